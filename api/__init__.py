@@ -1,0 +1,1 @@
+"""The doors: HTTP service, web page and command line."""

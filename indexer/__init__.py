@@ -1,0 +1,1 @@
+"""Turns a catalog into searchable rows: read, fetch, decode, embed, commit."""

@@ -1,0 +1,1 @@
+"""Catalog sources: one file format a module, each yielding records and rejections."""

@@ -1,0 +1,1 @@
+"""Answers a query: the domain. Catalog, encoders, vector indexes, ranking and errors."""

@@ -1,0 +1,1 @@
+"""The catalog in SQL: the truth that every view is derived from."""

@@ -1,0 +1,54 @@
+"""What every encoder offers, whatever engine runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Vectors = NDArray[np.float32]
+"""Embeddings, shape (n, dimension), one unit vector a row."""
+
+Pixels = NDArray[np.float32]
+"""One prepared picture, shape (3, height, width), normalised as the encoder's image tower expects."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderIdentity:
+    """Names one embedding space. Two encoders share a space only when name, fingerprint and dimension are equal.
+
+    ``fingerprint`` is a SHA-256 (hex) over the weights and the preprocessing, so a retrained model under an old name
+    is noticed.
+    """
+
+    name: str
+    fingerprint: str
+    dimension: int
+
+
+class Encoder(Protocol):
+    """Embeds pictures and texts into one space. Every method is safe to call from several threads."""
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """The space this encoder's vectors live in."""
+
+    @property
+    def no_match_cutoff(self) -> float | None:
+        """The text-to-image cosine under which a best hit is no good match, or None where nobody measured it."""
+
+    def prepare(self, image: Image.Image) -> Pixels:
+        """Resize and normalise one upright RGB picture. Needs no model, so decoder threads call it."""
+
+    def encode_pixels(self, batch: Sequence[Pixels]) -> Vectors:
+        """Embed prepared pictures; shape (len(batch), dimension), unit rows. Blocks; uses the GPU where there is one."""
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
+        """``prepare`` and ``encode_pixels`` in one step, for a query's few pictures."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Embed texts, truncated to the context length; shape (len(texts), dimension), unit rows. Blocks."""

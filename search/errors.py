@@ -1,0 +1,96 @@
+"""Every error Vitrina raises on purpose, in one tree.
+
+A message names the value and the limit; ``remedy`` says what to do about it. Only ``api`` knows HTTP status codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class VitrinaError(Exception):
+    """Root of the tree: a ``code`` for programs, a ``message`` and a ``remedy`` for people, ``details`` for both."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, remedy: str, details: Mapping[str, object] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.details: Mapping[str, object] = details or {}
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}"
+
+
+class InputError(VitrinaError):
+    """What the caller sent cannot be used; sending it again will not help."""
+
+    code = "bad_input"
+
+
+class QueryError(InputError):
+    """A query that asks for nothing, or for more than the limits allow."""
+
+    code = "bad_query"
+
+
+class FilterError(InputError):
+    """A filter on a field that does not exist, or with a value that field cannot take."""
+
+    code = "bad_filter"
+
+
+class ImageError(InputError):
+    """Bytes that are no picture, or a picture past the limits."""
+
+    code = "bad_image"
+
+
+class SourceError(InputError):
+    """A catalog source that cannot be opened or whose columns cannot be understood."""
+
+    code = "bad_source"
+
+
+class FetchError(InputError):
+    """A URL that may not be, or could not be, fetched."""
+
+    code = "bad_fetch"
+
+
+class NotFoundError(VitrinaError):
+    """No item or image of that name."""
+
+    code = "not_found"
+
+
+class StateError(VitrinaError):
+    """Something on this installation stands in the way; the remedy is the operator's."""
+
+    code = "bad_state"
+
+
+class EncoderError(StateError):
+    """An encoder that cannot be loaded, or is not the one the catalog was embedded with."""
+
+    code = "bad_encoder"
+
+
+class StorageError(StateError):
+    """The catalog, the image store or a snapshot cannot be read or written (a full disk, a damaged file)."""
+
+    code = "storage"
+
+
+class MissingDependencyError(StateError):
+    """An optional package is not installed; the remedy names the extra that brings it."""
+
+    code = "missing_dependency"
+
+
+class NoRerankerError(StateError):
+    """Reranking or explanation was asked for where no reranker is installed."""
+
+    code = "no_reranker"

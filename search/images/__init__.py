@@ -1,0 +1,1 @@
+"""Pictures: decoded safely, kept once by their content."""

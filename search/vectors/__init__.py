@@ -1,0 +1,1 @@
+"""Vector indexes: views of the catalog's embeddings, one engine a file."""

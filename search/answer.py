@@ -1,0 +1,39 @@
+"""The answer to a query: hits, best first, and how they came about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from search.catalog.entry import StoredItem
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What spoke for one hit: ``image`` and ``text``, how many standard deviations its picture and its own words lie
+    above the catalog's average item (None where it has none, or they were not asked); ``words``, the full-text bonus."""
+
+    image: float | None
+    text: float | None
+    words: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An item found. ``score`` is in (0, 1), higher is better, comparable within one query only; ``rank`` counts from 1."""
+
+    stored: StoredItem
+    score: float
+    rank: int
+    signals: Signals
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``total_considered`` counts the items that were ranked; ``timings_ms`` has each stage and the ``total``."""
+
+    hits: tuple[Hit, ...]
+    total_considered: int
+    no_good_match: bool
+    encoder: str
+    timings_ms: Mapping[str, float]

@@ -1,0 +1,100 @@
+"""Filters in SQL: which items hold every condition, and a clear error for what no item has."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Connection, Select, and_, select, text
+
+from search.catalog.schema import facets, items
+from search.errors import FilterError
+from search.filters import AnyOf, Condition, Exists, Not, Range, field_of
+
+MAX_LISTED = 20
+"""How many existing fields or values an error names."""
+
+# A loose index scan: one index seek a field, however many rows hold it (sqlite.org has no DISTINCT that skips).
+FIELDS = text(
+    "WITH RECURSIVE known(field) AS (SELECT MIN(field) FROM facets UNION ALL "
+    "SELECT (SELECT MIN(field) FROM facets WHERE field > known.field) FROM known WHERE known.field IS NOT NULL) "
+    "SELECT field FROM known WHERE field IS NOT NULL"
+)
+
+
+def fields(connection: Connection) -> list[str]:
+    """Every field some item can be filtered by, sorted."""
+    return list(connection.scalars(FIELDS))
+
+
+def matching_items(conditions: Sequence[Condition]) -> Select[tuple[int]]:
+    """The ids of the items that hold every condition, as a query."""
+    return select(items.c.id).where(*(holds(condition) for condition in conditions))
+
+
+def matching_item_ids(connection: Connection, conditions: Sequence[Condition]) -> NDArray[np.int64]:
+    """The same, run: sorted ids, shape (n,)."""
+    ids = np.fromiter(connection.scalars(matching_items(conditions)), dtype=np.int64)
+    ids.sort()
+    return ids
+
+
+def holds(condition: Condition) -> ColumnElement[bool]:
+    if isinstance(condition, Not):
+        return ~holds(condition.condition)
+    return items.c.id.in_(select(facets.c.item_id).where(facets.c.field == condition.field, value_holds(condition)))
+
+
+def value_holds(condition: AnyOf | Range | Exists) -> ColumnElement[bool]:
+    match condition:
+        case AnyOf(values=values):
+            return facets.c.value.in_(values)
+        case Range(gt=gt, gte=gte, lt=lt, lte=lte):
+            number = facets.c.number
+            bounds = ((gt, number.__gt__), (gte, number.__ge__), (lt, number.__lt__), (lte, number.__le__))
+            return and_(number.is_not(None), *(compare(bound) for bound, compare in bounds if bound is not None))
+        case Exists():
+            return facets.c.item_id.is_not(None)
+
+
+def check_filters(connection: Connection, conditions: Sequence[Condition]) -> None:
+    """Raise FilterError where a condition names a field, a value or a range that no item can have."""
+    known = fields(connection) if conditions else []
+    for condition in conditions:
+        field = field_of(condition)
+        if field not in known:
+            raise FilterError(
+                f"No item has a field {field!r}.",
+                remedy=f"Filter by one of: {', '.join(known[:100]) or '(the catalog is empty)'}.",
+                details={"fields": known},
+            )
+        check_value(connection, condition.condition if isinstance(condition, Not) else condition)
+
+
+def check_value(connection: Connection, condition: AnyOf | Range | Exists) -> None:
+    of_field = facets.c.field == condition.field
+    if isinstance(condition, Range):
+        numeric = select(facets.c.id).where(of_field, facets.c.number.is_not(None)).limit(1)
+        if connection.scalar(numeric) is None:
+            raise FilterError(
+                f"The field {condition.field!r} holds no numbers, so it has no range.",
+                remedy="Filter it by value, or give the range of a numeric field.",
+            )
+    elif isinstance(condition, AnyOf) and condition.field != "sku":
+        held = set(connection.scalars(select(facets.c.value).where(of_field, facets.c.value.in_(condition.values))))
+        for value in condition.values:
+            if value not in held:
+                raise unknown_value(connection, condition.field, value)
+
+
+def unknown_value(connection: Connection, field: str, value: str) -> FilterError:
+    query = select(facets.c.value).where(facets.c.field == field).distinct().limit(1000)
+    held = sorted(connection.scalars(query))
+    close = difflib.get_close_matches(value, held, n=MAX_LISTED, cutoff=0.6)
+    return FilterError(
+        f"No item has the {field} {value!r:.200}.",
+        remedy=f"{'Close to it' if close else 'Known'}: {', '.join((close or held)[:MAX_LISTED])}.",
+        details={"field": field, "values": held[:100]},
+    )

@@ -1,0 +1,111 @@
+"""The tables. Migrations in ``migrations/versions`` create them; a test checks that the two agree."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+Key = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite grows a key by itself only where the column's type is INTEGER."""
+
+clock = Table(
+    "clock",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("catalog", String(32), nullable=False),
+)
+"""One row: the number of the last committed change, and a random name, so that no snapshot of another catalog fits.
+Taking the next number locks the row, so commits follow it."""
+
+spaces = Table(
+    "spaces",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("encoder", String(512), nullable=False),
+    Column("fingerprint", String(64), nullable=False, unique=True),
+    Column("dimension", Integer, nullable=False),
+    Column("live", Boolean, nullable=False),
+)
+"""Embedding spaces, one an encoder. Queries are answered from the live one."""
+
+items = Table(
+    "items",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("sku", String(256), nullable=False, unique=True),
+    Column("folded_sku", String(256), nullable=False, index=True),
+    Column("folded_title", Text, nullable=False, index=True),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("attributes", JSON, nullable=False),
+    Column("price_cents", BigInteger),
+    Column("currency", String(3)),
+    Column("url", Text),
+    Column("content_hash", String(64), nullable=False),
+    Column("sequence", BigInteger, nullable=False, index=True),
+    sqlite_autoincrement=True,
+)
+"""Products. ``id`` is never used twice, so a view cannot take a new item for a deleted one."""
+
+deletions = Table(
+    "deletions",
+    metadata,
+    Column("item_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False, index=True),
+)
+
+facets = Table(
+    "facets",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("item_id", Key, ForeignKey("items.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("field", String(128), nullable=False),
+    Column("value", Text, nullable=False),
+    Column("number", Float),
+    Index("ix_facets_field_value", "field", "value", "item_id"),
+    Index("ix_facets_field_number", "field", "number", "item_id"),
+)
+"""Everything a filter can ask for, one value a row: case-folded text, and the number where it is one."""
+
+images = Table(
+    "images",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("item_id", Key, ForeignKey("items.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+    Column("image_id", String(64), nullable=False),
+)
+"""An item's pictures in the shop's order; ``image_id`` is the picture's content hash in the image store."""
+
+embeddings = Table(
+    "embeddings",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("space_id", Key, ForeignKey("spaces.id"), nullable=False),
+    Column("item_id", Key, ForeignKey("items.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("modality", String(8), nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Index("ix_embeddings_space_sequence", "space_id", "sequence"),
+    sqlite_autoincrement=True,
+)
+"""Unit vectors as little-endian float32 bytes. ``modality`` is ``image`` or ``text``."""
+
+FULL_TEXT = "item_words"
+"""The FTS5 table over sku, title, attributes and description; its rowid is the item's id. SQLAlchemy has no type for it."""

@@ -1,0 +1,113 @@
+"""Full-text search over sku, title, attributes and description, on SQLite's FTS5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Select, bindparam, column, func, literal_column, select, table, text
+
+from search.catalog.schema import FULL_TEXT, facets, items
+from search.item import AttributeValue, Item
+
+BM25_WEIGHTS = "10.0, 5.0, 3.0, 1.0"
+"""Of sku, title, attributes and description: a word in a shorter, more deliberate field says more."""
+
+MAX_WORDS = 32
+
+STOP_WORDS = frozenset("a an and at by for from in of on or the to with".split())
+"""Words that no shopper means as a requirement; a query of nothing else keeps them."""
+
+words = table(FULL_TEXT, *(column(name) for name in ("rowid", "sku", "title", "attributes", "description")))
+
+
+@dataclass(frozen=True, slots=True)
+class WordMatch:
+    """An item that full-text search found. ``strength`` is in (0, 1], relative to the best match of the query."""
+
+    item_id: int
+    strength: float
+    all_words: bool
+
+
+def index_words(connection: Connection, rows: Iterable[tuple[int, Item]]) -> None:
+    """Make items findable by their words; their old words must have been removed."""
+    connection.execute(
+        text(f"INSERT INTO {FULL_TEXT}(rowid, sku, title, attributes, description) VALUES (:id, :sku, :title, :at, :de)"),
+        [
+            {
+                "id": item_id,
+                "sku": item.sku,
+                "title": item.title,
+                "at": attribute_words(item.attributes),
+                "de": item.description,
+            }
+            for item_id, item in rows
+        ],
+    )
+
+
+def remove_words(connection: Connection, item_ids: Sequence[int]) -> None:
+    query = text(f"DELETE FROM {FULL_TEXT} WHERE rowid IN :ids").bindparams(bindparam("ids", expanding=True))
+    connection.execute(query, {"ids": list(item_ids)})
+
+
+def attribute_words(attributes: Mapping[str, AttributeValue]) -> str:
+    values = (value if isinstance(value, tuple) else (value,) for value in attributes.values())
+    return "; ".join(str(part) for value in values for part in value if not isinstance(part, bool))
+
+
+def match_words(connection: Connection, query: str, *, limit: int, within: Select[tuple[int]] | None) -> list[WordMatch]:
+    """The items that hold the query's words, all of them first, then any of them; best first by BM25, then by id.
+
+    ``within`` restricts to the item ids it selects. An empty list where the query has no word.
+    """
+    terms = query_terms(query)
+    if not terms:
+        return []
+    found = run_match(connection, " ".join(terms), limit, within)
+    every = {item_id for item_id, _ in found}
+    if len(found) < limit and len(terms) > 1:
+        partly = run_match(connection, " OR ".join(terms), limit, within)
+        found += [(item_id, strength) for item_id, strength in partly if item_id not in every]
+    best = max((strength for _, strength in found), default=1.0)
+    return [WordMatch(item_id, strength / best, item_id in every) for item_id, strength in found[:limit]]
+
+
+def query_terms(query: str) -> list[str]:
+    """The query's words as quoted FTS5 strings, so that nothing in them is read as an operator."""
+    split = [word for word in query.split() if any(letter.isalnum() for letter in word)]
+    meant = [word for word in split if word.casefold() not in STOP_WORDS] or split
+    return ['"' + word.replace('"', '""') + '"' for word in dict.fromkeys(meant[:MAX_WORDS])]
+
+
+def run_match(
+    connection: Connection, expression: str, limit: int, within: Select[tuple[int]] | None
+) -> list[tuple[int, float]]:
+    rank = literal_column(f"bm25({FULL_TEXT}, {BM25_WEIGHTS})")
+    query = select(words.c.rowid, rank).where(literal_column(FULL_TEXT).op("MATCH")(expression))
+    if within is not None:
+        query = query.where(words.c.rowid.in_(within))
+    rows = connection.execute(query.order_by(rank, words.c.rowid).limit(limit))
+    # FTS5's bm25() is negative, better further down.
+    return [(item_id, max(-score, 1e-9)) for item_id, score in rows]
+
+
+def named_items(connection: Connection, query: str, *, limit: int, within: Select[tuple[int]] | None) -> dict[int, str]:
+    """Items whose sku or whole title is the query, without regard to case: item id to ``sku`` or ``title``."""
+    folded = " ".join(query.split()).casefold()
+    named: dict[int, str] = {}
+    for kind, key in (("title", items.c.folded_title), ("sku", items.c.folded_sku)):
+        rows = select(items.c.id).where(key == folded).order_by(items.c.id).limit(limit)
+        if within is not None:
+            rows = rows.where(items.c.id.in_(within))
+        named.update(dict.fromkeys(connection.scalars(rows), kind))
+    return named
+
+
+def items_holding(connection: Connection, query: str, item_ids: Sequence[int]) -> set[int]:
+    """Which of the items have an attribute whose whole value is the query (a brand, an article, a colour)."""
+    folded = " ".join(query.split()).casefold()
+    ids = func.json_each(str(list(item_ids))).table_valued("value")
+    query_ = select(facets.c.item_id).where(facets.c.value == folded, facets.c.item_id.in_(select(ids.c.value)))
+    return set(connection.scalars(query_))

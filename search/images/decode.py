@@ -1,0 +1,196 @@
+"""Untrusted bytes into one clean picture: verified, upright, RGB, no larger than asked."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, features
+
+from search.errors import ImageError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", *(("AVIF",) if features.check("avif") else ()))
+"""The formats read, in Pillow's names; its other readers are old, rare and attack surface."""
+
+_BROKEN = (
+    Image.UnidentifiedImageError,
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    ZeroDivisionError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow's readers raise on damaged files, by their code and by 60,000 mutated pictures thrown at them."""
+
+_ORIENTATION_TAG = 0x0112  # EXIF 2.32, table 4
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_WEB_FORMATS = frozenset({"JPEG", "PNG", "WEBP"})
+_WEB_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA"})
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedImage:
+    """One picture, decoded.
+
+    ``pixels`` is upright RGB, transparency laid over white. ``format`` is Pillow's name of the original's format;
+    ``width_px`` and ``height_px`` are the original's size, upright. ``is_web_ready`` says that a browser shows the
+    original bytes as they are: a still JPEG, PNG or WebP, upright, 8-bit, not downscaled and without metadata.
+    """
+
+    pixels: Image.Image
+    format: str
+    width_px: int
+    height_px: int
+    is_web_ready: bool
+
+
+def decode_image(data: bytes, *, max_bytes: int, max_pixels: int, max_side_px: int = 1024) -> DecodedImage:
+    """Decode one picture that nobody vouches for; of an animation or a multi-page file, the first frame.
+
+    Sizes are judged by the header, before any pixel is decoded. ``max_pixels`` is at most 178 million, Pillow's own
+    limit. The result's longer side is at most ``max_side_px``; smaller pictures are left at their size.
+    Raises ``ImageError`` for anything that is no whole picture within the limits. Safe from several threads.
+    """
+    _refuse_bytes(data, max_bytes)
+    _hush_pillow()
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _refuse_size(image.size, max_pixels)
+            return _decode(image, max_side_px)
+    except Image.DecompressionBombError as error:
+        raise _too_many_pixels("more than 178 million", max_pixels) from error
+    except _BROKEN as error:
+        raise _not_a_picture(data, error) from error
+
+
+def _decode(image: Image.Image, max_side_px: int) -> DecodedImage:
+    size = image.size
+    image.draft(None, _fitted(size, max_side_px))  # a large JPEG decodes at 1/2, 1/4 or 1/8 of its size
+    still, mode = not getattr(image, "is_animated", False), image.mode
+    image.load()
+    orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+    pixels = _rgb(image)
+    if max(size) > max_side_px:
+        pixels = pixels.resize(_fitted(size, max_side_px), Image.Resampling.LANCZOS)
+    if orientation in _UPRIGHT:
+        pixels = pixels.transpose(_UPRIGHT[orientation])
+        size = size[::-1] if orientation >= 5 else size
+    plain = still and mode in _WEB_MODES and not {"exif", "xmp"} & image.info.keys()
+    web_ready = plain and image.format in _WEB_FORMATS and max(size) <= max_side_px
+    return DecodedImage(pixels, image.format or "", *size, is_web_ready=web_ready)
+
+
+def _fitted(size: tuple[int, int], max_side_px: int) -> tuple[int, int]:
+    scale = min(1.0, max_side_px / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image.copy()
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _eight_bits(image).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        colours = image.convert("RGBA")
+        flat = Image.new("RGB", image.size, "white")
+        flat.paste(colours, mask=colours.getchannel("A"))
+        return flat
+    return image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Scale a grey picture of more than 8 bits; Pillow's own conversion clips.
+
+    16-bit samples use their whole range. 32-bit and float files do not say theirs: it is taken as the smallest of
+    1 (floats), 255, 65,535 and the picture's own maximum that holds every sample.
+    """
+    samples = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0)
+    high = 65_535.0
+    if not image.mode.startswith("I;16"):
+        top = float(samples.max())
+        high = next(
+            limit
+            for limit in ((1.0, 255.0, 65_535.0, top) if image.mode == "F" else (255.0, 65_535.0, top))
+            if limit >= top
+        )
+    scaled = np.clip(samples * (255.0 / high) + 0.5, 0, 255)
+    return Image.fromarray(scaled.astype(np.uint8))
+
+
+def _refuse_bytes(data: bytes, max_bytes: int) -> None:
+    if not data:
+        raise ImageError("The picture is empty: 0 bytes.", remedy="Send the picture's whole file.")
+    if len(data) > max_bytes:
+        raise ImageError(
+            f"The picture has {len(data):,} bytes; the limit is {max_bytes:,}.",
+            remedy="Send a smaller file; 1,024 pixels on the longer side are plenty.",
+            details={"n_bytes": len(data), "max_bytes": max_bytes},
+        )
+
+
+def _refuse_size(size: tuple[int, int], max_pixels: int) -> None:
+    if size[0] * size[1] > max_pixels:
+        raise _too_many_pixels(f"{size[0]:,} x {size[1]:,}", max_pixels)
+
+
+def _too_many_pixels(found: str, max_pixels: int) -> ImageError:
+    return ImageError(
+        f"The picture's header claims {found} pixels; the limit is {max_pixels:,} in all.",
+        remedy="Downscale it first; 1,024 pixels on the longer side are plenty.",
+        details={"max_pixels": max_pixels},
+    )
+
+
+def _not_a_picture(data: bytes, error: BaseException) -> ImageError:
+    head = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    readable = ", ".join(FORMATS)
+    if b"<svg" in head:
+        message, remedy = "This is an SVG drawing, not a picture of pixels.", f"Export it as one of {readable}."
+    elif head.startswith(b"<"):
+        message, remedy = (
+            "This is a web page or XML, not a picture.",
+            "Link the picture itself, not the page around it.",
+        )
+    elif head[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"):
+        message, remedy = "This is a HEIC picture, which cannot be read here.", f"Convert it to one of {readable}."
+    elif isinstance(error, Image.UnidentifiedImageError):
+        message, remedy = "These bytes are no picture in a format that can be read.", f"Send one of {readable}."
+    else:
+        message, remedy = f"The picture is damaged or cut short ({error}).", "Export or download it again."
+    return ImageError(message, remedy=remedy, details={"n_bytes": len(data)})
+
+
+def _hush_pillow() -> None:
+    """Silence Pillow's warnings about the files it reads: each is judged here already, and none may reach a log.
+
+    ``warnings.catch_warnings`` is not safe in threads, so this adds one process-wide filter on Pillow's own modules,
+    and adds it again if somebody (pytest, for each test) has reset the filters.
+    """
+    if _FILTER not in warnings.filters:
+        warnings.filterwarnings("ignore", module=_PILLOW)
+
+
+_PILLOW = r"PIL\."
+warnings.filterwarnings("ignore", module=_PILLOW)
+_FILTER = warnings.filters[0]

@@ -1,0 +1,82 @@
+"""A query: what a shopper asks for, checked against the limits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from search.errors import QueryError
+from search.filters import Condition
+
+WINDOW = 1000
+"""How deep results can be paged: rank 1 to this. Candidates are gathered to this depth whatever page is asked for,
+so that pages neither repeat nor skip an item."""
+
+MAX_TEXT_CHARS = 2000
+MAX_IMAGES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much each part of a query counts, relative to the others; all 0 or more.
+
+    ``without`` stays below 1 so that an item which is what was asked for, and a little like what was not, still beats
+    an item that is neither.
+    """
+
+    text: float = 1.0
+    image: float = 1.0
+    without: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("text", "image", "without"):
+            weight = getattr(self, name)
+            if not (math.isfinite(weight) and 0 <= weight <= 10):
+                raise QueryError(f"The weight {name} is {weight}.", remedy="Give weights between 0 and 10.")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Words, pictures, items to resemble (``skus``) and words to avoid (``without``); at least one of the first three.
+
+    Raises QueryError where it asks for nothing or past a limit.
+    """
+
+    text: str = ""
+    images: tuple[Image.Image, ...] = ()
+    skus: tuple[str, ...] = ()
+    without: str = ""
+    filters: tuple[Condition, ...] = ()
+    weights: Weights = field(default_factory=Weights)
+    limit: int = 10
+    offset: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("text", "without"):
+            if len(getattr(self, name)) > MAX_TEXT_CHARS:
+                raise QueryError(
+                    f"The query's {name} has {len(getattr(self, name))} characters; the limit is {MAX_TEXT_CHARS}.",
+                    remedy="Shorten it to what matters.",
+                )
+        if not (self.text.strip() or self.images or self.skus):
+            raise QueryError(
+                "The query asks for nothing." if not self.without.strip() else "The query only says what to avoid.",
+                remedy="Give a text, a picture, or a sku to resemble.",
+            )
+        if len(self.images) + len(self.skus) > MAX_IMAGES:
+            raise QueryError(
+                f"The query has {len(self.images) + len(self.skus)} pictures; the limit is {MAX_IMAGES}.",
+                remedy="Choose the pictures that show best what is wanted.",
+            )
+        self.check_page()
+
+    def check_page(self) -> None:
+        if not 1 <= self.limit <= WINDOW:
+            raise QueryError(f"The limit {self.limit} is not possible.", remedy=f"Ask for 1 to {WINDOW} hits.")
+        if self.offset < 0 or self.offset + self.limit > WINDOW:
+            raise QueryError(
+                f"Ranks {self.offset + 1} to {self.offset + self.limit} lie outside 1 to {WINDOW}.",
+                remedy="Narrow the query with filters instead of paging further.",
+            )

@@ -1,0 +1,109 @@
+"""The vector indexes as a view of the catalog: they follow its sequence numbers and are snapshotted to disk."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from search.catalog.catalog import Catalog
+from search.catalog.entry import MODALITIES, Modality
+from search.encoders.base import EncoderIdentity
+from search.errors import StorageError
+from search.vectors.base import VectorIndex
+from search.vectors.faiss_index import FaissIndex
+from search.vectors.snapshot import read_snapshot, write_snapshot
+
+log = logging.getLogger(__name__)
+
+SNAPSHOT_EVERY = 0.1
+"""A snapshot is written once this share of the rows came after the last one: catching up stays cheap at start, and
+a growing catalog is not written over and over."""
+
+
+class View:
+    """One space's image rows and text rows, searchable, true to the catalog up to ``sequence``."""
+
+    def __init__(self, catalog: Catalog, identity: EncoderIdentity, space_id: int, folder: Path) -> None:
+        """Load the snapshot, where there is a good one, then catch up. Blocks for as long as that takes."""
+        self.catalog = catalog
+        self.space_id = space_id
+        self.path = folder / f"{identity.fingerprint[:16]}.snapshot"
+        self.sequence = 0
+        self.indexes: dict[Modality, VectorIndex] = {m: FaissIndex(identity.dimension) for m in MODALITIES}
+        self._catching_up = threading.Lock()
+        self._rows_since_snapshot = 0
+        self._load(identity.dimension)
+        self.catch_up()
+
+    def __len__(self) -> int:
+        return sum(len(index) for index in self.indexes.values())
+
+    def catch_up(self) -> bool:
+        """Apply what was committed since; returns whether anything was. Cheap when nothing was."""
+        with self._catching_up:
+            if self.catalog.sequence() == self.sequence:
+                return False
+            changes = self.catalog.changes(self.space_id, self.sequence)
+            for modality, index in self.indexes.items():
+                index.apply(changes.touched_items, changes.rows[modality])
+            self.sequence = changes.sequence
+            self._rows_since_snapshot += len(changes.touched_items) + sum(map(len, changes.rows.values()))
+            return True
+
+    def save(self, *, force: bool = False) -> bool:
+        """Write the snapshot if enough changed since the last one (always with ``force``); returns whether it did.
+
+        Raises StorageError where the disk refuses.
+        """
+        with self._catching_up:
+            if not force and self._rows_since_snapshot <= SNAPSHOT_EVERY * len(self):
+                return False
+            arrays = {
+                f"{modality}_{name}": array
+                for modality, index in self.indexes.items()
+                for name, array in index.state().items()
+            }
+            head = {"catalog": np.array(self.catalog.name), "sequence": np.array(self.sequence)}
+            write_snapshot(self.path, {**head, **arrays})
+            self._rows_since_snapshot = 0
+            return True
+
+    def rebuild(self) -> None:
+        """Throw the snapshot away and make the view anew from the catalog."""
+        self.path.unlink(missing_ok=True)
+        with self._catching_up:
+            changes = self.catalog.changes(self.space_id, 0)
+            for modality, rows in changes.rows.items():
+                index = FaissIndex(rows.vectors.shape[1])
+                index.apply(changes.touched_items, rows)
+                self.indexes[modality] = index
+            self.sequence = changes.sequence
+        self.save(force=True)
+
+    def _load(self, dimension: int) -> None:
+        try:
+            arrays = read_snapshot(self.path)
+            indexes = {m: loaded_index(m, arrays, dimension) for m in MODALITIES}
+            catalog, sequence = str(arrays["catalog"]), int(arrays["sequence"])
+        except FileNotFoundError:
+            return
+        except (StorageError, ValueError, KeyError) as error:
+            log.warning("%s; rebuilding the view from the catalog", error)
+            return
+        if catalog != self.catalog.name or sequence > self.catalog.sequence():
+            log.warning("The snapshot %s is not of this catalog; rebuilding the view from the catalog", self.path)
+            return
+        self.indexes.update(indexes)
+        self.sequence = sequence
+
+
+def loaded_index(modality: Modality, arrays: dict[str, np.ndarray], dimension: int) -> FaissIndex:
+    index = FaissIndex.from_state(
+        {name: arrays[f"{modality}_{name}"] for name in ("vectors", "row_ids", "item_ids")}
+    )
+    if arrays[f"{modality}_vectors"].shape[1] != dimension:
+        raise ValueError(f"vectors of dimension {arrays[f'{modality}_vectors'].shape[1]}, not {dimension}")
+    return index

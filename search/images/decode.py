@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, features
+from PIL import Image, UnidentifiedImageError, features
 
 from search.errors import ImageError
 
@@ -17,7 +18,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", *(("AVIF",) if features.
 """The formats read, in Pillow's names; its other readers are old, rare and attack surface."""
 
 _BROKEN = (
-    Image.UnidentifiedImageError,
+    UnidentifiedImageError,
     AttributeError,
     EOFError,
     IndexError,
@@ -35,6 +36,7 @@ _BROKEN = (
 )
 """What Pillow's readers raise on damaged files, by their code and by 60,000 mutated pictures thrown at them."""
 
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
 _ORIENTATION_TAG = 0x0112  # EXIF 2.32, table 4
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -174,23 +176,23 @@ def _not_a_picture(data: bytes, error: BaseException) -> ImageError:
         )
     elif head[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"):
         message, remedy = "This is a HEIC picture, which cannot be read here.", f"Convert it to one of {readable}."
-    elif isinstance(error, Image.UnidentifiedImageError):
+    elif isinstance(error, UnidentifiedImageError) and not data.startswith(_MAGIC):
         message, remedy = "These bytes are no picture in a format that can be read.", f"Send one of {readable}."
     else:
-        message, remedy = f"The picture is damaged or cut short ({error}).", "Export or download it again."
+        reason = str(error) if not isinstance(error, UnidentifiedImageError) else "its header cannot be read"
+        message, remedy = f"The picture is damaged or cut short: {reason}.", "Export or download it again."
     return ImageError(message, remedy=remedy, details={"n_bytes": len(data)})
 
 
 def _hush_pillow() -> None:
     """Silence Pillow's warnings about the files it reads: each is judged here already, and none may reach a log.
 
-    ``warnings.catch_warnings`` is not safe in threads, so this adds one process-wide filter on Pillow's own modules,
-    and adds it again if somebody (pytest, for each test) has reset the filters.
+    ``warnings.catch_warnings`` is not safe in threads, so this puts one process-wide filter on Pillow's own modules
+    first, and again whenever somebody (pytest, for each test) has put others before it.
     """
-    if _FILTER not in warnings.filters:
+    if warnings.filters[:1] != [_HUSHED]:
         warnings.filterwarnings("ignore", module=_PILLOW)
 
 
 _PILLOW = r"PIL\."
-warnings.filterwarnings("ignore", module=_PILLOW)
-_FILTER = warnings.filters[0]
+_HUSHED = ("ignore", None, Warning, re.compile(_PILLOW), 0)

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image
@@ -91,10 +92,10 @@ class ImageStore:
         if max(image.width_px, image.height_px) <= side_px:
             return data
         small = _jpeg(image.pixels, _THUMBNAIL_QUALITY)
-        try:
+        with suppress(
+            StorageError
+        ):  # a disk that is full or read-only costs the next call time, not this one its answer
             _write_whole(cached, small)
-        except StorageError:
-            pass  # a disk that is full or read-only costs the next call time, not this one its answer
         return small
 
     def _place(self, image_id: str) -> Path:
@@ -133,10 +134,8 @@ def _write_whole(path: Path, data: bytes) -> None:
             temporary.write_bytes(data)
         os.replace(temporary, path)
     except OSError as error:
-        try:
+        with suppress(OSError):  # what stopped the write may stop this too; no reader looks for a leftover's name
             temporary.unlink(missing_ok=True)
-        except OSError:
-            pass  # what stopped the write may stop this too; a leftover has a name no reader looks for
         raise StorageError(
             f"The picture {path.name} cannot be written to {path.parent}: {error.strerror or error}.",
             remedy="Free disk space or give Vitrina a folder it may write to, then run the same command again.",

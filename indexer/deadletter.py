@@ -1,0 +1,37 @@
+"""The dead-letter file: every row that could not be indexed, with its reason and its remedy, as JSON lines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+from indexer.record import Rejection
+
+
+class DeadLetters:
+    """Appends rejections to a file that is made with the first of them. For one thread at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        started = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+        self.path = folder / f"{started}.jsonl"
+        self.n_rejections = 0
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> DeadLetters:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, rejection: Rejection) -> None:
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("w", encoding="utf-8")
+        self._file.write(json.dumps(asdict(rejection), ensure_ascii=False) + "\n")
+        self._file.flush()
+        self.n_rejections += 1

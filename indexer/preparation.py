@@ -1,0 +1,93 @@
+"""From a record to everything the encoder needs: pictures fetched, verified, kept and prepared."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from indexer.content import content_hash, item_words
+from indexer.fetch import Fetcher
+from indexer.images import load_image
+from indexer.record import ImageReference, Record, Rejection
+from search.encoders.base import Encoder, Pixels
+from search.errors import InputError
+from search.images.decode import DecodedImage, decode_image
+from search.images.store import ImageStore, storable
+from search.item import Item
+
+MAX_IMAGE_BYTES = 30 * 1024 * 1024
+MAX_IMAGE_PIXELS = 64_000_000
+"""A 64-megapixel camera's picture still loads; decoded it takes 192 MB."""
+
+INCOMPLETE = ""
+"""The content hash of an item some of whose pictures failed: it matches nothing, so the next run tries them again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An item whose pictures are kept and ready for the encoder; ``complaints`` are those that could not be."""
+
+    item: Item
+    content_hash: str
+    image_ids: tuple[str, ...]
+    pixels: tuple[Pixels, ...]
+    words: str
+    is_new: bool
+    complaints: tuple[Rejection, ...] = ()
+
+
+def decode_untrusted(data: bytes) -> DecodedImage:
+    """Decode within the limits that hold for every picture, a catalog's or a query's. Raises ImageError."""
+    return decode_image(data, max_bytes=MAX_IMAGE_BYTES, max_pixels=MAX_IMAGE_PIXELS)
+
+
+def record_hash(record: Record) -> str:
+    """The record's content hash. A picture counts by its bytes; behind a URL, which is not fetched, by its address."""
+    return content_hash(record.item, [image_digest(reference) for reference in record.images])
+
+
+def image_digest(reference: ImageReference) -> str:
+    if reference.url is not None:
+        return reference.url
+    try:
+        data = reference.data if reference.data is not None else load_image(reference, None)
+    except InputError:
+        return "unreadable"
+    return hashlib.sha256(data).hexdigest()
+
+
+class Preparer:
+    """Prepares records; safe to call from several threads."""
+
+    def __init__(self, images: ImageStore, encoder: Encoder, fetcher: Fetcher) -> None:
+        self.images = images
+        self.encoder = encoder
+        self.fetcher = fetcher
+
+    def prepare(self, record: Record, digest: str, *, is_new: bool) -> Prepared | Rejection:
+        """Fetch, verify, keep and prepare a record's pictures. Blocks on disk and network.
+
+        An item is rejected when it has pictures and none can be used; when some can, the others become complaints.
+        Raises StorageError where the disk refuses.
+        """
+        image_ids, pixels, complaints = [], [], []
+        for reference in record.images:
+            try:
+                data = load_image(reference, self.fetcher)
+                image = decode_untrusted(data)
+            except InputError as error:
+                complaints.append(Rejection(record.origin, error.message, error.remedy, record.item.sku))
+                continue
+            image_ids.append(self.images.put(storable(image, data)))
+            pixels.append(self.encoder.prepare(image.pixels))
+        if complaints and not image_ids:
+            return complaints[0]
+        return Prepared(
+            item=record.item,
+            content_hash=INCOMPLETE if complaints else digest,
+            image_ids=tuple(image_ids),
+            pixels=tuple(pixels),
+            words=item_words(record.item),
+            is_new=is_new,
+            complaints=tuple(complaints),
+        )

@@ -1,0 +1,49 @@
+"""Keeps a view true to the catalog while a service runs, whoever writes to it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from search.errors import VitrinaError
+from search.view import View
+
+log = logging.getLogger(__name__)
+
+INTERVAL_S = 0.25
+"""How often the catalog's sequence number is read. One read takes 0.1 ms; a change must be found within 2 s."""
+
+
+class Follower:
+    """A thread that lets a view catch up and writes its snapshot now and then. Use as a context manager."""
+
+    def __init__(self, view: View, interval_s: float = INTERVAL_S) -> None:
+        self.view = view
+        self.interval_s = interval_s
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="view-follower", daemon=True)
+
+    def __enter__(self) -> Follower:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+        self._save()
+
+    def _follow(self) -> None:
+        while not self._stopped.wait(self.interval_s):
+            try:
+                idle = not self.view.catch_up()
+            except VitrinaError as error:
+                log.warning("The view could not catch up and tries again: %s", error)
+                continue
+            if idle:
+                self._save()
+
+    def _save(self) -> None:
+        try:
+            self.view.save()
+        except VitrinaError as error:
+            log.warning("%s", error)

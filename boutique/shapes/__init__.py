@@ -1,0 +1,1 @@
+"""The shapes: one function an article, from a look to a drawing."""

@@ -52,12 +52,11 @@ SCHEMA = pa.schema(
 )
 
 
-def _drawn(index: int, *, seed: int, size: int) -> tuple[Product, bytes, dict[str, Box]]:
-    item = product(index, seed=seed)
-    rendering = render(item, size=size)
+def _drawn(index: int, *, seed: int, size: int) -> tuple[int, bytes, dict[str, Box]]:
+    rendering = render(product(index, seed=seed), size=size)
     buffer = BytesIO()
     rendering.image.save(buffer, "JPEG", quality=JPEG_QUALITY)
-    return item, buffer.getvalue(), dict(rendering.boxes)
+    return index, buffer.getvalue(), dict(rendering.boxes)
 
 
 def _price(item: Product) -> str:
@@ -65,8 +64,8 @@ def _price(item: Product) -> str:
 
 
 @contextmanager
-def _drawings(n: int, seed: int, size: int) -> Iterator[Iterator[tuple[Product, bytes, dict[str, Box]]]]:
-    """The first ``n`` products with their JPEGs and boxes, in order; at most a row group's worth ahead."""
+def _drawings(n: int, seed: int, size: int) -> Iterator[Iterator[tuple[int, bytes, dict[str, Box]]]]:
+    """Indexes of the first ``n`` products with their JPEGs and boxes, in order; at most a row group's worth ahead."""
     task = partial(_drawn, seed=seed, size=size)
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if n < POOL_FROM or n_cores == 1:
@@ -102,7 +101,8 @@ def write_folder(folder: Path, n: int, *, seed: int = 0, size: int = 320, on_pro
         (folder / "boxes.jsonl").open("w", encoding="utf-8") as places,
         _drawings(n, seed, size) as drawings,
     ):
-        for done, (item, jpeg, boxes) in enumerate(drawings, start=1):
+        for done, (index, jpeg, boxes) in enumerate(drawings, start=1):
+            item = product(index, seed=seed)
             image = f"images/{item.sku}.jpg"
             (folder / image).write_bytes(jpeg)
             rows.write(json.dumps(_flat(item) | {"image": image}, ensure_ascii=False) + "\n")
@@ -128,7 +128,7 @@ def write_parquet(path: Path, n: int, *, seed: int = 0, size: int = 96, on_progr
     done = 0
     with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer, _drawings(n, seed, size) as drawings:
         while group := list(islice(drawings, GROUP_ROWS)):
-            rows = [_flat(item) | {"image": jpeg} for item, jpeg, _ in group]
+            rows = [_flat(product(index, seed=seed)) | {"image": jpeg} for index, jpeg, _ in group]
             writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), row_group_size=GROUP_ROWS)
             done += len(group)
             if on_progress is not None:

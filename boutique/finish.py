@@ -100,6 +100,7 @@ FINISHES: Mapping[str, Finish] = MappingProxyType(
         "rubber": Finish(fuzz, 0.02, sheen=0.08, power=6, folds=0),
         "ceramic": Finish(None, sheen=0.16, power=24, window=0.6, folds=0),
         "acetate": Finish(None, sheen=0.3, power=30, window=0.45, folds=0),
+        "lens": Finish(None, sheen=0.32, power=9, window=0.35, folds=0, clear=0.12),
         "steel": Finish(brushed, 0.05, sheen=0.3, power=30, window=0.35, metal=0.75, folds=0),
         "brass": Finish(None, sheen=0.45, power=18, window=0.3, metal=0.45, folds=0),
         "glass": Finish(None, sheen=0.25, power=40, window=0.75, folds=0, clear=0.42),

@@ -19,7 +19,9 @@ from boutique.raster import Stencil, Window, tones
 LIGHT = np.array([-0.42, -0.60, 0.68], dtype=np.float32)
 """Unit vector towards the light; the view is along +z."""
 HALF = (LIGHT + np.array([0, 0, 1], dtype=np.float32)) / np.linalg.norm(LIGHT + np.array([0, 0, 1]))
-AMBIENT = 0.50
+AMBIENT = 0.42
+WRAP = 0.22
+"""How far a large light reaches around an edge, as an offset of the cosine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,9 @@ class Surface:
 
 def _swell(mask: Field, radius: float) -> tuple[Field, Field]:
     """Slopes of a cushion whose edge rolls off over ``radius`` pixels."""
-    inside = np.clip(blurred(mask, radius) * 2 - 1, 0, 1)
-    height = 1 - (1 - inside) ** 2
+    height = 1 - (1 - np.clip(blurred(mask, radius), 0, 1)) ** 2
     across, down = slopes(height)
-    scale = np.float32(radius * 0.62)
+    scale = np.float32(radius * 0.80)
     return across * scale, down * scale
 
 
@@ -50,10 +51,10 @@ def _lathed(mask: Field, size: int) -> tuple[Field, Field, Field]:
     centre, half = (mask @ columns) / total, np.maximum(total / 2, 1)
     turn = np.clip((columns[None, :] - centre[:, None]) / half[:, None], -0.985, 0.985).astype(np.float32)
     rise = np.sqrt(1 - turn**2)
-    kernel = np.ones(max(3, size // 50), dtype=np.float32)
-    kernel /= kernel.sum()
-    taper = np.convolve(np.gradient(half), kernel, mode="same").astype(np.float32)
-    down = np.clip(taper, -1.2, 1.2)[:, None] / np.maximum(rise, 0.25)
+    kernel = np.hanning(2 * max(2, size // 24) + 3)
+    inner = np.pad(half, len(kernel) // 2, mode="edge")
+    taper = np.gradient(np.convolve(inner, kernel / kernel.sum(), mode="valid")).astype(np.float32)
+    down = np.clip(taper, -0.8, 0.8)[:, None] / np.maximum(rise, 0.25)
     return -turn / rise, down, np.arcsin(turn)
 
 
@@ -129,7 +130,8 @@ def lit(part: Part, ground: Surface, window: Window, generator: np.random.Genera
     finish = FINISHES[part.coat.material]
     nz = 1 / np.sqrt(1 + ground.across**2 + ground.down**2)
     nx, ny = -ground.across * nz, -ground.down * nz
-    diffuse = np.maximum(nx * LIGHT[0] + ny * LIGHT[1] + nz * LIGHT[2], 0) / LIGHT[2]
+    facing = nx * LIGHT[0] + ny * LIGHT[1] + nz * LIGHT[2]
+    diffuse = np.maximum(facing + np.float32(WRAP), 0) / np.float32(LIGHT[2] + WRAP)
     shade = np.float32(AMBIENT) + np.float32(1 - AMBIENT) * diffuse
     shade = shade * (np.float32(0.80) + np.float32(0.20) * nz)
     if finish.weave is not None:

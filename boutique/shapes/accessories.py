@@ -126,7 +126,7 @@ def sunglasses(look: Look) -> Drawing:
     )
     bridge = ribbon(trace([(-0.075, -0.02), (-0.03, -0.055), (0.03, -0.055), (0.075, -0.02)]), 0.03)
     tints = ((0.20, 0.21, 0.24), (0.30, 0.22, 0.17), (0.18, 0.26, 0.25))
-    glass = Coat(tints[int(look.generator.integers(3))], "glass")
+    glass = Coat(tints[int(look.generator.integers(3))], "lens")
     parts = [
         Part("temples", (arms, flip(arms)), look.coat.dyed(darker(look.coat.colour, 0.25)), bulge=0.01, lift=0),
         Part("lenses", (lens, flip(lens)), glass, bulge=0.03, lift=0),

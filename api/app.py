@@ -1,0 +1,63 @@
+"""The HTTP service, put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+
+from api.body_limit import BodyLimit
+from api.errors import add_error_handlers
+from api.routes import health, images, items, search
+from api.service import Service
+from api.settings import Settings
+from api.wire import ErrorOut, SearchRequest
+
+PAGE = Path(__file__).parent / "page"
+
+
+def create_app(settings: Settings, open_service: Callable[[Settings], Service] = Service.from_settings) -> FastAPI:
+    """The ASGI application. Its start-up opens the home and loads the encoder, and fails with the reason."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with open_service(settings) as service:
+            app.state.service = service
+            yield
+
+    app = FastAPI(
+        title="Vitrina",
+        version=version("vitrina"),
+        description="Search a product catalog by words, by picture, or by both.",
+        lifespan=lifespan,
+        responses={"default": {"model": ErrorOut, "description": "Any error"}},
+    )
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    add_error_handlers(app)
+    for routes in (search, items, images, health):
+        app.include_router(routes.router)
+    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    app.add_api_route("/", lambda: FileResponse(PAGE / "index.html"), include_in_schema=False)
+    describe_search(app)
+    return app
+
+
+def describe_search(app: FastAPI) -> None:
+    """Name the search request in the OpenAPI schema; FastAPI cannot see it behind two content types."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, object]:
+        schema = generate()
+        models = schema["components"]["schemas"]
+        if "SearchRequest" not in models:
+            request = SearchRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+            models.update(request.pop("$defs", {}))
+            models["SearchRequest"] = request
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the schema

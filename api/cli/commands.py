@@ -1,0 +1,117 @@
+"""The commands and their options. Each translates its options and hands over to one function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.settings import Settings
+
+app = typer.Typer(
+    name="vitrina",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Search a product catalog by words, by picture, or by both.",
+)
+
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="The catalog's folder; VITRINA_HOME, else the platform's data folder.")
+]
+
+
+def settings_for(home: Path | None) -> Settings:
+    settings = Settings()
+    return settings if home is None else settings.model_copy(update={"home": home})
+
+
+@app.command()
+def index(
+    sources: Annotated[list[str], typer.Argument(help="Folders of pictures, CSV, TSV, JSONL, Parquet or tar files.")],
+    home: HomeOption = None,
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN", help="Say which column is which field.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")] = False,
+) -> None:
+    """Index catalogs: add what is new, update what changed, skip what is known."""
+    from api.cli.indexing import index_sources
+
+    index_sources(settings_for(home), sources, mapping or [], dry_run=dry_run)
+
+
+@app.command()
+def search(
+    text: Annotated[str, typer.Argument(help="What is wanted, in words.")] = "",
+    image: Annotated[list[Path] | None, typer.Option("--image", help="A picture of what is wanted.")] = None,
+    without: Annotated[str, typer.Option("--without", help="What to avoid, in words.")] = "",
+    filters: Annotated[
+        list[str] | None,
+        typer.Option("--filter", metavar="KEY=VALUE", help="colour=navy, 'colour=!red', price_cents=1000..5000, 'size=*'"),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", help="How many hits.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the HTTP service's answer.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Search by words, by picture, or by both."""
+    from api.cli.searching import Asked, run_search
+
+    asked = Asked(text, tuple(image or ()), without, tuple(filters or ()), limit)
+    run_search(settings_for(home), asked, as_json=as_json)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="The port to listen on.")] = 8000,
+    home: HomeOption = None,
+) -> None:
+    """Serve the HTTP API and the web page."""
+    from api.cli.serving import run_server
+
+    run_server(settings_for(home), host, port)
+
+
+@app.command()
+def status(home: HomeOption = None) -> None:
+    """Say what the catalog holds."""
+    from api.cli.managing import show_status
+
+    show_status(settings_for(home))
+
+
+@app.command()
+def delete(
+    skus: Annotated[list[str], typer.Argument(help="The items to delete.")],
+    home: HomeOption = None,
+) -> None:
+    """Delete items by sku."""
+    from api.cli.managing import delete_items
+
+    delete_items(settings_for(home), skus)
+
+
+@app.command()
+def rebuild(
+    reembed: Annotated[bool, typer.Option("--reembed", help="Embed every item anew with the current encoder.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Make the vector index anew from the catalog."""
+    from api.cli.managing import rebuild_view
+
+    rebuild_view(settings_for(home), reembed=reembed)
+
+
+@app.command()
+def demo(
+    n_products: Annotated[int, typer.Option("--products", help="How many products to draw.")] = 300,
+    folder: Annotated[Path, typer.Option("--folder", help="Where to put the shop, its catalog and the picture.")] = Path(
+        "demo"
+    ),
+) -> None:
+    """Draw a small boutique, index it, and search it three ways."""
+    from api.cli.demo import run_demo
+
+    run_demo(settings_for(folder / "home"), folder, n_products)

@@ -1,0 +1,67 @@
+"""``vitrina status``, ``delete`` and ``rebuild``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from api.cli.console import errors, output, progress_bar
+from api.settings import Settings
+from indexer.reembedding import reembed as reembed_catalog
+from search.catalog.filtering import fields
+from search.encoders.base import Encoder
+from search.encoders.openclip import load_encoder
+from search.errors import NotFoundError
+from search.home import Home
+
+
+def show_status(settings: Settings) -> None:
+    """Print what the catalog holds. Needs no encoder."""
+    home = Home.existing(settings.home)
+    live = home.catalog.live_space()
+    with home.catalog.database.read() as connection:
+        filterable = fields(connection)
+    dead_letters = sorted(home.dead_letters.glob("*.jsonl"))
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_row("home", str(home.folder))
+    for name, count in home.catalog.counts().items():
+        table.add_row(name, f"{count:,}")
+    table.add_row("last change", f"number {home.catalog.sequence():,}")
+    table.add_row("encoder", "none yet" if live is None else f"{live.name} ({live.fingerprint[:12]}, {live.dimension}-d)")
+    table.add_row("filter by", ", ".join(filterable))
+    table.add_row("dead letters", str(dead_letters[-1]) if dead_letters else "none")
+    output.print(table, soft_wrap=True)
+    home.close()
+
+
+def delete_items(settings: Settings, skus: Sequence[str]) -> None:
+    """Delete items, and say which were not there; fails when none was."""
+    home = Home.existing(settings.home)
+    deleted = set(home.catalog.delete(list(dict.fromkeys(skus))))
+    home.close()
+    missing = [sku for sku in skus if sku not in deleted]
+    if missing and not deleted:
+        raise NotFoundError(f"No item has the sku {', '.join(missing)}.", remedy="Check the spelling; nothing changed.")
+    output.print(f"{len(deleted):,} deleted", highlight=False)
+    if missing:
+        errors.print(f"Not there: {', '.join(missing)}", highlight=False)
+
+
+def rebuild_view(settings: Settings, *, reembed: bool) -> None:
+    """Make the vector index anew; with ``reembed``, the vectors too."""
+    home = Home.existing(settings.home)
+    with errors.status("Loading the encoder"):
+        encoder = load_encoder(settings.encoder, device=settings.device)
+    if reembed:
+        embed_anew(home, encoder)
+    view = home.open_view(encoder)
+    view.rebuild()
+    output.print(f"{len(view):,} vectors indexed", highlight=False)
+    home.close()
+
+
+def embed_anew(home: Home, encoder: Encoder) -> None:
+    with progress_bar() as bar:
+        task = bar.add_task("Embedding", total=None)
+        reembed_catalog(home, encoder, lambda done, total: bar.update(task, completed=done, total=total))

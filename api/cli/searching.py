@@ -1,0 +1,86 @@
+"""``vitrina search``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+from rich.table import Table
+
+from api.cli.console import errors, output
+from api.settings import Settings
+from api.wire import AnswerOut
+from indexer.preparation import decode_untrusted
+from search.answer import Answer, Hit
+from search.encoders.openclip import load_encoder
+from search.errors import ImageError
+from search.filters import parse_filter_arguments
+from search.home import Home
+from search.query import Query
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query as it was typed."""
+
+    text: str
+    images: tuple[Path, ...]
+    without: str
+    filters: tuple[str, ...]
+    limit: int
+
+    def query(self) -> Query:
+        """The query, pictures read. Raises InputError and its kinds."""
+        return Query(
+            text=self.text,
+            images=tuple(read_picture(path) for path in self.images),
+            without=self.without,
+            filters=parse_filter_arguments(self.filters),
+            limit=self.limit,
+        )
+
+
+def run_search(settings: Settings, asked: Asked, *, as_json: bool) -> None:
+    """Answer one query as a table, or as the HTTP service's JSON."""
+    query = asked.query()
+    home = Home.existing(settings.home)
+    engine = home.open_engine(load_encoder(settings.encoder, device=settings.device))
+    answer = engine.search(query)
+    home.close()
+    if as_json:
+        output.file.write(AnswerOut.of(answer).model_dump_json(indent=2) + "\n")
+    else:
+        show_answer(answer)
+
+
+def read_picture(path: Path) -> Image.Image:
+    """A query picture from a file of the user's own. Raises ImageError."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"The picture {path} cannot be read: {error.strerror}.", remedy="Check its path.") from error
+    return decode_untrusted(data).pixels
+
+
+def show_answer(answer: Answer, title: str | None = None) -> None:
+    """Print the hits as a table."""
+    if not answer.hits:
+        output.print("Nothing found.")
+        return
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
+    table.add_column("", justify="right")
+    table.add_column("sku", no_wrap=True)
+    table.add_column("title", ratio=1)
+    table.add_column("price", justify="right", no_wrap=True)
+    table.add_column("score", justify="right")
+    for hit in answer.hits:
+        table.add_row(str(hit.rank), hit.stored.item.sku, hit.stored.item.title, price(hit), f"{hit.score:.3f}")
+    output.print(table)
+    if answer.no_good_match:
+        errors.print("Nothing in the catalog seems to be what was asked for; these come closest.")
+
+
+def price(hit: Hit) -> str:
+    item = hit.stored.item
+    return "" if item.price_cents is None else f"{item.price_cents / 100:.2f} {item.currency or ''}".strip()

@@ -1,0 +1,24 @@
+"""``vitrina serve``."""
+
+from __future__ import annotations
+
+import logging
+
+import uvicorn
+
+from api.app import create_app
+from api.cli.console import errors
+from api.service import Service
+from api.settings import Settings
+
+
+def run_server(settings: Settings, host: str, port: int) -> None:
+    """Serve until interrupted. The home is opened and the encoder loaded first, so that a mistake is an error, not a
+    server that answers 503."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    with errors.status("Loading the catalog and the encoder"):
+        service = Service.from_settings(settings)
+    n_items = service.home.catalog.counts()["items"]
+    errors.print(f"{n_items:,} items from {settings.home}", highlight=False, soft_wrap=True)
+    errors.print(f"Open http://{host}:{port}/ to search, http://{host}:{port}/docs for the API. Ctrl-C stops.")
+    uvicorn.run(create_app(settings, lambda _: service), host=host, port=port, log_level="warning")

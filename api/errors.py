@@ -1,0 +1,80 @@
+"""Errors as HTTP answers: one shape, and the only place that knows status codes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from api.wire import ErrorBody, ErrorOut
+from search.errors import InputError, NoRerankerError, NotFoundError, StateError, VitrinaError
+
+log = logging.getLogger(__name__)
+
+STATUS: Mapping[type[VitrinaError], int] = {
+    InputError: 400,
+    NotFoundError: 404,
+    NoRerankerError: 501,
+    StateError: 503,
+    VitrinaError: 500,
+}
+
+REMEDIES = {
+    404: "See /docs for what exists.",
+    405: "See /docs for the methods of this address.",
+    413: "Send smaller pictures; 1,024 pixels on the longer side are plenty.",
+}
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every error in the one shape."""
+    app.add_exception_handler(VitrinaError, vitrina_error)
+    app.add_exception_handler(RequestValidationError, validation_error)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(Exception, unexpected_error)
+
+
+def vitrina_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, VitrinaError)
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    if status >= 500 and status != 501:
+        log.error("%s %s: %s", request.method, request.url.path, error)
+    return error_response(status, error.code, error.message, error.remedy, dict(error.details))
+
+
+def validation_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    problems = [{"where": ".".join(map(str, each["loc"])), "problem": each["msg"]} for each in error.errors()]
+    first = problems[0] if problems else {"where": "body", "problem": "cannot be read"}
+    return error_response(
+        422,
+        "bad_request",
+        f"The request does not fit: {first['where']}: {first['problem']}.",
+        "Mend the fields that details lists; /docs shows the form with examples.",
+        {"problems": problems[:20]},
+    )
+
+
+def http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = "not_found" if error.status_code == 404 else "bad_request"
+    message = f"{request.method} {request.url.path}: {error.detail}."
+    return error_response(error.status_code, code, message, REMEDIES.get(error.status_code, "See /docs."), {})
+
+
+def unexpected_error(request: Request, error: Exception) -> JSONResponse:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return error_response(
+        500, "internal", "Something went wrong on our side.", "Try again; the service's log has the details.", {}
+    )
+
+
+def error_response(
+    status: int, code: str, message: str, remedy: str, details: Mapping[str, object]
+) -> JSONResponse:
+    body = ErrorBody(code=code, message=message, remedy=remedy, details=dict(details))
+    return JSONResponse(ErrorOut(error=body).model_dump(mode="json"), status_code=status)

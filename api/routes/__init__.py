@@ -1,0 +1,1 @@
+"""HTTP endpoints, one resource a module. They translate; the packages below decide."""

@@ -1,0 +1,23 @@
+"""Whether the service lives, and whether it can answer."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from api.routes.service import RunningService
+from api.wire import HealthOut
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz")
+def healthz() -> HealthOut:
+    """The process answers."""
+    return HealthOut(status="ok")
+
+
+@router.get("/readyz")
+def readyz(service: RunningService) -> HealthOut:
+    """The catalog can be read and the encoder is loaded; 503 otherwise."""
+    items = service.home.catalog.counts()["items"]
+    return HealthOut(status="ready", items=items, encoder=service.encoder.identity.name)

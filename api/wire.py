@@ -1,0 +1,188 @@
+"""What travels over HTTP, and what ``vitrina search --json`` prints."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from search.answer import Answer, Hit
+from search.catalog.entry import StoredItem
+from search.item import AttributeValue
+from search.query import MAX_TEXT_CHARS, WINDOW
+
+HIT_IMAGE_PX = 512
+"""The size that image URLs in answers ask for."""
+
+
+class WireModel(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class SkuReference(WireModel):
+    """An item of the catalog whose pictures to search by."""
+
+    sku: str
+
+
+class WeightsIn(WireModel):
+    text: float = Field(1.0, ge=0, le=10, description="Weight of the words.")
+    image: float = Field(1.0, ge=0, le=10, description="Weight of all pictures together.")
+    without: float = Field(0.5, ge=0, le=10, description="Weight of what to avoid.")
+
+
+class SearchRequest(WireModel):
+    """A query: words, pictures, or both."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"text": "navy linen shirt", "without": "striped", "filters": {"price_cents": {"lt": 6000}}, "limit": 5},
+                {"images": [{"sku": "shirt-0042"}], "text": "in red"},
+            ]
+        },
+    )
+
+    text: str = Field("", description=f"What is wanted, in words; at most {MAX_TEXT_CHARS} characters.")
+    images: list[str | SkuReference] = Field(
+        default_factory=list, description='Pictures: data URIs ("data:image/jpeg;base64,...") or {"sku": ...}.'
+    )
+    without: str = Field("", description="What to avoid, in words.")
+    filters: dict[str, object] = Field(
+        default_factory=dict,
+        description='Field to value, list of values, {"gte": 1, "lt": 5}, {"not": ...} or {"exists": true}.',
+    )
+    weights: WeightsIn = Field(default_factory=lambda: WeightsIn())
+    limit: int = Field(10, description=f"How many hits, 1 to {WINDOW}.")
+    offset: int = Field(0, description="How many of the best to skip.")
+    rerank: bool | dict[str, object] = Field(False, description="Let a vision-language model reorder the hits.")
+    explain: bool | int = Field(False, description="Let a vision-language model explain the hits.")
+
+
+class ItemIn(WireModel):
+    """An item to add or replace."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "title": "Linen Shirt in Navy Blue",
+                    "attributes": {"colour": "navy blue", "material": "linen"},
+                    "price_cents": 4990,
+                    "currency": "EUR",
+                    "images": ["data:image/jpeg;base64,..."],
+                }
+            ]
+        },
+    )
+
+    title: str = ""
+    description: str = ""
+    attributes: dict[str, str | int | float | bool | list[str | int | float | bool]] = Field(default_factory=dict)
+    price_cents: Annotated[int, Field(ge=0)] | None = None
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
+    url: str | None = None
+    images: list[str] = Field(default_factory=list, description="Data URIs or public http(s) URLs, the main one first.")
+
+
+class ItemOut(WireModel):
+    """An item as the catalog holds it."""
+
+    sku: str
+    title: str
+    description: str
+    attributes: dict[str, AttributeValue]
+    price_cents: int | None
+    currency: str | None
+    url: str | None
+    image_url: str | None
+    image_urls: list[str]
+
+    @classmethod
+    def of(cls, stored: StoredItem) -> Self:
+        return cls.model_validate(item_fields(stored))
+
+
+class SignalsOut(WireModel):
+    """What spoke for a hit, in standard deviations above the catalog's average item; ``words`` is full text's bonus."""
+
+    image: float | None
+    text: float | None
+    words: float
+
+
+class HitOut(ItemOut):
+    """An item found."""
+
+    score: float = Field(description="0 to 1, higher is better; compares hits of one query only.")
+    rank: int
+    signals: SignalsOut
+
+    @classmethod
+    def of_hit(cls, hit: Hit) -> Self:
+        signals = {name: rounded(getattr(hit.signals, name)) for name in ("image", "text", "words")}
+        return cls.model_validate(
+            {**item_fields(hit.stored), "score": round(hit.score, 6), "rank": hit.rank, "signals": signals}
+        )
+
+
+class AnswerOut(WireModel):
+    """The hits, best first, and how they came about."""
+
+    hits: list[HitOut]
+    total_considered: int = Field(description="How many items were ranked.")
+    no_good_match: bool = Field(description="Whether nothing in the catalog seems to be what was asked for.")
+    encoder: str
+    timings_ms: dict[str, float]
+
+    @classmethod
+    def of(cls, answer: Answer) -> Self:
+        return cls(
+            hits=[HitOut.of_hit(hit) for hit in answer.hits],
+            total_considered=answer.total_considered,
+            no_good_match=answer.no_good_match,
+            encoder=answer.encoder,
+            timings_ms=dict(answer.timings_ms),
+        )
+
+
+class ErrorBody(WireModel):
+    code: str
+    message: str
+    remedy: str
+    details: dict[str, object]
+
+
+class ErrorOut(WireModel):
+    """The one shape of every error."""
+
+    error: ErrorBody
+
+
+class HealthOut(WireModel):
+    status: Literal["ok", "ready"]
+    items: int | None = None
+    encoder: str | None = None
+
+
+def item_fields(stored: StoredItem) -> dict[str, object]:
+    item = stored.item
+    image_urls = [f"/v1/images/{quote(image_id)}?size={HIT_IMAGE_PX}" for image_id in stored.image_ids]
+    return {
+        "sku": item.sku,
+        "title": item.title,
+        "description": item.description,
+        "attributes": dict(item.attributes),
+        "price_cents": item.price_cents,
+        "currency": item.currency,
+        "url": item.url,
+        "image_url": image_urls[0] if image_urls else None,
+        "image_urls": image_urls,
+    }
+
+
+def rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

@@ -73,8 +73,6 @@ def unexpected_error(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-def error_response(
-    status: int, code: str, message: str, remedy: str, details: Mapping[str, object]
-) -> JSONResponse:
+def error_response(status: int, code: str, message: str, remedy: str, details: Mapping[str, object]) -> JSONResponse:
     body = ErrorBody(code=code, message=message, remedy=remedy, details=dict(details))
     return JSONResponse(ErrorOut(error=body).model_dump(mode="json"), status_code=status)

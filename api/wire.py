@@ -39,7 +39,12 @@ class SearchRequest(WireModel):
         extra="forbid",
         json_schema_extra={
             "examples": [
-                {"text": "navy linen shirt", "without": "striped", "filters": {"price_cents": {"lt": 6000}}, "limit": 5},
+                {
+                    "text": "navy linen shirt",
+                    "without": "striped",
+                    "filters": {"price_cents": {"lt": 6000}},
+                    "limit": 5,
+                },
                 {"images": [{"sku": "shirt-0042"}], "text": "in red"},
             ]
         },

@@ -49,7 +49,7 @@ def search(
     without: Annotated[str, typer.Option("--without", help="What to avoid, in words.")] = "",
     filters: Annotated[
         list[str] | None,
-        typer.Option("--filter", metavar="KEY=VALUE", help="colour=navy, 'colour=!red', price_cents=1000..5000, 'size=*'"),
+        typer.Option("--filter", metavar="KEY=VALUE", help="colour=navy, 'colour=!red', price_cents=1000..5000"),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", help="How many hits.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print the HTTP service's answer.")] = False,
@@ -107,9 +107,9 @@ def rebuild(
 @app.command()
 def demo(
     n_products: Annotated[int, typer.Option("--products", help="How many products to draw.")] = 300,
-    folder: Annotated[Path, typer.Option("--folder", help="Where to put the shop, its catalog and the picture.")] = Path(
-        "demo"
-    ),
+    folder: Annotated[
+        Path, typer.Option("--folder", help="Where to put the shop, its catalog and the picture.")
+    ] = Path("demo"),
 ) -> None:
     """Draw a small boutique, index it, and search it three ways."""
     from api.cli.demo import run_demo

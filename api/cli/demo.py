@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexer.fetch import Fetcher
 from PIL import Image
 
 from api.cli.console import errors, output, progress_bar
@@ -19,7 +20,6 @@ from boutique.catalog import product
 from boutique.export import write_folder
 from boutique.product import Product
 from boutique.render import render
-from indexer.fetch import Fetcher
 from indexer.pipeline import Indexer
 from indexer.sources import open_source
 from search.answer import Answer

@@ -28,7 +28,9 @@ def show_status(settings: Settings) -> None:
     for name, count in home.catalog.counts().items():
         table.add_row(name, f"{count:,}")
     table.add_row("last change", f"number {home.catalog.sequence():,}")
-    table.add_row("encoder", "none yet" if live is None else f"{live.name} ({live.fingerprint[:12]}, {live.dimension}-d)")
+    table.add_row(
+        "encoder", "none yet" if live is None else f"{live.name} ({live.fingerprint[:12]}, {live.dimension}-d)"
+    )
     table.add_row("filter by", ", ".join(filterable))
     table.add_row("dead letters", str(dead_letters[-1]) if dead_letters else "none")
     output.print(table, soft_wrap=True)

@@ -1,0 +1,43 @@
+"""Run the measurements and write them down: ``python -m benchmarks --data FOLDER``."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from benchmarks import crashes, retrieval, speed
+from benchmarks.figure import Figure, row, table
+from search.encoders.openclip import load_encoder
+
+RESULTS = Path(__file__).parent / "results.md"
+
+
+def run(
+    data: Annotated[Path, typer.Option(help="The folder of fashion-validation.parquet.")],
+    out: Annotated[Path, typer.Option(help="Where the table goes.")] = RESULTS,
+) -> None:
+    """Measure retrieval, speed and survival; exits non-zero where a bound is missed."""
+    encoder = load_encoder(None)
+    figures: list[Figure] = []
+    for measurements in (speed.measure(encoder, data), retrieval.measure(encoder, data), crashes.measure()):
+        for figure in measurements:
+            figures.append(figure)
+            typer.echo(row(figure))
+    machine = f"{torch.get_num_threads()} cores, {platform.machine()}, Python {platform.python_version()}"
+    identity = encoder.identity
+    out.write_text(
+        "# Measured\n\n"
+        f"`make benchmark DATA=...` on {machine}, torch {torch.__version__}; encoder {identity.name} "
+        f"({identity.fingerprint[:12]}). Nothing was trained or tuned on the rows measured.\n\n{table(figures)}\n",
+        encoding="utf-8",
+    )
+    if not all(figure.is_met for figure in figures):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(run)

@@ -103,7 +103,7 @@ FINISHES: Mapping[str, Finish] = MappingProxyType(
         "lens": Finish(None, sheen=0.32, power=9, window=0.35, folds=0, clear=0.12),
         "steel": Finish(brushed, 0.05, sheen=0.3, power=30, window=0.35, metal=0.75, folds=0),
         "brass": Finish(None, sheen=0.45, power=18, window=0.3, metal=0.45, folds=0),
-        "glass": Finish(None, sheen=0.25, power=40, window=0.75, folds=0, clear=0.42),
+        "glass": Finish(None, sheen=0.25, power=40, window=0.75, folds=0, clear=0.32),
         "wood": Finish(brushed, 0.1, sheen=0.08, power=10, folds=0),
         "paper": Finish(None, folds=0),
     }

@@ -147,14 +147,14 @@ def lit(part: Part, ground: Surface, window: Window, generator: np.random.Genera
 
 
 def _glossed(colour: Field, finish: Finish, nx: Field, ny: Field, nz: Field) -> Field:
-    gloss: Field | float = 0.0
+    if not finish.sheen and not finish.window:
+        return colour
+    gloss = np.zeros_like(nx)
     if finish.sheen:
         facing = np.maximum(nx * HALF[0] + ny * HALF[1] + nz * HALF[2], 0)
-        gloss = np.asarray(facing**finish.power * finish.sheen, dtype=np.float32)
+        gloss += np.float32(finish.sheen) * facing ** np.float32(finish.power)
     if finish.window:
-        gloss = np.asarray(gloss + finish.window * _mirrored(nx, ny, nz), dtype=np.float32)
-    if isinstance(gloss, float):
-        return colour
+        gloss += np.float32(finish.window) * _mirrored(nx, ny, nz)
     glare = np.clip(gloss, 0, 1)[..., None]
     return np.asarray(colour + (1 - colour) * glare, dtype=np.float32)
 
@@ -165,5 +165,5 @@ def opacity(part: Part, ground: Surface) -> Field:
     if not clear:
         return ground.mask
     steep = 1 - 1 / np.sqrt(1 + ground.across**2)
-    dense: Field = ground.mask * (1 - np.float32(clear) * (1 - np.clip(steep * 1.6, 0, 1)))
-    return dense
+    dense = ground.mask * (1 - clear * (1 - np.clip(steep * 1.6, 0, 1)))
+    return np.asarray(dense, dtype=np.float32)

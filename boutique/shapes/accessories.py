@@ -1,4 +1,4 @@
-"""Hard accessories: watch, sunglasses, belt, wallet, umbrella."""
+"""Hard accessories: sunglasses, belt, wallet, umbrella."""
 
 from __future__ import annotations
 
@@ -6,95 +6,10 @@ import itertools
 
 import numpy as np
 
-from boutique.curve import Points, ellipse, flip, mirrored, ribbon, rounded, smooth, trace
+from boutique.curve import ellipse, flip, mirrored, ribbon, rounded, smooth, trace
 from boutique.drawing import Coat, Crease, Drawing, Form, Part, Seam
 from boutique.palette import darker, lighter, luminance
-from boutique.shapes.look import BRASS, DARK_WOOD, IVORY, STEEL, Look
-
-_CREAM = Coat((0.95, 0.94, 0.90), "paper")
-_NIGHT = Coat((0.14, 0.16, 0.22), "paper")
-
-
-def watch(look: Look) -> Drawing:
-    """A wristwatch: its strap and case in the named colour's material, with a dial, hands and a crown."""
-    steel = look.coat.material == "steel"
-    radius, wide = look.vary(0.155, 0.185), look.vary(0.135, 0.155)
-    case = look.coat if steel else (BRASS if look.coin(0.35) else STEEL)
-    dial = (_NIGHT if look.coin(0.4) else _CREAM) if steel or luminance(look.coat.colour) < 0.6 else _NIGHT
-    square = look.style == "square"
-
-    def plate(size: float) -> Points:
-        return rounded(0, 0, size * 1.85, size * 2, size * 0.35) if square else ellipse(0, 0, size, size)[:-1]
-
-    parts = [
-        *_strap(look, wide, radius, steel),
-        Part("crown", (rounded(radius + 0.012, 0, 0.035, 0.04, 0.007),), case, bulge=0.012, lift=0),
-    ]
-    lugs = tuple(rounded(sx * wide * 0.47, sy * radius * 0.92, 0.03, 0.085, 0.012) for sx in (1, -1) for sy in (1, -1))
-    parts += [
-        Part("case", lugs, case, bulge=0.014),
-        Part("case", (plate(radius),), case, bulge=0.028),
-        Part(
-            "dial",
-            (plate(radius * 0.82),),
-            dial,
-            Form.FLAT,
-            seams=_ticks(radius * 0.76, dial is _NIGHT),
-            bulge=0.012,
-            lift=0.004,
-        ),
-    ]
-    return Drawing([*parts, *_hands(look, radius, dial is _NIGHT)])
-
-
-def _strap(look: Look, wide: float, radius: float, steel: bool) -> list[Part]:
-    half = mirrored(
-        [(0, radius * 0.7), (wide / 2, radius * 0.7, 1), (wide * 0.42, 0.28), (wide * 0.38, 0.44, 1), (0, 0.475)]
-    )
-    stitch = 0.5 if luminance(look.coat.colour) < 0.4 else -0.4
-    if steel:
-        rows = [Seam(np.array([(-0.1, y), (0.1, y)]), 0.006, -0.55) for y in np.arange(radius, 0.47, 0.034)]
-        rows += [Seam(np.array([(s * 0.024, radius), (s * 0.022, 0.47)]), 0.004, -0.5) for s in (1, -1)]
-    else:
-        rows = [
-            Seam(np.array([(s * wide * 0.41, radius), (s * wide * 0.32, 0.43)]), 0.003, stitch, 0.012) for s in (1, -1)
-        ]
-    lower = Part("strap", (half,), look.coat, seams=tuple(rows), bulge=0.03, folds=0.2)
-    upside = tuple(Seam(seam.path * np.array([1, -1]), seam.width, seam.tone, seam.dash) for seam in rows)
-    upper = Part("strap", (half * np.array([1, -1]),), look.coat, seams=upside, bulge=0.03, folds=0.2)
-    if steel:
-        return [lower, upper]
-    holes = tuple(ellipse(0, y, 0.006, 0.008)[:-1:4] for y in (0.33, 0.37, 0.41))
-    return [Part("strap", (half,), look.coat, holes=holes, seams=tuple(rows), bulge=0.03, folds=0.2), upper]
-
-
-def _ticks(radius: float, night: bool) -> tuple[Seam, ...]:
-    seams = []
-    for hour in range(12):
-        way = np.array([np.sin(hour * np.pi / 6), -np.cos(hour * np.pi / 6)])
-        start, width = (0.8, 0.009) if hour % 3 == 0 else (0.9, 0.006)
-        seams.append(Seam(np.array([way * radius * start, way * radius]), width, 1.0 if night else -0.8))
-    return tuple(seams)
-
-
-def _hands(look: Look, radius: float, night: bool) -> list[Part]:
-    coat = Coat(IVORY if night else (0.12, 0.12, 0.14), "paper")
-    parts = []
-    for turn, reach, width in ((10.15, 0.45, 0.014), (1.9, 0.66, 0.010)):
-        way = np.array([np.sin(turn * np.pi / 6), -np.cos(turn * np.pi / 6)])
-        parts.append(ribbon(np.array([-way * 0.02, way * radius * reach]), width, width * 0.5))
-    angle = look.vary(0, 6.28)
-    second = ribbon(np.array([(0, 0), (np.sin(angle) * radius * 0.62, -np.cos(angle) * radius * 0.62)]), 0.004)
-    return [
-        Part("hands", tuple(parts), coat, Form.FLAT, bulge=0.004, lift=0.005),
-        Part(
-            "hands",
-            (second, ellipse(0, 0, 0.011, 0.011)[:-1:3]),
-            Coat((0.80, 0.25, 0.18), "paper"),
-            bulge=0.004,
-            lift=0.004,
-        ),
-    ]
+from boutique.shapes.look import BRASS, DARK_WOOD, STEEL, Look
 
 
 def sunglasses(look: Look) -> Drawing:
@@ -102,7 +17,7 @@ def sunglasses(look: Look) -> Drawing:
     x, rx, ry = 0.205, look.vary(0.15, 0.165), look.vary(0.12, 0.14)
     if look.style == "square":
         rim = rounded(x, 0, rx * 2, ry * 1.75, 0.045)
-        lens = rounded(x, 0, rx * 2 - 0.05, ry * 1.75 - 0.05, 0.03)
+        lens = rounded(x, 0, rx * 2 - 0.075, ry * 1.75 - 0.075, 0.03)
     elif look.style == "cat-eye":
         rim = smooth(
             [
@@ -114,24 +29,30 @@ def sunglasses(look: Look) -> Drawing:
                 (x - 0.1, 0.08),
             ]
         )
-        lens = (rim - np.array([x, -0.01])) * 0.78 + np.array([x - 0.008, -0.006])
+        lens = (rim - np.array([x, -0.01])) * 0.72 + np.array([x - 0.008, -0.006])
     else:
-        rim, lens = ellipse(x, 0, rx, rx * 0.95)[:-1], ellipse(x, 0, rx - 0.025, rx * 0.95 - 0.025)[:-1]
+        rim, lens = ellipse(x, 0, rx, rx * 0.95)[:-1], ellipse(x, 0, rx - 0.036, rx * 0.95 - 0.036)[:-1]
     arms = ribbon(
         trace(
-            [(x + rx - 0.02, -0.05), (x + rx + 0.018, -0.075), (x + rx + 0.012, -0.16), (0.22, -0.20), (-0.02, -0.195)]
+            [
+                (x + rx - 0.02, -0.05),
+                (x + rx + 0.016, -0.09),
+                (x + rx - 0.012, -0.17),
+                (x + 0.075, -0.235),
+                (x + 0.02, -0.245),
+            ]
         ),
-        0.024,
-        0.018,
+        0.026,
+        0.02,
     )
     bridge = ribbon(trace([(-0.075, -0.02), (-0.03, -0.055), (0.03, -0.055), (0.075, -0.02)]), 0.03)
     tints = ((0.20, 0.21, 0.24), (0.30, 0.22, 0.17), (0.18, 0.26, 0.25))
     glass = Coat(tints[int(look.generator.integers(3))], "lens")
     parts = [
         Part("temples", (arms, flip(arms)), look.coat.dyed(darker(look.coat.colour, 0.25)), bulge=0.01, lift=0),
-        Part("lenses", (lens, flip(lens)), glass, bulge=0.03, lift=0),
+        Part("lenses", (lens, flip(lens)), glass, bulge=0.1, lift=0),
         Part("frame", (bridge,), look.coat, bulge=0.016, lift=0.004),
-        Part("frame", (rim, flip(rim)), look.coat, holes=(lens, flip(lens)), bulge=0.018, lift=0.008),
+        Part("frame", (rim, flip(rim)), look.coat, holes=(lens, flip(lens)), bulge=0.024, lift=0.008),
     ]
     hinges = tuple(rounded(s * (x + rx - 0.018), -0.06, 0.016, 0.01, 0.004) for s in (1, -1))
     return Drawing([*parts, Part("hinges", hinges, look.metal, bulge=0.004, lift=0)])
@@ -160,31 +81,33 @@ def belt(look: Look) -> Drawing:
 
 
 def _coiled_belt(look: Look, wide: float, stitch: float) -> Drawing:
-    turns = np.linspace(0, 5.4 * np.pi, 150)
-    radius = 0.07 + 0.245 * turns / turns[-1]
-    path = np.stack([radius * np.cos(turns), radius * np.sin(turns) * 0.86 - 0.04], axis=1)
-    coil = Part("strap", (ribbon(path, 0.036),), look.coat, bulge=0.017)
-    rise = look.vary(0.10, 0.13)
-    side = mirrored([(0, -0.01), (0.318, -0.06, 1), (0.32, rise - 0.03), (0.22, rise + 0.13), (0, rise + 0.185)])
+    """Rolled up and stood on its edge, seen from a little above."""
+    rx, ry, top, tall = look.vary(0.28, 0.31), look.vary(0.12, 0.15), look.vary(-0.08, -0.03), wide * 1.9
+    wall = mirrored(
+        [(0, top), (rx, top, 1), (rx, top + tall, 1), (rx * 0.71, top + tall + ry * 0.72), (0, top + tall + ry)]
+    )
+    turns = np.linspace(0.4, 6.4 * np.pi + look.vary(-0.6, 0.6), 180)
+    radius = (0.3 + 0.68 * turns / turns[-1])[:, None]
+    spiral = radius * np.stack([rx * np.cos(turns), ry * np.sin(turns)], axis=1) + np.array([0, top])
     lines = tuple(
-        Seam(
-            trace([(-0.315, y - 0.09), (-0.21, y + 0.025), (0, y + 0.075), (0.21, y + 0.025), (0.315, y - 0.09)]),
-            0.003,
-            stitch,
-            0.012,
+        Seam(ellipse(0, top + d, rx, ry, start=0, sweep=180), 0.003, stitch, 0.012) for d in (0.018, tall - 0.018)
+    )
+    face = ellipse(0, top, rx, ry)[:-1]
+    hollow = look.coat.dyed(darker(look.coat.colour, 0.72))
+    parts = [
+        Part("strap", (wall,), look.coat, Form.LATHE, seams=lines),
+        Part("strap", (face,), hollow, Form.FLAT, bulge=0.01, lift=0),
+    ]
+    parts.append(
+        Part(
+            "strap",
+            (ribbon(spiral, 0.016, 0.022),),
+            look.coat.dyed(lighter(look.coat.colour, 0.1)),
+            bulge=0.008,
+            lift=0.006,
         )
-        for y in (rise + 0.085,)
     )
-    wall = Part(
-        "strap",
-        (ribbon(trace([(-0.31, 0.0), (-0.215, 0.16), (0, 0.235), (0.215, 0.16), (0.31, 0.0)]), wide),),
-        look.coat,
-        seams=lines,
-        bulge=0.02,
-    )
-    return Drawing(
-        [Part("strap", (side,), look.inside, bulge=0.05, lift=0), coil, wall, *_buckle(look, 0.0, 0.235, wide)]
-    )
+    return Drawing([*parts, *_buckle(look, 0.0, top + ry + tall / 2, tall)])
 
 
 def _buckle(look: Look, x: float, y: float, wide: float) -> list[Part]:
@@ -282,10 +205,10 @@ def umbrella(look: Look) -> Drawing:
     inner = smooth([(-reach * 0.97, low + 0.01), (0, -0.075), (reach * 0.97, low + 0.01), (0, 0.035)])
     parts = [
         Part("canopy", (inner,), look.inside, Form.FLAT, bulge=0.02, lift=0),
-        Part("shaft", (ribbon(np.array([(0.0, -0.05), (0.0, 0.26)]), 0.013),), STEEL, bulge=0.006, lift=0),
+        Part("shaft", (ribbon(np.array([(0.0, -0.05), (0.0, 0.34)]), 0.013),), STEEL, bulge=0.006, lift=0),
         Part(
             "handle",
-            (ribbon(crook[16:], 0.03),),
+            (ribbon(crook[14:], 0.03),),
             DARK_WOOD if look.coin() else Coat(lighter((0.1, 0.1, 0.12), 0.08), "acetate"),
             bulge=0.014,
             lift=0.003,

@@ -108,7 +108,7 @@ def _legs(waist: float, hip: float, knee: float, ankle: float, top: float, low: 
             (0, top + 0.012),
             (waist, top, 1),
             (hip, top + 0.16),
-            ((hip + knee) / 2 + 0.01, crotch + 0.05),
+            (hip * 0.45 + (knee + gap) * 0.55, crotch + 0.06),
             (knee + gap, (crotch + low) / 2 + 0.02),
             (ankle + gap, low, 1),
             (gap * 0.95 + 0.004, low + 0.008, 1),
@@ -148,7 +148,7 @@ def _leg_creases(look: Look, hip: float, top: float, low: float, gap: float) -> 
 def _trouser_parts(
     look: Look, *, knee: float, ankle: float, low: float, gap: float, stitch: float, press: bool
 ) -> list[Part]:
-    waist, hip, top = look.vary(0.13, 0.142), look.vary(0.168, 0.18), -0.43
+    waist, hip, top = look.vary(0.13, 0.142), look.vary(0.152, 0.165), -0.43
     if low < 0.2:
         top = -0.28
     creases = _leg_creases(look, hip, top, low, gap)
@@ -267,7 +267,7 @@ def shorts(look: Look) -> Drawing:
         look, knee=0.15, ankle=look.vary(0.165, 0.185), low=look.vary(0.11, 0.19), gap=0.028, stitch=-0.25, press=False
     )
     if look.style == "tailored":
-        return Drawing([*parts, buttons(look, [(0.0, -0.27)], 0.008)])
+        return _enlarged([*parts, buttons(look, [(0.0, -0.27)], 0.008)])
     gathers = tuple(
         Seam(np.array([(x, -0.295 - abs(x) * 0.05), (x, -0.25)]), 0.003, -0.3) for x in np.linspace(-0.125, 0.125, 19)
     )
@@ -278,6 +278,11 @@ def shorts(look: Look) -> Drawing:
     )
     colour = IVORY if luminance(look.coat.colour) < 0.7 else lighter((0.2, 0.2, 0.25), 0.2)
     knot = ellipse(0, -0.268, 0.014, 0.009)[:-1:3]
-    return Drawing(
+    return _enlarged(
         [*parts[:3], Part("cords", (*cords, knot, flip(knot)), Coat(colour, "cotton"), bulge=0.006, lift=0.006)]
     )
+
+
+def _enlarged(parts: list[Part]) -> Drawing:
+    """Shorts fill the picture as a longer garment does."""
+    return Drawing(parts).placed(degrees=0, scale=1.4, shift=(0, 0.06))

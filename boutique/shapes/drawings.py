@@ -11,7 +11,7 @@ import numpy as np
 from boutique.curve import flip
 from boutique.drawing import Drawing, Part
 from boutique.product import Product
-from boutique.shapes import accessories, bags, bottoms, home, shoes, textiles, tops
+from boutique.shapes import accessories, bags, boots, bottoms, home, outerwear, shoes, textiles, tops, watches
 from boutique.shapes.look import Look, look_of
 
 SHAPES: Mapping[str, Callable[[Look], Drawing]] = MappingProxyType(
@@ -19,21 +19,21 @@ SHAPES: Mapping[str, Callable[[Look], Drawing]] = MappingProxyType(
         "t-shirt": tops.t_shirt,
         "shirt": tops.shirt,
         "jumper": tops.jumper,
-        "hoodie": tops.hoodie,
-        "jacket": tops.jacket,
+        "hoodie": outerwear.hoodie,
+        "jacket": outerwear.jacket,
         "dress": bottoms.dress,
         "skirt": bottoms.skirt,
         "trousers": bottoms.trousers,
         "jeans": bottoms.jeans,
         "shorts": bottoms.shorts,
         "sneakers": shoes.sneakers,
-        "boots": shoes.boots,
+        "boots": boots.boots,
         "heels": shoes.heels,
         "sandals": shoes.sandals,
         "tote bag": bags.tote_bag,
         "backpack": bags.backpack,
         "handbag": bags.handbag,
-        "watch": accessories.watch,
+        "watch": watches.watch,
         "sunglasses": accessories.sunglasses,
         "belt": accessories.belt,
         "wallet": accessories.wallet,

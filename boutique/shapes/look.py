@@ -75,17 +75,20 @@ def _accents(colour: RGB, pattern: str, generator: np.random.Generator) -> tuple
     return first, lighter(first, 0.3) if light else blend(first, (0.9, 0.75, 0.5), 0.3)
 
 
-def _print(pattern: str, colour: RGB, generator: np.random.Generator, upright: bool) -> Print | None:
+def _print(pattern: str, colour: RGB, generator: np.random.Generator, upright: bool, fine: bool) -> Print | None:
     if pattern == "solid":
         return None
     low, high = _SCALES[pattern]
     accents = _accents(colour, pattern, generator)
     angle = 90.0 if pattern == "striped" and upright and generator.random() < 0.6 else 0.0
-    return Print(pattern, accents, float(generator.uniform(low, high)), angle, float(generator.uniform(0, 1)))
+    scale = float(generator.uniform(low, high)) * (0.6 if fine else 1.0)
+    return Print(pattern, accents, scale, angle, float(generator.uniform(0, 1)))
 
 
 _UPRIGHT = {"shirt", "trousers", "skirt", "dress", "lamp", "cushion", "tote bag"}
 """Articles whose stripes often run up and down."""
+_FINE = {"tie", "socks", "cap", "beanie", "sneakers", "heels"}
+"""Small things, printed small."""
 
 
 def look_of(attributes: Mapping[str, str], generator: np.random.Generator) -> Look:
@@ -93,6 +96,8 @@ def look_of(attributes: Mapping[str, str], generator: np.random.Generator) -> Lo
     shift = generator.normal(0, 0.012, 3)
     red, green, blue = (float(np.clip(c + d, 0, 1)) for c, d in zip(COLOURS[attributes["colour"]], shift, strict=True))
     colour = (red, green, blue)
-    figure = _print(attributes["pattern"], colour, generator, attributes["article"] in _UPRIGHT)
+    figure = _print(
+        attributes["pattern"], colour, generator, attributes["article"] in _UPRIGHT, attributes["article"] in _FINE
+    )
     coat = Coat(colour, attributes["material"], figure)
     return Look(attributes["article"], attributes["style"], coat, generator)

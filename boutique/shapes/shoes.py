@@ -1,13 +1,13 @@
-"""Shoes: sneakers, boots, heels, sandals, seen from the side."""
+"""Shoes: sneakers, heels, sandals, seen from the side."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from boutique.curve import Points, ribbon, rounded, smooth, trace
-from boutique.drawing import Coat, Crease, Drawing, Form, Part, Seam, Stance
+from boutique.curve import ellipse, ribbon, rounded, smooth, trace
+from boutique.drawing import Coat, Crease, Drawing, Part, Seam, Stance
 from boutique.palette import darker
-from boutique.shapes.look import BLACK_RUBBER, DARK_WOOD, IVORY, PALE_WOOD, RUBBER, Look
+from boutique.shapes.look import BLACK_RUBBER, IVORY, PALE_WOOD, RUBBER, Look
 
 
 def sneakers(look: Look) -> Drawing:
@@ -91,89 +91,6 @@ def _laces(top: float, high: bool) -> list[Part]:
     ]
 
 
-def boots(look: Look) -> Drawing:
-    """A leather boot, to the ankle or to the knee."""
-    tall = look.style == "knee-high"
-    top, heel = (look.vary(-0.42, -0.38) if tall else look.vary(-0.2, -0.14)), look.vary(0.035, 0.07)
-    ground = 0.36 if tall else 0.27
-    foot = ground - heel
-    spread = 0.025 if tall else 0.0
-    upper = smooth(
-        [
-            (-0.27 - spread, top, 1),
-            (-0.15, top + 0.012),
-            (-0.03 + spread, top, 1),
-            (-0.045, (top + foot) / 2),
-            (-0.035, foot - 0.19),
-            (0.03, foot - 0.115),
-            (0.16, foot - 0.085),
-            (0.255, foot - 0.04),
-            (0.275, foot + heel * 0.55, 1),
-            (0.1, foot + heel * 0.6),
-            (-0.08, foot, 1),
-            (-0.26, foot, 1),
-            (-0.268, foot - 0.09),
-            (-0.245, foot - 0.2),
-            (-0.258, (top + foot) / 2),
-        ]
-    )
-    sole = smooth(
-        [
-            (-0.265, foot - 0.008, 1),
-            (-0.08, foot - 0.01),
-            (0.1, foot + heel * 0.52),
-            (0.285, foot + heel * 0.5, 1),
-            (0.28, ground, 1),
-            (0.06, ground, 1),
-            (-0.07, foot + 0.022, 1),
-            (-0.1, ground, 1),
-            (-0.262, ground, 1),
-        ]
-    )
-    creases = tuple(
-        Crease(trace([(-0.03, y), (-0.09, y + 0.012), (-0.17, y - 0.01)]), 0.03, look.vary(-0.5, -0.3))
-        for y in (foot - 0.2, foot - 0.165, foot - 0.135)
-    )
-    shaft = (Crease(trace([(-0.2, top + 0.08), (-0.17, top + 0.2), (-0.19, top + 0.3)]), 0.05, -0.4),) if tall else ()
-    seams = (
-        Seam(
-            trace([(-0.268 - spread, top + 0.022), (-0.15, top + 0.034), (-0.03 + spread, top + 0.022)]),
-            0.003,
-            -0.3,
-            0.011,
-        ),
-        Seam(trace([(0.045, foot - 0.11), (0.03, foot - 0.05), (0.09, foot + 0.01)]), 0.003, -0.35),
-    )
-    parts = [Part("upper", (upper,), look.coat, seams=seams, creases=(*creases, *shaft), bulge=0.075, folds=0.4)]
-    if not tall and look.coin(0.55):
-        gore = smooth(
-            [
-                (-0.19, top + 0.03, 1),
-                (-0.1, top + 0.03, 1),
-                (-0.115, foot - 0.11),
-                (-0.15, foot - 0.085),
-                (-0.18, foot - 0.12),
-            ]
-        )
-        ribs = tuple(Seam(np.array([(x, top), (x, foot)]), 0.003, -0.3) for x in np.linspace(-0.19, -0.1, 12))
-        parts.append(
-            Part("gore", (gore,), Coat(darker(look.coat.colour, 0.55), "canvas"), seams=ribs, bulge=0.015, lift=0.002)
-        )
-    elif look.coin(0.6):
-        parts += _buckle(look, foot)
-    parts.append(Part("sole", (sole,), BLACK_RUBBER if look.coin(0.6) else DARK_WOOD, bulge=0.02, lift=0.004))
-    return Drawing(parts, Stance.STANDING)
-
-
-def _buckle(look: Look, foot: float) -> list[Part]:
-    strap = ribbon(trace([(-0.262, foot - 0.15), (-0.15, foot - 0.125), (-0.015, foot - 0.155)]), 0.028)
-    frame, gap = rounded(-0.13, foot - 0.128, 0.042, 0.046, 0.008), rounded(-0.13, foot - 0.128, 0.024, 0.028, 0.004)
-    return [
-        Part("strap", (strap,), look.trim, bulge=0.012, lift=0.006),
-        Part("buckle", (frame,), look.metal, holes=(gap,), bulge=0.007, lift=0.004),
-    ]
-
-
 def heels(look: Look) -> Drawing:
     """A pump or a slingback on a high heel."""
     rise, back = look.vary(0.20, 0.27), -0.30
@@ -249,65 +166,68 @@ def heels(look: Look) -> Drawing:
             0.019,
         )
         parts.append(Part("strap", (strap,), look.coat.plain(), bulge=0.01))
-    if look.coin(0.35):
+    if look.coin(0.3):
         bow = smooth([(0.205, ground - 0.1), (0.16, ground - 0.145), (0.15, ground - 0.095)])
         other = smooth([(0.205, ground - 0.1), (0.25, ground - 0.13), (0.255, ground - 0.08)])
         parts.append(Part("bow", (bow, other), look.trim, bulge=0.015, lift=0.006))
-    return Drawing(parts, Stance.STANDING)
+    return Drawing(parts, Stance.STANDING).placed(degrees=0, scale=1.22, shift=(-0.03, 0.0))
 
 
 def sandals(look: Look) -> Drawing:
-    """An open sandal: straps over a footbed."""
-    thick = look.vary(0.10, 0.14) if look.style == "platform" else look.vary(0.04, 0.055)
-    ground = 0.2
+    """An open sandal: a band over the toes, a heel piece and an ankle strap on a footbed."""
+    thick = look.vary(0.10, 0.14) if look.style == "platform" else look.vary(0.045, 0.06)
+    ground, tall = 0.2, look.vary(0.9, 1.15)
     bed = ground - thick
     sole = smooth(
         [
             (-0.36, bed + 0.005, 1),
             (-0.2, bed - 0.005),
             (0.05, bed + 0.008),
-            (0.36, bed - 0.008, 1),
-            (0.385, bed + thick * 0.4),
-            (0.35, ground, 1),
+            (0.37, bed - 0.012, 1),
+            (0.395, bed + thick * 0.35),
+            (0.36, ground, 1),
             (-0.35, ground, 1),
             (-0.37, bed + thick * 0.5),
         ]
     )
     rim = Seam(np.array([(-0.38, bed + thick * 0.45), (0.39, bed + thick * 0.4)]), 0.005, -0.3)
-    front = _strap((0.10, bed + 0.014), (0.25, bed - 0.115), (0.33, bed + 0.012), look.vary(0.06, 0.09))
-    ankle = trace(
+    vamp = smooth(
         [
-            (-0.31, bed),
-            (-0.315, bed - 0.12),
-            (-0.27, bed - 0.175),
-            (-0.14, bed - 0.19),
-            (-0.06, bed - 0.15),
-            (0.01, bed + 0.005),
+            (0.03, bed + 0.02, 1),
+            (0.075, bed - 0.085 * tall),
+            (0.15, bed - 0.135 * tall, 1),
+            (0.24, bed - 0.105 * tall),
+            (0.305, bed - 0.06 * tall, 1),
+            (0.30, bed - 0.02),
+            (0.315, bed + 0.015, 1),
         ]
     )
-    behind = trace([(-0.29, bed - 0.165), (-0.18, bed - 0.225), (-0.08, bed - 0.165)])
-    frame, gap = rounded(-0.17, bed - 0.19, 0.042, 0.05, 0.008), rounded(-0.17, bed - 0.19, 0.024, 0.03, 0.004)
-    second = _strap((0.0, bed + 0.012), (0.10, bed - 0.135), (0.2, bed + 0.01), 0.045)
+    opening = smooth(
+        [(0.13, bed - 0.015), (0.155, bed - 0.07 * tall), (0.215, bed - 0.06 * tall), (0.215, bed - 0.012)]
+    )
+    counter = smooth(
+        [
+            (-0.345, bed + 0.01, 1),
+            (-0.35, bed - 0.09),
+            (-0.325, bed - 0.17 * tall, 1),
+            (-0.27, bed - 0.165 * tall, 1),
+            (-0.22, bed - 0.07),
+            (-0.15, bed + 0.012, 1),
+        ]
+    )
+    y = bed - 0.165 * tall
+    loop = (-0.2, y, 0.135, 0.04)
+    edge = Seam(
+        trace([(0.15, bed - 0.122 * tall), (0.24, bed - 0.094 * tall), (0.3, bed - 0.05 * tall)]), 0.0025, -0.3, 0.01
+    )
+    frame, gap = rounded(-0.14, y + 0.038, 0.04, 0.05, 0.008), rounded(-0.14, y + 0.038, 0.022, 0.03, 0.004)
+    footbed = PALE_WOOD if look.coin() else Coat((0.70, 0.56, 0.40), "canvas")
     parts = [
-        Part("strap", (ribbon(behind, 0.03),), look.inside, bulge=0.012, lift=0),
-        Part(
-            "sole",
-            (sole,),
-            (PALE_WOOD if look.coin() else Coat((0.72, 0.58, 0.42), "canvas")),
-            seams=(rim,),
-            bulge=0.025,
-        ),
-        Part("strap", (front, *([second] if look.coin() else [])), look.coat, Form.PUFF, bulge=0.025),
-        Part("strap", (ribbon(ankle, 0.036),), look.coat, bulge=0.014),
+        Part("strap", (ribbon(ellipse(*loop, start=180, sweep=180), 0.03),), look.inside, bulge=0.012, lift=0),
+        Part("heel", (counter,), look.coat, bulge=0.035, lift=0),
+        Part("sole", (sole,), footbed, seams=(rim,), bulge=0.025),
+        Part("band", (vamp,), look.coat, holes=(opening,) if look.coin() else (), seams=(edge,), bulge=0.045),
+        Part("strap", (ribbon(ellipse(*loop, start=-4, sweep=188), 0.034),), look.coat, bulge=0.014),
         Part("buckle", (frame,), look.metal, holes=(gap,), bulge=0.007),
     ]
     return Drawing(parts, Stance.STANDING)
-
-
-def _strap(one: tuple[float, float], top: tuple[float, float], other: tuple[float, float], width: float) -> Points:
-    middle = [
-        (one[0] * 0.55 + top[0] * 0.45 - 0.02, (one[1] + top[1]) / 2 - 0.02),
-        top,
-        (other[0] * 0.6 + top[0] * 0.4 + 0.02, (other[1] + top[1]) / 2 - 0.015),
-    ]
-    return ribbon(trace([one, *middle, other]), width)

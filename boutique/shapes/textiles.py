@@ -129,16 +129,27 @@ def beanie(look: Look) -> Drawing:
 def scarf(look: Look) -> Drawing:
     """A scarf hung in a loop, its two ends crossing below."""
     wide, low = look.vary(0.125, 0.15), look.vary(0.33, 0.39)
-    back = trace([(-0.15, -0.06), (-0.155, -0.24), (-0.07, -0.36), (0.07, -0.36), (0.155, -0.24), (0.15, -0.06)])
-    left = trace([(-0.165, -0.18), (-0.13, -0.05), (-0.02, 0.08), (0.075, 0.2), (0.10, low)])
-    right = trace([(0.165, -0.18), (0.13, -0.05), (0.02, 0.08), (-0.08, 0.2), (-0.115, low - 0.06)])
-    parts = [Part("loop", (ribbon(back, wide * 0.8),), look.coat, bulge=0.05, folds=0.8, drape=(0.05, 0.1))]
+    left = trace(
+        [(0.02, -0.355), (-0.1, -0.325), (-0.155, -0.2), (-0.125, -0.06), (-0.02, 0.07), (0.08, 0.2), (0.10, low)]
+    )
+    right = trace(
+        [
+            (-0.02, -0.355),
+            (0.1, -0.325),
+            (0.155, -0.2),
+            (0.125, -0.06),
+            (0.02, 0.07),
+            (-0.085, 0.2),
+            (-0.115, low - 0.06),
+        ]
+    )
+    parts: list[Part] = []
     for path, grain in ((left, 16.0), (right, -16.0)):
         creases = tuple(Crease(path + np.array([d, 0]), 0.028, -0.45) for d in (-0.035, 0.03))
         parts.append(
             Part(
                 "end",
-                (ribbon(path, wide, wide * 1.2),),
+                (ribbon(path, wide * 0.8, wide * 1.25),),
                 look.coat,
                 creases=creases,
                 grain=grain,
@@ -148,7 +159,7 @@ def scarf(look: Look) -> Drawing:
             )
         )
     if look.style == "fringed":
-        parts.append(_fringe(look, [(0.10, low), (-0.115, low - 0.06)], wide * 1.15))
+        parts.append(_fringe(look, [(0.10, low), (-0.115, low - 0.06)], wide * 1.2))
     knot = trace([(-0.13, -0.02), (-0.02, 0.075), (0.09, 0.075), (0.14, 0.0)])
     if look.coin(0.5):
         parts.append(
@@ -227,7 +238,7 @@ def tie(look: Look) -> Drawing:
         0.036,
     )
     pleat = Crease(trace([(0.004, -0.26), (-0.006, -0.19), (0.004, -0.1)]), 0.03, -0.7)
-    slant = 42.0
+    slant = 42.0 if look.coat.print is not None and look.coat.print.pattern == "striped" else 0.0
     parts = [
         Part("loop", (collar,), look.coat, bulge=0.016, lift=0),
         Part("tail", (tail,), look.coat.dyed(darker(look.coat.colour, 0.2)), bulge=0.02, grain=slant),

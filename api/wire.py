@@ -59,7 +59,7 @@ class SearchRequest(WireModel):
         default_factory=dict,
         description='Field to value, list of values, {"gte": 1, "lt": 5}, {"not": ...} or {"exists": true}.',
     )
-    weights: WeightsIn = Field(default_factory=lambda: WeightsIn())
+    weights: WeightsIn = WeightsIn()
     limit: int = Field(10, description=f"How many hits, 1 to {WINDOW}.")
     offset: int = Field(0, description="How many of the best to skip.")
     rerank: bool | dict[str, object] = Field(False, description="Let a vision-language model reorder the hits.")

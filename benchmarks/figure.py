@@ -21,7 +21,7 @@ class Figure:
     @property
     def is_met(self) -> bool:
         compare = operator.ge if self.direction == "at least" else operator.le
-        return compare(self.value, self.bound)
+        return bool(compare(self.value, self.bound))
 
 
 def table(figures: list[Figure]) -> str:

@@ -10,8 +10,11 @@ from search.catalog.entry import StoredItem
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What spoke for one hit: ``image`` and ``text``, how many standard deviations its picture and its own words lie
-    above the catalog's average item (None where it has none, or they were not asked); ``words``, the full-text bonus."""
+    """What spoke for one hit.
+
+    ``image`` and ``text`` say how many standard deviations its best picture and its own words lie above the catalog's
+    average item, None where it has none; ``words`` is what full-text search added.
+    """
 
     image: float | None
     text: float | None
@@ -20,7 +23,7 @@ class Signals:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An item found. ``score`` is in (0, 1), higher is better, comparable within one query only; ``rank`` counts from 1."""
+    """An item found. ``score`` is in (0, 1), higher is better, comparable within one query; ``rank`` counts from 1."""
 
     stored: StoredItem
     score: float

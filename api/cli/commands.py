@@ -107,9 +107,7 @@ def rebuild(
 @app.command()
 def demo(
     n_products: Annotated[int, typer.Option("--products", help="How many products to draw.")] = 300,
-    folder: Annotated[
-        Path, typer.Option("--folder", help="Where to put the shop, its catalog and the picture.")
-    ] = Path("demo"),
+    folder: Annotated[Path, typer.Option("--folder", help="Where the shop and its catalog go.")] = Path("demo"),
 ) -> None:
     """Draw a small boutique, index it, and search it three ways."""
     from api.cli.demo import run_demo

@@ -16,6 +16,10 @@ class ImageReference:
     path: Path | None = None
     url: str | None = None
 
+    def __post_init__(self) -> None:
+        if sum(place is not None for place in (self.data, self.path, self.url)) != 1:
+            raise ValueError("an image reference holds exactly one of data, path and url")
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

@@ -1,0 +1,264 @@
+"""Pictures from the web, fetched without opening this machine's own network to a stranger's catalog."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+import certifi
+import httpcore
+import httpx
+
+from indexer.address import IPAddress, Resolver, is_public, resolve
+from search.errors import FetchError
+
+MAX_REDIRECTS = 5
+N_RETRIES = 2
+BACKOFF_S = 0.25
+"""The first pause before trying again; the next is twice as long."""
+
+_HEADERS = (("User-Agent", "vitrina-indexer"), ("Accept", "image/*"), ("Accept-Encoding", "identity"))
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_RETRIED = frozenset({429, 500, 502, 503, 504})
+_NO_PICTURE = ("text/", "application/json", "application/xml", "application/xhtml", "video/", "audio/")
+
+
+class _Passing(Exception):
+    """A failure that may be gone the next time."""
+
+
+class Fetcher:
+    """Fetches pictures over http and https; safe to share between threads, keeps connections open.
+
+    Every host, also each redirect's, is resolved here, all its addresses are judged, and the connection goes to an
+    address that was judged, so that a name cannot answer differently the second time. ``timeout_s`` bounds one fetch
+    as a whole, retries included, save for the system's resolver, whose own timeout holds. ``resolver`` and
+    ``address_allowed`` are for tests. Close it, or use it as a context manager.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout_s: float = 20.0,
+        max_bytes: int = 20_000_000,
+        resolver: Resolver = resolve,
+        address_allowed: Callable[[IPAddress], bool] = is_public,
+        backoff_s: float = BACKOFF_S,
+    ) -> None:
+        self.max_bytes = max_bytes
+        self._timeout_s = timeout_s
+        self._backoff_s = backoff_s
+        self._network = _JudgedNetwork(resolver, address_allowed)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=ssl.create_default_context(cafile=certifi.where()),
+            max_connections=64,
+            max_keepalive_connections=32,
+            keepalive_expiry=15.0,
+            network_backend=self._network,
+        )
+
+    def __enter__(self) -> Fetcher:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+    def fetch(self, url: str) -> bytes:
+        """The bytes behind a URL, at most ``max_bytes``. Blocks.
+
+        Server errors, timeouts and broken connections are tried again twice. Raises ``FetchError`` for everything
+        that stays wrong: no http(s) URL, credentials in it, a private address, an error status, a web page, too many
+        bytes, redirects or seconds.
+        """
+        deadline = time.monotonic() + self._timeout_s
+        self._network.deadline.at = deadline
+        for attempt in range(N_RETRIES + 1):
+            try:
+                return self._follow(url)
+            except _Passing as failure:
+                pause_s = self._backoff_s * 2**attempt
+                if attempt == N_RETRIES or time.monotonic() + pause_s >= deadline:
+                    raise FetchError(
+                        f"{_shown(url)} could not be fetched: {failure} (tried {attempt + 1} times).",
+                        remedy="Index again later; what is indexed already is skipped.",
+                    ) from failure
+                time.sleep(pause_s)
+        raise AssertionError("unreachable")
+
+    def _follow(self, url: str) -> bytes:
+        target = _checked(url)
+        for _ in range(MAX_REDIRECTS + 1):
+            found = self._get(target)
+            if isinstance(found, bytes):
+                return found
+            target = _checked(found, base=target)
+        raise FetchError(
+            f"{_shown(url)} redirects more than {MAX_REDIRECTS} times.", remedy="Link the picture's final address."
+        )
+
+    def _get(self, url: httpx.URL) -> bytes | str:
+        """The body of one answer, or where it redirects to."""
+        host = url.netloc.decode("ascii")
+        request_url = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+        try:
+            with self._pool.stream(
+                "GET",
+                request_url,
+                headers=[*_HEADERS, ("Host", host)],
+                extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), self._timeout_s / 2)},
+            ) as response:
+                headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+                if response.status in _REDIRECTS and "location" in headers:
+                    return headers["location"]
+                self._check_answer(url, response.status, headers)
+                return self._body(url, response.iter_stream())
+        except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.RemoteProtocolError) as error:
+            raise _Passing(str(error) or type(error).__name__) from error
+        except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
+            raise FetchError(f"{_shown(url)} cannot be requested: {error}.", remedy="Correct the URL.") from error
+
+    def _check_answer(self, url: httpx.URL, status: int, headers: Mapping[str, str]) -> None:
+        if status in _RETRIED:
+            raise _Passing(f"the server answered {status}")
+        if status != 200:
+            raise FetchError(f"{_shown(url)} answered {status}.", remedy="Open it in a browser and correct the URL.")
+        media_type = headers.get("content-type", "").lower().strip()
+        if media_type.startswith(_NO_PICTURE):
+            raise FetchError(
+                f"{_shown(url)} is no picture but {media_type[:60]}.",
+                remedy="Link the picture itself, not the page around it.",
+            )
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            raise FetchError(
+                f"{_shown(url)} is compressed though that was declined.", remedy="Serve pictures uncompressed."
+            )
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length) > self.max_bytes:
+            raise self._too_large(url, f"{int(length):,} bytes")
+
+    def _body(self, url: httpx.URL, chunks: Iterable[bytes]) -> bytes:
+        body = bytearray()
+        for chunk in chunks:
+            body += chunk
+            if len(body) > self.max_bytes:
+                raise self._too_large(url, "more")
+        return bytes(body)
+
+    def _too_large(self, url: httpx.URL, found: str) -> FetchError:
+        return FetchError(
+            f"{_shown(url)} has {found}; the limit is {self.max_bytes:,} bytes.",
+            remedy="Link a smaller version; 1,024 pixels on the longer side are plenty.",
+        )
+
+
+def _checked(url: str, base: httpx.URL | None = None) -> httpx.URL:
+    """The URL, absolute, http or https, without credentials and fragment."""
+    try:
+        parsed = base.join(url) if base else httpx.URL(url)
+    except (httpx.InvalidURL, ValueError, TypeError) as error:
+        raise FetchError(f"{_shown(url)} is no URL: {error}.", remedy="Correct the URL.") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise FetchError(
+            f"{_shown(url)} is no http(s) address.", remedy="Pictures are fetched over http and https only."
+        )
+    if parsed.userinfo:
+        raise FetchError(
+            f"The URL of {parsed.host} carries a user name or password.",
+            remedy="Make the picture public, or download it and give its path.",
+        )
+    return parsed.copy_with(fragment=None)
+
+
+def _shown(url: httpx.URL | str) -> str:
+    return str(url)[:200]
+
+
+class _Deadline(threading.local):
+    """When the fetch of this thread must be over, on the monotonic clock."""
+
+    at = 0.0
+
+    def left(self, timeout_s: float | None) -> float:
+        left_s = self.at - time.monotonic()
+        if left_s <= 0:
+            raise httpcore.ReadTimeout("the time limit is over")
+        return left_s if timeout_s is None else min(timeout_s, left_s)
+
+
+class _JudgedNetwork(httpcore.NetworkBackend):
+    """Connects to judged addresses only, and lets no single step outlast the fetch it belongs to."""
+
+    def __init__(self, resolver: Resolver, address_allowed: Callable[[IPAddress], bool]) -> None:
+        self.deadline = _Deadline()
+        self._resolver = resolver
+        self._address_allowed = address_allowed
+        self._sockets = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Resolve, judge, and connect to the first judged address that answers."""
+        failure: httpcore.ConnectError | httpcore.ConnectTimeout | None = None
+        for address in self._judged(host, port):
+            left_s = self.deadline.left(timeout)
+            try:
+                stream = self._sockets.connect_tcp(str(address), port, left_s, local_address, socket_options)
+                return _TimedStream(stream, self.deadline)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure or httpcore.ConnectError(f"{host} has no address")
+
+    def _judged(self, host: str, port: int) -> list[IPAddress]:
+        try:
+            addresses = list(self._resolver(host, port))
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(f"the name {host} is unknown") from error
+        refused = [address for address in addresses if not self._address_allowed(address)]
+        if refused:
+            raise FetchError(
+                f"{host} leads to {refused[0]}, which is no public address.",
+                remedy="Pictures are fetched from the public internet only; give this one as a file path.",
+            )
+        return addresses
+
+
+class _TimedStream(httpcore.NetworkStream):
+    """A connection whose every read and write ends by the fetch's deadline."""
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read what is there, waiting no longer than the fetch may last."""
+        return self._stream.read(max_bytes, self._deadline.left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Write it all."""
+        self._stream.write(buffer, self._deadline.left(timeout))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """Go on over TLS; the certificate is checked against the host's name, not its address."""
+        left_s = self._deadline.left(timeout)
+        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, left_s), self._deadline)
+
+    def get_extra_info(self, info: str) -> object:
+        """What the connection knows of itself."""
+        return self._stream.get_extra_info(info)

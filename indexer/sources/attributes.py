@@ -1,0 +1,131 @@
+"""Free-form attributes: any cell as typed values under a name that filters can be written with."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+
+from indexer.sources.text import clean_text, is_blank, plain
+from search.errors import InputError
+from search.item import AttributeValue, Scalar
+
+MAX_ATTRIBUTES = 500
+MAX_ATTRIBUTE_CHARS = 100_000
+MAX_VALUES = 1_000
+MAX_DEPTH = 8
+"""Per row, per value, per list and of nesting: far above any shop seen, and low enough that one row stays small."""
+
+_METAFIELD = re.compile(r"\s*\((?:product|variant)\.metafields\.[^)]*\)$")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_NOT_KEY = re.compile(r"[^\w.]+")
+_INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,10})")  # 12 digits and more are GTINs and their like: names, not numbers
+_DECIMAL = re.compile(r"-?(?:0|[1-9]\d{0,14})\.\d{1,15}")
+_CODE_KEYS = re.compile(r"(?:^|[_.])(?:sku|gtin\d*|ean\d*|upc|isbn\d*|barcode|mpn|asin|code|zip|phone)$")
+_BOOLEANS = {"true": True, "false": False}
+
+
+@lru_cache(maxsize=4096)
+def attribute_key(column: str) -> str:
+    """A column's name as a filter spells it: lower case, words joined by ``_``, dots kept (``Base Colour`` or
+    ``baseColour`` to ``base_colour``). Shopify's metafield paths are cut off. Empty when nothing is left.
+    """
+    words = _CAMEL.sub("_", _METAFIELD.sub("", clean_text(column)))
+    return _NOT_KEY.sub("_", words).strip("_.").lower()
+
+
+def flatten(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, AttributeValue]]:
+    """One cell as attributes: a scalar or list under ``key``, a nested object under dotted keys, blanks dropped.
+
+    Strings are typed (see ``typed``); dates become ISO 8601 text; bytes are dropped. Of a list of objects each inner
+    key holds every object's values. Raises ``InputError`` past ``MAX_DEPTH`` levels.
+    """
+    if depth > MAX_DEPTH:
+        raise InputError(f"{key} nests deeper than {MAX_DEPTH} levels.", remedy="Flatten it, or leave it out.")
+    if is_blank(value):
+        return
+    if isinstance(value, Mapping):
+        for inner, cell in value.items():
+            if name := attribute_key(str(inner)):
+                yield from flatten(f"{key}.{name}" if key else name, cell, depth + 1)
+    elif isinstance(value, (list, tuple)):
+        yield from _flatten_list(key, value, depth)
+    elif (scalar := _scalar(key, value)) is not None:
+        yield key, scalar
+
+
+def typed(key: str, text: str) -> Scalar:
+    """A text as the value it spells: ``12`` an int, ``1.5`` a float, ``true`` a bool, everything else itself.
+
+    Leading zeros, exponents and 12 digits or more are codes and stay text, and so does any value whose key names a
+    code (``gtin``, ``barcode``, ``variant_sku``), lest one column mix numbers and text.
+    """
+    if not text or text[0] not in "-0123456789tTfF" or len(text) > 32:
+        return text
+    lowered = text.lower()
+    if lowered in _BOOLEANS:
+        return _BOOLEANS[lowered]
+    if _CODE_KEYS.search(key):
+        return text
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _DECIMAL.fullmatch(text) else text
+
+
+def check_attributes(attributes: Mapping[str, AttributeValue]) -> None:
+    """Raise ``InputError`` for more attributes, values or characters than one row may have."""
+    if len(attributes) > MAX_ATTRIBUTES:
+        raise InputError(
+            f"The row has {len(attributes):,} attributes; the limit is {MAX_ATTRIBUTES}.",
+            remedy="Leave out columns nobody searches or filters by.",
+        )
+    for key, value in attributes.items():
+        values = value if isinstance(value, tuple) else (value,)
+        n_chars = len(key) + sum(len(text) for text in values if isinstance(text, str))
+        if n_chars > MAX_ATTRIBUTE_CHARS or len(values) > MAX_VALUES:
+            raise InputError(
+                f"{key[:100]} holds {n_chars:,} characters in {len(values):,} values; "
+                f"the limits are {MAX_ATTRIBUTE_CHARS:,} and {MAX_VALUES:,}.",
+                remedy="Shorten it, or leave the column out.",
+            )
+
+
+def _flatten_list(key: str, values: Iterable[object], depth: int) -> Iterator[tuple[str, AttributeValue]]:
+    plain_values: list[object] = []
+    inner: dict[str, list[Scalar]] = {}
+    for value in values:
+        if isinstance(value, (Mapping, list, tuple)):
+            for name, found in flatten(key, value, depth + 1):
+                inner.setdefault(name, []).extend(found if isinstance(found, tuple) else (found,))
+        elif not is_blank(value):
+            plain_values.append(value)
+    if scalars := _alike(key, plain_values):
+        inner.setdefault(key, []).extend(scalars)
+    yield from ((name, tuple(found)) for name, found in inner.items())
+
+
+def _alike(key: str, values: list[object]) -> list[Scalar]:
+    """The values typed, unless that would mix texts with numbers, as in sizes ``S, M, 40``."""
+    pairs = [(value, scalar) for value in values if (scalar := _scalar(key, value)) is not None]
+    if any(isinstance(scalar, str) for _, scalar in pairs):
+        return [clean_text(value) if isinstance(value, str) else plain(scalar) for value, scalar in pairs]
+    return [scalar for _, scalar in pairs]
+
+
+def _scalar(key: str, value: object) -> Scalar | None:
+    if isinstance(value, str):
+        return typed(key, clean_text(value)) or None if value else None
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, decimal.Decimal):
+        return _scalar(key, int(value) if value == value.to_integral_value() else float(value))
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    return None

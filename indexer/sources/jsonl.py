@@ -1,0 +1,88 @@
+"""JSON lines: one object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from indexer.record import Rejection
+from indexer.sources.encoding import FALLBACK, count_lines, detect_encoding
+from indexer.sources.table import Row, union_of_columns
+from search.errors import SourceError
+
+MAX_ROW_BYTES = 1 << 24
+"""The longest line read: room for a few pictures as data URIs. A longer one is skipped without being held."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLinesTable:
+    """A file with one JSON object a line; blank lines are left out."""
+
+    path: Path
+    columns: tuple[str, ...]
+    n_rows: int | None
+    notes: tuple[str, ...] = ()
+    max_row_bytes: int = MAX_ROW_BYTES
+
+    @property
+    def format(self) -> str:
+        """Always ``JSON lines``."""
+        return "JSON lines"
+
+    def rows(self) -> Iterator[Row | Rejection]:
+        """One row a line; a line that is no JSON object is rejected with its number."""
+        with self.path.open("rb") as file:
+            for number, line in _lines(file, self.max_row_bytes):
+                origin = f"{self.path.name}:{number}"
+                if line is None:
+                    reason = f"The line is longer than {self.max_row_bytes:,} bytes."
+                    yield Rejection(origin, reason, "Shorten its texts, and give pictures by path or URL.")
+                elif line.strip():
+                    yield _parse(origin, line)
+
+
+def open_jsonl(path: Path) -> JsonLinesTable:
+    """Learn the columns from the first rows. Raises ``SourceError`` if the file holds no JSON objects, line by line."""
+    encoding, notes = detect_encoding(path)
+    if encoding == "utf-16":
+        raise SourceError(f"{path.name} is UTF-16; JSON is written in UTF-8.", remedy="Save it as UTF-8.")
+    with path.open("rb") as file:
+        start = file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith(b"["):
+        raise SourceError(
+            f"{path.name} holds one JSON array, and catalogs are read one object a line.",
+            remedy=f"Convert it, for example with: jq -c '.[]' {path.name} > {path.stem}.jsonl",
+        )
+    table = JsonLinesTable(path, (), count_lines(path), notes)
+    columns = union_of_columns(table.rows())
+    if not columns:
+        raise SourceError(
+            f"The first lines of {path.name} hold no JSON objects.", remedy="Write one JSON object a line."
+        )
+    return replace(table, columns=columns)
+
+
+def _lines(file: BinaryIO, max_bytes: int) -> Iterator[tuple[int, bytes | None]]:
+    """Each line's number and bytes, None for one past the limit."""
+    number = 0
+    while line := file.readline(max_bytes + 1):
+        number += 1
+        if len(line) <= max_bytes:
+            yield number, line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = file.readline(max_bytes)
+        yield number, None
+
+
+def _parse(origin: str, line: bytes) -> Row | Rejection:
+    try:
+        cells = json.loads(line.decode("utf-8-sig", errors=FALLBACK), parse_constant=lambda name: None)
+    except (ValueError, RecursionError) as error:
+        return Rejection(origin, f"The line is no JSON: {str(error)[:200]}.", "Write one JSON object a line.")
+    if not isinstance(cells, dict):
+        return Rejection(origin, f"The line is a JSON {type(cells).__name__}.", "Write one JSON object a line.")
+    return Row(origin, cells)

@@ -1,0 +1,132 @@
+"""WebDataset tars: the files of one product share a name and differ in their endings."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from indexer.record import Rejection
+from indexer.sources.encoding import FALLBACK
+from indexer.sources.folder import IMAGE_SUFFIXES
+from indexer.sources.pictures import MAX_IMAGES
+from indexer.sources.table import Row, union_of_columns
+from search.errors import SourceError
+
+MAX_MEMBER_BYTES = 1 << 26
+"""The largest file taken out of a tar: 64 MiB."""
+
+_TEXT_COLUMNS = {"txt": "title", "text": "title", "caption": "title", "cls": "class"}
+
+
+@dataclass(frozen=True, slots=True)
+class WebDatasetTable:
+    """A tar read once from front to back. A sample is a run of files alike up to the first dot of their name; its
+    JSON's keys are cells, its text is the title, its key is the cell ``__key__``, its pictures are ``image``.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    n_rows: int | None = None
+    notes: tuple[str, ...] = ()
+    max_member_bytes: int = MAX_MEMBER_BYTES
+
+    @property
+    def format(self) -> str:
+        """Always ``WebDataset``."""
+        return "WebDataset"
+
+    def rows(self) -> Iterator[Row | Rejection]:
+        """The samples in the tar's order. Where the tar is damaged, one rejection stands for the rest of it."""
+        sample: _Sample | None = None
+        try:
+            with tarfile.open(self.path, "r|*") as tar:
+                for member in tar:
+                    key, ending = _split(member.name)
+                    if not member.isfile() or not ending:
+                        continue
+                    if sample is not None and sample.key != key:
+                        yield sample.row()
+                        sample = None
+                    sample = sample or _Sample(key, f"{self.path.name}:{key}")
+                    sample.add(tar, member, ending, self.max_member_bytes)
+            if sample is not None:
+                yield sample.row()
+        except (tarfile.TarError, EOFError, OSError) as error:
+            last = sample.key if sample else "the start"
+            reason = f"The tar is damaged after {last}: {str(error)[:200]}."
+            yield Rejection(
+                f"{self.path.name}:{last}", reason, "Pack or download it again; the samples before are read."
+            )
+
+
+class _Sample:
+    """The files of one key, gathered."""
+
+    def __init__(self, key: str, origin: str) -> None:
+        self.key = key
+        self._origin = origin
+        self._cells: dict[str, object] = {}
+        self._images: list[bytes] = []
+        self._damage: tuple[str, str] | None = None
+
+    def add(self, tar: tarfile.TarFile, member: tarfile.TarInfo, ending: str, max_bytes: int) -> None:
+        """Take a member's content in, as a picture, as cells or as text; others are left where they are."""
+        last = ending.rsplit(".", 1)[-1]
+        is_image = f".{last}" in IMAGE_SUFFIXES
+        if not is_image and last != "json" and last not in _TEXT_COLUMNS:
+            return
+        if member.size > max_bytes:
+            reason = f"{member.name} has {member.size:,} bytes; the limit is {max_bytes:,}."
+            self._damage = (reason, "Leave it out, or shrink it.")
+            return
+        file = tar.extractfile(member)
+        data = file.read() if file else b""
+        if is_image:
+            self._add_image(data)
+        elif last == "json":
+            self._add_json(member.name, data)
+        else:
+            self._cells.setdefault(_TEXT_COLUMNS[last], data.decode("utf-8-sig", errors=FALLBACK))
+
+    def row(self) -> Row | Rejection:
+        """The sample as one row, or why it cannot be one."""
+        if self._damage:
+            return Rejection(self._origin, *self._damage, sku=self.key[:256])
+        cells = {**self._cells, "__key__": self.key}
+        return Row(self._origin, {**cells, "image": self._images} if self._images else cells)
+
+    def _add_image(self, data: bytes) -> None:
+        if len(self._images) < MAX_IMAGES:
+            self._images.append(data)
+        else:
+            self._damage = (f"The sample has more than {MAX_IMAGES} pictures.", "Leave some out.")
+
+    def _add_json(self, name: str, data: bytes) -> None:
+        try:
+            found = json.loads(data.decode("utf-8-sig", errors=FALLBACK), parse_constant=lambda constant: None)
+        except (ValueError, RecursionError) as error:
+            self._damage = (f"{name} is no JSON: {str(error)[:200]}.", "Write one JSON object.")
+            return
+        if isinstance(found, dict):
+            self._cells.update(found)
+        else:
+            self._damage = (f"{name} is a JSON {type(found).__name__}.", "Write one JSON object.")
+
+
+def open_webdataset(path: Path) -> WebDatasetTable:
+    """Learn the columns from the first samples. Raises ``SourceError`` if there are none."""
+    table = WebDatasetTable(path, ())
+    columns = union_of_columns(table.rows())
+    if not columns:
+        raise SourceError(f"{path.name} is no tar with samples that can be read.", remedy="Give a WebDataset shard.")
+    return replace(table, columns=columns)
+
+
+def _split(name: str) -> tuple[str, str]:
+    """A member's key and ending: ``a/b.seg.png`` to ``a/b`` and ``seg.png``; no ending for hidden files."""
+    path = PurePosixPath(name)
+    stem, _, ending = path.name.partition(".")
+    return (str(path.parent / stem), ending.lower()) if stem else (name, "")

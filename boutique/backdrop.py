@@ -55,9 +55,9 @@ def _floor_shadow(cover: Field) -> Field:
     size = len(cover)
     rows = np.flatnonzero((cover > 0.5).any(axis=1))
     bottom = int(rows[-1]) if len(rows) else size - 1
-    foot = cover[max(0, bottom - size // 14) : bottom + 1].max(axis=0)
     pools = np.zeros_like(cover)
-    for depth, strength, blur in ((0.012, 0.55, 0.02), (0.045, 0.34, 0.075)):
+    for depth, strength, blur in ((0.012, 0.50, 0.026), (0.045, 0.34, 0.075)):
+        foot = cover[max(0, bottom - round((0.012 + depth) * size)) : bottom + 1].max(axis=0)
         strip = np.zeros_like(cover)
         half = max(1, round(depth * size))
         middle = min(size - 1, bottom - half // 3)

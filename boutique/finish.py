@@ -63,7 +63,7 @@ def fuzz(u: Field, v: Field, pixel: float, generator: np.random.Generator) -> Fi
 def pebbles(u: Field, v: Field, pixel: float, generator: np.random.Generator) -> Field:
     """Leather: soft grain of two sizes."""
     fine, broad = _grain(u, 0.007, pixel, generator), _grain(u, 0.03, pixel, generator)
-    return np.float32(0.6) * fine + np.float32(0.5) * broad
+    return np.float32(0.7) * fine + np.float32(0.25) * broad
 
 
 def brushed(u: Field, v: Field, pixel: float, generator: np.random.Generator) -> Field:
@@ -73,9 +73,12 @@ def brushed(u: Field, v: Field, pixel: float, generator: np.random.Generator) ->
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """``texture`` scales the weave's effect on brightness; ``sheen`` and ``power`` are the soft highlight's strength
-    and tightness (Blinn-Phong); ``window`` is the strength of a studio softbox mirrored in the surface; ``metal`` how
-    far the surface mirrors its surroundings; ``folds`` how readily it waves; ``clear`` how much shows through."""
+    """How much of each effect a material shows, each from 0.
+
+    ``texture`` scales the weave's effect on brightness (half of it on white); ``sheen`` and ``power`` are the soft
+    highlight's strength and tightness (Blinn-Phong); ``window`` is the strength of a softbox mirrored in the surface;
+    ``metal`` how far it mirrors its surroundings; ``folds`` how readily it waves; ``clear`` how much shows through.
+    """
 
     weave: Weave | None = None
     texture: float = 0.0
@@ -89,14 +92,14 @@ class Finish:
 
 FINISHES: Mapping[str, Finish] = MappingProxyType(
     {
-        "cotton": Finish(fuzz, 0.022, sheen=0.03, power=4),
-        "linen": Finish(slubs, 0.075, folds=1.25),
-        "denim": Finish(twill, 0.13, folds=0.8),
-        "wool": Finish(ribs, 0.085, folds=0.55),
+        "cotton": Finish(fuzz, 0.03, sheen=0.03, power=4),
+        "linen": Finish(slubs, 0.1, folds=1.25),
+        "denim": Finish(twill, 0.17, folds=0.8),
+        "wool": Finish(ribs, 0.11, folds=0.55),
         "silk": Finish(None, sheen=0.34, power=14, folds=1.5),
-        "canvas": Finish(plain_weave, 0.085, folds=0.35),
+        "canvas": Finish(plain_weave, 0.11, folds=0.35),
         "nylon": Finish(fuzz, 0.02, sheen=0.16, power=10, folds=0.6),
-        "leather": Finish(pebbles, 0.07, sheen=0.26, power=16, window=0.05, folds=0.4),
+        "leather": Finish(pebbles, 0.085, sheen=0.30, power=16, window=0.07, folds=0.4),
         "rubber": Finish(fuzz, 0.02, sheen=0.08, power=6, folds=0),
         "ceramic": Finish(None, sheen=0.16, power=24, window=0.6, folds=0),
         "acetate": Finish(None, sheen=0.3, power=30, window=0.45, folds=0),

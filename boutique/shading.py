@@ -13,6 +13,7 @@ import numpy as np
 from boutique.drawing import Crease, Form, Part
 from boutique.field import Field, blurred, noise, slopes, step
 from boutique.finish import FINISHES, Finish
+from boutique.palette import luminance
 from boutique.patterns import covers
 from boutique.raster import Stencil, Window, tones
 
@@ -117,12 +118,11 @@ def _dyed(part: Part, ground: Surface) -> Field:
     return np.asarray(colour + (two - colour) * second[..., None], dtype=np.float32)
 
 
-def _mirrored(nx: Field, ny: Field, nz: Field) -> Field:
+def _mirrored(nx: Field, ny: Field) -> Field:
     """A softbox to the left as a polished surface shows it, with a fainter strip to the right."""
-    rx, ry = 2 * nz * nx, 2 * nz * ny
-    box = step(rx, -0.97, -0.86) * (1 - step(rx, -0.66, -0.56)) * step(ry, -0.95, -0.8) * (1 - step(ry, 0.45, 0.6))
-    strip = step(rx, 0.72, 0.80) * (1 - step(rx, 0.88, 0.95)) * np.float32(0.35) * (1 - step(np.abs(ry), 0.5, 0.7))
-    return box + strip
+    box = step(nx, -0.84, -0.78) * (1 - step(nx, -0.56, -0.48)) * step(ny, -0.72, -0.62) * (1 - step(ny, 0.36, 0.46))
+    strip = step(nx, 0.72, 0.78) * (1 - step(nx, 0.85, 0.9)) * (1 - step(np.abs(ny), 0.42, 0.55))
+    return box + np.float32(0.35) * strip
 
 
 def lit(part: Part, ground: Surface, window: Window, generator: np.random.Generator) -> Field:
@@ -135,7 +135,8 @@ def lit(part: Part, ground: Surface, window: Window, generator: np.random.Genera
     shade = np.float32(AMBIENT) + np.float32(1 - AMBIENT) * diffuse
     shade = shade * (np.float32(0.80) + np.float32(0.20) * nz)
     if finish.weave is not None:
-        shade = shade * (1 + np.float32(finish.texture) * finish.weave(ground.u, ground.v, ground.pixel, generator))
+        relief = np.float32(finish.texture * (1 - 0.5 * luminance(part.coat.colour)))
+        shade = shade * (1 + relief * finish.weave(ground.u, ground.v, ground.pixel, generator))
     seams = tones(part, window)
     if seams is not None:
         shade = shade * (1 + seams)
@@ -154,7 +155,7 @@ def _glossed(colour: Field, finish: Finish, nx: Field, ny: Field, nz: Field) -> 
         facing = np.maximum(nx * HALF[0] + ny * HALF[1] + nz * HALF[2], 0)
         gloss += np.float32(finish.sheen) * facing ** np.float32(finish.power)
     if finish.window:
-        gloss += np.float32(finish.window) * _mirrored(nx, ny, nz)
+        gloss += np.float32(finish.window) * _mirrored(nx, ny)
     glare = np.clip(gloss, 0, 1)[..., None]
     return np.asarray(colour + (1 - colour) * glare, dtype=np.float32)
 

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 
 BRANDS = (
     "Alder & Finch", "Maren", "Kestrel Row", "Oddfellow", "Linden Lane", "Petra Voss", "Harbour & Hale", "Nomi",
-    "Quillon", "Saltgrass", "Tamsin Grey", "Wren & Co", "Bramble", "Ostara", "Fjord Supply", "Juniper West",
+    "Quillon", "Saltgrass", "Tamsin Bell", "Wren & Co", "Bramble", "Ostara", "Fjord Supply", "Juniper West",
     "Casa Lume", "Northway", "Ivo Laurent", "Pilgrim Street",
 )  # fmt: skip
 
 _OPENINGS = (
-    "A {thing} in {colour} {material}",
+    "{A_thing} in {colour} {material}",
     "{Style} {article} made from {material}, in {colour}",
-    "Our {thing} comes in {colour} {material}",
-    "Made of {material} in {colour}: a {thing}",
-    "{Colour} {article}, {style} in cut, made of {material}",
+    "From our workshop, {a_thing} in {colour} {material}",
+    "Made of {material} in {colour}: {a_thing}",
+    "{Colour} {article}, {style} in shape, made of {material}",
 )
 _PATTERNS = {
     "solid": ("in one plain colour", "kept plain and simple", "without any print"),
@@ -59,15 +59,21 @@ def write_title(attributes: Mapping[str, str], chance: random.Random) -> str:
     return f"{title_case(' '.join(words))} in {title_case(colour)}"
 
 
+def _counted(style: str, article: str) -> str:
+    if article.endswith("s") and article != "dress":
+        return f"a pair of {style} {article}"
+    return f"{'an' if style[0] in 'aeiou' else 'a'} {style} {article}"
+
+
 def write_description(attributes: Mapping[str, str], chance: random.Random) -> str:
     """One or two sentences that say only what ``attributes`` say."""
     facts = dict(attributes)
-    facts["thing"] = f"{attributes['style']} {attributes['article']}"
+    facts["a_thing"] = _counted(attributes["style"], attributes["article"])
+    facts["A_thing"] = facts["a_thing"].capitalize()
     facts["Style"], facts["Colour"] = attributes["style"].capitalize(), attributes["colour"].capitalize()
     opening = chance.choice(_OPENINGS).format(**facts)
-    if attributes["article"].endswith("s") and attributes["article"] != "dress":
-        opening = opening.replace("A ", "A pair of ", 1).replace(": a ", ": ").replace(" comes ", " come ")
-    first = f"{opening}, {chance.choice(_PATTERNS[attributes['pattern']])}{_FOR[attributes['gender']]}."
+    pattern = chance.choice(_PATTERNS[attributes["pattern"]])
+    first = f"{opening}{_FOR[attributes['gender']]}, {pattern}."
     if chance.random() < 0.25:
         return first
     return f"{first} {chance.choice(_CLOSINGS[attributes['usage']])}"

@@ -125,10 +125,10 @@ def _buckle(look: Look, x: float, y: float, wide: float) -> list[Part]:
 
 def wallet(look: Look) -> Drawing:
     """A wallet: folded once, or with a zip around it."""
-    wide, tall = look.vary(0.36, 0.42), look.vary(0.27, 0.3)
+    wide, tall = look.vary(0.31, 0.37), look.vary(0.23, 0.26)
     zipped = look.style == "zip"
     if zipped:
-        wide = look.vary(0.44, 0.48)
+        wide = look.vary(0.38, 0.43)
     stitch = 0.45 if luminance(look.coat.colour) < 0.45 else -0.35
     body = rounded(0, 0, wide * 2 * 0.9, tall * 2 * 0.9, 0.035)
     edge = np.vstack(

@@ -22,7 +22,7 @@ def boots(look: Look) -> Drawing:
             (-0.27 - spread, top, 1),
             (-0.15, top + 0.012),
             (-0.03 + spread, top, 1),
-            (-0.045, (top + foot) / 2),
+            (-0.045, (top + foot - 0.2) / 2),
             (-0.035, foot - 0.19),
             (0.03, foot - 0.115),
             (0.16, foot - 0.085),
@@ -33,7 +33,7 @@ def boots(look: Look) -> Drawing:
             (-0.26, foot, 1),
             (-0.268, foot - 0.09),
             (-0.245, foot - 0.2),
-            (-0.258, (top + foot) / 2),
+            (-0.258, (top + foot - 0.2) / 2),
         ]
     )
     sole = smooth(

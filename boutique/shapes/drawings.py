@@ -11,7 +11,7 @@ import numpy as np
 from boutique.curve import flip
 from boutique.drawing import Drawing, Part
 from boutique.product import Product
-from boutique.shapes import accessories, bags, boots, bottoms, home, outerwear, shoes, textiles, tops, watches
+from boutique.shapes import accessories, bags, boots, bottoms, dresses, home, outerwear, shoes, textiles, tops, watches
 from boutique.shapes.look import Look, look_of
 
 SHAPES: Mapping[str, Callable[[Look], Drawing]] = MappingProxyType(
@@ -21,8 +21,8 @@ SHAPES: Mapping[str, Callable[[Look], Drawing]] = MappingProxyType(
         "jumper": tops.jumper,
         "hoodie": outerwear.hoodie,
         "jacket": outerwear.jacket,
-        "dress": bottoms.dress,
-        "skirt": bottoms.skirt,
+        "dress": dresses.dress,
+        "skirt": dresses.skirt,
         "trousers": bottoms.trousers,
         "jeans": bottoms.jeans,
         "shorts": bottoms.shorts,

@@ -19,6 +19,11 @@ def _mouth(look: Look, y: float, rx: float, ry: float) -> list[Part]:
     ]
 
 
+def _base(foot: float, low: float, dip: float) -> list[tuple[float, ...]]:
+    """The right half of a round foot, seen from a little above."""
+    return [(foot, low, 1), (foot * 0.82, low + dip * 0.57), (foot * 0.45, low + dip * 0.9), (0.0, low + dip)]
+
+
 def mug(look: Look) -> Drawing:
     """A mug with its handle to one side."""
     wide, tall = look.vary(0.19, 0.225), look.vary(0.36, 0.46)
@@ -31,8 +36,7 @@ def mug(look: Look) -> Drawing:
             (wide, top, 1),
             (belly, top + tall * 0.45),
             ((belly + foot) / 2, low - tall * 0.16),
-            (foot, low, 1),
-            (0, low + 0.03),
+            *_base(foot, low, 0.03),
         ]
     )
     y, reach, drop = top + tall * 0.47, look.vary(0.10, 0.135), tall * look.vary(0.26, 0.32)
@@ -62,11 +66,12 @@ def teapot(look: Look) -> Drawing:
         [
             (0, top - 0.005),
             (neck, top, 1),
-            (wide * (0.85 if tall else 0.86), top + 0.07),
+            (wide * 0.82, top + 0.05),
+            (wide * 0.97, top + 0.125),
             (wide, (top + low) / 2 + 0.03),
-            (wide * 0.93, low - 0.08),
-            (foot, low, 1),
-            (0, low + 0.018),
+            (wide * 0.96, low - 0.09),
+            (wide * (0.91 if tall else 0.79), low - 0.03),
+            *_base(foot, low, 0.02),
         ]
     )
     y = (top + low) / 2
@@ -132,8 +137,8 @@ def vase(look: Look) -> Drawing:
     """A vase, turned or blown; sometimes with dry stems."""
     slim, scale = look.vary(0.88, 1.1), look.vary(0.92, 1.0)
     profile = [(x * slim, y * scale) for x, y in _PROFILES[look.style]]
-    (rim, top), (_, low) = profile[0], profile[-1]
-    half = [(0.0, top), (*profile[0], 1), *profile[1:-1], (*profile[-1], 1), (0.0, low + 0.02)]
+    rim, top = profile[0]
+    half = [(0.0, top), (*profile[0], 1), *profile[1:-1], *_base(*profile[-1], 0.02)]
     parts = _stems(look, rim, top) if look.coin(0.4) and look.style != "bottle" else []
     back = [Part("body", (mirrored(half),), look.coat, Form.LATHE), *_mouth(look, top, rim, rim * 0.24)]
     if look.coin(0.25) and look.style == "amphora":
@@ -235,7 +240,7 @@ def lamp(look: Look) -> Drawing:
     if look.style == "globe":
         return _globe(look)
     wide, narrow, top, low = look.vary(0.25, 0.3), look.vary(0.14, 0.2), -0.38, look.vary(-0.06, 0.0)
-    shade = mirrored([(0, top + 0.0), (narrow, top, 1), (wide, low, 1), (0, low + 0.035)])
+    shade = mirrored([(0, top + 0.0), (narrow, top, 1), *_base(wide, low, 0.035)])
     linen = look.coat.material == "linen"
     base_coat = Coat((0.90, 0.87, 0.82), "ceramic") if linen else look.coat
     shade_coat = look.coat if linen else Coat((0.93, 0.89, 0.80), "linen")
@@ -273,7 +278,7 @@ def _globe(look: Look) -> Drawing:
     )
     parts = [
         Part("base", (stem, foot), BRASS, Form.LATHE, lift=0),
-        Part("shade", (globe,), look.coat, Form.PUFF, bulge=0.22, lift=0),
+        Part("shade", (globe,), look.coat, Form.LATHE, lift=0),
         Part("base", (collar,), BRASS, Form.LATHE),
     ]
     return Drawing(parts, Stance.STANDING)

@@ -230,4 +230,4 @@ def sandals(look: Look) -> Drawing:
         Part("strap", (ribbon(ellipse(*loop, start=-4, sweep=188), 0.034),), look.coat, bulge=0.014),
         Part("buckle", (frame,), look.metal, holes=(gap,), bulge=0.007),
     ]
-    return Drawing(parts, Stance.STANDING)
+    return Drawing(parts, Stance.STANDING).placed(degrees=0, scale=1.12, shift=(0.0, 0.02))

@@ -22,7 +22,7 @@ from indexer.content import item_words
 from indexer.pipeline import BATCH_ROWS
 from indexer.preparation import decode_untrusted
 from indexer.record import Record
-from indexer.sources import open_source
+from indexer.sources.catalog import open_source
 from indexer.stages import batched
 from search.encoders.base import Encoder
 from search.home import Home

@@ -21,10 +21,10 @@ from pathlib import Path
 from indexer.deadletter import DeadLetters
 from indexer.embedding import embed
 from indexer.fetch import Fetcher
-from indexer.preparation import Prepared, Preparer, record_hash
+from indexer.preparation import Prepared, Preparer
 from indexer.record import Record, Rejection
 from indexer.seen import SeenSkus
-from indexer.sources import Source
+from indexer.sources.source import Source
 from indexer.stages import batched, parallel_map, prefetch
 from search.catalog.entry import Entry, StoredItem
 from search.encoders.base import Encoder
@@ -143,7 +143,7 @@ class Indexer:
     def put(self, record: Record) -> StoredItem:
         """Index one item now. Raises InputError with the reason where it would be a dead letter. Blocks."""
         is_new = not self.home.catalog.content_hashes([record.item.sku])
-        prepared = self.preparer.prepare(record, record_hash(record), is_new=is_new)
+        prepared = self.preparer.prepare(record, self.preparer.digest(record), is_new=is_new)
         failures = [prepared] if isinstance(prepared, Rejection) else prepared.complaints
         if failures or isinstance(prepared, Rejection):
             raise InputError(failures[0].reason, remedy=failures[0].remedy, details={"sku": record.item.sku})
@@ -174,7 +174,7 @@ class Indexer:
         sku = row.item.sku
         if (first := seen.first_origin(sku, row.origin)) is not None:
             return Rejection(row.origin, f"The sku {sku!r} stood at {first} already.", "Keep one row a sku.", sku)
-        digest = record_hash(row)
+        digest = self.preparer.digest(row)
         return Unchanged() if known.get(sku) == digest else Pending(row, digest, is_new=sku not in known)
 
     def prepare(self, pending: Pending | Rejection | Unchanged) -> Outcome:

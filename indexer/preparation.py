@@ -41,21 +41,6 @@ def decode_untrusted(data: bytes) -> DecodedImage:
     return decode_image(data, max_bytes=MAX_IMAGE_BYTES, max_pixels=MAX_IMAGE_PIXELS)
 
 
-def record_hash(record: Record) -> str:
-    """The record's content hash. A picture counts by its bytes; behind a URL, which is not fetched, by its address."""
-    return content_hash(record.item, [image_digest(reference) for reference in record.images])
-
-
-def image_digest(reference: ImageReference) -> str:
-    if reference.url is not None:
-        return reference.url
-    try:
-        data = reference.data if reference.data is not None else load_image(reference, None)
-    except InputError:
-        return "unreadable"
-    return hashlib.sha256(data).hexdigest()
-
-
 class Preparer:
     """Prepares records; safe to call from several threads."""
 
@@ -63,6 +48,18 @@ class Preparer:
         self.images = images
         self.encoder = encoder
         self.fetcher = fetcher
+
+    def digest(self, record: Record) -> str:
+        """The record's content hash. A picture counts by its bytes; behind a URL, not fetched here, by its address."""
+        return content_hash(record.item, [self._image_digest(reference) for reference in record.images])
+
+    def _image_digest(self, reference: ImageReference) -> str:
+        if reference.url is not None:
+            return reference.url
+        try:
+            return hashlib.sha256(load_image(reference, self.fetcher)).hexdigest()
+        except InputError:
+            return "unreadable"
 
     def prepare(self, record: Record, digest: str, *, is_new: bool) -> Prepared | Rejection:
         """Fetch, verify, keep and prepare a record's pictures. Blocks on disk and network.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -16,7 +16,7 @@ R = TypeVar("R")
 POLL_S = 0.05
 
 
-def prefetch(source: Iterable[T], depth: int) -> Iterator[T]:
+def prefetch(source: Iterable[T], depth: int) -> Generator[T, None, None]:
     """Yield from ``source``, which a thread of its own reads up to ``depth`` values ahead.
 
     What the source raises is raised here, in its place. Closing this iterator stops the thread and closes the source.

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexer.fetch import Fetcher
 from PIL import Image
 
 from api.cli.console import errors, output, progress_bar
@@ -20,8 +19,9 @@ from boutique.catalog import product
 from boutique.export import write_folder
 from boutique.product import Product
 from boutique.render import render
+from indexer.fetch import Fetcher
 from indexer.pipeline import Indexer
-from indexer.sources import open_source
+from indexer.sources.catalog import open_source
 from search.answer import Answer
 from search.encoders.openclip import load_encoder
 from search.home import Home

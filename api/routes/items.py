@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -10,13 +11,19 @@ from fastapi import APIRouter, Query, Response
 from api.data_uri import decode_data_uri
 from api.routes.service import RunningService
 from api.wire import AnswerOut, ItemIn, ItemOut
-from indexer.record import ImageReference, Record
-from search.errors import FilterError
+from indexer.record import Record, Rejection
+from indexer.sources.columns import Columns
+from indexer.sources.reading import read_row
+from indexer.sources.table import Row
+from search.errors import FilterError, InputError
 from search.filters import parse_filters
-from search.item import Item
 from search.query import Query as SearchQuery
 
 router = APIRouter(tags=["items"])
+
+FIELDS = ("sku", "title", "description", "price_cents", "currency", "url")
+COLUMNS = Columns(fields={name: name for name in FIELDS}, images=("images",), renamed={})
+"""``ItemIn`` as a catalog row: its fields go by their own names."""
 
 
 @router.get("/v1/items/{sku:path}/similar")
@@ -57,18 +64,17 @@ def delete_item(service: RunningService, sku: str) -> None:
 
 
 def record_of(sku: str, item: ItemIn) -> Record:
-    attributes = {k: tuple(v) if isinstance(v, list) else v for k, v in item.attributes.items()}
-    return Record(
-        origin=f"PUT {sku}",
-        item=Item(sku, item.title, item.description, attributes, item.price_cents, item.currency, item.url),
-        images=tuple(image_reference(image) for image in item.images),
-    )
+    """The item as a record, under the rules that hold for every catalog row. Raises InputError."""
+    cells = {"sku": sku, **item.model_dump(exclude={"images"}), "images": [picture_cell(i) for i in item.images]}
+    record = read_row(Row(f"PUT {sku}", cells), COLUMNS, folder=Path())
+    if isinstance(record, Rejection):
+        raise InputError(record.reason, remedy=record.remedy)
+    return record
 
 
-def image_reference(image: str) -> ImageReference:
-    if image.startswith(("http://", "https://")):
-        return ImageReference(url=image)
-    return ImageReference(data=decode_data_uri(image))
+def picture_cell(image: str) -> str | bytes:
+    """A URL, or a data URI's bytes: what a stranger sends never names a local file."""
+    return image if image.startswith(("http://", "https://")) else decode_data_uri(image)
 
 
 def json_object(text: str) -> dict[str, object]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, union, update
 
 from search.catalog.database import Database
 from search.catalog.entry import MODALITIES, Changes, Entry, Modality, StoredItem
@@ -173,11 +173,10 @@ class Catalog:
         """Everything after sequence number ``since`` in one space. ``since`` 0 gives the whole space."""
         with self.database.read() as connection:
             sequence = int(connection.execute(select(clock.c.sequence)).scalar_one())
-            touched = (
-                select(items.c.id)
-                .where(items.c.sequence > since)
-                .union(select(deletions.c.item_id).where(deletions.c.sequence > since))
-                .union(select(embeddings.c.item_id).where(newer(space_id, since)))
+            touched = union(
+                select(items.c.id).where(items.c.sequence > since),
+                select(deletions.c.item_id).where(deletions.c.sequence > since),
+                select(embeddings.c.item_id).where(newer(space_id, since)),
             )
             ids = np.fromiter(connection.scalars(touched) if since else (), dtype=np.int64)
             rows = {modality: rows_since(connection, space_id, modality, since) for modality in MODALITIES}

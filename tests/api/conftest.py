@@ -1,0 +1,58 @@
+"""A running service over a small boutique."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from api.app import create_app
+from api.service import Service
+from api.settings import Settings
+from boutique.export import write_folder
+from indexer.fetch import Fetcher
+from indexer.pipeline import Indexer
+from indexer.sources.catalog import open_source
+from search.home import Home
+from tests.fakes import FakeEncoder
+
+N_PRODUCTS = 40
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A rendered boutique's ``catalog.jsonl``."""
+    return write_folder(tmp_path_factory.mktemp("shop"), N_PRODUCTS, size=64)
+
+
+@pytest.fixture
+def home(tmp_path: Path, shop: Path) -> Home:
+    """The boutique, indexed."""
+    home = Home(tmp_path / "home")
+    Indexer(home, FakeEncoder(), Fetcher()).run(open_source(str(shop), {}))
+    return home
+
+
+@pytest.fixture
+def client(home: Home) -> Iterator[TestClient]:
+    """The HTTP service over it."""
+    settings = Settings(home=home.folder, max_body_bytes=2_000_000)
+    app = create_app(settings, lambda _: Service(Home(home.folder), FakeEncoder()))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+def picture(colour: str = "red", size: tuple[int, int] = (40, 40)) -> bytes:
+    """A small PNG."""
+    file = io.BytesIO()
+    Image.new("RGB", size, colour).save(file, "PNG")
+    return file.getvalue()
+
+
+def data_uri(data: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(data).decode()}"

@@ -1,0 +1,94 @@
+"""``/v1/items``, ``/v1/images`` and the health endpoints."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from fastapi.testclient import TestClient
+
+from search.home import Home
+from tests.api.conftest import N_PRODUCTS, data_uri, picture
+
+
+def test_put_get_replace_delete(client: TestClient) -> None:
+    body = {
+        "title": "Vase",
+        "attributes": {"colour": "green", "tags": ["gift", "home"]},
+        "price_cents": 1250,
+        "currency": "EUR",
+        "images": [data_uri(picture("green"))],
+    }
+    created = client.put("/v1/items/vase-1", json=body)
+    assert created.status_code == 201
+    assert client.get("/v1/items/vase-1").json() == created.json()
+    assert client.post("/v1/search", json={"text": "vase-1", "limit": 1}).json()["hits"][0]["sku"] == "vase-1"
+    replaced = client.put("/v1/items/vase-1", json={**body, "title": "Tall vase"})
+    assert (replaced.status_code, replaced.json()["title"]) == (200, "Tall vase")
+    assert client.delete("/v1/items/vase-1").status_code == 204
+    assert client.get("/v1/items/vase-1").status_code == 404
+    assert client.delete("/v1/items/vase-1").json()["error"]["code"] == "not_found"
+    hits = client.post("/v1/search", json={"text": "tall vase", "limit": 40}).json()["hits"]
+    assert "vase-1" not in {hit["sku"] for hit in hits}
+
+
+@pytest.mark.parametrize("sku", ["a/b c", "ключ-7", "50%", "sku?x=1", "emoji-👟"])
+def test_skus_of_any_shape(client: TestClient, sku: str) -> None:
+    path = f"/v1/items/{quote(sku, safe='')}"
+    assert client.put(path, json={"title": "Odd"}).status_code == 201
+    assert client.get(path).json()["sku"] == sku
+    assert client.get(f"{path}/similar").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 400),
+        ({"title": "x", "images": [data_uri(picture()[:40])]}, 400),
+        ({"title": "x", "images": ["file:///etc/passwd"]}, 400),
+        ({"title": "x", "images": ["http://169.254.169.254/latest/meta-data"]}, 400),
+        ({"title": "x" * 5000}, 400),
+        ({"title": "x", "currency": "euros"}, 422),
+        ({"title": "x", "price_cents": -1}, 422),
+        ({"title": "x", "attributes": {"size": {"eu": 42}}}, 422),
+    ],
+)
+def test_bad_items_are_refused_and_nothing_changes(
+    client: TestClient, home: Home, body: dict[str, object], status: int
+) -> None:
+    before = home.catalog.sequence()
+    response = client.put("/v1/items/bad", json=body)
+    assert response.status_code == status, response.text
+    assert response.json()["error"]["remedy"]
+    assert home.catalog.sequence() == before
+
+
+def test_similar_leaves_the_item_out(client: TestClient, home: Home) -> None:
+    stored = next(home.catalog.all_items())
+    answer = client.get(f"/v1/items/{stored.item.sku}/similar", params={"limit": N_PRODUCTS}).json()
+    skus = [hit["sku"] for hit in answer["hits"]]
+    assert stored.item.sku not in skus
+    assert len(skus) == N_PRODUCTS - 1
+    assert client.get("/v1/items/nobody/similar").status_code == 404
+
+
+def test_images_by_size(client: TestClient, home: Home) -> None:
+    image_id = next(home.catalog.all_items()).image_ids[0]
+    whole = client.get(f"/v1/images/{image_id}")
+    assert whole.content == home.images.read(image_id)
+    assert "immutable" in whole.headers["cache-control"]
+    assert client.get(f"/v1/images/{image_id}", params={"size": 32}).status_code == 200
+    assert client.get(f"/v1/images/{image_id}", params={"size": 0}).status_code == 422
+    for unknown in ("0" * 32, "..%2F..%2Fcatalog.db", "x"):
+        assert client.get(f"/v1/images/{unknown}").status_code == 404
+
+
+def test_health_and_openapi(client: TestClient) -> None:
+    assert client.get("/healthz").json()["status"] == "ok"
+    assert client.get("/readyz").json() == {"status": "ready", "items": N_PRODUCTS, "encoder": "fake"}
+    schema = client.get("/openapi.json").json()
+    assert "SearchRequest" in schema["components"]["schemas"]
+    assert schema["components"]["schemas"]["SearchRequest"]["examples"]
+    assert "multipart/form-data" in schema["paths"]["/v1/search"]["post"]["requestBody"]["content"]
+    assert client.get("/nowhere").json()["error"]["code"] == "not_found"
+    assert client.patch("/v1/search").status_code == 405

@@ -1,0 +1,127 @@
+"""``POST /v1/search`` as a client sees it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from fastapi.testclient import TestClient
+
+from search.home import Home
+from tests.api.conftest import N_PRODUCTS, data_uri, picture
+
+
+def test_text_answer_has_every_field(client: TestClient) -> None:
+    answer = client.post("/v1/search", json={"text": "shirt", "limit": 3}).raise_for_status().json()
+    assert set(answer) == {"hits", "total_considered", "no_good_match", "encoder", "timings_ms"}
+    assert [hit["rank"] for hit in answer["hits"]] == [1, 2, 3]
+    scores = [hit["score"] for hit in answer["hits"]]
+    assert scores == sorted(scores, reverse=True)
+    assert 0 < scores[-1] <= scores[0] < 1
+    assert answer["total_considered"] == N_PRODUCTS
+    assert answer["timings_ms"]["total"] >= answer["timings_ms"]["vectors"]
+    first = answer["hits"][0]
+    assert first["currency"]
+    assert first["price_cents"] > 0
+    assert client.get(first["image_url"]).headers["content-type"].startswith("image/")
+
+
+def test_exact_sku_comes_first(client: TestClient, home: Home) -> None:
+    for stored in list(home.catalog.all_items())[:5]:
+        answer = client.post("/v1/search", json={"text": stored.item.sku, "limit": 1}).json()
+        assert answer["hits"][0]["sku"] == stored.item.sku
+
+
+def test_own_photo_comes_first_by_data_uri_and_by_upload(client: TestClient, home: Home) -> None:
+    stored = next(home.catalog.all_items())
+    photo = home.images.read(stored.image_ids[0])
+    by_uri = client.post("/v1/search", json={"images": [data_uri(photo)], "limit": 2}).json()
+    by_file = client.post("/v1/search", files={"image": ("photo.jpg", photo)}, data={"limit": "2"}).json()
+    assert by_uri["hits"][0]["sku"] == stored.item.sku
+    assert [hit["sku"] for hit in by_uri["hits"]] == [hit["sku"] for hit in by_file["hits"]]
+
+
+def test_form_takes_filters_as_json(client: TestClient) -> None:
+    form = {"text": "gift", "filters": json.dumps({"category": {"exists": True}}), "limit": "4"}
+    answer = client.post("/v1/search", data=form, files={"image": ("a.png", picture())}).raise_for_status().json()
+    assert len(answer["hits"]) == 4
+
+
+def test_sku_reference_and_filter(client: TestClient, home: Home) -> None:
+    stored = next(home.catalog.all_items())
+    article = stored.item.attributes["article"]
+    body = {"images": [{"sku": stored.item.sku}], "filters": {"article": article}}
+    hits = client.post("/v1/search", json=body).json()["hits"]
+    assert hits[0]["sku"] == stored.item.sku
+    assert {hit["attributes"]["article"] for hit in hits} == {article}
+
+
+def test_pages_neither_repeat_nor_skip(client: TestClient) -> None:
+    whole = client.post("/v1/search", json={"text": "blue", "limit": N_PRODUCTS}).json()["hits"]
+    pages = [
+        client.post("/v1/search", json={"text": "blue", "limit": 7, "offset": at}).json() for at in range(0, 42, 7)
+    ]
+    paged = [hit["sku"] for page in pages for hit in page["hits"]]
+    assert paged == [hit["sku"] for hit in whole]
+    assert len(set(paged)) == N_PRODUCTS
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "says"),
+    [
+        ({}, 400, "bad_query", "asks for nothing"),
+        ({"text": "  "}, 400, "bad_query", "asks for nothing"),
+        ({"without": "red"}, 400, "bad_query", "only says what to avoid"),
+        ({"text": "a", "limit": 0}, 400, "bad_query", "limit 0"),
+        ({"text": "a", "limit": 1_000_000}, 400, "bad_query", "1000000"),
+        ({"text": "a", "offset": 999, "limit": 5}, 400, "bad_query", "outside"),
+        ({"text": "a", "offset": -1}, 400, "bad_query", "outside"),
+        ({"text": "a" * 3000}, 400, "bad_query", "3000 characters"),
+        ({"text": "a", "filters": {"flavour": "mint"}}, 400, "bad_filter", "flavour"),
+        ({"text": "a", "filters": {"colour": "mauvish"}}, 400, "bad_filter", "mauvish"),
+        ({"text": "a", "filters": {"colour": {"gte": 3}}}, 400, "bad_filter", "no numbers"),
+        ({"text": "a", "filters": {"colour": []}}, 400, "bad_filter", "0 values"),
+        ({"images": ["file:///etc/passwd"]}, 400, "bad_image", "no data URI"),
+        ({"images": ["http://127.0.0.1/x.png"]}, 400, "bad_image", "no data URI"),
+        ({"images": ["data:image/png;base64,!!!"]}, 400, "bad_image", "base64"),
+        ({"images": [data_uri(b"not a picture")]}, 400, "bad_image", "no picture"),
+        ({"images": [{"sku": "nobody"}]}, 404, "not_found", "nobody"),
+        ({"images": [data_uri(picture())] * 9}, 400, "bad_query", "9 pictures"),
+        ({"text": "a", "rerank": True}, 501, "no_reranker", "no reranker"),
+        ({"text": "a", "explain": True}, 501, "no_reranker", "no reranker"),
+        ({"text": "a", "nonsense": 1}, 422, "bad_request", "nonsense"),
+        ({"text": "a", "limit": "many"}, 422, "bad_request", "limit"),
+        ({"text": "a", "weights": {"text": -1}}, 422, "bad_request", "text"),
+        ({"text": "a", "weights": {"text": 0}}, 400, "bad_query", "weight"),
+    ],
+)
+def test_errors_have_one_shape_and_say_what_to_do(
+    client: TestClient, body: dict[str, object], status: int, code: str, says: str
+) -> None:
+    response = client.post("/v1/search", json=body)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (status, code), error
+    assert set(error) == {"code", "message", "remedy", "details"}
+    assert says in error["message"]
+    assert error["remedy"]
+
+
+def test_broken_json_and_huge_bodies_are_refused(client: TestClient) -> None:
+    broken = client.post("/v1/search", content=b"{", headers={"content-type": "application/json"})
+    assert (broken.status_code, broken.json()["error"]["code"]) == (422, "bad_request")
+    huge = client.post("/v1/search", json={"text": "a", "images": ["x" * 2_100_000]})
+    assert (huge.status_code, huge.json()["error"]["code"]) == (413, "too_large")
+    unannounced = client.post("/v1/search", content=(b"x" * 100_000 for _ in range(30)))
+    assert unannounced.status_code == 413
+
+
+@pytest.mark.parametrize("text", ["👗", "قميص أزرق", "كنزة‏ حمراء", "ſhirt", "a\u0000b", '"', "NEAR(", "shirt -red *"])
+def test_any_text_is_answered(client: TestClient, text: str) -> None:
+    assert client.post("/v1/search", json={"text": text}).status_code == 200
+
+
+def test_no_json_number_is_nan(client: TestClient, home: Home) -> None:
+    client.put("/v1/items/words-only", json={"title": "Only words"}).raise_for_status()
+    text = client.post("/v1/search", json={"text": "Only words"}).text
+    assert "NaN" not in text
+    assert json.loads(text)["hits"][0]["signals"]["image"] is None

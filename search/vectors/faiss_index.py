@@ -82,16 +82,25 @@ class FaissIndex:
     def search(self, query: Vectors, k: int, *, within: NDArray[np.int64] | None = None) -> Matches:
         with self._lock.reading():
             allowed = self._alive if within is None else self._alive & np.isin(self._item_ids, within)
-            n_allowed = int(np.count_nonzero(allowed))
-            k = min(k, n_allowed)
+            k = min(k, int(np.count_nonzero(allowed)))
             if k == 0:
                 return Matches(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
-            scores, positions = self._index.search(
-                np.ascontiguousarray(query, dtype=np.float32).reshape(1, -1), k, params=selecting(allowed, n_allowed)
-            )
-            row_ids, item_ids = self._row_ids[positions[0]], self._item_ids[positions[0]]
-        order = np.lexsort((row_ids, -scores[0]))
-        return Matches(row_ids[order], item_ids[order], scores[0][order])
+            scores, positions = self._best(np.ascontiguousarray(query, dtype=np.float32).reshape(1, -1), k, allowed)
+            return Matches(self._row_ids[positions], self._item_ids[positions], scores)
+
+    def _best(
+        self, query: Vectors, k: int, allowed: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Scores and positions of the k best, of equal ones the first: FAISS cuts through a tie as it likes."""
+        selected = selecting(allowed)
+        (scores,), (positions,) = self._index.search(query, min(k + 1, len(allowed)), params=selected)
+        if len(scores) > k and positions[k] >= 0 and scores[k] == scores[k - 1]:
+            # Its two searches may differ in a score's last bits, so the second one reaches a little further down.
+            radius = float(scores[k]) - 1e-6 * max(1.0, abs(float(scores[k])))
+            _, scores, positions = self._index.range_search(query, radius, params=selected)
+        order = np.lexsort((positions, -scores))
+        order = order[positions[order] >= 0][:k]
+        return scores[order], positions[order]
 
     def rows_of(self, item_ids: NDArray[np.int64]) -> Rows:
         with self._lock.reading():
@@ -114,9 +123,9 @@ class FaissIndex:
             }
 
 
-def selecting(allowed: NDArray[np.bool_], n_allowed: int) -> faiss.SearchParameters | None:
-    """Search parameters that leave out the rows not allowed, inside FAISS's own scan."""
-    if n_allowed == len(allowed):
+def selecting(allowed: NDArray[np.bool_]) -> Any:
+    """FAISS search parameters that leave out the rows not allowed, inside its own scan; None where all are."""
+    if allowed.all():
         return None
-    bitmap = np.packbits(allowed, bitorder="little")
-    return faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bitmap))
+    wrapped: Any = faiss  # its stubs describe SWIG's classes, not the Python layer above them
+    return wrapped.SearchParameters(sel=wrapped.IDSelectorBitmap(np.packbits(allowed, bitorder="little")))

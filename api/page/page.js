@@ -1,0 +1,312 @@
+// The search page. What the catalog says reaches the document as text only, never as markup.
+
+const PAGE_SIZE = 24;
+const DEEPEST_RANK = 1000; // search/query.py, WINDOW
+const N_FACTS = 3;
+const MAX_FACT_CHARS = 28;
+
+const at = (id) => document.getElementById(id);
+const form = at("search");
+const results = at("results");
+const grid = at("grid");
+
+/** What is asked: words, words to avoid, and at most one picture: the shopper's photo or the item with sku `like`. */
+const NOTHING = Object.freeze({ text: "", without: "", like: "", photo: null });
+let asked = NOTHING;
+let nShown = 0;
+let pending = new AbortController();
+
+/** Photos do not fit into an address; while the page lives, going back finds them here by number. */
+const photos = [];
+
+/** An error as the API words it: what is wrong, and what to do about it. */
+class Problem extends Error {
+  constructor(message, remedy) {
+    super(message);
+    this.remedy = remedy;
+  }
+}
+
+// Asking
+
+async function call(path, options = {}) {
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem("The service does not answer.", "See that it is running and that you are online, then try again.");
+  }
+  const answer = await response.json().catch(() => null);
+  if (response.ok && answer) return answer;
+  const { message, remedy } = answer?.error ?? {};
+  throw new Problem(message ?? `The service answered with status ${response.status}.`, remedy ?? "Try again in a moment.");
+}
+
+function request(question, offset) {
+  const fields = { text: question.text, without: question.without, limit: PAGE_SIZE, offset };
+  if (!question.photo) {
+    const images = question.like ? [{ sku: question.like }] : [];
+    return { headers: { "Content-Type": "application/json" }, body: JSON.stringify({ ...fields, images }) };
+  }
+  const body = new FormData();
+  for (const [name, value] of Object.entries(fields)) body.append(name, value);
+  body.append("image", question.photo);
+  return { body };
+}
+
+/** Ask from `offset` on and show the answer; a newer question makes an older one's answer moot. */
+async function ask(offset = 0) {
+  pending.abort();
+  pending = new AbortController();
+  const { signal } = pending;
+  showLoading(offset);
+  try {
+    const answer = await call("/v1/search", { method: "POST", signal, ...request(asked, offset) });
+    if (!signal.aborted) showAnswer(answer, offset);
+  } catch (error) {
+    if (!signal.aborted) showProblem(error, offset);
+  } finally {
+    if (!signal.aborted) results.setAttribute("aria-busy", "false");
+  }
+}
+
+// The question and the address
+
+function search(question) {
+  asked = question;
+  if (asked.photo && !photos.includes(asked.photo)) photos.push(asked.photo);
+  history.pushState({ photo: photos.indexOf(asked.photo) }, "", address(asked));
+  showQuestion();
+}
+
+function address({ text, without, like }) {
+  const given = Object.entries({ q: text, without, like }).filter(([, value]) => value);
+  return given.length ? `?${new URLSearchParams(given)}` : location.pathname;
+}
+
+function readAddress() {
+  const given = new URLSearchParams(location.search);
+  const word = (name) => (given.get(name) ?? "").trim();
+  asked = { text: word("q"), without: word("without"), like: word("like"), photo: photos[history.state?.photo] ?? null };
+  showQuestion();
+}
+
+function typed() {
+  return { text: at("text").value.trim(), without: at("without").value.trim() };
+}
+
+/** Bring form, title and results in line with what is asked. */
+function showQuestion() {
+  at("text").value = asked.text;
+  at("without").value = asked.without;
+  document.title = asked.text ? `${asked.text} · Vitrina` : "Vitrina";
+  showSubject();
+  const isStart = !(asked.text || asked.without || asked.like || asked.photo);
+  document.body.classList.toggle("start", isStart);
+  if (isStart) clear();
+  else ask();
+}
+
+function showSubject() {
+  const image = at("subject-image");
+  if (image.src.startsWith("blob:")) URL.revokeObjectURL(image.src);
+  image.removeAttribute("src");
+  at("subject").hidden = !(asked.photo || asked.like);
+  at("photo").value = "";
+  if (asked.photo) image.src = URL.createObjectURL(asked.photo);
+  else if (asked.like) showItem(asked.like, image);
+}
+
+async function showItem(sku, image) {
+  try {
+    const item = await call(`/v1/items/${encodeURIComponent(sku)}`);
+    if (asked.like !== sku) return;
+    image.alt = item.title || item.sku;
+    if (item.image_url) image.src = item.image_url;
+  } catch {
+    // The search by the same sku says what is wrong.
+  }
+}
+
+// Showing
+
+function clear() {
+  pending.abort();
+  results.setAttribute("aria-busy", "false");
+  grid.replaceChildren();
+  at("summary").replaceChildren();
+  at("timing").textContent = "";
+  at("more").hidden = true;
+  at("notice").hidden = true;
+  showCatalog();
+}
+
+function showLoading(offset) {
+  results.setAttribute("aria-busy", "true");
+  at("notice").hidden = true;
+  at("more").disabled = true;
+  if (offset || grid.children.length) return;
+  grid.replaceChildren(...Array.from({ length: 8 }, () => at("skeleton").content.cloneNode(true)));
+}
+
+function showAnswer(answer, offset) {
+  const hits = answer.hits.map(hitElement);
+  if (offset) grid.append(...hits);
+  else grid.replaceChildren(...hits);
+  nShown = offset + hits.length;
+  at("summary").replaceChildren(...summary(answer));
+  at("timing").textContent = `${Math.max(1, Math.round(answer.timings_ms.total))} ms`;
+  const isLast = hits.length < PAGE_SIZE || nShown >= answer.total_considered || nShown + PAGE_SIZE > DEEPEST_RANK;
+  at("more").hidden = isLast;
+  at("more").disabled = false;
+  if (!answer.total_considered) showEmptyCatalog();
+  else if (answer.no_good_match) {
+    showNotice("No good match.", "Nothing here seems to be quite what you asked for. These come closest.");
+  }
+  if (offset && hits.length) grid.children[offset].querySelector("button").focus({ preventScroll: true });
+}
+
+function summary(answer) {
+  const strong = (text) => Object.assign(document.createElement("b"), { textContent: text });
+  const what = [asked.text && `“${asked.text}”`, asked.photo && "your photo", asked.like && "this picture"].filter(Boolean);
+  const total = Math.min(answer.total_considered, DEEPEST_RANK).toLocaleString();
+  const parts = [`Best ${nShown.toLocaleString()} of ${total} for `, strong(what.join(" and "))];
+  return asked.without ? [...parts, ", without ", strong(`“${asked.without}”`)] : parts;
+}
+
+function showProblem(error, offset) {
+  const isKnown = error instanceof Problem;
+  if (!isKnown) console.error(error);
+  if (!offset) {
+    grid.replaceChildren();
+    at("summary").replaceChildren();
+    at("timing").textContent = "";
+    at("more").hidden = true;
+  }
+  at("more").disabled = false;
+  showNotice(isKnown ? error.message : "The page stumbled over the answer.", error.remedy ?? "Reload the page.");
+  at("notice-retry").hidden = !isKnown;
+  at("notice-retry").onclick = () => ask(offset);
+}
+
+function showNotice(message, remedy) {
+  at("notice-message").textContent = message;
+  at("notice-remedy").textContent = remedy;
+  at("notice-retry").hidden = true;
+  at("notice").hidden = false;
+}
+
+function showEmptyCatalog() {
+  at("summary").replaceChildren();
+  showNotice("The catalog is empty.", "Index one first, as in: vitrina index products.csv");
+}
+
+/** How much there is to search, on the start page. */
+async function showCatalog() {
+  try {
+    const { items } = await call("/readyz");
+    if (!document.body.classList.contains("start")) return;
+    if (items === 0) showEmptyCatalog();
+    else at("catalog-size").textContent = `${items.toLocaleString()} products. Describe one, show a picture of it, or both.`;
+  } catch (error) {
+    if (error instanceof Problem) showNotice(error.message, error.remedy);
+  }
+}
+
+// One hit
+
+function hitElement(hit) {
+  const element = at("hit").content.cloneNode(true);
+  const part = (name) => element.querySelector(`.${name}`);
+  const name = hit.title || hit.sku;
+  showPicture(part("tile"), hit.image_url);
+  part("title").append(titled(name, hit.url));
+  part("price").textContent = price(hit.price_cents, hit.currency);
+  part("facts").append(...facts(hit).map((fact) => Object.assign(document.createElement("li"), fact)));
+  part("score").title = `Score ${hit.score.toFixed(3)} of 1`;
+  part("score-bar").style.setProperty("--score", hit.score);
+  part("score-number").textContent = hit.score.toFixed(2);
+  part("similar").setAttribute("aria-label", `Similar to ${name}`);
+  part("similar").addEventListener("click", () => {
+    search({ ...NOTHING, like: hit.sku });
+    scrollTo({ top: 0 });
+    at("summary").focus({ preventScroll: true });
+  });
+  return element;
+}
+
+function showPicture(tile, url) {
+  const image = tile.querySelector("img");
+  image.addEventListener("error", () => tile.classList.add("empty"));
+  if (url) image.src = url;
+  else tile.classList.add("empty");
+}
+
+/** The title, linked to the shop's page where that is a web address and nothing else. */
+function titled(name, url) {
+  if (!/^https?:\/\//i.test(url ?? "")) return name;
+  const properties = { textContent: name, href: url, target: "_blank", rel: "noopener noreferrer" };
+  return Object.assign(document.createElement("a"), properties);
+}
+
+function price(cents, currency) {
+  if (cents === null) return "";
+  if (!/^[A-Z]{3}$/.test(currency ?? "")) return (cents / 100).toLocaleString(undefined, { minimumFractionDigits: 2 });
+  const format = new Intl.NumberFormat(undefined, { style: "currency", currency });
+  return format.format(cents / 10 ** format.resolvedOptions().maximumFractionDigits);
+}
+
+/** The first few attributes that are short and that the title does not say already. */
+function facts({ title, attributes }) {
+  const said = title.toLowerCase();
+  return Object.entries(attributes)
+    .map(([key, value]) => ({ title: key.replaceAll("_", " "), textContent: [value].flat().join(", ") }))
+    .filter(({ textContent }) => /\p{L}/u.test(textContent) && textContent.length <= MAX_FACT_CHARS)
+    .filter(({ textContent }) => !said.includes(textContent.toLowerCase()))
+    .slice(0, N_FACTS);
+}
+
+// What the shopper does
+
+function takePhoto(files) {
+  const given = [...files];
+  const photo = given.find((file) => file.type.startsWith("image/"));
+  if (photo) search({ ...typed(), like: "", photo });
+  else if (given.length) showNotice(`“${given[0].name}” is not a picture.`, "Take a JPEG, PNG or WebP file.");
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (matchMedia("(hover: none)").matches) document.activeElement?.blur(); // puts the on-screen keyboard away
+  search({ ...asked, ...typed() });
+});
+
+at("photo").addEventListener("change", (event) => takePhoto(event.target.files));
+at("more").addEventListener("click", () => ask(nShown));
+at("subject-remove").addEventListener("click", () => {
+  search({ ...typed(), like: "", photo: null });
+  at("text").focus();
+});
+
+const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+const setDragging = (isDragging) => document.body.classList.toggle("dragging", isDragging);
+addEventListener("dragover", (event) => {
+  if (!carriesFiles(event)) return;
+  event.preventDefault();
+  setDragging(true);
+});
+addEventListener("dragleave", (event) => event.relatedTarget ?? setDragging(false));
+addEventListener("drop", (event) => {
+  if (!carriesFiles(event)) return;
+  event.preventDefault();
+  setDragging(false);
+  takePhoto(event.dataTransfer.files);
+});
+addEventListener("paste", (event) => {
+  if (!event.clipboardData?.files.length) return;
+  event.preventDefault();
+  takePhoto(event.clipboardData.files);
+});
+addEventListener("popstate", readAddress);
+readAddress();

@@ -214,6 +214,12 @@ def umbrella(look: Look) -> Drawing:
             lift=0.003,
         ),
         Part("canopy", (dome,), look.coat, seams=seams, creases=creases, bulge=0.11, folds=0.3),
-        Part("tip", (ribbon(np.array([(0, peak + 0.01), (0, peak - 0.05)]), 0.02, 0.01),), STEEL, bulge=0.008, lift=0),
+        Part(
+            "tip",
+            (ribbon(np.array([(0, peak + 0.01), (0, peak - 0.05)]), 0.02, 0.01),),
+            Coat((0.2, 0.2, 0.22), "acetate"),
+            bulge=0.008,
+            lift=0,
+        ),
     ]
     return Drawing(parts)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
+import time
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,6 +20,8 @@ from search.errors import StorageError
 MAGIC = b"VITRINA1"
 TRAILER_BYTES = hashlib.sha256().digest_size + len(MAGIC)
 CHUNK_BYTES = 1 << 22
+STALE_S = 3600.0
+"""A half-written file this old was left by a process that was killed: no snapshot takes an hour to write."""
 
 
 class DamagedSnapshotError(StorageError):
@@ -28,7 +33,7 @@ def write_snapshot(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
     Raises StorageError where the disk refuses; the old file is untouched then.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with fresh.open("w+b") as file:
@@ -38,12 +43,22 @@ def write_snapshot(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
+        sweep(path)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):  # what stopped the write may stop this too
+            fresh.unlink()
         raise StorageError(
-            f"The snapshot {path} cannot be written: {error.strerror}.",
+            f"The snapshot {path} cannot be written: {error.strerror or error}.",
             remedy="Free some space; the catalog itself is complete, and the snapshot is written again next time.",
         ) from error
+
+
+def sweep(path: Path) -> None:
+    """Remove what killed processes left half-written beside ``path``."""
+    for leftover in path.parent.glob(f".{path.name}.*"):
+        with suppress(OSError):  # another process sweeps too, or renames its own
+            if time.time() - leftover.stat().st_mtime > STALE_S:
+                leftover.unlink()
 
 
 def read_snapshot(path: Path) -> dict[str, NDArray[Any]]:

@@ -118,8 +118,8 @@ class OpenClipEncoder:
 def load_encoder(name: str | None = None, *, device: str = "auto", n_threads: int | None = None) -> OpenClipEncoder:
     """Load an encoder by name.
 
-    ``name`` is None or ``embedded`` for the one in the package, ``local-dir:FOLDER``, ``MODEL/WEIGHTS`` from open_clip's
-    registry, or ``hf-hub:ORGANISATION/MODEL``. ``device`` is ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or
+    ``name`` is None or ``embedded`` for the one in the package, ``local-dir:FOLDER``, ``MODEL/WEIGHTS`` of open_clip's
+    own list, or ``hf-hub:ORGANISATION/MODEL``. ``device`` is ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or
     ``cuda:N``. ``n_threads`` bounds the CPU threads of the whole process. Blocks; the last two kinds of name download.
     Raises EncoderError, whose remedy lists what works.
     """

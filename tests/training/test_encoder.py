@@ -1,0 +1,122 @@
+"""A whole tiny run of the recipe, from encoded pictures to a folder that open_clip and the product load."""
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+from PIL import Image
+
+from search.encoders.openclip import load_encoder
+from tests.search.encoders.conftest import TINY
+from training.corpus import Rows, is_set_aside, read_rows
+from training.encoder import make_encoder
+from training.folder import MAX_FOLDER_BYTES, n_bytes
+from training.product import Product
+from training.trainer import Schedule, repeat_factors
+
+SCHEDULE = Schedule(n_epochs=2, batch_size=32)
+
+
+def rows(n: int = 80) -> Rows:
+    dice = np.random.default_rng(0)
+    products, pictures = [], []
+    for index in range(n):
+        colour, kind = ("red", "blue")[index % 2], ("mug", "shirt", "bag")[index % 3]
+        products.append(Product(f"sku-{index}", f"{colour} {kind} {index % 7}", kinds=(kind,), colour=colour))
+        file = io.BytesIO()
+        Image.fromarray(dice.integers(0, 256, (40, 30, 3), dtype=np.uint8)).save(file, "JPEG")
+        pictures.append(file.getvalue())
+    return Rows("tiny-train", tuple(products), tuple(pictures))
+
+
+def run(tmp_path: Path, schedule: Schedule, *, resume: bool = False) -> list[str]:
+    said: list[str] = []
+    make_encoder(
+        [rows()],
+        tmp_path / "out",
+        tmp_path / "work",
+        architecture=TINY,
+        schedule=schedule,
+        resume=resume,
+        say=said.append,
+    )
+    return said
+
+
+def test_a_tiny_run_ends_in_a_folder_that_loads_everywhere(tmp_path: Path) -> None:
+    said = run(tmp_path, SCHEDULE)
+    out = tmp_path / "out"
+    assert any("epoch 2/2" in line and "min left" in line for line in said)
+    assert n_bytes(out) < MAX_FOLDER_BYTES
+    card = json.loads((out / "vitrina.json").read_text())
+    encoder = load_encoder(f"local-dir:{out}", device="cpu")
+    assert encoder.no_match_cutoff == card["no_match_cutoff"]
+    vectors = encoder.encode_texts(["red mug", "blue shirt"])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    model, _, _ = open_clip.create_model_and_transforms(f"local-dir:{out}")
+    model.eval()
+    tokens = open_clip.get_tokenizer(f"local-dir:{out}")(["red mug", "blue shirt"])
+    np.testing.assert_allclose(model.encode_text(tokens, normalize=True).detach().numpy(), vectors, atol=1e-4)
+    assert "MIT" in (out / "README.md").read_text()
+
+
+def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    run(tmp_path / "whole", SCHEDULE)
+
+    class CutError(Exception):
+        pass
+
+    def cut(line: str) -> None:
+        if line.startswith("epoch 2/2"):
+            raise CutError
+
+    with pytest.raises(CutError):
+        make_encoder(
+            [rows()],
+            tmp_path / "cut" / "out",
+            tmp_path / "cut" / "work",
+            architecture=TINY,
+            schedule=SCHEDULE,
+            resume=False,
+            say=cut,
+        )
+    assert not (tmp_path / "cut" / "out").exists()
+    said = run(tmp_path / "cut", SCHEDULE, resume=True)
+    assert not any(line.startswith("epoch 1/2") for line in said)
+    whole, resumed = (load_encoder(f"local-dir:{tmp_path / name / 'out'}") for name in ("whole", "cut"))
+    np.testing.assert_allclose(whole.encode_texts(["red mug"]), resumed.encode_texts(["red mug"]), atol=1e-3)
+
+
+def test_rows_set_aside_depend_on_the_sku_alone() -> None:
+    kept, aside = rows(500).split()
+    assert 5 < len(aside.products) < 50
+    assert all(is_set_aside(product.sku) for product in aside.products)
+    assert len(kept.products) == len(kept.pictures) == 500 - len(aside.products)
+
+
+def test_rows_are_read_whatever_columns_exist(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "some.parquet"
+    table = {"sku": ["a", "b"], "title": ["A", None], "article": ["mug", None], "image": [b"x", None]}
+    pq.write_table(pa.table(table), path)
+    assert read_rows(path) == Rows("some", (Product("a", "A", kinds=("mug",)),), (b"x",))
+
+
+def test_products_of_rare_articles_are_seen_more_often() -> None:
+    products = [Product(str(i), kinds=("shirt",)) for i in range(3999)] + [Product("r", kinds=("robe",))]
+    factors = repeat_factors(products)
+    assert factors[0] == 1
+    assert 1 < factors[-1] <= 4
+
+
+def test_a_schedule_is_part_of_the_card(tmp_path: Path) -> None:
+    run(tmp_path, replace(SCHEDULE, n_epochs=1))
+    card = json.loads((tmp_path / "out" / "vitrina.json").read_text())
+    assert card["schedule"]["n_epochs"] == 1
+    assert card["trained_on"] == {"tiny-train": 80}

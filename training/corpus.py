@@ -1,0 +1,61 @@
+"""The corpus: labelled pictures from Parquet files, with a part set aside for tuning."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from training.product import Product
+
+TRAINING_FILES = ("fashion-train.parquet", "grocery-train.parquet", "clothing-train.parquet")
+SET_ASIDE_ONE_IN = 25
+"""4% of the training rows: 1,500 of fashion, enough that P@10 over article names moves by less than 0.01 a seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Products and, at the same positions, their encoded pictures. ``source`` is the file's stem."""
+
+    source: str
+    products: tuple[Product, ...]
+    pictures: tuple[bytes, ...]
+
+    def split(self) -> tuple[Rows, Rows]:
+        """Rows to train on, and rows set aside; which is which depends on the sku alone."""
+        aside = [is_set_aside(product.sku) for product in self.products]
+        return self._where([not held for held in aside]), self._where(aside)
+
+    def _where(self, keep: Sequence[bool]) -> Rows:
+        products = tuple(product for product, kept in zip(self.products, keep, strict=True) if kept)
+        pictures = tuple(picture for picture, kept in zip(self.pictures, keep, strict=True) if kept)
+        return Rows(self.source, products, pictures)
+
+
+def is_set_aside(sku: str) -> bool:
+    """Whether a training row is kept for tuning, by a hash of its sku that never changes."""
+    return int.from_bytes(hashlib.sha256(sku.encode()).digest()[:4], "big") % SET_ASIDE_ONE_IN == 0
+
+
+def read_rows(path: Path) -> Rows:
+    """Read one Parquet file with a ``sku`` and an ``image`` (encoded bytes) column; other columns may be missing.
+
+    Raises OSError or pyarrow.ArrowException where the file cannot be read.
+    """
+    products: list[Product] = []
+    pictures: list[bytes] = []
+    for row in _rows(path):
+        picture = row["image"]
+        if isinstance(picture, bytes):
+            products.append(Product.from_row(row))
+            pictures.append(picture)
+    return Rows(path.stem, tuple(products), tuple(pictures))
+
+
+def _rows(path: Path) -> Iterator[dict[str, object]]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=1000):
+            yield from batch.to_pylist()

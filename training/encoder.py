@@ -1,0 +1,150 @@
+"""The recipe of the embedded encoder: ``python -m training.encoder --data FOLDER --out FOLDER``."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from boutique.export import write_parquet
+from search.encoders.openclip import create_untrained, load_encoder, load_tokenizer
+from training.captions import all_texts
+from training.card import describe
+from training.corpus import TRAINING_FILES, Rows, read_rows
+from training.evaluation import evaluate, fit_cutoff
+from training.folder import Architecture, write_card, write_configuration, write_weights
+from training.pictures import stack
+from training.product import Product
+from training.trainer import Progress, Schedule, Trainer
+from training.vocabulary import train_vocabulary
+
+BOUTIQUE_SEED = 1000
+"""The demo draws with seed 0; training must not have seen its drawings."""
+
+STEPS_A_LINE = 25
+
+Say = Callable[[str], None]
+
+
+def make_encoder(
+    rows: list[Rows], out: Path, work: Path, *, architecture: Architecture, schedule: Schedule, resume: bool, say: Say
+) -> None:
+    """Train on ``rows`` less those set aside, and write the open_clip folder ``out``; blocks for the whole run.
+
+    ``work`` keeps the checkpoint and the model of the last epoch. The cutoff is fitted on the first file's rows that
+    were set aside; each epoch is measured on them.
+    """
+    candidate = work / "candidate"
+    kept, aside = zip(*(part.split() for part in rows), strict=True)
+    products = [product for part in kept for product in part.products]
+    if not (resume and (candidate / "open_clip_config.json").is_file()):
+        _write_untrained(candidate, products, architecture, schedule.seed)
+    torch.manual_seed(schedule.seed)
+    trainer = Trainer(
+        model := create_untrained(candidate),
+        load_tokenizer(candidate),
+        products,
+        torch.cat([stack(part.pictures) for part in kept]),
+        side=architecture.picture_side,
+        schedule=schedule,
+    )
+    checkpoint = work / "checkpoint.pt"
+    if resume and checkpoint.is_file():
+        trainer.restore(checkpoint)
+    say(f"{len(products)} pictures to train on, {sum(len(part.products) for part in aside)} set aside")
+    while trainer.n_epochs_done < schedule.n_epochs:
+        trainer.run_epoch(_reporter(say, schedule.n_epochs, trainer.n_epochs_done))
+        trainer.save(checkpoint)
+        write_weights(candidate, model)
+        _measure(candidate, aside, rows, schedule, say)
+    shutil.copytree(candidate, out, dirs_exist_ok=True)
+
+
+def read_corpus(data: Path, work: Path, n_drawings: int, say: Say) -> list[Rows]:
+    """The shared training files, and drawings of the boutique, rendered into ``work`` where they are missing."""
+    paths = [data / name for name in TRAINING_FILES]
+    if n_drawings:
+        drawings = work / f"boutique-{n_drawings}.parquet"
+        if not drawings.is_file():
+            say(f"drawing {n_drawings} boutique products")
+            partial = drawings.with_suffix(".partial")
+            write_parquet(partial, n_drawings, seed=BOUTIQUE_SEED)
+            partial.replace(drawings)
+        paths.append(drawings)
+    return [read_rows(path) for path in paths]
+
+
+def _write_untrained(folder: Path, products: list[Product], architecture: Architecture, seed: int) -> None:
+    """Vocabulary and configuration, all that a model needs to begin."""
+    texts = all_texts(products, random.Random(seed))
+    size = train_vocabulary(texts, folder, context_length=architecture.context_length)
+    write_configuration(folder, architecture, size)
+
+
+def _measure(folder: Path, aside: tuple[Rows, ...], rows: list[Rows], schedule: Schedule, say: Say) -> None:
+    """Measure the folder as the product would load it, and write its cards."""
+    report = evaluate(load_encoder(f"local-dir:{folder}"), aside[0])
+    say("\n".join(report.lines()))
+    counts = {part.source: len(part.products) for part in rows}
+    cutoff = round(fit_cutoff(report.best_cosines), 4)
+    card = {
+        "no_match_cutoff": cutoff,
+        "no_match_cutoff_source": f"2nd percentile of the best hits' cosine over {len(report.best_cosines)} queries "
+        f"that have a match, on {report.n_rows} rows of {aside[0].source} set aside from training",
+        "trained_on": counts,
+        "schedule": asdict(schedule),
+        "set_aside": {**report.precision, "title recall@10": report.title_recall},
+    }
+    write_card(folder, card, describe(report, counts, cutoff))
+
+
+def _reporter(say: Say, n_epochs: int, first_epoch: int) -> Callable[[Progress], None]:
+    """A line every few steps with the loss, the rate and the time left."""
+    begun = time.monotonic()
+
+    def report(progress: Progress) -> None:
+        if (progress.step + 1) % STEPS_A_LINE and progress.step + 1 < progress.n_steps:
+            return
+        done = (progress.epoch - first_epoch) * progress.n_steps + progress.step + 1
+        left = (n_epochs - first_epoch) * progress.n_steps - done
+        steps_a_second = done / (time.monotonic() - begun)
+        say(
+            f"epoch {progress.epoch + 1}/{n_epochs} step {progress.step + 1}/{progress.n_steps} "
+            f"loss {progress.loss:.3f}  {steps_a_second:.2f} steps/s  {left / steps_a_second / 60:.0f} min left"
+        )
+
+    return report
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder with the training Parquet files.", exists=True, file_okay=False)],
+    out: Annotated[Path, typer.Option(help="Where the finished open_clip folder goes.")],
+    work: Annotated[Path, typer.Option(help="Where drawings and checkpoints are kept.")] = Path("build/encoder"),
+    epochs: Annotated[int, typer.Option(min=1, help="Times to see each picture.")] = Schedule().n_epochs,
+    drawings: Annotated[int, typer.Option(min=0, help="Boutique products to draw for training.")] = 3500,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last finished epoch.")] = False,
+) -> None:
+    """Train the encoder that ships in the package."""
+    torch.set_num_threads(threads)
+    work.mkdir(parents=True, exist_ok=True)
+    make_encoder(
+        read_corpus(data, work, drawings, typer.echo),
+        out,
+        work,
+        architecture=Architecture(),
+        schedule=Schedule(n_epochs=epochs),
+        resume=resume,
+        say=typer.echo,
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

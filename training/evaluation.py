@@ -1,0 +1,138 @@
+"""Evaluation: does a label, typed as a query, find products that carry it, by their pictures alone?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from search.encoders.base import Encoder, Vectors
+from search.encoders.openclip import load_encoder
+from training.captions import phrase
+from training.corpus import Rows, read_rows
+from training.pictures import decode
+from training.product import Product
+
+CUTOFF_KEEPS = 0.98
+"""The share of good queries that the no-match cutoff lets pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Queries of one form. A value counts when at least ``min_rows`` products carry it."""
+
+    name: str
+    query: Callable[[Product], str]
+    min_rows: int = 3
+
+
+FAMILIES = (
+    Family("article", lambda product: product.kinds[0] if product.kinds else ""),
+    Family("subcategory", lambda product: product.kinds[1] if len(product.kinds) == 3 else ""),
+    Family("category", lambda product: product.kinds[-1] if product.kinds else ""),
+    Family("colour", lambda product: product.colour),
+    Family("colour article for gender", lambda product: _colour_article_gender(product), min_rows=5),
+)
+"""The queries of issue 2, and two more of the published leaderboard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was measured on some rows. ``best_cosines`` holds each good query's best hit, for the cutoff."""
+
+    n_rows: int
+    precision: Mapping[str, float]
+    title_recall: float
+    best_cosines: NDArray[np.float32]
+
+    def lines(self) -> list[str]:
+        """The report as text, a measure a line."""
+        rows = [f"{f'{name}, P@10':<34}{value:.3f}" for name, value in self.precision.items()]
+        return [*rows, f"{'title to its product, R@10':<34}{self.title_recall:.3f}"]
+
+
+def evaluate(encoder: Encoder, rows: Rows) -> Report:
+    """Embed the pictures of some rows and search them with every family of queries. Blocks."""
+    pictures = encoder.encode_images([decode(picture) for picture in rows.pictures])
+    precision: dict[str, float] = {}
+    best: list[NDArray[np.float32]] = []
+    for family in FAMILIES:
+        values = _values(family, rows.products)
+        if values:
+            similarities = encoder.encode_texts(list(values)) @ pictures.T
+            precision[family.name] = precision_at_ten(similarities, list(values.values()))
+            best.append(similarities.max(axis=1))
+    titles = [product.title for product in rows.products]
+    by_title = _batched_similarities(encoder, titles, pictures)
+    return Report(
+        n_rows=len(titles),
+        precision=precision,
+        title_recall=float((_rank_of_own(by_title) < 10).mean()),
+        best_cosines=np.concatenate([*best, by_title.max(axis=1)]),
+    )
+
+
+def precision_at_ten(similarities: NDArray[np.float32], relevant: Sequence[Sequence[int]]) -> float:
+    """Mean precision of the ten best columns of each row, or of as many as are relevant, where those are fewer.
+
+    ``similarities`` is (queries, products); ``relevant`` lists each query's relevant columns.
+    """
+    order = np.argsort(-similarities, axis=1, kind="stable")[:, :10]
+    precisions = []
+    for best, columns in zip(order, relevant, strict=True):
+        n_counted = min(10, len(columns))
+        precisions.append(np.isin(best[:n_counted], columns).mean())
+    return float(np.mean(precisions))
+
+
+def fit_cutoff(best_cosines: NDArray[np.float32]) -> float:
+    """The cosine that the best hit of ``CUTOFF_KEEPS`` of the good queries exceeds."""
+    return float(np.quantile(best_cosines, 1 - CUTOFF_KEEPS))
+
+
+def _values(family: Family, products: Sequence[Product]) -> dict[str, list[int]]:
+    """Each query of a family with the positions of its relevant products."""
+    values: dict[str, list[int]] = defaultdict(list)
+    for index, product in enumerate(products):
+        query = family.query(product)
+        if query:
+            values[query].append(index)
+    return {value: indices for value, indices in values.items() if len(indices) >= family.min_rows}
+
+
+def _colour_article_gender(product: Product) -> str:
+    if not (product.colour and product.kinds and product.gender):
+        return ""
+    return phrase({"colour": product.colour, "kind": product.kinds[0], "gender": product.gender})
+
+
+def _batched_similarities(encoder: Encoder, texts: Sequence[str], pictures: Vectors) -> NDArray[np.float32]:
+    return np.asarray(encoder.encode_texts(texts) @ pictures.T, dtype=np.float32)
+
+
+def _rank_of_own(similarities: NDArray[np.float32]) -> NDArray[np.int64]:
+    """How many other products score above each title's own; shape (n,)."""
+    own = np.diagonal(similarities)[:, None]
+    return np.asarray((similarities > own).sum(axis=1), dtype=np.int64)
+
+
+def main(
+    files: Annotated[list[Path], typer.Argument(help="Parquet files with sku, image and label columns.")],
+    encoder: Annotated[str, typer.Option(help="Any encoder name.")] = "embedded",
+) -> None:
+    """Measure an encoder on Parquet files, from their pictures alone."""
+    loaded = load_encoder(encoder)
+    for path in files:
+        report = evaluate(loaded, read_rows(path))
+        typer.echo(f"{path.name}: {report.n_rows} rows")
+        typer.echo("\n".join(report.lines()))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,63 @@
+"""Facts: which claims are true of which products, as integer tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from training.captions import Claim
+from training.product import LABELS, Product
+from training.wording import key
+
+FIELDS = ("kind", "text", *LABELS)
+_N_KINDS = 3
+_N_TEXTS = 2
+_ANYTHING = -1
+_UNKNOWN = -2
+_EMPTY = -3
+
+
+class Facts:
+    """Looks up, for a batch, which caption is true of which picture.
+
+    A caption that claims ``Tshirts`` is true of every T-shirt in the batch, not just of the one it was written for, so
+    a contrastive loss must not push the others away.
+    """
+
+    def __init__(self, products: Sequence[Product]) -> None:
+        self._ids: dict[str, int] = {}
+        self._facts = torch.tensor([self._product_row(product) for product in products], dtype=torch.int32)
+
+    def matches(self, indices: torch.Tensor, claims: Sequence[Claim]) -> torch.Tensor:
+        """Truth of each claim of each product; bool, shape (len(indices), len(claims)).
+
+        ``indices`` are positions in the products this was made from.
+        """
+        facts = self._facts[indices]  # (n, _N_KINDS + _N_TEXTS + labels)
+        claimed = torch.tensor([self._claim_row(claim) for claim in claims], dtype=torch.int32)  # (m, fields)
+        kinds, texts = facts[:, :_N_KINDS], facts[:, _N_KINDS : _N_KINDS + _N_TEXTS]
+        true = _any_equal(kinds, claimed[:, 0]) & _any_equal(texts, claimed[:, 1])
+        for column in range(len(LABELS)):
+            true &= _any_equal(facts[:, _N_KINDS + _N_TEXTS + column, None], claimed[:, 2 + column])
+        return true  # (n, m)
+
+    def _id(self, value: str, empty: int = _UNKNOWN) -> int:
+        """A number for a value's key; an unknown fact and an empty claim have numbers that nothing else equals."""
+        return self._ids.setdefault(key(value), len(self._ids)) if value else empty
+
+    def _product_row(self, product: Product) -> list[int]:
+        kinds = [self._id(kind) for kind in product.kinds[:_N_KINDS]]
+        kinds += [_UNKNOWN] * (_N_KINDS - len(kinds))
+        texts = [self._id(product.title), self._id(product.description)]
+        return kinds + texts + [self._id(product.label(label)) for label in LABELS]
+
+    def _claim_row(self, claim: Claim) -> list[int]:
+        claimed = dict(claim)
+        return [self._id(claimed[field], _EMPTY) if field in claimed else _ANYTHING for field in FIELDS]
+
+
+def _any_equal(facts: torch.Tensor, claimed: torch.Tensor) -> torch.Tensor:
+    """Whether any fact column equals the claim, or the claim asks for nothing; (n, c) and (m,) to (n, m)."""
+    equal = (facts[:, :, None] == claimed[None, None, :]).any(dim=1)
+    return equal | (claimed == _ANYTHING)[None, :]

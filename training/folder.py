@@ -1,0 +1,91 @@
+"""The folder a model ships in: configuration, weights, what was measured, and its card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+
+WEIGHTS_FILE = "open_clip_model.safetensors"
+MAX_FOLDER_BYTES = 15_000_000
+"""The package carries the folder; issue 2 sets the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The towers: a timm picture tower and a small text transformer, at their sizes."""
+
+    picture_tower: str = "mobilenetv4_conv_small"
+    picture_side: int = 64
+    dimension: int = 256
+    text_width: int = 160
+    text_heads: int = 5
+    text_layers: int = 3
+    context_length: int = 32
+
+
+def write_configuration(folder: Path, architecture: Architecture, vocabulary_size: int) -> None:
+    """Write ``open_clip_config.json``: the towers, and the preprocessing (fit inside a square, padded with white)."""
+    configuration = {
+        "model_cfg": {
+            "embed_dim": architecture.dimension,
+            "custom_text": True,
+            "vision_cfg": {
+                "timm_model_name": architecture.picture_tower,
+                "timm_model_pretrained": False,
+                "timm_pool": "avg",
+                "timm_proj": "",
+                "image_size": architecture.picture_side,
+            },
+            "text_cfg": {
+                "context_length": architecture.context_length,
+                "vocab_size": vocabulary_size,
+                "hf_tokenizer_name": "tokenizer.json",
+                "width": architecture.text_width,
+                "heads": architecture.text_heads,
+                "layers": architecture.text_layers,
+            },
+        },
+        "preprocess_cfg": {
+            "size": architecture.picture_side,
+            "mode": "RGB",
+            "mean": [0.5, 0.5, 0.5],
+            "std": [0.5, 0.5, 0.5],
+            "interpolation": "bicubic",
+            "resize_mode": "longest",
+            "fill_color": 255,
+        },
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_json(folder / "open_clip_config.json", configuration)
+
+
+def write_weights(folder: Path, model: torch.nn.Module) -> None:
+    """Write the weights: matrices as float16, the small rest (norms, biases, statistics) as float32."""
+    state = {name: _compact(tensor.detach().cpu()) for name, tensor in model.state_dict().items()}
+    (folder / WEIGHTS_FILE).write_bytes(save(state, metadata={"format": "pt"}))
+
+
+def write_card(folder: Path, card: Mapping[str, object], text: str) -> None:
+    """Write ``vitrina.json``, which the encoder reads, and ``README.md``, which people read."""
+    _write_json(folder / "vitrina.json", card)
+    (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def n_bytes(folder: Path) -> int:
+    """The size of the files in a folder."""
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+
+
+def _compact(tensor: torch.Tensor) -> torch.Tensor:
+    # running variances overflow or vanish in float16, and together they are 2% of the bytes
+    small = tensor.ndim < 2 or not tensor.is_floating_point()
+    return (tensor if small else tensor.half()).contiguous().clone()
+
+
+def _write_json(path: Path, content: Mapping[str, object]) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,22 @@
+"""The contrastive loss, with several true captions a picture and several true pictures a caption."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn.functional import log_softmax
+
+
+def contrastive_loss(
+    images: torch.Tensor, texts: torch.Tensor, matches: torch.Tensor, scale: torch.Tensor
+) -> torch.Tensor:
+    """Softmax cross-entropy in both directions against all true pairs, equally weighted.
+
+    ``images`` (n, d) and ``texts`` (m, d) are unit rows, ``matches`` (n, m) says what is true (a row or column without
+    a true entry costs nothing), ``scale`` is the inverse temperature. With one true pair a row and column this is
+    CLIP's loss (arXiv 2103.00020); equal weights over several follow SupCon (arXiv 2004.11362), "L out".
+    """
+    logits = scale * images @ texts.T  # (n, m)
+    true = matches.to(logits.dtype)
+    to_text = -(true * log_softmax(logits, dim=1)).sum(dim=1) / true.sum(dim=1).clamp(min=1)  # (n,)
+    to_image = -(true * log_softmax(logits, dim=0)).sum(dim=0) / true.sum(dim=0).clamp(min=1)  # (m,)
+    return (to_text.mean() + to_image.mean()) / 2

@@ -1,0 +1,44 @@
+"""A product as the recipe sees it: its labels, whatever file they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+LABELS = ("colour", "gender", "season", "usage", "pattern", "material")
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """The catalog text of one training row; an empty string where the file says nothing.
+
+    ``kinds`` names what the thing is, finest first: article, subcategory, category.
+    """
+
+    sku: str
+    title: str = ""
+    description: str = ""
+    kinds: tuple[str, ...] = ()
+    colour: str = ""
+    gender: str = ""
+    season: str = ""
+    usage: str = ""
+    pattern: str = ""
+    material: str = ""
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, object]) -> Self:
+        """Take the known columns of one Parquet row; missing or null ones become empty."""
+
+        def text(column: str) -> str:
+            value = row.get(column)
+            return value.strip() if isinstance(value, str) else ""
+
+        kinds = tuple(kind for kind in map(text, ("article", "subcategory", "category")) if kind)
+        labels = {label: text(label) for label in LABELS}
+        return cls(text("sku"), text("title"), text("description"), kinds, **labels)
+
+    def label(self, field: str) -> str:
+        """The value of one of ``LABELS``."""
+        return str(getattr(self, field))

@@ -70,6 +70,10 @@ class Query:
                 f"The query has {len(self.images) + len(self.skus)} pictures; the limit is {MAX_IMAGES}.",
                 remedy="Choose the pictures that show best what is wanted.",
             )
+        if not (self.text.strip() and self.weights.text) and not ((self.images or self.skus) and self.weights.image):
+            raise QueryError(
+                "Every part of the query has the weight 0.", remedy="Give a weight above 0 to what is asked for."
+            )
         self.check_page()
 
     def check_page(self) -> None:

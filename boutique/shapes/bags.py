@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from boutique.curve import ellipse, flip, mirrored, ribbon, rounded, smooth, trace
+from boutique.curve import Points, ellipse, flip, mirrored, ribbon, rounded, smooth, trace
 from boutique.drawing import Coat, Crease, Drawing, Part, Seam, Stance
 from boutique.palette import darker, luminance
 from boutique.shapes.look import IVORY, Look
@@ -54,7 +54,7 @@ def tote_bag(look: Look) -> Drawing:
     return Drawing(parts, Stance.STANDING)
 
 
-def _loop(x: float, foot: float, rise: float, shift: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _loop(x: float, foot: float, rise: float, shift: float) -> Points:
     top = foot - 0.07 - rise
     return ribbon(
         trace(
@@ -89,52 +89,45 @@ def backpack(look: Look) -> Drawing:
     )
     straps = ribbon(trace([(wide * 0.8, top + 0.1), (wide * 1.2, 0.0), (wide * 1.17, 0.22), (wide * 0.9, 0.33)]), 0.05)
     pocket = mirrored([(0, 0.09), (wide * 0.72, 0.095, 1), (wide * 0.76, 0.22), (wide * 0.68, 0.36), (0, 0.37)])
-    thread = _thread(look)
     edge = Seam(trace([(-wide * 0.72, 0.125), (0, 0.12), (wide * 0.72, 0.125)]), 0.004, -0.45)
     parts = [
         Part("strap", (straps, flip(straps)), look.inside, bulge=0.018, lift=0),
         Part("handle", (handle,), look.trim, bulge=0.012, lift=0),
         Part("body", (body,), look.coat, bulge=0.09, folds=1.0),
     ]
-    if rolled:
-        roll = rounded(0, top + 0.01, wide * 1.98, 0.085, 0.038)
-        line = Seam(np.array([(-wide, top + 0.012), (wide, top + 0.02)]), 0.005, -0.35)
-        parts.append(Part("roll", (roll,), look.coat, seams=(line,), bulge=0.04, folds=0.6))
-    else:
-        arc = [
-            (-wide * 0.88, 0.02),
-            (-wide * 0.78, top + 0.17),
-            (0, top + 0.085),
-            (wide * 0.78, top + 0.17),
-            (wide * 0.88, 0.02),
-        ]
-        parts.append(
-            Part(
-                "zip",
-                (ribbon(trace(arc), 0.014),),
-                look.coat.dyed(darker(look.coat.colour, 0.5)),
-                seams=(Seam(trace(arc), 0.004, 0.5, 0.005),),
-                bulge=0.005,
-                lift=0.002,
-            )
-        )
+    parts.append(_rolled_top(look, wide, top) if rolled else _arched_zip(look, wide, top))
     parts.append(Part("pocket", (pocket,), look.coat, seams=(edge,), bulge=0.045, folds=0.8, lift=0.014))
     leather = _handle_coat(look)
     for x in (-0.1, 0.1) if rolled or look.coin() else ():
-        strap = rounded(x * wide / 0.23, -0.06, 0.034, 0.36 if rolled else 0.3, 0.006)
-        stitch = tuple(
-            Seam(np.array([(x * wide / 0.23 + d, -0.2), (x * wide / 0.23 + d, 0.08)]), 0.002, thread * 0.6, 0.01)
-            for d in (-0.011, 0.011)
-        )
-        parts.append(Part("strap", (strap,), leather, seams=stitch, bulge=0.012, lift=0.008))
-        frame, gap = (
-            rounded(x * wide / 0.23, 0.06, 0.052, 0.046, 0.008),
-            rounded(x * wide / 0.23, 0.06, 0.034, 0.028, 0.005),
-        )
-        parts.append(Part("buckle", (frame,), look.metal, holes=(gap,), bulge=0.007, lift=0.005))
+        parts += _buckled_strap(look, leather, x * wide / 0.23, 0.36 if rolled else 0.3)
     patch = rounded(0, 0.25, 0.075, 0.045, 0.006)
     parts.append(Part("logo", (patch,), Coat((0.55, 0.37, 0.24), "leather"), bulge=0.008, lift=0.003))
     return Drawing(parts, Stance.STANDING)
+
+
+def _rolled_top(look: Look, wide: float, top: float) -> Part:
+    roll = rounded(0, top + 0.01, wide * 1.98, 0.085, 0.038)
+    line = Seam(np.array([(-wide, top + 0.012), (wide, top + 0.02)]), 0.005, -0.35)
+    return Part("roll", (roll,), look.coat, seams=(line,), bulge=0.04, folds=0.6)
+
+
+def _arched_zip(look: Look, wide: float, top: float) -> Part:
+    x, y = wide * 0.88, top + 0.17
+    arc = trace([(-x, 0.02), (-wide * 0.78, y), (0, top + 0.085), (wide * 0.78, y), (x, 0.02)])
+    tape = look.coat.dyed(darker(look.coat.colour, 0.5))
+    return Part("zip", (ribbon(arc, 0.014),), tape, seams=(Seam(arc, 0.004, 0.5, 0.005),), bulge=0.005, lift=0.002)
+
+
+def _buckled_strap(look: Look, leather: Coat, x: float, tall: float) -> list[Part]:
+    strap = rounded(x, -0.06, 0.034, tall, 0.006)
+    stitch = tuple(
+        Seam(np.array([(x + d, -0.2), (x + d, 0.08)]), 0.002, _thread(look) * 0.6, 0.01) for d in (-0.011, 0.011)
+    )
+    frame, gap = rounded(x, 0.06, 0.052, 0.046, 0.008), rounded(x, 0.06, 0.034, 0.028, 0.005)
+    return [
+        Part("strap", (strap,), leather, seams=stitch, bulge=0.012, lift=0.008),
+        Part("buckle", (frame,), look.metal, holes=(gap,), bulge=0.007, lift=0.005),
+    ]
 
 
 def handbag(look: Look) -> Drawing:
@@ -151,79 +144,15 @@ def handbag(look: Look) -> Drawing:
         ]
     )
     rise = look.vary(0.2, 0.27)
-    loop = trace(
-        [
-            (-wide * 0.5, top + 0.055),
-            (-wide * 0.5, top - rise * 0.4),
-            (-wide * 0.3, top - rise * 0.9),
-            (0, top - rise),
-            (wide * 0.3, top - rise * 0.9),
-            (wide * 0.5, top - rise * 0.4),
-            (wide * 0.5, top + 0.055),
-        ]
-    )
-    stitch = _thread(look)
-    rim = Seam(
-        trace([(-wide * foot * 0.95, low - 0.03), (0, low - 0.022), (wide * foot * 0.95, low - 0.03)]),
-        0.003,
-        stitch,
-        0.011,
-    )
-    sides = tuple(
-        Crease(
-            trace([(s * wide * 0.8, top + 0.03), (s * wide * 0.88, 0.15), (s * wide * 0.86, low - 0.03)]), 0.035, -0.45
-        )
-        for s in (1, -1)
-    )
+    rim, sides = _base_seam(look, wide * foot * 0.95, low), _side_creases(wide, top, low)
     coat = _handle_coat(look)
     parts = [
-        Part("handle", (ribbon(loop, 0.027),), coat, bulge=0.014, lift=0),
+        Part("handle", (_top_handle(wide, top, rise),), coat, bulge=0.014, lift=0),
         Part("body", (body,), look.coat, seams=(rim,), creases=sides, bulge=0.08, folds=0.7),
     ]
     rings = tuple(ellipse(s * wide * 0.5, top + 0.045, 0.025, 0.025)[:-1:2] for s in (1, -1))
     holes = tuple(ellipse(s * wide * 0.5, top + 0.045, 0.014, 0.014)[:-1:2] for s in (1, -1))
-    if look.style == "flap":
-        drop = look.vary(0.15, 0.21)
-        flap = mirrored(
-            [
-                (0, top - 0.012),
-                (wide * 0.93, top - 0.002),
-                (wide * 0.99, top + 0.05),
-                (wide * 0.9, top + drop * 0.85),
-                (0.06, top + drop + 0.03),
-                (0, top + drop + 0.035),
-            ]
-        )
-        edge = Seam(
-            trace(
-                [
-                    (-wide * 0.87, top + drop * 0.8),
-                    (-0.06, top + drop + 0.014),
-                    (0.06, top + drop + 0.014),
-                    (wide * 0.87, top + drop * 0.8),
-                ]
-            ),
-            0.003,
-            stitch,
-            0.011,
-        )
-        clasp = rounded(0, top + drop + 0.015, 0.05, 0.056, 0.014)
-        parts += [
-            Part("flap", (flap,), look.coat, seams=(edge,), bulge=0.045, lift=0.014, folds=0.5),
-            Part("clasp", (clasp,), look.metal, bulge=0.012, lift=0.006),
-        ]
-    else:
-        parts.append(_top_band(look, wide, top))
-        tag = smooth(
-            [
-                (wide * 0.5, top + 0.06, 1),
-                (wide * 0.5 + 0.035, top + 0.13),
-                (wide * 0.5 + 0.03, top + 0.2),
-                (wide * 0.5 - 0.03, top + 0.2),
-                (wide * 0.5 - 0.035, top + 0.13),
-            ]
-        )
-        parts.append(Part("tag", (tag,), coat, bulge=0.012, lift=0.01))
+    parts += _flap(look, wide, top) if look.style == "flap" else [_top_band(look, wide, top), _tag(coat, wide, top)]
     parts.append(Part("rings", rings, look.metal, holes=holes, bulge=0.007, lift=0.005))
     if look.coin(0.4):
         parts.append(
@@ -236,3 +165,64 @@ def _top_band(look: Look, wide: float, top: float) -> Part:
     band = ribbon(trace([(-wide * 0.88, top + 0.03), (0, top + 0.022), (wide * 0.88, top + 0.03)]), 0.05)
     line = Seam(trace([(-wide * 0.86, top + 0.01), (0, top + 0.003), (wide * 0.86, top + 0.01)]), 0.005, -0.5)
     return Part("zip", (band,), look.trim, seams=(line,), bulge=0.014, lift=0.006)
+
+
+def _top_handle(wide: float, top: float, rise: float) -> Points:
+    x = wide * 0.5
+    right = [(0, top - rise), (wide * 0.3, top - rise * 0.9), (x, top - rise * 0.4), (x, top + 0.055)]
+    return ribbon(trace([*((-a, b) for a, b in reversed(right[1:])), *right]), 0.027)
+
+
+def _base_seam(look: Look, x: float, low: float) -> Seam:
+    return Seam(trace([(-x, low - 0.03), (0, low - 0.022), (x, low - 0.03)]), 0.003, _thread(look), 0.011)
+
+
+def _side_creases(wide: float, top: float, low: float) -> tuple[Crease, ...]:
+    path = trace([(wide * 0.8, top + 0.03), (wide * 0.88, 0.15), (wide * 0.86, low - 0.03)])
+    return Crease(path, 0.035, -0.45), Crease(flip(path), 0.035, -0.45)
+
+
+def _flap(look: Look, wide: float, top: float) -> list[Part]:
+    drop = look.vary(0.15, 0.21)
+    flap = mirrored(
+        [
+            (0, top - 0.012),
+            (wide * 0.93, top - 0.002),
+            (wide * 0.99, top + 0.05),
+            (wide * 0.9, top + drop * 0.85),
+            (0.06, top + drop + 0.03),
+            (0, top + drop + 0.035),
+        ]
+    )
+    edge = Seam(
+        trace(
+            [
+                (-wide * 0.87, top + drop * 0.8),
+                (-0.06, top + drop + 0.014),
+                (0.06, top + drop + 0.014),
+                (wide * 0.87, top + drop * 0.8),
+            ]
+        ),
+        0.003,
+        _thread(look),
+        0.011,
+    )
+    clasp = rounded(0, top + drop + 0.015, 0.05, 0.056, 0.014)
+    return [
+        Part("flap", (flap,), look.coat, seams=(edge,), bulge=0.045, lift=0.014, folds=0.5),
+        Part("clasp", (clasp,), look.metal, bulge=0.012, lift=0.006),
+    ]
+
+
+def _tag(coat: Coat, wide: float, top: float) -> Part:
+    x = wide * 0.5
+    tag = smooth(
+        [
+            (x, top + 0.06, 1),
+            (x + 0.035, top + 0.13),
+            (x + 0.03, top + 0.2),
+            (x - 0.03, top + 0.2),
+            (x - 0.035, top + 0.13),
+        ]
+    )
+    return Part("tag", (tag,), coat, bulge=0.012, lift=0.01)

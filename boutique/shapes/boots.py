@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from boutique.curve import ellipse, ribbon, rounded, smooth, trace
+from boutique.curve import Points, ellipse, ribbon, rounded, smooth, trace
 from boutique.drawing import Coat, Crease, Drawing, Form, Part, Seam, Stance
 from boutique.palette import darker
 from boutique.shapes.look import BLACK_RUBBER, DARK_WOOD, Look
@@ -17,7 +17,51 @@ def boots(look: Look) -> Drawing:
     ground = 0.36 if tall else 0.27
     foot = ground - heel
     spread = 0.025 if tall else 0.0
-    upper = smooth(
+    creases = tuple(
+        Crease(trace([(-0.03, y), (-0.09, y + 0.012), (-0.17, y - 0.01)]), 0.03, look.vary(-0.5, -0.3))
+        for y in (foot - 0.2, foot - 0.165, foot - 0.135)
+    )
+    shaft = (Crease(trace([(-0.2, top + 0.08), (-0.17, top + 0.2), (-0.19, top + 0.3)]), 0.05, -0.4),) if tall else ()
+    seams = (
+        Seam(
+            trace([(-0.268 - spread, top + 0.022), (-0.15, top + 0.034), (-0.03 + spread, top + 0.022)]),
+            0.003,
+            -0.3,
+            0.011,
+        ),
+        Seam(trace([(0.045, foot - 0.11), (0.03, foot - 0.05), (0.09, foot + 0.01)]), 0.003, -0.35),
+    )
+    opening = ellipse(-0.15, top + 0.001, 0.119 + spread, 0.016)[:-1]
+    parts = [
+        Part("lining", (opening,), look.inside, Form.FLAT, bulge=0.01, lift=0),
+        Part(
+            "upper",
+            (_boot_upper(top, foot, heel, spread),),
+            look.coat,
+            seams=seams,
+            creases=(*creases, *shaft),
+            bulge=0.075,
+            folds=0.4,
+        ),
+    ]
+    if not tall and look.coin(0.55):
+        parts.append(_gore(look, top, foot))
+    elif look.coin(0.6):
+        parts += _buckle(look, foot)
+    parts.append(
+        Part(
+            "sole",
+            (_boot_sole(foot, heel, ground),),
+            BLACK_RUBBER if look.coin(0.6) else DARK_WOOD,
+            bulge=0.02,
+            lift=0.004,
+        )
+    )
+    return Drawing(parts, Stance.STANDING)
+
+
+def _boot_upper(top: float, foot: float, heel: float, spread: float) -> Points:
+    return smooth(
         [
             (-0.27 - spread, top, 1),
             (-0.15, top + 0.012),
@@ -36,7 +80,10 @@ def boots(look: Look) -> Drawing:
             (-0.258, (top + foot - 0.2) / 2),
         ]
     )
-    sole = smooth(
+
+
+def _boot_sole(foot: float, heel: float, ground: float) -> Points:
+    return smooth(
         [
             (-0.265, foot - 0.008, 1),
             (-0.08, foot - 0.01),
@@ -49,43 +96,21 @@ def boots(look: Look) -> Drawing:
             (-0.262, ground, 1),
         ]
     )
-    creases = tuple(
-        Crease(trace([(-0.03, y), (-0.09, y + 0.012), (-0.17, y - 0.01)]), 0.03, look.vary(-0.5, -0.3))
-        for y in (foot - 0.2, foot - 0.165, foot - 0.135)
+
+
+def _gore(look: Look, top: float, foot: float) -> Part:
+    gore = smooth(
+        [
+            (-0.19, top + 0.03, 1),
+            (-0.1, top + 0.03, 1),
+            (-0.115, foot - 0.11),
+            (-0.15, foot - 0.085),
+            (-0.18, foot - 0.12),
+        ]
     )
-    shaft = (Crease(trace([(-0.2, top + 0.08), (-0.17, top + 0.2), (-0.19, top + 0.3)]), 0.05, -0.4),) if tall else ()
-    seams = (
-        Seam(
-            trace([(-0.268 - spread, top + 0.022), (-0.15, top + 0.034), (-0.03 + spread, top + 0.022)]),
-            0.003,
-            -0.3,
-            0.011,
-        ),
-        Seam(trace([(0.045, foot - 0.11), (0.03, foot - 0.05), (0.09, foot + 0.01)]), 0.003, -0.35),
-    )
-    opening = ellipse(-0.15, top + 0.001, 0.119 + spread, 0.016)[:-1]
-    parts = [
-        Part("lining", (opening,), look.inside, Form.FLAT, bulge=0.01, lift=0),
-        Part("upper", (upper,), look.coat, seams=seams, creases=(*creases, *shaft), bulge=0.075, folds=0.4),
-    ]
-    if not tall and look.coin(0.55):
-        gore = smooth(
-            [
-                (-0.19, top + 0.03, 1),
-                (-0.1, top + 0.03, 1),
-                (-0.115, foot - 0.11),
-                (-0.15, foot - 0.085),
-                (-0.18, foot - 0.12),
-            ]
-        )
-        ribs = tuple(Seam(np.array([(x, top), (x, foot)]), 0.003, -0.3) for x in np.linspace(-0.19, -0.1, 12))
-        parts.append(
-            Part("gore", (gore,), Coat(darker(look.coat.colour, 0.55), "canvas"), seams=ribs, bulge=0.015, lift=0.002)
-        )
-    elif look.coin(0.6):
-        parts += _buckle(look, foot)
-    parts.append(Part("sole", (sole,), BLACK_RUBBER if look.coin(0.6) else DARK_WOOD, bulge=0.02, lift=0.004))
-    return Drawing(parts, Stance.STANDING)
+    ribs = tuple(Seam(np.array([(x, top), (x, foot)]), 0.003, -0.3) for x in np.linspace(-0.19, -0.1, 12))
+    coat = Coat(darker(look.coat.colour, 0.55), "canvas")
+    return Part("gore", (gore,), coat, seams=ribs, bulge=0.015, lift=0.002)
 
 
 def _buckle(look: Look, foot: float) -> list[Part]:

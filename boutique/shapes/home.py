@@ -175,20 +175,7 @@ def _stems(look: Look, rim: float, top: float) -> list[Part]:
 def cushion(look: Look) -> Drawing:
     """A plump cushion, square with piping or round with a button."""
     if look.style == "round":
-        radius = look.vary(0.33, 0.37)
-        angles = np.linspace(0, 2 * np.pi, 14, endpoint=False) + look.vary(0, 1)
-        folds = tuple(
-            Crease(
-                np.array([(np.cos(a) * 0.03, np.sin(a) * 0.03), (np.cos(a) * radius * 0.6, np.sin(a) * radius * 0.6)]),
-                0.045,
-                -0.4,
-            )
-            for a in angles
-        )
-        disc = Part(
-            "cover", (ellipse(0, 0, radius, radius * 0.97)[:-1],), look.coat, creases=folds, bulge=0.15, folds=0.3
-        )
-        return Drawing([disc, Part("button", (ellipse(0, 0, 0.03, 0.03)[:-1],), look.trim, bulge=0.02)])
+        return _round_cushion(look)
     reach, pinch = look.vary(0.32, 0.36), look.vary(0.025, 0.045)
     side = reach - pinch
     outline = smooth(
@@ -225,14 +212,33 @@ def cushion(look: Look) -> Drawing:
     )
     cover = Part("cover", (outline,), look.coat, creases=creases, bulge=0.17, folds=0.5, drape=(0.16, 0.16), lift=0)
     if look.coin(0.4):
-        corners = ((-reach, -reach), (reach, -reach), (reach, reach), (-reach, reach))
-        tassels = tuple(
-            ribbon(np.array([(x * (1 + d), y * (1 - d)), (x * (1.13 + d), y * (1.13 - d))]), 0.02, 0.03)
-            for x, y in corners
-            for d in (-0.025, 0.025)
-        )
+        tassels = _tassels(reach)
         return Drawing([Part("tassels", tassels, Coat(IVORY, "wool"), bulge=0.012), cover, piping])
     return Drawing([cover, piping])
+
+
+def _round_cushion(look: Look) -> Drawing:
+    radius = look.vary(0.33, 0.37)
+    angles = np.linspace(0, 2 * np.pi, 14, endpoint=False) + look.vary(0, 1)
+    folds = tuple(
+        Crease(
+            np.array([(np.cos(a) * 0.03, np.sin(a) * 0.03), (np.cos(a) * radius * 0.6, np.sin(a) * radius * 0.6)]),
+            0.045,
+            -0.4,
+        )
+        for a in angles
+    )
+    disc = Part("cover", (ellipse(0, 0, radius, radius * 0.97)[:-1],), look.coat, creases=folds, bulge=0.15, folds=0.3)
+    return Drawing([disc, Part("button", (ellipse(0, 0, 0.03, 0.03)[:-1],), look.trim, bulge=0.02)])
+
+
+def _tassels(reach: float) -> tuple[Points, ...]:
+    corners = ((-reach, -reach), (reach, -reach), (reach, reach), (-reach, reach))
+    return tuple(
+        ribbon(np.array([(x * (1 + d), y * (1 - d)), (x * (1.13 + d), y * (1.13 - d))]), 0.02, 0.03)
+        for x, y in corners
+        for d in (-0.025, 0.025)
+    )
 
 
 def lamp(look: Look) -> Drawing:

@@ -59,7 +59,7 @@ class Look:
 
     @property
     def metal(self) -> Coat:
-        """Fittings: steel or brass, the same for the whole product."""
+        """Fittings: steel or brass. The dye's last digits decide, so that all fittings of a product agree."""
         return BRASS if luminance(self.coat.colour) * 1000 % 2 < 1 else STEEL
 
 

@@ -4,44 +4,32 @@ from __future__ import annotations
 
 import numpy as np
 
-from boutique.curve import ellipse, ribbon, rounded, smooth, trace
+from boutique.curve import Points, ellipse, ribbon, rounded, smooth, trace
 from boutique.drawing import Coat, Crease, Drawing, Part, Seam, Stance
 from boutique.palette import darker
 from boutique.shapes.look import BLACK_RUBBER, IVORY, PALE_WOOD, RUBBER, Look
+
+_SNEAKER_SOLE = smooth(
+    [
+        (-0.385, 0.155, 1),
+        (0.0, 0.168),
+        (0.3, 0.163),
+        (0.41, 0.135, 1),
+        (0.415, 0.19),
+        (0.37, 0.235),
+        (0.1, 0.24),
+        (-0.36, 0.24),
+        (-0.395, 0.21),
+    ]
+)
+"""Rubber with a raised toe."""
 
 
 def sneakers(look: Look) -> Drawing:
     """A sneaker with toe cap, laces, a stripe and a pale rubber sole."""
     high = look.style == "high-top"
     top = look.vary(-0.25, -0.2) if high else look.vary(-0.09, -0.06)
-    upper = smooth(
-        [
-            (-0.36, top, 1),
-            (-0.27, top + 0.035),
-            (-0.15 if not high else -0.165, top - 0.005, 1),
-            (-0.06, -0.045),
-            (0.08, 0.03),
-            (0.25, 0.065),
-            (0.37, 0.115),
-            (0.395, 0.2, 1),
-            (-0.37, 0.2, 1),
-            (-0.375, 0.1),
-            (-0.35, 0.0),
-        ]
-    )
-    sole = smooth(
-        [
-            (-0.385, 0.155, 1),
-            (0.0, 0.168),
-            (0.3, 0.163),
-            (0.41, 0.135, 1),
-            (0.415, 0.19),
-            (0.37, 0.235),
-            (0.1, 0.24),
-            (-0.36, 0.24),
-            (-0.395, 0.21),
-        ]
-    )
+    upper = _sneaker_upper(top, high)
     toe = smooth([(0.255, 0.066, 1), (0.37, 0.11), (0.405, 0.18, 1), (0.26, 0.185, 1), (0.225, 0.12)])
     seams = (
         Seam(trace([(-0.05, -0.03), (-0.02, 0.06), (0.05, 0.17)]), 0.003, -0.3, 0.012),
@@ -71,9 +59,27 @@ def sneakers(look: Look) -> Drawing:
     rim = Seam(trace([(-0.385, 0.182), (0.0, 0.192), (0.3, 0.187), (0.408, 0.16)]), 0.005, -0.25)
     parts += [
         Part("toe cap", (toe,), RUBBER if look.coin() else look.trim, bulge=0.035, lift=0.004),
-        Part("sole", (sole,), RUBBER, seams=(rim,), bulge=0.025, lift=0.006),
+        Part("sole", (_SNEAKER_SOLE,), RUBBER, seams=(rim,), bulge=0.025, lift=0.006),
     ]
     return Drawing(parts, Stance.STANDING)
+
+
+def _sneaker_upper(top: float, high: bool) -> Points:
+    return smooth(
+        [
+            (-0.36, top, 1),
+            (-0.27, top + 0.035),
+            (-0.15 if not high else -0.165, top - 0.005, 1),
+            (-0.06, -0.045),
+            (0.08, 0.03),
+            (0.25, 0.065),
+            (0.37, 0.115),
+            (0.395, 0.2, 1),
+            (-0.37, 0.2, 1),
+            (-0.375, 0.1),
+            (-0.35, 0.0),
+        ]
+    )
 
 
 def _laces(top: float, high: bool) -> list[Part]:
@@ -128,35 +134,12 @@ def heels(look: Look) -> Drawing:
         ]
     )
     slim = look.coin(0.6)
-    heel = smooth(
-        [
-            (back - 0.016, seat + 0.015, 1),
-            (-0.14, seat + 0.055, 1),
-            (-0.235, seat + 0.10),
-            (back + (0.035 if slim else 0.085), ground, 1),
-            (back + 0.012, ground, 1),
-            (back - 0.005, seat + 0.12),
-        ]
-    )
-    sole = ribbon(
-        trace(
-            [
-                (back - 0.01, seat + 0.035),
-                (-0.16, seat + 0.058),
-                (-0.05, seat + 0.14),
-                (0.1, ground - 0.03),
-                (0.2, ground - 0.006),
-                (0.36, ground - 0.008),
-            ]
-        ),
-        0.016,
-        0.01,
-    )
+    heel = _heel(back, seat, ground, 0.035 if slim else 0.085)
     parts = [
         Part("lining", (far,), Coat((0.80, 0.68, 0.56), "leather"), bulge=0.02, lift=0),
         Part("heel", (heel,), look.trim, bulge=0.03),
         Part("upper", (upper,), look.coat, bulge=0.06, folds=0.2),
-        Part("sole", (sole,), BLACK_RUBBER, bulge=0.006, lift=0),
+        Part("sole", (_arched_sole(back, seat, ground),), BLACK_RUBBER, bulge=0.006, lift=0),
     ]
     if sling:
         strap = ribbon(
@@ -171,6 +154,36 @@ def heels(look: Look) -> Drawing:
         other = smooth([(0.205, ground - 0.1), (0.25, ground - 0.13), (0.255, ground - 0.08)])
         parts.append(Part("bow", (bow, other), look.trim, bulge=0.015, lift=0.006))
     return Drawing(parts, Stance.STANDING).placed(degrees=0, scale=1.22, shift=(-0.03, 0.0))
+
+
+def _heel(back: float, seat: float, ground: float, wide: float) -> Points:
+    return smooth(
+        [
+            (back - 0.016, seat + 0.015, 1),
+            (-0.14, seat + 0.055, 1),
+            (-0.235, seat + 0.10),
+            (back + wide, ground, 1),
+            (back + 0.012, ground, 1),
+            (back - 0.005, seat + 0.12),
+        ]
+    )
+
+
+def _arched_sole(back: float, seat: float, ground: float) -> Points:
+    return ribbon(
+        trace(
+            [
+                (back - 0.01, seat + 0.035),
+                (-0.16, seat + 0.058),
+                (-0.05, seat + 0.14),
+                (0.1, ground - 0.03),
+                (0.2, ground - 0.006),
+                (0.36, ground - 0.008),
+            ]
+        ),
+        0.016,
+        0.01,
+    )
 
 
 def sandals(look: Look) -> Drawing:

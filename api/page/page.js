@@ -13,7 +13,7 @@ const grid = at("grid");
 /** What is asked: words, words to avoid, and at most one picture: the shopper's photo or the item with sku `like`. */
 const NOTHING = Object.freeze({ text: "", without: "", like: "", photo: null });
 let asked = NOTHING;
-let nShown = 0;
+let nextOffset = 0;
 let pending = new AbortController();
 
 /** Photos do not fit into an address; while the page lives, going back finds them here by number. */
@@ -21,9 +21,10 @@ const photos = [];
 
 /** An error as the API words it: what is wrong, and what to do about it. */
 class Problem extends Error {
-  constructor(message, remedy) {
+  constructor(message, remedy, mayPass) {
     super(message);
     this.remedy = remedy;
+    this.mayPass = mayPass; // asking again may help
   }
 }
 
@@ -35,12 +36,13 @@ async function call(path, options = {}) {
     response = await fetch(path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem("The service does not answer.", "See that it is running and that you are online, then try again.");
+    throw new Problem("The service does not answer.", "See that it is running and that you are online.", true);
   }
   const answer = await response.json().catch(() => null);
   if (response.ok && answer) return answer;
   const { message, remedy } = answer?.error ?? {};
-  throw new Problem(message ?? `The service answered with status ${response.status}.`, remedy ?? "Try again in a moment.");
+  const words = [message ?? `The service answered with status ${response.status}.`, remedy ?? "Try again in a moment."];
+  throw new Problem(...words, response.status >= 500);
 }
 
 function request(question, offset) {
@@ -112,7 +114,10 @@ function showSubject() {
   const image = at("subject-image");
   if (image.src.startsWith("blob:")) URL.revokeObjectURL(image.src);
   image.removeAttribute("src");
-  at("subject").hidden = !(asked.photo || asked.like);
+  image.alt = "";
+  const hasPicture = Boolean(asked.photo || asked.like);
+  at("subject").hidden = !hasPicture;
+  at("text").placeholder = hasPicture ? "in red, of leather" : "navy linen shirt";
   at("photo").value = "";
   if (asked.photo) image.src = URL.createObjectURL(asked.photo);
   else if (asked.like) showItem(asked.like, image);
@@ -122,7 +127,7 @@ async function showItem(sku, image) {
   try {
     const item = await call(`/v1/items/${encodeURIComponent(sku)}`);
     if (asked.like !== sku) return;
-    image.alt = item.title || item.sku;
+    image.alt = item.title || sku;
     if (item.image_url) image.src = item.image_url;
   } catch {
     // The search by the same sku says what is wrong.
@@ -151,27 +156,27 @@ function showLoading(offset) {
 }
 
 function showAnswer(answer, offset) {
-  const hits = answer.hits.map(hitElement);
+  const hits = answer.hits.filter(({ sku }) => sku !== asked.like).map(hitElement); // it stands in the search already
+  const first = hits[0]?.querySelector("button");
   if (offset) grid.append(...hits);
   else grid.replaceChildren(...hits);
-  nShown = offset + hits.length;
+  nextOffset = offset + answer.hits.length;
   at("summary").replaceChildren(...summary(answer));
   at("timing").textContent = `${Math.max(1, Math.round(answer.timings_ms.total))} ms`;
-  const isLast = hits.length < PAGE_SIZE || nShown >= answer.total_considered || nShown + PAGE_SIZE > DEEPEST_RANK;
-  at("more").hidden = isLast;
+  at("more").hidden = nextOffset >= answer.total_considered || nextOffset + PAGE_SIZE > DEEPEST_RANK || !hits.length;
   at("more").disabled = false;
   if (!answer.total_considered) showEmptyCatalog();
   else if (answer.no_good_match) {
     showNotice("No good match.", "Nothing here seems to be quite what you asked for. These come closest.");
   }
-  if (offset && hits.length) grid.children[offset].querySelector("button").focus({ preventScroll: true });
+  if (offset) first?.focus({ preventScroll: true });
 }
 
 function summary(answer) {
   const strong = (text) => Object.assign(document.createElement("b"), { textContent: text });
   const what = [asked.text && `“${asked.text}”`, asked.photo && "your photo", asked.like && "this picture"].filter(Boolean);
-  const total = Math.min(answer.total_considered, DEEPEST_RANK).toLocaleString();
-  const parts = [`Best ${nShown.toLocaleString()} of ${total} for `, strong(what.join(" and "))];
+  const total = answer.total_considered - (asked.like ? 1 : 0);
+  const parts = [`Best ${grid.children.length.toLocaleString()} of ${total.toLocaleString()} for `, strong(what.join(" and "))];
   return asked.without ? [...parts, ", without ", strong(`“${asked.without}”`)] : parts;
 }
 
@@ -186,7 +191,7 @@ function showProblem(error, offset) {
   }
   at("more").disabled = false;
   showNotice(isKnown ? error.message : "The page stumbled over the answer.", error.remedy ?? "Reload the page.");
-  at("notice-retry").hidden = !isKnown;
+  at("notice-retry").hidden = !error.mayPass;
   at("notice-retry").onclick = () => ask(offset);
 }
 
@@ -199,6 +204,7 @@ function showNotice(message, remedy) {
 
 function showEmptyCatalog() {
   at("summary").replaceChildren();
+  at("timing").textContent = "";
   showNotice("The catalog is empty.", "Index one first, as in: vitrina index products.csv");
 }
 
@@ -207,8 +213,9 @@ async function showCatalog() {
   try {
     const { items } = await call("/readyz");
     if (!document.body.classList.contains("start")) return;
-    if (items === 0) showEmptyCatalog();
-    else at("catalog-size").textContent = `${items.toLocaleString()} products. Describe one, show a picture of it, or both.`;
+    if (items === 0) return showEmptyCatalog();
+    const count = items === 1 ? "One product" : `${items.toLocaleString()} products`;
+    at("catalog-size").textContent = `${count}. Describe one, show a picture of it, or do both.`;
   } catch (error) {
     if (error instanceof Problem) showNotice(error.message, error.remedy);
   }
@@ -264,6 +271,7 @@ function facts({ title, attributes }) {
     .map(([key, value]) => ({ title: key.replaceAll("_", " "), textContent: [value].flat().join(", ") }))
     .filter(({ textContent }) => /\p{L}/u.test(textContent) && textContent.length <= MAX_FACT_CHARS)
     .filter(({ textContent }) => !said.includes(textContent.toLowerCase()))
+    .filter((fact, index, all) => all.findIndex(({ textContent }) => textContent === fact.textContent) === index)
     .slice(0, N_FACTS);
 }
 
@@ -283,7 +291,7 @@ form.addEventListener("submit", (event) => {
 });
 
 at("photo").addEventListener("change", (event) => takePhoto(event.target.files));
-at("more").addEventListener("click", () => ask(nShown));
+at("more").addEventListener("click", () => ask(nextOffset));
 at("subject-remove").addEventListener("click", () => {
   search({ ...typed(), like: "", photo: null });
   at("text").focus();

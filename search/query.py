@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 
 from PIL import Image
@@ -15,6 +16,10 @@ WINDOW = 1000
 so that pages neither repeat nor skip an item."""
 
 MAX_TEXT_CHARS = 2000
+
+UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+"""Control characters and lone surrogates: no word holds them, and databases and tokenizers choke on them."""
+
 MAX_IMAGES = 8
 
 
@@ -55,14 +60,15 @@ class Query:
 
     def __post_init__(self) -> None:
         for name in ("text", "without"):
+            object.__setattr__(self, name, UNWRITABLE.sub(" ", getattr(self, name)).strip())
             if len(getattr(self, name)) > MAX_TEXT_CHARS:
                 raise QueryError(
                     f"The query's {name} has {len(getattr(self, name))} characters; the limit is {MAX_TEXT_CHARS}.",
                     remedy="Shorten it to what matters.",
                 )
-        if not (self.text.strip() or self.images or self.skus):
+        if not (self.text or self.images or self.skus):
             raise QueryError(
-                "The query asks for nothing." if not self.without.strip() else "The query only says what to avoid.",
+                "The query asks for nothing." if not self.without else "The query only says what to avoid.",
                 remedy="Give a text, a picture, or a sku to resemble.",
             )
         if len(self.images) + len(self.skus) > MAX_IMAGES:
@@ -70,7 +76,7 @@ class Query:
                 f"The query has {len(self.images) + len(self.skus)} pictures; the limit is {MAX_IMAGES}.",
                 remedy="Choose the pictures that show best what is wanted.",
             )
-        if not (self.text.strip() and self.weights.text) and not ((self.images or self.skus) and self.weights.image):
+        if not (self.text and self.weights.text) and not ((self.images or self.skus) and self.weights.image):
             raise QueryError(
                 "Every part of the query has the weight 0.", remedy="Give a weight above 0 to what is asked for."
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,12 +31,21 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_folder(tmp_path_factory.mktemp("shop"), N_PRODUCTS, size=64)
 
 
-@pytest.fixture
-def home(tmp_path: Path, shop: Path) -> Home:
-    """The boutique, indexed."""
-    home = Home(tmp_path / "home")
+@pytest.fixture(scope="session")
+def indexed_folder(tmp_path_factory: pytest.TempPathFactory, shop: Path) -> Path:
+    """A home folder with the boutique in it, for copying."""
+    home = Home(tmp_path_factory.mktemp("indexed") / "home")
     Indexer(home, FakeEncoder(), Fetcher()).run(open_source(str(shop), {}))
-    return home
+    home.close()
+    return home.folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, indexed_folder: Path) -> Iterator[Home]:
+    """The boutique, indexed; a copy of its own for each test."""
+    home = Home(Path(shutil.copytree(indexed_folder, tmp_path / "home")))
+    yield home
+    home.close()
 
 
 @pytest.fixture

@@ -1,0 +1,140 @@
+"""The ``vitrina`` command, from its arguments to what it prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+import api.cli
+from search.home import Home
+from tests.api.conftest import N_PRODUCTS, picture
+from tests.fakes import FakeEncoder
+
+Vitrina = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Vitrina:
+    """Runs the command with a fake encoder; returns its exit status, standard output and standard error."""
+    for module in ("indexing", "searching", "managing", "demo"):
+        monkeypatch.setattr(f"api.cli.{module}.load_encoder", lambda *_, **__: FakeEncoder())
+    monkeypatch.setenv("VITRINA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["vitrina", *arguments])
+        try:
+            api.cli.main()
+            status = 0
+        except SystemExit as leaving:
+            status = int(leaving.code or 0)
+        printed = capfd.readouterr()
+        return status, printed.out, printed.err
+
+    return run
+
+
+@pytest.mark.usefixtures("home")
+def test_search_prints_a_table_and_the_http_answer(vitrina: Vitrina, client: TestClient) -> None:
+    status, table, _ = vitrina("search", "shirt", "--limit", "4")
+    _, printed, _ = vitrina("search", "shirt", "--limit", "4", "--json")
+    over_http = client.post("/v1/search", json={"text": "shirt", "limit": 4}).json()
+    answer = json.loads(printed)
+    assert status == 0
+    assert answer["hits"] == over_http["hits"]
+    assert set(answer) == set(over_http)
+    assert all(hit["sku"] in table for hit in answer["hits"])
+
+
+@pytest.mark.usefixtures("home")
+def test_search_by_image_without_and_filter(vitrina: Vitrina, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(picture("blue"))
+    arguments = ("search", "blue", "--image", str(photo), "--without", "leather", "--filter", "price_cents=1000..20000")
+    status, printed, _ = vitrina(*arguments, "--json")
+    assert status == 0
+    assert all(1000 <= hit["price_cents"] <= 20000 for hit in json.loads(printed)["hits"])
+
+
+def test_index_says_what_it_did_and_again_changes_nothing(vitrina: Vitrina, shop: Path, tmp_path: Path) -> None:
+    _, planned, _ = vitrina("index", str(shop), "--dry-run")
+    assert f"{N_PRODUCTS} would be added" in planned
+    assert vitrina("status")[1].count(" 0") >= 3
+    _, first, _ = vitrina("index", str(shop))
+    _, again, _ = vitrina("index", str(shop))
+    assert f"{N_PRODUCTS} added" in first
+    assert f"{N_PRODUCTS} unchanged" in again
+    _, status, _ = vitrina("status")
+    assert "colour" in status
+    assert "fake" in status
+
+
+def test_index_maps_columns_and_names_the_dead_letters(vitrina: Vitrina, tmp_path: Path) -> None:
+    catalog = tmp_path / "odd.csv"
+    catalog.write_text("nr;bezeichnung\n1;Becher\n;Kanne\n1;Becher\n", encoding="utf-8")
+    assert vitrina("index", str(catalog), "--map", "sku=nope")[0] == 2
+    status, printed, _ = vitrina("index", str(catalog), "--map", "sku=nr", "--map", "title=bezeichnung")
+    assert status == 0
+    assert "1 added, 2 rejected" in printed
+    letters = Path(printed.split("one line each: ")[1].splitlines()[0])
+    reasons = [json.loads(line) for line in letters.read_text(encoding="utf-8").splitlines()]
+    assert [letter["origin"] for letter in reasons] == ["odd.csv:3", "odd.csv:4"]
+    assert all(letter["reason"] and letter["remedy"] for letter in reasons)
+    assert vitrina("search", "Becher")[0] == 0
+
+
+@pytest.mark.usefixtures("home")
+def test_delete_and_rebuild(vitrina: Vitrina, home: Home) -> None:
+    skus = [stored.item.sku for stored in home.catalog.all_items()]
+    status, printed, complaint = vitrina("delete", skus[0], "nobody")
+    assert (status, "1 deleted" in printed, "nobody" in complaint) == (0, True, True)
+    assert vitrina("delete", skus[0])[0] == 2
+    for extra in ((), ("--reembed",)):
+        status, printed, _ = vitrina("rebuild", *extra)
+        assert status == 0
+        assert f"{2 * (N_PRODUCTS - 1)} vectors" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("search", "shirt"), "Nothing is indexed"),
+        (("status",), "vitrina index"),
+        (("index", "missing.csv"), "missing.csv"),
+        (("index", ".", "--map", "sku"), "FIELD=COLUMN"),
+        (("search",), "asks for nothing"),
+        (("search", "a", "--limit", "0"), "limit 0"),
+        (("search", "a", "--filter", "colour"), "KEY=VALUE"),
+        (("search", "--image", "missing.jpg"), "missing.jpg"),
+    ],
+)
+def test_mistakes_are_two_lines_and_an_exit_status(vitrina: Vitrina, arguments: tuple[str, ...], says: str) -> None:
+    status, printed, complaint = vitrina(*arguments)
+    assert status == 2
+    assert printed == ""
+    assert says in complaint
+    assert "Traceback" not in complaint
+
+
+@pytest.mark.usefixtures("home")
+def test_a_home_of_another_encoder_is_refused_with_the_command_that_mends_it(
+    vitrina: Vitrina, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.cli.searching.load_encoder", lambda *_, **__: FakeEncoder(name="another"))
+    status, _, complaint = vitrina("search", "shirt")
+    assert status == 1
+    assert "VITRINA_ENCODER=fake" in complaint
+    assert "vitrina rebuild --reembed" in complaint
+
+
+def test_demo_leaves_a_contact_sheet(vitrina: Vitrina, tmp_path: Path) -> None:
+    status, printed, _ = vitrina("demo", "--products", "40", "--folder", str(tmp_path / "demo"))
+    assert status == 0
+    assert printed.count("vitrina search") == 3
+    assert (tmp_path / "demo" / "contact-sheet.png").stat().st_size > 20_000
+    assert "vitrina serve" in printed

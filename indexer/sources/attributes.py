@@ -22,8 +22,8 @@ MAX_DEPTH = 8
 _METAFIELD = re.compile(r"\s*\((?:product|variant)\.metafields\.[^)]*\)$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NOT_KEY = re.compile(r"[^\w.]+")
-_INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,10})")  # 12 digits and more are GTINs and their like: names, not numbers
-_DECIMAL = re.compile(r"-?(?:0|[1-9]\d{0,14})\.\d{1,15}")
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,10})")  # 12 digits and more are GTINs and their like: names, not numbers
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
 _CODE_KEYS = re.compile(r"(?:^|[_.])(?:sku|gtin\d*|ean\d*|upc|isbn\d*|barcode|mpn|asin|code|zip|phone)$")
 _BOOLEANS = {"true": True, "false": False}
 
@@ -117,7 +117,8 @@ def _alike(key: str, values: list[object]) -> list[Scalar]:
 
 def _scalar(key: str, value: object) -> Scalar | None:
     if isinstance(value, str):
-        return typed(key, clean_text(value)) or None if value else None
+        text = clean_text(value)
+        return typed(key, text) if text else None
     if isinstance(value, bool):
         return value
     if isinstance(value, int):

@@ -73,8 +73,11 @@ class TableSource:
 
     def rows(self) -> Iterator[Record | Rejection]:
         """Every row as a record or as its rejection, in the file's order."""
-        for row in self.layout.translate(self.table.rows()):
-            yield row if isinstance(row, Rejection) else read_row(row, self.columns, self.image_folder)
+        try:
+            for row in self.layout.translate(self.table.rows()):
+                yield row if isinstance(row, Rejection) else read_row(row, self.columns, self.image_folder)
+        except OSError as error:
+            raise _unreadable(self.table.path, error) from error
 
 
 def open_source(location: str, mapping: Mapping[str, str] | None = None, *, image_folder: Path | None = None) -> Source:
@@ -126,9 +129,13 @@ def _open_table(path: Path) -> Table:
     try:
         return opener(path)
     except OSError as error:
-        raise SourceError(
-            f"{path} cannot be read: {error.strerror or error}.", remedy="Check the file and its permissions."
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> SourceError:
+    return SourceError(
+        f"{path} cannot be read: {error.strerror or error}.", remedy="Check the file and its permissions."
+    )
 
 
 def _refuse_mapping(path: Path, mapping: Mapping[str, str] | None) -> None:

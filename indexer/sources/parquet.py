@@ -32,19 +32,24 @@ class ParquetTable:
         return "Parquet"
 
     def rows(self) -> Iterator[Row | Rejection]:
-        """The rows, numbered from 1. Where the file cannot be read on, one rejection stands for the rest of it."""
-        number = 0
+        """The rows, numbered from 1. Where a row group is damaged, one rejection stands for the rest of it."""
+        first = 1
+        with pq.ParquetFile(self.path, buffer_size=1 << 20, pre_buffer=False) as file:
+            for group in range(file.num_row_groups):
+                yield from self._group(file, group, first)
+                first += file.metadata.row_group(group).num_rows
+
+    def _group(self, file: pq.ParquetFile, group: int, first: int) -> Iterator[Row | Rejection]:
+        number = first
         try:
-            with pq.ParquetFile(self.path, buffer_size=1 << 20, pre_buffer=False) as file:
-                for batch in file.iter_batches(batch_size=N_BATCH_ROWS, use_threads=False):
-                    for cells in batch.to_pylist():
-                        number += 1
-                        yield Row(f"{self.path.name}:{number}", cells)
+            for batch in file.iter_batches(batch_size=N_BATCH_ROWS, row_groups=[group], use_threads=False):
+                for cells in batch.to_pylist():
+                    yield Row(f"{self.path.name}:{number}", cells)
+                    number += 1
         except (pa.ArrowException, OSError, ValueError) as error:
-            reason = f"The file cannot be read past row {number:,} of {self.n_rows:,}: {str(error)[:200]}."
-            yield Rejection(
-                f"{self.path.name}:{number + 1}", reason, "Export the catalog again; the rows before are read."
-            )
+            last = first + file.metadata.row_group(group).num_rows - 1
+            reason = f"Rows {number:,} to {last:,} cannot be read: {' '.join(str(error).split())[:200]}."
+            yield Rejection(f"{self.path.name}:{number}", reason, "Export the catalog again; the other rows are read.")
 
 
 def open_parquet(path: Path) -> ParquetTable:
@@ -54,7 +59,8 @@ def open_parquet(path: Path) -> ParquetTable:
             n_rows, columns = file.metadata.num_rows, tuple(file.schema_arrow.names)
     except (pa.ArrowException, OSError) as error:
         raise SourceError(
-            f"{path.name} is no Parquet file that can be read: {str(error)[:200]}.", remedy="Export it again."
+            f"{path.name} is no Parquet file that can be read: {' '.join(str(error).split())[:200]}.",
+            remedy="Export it again.",
         ) from error
     if not n_rows:
         raise SourceError(f"{path.name} has no rows.", remedy="Export the catalog again.")

@@ -38,8 +38,8 @@ _N_DECIMALS = {
 }
 """ISO 4217 minor units where they are not 2."""
 
-_PRICE = re.compile(r"(?P<before>[^\d\s.,+-]{0,4})\s*(?P<amount>-?\d[\d.,'\s]{0,30})\s*(?P<after>[^\d\s.,]{0,4})")
-_GROUPED = re.compile(r"\d{1,3}(?:[.,' ]\d{3})+")
+_PRICE = re.compile(r"(?P<before>[^0-9\s.,+-]{0,4})\s*(?P<amount>-?[0-9][0-9.,'\s]{0,30})\s*(?P<after>[^0-9\s.,]{0,4})")
+_GROUPED = re.compile(r"[0-9]{1,3}(?:[.,' ][0-9]{3})+")
 _REMEDY = "Write a plain amount such as 39.90 or 39.90 EUR, or map a column of whole cents: --map price_cents=COLUMN."
 
 

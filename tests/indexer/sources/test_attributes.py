@@ -1,0 +1,126 @@
+"""Attributes are typed by what they spell, and named so that a filter can name them."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import math
+
+import pytest
+
+from indexer.sources.attributes import (
+    MAX_ATTRIBUTE_CHARS,
+    MAX_ATTRIBUTES,
+    MAX_VALUES,
+    attribute_key,
+    check_attributes,
+    flatten,
+    typed,
+)
+from search.errors import InputError
+from search.item import AttributeValue
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("12", 12),
+        ("-3", -3),
+        ("0", 0),
+        ("1.5", 1.5),
+        ("-0.25", -0.25),
+        ("true", True),
+        ("FALSE", False),
+        ("007", "007"),
+        ("1e5", "1e5"),
+        ("4006381333931", "4006381333931"),
+        ("12345678901", 12345678901),
+        ("1.", "1."),
+        (".5", ".5"),
+        ("+5", "+5"),
+        ("00.5", "00.5"),
+        ("1,5", "1,5"),
+        ("١٢", "١٢"),
+        ("inf", "inf"),
+        ("Infinity", "Infinity"),
+        ("1_000", "1_000"),
+        ("12 cm", "12 cm"),
+        ("yes", "yes"),
+    ],
+)
+def test_typing(text: str, value: AttributeValue) -> None:
+    found = typed("size", text)
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize("key", ["gtin", "ean13", "barcode", "variant_sku", "supplier.code", "mpn"])
+def test_codes_stay_text(key: str) -> None:
+    assert typed(key, "123") == "123"
+    assert typed("encode", "123") == 123
+
+
+@pytest.mark.parametrize(
+    ("column", "key"),
+    [
+        ("Base Colour", "base_colour"),
+        ("baseColour", "base_colour"),
+        ("Google Shopping / Age Group", "google_shopping_age_group"),
+        ("Body (HTML)", "body_html"),
+        ("g:item.size", "g_item.size"),
+        ("Größe", "größe"),
+        (" SKU ", "sku"),
+        ("Color (product.metafields.shopify.color-pattern)", "color"),
+        ("---", ""),
+    ],
+)
+def test_keys(column: str, key: str) -> None:
+    assert attribute_key(column) == key
+
+
+def flat(value: object, key: str = "a") -> dict[str, AttributeValue]:
+    return dict(flatten(key, value))
+
+
+def test_blanks_bytes_and_infinities_are_dropped() -> None:
+    for value in (None, "", "nan", math.nan, math.inf, b"x", [], [None, ""], {}, {"b": None}):
+        assert flat(value) == {}
+
+
+def test_zero_and_false_are_values() -> None:
+    assert [flat(value) for value in ("0", "false", 0, False)] == [{"a": 0}, {"a": False}, {"a": 0}, {"a": False}]
+
+
+def test_lists_keep_one_type() -> None:
+    assert flat(["1", "2", None]) == {"a": (1, 2)}
+    assert flat(["S", "40", 41]) == {"a": ("S", "40", "41")}
+    assert flat([b"x", "1", "b"]) == {"a": ("1", "b")}
+
+
+def test_nested_objects_have_dotted_keys() -> None:
+    assert flat({"Size": {"Value": "5", "unit": "cm"}, "x": [1, 2]}) == {
+        "a.size.value": 5,
+        "a.size.unit": "cm",
+        "a.x": (1, 2),
+    }
+    assert flat([{"name": "a", "n": 1}, {"name": "b"}]) == {"a.name": ("a", "b"), "a.n": (1,)}
+
+
+def test_other_scalars() -> None:
+    assert flat(datetime.date(2026, 1, 2)) == {"a": "2026-01-02"}
+    assert flat(decimal.Decimal("12.00")) == {"a": 12}
+    assert flat(decimal.Decimal("12.5")) == {"a": 12.5}
+    assert flat(2**70) == {"a": str(2**70)}
+
+
+def test_limits() -> None:
+    nested: object = 1
+    for _ in range(20):
+        nested = {"a": nested}
+    with pytest.raises(InputError, match="nests deeper than 8"):
+        flat(nested)
+    with pytest.raises(InputError, match=f"limit is {MAX_ATTRIBUTES}"):
+        check_attributes({str(number): 1 for number in range(MAX_ATTRIBUTES + 1)})
+    with pytest.raises(InputError, match="notes holds"):
+        check_attributes({"notes": "x" * MAX_ATTRIBUTE_CHARS})
+    with pytest.raises(InputError, match="1,001 values"):
+        check_attributes({"notes": (1,) * (MAX_VALUES + 1)})

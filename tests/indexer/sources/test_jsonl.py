@@ -1,0 +1,108 @@
+"""JSON lines: typed values, nested objects, and a line number for every bad line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from indexer.record import Rejection
+from indexer.sources import open_source
+from indexer.sources.jsonl import JsonLinesTable
+from search.errors import SourceError
+from tests.indexer.sources.catalogs import only, read, write
+
+
+def line(tmp_path: Path, **cells: object) -> Path:
+    return write(tmp_path, "shop.jsonl", json.dumps(cells, ensure_ascii=False) + "\n")
+
+
+def test_values_keep_their_types(tmp_path: Path) -> None:
+    path = line(
+        tmp_path, sku=7, title="Tasse 👗", year=2020, rating=4.5, new=True, sizes=["S", "M"], none=None, code="007"
+    )
+    item = only(path).item
+    assert (item.sku, item.title) == ("7", "Tasse 👗")
+    assert item.attributes == {"year": 2020, "rating": 4.5, "new": True, "sizes": ("S", "M"), "code": "007"}
+
+
+def test_attributes_and_nested_objects_are_flattened(tmp_path: Path) -> None:
+    path = line(
+        tmp_path,
+        id="a",
+        attributes={"Base Colour": "red"},
+        dims={"w": 1, "h": {"cm": 2}},
+        variants=[{"s": 1}, {"s": 2}],
+    )
+    assert only(path).item.attributes == {"base_colour": "red", "dims.w": 1, "dims.h.cm": 2, "variants.s": (1, 2)}
+
+
+def test_nested_columns_can_be_mapped(tmp_path: Path) -> None:
+    path = line(tmp_path, sku="a", offer={"amount": 12.5, "unit": "EUR"}, name={"en": "mug"})
+    item = only(path, {"price": "offer.amount", "currency": "offer.unit", "title": "name.en"}).item
+    assert (item.price_cents, item.currency, item.title) == (1250, "EUR", "mug")
+    (rejection,) = read(path)[1]
+    assert "--map title=title.en" in rejection.remedy
+
+
+def test_images_in_every_shape(tmp_path: Path) -> None:
+    path = line(tmp_path, sku="a", image="m.jpg", images=["m.jpg", {"src": "https://cdn.example/2.jpg"}])
+    assert [(image.path, image.url) for image in only(path).images] == [
+        (tmp_path / "m.jpg", None),
+        (None, "https://cdn.example/2.jpg"),
+    ]
+
+
+def test_bad_lines_are_rejected_with_their_number(tmp_path: Path) -> None:
+    lines = [
+        '{"sku": 1, "title": "a"}',
+        "",
+        "{oops",
+        "[1, 2]",
+        '{"sku": 2, "x": NaN, "title": "b"}',
+        "[" * 100_000,
+        '"text"',
+    ]
+    records, rejections = read(write(tmp_path, "shop.jsonl", "\n".join(lines)))
+    assert [(record.origin, record.item.sku) for record in records] == [("shop.jsonl:1", "1"), ("shop.jsonl:5", "2")]
+    assert [rejection.origin for rejection in rejections] == [f"shop.jsonl:{number}" for number in (3, 4, 6, 7)]
+    assert "JSON list" in rejections[1].reason
+
+
+def test_deep_nesting_and_huge_numbers_do_not_escape(tmp_path: Path) -> None:
+    deep = '{"sku": 1, "a": ' + '{"b": ' * 500 + "1" + "}" * 501
+    number = '{"sku": 2, "a": ' + "9" * 5000 + "}"
+    image = '{"sku": 3, "image": ' + "[" * 500 + "]" * 500 + "}"
+    fine = '{"sku": 4, "a": 1e999, "b": 1}'
+    records, rejections = read(write(tmp_path, "shop.jsonl", "\n".join((deep, number, image, fine))))
+    assert [record.item.attributes for record in records] == [{"b": 1}]
+    assert len(rejections) == 3
+
+
+def test_an_overlong_line_is_rejected_alone(tmp_path: Path) -> None:
+    path = write(tmp_path, "shop.jsonl", '{"sku": 1}\n{"sku": "' + "x" * 500 + '"}\n{"sku": 3}')
+    rows = list(JsonLinesTable(path, ("sku",), None, max_row_bytes=50).rows())
+    assert [row.origin for row in rows] == ["shop.jsonl:1", "shop.jsonl:2", "shop.jsonl:3"]
+    assert isinstance(rows[1], Rejection)
+    assert "longer than 50 bytes" in rows[1].reason
+
+
+def test_latin1_and_byte_order_marks(tmp_path: Path) -> None:
+    assert only(write(tmp_path, "a.jsonl", '{"sku": 1, "title": "Größe"}'.encode("latin-1"))).item.title == "Größe"
+    assert only(write(tmp_path, "b.jsonl", '{"sku": 1, "title": "Größe"}'.encode("utf-8-sig"))).item.title == "Größe"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.jsonl", "", "is empty"),
+        ("a.jsonl", "sku,title\n1,a\n", "no JSON objects"),
+        ("a.json", '[{"sku": 1}]', r"one JSON array.*jq -c"),
+        ("a.jsonl", '{"sku": 1}'.encode("utf-16"), "UTF-16"),
+        ("a.jsonl", '{"colour": 1}', r"Its columns are: colour.*--map sku=colour"),
+    ],
+)
+def test_what_is_no_catalog(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        open_source(str(write(tmp_path, name, content)))

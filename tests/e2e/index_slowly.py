@@ -1,0 +1,39 @@
+"""Index a catalog with a slow fake encoder: ``python -m tests.e2e.index_slowly SOURCE HOME``, for a test to kill."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from indexer import pipeline
+from indexer.fetch import Fetcher
+from indexer.pipeline import Indexer
+from indexer.sources.catalog import open_source
+from search.encoders.base import Pixels, Vectors
+from search.home import Home
+from tests.fakes import FakeEncoder
+
+BATCH_ROWS = 8
+SECONDS_A_BATCH = 0.05
+
+
+class SlowEncoder(FakeEncoder):
+    """Takes its time over pictures."""
+
+    def encode_pixels(self, batch: Sequence[Pixels]) -> Vectors:
+        time.sleep(SECONDS_A_BATCH)
+        return super().encode_pixels(batch)
+
+
+def main(source: str, home: str) -> None:
+    pipeline.BATCH_ROWS = BATCH_ROWS
+    indexer = Indexer(Home(Path(home)), SlowEncoder(), Fetcher())
+    sys.stdout.write("indexing\n")
+    sys.stdout.flush()
+    indexer.run(open_source(source, {}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,76 @@
+"""``kill -9`` while indexing: the same command again ends with exactly the rows of an undisturbed run."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from boutique.export import write_folder
+from search.catalog.entry import StoredItem
+from search.home import Home
+from search.query import Query
+from tests.e2e.index_slowly import BATCH_ROWS, SECONDS_A_BATCH
+from tests.fakes import FakeEncoder
+
+N_PRODUCTS = 160
+N_KILLS = 6
+RUN_S = N_PRODUCTS / BATCH_ROWS * SECONDS_A_BATCH
+
+
+def index(catalog: Path, home: Path) -> subprocess.Popen[bytes]:
+    """Start a run; returns when it has begun to index."""
+    command = [sys.executable, "-m", "tests.e2e.index_slowly", str(catalog), str(home)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"indexing\n"
+    return process
+
+
+def finish(process: subprocess.Popen[bytes]) -> int:
+    with process:
+        return process.wait()
+
+
+def rows(home: Home) -> dict[str, StoredItem]:
+    return {stored.item.sku: stored for stored in home.catalog.all_items()}
+
+
+def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
+    catalog = write_folder(tmp_path / "shop", N_PRODUCTS, size=32)
+    assert finish(index(catalog, tmp_path / "calm")) == 0
+    chance, counts = random.Random(0), []
+    for _ in range(N_KILLS):
+        process = index(catalog, tmp_path / "killed")
+        time.sleep(chance.uniform(0, 0.6 * RUN_S))
+        process.kill()
+        finish(process)
+        home = Home(tmp_path / "killed")
+        counts.append(home.catalog.counts()["items"])
+        home.close()
+    assert finish(index(catalog, tmp_path / "killed")) == 0
+
+    assert counts == sorted(counts)
+    assert any(0 < count < N_PRODUCTS for count in counts), counts
+    calm, killed = Home(tmp_path / "calm"), Home(tmp_path / "killed")
+    assert killed.catalog.counts() == calm.catalog.counts()
+    expected, got = rows(calm), rows(killed)
+    assert got.keys() == expected.keys()
+    engines = calm.open_engine(FakeEncoder()), killed.open_engine(FakeEncoder())
+    for sku, stored in expected.items():
+        assert (got[sku].item, got[sku].image_ids) == (stored.item, stored.image_ids)
+        for modality in ("image", "text"):
+            indexes = [engine.view.indexes[modality] for engine in engines]
+            vectors = [
+                index.rows_of(np.array([row.id])).vectors
+                for index, row in zip(indexes, (stored, got[sku]), strict=True)
+            ]
+            np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
+    for sku in list(expected)[::20]:
+        assert engines[1].search(Query(text=sku, limit=1)).hits[0].stored.item.sku == sku
+    calm.close()
+    killed.close()

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, insert, select, union, update
 
 from search.catalog.database import Database
 from search.catalog.entry import MODALITIES, Changes, Entry, Modality, StoredItem
-from search.catalog.reading import CHUNK, chunks, ids_by_sku, newer, rows_since, stored_items
+from search.catalog.reading import CHUNK, chunks, dimension_of, ids_by_sku, newer, rows_since, stored_items
 from search.catalog.schema import clock, deletions, embeddings, images, items, spaces
 from search.catalog.writing import (
     clear_parts,
@@ -64,20 +64,30 @@ class Catalog:
                 connection.execute(update(spaces).values(live=spaces.c.id == space_id))
         return int(space_id)
 
-    def drop_spaces_but(self, space_id: int) -> None:
-        """Forget every other encoder and its vectors."""
+    def take_over(self, space_id: int, since: int) -> bool:
+        """Make one space the live one and forget the others with their vectors, in one step.
+
+        Does nothing, and returns False, where an item changed after sequence number ``since``: the space lacks it.
+        Whoever still uses another space gets an EncoderError from then on.
+        """
         with self.database.write() as connection:
+            if connection.scalar(select(items.c.id).where(items.c.sequence > since).limit(1)) is not None:
+                return False
+            next_sequence(connection)
+            connection.execute(update(spaces).values(live=spaces.c.id == space_id))
             connection.execute(delete(embeddings).where(embeddings.c.space_id != space_id))
             connection.execute(delete(spaces).where(spaces.c.id != space_id))
+        return True
 
     # Writing
 
     def commit(self, space_id: int, entries: Sequence[Entry]) -> int:
         """Insert or replace items by sku, whole or not at all; returns the change's sequence number.
 
-        Skus must be distinct within one call.
+        Skus must be distinct within one call. Raises EncoderError where the space is gone.
         """
         with self.database.write() as connection:
+            dimension_of(connection, space_id)
             sequence = next_sequence(connection)
             known = ids_by_sku(connection, [entry.item.sku for entry in entries])
             clear_parts(connection, list(known.values()))
@@ -87,18 +97,23 @@ class Catalog:
         return sequence
 
     def add_vectors(self, space_id: int, vectors: Mapping[int, Mapping[Modality, Vectors]]) -> None:
-        """Embed existing items (by id) in another space; replaces what that space held for them."""
+        """Embed existing items (by id) in another space; replaces what that space held for them.
+
+        Items deleted meanwhile are left out. Raises EncoderError where the space is gone.
+        """
         with self.database.write() as connection:
+            dimension_of(connection, space_id)
             sequence = next_sequence(connection)
             for chunk in chunks(list(vectors)):
                 stale = (embeddings.c.space_id == space_id) & embeddings.c.item_id.in_(chunk)
                 connection.execute(delete(embeddings).where(stale))
-            rows = [
-                row
-                for item_id, of_item in vectors.items()
-                for row in embedding_rows(space_id, item_id, of_item, sequence)
-            ]
-            connection.execute(insert(embeddings), rows)
+                rows = [
+                    row
+                    for item_id in connection.scalars(select(items.c.id).where(items.c.id.in_(chunk)))
+                    for row in embedding_rows(space_id, item_id, vectors[item_id], sequence)
+                ]
+                if rows:
+                    connection.execute(insert(embeddings), rows)
 
     def delete(self, skus: Sequence[str]) -> list[str]:
         """Remove items with all they have; returns the skus that were there."""
@@ -157,12 +172,14 @@ class Catalog:
         with self.database.read() as connection:
             return stored_items(connection, item_ids)
 
-    def all_items(self) -> Iterator[StoredItem]:
-        """Every item in the order of its id, read in pages, each page a consistent state of its own."""
+    def all_items(self, since: int = 0) -> Iterator[StoredItem]:
+        """Every item that changed after sequence number ``since``, in the order of its id, read in pages, each page a
+        consistent state of its own."""
         last = 0
         while True:
             with self.database.read() as connection:
-                page = select(items.c.id).where(items.c.id > last).order_by(items.c.id).limit(CHUNK)
+                newer_items = (items.c.id > last) & (items.c.sequence > since)
+                page = select(items.c.id).where(newer_items).order_by(items.c.id).limit(CHUNK)
                 found = stored_items(connection, list(connection.scalars(page)))
             if not found:
                 return
@@ -170,7 +187,10 @@ class Catalog:
             last = max(found)
 
     def changes(self, space_id: int, since: int) -> Changes:
-        """Everything after sequence number ``since`` in one space. ``since`` 0 gives the whole space."""
+        """Everything after sequence number ``since`` in one space. ``since`` 0 gives the whole space.
+
+        Raises EncoderError where the space is gone.
+        """
         with self.database.read() as connection:
             sequence = int(connection.execute(select(clock.c.sequence)).scalar_one())
             touched = union(

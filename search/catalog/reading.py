@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Row, RowMapping, and_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, select
 
 from search.catalog.entry import Modality, Rows, StoredItem
 from search.catalog.schema import embeddings, images, items, spaces
+from search.errors import EncoderError
 from search.item import AttributeValue, Item, Scalar
 
 CHUNK = 500
@@ -64,15 +65,27 @@ def newer(space_id: int, since: int) -> ColumnElement[bool]:
     return and_(embeddings.c.space_id == space_id, embeddings.c.sequence > since)
 
 
+def dimension_of(connection: Connection, space_id: int) -> int:
+    """The dimension of a space's vectors. Raises EncoderError where another encoder has taken over since."""
+    dimension = connection.scalar(select(spaces.c.dimension).where(spaces.c.id == space_id))
+    if dimension is None:
+        live = connection.scalar(select(spaces.c.encoder).where(spaces.c.live))
+        raise EncoderError(
+            f"The catalog has been embedded with another encoder since this process started: {live!r}.",
+            remedy=f"Start it again with VITRINA_ENCODER={live}.",
+        )
+    return int(dimension)
+
+
 def rows_since(connection: Connection, space_id: int, modality: Modality, since: int) -> Rows:
     query = (
         select(embeddings.c.id, embeddings.c.item_id, embeddings.c.vector)
         .where(newer(space_id, since), embeddings.c.modality == modality)
         .order_by(embeddings.c.id)
     )
-    dimension = connection.execute(select(spaces.c.dimension).where(spaces.c.id == space_id)).scalar_one()
+    dimension = dimension_of(connection, space_id)
     parts = [Rows(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, dimension), np.float32))]
-    parts += [rows_of(page) for page in connection.execute(query).partitions(ROWS_A_FETCH)]
+    parts += [rows_of([tuple(row) for row in page]) for page in connection.execute(query).partitions(ROWS_A_FETCH)]
     return Rows(
         np.concatenate([part.row_ids for part in parts]),
         np.concatenate([part.item_ids for part in parts]),
@@ -80,7 +93,7 @@ def rows_since(connection: Connection, space_id: int, modality: Modality, since:
     )
 
 
-def rows_of(page: Sequence[Row[tuple[int, int, bytes]]]) -> Rows:
+def rows_of(page: Sequence[tuple[int, int, bytes]]) -> Rows:
     row_ids, item_ids, blobs = zip(*page, strict=True)
     vectors = np.frombuffer(b"".join(blobs), dtype="<f4").reshape(len(page), -1)  # (n, d)
     return Rows(np.array(row_ids, np.int64), np.array(item_ids, np.int64), vectors)

@@ -41,8 +41,9 @@ spaces = Table(
     Column("fingerprint", String(64), nullable=False, unique=True),
     Column("dimension", Integer, nullable=False),
     Column("live", Boolean, nullable=False),
+    sqlite_autoincrement=True,
 )
-"""Embedding spaces, one an encoder. Queries are answered from the live one."""
+"""Embedding spaces, one an encoder. Queries are answered from the live one. ``id`` is never used twice either."""
 
 items = Table(
     "items",
@@ -108,4 +109,5 @@ embeddings = Table(
 """Unit vectors as little-endian float32 bytes. ``modality`` is ``image`` or ``text``."""
 
 FULL_TEXT = "item_words"
-"""The FTS5 table over sku, title, attributes and description; its rowid is the item's id. SQLAlchemy has no type for it."""
+"""The FTS5 table over sku, title, attributes and description, which SQLAlchemy has no type for; its rowid is the
+item's id."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Select, bindparam, column, func, literal_column, select, table, text
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, column, func, literal_column, select, table, text
 
 from search.catalog.schema import FULL_TEXT, facets, items
 from search.item import AttributeValue, Item
@@ -15,7 +15,7 @@ BM25_WEIGHTS = "10.0, 5.0, 3.0, 1.0"
 
 MAX_WORDS = 32
 
-STOP_WORDS = frozenset("a an and at by for from in of on or the to with".split())
+STOP_WORDS = frozenset({"a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"})
 """Words that no shopper means as a requirement; a query of nothing else keeps them."""
 
 words = table(FULL_TEXT, *(column(name) for name in ("rowid", "sku", "title", "attributes", "description")))
@@ -32,8 +32,9 @@ class WordMatch:
 
 def index_words(connection: Connection, rows: Iterable[tuple[int, Item]]) -> None:
     """Make items findable by their words; their old words must have been removed."""
+    columns = "rowid, sku, title, attributes, description"
     connection.execute(
-        text(f"INSERT INTO {FULL_TEXT}(rowid, sku, title, attributes, description) VALUES (:id, :sku, :title, :at, :de)"),
+        text(f"INSERT INTO {FULL_TEXT}({columns}) VALUES (:id, :sku, :title, :at, :de)"),
         [
             {
                 "id": item_id,
@@ -57,7 +58,9 @@ def attribute_words(attributes: Mapping[str, AttributeValue]) -> str:
     return "; ".join(str(part) for value in values for part in value if not isinstance(part, bool))
 
 
-def match_words(connection: Connection, query: str, *, limit: int, within: Select[tuple[int]] | None) -> list[WordMatch]:
+def match_words(
+    connection: Connection, query: str, *, limit: int, within: Select[tuple[int]] | None
+) -> list[WordMatch]:
     """The items that hold the query's words, all of them first, then any of them; best first by BM25, then by id.
 
     ``within`` restricts to the item ids it selects. An empty list where the query has no word.
@@ -84,7 +87,7 @@ def query_terms(query: str) -> list[str]:
 def run_match(
     connection: Connection, expression: str, limit: int, within: Select[tuple[int]] | None
 ) -> list[tuple[int, float]]:
-    rank = literal_column(f"bm25({FULL_TEXT}, {BM25_WEIGHTS})")
+    rank: ColumnElement[float] = literal_column(f"bm25({FULL_TEXT}, {BM25_WEIGHTS})")
     query = select(words.c.rowid, rank).where(literal_column(FULL_TEXT).op("MATCH")(expression))
     if within is not None:
         query = query.where(words.c.rowid.in_(within))

@@ -42,7 +42,7 @@ def insert_items(connection: Connection, entries: Sequence[Entry], sequence: int
     rows = connection.execute(
         insert(items).returning(items.c.sku, items.c.id), [item_columns(entry, sequence) for entry in entries]
     )
-    return {sku: item_id for sku, item_id in rows}
+    return {row.sku: row.id for row in rows}
 
 
 def update_items(connection: Connection, entries: Sequence[tuple[int, Entry]], sequence: int) -> None:

@@ -43,6 +43,7 @@ def create_bookkeeping() -> None:
         sa.Column("fingerprint", sa.String(64), nullable=False, unique=True),
         sa.Column("dimension", sa.Integer, nullable=False),
         sa.Column("live", sa.Boolean, nullable=False),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "deletions",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -150,17 +150,18 @@ class Indexer:
         self.home.catalog.commit(self.space_id, embed(self.encoder, [prepared]))
         return self.home.catalog.item(record.item.sku)
 
-    def batches(self, source: Source) -> Iterator[Batch]:
+    def batches(self, source: Source) -> Generator[Batch, None, None]:
         n_threads = os.cpu_count() or 2
         compared = prefetch(self.compare(source), ROWS_A_LOOKUP)
         prepared = parallel_map(self.prepare, compared, n_threads, depth=BATCH_ROWS)
-        outcomes = prefetch(prepared, BATCH_ROWS)
-        return (self.encode(batch) for batch in batched(outcomes, BATCH_ROWS))
+        with closing(batched(prefetch(prepared, BATCH_ROWS), BATCH_ROWS)) as batches:
+            for outcomes in batches:
+                yield self.encode(outcomes)
 
-    def compare(self, source: Source) -> Iterator[Pending | Rejection | Unchanged]:
+    def compare(self, source: Source) -> Generator[Pending | Rejection | Unchanged, None, None]:
         """The source's rows, each told apart: new or changed, bad, or known."""
-        with closing(SeenSkus()) as seen:
-            for rows in batched(source.rows(), ROWS_A_LOOKUP):
+        with closing(SeenSkus()) as seen, closing(batched(source.rows(), ROWS_A_LOOKUP)) as batches:
+            for rows in batches:
                 records = [row for row in rows if isinstance(row, Record)]
                 known = self.home.catalog.content_hashes([record.item.sku for record in records])
                 for row in rows:

@@ -145,7 +145,7 @@ def number(score: float) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class WordScores:
-    """What full-text search adds to items: ``found`` for the query's words, ``avoided`` (below 0) for the negative's."""
+    """What full-text search adds to items: ``found`` for words wanted, ``avoided`` (below 0) for words to avoid."""
 
     found: dict[int, float]
     avoided: dict[int, float]

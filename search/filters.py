@@ -145,9 +145,10 @@ def parse_values(field: str, asked: object) -> tuple[str, ...]:
             f"The filter on {field!r} lists {len(values)} values; it takes 1 to {MAX_VALUES}.",
             remedy="Name at least one value, or drop the filter.",
         )
-    if not all(isinstance(value, str | int | float | bool) for value in values):
+    scalars = [value for value in values if isinstance(value, str | int | float | bool)]
+    if len(scalars) < len(values):
         raise malformed(field, asked)
-    return tuple(facet_value(value) for value in values)
+    return tuple(facet_value(value) for value in scalars)
 
 
 def malformed(field: str, asked: object) -> FilterError:

@@ -72,7 +72,7 @@ def wanted(parts: Sequence[Part]) -> Vectors:
 
 
 def apart_from(positive: Vectors, negative: Vectors) -> Vectors:
-    """What of a negative the positive does not share: "shirt" without "striped shirt" is to avoid stripes, not shirts."""
+    """What of a negative the positive does not share: "shirt" without "striped shirt" avoids stripes, not shirts."""
     return negative - (negative @ positive) * positive
 
 

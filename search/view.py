@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.catalog.catalog import Catalog
 from search.catalog.entry import MODALITIES, Modality
@@ -100,10 +103,8 @@ class View:
         self.sequence = sequence
 
 
-def loaded_index(modality: Modality, arrays: dict[str, np.ndarray], dimension: int) -> FaissIndex:
-    index = FaissIndex.from_state(
-        {name: arrays[f"{modality}_{name}"] for name in ("vectors", "row_ids", "item_ids")}
-    )
+def loaded_index(modality: Modality, arrays: Mapping[str, NDArray[Any]], dimension: int) -> FaissIndex:
+    index = FaissIndex.from_state({name: arrays[f"{modality}_{name}"] for name in ("vectors", "row_ids", "item_ids")})
     if arrays[f"{modality}_vectors"].shape[1] != dimension:
         raise ValueError(f"vectors of dimension {arrays[f'{modality}_vectors'].shape[1]}, not {dimension}")
     return index

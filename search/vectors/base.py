@@ -15,7 +15,7 @@ from search.encoders.base import Vectors
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Rows that answer one query, best first, equal scores by row id: ids, their items and inner products, shape (n,)."""
+    """Rows that answer one query, best first, equal scores by row id: ids, items and inner products, all shape (n,)."""
 
     row_ids: NDArray[np.int64]
     item_ids: NDArray[np.int64]

@@ -44,7 +44,7 @@ class BruteForce:
 
 def unit_rows(rng: np.random.Generator, n: int) -> NDArray[np.float32]:
     vectors = rng.normal(size=(n, DIMENSION)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
 def rows(rng: np.random.Generator, first: int, item_ids: Ids) -> Rows:

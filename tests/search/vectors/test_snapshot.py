@@ -117,9 +117,7 @@ def test_a_leftover_of_a_killed_process_is_swept_away_in_time(tmp_path: Path) ->
     assert leftovers(path) == sorted([recent.name, other.name])
 
 
-def test_a_full_disk_is_a_storage_error_and_the_old_file_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_a_storage_error_and_the_old_file_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "it.snapshot"
     write_snapshot(path, ARRAYS)
 

@@ -78,6 +78,8 @@ def _record(file: Path, root: Path, name: str) -> Record | Rejection:
     if len(sku) > MAX_SKU_CHARS:
         reason = f"The sku {sku[:40]!r}... has {len(sku):,} characters; the limit is {MAX_SKU_CHARS}."
         return Rejection(origin, reason, "Shorten the names of the file and its folders.")
+    if not sku:
+        return Rejection(origin, "The file's name has no letters that can be read.", "Rename it.")
     title = " ".join(_BETWEEN_WORDS.split(clean_text(file.stem))).strip()
     parent = clean_text(relative.parent.as_posix())
     attributes = {} if parent == "." else {"folder": parent}

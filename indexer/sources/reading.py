@@ -64,13 +64,13 @@ def _cell(cells: Mapping[str, object], column: str) -> object:
 
 
 def _read_sku(cell: object, column: str) -> str:
-    if is_blank(cell):
+    if isinstance(cell, (bool, list, tuple, dict, bytes)):
+        raise InputError(f"{str(cell)[:60]!r} is no sku.", remedy="Use a text or a number.")
+    sku = "" if is_blank(cell) else " ".join(plain(cell if isinstance(cell, (int, float)) else str(cell)).split())
+    if not sku:
         raise InputError(
             f"The row has no sku: {column} is empty.", remedy="Fill it in, or map another column: --map sku=COLUMN."
         )
-    if isinstance(cell, bool) or not isinstance(cell, (str, int, float)):
-        raise InputError(f"{str(cell)[:60]!r} is no sku.", remedy="Use a text or a number.")
-    sku = " ".join(plain(cell).split())
     _check_length("sku", sku, MAX_SKU_CHARS)
     return sku
 

@@ -8,9 +8,14 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from indexer.record import ImageReference, Record
 from indexer.sources import Source, open_source
+from indexer.sources.columns import choose_columns
+from indexer.sources.reading import read_row
+from indexer.sources.table import Row
 from search.errors import SourceError
 from tests.indexer.sources.catalogs import only, only_rejection, picture, read, write
 
@@ -118,6 +123,7 @@ def row(tmp_path: Path, **cells: object) -> Path:
         ({"sku": 1, "title": "a", "image": "../x.jpg"}, "outside the catalog's folder"),
         ({"sku": True, "title": "a"}, "no sku"),
         ({"sku": [1], "title": "a"}, "no sku"),
+        ({"sku": "\u0007", "title": "a"}, "no sku"),
         ({"sku": 1, "notes": "x" * 100_001}, "notes holds"),
         ({"sku": 1, "images": [f"{number}.jpg" for number in range(251)]}, "251 pictures; the limit is 250"),
         ({"sku": 1, "title": " \u0000 "}, "neither a picture nor any text"),
@@ -139,6 +145,39 @@ def test_text_is_cleaned(tmp_path: Path) -> None:
         row(tmp_path, sku=" a\u0007\n b ", title="e\u0301\u0000\nx", description="<p>a</p>b", url=" /p/1 ")
     ).item
     assert (item.sku, item.title, item.description, item.url) == ("a b", "é x", "a\nb", "/p/1")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.binary(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+FIELD_NAMES = (
+    "sku",
+    "title",
+    "description",
+    "price",
+    "price_cents",
+    "currency",
+    "url",
+    "image",
+    "images",
+    "attributes",
+)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(FIELD_NAMES) | st.text(max_size=5), JSON, max_size=6))
+def test_no_row_whatever_it_holds_stops_the_run(cells: dict[str, object]) -> None:
+    columns = choose_columns(("sku", *cells), {}, source="shop.jsonl")
+    found = read_row(Row("shop.jsonl:1", cells), columns, Path("/shop"))
+    if isinstance(found, Record):
+        assert found.item.sku
+        assert json.loads(json.dumps(found.item.attributes, allow_nan=False)).keys() == found.item.attributes.keys()
+        found.item.title.encode()
+    else:
+        assert found.reason
+        assert found.remedy
 
 
 def test_price_columns(tmp_path: Path) -> None:

@@ -96,10 +96,15 @@ def handler(shop: Shop) -> type[http.server.BaseHTTPRequestHandler]:
     return Handler
 
 
+class QuietServer(http.server.ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients hang up here on purpose."""
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Shop]:
     shop = Shop()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(shop)) as listening:
+    with QuietServer(("127.0.0.1", 0), handler(shop)) as listening:
         listening.daemon_threads = True
         shop.port = listening.server_address[1]
         thread = threading.Thread(target=listening.serve_forever, args=(0.02,))

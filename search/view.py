@@ -59,7 +59,8 @@ class View:
     def save(self, *, force: bool = False) -> bool:
         """Write the snapshot if enough changed since the last one (always with ``force``); returns whether it did.
 
-        Raises StorageError where the disk refuses.
+        The view goes on catching up meanwhile. Raises StorageError where the disk refuses; without ``force`` the next
+        try comes after as many changes again, so that a full disk is not written to over and over.
         """
         with self._catching_up:
             if not force and self._rows_since_snapshot <= SNAPSHOT_EVERY * len(self):
@@ -70,9 +71,9 @@ class View:
                 for name, array in index.state().items()
             }
             head = {"catalog": np.array(self.catalog.name), "sequence": np.array(self.sequence)}
-            write_snapshot(self.path, {**head, **arrays})
             self._rows_since_snapshot = 0
-            return True
+        write_snapshot(self.path, {**head, **arrays})
+        return True
 
     def rebuild(self) -> None:
         """Throw the snapshot away and make the view anew from the catalog."""
@@ -93,7 +94,7 @@ class View:
             catalog, sequence = str(arrays["catalog"]), int(arrays["sequence"])
         except FileNotFoundError:
             return
-        except (StorageError, ValueError, KeyError) as error:
+        except (OSError, StorageError, ValueError, KeyError) as error:
             log.warning("%s; rebuilding the view from the catalog", error)
             return
         if catalog != self.catalog.name or sequence > self.catalog.sequence():

@@ -179,15 +179,11 @@ def test_vectors_of_two_spaces_never_mix(catalog: Catalog, encoder: FakeEncoder,
     other = FakeEncoder(seed=5, dimension=8)
     second = catalog.open_space(other.identity, live=False)
     catalog.commit(space, [full_entry(encoder)])
-    item_id = catalog.item("a-1").id
-    catalog.add_vectors(
-        second, {item_id: {"image": other.encode_images([picture("red")]), "text": no_text}}
-    )
+    item_id, no_text = catalog.item("a-1").id, other.encode_texts([])
+    catalog.add_vectors(second, {item_id: {"image": other.encode_images([picture("red")]), "text": no_text}})
     assert len(catalog.changes(space, 0).rows["image"]) == 2
     assert catalog.changes(second, 0).rows["image"].vectors.shape == (1, 8)
-    catalog.add_vectors(
-        second, {item_id: {"image": other.encode_images([picture("blue")]), "text": no_text}}
-    )
+    catalog.add_vectors(second, {item_id: {"image": other.encode_images([picture("blue")]), "text": no_text}})
     np.testing.assert_allclose(catalog.changes(second, 0).rows["image"].vectors, other.encode_images([picture("blue")]))
     assert catalog.take_over(second, catalog.sequence())
     assert catalog.counts() == {"items": 1, "images": 2, "vectors": 1}

@@ -1,0 +1,39 @@
+# Vitrina on a CPU, with its own encoder: nothing is downloaded once the image is built.
+#
+#   docker build --tag vitrina .
+#   docker run --volume vitrina:/data --volume "$PWD/products:/products:ro" vitrina vitrina index /products
+#   docker run --volume vitrina:/data --publish 8000:8000 vitrina
+
+FROM python:3.11-slim AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/vitrina/bin:$PATH
+RUN python -m venv /opt/vitrina
+WORKDIR /src
+
+# Dependencies first, so that they are fetched again only when they change. PyTorch's own index has builds without CUDA,
+# a tenth of the size; their version, as 2.14.1+cpu, counts as the newer one.
+COPY pyproject.toml constraints.txt ./
+ARG TORCH_INDEX=
+RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+    print(*project['dependencies'], *project['optional-dependencies']['cpu'], sep='\n')" > requirements.txt \
+    && pip install --constraint constraints.txt --extra-index-url "$TORCH_INDEX" --requirement requirements.txt
+
+COPY README.md LICENSE ./
+COPY search ./search
+COPY indexer ./indexer
+COPY boutique ./boutique
+COPY training ./training
+COPY api ./api
+RUN pip install --no-deps . && vitrina --help > /dev/null
+
+FROM python:3.11-slim
+RUN useradd --uid 10001 --create-home vitrina && mkdir /data && chown vitrina:vitrina /data
+COPY --from=build /opt/vitrina /opt/vitrina
+# Other encoders, where one is asked for, are downloaded beside the catalog and so outlive the container.
+ENV PATH=/opt/vitrina/bin:$PATH PYTHONUNBUFFERED=1 VITRINA_HOME=/data HF_HOME=/data/models
+USER vitrina
+WORKDIR /data
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+CMD ["vitrina", "serve", "--host", "0.0.0.0", "--port", "8000"]

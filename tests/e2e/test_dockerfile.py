@@ -1,0 +1,199 @@
+"""The Dockerfile, read as the script it is: what it promises, and (opt-in) that its steps work in a clean folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from boutique.export import write_folder
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One instruction, its lines joined."""
+
+    word: str
+    rest: str
+
+    def json_command(self) -> list[str]:
+        """The exec form behind a CMD, here or inside a HEALTHCHECK."""
+        command: list[str] = json.loads(self.rest[self.rest.index("[") :])
+        return command
+
+    def copied(self) -> tuple[list[str], str]:
+        """What a COPY takes, and where to; flags left out."""
+        *sources, target = [part for part in shlex.split(self.rest) if not part.startswith("--")]
+        return sources, target
+
+
+def read_steps() -> list[Step]:
+    written = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    joined = "\n".join(line for line in written if not line.startswith("#")).replace("\\\n", "")
+    lines = [line.strip() for line in joined.splitlines()]
+    return [Step(word, rest.strip()) for word, _, rest in (line.partition(" ") for line in lines if line)]
+
+
+STEPS = read_steps()
+LAST_FROM = max(n for n, step in enumerate(STEPS) if step.word == "FROM")
+IMAGE = STEPS[LAST_FROM:]
+"""The last stage, which is what runs."""
+
+
+def repository_copies() -> list[str]:
+    return [
+        source for step in STEPS if step.word == "COPY" and "--from=" not in step.rest for source in step.copied()[0]
+    ]
+
+
+def last(word: str) -> Step:
+    return [step for step in IMAGE if step.word == word][-1]
+
+
+def test_it_starts_from_a_slim_python_that_the_project_supports() -> None:
+    bases = [step.rest.split()[0] for step in STEPS if step.word == "FROM"]
+    for base in bases:
+        version = re.fullmatch(r"python:3\.(\d+)-slim", base)
+        assert version, base
+        assert int(version[1]) >= 11
+    assert len(set(bases)) == 1  # the venv made in one stage runs in the other
+
+
+def test_it_runs_as_a_user_without_rights() -> None:
+    user = last("USER").rest
+    assert user not in ("root", "0")
+    assert any(step.word == "RUN" and "useradd" in step.rest and f" {user} " in step.rest for step in IMAGE)
+    words = [step.word for step in IMAGE]
+    assert words.index("USER") < words.index("CMD")
+    assert "RUN" not in words[words.index("USER") :]
+
+
+def test_it_keeps_its_data_in_a_volume() -> None:
+    assert last("VOLUME").rest == "/data"
+    assert "VITRINA_HOME=/data" in last("ENV").rest.split()
+
+
+def test_it_asks_its_own_health() -> None:
+    assert any("/healthz" in part for part in last("HEALTHCHECK").json_command())
+
+
+def test_everything_copied_is_in_the_repository_and_not_ignored() -> None:
+    kept = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    for source in repository_copies():
+        assert (ROOT / source).exists(), source
+        assert f"!{source}" in kept, source
+
+
+def test_every_package_is_copied() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = {name.rstrip("*") for name in project["tool"]["setuptools"]["packages"]["find"]["include"]}
+    assert packages == {source for source in repository_copies() if (ROOT / source).is_dir()}
+
+
+def test_dependencies_are_installed_before_the_source_is_copied() -> None:
+    installs = next(n for n, step in enumerate(STEPS) if step.word == "RUN" and "--constraint" in step.rest)
+    copies = next(n for n, step in enumerate(STEPS) if step.word == "COPY" and step.copied()[0] == ["search"])
+    assert installs < copies
+
+
+def test_command_is_an_entry_point_that_exists() -> None:
+    program, subcommand, *_ = last("CMD").json_command()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    module, function = project["scripts"][program].split(":")
+    assert callable(getattr(import_module(module), function))
+    assert subcommand == "serve"
+    assert "0.0.0.0" in last("CMD").json_command()
+
+
+class CleanFolder:
+    """A folder that stands for the image: the Dockerfile's absolute paths lie below it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.bin = folder / "stubs"
+        self.bin.mkdir()
+        (self.bin / "python").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+        for name in ("useradd", "chown"):  # no accounts are made on the machine that tests
+            (self.bin / name).write_text("#!/bin/sh\n")
+        for stub in self.bin.iterdir():
+            stub.chmod(0o755)
+
+    def moved(self, text: str) -> str:
+        return re.sub(r"(?<![\w./])/(?=(opt/vitrina|src|data)\b)", f"{self.folder}/", text)
+
+    def script(self) -> str:
+        """The Dockerfile's steps as one shell script."""
+        return "\n".join(["set -eu", *(self.moved(line) for step in STEPS for line in self.lines(step))])
+
+    def lines(self, step: Step) -> Iterator[str]:
+        match step.word:
+            case "WORKDIR":
+                yield f"mkdir -p {step.rest} && cd {step.rest}"
+            case "ENV":
+                yield from (f'export {name}="{value}"' for name, _, value in assignments(step.rest))
+            case "ARG":
+                name, _, value = step.rest.partition("=")
+                yield f'{name}="${{{name}:-{value}}}"'
+            case "COPY" if "--from=" not in step.rest:
+                sources, target = step.copied()
+                yield from (f"cp -r {shlex.quote(str(ROOT / source))} {target}" for source in sources)
+            case "RUN":
+                yield f"( {step.rest} )"
+
+    def environment(self) -> Mapping[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_", "LANG"))}
+        index = os.environ.get("TORCH_INDEX", "")  # PyTorch's own may be out of reach
+        return {**kept, "PATH": f"{self.bin}:/usr/bin:/bin", "HOME": str(self.folder), "TORCH_INDEX": index}
+
+    def run(self, command: list[str]) -> subprocess.Popen[bytes]:
+        """Start a command as the finished image would."""
+        exports = "\n".join(self.moved(line) for step in IMAGE if step.word == "ENV" for line in self.lines(step))
+        script = f'{exports}\ncd {self.folder / "data"}\nexec "$@"'
+        return subprocess.Popen(["/bin/sh", "-c", script, "sh", *command], env=self.environment())
+
+
+def assignments(rest: str) -> list[tuple[str, str, str]]:
+    return [part.partition("=") for part in rest.split()]
+
+
+def free_port() -> str:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return str(listener.getsockname()[1])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+def test_steps_make_a_service_that_answers(tmp_path: Path) -> None:
+    image, shop = CleanFolder(tmp_path), write_folder(tmp_path / "shop", 8, size=96)
+    subprocess.run(["/bin/sh", "-c", image.script()], env=image.environment(), cwd=tmp_path, check=True)
+    assert image.run(["vitrina", "index", str(shop)]).wait() == 0
+    port = free_port()
+    service = image.run([part.replace("8000", port) for part in last("CMD").json_command()])
+    try:
+        check = [part.replace("8000", port) for part in last("HEALTHCHECK").json_command()]
+        healthy = False
+        for _ in range(30):
+            if healthy := image.run(check).wait() == 0:
+                break
+            time.sleep(2)
+        assert healthy
+        page = "import urllib.request, sys; print(urllib.request.urlopen(sys.argv[1]).status)"
+        assert image.run(["python", "-c", page, f"http://127.0.0.1:{port}/page/page.js"]).wait() == 0
+    finally:
+        service.terminate()
+        service.wait(timeout=30)

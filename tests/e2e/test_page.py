@@ -1,0 +1,206 @@
+"""The page at ``/``: served whole, free of foreign addresses and of markup from the catalog, and alive in a browser."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from api.app import PAGE, create_app
+from api.service import Service
+from api.settings import Settings
+from indexer.fetch import Fetcher
+from indexer.pipeline import Indexer
+from search.home import Home
+from tests.e2e.chromium import Browser, dump_dom, find_chromium
+from tests.fakes import COLOURS, FakeEncoder, MemorySource, make_record, picture
+
+CHROMIUM = find_chromium()
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+
+EVIL = "<img src=x onerror=document.title='stolen'>"
+N_ITEMS = 30
+"""More than the page shows at once."""
+
+
+class Tags(HTMLParser):
+    """Every tag of a document with its attributes."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(document)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with one mug of each colour after another, and one item whose words are markup."""
+    colours = [list(COLOURS)[n % len(COLOURS)] for n in range(N_ITEMS)]
+    mugs = [
+        make_record(f"mug/{n}", f"Mug {n} in {colour}", pictures=[picture(colour, noise=n)], colour=colour)
+        for n, colour in enumerate(colours)
+    ]
+    evil = make_record("evil", EVIL, pictures=[picture("red", noise=99)], note=EVIL)
+    home = Home(tmp_path_factory.mktemp("shop") / "home")
+    Indexer(home, FakeEncoder(), Fetcher()).run(MemorySource([*mugs, evil]))
+    home.close()
+    return home.folder
+
+
+def serve(home: Path) -> Iterator[str]:
+    """A real server on a free port of this machine; its address."""
+    app = create_app(Settings(home=home), lambda settings: Service(Home(settings.home), FakeEncoder()))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def address(shop: Path) -> Iterator[str]:
+    yield from serve(shop)
+
+
+@pytest.fixture(scope="module")
+def empty_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    yield from serve(tmp_path_factory.mktemp("empty") / "home")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    assert CHROMIUM is not None
+    with Browser(CHROMIUM, tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+def test_page_and_everything_it_names_is_served(address: str) -> None:
+    page = httpx.get(address).raise_for_status()
+    assert page.headers["content-type"].startswith("text/html")
+    named = [attrs.get("src") or attrs["href"] for tag, attrs in Tags(page.text).found if tag in ("link", "script")]
+    types = [httpx.get(address + str(path)).raise_for_status().headers["content-type"] for path in named]
+    assert sorted(kind.partition(";")[0].rpartition("/")[2] for kind in types) == ["css", "javascript", "svg+xml"]
+
+
+def test_no_foreign_address_is_named() -> None:
+    for path in PAGE.iterdir():
+        addresses = set(re.findall(r"https?://[\w.-]+|(?<=[\"'(=])//\w[\w.-]+", path.read_text(encoding="utf-8")))
+        assert addresses <= {"http://www.w3.org"}, path.name  # the SVG namespace, which nothing fetches
+
+
+def test_code_and_style_live_in_files_so_that_a_strict_policy_holds() -> None:
+    tags = Tags((PAGE / "index.html").read_text(encoding="utf-8")).found
+    assert all(attrs.get("src") for tag, attrs in tags if tag == "script")
+    assert not [tag for tag, attrs in tags if tag == "style" or any(n == "style" or n.startswith("on") for n in attrs)]
+    policy = next(a["content"] for _, a in tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+
+
+def test_catalog_text_never_becomes_markup() -> None:
+    script = (PAGE / "page.js").read_text(encoding="utf-8")
+    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "setHTML"):
+        assert way not in script
+
+
+def test_every_control_has_a_name() -> None:
+    document = (PAGE / "index.html").read_text(encoding="utf-8")
+    for tag, attrs in Tags(document).found:
+        if tag == "input":
+            label = rf"<label[^>]*>\s*(<span>[^<]+</span>\s*)?<input[^>]*id=\"{attrs['id']}\""
+            assert attrs.get("aria-label") or re.search(label, document), attrs
+
+
+@needs_chromium
+def test_shared_address_shows_hits(address: str, tmp_path: Path) -> None:
+    assert CHROMIUM is not None
+    document = dump_dom(CHROMIUM, f"{address}/?q=yellow+mug", tmp_path)
+    assert re.search(r'<h3 class="title">Mug \d+ in yellow</h3>', document)
+    assert "Best 24 of 31 for" in document
+    assert '<input name="q"' in document
+
+
+@needs_chromium
+def test_markup_in_the_catalog_stays_text(address: str, browser: Browser) -> None:
+    browser.open(f"{address}/?q=evil")
+    assert browser.wait_for("document.querySelector('.title')?.textContent") == EVIL
+    assert browser.run("document.title") == "evil · Vitrina"
+
+
+@needs_chromium
+def test_photo_finds_its_own_item_and_words_join_it(address: str, browser: Browser, tmp_path: Path) -> None:
+    picture("green", noise=7).save(tmp_path / "photo.png")
+    browser.open(address)
+    browser.wait_for("document.body?.classList.contains('start') && !document.querySelector('.title')")
+    browser.choose_file("#photo", tmp_path / "photo.png")
+    assert browser.wait_for("document.querySelector('.title')?.textContent") == "Mug 7 in green"
+    assert browser.run("document.getElementById('subject-image').src").startswith("blob:")
+    browser.run("document.getElementById('text').value = 'mug'; document.getElementById('search').requestSubmit()")
+    browser.wait_for("document.getElementById('summary').textContent.includes('“mug” and your photo')")
+    browser.run("document.getElementById('subject-remove').click()")
+    browser.wait_for("document.getElementById('summary').textContent.endsWith('for “mug”')")
+    assert browser.run("document.getElementById('subject').hidden")
+
+
+@needs_chromium
+def test_similar_is_in_the_address_and_leaves_the_item_out(address: str, browser: Browser) -> None:
+    browser.open(f"{address}/?q=mug%2F3")
+    assert browser.wait_for("document.querySelector('.title')?.textContent") == "Mug 3 in yellow"
+    browser.run("document.querySelector('.similar').click()")
+    browser.wait_for("document.getElementById('summary').textContent.includes('this picture')")
+    assert browser.run("location.search") == "?like=mug%2F3"
+    titles = browser.run("[...document.querySelectorAll('.title')].map((title) => title.textContent)")
+    assert titles[0].endswith("in yellow")
+    assert "Mug 3 in yellow" not in titles
+    browser.run("history.back()")
+    browser.wait_for("document.getElementById('text').value === 'mug/3'")
+
+
+@needs_chromium
+def test_more_goes_on_to_the_end_and_repeats_nothing(address: str, browser: Browser) -> None:
+    browser.open(f"{address}/?q=mug&without=red")
+    browser.wait_for("document.querySelectorAll('.title').length === 24")
+    browser.run("document.getElementById('more').click()")
+    browser.wait_for(f"document.querySelectorAll('.title').length === {N_ITEMS + 1}")
+    assert (
+        browser.run("new Set([...document.querySelectorAll('.title')].map((t) => t.textContent)).size") == N_ITEMS + 1
+    )
+    assert browser.run("document.getElementById('more').hidden")
+    assert browser.run("document.activeElement.className") == "similar"
+
+
+@needs_chromium
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("?like=nosuch", "There is no item with the sku 'nosuch'."),
+        ("?without=red", "The query only says what to avoid."),
+    ],
+)
+def test_errors_come_with_their_remedy(address: str, browser: Browser, query: str, message: str) -> None:
+    browser.open(f"{address}/{query}")
+    assert browser.wait_for("document.getElementById('notice-message')?.textContent") == message
+    assert browser.run("document.getElementById('notice-remedy').textContent")
+
+
+@needs_chromium
+@pytest.mark.parametrize("query", ["", "?q=mug"])
+def test_empty_catalog_says_so(empty_address: str, browser: Browser, query: str) -> None:
+    browser.open(f"{empty_address}/{query}")
+    assert browser.wait_for("document.getElementById('notice-message')?.textContent") == "The catalog is empty."
+    assert "vitrina index" in browser.run("document.getElementById('notice-remedy').textContent")

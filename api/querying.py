@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from api.data_uri import decode_data_uri
 from api.wire import SearchRequest, SkuReference
-from indexer.preparation import decode_untrusted
 from search.errors import NoRerankerError
 from search.filters import parse_filters
+from search.images.decode import decode_image
 from search.query import Query, Weights
 
 
@@ -20,7 +20,7 @@ def query_of(request: SearchRequest, uploads: Sequence[bytes] = ()) -> Query:
     pictures = [decode_data_uri(image) for image in request.images if isinstance(image, str)]
     return Query(
         text=request.text,
-        images=tuple(decode_untrusted(data).pixels for data in [*pictures, *uploads]),
+        images=tuple(decode_image(data).pixels for data in [*pictures, *uploads]),
         skus=tuple(image.sku for image in request.images if isinstance(image, SkuReference)),
         without=request.without,
         filters=parse_filters(request.filters),

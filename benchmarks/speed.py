@@ -20,12 +20,12 @@ from benchmarks.catalogs import indexed
 from benchmarks.figure import Figure
 from indexer.content import item_words
 from indexer.pipeline import BATCH_ROWS
-from indexer.preparation import decode_untrusted
 from indexer.record import Record
 from indexer.sources.catalog import open_source
 from indexer.stages import batched
 from search.encoders.base import Encoder
 from search.home import Home
+from search.images.decode import decode_image
 
 N_QUERIES = 300
 N_RUNS = 3
@@ -53,7 +53,7 @@ def measure(encoder: Encoder, data: Path) -> Iterator[Figure]:
 def encoder_alone_s(encoder: Encoder, path: Path) -> float:
     """Seconds to prepare and embed the pictures and words of all rows, which lie decoded in memory."""
     records = [row for row in open_source(str(path), {}).rows() if isinstance(row, Record)]
-    pictures = [decode_untrusted(image.data or b"").pixels for record in records for image in record.images]
+    pictures = [decode_image(image.data or b"").pixels for record in records for image in record.images]
     words = [item_words(record.item) for record in records]
     started = time.perf_counter()
     for batch in batched(pictures, BATCH_ROWS):

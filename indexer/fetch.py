@@ -13,6 +13,7 @@ import httpx
 
 from indexer.address import IPAddress, Resolver, is_public, resolve
 from search.errors import FetchError
+from search.images.decode import MAX_BYTES
 
 MAX_REDIRECTS = 5
 N_RETRIES = 2
@@ -42,7 +43,7 @@ class Fetcher:
         self,
         *,
         timeout_s: float = 20.0,
-        max_bytes: int = 20_000_000,
+        max_bytes: int = MAX_BYTES,
         resolver: Resolver = resolve,
         address_allowed: Callable[[IPAddress], bool] = is_public,
         backoff_s: float = BACKOFF_S,

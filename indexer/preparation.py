@@ -11,13 +11,9 @@ from indexer.images import load_image
 from indexer.record import ImageReference, Record, Rejection
 from search.encoders.base import Encoder, Pixels
 from search.errors import InputError
-from search.images.decode import DecodedImage, decode_image
+from search.images.decode import decode_image
 from search.images.store import ImageStore, storable
 from search.item import Item
-
-MAX_IMAGE_BYTES = 30 * 1024 * 1024
-MAX_IMAGE_PIXELS = 64_000_000
-"""A 64-megapixel camera's picture still loads; decoded it takes 192 MB."""
 
 INCOMPLETE = ""
 """The content hash of an item some of whose pictures failed: it matches nothing, so the next run tries them again."""
@@ -34,11 +30,6 @@ class Prepared:
     words: str
     is_new: bool
     complaints: tuple[Rejection, ...] = ()
-
-
-def decode_untrusted(data: bytes) -> DecodedImage:
-    """Decode within the limits that hold for every picture, a catalog's or a query's. Raises ImageError."""
-    return decode_image(data, max_bytes=MAX_IMAGE_BYTES, max_pixels=MAX_IMAGE_PIXELS)
 
 
 class Preparer:
@@ -71,7 +62,7 @@ class Preparer:
         for reference in record.images:
             try:
                 data = load_image(reference, self.fetcher)
-                image = decode_untrusted(data)
+                image = decode_image(data)
             except InputError as error:
                 complaints.append(Rejection(record.origin, error.message, error.remedy, record.item.sku))
                 continue

@@ -7,11 +7,12 @@ from contextlib import closing
 
 from indexer.content import item_words
 from indexer.embedding import embed
-from indexer.preparation import Prepared, decode_untrusted
+from indexer.preparation import Prepared
 from indexer.stages import batched, parallel_map, prefetch
 from search.catalog.entry import StoredItem
 from search.encoders.base import Encoder
 from search.home import Home
+from search.images.decode import decode_image
 
 BATCH_ROWS = 128
 
@@ -37,7 +38,7 @@ def embed_items(home: Home, encoder: Encoder, space_id: int, since: int) -> Iter
     """Embed the items that changed after sequence number ``since``; yields how many, after each batch."""
 
     def prepare(stored: StoredItem) -> tuple[int, Prepared]:
-        pictures = [decode_untrusted(home.images.read(image_id)).pixels for image_id in stored.image_ids]
+        pictures = [decode_image(home.images.read(image_id)).pixels for image_id in stored.image_ids]
         pixels = tuple(encoder.prepare(picture) for picture in pictures)
         words = item_words(stored.item)
         return stored.id, Prepared(stored.item, stored.content_hash, stored.image_ids, pixels, words, is_new=False)

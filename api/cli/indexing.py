@@ -57,6 +57,11 @@ def advancing(bar: ProgressBar, task: TaskID) -> OnProgress:
 
 
 def show_report(source: Source, report: Progress, *, dry_run: bool) -> None:
+    for note in source.notes:
+        errors.print(note, highlight=False)
+    if dry_run:
+        read = ", ".join(f"{field} from {column}" for field, column in source.fields.items())
+        output.print(f"{source.name}: {read}; every other column becomes an attribute", highlight=False)
     would = "would be " if dry_run else ""
     counts = (
         (report.n_added, "added"),

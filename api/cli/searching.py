@@ -11,12 +11,12 @@ from rich.table import Table
 from api.cli.console import errors, output
 from api.settings import Settings
 from api.wire import AnswerOut
-from indexer.preparation import decode_untrusted
 from search.answer import Answer, Hit
 from search.encoders.openclip import load_encoder
 from search.errors import ImageError
 from search.filters import parse_filter_arguments
 from search.home import Home
+from search.images.decode import decode_image
 from search.query import Query
 
 
@@ -60,7 +60,7 @@ def read_picture(path: Path) -> Image.Image:
         data = path.read_bytes()
     except OSError as error:
         raise ImageError(f"The picture {path} cannot be read: {error.strerror}.", remedy="Check its path.") from error
-    return decode_untrusted(data).pixels
+    return decode_image(data).pixels
 
 
 def show_answer(answer: Answer, title: str | None = None) -> None:

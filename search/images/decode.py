@@ -67,7 +67,16 @@ class DecodedImage:
     is_web_ready: bool
 
 
-def decode_image(data: bytes, *, max_bytes: int, max_pixels: int, max_side_px: int = 1024) -> DecodedImage:
+MAX_BYTES = 30 * 1024 * 1024
+"""The largest file read, from a catalog, a URL or a query: room for a 64-megapixel camera's JPEG."""
+
+MAX_PIXELS = 64_000_000
+"""The largest picture decoded; it takes 192 MB while it is."""
+
+
+def decode_image(
+    data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS, max_side_px: int = 1024
+) -> DecodedImage:
     """Decode one picture that nobody vouches for; of an animation or a multi-page file, the first frame.
 
     Sizes are judged by the header, before any pixel is decoded. ``max_pixels`` is at most 178 million, Pillow's own

@@ -19,8 +19,9 @@ check: $(INSTALLED)
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
+# Serves the demo's boutique where there is one, else the default home.
 serve: $(INSTALLED)
-	$(BIN)/vitrina serve
+	$(BIN)/vitrina serve $(if $(wildcard demo/home),--home demo/home)
 
 # Makes the encoder that ships in search/encoders/embedded. DATA holds the Parquet files that training/README.md names.
 encoder: $(INSTALLED)

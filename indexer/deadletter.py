@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TextIO
 
 from indexer.record import Rejection
+from search.errors import StorageError
 
 
 class DeadLetters:
@@ -29,9 +30,19 @@ class DeadLetters:
             self._file.close()
 
     def add(self, rejection: Rejection) -> None:
+        """Write one line, and let it reach the file at once. Raises StorageError where the disk refuses."""
+        try:
+            self._write(json.dumps(asdict(rejection), ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise StorageError(
+                f"The dead-letter file {self.path} cannot be written: {error.strerror or error}.",
+                remedy="Free some space and run the same command again; what was committed before is kept.",
+            ) from error
+        self.n_rejections += 1
+
+    def _write(self, line: str) -> None:
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("w", encoding="utf-8")
-        self._file.write(json.dumps(asdict(rejection), ensure_ascii=False) + "\n")
+        self._file.write(line)
         self._file.flush()
-        self.n_rejections += 1

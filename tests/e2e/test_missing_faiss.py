@@ -1,0 +1,24 @@
+"""Without FAISS the command says which two extras bring it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+WITHOUT_FAISS = """
+import sys
+sys.modules["faiss"] = None
+from api.cli import main
+sys.argv = ["vitrina", "search", "shirt", "--home", sys.argv[1]]
+main()
+"""
+
+
+def test_a_missing_faiss_names_both_extras(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WITHOUT_FAISS, str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "vitrina[cpu]" in ended.stderr
+    assert "vitrina[gpu]" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -19,7 +19,7 @@ from training.captions import all_texts
 from training.card import describe
 from training.corpus import TRAINING_FILES, Rows, read_rows
 from training.evaluation import evaluate, fit_cutoff
-from training.folder import Architecture, write_card, write_configuration, write_weights
+from training.folder import Architecture, write_card, write_configuration, write_picture_side, write_weights
 from training.pictures import stack
 from training.product import Product
 from training.trainer import Progress, Schedule, Trainer
@@ -63,6 +63,8 @@ def make_encoder(
         trainer.run_epoch(_reporter(say, schedule.n_epochs, trainer.n_epochs_done))
         trainer.save(checkpoint)
         write_weights(candidate, model)
+        # a tower measured at a size it has not seen loses half its precision: 0.20 for 0.38 after two epochs
+        write_picture_side(candidate, trainer.side(trainer.n_epochs_done - 1))
         _measure(candidate, aside, rows, schedule, say)
     shutil.copytree(candidate, out, dirs_exist_ok=True)
 

@@ -64,6 +64,15 @@ def write_configuration(folder: Path, architecture: Architecture, vocabulary_siz
     _write_json(folder / "open_clip_config.json", configuration)
 
 
+def write_picture_side(folder: Path, side: int) -> None:
+    """Change the picture side in ``open_clip_config.json``, for a tower that has seen another size so far."""
+    path = folder / "open_clip_config.json"
+    configuration = json.loads(path.read_text(encoding="utf-8"))
+    configuration["model_cfg"]["vision_cfg"]["image_size"] = side
+    configuration["preprocess_cfg"]["size"] = side
+    _write_json(path, configuration)
+
+
 def write_weights(folder: Path, model: torch.nn.Module) -> None:
     """Write the weights: matrices as float16, the small rest (norms, biases, statistics) as float32."""
     state = {name: _compact(tensor.detach().cpu()) for name, tensor in model.state_dict().items()}

@@ -89,6 +89,12 @@ class Trainer:
         )
         self.n_epochs_done = 0
 
+    def side(self, epoch: int) -> int:
+        """Pixels a side that an epoch sees, a multiple of 16: the tower's strides before its last."""
+        if epoch < int(EARLY_SHARE * self._schedule.n_epochs):
+            return max(16, int(EARLY_SIDE * self._side) // 16 * 16)
+        return self._side
+
     def run_epoch(self, on_step: Callable[[Progress], None]) -> None:
         """See every product once or more. Its randomness depends on the seed and the epoch alone. Blocks."""
         epoch = self.n_epochs_done
@@ -131,7 +137,8 @@ class Trainer:
     def _step(self, indices: torch.Tensor, dice: random.Random, torch_dice: torch.Generator) -> float:
         captions = self._captions(indices, dice)
         matches = self._facts.matches(indices, [caption.claim for caption in captions])  # (n, m)
-        pixels = vary(self._stored[indices], self._side_now(), torch_dice).contiguous(memory_format=torch.channels_last)
+        side = self.side(self.n_epochs_done)
+        pixels = vary(self._stored[indices], side, torch_dice).contiguous(memory_format=torch.channels_last)
         images = normalize(self._model.encode_image(pixels), dim=-1)  # (n, d)
         tokens = self._tokenizer([caption.text for caption in captions])
         texts = normalize(embed_texts(self._model.text, tokens), dim=-1)  # (m, d)
@@ -142,12 +149,6 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
         self._optimizer.step()
         return float(loss.detach())
-
-    def _side_now(self) -> int:
-        """Pixels a side in this epoch, a multiple of the towers' first strides."""
-        if self.n_epochs_done < int(EARLY_SHARE * self._schedule.n_epochs):
-            return max(16, int(EARLY_SIDE * self._side) // 16 * 16)
-        return self._side
 
     def _captions(self, indices: torch.Tensor, dice: random.Random) -> list[Caption]:
         """Captions of a batch, each text once."""

@@ -94,7 +94,12 @@ def facet_value(value: Scalar) -> str:
 
 
 def facet_number(value: Scalar) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # an int of more than 308 digits: a serial number, not a quantity
+        return None
 
 
 def field_of(condition: Condition) -> str:
@@ -130,10 +135,11 @@ def parse_operators(field: str, asked: Mapping[str, object]) -> Condition:
 
 
 def parse_bound(field: str, bound: object) -> float:
-    if isinstance(bound, int | float) and not isinstance(bound, bool) and math.isfinite(bound):
-        return float(bound)
+    number = facet_number(bound) if isinstance(bound, int | float) else None
+    if number is not None and math.isfinite(number):
+        return number
     raise FilterError(
-        f"The filter on {field!r} has the bound {bound!r}, which is no finite number.",
+        f"The filter on {field!r} has the bound {bound!r:.200}, which is no finite number.",
         remedy='Write bounds as numbers, as in {"price_cents": {"gte": 1000, "lt": 5000}}.',
     )
 

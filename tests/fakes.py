@@ -120,10 +120,10 @@ def make_entry(
     pictures: Sequence[Image.Image] = (),
     text: str | None = None,
     price_cents: int | None = None,
-    **attributes: AttributeValue,
+    attributes: Mapping[str, AttributeValue] | None = None,
 ) -> Entry:
     """An entry as the indexer would make it; ``text`` is what is embedded, the title if left out, nothing if empty."""
-    words = title if text is None else text
+    words, attributes = title if text is None else text, attributes or {}
     return Entry(
         item=Item(sku, title, description, attributes, price_cents, "EUR" if price_cents is not None else None),
         content_hash=hashlib.sha256(repr((sku, title, description, attributes, price_cents)).encode()).hexdigest(),
@@ -141,12 +141,12 @@ def make_record(
     *,
     pictures: Sequence[Image.Image | bytes] = (),
     origin: str | None = None,
-    **attributes: AttributeValue,
+    attributes: Mapping[str, AttributeValue] | None = None,
 ) -> Record:
     """A row whose pictures travel as bytes; bytes given are taken as they are, broken or not."""
     data = [shown if isinstance(shown, bytes) else png(shown) for shown in pictures]
     images = tuple(ImageReference(data=each) for each in data)
-    return Record(origin or f"memory:{sku}", Item(sku, title, attributes=attributes), images)
+    return Record(origin or f"memory:{sku}", Item(sku, title, attributes=attributes or {}), images)
 
 
 @dataclass

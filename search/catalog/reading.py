@@ -81,7 +81,7 @@ def rows_since(connection: Connection, space_id: int, modality: Modality, since:
     query = (
         select(embeddings.c.id, embeddings.c.item_id, embeddings.c.vector)
         .where(newer(space_id, since), embeddings.c.modality == modality)
-        .order_by(embeddings.c.id)
+        .order_by(embeddings.c.sequence, embeddings.c.id)  # as the index has them: ids grow with the sequence
     )
     dimension = dimension_of(connection, space_id)
     parts = [Rows(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, dimension), np.float32))]

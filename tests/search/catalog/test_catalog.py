@@ -95,7 +95,9 @@ def test_replacing_keeps_the_id_and_leaves_nothing_of_the_old(
 ) -> None:
     catalog.commit(space, [full_entry(encoder), make_entry(encoder, "other", "Other")])
     before = catalog.item("a-1")
-    catalog.commit(space, [make_entry(encoder, "a-1", "Blue shirt", pictures=[picture("blue")], colour="blue")])
+    catalog.commit(
+        space, [make_entry(encoder, "a-1", "Blue shirt", pictures=[picture("blue")], attributes={"colour": "blue"})]
+    )
     after = catalog.item("a-1")
     assert after.id == before.id
     assert after.item == Item("a-1", "Blue shirt", attributes={"colour": "blue"})

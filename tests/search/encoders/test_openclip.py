@@ -1,3 +1,4 @@
+import contextlib
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -146,7 +147,15 @@ def test_devices_that_are_not_there_are_named(tiny_folder: Path, monkeypatch: py
         load_encoder(f"local-dir:{tiny_folder}", device="tpu")
 
 
-def test_bfloat16_on_cuda_alone() -> None:
-    with precision(torch.device("cpu")):
-        assert not torch.is_autocast_enabled("cpu")
-    assert isinstance(precision(torch.device("cpu")), type(precision(torch.device("cpu"))))
+def test_bfloat16_on_cuda_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, torch.dtype]] = []
+
+    def autocast(device_type: str, dtype: torch.dtype) -> contextlib.AbstractContextManager[None]:
+        asked.append((device_type, dtype))
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(torch, "autocast", autocast)
+    precision(torch.device("cpu"))
+    assert asked == []
+    precision(torch.device("cuda", 0))
+    assert asked == [("cuda", torch.bfloat16)]

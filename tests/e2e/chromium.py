@@ -95,7 +95,9 @@ class Browser:
         return answer
 
     def open(self, url: str) -> None:
+        """Go to an address and wait until the page and its script have loaded."""
         self.call("Page.navigate", url=url)
+        self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
 
     def run(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page. Raises RuntimeError with what it threw."""

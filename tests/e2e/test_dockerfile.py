@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -197,3 +198,4 @@ def test_steps_make_a_service_that_answers(tmp_path: Path) -> None:
     finally:
         service.terminate()
         service.wait(timeout=30)
+        shutil.rmtree(tmp_path / "opt")  # gigabytes, where PyTorch came with CUDA

@@ -47,10 +47,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with one mug of each colour after another, and one item whose words are markup."""
     colours = [list(COLOURS)[n % len(COLOURS)] for n in range(N_ITEMS)]
     mugs = [
-        make_record(f"mug/{n}", f"Mug {n} in {colour}", pictures=[picture(colour, noise=n)], colour=colour)
+        make_record(
+            f"mug/{n}", f"Mug {n} in {colour}", pictures=[picture(colour, noise=n)], attributes={"colour": colour}
+        )
         for n, colour in enumerate(colours)
     ]
-    evil = make_record("evil", EVIL, pictures=[picture("red", noise=99)], note=EVIL)
+    evil = make_record("evil", EVIL, pictures=[picture("red", noise=99)], attributes={"note": EVIL})
     home = Home(tmp_path_factory.mktemp("shop") / "home")
     Indexer(home, FakeEncoder(), Fetcher()).run(MemorySource([*mugs, evil]))
     home.close()

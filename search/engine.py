@@ -14,8 +14,9 @@ from sqlalchemy import Connection
 from search.answer import Answer, Hit, Signals
 from search.catalog.catalog import Catalog
 from search.catalog.filtering import check_filters, matching_item_ids, matching_items
-from search.catalog.words import items_holding, match_words, named_items
+from search.catalog.words import items_holding, items_with_all_words, match_words, named_items
 from search.encoders.base import Encoder
+from search.errors import QueryError
 from search.query import WINDOW, Query
 from search.ranking import Part, Ranking, Scorer, Scores
 from search.view import View
@@ -51,8 +52,8 @@ class SearchEngine:
     def search(self, query: Query) -> Answer:
         """Find the items that answer a query.
 
-        Raises FilterError for a filter nothing can match and NotFoundError for a sku to resemble that is not there.
-        Blocks; encodes on the GPU where the encoder has one.
+        Raises FilterError for a filter nothing can match, NotFoundError for a sku to resemble that is not there, and
+        QueryError for one with nothing to resemble. Blocks; encodes on the GPU where the encoder has one.
         """
         return self._answer(query, excluded=())
 
@@ -99,7 +100,13 @@ class SearchEngine:
         pictures = [Part(vector, "image", 1.0) for vector in self.encoder.encode_images(query.images)]
         pictures += [part for sku in query.skus for part in self.parts_of_item(sku)]
         each = weights.image / max(len(pictures), 1)
-        return parts + [Part(part.vector, part.modality, each) for part in pictures if each]
+        parts += [Part(part.vector, part.modality, each) for part in pictures if each]
+        if not any(part.weight > 0 for part in parts):
+            raise QueryError(
+                f"There is nothing to resemble: {', '.join(query.skus)} has neither pictures nor words.",
+                remedy="Name another sku, or give a text or a picture.",
+            )
+        return parts
 
     def parts_of_item(self, sku: str) -> list[Part]:
         item_id = np.array([self.catalog.item(sku).id])
@@ -145,23 +152,29 @@ def number(score: float) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class WordScores:
-    """What full-text search adds to items: ``found`` for words wanted, ``avoided`` (below 0) for words to avoid."""
+    """What full-text search adds to the items it ``found``.
+
+    ``crowded``: more items hold every word than it listed. ``sure``: some item is named or holds every word.
+    """
 
     found: dict[int, float]
-    avoided: dict[int, float]
+    crowded: bool
     sure: bool
 
     def bonus(self, connection: Connection, query: Query, item_ids: NDArray[np.int64]) -> Scores:
-        """The sum for each of ``item_ids``, shape (n,)."""
+        """What words, and words to avoid, add to each of ``item_ids``, shape (n,)."""
         ids = [int(item_id) for item_id in item_ids]
-        holding = items_holding(connection, query.text, ids) if query.text.strip() else set()
+        wanted = {item_id: self.found.get(item_id, 0.0) for item_id in ids}
+        if self.crowded:
+            for item_id in items_with_all_words(connection, query.text, ids):
+                wanted[item_id] = max(wanted[item_id], ALL_WORDS_BONUS)
+        if query.text:
+            for item_id in items_holding(connection, query.text, ids):
+                wanted[item_id] += HOLDING_BONUS
+        avoided = items_with_all_words(connection, query.without, ids)
+        penalty = 2 * query.weights.without * ALL_WORDS_BONUS
         return np.array(
-            [
-                self.found.get(item_id, 0.0)
-                + self.avoided.get(item_id, 0.0)
-                + (HOLDING_BONUS if item_id in holding else 0.0)
-                for item_id in ids
-            ],
+            [query.weights.text * wanted[item_id] - (penalty if item_id in avoided else 0.0) for item_id in ids],
             dtype=np.float64,
         )
 
@@ -169,15 +182,12 @@ class WordScores:
 def word_scores(connection: Connection, query: Query) -> WordScores:
     within = matching_items(query.filters) if query.filters else None
     matches = match_words(connection, query.text, limit=WINDOW, within=within)
-    named = named_items(connection, query.text, limit=WINDOW, within=within) if query.text.strip() else {}
+    named = named_items(connection, query.text, limit=WINDOW, within=within) if query.text else {}
     found = {m.item_id: ALL_WORDS_BONUS if m.all_words else ANY_WORD_BONUS * m.strength for m in matches}
     for item_id, kind in named.items():
         found[item_id] = found.get(item_id, 0.0) + NAMED_BONUS[kind]
-    scale = query.weights.text
-    negatives = match_words(connection, query.without, limit=WINDOW, within=within)
-    avoided = {m.item_id: -2 * query.weights.without * ALL_WORDS_BONUS for m in negatives if m.all_words}
-    sure = bool(named) or any(match.all_words for match in matches)
-    return WordScores({item_id: scale * score for item_id, score in found.items()}, avoided, sure)
+    n_whole = sum(match.all_words for match in matches)
+    return WordScores(found, crowded=n_whole == WINDOW, sure=bool(named) or n_whole > 0)
 
 
 class Stopwatch:

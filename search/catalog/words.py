@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,7 +32,7 @@ class WordMatch:
 
 
 def index_words(connection: Connection, rows: Iterable[tuple[int, Item]]) -> None:
-    """Make items findable by their words; their old words must have been removed."""
+    """Make items findable by their words; their old words must have been removed. ``rows`` must not be empty."""
     columns = "rowid, sku, title, attributes, description"
     connection.execute(
         text(f"INSERT INTO {FULL_TEXT}({columns}) VALUES (:id, :sku, :title, :at, :de)"),
@@ -77,6 +78,22 @@ def match_words(
     return [WordMatch(item_id, strength / best, item_id in every) for item_id, strength in found[:limit]]
 
 
+def items_with_all_words(connection: Connection, query: str, item_ids: Sequence[int]) -> set[int]:
+    """Which of the items hold every word of the query; none where it has no word."""
+    terms = query_terms(query)
+    if not terms:
+        return set()
+    expression = literal_column(FULL_TEXT).op("MATCH")(" ".join(terms))
+    # The plus keeps SQLite from running the expression anew for each id.
+    rows = select(words.c.rowid).where(expression, literal_column("+rowid").in_(listed(item_ids)))
+    return set(connection.scalars(rows))
+
+
+def listed(item_ids: Sequence[int]) -> Select[tuple[int]]:
+    """Ids as one parameter of a statement, however many."""
+    return select(func.json_each(json.dumps(list(item_ids))).table_valued("value").c.value)
+
+
 def query_terms(query: str) -> list[str]:
     """The query's words as quoted FTS5 strings, so that nothing in them is read as an operator."""
     split = [word for word in query.split() if any(letter.isalnum() for letter in word)]
@@ -90,7 +107,7 @@ def run_match(
     rank: ColumnElement[float] = literal_column(f"bm25({FULL_TEXT}, {BM25_WEIGHTS})")
     query = select(words.c.rowid, rank).where(literal_column(FULL_TEXT).op("MATCH")(expression))
     if within is not None:
-        query = query.where(words.c.rowid.in_(within))
+        query = query.where(literal_column("+rowid").in_(within))  # one run of the expression, not one an id
     rows = connection.execute(query.order_by(rank, words.c.rowid).limit(limit))
     # FTS5's bm25() is negative, better further down.
     return [(item_id, max(-score, 1e-9)) for item_id, score in rows]
@@ -111,6 +128,5 @@ def named_items(connection: Connection, query: str, *, limit: int, within: Selec
 def items_holding(connection: Connection, query: str, item_ids: Sequence[int]) -> set[int]:
     """Which of the items have an attribute whose whole value is the query (a brand, an article, a colour)."""
     folded = " ".join(query.split()).casefold()
-    ids = func.json_each(str(list(item_ids))).table_valued("value")
-    query_ = select(facets.c.item_id).where(facets.c.value == folded, facets.c.item_id.in_(select(ids.c.value)))
-    return set(connection.scalars(query_))
+    rows = select(facets.c.item_id).where(facets.c.value == folded, facets.c.item_id.in_(listed(item_ids)))
+    return set(connection.scalars(rows))

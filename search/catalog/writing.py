@@ -77,7 +77,8 @@ def insert_parts(connection: Connection, space_id: int, sequence: int, entries: 
     for part, rows in ((facets, facet_rows), (images, image_rows), (embeddings, vector_rows)):
         if rows:
             connection.execute(insert(part), rows)
-    index_words(connection, [(item_id, entry.item) for item_id, entry in entries])
+    if entries:
+        index_words(connection, [(item_id, entry.item) for item_id, entry in entries])
 
 
 def embedding_rows(

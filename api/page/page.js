@@ -312,9 +312,10 @@ addEventListener("drop", (event) => {
   takePhoto(event.dataTransfer.files);
 });
 addEventListener("paste", (event) => {
-  if (!event.clipboardData?.files.length) return;
+  const { files = [], types = [] } = event.clipboardData ?? {};
+  if (!files.length || types.includes("text/plain")) return; // a spreadsheet's cells come with a picture of themselves
   event.preventDefault();
-  takePhoto(event.clipboardData.files);
+  takePhoto(files);
 });
 addEventListener("popstate", readAddress);
 readAddress();

@@ -160,6 +160,25 @@ def test_photo_finds_its_own_item_and_words_join_it(address: str, browser: Brows
 
 
 @needs_chromium
+@pytest.mark.parametrize(
+    "event", ["DragEvent('drop', {dataTransfer: given", "ClipboardEvent('paste', {clipboardData: given"]
+)
+def test_photo_can_be_dropped_and_pasted(address: str, browser: Browser, event: str) -> None:
+    browser.open(f"{address}/?q=mug%2F9")
+    browser.wait_for("document.querySelector('.title')?.textContent.startsWith('Mug 9')")
+    browser.run(
+        "fetch(document.querySelector('.tile img').src).then((answer) => answer.blob()).then((photo) => {"
+        "  const given = new DataTransfer();"
+        "  given.items.add(new File([photo], 'photo', {type: photo.type}));"
+        "  document.getElementById('text').value = '';"
+        f"  dispatchEvent(new {event}, cancelable: true}}));"
+        "})"
+    )
+    browser.wait_for("document.getElementById('summary').textContent.endsWith('for your photo')")
+    assert browser.run("document.querySelector('.title').textContent").startswith("Mug 9 ")
+
+
+@needs_chromium
 def test_similar_is_in_the_address_and_leaves_the_item_out(address: str, browser: Browser) -> None:
     browser.open(f"{address}/?q=mug%2F3")
     assert browser.wait_for("document.querySelector('.title')?.textContent") == "Mug 3 in yellow"

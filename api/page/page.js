@@ -1,9 +1,9 @@
 // The search page. What the catalog says reaches the document as text only, never as markup.
 
+import { hitElement } from "./hit.js";
+
 const PAGE_SIZE = 24;
 const DEEPEST_RANK = 1000; // search/query.py, WINDOW
-const N_FACTS = 3;
-const MAX_FACT_CHARS = 28;
 
 const at = (id) => document.getElementById(id);
 const form = at("search");
@@ -156,7 +156,8 @@ function showLoading(offset) {
 }
 
 function showAnswer(answer, offset) {
-  const hits = answer.hits.filter(({ sku }) => sku !== asked.like).map(hitElement); // it stands in the search already
+  const others = answer.hits.filter(({ sku }) => sku !== asked.like); // that one stands in the search already
+  const hits = others.map((hit) => hitElement(hit, searchSimilar));
   const first = hits[0]?.querySelector("button");
   if (offset) grid.append(...hits);
   else grid.replaceChildren(...hits);
@@ -221,60 +222,6 @@ async function showCatalog() {
   }
 }
 
-// One hit
-
-function hitElement(hit) {
-  const element = at("hit").content.cloneNode(true);
-  const part = (name) => element.querySelector(`.${name}`);
-  const name = hit.title || hit.sku;
-  showPicture(part("tile"), hit.image_url);
-  part("title").append(titled(name, hit.url));
-  part("price").textContent = price(hit.price_cents, hit.currency);
-  part("facts").append(...facts(hit).map((fact) => Object.assign(document.createElement("li"), fact)));
-  part("score").title = `Score ${hit.score.toFixed(3)} of 1`;
-  part("score-bar").style.setProperty("--score", hit.score);
-  part("score-number").textContent = hit.score.toFixed(2);
-  part("similar").setAttribute("aria-label", `Similar to ${name}`);
-  part("similar").addEventListener("click", () => {
-    search({ ...NOTHING, like: hit.sku });
-    scrollTo({ top: 0 });
-    at("summary").focus({ preventScroll: true });
-  });
-  return element;
-}
-
-function showPicture(tile, url) {
-  const image = tile.querySelector("img");
-  image.addEventListener("error", () => tile.classList.add("empty"));
-  if (url) image.src = url;
-  else tile.classList.add("empty");
-}
-
-/** The title, linked to the shop's page where that is a web address and nothing else. */
-function titled(name, url) {
-  if (!/^https?:\/\//i.test(url ?? "")) return name;
-  const properties = { textContent: name, href: url, target: "_blank", rel: "noopener noreferrer" };
-  return Object.assign(document.createElement("a"), properties);
-}
-
-function price(cents, currency) {
-  if (cents === null) return "";
-  if (!/^[A-Z]{3}$/.test(currency ?? "")) return (cents / 100).toLocaleString(undefined, { minimumFractionDigits: 2 });
-  const format = new Intl.NumberFormat(undefined, { style: "currency", currency });
-  return format.format(cents / 10 ** format.resolvedOptions().maximumFractionDigits);
-}
-
-/** The first few attributes that are short and that the title does not say already. */
-function facts({ title, attributes }) {
-  const said = title.toLowerCase();
-  return Object.entries(attributes)
-    .map(([key, value]) => ({ title: key.replaceAll("_", " "), textContent: [value].flat().join(", ") }))
-    .filter(({ textContent }) => /\p{L}/u.test(textContent) && textContent.length <= MAX_FACT_CHARS)
-    .filter(({ textContent }) => !said.includes(textContent.toLowerCase()))
-    .filter((fact, index, all) => all.findIndex(({ textContent }) => textContent === fact.textContent) === index)
-    .slice(0, N_FACTS);
-}
-
 // What the shopper does
 
 function takePhoto(files) {
@@ -282,6 +229,12 @@ function takePhoto(files) {
   const photo = given.find((file) => file.type.startsWith("image/"));
   if (photo) search({ ...typed(), like: "", photo });
   else if (given.length) showNotice(`“${given[0].name}” is not a picture.`, "Take a JPEG, PNG or WebP file.");
+}
+
+function searchSimilar(sku) {
+  search({ ...NOTHING, like: sku });
+  scrollTo({ top: 0 });
+  at("summary").focus({ preventScroll: true });
 }
 
 form.addEventListener("submit", (event) => {

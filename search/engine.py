@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 
 from search.answer import Answer, Hit, Signals
 from search.catalog.catalog import Catalog
-from search.catalog.filtering import check_filters, matching_item_ids, matching_items
-from search.catalog.words import items_holding, items_with_all_words, match_words, named_items
+from search.catalog.filtering import check_filters, matching_item_ids
+from search.catalog.words import items_holding, items_with_all_words, listed, match_words, named_items
 from search.encoders.base import Encoder
 from search.errors import QueryError
 from search.query import WINDOW, Query
@@ -73,7 +73,7 @@ class SearchEngine:
                 check_filters(connection, query.filters)
                 within = matching_item_ids(connection, query.filters) if query.filters else None
             with watch.stage("words"):
-                words = word_scores(connection, query)
+                words = word_scores(connection, query, within)
             with watch.stage("vectors"):
                 scorer = Scorer(self.view.indexes, parts)
                 found = scorer.candidates(WINDOW, within)
@@ -179,10 +179,10 @@ class WordScores:
         )
 
 
-def word_scores(connection: Connection, query: Query) -> WordScores:
-    within = matching_items(query.filters) if query.filters else None
-    matches = match_words(connection, query.text, limit=WINDOW, within=within)
-    named = named_items(connection, query.text, limit=WINDOW, within=within) if query.text else {}
+def word_scores(connection: Connection, query: Query, within: NDArray[np.int64] | None) -> WordScores:
+    allowed = None if within is None else listed(within.tolist())
+    matches = match_words(connection, query.text, limit=WINDOW, within=allowed)
+    named = named_items(connection, query.text, limit=WINDOW, within=allowed) if query.text else {}
     found = {m.item_id: ALL_WORDS_BONUS if m.all_words else ANY_WORD_BONUS * m.strength for m in matches}
     for item_id, kind in named.items():
         found[item_id] = found.get(item_id, 0.0) + NAMED_BONUS[kind]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, column, func, literal_column, select, table, text
 
+from search.catalog.filtering import fields_holding
 from search.catalog.schema import FULL_TEXT, facets, items
 from search.item import AttributeValue, Item
 
@@ -120,7 +121,7 @@ def named_items(connection: Connection, query: str, *, limit: int, within: Selec
     for kind, key in (("title", items.c.folded_title), ("sku", items.c.folded_sku)):
         rows = select(items.c.id).where(key == folded).order_by(items.c.id).limit(limit)
         if within is not None:
-            rows = rows.where(items.c.id.in_(within))
+            rows = rows.where((items.c.id + 0).in_(within))  # by the name's index, not through every id
         named.update(dict.fromkeys(connection.scalars(rows), kind))
     return named
 
@@ -128,5 +129,8 @@ def named_items(connection: Connection, query: str, *, limit: int, within: Selec
 def items_holding(connection: Connection, query: str, item_ids: Sequence[int]) -> set[int]:
     """Which of the items have an attribute whose whole value is the query (a brand, an article, a colour)."""
     folded = " ".join(query.split()).casefold()
-    rows = select(facets.c.item_id).where(facets.c.value == folded, facets.c.item_id.in_(listed(item_ids)))
-    return set(connection.scalars(rows))
+    holding = fields_holding(connection, folded)  # most queries are no value at all, and end here
+    if not holding:
+        return set()
+    facet = facets.c.field.in_(holding) & (facets.c.value == folded)
+    return set(connection.scalars(select(facets.c.item_id).where(facet, facets.c.item_id.in_(listed(item_ids)))))

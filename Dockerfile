@@ -10,12 +10,12 @@ RUN python -m venv /opt/vitrina
 WORKDIR /src
 
 # Dependencies first, so that they are fetched again only when they change. PyTorch's own index has builds without CUDA,
-# a tenth of the size; their version, as 2.14.1+cpu, counts as the newer one.
+# a tenth of the size: name it with --build-arg PIP_EXTRA_INDEX_URL=..., which pip reads.
 COPY pyproject.toml constraints.txt ./
-ARG TORCH_INDEX=
+ARG PIP_EXTRA_INDEX_URL
 RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
     print(*project['dependencies'], *project['optional-dependencies']['cpu'], sep='\n')" > requirements.txt \
-    && pip install --constraint constraints.txt --extra-index-url "$TORCH_INDEX" --requirement requirements.txt
+    && pip install --constraint constraints.txt --requirement requirements.txt
 
 COPY README.md LICENSE ./
 COPY search ./search

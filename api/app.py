@@ -10,6 +10,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+from fastapi_offline import FastAPIOffline
 
 from api.body_limit import BodyLimit
 from api.errors import add_error_handlers
@@ -30,7 +31,8 @@ def create_app(settings: Settings, open_service: Callable[[Settings], Service] =
             app.state.service = service
             yield
 
-    app = FastAPI(
+    app = FastAPIOffline(
+        redoc_url=None,
         title="Vitrina",
         version=version("vitrina"),
         description="Search a product catalog by words, by picture, or by both.",

@@ -92,3 +92,10 @@ def test_health_and_openapi(client: TestClient) -> None:
     assert "multipart/form-data" in schema["paths"]["/v1/search"]["post"]["requestBody"]["content"]
     assert client.get("/nowhere").json()["error"]["code"] == "not_found"
     assert client.patch("/v1/search").status_code == 405
+
+
+def test_the_api_pages_need_no_network(client: TestClient) -> None:
+    page = client.get("/docs").text
+    assert "http://" not in page
+    assert "https://" not in page
+    assert "swagger-ui" in page

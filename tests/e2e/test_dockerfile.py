@@ -157,8 +157,7 @@ class CleanFolder:
 
     def environment(self) -> Mapping[str, str]:
         kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_", "LANG"))}
-        index = os.environ.get("TORCH_INDEX", "")  # PyTorch's own may be out of reach
-        return {**kept, "PATH": f"{self.bin}:/usr/bin:/bin", "HOME": str(self.folder), "TORCH_INDEX": index}
+        return {**kept, "PATH": f"{self.bin}:/usr/bin:/bin", "HOME": str(self.folder)}
 
     def run(self, command: list[str]) -> subprocess.Popen[bytes]:
         """Start a command as the finished image would."""

@@ -48,8 +48,11 @@ class Projection:
     offset: float
 
     def of(self, rows: Vectors) -> Scores:
-        """Scores of rows, shape (n, d) to (n,)."""
-        return (rows @ self.vector).astype(np.float64) - self.offset
+        """Scores of rows, shape (n, d) to (n,).
+
+        In float64: in float32 a matrix product gives equal rows scores that differ by up to 5e-7, by where they stand.
+        """
+        return np.asarray(rows.astype(np.float64) @ self.vector.astype(np.float64) - self.offset)
 
 
 def project(parts: Sequence[Part], weights: Sequence[float], sample: Vectors) -> Projection:

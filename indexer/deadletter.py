@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +28,8 @@ class DeadLetters:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # every line was flushed, or its failure told, when it was added
+                self._file.close()
 
     def add(self, rejection: Rejection) -> None:
         """Write one line, and let it reach the file at once. Raises StorageError where the disk refuses."""
@@ -43,6 +45,6 @@ class DeadLetters:
     def _write(self, line: str) -> None:
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("w", encoding="utf-8")
+            self._file = self.path.open("w", encoding="utf-8", errors="backslashreplace")
         self._file.write(line)
         self._file.flush()

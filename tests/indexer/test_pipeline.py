@@ -1,0 +1,387 @@
+"""Bulk indexing: what a run leaves in the home, whatever its rows and however it ends."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from indexer.fetch import Fetcher
+from indexer.pipeline import BATCH_ROWS, Indexer, Progress
+from indexer.record import ImageReference, Record, Rejection
+from search.catalog.catalog import Catalog
+from search.catalog.entry import Entry
+from search.encoders.base import Pixels, Vectors
+from search.errors import EncoderError, FetchError, InputError, SourceError, StorageError
+from search.home import Home
+from search.item import Item
+from search.query import Query
+from tests.fakes import FakeEncoder, MemorySource, make_record, picture, png
+
+BROKEN = b"\xff\xd8\xff\xe0 this is no picture"
+Row = Record | Rejection | Exception
+
+
+@pytest.fixture
+def fetcher() -> Iterator[Fetcher]:
+    with Fetcher() as fetcher:
+        yield fetcher
+
+
+@pytest.fixture
+def indexer(home: Home, encoder: FakeEncoder, fetcher: Fetcher) -> Indexer:
+    return Indexer(home, encoder, fetcher)
+
+
+def rows(n: int, *, shift: int = 0) -> list[Row]:
+    return [make_record(f"sku-{at}", f"shirt {at + shift}", pictures=[picture("red", noise=at)]) for at in range(n)]
+
+
+def counts(done: Progress) -> tuple[int, int, int, int]:
+    return done.n_added, done.n_updated, done.n_unchanged, done.n_rejected
+
+
+def letters(home: Home) -> list[dict[str, str]]:
+    files = sorted(home.dead_letters.glob("*.jsonl")) if home.dead_letters.is_dir() else []
+    return [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]
+
+
+def image_vectors(home: Home, encoder: FakeEncoder, sku: str) -> Vectors:
+    item_id = home.catalog.item(sku).id
+    return home.open_view(encoder).indexes["image"].rows_of(np.array([item_id])).vectors
+
+
+def assert_shows(home: Home, encoder: FakeEncoder, sku: str, *noises: int) -> None:
+    """The item's image rows are exactly the vectors of these pictures, in this order."""
+    expected = encoder.encode_images([picture("red", noise=noise) for noise in noises])
+    np.testing.assert_allclose(image_vectors(home, encoder, sku), expected, atol=1e-5)
+
+
+def first_found(home: Home, encoder: FakeEncoder, query: Query) -> str:
+    return home.open_engine(encoder).search(query).hits[0].stored.item.sku
+
+
+def test_rows_become_searchable_items(home: Home, indexer: Indexer, encoder: FakeEncoder) -> None:
+    seen: list[Progress] = []
+    n = 2 * BATCH_ROWS + 40
+    done = indexer.run(MemorySource(rows(n)), seen.append)
+    assert counts(done) == (n, 0, 0, 0)
+    assert (done.n_rows, done.n_done, done.n_images, done.n_image_failures, done.dead_letters) == (n, n, n, 0, None)
+    assert [each.n_done for each in seen] == [BATCH_ROWS, 2 * BATCH_ROWS, n]
+    assert all(one.seconds <= other.seconds for one, other in pairwise(seen))
+    assert home.catalog.counts() == {"items": n, "images": n, "vectors": 2 * n}
+    assert [stored.item.sku for stored in home.catalog.all_items()] == [f"sku-{at}" for at in range(n)]
+    for at in (0, 127, 128, 200, n - 1):
+        assert_shows(home, encoder, f"sku-{at}", at)
+        assert first_found(home, encoder, Query(images=(picture("red", noise=at),))) == f"sku-{at}"
+    stored = home.catalog.item("sku-3")
+    assert home.images.read(stored.image_ids[0]) == png(picture("red", noise=3))
+    assert home.open_view(encoder).path.is_file()
+
+
+def test_an_empty_source(home: Home, indexer: Indexer) -> None:
+    assert counts(indexer.run(MemorySource([]))) == (0, 0, 0, 0)
+    assert home.catalog.counts()["items"] == 0
+
+
+def test_indexing_the_same_rows_again_changes_nothing(home: Home, indexer: Indexer, encoder: FakeEncoder) -> None:
+    indexer.run(MemorySource(rows(150)))
+    before, n_pictures, n_texts = home.catalog.sequence(), encoder.n_pictures, encoder.n_texts
+    done = indexer.run(MemorySource(rows(150)))
+    assert counts(done) == (0, 0, 150, 0)
+    assert home.catalog.sequence() == before
+    assert (encoder.n_pictures, encoder.n_texts) == (n_pictures, n_texts)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        make_record("a", "other title", pictures=[picture("red")]),
+        make_record("a", "title", pictures=[picture("blue")]),
+        make_record("a", "title", pictures=[picture("red"), picture("blue")]),
+        make_record("a", "title"),
+        make_record("a", "title", pictures=[picture("red")], attributes={"colour": "red"}),
+        Record("x", Item("a", "title", price_cents=5), (ImageReference(data=png(picture("red"))),)),
+        Record("x", Item("a", "title", url="https://shop.example"), (ImageReference(data=png(picture("red"))),)),
+    ],
+    ids=["title", "picture", "one more picture", "no picture", "attribute", "price", "url"],
+)
+def test_a_changed_row_updates_its_item(home: Home, indexer: Indexer, encoder: FakeEncoder, changed: Record) -> None:
+    indexer.run(MemorySource([make_record("a", "title", pictures=[picture("red")]), make_record("b", "boots")]))
+    before = home.catalog.item("a")
+    done = indexer.run(MemorySource([changed, make_record("b", "boots")]))
+    assert counts(done) == (0, 1, 1, 0)
+    after = home.catalog.item("a")
+    assert (after.id, after.item) == (before.id, changed.item)
+    assert len(image_vectors(home, encoder, "a")) == len(changed.images)
+    assert counts(indexer.run(MemorySource([changed]))) == (0, 0, 1, 0)
+
+
+def test_where_a_row_stands_is_no_change(home: Home, indexer: Indexer) -> None:
+    indexer.run(MemorySource([make_record("a", "title", origin="c.csv:1")]))
+    assert counts(indexer.run(MemorySource([make_record("a", "title", origin="other.csv:7")]))) == (0, 0, 1, 0)
+
+
+def test_a_sku_that_stands_twice_keeps_the_first_and_names_its_place(home: Home, indexer: Indexer) -> None:
+    given: list[Row] = [
+        make_record("a", "first", origin="c.csv:2"),
+        make_record("b", "other", origin="c.csv:3"),
+        make_record("a", "second", origin="c.csv:4"),
+        *rows(BATCH_ROWS + 20),
+        make_record("a", "third", origin="c.csv:900"),
+    ]
+    done = indexer.run(MemorySource(given))
+    assert done.n_rejected == 2
+    assert home.catalog.item("a").item.title == "first"
+    assert [(letter["origin"], letter["sku"]) for letter in letters(home)] == [("c.csv:4", "a"), ("c.csv:900", "a")]
+    assert all("c.csv:2" in letter["reason"] for letter in letters(home))
+    assert counts(indexer.run(MemorySource(given)))[:2] == (0, 0)
+
+
+def test_rows_the_source_rejects_become_dead_letters_and_the_run_goes_on(home: Home, indexer: Indexer) -> None:
+    bad = Rejection("c.csv:2", "The row has no sku.", "Fill it in.")
+    done = indexer.run(MemorySource([make_record("a"), bad, make_record("b")]))
+    assert counts(done) == (2, 0, 0, 1)
+    assert done.dead_letters is not None
+    assert letters(home) == [
+        {"origin": "c.csv:2", "reason": "The row has no sku.", "remedy": "Fill it in.", "sku": None}
+    ]
+
+
+def test_a_broken_picture_in_the_middle_leaves_every_row_its_own_vectors(
+    home: Home, indexer: Indexer, encoder: FakeEncoder
+) -> None:
+    given = rows(40)
+    given[13] = make_record("sku-13", "shirt 13", pictures=[BROKEN], origin="c.csv:13")
+    given[20] = make_record("sku-20", "shirt 20", pictures=[picture("red", noise=20), BROKEN, picture("red", noise=21)])
+    given[30] = make_record("sku-30", "shirt 30")
+    done = indexer.run(MemorySource(given))
+    assert counts(done) == (39, 0, 0, 1)
+    assert (done.n_images, done.n_image_failures) == (39, 1)
+    for at in set(range(40)) - {13, 20, 30}:
+        assert_shows(home, encoder, f"sku-{at}", at)
+    assert_shows(home, encoder, "sku-20", 20, 21)
+    assert len(image_vectors(home, encoder, "sku-30")) == 0
+    assert home.catalog.content_hashes(["sku-13"]) == {}
+    view = home.open_view(encoder)
+    for stored in home.catalog.all_items():
+        found = view.indexes["text"].rows_of(np.array([stored.id])).vectors
+        np.testing.assert_allclose(found, encoder.encode_texts([stored.item.title]), atol=1e-6)
+        assert len(stored.image_ids) == len(view.indexes["image"].rows_of(np.array([stored.id])))
+
+
+def test_an_item_some_of_whose_pictures_are_broken_is_tried_again(
+    home: Home, indexer: Indexer, encoder: FakeEncoder
+) -> None:
+    partly = make_record("a", "shirt", pictures=[picture("red", noise=1), BROKEN, picture("red", noise=2)])
+    done = indexer.run(MemorySource([partly]))
+    assert counts(done) == (1, 0, 0, 0)
+    assert done.n_image_failures == 1
+    assert letters(home)[0]["sku"] == "a"
+    assert_shows(home, encoder, "a", 1, 2)
+    assert counts(indexer.run(MemorySource([partly]))) == (0, 1, 0, 0)
+    whole = make_record("a", "shirt", pictures=[picture("red", noise=noise) for noise in (1, 3, 2)])
+    assert counts(indexer.run(MemorySource([whole]))) == (0, 1, 0, 0)
+    assert_shows(home, encoder, "a", 1, 3, 2)
+    assert counts(indexer.run(MemorySource([whole]))) == (0, 0, 1, 0)
+
+
+def test_an_item_all_of_whose_pictures_are_broken_leaves_its_earlier_version(
+    home: Home, indexer: Indexer, encoder: FakeEncoder
+) -> None:
+    indexer.run(MemorySource([make_record("a", "shirt", pictures=[picture("red", noise=1)])]))
+    before = home.catalog.sequence()
+    done = indexer.run(MemorySource([make_record("a", "new shirt", pictures=[BROKEN, b""])]))
+    assert counts(done) == (0, 0, 0, 1)
+    assert home.catalog.sequence() == before
+    assert home.catalog.item("a").item.title == "shirt"
+    assert_shows(home, encoder, "a", 1)
+    assert letters(home)[0]["sku"] == "a"
+
+
+def test_pictures_that_cannot_be_fetched_are_dead_letters(
+    home: Home, indexer: Indexer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetch(url: str) -> bytes:
+        if "good" in url:
+            return png(picture("green"))
+        raise FetchError(f"{url} answered 404.", remedy="Correct the address.")
+
+    monkeypatch.setattr(indexer.preparer.fetcher, "fetch", fetch)
+    given = [
+        Record(f"c.csv:{sku}", Item(sku, sku), (ImageReference(url=f"https://shop.example/{sku}.png"),))
+        for sku in ("good", "bad", "also good")
+    ]
+    assert counts(indexer.run(MemorySource(given))) == (2, 0, 0, 1)
+    assert [letter["sku"] for letter in letters(home)] == ["bad"]
+    assert "404" in letters(home)[0]["reason"]
+    assert counts(indexer.run(MemorySource(given))) == (0, 0, 2, 1)
+
+
+def test_a_disk_that_fills_up_keeps_every_batch_committed_before(
+    home: Home, indexer: Indexer, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, n_commits = Catalog.commit, 0
+
+    def commit_until_full(self: Catalog, space_id: int, entries: Sequence[Entry]) -> int:
+        nonlocal n_commits
+        n_commits += 1
+        if n_commits == 3:
+            raise StorageError("The disk is full.", remedy="Free some space.")
+        return commit(self, space_id, entries)
+
+    monkeypatch.setattr(Catalog, "commit", commit_until_full)
+    with pytest.raises(StorageError, match="full"):
+        indexer.run(MemorySource(rows(5 * BATCH_ROWS)))
+    assert home.catalog.counts()["items"] == 2 * BATCH_ROWS
+    assert first_found(home, encoder, Query(images=(picture("red", noise=200),))) == "sku-200"
+    done = indexer.run(MemorySource(rows(5 * BATCH_ROWS)))
+    assert counts(done) == (3 * BATCH_ROWS, 0, 2 * BATCH_ROWS, 0)
+    assert [thread.name for thread in threading.enumerate() if "prefetch" in thread.name] == []
+
+
+def test_a_disk_that_fills_up_while_pictures_are_kept(
+    home: Home, indexer: Indexer, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    indexer.run(MemorySource(rows(10)))
+    put, n_puts = home.images.put, 0
+
+    def put_until_full(data: bytes) -> str:
+        nonlocal n_puts
+        n_puts += 1
+        if n_puts > 150:
+            raise StorageError(os.strerror(errno.ENOSPC), remedy="Free some space.")
+        return put(data)
+
+    monkeypatch.setattr(home.images, "put", put_until_full)
+    with pytest.raises(StorageError, match="No space left"):
+        indexer.run(MemorySource(rows(400)))
+    assert home.catalog.counts()["items"] >= 10
+    assert first_found(home, encoder, Query(images=(picture("red", noise=4),))) == "sku-4"
+
+
+def test_a_full_disk_in_sqlite_itself_is_a_storage_error_and_loses_nothing(
+    home: Home, indexer: Indexer, encoder: FakeEncoder
+) -> None:
+    indexer.run(MemorySource(rows(20)))
+    with home.catalog.database.read() as connection:
+        n_pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {n_pages + 20}")
+    with pytest.raises(StorageError, match="full") as caught:
+        indexer.run(MemorySource(rows(600)))
+    assert "space" in caught.value.remedy
+    assert home.catalog.counts()["items"] in (20, BATCH_ROWS)
+    assert first_found(home, encoder, Query(images=(picture("red", noise=4),))) == "sku-4"
+    with home.catalog.database.read() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
+    assert indexer.run(MemorySource(rows(600))).n_done == 600
+    assert home.catalog.counts()["items"] == 600
+
+
+def test_a_source_that_breaks_off_keeps_what_was_committed(home: Home, indexer: Indexer) -> None:
+    given = [*rows(2 * BATCH_ROWS + 300), SourceError("The file is gone.", remedy="Bring it back.")]
+    with pytest.raises(SourceError, match="gone"):
+        indexer.run(MemorySource(given))
+    n_kept = home.catalog.counts()["items"]
+    assert n_kept % BATCH_ROWS == 0
+    done = indexer.run(MemorySource(rows(2 * BATCH_ROWS + 300)))
+    assert counts(done) == (2 * BATCH_ROWS + 300 - n_kept, 0, n_kept, 0)
+
+
+def test_an_encoder_that_fails_stops_the_run(
+    home: Home, indexer: Indexer, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(batch: Sequence[Pixels]) -> Vectors:
+        raise EncoderError("The GPU is gone.", remedy="Bring it back.")
+
+    monkeypatch.setattr(encoder, "encode_pixels", fail)
+    with pytest.raises(EncoderError, match="gone"):
+        indexer.run(MemorySource(rows(300)))
+    assert home.catalog.counts()["items"] == 0
+    assert [thread.name for thread in threading.enumerate() if "prefetch" in thread.name] == []
+
+
+def test_a_progress_callback_that_raises_stops_the_run_after_its_commit(home: Home, indexer: Indexer) -> None:
+    def interrupt(done: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        indexer.run(MemorySource(rows(400)), interrupt)
+    assert home.catalog.counts()["items"] == BATCH_ROWS
+    assert counts(indexer.run(MemorySource(rows(400)))) == (400 - BATCH_ROWS, 0, BATCH_ROWS, 0)
+
+
+def test_a_plan_counts_what_a_run_then_does_and_writes_nothing(home: Home, indexer: Indexer) -> None:
+    indexer.run(MemorySource(rows(60)))
+    before = home.catalog.sequence()
+    given = [
+        *rows(30),
+        *[make_record(f"sku-{at}", "changed") for at in range(30, 50)],
+        *[make_record(f"new-{at}", "new") for at in range(25)],
+        make_record("new-3", "again"),
+        Rejection("c.csv:1", "Bad.", "Mend it."),
+    ]
+    seen: list[Progress] = []
+    planned = indexer.plan(MemorySource(given), seen.append)
+    assert counts(planned) == (25, 20, 30, 2)
+    assert seen[-1].n_done == planned.n_done == len(given)
+    assert home.catalog.sequence() == before
+    assert letters(home) == []
+    assert counts(indexer.run(MemorySource(given))) == counts(planned)
+
+
+def test_putting_one_item(home: Home, indexer: Indexer, encoder: FakeEncoder) -> None:
+    stored = indexer.put(make_record("a", "shirt", pictures=[picture("red", noise=5)]))
+    assert stored == home.catalog.item("a")
+    assert_shows(home, encoder, "a", 5)
+    again = indexer.put(make_record("a", "boots"))
+    assert (again.id, again.item.title) == (stored.id, "boots")
+    assert counts(indexer.run(MemorySource([make_record("a", "boots")]))) == (0, 0, 1, 0)
+
+
+@pytest.mark.parametrize("pictures", [[BROKEN], [picture("red"), BROKEN], [b""]])
+def test_putting_an_item_with_a_bad_picture_is_refused_whole(
+    home: Home, indexer: Indexer, pictures: list[bytes]
+) -> None:
+    indexer.put(make_record("a", "shirt"))
+    with pytest.raises(InputError) as caught:
+        indexer.put(make_record("a", "boots", pictures=pictures))
+    assert caught.value.remedy
+    assert caught.value.details["sku"] == "a"
+    assert home.catalog.item("a").item.title == "shirt"
+
+
+def test_indexing_with_another_encoder_is_refused_with_the_remedy(
+    home: Home, indexer: Indexer, fetcher: Fetcher
+) -> None:
+    indexer.run(MemorySource(rows(3)))
+    with pytest.raises(EncoderError, match="'fake'") as caught:
+        Indexer(home, FakeEncoder("other", seed=2), fetcher)
+    assert "VITRINA_ENCODER=fake" in caught.value.remedy
+    assert "--reembed" in caught.value.remedy
+
+
+def test_two_runs_at_once_leave_each_item_once(home: Home, encoder: FakeEncoder, fetcher: Fetcher) -> None:
+    failures: list[BaseException] = []
+
+    def run(shift: int) -> None:
+        try:
+            Indexer(Home(home.folder), encoder, fetcher).run(MemorySource(rows(200, shift=shift)))
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    threads = [threading.Thread(target=run, args=(shift,)) for shift in (0, 1000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert home.catalog.counts() == {"items": 200, "images": 200, "vectors": 400}
+    assert len(home.open_view(encoder)) == 400

@@ -34,7 +34,7 @@ ALL_WORDS_BONUS = 2.0
 ANY_WORD_BONUS = 1.0
 """Added, times the match's relative BM25 strength, where only some do."""
 
-SCORE_SCALE = 2.0
+SCORE_SCALE = 3.0
 """A score of this many summed standard deviations above the average item is shown as 0.73, twice as many as 0.88."""
 
 ROUND_DECIMALS = 6

@@ -82,10 +82,10 @@ def demo_searches(folder: Path) -> list[DemoSearch]:
     bag = query_picture(
         folder,
         "query-bag.jpg",
-        lambda p: p.attributes["article"] in ("tote", "tote bag", "handbag") and p.attributes["pattern"] == "solid",
+        lambda p: (p.attributes["article"], p.attributes["colour"]) == ("handbag", "navy blue"),
     )
     return [
-        DemoSearch(f'"{text}"', Query(text=text, limit=HITS)),
+        DemoSearch(f'"{text}"', Query(text=text, limit=HITS + 1)),
         DemoSearch(f"--image {watch[0]}", Query(images=(watch[1],), limit=HITS), watch[1]),
         DemoSearch(
             f'"red" --image {bag[0]} --without "leather"',

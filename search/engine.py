@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection
 
 from search.answer import Answer, Hit, Signals
 from search.catalog.catalog import Catalog
 from search.catalog.filtering import check_filters, matching_item_ids
-from search.catalog.words import items_holding, items_with_all_words, listed, match_words, named_items
 from search.encoders.base import Encoder
 from search.errors import QueryError
+from search.lexical import WordScores, word_scores
 from search.query import WINDOW, Query
 from search.ranking import Part, Ranking, Scorer, Scores
+from search.stopwatch import Stopwatch
 from search.view import View
-
-NAMED_BONUS = {"sku": 20.0, "title": 12.0}
-"""Added to the z-scores (a very good picture match has 5) of an item whose sku or title is the query, so that a name
-typed exactly comes first."""
-
-HOLDING_BONUS = 3.0
-"""Added where one whole attribute value is the query: a brand, an article."""
-
-ALL_WORDS_BONUS = 2.0
-"""Added where every word of the query stands in the item."""
-
-ANY_WORD_BONUS = 1.0
-"""Added, times the match's relative BM25 strength, where only some do."""
 
 SCORE_SCALE = 3.0
 """A score of this many summed standard deviations above the average item is shown as 0.73, twice as many as 0.88."""
@@ -148,62 +132,3 @@ class SearchEngine:
 
 def number(score: float) -> float | None:
     return None if np.isnan(score) else float(score)
-
-
-@dataclass(frozen=True, slots=True)
-class WordScores:
-    """What full-text search adds to the items it ``found``.
-
-    ``crowded``: more items hold every word than it listed. ``sure``: some item is named or holds every word.
-    """
-
-    found: dict[int, float]
-    crowded: bool
-    sure: bool
-
-    def bonus(self, connection: Connection, query: Query, item_ids: NDArray[np.int64]) -> Scores:
-        """What words, and words to avoid, add to each of ``item_ids``, shape (n,)."""
-        ids = [int(item_id) for item_id in item_ids]
-        wanted = {item_id: self.found.get(item_id, 0.0) for item_id in ids}
-        if self.crowded:
-            for item_id in items_with_all_words(connection, query.text, ids):
-                wanted[item_id] = max(wanted[item_id], ALL_WORDS_BONUS)
-        if query.text:
-            for item_id in items_holding(connection, query.text, ids):
-                wanted[item_id] += HOLDING_BONUS
-        avoided = items_with_all_words(connection, query.without, ids)
-        penalty = 2 * query.weights.without * ALL_WORDS_BONUS
-        return np.array(
-            [query.weights.text * wanted[item_id] - (penalty if item_id in avoided else 0.0) for item_id in ids],
-            dtype=np.float64,
-        )
-
-
-def word_scores(connection: Connection, query: Query, within: NDArray[np.int64] | None) -> WordScores:
-    allowed = None if within is None else listed(within.tolist())
-    matches = match_words(connection, query.text, limit=WINDOW, within=allowed)
-    named = named_items(connection, query.text, limit=WINDOW, within=allowed) if query.text else {}
-    found = {m.item_id: ALL_WORDS_BONUS if m.all_words else ANY_WORD_BONUS * m.strength for m in matches}
-    for item_id, kind in named.items():
-        found[item_id] = found.get(item_id, 0.0) + NAMED_BONUS[kind]
-    n_whole = sum(match.all_words for match in matches)
-    return WordScores(found, crowded=n_whole == WINDOW, sure=bool(named) or n_whole > 0)
-
-
-class Stopwatch:
-    """The time each stage of a query takes."""
-
-    def __init__(self) -> None:
-        self._started = time.perf_counter()
-        self._stages: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self._stages[name] = (time.perf_counter() - started) * 1000
-
-    def timings_ms(self) -> dict[str, float]:
-        """Milliseconds a stage, and ``total`` since the start."""
-        total = (time.perf_counter() - self._started) * 1000
-        return {name: round(ms, 3) for name, ms in {**self._stages, "total": total}.items()}

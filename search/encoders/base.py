@@ -45,7 +45,7 @@ class Encoder(Protocol):
         """Resize and normalise one upright RGB picture. Needs no model, so decoder threads call it."""
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Vectors:
-        """Embed prepared pictures; shape (len(batch), dimension), unit rows. Blocks; uses the GPU where there is one."""
+        """Embed prepared pictures; shape (len(batch), dimension), unit rows. Blocks; on the GPU if any."""
 
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
         """``prepare`` and ``encode_pixels`` in one step, for a query's few pictures."""

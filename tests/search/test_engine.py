@@ -9,21 +9,20 @@ import numpy as np
 import pytest
 
 from search.answer import Answer
-from search.catalog.catalog import Catalog
 from search.catalog.entry import Entry
-from search.engine import SearchEngine
+from search.engine import SCORE_SCALE, SearchEngine
 from search.errors import FilterError, NotFoundError, QueryError
 from search.filters import parse_filters
 from search.query import Query, Weights
 from search.view import View
-from tests.fakes import COLOURS, FakeEncoder, make_entry, picture, unit
+from tests.fakes import COLOURS, FakeEncoder, make_entry, new_catalog, picture, unit
 
 ARTICLES = ("shirt", "boots", "mug", "dress", "watch")
 N_ITEMS = 180
 
 
 def make_engine(folder: Path, encoder: FakeEncoder, entries: list[Entry]) -> SearchEngine:
-    catalog = Catalog(folder / "catalog.db")
+    catalog = new_catalog(folder / "catalog.db")
     space = catalog.open_space(encoder.identity, live=True)
     catalog.commit(space, entries)
     return SearchEngine(catalog, encoder, View(catalog, encoder.identity, space, folder / "views"))
@@ -411,5 +410,5 @@ def test_scores_equal_brute_force(engine: SearchEngine, encoder: FakeEncoder, ki
         vector = encoder.encode_images([picture("yellow", noise=77)])[0]
         answer = engine.search(Query(images=(picture("yellow", noise=77),), limit=N_ITEMS))
         expected = {entry.item.sku: plain.score(entry, vector, 1.0) for entry in entries}
-    found = {hit.stored.item.sku: 2 * float(np.log(hit.score / (1 - hit.score))) for hit in answer.hits}
+    found = {hit.stored.item.sku: SCORE_SCALE * float(np.log(hit.score / (1 - hit.score))) for hit in answer.hits}
     assert found == pytest.approx(expected, abs=1e-3)

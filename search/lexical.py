@@ -1,0 +1,66 @@
+"""What words add to an item's score: full-text matches, names typed exactly, and words to avoid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from search.catalog.words import items_holding, items_with_all_words, listed, match_words, named_items
+from search.query import WINDOW, Query
+from search.ranking import Scores
+
+NAMED_BONUS = {"sku": 20.0, "title": 12.0}
+"""Added to the z-scores (a very good picture match has 5) of an item whose sku or title is the query, so that a name
+typed exactly comes first."""
+
+HOLDING_BONUS = 3.0
+"""Added where one whole attribute value is the query: a brand, an article."""
+
+ALL_WORDS_BONUS = 2.0
+"""Added where every word of the query stands in the item."""
+
+ANY_WORD_BONUS = 1.0
+"""Added, times the match's relative BM25 strength, where only some do."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordScores:
+    """What full-text search adds to the items it ``found``.
+
+    ``crowded``: more items hold every word than it listed. ``sure``: some item is named or holds every word.
+    """
+
+    found: dict[int, float]
+    crowded: bool
+    sure: bool
+
+    def bonus(self, connection: Connection, query: Query, item_ids: NDArray[np.int64]) -> Scores:
+        """What words, and words to avoid, add to each of ``item_ids``, shape (n,)."""
+        ids = [int(item_id) for item_id in item_ids]
+        wanted = {item_id: self.found.get(item_id, 0.0) for item_id in ids}
+        if self.crowded:
+            for item_id in items_with_all_words(connection, query.text, ids):
+                wanted[item_id] = max(wanted[item_id], ALL_WORDS_BONUS)
+        if query.text:
+            for item_id in items_holding(connection, query.text, ids):
+                wanted[item_id] += HOLDING_BONUS
+        avoided = items_with_all_words(connection, query.without, ids)
+        penalty = 2 * query.weights.without * ALL_WORDS_BONUS
+        return np.array(
+            [query.weights.text * wanted[item_id] - (penalty if item_id in avoided else 0.0) for item_id in ids],
+            dtype=np.float64,
+        )
+
+
+def word_scores(connection: Connection, query: Query, within: NDArray[np.int64] | None) -> WordScores:
+    allowed = None if within is None else listed(within.tolist())
+    matches = match_words(connection, query.text, limit=WINDOW, within=allowed)
+    named = named_items(connection, query.text, limit=WINDOW, within=allowed) if query.text else {}
+    found = {m.item_id: ALL_WORDS_BONUS if m.all_words else ANY_WORD_BONUS * m.strength for m in matches}
+    for item_id, kind in named.items():
+        found[item_id] = found.get(item_id, 0.0) + NAMED_BONUS[kind]
+    n_whole = sum(match.all_words for match in matches)
+    return WordScores(found, crowded=n_whole == WINDOW, sure=bool(named) or n_whole > 0)

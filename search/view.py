@@ -45,10 +45,20 @@ class View:
         return sum(len(index) for index in self.indexes.values())
 
     def catch_up(self) -> bool:
-        """Apply what was committed since; returns whether anything was. Cheap when nothing was."""
+        """Apply what was committed since; returns whether anything was. Cheap when nothing was.
+
+        Raises StorageError, and EncoderError where another encoder has taken over.
+        """
         with self._catching_up:
-            if self.catalog.sequence() == self.sequence:
+            newest = self.catalog.sequence()
+            if newest == self.sequence:
                 return False
+            if newest < self.sequence:
+                log.warning(
+                    "The catalog has gone back from change %d to %d: rebuilding the view", self.sequence, newest
+                )
+                self._start_over()
+                return True
             changes = self.catalog.changes(self.space_id, self.sequence)
             for modality, index in self.indexes.items():
                 index.apply(changes.touched_items, changes.rows[modality])
@@ -79,13 +89,17 @@ class View:
         """Throw the snapshot away and make the view anew from the catalog."""
         self.path.unlink(missing_ok=True)
         with self._catching_up:
-            changes = self.catalog.changes(self.space_id, 0)
-            for modality, rows in changes.rows.items():
-                index = FaissIndex(rows.vectors.shape[1])
-                index.apply(changes.touched_items, rows)
-                self.indexes[modality] = index
-            self.sequence = changes.sequence
+            self._start_over()
         self.save(force=True)
+
+    def _start_over(self) -> None:
+        changes = self.catalog.changes(self.space_id, 0)
+        for modality, rows in changes.rows.items():
+            index = FaissIndex(rows.vectors.shape[1])
+            index.apply(changes.touched_items, rows)
+            self.indexes[modality] = index
+        self.sequence = changes.sequence
+        self._rows_since_snapshot += len(self)
 
     def _load(self, dimension: int) -> None:
         try:

@@ -49,8 +49,12 @@ class Catalog:
 
     def open_space(self, identity: EncoderIdentity, *, live: bool) -> int:
         """The key of an encoder's space, made where there is none; ``live`` makes it the one that answers queries."""
+        known = select(spaces.c.id).where(spaces.c.fingerprint == identity.fingerprint)
+        with self.database.read() as connection:  # the usual case needs no write lock, nor a folder to write to
+            space_id = connection.scalar(known.where(spaces.c.live) if live else known)
+            if space_id is not None:
+                return int(space_id)
         with self.database.write() as connection:
-            known = select(spaces.c.id).where(spaces.c.fingerprint == identity.fingerprint)
             space_id = connection.scalar(known)
             if space_id is None:
                 row = {

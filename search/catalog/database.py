@@ -110,5 +110,8 @@ def storage_error(path: Path, error: DatabaseError) -> StorageError:
     elif isinstance(error, OperationalError):
         remedy = "Check that the folder exists and that you may write to it."
     else:
-        remedy = "The file is damaged: restore it from a backup, or choose a new --home and index again."
+        remedy = (
+            "The file is damaged: restore it from a backup and delete the folder views beside it, "
+            "or choose a new --home and index again."
+        )
     return StorageError(f"The catalog {path} cannot be used: {reason}.", remedy=remedy)

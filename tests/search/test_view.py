@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from search.catalog.entry import MODALITIES, Changes
 from search.errors import EncoderError, StorageError
 from search.vectors.snapshot import read_snapshot, write_snapshot
 from search.view import View
-from tests.fakes import FakeEncoder, make_entry, picture
+from tests.fakes import FakeEncoder, make_entry, new_catalog, picture
 
 
 def make_view(catalog: Catalog, encoder: FakeEncoder, folder: Path) -> View:
@@ -211,6 +213,26 @@ def test_a_view_of_a_space_that_is_gone_says_so(catalog: Catalog, encoder: FakeE
         view.catch_up()
 
 
+def test_a_catalog_restored_from_a_backup_is_followed_from_there(
+    catalog: Catalog, encoder: FakeEncoder, tmp_path: Path
+) -> None:
+    add(catalog, encoder, "a", "b")
+    with (
+        closing(sqlite3.connect(catalog.database.path)) as now,
+        closing(sqlite3.connect(tmp_path / "backup.db")) as backup,
+    ):
+        now.backup(backup)
+        add(catalog, encoder, "c", "d")
+        add(catalog, encoder, "e")
+        view = make_view(catalog, encoder, tmp_path)
+        backup.backup(now)
+    assert view.catch_up()
+    assert len(view) == 4
+    add(catalog, encoder, "f", "g")
+    assert view.catch_up()
+    assert rows(view) == rows(make_view(catalog, encoder, tmp_path / "other"))
+
+
 def test_catching_up_from_several_threads_applies_each_change_once(
     catalog: Catalog, encoder: FakeEncoder, tmp_path: Path
 ) -> None:
@@ -255,7 +277,7 @@ def test_any_history_leads_every_view_to_the_same_rows(
     tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder, history: list[Step]
 ) -> None:
     folder = tmp_path_factory.mktemp("history")
-    catalog = Catalog(folder / "catalog.db")
+    catalog = new_catalog(folder / "catalog.db")
     view = make_view(catalog, encoder, folder)
     expected: dict[str, int] = {}
     for number, (step, keys) in enumerate(history):

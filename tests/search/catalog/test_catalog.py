@@ -177,6 +177,13 @@ def test_spaces_are_told_apart_by_their_fingerprint(catalog: Catalog, encoder: F
     assert catalog.live_space() == retrained
 
 
+def test_opening_the_live_space_again_needs_no_write_lock(catalog: Catalog, encoder: FakeEncoder, space: int) -> None:
+    with catalog.database.write():
+        other = Catalog(catalog.database.path)
+        assert other.open_space(encoder.identity, live=True) == space
+        other.close()
+
+
 def test_vectors_of_two_spaces_never_mix(catalog: Catalog, encoder: FakeEncoder, space: int) -> None:
     other = FakeEncoder(seed=5, dimension=8)
     second = catalog.open_space(other.identity, live=False)

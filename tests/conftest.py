@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from search.catalog.catalog import Catalog
 from search.home import Home
-from tests.fakes import FakeEncoder
+from tests.fakes import FakeEncoder, blank_catalog, new_catalog
 
 settings.register_profile(
     "quick",
@@ -29,13 +29,16 @@ def encoder() -> FakeEncoder:
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    catalog = Catalog(tmp_path / "catalog.db")
+    catalog = new_catalog(tmp_path / "catalog.db")
     yield catalog
     catalog.close()
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
-    home = Home(tmp_path / "home")
+    folder = tmp_path / "home"
+    folder.mkdir()
+    (folder / "catalog.db").write_bytes(blank_catalog())
+    home = Home(folder)
     yield home
     home.close()

@@ -7,11 +7,15 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
 
 from indexer.record import ImageReference, Record, Rejection
+from search.catalog.catalog import Catalog
 from search.catalog.entry import Entry
 from search.encoders.base import EncoderIdentity, Pixels, Vectors
 from search.item import AttributeValue, Item
@@ -26,6 +30,20 @@ COLOURS = {
     "black": (10, 10, 10),
     "white": (250, 250, 250),
 }
+
+
+@cache
+def blank_catalog() -> bytes:
+    """The file of a new catalog, made by its migrations once: they take longer than most tests."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "catalog.db"
+        Catalog(path).close()
+        return path.read_bytes()
+
+
+def new_catalog(path: Path) -> Catalog:
+    path.write_bytes(blank_catalog())
+    return Catalog(path)
 
 
 class FakeEncoder:
@@ -47,9 +65,9 @@ class FakeEncoder:
         self._identity = EncoderIdentity(name, fingerprint, dimension)
         self._no_match_cutoff = no_match_cutoff
         self._projection = np.random.default_rng(seed).normal(size=(3 * SIDE_PX * SIDE_PX + 1, dimension))
-        self._colours = {word: self.encode_images([picture(word)])[0] for word in COLOURS}
         self.n_pictures = 0
         self.n_texts = 0
+        self._colours = {word: self.encode_images([picture(word)])[0] for word in COLOURS}
 
     @property
     def identity(self) -> EncoderIdentity:
@@ -64,7 +82,7 @@ class FakeEncoder:
         return np.asarray(small, np.float32).transpose(2, 0, 1) / 127.5 - 1.0  # (3, side, side)
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Vectors:
-        self.n_pictures = getattr(self, "n_pictures", 0) + len(batch)
+        self.n_pictures += len(batch)
         if not batch:
             return self._none()
         flat = np.stack([np.append(pixels.reshape(-1), 0.1) for pixels in batch])
@@ -74,11 +92,12 @@ class FakeEncoder:
         return self.encode_pixels([self.prepare(image) for image in images])
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        self.n_texts = getattr(self, "n_texts", 0) + len(texts)
+        self.n_texts += len(texts)
         if not texts:
             return self._none()
         return unit(np.stack([sum((self._word(word) for word in words_of(text)), self._word("")) for text in texts]))
 
+    @cache  # noqa: B019 - encoders live as long as the tests
     def _word(self, word: str) -> Vectors:
         digest = hashlib.sha256(f"{self._identity.fingerprint} {word}".encode("utf-8", "backslashreplace")).digest()
         own = np.random.default_rng(int.from_bytes(digest[:8], "big")).normal(size=self._identity.dimension)

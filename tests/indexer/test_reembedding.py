@@ -18,13 +18,18 @@ from tests.fakes import FakeEncoder, MemorySource, make_record, picture
 OTHER = FakeEncoder("other", seed=9, dimension=20)
 
 
-@pytest.fixture
-def indexer(home: Home, encoder: FakeEncoder) -> Iterator[Indexer]:
+@pytest.fixture(scope="module")
+def fetcher() -> Iterator[Fetcher]:
     with Fetcher() as fetcher:
-        indexer = Indexer(home, encoder, fetcher)
-        pictures = [[picture("red", noise=at), picture("blue", noise=at)][: at % 3] for at in range(140)]
-        indexer.run(MemorySource([make_record(f"{at}", f"shirt {at}", pictures=pictures[at]) for at in range(140)]))
-        yield indexer
+        yield fetcher
+
+
+@pytest.fixture
+def indexer(home: Home, encoder: FakeEncoder, fetcher: Fetcher) -> Indexer:
+    indexer = Indexer(home, encoder, fetcher)
+    pictures = [[picture("red", noise=at % 20), picture("blue", noise=at % 20)][: at % 3] for at in range(140)]
+    indexer.run(MemorySource([make_record(f"{at}", f"shirt {at}", pictures=pictures[at]) for at in range(140)]))
+    return indexer
 
 
 def assert_speaks(home: Home, encoder: FakeEncoder) -> None:
@@ -44,7 +49,7 @@ def test_another_encoder_takes_over(home: Home, indexer: Indexer) -> None:
     assert home.catalog.live_space() == OTHER.identity
     assert home.catalog.counts() == before
     assert_speaks(home, OTHER)
-    answer = home.open_engine(OTHER).search(Query("shirt 50", images=(picture("red", noise=50),)))
+    answer = home.open_engine(OTHER).search(Query("shirt 50", images=(picture("red", noise=10),)))
     assert answer.hits[0].stored.item.sku == "50"
     assert answer.encoder == "other"
 

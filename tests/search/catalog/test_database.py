@@ -162,11 +162,11 @@ def test_processes_that_make_and_write_one_catalog_at_once_all_succeed(tmp_path:
         subprocess.Popen(
             [sys.executable, "-c", OPEN_AND_WRITE, str(path), str(number)], stderr=subprocess.PIPE, text=True
         )
-        for number in range(3)
+        for number in range(2)
     ]
     errors = [process.communicate(timeout=100)[1] for process in running]
-    assert [process.returncode for process in running] == [0, 0, 0], errors
+    assert [process.returncode for process in running] == [0, 0], errors
     catalog = Catalog(path)
-    assert catalog.counts() == {"items": 30, "images": 30, "vectors": 30}
-    assert catalog.sequence() == 30
+    assert catalog.counts() == {"items": 20, "images": 20, "vectors": 20}
+    assert catalog.sequence() == 20
     catalog.close()

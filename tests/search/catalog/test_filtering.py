@@ -13,7 +13,7 @@ from search.catalog.filtering import check_filters, fields, matching_item_ids
 from search.errors import FilterError
 from search.filters import AnyOf, Condition, Exists, Not, Range, parse_filters
 from search.item import AttributeValue, Item
-from tests.fakes import FakeEncoder, make_entry
+from tests.fakes import FakeEncoder, make_entry, new_catalog
 
 COLOURS = ("Navy", "black", "RED", "grün", "שחור", "👗")
 N_ITEMS = 250
@@ -35,7 +35,7 @@ def random_item(rng: random.Random, number: int) -> tuple[dict[str, AttributeVal
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Iterator[Catalog]:
-    catalog = Catalog(tmp_path_factory.mktemp("filtering") / "catalog.db")
+    catalog = new_catalog(tmp_path_factory.mktemp("filtering") / "catalog.db")
     rng = random.Random(4)
     space = catalog.open_space(encoder.identity, live=True)
     entries = []

@@ -10,12 +10,12 @@ from search.catalog.catalog import Catalog
 from search.catalog.filtering import matching_items
 from search.catalog.words import WordMatch, items_holding, match_words, named_items, query_terms
 from search.filters import parse_filters
-from tests.fakes import FakeEncoder, make_entry
+from tests.fakes import FakeEncoder, make_entry, new_catalog
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Iterator[Catalog]:
-    catalog = Catalog(tmp_path_factory.mktemp("words") / "catalog.db")
+    catalog = new_catalog(tmp_path_factory.mktemp("words") / "catalog.db")
     entries = [
         make_entry(encoder, "AB-12.3", "Navy Linen Shirt", attributes={"brand": "Near & Dear", "colour": "navy"}),
         make_entry(encoder, "shirt-1", "Red Boots", description="Worn with a linen shirt"),

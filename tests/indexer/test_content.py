@@ -1,0 +1,57 @@
+"""What tells one version of an item from another, and which of its words are embedded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from indexer.content import MAX_WORDS_CHARS, content_hash, item_words
+from search.item import Item
+
+ITEM = Item(
+    "a", "Shirt", "Warm", {"colour": "red", "sizes": ("s", "m"), "year": 2016}, 1999, "EUR", "https://x.example"
+)
+
+
+def test_equal_items_have_equal_hashes_whatever_the_order_of_their_attributes() -> None:
+    shuffled = replace(ITEM, attributes=dict(reversed(list(ITEM.attributes.items()))))
+    assert content_hash(ITEM, ["1", "2"]) == content_hash(shuffled, ["1", "2"])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(ITEM, sku="b"),
+        replace(ITEM, title="shirt"),
+        replace(ITEM, title="ShirtWarm", description=""),
+        replace(ITEM, description="Warm "),
+        replace(ITEM, attributes={**ITEM.attributes, "year": 2017}),
+        replace(ITEM, attributes={**ITEM.attributes, "year": "2016"}),
+        replace(ITEM, attributes={**ITEM.attributes, "sizes": ("m", "s")}),
+        replace(ITEM, attributes={**ITEM.attributes, "sizes": "s, m"}),
+        replace(ITEM, attributes={}),
+        replace(ITEM, price_cents=None),
+        replace(ITEM, currency="USD"),
+        replace(ITEM, url=None),
+    ],
+)
+def test_any_difference_is_a_difference(other: Item) -> None:
+    assert content_hash(other, ["1", "2"]) != content_hash(ITEM, ["1", "2"])
+
+
+def test_pictures_count_with_their_order() -> None:
+    hashes = [content_hash(ITEM, digests) for digests in ([], ["1"], ["1", "2"], ["2", "1"], ["12"])]
+    assert len(set(hashes)) == len(hashes)
+
+
+def test_words_are_the_title_what_it_does_not_name_and_the_description() -> None:
+    assert item_words(replace(ITEM, title="Hat")) == "Hat. red s m 2016. Warm"
+    assert item_words(Item("a")) == ""
+    assert item_words(Item("a", attributes={"new": True})) == ""
+    assert item_words(Item("a", description="Only this")) == "Only this"
+    assert item_words(Item("a", "Navy shirt", attributes={"colour": "Navy", "fabric": "linen"})) == "Navy shirt. linen"
+
+
+def test_words_are_cut_before_they_are_tokenised() -> None:
+    assert len(item_words(Item("a", "Shirt", "long " * 1_000_000))) == MAX_WORDS_CHARS

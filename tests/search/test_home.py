@@ -1,0 +1,56 @@
+"""The folder that holds a catalog with all that is derived from it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from search.errors import EncoderError, NotFoundError, StorageError
+from search.home import Home
+from search.query import Query
+from tests.fakes import FakeEncoder, make_entry
+
+
+def test_a_new_home_is_made_on_demand_and_takes_the_encoder_as_its_own(tmp_path: Path, encoder: FakeEncoder) -> None:
+    folder = tmp_path / "some" / "where"
+    home = Home(folder)
+    assert home.catalog.live_space() is None
+    assert len(home.open_view(encoder)) == 0
+    assert home.catalog.live_space() == encoder.identity
+    home.close()
+    again = Home.existing(folder)
+    assert again.catalog.live_space() == encoder.identity
+    again.close()
+
+
+def test_a_home_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="Nothing is indexed") as caught:
+        Home.existing(tmp_path)
+    assert "vitrina index" in caught.value.remedy
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for folder in (tmp_path / "file", tmp_path / "file" / "home"):
+        with pytest.raises(StorageError, match="cannot be made") as caught:
+            Home(folder)
+        assert "--home" in caught.value.remedy
+
+
+def test_another_encoder_of_the_same_name_is_refused(home: Home) -> None:
+    home.open_space(FakeEncoder("mine", seed=1))
+    with pytest.raises(EncoderError, match="'mine'"):
+        home.open_engine(FakeEncoder("mine", seed=2))
+
+
+def test_the_folder_of_views_may_be_deleted_at_any_time(home: Home, encoder: FakeEncoder) -> None:
+    home.catalog.commit(home.open_space(encoder), [make_entry(encoder, "a", "shirt")])
+    view = home.open_view(encoder)
+    view.save(force=True)
+    shutil.rmtree(view.path.parent)
+    assert home.open_engine(encoder).search(Query("shirt")).hits[0].stored.item.sku == "a"
+    view.save(force=True)
+    assert view.path.is_file()

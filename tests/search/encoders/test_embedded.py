@@ -1,0 +1,57 @@
+"""The encoder in the package: it loads with plain open_clip, it is small, and it knows what it sees."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from boutique.export import write_parquet
+from search.encoders.openclip import EMBEDDED_FOLDER, OpenClipEncoder, load_encoder
+from training.folder import MAX_FOLDER_BYTES, n_bytes
+
+
+@pytest.fixture(scope="module")
+def embedded() -> OpenClipEncoder:
+    return load_encoder(device="cpu")
+
+
+def test_it_fits_in_the_package() -> None:
+    assert n_bytes(EMBEDDED_FOLDER) < MAX_FOLDER_BYTES
+
+
+def test_both_names_load_the_same_space(embedded: OpenClipEncoder) -> None:
+    again = load_encoder("embedded", device="cpu")
+    assert again.identity == embedded.identity
+    assert embedded.identity.name == "embedded"
+    assert embedded.no_match_cutoff is not None
+    assert 0 < embedded.no_match_cutoff < 1
+
+
+def test_plain_open_clip_computes_the_same(embedded: OpenClipEncoder) -> None:
+    name = f"local-dir:{EMBEDDED_FOLDER}"
+    model, _, transform = open_clip.create_model_and_transforms(name)
+    model.eval()
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (80, 60, 3), dtype=np.uint8))
+    image = model.encode_image(transform(photo)[None], normalize=True).detach().numpy()
+    text = model.encode_text(open_clip.get_tokenizer(name)(["Red Mug"]), normalize=True).detach().numpy()
+    np.testing.assert_allclose(embedded.encode_images([photo]), image, atol=1e-4)
+    np.testing.assert_allclose(embedded.encode_texts(["Red Mug"]), text, atol=1e-4)
+
+
+def test_case_and_space_do_not_matter(embedded: OpenClipEncoder) -> None:
+    one, other = embedded.encode_texts(["navy linen shirt", "  NAVY  Linen shirt "])
+    np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_it_finds_drawings_it_has_not_seen_by_what_they_show(embedded: OpenClipEncoder, tmp_path: Path) -> None:
+    write_parquet(tmp_path / "drawn.parquet", 44, seed=5)
+    rows = pq.read_table(tmp_path / "drawn.parquet").to_pylist()
+    images = embedded.encode_images([Image.open(io.BytesIO(row["image"])).convert("RGB") for row in rows])
+    articles = sorted({row["article"] for row in rows})
+    best = (embedded.encode_texts(articles) @ images.T).argmax(axis=1)
+    right = [rows[index]["article"] == article for article, index in zip(articles, best, strict=True)]
+    assert np.mean(right) > 0.6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,9 @@ from search.errors import StateError, StorageError
 
 BUSY_TIMEOUT_S = 30.0
 """How long a writer waits for another process's transaction before it gives up."""
+
+MIGRATING = threading.Lock()
+"""Alembic keeps the migration that runs in module globals."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -88,7 +92,7 @@ def migrate(engine: Engine) -> None:
     with engine.connect() as connection, connection.begin():
         if MigrationContext.configure(connection).get_current_revision() == head:
             return
-    with engine.connect() as connection:
+    with MIGRATING, engine.connect() as connection:
         connection = connection.execution_options(writes=True)
         with connection.begin():
             config.attributes["connection"] = connection

@@ -113,6 +113,22 @@ def test_a_reader_sees_one_state_while_another_writes(tmp_path: Path) -> None:
     database.close()
 
 
+def test_threads_that_make_catalogs_at_once_all_succeed(tmp_path: Path) -> None:
+    names: list[str] = []
+
+    def make(number: int) -> None:
+        catalog = Catalog(tmp_path / f"{number}.db")
+        names.append(catalog.name)
+        catalog.close()
+
+    threads = [threading.Thread(target=make, args=(number,)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(names)) == 5
+
+
 def test_threads_that_write_at_once_all_succeed(tmp_path: Path) -> None:
     database = Database(tmp_path / "catalog.db")
     failures: list[BaseException] = []

@@ -13,7 +13,7 @@ from training.product import Product
 
 TRAINING_FILES = ("fashion-train.parquet", "grocery-train.parquet", "clothing-train.parquet")
 SET_ASIDE_ONE_IN = 25
-"""4% of the training rows: 1,500 of fashion, enough that P@10 over article names moves by less than 0.01 a seed."""
+"""4% of the training rows, 1,504 of them fashion: as many as the held-out files have, to within a quarter."""
 
 
 @dataclass(frozen=True, slots=True)

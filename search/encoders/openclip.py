@@ -104,7 +104,7 @@ class OpenClipEncoder:
         return self._encode(encode, texts)
 
     def _encode(self, encode: Callable[[Sequence[Input]], torch.Tensor], inputs: Sequence[Input]) -> Vectors:
-        """Run ``encode`` batch by batch under the lock; normalise in float32, since bfloat16 norms are 1% off."""
+        """Run ``encode`` batch by batch under the lock; normalise in float32, since bfloat16 keeps three digits."""
         import torch
 
         parts = [np.empty((0, self._identity.dimension), dtype=np.float32)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -412,3 +413,41 @@ def test_scores_equal_brute_force(engine: SearchEngine, encoder: FakeEncoder, ki
         expected = {entry.item.sku: plain.score(entry, vector, 1.0) for entry in entries}
     found = {hit.stored.item.sku: SCORE_SCALE * float(np.log(hit.score / (1 - hit.score))) for hit in answer.hits}
     assert found == pytest.approx(expected, abs=1e-3)
+
+
+def test_searching_beside_commits_and_deletes(
+    small: Callable[[list[Entry]], SearchEngine], encoder: FakeEncoder
+) -> None:
+    entries = boutique(encoder)
+    engine = small(entries)
+    stop, failures = threading.Event(), list[BaseException]()
+    asked = [
+        Query("red shirt", without="blue"),
+        Query(images=(picture("green"),), filters=parse_filters({"colour": ["green", "red"]})),
+        Query(skus=("item-1",)),
+    ]
+
+    def look() -> None:
+        try:
+            while not stop.is_set():
+                for query in asked:
+                    scores = [hit.score for hit in engine.search(query).hits]
+                    assert scores
+                    assert scores == sorted(scores, reverse=True)
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    threads = [threading.Thread(target=look) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for start in range(2, 170, 12):
+        engine.catalog.commit(engine.view.space_id, entries[start : start + 6])
+        engine.catalog.delete([entry.item.sku for entry in entries[start + 6 : start + 9]])
+        engine.view.catch_up()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    expected = {stored.item.sku for stored in engine.catalog.all_items()}
+    assert set(skus(engine.search(Query("shirt", limit=1000)))) == expected

@@ -30,8 +30,8 @@ square root rule of LVIS (arXiv 1908.03195): a query for a rare article counts a
 
 EARLY_SHARE = 0.5
 EARLY_SIDE = 0.75
-"""The first half of the epochs sees pictures at three quarters of the side (0.56 times the pixels), for what
-coarse shapes and colours teach anyway. What it saves in time is not measured: the machine of the first run was too busy."""
+"""The first half of the epochs sees pictures at three quarters of the side (0.56 times the pixels), for what coarse
+shapes and colours teach anyway. What it saves in time is not measured: the first run's machine was too busy."""
 
 TEXT_CHUNKS = 4
 """Captions are embedded in this many groups of like length, so that short ones do not pay for long ones."""

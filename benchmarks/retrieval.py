@@ -19,7 +19,7 @@ DEPTH = 10
 
 
 def measure(encoder: Encoder, data: Path) -> Iterator[Figure]:
-    """P@10 (of as many as exist, if fewer) from a value's name to its products, on ``fashion-validation``."""
+    """Precision in the ten best, or in as many as exist, if fewer: from a value's name to its products."""
     path = data / "fashion-validation.parquet"
     with indexed(encoder, path) as everything:
         yield Figure("rows loaded", everything.report.n_added, 2000, how="fashion-validation.parquet")
@@ -50,7 +50,7 @@ def precision(catalog: Indexed, query_of: Callable[[Row], str | None], min_rows:
         if query := query_of(row):
             relevant[query].add(str(row["sku"]))
     scores = [
-        len(found(catalog, Query(text=text, limit=DEPTH)) & skus) / min(DEPTH, len(skus))
+        len(found(catalog, Query(text=text, limit=min(DEPTH, len(skus)))) & skus) / min(DEPTH, len(skus))
         for text, skus in relevant.items()
         if len(skus) >= min_rows
     ]

@@ -1,4 +1,4 @@
-"""From a record to everything the encoder needs: pictures fetched, verified, kept and prepared."""
+"""From a record to everything the encoder needs: pictures fetched, verified and prepared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from indexer.record import ImageReference, Record, Rejection
 from search.encoders.base import Encoder, Pixels
 from search.errors import InputError
 from search.images.decode import decode_image
-from search.images.store import ImageStore, storable
+from search.images.store import image_id_of, storable
 from search.item import Item
 
 INCOMPLETE = ""
@@ -21,7 +21,8 @@ INCOMPLETE = ""
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An item whose pictures are kept and ready for the encoder; ``complaints`` are those that could not be."""
+    """An item whose pictures are ready for the encoder, and to be ``kept`` under their ``image_ids``; ``complaints``
+    are those that could not be used."""
 
     item: Item
     content_hash: str
@@ -29,14 +30,14 @@ class Prepared:
     pixels: tuple[Pixels, ...]
     words: str
     is_new: bool
+    kept: tuple[bytes, ...] = ()
     complaints: tuple[Rejection, ...] = ()
 
 
 class Preparer:
     """Prepares records; safe to call from several threads."""
 
-    def __init__(self, images: ImageStore, encoder: Encoder, fetcher: Fetcher) -> None:
-        self.images = images
+    def __init__(self, encoder: Encoder, fetcher: Fetcher) -> None:
         self.encoder = encoder
         self.fetcher = fetcher
 
@@ -53,12 +54,11 @@ class Preparer:
             return "unreadable"
 
     def prepare(self, record: Record, digest: str, *, is_new: bool) -> Prepared | Rejection:
-        """Fetch, verify, keep and prepare a record's pictures. Blocks on disk and network.
+        """Fetch, verify and prepare a record's pictures. Blocks on disk and network.
 
         An item is rejected when it has pictures and none can be used; when some can, the others become complaints.
-        Raises StorageError where the disk refuses.
         """
-        image_ids, pixels, complaints = [], [], []
+        kept, pixels, complaints = [], [], []
         for reference in record.images:
             try:
                 data = load_image(reference, self.fetcher)
@@ -66,16 +66,17 @@ class Preparer:
             except InputError as error:
                 complaints.append(Rejection(record.origin, error.message, error.remedy, record.item.sku))
                 continue
-            image_ids.append(self.images.put(storable(image, data)))
+            kept.append(storable(image, data))
             pixels.append(self.encoder.prepare(image.pixels))
-        if complaints and not image_ids:
+        if complaints and not kept:
             return complaints[0]
         return Prepared(
             item=record.item,
             content_hash=INCOMPLETE if complaints else digest,
-            image_ids=tuple(image_ids),
+            image_ids=tuple(image_id_of(data) for data in kept),
             pixels=tuple(pixels),
             words=item_words(record.item),
             is_new=is_new,
+            kept=tuple(kept),
             complaints=tuple(complaints),
         )

@@ -33,12 +33,16 @@ class Follower:
         self._save()
 
     def _follow(self) -> None:
+        complaint = ""
         while not self._stopped.wait(self.interval_s):
             try:
                 idle = not self.view.catch_up()
-            except VitrinaError as error:
-                log.warning("The view could not catch up and tries again: %s", error)
+            except Exception as error:
+                if str(error) != complaint:
+                    complaint = str(error)
+                    log.warning("The view could not catch up and tries again", exc_info=error)
                 continue
+            complaint = ""
             if idle:
                 self._save()
 

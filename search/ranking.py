@@ -28,6 +28,10 @@ IMAGE_SHARE: Mapping[Modality, float] = {"text": 0.5, "image": 1.0}
 """For a query part of each modality: how much an item's pictures count against its own words, where it has both.
 A photo is compared with photos alone, so that an item's own photo finds it whatever its words say."""
 
+WORDS_FOR_LOOKS = 0.5
+"""How much the words of an item without pictures count for a picture that is asked with: what it says may be like the
+photo, yet nobody has seen it, so it must not pass an item whose own photo this is."""
+
 Scores = NDArray[np.float64]
 
 
@@ -47,12 +51,12 @@ class Projection:
     vector: Vectors
     offset: float
 
-    def of(self, rows: Vectors) -> Scores:
+    def of(self, rows: NDArray[np.floating]) -> Scores:
         """Scores of rows, shape (n, d) to (n,).
 
         In float64: in float32 a matrix product gives equal rows scores that differ by up to 5e-7, by where they stand.
         """
-        return np.asarray(rows.astype(np.float64) @ self.vector.astype(np.float64) - self.offset)
+        return np.asarray(rows.astype(np.float64, copy=False) @ self.vector.astype(np.float64) - self.offset)
 
 
 def project(parts: Sequence[Part], weights: Sequence[float], sample: Vectors) -> Projection:
@@ -93,13 +97,16 @@ class Scorer:
 
     def __init__(self, indexes: Mapping[Modality, VectorIndex], parts: Sequence[Part]) -> None:
         self.indexes = indexes
-        full = [part.weight for part in parts]
+        alone = {
+            "image": [part.weight for part in parts],
+            "text": [part.weight * (1.0 if part.modality == "text" else WORDS_FOR_LOOKS) for part in parts],
+        }
         shared = {
             "image": [part.weight * IMAGE_SHARE[part.modality] for part in parts],
             "text": [part.weight * (1 - IMAGE_SHARE[part.modality]) for part in parts],
         }
         samples = {modality: index.sample(SAMPLE_ROWS) for modality, index in indexes.items()}
-        self.alone = {m: project(parts, full, samples[m]) for m in MODALITIES}
+        self.alone = {m: project(parts, alone[m], samples[m]) for m in MODALITIES}
         self.shared = {m: project(parts, shared[m], samples[m]) for m in MODALITIES}
 
     def candidates(self, depth: int, within: NDArray[np.int64] | None) -> NDArray[np.int64]:
@@ -123,8 +130,9 @@ class Scorer:
         for modality, index in self.indexes.items():
             rows = index.rows_of(item_ids)
             at = np.searchsorted(item_ids, rows.item_ids)
-            alone[modality] = best_of(self.alone[modality].of(rows.vectors), at, len(item_ids))
-            shared[modality] = best_of(self.shared[modality].of(rows.vectors), at, len(item_ids))
+            vectors = rows.vectors.astype(np.float64)
+            alone[modality] = best_of(self.alone[modality].of(vectors), at, len(item_ids))
+            shared[modality] = best_of(self.shared[modality].of(vectors), at, len(item_ids))
         both = shared["image"] + shared["text"]
         either = np.where(np.isnan(alone["image"]), alone["text"], alone["image"])
         return Ranking(item_ids, np.where(np.isnan(both), either, both), alone)

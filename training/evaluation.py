@@ -39,7 +39,7 @@ FAMILIES = (
     Family("colour", lambda product: product.colour),
     Family("colour article for gender", lambda product: _colour_article_gender(product), min_rows=5),
 )
-"""The queries of issue 2, and two more of the published leaderboard."""
+"""Queries of a shopper's form, and two more of the published leaderboard."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def prepare_connection(connection: DBAPIConnection, _: ConnectionPoolEntry) -> N
     # Autocommit: sqlite3's own transaction handling neither covers reads nor can begin immediately.
     connection.isolation_level = None
     # With WAL, NORMAL loses no commit to a killed process and damages nothing on power loss (sqlite.org/wal.html).
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "cache_size = -65536"):
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "cache_size = -16384"):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData()
@@ -71,6 +72,8 @@ deletions = Table(
     Column("sequence", BigInteger, nullable=False, index=True),
 )
 
+IS_NUMBER = text("number IS NOT NULL")
+
 facets = Table(
     "facets",
     metadata,
@@ -80,7 +83,7 @@ facets = Table(
     Column("value", Text, nullable=False),
     Column("number", Float),
     Index("ix_facets_field_value", "field", "value", "item_id"),
-    Index("ix_facets_field_number", "field", "number", "item_id"),
+    Index("ix_facets_field_number", "field", "number", "item_id", sqlite_where=IS_NUMBER, postgresql_where=IS_NUMBER),
 )
 """Everything a filter can ask for, one value a row: case-folded text, and the number where it is one."""
 

@@ -17,6 +17,9 @@ BM25_WEIGHTS = "10.0, 5.0, 3.0, 1.0"
 
 MAX_WORDS = 32
 
+PARTLY_LISTED = 200
+"""Items listed that hold some of the words only: further down, vectors know better which are meant."""
+
 STOP_WORDS = frozenset({"a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"})
 """Words that no shopper means as a requirement; a query of nothing else keeps them."""
 
@@ -73,7 +76,7 @@ def match_words(
     found = run_match(connection, " ".join(terms), limit, within)
     every = {item_id for item_id, _ in found}
     if len(found) < limit and len(terms) > 1:
-        partly = run_match(connection, " OR ".join(terms), limit, within)
+        partly = run_match(connection, " OR ".join(terms), min(limit, PARTLY_LISTED), within)
         found += [(item_id, strength) for item_id, strength in partly if item_id not in every]
     best = max((strength for _, strength in found), default=1.0)
     return [WordMatch(item_id, strength / best, item_id in every) for item_id, strength in found[:limit]]

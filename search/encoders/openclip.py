@@ -16,6 +16,7 @@ from PIL import Image
 
 from search.encoders.base import EncoderIdentity, Pixels, Vectors
 from search.encoders.preprocessing import Preprocessing
+from search.encoders.side_by_side import SideBySide
 from search.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ Tokenizer = Callable[[list[str]], "torch.Tensor"]
 class OpenClipEncoder:
     """An open_clip model as an ``Encoder``, on the CPU in float32 or on CUDA under bfloat16 autocast.
 
-    One lock guards the model and the tokenizer, so every method may be called from any thread; ``prepare`` takes no
-    lock.
+    Every method may be called from any thread. On a CPU a batch is divided among the cores; a forward pass in
+    inference mode changes nothing in the model. One lock guards the tokenizer, a GPU, and calls too small to divide.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class OpenClipEncoder:
         self._device = device
         self._no_match_cutoff = no_match_cutoff
         self._lock = threading.Lock()
+        self._side_by_side = SideBySide(_n_cores(device))
 
     @property
     def identity(self) -> EncoderIdentity:
@@ -96,23 +98,41 @@ class OpenClipEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Embed texts, truncated to the context length; shape (len(texts), dimension), unit rows. Blocks."""
-
-        def encode(part: Sequence[str]) -> torch.Tensor:
-            tokens = self._tokenizer(list(part)).to(self._device)
-            return cast("torch.Tensor", self._model.encode_text(tokens))
-
-        return self._encode(encode, texts)
-
-    def _encode(self, encode: Callable[[Sequence[Input]], torch.Tensor], inputs: Sequence[Input]) -> Vectors:
-        """Run ``encode`` batch by batch under the lock; normalise in float32, since bfloat16 keeps three digits."""
         import torch
 
-        parts = [np.empty((0, self._identity.dimension), dtype=np.float32)]
-        for start in range(0, len(inputs), _BATCH_SIZE):
-            with self._lock, torch.inference_mode(), precision(self._device):
-                vectors = encode(inputs[start : start + _BATCH_SIZE]).float()
-            parts.append(torch.nn.functional.normalize(vectors, dim=-1).cpu().numpy())
-        return np.concatenate(parts)
+        def encode(tokens: Sequence[torch.Tensor]) -> torch.Tensor:
+            return cast("torch.Tensor", self._model.encode_text(torch.stack(list(tokens)).to(self._device)))
+
+        with self._lock:
+            tokens = list(self._tokenizer(list(texts))) if texts else []
+        return self._encode(encode, tokens)
+
+    def _encode(self, encode: Callable[[Sequence[Input]], torch.Tensor], inputs: Sequence[Input]) -> Vectors:
+        """Run ``encode`` part by part; normalise in float32, since bfloat16 keeps three digits."""
+        import torch
+
+        def run(part: Sequence[Input]) -> Vectors:
+            with torch.inference_mode(), precision(self._device):
+                vectors = torch.nn.functional.normalize(encode(part).float(), dim=-1)
+            return cast("Vectors", vectors.cpu().numpy())
+
+        none = np.empty((0, self._identity.dimension), dtype=np.float32)
+        if self._side_by_side.pays(len(inputs)):
+            size = self._side_by_side.part_size(len(inputs), _BATCH_SIZE)
+            return np.concatenate([none, *self._side_by_side.map(run, divided(inputs, size))])
+        with self._lock:
+            return np.concatenate([none, *(run(part) for part in divided(inputs, _BATCH_SIZE))])
+
+
+def divided(inputs: Sequence[Input], size: int) -> list[Sequence[Input]]:
+    """The inputs in parts of ``size``, the last one shorter."""
+    return [inputs[start : start + size] for start in range(0, len(inputs), size)]
+
+
+def _n_cores(device: torch.device) -> int:
+    import torch
+
+    return torch.get_num_threads() if device.type == "cpu" else 1
 
 
 def load_encoder(name: str | None = None, *, device: str = "auto", n_threads: int | None = None) -> OpenClipEncoder:

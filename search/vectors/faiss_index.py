@@ -36,6 +36,7 @@ class FaissIndex:
         self._row_ids = np.empty(0, np.int64)
         self._item_ids = np.empty(0, np.int64)
         self._alive = np.empty(0, np.bool_)
+        self._samples: dict[int, Vectors] = {}
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> FaissIndex:
@@ -52,6 +53,7 @@ class FaissIndex:
 
     def apply(self, touched_items: NDArray[np.int64], rows: Rows) -> None:
         with self._lock.writing():
+            self._samples.clear()
             if len(touched_items) and len(self._alive):
                 self._alive &= ~np.isin(self._item_ids, touched_items)
                 if np.count_nonzero(self._alive) < (1 - COMPACT_AT) * len(self._alive):
@@ -109,9 +111,11 @@ class FaissIndex:
 
     def sample(self, n: int) -> Vectors:
         with self._lock.reading():
-            (alive,) = np.nonzero(self._alive)
-            chosen = alive[np.linspace(0, len(alive) - 1, min(n, len(alive))).astype(np.int64)]
-            return self._vectors()[chosen]
+            if n not in self._samples:
+                (alive,) = np.nonzero(self._alive)
+                chosen = alive[np.linspace(0, len(alive) - 1, min(n, len(alive))).astype(np.int64)]
+                self._samples[n] = self._vectors()[chosen]
+            return self._samples[n]
 
     def state(self) -> Mapping[str, NDArray[Any]]:
         with self._lock.reading():

@@ -15,6 +15,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+IS_NUMBER = sa.text("number IS NOT NULL")
 KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
@@ -80,7 +81,9 @@ def create_parts() -> None:
         sa.Column("value", sa.Text, nullable=False),
         sa.Column("number", sa.Float),
         sa.Index("ix_facets_field_value", "field", "value", "item_id"),
-        sa.Index("ix_facets_field_number", "field", "number", "item_id"),
+        sa.Index(
+            "ix_facets_field_number", "field", "number", "item_id", sqlite_where=IS_NUMBER, postgresql_where=IS_NUMBER
+        ),
     )
     op.create_table(
         "images",

@@ -3,7 +3,7 @@
 ::
 
     catalog.db        the truth: items, pictures' names, embeddings
-    images/           the pictures, by the hash of their content
+    pictures.db       the pictures, by the hash of their content
     views/            snapshots of the vector indexes; may be deleted at any time
     dead-letters/     rows that could not be indexed, one file a run
 """
@@ -39,7 +39,7 @@ class Home:
                 remedy="Choose another folder with --home or VITRINA_HOME.",
             ) from error
         self.catalog = Catalog(folder / CATALOG_FILE)
-        self.images = ImageStore(folder / "images")
+        self.images = ImageStore(folder / "pictures.db")
 
     @classmethod
     def existing(cls, folder: Path) -> Home:
@@ -76,3 +76,4 @@ class Home:
 
     def close(self) -> None:
         self.catalog.close()
+        self.images.close()

@@ -1,20 +1,23 @@
-"""Pictures kept once, under the hash of their bytes."""
+"""Pictures kept once, under the hash of their bytes.
+
+They lie in one SQLite file, not in a file each: making a file took 0.3 to 1.1 ms where a row takes 0.06, which was a
+quarter of the time of indexing small pictures.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import os
-import re
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image
+from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, MetaData, String, Table, insert, select
 
 from search.errors import ImageError, NotFoundError, StorageError
 from search.images.decode import DecodedImage, decode_image
+from search.sqlite import SqliteFile
 
 THUMBNAIL_SIDES_PX = (64, 128, 256, 512, 1024)
 """The only thumbnail sizes made, so that a stranger cannot fill the disk with every size between."""
@@ -23,7 +26,6 @@ MAX_ORIGINAL_BYTES = 1 << 20
 """Originals up to here are kept as they are. A 1,024-pixel JPEG at quality 90 takes 150 to 400 KiB; 1 MiB leaves
 room for a drawing in PNG and stops photographs in PNG."""
 
-_ID = re.compile(r"[0-9a-f]{32}")
 _JPEG_QUALITY = 90
 _THUMBNAIL_QUALITY = 85
 _MAGIC = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
@@ -51,59 +53,89 @@ def media_type(data: bytes) -> str:
     return next((name for magic, name in _MAGIC if data.startswith(magic)), "application/octet-stream")
 
 
-class ImageStore:
-    """Pictures in one folder, each under the first 32 hex digits of its SHA-256, in 256 folders.
+metadata = MetaData()
 
-    Every method may be called from several threads and processes at once. Writes appear whole or not at all. A file
-    is not forced to the disk one by one; ``put`` replaces one that a power cut has left short.
+pictures = Table(
+    "pictures",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+thumbnails = Table(
+    "thumbnails",
+    metadata,
+    Column("picture_id", ForeignKey("pictures.id"), primary_key=True),
+    Column("side_px", Integer, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+
+class ImageStore:
+    """Pictures in one SQLite file, each under the first 32 hex digits of its SHA-256.
+
+    Every method may be called from several threads and processes at once. Every method blocks and may raise
+    StorageError, for a full disk or a damaged file.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, path: Path) -> None:
+        self._file = SqliteFile(path)
+        with self._file.read() as connection:
+            is_made = connection.dialect.has_table(connection, thumbnails.name)
+        if not is_made:
+            with self._file.write() as connection:
+                metadata.create_all(connection)
+
+    def close(self) -> None:
+        self._file.close()
 
     def put(self, data: bytes) -> str:
-        """Keep the bytes and return their id. Idempotent. Blocks; raises ``StorageError`` when the disk is full."""
-        image_id = image_id_of(data)
-        _write_once(self._place(image_id), data)
-        return image_id
+        """Keep the bytes and return their id. Idempotent."""
+        return self.put_all([data])[0]
 
-    def path(self, image_id: str) -> Path:
-        """The file of a picture. Raises ``NotFoundError`` for an id that is unknown or no id at all."""
-        if not _ID.fullmatch(image_id):
-            raise _unknown(image_id)
-        path = self._place(image_id)
-        if not path.is_file():
-            raise _unknown(image_id)
-        return path
+    def put_all(self, batch: Sequence[bytes]) -> list[str]:
+        """Keep several pictures in one step and return their ids. Those that are there already cost a look each."""
+        rows = [{"id": image_id_of(data), "data": data} for data in batch]
+        if rows:
+            with self._file.write() as connection:
+                connection.execute(insert(pictures).prefix_with("OR IGNORE"), rows)
+        return [str(row["id"]) for row in rows]
 
     def read(self, image_id: str) -> bytes:
-        """The bytes of a picture. Raises ``NotFoundError`` for an unknown id, ``StorageError`` when unreadable."""
-        return _read(self.path(image_id), image_id)
+        """The bytes of a picture. Raises ``NotFoundError`` for an id that is unknown or no id at all."""
+        with self._file.read() as connection:
+            data = connection.scalar(select(pictures.c.data).where(pictures.c.id == image_id))
+        if data is None:
+            raise NotFoundError(
+                f"There is no image {image_id[:64]!r}.", remedy="Take image ids from a search answer or an item."
+            )
+        return bytes(data)
 
     def thumbnail(self, image_id: str, size_px: int) -> bytes:
         """A picture whose longer side is at most ``size_px`` rounded up to one of ``THUMBNAIL_SIDES_PX``.
 
-        The stored bytes themselves if they are that small already, else a JPEG, kept on disk for the next call.
-        Raises ``NotFoundError`` for an unknown id and ``ImageError`` for a size below 1. Blocks.
+        The stored bytes themselves if they are that small already, else a JPEG, kept for the next call. Raises
+        ``NotFoundError`` for an unknown id and ``ImageError`` for a size below 1.
         """
         side_px = _side(size_px)
-        original = self.path(image_id)
-        cached = original.with_name(f"{image_id}.{side_px}.jpg")
-        if _size(cached) > 0:
-            return _read(cached, image_id)
-        data = _read(original, image_id)
+        with self._file.read() as connection:
+            key = (thumbnails.c.picture_id == image_id) & (thumbnails.c.side_px == side_px)
+            made = connection.scalar(select(thumbnails.c.data).where(key))
+        if made is not None:
+            return bytes(made)
+        data = self.read(image_id)
         image = decode_image(data, max_bytes=len(data) + 1, max_pixels=100_000_000, max_side_px=side_px)
         if max(image.width_px, image.height_px) <= side_px:
             return data
         small = _jpeg(image.pixels, _THUMBNAIL_QUALITY)
-        with suppress(
-            StorageError
-        ):  # a disk that is full or read-only costs the next call time, not this one its answer
-            _write_whole(cached, small)
+        with suppress(StorageError):  # a disk that is full costs the next call time, not this one its answer
+            self._keep_thumbnail(image_id, side_px, small)
         return small
 
-    def _place(self, image_id: str) -> Path:
-        return self._folder / image_id[:2] / image_id
+    def _keep_thumbnail(self, image_id: str, side_px: int, data: bytes) -> None:
+        row = {"picture_id": image_id, "side_px": side_px, "data": data}
+        with self._file.write() as connection:
+            connection.execute(insert(thumbnails).prefix_with("OR IGNORE"), row)
 
 
 def _side(size_px: int) -> int:
@@ -115,89 +147,7 @@ def _side(size_px: int) -> int:
     return next((side for side in THUMBNAIL_SIDES_PX if side >= size_px), THUMBNAIL_SIDES_PX[-1])
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1
-
-
 def _jpeg(pixels: Image.Image, quality: int) -> bytes:
     out = io.BytesIO()
     pixels.save(out, "JPEG", quality=quality, subsampling=0)
     return out.getvalue()
-
-
-def _write_once(path: Path, data: bytes) -> None:
-    """Write a file whose name is the hash of its content.
-
-    No rename is needed, which costs a third of the time: whoever else writes this name writes the same bytes, a file
-    that a killed process left short is completed by the next ``put``, and nobody is told the name before it is whole.
-    """
-    with _storage_errors(path):
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
-        except FileExistsError:
-            if _size(path) == len(data):
-                return
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
-        try:
-            _write_all(descriptor, data)
-        except OSError:
-            with suppress(OSError):  # what stopped the write may stop this too; the next put completes the file
-                path.unlink(missing_ok=True)
-            raise
-        finally:
-            os.close(descriptor)
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[os.write(descriptor, left) :]
-    os.ftruncate(descriptor, len(data))
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write a file that others may be reading: to a name of its own first, then renamed over ``path``."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with _storage_errors(path):
-        try:
-            temporary.write_bytes(data)
-            os.replace(temporary, path)
-        except OSError:
-            with suppress(OSError):  # what stopped the write may stop this too; no reader looks for a leftover's name
-                temporary.unlink(missing_ok=True)
-            raise
-
-
-@contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"The picture {path.name} cannot be written to {path.parent}: {error.strerror or error}.",
-            remedy="Free disk space or give Vitrina a folder it may write to, then run the same command again.",
-        ) from error
-
-
-def _read(path: Path, image_id: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise _unknown(image_id) from error
-    except OSError as error:
-        raise StorageError(
-            f"The picture {path} cannot be read: {error.strerror or error}.",
-            remedy="Check the disk and the folder's permissions.",
-        ) from error
-
-
-def _unknown(image_id: str) -> NotFoundError:
-    return NotFoundError(
-        f"There is no image {image_id[:64]!r}.", remedy="Take image ids from a search answer or an item."
-    )

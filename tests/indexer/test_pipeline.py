@@ -259,19 +259,19 @@ def test_a_disk_that_fills_up_while_pictures_are_kept(
     home: Home, indexer: Indexer, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     indexer.run(MemorySource(rows(10)))
-    put, n_puts = home.images.put, 0
+    put_all, n_batches = home.images.put_all, 0
 
-    def put_until_full(data: bytes) -> str:
-        nonlocal n_puts
-        n_puts += 1
-        if n_puts > 150:
+    def put_until_full(batch: Sequence[bytes]) -> list[str]:
+        nonlocal n_batches
+        n_batches += 1
+        if n_batches > 1:
             raise StorageError(os.strerror(errno.ENOSPC), remedy="Free some space.")
-        return put(data)
+        return put_all(batch)
 
-    monkeypatch.setattr(home.images, "put", put_until_full)
+    monkeypatch.setattr(home.images, "put_all", put_until_full)
     with pytest.raises(StorageError, match="No space left"):
-        indexer.run(MemorySource(rows(300)))
-    assert home.catalog.counts()["items"] >= 10
+        indexer.run(MemorySource(rows(2 * BATCH_ROWS)))
+    assert home.catalog.counts()["items"] == BATCH_ROWS
     assert first_found(home, encoder, Query(images=(picture("red", noise=4),))) == "sku-4"
 
 

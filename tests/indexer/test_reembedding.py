@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -128,7 +130,8 @@ def test_back_and_forth_between_encoders(home: Home, indexer: Indexer, encoder: 
 
 
 def test_a_picture_lost_from_the_store_is_named(home: Home, indexer: Indexer, encoder: FakeEncoder) -> None:
-    home.images.path(home.catalog.item("1").image_ids[0]).unlink()
+    with closing(sqlite3.connect(home.folder / "pictures.db", isolation_level=None)) as pictures:
+        pictures.execute("DELETE FROM pictures WHERE id = ?", home.catalog.item("1").image_ids[:1])
     with pytest.raises(NotFoundError):
         reembed(home, OTHER)
     assert home.catalog.live_space() == encoder.identity

@@ -1,19 +1,20 @@
-"""Pictures are kept once, whole, and never outside their folder."""
+"""Pictures are kept once and whole."""
 
 from __future__ import annotations
 
-import errno
 import io
-import os
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from search.errors import ImageError, NotFoundError, StorageError
 from search.images.decode import decode_image
-from search.images.store import MAX_ORIGINAL_BYTES, ImageStore, media_type, storable
+from search.images.store import MAX_ORIGINAL_BYTES, ImageStore, image_id_of, media_type, storable
 
 
 def picture(width_px: int, height_px: int, kind: str = "PNG") -> bytes:
@@ -28,17 +29,25 @@ def kept(data: bytes) -> bytes:
 
 @pytest.fixture
 def store(tmp_path: Path) -> ImageStore:
-    return ImageStore(tmp_path / "images")
+    return ImageStore(tmp_path / "pictures.db")
 
 
-def test_what_is_put_is_read_back_under_one_name(store: ImageStore) -> None:
+def test_what_is_put_is_read_back_under_one_name(store: ImageStore, tmp_path: Path) -> None:
     data = picture(20, 10)
     image_id = store.put(data)
     assert store.put(data) == image_id
     assert store.read(image_id) == data
-    assert store.path(image_id).read_bytes() == data
     assert len(image_id) == 32
-    assert ImageStore(store.path(image_id).parents[1]).read(image_id) == data
+    assert image_id == image_id_of(data)
+    store.close()
+    assert ImageStore(tmp_path / "pictures.db").read(image_id) == data
+
+
+def test_several_are_put_in_one_step_known_ones_too(store: ImageStore) -> None:
+    known = store.put(b"known")
+    assert store.put_all([b"one", b"known", b"one"]) == [image_id_of(b"one"), known, image_id_of(b"one")]
+    assert [store.read(image_id_of(data)) for data in (b"one", b"known")] == [b"one", b"known"]
+    assert store.put_all([]) == []
 
 
 def test_different_bytes_have_different_names(store: ImageStore) -> None:
@@ -49,16 +58,9 @@ def test_different_bytes_have_different_names(store: ImageStore) -> None:
     "image_id", ["0" * 32, "", "../../etc/passwd", "A" * 32, "0" * 31 + "/", "0" * 32 + "\n", "é" * 32]
 )
 def test_unknown_and_malformed_ids_are_not_found(store: ImageStore, image_id: str) -> None:
-    for look in (store.path, store.read, lambda name: store.thumbnail(name, 64)):
+    for look in (store.read, lambda name: store.thumbnail(name, 64)):
         with pytest.raises(NotFoundError):
             look(image_id)
-
-
-def test_a_file_cut_short_is_written_again(store: ImageStore) -> None:
-    data = picture(20, 10)
-    path = store.path(store.put(data))
-    path.write_bytes(b"")
-    assert store.read(store.put(data)) == data
 
 
 def test_many_threads_may_put_the_same_picture(store: ImageStore) -> None:
@@ -66,33 +68,34 @@ def test_many_threads_may_put_the_same_picture(store: ImageStore) -> None:
     with ThreadPoolExecutor(8) as threads:
         names = set(threads.map(lambda _: store.put(data), range(64)))
     assert len(names) == 1
-    folder = store.path(names.pop()).parent
-    assert len(list(folder.iterdir())) == 1
+    assert store.read(names.pop()) == data
 
 
-def test_a_full_disk_is_a_storage_error_and_leaves_nothing(store: ImageStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_a_storage_error_and_loses_nothing(store: ImageStore) -> None:
     kept_before = store.put(b"before")
-
-    write = os.write
-
-    def full(descriptor: int, data: memoryview) -> int:
-        if len(data) == 1:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return write(descriptor, data[:-1])
-
-    monkeypatch.setattr(os, "write", full)
-    with pytest.raises(StorageError, match=r"No space left.*Free disk space"):
-        store.put(b"after")
+    fill_up(store)
+    with pytest.raises(StorageError, match=r"full.*Free some space"):
+        store.put(b"after" * 10_000)
     assert store.read(kept_before) == b"before"
-    assert [path.read_bytes() for path in store.path(kept_before).parents[1].rglob("*") if path.is_file()] == [
-        b"before"
-    ]
 
 
-def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
-    (tmp_path / "images").write_text("a file")
+def fill_up(store: ImageStore) -> None:
+    """Let the file grow no further, as on a full disk."""
+
+    def no_more(connection: DBAPIConnection, *_: object) -> None:
+        assert isinstance(connection, sqlite3.Connection)
+        connection.execute("PRAGMA max_page_count = 1")
+
+    store.close()
+    event.listen(store._file.engine, "connect", no_more)
+
+
+@pytest.mark.parametrize("file", ["a folder", "a text"])
+def test_a_file_that_is_no_store_is_a_storage_error(tmp_path: Path, file: str) -> None:
+    path = tmp_path / "pictures.db"
+    path.mkdir() if file == "a folder" else path.write_text("no database at all, only some words" * 100)
     with pytest.raises(StorageError):
-        ImageStore(tmp_path / "images").put(b"x")
+        ImageStore(path)
 
 
 def test_thumbnails_round_up_to_few_sizes_and_are_kept(store: ImageStore) -> None:
@@ -101,8 +104,6 @@ def test_thumbnails_round_up_to_few_sizes_and_are_kept(store: ImageStore) -> Non
     assert Image.open(io.BytesIO(small)).size == (128, 64)
     assert media_type(small) == "image/jpeg"
     assert store.thumbnail(image_id, 128) == small
-    files = sorted(path.name for path in store.path(image_id).parent.iterdir())
-    assert files == [image_id, f"{image_id}.128.jpg"]
 
 
 def test_a_thumbnail_no_smaller_than_the_picture_is_the_picture(store: ImageStore) -> None:
@@ -113,14 +114,17 @@ def test_a_thumbnail_no_smaller_than_the_picture_is_the_picture(store: ImageStor
         store.thumbnail(image_id, 0)
 
 
-def test_a_full_disk_costs_a_thumbnail_only_its_cache(store: ImageStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thumbnail_is_made_once(store: ImageStore, monkeypatch: pytest.MonkeyPatch) -> None:
     image_id = store.put(picture(800, 400))
+    small = store.thumbnail(image_id, 128)
+    monkeypatch.setattr("search.images.store.decode_image", None)
+    assert store.thumbnail(image_id, 100) == small
 
-    def full(self: Path, data: bytes) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
-    assert Image.open(io.BytesIO(store.thumbnail(image_id, 64))).size == (64, 32)
+def test_a_full_disk_costs_a_thumbnail_only_its_cache(store: ImageStore) -> None:
+    image_id = store.put(picture(800, 400))
+    fill_up(store)
+    assert Image.open(io.BytesIO(store.thumbnail(image_id, 256))).size == (256, 128)
 
 
 def test_small_web_pictures_are_kept_as_they_are() -> None:

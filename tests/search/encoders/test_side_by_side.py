@@ -1,0 +1,40 @@
+"""Parts of a batch on one core each."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+
+from search.encoders.side_by_side import MIN_PART, SideBySide
+
+
+def test_parts_keep_their_order_and_run_on_one_core_each() -> None:
+    side_by_side = SideBySide(2)
+    numbers = side_by_side.map(lambda part: (part, torch.get_num_threads()), list(range(8)))
+    assert numbers == [(part, 1) for part in range(8)]
+
+
+def test_other_threads_keep_their_cores() -> None:
+    before = torch.get_num_threads()
+    SideBySide(2).map(str, [1, 2, 3])
+    seen: list[int] = []
+    thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert [torch.get_num_threads(), *seen] == [before, before]
+
+
+def test_what_a_part_raises_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        SideBySide(2).map(lambda part: 1 // part, [1, 0, 2])
+
+
+def test_small_batches_and_single_cores_are_not_divided() -> None:
+    assert not SideBySide(2).pays(2 * MIN_PART - 1)
+    assert SideBySide(2).pays(2 * MIN_PART)
+    assert not SideBySide(1).pays(1000)
+    assert SideBySide(2).part_size(256, at_most=256) == 64
+    assert SideBySide(2).part_size(5000, at_most=256) == 256
+    assert SideBySide(2).part_size(2 * MIN_PART, at_most=256) == MIN_PART

@@ -23,7 +23,8 @@ class Service:
         self.encoder = encoder
         self.view = home.open_view(encoder)
         self.engine = SearchEngine(home.catalog, encoder, self.view)
-        self.indexer = Indexer(home, encoder, Fetcher())
+        self.fetcher = Fetcher()
+        self.indexer = Indexer(home, encoder, self.fetcher)
         self._follower = Follower(self.view)
 
     @classmethod
@@ -37,4 +38,5 @@ class Service:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._follower.__exit__()
+        self.fetcher.close()
         self.home.close()

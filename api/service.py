@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from indexer.fetch import Fetcher
-
 from api.settings import Settings
+from indexer.fetch import Fetcher
 from indexer.pipeline import Indexer
 from search.encoders.base import Encoder
 from search.encoders.openclip import load_encoder

@@ -32,7 +32,7 @@ def measure(n_kills: int = N_KILLS, n_products: int = N_PRODUCTS) -> Iterator[Fi
         started = time.perf_counter()
         index(catalog, folder / "calm").wait()
         calm_s = time.perf_counter() - started
-        chance, agreements = random.Random(0), []
+        chance, agreements = random.Random(0), list[float]()
         while len(agreements) < n_kills:
             home = folder / f"killed-{len(agreements)}"
             if kill(index(catalog, home), chance.uniform(0.3, 1.0) * calm_s) and home.exists():

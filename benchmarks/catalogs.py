@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from indexer.fetch import Fetcher
 from indexer.pipeline import Indexer, Progress
-from indexer.sources.catalog import open_source
+from indexer.sources import open_source
 from search.encoders.base import Encoder
 from search.engine import SearchEngine
 from search.home import Home

@@ -33,6 +33,6 @@ def table(figures: list[Figure]) -> str:
 def row(figure: Figure) -> str:
     unit = f" {figure.unit}" if figure.unit else ""
     return (
-        f"| {figure.name} | {figure.value:.3g}{unit} | {figure.direction} {figure.bound:g}{unit} "
+        f"| {figure.name} | {figure.value:,.4g}{unit} | {figure.direction} {figure.bound:,g}{unit} "
         f"| {'yes' if figure.is_met else '**no**'} | {figure.how} |"
     )

@@ -19,7 +19,7 @@ from benchmarks.figure import Figure
 from indexer.content import item_words
 from indexer.pipeline import BATCH_ROWS
 from indexer.record import Record
-from indexer.sources.catalog import open_source
+from indexer.sources import open_source
 from indexer.stages import batched
 from search.encoders.base import Encoder
 from search.home import Home

@@ -24,7 +24,7 @@ from indexer.fetch import Fetcher
 from indexer.preparation import Prepared, Preparer
 from indexer.record import Record, Rejection
 from indexer.seen import SeenSkus
-from indexer.sources.source import Source
+from indexer.sources import Source
 from indexer.stages import batched, parallel_map, prefetch
 from search.catalog.entry import Entry, StoredItem
 from search.encoders.base import Encoder

@@ -21,7 +21,7 @@ from boutique.product import Product
 from boutique.render import render
 from indexer.fetch import Fetcher
 from indexer.pipeline import Indexer
-from indexer.sources.catalog import open_source
+from indexer.sources import open_source
 from search.answer import Answer
 from search.encoders.openclip import load_encoder
 from search.home import Home

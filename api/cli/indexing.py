@@ -11,8 +11,7 @@ from api.cli.console import errors, output, progress_bar
 from api.settings import Settings
 from indexer.fetch import Fetcher
 from indexer.pipeline import Indexer, OnProgress, Progress
-from indexer.sources.catalog import open_source
-from indexer.sources.source import Source
+from indexer.sources import Source, open_source
 from search.encoders.openclip import load_encoder
 from search.errors import SourceError
 from search.home import Home

@@ -18,7 +18,7 @@ from api.settings import Settings
 from boutique.export import write_folder
 from indexer.fetch import Fetcher
 from indexer.pipeline import Indexer
-from indexer.sources.catalog import open_source
+from indexer.sources import open_source
 from search.home import Home
 from tests.fakes import FakeEncoder
 

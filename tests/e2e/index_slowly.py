@@ -10,7 +10,7 @@ from pathlib import Path
 from indexer import pipeline
 from indexer.fetch import Fetcher
 from indexer.pipeline import Indexer
-from indexer.sources.catalog import open_source
+from indexer.sources import open_source
 from search.encoders.base import Pixels, Vectors
 from search.home import Home
 from tests.fakes import FakeEncoder

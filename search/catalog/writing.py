@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from sqlalchemy import Connection, bindparam, delete, insert, update
+from sqlalchemy import Connection, Table, bindparam, delete, insert, update
 
 from search.catalog.entry import Entry, Modality
 from search.catalog.reading import chunks
@@ -75,10 +75,18 @@ def insert_parts(connection: Connection, space_id: int, sequence: int, entries: 
         row for item_id, entry in entries for row in embedding_rows(space_id, item_id, entry.vectors, sequence)
     ]
     for part, rows in ((facets, facet_rows), (images, image_rows), (embeddings, vector_rows)):
-        if rows:
-            connection.execute(insert(part), rows)
+        insert_rows(connection, part, rows)
     if entries:
         index_words(connection, [(item_id, entry.item) for item_id, entry in entries])
+
+
+def insert_rows(connection: Connection, part: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert many rows that all name the same columns. Past SQLAlchemy's handling of each value, which took two thirds
+    of the time: the values are plain numbers, text and bytes."""
+    if rows:
+        statement = insert(part).compile(dialect=connection.dialect, column_keys=list(rows[0]))
+        order = statement.positiontup or list(rows[0])
+        connection.exec_driver_sql(str(statement), [tuple(row[name] for name in order) for row in rows])
 
 
 def embedding_rows(

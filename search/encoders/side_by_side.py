@@ -23,8 +23,11 @@ class SideBySide:
     """A pool of ``n_threads`` threads on which torch uses one core each; its threads start with the first work."""
 
     def __init__(self, n_threads: int) -> None:
+        import torch
+
         self.n_threads = n_threads
-        self._pool = ThreadPoolExecutor(n_threads, thread_name_prefix="encoder", initializer=take_one_core)
+        others = (torch.get_num_threads(),)
+        self._pool = ThreadPoolExecutor(n_threads, "encoder", initializer=take_one_core, initargs=others)
 
     def pays(self, n_inputs: int) -> bool:
         """Whether a batch is large enough to be divided."""
@@ -39,16 +42,16 @@ class SideBySide:
         return list(self._pool.map(work, parts))
 
 
-def take_one_core() -> None:
-    """Let torch use one core in this thread, and as many as before in threads to come.
+def take_one_core(others: int) -> None:
+    """Let torch use one core in this thread, and ``others`` cores in threads to come.
 
     ``torch.set_num_threads`` sets the OpenMP limit of the thread that calls it and the default of later threads; a
-    thread that ends at once puts that default back.
+    thread that ends at once puts that default back. Several threads may do this at once: the last to change the
+    default is always one that puts it back.
     """
     import torch
 
-    n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    restoring = threading.Thread(target=torch.set_num_threads, args=(n_threads,))
+    restoring = threading.Thread(target=torch.set_num_threads, args=(others,))
     restoring.start()
     restoring.join()

@@ -51,6 +51,7 @@ def take_one_core(others: int) -> None:
     """
     import torch
 
+    torch.get_num_threads()  # a thread takes over the default when it first asks, so it must not do so later
     torch.set_num_threads(1)
     restoring = threading.Thread(target=torch.set_num_threads, args=(others,))
     restoring.start()

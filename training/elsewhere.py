@@ -12,7 +12,7 @@ TRAINING_HALF: tuple[str, ...] = (
     "robot vacuum cleaner", "steam iron", "air conditioner",
     # computers and electronics
     "gaming laptop", "mechanical keyboard", "27 inch monitor", "wireless router", "external hard drive",
-    "graphics card", "usb charger", "tablet computer", "dvd player", "surround sound speakers",
+    "graphics card", "usb charger", "e-book reader", "dvd player", "surround sound speakers",
     # furniture
     "corner sofa", "dining table", "bunk bed", "bookcase with doors", "office chair", "bedside table",
     "oak sideboard", "bar stool", "memory foam mattress", "folding garden chair",
@@ -24,7 +24,7 @@ TRAINING_HALF: tuple[str, ...] = (
     "brake pads", "engine oil", "caravan awning", "bicycle pump",
     # sport and outdoors
     "treadmill", "dumbbell set", "yoga mat", "two-person tent", "tennis racket", "golf clubs", "snowboard",
-    "fishing rod", "boxing gloves", "inflatable kayak",
+    "fishing rod", "rowing boat oars", "inflatable kayak",
     # music
     "acoustic guitar", "digital piano", "drum kit", "violin", "harmonica", "saxophone", "microphone stand",
     "guitar amplifier", "bass strings", "metronome",
@@ -32,7 +32,7 @@ TRAINING_HALF: tuple[str, ...] = (
     "dog kennel", "cat litter tray", "aquarium filter", "parrot cage", "hamster wheel", "dog leash", "horse saddle",
     "rabbit hutch", "fish food flakes", "cat scratching post",
     # garden
-    "lawn mower", "garden hose", "wheelbarrow", "hedge trimmer", "greenhouse", "bag of potting soil",
+    "lawn mower", "garden hose", "wheelbarrow", "hedge trimmer", "greenhouse", "potting soil",
     "grass seed", "patio heater", "bird bath", "charcoal barbecue",
     # office, school and books
     "laser printer", "paper shredder", "stapler", "whiteboard", "ring binder", "ink cartridge", "fountain pen",
@@ -81,7 +81,7 @@ HELD_HALF: tuple[str, ...] = (
     "high chair", "baby bottle steriliser", "stair gate", "model railway", "teddy bear", "water pistol", "kite",
     "playpen", "chess set", "toy kitchen",
     # building, health and the rest
-    "shower cabin", "toilet seat", "bag of cement", "roof tiles", "electric meter", "hearing aid",
+    "shower cabin", "toilet seat", "cement", "roof tiles", "electric meter", "hearing aid",
     "walking frame", "fire extinguisher", "telescope", "heat pump",
 )  # fmt: skip
 """Never used in training."""

@@ -23,17 +23,23 @@ class Signals:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An item found. ``score`` is in (0, 1), higher is better, comparable within one query; ``rank`` counts from 1."""
+    """An item found. ``score`` is in (0, 1), higher is better, comparable within one query; ``rank`` counts from 1.
+
+    ``confidence`` is the probability that the item is what was asked for, comparable across queries; None where the
+    encoder is not calibrated for this kind of query. What the query avoids has no part in it.
+    """
 
     stored: StoredItem
     score: float
     rank: int
     signals: Signals
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``total_considered`` counts the items that were ranked; ``timings_ms`` has each stage and the ``total``."""
+    """``total_considered`` counts the items that were ranked, less those under the query's ``min_confidence``;
+    ``timings_ms`` has each stage and the ``total``."""
 
     hits: tuple[Hit, ...]
     total_considered: int

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search.answer import Answer, Hit, Signals
+from search.calibration import Calibration, Curve, Evidence, QueryKind
 from search.catalog.catalog import Catalog
+from search.catalog.entry import Modality
 from search.catalog.filtering import check_filters, matching_item_ids
 from search.encoders.base import Encoder
 from search.errors import QueryError
-from search.lexical import WordScores, word_scores
+from search.evidence import evidence, kind_of
+from search.lexical import avoided_words, word_scores
 from search.query import WINDOW, Query
-from search.ranking import Part, Ranking, Scorer, Scores
+from search.ranking import Part, Scorer, Scores
 from search.stopwatch import Stopwatch
 from search.view import View
 
@@ -24,14 +28,37 @@ SCORE_SCALE = 3.0
 ROUND_DECIMALS = 6
 """Scores closer than this are ties, so that the last bits of a float do not decide an order."""
 
+NO_MATCH_DEPTH = 10
+"""How many of the best hits must all be in doubt before a query has no good match: the first page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Every candidate of one query: item ids, ascending, and what is known of each, all of shape (n,).
+
+    ``totals`` is what they are ranked by, ``bonus`` full text's part of it; ``order`` has positions, best first.
+    """
+
+    item_ids: NDArray[np.int64]
+    kind: QueryKind
+    by_modality: Mapping[Modality, Scores]
+    bonus: Scores
+    totals: Scores
+    evidence: Evidence
+    order: NDArray[np.int64]
+
 
 class SearchEngine:
-    """Answers queries over one catalog in one encoder's space. Safe to call from several threads."""
+    """Answers queries over one catalog in one encoder's space. Safe to call from several threads.
 
-    def __init__(self, catalog: Catalog, encoder: Encoder, view: View) -> None:
+    ``calibration`` takes the place of the encoder's own, where one was fitted to this very catalog.
+    """
+
+    def __init__(self, catalog: Catalog, encoder: Encoder, view: View, calibration: Calibration | None = None) -> None:
         self.catalog = catalog
         self.encoder = encoder
         self.view = view
+        self.calibration = calibration or encoder.calibration
 
     def search(self, query: Query) -> Answer:
         """Find the items that answer a query.
@@ -48,8 +75,9 @@ class SearchEngine:
         """
         return self._answer(query, excluded=(self.catalog.item(sku).id,))
 
-    def _answer(self, query: Query, excluded: Sequence[int]) -> Answer:
-        watch = Stopwatch()
+    def ranked(self, query: Query, excluded: Sequence[int] = (), watch: Stopwatch | None = None) -> Ranked:
+        """Every candidate of a query, scored and in order; ``excluded`` are item ids. Raises as ``search`` does."""
+        watch = watch or Stopwatch()
         with watch.stage("encode"):
             parts = self.parts(query)
         with self.catalog.database.read() as connection:
@@ -64,13 +92,39 @@ class SearchEngine:
                 pool = np.setdiff1d(np.union1d(found, np.array(list(words.found), np.int64)), excluded)
             with watch.stage("rank"):
                 ranking = scorer.rank(pool.astype(np.int64))
-                bonus = words.bonus(connection, query, ranking.item_ids)
+                matches = words.matches(connection, query, ranking.item_ids)
+                bonus = query.weights.text * matches - avoided_words(connection, query, ranking.item_ids)
                 totals = np.round(np.nan_to_num(ranking.scores) + bonus, ROUND_DECIMALS)
                 order = np.lexsort((ranking.item_ids, -totals))
+                kind, known = kind_of(parts), evidence(ranking, matches)
+        return Ranked(ranking.item_ids, kind, ranking.by_modality, bonus, totals, known, order)
+
+    def _answer(self, query: Query, excluded: Sequence[int]) -> Answer:
+        curve, watch = None, Stopwatch()
+        ranked = self.ranked(query, excluded, watch)
+        with watch.stage("confidence"):
+            curve = self.curve(query, ranked.kind)
+            confidence = None if curve is None else curve.confidence(ranked.evidence)
+            kept = ranked.order if confidence is None else at_least(query.min_confidence, confidence, ranked.order)
         with watch.stage("load"):
-            hits = self.hits(query, ranking, totals, bonus, order)
-        no_good_match = not hits or self.nothing_fits(parts, words, ranking.item_ids[order[:10]])
-        return Answer(hits, len(ranking.item_ids), no_good_match, self.encoder.identity.name, watch.timings_ms())
+            hits = self.hits(query, ranked, confidence, kept)
+        best = ranked.order[:NO_MATCH_DEPTH]
+        no_good_match = not len(kept) or (
+            curve is not None and confidence is not None and bool(confidence[best].max() < curve.no_match_confidence)
+        )
+        return Answer(hits, len(kept), no_good_match, self.encoder.identity.name, watch.timings_ms())
+
+    def curve(self, query: Query, kind: QueryKind) -> Curve | None:
+        """The calibration of this kind of query. Raises QueryError where there is none and the query needs one."""
+        curve = self.calibration.curves.get(kind) if self.calibration else None
+        if curve is None and query.min_confidence > 0:
+            raise QueryError(
+                f"The encoder {self.encoder.identity.name} is not calibrated for queries by {kind}, so min_confidence "
+                f"cannot be {query.min_confidence:g}.",
+                remedy="Leave it out, or calibrate the encoder on queries whose answers are known: "
+                "vitrina encoder calibrate --judgements FILE.",
+            )
+        return curve
 
     def parts(self, query: Query) -> list[Part]:
         """The query's parts as vectors: text, pictures, items to resemble, and what to avoid."""
@@ -101,33 +155,30 @@ class SearchEngine:
         return []
 
     def hits(
-        self, query: Query, ranking: Ranking, totals: Scores, bonus: Scores, order: NDArray[np.int64]
+        self, query: Query, ranked: Ranked, confidence: Scores | None, order: NDArray[np.int64]
     ) -> tuple[Hit, ...]:
         page = order[query.offset : query.offset + query.limit]
-        stored = self.catalog.items([int(item_id) for item_id in ranking.item_ids[page]])
+        stored = self.catalog.items(ranked.item_ids[page].tolist())
         return tuple(
             Hit(
                 stored=stored[item_id],
-                score=float(1 / (1 + np.exp(-totals[at] / SCORE_SCALE))),
+                score=float(1 / (1 + np.exp(-ranked.totals[at] / SCORE_SCALE))),
                 rank=query.offset + position,
                 signals=Signals(
-                    image=number(ranking.by_modality["image"][at]),
-                    text=number(ranking.by_modality["text"][at]),
-                    words=float(bonus[at]),
+                    image=number(ranked.by_modality["image"][at]),
+                    text=number(ranked.by_modality["text"][at]),
+                    words=float(ranked.bonus[at]),
                 ),
+                confidence=None if confidence is None else float(confidence[at]),
             )
             for position, at in enumerate(page, start=1)
-            if (item_id := int(ranking.item_ids[at])) in stored
+            if (item_id := int(ranked.item_ids[at])) in stored
         )
 
-    def nothing_fits(self, parts: Sequence[Part], words: WordScores, best: NDArray[np.int64]) -> bool:
-        """Whether a text query's ten best pictures all lie below the encoder's cut-off, and no item has its words."""
-        texts = [part.vector for part in parts if part.modality == "text" and part.weight > 0]
-        cutoff = self.encoder.no_match_cutoff
-        if cutoff is None or len(texts) != 1 or len(parts) > 1 or words.sure:
-            return False
-        vectors = self.view.indexes["image"].rows_of(np.sort(best)).vectors
-        return bool(len(vectors)) and float(np.max(vectors @ texts[0])) < cutoff
+
+def at_least(least: float, confidence: Scores, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The positions in ``order`` whose confidence reaches ``least``."""
+    return order[confidence[order] >= least]
 
 
 def number(score: float) -> float | None:

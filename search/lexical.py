@@ -37,9 +37,9 @@ class WordScores:
     crowded: bool
     sure: bool
 
-    def bonus(self, connection: Connection, query: Query, item_ids: NDArray[np.int64]) -> Scores:
-        """What words, and words to avoid, add to each of ``item_ids``, shape (n,)."""
-        ids = [int(item_id) for item_id in item_ids]
+    def matches(self, connection: Connection, query: Query, item_ids: NDArray[np.int64]) -> Scores:
+        """What the words that are wanted add to each of ``item_ids``, shape (n,), at a text weight of 1."""
+        ids = item_ids.tolist()
         wanted = {item_id: self.found.get(item_id, 0.0) for item_id in ids}
         if self.crowded:
             for item_id in items_with_all_words(connection, query.text, ids):
@@ -47,12 +47,14 @@ class WordScores:
         if query.text:
             for item_id in items_holding(connection, query.text, ids):
                 wanted[item_id] += HOLDING_BONUS
-        avoided = items_with_all_words(connection, query.without, ids)
-        penalty = 2 * query.weights.without * ALL_WORDS_BONUS
-        return np.array(
-            [query.weights.text * wanted[item_id] - (penalty if item_id in avoided else 0.0) for item_id in ids],
-            dtype=np.float64,
-        )
+        return np.array([wanted[item_id] for item_id in ids], dtype=np.float64)
+
+
+def avoided_words(connection: Connection, query: Query, item_ids: NDArray[np.int64]) -> Scores:
+    """What the words to avoid take from each of ``item_ids`` that holds them all, shape (n,)."""
+    avoided = items_with_all_words(connection, query.without, item_ids.tolist())
+    penalty = 2 * query.weights.without * ALL_WORDS_BONUS
+    return np.array([penalty if item_id in avoided else 0.0 for item_id in item_ids.tolist()], dtype=np.float64)
 
 
 def word_scores(connection: Connection, query: Query, within: NDArray[np.int64] | None) -> WordScores:

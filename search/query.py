@@ -46,6 +46,7 @@ class Weights:
 class Query:
     """Words, pictures, items to resemble (``skus``) and words to avoid (``without``); at least one of the first three.
 
+    Hits whose confidence is under ``min_confidence``, 0 to 1, are left out.
     Raises QueryError where it asks for nothing or past a limit.
     """
 
@@ -57,6 +58,7 @@ class Query:
     weights: Weights = field(default_factory=Weights)
     limit: int = 10
     offset: int = 0
+    min_confidence: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("text", "without"):
@@ -79,6 +81,10 @@ class Query:
         if not (self.text and self.weights.text) and not ((self.images or self.skus) and self.weights.image):
             raise QueryError(
                 "Every part of the query has the weight 0.", remedy="Give a weight above 0 to what is asked for."
+            )
+        if not 0 <= self.min_confidence <= 1:
+            raise QueryError(
+                f"The min_confidence {self.min_confidence} is no probability.", remedy="Give one between 0 and 1."
             )
         self.check_page()
 

@@ -85,11 +85,16 @@ def apart_from(positive: Vectors, negative: Vectors) -> Vectors:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Candidate items by id, ascending, shape (n,), with each one's summed z-scores; NaN where it has no such row."""
+    """Candidate items by id, ascending, shape (n,), with each one's summed z-scores; NaN where it has no such row.
+
+    ``cosines`` has, for a query part's modality and a row's, how near the item's best such row comes to what is wanted:
+    the mean over the query's parts of that modality, by their weights; NaN where the query or the item has none.
+    """
 
     item_ids: NDArray[np.int64]
     scores: Scores
     by_modality: Mapping[Modality, Scores]
+    cosines: Mapping[tuple[Modality, Modality], Scores]
 
 
 class Scorer:
@@ -97,6 +102,7 @@ class Scorer:
 
     def __init__(self, indexes: Mapping[Modality, VectorIndex], parts: Sequence[Part]) -> None:
         self.indexes = indexes
+        self.wanted = {m: [part for part in parts if part.modality == m and part.weight > 0] for m in MODALITIES}
         alone = {
             "image": [part.weight for part in parts],
             "text": [part.weight * (1.0 if part.modality == "text" else WORDS_FOR_LOOKS) for part in parts],
@@ -126,16 +132,26 @@ class Scorer:
 
     def rank(self, item_ids: NDArray[np.int64]) -> Ranking:
         """Score every candidate, each by its best picture and by its words. ``item_ids``: sorted."""
-        alone, shared = {}, {}
+        alone, shared, cosines = {}, {}, {}
         for modality, index in self.indexes.items():
             rows = index.rows_of(item_ids)
             at = np.searchsorted(item_ids, rows.item_ids)
             vectors = rows.vectors.astype(np.float64)
             alone[modality] = best_of(self.alone[modality].of(vectors), at, len(item_ids))
             shared[modality] = best_of(self.shared[modality].of(vectors), at, len(item_ids))
+            for asked, parts in self.wanted.items():
+                cosines[asked, modality] = mean_cosine(parts, vectors, at, len(item_ids))
         both = shared["image"] + shared["text"]
         either = np.where(np.isnan(alone["image"]), alone["text"], alone["image"])
-        return Ranking(item_ids, np.where(np.isnan(both), either, both), alone)
+        return Ranking(item_ids, np.where(np.isnan(both), either, both), alone, cosines)
+
+
+def mean_cosine(parts: Sequence[Part], vectors: Scores, at: NDArray[np.int64], n_items: int) -> Scores:
+    """Each item's best cosine with every part, averaged by the parts' weights, shape (n_items,); NaN without parts."""
+    if not parts:
+        return np.full(n_items, np.nan)
+    best = [best_of(np.asarray(vectors @ part.vector), at, n_items) for part in parts]
+    return np.asarray(np.average(best, axis=0, weights=[part.weight for part in parts]))
 
 
 def best_of(scores: Scores, at: NDArray[np.int64], n_items: int) -> Scores:

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from indexer.record import ImageReference, Record, Rejection
+from search.calibration import Calibration, Curve, QueryKind, Signal
 from search.catalog.catalog import Catalog
 from search.catalog.entry import Entry
 from search.encoders.base import EncoderIdentity, Pixels, Vectors
@@ -46,6 +47,20 @@ def new_catalog(path: Path) -> Catalog:
     return Catalog(path)
 
 
+CALIBRATION = Calibration(
+    {
+        QueryKind.TEXT: Curve(
+            -6.0,
+            {Signal.TEXT_TO_IMAGE: 10.0, Signal.ALL_WORDS: 7.0, Signal.WHOLE_VALUE: 1.0, Signal.NAME: 1.0},
+            no_match_confidence=0.3,
+        ),
+        QueryKind.IMAGE: Curve(-20.0, {Signal.IMAGE_TO_IMAGE: 22.0}, no_match_confidence=0.3),
+    },
+    source="set by hand",
+)
+"""Sure of a picture whose colour is named, of an item with every word, and of a picture much like the one shown."""
+
+
 class FakeEncoder:
     """Pictures by a fixed random projection of their thumbnail, texts by the sum of their words' vectors.
 
@@ -59,11 +74,11 @@ class FakeEncoder:
         *,
         seed: int = 0,
         dimension: int = DIMENSION,
-        no_match_cutoff: float | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         fingerprint = hashlib.sha256(f"{name} {seed} {dimension}".encode()).hexdigest()
         self._identity = EncoderIdentity(name, fingerprint, dimension)
-        self._no_match_cutoff = no_match_cutoff
+        self._calibration = calibration
         self._projection = np.random.default_rng(seed).normal(size=(3 * SIDE_PX * SIDE_PX + 1, dimension))
         self.n_pictures = 0
         self.n_texts = 0
@@ -74,8 +89,8 @@ class FakeEncoder:
         return self._identity
 
     @property
-    def no_match_cutoff(self) -> float | None:
-        return self._no_match_cutoff
+    def calibration(self) -> Calibration | None:
+        return self._calibration
 
     def prepare(self, image: Image.Image) -> Pixels:
         small = image.convert("RGB").resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX)

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from search.calibration import Calibration
+
 Vectors = NDArray[np.float32]
 """Embeddings, shape (n, dimension), one unit vector a row."""
 
@@ -38,8 +40,8 @@ class Encoder(Protocol):
         """The space this encoder's vectors live in."""
 
     @property
-    def no_match_cutoff(self) -> float | None:
-        """The text-to-image cosine under which a best hit is no good match, or None where nobody measured it."""
+    def calibration(self) -> Calibration | None:
+        """How its cosines become probabilities of relevance, or None where nobody measured it."""
 
     def prepare(self, image: Image.Image) -> Pixels:
         """Resize and normalise one upright RGB picture. Needs no model, so decoder threads call it."""

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 from PIL import Image
 
+from search.calibration import Calibration, read_calibration
 from search.encoders.base import EncoderIdentity, Pixels, Vectors
+from search.encoders.causal import CausalTower
 from search.encoders.preprocessing import Preprocessing
 from search.encoders.side_by_side import SideBySide
 from search.errors import EncoderError
@@ -57,15 +59,16 @@ class OpenClipEncoder:
         identity: EncoderIdentity,
         *,
         device: torch.device,
-        no_match_cutoff: float | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         self._model: Any = model
         self._tokenizer = tokenizer
         self._preprocessing = preprocessing
         self._identity = identity
         self._device = device
-        self._no_match_cutoff = no_match_cutoff
+        self._calibration = calibration
         self._lock = threading.Lock()
+        self._causal_text = CausalTower.of(model)
         self._side_by_side = SideBySide(_n_cores(device))
 
     @property
@@ -74,9 +77,9 @@ class OpenClipEncoder:
         return self._identity
 
     @property
-    def no_match_cutoff(self) -> float | None:
-        """The cosine that ``vitrina.json`` beside the model gives, or None."""
-        return self._no_match_cutoff
+    def calibration(self) -> Calibration | None:
+        """The one in ``vitrina.json`` beside the model, or None."""
+        return self._calibration
 
     def prepare(self, image: Image.Image) -> Pixels:
         """Resize and normalise one upright RGB picture as the model's configuration says."""
@@ -100,12 +103,19 @@ class OpenClipEncoder:
         """Embed texts, truncated to the context length; shape (len(texts), dimension), unit rows. Blocks."""
         import torch
 
-        def encode(tokens: Sequence[torch.Tensor]) -> torch.Tensor:
-            return cast("torch.Tensor", self._model.encode_text(torch.stack(list(tokens)).to(self._device)))
+        embed = self._causal_text or self._model.encode_text
 
+        def encode(tokens: Sequence[torch.Tensor]) -> torch.Tensor:
+            return cast("torch.Tensor", embed(torch.stack(list(tokens)).to(self._device)))
+
+        if not texts:
+            return self._encode(encode, [])
         with self._lock:
-            tokens = list(self._tokenizer(list(texts))) if texts else []
-        return self._encode(encode, tokens)
+            tokens = self._tokenizer(list(texts))
+        # texts of like length share a part, the longest first: what is left to wait for at the end is short
+        lengths = self._causal_text.lengths(tokens) if self._causal_text else torch.zeros(len(tokens))
+        order = lengths.argsort(descending=True, stable=True)
+        return self._encode(encode, list(tokens[order]))[order.argsort().numpy()]
 
     def _encode(self, encode: Callable[[Sequence[Input]], torch.Tensor], inputs: Sequence[Input]) -> Vectors:
         """Run ``encode`` part by part; normalise in float32, since bfloat16 keeps three digits."""
@@ -159,7 +169,7 @@ def load_encoder(name: str | None = None, *, device: str = "auto", n_threads: in
         Preprocessing.from_config(preprocess_config),
         EncoderIdentity(f"{LOCAL_PREFIX}{folder}" if folder and name != EMBEDDED else name, fingerprint, dimension),
         device=placed,
-        no_match_cutoff=_read_cutoff(folder) if folder else None,
+        calibration=read_calibration(folder / CARD_FILE) if folder else None,
     )
 
 
@@ -276,17 +286,3 @@ def _hash_model(model: torch.nn.Module, preprocess_config: Mapping[str, object])
         digest.update(f"{key}:{tensor.dtype}:{tuple(tensor.shape)}:".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()
-
-
-def _read_cutoff(folder: Path) -> float | None:
-    """``no_match_cutoff`` of ``vitrina.json``, where there is one."""
-    path = folder / CARD_FILE
-    if not path.is_file():
-        return None
-    try:
-        cutoff = json.loads(path.read_text(encoding="utf-8")).get("no_match_cutoff")
-        return None if cutoff is None else float(cutoff)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise EncoderError(
-            f"{path} is damaged: {error}", remedy="Mend its no_match_cutoff or remove the file."
-        ) from error

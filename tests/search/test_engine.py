@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from search.answer import Answer
+from search.calibration import Calibration, Curve, QueryKind, Signal
 from search.catalog.entry import Entry
 from search.engine import SCORE_SCALE, SearchEngine
 from search.errors import FilterError, NotFoundError, QueryError
 from search.filters import parse_filters
 from search.query import Query, Weights
 from search.view import View
-from tests.fakes import COLOURS, FakeEncoder, make_entry, new_catalog, picture, unit
+from tests.fakes import CALIBRATION, COLOURS, FakeEncoder, make_entry, new_catalog, picture, unit
 
 ARTICLES = ("shirt", "boots", "mug", "dress", "watch")
 N_ITEMS = 180
@@ -331,15 +332,81 @@ def test_weights_at_their_limits_give_finite_scores(engine: SearchEngine) -> Non
     assert all(np.isfinite(hit.score) for hit in answer.hits)
 
 
-def test_no_good_match_where_nothing_reaches_the_cutoff(tmp_path: Path) -> None:
-    strict = FakeEncoder(no_match_cutoff=0.5)
-    engine = make_engine(tmp_path, strict, boutique(strict))
-    assert engine.search(Query("zeppelin")).no_good_match
-    assert not engine.search(Query("red")).no_good_match
-    assert not engine.search(Query("brand 4")).no_good_match
-    assert not engine.search(Query("item-3")).no_good_match
-    assert not engine.search(Query("zeppelin", images=(picture("red"),))).no_good_match
+@pytest.fixture(scope="module")
+def sure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchEngine]:
+    """The boutique under an encoder that is calibrated for words and for pictures, not for both at once."""
+    calibrated = FakeEncoder(calibration=CALIBRATION)
+    engine = make_engine(tmp_path_factory.mktemp("sure"), calibrated, boutique(calibrated))
+    yield engine
     engine.catalog.close()
+
+
+def test_no_good_match_where_no_hit_of_the_first_page_is_confident(sure: SearchEngine) -> None:
+    for text in ("zeppelin", "espresso machine"):
+        assert sure.search(Query(text)).no_good_match
+    for text in ("red", "brand 4", "item-3"):
+        assert not sure.search(Query(text)).no_good_match
+    assert not sure.search(Query("zeppelin", images=(picture("red"),))).no_good_match  # not calibrated for both
+    assert not sure.search(Query("red", offset=500)).no_good_match  # past the end is not past the match
+
+
+def test_an_off_catalog_query_ranks_as_any_other_but_is_not_believed(sure: SearchEngine) -> None:
+    wanted, unheard = (sure.search(Query(text)).hits[0] for text in ("red", "zeppelin"))
+    assert wanted.confidence is not None
+    assert unheard.confidence is not None
+    assert unheard.score > 0.5
+    assert unheard.confidence < 0.1 < 0.5 < wanted.confidence
+
+
+def test_confidence_is_the_curve_of_the_raw_cosines(sure: SearchEngine) -> None:
+    shown = picture("blue", noise=500)
+    vector = sure.encoder.encode_images([shown])[0]
+    curve = CALIBRATION.curves[QueryKind.IMAGE]
+    for hit in sure.search(Query(images=(shown,), limit=N_ITEMS)).hits:
+        own = sure.view.indexes["image"].rows_of(np.array([hit.stored.id])).vectors[0]
+        logit = curve.intercept + curve.weights[Signal.IMAGE_TO_IMAGE] * float(own @ vector)
+        assert hit.confidence == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-5)
+
+
+def test_several_pictures_count_by_their_mean(sure: SearchEngine) -> None:
+    shown = (picture("blue", noise=500), picture("red", noise=501))
+    each = [{h.stored.id: h.confidence for h in sure.search(Query(images=(one,), limit=180)).hits} for one in shown]
+    for hit in sure.search(Query(images=shown, limit=180)).hits:
+        logits = [np.log(confidence / (1 - confidence)) for by_id in each if (confidence := by_id[hit.stored.id])]
+        assert hit.confidence == pytest.approx(1 / (1 + np.exp(-np.mean(logits))), abs=1e-5)
+
+
+def test_min_confidence_drops_hits_before_paging(sure: SearchEngine) -> None:
+    everyone = sure.search(Query("red", limit=N_ITEMS))
+    kept = [hit for hit in everyone.hits if hit.confidence is not None and hit.confidence >= 0.5]
+    assert 0 < len(kept) < N_ITEMS
+    paged = [
+        sure.search(Query("red", limit=7, offset=offset, min_confidence=0.5)) for offset in range(0, len(kept) + 7, 7)
+    ]
+    assert [hit for page in paged for hit in skus(page)] == [hit.stored.item.sku for hit in kept]
+    assert {page.total_considered for page in paged} == {len(kept)}
+    assert [hit.rank for hit in paged[1].hits] == list(range(8, 8 + len(paged[1].hits)))
+    nothing = sure.search(Query("zeppelin", min_confidence=0.99))
+    assert nothing.hits == ()
+    assert nothing.no_good_match
+
+
+def test_without_a_calibration_there_is_no_confidence(engine: SearchEngine, sure: SearchEngine) -> None:
+    answer = engine.search(Query("zeppelin"))
+    assert {hit.confidence for hit in answer.hits} == {None}
+    assert not answer.no_good_match
+    with pytest.raises(QueryError, match="not calibrated for queries by text"):
+        engine.search(Query("zeppelin", min_confidence=0.5))
+    both = Query("red", images=(picture("red"),), min_confidence=0.5)
+    with pytest.raises(QueryError, match="text and image") as raised:
+        sure.search(both)
+    assert "vitrina encoder calibrate" in raised.value.remedy
+
+
+def test_a_calibration_of_the_home_takes_the_place_of_the_encoders(sure: SearchEngine) -> None:
+    doubtful = Calibration({QueryKind.TEXT: Curve(-50.0, {}, no_match_confidence=0.5)})
+    engine = SearchEngine(sure.catalog, sure.encoder, sure.view, doubtful)
+    assert engine.search(Query("red")).no_good_match
 
 
 def test_what_is_deleted_or_changed_is_so_after_catching_up(

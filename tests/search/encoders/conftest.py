@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from search.calibration import write_calibration
 from search.encoders.openclip import create_untrained
+from tests.fakes import CALIBRATION
 from training.folder import Architecture, write_card, write_configuration, write_weights
 from training.vocabulary import train_vocabulary
 
@@ -24,7 +26,8 @@ def write_tiny_encoder(folder: Path, seed: int = 0) -> None:
     write_configuration(folder, TINY, size)
     torch.manual_seed(seed)
     write_weights(folder, create_untrained(folder))
-    write_card(folder, {"no_match_cutoff": 0.25}, "# Tiny\n")
+    write_card(folder, {"schedule": {}}, "# Tiny\n")
+    write_calibration(folder / "vitrina.json", CALIBRATION)
 
 
 @pytest.fixture(scope="session")

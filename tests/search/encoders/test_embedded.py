@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from boutique.export import write_parquet
+from search.calibration import QueryKind
 from search.encoders.openclip import EMBEDDED_FOLDER, OpenClipEncoder, load_encoder
 from training.folder import MAX_FOLDER_BYTES, n_bytes
 
@@ -27,8 +28,8 @@ def test_both_names_load_the_same_space(embedded: OpenClipEncoder) -> None:
     again = load_encoder("embedded", device="cpu")
     assert again.identity == embedded.identity
     assert embedded.identity.name == "embedded"
-    assert embedded.no_match_cutoff is not None
-    assert 0 < embedded.no_match_cutoff < 1
+    assert embedded.calibration is not None
+    assert 0 < embedded.calibration.curves[QueryKind.TEXT].no_match_confidence < 1
 
 
 def test_plain_open_clip_computes_the_same(embedded: OpenClipEncoder) -> None:

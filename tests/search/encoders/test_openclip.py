@@ -13,6 +13,7 @@ from search.encoders import openclip
 from search.encoders.base import Encoder
 from search.encoders.openclip import load_encoder, precision
 from search.errors import EncoderError
+from tests.fakes import CALIBRATION
 from tests.search.encoders.conftest import write_tiny_encoder
 
 TEXTS = ["navy linen shirt", "red mug", "", "قميص أحمر 👕 " * 40]
@@ -77,7 +78,7 @@ def test_the_fingerprint_follows_weights_and_preprocessing_alone(tiny_folder: Pa
     copy = tmp_path / "copy"
     shutil.copytree(tiny_folder, copy)
     (copy / "README.md").write_text("another card")
-    (copy / "vitrina.json").write_text('{"no_match_cutoff": 0.5}')
+    (copy / "vitrina.json").write_text('{"calibration": null}')
     assert fingerprint(copy) == original
     config = copy / "open_clip_config.json"
     config.write_text(config.read_text().replace('"longest"', '"squash"'))
@@ -96,15 +97,15 @@ def test_a_models_own_hash_follows_its_weights(tiny_folder: Path) -> None:
     assert openclip._hash_model(model, {"size": 32}) != before
 
 
-def test_the_cutoff_is_read_from_beside_the_model(encoder: Encoder, tiny_folder: Path, tmp_path: Path) -> None:
-    assert encoder.no_match_cutoff == 0.25
+def test_the_calibration_is_read_from_beside_the_model(encoder: Encoder, tiny_folder: Path, tmp_path: Path) -> None:
+    assert encoder.calibration == CALIBRATION
     copy = tmp_path / "copy"
     shutil.copytree(tiny_folder, copy)
     (copy / "vitrina.json").write_text("{")
     with pytest.raises(EncoderError, match="damaged"):
         load_encoder(f"local-dir:{copy}")
     (copy / "vitrina.json").unlink()
-    assert load_encoder(f"local-dir:{copy}").no_match_cutoff is None
+    assert load_encoder(f"local-dir:{copy}").calibration is None
 
 
 def test_the_name_of_a_folder_does_not_depend_on_where_it_was_loaded(

@@ -1,0 +1,122 @@
+"""Calibration: from what speaks for a hit to the probability that it is relevant.
+
+A score orders the hits of one query; it cannot say whether even the best of them is any good, since it measures them
+against the catalog's average. A confidence can: it rests on raw cosines, whose scale is the encoder's own, and on what
+full-text search found. It is a logistic regression over several signals, Platt scaling (Platt 1999, "Probabilistic
+outputs for support vector machines") where a hit has just one, fitted for each encoder and each kind of query by
+``evaluation.calibration``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from search.errors import EncoderError, StorageError
+
+Array = NDArray[np.float64]
+
+
+class QueryKind(StrEnum):
+    """What a query asks with. An encoder spreads its cosines differently for each."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    BOTH = "text and image"
+
+
+class Signal(StrEnum):
+    """One column of evidence. The cosines name the query's part first, then the item's."""
+
+    TEXT_TO_IMAGE = "text to image"
+    TEXT_TO_TEXT = "text to text"
+    IMAGE_TO_IMAGE = "image to image"
+    IMAGE_TO_TEXT = "image to text"
+    SOME_WORDS = "some words"
+    ALL_WORDS = "all words"
+    WHOLE_VALUE = "whole value"
+    NAME = "name"
+    NO_IMAGE = "no image"
+    NO_TEXT = "no text"
+
+
+LACKS = frozenset({Signal.NO_IMAGE, Signal.NO_TEXT})
+"""The signals that may speak against a hit; of any other, more never makes a hit less likely."""
+
+Evidence = Mapping[Signal, Array]
+"""The signals of n hits, each of shape (n,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How a calibration did on queries that it was not fitted on.
+
+    ``calibration_error`` is the expected one over 15 bins, ``brier`` the mean squared error; ``answerable_passed`` and
+    ``off_catalog_caught`` are the shares of queries that the no-match threshold judged rightly, None without any.
+    """
+
+    n_queries: int
+    n_hits: int
+    calibration_error: float
+    brier: float
+    answerable_passed: float | None = None
+    off_catalog_caught: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The calibration of one kind of query: a logistic function of the signals' weighted sum.
+
+    A query none of whose ten best hits reaches ``no_match_confidence`` has no good match.
+    """
+
+    intercept: float
+    weights: Mapping[Signal, float]
+    no_match_confidence: float
+    measured: Measured | None = None
+
+    def confidence(self, evidence: Evidence) -> Array:
+        """The probability that each hit is relevant, shape (n,), from signals of that shape."""
+        total = self.intercept + sum(self.weights.get(signal, 0.0) * column for signal, column in evidence.items())
+        return np.asarray(1 / (1 + np.exp(-total)), np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """An encoder's curves, by kind of query; a kind that nobody measured has none. ``source`` says on what."""
+
+    curves: Mapping[QueryKind, Curve]
+    source: str = ""
+
+
+def read_calibration(path: Path) -> Calibration | None:
+    """The ``calibration`` of a JSON file, or None where file or entry is missing. Raises EncoderError if damaged."""
+    if not path.is_file():
+        return None
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8")).get("calibration")
+        return None if entry is None else TypeAdapter(Calibration).validate_python(entry)
+    except (ValueError, AttributeError) as error:
+        raise EncoderError(f"{path} is damaged: {error}", remedy="Mend its calibration or remove the file.") from error
+
+
+def write_calibration(path: Path, calibration: Calibration) -> None:
+    """Put a calibration into a JSON file, whose other entries stay. Raises StorageError where the disk refuses."""
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        entries["calibration"] = TypeAdapter(Calibration).dump_python(calibration, mode="json")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise StorageError(
+            f"The calibration cannot be written to {path}: {error.strerror}.", remedy="Make the folder writable."
+        ) from error

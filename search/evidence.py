@@ -1,0 +1,48 @@
+"""What speaks for each candidate of a query, in the signals that a calibration weighs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from search.calibration import Evidence, QueryKind, Signal
+from search.catalog.entry import Modality
+from search.lexical import ALL_WORDS_BONUS, ANY_WORD_BONUS, HOLDING_BONUS, NAMED_BONUS
+from search.ranking import Part, Ranking, Scores
+
+COSINES: Mapping[Signal, tuple[Modality, Modality]] = {
+    Signal.TEXT_TO_IMAGE: ("text", "image"),
+    Signal.TEXT_TO_TEXT: ("text", "text"),
+    Signal.IMAGE_TO_IMAGE: ("image", "image"),
+    Signal.IMAGE_TO_TEXT: ("image", "text"),
+}
+
+LEAST_MATCHES: Mapping[Signal, float] = {
+    Signal.ALL_WORDS: ALL_WORDS_BONUS,
+    Signal.WHOLE_VALUE: HOLDING_BONUS,
+    Signal.NAME: min(NAMED_BONUS.values()),
+}
+"""What full-text search adds to a hit at the least where each of these is so."""
+
+
+def kind_of(parts: Sequence[Part]) -> QueryKind:
+    """What a query asks with; what it avoids does not count."""
+    asked = {part.modality for part in parts if part.weight > 0}
+    if len(asked) == 2:
+        return QueryKind.BOTH
+    return QueryKind.TEXT if "text" in asked else QueryKind.IMAGE
+
+
+def evidence(ranking: Ranking, matches: Scores) -> Evidence:
+    """Every signal of every candidate, shape (n,), 0 where the query or the item lacks it.
+
+    ``matches`` is what full-text search adds at a text weight of 1, shape (n,).
+    """
+    found: dict[Signal, Scores] = {signal: np.nan_to_num(ranking.cosines[pair]) for signal, pair in COSINES.items()}
+    found[Signal.SOME_WORDS] = np.minimum(matches / ANY_WORD_BONUS, 1.0)
+    for signal, least in LEAST_MATCHES.items():
+        found[signal] = (matches >= least).astype(np.float64)
+    found[Signal.NO_IMAGE] = np.isnan(ranking.by_modality["image"]).astype(np.float64)
+    found[Signal.NO_TEXT] = np.isnan(ranking.by_modality["text"]).astype(np.float64)
+    return found

@@ -54,3 +54,10 @@ class Encoder(Protocol):
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Embed texts, truncated to the context length; shape (len(texts), dimension), unit rows. Blocks."""
+
+
+class LoadEncoder(Protocol):
+    """How a process loads encoders: ``search.encoders.openclip.load_encoder``, on the device of its choice."""
+
+    def __call__(self, name: str, *, known_as: str | None = None) -> Encoder:
+        """Load an encoder by name; its identity bears ``known_as`` instead, where given. Raises EncoderError."""

@@ -145,16 +145,18 @@ def _n_cores(device: torch.device) -> int:
     return torch.get_num_threads() if device.type == "cpu" else 1
 
 
-def load_encoder(name: str | None = None, *, device: str = "auto", n_threads: int | None = None) -> OpenClipEncoder:
+def load_encoder(
+    name: str | None = None, *, device: str = "auto", n_threads: int | None = None, known_as: str | None = None
+) -> OpenClipEncoder:
     """Load an encoder by name.
 
     ``name`` is None or ``embedded`` for the one in the package, ``local-dir:FOLDER``, ``MODEL/WEIGHTS`` of open_clip's
     own list, or ``hf-hub:ORGANISATION/MODEL``. ``device`` is ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or
-    ``cuda:N``. ``n_threads`` bounds the CPU threads of the whole process. Blocks; the last two kinds of name download.
-    Raises EncoderError, whose remedy lists what works.
+    ``cuda:N``. ``n_threads`` bounds the CPU threads of the whole process. ``known_as`` is the name its identity bears, for
+    a copy of a folder. Blocks; the last two kinds of name download. Raises EncoderError, whose remedy lists what works.
     """
     name = name or EMBEDDED
-    folder = _folder(name)
+    folder = encoder_folder(name)
     import torch  # with open_clip about four seconds: paid by who needs an encoder, not by every command
 
     if n_threads is not None:
@@ -162,12 +164,13 @@ def load_encoder(name: str | None = None, *, device: str = "auto", n_threads: in
     placed = _device(device)
     model, tokenizer, dimension = _load(f"{LOCAL_PREFIX}{folder}" if folder else name, placed)
     preprocess_config = cast("Mapping[str, object]", model.visual.preprocess_cfg)
+    own_name = f"{LOCAL_PREFIX}{folder}" if folder and name != EMBEDDED else name
     fingerprint = _hash_folder(folder) if folder else _hash_model(model, preprocess_config)
     return OpenClipEncoder(
         model,
         tokenizer,
         Preprocessing.from_config(preprocess_config),
-        EncoderIdentity(f"{LOCAL_PREFIX}{folder}" if folder and name != EMBEDDED else name, fingerprint, dimension),
+        EncoderIdentity(known_as or own_name, fingerprint, dimension),
         device=placed,
         calibration=read_calibration(folder / CARD_FILE) if folder else None,
     )
@@ -196,8 +199,9 @@ def precision(device: torch.device) -> contextlib.AbstractContextManager[object]
     return contextlib.nullcontext()
 
 
-def _folder(name: str) -> Path | None:
-    """The checked folder behind ``name``, or None where open_clip has to find the model."""
+def encoder_folder(name: str) -> Path | None:
+    """The folder behind ``name``, or None where open_clip has to find the model. Raises EncoderError where the folder
+    holds no encoder."""
     if name == EMBEDDED:
         folder = EMBEDDED_FOLDER
     elif name.startswith(LOCAL_PREFIX):

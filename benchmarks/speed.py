@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 
 from benchmarks.catalogs import indexed
 from benchmarks.figure import Figure
-from indexer.content import item_words
 from indexer.pipeline import BATCH_ROWS
 from indexer.record import Record
 from indexer.sources import open_source
 from indexer.stages import batched
+from search.catalog.words import item_words
 from search.encoders.base import Encoder
 from search.home import Home
 from search.images.decode import decode_image

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from indexer.content import content_hash, item_words
+from indexer.content import content_hash
 from indexer.fetch import Fetcher
 from indexer.images import load_image
 from indexer.record import ImageReference, Record, Rejection
+from search.catalog.words import item_words
 from search.encoders.base import Encoder, Pixels
 from search.errors import InputError
 from search.images.decode import decode_image

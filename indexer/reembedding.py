@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
-from indexer.content import item_words
 from indexer.embedding import embed
 from indexer.preparation import Prepared
 from indexer.stages import batched, parallel_map, prefetch
 from search.catalog.entry import StoredItem
+from search.catalog.words import item_words
 from search.encoders.base import Encoder
 from search.home import Home
 from search.images.decode import decode_image

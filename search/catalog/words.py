@@ -1,8 +1,9 @@
-"""Full-text search over sku, title, attributes and description, on SQLite's FTS5."""
+"""An item's words: full-text search over them, on SQLite's FTS5, and what of them is embedded."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,11 @@ PARTLY_LISTED = 200
 
 STOP_WORDS = frozenset({"a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"})
 """Words that no shopper means as a requirement; a query of nothing else keeps them."""
+
+WORD = re.compile(r"\w+")
+
+MAX_WORDS_CHARS = 1000
+"""Far more than any text tower's context; keeps a 100,000-character description from being tokenised whole."""
 
 words = table(FULL_TEXT, *(column(name) for name in ("rowid", "sku", "title", "attributes", "description")))
 
@@ -61,6 +67,15 @@ def remove_words(connection: Connection, item_ids: Sequence[int]) -> None:
 def attribute_words(attributes: Mapping[str, AttributeValue]) -> str:
     values = (value if isinstance(value, tuple) else (value,) for value in attributes.values())
     return "; ".join(str(part) for value in values for part in value if not isinstance(part, bool))
+
+
+def item_words(item: Item) -> str:
+    """The text of an item to embed: title, attribute values the title does not name, description; cut to length."""
+    title = f" {' '.join(WORD.findall(item.title.casefold()))} "
+    values = attribute_words(item.attributes).split("; ")
+    named = [value for value in values if f" {' '.join(WORD.findall(value.casefold()))} " not in title]
+    said = [item.title, " ".join(named), item.description]
+    return ". ".join(part for part in said if part)[:MAX_WORDS_CHARS]
 
 
 def match_words(

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from indexer.content import MAX_WORDS_CHARS, content_hash, item_words
+from indexer.content import content_hash
+from search.catalog.words import MAX_WORDS_CHARS, item_words
 from search.item import Item
 
 ITEM = Item(

@@ -21,6 +21,7 @@ COPY README.md LICENSE ./
 COPY search ./search
 COPY indexer ./indexer
 COPY boutique ./boutique
+COPY evaluation ./evaluation
 COPY training ./training
 COPY api ./api
 RUN pip install --no-deps . && vitrina --help > /dev/null

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from api.settings import Settings
+from api.cli import encoders
+from api.cli.options import HomeOption, settings_for
 
 app = typer.Typer(
     name="vitrina",
@@ -17,14 +18,7 @@ app = typer.Typer(
     help="Search a product catalog by words, by picture, or by both.",
 )
 
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="The catalog's folder; VITRINA_HOME, else the platform's data folder.")
-]
-
-
-def settings_for(home: Path | None) -> Settings:
-    settings = Settings()
-    return settings if home is None else settings.model_copy(update={"home": home})
+app.add_typer(encoders.app)
 
 
 @app.command()
@@ -94,14 +88,71 @@ def delete(
 
 
 @app.command()
-def rebuild(
-    reembed: Annotated[bool, typer.Option("--reembed", help="Embed every item anew with the current encoder.")] = False,
-    home: HomeOption = None,
-) -> None:
+def rebuild(home: HomeOption = None) -> None:
     """Make the vector index anew from the catalog."""
     from api.cli.managing import rebuild_view
 
-    rebuild_view(settings_for(home), reembed=reembed)
+    rebuild_view(settings_for(home))
+
+
+@app.command("eval")
+def evaluate(
+    judgements: Annotated[
+        Path | None, typer.Argument(help="JSON lines of judged queries, or TREC qrels.", show_default=False)
+    ] = None,
+    queries: Annotated[
+        Path | None, typer.Option("--queries", help="The texts of the qrels: qid, a tab, the text.")
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--by", metavar="FIELD", help="Ask each value of a field, or of '{colour} {article} for {gender}'."
+        ),
+    ] = None,
+    like: Annotated[
+        list[str] | None,
+        typer.Option("--like", metavar="FIELD", help="Ask each item's photo for the others of the same value."),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option("--labels", metavar="CATALOG", help="A catalog file that has the fields, if not indexed."),
+    ] = None,
+    min_rows: Annotated[int, typer.Option("--min-rows", min=1, help="The fewest items a value must have.")] = 3,
+    max_queries: Annotated[
+        int | None, typer.Option("--max-queries", min=1, help="Ask a sample: at most so many of each kind.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws the sample and the intervals.")] = 0,
+    against: Annotated[
+        Path | None, typer.Option("--against", metavar="RUN.json", help="Compare with an earlier run, query by query.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Keep the run.")] = None,
+    report: Annotated[Path | None, typer.Option("--report", metavar="FILE.html", help="Draw a report.")] = None,
+    require: Annotated[
+        list[str] | None,
+        typer.Option("--require", metavar="METRIC=LEAST", help="Exit with 1 below it, as in ndcg@10=0.6."),
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Measure how well the search answers judged queries, and show where it fails."""
+    from api.cli.evaluating import Asked
+    from api.cli.evaluating import evaluate as evaluate_search
+
+    asked = Asked(
+        judgements=judgements,
+        queries=queries,
+        by=tuple(by or ()),
+        like=tuple(like or ()),
+        labels=labels,
+        min_rows=min_rows,
+        max_queries=max_queries,
+        seed=seed,
+        against=against,
+        json=json_file,
+        report=report,
+        require=tuple(require or ()),
+    )
+    if not evaluate_search(settings_for(home), asked):
+        raise typer.Exit(1)
 
 
 @app.command()

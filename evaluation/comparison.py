@@ -1,0 +1,119 @@
+"""Two runs over the same queries: what got better, what got worse, and whether that is more than chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation.bootstrap import Interval, intervals
+from evaluation.metrics import LABELS
+from evaluation.run import ALL, Result, Run
+from search.errors import InputError
+
+JUDGED_BY = "ndcg@10"
+"""The metric by which queries are said to have won or lost: it sees every grade and every rank of the first page."""
+
+TIE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One metric over the shared queries: its mean in the earlier run, the difference since with its interval, and
+    how many queries won, lost and tied."""
+
+    before: float
+    difference: Interval
+    n_wins: int
+    n_losses: int
+    n_ties: int
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the 95% interval of the difference lies on one side of 0."""
+        return self.difference.low > 0 or self.difference.high < 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One query in both runs."""
+
+    before: Result
+    after: Result
+
+    @property
+    def gain(self) -> float:
+        return self.after.metrics[JUDGED_BY] - self.before.metrics[JUDGED_BY]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """``changes`` by kind and metric; ``pairs`` from the greatest loss to the greatest win; ``notes`` on what does not
+    compare."""
+
+    changes: Mapping[str, Mapping[str, Change]]
+    pairs: tuple[Pair, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def losses(self) -> list[Pair]:
+        """The queries that lost, worst first."""
+        return [pair for pair in self.pairs if pair.gain < -TIE]
+
+    @property
+    def wins(self) -> list[Pair]:
+        """The queries that won, best first."""
+        return [pair for pair in reversed(self.pairs) if pair.gain > TIE]
+
+
+def compare(run: Run, earlier: Run) -> Comparison:
+    """Compare a run with an earlier one, query by query. Raises InputError where they share none."""
+    before = {result.id: result for result in earlier.results}
+    pairs = [Pair(before[result.id], result) for result in run.results if result.id in before]
+    if not pairs:
+        raise InputError(
+            f"The two runs share no query: this one has {run.results[0].id!r:.200}, "
+            f"the earlier {earlier.results[0].id!r:.200}.",
+            remedy="Compare runs of the same judgements, or of the same --by fields.",
+        )
+    kinds = dict.fromkeys(pair.after.kind for pair in pairs)
+    of_kind = {kind: [pair for pair in pairs if pair.after.kind == kind] for kind in kinds}
+    changes = {kind: _changes(some, run.seed) for kind, some in of_kind.items()}
+    if len(run.summaries) > 1:
+        changes[ALL] = _changes(pairs, run.seed)
+    return Comparison(changes, tuple(sorted(pairs, key=lambda pair: pair.gain)), tuple(_notes(run, earlier, pairs)))
+
+
+def _changes(pairs: Sequence[Pair], seed: int) -> dict[str, Change]:
+    before, after = (
+        np.array([[result.metrics[key] for key in LABELS] for result in results])  # (n_queries, n_metrics)
+        for results in ([pair.before for pair in pairs], [pair.after for pair in pairs])
+    )
+    gains = after - before
+    return {
+        key: Change(
+            before=float(before[:, at].mean()),
+            difference=difference,
+            n_wins=int((gains[:, at] > TIE).sum()),
+            n_losses=int((gains[:, at] < -TIE).sum()),
+            n_ties=int((np.abs(gains[:, at]) <= TIE).sum()),
+        )
+        for at, (key, difference) in enumerate(zip(LABELS, intervals(gains, seed=seed), strict=True))
+    }
+
+
+def _notes(run: Run, earlier: Run, pairs: Sequence[Pair]) -> list[str]:
+    notes = []
+    if len(pairs) < max(len(run.results), len(earlier.results)):
+        notes.append(
+            f"{len(pairs):,} queries are in both runs; this one has {len(run.results):,}, "
+            f"the earlier {len(earlier.results):,}. Only those in both are compared."
+        )
+    n_judged_anew = sum(pair.before.n_relevant != pair.after.n_relevant for pair in pairs)
+    if n_judged_anew:
+        notes.append(
+            f"{n_judged_anew:,} queries have another number of relevant items than in the earlier run: part of their "
+            "difference comes from the judgements or the catalog."
+        )
+    return notes

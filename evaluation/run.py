@@ -1,0 +1,167 @@
+"""A run: judged queries, what they found, and how good that was. Kept as JSON, a later run is compared with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from evaluation.bootstrap import Interval, intervals
+from evaluation.metrics import DEPTH, LABELS, measure, n_relevant
+from evaluation.query import JudgedQuery
+from evaluation.reliability import FIRST_HITS, Reliability, reliability
+from evaluation.running import Found
+from search.errors import SourceError
+
+MAX_MISSED = 10
+ALL = "all"
+"""The kind of a summary over the queries of every kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One query's ranking, best first, and its metrics by key.
+
+    ``relevance`` and ``confidences`` run along ``ranking``: each hit's grade (0 where nobody judged it) and how likely
+    it was said to be relevant. ``missed`` has the best relevant skus that are not among the first ten.
+    """
+
+    id: str
+    kind: str
+    text: str
+    image: str
+    sku: str
+    n_relevant: int
+    metrics: Mapping[str, float]
+    ranking: tuple[str, ...]
+    relevance: tuple[int, ...]
+    confidences: tuple[float | None, ...]
+    missed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Each metric's mean over the queries of one kind, by key."""
+
+    kind: str
+    n_queries: int
+    metrics: Mapping[str, Interval]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Everything that was measured in one go. ``reliability`` is None where hits carry no confidence."""
+
+    format: Literal[1]
+    measured_at: datetime
+    encoder: str
+    n_items: int
+    depth: int
+    seed: int
+    notes: tuple[str, ...]
+    summaries: tuple[Summary, ...]
+    reliability: Reliability | None
+    results: tuple[Result, ...]
+
+    def summary(self, kind: str) -> Summary:
+        """The summary of one kind. Raises KeyError."""
+        return {each.kind: each for each in self.summaries}[kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What was measured: the encoder, the catalog's size, the bootstrap's seed, and what was left out."""
+
+    encoder: str
+    n_items: int
+    seed: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def run_of(setting: Setting, queries: Sequence[JudgedQuery], found: Sequence[Found]) -> Run:
+    """Measure what one or more queries found. ``queries`` and ``found`` run side by side."""
+    values = measure([each.skus for each in found], [query.grades for query in queries])
+    results = tuple(
+        result_of(query, each, {key: float(values[key][at]) for key in LABELS})
+        for at, (query, each) in enumerate(zip(queries, found, strict=True))
+    )
+    return Run(
+        format=1,
+        measured_at=datetime.now(UTC).replace(microsecond=0),
+        encoder=setting.encoder,
+        n_items=setting.n_items,
+        depth=DEPTH,
+        seed=setting.seed,
+        notes=setting.notes,
+        summaries=tuple(summaries(results, setting.seed)),
+        reliability=reliability_of(results),
+        results=results,
+    )
+
+
+def result_of(query: JudgedQuery, found: Found, metrics: Mapping[str, float]) -> Result:
+    grades = query.grades
+    first = set(found.skus[:FIRST_HITS])
+    best = sorted((sku for sku, grade in grades.items() if grade and sku not in first), key=lambda sku: -grades[sku])
+    return Result(
+        id=query.id,
+        kind=query.kind,
+        text=query.text,
+        image="" if query.image is None else str(query.image),
+        sku=query.sku,
+        n_relevant=n_relevant(grades),
+        metrics=metrics,
+        ranking=found.skus,
+        relevance=tuple(grades.get(sku, 0) for sku in found.skus),
+        confidences=found.confidences,
+        missed=tuple(best[:MAX_MISSED]),
+    )
+
+
+def summaries(results: Sequence[Result], seed: int) -> Iterator[Summary]:
+    """A summary of each kind, in the order of the results; before them one of all, where there are several kinds."""
+    kinds = dict.fromkeys(result.kind for result in results)
+    if len(kinds) > 1:
+        yield summary_of(ALL, results, seed)
+    for kind in kinds:
+        yield summary_of(kind, [result for result in results if result.kind == kind], seed)
+
+
+def summary_of(kind: str, results: Sequence[Result], seed: int) -> Summary:
+    values = np.array([[result.metrics[key] for key in LABELS] for result in results])  # (n_queries, n_metrics)
+    return Summary(kind, len(results), dict(zip(LABELS, intervals(values, seed=seed), strict=True)))
+
+
+def reliability_of(results: Sequence[Result]) -> Reliability | None:
+    judged = [
+        (confidence, grade > 0)
+        for result in results
+        for confidence, grade in zip(result.confidences[:FIRST_HITS], result.relevance[:FIRST_HITS], strict=True)
+        if confidence is not None
+    ]
+    return reliability([confidence for confidence, _ in judged], [relevant for _, relevant in judged])
+
+
+FILE = TypeAdapter(Run)
+
+
+def write_run(run: Run, path: Path) -> None:
+    """Keep a run as JSON. Raises OSError."""
+    path.write_bytes(FILE.dump_json(run, indent=None) + b"\n")
+
+
+def read_run(path: Path) -> Run:
+    """A run that ``write_run`` kept. Raises SourceError."""
+    try:
+        return FILE.validate_json(path.read_bytes())
+    except OSError as error:
+        raise SourceError(f"The run {path} cannot be read: {error.strerror}.", remedy="Check its path.") from error
+    except ValidationError as error:
+        raise SourceError(
+            f"{path} is not a run of vitrina eval.", remedy="Keep a run first: vitrina eval ... --json run.json"
+        ) from error

@@ -3,44 +3,39 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from training.product import Product
+from training.product import LABELS, Product
 from training.wording import wordings
 
 Claim = tuple[tuple[str, str], ...]
 """What a caption asserts, as (field, value) pairs; ``kind`` and ``text`` beside the labels of a product."""
 
+NOTHING: Claim = (("text", "\0"),)
+"""The claim of a text that fits no product: no title holds a null character."""
+
 PATTERNS: tuple[tuple[float, tuple[str, ...]], ...] = (
-    (5.0, ("kind",)),
-    (6.0, ("colour", "kind", "gender")),
+    (7.0, ("colour", "kind", "gender")),
     (4.0, ("colour", "kind")),
     (2.5, ("kind", "gender")),
-    (1.2, ("colour",)),
     (1.2, ("usage", "kind")),
     (0.8, ("season", "kind")),
     (0.8, ("colour", "gender")),
     (0.6, ("usage", "kind", "gender")),
-    (0.4, ("usage",)),
-    (0.4, ("season",)),
-    (0.4, ("gender",)),
     (2.0, ("pattern", "kind")),
     (2.0, ("material", "kind")),
     (2.0, ("colour", "pattern", "kind")),
     (2.0, ("colour", "material", "kind")),
     (1.0, ("colour", "pattern", "material", "kind", "gender")),
-    (0.6, ("pattern",)),
-    (0.6, ("material",)),
 )
-"""Which fields a caption names, and how often among those the product has. Set by judgement: the three wordings that
-issue 2 measures come first."""
+"""Which fields a phrase names, and how often among those the product has. Set by judgement: the wording that the issue
+measures comes first."""
 
 KIND_WEIGHTS = (6.0, 2.5, 1.5)
 """How often article, subcategory and category stand for what a thing is."""
 
 _OWN_WORD_SHARE = 0.6
-_TITLE_SHARE = 0.5
 _DESCRIPTION_SHARE = 0.3
 
 
@@ -52,21 +47,42 @@ class Caption:
     claim: Claim
 
 
-def sample_captions(product: Product, dice: random.Random) -> tuple[Caption, ...]:
-    """Two captions for one training step: the shop's own text half of the time, labels otherwise; at least one."""
-    first = _own_text(product, dice) if dice.random() < _TITLE_SHARE else None
-    captions = (first or _from_labels(product, dice), _from_labels(product, dice))
-    found = tuple(caption for caption in captions if caption)
-    return found or (Caption(product.title, (("text", product.title),)),)
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """What a batch of products is captioned with; the shares are of its products.
+
+    Beside phrases and the shop's own texts, every single value that a product of the batch carries is a caption: a
+    query for a colour or a season alone has to work too, and such texts are few and short.
+    """
+
+    phrase_share: float = 0.7
+    own_text_share: float = 0.4
+    elsewhere: Sequence[str] = ()
+    n_elsewhere: int = 0
+
+
+def batch_captions(products: Sequence[Product], mixture: Mixture, dice: random.Random) -> list[Caption]:
+    """The captions of a batch, each text once."""
+    captions: dict[str, Caption] = {}
+    for product in products:
+        written = list(single_values(product))
+        if dice.random() < mixture.phrase_share:
+            written += from_labels(product, dice)
+        if dice.random() < mixture.own_text_share or not written:
+            written += own_text(product, dice)
+        for caption in written:
+            captions.setdefault(caption.text.lower(), caption)
+    strange = dice.sample(mixture.elsewhere, min(mixture.n_elsewhere, len(mixture.elsewhere)))
+    return [*captions.values(), *(Caption(text, NOTHING) for text in strange)]
 
 
 def all_texts(products: Iterable[Product], dice: random.Random) -> Iterable[str]:
-    """The texts a vocabulary is learnt from: every title, description and kind, and a sample of captions."""
+    """The texts a vocabulary is learnt from: every title, description and kind, and two phrases a product."""
     for product in products:
         yield product.title
         yield product.description
         yield from (wording for kind in product.kinds for wording in wordings(kind))
-        yield from (caption.text for caption in sample_captions(product, dice))
+        yield from (caption.text for _ in range(2) for caption in from_labels(product, dice))
 
 
 def phrase(fields: dict[str, str], *, possessive: bool = False) -> str:
@@ -81,18 +97,29 @@ def phrase(fields: dict[str, str], *, possessive: bool = False) -> str:
     return " ".join(words)
 
 
-def _own_text(product: Product, dice: random.Random) -> Caption | None:
-    """The title or the description."""
+def single_values(product: Product) -> Iterable[Caption]:
+    """Every kind and every label by itself."""
+    for name in product.names:
+        yield Caption(name, (("kind", name),))
+    for label in LABELS:
+        if value := product.label(label):
+            yield Caption(value, ((label, value),))
+
+
+def own_text(product: Product, dice: random.Random) -> list[Caption]:
+    """The title or the description; none where the product has neither."""
     described = product.description and dice.random() < _DESCRIPTION_SHARE
     text = product.description if described else product.title
-    return Caption(text, (("text", text),)) if text else None
+    return [Caption(text, (("text", text),))] if text else []
 
 
-def _from_labels(product: Product, dice: random.Random) -> Caption | None:
-    """A caption from some of the labels the product has."""
+def from_labels(product: Product, dice: random.Random) -> list[Caption]:
+    """A phrase from some of the labels the product has, or its kind in other words; none where it has none."""
     possible = [(weight, fields) for weight, fields in PATTERNS if all(_has(product, field) for field in fields)]
+    if product.kinds:
+        possible.append((4.0, ("kind",)))
     if not possible:
-        return None
+        return []
     weights, patterns = zip(*possible, strict=True)
     fields = dice.choices(patterns, weights)[0]
     values = {field: product.label(field) for field in fields if field != "kind"}
@@ -101,7 +128,7 @@ def _from_labels(product: Product, dice: random.Random) -> Caption | None:
         kind = dice.choices(product.kinds, KIND_WEIGHTS[: len(product.kinds)])[0]
         values["kind"] = kind
         spoken["kind"] = kind if dice.random() < _OWN_WORD_SHARE else dice.choice(wordings(kind))
-    return Caption(phrase(spoken, possessive=dice.random() < 0.2), tuple(values.items()))
+    return [Caption(phrase(spoken, possessive=dice.random() < 0.2), tuple(values.items()))]
 
 
 def _has(product: Product, field: str) -> bool:

@@ -11,7 +11,7 @@ from training.product import LABELS, Product
 from training.wording import key
 
 FIELDS = ("kind", "text", *LABELS)
-_N_KINDS = 3
+_N_NAMES = 4
 _N_TEXTS = 2
 _ANYTHING = -1
 _UNKNOWN = -2
@@ -34,12 +34,12 @@ class Facts:
 
         ``indices`` are positions in the products this was made from.
         """
-        facts = self._facts[indices]  # (n, _N_KINDS + _N_TEXTS + labels)
+        facts = self._facts[indices]  # (n, _N_NAMES + _N_TEXTS + labels)
         claimed = torch.tensor([self._claim_row(claim) for claim in claims], dtype=torch.int32)  # (m, fields)
-        kinds, texts = facts[:, :_N_KINDS], facts[:, _N_KINDS : _N_KINDS + _N_TEXTS]
-        true = _any_equal(kinds, claimed[:, 0]) & _any_equal(texts, claimed[:, 1])
+        names, texts = facts[:, :_N_NAMES], facts[:, _N_NAMES : _N_NAMES + _N_TEXTS]
+        true = _any_equal(names, claimed[:, 0]) & _any_equal(texts, claimed[:, 1])
         for column in range(len(LABELS)):
-            true &= _any_equal(facts[:, _N_KINDS + _N_TEXTS + column, None], claimed[:, 2 + column])
+            true &= _any_equal(facts[:, _N_NAMES + _N_TEXTS + column, None], claimed[:, 2 + column])
         return true  # (n, m)
 
     def _id(self, value: str, empty: int = _UNKNOWN) -> int:
@@ -47,10 +47,10 @@ class Facts:
         return self._ids.setdefault(key(value), len(self._ids)) if value else empty
 
     def _product_row(self, product: Product) -> list[int]:
-        kinds = [self._id(kind) for kind in product.kinds[:_N_KINDS]]
-        kinds += [_UNKNOWN] * (_N_KINDS - len(kinds))
+        names = [self._id(name) for name in product.names[:_N_NAMES]]
+        names += [_UNKNOWN] * (_N_NAMES - len(names))
         texts = [self._id(product.title), self._id(product.description)]
-        return kinds + texts + [self._id(product.label(label)) for label in LABELS]
+        return names + texts + [self._id(product.label(label)) for label in LABELS]
 
     def _claim_row(self, claim: Claim) -> list[int]:
         claimed = dict(claim)

@@ -10,9 +10,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
+from search.encoders.preprocessing import Size
+
 WEIGHTS_FILE = "open_clip_model.safetensors"
-MAX_FOLDER_BYTES = 15_000_000
-"""The package carries the folder; issue 2 sets the limit."""
+MAX_FOLDER_BYTES = 12_000_000
+"""The package carries the folder; the limit keeps a checkout and an installation small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class Architecture:
     """The towers: a timm picture tower and a small text transformer, at their sizes."""
 
     picture_tower: str = "mobilenetv4_conv_small"
-    picture_side: int = 64
+    picture_size: Size = (80, 64)
     dimension: int = 256
     text_width: int = 160
     text_heads: int = 5
@@ -29,7 +31,7 @@ class Architecture:
 
 
 def write_configuration(folder: Path, architecture: Architecture, vocabulary_size: int) -> None:
-    """Write ``open_clip_config.json``: the towers, and the preprocessing (fit inside a square, padded with white)."""
+    """Write ``open_clip_config.json``: the towers, and the preprocessing (squashed to the tower's size)."""
     configuration = {
         "model_cfg": {
             "embed_dim": architecture.dimension,
@@ -39,7 +41,7 @@ def write_configuration(folder: Path, architecture: Architecture, vocabulary_siz
                 "timm_model_pretrained": False,
                 "timm_pool": "avg",
                 "timm_proj": "",
-                "image_size": architecture.picture_side,
+                "image_size": list(architecture.picture_size),
             },
             "text_cfg": {
                 "context_length": architecture.context_length,
@@ -51,25 +53,24 @@ def write_configuration(folder: Path, architecture: Architecture, vocabulary_siz
             },
         },
         "preprocess_cfg": {
-            "size": architecture.picture_side,
+            "size": list(architecture.picture_size),
             "mode": "RGB",
             "mean": [0.5, 0.5, 0.5],
             "std": [0.5, 0.5, 0.5],
             "interpolation": "bicubic",
-            "resize_mode": "longest",
-            "fill_color": 255,
+            "resize_mode": "squash",
         },
     }
     folder.mkdir(parents=True, exist_ok=True)
     _write_json(folder / "open_clip_config.json", configuration)
 
 
-def write_picture_side(folder: Path, side: int) -> None:
-    """Change the picture side in ``open_clip_config.json``, for a tower that has seen another size so far."""
+def write_picture_size(folder: Path, size: Size) -> None:
+    """Change the picture size in ``open_clip_config.json``, for a tower that has seen another size so far."""
     path = folder / "open_clip_config.json"
     configuration = json.loads(path.read_text(encoding="utf-8"))
-    configuration["model_cfg"]["vision_cfg"]["image_size"] = side
-    configuration["preprocess_cfg"]["size"] = side
+    configuration["model_cfg"]["vision_cfg"]["image_size"] = list(size)
+    configuration["preprocess_cfg"]["size"] = list(size)
     _write_json(path, configuration)
 
 

@@ -1,9 +1,9 @@
-"""The contrastive loss, with several true captions a picture and several true pictures a caption."""
+"""Contrastive losses, with several true captions a picture and several true pictures a caption."""
 
 from __future__ import annotations
 
 import torch
-from torch.nn.functional import log_softmax
+from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
 
 
 def contrastive_loss(
@@ -20,3 +20,16 @@ def contrastive_loss(
     to_text = -(true * log_softmax(logits, dim=1)).sum(dim=1) / true.sum(dim=1).clamp(min=1)  # (n,)
     to_image = -(true * log_softmax(logits, dim=0)).sum(dim=0) / true.sum(dim=0).clamp(min=1)  # (m,)
     return (to_text.mean() + to_image.mean()) / 2
+
+
+def sigmoid_loss(
+    images: torch.Tensor, texts: torch.Tensor, matches: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor
+) -> torch.Tensor:
+    """Every pair a yes-or-no question: SigLIP's loss (arXiv 2303.15343) with any number of true pairs.
+
+    Arguments as in ``contrastive_loss``; ``bias`` starts near the log odds of a true pair. Summed over the texts and
+    divided by the number of pictures, as in the paper.
+    """
+    logits = scale * images @ texts.T + bias  # (n, m)
+    total = binary_cross_entropy_with_logits(logits, matches.to(logits.dtype), reduction="sum")
+    return total / len(images)

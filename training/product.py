@@ -13,7 +13,8 @@ LABELS = ("colour", "gender", "season", "usage", "pattern", "material")
 class Product:
     """The catalog text of one training row; an empty string where the file says nothing.
 
-    ``kinds`` names what the thing is, finest first: article, subcategory, category.
+    ``kinds`` names what the thing is, finest first: article, subcategory, category. ``fine`` is a class finer than the
+    article, in a shop whose titles are such classes: ``Granny Smith`` for an apple.
     """
 
     sku: str
@@ -26,6 +27,12 @@ class Product:
     usage: str = ""
     pattern: str = ""
     material: str = ""
+    fine: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that the thing may be called, finest first."""
+        return (self.fine, *self.kinds) if self.fine else self.kinds
 
     @classmethod
     def from_row(cls, row: Mapping[str, object]) -> Self:

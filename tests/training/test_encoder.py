@@ -15,10 +15,11 @@ from tests.search.encoders.conftest import TINY
 from training.corpus import Rows, is_set_aside, read_rows
 from training.encoder import make_encoder
 from training.folder import MAX_FOLDER_BYTES, n_bytes
+from training.objective import Mix
 from training.product import Product
 from training.trainer import Schedule, repeat_factors
 
-SCHEDULE = Schedule(n_epochs=2, batch_size=32)
+SCHEDULE = Schedule(n_epochs=2, early_epochs=1, batch_size=32)
 
 
 def rows(n: int = 80) -> Rows:
@@ -40,6 +41,7 @@ def run(tmp_path: Path, schedule: Schedule, *, resume: bool = False) -> list[str
         tmp_path / "out",
         tmp_path / "work",
         architecture=TINY,
+        mix=Mix(),
         schedule=schedule,
         resume=resume,
         say=said.append,
@@ -78,6 +80,7 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(tmp_path: Path) -> N
             tmp_path / "cut" / "out",
             tmp_path / "cut" / "work",
             architecture=TINY,
+            mix=Mix(),
             schedule=SCHEDULE,
             resume=False,
             say=cut,

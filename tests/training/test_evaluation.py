@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from training.evaluation import fit_cutoff, precision_at_ten
+from training.evaluation import precision_at_ten, same_article_first
+from training.product import Product
 
 
 def test_precision_is_capped_at_the_number_of_relevant_products() -> None:
@@ -14,6 +15,7 @@ def test_only_the_ten_best_count() -> None:
     assert precision_at_ten(similarities, [list(range(5, 40))]) == pytest.approx(0.5)
 
 
-def test_the_cutoff_keeps_98_percent() -> None:
-    cosines = np.linspace(0, 1, 1001, dtype=np.float32)
-    assert (cosines >= fit_cutoff(cosines)).mean() == pytest.approx(0.98, abs=0.002)
+def test_a_photo_counts_when_its_nearest_other_shows_the_same_article() -> None:
+    vectors = np.array([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]], dtype=np.float32)
+    products = [Product(str(at), kinds=(article,)) for at, article in enumerate(("mug", "mug", "bag", "cap"))]
+    assert same_article_first(vectors, products) == 0.5

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
-from training.loss import contrastive_loss
+from training.loss import contrastive_loss, sigmoid_loss
 
 
 def unit(n: int, seed: int) -> torch.Tensor:
@@ -30,3 +30,12 @@ def test_products_that_share_a_caption_do_not_push_it_away() -> None:
 def test_a_caption_that_is_true_of_nothing_is_no_nan() -> None:
     matches = torch.tensor([[1, 0], [1, 0]], dtype=torch.bool)
     assert torch.isfinite(contrastive_loss(unit(2, 0), unit(2, 1), matches, torch.tensor(10.0)))
+
+
+def test_the_sigmoid_loss_is_the_mean_over_pictures_of_every_pair_judged_alone() -> None:
+    images, texts = normalize(torch.randn(3, 4), dim=-1), normalize(torch.randn(5, 4), dim=-1)
+    matches = torch.rand(3, 5) < 0.4
+    scale, bias = torch.tensor(7.0), torch.tensor(-3.0)
+    signs = matches.float() * 2 - 1
+    by_hand = -torch.log(torch.sigmoid(signs * (scale * images @ texts.T + bias))).sum() / 3
+    torch.testing.assert_close(sigmoid_loss(images, texts, matches, scale, bias), by_hand)

@@ -5,7 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from training.pictures import decode, stack, vary
+from training.pictures import BUSY_CROP, PLAIN_CROP, Album, Stored, decode, store
+
+GREY = 51 / 127.5 - 1
 
 
 def encoded(size: tuple[int, int], colour: tuple[int, int, int]) -> bytes:
@@ -14,27 +16,45 @@ def encoded(size: tuple[int, int], colour: tuple[int, int, int]) -> bytes:
     return file.getvalue()
 
 
-def test_stacked_pictures_are_padded_with_white() -> None:
-    stored = stack([encoded((30, 40), (200, 10, 10))], side=80)
-    assert stored.shape == (1, 3, 80, 80)
-    assert stored[0, :, 40, 5].tolist() == [255, 255, 255]
-    assert stored[0, :, 40, 40].tolist() == [200, 10, 10]
+def test_pictures_are_squashed_to_one_size() -> None:
+    stored = store([encoded((30, 40), (200, 10, 10)), encoded((40, 30), (200, 10, 10))], (80, 64))
+    assert stored.pictures.shape == (2, 3, 80, 64)
+    assert stored.pictures[1, :, 0, 0].tolist() == [200, 10, 10]
+    assert stored.least_crop == PLAIN_CROP
+
+
+def test_large_pictures_are_kept_at_twice_the_size_for_harder_crops() -> None:
+    stored = store([encoded((160, 160), (9, 9, 9))], (80, 64))
+    assert stored.pictures.shape == (1, 3, 160, 128)
+    assert stored.least_crop == BUSY_CROP
 
 
 def test_varied_pictures_keep_their_colours_and_have_white_around() -> None:
-    stored = torch.full((16, 3, 80, 80), 51, dtype=torch.uint8)
-    varied = vary(stored, 64, torch.Generator().manual_seed(0))
-    assert varied.shape == (16, 3, 64, 64)
-    assert varied[:, :, 32, 32].numpy() == pytest.approx(np.full((16, 3), 51 / 127.5 - 1), abs=1e-5)
+    stored = Stored(torch.full((64, 3, 80, 64), 51, dtype=torch.uint8), PLAIN_CROP)
+    varied = stored.vary(torch.arange(64), (40, 32), torch.Generator().manual_seed(0))
+    assert varied.shape == (64, 3, 40, 32)
+    assert varied[:, :, 20, 16].numpy() == pytest.approx(np.full((64, 3), GREY), abs=1e-5)
     assert varied.max() <= 1.0001
     assert (varied[:, 0, 0, :] > 0.99).any()
 
 
 def test_variation_follows_its_dice() -> None:
-    stored = torch.randint(0, 256, (4, 3, 80, 80), dtype=torch.uint8)
-    first, again, other = (vary(stored, 64, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    stored = Stored(torch.randint(0, 256, (4, 3, 80, 64), dtype=torch.uint8), PLAIN_CROP)
+    everyone = torch.arange(4)
+    first, again, other = (stored.vary(everyone, (40, 32), torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_an_album_counts_through_its_sources() -> None:
+    levels = torch.arange(0, 250, 50, dtype=torch.uint8)[:, None, None, None]
+    small = Stored(levels[:3].expand(3, 3, 8, 8), PLAIN_CROP)
+    large = Stored(levels[3:].expand(2, 3, 16, 16), PLAIN_CROP)
+    album = Album([small, large])
+    assert len(album) == 5
+    varied = album.vary(torch.tensor([4, 0, 3, 2]), (16, 16), torch.Generator().manual_seed(0))
+    centres = (varied[:, 0, 8, 8] + 1) * 127.5
+    assert centres.tolist() == pytest.approx([200, 0, 150, 100], abs=1e-3)
 
 
 def test_damaged_bytes_are_an_os_error() -> None:

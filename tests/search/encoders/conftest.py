@@ -11,7 +11,7 @@ from training.vocabulary import train_vocabulary
 
 TINY = Architecture(
     "mobilenetv4_conv_small_050",
-    picture_side=32,
+    picture_size=(32, 32),
     dimension=16,
     text_width=16,
     text_heads=2,

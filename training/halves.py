@@ -1,0 +1,74 @@
+"""Training steps on parts of a batch side by side, each part on one core.
+
+Two threads inside each operation of so small a network are worth 1.4 cores; two halves of a batch, each on a thread of
+its own, 1.8 (measured: 288 and 368 pictures a second at 64 x 64).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import torch
+
+from search.encoders.side_by_side import SideBySide
+
+Part = TypeVar("Part")
+
+
+class Replicas:
+    """Copies of a model that share its weights but not its gradients or its running statistics.
+
+    Gradients need a place of their own: two threads that add to one tensor corrupt it.
+    """
+
+    def __init__(self, model: torch.nn.Module, n_parts: int) -> None:
+        self.models = [model, *(tied_copy(model) for _ in range(n_parts - 1))]
+        self._cores = SideBySide(n_parts)
+
+    def forward(
+        self, embed: Callable[[Any, Part], torch.Tensor], parts: Sequence[Part]
+    ) -> tuple[torch.Tensor, Callable[[torch.Tensor], None]]:
+        """``embed`` each part by a replica; the rows together, cut off from the graph, and what sends their gradient
+        on. ``len(parts)`` is the number of replicas. Blocks."""
+        outputs = self._cores.map(lambda pair: embed(*pair), list(zip(self.models, parts, strict=True)))
+        rows = torch.cat([output.detach() for output in outputs]).requires_grad_()
+        sizes = [len(output) for output in outputs]
+
+        def backward(gradient: torch.Tensor) -> None:
+            pairs = list(zip(outputs, torch.split(gradient, sizes), strict=True))
+            self._cores.map(lambda pair: torch.autograd.backward(pair[0], pair[1]), pairs)
+            self._gather()
+
+        return rows, backward
+
+    def agree_on_statistics(self) -> None:
+        """Give every replica the mean of all running statistics."""
+        for buffers in zip(*(model.buffers() for model in self.models), strict=True):
+            if buffers[0].is_floating_point():
+                buffers[0].copy_(torch.stack(buffers).mean(dim=0))
+        self.share_statistics()
+
+    def share_statistics(self) -> None:
+        """Give every replica the running statistics of the model itself."""
+        for model in self.models[1:]:
+            for own, other in zip(self.models[0].buffers(), model.buffers(), strict=True):
+                other.copy_(own)
+
+    def _gather(self) -> None:
+        """Add every replica's gradients to those of the model itself."""
+        first = self.models[0]
+        for model in self.models[1:]:
+            for own, other in zip(first.parameters(), model.parameters(), strict=True):
+                if other.grad is not None:
+                    own.grad = other.grad if own.grad is None else own.grad.add_(other.grad)
+                    other.grad = None
+
+
+def tied_copy(model: torch.nn.Module) -> torch.nn.Module:
+    """A copy whose parameters lie in the same memory, with gradients and buffers of its own."""
+    twin = copy.deepcopy(model)
+    for own, other in zip(model.parameters(), twin.parameters(), strict=True):
+        other.data = own.data
+    return twin

@@ -27,6 +27,7 @@ def query_of(request: SearchRequest, uploads: Sequence[bytes] = ()) -> Query:
         weights=Weights(**request.weights.model_dump()),
         limit=request.limit,
         offset=request.offset,
+        min_confidence=request.min_confidence,
     )
 
 

@@ -62,6 +62,7 @@ class SearchRequest(WireModel):
     weights: WeightsIn = WeightsIn()
     limit: int = Field(10, description=f"How many hits, 1 to {WINDOW}.")
     offset: int = Field(0, description="How many of the best to skip.")
+    min_confidence: float = Field(0, ge=0, le=1, description="Leave out hits whose confidence is lower.")
     rerank: bool | dict[str, object] = Field(False, description="Let a vision-language model reorder the hits.")
     explain: bool | int = Field(False, description="Let a vision-language model explain the hits.")
 
@@ -124,13 +125,23 @@ class HitOut(ItemOut):
 
     score: float = Field(description="0 to 1, higher is better; compares hits of one query only.")
     rank: int
+    confidence: float | None = Field(
+        description="The probability that this is what was asked for, comparable across queries; "
+        "null where the encoder is not calibrated for this kind of query."
+    )
     signals: SignalsOut
 
     @classmethod
     def of_hit(cls, hit: Hit) -> Self:
         signals = {name: rounded(getattr(hit.signals, name)) for name in ("image", "text", "words")}
         return cls.model_validate(
-            {**item_fields(hit.stored), "score": round(hit.score, 6), "rank": hit.rank, "signals": signals}
+            {
+                **item_fields(hit.stored),
+                "score": round(hit.score, 6),
+                "rank": hit.rank,
+                "confidence": rounded(hit.confidence),
+                "signals": signals,
+            }
         )
 
 
@@ -138,7 +149,7 @@ class AnswerOut(WireModel):
     """The hits, best first, and how they came about."""
 
     hits: list[HitOut]
-    total_considered: int = Field(description="How many items were ranked.")
+    total_considered: int = Field(description="How many items were ranked, less those under min_confidence.")
     no_good_match: bool = Field(description="Whether nothing in the catalog seems to be what was asked for.")
     encoder: str
     timings_ms: dict[str, float]

@@ -12,12 +12,24 @@ export function hitElement(hit, onSimilar) {
   part("title").append(titled(name, hit.url));
   part("price").textContent = price(hit.price_cents, hit.currency);
   part("facts").append(...facts(hit).map((fact) => Object.assign(document.createElement("li"), fact)));
-  part("score").title = `Score ${hit.score.toFixed(3)} of 1`;
-  part("score-bar").style.setProperty("--score", hit.score);
-  part("score-number").textContent = hit.score.toFixed(2);
+  showConfidence(part, hit);
   part("similar").setAttribute("aria-label", `Similar to ${name}`);
   part("similar").addEventListener("click", () => onSimilar(hit.sku));
   return element;
+}
+
+/** How sure the search is of a hit; where nobody calibrated the encoder, its score, which only compares. */
+function showConfidence(part, { confidence, score }) {
+  const isSure = confidence !== null;
+  const meaning = isSure ? "How likely this is what you asked for" : "Compares the hits of one search";
+  part("score").title = `${meaning}. Score ${score.toFixed(3)} of 1`;
+  part("score-bar").style.setProperty("--score", isSure ? confidence : score);
+  part("score-number").textContent = isSure ? `${percent(confidence)} sure` : score.toFixed(2);
+}
+
+/** Never quite 0 or 100 %, which no measurement gives. */
+function percent(probability) {
+  return (Math.min(Math.max(Math.round(100 * probability), 1), 99) / 100).toLocaleString(undefined, { style: "percent" });
 }
 
 function showPicture(tile, url) {

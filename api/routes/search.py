@@ -37,6 +37,7 @@ REQUEST_BODY: dict[str, Any] = {
                         "filters": {"type": "string", "example": '{"colour": "navy blue"}'},
                         "limit": {"type": "integer"},
                         "offset": {"type": "integer"},
+                        "min_confidence": {"type": "number"},
                     },
                 }
             },

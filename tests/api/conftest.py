@@ -20,7 +20,7 @@ from indexer.fetch import Fetcher
 from indexer.pipeline import Indexer
 from indexer.sources import open_source
 from search.home import Home
-from tests.fakes import FakeEncoder
+from tests.fakes import CALIBRATION, FakeEncoder
 
 N_PRODUCTS = 40
 
@@ -52,7 +52,7 @@ def home(tmp_path: Path, indexed_folder: Path) -> Iterator[Home]:
 def client(home: Home) -> Iterator[TestClient]:
     """The HTTP service over it."""
     settings = Settings(home=home.folder, max_body_bytes=2_000_000)
-    app = create_app(settings, lambda _: Service(Home(home.folder), FakeEncoder()))
+    app = create_app(settings, lambda _: Service(Home(home.folder), FakeEncoder(calibration=CALIBRATION)))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 

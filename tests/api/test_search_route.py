@@ -26,6 +26,24 @@ def test_text_answer_has_every_field(client: TestClient) -> None:
     assert client.get(first["image_url"]).headers["content-type"].startswith("image/")
 
 
+def test_confidence_comes_with_every_hit_and_bounds_what_comes(client: TestClient) -> None:
+    hits = client.post("/v1/search", json={"text": "shirt", "limit": N_PRODUCTS}).json()["hits"]
+    likely = [hit["sku"] for hit in hits if hit["confidence"] >= 0.5]
+    assert 0 < len(likely) < N_PRODUCTS
+    form = {"text": (None, "shirt"), "min_confidence": (None, "0.5")}
+    for response in (
+        client.post("/v1/search", json={"text": "shirt", "min_confidence": 0.5}),
+        client.post("/v1/search", files=form),
+    ):
+        answer = response.raise_for_status().json()
+        assert [hit["sku"] for hit in answer["hits"]] == likely[:10]
+        assert answer["total_considered"] == len(likely)
+        assert not answer["no_good_match"]
+    strange = client.post("/v1/search", json={"text": "espresso machine"}).json()
+    assert strange["no_good_match"]
+    assert strange["hits"]
+
+
 def test_exact_sku_comes_first(client: TestClient, home: Home) -> None:
     for stored in list(home.catalog.all_items())[:5]:
         answer = client.post("/v1/search", json={"text": stored.item.sku, "limit": 1}).json()
@@ -76,6 +94,8 @@ def test_pages_neither_repeat_nor_skip(client: TestClient) -> None:
         ({"text": "a", "limit": 1_000_000}, 400, "bad_query", "1000000"),
         ({"text": "a", "offset": 999, "limit": 5}, 400, "bad_query", "outside"),
         ({"text": "a", "offset": -1}, 400, "bad_query", "outside"),
+        ({"text": "a", "min_confidence": 1.5}, 422, "bad_request", "min_confidence"),
+        ({"text": "a", "images": [data_uri(picture())], "min_confidence": 0.5}, 400, "bad_query", "not calibrated"),
         ({"text": "a" * 3000}, 400, "bad_query", "3000 characters"),
         ({"text": "a", "filters": {"flavour": "mint"}}, 400, "bad_filter", "flavour"),
         ({"text": "a", "filters": {"colour": "mauvish"}}, 400, "bad_filter", "mauvish"),

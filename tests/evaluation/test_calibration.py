@@ -1,0 +1,120 @@
+"""Calibrations fitted to observations whose true probabilities are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evaluation.calibration import MIN_QUERIES, confidences, fit, fit_curve, log_loss, measure
+from evaluation.observation import SIGNALS, Observation
+from search.calibration import QueryKind, Signal
+
+COSINE, WORDS, NO_IMAGE = (SIGNALS.index(each) for each in (Signal.TEXT_TO_IMAGE, Signal.ALL_WORDS, Signal.NO_IMAGE))
+
+
+def truth(
+    cosine: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """The probability of relevance in the world of these tests."""
+    return np.asarray(1 / (1 + np.exp(-(20 * cosine - 8))))
+
+
+def observations(
+    n: int, *, best: float = 0.8, answerable: bool = True, kind: QueryKind = QueryKind.TEXT
+) -> list[Observation]:
+    """Queries with 30 hits each, their cosines up to ``best``, falling with the rank."""
+    rng = np.random.default_rng([n, int(best * 100)])
+    made = []
+    for number in range(n):
+        signals = np.zeros((30, len(SIGNALS)))
+        signals[:, COSINE] = np.sort(rng.uniform(0, best, 30))[::-1]
+        relevant = rng.random(30) < truth(signals[:, COSINE]) if answerable else np.zeros(30, np.bool_)
+        key = f"{rng.integers(2**32):08x}{number}"
+        made.append(Observation(key, kind, answerable, signals, relevant))
+    return made
+
+
+def test_the_fit_finds_the_probabilities() -> None:
+    curve = fit_curve(observations(400))
+    assert curve.intercept == pytest.approx(-8, abs=0.8)
+    assert curve.weights == {Signal.TEXT_TO_IMAGE: pytest.approx(20, abs=1.5)}
+    for each in observations(5, best=0.7):
+        np.testing.assert_allclose(confidences(curve, each), truth(each.signals[:, COSINE]), atol=0.06)
+
+
+def test_what_is_measured_is_measured_on_other_queries() -> None:
+    calibration = fit(observations(200), source="made up")
+    curve = calibration.curves[QueryKind.TEXT]
+    assert calibration.source == "made up"
+    assert curve.measured is not None
+    assert 60 < curve.measured.n_queries < 140
+    assert curve.measured.n_hits == 30 * curve.measured.n_queries
+    assert curve.measured.calibration_error < 0.03
+    assert curve.measured.brier < 0.15
+
+
+def test_the_measured_error_is_large_where_the_other_half_is_another_world() -> None:
+    turned = [
+        Observation(
+            each.key, each.kind, True, each.signals, ~each.relevant if int(each.key[:8], 16) % 2 else each.relevant
+        )
+        for each in observations(200)
+    ]
+    measured = fit(turned).curves[QueryKind.TEXT].measured
+    assert measured is not None
+    assert measured.calibration_error > 0.3
+
+
+def test_a_signal_of_support_never_counts_against_a_hit_and_a_lack_may() -> None:
+    """Words that mislead here, and items without pictures that are worse."""
+    rng = np.random.default_rng(0)
+    made = []
+    for each in observations(100):
+        each.signals[:, WORDS] = ~each.relevant & (rng.random(30) < 0.5)
+        each.signals[:, NO_IMAGE] = ~each.relevant & (rng.random(30) < 0.5)
+        made.append(each)
+    weights = fit_curve(made).weights
+    assert Signal.ALL_WORDS not in weights
+    assert weights[Signal.NO_IMAGE] < -1
+
+
+def test_the_threshold_lets_the_answerable_pass_and_stops_the_rest() -> None:
+    known = [each for each in observations(400) if each.relevant.any()]
+    strange = observations(100, best=0.2, answerable=False)
+    curve = fit_curve([*known, *strange])
+    measured = measure(curve, [*observations(300), *observations(90, best=0.2, answerable=False)])
+    assert measured is not None
+    assert measured.answerable_passed is not None
+    assert measured.answerable_passed >= 0.9
+    assert measured.off_catalog_caught is not None
+    assert measured.off_catalog_caught >= 0.9
+
+
+def test_off_catalog_queries_that_look_answerable_never_raise_the_threshold_past_one_in_ten() -> None:
+    alike = observations(300, answerable=False)
+    curve = fit_curve([*observations(300), *alike])
+    measured = measure(curve, observations(500))
+    assert measured is not None
+    assert measured.answerable_passed == pytest.approx(0.9, abs=0.04)
+
+
+def test_without_off_catalog_queries_the_threshold_passes_98_in_100() -> None:
+    measured = measure(fit_curve(observations(400)), observations(500))
+    assert measured is not None
+    assert measured.answerable_passed == pytest.approx(0.98, abs=0.02)
+    assert measured.off_catalog_caught is None
+
+
+def test_a_kind_with_few_queries_or_no_find_gets_no_curve() -> None:
+    few = observations(MIN_QUERIES - 1, kind=QueryKind.IMAGE)
+    blind = observations(60, answerable=False, kind=QueryKind.BOTH)
+    assert set(fit([*observations(60), *few, *blind]).curves) == {QueryKind.TEXT}
+
+
+def test_the_gradient_is_that_of_the_loss() -> None:
+    rng = np.random.default_rng(3)
+    columns, targets, weights = rng.normal(size=(50, 4)), rng.random(50), rng.normal(size=4)
+    _, gradient = log_loss(weights, columns, targets)
+    for at, step in enumerate(1e-6 * np.eye(4)):
+        higher, lower = log_loss(weights + step, columns, targets)[0], log_loss(weights - step, columns, targets)[0]
+        assert gradient[at] == pytest.approx((higher - lower) / 2e-6, abs=1e-6)

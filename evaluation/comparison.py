@@ -79,9 +79,9 @@ def compare(run: Run, earlier: Run) -> Comparison:
         )
     kinds = dict.fromkeys(pair.after.kind for pair in pairs)
     of_kind = {kind: [pair for pair in pairs if pair.after.kind == kind] for kind in kinds}
+    if len(kinds) > 1:
+        of_kind = {ALL: pairs} | of_kind
     changes = {kind: _changes(some, run.seed) for kind, some in of_kind.items()}
-    if len(run.summaries) > 1:
-        changes[ALL] = _changes(pairs, run.seed)
     return Comparison(changes, tuple(sorted(pairs, key=lambda pair: pair.gain)), tuple(_notes(run, earlier, pairs)))
 
 

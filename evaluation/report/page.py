@@ -23,7 +23,7 @@ N_WORST_EACH = 4
 """Worst queries shown of a run of one kind, and of each kind where there are several."""
 
 N_MOVED = 8
-N_EXPECTED = 5
+N_EXPECTED = 10
 N_CAME = 10
 N_COMPARED = 5
 

@@ -1,35 +1,136 @@
-"""One running installation: a home, its engine, its indexer, and the thread that keeps the view true."""
+"""One running installation: a home, what answers from it, and the thread that keeps that true to the catalog."""
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from types import TracebackType
 
+from api.loading import encoder_for, loader
 from api.settings import Settings
 from indexer.fetch import Fetcher
 from indexer.pipeline import Indexer
-from search.encoders.base import Encoder
+from indexer.record import Record
+from search.catalog.entry import StoredItem
+from search.encoders.base import Encoder, LoadEncoder
 from search.encoders.openclip import load_encoder
 from search.engine import SearchEngine
+from search.errors import EncoderReplacedError, VitrinaError
 from search.follower import Follower
 from search.home import Home
+from search.view import View
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 30.0
+"""How long an encoder that could not be loaded is left alone, since a download may be what failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """All that answers with one encoder."""
+
+    encoder: Encoder
+    view: View
+    engine: SearchEngine
+    indexer: Indexer
+
+    @classmethod
+    def open(cls, home: Home, encoder: Encoder, fetcher: Fetcher) -> Stand:
+        """Open the view and catch up. Blocks; raises EncoderError where another encoder's space is the live one."""
+        view = home.open_view(encoder)
+        return cls(encoder, view, home.engine_of(encoder, view), Indexer(home, encoder, fetcher))
 
 
 class Service:
-    """Everything a request needs. A context manager: inside it the view follows the catalog."""
+    """Everything a request needs. A context manager: inside it, it follows the catalog and the catalog's encoder.
 
-    def __init__(self, home: Home, encoder: Encoder) -> None:
+    When another encoder's space goes live, whichever process did it, the new encoder and its view are loaded beside
+    the old ones, which answer until then; requests under way end on what they began with.
+    """
+
+    def __init__(self, home: Home, encoder: Encoder, load: LoadEncoder = load_encoder) -> None:
         self.home = home
-        self.encoder = encoder
-        self.view = home.open_view(encoder)
-        self.engine = SearchEngine(home.catalog, encoder, self.view)
         self.fetcher = Fetcher()
-        self.indexer = Indexer(home, encoder, self.fetcher)
-        self._follower = Follower(self.view)
+        self._load = load
+        self._stand = Stand.open(home, encoder, self.fetcher)
+        self._switching = threading.Lock()
+        self._retry_at = 0.0
+        self._follower = Follower(self)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Service:
-        """Open the home and load the encoder. Blocks for seconds; raises EncoderError, StorageError or StateError."""
-        return cls(Home(settings.home), load_encoder(settings.encoder, device=settings.device))
+        """Open the home and load its encoder. Blocks for seconds; raises EncoderError, StorageError or StateError."""
+        home = Home(settings.home)
+        return cls(home, encoder_for(home, settings), loader(settings))
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder that answers now."""
+        return self._stand.encoder
+
+    @property
+    def engine(self) -> SearchEngine:
+        """Answers queries, all of one with one encoder."""
+        return self._stand.engine
+
+    def put(self, record: Record) -> StoredItem:
+        """Index one item; it is in every later answer. Raises InputError, and EncoderError where the catalog's encoder
+        cannot be loaded here. Blocks, for seconds where another encoder has just taken over."""
+        while True:
+            stand = self._stand
+            try:
+                stored = stand.indexer.put(record)
+            except EncoderReplacedError:
+                self.switch()
+                continue
+            with suppress(EncoderReplacedError):  # by now; the view that takes over has the item too
+                stand.view.catch_up()
+            return stored
+
+    def delete(self, skus: Sequence[str]) -> list[str]:
+        """Remove items; they are in no later answer. Returns the skus that were there."""
+        deleted = self.home.catalog.delete(skus)
+        with suppress(EncoderReplacedError):  # a view that cannot follow any more shows no item that is gone
+            self._stand.view.catch_up()
+        return deleted
+
+    def switch(self) -> bool:
+        """Go over to the catalog's own encoder, if it is another one by now; returns whether it was.
+
+        Blocks while it is loaded. Raises EncoderError and StorageError, and goes on with the old one.
+        """
+        with self._switching:
+            if self.home.catalog.is_live(self._stand.view.space_id):
+                return False
+            encoder = self.home.load_encoder(self._load)
+            self._stand = Stand.open(self.home, encoder, self.fetcher)
+        log.warning("Queries are answered with the encoder %r from now on", encoder.identity.name)
+        return True
+
+    def catch_up(self) -> bool:
+        """Follow the catalog to its encoder and to its last change; returns whether anything changed."""
+        return self._switch_in_time() or self._stand.view.catch_up()
+
+    def save(self) -> bool:
+        """Write the view's snapshot if enough changed."""
+        return self._stand.view.save()
+
+    def _switch_in_time(self) -> bool:
+        if time.monotonic() < self._retry_at:
+            return False
+        self._retry_at = time.monotonic() + RETRY_S
+        try:
+            switched = self.switch()
+        except VitrinaError as error:
+            log.error("The encoder %r goes on answering: %s", self.encoder.identity.name, error)
+            return False
+        self._retry_at = 0.0
+        return switched
 
     def __enter__(self) -> Service:
         self._follower.__enter__()

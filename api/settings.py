@@ -18,8 +18,9 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: user_data_path("vitrina", appauthor=False))
     """The folder that holds the catalog and everything derived from it."""
 
-    encoder: str = "embedded"
-    """``embedded``, ``local-dir:FOLDER``, ``MODEL/PRETRAINED`` or ``hf-hub:NAME``."""
+    encoder: str | None = None
+    """``embedded``, a folder, ``MODEL/PRETRAINED`` or ``hf-hub:NAME``; None for the home's own, in a new one the
+    embedded."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the encoder runs; ``auto`` takes a GPU where there is one."""

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.catalogs import indexed
 from benchmarks.figure import Figure
-from indexer.pipeline import BATCH_ROWS
+from indexer.embedding import BATCH_ROWS
 from indexer.record import Record
 from indexer.sources import open_source
 from indexer.stages import batched

@@ -14,12 +14,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from indexer.deadletter import DeadLetters
-from indexer.embedding import embed
+from indexer.embedding import BATCH_ROWS, embed
 from indexer.fetch import Fetcher
 from indexer.preparation import Prepared, Preparer
 from indexer.record import Record, Rejection
@@ -28,14 +28,11 @@ from indexer.sources import Source
 from indexer.stages import batched, parallel_map, prefetch
 from search.catalog.entry import Entry, StoredItem
 from search.encoders.base import Encoder
-from search.errors import InputError
+from search.errors import EncoderReplacedError, InputError
 from search.home import Home
 
 ROWS_A_LOOKUP = 128
 """Rows whose content hashes are compared in one query; also how far reading runs ahead."""
-
-BATCH_ROWS = 256
-"""Rows encoded and committed together. Indexing takes 1.4 times the encoder's own time; with 128 it took 1.5 times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +117,8 @@ class Indexer:
                 )
                 on_progress(done)
         if done.n_added or done.n_updated:
-            self.home.open_view(self.encoder).save()
+            with suppress(EncoderReplacedError):  # since the last commit, with all that was committed
+                self.home.view_of(self.encoder.identity, self.space_id).save()
         return replace(done, seconds=time.perf_counter() - started)
 
     def plan(self, source: Source, on_progress: OnProgress = lambda _: None) -> Progress:

@@ -9,15 +9,13 @@ from indexer.content import content_hash
 from indexer.fetch import Fetcher
 from indexer.images import load_image
 from indexer.record import ImageReference, Record, Rejection
+from search.catalog.entry import INCOMPLETE
 from search.catalog.words import item_words
 from search.encoders.base import Encoder, Pixels
 from search.errors import InputError
 from search.images.decode import decode_image
 from search.images.store import image_id_of, storable
 from search.item import Item
-
-INCOMPLETE = ""
-"""The content hash of an item some of whose pictures failed: it matches nothing, so the next run tries them again."""
 
 
 @dataclass(frozen=True, slots=True)

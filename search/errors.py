@@ -78,6 +78,12 @@ class EncoderError(StateError):
     code = "bad_encoder"
 
 
+class EncoderReplacedError(EncoderError):
+    """The catalog went over to another encoder since this process opened it."""
+
+    code = "encoder_replaced"
+
+
 class StorageError(StateError):
     """The catalog, the image store or a snapshot cannot be read or written (a full disk, a damaged file)."""
 

@@ -1,12 +1,12 @@
-"""Keeps a view true to the catalog while a service runs, whoever writes to it."""
+"""Keeps what is derived from a catalog true to it while a service runs, whoever writes to it."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from typing import Protocol
 
 from search.errors import VitrinaError
-from search.view import View
 
 log = logging.getLogger(__name__)
 
@@ -14,11 +14,21 @@ INTERVAL_S = 0.25
 """How often the catalog's sequence number is read. One read takes 0.1 ms; a change must be found within 2 s."""
 
 
+class Followed(Protocol):
+    """What is derived from a catalog, as a view is."""
+
+    def catch_up(self) -> bool:
+        """Apply what was committed since; returns whether anything was. Cheap when nothing was."""
+
+    def save(self) -> bool:
+        """Write a snapshot if enough changed; returns whether it did."""
+
+
 class Follower:
     """A thread that lets a view catch up and writes its snapshot now and then. Use as a context manager."""
 
-    def __init__(self, view: View, interval_s: float = INTERVAL_S) -> None:
-        self.view = view
+    def __init__(self, followed: Followed, interval_s: float = INTERVAL_S) -> None:
+        self.followed = followed
         self.interval_s = interval_s
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="view-follower", daemon=True)
@@ -36,7 +46,7 @@ class Follower:
         complaint = ""
         while not self._stopped.wait(self.interval_s):
             try:
-                idle = not self.view.catch_up()
+                idle = not self.followed.catch_up()
             except Exception as error:
                 if str(error) != complaint:
                     complaint = str(error)
@@ -48,6 +58,6 @@ class Follower:
 
     def _save(self) -> None:
         try:
-            self.view.save()
+            self.followed.save()
         except VitrinaError as error:
             log.warning("%s", error)

@@ -4,6 +4,8 @@
 
     catalog.db        the truth: items, pictures' names, embeddings
     pictures.db       the pictures, by the hash of their content
+    encoders/         copies of the encoders' folders
+    calibrations/     how sure hits are, fitted to this very catalog, one file an encoder
     views/            snapshots of the vector indexes; may be deleted at any time
     dead-letters/     rows that could not be indexed, one file a run
 """
@@ -12,14 +14,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from search.calibration import Calibration, read_calibration, write_calibration
 from search.catalog.catalog import Catalog
-from search.encoders.base import Encoder
+from search.catalog.spaces import Space
+from search.encoders.base import Encoder, EncoderIdentity, LoadEncoder
+from search.encoders.kept import KeptEncoders
+from search.encoders.openclip import EMBEDDED, full_name
 from search.engine import SearchEngine
 from search.errors import EncoderError, NotFoundError, StorageError
 from search.images.store import ImageStore
-from search.view import View
+from search.view import View, discard_other_snapshots
 
 CATALOG_FILE = "catalog.db"
+
+MIN_PREFIX = 6
+"""Digits of a fingerprint that name an encoder."""
 
 
 class Home:
@@ -31,6 +40,7 @@ class Home:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.dead_letters = folder / "dead-letters"
+        self.views = folder / "views"
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -40,6 +50,7 @@ class Home:
             ) from error
         self.catalog = Catalog(folder / CATALOG_FILE)
         self.images = ImageStore(folder / "pictures.db")
+        self.encoders = KeptEncoders(folder / "encoders")
 
     @classmethod
     def existing(cls, folder: Path) -> Home:
@@ -51,28 +62,98 @@ class Home:
             )
         return cls(folder)
 
+    def load_encoder(self, load: LoadEncoder, name: str | None = None) -> Encoder:
+        """The encoder of that name; without a name the catalog's own, in a new home the embedded one.
+
+        A name is one that ``load`` knows, the path of a folder, or the beginning of the fingerprint of an encoder that
+        the catalog knows. Blocks for seconds. Raises EncoderError.
+        """
+        known = [space.identity for space in self.catalog.spaces()]
+        if name is None:
+            live = self.catalog.live_space()
+            return load(EMBEDDED) if live is None else self.load_known(load, live)
+        for identity in known:
+            if len(name) >= MIN_PREFIX and identity.fingerprint.startswith(name):
+                return self.load_known(load, identity)
+        name = full_name(name)
+        try:
+            return load(name)
+        except EncoderError:
+            for identity in known:  # its folder is gone, its copy is not
+                if identity.name == name and self.encoders.source_of(identity) != name:
+                    return self.load_known(load, identity)
+            raise
+
+    def load_known(self, load: LoadEncoder, identity: EncoderIdentity) -> Encoder:
+        """An encoder that the catalog knows, from the copy kept here if there is one. Raises EncoderError."""
+        remedy = f"Put {identity.name} back as it was, or go over to another encoder: vitrina encoder use NAME."
+        try:
+            encoder = load(self.encoders.source_of(identity), known_as=identity.name)
+        except EncoderError as error:
+            raise EncoderError(f"The catalog's encoder cannot be loaded: {error.message}", remedy=remedy) from error
+        if encoder.identity.fingerprint != identity.fingerprint:
+            raise EncoderError(
+                f"The encoder {identity.name!r} is not the one the catalog was embedded with any more: it was "
+                f"{identity.fingerprint[:12]} and is {encoder.identity.fingerprint[:12]}.",
+                remedy=remedy,
+            )
+        return encoder
+
     def open_space(self, encoder: Encoder) -> int:
-        """The key of the live embedding space, which must be the encoder's; a new home takes the encoder as its own.
+        """The key of the live embedding space, which must be the encoder's; a new home takes the encoder as its own,
+        and a copy of its folder.
 
         Raises EncoderError where the catalog was embedded with another.
         """
-        live = self.catalog.live_space()
-        if live is not None and live.fingerprint != encoder.identity.fingerprint:
+        identity, live = encoder.identity, self.catalog.live_space()
+        if live is None:
+            self.encoders.keep(identity)
+        elif live.fingerprint != identity.fingerprint:
             raise EncoderError(
                 f"The catalog in {self.folder} was embedded with the encoder {live.name!r} "
-                f"({live.fingerprint[:12]}), not with {encoder.identity.name!r} ({encoder.identity.fingerprint[:12]}).",
-                remedy=f"Go on with VITRINA_ENCODER={live.name}, or embed the catalog anew: vitrina rebuild --reembed.",
-                details={"catalog": live.name, "given": encoder.identity.name},
+                f"({live.fingerprint[:12]}), not with {identity.name!r} ({identity.fingerprint[:12]}).",
+                remedy="Leave out VITRINA_ENCODER to go on with the catalog's own, or embed the catalog anew: "
+                f"vitrina encoder use {identity.name}.",
+                details={"catalog": live.name, "given": identity.name},
             )
-        return self.catalog.open_space(encoder.identity, live=True)
+        return self.catalog.open_space(identity, live=True)
 
     def open_view(self, encoder: Encoder) -> View:
         """The vector indexes, caught up. Blocks while a large catalog is read. Raises EncoderError."""
-        return View(self.catalog, encoder.identity, self.open_space(encoder), self.folder / "views")
+        return self.view_of(encoder.identity, self.open_space(encoder))
+
+    def view_of(self, identity: EncoderIdentity, space_id: int) -> View:
+        """The vector indexes of any space. Blocks as ``open_view`` does."""
+        return View(self.catalog, identity, space_id, self.views)
+
+    def drop_space(self, space: Space) -> None:
+        """Forget a space with all that was kept for it. Raises StateError for the live one."""
+        self.catalog.drop_space(space.id)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Remove the snapshots and the encoders of spaces that are gone."""
+        known = [space.identity for space in self.catalog.spaces()]
+        self.encoders.discard_others(known)
+        discard_other_snapshots(self.views, known)
 
     def open_engine(self, encoder: Encoder) -> SearchEngine:
         """Everything a query needs. Blocks and raises as ``open_view`` does."""
-        return SearchEngine(self.catalog, encoder, self.open_view(encoder))
+        return self.engine_of(encoder, self.open_view(encoder))
+
+    def engine_of(self, encoder: Encoder, view: View) -> SearchEngine:
+        """The engine over an open view, calibrated for this very catalog where it was. Raises EncoderError."""
+        calibration = read_calibration(self._calibration_file(encoder.identity))
+        return SearchEngine(self.catalog, encoder, view, calibration)
+
+    def keep_calibration(self, identity: EncoderIdentity, calibration: Calibration) -> Path:
+        """Use a calibration in place of the encoder's own, from the next start on. Raises StorageError."""
+        path = self._calibration_file(identity)
+        write_calibration(path, calibration)
+        return path
+
+    def _calibration_file(self, identity: EncoderIdentity) -> Path:
+        return self.folder / "calibrations" / f"{identity.key}.json"
 
     def close(self) -> None:
         self.catalog.close()

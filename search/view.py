@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ class View:
         """Load the snapshot, where there is a good one, then catch up. Blocks for as long as that takes."""
         self.catalog = catalog
         self.space_id = space_id
-        self.path = folder / f"{identity.fingerprint[:16]}.snapshot"
+        self.path = snapshot_path(folder, identity)
         self.sequence = 0
         self.indexes: dict[Modality, VectorIndex] = {m: FaissIndex(identity.dimension) for m in MODALITIES}
         self._catching_up = threading.Lock()
@@ -47,7 +47,7 @@ class View:
     def catch_up(self) -> bool:
         """Apply what was committed since; returns whether anything was. Cheap when nothing was.
 
-        Raises StorageError, and EncoderError where another encoder has taken over.
+        Raises StorageError, and EncoderReplacedError where the space was dropped.
         """
         with self._catching_up:
             newest = self.catalog.sequence()
@@ -116,6 +116,16 @@ class View:
             return
         self.indexes.update(indexes)
         self.sequence = sequence
+
+
+def snapshot_path(folder: Path, identity: EncoderIdentity) -> Path:
+    return folder / f"{identity.key}.snapshot"
+
+
+def discard_other_snapshots(folder: Path, known: Collection[EncoderIdentity]) -> None:
+    """Remove the snapshots of every encoder but these."""
+    for snapshot in set(folder.glob("*.snapshot")) - {snapshot_path(folder, identity) for identity in known}:
+        snapshot.unlink(missing_ok=True)
 
 
 def loaded_index(modality: Modality, arrays: Mapping[str, NDArray[Any]], dimension: int) -> FaissIndex:

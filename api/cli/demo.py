@@ -14,6 +14,7 @@ from api.cli.console import errors, output, progress_bar
 from api.cli.indexing import index_one, show_report
 from api.cli.searching import show_answer
 from api.contact_sheet import Strip, Tile, contact_sheet
+from api.loading import encoder_for
 from api.settings import Settings
 from boutique.catalog import product
 from boutique.export import write_folder
@@ -23,7 +24,6 @@ from indexer.fetch import Fetcher
 from indexer.pipeline import Indexer
 from indexer.sources import open_source
 from search.answer import Answer
-from search.encoders.openclip import load_encoder
 from search.home import Home
 from search.query import Query
 
@@ -47,7 +47,8 @@ def run_demo(settings: Settings, folder: Path, n_products: int) -> None:
     """Draw ``n_products``, index them into ``settings.home``, search three ways, and leave a contact sheet."""
     catalog = draw_boutique(folder, n_products)
     with errors.status("Loading the encoder"):
-        home, encoder = Home(settings.home), load_encoder(settings.encoder, device=settings.device)
+        home = Home(settings.home)
+        encoder = encoder_for(home, settings)
     source = open_source(str(catalog), {})
     show_report(source, index_one(Indexer(home, encoder, Fetcher()), source, dry_run=False), dry_run=False)
     engine = home.open_engine(encoder)

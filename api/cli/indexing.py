@@ -8,11 +8,11 @@ from rich.progress import Progress as ProgressBar
 from rich.progress import TaskID
 
 from api.cli.console import errors, output, progress_bar
+from api.loading import encoder_for
 from api.settings import Settings
 from indexer.fetch import Fetcher
 from indexer.pipeline import Indexer, OnProgress, Progress
 from indexer.sources import Source, open_source
-from search.encoders.openclip import load_encoder
 from search.errors import SourceError
 from search.home import Home
 
@@ -22,7 +22,7 @@ def index_sources(settings: Settings, locations: Sequence[str], maps: Sequence[s
     sources = [open_source(location, parse_mapping(maps)) for location in locations]
     with errors.status("Loading the encoder"):
         home = Home(settings.home)
-        indexer = Indexer(home, load_encoder(settings.encoder, device=settings.device), Fetcher())
+        indexer = Indexer(home, encoder_for(home, settings), Fetcher())
     for source in sources:
         report = index_one(indexer, source, dry_run=dry_run)
         show_report(source, report, dry_run=dry_run)

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from api.cli.console import errors, output, progress_bar
+from api.cli.console import errors, output
+from api.loading import encoder_for
 from api.settings import Settings
-from indexer.reembedding import reembed as reembed_catalog
 from search.catalog.filtering import fields
-from search.encoders.base import Encoder
-from search.encoders.openclip import load_encoder
 from search.errors import NotFoundError
 from search.home import Home
 
@@ -50,20 +48,12 @@ def delete_items(settings: Settings, skus: Sequence[str]) -> None:
         errors.print(f"Not there: {', '.join(missing)}", highlight=False)
 
 
-def rebuild_view(settings: Settings, *, reembed: bool) -> None:
-    """Make the vector index anew; with ``reembed``, the vectors too."""
+def rebuild_view(settings: Settings) -> None:
+    """Make the vector index anew."""
     home = Home.existing(settings.home)
     with errors.status("Loading the encoder"):
-        encoder = load_encoder(settings.encoder, device=settings.device)
-    if reembed:
-        embed_anew(home, encoder)
+        encoder = encoder_for(home, settings)
     view = home.open_view(encoder)
     view.rebuild()
     output.print(f"{len(view):,} vectors indexed", highlight=False)
     home.close()
-
-
-def embed_anew(home: Home, encoder: Encoder) -> None:
-    with progress_bar() as bar:
-        task = bar.add_task("Embedding", total=None)
-        reembed_catalog(home, encoder, lambda done, total: bar.update(task, completed=done, total=total))

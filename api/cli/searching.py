@@ -9,10 +9,10 @@ from PIL import Image
 from rich.table import Table
 
 from api.cli.console import errors, output
+from api.loading import encoder_for
 from api.settings import Settings
 from api.wire import AnswerOut
 from search.answer import Answer, Hit
-from search.encoders.openclip import load_encoder
 from search.errors import ImageError
 from search.filters import parse_filter_arguments
 from search.home import Home
@@ -45,7 +45,7 @@ def run_search(settings: Settings, asked: Asked, *, as_json: bool) -> None:
     """Answer one query as a table, or as the HTTP service's JSON."""
     query = asked.query()
     home = Home.existing(settings.home)
-    engine = home.open_engine(load_encoder(settings.encoder, device=settings.device))
+    engine = home.open_engine(encoder_for(home, settings))
     answer = engine.search(query)
     home.close()
     if as_json:

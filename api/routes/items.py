@@ -49,8 +49,7 @@ def get_item(service: RunningService, sku: str) -> ItemOut:
 def put_item(service: RunningService, sku: str, item: ItemIn, response: Response) -> ItemOut:
     """Add an item, or replace it whole; searchable when the answer arrives."""
     existed = bool(service.home.catalog.content_hashes([sku]))
-    stored = service.indexer.put(record_of(sku, item))
-    service.view.catch_up()
+    stored = service.put(record_of(sku, item))
     response.status_code = 200 if existed else 201
     return ItemOut.of(stored)
 
@@ -58,9 +57,8 @@ def put_item(service: RunningService, sku: str, item: ItemIn, response: Response
 @router.delete("/v1/items/{sku:path}", status_code=204)
 def delete_item(service: RunningService, sku: str) -> None:
     """Remove an item; it is in no later answer of this service."""
-    if not service.home.catalog.delete([sku]):
+    if not service.delete([sku]):
         service.home.catalog.item(sku)  # raises NotFoundError
-    service.view.catch_up()
 
 
 def record_of(sku: str, item: ItemIn) -> Record:

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from sqlalchemy import delete, func, insert, select, union, update
 
 from search.catalog.database import Database
-from search.catalog.entry import MODALITIES, Changes, Entry, Modality, StoredItem
-from search.catalog.reading import CHUNK, chunks, dimension_of, ids_by_sku, newer, rows_since, stored_items
+from search.catalog.entry import INCOMPLETE, MODALITIES, Changes, Entry, StoredItem
+from search.catalog.filling import Embedded, fill_in, items_behind, start_of_lacking
+from search.catalog.reading import CHUNK, chunks, ids_by_sku, newer, rows_since, stored_items, unchanged
 from search.catalog.schema import clock, deletions, embeddings, images, items, spaces
-from search.catalog.writing import (
-    clear_parts,
-    embedding_rows,
-    insert_items,
-    insert_parts,
-    next_sequence,
-    update_items,
+from search.catalog.spaces import (
+    Space,
+    all_spaces,
+    check_live,
+    dimension_of,
+    drop,
+    filled_to,
+    is_live,
+    live_identity,
+    make_live,
+    make_space,
+    n_lacking,
+    space_of,
 )
-from search.encoders.base import EncoderIdentity, Vectors
-from search.errors import NotFoundError
+from search.catalog.writing import clear_parts, insert_items, insert_parts, next_sequence, update_items
+from search.encoders.base import EncoderIdentity
+from search.errors import NotFoundError, StateError
+
+LAST_ITEMS = 16
+"""Items a writer may have to wait for while another encoder takes over. A model of 90 million parameters embeds them
+in two to five seconds on two cores; a writer gives up after ``search.sqlite.BUSY_TIMEOUT_S``."""
+
+Embed = Callable[[Sequence[StoredItem]], Sequence[Embedded]]
 
 
 class Catalog:
@@ -44,54 +58,103 @@ class Catalog:
     def live_space(self) -> EncoderIdentity | None:
         """The encoder whose vectors answer queries, or None before anything was indexed."""
         with self.database.read() as connection:
-            row = connection.execute(select(spaces).where(spaces.c.live)).one_or_none()
-        return EncoderIdentity(row.encoder, row.fingerprint, row.dimension) if row else None
+            return live_identity(connection)
+
+    def is_live(self, space_id: int) -> bool:
+        """Whether a space is the one that answers queries. Costs one row."""
+        with self.database.read() as connection:
+            return is_live(connection, space_id)
+
+    def spaces(self) -> list[Space]:
+        """Every space, the live one first, then the youngest."""
+        with self.database.read() as connection:
+            return all_spaces(connection)
 
     def open_space(self, identity: EncoderIdentity, *, live: bool) -> int:
-        """The key of an encoder's space, made where there is none; ``live`` makes it the one that answers queries."""
-        known = select(spaces.c.id).where(spaces.c.fingerprint == identity.fingerprint)
+        """The key of an encoder's space, made where there is none; ``live`` asks for the one that answers queries.
+
+        Raises EncoderReplacedError where another encoder's is the live one.
+        """
         with self.database.read() as connection:  # the usual case needs no write lock, nor a folder to write to
-            space_id = connection.scalar(known.where(spaces.c.live) if live else known)
-            if space_id is not None:
-                return int(space_id)
+            space_id = space_of(connection, identity, live=live)
+        if space_id is not None:
+            return space_id
         with self.database.write() as connection:
-            space_id = connection.scalar(known)
-            if space_id is None:
-                row = {
-                    "encoder": identity.name,
-                    "fingerprint": identity.fingerprint,
-                    "dimension": identity.dimension,
-                    "live": False,
-                }
-                space_id = connection.execute(insert(spaces).values(row).returning(spaces.c.id)).scalar_one()
-            if live:
-                connection.execute(update(spaces).values(live=spaces.c.id == space_id))
-        return int(space_id)
+            return make_space(connection, identity, live=live)
 
-    def take_over(self, space_id: int, since: int) -> bool:
-        """Make one space the live one and forget the others with their vectors, in one step.
+    def lacking(self, space_id: int) -> Iterator[StoredItem]:
+        """The items a space is not filled with yet, oldest change first, read in pages, each a consistent state of its
+        own; what changes meanwhile comes last. Raises EncoderReplacedError where the space was dropped."""
+        with self.database.read() as connection:
+            position = start_of_lacking(connection, space_id)
+        while True:
+            with self.database.read() as connection:
+                page = items_behind(connection, position, CHUNK)
+            if not page:
+                return
+            yield from page
+            position = (page[-1].sequence, page[-1].id)
 
-        Does nothing, and returns False, where an item changed after sequence number ``since``: the space lacks it.
-        Whoever still uses another space gets an EncoderError from then on.
+    def n_lacking(self, space_id: int) -> int:
+        """How many items ``lacking`` gives. Raises EncoderReplacedError where the space was dropped."""
+        with self.database.read() as connection:
+            return n_lacking(connection, filled_to(connection, space_id))
+
+    def fill(self, space_id: int, batch: Sequence[Embedded]) -> None:
+        """Embed items that follow each other in ``lacking`` in its space; replaces what it held of them.
+
+        An item without vectors keeps those it has there. Items that changed or went since they were read are left
+        out; the former are lacking again. Raises EncoderReplacedError where the space was dropped.
+        """
+        if not batch:
+            return
+        with self.database.write() as connection:
+            dimension_of(connection, space_id)
+            fill_in(connection, space_id, next_sequence(connection), batch)
+
+    def empty_space(self, space_id: int) -> None:
+        """Count every item as lacking in a space; its vectors stay until others replace them."""
+        with self.database.write() as connection:
+            connection.execute(update(spaces).where(spaces.c.id == space_id).values(filled_to=0))
+
+    def take_over(self, space_id: int, embed: Embed | None = None) -> bool:
+        """Make a space the live one in one step, if it lacks nothing; returns whether it is live now.
+
+        With ``embed`` it may lack ``LAST_ITEMS`` items: they are embedded while all who write wait, so that a catalog
+        that never rests can change its encoder too. The space before is kept, every other is dropped. Whoever still
+        writes to another space gets an EncoderReplacedError from then on; reading one that is kept goes on.
         """
         with self.database.write() as connection:
-            if connection.scalar(select(items.c.id).where(items.c.sequence > since).limit(1)) is not None:
+            if is_live(connection, space_id):
+                return True
+            last = items_behind(connection, start_of_lacking(connection, space_id), LAST_ITEMS + 1)
+            if len(last) > (LAST_ITEMS if embed else 0):
                 return False
-            next_sequence(connection)
-            connection.execute(update(spaces).values(live=spaces.c.id == space_id))
-            connection.execute(delete(embeddings).where(embeddings.c.space_id != space_id))
-            connection.execute(delete(spaces).where(spaces.c.id != space_id))
+            sequence = next_sequence(connection)
+            if embed and last:
+                fill_in(connection, space_id, sequence, embed(last))
+            make_live(connection, space_id, sequence)
         return True
+
+    def drop_space(self, space_id: int) -> None:
+        """Forget a space with its vectors. Raises StateError for the live one."""
+        with self.database.write() as connection:
+            if is_live(connection, space_id):
+                raise StateError(
+                    "The live encoder's space answers the queries and cannot be dropped.",
+                    remedy="Go over to another encoder first: vitrina encoder use NAME.",
+                )
+            drop(connection, [space_id])
 
     # Writing
 
     def commit(self, space_id: int, entries: Sequence[Entry]) -> int:
         """Insert or replace items by sku, whole or not at all; returns the change's sequence number.
 
-        Skus must be distinct within one call. Raises EncoderError where the space is gone.
+        Skus must be distinct within one call. Raises EncoderReplacedError where another space is the live one.
         """
         with self.database.write() as connection:
-            dimension_of(connection, space_id)
+            check_live(connection, space_id)
             sequence = next_sequence(connection)
             known = ids_by_sku(connection, [entry.item.sku for entry in entries])
             clear_parts(connection, list(known.values()))
@@ -100,24 +163,13 @@ class Catalog:
             insert_parts(connection, space_id, sequence, [(ids[entry.item.sku], entry) for entry in entries])
         return sequence
 
-    def add_vectors(self, space_id: int, vectors: Mapping[int, Mapping[Modality, Vectors]]) -> None:
-        """Embed existing items (by id) in another space; replaces what that space held for them.
-
-        Items deleted meanwhile are left out. Raises EncoderError where the space is gone.
-        """
+    def mark_incomplete(self, stored: Sequence[StoredItem]) -> None:
+        """Let the next run over the items' source index them again, unless they changed since they were read."""
+        if not stored:
+            return
         with self.database.write() as connection:
-            dimension_of(connection, space_id)
-            sequence = next_sequence(connection)
-            for chunk in chunks(list(vectors)):
-                stale = (embeddings.c.space_id == space_id) & embeddings.c.item_id.in_(chunk)
-                connection.execute(delete(embeddings).where(stale))
-                rows = [
-                    row
-                    for item_id in connection.scalars(select(items.c.id).where(items.c.id.in_(chunk)))
-                    for row in embedding_rows(space_id, item_id, vectors[item_id], sequence)
-                ]
-                if rows:
-                    connection.execute(insert(embeddings), rows)
+            for chunk in chunks(list(unchanged(connection, stored))):
+                connection.execute(update(items).where(items.c.id.in_(chunk)).values(content_hash=INCOMPLETE))
 
     def delete(self, skus: Sequence[str]) -> list[str]:
         """Remove items with all they have; returns the skus that were there."""
@@ -140,13 +192,15 @@ class Catalog:
             return int(connection.execute(select(clock.c.sequence)).scalar_one())
 
     def counts(self) -> dict[str, int]:
-        """How many items, images and vectors there are."""
-        tables = {"items": items, "images": images, "vectors": embeddings}
+        """How many items, images and vectors of the live space there are."""
+        live = select(spaces.c.id).where(spaces.c.live).scalar_subquery()
+        counted = {
+            "items": select(func.count()).select_from(items),
+            "images": select(func.count()).select_from(images),
+            "vectors": select(func.count()).where(embeddings.c.space_id == live),
+        }
         with self.database.read() as connection:
-            return {
-                name: connection.execute(select(func.count()).select_from(table)).scalar_one()
-                for name, table in tables.items()
-            }
+            return {name: connection.execute(count).scalar_one() for name, count in counted.items()}
 
     def content_hashes(self, skus: Sequence[str]) -> dict[str, str]:
         """The content hash of each sku that is there."""
@@ -176,14 +230,12 @@ class Catalog:
         with self.database.read() as connection:
             return stored_items(connection, item_ids)
 
-    def all_items(self, since: int = 0) -> Iterator[StoredItem]:
-        """Every item that changed after sequence number ``since``, in the order of its id, read in pages, each page a
-        consistent state of its own."""
+    def all_items(self) -> Iterator[StoredItem]:
+        """Every item in the order of its id, read in pages, each page a consistent state of its own."""
         last = 0
         while True:
             with self.database.read() as connection:
-                newer_items = (items.c.id > last) & (items.c.sequence > since)
-                page = select(items.c.id).where(newer_items).order_by(items.c.id).limit(CHUNK)
+                page = select(items.c.id).where(items.c.id > last).order_by(items.c.id).limit(CHUNK)
                 found = stored_items(connection, list(connection.scalars(page)))
             if not found:
                 return
@@ -193,7 +245,7 @@ class Catalog:
     def changes(self, space_id: int, since: int) -> Changes:
         """Everything after sequence number ``since`` in one space. ``since`` 0 gives the whole space.
 
-        Raises EncoderError where the space is gone.
+        Raises EncoderReplacedError where the space was dropped.
         """
         with self.database.read() as connection:
             sequence = int(connection.execute(select(clock.c.sequence)).scalar_one())

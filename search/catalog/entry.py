@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from search.encoders.base import Vectors
 from search.item import Item
 
+INCOMPLETE = ""
+"""The content hash of an item some of whose pictures failed: it matches nothing, so the next run tries them again."""
+
 Modality = Literal["image", "text"]
 MODALITIES: tuple[Modality, ...] = ("image", "text")
 
@@ -31,12 +34,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class StoredItem:
-    """An item as the catalog holds it."""
+    """An item as the catalog holds it. ``sequence`` is the number of the change that made it so."""
 
     id: int
     item: Item
     image_ids: tuple[str, ...]
     content_hash: str
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ import numpy as np
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, select
 
 from search.catalog.entry import Modality, Rows, StoredItem
-from search.catalog.schema import embeddings, images, items, spaces
-from search.errors import EncoderError
+from search.catalog.schema import embeddings, images, items
+from search.catalog.spaces import dimension_of
 from search.item import AttributeValue, Item, Scalar
 
 CHUNK = 500
@@ -44,6 +44,17 @@ def stored_items(connection: Connection, item_ids: Sequence[int]) -> dict[int, S
     return {row["id"]: stored_item(row, tuple(pictures.get(row["id"], ()))) for row in rows}
 
 
+def unchanged(connection: Connection, stored: Sequence[StoredItem]) -> set[int]:
+    """The ids of the items that are still as they were read."""
+    read_at = {each.id: each.sequence for each in stored}
+    return {
+        item_id
+        for chunk in chunks(list(read_at))
+        for item_id, sequence in connection.execute(select(items.c.id, items.c.sequence).where(items.c.id.in_(chunk)))
+        if sequence == read_at[item_id]
+    }
+
+
 def stored_item(row: RowMapping, image_ids: tuple[str, ...]) -> StoredItem:
     item = Item(
         sku=row["sku"],
@@ -54,7 +65,7 @@ def stored_item(row: RowMapping, image_ids: tuple[str, ...]) -> StoredItem:
         currency=row["currency"],
         url=row["url"],
     )
-    return StoredItem(row["id"], item, image_ids, row["content_hash"])
+    return StoredItem(row["id"], item, image_ids, row["content_hash"], row["sequence"])
 
 
 def attribute_value(value: Scalar | list[Scalar]) -> AttributeValue:
@@ -63,18 +74,6 @@ def attribute_value(value: Scalar | list[Scalar]) -> AttributeValue:
 
 def newer(space_id: int, since: int) -> ColumnElement[bool]:
     return and_(embeddings.c.space_id == space_id, embeddings.c.sequence > since)
-
-
-def dimension_of(connection: Connection, space_id: int) -> int:
-    """The dimension of a space's vectors. Raises EncoderError where another encoder has taken over since."""
-    dimension = connection.scalar(select(spaces.c.dimension).where(spaces.c.id == space_id))
-    if dimension is None:
-        live = connection.scalar(select(spaces.c.encoder).where(spaces.c.live))
-        raise EncoderError(
-            f"The catalog has been embedded with another encoder since this process started: {live!r}.",
-            remedy=f"Start it again with VITRINA_ENCODER={live}.",
-        )
-    return int(dimension)
 
 
 def rows_since(connection: Connection, space_id: int, modality: Modality, since: int) -> Rows:

@@ -42,9 +42,11 @@ spaces = Table(
     Column("fingerprint", String(64), nullable=False, unique=True),
     Column("dimension", Integer, nullable=False),
     Column("live", Boolean, nullable=False),
+    Column("filled_to", BigInteger, nullable=False, server_default=text("0")),
     sqlite_autoincrement=True,
 )
-"""Embedding spaces, one an encoder. Queries are answered from the live one. ``id`` is never used twice either."""
+"""Embedding spaces, one an encoder. Queries are answered from the live one, which every change is written to. Another
+one has the items whose sequence number is at most ``filled_to``. ``id`` is never used twice either."""
 
 items = Table(
     "items",

@@ -60,6 +60,12 @@ def clear_parts(connection: Connection, item_ids: Sequence[int]) -> None:
         remove_words(connection, chunk)
 
 
+def clear_vectors(connection: Connection, space_id: int, item_ids: Sequence[int]) -> None:
+    for chunk in chunks(item_ids):
+        of_items = (embeddings.c.space_id == space_id) & embeddings.c.item_id.in_(chunk)
+        connection.execute(delete(embeddings).where(of_items))
+
+
 def insert_parts(connection: Connection, space_id: int, sequence: int, entries: Sequence[tuple[int, Entry]]) -> None:
     facet_rows = [
         {"item_id": item_id, "field": facet.field, "value": facet.value, "number": facet.number}

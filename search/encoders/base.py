@@ -31,6 +31,11 @@ class EncoderIdentity:
     fingerprint: str
     dimension: int
 
+    @property
+    def key(self) -> str:
+        """What this encoder's files in a home are named after: 16 hex digits of the fingerprint."""
+        return self.fingerprint[:16]
+
 
 class Encoder(Protocol):
     """Embeds pictures and texts into one space. Every method is safe to call from several threads."""

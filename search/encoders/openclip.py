@@ -165,7 +165,7 @@ def load_encoder(
     model, tokenizer, dimension = _load(f"{LOCAL_PREFIX}{folder}" if folder else name, placed)
     preprocess_config = cast("Mapping[str, object]", model.visual.preprocess_cfg)
     own_name = f"{LOCAL_PREFIX}{folder}" if folder and name != EMBEDDED else name
-    fingerprint = _hash_folder(folder) if folder else _hash_model(model, preprocess_config)
+    fingerprint = fingerprint_of(folder) if folder else _hash_model(model, preprocess_config)
     return OpenClipEncoder(
         model,
         tokenizer,
@@ -197,6 +197,14 @@ def precision(device: torch.device) -> contextlib.AbstractContextManager[object]
     if device.type == "cuda":
         return torch.autocast("cuda", dtype=torch.bfloat16)
     return contextlib.nullcontext()
+
+
+def full_name(name: str) -> str:
+    """The name to load an encoder by, for one as it was typed: a path of a folder is a name too."""
+    is_path = name != EMBEDDED and not name.startswith((LOCAL_PREFIX, HUB_PREFIX)) and Path(name).expanduser().is_dir()
+    if is_path or name.startswith(LOCAL_PREFIX):
+        return f"{LOCAL_PREFIX}{Path(name.removeprefix(LOCAL_PREFIX)).expanduser().resolve()}"
+    return name
 
 
 def encoder_folder(name: str) -> Path | None:
@@ -270,7 +278,7 @@ def _split(name: str) -> tuple[str, str | None]:
     return model, weights
 
 
-def _hash_folder(folder: Path) -> str:
+def fingerprint_of(folder: Path) -> str:
     """SHA-256 over the configuration, weight and tokenizer files; the model card and ``vitrina.json`` may change."""
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):

@@ -21,8 +21,7 @@ Vitrina = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Vitrina:
     """Runs the command with a fake encoder; returns its exit status, standard output and standard error."""
-    for module in ("indexing", "searching", "managing", "demo"):
-        monkeypatch.setattr(f"api.cli.{module}.load_encoder", lambda *_, **__: FakeEncoder())
+    monkeypatch.setattr("api.loading.load_encoder", lambda *_, **__: FakeEncoder())
     monkeypatch.setenv("VITRINA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "200")
 
@@ -94,10 +93,9 @@ def test_delete_and_rebuild(vitrina: Vitrina, home: Home) -> None:
     status, printed, complaint = vitrina("delete", skus[0], "nobody")
     assert (status, "1 deleted" in printed, "nobody" in complaint) == (0, True, True)
     assert vitrina("delete", skus[0])[0] == 2
-    for extra in ((), ("--reembed",)):
-        status, printed, _ = vitrina("rebuild", *extra)
-        assert status == 0
-        assert f"{2 * (N_PRODUCTS - 1)} vectors" in printed
+    status, printed, _ = vitrina("rebuild")
+    assert status == 0
+    assert f"{2 * (N_PRODUCTS - 1)} vectors" in printed
 
 
 @pytest.mark.parametrize(
@@ -125,11 +123,12 @@ def test_mistakes_are_two_lines_and_an_exit_status(vitrina: Vitrina, arguments: 
 def test_a_home_of_another_encoder_is_refused_with_the_command_that_mends_it(
     vitrina: Vitrina, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.cli.searching.load_encoder", lambda *_, **__: FakeEncoder(name="another"))
+    monkeypatch.setattr("api.loading.load_encoder", lambda *_, **__: FakeEncoder(name="another"))
+    monkeypatch.setenv("VITRINA_ENCODER", "another")
     status, _, complaint = vitrina("search", "shirt")
     assert status == 1
-    assert "VITRINA_ENCODER=fake" in complaint
-    assert "vitrina rebuild --reembed" in complaint
+    assert "Leave out VITRINA_ENCODER" in complaint
+    assert "vitrina encoder use another" in complaint
 
 
 def test_demo_leaves_a_contact_sheet(vitrina: Vitrina, tmp_path: Path) -> None:

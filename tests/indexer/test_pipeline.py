@@ -14,8 +14,9 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
+from indexer.embedding import BATCH_ROWS
 from indexer.fetch import Fetcher
-from indexer.pipeline import BATCH_ROWS, Indexer, Progress
+from indexer.pipeline import Indexer, Progress
 from indexer.record import ImageReference, Record, Rejection
 from search.catalog.catalog import Catalog
 from search.catalog.entry import Entry
@@ -378,8 +379,8 @@ def test_indexing_with_another_encoder_is_refused_with_the_remedy(
     indexer.run(MemorySource(rows(3)))
     with pytest.raises(EncoderError, match="'fake'") as caught:
         Indexer(home, FakeEncoder("other", seed=2), fetcher)
-    assert "VITRINA_ENCODER=fake" in caught.value.remedy
-    assert "--reembed" in caught.value.remedy
+    assert "VITRINA_ENCODER" in caught.value.remedy
+    assert "vitrina encoder use other" in caught.value.remedy
 
 
 def test_two_runs_at_once_leave_each_item_once(home: Home, encoder: FakeEncoder, fetcher: Fetcher) -> None:

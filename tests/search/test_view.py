@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from search.catalog.catalog import Catalog
 from search.catalog.entry import MODALITIES, Changes
-from search.errors import EncoderError, StorageError
+from search.errors import EncoderReplacedError, StorageError
 from search.vectors.snapshot import read_snapshot, write_snapshot
 from search.view import View
 from tests.fakes import FakeEncoder, make_entry, new_catalog, picture
@@ -176,7 +176,8 @@ def test_views_of_two_encoders_do_not_share_a_snapshot(catalog: Catalog, encoder
     add(catalog, encoder, "a")
     first = make_view(catalog, encoder, tmp_path)
     first.save()
-    other = make_view(catalog, FakeEncoder(seed=3, dimension=7), tmp_path)
+    identity = FakeEncoder(seed=3, dimension=7).identity
+    other = View(catalog, identity, catalog.open_space(identity, live=False), tmp_path)
     assert len(other) == 0
     assert other.path != first.path
 
@@ -207,9 +208,12 @@ def test_a_view_that_cannot_be_saved_goes_on_answering(catalog: Catalog, encoder
 
 def test_a_view_of_a_space_that_is_gone_says_so(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> None:
     view = make_view(catalog, encoder, tmp_path)
-    second = catalog.open_space(FakeEncoder(seed=3).identity, live=False)
-    catalog.take_over(second, catalog.sequence())
-    with pytest.raises(EncoderError, match="another encoder"):
+    assert catalog.take_over(catalog.open_space(FakeEncoder(seed=3).identity, live=False))
+    assert view.catch_up()  # the space before is kept
+    catalog.drop_space(view.space_id)
+    catalog.delete(["a"])
+    assert catalog.take_over(catalog.open_space(FakeEncoder(seed=4).identity, live=False))
+    with pytest.raises(EncoderReplacedError, match="another encoder"):
         view.catch_up()
 
 

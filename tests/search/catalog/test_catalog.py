@@ -12,8 +12,7 @@ from search.catalog.catalog import Catalog
 from search.catalog.entry import Entry
 from search.catalog.schema import FULL_TEXT, embeddings, facets, images
 from search.catalog.words import words
-from search.encoders.base import EncoderIdentity
-from search.errors import EncoderError, NotFoundError, StorageError
+from search.errors import NotFoundError, StorageError
 from search.item import Item
 from tests.fakes import FakeEncoder, make_entry, picture
 
@@ -163,64 +162,6 @@ def test_an_item_of_neither_words_nor_pictures(catalog: Catalog, encoder: FakeEn
     catalog.commit(space, [make_entry(encoder, "bare")])
     assert catalog.item("bare").item == Item("bare")
     assert catalog.counts() == {"items": 1, "images": 0, "vectors": 0}
-
-
-def test_spaces_are_told_apart_by_their_fingerprint(catalog: Catalog, encoder: FakeEncoder) -> None:
-    first = catalog.open_space(encoder.identity, live=True)
-    assert catalog.open_space(encoder.identity, live=False) == first
-    assert catalog.live_space() == encoder.identity
-    retrained = EncoderIdentity(encoder.identity.name, "other", 8)
-    second = catalog.open_space(retrained, live=False)
-    assert second != first
-    assert catalog.live_space() == encoder.identity
-    assert catalog.open_space(retrained, live=True) == second
-    assert catalog.live_space() == retrained
-
-
-def test_opening_the_live_space_again_needs_no_write_lock(catalog: Catalog, encoder: FakeEncoder, space: int) -> None:
-    with catalog.database.write():
-        other = Catalog(catalog.database.path)
-        assert other.open_space(encoder.identity, live=True) == space
-        other.close()
-
-
-def test_vectors_of_two_spaces_never_mix(catalog: Catalog, encoder: FakeEncoder, space: int) -> None:
-    other = FakeEncoder(seed=5, dimension=8)
-    second = catalog.open_space(other.identity, live=False)
-    catalog.commit(space, [full_entry(encoder)])
-    item_id, no_text = catalog.item("a-1").id, other.encode_texts([])
-    catalog.add_vectors(second, {item_id: {"image": other.encode_images([picture("red")]), "text": no_text}})
-    assert len(catalog.changes(space, 0).rows["image"]) == 2
-    assert catalog.changes(second, 0).rows["image"].vectors.shape == (1, 8)
-    catalog.add_vectors(second, {item_id: {"image": other.encode_images([picture("blue")]), "text": no_text}})
-    np.testing.assert_allclose(catalog.changes(second, 0).rows["image"].vectors, other.encode_images([picture("blue")]))
-    assert catalog.take_over(second, catalog.sequence())
-    assert catalog.counts() == {"items": 1, "images": 2, "vectors": 1}
-
-
-def test_writing_to_or_following_a_space_that_was_dropped_names_the_remedy(
-    catalog: Catalog, encoder: FakeEncoder, space: int
-) -> None:
-    second = catalog.open_space(FakeEncoder(seed=5).identity, live=False)
-    assert catalog.take_over(second, catalog.sequence())
-    for attempt in (
-        lambda: catalog.commit(space, [full_entry(encoder)]),
-        lambda: catalog.add_vectors(space, {}),
-        lambda: catalog.changes(space, 0),
-    ):
-        with pytest.raises(EncoderError, match="another encoder") as caught:
-            attempt()
-        assert "VITRINA_ENCODER" in caught.value.remedy
-    assert catalog.counts()["items"] == 0
-
-
-def test_vectors_for_an_item_deleted_meanwhile_are_dropped(catalog: Catalog, encoder: FakeEncoder, space: int) -> None:
-    catalog.commit(space, [full_entry(encoder), full_entry(encoder, "a-2")])
-    gone, kept = catalog.item("a-1").id, catalog.item("a-2").id
-    catalog.delete(["a-1"])
-    vectors = full_entry(encoder).vectors
-    catalog.add_vectors(space, {gone: vectors, kept: vectors})
-    assert set(catalog.changes(space, 0).rows["image"].item_ids.tolist()) == {kept}
 
 
 def test_changes_since_a_number_are_only_those(catalog: Catalog, encoder: FakeEncoder, space: int) -> None:

@@ -46,13 +46,16 @@ def search(
         typer.Option("--filter", metavar="KEY=VALUE", help="colour=navy, 'colour=!red', price_cents=1000..5000"),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", help="How many hits.")] = 10,
+    min_confidence: Annotated[
+        float, typer.Option("--min-confidence", help="Leave out hits less likely than this, 0 to 1, to be right.")
+    ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the HTTP service's answer.")] = False,
     home: HomeOption = None,
 ) -> None:
     """Search by words, by picture, or by both."""
     from api.cli.searching import Asked, run_search
 
-    asked = Asked(text, tuple(image or ()), without, tuple(filters or ()), limit)
+    asked = Asked(text, tuple(image or ()), without, tuple(filters or ()), limit, min_confidence)
     run_search(settings_for(home), asked, as_json=as_json)
 
 

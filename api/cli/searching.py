@@ -29,6 +29,7 @@ class Asked:
     without: str
     filters: tuple[str, ...]
     limit: int
+    min_confidence: float = 0.0
 
     def query(self) -> Query:
         """The query, pictures read. Raises InputError and its kinds."""
@@ -38,6 +39,7 @@ class Asked:
             without=self.without,
             filters=parse_filter_arguments(self.filters),
             limit=self.limit,
+            min_confidence=self.min_confidence,
         )
 
 
@@ -68,17 +70,26 @@ def show_answer(answer: Answer, title: str | None = None) -> None:
     if not answer.hits:
         output.print("Nothing found.")
         return
+    calibrated = any(hit.confidence is not None for hit in answer.hits)
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
     table.add_column("", justify="right")
     table.add_column("sku", no_wrap=True)
     table.add_column("title", ratio=1)
     table.add_column("price", justify="right", no_wrap=True)
     table.add_column("score", justify="right")
+    if calibrated:
+        table.add_column("confidence", justify="right")
     for hit in answer.hits:
-        table.add_row(str(hit.rank), hit.stored.item.sku, hit.stored.item.title, price(hit), f"{hit.score:.3f}")
+        item, sure = hit.stored.item, [percent(hit.confidence)] if calibrated else []
+        table.add_row(str(hit.rank), item.sku, item.title, price(hit), f"{hit.score:.3f}", *sure)
     output.print(table)
     if answer.no_good_match:
         errors.print("Nothing in the catalog seems to be what was asked for; these come closest.")
+
+
+def percent(confidence: float | None) -> str:
+    """A probability for people, who need no decimals: never quite 0 or 100 %, which no measurement gives."""
+    return "" if confidence is None else f"{min(max(round(100 * confidence), 1), 99)}%"
 
 
 def price(hit: Hit) -> str:

@@ -33,9 +33,16 @@ def similar_items(
     limit: Annotated[int, Query(description="How many hits.")] = 10,
     offset: Annotated[int, Query(description="How many of the best to skip.")] = 0,
     filters: Annotated[str, Query(description="Filters as JSON, as in a search.")] = "{}",
+    min_confidence: Annotated[float, Query(description="Leave out hits whose confidence is lower.", ge=0, le=1)] = 0.0,
 ) -> AnswerOut:
     """The items that look most like this one."""
-    query = SearchQuery(skus=(sku,), filters=parse_filters(json_object(filters)), limit=limit, offset=offset)
+    query = SearchQuery(
+        skus=(sku,),
+        filters=parse_filters(json_object(filters)),
+        limit=limit,
+        offset=offset,
+        min_confidence=min_confidence,
+    )
     return AnswerOut.of(service.engine.similar(sku, query))
 
 

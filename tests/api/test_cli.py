@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 import api.cli
 from search.home import Home
 from tests.api.conftest import N_PRODUCTS, picture
-from tests.fakes import FakeEncoder
+from tests.fakes import CALIBRATION, FakeEncoder
 
 Vitrina = Callable[..., tuple[int, str, str]]
 
@@ -21,7 +21,7 @@ Vitrina = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Vitrina:
     """Runs the command with a fake encoder; returns its exit status, standard output and standard error."""
-    monkeypatch.setattr("api.loading.load_encoder", lambda *_, **__: FakeEncoder())
+    monkeypatch.setattr("api.loading.load_encoder", lambda *_, **__: FakeEncoder(calibration=CALIBRATION))
     monkeypatch.setenv("VITRINA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "200")
 
@@ -48,6 +48,18 @@ def test_search_prints_a_table_and_the_http_answer(vitrina: Vitrina, client: Tes
     assert answer["hits"] == over_http["hits"]
     assert set(answer) == set(over_http)
     assert all(hit["sku"] in table for hit in answer["hits"])
+
+
+@pytest.mark.usefixtures("home")
+def test_search_says_how_sure_it_is_and_leaves_out_what_is_unlikely(vitrina: Vitrina) -> None:
+    _, everything, _ = vitrina("search", "shirt", "--limit", "40")
+    status, likely, _ = vitrina("search", "shirt", "--limit", "40", "--min-confidence", "0.5")
+    assert status == 0
+    assert "confidence" in everything
+    assert 1 < len(likely.splitlines()) < len(everything.splitlines())
+    assert all(int(line.split()[-1].removesuffix("%")) >= 50 for line in likely.splitlines()[1:])
+    _, _, complaint = vitrina("search", "espresso machine")
+    assert "these come closest" in complaint
 
 
 @pytest.mark.usefixtures("home")

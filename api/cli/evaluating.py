@@ -8,6 +8,7 @@ from pathlib import Path
 
 from api.cli.console import errors, output, progress_bar
 from api.cli.scoreboard import show_checks, show_comparison, show_run
+from api.loading import encoder_for
 from api.settings import Settings
 from evaluation.comparison import Comparison, compare
 from evaluation.fields import Template, queries_by, queries_like
@@ -19,7 +20,6 @@ from evaluation.run import Run, Setting, read_run, run_of, write_run
 from evaluation.running import Found, ask_all
 from indexer.record import Rejection
 from indexer.sources import open_source
-from search.encoders.openclip import load_encoder
 from search.engine import SearchEngine
 from search.errors import InputError, StorageError
 from search.home import Home
@@ -53,7 +53,7 @@ def evaluate(settings: Settings, asked: Asked) -> bool:
     queries, notes = gather(home, asked)
     requirements = [parse_requirement(text, list(by_kind(queries))) for text in asked.require]
     with errors.status("Loading the encoder"):
-        engine = home.open_engine(load_encoder(settings.encoder, device=settings.device))
+        engine = home.open_engine(encoder_for(home, settings))
     found = ask_with_progress(engine, queries)
     setting = Setting(engine.encoder.identity.name, home.catalog.counts()["items"], asked.seed, tuple(notes))
     run = run_of(setting, queries, found)

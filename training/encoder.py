@@ -25,8 +25,9 @@ from training.heads import LabelHeads, LabelTable
 from training.objective import Mix, Objective
 from training.pictures import Album, store
 from training.product import Product
-from training.trainer import Progress, Schedule, Trainer
+from training.trainer import Progress, Schedule, Trainer, repeat_factors
 from training.vocabulary import train_vocabulary
+from training.writer import ProductWriter
 
 BOUTIQUE_SEED = 1000
 """The demo draws with seed 0; training must not have seen its drawings."""
@@ -63,12 +64,12 @@ def make_encoder(
     trainer = Trainer(
         create_untrained(candidate),
         load_tokenizer(candidate),
-        products,
         Album([store(part.pictures, architecture.picture_size) for part in kept]),
+        ProductWriter(products, Mixture(elsewhere=TRAINING_HALF, n_elsewhere=N_ELSEWHERE)),
         Objective(mix, LabelHeads(LabelTable.of(products), architecture.dimension)),
         size=architecture.picture_size,
-        mixture=Mixture(elsewhere=TRAINING_HALF, n_elsewhere=N_ELSEWHERE),
         schedule=schedule,
+        repeats=repeat_factors(products),
     )
     checkpoint = work / "checkpoint.pt"
     if resume and checkpoint.is_file():
@@ -77,7 +78,7 @@ def make_encoder(
     while trainer.n_epochs_done < schedule.n_epochs:
         trainer.run_epoch(_reporter(say, schedule.n_epochs, trainer.n_epochs_done))
         trainer.save(checkpoint)
-        write_weights(candidate, trainer.average.model)
+        write_weights(candidate, trainer.result)
         # a tower measured at a size it has not seen loses half its precision: 0.20 for 0.38 after two epochs
         write_picture_size(candidate, trainer.size(trainer.n_epochs_done - 1))
         _measure(candidate, aside, rows, schedule, say)

@@ -15,6 +15,7 @@ import torch
 from search.encoders.side_by_side import SideBySide
 
 Part = TypeVar("Part")
+Result = TypeVar("Result")
 
 
 class Replicas:
@@ -25,20 +26,20 @@ class Replicas:
 
     def __init__(self, model: torch.nn.Module, n_parts: int) -> None:
         self.models = [model, *(tied_copy(model) for _ in range(n_parts - 1))]
-        self._cores = SideBySide(n_parts)
+        self._cores = SideBySide(n_parts) if n_parts > 1 else None
 
     def forward(
         self, embed: Callable[[Any, Part], torch.Tensor], parts: Sequence[Part]
     ) -> tuple[torch.Tensor, Callable[[torch.Tensor], None]]:
         """``embed`` each part by a replica; the rows together, cut off from the graph, and what sends their gradient
         on. ``len(parts)`` is the number of replicas. Blocks."""
-        outputs = self._cores.map(lambda pair: embed(*pair), list(zip(self.models, parts, strict=True)))
+        outputs = self._map(lambda pair: embed(*pair), list(zip(self.models, parts, strict=True)))
         rows = torch.cat([output.detach() for output in outputs]).requires_grad_()
         sizes = [len(output) for output in outputs]
 
         def backward(gradient: torch.Tensor) -> None:
             pairs = list(zip(outputs, torch.split(gradient, sizes), strict=True))
-            self._cores.map(lambda pair: torch.autograd.backward(pair[0], pair[1]), pairs)
+            self._map(lambda pair: _send_back(*pair), pairs)
             self._gather()
 
         return rows, backward
@@ -56,6 +57,10 @@ class Replicas:
             for own, other in zip(self.models[0].buffers(), model.buffers(), strict=True):
                 other.copy_(own)
 
+    def _map(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
+        """One model alone stays on the caller's thread, with all of torch's own threads."""
+        return [work(part) for part in parts] if self._cores is None else self._cores.map(work, parts)
+
     def _gather(self) -> None:
         """Add every replica's gradients to those of the model itself."""
         first = self.models[0]
@@ -64,6 +69,11 @@ class Replicas:
                 if other.grad is not None:
                     own.grad = other.grad if own.grad is None else own.grad.add_(other.grad)
                     other.grad = None
+
+
+def _send_back(output: torch.Tensor, gradient: torch.Tensor) -> None:
+    if output.requires_grad:  # a frozen tower's output does not
+        torch.autograd.backward(output, gradient)
 
 
 def tied_copy(model: torch.nn.Module) -> torch.nn.Module:

@@ -26,8 +26,9 @@ class Mix:
 class Objective(torch.nn.Module):
     """A weighted sum of losses, with the parameters that are of use in training alone.
 
-    The sigmoid loss starts at SigLIP's temperature of 10 and, at -6, nearer the odds of a true pair here than its -10:
-    a product answers several of a batch's captions.
+    The sigmoid loss takes the temperature and the bias of a model that has both, as SigLIP's have. Its own start at
+    SigLIP's temperature of 10 and, at -6, nearer the odds of a true pair here than its -10: a product answers several
+    of a batch's captions.
     """
 
     def __init__(self, mix: Mix, heads: LabelHeads | None) -> None:
@@ -44,16 +45,17 @@ class Objective(torch.nn.Module):
         matches: torch.Tensor,
         indices: torch.Tensor,
         logit_scale: torch.Tensor,
+        logit_bias: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """One number. ``images`` (n, d), ``texts`` (m, d), unit rows; ``matches`` (n, m); ``indices`` (n,) positions of
-        the products; ``logit_scale`` is the model's own, a logarithm."""
-        loss = torch.zeros(())
+        the products; ``logit_scale``, a logarithm, and ``logit_bias`` are the model's own."""
+        loss = images.new_zeros(())
         if self.mix.softmax:
             scale = logit_scale.exp().clamp(max=MAX_SCALE)
             loss = loss + self.mix.softmax * contrastive_loss(images, texts, matches, scale)
         if self.mix.sigmoid:
-            scale = self.log_scale.exp()
-            loss = loss + self.mix.sigmoid * sigmoid_loss(images, texts, matches, scale, self.bias)
+            log_scale, bias = (self.log_scale, self.bias) if logit_bias is None else (logit_scale, logit_bias)
+            loss = loss + self.mix.sigmoid * sigmoid_loss(images, texts, matches, log_scale.exp(), bias)
         if self.mix.heads and self.heads is not None:
             loss = loss + self.mix.heads * self.heads(images, indices)
         return loss

@@ -8,20 +8,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch.nn.functional import normalize
 
-from search.encoders.openclip import Tokenizer
+from search.encoders.causal import CausalTower
+from search.encoders.openclip import Tokenizer, precision
 from search.encoders.preprocessing import Size
+from training.ahead import one_ahead
 from training.average import WeightAverage
-from training.captions import Caption, Mixture, batch_captions
-from training.facts import Facts
 from training.halves import Replicas
 from training.objective import Objective
-from training.pictures import Album
 from training.product import Product
+from training.writer import Writer
 
 RARE_SHARE = 0.003
 MAX_REPEATS = 4.0
@@ -34,7 +34,11 @@ TEXT_CHUNKS = 4
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How long and how fast. The learning rate rises over ``warmup`` of the run and falls to zero along a cosine."""
+    """How long and how fast. The learning rate rises over ``warmup`` of the run and falls to zero along a cosine.
+
+    ``early_epochs`` see pictures of three quarters of the size. Without an ``average_decay`` the weights themselves are
+    kept. ``n_parts`` of a batch are worked on side by side, each on one core: for small models on a CPU.
+    """
 
     n_epochs: int = 18
     early_epochs: int = 8
@@ -42,7 +46,7 @@ class Schedule:
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     warmup: float = 0.04
-    average_decay: float = 0.998
+    average_decay: float | None = 0.998
     n_parts: int = 2
     seed: int = 0
 
@@ -57,44 +61,76 @@ class Progress:
     loss: float
 
 
-class Trainer:
-    """Trains an open_clip model whose text tower has a causal mask, on pictures held in memory.
+class Pictures(Protocol):
+    """The pictures to train on, one or more a product, by the product's position."""
 
-    ``album`` has the pictures at the same positions as ``products``. ``size`` is what the picture tower takes in the
-    end; the first ``early_epochs`` see three quarters of it, for what coarse shapes and colours teach anyway.
-    ``average`` holds the model to keep.
+    def __len__(self) -> int:
+        """How many products there are."""
+
+    def vary(self, indices: torch.Tensor, size: Size, dice: torch.Generator) -> torch.Tensor:
+        """A picture of each product, varied at random, as the picture tower takes it; float32, shape (n, 3, *size)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One step's input: n products and the m captions written for them.
+
+    ``indices`` int64 (n,), ``pixels`` float32 (n, 3, h, w), ``tokens`` int64 (m, context), ``matches`` bool (n, m).
+    """
+
+    indices: torch.Tensor
+    pixels: torch.Tensor
+    tokens: torch.Tensor
+    matches: torch.Tensor
+
+
+class Trainer:
+    """Trains what requires a gradient in an open_clip model, on the model's own device.
+
+    ``pictures`` and ``writer`` know the products by the same positions; ``size`` is what the picture tower takes in the
+    end. ``repeats`` says how often each product is seen in an epoch, once if left out; float, shape (n,). With
+    ``ahead`` the next batch is made during a step, which pays where pictures are decoded for it. The objective must be
+    on the model's device.
     """
 
     def __init__(
         self,
         model: torch.nn.Module,
         tokenizer: Tokenizer,
-        products: Sequence[Product],
-        album: Album,
+        pictures: Pictures,
+        writer: Writer,
         objective: Objective,
         *,
         size: Size,
-        mixture: Mixture,
         schedule: Schedule,
+        repeats: torch.Tensor | None = None,
+        ahead: bool = False,
     ) -> None:
         self._model: Any = model.to(memory_format=torch.channels_last)
         self._tokenizer = tokenizer
-        self._products = products
-        self._album = album
+        self._pictures = pictures
+        self._writer = writer
         self._objective = objective
         self._final_size = size
-        self._mixture = mixture
         self._schedule = schedule
-        self._facts = Facts(products)
-        self._repeats = repeat_factors(products)
+        self._repeats = torch.ones(len(pictures)) if repeats is None else repeats
+        self._ahead = ahead
+        self._device = next(model.parameters()).device
         self._replicas = Replicas(self._model, schedule.n_parts)
-        self.average = WeightAverage(self._model, schedule.average_decay)
+        decay = schedule.average_decay
+        self._average = None if decay is None else WeightAverage(self._model, decay)
         groups = _parameter_groups(model, objective, schedule.weight_decay)
         self._optimizer = torch.optim.AdamW(groups, lr=schedule.learning_rate, betas=(0.9, 0.98))
         self.n_epochs_done = 0
 
+    @property
+    def result(self) -> torch.nn.Module:
+        """The model to keep: the average of the weights where there is one."""
+        result: torch.nn.Module = self._model if self._average is None else self._average.model
+        return result
+
     def size(self, epoch: int) -> Size:
-        """Height and width that an epoch sees, multiples of 16: the tower's strides before its last."""
+        """Height and width that an epoch sees; early on multiples of 16, the tower's strides before its last."""
         height, width = self._final_size
         if epoch < self._schedule.early_epochs:
             return max(16, height * 3 // 4 // 16 * 16), max(16, width * 3 // 4 // 16 * 16)
@@ -106,40 +142,40 @@ class Trainer:
         dice = random.Random(self._schedule.seed * 1000 + epoch)
         torch_dice = torch.Generator().manual_seed(self._schedule.seed * 1000 + epoch)
         for replica in self._replicas.models:
-            replica.train()
-        batches = list(self._batches(torch_dice))
-        for step, indices in enumerate(batches):
-            self._set_learning_rate((epoch + step / len(batches)) / self._schedule.n_epochs)
-            loss = self._step(indices, dice, torch_dice)
-            on_step(Progress(epoch, step, len(batches), loss))
+            train_mode(replica)
+        positions = list(self._positions(torch_dice))
+        batches = (self._batch(indices, dice, torch_dice) for indices in positions)
+        for step, batch in enumerate(one_ahead(batches) if self._ahead else batches):
+            self._set_learning_rate((epoch + step / len(positions)) / self._schedule.n_epochs)
+            on_step(Progress(epoch, step, len(positions), self._step(batch)))
         self._replicas.agree_on_statistics()
-        self.average.take_buffers(self._model)
+        if self._average is not None:
+            self._average.take_buffers(self._model)
         self.n_epochs_done += 1
 
     def save(self, path: Path) -> None:
         """Write a checkpoint in one piece: to a file beside it first, then renamed over it."""
         partial = path.with_suffix(".partial")
+        n_steps = 0 if self._average is None else self._average.n_steps
         state = {name: part.state_dict() for name, part in self._parts()}
-        torch.save(state | {"n_epochs_done": self.n_epochs_done, "n_steps": self.average.n_steps}, partial)
+        torch.save(state | {"n_epochs_done": self.n_epochs_done, "n_steps": n_steps}, partial)
         partial.replace(path)
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint. Raises OSError or RuntimeError where it is missing or of another model."""
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location=self._device)
         for name, part in self._parts():
             part.load_state_dict(state[name])
-        self.n_epochs_done, self.average.n_steps = int(state["n_epochs_done"]), int(state["n_steps"])
+        self.n_epochs_done = int(state["n_epochs_done"])
+        if self._average is not None:
+            self._average.n_steps = int(state["n_steps"])
         self._replicas.share_statistics()
 
     def _parts(self) -> list[tuple[str, Any]]:
-        return [
-            ("model", self._model),
-            ("average", self.average.model),
-            ("objective", self._objective),
-            ("optimizer", self._optimizer),
-        ]
+        average = [] if self._average is None else [("average", self._average.model)]
+        return [("model", self._model), *average, ("objective", self._objective), ("optimizer", self._optimizer)]
 
-    def _batches(self, dice: torch.Generator) -> Iterator[torch.Tensor]:
+    def _positions(self, dice: torch.Generator) -> Iterator[torch.Tensor]:
         """Shuffled positions; the last, smaller batch is left out."""
         times = (self._repeats + torch.rand(len(self._repeats), generator=dice)).long()
         positions = torch.arange(len(times)).repeat_interleave(times)
@@ -147,12 +183,17 @@ class Trainer:
         size = min(self._schedule.batch_size, len(order))
         return (order[start : start + size] for start in range(0, len(order) - size + 1, size))
 
-    def _step(self, indices: torch.Tensor, dice: random.Random, torch_dice: torch.Generator) -> float:
-        captions = batch_captions([self._products[index] for index in indices.tolist()], self._mixture, dice)
-        pixels = self._album.vary(indices, self.size(self.n_epochs_done), torch_dice)
+    def _batch(self, indices: torch.Tensor, dice: random.Random, torch_dice: torch.Generator) -> Batch:
+        captioned = self._writer.write(indices, dice)
+        pixels = self._pictures.vary(indices, self.size(self.n_epochs_done), torch_dice)
+        return Batch(indices, pixels, self._tokenizer(captioned.texts), captioned.matches)
+
+    def _step(self, batch: Batch) -> float:
+        pixels = batch.pixels.to(self._device, non_blocking=True)
         images, to_image_tower = self._replicas.forward(embed_images, _shares(pixels, self._schedule.n_parts))
-        texts, matches, to_text_tower = self._embed_captions(captions, indices)
-        loss = self._objective(images, texts, matches, indices, self._model.logit_scale)
+        texts, matches, to_text_tower = self._embed_captions(batch)
+        bias = getattr(self._model, "logit_bias", None)
+        loss = self._objective(images, texts, matches, batch.indices, self._model.logit_scale, bias)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         assert images.grad is not None
@@ -161,19 +202,17 @@ class Trainer:
         to_text_tower(texts.grad)
         torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
         self._optimizer.step()
-        self.average.follow(self._model)
+        if self._average is not None:
+            self._average.follow(self._model)
         return float(loss.detach())
 
-    def _embed_captions(
-        self, captions: Sequence[Caption], indices: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, Callable[[torch.Tensor], None]]:
+    def _embed_captions(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, Callable[[torch.Tensor], None]]:
         """Text embeddings (m, d), their truth (n, m), and what sends the gradient on."""
-        tokens = self._tokenizer([caption.text for caption in captions])
-        order = (tokens != 0).sum(dim=1).argsort(stable=True)
+        order = (batch.tokens != 0).sum(dim=1).argsort(stable=True)
         parts = [order[start :: self._schedule.n_parts] for start in range(self._schedule.n_parts)]
-        texts, backward = self._replicas.forward(embed_texts, [tokens[part] for part in parts])
-        claims = [captions[index].claim for index in torch.cat(parts).tolist()]
-        return texts, self._facts.matches(indices, claims), backward
+        tokens = [batch.tokens[part].to(self._device, non_blocking=True) for part in parts]
+        texts, backward = self._replicas.forward(embed_texts, tokens)
+        return texts, batch.matches[:, torch.cat(parts)].to(self._device), backward
 
     def _set_learning_rate(self, progress: float) -> None:
         """``progress`` is the part of the whole run that is done, 0 to 1."""
@@ -187,26 +226,31 @@ class Trainer:
 
 
 def embed_images(model: Any, pixels: torch.Tensor) -> torch.Tensor:
-    """Unit rows, shape (n, d), of pixels (n, 3, h, w)."""
-    return normalize(model.encode_image(pixels), dim=-1)
+    """Unit rows, float32, shape (n, d), of pixels (n, 3, h, w)."""
+    with precision(pixels.device):
+        rows = model.encode_image(pixels)
+    return normalize(rows.float(), dim=-1)
 
 
 def embed_texts(model: Any, tokens: torch.Tensor) -> torch.Tensor:
-    """Unit rows, shape (m, d), of (m, context) token ids, padded with zeros, by the model's causal text tower.
+    """Unit rows, float32, shape (m, d), of (m, context) token ids; cut to their length where the tower allows it."""
+    tower = CausalTower.of(model)
+    with precision(tokens.device):
+        if tower is None:
+            return normalize(model.encode_text(tokens).float(), dim=-1)
+        order = tower.lengths(tokens).argsort(stable=True)
+        rows = torch.cat([tower(tokens[part]) for part in order.chunk(TEXT_CHUNKS)])
+    return normalize(rows[order.argsort()].float(), dim=-1)
 
-    Texts are cut to the longest of their group; under a causal mask the end token sees the same either way.
-    """
-    tower = model.text
-    lengths = (tokens != 0).sum(dim=1)
-    order = lengths.argsort(stable=True)
-    whole = tower.attn_mask
-    parts = []
-    for part in order.chunk(TEXT_CHUNKS):
-        longest = int(lengths[part].max())
-        tower.attn_mask = whole[:longest, :longest]
-        parts.append(tower(tokens[part, :longest]))
-    tower.attn_mask = whole
-    return normalize(torch.cat(parts)[order.argsort()], dim=-1)
+
+def train_mode(model: torch.nn.Module) -> None:
+    """Let what is trained behave as in training: modules whose parameters are all frozen keep their statistics and
+    drop nothing out."""
+    model.train()
+    for module in model.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            module.eval()
 
 
 def repeat_factors(products: Sequence[Product]) -> torch.Tensor:
@@ -227,5 +271,6 @@ def _parameter_groups(model: torch.nn.Module, objective: Objective, weight_decay
     decayed: list[torch.nn.Parameter] = []
     free: list[torch.nn.Parameter] = list(objective.parameters())
     for name, parameter in model.named_parameters():
-        (free if parameter.ndim < 2 or "embedding" in name else decayed).append(parameter)
+        if parameter.requires_grad:
+            (free if parameter.ndim < 2 or "embedding" in name else decayed).append(parameter)
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]

@@ -74,7 +74,12 @@ def parse_requirement(text: str, kinds: Collection[str]) -> Requirement:
             f"The requirement {text!r:.200} is on queries that this run does not have.",
             remedy=f"There are: {', '.join(kinds)}.",
         )
-    return Requirement(text, metric, value, "" if metric == CALIBRATION_ERROR else kind)
+    if kind and metric == CALIBRATION_ERROR:
+        raise InputError(
+            "The calibration error is measured over all queries together.",
+            remedy=f"Leave out {kind}: in {text!r:.200}.",
+        )
+    return Requirement(text, metric, value, kind)
 
 
 def check(run: Run, requirements: Sequence[Requirement]) -> list[Check]:

@@ -137,7 +137,10 @@ def asked(gallery: Gallery, result: Result) -> Asked:
     if result.sku:
         tile = gallery.tile(result.sku)
         return Asked(tile.title or tile.sku, tile.picture)
-    return Asked(result.text, photo(Path(result.image)) if result.image else "")
+    if not result.image:
+        return Asked(result.text, "")
+    picture = Path(result.image)
+    return Asked(result.text or picture.name, photo(picture))
 
 
 def hits(gallery: Gallery, result: Result, n_hits: int) -> list[Shown]:

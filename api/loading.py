@@ -7,12 +7,13 @@ from functools import partial
 from api.settings import Settings
 from search.encoders.base import Encoder, LoadEncoder
 from search.encoders.openclip import load_encoder
+from search.encoders.runtime import Runtime
 from search.home import Home
 
 
 def loader(settings: Settings) -> LoadEncoder:
     """Loads encoders onto the device that the settings name."""
-    return partial(load_encoder, device=settings.device)
+    return partial(load_encoder, device=settings.device, runtime=Runtime(settings.runtime))
 
 
 def encoder_for(home: Home, settings: Settings) -> Encoder:

@@ -25,5 +25,9 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the encoder runs; ``auto`` takes a GPU where there is one."""
 
+    runtime: Literal["auto", "torch", "onnx"] = "auto"
+    """What runs the encoder: ``auto`` takes ONNX Runtime on a CPU where ``vitrina encoder export`` was run, and
+    PyTorch elsewhere; ``torch`` and ``onnx`` insist."""
+
     max_body_bytes: Annotated[int, Field(gt=0)] = 64 * 1024 * 1024
     """The largest HTTP request accepted: eight pictures of 6 MB in base64."""

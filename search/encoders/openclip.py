@@ -15,9 +15,10 @@ import numpy as np
 from PIL import Image
 
 from search.calibration import Calibration, read_calibration
-from search.encoders.base import EncoderIdentity, Pixels, Vectors
+from search.encoders.base import Encoder, EncoderIdentity, Pixels, Vectors
 from search.encoders.causal import CausalTower
 from search.encoders.preprocessing import Preprocessing
+from search.encoders.runtime import Runtime, load_exported, takes_export
 from search.encoders.side_by_side import SideBySide
 from search.errors import EncoderError
 
@@ -36,7 +37,7 @@ CHOICES = (
     f"'ViT-B-16-SigLIP/webli', or '{HUB_PREFIX}ORGANISATION/MODEL'."
 )
 
-_FINGERPRINTED_SUFFIXES = {".safetensors", ".bin", ".pth", ".json", ".txt", ".model"}
+_FINGERPRINTED_SUFFIXES = {".safetensors", ".bin", ".pth", ".json", ".txt", ".model", ".onnx"}
 _BATCH_SIZE = 256
 
 Input = TypeVar("Input")
@@ -49,6 +50,7 @@ class OpenClipEncoder:
 
     Every method may be called from any thread. On a CPU a batch is divided among the cores; a forward pass in
     inference mode changes nothing in the model. One lock guards the tokenizer, a GPU, and calls too small to divide.
+    What tunes the model takes it, and what belongs to it, from here.
     """
 
     def __init__(
@@ -61,11 +63,11 @@ class OpenClipEncoder:
         device: torch.device,
         calibration: Calibration | None = None,
     ) -> None:
-        self._model: Any = model
-        self._tokenizer = tokenizer
-        self._preprocessing = preprocessing
+        self.model: Any = model
+        self.tokenizer = tokenizer
+        self.preprocessing = preprocessing
         self._identity = identity
-        self._device = device
+        self.device = device
         self._calibration = calibration
         self._lock = threading.Lock()
         self._causal_text = CausalTower.of(model)
@@ -83,15 +85,15 @@ class OpenClipEncoder:
 
     def prepare(self, image: Image.Image) -> Pixels:
         """Resize and normalise one upright RGB picture as the model's configuration says."""
-        return self._preprocessing(image)
+        return self.preprocessing(image)
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Vectors:
         """Embed prepared pictures; shape (len(batch), dimension), unit rows. Blocks; 256 pictures at a time."""
         import torch
 
         def encode(pixels: Sequence[Pixels]) -> torch.Tensor:
-            images = torch.from_numpy(np.stack(pixels)).to(self._device)
-            return cast("torch.Tensor", self._model.encode_image(images))
+            images = torch.from_numpy(np.stack(pixels)).to(self.device)
+            return cast("torch.Tensor", self.model.encode_image(images))
 
         return self._encode(encode, batch)
 
@@ -103,26 +105,27 @@ class OpenClipEncoder:
         """Embed texts, truncated to the context length; shape (len(texts), dimension), unit rows. Blocks."""
         import torch
 
-        embed = self._causal_text or self._model.encode_text
+        embed = self._causal_text or self.model.encode_text
 
         def encode(tokens: Sequence[torch.Tensor]) -> torch.Tensor:
-            return cast("torch.Tensor", embed(torch.stack(list(tokens)).to(self._device)))
+            return cast("torch.Tensor", embed(torch.stack(list(tokens)).to(self.device)))
 
         if not texts:
             return self._encode(encode, [])
         with self._lock:
-            tokens = self._tokenizer(list(texts))
+            tokens = self.tokenizer(list(texts))
         # texts of like length share a part, the longest first: what is left to wait for at the end is short
         lengths = self._causal_text.lengths(tokens) if self._causal_text else torch.zeros(len(tokens))
         order = lengths.argsort(descending=True, stable=True)
-        return self._encode(encode, list(tokens[order]))[order.argsort().numpy()]
+        vectors = self._encode(encode, list(tokens[order]))
+        return vectors[np.argsort(order.numpy())]
 
     def _encode(self, encode: Callable[[Sequence[Input]], torch.Tensor], inputs: Sequence[Input]) -> Vectors:
         """Run ``encode`` part by part; normalise in float32, since bfloat16 keeps three digits."""
         import torch
 
         def run(part: Sequence[Input]) -> Vectors:
-            with torch.inference_mode(), precision(self._device):
+            with torch.inference_mode(), precision(self.device):
                 vectors = torch.nn.functional.normalize(encode(part).float(), dim=-1)
             return cast("Vectors", vectors.cpu().numpy())
 
@@ -146,31 +149,50 @@ def _n_cores(device: torch.device) -> int:
 
 
 def load_encoder(
-    name: str | None = None, *, device: str = "auto", n_threads: int | None = None, known_as: str | None = None
-) -> OpenClipEncoder:
+    name: str | None = None,
+    *,
+    device: str = "auto",
+    runtime: Runtime = Runtime.AUTO,
+    n_threads: int | None = None,
+    known_as: str | None = None,
+) -> Encoder:
     """Load an encoder by name.
 
     ``name`` is None or ``embedded`` for the one in the package, ``local-dir:FOLDER``, ``MODEL/WEIGHTS`` of open_clip's
     own list, or ``hf-hub:ORGANISATION/MODEL``. ``device`` is ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or
-    ``cuda:N``. ``n_threads`` bounds the CPU threads of the whole process. ``known_as`` is the name its identity bears, for
-    a copy of a folder. Blocks; the last two kinds of name download. Raises EncoderError, whose remedy lists what works.
+    ``cuda:N``. ``runtime`` is what runs a folder that was exported; where an export cannot be used, ``auto`` logs a
+    warning and takes PyTorch. ``n_threads`` bounds the CPU threads, with PyTorch those of the whole process.
+    ``known_as`` is the name its identity bears, for a copy of a folder. Blocks; the last two kinds of name download.
+    Raises EncoderError, whose remedy lists what works.
     """
     name = name or EMBEDDED
     folder = encoder_folder(name)
+    own_name = known_as or (f"{LOCAL_PREFIX}{folder}" if folder and name != EMBEDDED else name)
+    if folder and takes_export(folder, device, runtime):
+        exported = load_exported(
+            folder,
+            own_name,
+            fingerprint_of(folder),
+            calibration=read_calibration(folder / CARD_FILE),
+            tokenize=lambda texts: load_tokenizer(folder)(list(texts)).numpy(),
+            runtime=runtime,
+            n_threads=n_threads,
+        )
+        if exported is not None:
+            return exported
     import torch  # with open_clip about four seconds: paid by who needs an encoder, not by every command
 
     if n_threads is not None:
         torch.set_num_threads(n_threads)
     placed = _device(device)
-    model, tokenizer, dimension = _load(f"{LOCAL_PREFIX}{folder}" if folder else name, placed)
+    model, tokenizer, dimension = load_model(f"{LOCAL_PREFIX}{folder}" if folder else name, placed)
     preprocess_config = cast("Mapping[str, object]", model.visual.preprocess_cfg)
-    own_name = f"{LOCAL_PREFIX}{folder}" if folder and name != EMBEDDED else name
     fingerprint = fingerprint_of(folder) if folder else _hash_model(model, preprocess_config)
     return OpenClipEncoder(
         model,
         tokenizer,
         Preprocessing.from_config(preprocess_config),
-        EncoderIdentity(known_as or own_name, fingerprint, dimension),
+        EncoderIdentity(own_name, fingerprint, dimension),
         device=placed,
         calibration=read_calibration(folder / CARD_FILE) if folder else None,
     )
@@ -236,8 +258,8 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _load(name: str, device: torch.device) -> tuple[Any, Tokenizer, int]:
-    """Model, tokenizer and embedding dimension, by a name that open_clip knows."""
+def load_model(name: str, device: torch.device) -> tuple[Any, Tokenizer, int]:
+    """Model, tokenizer and embedding dimension, by a name that open_clip knows. Raises EncoderError."""
     import open_clip
     import torch
 

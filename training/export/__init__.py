@@ -1,0 +1,1 @@
+"""Encoders exported for ONNX Runtime: made, quantised, and compared with what they were made from."""

@@ -69,20 +69,25 @@ class Comparison:
 
 def compare(run: Run, earlier: Run) -> Comparison:
     """Compare a run with an earlier one, query by query. Raises InputError where they share none."""
+    check_comparable([result.id for result in run.results], earlier)
     before = {result.id: result for result in earlier.results}
     pairs = [Pair(before[result.id], result) for result in run.results if result.id in before]
-    if not pairs:
-        raise InputError(
-            f"The two runs share no query: this one has {run.results[0].id!r:.200}, "
-            f"the earlier {earlier.results[0].id!r:.200}.",
-            remedy="Compare runs of the same judgements, or of the same --by fields.",
-        )
     kinds = dict.fromkeys(pair.after.kind for pair in pairs)
     of_kind = {kind: [pair for pair in pairs if pair.after.kind == kind] for kind in kinds}
     if len(kinds) > 1:
         of_kind = {ALL: pairs} | of_kind
     changes = {kind: _changes(some, run.seed) for kind, some in of_kind.items()}
     return Comparison(changes, tuple(sorted(pairs, key=lambda pair: pair.gain)), tuple(_notes(run, earlier, pairs)))
+
+
+def check_comparable(query_ids: Sequence[str], earlier: Run) -> None:
+    """Raise InputError where an earlier run has none of these queries, so that nobody waits for a run in vain."""
+    if not {result.id for result in earlier.results}.intersection(query_ids):
+        raise InputError(
+            f"The two runs share no query: this one has {query_ids[0]!r:.200}, "
+            f"the earlier {earlier.results[0].id!r:.200}.",
+            remedy="Compare runs of the same judgements, or of the same --by fields.",
+        )
 
 
 def _changes(pairs: Sequence[Pair], seed: int) -> dict[str, Change]:

@@ -10,7 +10,7 @@ from api.cli.console import errors, output, progress_bar
 from api.cli.scoreboard import show_checks, show_comparison, show_run
 from api.loading import encoder_for
 from api.settings import Settings
-from evaluation.comparison import Comparison, compare
+from evaluation.comparison import Comparison, check_comparable, compare
 from evaluation.fields import Template, queries_by, queries_like
 from evaluation.judgements import read_judgements
 from evaluation.query import JudgedQuery, by_kind, held, judged_skus, sample
@@ -51,6 +51,8 @@ def evaluate(settings: Settings, asked: Asked) -> bool:
     earlier = None if asked.against is None else read_run(asked.against)
     home = Home.existing(settings.home)
     queries, notes = gather(home, asked)
+    if earlier is not None:
+        check_comparable([query.id for query in queries], earlier)
     requirements = [parse_requirement(text, list(by_kind(queries))) for text in asked.require]
     with errors.status("Loading the encoder"):
         engine = home.open_engine(encoder_for(home, settings))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from evaluation.observation import SIGNALS, Example, Observation, observe
-from evaluation.reliability import reliability
+from evaluation.reliability import FIRST_HITS, reliability
 from search.calibration import LACKS, Calibration, Curve, Measured, QueryKind
 from search.engine import NO_MATCH_DEPTH, SearchEngine
 
@@ -63,7 +63,8 @@ def fit_measured(observations: Sequence[Observation]) -> Curve:
 def fit_curve(observations: Sequence[Observation]) -> Curve:
     """The likeliest logistic curve over the signals, of which none that supports a hit may count against it.
 
-    Fitted to Platt's targets, which stop short of 0 and 1 (Platt 1999, section 2.2), by L-BFGS-B.
+    Fitted to Platt's targets, which stop short of 0 and 1 (Platt 1999, section 2.2), by L-BFGS-B. Isotonic regression
+    on top of it measured no better on the embedded encoder; see docs/decisions.
     """
     signals = np.concatenate([each.signals for each in observations])  # (hits, signals)
     relevant = np.concatenate([each.relevant for each in observations])  # (hits,)
@@ -124,9 +125,18 @@ def confidences(curve: Curve, observation: Observation) -> Array:
 
 
 def measure(curve: Curve, observations: Sequence[Observation]) -> Measured | None:
-    """How a curve does on some queries; None where they found nothing."""
-    given = [confidence for each in observations for confidence in confidences(curve, each).tolist()]
-    judged = reliability(given, [right for each in observations for right in each.relevant.tolist()])
+    """How a curve does on some queries; None where none of them is answerable and found something.
+
+    Confidences are judged on the first page of the answerable queries: deeper hits, and those of off-catalog queries,
+    are nearly all near 0 and right to be, and would flatter the mean.
+    """
+    pages = [
+        (confidences(curve, each)[:FIRST_HITS], each.relevant[:FIRST_HITS]) for each in observations if each.answerable
+    ]
+    judged = reliability(
+        [confidence for given, _ in pages for confidence in given.tolist()],
+        [right for _, relevant in pages for right in relevant.tolist()],
+    )
     if judged is None:
         return None
     answerable, off_catalog = (best_confidences(curve, observations, answerable=which) for which in (True, False))

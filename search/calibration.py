@@ -58,8 +58,9 @@ Evidence = Mapping[Signal, Array]
 class Measured:
     """How a calibration did on queries that it was not fitted on.
 
-    ``calibration_error`` is the expected one over ten bins, ``brier`` the mean squared error; ``answerable_passed`` and
-    ``off_catalog_caught`` are the shares of queries that the no-match threshold judged rightly, None without any.
+    ``calibration_error`` is the expected one over ten bins, ``brier`` the mean squared error, both over the ``n_hits``
+    of the answerable queries' first pages; ``answerable_passed`` and ``off_catalog_caught`` are the shares of queries
+    that the no-match threshold judged rightly, None without any.
     """
 
     n_queries: int

@@ -35,10 +35,10 @@ from training.pictures import decode
 from training.product import LABELS, Product
 from training.questions import Questions, strange
 
-N_TEXTS, N_PHOTOS, N_BOTH = 240, 100, 100
+N_TEXTS, N_PHOTOS, N_BOTH = 150, 60, 60
 """Queries of each kind that a catalog answers; fewer where it has fewer rows."""
 
-N_STRANGE = 60
+N_STRANGE = 40
 """Labels, and photos, of other shops that a catalog is asked for in vain, beside what ``elsewhere`` lists."""
 
 SHOWN_ONE_IN = 6
@@ -139,11 +139,14 @@ def calibrate_folder(folder: Path, rows: Sequence[Rows]) -> Calibration:
     """Calibrate the encoder in an open_clip folder on rows it was not trained on, and write that to its
     ``vitrina.json``. Blocks for some minutes. Raises EncoderError, StorageError."""
     encoder = load_encoder(f"{LOCAL_PREFIX}{folder}")
-    counts = ", ".join(f"{len(each.products):,} of {each.source}" for each in rows)
-    source = f"rows set aside from training ({counts}), each as pictures, as words and as both"
-    calibration = fit(list(observations(encoder, rows)), source)
+    calibration = fit(list(observations(encoder, rows)), source_of(rows))
     write_calibration(folder / CARD_FILE, calibration)
     return calibration
+
+
+def source_of(rows: Sequence[Rows]) -> str:
+    counts = ", ".join(f"{len(each.products):,} of {each.source}" for each in rows)
+    return f"rows set aside from training ({counts}), each as pictures, as words and as both"
 
 
 def lines(calibration: Calibration) -> Iterator[str]:

@@ -48,9 +48,9 @@ def test_what_is_measured_is_measured_on_other_queries() -> None:
     assert calibration.source == "made up"
     assert curve.measured is not None
     assert 60 < curve.measured.n_queries < 140
-    assert curve.measured.n_hits == 30 * curve.measured.n_queries
-    assert curve.measured.calibration_error < 0.03
-    assert curve.measured.brier < 0.15
+    assert curve.measured.n_hits == 10 * curve.measured.n_queries
+    assert curve.measured.calibration_error < 0.04
+    assert curve.measured.brier < 0.1
 
 
 def test_the_measured_error_is_large_where_the_other_half_is_another_world() -> None:

@@ -111,7 +111,7 @@ def _grouped(items: Iterable[Item], templates: Sequence[Template]) -> Iterator[t
     for template, values in groups.items():
         for field in template.fields:
             if field not in known:
-                raise _unknown_field(field, known)
+                raise unknown_field(field, known)
         yield template, list(values.values())
 
 
@@ -154,7 +154,7 @@ def worded(value: Scalar) -> str:
     return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
 
 
-def _unknown_field(field: str, known: set[str]) -> QueryError:
+def unknown_field(field: str, known: set[str]) -> QueryError:
     close = difflib.get_close_matches(field, known, n=3, cutoff=0.5)
     listed = ", ".join(close or sorted(known)[:20])
     return QueryError(

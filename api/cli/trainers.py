@@ -1,0 +1,73 @@
+"""``vitrina train``: its commands and their options. Each hands over to one function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.options import HomeOption, settings_for
+from training.tuning.choices import Loss, Tower
+
+app = typer.Typer(name="train", no_args_is_help=True, help="Tune models on a catalog's own rows.")
+
+
+@app.command()
+def encoder(
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the new encoder goes.")],
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="NAME", help="The encoder to begin with; the catalog's own if left out."),
+    ] = None,
+    captions: Annotated[
+        list[str] | None,
+        typer.Option("--caption", metavar="TEMPLATE", help="As in '{colour} {article} for {gender}'; may be repeated."),
+    ] = None,
+    loss: Annotated[
+        Loss | None, typer.Option("--loss", help="The one that the model was trained with if left out.")
+    ] = None,
+    freeze: Annotated[Tower | None, typer.Option("--freeze", help="Leave this half of the model as it is.")] = None,
+    lora: Annotated[
+        int | None, typer.Option("--lora", metavar="RANK", min=1, help="Train low-rank adapters, then merge them.")
+    ] = None,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Times to see each row, at most.")] = 10,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", min=2, help="Rows a step; by the number of rows if left out.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", help="By the model's size, and LoRA or not, if left out.")
+    ] = None,
+    set_aside: Annotated[
+        float, typer.Option("--set-aside", metavar="SHARE", help="Rows to measure with, not to train on.")
+    ] = 0.1,
+    patience: Annotated[int, typer.Option("--patience", min=1, help="Epochs without gain before it stops.")] = 3,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws the batches, captions and crops.")] = 0,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
+    licence: Annotated[str, typer.Option("--licence", metavar="TEXT", help="The data's, for the model card.")] = "",
+    work: Annotated[
+        Path | None, typer.Option("--work", metavar="FOLDER", help="Where checkpoints go; beside --out if left out.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last finished epoch.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Tune an encoder on the catalog's pictures and words, measured after every epoch on rows set aside. Exits with 1
+    where nothing was won."""
+    from api.cli.training import Asked, train_encoder
+    from training.tuning.plan import Plan
+
+    plan = Plan(
+        captions=tuple(captions or ()),
+        loss=loss,
+        freeze=freeze,
+        lora_rank=lora,
+        n_epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+        set_aside=set_aside,
+        patience=patience,
+        licence=licence,
+    )
+    if not train_encoder(settings_for(home), plan, Asked(out, start, work, resume, threads)):
+        raise typer.Exit(1)

@@ -1,0 +1,155 @@
+"""``vitrina train encoder``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from api.cli.console import errors, output
+from api.cli.rate import RateColumn
+from api.settings import Settings
+from search.encoders.openclip import OpenClipEncoder, load_encoder
+from search.encoders.runtime import Runtime
+from search.errors import EncoderError
+from search.home import Home
+from training.trainer import Progress as Step
+from training.tuning.corpus import read_corpus
+from training.tuning.examination import Score
+from training.tuning.history import History
+from training.tuning.plan import Plan
+from training.tuning.run import Tuning, check
+
+CHART = "loss.png"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Where a run begins and where it goes, as it was typed."""
+
+    out: Path
+    start: str | None = None
+    work: Path | None = None
+    resume: bool = False
+    threads: int | None = None
+
+
+def train_encoder(settings: Settings, plan: Plan, asked: Asked) -> bool:
+    """Tune an encoder on the catalog's rows and write it; returns whether it beat the one that it began as."""
+    out = asked.out
+    check(plan, out)
+    home = Home.existing(settings.home)
+    if asked.threads is not None:
+        torch.set_num_threads(asked.threads)
+    work = asked.work or out.with_name(f"{out.name}.work")
+    with errors.status("Reading the catalog"):
+        corpus = read_corpus(home, plan)
+    with errors.status("Loading and measuring the encoder"):
+        base, source = load_base(home, settings, asked.start)
+        tuning = Tuning(corpus, base, source, plan, work, resume=asked.resume)
+    with TrainingBar(tuning.schedule.n_epochs) as bar:
+        history = tuning.tune(bar)
+    is_better = history.best is not None
+    if is_better:
+        with errors.status("Measuring and calibrating the new encoder"):
+            after = tuning.write(out)
+        show_gain(history.start, after)
+        output.print(f"The encoder, its card and its loss picture: {out}", highlight=False, soft_wrap=True)
+        output.print(f"Go over to it: vitrina encoder use {out}", highlight=False, soft_wrap=True)
+    else:
+        show_no_gain(tuning)
+    home.close()
+    return is_better
+
+
+def load_base(home: Home, settings: Settings, name: str | None) -> tuple[OpenClipEncoder, str]:
+    """The encoder to start from, by default the catalog's, and the name it was loaded by. Raises EncoderError."""
+    load = partial(load_encoder, device=settings.device, runtime=Runtime.TORCH)
+    encoder = home.load_encoder(load, name or settings.encoder)
+    if not isinstance(encoder, OpenClipEncoder):
+        raise EncoderError(
+            f"The encoder {encoder.identity.name} cannot be tuned: it is no open_clip model.",
+            remedy="Name the model that it was made from with --from.",
+        )
+    return encoder, home.encoders.source_of(encoder.identity)
+
+
+class TrainingBar:
+    """A progress bar with the loss, the steps a second and the time left; a line for every epoch's score."""
+
+    def __init__(self, n_epochs: int) -> None:
+        self._n_epochs = n_epochs
+        self._task: TaskID | None = None
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[loss]}"),
+            RateColumn("steps"),
+            TimeRemainingColumn(),
+            console=errors,
+        )
+
+    def __enter__(self) -> TrainingBar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def on_start(self, tuning: Tuning) -> None:
+        """Say what is trained on what."""
+        rows, schedule, n_queries = tuning.corpus.rows, tuning.schedule, len(tuning.examination.queries)
+        say(f"{len(rows.kept):,} rows to train on, {len(rows.aside):,} set aside for {n_queries:,} queries")
+        if rows.n_twins:
+            say(f"{rows.n_twins:,} rows left out: they share a picture with one set aside")
+        say(f"Captions: {', '.join(tuning.corpus.templates)}")
+        how = f"batches of {schedule.batch_size}, learning rate {schedule.learning_rate:g}, on {tuning.base.device}"
+        say(f"{tuning.n_trained:,} numbers to train, {how}")
+        say(f"Untouched: nDCG@10 {tuning.history.start.ndcg:.3f}")
+
+    def on_step(self, progress: Step) -> None:
+        """Move the bar."""
+        said, loss = f"Epoch {progress.epoch + 1}/{self._n_epochs}", f"loss {progress.loss:.3f}"
+        total, done = self._n_epochs * progress.n_steps, progress.epoch * progress.n_steps + progress.step
+        if self._task is None:
+            self._task = self._bar.add_task(said, total=total, completed=done, loss=loss)
+        self._bar.update(self._task, completed=done + 1, description=said, loss=loss)
+
+    def on_epoch(self, history: History) -> None:
+        """Say what the epoch reached."""
+        epoch, score, losses = len(history.scores), history.scores[-1], history.losses[-1]
+        kept = ", the best so far" if history.best == epoch - 1 else ""
+        say(f"Epoch {epoch}: loss {sum(losses) / len(losses):.3f}, nDCG@10 {score.ndcg:.3f}{kept}")
+
+
+def say(line: str) -> None:
+    errors.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def show_gain(before: Score, after: Score) -> None:
+    """Print nDCG@10 before and after, by template."""
+    table = Table(title="nDCG@10 on the rows set aside", title_justify="left", box=None, pad_edge=False)
+    table.add_column("queries", no_wrap=True)
+    for column in ("number", "before", "after"):
+        table.add_column(column, justify="right")
+    n_queries = sum(after.n_queries.values())
+    table.add_row("mean over templates", f"{n_queries:,}", f"{before.ndcg:.3f}", f"[bold]{after.ndcg:.3f}[/]")
+    for template, value in after.by_template.items():
+        was = before.by_template[template]
+        table.add_row(template, f"{after.n_queries[template]:,}", f"{was:.3f}", f"{value:.3f}")
+    output.print(table)
+
+
+def show_no_gain(tuning: Tuning) -> None:
+    """Say that nothing was won, and leave the loss picture."""
+    history = tuning.history
+    best = max(score.ndcg for score in history.scores)
+    picture = tuning.work.folder / CHART
+    tuning.draw(picture)
+    say(f"No epoch beat the untouched encoder: nDCG@10 {history.start.ndcg:.3f}, at best {best:.3f}. None was written.")
+    say(f"Try a smaller --learning-rate, --lora 8, or more rows. The losses as a picture: {picture}")

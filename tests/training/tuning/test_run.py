@@ -1,0 +1,177 @@
+"""Whole runs on a small rendered boutique, with a model of every class."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+
+from search.encoders.openclip import load_encoder
+from search.errors import InputError, MissingDependencyError, StateError
+from search.home import Home
+from tests.training.tuning.conftest import loaded
+from training.trainer import Progress
+from training.tuning.choices import Loss, Tower
+from training.tuning.corpus import read_corpus
+from training.tuning.history import History
+from training.tuning.plan import Plan
+from training.tuning.run import Tuning, check
+
+WriteTiny = Callable[[str], Path]
+
+SHORT = Plan(n_epochs=1, batch_size=48, captions=("colour", "{colour} {article}"), licence="CC0")
+LONG = replace(SHORT, n_epochs=12, batch_size=32, patience=12, set_aside=0.2)
+
+
+@dataclass
+class Notes:
+    """A watcher that remembers."""
+
+    n_steps: int = 0
+    scores: list[float] = field(default_factory=list)
+    cut_after: int | None = None
+
+    def on_start(self, tuning: Tuning) -> None:
+        assert tuning.n_trained > 0
+
+    def on_step(self, progress: Progress) -> None:
+        if progress.epoch == self.cut_after:
+            raise CutError
+        self.n_steps += 1
+
+    def on_epoch(self, history: History) -> None:
+        self.scores.append(history.scores[-1].ndcg)
+
+
+class CutError(Exception):
+    pass
+
+
+def prepared(shop: Home, folder: Path, plan: Plan, work: Path, *, resume: bool = False) -> Tuning:
+    return Tuning(read_corpus(shop, plan), loaded(folder), f"local-dir:{folder}", plan, work, resume=resume)
+
+
+def test_tuning_makes_an_untrained_encoder_find_twice_as_much(
+    shop: Home, write_tiny: WriteTiny, tmp_path: Path
+) -> None:
+    tuning = prepared(shop, write_tiny("timm"), LONG, tmp_path / "work")
+    history = tuning.tune(Notes())
+    after = tuning.write(tmp_path / "out")
+    assert history.best is not None
+    assert after.ndcg == pytest.approx(history.scores[history.best].ndcg, abs=0.02)
+    assert after.ndcg > history.start.ndcg + 0.15
+    assert np.mean(history.losses[-1]) < np.mean(history.losses[0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "plan"),
+    [
+        ("timm", SHORT),
+        ("timm", replace(SHORT, lora_rank=4)),
+        ("clip", replace(SHORT, freeze=Tower.TEXT)),
+        ("clip", replace(SHORT, lora_rank=2, loss=Loss.SIGLIP)),
+        ("siglip", SHORT),
+        ("siglip", replace(SHORT, freeze=Tower.IMAGE, lora_rank=2, loss=Loss.CLIP)),
+    ],
+)
+def test_every_class_of_model_ends_in_a_folder_that_loads_everywhere(
+    kind: str, plan: Plan, shop: Home, write_tiny: WriteTiny, tmp_path: Path
+) -> None:
+    folder = write_tiny(kind)
+    tuning = prepared(shop, folder, plan, tmp_path / "work")
+    assert plan.loss_of(tuning.base.model) is (plan.loss or (Loss.SIGLIP if kind == "siglip" else Loss.CLIP))
+    as_if_won(tuning, tuning.tune(Notes()))
+    out = tmp_path / "out"
+    tuning.write(out)
+    model, _, _ = open_clip.create_model_and_transforms(f"local-dir:{out}")
+    assert set(model.state_dict()) == set(loaded(folder).model.state_dict())
+    tokens = open_clip.get_tokenizer(f"local-dir:{out}")(["navy blue dress"])
+    by_open_clip = model.eval().encode_text(tokens, normalize=True).detach().numpy()
+    by_us = load_encoder(f"local-dir:{out}").encode_texts(["navy blue dress"])
+    np.testing.assert_allclose(by_us, by_open_clip, atol=1e-4)
+    assert moved(model, loaded(folder).model) == {"image", "text"} - {str(plan.freeze)}
+    assert not (tmp_path / "work").exists()
+
+
+def as_if_won(tuning: Tuning, history: History) -> None:
+    """Let the last epoch count as the best, whatever it reached: the folder is what matters here."""
+    history.start = replace(history.start, ndcg=-1.0)
+    torch.save(tuning.base.model.state_dict(), tuning.work.best)
+
+
+def moved(model: torch.nn.Module, before: torch.nn.Module) -> set[str]:
+    """The towers whose weights changed by more than their rounding."""
+    old = before.state_dict()
+    return {
+        "image" if name.startswith("visual") else "text"
+        for name, tensor in model.state_dict().items()
+        if "logit" not in name and tensor.is_floating_point() and not torch.allclose(tensor, old[name], atol=2e-4)
+    }
+
+
+def test_the_folder_says_what_it_is(shop: Home, write_tiny: WriteTiny, tmp_path: Path) -> None:
+    tuning = prepared(shop, write_tiny("timm"), SHORT, tmp_path / "work")
+    as_if_won(tuning, tuning.tune(Notes()))
+    tuning.write(tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text()
+    kept, aside = len(tuning.corpus.rows.kept), len(tuning.corpus.rows.aside)
+    for said in (f"{kept:,} rows", f"{aside:,} more", "CC0", "`{colour} {article}`", "Limits", "before"):
+        assert said in card
+    facts = json.loads((tmp_path / "out" / "vitrina.json").read_text())
+    assert facts["rows"] == {"trained": kept, "set_aside": aside}
+    assert set(facts["calibration"]["curves"]) <= {"text", "image", "text and image"}
+    assert "text" in facts["calibration"]["curves"]
+    assert (tmp_path / "out" / "training.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(shop: Home, write_tiny: WriteTiny, tmp_path: Path) -> None:
+    folder, plan = write_tiny("timm"), replace(SHORT, n_epochs=2, patience=2)
+    whole = prepared(shop, folder, plan, tmp_path / "whole")
+    whole.tune(Notes())
+    with pytest.raises(CutError):
+        prepared(shop, folder, plan, tmp_path / "cut").tune(Notes(cut_after=1))
+    with pytest.raises(StateError, match="unfinished"):
+        prepared(shop, folder, plan, tmp_path / "cut")
+    with pytest.raises(InputError, match="another seed"):
+        prepared(shop, folder, replace(plan, seed=3), tmp_path / "cut", resume=True)
+    resumed, notes = prepared(shop, folder, plan, tmp_path / "cut", resume=True), Notes()
+    resumed.tune(notes)
+    assert len(notes.scores) == 1
+    assert resumed.history.losses == pytest.approx(whole.history.losses, abs=1e-3)
+    for one, other in zip(whole.base.model.parameters(), resumed.base.model.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
+
+
+def test_tuning_that_wins_nothing_stops_early_and_writes_nothing(
+    shop: Home, write_tiny: WriteTiny, tmp_path: Path
+) -> None:
+    plan = replace(SHORT, n_epochs=5, patience=1, learning_rate=1e-9)
+    tuning, notes = prepared(shop, write_tiny("timm"), plan, tmp_path / "work"), Notes()
+    tuning.history.start = replace(tuning.history.start, ndcg=1.0)
+    assert tuning.tune(notes).best is None
+    assert len(notes.scores) == 1
+    with pytest.raises(StateError, match="No epoch beat"):
+        tuning.write(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there already"):
+        check(SHORT, tmp_path)
+
+
+@pytest.mark.parametrize(("package", "plan"), [("matplotlib.figure", SHORT), ("peft", replace(SHORT, lora_rank=2))])
+def test_a_missing_package_is_named_with_the_extra_that_brings_it(
+    package: str, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingDependencyError) as caught:
+        check(plan, tmp_path / "out")
+    assert "vitrina[train]" in caught.value.remedy

@@ -1,0 +1,1 @@
+"""Tuning an encoder on a shop's own rows."""

@@ -1,0 +1,101 @@
+"""How well an encoder finds the rows set aside by their pictures, when asked with their captions."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation.metrics import DEPTH, measure
+from evaluation.query import JudgedQuery
+from search.encoders.base import Encoder, Pixels, Vectors
+from search.errors import InputError
+from search.images.decode import decode_image
+from search.images.store import ImageStore
+from training.tuning.captions import CaptionTable
+from training.tuning.rows import Row
+
+MAX_QUERIES = 200
+"""Queries of one template at most, so that an epoch is not measured for longer than it trains."""
+
+BATCH_PICTURES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """nDCG@10, over all queries of each template and as the mean over templates: a hundred titles do not outweigh ten
+    colours. ``n_queries`` counts the queries of each template."""
+
+    ndcg: float
+    by_template: Mapping[str, float]
+    n_queries: Mapping[str, int]
+
+
+class Examination:
+    """Puts captions of the rows set aside to encoders, always the same ones. The pictures alone answer.
+
+    A caption that every row bears is no query. Raises InputError where none is left.
+    """
+
+    def __init__(self, rows: Sequence[Row], table: CaptionTable, store: ImageStore, *, seed: int) -> None:
+        self._rows = rows
+        self._store = store
+        self.queries = questions(rows, table, seed)
+        if not self.queries:
+            raise InputError(
+                f"The {len(rows):,} rows set aside make no query: every caption fits all of them, or there is none.",
+                remedy="Give captions that tell items apart, as in --caption '{title}', or set more rows aside.",
+            )
+
+    def score(self, encoder: Encoder) -> Score:
+        """Embed the rows' pictures and rank the rows for each query by their best picture. Blocks.
+
+        Raises what ``embed_pictures`` raises.
+        """
+        pictures = embed_pictures(encoder, self._store, [each for row in self._rows for each in row.image_ids])
+        similarities = encoder.encode_texts([query.text for query in self.queries]) @ pictures.T
+        starts = np.cumsum([0, *(len(row.image_ids) for row in self._rows[:-1])])
+        by_row = np.maximum.reduceat(similarities, starts, axis=1)  # (queries, rows)
+        order = np.argsort(-by_row, axis=1, kind="stable")[:, :DEPTH]
+        rankings = [[self._rows[at].item.sku for at in best] for best in order.tolist()]
+        values = measure(rankings, [query.grades for query in self.queries])["ndcg@10"]
+        by_template: dict[str, list[float]] = defaultdict(list)
+        for query, value in zip(self.queries, values.tolist(), strict=True):
+            by_template[query.kind].append(value)
+        means = {kind: float(np.mean(values)) for kind, values in by_template.items()}
+        return Score(float(np.mean(list(means.values()))), means, {kind: len(of) for kind, of in by_template.items()})
+
+
+def embed_pictures(encoder: Encoder, store: ImageStore, image_ids: Sequence[str]) -> Vectors:
+    """The embeddings of stored pictures, decoded in threads; one unit row each. Blocks.
+
+    Raises NotFoundError, ImageError or StorageError where a picture cannot be read.
+    """
+
+    def prepare(image_id: str) -> Pixels:
+        return encoder.prepare(decode_image(store.read(image_id)).pixels)
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
+        return np.concatenate(
+            [
+                encoder.encode_pixels(list(threads.map(prepare, image_ids[start : start + BATCH_PICTURES])))
+                for start in range(0, len(image_ids), BATCH_PICTURES)
+            ]
+        )
+
+
+def questions(rows: Sequence[Row], table: CaptionTable, seed: int) -> list[JudgedQuery]:
+    """Each caption as a query, a sample of each template's; relevant are the rows that could bear it."""
+    by_template: dict[str, list[JudgedQuery]] = defaultdict(list)
+    for caption, relevant in table.rows_by_text().items():
+        if len(relevant) < len(rows):
+            kind, text = table.kinds[caption], table.texts[caption]
+            grades = {rows[at].item.sku: 1 for at in relevant}
+            by_template[kind].append(JudgedQuery(f"{kind}: {text}", kind, grades, text=text))
+    dice = random.Random(seed)
+    return [query for of in by_template.values() for query in dice.sample(of, min(MAX_QUERIES, len(of)))]

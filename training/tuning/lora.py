@@ -1,0 +1,77 @@
+"""Low-rank adapters (LoRA, arXiv 2106.09685) on an open_clip model, through PEFT."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from search.errors import InputError, MissingDependencyError
+from training.tuning.choices import Tower
+from training.tuning.towers import tower_of
+
+
+class Adapters:
+    """Adapters in place of full training: only they require gradients. The model is changed where it is.
+
+    They sit on every linear layer, every convolution without groups and every attention of ``torch.nn``, in both
+    towers or in the one that is not ``frozen``. Raises InputError where a model has none of these, and
+    MissingDependencyError without PEFT.
+    """
+
+    def __init__(self, model: torch.nn.Module, rank: int, frozen: Tower | None) -> None:
+        peft = load_peft()
+        names = adaptable(model, frozen)
+        if not names:
+            raise InputError(
+                "There is nothing in the model that LoRA could adapt: no linear layer, convolution or attention.",
+                remedy="Train without --lora, or freeze the other tower.",
+            )
+        config = peft.LoraConfig(r=rank, lora_alpha=rank, target_modules=names, lora_dropout=0.0, bias="none")
+        self._adapted: Any = peft.get_peft_model(model, config)
+
+    @contextmanager
+    def merged(self) -> Iterator[None]:
+        """Within it, the weights are those that ``merge`` would leave, and several threads may use the model: PEFT's
+        attention changes its weights in every forward pass otherwise."""
+        self._adapted.merge_adapter()
+        try:
+            yield
+        finally:
+            self._adapted.unmerge_adapter()
+
+    def merge(self) -> None:
+        """Add the adapters to the weights for good, which makes the model the plain one again."""
+        self._adapted.merge_and_unload()
+
+
+def adaptable(model: torch.nn.Module, frozen: Tower | None) -> list[str]:
+    """The modules that PEFT can adapt and merge again, by name."""
+    names: list[str] = []
+    for name, module in model.named_modules():
+        parent = name.rpartition(".")[0]
+        within_attention = parent in names and isinstance(model.get_submodule(parent), torch.nn.MultiheadAttention)
+        if is_adaptable(module) and not within_attention and tower_of(name) is not frozen:
+            names.append(name)
+    return names
+
+
+def is_adaptable(module: torch.nn.Module) -> bool:
+    if isinstance(module, torch.nn.Conv2d):
+        return module.groups == 1  # PEFT cannot merge grouped ones
+    if isinstance(module, torch.nn.MultiheadAttention):
+        return bool(module._qkv_same_embed_dim)
+    return isinstance(module, torch.nn.Linear)
+
+
+def load_peft() -> Any:
+    """The ``peft`` package. Raises MissingDependencyError."""
+    try:
+        import peft
+    except ImportError as error:
+        raise MissingDependencyError(
+            "LoRA needs the package peft.", remedy="Install it: pip install 'vitrina[train]'"
+        ) from error
+    return peft

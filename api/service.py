@@ -60,6 +60,7 @@ class Service:
         self._stand = Stand.open(home, encoder, self.fetcher)
         self._switching = threading.Lock()
         self._retry_at = 0.0
+        self._complaint = ""
         self._follower = Follower(self)
 
     @classmethod
@@ -127,8 +128,11 @@ class Service:
         try:
             switched = self.switch()
         except VitrinaError as error:
-            log.error("The encoder %r goes on answering: %s", self.encoder.identity.name, error)
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                log.error("The encoder %r goes on answering: %s", self.encoder.identity.name, error)
             return False
+        self._complaint = ""
         self._retry_at = 0.0
         return switched
 

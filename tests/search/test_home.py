@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from search.encoders.base import Encoder, LoadEncoder
 from search.errors import EncoderError, NotFoundError, StorageError
 from search.home import Home
 from search.query import Query
@@ -44,6 +45,46 @@ def test_another_encoder_of_the_same_name_is_refused(home: Home) -> None:
     home.open_space(FakeEncoder("mine", seed=1))
     with pytest.raises(EncoderError, match="'mine'"):
         home.open_engine(FakeEncoder("mine", seed=2))
+
+
+def loader(*encoders: FakeEncoder) -> LoadEncoder:
+    """Loads the encoders given, by name."""
+
+    def load(name: str, *, known_as: str | None = None) -> Encoder:
+        for encoder in encoders:
+            if encoder.identity.name == name:
+                return encoder
+        raise EncoderError(f"There is no encoder {name}.", remedy="Bring it.")
+
+    return load
+
+
+def test_a_home_remembers_its_encoder(home: Home) -> None:
+    embedded, mine = FakeEncoder("embedded"), FakeEncoder("mine", seed=1)
+    load = loader(embedded, mine)
+    assert home.load_encoder(load) is embedded
+    home.open_space(mine)
+    assert home.load_encoder(load) is mine
+    assert home.load_encoder(load, "embedded") is embedded
+
+
+def test_an_encoder_is_named_by_its_fingerprint_too(home: Home) -> None:
+    first, second = FakeEncoder("mine", seed=1), FakeEncoder("mine", seed=2)
+    home.open_space(first)
+    home.catalog.open_space(second.identity, live=False)
+    assert home.load_encoder(loader(first), first.identity.fingerprint[:12]) is first
+    with pytest.raises(EncoderError, match="not the one"):
+        home.load_encoder(loader(first), second.identity.fingerprint[:12])
+    with pytest.raises(EncoderError, match="no encoder"):
+        home.load_encoder(loader(first), first.identity.fingerprint[:3])
+
+
+def test_an_encoder_of_the_home_that_is_gone_or_changed_names_the_remedy(home: Home) -> None:
+    home.open_space(FakeEncoder("mine", seed=1))
+    for load, says in ((loader(), "cannot be loaded"), (loader(FakeEncoder("mine", seed=2)), "not the one")):
+        with pytest.raises(EncoderError, match=says) as caught:
+            home.load_encoder(load)
+        assert "vitrina encoder use" in caught.value.remedy
 
 
 def test_the_folder_of_views_may_be_deleted_at_any_time(home: Home, encoder: FakeEncoder) -> None:

@@ -1,0 +1,100 @@
+"""``vitrina encoder``, from its arguments to what it prints."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import api.cli
+from search.encoders.base import Encoder
+from search.errors import EncoderError
+from search.home import Home
+from tests.api.conftest import N_PRODUCTS
+from tests.fakes import FakeEncoder
+
+ENCODERS = {encoder.identity.name: encoder for encoder in (FakeEncoder(), FakeEncoder("new", seed=9, dimension=20))}
+
+Vitrina = Callable[..., tuple[int, str, str]]
+
+
+def load(name: str, **_: object) -> Encoder:
+    if name not in ENCODERS:
+        raise EncoderError(f"There is no encoder {name}.", remedy="Bring it.")
+    return ENCODERS[name]
+
+
+@pytest.fixture
+def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, home: Home) -> Vitrina:
+    """Runs ``vitrina`` on the boutique; returns its exit status, standard output and standard error."""
+    monkeypatch.setattr("api.loading.load_encoder", load)
+    monkeypatch.setenv("VITRINA_HOME", str(home.folder))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["vitrina", *arguments])
+        with pytest.raises(SystemExit) as leaving:
+            api.cli.main()
+        printed = capfd.readouterr()
+        return int(leaving.value.code or 0), printed.out, printed.err
+
+    return run
+
+
+def test_use_shows_what_it_did_and_the_next_commands_follow(vitrina: Vitrina, home: Home) -> None:
+    status, printed, bar = vitrina("encoder", "use", "new")
+    assert status == 0
+    assert f"{N_PRODUCTS} items embedded; new answers queries" in printed
+    assert f"{N_PRODUCTS}/{N_PRODUCTS}" in bar
+    assert "fake is kept. Back to it: vitrina encoder use" in printed
+    assert vitrina("search", "shirt")[0] == 0
+    assert "new" in vitrina("status")[1]
+    assert home.catalog.live_space() == ENCODERS["new"].identity
+    assert "0 items embedded" in vitrina("encoder", "use", "fake")[1]
+    assert home.catalog.live_space() == ENCODERS["fake"].identity
+    assert f"{N_PRODUCTS} items embedded" in vitrina("encoder", "use", "fake", "--anew")[1]
+
+
+def test_show_lists_every_space_and_how_full_it_is(vitrina: Vitrina, home: Home) -> None:
+    home.catalog.open_space(ENCODERS["new"].identity, live=False)
+    status, printed, _ = vitrina("encoder", "show")
+    live, other = printed.splitlines()[1:]
+    assert status == 0
+    assert live.split()[:2] == ["live", "fake"]
+    assert f"{N_PRODUCTS} of {N_PRODUCTS}" in live
+    assert other.split()[0] == "new"
+    assert f"0 of {N_PRODUCTS}" in other
+
+
+def test_drop_and_drop_old(vitrina: Vitrina, home: Home) -> None:
+    vitrina("encoder", "use", "new", "--drop-old")
+    assert [space.identity.name for space in home.catalog.spaces()] == ["new"]
+    assert "none but the live one" in vitrina("encoder", "drop")[1]
+    vitrina("encoder", "use", "fake")
+    status, _, complaint = vitrina("encoder", "drop", "new", "fake")
+    assert (status, "cannot be dropped" in complaint) == (1, True)
+    assert len(home.catalog.spaces()) == 2
+    assert "new dropped" in vitrina("encoder", "drop", "new")[1]
+    status, _, complaint = vitrina("encoder", "drop", "new")
+    assert (status, "vitrina encoder show" in complaint) == (2, True)
+
+
+def test_lost_pictures_are_counted_and_named(vitrina: Vitrina, home: Home) -> None:
+    lost = next(home.catalog.all_items()).image_ids[0]
+    with closing(sqlite3.connect(home.folder / "pictures.db", isolation_level=None)) as pictures:
+        pictures.execute("DELETE FROM pictures WHERE id = ?", (lost,))
+    status, printed, _ = vitrina("encoder", "use", "new")
+    assert status == 0
+    assert "1 pictures are gone or damaged" in printed
+    letters = Path(printed.split("one line each: ")[1].splitlines()[0])
+    assert lost in letters.read_text(encoding="utf-8")
+
+
+def test_an_encoder_that_is_not_there_changes_nothing(vitrina: Vitrina, home: Home) -> None:
+    status, _, complaint = vitrina("encoder", "use", "nowhere")
+    assert (status, "no encoder nowhere" in complaint) == (1, True)
+    assert [space.identity.name for space in home.catalog.spaces()] == ["fake"]

@@ -1,0 +1,221 @@
+"""A running service goes over to another encoder while it answers, whoever made the switch."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from api import service as service_module
+from api.app import create_app
+from api.service import Service
+from api.settings import Settings
+from indexer.reembedding import reembed
+from search.encoders.base import Encoder
+from search.errors import EncoderError
+from search.home import Home
+from search.query import Query
+from tests.api.conftest import N_PRODUCTS
+from tests.fakes import FakeEncoder, make_record, picture
+
+OLD = FakeEncoder()
+NEW = FakeEncoder("new", seed=9, dimension=20)
+THIRD = FakeEncoder("third", seed=4, dimension=8)
+
+
+class Shelf:
+    """Loads encoders by name, as long as they are on it."""
+
+    def __init__(self, *encoders: FakeEncoder) -> None:
+        self.encoders = {encoder.identity.name: encoder for encoder in encoders}
+        self.n_loads = 0
+
+    def __call__(self, name: str, *, known_as: str | None = None) -> Encoder:
+        self.n_loads += 1
+        if name not in self.encoders:
+            raise EncoderError(f"There is no encoder {name}.", remedy="Bring it.")
+        return self.encoders[name]
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf(OLD, NEW, THIRD)
+
+
+@pytest.fixture
+def service(home: Home, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    monkeypatch.setattr(service_module, "RETRY_S", 0.05)
+    with Service(Home(home.folder), OLD, shelf) as service:
+        yield service
+
+
+def soon(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return condition()
+
+
+def answers_with(service: Service, encoder: FakeEncoder) -> bool:
+    return service.engine.search(Query("shirt")).encoder == encoder.identity.name
+
+
+def assert_whole(home: Home, encoder: FakeEncoder) -> None:
+    """Every item has its pictures' and its words' vectors, by this encoder."""
+    view = home.open_view(encoder)
+    for stored in home.catalog.all_items():
+        item_id = np.array([stored.id])
+        assert len(view.indexes["image"].rows_of(item_id)) == len(stored.image_ids)
+        assert len(view.indexes["text"].rows_of(item_id)) == 1
+
+
+def test_it_goes_over_to_the_catalogs_encoder_and_back(service: Service, home: Home) -> None:
+    assert answers_with(service, OLD)
+    reembed(home, NEW)
+    assert soon(lambda: answers_with(service, NEW))
+    assert service.engine.search(Query("shirt", limit=40)).total_considered == N_PRODUCTS
+    service.put(make_record("boots", "boots", pictures=[picture("red")]))
+    assert service.engine.search(Query("boots")).hits[0].stored.item.sku == "boots"
+    reembed(home, OLD)
+    assert soon(lambda: answers_with(service, OLD))
+    assert_whole(home, OLD)
+
+
+def test_a_query_under_way_ends_with_the_encoder_it_began_with(service: Service, home: Home) -> None:
+    engine = service.engine
+    reembed(home, NEW)
+    assert soon(lambda: answers_with(service, NEW))
+    answer = engine.search(Query("shirt", limit=40))
+    assert answer.encoder == "fake"
+    assert len(answer.hits) == N_PRODUCTS
+
+
+def test_every_service_on_a_home_follows(service: Service, home: Home, shelf: Shelf) -> None:
+    with Service(Home(home.folder), OLD, shelf) as second:
+        reembed(home, NEW)
+        assert soon(lambda: answers_with(service, NEW) and answers_with(second, NEW))
+
+
+def test_an_encoder_that_cannot_be_loaded_leaves_the_old_one_answering(
+    service: Service, home: Home, shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    del shelf.encoders["new"]
+    reembed(home, NEW)
+    assert soon(lambda: "There is no encoder new" in caplog.text)
+    assert answers_with(service, OLD)
+    with pytest.raises(EncoderError, match="no encoder new"):
+        service.put(make_record("boots", "boots"))
+    (deleted,) = service.delete([next(home.catalog.all_items()).item.sku])
+    answer = service.engine.search(Query("shirt", limit=100))
+    assert len(answer.hits) == N_PRODUCTS - 1
+    assert deleted not in {hit.stored.item.sku for hit in answer.hits}
+    assert home.catalog.counts()["items"] == N_PRODUCTS - 1
+    shelf.encoders["new"] = NEW
+    assert soon(lambda: answers_with(service, NEW))
+
+
+def test_a_failure_is_not_told_over_and_over(
+    service: Service, home: Home, shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    del shelf.encoders["new"]
+    reembed(home, NEW)
+    assert soon(lambda: shelf.n_loads >= 3)
+    assert caplog.text.count("There is no encoder new") == 1
+
+
+def test_dropping_the_space_that_answers_stops_no_query(service: Service, home: Home, shelf: Shelf) -> None:
+    del shelf.encoders["new"]
+    reembed(home, NEW)
+    home.drop_space(next(space for space in home.catalog.spaces() if not space.live))
+    skus = [stored.item.sku for stored in home.catalog.all_items()]
+    assert service.delete(skus[:1]) == skus[:1]
+    assert len(service.engine.search(Query("shirt", limit=100)).hits) == N_PRODUCTS - 1
+
+
+def test_an_encoder_that_comes_back_in_another_space_is_followed(service: Service, home: Home, shelf: Shelf) -> None:
+    space_id = service.engine.view.space_id
+    del shelf.encoders["new"]
+    reembed(home, NEW)
+    home.drop_space(next(space for space in home.catalog.spaces() if not space.live))
+    reembed(home, OLD)
+    service.put(make_record("boots", "boots"))
+    assert service.engine.view.space_id != space_id
+    assert service.engine.search(Query("boots")).hits[0].stored.item.sku == "boots"
+
+
+def test_nothing_put_during_switches_is_lost(service: Service, home: Home) -> None:
+    put: list[str] = []
+    failures: list[BaseException] = []
+    stop = threading.Event()
+
+    def keep_putting(name: str) -> None:
+        try:
+            for at in count():
+                sku = f"{name}-{at % 30}"
+                service.put(make_record(sku, f"boots {at}", pictures=[picture("green", noise=at % 9)]))
+                put.append(sku)
+                if stop.wait(0.01):
+                    return
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    threads = [threading.Thread(target=keep_putting, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for encoder in (NEW, THIRD, NEW):
+        reembed(home, encoder)
+        assert soon(lambda encoder=encoder: answers_with(service, encoder))  # type: ignore[misc]
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert_whole(home, NEW)
+    assert home.catalog.counts()["items"] == N_PRODUCTS + len(set(put))
+    view = service.engine.view
+    view.catch_up()
+    assert len(view) == home.catalog.counts()["vectors"]
+
+
+def test_queries_over_http_go_on_during_a_switch(home: Home, shelf: Shelf) -> None:
+    settings = Settings(home=home.folder)
+    app = create_app(settings, lambda _: Service(Home(home.folder), OLD, shelf))
+    encoders, statuses, stop = list[str](), set[int](), threading.Event()
+    with TestClient(app) as client:
+
+        def keep_asking() -> None:
+            while not stop.is_set():
+                response = client.post("/v1/search", json={"text": "blue shirt"})
+                statuses.add(response.status_code)
+                encoders.append(response.json()["encoder"])
+
+        thread = threading.Thread(target=keep_asking)
+        thread.start()
+        assert soon(lambda: bool(encoders))
+        reembed(home, NEW)
+        assert soon(lambda: client.get("/readyz").json()["encoder"] == "new")
+        n_before = len(encoders)
+        assert soon(lambda: len(encoders) > n_before + 1)
+        stop.set()
+        thread.join()
+    assert statuses == {200}
+    assert encoders == sorted(encoders)  # "fake" until the switch, "new" from then on
+    assert set(encoders) == {"fake", "new"}
+
+
+def test_a_service_opens_with_the_homes_own_encoder(
+    home: Home, shelf: Shelf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    reembed(home, NEW)
+    monkeypatch.setattr("api.loading.load_encoder", lambda name, **_: shelf(name))
+    service = Service.from_settings(Settings(home=home.folder))
+    with caplog.at_level(logging.WARNING), service:
+        assert answers_with(service, NEW)
+    with pytest.raises(EncoderError, match="'new'"):
+        Service.from_settings(Settings(home=home.folder, encoder="fake"))

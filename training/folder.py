@@ -87,8 +87,8 @@ def write_card(folder: Path, card: Mapping[str, object], text: str) -> None:
 
 
 def n_bytes(folder: Path) -> int:
-    """The size of the files in a folder."""
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    """The size of the files in a folder and below."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _compact(tensor: torch.Tensor) -> torch.Tensor:

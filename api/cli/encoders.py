@@ -85,7 +85,7 @@ def export(
         str | None, typer.Option("--calibrate-on", metavar="SOURCE", help="int8: pictures to fit it to.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="int8: the new encoder's folder; FOLDER-int8 if left out.")
+        Path | None, typer.Option("--out", help="int8: the new encoder's folder; by default its name and -int8, here.")
     ] = None,
     home: HomeOption = None,
 ) -> None:

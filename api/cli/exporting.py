@@ -59,7 +59,7 @@ def export(settings: Settings, name: str, precision: Precision, calibrate_on: st
     target = folder
     with errors.status("Exporting, about a minute"):
         if precision == "int8":
-            target = out or folder.with_name(f"{folder.name}-int8")
+            target = out or Path(f"{folder.name}-int8")
             pictures = sample.pictures if calibrate_on is None else pictures_of(calibrate_on)
             export_int8(folder, target, [before.prepare(picture) for picture in pictures])
         else:

@@ -27,6 +27,7 @@ from search.encoders.exported import (
 from search.encoders.openclip import LOCAL_PREFIX, Tokenizer, fingerprint_of, load_model
 from search.encoders.preprocessing import Preprocessing
 from search.encoders.tokenizing import TOKENIZER_FILE, PlainTokenizer
+from search.errors import EncoderError
 from training.export.graphs import (
     ANY_NUMBER,
     CutTextTower,
@@ -76,6 +77,10 @@ def export_int8(folder: Path, target: Path, pixels: Sequence[Pixels]) -> Export:
     ``pixels`` are some hundred pictures of the kind it will see, as the encoder prepares them. Blocks and raises as
     ``export_encoder`` does.
     """
+    if target.resolve() == folder.resolve():
+        raise EncoderError(
+            f"{folder} keeps its own weights; an 8-bit encoder is another one.", remedy="Give it a folder with --out."
+        )
     shutil.copytree(folder, target, dirs_exist_ok=True)
     (target / INT8_FILE).unlink(missing_ok=True)
     export = export_encoder(target)

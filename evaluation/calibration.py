@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from evaluation.observation import SIGNALS, Example, Observation, observe
+from evaluation.observation import SIGNALS, Observation
 from evaluation.reliability import FIRST_HITS, reliability
 from search.calibration import LACKS, Calibration, Curve, Measured, QueryKind
-from search.engine import NO_MATCH_DEPTH, SearchEngine
+from search.engine import NO_MATCH_DEPTH
 
 Array = NDArray[np.float64]
 
@@ -31,13 +31,8 @@ CAUGHT_SHARE = 0.95
 """The share of off-catalog queries that the threshold should catch."""
 
 
-def fit_calibration(engine: SearchEngine, examples: Iterable[Example], source: str = "") -> Calibration:
-    """Fit an engine's encoder to examples on its own catalog. Blocks; raises what ``SearchEngine.search`` raises."""
-    return fit(list(observe(engine, examples)), source)
-
-
 def fit(observations: Sequence[Observation], source: str = "") -> Calibration:
-    """Fit a curve to each kind of query that has enough examples.
+    """Fit a curve to each kind of query that has enough of them. ``source`` says what they are.
 
     What is stored as measured comes from a fit to one half of the queries and a look at the other.
     """

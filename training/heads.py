@@ -43,20 +43,24 @@ class LabelTable:
         classes = torch.tensor([column for _, column in tables.values()], dtype=torch.int64).T.contiguous()
         return cls(tuple(tables), tuple(n for n, _ in tables.values()), classes)
 
+    def column(self, field: str) -> torch.Tensor:
+        """Each product's class of one field, below 0 where it has none; int64, shape (n products,)."""
+        return self.classes[:, self.fields.index(field)]
+
 
 class LabelHeads(torch.nn.Module):
     """A cosine classifier for each field of a label table; used in training and thrown away after it."""
 
     def __init__(self, table: LabelTable, dimension: int) -> None:
         super().__init__()
-        self._table = table
+        self.table = table
         self.weights = torch.nn.ParameterList(torch.randn(n, dimension) / dimension**0.5 for n in table.n_classes)
 
     def forward(self, images: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
         """Mean smoothed cross-entropy over fields. ``images`` (n, d) unit rows, ``indices`` positions of products."""
         losses = []
         for column, weight in enumerate(self.weights):
-            classes = self._table.classes[indices, column]
+            classes = self.table.classes[indices, column]
             if (classes != _NONE).any():
                 logits = HEAD_SCALE * images @ normalize(weight, dim=-1).T
                 loss = cross_entropy(logits, classes, ignore_index=_NONE, label_smoothing=SMOOTHING)

@@ -33,3 +33,17 @@ def sigmoid_loss(
     logits = scale * images @ texts.T + bias  # (n, m)
     total = binary_cross_entropy_with_logits(logits, matches.to(logits.dtype), reduction="sum")
     return total / len(images)
+
+
+def likeness_loss(images: torch.Tensor, classes: torch.Tensor, scale: float) -> torch.Tensor:
+    """Pictures of one class nearer to each other than to any other: SupCon (arXiv 2004.11362), "L out".
+
+    ``images`` (n, d) unit rows; ``classes`` (n,), below 0 where unknown: such pictures are only kept apart from others.
+    A picture whose class no other has costs nothing. ``scale`` is the inverse temperature.
+    """
+    oneself = torch.eye(len(images), dtype=torch.bool, device=images.device)
+    logits = (scale * images @ images.T).masked_fill(oneself, float("-inf"))  # (n, n)
+    same = (classes[:, None] == classes[None, :]) & (classes[:, None] >= 0) & ~oneself
+    n_same = same.sum(dim=1)
+    to_same = -log_softmax(logits, dim=1).masked_fill(~same, 0).sum(dim=1) / n_same.clamp(min=1)  # (n,)
+    return to_same.sum() / (n_same > 0).sum().clamp(min=1)

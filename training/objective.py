@@ -8,23 +8,28 @@ from dataclasses import dataclass
 import torch
 
 from training.heads import LabelHeads
-from training.loss import contrastive_loss, sigmoid_loss
+from training.loss import contrastive_loss, likeness_loss, sigmoid_loss
 
 MAX_SCALE = 100.0
 """Largest inverse temperature, as in CLIP (arXiv 2103.00020)."""
 
 
+LIKENESS_SCALE = 12.0
+"""Inverse temperature of the likeness loss, near where the contrastive loss's own settles (14)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """How much each loss counts; 0 leaves it out."""
+    """How much each loss counts; 0 leaves it out. ``likeness`` draws pictures of one article together."""
 
     softmax: float = 1.0
     sigmoid: float = 0.0
     heads: float = 1.0
+    likeness: float = 0.0
 
 
 class Objective(torch.nn.Module):
-    """A weighted sum of losses, with the parameters that are of use in training alone.
+    """A weighted sum of losses, with the parameters that are of use in training alone. ``mix`` may change meanwhile.
 
     The sigmoid loss takes the temperature and the bias of a model that has both, as SigLIP's have. Its own start at
     SigLIP's temperature of 10 and, at -6, nearer the odds of a true pair here than its -10: a product answers several
@@ -58,4 +63,7 @@ class Objective(torch.nn.Module):
             loss = loss + self.mix.sigmoid * sigmoid_loss(images, texts, matches, log_scale.exp(), bias)
         if self.mix.heads and self.heads is not None:
             loss = loss + self.mix.heads * self.heads(images, indices)
+        if self.mix.likeness and self.heads is not None:
+            articles = self.heads.table.column("article")[indices].to(images.device)
+            loss = loss + self.mix.likeness * likeness_loss(images, articles, LIKENESS_SCALE)
         return loss

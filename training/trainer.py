@@ -36,12 +36,11 @@ TEXT_CHUNKS = 4
 class Schedule:
     """How long and how fast. The learning rate rises over ``warmup`` of the run and falls to zero along a cosine.
 
-    ``early_epochs`` see pictures of three quarters of the size. Without an ``average_decay`` the weights themselves are
-    kept. ``n_parts`` of a batch are worked on side by side, each on one core: for small models on a CPU.
+    Without an ``average_decay`` the weights themselves are kept. ``n_parts`` of a batch are worked on side by side,
+    each on one core: for small models on a CPU.
     """
 
     n_epochs: int = 18
-    early_epochs: int = 8
     batch_size: int = 256
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
@@ -87,10 +86,10 @@ class Batch:
 class Trainer:
     """Trains what requires a gradient in an open_clip model, on the model's own device.
 
-    ``pictures`` and ``writer`` know the products by the same positions; ``size`` is what the picture tower takes in the
-    end. ``repeats`` says how often each product is seen in an epoch, once if left out; float, shape (n,). With
-    ``ahead`` the next batch is made during a step, which pays where pictures are decoded for it. The objective must be
-    on the model's device.
+    ``pictures`` and ``writer`` know the products by the same positions. ``size`` is the height and width that the
+    pictures have, ``repeats`` how often each product is seen in an epoch, once if left out; float, shape (n,). Both may
+    change between epochs. With ``ahead`` the next batch is made during a step, which pays where pictures are decoded
+    for it. The objective must be on the model's device.
     """
 
     def __init__(
@@ -111,9 +110,9 @@ class Trainer:
         self._pictures = pictures
         self._writer = writer
         self._objective = objective
-        self._final_size = size
+        self.size = size
+        self.repeats = torch.ones(len(pictures)) if repeats is None else repeats
         self._schedule = schedule
-        self._repeats = torch.ones(len(pictures)) if repeats is None else repeats
         self._ahead = ahead
         self._device = next(model.parameters()).device
         self._replicas = Replicas(self._model, schedule.n_parts)
@@ -128,13 +127,6 @@ class Trainer:
         """The model to keep: the average of the weights where there is one."""
         result: torch.nn.Module = self._model if self._average is None else self._average.model
         return result
-
-    def size(self, epoch: int) -> Size:
-        """Height and width that an epoch sees; early on multiples of 16, the tower's strides before its last."""
-        height, width = self._final_size
-        if epoch < self._schedule.early_epochs:
-            return max(16, height * 3 // 4 // 16 * 16), max(16, width * 3 // 4 // 16 * 16)
-        return height, width
 
     def run_epoch(self, on_step: Callable[[Progress], None]) -> None:
         """See every product once or more. Its randomness depends on the seed and the epoch alone. Blocks."""
@@ -177,7 +169,7 @@ class Trainer:
 
     def _positions(self, dice: torch.Generator) -> Iterator[torch.Tensor]:
         """Shuffled positions; the last, smaller batch is left out."""
-        times = (self._repeats + torch.rand(len(self._repeats), generator=dice)).long()
+        times = (self.repeats + torch.rand(len(self.repeats), generator=dice)).long()
         positions = torch.arange(len(times)).repeat_interleave(times)
         order = positions[torch.randperm(len(positions), generator=dice)]
         size = min(self._schedule.batch_size, len(order))
@@ -185,7 +177,7 @@ class Trainer:
 
     def _batch(self, indices: torch.Tensor, dice: random.Random, torch_dice: torch.Generator) -> Batch:
         captioned = self._writer.write(indices, dice)
-        pixels = self._pictures.vary(indices, self.size(self.n_epochs_done), torch_dice)
+        pixels = self._pictures.vary(indices, self.size, torch_dice)
         return Batch(indices, pixels, self._tokenizer(captioned.texts), captioned.matches)
 
     def _step(self, batch: Batch) -> float:

@@ -2,7 +2,6 @@
 
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +12,14 @@ from PIL import Image
 from search.encoders.openclip import load_encoder
 from tests.search.encoders.conftest import TINY
 from training.corpus import Rows, is_set_aside, read_rows
-from training.encoder import make_encoder
+from training.encoder import Phase, make_encoder, phase_of, repeats_of
 from training.folder import MAX_FOLDER_BYTES, n_bytes
 from training.objective import Mix
 from training.product import Product
 from training.trainer import Schedule, repeat_factors
 
-SCHEDULE = Schedule(n_epochs=2, early_epochs=1, batch_size=32)
+SCHEDULE = Schedule(batch_size=32)
+PHASES = (Phase(1, (16, 16), Mix()), Phase(1, (32, 32), Mix(likeness=0.5), {"tiny-train": 2.0}))
 
 
 def rows(n: int = 80) -> Rows:
@@ -41,7 +41,7 @@ def run(tmp_path: Path, schedule: Schedule, *, resume: bool = False) -> list[str
         tmp_path / "out",
         tmp_path / "work",
         architecture=TINY,
-        mix=Mix(),
+        phases=PHASES,
         schedule=schedule,
         resume=resume,
         say=said.append,
@@ -80,7 +80,7 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(tmp_path: Path) -> N
             tmp_path / "cut" / "out",
             tmp_path / "cut" / "work",
             architecture=TINY,
-            mix=Mix(),
+            phases=PHASES,
             schedule=SCHEDULE,
             resume=False,
             say=cut,
@@ -117,7 +117,16 @@ def test_products_of_rare_articles_are_seen_more_often() -> None:
 
 
 def test_a_schedule_is_part_of_the_card(tmp_path: Path) -> None:
-    run(tmp_path, replace(SCHEDULE, n_epochs=1))
+    run(tmp_path, SCHEDULE)
     card = json.loads((tmp_path / "out" / "vitrina.json").read_text())
-    assert card["schedule"]["n_epochs"] == 1
+    assert card["schedule"]["n_epochs"] == 2
     assert card["trained_on"] == {"tiny-train": 80}
+
+
+def test_phases_follow_one_another() -> None:
+    assert [phase_of(PHASES, epoch).size for epoch in (0, 1)] == [(16, 16), (32, 32)]
+
+
+def test_a_phase_sees_the_products_of_a_named_shop_more_often() -> None:
+    assert set(repeats_of([rows(40)], PHASES[0]).tolist()) == {1.0}
+    assert set(repeats_of([rows(40)], PHASES[1]).tolist()) == {2.0}

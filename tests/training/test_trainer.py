@@ -16,7 +16,7 @@ from training.objective import Mix, Objective
 from training.trainer import Progress, Schedule, Trainer, embed_images, train_mode
 from training.writer import Captioned
 
-N, SCHEDULE = 24, Schedule(n_epochs=2, early_epochs=0, batch_size=8, average_decay=None, n_parts=1, learning_rate=0.01)
+N, SCHEDULE = 24, Schedule(n_epochs=2, batch_size=8, average_decay=None, n_parts=1, learning_rate=0.01)
 
 
 class Model(torch.nn.Module):

@@ -72,7 +72,6 @@ class Plan:
         alone = self.lora_rank is not None or not small or next(model.parameters()).device.type != "cpu"
         return Schedule(
             n_epochs=self.n_epochs,
-            early_epochs=0,
             batch_size=batch_size,
             learning_rate=self.learning_rate or LEARNING_RATES[small, self.lora_rank is not None],
             warmup=0.1,

@@ -19,8 +19,9 @@ tokenizer = open_clip.get_tokenizer("local-dir:FOLDER")
 
 - **Picture tower**: MobileNetV4 conv small (timm), random start, 80 x 64 pixels (height x width), squashed to fit.
 - **Text tower**: three causal transformer layers over a byte-level BPE learnt from the same texts, 32 tokens.
-- **Training**: softmax and sigmoid contrastive losses, where every caption that is true of a picture counts as its
-  match, and classifiers of every known label beside them; the weights are a moving average.
+- **Training**: a softmax contrastive loss, where every caption that is true of a picture counts as its match, beside it
+  classifiers of every known label and a loss that draws pictures of one article together; the weights are a moving
+  average.
 
 ## Data
 | file | rows | licence |
@@ -35,7 +36,8 @@ On rows set aside from the training files by a hash of their sku, pictures alone
 
 {metrics}
 
-These rows come from the same shops as the training rows, an easier setting than zero-shot on an unknown catalog.
+These rows come from the same shops as the training rows, an easier setting than zero-shot on an unknown catalog. The
+groceries among them were often photographed moments after a training row: expect half of those figures on new photos.
 
 ## Limits
 It knows the kinds of product, colours and words of its training data: clothes, shoes, accessories, cosmetics and some

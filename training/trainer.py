@@ -34,13 +34,14 @@ TEXT_CHUNKS = 4
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How long and how fast. The learning rate rises over ``warmup`` of the run and falls to zero along a cosine.
+    """How long and how fast. The learning rate rises over ``warmup`` of the epochs and falls to zero along a cosine.
 
-    Without an ``average_decay`` the weights themselves are kept. ``n_parts`` of a batch are worked on side by side,
-    each on one core: for small models on a CPU.
+    ``first_epoch`` is above 0 where an earlier schedule went before. Without an ``average_decay`` the weights
+    themselves are kept. ``n_parts`` of a batch are worked on side by side, each on one core: for small models on a CPU.
     """
 
     n_epochs: int = 18
+    first_epoch: int = 0
     batch_size: int = 256
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
@@ -87,9 +88,9 @@ class Trainer:
     """Trains what requires a gradient in an open_clip model, on the model's own device.
 
     ``pictures`` and ``writer`` know the products by the same positions. ``size`` is the height and width that the
-    pictures have, ``repeats`` how often each product is seen in an epoch, once if left out; float, shape (n,). Both may
-    change between epochs. With ``ahead`` the next batch is made during a step, which pays where pictures are decoded
-    for it. The objective must be on the model's device.
+    pictures have, ``repeats`` how often each product is seen in an epoch, once if left out; float, shape (n,). These
+    two and the schedule may change between epochs. With ``ahead`` the next batch is made during a step, which pays
+    where pictures are decoded for it. The objective must be on the model's device.
     """
 
     def __init__(
@@ -112,7 +113,7 @@ class Trainer:
         self._objective = objective
         self.size = size
         self.repeats = torch.ones(len(pictures)) if repeats is None else repeats
-        self._schedule = schedule
+        self.schedule = schedule
         self._ahead = ahead
         self._device = next(model.parameters()).device
         self._replicas = Replicas(self._model, schedule.n_parts)
@@ -131,14 +132,14 @@ class Trainer:
     def run_epoch(self, on_step: Callable[[Progress], None]) -> None:
         """See every product once or more. Its randomness depends on the seed and the epoch alone. Blocks."""
         epoch = self.n_epochs_done
-        dice = random.Random(self._schedule.seed * 1000 + epoch)
-        torch_dice = torch.Generator().manual_seed(self._schedule.seed * 1000 + epoch)
+        dice = random.Random(self.schedule.seed * 1000 + epoch)
+        torch_dice = torch.Generator().manual_seed(self.schedule.seed * 1000 + epoch)
         for replica in self._replicas.models:
             train_mode(replica)
         positions = list(self._positions(torch_dice))
         batches = (self._batch(indices, dice, torch_dice) for indices in positions)
         for step, batch in enumerate(one_ahead(batches) if self._ahead else batches):
-            self._set_learning_rate((epoch + step / len(positions)) / self._schedule.n_epochs)
+            self._set_learning_rate(epoch - self.schedule.first_epoch + step / len(positions))
             on_step(Progress(epoch, step, len(positions), self._step(batch)))
         self._replicas.agree_on_statistics()
         if self._average is not None:
@@ -172,7 +173,7 @@ class Trainer:
         times = (self.repeats + torch.rand(len(self.repeats), generator=dice)).long()
         positions = torch.arange(len(times)).repeat_interleave(times)
         order = positions[torch.randperm(len(positions), generator=dice)]
-        size = min(self._schedule.batch_size, len(order))
+        size = min(self.schedule.batch_size, len(order))
         return (order[start : start + size] for start in range(0, len(order) - size + 1, size))
 
     def _batch(self, indices: torch.Tensor, dice: random.Random, torch_dice: torch.Generator) -> Batch:
@@ -182,7 +183,7 @@ class Trainer:
 
     def _step(self, batch: Batch) -> float:
         pixels = batch.pixels.to(self._device, non_blocking=True)
-        images, to_image_tower = self._replicas.forward(embed_images, _shares(pixels, self._schedule.n_parts))
+        images, to_image_tower = self._replicas.forward(embed_images, _shares(pixels, self.schedule.n_parts))
         texts, matches, to_text_tower = self._embed_captions(batch)
         bias = getattr(self._model, "logit_bias", None)
         loss = self._objective(images, texts, matches, batch.indices, self._model.logit_scale, bias)
@@ -201,20 +202,20 @@ class Trainer:
     def _embed_captions(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, Callable[[torch.Tensor], None]]:
         """Text embeddings (m, d), their truth (n, m), and what sends the gradient on."""
         order = (batch.tokens != 0).sum(dim=1).argsort(stable=True)
-        parts = [order[start :: self._schedule.n_parts] for start in range(self._schedule.n_parts)]
+        parts = [order[start :: self.schedule.n_parts] for start in range(self.schedule.n_parts)]
         tokens = [batch.tokens[part].to(self._device, non_blocking=True) for part in parts]
         texts, backward = self._replicas.forward(embed_texts, tokens)
         return texts, batch.matches[:, torch.cat(parts)].to(self._device), backward
 
-    def _set_learning_rate(self, progress: float) -> None:
-        """``progress`` is the part of the whole run that is done, 0 to 1."""
-        warmup = self._schedule.warmup
+    def _set_learning_rate(self, n_epochs: float) -> None:
+        """``n_epochs`` is how much of the schedule is done, a part of an epoch counted as such."""
+        progress, warmup = n_epochs / self.schedule.n_epochs, self.schedule.warmup
         if progress < warmup:
             factor = max(progress / warmup, 0.01)
         else:
             factor = (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
         for group in self._optimizer.param_groups:
-            group["lr"] = self._schedule.learning_rate * factor
+            group["lr"] = self.schedule.learning_rate * factor
 
 
 def embed_images(model: Any, pixels: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,15 @@ from PIL import Image
 from search.encoders.openclip import load_encoder
 from tests.search.encoders.conftest import TINY
 from training.corpus import Rows, is_set_aside, read_rows
-from training.encoder import Phase, make_encoder, phase_of, repeats_of
+from training.encoder import Cycle, Phase, make_encoder, place, repeats_of
 from training.folder import MAX_FOLDER_BYTES, n_bytes
 from training.objective import Mix
 from training.product import Product
 from training.trainer import Schedule, repeat_factors
 
 SCHEDULE = Schedule(batch_size=32)
-PHASES = (Phase(1, (16, 16), Mix()), Phase(1, (32, 32), Mix(likeness=0.5), {"tiny-train": 2.0}))
+COARSE, FINE = Phase(1, (16, 16), Mix()), Phase(1, (32, 32), Mix(likeness=0.5), {"tiny-train": 2.0})
+CYCLES = (Cycle(2e-3, (COARSE,)), Cycle(1e-3, (FINE,)))
 
 
 def rows(n: int = 80) -> Rows:
@@ -41,7 +43,7 @@ def run(tmp_path: Path, schedule: Schedule, *, resume: bool = False) -> list[str
         tmp_path / "out",
         tmp_path / "work",
         architecture=TINY,
-        phases=PHASES,
+        cycles=CYCLES,
         schedule=schedule,
         resume=resume,
         say=said.append,
@@ -80,7 +82,7 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(tmp_path: Path) -> N
             tmp_path / "cut" / "out",
             tmp_path / "cut" / "work",
             architecture=TINY,
-            phases=PHASES,
+            cycles=CYCLES,
             schedule=SCHEDULE,
             resume=False,
             say=cut,
@@ -119,14 +121,19 @@ def test_products_of_rare_articles_are_seen_more_often() -> None:
 def test_a_schedule_is_part_of_the_card(tmp_path: Path) -> None:
     run(tmp_path, SCHEDULE)
     card = json.loads((tmp_path / "out" / "vitrina.json").read_text())
-    assert card["schedule"]["n_epochs"] == 2
+    assert [cycle["learning_rate"] for cycle in card["cycles"]] == [2e-3, 1e-3]
     assert card["trained_on"] == {"tiny-train": 80}
 
 
-def test_phases_follow_one_another() -> None:
-    assert [phase_of(PHASES, epoch).size for epoch in (0, 1)] == [(16, 16), (32, 32)]
+def test_an_epoch_has_the_phase_and_the_learning_rate_of_its_cycle() -> None:
+    cycles = (Cycle(2e-3, (replace(COARSE, n_epochs=2), FINE)), Cycle(1e-3, (FINE,)))
+    placed = [place(cycles, epoch, SCHEDULE) for epoch in range(4)]
+    assert [phase.size for phase, _ in placed] == [(16, 16), (16, 16), (32, 32), (32, 32)]
+    assert [schedule.first_epoch for _, schedule in placed] == [0, 0, 0, 3]
+    assert [schedule.n_epochs for _, schedule in placed] == [3, 3, 3, 1]
+    assert [schedule.learning_rate for _, schedule in placed] == [2e-3, 2e-3, 2e-3, 1e-3]
 
 
 def test_a_phase_sees_the_products_of_a_named_shop_more_often() -> None:
-    assert set(repeats_of([rows(40)], PHASES[0]).tolist()) == {1.0}
-    assert set(repeats_of([rows(40)], PHASES[1]).tolist()) == {2.0}
+    assert set(repeats_of([rows(40)], COARSE).tolist()) == {1.0}
+    assert set(repeats_of([rows(40)], FINE).tolist()) == {2.0}

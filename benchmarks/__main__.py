@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
 
-from benchmarks import crashes, retrieval, speed
+from benchmarks import confidence, crashes, encoder_speed, pictures, retrieval, speed
 from benchmarks.figure import Figure, row, table
+from search.encoders.base import Encoder
 from search.encoders.openclip import load_encoder
 
 RESULTS = Path(__file__).parent / "results.md"
 
+MEASUREMENTS: Mapping[str, Callable[[Encoder, Path], Iterator[Figure]]] = {
+    "encoder-speed": encoder_speed.measure,
+    "speed": speed.measure,
+    "pictures": pictures.measure,
+    "retrieval": retrieval.measure,
+    "confidence": confidence.measure,
+    "crashes": lambda encoder, data: crashes.measure(),
+}
+
 
 def run(
-    data: Annotated[Path, typer.Option(help="The folder of fashion-validation.parquet.")],
+    data: Annotated[Path, typer.Option(help="The folder of the validation Parquet files.")],
     out: Annotated[Path, typer.Option(help="Where the table goes.")] = RESULTS,
+    only: Annotated[list[str] | None, typer.Option(help=f"Some of: {', '.join(MEASUREMENTS)}.")] = None,
 ) -> None:
     """Measure retrieval, speed and survival; exits non-zero where a bound is missed."""
     encoder = load_encoder(None)
     figures: list[Figure] = []
-    for measurements in (speed.measure(encoder, data), retrieval.measure(encoder, data), crashes.measure()):
-        for figure in measurements:
+    for name in only or MEASUREMENTS:
+        for figure in MEASUREMENTS[name](encoder, data):
             figures.append(figure)
             typer.echo(row(figure))
     machine = f"{torch.get_num_threads()} cores, {platform.machine()}, Python {platform.python_version()}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow.parquet as pq
+from PIL import Image
 
 from indexer.fetch import Fetcher
 from indexer.pipeline import Indexer, Progress
@@ -16,6 +18,10 @@ from indexer.sources import open_source
 from search.encoders.base import Encoder
 from search.engine import SearchEngine
 from search.home import Home
+from search.item import Item
+
+Row = Mapping[str, object]
+"""One row of a Parquet file, its picture as encoded bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,7 @@ class Indexed:
     home: Home
     engine: SearchEngine
     report: Progress
-    rows: list[dict[str, object]]
+    rows: list[Row]
 
 
 @contextmanager
@@ -37,5 +43,32 @@ def indexed(encoder: Encoder, path: Path, columns: list[str] | None = None) -> I
         pq.write_table(table, catalog, row_group_size=1000)
         home = Home(Path(folder) / "home")
         report = Indexer(home, encoder, Fetcher()).run(open_source(str(catalog), {}))
-        yield Indexed(home, home.open_engine(encoder), report, pq.read_table(path).to_pylist())
+        yield Indexed(home, home.open_engine(encoder), report, read_rows(path))
         home.close()
+
+
+def read_rows(path: Path) -> list[Row]:
+    """All rows of a Parquet file."""
+    return [*pq.read_table(path).to_pylist()]
+
+
+def labelled_items(rows: Sequence[Row]) -> list[Item]:
+    """The rows as items, with their title and all labels, whatever of them is indexed; a sku counts once, as there."""
+    items: dict[str, Item] = {}
+    for row in rows:
+        labels = {name: value for name, value in row.items() if name not in {"sku", "title", "image", "description"}}
+        attributes = {name: str(value) for name, value in labels.items() if value is not None}
+        items.setdefault(str(row["sku"]), Item(str(row["sku"]), str(row["title"] or ""), attributes=attributes))
+    return list(items.values())
+
+
+def encoded_picture(row: Row) -> bytes:
+    """A row's picture as its file has it."""
+    picture = row["image"]
+    assert isinstance(picture, bytes)
+    return picture
+
+
+def picture_of(row: Row) -> Image.Image:
+    """A row's picture, decoded."""
+    return Image.open(io.BytesIO(encoded_picture(row))).convert("RGB")

@@ -33,9 +33,14 @@ class QueryKind(StrEnum):
 
 
 class Signal(StrEnum):
-    """One column of evidence. The cosines name the query's part first, then the item's."""
+    """One column of evidence. The cosines name the query's part first, then the item's.
+
+    Where an item's own words say all that was asked for, its picture matters less, and has a signal of its own: an
+    encoder that has never learnt what "striped" looks like must not outvote a title that says it.
+    """
 
     TEXT_TO_IMAGE = "text to image"
+    TEXT_TO_IMAGE_SAID = "text to image, all said"
     TEXT_TO_TEXT = "text to text"
     IMAGE_TO_IMAGE = "image to image"
     IMAGE_TO_TEXT = "image to text"
@@ -44,10 +49,11 @@ class Signal(StrEnum):
     WHOLE_VALUE = "whole value"
     NAME = "name"
     NO_IMAGE = "no image"
+    NO_IMAGE_SAID = "no image, all said"
     NO_TEXT = "no text"
 
 
-LACKS = frozenset({Signal.NO_IMAGE, Signal.NO_TEXT})
+LACKS = frozenset({Signal.NO_IMAGE, Signal.NO_IMAGE_SAID, Signal.NO_TEXT})
 """The signals that may speak against a hit; of any other, more never makes a hit less likely."""
 
 Evidence = Mapping[Signal, Array]

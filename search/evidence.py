@@ -18,6 +18,12 @@ COSINES: Mapping[Signal, tuple[Modality, Modality]] = {
     Signal.IMAGE_TO_TEXT: ("image", "text"),
 }
 
+SAID: Mapping[Signal, Signal] = {
+    Signal.TEXT_TO_IMAGE: Signal.TEXT_TO_IMAGE_SAID,
+    Signal.NO_IMAGE: Signal.NO_IMAGE_SAID,
+}
+"""What stands for a signal where the item holds all words of the query."""
+
 LEAST_MATCHES: Mapping[Signal, float] = {
     Signal.ALL_WORDS: ALL_WORDS_BONUS,
     Signal.WHOLE_VALUE: HOLDING_BONUS,
@@ -45,4 +51,7 @@ def evidence(ranking: Ranking, matches: Scores) -> Evidence:
         found[signal] = (matches >= least).astype(np.float64)
     found[Signal.NO_IMAGE] = np.isnan(ranking.by_modality["image"]).astype(np.float64)
     found[Signal.NO_TEXT] = np.isnan(ranking.by_modality["text"]).astype(np.float64)
+    for signal, where_said in SAID.items():
+        found[where_said] = found[signal] * found[Signal.ALL_WORDS]
+        found[signal] = found[signal] - found[where_said]
     return found

@@ -46,7 +46,13 @@ def test_signals_and_relevance_run_along_the_hits(engine: SearchEngine, encoder:
     for at, hit in enumerate(hits):
         title = hit.stored.item.title
         assert column(seen.signals, Signal.ALL_WORDS)[at] == ("red" in title)
-        assert column(seen.signals, Signal.NO_IMAGE)[at] == (hit.stored.item.sku == "words")
+        said, other = ("red" in title), ("red" not in title)
+        pictures = engine.view.indexes["image"].rows_of(np.array([hit.stored.id])).vectors
+        cosine = float((pictures @ vector).max(initial=-1.0)) if len(pictures) else 0.0
+        assert column(seen.signals, Signal.TEXT_TO_IMAGE)[at] == pytest.approx(cosine * other, abs=1e-5)
+        assert column(seen.signals, Signal.TEXT_TO_IMAGE_SAID)[at] == pytest.approx(cosine * said, abs=1e-5)
+        assert column(seen.signals, Signal.NO_IMAGE_SAID)[at] == (hit.stored.item.sku == "words")
+        assert column(seen.signals, Signal.NO_IMAGE)[at] == 0
         assert column(seen.signals, Signal.NO_TEXT)[at] == (hit.stored.item.sku == "picture")
         expected = float(encoder.encode_texts([title])[0] @ vector) if title else 0.0
         assert column(seen.signals, Signal.TEXT_TO_TEXT)[at] == pytest.approx(expected, abs=1e-5)

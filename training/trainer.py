@@ -38,6 +38,7 @@ class Schedule:
 
     ``first_epoch`` is above 0 where an earlier schedule went before. Without an ``average_decay`` the weights
     themselves are kept. ``n_parts`` of a batch are worked on side by side, each on one core: for small models on a CPU.
+    With ``keep_statistics`` batch norms go on with the running statistics that the model came with.
     """
 
     n_epochs: int = 18
@@ -48,6 +49,7 @@ class Schedule:
     warmup: float = 0.04
     average_decay: float | None = 0.998
     n_parts: int = 2
+    keep_statistics: bool = False
     seed: int = 0
 
 
@@ -135,7 +137,7 @@ class Trainer:
         dice = random.Random(self.schedule.seed * 1000 + epoch)
         torch_dice = torch.Generator().manual_seed(self.schedule.seed * 1000 + epoch)
         for replica in self._replicas.models:
-            train_mode(replica)
+            train_mode(replica, keep_statistics=self.schedule.keep_statistics)
         positions = list(self._positions(torch_dice))
         batches = (self._batch(indices, dice, torch_dice) for indices in positions)
         for step, batch in enumerate(one_ahead(batches) if self._ahead else batches):
@@ -236,13 +238,14 @@ def embed_texts(model: Any, tokens: torch.Tensor) -> torch.Tensor:
     return normalize(rows[order.argsort()].float(), dim=-1)
 
 
-def train_mode(model: torch.nn.Module) -> None:
+def train_mode(model: torch.nn.Module, *, keep_statistics: bool) -> None:
     """Let what is trained behave as in training: modules whose parameters are all frozen keep their statistics and
-    drop nothing out."""
+    drop nothing out, and with ``keep_statistics`` every norm keeps its own."""
     model.train()
     for module in model.modules():
         parameters = list(module.parameters())
-        if parameters and not any(parameter.requires_grad for parameter in parameters):
+        is_frozen = bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
+        if is_frozen or (keep_statistics and getattr(module, "running_mean", None) is not None):
             module.eval()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,9 +60,11 @@ def tokenize(texts: list[str]) -> torch.Tensor:
     return torch.tensor([[int(text) + 1] for text in texts])
 
 
-def trainer(model: torch.nn.Module, *, ahead: bool = False, mix: Mix | None = None) -> Trainer:
+def trainer(
+    model: torch.nn.Module, *, schedule: Schedule = SCHEDULE, ahead: bool = False, mix: Mix | None = None
+) -> Trainer:
     objective = Objective(mix or Mix(heads=0.0), heads=None)
-    return Trainer(model, tokenize, Levels(), Numbers(), objective, size=(2, 2), schedule=SCHEDULE, ahead=ahead)
+    return Trainer(model, tokenize, Levels(), Numbers(), objective, size=(2, 2), schedule=schedule, ahead=ahead)
 
 
 def losses_of(trainer: Trainer, n_epochs: int = 1) -> list[float]:
@@ -106,13 +109,17 @@ def test_a_frozen_tower_stays_as_it_is_with_its_statistics() -> None:
 def test_train_mode_spares_what_is_frozen() -> None:
     model = Model()
     model.visual[2].requires_grad_(False)
-    train_mode(model)
-    assert [module.training for module in (model, model.visual, model.visual[1], model.visual[2])] == [
-        True,
-        True,
-        True,
-        False,
-    ]
+    train_mode(model, keep_statistics=False)
+    assert [module.training for module in (model, model.visual[1], model.visual[2])] == [True, True, False]
+
+
+def test_norms_keep_their_statistics_where_that_is_asked_for() -> None:
+    model = Model()
+    losses_of(trainer(model, schedule=replace(SCHEDULE, keep_statistics=True)))
+    assert torch.equal(model.visual[2].running_mean, torch.zeros(6))
+    assert not torch.equal(model.visual[2].weight, torch.ones(6))
+    losses_of(trainer(model))
+    assert not torch.equal(model.visual[2].running_mean, torch.zeros(6))
 
 
 def test_a_models_own_bias_is_trained_by_the_sigmoid_loss() -> None:

@@ -39,14 +39,18 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 
 def put_products(home: Home, n: int) -> None:
-    """Draw the first products of the boutique and commit them, embedded by nobody in particular."""
+    """Draw the first products of the boutique and commit them, embedded by nobody in particular.
+
+    The shop has its own names for colours, which no encoder knows: "eulb yvan" is navy blue.
+    """
     encoder, entries = FakeEncoder(), []
     none = np.empty((0, encoder.identity.dimension), np.float32)
     for index in range(n):
         drawn = product(index)
         file = io.BytesIO()
         render(drawn, size=SIDE_PX).image.save(file, "PNG")
-        item = Item(drawn.sku, drawn.title, drawn.description, dict(drawn.attributes))
+        own = {**drawn.attributes, "colour": drawn.attributes["colour"][::-1]}
+        item = Item(drawn.sku, drawn.title, drawn.description, own)
         image_id = home.images.put(file.getvalue())
         assert image_id == image_id_of(file.getvalue())
         entries.append(Entry(item, drawn.sku, (image_id,), {"image": none, "text": none}))

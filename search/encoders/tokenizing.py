@@ -35,6 +35,8 @@ class PlainTokenizer:
 
 def clean(text: str) -> str:
     """Mended encoding, no HTML entities, single spaces: open_clip's ``_clean_whitespace``."""
+    if text.isascii() and text.isprintable() and "&" not in text:
+        return " ".join(text.split())  # nothing to mend, and most of the time that cleaning takes
     import ftfy
 
     return " ".join(html.unescape(html.unescape(ftfy.fix_text(text))).split())

@@ -23,6 +23,7 @@ def quantize(model: Any, target: Path, pixels: Sequence[Pixels]) -> None:
     """
     import onnx_ir
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Pictures(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -35,6 +36,7 @@ def quantize(model: Any, target: Path, pixels: Sequence[Pixels]) -> None:
     with TemporaryDirectory() as folder:
         whole = Path(folder) / "image.onnx"
         onnx_ir.save(model, whole)
+        quant_pre_process(whole, whole, skip_symbolic_shape=True)
         quantize_static(
             whole,
             target,

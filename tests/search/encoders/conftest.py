@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,11 @@ TINY = Architecture(
 )
 
 
-def write_tiny_encoder(folder: Path, seed: int = 0) -> None:
+def write_tiny_encoder(folder: Path, seed: int = 0, architecture: Architecture = TINY) -> None:
     """An open_clip folder with random weights, its text tower causal as the embedded one's."""
-    size = train_vocabulary(["navy linen shirt", "red mug"] * 4, folder, context_length=TINY.context_length, size=300)
-    write_configuration(folder, TINY, size)
+    texts = ["navy linen shirt", "red mug"] * 4
+    size = train_vocabulary(texts, folder, context_length=architecture.context_length, size=300)
+    write_configuration(folder, architecture, size)
     torch.manual_seed(seed)
     write_weights(folder, create_untrained(folder))
     write_card(folder, {"schedule": {}}, "# Tiny\n")
@@ -34,4 +36,15 @@ def write_tiny_encoder(folder: Path, seed: int = 0) -> None:
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("encoders") / "tiny"
     write_tiny_encoder(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exported_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An encoder tinier still, its pictures of another height than width, exported for ONNX Runtime."""
+    from training.export.encoder import export_encoder
+
+    folder = tmp_path_factory.mktemp("encoders") / "exported"
+    write_tiny_encoder(folder, architecture=replace(TINY, picture_tower="test_efficientnet", picture_size=(40, 32)))
+    export_encoder(folder)
     return folder

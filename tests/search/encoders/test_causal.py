@@ -18,7 +18,8 @@ CONTEXT, END = 12, 49
 def tower(**options: object) -> torch.nn.Module:
     torch.manual_seed(0)
     settings: dict[str, object] = {"context_length": CONTEXT, "vocab_size": 50, "width": 16, "heads": 2, "layers": 2}
-    return TextTransformer(**{**settings, "output_dim": 8, **options}).eval()
+    made: torch.nn.Module = TextTransformer(**{**settings, "output_dim": 8, **options})
+    return made.eval()
 
 
 def tokens(lengths: list[int]) -> torch.Tensor:

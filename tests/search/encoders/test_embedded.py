@@ -11,12 +11,13 @@ from PIL import Image
 
 from boutique.export import write_parquet
 from search.calibration import QueryKind
-from search.encoders.openclip import EMBEDDED_FOLDER, OpenClipEncoder, load_encoder
+from search.encoders.base import Encoder
+from search.encoders.openclip import EMBEDDED_FOLDER, load_encoder
 from training.folder import MAX_FOLDER_BYTES, n_bytes
 
 
 @pytest.fixture(scope="module")
-def embedded() -> OpenClipEncoder:
+def embedded() -> Encoder:
     return load_encoder(device="cpu")
 
 
@@ -24,7 +25,7 @@ def test_it_fits_in_the_package() -> None:
     assert n_bytes(EMBEDDED_FOLDER) < MAX_FOLDER_BYTES
 
 
-def test_both_names_load_the_same_space(embedded: OpenClipEncoder) -> None:
+def test_both_names_load_the_same_space(embedded: Encoder) -> None:
     again = load_encoder("embedded", device="cpu")
     assert again.identity == embedded.identity
     assert embedded.identity.name == "embedded"
@@ -32,7 +33,7 @@ def test_both_names_load_the_same_space(embedded: OpenClipEncoder) -> None:
     assert 0 < embedded.calibration.curves[QueryKind.TEXT].no_match_confidence < 1
 
 
-def test_plain_open_clip_computes_the_same(embedded: OpenClipEncoder) -> None:
+def test_plain_open_clip_computes_the_same(embedded: Encoder) -> None:
     name = f"local-dir:{EMBEDDED_FOLDER}"
     model, _, transform = open_clip.create_model_and_transforms(name)
     model.eval()
@@ -43,12 +44,12 @@ def test_plain_open_clip_computes_the_same(embedded: OpenClipEncoder) -> None:
     np.testing.assert_allclose(embedded.encode_texts(["Red Mug"]), text, atol=1e-4)
 
 
-def test_case_and_space_do_not_matter(embedded: OpenClipEncoder) -> None:
+def test_case_and_space_do_not_matter(embedded: Encoder) -> None:
     one, other = embedded.encode_texts(["navy linen shirt", "  NAVY  Linen shirt "])
     np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_it_finds_drawings_it_has_not_seen_by_what_they_show(embedded: OpenClipEncoder, tmp_path: Path) -> None:
+def test_it_finds_drawings_it_has_not_seen_by_what_they_show(embedded: Encoder, tmp_path: Path) -> None:
     write_parquet(tmp_path / "drawn.parquet", 44, seed=5)
     rows = pq.read_table(tmp_path / "drawn.parquet").to_pylist()
     images = embedded.encode_images([Image.open(io.BytesIO(row["image"])).convert("RGB") for row in rows])

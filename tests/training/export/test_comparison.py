@@ -17,7 +17,7 @@ class Turned(FakeEncoder):
 
     def encode_pixels(self, batch: object) -> Vectors:
         noise = np.random.default_rng(0).standard_normal((len(PICTURES), self.identity.dimension))
-        return (noise / np.linalg.norm(noise, axis=1, keepdims=True)).astype(np.float32)
+        return np.asarray(noise / np.linalg.norm(noise, axis=1, keepdims=True), dtype=np.float32)
 
 
 def test_an_encoder_agrees_with_itself() -> None:

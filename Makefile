@@ -26,6 +26,7 @@ serve: $(INSTALLED)
 # Makes the encoder that ships in search/encoders/embedded. DATA holds the Parquet files that training/README.md names.
 encoder: $(INSTALLED)
 	$(BIN)/python -m training.encoder --data $(DATA) --out search/encoders/embedded
+	$(BIN)/vitrina encoder export embedded
 
 # Measures the figures in benchmarks/README.md. DATA as above.
 benchmark: $(INSTALLED)

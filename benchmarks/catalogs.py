@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
@@ -35,15 +36,22 @@ class Indexed:
 
 
 @contextmanager
-def indexed(encoder: Encoder, path: Path, columns: list[str] | None = None) -> Iterator[Indexed]:
-    """Index a Parquet file, or only some of its columns, through the same doors as ``vitrina index``."""
+def indexed(encoder: Encoder, path: Path, *, pictures_alone: bool = False) -> Iterator[Indexed]:
+    """Index a Parquet file through the same doors as ``vitrina index``.
+
+    ``pictures_alone`` leaves every other column out and numbers the rows instead of naming them by their sku, since a
+    sku such as ``golden-delicious_001`` would be found by its words.
+    """
+    table = pq.read_table(path)
+    if pictures_alone:
+        numbers = pa.array([str(number) for number in range(table.num_rows)])
+        table = table.set_column(table.schema.get_field_index("sku"), "sku", numbers)
     with TemporaryDirectory() as folder:
-        table = pq.read_table(path, columns=columns)
         catalog = Path(folder) / "catalog.parquet"
-        pq.write_table(table, catalog, row_group_size=1000)
+        pq.write_table(table.select(["sku", "image"]) if pictures_alone else table, catalog, row_group_size=1000)
         home = Home(Path(folder) / "home")
         report = Indexer(home, encoder, Fetcher()).run(open_source(str(catalog), {}))
-        yield Indexed(home, home.open_engine(encoder), report, read_rows(path))
+        yield Indexed(home, home.open_engine(encoder), report, table.to_pylist())
         home.close()
 
 

@@ -1,4 +1,4 @@
-"""Retrieval by pictures alone: only ``sku`` and ``image`` are indexed, labels and titles are the queries."""
+"""Retrieval by pictures alone: nothing else is indexed, labels and titles are the queries."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ ICONIC_FIRST = 0.60
 def measure(encoder: Encoder, data: Path) -> Iterator[Figure]:
     """Every target on its file, and grocery photos looked up among the shop's 81 iconic pictures."""
     for source, targets in TARGETS.items():
-        with indexed(encoder, data / f"{source}.parquet", ["sku", "image"]) as catalog:
+        with indexed(encoder, data / f"{source}.parquet", pictures_alone=True) as catalog:
             for target in targets:
                 yield measure_target(catalog, source, target)
-    with indexed(encoder, data / "grocery-iconic.parquet", ["sku", "image"]) as iconic:
+    with indexed(encoder, data / "grocery-iconic.parquet", pictures_alone=True) as iconic:
         yield photo_to_iconic(iconic, read_rows(data / "grocery-validation.parquet"))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+import api.cli.console  # noqa: F401 - a console keeps the COLUMNS it was made under, so not under one test's
 from search.catalog.catalog import Catalog
 from search.home import Home
 from tests.fakes import FakeEncoder, blank_catalog, new_catalog

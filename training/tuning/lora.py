@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,12 @@ import torch
 from search.errors import InputError, MissingDependencyError
 from training.tuning.choices import Tower
 from training.tuning.towers import tower_of
+
+MERGED_ALREADY = "All adapters are already merged"
+"""PEFT warns so of an attention's projection, which its attention has merged before."""
+
+UNTOUCHED = "text_projection"
+"""open_clip takes what is no ``torch.nn.Linear`` here, such as an adapter, for a matrix."""
 
 
 class Adapters:
@@ -31,20 +38,27 @@ class Adapters:
             )
         config = peft.LoraConfig(r=rank, lora_alpha=rank, target_modules=names, lora_dropout=0.0, bias="none")
         self._adapted: Any = peft.get_peft_model(model, config)
+        self._layers: list[Any] = [model.get_submodule(name) for name in names]
 
     @contextmanager
     def merged(self) -> Iterator[None]:
         """Within it, the weights are those that ``merge`` would leave, and several threads may use the model: PEFT's
         attention changes its weights in every forward pass otherwise."""
-        self._adapted.merge_adapter()
+        for (
+            layer
+        ) in self._layers:  # PEFT's own way to do so visits the linear layer within an attention twice, and warns
+            layer.merge()
         try:
             yield
         finally:
-            self._adapted.unmerge_adapter()
+            for layer in self._layers:
+                layer.unmerge()
 
     def merge(self) -> None:
         """Add the adapters to the weights for good, which makes the model the plain one again."""
-        self._adapted.merge_and_unload()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", MERGED_ALREADY)
+            self._adapted.merge_and_unload()
 
 
 def adaptable(model: torch.nn.Module, frozen: Tower | None) -> list[str]:
@@ -53,7 +67,9 @@ def adaptable(model: torch.nn.Module, frozen: Tower | None) -> list[str]:
     for name, module in model.named_modules():
         parent = name.rpartition(".")[0]
         within_attention = parent in names and isinstance(model.get_submodule(parent), torch.nn.MultiheadAttention)
-        if is_adaptable(module) and not within_attention and tower_of(name) is not frozen:
+        if name.endswith(UNTOUCHED) or within_attention or tower_of(name) is frozen:
+            continue
+        if is_adaptable(module):
             names.append(name)
     return names
 

@@ -36,7 +36,7 @@ def test_steps_suit_the_model_and_the_catalog() -> None:
 
 def test_only_small_models_are_trained_in_parts_side_by_side() -> None:
     whole = replace(Plan(), batch_size=128)
-    assert whole.schedule(model(), 1000).n_parts == min(4, torch.get_num_threads())
+    assert whole.schedule(model(), 1000).n_parts == min(16, torch.get_num_threads())
     assert whole.schedule(model(large=True), 1000).n_parts == 1
     assert replace(whole, lora_rank=2).schedule(model(), 1000).n_parts == 1
 

@@ -32,7 +32,7 @@ class Indexed:
     home: Home
     engine: SearchEngine
     report: Progress
-    rows: list[Row]
+    rows: Sequence[Row]
 
 
 @contextmanager

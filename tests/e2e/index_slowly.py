@@ -28,7 +28,7 @@ class SlowEncoder(FakeEncoder):
 
 
 def main(source: str, home: str) -> None:
-    pipeline.BATCH_ROWS = BATCH_ROWS
+    vars(pipeline)["BATCH_ROWS"] = BATCH_ROWS
     indexer = Indexer(Home(Path(home)), SlowEncoder(), Fetcher())
     sys.stdout.write("indexing\n")
     sys.stdout.flush()

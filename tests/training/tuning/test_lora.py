@@ -57,7 +57,7 @@ def test_merging_leaves_the_plain_model_with_the_same_outputs() -> None:
     with torch.no_grad():
         for parameter in tuned.parameters():
             if parameter.requires_grad:
-                parameter += 0.1
+                parameter.add_(0.1)
     expected = tuned(PIXELS).detach()
     assert not torch.allclose(expected, plain(PIXELS), atol=1e-3)
     with adapters.merged():

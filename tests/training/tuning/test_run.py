@@ -27,7 +27,7 @@ from training.tuning.run import Tuning, check
 WriteTiny = Callable[[str], Path]
 
 SHORT = Plan(n_epochs=1, batch_size=48, captions=("colour", "{colour} {article}"), licence="CC0")
-LONG = replace(SHORT, n_epochs=16, batch_size=32, patience=16, set_aside=0.2)
+LONG = Plan(n_epochs=4, batch_size=16, patience=4, set_aside=0.2, captions=("colour",), learning_rate=1e-3)
 
 
 @dataclass
@@ -64,7 +64,7 @@ def test_the_embedded_encoder_learns_a_shops_own_words(shop: Home, tmp_path: Pat
     after = tuning.write(tmp_path / "out")
     assert history.best is not None
     assert after.ndcg == pytest.approx(history.scores[history.best].ndcg, abs=0.02)
-    assert after.ndcg > history.start.ndcg + 0.15
+    assert after.ndcg > history.start.ndcg + 0.25
     assert np.mean(history.losses[-1]) < np.mean(history.losses[0])
 
 

@@ -23,17 +23,25 @@ from tests.fakes import FakeEncoder, blank_catalog
 from tests.search.encoders.conftest import write_tiny_encoder
 from training.folder import write_weights
 
-N_PRODUCTS = 160
 SIDE_PX = 40
 
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """A home with the boutique. Nothing may be written to it."""
-    folder = tmp_path_factory.mktemp("boutique")
+    """A home with 160 products of the boutique. Nothing may be written to it."""
+    yield from opened_shop(tmp_path_factory.mktemp("boutique"), 160)
+
+
+@pytest.fixture(scope="session")
+def corner_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A home with just enough of them to be tuned on."""
+    yield from opened_shop(tmp_path_factory.mktemp("corner"), 64)
+
+
+def opened_shop(folder: Path, n: int) -> Iterator[Home]:
     (folder / "catalog.db").write_bytes(blank_catalog())
     home = Home(folder)
-    put_products(home, N_PRODUCTS)
+    put_products(home, n)
     yield home
     home.close()
 

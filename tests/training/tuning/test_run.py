@@ -26,7 +26,7 @@ from training.tuning.run import Tuning, check
 
 WriteTiny = Callable[[str], Path]
 
-SHORT = Plan(n_epochs=1, batch_size=48, captions=("colour", "{colour} {article}"), licence="CC0")
+SHORT = Plan(n_epochs=1, batch_size=16, set_aside=0.2, captions=("colour", "{colour} {article}"), licence="CC0")
 LONG = Plan(n_epochs=4, batch_size=16, patience=4, set_aside=0.2, captions=("colour",), learning_rate=1e-3)
 
 
@@ -80,10 +80,10 @@ def test_the_embedded_encoder_learns_a_shops_own_words(shop: Home, tmp_path: Pat
     ],
 )
 def test_every_class_of_model_ends_in_a_folder_that_loads_everywhere(
-    kind: str, plan: Plan, shop: Home, write_tiny: WriteTiny, tmp_path: Path
+    kind: str, plan: Plan, corner_shop: Home, write_tiny: WriteTiny, tmp_path: Path
 ) -> None:
     folder = write_tiny(kind)
-    tuning = prepared(shop, folder, plan, tmp_path / "work")
+    tuning = prepared(corner_shop, folder, plan, tmp_path / "work")
     assert plan.loss_of(tuning.base.model) is (plan.loss or (Loss.SIGLIP if kind == "siglip" else Loss.CLIP))
     as_if_won(tuning, tuning.tune(Notes()))
     out = tmp_path / "out"
@@ -114,8 +114,8 @@ def moved(model: torch.nn.Module, before: torch.nn.Module) -> set[str]:
     }
 
 
-def test_the_folder_says_what_it_is(shop: Home, write_tiny: WriteTiny, tmp_path: Path) -> None:
-    tuning = prepared(shop, write_tiny("timm"), SHORT, tmp_path / "work")
+def test_the_folder_says_what_it_is(corner_shop: Home, write_tiny: WriteTiny, tmp_path: Path) -> None:
+    tuning = prepared(corner_shop, write_tiny("timm"), SHORT, tmp_path / "work")
     as_if_won(tuning, tuning.tune(Notes()))
     tuning.write(tmp_path / "out")
     card = (tmp_path / "out" / "README.md").read_text()
@@ -129,17 +129,19 @@ def test_the_folder_says_what_it_is(shop: Home, write_tiny: WriteTiny, tmp_path:
     assert (tmp_path / "out" / "training.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(shop: Home, write_tiny: WriteTiny, tmp_path: Path) -> None:
+def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(
+    corner_shop: Home, write_tiny: WriteTiny, tmp_path: Path
+) -> None:
     folder, plan = write_tiny("timm"), replace(SHORT, n_epochs=2, patience=2)
-    whole = prepared(shop, folder, plan, tmp_path / "whole")
+    whole = prepared(corner_shop, folder, plan, tmp_path / "whole")
     whole.tune(Notes())
     with pytest.raises(CutError):
-        prepared(shop, folder, plan, tmp_path / "cut").tune(Notes(cut_after=1))
+        prepared(corner_shop, folder, plan, tmp_path / "cut").tune(Notes(cut_after=1))
     with pytest.raises(StateError, match="unfinished"):
-        prepared(shop, folder, plan, tmp_path / "cut")
+        prepared(corner_shop, folder, plan, tmp_path / "cut")
     with pytest.raises(InputError, match="another seed"):
-        prepared(shop, folder, replace(plan, seed=3), tmp_path / "cut", resume=True)
-    resumed, notes = prepared(shop, folder, plan, tmp_path / "cut", resume=True), Notes()
+        prepared(corner_shop, folder, replace(plan, seed=3), tmp_path / "cut", resume=True)
+    resumed, notes = prepared(corner_shop, folder, plan, tmp_path / "cut", resume=True), Notes()
     resumed.tune(notes)
     assert len(notes.scores) == 1
     np.testing.assert_allclose(resumed.history.losses, whole.history.losses, atol=1e-3)
@@ -148,10 +150,10 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(shop: Home, write_ti
 
 
 def test_tuning_that_wins_nothing_stops_early_and_writes_nothing(
-    shop: Home, write_tiny: WriteTiny, tmp_path: Path
+    corner_shop: Home, write_tiny: WriteTiny, tmp_path: Path
 ) -> None:
     plan = replace(SHORT, n_epochs=5, patience=1, learning_rate=1e-9)
-    tuning, notes = prepared(shop, write_tiny("timm"), plan, tmp_path / "work"), Notes()
+    tuning, notes = prepared(corner_shop, write_tiny("timm"), plan, tmp_path / "work"), Notes()
     tuning.history.start = replace(tuning.history.start, ndcg=1.0)
     assert tuning.tune(notes).best is None
     assert len(notes.scores) == 1

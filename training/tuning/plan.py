@@ -13,10 +13,11 @@ from training.trainer import Schedule
 from training.tuning.choices import Loss, Tower
 from training.tuning.towers import is_small
 
-STEPS_AN_EPOCH = 16
-LARGEST_BATCH, SMALLEST_BATCH = 128, 16
-"""A batch is 128 rows, or less where an epoch would have fewer than 16 steps: a contrastive loss wants many rows to
-tell apart, and a small catalog still needs steps."""
+STEPS_AN_EPOCH = 8
+LARGEST_BATCH, SMALLEST_BATCH = 128, 32
+"""A batch is 128 rows, or less where an epoch would have fewer than 8 steps: a contrastive loss wants many rows to tell
+apart, and a small catalog still needs steps. On a shop that the encoder knew well, batches of 16 lost nDCG@10 (0.683 to
+0.661 in three epochs at 3e-4), and batches of 32 gained (0.779 to 0.797 in six, with another part set aside)."""
 
 LEARNING_RATES: Mapping[tuple[bool, bool], float] = {
     (True, False): 3e-4,

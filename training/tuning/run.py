@@ -69,7 +69,8 @@ class Tuning:
     def tune(self, watcher: Watcher) -> History:
         """Train until nothing gets better; keep a checkpoint of every epoch and the best one's weights. Blocks.
 
-        Raises StorageError where the disk refuses; what was kept stays, and the run can be resumed.
+        Where no epoch beat the start, the checkpoints are removed. Raises StorageError where the disk refuses; what was
+        kept stays, and the run can be resumed.
         """
         watcher.on_start(self)
         while self.trainer.n_epochs_done < self.schedule.n_epochs and not self.history.is_stale(self.plan.patience):
@@ -84,6 +85,8 @@ class Tuning:
             self.history.scores.append(self._score())
             self._keep()
             watcher.on_epoch(self.history)
+        if self.history.best is None:
+            self.work.discard_checkpoints()
         return self.history
 
     def write(self, out: Path) -> Score:

@@ -61,6 +61,11 @@ class Workplace:
         """Keep it. Raises OSError."""
         history.write(self._history)
 
+    def discard_checkpoints(self) -> None:
+        """A run that won nothing is over, and does not stand in the way of the next."""
+        for path in (self.checkpoint, self.best):
+            path.unlink(missing_ok=True)
+
     def remove(self) -> None:
         """A finished run needs it no more."""
         shutil.rmtree(self.folder, ignore_errors=True)

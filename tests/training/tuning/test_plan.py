@@ -30,7 +30,7 @@ def test_steps_suit_the_model_and_the_catalog() -> None:
     assert small.learning_rate > 10 * large.learning_rate
     assert Plan(lora_rank=4).schedule(model(large=True), 10_000).learning_rate > large.learning_rate
     assert Plan(learning_rate=0.5).schedule(model(), 100).learning_rate == 0.5
-    assert [batch_size_for(n) for n in (40, 300, 1100, 1_000_000)] == [16, 16, 64, 128]
+    assert [batch_size_for(n) for n in (40, 300, 600, 1_000_000)] == [32, 32, 64, 128]
     assert Plan(batch_size=500).schedule(model(), 100).batch_size == 100
 
 

@@ -23,6 +23,7 @@ from training.tuning.corpus import read_corpus
 from training.tuning.history import History
 from training.tuning.plan import Plan
 from training.tuning.run import Tuning, check
+from training.tuning.workplace import Workplace
 
 WriteTiny = Callable[[str], Path]
 
@@ -156,6 +157,7 @@ def test_tuning_that_wins_nothing_stops_early_and_writes_nothing(
     tuning, notes = prepared(corner_shop, write_tiny("timm"), plan, tmp_path / "work"), Notes()
     tuning.history.start = replace(tuning.history.start, ndcg=1.0)
     assert tuning.tune(notes).best is None
+    assert not Workplace(tuning.work.folder, {}, resume=True).is_resumed
     assert len(notes.scores) == 1
     with pytest.raises(StateError, match="No epoch beat"):
         tuning.write(tmp_path / "out")

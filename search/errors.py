@@ -100,3 +100,9 @@ class NoRerankerError(StateError):
     """Reranking or explanation was asked for where no reranker is installed."""
 
     code = "no_reranker"
+
+
+class RerankerError(StateError):
+    """A reranker that cannot be opened, or that failed or fell silent while it was asked."""
+
+    code = "bad_reranker"

@@ -17,7 +17,9 @@ NAMED_BONUS = {"sku": 20.0, "title": 12.0}
 typed exactly comes first."""
 
 HOLDING_BONUS = 3.0
-"""Added where one whole attribute value is the query: a brand, an article."""
+MAX_HELD = 3
+"""Added for each attribute, of so many at most, whose whole value is the query: a brand, an article. What is filed
+under "Accessories" as its category and as its subcategory is more of one than a watch is."""
 
 ALL_WORDS_BONUS = 2.0
 """Added where every word of the query stands in the item."""
@@ -45,8 +47,8 @@ class WordScores:
             for item_id in items_with_all_words(connection, query.text, ids):
                 wanted[item_id] = max(wanted[item_id], ALL_WORDS_BONUS)
         if query.text:
-            for item_id in items_holding(connection, query.text, ids):
-                wanted[item_id] += HOLDING_BONUS
+            for item_id, n_held in items_holding(connection, query.text, ids).items():
+                wanted[item_id] += HOLDING_BONUS * min(n_held, MAX_HELD)
         return np.array([wanted[item_id] for item_id in ids], dtype=np.float64)
 
 

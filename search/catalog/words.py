@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -144,11 +145,11 @@ def named_items(connection: Connection, query: str, *, limit: int, within: Selec
     return named
 
 
-def items_holding(connection: Connection, query: str, item_ids: Sequence[int]) -> set[int]:
-    """Which of the items have an attribute whose whole value is the query (a brand, an article, a colour)."""
+def items_holding(connection: Connection, query: str, item_ids: Sequence[int]) -> Counter[int]:
+    """The items with attributes whose whole value is the query (a brand, an article, a colour), and how many."""
     folded = " ".join(query.split()).casefold()
     holding = fields_holding(connection, folded)  # most queries are no value at all, and end here
     if not holding:
-        return set()
-    facet = facets.c.field.in_(holding) & (facets.c.value == folded)
-    return set(connection.scalars(select(facets.c.item_id).where(facet, facets.c.item_id.in_(listed(item_ids)))))
+        return Counter()
+    held = facets.c.field.in_(holding) & (facets.c.value == folded) & facets.c.item_id.in_(listed(item_ids))
+    return Counter(connection.scalars(select(facets.c.item_id).where(held)))

@@ -186,6 +186,14 @@ def test_a_brand_typed_exactly_comes_first(engine: SearchEngine) -> None:
     assert [hit.stored.item.attributes["brand"] for hit in answer.hits] == ["brand 4"] * 20
 
 
+def test_an_item_that_holds_the_query_in_two_attributes_comes_first(
+    small: Callable[[list[Entry]], SearchEngine], encoder: FakeEncoder
+) -> None:
+    attributes = [{"category": "mug"}, {"category": "mug", "subcategory": "mug"}, {"category": "mug"}]
+    entries = [make_entry(encoder, f"m{at}", "mug", attributes=held) for at, held in enumerate(attributes)]
+    assert skus(small(entries).search(Query("Mug")))[0] == "m1"
+
+
 def test_filters_restrict_the_search_itself(engine: SearchEngine) -> None:
     for asked, n_expected in (
         ({"colour": "red"}, 30),

@@ -1,0 +1,31 @@
+"""A requirement: one checkable part of a query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What one part of a query asks of a product.
+
+    ``words`` is what the shopper wrote ("navy"), or for a photo what it shows. ``field`` is the catalog's field and
+    ``values`` are those of its values, as the catalog writes them, that satisfy it; both are empty for a free
+    requirement, words that the catalog knows no value for. With ``wanted`` false the product must not be so.
+    """
+
+    words: str
+    field: str = ""
+    values: tuple[str, ...] = ()
+    wanted: bool = True
+
+    @property
+    def is_free(self) -> bool:
+        """Whether only a look at the product, and no field of the catalog, can tell."""
+        return not self.field
+
+    @property
+    def name(self) -> str:
+        """For people: ``colour: navy``, ``pattern: not striped``, ``not see-through``."""
+        asked = self.words if self.wanted else f"not {self.words}"
+        return f"{self.field}: {asked}" if self.field else asked

@@ -1,0 +1,1 @@
+"""Backends: one file for each way of asking a vision-language model."""

@@ -1,0 +1,112 @@
+"""What every reranker offers, whatever model or server stands behind it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Probabilities = NDArray[np.float32]
+"""P(yes) of each claim about each candidate, shape (n candidates, n claims); NaN where there was no time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One candidate as a reranker sees it.
+
+    ``image`` is upright RGB, None where the item has no picture. ``listing`` is the catalog's text about it, which a
+    backend quotes as data and never follows; empty where the catalog's fields are hidden. ``key`` names the picture and
+    the listing by their content, for caches.
+    """
+
+    key: str
+    image: Image.Image | None
+    listing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A region of a picture: corners as parts of its width and height, 0 to 1, from the upper left."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class Scoring(StrEnum):
+    """Where a backend's probabilities come from, best first."""
+
+    LOGITS = "logits"
+    """From the model's own numbers for yes and no."""
+    GRADES = "grades"
+    """From a grade that the model chose out of a fixed few, where a server shows no logits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a backend can do, found out by asking it, not by trusting its documentation: servers drop fields silently.
+
+    ``writes`` explanations; keeps a ``schema`` while it does; gives ``boxes``.
+    """
+
+    scoring: Scoring
+    writes: bool = False
+    schema: bool = False
+    boxes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RerankerIdentity:
+    """Names a model: probabilities of two models never mix. ``fingerprint`` is a SHA-256 (hex) over weights and
+    prompts, or over what is known of a remote model."""
+
+    name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment by which an answer is of use; ``at`` in seconds of ``time.monotonic``."""
+
+    at: float
+
+    @classmethod
+    def within(cls, seconds: float) -> Deadline:
+        """So many seconds from now."""
+        return cls(time.monotonic() + seconds)
+
+    @property
+    def seconds_left(self) -> float:
+        """Never below 0."""
+        return max(0.0, self.at - time.monotonic())
+
+
+class Reranker(Protocol):
+    """Looks at candidates. Every method may be called from several threads, and raises RerankerError where the model
+    or its server fails."""
+
+    @property
+    def identity(self) -> RerankerIdentity:
+        """The model and its prompts."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """As probed when the backend was opened."""
+
+    def judge(self, looks: Sequence[Look], claims: Sequence[str], deadline: Deadline) -> Probabilities:
+        """How probable each claim ("navy blue", "shirts for men") is of each candidate, one forward pass for each
+        candidate or fewer; candidates that the deadline leaves no time for are NaN."""
+
+    def write(self, look: Look, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
+        """Say in one or two sentences what the ``facts``, verdicts in words, amount to; pieces of text as they are
+        written. Nothing where the backend cannot write."""
+
+    def locate(self, look: Look, claim: str, deadline: Deadline) -> Box | None:
+        """Where in the picture the claim shows, or None where the backend cannot tell."""

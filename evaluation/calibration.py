@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 
 from evaluation.observation import SIGNALS, Observation
 from evaluation.reliability import FIRST_HITS, reliability
-from search.calibration import LACKS, Calibration, Curve, Measured, QueryKind
+from search.calibration import AGAINST, Calibration, Curve, Measured, QueryKind
 from search.engine import NO_MATCH_DEPTH
 
 Array = NDArray[np.float64]
@@ -71,7 +71,7 @@ def fit_curve(observations: Sequence[Observation]) -> Curve:
         (columns, targets(relevant)),
         method="L-BFGS-B",
         jac=True,
-        bounds=[(None, None), *((None if SIGNALS[at] in LACKS else 0.0, None) for at in used)],
+        bounds=[(None, None), *((None if SIGNALS[at] in AGAINST else 0.0, None) for at in used)],
         options={"maxiter": 2000, "ftol": 1e-12, "gtol": 1e-7},
     )
     intercept, *weights = (round(float(weight), 4) for weight in solution.x)

@@ -51,10 +51,12 @@ class Signal(StrEnum):
     NO_IMAGE = "no image"
     NO_IMAGE_SAID = "no image, all said"
     NO_TEXT = "no text"
+    LENGTH = "length of the text"
 
 
-LACKS = frozenset({Signal.NO_IMAGE, Signal.NO_IMAGE_SAID, Signal.NO_TEXT})
-"""The signals that may speak against a hit; of any other, more never makes a hit less likely."""
+AGAINST = frozenset({Signal.NO_IMAGE, Signal.NO_IMAGE_SAID, Signal.NO_TEXT, Signal.LENGTH})
+"""The signals that may speak against a hit; of any other, more never makes a hit less likely. A longer text asks for
+more: of ten shirts as near to it as shirts are to "shirt", nine are not quite the one."""
 
 Evidence = Mapping[Signal, Array]
 """The signals of n hits, each of shape (n,)."""

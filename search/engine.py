@@ -96,7 +96,7 @@ class SearchEngine:
                 bonus = query.weights.text * matches - avoided_words(connection, query, ranking.item_ids)
                 totals = np.round(np.nan_to_num(ranking.scores) + bonus, ROUND_DECIMALS)
                 order = np.lexsort((ranking.item_ids, -totals))
-                kind, known = kind_of(parts), evidence(ranking, matches)
+                kind, known = kind_of(parts), evidence(ranking, matches, query.text)
         return Ranked(ranking.item_ids, kind, ranking.by_modality, bonus, totals, known, order)
 
     def _answer(self, query: Query, excluded: Sequence[int]) -> Answer:

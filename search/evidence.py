@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -24,6 +25,9 @@ SAID: Mapping[Signal, Signal] = {
 }
 """What stands for a signal where the item holds all words of the query."""
 
+MAX_DOUBLINGS = 3.0
+"""Eight words; past that a text describes one product, however long it goes on."""
+
 LEAST_MATCHES: Mapping[Signal, float] = {
     Signal.ALL_WORDS: ALL_WORDS_BONUS,
     Signal.WHOLE_VALUE: HOLDING_BONUS,
@@ -40,10 +44,15 @@ def kind_of(parts: Sequence[Part]) -> QueryKind:
     return QueryKind.TEXT if "text" in asked else QueryKind.IMAGE
 
 
-def evidence(ranking: Ranking, matches: Scores) -> Evidence:
+def length_of(text: str) -> float:
+    """How often a text of one word must double to be as long as this one, up to ``MAX_DOUBLINGS``; 0 without words."""
+    return min(MAX_DOUBLINGS, math.log2(max(1, len(text.split()))))
+
+
+def evidence(ranking: Ranking, matches: Scores, text: str) -> Evidence:
     """Every signal of every candidate, shape (n,), 0 where the query or the item lacks it.
 
-    ``matches`` is what full-text search adds at a text weight of 1, shape (n,).
+    ``matches`` is what full-text search adds at a text weight of 1, shape (n,); ``text`` is the query's own.
     """
     found: dict[Signal, Scores] = {signal: np.nan_to_num(ranking.cosines[pair]) for signal, pair in COSINES.items()}
     found[Signal.SOME_WORDS] = np.minimum(matches / ANY_WORD_BONUS, 1.0)
@@ -51,6 +60,7 @@ def evidence(ranking: Ranking, matches: Scores) -> Evidence:
         found[signal] = (matches >= least).astype(np.float64)
     found[Signal.NO_IMAGE] = np.isnan(ranking.by_modality["image"]).astype(np.float64)
     found[Signal.NO_TEXT] = np.isnan(ranking.by_modality["text"]).astype(np.float64)
+    found[Signal.LENGTH] = np.full(len(matches), length_of(text))
     for signal, where_said in SAID.items():
         found[where_said] = found[signal] * found[Signal.ALL_WORDS]
         found[signal] = found[signal] - found[where_said]

@@ -19,7 +19,8 @@ from search.encoders.preprocessing import Size
 from training.calibration import calibrate_folder, lines
 from training.captions import Mixture, all_texts
 from training.card import describe
-from training.corpus import TRAINING_FILES, Rows, read_rows
+from training.collages import collages
+from training.corpus import CATALOG_FILE, TRAINING_FILES, Rows, read_rows
 from training.elsewhere import TRAINING_HALF
 from training.evaluation import evaluate
 from training.folder import Architecture, write_card, write_configuration, write_picture_size, write_weights
@@ -39,7 +40,10 @@ STEPS_A_LINE = 25
 N_ELSEWHERE = 12
 """Texts a step that fit no picture, so that what the shop does not sell lies far from everything it sells."""
 
-GROCERIES, CLOTHES = "grocery-train", "clothing-train"
+GROCERIES, CATALOG, CLOTHES = "grocery-train", "grocery-iconic", "clothing-train"
+
+N_COLLAGES = 50
+"""Collages of each catalog picture."""
 
 Say = Callable[[str], None]
 
@@ -70,14 +74,18 @@ class Cycle:
 
 ALIKE = Mix(likeness=0.5)
 
+LABELLED = Mix(likeness=0.5, heads=3.0)
+
 CYCLES = (
     Cycle(2e-3, (Phase(8, (48, 48), Mix()), Phase(10, (80, 64), ALIKE, {GROCERIES: 4.0, CLOTHES: 4.0}))),
     Cycle(1.2e-3, (Phase(6, (80, 64), ALIKE, {GROCERIES: 2.0, CLOTHES: 4.0}),)),
+    Cycle(1.5e-3, (Phase(14, (80, 64), LABELLED, {GROCERIES: 6.0, CATALOG: 12.0, CLOTHES: 4.0}),)),
 )
 """Coarse shapes and colours first, on pictures that take 0.85 times as long (measured: 1.12 and 0.95 steps a second);
 then four times as many photos of the two small shops, which are hard and only 12% of the rows. After the first cycle
 the rows trained on were answered no better than those set aside: a warm restart (SGDR, arXiv 1608.03983) goes on from
-there, with fewer groceries, the one shop that was learnt by heart."""
+there, with fewer groceries, the one shop that was learnt by heart. The third weighs the labels more: a linear probe
+read the article off the tower's features better than the captions did (P@10 0.79 and 0.71)."""
 
 
 def make_encoder(
@@ -150,8 +158,13 @@ def repeats_of(kept: Sequence[Rows], phase: Phase) -> torch.Tensor:
 
 
 def read_corpus(data: Path, work: Path, n_drawings: int, say: Say) -> list[Rows]:
-    """The shared training files, and drawings of the boutique, rendered into ``work`` where they are missing."""
-    paths = [data / name for name in TRAINING_FILES]
+    """The shared training files; the groceries' catalog and collages of it; and drawings of the boutique, rendered into
+    ``work`` where they are missing."""
+    shops = [read_rows(data / name) for name in TRAINING_FILES]
+    catalog = replace(read_rows(data / CATALOG_FILE), is_whole=True)
+    say(f"pasting {N_COLLAGES * len(catalog.products)} collages of {catalog.source}")
+    photos, _ = next(shop for shop in shops if shop.source == GROCERIES).split()
+    made = [catalog, collages(catalog, photos, N_COLLAGES, seed=0)]
     if n_drawings:
         drawings = work / f"boutique-{n_drawings}.parquet"
         if not drawings.is_file():
@@ -159,8 +172,8 @@ def read_corpus(data: Path, work: Path, n_drawings: int, say: Say) -> list[Rows]
             partial = drawings.with_suffix(".partial")
             write_parquet(partial, n_drawings, seed=BOUTIQUE_SEED)
             partial.replace(drawings)
-        paths.append(drawings)
-    return [read_rows(path) for path in paths]
+        made.append(read_rows(drawings))
+    return [*shops, *made]
 
 
 def _write_untrained(folder: Path, products: list[Product], architecture: Architecture, seed: int) -> None:
@@ -175,7 +188,7 @@ def _measure(
 ) -> None:
     """Measure the folder as the product would load it, and write its cards."""
     encoder = load_encoder(f"local-dir:{folder}")
-    reports = {part.source: evaluate(encoder, part) for part in aside}
+    reports = {part.source: evaluate(encoder, part) for part in aside if part.products}
     for source, report in reports.items():
         say("\n".join([f"{source}: {report.n_rows} rows set aside", *report.lines()]))
     counts = {part.source: len(part.products) for part in rows}

@@ -12,6 +12,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from evaluation import metrics
 from search.encoders.base import Encoder, Vectors
 from search.encoders.openclip import load_encoder
 from training.captions import phrase
@@ -76,11 +77,9 @@ def precision_at_ten(similarities: NDArray[np.float32], relevant: Sequence[Seque
     ``similarities`` is (queries, products); ``relevant`` lists each query's relevant columns.
     """
     order = np.argsort(-similarities, axis=1, kind="stable")[:, :10]
-    precisions = []
-    for best, columns in zip(order, relevant, strict=True):
-        n_counted = min(10, len(columns))
-        precisions.append(np.isin(best[:n_counted], columns).mean())
-    return float(np.mean(precisions))
+    rankings = [[str(column) for column in best] for best in order.tolist()]
+    judgements = [{str(column): 1 for column in columns} for columns in relevant]
+    return float(metrics.measure(rankings, judgements)[metrics.CAPPED].mean())
 
 
 def same_article_first(pictures: Vectors, products: Sequence[Product]) -> float:

@@ -33,8 +33,10 @@ class LabelTable:
 
     @classmethod
     def of(cls, products: Sequence[Product]) -> LabelTable:
-        """Collect article, subcategory, category, every label, and titles that many products share."""
+        """Collect article, subcategory, category, the finest of a product's names, every label, and titles that many
+        products share."""
         columns = {"title": [product.title for product in products]}
+        columns |= {"finest": [product.names[0] if product.names else "" for product in products]}
         for level, name in enumerate(("article", "subcategory", "category")):
             columns[name] = [product.kinds[level] if level < len(product.kinds) else "" for product in products]
         columns |= {label: [product.label(label) for product in products] for label in LABELS}

@@ -20,7 +20,7 @@ LIKENESS_SCALE = 12.0
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """How much each loss counts; 0 leaves it out. ``likeness`` draws pictures of one article together."""
+    """How much each loss counts; 0 leaves it out. ``likeness`` draws pictures of one finest class together."""
 
     softmax: float = 1.0
     sigmoid: float = 0.0
@@ -64,6 +64,6 @@ class Objective(torch.nn.Module):
         if self.mix.heads and self.heads is not None:
             loss = loss + self.mix.heads * self.heads(images, indices)
         if self.mix.likeness and self.heads is not None:
-            articles = self.heads.table.column("article")[indices].to(images.device)
-            loss = loss + self.mix.likeness * likeness_loss(images, articles, LIKENESS_SCALE)
+            finest = self.heads.table.column("finest")[indices].to(images.device)
+            loss = loss + self.mix.likeness * likeness_loss(images, finest, LIKENESS_SCALE)
         return loss

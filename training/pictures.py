@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,36 +19,62 @@ NATIVE_SCALE = 1.25
 
 ASPECT = 0.1
 SHIFT = 0.05
-PLAIN_CROP = 0.7
-BUSY_CROP = 0.45
-"""The least side of a crop, as a part of the picture. A studio photo is filled by its product; a phone photo shows
-several, or one somewhere in it, so it bears harder crops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """How much a picture may change. ``least_crop`` is the least side of a crop, as a part of the picture; ``turn`` the
+    largest angle in degrees; ``light`` and ``tint`` the spread of the brightness, all channels together and each for
+    itself, as the standard deviation of its logarithm."""
+
+    least_crop: float
+    turn: float = 0.0
+    light: float = 0.0
+    tint: float = 0.0
+
+
+PLAIN = Variation(0.8)
+"""A studio photo is filled by its product, and its colours are as they should be: shoppers search by them."""
+
+BUSY = Variation(0.4, turn=25.0, light=0.2, tint=0.05)
+"""A phone photo shows several products, or one somewhere in it, askew and in whatever light the shop has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Pictures of one size; uint8, shape (n, 3, h, w). ``least_crop`` is the least side of a crop, as a part."""
+    """Pictures of one size; uint8, shape (n, 3, h, w)."""
 
     pictures: torch.Tensor
-    least_crop: float
+    variation: Variation
 
     def vary(self, indices: torch.Tensor, size: Size, dice: torch.Generator) -> torch.Tensor:
-        """A random crop, stretch and mirror image of each picture, scaled to [-1, 1]; float32, (n, 3, *size).
+        """A random crop, stretch, turn and mirror image of each picture in a random light, scaled to [-1, 1];
+        float32, (n, 3, *size). What falls outside a picture is white."""
+        darkness = (255 - self.pictures[indices]).float()  # so that the zeros outside are white
+        grid = affine_grid(self._placement(len(indices), dice), [len(indices), 3, *size], align_corners=False)
+        varied = 1 - grid_sample(darkness, grid, mode="bilinear", padding_mode="zeros", align_corners=False) / 127.5
+        return self._lit(varied, dice) if self.variation.light else varied
 
-        Colours stay as they are: shoppers search by them. What falls outside a picture is white.
-        """
-        n = len(indices)
-        scale = torch.empty(n).uniform_(self.least_crop, 1.05, generator=dice)
+    def _placement(self, n: int, dice: torch.Generator) -> torch.Tensor:
+        """Which part of each picture is seen, as affine matrices, shape (n, 2, 3)."""
+        scale = torch.empty(n).uniform_(self.variation.least_crop, 1.05, generator=dice)
         aspect = torch.empty(n).uniform_(1 - ASPECT, 1 + ASPECT, generator=dice)
         mirror = torch.randint(0, 2, (n,), generator=dice) * 2.0 - 1.0
+        angle = torch.empty(n).uniform_(-1, 1, generator=dice) * math.radians(self.variation.turn)
         room = (1 - scale).clamp(min=0) + SHIFT
-        theta = torch.zeros(n, 2, 3)
-        theta[:, 0, 0] = scale * aspect * mirror
-        theta[:, 1, 1] = scale / aspect
+        theta = torch.empty(n, 2, 3)
+        theta[:, 0, 0] = scale * aspect * mirror * angle.cos()
+        theta[:, 0, 1] = -scale * angle.sin()
+        theta[:, 1, 0] = scale * mirror * angle.sin()
+        theta[:, 1, 1] = scale / aspect * angle.cos()
         theta[:, :, 2] = torch.empty(n, 2).uniform_(-1, 1, generator=dice) * room[:, None]
-        grid = affine_grid(theta, [n, 3, *size], align_corners=False)
-        darkness = (255 - self.pictures[indices]).float()  # so that the zeros outside are white
-        return 1 - grid_sample(darkness, grid, mode="bilinear", padding_mode="zeros", align_corners=False) / 127.5
+        return theta
+
+    def _lit(self, varied: torch.Tensor, dice: torch.Generator) -> torch.Tensor:
+        n = len(varied)
+        light = torch.randn(n, 1, 1, 1, generator=dice) * self.variation.light
+        tint = torch.randn(n, 3, 1, 1, generator=dice) * self.variation.tint
+        return ((varied + 1) * (light + tint).exp() - 1).clamp(max=1)
 
 
 class Album:
@@ -66,7 +93,8 @@ class Album:
         start = 0
         for part, end in zip(self._parts, self._ends.tolist(), strict=True):
             here = (indices >= start) & (indices < end)
-            varied[here] = part.vary(indices[here] - start, size, dice)
+            if here.any():
+                varied[here] = part.vary(indices[here] - start, size, dice)
             start = end
         return varied
 
@@ -78,10 +106,8 @@ def decode(picture: bytes) -> Image.Image:
 
 
 def store(pictures: Sequence[bytes], size: Size) -> Stored:
-    """Decode pictures and squash them to ``size``, or to twice that where they are larger.
-
-    Larger pictures are taken for phone photos, see ``BUSY_CROP``.
-    """
+    """Decode pictures and squash them to ``size``, or to twice that where they are larger: these are taken for phone
+    photos, and vary more."""
     height = max((decode(picture).height for picture in pictures[:100]), default=0)
     is_large = height > NATIVE_SCALE * size[0]
     height, width = (2 * size[0], 2 * size[1]) if is_large else size
@@ -89,4 +115,4 @@ def store(pictures: Sequence[bytes], size: Size) -> Stored:
     stacked = torch.empty((len(pictures), 3, height, width), dtype=torch.uint8)
     for index, picture in enumerate(pictures):
         stacked[index] = torch.from_numpy(np.rint(fit(decode(picture))).astype(np.uint8))
-    return Stored(stacked, BUSY_CROP if is_large else PLAIN_CROP)
+    return Stored(stacked, BUSY if is_large else PLAIN)

@@ -101,6 +101,18 @@ def test_rows_set_aside_depend_on_the_sku_alone() -> None:
     assert len(kept.products) == len(kept.pictures) == 500 - len(aside.products)
 
 
+def test_rows_numbered_one_after_the_other_are_set_aside_together() -> None:
+    aside = [is_set_aside(f"grocery-{name}_{number:03}") for name in "abcdefghijkl" for number in range(8, 72)]
+    runs = [set(aside[start : start + 8]) for start in range(0, len(aside), 8)]
+    assert all(len(run) == 1 for run in runs)
+    assert 2 <= sum(True in run for run in runs) <= 20
+
+
+def test_of_rows_that_are_whole_none_is_set_aside() -> None:
+    kept, aside = replace(rows(500), is_whole=True).split()
+    assert (len(kept.products), len(aside.products)) == (500, 0)
+
+
 def test_rows_are_read_whatever_columns_exist(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -11,7 +11,7 @@ RARE = [Product("20", title="a lamp", kinds=("Lamp",))]
 
 def test_a_field_has_a_class_for_every_value_that_is_common_enough() -> None:
     table = LabelTable.of(MUGS + BAGS + RARE)
-    assert dict(zip(table.fields, table.n_classes, strict=True)) == {"article": 2, "colour": 2}
+    assert dict(zip(table.fields, table.n_classes, strict=True)) == {"finest": 2, "article": 2, "colour": 2}
     articles = table.classes[:, table.fields.index("article")].tolist()
     assert articles[:10] == [articles[0]] * 10
     assert articles[10:20] == [articles[10]] * 10

@@ -45,7 +45,7 @@ def question(claim: str, listing: str = "") -> str:
     and what a listing says comes before what is asked of it. Both are neutralised, cut and quoted.
     """
     return (
-        f"{_listed(listing)}The shopper wants: {quoted(claim, MAX_CLAIM_CHARACTERS)}.\n"
+        f"{listed(listing)}The shopper wants: {quoted(claim, MAX_CLAIM_CHARACTERS)}.\n"
         "Is this product what the shopper wants in this respect? Answer with one word, yes or no."
     )
 
@@ -62,6 +62,11 @@ def telling(facts: Sequence[str]) -> str:
 def telling_as_json(facts: Sequence[str]) -> str:
     """As ``telling``, for an answer that keeps ``EXPLANATION_SCHEMA``."""
     return f'{telling(facts)} Answer with a JSON object: {{"explanation": "your sentences"}}.'
+
+
+def listed(listing: str) -> str:
+    """The catalog's text about a product, quoted, on a line of its own; nothing where there is none."""
+    return f"The catalog says: {quoted(listing, MAX_LISTING_CHARACTERS)}.\n" if listing.strip() else ""
 
 
 def quoted(text: str, max_characters: int) -> str:
@@ -96,10 +101,6 @@ def digest() -> str:
     questions = [question("claim", "listing"), question("claim"), telling_as_json(["fact"])]
     wording = [INSTRUCTIONS, *questions, EXPLANATION_SCHEMA]
     return hashlib.sha256(json.dumps(wording).encode()).hexdigest()
-
-
-def _listed(listing: str) -> str:
-    return f"The catalog says: {quoted(listing, MAX_LISTING_CHARACTERS)}.\n" if listing.strip() else ""
 
 
 def _together(facts: Sequence[str]) -> str:

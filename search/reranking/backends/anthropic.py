@@ -1,0 +1,153 @@
+"""Rerankers behind Anthropic's Messages API. It shows no log probabilities, so that they grade."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pydantic import BaseModel
+
+from search.reranking import prompts
+from search.reranking.backends.remote.answers import read_answer
+from search.reranking.backends.remote.chat import Request, Scorer
+from search.reranking.backends.remote.failure import Failure, Fault
+from search.reranking.backends.remote.picture import MAX_PIXELS
+from search.reranking.backends.remote.reranker import RemoteReranker
+from search.reranking.backends.remote.transport import Key, Secret, Transport
+from search.reranking.base import Deadline
+
+BASE_URL = "https://api.anthropic.com"
+API_VERSION = "2023-06-01"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a model wants to be asked: later ones refuse a temperature, and some think first."""
+
+    fields: Mapping[str, object] = field(default_factory=dict)
+    n_spare_tokens: int = 0
+
+
+DIALECTS = (Dialect({"temperature": 0}), Dialect(), Dialect(n_spare_tokens=2_000))
+"""Tried in this order: models that take a temperature (since Opus 4.7 they answer it with 400), those that do not,
+and those that think before they answer."""
+
+
+class Keeping(StrEnum):
+    """How a schema is asked for."""
+
+    FORMAT = "output_config"
+    TOOL = "tool"
+    """A tool that must be used, for models and proxies from before output_config."""
+
+
+class AnthropicReranker(RemoteReranker):
+    """A Claude model, by its name in the API."""
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        key: Secret,
+        base_url: str = BASE_URL,
+        n_parallel: int = 8,
+        max_pixels: int = MAX_PIXELS,
+        open_timeout_s: float = 60.0,
+        connect_timeout_s: float = 5.0,
+    ) -> None:
+        """Open and probe it. Blocks. Raises RerankerError."""
+        transport = Transport(
+            base_url,
+            key=Key(key, "x-api-key"),
+            headers={"anthropic-version": API_VERSION},
+            n_parallel=n_parallel,
+            connect_timeout_s=connect_timeout_s,
+        )
+        chats = [AnthropicChat(transport, model, dialect) for dialect in DIALECTS]
+        super().__init__(transport, chats, model, max_pixels=max_pixels, open_timeout_s=open_timeout_s)
+
+
+@dataclass(frozen=True, slots=True)
+class AnthropicChat:
+    """``POST /v1/messages``: https://docs.anthropic.com/en/api/messages."""
+
+    transport: Transport
+    model: str
+    dialect: Dialect
+    keeping: Keeping | None = None
+
+    async def complete(self, request: Request, deadline: Deadline) -> str:
+        """The text of the answer, or what it gave the tool, as JSON."""
+        answer = read_answer(_Answer, await self.transport.post("/v1/messages", self._body(request), deadline))
+        tool_input = next((block.input for block in answer.content if block.input is not None), None)
+        if tool_input is not None:
+            return json.dumps(tool_input)
+        return "".join(block.text for block in answer.content if block.type == "text")
+
+    async def stream(self, request: Request, deadline: Deadline) -> AsyncGenerator[str, None]:
+        """The text as it is written."""
+        stop_reason: str | None = None
+        body = {**self._body(request), "stream": True}
+        async for data in self.transport.stream("/v1/messages", body, deadline):
+            event = read_answer(_Event, data)
+            if event.type == "error":
+                raise Failure(Fault.BROKEN, "it reported an error in the middle")
+            stop_reason = event.delta.stop_reason or stop_reason
+            if event.delta.type == "text_delta":
+                yield event.delta.text
+        if stop_reason in (None, "max_tokens"):
+            raise Failure(Fault.BROKEN, f"it stopped in the middle ({stop_reason or 'no reason given'})")
+
+    def logit_scorers(self) -> Sequence[Scorer]:
+        """None."""
+        return []
+
+    def keeping_schemas(self) -> Sequence[AnthropicChat]:
+        """By the output's format, or by a tool."""
+        return [dataclasses.replace(self, keeping=keeping) for keeping in Keeping]
+
+    def _body(self, request: Request) -> dict[str, object]:
+        content: list[dict[str, object]] = [{"type": "text", "text": request.prompt}]
+        if request.picture:
+            source = {"type": "base64", "media_type": "image/jpeg", "data": request.picture}
+            content.insert(0, {"type": "image", "source": source})
+        return {
+            "model": self.model,
+            "max_tokens": request.max_tokens + self.dialect.n_spare_tokens,
+            "system": prompts.INSTRUCTIONS,
+            "messages": [{"role": "user", "content": content}],
+            **self.dialect.fields,
+            **self._schema_fields(request),
+        }
+
+    def _schema_fields(self, request: Request) -> dict[str, object]:
+        if request.schema is None or self.keeping is None:
+            return {}
+        if self.keeping is Keeping.FORMAT:
+            return {"output_config": {"format": {"type": "json_schema", "schema": request.schema}}}
+        tool = {"name": "answer", "description": "Gives the answer.", "input_schema": request.schema}
+        return {"tools": [tool], "tool_choice": {"type": "tool", "name": "answer"}}
+
+
+class _Block(BaseModel):
+    type: str
+    text: str = ""
+    input: dict[str, object] | None = None
+
+
+class _Answer(BaseModel):
+    content: list[_Block]
+
+
+class _Delta(BaseModel):
+    type: str = ""
+    text: str = ""
+    stop_reason: str | None = None
+
+
+class _Event(BaseModel):
+    type: str
+    delta: _Delta = _Delta()

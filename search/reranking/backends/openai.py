@@ -1,0 +1,250 @@
+"""Rerankers behind an OpenAI-compatible endpoint: vLLM, llama.cpp's server, Ollama, ``transformers serve``, OpenAI,
+Gemini's compatible one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, Field
+
+from search.reranking import prompts
+from search.reranking.backends.remote.answers import read_answer
+from search.reranking.backends.remote.chat import Request, Schema, Scorer, View
+from search.reranking.backends.remote.failure import Failure, Fault
+from search.reranking.backends.remote.picture import MAX_PIXELS
+from search.reranking.backends.remote.reranker import RemoteReranker
+from search.reranking.backends.remote.transport import Key, Secret, Transport
+from search.reranking.backends.remote.yes_no import read_yes_no
+from search.reranking.base import Deadline, Scoring
+
+TOP_LOGPROBS = 20
+"""The most that OpenAI gives, and vLLM unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a server wants to be asked: it refuses fields it does not know, or templates have no system message."""
+
+    fields: Mapping[str, object] = field(default_factory=lambda: {"temperature": 0})
+    system_message: bool = True
+    max_tokens_field: str = "max_tokens"
+    n_spare_tokens: int = 0
+
+
+DIALECTS = (
+    Dialect({"temperature": 0, "chat_template_kwargs": {"enable_thinking": False}}),
+    Dialect(),
+    Dialect({"temperature": 0, "reasoning_effort": "none"}),
+    Dialect({"reasoning_effort": "low"}, max_tokens_field="max_completion_tokens", n_spare_tokens=2_000),
+    Dialect(system_message=False),
+)
+"""Tried in this order: vLLM, llama.cpp and SGLang with models that would think aloud first; the standard fields alone;
+Ollama and Gemini with such models; OpenAI's own that always think; templates without a system message."""
+
+_SCHEMA_FIELDS: tuple[Callable[[Schema], Mapping[str, object]], ...] = (
+    lambda schema: {
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "strict": True, "schema": schema},
+        }
+    },
+    lambda schema: {"structured_outputs": {"json": schema}},
+    lambda schema: {"guided_json": schema},
+)
+"""OpenAI's own field, vLLM's, and vLLM's before version 0.12."""
+
+
+class OpenAIReranker(RemoteReranker):
+    """A model behind ``base_url``, which mostly ends in /v1; ``model`` is its name there."""
+
+    def __init__(
+        self,
+        base_url: str,
+        model: str,
+        *,
+        key: Secret | None = None,
+        n_parallel: int = 8,
+        max_pixels: int = MAX_PIXELS,
+        open_timeout_s: float = 60.0,
+        connect_timeout_s: float = 5.0,
+    ) -> None:
+        """Open and probe it. Blocks. Raises RerankerError."""
+        bearer = Key(key, "Authorization", "Bearer ") if key else None
+        transport = Transport(base_url, key=bearer, n_parallel=n_parallel, connect_timeout_s=connect_timeout_s)
+        chats = [OpenAIChat(transport, model, dialect) for dialect in DIALECTS]
+        super().__init__(transport, chats, model, max_pixels=max_pixels, open_timeout_s=open_timeout_s)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAIChat:
+    """``POST /chat/completions`` in one dialect: https://platform.openai.com/docs/api-reference/chat."""
+
+    transport: Transport
+    model: str
+    dialect: Dialect
+    schema_fields: Callable[[Schema], Mapping[str, object]] | None = None
+
+    async def complete(self, request: Request, deadline: Deadline) -> str:
+        """The message's content, empty where the model only thought."""
+        choice = await self._choice(request, {}, deadline)
+        return choice.message.content or ""
+
+    async def first_token(self, request: Request, deadline: Deadline) -> Sequence[tuple[str, float]]:
+        """The likeliest first tokens and their log probabilities; empty where the server gives none."""
+        choice = await self._choice(request, {"logprobs": True, "top_logprobs": TOP_LOGPROBS}, deadline)
+        shown = choice.logprobs.content if choice.logprobs else None
+        if not shown:
+            return []
+        likeliest = [(token.token, token.logprob) for token in shown[0].top_logprobs]
+        written = shown[0].token, shown[0].logprob
+        return likeliest if written[0] in dict(likeliest) else [written, *likeliest]
+
+    async def stream(self, request: Request, deadline: Deadline) -> AsyncGenerator[str, None]:
+        """The content as it is written. A stream may end without [DONE], but not without a reason."""
+        body = {**self._body(request), "stream": True}
+        finish: str | None = None
+        async for data in self.transport.stream("/chat/completions", body, deadline):
+            if data.strip() == "[DONE]":
+                break
+            chunk = read_answer(_Chunk, data)
+            for choice in chunk.choices[:1]:
+                finish = choice.finish_reason or finish
+                if choice.delta.content:
+                    yield choice.delta.content
+        if finish in (None, "length"):
+            raise Failure(Fault.BROKEN, f"it stopped in the middle ({finish or 'no reason given'})")
+
+    def logit_scorers(self) -> Sequence[Scorer]:
+        """Log probabilities; the decisions of ``transformers serve``, which leaves them out."""
+        return [LogprobScorer(self), DecisionScorer(self.transport, self.model)]
+
+    def keeping_schemas(self) -> Sequence[OpenAIChat]:
+        """By each of the fields that servers have for it."""
+        return [dataclasses.replace(self, schema_fields=fields) for fields in _SCHEMA_FIELDS]
+
+    async def _choice(self, request: Request, fields: Mapping[str, object], deadline: Deadline) -> _Choice:
+        body = {**self._body(request), **fields}
+        answer = read_answer(_Completion, await self.transport.post("/chat/completions", body, deadline))
+        return answer.choices[0]
+
+    def _body(self, request: Request) -> dict[str, object]:
+        body = {
+            "model": self.model,
+            "messages": self._messages(request),
+            self.dialect.max_tokens_field: request.max_tokens + self.dialect.n_spare_tokens,
+            **self.dialect.fields,
+        }
+        if self.schema_fields and request.schema:
+            body |= self.schema_fields(request.schema)
+        return body
+
+    def _messages(self, request: Request) -> list[dict[str, object]]:
+        """The picture, then one text that needs nothing before it: Ollama makes each part a message of its own."""
+        prompt = request.prompt if self.dialect.system_message else f"{prompts.INSTRUCTIONS}\n\n{request.prompt}"
+        content: list[dict[str, object]] = [{"type": "text", "text": prompt}]
+        if request.picture:
+            url = f"data:image/jpeg;base64,{request.picture}"
+            content.insert(0, {"type": "image_url", "image_url": {"url": url}})
+        system: list[dict[str, object]] = (
+            [{"role": "system", "content": prompts.INSTRUCTIONS}] if self.dialect.system_message else []
+        )
+        return [*system, {"role": "user", "content": content}]
+
+
+@dataclass(frozen=True, slots=True)
+class LogprobScorer:
+    """P(yes) from the log probabilities of the first token, one claim a request."""
+
+    chat: OpenAIChat
+    name: ClassVar[str] = "log probabilities"
+    scoring: ClassVar[Scoring] = Scoring.LOGITS
+    n_claims: ClassVar[int] = 1
+
+    async def probabilities(self, view: View, claims: Sequence[str], deadline: Deadline) -> Sequence[float]:
+        """Of the one claim."""
+        request = Request(prompts.question(claims[0], view.listing), view.picture, max_tokens=1)
+        answer = read_yes_no(await self.chat.first_token(request, deadline))
+        if answer is None:
+            raise Failure(Fault.UNREADABLE, "its likeliest words are neither yes nor no, or it does not show them")
+        return [answer.probability]
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionScorer:
+    """P(yes) from ``POST /systemone`` of ``transformers serve`` (5.23): typed questions, answered by probabilities.
+
+    The server puts picture and text together with control tokens neutralised; several questions travel with one copy
+    of the picture.
+    """
+
+    transport: Transport
+    model: str
+    name: ClassVar[str] = "decisions"
+    scoring: ClassVar[Scoring] = Scoring.LOGITS
+    n_claims: ClassVar[int] = 64
+
+    async def probabilities(self, view: View, claims: Sequence[str], deadline: Deadline) -> Sequence[float]:
+        """Of up to 64 claims, the most that the server takes."""
+        names = [f"claim_{number}" for number in range(len(claims))]
+        questions = [{"type": "noul", "instructions": prompts.question(claim, view.listing)} for claim in claims]
+        picture = {"type": "image", "format": "jpeg", "data_base64": view.picture}
+        body = {
+            "model": self.model,
+            "state": f"{_PLACE if view.picture else ''}{prompts.INSTRUCTIONS}",
+            "questions": dict(zip(names, questions, strict=True)),
+            "assets": {_PLACE: picture} if view.picture else {},
+        }
+        answers = read_answer(_Decisions, await self.transport.post("/systemone", body, deadline)).answers
+        if answers.keys() != set(names):
+            raise Failure(Fault.UNREADABLE, "it did not answer the questions that it was asked")
+        return [answers[name].noul for name in names]
+
+
+_PLACE = "<picture>\n"
+"""Stands for the picture; listings and claims cannot hold it, since prompts.py leaves no angle brackets in them."""
+
+
+class _Token(BaseModel):
+    token: str
+    logprob: float
+
+
+class _Position(_Token):
+    top_logprobs: list[_Token] = []
+
+
+class _Logprobs(BaseModel):
+    content: list[_Position] | None = None
+
+
+class _Message(BaseModel):
+    content: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Message
+    logprobs: _Logprobs | None = None
+
+
+class _Completion(BaseModel):
+    choices: Annotated[list[_Choice], Field(min_length=1)]
+
+
+class _Piece(BaseModel):
+    delta: _Message = _Message()
+    finish_reason: str | None = None
+
+
+class _Chunk(BaseModel):
+    choices: list[_Piece]
+
+
+class _Decision(BaseModel):
+    noul: Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Decisions(BaseModel):
+    answers: dict[str, _Decision]

@@ -1,0 +1,1 @@
+"""What rerankers behind an HTTP API share: requests, retries and deadlines, what is asked, and how answers are read."""

@@ -1,0 +1,82 @@
+"""An event loop beside the threads that search: requests run in it, in parallel, and can be given up at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import CancelledError
+from typing import Any, TypeVar
+
+from search.errors import RerankerError
+
+T = TypeVar("T")
+
+
+class Loop:
+    """Runs coroutines for callers in any thread. Its own thread ends with the process or with ``close``."""
+
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` was called."""
+        return self._loop.is_closed()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What the work returns or raises. Blocks; work whose caller is interrupted is cancelled."""
+        if self.closed:
+            work.close()
+            raise _closed()
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except CancelledError as error:
+            raise _closed() from error
+        finally:
+            future.cancel()
+
+    def iterate(self, pieces: AsyncIterator[str]) -> Iterator[str]:
+        """The pieces as they come. Blocks for each; a caller that stops early cancels what makes them."""
+        ready: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        future = asyncio.run_coroutine_threadsafe(_drain(pieces, ready), self._loop)
+        try:
+            while (piece := ready.get()) is not None:
+                yield piece
+            future.result()
+        finally:
+            future.cancel()
+
+    def close(self) -> None:
+        """Cancel what runs and end the thread. Closing twice is fine."""
+        if self.closed:
+            return
+        asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def _closed() -> RerankerError:
+    return RerankerError("The reranker was closed.", remedy="Open it again.")
+
+
+async def _drain(pieces: AsyncIterator[str], ready: queue.SimpleQueue[str | None]) -> None:
+    try:
+        async for piece in pieces:
+            ready.put(piece)
+    finally:
+        ready.put(None)
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()
+    await asyncio.get_running_loop().shutdown_default_executor()

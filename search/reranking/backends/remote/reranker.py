@@ -1,0 +1,202 @@
+"""A reranker behind an HTTP API."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
+from typing import Self
+
+import numpy as np
+
+from search.errors import RerankerError
+from search.reranking import prompts
+from search.reranking.backends.remote.chat import Chat, Request, View
+from search.reranking.backends.remote.failure import Failure, Fault, as_error
+from search.reranking.backends.remote.grading import grading
+from search.reranking.backends.remote.locating import locate
+from search.reranking.backends.remote.loop import Loop
+from search.reranking.backends.remote.picture import MAX_PIXELS, encoded
+from search.reranking.backends.remote.probing import Found, Probe
+from search.reranking.backends.remote.sentences import whole_sentences
+from search.reranking.backends.remote.transport import Transport
+from search.reranking.base import Box, Capabilities, Deadline, Look, Probabilities, RerankerIdentity
+
+_MAX_TOKENS = 160
+"""Two short sentences; prompts.MAX_EXPLANATION_CHARACTERS is the limit that holds."""
+
+log = logging.getLogger(__name__)
+
+
+class RemoteReranker:
+    """The Reranker that openai.py and anthropic.py open. Methods block their caller; close it, or use it as a context
+    manager.
+
+    A candidate whose answer fails or cannot be read is NaN, as is one that the deadline leaves no time for, and one
+    with neither picture nor listing. RerankerError is raised where no answer came and at least one request failed.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        chats: Sequence[Chat],
+        model: str,
+        *,
+        max_pixels: int = MAX_PIXELS,
+        open_timeout_s: float = 60.0,
+    ) -> None:
+        """Probe the server, within ``open_timeout_s``: the first question may have to wait until it has loaded its
+        model. Blocks. Raises RerankerError."""
+        self._transport = transport
+        self._max_pixels = max_pixels
+        self._loop = Loop(f"reranker {transport.server}")
+        try:
+            self._found = self._loop.run(self._probe(chats, open_timeout_s))
+        except BaseException:
+            self.close()
+            raise
+        self._identity = RerankerIdentity(f"{transport.server}/{model}", self._fingerprint(model))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up what is under way and close every connection. Closing twice is fine."""
+        if not self._loop.closed:
+            self._loop.run(self._transport.close())
+            self._loop.close()
+
+    @property
+    def identity(self) -> RerankerIdentity:
+        """Server and model; the fingerprint also covers the questions and where the probabilities come from."""
+        return self._identity
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """As probed when this was opened."""
+        return self._found.capabilities
+
+    def judge(self, looks: Sequence[Look], claims: Sequence[str], deadline: Deadline) -> Probabilities:
+        """How probable each claim is of each candidate, shape (n looks, n claims); earlier candidates are asked about
+        first. Blocks, at most until the deadline."""
+        return self._loop.run(self._judge(looks, claims, deadline))
+
+    def write(self, look: Look, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
+        """One or two sentences about the facts, each once it is whole; fewer where the deadline or the server cuts
+        them short. The model is told the facts and nothing else. Raises RerankerError where the server fails before
+        the first sentence. Blocks between sentences."""
+        if self._found.writer is None or not facts:
+            return iter(())
+        return self._loop.iterate(self._write(self._found.writer, facts, deadline))
+
+    def locate(self, look: Look, claim: str, deadline: Deadline) -> Box | None:
+        """Where in the picture the claim shows, from servers that found the box of a red square when they were opened;
+        None from others, and where the deadline comes first. Blocks."""
+        if look.image is None or self._found.keeper is None or not self._found.gives_boxes:
+            return None
+        return self._loop.run(self._locate(self._found.keeper, look, claim, deadline))
+
+    async def _probe(self, chats: Sequence[Chat], timeout_s: float) -> Found:
+        server = self._transport.server
+        try:
+            async with asyncio.timeout(timeout_s):
+                found = await Probe(server, Deadline.within(timeout_s)).find(chats)
+        except TimeoutError:
+            raise RerankerError(
+                f"The reranker at {server} did not answer the questions that open it within {timeout_s:g} s.",
+                remedy="Wait until it has loaded its model, or allow more time for opening.",
+            ) from None
+        log.info("%s: scores by %s; %s", server, found.scorer.name, found.capabilities)
+        return found
+
+    async def _judge(self, looks: Sequence[Look], claims: Sequence[str], deadline: Deadline) -> Probabilities:
+        probabilities = np.full((len(looks), len(claims)), np.nan, np.float32)
+        failures: list[Failure] = []
+        tasks = [
+            asyncio.create_task(self._judge_one(look, claims, deadline, row, failures))
+            for look, row in zip(looks, probabilities, strict=True)
+            if claims and (look.image is not None or look.listing.strip())
+        ]
+        if tasks and deadline.seconds_left > 0:
+            await asyncio.wait(tasks, timeout=deadline.seconds_left)
+        self._give_up(tasks)
+        if failures and np.isnan(probabilities).all():
+            raise as_error(self._transport.server, failures)
+        if failures:
+            log.warning("%s: %d requests failed, the last: %s", self.identity.name, len(failures), failures[-1])
+        return probabilities.copy()
+
+    @staticmethod
+    def _give_up(tasks: Sequence[asyncio.Task[None]]) -> None:
+        """Cancel what is late, and raise what nobody foresaw."""
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            if task.done() and (error := task.exception()):
+                raise error
+
+    async def _judge_one(
+        self, look: Look, claims: Sequence[str], deadline: Deadline, row: Probabilities, failures: list[Failure]
+    ) -> None:
+        """Fill one candidate's row as answers come."""
+        view = View(await self._picture(look), look.listing)
+        size = self._found.scorer.n_claims
+        parts = [slice(start, start + size) for start in range(0, len(claims), size)]
+        await asyncio.gather(*(self._fill(row[part], view, claims[part], deadline, failures) for part in parts))
+
+    async def _fill(
+        self, row: Probabilities, view: View, claims: Sequence[str], deadline: Deadline, failures: list[Failure]
+    ) -> None:
+        try:
+            row[:] = await self._ask(view, claims, deadline)
+        except Failure as failure:
+            log.debug("%s: %s", self._transport.server, failure.message)
+            failures.append(failure)
+
+    async def _ask(self, view: View, claims: Sequence[str], deadline: Deadline) -> Sequence[float]:
+        try:
+            return await self._found.scorer.probabilities(view, claims, deadline)
+        except Failure as failure:
+            if failure.fault is not Fault.UNREADABLE or self._found.spare is None:
+                raise
+            return await self._found.spare.probabilities(view, claims, deadline)
+
+    async def _write(self, writer: Chat, facts: Sequence[str], deadline: Deadline) -> AsyncIterator[str]:
+        request = Request(prompts.telling(facts), None, _MAX_TOKENS)
+        n_sentences = 0
+        try:
+            async with asyncio.timeout(deadline.seconds_left):
+                async with aclosing(writer.stream(request, deadline)) as pieces:
+                    async for sentence in whole_sentences(pieces, prompts.MAX_EXPLANATION_CHARACTERS):
+                        yield sentence
+                        n_sentences += 1
+        except TimeoutError:
+            log.debug("%s: an explanation was late", self._transport.server)
+        except Failure as failure:
+            log.debug("%s: an explanation was cut short: %s", self._transport.server, failure.message)
+            if not n_sentences:
+                raise as_error(self._transport.server, [failure]) from failure
+
+    async def _locate(self, keeper: Chat, look: Look, claim: str, deadline: Deadline) -> Box | None:
+        try:
+            async with asyncio.timeout(deadline.seconds_left):
+                picture = await self._picture(look)
+                return await locate(keeper, picture, claim, deadline) if picture else None
+        except TimeoutError:
+            return None
+        except Failure as failure:
+            raise as_error(self._transport.server, [failure]) from failure
+
+    async def _picture(self, look: Look) -> str | None:
+        return None if look.image is None else await asyncio.to_thread(encoded, look.image, self._max_pixels)
+
+    def _fingerprint(self, model: str) -> str:
+        known = [self._transport.server, model, self._found.scorer.name, self._max_pixels]
+        wording = [prompts.digest(), grading(["claim"], "listing"), grading(["claim", "claim"], "")]
+        return hashlib.sha256(json.dumps([*known, *wording]).encode()).hexdigest()

@@ -57,7 +57,8 @@ LICENCES = {"fashion": "MIT", "grocery": "MIT", "clothing": "CC0", "boutique": "
 
 def describe(reports: Mapping[str, Report], counts: Mapping[str, int]) -> str:
     """The card's text, in Markdown. ``counts`` are rows by source file, those set aside included."""
-    rows = [f"| {source} | {count} | {LICENCES.get(source.split('-')[0], 'unknown')} |" for source, count in counts.items()]
+    licences = {source: LICENCES.get(source.split("-")[0], "unknown") for source in counts}
+    rows = [f"| {source} | {count} | {licences[source]} |" for source, count in counts.items()]
     tables = [
         "\n".join(
             [f"| {source}, {report.n_rows} rows | value |", "|---|---|"]

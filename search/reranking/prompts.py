@@ -21,16 +21,19 @@ INSTRUCTIONS = (
 )
 """The system message of every request. Models without one are given it in front of the first question."""
 
+EXPLANATION_PATTERN = rf"[ -!#-\[\]-~]{{1,{MAX_EXPLANATION_CHARACTERS}}}"
+"""Plain text on one line without quotes and backslashes. A pattern, since xgrammar lets raw control characters into a
+string that is bounded by ``maxLength`` (mlc-ai/xgrammar issue 800)."""
+
 EXPLANATION_SCHEMA: Final[dict[str, object]] = {
     "type": "object",
     "properties": {
-        "explanation": {"type": "string", "pattern": rf"^[ -!#-\[\]-~]{{1,{MAX_EXPLANATION_CHARACTERS}}}$"},
+        "explanation": {"type": "string", "pattern": f"^{EXPLANATION_PATTERN}$"},
     },
     "required": ["explanation"],
     "additionalProperties": False,
 }
-"""What ``telling_as_json`` asks for. A pattern without quotes and backslashes, since xgrammar lets raw control
-characters into a string that is bounded by ``maxLength`` (mlc-ai/xgrammar issue 800)."""
+"""What ``telling_as_json`` asks for."""
 
 _STAND_INS = str.maketrans({"<": "‹", ">": "›", "|": "¦", "[": "(", "]": ")", "`": "'", "\\": "/"})
 """For the characters that control tokens are made of: ``<|im_end|>``, ``<image>``, ``[INST]``, code fences."""
@@ -69,6 +72,14 @@ def listed(listing: str) -> str:
     return f"The catalog says: {quoted(listing, MAX_LISTING_CHARACTERS)}.\n" if listing.strip() else ""
 
 
+def pointing(claim: str) -> str:
+    """Where in the picture a claim shows, in the words that Qwen's models were trained on. Neutralised, cut, quoted."""
+    return (
+        f"Locate what the shopper wants in the picture: {quoted(claim, MAX_CLAIM_CHARACTERS)}. Output its bounding box "
+        'as JSON: [{"bbox_2d": [x1, y1, x2, y2], "label": "..."}]. Output [] where it cannot be seen.'
+    )
+
+
 def quoted(text: str, max_characters: int) -> str:
     """A text as a JSON string on one line, neutralised and cut: nothing in it can end the quotation."""
     return json.dumps(clipped(neutralised(text[: 4 * max_characters]), max_characters), ensure_ascii=False)
@@ -98,8 +109,8 @@ def clipped(text: str, max_characters: int) -> str:
 
 def digest() -> str:
     """SHA-256 (hex) over all of the wording here: probabilities from other questions are other probabilities."""
-    questions = [question("claim", "listing"), question("claim"), telling_as_json(["fact"])]
-    wording = [INSTRUCTIONS, *questions, EXPLANATION_SCHEMA]
+    requests = [question("claim", "listing"), question("claim"), telling_as_json(["fact"]), pointing("claim")]
+    wording = [INSTRUCTIONS, *requests, EXPLANATION_SCHEMA]
     return hashlib.sha256(json.dumps(wording).encode()).hexdigest()
 
 

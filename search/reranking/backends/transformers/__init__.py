@@ -1,0 +1,1 @@
+"""Rerankers in this process: any vision-language model that transformers loads as ``AutoModelForImageTextToText``."""

@@ -1,0 +1,155 @@
+"""Prompts in a model's own chat template, in which nothing that a shop or a shopper wrote can act as control."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from PIL import Image
+
+from search.errors import RerankerError
+from search.reranking.prompts import INSTRUCTIONS, neutralised
+
+Part = str | Image.Image
+Inputs = dict[str, Any]
+"""Tensors by the names under which a model takes them; the first dimension counts prompts, or pictures."""
+
+_CLOSED_THOUGHT = "{%- if add_generation_prompt %}{{ '\\n</think>\\n\\n' }}{%- endif %}"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A system message, and the parts of a user's message in their order."""
+
+    parts: tuple[Part, ...]
+    instructions: str = INSTRUCTIONS
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether one of the parts is a picture."""
+        return any(isinstance(part, Image.Image) for part in self.parts)
+
+
+class Chat:
+    """A processor with its chat template. Not safe in several threads: tokenizers keep their padding in a state.
+
+    Opening it tries the template out: one that wants no system message has the instructions in the user's message
+    instead, and one that makes the model think first has the thought closed again. Raises RerankerError where there is
+    no template.
+    """
+
+    def __init__(self, processor: Any) -> None:
+        self.processor = processor
+        self.tokenizer = processor.tokenizer
+        self.tokenizer.padding_side = "left"  # the answer follows the last token of every row
+        if self.tokenizer.pad_token is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+        self._template = _template_of(processor)
+        self._control_tokens = _control_tokens(processor)
+        self._safely: Mapping[str, bool] = {}
+        self._takes_system_messages = self._shows_instructions()
+        if self.render(Prompt(("Well?",))).rstrip().endswith("<think>"):
+            self._template += _CLOSED_THOUGHT
+        self._safely = self._marking()
+
+    def clean(self, text: str, max_tokens: int) -> str:
+        """A text without this tokenizer's control tokens, cut to a number of tokens."""
+        # no token that says anything is longer than some 30 characters: the rest need not be tokenized
+        plain = neutralised(text[: 32 * max_tokens], self._control_tokens)
+        tokens = self.tokenizer.encode(plain, add_special_tokens=False)
+        if len(tokens) <= max_tokens:
+            return plain
+        cut = self.tokenizer.decode(tokens[:max_tokens], skip_special_tokens=True)
+        return neutralised(cut.replace("\ufffd", ""), self._control_tokens)
+
+    def inputs(self, prompts: Sequence[Prompt]) -> Inputs:
+        """What the model takes, padded on the left, on the CPU. Prompts with and without a picture do not mix."""
+        batch = self.processor.apply_chat_template(
+            [self._messages(prompt) for prompt in prompts],
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            processor_kwargs={"padding": True},
+            **self._settings,
+            **self._safely,
+        )
+        return dict(batch)
+
+    def tokens(self, prompt: Prompt) -> list[int]:
+        """Token ids with a picture's placeholder as the template wrote it, not yet as long as the picture."""
+        tokens = self.tokenizer.apply_chat_template(
+            self._messages(prompt), tokenize=True, return_dict=False, **self._settings, **self._safely
+        )
+        return cast("list[int]", tokens)
+
+    def render(self, prompt: Prompt) -> str:
+        """The prompt as text. Not to be tokenized again: text of ours and of strangers look alike in it."""
+        rendered = self.processor.apply_chat_template(self._messages(prompt), tokenize=False, **self._settings)
+        return cast("str", rendered)
+
+    @property
+    def _settings(self) -> Mapping[str, Any]:
+        """A template that knows thinking is told to leave it; one that does not would be told in vain."""
+        thinking = {"enable_thinking": False} if "enable_thinking" in self._template else {}
+        return {"chat_template": self._template, "add_generation_prompt": True, **thinking}
+
+    def _messages(self, prompt: Prompt) -> list[dict[str, Any]]:
+        if not self._takes_system_messages:
+            prompt = _in_one_message(prompt)
+        content = [
+            {"type": "text", "text": part} if isinstance(part, str) else {"type": "image", "image": part}
+            for part in prompt.parts
+        ]
+        user = {"role": "user", "content": content}
+        if not prompt.instructions:
+            return [user]
+        return [{"role": "system", "content": [{"type": "text", "text": prompt.instructions}]}, user]
+
+    def _marking(self) -> Mapping[str, bool]:
+        """Have transformers, too, take control tokens in messages as plain text, where it can: it does since 5.23, but
+        not for Idefics3, whose processor then fails. What ``clean`` leaves holds none either way."""
+        self._safely = {"sanitize_control_tokens": True}
+        try:
+            self.inputs([Prompt((Image.new("RGB", (64, 48)), "Well?"))])
+        except (TypeError, ValueError, NotImplementedError):
+            return {}
+        return self._safely
+
+    def _shows_instructions(self) -> bool:
+        """Whether a system message beside a picture comes through: some templates refuse it, some leave it out."""
+        import jinja2
+
+        self._takes_system_messages = True
+        try:
+            return INSTRUCTIONS in self.render(Prompt((Image.new("RGB", (8, 8)), "Well?")))
+        except (jinja2.TemplateError, TypeError, ValueError):
+            return False
+
+
+def _in_one_message(prompt: Prompt) -> Prompt:
+    """The instructions at the head of the first text, behind a picture that comes before it."""
+    first = next(index for index, part in enumerate(prompt.parts) if isinstance(part, str))
+    text = f"{prompt.instructions}\n\n{prompt.parts[first]}"
+    return replace(prompt, parts=(*prompt.parts[:first], text, *prompt.parts[first + 1 :]), instructions="")
+
+
+def _template_of(processor: Any) -> str:
+    template = processor.chat_template or processor.tokenizer.chat_template
+    if isinstance(template, dict):
+        template = template.get("default")
+    if not template:
+        raise RerankerError(
+            "The model has no chat template.",
+            remedy="Take a variant that was tuned to follow instructions, or put a chat_template.jinja in its folder.",
+        )
+    return cast("str", template)
+
+
+def _control_tokens(processor: Any) -> frozenset[str]:
+    """Every token that no catalog text may bring about: special ones, and placeholders of pictures and the like."""
+    tokenizer = processor.tokenizer
+    added = tokenizer.added_tokens_decoder.values()
+    marked = {token.content for token in added if token.special or not token.content.isalnum()}
+    placeholders = (getattr(processor, f"{kind}_token", None) for kind in ("image", "video", "audio"))
+    return frozenset({*marked, *tokenizer.all_special_tokens, *(token for token in placeholders if token)})

@@ -1,0 +1,220 @@
+"""Opening a vision-language model by its folder, or by its name on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search.errors import RerankerError
+from search.reranking.backends.transformers.dialects import Dialect, dialect_of
+from search.reranking.backends.transformers.reranker import (
+    CACHE_BYTES,
+    FAILURES,
+    MAX_PIXELS,
+    TransformersReranker,
+)
+from search.reranking.base import RerankerIdentity
+from search.reranking.prompts import digest
+
+if TYPE_CHECKING:
+    import torch
+
+log = logging.getLogger(__name__)
+
+LOCAL_PREFIX = "local-dir:"
+HUB_PREFIX = "hf-hub:"
+
+CHOICES = (
+    "Use a folder in the Hugging Face format, or a name on the hub such as 'Qwen/Qwen3-VL-2B-Instruct'; native are "
+    "Qwen2-VL, Qwen2.5-VL, Qwen3-VL, SmolVLM, Idefics3, LLaVA, Llama 3.2 Vision, Pixtral, Gemma 3 and Molmo2."
+)
+
+_WANTED_FILES = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
+_FINGERPRINTED_SUFFIXES = {".safetensors", ".json", ".jinja", ".txt", ".model", ".py"}
+
+
+def load_reranker(
+    name: str,
+    *,
+    device: str = "auto",
+    allow_remote_code: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    cache_bytes: int = CACHE_BYTES,
+) -> TransformersReranker:
+    """Open a model: a folder, with or without ``local-dir:``, or a name on the hub, with or without ``hf-hub:``.
+
+    ``device`` is ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``; on CUDA in bfloat16, on the CPU
+    in float32. Models that bring program code with them are refused unless ``allow_remote_code``: it would run with
+    all rights of this process. Pictures are reduced to ``max_pixels``, and the features of those seen last kept in
+    ``cache_bytes``. Blocks, for minutes where the weights are large; downloads where the name is one of the hub.
+    Raises RerankerError.
+    """
+    placed = _device(device)
+    folder = _folder(name, allow_remote_code=allow_remote_code)
+    config = _configuration(name, folder)
+    model_type = str(config.get("model_type", ""))
+    native = _is_native(model_type)
+    if not native:
+        _check_foreign(name, model_type, config, allow_remote_code=allow_remote_code)
+    model, processor = _loaded(name, folder, config, placed, native=native)
+    dialect = dialect_of(name, folder, model_type)
+    identity = RerankerIdentity(name, _fingerprint(folder, dialect, max_pixels))
+    with _failing_as(name):
+        return TransformersReranker(model, processor, identity, dialect, max_pixels=max_pixels, cache_bytes=cache_bytes)
+
+
+def _folder(name: str, *, allow_remote_code: bool) -> Path:
+    """Where the model lies: its folder, or the hub's copy in the download cache."""
+    path = Path(name.removeprefix(LOCAL_PREFIX)).expanduser()
+    if path.is_dir():
+        return path.resolve()
+    if name.startswith((LOCAL_PREFIX, "/", ".", "~")):
+        raise RerankerError(f"There is no folder {path}.", remedy=CHOICES)
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    wanted = [*_WANTED_FILES, "*.py"] if allow_remote_code else _WANTED_FILES
+    log.info("Looking for '%s' in the download cache and on the hub.", name)
+    try:
+        with _silently():
+            return Path(huggingface_hub.snapshot_download(name.removeprefix(HUB_PREFIX), allow_patterns=wanted))
+    except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
+        raise RerankerError(
+            f"Reranker '{name}' is no folder here and cannot be had from the Hugging Face hub: {error}",
+            remedy="Check the name and the network, and for gated models the access token (HF_TOKEN); or download the "
+            f"model elsewhere and give its folder. {CHOICES}",
+        ) from error
+
+
+def _configuration(name: str, folder: Path) -> dict[str, Any]:
+    """The configuration as it stands in the folder, before any of transformers' classes is chosen by it."""
+    from transformers import PreTrainedConfig
+
+    if not (folder / "config.json").is_file():
+        raise RerankerError(f"There is no model in {folder}: it holds no config.json.", remedy=CHOICES)
+    with _failing_as(name):
+        config, _ = PreTrainedConfig.get_config_dict(folder, local_files_only=True)
+    return dict(config)
+
+
+def _is_native(model_type: str) -> bool:
+    """Whether transformers has the model's classes itself; some of these bring code of an earlier time, unused."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+
+    return model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+
+
+def _check_foreign(name: str, model_type: str, config: dict[str, Any], *, allow_remote_code: bool) -> None:
+    if "auto_map" not in config:
+        raise RerankerError(
+            f"'{name}' is of type '{model_type}', which transformers knows as no model of pictures and text.",
+            remedy=CHOICES,
+        )
+    if not allow_remote_code:
+        raise RerankerError(
+            f"'{name}' (type '{model_type}') needs program code of its own, which it brings with its weights. It would "
+            "run with all the rights of this process: it could read your catalog and your keys.",
+            remedy="Read the Python files beside the weights and allow remote code if you trust them, or choose a "
+            f"model that needs none. {CHOICES}",
+        )
+
+
+def _loaded(name: str, folder: Path, config: dict[str, Any], device: torch.device, *, native: bool) -> tuple[Any, Any]:
+    import torch
+    import transformers
+
+    foreign = {} if native else {"trust_remote_code": True}
+    causal = not native and "AutoModelForImageTextToText" not in config["auto_map"]
+    auto_class = transformers.AutoModelForCausalLM if causal else transformers.AutoModelForImageTextToText
+    with _failing_as(name), _silently():
+        processor = transformers.AutoProcessor.from_pretrained(folder, local_files_only=True, **foreign)
+        model, report = auto_class.from_pretrained(
+            folder,
+            dtype=torch.bfloat16 if device.type == "cuda" else torch.float32,
+            use_safetensors=True,  # a pickle runs what is in it
+            local_files_only=True,
+            output_loading_info=True,
+            **foreign,
+        )
+    if report["missing_keys"]:
+        raise RerankerError(
+            f"'{name}' lacks {len(report['missing_keys'])} of its weights, {min(report['missing_keys'])} for one.",
+            remedy="Copy or download it again.",
+        )
+    _settle(model, processor)
+    return model.to(device).eval().requires_grad_(False), processor
+
+
+def _settle(model: Any, processor: Any) -> None:
+    """Always the likeliest token, and one view of a picture: the cuts that Idefics3 and SmolVLM make are for documents,
+    and turn 64 tokens into 1,100."""
+    settings = model.generation_config
+    settings.do_sample = False
+    settings.temperature = settings.top_p = settings.top_k = None
+    if settings.pad_token_id is None:
+        settings.pad_token_id = processor.tokenizer.pad_token_id or processor.tokenizer.eos_token_id
+    if hasattr(processor.image_processor, "do_image_splitting"):
+        processor.image_processor.do_image_splitting = False
+
+
+def _fingerprint(folder: Path, dialect: Dialect, max_pixels: int) -> str:
+    """SHA-256 over weights, configuration, tokenizer and templates, and over how we ask and show pictures."""
+    digested = hashlib.sha256(f"{digest()}:{dialect.name}:{max_pixels}:".encode())
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in _FINGERPRINTED_SUFFIXES:
+            digested.update(f"{path.relative_to(folder).as_posix()}:{path.stat().st_size}:".encode())
+            with path.open("rb") as file:
+                digested.update(hashlib.file_digest(file, "sha256").digest())
+    return digested.hexdigest()
+
+
+def _device(name: str) -> torch.device:
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name != "cpu" and not name.startswith("cuda"):
+        raise RerankerError(f"'{name}' is no device.", remedy="Use 'auto', 'cpu', 'cuda' or 'cuda:N'.")
+    if name != "cpu" and not torch.cuda.is_available():
+        raise RerankerError(
+            f"Device '{name}' was asked for and PyTorch finds no GPU.",
+            remedy="Use 'auto' or 'cpu', or mend the driver.",
+        )
+    return torch.device(name)
+
+
+@contextlib.contextmanager
+def _failing_as(name: str) -> Iterator[None]:
+    """Whatever transformers says of a folder that it cannot load, in one kind of error."""
+    import jinja2
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (*FAILURES, ImportError, SafetensorError, jinja2.TemplateError) as error:
+        raise RerankerError(
+            f"Reranker '{name}' could not be opened: {error or type(error).__name__}",
+            remedy=f"Check that the folder is whole and made for this version of transformers. {CHOICES}",
+        ) from error
+
+
+@contextlib.contextmanager
+def _silently() -> Iterator[None]:
+    """No progress bars: what is shown on a screen is the caller's to decide."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from transformers.utils import logging as transformers_logging
+
+    shown, hub_shown = transformers_logging.is_progress_bar_enabled(), not are_progress_bars_disabled()
+    transformers_logging.disable_progress_bar()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
+        if hub_shown:
+            enable_progress_bars()

@@ -12,12 +12,17 @@ class Requirement:
     ``words`` is what the shopper wrote ("navy"), or for a photo what it shows. ``field`` is the catalog's field and
     ``values`` are those of its values, as the catalog writes them, that satisfy it; both are empty for a free
     requirement, words that the catalog knows no value for. With ``wanted`` false the product must not be so.
+
+    ``family`` are those of ``values`` that the words do not name but include: Navy Blue for "blue", Rain Jacket for
+    "jacket", Unisex for "men". The others are exactly what was asked for, and come first. Values compare as
+    ``search.filters.facet_value`` folds them, since items may write them differently.
     """
 
     words: str
     field: str = ""
     values: tuple[str, ...] = ()
     wanted: bool = True
+    family: tuple[str, ...] = ()
 
     @property
     def is_free(self) -> bool:

@@ -1,0 +1,105 @@
+"""Claiming: which runs of a query's words name values of the catalog, longest runs first, each word once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from search.requirements.naming import Closeness
+from search.requirements.reading import Joint, Role, Word
+from search.requirements.vocabulary import Sense, Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A run of words, ``start`` to ``end`` (past the last), that names values. ``named_from`` is where the value itself
+    begins, past the name of its field in ``size 10``."""
+
+    start: int
+    end: int
+    sense: Sense
+    named_from: int
+
+
+def claims(words: Sequence[Word], vocabulary: Vocabulary) -> list[Claim]:
+    """The claims on the words, in their order; no two overlap."""
+    texts = [word.text for word in words]
+    found: list[Claim] = []
+    free = [True] * len(words)
+
+    def take(claim: Claim | None) -> None:
+        if claim is not None:
+            found.append(claim)
+            free[claim.start : claim.end] = [False] * (claim.end - claim.start)
+
+    for length in range(min(vocabulary.longest, len(words)), 0, -1):
+        for start in range(len(words) - length + 1):
+            # Most runs mean nothing, and the vocabulary says so fastest.
+            claim = meaning(texts, start, start + length, vocabulary)
+            if claim and False not in free[start : claim.end] and may_claim(words, claim):
+                take(claim)
+    for at in range(len(words)):
+        take(claim_on_code(words, at, free, vocabulary))
+    return sorted(whole_compounds(words, found, free), key=lambda claim: claim.start)
+
+
+def meaning(texts: Sequence[str], start: int, end: int, vocabulary: Vocabulary) -> Claim | None:
+    """What these words mean together, the first being the name of a field or not."""
+    if sense := vocabulary.sense(texts[start:end]):
+        return Claim(start, end, sense, start)
+    field = vocabulary.field_called(texts[start]) if end - start > 1 else None
+    within = vocabulary.sense_within(field, texts[start + 1 : end]) if field else None
+    return Claim(start, end, within, start + 1) if within else None
+
+
+def may_claim(words: Sequence[Word], claim: Claim) -> bool:
+    """Whether the words stand together, and are more than a sentence's small words or a number by itself."""
+    run = words[claim.start : claim.end]
+    if any(word.joint in (Joint.BREAK, Joint.MINUS) for word in run[1:]) or Role.AND in (run[0].role, run[-1].role):
+        return False
+    if (len(run) == 1 and is_code(run[0].text)) or all(word.role is not Role.PLAIN for word in run):
+        return False
+    return claim.sense.closeness is Closeness.SAME or run[0].role is run[-1].role is Role.PLAIN
+
+
+def claim_on_code(words: Sequence[Word], at: int, free: Sequence[bool], vocabulary: Vocabulary) -> Claim | None:
+    """A number or a letter by itself (a size, a year) where it is a value as typed, in one field only, and does not
+    belong to an unknown word beside it, as in ``iphone 12`` and ``3 piece``."""
+    if not is_code(words[at].text) or words[at].role is not Role.PLAIN:
+        return None
+    beside = [other for other in (at - 1, at + 1) if 0 <= other < len(words) and free[other]]
+    if any(words[other].role is Role.PLAIN or words[other].text == "of" for other in beside if touch(words, at, other)):
+        return None
+    senses = [sense for sense in vocabulary.senses([words[at].text]) if sense.closeness is Closeness.SAME]
+    return Claim(at, at + 1, senses[0], at) if len(senses) == 1 else None
+
+
+def is_code(text: str) -> bool:
+    """Whether a word is a number or a single letter: by itself it may mean anything."""
+    return (len(text) == 1 and text.isascii()) or not any(letter.isalpha() for letter in text)
+
+
+def touch(words: Sequence[Word], one: int, other: int) -> bool:
+    """Whether nothing stands between two neighbouring words."""
+    return words[max(one, other)].joint in (Joint.SPACE, Joint.HYPHEN)
+
+
+def whole_compounds(words: Sequence[Word], found: Sequence[Claim], free: Sequence[bool]) -> list[Claim]:
+    """The claims without those on parts of a hyphenated word whose rest means nothing: ``top`` in ``top-handle``."""
+    return [
+        claim
+        for claim in found
+        if not any(
+            free[at] and words[at].role is Role.PLAIN and words[at].text != "free" for at in beside(words, claim)
+        )
+    ]
+
+
+def beside(words: Sequence[Word], claim: Claim) -> list[int]:
+    """The words that hyphens join to a claim, on either side."""
+    start, end = claim.start, claim.end
+    while start > 0 and words[start].joint is Joint.HYPHEN:
+        start -= 1
+    while end < len(words) and words[end].joint is Joint.HYPHEN:
+        end += 1
+    return [*range(start, claim.start), *range(claim.end, end)]

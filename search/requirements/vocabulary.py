@@ -1,0 +1,128 @@
+"""The vocabulary: what words mean in one catalog, from the values that its items hold."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from search.filters import facet_value
+from search.requirements.colours import are_colours
+from search.requirements.naming import Closeness, is_proper, names_of
+from search.requirements.spelling import key, split
+
+MAX_VALUE_WORDS = 6
+MAX_VALUE_CHARS = 60
+"""A longer value is a sentence, an address or a text, not a name that a shopper types."""
+
+PLACEHOLDERS = frozenset(
+    {"", "-", "n/a", "na", "nan", "nil", "none", "null", "other", "others", "undefined", "unknown"}
+)
+"""Values that say that there is no value (case-folded)."""
+
+TRUE_OR_FALSE = frozenset({"true", "false"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sense:
+    """What words mean: a field, and its values that satisfy them, those that the words name first.
+
+    ``family`` are those of ``values`` that the words do not name but include, as ``blue`` includes Navy Blue.
+    """
+
+    field: str
+    values: tuple[str, ...]
+    family: tuple[str, ...] = ()
+    closeness: Closeness = Closeness.SAME
+    is_colour: bool = False
+
+
+class Vocabulary:
+    """The names of all values of the fields given, each field's values as the catalog writes them. Immutable."""
+
+    def __init__(self, values: Mapping[str, Iterable[str]]) -> None:
+        known = {field: [value for value in held if is_name(value)] for field, held in values.items()}
+        self.fields: Mapping[str, tuple[str, ...]] = MappingProxyType(
+            {field: tuple(held) for field, held in known.items() if held}
+        )
+        self._senses = senses(self.fields)
+        self._field_names = field_names(self.fields)
+        self.longest = max((len(split(value)) for held in self.fields.values() for value in held), default=0) + 2
+        """As many words in a row may have a meaning: a value's, one more where it is a compound, and the field's."""
+
+    def sense(self, words: Sequence[str]) -> Sense | None:
+        """What folded words mean as a whole, or None; in the finest field where several hold it.
+
+        Of several fields, the one that the words name more closely comes first, then one that holds no proper names,
+        then the one with more values.
+        """
+        found = self._senses.get(key(words))
+        return found[0] if found else None
+
+    def senses(self, words: Sequence[str]) -> tuple[Sense, ...]:
+        """The same, in every field that holds it."""
+        return self._senses.get(key(words), ())
+
+    def sense_within(self, field: str, words: Sequence[str]) -> Sense | None:
+        """What folded words mean in one field, or None."""
+        return next((sense for sense in self.senses(words) if sense.field == field), None)
+
+    def field_called(self, word: str) -> str | None:
+        """The field that a folded word is the name of: ``size`` of ``size`` and of ``shoe_size``."""
+        return self._field_names.get(key([word]))
+
+
+def is_name(value: str) -> bool:
+    """Whether a value is short enough, and wordy enough, to be typed as a name."""
+    if len(value) > MAX_VALUE_CHARS or "://" in value or "@" in value or facet_value(value) in PLACEHOLDERS:
+        return False
+    return 0 < len(split(value)) <= MAX_VALUE_WORDS
+
+
+def senses(fields: Mapping[str, Sequence[str]]) -> dict[str, tuple[Sense, ...]]:
+    """Every name's senses, best first."""
+    found: dict[str, list[Sense]] = defaultdict(list)
+    for field, values in fields.items():
+        for name, sense in senses_within(field, values):
+            found[name].append(sense)
+
+    def rank(sense: Sense) -> tuple[int, bool, int, str]:
+        return sense.closeness, is_proper(sense.field), -len(fields[sense.field]), sense.field
+
+    return {name: tuple(sorted(of_name, key=rank)) for name, of_name in found.items()}
+
+
+def senses_within(field: str, values: Sequence[str]) -> Iterable[tuple[str, Sense]]:
+    if {facet_value(value) for value in values} <= TRUE_OR_FALSE:
+        yes = tuple(value for value in values if facet_value(value) == "true")
+        return [(key(flag_words(field)), Sense(field, yes))] if yes and flag_words(field) else []
+    proper, colour = is_proper(field), are_colours([split(value) for value in values])
+    named: dict[str, list[tuple[Closeness, str]]] = defaultdict(list)
+    for value in values:
+        for name, closeness in names_of(value, proper=proper, colour=colour).items():
+            named[name].append((closeness, value))
+    return [(name, sense_of(field, found, is_colour=colour)) for name, found in named.items()]
+
+
+def sense_of(field: str, found: Sequence[tuple[Closeness, str]], *, is_colour: bool) -> Sense:
+    ordered = sorted(found)
+    closest = ordered[0][0]
+    family = tuple(value for closeness, value in ordered if closeness > closest or closeness == Closeness.FAMILY)
+    return Sense(field, tuple(value for _, value in ordered), family, closest, is_colour)
+
+
+def flag_words(field: str) -> list[str]:
+    """What a field of yes and no says of an item: ``waterproof`` of ``is_waterproof``."""
+    words = split(field.replace("_", " "))
+    return words[1:] if words[:1] in (["is"], ["has"]) else words
+
+
+def field_names(fields: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The keys of the names that fields go by: the whole, and the last word where no other field has it."""
+    last: dict[str, list[str]] = defaultdict(list)
+    for field in fields:
+        words = split(field.replace("_", " "))
+        last[key(words[-1:])].append(field)
+    names = {name: held[0] for name, held in last.items() if len(held) == 1}
+    return names | {key(split(field)): field for field in fields}

@@ -72,7 +72,7 @@ class OpenAIReranker(RemoteReranker):
         connect_timeout_s: float = 5.0,
     ) -> None:
         """Open and probe it. Blocks. Raises RerankerError."""
-        bearer = Key(key, "Authorization", "Bearer ") if key else None
+        bearer = Key(key, "Authorization", "Bearer ") if key is not None else None
         transport = Transport(base_url, key=bearer, n_parallel=n_parallel, connect_timeout_s=connect_timeout_s)
         chats = [OpenAIChat(transport, model, dialect) for dialect in DIALECTS]
         super().__init__(transport, chats, model, max_pixels=max_pixels, open_timeout_s=open_timeout_s)

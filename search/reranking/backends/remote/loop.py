@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
@@ -43,6 +43,8 @@ class Loop:
     def iterate(self, pieces: AsyncIterator[str]) -> Iterator[str]:
         """The pieces as they come. Blocks for each; a caller that stops early cancels what makes them."""
         ready: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        if self.closed:
+            raise _closed()
         future = asyncio.run_coroutine_threadsafe(_drain(pieces, ready), self._loop)
         try:
             while (piece := ready.get()) is not None:
@@ -51,11 +53,11 @@ class Loop:
         finally:
             future.cancel()
 
-    def close(self) -> None:
-        """Cancel what runs and end the thread. Closing twice is fine."""
+    def close(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Cancel what runs, run the ``last`` thing, and end the thread. Closing twice is fine."""
         if self.closed:
             return
-        asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(_end(last), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -73,10 +75,11 @@ async def _drain(pieces: AsyncIterator[str], ready: queue.SimpleQueue[str | None
         ready.put(None)
 
 
-async def _cancel_others() -> None:
+async def _end(last: Callable[[], Coroutine[Any, Any, None]]) -> None:
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
+    await last()
     await asyncio.get_running_loop().shutdown_asyncgens()
     await asyncio.get_running_loop().shutdown_default_executor()

@@ -80,7 +80,7 @@ class Probe:
         graded = await self._first_working([GradeInSchema(keeper) for keeper in chat.keeping_schemas()])
         scorer: Scorer | None = logits or graded or await self._first_working([GradeInWords(chat)])
         if scorer is None:
-            raise as_error(self.server, self.failures)
+            raise as_error(self.server, self.failures[-1:])
         await self._refuse_blind(scorer)
         writer = chat if await self._writes(chat) else None
         keeper = graded.chat if graded else None

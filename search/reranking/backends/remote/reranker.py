@@ -68,9 +68,7 @@ class RemoteReranker:
 
     def close(self) -> None:
         """Give up what is under way and close every connection. Closing twice is fine."""
-        if not self._loop.closed:
-            self._loop.run(self._transport.close())
-            self._loop.close()
+        self._loop.close(self._transport.close)
 
     @property
     def identity(self) -> RerankerIdentity:

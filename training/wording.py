@@ -4,52 +4,7 @@ from __future__ import annotations
 
 import re
 
-SYNONYMS: dict[str, tuple[str, ...]] = {
-    "tshirt": ("t-shirt", "tee", "tee shirt"),
-    "longsleeve": ("long sleeve shirt", "long-sleeved t-shirt"),
-    "trouser": ("pants", "slacks"),
-    "pant": ("trousers",),
-    "sweater": ("jumper", "pullover"),
-    "sweatshirt": ("hoodie", "sweat shirt"),
-    "outwear": ("outerwear", "coat", "jacket"),
-    "handbag": ("purse", "ladies bag"),
-    "backpack": ("rucksack",),
-    "sportsshoe": ("trainers", "running shoes", "sneakers"),
-    "casualshoe": ("sneakers", "everyday shoes"),
-    "formalshoe": ("dress shoes", "office shoes"),
-    "heel": ("high heels", "pumps"),
-    "flat": ("ballet flats", "flat shoes"),
-    "flipflop": ("thongs", "slippers"),
-    "cap": ("baseball cap",),
-    "sunglass": ("shades", "sun glasses"),
-    "watch": ("wristwatch",),
-    "wallet": ("billfold",),
-    "perfumeandbodymist": ("perfume", "body mist", "fragrance"),
-    "deodorant": ("deo",),
-    "nailpolish": ("nail varnish", "nail paint"),
-    "necklaceandchain": ("necklace", "chain"),
-    "kajalandeyeliner": ("kajal", "eyeliner"),
-    "innerwearvest": ("vest", "undershirt"),
-    "nightdress": ("nightgown", "nightie"),
-    "nightsuit": ("pyjamas", "pajamas"),
-    "trackpant": ("joggers", "sweatpants"),
-    "tie": ("necktie",),
-    "brief": ("underpants",),
-    "muffler": ("scarf",),
-    "aubergine": ("eggplant",),
-    "zucchini": ("courgette",),
-    "satsuma": ("mandarin",),
-    "redbeet": ("beetroot",),
-    "yoghurt": ("yogurt",),
-    "innerwear": ("underwear",),
-    "topwear": ("top",),
-    "bottomwear": ("bottoms",),
-    "eyewear": ("glasses",),
-    "personalcare": ("cosmetics",),
-    "footwear": ("shoes",),
-}
-"""Other words for a kind of product, by its key. They widen captions; they never say what is a match."""
-
+from search.requirements.synonyms import SYNONYMS
 
 _UNCOUNTABLE = ("wear", "ery", "apparel", "clothing", "care", "fragrance", "makeup", "milk")
 
@@ -81,7 +36,10 @@ def key(value: str) -> str:
     return re.sub(r"[\W_]+", "", singular(value.strip().lower()))
 
 
+_OTHER_WORDS = {key(kind): others for kind, others in SYNONYMS.items()}
+
+
 def wordings(kind: str) -> tuple[str, ...]:
     """What a shopper may call this kind of product; the catalog's own word first."""
     one = singular(kind.lower())
-    return tuple(dict.fromkeys((kind, one, plural(one), *SYNONYMS.get(key(kind), ()))))
+    return tuple(dict.fromkeys((kind, one, plural(one), *_OTHER_WORDS.get(key(kind), ()))))

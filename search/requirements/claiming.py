@@ -38,18 +38,21 @@ def claims(words: Sequence[Word], vocabulary: Vocabulary) -> list[Claim]:
             claim = meaning(texts, start, start + length, vocabulary)
             if claim and False not in free[start : claim.end] and may_claim(words, claim):
                 take(claim)
-    for at in range(len(words)):
-        take(claim_on_code(words, at, free, vocabulary))
+    for at, word in enumerate(words):
+        if free[at] and word.role is Role.PLAIN and is_code(word.text):
+            take(claim_on_code(words, at, free, vocabulary))
     return sorted(whole_compounds(words, found, free), key=lambda claim: claim.start)
 
 
 def meaning(texts: Sequence[str], start: int, end: int, vocabulary: Vocabulary) -> Claim | None:
-    """What these words mean together, the first being the name of a field or not."""
+    """What these words mean together, the first one or two being the name of a field or not."""
     if sense := vocabulary.sense(texts[start:end]):
         return Claim(start, end, sense, start)
-    field = vocabulary.field_called(texts[start]) if end - start > 1 else None
-    within = vocabulary.sense_within(field, texts[start + 1 : end]) if field else None
-    return Claim(start, end, within, start + 1) if within else None
+    for value_start in range(start + 1, min(start + 3, end)):
+        for field in vocabulary.fields_called(texts[start:value_start]):
+            if within := vocabulary.sense_within(field, texts[value_start:end]):
+                return Claim(start, end, within, value_start)
+    return None
 
 
 def may_claim(words: Sequence[Word], claim: Claim) -> bool:
@@ -65,8 +68,6 @@ def may_claim(words: Sequence[Word], claim: Claim) -> bool:
 def claim_on_code(words: Sequence[Word], at: int, free: Sequence[bool], vocabulary: Vocabulary) -> Claim | None:
     """A number or a letter by itself (a size, a year) where it is a value as typed, in one field only, and does not
     belong to an unknown word beside it, as in ``iphone 12`` and ``3 piece``."""
-    if not is_code(words[at].text) or words[at].role is not Role.PLAIN:
-        return None
     beside = [other for other in (at - 1, at + 1) if 0 <= other < len(words) and free[other]]
     if any(words[other].role is Role.PLAIN or words[other].text == "of" for other in beside if touch(words, at, other)):
         return None

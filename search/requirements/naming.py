@@ -90,20 +90,25 @@ def common_names(value: str, words: Sequence[str], *, colour: bool) -> Iterator[
     if colour:
         yield from ((name, Closeness.SAME) for name in same_names(words))
     for part in parts(value):
-        if len(part) < len(words):
-            yield key(part), Closeness.FAMILY
+        its_words = split(part)
+        if len(its_words) < len(words):
+            yield key(its_words), Closeness.FAMILY
         if colour:
-            yield from ((name, Closeness.FAMILY) for name in (*same_names(part), *family_names(part)))
-        elif key(part[-1:]) not in EMPTY_NOUNS:
-            yield from ((name, Closeness.FAMILY) for name in kinds(part[-1:]))
+            yield from ((name, Closeness.FAMILY) for name in (*same_names(its_words), *family_names(its_words)))
+        else:
+            yield from ((name, Closeness.FAMILY) for name in kinds(part))
 
 
-def parts(value: str) -> list[list[str]]:
-    """What a value lists, in folded words: ``Kajal and Eyeliner`` lists two things."""
-    return [words for part in PART.split(fold(value)) if (words := split(part))]
+def parts(value: str) -> list[str]:
+    """What a value lists, folded: ``Kajal and Eyeliner`` lists two things."""
+    return [part for part in PART.split(fold(value)) if split(part)]
 
 
-def kinds(noun: Sequence[str]) -> Iterator[str]:
-    """The kind of thing that a last word names, and what else it is called: Rain Trousers are pants."""
-    yield key(noun)
-    yield from OTHER_NAMES.get(key(noun), ())
+def kinds(part: str) -> Iterator[str]:
+    """The kind of thing that a last word names, and what else it is called: Rain Trousers are pants. A word joined to
+    another by a hyphen names none: a T-shirt is no shirt."""
+    last = part.split()[-1]
+    noun = key(split(last))
+    if "-" not in last and noun not in EMPTY_NOUNS:
+        yield noun
+        yield from OTHER_NAMES.get(noun, ())

@@ -69,25 +69,28 @@ def details(words: Sequence[Word], parts: Sequence[Part]) -> list[Part]:
     """The parts, where values that describe a detail belong to it: in ``with gold buttons`` gold is no colour asked."""
     kept: list[Part] = []
     within = False
-    for at, part in enumerate(parts):
+    for part in parts:
         role = words[part.start].role
+        if kept and part.end <= kept[-1].end:
+            continue
         if part.sense is None and role is not Role.PLAIN:
             within = role in (Role.WITH, Role.WITHOUT) or (within and role in (Role.FILLER, Role.AND))
-        elif part.sense is not None and within and describes(words, parts[at:]):
-            part = replace(part, sense=None)
+        elif part.sense is not None and within:
+            part = replace(part, end=end, sense=None) if (end := detail_end(words, parts, part)) else part
         kept.append(part)
     return kept
 
 
-def describes(words: Sequence[Word], parts: Sequence[Part]) -> bool:
-    """Whether the first of the parts, and values after it, stand right before a word that is no value."""
-    for before, part in itertools.pairwise(parts):
-        joint = words[part.start].joint
-        if joint in (Joint.BREAK, Joint.MINUS):
-            return False
-        if part.sense is None and words[part.start].role is not Role.AND:
-            return words[part.start].role is Role.PLAIN and before.sense is not None
-    return False
+def detail_end(words: Sequence[Word], parts: Sequence[Part], first: Part) -> int | None:
+    """Where the word ends that ``first``, a value, and values joined to it describe; None where they stand alone."""
+    described = itertools.dropwhile(lambda part: part.start <= first.start, parts)
+    for part in described:
+        word = words[part.start]
+        if word.joint in (Joint.BREAK, Joint.MINUS):
+            return None
+        if part.sense is None and word.role is not Role.AND:
+            return part.end if word.role is Role.PLAIN and words[part.start - 1].role is not Role.AND else None
+    return None
 
 
 def with_polarity(words: Sequence[Word], parts: Sequence[Part]) -> list[Part]:
@@ -196,7 +199,7 @@ def joined(words: Sequence[Word], parts: Sequence[Part], vocabulary: Vocabulary)
     asked = {part.sense.field for part in parts if part.sense}
     run: Part | None = None
     for part in parts:
-        if part.sense is None and vocabulary.field_called(words[part.start].text) in asked:
+        if part.sense is None and not asked.isdisjoint(vocabulary.fields_called([words[part.start].text])):
             continue
         if run is not None and run.wanted == part.wanted and goes_on(words, run, part):
             run = replace(run, end=part.end)

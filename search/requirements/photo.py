@@ -25,6 +25,7 @@ def photo_requirements(
 
 def photo_requirement(field: str, value: str, vocabulary: Vocabulary) -> Requirement:
     words, shown = split(value), " ".join(fold(value).split())
-    called = vocabulary.field_called(field) or field
-    sense = vocabulary.sense_within(called, words) or vocabulary.sense(words)
+    fields = (field, *vocabulary.fields_called(split(field)))
+    within = (vocabulary.sense_within(each, words) for each in fields)
+    sense = next(filter(None, within), None) or vocabulary.sense(words)
     return Requirement(shown, sense.field, sense.values, family=sense.family) if sense else Requirement(shown)

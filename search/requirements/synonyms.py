@@ -56,7 +56,6 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "yoghurt": ("yogurt",),
         # home
         "sofas": ("couch", "settee"),
-        "cushions": ("throw pillow",),
         "curtains": ("drapes",),
         "rugs": ("carpet",),
         "wardrobes": ("closet",),

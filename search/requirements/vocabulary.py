@@ -68,9 +68,9 @@ class Vocabulary:
         """What folded words mean in one field, or None."""
         return next((sense for sense in self.senses(words) if sense.field == field), None)
 
-    def field_called(self, word: str) -> str | None:
-        """The field that a folded word is the name of: ``size`` of ``size`` and of ``shoe_size``."""
-        return self._field_names.get(key([word]))
+    def fields_called(self, words: Sequence[str]) -> tuple[str, ...]:
+        """The fields that folded words name, whole or by their last word: ``size`` names ``size`` and ``shoe_size``."""
+        return self._field_names.get(key(words), ())
 
 
 def is_name(value: str) -> bool:
@@ -114,15 +114,17 @@ def sense_of(field: str, found: Sequence[tuple[Closeness, str]], *, is_colour: b
 
 def flag_words(field: str) -> list[str]:
     """What a field of yes and no says of an item: ``waterproof`` of ``is_waterproof``."""
-    words = split(field.replace("_", " "))
+    words = split(field)
     return words[1:] if words[:1] in (["is"], ["has"]) else words
 
 
-def field_names(fields: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """The keys of the names that fields go by: the whole, and the last word where no other field has it."""
+def field_names(fields: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The fields that each name's key stands for, those of just that name first."""
+    whole: dict[str, list[str]] = defaultdict(list)
     last: dict[str, list[str]] = defaultdict(list)
     for field in fields:
-        words = split(field.replace("_", " "))
-        last[key(words[-1:])].append(field)
-    names = {name: held[0] for name, held in last.items() if len(held) == 1}
-    return names | {key(split(field)): field for field in fields}
+        words = split(field)
+        whole[key(words)].append(field)
+        if len(words) > 1:
+            last[key(words[-1:])].append(field)
+    return {name: (*whole.get(name, ()), *last.get(name, ())) for name in {*whole, *last}}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from search.requirements.spelling import key, split
+from search.requirements.spelling import key, split, stem
 
 
 class Tone(StrEnum):
@@ -158,14 +158,19 @@ def same_names(words: Sequence[str]) -> Iterator[str]:
 
 
 def family_names(words: Sequence[str]) -> Iterator[str]:
-    """The keys of all wider colours that the one named by the words counts as: ``blue`` and ``dark blue`` for navy."""
+    """The keys of all names that the colour named by the words, or by their end, counts under: ``blue`` and ``dark
+    blue`` for navy, and ``navy`` for an ocean navy."""
     colour = colour_of(words)
-    for family, own in colour.families if colour else ():
-        yield from (key(split(name)) for name, tone in toned(family) if Tone.PLAIN in (own, tone) or own == tone)
+    if colour is not None:
+        yield from spellings(colour)
+        for family, own in colour.families:
+            yield from (key(split(name)) for name, tone in toned(family) if Tone.PLAIN in (own, tone) or own == tone)
 
 
-def are_colours(values: Sequence[Sequence[str]]) -> bool:
-    """Whether a field with these values, in folded words, is one of colours: at least half of them are, and two are
-    the plain names of families, which no list of fruit holds."""
+def are_colours(field: str, values: Sequence[Sequence[str]]) -> bool:
+    """Whether a field with these values, in folded words, is one of colours: by its name; or because at least half of
+    them are, and two are the plain names of families, which no list of fruit holds."""
+    if "colour" in map(stem, split(field)):
+        return True
     n_known = sum(colour_of(words) is not None for words in values)
     return 2 * n_known >= len(values) and sum(key(words) in FAMILIES for words in values) >= 2

@@ -94,7 +94,7 @@ def common_names(value: str, words: Sequence[str], *, colour: bool) -> Iterator[
         if len(its_words) < len(words):
             yield key(its_words), Closeness.FAMILY
         if colour:
-            yield from ((name, Closeness.FAMILY) for name in (*same_names(its_words), *family_names(its_words)))
+            yield from ((name, Closeness.FAMILY) for name in family_names(its_words))
         else:
             yield from ((name, Closeness.FAMILY) for name in kinds(part))
 

@@ -70,7 +70,8 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "formal": ("office", "business"),
         "sports": ("gym", "athletic", "workout"),
         "ethnic": ("traditional",),
-        # patterns
+        # patterns and mixtures of colours
+        "multi": ("multicolour", "multicoloured", "colourful", "rainbow", "assorted"),
         "striped": ("stripes", "stripy", "stripey"),
         "checked": ("checks", "checkered", "chequered", "plaid", "tartan", "gingham"),
         "dotted": ("dots", "polka dots", "spotted"),

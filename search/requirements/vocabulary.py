@@ -97,7 +97,7 @@ def senses_within(field: str, values: Sequence[str]) -> Iterable[tuple[str, Sens
     if {facet_value(value) for value in values} <= TRUE_OR_FALSE:
         yes = tuple(value for value in values if facet_value(value) == "true")
         return [(key(flag_words(field)), Sense(field, yes))] if yes and flag_words(field) else []
-    proper, colour = is_proper(field), are_colours([split(value) for value in values])
+    proper, colour = is_proper(field), are_colours(field, [split(value) for value in values])
     named: dict[str, list[tuple[Closeness, str]]] = defaultdict(list)
     for value in values:
         for name, closeness in names_of(value, proper=proper, colour=colour).items():

@@ -12,6 +12,7 @@ from typing import Final
 MAX_CLAIM_CHARACTERS = 200
 MAX_FACT_CHARACTERS = 200
 MAX_LISTING_CHARACTERS = 2_000
+MAX_FIELD_CHARACTERS = 60
 MAX_EXPLANATION_CHARACTERS = 280
 
 INSTRUCTIONS = (
@@ -72,6 +73,14 @@ def listed(listing: str) -> str:
     return f"The catalog says: {quoted(listing, MAX_LISTING_CHARACTERS)}.\n" if listing.strip() else ""
 
 
+def reading(field: str) -> str:
+    """What a picture shows for a field of the catalog ("colour"), to be answered with one of its values."""
+    return (
+        f"What is the {quoted(field, MAX_FIELD_CHARACTERS)} of this product?\n"
+        "Answer with the words that a catalog would list for it, or with unknown."
+    )
+
+
 def pointing(claim: str) -> str:
     """Where in the picture a claim shows, in the words that Qwen's models were trained on. Neutralised, cut, quoted."""
     return (
@@ -95,7 +104,7 @@ def neutralised(text: str, control_tokens: Collection[str] = ()) -> str:
     folded = unicodedata.normalize("NFKC", text)
     visible = "".join(" " if unicodedata.category(character) in _INVISIBLE else character for character in folded)
     plain = " ".join(visible.translate(_STAND_INS).split())
-    return _broken(plain, control_tokens)
+    return " ".join(_broken(plain, control_tokens).split())
 
 
 def clipped(text: str, max_characters: int) -> str:
@@ -109,7 +118,8 @@ def clipped(text: str, max_characters: int) -> str:
 
 def digest() -> str:
     """SHA-256 (hex) over all of the wording here: probabilities from other questions are other probabilities."""
-    requests = [question("claim", "listing"), question("claim"), telling_as_json(["fact"]), pointing("claim")]
+    requests = [question("claim", "listing"), question("claim"), telling_as_json(["fact"])]
+    requests += [pointing("claim"), reading("field")]
     wording = [INSTRUCTIONS, *requests, EXPLANATION_SCHEMA]
     return hashlib.sha256(json.dumps(wording).encode()).hexdigest()
 

@@ -1,0 +1,50 @@
+"""Every family loads from its folder alone and does all that it can."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from search.reranking.base import Deadline, Scoring
+from tests.search.reranking.backends.transformers import tiny
+from tests.search.reranking.backends.transformers.conftest import Opened
+from tests.search.reranking.backends.transformers.looks import CLAIMS, three_looks
+
+WITH_BOXES = {"qwen2-vl", "qwen2.5-vl", "qwen3-vl"}
+SILENT = {"qwen3-vl-reranker"}
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_a_family_judges_writes_and_locates(family: str, opened: Opened) -> None:
+    reranker, looks, deadline = opened(family), three_looks(), Deadline.within(100)
+
+    together = reranker.judge(looks, CLAIMS, deadline)
+    apart = [[reranker.judge([look], [claim], deadline)[0, 0] for claim in CLAIMS] for look in looks]
+    assert together.shape == (3, 2)
+    assert ((together > 0) & (together < 1)).all()
+    assert len(np.unique(together)) > 1, "a model that sees and reads gives several answers"
+    np.testing.assert_allclose(together, apart, atol=1e-4)
+
+    written = "".join(reranker.write(looks[0], ["colour: navy blue: met"], deadline))
+    assert bool(written) == (family not in SILENT)
+
+    box = reranker.locate(looks[0], "navy blue", deadline)
+    assert box is None or 0 <= box.left < box.right <= 1
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_a_family_says_what_it_can_do(family: str, opened: Opened) -> None:
+    reranker = opened(family)
+    can = reranker.capabilities
+    assert can.scoring is Scoring.LOGITS
+    assert can.writes == (family not in SILENT)
+    assert can.boxes == (family in WITH_BOXES)
+    assert reranker.shares_pictures == (family != "llama-3.2-vision")
+
+
+@pytest.mark.parametrize("family", tiny.FAMILIES)
+def test_features_seen_before_judge_as_pixels_do(family: str, opened: Opened) -> None:
+    reranker, looks = opened(family), three_looks()[:1]
+    with reranker._turn(Deadline.within(100)):
+        pixels = reranker._judged(looks, CLAIMS, share=False)
+    np.testing.assert_allclose(reranker.judge(looks, CLAIMS, Deadline.within(100)), pixels, atol=1e-4)

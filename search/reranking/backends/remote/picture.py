@@ -17,11 +17,12 @@ _JPEG_QUALITY = 90
 
 def encoded(image: Image.Image, max_pixels: int = MAX_PIXELS) -> str:
     """The picture as JPEG in base64, downscaled to at most so many pixels; nothing but its pixels goes along."""
-    pixels = image if image.mode == "RGB" else image.convert("RGB")
+    pixels = image.convert("RGB")
     scale = math.sqrt(max_pixels / (pixels.width * pixels.height))
     if scale < 1.0:
         size = max(1, math.floor(pixels.width * scale)), max(1, math.floor(pixels.height * scale))
         pixels = pixels.resize(size, Image.Resampling.LANCZOS)
+    pixels.info.clear()  # comments, profiles, and where the photo was taken
     out = io.BytesIO()
-    pixels.save(out, "JPEG", quality=_JPEG_QUALITY, exif=b"", icc_profile=None)
+    pixels.save(out, "JPEG", quality=_JPEG_QUALITY)
     return base64.b64encode(out.getvalue()).decode("ascii")

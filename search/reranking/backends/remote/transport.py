@@ -27,6 +27,9 @@ MAX_ANSWER_BYTES: Final = 1_000_000
 BACKOFF_S: Final = 0.25
 """The pause before a second try, doubled for each further one, where the server does not name one itself."""
 
+_MAX_QUIET_S = 60.0
+"""The longest that one answer silences all requests, whatever it asks for."""
+
 _MAX_DETAIL_BYTES = 4_000
 _MAX_DETAIL_CHARACTERS = 200
 
@@ -188,7 +191,7 @@ class Transport:
         again = failure.fault is Fault.OVERLOADED or (failure.fault is Fault.BROKEN and attempt == 0)
         pause_s = failure.retry_after_s or BACKOFF_S * 2 ** min(attempt, 10)
         if failure.fault is Fault.OVERLOADED and failure.retry_after_s:
-            self._quiet_until = max(self._quiet_until, time.monotonic() + failure.retry_after_s)
+            self._quiet_until = max(self._quiet_until, time.monotonic() + min(failure.retry_after_s, _MAX_QUIET_S))
         if not again or pause_s >= deadline.seconds_left:
             raise failure
         log.debug("%s: %s; trying again in %.2f s", self.server, failure.message, pause_s)

@@ -44,9 +44,9 @@ def parse(text: str, vocabulary: Vocabulary, *, wanted: bool = True) -> list[Req
     """The requirements in one text; with ``wanted`` false it lists only what to avoid."""
     folded = prepared(text)
     words = read(folded)
-    parts = details(words, pieces(words, claims(words, vocabulary)))
+    parts = details(words, unnamed(words, pieces(words, claims(words, vocabulary)), vocabulary))
     parts = with_polarity(words, parts) if wanted else [replace(p, wanted=False) for p in parts if is_content(words, p)]
-    return [requirement(folded, words, part) for part in joined(words, settled(words, parts), vocabulary)]
+    return [requirement(folded, words, part) for part in joined(words, settled(words, parts))]
 
 
 def pieces(words: Sequence[Word], found: Sequence[Claim]) -> list[Part]:
@@ -58,6 +58,12 @@ def pieces(words: Sequence[Word], found: Sequence[Claim]) -> list[Part]:
         parts.append(Part(claim.named_from, claim.end, claim.sense))
         at = claim.end
     return parts + [Part(word, word + 1) for word in range(at, len(words))]
+
+
+def unnamed(words: Sequence[Word], parts: Sequence[Part], vocabulary: Vocabulary) -> list[Part]:
+    """The parts without names of fields that values are asked of: the ``colour`` of ``navy colour``."""
+    asked = {part.sense.field for part in parts if part.sense}
+    return [p for p in parts if p.sense or asked.isdisjoint(vocabulary.fields_called([words[p.start].text]))]
 
 
 def is_content(words: Sequence[Word], part: Part) -> bool:
@@ -143,44 +149,61 @@ def denies_the_one_before(words: Sequence[Word], parts: Sequence[Part], at: int)
 
 
 def settled(words: Sequence[Word], parts: Sequence[Part]) -> list[Part]:
-    """The parts, with one requirement a field: an item cannot be two articles at once.
-
-    Joined by ``and``, ``or`` or a comma, values of one field are alternatives, and so are colours side by side. Else
-    side by side the last says what it is (``apple juice`` is a juice); further apart the first does, and what follows
-    describes a detail (``dress with belt``).
-    """
-    kept: list[Part] = []
+    """The wanted parts, with one requirement a field, since an item is not two articles at once; and the others."""
+    kept: list[Part | None] = []
     places: dict[str, int] = {}
-    for part in parts:
-        if part.sense is None or not part.wanted:
-            kept.append(part)
-            continue
-        place = places.get(part.sense.field)
-        earlier = kept[place] if place is not None else None
-        if place is None or earlier is None or earlier.sense is None:
-            places[part.sense.field] = len(kept)
-            kept.append(part)
-        elif set(part.sense.values) <= set(earlier.sense.values) and part.sense.closeness >= earlier.sense.closeness:
-            continue
-        elif place == len(kept) - 1 and alternatives(words, earlier, part):
-            kept[place] = united(earlier, part)
-        elif place == len(kept) - 1 and earlier.end == part.start:
-            places[part.sense.field] = len(kept)
-            kept[place] = replace(earlier, sense=None)
-            kept.append(part)
-        else:
-            kept.append(replace(part, sense=None))
-    return kept
+    for at, part in enumerate(parts):
+        field = part.sense.field if part.sense and part.wanted else ""
+        earlier = kept[places[field]] if field in places else None
+        now: Part | None = part
+        if earlier is not None:
+            kept[places[field]], now = reconciled(words, earlier, part, is_described=describes_next(words, parts, at))
+        if field and now is not None and now.sense is not None:
+            places[field] = len(kept)
+        kept.append(now)
+    return [part for part in kept if part is not None]
 
 
-def alternatives(words: Sequence[Word], one: Part, other: Part) -> bool:
-    """Whether two neighbouring values of a field are joined so that either will do."""
-    between = words[one.end : other.start]
-    if any(word.role is not Role.AND for word in between):
+def reconciled(words: Sequence[Word], one: Part, other: Part, *, is_described: bool) -> tuple[Part | None, Part | None]:
+    """What becomes of two values of one field; None for what says nothing new.
+
+    Joined by ``and``, ``or`` or a comma they are alternatives, and so are colours side by side. Of ``kids`` and
+    ``girls`` the narrower stays. Within a phrase the last says what a thing is (an apple juice is a juice), but the
+    first says its colour; in another phrase, what follows is about a detail: ``dress with belt``, ``navy, red logo``.
+    """
+    assert one.sense is not None
+    assert other.sense is not None
+    first, second = set(one.sense.values), set(other.sense.values)
+    between = words[one.end : other.start + 1]
+    in_phrase = all(word.joint in (Joint.SPACE, Joint.HYPHEN) for word in between) and all(
+        word.role in (Role.PLAIN, Role.FILLER) for word in between[:-1]
+    )
+    is_colour = one.sense.is_colour
+    if first != second and is_list(between) and not (is_described and between[-1].joint is Joint.BREAK):
+        return united(one, other), None
+    if (first == second or (in_phrase and (first < second or second < first))) and not (is_colour and is_described):
+        stays = first < second or (first == second and one.sense.closeness <= other.sense.closeness)
+        return (one, None) if stays else (None, other)
+    if is_colour and in_phrase and len(between) == 1:
+        return united(one, other), None
+    if in_phrase and not is_colour:
+        return replace(one, sense=None), other
+    return one, replace(other, sense=None)
+
+
+def is_list(between: Sequence[Word]) -> bool:
+    """Whether the words from one value's end to another's first make them a list: ``black, white``, ``red or blue``."""
+    joined_by_words = len(between) > 1 and all(word.role is Role.AND for word in between[:-1])
+    return joined_by_words or (len(between) == 1 and between[0].joint in (Joint.AND, Joint.BREAK))
+
+
+def describes_next(words: Sequence[Word], parts: Sequence[Part], at: int) -> bool:
+    """Whether a value stands right before a word that is none: ``red logo``."""
+    if at + 1 == len(parts):
         return False
-    joint = words[other.start].joint
-    both_colours = one.sense is not None and one.sense.is_colour
-    return bool(between) or joint in (Joint.AND, Joint.BREAK) or both_colours
+    following = parts[at + 1]
+    in_touch = following.start == parts[at].end and words[following.start].joint in (Joint.SPACE, Joint.HYPHEN)
+    return in_touch and following.sense is None
 
 
 def united(one: Part, other: Part) -> Part:
@@ -193,14 +216,10 @@ def united(one: Part, other: Part) -> Part:
     return replace(one, end=other.end, sense=replace(one.sense, values=values, family=family))
 
 
-def joined(words: Sequence[Word], parts: Sequence[Part], vocabulary: Vocabulary) -> Iterator[Part]:
-    """The parts, neighbouring words that are no values made one, and what says nothing left out: the ``colour`` of
-    ``navy colour``, and a number by itself."""
-    asked = {part.sense.field for part in parts if part.sense}
+def joined(words: Sequence[Word], parts: Sequence[Part]) -> Iterator[Part]:
+    """The parts, neighbouring words that are no values made one, and numbers by themselves left out."""
     run: Part | None = None
     for part in parts:
-        if part.sense is None and not asked.isdisjoint(vocabulary.fields_called([words[part.start].text])):
-            continue
         if run is not None and run.wanted == part.wanted and goes_on(words, run, part):
             run = replace(run, end=part.end)
             continue

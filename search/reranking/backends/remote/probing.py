@@ -133,7 +133,9 @@ class Probe:
         request = Request(telling(["colour: red, met"]), None, _MAX_TOKENS)
         try:
             async with aclosing(chat.stream(request, self.deadline)) as pieces:
-                return bool([piece async for piece in pieces if piece.strip()])
+                async for piece in pieces:
+                    if piece.strip():
+                        return True
         except Failure as failure:
             self._note(failure)
         return False

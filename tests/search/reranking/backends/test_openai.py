@@ -367,6 +367,14 @@ class TestWriting:
         (body,) = server.bodies
         assert json.dumps('colour: "navy", met') in body["messages"][-1]["content"][0]["text"]
 
+    @pytest.mark.parametrize("ending", [Ending.WITHOUT_DONE, Ending.LENGTH, Ending.CUT])
+    def test_a_model_that_begins_to_write_is_taken_for_one_that_writes(
+        self, server: ModelServer, ending: Ending
+    ) -> None:
+        server.reset(ending=ending)
+        with opened(server) as reranker:
+            assert reranker.capabilities.writes
+
     def test_nothing_from_a_model_that_only_thinks(self, server: ModelServer) -> None:
         server.reset(ending=Ending.THOUGHTS)
         with opened(server) as reranker:

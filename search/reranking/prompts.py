@@ -22,9 +22,9 @@ INSTRUCTIONS = (
 )
 """The system message of every request. Models without one are given it in front of the first question."""
 
-EXPLANATION_PATTERN = rf"[ -!#-\[\]-~]{{1,{MAX_EXPLANATION_CHARACTERS}}}"
-"""Plain text on one line without quotes and backslashes. A pattern, since xgrammar lets raw control characters into a
-string that is bounded by ``maxLength`` (mlc-ai/xgrammar issue 800)."""
+EXPLANATION_PATTERN = rf"[ -!#-\[\]-~¡-ɏ]{{1,{MAX_EXPLANATION_CHARACTERS}}}"
+"""Text in Latin letters on one line, without quotes and backslashes. A pattern, since xgrammar lets raw control
+characters into a string that is bounded by ``maxLength`` (mlc-ai/xgrammar issue 800)."""
 
 EXPLANATION_SCHEMA: Final[dict[str, object]] = {
     "type": "object",

@@ -195,7 +195,12 @@ def _failing_as(name: str) -> Iterator[None]:
 
     try:
         yield
-    except (*FAILURES, ImportError, SafetensorError, jinja2.TemplateError) as error:
+    except ImportError as error:
+        raise RerankerError(
+            f"Reranker '{name}' needs a package that is not installed: {error}",
+            remedy="Install what it names; pip install 'vitrina[rerank]' brings what the native models need.",
+        ) from error
+    except (*FAILURES, SafetensorError, jinja2.TemplateError) as error:
         raise RerankerError(
             f"Reranker '{name}' could not be opened: {error or type(error).__name__}",
             remedy=f"Check that the folder is whole and made for this version of transformers. {CHOICES}",
@@ -205,7 +210,7 @@ def _failing_as(name: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _silently() -> Iterator[None]:
     """No progress bars: what is shown on a screen is the caller's to decide."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
     from transformers.utils import logging as transformers_logging
 
     shown, hub_shown = transformers_logging.is_progress_bar_enabled(), not are_progress_bars_disabled()

@@ -59,7 +59,7 @@ class SeenPicture:
     def n_bytes(self) -> int:
         """What keeping it costs, the features above all."""
         tensors = [*_tensors(list(self.features.values())), *self.grids.values(), *self.kinds.values()]
-        return sum(tensor.nbytes for tensor in tensors) + 8 * len(self.expansion)
+        return 8 * len(self.expansion) + sum(int(tensor.nbytes) for tensor in tensors)
 
 
 class PictureMemory:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+import transformers
 
-from search.reranking.base import Deadline, Scoring
+from search.reranking.backends.transformers.dialects import PLAIN
+from search.reranking.backends.transformers.reranker import TransformersReranker
+from search.reranking.base import Deadline, RerankerIdentity, Scoring
 from tests.search.reranking.backends.transformers import tiny
-from tests.search.reranking.backends.transformers.conftest import Opened
+from tests.search.reranking.backends.transformers.conftest import FolderOf, Opened
 from tests.search.reranking.backends.transformers.looks import CLAIMS, three_looks
 
 WITH_BOXES = {"qwen2-vl", "qwen2.5-vl", "qwen3-vl"}
@@ -48,3 +52,13 @@ def test_features_seen_before_judge_as_pixels_do(family: str, opened: Opened) ->
     with reranker._turn(Deadline.within(100)):
         pixels = reranker._judged(looks, CLAIMS, share=False)
     np.testing.assert_allclose(reranker.judge(looks, CLAIMS, Deadline.within(100)), pixels, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["qwen3-vl", "gemma-3", "idefics3", "llama-3.2-vision"])
+def test_a_family_judges_in_the_precision_of_gpus(family: str, folder_of: FolderOf, opened: Opened) -> None:
+    processor = transformers.AutoProcessor.from_pretrained(folder_of(family))
+    model = transformers.AutoModelForImageTextToText.from_pretrained(folder_of(family), dtype=torch.bfloat16)
+    half = TransformersReranker(model.eval(), processor, RerankerIdentity(family, ""), PLAIN)
+    assert half.capabilities == opened(family).capabilities
+    assert half.shares_pictures == opened(family).shares_pictures
+    assert np.isfinite(half.judge(three_looks(), CLAIMS, Deadline.within(100))).all()

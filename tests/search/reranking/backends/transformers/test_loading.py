@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from search.errors import RerankerError
 from search.reranking.backends.transformers.loading import load_reranker
+from search.reranking.backends.transformers.reranker import MAX_PIXELS
 from search.reranking.base import Deadline
 from tests.search.reranking.backends.transformers.conftest import FolderOf, Opened
 from tests.search.reranking.backends.transformers.looks import CLAIMS, three_looks
@@ -122,8 +123,8 @@ def test_the_fingerprint_follows_weights_templates_prompts_and_limits(
     copy = _changed(folder_of("llava"), tmp_path)
     (copy / "README.md").write_text("A model card may change.")
 
-    def fingerprint(**settings: int) -> str:
-        return load_reranker(str(copy), device="cpu", **settings).identity.fingerprint
+    def fingerprint(max_pixels: int = MAX_PIXELS) -> str:
+        return load_reranker(str(copy), device="cpu", max_pixels=max_pixels).identity.fingerprint
 
     (copy / "config.json").write_bytes((folder_of("llava") / "config.json").read_bytes())
     assert fingerprint() == original
@@ -150,3 +151,12 @@ def test_naming_the_backend_costs_no_import_of_transformers() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=100)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_missing_package_is_named_with_the_extra_that_brings_it(
+    folder_of: FolderOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transformers.models.smolvlm.processing_smolvlm.num2words", None)
+    with pytest.raises(RerankerError, match="num2words") as caught:
+        load_reranker(str(folder_of("smolvlm")), device="cpu")
+    assert "vitrina[rerank]" in caught.value.remedy

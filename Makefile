@@ -4,7 +4,7 @@ ENGINE ?= cpu
 BIN := .venv/bin
 INSTALLED := .venv/.installed-$(ENGINE)
 
-.PHONY: demo test check serve encoder benchmark constraints clean
+.PHONY: demo test check serve encoder reranker benchmark constraints clean
 
 demo: $(INSTALLED)
 	$(BIN)/vitrina demo
@@ -27,6 +27,10 @@ serve: $(INSTALLED)
 encoder: $(INSTALLED)
 	$(BIN)/python -m training.encoder --data $(DATA) --out search/encoders/embedded
 	$(BIN)/vitrina encoder export embedded
+
+# Makes the vision-language model that ships in search/reranking/embedded. DATA as above.
+reranker: $(INSTALLED)
+	$(BIN)/python -m training.reranker --data $(DATA) --out search/reranking/embedded
 
 # Measures the figures in benchmarks/README.md. DATA as above.
 benchmark: $(INSTALLED)

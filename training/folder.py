@@ -76,7 +76,7 @@ def write_picture_size(folder: Path, size: Size) -> None:
 
 def write_weights(folder: Path, model: torch.nn.Module) -> None:
     """Write the weights: matrices as float16, the small rest (norms, biases, statistics) as float32."""
-    state = {name: _compact(tensor.detach().cpu()) for name, tensor in model.state_dict().items()}
+    state = {name: compact(tensor.detach().cpu()) for name, tensor in model.state_dict().items()}
     (folder / WEIGHTS_FILE).write_bytes(save(state, metadata={"format": "pt"}))
 
 
@@ -91,7 +91,8 @@ def n_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def _compact(tensor: torch.Tensor) -> torch.Tensor:
+def compact(tensor: torch.Tensor) -> torch.Tensor:
+    """A weight as it is stored: a matrix as float16, anything smaller as it is."""
     # running variances overflow or vanish in float16, and together they are 2% of the bytes
     small = tensor.ndim < 2 or not tensor.is_floating_point()
     return (tensor if small else tensor.half()).contiguous().clone()

@@ -50,10 +50,18 @@ class Stored:
     def vary(self, indices: torch.Tensor, size: Size, dice: torch.Generator) -> torch.Tensor:
         """A random crop, stretch, turn and mirror image of each picture in a random light, scaled to [-1, 1];
         float32, (n, 3, *size). What falls outside a picture is white."""
+        return self.vary_and_place(indices, size, dice)[0]
+
+    def vary_and_place(
+        self, indices: torch.Tensor, size: Size, dice: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """As ``vary``, and which part of each picture is seen, as affine matrices (n, 2, 3): they take a place in what
+        is seen to the same place in the picture, both from -1 to 1."""
         darkness = (255 - self.pictures[indices]).float()  # so that the zeros outside are white
-        grid = affine_grid(self._placement(len(indices), dice), [len(indices), 3, *size], align_corners=False)
+        placement = self._placement(len(indices), dice)
+        grid = affine_grid(placement, [len(indices), 3, *size], align_corners=False)
         varied = 1 - grid_sample(darkness, grid, mode="bilinear", padding_mode="zeros", align_corners=False) / 127.5
-        return self._lit(varied, dice) if self.variation.light else varied
+        return self._lit(varied, dice) if self.variation.light else varied, placement
 
     def _placement(self, n: int, dice: torch.Generator) -> torch.Tensor:
         """Which part of each picture is seen, as affine matrices, shape (n, 2, 3)."""
@@ -89,14 +97,21 @@ class Album:
 
     def vary(self, indices: torch.Tensor, size: Size, dice: torch.Generator) -> torch.Tensor:
         """Pictures at positions in the whole album, each varied as its source allows; float32, shape (n, 3, *size)."""
+        return self.vary_and_place(indices, size, dice)[0]
+
+    def vary_and_place(
+        self, indices: torch.Tensor, size: Size, dice: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """As ``vary``, and which part of each picture is seen, as ``Stored.vary_and_place`` says it."""
         varied = torch.empty(len(indices), 3, *size)
+        placement = torch.empty(len(indices), 2, 3)
         start = 0
         for part, end in zip(self._parts, self._ends.tolist(), strict=True):
             here = (indices >= start) & (indices < end)
             if here.any():
-                varied[here] = part.vary(indices[here] - start, size, dice)
+                varied[here], placement[here] = part.vary_and_place(indices[here] - start, size, dice)
             start = end
-        return varied
+        return varied, placement
 
 
 def decode(picture: bytes) -> Image.Image:

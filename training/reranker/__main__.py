@@ -1,0 +1,42 @@
+"""The command: ``python -m training.reranker --data FOLDER --out FOLDER``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+import search.encoders
+from training.encoder import read_corpus
+from training.reranker.recipe import BUDGET, Corpus, make_reranker
+from training.reranker.scenes import read_scenes
+from training.reranker.trainer import Budget
+
+EMBEDDED_ENCODER = Path(search.encoders.__file__).parent / "embedded"
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder with the training Parquet files.", exists=True, file_okay=False)],
+    out: Annotated[Path, typer.Option(help="Where the finished transformers folder goes.")],
+    work: Annotated[Path, typer.Option(help="Where drawings and checkpoints are kept.")] = Path("build/reranker"),
+    encoder: Annotated[Path, typer.Option(help="The open_clip folder whose picture tower to start from.")] = (
+        EMBEDDED_ENCODER
+    ),
+    drawings: Annotated[int, typer.Option(min=0, help="Boutique products to draw for training.")] = 4000,
+    epochs: Annotated[float, typer.Option(min=0, help="Passes over the pictures.")] = BUDGET.n_epochs,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Minutes of training, instead of epochs.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+) -> None:
+    """Train the vision-language model that ships in the package."""
+    torch.set_num_threads(threads)
+    work.mkdir(parents=True, exist_ok=True)
+    scenes, boxes = read_scenes(work, drawings, typer.echo)
+    corpus = Corpus([*read_corpus(data, work, 0, typer.echo), scenes], boxes)
+    make_reranker(corpus, encoder, out, work, say=typer.echo, budget=Budget(epochs, minutes), resume=resume)
+
+
+if __name__ == "__main__":
+    typer.run(main)

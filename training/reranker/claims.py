@@ -1,0 +1,173 @@
+"""Claims to be judged yes or no, drawn in pairs of products so that the words alone say nothing.
+
+Two products each say something true of themselves that is false of the other. Each is asked both: every phrase is
+then exactly as often right as wrong, whatever it says, and a model that does not look at the picture stays at chance.
+Made-up phrases, or negatives drawn without their positives, let it answer from the words: in a trial a blank picture
+was then judged nearly as well as the real one.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from search.reranking.verdict import Standing
+from training.captions import Caption, Claim, from_labels, phrase, single_values
+from training.product import Product
+from training.reranker.truth import same, standing, value_of
+from training.wording import wordings
+
+Fields = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A claim about one product, in a shopper's words and as fields with values, and what is true of it."""
+
+    text: str
+    claim: Claim
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Products paired once each: alike in the ``shared`` fields and different in ``differing``, or anyhow where that is
+    empty; across shops as well unless ``at_home``."""
+
+    differing: str = ""
+    shared: Fields = ()
+    at_home: bool = True
+
+
+ROUNDS = (
+    Round("colour", ("kind", "gender")),
+    Round("kind", ("colour", "gender")),
+    Round("gender", ("kind", "colour")),
+    Round(),
+    Round(at_home=False),
+)
+"""Near misses first: the right article in another colour, and so on. They are the harder half, and what a shopper is
+shown when the retrieval is good."""
+
+PHRASES: tuple[tuple[float, Fields], ...] = (
+    (6.0, ("colour", "kind", "gender")),
+    (3.0, ("colour", "kind")),
+    (1.5, ("kind", "gender")),
+    (1.0, ("colour",)),
+    (1.0, ("kind",)),
+    (1.0, ("gender",)),
+)
+"""What a near miss is asked by, and how often; set by judgement, the wording that the issue measures comes first."""
+
+_SINGLE_SHARE = 0.3
+_OWN_WORD_SHARE = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A product as a claim is about it: its place in the epoch, its labels, and the name of its shop."""
+
+    place: int
+    product: Product
+    shop: str
+
+
+def draw_claims(
+    products: Sequence[Product], shops: Sequence[str], dice: random.Random, rounds: Sequence[Round] = ROUNDS
+) -> list[list[Judged]]:
+    """The claims about each product, at its position; a product may come several times. ``shops`` names each one's
+    shop. Products of two shops are compared only where no kind of product is in both."""
+    items = [Item(place, product, shop) for place, (product, shop) in enumerate(zip(products, shops, strict=True))]
+    apart = _shops_apart(items)
+    claims: list[list[Judged]] = [[] for _ in items]
+    for chosen in rounds:
+        for one, other in _pairs(items, chosen, dice):
+            if one.shop != other.shop and frozenset((one.shop, other.shop)) not in apart:
+                continue
+            for item, judged in _asked_of_both(one, other, chosen, dice):
+                claims[item.place].append(judged)
+    return claims
+
+
+def _pairs(items: Sequence[Item], chosen: Round, dice: random.Random) -> Iterator[tuple[Item, Item]]:
+    """Pairs in which no item comes twice, and nearly all of them once."""
+    groups: dict[Fields, list[Item]] = defaultdict(list)
+    for item in items:
+        values = tuple(value_of(item.product, field) for field in chosen.shared)
+        if all(values) and (not chosen.differing or value_of(item.product, chosen.differing)):
+            groups[(item.shop if chosen.at_home else "", *values)].append(item)
+    for group in groups.values():
+        yield from _halved(_by_value(group, chosen.differing, dice))
+
+
+def _by_value(group: list[Item], field: str, dice: random.Random) -> list[Item]:
+    """Shuffled; with a field, items of one value next to each other, the values in random order."""
+    dice.shuffle(group)
+    if not field:
+        return group
+    order = {value: dice.random() for value in sorted({value_of(item.product, field) for item in group})}
+    return sorted(group, key=lambda item: order[value_of(item.product, field)])
+
+
+def _halved(group: Sequence[Item]) -> Iterator[tuple[Item, Item]]:
+    """Each item of the first half with its counterpart in the second: of another value, unless one has the majority."""
+    half = len(group) // 2
+    yield from zip(group[:half], group[half:], strict=False)
+
+
+def _asked_of_both(one: Item, other: Item, chosen: Round, dice: random.Random) -> Iterable[tuple[Item, Judged]]:
+    """What is true of one and false of the other, asked of both, and the other way round; nothing where either is not
+    plainly false of the other."""
+    written = _written(one.product, other.product, chosen, dice)
+    if written is None:
+        return ()
+    own, others = written
+    if standing(other.product, own.claim) is not Standing.CONTRADICTED:
+        return ()
+    if standing(one.product, others.claim) is not Standing.CONTRADICTED:
+        return ()
+    return (
+        (one, Judged(own.text, own.claim, Standing.MET)),
+        (one, Judged(others.text, others.claim, Standing.CONTRADICTED)),
+        (other, Judged(others.text, others.claim, Standing.MET)),
+        (other, Judged(own.text, own.claim, Standing.CONTRADICTED)),
+    )
+
+
+def _written(one: Product, other: Product, chosen: Round, dice: random.Random) -> tuple[Caption, Caption] | None:
+    if not chosen.differing:
+        own, others = _anything(one, dice), _anything(other, dice)
+        return (own, others) if own and others else None
+    if same(value_of(one, chosen.differing), value_of(other, chosen.differing)):
+        return None
+    possible = [(weight, fields) for weight, fields in PHRASES if chosen.differing in fields]
+    weights, patterns = zip(*possible, strict=True)
+    fields = dice.choices(patterns, weights)[0]
+    return _phrased(one, fields, dice), _phrased(other, fields, dice)
+
+
+def _anything(product: Product, dice: random.Random) -> Caption | None:
+    singles = list(single_values(product))
+    if singles and dice.random() < _SINGLE_SHARE:
+        return dice.choice(singles)
+    return next(iter(from_labels(product, dice)), None)
+
+
+def _phrased(product: Product, fields: Fields, dice: random.Random) -> Caption:
+    """A phrase of just these fields, its kind in the catalog's word or another."""
+    values = {field: value_of(product, field) for field in fields}
+    spoken = dict(values)
+    if "kind" in values and dice.random() >= _OWN_WORD_SHARE:
+        spoken["kind"] = dice.choice(wordings(values["kind"]))
+    return Caption(phrase(spoken, possessive=dice.random() < 0.2), tuple(values.items()))
+
+
+def _shops_apart(items: Sequence[Item]) -> set[frozenset[str]]:
+    """Pairs of shops that share no kind of product."""
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for item in items:
+        kinds[item.shop].update(map(str.lower, item.product.names))
+    names = sorted(kinds)
+    return {frozenset((a, b)) for a in names for b in names if a < b and not kinds[a] & kinds[b]}

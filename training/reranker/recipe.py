@@ -1,0 +1,166 @@
+"""The recipe: from labelled pictures to the folder of a vision-language model."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+
+from training.corpus import Rows
+from training.pictures import Album, store
+from training.product import Product
+from training.reranker.architecture import Architecture, create_processor, create_untrained, start_tower
+from training.reranker.card import describe
+from training.reranker.evaluation import evaluate, explaining
+from training.reranker.examinee import Examinee
+from training.reranker.exercises import ExerciseWriter
+from training.reranker.folder import load, write_card, write_model
+from training.reranker.packing import Packer
+from training.reranker.scenes import Boxes
+from training.reranker.trainer import Budget, Progress, Schedule, Stage, Trainer
+from training.reranker.vocabulary import VOCABULARY_SIZE, train_vocabulary
+from training.trainer import repeat_factors
+
+STAGES = (Stage(0.15, 2e-3), Stage(0.85, 1.5e-3, tower_rate=3e-4))
+"""The decoder first learns to read the features of the encoder's tower, which gradients from a decoder that knows
+nothing would spoil; then both learn."""
+
+SCHEDULE = Schedule(STAGES)
+BUDGET = Budget(n_epochs=8)
+
+REPEATS: Mapping[str, float] = {"grocery-train": 1.5, "clothing-train": 1.5, "grocery-iconic-collages": 0.4}
+"""How often a shop's products are seen in an epoch, once where it is not named."""
+
+STEPS_A_LINE = 25
+STEPS_A_CHECKPOINT = 250
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Labelled pictures, and the boxes in those that are drawn."""
+
+    rows: Sequence[Rows]
+    boxes: Boxes = field(default_factory=dict)
+
+
+def make_reranker(
+    corpus: Corpus,
+    encoder: Path,
+    out: Path,
+    work: Path,
+    *,
+    say: Say,
+    architecture: Architecture = Architecture(),  # noqa: B008 - frozen
+    vocabulary_size: int = VOCABULARY_SIZE,
+    schedule: Schedule = SCHEDULE,
+    budget: Budget = BUDGET,
+    resume: bool = False,
+) -> None:
+    """Train on the corpus less the rows set aside, from the picture tower of the open_clip folder ``encoder``, and
+    write the model's folder ``out``; blocks for the whole run.
+
+    ``work`` keeps the checkpoint and the model of the last epoch. Each epoch is measured on the rows set aside.
+    """
+    kept, aside = zip(*(part.split() for part in corpus.rows), strict=True)
+    products = [product for part in kept for product in part.products]
+    writer = ExerciseWriter(products, corpus.boxes)
+    candidate = work / "candidate"
+    checkpoint = work / "checkpoint.pt"
+    goes_on = resume and checkpoint.is_file()
+    if goes_on:
+        model, processor = load(candidate)
+    else:
+        tokenizer = train_vocabulary(writer.texts(random.Random(schedule.seed)), vocabulary_size)
+        torch.manual_seed(schedule.seed)
+        model, processor = create_untrained(architecture, tokenizer), create_processor(architecture, tokenizer)
+        start_tower(model, encoder)
+        write_model(candidate, model, processor)
+    trainer = Trainer(
+        model,
+        Packer(processor.tokenizer, architecture.n_image_tokens),
+        products,
+        [_shop(part) for part in kept for _ in part.products],
+        Album([store(part.pictures, architecture.picture_size) for part in kept]),
+        writer,
+        size=architecture.picture_size,
+        repeats=_repeats(kept, products),
+        schedule=schedule,
+        budget=budget,
+    )
+    if goes_on:
+        trainer.restore(checkpoint)
+    n_aside = sum(len(part.products) for part in aside)
+    say(f"{len(products)} pictures to train on, {n_aside} set aside; {_n_parameters(model):,} parameters")
+    report = _reporter(trainer, checkpoint, say)
+    while not trainer.is_over:
+        trainer.run_epoch(report)
+        trainer.save(checkpoint)
+        write_model(candidate, trainer.result, processor)
+        _measure(candidate, aside, corpus, writer, schedule, say)
+    shutil.copytree(candidate, out, dirs_exist_ok=True)
+
+
+def _measure(
+    folder: Path, aside: Sequence[Rows], corpus: Corpus, writer: ExerciseWriter, schedule: Schedule, say: Say
+) -> None:
+    """Measure the folder as anybody would load it, and write its cards."""
+    examinee = Examinee(*load(folder))
+    reports = {
+        part.source: evaluate(examinee, part, boxes=corpus.boxes if part.source == "boutique" else None)
+        for part in aside
+        if part.products
+    }
+    explanations = explaining(examinee, writer.lexicon)
+    for source, report in reports.items():
+        say("\n".join([f"{source}: {report.n_rows} rows set aside", *report.lines()]))
+    say("\n".join(f"{name:<40}{value:.3f}" for name, value in explanations.items()))
+    counts = {part.source: len(part.products) for part in corpus.rows}
+    measured = {source: {"rows": report.n_rows, **report.figures} for source, report in reports.items()}
+    card = {"trained_on": counts, "schedule": asdict(schedule), "set_aside": measured, "explanations": explanations}
+    write_card(folder, card, describe(reports, explanations, counts))
+
+
+def _repeats(kept: Sequence[Rows], products: Sequence[Product]) -> torch.Tensor:
+    """How often each product is seen in an epoch; float, shape (n products,)."""
+    of_shops = [torch.full((len(part.products),), REPEATS.get(part.source, 1.0)) for part in kept]
+    return torch.cat(of_shops) * repeat_factors(products)
+
+
+def _shop(rows: Rows) -> str:
+    """``grocery`` for each file of the grocery shop: they share their labels."""
+    return rows.source.partition("-")[0]
+
+
+def _n_parameters(model: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _reporter(trainer: Trainer, checkpoint: Path, say: Say) -> Callable[[Progress], None]:
+    """A line every few steps with the loss, the speed and the time left; and a checkpoint now and then."""
+    losses: list[float] = []
+    n_pictures, since = 0, trainer.seconds
+
+    def report(progress: Progress) -> None:
+        nonlocal n_pictures, since
+        losses.append(progress.loss)
+        n_pictures += progress.n_pictures
+        if progress.step % STEPS_A_CHECKPOINT == 0:
+            trainer.save(checkpoint)
+        if progress.step % STEPS_A_LINE and progress.step < progress.n_steps:
+            return
+        seconds = max(1e-9, progress.seconds - since)
+        left = progress.seconds * (1 - progress.done) / max(1e-9, progress.done)
+        say(
+            f"epoch {progress.epoch + 1} step {progress.step}/{progress.n_steps} loss {sum(losses) / len(losses):.3f}  "
+            f"{n_pictures / seconds:.0f} pictures/s  {progress.n_tokens} tokens  {left / 60:.0f} min left"
+        )
+        losses.clear()
+        n_pictures, since = 0, progress.seconds
+
+    return report

@@ -1,0 +1,297 @@
+"""The trainer: packed exercises over pictures, resumable at any checkpoint."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from search.encoders.preprocessing import Size
+from training.ahead import one_ahead
+from training.average import WeightAverage
+from training.halves import Replicas
+from training.pictures import Album
+from training.product import Product
+from training.reranker.claims import Judged, draw_claims
+from training.reranker.exercises import ExerciseWriter
+from training.reranker.packing import Packed, Packer
+from training.trainer import train_mode
+
+POOL = 16
+"""Batches whose pictures are sorted by how much is asked of them: sequences of a batch are then of like length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of the run, over which the learning rates rise and fall to zero once. The tower is frozen where its own
+    rate is zero."""
+
+    share: float
+    learning_rate: float
+    tower_rate: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How a run is cut up. ``n_parts`` of a batch are worked on side by side, each on one core."""
+
+    stages: tuple[Stage, ...]
+    batch_size: int = 64
+    weight_decay: float = 0.05
+    warmup: float = 0.03
+    average_decay: float = 0.999
+    n_parts: int = 2
+    seed: int = 0
+
+    def place(self, done: float) -> tuple[Stage, float]:
+        """The stage at a part of the run, 0 to 1, and the factor of its rates there."""
+        start = 0.0
+        for stage in self.stages:
+            if done < start + stage.share or stage is self.stages[-1]:
+                return stage, _rise_and_fall((done - start) / stage.share, self.warmup)
+            start += stage.share
+        raise ValueError("A schedule needs a stage.")
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How long a run goes on: for so many passes over the pictures or, where they are given, so many minutes."""
+
+    n_epochs: float
+    minutes: float | None = None
+
+    def done(self, n_epochs: float, seconds: float) -> float:
+        """What part of it is used up; 1 and more at the end."""
+        return n_epochs / self.n_epochs if self.minutes is None else seconds / (60 * self.minutes)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run is, after a step. ``done`` is the part of the run, ``seconds`` what it took so far, pauses left out;
+    ``n_pictures`` those of the step and ``n_tokens`` in its longest sequence."""
+
+    epoch: int
+    step: int
+    n_steps: int
+    loss: float
+    done: float
+    seconds: float
+    n_pictures: int
+    n_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One step's input: ``pixels`` float32 (b, 3, h, w) and the exercises about them."""
+
+    pixels: torch.Tensor
+    packed: Packed
+
+
+class Trainer:
+    """Trains a ``FastVlmForConditionalGeneration`` on the CPU.
+
+    ``products``, the names of their ``shops``, ``album``, ``writer`` and ``repeats`` (how often each is seen in an
+    epoch; float, (n,)) know the products by the same positions. The tower's batch norms keep their statistics.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        packer: Packer,
+        products: Sequence[Product],
+        shops: Sequence[str],
+        album: Album,
+        writer: ExerciseWriter,
+        *,
+        size: Size,
+        repeats: torch.Tensor,
+        schedule: Schedule,
+        budget: Budget,
+    ) -> None:
+        self._model = model.to(memory_format=torch.channels_last)
+        self._packer = packer
+        self._products = products
+        self._shops = shops
+        self._album = album
+        self._writer = writer
+        self._size = size
+        self._repeats = repeats
+        self._schedule = schedule
+        self._budget = budget
+        self._replicas = Replicas(model, schedule.n_parts)
+        self._average = WeightAverage(model, schedule.average_decay)
+        self._optimizer = torch.optim.AdamW(_groups(model, schedule.weight_decay), betas=(0.9, 0.98))
+        self.epoch, self.step, self.seconds = 0, 0, 0.0
+        self.done = 0.0
+
+    @property
+    def result(self) -> Any:
+        """The model to keep: the average of the weights."""
+        return self._average.model
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the budget is used up."""
+        return self.done >= 1
+
+    def run_epoch(self, on_step: Callable[[Progress], None]) -> None:
+        """See every product once or more, from where a checkpoint left off, or until the budget is used up. Blocks.
+
+        What is asked depends on the seed, the epoch and the step alone.
+        """
+        batches = self._plan(self.epoch)
+        for replica in self._replicas.models:
+            train_mode(replica, keep_statistics=True)
+        first = self.step
+        for batch in one_ahead(self._batch(*batches[step], step) for step in range(first, len(batches))):
+            begun = time.monotonic()
+            self.done = self._budget.done(self.epoch + self.step / len(batches), self.seconds)
+            if self.done >= 1:
+                return
+            loss = self._learn(batch)
+            self.seconds += time.monotonic() - begun
+            self.step += 1
+            on_step(
+                Progress(self.epoch, self.step, len(batches), loss, self.done, self.seconds, *batch.packed.tokens.shape)
+            )
+        self._average.take_buffers(self._model)
+        self.epoch, self.step = self.epoch + 1, 0
+        self.done = self._budget.done(self.epoch, self.seconds)
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint in one piece: to a file beside it first, then renamed over it."""
+        partial = path.with_suffix(".partial")
+        counts = {"epoch": self.epoch, "step": self.step, "seconds": self.seconds, "n_steps": self._average.n_steps}
+        torch.save({name: part.state_dict() for name, part in self._parts()} | counts, partial)
+        partial.replace(path)
+
+    def restore(self, path: Path) -> None:
+        """Go on from a checkpoint. Raises OSError or RuntimeError where it is missing or of another model."""
+        state = torch.load(path, weights_only=True)
+        for name, part in self._parts():
+            part.load_state_dict(state[name])
+        self.epoch, self.step, self.seconds = int(state["epoch"]), int(state["step"]), float(state["seconds"])
+        self._average.n_steps = int(state["n_steps"])
+
+    def _parts(self) -> list[tuple[str, Any]]:
+        return [("model", self._model), ("average", self._average.model), ("optimizer", self._optimizer)]
+
+    def _plan(self, epoch: int) -> list[tuple[torch.Tensor, list[list[Judged]]]]:
+        """The batches of an epoch: positions of products, and the claims about each."""
+        dice = random.Random(self._schedule.seed * 1000 + epoch)
+        torch_dice = torch.Generator().manual_seed(self._schedule.seed * 1000 + epoch)
+        times = (self._repeats + torch.rand(len(self._repeats), generator=torch_dice)).long()
+        indices = torch.arange(len(times)).repeat_interleave(times)
+        chosen = indices.tolist()
+        claims = draw_claims([self._products[at] for at in chosen], [self._shops[at] for at in chosen], dice)
+        order = torch.randperm(len(chosen), generator=torch_dice).tolist()
+        parts = list(self._in_batches(order, claims))
+        dice.shuffle(parts)
+        return [(indices[part], [claims[place] for place in part]) for part in parts]
+
+    def _in_batches(self, order: list[int], claims: list[list[Judged]]) -> Iterator[list[int]]:
+        """Places in the epoch, those of a pool sorted by the number of claims; the last, smaller batch is left out."""
+        size = min(self._schedule.batch_size, len(order))
+        for start in range(0, len(order), POOL * size):
+            pool = sorted(order[start : start + POOL * size], key=lambda place: len(claims[place]))
+            yield from (pool[at : at + size] for at in range(0, len(pool) - size + 1, size))
+
+    def _batch(self, indices: torch.Tensor, claims: list[list[Judged]], step: int) -> Batch:
+        seed = (self._schedule.seed * 1000 + self.epoch) * 1_000_000 + step
+        dice, torch_dice = random.Random(seed), torch.Generator().manual_seed(seed)
+        pixels, placements = self._album.vary_and_place(indices, self._size, torch_dice)
+        sheets = [
+            self._writer.sheet(index, asked, placement, dice)
+            for index, asked, placement in zip(indices.tolist(), claims, placements, strict=True)
+        ]
+        return Batch(pixels, self._packer.pack(sheets))
+
+    def _learn(self, batch: Batch) -> float:
+        self._set_rates()
+        total = batch.packed.weights.sum()
+        parts = [(pixels, packed) for pixels, packed in _divided(batch, self._schedule.n_parts)]
+        losses, send_back = self._replicas.forward(lambda model, part: token_losses(model, *part), parts)
+        self._optimizer.zero_grad(set_to_none=True)
+        send_back(torch.full_like(losses, 1 / float(total)))
+        torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
+        self._optimizer.step()
+        self._average.follow(self._model)
+        return float(losses.detach().sum() / total)
+
+    def _set_rates(self) -> None:
+        stage, factor = self._schedule.place(self.done)
+        for replica in self._replicas.models:
+            replica.model.vision_tower.requires_grad_(stage.tower_rate > 0)
+        for group in self._optimizer.param_groups:
+            group["lr"] = factor * (stage.tower_rate if group["tower"] else stage.learning_rate)
+
+
+def token_losses(model: Any, pixels: torch.Tensor, packed: Packed) -> torch.Tensor:
+    """The weighted cross-entropy of each token to be predicted; float32, shape (t,)."""
+    hidden = read_packed(model, features_of(model, pixels), packed)
+    logits = model.lm_head(hidden.flatten(0, 1)[packed.places])
+    return cross_entropy(logits, packed.targets, reduction="none") * packed.weights
+
+
+def features_of(model: Any, pixels: torch.Tensor) -> torch.Tensor:
+    """Pictures as the decoder takes them, float32, shape (b, image tokens, width)."""
+    pixels = pixels.contiguous(memory_format=torch.channels_last)
+    features: torch.Tensor = model.model.get_image_features(pixels, return_dict=True).pooler_output
+    return features
+
+
+def read_packed(model: Any, features: torch.Tensor, packed: Packed) -> torch.Tensor:
+    """The decoder's last hidden states, (b, l, width), with ``features`` behind each start token."""
+    words = model.get_input_embeddings()(packed.tokens)
+    n_image_tokens = features.shape[1]
+    embedded = torch.cat([words[:, :1], features, words[:, 1 + n_image_tokens :]], dim=1)
+    states: torch.Tensor = model.model.language_model(
+        inputs_embeds=embedded, attention_mask=packed.mask, position_ids=packed.positions, use_cache=False
+    ).last_hidden_state
+    return states
+
+
+def _divided(batch: Batch, n_parts: int) -> Iterator[tuple[torch.Tensor, Packed]]:
+    """Every ``n_parts``-th sequence, so that each part has long and short ones."""
+    packed, length = batch.packed, batch.packed.tokens.shape[1]
+    for part in range(n_parts):
+        rows = slice(part, None, n_parts)
+        mine = packed.places // length % n_parts == part
+        places = packed.places[mine]
+        yield (
+            batch.pixels[rows],
+            Packed(
+                tokens=packed.tokens[rows],
+                positions=packed.positions[rows],
+                mask=packed.mask[rows],
+                places=places // length // n_parts * length + places % length,
+                targets=packed.targets[mine],
+                weights=packed.weights[mine],
+            ),
+        )
+
+
+def _groups(model: Any, weight_decay: float) -> list[dict[str, object]]:
+    """Parameters by whether they are the tower's and whether they decay: matrices and kernels do, embeddings not."""
+    groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        decays = parameter.ndim >= 2 and "embed" not in name
+        groups.setdefault(("vision_tower" in name, decays), []).append(parameter)
+    return [
+        {"params": parameters, "tower": is_tower, "weight_decay": weight_decay * decays, "lr": 0.0}
+        for (is_tower, decays), parameters in groups.items()
+    ]
+
+
+def _rise_and_fall(progress: float, warmup: float) -> float:
+    if progress < warmup:
+        return max(progress / warmup, 0.01)
+    return (1 + math.cos(math.pi * min(1.0, (progress - warmup) / (1 - warmup)))) / 2

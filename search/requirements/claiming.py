@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from search.requirements.naming import Closeness
@@ -23,7 +23,6 @@ class Claim:
 
 def claims(words: Sequence[Word], vocabulary: Vocabulary) -> list[Claim]:
     """The claims on the words, in their order; no two overlap."""
-    texts = [word.text for word in words]
     found: list[Claim] = []
     free = [True] * len(words)
 
@@ -32,27 +31,28 @@ def claims(words: Sequence[Word], vocabulary: Vocabulary) -> list[Claim]:
             found.append(claim)
             free[claim.start : claim.end] = [False] * (claim.end - claim.start)
 
-    for length in range(min(vocabulary.longest, len(words)), 0, -1):
-        for start in range(len(words) - length + 1):
-            # Most runs mean nothing, and the vocabulary says so fastest.
-            claim = meaning(texts, start, start + length, vocabulary)
-            if claim and False not in free[start : claim.end] and may_claim(words, claim):
-                take(claim)
+    longest_first = sorted(
+        meanings([word.text for word in words], vocabulary), key=lambda c: (c.start - c.end, c.start)
+    )
+    for claim in longest_first:
+        if all(free[claim.start : claim.end]) and may_claim(words, claim):
+            take(claim)
     for at, word in enumerate(words):
         if free[at] and word.role is Role.PLAIN and is_code(word.text):
             take(claim_on_code(words, at, free, vocabulary))
     return sorted(whole_compounds(words, found, free), key=lambda claim: claim.start)
 
 
-def meaning(texts: Sequence[str], start: int, end: int, vocabulary: Vocabulary) -> Claim | None:
-    """What these words mean together, the first one or two being the name of a field or not."""
-    if sense := vocabulary.sense(texts[start:end]):
-        return Claim(start, end, sense, start)
-    for value_start in range(start + 1, min(start + 3, end)):
-        for field in vocabulary.fields_called(texts[start:value_start]):
-            if within := vocabulary.sense_within(field, texts[value_start:end]):
-                return Claim(start, end, within, value_start)
-    return None
+def meanings(texts: Sequence[str], vocabulary: Vocabulary) -> Iterator[Claim]:
+    """Every run of words that means something, its first one or two being the name of a field or not."""
+    for start in range(len(texts)):
+        for n_words, senses in vocabulary.beginning(texts[start:]):
+            yield Claim(start, start + n_words, senses[0], start)
+        for value_start in (start + 1, start + 2):
+            fields = vocabulary.fields_called(texts[start:value_start]) if value_start < len(texts) else ()
+            for n_words, senses in vocabulary.beginning(texts[value_start:]) if fields else ():
+                within = [sense for field in fields for sense in senses if sense.field == field]
+                yield from (Claim(start, value_start + n_words, sense, value_start) for sense in within[:1])
 
 
 def may_claim(words: Sequence[Word], claim: Claim) -> bool:

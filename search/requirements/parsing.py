@@ -239,7 +239,7 @@ def says_something(words: Sequence[Word], part: Part) -> bool:
 
 
 def requirement(folded: str, words: Sequence[Word], part: Part) -> Requirement:
-    said = " ".join(folded[words[part.start].start : words[part.end - 1].end].replace(" ,", ",").split())
+    said = folded[words[part.start].start : words[part.end - 1].end].replace(" , ", ", ")
     if part.sense is None:
         return Requirement(said, wanted=part.wanted)
     return Requirement(said, part.sense.field, part.sense.values, part.wanted, part.sense.family)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-NUMBER = r"\d[\d.,]*+"
+NUMBER = r"(?<![\d.,])\d[\d.,]*+"
 CURRENCY = r"(?:[$€£¥₹]|(?<!\w)(?:usd|eur|euros?|gbp|dollars?|pounds?|bucks|inr|rs\.?|rupees?|chf|yen)(?!\w))"
 AMOUNT = rf"(?:{CURRENCY}\s?{NUMBER}|{NUMBER}\s?(?:{CURRENCY}|(?<=\d)(?:eur|usd|gbp)(?!\w)))"
 BOUND = (
@@ -19,6 +19,7 @@ MEASURE = (
 BARE = rf"{NUMBER}(?!\s*-?\s*{MEASURE})(?!\w)"
 TO = r"\s*(?:and|to|-|–)\s*"
 
+DIGIT = re.compile(r"\d")
 PRICE = re.compile(
     rf"{BOUND}\s+(?:{AMOUNT}|{BARE})"
     rf"|(?<!\w)between\s+(?:{AMOUNT}|{NUMBER}){TO}(?:{AMOUNT}|{BARE})"
@@ -29,4 +30,4 @@ PRICE = re.compile(
 
 def without_prices(folded: str) -> str:
     """Folded text with a comma where a price, and what bounds it, was."""
-    return PRICE.sub(" , ", folded)
+    return PRICE.sub(" , ", folded) if DIGIT.search(folded) else folded

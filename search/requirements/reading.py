@@ -86,7 +86,7 @@ CONTEXT: Mapping[tuple[str, ...], Role] = MappingProxyType(
 """What two words do together; both have the role."""
 
 ABBREVIATIONS = ((re.compile(r"(?<!\w)w/o(?!\w)"), "without"), (re.compile(r"(?<!\w)w/(?=\s|\w)"), "with "))
-BREAKS = re.compile(r"[,;!?()\[\]{}|\"\n•·…]|\.(?=\s|$)|\s[-–—]+\s|[–—]")
+BREAKS = re.compile(r"[,;!?()\[\]{}|\"•·…]|\.(?=\s|$)|\s[-–—]+\s|[–—]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,8 @@ class Word:
 
 
 def prepared(text: str) -> str:
-    """A query's text as it is read: folded, abbreviations written out, prices left out."""
-    folded = fold(text)
+    """A query's text as it is read: folded, single spaces, abbreviations written out, prices left out."""
+    folded = " ".join(fold(text).split())
     for pattern, words in ABBREVIATIONS:
         folded = pattern.sub(words, folded)
     return without_prices(folded)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -100,6 +100,15 @@ def key(words: Sequence[str]) -> str:
     if len(words) == 1 and words[0] in PLURALS:
         return words[0]
     return "".join(stem(word) for word in words if word != "and")
+
+
+def growing_keys(words: Sequence[str], most: int) -> Iterator[tuple[int, str]]:
+    """How many words, and their key, for the first word, the first two and so on, up to ``most``."""
+    grown = ""
+    for n_words, word in enumerate(words[:most], start=1):
+        if word != "and":
+            grown += stem(word)
+        yield n_words, key(words[:1]) if n_words == 1 else grown
 
 
 @lru_cache(maxsize=1 << 14)

@@ -13,14 +13,12 @@ from typing import Annotated
 import torch
 import typer
 
-from boutique.export import write_parquet
 from search.encoders.openclip import create_untrained, load_encoder, load_tokenizer
 from search.encoders.preprocessing import Size
 from training.calibration import calibrate_folder, lines
 from training.captions import Mixture, all_texts
 from training.card import describe
-from training.collages import collages
-from training.corpus import CATALOG_FILE, TRAINING_FILES, Rows, read_rows
+from training.corpus import TRAINING_FILES, Rows
 from training.elsewhere import TRAINING_HALF
 from training.evaluation import evaluate
 from training.folder import Architecture, write_card, write_configuration, write_picture_size, write_weights
@@ -28,24 +26,16 @@ from training.heads import LabelHeads, LabelTable
 from training.objective import Mix, Objective
 from training.pictures import Album, store
 from training.product import Product
+from training.readout import learn_readout
+from training.sources import CATALOG, CLOTHES, GROCERIES, Say, read_corpus
 from training.trainer import Progress, Schedule, Trainer, repeat_factors
 from training.vocabulary import train_vocabulary
 from training.writer import ProductWriter
-
-BOUTIQUE_SEED = 1000
-"""The demo draws with seed 0; training must not have seen its drawings."""
 
 STEPS_A_LINE = 25
 
 N_ELSEWHERE = 12
 """Texts a step that fit no picture, so that what the shop does not sell lies far from everything it sells."""
-
-GROCERIES, CATALOG, CLOTHES = "grocery-train", "grocery-iconic", "clothing-train"
-
-N_COLLAGES = 50
-"""Collages of each catalog picture."""
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,53 +78,123 @@ there, with fewer groceries, the one shop that was learnt by heart. The third we
 read the article off the tower's features better than the captions did (P@10 0.79 and 0.71)."""
 
 
-def make_encoder(
-    rows: list[Rows],
-    out: Path,
-    work: Path,
-    *,
-    architecture: Architecture,
-    cycles: Sequence[Cycle],
-    schedule: Schedule,
-    resume: bool,
-    say: Say,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Readout:
+    """The last stage, over stored features: its schedule and losses, how often each shop's products are seen in an
+    epoch at least, and how many texts a step fit no picture."""
+
+    schedule: Schedule
+    mix: Mix
+    repeats: Mapping[str, float] = field(default_factory=dict)
+    n_elsewhere: int = 4 * N_ELSEWHERE
+
+
+READOUT = Readout(
+    Schedule(n_epochs=8, batch_size=2048, learning_rate=1e-3, average_decay=0.98, warmup=0.1),
+    Mix(),
+    {GROCERIES: 3.0, CATALOG: 12.0, CLOTHES: 2.0},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that a run depends on beside its rows. Epochs and learning rates of the ``schedule`` come from the cycles;
+    without a ``readout`` the run ends after them."""
+
+    architecture: Architecture = field(default_factory=Architecture)
+    cycles: Sequence[Cycle] = CYCLES
+    readout: Readout | None = READOUT
+    schedule: Schedule = field(default_factory=Schedule)
+
+    @property
+    def n_epochs(self) -> int:
+        """Over all cycles."""
+        return sum(cycle.n_epochs for cycle in self.cycles)
+
+
+def make_encoder(rows: Sequence[Rows], out: Path, work: Path, recipe: Recipe, *, resume: bool, say: Say) -> None:
     """Train on ``rows`` less those set aside, and write the open_clip folder ``out``; blocks for the whole run.
 
-    ``work`` keeps the checkpoint and the model of the last epoch. Each epoch is measured on the rows set aside. Epochs
-    and learning rates of the ``schedule`` come from the ``cycles``.
+    ``work`` keeps the checkpoint and the model of the last epoch. Each epoch is measured on the rows set aside.
     """
-    n_epochs = sum(cycle.n_epochs for cycle in cycles)
-    candidate = work / "candidate"
-    kept, aside = zip(*(part.split() for part in rows), strict=True)
-    products = [product for part in kept for product in part.products]
-    if not (resume and (candidate / "open_clip_config.json").is_file()):
-        _write_untrained(candidate, products, architecture, schedule.seed)
-    torch.manual_seed(schedule.seed)
-    objective = Objective(Mix(), LabelHeads(LabelTable.of(products), architecture.dimension))
-    trainer = Trainer(
-        create_untrained(candidate),
-        load_tokenizer(candidate),
-        Album([store(part.pictures, architecture.picture_size) for part in kept]),
-        ProductWriter(products, Mixture(elsewhere=TRAINING_HALF, n_elsewhere=N_ELSEWHERE)),
-        objective,
-        size=architecture.picture_size,
-        schedule=schedule,
-    )
-    checkpoint = work / "checkpoint.pt"
-    if resume and checkpoint.is_file():
-        trainer.restore(checkpoint)
-    say(f"{len(products)} pictures to train on, {sum(len(part.products) for part in aside)} set aside")
-    while trainer.n_epochs_done < n_epochs:
-        phase, trainer.schedule = place(cycles, trainer.n_epochs_done, schedule)
-        trainer.size, objective.mix, trainer.repeats = phase.size, phase.mix, repeats_of(kept, phase)
-        trainer.run_epoch(_reporter(say, n_epochs, trainer.n_epochs_done))
-        trainer.save(checkpoint)
-        write_weights(candidate, trainer.result)
+    run = _Run(rows, work, recipe, resume=resume, say=say)
+    run.go_through_cycles()
+    if recipe.readout is not None:
+        run.read_anew(recipe.readout)
+    shutil.copytree(run.candidate, out, dirs_exist_ok=True)
+
+
+class _Run:
+    """One run of a recipe, with the folder of its latest model, ``candidate``."""
+
+    def __init__(self, rows: Sequence[Rows], work: Path, recipe: Recipe, *, resume: bool, say: Say) -> None:
+        self.rows, self.recipe, self.say = rows, recipe, say
+        self.candidate, self.checkpoint = work / "candidate", work / "checkpoint.pt"
+        self.kept, self.aside = zip(*(part.split() for part in rows), strict=True)
+        self.products = [product for part in self.kept for product in part.products]
+        architecture, schedule = recipe.architecture, recipe.schedule
+        if not (resume and (self.candidate / "open_clip_config.json").is_file()):
+            _write_untrained(self.candidate, self.products, architecture, schedule.seed)
+        torch.manual_seed(schedule.seed)
+        self.size = architecture.picture_size
+        self.tokenizer = load_tokenizer(self.candidate)
+        self.album = Album([store(part.pictures, self.size) for part in self.kept])
+        self.objective = Objective(Mix(), LabelHeads(LabelTable.of(self.products), architecture.dimension))
+        self.trainer = Trainer(
+            create_untrained(self.candidate),
+            self.tokenizer,
+            self.album,
+            self.writer(N_ELSEWHERE),
+            self.objective,
+            size=self.size,
+            schedule=schedule,
+        )
+        if resume and self.checkpoint.is_file():
+            self.trainer.restore(self.checkpoint)
+        say(f"{len(self.products)} pictures to train on, {sum(len(part.products) for part in self.aside)} set aside")
+
+    def writer(self, n_elsewhere: int) -> ProductWriter:
+        return ProductWriter(self.products, Mixture(elsewhere=TRAINING_HALF, n_elsewhere=n_elsewhere))
+
+    def go_through_cycles(self) -> None:
+        trainer, n_epochs = self.trainer, self.recipe.n_epochs
+        while trainer.n_epochs_done < n_epochs:
+            phase, trainer.schedule = place(self.recipe.cycles, trainer.n_epochs_done, self.recipe.schedule)
+            trainer.size, trainer.repeats = phase.size, repeats_of(self.kept, phase.repeats)
+            self.objective.mix = phase.mix
+            trainer.run_epoch(_reporter(self.say, n_epochs, trainer.n_epochs_done))
+            trainer.save(self.checkpoint)
+            self.write(phase.size)
+
+    def read_anew(self, readout: Readout) -> None:
+        self.say("learning anew how the tower's features are read")
+        self.objective.mix = readout.mix
+        learn_readout(
+            self.trainer.result,
+            self.tokenizer,
+            self.album,
+            self.writer(readout.n_elsewhere),
+            self.objective,
+            size=self.size,
+            schedule=readout.schedule,
+            repeats=repeats_of(self.kept, readout.repeats),
+            on_step=_reporter(self.say, readout.schedule.n_epochs, 0),
+        )
+        self.write(self.size)
+
+    def write(self, size: Size) -> None:
+        """Write the model, measure it on the rows set aside as the product would load it, and write its cards."""
+        write_weights(self.candidate, self.trainer.result)
         # a tower measured at a size it has not seen loses half its precision: 0.20 for 0.38 after two epochs
-        write_picture_size(candidate, phase.size)
-        _measure(candidate, aside, rows, cycles, schedule, say)
-    shutil.copytree(candidate, out, dirs_exist_ok=True)
+        write_picture_size(self.candidate, size)
+        encoder = load_encoder(f"local-dir:{self.candidate}")
+        reports = {part.source: evaluate(encoder, part) for part in self.aside if part.products}
+        for source, report in reports.items():
+            self.say("\n".join([f"{source}: {report.n_rows} rows set aside", *report.lines()]))
+        counts = {part.source: len(part.products) for part in self.rows}
+        measured = {source: {"rows": report.n_rows, **report.figures} for source, report in reports.items()}
+        card = {"trained_on": counts, "recipe": asdict(self.recipe), "set_aside": measured}
+        write_card(self.candidate, card, describe(reports, counts))
 
 
 def place(cycles: Sequence[Cycle], epoch: int, schedule: Schedule) -> tuple[Phase, Schedule]:
@@ -150,30 +210,11 @@ def place(cycles: Sequence[Cycle], epoch: int, schedule: Schedule) -> tuple[Phas
     raise IndexError(f"epoch {epoch} of {first_epoch}")
 
 
-def repeats_of(kept: Sequence[Rows], phase: Phase) -> torch.Tensor:
-    """How often each product is seen in an epoch; float, shape (n products,)."""
+def repeats_of(kept: Sequence[Rows], repeats: Mapping[str, float]) -> torch.Tensor:
+    """How often each product is seen in an epoch, its shop's ``repeats`` at least; float, shape (n products,)."""
     rare = repeat_factors([product for part in kept for product in part.products])
-    least = [torch.full((len(part.products),), phase.repeats.get(part.source, 1.0)) for part in kept]
+    least = [torch.full((len(part.products),), repeats.get(part.source, 1.0)) for part in kept]
     return torch.maximum(rare, torch.cat(least))
-
-
-def read_corpus(data: Path, work: Path, n_drawings: int, say: Say) -> list[Rows]:
-    """The shared training files; the groceries' catalog and collages of it; and drawings of the boutique, rendered into
-    ``work`` where they are missing."""
-    shops = [read_rows(data / name) for name in TRAINING_FILES]
-    catalog = replace(read_rows(data / CATALOG_FILE), is_whole=True)
-    say(f"pasting {N_COLLAGES * len(catalog.products)} collages of {catalog.source}")
-    photos, _ = next(shop for shop in shops if shop.source == GROCERIES).split()
-    made = [catalog, collages(catalog, photos, N_COLLAGES, seed=0)]
-    if n_drawings:
-        drawings = work / f"boutique-{n_drawings}.parquet"
-        if not drawings.is_file():
-            say(f"drawing {n_drawings} boutique products")
-            partial = drawings.with_suffix(".partial")
-            write_parquet(partial, n_drawings, seed=BOUTIQUE_SEED)
-            partial.replace(drawings)
-        made.append(read_rows(drawings))
-    return [*shops, *made]
 
 
 def _write_untrained(folder: Path, products: list[Product], architecture: Architecture, seed: int) -> None:
@@ -181,25 +222,6 @@ def _write_untrained(folder: Path, products: list[Product], architecture: Archit
     texts = all_texts(products, random.Random(seed))
     size = train_vocabulary(texts, folder, context_length=architecture.context_length)
     write_configuration(folder, architecture, size)
-
-
-def _measure(
-    folder: Path, aside: Sequence[Rows], rows: Sequence[Rows], cycles: Sequence[Cycle], schedule: Schedule, say: Say
-) -> None:
-    """Measure the folder as the product would load it, and write its cards."""
-    encoder = load_encoder(f"local-dir:{folder}")
-    reports = {part.source: evaluate(encoder, part) for part in aside if part.products}
-    for source, report in reports.items():
-        say("\n".join([f"{source}: {report.n_rows} rows set aside", *report.lines()]))
-    counts = {part.source: len(part.products) for part in rows}
-    measured = {source: {"rows": report.n_rows, **report.figures} for source, report in reports.items()}
-    card = {
-        "trained_on": counts,
-        "schedule": asdict(schedule),
-        "cycles": [asdict(cycle) for cycle in cycles],
-        "set_aside": measured,
-    }
-    write_card(folder, card, describe(reports, counts))
 
 
 def _reporter(say: Say, n_epochs: int, first_epoch: int) -> Callable[[Progress], None]:
@@ -232,16 +254,7 @@ def main(
     torch.set_num_threads(threads)
     work.mkdir(parents=True, exist_ok=True)
     rows = read_corpus(data, work, drawings, typer.echo)
-    make_encoder(
-        rows,
-        out,
-        work,
-        architecture=Architecture(),
-        cycles=CYCLES,
-        schedule=Schedule(),
-        resume=resume,
-        say=typer.echo,
-    )
+    make_encoder(rows, out, work, Recipe(), resume=resume, say=typer.echo)
     photographed = [part.split()[1] for part in rows[: len(TRAINING_FILES)]]
     typer.echo("\n".join(lines(calibrate_folder(out, photographed))))
 

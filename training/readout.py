@@ -31,7 +31,6 @@ def learn_readout(
     album: Album,
     writer: Writer,
     objective: Objective,
-    *,
     size: Size,
     schedule: Schedule,
     repeats: torch.Tensor,

@@ -13,7 +13,7 @@ from PIL import Image
 from search.encoders.openclip import load_encoder
 from tests.search.encoders.conftest import TINY
 from training.corpus import Rows, is_set_aside, read_rows
-from training.encoder import Cycle, Phase, make_encoder, place, repeats_of
+from training.encoder import Cycle, Phase, Readout, Recipe, make_encoder, place, repeats_of
 from training.folder import MAX_FOLDER_BYTES, n_bytes
 from training.objective import Mix
 from training.product import Product
@@ -22,6 +22,8 @@ from training.trainer import Schedule, repeat_factors
 SCHEDULE = Schedule(batch_size=32)
 COARSE, FINE = Phase(1, (16, 16), Mix()), Phase(1, (32, 32), Mix(likeness=0.5), {"tiny-train": 2.0})
 CYCLES = (Cycle(2e-3, (COARSE,)), Cycle(1e-3, (FINE,)))
+READOUT = Readout(replace(SCHEDULE, n_epochs=1, batch_size=64), Mix(), {"tiny-train": 2.0})
+RECIPE = Recipe(TINY, CYCLES, READOUT, SCHEDULE)
 
 
 def rows(n: int = 80) -> Rows:
@@ -36,23 +38,14 @@ def rows(n: int = 80) -> Rows:
     return Rows("tiny-train", tuple(products), tuple(pictures))
 
 
-def run(tmp_path: Path, schedule: Schedule, *, resume: bool = False) -> list[str]:
+def run(tmp_path: Path, *, resume: bool = False) -> list[str]:
     said: list[str] = []
-    make_encoder(
-        [rows()],
-        tmp_path / "out",
-        tmp_path / "work",
-        architecture=TINY,
-        cycles=CYCLES,
-        schedule=schedule,
-        resume=resume,
-        say=said.append,
-    )
+    make_encoder([rows()], tmp_path / "out", tmp_path / "work", RECIPE, resume=resume, say=said.append)
     return said
 
 
 def test_a_tiny_run_ends_in_a_folder_that_loads_everywhere(tmp_path: Path) -> None:
-    said = run(tmp_path, SCHEDULE)
+    said = run(tmp_path)
     out = tmp_path / "out"
     assert any("epoch 2/2" in line and "min left" in line for line in said)
     assert n_bytes(out) < MAX_FOLDER_BYTES
@@ -67,7 +60,7 @@ def test_a_tiny_run_ends_in_a_folder_that_loads_everywhere(tmp_path: Path) -> No
 
 
 def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(tmp_path: Path) -> None:
-    run(tmp_path / "whole", SCHEDULE)
+    run(tmp_path / "whole")
 
     class CutError(Exception):
         pass
@@ -77,18 +70,9 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(tmp_path: Path) -> N
             raise CutError
 
     with pytest.raises(CutError):
-        make_encoder(
-            [rows()],
-            tmp_path / "cut" / "out",
-            tmp_path / "cut" / "work",
-            architecture=TINY,
-            cycles=CYCLES,
-            schedule=SCHEDULE,
-            resume=False,
-            say=cut,
-        )
+        make_encoder([rows()], tmp_path / "cut" / "out", tmp_path / "cut" / "work", RECIPE, resume=False, say=cut)
     assert not (tmp_path / "cut" / "out").exists()
-    said = run(tmp_path / "cut", SCHEDULE, resume=True)
+    said = run(tmp_path / "cut", resume=True)
     assert not any(line.startswith("epoch 1/2") for line in said)
     whole, resumed = (load_encoder(f"local-dir:{tmp_path / name / 'out'}") for name in ("whole", "cut"))
     np.testing.assert_allclose(whole.encode_texts(["red mug"]), resumed.encode_texts(["red mug"]), atol=1e-3)
@@ -130,10 +114,10 @@ def test_products_of_rare_articles_are_seen_more_often() -> None:
     assert 1 < factors[-1] <= 4
 
 
-def test_a_schedule_is_part_of_the_card(tmp_path: Path) -> None:
-    run(tmp_path, SCHEDULE)
+def test_the_recipe_is_part_of_the_card(tmp_path: Path) -> None:
+    run(tmp_path)
     card = json.loads((tmp_path / "out" / "vitrina.json").read_text())
-    assert [cycle["learning_rate"] for cycle in card["cycles"]] == [2e-3, 1e-3]
+    assert [cycle["learning_rate"] for cycle in card["recipe"]["cycles"]] == [2e-3, 1e-3]
     assert card["trained_on"] == {"tiny-train": 80}
 
 
@@ -147,5 +131,5 @@ def test_an_epoch_has_the_phase_and_the_learning_rate_of_its_cycle() -> None:
 
 
 def test_a_phase_sees_the_products_of_a_named_shop_more_often() -> None:
-    assert set(repeats_of([rows(40)], COARSE).tolist()) == {1.0}
-    assert set(repeats_of([rows(40)], FINE).tolist()) == {2.0}
+    assert set(repeats_of([rows(40)], COARSE.repeats).tolist()) == {1.0}
+    assert set(repeats_of([rows(40)], FINE.repeats).tolist()) == {2.0}

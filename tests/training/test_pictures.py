@@ -41,7 +41,9 @@ def test_varied_pictures_keep_their_colours_and_have_white_around() -> None:
 def test_a_turned_picture_is_seen_askew() -> None:
     striped = torch.zeros((32, 3, 64, 64), dtype=torch.uint8)
     striped[..., 28:36, :] = 255
-    turned = Stored(striped, Variation(1.0, turn=40.0)).vary(torch.arange(32), (64, 64), torch.Generator().manual_seed(0))
+    turned = Stored(striped, Variation(1.0, turn=40.0)).vary(
+        torch.arange(32), (64, 64), torch.Generator().manual_seed(0)
+    )
     level = (turned[:, 0, :, 16] - turned[:, 0, :, 48]).abs().amax(dim=1) < 0.5  # as high on the left as on the right
     assert level.float().mean() < 0.5
 

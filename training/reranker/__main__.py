@@ -9,10 +9,10 @@ import torch
 import typer
 
 import search.encoders
-from training.encoder import read_corpus
 from training.reranker.recipe import BUDGET, Corpus, make_reranker
 from training.reranker.scenes import read_scenes
 from training.reranker.trainer import Budget
+from training.sources import read_corpus
 
 EMBEDDED_ENCODER = Path(search.encoders.__file__).parent / "embedded"
 

@@ -192,7 +192,8 @@ def _padded(row: torch.Tensor, width: int, filler: int) -> torch.Tensor:
 
 def _only(features: Any, row: int) -> Any:
     """The features of one picture of several; copies, since a view would keep all of them in memory."""
-    parts: dict[str, Any] = {"pooler_output": _row(features.pooler_output, row)}
+    # timm's kind of output must be told that there is no last hidden state
+    parts: dict[str, Any] = {"last_hidden_state": None, "pooler_output": _row(features.pooler_output, row)}
     if deep := features.get("deepstack_features"):  # Qwen3-VL: one more set for each of a few layers
         parts["deepstack_features"] = [_row(layer, row) for layer in deep]
     return type(features)(**parts)
@@ -204,7 +205,10 @@ def _row(values: Any, row: int) -> Any:
 
 def _together(features: Sequence[Any]) -> Any:
     """The features of several pictures in the shape in which they would have come together."""
-    parts: dict[str, Any] = {"pooler_output": _joined([one.pooler_output for one in features])}
+    parts: dict[str, Any] = {
+        "last_hidden_state": None,
+        "pooler_output": _joined([one.pooler_output for one in features]),
+    }
     if deep := features[0].get("deepstack_features"):
         layers = range(len(deep))
         parts["deepstack_features"] = [_joined([one.deepstack_features[layer] for one in features]) for layer in layers]

@@ -66,12 +66,15 @@ def create_untrained(architecture: Architecture, tokenizer: Any) -> Any:
 
 
 def create_processor(architecture: Architecture, tokenizer: Any) -> Any:
-    """A ``LlavaProcessor`` whose pixels are those that the encoder's own preprocessing makes."""
+    """A ``LlavaProcessor`` whose pixels are those that the encoder's own preprocessing makes.
+
+    Loaded again by ``AutoProcessor`` it resizes by torchvision, which rounds a few pixels in a thousand to the next of
+    256 levels; with ``backend="pil"`` it is exact.
+    """
     from transformers import LlavaProcessor
     from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
     height, width = architecture.picture_size
-    # torchvision resizes otherwise than PIL does, and the tower was trained on PIL's pixels
     pictures = SiglipImageProcessorPil(
         size={"height": height, "width": width}, image_mean=[0.5] * 3, image_std=[0.5] * 3, resample=3
     )

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from search.reranking.backends.transformers.answers import Answers
 from search.reranking.prompts import question
 
 Truths = NDArray[np.float64]
@@ -27,8 +28,7 @@ class Examinee:
         self._model = model.eval()
         self._processor = processor
         self._tokenizer = processor.tokenizer
-        vocabulary = self._tokenizer.get_vocab()
-        self._yes, self._no = vocabulary["yes"], vocabulary["no"]
+        self._answers = Answers.of(self._tokenizer)
 
     @torch.inference_mode()
     def see(self, pictures: Sequence[Image.Image]) -> torch.Tensor:
@@ -48,7 +48,7 @@ class Examinee:
             rows = order[start : start + _BATCH]
             inputs = self._inputs([question(claims[row]) for row in rows], features[rows])
             logits = self._model(**inputs, use_cache=False, logits_to_keep=1).logits[:, -1]
-            probabilities[rows] = (logits[:, self._yes] - logits[:, self._no]).sigmoid().double().numpy()
+            probabilities[rows] = self._answers.probability(logits).numpy()
         return probabilities
 
     @torch.inference_mode()

@@ -24,10 +24,18 @@ UNKNOWN = "unknown"
 
 WORDS: Mapping[Standing, str] = {Standing.MET: "yes", Standing.CONTRADICTED: "no", Standing.UNKNOWN: UNKNOWN}
 
-READING_SHARES: Mapping[str, float] = {"article": 0.9, "colour": 0.9, "gender": 0.6, "usage": 0.6, "season": 0.3}
-"""How often a label is asked for; ``OTHER_READING_SHARE`` for the rest, which are the boutique's and few."""
+READING_SHARES: Mapping[str, float] = {
+    "article": 0.9,
+    "colour": 0.9,
+    "gender": 0.6,
+    "usage": 0.6,
+    "season": 0.3,
+    "pattern": 0.9,
+    "material": 0.9,
+}
+"""How often a label is asked for; ``OTHER_READING_SHARE`` for the rest."""
 
-OTHER_READING_SHARE = 0.5
+OTHER_READING_SHARE = 0.25
 
 UNSEEN = ("material", "season", "usage")
 """What a picture does not show, so that where no label says it the answer is ``UNKNOWN``. Colours and patterns can be
@@ -35,7 +43,6 @@ seen whether a shop lists them or not: nothing is asked of these where they are 
 
 UNSEEN_SHARE = 0.12
 CAPTION_SHARE = 0.15
-EXPLANATION_SHARE = 0.25
 JSON_SHARE = 0.3
 MAX_BOXES = 2
 
@@ -80,9 +87,10 @@ class ExerciseWriter:
             yield from (exercise.prompt, exercise.answer)
 
     def sheet(
-        self, index: int, claims: Sequence[Judged], placement: torch.Tensor, dice: random.Random
+        self, index: int, claims: Sequence[Judged], placement: torch.Tensor, dice: random.Random, *, explain: bool
     ) -> list[Exercise]:
-        """All that is asked of one view of a product's picture, which shows the part ``placement`` (2, 3) of it."""
+        """All that is asked of one view of a product's picture, which shows the part ``placement`` (2, 3) of it; and
+        with ``explain`` some verdicts to be put into sentences."""
         product = self._products[index]
         sheet = [Exercise(template.asked(claim.text), WORDS[claim.standing], CLAIM_WEIGHT) for claim in claims]
         sheet += self._readings(product, dice)
@@ -90,7 +98,7 @@ class ExerciseWriter:
         sheet += self._pointings(product, placement, dice)
         if dice.random() < CAPTION_SHARE:
             sheet.append(Exercise(template.DESCRIBED, _described(product), CAPTION_WEIGHT))
-        if dice.random() < EXPLANATION_SHARE:
+        if explain:
             sheet.append(self._explanation(dice))
         return sheet
 
@@ -144,7 +152,7 @@ def _of_article(product: Product, dice: random.Random) -> str:
 def _answer_weights(products: Sequence[Product]) -> dict[tuple[str, str], float]:
     """What each value of the ``BALANCED`` fields weighs."""
     low, high = WEIGHT_LIMITS
-    weights = {}
+    weights: dict[tuple[str, str], float] = {}
     for field in BALANCED:
         counts = Counter(product.label(field).lower() for product in products if product.label(field))
         fair = sum(counts.values()) / max(1, len(counts))

@@ -8,7 +8,7 @@ that training writes; a test holds the two together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from search.reranking import prompts
@@ -54,21 +54,26 @@ DESCRIBED: Final = " describe it"
 def chat_template() -> str:
     """The Jinja template that goes into the model's folder."""
     as_json = prompts.telling_as_json([_SLOT]).removeprefix(prompts.telling([_SLOT]))
-    together = prompts.telling([_SLOT, _SLOT]).split(_SLOT)[1]  # what stands between two facts
-    branches = "".join(
-        f"{{%- elif line.startswith({before!r}) and line.endswith({after!r}) -%}}"
-        f"{{%- set found.short = {short(f'(line[{len(before)}:-{len(after)}] | lower)')} -%}}"
-        for (before, after), short in (
-            (_around(prompts.question), lambda slot: f"' ' ~ {slot} ~ '?'"),
-            (_around(prompts.reading), lambda slot: f"' ' ~ {slot} ~ ':'"),
-            (_around(prompts.pointing), lambda slot: f"' where: ' ~ {slot}"),
-            (
-                _around(lambda fact: prompts.telling([fact])),
-                lambda slot: f"' ' ~ {slot} | replace({together!r}, '; ') ~ ('. json:' if is_json else '.')",
-            ),
-        )
+    between = prompts.telling([_SLOT, _SLOT]).split(_SLOT)[1]
+    facts = f"slot | replace({between!r}, '; ')"
+    branches = (
+        _branch(prompts.question(_SLOT), "' ' ~ slot ~ '?'"),
+        _branch(prompts.reading(_SLOT), "' ' ~ slot ~ ':'"),
+        _branch(prompts.pointing(_SLOT), "' where: ' ~ slot"),
+        _branch(prompts.telling([_SLOT]), f"' ' ~ {facts} ~ ('. json:' if is_json else '.')"),
     )
-    return _TEMPLATE.replace("BRANCHES", branches).replace("AS_JSON", repr(as_json))
+    return _TEMPLATE.replace("BRANCHES", "\n".join(branches)).replace("AS_JSON", repr(as_json))
+
+
+def _branch(prompt: str, short: str) -> str:
+    """Takes the one line of a prompt that changes, and makes its short form of what stands in the slot there."""
+    line = next(line for line in prompt.split("\n") if _SLOT in line)
+    before, _, after = line.partition(_SLOT)
+    return (
+        f"{{%- elif line.startswith({before!r}) and line.endswith({after!r}) -%}}\n"
+        f"{{%- set slot = line[{len(before)}:-{len(after)}] | lower -%}}\n"
+        f"{{%- set found.short = {short} -%}}"
+    )
 
 
 _TEMPLATE = """\
@@ -76,7 +81,8 @@ _TEMPLATE = """\
 {%- set is_json = text.endswith(AS_JSON) -%}
 {%- set found = namespace(short=' ' ~ (text.split('\\n\\n')[-1] | lower)) -%}
 {%- for line in text.split('\\n') -%}
-{%- if not line -%}BRANCHES
+{%- if not line -%}
+BRANCHES
 {%- endif -%}
 {%- endfor -%}
 {{- found.short -}}
@@ -95,13 +101,6 @@ _TEMPLATE = """\
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{- '<answer>' -}}{%- endif -%}
 """
-
-
-def _around(prompt: Callable[[str], str]) -> tuple[str, str]:
-    """What stands before and behind the slot, on the line of a prompt that has it."""
-    line = next(line for line in prompt(_SLOT).split("\n") if _SLOT in line)
-    before, _, after = line.partition(_SLOT)
-    return before, after
 
 
 def _joined(facts: Sequence[str]) -> str:

@@ -27,6 +27,10 @@ from training.trainer import train_mode
 POOL = 16
 """Batches whose pictures are sorted by how much is asked of them: sequences of a batch are then of like length."""
 
+EXPLANATION_SHARE = 0.25
+"""Of the batches: in these every picture has verdicts to explain, in the others none has. An explanation is as long as
+all other questions about a picture together: with some in each batch, half of a batch was padding."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -127,6 +131,7 @@ class Trainer:
         self._schedule = schedule
         self._budget = budget
         self._replicas = Replicas(model, schedule.n_parts)
+        self._towers = [replica.get_submodule("model.vision_tower") for replica in self._replicas.models]
         self._average = WeightAverage(model, schedule.average_decay)
         self._optimizer = torch.optim.AdamW(_groups(model, schedule.weight_decay), betas=(0.9, 0.98))
         self.epoch, self.step, self.seconds = 0, 0, 0.0
@@ -208,8 +213,9 @@ class Trainer:
         seed = (self._schedule.seed * 1000 + self.epoch) * 1_000_000 + step
         dice, torch_dice = random.Random(seed), torch.Generator().manual_seed(seed)
         pixels, placements = self._album.vary_and_place(indices, self._size, torch_dice)
+        explain = dice.random() < EXPLANATION_SHARE
         sheets = [
-            self._writer.sheet(index, asked, placement, dice)
+            self._writer.sheet(index, asked, placement, dice, explain=explain)
             for index, asked, placement in zip(indices.tolist(), claims, placements, strict=True)
         ]
         return Batch(pixels, self._packer.pack(sheets))
@@ -228,8 +234,8 @@ class Trainer:
 
     def _set_rates(self) -> None:
         stage, factor = self._schedule.place(self.done)
-        for replica in self._replicas.models:
-            replica.model.vision_tower.requires_grad_(stage.tower_rate > 0)
+        for tower in self._towers:
+            tower.requires_grad_(stage.tower_rate > 0)
         for group in self._optimizer.param_groups:
             group["lr"] = factor * (stage.tower_rate if group["tower"] else stage.learning_rate)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +53,9 @@ def shop(n: int = 60) -> Rows:
 
 def scenes() -> Corpus:
     rows = shop(40)
-    drawn = Rows("boutique", tuple(rows.products[::2]), rows.pictures[::2])
-    boxes = {
-        product.sku: {"Shirts": Box(0.1, 0.2, 0.8, 0.9), "sleeve": Box(0.1, 0.2, 0.3, 0.5)}
-        for product in drawn.products
-    }
-    return Corpus([shop(), drawn], boxes)
+    products = tuple(replace(product, sku=f"drawn-{product.sku}") for product in rows.products[::2])
+    boxes = {"Shirts": Box(0.1, 0.2, 0.8, 0.9), "sleeve": Box(0.1, 0.2, 0.3, 0.5)}
+    return Corpus([shop(), Rows("boutique", products, rows.pictures[::2])], {drawn.sku: boxes for drawn in products})
 
 
 @dataclass(frozen=True)

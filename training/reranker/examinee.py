@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ class Examinee:
         self._processor = processor
         self._tokenizer = processor.tokenizer
         self._answers = Answers.of(self._tokenizer)
+        self._rendered = lru_cache(maxsize=100_000)(self._render)  # the template takes a millisecond
 
     @torch.inference_mode()
     def see(self, pictures: Sequence[Image.Image]) -> torch.Tensor:
@@ -72,7 +74,7 @@ class Examinee:
         inputs.pop("token_type_ids", None)
         return {**inputs, "mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=features)}}
 
-    def _rendered(self, prompt: str, n_image_tokens: int) -> str:
+    def _render(self, prompt: str, n_image_tokens: int) -> str:
         content = [{"type": "image"}, {"type": "text", "text": prompt}]
         text: str = self._processor.apply_chat_template(
             [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False

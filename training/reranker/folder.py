@@ -35,7 +35,9 @@ def write_model(folder: Path, model: Any, processor: Any) -> None:
 def load(folder: Path) -> tuple[Any, Any]:
     """The model and its processor, as anybody loads them; float32, on the CPU."""
     from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     model = AutoModelForImageTextToText.from_pretrained(folder, local_files_only=True)
     return model.eval(), AutoProcessor.from_pretrained(folder, local_files_only=True)
 

@@ -21,8 +21,7 @@ tokenizer = open_clip.get_tokenizer("local-dir:FOLDER")
 - **Text tower**: three causal transformer layers over a byte-level BPE learnt from the same texts, 32 tokens.
 - **Training**: a softmax contrastive loss, where every caption that is true of a picture counts as its match, beside it
   classifiers of every known label and a loss that draws pictures of one finest class together; the weights are a moving
-  average. Then the picture tower stays as it is, and its last layer and the text tower learn to read its features, by
-  2,048 products a step.
+  average.
 
 ## Data
 | file | rows | licence |

@@ -26,7 +26,6 @@ from training.heads import LabelHeads, LabelTable
 from training.objective import Mix, Objective
 from training.pictures import Album, store
 from training.product import Product
-from training.readout import learn_readout
 from training.sources import CATALOG, CLOTHES, GROCERIES, Say, read_corpus
 from training.trainer import Progress, Schedule, Trainer, repeat_factors
 from training.vocabulary import train_vocabulary
@@ -79,31 +78,11 @@ read the article off the tower's features better than the captions did (P@10 0.7
 
 
 @dataclass(frozen=True, slots=True)
-class Readout:
-    """The last stage, over stored features: its schedule and losses, how often each shop's products are seen in an
-    epoch at least, and how many texts a step fit no picture."""
-
-    schedule: Schedule
-    mix: Mix
-    repeats: Mapping[str, float] = field(default_factory=dict)
-    n_elsewhere: int = 4 * N_ELSEWHERE
-
-
-READOUT = Readout(
-    Schedule(n_epochs=8, batch_size=2048, learning_rate=1e-3, average_decay=0.98, warmup=0.1),
-    Mix(),
-    {GROCERIES: 3.0, CATALOG: 12.0, CLOTHES: 2.0},
-)
-
-
-@dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that a run depends on beside its rows. Epochs and learning rates of the ``schedule`` come from the cycles;
-    without a ``readout`` the run ends after them."""
+    """All that a run depends on beside its rows. Epochs and learning rates of the ``schedule`` come from the cycles."""
 
     architecture: Architecture = field(default_factory=Architecture)
     cycles: Sequence[Cycle] = CYCLES
-    readout: Readout | None = READOUT
     schedule: Schedule = field(default_factory=Schedule)
 
     @property
@@ -119,8 +98,6 @@ def make_encoder(rows: Sequence[Rows], out: Path, work: Path, recipe: Recipe, *,
     """
     run = _Run(rows, work, recipe, resume=resume, say=say)
     run.go_through_cycles()
-    if recipe.readout is not None:
-        run.read_anew(recipe.readout)
     shutil.copytree(run.candidate, out, dirs_exist_ok=True)
 
 
@@ -136,25 +113,19 @@ class _Run:
         if not (resume and (self.candidate / "open_clip_config.json").is_file()):
             _write_untrained(self.candidate, self.products, architecture, schedule.seed)
         torch.manual_seed(schedule.seed)
-        self.size = architecture.picture_size
-        self.tokenizer = load_tokenizer(self.candidate)
-        self.album = Album([store(part.pictures, self.size) for part in self.kept])
         self.objective = Objective(Mix(), LabelHeads(LabelTable.of(self.products), architecture.dimension))
         self.trainer = Trainer(
             create_untrained(self.candidate),
-            self.tokenizer,
-            self.album,
-            self.writer(N_ELSEWHERE),
+            load_tokenizer(self.candidate),
+            Album([store(part.pictures, architecture.picture_size) for part in self.kept]),
+            ProductWriter(self.products, Mixture(elsewhere=TRAINING_HALF, n_elsewhere=N_ELSEWHERE)),
             self.objective,
-            size=self.size,
+            size=architecture.picture_size,
             schedule=schedule,
         )
         if resume and self.checkpoint.is_file():
             self.trainer.restore(self.checkpoint)
         say(f"{len(self.products)} pictures to train on, {sum(len(part.products) for part in self.aside)} set aside")
-
-    def writer(self, n_elsewhere: int) -> ProductWriter:
-        return ProductWriter(self.products, Mixture(elsewhere=TRAINING_HALF, n_elsewhere=n_elsewhere))
 
     def go_through_cycles(self) -> None:
         trainer, n_epochs = self.trainer, self.recipe.n_epochs
@@ -165,22 +136,6 @@ class _Run:
             trainer.run_epoch(_reporter(self.say, n_epochs, trainer.n_epochs_done))
             trainer.save(self.checkpoint)
             self.write(phase.size)
-
-    def read_anew(self, readout: Readout) -> None:
-        self.say("learning anew how the tower's features are read")
-        self.objective.mix = readout.mix
-        learn_readout(
-            self.trainer.result,
-            self.tokenizer,
-            self.album,
-            self.writer(readout.n_elsewhere),
-            self.objective,
-            size=self.size,
-            schedule=readout.schedule,
-            repeats=repeats_of(self.kept, readout.repeats),
-            on_step=_reporter(self.say, readout.schedule.n_epochs, 0),
-        )
-        self.write(self.size)
 
     def write(self, size: Size) -> None:
         """Write the model, measure it on the rows set aside as the product would load it, and write its cards."""

@@ -13,7 +13,7 @@ from PIL import Image
 from search.encoders.openclip import load_encoder
 from tests.search.encoders.conftest import TINY
 from training.corpus import Rows, is_set_aside, read_rows
-from training.encoder import Cycle, Phase, Readout, Recipe, make_encoder, place, repeats_of
+from training.encoder import Cycle, Phase, Recipe, make_encoder, place, repeats_of
 from training.folder import MAX_FOLDER_BYTES, n_bytes
 from training.objective import Mix
 from training.product import Product
@@ -22,8 +22,7 @@ from training.trainer import Schedule, repeat_factors
 SCHEDULE = Schedule(batch_size=32)
 COARSE, FINE = Phase(1, (16, 16), Mix()), Phase(1, (32, 32), Mix(likeness=0.5), {"tiny-train": 2.0})
 CYCLES = (Cycle(2e-3, (COARSE,)), Cycle(1e-3, (FINE,)))
-READOUT = Readout(replace(SCHEDULE, n_epochs=1, batch_size=64), Mix(), {"tiny-train": 2.0})
-RECIPE = Recipe(TINY, CYCLES, READOUT, SCHEDULE)
+RECIPE = Recipe(TINY, CYCLES, SCHEDULE)
 
 
 def rows(n: int = 80) -> Rows:

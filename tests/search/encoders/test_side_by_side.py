@@ -18,7 +18,8 @@ def test_parts_keep_their_order_and_run_on_one_core_each() -> None:
 
 def test_other_threads_keep_their_cores() -> None:
     before = torch.get_num_threads()
-    SideBySide(2).map(str, [1, 2, 3])
+    together = threading.Barrier(2)  # both threads of the pool are past their start, where they change the default
+    SideBySide(2).map(lambda part: together.wait(30), [1, 2])
     seen: list[int] = []
     thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
     thread.start()

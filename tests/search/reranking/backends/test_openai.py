@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -237,11 +239,15 @@ class TestFailing:
         assert server.most_at_once == 4
 
     def test_early_candidates_are_asked_about_first(self, server: ModelServer) -> None:
+        looks = [replace(RED, key=str(at), listing=f"candidate {at}") for at in range(8)]
         with opened(server, n_parallel=2) as reranker:
+            server.requests.clear()
             server.pause_s = 0.6
-            found = np.isnan(judge(reranker, *[RED] * 8, seconds=1.1))
+            found = np.isnan(judge(reranker, *looks, seconds=1.1))
         assert found.any()
-        assert list(found) == sorted(found)
+        asked = [int(at) for body in server.bodies for at in re.findall(r"candidate (\d)", str(body))]
+        assert set(asked) == set(range(len(asked)))
+        assert all(found[len(asked) :])
 
     def test_closing_ends_what_is_under_way(self, server: ModelServer) -> None:
         with trapped(server, Trap.SILENCE) as reranker:

@@ -32,12 +32,11 @@ ANY_WORD_BONUS = 1.0
 class WordScores:
     """What full-text search adds to the items it ``found``.
 
-    ``crowded``: more items hold every word than it listed. ``sure``: some item is named or holds every word.
+    ``crowded``: more items hold every word than it listed.
     """
 
     found: dict[int, float]
     crowded: bool
-    sure: bool
 
     def matches(self, connection: Connection, query: Query, item_ids: NDArray[np.int64]) -> Scores:
         """What the words that are wanted add to each of ``item_ids``, shape (n,), at a text weight of 1."""
@@ -67,4 +66,4 @@ def word_scores(connection: Connection, query: Query, within: NDArray[np.int64] 
     for item_id, kind in named.items():
         found[item_id] = found.get(item_id, 0.0) + NAMED_BONUS[kind]
     n_whole = sum(match.all_words for match in matches)
-    return WordScores(found, crowded=n_whole == WINDOW, sure=bool(named) or n_whole > 0)
+    return WordScores(found, crowded=n_whole == WINDOW)

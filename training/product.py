@@ -46,6 +46,12 @@ class Product:
         labels = {label: text(label) for label in LABELS}
         return cls(text("sku"), text("title"), text("description"), kinds, **labels)
 
+    def value(self, field: str) -> str:
+        """What a claim's field says: the finest of its kinds for ``kind``, else a label; empty where it has none."""
+        if field == "kind":
+            return self.kinds[0] if self.kinds else ""
+        return self.label(field)
+
     def label(self, field: str) -> str:
         """The value of one of ``LABELS``."""
         return str(getattr(self, field))

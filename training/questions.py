@@ -132,6 +132,4 @@ def _same_article(product: Product) -> Claim:
 
 
 def _value(product: Product, field: str) -> str:
-    if field == "kind":
-        return product.kinds[0] if product.kinds else ""
-    return product.title if field == "text" else product.label(field)
+    return product.title if field == "text" else product.value(field)

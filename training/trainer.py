@@ -172,8 +172,7 @@ class Trainer:
 
     def _positions(self, dice: torch.Generator) -> Iterator[torch.Tensor]:
         """Shuffled positions; the last, smaller batch is left out."""
-        times = (self.repeats + torch.rand(len(self.repeats), generator=dice)).long()
-        positions = torch.arange(len(times)).repeat_interleave(times)
+        positions = positions_of(self.repeats, dice)
         order = positions[torch.randperm(len(positions), generator=dice)]
         size = min(self.schedule.batch_size, len(order))
         return (order[start : start + size] for start in range(0, len(order) - size + 1, size))
@@ -211,11 +210,7 @@ class Trainer:
 
     def _set_learning_rate(self, n_epochs: float) -> None:
         """``n_epochs`` is how much of the schedule is done, a part of an epoch counted as such."""
-        progress, warmup = n_epochs / self.schedule.n_epochs, self.schedule.warmup
-        if progress < warmup:
-            factor = max(progress / warmup, 0.01)
-        else:
-            factor = (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
+        factor = rise_and_fall(n_epochs / self.schedule.n_epochs, self.schedule.warmup)
         for group in self._optimizer.param_groups:
             group["lr"] = self.schedule.learning_rate * factor
 
@@ -247,6 +242,19 @@ def train_mode(model: torch.nn.Module, *, keep_statistics: bool) -> None:
         is_frozen = bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
         if is_frozen or (keep_statistics and getattr(module, "running_mean", None) is not None):
             module.eval()
+
+
+def positions_of(repeats: torch.Tensor, dice: torch.Generator) -> torch.Tensor:
+    """An epoch's positions, ascending, each as often as it is to be seen, what is not whole drawn by chance; int64."""
+    times = (repeats + torch.rand(len(repeats), generator=dice)).long()
+    return torch.arange(len(times)).repeat_interleave(times)
+
+
+def rise_and_fall(progress: float, warmup: float) -> float:
+    """The part of its rate that a schedule has reached: it rises until ``warmup`` and falls to zero along a cosine."""
+    if progress < warmup:
+        return max(progress / warmup, 0.01)
+    return (1 + math.cos(math.pi * min(1.0, (progress - warmup) / (1 - warmup)))) / 2
 
 
 def repeat_factors(products: Sequence[Product]) -> torch.Tensor:

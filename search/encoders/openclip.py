@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from search.calibration import Calibration, read_calibration
+from search.device import device_of
 from search.encoders.base import Encoder, EncoderIdentity, Pixels, Vectors
 from search.encoders.causal import CausalTower
 from search.encoders.preprocessing import Preprocessing
@@ -184,7 +185,7 @@ def load_encoder(
 
     if n_threads is not None:
         torch.set_num_threads(n_threads)
-    placed = _device(device)
+    placed = device_of(device, EncoderError)
     model, tokenizer, dimension = load_model(f"{LOCAL_PREFIX}{folder}" if folder else name, placed)
     preprocess_config = cast("Mapping[str, object]", model.visual.preprocess_cfg)
     fingerprint = fingerprint_of(folder) if folder else _hash_model(model, preprocess_config)
@@ -241,21 +242,6 @@ def encoder_folder(name: str) -> Path | None:
     if not (folder / "open_clip_config.json").is_file():
         raise EncoderError(f"There is no encoder in {folder}: it holds no open_clip_config.json.", remedy=CHOICES)
     return folder
-
-
-def _device(name: str) -> torch.device:
-    import torch
-
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name != "cpu" and not name.startswith("cuda"):
-        raise EncoderError(f"'{name}' is no device.", remedy="Use 'auto', 'cpu', 'cuda' or 'cuda:N'.")
-    if name != "cpu" and not torch.cuda.is_available():
-        raise EncoderError(
-            f"Device '{name}' was asked for and PyTorch finds no GPU.",
-            remedy="Use 'auto' or 'cpu', or mend the driver.",
-        )
-    return torch.device(name)
 
 
 def load_model(name: str, device: torch.device) -> tuple[Any, Tokenizer, int]:

@@ -39,6 +39,18 @@ class Box:
     right: float
     bottom: float
 
+    @property
+    def area(self) -> float:
+        """As a part of the picture's."""
+        return (self.right - self.left) * (self.bottom - self.top)
+
+    def overlap(self, other: Box) -> float:
+        """Intersection over union, 0 to 1."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        shared = max(0.0, width) * max(0.0, height)
+        return shared / (self.area + other.area - shared)
+
 
 class Scoring(StrEnum):
     """Where a backend's probabilities come from, best first."""

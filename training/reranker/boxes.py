@@ -35,15 +35,3 @@ def seen(box: Box, placement: torch.Tensor) -> Box | None:
     if (end - left) * (bottom - top) < LEAST_SEEN * whole:
         return None
     return Box((left + 1) / 2, (top + 1) / 2, (end + 1) / 2, (bottom + 1) / 2)
-
-
-def overlap(one: Box, other: Box) -> float:
-    """Intersection over union, 0 to 1."""
-    width = min(one.right, other.right) - max(one.left, other.left)
-    height = min(one.bottom, other.bottom) - max(one.top, other.top)
-    shared = max(0.0, width) * max(0.0, height)
-    return shared / (_area(one) + _area(other) - shared)
-
-
-def _area(box: Box) -> float:
-    return (box.right - box.left) * (box.bottom - box.top)

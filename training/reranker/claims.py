@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from search.reranking.verdict import Standing
 from training.captions import Caption, Claim, from_labels, phrase, single_values
 from training.product import Product
-from training.reranker.truth import same, standing, value_of
+from training.reranker.truth import same, standing
 from training.wording import wordings
 
 Fields = tuple[str, ...]
@@ -95,8 +95,8 @@ def _pairs(items: Sequence[Item], chosen: Round, dice: random.Random) -> Iterato
     """Pairs in which no item comes twice, and nearly all of them once."""
     groups: dict[Fields, list[Item]] = defaultdict(list)
     for item in items:
-        values = tuple(value_of(item.product, field) for field in chosen.shared)
-        if all(values) and (not chosen.differing or value_of(item.product, chosen.differing)):
+        values = tuple(item.product.value(field) for field in chosen.shared)
+        if all(values) and (not chosen.differing or item.product.value(chosen.differing)):
             groups[(item.shop if chosen.at_home else "", *values)].append(item)
     for group in groups.values():
         yield from _halved(_by_value(group, chosen.differing, dice))
@@ -107,8 +107,8 @@ def _by_value(group: list[Item], field: str, dice: random.Random) -> list[Item]:
     dice.shuffle(group)
     if not field:
         return group
-    order = {value: dice.random() for value in sorted({value_of(item.product, field) for item in group})}
-    return sorted(group, key=lambda item: order[value_of(item.product, field)])
+    order = {value: dice.random() for value in sorted({item.product.value(field) for item in group})}
+    return sorted(group, key=lambda item: order[item.product.value(field)])
 
 
 def _halved(group: Sequence[Item]) -> Iterator[tuple[Item, Item]]:
@@ -140,7 +140,7 @@ def _written(one: Product, other: Product, chosen: Round, dice: random.Random) -
     if not chosen.differing:
         own, others = _anything(one, dice), _anything(other, dice)
         return (own, others) if own and others else None
-    if same(value_of(one, chosen.differing), value_of(other, chosen.differing)):
+    if same(one.value(chosen.differing), other.value(chosen.differing)):
         return None
     possible = [(weight, fields) for weight, fields in PHRASES if chosen.differing in fields]
     weights, patterns = zip(*possible, strict=True)
@@ -157,7 +157,7 @@ def _anything(product: Product, dice: random.Random) -> Caption | None:
 
 def _phrased(product: Product, fields: Fields, dice: random.Random) -> Caption:
     """A phrase of just these fields, its kind in the catalog's word or another."""
-    values = {field: value_of(product, field) for field in fields}
+    values = {field: product.value(field) for field in fields}
     spoken = dict(values)
     if "kind" in values and dice.random() >= _OWN_WORD_SHARE:
         spoken["kind"] = dice.choice(wordings(values["kind"]))

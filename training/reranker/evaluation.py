@@ -17,7 +17,7 @@ from training.corpus import Rows
 from training.evaluation import Report
 from training.pictures import decode
 from training.product import Product
-from training.reranker.boxes import overlap, read_box
+from training.reranker.boxes import read_box
 from training.reranker.claims import Judged, Round, draw_claims
 from training.reranker.examinee import Examinee
 from training.reranker.explaining import Lexicon, draw_verdicts, fields_of
@@ -138,7 +138,7 @@ def _pointing(
     rows = [at for at, _, _ in asked]
     written = examinee.answer(features[rows], [pointing(name) for _, name, _ in asked])
     given = [read_box(text) for text in written]
-    overlaps = [overlap(box, found) if found else 0.0 for (_, _, box), found in zip(asked, given, strict=True)]
+    overlaps = [box.overlap(found) if found else 0.0 for (_, _, box), found in zip(asked, given, strict=True)]
     whole = [value for (at, name, _), value in zip(asked, overlaps, strict=True) if name == products[at].kinds[0]]
     return {"boxes, mean IoU": mean(overlaps), "boxes of whole articles, mean IoU": mean(whole)}
 

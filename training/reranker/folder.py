@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +38,3 @@ def load(folder: Path) -> tuple[Any, Any]:
     logging.disable_progress_bar()
     model = AutoModelForImageTextToText.from_pretrained(folder, local_files_only=True)
     return model.eval(), AutoProcessor.from_pretrained(folder, local_files_only=True)
-
-
-def write_card(folder: Path, card: Mapping[str, object], text: str) -> None:
-    """Write ``vitrina.json`` with what was measured, and ``README.md``, which people read."""
-    (folder / "vitrina.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(text, encoding="utf-8")

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from training.corpus import Rows
+from training.folder import write_card
 from training.pictures import Album, store
 from training.product import Product
 from training.reranker.architecture import Architecture, create_processor, create_untrained, start_tower
@@ -18,7 +19,7 @@ from training.reranker.card import describe
 from training.reranker.evaluation import evaluate, explaining
 from training.reranker.examinee import Examinee
 from training.reranker.exercises import ExerciseWriter
-from training.reranker.folder import load, write_card, write_model
+from training.reranker.folder import load, write_model
 from training.reranker.packing import Packer
 from training.reranker.scenes import Boxes
 from training.reranker.trainer import Budget, Progress, Schedule, Stage, Trainer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +21,7 @@ from training.product import Product
 from training.reranker.claims import Judged, draw_claims
 from training.reranker.exercises import ExerciseWriter
 from training.reranker.packing import Packed, Packer
-from training.trainer import train_mode
+from training.trainer import positions_of, rise_and_fall, train_mode
 
 POOL = 16
 """Batches whose pictures are sorted by how much is asked of them: sequences of a batch are then of like length."""
@@ -59,7 +58,7 @@ class Schedule:
         start = 0.0
         for stage in self.stages:
             if done < start + stage.share or stage is self.stages[-1]:
-                return stage, _rise_and_fall((done - start) / stage.share, self.warmup)
+                return stage, rise_and_fall((done - start) / stage.share, self.warmup)
             start += stage.share
         raise ValueError("A schedule needs a stage.")
 
@@ -193,8 +192,7 @@ class Trainer:
         """The batches of an epoch: positions of products, and the claims about each."""
         dice = random.Random(self._schedule.seed * 1000 + epoch)
         torch_dice = torch.Generator().manual_seed(self._schedule.seed * 1000 + epoch)
-        times = (self._repeats + torch.rand(len(self._repeats), generator=torch_dice)).long()
-        indices = torch.arange(len(times)).repeat_interleave(times)
+        indices = positions_of(self._repeats, torch_dice)
         chosen = indices.tolist()
         claims = draw_claims([self._products[at] for at in chosen], [self._shops[at] for at in chosen], dice)
         order = torch.randperm(len(chosen), generator=torch_dice).tolist()
@@ -310,9 +308,3 @@ def _groups(model: Any, weight_decay: float) -> list[dict[str, object]]:
         {"params": parameters, "tower": is_tower, "weight_decay": weight_decay * decays, "lr": 0.0}
         for (is_tower, decays), parameters in groups.items()
     ]
-
-
-def _rise_and_fall(progress: float, warmup: float) -> float:
-    if progress < warmup:
-        return max(progress / warmup, 0.01)
-    return (1 + math.cos(math.pi * min(1.0, (progress - warmup) / (1 - warmup)))) / 2

@@ -25,13 +25,6 @@ def standing(product: Product, claim: Claim) -> Standing:
     return Standing.MET
 
 
-def value_of(product: Product, field: str) -> str:
-    """The product's value of a claim's field, the finest of its kinds for ``kind``; empty where it has none."""
-    if field == "kind":
-        return product.kinds[0] if product.kinds else ""
-    return product.label(field)
-
-
 def same(one: str, other: str) -> bool:
     """Whether two spellings are of one value."""
     return _key(one) == _key(other)

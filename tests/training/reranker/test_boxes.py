@@ -5,14 +5,14 @@ import torch
 
 from search.reranking.base import Box
 from training.pictures import PLAIN, Stored
-from training.reranker.boxes import overlap, read_box, seen, written
+from training.reranker.boxes import read_box, seen, written
 
 
 def test_a_box_that_is_written_is_read_again() -> None:
     box = Box(0.1, 0.25, 0.8, 1.0)
     again = read_box(written(box))
     assert again is not None
-    assert overlap(box, again) > 0.9
+    assert box.overlap(again) > 0.9
 
 
 @pytest.mark.parametrize("text", ["", "a shirt", "<loc_3><loc_4><loc_9>", "<loc_0>" * 4])
@@ -21,8 +21,8 @@ def test_what_is_no_box_is_read_as_none(text: str) -> None:
 
 
 def test_overlap_is_intersection_over_union() -> None:
-    assert overlap(Box(0, 0, 0.5, 1), Box(0.25, 0, 0.75, 1)) == pytest.approx(1 / 3)
-    assert overlap(Box(0, 0, 0.5, 1), Box(0.5, 0, 1, 1)) == 0
+    assert Box(0, 0, 0.5, 1).overlap(Box(0.25, 0, 0.75, 1)) == pytest.approx(1 / 3)
+    assert Box(0, 0, 0.5, 1).overlap(Box(0.5, 0, 1, 1)) == 0
 
 
 def test_a_box_follows_its_thing_through_crop_and_mirror() -> None:
@@ -38,7 +38,7 @@ def test_a_box_follows_its_thing_through_crop_and_mirror() -> None:
         dark = view[0] < 0
         rows, columns = dark.any(dim=1).nonzero().flatten(), dark.any(dim=0).nonzero().flatten()
         shown = Box(int(columns[0]) / 64, int(rows[0]) / 80, int(columns[-1] + 1) / 64, int(rows[-1] + 1) / 80)
-        assert overlap(found, shown) > 0.85
+        assert found.overlap(shown) > 0.85
 
 
 def test_what_a_crop_cuts_off_is_not_asked_for() -> None:
@@ -46,4 +46,4 @@ def test_what_a_crop_cuts_off_is_not_asked_for() -> None:
     assert seen(Box(0.6, 0.1, 0.9, 0.9), left_half) is None
     found = seen(Box(0.1, 0.1, 0.4, 0.9), left_half)
     assert found is not None
-    assert overlap(found, Box(0.2, 0.1, 0.8, 0.9)) == pytest.approx(1)
+    assert found.overlap(Box(0.2, 0.1, 0.8, 0.9)) == pytest.approx(1)

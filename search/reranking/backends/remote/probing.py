@@ -14,7 +14,7 @@ from search.errors import RerankerError
 from search.reranking.backends.remote.chat import Chat, Request, Scorer, View
 from search.reranking.backends.remote.failure import Failure, Fault, as_error
 from search.reranking.backends.remote.grading import GradeInSchema, GradeInWords
-from search.reranking.backends.remote.locating import locate, overlap
+from search.reranking.backends.remote.locating import locate
 from search.reranking.backends.remote.picture import encoded
 from search.reranking.backends.remote.sentences import spoken
 from search.reranking.base import Box, Capabilities, Deadline, Scoring
@@ -146,7 +146,7 @@ class Probe:
         except Failure as failure:
             self._note(failure)
             return False
-        return box is not None and overlap(box, _SQUARE) >= MIN_OVERLAP
+        return box is not None and box.overlap(_SQUARE) >= MIN_OVERLAP
 
     def _note(self, failure: Failure, *hopeless: Fault) -> None:
         """Remember a failure, or raise where it says that all others will fail the same way."""

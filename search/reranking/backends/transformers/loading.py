@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from search.device import device_of
 from search.errors import RerankerError
 from search.reranking.backends.transformers.dialects import Dialect, dialect_of
 from search.reranking.backends.transformers.reranker import (
@@ -53,7 +54,7 @@ def load_reranker(
     ``cache_bytes``. Blocks, for minutes where the weights are large; downloads where the name is one of the hub.
     Raises RerankerError.
     """
-    placed = _device(device)
+    placed = device_of(device, RerankerError)
     folder = _folder(name, allow_remote_code=allow_remote_code)
     config = _configuration(name, folder)
     model_type = str(config.get("model_type", ""))
@@ -170,21 +171,6 @@ def _fingerprint(folder: Path, dialect: Dialect, max_pixels: int) -> str:
             with path.open("rb") as file:
                 digested.update(hashlib.file_digest(file, "sha256").digest())
     return digested.hexdigest()
-
-
-def _device(name: str) -> torch.device:
-    import torch
-
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name != "cpu" and not name.startswith("cuda"):
-        raise RerankerError(f"'{name}' is no device.", remedy="Use 'auto', 'cpu', 'cuda' or 'cuda:N'.")
-    if name != "cpu" and not torch.cuda.is_available():
-        raise RerankerError(
-            f"Device '{name}' was asked for and PyTorch finds no GPU.",
-            remedy="Use 'auto' or 'cpu', or mend the driver.",
-        )
-    return torch.device(name)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@
     pictures.db       the pictures, by the hash of their content
     encoders/         copies of the encoders' folders
     calibrations/     how sure hits are, fitted to this very catalog, one file an encoder
+    blends/           how much rerankers count, fitted to this very catalog, one file a reranker
     views/            snapshots of the vector indexes; may be deleted at any time
     dead-letters/     rows that could not be indexed, one file a run
 """
@@ -23,6 +24,10 @@ from search.encoders.openclip import EMBEDDED, full_name
 from search.engine import SearchEngine
 from search.errors import EncoderError, NotFoundError, StorageError
 from search.images.store import ImageStore
+from search.requirements.following import CatalogVocabulary
+from search.reranking.base import Reranker, RerankerIdentity
+from search.reranking.blend import Blend, read_blend, write_blend
+from search.reranking.stage import RerankStage
 from search.view import View, discard_other_snapshots
 
 CATALOG_FILE = "catalog.db"
@@ -151,6 +156,21 @@ class Home:
         path = self._calibration_file(identity)
         write_calibration(path, calibration)
         return path
+
+    def open_stage(self, reranker: Reranker) -> RerankStage:
+        """What reranks the answers of any engine of this home, by the blend fitted to this very catalog where there is
+        one, else by the model's own. The reranker stays the caller's to close. Raises RerankerError."""
+        blend = read_blend(self._blend_file(reranker.identity))
+        return RerankStage(self.images, CatalogVocabulary(self.catalog), reranker, blend)
+
+    def keep_blend(self, identity: RerankerIdentity, blend: Blend) -> Path:
+        """Use a blend in place of the reranker's own, from the next start on. Raises StorageError."""
+        path = self._blend_file(identity)
+        write_blend(path, blend)
+        return path
+
+    def _blend_file(self, identity: RerankerIdentity) -> Path:
+        return self.folder / "blends" / f"{identity.key}.json"
 
     def _calibration_file(self, identity: EncoderIdentity) -> Path:
         return self.folder / "calibrations" / f"{identity.key}.json"

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from search.reranking.blend import Blend
+
 Probabilities = NDArray[np.float32]
 """P(yes) of each claim about each candidate, shape (n candidates, n claims); NaN where there was no time."""
 
@@ -82,6 +84,11 @@ class RerankerIdentity:
     name: str
     fingerprint: str
 
+    @property
+    def key(self) -> str:
+        """What this reranker's files in a home are named after: 16 hex digits of the fingerprint."""
+        return self.fingerprint[:16]
+
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
@@ -111,6 +118,10 @@ class Reranker(Protocol):
     @property
     def capabilities(self) -> Capabilities:
         """As probed when the backend was opened."""
+
+    @property
+    def blend(self) -> Blend | None:
+        """How much its answers count, or None where nobody measured it."""
 
     def judge(self, looks: Sequence[Look], claims: Sequence[str], deadline: Deadline) -> Probabilities:
         """How probable each claim ("navy blue", "shirts for men") is of each candidate, one forward pass for each

@@ -41,8 +41,8 @@ class RerankingEngine:
         Retrieves at once, so that what is wrong with the query raises here and not at the first event; the iterator
         blocks for each of the others, and raises nothing. It may be left before its end.
         """
-        return self.stage.events(query, rerank, self.engine.encoder, self.engine.search)
+        return self.stage.events(query, rerank, self.engine, self.engine.search)
 
     def stream_similar(self, sku: str, query: Query, rerank: Rerank) -> Iterator[Event]:
         """The same for the items most like one item."""
-        return self.stage.events(query, rerank, self.engine.encoder, lambda asked: self.engine.similar(sku, asked))
+        return self.stage.events(query, rerank, self.engine, lambda asked: self.engine.similar(sku, asked))

@@ -2,35 +2,171 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
 
-from search.answer import Answer
-from search.encoders.base import Encoder
+import numpy as np
+
+from search.answer import Answer, Hit, RerankState
+from search.engine import SearchEngine
+from search.errors import VitrinaError
 from search.images.store import ImageStore
 from search.query import Query
 from search.requirements.following import CatalogVocabulary
-from search.reranking.base import Reranker
+from search.reranking.asking import Asker, OutOfTimeError
+from search.reranking.base import Deadline, Look, Reranker
+from search.reranking.blend import Blend
+from search.reranking.breaker import Breaker
 from search.reranking.budget import Rerank
-from search.reranking.events import Event
+from search.reranking.claims import claims_of
+from search.reranking.events import Event, Explained, Reranked, Retrieved
+from search.reranking.explanation import Author, Explanation
+from search.reranking.judgements import Judgements
+from search.reranking.order import reordered
+from search.reranking.photo import PhotoReader
+from search.reranking.pictures import Pictures
+from search.reranking.sentences import explanation
+from search.reranking.survey import Findings, Survey
+from search.reranking.verdict import Verdict
+from search.stopwatch import Stopwatch
+
+log = logging.getLogger(__name__)
 
 Retrieve = Callable[[Query], Answer]
 """A query's answer in the retrieval's order."""
+
+Explain = Callable[[Reranker, Look, Sequence[Verdict], Deadline], Explanation]
+"""Says in words what the verdicts on one candidate amount to."""
+
+
+def by_template(reranker: Reranker, look: Look, verdicts: Sequence[Verdict], deadline: Deadline) -> Explanation:
+    """The explanation that needs no model."""
+    return Explanation(explanation(verdicts), Author.TEMPLATE)
 
 
 class RerankStage:
     """What outlives a query and an encoder: the model, what it said of pictures before, and whether it is failing.
 
-    May be used from several threads. Close it, or use it as a context manager; the reranker is the caller's to close.
+    ``blend`` says how much its answers count, in place of the reranker's own. May be used from several threads. Close
+    it, or use it as a context manager; the reranker is the caller's to close.
     """
 
-    def __init__(self, images: ImageStore, vocabulary: CatalogVocabulary, reranker: Reranker) -> None:
+    def __init__(
+        self,
+        images: ImageStore,
+        vocabulary: CatalogVocabulary,
+        reranker: Reranker,
+        blend: Blend | None = None,
+        *,
+        judgements: Judgements | None = None,
+        breaker: Breaker | None = None,
+        explain: Explain = by_template,
+    ) -> None:
         self.reranker = reranker
+        self.blend = blend or reranker.blend or Blend()
         self._images = images
         self._vocabulary = vocabulary
+        self._asker = Asker(reranker, Judgements() if judgements is None else judgements, breaker or Breaker())
+        self._photos = PhotoReader()
+        self._explain = explain
 
-    def events(self, query: Query, rerank: Rerank, encoder: Encoder, retrieve: Retrieve) -> Iterator[Event]:
-        """The answer in steps. Retrieves at once, and raises what ``retrieve`` raises; the events raise nothing."""
-        raise NotImplementedError
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
 
     def close(self) -> None:
-        """Give up what is under way. Closing twice is fine."""
+        """Begin nothing more; what is under way is given up at its deadline. Closing twice is fine."""
+        self._asker.close()
+
+    def events(self, query: Query, rerank: Rerank, engine: SearchEngine, retrieve: Retrieve) -> Iterator[Event]:
+        """The answer in steps. Retrieves at once, and raises what ``retrieve`` raises; the events raise nothing.
+
+        Every page of a query looks at the same candidates, so that pages neither repeat nor skip an item.
+        """
+        named = replace(retrieve(deepened(query, rerank)), reranker=self.reranker.identity.name)
+        hits = tuple(replace(hit, retrieval_rank=hit.rank) for hit in named.hits)
+        return self._events(query, rerank, engine, replace(named, hits=hits))
+
+    def _events(self, query: Query, rerank: Rerank, engine: SearchEngine, answer: Answer) -> Iterator[Event]:
+        yield Retrieved(paged(answer, query))
+        watch, pictures = Stopwatch(), Pictures(self._images)
+        deadline = Deadline.within(rerank.deadline_ms / 1000)
+        try:
+            with watch.stage("requirements"):
+                vocabulary = self._vocabulary.current()
+                requirements = self._photos.requirements(query, engine, vocabulary)
+        except VitrinaError as error:
+            log.warning("What the query requires cannot be told: %s", error)
+            failed = replace(answer, rerank=RerankState.FAILED, rerank_note="What the query requires cannot be told.")
+            yield Reranked(paged(failed, query))
+            return
+        claims = claims_of(query, requirements)
+        survey = Survey(
+            requirements, claims, vocabulary, self._asker, self.blend, pictures, watch, listings=rerank.listings
+        )
+        findings = survey.of(answer.hits, looked_at(query, rerank), deadline)
+        final = replace(merged(answer, findings), requirements=requirements)
+        final = replace(paged(final, query), timings_ms=watch.together_ms(answer.timings_ms))
+        yield Reranked(final)
+        until = Deadline.within(rerank.explain_ms / 1000)
+        for hit in final.hits[: rerank.explain] if requirements else ():
+            with watch.stage("explain"):
+                told = self._explained(hit, pictures, until)
+            yield Explained(hit.rank, hit.stored.item.sku, told, watch.together_ms(answer.timings_ms))
+
+    def _explained(self, hit: Hit, pictures: Pictures, deadline: Deadline) -> Explanation:
+        """By the model while there is time and it works, else by template."""
+        look = pictures.look(hit.stored) or Look(hit.stored.item.sku, None)
+        if not self._asker.is_left_alone and deadline.seconds_left > 0:
+            try:
+                return self._asker.within(deadline, lambda told: self._explain(self.reranker, look, hit.verdicts, told))
+            except OutOfTimeError:
+                log.debug("An explanation was late")
+            except Exception:
+                log.warning("An explanation failed", exc_info=True)
+        return by_template(self.reranker, look, hit.verdicts, deadline)
+
+
+def deepened(query: Query, rerank: Rerank) -> Query:
+    """The query from its first hit on, down to the last of the page and of those that are looked at; as it is where its
+    page begins below them."""
+    if not looked_at(query, rerank):
+        return query
+    return replace(query, offset=0, limit=max(query.offset + query.limit, rerank.top))
+
+
+def looked_at(query: Query, rerank: Rerank) -> int:
+    """How many of the best hits are looked at: none where the page begins below them."""
+    return rerank.top if query.offset < rerank.top else 0
+
+
+def paged(answer: Answer, query: Query) -> Answer:
+    """The answer with the hits of the query's own page."""
+    shown = range(query.offset + 1, query.offset + query.limit + 1)
+    return replace(answer, hits=tuple(hit for hit in answer.hits if hit.rank in shown))
+
+
+def merged(answer: Answer, findings: Findings) -> Answer:
+    """The answer in its new order, its hits with their verdicts."""
+    judged = np.array([state is RerankState.RERANKED for state in findings.states], np.bool_)
+    scores = np.array([hit.score for hit in answer.hits], np.float64)
+    order, shown = reordered(scores, findings.totals, judged)
+    ranks = [hit.rank for hit in answer.hits]  # with gaps where an item went away meanwhile
+    hits = tuple(
+        replace(answer.hits[at], rank=rank, score=score, verdicts=findings.verdicts[at], rerank=findings.states[at])
+        for at, rank, score in zip(order.tolist(), ranks, shown.tolist(), strict=True)
+    )
+    return replace(answer, hits=hits, rerank=overall(findings.states), rerank_note=findings.note)
+
+
+def overall(states: Sequence[RerankState]) -> RerankState:
+    """What became of an answer: reranked where any hit was."""
+    for state in (RerankState.RERANKED, RerankState.FAILED, RerankState.LATE):
+        if state in states:
+            return state
+    return RerankState.NOT_ASKED

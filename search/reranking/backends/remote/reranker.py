@@ -24,6 +24,7 @@ from search.reranking.backends.remote.probing import Found, Probe
 from search.reranking.backends.remote.sentences import whole_sentences
 from search.reranking.backends.remote.transport import Transport
 from search.reranking.base import Box, Capabilities, Deadline, Look, Probabilities, RerankerIdentity
+from search.reranking.blend import Blend
 
 _MAX_TOKENS = 160
 """Two short sentences; prompts.MAX_EXPLANATION_CHARACTERS is the limit that holds."""
@@ -79,6 +80,11 @@ class RemoteReranker:
     def capabilities(self) -> Capabilities:
         """As probed when this was opened."""
         return self._found.capabilities
+
+    @property
+    def blend(self) -> Blend | None:
+        """None: what a server's model is worth is for its shop to measure."""
+        return None
 
     def judge(self, looks: Sequence[Look], claims: Sequence[str], deadline: Deadline) -> Probabilities:
         """How probable each claim is of each candidate, shape (n looks, n claims); earlier candidates are asked about

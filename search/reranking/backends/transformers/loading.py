@@ -19,6 +19,7 @@ from search.reranking.backends.transformers.reranker import (
     TransformersReranker,
 )
 from search.reranking.base import RerankerIdentity
+from search.reranking.blend import CARD_FILE, read_blend
 from search.reranking.prompts import digest
 
 if TYPE_CHECKING:
@@ -64,8 +65,11 @@ def load_reranker(
     model, processor = _loaded(name, folder, config, placed, native=native)
     dialect = dialect_of(name, folder, model_type)
     identity = RerankerIdentity(name, _fingerprint(folder, dialect, max_pixels))
+    blend = read_blend(folder / CARD_FILE)
     with _failing_as(name):
-        return TransformersReranker(model, processor, identity, dialect, max_pixels=max_pixels, cache_bytes=cache_bytes)
+        return TransformersReranker(
+            model, processor, identity, dialect, max_pixels=max_pixels, cache_bytes=cache_bytes, blend=blend
+        )
 
 
 def _folder(name: str, *, allow_remote_code: bool) -> Path:
@@ -166,7 +170,7 @@ def _fingerprint(folder: Path, dialect: Dialect, max_pixels: int) -> str:
     """SHA-256 over weights, configuration, tokenizer and templates, and over how we ask and show pictures."""
     digested = hashlib.sha256(f"{digest()}:{dialect.name}:{max_pixels}:".encode())
     for path in sorted(folder.rglob("*")):
-        if path.suffix in _FINGERPRINTED_SUFFIXES:
+        if path.suffix in _FINGERPRINTED_SUFFIXES and path.name != CARD_FILE:
             digested.update(f"{path.relative_to(folder).as_posix()}:{path.stat().st_size}:".encode())
             with path.open("rb") as file:
                 digested.update(hashlib.file_digest(file, "sha256").digest())

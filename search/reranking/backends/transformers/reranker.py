@@ -31,6 +31,7 @@ from search.reranking.backends.transformers.pictures import (
 )
 from search.reranking.backends.transformers.writing import Grammar, streamed
 from search.reranking.base import Box, Capabilities, Deadline, Look, Probabilities, RerankerIdentity, Scoring
+from search.reranking.blend import Blend
 from search.reranking.prompts import EXPLANATION_PATTERN, pointing, telling
 
 log = logging.getLogger(__name__)
@@ -70,10 +71,12 @@ class TransformersReranker:
         max_pixels: int = MAX_PIXELS,
         cache_bytes: int = CACHE_BYTES,
         max_rows: int | None = None,
+        blend: Blend | None = None,
     ) -> None:
         self._model = model
         self._chat = Chat(processor)
         self._identity = identity
+        self._blend = blend
         self._dialect = dialect
         self._answers = dialect.answers(self._chat.tokenizer)
         self._max_pixels = max_pixels
@@ -95,6 +98,11 @@ class TransformersReranker:
     def capabilities(self) -> Capabilities:
         """As tried out when it was opened."""
         return self._capabilities
+
+    @property
+    def blend(self) -> Blend | None:
+        """As measured for this model, where its folder says so."""
+        return self._blend
 
     @property
     def shares_pictures(self) -> bool:

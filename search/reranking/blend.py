@@ -1,0 +1,94 @@
+"""The blend: how much a model's answers count beside the retrieval's score and the catalog.
+
+It belongs to one model: a P(yes) of 0.8 is worth more of one than of another.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from search.errors import RerankerError, StorageError
+from search.reranking.odds import log_odds
+
+CARD_FILE = "vitrina.json"
+"""Beside a model: what Vitrina measured about it, its ``blend`` among it. Not part of the fingerprint."""
+
+MAX_IMAGE_LOG_ODDS = 3.0
+"""A look counts for no more than a probability of 0.95, and so for less than a plain word of the catalog: small models
+are often sure and wrong. Provisional, set by judgement until the embedded model is trained."""
+
+LEAST_MET = 0.02
+"""Of one requirement: past that, another doubt about it changes nothing in the order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """A logistic blend. All its numbers are provisional until they are fitted for a model.
+
+    ``slope`` and ``intercept`` are Platt's, from the log-odds of P(yes) to those of the claim's being true. In log-odds
+    a candidate's total is ``retrieval`` times its score, ``whole`` times the whole phrase, and ``parts`` times the
+    logarithm of the product of its verdicts' probabilities. By default 20 candidates, whose scores commonly lie within
+    1.0 of each other, are moved by 0.5 at most by the phrase, and by as much for each requirement plainly not met.
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
+    retrieval: float = 1.0
+    whole: float = 0.15
+    parts: float = 0.15
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        weights = (self.slope, self.retrieval, self.whole, self.parts)
+        if not (all(math.isfinite(each) and each >= 0 for each in weights) and math.isfinite(self.intercept)):
+            raise ValueError(f"weights must be 0 or more, and finite: {self}")
+
+    def image_log_odds(self, yes: NDArray[np.floating] | float) -> NDArray[np.float64]:
+        """What looks say, from P(yes) of any shape; NaN where nobody looked."""
+        seen = self.slope * log_odds(yes) + self.intercept
+        return np.asarray(np.clip(seen, -MAX_IMAGE_LOG_ODDS, MAX_IMAGE_LOG_ODDS))
+
+    def totals(
+        self, scores: NDArray[np.floating], whole: NDArray[np.floating], met: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """Log-odds to rank n candidates by, shape (n,), higher is better.
+
+        ``scores``, shape (n,), are the retrieval's, 0 to 1; ``whole``, shape (n,), P(yes) of the whole phrase, NaN
+        where it was not asked; ``met``, shape (n, n requirements), the verdicts' probabilities.
+        """
+        phrase = np.nan_to_num(self.image_log_odds(whole))
+        together = np.log(np.clip(met, LEAST_MET, 1.0)).sum(axis=1)
+        return np.asarray(self.retrieval * log_odds(scores) + self.whole * phrase + self.parts * together)
+
+
+def read_blend(path: Path) -> Blend | None:
+    """The ``blend`` of a JSON file, or None where file or entry is missing. Raises RerankerError if damaged."""
+    if not path.is_file():
+        return None
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8")).get("blend")
+        return None if entry is None else TypeAdapter(Blend).validate_python(entry)
+    except (ValueError, AttributeError, OSError) as error:
+        raise RerankerError(f"{path} is damaged: {error}", remedy="Mend its blend or remove the file.") from error
+
+
+def write_blend(path: Path, blend: Blend) -> None:
+    """Put a blend into a JSON file, whose other entries stay. Raises StorageError where the disk refuses."""
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        entries["blend"] = TypeAdapter(Blend).dump_python(blend, mode="json")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise StorageError(
+            f"The blend cannot be written to {path}: {error.strerror}.", remedy="Make the folder writable."
+        ) from error

@@ -7,20 +7,17 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from api.cli.console import errors, output
-from api.cli.rate import RateColumn
+from api.cli.training_bar import TrainingBar, say
 from api.settings import Settings
 from search.encoders.openclip import OpenClipEncoder, load_encoder
 from search.encoders.runtime import Runtime
 from search.errors import EncoderError
 from search.home import Home
-from training.trainer import Progress as Step
 from training.tuning.corpus import read_corpus
 from training.tuning.examination import Score
-from training.tuning.history import History
 from training.tuning.plan import Plan
 from training.tuning.run import Tuning, check
 
@@ -51,7 +48,7 @@ def train_encoder(settings: Settings, plan: Plan, asked: Asked) -> bool:
     with errors.status("Loading and measuring the encoder"):
         base, source = load_base(home, settings, asked.start)
         tuning = Tuning(corpus, base, source, plan, work, resume=asked.resume)
-    with TrainingBar(tuning.schedule.n_epochs) as bar:
+    with EncoderBar(tuning.schedule.n_epochs) as bar:
         history = tuning.tune(bar)
     is_better = history.best is not None
     if is_better:
@@ -78,28 +75,8 @@ def load_base(home: Home, settings: Settings, name: str | None) -> tuple[OpenCli
     return encoder, home.encoders.source_of(encoder.identity)
 
 
-class TrainingBar:
-    """A progress bar with the loss, the steps a second and the time left; a line for every epoch's score."""
-
-    def __init__(self, n_epochs: int) -> None:
-        self._n_epochs = n_epochs
-        self._task: TaskID | None = None
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[loss]}"),
-            RateColumn("steps"),
-            TimeRemainingColumn(),
-            console=errors,
-        )
-
-    def __enter__(self) -> TrainingBar:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+class EncoderBar(TrainingBar):
+    """Says what is trained on what, too."""
 
     def on_start(self, tuning: Tuning) -> None:
         """Say what is trained on what."""
@@ -110,25 +87,7 @@ class TrainingBar:
         say(f"Captions: {', '.join(tuning.corpus.templates)}")
         how = f"batches of {schedule.batch_size}, learning rate {schedule.learning_rate:g}, on {tuning.base.device}"
         say(f"{tuning.n_trained:,} numbers to train, {how}")
-        say(f"Untouched: nDCG@10 {tuning.history.start.ndcg:.3f}")
-
-    def on_step(self, progress: Step) -> None:
-        """Move the bar."""
-        said, loss = f"Epoch {progress.epoch + 1}/{self._n_epochs}", f"loss {progress.loss:.3f}"
-        total, done = self._n_epochs * progress.n_steps, progress.epoch * progress.n_steps + progress.step
-        if self._task is None:
-            self._task = self._bar.add_task(said, total=total, completed=done, loss=loss)
-        self._bar.update(self._task, completed=done + 1, description=said, loss=loss)
-
-    def on_epoch(self, history: History) -> None:
-        """Say what the epoch reached."""
-        epoch, score, losses = len(history.scores), history.scores[-1], history.losses[-1]
-        kept = ", the best so far" if history.best == epoch - 1 else ""
-        say(f"Epoch {epoch}: loss {sum(losses) / len(losses):.3f}, nDCG@10 {score.ndcg:.3f}{kept}")
-
-
-def say(line: str) -> None:
-    errors.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(f"Untouched: {tuning.history.start.said}")
 
 
 def show_gain(before: Score, after: Score) -> None:

@@ -13,6 +13,7 @@ from training.tuning.choices import Loss
 from training.tuning.corpus import Corpus
 from training.tuning.examination import Score
 from training.tuning.history import History
+from training.tuning.outcome import name_of
 from training.tuning.plan import Plan
 
 CHART = "training.png"
@@ -66,7 +67,7 @@ class Account:
     loss: Loss
     base: EncoderIdentity
     corpus: Corpus
-    history: History
+    history: History[Score]
     after: Score
     calibrated: Sequence[str]
 
@@ -85,7 +86,7 @@ def write(folder: Path, account: Account) -> None:
         "kept_epoch": (history.best or 0) + 1,
         "ndcg@10": {"before": asdict(history.start), "after": asdict(account.after)},
     }
-    write_card(folder, card, describe(folder.name.removesuffix(".partial"), account))
+    write_card(folder, card, describe(name_of(folder), account))
 
 
 def describe(name: str, account: Account) -> str:

@@ -1,4 +1,4 @@
-"""The loss picture: the loss of every step, and the nDCG of every epoch beside that of the untouched encoder."""
+"""The loss picture: the loss of every step, and the score of every epoch beside that of the untouched model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from search.errors import MissingDependencyError
-from training.tuning.history import History
+from training.tuning.history import History, Score
 
 SMOOTHED_SHARE = 0.05
 """The part of a run over which the bold line averages."""
@@ -23,8 +23,11 @@ def check_drawable() -> None:
         ) from error
 
 
-def draw(history: History, path: Path) -> None:
-    """Write the picture; the format is by the path's ending. Raises OSError where it cannot be written."""
+def draw(history: History[Score], path: Path, measure: str) -> None:
+    """Write the picture; the format is by the path's ending. ``measure`` names what the scores' values are.
+
+    Raises OSError where it cannot be written.
+    """
     from matplotlib.figure import Figure
 
     losses = np.array([loss for epoch in history.losses for loss in epoch])
@@ -36,13 +39,13 @@ def draw(history: History, path: Path) -> None:
     of_steps.plot(steps[width - 1 :], np.convolve(losses, np.ones(width) / width, "valid"), color="#1f4e8c")
     of_steps.set(title="Loss", xlabel="step")
     epochs = np.arange(len(history.scores) + 1)
-    reached = [history.start.ndcg, *(score.ndcg for score in history.scores)]
-    of_epochs.axhline(history.start.ndcg, color="#888888", linestyle="--", label="untouched")
+    reached = [history.start.value, *(score.value for score in history.scores)]
+    of_epochs.axhline(history.start.value, color="#888888", linestyle="--", label="untouched")
     of_epochs.plot(epochs, reached, color="#1f4e8c", marker="o", label="tuned")
     if history.best is not None:
         at = history.best + 1
         of_epochs.plot([at], [reached[at]], color="#c8102e", marker="o", linestyle="", label="kept")
-    of_epochs.set(title="nDCG@10 on the rows set aside", xlabel="epoch", xticks=epochs[:: 1 + len(epochs) // 12])
+    of_epochs.set(title=f"{measure} on what was set aside", xlabel="epoch", xticks=epochs[:: 1 + len(epochs) // 12])
     of_epochs.legend()
     for axes in (of_steps, of_epochs):
         axes.spines[["top", "right"]].set_visible(False)

@@ -35,6 +35,16 @@ class Score:
     by_template: Mapping[str, float]
     n_queries: Mapping[str, int]
 
+    @property
+    def value(self) -> float:
+        """What epochs are compared by."""
+        return self.ndcg
+
+    @property
+    def said(self) -> str:
+        """In a few words."""
+        return f"nDCG@10 {self.ndcg:.3f}"
+
 
 class Examination:
     """Puts captions of the rows set aside to encoders, always the same ones. The pictures alone answer.

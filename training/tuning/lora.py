@@ -1,9 +1,9 @@
-"""Low-rank adapters (LoRA, arXiv 2106.09685) on an open_clip model, through PEFT."""
+"""Low-rank adapters (LoRA, arXiv 2106.09685), through PEFT."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,20 +23,12 @@ UNTOUCHED = "text_projection"
 class Adapters:
     """Adapters in place of full training: only they require gradients. The model is changed where it is.
 
-    They sit on every linear layer, every convolution without groups and every attention of ``torch.nn``, in both
-    towers or in the one that is not ``frozen``. Raises InputError where a model has none of these, and
-    MissingDependencyError without PEFT.
+    They sit on the modules of these names. Raises MissingDependencyError without PEFT.
     """
 
-    def __init__(self, model: torch.nn.Module, rank: int, frozen: Tower | None) -> None:
+    def __init__(self, model: torch.nn.Module, names: Sequence[str], rank: int) -> None:
         peft = load_peft()
-        names = adaptable(model, frozen)
-        if not names:
-            raise InputError(
-                "There is nothing in the model that LoRA could adapt: no linear layer, convolution or attention.",
-                remedy="Train without --lora, or freeze the other tower.",
-            )
-        config = peft.LoraConfig(r=rank, lora_alpha=rank, target_modules=names, lora_dropout=0.0, bias="none")
+        config = peft.LoraConfig(r=rank, lora_alpha=rank, target_modules=list(names), lora_dropout=0.0, bias="none")
         self._adapted: Any = peft.get_peft_model(model, config)
         self._layers: list[Any] = [model.get_submodule(name) for name in names]
 
@@ -44,9 +36,7 @@ class Adapters:
     def merged(self) -> Iterator[None]:
         """Within it, the weights are those that ``merge`` would leave, and several threads may use the model: PEFT's
         attention changes its weights in every forward pass otherwise."""
-        for (
-            layer
-        ) in self._layers:  # PEFT's own way to do so visits the linear layer within an attention twice, and warns
+        for layer in self._layers:  # PEFT's own way visits the linear layer within an attention twice, and warns
             layer.merge()
         try:
             yield
@@ -59,6 +49,18 @@ class Adapters:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", MERGED_ALREADY)
             self._adapted.merge_and_unload()
+
+
+def adapt(model: torch.nn.Module, rank: int, frozen: Tower | None) -> Adapters:
+    """Adapters for an open_clip model, on every linear layer, every convolution without groups and every attention of
+    ``torch.nn``, in both towers or in the one that is not ``frozen``. Raises InputError where there are none."""
+    names = adaptable(model, frozen)
+    if not names:
+        raise InputError(
+            "There is nothing in the model that LoRA could adapt: no linear layer, convolution or attention.",
+            remedy="Train without --lora, or freeze the other tower.",
+        )
+    return Adapters(model, names, rank)
 
 
 def adaptable(model: torch.nn.Module, frozen: Tower | None) -> list[str]:

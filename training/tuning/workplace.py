@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from search.errors import InputError, StateError, StorageError
-from training.tuning.history import History
+from training.tuning.history import History, Score
 
 
 class Workplace:
@@ -48,16 +48,16 @@ class Workplace:
                     remedy="Repeat the command as it was, with --resume, or remove the folder and begin anew.",
                 )
 
-    def read_history(self) -> History:
-        """The history up to the checkpoint. Raises StateError where it is damaged."""
+    def read_history(self, kind: type[Score]) -> History[Score]:
+        """The history up to the checkpoint, of scores of that kind. Raises StateError where it is damaged."""
         try:
-            return History.read(self._history)
+            return History.read(self._history, kind)
         except (OSError, ValueError) as error:
             raise StateError(
                 f"The run in {self.folder} cannot be resumed: {error}", remedy="Remove the folder and begin anew."
             ) from error
 
-    def write_history(self, history: History) -> None:
+    def write_history(self, history: History[Score]) -> None:
         """Keep it. Raises OSError."""
         history.write(self._history)
 

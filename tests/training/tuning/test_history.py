@@ -11,7 +11,7 @@ def score(ndcg: float) -> Score:
     return Score(ndcg, {"colour": ndcg}, {"colour": 3})
 
 
-def history(start: float, *scores: float) -> History:
+def history(start: float, *scores: float) -> History[Score]:
     return History(score(start), [[3.0, 2.0]] * len(scores), [score(each) for each in scores])
 
 
@@ -36,13 +36,13 @@ def test_it_is_stale_when_patience_brought_nothing(scores: tuple[float, ...], is
 def test_it_is_kept_and_read_back_and_cut(tmp_path: Path) -> None:
     written = history(0.5, 0.6, 0.7)
     written.write(tmp_path / "history.json")
-    read = History.read(tmp_path / "history.json")
+    read = History.read(tmp_path / "history.json", Score)
     assert read == written
     read.cut(1)
     assert read == history(0.5, 0.6)
 
 
 def test_it_is_drawn(tmp_path: Path) -> None:
-    draw(history(0.5, 0.6, 0.7, 0.65), tmp_path / "loss.svg")
+    draw(history(0.5, 0.6, 0.7, 0.65), tmp_path / "loss.svg", "nDCG@10")
     drawn = (tmp_path / "loss.svg").read_text()
     assert "<svg" in drawn

@@ -3,7 +3,7 @@ import torch
 
 from search.errors import InputError
 from training.tuning.choices import Tower
-from training.tuning.lora import Adapters, adaptable
+from training.tuning.lora import adapt, adaptable
 from training.tuning.towers import n_parameters, unfreeze
 
 
@@ -45,14 +45,14 @@ def test_adapters_sit_on_whatever_can_be_merged_again() -> None:
 def test_only_the_adapters_are_trained() -> None:
     whole = model()
     n_before = n_parameters(whole)
-    Adapters(whole, 2, None)
+    adapt(whole, 2, None)
     assert 0 < n_parameters(whole, trained=True) < n_before
     assert not whole.logit_scale.requires_grad
 
 
 def test_merging_leaves_the_plain_model_with_the_same_outputs() -> None:
     plain, tuned = model().eval(), model().eval()
-    adapters = Adapters(tuned, 2, None)
+    adapters = adapt(tuned, 2, None)
     torch.testing.assert_close(tuned(PIXELS), plain(PIXELS))
     with torch.no_grad():
         for parameter in tuned.parameters():
@@ -70,7 +70,7 @@ def test_merging_leaves_the_plain_model_with_the_same_outputs() -> None:
 
 def test_a_model_without_anything_to_adapt_is_refused() -> None:
     with pytest.raises(InputError, match="nothing in the model that LoRA could adapt"):
-        Adapters(torch.nn.Embedding(3, 3), 2, None)
+        adapt(torch.nn.Embedding(3, 3), 2, None)
 
 
 def test_a_frozen_tower_is_not_trained_and_the_temperature_is() -> None:

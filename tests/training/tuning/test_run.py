@@ -20,6 +20,7 @@ from tests.training.tuning.conftest import loaded
 from training.trainer import Progress
 from training.tuning.choices import Loss, Tower
 from training.tuning.corpus import read_corpus
+from training.tuning.examination import Score
 from training.tuning.history import History
 from training.tuning.plan import Plan
 from training.tuning.run import Tuning, check
@@ -47,7 +48,7 @@ class Notes:
             raise CutError
         self.n_steps += 1
 
-    def on_epoch(self, history: History) -> None:
+    def on_epoch(self, history: History[Score]) -> None:
         self.scores.append(history.scores[-1].ndcg)
 
 
@@ -99,7 +100,7 @@ def test_every_class_of_model_ends_in_a_folder_that_loads_everywhere(
     assert not (tmp_path / "work").exists()
 
 
-def as_if_won(tuning: Tuning, history: History) -> None:
+def as_if_won(tuning: Tuning, history: History[Score]) -> None:
     """Let the last epoch count as the best, whatever it reached: the folder is what matters here."""
     history.start = replace(history.start, ndcg=-1.0)
     torch.save(tuning.base.model.state_dict(), tuning.work.best)

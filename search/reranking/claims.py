@@ -46,7 +46,7 @@ def whole_phrase(query: Query, requirements: Sequence[Requirement]) -> str:
     picture beside it; else the words of what is wanted. Small models read over a ``not``, and ``like this in red``
     means nothing without the picture it was typed with."""
     if query.text and not (query.images or query.skus) and all(requirement.wanted for requirement in requirements):
-        return prepared(query.text)
+        return prepared(query.text).replace(" , ", ", ").strip(" ,") if requirements else ""
     return " ".join(requirement.words for requirement in requirements if requirement.wanted)
 
 

@@ -26,8 +26,9 @@ SAYS_SOMETHING_LOG_ODDS = 0.4
 CONFLICT_LOG_ODDS = 2.0
 """Listing and picture disagree where each is surer than 0.88 that the other is wrong."""
 
-FREE_CONFLICT_LOG_ODDS = 2.9
-"""The same for words, of which no other value can be tried against the picture: surer than 0.95."""
+NOT_SHOWN_LOG_ODDS = -2.9
+"""Words that the texts mention have no other values to be tried against the picture: it must be surer than 0.94 that
+it does not show them."""
 
 LOOKS_FROM = 0.7
 LISTED_LOOKS_TO = 0.3
@@ -42,7 +43,7 @@ def verdict_of(requirement: Requirement, listed: Listed, image_log_odds: float |
     evidence = evidence_of(has_field=listed.log_odds != 0, has_image=looked)
     seen = requirement.words if looked and image_log_odds is not None and image_log_odds > 0 else None
     told = without_repeating(Verdict(requirement, standing_of(met, evidence), met, evidence, listed.says, seen))
-    if requirement.is_free and conflict(listed, image_log_odds, FREE_CONFLICT_LOG_ODDS) and listed.log_odds > 0:
+    if requirement.is_free and listed.log_odds > 0 and (image_log_odds or 0.0) <= NOT_SHOWN_LOG_ODDS:
         return replace(told, disagreement=f"listing says {listed.says}, photo does not look it")
     return told
 
@@ -67,19 +68,19 @@ def without_repeating(verdict: Verdict) -> Verdict:
     return verdict
 
 
-def conflict(listed: Listed, image_log_odds: float | None, least: float = CONFLICT_LOG_ODDS) -> bool:
+def conflict(listed: Listed, image_log_odds: float | None) -> bool:
     """Whether listing and picture are against each other, and both sure."""
     if image_log_odds is None or listed.log_odds * image_log_odds >= 0:
         return False
-    return min(abs(listed.log_odds), abs(image_log_odds)) >= least
+    return min(abs(listed.log_odds), abs(image_log_odds)) >= CONFLICT_LOG_ODDS
 
 
 def compared(verdict: Verdict, listed_values: tuple[str, ...], looks: Mapping[str, float]) -> Verdict:
     """A verdict whose evidence was in conflict, once the field's values were tried against the picture.
 
-    ``looks`` has, by value, the probability that the picture shows it, calibrated; ``listed_values`` are the item's
-    own, folded. Where another value is likely and the listed ones are not, the verdict says so: ``listing says Navy
-    Blue, photo looks black``. Where the listed one, or nothing, is, the verdict stays as it is.
+    ``looks`` has, by value, the probability that the picture shows it, calibrated; ``listed_values`` are those that the
+    listing names, folded. Where another value is likely and the listed ones are not, the verdict says so: ``listing
+    says Navy Blue, photo looks black``. Where the listed one, or nothing, is, the verdict stays as it is.
     """
     if not looks or verdict.listed is None:
         return verdict

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.answer import Hit, RerankState
+from search.filters import facet_value
 from search.requirements.requirement import Requirement
 from search.requirements.vocabulary import Vocabulary
 from search.reranking.asking import Asker
@@ -134,7 +135,7 @@ class Survey:
         for (row, at), values in tried.items():
             answers = dict(zip(claims, shown[rows.index(row)].tolist(), strict=True))
             looks = {value: p for value in values if not np.isnan(p := answers[claim(value)])}
-            own = listings[row].values(self.requirements[at].field)
+            own = named_values(listings[row], self.requirements[at], listed[row][at])
             verdicts[row][at] = compared(verdicts[row][at], own, looks)
 
     def _values(self, listings: Sequence[Listing], row: int, requirement: Requirement) -> list[str]:
@@ -148,3 +149,9 @@ class Survey:
         met = np.array([[verdict.probability for verdict in row] for row in verdicts], np.float64)
         scores = np.array([hit.score for hit in hits], np.float64)
         return self.blend.totals(scores, whole, met.reshape(len(hits), len(self.requirements)))
+
+
+def named_values(listing: Listing, requirement: Requirement, listed: Listed) -> tuple[str, ...]:
+    """The values that a listing names, in the requirement's field or, where that is missing, in its texts; folded."""
+    mentioned = requirement.values if listed.log_odds > 0 else ()
+    return listing.values(requirement.field) or tuple(map(facet_value, mentioned))

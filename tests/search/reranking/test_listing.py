@@ -1,0 +1,83 @@
+"""What the catalog says of a requirement."""
+
+from __future__ import annotations
+
+import pytest
+
+from search.item import AttributeValue, Item
+from search.requirements.requirement import Requirement
+from search.reranking.listing import (
+    DENIED_LOG_ODDS,
+    FAMILY_LOG_ODDS,
+    MENTIONED_LOG_ODDS,
+    OTHER_LOG_ODDS,
+    SAME_LOG_ODDS,
+    Listed,
+    Listing,
+)
+
+BLUE = Requirement("blue", "colour", ("Blue", "Navy Blue", "Teal"), family=("Navy Blue", "Teal"))
+WATERPROOF = Requirement("waterproof", "is_waterproof", ("true",))
+NOTHING = Listed()
+
+
+@pytest.mark.parametrize(
+    ("held", "listed"),
+    [
+        ("Blue", Listed(SAME_LOG_ODDS, "Blue")),
+        (" BLUE ", Listed(SAME_LOG_ODDS, "BLUE")),
+        ("navy blue", Listed(FAMILY_LOG_ODDS, "navy blue")),
+        (("Red", "Teal", "Blue"), Listed(SAME_LOG_ODDS, "Blue")),
+        (("Red", "Teal"), Listed(FAMILY_LOG_ODDS, "Teal")),
+        ("Red", Listed(OTHER_LOG_ODDS, "Red")),
+        (("a", "b", "c", "d"), Listed(OTHER_LOG_ODDS, "a, b, c")),
+        ("N/A", NOTHING),
+        ("", NOTHING),
+        ((), NOTHING),
+    ],
+)
+def test_a_field(held: AttributeValue, listed: Listed) -> None:
+    assert Listing(Item("a", attributes={"colour": held})).on(BLUE) == listed
+
+
+def test_yes_and_no_are_no_words_for_a_person() -> None:
+    assert Listing(Item("a", attributes={"is_waterproof": True})).on(WATERPROOF) == Listed(SAME_LOG_ODDS)
+    assert Listing(Item("a", attributes={"is_waterproof": False})).on(WATERPROOF) == Listed(OTHER_LOG_ODDS)
+
+
+@pytest.mark.parametrize(
+    ("title", "description", "log_odds"),
+    [
+        ("Shirt, striped", "", MENTIONED_LOG_ODDS),
+        ("Shirt", "With a STRIPED collar.", MENTIONED_LOG_ODDS),
+        ("Shirt", "Not striped.", DENIED_LOG_ODDS),
+        ("Shirt without any striped parts", "", DENIED_LOG_ODDS),
+        ("Not plain", "It is a nice and striped shirt", MENTIONED_LOG_ODDS),
+        ("Shirt", "Never striped? No: striped. Striped through and through, it is striped.", MENTIONED_LOG_ODDS),
+        ("Shirt", "", 0.0),
+        ("", "x" * 100_000 + " striped", 0.0),
+    ],
+)
+def test_words_in_the_texts(title: str, description: str, log_odds: float) -> None:
+    assert Listing(Item("a", title, description)).on(Requirement("striped")).log_odds == log_odds
+
+
+@pytest.mark.parametrize(
+    ("words", "title", "found"),
+    [
+        ("long sleeves", "Shirt with a long sleeve", True),
+        ("long sleeves", "Long shirt, short sleeves", False),
+        ("see-through", "See through dress", True),
+        ("sugar", "Sugar-free gum", False),
+        ("crème", "Creme", True),
+        ("!?", "!?", False),
+    ],
+)
+def test_several_words_stand_together(words: str, title: str, found: bool) -> None:
+    assert (Listing(Item("a", title)).on(Requirement(words)).log_odds > 0) is found
+
+
+def test_texts_stand_in_for_a_field_that_is_missing_alone() -> None:
+    assert Listing(Item("a", "Teal shirt")).on(BLUE) == Listed(MENTIONED_LOG_ODDS, "Teal")
+    assert Listing(Item("a", "Teal shirt", attributes={"colour": "Red"})).on(BLUE) == Listed(OTHER_LOG_ODDS, "Red")
+    assert Listing(Item("a", "Teal shirt", attributes={"colour": "none"})).on(BLUE).says == "Teal"

@@ -15,7 +15,8 @@ def test_the_judged_change_places_and_the_others_stay() -> None:
     totals = np.array([-1.0, 0.0, 2.0, 0.0, 1.0])
     order, shown = reordered(scores, totals, np.array([True, False, True, False, True]))
     assert order.tolist() == [2, 1, 4, 3, 0]
-    np.testing.assert_allclose(shown, [probability(2.0), 0.8, probability(1.0), 0.6, probability(-1.0)])
+    expected = [float(probability(2.0)), 0.8, float(probability(1.0)), 0.6, float(probability(-1.0))]
+    np.testing.assert_allclose(shown, expected)
 
 
 def test_ties_keep_the_retrievals_order() -> None:

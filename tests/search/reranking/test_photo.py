@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from search.encoders.base import Vectors
@@ -18,7 +20,7 @@ from tests.search.reranking.shops import fill
 class Undecided(FakeEncoder):
     """To it every text is the same."""
 
-    def encode_texts(self, texts: list[str]) -> Vectors:  # type: ignore[override]
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
         return np.repeat(super().encode_texts(["text"]), len(texts), axis=0)
 
 

@@ -250,7 +250,7 @@ def test_the_same_query_again_is_answered_from_memory(reranking: RerankingEngine
 def test_another_encoder_keeps_what_was_said(shop: Home, reranking: RerankingEngine, eyes: SimpleEyes) -> None:
     reranking.search(Query("white boots"), replace(IN_TIME, top=36))
     n_judged = eyes.n_judged
-    again = RerankingEngine(shop.open_engine(reranking.engine.encoder), reranking.stage)  # type: ignore[arg-type]
+    again = RerankingEngine(shop.open_engine(reranking.engine.encoder), reranking.stage)
     again.search(Query("white boots"), replace(IN_TIME, top=36))
     assert eyes.n_judged == n_judged
 
@@ -304,7 +304,11 @@ def test_a_reranker_that_hangs_is_not_waited_for(
     reranking: RerankingEngine, engine: SearchEngine, eyes: SimpleEyes
 ) -> None:
     release = threading.Event()
-    eyes.before = lambda deadline: release.wait(30) and None
+
+    def hang(deadline: Deadline) -> None:
+        release.wait(30)
+
+    eyes.before = hang
     started = time.monotonic()
     answer = reranking.search(Query("white boots"), Rerank(deadline_ms=100))
     assert time.monotonic() - started < 0.1 + LATE_S

@@ -1,0 +1,97 @@
+"""Whatever a reranker does, every query has a valid answer, in time, in an order that can be defended."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+from collections import Counter
+
+from search.answer import Answer, RerankState
+from search.home import Home
+from search.query import Query
+from search.requirements.following import CatalogVocabulary
+from search.reranking.blend import Blend
+from search.reranking.breaker import Breaker
+from search.reranking.budget import Rerank
+from search.reranking.engine import RerankingEngine
+from search.reranking.judgements import Judgements
+from search.reranking.stage import RerankStage
+from tests.fakes import COLOURS, FakeEncoder
+from tests.search.reranking.shops import ARTICLES, Moody, SimpleEyes, fill
+
+N_QUERIES = 1_000
+DEADLINE_MS = 10
+LATE_S = 5.0
+"""Far more than an answer is late where the machine has nothing else to do."""
+
+
+class Remembering:
+    """Retrieves each query once: what is tested here is what comes after."""
+
+    def __init__(self, home: Home, encoder: FakeEncoder) -> None:
+        self._engine = home.open_engine(encoder)
+        self._answers: dict[str, Answer] = {}
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._engine, name)
+
+    def search(self, query: Query) -> Answer:
+        asked = f"{query.text}, {query.limit}"
+        if asked not in self._answers:
+            self._answers[asked] = self._engine.search(query)
+        return self._answers[asked]
+
+
+def test_a_thousand_queries_with_a_reranker_that_fails_at_random(home: Home, encoder: FakeEncoder) -> None:
+    fill(home, encoder, 24)
+    dice, ticks = random.Random(4), itertools.count()
+    moody = Moody(dice)
+    eyes = SimpleEyes(blend=Blend(whole=1.0, parts=1.0), before=moody.before, after=moody.after)
+    stage = RerankStage(
+        home.images,
+        CatalogVocabulary(home.catalog),
+        eyes,
+        judgements=Judgements(max_entries=40),
+        breaker=Breaker(3, 5.0, lambda: next(ticks)),
+    )
+    engine = Remembering(home, encoder)
+    reranking = RerankingEngine(engine, stage)  # type: ignore[arg-type]
+    states: Counter[RerankState] = Counter()
+    answers: Counter[RerankState] = Counter()
+    with stage:
+        for number in range(N_QUERIES):
+            words = f"{dice.choice(list(COLOURS))} {dice.choice(ARTICLES)}"
+            query = Query(words, limit=dice.choice((4, 8)))
+            rerank = Rerank(top=8, deadline_ms=DEADLINE_MS, explain=dice.choice((0, 1)), explain_ms=DEADLINE_MS)
+            started = time.monotonic()
+            answer = reranking.search(query, rerank)
+            assert time.monotonic() - started < 2 * DEADLINE_MS / 1000 + LATE_S, f"Query {number} was late."
+            check(answer, engine.search(Query(words, limit=8)), query.limit)
+            states.update(hit.rerank for hit in answer.hits)
+            answers[answer.rerank] += 1
+    for state in (RerankState.RERANKED, RerankState.LATE, RerankState.FAILED):
+        assert answers[state] > N_QUERIES / 100, answers
+        assert states[state] > N_QUERIES / 100, states
+
+
+def check(answer: Answer, retrieved: Answer, limit: int) -> None:
+    scores = [hit.score for hit in answer.hits]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 < score < 1 for score in scores)
+    assert [hit.rank for hit in answer.hits] == list(range(1, limit + 1))
+    found = [hit.stored.id for hit in answer.hits]
+    assert len(set(found)) == limit
+    assert set(found) <= {hit.stored.id for hit in retrieved.hits}
+    places = {hit.stored.id: hit.rank for hit in retrieved.hits}
+    for hit in answer.hits:
+        assert hit.retrieval_rank == places[hit.stored.id]
+        assert hit.rerank is RerankState.RERANKED or hit.rank == hit.retrieval_rank
+        assert len(hit.verdicts) == len(answer.requirements) == 2
+        assert all(0 < verdict.probability < 1 for verdict in hit.verdicts)
+    if answer.rerank is not RerankState.RERANKED:
+        assert answer.rerank_note or answer.rerank is RerankState.NOT_ASKED
+        assert found == [hit.stored.id for hit in retrieved.hits][:limit]
+    for one, other in itertools.pairwise(answer.hits):
+        if one.score == other.score and one.rerank is other.rerank is RerankState.RERANKED:
+            assert places[one.stored.id] < places[other.stored.id]

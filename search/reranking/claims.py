@@ -17,7 +17,7 @@ from search.reranking.prompts import MAX_CLAIM_CHARACTERS, clipped
 MAX_CLAIMS = 12
 """Requirements that are looked for in the picture; of a longer text the rest is looked up in the catalog alone."""
 
-MAX_VALUES_TRIED = 16
+MAX_VALUES_TRIED = 12
 """Values of a field that a picture is compared with, where it contradicts its listing."""
 
 

@@ -110,8 +110,9 @@ class RerankStage:
             requirements, claims, vocabulary, self._asker, self.blend, pictures, watch, listings=rerank.listings
         )
         findings = survey.of(answer.hits, looked_at(query, rerank), deadline)
-        final = replace(merged(answer, findings), requirements=requirements)
-        final = replace(paged(final, query), timings_ms=watch.together_ms(answer.timings_ms))
+        final = paged(replace(merged(answer, findings), requirements=requirements), query)
+        final = replace(final, hits=survey.told_apart(final.hits, findings.conflicts, deadline))
+        final = replace(final, timings_ms=watch.together_ms(answer.timings_ms))
         yield Reranked(final)
         until = Deadline.within(rerank.explain_ms / 1000)
         for hit in final.hits[: rerank.explain] if requirements else ():

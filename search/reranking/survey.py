@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,11 +27,15 @@ from search.stopwatch import Stopwatch
 @dataclass(frozen=True, slots=True)
 class Findings:
     """What is known of n hits: their verdicts, what became of each at the hands of the reranker, their ``totals`` to be
-    ranked by, shape (n,), and in words to people why not all was done."""
+    ranked by, shape (n,), and in words to people why not all was done.
+
+    ``conflicts`` are item ids and positions of requirements of which listing and picture say different things.
+    """
 
     verdicts: tuple[tuple[Verdict, ...], ...]
     states: tuple[RerankState, ...]
     totals: Scores
+    conflicts: frozenset[tuple[int, int]]
     note: str = ""
 
 
@@ -64,15 +68,42 @@ class Survey:
         with self.watch.stage("judge"):
             looked = self._look(hits, top, deadline)
         with self.watch.stage("verdicts"):
-            listings = [Listing(hit.stored.item) for hit in hits]
-            listed = [[self._listed(listing, each) for each in self.requirements] for listing in listings]
+            listed = [self._listed(Listing(hit.stored.item)) for hit in hits]
             seen = [self._seen(row) for row in looked.yes]
             verdicts = [self._verdicts(*row) for row in zip(listed, seen, strict=True)]
+            conflicts = frozenset(
+                (hit.stored.id, at)
+                for hit, *evidence in zip(hits, listed, seen, strict=True)
+                for at, said in enumerate(zip(*evidence, strict=True))
+                if not self.requirements[at].is_free and conflict(*said)
+            )
+            totals = self._totals(hits, looked.yes, verdicts)
+        return Findings(tuple(verdicts), looked.states, totals, conflicts, looked.note)
+
+    def told_apart(
+        self, hits: Sequence[Hit], conflicts: Collection[tuple[int, int]], deadline: Deadline
+    ) -> tuple[Hit, ...]:
+        """The hits, where listing and picture are in conflict with what the picture looks like instead, of the values
+        of the requirement's field. Costs a second look at those hits; what is not done by the deadline stays untold.
+        """
         with self.watch.stage("compare"):
-            self._compare(hits, listings, listed, seen, verdicts, deadline)
-        return Findings(
-            tuple(tuple(row) for row in verdicts), looked.states, self._totals(hits, looked.yes, verdicts), looked.note
-        )
+            tried = {
+                (hit.stored.id, at): self._values_to_try(hit, self.requirements[at], hits)
+                for hit in hits
+                for at in range(len(self.requirements))
+                if (hit.stored.id, at) in conflicts
+            }
+            if not tried:
+                return tuple(hits)
+            doubtful = [hit for hit in hits if any(item_id == hit.stored.id for item_id, _ in tried)]
+            claims = list(dict.fromkeys(claim(value) for values in tried.values() for value in values))
+            answered = self._ask(doubtful, claims, deadline)
+            shown = probability(self.blend.image_log_odds(answered.yes))
+            told = {
+                hit.stored.id: self._compared(hit, tried, dict(zip(claims, row, strict=True)))
+                for hit, row in zip(doubtful, shown.tolist(), strict=True)
+            }
+            return tuple(told.get(hit.stored.id, hit) for hit in hits)
 
     def _look(self, hits: Sequence[Hit], top: int, deadline: Deadline) -> Looked:
         claims = self.claims.asked
@@ -95,8 +126,9 @@ class Survey:
         )
         return Looked(asked.probabilities, asked.states, asked.note)
 
-    def _listed(self, listing: Listing, requirement: Requirement) -> Listed:
-        return listing.on(requirement) if self.listings else NOTHING
+    def _listed(self, listing: Listing) -> list[Listed]:
+        """What the catalog says of each requirement."""
+        return [listing.on(requirement) if self.listings else NOTHING for requirement in self.requirements]
 
     def _seen(self, yes: Probabilities) -> list[float | None]:
         """What the picture says of each requirement, in log-odds, from one hit's answers, shape (n claims,)."""
@@ -106,42 +138,25 @@ class Survey:
         found = [np.nan if asked is None else float(log_odds[columns[asked]]) for asked in of_claims]
         return [None if np.isnan(each) else each for each in found]
 
-    def _verdicts(self, listed: Sequence[Listed], seen: Sequence[float | None]) -> list[Verdict]:
-        return [verdict_of(*each) for each in zip(self.requirements, listed, seen, strict=True)]
+    def _verdicts(self, listed: Sequence[Listed], seen: Sequence[float | None]) -> tuple[Verdict, ...]:
+        return tuple(verdict_of(*each) for each in zip(self.requirements, listed, seen, strict=True))
 
-    def _compare(
-        self,
-        hits: Sequence[Hit],
-        listings: Sequence[Listing],
-        listed: Sequence[Sequence[Listed]],
-        seen: Sequence[Sequence[float | None]],
-        verdicts: list[list[Verdict]],
-        deadline: Deadline,
-    ) -> None:
-        """Where listing and picture are against each other, try the field's values against the picture."""
-        doubtful = [
-            (row, at)
-            for row in range(len(hits))
-            for at, requirement in enumerate(self.requirements)
-            if not requirement.is_free and conflict(listed[row][at], seen[row][at])
-        ]
-        if not doubtful:
-            return
-        tried = {(row, at): self._values(listings, row, self.requirements[at]) for row, at in doubtful}
-        rows = sorted({row for row, _ in doubtful})
-        claims = list(dict.fromkeys(claim(value) for values in tried.values() for value in values))
-        answered = self._ask([hits[row] for row in rows], claims, deadline)
-        shown = probability(self.blend.image_log_odds(answered.yes))
-        for (row, at), values in tried.items():
-            answers = dict(zip(claims, shown[rows.index(row)].tolist(), strict=True))
-            looks = {value: p for value in values if not np.isnan(p := answers[claim(value)])}
-            own = named_values(listings[row], self.requirements[at], listed[row][at])
-            verdicts[row][at] = compared(verdicts[row][at], own, looks)
+    def _compared(self, hit: Hit, tried: Mapping[tuple[int, int], Sequence[str]], looks: Mapping[str, float]) -> Hit:
+        """The hit with its doubtful verdicts told apart; ``looks`` by claim, NaN where there was no answer."""
+        listing, verdicts = Listing(hit.stored.item), list(hit.verdicts)
+        for at, requirement in enumerate(self.requirements):
+            values = tried.get((hit.stored.id, at))
+            if values is None:
+                continue
+            shown = {value: looks[claim(value)] for value in values if not np.isnan(looks[claim(value)])}
+            verdicts[at] = compared(verdicts[at], named_values(listing, requirement), shown)
+        return replace(hit, verdicts=tuple(verdicts))
 
-    def _values(self, listings: Sequence[Listing], row: int, requirement: Requirement) -> list[str]:
+    def _values_to_try(self, hit: Hit, requirement: Requirement, hits: Sequence[Hit]) -> list[str]:
         field = requirement.field
-        others = [value for listing in listings for value in listing.values(field)]
-        return values_to_try(listings[row].values(field), requirement, others, self.vocabulary.fields.get(field, ()))
+        others = [value for other in hits for value in Listing(other.stored.item).values(field)]
+        own = Listing(hit.stored.item).values(field)
+        return values_to_try(own, requirement, others, self.vocabulary.fields.get(field, ()))
 
     def _totals(self, hits: Sequence[Hit], yes: Probabilities, verdicts: Sequence[Sequence[Verdict]]) -> Scores:
         asked = self.claims.asked
@@ -151,7 +166,7 @@ class Survey:
         return self.blend.totals(scores, whole, met.reshape(len(hits), len(self.requirements)))
 
 
-def named_values(listing: Listing, requirement: Requirement, listed: Listed) -> tuple[str, ...]:
+def named_values(listing: Listing, requirement: Requirement) -> tuple[str, ...]:
     """The values that a listing names, in the requirement's field or, where that is missing, in its texts; folded."""
-    mentioned = requirement.values if listed.log_odds > 0 else ()
+    mentioned = requirement.values if listing.on(requirement).log_odds > 0 else ()
     return listing.values(requirement.field) or tuple(map(facet_value, mentioned))

@@ -31,10 +31,10 @@ def test_the_whole_phrase_and_each_part(query: Query, asked: tuple[str, ...]) ->
 
 
 def test_a_photo_asks_for_what_it_shows() -> None:
-    seen = (Requirement("shirts", "article", ("Shirts",)), Requirement("navy blue", "colour", ("Navy Blue",)))
+    seen = (Requirement("navy blue", "colour", ("Navy Blue",)), Requirement("shirts", "article", ("Shirts",)))
     claims = claims_of(Query(images=(picture("blue"),)), seen)
-    assert claims.whole == "shirts navy blue"
-    assert list(claims.of.values()) == ["shirts", "navy blue"]
+    assert claims.whole == "navy blue shirts"
+    assert list(claims.of.values()) == ["navy blue", "shirts"]
 
 
 def test_a_long_text_asks_no_more_than_fits() -> None:

@@ -158,7 +158,7 @@ def test_a_photo_asks_for_its_article_and_colour(reranking: RerankingEngine, eng
     check(answer, engine.search(query))
     assert "colour: green" in [requirement.name for requirement in answer.requirements]
     similar = reranking.similar("item-3", Query(skus=("item-3",), limit=12), IN_TIME)
-    assert [requirement.name for requirement in similar.requirements] == ["article: shirt", "colour: yellow"]
+    assert [requirement.name for requirement in similar.requirements] == ["colour: yellow", "article: shirt"]
     assert "item-3" not in skus(similar)
 
 

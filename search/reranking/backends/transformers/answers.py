@@ -41,12 +41,16 @@ class Answers:
     def probability(self, logits: torch.Tensor) -> torch.Tensor:
         """P(yes) given that the answer is yes or no; logits of shape (n, vocabulary) to float32, shape (n,).
 
-        ``sigmoid(logsumexp(yes) - logsumexp(no))`` is the share of the yes tokens in the probability of all of them.
+        It is the share of the yes tokens in the probability of all of them.
         """
+        return self.log_odds(logits).sigmoid()
+
+    def log_odds(self, logits: torch.Tensor) -> torch.Tensor:
+        """``logsumexp(yes) - logsumexp(no)``, of the same shapes; what tuning works on."""
         logits = logits.float()
         yes = logits[:, list(self.yes)].logsumexp(dim=-1)
         no = logits[:, list(self.no)].logsumexp(dim=-1)
-        return (yes - no).sigmoid()
+        return yes - no
 
 
 def _tokens_of(tokenizer: Any, word: str) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from PIL import Image
 
 from search.reranking.backends.transformers.answers import Answers
 from search.reranking.backends.transformers.chat import Prompt
+from search.reranking.blend import CARD_FILE
 from search.reranking.prompts import MAX_CLAIM_CHARACTERS, MAX_LISTING_CHARACTERS, question, quoted
 
 _RERANKER_SYSTEM = (
@@ -55,10 +57,25 @@ def pictured(image: Image.Image | None) -> tuple[Image.Image, ...]:
 
 PLAIN = Dialect("plain", _ask_anyone, Answers.of)
 QWEN3_VL_RERANKER = Dialect("qwen3-vl-reranker", _ask_qwen3_vl_reranker, Answers.exactly, converses=False)
+DIALECTS = {dialect.name: dialect for dialect in (PLAIN, QWEN3_VL_RERANKER)}
 
 
 def dialect_of(name: str, folder: Path, model_type: str) -> Dialect:
-    """The dialect of a model. Qwen3-VL-Reranker has the configuration of Qwen3-VL: only its name, or the template for
-    rerankers beside it, tells them apart."""
+    """The dialect of a model: that which it was tuned in, where the card beside it says so.
+
+    Qwen3-VL-Reranker has the configuration of Qwen3-VL: only its name, or the template for rerankers beside it, tells
+    them apart.
+    """
+    if (tuned_in := _tuned_in(folder / CARD_FILE)) is not None:
+        return tuned_in
     is_reranker = "reranker" in name.lower() or (folder / "additional_chat_templates" / "reranker.jinja").is_file()
     return QWEN3_VL_RERANKER if is_reranker and model_type in ("qwen3_vl", "qwen3_vl_moe") else PLAIN
+
+
+def _tuned_in(card: Path) -> Dialect | None:
+    """What the card says, which a model tuned by us carries; None where there is no card, or none that says it."""
+    try:
+        said = json.loads(card.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # a damaged card is told of where its blend is read
+        return None
+    return DIALECTS.get(str(said.get("dialect"))) if isinstance(said, dict) else None

@@ -12,12 +12,8 @@ from typing import TYPE_CHECKING, Any
 from search.device import device_of
 from search.errors import RerankerError
 from search.reranking.backends.transformers.dialects import Dialect, dialect_of
-from search.reranking.backends.transformers.reranker import (
-    CACHE_BYTES,
-    FAILURES,
-    MAX_PIXELS,
-    TransformersReranker,
-)
+from search.reranking.backends.transformers.questions import MAX_PIXELS
+from search.reranking.backends.transformers.reranker import CACHE_BYTES, FAILURES, TransformersReranker
 from search.reranking.base import RerankerIdentity
 from search.reranking.blend import CARD_FILE, read_blend
 from search.reranking.prompts import digest
@@ -56,7 +52,7 @@ def load_reranker(
     Raises RerankerError.
     """
     placed = device_of(device, RerankerError)
-    folder = _folder(name, allow_remote_code=allow_remote_code)
+    folder = model_folder(name, allow_remote_code=allow_remote_code)
     config = _configuration(name, folder)
     model_type = str(config.get("model_type", ""))
     native = _is_native(model_type)
@@ -72,8 +68,9 @@ def load_reranker(
         )
 
 
-def _folder(name: str, *, allow_remote_code: bool) -> Path:
-    """Where the model lies: its folder, or the hub's copy in the download cache."""
+def model_folder(name: str, *, allow_remote_code: bool = False) -> Path:
+    """Where a model of that name lies: its folder, or the hub's copy in the download cache. Downloads; raises
+    RerankerError."""
     path = Path(name.removeprefix(LOCAL_PREFIX)).expanduser()
     if path.is_dir():
         return path.resolve()
@@ -93,6 +90,13 @@ def _folder(name: str, *, allow_remote_code: bool) -> Path:
             remedy="Check the name and the network, and for gated models the access token (HF_TOKEN); or download the "
             f"model elsewhere and give its folder. {CHOICES}",
         ) from error
+
+
+def brings_code(folder: Path) -> bool:
+    """Whether the model in a folder runs on program code that it brings with it. Raises RerankerError where there is
+    no model."""
+    config = _configuration(folder.name, folder)
+    return "auto_map" in config and not _is_native(str(config.get("model_type", "")))
 
 
 def _configuration(name: str, folder: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import logging
 import threading
 import time
@@ -18,17 +17,10 @@ from PIL import Image
 
 from search.errors import RerankerError
 from search.reranking.backends.transformers.boxes import MEASURES, box_in
-from search.reranking.backends.transformers.chat import Chat, Inputs, Prompt
+from search.reranking.backends.transformers.chat import Chat, Prompt
 from search.reranking.backends.transformers.dialects import Dialect, pictured
-from search.reranking.backends.transformers.pictures import (
-    PictureMemory,
-    SeenPicture,
-    assembled,
-    fitted,
-    placed,
-    see,
-    takes_features,
-)
+from search.reranking.backends.transformers.pictures import PictureMemory, placed, takes_features
+from search.reranking.backends.transformers.questions import MAX_CLAIM_TOKENS, MAX_PIXELS, Questions
 from search.reranking.backends.transformers.writing import Grammar, streamed
 from search.reranking.base import Box, Capabilities, Deadline, Look, Probabilities, RerankerIdentity, Scoring
 from search.reranking.blend import Blend
@@ -36,10 +28,6 @@ from search.reranking.prompts import EXPLANATION_PATTERN, pointing, telling
 
 log = logging.getLogger(__name__)
 
-MAX_PIXELS = 448 * 448
-"""256 tokens of Qwen2-VL, 196 of Qwen3-VL: a product fills its picture, and the time grows with the tokens."""
-MAX_LISTING_TOKENS = 256
-MAX_CLAIM_TOKENS = 48
 MAX_WRITTEN_TOKENS = 96
 MAX_BOX_TOKENS = 64
 CACHE_BYTES = 512 * 2**20
@@ -79,12 +67,10 @@ class TransformersReranker:
         self._blend = blend
         self._dialect = dialect
         self._answers = dialect.answers(self._chat.tokenizer)
-        self._max_pixels = max_pixels
         self._max_rows = max_rows or (32 if model.device.type == "cuda" else 8)
-        self._memory = PictureMemory(cache_bytes)
+        self._questions = Questions(model, self._chat, dialect, max_pixels, PictureMemory(cache_bytes))
         self._lock = threading.Lock()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="reranker-writer")
-        self._last_logit_only = "logits_to_keep" in inspect.signature(model.forward).parameters
         self._grammar: Grammar | None = None
         self._shares_pictures = False
         self._capabilities = self._probed()
@@ -108,6 +94,11 @@ class TransformersReranker:
     def shares_pictures(self) -> bool:
         """Whether several claims about one picture cost one run of the vision tower."""
         return self._shares_pictures
+
+    @property
+    def questions(self) -> Questions:
+        """How it asks its model, for whoever tunes that."""
+        return self._questions
 
     def judge(self, looks: Sequence[Look], claims: Sequence[str], deadline: Deadline) -> Probabilities:
         """P(yes) of each claim about each candidate, shape (len(looks), len(claims)), one prompt a claim, in batches.
@@ -180,38 +171,13 @@ class TransformersReranker:
 
     def _judged(self, looks: Sequence[Look], claims: Sequence[str], *, share: bool | None = None) -> Probabilities:
         """P(yes), shape (len(looks), len(claims)). Only with the turn."""
-        asked = [self._chat.clean(claim, MAX_CLAIM_TOKENS) for claim in claims]
-        pairs = [(look, claim) for look in map(self._fitted, looks) for claim in asked]
-        prompts = [self._dialect.ask(look.image, claim, look.listing) for look, claim in pairs]
-        inputs = self._inputs([look for look, _ in pairs], prompts, share=share)
-        logits = self._model(
-            **inputs, use_cache=False, **({"logits_to_keep": 1} if self._last_logit_only else {})
-        ).logits
-        probabilities = self._answers.probability(logits[:, -1]).cpu().numpy()
+        pairs = [(look, claim) for look in looks for claim in claims]
+        share = self._shares_pictures if share is None else share
+        logits = self._questions.logits([look for look, _ in pairs], [claim for _, claim in pairs], share=share)
+        probabilities = self._answers.probability(logits).cpu().numpy()
         if not np.isfinite(probabilities).all():
             raise ValueError("its answer is not a number.")
         return cast("Probabilities", probabilities.reshape(len(looks), len(claims)))
-
-    def _fitted(self, look: Look) -> Look:
-        """The candidate within the limits, its listing without control tokens."""
-        image = None if look.image is None else fitted(look.image.convert("RGB"), self._max_pixels)
-        return replace(look, image=image, listing=self._chat.clean(look.listing, MAX_LISTING_TOKENS))
-
-    def _inputs(self, looks: Sequence[Look], prompts: Sequence[Prompt], *, share: bool | None = None) -> Inputs:
-        """What the model takes, on its device: from features where pictures are shared, else from pixels."""
-        share = self._shares_pictures if share is None else share
-        if share and prompts[0].has_picture:
-            return placed(assembled(self._chat, prompts, self._pictures(looks, prompts)), self._model)
-        return placed(self._chat.inputs(prompts), self._model)
-
-    def _pictures(self, looks: Sequence[Look], prompts: Sequence[Prompt]) -> list[SeenPicture]:
-        """The picture of each row, seen now for the first time or still in memory."""
-        new = {look.key: prompt for look, prompt in zip(looks, prompts, strict=True) if not self._memory.get(look.key)}
-        fresh = dict(zip(new, see(self._model, self._chat, list(new.values())), strict=True)) if new else {}
-        pictures = [fresh.get(look.key) or self._memory.get(look.key) for look in looks]
-        for key, seen in fresh.items():
-            self._memory.put(key, seen)
-        return cast("list[SeenPicture]", pictures)
 
     def _written(
         self, look: Look, task: str, max_tokens: int, deadline: Deadline, grammar: Grammar | None
@@ -222,8 +188,9 @@ class TransformersReranker:
             with self._turn(deadline) as mine:
                 if not mine or deadline.seconds_left <= 0:
                     return
-                seen = self._fitted(look)
-                inputs = self._inputs([seen], [Prompt((*pictured(seen.image), task))])
+                seen = self._questions.fitted(look)
+                prompt = Prompt((*pictured(seen.image), task))
+                inputs = self._questions.inputs([seen], [prompt], share=self._shares_pictures)
                 held = {"logits_processor": [grammar.processor()]} if grammar else {}
                 self._model.generate(**inputs, **settings, **held, max_new_tokens=max_tokens)
 
@@ -231,7 +198,7 @@ class TransformersReranker:
 
     def _resized(self, look: Look) -> tuple[int, int]:
         """Width and height, in pixels, of the picture as the processor resized it for a family that counts in them."""
-        seen = self._fitted(look)
+        seen = self._questions.fitted(look)
         assert seen.image is not None
         grid = self._chat.processor.image_processor(images=[seen.image], return_tensors="pt").get("image_grid_thw")
         if grid is None:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from search.errors import RerankerError
 from search.reranking.backends.transformers.loading import load_reranker
-from search.reranking.backends.transformers.reranker import MAX_PIXELS
+from search.reranking.backends.transformers.questions import MAX_PIXELS
 from search.reranking.base import Deadline
 from tests.search.reranking.backends.transformers.conftest import FolderOf, Opened
 from tests.search.reranking.backends.transformers.looks import CLAIMS, three_looks

@@ -34,8 +34,8 @@ class Blend:
 
     ``slope`` and ``intercept`` are Platt's, from the log-odds of P(yes) to those of the claim's being true. In log-odds
     a candidate's total is ``retrieval`` times its score, ``whole`` times the whole phrase, and ``parts`` times the
-    logarithm of the product of its verdicts' probabilities. By default 20 candidates, whose scores commonly lie within
-    1.0 of each other, are moved by 0.5 at most by the phrase, and by as much for each requirement plainly not met.
+    logarithm of the product of its verdicts' probabilities. By default a candidate is moved by 0.45 at most by the
+    phrase, and by 0.6 for each requirement that is plainly not met.
     """
 
     slope: float = 1.0

@@ -16,6 +16,7 @@ from search.errors import VitrinaError
 from search.images.store import ImageStore
 from search.query import Query
 from search.requirements.following import CatalogVocabulary
+from search.requirements.vocabulary import Vocabulary
 from search.reranking.asking import Asker, OutOfTimeError
 from search.reranking.base import Deadline, Look, Reranker
 from search.reranking.blend import Blend
@@ -38,11 +39,13 @@ log = logging.getLogger(__name__)
 Retrieve = Callable[[Query], Answer]
 """A query's answer in the retrieval's order."""
 
-Explain = Callable[[Reranker, Look, Sequence[Verdict], Deadline], Explanation]
-"""Says in words what the verdicts on one candidate amount to."""
+Explain = Callable[[Reranker, Look, Sequence[Verdict], Deadline, Vocabulary], Explanation]
+"""Says in words what the verdicts on one candidate amount to, and nothing else that the catalog has values for."""
 
 
-def by_template(reranker: Reranker, look: Look, verdicts: Sequence[Verdict], deadline: Deadline) -> Explanation:
+def by_template(
+    reranker: Reranker, look: Look, verdicts: Sequence[Verdict], deadline: Deadline, vocabulary: Vocabulary
+) -> Explanation:
     """The explanation that needs no model."""
     return Explanation(explanation(verdicts), Author.TEMPLATE)
 
@@ -117,20 +120,22 @@ class RerankStage:
         until = Deadline.within(rerank.explain_ms / 1000)
         for hit in final.hits[: rerank.explain] if requirements else ():
             with watch.stage("explain"):
-                told = self._explained(hit, pictures, until)
+                told = self._explained(hit, pictures, vocabulary, until)
             yield Explained(hit.rank, hit.stored.item.sku, told, watch.together_ms(answer.timings_ms))
 
-    def _explained(self, hit: Hit, pictures: Pictures, deadline: Deadline) -> Explanation:
+    def _explained(self, hit: Hit, pictures: Pictures, vocabulary: Vocabulary, deadline: Deadline) -> Explanation:
         """By the model while there is time and it works, else by template."""
         look = pictures.look(hit.stored) or Look(hit.stored.item.sku, None)
         if not self._asker.is_left_alone and deadline.seconds_left > 0:
             try:
-                return self._asker.within(deadline, lambda told: self._explain(self.reranker, look, hit.verdicts, told))
+                return self._asker.within(
+                    deadline, lambda told: self._explain(self.reranker, look, hit.verdicts, told, vocabulary)
+                )
             except OutOfTimeError:
                 log.debug("An explanation was late")
             except Exception:
                 log.warning("An explanation failed", exc_info=True)
-        return by_template(self.reranker, look, hit.verdicts, deadline)
+        return Explanation(explanation(hit.verdicts), Author.TEMPLATE)
 
 
 def deepened(query: Query, rerank: Rerank) -> Query:

@@ -53,7 +53,7 @@ def test_a_thousand_queries_with_a_reranker_that_fails_at_random(home: Home, enc
         CatalogVocabulary(home.catalog),
         eyes,
         judgements=Judgements(max_entries=40),
-        breaker=Breaker(3, 5.0, lambda: next(ticks)),
+        breaker=Breaker(3, 10.0, lambda: next(ticks)),
     )
     engine = Remembering(home, encoder)
     reranking = RerankingEngine(engine, stage)  # type: ignore[arg-type]
@@ -62,12 +62,12 @@ def test_a_thousand_queries_with_a_reranker_that_fails_at_random(home: Home, enc
     with stage:
         for number in range(N_QUERIES):
             words = f"{dice.choice(list(COLOURS))} {dice.choice(ARTICLES)}"
-            query = Query(words, limit=dice.choice((4, 8)))
-            rerank = Rerank(top=8, deadline_ms=DEADLINE_MS, explain=dice.choice((0, 0, 0, 1)), explain_ms=DEADLINE_MS)
+            query = Query(words, limit=dice.choice((3, 6)))
+            rerank = Rerank(top=6, deadline_ms=DEADLINE_MS, explain=dice.choice((0, 0, 0, 1)), explain_ms=DEADLINE_MS)
             started = time.monotonic()
             answer = reranking.search(query, rerank)
             assert time.monotonic() - started < 2 * DEADLINE_MS / 1000 + LATE_S, f"Query {number} was late."
-            check(answer, engine.search(Query(words, limit=8)), query.limit)
+            check(answer, engine.search(Query(words, limit=6)), query.limit)
             states.update(hit.rerank for hit in answer.hits)
             answers[answer.rerank] += 1
     for state in (RerankState.RERANKED, RerankState.LATE, RerankState.FAILED):

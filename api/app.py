@@ -14,6 +14,7 @@ from fastapi_offline import FastAPIOffline
 
 from api.body_limit import BodyLimit
 from api.errors import add_error_handlers
+from api.events import DoneOut, ExplanationEventOut
 from api.routes import health, images, items, search
 from api.service import Service
 from api.settings import Settings
@@ -50,16 +51,18 @@ def create_app(settings: Settings, open_service: Callable[[Settings], Service] =
 
 
 def describe_search(app: FastAPI) -> None:
-    """Name the search request in the OpenAPI schema; FastAPI cannot see it behind two content types."""
+    """Name the search's request and its events in the OpenAPI schema; FastAPI cannot see them behind two content types
+    each."""
     generate = app.openapi
 
     def openapi() -> dict[str, object]:
         schema = generate()
         models = schema["components"]["schemas"]
-        if "SearchRequest" not in models:
-            request = SearchRequest.model_json_schema(ref_template="#/components/schemas/{model}")
-            models.update(request.pop("$defs", {}))
-            models["SearchRequest"] = request
+        for model in (SearchRequest, ExplanationEventOut, DoneOut):
+            if model.__name__ not in models:
+                described = model.model_json_schema(ref_template="#/components/schemas/{model}")
+                models.update(described.pop("$defs", {}))
+                models[model.__name__] = described
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the schema

@@ -29,6 +29,15 @@ REMEDIES = {
     413: "Send smaller pictures; 1,024 pixels on the longer side are plenty.",
 }
 
+INTERNAL = ErrorOut(
+    error=ErrorBody(
+        code="internal",
+        message="Something went wrong on our side.",
+        remedy="Try again; the service's log has the details.",
+        details={},
+    )
+)
+
 
 def add_error_handlers(app: FastAPI) -> None:
     """Answer every error in the one shape."""
@@ -68,9 +77,7 @@ def http_error(request: Request, error: Exception) -> JSONResponse:
 
 def unexpected_error(request: Request, error: Exception) -> JSONResponse:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return error_response(
-        500, "internal", "Something went wrong on our side.", "Try again; the service's log has the details.", {}
-    )
+    return JSONResponse(INTERNAL.model_dump(mode="json"), status_code=500)
 
 
 def error_response(status: int, code: str, message: str, remedy: str, details: Mapping[str, object]) -> JSONResponse:

@@ -1,22 +1,21 @@
-"""From a wire request to a query."""
+"""From a wire request to a query and its budget."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from api.data_uri import decode_data_uri
+from api.findings import RerankIn
 from api.wire import SearchRequest, SkuReference
-from search.errors import NoRerankerError
+from search.errors import QueryError
 from search.filters import parse_filters
 from search.images.decode import decode_image
 from search.query import Query, Weights
+from search.reranking.budget import Rerank
 
 
 def query_of(request: SearchRequest, uploads: Sequence[bytes] = ()) -> Query:
-    """Decode the request's pictures and uploaded files, and check everything. Raises InputError and its kinds,
-    NoRerankerError where a reranker is asked for."""
-    if request.rerank or request.explain:
-        raise no_reranker()
+    """Decode the request's pictures and uploaded files, and check everything. Raises InputError and its kinds."""
     pictures = [decode_data_uri(image) for image in request.images if isinstance(image, str)]
     return Query(
         text=request.text,
@@ -31,8 +30,29 @@ def query_of(request: SearchRequest, uploads: Sequence[bytes] = ()) -> Query:
     )
 
 
-def no_reranker() -> NoRerankerError:
-    return NoRerankerError(
-        "There is no reranker on this installation, so hits can be neither reranked nor explained.",
-        remedy='Leave out "rerank" and "explain"; the retrieval order and its signals are given.',
+def is_reranked(request: SearchRequest) -> bool:
+    """Whether a reranker is asked for. Raises QueryError where the request contradicts itself."""
+    if request.rerank is False and request.explain:
+        raise QueryError(
+            "The request asks for explanations and forbids the reranking that they are made from.",
+            remedy='Leave out "rerank", or "explain".',
+        )
+    return bool(request.explain) if request.rerank is None else request.rerank is not False
+
+
+def budget_of(request: SearchRequest, usual: Rerank) -> Rerank:
+    """The budget that a request gives, and for what it leaves open the ``usual`` one. Raises QueryError."""
+    given = request.rerank if isinstance(request.rerank, RerankIn) else RerankIn()
+    if request.explain is not None and given.explain is not None:
+        raise QueryError('The request has "explain" twice.', remedy='Leave one out: the one beside or in "rerank".')
+    explain = given.explain if request.explain is None else request.explain
+    return Rerank(
+        top=chosen(given.top, usual.top),
+        deadline_ms=chosen(given.deadline_ms, usual.deadline_ms),
+        explain=usual.explain if explain is None or explain is True else int(explain),
+        explain_ms=chosen(given.explain_ms, usual.explain_ms),
     )
+
+
+def chosen(given: int | None, usual: int) -> int:
+    return usual if given is None else given

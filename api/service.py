@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
 from api.loading import encoder_for, loader
+from api.reranking import Reranking, no_reranker
 from api.settings import Settings
 from indexer.fetch import Fetcher
 from indexer.pipeline import Indexer
@@ -22,12 +24,19 @@ from search.engine import SearchEngine
 from search.errors import EncoderReplacedError, VitrinaError
 from search.follower import Follower
 from search.home import Home
+from search.query import Query
+from search.reranking.budget import Rerank
+from search.reranking.events import Event, Retrieved
 from search.view import View
 
 log = logging.getLogger(__name__)
 
 RETRY_S = 30.0
 """How long an encoder that could not be loaded is left alone, since a download may be what failed."""
+
+N_RERANKED = 32
+"""Answers that are reranked at the same time. They wait for a model most of their time, and have threads of their own,
+so that plain queries never wait for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +60,16 @@ class Service:
 
     When another encoder's space goes live, whichever process did it, the new encoder and its view are loaded beside
     the old ones, which answer until then; requests under way end on what they began with.
+
+    ``reranking`` is None where nothing reranks.
     """
 
-    def __init__(self, home: Home, encoder: Encoder, load: LoadEncoder = load_encoder) -> None:
+    def __init__(
+        self, home: Home, encoder: Encoder, load: LoadEncoder = load_encoder, reranking: Reranking | None = None
+    ) -> None:
         self.home = home
+        self.reranking = reranking
+        self.threads = ThreadPoolExecutor(N_RERANKED, thread_name_prefix="reranked")
         self.fetcher = Fetcher()
         self._load = load
         self._stand = Stand.open(home, encoder, self.fetcher)
@@ -67,7 +82,8 @@ class Service:
     def from_settings(cls, settings: Settings) -> Service:
         """Open the home and load its encoder. Blocks for seconds; raises EncoderError, StorageError or StateError."""
         home = Home(settings.home)
-        return cls(home, encoder_for(home, settings), loader(settings))
+        encoder, reranking = encoder_for(home, settings), Reranking.from_settings(settings, home)
+        return cls(home, encoder, loader(settings), reranking)
 
     @property
     def encoder(self) -> Encoder:
@@ -78,6 +94,22 @@ class Service:
     def engine(self) -> SearchEngine:
         """Answers queries, all of one with one encoder."""
         return self._stand.engine
+
+    def usual_budget(self) -> Rerank:
+        """The budget of a request that asks for reranking and gives none. Raises NoRerankerError where nothing
+        reranks."""
+        if self.reranking is None:
+            raise no_reranker()
+        return self.reranking.usual
+
+    def events(self, query: Query, rerank: Rerank | None) -> Iterator[Event]:
+        """The answer in steps, without ``rerank`` in one. Retrieves at once, and raises what ``SearchEngine.search``
+        raises, and NoRerankerError; the iterator blocks for each further event."""
+        if rerank is None:
+            return iter((Retrieved(self.engine.search(query)),))
+        if self.reranking is None:
+            raise no_reranker()
+        return self.reranking.events(self.engine, query, rerank)
 
     def put(self, record: Record) -> StoredItem:
         """Index one item; it is in every later answer. Raises InputError, and EncoderError where the catalog's encoder
@@ -138,9 +170,14 @@ class Service:
 
     def __enter__(self) -> Service:
         self._follower.__enter__()
+        if self.reranking is not None:
+            self.reranking.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._follower.__exit__()
+        if self.reranking is not None:
+            self.reranking.__exit__(kind, error, at)
+        self.threads.shutdown(wait=False, cancel_futures=True)
         self.fetcher.close()
         self.home.close()

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from api.findings import ExplainOption, ExplanationOut, RequirementOut, RerankOption, StateOut, VerdictOut, state_of
+from api.reranking import Status
+from api.wire_model import WireModel
 from search.answer import Answer, Hit
 from search.catalog.entry import StoredItem
 from search.item import AttributeValue
@@ -14,10 +17,6 @@ from search.query import MAX_TEXT_CHARS, WINDOW
 
 HIT_IMAGE_PX = 512
 """The size that image URLs in answers ask for."""
-
-
-class WireModel(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SkuReference(WireModel):
@@ -46,6 +45,7 @@ class SearchRequest(WireModel):
                     "limit": 5,
                 },
                 {"images": [{"sku": "shirt-0042"}], "text": "in red"},
+                {"text": "navy linen shirt", "rerank": {"top": 20, "deadline_ms": 800, "explain": 5}},
             ]
         },
     )
@@ -63,8 +63,12 @@ class SearchRequest(WireModel):
     limit: int = Field(10, description=f"How many hits, 1 to {WINDOW}.")
     offset: int = Field(0, description="How many of the best to skip.")
     min_confidence: float = Field(0, ge=0, le=1, description="Leave out hits whose confidence is lower.")
-    rerank: bool | dict[str, object] = Field(False, description="Let a vision-language model reorder the hits.")
-    explain: bool | int = Field(False, description="Let a vision-language model explain the hits.")
+    rerank: RerankOption = Field(
+        None, description="Let a vision-language model look at the best hits again; true takes the usual budget."
+    )
+    explain: ExplainOption = Field(
+        None, description="How many of the hits to explain, which reranks them too; true for the usual number."
+    )
 
 
 class ItemIn(WireModel):
@@ -130,6 +134,10 @@ class HitOut(ItemOut):
         "null where the encoder is not calibrated for this kind of query."
     )
     signals: SignalsOut
+    verdicts: list[VerdictOut] = Field(description="One for each of the answer's requirements, or none at all.")
+    explanation: ExplanationOut | None
+    reranked: StateOut = Field(description="What became of this hit; all but those reranked keep their place.")
+    retrieval_rank: int | None = Field(description="The rank before reranking, null where nobody asked for it.")
 
     @classmethod
     def of_hit(cls, hit: Hit) -> Self:
@@ -141,6 +149,10 @@ class HitOut(ItemOut):
                 "rank": hit.rank,
                 "confidence": rounded(hit.confidence),
                 "signals": signals,
+                "verdicts": [VerdictOut.of(verdict) for verdict in hit.verdicts],
+                "explanation": None if hit.explanation is None else ExplanationOut.of(hit.explanation),
+                "reranked": state_of(hit.rerank),
+                "retrieval_rank": hit.retrieval_rank,
             }
         )
 
@@ -152,7 +164,11 @@ class AnswerOut(WireModel):
     total_considered: int = Field(description="How many items were ranked, less those under min_confidence.")
     no_good_match: bool = Field(description="Whether nothing in the catalog seems to be what was asked for.")
     encoder: str
-    timings_ms: dict[str, float]
+    timings_ms: dict[str, float] = Field(description="Milliseconds of each stage, and the total.")
+    requirements: list[RequirementOut] = Field(description="What the query was taken apart into for reranking.")
+    reranked: StateOut = Field(description="reranked where at least one hit was.")
+    reranker: str | None = Field(description="The model that was to look again, null where nobody asked.")
+    rerank_note: str = Field(description="Why not all was looked at, in words; empty where it was.")
 
     @classmethod
     def of(cls, answer: Answer) -> Self:
@@ -162,6 +178,10 @@ class AnswerOut(WireModel):
             no_good_match=answer.no_good_match,
             encoder=answer.encoder,
             timings_ms=dict(answer.timings_ms),
+            requirements=[RequirementOut.of(requirement) for requirement in answer.requirements],
+            reranked=state_of(answer.rerank),
+            reranker=answer.reranker,
+            rerank_note=answer.rerank_note,
         )
 
 
@@ -178,10 +198,36 @@ class ErrorOut(WireModel):
     error: ErrorBody
 
 
+class RerankerOut(WireModel):
+    """The reranker: how far it is, and once it is ready what it can do."""
+
+    name: str
+    status: Literal["opening", "ready", "failed"]
+    scoring: str | None = Field(None, description="logits, or grades where a server shows no logits.")
+    writes: bool = Field(False, description="Whether explanations can be in its own words.")
+    boxes: bool = Field(False, description="Whether it can say where in a picture something shows.")
+    problem: str | None = Field(None, description="Why it could not be opened.")
+    remedy: str | None = None
+
+    @classmethod
+    def of(cls, status: Status) -> Self:
+        able, problem = status.capabilities, status.problem
+        return cls(
+            name=status.name,
+            status=status.readiness.value,
+            scoring=able.scoring if able else None,
+            writes=able.writes if able else False,
+            boxes=able.boxes if able else False,
+            problem=problem.message if problem else None,
+            remedy=problem.remedy if problem else None,
+        )
+
+
 class HealthOut(WireModel):
     status: Literal["ok", "ready"]
     items: int | None = None
     encoder: str | None = None
+    reranker: RerankerOut | None = Field(None, description="null where hits are not reranked.")
 
 
 def item_fields(stored: StoredItem) -> dict[str, object]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.table import Table
 
 from api.cli.console import errors, output, progress_bar
-from api.cli.searching import percent
+from api.cli.verdicts import percent
 from api.loading import encoder_for
 from api.settings import Settings
 from evaluation.calibration import MIN_QUERIES, fit

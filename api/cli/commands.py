@@ -50,13 +50,20 @@ def search(
     min_confidence: Annotated[
         float, typer.Option("--min-confidence", help="Leave out hits less likely than this, 0 to 1, to be right.")
     ] = 0.0,
+    rerank: Annotated[
+        bool | None,
+        typer.Option("--rerank/--no-rerank", help="Let the model that VITRINA_RERANKER names look at the best again."),
+    ] = None,
+    explain: Annotated[
+        int | None, typer.Option("--explain", metavar="N", help="Rerank, and explain the first N hits.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the HTTP service's answer.")] = False,
     home: HomeOption = None,
 ) -> None:
     """Search by words, by picture, or by both."""
     from api.cli.searching import Asked, run_search
 
-    asked = Asked(text, tuple(image or ()), without, tuple(filters or ()), limit, min_confidence)
+    asked = Asked(text, tuple(image or ()), without, tuple(filters or ()), limit, min_confidence, rerank, explain)
     run_search(settings_for(home), asked, as_json=as_json)
 
 

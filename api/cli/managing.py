@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.markup import escape
 from rich.table import Table
 
 from api.cli.console import errors, output
 from api.loading import encoder_for
+from api.rerankers import reranker_name
 from api.settings import Settings
 from search.catalog.filtering import fields
 from search.errors import NotFoundError
@@ -15,7 +17,7 @@ from search.home import Home
 
 
 def show_status(settings: Settings) -> None:
-    """Print what the catalog holds. Needs no encoder."""
+    """Print what the catalog holds, and what answers from it. Needs neither encoder nor reranker."""
     home = Home.existing(settings.home)
     live = home.catalog.live_space()
     with home.catalog.database.read() as connection:
@@ -29,6 +31,7 @@ def show_status(settings: Settings) -> None:
     table.add_row(
         "encoder", "none yet" if live is None else f"{live.name} ({live.fingerprint[:12]}, {live.dimension}-d)"
     )
+    table.add_row("reranker", escape(reranker_name(settings) or "none; VITRINA_RERANKER names one"))
     table.add_row("filter by", ", ".join(filterable))
     table.add_row("dead letters", str(dead_letters[-1]) if dead_letters else "none")
     output.print(table, soft_wrap=True)

@@ -9,15 +9,20 @@ from PIL import Image
 from rich.table import Table
 
 from api.cli.console import errors, output
+from api.cli.verdicts import percent, show_verdicts
 from api.loading import encoder_for
+from api.querying import budget_of, is_reranked
+from api.reranking import Reranking, no_reranker
 from api.settings import Settings
-from api.wire import AnswerOut
+from api.wire import AnswerOut, SearchRequest
 from search.answer import Answer, Hit
+from search.engine import SearchEngine
 from search.errors import ImageError
 from search.filters import parse_filter_arguments
 from search.home import Home
 from search.images.decode import decode_image
 from search.query import Query
+from search.reranking.events import drained
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,8 @@ class Asked:
     filters: tuple[str, ...]
     limit: int
     min_confidence: float = 0.0
+    rerank: bool | None = None
+    explain: int | None = None
 
     def query(self) -> Query:
         """The query, pictures read. Raises InputError and its kinds."""
@@ -46,14 +53,32 @@ class Asked:
 def run_search(settings: Settings, asked: Asked, *, as_json: bool) -> None:
     """Answer one query as a table, or as the HTTP service's JSON."""
     query = asked.query()
+    request = SearchRequest(rerank=asked.rerank, explain=asked.explain)
+    wants_reranking = is_reranked(request)
     home = Home.existing(settings.home)
     engine = home.open_engine(encoder_for(home, settings))
-    answer = engine.search(query)
+    answer = reranked(settings, home, engine, query, request) if wants_reranking else engine.search(query)
     home.close()
     if as_json:
         output.file.write(AnswerOut.of(answer).model_dump_json(indent=2) + "\n")
     else:
         show_answer(answer)
+        show_verdicts(answer)
+
+
+def reranked(settings: Settings, home: Home, engine: SearchEngine, query: Query, request: SearchRequest) -> Answer:
+    """The answer, looked at again by the settings' reranker; in the retrieval's order where that cannot be opened,
+    which is told. Raises NoRerankerError. Blocks while a model is loaded."""
+    reranking = Reranking.from_settings(settings, home)
+    if reranking is None:
+        raise no_reranker()
+    budget = budget_of(request, reranking.usual)
+    with reranking:
+        with errors.status(f"Opening the reranker {reranking.status.name}"):
+            problem = reranking.tried().problem
+        if problem is not None:
+            errors.print(f"Not reranked: {problem}", highlight=False, soft_wrap=True, markup=False)
+        return drained(reranking.events(engine, query, budget))
 
 
 def read_picture(path: Path) -> Image.Image:
@@ -85,11 +110,6 @@ def show_answer(answer: Answer, title: str | None = None) -> None:
     output.print(table)
     if answer.no_good_match:
         errors.print("Nothing in the catalog seems to be what was asked for; these come closest.")
-
-
-def percent(confidence: float | None) -> str:
-    """A probability for people, who need no decimals: never quite 0 or 100 %, which no measurement gives."""
-    return "" if confidence is None else f"{min(max(round(100 * confidence), 1), 99)}%"
 
 
 def price(hit: Hit) -> str:

@@ -20,5 +20,13 @@ def run_server(settings: Settings, host: str, port: int) -> None:
         service = Service.from_settings(settings)
     n_items = service.home.catalog.counts()["items"]
     errors.print(f"{n_items:,} items from {settings.home}", highlight=False, soft_wrap=True)
+    errors.print(reranker_line(service), highlight=False, soft_wrap=True, markup=False)
     errors.print(f"Open http://{host}:{port}/ to search, http://{host}:{port}/docs for the API. Ctrl-C stops.")
     uvicorn.run(create_app(settings, lambda _: service), host=host, port=port, log_level="warning")
+
+
+def reranker_line(service: Service) -> str:
+    """What is to rerank; it is opened while the service answers already."""
+    if service.reranking is None:
+        return "No reranker: set VITRINA_RERANKER to have one."
+    return f"The reranker {service.reranking.status.name} is opened meanwhile."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.routes.service import RunningService
-from api.wire import HealthOut
+from api.wire import HealthOut, RerankerOut
 
 router = APIRouter(tags=["health"])
 
@@ -18,6 +18,8 @@ def healthz() -> HealthOut:
 
 @router.get("/readyz")
 def readyz(service: RunningService) -> HealthOut:
-    """The catalog can be read and the encoder is loaded; 503 otherwise."""
+    """The catalog can be read and the encoder is loaded; 503 otherwise. Also says how far the reranker is, which the
+    search can do without."""
     items = service.home.catalog.counts()["items"]
-    return HealthOut(status="ready", items=items, encoder=service.encoder.identity.name)
+    reranker = None if service.reranking is None else RerankerOut.of(service.reranking.status)
+    return HealthOut(status="ready", items=items, encoder=service.encoder.identity.name, reranker=reranker)

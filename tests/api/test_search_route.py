@@ -13,7 +13,10 @@ from tests.api.conftest import N_PRODUCTS, data_uri, picture
 
 def test_text_answer_has_every_field(client: TestClient) -> None:
     answer = client.post("/v1/search", json={"text": "shirt", "limit": 3}).raise_for_status().json()
-    assert set(answer) == {"hits", "total_considered", "no_good_match", "encoder", "timings_ms"}
+    assert set(answer) == {
+        *("hits", "total_considered", "no_good_match", "encoder", "timings_ms"),
+        *("requirements", "reranked", "reranker", "rerank_note"),
+    }
     assert [hit["rank"] for hit in answer["hits"]] == [1, 2, 3]
     scores = [hit["score"] for hit in answer["hits"]]
     assert scores == sorted(scores, reverse=True)
@@ -109,6 +112,7 @@ def test_pages_neither_repeat_nor_skip(client: TestClient) -> None:
         ({"images": [data_uri(picture())] * 9}, 400, "bad_query", "9 pictures"),
         ({"text": "a", "rerank": True}, 501, "no_reranker", "no reranker"),
         ({"text": "a", "explain": True}, 501, "no_reranker", "no reranker"),
+        ({"text": "a", "rerank": {"top": 5}}, 501, "no_reranker", "no reranker"),
         ({"text": "a", "nonsense": 1}, 422, "bad_request", "nonsense"),
         ({"text": "a", "limit": "many"}, 422, "bad_request", "limit"),
         ({"text": "a", "weights": {"text": -1}}, 422, "bad_request", "text"),

@@ -1,0 +1,119 @@
+"""Opening the reranker that the settings name: the one place that knows all kinds."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import search.reranking
+from api.settings import Settings
+from search.errors import RerankerError
+from search.reranking.base import Reranker
+
+OFF = "off"
+EMBEDDED = "embedded"
+ANTHROPIC = "anthropic"
+
+DEFAULT = OFF
+"""What reranks where ``VITRINA_RERANKER`` is not set: ``EMBEDDED`` once the package holds one."""
+
+EMBEDDED_FOLDER = Path(search.reranking.__file__).with_name("embedded")
+
+CHOICES = (
+    "VITRINA_RERANKER takes the folder of a vision-language model, its name on the Hugging Face hub, the address of an "
+    "OpenAI-compatible server (http://127.0.0.1:8001/v1), or anthropic."
+)
+
+
+def reranker_name(settings: Settings) -> str | None:
+    """What the reranker is called before it is open, None where there is none. Shows no key, password or query."""
+    chosen = settings.reranker or DEFAULT
+    if chosen == OFF:
+        return None
+    if is_address(chosen):
+        return f"{settings.reranker_model or 'a model'} at {host_of(chosen)}"
+    return f"{settings.reranker_model or 'a model'} at Anthropic" if chosen == ANTHROPIC else chosen
+
+
+def open_reranker(settings: Settings, closing: ExitStack) -> Reranker:
+    """Open and probe it; what it holds open is closed with ``closing``.
+
+    Blocks, for minutes where weights are large or downloaded. Uses a GPU where the settings say so. Raises
+    RerankerError.
+    """
+    chosen = settings.reranker or DEFAULT
+    if is_address(chosen):
+        return _open_server(chosen, settings, closing)
+    if chosen == ANTHROPIC:
+        return _open_anthropic(settings, closing)
+    return _open_here(chosen, settings)
+
+
+def is_address(chosen: str) -> bool:
+    """Whether it is a server's address and no model's name."""
+    return chosen.startswith(("http://", "https://"))
+
+
+def host_of(address: str) -> str:
+    """Its host alone: the rest may hold what is not to be shown."""
+    try:
+        return urlsplit(address).hostname or "an unnamed server"
+    except ValueError:
+        return "an unnamed server"
+
+
+def _open_server(address: str, settings: Settings, closing: ExitStack) -> Reranker:
+    from search.reranking.backends.openai import OpenAIReranker
+    from search.reranking.backends.remote.picture import MAX_PIXELS
+
+    if not settings.reranker_model:
+        raise RerankerError(
+            f"The reranker's server at {host_of(address)} is set, its model is not.",
+            remedy="Set VITRINA_RERANKER_MODEL to the name under which the server has it.",
+        )
+    return closing.enter_context(
+        OpenAIReranker(
+            address,
+            settings.reranker_model,
+            key=settings.reranker_key,
+            n_parallel=settings.reranker_parallel_requests,
+            max_pixels=settings.reranker_max_pixels or MAX_PIXELS,
+            open_timeout_s=settings.reranker_open_timeout_s,
+        )
+    )
+
+
+def _open_anthropic(settings: Settings, closing: ExitStack) -> Reranker:
+    from search.reranking.backends.anthropic import AnthropicReranker
+    from search.reranking.backends.remote.picture import MAX_PIXELS
+
+    if settings.reranker_key is None or not settings.reranker_model:
+        raise RerankerError(
+            "Anthropic is set as the reranker, and its key or the model's name is not.",
+            remedy="Set VITRINA_RERANKER_KEY to an API key and VITRINA_RERANKER_MODEL to a model's name.",
+        )
+    return closing.enter_context(
+        AnthropicReranker(
+            settings.reranker_model,
+            key=settings.reranker_key,
+            n_parallel=settings.reranker_parallel_requests,
+            max_pixels=settings.reranker_max_pixels or MAX_PIXELS,
+            open_timeout_s=settings.reranker_open_timeout_s,
+        )
+    )
+
+
+def _open_here(chosen: str, settings: Settings) -> Reranker:
+    from search.reranking.backends.transformers.loading import load_reranker
+    from search.reranking.backends.transformers.questions import MAX_PIXELS
+
+    if chosen == EMBEDDED and not EMBEDDED_FOLDER.is_dir():
+        raise RerankerError("This version of Vitrina has no embedded reranker.", remedy=CHOICES)
+    return load_reranker(
+        str(EMBEDDED_FOLDER) if chosen == EMBEDDED else chosen,
+        device=settings.reranker_device or settings.device,
+        allow_remote_code=settings.reranker_may_run_its_own_code,
+        max_pixels=settings.reranker_max_pixels or MAX_PIXELS,
+        cache_bytes=settings.reranker_cache_bytes,
+    )

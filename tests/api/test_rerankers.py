@@ -1,0 +1,122 @@
+"""Which reranker the settings name, and what they never show."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from api import rerankers
+from api.rerankers import open_reranker, reranker_name
+from api.reranking import Reranking
+from api.settings import Settings
+from search.errors import RerankerError
+from search.home import Home
+from tests.search.reranking.shops import SimpleEyes
+
+SECRET = "sk-never-shown-9f2"
+
+
+def settings(**given: Any) -> Settings:
+    return Settings(home=Path("nowhere"), **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({}, None),
+        ({"reranker": "off"}, None),
+        ({"reranker": "Qwen/Qwen3-VL-2B-Instruct"}, "Qwen/Qwen3-VL-2B-Instruct"),
+        ({"reranker": "http://127.0.0.1:8001/v1", "reranker_model": "qwen"}, "qwen at 127.0.0.1"),
+        ({"reranker": f"https://user:{SECRET}@vlm.example/v1?key={SECRET}"}, "a model at vlm.example"),
+        ({"reranker": f"http://[{SECRET}/v1"}, "a model at an unnamed server"),
+        ({"reranker": "anthropic", "reranker_model": "claude"}, "claude at Anthropic"),
+    ],
+)
+def test_what_it_is_called_shows_no_secret(given: dict[str, str], name: str | None) -> None:
+    assert reranker_name(settings(**given)) == name
+
+
+@pytest.mark.parametrize(
+    ("given", "says", "remedy"),
+    [
+        ({"reranker": "http://127.0.0.1:9/v1"}, "its model is not", "VITRINA_RERANKER_MODEL"),
+        ({"reranker": "anthropic"}, "its key", "VITRINA_RERANKER_KEY"),
+        ({"reranker": "anthropic", "reranker_key": SECRET}, "model's name", "VITRINA_RERANKER_MODEL"),
+        ({"reranker": "./no-such-folder"}, "no folder", "Hugging Face"),
+        (
+            {"reranker": f"http://u:{SECRET}@localhost/v1", "reranker_model": "m", "reranker_key": SECRET},
+            "carries a password",
+            "setting for it",
+        ),
+        ({"reranker": "http://127.0.0.1:9/v1", "reranker_model": "m", "reranker_key": SECRET}, "127.0.0.1", ""),
+        ({"reranker": "http://127.0.0.1:9/v1", "reranker_model": "m", "reranker_key": f"{SECRET} x"}, "key", "Set it"),
+    ],
+)
+def test_what_cannot_be_opened_says_why_and_shows_no_key(given: dict[str, Any], says: str, remedy: str) -> None:
+    with ExitStack() as closing, pytest.raises(RerankerError) as caught:
+        open_reranker(settings(**given), closing)
+    assert says in caught.value.message
+    assert remedy in caught.value.remedy
+    assert SECRET not in f"{caught.value} {caught.value.details}"
+
+
+def test_keys_are_shown_nowhere(caplog: pytest.LogCaptureFixture, home: Home) -> None:
+    given = settings(reranker="http://127.0.0.1:9/v1", reranker_model="m", reranker_key=SECRET)
+    reranking = Reranking.from_settings(given, home)
+    assert reranking is not None
+    with reranking:
+        assert reranking.tried(60).problem is not None
+    assert SECRET not in f"{given!r} {given} {given.model_dump_json()} {reranking.status} {caplog.text}"
+    with pytest.raises(ValidationError) as caught:
+        settings(reranker_key=[SECRET], device=SECRET)
+    assert SECRET not in str(caught.value)
+
+
+def test_models_with_code_of_their_own_are_refused_unless_they_may_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    allowed: list[bool] = []
+
+    def load(name: str, *, allow_remote_code: bool, **_: object) -> SimpleEyes:
+        allowed.append(allow_remote_code)
+        return SimpleEyes(name)
+
+    monkeypatch.setattr("search.reranking.backends.transformers.loading.load_reranker", load)
+    with ExitStack() as closing:
+        open_reranker(settings(reranker="shop/model"), closing)
+        open_reranker(settings(reranker="shop/model", reranker_may_run_its_own_code=True), closing)
+    assert allowed == [False, True]
+
+
+def test_the_embedded_one_is_what_reranks_once_the_package_has_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(rerankers, "EMBEDDED_FOLDER", tmp_path / "embedded")
+    with ExitStack() as closing, pytest.raises(RerankerError, match="no embedded reranker"):
+        open_reranker(settings(reranker="embedded"), closing)
+    (tmp_path / "embedded").mkdir()
+    monkeypatch.setattr(rerankers, "DEFAULT", rerankers.EMBEDDED)
+    opened: list[str] = []
+
+    def load(name: str, **_: object) -> SimpleEyes:
+        opened.append(name)
+        return SimpleEyes(name)
+
+    monkeypatch.setattr("search.reranking.backends.transformers.loading.load_reranker", load)
+    assert reranker_name(settings()) == "embedded"
+    assert reranker_name(settings(reranker="off")) is None
+    with ExitStack() as closing:
+        open_reranker(settings(), closing)
+    assert opened == [str(tmp_path / "embedded")]
+
+
+def test_the_usual_budget_is_a_setting(home: Home) -> None:
+    given = settings(reranker="a/model", rerank_top=7, rerank_deadline_ms=50, rerank_explain=0, rerank_explain_ms=9)
+    reranking = Reranking.from_settings(given, home)
+    assert reranking is not None
+    usual = reranking.usual
+    assert (usual.top, usual.deadline_ms, usual.explain, usual.explain_ms) == (7, 50, 0, 9)
+    with pytest.raises(ValidationError, match="rerank_top"):
+        settings(rerank_top=1_000)

@@ -1,0 +1,374 @@
+"""``POST /v1/search`` with a reranker behind it, as a client sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api import events as events_module
+from api import reranking as reranking_module
+from api.app import create_app
+from api.events import DoneOut, ExplanationEventOut, stream, takes_events
+from api.examples import ANSWER
+from api.reranking import Open, Readiness, Reranking
+from api.service import Service
+from api.settings import Settings
+from api.wire import AnswerOut
+from search.errors import RerankerError
+from search.home import Home
+from search.reranking.base import Deadline, Reranker
+from search.reranking.blend import Blend
+from search.reranking.budget import Rerank
+from search.reranking.events import Event, Explained
+from search.reranking.explanation import Author, Explanation
+from tests.fakes import FakeEncoder, blank_catalog
+from tests.search.reranking.shops import SimpleEyes, fill
+from tests.sse import Sent, events_in
+
+BODY: dict[str, object] = {
+    "text": "white boots",
+    "rerank": {"top": 36, "deadline_ms": 20_000, "explain": 3, "explain_ms": 20_000},
+}
+STREAM = {"Accept": "text/event-stream"}
+SECRET = "sk-never-shown-9f2"
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Home:
+    """Colours and articles in turn, a few of them listed wrong."""
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "catalog.db").write_bytes(blank_catalog())
+    home = Home(folder)
+    fill(home, encoder)
+    home.close()
+    return home
+
+
+@pytest.fixture
+def eyes() -> SimpleEyes:
+    return SimpleEyes(blend=Blend(whole=1.0, parts=1.0))
+
+
+@contextmanager
+def serving(shop: Home, open_: Open, usual: Rerank | None = None) -> Iterator[tuple[TestClient, Reranking]]:
+    """A service over the shop whose reranker was tried once."""
+    home = Home(shop.folder)
+    reranking = Reranking(home, "eyes at a host", open_, usual)
+    app = create_app(Settings(home=shop.folder), lambda _: Service(home, FakeEncoder(), reranking=reranking))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client, reranking
+
+
+@pytest.fixture
+def client(shop: Home, eyes: SimpleEyes) -> Iterator[TestClient]:
+    with serving(shop, lambda _: eyes) as (client, reranking):
+        assert reranking.tried(30).readiness is Readiness.READY
+        yield client
+
+
+def skus(answer: dict[str, Any]) -> list[str]:
+    return [hit["sku"] for hit in answer["hits"]]
+
+
+def streamed(client: TestClient, body: dict[str, object]) -> list[Sent]:
+    response = client.post("/v1/search", json=body, headers=STREAM).raise_for_status()
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.headers["cache-control"] == "no-store"
+    return list(events_in(response.text.splitlines()))
+
+
+def test_one_answer_has_verdicts_explanations_and_what_became_of_each_hit(client: TestClient) -> None:
+    answer = client.post("/v1/search", json=BODY).raise_for_status().json()
+    assert (answer["reranked"], answer["reranker"], answer["rerank_note"]) == ("reranked", "simple eyes", "")
+    assert [each["name"] for each in answer["requirements"]] == ["colour: white", "article: boots"]
+    assert answer["timings_ms"].keys() >= {"vectors", "judge", "verdicts", "explain", "total"}
+    first = answer["hits"][0]
+    colour, article = first["verdicts"]
+    assert set(colour) == {
+        *("requirement", "field", "words", "wanted", "standing", "probability"),
+        *("evidence", "listed", "seen", "disagreement"),
+    }
+    assert (colour["requirement"], colour["standing"], colour["evidence"]) == ("colour: white", "met", "both")
+    assert (article["field"], article["words"], article["wanted"]) == ("article", "boots", True)
+    assert [hit["explanation"] is not None for hit in answer["hits"]] == [True] * 3 + [False] * 7
+    assert first["explanation"]["written_by"] == "template"
+    assert "white" in first["explanation"]["text"]
+    assert {hit["reranked"] for hit in answer["hits"] if hit["image_url"]} == {"reranked"}
+    assert all(hit["retrieval_rank"] for hit in answer["hits"])
+
+
+def test_a_disagreement_between_listing_and_photo_is_told(client: TestClient) -> None:
+    answer = client.post("/v1/search", json={**BODY, "text": "white", "limit": 36}).json()
+    told = {hit["sku"]: hit["verdicts"][0]["disagreement"] for hit in answer["hits"]}
+    assert told["item-6"] == "listing says White, photo looks red"
+    assert sum(words is not None for words in told.values()) == 2
+
+
+def test_the_stream_has_the_same_in_steps(client: TestClient) -> None:
+    plain = client.post("/v1/search", json={"text": "white boots"}).json()
+    sent = streamed(client, BODY)
+    assert [name for name, _ in sent] == ["retrieved", "reranked", *["explanation"] * 3, "done"]
+    retrieved, reranked, *explanations, done = (data for _, data in sent)
+    assert skus(retrieved) == skus(plain)
+    assert retrieved["reranked"] == "not_asked"
+    final = client.post("/v1/search", json=BODY).json()
+    assert skus(reranked) == skus(final)
+    assert [(each["rank"], each["sku"]) for each in explanations] == list(enumerate(skus(final)[:3], start=1))
+    assert [each["explanation"] for each in explanations] == [hit["explanation"] for hit in final["hits"][:3]]
+    assert done["timings_ms"]["total"] >= reranked["timings_ms"]["total"]
+
+
+def test_a_stream_without_reranking_is_retrieved_and_done(client: TestClient, eyes: SimpleEyes) -> None:
+    assert [name for name, _ in streamed(client, {"text": "white boots"})] == ["retrieved", "done"]
+    assert eyes.asked == []
+
+
+@pytest.mark.parametrize(
+    "body", [{"text": "boots", "rerank": False}, {"text": "boots"}, {"text": "boots", "explain": 0}]
+)
+def test_switched_off_for_a_query(client: TestClient, eyes: SimpleEyes, body: dict[str, object]) -> None:
+    answer = client.post("/v1/search", json=body).raise_for_status().json()
+    assert (answer["reranked"], answer["reranker"], answer["requirements"]) == ("not_asked", None, [])
+    assert all(hit["verdicts"] == [] and hit["retrieval_rank"] is None for hit in answer["hits"])
+    assert eyes.asked == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "n_explained"),
+    [({"rerank": True}, 2), ({"explain": True}, 2), ({"explain": 4}, 4), ({"rerank": {"top": 9}, "explain": 1}, 1)],
+)
+def test_what_a_request_leaves_open_is_as_usual_here(
+    shop: Home, eyes: SimpleEyes, fields: dict[str, object], n_explained: int
+) -> None:
+    with serving(shop, lambda _: eyes, Rerank(deadline_ms=20_000, explain=2, explain_ms=20_000)) as (client, reranking):
+        reranking.tried(30)
+        answer = client.post("/v1/search", json={"text": "white boots", **fields}).raise_for_status().json()
+    assert answer["reranked"] == "reranked"
+    assert sum(hit["explanation"] is not None for hit in answer["hits"]) == n_explained
+
+
+def test_a_form_takes_them_as_json(client: TestClient) -> None:
+    form = {"text": (None, "white boots"), "rerank": (None, '{"deadline_ms": 20000}'), "explain": (None, "1")}
+    answer = client.post("/v1/search", files=form).raise_for_status().json()
+    assert answer["reranked"] == "reranked"
+    assert answer["hits"][0]["explanation"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "says"),
+    [
+        ({"rerank": {"top": 0}}, 400, "top is 0"),
+        ({"rerank": {"top": 101}}, 400, "top is 101"),
+        ({"rerank": {"deadline_ms": 40_000}}, 400, "deadline_ms is 40000"),
+        ({"rerank": {"explain": -1}}, 400, "explain is -1"),
+        ({"explain": 21}, 400, "explain is 21"),
+        ({"rerank": False, "explain": 3}, 400, "forbids the reranking"),
+        ({"rerank": {"explain": 3}, "explain": 3}, 400, "twice"),
+        ({"rerank": {"top": "many"}}, 422, "top"),
+        ({"rerank": {"top": 1.5}}, 422, "top"),
+        ({"rerank": {"nonsense": 1}}, 422, "nonsense"),
+        ({"rerank": "yes"}, 422, "rerank"),
+        ({"explain": 1.5}, 422, "explain"),
+        ({"rerank": True, "text": ""}, 400, "asks for nothing"),
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, STREAM])
+def test_bad_options_are_errors_with_a_remedy_in_both_forms(
+    client: TestClient, fields: dict[str, object], status: int, says: str, headers: dict[str, str]
+) -> None:
+    response = client.post("/v1/search", json={"text": "boots", **fields}, headers=headers)
+    error = response.json()["error"]
+    assert response.status_code == status
+    assert says in error["message"]
+    assert error["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("before", "state", "says"),
+    [
+        (lambda deadline: time.sleep(deadline.seconds_left + 0.3), "late", "deadline"),
+        (lambda deadline: [][0], "failed", "failed"),
+    ],
+)
+def test_a_late_or_broken_reranker_leaves_the_retrievals_order(
+    client: TestClient, eyes: SimpleEyes, before: Callable[[Deadline], None], state: str, says: str
+) -> None:
+    plain = client.post("/v1/search", json={"text": "white boots"}).json()
+    eyes.before = before
+    answer = client.post("/v1/search", json={"text": "white boots", "rerank": {"deadline_ms": 200}}).json()
+    assert skus(answer) == skus(plain)
+    assert answer["reranked"] == state
+    assert says in answer["rerank_note"]
+    assert {hit["reranked"] for hit in answer["hits"]} <= {state, "not_asked"}
+    assert answer["hits"][0]["explanation"]["written_by"] == "template"
+    assert answer["hits"][0]["verdicts"][0]["evidence"] == "field"
+
+
+def broken(_: ExitStack) -> Reranker:
+    raise RerankerError("The reranker at shop.example refuses the key.", remedy="Set VITRINA_RERANKER_KEY.")
+
+
+def test_a_reranker_that_cannot_be_opened_leaves_search_working_and_says_why(
+    shop: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(shop, broken) as (client, reranking):
+        reranking.tried(30)
+        plain = client.post("/v1/search", json={"text": "white boots"}).json()
+        answer = client.post("/v1/search", json=BODY).raise_for_status().json()
+        assert skus(answer) == skus(plain)
+        assert (answer["reranked"], answer["reranker"]) == ("failed", "eyes at a host")
+        assert "/readyz says why" in answer["rerank_note"]
+        assert [name for name, _ in streamed(client, BODY)] == ["retrieved", "reranked", "done"]
+        told = client.get("/readyz").raise_for_status().json()["reranker"]
+        assert told["status"] == "failed"
+        assert told["problem"].startswith("The reranker at shop.example")
+        assert told["remedy"] == "Set VITRINA_RERANKER_KEY."
+    assert "Hits are not reranked: The reranker at shop.example" in caplog.text
+
+
+def test_what_nobody_foresaw_while_opening_stays_in_the_log(shop: Home, caplog: pytest.LogCaptureFixture) -> None:
+    def bewildered(_: ExitStack) -> Reranker:
+        raise KeyError(SECRET)
+
+    with serving(shop, bewildered) as (client, reranking):
+        reranking.tried(30)
+        told = client.get("/readyz").json()["reranker"]
+    assert told["problem"] == "The reranker could not be opened: KeyError."
+    assert "Traceback" in caplog.text
+
+
+def test_it_is_tried_again_until_it_opens(shop: Home, eyes: SimpleEyes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reranking_module, "RETRY_S", 0.02)
+    n_tries = 0
+
+    def at_the_third(closing: ExitStack) -> Reranker:
+        nonlocal n_tries
+        n_tries += 1
+        return eyes if n_tries == 3 else broken(closing)
+
+    with serving(shop, at_the_third) as (client, reranking):
+        assert reranking.tried(30).readiness is Readiness.FAILED
+        end = time.monotonic() + 30
+        while reranking.status.readiness is not Readiness.READY and time.monotonic() < end:
+            time.sleep(0.01)
+        assert client.get("/readyz").json()["reranker"]["status"] == "ready"
+        assert client.post("/v1/search", json=BODY).json()["reranked"] == "reranked"
+
+
+def test_the_service_answers_while_its_reranker_is_opened(shop: Home, eyes: SimpleEyes) -> None:
+    release, closed = threading.Event(), threading.Event()
+
+    def slow(closing: ExitStack) -> Reranker:
+        closing.callback(closed.set)
+        release.wait(60)
+        return eyes
+
+    with serving(shop, slow) as (client, reranking):
+        answer = client.post("/v1/search", json=BODY).raise_for_status().json()
+        assert answer["reranked"] == "late"
+        assert "still being opened" in answer["rerank_note"]
+        assert client.get("/readyz").json()["reranker"]["status"] == "opening"
+        release.set()
+        assert reranking.tried(30).readiness is Readiness.READY
+        ready = client.get("/readyz").json()["reranker"]
+        assert (ready["name"], ready["status"], ready["scoring"]) == ("simple eyes", "ready", "logits")
+        assert client.post("/v1/search", json=BODY).json()["reranked"] == "reranked"
+    assert closed.is_set()
+
+
+def test_both_forms_are_described_with_examples(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()
+    forms = described["paths"]["/v1/search"]["post"]["responses"]["200"]["content"]
+    assert set(forms) == {"application/json", "text/event-stream"}
+    assert forms["application/json"]["schema"] == {"$ref": "#/components/schemas/AnswerOut"}
+    sent = list(events_in(forms["text/event-stream"]["example"].splitlines()))
+    assert [name for name, _ in sent] == ["retrieved", "reranked", "explanation", "done"]
+    models = described["components"]["schemas"]
+    assert {"AnswerOut", "ExplanationEventOut", "DoneOut", "VerdictOut", "RerankIn"} <= set(models)
+    assert AnswerOut.model_validate(ANSWER).model_dump() == ANSWER
+    ExplanationEventOut.model_validate(dict(sent)["explanation"])
+    DoneOut.model_validate(dict(sent)["done"])
+
+
+@pytest.mark.parametrize(
+    ("accept", "takes"),
+    [
+        ("text/event-stream", True),
+        ("Text/Event-Stream; q=0.8, */*;q=0.1", True),
+        ("application/json, text/event-stream", True),
+        ("application/json, text/event-stream;q=0.5", False),
+        ("text/event-stream;q=0", False),
+        ("text/event-stream;q=soon", True),
+        ("*/*", False),
+        ("", False),
+    ],
+)
+def test_what_the_accept_header_prefers(accept: str, takes: bool) -> None:
+    assert takes_events(accept) is takes
+
+
+def told(number: int) -> Explained:
+    return Explained(number, f"item-{number}", Explanation("It fits.", Author.TEMPLATE), {"total": float(number)})
+
+
+async def gathered(events: Iterator[Event], n_chunks: int = 1_000) -> list[bytes]:
+    """The first chunks of a stream, which is then closed as by a client that hangs up."""
+    chunks: list[bytes] = []
+    with ThreadPoolExecutor(1) as threads:
+        sent = stream(events, threads)
+        async for chunk in sent:
+            chunks.append(chunk)
+            if len(chunks) == n_chunks:
+                break
+        await sent.aclose()
+    return chunks
+
+
+def test_silence_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events_module, "KEEP_ALIVE_S", 0.02)
+
+    def slow() -> Iterator[Event]:
+        time.sleep(0.2)
+        yield told(1)
+
+    chunks = asyncio.run(gathered(slow()))
+    assert chunks[0].startswith(b": ")
+    lines = b"".join(chunks).decode().splitlines()
+    assert [name for name, _ in events_in(lines)] == ["explanation", "done"]
+
+
+def test_whoever_hangs_up_ends_the_work() -> None:
+    begun: list[int] = []
+    ended = threading.Event()
+
+    def endless() -> Iterator[Event]:
+        try:
+            for number in range(1_000_000):
+                begun.append(number)
+                yield told(number)
+        finally:
+            ended.set()
+
+    assert len(asyncio.run(gathered(endless(), n_chunks=2))) == 2
+    assert ended.wait(10)
+    assert len(begun) <= 3
+
+
+def test_what_breaks_in_the_middle_is_an_error_event(caplog: pytest.LogCaptureFixture) -> None:
+    def breaking() -> Iterator[Event]:
+        yield told(1)
+        raise ValueError(SECRET)
+
+    (first, _), (second, data) = events_in(b"".join(asyncio.run(gathered(breaking()))).decode().splitlines())
+    assert (first, second) == ("explanation", "error")
+    assert data["error"]["code"] == "internal"
+    assert SECRET not in str(data)
+    assert SECRET in caplog.text

@@ -3,9 +3,9 @@
 const N_FACTS = 3;
 const MAX_FACT_CHARS = 28;
 
-/** A tile of the grid; `onSimilar` is called with the sku. */
+/** A tile of the grid; `onSimilar` is called with the sku. What reranking finds is shown in it by findings.js. */
 export function hitElement(hit, onSimilar) {
-  const element = document.getElementById("hit").content.cloneNode(true);
+  const element = document.getElementById("hit").content.cloneNode(true).firstElementChild;
   const part = (name) => element.querySelector(`.${name}`);
   const name = hit.title || hit.sku;
   showPicture(part("tile"), hit.image_url);
@@ -19,7 +19,7 @@ export function hitElement(hit, onSimilar) {
 }
 
 /** How sure the search is of a hit; where nobody calibrated the encoder, its score, which only compares. */
-function showConfidence(part, { confidence, score }) {
+export function showConfidence(part, { confidence, score }) {
   const isSure = confidence !== null;
   const meaning = isSure ? "How likely this is what you asked for" : "Compares the hits of one search";
   part("score").title = `${meaning}. Score ${score.toFixed(3)} of 1`;

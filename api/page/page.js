@@ -1,6 +1,9 @@
 // The search page. What the catalog says reaches the document as text only, never as markup.
 
-import { hitElement } from "./hit.js";
+import { eventsOf } from "./events.js";
+import { showExplanation, showFindings } from "./findings.js";
+import { hitElement, showConfidence } from "./hit.js";
+import { showLook } from "./looking.js";
 
 const PAGE_SIZE = 24;
 const DEEPEST_RANK = 1000; // search/query.py, WINDOW
@@ -16,6 +19,9 @@ let asked = NOTHING;
 let nextOffset = 0;
 let pending = new AbortController();
 
+/** The tiles of the answer that came last, by sku: its steps may put them into another order. */
+let tiles = new Map();
+
 /** Photos do not fit into an address; while the page lives, going back finds them here by number. */
 const photos = [];
 
@@ -30,7 +36,7 @@ class Problem extends Error {
 
 // Asking
 
-async function call(path, options = {}) {
+async function send(path, options = {}) {
   let response;
   try {
     response = await fetch(path, options);
@@ -38,23 +44,33 @@ async function call(path, options = {}) {
     if (error.name === "AbortError") throw error;
     throw new Problem("The service does not answer.", "See that it is running and that you are online.", true);
   }
-  const answer = await response.json().catch(() => null);
-  if (response.ok && answer) return answer;
+  if (response.ok) return response;
+  throw problem(await response.json().catch(() => null), response.status);
+}
+
+async function call(path, options = {}) {
+  const response = await send(path, options);
+  return response.json().catch(() => Promise.reject(problem(null, response.status)));
+}
+
+function problem(answer, status) {
   const { message, remedy } = answer?.error ?? {};
-  const words = [message ?? `The service answered with status ${response.status}.`, remedy ?? "Try again in a moment."];
-  throw new Problem(...words, response.status >= 500);
+  const words = [message ?? `The service answered with status ${status}.`, remedy ?? "Try again in a moment."];
+  return new Problem(...words, status >= 500 || status === 200);
 }
 
 function request(question, offset) {
   const fields = { text: question.text, without: question.without, limit: PAGE_SIZE, offset };
+  const headers = isReranked() ? { Accept: "text/event-stream" } : {};
+  if (isReranked()) fields.rerank = true;
   if (!question.photo) {
     const images = question.like ? [{ sku: question.like }] : [];
-    return { headers: { "Content-Type": "application/json" }, body: JSON.stringify({ ...fields, images }) };
+    return { headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify({ ...fields, images }) };
   }
   const body = new FormData();
   for (const [name, value] of Object.entries(fields)) body.append(name, value);
   body.append("image", question.photo);
-  return { body };
+  return { headers, body };
 }
 
 /** Ask from `offset` on and show the answer; a newer question makes an older one's answer moot. */
@@ -62,15 +78,43 @@ async function ask(offset = 0) {
   pending.abort();
   pending = new AbortController();
   const { signal } = pending;
+  tiles = new Map();
   showLoading(offset);
   try {
-    const answer = await call("/v1/search", { method: "POST", signal, ...request(asked, offset) });
-    if (!signal.aborted) showAnswer(answer, offset);
+    const options = { method: "POST", signal, ...request(asked, offset) };
+    if (isReranked()) await askInSteps(options, offset);
+    else showAnswer(await call("/v1/search", options), offset);
   } catch (error) {
     if (!signal.aborted) showProblem(error, offset);
   } finally {
     if (!signal.aborted) results.setAttribute("aria-busy", "false");
   }
+}
+
+/** Show each step of an answer as it comes: first the retrieval's order, then the reranked one, then explanations. */
+async function askInSteps(options, offset) {
+  const response = await send("/v1/search", options);
+  for await (const { name, data } of eventsOf(response)) {
+    if (options.signal.aborted) return;
+    if (name === "error") throw problem(data, 500);
+    if (name === "retrieved" || name === "reranked") showAnswer(data, offset, name === "retrieved");
+    if (name === "explanation" && tiles.has(data.sku)) showExplanation(tiles.get(data.sku), data.explanation);
+    if (name === "done") showTime(data.timings_ms);
+    results.setAttribute("aria-busy", "false");
+  }
+}
+
+// Reranking, where the service has a reranker
+
+function isReranked() {
+  return !at("closer").hidden && at("rerank").checked;
+}
+
+async function offerReranking() {
+  const { reranker } = await call("/readyz").catch(() => ({}));
+  at("rerank").checked = localStorage.getItem("rerank") !== "off";
+  at("closer").hidden = !["ready", "opening"].includes(reranker?.status);
+  at("closer").title = reranker ? `Looked at by ${reranker.name}` : "";
 }
 
 // The question and the address
@@ -142,6 +186,7 @@ function clear() {
   grid.replaceChildren();
   at("summary").replaceChildren();
   at("timing").textContent = "";
+  at("rerank-note").textContent = "";
   at("more").hidden = true;
   at("notice").hidden = true;
   showCatalog();
@@ -150,27 +195,49 @@ function clear() {
 function showLoading(offset) {
   results.setAttribute("aria-busy", "true");
   at("notice").hidden = true;
+  at("rerank-note").textContent = "";
   at("more").disabled = true;
   if (offset || grid.children.length) return;
   grid.replaceChildren(...Array.from({ length: 8 }, () => at("skeleton").content.cloneNode(true)));
 }
 
-function showAnswer(answer, offset) {
+/** Show an answer, or the next step of one; `isFirst` where the reranked order is still to come. */
+function showAnswer(answer, offset, isFirst = false) {
   const others = answer.hits.filter(({ sku }) => sku !== asked.like); // that one stands in the search already
-  const hits = others.map((hit) => hitElement(hit, searchSimilar));
-  const first = hits[0]?.querySelector("button");
-  if (offset) grid.append(...hits);
-  else grid.replaceChildren(...hits);
+  const isNew = !tiles.size;
+  const shown = others.map((hit) => tileOf(hit));
+  if (!offset) grid.replaceChildren(...shown);
+  else {
+    for (const tile of tiles.values()) tile.remove();
+    grid.append(...shown);
+  }
+  tiles = new Map(others.map(({ sku }, index) => [sku, shown[index]]));
   nextOffset = offset + answer.hits.length;
   at("summary").replaceChildren(...summary(answer));
-  at("timing").textContent = `${Math.max(1, Math.round(answer.timings_ms.total))} ms`;
-  at("more").hidden = nextOffset >= answer.total_considered || nextOffset + PAGE_SIZE > DEEPEST_RANK || !hits.length;
-  at("more").disabled = false;
+  showTime(answer.timings_ms);
+  if (isFirst) at("timing").textContent = "Checking the best matches";
+  at("timing").classList.toggle("busy", isFirst);
+  at("rerank-note").textContent = answer.rerank_note;
+  at("more").hidden = nextOffset >= answer.total_considered || nextOffset + PAGE_SIZE > DEEPEST_RANK || !shown.length;
+  at("more").disabled = isFirst;
   if (!answer.total_considered) showEmptyCatalog();
   else if (answer.no_good_match) {
     showNotice("No good match.", "Nothing here seems to be quite what you asked for. These come closest.");
   }
-  if (offset) first?.focus({ preventScroll: true });
+  if (offset && isNew) shown[0]?.querySelector("button")?.focus({ preventScroll: true });
+}
+
+/** The hit's tile, the same through all steps of an answer, so that its picture does not flicker. */
+function tileOf(hit) {
+  const tile = tiles.get(hit.sku) ?? hitElement(hit, searchSimilar);
+  showConfidence((name) => tile.querySelector(`.${name}`), hit);
+  showFindings(tile, hit, showLook);
+  return tile;
+}
+
+function showTime({ total }) {
+  at("timing").classList.remove("busy");
+  at("timing").textContent = `${Math.max(1, Math.round(total))} ms`;
 }
 
 function summary(answer) {
@@ -184,12 +251,13 @@ function summary(answer) {
 function showProblem(error, offset) {
   const isKnown = error instanceof Problem;
   if (!isKnown) console.error(error);
-  if (!offset) {
+  if (!offset && !tiles.size) {
     grid.replaceChildren();
     at("summary").replaceChildren();
-    at("timing").textContent = "";
     at("more").hidden = true;
   }
+  at("timing").textContent = "";
+  at("timing").classList.remove("busy");
   at("more").disabled = false;
   showNotice(isKnown ? error.message : "The page stumbled over the answer.", error.remedy ?? "Reload the page.");
   at("notice-retry").hidden = !error.mayPass;
@@ -244,6 +312,10 @@ form.addEventListener("submit", (event) => {
 });
 
 at("photo").addEventListener("change", (event) => takePhoto(event.target.files));
+at("rerank").addEventListener("change", ({ target }) => {
+  localStorage.setItem("rerank", target.checked ? "on" : "off");
+  if (!document.body.classList.contains("start")) ask();
+});
 at("more").addEventListener("click", () => ask(nextOffset));
 at("subject-remove").addEventListener("click", () => {
   search({ ...typed(), like: "", photo: null });
@@ -271,4 +343,5 @@ addEventListener("paste", (event) => {
   takePhoto(files);
 });
 addEventListener("popstate", readAddress);
+await offerReranking();
 readAddress();

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import re
-import threading
-import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 
-from api.app import PAGE, create_app
-from api.service import Service
-from api.settings import Settings
+from api.app import PAGE
 from indexer.fetch import Fetcher
 from indexer.pipeline import Indexer
 from search.home import Home
 from tests.e2e.chromium import Browser, dump_dom, find_chromium
+from tests.e2e.serving import serve
 from tests.fakes import COLOURS, FakeEncoder, MemorySource, make_record, picture
 
 CHROMIUM = find_chromium()
@@ -57,20 +53,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Indexer(home, FakeEncoder(), Fetcher()).run(MemorySource([*mugs, evil]))
     home.close()
     return home.folder
-
-
-def serve(home: Path) -> Iterator[str]:
-    """A real server on a free port of this machine; its address."""
-    app = create_app(Settings(home=home), lambda settings: Service(Home(settings.home), FakeEncoder()))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started and thread.is_alive():
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(timeout=20)
 
 
 @pytest.fixture(scope="module")

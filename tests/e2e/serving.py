@@ -1,0 +1,38 @@
+"""A real server within the test's process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+
+from api.app import create_app
+from api.reranking import Open, Reranking
+from api.service import Service
+from api.settings import Settings
+from search.home import Home
+from search.reranking.budget import Rerank
+from tests.fakes import FakeEncoder
+
+
+def serve(folder: Path, open_reranker: Open | None = None) -> Iterator[str]:
+    """A server over a home, on a free port of this machine; its address."""
+
+    def open_service(settings: Settings) -> Service:
+        home, budget = Home(settings.home), Rerank(deadline_ms=20_000, explain=3, explain_ms=20_000)
+        reranking = None if open_reranker is None else Reranking(home, "eyes", open_reranker, budget)
+        return Service(home, FakeEncoder(), reranking=reranking)
+
+    app = create_app(Settings(home=folder), open_service)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(timeout=20)

@@ -1,0 +1,165 @@
+"""A real server process with a tiny model of pictures and text in it: the events of an answer as they come, and what
+becomes of the work when the client hangs up."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.loading import encoder_for
+from api.settings import Settings
+from indexer.fetch import Fetcher
+from indexer.pipeline import Indexer
+from search.home import Home
+from search.reranking.base import Deadline, Look
+from tests.e2e.serving import serve
+from tests.fakes import COLOURS, FakeEncoder, MemorySource, make_record, picture
+from tests.search.encoders.conftest import write_tiny_encoder
+from tests.search.reranking.shops import SimpleEyes, fill
+from tests.sse import events_in
+
+pytestmark = pytest.mark.timeout(600)
+
+START_S = 300.0
+BODY = {"text": "red mug", "rerank": {"top": 4, "deadline_ms": 30_000, "explain": 2, "explain_ms": 30_000}}
+STREAM = {"Accept": "text/event-stream"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny encoder, a tiny reranker, and a home with a mug of each colour."""
+    from tests.search.reranking.backends.transformers.tiny import save
+
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "encoder").mkdir()
+    write_tiny_encoder(folder / "encoder", 1)
+    save("llava", folder)
+    mugs = [
+        make_record(f"mug-{colour}", f"A {colour} mug", pictures=[picture(colour)], attributes={"colour": colour})
+        for colour in COLOURS
+    ]
+    home = Home(folder / "home")
+    settings = Settings(home=home.folder, encoder=str(folder / "encoder"), device="cpu")
+    Indexer(home, encoder_for(home, settings), Fetcher()).run(MemorySource(mugs))
+    home.close()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    """``vitrina serve`` in a process of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {
+        **os.environ,
+        "HF_HUB_OFFLINE": "1",
+        "VITRINA_HOME": str(folder / "home"),
+        "VITRINA_DEVICE": "cpu",
+        "VITRINA_RERANKER": str(folder / "llava"),
+        "VITRINA_RERANKER_KEY": "sk-never-shown-9f2",
+    }
+    command = [sys.executable, "-m", "api.cli", "serve", "--port", str(port)]
+    with (folder / "serve.log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        try:
+            address = f"http://127.0.0.1:{port}"
+            wait_until_ready(process, address, folder / "serve.log")
+            yield address
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+    assert "sk-never-shown-9f2" not in (folder / "serve.log").read_text(encoding="utf-8")
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            reranker = httpx.get(f"{address}/readyz", trust_env=False).json()["reranker"]
+            if reranker["status"] != "opening":
+                assert reranker["status"] == "ready", reranker
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+    pytest.fail(f"vitrina serve did not start:\n{log.read_text(encoding='utf-8')[-2_000:]}")
+
+
+def test_the_events_come_one_by_one_and_agree_with_the_one_answer(address: str, folder: Path) -> None:
+    with httpx.stream(
+        "POST", f"{address}/v1/search", json=BODY, headers=STREAM, timeout=120, trust_env=False
+    ) as response:
+        assert response.raise_for_status().headers["content-type"].startswith("text/event-stream")
+        came = [(name, data, time.monotonic()) for name, data in events_in(response.iter_lines())]
+    assert [name for name, _, _ in came] == ["retrieved", "reranked", "explanation", "explanation", "done"]
+    assert came[0][2] < came[-1][2], "the retrieval's order does not wait for the rest"
+    reranked = came[1][1]
+    assert reranked["reranker"] == str(folder / "llava")
+    assert [hit["reranked"] for hit in reranked["hits"]] == ["reranked"] * 4 + ["not_asked"] * 2
+    verdicts = [verdict for hit in reranked["hits"] for verdict in hit["verdicts"]]
+    assert {verdict["requirement"] for verdict in verdicts} >= {"colour: red"}
+    answer = httpx.post(f"{address}/v1/search", json=BODY, timeout=120, trust_env=False).raise_for_status().json()
+    assert [hit["sku"] for hit in answer["hits"]] == [hit["sku"] for hit in reranked["hits"]]
+    assert [hit["explanation"] is not None for hit in answer["hits"]] == [True] * 2 + [False] * 4
+
+
+def test_a_client_that_hangs_up_leaves_the_service_well(address: str) -> None:
+    for _ in range(5):
+        with httpx.stream(
+            "POST", f"{address}/v1/search", json=BODY, headers=STREAM, timeout=120, trust_env=False
+        ) as response:
+            name, _ = next(events_in(response.iter_lines()))
+            assert name == "retrieved"
+    answer = httpx.post(f"{address}/v1/search", json=BODY, timeout=120, trust_env=False).raise_for_status().json()
+    assert answer["reranked"] == "reranked"
+
+
+@dataclass
+class Writer(SimpleEyes):
+    """Counts what it is to write, and takes its time."""
+
+    writes: str = "It fits."
+    written: list[str] = field(default_factory=list)
+
+    def write(self, look: Look, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
+        self.written.append(look.key)
+        time.sleep(0.3)
+        return iter([self.writes])
+
+
+def test_no_work_is_begun_for_a_client_that_hung_up(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    fill(home, FakeEncoder())
+    home.close()
+    release, writer = threading.Event(), Writer()
+
+    def wait(deadline: Deadline) -> None:
+        release.wait(30)
+
+    writer.before = wait
+    body = {"text": "white boots", "rerank": {"deadline_ms": 20_000, "explain": 10, "explain_ms": 20_000}}
+    for address in serve(home.folder, lambda _: writer):
+        while httpx.get(f"{address}/readyz").json()["reranker"]["status"] == "opening":
+            time.sleep(0.02)
+        with httpx.stream("POST", f"{address}/v1/search", json=body, headers=STREAM, timeout=60) as response:
+            assert next(events_in(response.iter_lines()))[0] == "retrieved"
+        time.sleep(0.5)
+        release.set()
+        time.sleep(1.5)
+        assert writer.asked
+        assert writer.written == []
+        with httpx.stream("POST", f"{address}/v1/search", json=body, headers=STREAM, timeout=60) as response:
+            names = [name for name, _ in events_in(response.iter_lines())]
+        assert names == ["retrieved", "reranked", *["explanation"] * 10, "done"]
+        assert len(writer.written) == 10

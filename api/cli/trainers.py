@@ -12,6 +12,17 @@ from training.tuning.choices import Loss, Tower
 
 app = typer.Typer(name="train", no_args_is_help=True, help="Tune models on a catalog's own rows.")
 
+LearningRateOption = Annotated[
+    float | None, typer.Option("--learning-rate", help="By the model's size, and LoRA or not, if left out.")
+]
+PatienceOption = Annotated[int, typer.Option("--patience", min=1, help="Epochs without gain before it stops.")]
+ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")]
+LicenceOption = Annotated[str, typer.Option("--licence", metavar="TEXT", help="The data's, for the model card.")]
+WorkOption = Annotated[
+    Path | None, typer.Option("--work", metavar="FOLDER", help="Where checkpoints go; beside --out if left out.")
+]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the last finished epoch.")]
+
 
 @app.command()
 def encoder(
@@ -35,20 +46,16 @@ def encoder(
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", min=2, help="Rows a step; by the number of rows if left out.")
     ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option("--learning-rate", help="By the model's size, and LoRA or not, if left out.")
-    ] = None,
+    learning_rate: LearningRateOption = None,
     set_aside: Annotated[
         float, typer.Option("--set-aside", metavar="SHARE", help="Rows to measure with, not to train on.")
     ] = 0.1,
-    patience: Annotated[int, typer.Option("--patience", min=1, help="Epochs without gain before it stops.")] = 3,
+    patience: PatienceOption = 3,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Draws the batches, captions and crops.")] = 0,
-    threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
-    licence: Annotated[str, typer.Option("--licence", metavar="TEXT", help="The data's, for the model card.")] = "",
-    work: Annotated[
-        Path | None, typer.Option("--work", metavar="FOLDER", help="Where checkpoints go; beside --out if left out.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last finished epoch.")] = False,
+    threads: ThreadsOption = None,
+    licence: LicenceOption = "",
+    work: WorkOption = None,
+    resume: ResumeOption = False,
     home: HomeOption = None,
 ) -> None:
     """Tune an encoder on the catalog's pictures and words, measured after every epoch on rows set aside. Exits with 1
@@ -70,4 +77,65 @@ def encoder(
         licence=licence,
     )
     if not train_encoder(settings_for(home), plan, Asked(out, start, work, resume, threads)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def reranker(
+    judgements: Annotated[
+        Path, typer.Option("--judgements", metavar="FILE", help="JSON lines or TREC qrels, as vitrina eval reads them.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the new reranker goes.")],
+    queries: Annotated[
+        Path | None, typer.Option("--queries", metavar="FILE", help="The texts of TREC qrels: qid<TAB>text.")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", metavar="NAME", help="The model to begin with, a folder or a name on the hub."),
+    ] = None,
+    lora: Annotated[int, typer.Option("--lora", metavar="RANK", min=1, help="The rank of the adapters.")] = 16,
+    image_tower: Annotated[
+        bool, typer.Option("--image-tower", help="Adapt what sees the pictures, too; slower.")
+    ] = False,
+    listings: Annotated[
+        bool, typer.Option("--listings", help="Show the catalog's text beside the picture; the search does not.")
+    ] = False,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Times to see each query, at most.")] = 5,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=2, help="Pairs a step.")] = 32,
+    rows_at_once: Annotated[
+        int | None, typer.Option("--rows-at-once", min=1, help="Pairs in memory at a time; their gradients add up.")
+    ] = None,
+    learning_rate: LearningRateOption = None,
+    set_aside: Annotated[
+        float, typer.Option("--set-aside", metavar="SHARE", help="Queries to measure with, not to train on.")
+    ] = 0.2,
+    patience: PatienceOption = 2,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws the pairs and the adapters.")] = 0,
+    threads: ThreadsOption = None,
+    licence: LicenceOption = "",
+    work: WorkOption = None,
+    resume: ResumeOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Tune a vision-language model on judged queries, measured after every epoch on queries set aside. Exits with 1
+    where nothing was won."""
+    from api.cli.training import Asked
+    from api.cli.training_reranker import train_reranker
+    from training.tuning.reranker.plan import Plan
+
+    plan = Plan(
+        lora_rank=lora,
+        image_tower=image_tower,
+        listings=listings,
+        n_epochs=epochs,
+        batch_size=batch_size,
+        n_rows=rows_at_once,
+        learning_rate=learning_rate,
+        seed=seed,
+        set_aside=set_aside,
+        patience=patience,
+        licence=licence,
+    )
+    asked = Asked(out, start, work, resume, threads)
+    if not train_reranker(settings_for(home), plan, asked, judgements, queries):
         raise typer.Exit(1)

@@ -34,6 +34,11 @@ class Asked:
     resume: bool = False
     threads: int | None = None
 
+    @property
+    def work_folder(self) -> Path:
+        """Where checkpoints go."""
+        return self.work or self.out.with_name(f"{self.out.name}.work")
+
 
 def train_encoder(settings: Settings, plan: Plan, asked: Asked) -> bool:
     """Tune an encoder on the catalog's rows and write it; returns whether it beat the one that it began as."""
@@ -42,12 +47,11 @@ def train_encoder(settings: Settings, plan: Plan, asked: Asked) -> bool:
     home = Home.existing(settings.home)
     if asked.threads is not None:
         torch.set_num_threads(asked.threads)
-    work = asked.work or out.with_name(f"{out.name}.work")
     with errors.status("Reading the catalog"):
         corpus = read_corpus(home, plan)
     with errors.status("Loading and measuring the encoder"):
         base, source = load_base(home, settings, asked.start)
-        tuning = Tuning(corpus, base, source, plan, work, resume=asked.resume)
+        tuning = Tuning(corpus, base, source, plan, asked.work_folder, resume=asked.resume)
     with EncoderBar(tuning.schedule.n_epochs) as bar:
         history = tuning.tune(bar)
     is_better = history.best is not None

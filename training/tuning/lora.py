@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,9 @@ from training.tuning.towers import tower_of
 
 MERGED_ALREADY = "All adapters are already merged"
 """PEFT warns so of an attention's projection, which its attention has merged before."""
+
+OLD_NAME = "`is_gradient_checkpointing` is deprecated"
+"""PEFT 0.21 asks models of transformers 5.23 so."""
 
 UNTOUCHED = "text_projection"
 """open_clip takes what is no ``torch.nn.Linear`` here, such as an adapter, for a matrix."""
@@ -29,8 +32,20 @@ class Adapters:
     def __init__(self, model: torch.nn.Module, names: Sequence[str], rank: int) -> None:
         peft = load_peft()
         config = peft.LoraConfig(r=rank, lora_alpha=rank, target_modules=list(names), lora_dropout=0.0, bias="none")
-        self._adapted: Any = peft.get_peft_model(model, config)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", OLD_NAME, FutureWarning)
+            self._adapted: Any = peft.get_peft_model(model, config)
         self._layers: list[Any] = [model.get_submodule(name) for name in names]
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """The adapters' own weights, by name."""
+        return {name: weight.detach() for name, weight in self._adapted.named_parameters() if weight.requires_grad}
+
+    def load(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Take weights of ``state`` back. Raises KeyError or RuntimeError where they are another model's."""
+        with torch.no_grad():
+            for name, weight in self.state().items():
+                weight.copy_(state[name])
 
     @contextmanager
     def merged(self) -> Iterator[None]:

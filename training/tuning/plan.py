@@ -52,10 +52,7 @@ class Plan:
     licence: str = ""
 
     def __post_init__(self) -> None:
-        if not 0 < self.set_aside < 1:
-            raise InputError(f"{self.set_aside:g} of the rows cannot be set aside.", remedy="Give a share such as 0.1.")
-        if self.learning_rate is not None and not 0 < self.learning_rate < 1:
-            raise InputError(f"The learning rate {self.learning_rate:g} is not possible.", remedy="Try 0.0001.")
+        check_numbers("rows", self.set_aside, self.learning_rate)
 
     def loss_of(self, model: torch.nn.Module) -> Loss:
         """The loss asked for, or the one that the model was trained with: SigLIP's have a bias."""
@@ -85,6 +82,14 @@ class Plan:
             n_parts=1 if alone else max(1, min(torch.get_num_threads(), batch_size // MIN_PART)),
             seed=self.seed,
         )
+
+
+def check_numbers(what: str, set_aside: float, learning_rate: float | None) -> None:
+    """Raise InputError for a share of ``what`` or a rate that cannot be."""
+    if not 0 < set_aside < 1:
+        raise InputError(f"{set_aside:g} of the {what} cannot be set aside.", remedy="Give a share such as 0.1.")
+    if learning_rate is not None and not 0 < learning_rate < 1:
+        raise InputError(f"The learning rate {learning_rate:g} is not possible.", remedy="Try 0.0001.")
 
 
 def batch_size_for(n_rows: int) -> int:

@@ -53,11 +53,9 @@ def load_reranker(
     """
     placed = device_of(device, RerankerError)
     folder = model_folder(name, allow_remote_code=allow_remote_code)
-    config = _configuration(name, folder)
+    config = checked_configuration(name, folder, allow_remote_code=allow_remote_code)
     model_type = str(config.get("model_type", ""))
     native = _is_native(model_type)
-    if not native:
-        _check_foreign(name, model_type, config, allow_remote_code=allow_remote_code)
     model, processor = _loaded(name, folder, config, placed, native=native)
     dialect = dialect_of(name, folder, model_type)
     identity = RerankerIdentity(name, _fingerprint(folder, dialect, max_pixels))
@@ -82,7 +80,7 @@ def model_folder(name: str, *, allow_remote_code: bool = False) -> Path:
     wanted = [*_WANTED_FILES, "*.py"] if allow_remote_code else _WANTED_FILES
     log.info("Looking for '%s' in the download cache and on the hub.", name)
     try:
-        with _silently():
+        with silently():
             return Path(huggingface_hub.snapshot_download(name.removeprefix(HUB_PREFIX), allow_patterns=wanted))
     except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
         raise RerankerError(
@@ -90,6 +88,16 @@ def model_folder(name: str, *, allow_remote_code: bool = False) -> Path:
             remedy="Check the name and the network, and for gated models the access token (HF_TOKEN); or download the "
             f"model elsewhere and give its folder. {CHOICES}",
         ) from error
+
+
+def checked_configuration(name: str, folder: Path, *, allow_remote_code: bool = False) -> dict[str, Any]:
+    """The configuration of the model in a folder. Raises RerankerError for one that could not be opened, before any of
+    its weights are read."""
+    config = _configuration(name, folder)
+    model_type = str(config.get("model_type", ""))
+    if not _is_native(model_type):
+        _check_foreign(name, model_type, config, allow_remote_code=allow_remote_code)
+    return config
 
 
 def brings_code(folder: Path) -> bool:
@@ -139,7 +147,7 @@ def _loaded(name: str, folder: Path, config: dict[str, Any], device: torch.devic
     foreign = {} if native else {"trust_remote_code": True}
     causal = not native and "AutoModelForImageTextToText" not in config["auto_map"]
     auto_class = transformers.AutoModelForCausalLM if causal else transformers.AutoModelForImageTextToText
-    with _failing_as(name), _silently():
+    with _failing_as(name), silently():
         processor = transformers.AutoProcessor.from_pretrained(folder, local_files_only=True, **foreign)
         model, report = auto_class.from_pretrained(
             folder,
@@ -202,7 +210,7 @@ def _failing_as(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _silently() -> Iterator[None]:
+def silently() -> Iterator[None]:
     """No progress bars: what is shown on a screen is the caller's to decide."""
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
     from transformers.utils import logging as transformers_logging

@@ -156,7 +156,8 @@ def test_naming_the_backend_costs_no_import_of_transformers() -> None:
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(
     folder_of: FolderOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    folder = folder_of("smolvlm")
     monkeypatch.setattr("transformers.models.smolvlm.processing_smolvlm.num2words", None)
     with pytest.raises(RerankerError, match="num2words") as caught:
-        load_reranker(str(folder_of("smolvlm")), device="cpu")
+        load_reranker(str(folder), device="cpu")
     assert "vitrina[rerank]" in caught.value.remedy

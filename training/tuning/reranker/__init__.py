@@ -1,0 +1,1 @@
+"""Tuning a reranker on a shop's own judged pairs."""

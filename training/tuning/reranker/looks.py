@@ -1,0 +1,55 @@
+"""The looks of items: what a reranker is shown of them in tuning is what a search shows it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from search.catalog.entry import StoredItem
+from search.catalog.words import item_words
+from search.images.store import ImageStore
+from search.reranking.base import Look
+from search.reranking.pictures import Pictures
+
+ROOM_BYTES = 512 * 1024 * 1024
+"""Decoded pictures kept in memory: 700 of 512 x 512 pixels."""
+
+
+class Looks:
+    """The first pictures of items, decoded in threads as a search decodes them, and kept while there is room.
+
+    With ``listings`` the catalog's text stands beside them.
+    """
+
+    def __init__(
+        self, items: Mapping[str, StoredItem], store: ImageStore, *, listings: bool, room_bytes: int = ROOM_BYTES
+    ) -> None:
+        self._items = items
+        self._store = store
+        self._listings = listings
+        self._room_bytes = room_bytes
+        self._kept: dict[str, Look | None] = {}
+        self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(os.cpu_count() or 1, "looks")
+
+    def of(self, skus: Sequence[str]) -> list[Look | None]:
+        """The look of each item; None where there is nothing to look at. Blocks."""
+        return list(self._threads.map(self._look, skus))
+
+    def _look(self, sku: str) -> Look | None:
+        if sku in self._kept:
+            return self._kept[sku]
+        stored = self._items[sku]
+        look = Pictures(self._store).look(stored)
+        listing = item_words(stored.item) if self._listings else ""
+        if listing:
+            look = Look(sku, None, listing) if look is None else replace(look, listing=listing)
+        n_bytes = 3 * look.image.width * look.image.height if look is not None and look.image is not None else 0
+        with self._lock:
+            if n_bytes <= self._room_bytes and sku not in self._kept:
+                self._room_bytes -= n_bytes
+                self._kept[sku] = look
+        return look

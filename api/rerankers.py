@@ -10,6 +10,7 @@ import search.reranking
 from api.settings import Settings
 from search.errors import RerankerError
 from search.reranking.base import Reranker
+from search.reranking.budget import Rerank
 
 OFF = "off"
 EMBEDDED = "embedded"
@@ -34,6 +35,16 @@ def reranker_name(settings: Settings) -> str | None:
     if is_address(chosen):
         return f"{settings.reranker_model or 'a model'} at {host_of(chosen)}"
     return f"{settings.reranker_model or 'a model'} at Anthropic" if chosen == ANTHROPIC else chosen
+
+
+def usual_budget(settings: Settings) -> Rerank:
+    """The budget of a query that gives none."""
+    return Rerank(
+        top=settings.rerank_top,
+        deadline_ms=settings.rerank_deadline_ms,
+        explain=settings.rerank_explain,
+        explain_ms=settings.rerank_explain_ms,
+    )
 
 
 def open_reranker(settings: Settings, closing: ExitStack) -> Reranker:

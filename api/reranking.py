@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import TracebackType
 
-from api.rerankers import CHOICES, open_reranker, reranker_name
+from api.rerankers import CHOICES, open_reranker, reranker_name, usual_budget
 from api.settings import Settings
 from search.answer import Answer, RerankState
 from search.engine import SearchEngine
@@ -82,7 +82,6 @@ class Reranking:
         self._stage: RerankStage | None = None
         self._opened = ExitStack()
         self._lock = threading.Lock()
-        self._tried = threading.Event()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._keep_opening, name="reranker-opening", daemon=True)
 
@@ -92,13 +91,7 @@ class Reranking:
         name = reranker_name(settings)
         if name is None:
             return None
-        usual = Rerank(
-            top=settings.rerank_top,
-            deadline_ms=settings.rerank_deadline_ms,
-            explain=settings.rerank_explain,
-            explain_ms=settings.rerank_explain_ms,
-        )
-        return cls(home, name, lambda closing: open_reranker(settings, closing), usual)
+        return cls(home, name, lambda closing: open_reranker(settings, closing), usual_budget(settings))
 
     @property
     def status(self) -> Status:
@@ -109,11 +102,6 @@ class Reranking:
     def reranker(self) -> Reranker | None:
         """The reranker, None while it is not open."""
         return self._stage.reranker if self._stage else None
-
-    def tried(self, timeout_s: float | None = None) -> Status:
-        """The status after the first try to open it. Blocks."""
-        self._tried.wait(timeout_s)
-        return self._status
 
     def events(self, engine: SearchEngine, query: Query, rerank: Rerank) -> Iterator[Event]:
         """The answer in steps, as ``RerankingEngine.stream`` gives them; where the reranker is not open, in the
@@ -168,13 +156,11 @@ class Reranking:
         reranker = stage.reranker
         self._stage, self._opened = stage, opened
         self._status = Status(reranker.identity.name, Readiness.READY, reranker.capabilities)
-        self._tried.set()
-        log.warning("Hits are reranked by %s: %s", reranker.identity.name, abilities(reranker.capabilities))
+        log.info("Hits are reranked by %s: %s", reranker.identity.name, abilities(reranker.capabilities))
 
     def _fail(self, error: VitrinaError) -> None:
         told = self._status.problem
         self._status = Status(self._status.name, Readiness.FAILED, problem=error)
-        self._tried.set()
         if told is None or str(told) != str(error):
             log.error("Hits are not reranked: %s", error)
 

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
+from rich.markup import escape
 from rich.table import Table
 
 from api.cli.console import errors, output
 from api.cli.verdicts import percent, show_verdicts
 from api.loading import encoder_for
 from api.querying import budget_of, is_reranked
-from api.reranking import Reranking, no_reranker
+from api.rerankers import open_reranker, reranker_name, usual_budget
+from api.reranking import Readiness, Status, no_reranker, unranked
 from api.settings import Settings
 from api.wire import AnswerOut, SearchRequest
 from search.answer import Answer, Hit
 from search.engine import SearchEngine
-from search.errors import ImageError
+from search.errors import ImageError, RerankerError
 from search.filters import parse_filter_arguments
 from search.home import Home
 from search.images.decode import decode_image
 from search.query import Query
+from search.reranking.engine import RerankingEngine
 from search.reranking.events import drained
 
 
@@ -67,18 +71,22 @@ def run_search(settings: Settings, asked: Asked, *, as_json: bool) -> None:
 
 
 def reranked(settings: Settings, home: Home, engine: SearchEngine, query: Query, request: SearchRequest) -> Answer:
-    """The answer, looked at again by the settings' reranker; in the retrieval's order where that cannot be opened,
-    which is told. Raises NoRerankerError. Blocks while a model is loaded."""
-    reranking = Reranking.from_settings(settings, home)
-    if reranking is None:
+    """The answer, looked at again by the settings' reranker; in the retrieval's order where that cannot be opened, with
+    the reason. Raises NoRerankerError. Blocks while a model is loaded."""
+    name = reranker_name(settings)
+    if name is None:
         raise no_reranker()
-    budget = budget_of(request, reranking.usual)
-    with reranking:
-        with errors.status(f"Opening the reranker {reranking.status.name}"):
-            problem = reranking.tried().problem
-        if problem is not None:
-            errors.print(f"Not reranked: {problem}", highlight=False, soft_wrap=True, markup=False)
-        return drained(reranking.events(engine, query, budget))
+    budget = budget_of(request, usual_budget(settings))
+    with ExitStack() as closing:
+        try:
+            with errors.status(f"Opening the reranker {escape(name)}"):
+                reranker = open_reranker(settings, closing)
+                stage = closing.enter_context(home.open_stage(reranker))
+        except RerankerError as problem:
+            status = Status(name, Readiness.FAILED, problem=problem)
+            answer = drained(unranked(engine.search(query), status, budget))
+            return replace(answer, rerank_note=f"Not reranked: {problem}")
+        return RerankingEngine(engine, stage).search(query, budget)
 
 
 def read_picture(path: Path) -> Image.Image:

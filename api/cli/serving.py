@@ -16,6 +16,7 @@ def run_server(settings: Settings, host: str, port: int) -> None:
     """Serve until interrupted. The home is opened and the encoder loaded first, so that a mistake is an error, not a
     server that answers 503."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("api.reranking").setLevel(logging.INFO)  # says once what the reranker can do
     with errors.status("Loading the catalog and the encoder"):
         service = Service.from_settings(settings)
     n_items = service.home.catalog.counts()["items"]

@@ -37,7 +37,7 @@ def show_verdicts(answer: Answer) -> None:
             for line in lines_of(hit):
                 output.print(line)
     if answer.rerank_note:
-        errors.print(answer.rerank_note, highlight=False, markup=False)
+        errors.print(answer.rerank_note, highlight=False, markup=False, soft_wrap=True)
 
 
 def lines_of(hit: Hit) -> list[Text | Padding]:

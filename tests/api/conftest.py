@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from api.app import create_app
+from api.reranking import Readiness, Reranking, Status
 from api.service import Service
 from api.settings import Settings
 from boutique.export import write_folder
@@ -55,6 +57,14 @@ def client(home: Home) -> Iterator[TestClient]:
     app = create_app(settings, lambda _: Service(Home(home.folder), FakeEncoder(calibration=CALIBRATION)))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
+
+
+def tried(reranking: Reranking, seconds: float = 60.0) -> Status:
+    """The status once it was tried to open the reranker."""
+    end = time.monotonic() + seconds
+    while reranking.status.readiness is Readiness.OPENING and time.monotonic() < end:
+        time.sleep(0.005)
+    return reranking.status
 
 
 def picture(colour: str = "red", size: tuple[int, int] = (40, 40)) -> bytes:

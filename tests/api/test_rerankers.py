@@ -15,6 +15,7 @@ from api.reranking import Reranking
 from api.settings import Settings
 from search.errors import RerankerError
 from search.home import Home
+from tests.api.conftest import tried
 from tests.search.reranking.shops import SimpleEyes
 
 SECRET = "sk-never-shown-9f2"
@@ -69,7 +70,7 @@ def test_keys_are_shown_nowhere(caplog: pytest.LogCaptureFixture, home: Home) ->
     reranking = Reranking.from_settings(given, home)
     assert reranking is not None
     with reranking:
-        assert reranking.tried(60).problem is not None
+        assert tried(reranking).problem is not None
     assert SECRET not in f"{given!r} {given} {given.model_dump_json()} {reranking.status} {caplog.text}"
     with pytest.raises(ValidationError) as caught:
         settings(reranker_key=[SECRET], device=SECRET)

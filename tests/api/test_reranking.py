@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
-from api import events as events_module
 from api import reranking as reranking_module
 from api.app import create_app
-from api.events import DoneOut, ExplanationEventOut, stream, takes_events
+from api.events import DoneOut, ExplanationEventOut
 from api.examples import ANSWER
 from api.reranking import Open, Readiness, Reranking
 from api.service import Service
@@ -27,8 +24,7 @@ from search.home import Home
 from search.reranking.base import Deadline, Reranker
 from search.reranking.blend import Blend
 from search.reranking.budget import Rerank
-from search.reranking.events import Event, Explained
-from search.reranking.explanation import Author, Explanation
+from tests.api.conftest import tried
 from tests.fakes import FakeEncoder, blank_catalog
 from tests.search.reranking.shops import SimpleEyes, fill
 from tests.sse import Sent, events_in
@@ -70,7 +66,7 @@ def serving(shop: Home, open_: Open, usual: Rerank | None = None) -> Iterator[tu
 @pytest.fixture
 def client(shop: Home, eyes: SimpleEyes) -> Iterator[TestClient]:
     with serving(shop, lambda _: eyes) as (client, reranking):
-        assert reranking.tried(30).readiness is Readiness.READY
+        assert tried(reranking).readiness is Readiness.READY
         yield client
 
 
@@ -149,7 +145,7 @@ def test_what_a_request_leaves_open_is_as_usual_here(
     shop: Home, eyes: SimpleEyes, fields: dict[str, object], n_explained: int
 ) -> None:
     with serving(shop, lambda _: eyes, Rerank(deadline_ms=20_000, explain=2, explain_ms=20_000)) as (client, reranking):
-        reranking.tried(30)
+        tried(reranking)
         answer = client.post("/v1/search", json={"text": "white boots", **fields}).raise_for_status().json()
     assert answer["reranked"] == "reranked"
     assert sum(hit["explanation"] is not None for hit in answer["hits"]) == n_explained
@@ -220,7 +216,7 @@ def test_a_reranker_that_cannot_be_opened_leaves_search_working_and_says_why(
     shop: Home, caplog: pytest.LogCaptureFixture
 ) -> None:
     with serving(shop, broken) as (client, reranking):
-        reranking.tried(30)
+        tried(reranking)
         plain = client.post("/v1/search", json={"text": "white boots"}).json()
         answer = client.post("/v1/search", json=BODY).raise_for_status().json()
         assert skus(answer) == skus(plain)
@@ -239,7 +235,7 @@ def test_what_nobody_foresaw_while_opening_stays_in_the_log(shop: Home, caplog: 
         raise KeyError(SECRET)
 
     with serving(shop, bewildered) as (client, reranking):
-        reranking.tried(30)
+        tried(reranking)
         told = client.get("/readyz").json()["reranker"]
     assert told["problem"] == "The reranker could not be opened: KeyError."
     assert "Traceback" in caplog.text
@@ -255,7 +251,7 @@ def test_it_is_tried_again_until_it_opens(shop: Home, eyes: SimpleEyes, monkeypa
         return eyes if n_tries == 3 else broken(closing)
 
     with serving(shop, at_the_third) as (client, reranking):
-        assert reranking.tried(30).readiness is Readiness.FAILED
+        assert tried(reranking).readiness is Readiness.FAILED
         end = time.monotonic() + 30
         while reranking.status.readiness is not Readiness.READY and time.monotonic() < end:
             time.sleep(0.01)
@@ -277,7 +273,7 @@ def test_the_service_answers_while_its_reranker_is_opened(shop: Home, eyes: Simp
         assert "still being opened" in answer["rerank_note"]
         assert client.get("/readyz").json()["reranker"]["status"] == "opening"
         release.set()
-        assert reranking.tried(30).readiness is Readiness.READY
+        assert tried(reranking).readiness is Readiness.READY
         ready = client.get("/readyz").json()["reranker"]
         assert (ready["name"], ready["status"], ready["scoring"]) == ("simple eyes", "ready", "logits")
         assert client.post("/v1/search", json=BODY).json()["reranked"] == "reranked"
@@ -296,79 +292,3 @@ def test_both_forms_are_described_with_examples(client: TestClient) -> None:
     assert AnswerOut.model_validate(ANSWER).model_dump() == ANSWER
     ExplanationEventOut.model_validate(dict(sent)["explanation"])
     DoneOut.model_validate(dict(sent)["done"])
-
-
-@pytest.mark.parametrize(
-    ("accept", "takes"),
-    [
-        ("text/event-stream", True),
-        ("Text/Event-Stream; q=0.8, */*;q=0.1", True),
-        ("application/json, text/event-stream", True),
-        ("application/json, text/event-stream;q=0.5", False),
-        ("text/event-stream;q=0", False),
-        ("text/event-stream;q=soon", True),
-        ("*/*", False),
-        ("", False),
-    ],
-)
-def test_what_the_accept_header_prefers(accept: str, takes: bool) -> None:
-    assert takes_events(accept) is takes
-
-
-def told(number: int) -> Explained:
-    return Explained(number, f"item-{number}", Explanation("It fits.", Author.TEMPLATE), {"total": float(number)})
-
-
-async def gathered(events: Iterator[Event], n_chunks: int = 1_000) -> list[bytes]:
-    """The first chunks of a stream, which is then closed as by a client that hangs up."""
-    chunks: list[bytes] = []
-    with ThreadPoolExecutor(1) as threads:
-        sent = stream(events, threads)
-        async for chunk in sent:
-            chunks.append(chunk)
-            if len(chunks) == n_chunks:
-                break
-        await sent.aclose()
-    return chunks
-
-
-def test_silence_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events_module, "KEEP_ALIVE_S", 0.02)
-
-    def slow() -> Iterator[Event]:
-        time.sleep(0.2)
-        yield told(1)
-
-    chunks = asyncio.run(gathered(slow()))
-    assert chunks[0].startswith(b": ")
-    lines = b"".join(chunks).decode().splitlines()
-    assert [name for name, _ in events_in(lines)] == ["explanation", "done"]
-
-
-def test_whoever_hangs_up_ends_the_work() -> None:
-    begun: list[int] = []
-    ended = threading.Event()
-
-    def endless() -> Iterator[Event]:
-        try:
-            for number in range(1_000_000):
-                begun.append(number)
-                yield told(number)
-        finally:
-            ended.set()
-
-    assert len(asyncio.run(gathered(endless(), n_chunks=2))) == 2
-    assert ended.wait(10)
-    assert len(begun) <= 3
-
-
-def test_what_breaks_in_the_middle_is_an_error_event(caplog: pytest.LogCaptureFixture) -> None:
-    def breaking() -> Iterator[Event]:
-        yield told(1)
-        raise ValueError(SECRET)
-
-    (first, _), (second, data) = events_in(b"".join(asyncio.run(gathered(breaking()))).decode().splitlines())
-    assert (first, second) == ("explanation", "error")
-    assert data["error"]["code"] == "internal"
-    assert SECRET not in str(data)
-    assert SECRET in caplog.text

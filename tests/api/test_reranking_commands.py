@@ -1,0 +1,143 @@
+"""Reranking on the command line: what ``search``, ``status`` and ``serve`` print of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+import api.cli
+from api.cli.serving import reranker_line
+from api.reranking import Reranking
+from api.service import Service
+from api.settings import Settings
+from search.errors import RerankerError
+from search.home import Home
+from search.reranking.base import Reranker
+from search.reranking.blend import Blend
+from tests.fakes import FakeEncoder
+from tests.search.reranking.shops import SimpleEyes, fill
+
+Vitrina = Callable[..., tuple[int, str, str]]
+
+SECRET = "sk-never-shown-9f2"
+
+
+def opened(settings: Settings, _: ExitStack) -> Reranker:
+    return SimpleEyes(blend=Blend(whole=1.0, parts=1.0))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """Colours and articles in turn, a few of them listed wrong."""
+    home = Home(tmp_path / "home")
+    fill(home, FakeEncoder())
+    yield home
+    home.close()
+
+
+@pytest.fixture
+def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, home: Home) -> Vitrina:
+    """Runs the command over a shop whose reranker looks with simple eyes; returns its exit status, standard output and
+    standard error."""
+    monkeypatch.setattr("api.loading.load_encoder", lambda *_, **__: FakeEncoder())
+    monkeypatch.setattr("api.cli.searching.open_reranker", opened)
+    monkeypatch.setenv("VITRINA_HOME", str(home.folder))
+    monkeypatch.setenv("VITRINA_RERANKER", "https://vlm.example/v1")
+    monkeypatch.setenv("VITRINA_RERANKER_MODEL", "eyes")
+    monkeypatch.setenv("VITRINA_RERANKER_KEY", SECRET)
+    monkeypatch.setenv("VITRINA_RERANK_DEADLINE_MS", "20000")
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["vitrina", *arguments])
+        try:
+            api.cli.main()
+            status = 0
+        except SystemExit as leaving:
+            status = int(leaving.code or 0)
+        printed = capfd.readouterr()
+        assert SECRET not in printed.out + printed.err
+        return status, printed.out, printed.err
+
+    return run
+
+
+def test_verdicts_and_explanations_stand_below_the_hits(vitrina: Vitrina) -> None:
+    status, printed, _ = vitrina("search", "white", "--explain", "2", "--limit", "20")
+    assert status == 0
+    assert "   ✓ colour: white  " in printed
+    assert "   ✗ colour: white  " in printed
+    assert "≠ listing says Black, photo looks white" in printed
+    assert printed.count("It fits white.") == 2
+    assert "item-5" in printed
+
+
+def test_without_the_option_nothing_is_reranked(vitrina: Vitrina, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.cli.searching.open_reranker", lambda *_: pytest.fail("opened"))
+    for arguments in (("search", "white"), ("search", "white", "--no-rerank"), ("search", "white", "--explain", "0")):
+        status, printed, _ = vitrina(*arguments)
+        assert status == 0
+        assert "✓" not in printed
+
+
+def test_json_is_the_http_services_answer(vitrina: Vitrina) -> None:
+    status, printed, _ = vitrina("search", "white boots", "--rerank", "--json")
+    answer = json.loads(printed)
+    assert status == 0
+    assert (answer["reranked"], answer["reranker"]) == ("reranked", "simple eyes")
+    assert [hit["explanation"] is not None for hit in answer["hits"]] == [True] * 5 + [False] * 5
+
+
+def test_a_reranker_that_cannot_be_opened_leaves_the_hits_and_says_why(
+    vitrina: Vitrina, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(settings: Settings, _: ExitStack) -> Reranker:
+        raise RerankerError("The reranker at vlm.example refuses the key.", remedy="Set VITRINA_RERANKER_KEY.")
+
+    monkeypatch.setattr("api.cli.searching.open_reranker", broken)
+    status, printed, complaint = vitrina("search", "white", "--rerank")
+    assert status == 0
+    assert "item-17" in printed
+    assert "Not reranked: The reranker at vlm.example refuses the key. Set VITRINA_RERANKER_KEY." in complaint
+    assert "readyz" not in complaint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (("--explain", "21"), 2, "explain is 21"),
+        (("--explain", "-1"), 2, "explain is -1"),
+        (("--explain", "3", "--no-rerank"), 2, "forbids the reranking"),
+    ],
+)
+def test_bad_options_say_what_to_do(vitrina: Vitrina, arguments: tuple[str, ...], status: int, says: str) -> None:
+    left, printed, complaint = vitrina("search", "white", *arguments)
+    assert (left, printed) == (status, "")
+    assert says in complaint
+
+
+def test_where_it_is_off_asking_for_it_is_an_error_that_says_how_to_have_one(
+    vitrina: Vitrina, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VITRINA_RERANKER", "off")
+    status, _, complaint = vitrina("search", "white", "--rerank")
+    assert status == 1
+    assert "no reranker on this installation" in complaint
+    assert "VITRINA_RERANKER takes" in complaint
+    assert "none; VITRINA_RERANKER names one" in vitrina("status")[1]
+
+
+def test_status_and_serve_say_which_reranker_is_used(vitrina: Vitrina, home: Home) -> None:
+    status, printed, _ = vitrina("status")
+    assert status == 0
+    assert "eyes at vlm.example" in printed
+    reranking = Reranking.from_settings(Settings(), home)
+    with_one = Service(Home(home.folder), FakeEncoder(), reranking=reranking)
+    assert reranker_line(with_one) == "The reranker eyes at vlm.example is opened meanwhile."
+    with Service(Home(home.folder), FakeEncoder()) as without:
+        assert "VITRINA_RERANKER" in reranker_line(without)

@@ -24,6 +24,7 @@ from search.reranking.breaker import Breaker
 from search.reranking.budget import Rerank
 from search.reranking.claims import claims_of
 from search.reranking.events import Event, Explained, Reranked, Retrieved
+from search.reranking.explaining import explain
 from search.reranking.explanation import Author, Explanation
 from search.reranking.judgements import Judgements
 from search.reranking.order import reordered
@@ -43,13 +44,6 @@ Explain = Callable[[Reranker, Look, Sequence[Verdict], Deadline, Vocabulary], Ex
 """Says in words what the verdicts on one candidate amount to, and nothing else that the catalog has values for."""
 
 
-def by_template(
-    reranker: Reranker, look: Look, verdicts: Sequence[Verdict], deadline: Deadline, vocabulary: Vocabulary
-) -> Explanation:
-    """The explanation that needs no model."""
-    return Explanation(explanation(verdicts), Author.TEMPLATE)
-
-
 class RerankStage:
     """What outlives a query and an encoder: the model, what it said of pictures before, and whether it is failing.
 
@@ -66,7 +60,7 @@ class RerankStage:
         *,
         judgements: Judgements | None = None,
         breaker: Breaker | None = None,
-        explain: Explain = by_template,
+        explain: Explain = explain,
     ) -> None:
         self.reranker = reranker
         self.blend = blend or reranker.blend or Blend()

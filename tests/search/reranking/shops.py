@@ -24,10 +24,12 @@ LISTED_WRONG = {5: "black", 6: "white"}
 
 @dataclass
 class SimpleEyes:
-    """Tells colours by the picture's mean, exactly; says even odds of anything else. Counts what it is asked."""
+    """Tells colours by the picture's mean, exactly; says even odds of anything else. Writes always the same, where it
+    ``writes`` at all. Counts what it is asked."""
 
     name: str = "simple eyes"
     blend: Blend | None = None
+    writes: str = ""
     before: Callable[[Deadline], None] = lambda deadline: None
     after: Callable[[Probabilities, Deadline], Probabilities] = lambda answers, deadline: answers
     asked: list[tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=list)
@@ -38,7 +40,7 @@ class SimpleEyes:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(Scoring.LOGITS)
+        return Capabilities(Scoring.LOGITS, writes=bool(self.writes))
 
     def judge(self, looks: Sequence[Look], claims: Sequence[str], deadline: Deadline) -> Probabilities:
         self.asked.append((tuple(look.key for look in looks), tuple(claims)))
@@ -47,7 +49,7 @@ class SimpleEyes:
         return self.after(answers.reshape(len(looks), len(claims)), deadline)
 
     def write(self, look: Look, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
-        return iter(())
+        return iter([self.writes])
 
     def locate(self, look: Look, claim: str, deadline: Deadline) -> Box | None:
         return None

@@ -341,6 +341,15 @@ def test_explanations_that_fail_or_hang_are_written_by_template(shop: Home, engi
     assert n_asked == 2
 
 
+def test_what_the_model_writes_stands_where_the_verdicts_support_it(shop: Home, engine: SearchEngine) -> None:
+    for writes, author in (("It fits white and boots.", Author.MODEL), ("It is made of gold.", Author.TEMPLATE)):
+        with shop.open_stage(SimpleEyes(writes=writes)) as stage:
+            answer = RerankingEngine(engine, stage).search(Query("white boots"), replace(IN_TIME, top=36, explain=20))
+        fitting = [hit for hit in answer.hits if all(v.standing is Standing.MET for v in hit.verdicts)]
+        assert fitting
+        assert all(hit.explanation is not None and hit.explanation.written_by is author for hit in fitting)
+
+
 def test_a_picture_that_is_lost_or_damaged(home: Home, encoder: FakeEncoder) -> None:
     pictures = [picture("white", noise=number) for number in range(3)]
     home.images.put(png(pictures[0]))

@@ -47,10 +47,10 @@ def lines_of(hit: Hit) -> list[Text | Padding]:
         (f"{hit.rank}. ", "dim"), (hit.stored.item.title or hit.stored.item.sku, "bold"), (moved, "dim")
     )
     lines: list[Text | Padding] = [head]
-    lines += [Padding(verdict_line(verdict), (0, 0, 0, 3)) for verdict in hit.verdicts]
+    lines += [Padding(verdict_line(verdict), (0, 0, 0, 3), expand=False) for verdict in hit.verdicts]
     if hit.explanation and hit.explanation.text:
         author = " (the model's words)" if hit.explanation.written_by is Author.MODEL else ""
-        lines.append(Padding(Text.assemble(hit.explanation.text, (author, "dim")), (0, 0, 0, 3)))
+        lines.append(Padding(Text.assemble(hit.explanation.text, (author, "dim")), (0, 0, 0, 3), expand=False))
     return lines
 
 

@@ -178,7 +178,7 @@ def test_failures_in_a_row_leave_it_alone_but_not_what_is_known(asker: Asker, ey
 
 
 def test_who_gives_no_time_does_not_switch_it_off_for_others(asker: Asker, eyes: SimpleEyes, breaker: Breaker) -> None:
-    eyes.before = lambda deadline: time.sleep(deadline.seconds_left + 0.02)
+    eyes.before = lambda deadline: time.sleep(deadline.seconds_left + 0.2)
     for number in range(5):
         assert asker.judge(["red"], [f"blue {number}"], look_of, Deadline.within(0.005)).states == (LATE,)
     assert not breaker.is_open

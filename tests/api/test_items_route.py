@@ -85,7 +85,7 @@ def test_images_by_size(client: TestClient, home: Home) -> None:
 
 def test_health_and_openapi(client: TestClient) -> None:
     assert client.get("/healthz").json()["status"] == "ok"
-    assert client.get("/readyz").json() == {"status": "ready", "items": N_PRODUCTS, "encoder": "fake"}
+    assert client.get("/readyz").json() == {"status": "ready", "items": N_PRODUCTS, "encoder": "fake", "reranker": None}
     schema = client.get("/openapi.json").json()
     assert "SearchRequest" in schema["components"]["schemas"]
     assert schema["components"]["schemas"]["SearchRequest"]["examples"]

@@ -110,9 +110,18 @@ function isReranked() {
   return !at("closer").hidden && at("rerank").checked;
 }
 
+/** What the browser keeps of choices; null where its owner forbids that, which throws. */
+function kept() {
+  try {
+    return localStorage;
+  } catch {
+    return null;
+  }
+}
+
 async function offerReranking() {
   const { reranker } = await call("/readyz").catch(() => ({}));
-  at("rerank").checked = localStorage.getItem("rerank") !== "off";
+  at("rerank").checked = kept()?.getItem("rerank") !== "off";
   at("closer").hidden = !["ready", "opening"].includes(reranker?.status);
   at("closer").title = reranker ? `Looked at by ${reranker.name}` : "";
 }
@@ -313,7 +322,7 @@ form.addEventListener("submit", (event) => {
 
 at("photo").addEventListener("change", (event) => takePhoto(event.target.files));
 at("rerank").addEventListener("change", ({ target }) => {
-  localStorage.setItem("rerank", target.checked ? "on" : "off");
+  kept()?.setItem("rerank", target.checked ? "on" : "off");
   if (!document.body.classList.contains("start")) ask();
 });
 at("more").addEventListener("click", () => ask(nextOffset));

@@ -48,6 +48,7 @@ class Signal(StrEnum):
     ALL_WORDS = "all words"
     WHOLE_VALUE = "whole value"
     NAME = "name"
+    FIELDS = "fields"
     NO_IMAGE = "no image"
     NO_IMAGE_SAID = "no image, all said"
     NO_TEXT = "no text"

@@ -16,9 +16,10 @@ from search.catalog.filtering import check_filters, matching_item_ids
 from search.encoders.base import Encoder
 from search.errors import QueryError
 from search.evidence import evidence, kind_of
-from search.lexical import avoided_words, word_scores
 from search.query import WINDOW, Query
 from search.ranking import Part, Scorer, Scores
+from search.requirements.following import CatalogVocabulary
+from search.stated import statements
 from search.stopwatch import Stopwatch
 from search.view import View
 
@@ -36,7 +37,8 @@ NO_MATCH_DEPTH = 10
 class Ranked:
     """Every candidate of one query: item ids, ascending, and what is known of each, all of shape (n,).
 
-    ``totals`` is what they are ranked by, ``bonus`` full text's part of it; ``order`` has positions, best first.
+    ``totals`` is what they are ranked by, ``bonus`` the part of it that the catalog's words and fields have; ``order``
+    has positions, best first.
     """
 
     item_ids: NDArray[np.int64]
@@ -59,6 +61,7 @@ class SearchEngine:
         self.encoder = encoder
         self.view = view
         self.calibration = calibration or encoder.calibration
+        self.vocabulary = CatalogVocabulary(catalog)
 
     def search(self, query: Query) -> Answer:
         """Find the items that answer a query.
@@ -80,23 +83,25 @@ class SearchEngine:
         watch = watch or Stopwatch()
         with watch.stage("encode"):
             parts = self.parts(query)
+        with watch.stage("requirements"):
+            vocabulary = self.vocabulary.current()
         with self.catalog.database.read() as connection:
             with watch.stage("filter"):
                 check_filters(connection, query.filters)
                 within = matching_item_ids(connection, query.filters) if query.filters else None
             with watch.stage("words"):
-                words = word_scores(connection, query, within)
+                stated = statements(connection, query, vocabulary, within)
             with watch.stage("vectors"):
                 scorer = Scorer(self.view.indexes, parts)
                 found = scorer.candidates(WINDOW, within)
-                pool = np.setdiff1d(np.union1d(found, np.array(list(words.found), np.int64)), excluded)
+                pool = np.setdiff1d(np.union1d(found, stated.item_ids), excluded)
             with watch.stage("rank"):
                 ranking = scorer.rank(pool.astype(np.int64))
-                matches = words.matches(connection, query, ranking.item_ids)
-                bonus = query.weights.text * matches - avoided_words(connection, query, ranking.item_ids)
+                about = stated.about(connection, ranking.item_ids)
+                bonus = about.bonus(query.weights)
                 totals = np.round(np.nan_to_num(ranking.scores) + bonus, ROUND_DECIMALS)
                 order = np.lexsort((ranking.item_ids, -totals))
-                kind, known = kind_of(parts), evidence(ranking, matches, query.text)
+                kind, known = kind_of(parts), evidence(ranking, about, query.text)
         return Ranked(ranking.item_ids, kind, ranking.by_modality, bonus, totals, known, order)
 
     def _answer(self, query: Query, excluded: Sequence[int]) -> Answer:

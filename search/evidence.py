@@ -11,6 +11,7 @@ from search.calibration import Evidence, QueryKind, Signal
 from search.catalog.entry import Modality
 from search.lexical import ALL_WORDS_BONUS, ANY_WORD_BONUS, HOLDING_BONUS, NAMED_BONUS
 from search.ranking import Part, Ranking, Scores
+from search.stated import Stated
 
 COSINES: Mapping[Signal, tuple[Modality, Modality]] = {
     Signal.TEXT_TO_IMAGE: ("text", "image"),
@@ -23,7 +24,7 @@ SAID: Mapping[Signal, Signal] = {
     Signal.TEXT_TO_IMAGE: Signal.TEXT_TO_IMAGE_SAID,
     Signal.NO_IMAGE: Signal.NO_IMAGE_SAID,
 }
-"""What stands for a signal where the item holds all words of the query."""
+"""What stands for a signal where the item holds all words of the query, or meets all of it by its fields."""
 
 MAX_DOUBLINGS = 3.0
 """Eight words; past that a text describes one product, however long it goes on."""
@@ -49,11 +50,9 @@ def length_of(text: str) -> float:
     return min(MAX_DOUBLINGS, math.log2(max(1, len(text.split()))))
 
 
-def evidence(ranking: Ranking, matches: Scores, text: str) -> Evidence:
-    """Every signal of every candidate, shape (n,), 0 where the query or the item lacks it.
-
-    ``matches`` is what full-text search adds at a text weight of 1, shape (n,); ``text`` is the query's own.
-    """
+def evidence(ranking: Ranking, stated: Stated, text: str) -> Evidence:
+    """Every signal of every candidate, shape (n,), 0 where the query or the item lacks it. ``text`` is the query's."""
+    matches = stated.words
     found: dict[Signal, Scores] = {signal: np.nan_to_num(ranking.cosines[pair]) for signal, pair in COSINES.items()}
     found[Signal.SOME_WORDS] = np.minimum(matches / ANY_WORD_BONUS, 1.0)
     for signal, least in LEAST_MATCHES.items():
@@ -61,7 +60,9 @@ def evidence(ranking: Ranking, matches: Scores, text: str) -> Evidence:
     found[Signal.NO_IMAGE] = np.isnan(ranking.by_modality["image"]).astype(np.float64)
     found[Signal.NO_TEXT] = np.isnan(ranking.by_modality["text"]).astype(np.float64)
     found[Signal.LENGTH] = np.full(len(matches), length_of(text))
+    found[Signal.FIELDS] = stated.share_met
+    said = np.maximum(found[Signal.ALL_WORDS], stated.share_met >= 1)
     for signal, where_said in SAID.items():
-        found[where_said] = found[signal] * found[Signal.ALL_WORDS]
+        found[where_said] = found[signal] * said
         found[signal] = found[signal] - found[where_said]
     return found

@@ -51,11 +51,10 @@ class WordScores:
         return np.array([wanted[item_id] for item_id in ids], dtype=np.float64)
 
 
-def avoided_words(connection: Connection, query: Query, item_ids: NDArray[np.int64]) -> Scores:
-    """What the words to avoid take from each of ``item_ids`` that holds them all, shape (n,)."""
+def avoided_words(connection: Connection, query: Query, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of ``item_ids`` hold all words to avoid, shape (n,)."""
     avoided = items_with_all_words(connection, query.without, item_ids.tolist())
-    penalty = 2 * query.weights.without * ALL_WORDS_BONUS
-    return np.array([penalty if item_id in avoided else 0.0 for item_id in item_ids.tolist()], dtype=np.float64)
+    return np.array([item_id in avoided for item_id in item_ids.tolist()], dtype=np.bool_)
 
 
 def word_scores(connection: Connection, query: Query, within: NDArray[np.int64] | None) -> WordScores:

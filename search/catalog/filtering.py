@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Select, TableValuedAlias, and_, func, select, text
+from sqlalchemy import ColumnElement, Connection, Select, TableValuedAlias, and_, func, literal_column, select, text
 
 from search.catalog.schema import facets, items
 from search.errors import FilterError
@@ -48,6 +48,26 @@ def matching_item_ids(connection: Connection, conditions: Sequence[Condition]) -
     ids = np.array(json.loads(connection.execute(select(func.json_group_array(found.c.id))).scalar_one()), np.int64)
     ids.sort()
     return ids
+
+
+def first_matching(connection: Connection, conditions: Sequence[Condition], limit: int) -> NDArray[np.int64]:
+    """The ids of ``limit`` items at most that hold every condition, sorted; which of more, the database decides."""
+    found = connection.scalars(matching_items(conditions).limit(limit))
+    return np.array(sorted(found), np.int64)
+
+
+def holders(
+    connection: Connection, field: str, values: Sequence[str], item_ids: Sequence[int]
+) -> Sequence[tuple[int, str]]:
+    """Which of the items hold one of the values (case-folded) in a field: pairs of item id and value."""
+    asked = listed(values)
+    # By the item, whatever the field's other index promises: an item holds few values, a value is held by many.
+    value: ColumnElement[str] = literal_column("+facets.value")
+    of_items = facets.c.item_id.in_(select(func.json_each(json.dumps(list(item_ids))).table_valued("value").c.value))
+    rows = select(facets.c.item_id, facets.c.value).where(
+        facets.c.field == field, of_items, value.in_(select(asked.c.value))
+    )
+    return [(item_id, value) for item_id, value in connection.execute(rows)]
 
 
 def holds(condition: Condition) -> ColumnElement[bool]:

@@ -80,10 +80,11 @@ facets = Table(
     "facets",
     metadata,
     Column("id", Key, primary_key=True, autoincrement=True),
-    Column("item_id", Key, ForeignKey("items.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("item_id", Key, ForeignKey("items.id", ondelete="CASCADE"), nullable=False),
     Column("field", String(128), nullable=False),
     Column("value", Text, nullable=False),
     Column("number", Float),
+    Index("ix_facets_item_field", "item_id", "field", "value"),
     Index("ix_facets_field_value", "field", "value", "item_id"),
     Index("ix_facets_field_number", "field", "number", "item_id", sqlite_where=IS_NUMBER, postgresql_where=IS_NUMBER),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from search.encoders.preprocessing import Size
 from training.evaluation import Report
 
 _CARD = """\
@@ -17,7 +18,7 @@ model, _, preprocess = open_clip.create_model_and_transforms("local-dir:FOLDER")
 tokenizer = open_clip.get_tokenizer("local-dir:FOLDER")
 ```
 
-- **Picture tower**: MobileNetV4 conv small (timm), random start, 80 x 64 pixels (height x width), squashed to fit.
+- **Picture tower**: MobileNetV4 conv small (timm), random start, {size} pixels (height x width), squashed to fit.
 - **Text tower**: three causal transformer layers over a byte-level BPE learnt from the same texts, 32 tokens.
 - **Training**: a softmax contrastive loss, where every caption that is true of a picture counts as its match, beside it
   classifiers of every known label and a loss that draws pictures of one finest class together; the weights are a moving
@@ -45,7 +46,7 @@ groceries even come from the same shelves: expect half of those figures in anoth
 
 ## Limits
 It knows the kinds of product, colours and words of its training data: clothes, shoes, accessories, cosmetics and some
-groceries, in English. It sees 80 x 64 pixels, so small prints, logos and written text are lost on it. Colour labels
+groceries, in English. It sees {size} pixels, so small prints, logos and written text are lost on it. Colour labels
 of the source are noisy. Labels for gender and usage follow the source shop's habits, not what a person may wear.
 For another catalog use a larger encoder, or train on its own rows.
 """
@@ -54,8 +55,9 @@ LICENCES = {"fashion": "MIT", "grocery": "MIT", "clothing": "CC0", "boutique": "
 """By the first word of a source's name."""
 
 
-def describe(reports: Mapping[str, Report], counts: Mapping[str, int]) -> str:
-    """The card's text, in Markdown. ``counts`` are rows by source file, those set aside included."""
+def describe(reports: Mapping[str, Report], counts: Mapping[str, int], size: Size) -> str:
+    """The card's text, in Markdown. ``counts`` are rows by source file, those set aside included; ``size`` is that of
+    the pictures."""
     licences = {source: LICENCES.get(source.split("-")[0], "unknown") for source in counts}
     rows = [f"| {source} | {count} | {licences[source]} |" for source, count in counts.items()]
     tables = [
@@ -65,4 +67,4 @@ def describe(reports: Mapping[str, Report], counts: Mapping[str, int]) -> str:
         )
         for source, report in reports.items()
     ]
-    return _CARD.format(rows="\n".join(rows), metrics="\n\n".join(tables))
+    return _CARD.format(rows="\n".join(rows), metrics="\n\n".join(tables), size="{} x {}".format(*size))

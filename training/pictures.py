@@ -36,8 +36,11 @@ class Variation:
 PLAIN = Variation(0.8)
 """A studio photo is filled by its product, and its colours are as they should be: shoppers search by them."""
 
-BUSY = Variation(0.4, turn=25.0, light=0.2, tint=0.05)
+BUSY = Variation(0.4, turn=35.0, light=0.3, tint=0.1)
 """A phone photo shows several products, or one somewhere in it, askew and in whatever light the shop has."""
+
+POSED = Variation(0.75, turn=10.0, light=0.1)
+"""A large catalog picture of one thing on white: all of it matters, and no shopper's phone has been near it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +123,9 @@ def decode(picture: bytes) -> Image.Image:
         return image.convert("RGB")
 
 
-def store(pictures: Sequence[bytes], size: Size) -> Stored:
+def store(pictures: Sequence[bytes], size: Size, large: Variation = BUSY) -> Stored:
     """Decode pictures and squash them to ``size``, or to twice that where they are larger: these are taken for phone
-    photos, and vary more."""
+    photos unless ``large`` says otherwise, and vary more."""
     height = max((decode(picture).height for picture in pictures[:100]), default=0)
     is_large = height > NATIVE_SCALE * size[0]
     height, width = (2 * size[0], 2 * size[1]) if is_large else size
@@ -130,4 +133,4 @@ def store(pictures: Sequence[bytes], size: Size) -> Stored:
     stacked = torch.empty((len(pictures), 3, height, width), dtype=torch.uint8)
     for index, picture in enumerate(pictures):
         stacked[index] = torch.from_numpy(np.rint(fit(decode(picture))).astype(np.uint8))
-    return Stored(stacked, BUSY if is_large else PLAIN)
+    return Stored(stacked, large if is_large else PLAIN)

@@ -23,10 +23,11 @@ from training.objective import Objective
 from training.product import Product
 from training.writer import Writer
 
-RARE_SHARE = 0.003
+RARE_NAME, RARE_COLOUR = 0.003, 0.01
 MAX_REPEATS = 4.0
-"""Products of a class rarer than ``RARE_SHARE`` of the rows are seen up to ``MAX_REPEATS`` times an epoch, by the
-square root rule of LVIS (arXiv 1908.03195): a query for a rare article counts as much as one for T-shirts."""
+"""Products whose finest name or whose colour is rarer than these shares of the rows are seen up to ``MAX_REPEATS``
+times an epoch, by the square root rule of LVIS (arXiv 1908.03195): a query for a rare article counts as much as one for
+T-shirts. Two thirds of a shop's colours are on less than 1% of its rows."""
 
 TEXT_CHUNKS = 4
 """Captions are embedded in this many groups of like length, so that short ones do not pay for long ones."""
@@ -259,11 +260,16 @@ def rise_and_fall(progress: float, warmup: float) -> float:
 
 def repeat_factors(products: Sequence[Product]) -> torch.Tensor:
     """How often each product is seen in an epoch, at least once; float, shape (n,)."""
-    names = [product.names[0] if product.names else "" for product in products]
-    counts = Counter(names)
-    wanted = RARE_SHARE * len(products)
-    factors = [min(MAX_REPEATS, max(1.0, math.sqrt(wanted / counts[name]))) for name in names]
-    return torch.tensor(factors)
+    by_name = _rarity([product.names[0] if product.names else "" for product in products], RARE_NAME)
+    by_colour = _rarity([product.colour for product in products], RARE_COLOUR)
+    return torch.tensor([max(1.0, *both) for both in zip(by_name, by_colour, strict=True)])
+
+
+def _rarity(values: Sequence[str], share: float) -> list[float]:
+    """Each value's factor, below 1 where it is on more than ``share`` of the rows; 0 for none."""
+    counts = Counter(values)
+    wanted = share * len(values)
+    return [min(MAX_REPEATS, math.sqrt(wanted / counts[value])) if value else 0.0 for value in values]
 
 
 def _shares(pixels: torch.Tensor, n_parts: int) -> list[torch.Tensor]:

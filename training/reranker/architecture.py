@@ -22,7 +22,7 @@ class Architecture:
     """
 
     picture_tower: str = "mobilenetv4_conv_small"
-    picture_size: Size = (80, 64)
+    picture_size: Size = (104, 84)
     width: int = 192
     n_layers: int = 4
     n_heads: int = 6
@@ -140,7 +140,7 @@ def _text(architecture: Architecture, vocabulary_size: int, special: dict[str, i
 
 def _patch_size(architecture: Architecture) -> int:
     """The processor takes height // patch times width // patch for the number of image tokens, where the tower rounds
-    up: 80 x 64 pixels are 3 x 2 places of 32 pixels, and 26 is a patch that counts them so."""
+    up: 104 x 84 pixels are 4 x 3 places of 32 pixels, and 26 is a patch that counts them so."""
     (height, width), (rows, columns) = architecture.picture_size, architecture.grid
     fitting = [size for size in range(1, 33) if (height // size, width // size) == (rows, columns)]
     if not fitting:

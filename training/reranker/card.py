@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from training.card import LICENCES
 from training.evaluation import Report
+from training.reranker.architecture import Architecture
 
 _CARD = """\
 # Vitrina's embedded vision-language model
@@ -19,8 +20,8 @@ processor = AutoProcessor.from_pretrained("FOLDER")
 model = AutoModelForImageTextToText.from_pretrained("FOLDER")
 ```
 
-- **Picture tower**: MobileNetV4 conv small (timm), started from Vitrina's embedded encoder; 80 x 64 pixels (height x
-  width), squashed to fit, are 3 x 2 image tokens.
+- **Picture tower**: MobileNetV4 conv small (timm), started from Vitrina's embedded encoder; {size} pixels (height x
+  width), squashed to fit, are {grid} image tokens.
 - **Decoder**: a Llama of four layers of width 192 behind a projector of two layers; a byte-level BPE of 4,000 tokens.
 - **Prompts**: those of Vitrina, in the usual chat format. The chat template shortens them, and leaves out the system
   message and the catalog's listing: this model judges by the picture alone. P(yes) is read off the logits of `yes` and
@@ -45,13 +46,19 @@ ones are nearly true: the right article in another colour, and the like. A model
 ## Limits
 It knows the kinds of product, colours and words of its training data: clothes, shoes, accessories, cosmetics and some
 groceries, in English, and nothing else of the world. It cannot converse. Small prints, logos and written text are lost
-at 80 x 64 pixels. Boxes were learnt on drawings alone. Colour labels of the source are noisy; labels for gender and
+at {size} pixels. Boxes were learnt on drawings alone. Colour labels of the source are noisy; labels for gender and
 usage follow the source shop's habits, not what a person may wear. What it writes is to be checked against the verdicts.
 """
 
 
-def describe(reports: Mapping[str, Report], explanations: Mapping[str, float], counts: Mapping[str, int]) -> str:
+def describe(
+    reports: Mapping[str, Report],
+    explanations: Mapping[str, float],
+    counts: Mapping[str, int],
+    architecture: Architecture,
+) -> str:
     """The card's text, in Markdown. ``counts`` are rows by source, those set aside included."""
+    size, grid = ("{} x {}".format(*pair) for pair in (architecture.picture_size, architecture.grid))
     rows = [
         f"| {source} | {count} | {LICENCES.get(source.partition('-')[0], 'unknown')} |"
         for source, count in counts.items()
@@ -65,4 +72,4 @@ def describe(reports: Mapping[str, Report], explanations: Mapping[str, float], c
             ("explanations", explanations),
         ]
     ]
-    return _CARD.format(rows="\n".join(rows), metrics="\n\n".join(tables))
+    return _CARD.format(rows="\n".join(rows), metrics="\n\n".join(tables), size=size, grid=grid)

@@ -107,12 +107,18 @@ def make_reranker(
         trainer.save(checkpoint)
         write_model(candidate, trainer.result, processor)
         measured = aside if trainer.is_over else [_some(part, MEASURED_ROWS) for part in aside]
-        _measure(candidate, measured, corpus, writer, schedule, say)
+        _measure(candidate, measured, corpus, writer, architecture, schedule, say)
     shutil.copytree(candidate, out, dirs_exist_ok=True)
 
 
 def _measure(
-    folder: Path, aside: Sequence[Rows], corpus: Corpus, writer: ExerciseWriter, schedule: Schedule, say: Say
+    folder: Path,
+    aside: Sequence[Rows],
+    corpus: Corpus,
+    writer: ExerciseWriter,
+    architecture: Architecture,
+    schedule: Schedule,
+    say: Say,
 ) -> None:
     """Measure the folder as anybody would load it, and write its cards."""
     examinee = Examinee(*load(folder))
@@ -128,7 +134,7 @@ def _measure(
     counts = {part.source: len(part.products) for part in corpus.rows}
     measured = {source: {"rows": report.n_rows, **report.figures} for source, report in reports.items()}
     card = {"trained_on": counts, "schedule": asdict(schedule), "set_aside": measured, "explanations": explanations}
-    write_card(folder, card, describe(reports, explanations, counts))
+    write_card(folder, card, describe(reports, explanations, counts, architecture))
 
 
 def _some(rows: Rows, n: int) -> Rows:

@@ -24,7 +24,6 @@ from search.encoders.openclip import EMBEDDED, full_name
 from search.engine import SearchEngine
 from search.errors import EncoderError, NotFoundError, StorageError
 from search.images.store import ImageStore
-from search.requirements.following import CatalogVocabulary
 from search.reranking.base import Reranker, RerankerIdentity
 from search.reranking.blend import Blend, read_blend, write_blend
 from search.reranking.stage import RerankStage
@@ -161,7 +160,7 @@ class Home:
         """What reranks the answers of any engine of this home, by the blend fitted to this very catalog where there is
         one, else by the model's own. The reranker stays the caller's to close. Raises RerankerError."""
         blend = read_blend(self._blend_file(reranker.identity))
-        return RerankStage(self.images, CatalogVocabulary(self.catalog), reranker, blend)
+        return RerankStage(self.images, reranker, blend)
 
     def keep_blend(self, identity: RerankerIdentity, blend: Blend) -> Path:
         """Use a blend in place of the reranker's own, from the next start on. Raises StorageError."""

@@ -15,7 +15,6 @@ from search.engine import SearchEngine
 from search.errors import VitrinaError
 from search.images.store import ImageStore
 from search.query import Query
-from search.requirements.following import CatalogVocabulary
 from search.requirements.vocabulary import Vocabulary
 from search.reranking.asking import Asker, OutOfTimeError
 from search.reranking.base import Deadline, Look, Reranker
@@ -54,7 +53,6 @@ class RerankStage:
     def __init__(
         self,
         images: ImageStore,
-        vocabulary: CatalogVocabulary,
         reranker: Reranker,
         blend: Blend | None = None,
         *,
@@ -65,7 +63,6 @@ class RerankStage:
         self.reranker = reranker
         self.blend = blend or reranker.blend or Blend()
         self._images = images
-        self._vocabulary = vocabulary
         self._asker = Asker(reranker, Judgements() if judgements is None else judgements, breaker or Breaker())
         self._photos = PhotoReader()
         self._explain = explain
@@ -95,7 +92,7 @@ class RerankStage:
         deadline = Deadline.within(rerank.deadline_ms / 1000)
         try:
             with watch.stage("requirements"):
-                vocabulary = self._vocabulary.current()
+                vocabulary = engine.vocabulary.current()
                 requirements = self._photos.requirements(query, engine, vocabulary)
         except VitrinaError as error:
             log.warning("What the query requires cannot be told: %s", error)

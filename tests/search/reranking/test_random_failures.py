@@ -10,7 +10,6 @@ from collections import Counter
 from search.answer import Answer, RerankState
 from search.home import Home
 from search.query import Query
-from search.requirements.following import CatalogVocabulary
 from search.reranking.blend import Blend
 from search.reranking.breaker import Breaker
 from search.reranking.budget import Rerank
@@ -50,7 +49,6 @@ def test_a_thousand_queries_with_a_reranker_that_fails_at_random(home: Home, enc
     eyes = SimpleEyes(blend=Blend(whole=1.0, parts=1.0), before=moody.before, after=moody.after)
     stage = RerankStage(
         home.images,
-        CatalogVocabulary(home.catalog),
         eyes,
         judgements=Judgements(max_entries=40),
         breaker=Breaker(3, 10.0, lambda: next(ticks)),

@@ -18,7 +18,6 @@ from search.errors import FilterError, NotFoundError, RerankerError
 from search.filters import parse_filters
 from search.home import Home
 from search.query import Query
-from search.requirements.following import CatalogVocabulary
 from search.reranking.base import Deadline, Probabilities
 from search.reranking.blend import Blend
 from search.reranking.budget import Rerank
@@ -329,8 +328,7 @@ def test_explanations_that_fail_or_hang_are_written_by_template(shop: Home, engi
             raise RuntimeError("Out of words.")
         release.wait(30)
 
-    vocabulary = CatalogVocabulary(shop.catalog)
-    stage = RerankStage(shop.images, vocabulary, SimpleEyes(), explain=explain)  # type: ignore[arg-type]
+    stage = RerankStage(shop.images, SimpleEyes(), explain=explain)  # type: ignore[arg-type]
     started = time.monotonic()
     with stage:
         answer = RerankingEngine(engine, stage).search(Query("white boots"), replace(IN_TIME, explain_ms=100))

@@ -1,0 +1,152 @@
+"""Regions: where in a picture a claim shows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from search.encoders.base import Encoder
+from search.errors import RerankerError
+from search.reranking.base import Box, Deadline, Look, Reranker
+
+log = logging.getLogger(__name__)
+
+Heatmap = NDArray[np.float32]
+"""How relevant each place of a picture is, shape (height, width), 0 the least to 1 the most; relative within the
+picture, so that it says where a claim shows best and not whether it holds."""
+
+WINDOWS = ((3, 0.5), (5, 0.3))
+"""Windows along each side, and a window's side as a part of the picture's, in the geometric mean of the two.
+
+With the embedded encoder, of two drawings that fill a picture's halves 0.94 to 0.98 are found by their article. Of
+drawings a third to a half as wide as the picture, the highest place lies within the box of 0.67. Large windows alone
+find 0.24 of those, 6 x 6 of 0.3 alone 0.73 to 0.81 of the halves of a wide or tall picture. (96 and 144 drawings.)"""
+
+_OVERLAP = 1.2
+"""Windows that many make up a side at least, so that no place of a long picture is between them."""
+
+SIDE_CELLS = 64
+"""The heatmap's longer side."""
+
+_MIN_SPREAD = 1e-6
+"""Cosines that differ by less are the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Where a claim shows: a box that a model gave, or how an encoder finds the picture's places to match it."""
+
+    claim: str
+    box: Box | None = None
+    heatmap: Heatmap | None = None
+
+
+def regions(
+    look: Look, claims: Sequence[str], encoder: Encoder, reranker: Reranker | None, deadline: Deadline
+) -> list[Region]:
+    """One region for each claim about a look that has an image.
+
+    The reranker's box where it gives one in time; else a heatmap, all of them from one run of the encoder, which does
+    not ask for the time. Blocks. Logs what a reranker fails at.
+    """
+    if look.image is None or not claims:
+        return []
+    boxes = {claim: box for claim in claims if (box := _box(look, claim, reranker, deadline))}
+    left = [claim for claim in dict.fromkeys(claims) if claim not in boxes]
+    heatmaps = dict(zip(left, relevance(encoder, look.image, left), strict=True))
+    return [Region(claim, boxes.get(claim), heatmaps.get(claim)) for claim in claims]
+
+
+def relevance(encoder: Encoder, image: Image.Image, claims: Sequence[str]) -> list[Heatmap]:
+    """Where a picture matches each claim: the cosines of overlapping windows, each window's spread over its places.
+
+    Any encoder can do it, in one batch of 34: on two cores 45 ms with the embedded one as exported, 60 ms with PyTorch,
+    and seconds with a ViT-B. Features of an image tower's last map would cost one picture, but are of little use where
+    an encoder learned from whole pictures: the embedded one's, each through the pooled head as in MaskCLIP (Zhou et al.,
+    2022), had their highest place in the box of 0.06 to 0.58 of 120 drawings, by the size of the picture, where 34
+    windows had theirs in 0.80. Blocks; uses the GPU where the encoder does.
+    """
+    if not claims:
+        return []
+    boxes, weights = _windows(*_cells(image.size))
+    small = _reduced(image, encoder)
+    crops = [small.crop(_pixels(box, small.size)) for box in boxes]
+    cosines = encoder.encode_images(crops) @ encoder.encode_texts(claims).T  # (n windows, n claims)
+    return [_stretched(np.tensordot(column, weights, axes=1)) for column in cosines.T]
+
+
+def _box(look: Look, claim: str, reranker: Reranker | None, deadline: Deadline) -> Box | None:
+    if reranker is None or not reranker.capabilities.boxes or not deadline.seconds_left:
+        return None
+    try:
+        return reranker.locate(look, claim, deadline)
+    except RerankerError as error:
+        log.warning("A claim is located without the reranker: %s", error)
+        return None
+
+
+def _cells(size: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of a picture's heatmap."""
+    scale = SIDE_CELLS / max(size)
+    return max(1, round(size[1] * scale)), max(1, round(size[0] * scale))
+
+
+@lru_cache(maxsize=64)
+def _windows(height: int, width: int) -> tuple[tuple[Box, ...], NDArray[np.float32]]:
+    """The windows, and how much each counts at each place, shape (n windows, height, width); together 1 at each.
+
+    A window counts most in its middle, and nothing at its edge: the place that it says most of.
+    """
+    boxes: list[Box] = []
+    for n_a_side, part in WINDOWS:
+        across, down = (_part(part, n_a_side, own, other) for own, other in ((width, height), (height, width)))
+        lefts, tops = (np.linspace(0, 1 - each, n_a_side).tolist() for each in (across, down))
+        boxes += [Box(left, top, left + across, top + down) for top in tops for left in lefts]
+    weights = np.stack(
+        [np.outer(_tent(box.top, box.bottom, height), _tent(box.left, box.right, width)) for box in boxes]
+    )
+    return tuple(boxes), (weights / weights.sum(axis=0)).astype(np.float32)
+
+
+def _part(part: float, n_a_side: int, own: int, other: int) -> float:
+    """A square window's side as a part of a picture's own side, or less square where the windows would not meet."""
+    return float(min(1.0, max(part * np.sqrt(other / own), _OVERLAP / n_a_side)))
+
+
+def _tent(start: float, end: float, n_places: int) -> NDArray[np.float64]:
+    """1 in the middle of a window, 0 outside, shape (n places,); never quite 0 within: no other reaches a corner."""
+    places = (np.arange(n_places) + 0.5) / n_places
+    away = np.abs(places - (start + end) / 2) / ((end - start) / 2)
+    return np.where(away < 1, np.maximum(1 - away, 0.02), 0.0)
+
+
+def _reduced(image: Image.Image, encoder: Encoder) -> Image.Image:
+    """The picture no larger than its smallest windows need. Twice as large they find no more, and to scale them down
+    takes as long as to embed them."""
+    height, width = encoder.prepare(Image.new("RGB", (8, 8))).shape[1:]
+    most = round(max(height, width) / min(part for _, part in WINDOWS))
+    if max(image.size) <= most:
+        return image
+    scale = most / max(image.size)
+    return image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
+
+
+def _pixels(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """A box's corners in pixels, at least one apart."""
+    width, height = size
+    left, top = int(box.left * width), int(box.top * height)
+    return left, top, max(left + 1, round(box.right * width)), max(top + 1, round(box.bottom * height))
+
+
+def _stretched(cosines: NDArray[np.float32]) -> Heatmap:
+    """From 0 to 1; all 0 where every place is the same."""
+    low, high = float(cosines.min()), float(cosines.max())
+    if high - low < _MIN_SPREAD:
+        return np.zeros_like(cosines, dtype=np.float32)
+    return ((cosines - low) / (high - low)).astype(np.float32)

@@ -68,9 +68,9 @@ def relevance(encoder: Encoder, image: Image.Image, claims: Sequence[str]) -> li
 
     Any encoder can do it, in one batch of 34: on two cores 45 ms with the embedded one as exported, 60 ms with PyTorch,
     and seconds with a ViT-B. Features of an image tower's last map would cost one picture, but are of little use where
-    an encoder learned from whole pictures: the embedded one's, each through the pooled head as in MaskCLIP (Zhou et al.,
-    2022), had their highest place in the box of 0.06 to 0.58 of 120 drawings, by the size of the picture, where 34
-    windows had theirs in 0.80. Blocks; uses the GPU where the encoder does.
+    an encoder learned from whole pictures: the embedded one's, each through the pooled head as in MaskCLIP (Zhou et
+    al., 2022), had their highest place in the box of 0.06 to 0.58 of 120 drawings, by the size of the picture, where
+    34 windows had theirs in 0.80. Blocks; uses the GPU where the encoder does.
     """
     if not claims:
         return []

@@ -15,7 +15,7 @@ from search.encoders.openclip import load_encoder
 from search.errors import RerankerError
 from search.reranking.base import Box, Capabilities, Deadline, Look, Scoring
 from search.reranking.regions import WINDOWS, Heatmap, regions, relevance
-from tests.fakes import FakeEncoder, picture
+from tests.fakes import SIDE_PX, FakeEncoder, picture
 from tests.search.reranking.shops import SimpleEyes
 
 BOX = Box(0.1, 0.2, 0.6, 0.7)
@@ -77,7 +77,8 @@ def brute_force(encoder: FakeEncoder, image: Image.Image, claim: str) -> Heatmap
 
 def test_relevance_is_what_each_place_is_on_its_own(encoder: FakeEncoder) -> None:
     dice = np.random.default_rng(0)
-    image = Image.fromarray(dice.integers(0, 256, (32, 32, 3), dtype=np.uint8))
+    side = round(SIDE_PX / min(part for _, part in WINDOWS))  # so large that it is looked at as it is
+    image = Image.fromarray(dice.integers(0, 256, (side, side, 3), dtype=np.uint8))
     for claim, heatmap in zip(("red", "blue"), relevance(encoder, image, ["red", "blue"]), strict=True):
         np.testing.assert_allclose(heatmap, brute_force(encoder, image, claim), atol=1e-4)
 

@@ -27,8 +27,11 @@ class Stated:
     avoided: NDArray[np.bool_]
 
     def bonus(self, weights: Weights) -> Scores:
-        """What is added to the items' z-scores, below 0 for what must not be; shape (n,)."""
-        wanted = self.words + MET_BONUS * self.met.sum(axis=1)
+        """What is added to the items' z-scores, below 0 for what must not be; shape (n,).
+
+        Words and fields mostly say the same of an item, so what says more counts, and not both.
+        """
+        wanted = np.maximum(self.words, MET_BONUS * self.met.sum(axis=1))
         return np.asarray(weights.text * wanted - 2 * weights.without * ALL_WORDS_BONUS * self.avoided)
 
     @property

@@ -53,25 +53,31 @@ class SharpEyes(SimpleEyes):
 
 
 def brute_force(encoder: FakeEncoder, image: Image.Image, claim: str) -> Heatmap:
-    """Place by place: the mean of the windows over it, each by how near its middle is, stretched from 0 to 1."""
+    """Place by place, the windows one by one: by how much each matches better than the worst, how varied it is, and how
+    near its middle the place is; stretched from 0 to 1."""
     side = image.width
     text = encoder.encode_texts([claim])[0]
     cosines: dict[tuple[float, float, float], float] = {}
+    variety: dict[tuple[float, float, float], float] = {}
     for n_a_side, part in WINDOWS:
         starts = [at * (1 - part) / (n_a_side - 1) for at in range(n_a_side)]
         for left, top in itertools.product(starts, starts):
             edges = int(left * side), int(top * side), round((left + part) * side), round((top + part) * side)
-            cosines[left, top, part] = float(encoder.encode_images([image.crop(edges)])[0] @ text)
-
-    def nearness(place: float, start: float, part: float) -> float:
-        away = abs(place - start - part / 2) / (part / 2)
-        return max(1 - away, 0.02) if away < 1 else 0.0
-
+            crop = image.crop(edges)
+            cosines[left, top, part] = float(encoder.encode_images([crop])[0] @ text)
+            variety[left, top, part] = float(np.asarray(crop, np.float64).std(axis=(0, 1)).mean())
+    most_varied, worst = max(variety.values()), min(cosines.values())
     found = np.zeros((64, 64))
-    for row, column in np.ndindex(64, 64):
-        x, y = (column + 0.5) / 64, (row + 0.5) / 64
-        weights = {window: nearness(x, window[0], window[2]) * nearness(y, window[1], window[2]) for window in cosines}
-        found[row, column] = sum(weights[window] * cosines[window] for window in cosines) / sum(weights.values())
+    for n_a_side, part in WINDOWS:
+        own, together = np.zeros((64, 64)), np.zeros((64, 64))
+        for row, column in np.ndindex(64, 64):
+            for left, top in itertools.product([at * (1 - part) / (n_a_side - 1) for at in range(n_a_side)], repeat=2):
+                away = np.hypot((column + 0.5) / 64 - left - part / 2, (row + 0.5) / 64 - top - part / 2)
+                nearness = np.exp(-0.5 * (away / (0.25 * part)) ** 2)
+                counts = 0.5 + min(0.5, variety[left, top, part] / most_varied)
+                own[row, column] += nearness * counts * (cosines[left, top, part] - worst)
+                together[row, column] += nearness
+        found += own / together.max()
     return np.asarray((found - found.min()) / (found.max() - found.min()), np.float32)
 
 
@@ -89,12 +95,13 @@ def test_each_half_of_a_picture_is_what_it_is(encoder: FakeEncoder) -> None:
     assert red.dtype == np.float32
     assert red.shape == (48, 64)
     assert (red.min(), red.max()) == (0, 1)
-    assert red[:, :16].mean() > 0.9 > 0.1 > red[:, -16:].mean()
-    assert green[:, -16:].mean() > 0.9 > 0.1 > green[:, :16].mean()
+    assert red[:, :32].mean() > 3 * red[:, 32:].mean()
+    assert green[:, 32:].mean() > 3 * green[:, :32].mean()
+    assert brightest(red)[0] < 0.4 < 0.6 < brightest(green)[0]
 
 
 def test_the_embedded_encoder_finds_drawings(embedded: Encoder) -> None:
-    """Of each two drawings side by side, each is looked for where it is; of 24, at most three may be missed."""
+    """Of each two drawings side by side, each is looked for where it is; of 24, at most one may be missed."""
     products = [product(index, seed=3) for index in range(24)]
     drawings = [render(each, size=128).image for each in products]
     n_found = 0
@@ -102,7 +109,7 @@ def test_the_embedded_encoder_finds_drawings(embedded: Encoder) -> None:
         claims = [str(each.attributes["article"]) for each in products[left : left + 2]]
         first, second = relevance(embedded, halves(drawings[left], drawings[left + 1]), claims)
         n_found += int(brightest(first)[0] < 0.5) + int(brightest(second)[0] > 0.5)
-    assert n_found >= 21
+    assert n_found >= 23
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (3000, 2000)])

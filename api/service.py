@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
+from api.illustrations import Illustrations
 from api.loading import encoder_for, loader
 from api.reranking import Reranking, no_reranker
 from api.settings import Settings
@@ -70,6 +71,7 @@ class Service:
         self.home = home
         self.reranking = reranking
         self.threads = ThreadPoolExecutor(N_RERANKED, thread_name_prefix="reranked")
+        self.illustrations = Illustrations()
         self.fetcher = Fetcher()
         self._load = load
         self._stand = Stand.open(home, encoder, self.fetcher)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 
+from api.illustrations import MAX_CLAIMS, MAX_SIDE_PX, SIDE_PX, claims_of, etag_of
 from api.routes.service import RunningService
+from api.service import Service
 from search.images.store import media_type
 
 router = APIRouter(tags=["images"])
@@ -14,15 +16,44 @@ router = APIRouter(tags=["images"])
 FOREVER = "public, max-age=31536000, immutable"
 """A picture's id is the hash of its content, so what an id shows never changes."""
 
+AN_HOUR = "public, max-age=3600"
+"""What is drawn on a picture changes with the models that find it; its ETag says when."""
 
-@router.get("/v1/images/{image_id}", responses={200: {"content": {"image/jpeg": {}}}}, response_class=Response)
+SAFE = {"X-Content-Type-Options": "nosniff"}
+
+
+@router.get(
+    "/v1/images/{image_id}",
+    responses={200: {"content": {"image/jpeg": {}}}, 304: {"description": "It is what the ETag says"}},
+    response_class=Response,
+)
 def get_image(
     service: RunningService,
     image_id: str,
     size: Annotated[int | None, Query(ge=1, le=4096, description="The longer side, in pixels, at most.")] = None,
+    explain: Annotated[
+        list[str] | None,
+        Query(
+            description=f"What to show in the picture, up to {MAX_CLAIMS} texts: where it is striped, where the hood "
+            "is. One panel a text, side by side, with a box where the reranker gives one and else a heatmap."
+        ),
+    ] = None,
+    if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """A picture as it was indexed, or no larger than ``size``."""
+    """A picture as it was indexed, or no larger than ``size``, or with what ``explain`` names shown in it."""
+    if explain:
+        return explained(service, image_id, claims_of(explain), min(size or SIDE_PX, MAX_SIDE_PX), if_none_match or "")
     store = service.home.images
     data = store.read(image_id) if size is None else store.thumbnail(image_id, size)
-    headers = {"Cache-Control": FOREVER, "X-Content-Type-Options": "nosniff"}
-    return Response(data, media_type=media_type(data), headers=headers)
+    return Response(data, media_type=media_type(data), headers={"Cache-Control": FOREVER, **SAFE})
+
+
+def explained(service: Service, image_id: str, claims: tuple[str, ...], side_px: int, known: str) -> Response:
+    """The drawing, or 304 where ``known``, the ETags that a client has, holds its ETag."""
+    encoder, reranker = service.encoder, service.reranking.reranker if service.reranking else None
+    etag = etag_of(image_id, claims, side_px, encoder, reranker)
+    headers = {"Cache-Control": AN_HOUR, "ETag": etag, **SAFE}
+    if etag in known:
+        return Response(status_code=304, headers=headers)
+    data = service.illustrations.draw(service.home.images, image_id, claims, side_px, encoder, reranker)
+    return Response(data, media_type="image/jpeg", headers=headers)

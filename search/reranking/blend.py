@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from search.errors import RerankerError, StorageError
-from search.reranking.odds import log_odds
+from search.reranking.judging.odds import log_odds
 
 CARD_FILE = "vitrina.json"
 """Beside a model: what Vitrina measured about it, its ``blend`` among it. Not part of the fingerprint."""

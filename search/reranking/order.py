@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from search.reranking.odds import probability
+from search.reranking.judging.odds import probability
 
 ROUND_DECIMALS = 6
 """Totals closer than this are ties, which the retrieval's order decides."""

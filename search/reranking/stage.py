@@ -16,21 +16,21 @@ from search.errors import VitrinaError
 from search.images.store import ImageStore
 from search.query import Query
 from search.requirements.vocabulary import Vocabulary
-from search.reranking.asking import Asker, OutOfTimeError
 from search.reranking.base import Deadline, Look, Reranker
 from search.reranking.blend import Blend
 from search.reranking.breaker import Breaker
 from search.reranking.budget import Rerank
-from search.reranking.claims import claims_of
 from search.reranking.events import Event, Explained, Reranked, Retrieved
-from search.reranking.explaining import explain
+from search.reranking.explaining.sentences import explanation
+from search.reranking.explaining.writing import explain
 from search.reranking.explanation import Author, Explanation
-from search.reranking.judgements import Judgements
+from search.reranking.judging.asking import Asker, OutOfTimeError
+from search.reranking.judging.claims import claims_of
+from search.reranking.judging.judgements import Judgements
+from search.reranking.judging.photo import PhotoReader
+from search.reranking.judging.pictures import Pictures
+from search.reranking.judging.survey import Findings, Survey
 from search.reranking.order import reordered
-from search.reranking.photo import PhotoReader
-from search.reranking.pictures import Pictures
-from search.reranking.sentences import explanation
-from search.reranking.survey import Findings, Survey
 from search.reranking.verdict import Verdict
 from search.stopwatch import Stopwatch
 

@@ -121,5 +121,7 @@ def test_a_value_that_is_indexed_later_is_known(tmp_path: Path, encoder: FakeEnc
     entries = [make_entry(encoder, str(n), "thing", attributes={"article": "Kettles"}) for n in range(2)]
     engine.catalog.commit(engine.view.space_id, entries)
     engine.view.catch_up()
-    assert {hit.signals.words for hit in engine.search(Query("a kettle in teal")).hits} == {max(MET_BONUS, ANY_WORD_BONUS)}
+    assert {hit.signals.words for hit in engine.search(Query("a kettle in teal")).hits} == {
+        max(MET_BONUS, ANY_WORD_BONUS)
+    }
     engine.catalog.close()

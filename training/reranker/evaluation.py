@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from search.reranking.facts import fact
+from search.reranking.explaining.facts import fact
 from search.reranking.prompts import pointing, reading, telling
 from search.reranking.verdict import Standing
 from training.corpus import Rows

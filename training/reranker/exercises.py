@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
-from search.reranking.facts import fact
-from search.reranking.sentences import explanation
+from search.reranking.explaining.facts import fact
+from search.reranking.explaining.sentences import explanation
 from search.reranking.verdict import Standing
 from training.captions import phrase
 from training.product import LABELS, Product

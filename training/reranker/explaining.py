@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from search.requirements.requirement import Requirement
+from search.reranking.explaining.sentences import explanation
 from search.reranking.prompts import MAX_EXPLANATION_CHARACTERS
-from search.reranking.sentences import explanation
 from search.reranking.verdict import Evidence, Standing, Verdict
 from training.product import LABELS, Product
 from training.reranker.truth import same

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from search.errors import RerankerError, StorageError
 from search.reranking.blend import MAX_IMAGE_LOG_ODDS, Blend, read_blend, write_blend
-from search.reranking.odds import log_odds
+from search.reranking.judging.odds import log_odds
 
 
 def test_a_total_is_the_weighted_sum() -> None:

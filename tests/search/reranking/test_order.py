@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.reranking.odds import log_odds, probability
+from search.reranking.judging.odds import log_odds, probability
 from search.reranking.order import reordered
 
 

@@ -14,7 +14,7 @@ from search.reranking.blend import Blend
 from search.reranking.breaker import Breaker
 from search.reranking.budget import Rerank
 from search.reranking.engine import RerankingEngine
-from search.reranking.judgements import Judgements
+from search.reranking.judging.judgements import Judgements
 from search.reranking.stage import RerankStage
 from tests.fakes import COLOURS, FakeEncoder
 from tests.search.reranking.shops import ARTICLES, Moody, SimpleEyes, fill

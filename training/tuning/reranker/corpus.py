@@ -19,7 +19,7 @@ from search.query import Query
 from search.requirements.following import CatalogVocabulary
 from search.requirements.parsing import requirements_of
 from search.requirements.vocabulary import Vocabulary
-from search.reranking.claims import claims_of
+from search.reranking.judging.claims import claims_of
 from training.tuning.reranker.plan import Plan
 from training.tuning.rows import place
 

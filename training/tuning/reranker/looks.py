@@ -12,7 +12,7 @@ from search.catalog.entry import StoredItem
 from search.catalog.words import item_words
 from search.images.store import ImageStore
 from search.reranking.base import Look
-from search.reranking.pictures import Pictures
+from search.reranking.judging.pictures import Pictures
 
 ROOM_BYTES = 512 * 1024 * 1024
 """Decoded pictures kept in memory: 700 of 512 x 512 pixels."""

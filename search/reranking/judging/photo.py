@@ -25,7 +25,7 @@ from search.requirements.photo import photo_requirements
 from search.requirements.requirement import Requirement
 from search.requirements.spelling import split
 from search.requirements.vocabulary import Vocabulary
-from search.reranking.listing import Listing
+from search.reranking.judging.listing import Listing
 
 READ: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

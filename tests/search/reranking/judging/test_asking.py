@@ -11,10 +11,10 @@ import pytest
 
 from search.answer import RerankState
 from search.errors import RerankerError
-from search.reranking.asking import FAIR_S, LEFT_ALONE, Asker
 from search.reranking.base import Deadline, Look, Probabilities
 from search.reranking.breaker import Breaker
-from search.reranking.judgements import Judgements
+from search.reranking.judging.asking import FAIR_S, LEFT_ALONE, Asker
+from search.reranking.judging.judgements import Judgements
 from tests.fakes import COLOURS, picture
 from tests.search.reranking.shops import SimpleEyes
 

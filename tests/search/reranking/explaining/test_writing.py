@@ -21,9 +21,9 @@ from search.reranking.base import (
     Scoring,
 )
 from search.reranking.blend import Blend
-from search.reranking.explaining import explain, explaining
+from search.reranking.explaining.sentences import explanation
+from search.reranking.explaining.writing import explain, explaining
 from search.reranking.explanation import Author, Explanation
-from search.reranking.sentences import explanation
 from tests.search.reranking.verdicts import CONTRADICTED, MET, UNKNOWN, verdict
 
 LOOK = Look("key", None, "Navy dress")

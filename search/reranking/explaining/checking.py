@@ -14,11 +14,11 @@ from enum import StrEnum
 
 from search.requirements.naming import Closeness
 from search.requirements.vocabulary import Vocabulary
-from search.reranking.clauses import Reading, Telling, Told, read
-from search.reranking.glue import FUNCTION_WORDS, PLAIN_WORDS
-from search.reranking.mentions import Token, is_word, tokens_of, with_mentions
+from search.reranking.explaining.clauses import Reading, Telling, Told, read
+from search.reranking.explaining.glue import FUNCTION_WORDS, PLAIN_WORDS
+from search.reranking.explaining.mentions import Token, is_word, tokens_of, with_mentions
+from search.reranking.explaining.sentences import explanation
 from search.reranking.prompts import MAX_EXPLANATION_CHARACTERS
-from search.reranking.sentences import explanation
 from search.reranking.verdict import Standing, Verdict
 
 

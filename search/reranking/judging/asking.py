@@ -14,7 +14,7 @@ from search.answer import RerankState
 from search.errors import RerankerError
 from search.reranking.base import Deadline, Look, Probabilities, Reranker
 from search.reranking.breaker import Breaker
-from search.reranking.judgements import Judgements
+from search.reranking.judging.judgements import Judgements
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import pairwise
 
-from search.reranking.glue import DENYING, DENYING_BEFORE, FULFILLED, OPEN, OPEN_WHEN_DENIED, SWEEPING, VERBS
-from search.reranking.mentions import Mention, Token
+from search.reranking.explaining.glue import DENYING, DENYING_BEFORE, FULFILLED, OPEN, OPEN_WHEN_DENIED, SWEEPING, VERBS
+from search.reranking.explaining.mentions import Mention, Token
 
 
 class Telling(Enum):

@@ -5,8 +5,8 @@ import random
 import pytest
 
 from search.requirements.requirement import Requirement
-from search.reranking.facts import fact
-from search.reranking.sentences import explanation
+from search.reranking.explaining.facts import fact
+from search.reranking.explaining.sentences import explanation
 from search.reranking.verdict import Evidence, Standing, Verdict
 
 MET, CONTRADICTED, UNKNOWN = Standing.MET, Standing.CONTRADICTED, Standing.UNKNOWN

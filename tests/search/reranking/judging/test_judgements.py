@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 
-from search.reranking.judgements import Judgements
+from search.reranking.judging.judgements import Judgements
 
 
 def test_what_was_answered_is_known_by_model_picture_and_claim() -> None:

@@ -9,10 +9,10 @@ from typing import cast
 from search.errors import RerankerError
 from search.requirements.vocabulary import Vocabulary
 from search.reranking.base import Deadline, Look, Reranker
-from search.reranking.checking import max_characters, objection, strange_characters
+from search.reranking.explaining.checking import max_characters, objection, strange_characters
+from search.reranking.explaining.facts import fact
+from search.reranking.explaining.sentences import explanation
 from search.reranking.explanation import Author, Explanation
-from search.reranking.facts import fact
-from search.reranking.sentences import explanation
 from search.reranking.verdict import Verdict
 
 log = logging.getLogger(__name__)

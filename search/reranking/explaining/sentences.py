@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import TypeVar
 
-from search.reranking.facts import seen_instead
+from search.reranking.explaining.facts import seen_instead
 from search.reranking.verdict import Standing, Verdict
 
 Choice = TypeVar("Choice")

@@ -11,7 +11,7 @@ from search.home import Home
 from search.query import Query, Weights
 from search.requirements.following import CatalogVocabulary
 from search.requirements.vocabulary import Vocabulary
-from search.reranking.photo import MAX_VALUES, PhotoReader, read_fields
+from search.reranking.judging.photo import MAX_VALUES, PhotoReader, read_fields
 from tests.fakes import COLOURS, FakeEncoder, picture
 from tests.search.requirements.shops import FASHION, GROCERY
 from tests.search.reranking.shops import fill

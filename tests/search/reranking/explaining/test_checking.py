@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.requirements.vocabulary import Vocabulary
-from search.reranking.checking import Fault, objection
-from search.reranking.sentences import explanation
+from search.reranking.explaining.checking import Fault, objection
+from search.reranking.explaining.sentences import explanation
 from search.reranking.verdict import Standing, Verdict
 from tests.search.reranking.verdicts import CONTRADICTED, MET, UNKNOWN, verdict
 

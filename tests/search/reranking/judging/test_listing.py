@@ -6,7 +6,7 @@ import pytest
 
 from search.item import AttributeValue, Item
 from search.requirements.requirement import Requirement
-from search.reranking.listing import (
+from search.reranking.judging.listing import (
     DENIED_LOG_ODDS,
     FAMILY_LOG_ODDS,
     MENTIONED_LOG_ODDS,

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from search.filters import facet_value
 from search.requirements.requirement import Requirement
-from search.reranking.listing import Listed
-from search.reranking.odds import probability
+from search.reranking.judging.listing import Listed
+from search.reranking.judging.odds import probability
 from search.reranking.verdict import Evidence, Standing, Verdict
 
 MET_FROM = 0.65

@@ -7,7 +7,7 @@ import pytest
 from search.query import Query
 from search.requirements.parsing import requirements_of
 from search.requirements.requirement import Requirement
-from search.reranking.claims import MAX_CLAIMS, MAX_VALUES_TRIED, claims_of, values_to_try
+from search.reranking.judging.claims import MAX_CLAIMS, MAX_VALUES_TRIED, claims_of, values_to_try
 from tests.fakes import picture
 from tests.search.requirements.shops import FASHION
 

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from search.requirements.requirement import Requirement
 from search.reranking.blend import MAX_IMAGE_LOG_ODDS
-from search.reranking.judging import compared, verdict_of
-from search.reranking.listing import (
+from search.reranking.judging.listing import (
     DENIED_LOG_ODDS,
     FAMILY_LOG_ODDS,
     MENTIONED_LOG_ODDS,
@@ -18,6 +17,7 @@ from search.reranking.listing import (
     SAME_LOG_ODDS,
     Listed,
 )
+from search.reranking.judging.weighing import compared, verdict_of
 from search.reranking.verdict import Evidence, Standing, Verdict
 
 MET, CONTRADICTED, UNKNOWN = Standing

@@ -11,15 +11,15 @@ from search.answer import Hit, RerankState
 from search.filters import facet_value
 from search.requirements.requirement import Requirement
 from search.requirements.vocabulary import Vocabulary
-from search.reranking.asking import Asker
 from search.reranking.base import Deadline, Probabilities
 from search.reranking.blend import Blend
-from search.reranking.claims import Claims, claim, values_to_try
-from search.reranking.judging import compared, conflict, verdict_of
-from search.reranking.listing import NOTHING, Listed, Listing
-from search.reranking.odds import probability
+from search.reranking.judging.asking import Asker
+from search.reranking.judging.claims import Claims, claim, values_to_try
+from search.reranking.judging.listing import NOTHING, Listed, Listing
+from search.reranking.judging.odds import probability
+from search.reranking.judging.pictures import Pictures, key_of
+from search.reranking.judging.weighing import compared, conflict, verdict_of
 from search.reranking.order import Scores
-from search.reranking.pictures import Pictures, key_of
 from search.reranking.verdict import Verdict
 from search.stopwatch import Stopwatch
 

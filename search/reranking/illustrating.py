@@ -16,8 +16,8 @@ _LAST_LATIN = "\u024f"
 def illustrated(image: Image.Image, regions: Sequence[Region], side_px: int) -> Image.Image:
     """One panel a region, in a row, RGB; each panel's longer side is ``side_px``. Needs at least one region.
 
-    A panel bears its claim, or its number where the claim is in letters that cannot be drawn. 30 bytes a pixel and
-    panel while it is drawn, 10 ms for 384 x 384 of them.
+    A panel bears its claim, or its number where the claim is in letters that cannot be drawn. While it is drawn, one
+    takes some 90 bytes a pixel; 640 x 640 of them 60 ms.
     """
     scale = side_px / max(image.size)
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))

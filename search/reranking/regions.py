@@ -25,8 +25,8 @@ WINDOWS = ((3, 0.5), (5, 0.3))
 """Windows along each side, and a window's side as a part of the picture's, in the geometric mean of the two.
 
 Measured with the embedded encoder on drawings of the boutique. Two side by side: the highest place lies in the right
-half for all of 144 (of a wide picture's 48, with 5 x 5 windows of 0.35 alone, for 0.75). Two of a third to half a picture's
-width, anywhere: it lies in the right box for 0.93 of 144 (with windows of 0.5 alone for 0.24)."""
+half for all of 144 (with 5 x 5 windows of 0.35 alone, for 0.75 of a wide picture's 48). Two of a third to half a
+picture's width, anywhere: it lies in the right box for 0.93 of 144 (with windows of 0.5 alone, for 0.24)."""
 
 _SPREAD = 0.25
 """Standard deviation, in windows' sides, of how a window counts around its middle. 0.2 and 0.3 find as much."""

@@ -9,7 +9,6 @@ outputs for support vector machines") where a hit has just one, fitted for each 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from search.errors import EncoderError, StorageError
+from search.entries import read_entry, write_entry
+from search.errors import EncoderError
 
 Array = NDArray[np.float64]
 
@@ -108,25 +108,12 @@ class Calibration:
 
 def read_calibration(path: Path) -> Calibration | None:
     """The ``calibration`` of a JSON file, or None where file or entry is missing. Raises EncoderError if damaged."""
-    if not path.is_file():
-        return None
-    try:
-        entry = json.loads(path.read_text(encoding="utf-8")).get("calibration")
-        return None if entry is None else TypeAdapter(Calibration).validate_python(entry)
-    except (ValueError, AttributeError) as error:
-        raise EncoderError(f"{path} is damaged: {error}", remedy="Mend its calibration or remove the file.") from error
+    return read_entry(path, "calibration", _adapter, EncoderError)
 
 
 def write_calibration(path: Path, calibration: Calibration) -> None:
     """Put a calibration into a JSON file, whose other entries stay. Raises StorageError where the disk refuses."""
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        entries["calibration"] = TypeAdapter(Calibration).dump_python(calibration, mode="json")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise StorageError(
-            f"The calibration cannot be written to {path}: {error.strerror}.", remedy="Make the folder writable."
-        ) from error
+    write_entry(path, "calibration", _adapter, calibration)
+
+
+_adapter = TypeAdapter(Calibration)

@@ -5,7 +5,6 @@ It belongs to one model: a P(yes) of 0.8 is worth more of one than of another.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from search.errors import RerankerError, StorageError
+from search.entries import read_entry, write_entry
+from search.errors import RerankerError
 from search.reranking.judging.odds import log_odds
 
 CARD_FILE = "vitrina.json"
@@ -70,25 +70,12 @@ class Blend:
 
 def read_blend(path: Path) -> Blend | None:
     """The ``blend`` of a JSON file, or None where file or entry is missing. Raises RerankerError if damaged."""
-    if not path.is_file():
-        return None
-    try:
-        entry = json.loads(path.read_text(encoding="utf-8")).get("blend")
-        return None if entry is None else TypeAdapter(Blend).validate_python(entry)
-    except (ValueError, AttributeError, OSError) as error:
-        raise RerankerError(f"{path} is damaged: {error}", remedy="Mend its blend or remove the file.") from error
+    return read_entry(path, "blend", _adapter, RerankerError)
 
 
 def write_blend(path: Path, blend: Blend) -> None:
     """Put a blend into a JSON file, whose other entries stay. Raises StorageError where the disk refuses."""
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        entries["blend"] = TypeAdapter(Blend).dump_python(blend, mode="json")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise StorageError(
-            f"The blend cannot be written to {path}: {error.strerror}.", remedy="Make the folder writable."
-        ) from error
+    write_entry(path, "blend", _adapter, blend)
+
+
+_adapter = TypeAdapter(Blend)

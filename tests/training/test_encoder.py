@@ -77,6 +77,19 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(tmp_path: Path) -> N
     np.testing.assert_allclose(whole.encode_texts(["red mug"]), resumed.encode_texts(["red mug"]), atol=1e-3)
 
 
+def test_a_run_from_an_encoder_goes_through_the_last_cycle_alone(tmp_path: Path) -> None:
+    run(tmp_path / "first")
+    said: list[str] = []
+    recipe = replace(RECIPE, cycles=(*CYCLES, Cycle(1e-3, (FINE,))))
+    start, work = tmp_path / "first" / "out", tmp_path / "second"
+    make_encoder([rows()], work / "out", work, recipe, start=start, say=said.append)
+    assert {line.split()[1] for line in said if line.startswith("epoch")} == {"3/3"}
+    before, after = (load_encoder(f"local-dir:{folder}") for folder in (start, work / "out"))
+    near = float((before.encode_texts(["red mug"]) * after.encode_texts(["red mug"])).sum())
+    assert 0.5 < near < 0.99999  # it went on from those weights, and went on
+    assert (start / "tokenizer.json").read_bytes() == (work / "out" / "tokenizer.json").read_bytes()
+
+
 def test_rows_set_aside_depend_on_the_sku_alone() -> None:
     kept, aside = rows(500).split()
     assert 5 < len(aside.products) < 50
@@ -111,6 +124,14 @@ def test_products_of_rare_articles_are_seen_more_often() -> None:
     factors = repeat_factors(products)
     assert factors[0] == 1
     assert 1 < factors[-1] <= 4
+
+
+def test_products_of_rare_colours_are_seen_more_often() -> None:
+    products = [Product(str(i), kinds=("shirt",), colour="Blue") for i in range(995)]
+    products += [Product(str(i), kinds=("shirt",), colour="Peach") for i in range(4)] + [Product("n", kinds=("shirt",))]
+    factors = repeat_factors(products)
+    assert (factors[0], factors[-1]) == (1, 1)
+    assert 1 < factors[995] <= 4
 
 
 def test_the_recipe_is_part_of_the_card(tmp_path: Path) -> None:

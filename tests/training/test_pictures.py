@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from training.pictures import BUSY, PLAIN, Album, Stored, Variation, decode, store
+from training.pictures import BUSY, PLAIN, POSED, Album, Stored, Variation, decode, store
 
 GREY = 51 / 127.5 - 1
 
@@ -27,6 +27,7 @@ def test_large_pictures_are_kept_at_twice_the_size_for_harder_crops() -> None:
     stored = store([encoded((160, 160), (9, 9, 9))], (80, 64))
     assert stored.pictures.shape == (1, 3, 160, 128)
     assert stored.variation == BUSY
+    assert store([encoded((160, 160), (9, 9, 9))], (80, 64), large=POSED).variation == POSED
 
 
 def test_varied_pictures_keep_their_colours_and_have_white_around() -> None:

@@ -17,7 +17,7 @@ class Signals:
     """What spoke for one hit.
 
     ``image`` and ``text`` say how many standard deviations its best picture and its own words lie above the catalog's
-    average item, None where it has none; ``words`` is what full-text search added.
+    average item, None where it has none; ``words`` is what the catalog's words and fields added.
     """
 
     image: float | None

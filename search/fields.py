@@ -61,7 +61,7 @@ def field_scores(connection: Connection, query: Query, vocabulary: Vocabulary) -
     if any(each.is_free for each in without):  # what no field can tell of, words may
         without = ()
     conditions = [AnyOf(each.field, tuple(map(facet_value, each.values))) for each in wanted]
-    found = first_matching(connection, [*conditions, *query.filters], WINDOW) if wanted else np.empty(0, np.int64)
+    found = first_matching(connection, conditions, query.filters, WINDOW) if wanted else np.empty(0, np.int64)
     return FieldScores(wanted, sum(each.wanted for each in said), denied, without, found)
 
 

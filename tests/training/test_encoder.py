@@ -130,7 +130,7 @@ def test_products_of_rare_colours_are_seen_more_often() -> None:
     products = [Product(str(i), kinds=("shirt",), colour="Blue") for i in range(995)]
     products += [Product(str(i), kinds=("shirt",), colour="Peach") for i in range(4)] + [Product("n", kinds=("shirt",))]
     factors = repeat_factors(products)
-    assert (factors[0], factors[-1]) == (1, 1)
+    assert [factors[0].item(), factors[-1].item()] == [1, 1]
     assert 1 < factors[995] <= 4
 
 

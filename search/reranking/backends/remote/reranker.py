@@ -122,8 +122,9 @@ class RemoteReranker:
     async def _judge(self, looks: Sequence[Look], claims: Sequence[str], deadline: Deadline) -> Probabilities:
         probabilities = np.full((len(looks), len(claims)), np.nan, np.float32)
         failures: list[Failure] = []
+        in_turn = asyncio.Lock()  # pictures made ready side by side would be asked about in any order
         tasks = [
-            asyncio.create_task(self._judge_one(look, claims, deadline, row, failures))
+            asyncio.create_task(self._judge_one(look, claims, deadline, row, failures, in_turn))
             for look, row in zip(looks, probabilities, strict=True)
             if claims and (look.image is not None or look.listing.strip())
         ]
@@ -146,10 +147,17 @@ class RemoteReranker:
                 raise error
 
     async def _judge_one(
-        self, look: Look, claims: Sequence[str], deadline: Deadline, row: Probabilities, failures: list[Failure]
+        self,
+        look: Look,
+        claims: Sequence[str],
+        deadline: Deadline,
+        row: Probabilities,
+        failures: list[Failure],
+        in_turn: asyncio.Lock,
     ) -> None:
         """Fill one candidate's row as answers come."""
-        view = View(await self._picture(look), look.listing)
+        async with in_turn:
+            view = View(await self._picture(look), look.listing)
         size = self._found.scorer.n_claims
         parts = [slice(start, start + size) for start in range(0, len(claims), size)]
         await asyncio.gather(*(self._fill(row[part], view, claims[part], deadline, failures) for part in parts))

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from search.catalog.words import items_holding, items_with_all_words, listed, match_words, named_items
+from search.catalog.filtering import listed_ids
+from search.catalog.words import items_holding, items_with_all_words, match_words, named_items
 from search.query import WINDOW, Query
 from search.ranking import Scores
 
@@ -58,7 +59,7 @@ def avoided_words(connection: Connection, query: Query, item_ids: NDArray[np.int
 
 
 def word_scores(connection: Connection, query: Query, within: NDArray[np.int64] | None) -> WordScores:
-    allowed = None if within is None else listed(within.tolist())
+    allowed = None if within is None else listed_ids(within.tolist())
     matches = match_words(connection, query.text, limit=WINDOW, within=allowed)
     named = named_items(connection, query.text, limit=WINDOW, within=allowed) if query.text else {}
     found = {m.item_id: ALL_WORDS_BONUS if m.all_words else ANY_WORD_BONUS * m.strength for m in matches}

@@ -88,7 +88,7 @@ def holders(
     asked = listed(values)
     # By the item, whatever the field's other index promises: an item holds few values, a value is held by many.
     value: ColumnElement[str] = literal_column("+facets.value")
-    of_items = facets.c.item_id.in_(select(func.json_each(json.dumps(list(item_ids))).table_valued("value").c.value))
+    of_items = facets.c.item_id.in_(listed_ids(item_ids))
     rows = select(facets.c.item_id, facets.c.value).where(
         facets.c.field == field, of_items, value.in_(select(asked.c.value))
     )
@@ -122,6 +122,11 @@ def listed(values: Sequence[str]) -> TableValuedAlias:
     """Values as a table from one parameter: SQLite takes 32,766 of them a statement, and filters up to 50 x 1,000."""
     # SQLite's JSON ends a text at a NUL, which no stored text holds.
     return func.json_each(json.dumps([value.replace("\0", "\ufffd") for value in values])).table_valued("value")
+
+
+def listed_ids(item_ids: Sequence[int]) -> Select[tuple[int]]:
+    """Ids as one parameter of a statement, however many."""
+    return select(func.json_each(json.dumps(list(item_ids))).table_valued("value").c.value)
 
 
 def check_filters(connection: Connection, conditions: Sequence[Condition]) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, column, func, literal_column, select, table, text
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, column, literal_column, select, table, text
 
-from search.catalog.filtering import fields_holding
+from search.catalog.filtering import fields_holding, listed_ids
 from search.catalog.schema import FULL_TEXT, facets, items
 from search.item import AttributeValue, Item
 
@@ -105,13 +104,8 @@ def items_with_all_words(connection: Connection, query: str, item_ids: Sequence[
         return set()
     expression = literal_column(FULL_TEXT).op("MATCH")(" ".join(terms))
     # The plus keeps SQLite from running the expression anew for each id.
-    rows = select(words.c.rowid).where(expression, literal_column("+rowid").in_(listed(item_ids)))
+    rows = select(words.c.rowid).where(expression, literal_column("+rowid").in_(listed_ids(item_ids)))
     return set(connection.scalars(rows))
-
-
-def listed(item_ids: Sequence[int]) -> Select[tuple[int]]:
-    """Ids as one parameter of a statement, however many."""
-    return select(func.json_each(json.dumps(list(item_ids))).table_valued("value").c.value)
 
 
 def query_terms(query: str) -> list[str]:
@@ -151,5 +145,5 @@ def items_holding(connection: Connection, query: str, item_ids: Sequence[int]) -
     holding = fields_holding(connection, folded)  # most queries are no value at all, and end here
     if not holding:
         return Counter()
-    held = facets.c.field.in_(holding) & (facets.c.value == folded) & facets.c.item_id.in_(listed(item_ids))
+    held = facets.c.field.in_(holding) & (facets.c.value == folded) & facets.c.item_id.in_(listed_ids(item_ids))
     return Counter(connection.scalars(select(facets.c.item_id).where(held)))

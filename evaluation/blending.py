@@ -1,0 +1,220 @@
+"""Fitting a blend: how much a reranker's answers count, from queries whose answers are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from evaluation.calibration import RIDGE, log_loss, targets
+from evaluation.observation import Example, key_of
+from search.engine import SearchEngine
+from search.images.store import ImageStore
+from search.item import Item
+from search.requirements.parsing import requirements_of
+from search.requirements.requirement import Requirement
+from search.reranking.base import Deadline, Probabilities, Reranker
+from search.reranking.blend import LEAST_MET, Blend
+from search.reranking.judging.claims import Claims, claims_of
+from search.reranking.judging.listing import Listing
+from search.reranking.judging.odds import log_odds, probability
+from search.reranking.judging.pictures import Pictures
+
+Array = NDArray[np.float64]
+
+DEPTH = 20
+"""Candidates looked at of each query, as many as a search looks at by default."""
+
+MIN_QUERIES = 20
+"""Queries without which nothing is fitted."""
+
+PAGE = 10
+"""How many of the best hits an order is judged by."""
+
+PATIENCE_S = 600.0
+"""For one query: fitting is in no hurry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """One query's n best hits as retrieval left them and as a reranker sees them, with its m requirements.
+
+    ``key`` is the same for the same query on any catalog. ``scores`` (n,) are the retrieval's, best first; ``whole``
+    (n,) and ``parts`` (n, m) are P(yes) of the phrase and of each requirement, NaN where it was not asked. ``wanted``
+    (m,) says which are wanted; ``truth`` (n, m) is 1 where a requirement's words are true of the product, 0 where they
+    are not, NaN where nobody knows. ``relevant`` (n,) says which hits are right.
+    """
+
+    key: str
+    scores: Array
+    whole: Array
+    parts: Array
+    wanted: NDArray[np.bool_]
+    truth: Array
+    relevant: NDArray[np.bool_]
+
+
+def look_closely(
+    engine: SearchEngine,
+    images: ImageStore,
+    reranker: Reranker,
+    examples: Iterable[Example],
+    facts: Mapping[str, Item] | None = None,
+) -> Iterator[Looks]:
+    """Have a reranker look at the best hits of each example's words. Blocks, on the GPU where the reranker has one.
+
+    ``facts`` say by sku what is true of the products, where the catalog itself does not. Queries that ask for nothing
+    that shows, and those whose hits have no pictures, are left out. Raises what ``SearchEngine.search`` raises, and
+    RerankerError.
+    """
+    vocabulary = engine.vocabulary.current()
+    for example in examples:
+        requirements = requirements_of(example.query, vocabulary)
+        claims = claims_of(example.query, requirements)
+        pictures = Pictures(images)
+        found = engine.search(replace(example.query, limit=DEPTH, offset=0)).hits
+        seen = [(hit, look) for hit in found if (look := pictures.look(hit.stored))]
+        if not claims.asked or not seen:
+            continue
+        yes = reranker.judge([look for _, look in seen], claims.asked, Deadline.within(PATIENCE_S))
+        items = [(facts or {}).get(hit.stored.item.sku, hit.stored.item) for hit, _ in seen]
+        yield Looks(
+            key=key_of(example.query),
+            scores=np.array([hit.score for hit, _ in seen]),
+            whole=of_claim(yes, claims, claims.whole),
+            parts=np.stack([of_claim(yes, claims, claims.of.get(each, "")) for each in requirements], axis=1),
+            wanted=np.array([each.wanted for each in requirements]),
+            truth=np.array([[truth_of(item, each) for each in requirements] for item in items]),
+            relevant=np.array([item.sku in example.relevant for item in items]),
+        )
+
+
+def of_claim(yes: Probabilities, claims: Claims, claim: str) -> Array:
+    """P(yes) of one claim, shape (n,); NaN where it was not asked."""
+    if claim not in claims.asked:
+        return np.full(len(yes), np.nan)
+    return yes[:, claims.asked.index(claim)].astype(np.float64)
+
+
+def truth_of(item: Item, requirement: Requirement) -> float:
+    """1 where an item's field has what a requirement's words name, 0 where it has something else, NaN where no field
+    says."""
+    if requirement.is_free or not Listing(item).values(requirement.field):
+        return np.nan
+    return float(Listing(item).on(requirement).log_odds > 0)
+
+
+def fit_blend(looks: Sequence[Looks], source: str = "") -> Blend:
+    """The likeliest blend: P(yes) made comparable by Platt's method on single requirements, then the weights that put
+    right hits before wrong ones, retrieval's being 1.
+
+    Catalogs' fields have no part in it: the reranker is weighed by what it sees. Raises ValueError for fewer than
+    ``MIN_QUERIES``.
+    """
+    if len(looks) < MIN_QUERIES:
+        raise ValueError(f"{len(looks)} queries are too few to fit a blend to; it takes {MIN_QUERIES}")
+    blend = replace(fit_platt(looks), source=source)
+    retrieval, whole, parts = fit_weights([(evidence(blend, each), each.relevant) for each in looks])
+    if retrieval <= 0:
+        return replace(blend, retrieval=0.0, whole=rounded(whole), parts=rounded(parts))
+    return replace(blend, whole=rounded(whole / retrieval), parts=rounded(parts / retrieval))
+
+
+def fit_platt(looks: Sequence[Looks]) -> Blend:
+    """A blend whose slope and intercept make P(yes) true (Platt 1999): fitted to every requirement whose truth is
+    known."""
+    asked = np.concatenate([each.parts.ravel() for each in looks])
+    truth = np.concatenate([each.truth.ravel() for each in looks])
+    known = ~np.isnan(asked) & ~np.isnan(truth)
+    if not known.any() or np.ptp(truth[known]) == 0:
+        return Blend()
+    columns = np.column_stack([np.ones(known.sum()), log_odds(asked[known])])
+    solution = minimize(
+        log_loss,
+        np.array([0.0, 1.0]),
+        (columns, targets(truth[known] > 0)),
+        method="L-BFGS-B",
+        jac=True,
+        bounds=[(None, None), (0.0, None)],
+    )
+    intercept, slope = map(rounded, solution.x)
+    return Blend(slope=slope, intercept=intercept)
+
+
+def evidence(blend: Blend, looks: Looks) -> Array:
+    """What a blend's weights are for, of each hit, shape (n, 3): retrieval, phrase, requirements."""
+    shown = blend.image_log_odds(looks.parts)
+    met = np.nan_to_num(probability(np.where(looks.wanted, shown, -shown)), nan=0.5)
+    phrase = np.nan_to_num(blend.image_log_odds(looks.whole))
+    together = np.log(np.clip(met, LEAST_MET, 1.0)).sum(axis=1)
+    return np.column_stack([log_odds(looks.scores), phrase, together])
+
+
+def fit_weights(queries: Sequence[tuple[Array, NDArray[np.bool_]]]) -> Array:
+    """The weights, none below 0, that put right hits before wrong ones in the logistic sense (RankNet, Burges et al.
+    2005), each query counting the same. ``queries`` are evidence and relevance."""
+    apart = [differences(found, relevant) for found, relevant in queries if relevant.any() and not relevant.all()]
+    if not apart:
+        return np.array([1.0, 0.0, 0.0])
+    pairs = np.concatenate(apart)
+    shares = np.concatenate([np.full(len(each), 1 / len(each) / len(apart)) for each in apart])
+
+    def loss(weights: Array) -> tuple[float, Array]:
+        margins = pairs @ weights
+        pull = RIDGE * weights
+        wrong = 1 / (1 + np.exp(margins))
+        return float(shares @ np.logaddexp(0, -margins) + pull @ weights / 2), -pairs.T @ (shares * wrong) + pull
+
+    start = np.array([1.0, 0.1, 0.1])
+    return np.asarray(minimize(loss, start, method="L-BFGS-B", jac=True, bounds=[(0.0, None)] * 3).x)
+
+
+def differences(found: Array, relevant: NDArray[np.bool_]) -> Array:
+    """The evidence of each right hit less that of each wrong one, shape (pairs, 3)."""
+    return np.asarray((found[relevant][:, None] - found[~relevant][None]).reshape(-1, found.shape[1]))
+
+
+def rounded(number: float) -> float:
+    return round(float(number), 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """How well the ``DEPTH`` best hits are ordered, by retrieval alone and by a blend: nDCG@10 among these hits, the
+    mean over queries that have something right among them."""
+
+    n_queries: int
+    before: float
+    after: float
+
+
+def lift(blend: Blend, looks: Sequence[Looks]) -> Lift:
+    """Measure a blend on queries that it was not fitted to."""
+    told = [each for each in looks if each.relevant.any()]
+    gains = [(gain(each.relevant), gain(each.relevant[order_of(blend, each)])) for each in told]
+    before, after = np.mean(gains, axis=0).tolist() if gains else (np.nan, np.nan)
+    return Lift(len(told), before, after)
+
+
+def order_of(blend: Blend, looks: Looks) -> NDArray[np.int64]:
+    """The hits' positions as the blend orders them."""
+    weights = np.array([blend.retrieval, blend.whole, blend.parts])
+    return np.argsort(-(evidence(blend, looks) @ weights), kind="stable")
+
+
+def gain(relevant: NDArray[np.bool_]) -> float:
+    """nDCG@10 of an order whose right hits are all known (Järvelin and Kekäläinen 2002)."""
+    discounts = 1 / np.log2(np.arange(2, PAGE + 2))
+    reached = discounts[: len(relevant)] @ relevant[:PAGE]
+    return float(reached / discounts[: min(PAGE, int(relevant.sum()))].sum())
+
+
+def halves(looks: Sequence[Looks]) -> tuple[list[Looks], list[Looks]]:
+    """The queries in two halves, the same on every run."""
+    parts: tuple[list[Looks], list[Looks]] = ([], [])
+    for each in looks:
+        parts[int(each.key[:8], 16) % 2].append(each)
+    return parts

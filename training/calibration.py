@@ -27,6 +27,7 @@ from search.encoders.base import Encoder, Vectors
 from search.encoders.openclip import CARD_FILE, EMBEDDED_FOLDER, LOCAL_PREFIX, load_encoder
 from search.engine import SearchEngine
 from search.home import Home
+from search.images.store import image_id_of
 from search.item import Item
 from search.query import Query
 from training.corpus import TRAINING_FILES, Rows, read_rows
@@ -68,7 +69,7 @@ class Shop:
             Entry(
                 item=item_of(self.rows.products[at], str(at), with_words=with_words),
                 content_hash=str(at),
-                image_ids=(str(at),) if with_pictures else (),
+                image_ids=(image_id_of(self.rows.pictures[at]),) if with_pictures else (),
                 vectors={
                     "image": self.pictures[at : at + 1] if with_pictures else none,
                     "text": self.texts[at : at + 1] if with_words else none,

@@ -20,13 +20,13 @@ Boxes = Mapping[str, Mapping[str, Box]]
 """By sku, the box of the article and of each named part."""
 
 
-def read_scenes(work: Path, n: int, say: Callable[[str], None]) -> tuple[Rows, Boxes]:
+def read_scenes(work: Path, n: int, say: Callable[[str], None], *, seed: int = SCENE_SEED) -> tuple[Rows, Boxes]:
     """``n`` drawings, rendered into ``work`` where they are missing, by a process a core. Blocks."""
     folder = work / f"scenes-{n}"
     if not folder.is_dir():
         say(f"drawing {n} boutique products")
         partial = folder.with_suffix(".partial")
-        write_folder(partial, n, seed=SCENE_SEED, size=SCENE_SIZE)
+        write_folder(partial, n, seed=seed, size=SCENE_SIZE)
         partial.replace(folder)
     rows = [json.loads(line) for line in _lines(folder / "catalog.jsonl")]
     places = [json.loads(line) for line in _lines(folder / "boxes.jsonl")]

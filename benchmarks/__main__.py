@@ -10,7 +10,7 @@ from typing import Annotated
 import torch
 import typer
 
-from benchmarks import confidence, crashes, encoder_speed, pictures, retrieval, speed
+from benchmarks import confidence, crashes, encoder_speed, explanations, pictures, retrieval, speed, vision
 from benchmarks.figure import Figure, row, table
 from search.encoders.base import Encoder
 from search.encoders.openclip import load_encoder
@@ -23,6 +23,8 @@ MEASUREMENTS: Mapping[str, Callable[[Encoder, Path], Iterator[Figure]]] = {
     "pictures": pictures.measure,
     "retrieval": retrieval.measure,
     "confidence": confidence.measure,
+    "vision": vision.measure,
+    "explanations": explanations.measure,
     "crashes": lambda encoder, data: crashes.measure(),
 }
 

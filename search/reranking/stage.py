@@ -27,6 +27,7 @@ from search.reranking.explanation import Author, Explanation
 from search.reranking.judging.asking import Asker, OutOfTimeError
 from search.reranking.judging.claims import claims_of
 from search.reranking.judging.judgements import Judgements
+from search.reranking.judging.looking import Looker
 from search.reranking.judging.photo import PhotoReader
 from search.reranking.judging.pictures import Pictures
 from search.reranking.judging.survey import Findings, Survey
@@ -86,10 +87,14 @@ class RerankStage:
         hits = tuple(replace(hit, retrieval_rank=hit.rank) for hit in named.hits)
         return self._events(query, rerank, engine, replace(named, hits=hits))
 
+    def looker(self) -> Looker:
+        """Eyes for one query, or for a batch of items: they keep the pictures that they saw."""
+        return Looker(self._asker, Pictures(self._images), self.blend)
+
     def _events(self, query: Query, rerank: Rerank, engine: SearchEngine, answer: Answer) -> Iterator[Event]:
         yield Retrieved(paged(answer, query))
-        watch, pictures = Stopwatch(), Pictures(self._images)
-        deadline = Deadline.within(rerank.deadline_ms / 1000)
+        watch, looker = Stopwatch(), self.looker()
+        deadline = Deadline.within(rerank.deadline_s)
         try:
             with watch.stage("requirements"):
                 vocabulary = engine.vocabulary.current()
@@ -100,9 +105,7 @@ class RerankStage:
             yield Reranked(paged(failed, query))
             return
         claims = claims_of(query, requirements)
-        survey = Survey(
-            requirements, claims, vocabulary, self._asker, self.blend, pictures, watch, listings=rerank.listings
-        )
+        survey = Survey(requirements, claims, vocabulary, looker, watch, listings=rerank.listings)
         findings = survey.of(answer.hits, looked_at(query, rerank), deadline)
         final = paged(replace(merged(answer, findings), requirements=requirements), query)
         final = replace(final, hits=survey.told_apart(final.hits, findings.conflicts, deadline))
@@ -111,7 +114,7 @@ class RerankStage:
         until = Deadline.within(rerank.explain_ms / 1000)
         for hit in final.hits[: rerank.explain] if requirements else ():
             with watch.stage("explain"):
-                told = self._explained(hit, pictures, vocabulary, until)
+                told = self._explained(hit, looker.pictures, vocabulary, until)
             yield Explained(hit.rank, hit.stored.item.sku, told, watch.together_ms(answer.timings_ms))
 
     def _explained(self, hit: Hit, pictures: Pictures, vocabulary: Vocabulary, deadline: Deadline) -> Explanation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,12 +12,11 @@ from search.filters import facet_value
 from search.requirements.requirement import Requirement
 from search.requirements.vocabulary import Vocabulary
 from search.reranking.base import Deadline, Probabilities
-from search.reranking.blend import Blend
-from search.reranking.judging.asking import Asker
+from search.reranking.judging.asking import Asked
 from search.reranking.judging.claims import Claims, claim, values_to_try
 from search.reranking.judging.listing import NOTHING, Listed, Listing
-from search.reranking.judging.odds import probability
-from search.reranking.judging.pictures import Pictures, key_of
+from search.reranking.judging.looking import Looker
+from search.reranking.judging.pictures import key_of
 from search.reranking.judging.weighing import compared, conflict, verdict_of
 from search.reranking.order import Scores
 from search.reranking.verdict import Verdict
@@ -40,25 +39,13 @@ class Findings:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """P(yes) of n hits, shape (n, n claims), NaN where there is no answer; what became of each, and why not all was
-    done."""
-
-    yes: Probabilities
-    states: tuple[RerankState, ...]
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Survey:
     """Holds one query's requirements against its hits. With ``listings`` false only pictures count."""
 
     requirements: tuple[Requirement, ...]
     claims: Claims
     vocabulary: Vocabulary
-    asker: Asker
-    blend: Blend
-    pictures: Pictures
+    looker: Looker
     watch: Stopwatch
     listings: bool = True
 
@@ -69,7 +56,7 @@ class Survey:
             looked = self._look(hits, top, deadline)
         with self.watch.stage("verdicts"):
             listed = [self._listed(Listing(hit.stored.item)) for hit in hits]
-            seen = [self._seen(row) for row in looked.yes]
+            seen = [self._seen(row) for row in looked.probabilities]
             verdicts = [self._verdicts(*row) for row in zip(listed, seen, strict=True)]
             conflicts = frozenset(
                 (hit.stored.id, at)
@@ -77,7 +64,7 @@ class Survey:
                 for at, said in enumerate(zip(*evidence, strict=True))
                 if not self.requirements[at].is_free and conflict(*said)
             )
-            totals = self._totals(hits, looked.yes, verdicts)
+            totals = self._totals(hits, looked.probabilities, verdicts)
         return Findings(tuple(verdicts), looked.states, totals, conflicts, looked.note)
 
     def told_apart(
@@ -97,34 +84,25 @@ class Survey:
                 return tuple(hits)
             doubtful = [hit for hit in hits if any(item_id == hit.stored.id for item_id, _ in tried)]
             claims = list(dict.fromkeys(claim(value) for values in tried.values() for value in values))
-            answered = self._ask(doubtful, claims, deadline)
-            shown = probability(self.blend.image_log_odds(answered.yes))
+            answered = self.looker.ask([hit.stored for hit in doubtful], claims, deadline)
             told = {
                 hit.stored.id: self._compared(hit, tried, dict(zip(claims, row, strict=True)))
-                for hit, row in zip(doubtful, shown.tolist(), strict=True)
+                for hit, row in zip(doubtful, answered.probabilities.tolist(), strict=True)
             }
             return tuple(told.get(hit.stored.id, hit) for hit in hits)
 
-    def _look(self, hits: Sequence[Hit], top: int, deadline: Deadline) -> Looked:
+    def _look(self, hits: Sequence[Hit], top: int, deadline: Deadline) -> Asked:
         claims = self.claims.asked
         yes = np.full((len(hits), len(claims)), np.nan, np.float32)
         states = [RerankState.NOT_ASKED] * len(hits)
         shown = {row: hit for row, hit in enumerate(hits[:top]) if key_of(hit.stored) is not None}
         if not shown or not claims:
             note = "None of these hits is to be looked at." if claims else "The query asks for nothing that shows."
-            return Looked(yes, tuple(states), note)
-        answered = self._ask(shown.values(), claims, deadline)
-        for row, answers, state in zip(shown, answered.yes, answered.states, strict=True):
+            return Asked(yes, tuple(states), note)
+        answered = self.looker.ask([hit.stored for hit in shown.values()], claims, deadline)
+        for row, answers, state in zip(shown, answered.probabilities, answered.states, strict=True):
             yes[row], states[row] = answers, state
-        return Looked(yes, tuple(states), answered.note)
-
-    def _ask(self, hits: Iterable[Hit], claims: Sequence[str], deadline: Deadline) -> Looked:
-        """Of hits that all have a picture."""
-        stored = {str(key_of(hit.stored)): hit.stored for hit in hits}
-        asked = self.asker.judge(
-            [str(key_of(hit.stored)) for hit in hits], claims, lambda key: self.pictures.look(stored[key]), deadline
-        )
-        return Looked(asked.probabilities, asked.states, asked.note)
+        return Asked(yes, tuple(states), answered.note)
 
     def _listed(self, listing: Listing) -> list[Listed]:
         """What the catalog says of each requirement."""
@@ -133,7 +111,7 @@ class Survey:
     def _seen(self, yes: Probabilities) -> list[float | None]:
         """What the picture says of each requirement, in log-odds, from one hit's answers, shape (n claims,)."""
         columns = {asked: column for column, asked in enumerate(self.claims.asked)}
-        log_odds = self.blend.image_log_odds(yes)
+        log_odds = self.looker.blend.image_log_odds(yes)
         of_claims = (self.claims.of.get(requirement) for requirement in self.requirements)
         found = [np.nan if asked is None else float(log_odds[columns[asked]]) for asked in of_claims]
         return [None if np.isnan(each) else each for each in found]
@@ -141,14 +119,14 @@ class Survey:
     def _verdicts(self, listed: Sequence[Listed], seen: Sequence[float | None]) -> tuple[Verdict, ...]:
         return tuple(verdict_of(*each) for each in zip(self.requirements, listed, seen, strict=True))
 
-    def _compared(self, hit: Hit, tried: Mapping[tuple[int, int], Sequence[str]], looks: Mapping[str, float]) -> Hit:
-        """The hit with its doubtful verdicts told apart; ``looks`` by claim, NaN where there was no answer."""
+    def _compared(self, hit: Hit, tried: Mapping[tuple[int, int], Sequence[str]], yes: Mapping[str, float]) -> Hit:
+        """The hit with its doubtful verdicts told apart; P(yes) by claim, NaN where there was no answer."""
         listing, verdicts = Listing(hit.stored.item), list(hit.verdicts)
         for at, requirement in enumerate(self.requirements):
             values = tried.get((hit.stored.id, at))
             if values is None:
                 continue
-            shown = {value: looks[claim(value)] for value in values if not np.isnan(looks[claim(value)])}
+            shown = self.looker.shown(values, yes)
             verdicts[at] = compared(verdicts[at], named_values(listing, requirement), shown)
         return replace(hit, verdicts=tuple(verdicts))
 
@@ -163,7 +141,7 @@ class Survey:
         whole = yes[:, asked.index(self.claims.whole)] if self.claims.whole else np.full(len(hits), np.nan)
         met = np.array([[verdict.probability for verdict in row] for row in verdicts], np.float64)
         scores = np.array([hit.score for hit in hits], np.float64)
-        return self.blend.totals(scores, whole, met.reshape(len(hits), len(self.requirements)))
+        return self.looker.blend.totals(scores, whole, met.reshape(len(hits), len(self.requirements)))
 
 
 def named_values(listing: Listing, requirement: Requirement) -> tuple[str, ...]:

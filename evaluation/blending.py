@@ -107,6 +107,20 @@ def truth_of(item: Item, requirement: Requirement) -> float:
     return float(Listing(item).on(requirement).log_odds > 0)
 
 
+def fit_measured(looks: Sequence[Looks], where: str) -> Blend:
+    """A blend fitted to all the looks, whose ``source`` says what one fitted to half of them did for the other half.
+    Raises ValueError for fewer than ``MIN_QUERIES``."""
+    fitted, others = halves(looks)
+    source = f"{len(looks):,} queries on {where}"
+    if len(fitted) >= MIN_QUERIES and others:
+        measured = lift(fit_blend(fitted), others)
+        source += (
+            f"; fitted to one half, nDCG@10 among the {DEPTH} best of {measured.n_queries} others went from "
+            f"{measured.before:.3f} to {measured.after:.3f}"
+        )
+    return fit_blend(looks, source)
+
+
 def fit_blend(looks: Sequence[Looks], source: str = "") -> Blend:
     """The likeliest blend: P(yes) made comparable by Platt's method on single requirements, then the weights that put
     right hits before wrong ones, retrieval's being 1.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli import encoders, trainers
+from api.cli import encoders, rerankers, trainers
 from api.cli.options import HomeOption, settings_for
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 
 app.add_typer(encoders.app)
+app.add_typer(rerankers.app)
 app.add_typer(trainers.app)
 
 

@@ -8,7 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evaluation.blending import MIN_QUERIES, Looks, fit_blend, fit_platt, fit_weights, gain, halves, lift, truth_of
+from evaluation.blending import (
+    MIN_QUERIES,
+    Looks,
+    fit_blend,
+    fit_measured,
+    fit_platt,
+    fit_weights,
+    gain,
+    halves,
+    lift,
+    truth_of,
+)
 from evaluation.metrics import measure
 from search.item import Item
 from search.requirements.requirement import Requirement
@@ -87,6 +98,16 @@ def test_no_weight_is_below_zero_though_the_model_be_always_wrong() -> None:
 def test_weights_need_a_right_and_a_wrong_hit() -> None:
     none_right = [(np.ones((20, 3)), np.zeros(20, np.bool_))]
     assert fit_weights(none_right).tolist() == [1, 0, 0]
+
+
+def test_a_blend_says_what_it_did_for_queries_that_it_was_not_fitted_to() -> None:
+    blend = fit_measured(looks(100), "a made-up shop")
+    assert replace(blend, source="") == fit_blend(looks(100))
+    fitted, others = halves(looks(100))
+    measured = lift(fit_blend(fitted), others)
+    assert "100 queries on a made-up shop" in blend.source
+    assert f"from {measured.before:.3f} to {measured.after:.3f}" in blend.source
+    assert fit_measured(looks(25), "few").source == "25 queries on few"
 
 
 def test_too_few_queries_are_refused() -> None:

@@ -6,7 +6,7 @@ only what the words of a query mean is known from the shops' fields.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 import search.reranking
-from evaluation.blending import Lift, Looks, fit_blend, halves, lift, look_closely
+from evaluation.blending import Looks, fit_measured, look_closely
 from search.encoders.base import Encoder
 from search.encoders.openclip import load_encoder
 from search.images.store import ImageStore
@@ -46,14 +46,6 @@ def looks_at(encoder: Encoder, reranker: Reranker, rows: Rows, *, seed: int = 0)
         images.close()
 
 
-def source_of(looks: Sequence[Looks], measured: Lift) -> str:
-    """What a blend was fitted to, and what it did for queries that it was not fitted to."""
-    return (
-        f"{len(looks):,} queries on the pictures of rows set aside from training; fitted to one half, nDCG@10 among "
-        f"the 20 best of the other {measured.n_queries} went from {measured.before:.3f} to {measured.after:.3f}"
-    )
-
-
 def main(
     data: Annotated[Path, typer.Option(help="Folder with the training Parquet files.", exists=True, file_okay=False)],
     model: Annotated[Path, typer.Option(help="The model's folder, whose card takes the blend.", exists=True)] = (
@@ -66,8 +58,7 @@ def main(
     for name in TRAINING_FILES:
         looks += looks_at(encoder, reranker, read_rows(data / name).split()[1])
         typer.echo(f"{name}: {len(looks)} queries looked at so far")
-    to_fit, to_measure = halves(looks)
-    blend = fit_blend(looks, source_of(looks, lift(fit_blend(to_fit), to_measure)))
+    blend = fit_measured(looks, "the pictures of rows set aside from training")
     write_blend(model / CARD_FILE, blend)
     typer.echo(str(blend))
 

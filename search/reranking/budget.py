@@ -13,6 +13,9 @@ MAX_DEADLINE_MS = 30_000
 MAX_EXPLAIN = 20
 MAX_EXPLAIN_MS = 60_000
 
+UNHURRIED_S = 600.0
+"""For one query that nobody waits for: large models on a CPU take minutes for 20 candidates."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rerank:
@@ -20,7 +23,8 @@ class Rerank:
     other; the first ``explain`` hits of the page are explained, all of them within ``explain_ms`` more.
 
     With ``listings`` false what the catalog says of an item is no evidence: how the model does by itself is measured
-    so. Raises QueryError past a limit. A query that is not to be reranked goes without one of these.
+    so. One that is ``unhurried``, for measuring, has ``UNHURRIED_S`` in place of its deadline. Raises QueryError past a
+    limit. A query that is not to be reranked goes without one of these.
     """
 
     top: int = 20
@@ -28,6 +32,7 @@ class Rerank:
     explain: int = 5
     explain_ms: int = 3_000
     listings: bool = True
+    unhurried: bool = False
 
     def __post_init__(self) -> None:
         limits = {
@@ -44,3 +49,8 @@ class Rerank:
                     remedy=f"Give a whole number from {least:,} to {most:,}, or leave it out.",
                     details={"name": name, "least": least, "most": most},
                 )
+
+    @property
+    def deadline_s(self) -> float:
+        """How long looking may take."""
+        return UNHURRIED_S if self.unhurried else self.deadline_ms / 1000

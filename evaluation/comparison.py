@@ -17,17 +17,26 @@ JUDGED_BY = "ndcg@10"
 
 TIE = 1e-9
 
+EARLIER = "the earlier run"
+RETRIEVAL = "retrieval alone"
+"""What runs are compared with, in words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One metric over the shared queries: its mean in the earlier run, the difference since with its interval, and
-    how many queries won, lost and tied."""
+    """One metric over the shared queries: its mean in the other run, the difference from it with its interval, and how
+    many queries won, lost and tied."""
 
     before: float
     difference: Interval
     n_wins: int
     n_losses: int
     n_ties: int
+
+    @property
+    def after(self) -> float:
+        """Its mean in the run that is compared."""
+        return self.before + self.difference.mean
 
     @property
     def is_certain(self) -> bool:
@@ -50,11 +59,12 @@ class Pair:
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """``changes`` by kind and metric; ``pairs`` from the greatest loss to the greatest win; ``notes`` on what does not
-    compare."""
+    compare; ``against`` says what the other run was."""
 
     changes: Mapping[str, Mapping[str, Change]]
     pairs: tuple[Pair, ...]
     notes: tuple[str, ...]
+    against: str = EARLIER
 
     @property
     def losses(self) -> list[Pair]:
@@ -67,8 +77,8 @@ class Comparison:
         return [pair for pair in reversed(self.pairs) if pair.gain > TIE]
 
 
-def compare(run: Run, earlier: Run) -> Comparison:
-    """Compare a run with an earlier one, query by query. Raises InputError where they share none."""
+def compare(run: Run, earlier: Run, against: str = EARLIER) -> Comparison:
+    """Compare a run with another, query by query. Raises InputError where they share none."""
     check_comparable([result.id for result in run.results], earlier)
     before = {result.id: result for result in earlier.results}
     pairs = [Pair(before[result.id], result) for result in run.results if result.id in before]
@@ -77,7 +87,8 @@ def compare(run: Run, earlier: Run) -> Comparison:
     if len(kinds) > 1:
         of_kind = {ALL: pairs} | of_kind
     changes = {kind: _changes(some, run.seed) for kind, some in of_kind.items()}
-    return Comparison(changes, tuple(sorted(pairs, key=lambda pair: pair.gain)), tuple(_notes(run, earlier, pairs)))
+    moved = tuple(sorted(pairs, key=lambda pair: pair.gain))
+    return Comparison(changes, moved, tuple(_notes(run, earlier, pairs)), against)
 
 
 def check_comparable(query_ids: Sequence[str], earlier: Run) -> None:

@@ -15,6 +15,7 @@ from evaluation.bootstrap import Interval, intervals
 from evaluation.metrics import DEPTH, LABELS, measure, n_relevant
 from evaluation.query import JudgedQuery
 from evaluation.reliability import FIRST_HITS, Reliability, reliability
+from evaluation.reranking import Reranking
 from evaluation.running import Found
 from search.errors import SourceError
 
@@ -55,7 +56,8 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Everything that was measured in one go. ``reliability`` is None where hits carry no confidence."""
+    """Everything that was measured in one go. ``reliability`` is None where hits carry no confidence, ``reranking``
+    where the rankings are the retrieval's own, as in every run of an older version."""
 
     format: Literal[1]
     measured_at: datetime
@@ -67,6 +69,7 @@ class Run:
     summaries: tuple[Summary, ...]
     reliability: Reliability | None
     results: tuple[Result, ...]
+    reranking: Reranking | None = None
 
     def summary(self, kind: str) -> Summary:
         """The summary of one kind. Raises KeyError."""
@@ -75,12 +78,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What was measured: the encoder, the catalog's size, the bootstrap's seed, and what was left out."""
+    """What was measured: the encoder, the catalog's size, the bootstrap's seed, what was left out, and how the hits
+    were reranked, if they were."""
 
     encoder: str
     n_items: int
     seed: int = 0
     notes: tuple[str, ...] = ()
+    reranking: Reranking | None = None
 
 
 def run_of(setting: Setting, queries: Sequence[JudgedQuery], found: Sequence[Found]) -> Run:
@@ -101,6 +106,7 @@ def run_of(setting: Setting, queries: Sequence[JudgedQuery], found: Sequence[Fou
         summaries=tuple(summaries(results, setting.seed)),
         reliability=reliability_of(results),
         results=results,
+        reranking=setting.reranking,
     )
 
 

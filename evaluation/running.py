@@ -35,23 +35,28 @@ def ask_all(engine: SearchEngine, queries: Sequence[JudgedQuery], on_progress: O
     """
     found: list[Found] = []
     for query in queries:
-        answer = ask(engine, query)
-        found.append(
-            Found(
-                tuple(hit.stored.item.sku for hit in answer.hits),
-                tuple(hit.confidence for hit in answer.hits),
-            )
-        )
+        found.append(found_in(ask(engine, query)))
         on_progress(len(found))
     return found
 
 
 def ask(engine: SearchEngine, query: JudgedQuery) -> Answer:
     """One query's answer. An item's own photo asks for what is like it, itself left out."""
-    if query.sku:
-        return engine.similar(query.sku, Query(skus=(query.sku,), limit=DEPTH))
-    pictures = () if query.image is None else (read_picture(query.image),)
-    return engine.search(Query(text=query.text, images=pictures, limit=DEPTH))
+    asked = query_of(query)
+    return engine.similar(query.sku, asked) if query.sku else engine.search(asked)
+
+
+def query_of(judged: JudgedQuery) -> Query:
+    """What a shopper would ask for the first ``DEPTH``. Raises ImageError, and QueryError past the engine's limits."""
+    if judged.sku:
+        return Query(skus=(judged.sku,), limit=DEPTH)
+    pictures = () if judged.image is None else (read_picture(judged.image),)
+    return Query(text=judged.text, images=pictures, limit=DEPTH)
+
+
+def found_in(answer: Answer) -> Found:
+    """An answer's ranking."""
+    return Found(tuple(hit.stored.item.sku for hit in answer.hits), tuple(hit.confidence for hit in answer.hits))
 
 
 def read_picture(path: Path) -> Image.Image:

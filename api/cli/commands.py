@@ -143,6 +143,16 @@ def evaluate(
         list[str] | None,
         typer.Option("--require", metavar="METRIC=LEAST", help="Exit with 1 below it, as in ndcg@10=0.6."),
     ] = None,
+    rerank: Annotated[
+        bool, typer.Option("--rerank", help="Let the model that VITRINA_RERANKER names look at the best hits again.")
+    ] = False,
+    rerank_top: Annotated[
+        int | None,
+        typer.Option("--rerank-top", metavar="N", help="How many of a query's hits it looks at; 20 if left out."),
+    ] = None,
+    hide_listings: Annotated[
+        bool, typer.Option("--hide-listings", help="Rerank by pictures alone, whatever the catalog's fields say.")
+    ] = False,
     home: HomeOption = None,
 ) -> None:
     """Measure how well the search answers judged queries, and show where it fails."""
@@ -162,6 +172,9 @@ def evaluate(
         json=json_file,
         report=report,
         require=tuple(require or ()),
+        rerank=rerank,
+        rerank_top=rerank_top,
+        hide_listings=hide_listings,
     )
     if not evaluate_search(settings_for(home), asked):
         raise typer.Exit(1)

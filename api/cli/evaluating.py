@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from rich.markup import escape
 
 from api.cli.console import errors, output, progress_bar
 from api.cli.scoreboard import show_checks, show_comparison, show_run
 from api.loading import encoder_for
+from api.rerankers import open_reranker, reranker_name
+from api.reranking import no_reranker
 from api.settings import Settings
-from evaluation.comparison import Comparison, check_comparable, compare
+from evaluation.comparison import RETRIEVAL, Comparison, check_comparable, compare
 from evaluation.fields import Template, queries_by, queries_like
 from evaluation.judgements import read_judgements
 from evaluation.query import JudgedQuery, by_kind, held, judged_skus, sample
 from evaluation.report.page import write_report
 from evaluation.requirements import Check, check, parse_requirement
+from evaluation.reranking import Looked, look_at_all, reranking_of
 from evaluation.run import Run, Setting, read_run, run_of, write_run
 from evaluation.running import Found, ask_all
 from indexer.record import Rejection
 from indexer.sources import open_source
 from search.engine import SearchEngine
-from search.errors import InputError, StorageError
+from search.errors import InputError, RerankerError, StorageError
 from search.home import Home
 from search.item import Item
+from search.reranking.budget import Rerank
+from search.reranking.engine import RerankingEngine
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +50,24 @@ class Asked:
     json: Path | None = None
     report: Path | None = None
     require: tuple[str, ...] = ()
+    rerank: bool = False
+    rerank_top: int | None = None
+    hide_listings: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reranker:
+    """The reranker to measure, by the name that it has before it is open, and how much it looks at."""
+
+    name: str
+    rerank: Rerank
 
 
 def evaluate(settings: Settings, asked: Asked) -> bool:
     """Measure the search on judged queries; print, and keep what was asked for. Returns whether every requirement
     is met. What can be wrong with the arguments is said before the first query runs."""
     check_arguments(asked)
+    reranker = reranker_of(settings, asked)
     earlier = None if asked.against is None else read_run(asked.against)
     home = Home.existing(settings.home)
     queries, notes = gather(home, asked)
@@ -56,16 +76,21 @@ def evaluate(settings: Settings, asked: Asked) -> bool:
     requirements = [parse_requirement(text, list(by_kind(queries))) for text in asked.require]
     with errors.status("Loading the encoder"):
         engine = home.open_engine(encoder_for(home, settings))
-    found = ask_with_progress(engine, queries)
     setting = Setting(engine.encoder.identity.name, home.catalog.counts()["items"], asked.seed, tuple(notes))
-    run = run_of(setting, queries, found)
-    comparison = None if earlier is None else compare(run, earlier)
+    comparisons = []
+    if reranker is None:
+        run = run_of(setting, queries, ask_with_progress(engine, queries))
+    else:
+        run, lift = measure_lift(settings, home, engine, queries, setting, reranker)
+        comparisons.append(lift)
+    if earlier is not None:
+        comparisons.append(compare(run, earlier))
     checks = check(run, requirements)
     show_run(run)
-    if comparison is not None:
+    for comparison in comparisons:
         show_comparison(comparison)
     show_checks(checks)
-    keep(home, asked, run, comparison, checks)
+    keep(home, asked, run, comparisons, checks)
     home.close()
     return all(each.is_met for each in checks)
 
@@ -81,9 +106,23 @@ def check_arguments(asked: Asked) -> None:
         raise InputError("--queries has the texts of TREC qrels.", remedy="Give the qrels file as well.")
     if asked.labels is not None and not (asked.by or asked.like):
         raise InputError("--labels has the fields for --by and --like.", remedy="Add --by FIELD or --like FIELD.")
+    if not asked.rerank and (asked.rerank_top is not None or asked.hide_listings):
+        raise InputError("--rerank-top and --hide-listings say how to rerank.", remedy="Add --rerank.")
     for path in (asked.json, asked.report):
         if path is not None and not path.absolute().parent.is_dir():
             raise InputError(f"There is no folder {path.parent} for {path.name}.", remedy="Make it first.")
+
+
+def reranker_of(settings: Settings, asked: Asked) -> Reranker | None:
+    """The reranker to measure, None where none is asked for. Raises NoRerankerError where there is none, and QueryError
+    past a limit."""
+    if not asked.rerank:
+        return None
+    name = reranker_name(settings)
+    if name is None:
+        raise no_reranker()
+    top = Rerank().top if asked.rerank_top is None else asked.rerank_top
+    return Reranker(name, Rerank(top=top, explain=0, listings=not asked.hide_listings, unhurried=True))
 
 
 def gather(home: Home, asked: Asked) -> tuple[list[JudgedQuery], list[str]]:
@@ -126,7 +165,41 @@ def ask_with_progress(engine: SearchEngine, queries: Sequence[JudgedQuery]) -> l
         return ask_all(engine, queries, lambda n_done: bar.update(task, completed=n_done))
 
 
-def keep(home: Home, asked: Asked, run: Run, comparison: Comparison | None, checks: Sequence[Check]) -> None:
+def measure_lift(
+    settings: Settings,
+    home: Home,
+    engine: SearchEngine,
+    queries: Sequence[JudgedQuery],
+    setting: Setting,
+    reranker: Reranker,
+) -> tuple[Run, Comparison]:
+    """The run as reranked, and what that is better or worse than the retrieval of the very same answers. Blocks.
+
+    Raises RerankerError where the reranker cannot be opened, and where it looked at nothing.
+    """
+    with ExitStack() as closing:
+        with errors.status(f"Opening the reranker {escape(reranker.name)}"):
+            opened = open_reranker(settings, closing)
+            stage = closing.enter_context(home.open_stage(opened))
+        looked = look_with_progress(RerankingEngine(engine, stage), queries, reranker.rerank)
+    reranking = reranking_of(opened.identity.name, reranker.rerank, looked)
+    if not reranking.n_looked:
+        raise RerankerError(
+            f"The reranker {reranking.reranker} looked at no hit of any query. {' '.join(reranking.missed)}",
+            remedy="Measure without --rerank, or see to it that it can look.",
+        )
+    before = run_of(setting, queries, [each.before for each in looked])
+    run = run_of(replace(setting, reranking=reranking), queries, [each.after for each in looked])
+    return run, compare(run, before, RETRIEVAL)
+
+
+def look_with_progress(engine: RerankingEngine, queries: Sequence[JudgedQuery], rerank: Rerank) -> list[Looked]:
+    with progress_bar() as bar:
+        task = bar.add_task("Searching and looking", total=len(queries))
+        return look_at_all(engine, queries, rerank, lambda n_done: bar.update(task, completed=n_done))
+
+
+def keep(home: Home, asked: Asked, run: Run, comparisons: Sequence[Comparison], checks: Sequence[Check]) -> None:
     """Write the run and the report, where they were asked for. Raises StorageError."""
     try:
         if asked.json is not None:
@@ -134,7 +207,7 @@ def keep(home: Home, asked: Asked, run: Run, comparison: Comparison | None, chec
             output.print(f"The run, to compare a later one with: {asked.json}", highlight=False, soft_wrap=True)
         if asked.report is not None:
             with errors.status("Drawing the report"):
-                write_report(asked.report, home, run, comparison=comparison, checks=checks)
+                write_report(asked.report, home, run, comparisons=comparisons, checks=checks)
             output.print(f"The report: {asked.report}", highlight=False, soft_wrap=True)
     except OSError as error:
         raise StorageError(

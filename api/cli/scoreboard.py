@@ -19,10 +19,13 @@ BAR_WIDTH = 24
 
 
 def show_run(run: Run) -> None:
-    """Print each kind's metrics with their intervals, and how far confidences can be believed."""
+    """Print each kind's metrics with their intervals, how the hits were reranked, and how far confidences can be
+    believed."""
     for summary in run.summaries:
         output.print(summary_table(summary))
         output.print()
+    for sentence in run.reranking.sentences if run.reranking else ():
+        output.print(sentence, highlight=False, markup=False, soft_wrap=True)
     if run.reliability is not None:
         measured = run.reliability
         output.print(
@@ -53,10 +56,10 @@ def bar(value: Interval) -> str:
 
 
 def show_comparison(comparison: Comparison) -> None:
-    """Print what changed since the earlier run, and the queries that lost and won most."""
+    """Print what changed against the other run, and the queries that lost and won most."""
     for kind, changes in comparison.changes.items():
-        table = board(f"[bold]{escape(kind)}[/] against the earlier run")
-        for name in ("", "before", "difference", "95% interval", "won", "lost", "tied"):
+        table = board(f"[bold]{escape(kind)}[/] against {comparison.against}")
+        for name in ("", "before", "now", "difference", "95% interval", "won", "lost", "tied"):
             table.add_column(name, justify="left" if name in ("", "95% interval") else "right", no_wrap=True)
         for key, label in LABELS.items():
             table.add_row(label, *change_cells(changes[key]))
@@ -64,7 +67,8 @@ def show_comparison(comparison: Comparison) -> None:
         output.print()
     for heading, pairs in (("Lost most", comparison.losses), ("Won most", comparison.wins)):
         if pairs:
-            output.print(moves_table(f"{heading}, {len(pairs):,} in all, by {LABELS[JUDGED_BY]}", pairs))
+            by = f"by {LABELS[JUDGED_BY]} against {comparison.against}"
+            output.print(moves_table(f"{heading}, {len(pairs):,} in all, {by}", pairs))
             output.print()
     for note in comparison.notes:
         errors.print(note, highlight=False, soft_wrap=True)
@@ -75,6 +79,7 @@ def change_cells(change: Change) -> list[str]:
     colour = ("green" if difference.mean > 0 else "red") if change.is_certain else "default"
     return [
         f"{change.before:.3f}",
+        f"{change.after:.3f}",
         f"[{colour}]{difference.mean:+.3f}[/]",
         f"{difference.low:+.3f} to {difference.high:+.3f}",
         f"{change.n_wins:,}",

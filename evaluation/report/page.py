@@ -58,7 +58,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A query that won or lost since the earlier run, with the first hits of both."""
+    """A query that won or lost against another run, with the first hits of both."""
 
     pair: Pair
     asked: Asked
@@ -66,10 +66,20 @@ class Move:
     after: Sequence[Shown]
 
 
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """A comparison, with the queries that lost and won most."""
+
+    comparison: Comparison
+    losses: Sequence[Move]
+    wins: Sequence[Move]
+
+
 def write_report(
-    path: Path, home: Home, run: Run, *, comparison: Comparison | None = None, checks: Sequence[Check] = ()
+    path: Path, home: Home, run: Run, *, comparisons: Sequence[Comparison] = (), checks: Sequence[Check] = ()
 ) -> None:
-    """Write a run's report. Blocks while thumbnails are made. Raises OSError."""
+    """Write a run's report; the charts of its metrics show the first comparison too. Blocks while thumbnails are made.
+    Raises OSError."""
     gallery = Gallery(home)
     page = templates().get_template("page.html.jinja")
     html = page.render(
@@ -80,9 +90,7 @@ def write_report(
         depth=DEPTH,
         first_hits=FIRST_HITS,
         checks=checks,
-        comparison=comparison,
-        losses=[move(gallery, pair) for pair in comparison.losses[:N_MOVED]] if comparison else [],
-        wins=[move(gallery, pair) for pair in comparison.wins[:N_MOVED]] if comparison else [],
+        contrasts=[contrast(gallery, comparison) for comparison in comparisons],
         worst=[failure(gallery, result) for result in worst(run)],
     )
     path.write_text(html, encoding="utf-8")
@@ -121,6 +129,14 @@ def failure(gallery: Gallery, result: Result) -> Failure:
         asked(gallery, result),
         expected=[Shown(gallery.tile(sku), ranks.get(sku), True) for sku in result.missed[:N_EXPECTED]],
         came=hits(gallery, result, N_CAME),
+    )
+
+
+def contrast(gallery: Gallery, comparison: Comparison) -> Contrast:
+    return Contrast(
+        comparison,
+        losses=[move(gallery, pair) for pair in comparison.losses[:N_MOVED]],
+        wins=[move(gallery, pair) for pair in comparison.wins[:N_MOVED]],
     )
 
 

@@ -1,4 +1,4 @@
-"""Reranking on the command line: what ``search``, ``status`` and ``serve`` print of it."""
+"""Reranking on the command line: what ``search``, ``eval``, ``status`` and ``serve`` print of it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from api.cli.serving import reranker_line
 from api.reranking import Reranking
 from api.service import Service
 from api.settings import Settings
+from evaluation.run import read_run
 from search.errors import RerankerError
 from search.home import Home
-from search.reranking.base import Reranker
+from search.reranking.base import Deadline, Reranker
 from search.reranking.blend import Blend
-from tests.fakes import FakeEncoder
+from tests.fakes import COLOURS, FakeEncoder
 from tests.search.reranking.shops import SimpleEyes, fill
 
 Vitrina = Callable[..., tuple[int, str, str]]
@@ -46,6 +47,7 @@ def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], 
     standard error."""
     monkeypatch.setattr("api.loading.load_encoder", lambda *_, **__: FakeEncoder())
     monkeypatch.setattr("api.cli.searching.open_reranker", opened)
+    monkeypatch.setattr("api.cli.evaluating.open_reranker", opened)
     monkeypatch.setenv("VITRINA_HOME", str(home.folder))
     monkeypatch.setenv("VITRINA_RERANKER", "https://vlm.example/v1")
     monkeypatch.setenv("VITRINA_RERANKER_MODEL", "eyes")
@@ -141,3 +143,81 @@ def test_status_and_serve_say_which_reranker_is_used(vitrina: Vitrina, home: Hom
     assert reranker_line(with_one) == "The reranker eyes at vlm.example is opened meanwhile."
     with Service(Home(home.folder), FakeEncoder()) as without:
         assert "VITRINA_RERANKER" in reranker_line(without)
+
+
+def judgements(folder: Path) -> str:
+    """What is of each colour by its picture, whatever the listing says."""
+    lines = [
+        {"query": colour, "relevant": [f"item-{number}" for number in range(place, 36, 6)]}
+        for place, colour in enumerate(COLOURS)
+    ]
+    path = folder / "judged.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    return str(path)
+
+
+def test_eval_measures_the_reranked_search_against_the_retrieval_alone(vitrina: Vitrina, tmp_path: Path) -> None:
+    judged, run, report = judgements(tmp_path), str(tmp_path / "run.json"), str(tmp_path / "report.html")
+    plain = str(tmp_path / "plain.json")
+    assert vitrina("eval", judged, "--json", plain)[0] == 0
+    before = read_run(Path(plain))
+    least = f"r@10={before.summaries[0].metrics['r@10'].mean + 0.01}"
+    assert vitrina("eval", judged, "--require", least)[0] == 1
+    options = ("--rerank", "--rerank-top", "36", "--json", run, "--report", report, "--against", plain)
+    status, printed, _ = vitrina("eval", judged, *options, "--require", least)
+    assert status == 0, "what is required is required of the reranked run"
+    assert "judged.jsonl against retrieval alone" in printed
+    assert "judged.jsonl against the earlier run" in printed
+    assert "Won most, 2 in all" in printed
+    assert "Reranked by simple eyes: up to 36 hits a query, pictures and listings." in printed
+    assert "Looked at 192 of 216 hits." in printed
+    assert "24 were not looked at: It has no picture." in printed
+    assert "ms a query at the median" in printed
+    kept = read_run(Path(run))
+    assert kept.reranking is not None
+    assert kept.reranking.reranker == "simple eyes"
+    assert [result.ranking for result in kept.results] != [result.ranking for result in before.results]
+    html = Path(report).read_text(encoding="utf-8")
+    assert "Against retrieval alone" in html
+    assert "Against the earlier run" in html
+    assert "reranker simple eyes" in html
+
+
+def test_eval_by_pictures_alone(vitrina: Vitrina, tmp_path: Path) -> None:
+    status, printed, _ = vitrina("eval", judgements(tmp_path), "--rerank", "--hide-listings")
+    assert status == 0
+    assert "Reranked by simple eyes: up to 20 hits a query, pictures alone, listings hidden." in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (("--hide-listings",), 2, "Add --rerank"),
+        (("--rerank-top", "5"), 2, "Add --rerank"),
+        (("--rerank", "--rerank-top", "0"), 2, "top is 0"),
+        (("--rerank", "--rerank-top", "101"), 2, "top is 101"),
+    ],
+)
+def test_eval_says_what_is_wrong_before_it_asks(
+    vitrina: Vitrina, tmp_path: Path, arguments: tuple[str, ...], status: int, says: str
+) -> None:
+    left, printed, complaint = vitrina("eval", judgements(tmp_path), *arguments)
+    assert (left, printed) == (status, "")
+    assert says in complaint
+
+
+def test_eval_without_a_reranker_or_with_a_broken_one_is_an_error(
+    vitrina: Vitrina, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(deadline: Deadline) -> None:
+        raise RerankerError("It broke.", remedy="Mend it.")
+
+    monkeypatch.setattr("api.cli.evaluating.open_reranker", lambda *_: SimpleEyes(before=failing))
+    status, printed, complaint = vitrina("eval", judgements(tmp_path), "--rerank")
+    assert (status, printed) == (1, "")
+    assert "looked at no hit of any query" in complaint
+    assert "The reranker failed." in complaint
+    monkeypatch.setenv("VITRINA_RERANKER", "off")
+    status, printed, complaint = vitrina("eval", judgements(tmp_path), "--rerank")
+    assert (status, printed) == (1, "")
+    assert "no reranker on this installation" in complaint

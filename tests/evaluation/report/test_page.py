@@ -66,7 +66,7 @@ def shop(home: Home, encoder: FakeEncoder) -> Home:
 def render(shop: Home, folder: Path, run: Run, earlier: Run | None = None, require: tuple[str, ...] = ()) -> Page:
     checks = check(run, [parse_requirement(text, ["k"]) for text in require])
     path = folder / "report.html"
-    write_report(path, shop, run, comparison=None if earlier is None else compare(run, earlier), checks=checks)
+    write_report(path, shop, run, comparisons=[compare(run, earlier)] if earlier else [], checks=checks)
     page = Page(path.read_text(encoding="utf-8"))
     assert page.open == []
     assert "script" not in page.elements

@@ -181,6 +181,27 @@ def evaluate(
 
 
 @app.command()
+def audit(
+    fields: Annotated[
+        list[str] | None,
+        typer.Option("--field", metavar="NAME", help="A field to audit; colour, pattern and article if left out."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Look at the first N items only.")] = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write all that is found, one a line.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE.html", help="Draw a report with the photos.")
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Find listings that their photos contradict, by the model that VITRINA_RERANKER names."""
+    from api.cli.auditing import Asked, audit_catalog
+
+    audit_catalog(settings_for(home), Asked(tuple(fields or ()), limit, csv_file, report))
+
+
+@app.command()
 def demo(
     n_products: Annotated[int, typer.Option("--products", help="How many products to draw.")] = 300,
     folder: Annotated[Path, typer.Option("--folder", help="Where the shop and its catalog go.")] = Path("demo"),

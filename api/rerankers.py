@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import search.reranking
 from api.settings import Settings
 from search.errors import RerankerError
-from search.reranking.base import Reranker
+from search.home import FEATURES_FOLDER
+from search.reranking.base import Reranker, RerankerIdentity
 from search.reranking.budget import Rerank
 
 OFF = "off"
@@ -20,6 +21,10 @@ DEFAULT = OFF
 """What reranks where ``VITRINA_RERANKER`` is not set: ``EMBEDDED`` once the package holds one."""
 
 EMBEDDED_FOLDER = Path(search.reranking.__file__).with_name("embedded")
+
+MAX_SMALL_BYTES = 256 * 2**20
+"""Of weights. Pictures of larger models take more room than is kept for one (``keeping.MAX_PICTURE_BYTES``), and they
+take long to open."""
 
 CHOICES = (
     "VITRINA_RERANKER takes the folder of a vision-language model, its name on the Hugging Face hub, the address of an "
@@ -58,7 +63,24 @@ def open_reranker(settings: Settings, closing: ExitStack) -> Reranker:
         return _open_server(chosen, settings, closing)
     if chosen == ANTHROPIC:
         return _open_anthropic(settings, closing)
-    return _open_here(chosen, settings)
+    return _open_here(chosen, settings, closing)
+
+
+def small_reranker(settings: Settings) -> RerankerIdentity | None:
+    """The reranker that the settings name, not opened, where it is a folder's small model, as the embedded one is; None
+    for others, and where there is none.
+
+    What such a model sees of pictures is worth keeping in the home. Blocks for some 10 ms, and a second where
+    transformers is not imported yet. Raises RerankerError.
+    """
+    from search.reranking.backends.transformers.loading import LOCAL_PREFIX, identity_of, n_weight_bytes
+    from search.reranking.backends.transformers.questions import MAX_PIXELS
+
+    chosen = settings.reranker or DEFAULT
+    folder = EMBEDDED_FOLDER if chosen == EMBEDDED else Path(chosen.removeprefix(LOCAL_PREFIX)).expanduser()
+    if chosen in (OFF, ANTHROPIC) or not folder.is_dir() or n_weight_bytes(folder) > MAX_SMALL_BYTES:
+        return None
+    return identity_of(str(folder), max_pixels=settings.reranker_max_pixels or MAX_PIXELS)
 
 
 def is_address(chosen: str) -> bool:
@@ -115,16 +137,19 @@ def _open_anthropic(settings: Settings, closing: ExitStack) -> Reranker:
     )
 
 
-def _open_here(chosen: str, settings: Settings) -> Reranker:
+def _open_here(chosen: str, settings: Settings, closing: ExitStack) -> Reranker:
     from search.reranking.backends.transformers.loading import load_reranker
     from search.reranking.backends.transformers.questions import MAX_PIXELS
 
     if chosen == EMBEDDED and not EMBEDDED_FOLDER.is_dir():
         raise RerankerError("This version of Vitrina has no embedded reranker.", remedy=CHOICES)
-    return load_reranker(
-        str(EMBEDDED_FOLDER) if chosen == EMBEDDED else chosen,
-        device=settings.reranker_device or settings.device,
-        allow_remote_code=settings.reranker_may_run_its_own_code,
-        max_pixels=settings.reranker_max_pixels or MAX_PIXELS,
-        cache_bytes=settings.reranker_cache_bytes,
+    return closing.enter_context(
+        load_reranker(
+            str(EMBEDDED_FOLDER) if chosen == EMBEDDED else chosen,
+            device=settings.reranker_device or settings.device,
+            allow_remote_code=settings.reranker_may_run_its_own_code,
+            max_pixels=settings.reranker_max_pixels or MAX_PIXELS,
+            cache_bytes=settings.reranker_cache_bytes,
+            features=settings.home / FEATURES_FOLDER,
+        )
     )

@@ -74,7 +74,7 @@ def look_closely(
     for example in examples:
         requirements = requirements_of(example.query, vocabulary)
         claims = claims_of(example.query, requirements)
-        pictures = Pictures(images)
+        pictures = Pictures(images, reranker.capabilities.picture_side_px)
         found = engine.search(replace(example.query, limit=DEPTH, offset=0)).hits
         seen = [(hit, look) for hit in found if (look := pictures.look(hit.stored))]
         if not claims.asked or not seen:

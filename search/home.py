@@ -8,6 +8,7 @@
     calibrations/     how sure hits are, fitted to this very catalog, one file an encoder
     blends/           how much rerankers count, fitted to this very catalog, one file a reranker
     views/            snapshots of the vector indexes; may be deleted at any time
+    features/         what rerankers in this process saw of pictures, one file a model; may be deleted at any time
     dead-letters/     rows that could not be indexed, one file a run
 """
 
@@ -26,10 +27,12 @@ from search.errors import EncoderError, NotFoundError, StorageError
 from search.images.store import ImageStore
 from search.reranking.base import Reranker, RerankerIdentity
 from search.reranking.blend import Blend, read_blend, write_blend
+from search.reranking.features import FeatureStore, discard_other_features, features_file
 from search.reranking.stage import RerankStage
 from search.view import View, discard_other_snapshots
 
 CATALOG_FILE = "catalog.db"
+FEATURES_FOLDER = "features"
 
 MIN_PREFIX = 6
 """Digits of a fingerprint that name an encoder."""
@@ -45,6 +48,7 @@ class Home:
         self.folder = folder
         self.dead_letters = folder / "dead-letters"
         self.views = folder / "views"
+        self.features = folder / FEATURES_FOLDER
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -161,6 +165,14 @@ class Home:
         one, else by the model's own. The reranker stays the caller's to close. Raises RerankerError."""
         blend = read_blend(self._blend_file(reranker.identity))
         return RerankStage(self.images, reranker, blend)
+
+    def feature_store(self, identity: RerankerIdentity) -> FeatureStore:
+        """What a reranker in this process sees of pictures, kept for the next. The store is the caller's to close."""
+        return FeatureStore(features_file(self.features, identity))
+
+    def discard_other_features(self, identity: RerankerIdentity) -> None:
+        """Forget what every other reranker saw. Raises StorageError."""
+        discard_other_features(self.features, identity)
 
     def keep_blend(self, identity: RerankerIdentity, blend: Blend) -> Path:
         """Use a blend in place of the reranker's own, from the next start on. Raises StorageError."""

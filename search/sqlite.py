@@ -17,13 +17,22 @@ from search.errors import StorageError
 BUSY_TIMEOUT_S = 30.0
 """How long a writer waits for another process's transaction before it gives up."""
 
+IF_DAMAGED = (
+    "The file is damaged: restore it from a backup and delete the folder views beside it, "
+    "or choose a new --home and index again."
+)
+
 
 class SqliteFile:
-    """A database file in WAL mode: many readers, one writer at a time, each transaction all or nothing."""
+    """A database file in WAL mode: many readers, one writer at a time, each transaction all or nothing.
 
-    def __init__(self, path: Path) -> None:
+    ``if_damaged`` is the remedy for a file that cannot be read any more.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, if_damaged: str = IF_DAMAGED) -> None:
         self.path = path
-        self.engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S})
+        self.engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": busy_timeout_s})
+        self._if_damaged = if_damaged
         event.listen(self.engine, "connect", prepare_connection)
         event.listen(self.engine, "begin", begin)
 
@@ -47,7 +56,7 @@ class SqliteFile:
         try:
             yield
         except DatabaseError as error:
-            raise storage_error(self.path, error) from error
+            raise storage_error(self.path, error, self._if_damaged) from error
 
     def close(self) -> None:
         """Close every connection; the last to close a file folds its log into it."""
@@ -68,7 +77,7 @@ def begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def storage_error(path: Path, error: DatabaseError) -> StorageError:
+def storage_error(path: Path, error: DatabaseError, if_damaged: str) -> StorageError:
     reason = str(error.orig)
     if "full" in reason:
         remedy = "Free some space and run the same command again; what was committed before is kept."
@@ -77,8 +86,5 @@ def storage_error(path: Path, error: DatabaseError) -> StorageError:
     elif isinstance(error, OperationalError):
         remedy = "Check that the folder exists and that you may write to it."
     else:
-        remedy = (
-            "The file is damaged: restore it from a backup and delete the folder views beside it, "
-            "or choose a new --home and index again."
-        )
-    return StorageError(f"The catalog {path} cannot be used: {reason}.", remedy=remedy)
+        remedy = if_damaged
+    return StorageError(f"The database {path} cannot be used: {reason}.", remedy=remedy)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from functools import cached_property
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,18 +19,40 @@ Probabilities = NDArray[np.float32]
 """P(yes) of each claim about each candidate, shape (n candidates, n claims); NaN where there was no time."""
 
 
-@dataclass(frozen=True, slots=True)
+PICTURE_SIDE_PX = 512
+"""The smallest thumbnail that fills the 448 x 448 pixels which most backends show their models."""
+
+OpenPicture = Callable[[], Image.Image | None]
+"""Reads and decodes a picture; None where it cannot be opened. Blocks for milliseconds."""
+
+
+@dataclass(frozen=True)
 class Look:
     """One candidate as a reranker sees it.
 
-    ``image`` is upright RGB, None where the item has no picture. ``listing`` is the catalog's text about it, which a
-    backend quotes as data and never follows; empty where the catalog's fields are hidden. ``key`` names the picture and
-    the listing by their content, for caches.
+    ``picture`` is upright RGB, or what opens it, or None where the item has none; ``image`` is to be asked for only by
+    who needs its pixels. ``listing`` is the catalog's text about it, which a backend quotes as data and never follows;
+    empty where the catalog's fields are hidden. ``key`` names the picture and the listing by their content, for caches.
     """
 
     key: str
-    image: Image.Image | None
+    picture: Image.Image | OpenPicture | None
     listing: str = ""
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether there is one, as far as is known without opening it."""
+        return self.picture is not None
+
+    @cached_property
+    def image(self) -> Image.Image | None:
+        """The picture, opened now where it was not yet; None where there is none, or none that can be opened."""
+        return self.picture() if callable(self.picture) else self.picture
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether somebody tried to open its picture, in vain."""
+        return self.has_picture and "image" in vars(self) and self.image is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +90,15 @@ class Scoring(StrEnum):
 class Capabilities:
     """What a backend can do, found out by asking it, not by trusting its documentation: servers drop fields silently.
 
-    ``writes`` explanations; keeps a ``schema`` while it does; gives ``boxes``.
+    ``writes`` explanations; keeps a ``schema`` while it does; gives ``boxes``. Of pictures whose longer side has more
+    than ``picture_side_px`` it sees no more.
     """
 
     scoring: Scoring
     writes: bool = False
     schema: bool = False
     boxes: bool = False
+    picture_side_px: int = PICTURE_SIDE_PX
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +158,16 @@ class Reranker(Protocol):
 
     def locate(self, look: Look, claim: str, deadline: Deadline) -> Box | None:
         """Where in the picture the claim shows, or None where the backend cannot tell."""
+
+
+@runtime_checkable
+class SeesAhead(Protocol):
+    """A reranker that can look at pictures before anybody asks about them, and keep what it saw for later processes."""
+
+    @property
+    def keeps_pictures(self) -> bool:
+        """Whether it does: not without a place to keep them in, and not where each would take too much of it."""
+
+    def see(self, looks: Sequence[Look]) -> int:
+        """Look at some pictures and keep what was seen; returns how many could be opened. Blocks, and uses the GPU
+        where the model is on one. Raises RerankerError, and StorageError where they cannot be kept."""

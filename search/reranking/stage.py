@@ -89,7 +89,8 @@ class RerankStage:
 
     def looker(self) -> Looker:
         """Eyes for one query, or for a batch of items: they keep the pictures that they saw."""
-        return Looker(self._asker, Pictures(self._images), self.blend)
+        pictures = Pictures(self._images, self.reranker.capabilities.picture_side_px)
+        return Looker(self._asker, pictures, self.blend)
 
     def _events(self, query: Query, rerank: Rerank, engine: SearchEngine, answer: Answer) -> Iterator[Event]:
         yield Retrieved(paged(answer, query))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from api.reranking import Reranking
 from api.settings import Settings
 from search.errors import RerankerError
 from search.home import Home
+from search.reranking.base import Reranker
 from tests.api.conftest import tried
 from tests.search.reranking.shops import SimpleEyes
 
@@ -80,9 +81,9 @@ def test_keys_are_shown_nowhere(caplog: pytest.LogCaptureFixture, home: Home) ->
 def test_models_with_code_of_their_own_are_refused_unless_they_may_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
     allowed: list[bool] = []
 
-    def load(name: str, *, allow_remote_code: bool, **_: object) -> SimpleEyes:
+    def load(name: str, *, allow_remote_code: bool, **_: object) -> AbstractContextManager[Reranker]:
         allowed.append(allow_remote_code)
-        return SimpleEyes(name)
+        return nullcontext(SimpleEyes(name))
 
     monkeypatch.setattr("search.reranking.backends.transformers.loading.load_reranker", load)
     with ExitStack() as closing:
@@ -101,9 +102,9 @@ def test_the_embedded_one_is_what_reranks_once_the_package_has_it(
     monkeypatch.setattr(rerankers, "DEFAULT", rerankers.EMBEDDED)
     opened: list[str] = []
 
-    def load(name: str, **_: object) -> SimpleEyes:
+    def load(name: str, **_: object) -> AbstractContextManager[Reranker]:
         opened.append(name)
-        return SimpleEyes(name)
+        return nullcontext(SimpleEyes(name))
 
     monkeypatch.setattr("search.reranking.backends.transformers.loading.load_reranker", load)
     assert reranker_name(settings()) == "embedded"

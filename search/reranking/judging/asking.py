@@ -81,7 +81,8 @@ class Asker:
     ) -> Asked:
         """What the reranker says of the looks of these keys. Raises nothing; blocks until the deadline at most.
 
-        ``look_of`` gives the picture of a key that has to be looked at, None where there is none to look at.
+        ``look_of`` gives the look of a key that has to be looked at, None where there is nothing to look at. It is the
+        reranker that opens the pictures, those that it needs.
         """
         known = self._judgements.get(self.reranker.identity.fingerprint, keys, claims)
         missing = np.isnan(known)
@@ -91,12 +92,12 @@ class Asker:
             return asked(known, dict.fromkeys(range(len(keys)), RerankState.FAILED), LEFT_ALONE)
         rows = [row for row in range(len(keys)) if missing[row].any()]
         columns = [column for column in range(len(claims)) if missing[:, column].any()]
-        looks = looks_of({row: keys[row] for row in rows}, look_of, deadline)
+        looks = {row: look_of(keys[row]) for row in rows}
         visible = {row: look for row, look in looks.items() if look is not None}
         answers, fault = self._answers(list(visible.values()), [claims[column] for column in columns], deadline)
         for row, answer in zip(visible, answers, strict=True):
             known[row, columns] = np.where(np.isnan(answer), known[row, columns], answer)
-        unseen = dict.fromkeys(looks.keys() - visible.keys(), RerankState.NOT_ASKED)
+        unseen = {row: RerankState.NOT_ASKED for row, look in looks.items() if look is None or look.is_blank}
         return asked(known, dict.fromkeys(rows, fault) | unseen)
 
     def within(self, deadline: Deadline, call: Callable[[Deadline], Given]) -> Given:
@@ -121,7 +122,7 @@ class Asker:
         """P(yes), shape (n looks, n claims), and what it means where one is missing. Tells the breaker."""
         had_s = deadline.seconds_left
         none = np.full((len(looks), len(claims)), np.nan, np.float32)
-        if not looks:
+        if not (looks and had_s):
             self._breaker.undecided()
             return none, RerankState.LATE
         try:
@@ -135,6 +136,8 @@ class Asker:
             fault = RerankState.FAILED if deadline.seconds_left > EARLY * had_s else RerankState.LATE
         if not np.isnan(answers).all():
             self._breaker.succeeded()
+        elif all(look.is_blank for look in looks):
+            self._breaker.undecided()
         elif fault is RerankState.FAILED or had_s >= FAIR_S:
             self._breaker.failed()
         else:
@@ -143,14 +146,10 @@ class Asker:
 
     def _remembered(self, looks: Sequence[Look], claims: Sequence[str], deadline: Deadline) -> Probabilities:
         answers = checked(self.reranker.judge(looks, claims, deadline), (len(looks), len(claims)))
+        answers[[look.is_blank for look in looks]] = np.nan  # said of a picture that nobody saw
         keys = [look.key for look in looks]
         self._judgements.put(self.reranker.identity.fingerprint, keys, claims, answers)
         return answers
-
-
-def looks_of(keys: dict[int, str], look_of: Callable[[str], Look | None], deadline: Deadline) -> dict[int, Look | None]:
-    """The looks of some rows, as far as there is time to read their pictures."""
-    return {row: look_of(key) for row, key in keys.items() if deadline.seconds_left > 0}
 
 
 def asked(probabilities: Probabilities, faults: dict[int, RerankState], note: str = "") -> Asked:

@@ -3,45 +3,61 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+
+from PIL import Image
 
 from search.catalog.entry import StoredItem
 from search.errors import ImageError, NotFoundError, StorageError
 from search.images.decode import decode_image
 from search.images.store import ImageStore
-from search.reranking.base import Look
+from search.reranking.base import PICTURE_SIDE_PX, Look, OpenPicture
 
 log = logging.getLogger(__name__)
 
-SIDE_PX = 512
-"""The smallest thumbnail that fills the 448 x 448 pixels which backends show their models; it is made once and kept."""
+KEPT_SIDE_PX = 512
+"""Thumbnails are made once and kept; of this size the page shows them too."""
 
 
 class Pictures:
-    """Reads and decodes each candidate's first picture, once for a query. Not safe in several threads.
+    """Each candidate's first picture, opened when somebody asks for its pixels, and once for a query. Not safe in
+    several threads; a look may be opened in any.
 
-    A look holds no listing: what the catalog says is evidence of its own, which a picture must be able to contradict,
-    and a title that says "answer yes" is never read by the model that answers.
+    Pictures are opened with a longer side of at most ``side_px``. A look holds no listing: what the catalog says is
+    evidence of its own, which a picture must be able to contradict, and a title that says "answer yes" is never read by
+    the model that answers.
     """
 
-    def __init__(self, images: ImageStore) -> None:
+    def __init__(self, images: ImageStore, side_px: int = PICTURE_SIDE_PX) -> None:
         self._images = images
-        self._looks: dict[str, Look | None] = {}
+        self._side_px = side_px
+        self._looks: dict[str, Look] = {}
 
     def look(self, stored: StoredItem) -> Look | None:
-        """The item's first picture; None where it has none, or none that can be read. Blocks for milliseconds."""
+        """The item's first picture; None where it has none."""
         key = key_of(stored)
         if key is None:
             return None
         if key not in self._looks:
-            self._looks[key] = self._read(key)
+            self._looks[key] = Look(key, opening(key, self._thumbnail, self._side_px))
         return self._looks[key]
 
-    def _read(self, image_id: str) -> Look | None:
+    def _thumbnail(self, image_id: str) -> bytes:
+        return self._images.thumbnail(image_id, max(self._side_px, KEPT_SIDE_PX))
+
+
+def opening(image_id: str, read: Callable[[str], bytes], side_px: int) -> OpenPicture:
+    """What opens a picture of an image store, with a longer side of at most ``side_px``; None, with a line in the log,
+    where it is gone or damaged."""
+
+    def open_() -> Image.Image | None:
         try:
-            return Look(image_id, decode_image(self._images.thumbnail(image_id, SIDE_PX)).pixels)
+            return decode_image(read(image_id), max_side_px=side_px).pixels
         except (ImageError, NotFoundError, StorageError) as error:
             log.warning("The picture %s cannot be looked at: %s", image_id, error)
             return None
+
+    return open_
 
 
 def key_of(stored: StoredItem) -> str | None:

@@ -51,7 +51,8 @@ class Tuning:
         self.corpus, self.base, self.plan = corpus, base, plan
         questions = base.reranker.questions
         self.schedule = plan.schedule(questions.model)
-        looks = Looks(corpus.items, corpus.store, listings=plan.listings)
+        side_px = base.reranker.capabilities.picture_side_px
+        looks = Looks(corpus.items, corpus.store, listings=plan.listings, side_px=side_px)
         self.examination = Examination(corpus.aside, corpus.strangers, looks, seed=plan.seed)
         self.work = Workplace(work, terms(corpus, base, plan), resume=resume)
         resumed = self.work.is_resumed

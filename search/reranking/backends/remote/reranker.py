@@ -102,7 +102,7 @@ class RemoteReranker:
     def locate(self, look: Look, claim: str, deadline: Deadline) -> Box | None:
         """Where in the picture the claim shows, from servers that found the box of a red square when they were opened;
         None from others, and where the deadline comes first. Blocks."""
-        if look.image is None or self._found.keeper is None or not self._found.gives_boxes:
+        if not look.has_picture or self._found.keeper is None or not self._found.gives_boxes:
             return None
         return self._loop.run(self._locate(self._found.keeper, look, claim, deadline))
 
@@ -126,7 +126,7 @@ class RemoteReranker:
         tasks = [
             asyncio.create_task(self._judge_one(look, claims, deadline, row, failures, in_turn))
             for look, row in zip(looks, probabilities, strict=True)
-            if claims and (look.image is not None or look.listing.strip())
+            if claims and (look.has_picture or look.listing.strip())
         ]
         if tasks and deadline.seconds_left > 0:
             await asyncio.wait(tasks, timeout=deadline.seconds_left)
@@ -155,9 +155,11 @@ class RemoteReranker:
         failures: list[Failure],
         in_turn: asyncio.Lock,
     ) -> None:
-        """Fill one candidate's row as answers come."""
+        """Fill one candidate's row as answers come; not where its picture cannot be opened."""
         async with in_turn:
             view = View(await self._picture(look), look.listing)
+        if look.is_blank:
+            return
         size = self._found.scorer.n_claims
         parts = [slice(start, start + size) for start in range(0, len(claims), size)]
         await asyncio.gather(*(self._fill(row[part], view, claims[part], deadline, failures) for part in parts))
@@ -206,9 +208,14 @@ class RemoteReranker:
             raise as_error(self._transport.server, [failure]) from failure
 
     async def _picture(self, look: Look) -> str | None:
-        return None if look.image is None else await asyncio.to_thread(encoded, look.image, self._max_pixels)
+        return await asyncio.to_thread(encoded_picture, look, self._max_pixels)
 
     def _fingerprint(self, model: str) -> str:
         known = [self._transport.server, model, self._found.scorer.name, self._max_pixels]
         wording = [prompts.digest(), grading(["claim"], "listing"), grading(["claim", "claim"], "")]
         return hashlib.sha256(json.dumps([*known, *wording]).encode()).hexdigest()
+
+
+def encoded_picture(look: Look, max_pixels: int) -> str | None:
+    """A look's picture, opened where it was not yet, as it travels; None where there is none to show. Blocks."""
+    return None if look.image is None else encoded(look.image, max_pixels)

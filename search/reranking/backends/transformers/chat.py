@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, cast
 
 from PIL import Image
@@ -14,6 +15,13 @@ from search.reranking.prompts import INSTRUCTIONS, neutralised
 Part = str | Image.Image
 Inputs = dict[str, Any]
 """Tensors by the names under which a model takes them; the first dimension counts prompts, or pictures."""
+
+STAND_IN = Image.new("RGB", (64, 48))
+"""For the picture in a prompt whose pixels nobody reads."""
+
+MAX_KEPT_PROMPTS = 1024
+"""Tokenized prompts that are kept: a search puts the same few questions about all of its candidates, and to render the
+embedded model's template takes a millisecond."""
 
 _CLOSED_THOUGHT = "{%- if add_generation_prompt %}{{ '\\n</think>\\n\\n' }}{%- endif %}"
 
@@ -28,7 +36,12 @@ class Prompt:
     @property
     def has_picture(self) -> bool:
         """Whether one of the parts is a picture."""
-        return any(isinstance(part, Image.Image) for part in self.parts)
+        return None in self.layout
+
+    @property
+    def layout(self) -> tuple[str | None, ...]:
+        """The texts in their order, None in the place of a picture."""
+        return tuple(part if isinstance(part, str) else None for part in self.parts)
 
 
 class Chat:
@@ -52,6 +65,7 @@ class Chat:
         if self.render(Prompt(("Well?",))).rstrip().endswith("<think>"):
             self._template += _CLOSED_THOUGHT
         self._safely = self._marking()
+        self._kept_tokens = lru_cache(maxsize=MAX_KEPT_PROMPTS)(self._tokens)
 
     def clean(self, text: str, max_tokens: int) -> str:
         """A text without this tokenizer's control tokens, cut to a number of tokens."""
@@ -77,16 +91,21 @@ class Chat:
         return dict(batch)
 
     def tokens(self, prompt: Prompt) -> list[int]:
-        """Token ids with a picture's placeholder as the template wrote it, not yet as long as the picture."""
-        tokens = self.tokenizer.apply_chat_template(
-            self._messages(prompt), tokenize=True, return_dict=False, **self._settings, **self._safely
-        )
-        return cast("list[int]", tokens)
+        """Token ids with a picture's placeholder as the template wrote it, not yet as long as the picture; the same
+        whatever the picture shows."""
+        return list(self._kept_tokens(prompt.layout, prompt.instructions))
 
     def render(self, prompt: Prompt) -> str:
         """The prompt as text. Not to be tokenized again: text of ours and of strangers look alike in it."""
         rendered = self.processor.apply_chat_template(self._messages(prompt), tokenize=False, **self._settings)
         return cast("str", rendered)
+
+    def _tokens(self, layout: tuple[str | None, ...], instructions: str) -> tuple[int, ...]:
+        prompt = Prompt(tuple(STAND_IN if part is None else part for part in layout), instructions)
+        tokens = self.tokenizer.apply_chat_template(
+            self._messages(prompt), tokenize=True, return_dict=False, **self._settings, **self._safely
+        )
+        return tuple(cast("list[int]", tokens))
 
     @property
     def _settings(self) -> Mapping[str, Any]:
@@ -111,7 +130,7 @@ class Chat:
         not for Idefics3, whose processor then fails. What ``clean`` leaves holds none either way."""
         self._safely = {"sanitize_control_tokens": True}
         try:
-            self.inputs([Prompt((Image.new("RGB", (64, 48)), "Well?"))])
+            self.inputs([Prompt((STAND_IN, "Well?"))])
         except (TypeError, ValueError, NotImplementedError):
             return {}
         return self._safely
@@ -122,7 +141,7 @@ class Chat:
 
         self._takes_system_messages = True
         try:
-            return INSTRUCTIONS in self.render(Prompt((Image.new("RGB", (8, 8)), "Well?")))
+            return INSTRUCTIONS in self.render(Prompt((STAND_IN, "Well?")))
         except (jinja2.TemplateError, TypeError, ValueError):
             return False
 

@@ -16,6 +16,7 @@ from search.reranking.backends.transformers.questions import MAX_PIXELS
 from search.reranking.backends.transformers.reranker import CACHE_BYTES, FAILURES, TransformersReranker
 from search.reranking.base import RerankerIdentity
 from search.reranking.blend import CARD_FILE, read_blend
+from search.reranking.features import FeatureStore, features_file
 from search.reranking.prompts import digest
 
 if TYPE_CHECKING:
@@ -42,14 +43,15 @@ def load_reranker(
     allow_remote_code: bool = False,
     max_pixels: int = MAX_PIXELS,
     cache_bytes: int = CACHE_BYTES,
+    features: Path | None = None,
 ) -> TransformersReranker:
     """Open a model: a folder, with or without ``local-dir:``, or a name on the hub, with or without ``hf-hub:``.
 
     ``device`` is ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``; on CUDA in bfloat16, on the CPU
     in float32. Models that bring program code with them are refused unless ``allow_remote_code``: it would run with
     all rights of this process. Pictures are reduced to ``max_pixels``, and the features of those seen last kept in
-    ``cache_bytes``. Blocks, for minutes where the weights are large; downloads where the name is one of the hub.
-    Raises RerankerError.
+    ``cache_bytes``, and in a file of the folder ``features`` where one is given and they are small. Blocks, for minutes
+    where the weights are large; downloads where the name is one of the hub. Raises RerankerError.
     """
     placed = device_of(device, RerankerError)
     folder = model_folder(name, allow_remote_code=allow_remote_code)
@@ -59,11 +61,30 @@ def load_reranker(
     model, processor = _loaded(name, folder, config, placed, native=native)
     dialect = dialect_of(name, folder, model_type)
     identity = RerankerIdentity(name, _fingerprint(folder, dialect, max_pixels))
-    blend = read_blend(folder / CARD_FILE)
     with _failing_as(name):
         return TransformersReranker(
-            model, processor, identity, dialect, max_pixels=max_pixels, cache_bytes=cache_bytes, blend=blend
+            model,
+            processor,
+            identity,
+            dialect,
+            max_pixels=max_pixels,
+            cache_bytes=cache_bytes,
+            blend=read_blend(folder / CARD_FILE),
+            features=FeatureStore(features_file(features, identity)) if features else None,
         )
+
+
+def identity_of(name: str, *, max_pixels: int = MAX_PIXELS) -> RerankerIdentity:
+    """What ``load_reranker`` would open, without opening it. Reads all of the weights to tell them from others; raises
+    and downloads as ``load_reranker`` does."""
+    folder = model_folder(name)
+    model_type = str(_configuration(name, folder).get("model_type", ""))
+    return RerankerIdentity(name, _fingerprint(folder, dialect_of(name, folder, model_type), max_pixels))
+
+
+def n_weight_bytes(folder: Path) -> int:
+    """The size of the weights in a model's folder."""
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
 
 
 def model_folder(name: str, *, allow_remote_code: bool = False) -> Path:
@@ -135,8 +156,8 @@ def _check_foreign(name: str, model_type: str, config: dict[str, Any], *, allow_
         raise RerankerError(
             f"'{name}' (type '{model_type}') needs program code of its own, which it brings with its weights. It would "
             "run with all the rights of this process: it could read your catalog and your keys.",
-            remedy="Read the Python files beside the weights and allow remote code if you trust them, or choose a "
-            f"model that needs none. {CHOICES}",
+            remedy="Read the Python files beside the weights and set VITRINA_RERANKER_MAY_RUN_ITS_OWN_CODE=true if you "
+            f"trust them, or choose a model that needs none. {CHOICES}",
         )
 
 

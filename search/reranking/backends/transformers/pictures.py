@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from search.reranking.backends.transformers.chat import Chat, Inputs, Prompt
+from search.reranking.base import PICTURE_SIDE_PX
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +28,8 @@ _TOKEN_KINDS = ("mm_token_type_ids", "token_type_ids")
 
 
 def fitted(image: Image.Image, max_pixels: int) -> Image.Image:
-    """The picture with at most so many pixels, and on white where it is slimmer than ``MAX_RATIO`` allows."""
+    """The picture in RGB with at most so many pixels, and on white where it is slimmer than ``MAX_RATIO`` allows."""
+    image = image if image.mode == "RGB" else image.convert("RGB")
     longest = max(image.size)
     scale = min(1.0, (max_pixels / (image.width * image.height)) ** 0.5, (max_pixels * MAX_RATIO) ** 0.5 / longest)
     if scale < 1:
@@ -93,6 +95,16 @@ class PictureMemory:
 def takes_features(model: Any) -> bool:
     """Whether a model can be given pictures as features; mllama cannot, whose text attends to tiles."""
     return hasattr(model, "get_image_features") and "mm_encoder_outputs" in inspect.signature(model.forward).parameters
+
+
+def enough_px(processor: Any) -> int:
+    """The longer side, in pixels, of pictures that show a model all that it can see: a power of two, twice what they
+    are reduced to where each is one view of a fixed size; else, and at most, ``PICTURE_SIDE_PX``."""
+    view = processor.image_processor(images=[Image.new("RGB", (448, 448))], return_tensors="pt").get("pixel_values")
+    if view is None or view.ndim != 4 or len(view) != 1:  # (1, channels, height, width); others cut it up
+        return PICTURE_SIDE_PX
+    side_px = 2 * int(max(view.shape[2:]))
+    return min(PICTURE_SIDE_PX, 1 << (side_px - 1).bit_length())
 
 
 def see(model: Any, chat: Chat, prompts: Sequence[Prompt]) -> list[SeenPicture]:

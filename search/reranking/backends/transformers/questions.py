@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from search.reranking.backends.transformers.chat import Chat, Inputs, Prompt
+from PIL import Image
+
+from search.reranking.backends.transformers.chat import STAND_IN, Chat, Inputs, Prompt
 from search.reranking.backends.transformers.dialects import Dialect
+from search.reranking.backends.transformers.keeping import KeptPictures
 from search.reranking.backends.transformers.pictures import (
     PictureMemory,
     SeenPicture,
@@ -27,12 +30,25 @@ MAX_PIXELS = 448 * 448
 MAX_LISTING_TOKENS = 256
 MAX_CLAIM_TOKENS = 48
 
+_ANY_CLAIM = "it"
+"""Behind a picture that is seen for the first time: what is asked makes no difference to what is seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a model is shown of one candidate: its listing without control tokens; its picture within the limits, or,
+    where it was ``seen`` before, something that stands for it."""
+
+    listing: str
+    image: Image.Image | None = None
+    seen: SeenPicture | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Questions:
     """How one model is asked, in searching and in tuning alike. Not safe in several threads.
 
-    Features of pictures are kept in ``memory``, under the looks' keys.
+    Features of pictures are kept in ``memory``, and where there is one in ``kept``, under the looks' keys.
     """
 
     model: Any
@@ -40,40 +56,78 @@ class Questions:
     dialect: Dialect
     max_pixels: int
     memory: PictureMemory
+    kept: KeptPictures | None = None
 
     def logits(self, looks: Sequence[Look], claims: Sequence[str], *, share: bool) -> torch.Tensor:
         """The logits of the answer to each claim about the look at the same position, shape (n, vocabulary).
 
-        All of the looks have a picture, or none. With ``share`` the features of pictures are taken from memory.
+        All of the looks have a picture, or none. With ``share`` the features of pictures are taken from memory. Raises
+        ValueError where a picture cannot be opened.
         """
-        asked = [self.chat.clean(claim, MAX_CLAIM_TOKENS) for claim in claims]
-        seen = [self.fitted(look) for look in looks]
-        prompts = [self.dialect.ask(look.image, claim, look.listing) for look, claim in zip(seen, asked, strict=True)]
-        inputs = self.inputs(seen, prompts, share=share)
+        sights = [sight for sight in self.sights(looks, share=share) if sight is not None]
+        if len(sights) < len(looks):
+            raise ValueError(f"{len(looks) - len(sights)} pictures cannot be opened.")
+        return self.answers(sights, claims)
+
+    def sights(self, looks: Sequence[Look], *, share: bool) -> list[Sight | None]:
+        """What the model is to be shown of each look; None where the picture cannot be opened.
+
+        With ``share`` pictures are shown as features, and only those that are new are opened and run through the vision
+        tower.
+        """
+        seen = self._seen(looks) if share else {}
+        return [self._sight(look, seen, share=share) for look in looks]
+
+    def answers(self, sights: Sequence[Sight], claims: Sequence[str]) -> torch.Tensor:
+        """The logits of the answer to each claim about the sight at the same position, shape (n, vocabulary). All of
+        the sights have a picture, or none."""
+        clean = {claim: self.chat.clean(claim, MAX_CLAIM_TOKENS) for claim in dict.fromkeys(claims)}
+        prompts = [
+            self.dialect.ask(sight.image, clean[claim], sight.listing)
+            for sight, claim in zip(sights, claims, strict=True)
+        ]
+        inputs = self.inputs(sights, prompts)
         logits = self.model(
             **inputs, use_cache=False, **({"logits_to_keep": 1} if self._last_logit_only else {})
         ).logits
         return cast("torch.Tensor", logits[:, -1])
 
-    def fitted(self, look: Look) -> Look:
-        """The candidate within the limits, its listing without control tokens."""
-        image = None if look.image is None else fitted(look.image.convert("RGB"), self.max_pixels)
-        return replace(look, image=image, listing=self.chat.clean(look.listing, MAX_LISTING_TOKENS))
-
-    def inputs(self, looks: Sequence[Look], prompts: Sequence[Prompt], *, share: bool) -> Inputs:
-        """What the model takes, on its device: from features where pictures are shared, else from pixels."""
-        if share and prompts[0].has_picture:
-            return placed(assembled(self.chat, prompts, self._pictures(looks, prompts)), self.model)
+    def inputs(self, sights: Sequence[Sight], prompts: Sequence[Prompt]) -> Inputs:
+        """What the model takes, on its device: from features where pictures were seen, else from pixels."""
+        pictures = [sight.seen for sight in sights if sight.seen is not None]
+        if pictures:
+            return placed(assembled(self.chat, prompts, pictures), self.model)
         return placed(self.chat.inputs(prompts), self.model)
 
-    def _pictures(self, looks: Sequence[Look], prompts: Sequence[Prompt]) -> list[SeenPicture]:
-        """The picture of each row, seen now for the first time or still in memory."""
-        new = {look.key: prompt for look, prompt in zip(looks, prompts, strict=True) if not self.memory.get(look.key)}
-        fresh = dict(zip(new, see(self.model, self.chat, list(new.values())), strict=True)) if new else {}
-        pictures = [fresh.get(look.key) or self.memory.get(look.key) for look in looks]
-        for key, seen in fresh.items():
+    def see(self, looks: Sequence[Look]) -> dict[str, SeenPicture]:
+        """Open the pictures of looks and run the vision tower over them; by key, without those that cannot be
+        opened."""
+        images = {look.key: fitted(look.image, self.max_pixels) for look in looks if look.image is not None}
+        prompts = [self.dialect.ask(image, _ANY_CLAIM, "") for image in images.values()]
+        return dict(zip(images, see(self.model, self.chat, prompts), strict=True)) if images else {}
+
+    def _seen(self, looks: Sequence[Look]) -> dict[str, SeenPicture]:
+        """The pictures of looks by key: those still in memory, those on disk, and the others, seen now for the first
+        time; without those that cannot be opened."""
+        pictured = {look.key: look for look in looks if look.has_picture}
+        found = {key: seen for key in pictured if (seen := self.memory.get(key)) is not None}
+        if len(found) == len(pictured):
+            return found
+        kept = self.kept.get([key for key in pictured if key not in found]) if self.kept else {}
+        fresh = self.see([look for key, look in pictured.items() if key not in found and key not in kept])
+        if self.kept and fresh:
+            self.kept.put_later(fresh)
+        for key, seen in {**kept, **fresh}.items():
             self.memory.put(key, seen)
-        return cast("list[SeenPicture]", pictures)
+        return {**found, **kept, **fresh}
+
+    def _sight(self, look: Look, seen: Mapping[str, SeenPicture], *, share: bool) -> Sight | None:
+        listing = self.chat.clean(look.listing, MAX_LISTING_TOKENS)
+        if not look.has_picture:
+            return Sight(listing)
+        if share:
+            return Sight(listing, STAND_IN, seen[look.key]) if look.key in seen else None
+        return None if look.image is None else Sight(listing, fitted(look.image, self.max_pixels))
 
     @property
     def _last_logit_only(self) -> bool:

@@ -10,20 +10,22 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import groupby
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 from PIL import Image
 
 from search.errors import RerankerError
-from search.reranking.backends.transformers.boxes import MEASURES, box_in
+from search.reranking.backends.transformers.boxes import MEASURES, Measure, box_in
 from search.reranking.backends.transformers.chat import Chat, Prompt
 from search.reranking.backends.transformers.dialects import Dialect, pictured
-from search.reranking.backends.transformers.pictures import PictureMemory, placed, takes_features
+from search.reranking.backends.transformers.keeping import KeptPictures, packed
+from search.reranking.backends.transformers.pictures import PictureMemory, enough_px, fitted, placed, takes_features
 from search.reranking.backends.transformers.questions import MAX_CLAIM_TOKENS, MAX_PIXELS, Questions
 from search.reranking.backends.transformers.writing import Grammar, streamed
 from search.reranking.base import Box, Capabilities, Deadline, Look, Probabilities, RerankerIdentity, Scoring
 from search.reranking.blend import Blend
+from search.reranking.features import FeatureStore
 from search.reranking.prompts import EXPLANATION_PATTERN, pointing, telling
 
 log = logging.getLogger(__name__)
@@ -31,9 +33,10 @@ log = logging.getLogger(__name__)
 MAX_WRITTEN_TOKENS = 96
 MAX_BOX_TOKENS = 64
 CACHE_BYTES = 512 * 2**20
-"""A picture costs 33 kB in the embedded model and some 6 MB in Qwen3-VL 8B."""
+"""A picture costs 9 kB in the embedded model and some 6 MB in Qwen3-VL 8B."""
 
 _PROBE_SECONDS = 600.0
+_PROBE = Look("probe", Image.new("RGB", (96, 64), "navy"), "Shirt, navy blue")
 _PROBE_CLAIMS = ("red", "a navy blue shirt for men")
 _SAME_PROBABILITY = 0.02
 """bfloat16 keeps three digits of a logit; in float32 the two ways differ by less than 1e-5 (tiny models, CPU)."""
@@ -46,7 +49,10 @@ class TransformersReranker:
     """A model, its processor, and how it wants to be asked.
 
     Every method may be called from any thread: one call at a time has the model, and waits for it no longer than its
-    deadline allows. What the model can do is tried out when it is opened, which takes it a few forward passes.
+    deadline allows. What the model can do is tried out when it is opened, which takes it a few forward passes. Close
+    it, or use it as a context manager.
+
+    Features of pictures are kept in ``features``, where they are small enough, for whoever opens the same model next.
     """
 
     def __init__(
@@ -60,6 +66,7 @@ class TransformersReranker:
         cache_bytes: int = CACHE_BYTES,
         max_rows: int | None = None,
         blend: Blend | None = None,
+        features: FeatureStore | None = None,
     ) -> None:
         self._model = model
         self._chat = Chat(processor)
@@ -74,6 +81,19 @@ class TransformersReranker:
         self._grammar: Grammar | None = None
         self._shares_pictures = False
         self._capabilities = self._probed()
+        self._questions = replace(self._questions, kept=self._kept_in(features))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Begin to write nothing more, and let go of the features on disk. Closing twice is fine."""
+        self._writer.shutdown(wait=False, cancel_futures=True)
+        if self._questions.kept is not None:
+            self._questions.kept.close()
 
     @property
     def identity(self) -> RerankerIdentity:
@@ -96,6 +116,11 @@ class TransformersReranker:
         return self._shares_pictures
 
     @property
+    def keeps_pictures(self) -> bool:
+        """Whether the features of pictures outlive this process: they have a place, and are small enough for it."""
+        return self._questions.kept is not None
+
+    @property
     def questions(self) -> Questions:
         """How it asks its model, for whoever tunes that."""
         return self._questions
@@ -103,9 +128,10 @@ class TransformersReranker:
     def judge(self, looks: Sequence[Look], claims: Sequence[str], deadline: Deadline) -> Probabilities:
         """P(yes) of each claim about each candidate, shape (len(looks), len(claims)), one prompt a claim, in batches.
 
-        NaN for candidates that the deadline left no time for, and for those with neither picture nor listing. A batch
-        is not begun where one like it took longer than there is time left. Blocks; uses the GPU where the model is on
-        one. Raises RerankerError.
+        NaN for candidates that the deadline left no time for, for those with neither picture nor listing, and for those
+        whose picture cannot be opened. Pictures are opened where their features are not known. A batch is not begun
+        where one like it took longer than there is time left. Blocks; uses the GPU where the model is on one. Raises
+        RerankerError.
         """
         probabilities = np.full((len(looks), len(claims)), np.nan, dtype=np.float32)
         took = 0.0
@@ -117,6 +143,17 @@ class TransformersReranker:
                 probabilities[part] = self._judged([looks[row] for row in part], claims)
                 took = time.monotonic() - started
         return probabilities
+
+    def see(self, looks: Sequence[Look]) -> int:
+        """Run the vision tower over some pictures and keep their features; returns how many could be opened, 0 where
+        nothing is kept. Blocks; uses the GPU where the model is on one. Raises RerankerError and StorageError."""
+        kept = self._questions.kept
+        if kept is None:
+            return 0
+        with self._turn(Deadline.within(_PROBE_SECONDS)) as mine:
+            seen = self._questions.see(looks) if mine else {}
+        kept.put(seen)
+        return len(seen)
 
     def write(self, look: Look, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
         """One or two sentences from facts, in pieces; what is missing at the deadline stays missing.
@@ -132,12 +169,13 @@ class TransformersReranker:
     def locate(self, look: Look, claim: str, deadline: Deadline) -> Box | None:
         """Where in the picture a claim shows. None where the family writes no boxes, where this one is not to be
         understood, and where there was no time. Raises RerankerError."""
-        if not self._capabilities.boxes or look.image is None:
+        if not self._capabilities.boxes or not look.has_picture:
             return None
         task = pointing(self._chat.clean(claim, MAX_CLAIM_TOKENS))
-        written = "".join(self._written(replace(look, listing=""), task, MAX_BOX_TOKENS, deadline, None))
-        size = self._resized(look) if written else (1, 1)
-        return box_in(written, MEASURES[self._model_type], size)
+        written = "".join(self._written(look, task, MAX_BOX_TOKENS, deadline, None))
+        measure = MEASURES[self._model_type]
+        size = self._resized(look.image) if measure is Measure.PIXELS and look.image is not None else (1, 1)
+        return box_in(written, measure, size)
 
     @property
     def _model_type(self) -> str:
@@ -146,8 +184,8 @@ class TransformersReranker:
     def _parts(self, looks: Sequence[Look], n_claims: int) -> Iterator[list[int]]:
         """Rows to be judged together: as many as fit, in their order; with and without a picture do not mix."""
         size = max(1, self._max_rows // max(1, n_claims))
-        visible = [row for row, look in enumerate(looks) if n_claims and (look.image or look.listing.strip())]
-        for _, same in groupby(visible, key=lambda row: looks[row].image is None):
+        visible = [row for row, look in enumerate(looks) if n_claims and (look.has_picture or look.listing.strip())]
+        for _, same in groupby(visible, key=lambda row: looks[row].has_picture):
             rows = list(same)
             yield from (rows[start : start + size] for start in range(0, len(rows), size))
 
@@ -170,51 +208,56 @@ class TransformersReranker:
                 self._lock.release()
 
     def _judged(self, looks: Sequence[Look], claims: Sequence[str], *, share: bool | None = None) -> Probabilities:
-        """P(yes), shape (len(looks), len(claims)). Only with the turn."""
-        pairs = [(look, claim) for look in looks for claim in claims]
+        """P(yes), shape (len(looks), len(claims)); NaN where the picture cannot be opened. Only with the turn."""
         share = self._shares_pictures if share is None else share
-        logits = self._questions.logits([look for look, _ in pairs], [claim for _, claim in pairs], share=share)
-        probabilities = self._answers.probability(logits).cpu().numpy()
-        if not np.isfinite(probabilities).all():
+        sights = self._questions.sights(looks, share=share)
+        answers = np.full((len(looks), len(claims)), np.nan, np.float32)
+        shown = [row for row, sight in enumerate(sights) if sight is not None]
+        pairs = [(sight, claim) for sight in sights if sight is not None for claim in claims]
+        if pairs:
+            logits = self._questions.answers([sight for sight, _ in pairs], [claim for _, claim in pairs])
+            answers[shown] = self._answers.probability(logits).cpu().numpy().reshape(len(shown), len(claims))
+        if not np.isfinite(answers[shown]).all():
             raise ValueError("its answer is not a number.")
-        return cast("Probabilities", probabilities.reshape(len(looks), len(claims)))
+        return answers
 
     def _written(
         self, look: Look, task: str, max_tokens: int, deadline: Deadline, grammar: Grammar | None
     ) -> Iterator[str]:
-        """What the model writes about a candidate, in pieces; at least a token, at most so many."""
+        """What the model writes about a candidate, in pieces; at least a token, at most so many. Nothing where the
+        picture cannot be opened."""
 
         def generate(settings: dict[str, Any]) -> None:
             with self._turn(deadline) as mine:
                 if not mine or deadline.seconds_left <= 0:
                     return
-                seen = self._questions.fitted(look)
-                prompt = Prompt((*pictured(seen.image), task))
-                inputs = self._questions.inputs([seen], [prompt], share=self._shares_pictures)
+                (sight,) = self._questions.sights([look], share=self._shares_pictures)
+                if sight is None:
+                    return
+                inputs = self._questions.inputs([sight], [Prompt((*pictured(sight.image), task))])
                 held = {"logits_processor": [grammar.processor()]} if grammar else {}
                 self._model.generate(**inputs, **settings, **held, max_new_tokens=max_tokens)
 
         return streamed(generate, self._chat.tokenizer, deadline, self._writer)
 
-    def _resized(self, look: Look) -> tuple[int, int]:
-        """Width and height, in pixels, of the picture as the processor resized it for a family that counts in them."""
-        seen = self._questions.fitted(look)
-        assert seen.image is not None
-        grid = self._chat.processor.image_processor(images=[seen.image], return_tensors="pt").get("image_grid_thw")
+    def _resized(self, image: Image.Image) -> tuple[int, int]:
+        """Width and height, in pixels, of a picture as the processor resizes it for a family that counts in them."""
+        image = fitted(image, self._questions.max_pixels)
+        grid = self._chat.processor.image_processor(images=[image], return_tensors="pt").get("image_grid_thw")
         if grid is None:
-            return seen.image.size
+            return image.size
         patch = self._chat.processor.image_processor.patch_size
         return int(grid[0][2]) * patch, int(grid[0][1]) * patch
 
     def _probed(self) -> Capabilities:
         """Try out what the model can do. Raises RerankerError where it cannot even judge."""
-        look = Look("probe", Image.new("RGB", (96, 64), "navy"), "Shirt, navy blue")
-        deadline = Deadline.within(_PROBE_SECONDS)
+        look, deadline = _PROBE, Deadline.within(_PROBE_SECONDS)
         with self._turn(deadline):
             whole = self._judged([look], _PROBE_CLAIMS, share=False)
+            picture_side_px = enough_px(self._chat.processor)
         self._shares_pictures = takes_features(self._model) and self._agrees(look, whole)
         if not self._dialect.converses:
-            return Capabilities(Scoring.LOGITS)
+            return Capabilities(Scoring.LOGITS, picture_side_px=picture_side_px)
         self._grammar = self._tried(look, self._compiled())
         writes = self._grammar is not None or self._can_write(look, None)
         return Capabilities(
@@ -222,7 +265,16 @@ class TransformersReranker:
             writes=writes,
             schema=self._grammar is not None,
             boxes=writes and self._model_type in MEASURES,
+            picture_side_px=picture_side_px,
         )
+
+    def _kept_in(self, features: FeatureStore | None) -> KeptPictures | None:
+        """Where this model's pictures are kept; None where they are too large, or of no use to it."""
+        if features is None or not self._shares_pictures:
+            return None
+        with self._turn(Deadline.within(_PROBE_SECONDS)):
+            probe = self._questions.see([_PROBE])[_PROBE.key]
+        return KeptPictures(features, self._model) if packed(probe) is not None else None
 
     def _agrees(self, look: Look, whole: Probabilities) -> bool:
         """Whether claims judged from shared features come out as from pixels: where not, pixels it is."""

@@ -91,6 +91,14 @@ def test_a_picture_that_cannot_be_read_is_left_out(asker: Asker, eyes: SimpleEye
     assert asker.judge(["gone"], ["red"], look_of, in_time()).states == (NOT_ASKED,)
 
 
+def test_a_picture_that_turns_out_to_be_gone_is_nobodys_failure(asker: Asker, breaker: Breaker) -> None:
+    for keys, states in ((["red", "gone"], (RERANKED, NOT_ASKED)), (["gone"], (NOT_ASKED,))):
+        for number in range(3):
+            asked = asker.judge(keys, [f"red {number}"], lambda key: look_of(key) or Look(key, lambda: None), in_time())
+            assert (asked.states, asked.note) == (states, "")
+    assert not breaker.is_open
+
+
 def test_answers_that_are_missing_or_no_probabilities(asker: Asker, eyes: SimpleEyes) -> None:
     def gaps(answers: Probabilities, deadline: Deadline) -> Probabilities:
         answers[1, 0], answers[2, 1], answers[3, 0] = np.nan, 7.0, -np.inf

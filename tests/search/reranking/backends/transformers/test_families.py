@@ -14,7 +14,7 @@ from tests.search.reranking.backends.transformers import tiny
 from tests.search.reranking.backends.transformers.conftest import FolderOf, Opened
 from tests.search.reranking.backends.transformers.looks import CLAIMS, three_looks
 
-WITH_BOXES = {"qwen2-vl", "qwen2.5-vl", "qwen3-vl"}
+WITH_BOXES = {"qwen2-vl", "qwen2.5-vl", "qwen3-vl", "fast-vlm"}
 SILENT = {"qwen3-vl-reranker"}
 
 

@@ -301,6 +301,29 @@ def molmo2() -> tuple[Any, Any]:
     return hf.Molmo2ForConditionalGeneration(config), processor
 
 
+def fast_vlm() -> tuple[Any, Any]:
+    """As the embedded model is put together: a convolutional tower whose last map, of one size, is the picture."""
+    tokenizer = tokenizer_with(named={"image_token": "<image>"})
+    config = hf.FastVlmConfig(
+        vision_config=hf.TimmWrapperConfig(
+            architecture="test_efficientnet", do_pooling=False, hidden_size=256, num_labels=0
+        ),
+        text_config=hf.LlamaConfig(**TEXT, vocab_size=len(tokenizer), **_ends(tokenizer)),
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        image_seq_length=6,
+    )
+    images = hf.SiglipImageProcessor(size={"height": 96, "width": 64})
+    processor = hf.LlavaProcessor(
+        images,
+        tokenizer,
+        patch_size=32,
+        vision_feature_select_strategy="full",
+        num_additional_image_tokens=0,
+        chat_template=LLAVA_15,
+    )
+    return hf.FastVlmForConditionalGeneration(config), processor
+
+
 Builder = Callable[[], tuple[Any, Any]]
 FAMILIES: Mapping[str, Builder] = {
     "qwen2-vl": qwen2_vl,
@@ -314,6 +337,7 @@ FAMILIES: Mapping[str, Builder] = {
     "pixtral": pixtral,
     "gemma-3": gemma3,
     "molmo2": molmo2,
+    "fast-vlm": fast_vlm,
 }
 
 

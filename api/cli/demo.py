@@ -12,6 +12,7 @@ from PIL import Image
 
 from api.cli.console import errors, output, progress_bar
 from api.cli.indexing import index_one, show_report
+from api.cli.looking import prepare_pictures
 from api.cli.searching import show_answer
 from api.contact_sheet import Strip, Tile, contact_sheet
 from api.loading import encoder_for
@@ -51,6 +52,7 @@ def run_demo(settings: Settings, folder: Path, n_products: int) -> None:
         encoder = encoder_for(home, settings)
     source = open_source(str(catalog), {})
     show_report(source, index_one(Indexer(home, encoder, Fetcher()), source, dry_run=False), dry_run=False)
+    prepare_pictures(home, settings)
     engine = home.open_engine(encoder)
     strips = []
     for search in demo_searches(folder):

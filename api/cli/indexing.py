@@ -8,6 +8,7 @@ from rich.progress import Progress as ProgressBar
 from rich.progress import TaskID
 
 from api.cli.console import errors, output, progress_bar
+from api.cli.looking import prepare_pictures
 from api.loading import encoder_for
 from api.settings import Settings
 from indexer.fetch import Fetcher
@@ -27,6 +28,7 @@ def index_sources(settings: Settings, locations: Sequence[str], maps: Sequence[s
         report = index_one(indexer, source, dry_run=dry_run)
         show_report(source, report, dry_run=dry_run)
     if not dry_run:
+        prepare_pictures(home, settings)
         output.print(f"{home.catalog.counts()['items']:,} items in {settings.home}", highlight=False)
     home.close()
 

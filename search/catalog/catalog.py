@@ -242,6 +242,20 @@ class Catalog:
             yield from found.values()
             last = max(found)
 
+    def first_pictures(self) -> Iterator[str]:
+        """The name of each item's first picture, the oldest first, read in pages; a picture that several items share
+        comes several times."""
+        last = 0
+        while True:
+            first = images.c.position == 0
+            page = select(images.c.id, images.c.image_id).where(images.c.id > last, first).order_by(images.c.id)
+            with self.database.read() as connection:
+                found = connection.execute(page.limit(CHUNK)).all()
+            if not found:
+                return
+            yield from (image_id for _, image_id in found)
+            last = found[-1][0]
+
     def changes(self, space_id: int, since: int) -> Changes:
         """Everything after sequence number ``since`` in one space. ``since`` 0 gives the whole space.
 

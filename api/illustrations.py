@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from search.encoders.base import Encoder
 from search.errors import QueryError, StateError
@@ -38,6 +39,15 @@ _LOOK = 1
 """Goes up when drawings of the same regions come to look otherwise, so that nobody keeps an old one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A JPEG; ``is_makeshift`` where a reranker that gives boxes failed or was late, so that another may come of the
+    same models."""
+
+    jpeg: bytes
+    is_makeshift: bool
+
+
 class Illustrations:
     """Draws regions on pictures. May be asked from several threads."""
 
@@ -53,8 +63,8 @@ class Illustrations:
         side_px: int,
         encoder: Encoder,
         reranker: Reranker | None,
-    ) -> bytes:
-        """A JPEG with one panel a claim, its longer side ``side_px``. Blocks.
+    ) -> Drawing:
+        """A picture with one panel a claim, its longer side ``side_px``. Blocks.
 
         Raises NotFoundError for an unknown id, and StateError where too many are being drawn.
         """
@@ -64,7 +74,7 @@ class Illustrations:
             found = regions(Look(image_id, image), claims, encoder, reranker, Deadline.within(LOCATE_S))
             out = io.BytesIO()
             illustrated(image, found, side_px).save(out, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
-        return out.getvalue()
+        return Drawing(out.getvalue(), any(region.is_makeshift for region in found))
 
     @contextmanager
     def _place(self) -> Iterator[None]:

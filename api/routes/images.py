@@ -19,6 +19,9 @@ FOREVER = "public, max-age=31536000, immutable"
 AN_HOUR = "public, max-age=3600"
 """What is drawn on a picture changes with the models that find it; its ETag says when."""
 
+NEVER = "no-store"
+"""What was drawn in place of a box that the reranker failed to give may be a box the next time."""
+
 SAFE = {"X-Content-Type-Options": "nosniff"}
 
 
@@ -55,5 +58,7 @@ def explained(service: Service, image_id: str, claims: tuple[str, ...], side_px:
     headers = {"Cache-Control": AN_HOUR, "ETag": etag, **SAFE}
     if etag in known:
         return Response(status_code=304, headers=headers)
-    data = service.illustrations.draw(service.home.images, image_id, claims, side_px, encoder, reranker)
-    return Response(data, media_type="image/jpeg", headers=headers)
+    drawing = service.illustrations.draw(service.home.images, image_id, claims, side_px, encoder, reranker)
+    if drawing.is_makeshift:
+        headers = {"Cache-Control": NEVER, **SAFE}
+    return Response(drawing.jpeg, media_type="image/jpeg", headers=headers)

@@ -47,11 +47,15 @@ _MIN_SPREAD = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Where a claim shows: a box that a model gave, or how an encoder finds the picture's places to match it."""
+    """Where a claim shows: a box that a model gave, or how an encoder finds the picture's places to match it.
+
+    ``is_makeshift``: a model that gives boxes failed or was late, so that it may be a box the next time.
+    """
 
     claim: str
     box: Box | None = None
     heatmap: Heatmap | None = None
+    is_makeshift: bool = False
 
 
 def regions(
@@ -64,10 +68,13 @@ def regions(
     """
     if look.image is None or not claims:
         return []
-    boxes = {claim: box for claim in claims if (box := _box(look, claim, reranker, deadline))}
+    boxes: dict[str, Box] = {}
+    failed: set[str] = set()
+    if reranker is not None and reranker.capabilities.boxes:
+        boxes, failed = _located(look, claims, reranker, deadline)
     left = [claim for claim in dict.fromkeys(claims) if claim not in boxes]
     heatmaps = dict(zip(left, relevance(encoder, look.image, left), strict=True))
-    return [Region(claim, boxes.get(claim), heatmaps.get(claim)) for claim in claims]
+    return [Region(claim, boxes.get(claim), heatmaps.get(claim), claim in failed) for claim in claims]
 
 
 def relevance(encoder: Encoder, image: Image.Image, claims: Sequence[str]) -> list[Heatmap]:
@@ -93,14 +100,24 @@ def relevance(encoder: Encoder, image: Image.Image, claims: Sequence[str]) -> li
     return [_stretched(np.tensordot(column, weights, axes=1)) for column in matches.T]
 
 
-def _box(look: Look, claim: str, reranker: Reranker | None, deadline: Deadline) -> Box | None:
-    if reranker is None or not reranker.capabilities.boxes or not deadline.seconds_left:
-        return None
-    try:
-        return reranker.locate(look, claim, deadline)
-    except RerankerError as error:
-        log.warning("A claim is located without the reranker: %s", error)
-        return None
+def _located(
+    look: Look, claims: Sequence[str], reranker: Reranker, deadline: Deadline
+) -> tuple[dict[str, Box], set[str]]:
+    """The boxes of the claims that the reranker located, and the claims at which it failed or was late."""
+    boxes: dict[str, Box] = {}
+    failed: set[str] = set()
+    for claim in dict.fromkeys(claims):
+        try:
+            box = reranker.locate(look, claim, deadline) if deadline.seconds_left else None
+        except RerankerError as error:
+            log.warning("A claim is located without the reranker: %s", error)
+            failed.add(claim)
+            continue
+        if box is not None:
+            boxes[claim] = box
+        elif not deadline.seconds_left:
+            failed.add(claim)
+    return boxes, failed
 
 
 def _cells(size: tuple[int, int]) -> tuple[int, int]:

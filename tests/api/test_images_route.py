@@ -17,6 +17,7 @@ from api.illustrations import MAX_CLAIMS, Illustrations
 from api.reranking import Reranking
 from api.service import Service
 from api.settings import Settings
+from search.errors import RerankerError
 from search.home import Home
 from search.reranking.base import Box, Capabilities, Deadline, Look, Scoring
 from tests.api.conftest import data_uri, picture, tried
@@ -102,6 +103,28 @@ def test_a_reranker_that_gives_boxes_is_asked_for_them(
     plain = np.asarray(drawn(client.get(path).content).convert("RGB").resize((512, 512)), np.int16)
     inside = np.s_[100:200, 100:200]
     assert np.abs(np.asarray(drawn(boxed.content), np.int16)[inside] - plain[inside]).mean() < 5
+
+
+def test_what_is_drawn_where_the_reranker_fails_is_not_kept(
+    sharp_client: TestClient, image_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: SharpEyes, look: Look, claim: str, deadline: Deadline) -> Box | None:
+        if claim == "blue":
+            return None
+        raise RerankerError("It broke.", remedy="Mend it.")
+
+    path = f"/v1/images/{image_id}"
+    sound = sharp_client.get(path, params={"explain": "red"})
+    with monkeypatch.context() as failing:
+        failing.setattr(SharpEyes, "locate", fail)
+        failed = sharp_client.get(path, params={"explain": ["blue", "red"]})
+        assert (failed.status_code, failed.headers["cache-control"]) == (200, "no-store")
+        assert "etag" not in failed.headers
+        nowhere = sharp_client.get(path, params={"explain": "blue"})
+        assert "etag" in nowhere.headers, "that it cannot tell is an answer"
+    again = sharp_client.get(path, params={"explain": "red"})
+    assert again.headers["etag"] == sound.headers["etag"]
+    assert again.content == sound.content
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from concurrent.futures import Executor
 
 from pydantic import Field
@@ -13,7 +13,7 @@ from api.errors import INTERNAL
 from api.findings import ExplanationOut
 from api.wire import AnswerOut, ErrorOut
 from api.wire_model import WireModel
-from search.reranking.events import Event, Explained, Reranked, Retrieved
+from search.reranking.events import Event, Explained, Reranked, Retrieved, Steps
 
 log = logging.getLogger(__name__)
 
@@ -60,31 +60,34 @@ def quality_of(parameters: list[str]) -> float:
         return 1.0
 
 
-async def stream(events: Iterator[Event], threads: Executor) -> AsyncGenerator[bytes, None]:
+async def stream(events: Steps, threads: Executor) -> AsyncGenerator[bytes, None]:
     """Each event as soon as it comes about, then ``done``; ``error`` in its place where something broke.
 
-    Events are computed in ``threads``, one at a time and not before the one before was taken, so that whoever hangs up
-    ends the work with the step that is under way.
+    Events are computed in ``threads``, one at a time and not before the one before was taken. Whoever hangs up closes
+    them, which ends the one that is under way.
     """
     timings_ms: dict[str, float] = {}
     loop = asyncio.get_running_loop()
-    while True:
-        step = loop.run_in_executor(threads, next, events, None)
-        try:
-            while not (await asyncio.wait({step}, timeout=KEEP_ALIVE_S))[0]:
-                yield KEEP_ALIVE
-            event = step.result()
-        except Exception as error:
-            log.error("A stream of events broke", exc_info=error)
-            yield framed("error", INTERNAL)
-            return
-        finally:
-            step.cancel()  # its thread goes on to the end of the step; nobody waits for it
-        if event is None:
-            yield framed("done", DoneOut(timings_ms=timings_ms))
-            return
-        timings_ms = dict(timings_of(event))
-        yield written(event)
+    try:
+        while True:
+            step = loop.run_in_executor(threads, next, events, None)
+            try:
+                while not (await asyncio.wait({step}, timeout=KEEP_ALIVE_S))[0]:
+                    yield KEEP_ALIVE
+                event = step.result()
+            except Exception as error:
+                log.error("A stream of events broke", exc_info=error)
+                yield framed("error", INTERNAL)
+                return
+            finally:
+                step.cancel()  # a thread that is at it goes on until it sees that the events are closed
+            if event is None:
+                yield framed("done", DoneOut(timings_ms=timings_ms))
+                return
+            timings_ms = dict(timings_of(event))
+            yield written(event)
+    finally:
+        events.close()
 
 
 def timings_of(event: Event) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -20,7 +20,7 @@ from search.query import Query
 from search.reranking.base import Capabilities, Reranker
 from search.reranking.budget import Rerank
 from search.reranking.engine import RerankingEngine
-from search.reranking.events import Event, Reranked, Retrieved
+from search.reranking.events import Event, Reranked, Retrieved, Steps
 from search.reranking.stage import RerankStage
 
 log = logging.getLogger(__name__)
@@ -103,13 +103,15 @@ class Reranking:
         """The reranker, None while it is not open."""
         return self._stage.reranker if self._stage else None
 
-    def events(self, engine: SearchEngine, query: Query, rerank: Rerank) -> Iterator[Event]:
-        """The answer in steps, as ``RerankingEngine.stream`` gives them; where the reranker is not open, in the
-        retrieval's order, with the reason. Retrieves at once, and raises what ``SearchEngine.search`` raises."""
+    def events(self, engine: SearchEngine, query: Query, rerank: Rerank, like: str | None = None) -> Steps:
+        """The answer in steps, as ``RerankingEngine.stream`` gives them, or of the items most ``like`` that sku's;
+        where the reranker is not open, in the retrieval's order, with the reason. Retrieves at once, and raises what
+        ``SearchEngine.search`` raises."""
         stage = self._stage
-        if stage is not None:
-            return RerankingEngine(engine, stage).stream(query, rerank)
-        return iter(unranked(engine.search(query), self._status, rerank))
+        if stage is None:
+            return Steps(iter(unranked(retrieved(engine, query, like), self._status, rerank)))
+        reranking = RerankingEngine(engine, stage)
+        return reranking.stream(query, rerank) if like is None else reranking.stream_similar(like, query, rerank)
 
     def __enter__(self) -> Reranking:
         self._thread.start()
@@ -163,6 +165,11 @@ class Reranking:
         self._status = Status(self._status.name, Readiness.FAILED, problem=error)
         if told is None or str(told) != str(error):
             log.error("Hits are not reranked: %s", error)
+
+
+def retrieved(engine: SearchEngine, query: Query, like: str | None) -> Answer:
+    """The retrieval's answer: what a query finds, or the items most ``like`` that sku's."""
+    return engine.search(query) if like is None else engine.similar(like, query)
 
 
 def unranked(answer: Answer, status: Status, rerank: Rerank) -> tuple[Event, ...]:

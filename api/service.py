@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from types import TracebackType
 
 from api.illustrations import Illustrations
 from api.loading import encoder_for, loader
-from api.reranking import Reranking, no_reranker
+from api.reranking import Reranking, no_reranker, retrieved
 from api.settings import Settings
 from indexer.fetch import Fetcher
 from indexer.pipeline import Indexer
@@ -27,7 +27,7 @@ from search.follower import Follower
 from search.home import Home
 from search.query import Query
 from search.reranking.budget import Rerank
-from search.reranking.events import Event, Retrieved
+from search.reranking.events import Retrieved, Steps
 from search.view import View
 
 log = logging.getLogger(__name__)
@@ -104,14 +104,14 @@ class Service:
             raise no_reranker()
         return self.reranking.usual
 
-    def events(self, query: Query, rerank: Rerank | None) -> Iterator[Event]:
-        """The answer in steps, without ``rerank`` in one. Retrieves at once, and raises what ``SearchEngine.search``
-        raises, and NoRerankerError; the iterator blocks for each further event."""
+    def events(self, query: Query, rerank: Rerank | None, like: str | None = None) -> Steps:
+        """The answer in steps, without ``rerank`` in one; with ``like`` of the items most like that sku's. Retrieves at
+        once, and raises what ``SearchEngine.search`` raises, and NoRerankerError; blocks for each further event."""
         if rerank is None:
-            return iter((Retrieved(self.engine.search(query)),))
+            return Steps(iter((Retrieved(retrieved(self.engine, query, like)),)))
         if self.reranking is None:
             raise no_reranker()
-        return self.reranking.events(self.engine, query, rerank)
+        return self.reranking.events(self.engine, query, rerank, like)
 
     def put(self, record: Record) -> StoredItem:
         """Index one item; it is in every later answer. Raises InputError, and EncoderError where the catalog's encoder

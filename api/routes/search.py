@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
-from api.events import HEADERS, MEDIA_TYPE, stream, takes_events
-from api.examples import ANSWER, EVENTS
+from api.answering import RESPONSES, answered, from_json
 from api.querying import budget_of, is_reranked, query_of
 from api.routes.service import RunningService
 from api.service import Service
 from api.wire import AnswerOut, SearchRequest
 from search.query import MAX_IMAGES
-from search.reranking.events import Event, drained
+from search.reranking.events import Steps
 
 router = APIRouter(tags=["search"])
 
@@ -55,40 +51,16 @@ REQUEST_BODY: dict[str, Any] = {
 }
 
 
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "One answer; with Accept: text/event-stream, its steps as they come about.",
-        "content": {
-            "application/json": {"example": ANSWER},
-            MEDIA_TYPE: {
-                "schema": {
-                    "type": "string",
-                    "description": "Server-sent events, the data of each a JSON object: retrieved (AnswerOut), "
-                    "reranked (AnswerOut), explanation (ExplanationEventOut) for each hit explained, best first, then "
-                    "done (DoneOut); error (ErrorOut) where something broke. Lines that begin with a colon keep the "
-                    "connection alive.",
-                },
-                "example": EVENTS,
-            },
-        },
-    }
-}
-
-
 @router.post("/v1/search", response_model=AnswerOut, responses=RESPONSES, openapi_extra=REQUEST_BODY)
 async def search(request: Request, service: RunningService) -> AnswerOut | StreamingResponse:
     """Find items by words, by pictures, or by both, less what to avoid, under filters; let a vision-language model look
     at the best again, and explain them requirement by requirement."""
     asked, uploads = await read_request(request)
-    events = await run_in_threadpool(begun, service, asked, uploads)
-    if takes_events(request.headers.get("accept", "")):
-        return StreamingResponse(stream(events, service.threads), media_type=MEDIA_TYPE, headers=HEADERS)
-    if not is_reranked(asked):
-        return AnswerOut.of(drained(events))
-    return AnswerOut.of(await asyncio.get_running_loop().run_in_executor(service.threads, drained, events))
+    begin = partial(begun, service, asked, uploads)
+    return await answered(request, service, begin, is_reranked=is_reranked(asked))
 
 
-def begun(service: Service, asked: SearchRequest, uploads: list[bytes]) -> Iterator[Event]:
+def begun(service: Service, asked: SearchRequest, uploads: list[bytes]) -> Steps:
     """The answer's steps, the retrieval done, so that what is wrong with the request raises here. Blocks."""
     rerank = budget_of(asked, service.usual_budget()) if is_reranked(asked) else None
     return service.events(query_of(asked, uploads), rerank)
@@ -112,9 +84,5 @@ def form_fields(form: FormData) -> dict[str, object]:
     fields: dict[str, object] = {}
     for name, value in form.items():
         if isinstance(value, str) and value and name != "image":
-            try:
-                fields[name] = json.loads(value) if name in JSON_FIELDS else value
-            except json.JSONDecodeError as error:
-                problem = {"loc": ("form", name), "msg": f"is not JSON: {error}", "type": "json_invalid"}
-                raise RequestValidationError([problem]) from error
+            fields[name] = from_json(value, ("form", name)) if name in JSON_FIELDS else value
     return fields

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -117,19 +118,30 @@ class RerankerIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """A moment by which an answer is of use; ``at`` in seconds of ``time.monotonic``."""
+    """A moment by which an answer is of use, ``at`` in seconds of ``time.monotonic``, or before that the moment in
+    which whoever asked has ``given_up``."""
 
     at: float
+    given_up: threading.Event | None = None
 
     @classmethod
-    def within(cls, seconds: float) -> Deadline:
+    def within(cls, seconds: float, given_up: threading.Event | None = None) -> Deadline:
         """So many seconds from now."""
-        return cls(time.monotonic() + seconds)
+        return cls(time.monotonic() + seconds, given_up)
+
+    def sooner(self, part: float) -> Deadline:
+        """One with a part of the time left, 0 to 1, that is given up with this one."""
+        return Deadline.within(part * self.seconds_left, self.given_up)
 
     @property
     def seconds_left(self) -> float:
         """Never below 0."""
-        return max(0.0, self.at - time.monotonic())
+        return 0.0 if self.is_given_up else max(0.0, self.at - time.monotonic())
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return self.given_up is not None and self.given_up.is_set()
 
 
 class Reranker(Protocol):

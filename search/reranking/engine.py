@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from search.answer import Answer
 from search.engine import SearchEngine
 from search.query import Query
 from search.reranking.budget import Rerank
-from search.reranking.events import Event, drained
+from search.reranking.events import Steps, drained
 from search.reranking.stage import RerankStage
 
 
@@ -35,14 +33,15 @@ class RerankingEngine:
         """As ``SearchEngine.similar``, looked at again. Raises what that raises."""
         return self.engine.similar(sku, query) if rerank is None else drained(self.stream_similar(sku, query, rerank))
 
-    def stream(self, query: Query, rerank: Rerank) -> Iterator[Event]:
+    def stream(self, query: Query, rerank: Rerank) -> Steps:
         """The answer in steps: ``Retrieved``, ``Reranked``, then one ``Explained`` a hit.
 
         Retrieves at once, so that what is wrong with the query raises here and not at the first event; the iterator
-        blocks for each of the others, and raises nothing. It may be left before its end.
+        blocks for each of the others, and raises nothing. It may be left before its end, or closed, which ends the
+        event under way too.
         """
         return self.stage.events(query, rerank, self.engine, self.engine.search)
 
-    def stream_similar(self, sku: str, query: Query, rerank: Rerank) -> Iterator[Event]:
+    def stream_similar(self, sku: str, query: Query, rerank: Rerank) -> Steps:
         """The same for the items most like one item."""
         return self.stage.events(query, rerank, self.engine, lambda asked: self.engine.similar(sku, asked))

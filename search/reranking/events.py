@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Self
 
 from search.answer import Answer
 from search.reranking.explanation import Explanation
@@ -36,6 +38,30 @@ class Explained:
 
 Event = Retrieved | Reranked | Explained
 """``Retrieved``, then ``Reranked``, then an ``Explained`` for each hit that is explained, best first."""
+
+
+class Steps:
+    """An answer's events, each computed when it is asked for, by one thread at a time. May be left before the end.
+
+    ``close`` may be called from any thread: it sets ``given_up``, so that what another thread waits for is cut short,
+    and is the last.
+    """
+
+    def __init__(self, events: Iterator[Event], given_up: threading.Event | None = None) -> None:
+        self._events = events
+        self._given_up = given_up or threading.Event()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Event:
+        if self._given_up.is_set():
+            raise StopIteration
+        return next(self._events)
+
+    def close(self) -> None:
+        """Begin nothing more, and end soon what is under way. Closing twice is fine."""
+        self._given_up.set()
 
 
 def drained(events: Iterable[Event]) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -20,7 +21,7 @@ from search.reranking.base import Deadline, Look, Reranker
 from search.reranking.blend import Blend
 from search.reranking.breaker import Breaker
 from search.reranking.budget import Rerank
-from search.reranking.events import Event, Explained, Reranked, Retrieved
+from search.reranking.events import Event, Explained, Reranked, Retrieved, Steps
 from search.reranking.explaining.sentences import explanation
 from search.reranking.explaining.writing import explain
 from search.reranking.explanation import Author, Explanation
@@ -78,24 +79,27 @@ class RerankStage:
         """Begin nothing more; what is under way is given up at its deadline. Closing twice is fine."""
         self._asker.close()
 
-    def events(self, query: Query, rerank: Rerank, engine: SearchEngine, retrieve: Retrieve) -> Iterator[Event]:
+    def events(self, query: Query, rerank: Rerank, engine: SearchEngine, retrieve: Retrieve) -> Steps:
         """The answer in steps. Retrieves at once, and raises what ``retrieve`` raises; the events raise nothing.
 
         Every page of a query looks at the same candidates, so that pages neither repeat nor skip an item.
         """
         named = replace(retrieve(deepened(query, rerank)), reranker=self.reranker.identity.name)
         hits = tuple(replace(hit, retrieval_rank=hit.rank) for hit in named.hits)
-        return self._events(query, rerank, engine, replace(named, hits=hits))
+        given_up = threading.Event()
+        return Steps(self._events(query, rerank, engine, replace(named, hits=hits), given_up), given_up)
 
     def looker(self) -> Looker:
         """Eyes for one query, or for a batch of items: they keep the pictures that they saw."""
         pictures = Pictures(self._images, self.reranker.capabilities.picture_side_px)
         return Looker(self._asker, pictures, self.blend)
 
-    def _events(self, query: Query, rerank: Rerank, engine: SearchEngine, answer: Answer) -> Iterator[Event]:
+    def _events(
+        self, query: Query, rerank: Rerank, engine: SearchEngine, answer: Answer, given_up: threading.Event
+    ) -> Iterator[Event]:
         yield Retrieved(paged(answer, query))
         watch, looker = Stopwatch(), self.looker()
-        deadline = Deadline.within(rerank.deadline_s)
+        deadline = Deadline.within(rerank.deadline_s, given_up)
         try:
             with watch.stage("requirements"):
                 vocabulary = engine.vocabulary.current()
@@ -112,7 +116,7 @@ class RerankStage:
         final = replace(final, hits=survey.told_apart(final.hits, findings.conflicts, deadline))
         final = replace(final, timings_ms=watch.together_ms(answer.timings_ms))
         yield Reranked(final)
-        until = Deadline.within(rerank.explain_ms / 1000)
+        until = Deadline.within(rerank.explain_ms / 1000, given_up)
         for hit in final.hits[: rerank.explain] if requirements else ():
             with watch.stage("explain"):
                 told = self._explained(hit, looker.pictures, vocabulary, until)

@@ -12,7 +12,7 @@ import pytest
 
 from api import events as events_module
 from api.events import stream, takes_events
-from search.reranking.events import Event, Explained
+from search.reranking.events import Event, Explained, Steps
 from search.reranking.explanation import Author, Explanation
 from tests.sse import events_in
 
@@ -44,7 +44,7 @@ async def gathered(events: Iterator[Event], n_chunks: int = 1_000) -> list[bytes
     """The first chunks of a stream, which is then closed as by a client that hangs up."""
     chunks: list[bytes] = []
     with ThreadPoolExecutor(1) as threads:
-        sent = stream(events, threads)
+        sent = stream(Steps(events), threads)
         async for chunk in sent:
             chunks.append(chunk)
             if len(chunks) == n_chunks:
@@ -81,6 +81,27 @@ def test_whoever_hangs_up_ends_the_work() -> None:
     assert len(asyncio.run(gathered(endless(), n_chunks=2))) == 2
     assert ended.wait(10)
     assert len(begun) <= 3
+
+
+def test_whoever_hangs_up_in_the_middle_of_a_step_ends_it() -> None:
+    given_up, ended = threading.Event(), threading.Event()
+
+    def long() -> Iterator[Event]:
+        yield told(1)
+        assert given_up.wait(30)
+        ended.set()
+        yield told(2)
+
+    async def hang_up() -> list[bytes]:
+        with ThreadPoolExecutor(1) as threads:
+            sent = stream(Steps(long(), given_up), threads)
+            chunks = [await anext(sent)]
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(sent), 0.1)
+            return chunks
+
+    assert len(asyncio.run(hang_up())) == 1
+    assert ended.wait(10)
 
 
 def test_what_breaks_in_the_middle_is_an_error_event(caplog: pytest.LogCaptureFixture) -> None:

@@ -163,3 +163,26 @@ def test_no_work_is_begun_for_a_client_that_hung_up(tmp_path: Path) -> None:
             names = [name for name, _ in events_in(response.iter_lines())]
         assert names == ["retrieved", "reranked", *["explanation"] * 10, "done"]
         assert len(writer.written) == 10
+
+
+def test_a_client_that_hangs_up_ends_what_the_model_is_at(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    fill(home, FakeEncoder())
+    home.close()
+    ended, left_s = threading.Event(), []
+
+    def until_the_deadline(deadline: Deadline) -> None:
+        at = deadline.at
+        while deadline.seconds_left:
+            time.sleep(0.02)
+        left_s.append(at - time.monotonic())
+        ended.set()
+
+    body = {"text": "white boots", "rerank": {"deadline_ms": 30_000}}
+    for address in serve(home.folder, lambda _: SimpleEyes(before=until_the_deadline)):
+        while httpx.get(f"{address}/readyz").json()["reranker"]["status"] == "opening":
+            time.sleep(0.02)
+        with httpx.stream("POST", f"{address}/v1/search", json=body, headers=STREAM, timeout=60) as response:
+            assert next(events_in(response.iter_lines()))[0] == "retrieved"
+        assert ended.wait(60)
+    assert left_s[0] > 10, "it did not go on until its deadline"

@@ -102,7 +102,7 @@ class Asker:
 
     def within(self, deadline: Deadline, call: Callable[[Deadline], Given]) -> Given:
         """What a call gives that is told when to end. Raises OutOfTimeError at the deadline, and what the call does."""
-        told = Deadline.within(HEADROOM * deadline.seconds_left)
+        told = deadline.sooner(HEADROOM)
         future = self._threads.submit(call, told)
         try:
             return future.result(timeout=deadline.seconds_left)
@@ -136,7 +136,7 @@ class Asker:
             fault = RerankState.FAILED if deadline.seconds_left > EARLY * had_s else RerankState.LATE
         if not np.isnan(answers).all():
             self._breaker.succeeded()
-        elif all(look.is_blank for look in looks):
+        elif deadline.is_given_up or all(look.is_blank for look in looks):
             self._breaker.undecided()
         elif fault is RerankState.FAILED or had_s >= FAIR_S:
             self._breaker.failed()

@@ -196,6 +196,27 @@ def test_the_stream_may_be_left_at_any_step(reranking: RerankingEngine, eyes: Si
     assert eyes.asked == []
 
 
+def test_closing_ends_the_step_under_way_and_begins_nothing_more(reranking: RerankingEngine, eyes: SimpleEyes) -> None:
+    looking = threading.Event()
+
+    def until_the_deadline(deadline: Deadline) -> None:
+        looking.set()
+        while deadline.seconds_left:
+            time.sleep(0.01)
+
+    eyes.before = until_the_deadline
+    events = reranking.stream(Query("white boots", limit=30), replace(IN_TIME, top=36, unhurried=True))
+    next(events)
+    closing = threading.Thread(target=lambda: (looking.wait(30), events.close()))
+    closing.start()
+    started = time.monotonic()
+    list(events)
+    closing.join()
+    assert time.monotonic() - started < LATE_S
+    assert len(eyes.asked) == 1, "listings that their pictures contradict are not looked at a second time"
+    assert list(events) == []
+
+
 def test_what_is_wrong_with_a_query_raises_before_the_first_event(reranking: RerankingEngine) -> None:
     with pytest.raises(NotFoundError):
         reranking.stream(Query(skus=("nobody",)), IN_TIME)

@@ -27,6 +27,9 @@ from search.reranking.base import Box, Capabilities, Deadline, Look, Probabiliti
 from search.reranking.blend import Blend
 
 _MAX_TOKENS = 160
+_LOOK_UP_S = 0.1
+"""So often it is looked whether anybody waits for the answers still."""
+
 """Two short sentences; prompts.MAX_EXPLANATION_CHARACTERS is the limit that holds."""
 
 log = logging.getLogger(__name__)
@@ -128,8 +131,9 @@ class RemoteReranker:
             for look, row in zip(looks, probabilities, strict=True)
             if claims and (look.has_picture or look.listing.strip())
         ]
-        if tasks and deadline.seconds_left > 0:
-            await asyncio.wait(tasks, timeout=deadline.seconds_left)
+        pending = set(tasks)
+        while pending and deadline.seconds_left > 0:  # which may be given up at any moment
+            _, pending = await asyncio.wait(pending, timeout=min(_LOOK_UP_S, deadline.seconds_left))
         self._give_up(tasks)
         if failures and np.isnan(probabilities).all():
             raise as_error(self._transport.server, failures)

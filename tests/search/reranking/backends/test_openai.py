@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -225,6 +226,15 @@ class TestFailing:
             assert SOON_S < time.monotonic() - start < SOON_S + 1 + LATE_S
         assert sorted(found, key=np.isnan)[:2] == pytest.approx([0.95, 0.95], abs=0.01)
         assert sum(np.isnan(found)) == 1
+
+    def test_who_gives_up_is_not_waited_for(self, server: ModelServer) -> None:
+        with trapped(server, Trap.SILENCE) as reranker:
+            given_up = threading.Event()
+            threading.Timer(SOON_S, given_up.set).start()
+            started = time.monotonic()
+            answers = reranker.judge([RED], ["red"], Deadline.within(60, given_up))
+            assert time.monotonic() - started < SOON_S + LATE_S
+            assert np.isnan(answers).all()
 
     def test_a_deadline_that_is_over_asks_nothing(self, server: ModelServer) -> None:
         with opened(server) as reranker:

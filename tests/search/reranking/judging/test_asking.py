@@ -66,6 +66,28 @@ def test_every_look_and_claim_in_their_places(asker: Asker) -> None:
     assert asked.note == ""
 
 
+def test_who_gives_up_is_not_waited_for_and_says_nothing_of_the_rerankers_health(
+    asker: Asker, eyes: SimpleEyes, breaker: Breaker
+) -> None:
+    def until_the_deadline(deadline: Deadline) -> None:
+        while deadline.seconds_left:
+            time.sleep(0.01)
+
+    eyes.before = until_the_deadline
+    eyes.after = lambda answers, _: np.full_like(answers, np.nan)
+    for _ in range(3):
+        given_up = threading.Event()
+        threading.Timer(0.1, given_up.set).start()
+        started = time.monotonic()
+        asked = asker.judge(KEYS, ["red"], look_of, Deadline.within(60, given_up))
+        assert time.monotonic() - started < 0.1 + LATE_S
+        assert asked.states == (LATE,) * len(KEYS)
+    assert not breaker.is_open
+    assert len(eyes.asked) == 3
+    asker.judge(KEYS, ["red"], look_of, Deadline.within(60, given_up))
+    assert len(eyes.asked) == 3, "nothing is begun for nobody"
+
+
 def test_what_is_known_is_not_asked_again(asker: Asker, eyes: SimpleEyes) -> None:
     asker.judge(KEYS[:3], ["red", "blue"], look_of, in_time())
     asker.judge(KEYS[:3], ["blue", "red"], lambda key: pytest.fail("It was looked at."), in_time())

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import StreamingResponse
+from pydantic import ValidationError
 
+from api.answering import RESPONSES, answered, from_json
 from api.data_uri import decode_data_uri
+from api.querying import budget_of, is_reranked
 from api.routes.service import RunningService
-from api.wire import AnswerOut, ItemIn, ItemOut
+from api.wire import AnswerOut, ItemIn, ItemOut, SearchRequest
 from indexer.record import Record, Rejection
 from indexer.sources.columns import Columns
 from indexer.sources.reading import read_row
@@ -26,16 +32,21 @@ COLUMNS = Columns(fields={name: name for name in FIELDS}, images=("images",), re
 """``ItemIn`` as a catalog row: its fields go by their own names."""
 
 
-@router.get("/v1/items/{sku:path}/similar")
-def similar_items(
+@router.get("/v1/items/{sku:path}/similar", response_model=AnswerOut, responses=RESPONSES)
+async def similar_items(
+    request: Request,
     service: RunningService,
     sku: str,
     limit: Annotated[int, Query(description="How many hits.")] = 10,
     offset: Annotated[int, Query(description="How many of the best to skip.")] = 0,
     filters: Annotated[str, Query(description="Filters as JSON, as in a search.")] = "{}",
     min_confidence: Annotated[float, Query(description="Leave out hits whose confidence is lower.", ge=0, le=1)] = 0.0,
-) -> AnswerOut:
-    """The items that look most like this one."""
+    rerank: Annotated[str, Query(description='As JSON, as in a search: true, or {"top": 20}.')] = "null",
+    explain: Annotated[str, Query(description="As JSON, as in a search: true, or 5.")] = "null",
+) -> AnswerOut | StreamingResponse:
+    """The items that look most like this one; a vision-language model looks at the best again, and explains them, where
+    that is asked for."""
+    asked = asked_of(rerank, explain)
     query = SearchQuery(
         skus=(sku,),
         filters=parse_filters(json_object(filters)),
@@ -43,7 +54,8 @@ def similar_items(
         offset=offset,
         min_confidence=min_confidence,
     )
-    return AnswerOut.of(service.engine.similar(sku, query))
+    budget = budget_of(asked, service.usual_budget()) if is_reranked(asked) else None
+    return await answered(request, service, partial(service.events, query, budget, sku), is_reranked=budget is not None)
 
 
 @router.get("/v1/items/{sku:path}")
@@ -66,6 +78,15 @@ def delete_item(service: RunningService, sku: str) -> None:
     """Remove an item; it is in no later answer of this service."""
     if not service.delete([sku]):
         service.home.catalog.item(sku)  # raises NotFoundError
+
+
+def asked_of(rerank: str, explain: str) -> SearchRequest:
+    """How an address asks for reranking. Raises RequestValidationError."""
+    given = {"rerank": rerank, "explain": explain}
+    try:
+        return SearchRequest.model_validate({name: from_json(text, ("query", name)) for name, text in given.items()})
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from error
 
 
 def record_of(sku: str, item: ItemIn) -> Record:

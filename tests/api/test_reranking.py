@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -278,6 +279,47 @@ def test_the_service_answers_while_its_reranker_is_opened(shop: Home, eyes: Simp
         assert (ready["name"], ready["status"], ready["scoring"]) == ("simple eyes", "ready", "logits")
         assert client.post("/v1/search", json=BODY).json()["reranked"] == "reranked"
     assert closed.is_set()
+
+
+def test_similar_items_are_reranked_alike(client: TestClient, eyes: SimpleEyes) -> None:
+    path, budget = "/v1/items/item-3/similar", {"rerank": json.dumps({"top": 36, "deadline_ms": 20_000, "explain": 2})}
+    plain = client.get(path).raise_for_status().json()
+    assert (plain["reranked"], plain["reranker"]) == ("not_asked", None)
+    assert eyes.asked == []
+    answer = client.get(path, params=budget).raise_for_status().json()
+    assert (answer["reranked"], answer["reranker"]) == ("reranked", "simple eyes")
+    assert [each["name"] for each in answer["requirements"]] == ["colour: yellow", "article: shirt"]
+    assert "item-3" not in skus(answer)
+    assert [hit["explanation"] is not None for hit in answer["hits"]] == [True] * 2 + [False] * 8
+    sent = list(events_in(client.get(path, params=budget, headers=STREAM).raise_for_status().text.splitlines()))
+    assert [name for name, _ in sent] == ["retrieved", "reranked", "explanation", "explanation", "done"]
+    assert skus(sent[0][1]) == skus(plain)
+    assert skus(sent[1][1]) == skus(answer)
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "says"),
+    [
+        ({"rerank": "yes"}, 422, "rerank: is not JSON"),
+        ({"rerank": '"yes"'}, 422, "rerank"),
+        ({"rerank": '{"top": 0}'}, 400, "top is 0"),
+        ({"explain": "21"}, 400, "explain is 21"),
+        ({"rerank": "false", "explain": "3"}, 400, "forbids the reranking"),
+    ],
+)
+def test_bad_options_for_similar_items(client: TestClient, asked: dict[str, str], status: int, says: str) -> None:
+    response = client.get("/v1/items/item-3/similar", params=asked)
+    assert response.status_code == status
+    assert says in response.json()["error"]["message"]
+
+
+def test_similar_items_while_the_reranker_fails(shop: Home) -> None:
+    with serving(shop, broken) as (client, reranking):
+        tried(reranking)
+        answer = client.get("/v1/items/item-3/similar", params={"rerank": "true"}).raise_for_status().json()
+        assert skus(answer) == skus(client.get("/v1/items/item-3/similar").json())
+        assert answer["reranked"] == "failed"
+        assert client.get("/v1/items/nobody/similar", params={"rerank": "true"}).status_code == 404
 
 
 def test_both_forms_are_described_with_examples(client: TestClient) -> None:

@@ -49,7 +49,7 @@ def look_ahead(home: Home, reranker: Reranker, on_progress: OnProgress = lambda 
     side_px = reranker.capabilities.picture_side_px
 
     def opened(image_id: str) -> Look:
-        look = Look(image_id, opening(image_id, home.images.read, side_px))
+        look = Look(image_id, opening(home.images, image_id, side_px))
         _ = look.image  # here, in one of several threads
         return look
 

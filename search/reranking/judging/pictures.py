@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
 from PIL import Image
 
@@ -14,9 +13,6 @@ from search.images.store import ImageStore
 from search.reranking.base import PICTURE_SIDE_PX, Look, OpenPicture
 
 log = logging.getLogger(__name__)
-
-KEPT_SIDE_PX = 512
-"""Thumbnails are made once and kept; of this size the page shows them too."""
 
 
 class Pictures:
@@ -39,20 +35,23 @@ class Pictures:
         if key is None:
             return None
         if key not in self._looks:
-            self._looks[key] = Look(key, opening(key, self._thumbnail, self._side_px))
+            self._looks[key] = Look(key, opening(self._images, key, self._side_px))
         return self._looks[key]
 
-    def _thumbnail(self, image_id: str) -> bytes:
-        return self._images.thumbnail(image_id, max(self._side_px, KEPT_SIDE_PX))
 
+def opening(images: ImageStore, image_id: str, side_px: int) -> OpenPicture:
+    """What opens a picture with a longer side of at most ``side_px``; it gives None, with a line in the log, where the
+    picture is gone or damaged.
 
-def opening(image_id: str, read: Callable[[str], bytes], side_px: int) -> OpenPicture:
-    """What opens a picture of an image store, with a longer side of at most ``side_px``; None, with a line in the log,
-    where it is gone or damaged."""
+    Models that see few pixels keep what they saw, and a JPEG decodes to a fraction of its size in 4 ms where a
+    thumbnail takes 20 to make: they get the picture itself, the others a thumbnail, which is kept for the next query.
+    """
+    is_small = side_px < PICTURE_SIDE_PX
 
     def open_() -> Image.Image | None:
         try:
-            return decode_image(read(image_id), max_side_px=side_px).pixels
+            data = images.read(image_id) if is_small else images.thumbnail(image_id, side_px)
+            return decode_image(data, max_side_px=side_px).pixels
         except (ImageError, NotFoundError, StorageError) as error:
             log.warning("The picture %s cannot be looked at: %s", image_id, error)
             return None

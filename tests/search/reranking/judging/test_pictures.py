@@ -53,11 +53,13 @@ def test_a_look_reads_nothing_until_its_pixels_are_asked_for(
     assert asked == [image_id]
 
 
-def test_pictures_are_no_larger_than_the_model_sees(home: Home, image_id: str) -> None:
+def test_pictures_are_no_larger_than_the_model_sees(home: Home, image_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = counted(home, monkeypatch)
     look = Pictures(home.images, 128).look(stored(image_id))
     assert look is not None
     assert look.image is not None
     assert look.image.size == (128, 64)
+    assert asked == [], "a thumbnail was made, which nobody asks for again"
 
 
 def test_an_item_without_a_picture_has_no_look(home: Home) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 from urllib.parse import urlsplit
 
-import search.reranking
 from api.settings import Settings
 from search.errors import RerankerError
 from search.home import FEATURES_FOLDER
@@ -14,13 +12,10 @@ from search.reranking.base import Reranker, RerankerIdentity
 from search.reranking.budget import Rerank
 
 OFF = "off"
-EMBEDDED = "embedded"
 ANTHROPIC = "anthropic"
 
 DEFAULT = OFF
-"""What reranks where ``VITRINA_RERANKER`` is not set: ``EMBEDDED`` once the package holds one."""
-
-EMBEDDED_FOLDER = Path(search.reranking.__file__).with_name("embedded")
+"""What reranks where ``VITRINA_RERANKER`` is not set: ``loading.EMBEDDED`` once the package holds one."""
 
 MAX_SMALL_BYTES = 256 * 2**20
 """Of weights. Pictures of larger models take more room than is kept for one (``keeping.MAX_PICTURE_BYTES``), and they
@@ -73,14 +68,14 @@ def small_reranker(settings: Settings) -> RerankerIdentity | None:
     What such a model sees of pictures is worth keeping in the home. Blocks for some 10 ms, and a second where
     transformers is not imported yet. Raises RerankerError.
     """
-    from search.reranking.backends.transformers.loading import LOCAL_PREFIX, identity_of, n_weight_bytes
+    from search.reranking.backends.transformers.loading import folder_here, identity_of, n_weight_bytes
     from search.reranking.backends.transformers.questions import MAX_PIXELS
 
     chosen = settings.reranker or DEFAULT
-    folder = EMBEDDED_FOLDER if chosen == EMBEDDED else Path(chosen.removeprefix(LOCAL_PREFIX)).expanduser()
-    if chosen in (OFF, ANTHROPIC) or not folder.is_dir() or n_weight_bytes(folder) > MAX_SMALL_BYTES:
+    folder = None if chosen in (OFF, ANTHROPIC) else folder_here(chosen)
+    if folder is None or n_weight_bytes(folder) > MAX_SMALL_BYTES:
         return None
-    return identity_of(str(folder), max_pixels=settings.reranker_max_pixels or MAX_PIXELS)
+    return identity_of(chosen, max_pixels=settings.reranker_max_pixels or MAX_PIXELS)
 
 
 def is_address(chosen: str) -> bool:
@@ -141,11 +136,9 @@ def _open_here(chosen: str, settings: Settings, closing: ExitStack) -> Reranker:
     from search.reranking.backends.transformers.loading import load_reranker
     from search.reranking.backends.transformers.questions import MAX_PIXELS
 
-    if chosen == EMBEDDED and not EMBEDDED_FOLDER.is_dir():
-        raise RerankerError("This version of Vitrina has no embedded reranker.", remedy=CHOICES)
     return closing.enter_context(
         load_reranker(
-            str(EMBEDDED_FOLDER) if chosen == EMBEDDED else chosen,
+            chosen,
             device=settings.reranker_device or settings.device,
             allow_remote_code=settings.reranker_may_run_its_own_code,
             max_pixels=settings.reranker_max_pixels or MAX_PIXELS,

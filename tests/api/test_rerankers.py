@@ -15,6 +15,7 @@ from api.reranking import Reranking
 from api.settings import Settings
 from search.errors import RerankerError
 from search.home import Home
+from search.reranking.backends.transformers import loading
 from search.reranking.base import Reranker
 from tests.api.conftest import tried
 from tests.search.reranking.shops import SimpleEyes
@@ -95,11 +96,11 @@ def test_models_with_code_of_their_own_are_refused_unless_they_may_run_it(monkey
 def test_the_embedded_one_is_what_reranks_once_the_package_has_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(rerankers, "EMBEDDED_FOLDER", tmp_path / "embedded")
+    monkeypatch.setattr(loading, "EMBEDDED_FOLDER", tmp_path / "embedded")
     with ExitStack() as closing, pytest.raises(RerankerError, match="no embedded reranker"):
         open_reranker(settings(reranker="embedded"), closing)
     (tmp_path / "embedded").mkdir()
-    monkeypatch.setattr(rerankers, "DEFAULT", rerankers.EMBEDDED)
+    monkeypatch.setattr(rerankers, "DEFAULT", loading.EMBEDDED)
     opened: list[str] = []
 
     def load(name: str, **_: object) -> AbstractContextManager[Reranker]:
@@ -111,7 +112,7 @@ def test_the_embedded_one_is_what_reranks_once_the_package_has_it(
     assert reranker_name(settings(reranker="off")) is None
     with ExitStack() as closing:
         open_reranker(settings(), closing)
-    assert opened == [str(tmp_path / "embedded")]
+    assert opened == ["embedded"]
 
 
 def test_the_usual_budget_is_a_setting(home: Home) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import search.reranking
 from search.errors import RerankerError
 from search.reranking.backends.transformers.loading import (
+    EMBEDDED_FOLDER,
     brings_code,
     checked_configuration,
     load_reranker,
@@ -16,9 +16,6 @@ from search.reranking.backends.transformers.loading import (
 from search.reranking.backends.transformers.questions import MAX_PIXELS
 from search.reranking.backends.transformers.reranker import CACHE_BYTES, TransformersReranker
 from training.tuning.reranker.plan import Plan
-
-EMBEDDED_FOLDER = Path(search.reranking.__file__).parent / "embedded"
-"""The model that ships in the package, where one does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import search.reranking
 from search.device import device_of
 from search.errors import RerankerError
 from search.reranking.backends.transformers.dialects import Dialect, dialect_of
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     import torch
 
 log = logging.getLogger(__name__)
+
+EMBEDDED = "embedded"
+EMBEDDED_FOLDER = Path(search.reranking.__file__).with_name("embedded")
+"""The model that ships in the package."""
 
 LOCAL_PREFIX = "local-dir:"
 HUB_PREFIX = "hf-hub:"
@@ -45,7 +50,8 @@ def load_reranker(
     cache_bytes: int = CACHE_BYTES,
     features: Path | None = None,
 ) -> TransformersReranker:
-    """Open a model: a folder, with or without ``local-dir:``, or a name on the hub, with or without ``hf-hub:``.
+    """Open a model: ``embedded``, a folder, with or without ``local-dir:``, or a name on the hub, with or without
+    ``hf-hub:``.
 
     ``device`` is ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``; on CUDA in bfloat16, on the CPU
     in float32. Models that bring program code with them are refused unless ``allow_remote_code``: it would run with
@@ -82,6 +88,12 @@ def identity_of(name: str, *, max_pixels: int = MAX_PIXELS) -> RerankerIdentity:
     return RerankerIdentity(name, _fingerprint(folder, dialect_of(name, folder, model_type), max_pixels))
 
 
+def folder_here(name: str) -> Path | None:
+    """The folder on this machine that a name stands for; None where there is none, as for names on the hub."""
+    path = EMBEDDED_FOLDER if name == EMBEDDED else Path(name.removeprefix(LOCAL_PREFIX)).expanduser()
+    return path.resolve() if path.is_dir() else None
+
+
 def n_weight_bytes(folder: Path) -> int:
     """The size of the weights in a model's folder."""
     return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
@@ -90,11 +102,12 @@ def n_weight_bytes(folder: Path) -> int:
 def model_folder(name: str, *, allow_remote_code: bool = False) -> Path:
     """Where a model of that name lies: its folder, or the hub's copy in the download cache. Downloads; raises
     RerankerError."""
-    path = Path(name.removeprefix(LOCAL_PREFIX)).expanduser()
-    if path.is_dir():
-        return path.resolve()
+    if (here := folder_here(name)) is not None:
+        return here
+    if name == EMBEDDED:
+        raise RerankerError("This version of Vitrina has no embedded reranker.", remedy=CHOICES)
     if name.startswith((LOCAL_PREFIX, "/", ".", "~")):
-        raise RerankerError(f"There is no folder {path}.", remedy=CHOICES)
+        raise RerankerError(f"There is no folder {name.removeprefix(LOCAL_PREFIX)}.", remedy=CHOICES)
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 

@@ -70,7 +70,7 @@ def test_no_time_leaves_every_candidate_unjudged(llava: TransformersReranker) ->
 def test_what_the_deadline_cuts_off_are_the_last_candidates(
     llava: TransformersReranker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks = [Look(str(row), None, f"Shirt number {row}") for row in range(12)]
+    looks = [Look(str(row), None, f"Shirt number {row}") for row in range(40)]
     deadline = Deadline.within(600)
     judged, batches = llava._judged, []
 
@@ -82,9 +82,9 @@ def test_what_the_deadline_cuts_off_are_the_last_candidates(
 
     monkeypatch.setattr(llava, "_judged", late)
     probabilities = llava.judge(looks, CLAIMS, deadline)
-    assert batches == [4, 4]
-    assert np.isfinite(probabilities[:8]).all()
-    assert np.isnan(probabilities[8:]).all()
+    assert batches == [16, 16]
+    assert np.isfinite(probabilities[:32]).all()
+    assert np.isnan(probabilities[32:]).all()
 
 
 def test_the_order_of_candidates_with_and_without_pictures_is_kept(llava: TransformersReranker) -> None:

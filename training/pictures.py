@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from PIL import Image
-from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 from search.encoders.preprocessing import Preprocessing, Size
 
@@ -49,6 +49,11 @@ class Stored:
 
     pictures: torch.Tensor
     variation: Variation
+
+    def plain(self, indices: torch.Tensor, size: Size) -> torch.Tensor:
+        """Pictures as they are seen after training, in -1..1, float32, shape (n, 3, height, width)."""
+        pixels = self.pictures[indices].float() / 127.5 - 1
+        return pixels if pixels.shape[-2:] == size else interpolate(pixels, size=size, mode="area")
 
     def vary(self, indices: torch.Tensor, size: Size, dice: torch.Generator) -> torch.Tensor:
         """A random crop, stretch, turn and mirror image of each picture in a random light, scaled to [-1, 1];
@@ -98,6 +103,13 @@ class Album:
     def __len__(self) -> int:
         return int(self._ends[-1])
 
+    def plain(self, indices: torch.Tensor, size: Size) -> torch.Tensor:
+        """Pictures at positions in the whole album, as they are; float32, shape (n, 3, *size)."""
+        pixels = torch.empty(len(indices), 3, *size)
+        for here, part, within in self._of_parts(indices):
+            pixels[here] = part.plain(within, size)
+        return pixels
+
     def vary(self, indices: torch.Tensor, size: Size, dice: torch.Generator) -> torch.Tensor:
         """Pictures at positions in the whole album, each varied as its source allows; float32, shape (n, 3, *size)."""
         return self.vary_and_place(indices, size, dice)[0]
@@ -108,13 +120,18 @@ class Album:
         """As ``vary``, and which part of each picture is seen, as ``Stored.vary_and_place`` says it."""
         varied = torch.empty(len(indices), 3, *size)
         placement = torch.empty(len(indices), 2, 3)
+        for here, part, within in self._of_parts(indices):
+            varied[here], placement[here] = part.vary_and_place(within, size, dice)
+        return varied, placement
+
+    def _of_parts(self, indices: torch.Tensor) -> Iterator[tuple[torch.Tensor, Stored, torch.Tensor]]:
+        """Which of the indices are in each part, and their positions in it; parts without any are left out."""
         start = 0
         for part, end in zip(self._parts, self._ends.tolist(), strict=True):
             here = (indices >= start) & (indices < end)
             if here.any():
-                varied[here], placement[here] = part.vary_and_place(indices[here] - start, size, dice)
+                yield here, part, indices[here] - start
             start = end
-        return varied, placement
 
 
 def decode(picture: bytes) -> Image.Image:

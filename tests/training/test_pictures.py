@@ -30,6 +30,13 @@ def test_large_pictures_are_kept_at_twice_the_size_for_harder_crops() -> None:
     assert store([encoded((160, 160), (9, 9, 9))], (80, 64), large=POSED).variation == POSED
 
 
+def test_plain_pictures_are_as_they_are_at_the_size_that_is_asked_for() -> None:
+    small, large = (store([encoded(size, (200, 10, 10))], (80, 64)) for size in ((64, 80), (160, 160)))
+    plain = Album([small, large]).plain(torch.tensor([1, 0]), (80, 64))
+    assert plain.shape == (2, 3, 80, 64)
+    assert plain[:, :, 0, 0].numpy() == pytest.approx(np.array([[200, 10, 10]] * 2) / 127.5 - 1, abs=1e-5)
+
+
 def test_varied_pictures_keep_their_colours_and_have_white_around() -> None:
     stored = Stored(torch.full((64, 3, 80, 64), 51, dtype=torch.uint8), PLAIN)
     varied = stored.vary(torch.arange(64), (40, 32), torch.Generator().manual_seed(0))

@@ -43,6 +43,7 @@ class Round:
 
 ROUNDS = (
     Round("colour", ("kind", "gender")),
+    Round("colour", ("kind", "gender")),
     Round("kind", ("colour", "gender")),
     Round("gender", ("kind", "colour")),
     Round(),

@@ -46,13 +46,18 @@ CAPTION_SHARE = 0.15
 JSON_SHARE = 0.3
 MAX_BOXES = 2
 
+ECHO_SHARE = 0.1
+ECHO_WORDS = (2, 6)
+"""To repeat some words, drawn by chance, is what explaining takes beside a few turns of phrase. From explanations alone
+it was not learnt in two epochs: sentences were sound, and named values that no verdict had."""
+
 BALANCED = ("gender", "usage")
 """Fields that one value dominates: the rarer a value, the more its answer weighs, by the power ``BALANCE``."""
 
 BALANCE = 0.7
 WEIGHT_LIMITS = (0.3, 6.0)
 
-CLAIM_WEIGHT, CAPTION_WEIGHT, EXPLANATION_WEIGHT, BOX_WEIGHT = 1.0, 0.3, 0.4, 0.6
+CLAIM_WEIGHT, CAPTION_WEIGHT, EXPLANATION_WEIGHT, BOX_WEIGHT, ECHO_WEIGHT = 1.5, 0.3, 0.4, 0.6, 0.3
 """What a token of an answer weighs in the loss."""
 
 
@@ -98,6 +103,8 @@ class ExerciseWriter:
         sheet += self._pointings(product, placement, dice)
         if dice.random() < CAPTION_SHARE:
             sheet.append(Exercise(template.DESCRIBED, _described(product), CAPTION_WEIGHT))
+        if dice.random() < ECHO_SHARE:
+            sheet.append(self._echo(dice))
         if explain:
             sheet.append(self._explanation(dice))
         return sheet
@@ -124,6 +131,10 @@ class ExerciseWriter:
                 is_whole = bool(product.kinds) and name == product.kinds[0]
                 claim = _of_article(product, dice) if is_whole else name
                 yield Exercise(template.pointed(claim), boxes.written(box), BOX_WEIGHT)
+
+    def _echo(self, dice: random.Random) -> Exercise:
+        words = ", ".join(dice.sample(self.lexicon.words, dice.randint(*ECHO_WORDS)))
+        return Exercise(template.echoed(words), words, ECHO_WEIGHT, blind=True)
 
     def _explanation(self, dice: random.Random) -> Exercise:
         verdicts = draw_verdicts(self.lexicon, dice)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from search.requirements.requirement import Requirement
 from search.reranking.explaining.sentences import explanation
@@ -32,12 +33,17 @@ FREE = (
 """What shoppers ask for that catalogs have no field for."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lexicon:
     """Every value of every field of some products, and words for what has no field; all in lower case."""
 
     values: Mapping[str, tuple[str, ...]]
     free: tuple[str, ...] = FREE
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """All of it, each once."""
+        return tuple(dict.fromkeys((*(value for values in self.values.values() for value in values), *self.free)))
 
     @classmethod
     def of(cls, products: Sequence[Product]) -> Lexicon:

@@ -105,7 +105,7 @@ def make_reranker(
     while not trainer.is_over:
         trainer.run_epoch(report)
         trainer.save(checkpoint)
-        write_model(candidate, trainer.result, processor)
+        write_model(candidate, trainer.result(), processor)
         measured = aside if trainer.is_over else [_some(part, MEASURED_ROWS) for part in aside]
         _measure(candidate, measured, corpus, writer, architecture, schedule, say)
     shutil.copytree(candidate, out, dirs_exist_ok=True)

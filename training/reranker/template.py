@@ -47,6 +47,11 @@ def pointed(claim: str) -> str:
     return f" where: {claim.lower()}"
 
 
+def echoed(words: str) -> str:
+    """To be answered with these words; asked in training alone."""
+    return f" say {words.lower()}"
+
+
 DESCRIBED: Final = " describe it"
 """A caption, by a prompt that is in no other's form: such a one reaches the model as it is, in lower case."""
 

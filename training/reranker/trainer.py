@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from search.encoders.preprocessing import Size
 from training.ahead import one_ahead
@@ -26,9 +28,14 @@ from training.trainer import positions_of, rise_and_fall, train_mode
 POOL = 16
 """Batches whose pictures are sorted by how much is asked of them: sequences of a batch are then of like length."""
 
-EXPLANATION_SHARE = 0.25
+EXPLANATION_SHARE = 0.3
 """Of the batches: in these every picture has verdicts to explain, in the others none has. An explanation is as long as
 all other questions about a picture together: with some in each batch, half of a batch was padding."""
+
+
+STATISTICS_BATCHES = 16
+"""Of 64 pictures. Statistics that ran along are those of other weights than the average's, and of pictures varied for
+training: with them the fourth epoch's model read 0.527 of the colours of rows set aside, with its own 0.630."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +142,16 @@ class Trainer:
         self._stage: Stage | None = None
         self.epoch, self.step, self.seconds, self.done = 0, 0, 0.0, 0.0
 
-    @property
     def result(self) -> Any:
-        """The model to keep: the average of the weights."""
-        return self._average.model
+        """The model to keep: the average of the weights, whose norms have the statistics of its own features of plain
+        pictures. Blocks for some seconds."""
+        average = self._average.model
+        dice = torch.Generator().manual_seed(self._schedule.seed)
+        chosen = torch.randperm(len(self._products), generator=dice)[: STATISTICS_BATCHES * self._schedule.batch_size]
+        with own_statistics(average), torch.no_grad():
+            for indices in chosen.split(self._schedule.batch_size):
+                features_of(average, self._album.plain(indices, self._size))
+        return average
 
     @property
     def is_over(self) -> bool:
@@ -251,6 +264,21 @@ class Trainer:
     def _take_statistics(self) -> None:
         self._replicas.agree_on_statistics()
         self._average.take_buffers(self._model)
+
+
+@contextmanager
+def own_statistics(model: Any) -> Iterator[None]:
+    """Within, norms count the mean statistics of what they are shown from nothing; afterwards they are settled."""
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    rates = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean of all batches
+        norm.train()
+    yield
+    for norm, rate in zip(norms, rates, strict=True):
+        norm.momentum = rate
+        norm.eval()
 
 
 def token_losses(model: Any, pixels: torch.Tensor, packed: Packed) -> torch.Tensor:

@@ -15,7 +15,7 @@ from training.reranker.evaluation import evaluate
 from training.reranker.examinee import Examinee
 from training.reranker.exercises import ExerciseWriter
 from training.reranker.packing import Packer
-from training.reranker.trainer import Budget, Schedule, Stage, Trainer
+from training.reranker.trainer import Budget, Schedule, Stage, Trainer, own_statistics
 from training.reranker.vocabulary import train_vocabulary
 
 SCHEDULE = Schedule((Stage(1.0, 1e-2),), batch_size=60, average_decay=0.9, n_parts=1)
@@ -24,16 +24,9 @@ N_EPOCHS = 150
 
 def settle(model: Any, album: Album) -> None:
     """Give the norms of a random tower statistics, without which a picture's signal dies on the way."""
-    tower = tower_of(model).train()
-    norms = [module for module in tower.modules() if isinstance(module, torch.nn.BatchNorm2d)]
-    for norm in norms:
-        norm.momentum = None  # the mean of all batches, of which there is one
-    with torch.no_grad():
-        tower.forward_features(
-            album.vary(torch.arange(len(album)), TINY.picture_size, torch.Generator().manual_seed(0))
-        )
-    for norm in norms:
-        norm.momentum = 0.1
+    everything = torch.arange(len(album))
+    with own_statistics(model), torch.no_grad():
+        tower_of(model).forward_features(album.plain(everything, TINY.picture_size))
 
 
 def trained(rows: Rows) -> tuple[Any, Any]:
@@ -57,7 +50,7 @@ def trained(rows: Rows) -> tuple[Any, Any]:
     )
     while not trainer.is_over:
         trainer.run_epoch(lambda progress: None)
-    return trainer.result, processor
+    return trainer.result(), processor
 
 
 def test_it_learns_to_look() -> None:
@@ -67,3 +60,16 @@ def test_it_learns_to_look() -> None:
     figures = evaluate(Examinee(*trained(rows)), rows).figures
     assert figures["colour, accuracy"] > 0.6  # of three colours; one that does not look has 0.33
     assert figures["claims, AUC of a blank picture"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_norms_take_the_mean_of_what_they_are_shown() -> None:
+    norm = torch.nn.BatchNorm2d(2, momentum=0.3).eval()
+    norm(torch.full((4, 2, 3, 3), 9.0))
+    shown = torch.randn(5, 8, 2, 3, 3, generator=torch.Generator().manual_seed(0))
+    with own_statistics(torch.nn.Sequential(norm)), torch.no_grad():
+        for batch in shown:
+            norm(batch)
+    assert norm.running_mean is not None
+    torch.testing.assert_close(norm.running_mean, shown.mean(dim=(0, 1, 3, 4)))
+    assert not norm.training
+    assert norm.momentum == 0.3

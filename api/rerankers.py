@@ -14,16 +14,16 @@ from search.reranking.budget import Rerank
 OFF = "off"
 ANTHROPIC = "anthropic"
 
-DEFAULT = OFF
-"""What reranks where ``VITRINA_RERANKER`` is not set: ``loading.EMBEDDED`` once the package holds one."""
+DEFAULT = "embedded"
+"""What reranks where ``VITRINA_RERANKER`` is not set: ``loading.EMBEDDED``, which is not imported for its name."""
 
 MAX_SMALL_BYTES = 256 * 2**20
 """Of weights. Pictures of larger models take more room than is kept for one (``keeping.MAX_PICTURE_BYTES``), and they
 take long to open."""
 
 CHOICES = (
-    "VITRINA_RERANKER takes the folder of a vision-language model, its name on the Hugging Face hub, the address of an "
-    "OpenAI-compatible server (http://127.0.0.1:8001/v1), or anthropic."
+    "VITRINA_RERANKER takes embedded, the folder of a vision-language model, its name on the Hugging Face hub, the "
+    "address of an OpenAI-compatible server (http://127.0.0.1:8001/v1), or anthropic."
 )
 
 

@@ -10,7 +10,18 @@ from typing import Annotated
 import torch
 import typer
 
-from benchmarks import confidence, crashes, encoder_speed, explanations, pictures, retrieval, speed, vision
+from benchmarks import (
+    confidence,
+    crashes,
+    encoder_speed,
+    explanations,
+    pictures,
+    reranking,
+    reranking_speed,
+    retrieval,
+    speed,
+    vision,
+)
 from benchmarks.figure import Figure, row, table
 from search.encoders.base import Encoder
 from search.encoders.openclip import load_encoder
@@ -24,6 +35,8 @@ MEASUREMENTS: Mapping[str, Callable[[Encoder, Path], Iterator[Figure]]] = {
     "retrieval": retrieval.measure,
     "confidence": confidence.measure,
     "vision": vision.measure,
+    "reranking-speed": reranking_speed.measure,
+    "reranking": reranking.measure,
     "explanations": explanations.measure,
     "crashes": lambda encoder, data: crashes.measure(),
 }

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from api.rerankers import EMBEDDED_FOLDER
 from benchmarks.catalogs import Indexed, indexed, labelled_items
 from benchmarks.figure import Figure
 from benchmarks.wording import Stance, values_named
@@ -19,8 +18,8 @@ from search.encoders.base import Encoder
 from search.filters import facet_value
 from search.item import Item
 from search.query import Query
-from search.reranking.backends.transformers.loading import load_reranker
-from search.reranking.budget import MAX_DEADLINE_MS, MAX_EXPLAIN_MS, Rerank
+from search.reranking.backends.transformers.loading import EMBEDDED, load_reranker
+from search.reranking.budget import MAX_EXPLAIN_MS, Rerank
 from search.reranking.engine import RerankingEngine
 from search.reranking.explanation import Author
 from search.reranking.judging.listing import Listing
@@ -75,8 +74,8 @@ def explanations(catalog: Indexed, *, listings: bool) -> Iterator[Read]:
     items = {item.sku: item for item in labelled_items(catalog.rows)}
     values = {value for item in items.values() for field in FIELDS for value in Listing(item).values(field)}
     queries = sample(queries_by(items.values(), [Template(name) for name in TEMPLATES], 1), N_QUERIES, seed=0)
-    budget = Rerank(deadline_ms=MAX_DEADLINE_MS, explain_ms=MAX_EXPLAIN_MS, listings=listings)
-    with catalog.home.open_stage(load_reranker(str(EMBEDDED_FOLDER))) as stage:
+    budget = Rerank(explain_ms=MAX_EXPLAIN_MS, listings=listings, unhurried=True)
+    with catalog.home.open_stage(load_reranker(EMBEDDED, device="cpu")) as stage:
         engine = RerankingEngine(catalog.engine, stage)
         for query in queries:
             for hit in engine.search(Query(query.text), budget).hits[: budget.explain]:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
-from api.rerankers import EMBEDDED_FOLDER
 from benchmarks.catalogs import Indexed, indexed, labelled_items
 from benchmarks.figure import Figure
 from benchmarks.pictures import PHRASE, TARGETS, Target
 from evaluation import metrics
 from evaluation.bootstrap import intervals
 from evaluation.fields import Template, queries_by
-from evaluation.query import JudgedQuery, sample
-from search.answer import Answer
+from evaluation.query import sample
+from evaluation.reranking import look_at_all
 from search.encoders.base import Encoder
-from search.query import Query
-from search.reranking.backends.transformers.loading import load_reranker
+from search.reranking.backends.transformers.loading import EMBEDDED, load_reranker
 from search.reranking.base import Reranker
-from search.reranking.budget import MAX_DEADLINE_MS, Rerank
+from search.reranking.budget import Rerank
 from search.reranking.engine import RerankingEngine
-from search.reranking.events import Reranked, Retrieved
 
 LIFT = 0.05
 """What issue 4 asks for on "colour article for gender"; nowhere else may it fall."""
@@ -32,18 +28,10 @@ N_QUERIES = 150
 """Of each kind at the most, drawn by chance: there are 1,916 titles, with some six claims each about 20 pictures."""
 
 
-@dataclass(frozen=True, slots=True)
-class Orders:
-    """The skus that queries found, best first, before and after."""
-
-    before: list[list[str]]
-    after: list[list[str]]
-
-
 def measure(encoder: Encoder, data: Path) -> Iterator[Figure]:
     """On every validation file: retrieval and reranker see pictures alone, and know from the shop's fields what the
     words of a query mean. Then on ``fashion-validation`` with all that a shop knows."""
-    reranker = load_reranker(str(EMBEDDED_FOLDER))
+    reranker = load_reranker(EMBEDDED, device="cpu")
     for source, targets in TARGETS.items():
         path = data / f"{source}.parquet"
         with indexed(encoder, path, pictures_alone=True) as pictured, indexed(encoder, path) as worded:
@@ -61,10 +49,12 @@ def lift(catalog: Indexed, reranker: Reranker, source: str, target: Target, *, l
     queries = sample(
         queries_by(labelled_items(catalog.rows), [Template(target.by)], target.min_rows), N_QUERIES, seed=0
     )
+    budget = Rerank(explain=0, listings=listings, unhurried=True)
     with catalog.home.open_stage(reranker) as stage:
-        orders = both_orders(RerankingEngine(catalog.engine, stage), queries, listings=listings)
+        looked = look_at_all(RerankingEngine(catalog.engine, stage), queries, budget, lambda done: None)
     grades = [query.grades for query in queries]
-    before, after = (metrics.measure(skus, grades)[NDCG] for skus in (orders.before, orders.after))
+    before = metrics.measure([each.before.skus for each in looked], grades)[NDCG]
+    after = metrics.measure([each.after.skus for each in looked], grades)[NDCG]
     gained = intervals((after - before)[:, None], seed=0)[0]
     bound = LIFT if target.by == PHRASE and not listings else 0.0
     seen = "pictures alone" if not listings else "pictures and listings"
@@ -73,20 +63,3 @@ def lift(catalog: Indexed, reranker: Reranker, source: str, target: Target, *, l
         f"95% interval {gained.low:+.3f} to {gained.high:+.3f}"
     )
     return Figure(f"rerank lift of nDCG@10, {target.name}", gained.mean, bound, how=how)
-
-
-def both_orders(engine: RerankingEngine, queries: Sequence[JudgedQuery], *, listings: bool) -> Orders:
-    """Ask each query once, in no hurry, and explain nothing."""
-    budget = Rerank(deadline_ms=MAX_DEADLINE_MS, explain=0, listings=listings)
-    orders = Orders([], [])
-    for query in queries:
-        for event in engine.stream(Query(query.text, limit=metrics.DEPTH), budget):
-            if isinstance(event, Retrieved):
-                orders.before.append(skus_of(event.answer))
-            elif isinstance(event, Reranked):
-                orders.after.append(skus_of(event.answer))
-    return orders
-
-
-def skus_of(answer: Answer) -> list[str]:
-    return [hit.stored.item.sku for hit in answer.hits]

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from api.rerankers import EMBEDDED_FOLDER
 from benchmarks.figure import Figure
 from search.encoders.base import Encoder
+from search.reranking.backends.transformers.loading import EMBEDDED_FOLDER
 from training.corpus import Rows, read_rows
 from training.pictures import decode
 from training.reranker.claims import Round, draw_claims

@@ -23,6 +23,14 @@ settings.register_profile(
 settings.load_profile("quick")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_reranker() -> Iterator[None]:
+    """Tests that want a reranker name it: opening the embedded one in each service would take seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VITRINA_RERANKER", "off")
+        yield
+
+
 @pytest.fixture(scope="session")
 def encoder() -> FakeEncoder:
     return FakeEncoder()

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from api import rerankers
 from api.rerankers import open_reranker, reranker_name
 from api.reranking import Reranking
 from api.settings import Settings
@@ -93,26 +92,20 @@ def test_models_with_code_of_their_own_are_refused_unless_they_may_run_it(monkey
     assert allowed == [False, True]
 
 
-def test_the_embedded_one_is_what_reranks_once_the_package_has_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(loading, "EMBEDDED_FOLDER", tmp_path / "embedded")
-    with ExitStack() as closing, pytest.raises(RerankerError, match="no embedded reranker"):
-        open_reranker(settings(reranker="embedded"), closing)
-    (tmp_path / "embedded").mkdir()
-    monkeypatch.setattr(rerankers, "DEFAULT", loading.EMBEDDED)
+def test_the_embedded_one_reranks_where_none_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VITRINA_RERANKER")
     opened: list[str] = []
 
     def load(name: str, **_: object) -> AbstractContextManager[Reranker]:
         opened.append(name)
         return nullcontext(SimpleEyes(name))
 
-    monkeypatch.setattr("search.reranking.backends.transformers.loading.load_reranker", load)
-    assert reranker_name(settings()) == "embedded"
+    monkeypatch.setattr(loading, "load_reranker", load)
+    assert reranker_name(settings()) == loading.EMBEDDED
     assert reranker_name(settings(reranker="off")) is None
     with ExitStack() as closing:
         open_reranker(settings(), closing)
-    assert opened == ["embedded"]
+    assert opened == [loading.EMBEDDED]
 
 
 def test_the_usual_budget_is_a_setting(home: Home) -> None:

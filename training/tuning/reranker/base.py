@@ -7,7 +7,7 @@ from pathlib import Path
 
 from search.errors import RerankerError
 from search.reranking.backends.transformers.loading import (
-    EMBEDDED_FOLDER,
+    EMBEDDED,
     brings_code,
     checked_configuration,
     load_reranker,
@@ -40,12 +40,7 @@ def find_base(name: str | None) -> Found:
     Downloads where the name is one of the hub. Raises RerankerError: also for what is no vision-language model, and for
     one that brings program code, which would have to be copied into the new folder and trusted by all who load it.
     """
-    if name is None and not EMBEDDED_FOLDER.is_dir():
-        raise RerankerError(
-            "There is no embedded reranker in this installation to begin with.",
-            remedy="Name a model: --from FOLDER, or a name on the hub such as --from Qwen/Qwen3-VL-2B-Instruct.",
-        )
-    name = name or str(EMBEDDED_FOLDER)
+    name = name or EMBEDDED
     folder = model_folder(name)
     if brings_code(folder):
         raise RerankerError(

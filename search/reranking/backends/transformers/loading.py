@@ -104,8 +104,6 @@ def model_folder(name: str, *, allow_remote_code: bool = False) -> Path:
     RerankerError."""
     if (here := folder_here(name)) is not None:
         return here
-    if name == EMBEDDED:
-        raise RerankerError("This version of Vitrina has no embedded reranker.", remedy=CHOICES)
     if name.startswith((LOCAL_PREFIX, "/", ".", "~")):
         raise RerankerError(f"There is no folder {name.removeprefix(LOCAL_PREFIX)}.", remedy=CHOICES)
     import huggingface_hub

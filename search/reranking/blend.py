@@ -22,7 +22,7 @@ CARD_FILE = "vitrina.json"
 
 MAX_IMAGE_LOG_ODDS = 3.0
 """A look counts for no more than a probability of 0.95, and so for less than a plain word of the catalog: small models
-are often sure and wrong. Provisional, set by judgement until the embedded model is trained."""
+are often sure and wrong. With 8 for 3 no order of the rows set aside was better or worse by more than 0.001 nDCG."""
 
 LEAST_MET = 0.02
 """Of one requirement: past that, another doubt about it changes nothing in the order."""
@@ -30,7 +30,8 @@ LEAST_MET = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """A logistic blend. All its numbers are provisional until they are fitted for a model.
+    """A logistic blend. ``evaluation.blending`` fits it to a model; the defaults are cautious, for models that nobody
+    measured.
 
     ``slope`` and ``intercept`` are Platt's, from the log-odds of P(yes) to those of the claim's being true. In log-odds
     a candidate's total is ``retrieval`` times its score, ``whole`` times the whole phrase, and ``parts`` times the
@@ -56,14 +57,20 @@ class Blend:
         return np.asarray(np.clip(seen, -MAX_IMAGE_LOG_ODDS, MAX_IMAGE_LOG_ODDS))
 
     def totals(
-        self, scores: NDArray[np.floating], whole: NDArray[np.floating], met: NDArray[np.floating]
+        self,
+        scores: NDArray[np.floating],
+        whole: NDArray[np.floating],
+        met: NDArray[np.floating],
+        left_open: NDArray[np.floating] | float = 1.0,
     ) -> NDArray[np.float64]:
         """Log-odds to rank n candidates by, shape (n,), higher is better.
 
         ``scores``, shape (n,), are the retrieval's, 0 to 1; ``whole``, shape (n,), P(yes) of the whole phrase, NaN
-        where it was not asked; ``met``, shape (n, n requirements), the verdicts' probabilities.
+        where it was not asked; ``met``, shape (n, n requirements), the verdicts' probabilities. ``left_open``, shape
+        (n,), is how much of the query each listing leaves open, 0 to 1: the phrase, which is about all of it, counts
+        for so much.
         """
-        phrase = np.nan_to_num(self.image_log_odds(whole))
+        phrase = left_open * np.nan_to_num(self.image_log_odds(whole))
         together = np.log(np.clip(met, LEAST_MET, 1.0)).sum(axis=1)
         return np.asarray(self.retrieval * log_odds(scores) + self.whole * phrase + self.parts * together)
 

@@ -64,7 +64,8 @@ class Survey:
                 for at, said in enumerate(zip(*evidence, strict=True))
                 if not self.requirements[at].is_free and conflict(*said)
             )
-            totals = self._totals(hits, looked.probabilities, verdicts)
+            left_open = np.array([share_left_open(*evidence) for evidence in zip(listed, seen, strict=True)])
+            totals = self._totals(hits, looked.probabilities, verdicts, left_open)
         return Findings(tuple(verdicts), looked.states, totals, conflicts, looked.note)
 
     def told_apart(
@@ -136,12 +137,24 @@ class Survey:
         own = Listing(hit.stored.item).values(field)
         return values_to_try(own, requirement, others, self.vocabulary.fields.get(field, ()))
 
-    def _totals(self, hits: Sequence[Hit], yes: Probabilities, verdicts: Sequence[Sequence[Verdict]]) -> Scores:
+    def _totals(
+        self,
+        hits: Sequence[Hit],
+        yes: Probabilities,
+        verdicts: Sequence[Sequence[Verdict]],
+        left_open: Scores,
+    ) -> Scores:
         asked = self.claims.asked
         whole = yes[:, asked.index(self.claims.whole)] if self.claims.whole else np.full(len(hits), np.nan)
         met = np.array([[verdict.probability for verdict in row] for row in verdicts], np.float64)
         scores = np.array([hit.score for hit in hits], np.float64)
-        return self.looker.blend.totals(scores, whole, met.reshape(len(hits), len(self.requirements)))
+        return self.looker.blend.totals(scores, whole, met.reshape(len(hits), len(self.requirements)), left_open)
+
+
+def share_left_open(listed: Sequence[Listed], seen: Sequence[float | None]) -> float:
+    """How much of a query a listing leaves open, 0 to 1: what it says nothing of, and what the picture contradicts."""
+    is_open = [not said.log_odds or conflict(said, look) for said, look in zip(listed, seen, strict=True)]
+    return sum(is_open) / len(is_open) if is_open else 1.0
 
 
 def named_values(listing: Listing, requirement: Requirement) -> tuple[str, ...]:

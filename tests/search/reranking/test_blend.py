@@ -25,6 +25,13 @@ def test_a_total_is_the_weighted_sum() -> None:
     np.testing.assert_allclose(blend.totals(scores, whole, met), expected, rtol=1e-9)
 
 
+def test_the_phrase_counts_for_what_the_listing_leaves_open() -> None:
+    blend = Blend(whole=0.3)
+    scores, whole, met = np.full(3, 0.5), np.full(3, 0.9), np.ones((3, 2))
+    totals = blend.totals(scores, whole, met, np.array([0.0, 0.5, 1.0]))
+    np.testing.assert_allclose(totals, np.array([0.0, 0.5, 1.0]) * 0.3 * np.log(9), atol=1e-9)
+
+
 def test_without_requirements_or_phrase_the_retrieval_decides() -> None:
     totals = Blend().totals(np.array([0.9, 0.2]), np.full(2, np.nan), np.empty((2, 0)))
     np.testing.assert_allclose(totals, log_odds(np.array([0.9, 0.2])))

@@ -62,15 +62,16 @@ class Blend:
         whole: NDArray[np.floating],
         met: NDArray[np.floating],
         left_open: NDArray[np.floating] | float = 1.0,
+        listed: NDArray[np.floating] | float = 0.0,
     ) -> NDArray[np.float64]:
         """Log-odds to rank n candidates by, shape (n,), higher is better.
 
         ``scores``, shape (n,), are the retrieval's, 0 to 1; ``whole``, shape (n,), P(yes) of the whole phrase, NaN
-        where it was not asked; ``met``, shape (n, n requirements), the verdicts' probabilities. ``left_open``, shape
-        (n,), is how much of the query each listing leaves open, 0 to 1: the phrase, which is about all of it, counts
-        for so much.
+        where it was not asked; ``met``, shape (n, n requirements), the verdicts' probabilities. Of the phrase so
+        much is the model's to say as the listing leaves open: ``left_open``, shape (n,), 0 to 1. What the listing says
+        of the rest is in ``listed``, log-odds, shape (n,).
         """
-        phrase = left_open * np.nan_to_num(self.image_log_odds(whole))
+        phrase = left_open * np.nan_to_num(self.image_log_odds(whole)) + listed
         together = np.log(np.clip(met, LEAST_MET, 1.0)).sum(axis=1)
         return np.asarray(self.retrieval * log_odds(scores) + self.whole * phrase + self.parts * together)
 

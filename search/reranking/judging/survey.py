@@ -12,6 +12,7 @@ from search.filters import facet_value
 from search.requirements.requirement import Requirement
 from search.requirements.vocabulary import Vocabulary
 from search.reranking.base import Deadline, Probabilities
+from search.reranking.blend import MAX_IMAGE_LOG_ODDS
 from search.reranking.judging.asking import Asked
 from search.reranking.judging.claims import Claims, claim, values_to_try
 from search.reranking.judging.listing import NOTHING, Listed, Listing
@@ -64,8 +65,7 @@ class Survey:
                 for at, said in enumerate(zip(*evidence, strict=True))
                 if not self.requirements[at].is_free and conflict(*said)
             )
-            left_open = np.array([share_left_open(*evidence) for evidence in zip(listed, seen, strict=True)])
-            totals = self._totals(hits, looked.probabilities, verdicts, left_open)
+            totals = self._totals(hits, looked.probabilities, verdicts, listed, seen)
         return Findings(tuple(verdicts), looked.states, totals, conflicts, looked.note)
 
     def told_apart(
@@ -142,19 +142,33 @@ class Survey:
         hits: Sequence[Hit],
         yes: Probabilities,
         verdicts: Sequence[Sequence[Verdict]],
-        left_open: Scores,
+        listed: Sequence[Sequence[Listed]],
+        seen: Sequence[Sequence[float | None]],
     ) -> Scores:
         asked = self.claims.asked
         whole = yes[:, asked.index(self.claims.whole)] if self.claims.whole else np.full(len(hits), np.nan)
         met = np.array([[verdict.probability for verdict in row] for row in verdicts], np.float64)
         scores = np.array([hit.score for hit in hits], np.float64)
-        return self.looker.blend.totals(scores, whole, met.reshape(len(hits), len(self.requirements)), left_open)
+        shares = [share_listed(self.requirements, *evidence) for evidence in zip(listed, seen, strict=True)]
+        left_open, answered = np.array(shares, np.float64).reshape(len(hits), 2).T
+        return self.looker.blend.totals(
+            scores, whole, met.reshape(len(hits), len(self.requirements)), left_open, answered
+        )
 
 
-def share_left_open(listed: Sequence[Listed], seen: Sequence[float | None]) -> float:
-    """How much of a query a listing leaves open, 0 to 1: what it says nothing of, and what the picture contradicts."""
-    is_open = [not said.log_odds or conflict(said, look) for said, look in zip(listed, seen, strict=True)]
-    return sum(is_open) / len(is_open) if is_open else 1.0
+def share_listed(
+    requirements: Sequence[Requirement], listed: Sequence[Listed], seen: Sequence[float | None]
+) -> tuple[float, float]:
+    """How much of a query a listing leaves open, 0 to 1: what it says nothing of, and what the picture contradicts. And
+    what it says of the rest, in log-odds, each requirement having its share, and no more of them than a look may."""
+    if not requirements:
+        return 1.0, 0.0
+    answers = [
+        float(np.clip(said.log_odds if requirement.wanted else -said.log_odds, -MAX_IMAGE_LOG_ODDS, MAX_IMAGE_LOG_ODDS))
+        for requirement, said, look in zip(requirements, listed, seen, strict=True)
+        if said.log_odds and not conflict(said, look)
+    ]
+    return 1 - len(answers) / len(requirements), sum(answers) / len(requirements)
 
 
 def named_values(listing: Listing, requirement: Requirement) -> tuple[str, ...]:

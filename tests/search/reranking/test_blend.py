@@ -28,8 +28,9 @@ def test_a_total_is_the_weighted_sum() -> None:
 def test_the_phrase_counts_for_what_the_listing_leaves_open() -> None:
     blend = Blend(whole=0.3)
     scores, whole, met = np.full(3, 0.5), np.full(3, 0.9), np.ones((3, 2))
-    totals = blend.totals(scores, whole, met, np.array([0.0, 0.5, 1.0]))
-    np.testing.assert_allclose(totals, np.array([0.0, 0.5, 1.0]) * 0.3 * np.log(9), atol=1e-9)
+    left_open, listed = np.array([0.0, 0.5, 1.0]), np.array([2.0, -1.0, 0.0])
+    totals = blend.totals(scores, whole, met, left_open, listed)
+    np.testing.assert_allclose(totals, 0.3 * (left_open * np.log(9) + listed), atol=1e-9)
 
 
 def test_without_requirements_or_phrase_the_retrieval_decides() -> None:

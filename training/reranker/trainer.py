@@ -147,10 +147,11 @@ class Trainer:
         pictures. Blocks for some seconds."""
         average = self._average.model
         dice = torch.Generator().manual_seed(self._schedule.seed)
-        chosen = torch.randperm(len(self._products), generator=dice)[: STATISTICS_BATCHES * self._schedule.batch_size]
+        shuffled = torch.randperm(len(self._products), generator=dice)
+        size = self._schedule.batch_size
         with own_statistics(average), torch.no_grad():
-            for indices in chosen.split(self._schedule.batch_size):
-                features_of(average, self._album.plain(indices, self._size))
+            for start in range(0, min(len(shuffled), STATISTICS_BATCHES * size), size):
+                features_of(average, self._album.plain(shuffled[start : start + size], self._size))
         return average
 
     @property

@@ -211,7 +211,12 @@ def test_closing_ends_the_step_under_way_and_begins_nothing_more(reranking: Rera
     eyes.before = until_the_deadline
     events = reranking.stream(Query("white boots", limit=30), replace(IN_TIME, top=36, unhurried=True))
     next(events)
-    closing = threading.Thread(target=lambda: (looking.wait(30), events.close()))
+
+    def close_once_it_looks() -> None:
+        looking.wait(30)
+        events.close()
+
+    closing = threading.Thread(target=close_once_it_looks)
     closing.start()
     started = time.monotonic()
     list(events)

@@ -19,7 +19,7 @@ from training.reranker.trainer import Budget, Schedule, Stage, Trainer, own_stat
 from training.reranker.vocabulary import train_vocabulary
 
 SCHEDULE = Schedule((Stage(1.0, 1e-2),), batch_size=60, average_decay=0.9, n_parts=1)
-N_EPOCHS = 150
+N_EPOCHS = 250
 
 
 def settle(model: Any, album: Album) -> None:

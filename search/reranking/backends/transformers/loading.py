@@ -105,7 +105,7 @@ def model_folder(name: str, *, allow_remote_code: bool = False) -> Path:
     if (here := folder_here(name)) is not None:
         return here
     if name.startswith((LOCAL_PREFIX, "/", ".", "~")):
-        raise RerankerError(f"There is no folder {name.removeprefix(LOCAL_PREFIX)}.", remedy=CHOICES)
+        raise RerankerError(f"There is no folder {Path(name.removeprefix(LOCAL_PREFIX))}.", remedy=CHOICES)
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 

@@ -13,10 +13,13 @@ from PIL import Image
 from api.cli.console import errors, output, progress_bar
 from api.cli.indexing import index_one, show_report
 from api.cli.looking import prepare_pictures
-from api.cli.searching import show_answer
+from api.cli.searching import reranked, show_answer
+from api.cli.verdicts import show_verdicts
 from api.contact_sheet import Strip, Tile, contact_sheet
 from api.loading import encoder_for
+from api.rerankers import reranker_name
 from api.settings import Settings
+from api.wire import SearchRequest
 from boutique.catalog import product
 from boutique.export import write_folder
 from boutique.product import Product
@@ -25,10 +28,12 @@ from indexer.fetch import Fetcher
 from indexer.pipeline import Indexer
 from indexer.sources import open_source
 from search.answer import Answer
+from search.engine import SearchEngine
 from search.home import Home
 from search.query import Query
 
 HITS = 6
+N_EXPLAINED = 3
 PICTURE_PX = 384
 SHEET_NAME = "contact-sheet.png"
 UNSEEN_SEED = 77
@@ -45,7 +50,8 @@ class DemoSearch:
 
 
 def run_demo(settings: Settings, folder: Path, n_products: int) -> None:
-    """Draw ``n_products``, index them into ``settings.home``, search three ways, and leave a contact sheet."""
+    """Draw ``n_products``, index them into ``settings.home``, search three ways, have the best hits of a fourth search
+    explained, and leave a contact sheet."""
     catalog = draw_boutique(folder, n_products)
     with errors.status("Loading the encoder"):
         home = Home(settings.home)
@@ -60,10 +66,21 @@ def run_demo(settings: Settings, folder: Path, n_products: int) -> None:
         output.print()
         show_answer(answer, title=f"[bold]vitrina search {search.command}[/]")
         strips.append(strip(search, answer, home))
+    if reranker_name(settings) is not None:
+        explain_some(settings, home, engine)
     sheet = folder / SHEET_NAME
     contact_sheet(strips).save(sheet)
     home.close()
     show_next_steps(settings, sheet)
+
+
+def explain_some(settings: Settings, home: Home, engine: SearchEngine) -> None:
+    """Search once more, have the reranker look at the hits, and print what it says of them."""
+    query = Query(text="white sneakers for women", limit=N_EXPLAINED)
+    answer = reranked(settings, home, engine, query, SearchRequest(explain=N_EXPLAINED))
+    command = f'"{query.text}" --limit {N_EXPLAINED} --explain {N_EXPLAINED}'
+    output.print(f"\n[bold]vitrina search {command}[/]", highlight=False)
+    show_verdicts(answer)
 
 
 def draw_boutique(folder: Path, n_products: int) -> Path:

@@ -221,3 +221,11 @@ def test_eval_without_a_reranker_or_with_a_broken_one_is_an_error(
     status, printed, complaint = vitrina("eval", judgements(tmp_path), "--rerank")
     assert (status, printed) == (1, "")
     assert "no reranker on this installation" in complaint
+
+
+def test_the_demo_has_some_hits_explained(vitrina: Vitrina, tmp_path: Path) -> None:
+    status, printed, _ = vitrina("demo", "--products", "40", "--folder", str(tmp_path / "demo"))
+    assert status == 0
+    assert printed.count("vitrina search") == 4
+    assert "--explain 3" in printed
+    assert "✓ colour: white" in printed

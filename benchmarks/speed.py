@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -92,10 +92,9 @@ def serving(home: Path) -> Iterator[str]:
 def wait_until_ready(url: str) -> str:
     until = time.monotonic() + START_S
     while time.monotonic() < until:
-        try:
-            httpx.get(f"{url}/readyz").raise_for_status()
-        except httpx.TransportError:
-            time.sleep(0.2)
-        else:
-            return url
+        with suppress(httpx.TransportError):
+            answer = httpx.get(f"{url}/readyz").raise_for_status().json()
+            if answer["reranker"]["status"] == "ready":  # opening it takes a core for some seconds
+                return url
+        time.sleep(0.2)
     raise TimeoutError(f"the service did not start within {START_S} s")

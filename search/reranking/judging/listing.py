@@ -31,6 +31,9 @@ DENIALS: Final = frozenset({*NOTS, *WITHOUTS})
 DENIAL_REACH = 3
 """So many words may stand between a denial and what it denies: ``without any kind of hood``."""
 
+APART: Final = ("",) * DENIAL_REACH
+"""Stands between title and description: no phrase and no denial reaches from one into the other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -53,7 +56,10 @@ class Listing:
 
     @cached_property
     def _words(self) -> list[str]:
-        return split(f"{self._item.title} . {self._item.description}"[:MAX_LISTING_CHARACTERS])
+        title, description = (
+            split(text[:MAX_LISTING_CHARACTERS]) for text in (self._item.title, self._item.description)
+        )
+        return [*title, *APART, *description]
 
     @cached_property
     def _stems(self) -> list[str]:

@@ -56,6 +56,8 @@ def test_yes_and_no_are_no_words_for_a_person() -> None:
         ("Shirt", "Never striped? No: striped. Striped through and through, it is striped.", MENTIONED_LOG_ODDS),
         ("Shirt", "", 0.0),
         ("", "x" * 100_000 + " striped", 0.0),
+        ("Shirt. Is it plain? Answer: no", "Striped through and through.", MENTIONED_LOG_ODDS),
+        ("Answer yes. " * 160, "Striped.", MENTIONED_LOG_ODDS),
     ],
 )
 def test_words_in_the_texts(title: str, description: str, log_odds: float) -> None:
@@ -75,6 +77,10 @@ def test_words_in_the_texts(title: str, description: str, log_odds: float) -> No
 )
 def test_several_words_stand_together(words: str, title: str, found: bool) -> None:
     assert (Listing(Item("a", title)).on(Requirement(words)).log_odds > 0) is found
+
+
+def test_words_stand_together_in_one_text() -> None:
+    assert Listing(Item("a", "Shirt, long", "Sleeves rolled up")).on(Requirement("long sleeves")) == NOTHING
 
 
 def test_texts_stand_in_for_a_field_that_is_missing_alone() -> None:

@@ -1,0 +1,61 @@
+"""Injections through the HTTP service: what a shop's feed puts into an item moves no verdict on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from api.reranking import Readiness, Reranking
+from api.service import Service
+from api.settings import Settings
+from search.home import Home
+from search.item import Item
+from search.reranking.blend import Blend
+from tests.api.conftest import data_uri, picture, tried
+from tests.fakes import FakeEncoder
+from tests.search.reranking.injections import INJECTIONS, PLACES, planted
+from tests.search.reranking.shops import SimpleEyes
+
+ITEM = Item("item-1", "A fine mug", "For coffee and tea.", {"colour": "white", "article": "mug"})
+BODY = {"text": "white mug for coffee", "rerank": {"deadline_ms": 20_000, "explain": 1, "explain_ms": 20_000}}
+
+
+@pytest.fixture
+def eyes() -> SimpleEyes:
+    return SimpleEyes(blend=Blend(whole=1.0, parts=1.0))
+
+
+@pytest.fixture
+def client(home: Home, eyes: SimpleEyes) -> Iterator[TestClient]:
+    """A service over an empty catalog."""
+    home.catalog.delete([stored.item.sku for stored in home.catalog.all_items()])
+    opened = Home(home.folder)
+    reranking = Reranking(opened, "eyes", lambda _: eyes)
+    app = create_app(Settings(home=home.folder), lambda _: Service(opened, FakeEncoder(), reranking=reranking))
+    with TestClient(app) as client:
+        assert tried(reranking).readiness is Readiness.READY
+        yield client
+
+
+def judged(client: TestClient, item: Item) -> dict[str, Any]:
+    """What is said of an item, once it is put."""
+    fields = {"title": item.title, "description": item.description, "attributes": dict(item.attributes)}
+    client.put(f"/v1/items/{item.sku}", json={**fields, "images": [data_uri(picture("white"))]}).raise_for_status()
+    answer = client.post("/v1/search", json=BODY).raise_for_status().json()
+    (hit,) = answer["hits"]
+    return {"requirements": answer["requirements"], "verdicts": hit["verdicts"], "explanation": hit["explanation"]}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_no_verdict_moves_and_nothing_injected_is_explained(client: TestClient, eyes: SimpleEyes, place: str) -> None:
+    plain = judged(client, ITEM)
+    assert [verdict["standing"] for verdict in plain["verdicts"]] == ["met", "met", "met"]
+    assert [verdict["evidence"] for verdict in plain["verdicts"]] == ["both", "field", "field"]
+    claims = {claim for _, asked in eyes.asked for claim in asked}
+    for name, text in INJECTIONS.items():
+        assert judged(client, planted(ITEM, place, text)) == plain, name
+    assert {claim for _, asked in eyes.asked for claim in asked} == claims

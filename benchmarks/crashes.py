@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import subprocess
@@ -45,7 +46,8 @@ def measure(n_kills: int = N_KILLS, n_products: int = N_PRODUCTS) -> Iterator[Fi
 
 def index(catalog: Path, home: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "api.cli", "index", str(catalog), "--home", str(home)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = {**os.environ, "VITRINA_RERANKER": "off"}  # of what is killed, indexing is what must not be lost
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def kill(process: subprocess.Popen[bytes], after_s: float) -> bool:

@@ -31,6 +31,7 @@ encoder: $(INSTALLED)
 # Makes the vision-language model that ships in search/reranking/embedded. DATA as above.
 reranker: $(INSTALLED)
 	$(BIN)/python -m training.reranker --data $(DATA) --out search/reranking/embedded
+	$(BIN)/python -m training.reranker.blending --data $(DATA)
 
 # Measures the figures in benchmarks/README.md. DATA as above.
 benchmark: $(INSTALLED)

@@ -169,10 +169,11 @@ def test_a_client_that_hangs_up_ends_what_the_model_is_at(tmp_path: Path) -> Non
     home = Home(tmp_path / "home")
     fill(home, FakeEncoder())
     home.close()
-    ended, left_s = threading.Event(), []
+    looking, ended, left_s = threading.Event(), threading.Event(), []
 
     def until_the_deadline(deadline: Deadline) -> None:
         at = deadline.at
+        looking.set()
         while deadline.seconds_left:
             time.sleep(0.02)
         left_s.append(at - time.monotonic())
@@ -184,5 +185,6 @@ def test_a_client_that_hangs_up_ends_what_the_model_is_at(tmp_path: Path) -> Non
             time.sleep(0.02)
         with httpx.stream("POST", f"{address}/v1/search", json=body, headers=STREAM, timeout=60) as response:
             assert next(events_in(response.iter_lines()))[0] == "retrieved"
+            assert looking.wait(60)  # who hangs up before that has nothing begun
         assert ended.wait(60)
     assert left_s[0] > 10, "it did not go on until its deadline"

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from evaluation.calibration import RIDGE, log_loss, targets
-from evaluation.observation import Example, key_of
+from evaluation.metrics import measure
+from evaluation.observation import Example, halves, key_of
 from search.engine import SearchEngine
 from search.images.store import ImageStore
 from search.item import Item
 from search.requirements.parsing import requirements_of
 from search.requirements.requirement import Requirement
 from search.reranking.base import Deadline, Probabilities, Reranker
-from search.reranking.blend import LEAST_MET, Blend
+from search.reranking.blend import Blend, evidence
+from search.reranking.budget import UNHURRIED_S
 from search.reranking.judging.claims import Claims, claims_of
 from search.reranking.judging.listing import Listing
 from search.reranking.judging.odds import log_odds, probability
@@ -30,12 +32,6 @@ DEPTH = 20
 
 MIN_QUERIES = 20
 """Queries without which nothing is fitted."""
-
-PAGE = 10
-"""How many of the best hits an order is judged by."""
-
-PATIENCE_S = 600.0
-"""For one query: fitting is in no hurry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +75,7 @@ def look_closely(
         seen = [(hit, look) for hit in found if (look := pictures.look(hit.stored))]
         if not claims.asked or not seen:
             continue
-        yes = reranker.judge([look for _, look in seen], claims.asked, Deadline.within(PATIENCE_S))
+        yes = reranker.judge([look for _, look in seen], claims.asked, Deadline.within(UNHURRIED_S))
         items = [(facts or {}).get(hit.stored.item.sku, hit.stored.item) for hit, _ in seen]
         yield Looks(
             key=key_of(example.query),
@@ -131,7 +127,7 @@ def fit_blend(looks: Sequence[Looks], source: str = "") -> Blend:
     if len(looks) < MIN_QUERIES:
         raise ValueError(f"{len(looks)} queries are too few to fit a blend to; it takes {MIN_QUERIES}")
     blend = replace(fit_platt(looks), source=source)
-    retrieval, whole, parts = fit_weights([(evidence(blend, each), each.relevant) for each in looks])
+    retrieval, whole, parts = fit_weights([(evidence_of(blend, each), each.relevant) for each in looks])
     if retrieval <= 0:
         return replace(blend, retrieval=0.0, whole=rounded(whole), parts=rounded(parts))
     return replace(blend, whole=rounded(whole / retrieval), parts=rounded(parts / retrieval))
@@ -158,13 +154,16 @@ def fit_platt(looks: Sequence[Looks]) -> Blend:
     return Blend(slope=slope, intercept=intercept)
 
 
-def evidence(blend: Blend, looks: Looks) -> Array:
-    """What a blend's weights are for, of each hit, shape (n, 3): retrieval, phrase, requirements."""
-    shown = blend.image_log_odds(looks.parts)
-    met = np.nan_to_num(probability(np.where(looks.wanted, shown, -shown)), nan=0.5)
+def evidence_of(blend: Blend, looks: Looks) -> Array:
+    """What a blend's weights are for, of each hit, shape (n, 3), catalogs' fields left out."""
     phrase = np.nan_to_num(blend.image_log_odds(looks.whole))
-    together = np.log(np.clip(met, LEAST_MET, 1.0)).sum(axis=1)
-    return np.column_stack([log_odds(looks.scores), phrase, together])
+    return evidence(looks.scores, phrase, met_by_looks(blend, looks))
+
+
+def met_by_looks(blend: Blend, looks: Looks) -> Array:
+    """How probable each requirement is by the look alone, shape (n, m)."""
+    shown = blend.image_log_odds(looks.parts)
+    return np.nan_to_num(probability(np.where(looks.wanted, shown, -shown)), nan=0.5)
 
 
 def fit_weights(queries: Sequence[tuple[Array, NDArray[np.bool_]]]) -> Array:
@@ -208,27 +207,18 @@ class Lift:
 def lift(blend: Blend, looks: Sequence[Looks]) -> Lift:
     """Measure a blend on queries that it was not fitted to."""
     told = [each for each in looks if each.relevant.any()]
-    gains = [(gain(each.relevant), gain(each.relevant[order_of(blend, each)])) for each in told]
-    before, after = np.mean(gains, axis=0).tolist() if gains else (np.nan, np.nan)
+    if not told:
+        return Lift(0, np.nan, np.nan)
+    grades = [{str(at): int(right) for at, right in enumerate(each.relevant)} for each in told]
+    before, after = (
+        float(measure([list(map(str, order)) for order in orders], grades)["ndcg@10"].mean())
+        for orders in ([range(len(each.relevant)) for each in told], [order_of(blend, each) for each in told])
+    )
     return Lift(len(told), before, after)
 
 
-def order_of(blend: Blend, looks: Looks) -> NDArray[np.int64]:
+def order_of(blend: Blend, looks: Looks) -> list[int]:
     """The hits' positions as the blend orders them."""
-    weights = np.array([blend.retrieval, blend.whole, blend.parts])
-    return np.argsort(-(evidence(blend, looks) @ weights), kind="stable")
-
-
-def gain(relevant: NDArray[np.bool_]) -> float:
-    """nDCG@10 of an order whose right hits are all known (Järvelin and Kekäläinen 2002)."""
-    discounts = 1 / np.log2(np.arange(2, PAGE + 2))
-    reached = discounts[: len(relevant)] @ relevant[:PAGE]
-    return float(reached / discounts[: min(PAGE, int(relevant.sum()))].sum())
-
-
-def halves(looks: Sequence[Looks]) -> tuple[list[Looks], list[Looks]]:
-    """The queries in two halves, the same on every run."""
-    parts: tuple[list[Looks], list[Looks]] = ([], [])
-    for each in looks:
-        parts[int(each.key[:8], 16) % 2].append(each)
-    return parts
+    totals = blend.totals(looks.scores, looks.whole, met_by_looks(blend, looks))
+    order: list[int] = np.argsort(-totals, kind="stable").tolist()
+    return order

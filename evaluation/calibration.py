@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from evaluation.observation import SIGNALS, Observation
+from evaluation.observation import SIGNALS, Observation, halves
 from evaluation.reliability import FIRST_HITS, reliability
 from search.calibration import AGAINST, Calibration, Curve, Measured, QueryKind
 from search.engine import NO_MATCH_DEPTH
@@ -49,10 +49,8 @@ def is_enough(observations: Sequence[Observation]) -> bool:
 
 def fit_measured(observations: Sequence[Observation]) -> Curve:
     """A curve fitted to all observations of one kind, with what its like, fitted to half of them, was measured at."""
-    halves: tuple[list[Observation], list[Observation]] = ([], [])
-    for observation in observations:
-        halves[int(observation.key[:8], 16) % 2].append(observation)
-    return replace(fit_curve(observations), measured=measure(fit_curve(halves[0]), halves[1]))
+    fitted, others = halves(observations)
+    return replace(fit_curve(observations), measured=measure(fit_curve(fitted), others))
 
 
 def fit_curve(observations: Sequence[Observation]) -> Curve:

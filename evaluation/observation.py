@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +84,25 @@ def observe(engine: SearchEngine, examples: Iterable[Example]) -> Iterator[Obser
             signals=np.stack([ranked.evidence[signal][best] for signal in SIGNALS], axis=1),
             relevant=np.array([sku in example.relevant for sku in skus], dtype=np.bool_),
         )
+
+
+class Keyed(Protocol):
+    """What is known of one query, under the query's key."""
+
+    @property
+    def key(self) -> str:
+        """A SHA-256 (hex)."""
+
+
+Known = TypeVar("Known", bound=Keyed)
+
+
+def halves(known: Iterable[Known]) -> tuple[list[Known], list[Known]]:
+    """Two halves by the query, to fit to one and to measure on the other; the same queries on every run."""
+    parts: tuple[list[Known], list[Known]] = ([], [])
+    for each in known:
+        parts[int(each.key[:8], 16) % 2].append(each)
+    return parts
 
 
 def key_of(query: Query) -> str:

@@ -72,8 +72,15 @@ class Blend:
         of the rest is in ``listed``, log-odds, shape (n,).
         """
         phrase = left_open * np.nan_to_num(self.image_log_odds(whole)) + listed
-        together = np.log(np.clip(met, LEAST_MET, 1.0)).sum(axis=1)
-        return np.asarray(self.retrieval * log_odds(scores) + self.whole * phrase + self.parts * together)
+        return np.asarray(evidence(scores, phrase, met) @ [self.retrieval, self.whole, self.parts])
+
+
+def evidence(
+    scores: NDArray[np.floating], phrase: NDArray[np.floating], met: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """What the weights of a blend weigh, in log-odds, shape (n, 3): retrieval, phrase and requirements. ``scores`` and
+    ``met`` as for ``Blend.totals``; ``phrase``, shape (n,), in log-odds."""
+    return np.column_stack([log_odds(scores), phrase, np.log(np.clip(met, LEAST_MET, 1.0)).sum(axis=1)])
 
 
 def read_blend(path: Path) -> Blend | None:

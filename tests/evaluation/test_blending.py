@@ -15,12 +15,10 @@ from evaluation.blending import (
     fit_measured,
     fit_platt,
     fit_weights,
-    gain,
-    halves,
     lift,
     truth_of,
 )
-from evaluation.metrics import measure
+from evaluation.observation import halves
 from search.item import Item
 from search.requirements.requirement import Requirement
 from search.reranking.blend import Blend
@@ -122,11 +120,13 @@ def test_what_was_not_asked_says_nothing() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_gain_is_trec_evals(seed: int) -> None:
+def test_the_gain_is_ndcg(seed: int) -> None:
     relevant = np.random.default_rng(seed).random(20) < 0.4
-    skus = [str(at) for at in range(20)]
-    grades = {sku: int(right) for sku, right in zip(skus, relevant, strict=True)}
-    assert gain(relevant) == pytest.approx(float(measure([skus], [grades])["ndcg@10"][0]))
+    discounts = 1 / np.log2(np.arange(2, 12))
+    ideal = discounts[: min(10, int(relevant.sum()))].sum()
+    measured = lift(Blend(whole=0, parts=0), [replace(looks(1)[0], relevant=relevant)])
+    assert measured.before == pytest.approx(float(discounts @ relevant[:10] / ideal))
+    assert measured.after == measured.before
 
 
 def test_halves_are_the_same_for_the_same_queries() -> None:

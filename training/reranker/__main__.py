@@ -8,13 +8,11 @@ from typing import Annotated
 import torch
 import typer
 
-import search.encoders
+from search.encoders.openclip import EMBEDDED_FOLDER
 from training.reranker.recipe import BUDGET, Corpus, make_reranker
 from training.reranker.scenes import read_scenes
 from training.reranker.trainer import Budget
 from training.sources import read_corpus
-
-EMBEDDED_ENCODER = Path(search.encoders.__file__).parent / "embedded"
 
 
 def main(
@@ -22,7 +20,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Where the finished transformers folder goes.")],
     work: Annotated[Path, typer.Option(help="Where drawings and checkpoints are kept.")] = Path("build/reranker"),
     encoder: Annotated[Path, typer.Option(help="The open_clip folder whose picture tower to start from.")] = (
-        EMBEDDED_ENCODER
+        EMBEDDED_FOLDER
     ),
     drawings: Annotated[int, typer.Option(min=0, help="Boutique products to draw for training.")] = 4000,
     epochs: Annotated[float, typer.Option(min=0, help="Passes over the pictures.")] = BUDGET.n_epochs,

@@ -13,19 +13,16 @@ from typing import Annotated
 
 import typer
 
-import search.reranking
 from evaluation.blending import Looks, fit_measured, look_closely
 from search.encoders.base import Encoder
 from search.encoders.openclip import load_encoder
 from search.images.store import ImageStore
-from search.reranking.backends.transformers.loading import load_reranker
+from search.reranking.backends.transformers.loading import EMBEDDED_FOLDER, load_reranker
 from search.reranking.base import Reranker
 from search.reranking.blend import CARD_FILE, write_blend
 from training.calibration import item_of, opened, shop_of
 from training.corpus import TRAINING_FILES, Rows, read_rows
 from training.questions import Questions
-
-EMBEDDED = Path(search.reranking.__file__).with_name("embedded")
 
 N_QUERIES = 600
 """Of each shop; three weights and two numbers of Platt's are fitted to them."""
@@ -49,7 +46,7 @@ def looks_at(encoder: Encoder, reranker: Reranker, rows: Rows, *, seed: int = 0)
 def main(
     data: Annotated[Path, typer.Option(help="Folder with the training Parquet files.", exists=True, file_okay=False)],
     model: Annotated[Path, typer.Option(help="The model's folder, whose card takes the blend.", exists=True)] = (
-        EMBEDDED
+        EMBEDDED_FOLDER
     ),
 ) -> None:
     """Fit how much a reranker counts to the rows that its training set aside."""

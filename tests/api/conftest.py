@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+import api.cli
 from api.app import create_app
 from api.reranking import Readiness, Reranking, Status
 from api.service import Service
@@ -25,6 +27,20 @@ from search.home import Home
 from tests.fakes import CALIBRATION, FakeEncoder
 
 N_PRODUCTS = 40
+
+
+def run_vitrina(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, str, str]:
+    """Run the command in this process; returns its exit status, standard output and standard error."""
+    monkeypatch.setattr(sys, "argv", ["vitrina", *arguments])
+    try:
+        api.cli.main()
+        status = 0
+    except SystemExit as leaving:
+        status = int(leaving.code or 0)
+    printed = capfd.readouterr()
+    return status, printed.out, printed.err
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-import api.cli
 from api.cli.contradictions import COLUMNS, N_SHOWN, show_audit
 from api.settings import Settings
 from search.errors import RerankerError
@@ -18,6 +16,7 @@ from search.home import Home
 from search.reranking.auditing.audit import Audited, Contradiction, Outcome
 from search.reranking.auditing.tally import MAX_NAMED, Tally
 from search.reranking.base import Deadline, Look, Probabilities, Reranker
+from tests.api.conftest import run_vitrina
 from tests.fakes import FakeEncoder, make_entry, picture, png
 from tests.search.reranking.shops import SimpleEyes, fill
 
@@ -69,14 +68,7 @@ def audit(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tm
             return eyes or SimpleEyes()
 
         monkeypatch.setattr("api.cli.auditing.open_reranker", opened)
-        monkeypatch.setattr(sys, "argv", ["vitrina", "audit", *arguments])
-        try:
-            api.cli.main()
-            status = 0
-        except SystemExit as leaving:
-            status = int(leaving.code or 0)
-        printed = capfd.readouterr()
-        return status, printed.out, printed.err
+        return run_vitrina(monkeypatch, capfd, "audit", *arguments)
 
     return run
 

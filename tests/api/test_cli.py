@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
-import api.cli
 from search.home import Home
-from tests.api.conftest import N_PRODUCTS, picture
+from tests.api.conftest import N_PRODUCTS, picture, run_vitrina
 from tests.fakes import CALIBRATION, FakeEncoder
 
 Vitrina = Callable[..., tuple[int, str, str]]
@@ -26,14 +24,7 @@ def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], 
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vitrina", *arguments])
-        try:
-            api.cli.main()
-            status = 0
-        except SystemExit as leaving:
-            status = int(leaving.code or 0)
-        printed = capfd.readouterr()
-        return status, printed.out, printed.err
+        return run_vitrina(monkeypatch, capfd, *arguments)
 
     return run
 

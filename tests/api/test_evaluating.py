@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-import api.cli
 from search.home import Home
-from tests.api.conftest import N_PRODUCTS, picture
+from tests.api.conftest import N_PRODUCTS, picture, run_vitrina
 from tests.fakes import FakeEncoder
 
 Evaluate = Callable[..., tuple[int, str, str]]
@@ -26,14 +24,7 @@ def evaluate(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vitrina", "eval", *arguments])
-        try:
-            api.cli.main()
-            status = 0
-        except SystemExit as leaving:
-            status = int(leaving.code or 0)
-        printed = capfd.readouterr()
-        return status, printed.out, printed.err
+        return run_vitrina(monkeypatch, capfd, "eval", *arguments)
 
     return run
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-import api.cli
-from tests.api.conftest import N_PRODUCTS
+from tests.api.conftest import N_PRODUCTS, run_vitrina
 from tests.fakes import FakeEncoder
 from tests.search.reranking.backends.transformers import tiny
 
@@ -33,13 +31,7 @@ def index(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tm
 
     def run(reranker: object, *options: str) -> tuple[int, str, str]:
         monkeypatch.setenv("VITRINA_RERANKER", str(reranker))
-        monkeypatch.setattr(sys, "argv", ["vitrina", "index", str(shop), *options])
-        try:
-            api.cli.main()
-            status = 0
-        except SystemExit as leaving:
-            status = int(leaving.code or 0)
-        return status, *capfd.readouterr()
+        return run_vitrina(monkeypatch, capfd, "index", str(shop), *options)
 
     return run
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-import api.cli
 from api.cli.serving import reranker_line
 from api.reranking import Reranking
 from api.service import Service
@@ -20,6 +18,7 @@ from search.errors import RerankerError
 from search.home import Home
 from search.reranking.base import Deadline, Reranker
 from search.reranking.blend import Blend
+from tests.api.conftest import run_vitrina
 from tests.fakes import COLOURS, FakeEncoder
 from tests.search.reranking.shops import SimpleEyes, fill
 
@@ -56,15 +55,9 @@ def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], 
     monkeypatch.setenv("COLUMNS", "160")
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vitrina", *arguments])
-        try:
-            api.cli.main()
-            status = 0
-        except SystemExit as leaving:
-            status = int(leaving.code or 0)
-        printed = capfd.readouterr()
-        assert SECRET not in printed.out + printed.err
-        return status, printed.out, printed.err
+        status, printed, complaint = run_vitrina(monkeypatch, capfd, *arguments)
+        assert SECRET not in printed + complaint
+        return status, printed, complaint
 
     return run
 

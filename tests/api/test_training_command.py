@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-import api.cli
 from search.home import Home
+from tests.api.conftest import run_vitrina
 from tests.search.encoders.conftest import write_tiny_encoder
 from tests.training.tuning.conftest import put_products
 
@@ -42,14 +41,7 @@ def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], 
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vitrina", *arguments])
-        try:
-            api.cli.main()
-            status = 0
-        except SystemExit as leaving:
-            status = int(leaving.code or 0)
-        printed = capfd.readouterr()
-        return status, printed.out, printed.err
+        return run_vitrina(monkeypatch, capfd, *arguments)
 
     return run
 

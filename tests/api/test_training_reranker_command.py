@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-import api.cli
 from evaluation.query import JudgedQuery
 from search.home import Home
 from search.reranking.backends.transformers.loading import load_reranker
+from tests.api.conftest import run_vitrina
 from tests.fakes import FakeEncoder
 from tests.training.tuning.reranker.conftest import PHRASES, brief_llava, put_things, sku_of
 
@@ -43,14 +42,7 @@ def train(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], in
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vitrina", "train", "reranker", *arguments])
-        try:
-            api.cli.main()
-            status = 0
-        except SystemExit as leaving:
-            status = int(leaving.code or 0)
-        printed = capfd.readouterr()
-        return status, printed.out, printed.err
+        return run_vitrina(monkeypatch, capfd, "train", "reranker", *arguments)
 
     return run
 

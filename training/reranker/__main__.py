@@ -27,13 +27,17 @@ def main(
     minutes: Annotated[float | None, typer.Option(min=0, help="Minutes of training, instead of epochs.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    start: Annotated[
+        Path | None, typer.Option(help="A model's folder that lacks the last stage alone.", exists=True)
+    ] = None,
 ) -> None:
     """Train the vision-language model that ships in the package."""
     torch.set_num_threads(threads)
     work.mkdir(parents=True, exist_ok=True)
     scenes, boxes = read_scenes(work, drawings, typer.echo)
     corpus = Corpus([*read_corpus(data, work, 0, typer.echo), scenes], boxes)
-    make_reranker(corpus, encoder, out, work, say=typer.echo, budget=Budget(epochs, minutes), resume=resume)
+    budget = Budget(epochs, minutes)
+    make_reranker(corpus, encoder, out, work, say=typer.echo, budget=budget, resume=resume, start=start)
 
 
 if __name__ == "__main__":

@@ -34,23 +34,26 @@ class Judged:
 @dataclass(frozen=True, slots=True)
 class Round:
     """Products paired once each: alike in the ``shared`` fields and different in ``differing``, or anyhow where that is
-    empty; across shops as well unless ``at_home``."""
+    empty; across shops as well unless ``at_home``. With ``alike`` only those that look alike are paired."""
 
     differing: str = ""
     shared: Fields = ()
     at_home: bool = True
+    alike: bool = False
 
 
 ROUNDS = (
     Round("colour", ("kind", "gender")),
-    Round("colour", ("kind", "gender")),
+    Round("colour", alike=True),
     Round("kind", ("colour", "gender")),
+    Round("kind", alike=True),
     Round("gender", ("kind", "colour")),
     Round(),
     Round(at_home=False),
 )
 """Near misses first: the right article in another colour, and so on. They are the harder half, and what a shopper is
-shown when the retrieval is good."""
+shown when the retrieval is good. Those that look alike are what the retrieval itself confuses: navy and black, tops and
+t-shirts."""
 
 PHRASES: tuple[tuple[float, Fields], ...] = (
     (6.0, ("colour", "kind", "gender")),
@@ -68,22 +71,32 @@ _OWN_WORD_SHARE = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A product as a claim is about it: its place in the epoch, its labels, and the name of its shop."""
+    """A product as a claim is about it: its place in the epoch, its labels, the name of its shop, and the number of its
+    look, which those that look alike share."""
 
     place: int
     product: Product
     shop: str
+    look: int
 
 
 def draw_claims(
-    products: Sequence[Product], shops: Sequence[str], dice: random.Random, rounds: Sequence[Round] = ROUNDS
+    products: Sequence[Product],
+    shops: Sequence[str],
+    dice: random.Random,
+    rounds: Sequence[Round] = ROUNDS,
+    looks: Sequence[int] | None = None,
 ) -> list[list[Judged]]:
     """The claims about each product, at its position; a product may come several times. ``shops`` names each one's
-    shop. Products of two shops are compared only where no kind of product is in both."""
-    items = [Item(place, product, shop) for place, (product, shop) in enumerate(zip(products, shops, strict=True))]
+    shop. Products of two shops are compared only where no kind of product is in both. ``looks`` numbers what each looks
+    like; without it the rounds of those that look alike are left out."""
+    numbered = looks or [0] * len(products)
+    items = [Item(place, *each) for place, each in enumerate(zip(products, shops, numbered, strict=True))]
     apart = _shops_apart(items)
     claims: list[list[Judged]] = [[] for _ in items]
     for chosen in rounds:
+        if chosen.alike and looks is None:
+            continue
         for one, other in _pairs(items, chosen, dice):
             if one.shop != other.shop and frozenset((one.shop, other.shop)) not in apart:
                 continue
@@ -94,11 +107,11 @@ def draw_claims(
 
 def _pairs(items: Sequence[Item], chosen: Round, dice: random.Random) -> Iterator[tuple[Item, Item]]:
     """Pairs in which no item comes twice, and nearly all of them once."""
-    groups: dict[Fields, list[Item]] = defaultdict(list)
+    groups: dict[tuple[str | int, ...], list[Item]] = defaultdict(list)
     for item in items:
         values = tuple(item.product.value(field) for field in chosen.shared)
         if all(values) and (not chosen.differing or item.product.value(chosen.differing)):
-            groups[(item.shop if chosen.at_home else "", *values)].append(item)
+            groups[(item.shop if chosen.at_home else "", item.look if chosen.alike else 0, *values)].append(item)
     for group in groups.values():
         yield from _halved(_by_value(group, chosen.differing, dice))
 

@@ -37,6 +37,9 @@ READING_SHARES: Mapping[str, float] = {
 
 OTHER_READING_SHARE = 0.25
 
+READING_WEIGHTS: Mapping[str, float] = {"colour": 2.0}
+"""What a token of a label's value weighs, 1 where it is not named: colours are the worst read."""
+
 UNSEEN = ("material", "season", "usage")
 """What a picture does not show, so that where no label says it the answer is ``UNKNOWN``. Colours and patterns can be
 seen whether a shop lists them or not: nothing is asked of these where they are not labelled."""
@@ -112,7 +115,8 @@ class ExerciseWriter:
     def _readings(self, product: Product, dice: random.Random) -> Iterator[Exercise]:
         for field, value in fields_of(product).items():
             if dice.random() < READING_SHARES.get(field, OTHER_READING_SHARE):
-                yield Exercise(template.read(field), value, self._weights.get((field, value), 1.0))
+                weight = self._weights.get((field, value), READING_WEIGHTS.get(field, 1.0))
+                yield Exercise(template.read(field), value, weight)
 
     def _unseen(self, product: Product, dice: random.Random) -> Iterator[Exercise]:
         for field in UNSEEN:

@@ -22,13 +22,14 @@ from training.pictures import Album
 from training.product import Product
 from training.reranker.claims import Judged, draw_claims
 from training.reranker.exercises import ExerciseWriter
+from training.reranker.looks import Looks
 from training.reranker.packing import Packed, Packer
 from training.trainer import positions_of, rise_and_fall, train_mode
 
 POOL = 16
 """Batches whose pictures are sorted by how much is asked of them: sequences of a batch are then of like length."""
 
-EXPLANATION_SHARE = 0.3
+EXPLANATION_SHARE = 0.2
 """Of the batches: in these every picture has verdicts to explain, in the others none has. An explanation is as long as
 all other questions about a picture together: with some in each batch, half of a batch was padding."""
 
@@ -108,8 +109,8 @@ class Batch:
 class Trainer:
     """Trains a ``FastVlmForConditionalGeneration`` on the CPU.
 
-    ``products``, the names of their ``shops``, ``album``, ``writer`` and ``repeats`` (how often each is seen in an
-    epoch; float, (n,)) know the products by the same positions.
+    ``products``, the names of their ``shops``, ``album``, ``writer``, ``looks`` and ``repeats`` (how often each is seen
+    in an epoch; float, (n,)) know the products by the same positions.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class Trainer:
         shops: Sequence[str],
         album: Album,
         writer: ExerciseWriter,
+        looks: Looks,
         *,
         size: Size,
         repeats: torch.Tensor,
@@ -132,6 +134,7 @@ class Trainer:
         self._shops = shops
         self._album = album
         self._writer = writer
+        self._looks = looks
         self._size = size
         self._repeats = repeats
         self._schedule = schedule
@@ -208,7 +211,12 @@ class Trainer:
         torch_dice = torch.Generator().manual_seed(self._schedule.seed * 1000 + epoch)
         indices = positions_of(self._repeats, torch_dice)
         chosen = indices.tolist()
-        claims = draw_claims([self._products[at] for at in chosen], [self._shops[at] for at in chosen], dice)
+        claims = draw_claims(
+            [self._products[at] for at in chosen],
+            [self._shops[at] for at in chosen],
+            dice,
+            looks=self._looks.numbered(indices, torch_dice),
+        )
         order = torch.randperm(len(chosen), generator=torch_dice).tolist()
         parts = list(self._in_batches(order, claims))
         dice.shuffle(parts)

@@ -17,7 +17,8 @@ from search.reranking.verdict import Standing
 from training.corpus import Rows
 from training.folder import n_bytes
 from training.pictures import decode
-from training.reranker.claims import ROUNDS, draw_claims
+from training.reranker.claims import draw_claims
+from training.reranker.evaluation import NEAR
 from training.reranker.examinee import Examinee
 from training.reranker.explaining import Lexicon, draw_verdicts
 from training.reranker.folder import MAX_FOLDER_BYTES, load
@@ -63,7 +64,7 @@ def test_plain_transformers_computes_the_same(embedded: TransformersReranker, dr
 
 def test_it_judges_by_the_picture(embedded: TransformersReranker, drawn: tuple[Rows, Boxes]) -> None:
     rows, _ = drawn
-    asked = draw_claims(rows.products, ["boutique"] * len(rows.products), random.Random(0), ROUNDS[:4])
+    asked = draw_claims(rows.products, ["boutique"] * len(rows.products), random.Random(0), NEAR)
     right = blind = n_claims = 0
     for at, some in enumerate(asked):
         if not some:

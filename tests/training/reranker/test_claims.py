@@ -51,6 +51,17 @@ def test_claims_are_what_the_labels_say() -> None:
         assert all(standing(product, claim.claim) is claim.standing for claim in some)
 
 
+def test_what_looks_alike_is_compared_with_its_like_alone() -> None:
+    products = fashion()
+    looks = [at % 5 for at in range(300)]
+    claims = draw_claims(products, ["fashion"] * 300, random.Random(1), (Round("colour", alike=True),), looks)
+    assert sum(map(len, claims)) > 300
+    for look, product, some in zip(looks, products, claims, strict=True):
+        for claim in some:
+            like = [other for other, theirs in zip(products, looks, strict=True) if theirs == look]
+            assert any(all(other.value(field) == value for field, value in claim.claim) for other in like), product
+
+
 def test_a_near_miss_shares_all_but_one_field() -> None:
     products = fashion()
     claims = draw_claims(products, ["fashion"] * 300, random.Random(1), (Round("colour", ("kind", "gender")),))

@@ -14,6 +14,7 @@ from training.reranker.architecture import create_processor, create_untrained, t
 from training.reranker.evaluation import evaluate
 from training.reranker.examinee import Examinee
 from training.reranker.exercises import ExerciseWriter
+from training.reranker.looks import Looks
 from training.reranker.packing import Packer
 from training.reranker.trainer import Budget, Schedule, Stage, Trainer, own_statistics
 from training.reranker.vocabulary import train_vocabulary
@@ -43,6 +44,7 @@ def trained(rows: Rows) -> tuple[Any, Any]:
         ["tiny"] * len(rows.products),
         album,
         writer,
+        Looks(torch.eye(len(rows.products))),
         size=TINY.picture_size,
         repeats=torch.ones(len(rows.products)),
         schedule=SCHEDULE,

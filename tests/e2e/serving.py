@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import uvicorn
 
 from api.app import create_app
@@ -18,8 +20,10 @@ from search.reranking.budget import Rerank
 from tests.fakes import FakeEncoder
 
 
+@contextmanager
 def serve(folder: Path, open_reranker: Open | None = None) -> Iterator[str]:
-    """A server over a home, on a free port of this machine; its address."""
+    """A server over a home, on a free port of this machine; its address. It ends with the context, whatever happens in
+    there: the process would wait for one that goes on."""
 
     def open_service(settings: Settings) -> Service:
         home, budget = Home(settings.home), Rerank(deadline_ms=20_000, explain=3, explain_ms=20_000)
@@ -28,11 +32,19 @@ def serve(folder: Path, open_reranker: Open | None = None) -> Iterator[str]:
 
     app = create_app(Settings(home=folder), open_service)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started and thread.is_alive():
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(timeout=20)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+
+
+def wait_until_tried(address: str) -> None:
+    """Until its reranker is open, or was found not to open."""
+    while httpx.get(f"{address}/readyz").json()["reranker"]["status"] == "opening":
+        time.sleep(0.02)

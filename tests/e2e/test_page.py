@@ -57,12 +57,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(shop: Path) -> Iterator[str]:
-    yield from serve(shop)
+    with serve(shop) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def empty_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    yield from serve(tmp_path_factory.mktemp("empty") / "home")
+    with serve(tmp_path_factory.mktemp("empty") / "home") as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from indexer.fetch import Fetcher
 from indexer.pipeline import Indexer
 from search.home import Home
 from search.reranking.base import Deadline, Look
-from tests.e2e.serving import serve
+from tests.e2e.serving import serve, wait_until_tried
 from tests.fakes import COLOURS, FakeEncoder, MemorySource, make_record, picture
 from tests.search.encoders.conftest import write_tiny_encoder
 from tests.search.reranking.shops import SimpleEyes, fill
@@ -127,45 +127,17 @@ def test_a_client_that_hangs_up_leaves_the_service_well(address: str) -> None:
 
 @dataclass
 class Writer(SimpleEyes):
-    """Counts what it is to write, and takes its time."""
+    """Counts what it is to write."""
 
     writes: str = "It fits."
     written: list[str] = field(default_factory=list)
 
     def write(self, look: Look, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
         self.written.append(look.key)
-        time.sleep(0.3)
         return iter([self.writes])
 
 
-def test_no_work_is_begun_for_a_client_that_hung_up(tmp_path: Path) -> None:
-    home = Home(tmp_path / "home")
-    fill(home, FakeEncoder())
-    home.close()
-    release, writer = threading.Event(), Writer()
-
-    def wait(deadline: Deadline) -> None:
-        release.wait(30)
-
-    writer.before = wait
-    body = {"text": "white boots", "rerank": {"deadline_ms": 20_000, "explain": 10, "explain_ms": 20_000}}
-    for address in serve(home.folder, lambda _: writer):
-        while httpx.get(f"{address}/readyz").json()["reranker"]["status"] == "opening":
-            time.sleep(0.02)
-        with httpx.stream("POST", f"{address}/v1/search", json=body, headers=STREAM, timeout=60) as response:
-            assert next(events_in(response.iter_lines()))[0] == "retrieved"
-        time.sleep(0.5)
-        release.set()
-        time.sleep(1.5)
-        assert writer.asked
-        assert writer.written == []
-        with httpx.stream("POST", f"{address}/v1/search", json=body, headers=STREAM, timeout=60) as response:
-            names = [name for name, _ in events_in(response.iter_lines())]
-        assert names == ["retrieved", "reranked", *["explanation"] * 10, "done"]
-        assert len(writer.written) == 10
-
-
-def test_a_client_that_hangs_up_ends_what_the_model_is_at(tmp_path: Path) -> None:
+def test_a_client_that_hangs_up_ends_what_the_model_is_at_and_no_more_is_begun(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     fill(home, FakeEncoder())
     home.close()
@@ -179,12 +151,20 @@ def test_a_client_that_hangs_up_ends_what_the_model_is_at(tmp_path: Path) -> Non
         left_s.append(at - time.monotonic())
         ended.set()
 
-    body = {"text": "white boots", "rerank": {"deadline_ms": 30_000}}
-    for address in serve(home.folder, lambda _: SimpleEyes(before=until_the_deadline)):
-        while httpx.get(f"{address}/readyz").json()["reranker"]["status"] == "opening":
-            time.sleep(0.02)
+    writer = Writer(before=until_the_deadline)
+    body = {"text": "white boots", "rerank": {"deadline_ms": 30_000, "explain": 10, "explain_ms": 30_000}}
+    with serve(home.folder, lambda _: writer) as address:
+        wait_until_tried(address)
         with httpx.stream("POST", f"{address}/v1/search", json=body, headers=STREAM, timeout=60) as response:
-            assert next(events_in(response.iter_lines()))[0] == "retrieved"
-            assert looking.wait(60)  # who hangs up before that has nothing begun
+            events = events_in(response.iter_lines())  # the connection is closed with the last of who reads from it
+            assert next(events)[0] == "retrieved"
+            assert looking.wait(60)
         assert ended.wait(60)
-    assert left_s[0] > 10, "it did not go on until its deadline"
+        assert left_s[0] > 10, "it did not go on until its deadline"
+        writer.before = lambda deadline: None
+        time.sleep(1)
+        assert writer.written == []
+        with httpx.stream("POST", f"{address}/v1/search", json=body, headers=STREAM, timeout=60) as response:
+            names = [name for name, _ in events_in(response.iter_lines())]
+        assert names == ["retrieved", "reranked", *["explanation"] * 10, "done"]
+        assert len(writer.written) == 10

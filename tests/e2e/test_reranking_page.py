@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import httpx
 import pytest
 
 from search.errors import RerankerError
@@ -16,7 +14,7 @@ from search.home import Home
 from search.reranking.base import Deadline, Reranker
 from search.reranking.blend import Blend
 from tests.e2e.chromium import Browser, find_chromium
-from tests.e2e.serving import serve
+from tests.e2e.serving import serve, wait_until_tried
 from tests.fakes import FakeEncoder
 from tests.search.reranking.shops import SimpleEyes, fill
 
@@ -42,7 +40,7 @@ def eyes() -> SimpleEyes:
 
 @pytest.fixture(scope="module")
 def address(shop: Path, eyes: SimpleEyes) -> Iterator[str]:
-    for address in serve(shop, lambda _: eyes):
+    with serve(shop, lambda _: eyes) as address:
         wait_until_tried(address)
         yield address
 
@@ -52,11 +50,6 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     assert CHROMIUM is not None
     with Browser(CHROMIUM, tmp_path_factory.mktemp("profile")) as browser:
         yield browser
-
-
-def wait_until_tried(address: str) -> None:
-    while httpx.get(f"{address}/readyz").json()["reranker"]["status"] == "opening":
-        time.sleep(0.02)
 
 
 def test_the_retrievals_order_is_shown_first_and_then_the_reranked_one(
@@ -146,7 +139,7 @@ def test_without_an_open_reranker_there_is_no_switch(shop: Path, browser: Browse
     def broken(_: ExitStack) -> Reranker:
         raise RerankerError("It cannot be opened.", remedy="Mend it.")
 
-    for address in serve(shop, broken):
+    with serve(shop, broken) as address:
         wait_until_tried(address)
         browser.open(f"{address}/?q=white+boots")
         browser.wait_for(f"{DONE} && document.querySelectorAll('.title').length === 24")

@@ -20,6 +20,10 @@ from search.requirements.vocabulary import Vocabulary
 MET_BONUS = 2.0
 """Added to the z-scores for each requirement that one of the item's fields meets."""
 
+OF_ANOTHER_KIND = 0.5
+"""What the other requirements count that an item meets, where it is not the kind of thing that was asked for: who asks
+for a striped navy shirt for men takes a plain black one before men's striped navy socks. Set by judgement."""
+
 FAMILY_SHARE = 0.5
 """How far a value counts that the query's words include but do not name: Navy Blue for "blue"."""
 
@@ -27,7 +31,7 @@ FAMILY_SHARE = 0.5
 @dataclass(frozen=True, slots=True)
 class FieldScores:
     """The requirements of a query that name values of the catalog's fields, and the ids of items, ``WINDOW`` at most,
-    that meet all that are ``wanted``.
+    that meet all that are ``wanted``. Some of these may say what kind of thing it is: ``is_kind``, shape (n wanted,).
 
     ``n_asked`` counts the wanted ones with those that no field can tell of. An item must not meet any of the
     ``denied``, which the query's text denies, nor be all that ``without`` says, one value a field: "red or blue shirts"
@@ -35,6 +39,7 @@ class FieldScores:
     """
 
     wanted: tuple[Requirement, ...]
+    is_kind: NDArray[np.bool_]
     n_asked: int
     denied: tuple[Requirement, ...]
     without: tuple[Requirement, ...]
@@ -62,7 +67,18 @@ def field_scores(connection: Connection, query: Query, vocabulary: Vocabulary) -
         without = ()
     conditions = [AnyOf(each.field, tuple(map(facet_value, each.values))) for each in wanted]
     found = first_matching(connection, conditions, query.filters, WINDOW) if wanted else np.empty(0, np.int64)
-    return FieldScores(wanted, sum(each.wanted for each in said), denied, without, found)
+    is_kind = np.array([each.field in vocabulary.kind_fields for each in wanted], np.bool_)
+    return FieldScores(wanted, is_kind, sum(each.wanted for each in said), denied, without, found)
+
+
+def n_met(met: Scores, is_kind: NDArray[np.bool_]) -> Scores:
+    """How many of m requirements each of n items meets, shape (n,), those of things of another kind in part. ``met``,
+    shape (n, m), says how far it meets each, and ``is_kind``, shape (m,), which of them name a kind."""
+    others = met[:, ~is_kind].sum(axis=1)
+    if not is_kind.any():
+        return np.asarray(others)
+    kinds = met[:, is_kind]
+    return np.asarray(kinds.sum(axis=1) + others * (OF_ANOTHER_KIND + (1 - OF_ANOTHER_KIND) * kinds.max(axis=1)))
 
 
 def shares(connection: Connection, requirements: Sequence[Requirement], item_ids: NDArray[np.int64]) -> Scores:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from search.fields import MET_BONUS, FieldScores, field_scores
+from search.fields import MET_BONUS, FieldScores, field_scores, n_met
 from search.lexical import ALL_WORDS_BONUS, WordScores, avoided_words, word_scores
 from search.query import Query, Weights
 from search.ranking import Scores
@@ -17,12 +17,16 @@ from search.requirements.vocabulary import Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What is stated about n items: what ``words`` add at a text weight of 1, shape (n,); how far the fields meet each
-    of m requirements, 0 to 1, ``met`` of shape (n, m), out of ``n_asked`` with those that no field can meet; and which
-    items are what must not be, ``avoided`` of shape (n,)."""
+    """What is stated about n items.
+
+    ``words``, shape (n,), is what full-text search adds at a text weight of 1. The fields meet each of m requirements
+    so far, 0 to 1, as ``met`` says, shape (n, m); of these some name a kind of thing, ``is_kind``, shape (m,), and
+    ``n_asked`` counts them with those that no field can meet. What must not be is ``avoided``, shape (n,).
+    """
 
     words: Scores
     met: Scores
+    is_kind: NDArray[np.bool_]
     n_asked: int
     avoided: NDArray[np.bool_]
 
@@ -31,7 +35,7 @@ class Stated:
 
         Words and fields mostly say the same of an item, so what says more counts, and not both.
         """
-        wanted = np.maximum(self.words, MET_BONUS * self.met.sum(axis=1))
+        wanted = np.maximum(self.words, MET_BONUS * n_met(self.met, self.is_kind))
         return np.asarray(weights.text * wanted - 2 * weights.without * ALL_WORDS_BONUS * self.avoided)
 
     @property
@@ -58,6 +62,7 @@ class Statements:
         return Stated(
             self.words.matches(connection, self.query, item_ids),
             self.fields.met(connection, item_ids),
+            self.fields.is_kind,
             self.fields.n_asked,
             avoided_words(connection, self.query, item_ids) | self.fields.avoided(connection, item_ids),
         )

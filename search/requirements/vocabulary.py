@@ -21,6 +21,9 @@ PLACEHOLDERS = frozenset(
 )
 """Values that say that there is no value (case-folded)."""
 
+KIND_NAMES = ("article", "type", "kind", "subcategory", "category")
+"""What shops call the field that says what a thing is, the finest first."""
+
 TRUE_OR_FALSE = frozenset({"true", "false"})
 
 
@@ -48,6 +51,8 @@ class Vocabulary:
         )
         self._senses = senses(self.fields)
         self._field_names = field_names(self.fields)
+        self.kind_fields = frozenset(field for name in KIND_NAMES for field in self.fields_called([name]))
+        """The fields that say what kind of thing an item is."""
         self.longest = max((len(split(value)) for held in self.fields.values() for value in held), default=0) + 1
         """As many words in a row may have a meaning: a value's, and one more where it is a compound."""
 

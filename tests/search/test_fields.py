@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from search.engine import SearchEngine
-from search.fields import FAMILY_SHARE, MET_BONUS, FieldScores, field_scores
+from search.fields import FAMILY_SHARE, MET_BONUS, FieldScores, field_scores, n_met
 from search.filters import parse_filters
 from search.item import AttributeValue
 from search.lexical import ANY_WORD_BONUS
@@ -109,6 +109,29 @@ def test_the_items_that_meet_all_come_first_the_exact_ones_before_their_family(e
     found = [hit.stored.item.sku for hit in engine.search(Query("blue shirts for men")).hits]
     assert found[0] == "blue-shirt"
     assert set(found[:3]) == {"navy-shirt", "blue-shirt", "striped-shirt"}
+
+
+def test_another_kind_of_thing_is_further_from_what_was_asked_than_another_colour_and_pattern(
+    tmp_path: Path, encoder: FakeEncoder
+) -> None:
+    engine = opened(tmp_path, encoder)
+    rows = {
+        "socks": {"product_type": "Socks", "colour": "Navy", "pattern": "Striped", "gender": "Men"},
+        "shirt": {"product_type": "Shirts", "colour": "Blue", "pattern": "Plain", "gender": "Men"},
+    }
+    engine.catalog.commit(
+        engine.view.space_id, [make_entry(encoder, sku, "thing", attributes=fields) for sku, fields in rows.items()]
+    )
+    engine.view.catch_up()
+    fields, met, _ = asked(engine, Query("navy striped shirt for men"))
+    assert [each.field for each, is_kind in zip(fields.wanted, fields.is_kind, strict=True) if is_kind] == [
+        "product_type"
+    ]
+    assert list(map(sum, met)) == [3.0, 2.0]
+    assert n_met(np.array(met), fields.is_kind).tolist() == [1.5, 2.0]
+    found = [hit.stored.item.sku for hit in engine.search(Query("navy striped shirt for men")).hits]
+    assert found == ["shirt", "socks"]
+    engine.catalog.close()
 
 
 def test_words_of_the_query_may_be_another_form_of_a_value(engine: SearchEngine) -> None:

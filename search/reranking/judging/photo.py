@@ -24,15 +24,11 @@ from search.requirements.parsing import requirements_of
 from search.requirements.photo import photo_requirements
 from search.requirements.requirement import Requirement
 from search.requirements.spelling import split
-from search.requirements.vocabulary import Vocabulary
+from search.requirements.vocabulary import KIND_NAMES, Vocabulary
 from search.reranking.judging.listing import Listing
 
 READ: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "colour": ("colour",),
-        "pattern": ("pattern", "print"),
-        "article": ("article", "type", "kind", "subcategory", "category"),
-    }
+    {"colour": ("colour",), "pattern": ("pattern", "print"), "article": KIND_NAMES}
 )
 """What is read off a photo, in the order in which a phrase says it, and what shops call the field, the finest first."""
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import TracebackType
 
 from api.rerankers import CHOICES, open_reranker, reranker_name, usual_budget
 from api.settings import Settings
+from indexer.looking import look_at
 from search.answer import Answer, RerankState
+from search.catalog.entry import StoredItem
 from search.engine import SearchEngine
 from search.errors import NoRerankerError, RerankerError, VitrinaError
 from search.home import Home
@@ -21,6 +24,7 @@ from search.reranking.base import Capabilities, Reranker
 from search.reranking.budget import Rerank
 from search.reranking.engine import RerankingEngine
 from search.reranking.events import Event, Reranked, Retrieved, Steps
+from search.reranking.judging.pictures import key_of
 from search.reranking.stage import RerankStage
 
 log = logging.getLogger(__name__)
@@ -84,6 +88,7 @@ class Reranking:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._keep_opening, name="reranker-opening", daemon=True)
+        self._ahead = ThreadPoolExecutor(1, thread_name_prefix="reranker-ahead")
 
     @classmethod
     def from_settings(cls, settings: Settings, home: Home) -> Reranking | None:
@@ -113,16 +118,31 @@ class Reranking:
         reranking = RerankingEngine(engine, stage)
         return reranking.stream(query, rerank) if like is None else reranking.stream_similar(like, query, rerank)
 
+    def look_ahead(self, stored: StoredItem) -> None:
+        """Have the reranker look at a new item's picture, in a thread of its own, so that no search waits for that; not
+        where it is not open, or keeps nothing of what it sees."""
+        reranker, key = self.reranker, key_of(stored)
+        if reranker is not None and key is not None:
+            with suppress(RuntimeError):  # it is being closed
+                self._ahead.submit(self._look_ahead, reranker, key)
+
     def __enter__(self) -> Reranking:
         self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._closed.set()
+        self._ahead.shutdown(wait=False, cancel_futures=True)
         self._thread.join(CLOSE_S)
         with self._lock:
             self._stage = None
             self._opened.close()
+
+    def _look_ahead(self, reranker: Reranker, key: str) -> None:
+        try:
+            look_at(self._home, reranker, key)
+        except VitrinaError as error:  # the first search that shows it looks at it
+            log.warning("The picture %s was not looked at ahead: %s", key, error)
 
     def _keep_opening(self) -> None:
         pause_s = RETRY_S

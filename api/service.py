@@ -125,6 +125,8 @@ class Service:
                 continue
             with suppress(EncoderReplacedError):  # by now; the view that takes over has the item too
                 stand.view.catch_up()
+            if self.reranking is not None:
+                self.reranking.look_ahead(stored)
             return stored
 
     def delete(self, skus: Sequence[str]) -> list[str]:

@@ -46,10 +46,9 @@ def look_ahead(home: Home, reranker: Reranker, on_progress: OnProgress = lambda 
         return Looked()
     home.discard_other_features(reranker.identity)
     started, n_seen, n_lost = time.perf_counter(), 0, 0
-    side_px = reranker.capabilities.picture_side_px
 
     def opened(image_id: str) -> Look:
-        look = Look(image_id, opening(home.images, image_id, side_px))
+        look = look_of(home, reranker, image_id)
         _ = look.image  # here, in one of several threads
         return look
 
@@ -60,6 +59,18 @@ def look_ahead(home: Home, reranker: Reranker, on_progress: OnProgress = lambda 
             n_lost += sum(look.is_blank for look in batch)
             on_progress(n_seen + n_lost)
     return Looked(n_seen, n_lost, time.perf_counter() - started)
+
+
+def look_at(home: Home, reranker: Reranker, image_id: str) -> None:
+    """Have a reranker see one picture, new in the catalog, and keep what it sees; nothing is done for one that keeps
+    nothing. Blocks. Raises RerankerError and StorageError."""
+    if isinstance(reranker, SeesAhead) and reranker.keeps_pictures:
+        reranker.see([look_of(home, reranker, image_id)])
+
+
+def look_of(home: Home, reranker: Reranker, image_id: str) -> Look:
+    """A picture as searches will show it."""
+    return Look(image_id, opening(home.images, image_id, reranker.capabilities.picture_side_px))
 
 
 def unseen(home: Home, identity: RerankerIdentity) -> Iterator[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import count
 
 import numpy as np
@@ -14,15 +15,18 @@ from fastapi.testclient import TestClient
 
 from api import service as service_module
 from api.app import create_app
+from api.reranking import Reranking
 from api.service import Service
 from api.settings import Settings
 from indexer.reembedding import reembed
 from search.encoders.base import Encoder
-from search.errors import EncoderError
+from search.errors import EncoderError, StorageError
 from search.home import Home
 from search.query import Query
+from search.reranking.base import Look
 from tests.api.conftest import N_PRODUCTS
 from tests.fakes import FakeEncoder, make_record, picture
+from tests.search.reranking.shops import SimpleEyes
 
 OLD = FakeEncoder()
 NEW = FakeEncoder("new", seed=9, dimension=20)
@@ -53,6 +57,20 @@ def service(home: Home, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.setattr(service_module, "RETRY_S", 0.05)
     with Service(Home(home.folder), OLD, shelf) as service:
         yield service
+
+
+@dataclass
+class FarSighted(SimpleEyes):
+    """Keeps what it saw ahead; breaks at the second picture."""
+
+    seen: list[str] = field(default_factory=list)
+    keeps_pictures: bool = True
+
+    def see(self, looks: Sequence[Look]) -> int:
+        self.seen += [look.key for look in looks if look.image is not None]
+        if len(self.seen) == 2:
+            raise StorageError("The disk is full.", remedy="Make room.")
+        return len(looks)
 
 
 def soon(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
@@ -219,3 +237,21 @@ def test_a_service_opens_with_the_homes_own_encoder(
         assert answers_with(service, NEW)
     with pytest.raises(EncoderError, match="'new'"):
         Service.from_settings(Settings(home=home.folder, encoder="fake"))
+
+
+def test_the_picture_of_what_is_put_is_looked_at_before_anybody_searches(
+    home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    eyes, caplog.handler.level = FarSighted(), logging.WARNING
+    shop = Home(home.folder)
+    with Service(shop, OLD, reranking=Reranking(shop, "eyes", lambda _: eyes)) as service:
+        assert soon(lambda: service.reranking is not None and service.reranking.reranker is eyes)
+        service.put(make_record("nothing", "without a picture"))
+        ids = [
+            service.put(make_record(sku, sku, pictures=[picture(colour)])).image_ids[0]
+            for sku, colour in (("one", "red"), ("two", "green"), ("three", "blue"))
+        ]
+        assert soon(lambda: eyes.seen == ids)
+    assert [record.getMessage() for record in caplog.records if "ahead" in record.getMessage()] == [
+        f"The picture {ids[1]} was not looked at ahead: The disk is full. Make room."
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import Any
 
 from fastapi import Request
@@ -16,6 +17,7 @@ from api.events import HEADERS, MEDIA_TYPE, stream, takes_events
 from api.examples import ANSWER, EVENTS
 from api.service import Service
 from api.wire import AnswerOut
+from search.answer import Answer
 from search.reranking.events import Steps, drained
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -47,7 +49,28 @@ async def answered(
         return StreamingResponse(stream(events, service.threads), media_type=MEDIA_TYPE, headers=HEADERS)
     if not is_reranked:
         return AnswerOut.of(drained(events))
-    return AnswerOut.of(await asyncio.get_running_loop().run_in_executor(service.threads, drained, events))
+    return AnswerOut.of(await drained_for(request, events, service.threads))
+
+
+async def drained_for(request: Request, events: Steps, threads: Executor) -> Answer:
+    """The final answer, computed in ``threads``; what is under way is ended where the client hangs up."""
+    answer = asyncio.get_running_loop().run_in_executor(threads, drained, events)
+    hung_up = asyncio.ensure_future(hanging_up(request))
+    either: tuple[asyncio.Future[Any], ...] = (answer, hung_up)
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            events.close()
+        return await answer
+    finally:
+        hung_up.cancel()
+        events.close()
+
+
+async def hanging_up(request: Request) -> None:
+    """Returns when the client has hung up; what is left of the request's body is passed over."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def from_json(text: str, place: tuple[str, str]) -> object:

@@ -3,6 +3,7 @@ becomes of the work when the client hangs up."""
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -21,7 +22,7 @@ from api.settings import Settings
 from indexer.fetch import Fetcher
 from indexer.pipeline import Indexer
 from search.home import Home
-from search.reranking.base import Deadline, Look
+from search.reranking.base import Deadline, Look, Probabilities
 from tests.e2e.serving import serve, wait_until_tried
 from tests.fakes import COLOURS, FakeEncoder, MemorySource, make_record, picture
 from tests.search.encoders.conftest import write_tiny_encoder
@@ -137,34 +138,65 @@ class Writer(SimpleEyes):
         return iter([self.writes])
 
 
-def test_a_client_that_hangs_up_ends_what_the_model_is_at_and_no_more_is_begun(tmp_path: Path) -> None:
-    home = Home(tmp_path / "home")
+@dataclass
+class Slow(Writer):
+    """Looks until its deadline, or until nobody waits for it any more."""
+
+    looking: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+    left_s: float = 0.0
+
+    def judge(self, looks: Sequence[Look], claims: Sequence[str], deadline: Deadline) -> Probabilities:
+        at, is_first = deadline.at, not self.looking.is_set()
+        self.looking.set()
+        while is_first and deadline.seconds_left:
+            time.sleep(0.02)
+        self.left_s = at - time.monotonic()
+        self.ended.set()
+        return super().judge(looks, claims, deadline)
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[tuple[Slow, str]]:
+    """A slow model, and the address of a service that has it."""
+    home, slow = Home(tmp_path / "home"), Slow()
     fill(home, FakeEncoder())
     home.close()
-    looking, ended, left_s = threading.Event(), threading.Event(), []
-
-    def until_the_deadline(deadline: Deadline) -> None:
-        at = deadline.at
-        looking.set()
-        while deadline.seconds_left:
-            time.sleep(0.02)
-        left_s.append(at - time.monotonic())
-        ended.set()
-
-    writer = Writer(before=until_the_deadline)
-    body = {"text": "white boots", "rerank": {"deadline_ms": 30_000, "explain": 10, "explain_ms": 30_000}}
-    with serve(home.folder, lambda _: writer) as address:
+    with serve(home.folder, lambda _: slow) as address:
         wait_until_tried(address)
-        with httpx.stream("POST", f"{address}/v1/search", json=body, headers=STREAM, timeout=60) as response:
-            events = events_in(response.iter_lines())  # the connection is closed with the last of who reads from it
-            assert next(events)[0] == "retrieved"
-            assert looking.wait(60)
-        assert ended.wait(60)
-        assert left_s[0] > 10, "it did not go on until its deadline"
-        writer.before = lambda deadline: None
-        time.sleep(1)
-        assert writer.written == []
-        with httpx.stream("POST", f"{address}/v1/search", json=body, headers=STREAM, timeout=60) as response:
-            names = [name for name, _ in events_in(response.iter_lines())]
-        assert names == ["retrieved", "reranked", *["explanation"] * 10, "done"]
-        assert len(writer.written) == 10
+        yield slow, address
+
+
+LONG = {"text": "white boots", "rerank": {"deadline_ms": 30_000, "explain": 10, "explain_ms": 30_000}}
+
+
+def test_a_client_that_hangs_up_ends_what_the_model_is_at_and_no_more_is_begun(slow: tuple[Slow, str]) -> None:
+    model, address = slow
+    with httpx.stream("POST", f"{address}/v1/search", json=LONG, headers=STREAM, timeout=60) as response:
+        events = events_in(response.iter_lines())  # the connection is closed with the last of who reads from it
+        assert next(events)[0] == "retrieved"
+        assert model.looking.wait(60)
+    assert_given_up(model)
+    with httpx.stream("POST", f"{address}/v1/search", json=LONG, headers=STREAM, timeout=60) as response:
+        names = [name for name, _ in events_in(response.iter_lines())]
+    assert names == ["retrieved", "reranked", *["explanation"] * 10, "done"]
+    assert len(model.written) == 10
+
+
+def test_a_client_that_hangs_up_before_its_one_answer_ends_it_too(slow: tuple[Slow, str]) -> None:
+    model, address = slow
+    body = json.dumps(LONG).encode()
+    head = f"POST /v1/search HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as client:
+        client.sendall(head.encode() + b"\r\n\r\n" + body)
+        assert model.looking.wait(60)
+    assert_given_up(model)
+    answer = httpx.post(f"{address}/v1/search", json=LONG, timeout=60).raise_for_status().json()
+    assert sum(hit["explanation"] is not None for hit in answer["hits"]) == 10
+
+
+def assert_given_up(model: Slow) -> None:
+    assert model.ended.wait(60)
+    assert model.left_s > 10, "it did not go on until its deadline"
+    time.sleep(1)
+    assert model.written == []

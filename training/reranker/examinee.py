@@ -66,27 +66,10 @@ class Examinee:
             )
         return answers
 
-    @torch.inference_mode()
-    def likelihoods(self, features: torch.Tensor, prompt: str, values: Sequence[str]) -> NDArray[np.float64]:
-        """How probable it is that each of the values is what the model writes, and no more, for one prompt about each
-        picture; shape (n, n values)."""
-        found = np.empty((len(features), len(values)))
-        for column, value in enumerate(values):
-            answer = [*self._tokenizer.encode(value, add_special_tokens=False), self._tokenizer.eos_token_id]
-            targets = torch.tensor(answer)[None, :, None]
-            for start in range(0, len(features), _BATCH):
-                seen = features[start : start + _BATCH]
-                inputs = self._inputs([prompt] * len(seen), seen, value)
-                logits = self._model(**inputs, use_cache=False, logits_to_keep=len(answer)).logits
-                each = logits.log_softmax(dim=-1).gather(-1, targets.expand(len(seen), -1, 1))
-                found[start : start + _BATCH, column] = each.sum(dim=(1, 2)).exp().numpy()
-        return found
-
-    def _inputs(self, prompts: Sequence[str], features: torch.Tensor, begun: str = "") -> dict[str, Any]:
-        """Prompts, and behind each what is ``begun`` of the answer."""
+    def _inputs(self, prompts: Sequence[str], features: torch.Tensor) -> dict[str, Any]:
         from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-        texts = [self._rendered(prompt, features.shape[1]) + begun for prompt in prompts]
+        texts = [self._rendered(prompt, features.shape[1]) for prompt in prompts]
         inputs = dict(self._tokenizer(texts, padding=True, return_tensors="pt", add_special_tokens=False))
         inputs.pop("token_type_ids", None)
         return {**inputs, "mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=features)}}

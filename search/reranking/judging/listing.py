@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from textwrap import shorten
 from typing import Final
 
 from search.filters import facet_value
@@ -12,7 +13,7 @@ from search.item import Item, Scalar
 from search.requirements.reading import NOTS, WITHOUTS
 from search.requirements.requirement import Requirement
 from search.requirements.spelling import split, stem
-from search.requirements.vocabulary import PLACEHOLDERS, TRUE_OR_FALSE
+from search.requirements.vocabulary import MAX_VALUE_CHARS, PLACEHOLDERS, TRUE_OR_FALSE
 from search.reranking.prompts import MAX_LISTING_CHARACTERS
 
 SAME_LOG_ODDS = 3.5
@@ -112,6 +113,8 @@ def on_field(held: Sequence[Scalar], requirement: Requirement) -> Listed:
 
 
 def said(values: Collection[Scalar]) -> str | None:
-    """Values as the catalog writes them; None for yes and no, which say nothing without their field."""
-    written = [str(value).strip() for value in values if facet_value(value) not in TRUE_OR_FALSE]
+    """Values as the catalog writes them, the beginning of those that are no names but texts; None for yes and no, which
+    say nothing without their field."""
+    named = [str(value) for value in values if facet_value(value) not in TRUE_OR_FALSE]
+    written = [shorten(value, MAX_VALUE_CHARS, placeholder=" …") for value in named]
     return ", ".join(written[:MAX_SAID]) or None

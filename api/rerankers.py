@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 from api.settings import Settings
-from search.errors import RerankerError
+from search.errors import NoRerankerError, RerankerError
 from search.home import FEATURES_FOLDER
 from search.reranking.base import Reranker, RerankerIdentity
 from search.reranking.budget import Rerank
@@ -35,6 +35,22 @@ def reranker_name(settings: Settings) -> str | None:
     if is_address(chosen):
         return f"{settings.reranker_model or 'a model'} at {host_of(chosen)}"
     return f"{settings.reranker_model or 'a model'} at Anthropic" if chosen == ANTHROPIC else chosen
+
+
+def needed_reranker(settings: Settings) -> str:
+    """The same, for what cannot do without one. Raises NoRerankerError where there is none."""
+    name = reranker_name(settings)
+    if name is None:
+        raise no_reranker()
+    return name
+
+
+def no_reranker() -> NoRerankerError:
+    """For what asks for a reranker where none is set."""
+    return NoRerankerError(
+        "There is no reranker on this installation, which would look at pictures, rerank hits and explain them.",
+        remedy=f'To have one, set it: {CHOICES} A search without "rerank" and "explain" gives the retrieval order.',
+    )
 
 
 def usual_budget(settings: Settings) -> Rerank:

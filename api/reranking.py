@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import TracebackType
 
-from api.rerankers import CHOICES, open_reranker, reranker_name, usual_budget
+from api.rerankers import open_reranker, reranker_name, usual_budget
 from api.settings import Settings
 from indexer.looking import look_at
 from search.answer import Answer, RerankState
 from search.catalog.entry import StoredItem
 from search.engine import SearchEngine
-from search.errors import NoRerankerError, RerankerError, VitrinaError
+from search.errors import RerankerError, VitrinaError
 from search.home import Home
 from search.query import Query
 from search.reranking.base import Capabilities, Reranker
@@ -209,12 +209,3 @@ def abilities(capabilities: Capabilities) -> str:
         "gives boxes": capabilities.boxes,
     }
     return ", ".join([f"scores by {capabilities.scoring}", *(words for words, can in able.items() if can)])
-
-
-def no_reranker() -> NoRerankerError:
-    """For what asks for a reranker where none is set."""
-    return NoRerankerError(
-        "There is no reranker on this installation, so hits can be neither reranked nor explained.",
-        remedy='Leave out "rerank" and "explain"; the retrieval order and its signals are given. To have one, set it: '
-        f"{CHOICES}",
-    )

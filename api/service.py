@@ -13,7 +13,8 @@ from types import TracebackType
 
 from api.illustrations import Illustrations
 from api.loading import encoder_for, loader
-from api.reranking import Reranking, no_reranker, retrieved
+from api.rerankers import no_reranker
+from api.reranking import Reranking, retrieved
 from api.settings import Settings
 from indexer.fetch import Fetcher
 from indexer.pipeline import Indexer

@@ -15,10 +15,10 @@ from api.cli import EXIT_INTERRUPTED
 from api.cli.console import errors, output, progress_bar
 from api.cli.contradictions import show_audit, write_csv
 from api.loading import encoder_for
-from api.rerankers import CHOICES, open_reranker, reranker_name
+from api.rerankers import needed_reranker, open_reranker
 from api.settings import Settings
 from evaluation.report.audit import write_audit
-from search.errors import InputError, NoRerankerError, StorageError, VitrinaError
+from search.errors import InputError, StorageError, VitrinaError
 from search.home import Home
 from search.requirements.following import CatalogVocabulary
 from search.reranking.auditing.audit import Audit
@@ -46,12 +46,7 @@ def audit_catalog(settings: Settings, asked: Asked) -> None:
     reranker failed for good, is printed and kept as well.
     """
     check_files(asked)
-    name = reranker_name(settings)
-    if name is None:
-        raise NoRerankerError(
-            "There is no reranker on this installation, so nobody can look at the photos.",
-            remedy=f"Set one. {CHOICES}",
-        )
+    name = needed_reranker(settings)
     home = Home.existing(settings.home)
     vocabulary = CatalogVocabulary(home.catalog).current()
     fields = fields_to_audit(home.catalog, vocabulary, asked.fields)

@@ -8,8 +8,7 @@ from pathlib import Path
 from api.cli.calibrating import Asked, gather
 from api.cli.console import errors, output, progress_bar
 from api.loading import encoder_for
-from api.rerankers import open_reranker, reranker_name
-from api.reranking import no_reranker
+from api.rerankers import needed_reranker, open_reranker
 from api.settings import Settings
 from evaluation.blending import MIN_QUERIES, fit_measured, look_closely
 from evaluation.observation import example_of
@@ -20,8 +19,7 @@ from search.reranking.blend import Blend
 
 def calibrate_reranker(settings: Settings, judgements: Path, queries: Path | None) -> None:
     """Fit the reranker's blend to this catalog, print what it does for the order, and keep it for searches to come."""
-    if reranker_name(settings) is None:
-        raise no_reranker()
+    needed_reranker(settings)
     home = Home.existing(settings.home)
     asked = [judged for judged in gather(home, Asked(judgements, queries)) if judged.text and not judged.image]
     with ExitStack() as closing:

@@ -12,8 +12,7 @@ from rich.markup import escape
 from api.cli.console import errors, output, progress_bar
 from api.cli.scoreboard import show_checks, show_comparison, show_run
 from api.loading import encoder_for
-from api.rerankers import open_reranker, reranker_name
-from api.reranking import no_reranker
+from api.rerankers import needed_reranker, open_reranker
 from api.settings import Settings
 from evaluation.comparison import RETRIEVAL, Comparison, check_comparable, compare
 from evaluation.fields import Template, queries_by, queries_like
@@ -118,9 +117,7 @@ def reranker_of(settings: Settings, asked: Asked) -> Reranker | None:
     past a limit."""
     if not asked.rerank:
         return None
-    name = reranker_name(settings)
-    if name is None:
-        raise no_reranker()
+    name = needed_reranker(settings)
     top = Rerank().top if asked.rerank_top is None else asked.rerank_top
     return Reranker(name, Rerank(top=top, explain=0, listings=not asked.hide_listings, unhurried=True))
 

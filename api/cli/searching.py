@@ -14,8 +14,8 @@ from api.cli.console import errors, output
 from api.cli.verdicts import percent, show_verdicts
 from api.loading import encoder_for
 from api.querying import budget_of, is_reranked
-from api.rerankers import open_reranker, reranker_name, usual_budget
-from api.reranking import Readiness, Status, no_reranker, unranked
+from api.rerankers import needed_reranker, open_reranker, usual_budget
+from api.reranking import Readiness, Status, unranked
 from api.settings import Settings
 from api.wire import AnswerOut, SearchRequest
 from search.answer import Answer, Hit
@@ -73,9 +73,7 @@ def run_search(settings: Settings, asked: Asked, *, as_json: bool) -> None:
 def reranked(settings: Settings, home: Home, engine: SearchEngine, query: Query, request: SearchRequest) -> Answer:
     """The answer, looked at again by the settings' reranker; in the retrieval's order where that cannot be opened, with
     the reason. Raises NoRerankerError. Blocks while a model is loaded."""
-    name = reranker_name(settings)
-    if name is None:
-        raise no_reranker()
+    name = needed_reranker(settings)
     budget = budget_of(request, usual_budget(settings))
     with ExitStack() as closing:
         try:

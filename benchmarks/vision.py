@@ -8,14 +8,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmarks.figure import Figure
 from search.encoders.base import Encoder
 from search.reranking.backends.transformers.loading import EMBEDDED_FOLDER
+from search.reranking.blend import CARD_FILE, Blend, read_blend
+from search.reranking.judging.odds import probability
+from search.reranking.judging.weighing import standing_of
+from search.reranking.verdict import Evidence, Standing
 from training.corpus import Rows, read_rows
 from training.pictures import decode
 from training.reranker.claims import Round, draw_claims
 from training.reranker.evaluation import NEAR, evaluate
-from training.reranker.examinee import Examinee
+from training.reranker.examinee import Examinee, Truths
 from training.reranker.folder import load
 from training.reranker.scenes import read_scenes
 
@@ -57,7 +64,9 @@ def measure(encoder: Encoder, data: Path) -> Iterator[Figure]:
 
 
 def flipped(examinee: Examinee, rows: Rows) -> Iterator[Figure]:
-    """Of claims held true, how many are held false once one attribute, or the picture, is another."""
+    """Of claims that a search calls met, how many it calls contradicted once one attribute, or the picture, is another;
+    and how many P(yes) passes from above one half to below it."""
+    blend = read_blend(EMBEDDED_FOLDER / CARD_FILE) or Blend()
     features = examinee.see([decode(picture) for picture in rows.pictures])
     for name, pairs, how in (
         ("one attribute flipped", flipped_claims(rows), "the same picture, one value of the claim exchanged"),
@@ -67,9 +76,17 @@ def flipped(examinee: Examinee, rows: Rows) -> Iterator[Figure]:
             examinee.judge(features[[place for place, _ in asked]], [claim for _, claim in asked])
             for asked in zip(*pairs, strict=True)
         )
-        held = before >= EVEN
-        share = float((after[held] < EVEN).mean())
-        yield Figure(f"VLM, verdict flips with {name}", share, FLIPPED, how=f"{how}; {held.sum():,} claims held true")
+        met, contradicted = standings(blend, before) == Standing.MET, standings(blend, after) == Standing.CONTRADICTED
+        above = before >= EVEN
+        raw = (after[above] < EVEN).mean()
+        told = f"{how}; of {met.sum():,} claims met; by P(yes) alone {raw:.3f} of {above.sum():,} above one half"
+        yield Figure(f"VLM, verdict flips with {name}", float(contradicted[met].mean()), FLIPPED, how=told)
+
+
+def standings(blend: Blend, yes: Truths) -> NDArray[np.str_]:
+    """A search's verdicts on claims by the picture alone, from P(yes), shape (n,)."""
+    probabilities = probability(blend.image_log_odds(yes))
+    return np.array([standing_of(float(each), Evidence.IMAGE) for each in probabilities])
 
 
 def flipped_claims(rows: Rows) -> list[tuple[Asked, Asked]]:

@@ -18,7 +18,7 @@ from search.item import Item
 from search.requirements.parsing import requirements_of
 from search.requirements.requirement import Requirement
 from search.reranking.base import Deadline, Probabilities, Reranker
-from search.reranking.blend import Blend, evidence
+from search.reranking.blend import Blend
 from search.reranking.budget import UNHURRIED_S
 from search.reranking.judging.claims import Claims, claims_of
 from search.reranking.judging.listing import Listing
@@ -30,6 +30,9 @@ Array = NDArray[np.float64]
 DEPTH = 20
 """Candidates looked at of each query, as many as a search looks at by default."""
 
+FREE_SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
+"""How much requirements may count that the catalog has no values for; the first where it makes no difference."""
+
 MIN_QUERIES = 20
 """Queries without which nothing is fitted."""
 
@@ -40,8 +43,9 @@ class Looks:
 
     ``key`` is the same for the same query on any catalog. ``scores`` (n,) are the retrieval's, best first; ``whole``
     (n,) and ``parts`` (n, m) are P(yes) of the phrase and of each requirement, NaN where it was not asked. ``wanted``
-    (m,) says which are wanted; ``truth`` (n, m) is 1 where a requirement's words are true of the product, 0 where they
-    are not, NaN where nobody knows. ``relevant`` (n,) says which hits are right.
+    (m,) says which are wanted, and ``is_free`` (m,) for which the catalog has no values; ``truth`` (n, m) is 1 where a
+    requirement's words are true of the product, 0 where they are not, NaN where nobody knows. ``relevant`` (n,) says
+    which hits are right.
     """
 
     key: str
@@ -49,6 +53,7 @@ class Looks:
     whole: Array
     parts: Array
     wanted: NDArray[np.bool_]
+    is_free: NDArray[np.bool_]
     truth: Array
     relevant: NDArray[np.bool_]
 
@@ -83,6 +88,7 @@ def look_closely(
             whole=of_claim(yes, claims, claims.whole),
             parts=np.stack([of_claim(yes, claims, claims.of.get(each, "")) for each in requirements], axis=1),
             wanted=np.array([each.wanted for each in requirements]),
+            is_free=np.array([each.is_free for each in requirements]),
             truth=np.array([[truth_of(item, each) for each in requirements] for item in items]),
             relevant=np.array([item.sku in example.relevant for item in items]),
         )
@@ -126,8 +132,10 @@ def fit_blend(looks: Sequence[Looks], source: str = "") -> Blend:
     """
     if len(looks) < MIN_QUERIES:
         raise ValueError(f"{len(looks)} queries are too few to fit a blend to; it takes {MIN_QUERIES}")
-    blend = replace(fit_platt(looks), source=source)
-    retrieval, whole, parts = fit_weights([(evidence_of(blend, each), each.relevant) for each in looks])
+    platt = replace(fit_platt(looks), source=source)
+    tried = [replace(platt, free=free) for free in FREE_SHARES]
+    found = [fit_weights([(evidence_of(each, query), query.relevant) for query in looks]) for each in tried]
+    blend, (_, (retrieval, whole, parts)) = min(zip(tried, found, strict=True), key=lambda fitted: fitted[1][0])
     if retrieval <= 0:
         return replace(blend, retrieval=0.0, whole=rounded(whole), parts=rounded(parts))
     return replace(blend, whole=rounded(whole / retrieval), parts=rounded(parts / retrieval))
@@ -156,8 +164,7 @@ def fit_platt(looks: Sequence[Looks]) -> Blend:
 
 def evidence_of(blend: Blend, looks: Looks) -> Array:
     """What a blend's weights are for, of each hit, shape (n, 3), catalogs' fields left out."""
-    phrase = np.nan_to_num(blend.image_log_odds(looks.whole))
-    return evidence(looks.scores, phrase, met_by_looks(blend, looks))
+    return blend.evidence(looks.scores, looks.whole, met_by_looks(blend, looks), looks.is_free)
 
 
 def met_by_looks(blend: Blend, looks: Looks) -> Array:
@@ -166,12 +173,12 @@ def met_by_looks(blend: Blend, looks: Looks) -> Array:
     return np.nan_to_num(probability(np.where(looks.wanted, shown, -shown)), nan=0.5)
 
 
-def fit_weights(queries: Sequence[tuple[Array, NDArray[np.bool_]]]) -> Array:
-    """The weights, none below 0, that put right hits before wrong ones in the logistic sense (RankNet, Burges et al.
-    2005), each query counting the same. ``queries`` are evidence and relevance."""
+def fit_weights(queries: Sequence[tuple[Array, NDArray[np.bool_]]]) -> tuple[float, Array]:
+    """The least loss, and the weights, none below 0, that put right hits before wrong ones in the logistic sense
+    (RankNet, Burges et al. 2005), each query counting the same. ``queries`` are evidence and relevance."""
     apart = [differences(found, relevant) for found, relevant in queries if relevant.any() and not relevant.all()]
     if not apart:
-        return np.array([1.0, 0.0, 0.0])
+        return 0.0, np.array([1.0, 0.0, 0.0])
     pairs = np.concatenate(apart)
     shares = np.concatenate([np.full(len(each), 1 / len(each) / len(apart)) for each in apart])
 
@@ -182,7 +189,8 @@ def fit_weights(queries: Sequence[tuple[Array, NDArray[np.bool_]]]) -> Array:
         return float(shares @ np.logaddexp(0, -margins) + pull @ weights / 2), -pairs.T @ (shares * wrong) + pull
 
     start = np.array([1.0, 0.1, 0.1])
-    return np.asarray(minimize(loss, start, method="L-BFGS-B", jac=True, bounds=[(0.0, None)] * 3).x)
+    solution = minimize(loss, start, method="L-BFGS-B", jac=True, bounds=[(0.0, None)] * 3)
+    return float(solution.fun), np.asarray(solution.x)
 
 
 def differences(found: Array, relevant: NDArray[np.bool_]) -> Array:
@@ -219,6 +227,6 @@ def lift(blend: Blend, looks: Sequence[Looks]) -> Lift:
 
 def order_of(blend: Blend, looks: Looks) -> list[int]:
     """The hits' positions as the blend orders them."""
-    totals = blend.totals(looks.scores, looks.whole, met_by_looks(blend, looks))
+    totals = blend.totals(looks.scores, looks.whole, met_by_looks(blend, looks), looks.is_free)
     order: list[int] = np.argsort(-totals, kind="stable").tolist()
     return order

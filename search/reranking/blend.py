@@ -35,7 +35,9 @@ class Blend:
 
     ``slope`` and ``intercept`` are Platt's, from the log-odds of P(yes) to those of the claim's being true. In log-odds
     a candidate's total is ``retrieval`` times its score, ``whole`` times the whole phrase, and ``parts`` times the
-    logarithm of the product of its verdicts' probabilities. By default a candidate is moved by 0.45 at most by the
+    logarithm of the product of its verdicts' probabilities. Requirements that the catalog has no values for, and their
+    part of the phrase, count ``free`` times as much as others, 0 to 1: many are names of brands and models, which
+    pictures seldom show and small models have never read. By default a candidate is moved by 0.45 at most by the
     phrase, and by 0.6 for each requirement that is plainly not met.
     """
 
@@ -44,10 +46,11 @@ class Blend:
     retrieval: float = 1.0
     whole: float = 0.15
     parts: float = 0.15
+    free: float = 1.0
     source: str = ""
 
     def __post_init__(self) -> None:
-        weights = (self.slope, self.retrieval, self.whole, self.parts)
+        weights = (self.slope, self.retrieval, self.whole, self.parts, self.free)
         if not (all(math.isfinite(each) and each >= 0 for each in weights) and math.isfinite(self.intercept)):
             raise ValueError(f"weights must be 0 or more, and finite: {self}")
 
@@ -61,26 +64,36 @@ class Blend:
         scores: NDArray[np.floating],
         whole: NDArray[np.floating],
         met: NDArray[np.floating],
+        is_free: NDArray[np.bool_],
         left_open: NDArray[np.floating] | float = 1.0,
         listed: NDArray[np.floating] | float = 0.0,
     ) -> NDArray[np.float64]:
         """Log-odds to rank n candidates by, shape (n,), higher is better.
 
         ``scores``, shape (n,), are the retrieval's, 0 to 1; ``whole``, shape (n,), P(yes) of the whole phrase, NaN
-        where it was not asked; ``met``, shape (n, n requirements), the verdicts' probabilities. Of the phrase so
-        much is the model's to say as the listing leaves open: ``left_open``, shape (n,), 0 to 1. What the listing says
-        of the rest is in ``listed``, log-odds, shape (n,).
+        where it was not asked; ``met``, shape (n, m), the verdicts' probabilities; ``is_free``, shape (m,), says for
+        which of the requirements the catalog has no values. Of the phrase so much is the model's to say as the listing
+        leaves open: ``left_open``, shape (n,), 0 to 1. What the listing says of the rest is in ``listed``, log-odds,
+        shape (n,).
         """
-        phrase = left_open * np.nan_to_num(self.image_log_odds(whole)) + listed
-        return np.asarray(evidence(scores, phrase, met) @ [self.retrieval, self.whole, self.parts])
+        found = self.evidence(scores, whole, met, is_free, left_open, listed)
+        return np.asarray(found @ [self.retrieval, self.whole, self.parts])
 
-
-def evidence(
-    scores: NDArray[np.floating], phrase: NDArray[np.floating], met: NDArray[np.floating]
-) -> NDArray[np.float64]:
-    """What the weights of a blend weigh, in log-odds, shape (n, 3): retrieval, phrase and requirements. ``scores`` and
-    ``met`` as for ``Blend.totals``; ``phrase``, shape (n,), in log-odds."""
-    return np.column_stack([log_odds(scores), phrase, np.log(np.clip(met, LEAST_MET, 1.0)).sum(axis=1)])
+    def evidence(
+        self,
+        scores: NDArray[np.floating],
+        whole: NDArray[np.floating],
+        met: NDArray[np.floating],
+        is_free: NDArray[np.bool_],
+        left_open: NDArray[np.floating] | float = 1.0,
+        listed: NDArray[np.floating] | float = 0.0,
+    ) -> NDArray[np.float64]:
+        """What the weights weigh, in log-odds, shape (n, 3): retrieval, phrase and requirements. Arguments as for
+        ``totals``."""
+        counts = np.where(is_free, self.free, 1.0)
+        share = counts.mean() if len(counts) else 1.0
+        phrase = left_open * share * np.nan_to_num(self.image_log_odds(whole)) + listed
+        return np.column_stack([log_odds(scores), phrase, np.log(np.clip(met, LEAST_MET, 1.0)) @ counts])
 
 
 def read_blend(path: Path) -> Blend | None:

@@ -47,6 +47,7 @@ def looks(n: int, *, slope: float = 0.5, intercept: float = -1.0, blind: bool = 
                 whole=probability(heard.min(axis=1)),
                 parts=probability(heard),
                 wanted=np.array([True, True]),
+                is_free=np.array([False, False]),
                 truth=truth,
                 relevant=relevant,
             )
@@ -95,7 +96,23 @@ def test_no_weight_is_below_zero_though_the_model_be_always_wrong() -> None:
 
 def test_weights_need_a_right_and_a_wrong_hit() -> None:
     none_right = [(np.ones((20, 3)), np.zeros(20, np.bool_))]
-    assert fit_weights(none_right).tolist() == [1, 0, 0]
+    assert fit_weights(none_right)[1].tolist() == [1, 0, 0]
+
+
+def test_words_that_a_model_does_not_know_come_to_count_less() -> None:
+    rng = np.random.default_rng(0)
+    guessed = [
+        replace(
+            each,
+            parts=np.column_stack([each.parts, probability(rng.normal(0, 3, 20))]),
+            truth=np.column_stack([each.truth, np.full(20, np.nan)]),
+            wanted=np.array([True] * 3),
+            is_free=np.array([False, False, True]),
+        )
+        for each in looks(150)
+    ]
+    assert fit_blend(guessed).free <= 0.25
+    assert fit_blend(looks(150)).free == 1
 
 
 def test_a_blend_says_what_it_did_for_queries_that_it_was_not_fitted_to() -> None:

@@ -151,9 +151,9 @@ class Survey:
         scores = np.array([hit.score for hit in hits], np.float64)
         shares = [share_listed(self.requirements, *evidence) for evidence in zip(listed, seen, strict=True)]
         left_open, answered = np.array(shares, np.float64).reshape(len(hits), 2).T
-        return self.looker.blend.totals(
-            scores, whole, met.reshape(len(hits), len(self.requirements)), left_open, answered
-        )
+        met = met.reshape(len(hits), len(self.requirements))
+        is_free = np.array([each.is_free for each in self.requirements], np.bool_)
+        return self.looker.blend.totals(scores, whole, met, is_free, left_open, answered)
 
 
 def share_listed(

@@ -93,6 +93,7 @@ def make_reranker(
         torch.manual_seed(schedule.seed)
         model, processor = create_untrained(architecture, tokenizer), create_processor(architecture, tokenizer)
         start_tower(model, encoder)
+    if not goes_on:
         write_model(candidate, model, processor)
     trainer = Trainer(
         model,

@@ -15,7 +15,15 @@ from training.reranker.trainer import Budget, Schedule, Stage
 from training.reranker.vocabulary import train_vocabulary
 
 
-def run(encoder: Path, folder: Path, said: list[str], *, budget: Budget, resume: bool = False) -> None:
+def run(
+    encoder: Path,
+    folder: Path,
+    said: list[str],
+    *,
+    budget: Budget,
+    resume: bool = False,
+    start: Path | None = None,
+) -> None:
     make_reranker(
         scenes(),
         encoder,
@@ -27,6 +35,7 @@ def run(encoder: Path, folder: Path, said: list[str], *, budget: Budget, resume:
         schedule=SCHEDULE,
         budget=budget,
         resume=resume,
+        start=start,
     )
 
 
@@ -64,6 +73,16 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(made: Made, tiny_enc
     again, _ = load(tmp_path / "out")
     for name, weight in made.model.state_dict().items():
         torch.testing.assert_close(again.state_dict()[name], weight, atol=1e-3, rtol=1e-2)
+
+
+def test_a_finished_model_goes_through_the_last_stage_alone(made: Made, tiny_encoder: Path, tmp_path: Path) -> None:
+    run(tiny_encoder, tmp_path, [], budget=Budget(1000, minutes=0.001), start=made.folder)
+    again, _ = load(tmp_path / "out")
+    weights = again.state_dict()
+    for name, weight in made.model.named_parameters():
+        torch.testing.assert_close(weights[name], weight, atol=0.02, rtol=0.05)
+    (stage,) = json.loads((tmp_path / "out" / "vitrina.json").read_text())["schedule"]["stages"]
+    assert stage == {"share": 1.0, "learning_rate": 1e-3, "tower_rate": 1e-4}
 
 
 def test_a_budget_of_minutes_ends_within_an_epoch(tiny_encoder: Path, tmp_path: Path) -> None:

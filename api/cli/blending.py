@@ -45,8 +45,8 @@ def show(blend: Blend) -> None:
     """Print what was fitted, in words."""
     output.print(f"Fitted to {blend.source}.", highlight=False, soft_wrap=True)
     output.print(
-        f"Beside the retrieval's log-odds the whole phrase counts {blend.whole:g}, each requirement {blend.parts:g}, and "
-        f"{blend.free:g} times as much where the catalog has no values for the words; "
+        f"Beside the retrieval's log-odds the whole phrase counts {blend.whole:g}, each requirement {blend.parts:g}, "
+        f"and {blend.free:g} times as much where the catalog has no values for the words; "
         f"the model's log-odds are taken {blend.slope:g} times, {blend.intercept:+g}.",
         highlight=False,
         soft_wrap=True,

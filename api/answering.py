@@ -59,12 +59,10 @@ async def drained_for(request: Request, events: Steps, threads: Executor) -> Ans
     either: tuple[asyncio.Future[Any], ...] = (answer, hung_up)
     try:
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not answer.done():
-            events.close()
-        return await answer
     finally:
         hung_up.cancel()
         events.close()
+    return await answer
 
 
 async def hanging_up(request: Request) -> None:

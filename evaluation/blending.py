@@ -227,6 +227,6 @@ def lift(blend: Blend, looks: Sequence[Looks]) -> Lift:
 
 def order_of(blend: Blend, looks: Looks) -> list[int]:
     """The hits' positions as the blend orders them."""
-    totals = blend.totals(looks.scores, looks.whole, met_by_looks(blend, looks), looks.is_free)
+    totals = blend.totals(evidence_of(blend, looks))
     order: list[int] = np.argsort(-totals, kind="stable").tolist()
     return order

@@ -59,26 +59,6 @@ class Blend:
         seen = self.slope * log_odds(yes) + self.intercept
         return np.asarray(np.clip(seen, -MAX_IMAGE_LOG_ODDS, MAX_IMAGE_LOG_ODDS))
 
-    def totals(
-        self,
-        scores: NDArray[np.floating],
-        whole: NDArray[np.floating],
-        met: NDArray[np.floating],
-        is_free: NDArray[np.bool_],
-        left_open: NDArray[np.floating] | float = 1.0,
-        listed: NDArray[np.floating] | float = 0.0,
-    ) -> NDArray[np.float64]:
-        """Log-odds to rank n candidates by, shape (n,), higher is better.
-
-        ``scores``, shape (n,), are the retrieval's, 0 to 1; ``whole``, shape (n,), P(yes) of the whole phrase, NaN
-        where it was not asked; ``met``, shape (n, m), the verdicts' probabilities; ``is_free``, shape (m,), says for
-        which of the requirements the catalog has no values. Of the phrase so much is the model's to say as the listing
-        leaves open: ``left_open``, shape (n,), 0 to 1. What the listing says of the rest is in ``listed``, log-odds,
-        shape (n,).
-        """
-        found = self.evidence(scores, whole, met, is_free, left_open, listed)
-        return np.asarray(found @ [self.retrieval, self.whole, self.parts])
-
     def evidence(
         self,
         scores: NDArray[np.floating],
@@ -88,12 +68,22 @@ class Blend:
         left_open: NDArray[np.floating] | float = 1.0,
         listed: NDArray[np.floating] | float = 0.0,
     ) -> NDArray[np.float64]:
-        """What the weights weigh, in log-odds, shape (n, 3): retrieval, phrase and requirements. Arguments as for
-        ``totals``."""
+        """What the weights weigh of n candidates, in log-odds, shape (n, 3): retrieval, phrase and requirements.
+
+        ``scores``, shape (n,), are the retrieval's, 0 to 1; ``whole``, shape (n,), P(yes) of the whole phrase, NaN
+        where it was not asked; ``met``, shape (n, m), the verdicts' probabilities; ``is_free``, shape (m,), says for
+        which of the requirements the catalog has no values. Of the phrase so much is the model's to say as the listing
+        leaves open: ``left_open``, shape (n,), 0 to 1. What the listing says of the rest is in ``listed``, log-odds,
+        shape (n,).
+        """
         counts = np.where(is_free, self.free, 1.0)
         share = counts.mean() if len(counts) else 1.0
         phrase = left_open * share * np.nan_to_num(self.image_log_odds(whole)) + listed
         return np.column_stack([log_odds(scores), phrase, np.log(np.clip(met, LEAST_MET, 1.0)) @ counts])
+
+    def totals(self, evidence: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Log-odds to rank n candidates by, shape (n,), higher is better, from their ``evidence``."""
+        return np.asarray(evidence @ [self.retrieval, self.whole, self.parts])
 
 
 def read_blend(path: Path) -> Blend | None:

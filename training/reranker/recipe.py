@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,7 +22,7 @@ from training.reranker.evaluation import evaluate, explaining
 from training.reranker.examinee import Examinee
 from training.reranker.exercises import ExerciseWriter
 from training.reranker.folder import load, write_model
-from training.reranker.looks import Looks
+from training.reranker.lookalikes import Lookalikes
 from training.reranker.packing import Packer
 from training.reranker.scenes import Boxes
 from training.reranker.trainer import Budget, Progress, Schedule, Stage, Trainer
@@ -86,13 +87,9 @@ def make_reranker(
     if start is not None:
         schedule = replace(schedule, stages=(replace(schedule.stages[-1], share=1.0),))
     begun = candidate if goes_on else start
-    if begun is not None:
-        model, processor = load(begun)
-    else:
-        tokenizer = train_vocabulary(writer.texts(random.Random(schedule.seed)), vocabulary_size)
-        torch.manual_seed(schedule.seed)
-        model, processor = create_untrained(architecture, tokenizer), create_processor(architecture, tokenizer)
-        start_tower(model, encoder)
+    model, processor = (
+        load(begun) if begun else _untrained(writer, encoder, architecture, vocabulary_size, schedule.seed)
+    )
     if not goes_on:
         write_model(candidate, model, processor)
     trainer = Trainer(
@@ -102,7 +99,7 @@ def make_reranker(
         [_shop(part) for part in kept for _ in part.products],
         Album([store(part.pictures, architecture.picture_size) for part in kept]),
         writer,
-        Looks.seen_by(load_encoder(f"{LOCAL_PREFIX}{encoder}"), pictures),
+        Lookalikes.seen_by(load_encoder(f"{LOCAL_PREFIX}{encoder}"), pictures),
         size=architecture.picture_size,
         repeats=_repeats(kept, products),
         schedule=schedule,
@@ -120,6 +117,17 @@ def make_reranker(
         measured = aside if trainer.is_over else [_some(part, MEASURED_ROWS) for part in aside]
         _measure(candidate, measured, corpus, writer, architecture, schedule, say)
     shutil.copytree(candidate, out, dirs_exist_ok=True)
+
+
+def _untrained(
+    writer: ExerciseWriter, encoder: Path, architecture: Architecture, vocabulary_size: int, seed: int
+) -> tuple[Any, Any]:
+    """A model that has learnt nothing but what its tower's encoder has, and its processor."""
+    tokenizer = train_vocabulary(writer.texts(random.Random(seed)), vocabulary_size)
+    torch.manual_seed(seed)
+    model, processor = create_untrained(architecture, tokenizer), create_processor(architecture, tokenizer)
+    start_tower(model, encoder)
+    return model, processor
 
 
 def _measure(

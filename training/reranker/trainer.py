@@ -22,7 +22,7 @@ from training.pictures import Album
 from training.product import Product
 from training.reranker.claims import Judged, draw_claims
 from training.reranker.exercises import ExerciseWriter
-from training.reranker.looks import Looks
+from training.reranker.lookalikes import Lookalikes
 from training.reranker.packing import Packed, Packer
 from training.trainer import positions_of, rise_and_fall, train_mode
 
@@ -109,8 +109,8 @@ class Batch:
 class Trainer:
     """Trains a ``FastVlmForConditionalGeneration`` on the CPU.
 
-    ``products``, the names of their ``shops``, ``album``, ``writer``, ``looks`` and ``repeats`` (how often each is seen
-    in an epoch; float, (n,)) know the products by the same positions.
+    ``products``, the names of their ``shops``, ``album``, ``writer``, ``lookalikes`` and ``repeats`` (how often each is
+    seen in an epoch; float, (n,)) know the products by the same positions.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Trainer:
         shops: Sequence[str],
         album: Album,
         writer: ExerciseWriter,
-        looks: Looks,
+        lookalikes: Lookalikes,
         *,
         size: Size,
         repeats: torch.Tensor,
@@ -134,7 +134,7 @@ class Trainer:
         self._shops = shops
         self._album = album
         self._writer = writer
-        self._looks = looks
+        self._lookalikes = lookalikes
         self._size = size
         self._repeats = repeats
         self._schedule = schedule
@@ -215,7 +215,7 @@ class Trainer:
             [self._products[at] for at in chosen],
             [self._shops[at] for at in chosen],
             dice,
-            looks=self._looks.numbered(indices, torch_dice),
+            looks=self._lookalikes.numbered(indices, torch_dice),
         )
         order = torch.randperm(len(chosen), generator=torch_dice).tolist()
         parts = list(self._in_batches(order, claims))

@@ -153,7 +153,8 @@ class Survey:
         left_open, answered = np.array(shares, np.float64).reshape(len(hits), 2).T
         met = met.reshape(len(hits), len(self.requirements))
         is_free = np.array([each.is_free for each in self.requirements], np.bool_)
-        return self.looker.blend.totals(scores, whole, met, is_free, left_open, answered)
+        blend = self.looker.blend
+        return blend.totals(blend.evidence(scores, whole, met, is_free, left_open, answered))
 
 
 def share_listed(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from search.errors import RerankerError, StorageError
 from search.reranking.blend import MAX_IMAGE_LOG_ODDS, Blend, read_blend, write_blend
@@ -18,6 +20,10 @@ KNOWN = np.array([False, False])
 """Two requirements that the catalog has values for."""
 
 
+def totals(blend: Blend, *evidence: NDArray[Any]) -> NDArray[np.float64]:
+    return blend.totals(blend.evidence(*evidence))
+
+
 def test_a_total_is_the_weighted_sum() -> None:
     blend = Blend(slope=2.0, intercept=-0.5, retrieval=0.7, whole=0.3, parts=0.2)
     scores, whole, met = np.array([0.8, 0.6]), np.array([0.7, np.nan]), np.array([[0.9, 0.5], [0.25, 1.0]])
@@ -25,26 +31,26 @@ def test_a_total_is_the_weighted_sum() -> None:
         0.7 * np.log(4) + 0.3 * (2 * np.log(0.7 / 0.3) - 0.5) + 0.2 * np.log(0.45),
         0.7 * np.log(1.5) + 0.2 * np.log(0.25),
     ]
-    np.testing.assert_allclose(blend.totals(scores, whole, met, KNOWN), expected, rtol=1e-9)
+    np.testing.assert_allclose(totals(blend, scores, whole, met, KNOWN), expected, rtol=1e-9)
 
 
 def test_free_requirements_and_their_part_of_the_phrase_count_as_they_are_worth() -> None:
     blend = Blend(retrieval=0.0, whole=0.3, parts=0.2, free=0.5)
-    totals = blend.totals(np.array([0.5]), np.array([0.9]), np.array([[0.4, 0.8]]), np.array([False, True]))
-    np.testing.assert_allclose(totals, 0.3 * 0.75 * np.log(9) + 0.2 * (np.log(0.4) + 0.5 * np.log(0.8)), rtol=1e-9)
+    found = totals(blend, np.array([0.5]), np.array([0.9]), np.array([[0.4, 0.8]]), np.array([False, True]))
+    np.testing.assert_allclose(found, 0.3 * 0.75 * np.log(9) + 0.2 * (np.log(0.4) + 0.5 * np.log(0.8)), rtol=1e-9)
 
 
 def test_the_phrase_counts_for_what_the_listing_leaves_open() -> None:
     blend = Blend(whole=0.3)
     scores, whole, met = np.full(3, 0.5), np.full(3, 0.9), np.ones((3, 2))
     left_open, listed = np.array([0.0, 0.5, 1.0]), np.array([2.0, -1.0, 0.0])
-    totals = blend.totals(scores, whole, met, KNOWN, left_open, listed)
-    np.testing.assert_allclose(totals, 0.3 * (left_open * np.log(9) + listed), atol=1e-9)
+    found = totals(blend, scores, whole, met, KNOWN, left_open, listed)
+    np.testing.assert_allclose(found, 0.3 * (left_open * np.log(9) + listed), atol=1e-9)
 
 
 def test_without_requirements_or_phrase_the_retrieval_decides() -> None:
-    totals = Blend().totals(np.array([0.9, 0.2]), np.full(2, np.nan), np.empty((2, 0)), KNOWN[:0])
-    np.testing.assert_allclose(totals, log_odds(np.array([0.9, 0.2])))
+    found = totals(Blend(), np.array([0.9, 0.2]), np.full(2, np.nan), np.empty((2, 0)), KNOWN[:0])
+    np.testing.assert_allclose(found, log_odds(np.array([0.9, 0.2])))
 
 
 def test_a_look_is_never_surer_than_the_catalog() -> None:
@@ -56,7 +62,7 @@ def test_a_look_is_never_surer_than_the_catalog() -> None:
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 def test_more_for_it_never_ranks_it_lower(score: float, phrase: float, met: float, more: float) -> None:
     def total(score: float, phrase: float, met: float) -> float:
-        return float(Blend().totals(np.array([score]), np.array([phrase]), np.array([[met]]), KNOWN[:1])[0])
+        return float(totals(Blend(), np.array([score]), np.array([phrase]), np.array([[met]]), KNOWN[:1])[0])
 
     here = total(score, phrase, met)
     assert total(max(score, more), phrase, met) >= here

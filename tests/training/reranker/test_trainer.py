@@ -14,7 +14,7 @@ from training.reranker.architecture import create_processor, create_untrained, t
 from training.reranker.evaluation import evaluate
 from training.reranker.examinee import Examinee
 from training.reranker.exercises import ExerciseWriter
-from training.reranker.looks import Looks
+from training.reranker.lookalikes import Lookalikes
 from training.reranker.packing import Packer
 from training.reranker.trainer import Budget, Schedule, Stage, Trainer, own_statistics
 from training.reranker.vocabulary import train_vocabulary
@@ -44,7 +44,7 @@ def trained(rows: Rows) -> tuple[Any, Any]:
         ["tiny"] * len(rows.products),
         album,
         writer,
-        Looks(torch.eye(len(rows.products))),
+        Lookalikes(torch.eye(len(rows.products))),
         size=TINY.picture_size,
         repeats=torch.ones(len(rows.products)),
         schedule=SCHEDULE,

@@ -1,4 +1,4 @@
-"""Looks: which products an encoder finds alike, anew for each epoch."""
+"""Lookalikes: which products an encoder finds alike, anew for each epoch."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ ALIKE = 16
 _BATCH = 1024
 
 
-class Looks:
+class Lookalikes:
     """Products by their pictures' ``vectors``, float32, shape (n, dimension), unit rows."""
 
     def __init__(self, vectors: torch.Tensor) -> None:
         self._vectors = vectors
 
     @classmethod
-    def seen_by(cls, encoder: Encoder, pictures: Sequence[bytes]) -> Looks:
+    def seen_by(cls, encoder: Encoder, pictures: Sequence[bytes]) -> Lookalikes:
         """As an encoder sees encoded pictures. Blocks, for a second per some hundred."""
         starts = range(0, len(pictures), _BATCH)
         batches = ([decode(picture) for picture in pictures[start : start + _BATCH]] for start in starts)

@@ -11,14 +11,57 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.body_limit import BodyLimit
-from api.errors import add_error_handlers
-from api.events import DoneOut, ExplanationEventOut
-from api.routes import health, images, items, search
-from api.service import Service
-from api.settings import Settings
-from api.wire import ErrorOut, SearchRequest
+from vitrina.api.errors import REMEDIES, add_error_handlers, error_response
+from vitrina.api.routes import health, images, items, search
+from vitrina.api.schemas import ErrorOut, SearchRequest
+from vitrina.api.service import Service
+from vitrina.api.settings import Settings
+from vitrina.api.streaming import DoneOut, ExplanationEventOut
+
+
+class BodyTooLargeError(Exception):
+    """The body outgrew the limit while it was read."""
+
+
+class BodyLimit:
+    """ASGI middleware: answers 413 for a body of more than ``max_bytes``."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self.app = app
+        self.max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        n_bytes, answered = 0, False
+
+        async def counted() -> Message:
+            nonlocal n_bytes
+            message = await receive()
+            n_bytes += len(message.get("body", b""))
+            if n_bytes > self.max_bytes:
+                raise BodyTooLargeError
+            return message
+
+        async def noted(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        try:
+            if announced.isdigit() and int(announced) > self.max_bytes:
+                raise BodyTooLargeError
+            await self.app(scope, counted, noted)
+        except BodyTooLargeError:
+            if answered:
+                raise
+            message = f"The request's body is larger than {self.max_bytes:,} bytes."
+            await error_response(413, "too_large", message, REMEDIES[413], {})(scope, receive, send)
+
 
 PAGE = Path(__file__).parent / "page"
 

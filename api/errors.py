@@ -10,8 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from api.wire import ErrorBody, ErrorOut
-from search.errors import InputError, NoRerankerError, NotFoundError, StateError, VitrinaError
+from vitrina.api.schemas import ErrorBody, ErrorOut
+from vitrina.search.types.errors import InputError, NoRerankerError, NotFoundError, StateError, VitrinaError
 
 log = logging.getLogger(__name__)
 

@@ -10,17 +10,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from search.encoders.base import Encoder
-from search.errors import QueryError, StateError
-from search.images.decode import decode_image
-from search.images.store import ImageStore
-from search.query import UNWRITABLE
-from search.reranking.base import Deadline, Look, Reranker
-from search.reranking.illustrating import illustrated
-from search.reranking.prompts import MAX_CLAIM_CHARACTERS
-from search.reranking.regions import regions
+from vitrina.search.encoders.base import Encoder
+from vitrina.search.images.decode import decode_image
+from vitrina.search.images.drawing import illustrated
+from vitrina.search.reranking.base import Deadline, RerankCandidate, Reranker
+from vitrina.search.reranking.localization import regions
+from vitrina.search.reranking.prompts import MAX_CLAIM_CHARACTERS
+from vitrina.search.store.images import ImageStore
+from vitrina.search.types.errors import QueryError, StateError
+from vitrina.search.types.query import UNWRITABLE
 
-MAX_CLAIMS = 4
+MAX_DRAWN_STATEMENTS = 4
 
 SIDE_PX = 512
 MAX_SIDE_PX = 640
@@ -40,7 +40,7 @@ _LOOK = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class Illustration:
     """A JPEG; ``is_makeshift`` where a reranker that gives boxes failed or was late, so that another may come of the
     same models."""
 
@@ -63,7 +63,7 @@ class Illustrations:
         side_px: int,
         encoder: Encoder,
         reranker: Reranker | None,
-    ) -> Drawing:
+    ) -> Illustration:
         """A picture with one panel a claim, its longer side ``side_px``. Blocks.
 
         Raises NotFoundError for an unknown id, and StateError where too many are being drawn.
@@ -71,10 +71,10 @@ class Illustrations:
         data = store.thumbnail(image_id, side_px)
         with self._place():
             image = decode_image(data, max_bytes=len(data) + 1, max_side_px=side_px).pixels
-            found = regions(Look(image_id, image), claims, encoder, reranker, Deadline.within(LOCATE_S))
+            found = regions(RerankCandidate(image_id, image), claims, encoder, reranker, Deadline.within(LOCATE_S))
             out = io.BytesIO()
             illustrated(image, found, side_px).save(out, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
-        return Drawing(out.getvalue(), any(region.is_makeshift for region in found))
+        return Illustration(out.getvalue(), any(region.is_makeshift for region in found))
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -86,12 +86,12 @@ class Illustrations:
             self._places.release()
 
 
-def claims_of(texts: Sequence[str]) -> tuple[str, ...]:
+def parse_statements(texts: Sequence[str]) -> tuple[str, ...]:
     """What is to be shown, each once. Raises QueryError for too many, for an empty one and for one too long."""
     claims = tuple(dict.fromkeys(" ".join(UNWRITABLE.sub(" ", text).split()) for text in texts))
-    if len(claims) > MAX_CLAIMS:
+    if len(claims) > MAX_DRAWN_STATEMENTS:
         raise QueryError(
-            f"{len(claims)} texts are to be shown in the picture; the limit is {MAX_CLAIMS}.",
+            f"{len(claims)} texts are to be shown in the picture; the limit is {MAX_DRAWN_STATEMENTS}.",
             remedy="Ask for several pictures.",
         )
     for claim in claims:

@@ -11,25 +11,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
-from api.illustrations import Illustrations
-from api.loading import encoder_for, loader
-from api.rerankers import no_reranker
-from api.reranking import Reranking, retrieved
-from api.settings import Settings
-from indexer.fetch import Fetcher
-from indexer.pipeline import Indexer
-from indexer.record import Record
-from search.catalog.entry import StoredItem
-from search.encoders.base import Encoder, LoadEncoder
-from search.encoders.openclip import load_encoder
-from search.engine import SearchEngine
-from search.errors import EncoderReplacedError, VitrinaError
-from search.follower import Follower
-from search.home import Home
-from search.query import Query
-from search.reranking.budget import Rerank
-from search.reranking.events import Retrieved, Steps
-from search.view import View
+from vitrina.api.illustrations import Illustrations
+from vitrina.api.rerankers import BackgroundReranker, no_reranker, retrieved
+from vitrina.api.settings import Settings, encoder_for, loader
+from vitrina.indexer.fetch import Fetcher
+from vitrina.indexer.pipeline import Indexer
+from vitrina.indexer.sources.base import Record
+from vitrina.search.encoders.base import Encoder, LoadEncoder
+from vitrina.search.encoders.open_clip import load_encoder
+from vitrina.search.index.replica import IndexReplica, SyncThread
+from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.store.store import Store
+from vitrina.search.types.answer import AnswerStream, Retrieved
+from vitrina.search.types.errors import EncoderReplacedError, VitrinaError
+from vitrina.search.types.item import StoredItem
+from vitrina.search.types.query import Query, RerankOptions
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +38,16 @@ so that plain queries never wait for one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
+class ActiveEngine:
     """All that answers with one encoder."""
 
     encoder: Encoder
-    view: View
+    view: IndexReplica
     engine: SearchEngine
     indexer: Indexer
 
     @classmethod
-    def open(cls, home: Home, encoder: Encoder, fetcher: Fetcher) -> Stand:
+    def open(cls, home: Store, encoder: Encoder, fetcher: Fetcher) -> ActiveEngine:
         """Open the view and catch up. Blocks; raises EncoderError where another encoder's space is the live one."""
         view = home.open_view(encoder)
         return cls(encoder, view, home.engine_of(encoder, view), Indexer(home, encoder, fetcher))
@@ -67,7 +63,11 @@ class Service:
     """
 
     def __init__(
-        self, home: Home, encoder: Encoder, load: LoadEncoder = load_encoder, reranking: Reranking | None = None
+        self,
+        home: Store,
+        encoder: Encoder,
+        load: LoadEncoder = load_encoder,
+        reranking: BackgroundReranker | None = None,
     ) -> None:
         self.home = home
         self.reranking = reranking
@@ -75,17 +75,17 @@ class Service:
         self.illustrations = Illustrations()
         self.fetcher = Fetcher()
         self._load = load
-        self._stand = Stand.open(home, encoder, self.fetcher)
+        self._stand = ActiveEngine.open(home, encoder, self.fetcher)
         self._switching = threading.Lock()
         self._retry_at = 0.0
         self._complaint = ""
-        self._follower = Follower(self)
+        self._follower = SyncThread(self)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Service:
         """Open the home and load its encoder. Blocks for seconds; raises EncoderError, StorageError or StateError."""
-        home = Home(settings.home)
-        encoder, reranking = encoder_for(home, settings), Reranking.from_settings(settings, home)
+        home = Store(settings.home)
+        encoder, reranking = encoder_for(home, settings), BackgroundReranker.from_settings(settings, home)
         return cls(home, encoder, loader(settings), reranking)
 
     @property
@@ -98,18 +98,18 @@ class Service:
         """Answers queries, all of one with one encoder."""
         return self._stand.engine
 
-    def usual_budget(self) -> Rerank:
+    def usual_budget(self) -> RerankOptions:
         """The budget of a request that asks for reranking and gives none. Raises NoRerankerError where nothing
         reranks."""
         if self.reranking is None:
             raise no_reranker()
         return self.reranking.usual
 
-    def events(self, query: Query, rerank: Rerank | None, like: str | None = None) -> Steps:
+    def events(self, query: Query, rerank: RerankOptions | None, like: str | None = None) -> AnswerStream:
         """The answer in steps, without ``rerank`` in one; with ``like`` of the items most like that sku's. Retrieves at
         once, and raises what ``SearchEngine.search`` raises, and NoRerankerError; blocks for each further event."""
         if rerank is None:
-            return Steps(iter((Retrieved(retrieved(self.engine, query, like)),)))
+            return AnswerStream(iter((Retrieved(retrieved(self.engine, query, like)),)))
         if self.reranking is None:
             raise no_reranker()
         return self.reranking.events(self.engine, query, rerank, like)
@@ -146,7 +146,7 @@ class Service:
             if self.home.catalog.is_live(self._stand.view.space_id):
                 return False
             encoder = self.home.load_encoder(self._load)
-            self._stand = Stand.open(self.home, encoder, self.fetcher)
+            self._stand = ActiveEngine.open(self.home, encoder, self.fetcher)
         log.warning("Queries are answered with the encoder %r from now on", encoder.identity.name)
         return True
 

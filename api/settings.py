@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,7 +10,21 @@ from platformdirs import user_data_path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from search.reranking.budget import MAX_DEADLINE_MS, MAX_EXPLAIN, MAX_EXPLAIN_MS, MAX_TOP
+from vitrina.search.encoders.base import Encoder, LoadEncoder
+from vitrina.search.encoders.open_clip import load_encoder
+from vitrina.search.encoders.runtime import Runtime
+from vitrina.search.store.store import Store
+from vitrina.search.types.query import MAX_DEADLINE_MS, MAX_EXPLAIN, MAX_EXPLAIN_MS, MAX_TOP
+
+
+def loader(settings: Settings) -> LoadEncoder:
+    """Loads encoders onto the device that the settings name."""
+    return partial(load_encoder, device=settings.device, runtime=Runtime(settings.runtime))
+
+
+def encoder_for(home: Store, settings: Settings) -> Encoder:
+    """The encoder that the settings name, else the home's own. Blocks for seconds; raises EncoderError."""
+    return home.load_encoder(loader(settings), settings.encoder)
 
 
 class Settings(BaseSettings):

@@ -10,33 +10,22 @@ from typing import Annotated
 import torch
 import typer
 
-from benchmarks import (
-    confidence,
-    crashes,
-    encoder_speed,
-    explanations,
-    pictures,
-    reranking,
-    reranking_speed,
-    retrieval,
-    speed,
-    vision,
-)
-from benchmarks.figure import Figure, row, table
-from search.encoders.base import Encoder
-from search.encoders.openclip import load_encoder
+from benchmarks import crashes, explanations, reranking, retrieval, speed, vision
+from benchmarks.catalogs import Figure, row, table
+from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.open_clip import load_encoder
 
 RESULTS = Path(__file__).parent / "results.md"
 
 MEASUREMENTS: Mapping[str, Callable[[Encoder, Path], Iterator[Figure]]] = {
-    "encoder-speed": encoder_speed.measure,
-    "speed": speed.measure,
-    "pictures": pictures.measure,
-    "retrieval": retrieval.measure,
-    "confidence": confidence.measure,
+    "encoder-speed": speed.measure_encoder,
+    "speed": speed.measure_time,
+    "pictures": retrieval.measure_images,
+    "retrieval": retrieval.measure_listings,
+    "confidence": retrieval.measure_confidence,
     "vision": vision.measure,
-    "reranking-speed": reranking_speed.measure,
-    "reranking": reranking.measure,
+    "reranking-speed": reranking.measure_cost,
+    "reranking": reranking.measure_lift,
     "explanations": explanations.measure,
     "crashes": lambda encoder, data: crashes.measure(),
 }

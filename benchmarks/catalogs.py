@@ -1,25 +1,59 @@
-"""Catalogs indexed for measuring."""
+"""Catalogs indexed for measuring, and a measured figure beside what it is held to."""
 
 from __future__ import annotations
 
 import io
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from indexer.fetch import Fetcher
-from indexer.pipeline import Indexer, Progress
-from indexer.sources import open_source
-from search.encoders.base import Encoder
-from search.engine import SearchEngine
-from search.home import Home
-from search.item import Item
+from vitrina.indexer.fetch import Fetcher
+from vitrina.indexer.pipeline import Indexer, IndexingProgress
+from vitrina.indexer.sources import open_source
+from vitrina.search.encoders.base import Encoder
+from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.store.store import Store
+from vitrina.search.types.item import Item
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A measurement, and its bound: ``at least`` or ``at most``. ``how`` says on what and against which reference."""
+
+    name: str
+    value: float
+    bound: float
+    direction: Literal["at least", "at most"] = "at least"
+    unit: str = ""
+    how: str = ""
+
+    @property
+    def is_met(self) -> bool:
+        compare = operator.ge if self.direction == "at least" else operator.le
+        return bool(compare(self.value, self.bound))
+
+
+def table(figures: list[Figure]) -> str:
+    """The figures as a Markdown table."""
+    head = ["| figure | measured | bound | met | how |", "|---|---|---|---|---|"]
+    return "\n".join(head + [row(figure) for figure in figures])
+
+
+def row(figure: Figure) -> str:
+    unit = f" {figure.unit}" if figure.unit else ""
+    return (
+        f"| {figure.name} | {figure.value:,.4g}{unit} | {figure.direction} {figure.bound:,g}{unit} "
+        f"| {'yes' if figure.is_met else '**no**'} | {figure.how} |"
+    )
+
 
 Row = Mapping[str, object]
 """One row of a Parquet file, its picture as encoded bytes."""
@@ -29,9 +63,9 @@ Row = Mapping[str, object]
 class Indexed:
     """A catalog in a temporary home: its engine, what indexing reported, and the rows as they were read."""
 
-    home: Home
+    home: Store
     engine: SearchEngine
-    report: Progress
+    report: IndexingProgress
     rows: Sequence[Row]
 
 
@@ -49,7 +83,7 @@ def indexed(encoder: Encoder, path: Path, *, pictures_alone: bool = False) -> It
     with TemporaryDirectory() as folder:
         catalog = Path(folder) / "catalog.parquet"
         pq.write_table(table.select(["sku", "image"]) if pictures_alone else table, catalog, row_group_size=1000)
-        home = Home(Path(folder) / "home")
+        home = Store(Path(folder) / "home")
         report = Indexer(home, encoder, Fetcher()).run(open_source(str(catalog), {}))
         yield Indexed(home, home.open_engine(encoder), report, table.to_pylist())
         home.close()

@@ -14,11 +14,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.figure import Figure
-from boutique.export import write_folder
-from search.encoders.openclip import load_encoder
-from search.home import Home
-from search.query import Query
+from benchmarks.catalogs import Figure
+from recipes.boutique.export import write_folder
+from vitrina.search.encoders.open_clip import load_encoder
+from vitrina.search.store.store import Store
+from vitrina.search.types.query import Query
 
 N_KILLS = 20
 N_PRODUCTS = 600
@@ -45,7 +45,7 @@ def measure(n_kills: int = N_KILLS, n_products: int = N_PRODUCTS) -> Iterator[Fi
 
 
 def index(catalog: Path, home: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "api.cli", "index", str(catalog), "--home", str(home)]
+    command = [sys.executable, "-m", "vitrina.api.cli", "index", str(catalog), "--home", str(home)]
     environment = {**os.environ, "VITRINA_RERANKER": "off"}  # of what is killed, indexing is what must not be lost
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -61,7 +61,7 @@ def kill(process: subprocess.Popen[bytes], after_s: float) -> bool:
 
 def agreeing(calm: Path, killed: Path) -> float:
     """The share of rows that are the same in both homes in every respect: fields, pictures, vectors, and findable."""
-    homes = Home(calm), Home(killed)
+    homes = Store(calm), Store(killed)
     expected, got = ({stored.item.sku: stored for stored in home.catalog.all_items()} for home in homes)
     vectors = [vectors_by_sku(home) for home in homes]
     engine = homes[1].open_engine(load_encoder(None))
@@ -79,7 +79,7 @@ def agreeing(calm: Path, killed: Path) -> float:
     return sum(same) / len(same) if counts[0] == counts[1] else 0.0
 
 
-def vectors_by_sku(home: Home) -> dict[str, np.ndarray]:
+def vectors_by_sku(home: Store) -> dict[str, np.ndarray]:
     view = home.open_view(load_encoder(None))
     return {
         stored.item.sku: np.concatenate(

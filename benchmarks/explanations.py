@@ -2,28 +2,85 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.catalogs import Indexed, indexed, labelled_items
-from benchmarks.figure import Figure
-from benchmarks.wording import Stance, values_named
-from evaluation.fields import Template, queries_by
-from evaluation.query import sample
-from search.answer import Hit
-from search.encoders.base import Encoder
-from search.filters import facet_value
-from search.item import Item
-from search.query import Query
-from search.reranking.backends.transformers.loading import EMBEDDED, load_reranker
-from search.reranking.budget import MAX_EXPLAIN_MS, Rerank
-from search.reranking.engine import RerankingEngine
-from search.reranking.explanation import Author
-from search.reranking.judging.listing import Listing
-from search.reranking.verdict import Standing, Verdict
+from benchmarks.catalogs import Figure, Indexed, indexed, labelled_items
+from vitrina.evaluation.judgements import sample
+from vitrina.evaluation.templates import Template, queries_by
+from vitrina.search.encoders.base import Encoder
+from vitrina.search.reranking.backends.transformers.loading import EMBEDDED, load_reranker
+from vitrina.search.reranking.catalog_evidence import CatalogEvidence
+from vitrina.search.reranking.pipeline import RerankingEngine
+from vitrina.search.types.answer import Hit
+from vitrina.search.types.filters import facet_value
+from vitrina.search.types.item import Item
+from vitrina.search.types.query import MAX_EXPLAIN_MS, Query, RerankOptions
+from vitrina.search.types.requirement import Author, Status, Verdict
+from vitrina.search.understanding.spelling import key, split
+
+_CLAUSES = re.compile(r"[.;]+(?:\s|$)")
+_WISH = re.compile(r"\b(?:did|do) not want\b[^,]*$")
+_REPORT = re.compile(r"\blisting says\b[^,]*$|\bphoto (?:looks|does not look)\b[^,]*$")
+_OPEN = re.compile(r"\bwhether\b|\bcannot be told\b|\bin doubt\b|\bas to\b|\bmay\b|\bunclear\b|\bunknown\b")
+_DENIED = re.compile(r"\b(?:not|no|never|without|isn't|doesn't|nor)\b(?:(?!\bbut\b)[^,])*$")
+
+
+class Stance(StrEnum):
+    """What a text says of a value that it names."""
+
+    SO = "so"
+    NOT_SO = "not so"
+    OPEN = "open"
+    REPORTED = "reported"
+    """As what listing or photo say, or as the shopper's wish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A value in a text, in the spelling that was looked for."""
+
+    value: str
+    stance: Stance
+
+
+def values_named(text: str, values: Sequence[str]) -> Iterator[Named]:
+    """Every mention of these values, the longest where one is part of another; of several spellings of one value the
+    last given."""
+    spelt = {key(split(value)): value for value in values}
+    longest = max((len(split(value)) for value in values), default=0)
+    for clause in _CLAUSES.split(text):
+        words = [(match.start(), match.group()) for match in re.finditer(r"[\w'-]+", clause)]
+        at = 0
+        while at < len(words):
+            n_words, value = _longest(words, at, spelt, longest)
+            if value is not None:
+                yield Named(value, stance_in(clause, words[at][0]))
+            at += n_words
+
+
+def stance_in(clause: str, start: int) -> Stance:
+    """What a clause says of the word that starts there."""
+    before = clause[:start].lower()
+    if _WISH.search(before) or _REPORT.search(before):
+        return Stance.REPORTED
+    if _OPEN.search(clause.lower()):
+        return Stance.OPEN
+    return Stance.NOT_SO if _DENIED.search(before) else Stance.SO
+
+
+def _longest(words: list[tuple[int, str]], at: int, spelt: dict[str, str], longest: int) -> tuple[int, str | None]:
+    for n_words in range(min(longest, len(words) - at), 0, -1):
+        value = spelt.get(key(split(" ".join(word for _, word in words[at : at + n_words]))))
+        if value is not None:
+            return n_words, value
+    return 1, None
+
 
 TEMPLATES = (
     "{colour} {article} for {gender}",
@@ -72,9 +129,9 @@ def figures(found: Sequence[Read], how: str) -> Iterator[Figure]:
 def explanations(catalog: Indexed, *, listings: bool) -> Iterator[Read]:
     """The first five hits of every query, explained, and read again."""
     items = {item.sku: item for item in labelled_items(catalog.rows)}
-    values = {value for item in items.values() for field in FIELDS for value in Listing(item).values(field)}
+    values = {value for item in items.values() for field in FIELDS for value in CatalogEvidence(item).values(field)}
     queries = sample(queries_by(items.values(), [Template(name) for name in TEMPLATES], 1), N_QUERIES, seed=0)
-    budget = Rerank(explain_ms=MAX_EXPLAIN_MS, listings=listings, unhurried=True)
+    budget = RerankOptions(explain_ms=MAX_EXPLAIN_MS, listings=listings, unhurried=True)
     with catalog.home.open_stage(load_reranker(EMBEDDED, device="cpu")) as stage:
         engine = RerankingEngine(catalog.engine, stage)
         for query in queries:
@@ -104,14 +161,14 @@ def read(hit: Hit, item: Item, values: set[str]) -> Read:
 def is_true(item: Item, value: str, verdict: Verdict | None) -> bool:
     """Whether the product's labels bear out what an explanation says of it."""
     if verdict is not None:
-        return Listing(item).on(verdict.requirement).log_odds > 0
-    return facet_value(value) in {held for field in FIELDS for held in Listing(item).values(field)}
+        return CatalogEvidence(item).on(verdict.requirement).log_odds > 0
+    return facet_value(value) in {held for field in FIELDS for held in CatalogEvidence(item).values(field)}
 
 
 def stances_of(verdict: Verdict) -> tuple[Stance, ...]:
     """How a text may speak of a requirement's words, its verdict being what it is."""
     if verdict.disagreement:
         return (Stance.OPEN, Stance.REPORTED)
-    if verdict.standing is Standing.UNKNOWN:
+    if verdict.standing is Status.UNKNOWN:
         return (Stance.OPEN,)
-    return (Stance.SO,) if (verdict.standing is Standing.MET) is verdict.requirement.wanted else (Stance.NOT_SO,)
+    return (Stance.SO,) if (verdict.standing is Status.MET) is verdict.requirement.wanted else (Stance.NOT_SO,)

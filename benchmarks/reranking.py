@@ -1,34 +1,46 @@
-"""What reranking adds to retrieval: the same queries, in the order before and in the order after."""
+"""What reranking adds to retrieval, and what it costs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from benchmarks.catalogs import Indexed, indexed, labelled_items
-from benchmarks.figure import Figure
-from benchmarks.pictures import PHRASE, TARGETS, Target
-from evaluation import metrics
-from evaluation.bootstrap import intervals
-from evaluation.fields import Template, queries_by
-from evaluation.query import sample
-from evaluation.reranking import look_at_all
-from search.encoders.base import Encoder
-from search.reranking.backends.transformers.loading import EMBEDDED, load_reranker
-from search.reranking.base import Reranker
-from search.reranking.budget import Rerank
-from search.reranking.engine import RerankingEngine
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from benchmarks.catalogs import Figure, Indexed, indexed, labelled_items, picture_of
+from benchmarks.retrieval import PHRASE, TARGETS, Target
+from vitrina.evaluation import metrics
+from vitrina.evaluation.judged_search import rerank_all
+from vitrina.evaluation.judgements import sample
+from vitrina.evaluation.metrics import intervals
+from vitrina.evaluation.templates import Template, queries_by
+from vitrina.indexer.re_embedding import precompute_features
+from vitrina.search.encoders.base import Encoder
+from vitrina.search.reranking.backends.transformers.loading import EMBEDDED, load_reranker
+from vitrina.search.reranking.base import Reranker
+from vitrina.search.reranking.pipeline import RerankingEngine
+from vitrina.search.store.store import FEATURES_FOLDER
+from vitrina.search.types.answer import Explained, Reranked, Retrieved
+from vitrina.search.types.query import MAX_EXPLAIN_MS, Query, RerankOptions
 
 LIFT = 0.05
 """What issue 4 asks for on "colour article for gender"; nowhere else may it fall."""
 
 NDCG = "ndcg@10"
 
-N_QUERIES = 150
+N_LIFT_QUERIES = 150
 """Of each kind at the most, drawn by chance: there are 1,916 titles, with some six claims each about 20 pictures."""
 
 
-def measure(encoder: Encoder, data: Path) -> Iterator[Figure]:
+def measure_lift(encoder: Encoder, data: Path) -> Iterator[Figure]:
     """On every validation file: retrieval and reranker see pictures alone, and know from the shop's fields what the
     words of a query mean. Then on ``fashion-validation`` with all that a shop knows."""
     reranker = load_reranker(EMBEDDED, device="cpu")
@@ -47,11 +59,11 @@ def measure(encoder: Encoder, data: Path) -> Iterator[Figure]:
 def lift(catalog: Indexed, reranker: Reranker, source: str, target: Target, *, listings: bool) -> Figure:
     """How far nDCG@10 of a set of queries rises, with the 95% interval of the paired difference."""
     queries = sample(
-        queries_by(labelled_items(catalog.rows), [Template(target.by)], target.min_rows), N_QUERIES, seed=0
+        queries_by(labelled_items(catalog.rows), [Template(target.by)], target.min_rows), N_LIFT_QUERIES, seed=0
     )
-    budget = Rerank(explain=0, listings=listings, unhurried=True)
+    budget = RerankOptions(explain=0, listings=listings, unhurried=True)
     with catalog.home.open_stage(reranker) as stage:
-        looked = look_at_all(RerankingEngine(catalog.engine, stage), queries, budget, lambda done: None)
+        looked = rerank_all(RerankingEngine(catalog.engine, stage), queries, budget, lambda done: None)
     grades = [query.grades for query in queries]
     before = metrics.measure([each.before.skus for each in looked], grades)[NDCG]
     after = metrics.measure([each.after.skus for each in looked], grades)[NDCG]
@@ -63,3 +75,88 @@ def lift(catalog: Indexed, reranker: Reranker, source: str, target: Target, *, l
         f"95% interval {gained.low:+.3f} to {gained.high:+.3f}"
     )
     return Figure(f"rerank lift of nDCG@10, {target.name}", gained.mean, bound, how=how)
+
+
+N_ROWS = 600
+PHOTO_SIZE = (768, 1024)
+"""The photos of the file have 60 x 80 pixels; a shop's are scaled down from some thousand."""
+
+TEMPLATES = ("{colour} {article} for {gender}", "{usage} {article} for {gender}", "{colour} {article}")
+N_TIMED_QUERIES = 20
+
+WARM_MS, COLD_MS, EXPLAINED_MS = 500, 900, 1500
+
+
+@dataclass(slots=True)
+class Times:
+    """Milliseconds of each query: until its hits are in their final order, and until they are explained after that."""
+
+    reranked: list[float] = field(default_factory=list)
+    explained: list[float] = field(default_factory=list)
+
+
+def measure_cost(encoder: Encoder, data: Path) -> Iterator[Figure]:
+    """Medians over queries none of which was asked before, of 20 candidates and five explanations each."""
+    with large_photos(encoder, data / "fashion-validation.parquet") as catalog:
+        with load_reranker(EMBEDDED, device="cpu", cache_bytes=0) as cold:
+            times = timed(catalog, cold)
+        how = f"{len(times.reranked)} queries of two or three requirements, photos of 768 x 1,024"
+        yield Figure("20 candidates reranked, cold", median(times.reranked), COLD_MS, "at most", "ms", how)
+        with load_reranker(EMBEDDED, device="cpu", features=catalog.home.folder / FEATURES_FOLDER) as warm:
+            seen = precompute_features(catalog.home, warm)
+            times = timed(catalog, warm)
+        kept = f"{how}; seen at index time, {seen.n_seen / seen.seconds:,.0f} pictures/s"
+        yield Figure("20 candidates reranked, warm", median(times.reranked), WARM_MS, "at most", "ms", kept)
+        yield Figure("five explanations more", median(times.explained), EXPLAINED_MS, "at most", "ms", how)
+
+
+@contextmanager
+def large_photos(encoder: Encoder, path: Path) -> Iterator[Indexed]:
+    """The first rows of a file, indexed, their photos scaled up."""
+    rows = pq.read_table(path).slice(0, N_ROWS)
+    column = rows.schema.get_field_index("image")
+    photos = pa.array([scaled_up(picture_of(row)) for row in rows.to_pylist()])
+    with TemporaryDirectory() as folder:
+        large = Path(folder) / "large.parquet"
+        pq.write_table(rows.set_column(column, "image", photos), large, row_group_size=100)
+        with indexed(encoder, large) as catalog:
+            yield catalog
+
+
+def scaled_up(photo: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    photo.resize(PHOTO_SIZE, Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def timed(catalog: Indexed, reranker: Reranker) -> Times:
+    """Ask queries one after the other, the first of them to warm up what is not the model's."""
+    made = queries_by(labelled_items(catalog.rows), [Template(name) for name in TEMPLATES], 1)
+    texts = [query.text for query in sample(made, N_TIMED_QUERIES, seed=0)]
+    times = Times()
+    with catalog.home.open_stage(reranker) as stage:
+        engine = RerankingEngine(catalog.engine, stage)
+        ask(engine, texts[0])
+        for text in texts[1:]:
+            reranked, explained = ask(engine, text)
+            times.reranked.append(reranked)
+            times.explained.append(explained)
+    return times
+
+
+def ask(engine: RerankingEngine, text: str) -> tuple[float, float]:
+    """Milliseconds from the retrieval's order to the final one, and from there to the last explanation."""
+    moments: list[float] = []
+    budget = RerankOptions(explain_ms=MAX_EXPLAIN_MS, unhurried=True)
+    for event in engine.stream(Query(text, limit=budget.top), budget):
+        match event:
+            case Retrieved() | Reranked():
+                moments.append(time.perf_counter())
+            case Explained():
+                moments[2:] = [time.perf_counter()]
+    retrieved, reranked, explained = moments
+    return 1000 * (reranked - retrieved), 1000 * (explained - reranked)
+
+
+def median(values: Sequence[float]) -> float:
+    return float(np.median(values))

@@ -11,20 +11,18 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.figure import Figure
-from search.encoders.base import Encoder
-from search.reranking.backends.transformers.loading import EMBEDDED_FOLDER
-from search.reranking.blend import CARD_FILE, Blend, read_blend
-from search.reranking.judging.odds import probability
-from search.reranking.judging.weighing import standing_of
-from search.reranking.verdict import Evidence, Standing
-from training.corpus import Rows, read_rows
-from training.pictures import decode
-from training.reranker.claims import Round, draw_claims
-from training.reranker.evaluation import NEAR, evaluate
-from training.reranker.examinee import Examinee, Truths
-from training.reranker.folder import load
-from training.reranker.scenes import read_scenes
+from benchmarks.catalogs import Figure
+from recipes.encoder.corpus import LabelledRows, read_rows
+from recipes.encoder.images import decode
+from recipes.reranker.evaluation import NEAR, Evaluator, Truths, evaluate
+from recipes.reranker.grounding import read_scenes
+from recipes.reranker.model import load
+from recipes.reranker.statements import Round, draw_statements
+from vitrina.search.encoders.base import Encoder
+from vitrina.search.reranking.backends.transformers.loading import EMBEDDED_FOLDER
+from vitrina.search.reranking.fusion import CARD_FILE, FusionWeights, probability, read_fusion_weights
+from vitrina.search.reranking.verdicts import status_of
+from vitrina.search.types.requirement import Evidence, Status
 
 N_SCENES = 500
 UNSEEN_SCENES = 9000
@@ -52,7 +50,7 @@ Asked = tuple[int, str]
 
 def measure(encoder: Encoder, data: Path) -> Iterator[Figure]:
     """On ``fashion-validation``, and boxes on drawings of a seed of their own."""
-    examinee = Examinee(*load(EMBEDDED_FOLDER))
+    examinee = Evaluator(*load(EMBEDDED_FOLDER))
     rows = read_rows(data / "fashion-validation.parquet")
     report = evaluate(examinee, rows)
     how = f"fashion-validation, {report.n_rows:,} pictures, nothing but the picture"
@@ -63,10 +61,10 @@ def measure(encoder: Encoder, data: Path) -> Iterator[Figure]:
     yield from boxes(examinee)
 
 
-def flipped(examinee: Examinee, rows: Rows) -> Iterator[Figure]:
+def flipped(examinee: Evaluator, rows: LabelledRows) -> Iterator[Figure]:
     """Of claims that a search calls met, how many it calls contradicted once one attribute, or the picture, is another;
     and how many P(yes) passes from above one half to below it."""
-    blend = read_blend(EMBEDDED_FOLDER / CARD_FILE) or Blend()
+    blend = read_fusion_weights(EMBEDDED_FOLDER / CARD_FILE) or FusionWeights()
     features = examinee.see([decode(picture) for picture in rows.pictures])
     for name, pairs, how in (
         ("one attribute flipped", flipped_claims(rows), "the same picture, one value of the claim exchanged"),
@@ -76,22 +74,22 @@ def flipped(examinee: Examinee, rows: Rows) -> Iterator[Figure]:
             examinee.judge(features[[place for place, _ in asked]], [claim for _, claim in asked])
             for asked in zip(*pairs, strict=True)
         )
-        met, contradicted = standings(blend, before) == Standing.MET, standings(blend, after) == Standing.CONTRADICTED
+        met, contradicted = standings(blend, before) == Status.MET, standings(blend, after) == Status.CONTRADICTED
         above = before >= EVEN
         raw = (after[above] < EVEN).mean()
         told = f"{how}; of {met.sum():,} claims met; by P(yes) alone {raw:.3f} of {above.sum():,} above one half"
         yield Figure(f"VLM, verdict flips with {name}", float(contradicted[met].mean()), FLIPPED, how=told)
 
 
-def standings(blend: Blend, yes: Truths) -> NDArray[np.str_]:
+def standings(blend: FusionWeights, yes: Truths) -> NDArray[np.str_]:
     """A search's verdicts on claims by the picture alone, from P(yes), shape (n,)."""
     probabilities = probability(blend.image_log_odds(yes))
-    return np.array([standing_of(float(each), Evidence.IMAGE) for each in probabilities])
+    return np.array([status_of(float(each), Evidence.IMAGE) for each in probabilities])
 
 
-def flipped_claims(rows: Rows) -> list[tuple[Asked, Asked]]:
+def flipped_claims(rows: LabelledRows) -> list[tuple[Asked, Asked]]:
     """A true claim about a picture, and one that another product of its kind makes false in a single field."""
-    claims = draw_claims(rows.products, [rows.source] * len(rows.products), random.Random(0), NEAR)
+    claims = draw_statements(rows.products, [rows.source] * len(rows.products), random.Random(0), NEAR)
     return [
         ((place, true.text), (place, false.text))
         for place, some in enumerate(claims)
@@ -99,9 +97,9 @@ def flipped_claims(rows: Rows) -> list[tuple[Asked, Asked]]:
     ]
 
 
-def swapped_pictures(rows: Rows) -> list[tuple[Asked, Asked]]:
+def swapped_pictures(rows: LabelledRows) -> list[tuple[Asked, Asked]]:
     """A true claim about a picture, and the same about a picture of which it is false."""
-    claims = draw_claims(rows.products, [rows.source] * len(rows.products), random.Random(0), (Round(),))
+    claims = draw_statements(rows.products, [rows.source] * len(rows.products), random.Random(0), (Round(),))
     false_of: dict[str, list[int]] = defaultdict(list)
     for place, some in enumerate(claims):
         for judged in some[1::2]:
@@ -113,7 +111,7 @@ def swapped_pictures(rows: Rows) -> list[tuple[Asked, Asked]]:
     ]
 
 
-def boxes(examinee: Examinee) -> Iterator[Figure]:
+def boxes(examinee: Evaluator) -> Iterator[Figure]:
     """How well drawn things are pointed at, articles and their parts, in drawings of a seed of their own."""
     with TemporaryDirectory() as folder:
         rows, places = read_scenes(Path(folder), N_SCENES, lambda line: None, seed=UNSEEN_SCENES)

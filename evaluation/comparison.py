@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.bootstrap import Interval, intervals
-from evaluation.metrics import LABELS
-from evaluation.run import ALL, Result, Run
-from search.errors import InputError
+from vitrina.evaluation.metrics import LABELS, Interval, intervals
+from vitrina.evaluation.run import ALL, Result, Run
+from vitrina.search.types.errors import InputError
 
 JUDGED_BY = "ndcg@10"
 """The metric by which queries are said to have won or lost: it sees every grade and every rank of the first page."""
@@ -45,7 +44,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class RunPair:
     """One query in both runs."""
 
     before: Result
@@ -62,17 +61,17 @@ class Comparison:
     compare; ``against`` says what the other run was."""
 
     changes: Mapping[str, Mapping[str, Change]]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[RunPair, ...]
     notes: tuple[str, ...]
     against: str = EARLIER
 
     @property
-    def losses(self) -> list[Pair]:
+    def losses(self) -> list[RunPair]:
         """The queries that lost, worst first."""
         return [pair for pair in self.pairs if pair.gain < -TIE]
 
     @property
-    def wins(self) -> list[Pair]:
+    def wins(self) -> list[RunPair]:
         """The queries that won, best first."""
         return [pair for pair in reversed(self.pairs) if pair.gain > TIE]
 
@@ -81,7 +80,7 @@ def compare(run: Run, earlier: Run, against: str = EARLIER) -> Comparison:
     """Compare a run with another, query by query. Raises InputError where they share none."""
     check_comparable([result.id for result in run.results], earlier)
     before = {result.id: result for result in earlier.results}
-    pairs = [Pair(before[result.id], result) for result in run.results if result.id in before]
+    pairs = [RunPair(before[result.id], result) for result in run.results if result.id in before]
     kinds = dict.fromkeys(pair.after.kind for pair in pairs)
     of_kind = {kind: [pair for pair in pairs if pair.after.kind == kind] for kind in kinds}
     if len(kinds) > 1:
@@ -101,7 +100,7 @@ def check_comparable(query_ids: Sequence[str], earlier: Run) -> None:
         )
 
 
-def _changes(pairs: Sequence[Pair], seed: int) -> dict[str, Change]:
+def _changes(pairs: Sequence[RunPair], seed: int) -> dict[str, Change]:
     before, after = (
         np.array([[result.metrics[key] for key in LABELS] for result in results])  # (n_queries, n_metrics)
         for results in ([pair.before for pair in pairs], [pair.after for pair in pairs])
@@ -119,7 +118,7 @@ def _changes(pairs: Sequence[Pair], seed: int) -> dict[str, Change]:
     }
 
 
-def _notes(run: Run, earlier: Run, pairs: Sequence[Pair]) -> list[str]:
+def _notes(run: Run, earlier: Run, pairs: Sequence[RunPair]) -> list[str]:
     notes = []
     if len(pairs) < max(len(run.results), len(earlier.results)):
         notes.append(

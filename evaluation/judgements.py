@@ -1,25 +1,170 @@
-"""Judgements from a file: JSON lines, or TREC's qrels with a file of queries.
-
-A JSON line is one query::
-
-    {"query": "red shirt", "image": "photos/shirt.jpg", "relevant": {"A-17": 3, "A-18": 1}, "id": "q1"}
-
-with a ``query``, an ``image`` (a path beside the file) or both. ``relevant`` is a mapping of skus to grades, or a list
-of skus, which get the grade 1. ``id`` is optional. Other keys are ignored.
-"""
+"""Judged queries: what is asked and which items would be right; from JSON lines or TREC's qrels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from evaluation.query import JudgedQuery
-from evaluation.trec import MAX_GRADE, read_qrels
-from search.errors import SourceError
-from search.query import MAX_TEXT_CHARS
+from vitrina.evaluation.metrics import Grades, n_relevant
+from vitrina.search.types.errors import InputError, SourceError
+from vitrina.search.types.query import MAX_TEXT_CHARS
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedQuery:
+    """A query by ``text``, by the picture ``image``, by both, or by the photo of the item ``sku``.
+
+    ``id`` names the query in every run it is part of; ``kind`` names the set it is averaged with. ``judged`` may be
+    shared between queries. An item that asks never counts as found: ``grades`` leaves it out.
+    """
+
+    id: str
+    kind: str
+    judged: Grades
+    text: str = ""
+    image: Path | None = None
+    sku: str = ""
+
+    @property
+    def grades(self) -> Grades:
+        """The judged items that can be found."""
+        if self.sku not in self.judged:
+            return self.judged
+        return {sku: grade for sku, grade in self.judged.items() if sku != self.sku}
+
+
+def sample(queries: Sequence[JudgedQuery], n_queries: int, seed: int) -> list[JudgedQuery]:
+    """At most ``n_queries`` of each kind, drawn without regard to their order in the file, in their order."""
+    rng = np.random.default_rng(seed)
+    kept: list[JudgedQuery] = []
+    for of_kind in by_kind(queries).values():
+        chosen = rng.choice(len(of_kind), min(n_queries, len(of_kind)), replace=False)
+        kept += [of_kind[at] for at in sorted(chosen)]
+    return kept
+
+
+def by_kind(queries: Sequence[JudgedQuery]) -> dict[str, list[JudgedQuery]]:
+    """The queries of each kind, in their order."""
+    kinds: dict[str, list[JudgedQuery]] = defaultdict(list)
+    for query in queries:
+        kinds[query.kind].append(query)
+    return kinds
+
+
+def known(queries: Sequence[JudgedQuery], catalog_skus: Collection[str]) -> tuple[list[JudgedQuery], list[str]]:
+    """What can be measured on a catalog that holds these skus, and a sentence on each thing left out.
+
+    Skus that the catalog lacks are taken out of the judgements: what is measured is the search, not the stock. Queries
+    that nothing in the catalog answers are left out. Raises InputError where no query is left.
+    """
+    wanted = judged_skus(queries)
+    missing = sorted(wanted - set(catalog_skus))
+    found = list(_within(queries, frozenset(catalog_skus)) if missing else queries)
+    answerable = [query for query in found if n_relevant(query.grades)]
+    if not answerable:
+        raise _nothing_to_measure(len(wanted), missing)
+    notes = []
+    if missing:
+        notes.append(
+            f"{len(missing):,} of {len(wanted):,} judged skus are not in the catalog and were left out: "
+            f"{', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}."
+        )
+    if len(answerable) < len(queries):
+        notes.append(
+            f"{len(queries) - len(answerable):,} of {len(queries):,} queries have no relevant item in the catalog and "
+            "were left out."
+        )
+    return answerable, notes
+
+
+def judged_skus(queries: Sequence[JudgedQuery]) -> set[str]:
+    """Every sku that some query judges."""
+    shared: Mapping[int, Grades] = {id(query.judged): query.judged for query in queries}
+    return set().union(*shared.values())
+
+
+def _within(queries: Sequence[JudgedQuery], skus: frozenset[str]) -> Iterator[JudgedQuery]:
+    shared: dict[int, Grades] = {}
+    for query in queries:
+        key = id(query.judged)
+        if key not in shared:
+            shared[key] = {sku: grade for sku, grade in query.judged.items() if sku in skus}
+        yield replace(query, judged=shared[key])
+
+
+def _nothing_to_measure(n_judged: int, missing: Sequence[str]) -> InputError:
+    if n_judged and len(missing) == n_judged:
+        return InputError(
+            f"None of the {n_judged:,} judged skus is in the catalog, such as {missing[0]!r:.200}.",
+            remedy="Check that --home is the catalog the judgements were made for, and that skus are spelt alike.",
+        )
+    return InputError(
+        "No query has a relevant item in the catalog.",
+        remedy="Judge at least one sku of each query with a grade of 1 or more.",
+    )
+
+
+MAX_GRADE = 100
+"""The highest grade taken: trec_eval keeps a counter a grade, and no scale of judgement has that many steps."""
+
+
+def read_qrels(path: Path, text: str, queries: tuple[Path, str] | None) -> list[JudgedQuery]:
+    """The judged queries of a qrels file; ``queries`` has the path and content of the queries' file, if there is one.
+
+    Without it, the qid itself is the text. Grades below 0 count as 0. Raises SourceError with the line's number.
+    """
+    judged: dict[str, dict[str, int]] = defaultdict(dict)
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            qid, sku, grade = _judgement(path, number, line)
+            judged[qid][sku] = grade
+    texts = dict.fromkeys(judged) if queries is None else _texts(*queries)
+    unknown = sorted(judged.keys() - texts.keys())
+    if unknown and queries is not None:
+        raise SourceError(
+            f"{len(unknown):,} of {len(judged):,} queries of {path} have no text in {queries[0]}, such as "
+            f"{unknown[0]!r:.200}.",
+            remedy="Write each query on a line of its own: qid, a tab, the text.",
+        )
+    return [JudgedQuery(qid, path.name, grades, text=texts[qid] or qid) for qid, grades in judged.items()]
+
+
+def _judgement(path: Path, number: int, line: str) -> tuple[str, str, int]:
+    columns = line.split()
+    try:
+        qid, _, sku, grade = columns
+        value = int(grade)
+    except ValueError:
+        raise SourceError(
+            f"{path}, line {number}: {line.strip()!r:.200} is no judgement.",
+            remedy="Write TREC qrels (qid 0 sku grade, whole grades), or one JSON object a line.",
+        ) from None
+    if value > MAX_GRADE:
+        raise SourceError(
+            f"{path}, line {number}: the grade {value:,} is above {MAX_GRADE}.", remedy="Grade on a smaller scale."
+        )
+    return qid, sku, max(value, 0)
+
+
+def _texts(path: Path, content: str) -> dict[str, str | None]:
+    texts: dict[str, str | None] = {}
+    for number, line in enumerate(content.splitlines(), start=1):
+        if not line.strip():
+            continue
+        qid, tab, text = line.partition("\t")
+        if not (tab and qid.strip() and text.strip()):
+            raise SourceError(
+                f"{path}, line {number}: {line.strip()!r:.200} is no query.", remedy="Write: qid, a tab, the text."
+            )
+        texts[qid.strip()] = text.strip()
+    return texts
+
 
 FORM = 'Write a line as in: {"query": "red shirt", "relevant": {"A-17": 3, "A-18": 1}}'
 

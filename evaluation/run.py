@@ -11,13 +11,20 @@ from typing import Literal
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from evaluation.bootstrap import Interval, intervals
-from evaluation.metrics import DEPTH, LABELS, measure, n_relevant
-from evaluation.query import JudgedQuery
-from evaluation.reliability import FIRST_HITS, Reliability, reliability
-from evaluation.reranking import Reranking
-from evaluation.running import Found
-from search.errors import SourceError
+from vitrina.evaluation.judged_search import LiftMeasurement, QueryResult
+from vitrina.evaluation.judgements import JudgedQuery
+from vitrina.evaluation.metrics import (
+    DEPTH,
+    FIRST_HITS,
+    LABELS,
+    Interval,
+    Reliability,
+    intervals,
+    measure,
+    n_relevant,
+    reliability,
+)
+from vitrina.search.types.errors import SourceError
 
 MAX_MISSED = 10
 ALL = "all"
@@ -69,7 +76,7 @@ class Run:
     summaries: tuple[Summary, ...]
     reliability: Reliability | None
     results: tuple[Result, ...]
-    reranking: Reranking | None = None
+    reranking: LiftMeasurement | None = None
 
     def summary(self, kind: str) -> Summary:
         """The summary of one kind. Raises KeyError."""
@@ -85,10 +92,10 @@ class Setting:
     n_items: int
     seed: int = 0
     notes: tuple[str, ...] = ()
-    reranking: Reranking | None = None
+    reranking: LiftMeasurement | None = None
 
 
-def run_of(setting: Setting, queries: Sequence[JudgedQuery], found: Sequence[Found]) -> Run:
+def run_of(setting: Setting, queries: Sequence[JudgedQuery], found: Sequence[QueryResult]) -> Run:
     """Measure what one or more queries found. ``queries`` and ``found`` run side by side."""
     values = measure([each.skus for each in found], [query.grades for query in queries])
     results = tuple(
@@ -110,7 +117,7 @@ def run_of(setting: Setting, queries: Sequence[JudgedQuery], found: Sequence[Fou
     )
 
 
-def result_of(query: JudgedQuery, found: Found, metrics: Mapping[str, float]) -> Result:
+def result_of(query: JudgedQuery, found: QueryResult, metrics: Mapping[str, float]) -> Result:
     grades = query.grades
     first = set(found.skus[:FIRST_HITS])
     best = sorted((sku for sku, grade in grades.items() if grade and sku not in first), key=lambda sku: -grades[sku])

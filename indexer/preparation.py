@@ -1,21 +1,71 @@
-"""From a record to everything the encoder needs: pictures fetched, verified and prepared."""
+"""From a record to everything the encoder needs: images fetched, verified and prepared."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import json
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
 
-from indexer.content import content_hash
-from indexer.fetch import Fetcher
-from indexer.images import load_image
-from indexer.record import ImageReference, Record, Rejection
-from search.catalog.entry import INCOMPLETE
-from search.catalog.words import item_words
-from search.encoders.base import Encoder, Pixels
-from search.errors import InputError
-from search.images.decode import decode_image
-from search.images.store import image_id_of, storable
-from search.item import Item
+from vitrina.indexer.fetch import Fetcher
+from vitrina.indexer.sources.base import ImageReference, Record, Rejection
+from vitrina.search.encoders.base import Encoder, Pixels
+from vitrina.search.images.decode import decode_image
+from vitrina.search.store.full_text import item_words
+from vitrina.search.store.images import image_id_of, storable
+from vitrina.search.types.errors import ImageError, InputError
+from vitrina.search.types.item import INCOMPLETE, Item
+
+ITEM_FIELDS = tuple(field.name for field in fields(Item))
+
+
+def content_hash(item: Item, image_digests: Sequence[str]) -> str:
+    """SHA-256 (hex) over everything a shop says of an item: equal exactly when nothing changed."""
+    stated = {field: getattr(item, field) for field in ITEM_FIELDS}
+    said = json.dumps([stated, list(image_digests)], sort_keys=True, ensure_ascii=False, default=dict)
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def load_image(reference: ImageReference, fetcher: Fetcher) -> bytes:
+    """The bytes a reference stands for, at most ``fetcher.max_bytes`` of them, not yet decoded. Blocks.
+
+    Raises ``ImageError`` for a file that is missing, too large or no file, ``FetchError`` for a URL that cannot be
+    fetched.
+    """
+    if reference.url is not None:
+        return fetcher.fetch(reference.url)
+    if reference.path is not None:
+        return _read_file(reference.path, fetcher.max_bytes)
+    data = reference.data or b""
+    _check_size(len(data), "The picture", fetcher.max_bytes)
+    return data
+
+
+def _read_file(path: Path, max_bytes: int) -> bytes:
+    try:
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            raise ImageError(f"{path} is no file.", remedy="Name a picture file.")
+        _check_size(state.st_size, str(path), max_bytes)
+        with path.open("rb") as file:
+            return file.read(max_bytes)
+    except FileNotFoundError as error:
+        raise ImageError(
+            f"The picture {path} does not exist.", remedy="Put it there, or correct its path in the catalog."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ImageError(f"The picture {path} cannot be read: {error}.", remedy="Check its permissions.") from error
+
+
+def _check_size(n_bytes: int, name: str, max_bytes: int) -> None:
+    if n_bytes > max_bytes:
+        raise ImageError(
+            f"{name} has {n_bytes:,} bytes; the limit is {max_bytes:,}.",
+            remedy="Shrink it; 1,024 pixels on the longer side are plenty.",
+            details={"n_bytes": n_bytes, "max_bytes": max_bytes},
+        )
 
 
 @dataclass(frozen=True, slots=True)

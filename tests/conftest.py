@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-import api.cli.console  # noqa: F401 - a console keeps the COLUMNS it was made under, so not under one test's
-from search.catalog.catalog import Catalog
-from search.home import Home
+import vitrina.api.cli.console  # noqa: F401 - a console keeps the COLUMNS it was made under, so not under one test's
 from tests.fakes import FakeEncoder, blank_catalog, new_catalog
+from vitrina.search.store.catalog import Catalog
+from vitrina.search.store.store import Store
 
 settings.register_profile(
     "quick",
@@ -44,10 +44,10 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
+def home(tmp_path: Path) -> Iterator[Store]:
     folder = tmp_path / "home"
     folder.mkdir()
     (folder / "catalog.db").write_bytes(blank_catalog())
-    home = Home(folder)
+    home = Store(folder)
     yield home
     home.close()

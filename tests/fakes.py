@@ -14,12 +14,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
-from indexer.record import ImageReference, Record, Rejection
-from search.calibration import Calibration, Curve, QueryKind, Signal
-from search.catalog.catalog import Catalog
-from search.catalog.entry import Entry
-from search.encoders.base import EncoderIdentity, Pixels, Vectors
-from search.item import AttributeValue, Item
+from vitrina.indexer.sources.base import ImageReference, Record, Rejection
+from vitrina.search.encoders.base import EncoderIdentity, Pixels, Vectors
+from vitrina.search.store.catalog import Catalog
+from vitrina.search.types.calibration import Calibration, Curve, QueryKind, Signal
+from vitrina.search.types.item import AttributeValue, IndexedItem, Item
 
 DIMENSION = 32
 SIDE_PX = 6
@@ -155,10 +154,10 @@ def make_entry(
     text: str | None = None,
     price_cents: int | None = None,
     attributes: Mapping[str, AttributeValue] | None = None,
-) -> Entry:
+) -> IndexedItem:
     """An entry as the indexer would make it; ``text`` is what is embedded, the title if left out, nothing if empty."""
     words, attributes = title if text is None else text, attributes or {}
-    return Entry(
+    return IndexedItem(
         item=Item(sku, title, description, attributes, price_cents, "EUR" if price_cents is not None else None),
         content_hash=hashlib.sha256(repr((sku, title, description, attributes, price_cents)).encode()).hexdigest(),
         image_ids=tuple(hashlib.sha256(png(image)).hexdigest()[:32] for image in pictures),

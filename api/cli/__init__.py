@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from api.cli.commands import app
-from api.cli.console import errors
-from search.errors import InputError, NotFoundError, VitrinaError
+from vitrina.api.cli.commands import app
+from vitrina.api.cli.console import errors
+from vitrina.search.types.errors import InputError, NotFoundError, VitrinaError
 
 EXIT_INPUT = 2
 EXIT_STATE = 1

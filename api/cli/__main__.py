@@ -1,5 +1,5 @@
 """``python -m api.cli`` is ``vitrina``."""
 
-from api.cli import main
+from vitrina.api.cli import main
 
 main()

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from api.cli import encoders, rerankers, trainers
-from api.cli.options import HomeOption, settings_for
+from vitrina.api.cli import encoder, reranker, train
+from vitrina.api.cli.console import HomeOption, settings_for
 
 app = typer.Typer(
     name="vitrina",
@@ -18,9 +18,9 @@ app = typer.Typer(
     help="Search a product catalog by words, by picture, or by both.",
 )
 
-app.add_typer(encoders.app)
-app.add_typer(rerankers.app)
-app.add_typer(trainers.app)
+app.add_typer(encoder.app)
+app.add_typer(reranker.app)
+app.add_typer(train.app)
 
 
 @app.command()
@@ -33,7 +33,7 @@ def index(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")] = False,
 ) -> None:
     """Index catalogs: add what is new, update what changed, skip what is known."""
-    from api.cli.indexing import index_sources
+    from vitrina.api.cli.index import index_sources
 
     index_sources(settings_for(home), sources, mapping or [], dry_run=dry_run)
 
@@ -62,9 +62,11 @@ def search(
     home: HomeOption = None,
 ) -> None:
     """Search by words, by picture, or by both."""
-    from api.cli.searching import Asked, run_search
+    from vitrina.api.cli.search import SearchOptions, run_search
 
-    asked = Asked(text, tuple(image or ()), without, tuple(filters or ()), limit, min_confidence, rerank, explain)
+    asked = SearchOptions(
+        text, tuple(image or ()), without, tuple(filters or ()), limit, min_confidence, rerank, explain
+    )
     run_search(settings_for(home), asked, as_json=as_json)
 
 
@@ -75,7 +77,7 @@ def serve(
     home: HomeOption = None,
 ) -> None:
     """Serve the HTTP API and the web page."""
-    from api.cli.serving import run_server
+    from vitrina.api.cli.serve import run_server
 
     run_server(settings_for(home), host, port)
 
@@ -83,7 +85,7 @@ def serve(
 @app.command()
 def status(home: HomeOption = None) -> None:
     """Say what the catalog holds."""
-    from api.cli.managing import show_status
+    from vitrina.api.cli.status import show_status
 
     show_status(settings_for(home))
 
@@ -94,7 +96,7 @@ def delete(
     home: HomeOption = None,
 ) -> None:
     """Delete items by sku."""
-    from api.cli.managing import delete_items
+    from vitrina.api.cli.status import delete_items
 
     delete_items(settings_for(home), skus)
 
@@ -102,7 +104,7 @@ def delete(
 @app.command()
 def rebuild(home: HomeOption = None) -> None:
     """Make the vector index anew from the catalog."""
-    from api.cli.managing import rebuild_view
+    from vitrina.api.cli.status import rebuild_view
 
     rebuild_view(settings_for(home))
 
@@ -156,10 +158,10 @@ def evaluate(
     home: HomeOption = None,
 ) -> None:
     """Measure how well the search answers judged queries, and show where it fails."""
-    from api.cli.evaluating import Asked
-    from api.cli.evaluating import evaluate as evaluate_search
+    from vitrina.api.cli.eval import EvalOptions
+    from vitrina.api.cli.eval import evaluate as evaluate_search
 
-    asked = Asked(
+    asked = EvalOptions(
         judgements=judgements,
         queries=queries,
         by=tuple(by or ()),
@@ -196,9 +198,9 @@ def audit(
     home: HomeOption = None,
 ) -> None:
     """Find listings that their photos contradict, by the model that VITRINA_RERANKER names."""
-    from api.cli.auditing import Asked, audit_catalog
+    from vitrina.api.cli.audit import AuditOptions, audit_catalog
 
-    audit_catalog(settings_for(home), Asked(tuple(fields or ()), limit, csv_file, report))
+    audit_catalog(settings_for(home), AuditOptions(tuple(fields or ()), limit, csv_file, report))
 
 
 @app.command()
@@ -207,6 +209,6 @@ def demo(
     folder: Annotated[Path, typer.Option("--folder", help="Where the shop and its catalog go.")] = Path("demo"),
 ) -> None:
     """Draw a small boutique, index it, and search it three ways."""
-    from api.cli.demo import run_demo
+    from vitrina.api.cli.demo import run_demo
 
     run_demo(settings_for(folder / "home"), folder, n_products)

@@ -4,33 +4,95 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from api.cli.console import errors, output, progress_bar
-from api.cli.indexing import index_one, show_report
-from api.cli.looking import prepare_pictures
-from api.cli.searching import reranked, show_answer
-from api.cli.verdicts import show_verdicts
-from api.contact_sheet import Strip, Tile, contact_sheet
-from api.loading import encoder_for
-from api.rerankers import reranker_name
-from api.settings import Settings
-from api.wire import SearchRequest
-from boutique.catalog import product
-from boutique.export import write_folder
-from boutique.product import Product
-from boutique.render import render
-from indexer.fetch import Fetcher
-from indexer.pipeline import Indexer
-from indexer.sources import open_source
-from search.answer import Answer
-from search.engine import SearchEngine
-from search.home import Home
-from search.query import Query
+from recipes.boutique.catalog import Product, product
+from recipes.boutique.export import write_folder
+from recipes.boutique.render import render
+from vitrina.api.cli.console import errors, output, progress_bar
+from vitrina.api.cli.index import index_one, precompute_catalog_features, show_report
+from vitrina.api.cli.search import reranked, show_answer, show_verdicts
+from vitrina.api.rerankers import reranker_name
+from vitrina.api.schemas import SearchRequest
+from vitrina.api.settings import Settings, encoder_for
+from vitrina.indexer.fetch import Fetcher
+from vitrina.indexer.pipeline import Indexer
+from vitrina.indexer.sources import open_source
+from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.store.store import Store
+from vitrina.search.types.answer import Answer
+from vitrina.search.types.query import Query
+
+TILE_PX = 220
+GAP_PX = 24
+CAPTION_PX = 64
+HEADING_PX = 56
+MARGIN_PX = 40
+PAPER, INK, QUIET, TILE = "#ffffff", "#1c1c1e", "#77777c", "#f4f4f2"
+
+
+@dataclass(frozen=True, slots=True)
+class SheetTile:
+    """One picture with two lines under it."""
+
+    picture: Image.Image
+    caption: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """One search: its heading, and its hits, best first."""
+
+    heading: str
+    tiles: Sequence[SheetTile]
+
+
+def contact_sheet(strips: Sequence[Strip]) -> Image.Image:
+    """Draw one strip below the other; RGB, as wide as the longest strip needs."""
+    n_tiles = max(len(strip.tiles) for strip in strips)
+    height_px = HEADING_PX + TILE_PX + CAPTION_PX
+    width = 2 * MARGIN_PX + n_tiles * (TILE_PX + GAP_PX) - GAP_PX
+    sheet = Image.new("RGB", (width, 2 * MARGIN_PX + len(strips) * (height_px + GAP_PX) - GAP_PX), PAPER)
+    for row, strip in enumerate(strips):
+        draw_strip(sheet, strip, MARGIN_PX + row * (height_px + GAP_PX))
+    return sheet
+
+
+def draw_strip(sheet: Image.Image, strip: Strip, top: int) -> None:
+    draw = ImageDraw.Draw(sheet)
+    draw.text((MARGIN_PX, top), strip.heading, fill=INK, font=ImageFont.load_default(26))
+    for column, tile in enumerate(strip.tiles):
+        left = MARGIN_PX + column * (TILE_PX + GAP_PX)
+        draw_tile(sheet, draw, tile, left, top + HEADING_PX)
+
+
+def draw_tile(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: SheetTile, left: int, top: int) -> None:
+    caption, note = ImageFont.load_default(15), ImageFont.load_default(14)
+    draw.rounded_rectangle((left, top, left + TILE_PX, top + TILE_PX), radius=10, fill=TILE)
+    picture = ImageOps.contain(tile.picture, (TILE_PX - 12, TILE_PX - 12), Image.Resampling.LANCZOS)
+    at = (left + (TILE_PX - picture.width) // 2, top + (TILE_PX - picture.height) // 2)
+    mask = Image.new("L", picture.size, 0)
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, *picture.size), radius=8, fill=255)
+    sheet.paste(picture, at, mask)
+    draw.text((left + 2, top + TILE_PX + 10), fitted(draw, tile.caption, caption), fill=INK, font=caption)
+    draw.text((left + 2, top + TILE_PX + 32), tile.note, fill=QUIET, font=note)
+
+
+def fitted(
+    draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width_px: int = TILE_PX
+) -> str:
+    """The text, cut with an ellipsis where it is wider than a tile."""
+    if draw.textlength(text, font=font) <= width_px:
+        return text
+    while text and draw.textlength(text + "…", font=font) > width_px:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
 
 HITS = 6
 N_EXPLAINED = 3
@@ -54,11 +116,11 @@ def run_demo(settings: Settings, folder: Path, n_products: int) -> None:
     explained, and leave a contact sheet."""
     catalog = draw_boutique(folder, n_products)
     with errors.status("Loading the encoder"):
-        home = Home(settings.home)
+        home = Store(settings.home)
         encoder = encoder_for(home, settings)
     source = open_source(str(catalog), {})
     show_report(source, index_one(Indexer(home, encoder, Fetcher()), source, dry_run=False), dry_run=False)
-    prepare_pictures(home, settings)
+    precompute_catalog_features(home, settings)
     engine = home.open_engine(encoder)
     strips = []
     for search in demo_searches(folder):
@@ -74,7 +136,7 @@ def run_demo(settings: Settings, folder: Path, n_products: int) -> None:
     show_next_steps(settings, sheet)
 
 
-def explain_some(settings: Settings, home: Home, engine: SearchEngine) -> None:
+def explain_some(settings: Settings, home: Store, engine: SearchEngine) -> None:
     """Search once more, have the reranker look at the hits, and print what it says of them."""
     query = Query(text="white sneakers for women", limit=N_EXPLAINED)
     answer = reranked(settings, home, engine, query, SearchRequest(explain=N_EXPLAINED))
@@ -123,10 +185,10 @@ def query_picture(folder: Path, name: str, wanted: Callable[[Product], bool]) ->
     return path, picture
 
 
-def strip(search: DemoSearch, answer: Answer, home: Home) -> Strip:
-    asked = [Tile(search.picture, "the photo asked with", "")] if search.picture else []
+def strip(search: DemoSearch, answer: Answer, home: Store) -> Strip:
+    asked = [SheetTile(search.picture, "the photo asked with", "")] if search.picture else []
     hits = [
-        Tile(
+        SheetTile(
             Image.open(io.BytesIO(home.images.read(hit.stored.image_ids[0]))),
             hit.stored.item.title,
             f"{hit.rank}.  score {hit.score:.3f}",

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
 
-from api.routes.service import RunningService
-from api.wire import HealthOut, RerankerOut
+from fastapi import APIRouter, Depends, Request
+
+from vitrina.api.schemas import HealthOut, RerankerOut
+from vitrina.api.service import Service
+
+
+def running_service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+RunningService = Annotated[Service, Depends(running_service)]
 
 router = APIRouter(tags=["health"])
 

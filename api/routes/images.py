@@ -6,10 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from api.illustrations import MAX_CLAIMS, MAX_SIDE_PX, SIDE_PX, claims_of, etag_of
-from api.routes.service import RunningService
-from api.service import Service
-from search.images.store import media_type
+from vitrina.api.illustrations import MAX_DRAWN_STATEMENTS, MAX_SIDE_PX, SIDE_PX, etag_of, parse_statements
+from vitrina.api.routes.health import RunningService
+from vitrina.api.service import Service
+from vitrina.search.store.images import media_type
 
 router = APIRouter(tags=["images"])
 
@@ -37,15 +37,17 @@ def get_image(
     explain: Annotated[
         list[str] | None,
         Query(
-            description=f"What to show in the picture, up to {MAX_CLAIMS} texts: where it is striped, where the hood "
-            "is. One panel a text, side by side, with a box where the reranker gives one and else a heatmap."
+            description=f"What to show in the picture, up to {MAX_DRAWN_STATEMENTS} texts: where it is striped, where "
+            "the hood is. One panel a text, side by side, with a box where the reranker gives one and else a heatmap."
         ),
     ] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """A picture as it was indexed, or no larger than ``size``, or with what ``explain`` names shown in it."""
     if explain:
-        return explained(service, image_id, claims_of(explain), min(size or SIDE_PX, MAX_SIDE_PX), if_none_match or "")
+        return explained(
+            service, image_id, parse_statements(explain), min(size or SIDE_PX, MAX_SIDE_PX), if_none_match or ""
+        )
     store = service.home.images
     data = store.read(image_id) if size is None else store.thumbnail(image_id, size)
     return Response(data, media_type=media_type(data), headers={"Cache-Control": FOREVER, **SAFE})

@@ -12,18 +12,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 
-from api.answering import RESPONSES, answered, from_json
-from api.data_uri import decode_data_uri
-from api.querying import budget_of, is_reranked
-from api.routes.service import RunningService
-from api.wire import AnswerOut, ItemIn, ItemOut, SearchRequest
-from indexer.record import Record, Rejection
-from indexer.sources.columns import Columns
-from indexer.sources.reading import read_row
-from indexer.sources.table import Row
-from search.errors import FilterError, InputError
-from search.filters import parse_filters
-from search.query import Query as SearchQuery
+from vitrina.api.requests import budget_of, decode_data_uri, is_reranked
+from vitrina.api.routes.health import RunningService
+from vitrina.api.schemas import AnswerOut, ItemIn, ItemOut, SearchRequest
+from vitrina.api.streaming import RESPONSES, answered, from_json
+from vitrina.indexer.sources.base import Record, Rejection, TableRow
+from vitrina.indexer.sources.rows import Columns, read_row
+from vitrina.search.types.errors import FilterError, InputError
+from vitrina.search.types.filters import parse_filters
+from vitrina.search.types.query import Query as SearchQuery
 
 router = APIRouter(tags=["items"])
 
@@ -92,7 +89,7 @@ def asked_of(rerank: str, explain: str) -> SearchRequest:
 def record_of(sku: str, item: ItemIn) -> Record:
     """The item as a record, under the rules that hold for every catalog row. Raises InputError."""
     cells = {"sku": sku, **item.model_dump(exclude={"images"}), "images": [picture_cell(i) for i in item.images]}
-    record = read_row(Row(f"PUT {sku}", cells), COLUMNS, folder=Path())
+    record = read_row(TableRow(f"PUT {sku}", cells), COLUMNS, folder=Path())
     if isinstance(record, Rejection):
         raise InputError(record.reason, remedy=record.remedy)
     return record

@@ -11,13 +11,13 @@ from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from api.answering import RESPONSES, answered, from_json
-from api.querying import budget_of, is_reranked, query_of
-from api.routes.service import RunningService
-from api.service import Service
-from api.wire import AnswerOut, SearchRequest
-from search.query import MAX_IMAGES
-from search.reranking.events import Steps
+from vitrina.api.requests import budget_of, is_reranked, query_of
+from vitrina.api.routes.health import RunningService
+from vitrina.api.schemas import AnswerOut, SearchRequest
+from vitrina.api.service import Service
+from vitrina.api.streaming import RESPONSES, answered, from_json
+from vitrina.search.types.answer import AnswerStream
+from vitrina.search.types.query import MAX_IMAGES
 
 router = APIRouter(tags=["search"])
 
@@ -60,7 +60,7 @@ async def search(request: Request, service: RunningService) -> AnswerOut | Strea
     return await answered(request, service, begin, is_reranked=is_reranked(asked))
 
 
-def begun(service: Service, asked: SearchRequest, uploads: list[bytes]) -> Steps:
+def begun(service: Service, asked: SearchRequest, uploads: list[bytes]) -> AnswerStream:
     """The answer's steps, the retrieval done, so that what is wrong with the request raises here. Blocks."""
     rerank = budget_of(asked, service.usual_budget()) if is_reranked(asked) else None
     return service.events(query_of(asked, uploads), rerank)

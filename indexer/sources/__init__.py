@@ -1,6 +1,6 @@
 """Catalog sources: one file format a module, each yielding records and rejections."""
 
-from indexer.sources.catalog import open_source
-from indexer.sources.source import Source
+from vitrina.indexer.sources.base import Source
+from vitrina.indexer.sources.registry import open_source
 
 __all__ = ["Source", "open_source"]

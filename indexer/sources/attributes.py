@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
-from indexer.sources.text import clean_text, is_blank, plain
-from search.errors import InputError
-from search.item import AttributeValue, Scalar
+from vitrina.indexer.sources.cells import clean_text, is_blank, plain
+from vitrina.search.types.errors import InputError
+from vitrina.search.types.item import AttributeValue, Scalar
 
 MAX_ATTRIBUTES = 500
 MAX_ATTRIBUTE_CHARS = 100_000

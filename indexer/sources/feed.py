@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-from indexer.record import Rejection
-from indexer.sources.table import Row, union_of_columns
-from search.errors import SourceError
+from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
+from vitrina.search.types.errors import SourceError
 
 _ITEM_TAGS = frozenset({"item", "entry"})
 _ENTITIES = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
@@ -31,13 +30,13 @@ class FeedTable:
         """Always ``XML feed``."""
         return "XML feed"
 
-    def rows(self) -> Iterator[Row | Rejection]:
+    def rows(self) -> Iterator[TableRow | Rejection]:
         """The items, numbered from 1. Where the XML is broken, one rejection stands for the rest of the file."""
         number = 0
         try:
             for item in _items(self.path):
                 number += 1
-                yield Row(f"{self.path.name}#{number}", _cells(item))
+                yield TableRow(f"{self.path.name}#{number}", _cells(item))
         except (ElementTree.ParseError, LookupError, ValueError) as error:
             reason = f"The XML is broken after item {number:,}: {error}."
             yield Rejection(

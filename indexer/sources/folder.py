@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexer.record import ImageReference, Record, Rejection
-from indexer.sources.reading import MAX_SKU_CHARS
-from indexer.sources.text import clean_text
-from search.errors import SourceError
-from search.item import Item
+from vitrina.indexer.sources.base import ImageReference, Record, Rejection
+from vitrina.indexer.sources.cells import clean_text
+from vitrina.indexer.sources.rows import MAX_SKU_CHARS
+from vitrina.search.types.errors import SourceError
+from vitrina.search.types.item import Item
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif"})
 CATALOG_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".xml", ".tar"})

@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from indexer.record import Rejection
-from indexer.sources.encoding import FALLBACK, count_lines, detect_encoding
-from indexer.sources.table import Row, union_of_columns
-from search.errors import SourceError
+from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
+from vitrina.indexer.sources.delimited import FALLBACK, count_lines, detect_encoding
+from vitrina.search.types.errors import SourceError
 
 MAX_ROW_BYTES = 1 << 24
 """The longest line read: room for a few pictures as data URIs. A longer one is skipped without being held."""
@@ -32,7 +31,7 @@ class JsonLinesTable:
         """Always ``JSON lines``."""
         return "JSON lines"
 
-    def rows(self) -> Iterator[Row | Rejection]:
+    def rows(self) -> Iterator[TableRow | Rejection]:
         """One row a line; a line that is no JSON object is rejected with its number."""
         with self.path.open("rb") as file:
             for number, line in _lines(file, self.max_row_bytes):
@@ -78,11 +77,11 @@ def _lines(file: BinaryIO, max_bytes: int) -> Iterator[tuple[int, bytes | None]]
         yield number, None
 
 
-def _parse(origin: str, line: bytes) -> Row | Rejection:
+def _parse(origin: str, line: bytes) -> TableRow | Rejection:
     try:
         cells = json.loads(line.decode("utf-8-sig", errors=FALLBACK), parse_constant=lambda name: None)
     except (ValueError, RecursionError) as error:
         return Rejection(origin, f"The line is no JSON: {str(error)[:200]}.", "Write one JSON object a line.")
     if not isinstance(cells, dict):
         return Rejection(origin, f"The line is a JSON {type(cells).__name__}.", "Write one JSON object a line.")
-    return Row(origin, cells)
+    return TableRow(origin, cells)

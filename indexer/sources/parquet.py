@@ -9,9 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from indexer.record import Rejection
-from indexer.sources.table import Row
-from search.errors import SourceError
+from vitrina.indexer.sources.base import Rejection, TableRow
+from vitrina.search.types.errors import SourceError
 
 N_BATCH_ROWS = 64
 """Rows decoded at once: with pictures of 1 MB, 64 MB."""
@@ -31,7 +30,7 @@ class ParquetTable:
         """Always ``Parquet``."""
         return "Parquet"
 
-    def rows(self) -> Iterator[Row | Rejection]:
+    def rows(self) -> Iterator[TableRow | Rejection]:
         """The rows, numbered from 1. Where a row group is damaged, one rejection stands for the rest of it."""
         first = 1
         with pq.ParquetFile(self.path, buffer_size=1 << 20, pre_buffer=False) as file:
@@ -39,12 +38,12 @@ class ParquetTable:
                 yield from self._group(file, group, first)
                 first += file.metadata.row_group(group).num_rows
 
-    def _group(self, file: pq.ParquetFile, group: int, first: int) -> Iterator[Row | Rejection]:
+    def _group(self, file: pq.ParquetFile, group: int, first: int) -> Iterator[TableRow | Rejection]:
         number = first
         try:
             for batch in file.iter_batches(batch_size=N_BATCH_ROWS, row_groups=[group], use_threads=False):
                 for cells in batch.to_pylist():
-                    yield Row(f"{self.path.name}:{number}", cells)
+                    yield TableRow(f"{self.path.name}:{number}", cells)
                     number += 1
         except (pa.ArrowException, OSError, ValueError) as error:
             last = first + file.metadata.row_group(group).num_rows - 1

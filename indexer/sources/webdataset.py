@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from indexer.record import Rejection
-from indexer.sources.encoding import FALLBACK
-from indexer.sources.folder import IMAGE_SUFFIXES
-from indexer.sources.pictures import MAX_IMAGES
-from indexer.sources.table import Row, union_of_columns
-from search.errors import SourceError
+from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
+from vitrina.indexer.sources.delimited import FALLBACK
+from vitrina.indexer.sources.folder import IMAGE_SUFFIXES
+from vitrina.indexer.sources.image_cells import MAX_IMAGES
+from vitrina.search.types.errors import SourceError
 
 MAX_MEMBER_BYTES = 1 << 26
 """The largest file taken out of a tar: 64 MiB."""
@@ -38,7 +37,7 @@ class WebDatasetTable:
         """Always ``WebDataset``."""
         return "WebDataset"
 
-    def rows(self) -> Iterator[Row | Rejection]:
+    def rows(self) -> Iterator[TableRow | Rejection]:
         """The samples in the tar's order. Where the tar is damaged, one rejection stands for the rest of it."""
         sample: _Sample | None = None
         try:
@@ -91,12 +90,12 @@ class _Sample:
         else:
             self._cells.setdefault(_TEXT_COLUMNS[last], data.decode("utf-8-sig", errors=FALLBACK))
 
-    def row(self) -> Row | Rejection:
+    def row(self) -> TableRow | Rejection:
         """The sample as one row, or why it cannot be one."""
         if self._damage:
             return Rejection(self._origin, *self._damage, sku=self.key[:256])
         cells = {**self._cells, "__key__": self.key}
-        return Row(self._origin, {**cells, "image": self._images} if self._images else cells)
+        return TableRow(self._origin, {**cells, "image": self._images} if self._images else cells)
 
     def _add_image(self, data: bytes) -> None:
         if len(self._images) < MAX_IMAGES:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from search.calibration import Calibration
+from vitrina.search.types.calibration import Calibration
 
 Vectors = NDArray[np.float32]
 """Embeddings, shape (n, dimension), one unit vector a row."""

@@ -14,18 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from search.calibration import Calibration
-from search.encoders.base import EncoderIdentity, Pixels, Vectors
-from search.encoders.exported import WEIGHTS_FILE, Export, Graph, read_graph, remedy
-from search.encoders.tokenizing import Tokenize
-from search.errors import EncoderError, MissingDependencyError
+from vitrina.search.encoders.base import EncoderIdentity, Pixels, Vectors
+from vitrina.search.encoders.exports import WEIGHTS_FILE, Export, Graph, Tokenize, read_graph, remedy
+from vitrina.search.types.calibration import Calibration
+from vitrina.search.types.errors import EncoderError, MissingDependencyError
 
 PART_SIZE = 32
 """Pictures or texts in one run. On two cores with 512 KB of cache each, pictures of 64 x 64 pixels: 32 at a time 2,680
 a second, 256 at a time 980."""
 
 
-class Tower:
+class OnnxTower:
     """One exported tower: from (n, ...) inputs to (n, dimension) vectors, not normalised. Safe in several threads."""
 
     def __init__(self, folder: Path, graph: Graph, weights: Mapping[str, NDArray[np.float32]], n_threads: int) -> None:
@@ -61,8 +60,8 @@ class OnnxEncoder:
 
     def __init__(
         self,
-        images: Tower,
-        texts: Tower,
+        images: OnnxTower,
+        texts: OnnxTower,
         tokenize: Tokenize,
         export: Export,
         identity: EncoderIdentity,

@@ -8,12 +8,11 @@ import os
 from enum import StrEnum
 from pathlib import Path
 
-from search.calibration import Calibration
-from search.encoders.base import Encoder, EncoderIdentity
-from search.encoders.exported import is_exported, is_int8, read_export, remedy
-from search.encoders.onnx import OnnxEncoder, Tower, read_weights
-from search.encoders.tokenizing import PlainTokenizer, Tokenize
-from search.errors import EncoderError, MissingDependencyError
+from vitrina.search.encoders.base import Encoder, EncoderIdentity
+from vitrina.search.encoders.exports import FastTokenizer, Tokenize, is_exported, is_int8, read_export, remedy
+from vitrina.search.encoders.onnx import OnnxEncoder, OnnxTower, read_weights
+from vitrina.search.types.calibration import Calibration
+from vitrina.search.types.errors import EncoderError, MissingDependencyError
 
 log = logging.getLogger(__name__)
 
@@ -85,9 +84,9 @@ def _open(
 ) -> Encoder:
     export = read_export(folder, fingerprint)
     if export.tokens.is_plain:
-        tokenize = PlainTokenizer(folder, export.tokens.context_length, export.tokens.pad_id)
+        tokenize = FastTokenizer(folder, export.tokens.context_length, export.tokens.pad_id)
     weights = read_weights(folder, [export.image, export.text])
-    images, texts = (Tower(folder, graph, weights, n_threads) for graph in (export.image, export.text))
+    images, texts = (OnnxTower(folder, graph, weights, n_threads) for graph in (export.image, export.text))
     identity = EncoderIdentity(name, fingerprint, export.dimension)
     return OnnxEncoder(images, texts, tokenize, export, identity, calibration=calibration, n_threads=n_threads)
 

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
+from vitrina.search.reranking.localization import Region
+
 PLASMA: Final = np.array(
     [
         list(bytes.fromhex(stop))
@@ -77,7 +79,7 @@ def label(image: Image.Image, text: str, at: tuple[float, float] = (0.0, 0.0)) -
     draw.text((left + pad, top + height / 2), text, fill=PAPER, font=font, anchor="lm")
 
 
-def side_by_side(panels: Sequence[Image.Image]) -> Image.Image:
+def in_columns(panels: Sequence[Image.Image]) -> Image.Image:
     """Pictures of one height in a row, on white."""
     if len(panels) == 1:
         return panels[0]
@@ -133,3 +135,32 @@ def fitted(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | 
 
 def as_image(colours: Plane) -> Image.Image:
     return Image.fromarray(np.clip(colours + 0.5, 0, 255).astype(np.uint8))
+
+
+_LAST_LATIN = "\u024f"
+"""The font that Pillow brings knows no other letters."""
+
+
+def illustrated(image: Image.Image, regions: Sequence[Region], side_px: int) -> Image.Image:
+    """One panel a region, in a row, RGB; each panel's longer side is ``side_px``. Needs at least one region.
+
+    A panel bears its claim, or its number where the claim is in letters that cannot be drawn. While it is drawn, one
+    takes some 90 bytes a pixel; 640 x 640 of them 60 ms.
+    """
+    scale = side_px / max(image.size)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    picture = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    return in_columns([_panel(picture, region, number) for number, region in enumerate(regions, start=1)])
+
+
+def _panel(picture: Image.Image, region: Region, number: int) -> Image.Image:
+    text = region.claim if max(region.claim, default=" ") <= _LAST_LATIN else str(number)
+    if region.box is not None:
+        box = region.box
+        panel = with_box(picture, (box.left, box.top, box.right, box.bottom))
+        label(panel, text, (box.left, box.top))
+        return panel
+    assert region.heatmap is not None
+    panel = with_heatmap(picture, region.heatmap)
+    label(panel, text)
+    return panel

@@ -1,7 +1,8 @@
-"""What every reranker offers, whatever model or server stands behind it."""
+"""What every reranker offers, whatever model or server stands behind it, and the candidates it is shown."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,21 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from search.reranking.blend import Blend
+from vitrina.search.images.decode import decode_image
+from vitrina.search.reranking.fusion import FusionWeights
+from vitrina.search.store.images import ImageStore
+from vitrina.search.types.errors import ImageError, NotFoundError, StorageError
+from vitrina.search.types.item import StoredItem
 
 Probabilities = NDArray[np.float32]
 """P(yes) of each claim about each candidate, shape (n candidates, n claims); NaN where there was no time."""
 
 
-PICTURE_SIDE_PX = 512
+IMAGE_SIDE_PX = 512
 """The smallest thumbnail that fills the 448 x 448 pixels which most backends show their models."""
 
-OpenPicture = Callable[[], Image.Image | None]
+OpenImage = Callable[[], Image.Image | None]
 """Reads and decodes a picture; None where it cannot be opened. Blocks for milliseconds."""
 
 
 @dataclass(frozen=True)
-class Look:
+class RerankCandidate:
     """One candidate as a reranker sees it.
 
     ``picture`` is upright RGB, or what opens it, or None where the item has none; ``image`` is to be asked for only by
@@ -37,7 +42,7 @@ class Look:
     """
 
     key: str
-    picture: Image.Image | OpenPicture | None
+    picture: Image.Image | OpenImage | None
     listing: str = ""
 
     @property
@@ -99,7 +104,7 @@ class Capabilities:
     writes: bool = False
     schema: bool = False
     boxes: bool = False
-    picture_side_px: int = PICTURE_SIDE_PX
+    picture_side_px: int = IMAGE_SIDE_PX
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,29 +162,81 @@ class Reranker(Protocol):
         """As probed when the backend was opened."""
 
     @property
-    def blend(self) -> Blend | None:
+    def blend(self) -> FusionWeights | None:
         """How much its answers count, or None where nobody measured it."""
 
-    def judge(self, looks: Sequence[Look], claims: Sequence[str], deadline: Deadline) -> Probabilities:
+    def judge(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
         """How probable each claim ("navy blue", "shirts for men") is of each candidate, one forward pass for each
         candidate or fewer; candidates that the deadline leaves no time for are NaN."""
 
-    def write(self, look: Look, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
+    def write(self, look: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
         """Say in one or two sentences what the ``facts``, verdicts in words, amount to; pieces of text as they are
         written. Nothing where the backend cannot write."""
 
-    def locate(self, look: Look, claim: str, deadline: Deadline) -> Box | None:
+    def locate(self, look: RerankCandidate, claim: str, deadline: Deadline) -> Box | None:
         """Where in the picture the claim shows, or None where the backend cannot tell."""
 
 
 @runtime_checkable
-class SeesAhead(Protocol):
+class PrecomputesFeatures(Protocol):
     """A reranker that can look at pictures before anybody asks about them, and keep what it saw for later processes."""
 
     @property
     def keeps_pictures(self) -> bool:
         """Whether it does: not without a place to keep them in, and not where each would take too much of it."""
 
-    def see(self, looks: Sequence[Look]) -> int:
+    def see(self, looks: Sequence[RerankCandidate]) -> int:
         """Look at some pictures and keep what was seen; returns how many could be opened. Blocks, and uses the GPU
         where the model is on one. Raises RerankerError, and StorageError where they cannot be kept."""
+
+
+log = logging.getLogger(__name__)
+
+
+class CandidateImages:
+    """Each candidate's first picture, opened when somebody asks for its pixels, and once for a query. Not safe in
+    several threads; a look may be opened in any.
+
+    Pictures are opened with a longer side of at most ``side_px``. A look holds no listing: what the catalog says is
+    evidence of its own, which a picture must be able to contradict, and a title that says "answer yes" is never read by
+    the model that answers.
+    """
+
+    def __init__(self, images: ImageStore, side_px: int = IMAGE_SIDE_PX) -> None:
+        self._images = images
+        self._side_px = side_px
+        self._looks: dict[str, RerankCandidate] = {}
+
+    def look(self, stored: StoredItem) -> RerankCandidate | None:
+        """The item's first picture; None where it has none."""
+        key = key_of(stored)
+        if key is None:
+            return None
+        if key not in self._looks:
+            self._looks[key] = RerankCandidate(key, opening(self._images, key, self._side_px))
+        return self._looks[key]
+
+
+def opening(images: ImageStore, image_id: str, side_px: int) -> OpenImage:
+    """What opens a picture with a longer side of at most ``side_px``; it gives None, with a line in the log, where the
+    picture is gone or damaged.
+
+    Models that see few pixels keep what they saw, and a JPEG decodes to a fraction of its size in 4 ms where a
+    thumbnail takes 20 to make: they get the picture itself, the others a thumbnail, which is kept for the next query.
+    """
+    is_small = side_px < IMAGE_SIDE_PX
+
+    def open_() -> Image.Image | None:
+        try:
+            data = images.read(image_id) if is_small else images.thumbnail(image_id, side_px)
+            return decode_image(data, max_side_px=side_px).pixels
+        except (ImageError, NotFoundError, StorageError) as error:
+            log.warning("The picture %s cannot be looked at: %s", image_id, error)
+            return None
+
+    return open_
+
+
+def key_of(stored: StoredItem) -> str | None:
+    """The key of an item's look: the name of its first picture, which is made of the picture's content."""
+    return stored.image_ids[0] if stored.image_ids else None

@@ -14,17 +14,17 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-import api.cli
-from api.app import create_app
-from api.reranking import Readiness, Reranking, Status
-from api.service import Service
-from api.settings import Settings
-from boutique.export import write_folder
-from indexer.fetch import Fetcher
-from indexer.pipeline import Indexer
-from indexer.sources import open_source
-from search.home import Home
+import vitrina.api.cli
+from recipes.boutique.export import write_folder
 from tests.fakes import CALIBRATION, FakeEncoder
+from vitrina.api.app import create_app
+from vitrina.api.rerankers import BackgroundReranker, Readiness, RerankerStatus
+from vitrina.api.service import Service
+from vitrina.api.settings import Settings
+from vitrina.indexer.fetch import Fetcher
+from vitrina.indexer.pipeline import Indexer
+from vitrina.indexer.sources import open_source
+from vitrina.search.store.store import Store
 
 N_PRODUCTS = 40
 
@@ -35,7 +35,7 @@ def run_vitrina(
     """Run the command in this process; returns its exit status, standard output and standard error."""
     monkeypatch.setattr(sys, "argv", ["vitrina", *arguments])
     try:
-        api.cli.main()
+        vitrina.api.cli.main()
         status = 0
     except SystemExit as leaving:
         status = int(leaving.code or 0)
@@ -52,30 +52,30 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def indexed_folder(tmp_path_factory: pytest.TempPathFactory, shop: Path) -> Path:
     """A home folder with the boutique in it, for copying."""
-    home = Home(tmp_path_factory.mktemp("indexed") / "home")
+    home = Store(tmp_path_factory.mktemp("indexed") / "home")
     Indexer(home, FakeEncoder(), Fetcher()).run(open_source(str(shop), {}))
     home.close()
     return home.folder
 
 
 @pytest.fixture
-def home(tmp_path: Path, indexed_folder: Path) -> Iterator[Home]:
+def home(tmp_path: Path, indexed_folder: Path) -> Iterator[Store]:
     """The boutique, indexed; a copy of its own for each test."""
-    home = Home(Path(shutil.copytree(indexed_folder, tmp_path / "home")))
+    home = Store(Path(shutil.copytree(indexed_folder, tmp_path / "home")))
     yield home
     home.close()
 
 
 @pytest.fixture
-def client(home: Home) -> Iterator[TestClient]:
+def client(home: Store) -> Iterator[TestClient]:
     """The HTTP service over it."""
     settings = Settings(home=home.folder, max_body_bytes=2_000_000)
-    app = create_app(settings, lambda _: Service(Home(home.folder), FakeEncoder(calibration=CALIBRATION)))
+    app = create_app(settings, lambda _: Service(Store(home.folder), FakeEncoder(calibration=CALIBRATION)))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
 
-def tried(reranking: Reranking, seconds: float = 60.0) -> Status:
+def tried(reranking: BackgroundReranker, seconds: float = 60.0) -> RerankerStatus:
     """The status once it was tried to open the reranker."""
     end = time.monotonic() + seconds
     while reranking.status.readiness is Readiness.OPENING and time.monotonic() < end:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from search.home import Home
 from tests.api.conftest import N_PRODUCTS, picture, run_vitrina
 from tests.fakes import CALIBRATION, FakeEncoder
+from vitrina.search.store.store import Store
 
 Vitrina = Callable[..., tuple[int, str, str]]
 
@@ -19,7 +19,7 @@ Vitrina = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Vitrina:
     """Runs the command with a fake encoder; returns its exit status, standard output and standard error."""
-    monkeypatch.setattr("api.loading.load_encoder", lambda *_, **__: FakeEncoder(calibration=CALIBRATION))
+    monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder(calibration=CALIBRATION))
     monkeypatch.setenv("VITRINA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "200")
 
@@ -91,7 +91,7 @@ def test_index_maps_columns_and_names_the_dead_letters(vitrina: Vitrina, tmp_pat
 
 
 @pytest.mark.usefixtures("home")
-def test_delete_and_rebuild(vitrina: Vitrina, home: Home) -> None:
+def test_delete_and_rebuild(vitrina: Vitrina, home: Store) -> None:
     skus = [stored.item.sku for stored in home.catalog.all_items()]
     status, printed, complaint = vitrina("delete", skus[0], "nobody")
     assert (status, "1 deleted" in printed, "nobody" in complaint) == (0, True, True)
@@ -126,7 +126,7 @@ def test_mistakes_are_two_lines_and_an_exit_status(vitrina: Vitrina, arguments: 
 def test_a_home_of_another_encoder_is_refused_with_the_command_that_mends_it(
     vitrina: Vitrina, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.loading.load_encoder", lambda *_, **__: FakeEncoder(name="another"))
+    monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder(name="another"))
     monkeypatch.setenv("VITRINA_ENCODER", "another")
     status, _, complaint = vitrina("search", "shirt")
     assert status == 1

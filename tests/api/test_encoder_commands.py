@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-import api.cli
-from search.encoders.base import Encoder
-from search.errors import EncoderError
-from search.home import Home
 from tests.api.conftest import N_PRODUCTS
 from tests.fakes import FakeEncoder
+from vitrina.api import cli
+from vitrina.search.encoders.base import Encoder
+from vitrina.search.store.store import Store
+from vitrina.search.types.errors import EncoderError
 
 ENCODERS = {encoder.identity.name: encoder for encoder in (FakeEncoder(), FakeEncoder("new", seed=9, dimension=20))}
 
@@ -29,23 +29,23 @@ def load(name: str, **_: object) -> Encoder:
 
 
 @pytest.fixture
-def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, home: Home) -> Vitrina:
+def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, home: Store) -> Vitrina:
     """Runs ``vitrina`` on the boutique; returns its exit status, standard output and standard error."""
-    monkeypatch.setattr("api.loading.load_encoder", load)
+    monkeypatch.setattr("vitrina.api.settings.load_encoder", load)
     monkeypatch.setenv("VITRINA_HOME", str(home.folder))
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["vitrina", *arguments])
         with pytest.raises(SystemExit) as leaving:
-            api.cli.main()
+            cli.main()
         printed = capfd.readouterr()
         return int(leaving.value.code or 0), printed.out, printed.err
 
     return run
 
 
-def test_use_shows_what_it_did_and_the_next_commands_follow(vitrina: Vitrina, home: Home) -> None:
+def test_use_shows_what_it_did_and_the_next_commands_follow(vitrina: Vitrina, home: Store) -> None:
     status, printed, bar = vitrina("encoder", "use", "new")
     assert status == 0
     assert f"{N_PRODUCTS} items embedded; new answers queries" in printed
@@ -59,7 +59,7 @@ def test_use_shows_what_it_did_and_the_next_commands_follow(vitrina: Vitrina, ho
     assert f"{N_PRODUCTS} items embedded" in vitrina("encoder", "use", "fake", "--anew")[1]
 
 
-def test_show_lists_every_space_and_how_full_it_is(vitrina: Vitrina, home: Home) -> None:
+def test_show_lists_every_space_and_how_full_it_is(vitrina: Vitrina, home: Store) -> None:
     home.catalog.open_space(ENCODERS["new"].identity, live=False)
     status, printed, _ = vitrina("encoder", "show")
     live, other = printed.splitlines()[1:]
@@ -70,7 +70,7 @@ def test_show_lists_every_space_and_how_full_it_is(vitrina: Vitrina, home: Home)
     assert f"0 of {N_PRODUCTS}" in other
 
 
-def test_drop_and_drop_old(vitrina: Vitrina, home: Home) -> None:
+def test_drop_and_drop_old(vitrina: Vitrina, home: Store) -> None:
     vitrina("encoder", "use", "new", "--drop-old")
     assert [space.identity.name for space in home.catalog.spaces()] == ["new"]
     assert "none but the live one" in vitrina("encoder", "drop")[1]
@@ -83,7 +83,7 @@ def test_drop_and_drop_old(vitrina: Vitrina, home: Home) -> None:
     assert (status, "vitrina encoder show" in complaint) == (2, True)
 
 
-def test_lost_pictures_are_counted_and_named(vitrina: Vitrina, home: Home) -> None:
+def test_lost_pictures_are_counted_and_named(vitrina: Vitrina, home: Store) -> None:
     lost = next(home.catalog.all_items()).image_ids[0]
     with closing(sqlite3.connect(home.folder / "pictures.db", isolation_level=None)) as pictures:
         pictures.execute("DELETE FROM pictures WHERE id = ?", (lost,))
@@ -94,7 +94,7 @@ def test_lost_pictures_are_counted_and_named(vitrina: Vitrina, home: Home) -> No
     assert lost in letters.read_text(encoding="utf-8")
 
 
-def test_an_encoder_that_is_not_there_changes_nothing(vitrina: Vitrina, home: Home) -> None:
+def test_an_encoder_that_is_not_there_changes_nothing(vitrina: Vitrina, home: Store) -> None:
     status, _, complaint = vitrina("encoder", "use", "nowhere")
     assert (status, "no encoder nowhere" in complaint) == (1, True)
     assert [space.identity.name for space in home.catalog.spaces()] == ["fake"]

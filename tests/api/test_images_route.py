@@ -12,17 +12,17 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from api.app import create_app
-from api.illustrations import MAX_CLAIMS, Illustrations
-from api.reranking import Reranking
-from api.service import Service
-from api.settings import Settings
-from search.errors import RerankerError
-from search.home import Home
-from search.reranking.base import Box, Capabilities, Deadline, Look, Scoring
 from tests.api.conftest import data_uri, picture, tried
 from tests.fakes import CALIBRATION, FakeEncoder
 from tests.search.reranking.shops import SimpleEyes
+from vitrina.api.app import create_app
+from vitrina.api.illustrations import MAX_DRAWN_STATEMENTS, Illustrations
+from vitrina.api.rerankers import BackgroundReranker
+from vitrina.api.service import Service
+from vitrina.api.settings import Settings
+from vitrina.search.reranking.base import Box, Capabilities, Deadline, RerankCandidate, Scoring
+from vitrina.search.store.store import Store
+from vitrina.search.types.errors import RerankerError
 
 
 class SharpEyes(SimpleEyes):
@@ -32,24 +32,24 @@ class SharpEyes(SimpleEyes):
     def capabilities(self) -> Capabilities:
         return Capabilities(Scoring.LOGITS, boxes=True)
 
-    def locate(self, look: Look, claim: str, deadline: Deadline) -> Box | None:
+    def locate(self, look: RerankCandidate, claim: str, deadline: Deadline) -> Box | None:
         return Box(0, 0, 0.5, 0.5)
 
 
 @pytest.fixture
-def image_id(home: Home) -> str:
+def image_id(home: Store) -> str:
     return next(home.catalog.all_items()).image_ids[0]
 
 
 @pytest.fixture
-def sharp_client(home: Home) -> Iterator[TestClient]:
+def sharp_client(home: Store) -> Iterator[TestClient]:
     """The service with a reranker that gives boxes."""
-    opened = Home(home.folder)
+    opened = Store(home.folder)
 
     def reranked(_: ExitStack) -> SharpEyes:
         return SharpEyes()
 
-    reranking = Reranking(opened, "sharp", reranked)
+    reranking = BackgroundReranker(opened, "sharp", reranked)
     service = Service(opened, FakeEncoder(calibration=CALIBRATION), reranking=reranking)
     with TestClient(create_app(Settings(home=home.folder), lambda _: service)) as client:
         tried(reranking)
@@ -108,7 +108,7 @@ def test_a_reranker_that_gives_boxes_is_asked_for_them(
 def test_what_is_drawn_where_the_reranker_fails_is_not_kept(
     sharp_client: TestClient, image_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: SharpEyes, look: Look, claim: str, deadline: Deadline) -> Box | None:
+    def fail(self: SharpEyes, look: RerankCandidate, claim: str, deadline: Deadline) -> Box | None:
         if claim == "blue":
             return None
         raise RerankerError("It broke.", remedy="Mend it.")
@@ -133,7 +133,7 @@ def test_what_is_drawn_where_the_reranker_fails_is_not_kept(
         ([""], "bad_query"),
         (["  \x00 "], "bad_query"),
         (["x" * 201], "bad_query"),
-        ([str(number) for number in range(MAX_CLAIMS + 1)], "bad_query"),
+        ([str(number) for number in range(MAX_DRAWN_STATEMENTS + 1)], "bad_query"),
     ],
 )
 def test_bad_texts_are_refused_with_a_remedy(client: TestClient, image_id: str, explain: list[str], code: str) -> None:

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from api.app import create_app
-from api.reranking import Readiness, Reranking
-from api.service import Service
-from api.settings import Settings
-from search.home import Home
-from search.item import Item
-from search.reranking.blend import Blend
 from tests.api.conftest import data_uri, picture, tried
 from tests.fakes import FakeEncoder
 from tests.search.reranking.injections import INJECTIONS, PLACES, planted
 from tests.search.reranking.shops import SimpleEyes
+from vitrina.api.app import create_app
+from vitrina.api.rerankers import BackgroundReranker, Readiness
+from vitrina.api.service import Service
+from vitrina.api.settings import Settings
+from vitrina.search.reranking.fusion import FusionWeights
+from vitrina.search.store.store import Store
+from vitrina.search.types.item import Item
 
 ITEM = Item("item-1", "A fine mug", "For coffee and tea.", {"colour": "white", "article": "mug"})
 BODY = {"text": "white mug for coffee", "rerank": {"deadline_ms": 20_000, "explain": 1, "explain_ms": 20_000}}
@@ -26,15 +26,15 @@ BODY = {"text": "white mug for coffee", "rerank": {"deadline_ms": 20_000, "expla
 
 @pytest.fixture
 def eyes() -> SimpleEyes:
-    return SimpleEyes(blend=Blend(whole=1.0, parts=1.0))
+    return SimpleEyes(blend=FusionWeights(whole=1.0, parts=1.0))
 
 
 @pytest.fixture
-def client(home: Home, eyes: SimpleEyes) -> Iterator[TestClient]:
+def client(home: Store, eyes: SimpleEyes) -> Iterator[TestClient]:
     """A service over an empty catalog."""
     home.catalog.delete([stored.item.sku for stored in home.catalog.all_items()])
-    opened = Home(home.folder)
-    reranking = Reranking(opened, "eyes", lambda _: eyes)
+    opened = Store(home.folder)
+    reranking = BackgroundReranker(opened, "eyes", lambda _: eyes)
     app = create_app(Settings(home=home.folder), lambda _: Service(opened, FakeEncoder(), reranking=reranking))
     with TestClient(app) as client:
         assert tried(reranking).readiness is Readiness.READY

@@ -7,8 +7,8 @@ from urllib.parse import quote
 import pytest
 from fastapi.testclient import TestClient
 
-from search.home import Home
 from tests.api.conftest import N_PRODUCTS, data_uri, picture
+from vitrina.search.store.store import Store
 
 
 def test_put_get_replace_delete(client: TestClient) -> None:
@@ -54,7 +54,7 @@ def test_skus_of_any_shape(client: TestClient, sku: str) -> None:
     ],
 )
 def test_bad_items_are_refused_and_nothing_changes(
-    client: TestClient, home: Home, body: dict[str, object], status: int
+    client: TestClient, home: Store, body: dict[str, object], status: int
 ) -> None:
     before = home.catalog.sequence()
     response = client.put("/v1/items/bad", json=body)
@@ -63,7 +63,7 @@ def test_bad_items_are_refused_and_nothing_changes(
     assert home.catalog.sequence() == before
 
 
-def test_similar_leaves_the_item_out(client: TestClient, home: Home) -> None:
+def test_similar_leaves_the_item_out(client: TestClient, home: Store) -> None:
     stored = next(home.catalog.all_items())
     answer = client.get(f"/v1/items/{stored.item.sku}/similar", params={"limit": N_PRODUCTS}).json()
     skus = [hit["sku"] for hit in answer["hits"]]
@@ -72,7 +72,7 @@ def test_similar_leaves_the_item_out(client: TestClient, home: Home) -> None:
     assert client.get("/v1/items/nobody/similar").status_code == 404
 
 
-def test_images_by_size(client: TestClient, home: Home) -> None:
+def test_images_by_size(client: TestClient, home: Store) -> None:
     image_id = next(home.catalog.all_items()).image_ids[0]
     whole = client.get(f"/v1/images/{image_id}")
     assert whole.content == home.images.read(image_id)

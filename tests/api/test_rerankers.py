@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from api.rerankers import open_reranker, reranker_name
-from api.reranking import Reranking
-from api.settings import Settings
-from search.errors import RerankerError
-from search.home import Home
-from search.reranking.backends.transformers import loading
-from search.reranking.base import Reranker
 from tests.api.conftest import tried
 from tests.search.reranking.shops import SimpleEyes
+from vitrina.api.rerankers import BackgroundReranker, open_reranker, reranker_name
+from vitrina.api.settings import Settings
+from vitrina.search.reranking.backends.transformers import loading
+from vitrina.search.reranking.base import Reranker
+from vitrina.search.store.store import Store
+from vitrina.search.types.errors import RerankerError
 
 SECRET = "sk-never-shown-9f2"
 
@@ -66,9 +65,9 @@ def test_what_cannot_be_opened_says_why_and_shows_no_key(given: dict[str, Any], 
     assert SECRET not in f"{caught.value} {caught.value.details}"
 
 
-def test_keys_are_shown_nowhere(caplog: pytest.LogCaptureFixture, home: Home) -> None:
+def test_keys_are_shown_nowhere(caplog: pytest.LogCaptureFixture, home: Store) -> None:
     given = settings(reranker="http://127.0.0.1:9/v1", reranker_model="m", reranker_key=SECRET)
-    reranking = Reranking.from_settings(given, home)
+    reranking = BackgroundReranker.from_settings(given, home)
     assert reranking is not None
     with reranking:
         assert tried(reranking).problem is not None
@@ -85,7 +84,7 @@ def test_models_with_code_of_their_own_are_refused_unless_they_may_run_it(monkey
         allowed.append(allow_remote_code)
         return nullcontext(SimpleEyes(name))
 
-    monkeypatch.setattr("search.reranking.backends.transformers.loading.load_reranker", load)
+    monkeypatch.setattr("vitrina.search.reranking.backends.transformers.loading.load_reranker", load)
     with ExitStack() as closing:
         open_reranker(settings(reranker="shop/model"), closing)
         open_reranker(settings(reranker="shop/model", reranker_may_run_its_own_code=True), closing)
@@ -108,9 +107,9 @@ def test_the_embedded_one_reranks_where_none_is_set(monkeypatch: pytest.MonkeyPa
     assert opened == [loading.EMBEDDED]
 
 
-def test_the_usual_budget_is_a_setting(home: Home) -> None:
+def test_the_usual_budget_is_a_setting(home: Store) -> None:
     given = settings(reranker="a/model", rerank_top=7, rerank_deadline_ms=50, rerank_explain=0, rerank_explain_ms=9)
-    reranking = Reranking.from_settings(given, home)
+    reranking = BackgroundReranker.from_settings(given, home)
     assert reranking is not None
     usual = reranking.usual
     assert (usual.top, usual.deadline_ms, usual.explain, usual.explain_ms) == (7, 50, 0, 9)

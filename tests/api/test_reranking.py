@@ -12,23 +12,22 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from api import reranking as reranking_module
-from api.app import create_app
-from api.events import DoneOut, ExplanationEventOut
-from api.examples import ANSWER
-from api.reranking import Open, Readiness, Reranking
-from api.service import Service
-from api.settings import Settings
-from api.wire import AnswerOut
-from search.errors import RerankerError
-from search.home import Home
-from search.reranking.base import Deadline, Reranker
-from search.reranking.blend import Blend
-from search.reranking.budget import Rerank
 from tests.api.conftest import tried
 from tests.fakes import FakeEncoder, blank_catalog
 from tests.search.reranking.shops import SimpleEyes, fill
 from tests.sse import Sent, events_in
+from vitrina.api import rerankers as reranking_module
+from vitrina.api.app import create_app
+from vitrina.api.rerankers import BackgroundReranker, Open, Readiness
+from vitrina.api.schemas import AnswerOut
+from vitrina.api.service import Service
+from vitrina.api.settings import Settings
+from vitrina.api.streaming import ANSWER, DoneOut, ExplanationEventOut
+from vitrina.search.reranking.base import Deadline, Reranker
+from vitrina.search.reranking.fusion import FusionWeights
+from vitrina.search.store.store import Store
+from vitrina.search.types.errors import RerankerError
+from vitrina.search.types.query import RerankOptions
 
 BODY: dict[str, object] = {
     "text": "white boots",
@@ -39,11 +38,11 @@ SECRET = "sk-never-shown-9f2"
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Home:
+def shop(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Store:
     """Colours and articles in turn, a few of them listed wrong."""
     folder = tmp_path_factory.mktemp("shop")
     (folder / "catalog.db").write_bytes(blank_catalog())
-    home = Home(folder)
+    home = Store(folder)
     fill(home, encoder)
     home.close()
     return home
@@ -51,21 +50,23 @@ def shop(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Home
 
 @pytest.fixture
 def eyes() -> SimpleEyes:
-    return SimpleEyes(blend=Blend(whole=1.0, parts=1.0))
+    return SimpleEyes(blend=FusionWeights(whole=1.0, parts=1.0))
 
 
 @contextmanager
-def serving(shop: Home, open_: Open, usual: Rerank | None = None) -> Iterator[tuple[TestClient, Reranking]]:
+def serving(
+    shop: Store, open_: Open, usual: RerankOptions | None = None
+) -> Iterator[tuple[TestClient, BackgroundReranker]]:
     """A service over the shop whose reranker was tried once."""
-    home = Home(shop.folder)
-    reranking = Reranking(home, "eyes at a host", open_, usual)
+    home = Store(shop.folder)
+    reranking = BackgroundReranker(home, "eyes at a host", open_, usual)
     app = create_app(Settings(home=shop.folder), lambda _: Service(home, FakeEncoder(), reranking=reranking))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client, reranking
 
 
 @pytest.fixture
-def client(shop: Home, eyes: SimpleEyes) -> Iterator[TestClient]:
+def client(shop: Store, eyes: SimpleEyes) -> Iterator[TestClient]:
     with serving(shop, lambda _: eyes) as (client, reranking):
         assert tried(reranking).readiness is Readiness.READY
         yield client
@@ -143,9 +144,12 @@ def test_switched_off_for_a_query(client: TestClient, eyes: SimpleEyes, body: di
     [({"rerank": True}, 2), ({"explain": True}, 2), ({"explain": 4}, 4), ({"rerank": {"top": 9}, "explain": 1}, 1)],
 )
 def test_what_a_request_leaves_open_is_as_usual_here(
-    shop: Home, eyes: SimpleEyes, fields: dict[str, object], n_explained: int
+    shop: Store, eyes: SimpleEyes, fields: dict[str, object], n_explained: int
 ) -> None:
-    with serving(shop, lambda _: eyes, Rerank(deadline_ms=20_000, explain=2, explain_ms=20_000)) as (client, reranking):
+    with serving(shop, lambda _: eyes, RerankOptions(deadline_ms=20_000, explain=2, explain_ms=20_000)) as (
+        client,
+        reranking,
+    ):
         tried(reranking)
         answer = client.post("/v1/search", json={"text": "white boots", **fields}).raise_for_status().json()
     assert answer["reranked"] == "reranked"
@@ -214,7 +218,7 @@ def broken(_: ExitStack) -> Reranker:
 
 
 def test_a_reranker_that_cannot_be_opened_leaves_search_working_and_says_why(
-    shop: Home, caplog: pytest.LogCaptureFixture
+    shop: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     with serving(shop, broken) as (client, reranking):
         tried(reranking)
@@ -231,7 +235,7 @@ def test_a_reranker_that_cannot_be_opened_leaves_search_working_and_says_why(
     assert "Hits are not reranked: The reranker at shop.example" in caplog.text
 
 
-def test_what_nobody_foresaw_while_opening_stays_in_the_log(shop: Home, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_nobody_foresaw_while_opening_stays_in_the_log(shop: Store, caplog: pytest.LogCaptureFixture) -> None:
     def bewildered(_: ExitStack) -> Reranker:
         raise KeyError(SECRET)
 
@@ -242,7 +246,7 @@ def test_what_nobody_foresaw_while_opening_stays_in_the_log(shop: Home, caplog: 
     assert "Traceback" in caplog.text
 
 
-def test_it_is_tried_again_until_it_opens(shop: Home, eyes: SimpleEyes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_tried_again_until_it_opens(shop: Store, eyes: SimpleEyes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reranking_module, "RETRY_S", 0.02)
     n_tries = 0
 
@@ -260,7 +264,7 @@ def test_it_is_tried_again_until_it_opens(shop: Home, eyes: SimpleEyes, monkeypa
         assert client.post("/v1/search", json=BODY).json()["reranked"] == "reranked"
 
 
-def test_the_service_answers_while_its_reranker_is_opened(shop: Home, eyes: SimpleEyes) -> None:
+def test_the_service_answers_while_its_reranker_is_opened(shop: Store, eyes: SimpleEyes) -> None:
     release, closed = threading.Event(), threading.Event()
 
     def slow(closing: ExitStack) -> Reranker:
@@ -313,7 +317,7 @@ def test_bad_options_for_similar_items(client: TestClient, asked: dict[str, str]
     assert says in response.json()["error"]["message"]
 
 
-def test_similar_items_while_the_reranker_fails(shop: Home) -> None:
+def test_similar_items_while_the_reranker_fails(shop: Store) -> None:
     with serving(shop, broken) as (client, reranking):
         tried(reranking)
         answer = client.get("/v1/items/item-3/similar", params={"rerank": "true"}).raise_for_status().json()

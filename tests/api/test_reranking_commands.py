@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from api.cli.serving import reranker_line
-from api.reranking import Reranking
-from api.service import Service
-from api.settings import Settings
-from evaluation.run import read_run
-from search.errors import RerankerError
-from search.home import Home
-from search.reranking.base import Deadline, Reranker
-from search.reranking.blend import Blend
 from tests.api.conftest import run_vitrina
 from tests.fakes import COLOURS, FakeEncoder
 from tests.search.reranking.shops import SimpleEyes, fill
+from vitrina.api.cli.serve import reranker_line
+from vitrina.api.rerankers import BackgroundReranker
+from vitrina.api.service import Service
+from vitrina.api.settings import Settings
+from vitrina.evaluation.run import read_run
+from vitrina.search.reranking.base import Deadline, Reranker
+from vitrina.search.reranking.fusion import FusionWeights
+from vitrina.search.store.store import Store
+from vitrina.search.types.errors import RerankerError
 
 Vitrina = Callable[..., tuple[int, str, str]]
 
@@ -28,25 +28,25 @@ SECRET = "sk-never-shown-9f2"
 
 
 def opened(settings: Settings, _: ExitStack) -> Reranker:
-    return SimpleEyes(blend=Blend(whole=1.0, parts=1.0))
+    return SimpleEyes(blend=FusionWeights(whole=1.0, parts=1.0))
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
+def home(tmp_path: Path) -> Iterator[Store]:
     """Colours and articles in turn, a few of them listed wrong."""
-    home = Home(tmp_path / "home")
+    home = Store(tmp_path / "home")
     fill(home, FakeEncoder())
     yield home
     home.close()
 
 
 @pytest.fixture
-def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, home: Home) -> Vitrina:
+def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, home: Store) -> Vitrina:
     """Runs the command over a shop whose reranker looks with simple eyes; returns its exit status, standard output and
     standard error."""
-    monkeypatch.setattr("api.loading.load_encoder", lambda *_, **__: FakeEncoder())
-    monkeypatch.setattr("api.cli.searching.open_reranker", opened)
-    monkeypatch.setattr("api.cli.evaluating.open_reranker", opened)
+    monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder())
+    monkeypatch.setattr("vitrina.api.cli.search.open_reranker", opened)
+    monkeypatch.setattr("vitrina.api.cli.eval.open_reranker", opened)
     monkeypatch.setenv("VITRINA_HOME", str(home.folder))
     monkeypatch.setenv("VITRINA_RERANKER", "https://vlm.example/v1")
     monkeypatch.setenv("VITRINA_RERANKER_MODEL", "eyes")
@@ -73,7 +73,7 @@ def test_verdicts_and_explanations_stand_below_the_hits(vitrina: Vitrina) -> Non
 
 
 def test_without_the_option_nothing_is_reranked(vitrina: Vitrina, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.cli.searching.open_reranker", lambda *_: pytest.fail("opened"))
+    monkeypatch.setattr("vitrina.api.cli.search.open_reranker", lambda *_: pytest.fail("opened"))
     for arguments in (("search", "white"), ("search", "white", "--no-rerank"), ("search", "white", "--explain", "0")):
         status, printed, _ = vitrina(*arguments)
         assert status == 0
@@ -94,7 +94,7 @@ def test_a_reranker_that_cannot_be_opened_leaves_the_hits_and_says_why(
     def broken(settings: Settings, _: ExitStack) -> Reranker:
         raise RerankerError("The reranker at vlm.example refuses the key.", remedy="Set VITRINA_RERANKER_KEY.")
 
-    monkeypatch.setattr("api.cli.searching.open_reranker", broken)
+    monkeypatch.setattr("vitrina.api.cli.search.open_reranker", broken)
     status, printed, complaint = vitrina("search", "white", "--rerank")
     assert status == 0
     assert "item-17" in printed
@@ -127,14 +127,14 @@ def test_where_it_is_off_asking_for_it_is_an_error_that_says_how_to_have_one(
     assert "none; VITRINA_RERANKER names one" in vitrina("status")[1]
 
 
-def test_status_and_serve_say_which_reranker_is_used(vitrina: Vitrina, home: Home) -> None:
+def test_status_and_serve_say_which_reranker_is_used(vitrina: Vitrina, home: Store) -> None:
     status, printed, _ = vitrina("status")
     assert status == 0
     assert "eyes at vlm.example" in printed
-    reranking = Reranking.from_settings(Settings(), home)
-    with_one = Service(Home(home.folder), FakeEncoder(), reranking=reranking)
+    reranking = BackgroundReranker.from_settings(Settings(), home)
+    with_one = Service(Store(home.folder), FakeEncoder(), reranking=reranking)
     assert reranker_line(with_one) == "The reranker eyes at vlm.example is opened meanwhile."
-    with Service(Home(home.folder), FakeEncoder()) as without:
+    with Service(Store(home.folder), FakeEncoder()) as without:
         assert "VITRINA_RERANKER" in reranker_line(without)
 
 
@@ -205,7 +205,7 @@ def test_eval_without_a_reranker_or_with_a_broken_one_is_an_error(
     def failing(deadline: Deadline) -> None:
         raise RerankerError("It broke.", remedy="Mend it.")
 
-    monkeypatch.setattr("api.cli.evaluating.open_reranker", lambda *_: SimpleEyes(before=failing))
+    monkeypatch.setattr("vitrina.api.cli.eval.open_reranker", lambda *_: SimpleEyes(before=failing))
     status, printed, complaint = vitrina("eval", judgements(tmp_path), "--rerank")
     assert (status, printed) == (1, "")
     assert "looked at no hit of any query" in complaint

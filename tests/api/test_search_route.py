@@ -7,8 +7,8 @@ import json
 import pytest
 from fastapi.testclient import TestClient
 
-from search.home import Home
 from tests.api.conftest import N_PRODUCTS, data_uri, picture
+from vitrina.search.store.store import Store
 
 
 def test_text_answer_has_every_field(client: TestClient) -> None:
@@ -47,13 +47,13 @@ def test_confidence_comes_with_every_hit_and_bounds_what_comes(client: TestClien
     assert strange["hits"]
 
 
-def test_exact_sku_comes_first(client: TestClient, home: Home) -> None:
+def test_exact_sku_comes_first(client: TestClient, home: Store) -> None:
     for stored in list(home.catalog.all_items())[:5]:
         answer = client.post("/v1/search", json={"text": stored.item.sku, "limit": 1}).json()
         assert answer["hits"][0]["sku"] == stored.item.sku
 
 
-def test_own_photo_comes_first_by_data_uri_and_by_upload(client: TestClient, home: Home) -> None:
+def test_own_photo_comes_first_by_data_uri_and_by_upload(client: TestClient, home: Store) -> None:
     stored = next(home.catalog.all_items())
     photo = home.images.read(stored.image_ids[0])
     by_uri = client.post("/v1/search", json={"images": [data_uri(photo)], "limit": 2}).json()
@@ -68,7 +68,7 @@ def test_form_takes_filters_as_json(client: TestClient) -> None:
     assert len(answer["hits"]) == 4
 
 
-def test_sku_reference_and_filter(client: TestClient, home: Home) -> None:
+def test_sku_reference_and_filter(client: TestClient, home: Store) -> None:
     stored = next(home.catalog.all_items())
     article = stored.item.attributes["article"]
     body = {"images": [{"sku": stored.item.sku}], "filters": {"article": article}}
@@ -144,7 +144,7 @@ def test_any_text_is_answered(client: TestClient, text: str) -> None:
     assert client.post("/v1/search", json={"text": text}).status_code == 200
 
 
-def test_no_json_number_is_nan(client: TestClient, home: Home) -> None:
+def test_no_json_number_is_nan(client: TestClient, home: Store) -> None:
     client.put("/v1/items/words-only", json={"title": "Only words"}).raise_for_status()
     text = client.post("/v1/search", json={"text": "Only words"}).text
     assert "NaN" not in text

@@ -13,20 +13,20 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from api import service as service_module
-from api.app import create_app
-from api.reranking import Reranking
-from api.service import Service
-from api.settings import Settings
-from indexer.reembedding import reembed
-from search.encoders.base import Encoder
-from search.errors import EncoderError, StorageError
-from search.home import Home
-from search.query import Query
-from search.reranking.base import Look
 from tests.api.conftest import N_PRODUCTS
 from tests.fakes import FakeEncoder, make_record, picture
 from tests.search.reranking.shops import SimpleEyes
+from vitrina.api import service as service_module
+from vitrina.api.app import create_app
+from vitrina.api.rerankers import BackgroundReranker
+from vitrina.api.service import Service
+from vitrina.api.settings import Settings
+from vitrina.indexer.re_embedding import reembed
+from vitrina.search.encoders.base import Encoder
+from vitrina.search.reranking.base import RerankCandidate
+from vitrina.search.store.store import Store
+from vitrina.search.types.errors import EncoderError, StorageError
+from vitrina.search.types.query import Query
 
 OLD = FakeEncoder()
 NEW = FakeEncoder("new", seed=9, dimension=20)
@@ -53,9 +53,9 @@ def shelf() -> Shelf:
 
 
 @pytest.fixture
-def service(home: Home, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+def service(home: Store, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     monkeypatch.setattr(service_module, "RETRY_S", 0.05)
-    with Service(Home(home.folder), OLD, shelf) as service:
+    with Service(Store(home.folder), OLD, shelf) as service:
         yield service
 
 
@@ -66,7 +66,7 @@ class FarSighted(SimpleEyes):
     seen: list[str] = field(default_factory=list)
     keeps_pictures: bool = True
 
-    def see(self, looks: Sequence[Look]) -> int:
+    def see(self, looks: Sequence[RerankCandidate]) -> int:
         self.seen += [look.key for look in looks if look.image is not None]
         if len(self.seen) == 2:
             raise StorageError("The disk is full.", remedy="Make room.")
@@ -84,7 +84,7 @@ def answers_with(service: Service, encoder: FakeEncoder) -> bool:
     return service.engine.search(Query("shirt")).encoder == encoder.identity.name
 
 
-def assert_whole(home: Home, encoder: FakeEncoder) -> None:
+def assert_whole(home: Store, encoder: FakeEncoder) -> None:
     """Every item has its pictures' and its words' vectors, by this encoder."""
     view = home.open_view(encoder)
     for stored in home.catalog.all_items():
@@ -93,7 +93,7 @@ def assert_whole(home: Home, encoder: FakeEncoder) -> None:
         assert len(view.indexes["text"].rows_of(item_id)) == 1
 
 
-def test_it_goes_over_to_the_catalogs_encoder_and_back(service: Service, home: Home) -> None:
+def test_it_goes_over_to_the_catalogs_encoder_and_back(service: Service, home: Store) -> None:
     assert answers_with(service, OLD)
     reembed(home, NEW)
     assert soon(lambda: answers_with(service, NEW))
@@ -105,7 +105,7 @@ def test_it_goes_over_to_the_catalogs_encoder_and_back(service: Service, home: H
     assert_whole(home, OLD)
 
 
-def test_a_query_under_way_ends_with_the_encoder_it_began_with(service: Service, home: Home) -> None:
+def test_a_query_under_way_ends_with_the_encoder_it_began_with(service: Service, home: Store) -> None:
     engine = service.engine
     reembed(home, NEW)
     assert soon(lambda: answers_with(service, NEW))
@@ -114,14 +114,14 @@ def test_a_query_under_way_ends_with_the_encoder_it_began_with(service: Service,
     assert len(answer.hits) == N_PRODUCTS
 
 
-def test_every_service_on_a_home_follows(service: Service, home: Home, shelf: Shelf) -> None:
-    with Service(Home(home.folder), OLD, shelf) as second:
+def test_every_service_on_a_home_follows(service: Service, home: Store, shelf: Shelf) -> None:
+    with Service(Store(home.folder), OLD, shelf) as second:
         reembed(home, NEW)
         assert soon(lambda: answers_with(service, NEW) and answers_with(second, NEW))
 
 
 def test_an_encoder_that_cannot_be_loaded_leaves_the_old_one_answering(
-    service: Service, home: Home, shelf: Shelf, caplog: pytest.LogCaptureFixture
+    service: Service, home: Store, shelf: Shelf, caplog: pytest.LogCaptureFixture
 ) -> None:
     del shelf.encoders["new"]
     reembed(home, NEW)
@@ -139,7 +139,7 @@ def test_an_encoder_that_cannot_be_loaded_leaves_the_old_one_answering(
 
 
 def test_a_failure_is_not_told_over_and_over(
-    service: Service, home: Home, shelf: Shelf, caplog: pytest.LogCaptureFixture
+    service: Service, home: Store, shelf: Shelf, caplog: pytest.LogCaptureFixture
 ) -> None:
     del shelf.encoders["new"]
     reembed(home, NEW)
@@ -147,7 +147,7 @@ def test_a_failure_is_not_told_over_and_over(
     assert caplog.text.count("There is no encoder new") == 1
 
 
-def test_dropping_the_space_that_answers_stops_no_query(service: Service, home: Home, shelf: Shelf) -> None:
+def test_dropping_the_space_that_answers_stops_no_query(service: Service, home: Store, shelf: Shelf) -> None:
     del shelf.encoders["new"]
     reembed(home, NEW)
     home.drop_space(next(space for space in home.catalog.spaces() if not space.live))
@@ -156,7 +156,7 @@ def test_dropping_the_space_that_answers_stops_no_query(service: Service, home: 
     assert len(service.engine.search(Query("shirt", limit=100)).hits) == N_PRODUCTS - 1
 
 
-def test_an_encoder_that_comes_back_in_another_space_is_followed(service: Service, home: Home, shelf: Shelf) -> None:
+def test_an_encoder_that_comes_back_in_another_space_is_followed(service: Service, home: Store, shelf: Shelf) -> None:
     space_id = service.engine.view.space_id
     del shelf.encoders["new"]
     reembed(home, NEW)
@@ -167,7 +167,7 @@ def test_an_encoder_that_comes_back_in_another_space_is_followed(service: Servic
     assert service.engine.search(Query("boots")).hits[0].stored.item.sku == "boots"
 
 
-def test_nothing_put_during_switches_is_lost(service: Service, home: Home) -> None:
+def test_nothing_put_during_switches_is_lost(service: Service, home: Store) -> None:
     put: list[str] = []
     failures: list[BaseException] = []
     stop = threading.Event()
@@ -201,9 +201,9 @@ def test_nothing_put_during_switches_is_lost(service: Service, home: Home) -> No
     assert len(view) == home.catalog.counts()["vectors"]
 
 
-def test_queries_over_http_go_on_during_a_switch(home: Home, shelf: Shelf) -> None:
+def test_queries_over_http_go_on_during_a_switch(home: Store, shelf: Shelf) -> None:
     settings = Settings(home=home.folder)
-    app = create_app(settings, lambda _: Service(Home(home.folder), OLD, shelf))
+    app = create_app(settings, lambda _: Service(Store(home.folder), OLD, shelf))
     encoders, statuses, stop = list[str](), set[int](), threading.Event()
     with TestClient(app) as client:
 
@@ -228,10 +228,10 @@ def test_queries_over_http_go_on_during_a_switch(home: Home, shelf: Shelf) -> No
 
 
 def test_a_service_opens_with_the_homes_own_encoder(
-    home: Home, shelf: Shelf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    home: Store, shelf: Shelf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     reembed(home, NEW)
-    monkeypatch.setattr("api.loading.load_encoder", lambda name, **_: shelf(name))
+    monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda name, **_: shelf(name))
     service = Service.from_settings(Settings(home=home.folder))
     with caplog.at_level(logging.WARNING), service:
         assert answers_with(service, NEW)
@@ -240,11 +240,11 @@ def test_a_service_opens_with_the_homes_own_encoder(
 
 
 def test_the_picture_of_what_is_put_is_looked_at_before_anybody_searches(
-    home: Home, caplog: pytest.LogCaptureFixture
+    home: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     eyes, caplog.handler.level = FarSighted(), logging.WARNING
-    shop = Home(home.folder)
-    with Service(shop, OLD, reranking=Reranking(shop, "eyes", lambda _: eyes)) as service:
+    shop = Store(home.folder)
+    with Service(shop, OLD, reranking=BackgroundReranker(shop, "eyes", lambda _: eyes)) as service:
         assert soon(lambda: service.reranking is not None and service.reranking.reranker is eyes)
         service.put(make_record("nothing", "without a picture"))
         ids = [

@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from indexer import pipeline
-from indexer.fetch import Fetcher
-from indexer.pipeline import Indexer
-from indexer.sources import open_source
-from search.encoders.base import Pixels, Vectors
-from search.home import Home
 from tests.fakes import FakeEncoder
+from vitrina.indexer import pipeline
+from vitrina.indexer.fetch import Fetcher
+from vitrina.indexer.pipeline import Indexer
+from vitrina.indexer.sources import open_source
+from vitrina.search.encoders.base import Pixels, Vectors
+from vitrina.search.store.store import Store
 
 BATCH_ROWS = 8
 SECONDS_A_BATCH = 0.05
@@ -29,7 +29,7 @@ class SlowEncoder(FakeEncoder):
 
 def main(source: str, home: str) -> None:
     vars(pipeline)["BATCH_ROWS"] = BATCH_ROWS
-    indexer = Indexer(Home(Path(home)), SlowEncoder(), Fetcher())
+    indexer = Indexer(Store(Path(home)), SlowEncoder(), Fetcher())
     sys.stdout.write("indexing\n")
     sys.stdout.flush()
     indexer.run(open_source(source, {}))

@@ -11,13 +11,13 @@ from pathlib import Path
 import httpx
 import uvicorn
 
-from api.app import create_app
-from api.reranking import Open, Reranking
-from api.service import Service
-from api.settings import Settings
-from search.home import Home
-from search.reranking.budget import Rerank
 from tests.fakes import FakeEncoder
+from vitrina.api.app import create_app
+from vitrina.api.rerankers import BackgroundReranker, Open
+from vitrina.api.service import Service
+from vitrina.api.settings import Settings
+from vitrina.search.store.store import Store
+from vitrina.search.types.query import RerankOptions
 
 
 @contextmanager
@@ -26,8 +26,8 @@ def serve(folder: Path, open_reranker: Open | None = None) -> Iterator[str]:
     there: the process would wait for one that goes on."""
 
     def open_service(settings: Settings) -> Service:
-        home, budget = Home(settings.home), Rerank(deadline_ms=20_000, explain=3, explain_ms=20_000)
-        reranking = None if open_reranker is None else Reranking(home, "eyes", open_reranker, budget)
+        home, budget = Store(settings.home), RerankOptions(deadline_ms=20_000, explain=3, explain_ms=20_000)
+        reranking = None if open_reranker is None else BackgroundReranker(home, "eyes", open_reranker, budget)
         return Service(home, FakeEncoder(), reranking=reranking)
 
     app = create_app(Settings(home=folder), open_service)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from boutique.export import write_folder
-from search.catalog.entry import StoredItem
-from search.home import Home
-from search.query import Query
+from recipes.boutique.export import write_folder
 from tests.e2e.index_slowly import BATCH_ROWS, SECONDS_A_BATCH
 from tests.fakes import FakeEncoder
+from vitrina.search.store.store import Store
+from vitrina.search.types.item import StoredItem
+from vitrina.search.types.query import Query
 
 N_PRODUCTS = 160
 N_KILLS = 6
@@ -36,7 +36,7 @@ def finish(process: subprocess.Popen[bytes]) -> int:
         return process.wait()
 
 
-def rows(home: Home) -> dict[str, StoredItem]:
+def rows(home: Store) -> dict[str, StoredItem]:
     return {stored.item.sku: stored for stored in home.catalog.all_items()}
 
 
@@ -49,14 +49,14 @@ def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
         time.sleep(chance.uniform(0, 0.6 * RUN_S))
         process.kill()
         finish(process)
-        home = Home(tmp_path / "killed")
+        home = Store(tmp_path / "killed")
         counts.append(home.catalog.counts()["items"])
         home.close()
     assert finish(index(catalog, tmp_path / "killed")) == 0
 
     assert counts == sorted(counts)
     assert any(0 < count < N_PRODUCTS for count in counts), counts
-    calm, killed = Home(tmp_path / "calm"), Home(tmp_path / "killed")
+    calm, killed = Store(tmp_path / "calm"), Store(tmp_path / "killed")
     assert killed.catalog.counts() == calm.catalog.counts()
     expected, got = rows(calm), rows(killed)
     assert got.keys() == expected.keys()

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from boutique.export import write_folder
+from recipes.boutique.export import write_folder
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-import api.cli
-from api.app import create_app
-from api.settings import Settings
-from boutique.export import write_folder
-from search.home import Home
+from recipes.boutique.export import write_folder
 from tests.search.encoders.conftest import write_tiny_encoder
+from vitrina.api import cli
+from vitrina.api.app import create_app
+from vitrina.api.settings import Settings
+from vitrina.search.store.store import Store
 
 N_PRODUCTS = 12
 
@@ -34,7 +34,7 @@ def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], 
     def run(*arguments: str) -> str:
         monkeypatch.setattr(sys, "argv", ["vitrina", *arguments])
         with pytest.raises(SystemExit) as leaving:
-            api.cli.main()
+            cli.main()
         printed = capfd.readouterr()
         assert leaving.value.code == 0, printed.err
         return printed.out
@@ -98,7 +98,7 @@ def test_a_shops_own_encoder_takes_over_while_queries_go_on(
     shutil.rmtree(tmp_path / "home")
     assert vitrina("search", "navy shirt", "--home", str(backup)).count("\n") > N_PRODUCTS / 2
     assert "dropped" in vitrina("encoder", "drop", "--home", str(backup))
-    home = Home(backup)
+    home = Store(backup)
     assert [folder.name for folder in home.encoders.folder.iterdir()] == [home.catalog.spaces()[0].identity.key]
     home.close()
 

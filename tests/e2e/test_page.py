@@ -10,13 +10,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.app import PAGE
-from indexer.fetch import Fetcher
-from indexer.pipeline import Indexer
-from search.home import Home
 from tests.e2e.chromium import Browser, dump_dom, find_chromium
 from tests.e2e.serving import serve
 from tests.fakes import COLOURS, FakeEncoder, MemorySource, make_record, picture
+from vitrina.api.app import PAGE
+from vitrina.indexer.fetch import Fetcher
+from vitrina.indexer.pipeline import Indexer
+from vitrina.search.store.store import Store
 
 CHROMIUM = find_chromium()
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
@@ -49,7 +49,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for n, colour in enumerate(colours)
     ]
     evil = make_record("evil", EVIL, pictures=[picture("red", noise=99)], attributes={"note": EVIL})
-    home = Home(tmp_path_factory.mktemp("shop") / "home")
+    home = Store(tmp_path_factory.mktemp("shop") / "home")
     Indexer(home, FakeEncoder(), Fetcher()).run(MemorySource([*mugs, evil]))
     home.close()
     return home.folder

@@ -17,17 +17,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.loading import encoder_for
-from api.settings import Settings
-from indexer.fetch import Fetcher
-from indexer.pipeline import Indexer
-from search.home import Home
-from search.reranking.base import Deadline, Look, Probabilities
 from tests.e2e.serving import serve, wait_until_tried
 from tests.fakes import COLOURS, FakeEncoder, MemorySource, make_record, picture
 from tests.search.encoders.conftest import write_tiny_encoder
 from tests.search.reranking.shops import SimpleEyes, fill
 from tests.sse import events_in
+from vitrina.api.settings import Settings, encoder_for
+from vitrina.indexer.fetch import Fetcher
+from vitrina.indexer.pipeline import Indexer
+from vitrina.search.reranking.base import Deadline, Probabilities, RerankCandidate
+from vitrina.search.store.store import Store
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -49,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         make_record(f"mug-{colour}", f"A {colour} mug", pictures=[picture(colour)], attributes={"colour": colour})
         for colour in COLOURS
     ]
-    home = Home(folder / "home")
+    home = Store(folder / "home")
     settings = Settings(home=home.folder, encoder=str(folder / "encoder"), device="cpu")
     Indexer(home, encoder_for(home, settings), Fetcher()).run(MemorySource(mugs))
     home.close()
@@ -70,7 +69,7 @@ def address(folder: Path) -> Iterator[str]:
         "VITRINA_RERANKER": str(folder / "llava"),
         "VITRINA_RERANKER_KEY": "sk-never-shown-9f2",
     }
-    command = [sys.executable, "-m", "api.cli", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "vitrina.api.cli", "serve", "--port", str(port)]
     with (folder / "serve.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
@@ -133,7 +132,7 @@ class Writer(SimpleEyes):
     writes: str = "It fits."
     written: list[str] = field(default_factory=list)
 
-    def write(self, look: Look, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
+    def write(self, look: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
         self.written.append(look.key)
         return iter([self.writes])
 
@@ -146,7 +145,7 @@ class Slow(Writer):
     ended: threading.Event = field(default_factory=threading.Event)
     left_s: float = 0.0
 
-    def judge(self, looks: Sequence[Look], claims: Sequence[str], deadline: Deadline) -> Probabilities:
+    def judge(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
         at, is_first = deadline.at, not self.looking.is_set()
         self.looking.set()
         while is_first and deadline.seconds_left:
@@ -159,7 +158,7 @@ class Slow(Writer):
 @pytest.fixture
 def slow(tmp_path: Path) -> Iterator[tuple[Slow, str]]:
     """A slow model, and the address of a service that has it."""
-    home, slow = Home(tmp_path / "home"), Slow()
+    home, slow = Store(tmp_path / "home"), Slow()
     fill(home, FakeEncoder())
     home.close()
     with serve(home.folder, lambda _: slow) as address:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from search.errors import RerankerError
-from search.home import Home
-from search.reranking.base import Deadline, Reranker
-from search.reranking.blend import Blend
 from tests.e2e.chromium import Browser, find_chromium
 from tests.e2e.serving import serve, wait_until_tried
 from tests.fakes import FakeEncoder
 from tests.search.reranking.shops import SimpleEyes, fill
+from vitrina.search.reranking.base import Deadline, Reranker
+from vitrina.search.reranking.fusion import FusionWeights
+from vitrina.search.store.store import Store
+from vitrina.search.types.errors import RerankerError
 
 CHROMIUM = find_chromium()
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
@@ -27,7 +27,7 @@ DONE = "!document.querySelector('#timing.busy') && document.querySelector('#timi
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = Home(tmp_path_factory.mktemp("shop") / "home")
+    home = Store(tmp_path_factory.mktemp("shop") / "home")
     fill(home, FakeEncoder())
     home.close()
     return home.folder
@@ -35,7 +35,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def eyes() -> SimpleEyes:
-    return SimpleEyes(blend=Blend(whole=1.0, parts=1.0))
+    return SimpleEyes(blend=FusionWeights(whole=1.0, parts=1.0))
 
 
 @pytest.fixture(scope="module")

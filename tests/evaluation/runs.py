@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from evaluation.query import JudgedQuery
-from evaluation.run import Run, Setting, run_of
-from evaluation.running import Found
+from vitrina.evaluation.judged_search import QueryResult
+from vitrina.evaluation.judgements import JudgedQuery
+from vitrina.evaluation.run import Run, Setting, run_of
 
 
 def a_run(
@@ -22,7 +22,9 @@ def a_run(
         Setting("fake", 10),
         [JudgedQuery(query, kinds.get(query, "k"), judged[query], text=f"text of {query}") for query in rankings],
         [
-            Found(tuple(skus), tuple(confidences[at] if at < len(confidences) else None for at in range(len(skus))))
+            QueryResult(
+                tuple(skus), tuple(confidences[at] if at < len(confidences) else None for at in range(len(skus)))
+            )
             for skus in rankings.values()
         ],
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation.bootstrap import Interval, intervals
+from vitrina.evaluation.metrics import Interval, intervals
 
 
 def test_interval_of_many_queries_is_the_normal_one() -> None:

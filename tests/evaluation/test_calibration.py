@@ -5,9 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation.calibration import MIN_QUERIES, confidences, fit, fit_curve, log_loss, measure
-from evaluation.observation import SIGNALS, Observation
-from search.calibration import QueryKind, Signal
+from vitrina.evaluation.calibration import (
+    MIN_QUERIES,
+    SIGNALS,
+    CalibrationSample,
+    confidences,
+    fit,
+    fit_curve,
+    log_loss,
+    measure,
+)
+from vitrina.search.types.calibration import QueryKind, Signal
 
 COSINE, WORDS, NO_IMAGE = (SIGNALS.index(each) for each in (Signal.TEXT_TO_IMAGE, Signal.ALL_WORDS, Signal.NO_IMAGE))
 
@@ -21,7 +29,7 @@ def truth(
 
 def observations(
     n: int, *, best: float = 0.8, answerable: bool = True, kind: QueryKind = QueryKind.TEXT
-) -> list[Observation]:
+) -> list[CalibrationSample]:
     """Queries with 30 hits each, their cosines up to ``best``, falling with the rank."""
     rng = np.random.default_rng([n, int(best * 100)])
     made = []
@@ -30,7 +38,7 @@ def observations(
         signals[:, COSINE] = np.sort(rng.uniform(0, best, 30))[::-1]
         relevant = rng.random(30) < truth(signals[:, COSINE]) if answerable else np.zeros(30, np.bool_)
         key = f"{rng.integers(2**32):08x}{number}"
-        made.append(Observation(key, kind, answerable, signals, relevant))
+        made.append(CalibrationSample(key, kind, answerable, signals, relevant))
     return made
 
 
@@ -55,7 +63,7 @@ def test_what_is_measured_is_measured_on_other_queries() -> None:
 
 def test_the_measured_error_is_large_where_the_other_half_is_another_world() -> None:
     turned = [
-        Observation(
+        CalibrationSample(
             each.key, each.kind, True, each.signals, ~each.relevant if int(each.key[:8], 16) % 2 else each.relevant
         )
         for each in observations(200)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from evaluation.comparison import compare
-from evaluation.run import ALL
-from search.errors import InputError
 from tests.evaluation.runs import a_run
+from vitrina.evaluation.comparison import compare
+from vitrina.evaluation.run import ALL
+from vitrina.search.types.errors import InputError
 
 JUDGED = {query: {"a": 1} for query in "pqrst"}
 

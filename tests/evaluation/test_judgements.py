@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.judgements import read_judgements
-from search.errors import SourceError
 from tests.fakes import picture, png
+from vitrina.evaluation.judgements import read_judgements
+from vitrina.search.types.errors import SourceError
 
 
 def write(folder: Path, text: str, name: str = "judged.jsonl") -> Path:

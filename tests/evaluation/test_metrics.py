@@ -7,7 +7,7 @@ from math import log2
 import numpy as np
 import pytest
 
-from evaluation.metrics import BATCH_QUERIES, CAPPED, DEPTH, LABELS, measure, n_relevant
+from vitrina.evaluation.metrics import BATCH_QUERIES, CAPPED, DEPTH, LABELS, measure, n_relevant
 
 
 def test_graded_query_by_hand() -> None:

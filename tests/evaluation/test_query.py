@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from evaluation.query import JudgedQuery, held, judged_skus, sample
-from search.errors import InputError
+from vitrina.evaluation.judgements import JudgedQuery, judged_skus, known, sample
+from vitrina.search.types.errors import InputError
 
 
 def test_skus_that_are_gone_are_left_out_and_counted() -> None:
@@ -16,7 +16,7 @@ def test_skus_that_are_gone_are_left_out_and_counted() -> None:
         JudgedQuery("lost", "k", {"gone": 1}),
         JudgedQuery("never", "k", {"a": 0}),
     ]
-    kept, notes = held(queries, {"a", "b"})
+    kept, notes = known(queries, {"a", "b"})
     assert [(query.id, query.grades) for query in kept] == [("both", {"a": 2})]
     assert notes[0].startswith("1 of 2 judged skus are not in the catalog")
     assert notes[1].startswith("2 of 3 queries have no relevant item")
@@ -24,14 +24,14 @@ def test_skus_that_are_gone_are_left_out_and_counted() -> None:
 
 def test_complete_judgements_are_taken_as_they_are() -> None:
     queries = [JudgedQuery("a", "k", {"a": 1})]
-    assert held(queries, {"a", "b"}) == (queries, [])
+    assert known(queries, {"a", "b"}) == (queries, [])
 
 
 def test_judgements_of_another_catalog_are_refused() -> None:
     with pytest.raises(InputError, match="None of the 2 judged skus is in the catalog, such as 'x'"):
-        held([JudgedQuery("q", "k", {"x": 1, "y": 1})], {"a"})
+        known([JudgedQuery("q", "k", {"x": 1, "y": 1})], {"a"})
     with pytest.raises(InputError, match="No query has a relevant item"):
-        held([JudgedQuery("q", "k", {"a": 0, "b": 0})], {"a", "b"})
+        known([JudgedQuery("q", "k", {"a": 0, "b": 0})], {"a", "b"})
 
 
 def test_an_item_that_asks_is_not_an_answer() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation.reliability import N_BINS, reliability
+from vitrina.evaluation.metrics import N_BINS, reliability
 
 
 def test_by_hand() -> None:

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.query import JudgedQuery
-from evaluation.run import ALL, Setting, read_run, run_of, write_run
-from evaluation.running import Found, ask_all
-from search.engine import SearchEngine
-from search.errors import ImageError, SourceError
-from search.home import Home
 from tests.evaluation.runs import a_run
 from tests.fakes import FakeEncoder, make_entry, picture, png
+from vitrina.evaluation.judged_search import QueryResult, ask_all
+from vitrina.evaluation.judgements import JudgedQuery
+from vitrina.evaluation.run import ALL, Setting, read_run, run_of, write_run
+from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.store.store import Store
+from vitrina.search.types.errors import ImageError, SourceError
 
 
 @pytest.fixture
-def engine(home: Home, encoder: FakeEncoder) -> SearchEngine:
+def engine(home: Store, encoder: FakeEncoder) -> SearchEngine:
     """Six items a colour, each with a picture of it, and no words that could be matched."""
     entries = [
         make_entry(encoder, f"{colour}-{at}", text="", pictures=[picture(colour, noise=at)])
@@ -102,6 +102,6 @@ def test_the_best_that_the_first_page_lacks_are_kept() -> None:
     run = run_of(
         Setting("fake", 3),
         [JudgedQuery("q", "k", {"shown": 3, "fair": 1, "best": 2, "bad": 0})],
-        [Found(("shown",), (None,))],
+        [QueryResult(("shown",), (None,))],
     )
     assert run.results[0].missed == ("best", "fair")

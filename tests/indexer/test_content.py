@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from indexer.content import content_hash
-from search.catalog.words import MAX_WORDS_CHARS, item_words
-from search.item import Item
+from vitrina.indexer.preparation import content_hash
+from vitrina.search.store.full_text import MAX_EMBEDDED_CHARS, item_words
+from vitrina.search.types.item import Item
 
 ITEM = Item(
     "a", "Shirt", "Warm", {"colour": "red", "sizes": ("s", "m"), "year": 2016}, 1999, "EUR", "https://x.example"
@@ -55,4 +55,4 @@ def test_words_are_the_title_what_it_does_not_name_and_the_description() -> None
 
 
 def test_words_are_cut_before_they_are_tokenised() -> None:
-    assert len(item_words(Item("a", "Shirt", "long " * 1_000_000))) == MAX_WORDS_CHARS
+    assert len(item_words(Item("a", "Shirt", "long " * 1_000_000))) == MAX_EMBEDDED_CHARS

@@ -14,11 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from indexer.address import IPAddress, is_public
-from indexer.fetch import Fetcher
-from indexer.images import load_image
-from indexer.record import ImageReference
-from search.errors import FetchError, ImageError
+from vitrina.indexer.fetch import Fetcher, IPAddress, is_public
+from vitrina.indexer.preparation import load_image
+from vitrina.indexer.sources.base import ImageReference
+from vitrina.search.types.errors import FetchError, ImageError
 
 PICTURE = b"\x89PNG and so on"
 LOCALHOST = ipaddress.ip_address("127.0.0.1")

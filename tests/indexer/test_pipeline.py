@@ -14,18 +14,16 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from indexer.embedding import BATCH_ROWS
-from indexer.fetch import Fetcher
-from indexer.pipeline import Indexer, Progress
-from indexer.record import ImageReference, Record, Rejection
-from search.catalog.catalog import Catalog
-from search.catalog.entry import Entry
-from search.encoders.base import Pixels, Vectors
-from search.errors import EncoderError, FetchError, InputError, SourceError, StorageError
-from search.home import Home
-from search.item import Item
-from search.query import Query
 from tests.fakes import FakeEncoder, MemorySource, make_record, picture, png
+from vitrina.indexer.fetch import Fetcher
+from vitrina.indexer.pipeline import BATCH_ROWS, Indexer, IndexingProgress
+from vitrina.indexer.sources.base import ImageReference, Record, Rejection
+from vitrina.search.encoders.base import Pixels, Vectors
+from vitrina.search.store.catalog import Catalog
+from vitrina.search.store.store import Store
+from vitrina.search.types.errors import EncoderError, FetchError, InputError, SourceError, StorageError
+from vitrina.search.types.item import IndexedItem, Item
+from vitrina.search.types.query import Query
 
 BROKEN = b"\xff\xd8\xff\xe0 this is no picture"
 Row = Record | Rejection | Exception
@@ -38,7 +36,7 @@ def fetcher() -> Iterator[Fetcher]:
 
 
 @pytest.fixture
-def indexer(home: Home, encoder: FakeEncoder, fetcher: Fetcher) -> Indexer:
+def indexer(home: Store, encoder: FakeEncoder, fetcher: Fetcher) -> Indexer:
     return Indexer(home, encoder, fetcher)
 
 
@@ -53,32 +51,32 @@ def rows(n: int, *, shift: int = 0) -> list[Row]:
     ]
 
 
-def counts(done: Progress) -> tuple[int, int, int, int]:
+def counts(done: IndexingProgress) -> tuple[int, int, int, int]:
     return done.n_added, done.n_updated, done.n_unchanged, done.n_rejected
 
 
-def letters(home: Home) -> list[dict[str, str]]:
+def letters(home: Store) -> list[dict[str, str]]:
     files = sorted(home.dead_letters.glob("*.jsonl")) if home.dead_letters.is_dir() else []
     return [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]
 
 
-def image_vectors(home: Home, encoder: FakeEncoder, sku: str) -> Vectors:
+def image_vectors(home: Store, encoder: FakeEncoder, sku: str) -> Vectors:
     item_id = home.catalog.item(sku).id
     return home.open_view(encoder).indexes["image"].rows_of(np.array([item_id])).vectors
 
 
-def assert_shows(home: Home, encoder: FakeEncoder, sku: str, *noises: int) -> None:
+def assert_shows(home: Store, encoder: FakeEncoder, sku: str, *noises: int) -> None:
     """The item's image rows are exactly the vectors of these pictures, in this order."""
     expected = encoder.encode_images([picture("red", noise=noise) for noise in noises])
     np.testing.assert_allclose(image_vectors(home, encoder, sku), expected, atol=1e-5)
 
 
-def first_found(home: Home, encoder: FakeEncoder, query: Query) -> str:
+def first_found(home: Store, encoder: FakeEncoder, query: Query) -> str:
     return home.open_engine(encoder).search(query).hits[0].stored.item.sku
 
 
-def test_rows_become_searchable_items(home: Home, indexer: Indexer, encoder: FakeEncoder) -> None:
-    seen: list[Progress] = []
+def test_rows_become_searchable_items(home: Store, indexer: Indexer, encoder: FakeEncoder) -> None:
+    seen: list[IndexingProgress] = []
     n = 2 * BATCH_ROWS + 40
     done = indexer.run(MemorySource(rows(n)), seen.append)
     assert counts(done) == (n, 0, 0, 0)
@@ -95,12 +93,12 @@ def test_rows_become_searchable_items(home: Home, indexer: Indexer, encoder: Fak
     assert home.open_view(encoder).path.is_file()
 
 
-def test_an_empty_source(home: Home, indexer: Indexer) -> None:
+def test_an_empty_source(home: Store, indexer: Indexer) -> None:
     assert counts(indexer.run(MemorySource([]))) == (0, 0, 0, 0)
     assert home.catalog.counts()["items"] == 0
 
 
-def test_indexing_the_same_rows_again_changes_nothing(home: Home, indexer: Indexer, encoder: FakeEncoder) -> None:
+def test_indexing_the_same_rows_again_changes_nothing(home: Store, indexer: Indexer, encoder: FakeEncoder) -> None:
     indexer.run(MemorySource(rows(150)))
     before, n_pictures, n_texts = home.catalog.sequence(), encoder.n_pictures, encoder.n_texts
     done = indexer.run(MemorySource(rows(150)))
@@ -122,7 +120,7 @@ def test_indexing_the_same_rows_again_changes_nothing(home: Home, indexer: Index
     ],
     ids=["title", "picture", "one more picture", "no picture", "attribute", "price", "url"],
 )
-def test_a_changed_row_updates_its_item(home: Home, indexer: Indexer, encoder: FakeEncoder, changed: Record) -> None:
+def test_a_changed_row_updates_its_item(home: Store, indexer: Indexer, encoder: FakeEncoder, changed: Record) -> None:
     indexer.run(MemorySource([make_record("a", "title", pictures=[picture("red")]), make_record("b", "boots")]))
     before = home.catalog.item("a")
     done = indexer.run(MemorySource([changed, make_record("b", "boots")]))
@@ -133,12 +131,12 @@ def test_a_changed_row_updates_its_item(home: Home, indexer: Indexer, encoder: F
     assert counts(indexer.run(MemorySource([changed]))) == (0, 0, 1, 0)
 
 
-def test_where_a_row_stands_is_no_change(home: Home, indexer: Indexer) -> None:
+def test_where_a_row_stands_is_no_change(home: Store, indexer: Indexer) -> None:
     indexer.run(MemorySource([make_record("a", "title", origin="c.csv:1")]))
     assert counts(indexer.run(MemorySource([make_record("a", "title", origin="other.csv:7")]))) == (0, 0, 1, 0)
 
 
-def test_a_sku_that_stands_twice_keeps_the_first_and_names_its_place(home: Home, indexer: Indexer) -> None:
+def test_a_sku_that_stands_twice_keeps_the_first_and_names_its_place(home: Store, indexer: Indexer) -> None:
     given: list[Row] = [
         make_record("a", "first", origin="c.csv:2"),
         make_record("b", "other", origin="c.csv:3"),
@@ -154,7 +152,7 @@ def test_a_sku_that_stands_twice_keeps_the_first_and_names_its_place(home: Home,
     assert counts(indexer.run(MemorySource(given)))[:2] == (0, 0)
 
 
-def test_rows_the_source_rejects_become_dead_letters_and_the_run_goes_on(home: Home, indexer: Indexer) -> None:
+def test_rows_the_source_rejects_become_dead_letters_and_the_run_goes_on(home: Store, indexer: Indexer) -> None:
     bad = Rejection("c.csv:2", "The row has no sku.", "Fill it in.")
     done = indexer.run(MemorySource([make_record("a"), bad, make_record("b")]))
     assert counts(done) == (2, 0, 0, 1)
@@ -165,7 +163,7 @@ def test_rows_the_source_rejects_become_dead_letters_and_the_run_goes_on(home: H
 
 
 def test_a_broken_picture_in_the_middle_leaves_every_row_its_own_vectors(
-    home: Home, indexer: Indexer, encoder: FakeEncoder
+    home: Store, indexer: Indexer, encoder: FakeEncoder
 ) -> None:
     given = rows(40)
     given[13] = make_record("sku-13", "shirt 13", pictures=[BROKEN], origin="c.csv:13")
@@ -187,7 +185,7 @@ def test_a_broken_picture_in_the_middle_leaves_every_row_its_own_vectors(
 
 
 def test_an_item_some_of_whose_pictures_are_broken_is_tried_again(
-    home: Home, indexer: Indexer, encoder: FakeEncoder
+    home: Store, indexer: Indexer, encoder: FakeEncoder
 ) -> None:
     partly = make_record("a", "shirt", pictures=[picture("red", noise=1), BROKEN, picture("red", noise=2)])
     done = indexer.run(MemorySource([partly]))
@@ -203,7 +201,7 @@ def test_an_item_some_of_whose_pictures_are_broken_is_tried_again(
 
 
 def test_an_item_all_of_whose_pictures_are_broken_leaves_its_earlier_version(
-    home: Home, indexer: Indexer, encoder: FakeEncoder
+    home: Store, indexer: Indexer, encoder: FakeEncoder
 ) -> None:
     indexer.run(MemorySource([make_record("a", "shirt", pictures=[picture("red", noise=1)])]))
     before = home.catalog.sequence()
@@ -216,7 +214,7 @@ def test_an_item_all_of_whose_pictures_are_broken_leaves_its_earlier_version(
 
 
 def test_pictures_that_cannot_be_fetched_are_dead_letters(
-    home: Home, indexer: Indexer, monkeypatch: pytest.MonkeyPatch
+    home: Store, indexer: Indexer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fetch(url: str) -> bytes:
         if "good" in url:
@@ -235,11 +233,11 @@ def test_pictures_that_cannot_be_fetched_are_dead_letters(
 
 
 def test_a_disk_that_fills_up_keeps_every_batch_committed_before(
-    home: Home, indexer: Indexer, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+    home: Store, indexer: Indexer, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit, n_commits = Catalog.commit, 0
 
-    def commit_until_full(self: Catalog, space_id: int, entries: Sequence[Entry]) -> int:
+    def commit_until_full(self: Catalog, space_id: int, entries: Sequence[IndexedItem]) -> int:
         nonlocal n_commits
         n_commits += 1
         if n_commits == 3:
@@ -257,7 +255,7 @@ def test_a_disk_that_fills_up_keeps_every_batch_committed_before(
 
 
 def test_a_disk_that_fills_up_while_pictures_are_kept(
-    home: Home, indexer: Indexer, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+    home: Store, indexer: Indexer, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     indexer.run(MemorySource(rows(10)))
     put_all, n_batches = home.images.put_all, 0
@@ -277,7 +275,7 @@ def test_a_disk_that_fills_up_while_pictures_are_kept(
 
 
 def test_a_full_disk_in_sqlite_itself_is_a_storage_error_and_loses_nothing(
-    home: Home, indexer: Indexer, encoder: FakeEncoder
+    home: Store, indexer: Indexer, encoder: FakeEncoder
 ) -> None:
     indexer.run(MemorySource(rows(20)))
     engine = home.catalog.database.engine
@@ -300,7 +298,7 @@ def test_a_full_disk_in_sqlite_itself_is_a_storage_error_and_loses_nothing(
     assert home.catalog.counts()["items"] == 300
 
 
-def test_a_source_that_breaks_off_keeps_what_was_committed(home: Home, indexer: Indexer) -> None:
+def test_a_source_that_breaks_off_keeps_what_was_committed(home: Store, indexer: Indexer) -> None:
     given = [*rows(BATCH_ROWS + 300), SourceError("The file is gone.", remedy="Bring it back.")]
     with pytest.raises(SourceError, match="gone"):
         indexer.run(MemorySource(given))
@@ -311,7 +309,7 @@ def test_a_source_that_breaks_off_keeps_what_was_committed(home: Home, indexer: 
 
 
 def test_an_encoder_that_fails_stops_the_run(
-    home: Home, indexer: Indexer, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+    home: Store, indexer: Indexer, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(batch: Sequence[Pixels]) -> Vectors:
         raise EncoderError("The GPU is gone.", remedy="Bring it back.")
@@ -323,8 +321,8 @@ def test_an_encoder_that_fails_stops_the_run(
     assert [thread.name for thread in threading.enumerate() if "prefetch" in thread.name] == []
 
 
-def test_a_progress_callback_that_raises_stops_the_run_after_its_commit(home: Home, indexer: Indexer) -> None:
-    def interrupt(done: Progress) -> None:
+def test_a_progress_callback_that_raises_stops_the_run_after_its_commit(home: Store, indexer: Indexer) -> None:
+    def interrupt(done: IndexingProgress) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -333,7 +331,7 @@ def test_a_progress_callback_that_raises_stops_the_run_after_its_commit(home: Ho
     assert counts(indexer.run(MemorySource(rows(300)))) == (300 - BATCH_ROWS, 0, BATCH_ROWS, 0)
 
 
-def test_a_plan_counts_what_a_run_then_does_and_writes_nothing(home: Home, indexer: Indexer) -> None:
+def test_a_plan_counts_what_a_run_then_does_and_writes_nothing(home: Store, indexer: Indexer) -> None:
     indexer.run(MemorySource(rows(60)))
     before = home.catalog.sequence()
     given = [
@@ -343,7 +341,7 @@ def test_a_plan_counts_what_a_run_then_does_and_writes_nothing(home: Home, index
         make_record("new-3", "again"),
         Rejection("c.csv:1", "Bad.", "Mend it."),
     ]
-    seen: list[Progress] = []
+    seen: list[IndexingProgress] = []
     planned = indexer.plan(MemorySource(given), seen.append)
     assert counts(planned) == (25, 20, 30, 2)
     assert seen[-1].n_done == planned.n_done == len(given)
@@ -352,7 +350,7 @@ def test_a_plan_counts_what_a_run_then_does_and_writes_nothing(home: Home, index
     assert counts(indexer.run(MemorySource(given))) == counts(planned)
 
 
-def test_putting_one_item(home: Home, indexer: Indexer, encoder: FakeEncoder) -> None:
+def test_putting_one_item(home: Store, indexer: Indexer, encoder: FakeEncoder) -> None:
     stored = indexer.put(make_record("a", "shirt", pictures=[picture("red", noise=5)]))
     assert stored == home.catalog.item("a")
     assert_shows(home, encoder, "a", 5)
@@ -363,7 +361,7 @@ def test_putting_one_item(home: Home, indexer: Indexer, encoder: FakeEncoder) ->
 
 @pytest.mark.parametrize("pictures", [[BROKEN], [picture("red"), BROKEN], [b""]])
 def test_putting_an_item_with_a_bad_picture_is_refused_whole(
-    home: Home, indexer: Indexer, pictures: list[bytes]
+    home: Store, indexer: Indexer, pictures: list[bytes]
 ) -> None:
     indexer.put(make_record("a", "shirt"))
     with pytest.raises(InputError) as caught:
@@ -374,7 +372,7 @@ def test_putting_an_item_with_a_bad_picture_is_refused_whole(
 
 
 def test_indexing_with_another_encoder_is_refused_with_the_remedy(
-    home: Home, indexer: Indexer, fetcher: Fetcher
+    home: Store, indexer: Indexer, fetcher: Fetcher
 ) -> None:
     indexer.run(MemorySource(rows(3)))
     with pytest.raises(EncoderError, match="'fake'") as caught:
@@ -383,12 +381,12 @@ def test_indexing_with_another_encoder_is_refused_with_the_remedy(
     assert "vitrina encoder use other" in caught.value.remedy
 
 
-def test_two_runs_at_once_leave_each_item_once(home: Home, encoder: FakeEncoder, fetcher: Fetcher) -> None:
+def test_two_runs_at_once_leave_each_item_once(home: Store, encoder: FakeEncoder, fetcher: Fetcher) -> None:
     failures: list[BaseException] = []
 
     def run(shift: int) -> None:
         try:
-            Indexer(Home(home.folder), encoder, fetcher).run(MemorySource(rows(200, shift=shift)))
+            Indexer(Store(home.folder), encoder, fetcher).run(MemorySource(rows(200, shift=shift)))
         except BaseException as error:
             failures.append(error)
             raise

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from indexer.seen import SeenSkus
+from vitrina.indexer.pipeline import KnownSkus
 
 
 def test_a_sku_met_again_names_where_it_stood_first() -> None:
-    with closing(SeenSkus()) as seen:
+    with closing(KnownSkus()) as seen:
         assert seen.first_origin("a", "c.csv:2") is None
         assert seen.first_origin("b", "c.csv:3") is None
         assert seen.first_origin("a", "c.csv:4") == "c.csv:2"
@@ -17,12 +17,12 @@ def test_a_sku_met_again_names_where_it_stood_first() -> None:
 
 def test_skus_are_told_apart_exactly() -> None:
     skus = ["a", "A", " a", "a ", "\u00e1", "a\u0301", "👗", "שלום", "0", "00", "", "%"]
-    with closing(SeenSkus()) as seen:
+    with closing(KnownSkus()) as seen:
         assert [seen.first_origin(sku, sku) for sku in skus] == [None] * len(skus)
         assert [seen.first_origin(sku, "again") for sku in skus] == skus
 
 
 def test_many_skus() -> None:
-    with closing(SeenSkus()) as seen:
+    with closing(KnownSkus()) as seen:
         assert all(seen.first_origin(f"sku-{number}", str(number)) is None for number in range(20_000))
         assert seen.first_origin("sku-19999", "again") == "19999"

@@ -10,7 +10,7 @@ from itertools import count
 
 import pytest
 
-from indexer.stages import batched, parallel_map, prefetch
+from vitrina.indexer.stages import batched, parallel_map, prefetch
 
 
 def stage_threads() -> list[str]:

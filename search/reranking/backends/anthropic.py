@@ -10,28 +10,25 @@ from enum import StrEnum
 
 from pydantic import BaseModel
 
-from search.reranking import prompts
-from search.reranking.backends.remote.answers import read_answer
-from search.reranking.backends.remote.chat import Request, Scorer
-from search.reranking.backends.remote.failure import Failure, Fault
-from search.reranking.backends.remote.picture import MAX_PIXELS
-from search.reranking.backends.remote.reranker import RemoteReranker
-from search.reranking.backends.remote.transport import Key, Secret, Transport
-from search.reranking.base import Deadline
+from vitrina.search.reranking import prompts
+from vitrina.search.reranking.backends.remote.chat import MAX_PIXELS, ChatRequest, StatementScorer, read_answer
+from vitrina.search.reranking.backends.remote.reranker import RemoteReranker
+from vitrina.search.reranking.backends.remote.transport import Key, RequestFailure, RequestFault, Secret, Transport
+from vitrina.search.reranking.base import Deadline
 
 BASE_URL = "https://api.anthropic.com"
 API_VERSION = "2023-06-01"
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class AnthropicDialect:
     """How a model wants to be asked: later ones refuse a temperature, and some think first."""
 
     fields: Mapping[str, object] = field(default_factory=dict)
     n_spare_tokens: int = 0
 
 
-DIALECTS = (Dialect({"temperature": 0}), Dialect(), Dialect(n_spare_tokens=2_000))
+ANTHROPIC_DIALECTS = (AnthropicDialect({"temperature": 0}), AnthropicDialect(), AnthropicDialect(n_spare_tokens=2_000))
 """Tried in this order: models that take a temperature (since Opus 4.7 they answer it with 400), those that do not,
 and those that think before they answer."""
 
@@ -66,7 +63,7 @@ class AnthropicReranker(RemoteReranker):
             n_parallel=n_parallel,
             connect_timeout_s=connect_timeout_s,
         )
-        chats = [AnthropicChat(transport, model, dialect) for dialect in DIALECTS]
+        chats = [AnthropicChat(transport, model, dialect) for dialect in ANTHROPIC_DIALECTS]
         super().__init__(transport, chats, model, max_pixels=max_pixels, open_timeout_s=open_timeout_s)
 
 
@@ -76,10 +73,10 @@ class AnthropicChat:
 
     transport: Transport
     model: str
-    dialect: Dialect
+    dialect: AnthropicDialect
     keeping: Keeping | None = None
 
-    async def complete(self, request: Request, deadline: Deadline) -> str:
+    async def complete(self, request: ChatRequest, deadline: Deadline) -> str:
         """The text of the answer, or what it gave the tool, as JSON."""
         answer = read_answer(_Answer, await self.transport.post("/v1/messages", self._body(request), deadline))
         tool_input = next((block.input for block in answer.content if block.input is not None), None)
@@ -87,21 +84,21 @@ class AnthropicChat:
             return json.dumps(tool_input)
         return "".join(block.text for block in answer.content if block.type == "text")
 
-    async def stream(self, request: Request, deadline: Deadline) -> AsyncGenerator[str, None]:
+    async def stream(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[str, None]:
         """The text as it is written."""
         stop_reason: str | None = None
         body = {**self._body(request), "stream": True}
         async for data in self.transport.stream("/v1/messages", body, deadline):
             event = read_answer(_Event, data)
             if event.type == "error":
-                raise Failure(Fault.BROKEN, "it reported an error in the middle")
+                raise RequestFailure(RequestFault.BROKEN, "it reported an error in the middle")
             stop_reason = event.delta.stop_reason or stop_reason
             if event.delta.type == "text_delta":
                 yield event.delta.text
         if stop_reason in (None, "max_tokens"):
-            raise Failure(Fault.BROKEN, f"it stopped in the middle ({stop_reason or 'no reason given'})")
+            raise RequestFailure(RequestFault.BROKEN, f"it stopped in the middle ({stop_reason or 'no reason given'})")
 
-    def logit_scorers(self) -> Sequence[Scorer]:
+    def logit_scorers(self) -> Sequence[StatementScorer]:
         """None."""
         return []
 
@@ -109,7 +106,7 @@ class AnthropicChat:
         """By the output's format, or by a tool."""
         return [dataclasses.replace(self, keeping=keeping) for keeping in Keeping]
 
-    def _body(self, request: Request) -> dict[str, object]:
+    def _body(self, request: ChatRequest) -> dict[str, object]:
         content: list[dict[str, object]] = [{"type": "text", "text": request.prompt}]
         if request.picture:
             source = {"type": "base64", "media_type": "image/jpeg", "data": request.picture}
@@ -123,7 +120,7 @@ class AnthropicChat:
             **self._schema_fields(request),
         }
 
-    def _schema_fields(self, request: Request) -> dict[str, object]:
+    def _schema_fields(self, request: ChatRequest) -> dict[str, object]:
         if request.schema is None or self.keeping is None:
             return {}
         if self.keeping is Keeping.FORMAT:

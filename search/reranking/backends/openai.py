@@ -10,22 +10,26 @@ from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, Field
 
-from search.reranking import prompts
-from search.reranking.backends.remote.answers import read_answer
-from search.reranking.backends.remote.chat import Request, Schema, Scorer, View
-from search.reranking.backends.remote.failure import Failure, Fault
-from search.reranking.backends.remote.picture import MAX_PIXELS
-from search.reranking.backends.remote.reranker import RemoteReranker
-from search.reranking.backends.remote.transport import Key, Secret, Transport
-from search.reranking.backends.remote.yes_no import read_yes_no
-from search.reranking.base import Deadline, Scoring
+from vitrina.search.reranking import prompts
+from vitrina.search.reranking.backends.remote.chat import (
+    MAX_PIXELS,
+    ChatRequest,
+    RemoteView,
+    Schema,
+    StatementScorer,
+    read_answer,
+)
+from vitrina.search.reranking.backends.remote.reranker import RemoteReranker
+from vitrina.search.reranking.backends.remote.scoring import read_yes_no
+from vitrina.search.reranking.backends.remote.transport import Key, RequestFailure, RequestFault, Secret, Transport
+from vitrina.search.reranking.base import Deadline, Scoring
 
 TOP_LOGPROBS = 20
 """The most that OpenAI gives, and vLLM unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class OpenAIDialect:
     """How a server wants to be asked: it refuses fields it does not know, or templates have no system message."""
 
     fields: Mapping[str, object] = field(default_factory=lambda: {"temperature": 0})
@@ -34,12 +38,12 @@ class Dialect:
     n_spare_tokens: int = 0
 
 
-DIALECTS = (
-    Dialect({"temperature": 0, "chat_template_kwargs": {"enable_thinking": False}}),
-    Dialect(),
-    Dialect({"temperature": 0, "reasoning_effort": "none"}),
-    Dialect({"reasoning_effort": "low"}, max_tokens_field="max_completion_tokens", n_spare_tokens=2_000),
-    Dialect(system_message=False),
+OPENAI_DIALECTS = (
+    OpenAIDialect({"temperature": 0, "chat_template_kwargs": {"enable_thinking": False}}),
+    OpenAIDialect(),
+    OpenAIDialect({"temperature": 0, "reasoning_effort": "none"}),
+    OpenAIDialect({"reasoning_effort": "low"}, max_tokens_field="max_completion_tokens", n_spare_tokens=2_000),
+    OpenAIDialect(system_message=False),
 )
 """Tried in this order: vLLM, llama.cpp and SGLang with models that would think aloud first; the standard fields alone;
 Ollama and Gemini with such models; OpenAI's own that always think; templates without a system message."""
@@ -74,7 +78,7 @@ class OpenAIReranker(RemoteReranker):
         """Open and probe it. Blocks. Raises RerankerError."""
         bearer = Key(key, "Authorization", "Bearer ") if key is not None else None
         transport = Transport(base_url, key=bearer, n_parallel=n_parallel, connect_timeout_s=connect_timeout_s)
-        chats = [OpenAIChat(transport, model, dialect) for dialect in DIALECTS]
+        chats = [OpenAIChat(transport, model, dialect) for dialect in OPENAI_DIALECTS]
         super().__init__(transport, chats, model, max_pixels=max_pixels, open_timeout_s=open_timeout_s)
 
 
@@ -84,15 +88,15 @@ class OpenAIChat:
 
     transport: Transport
     model: str
-    dialect: Dialect
+    dialect: OpenAIDialect
     schema_fields: Callable[[Schema], Mapping[str, object]] | None = None
 
-    async def complete(self, request: Request, deadline: Deadline) -> str:
+    async def complete(self, request: ChatRequest, deadline: Deadline) -> str:
         """The message's content, empty where the model only thought."""
         choice = await self._choice(request, {}, deadline)
         return choice.message.content or ""
 
-    async def first_token(self, request: Request, deadline: Deadline) -> Sequence[tuple[str, float]]:
+    async def first_token(self, request: ChatRequest, deadline: Deadline) -> Sequence[tuple[str, float]]:
         """The likeliest first tokens and their log probabilities; empty where the server gives none."""
         choice = await self._choice(request, {"logprobs": True, "top_logprobs": TOP_LOGPROBS}, deadline)
         shown = choice.logprobs.content if choice.logprobs else None
@@ -102,7 +106,7 @@ class OpenAIChat:
         written = shown[0].token, shown[0].logprob
         return likeliest if written[0] in dict(likeliest) else [written, *likeliest]
 
-    async def stream(self, request: Request, deadline: Deadline) -> AsyncGenerator[str, None]:
+    async def stream(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[str, None]:
         """The content as it is written. A stream may end without [DONE], but not without a reason."""
         body = {**self._body(request), "stream": True}
         finish: str | None = None
@@ -115,9 +119,9 @@ class OpenAIChat:
                 if choice.delta.content:
                     yield choice.delta.content
         if finish in (None, "length"):
-            raise Failure(Fault.BROKEN, f"it stopped in the middle ({finish or 'no reason given'})")
+            raise RequestFailure(RequestFault.BROKEN, f"it stopped in the middle ({finish or 'no reason given'})")
 
-    def logit_scorers(self) -> Sequence[Scorer]:
+    def logit_scorers(self) -> Sequence[StatementScorer]:
         """Log probabilities; the decisions of ``transformers serve``, which leaves them out."""
         return [LogprobScorer(self), DecisionScorer(self.transport, self.model)]
 
@@ -125,12 +129,12 @@ class OpenAIChat:
         """By each of the fields that servers have for it."""
         return [dataclasses.replace(self, schema_fields=fields) for fields in _SCHEMA_FIELDS]
 
-    async def _choice(self, request: Request, fields: Mapping[str, object], deadline: Deadline) -> _Choice:
+    async def _choice(self, request: ChatRequest, fields: Mapping[str, object], deadline: Deadline) -> _Choice:
         body = {**self._body(request), **fields}
         answer = read_answer(_Completion, await self.transport.post("/chat/completions", body, deadline))
         return answer.choices[0]
 
-    def _body(self, request: Request) -> dict[str, object]:
+    def _body(self, request: ChatRequest) -> dict[str, object]:
         body = {
             "model": self.model,
             "messages": self._messages(request),
@@ -141,7 +145,7 @@ class OpenAIChat:
             body |= self.schema_fields(request.schema)
         return body
 
-    def _messages(self, request: Request) -> list[dict[str, object]]:
+    def _messages(self, request: ChatRequest) -> list[dict[str, object]]:
         """The picture, then one text that needs nothing before it: Ollama makes each part a message of its own."""
         prompt = request.prompt if self.dialect.system_message else f"{prompts.INSTRUCTIONS}\n\n{request.prompt}"
         content: list[dict[str, object]] = [{"type": "text", "text": prompt}]
@@ -163,12 +167,14 @@ class LogprobScorer:
     scoring: ClassVar[Scoring] = Scoring.LOGITS
     n_claims: ClassVar[int] = 1
 
-    async def probabilities(self, view: View, claims: Sequence[str], deadline: Deadline) -> Sequence[float]:
+    async def probabilities(self, view: RemoteView, claims: Sequence[str], deadline: Deadline) -> Sequence[float]:
         """Of the one claim."""
-        request = Request(prompts.question(claims[0], view.listing), view.picture, max_tokens=1)
+        request = ChatRequest(prompts.question(claims[0], view.listing), view.picture, max_tokens=1)
         answer = read_yes_no(await self.chat.first_token(request, deadline))
         if answer is None:
-            raise Failure(Fault.UNREADABLE, "its likeliest words are neither yes nor no, or it does not show them")
+            raise RequestFailure(
+                RequestFault.UNREADABLE, "its likeliest words are neither yes nor no, or it does not show them"
+            )
         return [answer.probability]
 
 
@@ -186,7 +192,7 @@ class DecisionScorer:
     scoring: ClassVar[Scoring] = Scoring.LOGITS
     n_claims: ClassVar[int] = 64
 
-    async def probabilities(self, view: View, claims: Sequence[str], deadline: Deadline) -> Sequence[float]:
+    async def probabilities(self, view: RemoteView, claims: Sequence[str], deadline: Deadline) -> Sequence[float]:
         """Of up to 64 claims, the most that the server takes."""
         names = [f"claim_{number}" for number in range(len(claims))]
         questions = [{"type": "noul", "instructions": prompts.question(claim, view.listing)} for claim in claims]
@@ -199,7 +205,7 @@ class DecisionScorer:
         }
         answers = read_answer(_Decisions, await self.transport.post("/systemone", body, deadline)).answers
         if answers.keys() != set(names):
-            raise Failure(Fault.UNREADABLE, "it did not answer the questions that it was asked")
+            raise RequestFailure(RequestFault.UNREADABLE, "it did not answer the questions that it was asked")
         return [answers[name].noul for name in names]
 
 

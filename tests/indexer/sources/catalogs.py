@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from indexer.record import Record, Rejection
-from indexer.sources import open_source
+from vitrina.indexer.sources import open_source
+from vitrina.indexer.sources.base import Record, Rejection
 
 
 def picture(colour: str = "red") -> bytes:

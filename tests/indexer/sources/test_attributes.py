@@ -8,7 +8,7 @@ import math
 
 import pytest
 
-from indexer.sources.attributes import (
+from vitrina.indexer.sources.attributes import (
     MAX_ATTRIBUTE_CHARS,
     MAX_ATTRIBUTES,
     MAX_VALUES,
@@ -17,8 +17,8 @@ from indexer.sources.attributes import (
     flatten,
     typed,
 )
-from search.errors import InputError
-from search.item import AttributeValue
+from vitrina.search.types.errors import InputError
+from vitrina.search.types.item import AttributeValue
 
 
 @pytest.mark.parametrize(

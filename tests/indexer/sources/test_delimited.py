@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.record import Rejection
-from indexer.sources import open_source
-from indexer.sources.delimited import DelimitedTable, _read_cells, open_delimited
-from search.errors import SourceError
 from tests.indexer.sources.catalogs import only, only_rejection, read, write
+from vitrina.indexer.sources import open_source
+from vitrina.indexer.sources.base import Rejection
+from vitrina.indexer.sources.delimited import DelimitedTable, _read_cells, open_delimited
+from vitrina.search.types.errors import SourceError
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])

@@ -1,5 +1,4 @@
 """Shopify, Google Merchant and KAGL files load without a mapping."""
-# ruff: noqa: E501 -- the sample files are as wide as the real ones
 
 from __future__ import annotations
 
@@ -8,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from indexer.sources import open_source
 from tests.indexer.sources.catalogs import only, read, write
+from vitrina.indexer.sources import open_source
+
+# ruff: noqa: E501 -- the sample files are as wide as the real ones
+
 
 SHOPIFY = """\
 Handle,Title,Body (HTML),Vendor,Type,Tags,Published,Option1 Name,Option1 Value,Option2 Name,Option2 Value,\

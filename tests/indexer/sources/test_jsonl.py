@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from indexer.record import Rejection
-from indexer.sources import open_source
-from indexer.sources.jsonl import JsonLinesTable
-from search.errors import SourceError
 from tests.indexer.sources.catalogs import only, read, write
+from vitrina.indexer.sources import open_source
+from vitrina.indexer.sources.base import Rejection
+from vitrina.indexer.sources.jsonl import JsonLinesTable
+from vitrina.search.types.errors import SourceError
 
 
 def line(tmp_path: Path, **cells: object) -> Path:

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from indexer.sources import open_source
-from search.errors import SourceError
 from tests.indexer.sources.catalogs import only, picture, read, write
+from vitrina.indexer.sources import open_source
+from vitrina.search.types.errors import SourceError
 
 
 def parquet(tmp_path: Path, rows: list[dict[str, object]], row_group_size: int = 1000) -> Path:

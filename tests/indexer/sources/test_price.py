@@ -6,8 +6,8 @@ import decimal
 
 import pytest
 
-from indexer.sources.price import parse_cents, parse_currency, parse_price
-from search.errors import InputError
+from vitrina.indexer.sources.cells import parse_cents, parse_currency, parse_price
+from vitrina.search.types.errors import InputError
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from indexer.sources.text import clean_text, is_blank, plain, without_markup
+from vitrina.indexer.sources.cells import clean_text, is_blank, plain, without_markup
 
 
 @pytest.mark.parametrize(

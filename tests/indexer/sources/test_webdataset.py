@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from indexer.record import Rejection
-from indexer.sources import open_source
-from indexer.sources.webdataset import WebDatasetTable
-from search.errors import SourceError
 from tests.indexer.sources.catalogs import picture, read
+from vitrina.indexer.sources import open_source
+from vitrina.indexer.sources.base import Rejection
+from vitrina.indexer.sources.webdataset import WebDatasetTable
+from vitrina.search.types.errors import SourceError
 
 
 def shard(tmp_path: Path, members: list[tuple[str, bytes]], mode: str = "w") -> Path:

@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from search.calibration import write_calibration
-from search.encoders.openclip import create_untrained
+from recipes.encoder.captions import train_vocabulary
 from tests.fakes import CALIBRATION
-from training.folder import Architecture, write_card, write_configuration, write_weights
-from training.vocabulary import train_vocabulary
+from vitrina.search.encoders.open_clip import create_untrained
+from vitrina.search.types.calibration import write_calibration
+from vitrina.tuning.model_folder import EncoderArchitecture, write_card, write_configuration, write_weights
 
-TINY = Architecture(
+TINY = EncoderArchitecture(
     "mobilenetv4_conv_small_050",
     picture_size=(32, 32),
     dimension=16,
@@ -21,7 +21,7 @@ TINY = Architecture(
 )
 
 
-def write_tiny_encoder(folder: Path, seed: int = 0, architecture: Architecture = TINY) -> None:
+def write_tiny_encoder(folder: Path, seed: int = 0, architecture: EncoderArchitecture = TINY) -> None:
     """An open_clip folder with random weights, its text tower causal as the embedded one's."""
     texts = ["navy linen shirt", "red mug"] * 4
     size = train_vocabulary(texts, folder, context_length=architecture.context_length, size=300)
@@ -42,7 +42,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def exported_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An encoder tinier still, its pictures of another height than width, exported for ONNX Runtime."""
-    from training.export.encoder import export_encoder
+    from vitrina.tuning.export.encoder import export_encoder
 
     folder = tmp_path_factory.mktemp("encoders") / "exported"
     write_tiny_encoder(folder, architecture=replace(TINY, picture_tower="test_efficientnet", picture_size=(40, 32)))

@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from boutique.export import write_parquet
-from search.calibration import QueryKind
-from search.encoders.base import Encoder
-from search.encoders.openclip import EMBEDDED_FOLDER, load_encoder
-from training.folder import MAX_FOLDER_BYTES, n_bytes
+from recipes.boutique.export import write_parquet
+from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.open_clip import EMBEDDED_FOLDER, load_encoder
+from vitrina.search.types.calibration import QueryKind
+from vitrina.tuning.model_folder import MAX_FOLDER_BYTES, n_bytes
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from search.encoders.base import Encoder
-from search.encoders.onnx import PART_SIZE, OnnxEncoder
-from search.encoders.openclip import OpenClipEncoder, load_encoder
-from search.encoders.runtime import Runtime
+from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.onnx import PART_SIZE, OnnxEncoder
+from vitrina.search.encoders.open_clip import OpenClipEncoder, load_encoder
+from vitrina.search.encoders.runtime import Runtime
 
 TEXTS = ["navy linen shirt", "red mug", "", "Caf&eacute;  MUG", "قميص أحمر 👕 " * 40]
 MANY_TEXTS = [" ".join(["navy", "linen", "shirt", "for", "men"][: 1 + i % 5]) for i in range(2 * PART_SIZE + 3)]

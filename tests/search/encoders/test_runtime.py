@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search.encoders import runtime as runtimes
-from search.encoders.onnx import OnnxEncoder
-from search.encoders.openclip import OpenClipEncoder, load_encoder
-from search.encoders.runtime import Runtime, may_use_gpu
-from search.errors import EncoderError, MissingDependencyError
-from training.export.encoder import export_int8
+from vitrina.search.encoders import runtime as runtimes
+from vitrina.search.encoders.onnx import OnnxEncoder
+from vitrina.search.encoders.open_clip import OpenClipEncoder, load_encoder
+from vitrina.search.encoders.runtime import Runtime, may_use_gpu
+from vitrina.search.types.errors import EncoderError, MissingDependencyError
+from vitrina.tuning.export.encoder import export_int8
 
 
 @pytest.fixture

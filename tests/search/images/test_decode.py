@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from search.errors import ImageError
-from search.images.decode import FORMATS, DecodedImage, decode_image
+from vitrina.search.images.decode import FORMATS, DecodedImage, decode_image
+from vitrina.search.types.errors import ImageError
 
 
 def decode(data: bytes, max_pixels: int = 50_000_000, max_side_px: int = 1024) -> DecodedImage:

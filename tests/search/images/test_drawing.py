@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from search.images.drawing import label, plasma, side_by_side, with_box, with_heatmap
+from vitrina.search.images.drawing import in_columns, label, plasma, with_box, with_heatmap
 
 
 def pixels(image: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
@@ -64,7 +64,7 @@ def test_a_label_stays_within_the_picture_and_dark() -> None:
 
 def test_panels_stand_in_a_row() -> None:
     red, blue = Image.new("RGB", (10, 20), "red"), Image.new("RGB", (10, 20), "blue")
-    row = side_by_side([red, blue])
+    row = in_columns([red, blue])
     assert row.size == (28, 20)
     assert [row.getpixel((x, 10)) for x in (5, 14, 23)] == [(255, 0, 0), (255, 255, 255), (0, 0, 255)]
-    assert side_by_side([red]) is red
+    assert in_columns([red]) is red

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from PIL import Image, ImageDraw, ImageFont
 
-from search.item import Item
+from vitrina.search.types.item import Item
 
 INJECTIONS: Mapping[str, str] = MappingProxyType(
     {

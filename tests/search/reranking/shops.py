@@ -10,12 +10,20 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from search.errors import RerankerError
-from search.home import Home
-from search.item import AttributeValue
-from search.reranking.base import Box, Capabilities, Deadline, Look, Probabilities, RerankerIdentity, Scoring
-from search.reranking.blend import Blend
 from tests.fakes import COLOURS, FakeEncoder, make_entry, picture, png
+from vitrina.search.reranking.base import (
+    Box,
+    Capabilities,
+    Deadline,
+    Probabilities,
+    RerankCandidate,
+    RerankerIdentity,
+    Scoring,
+)
+from vitrina.search.reranking.fusion import FusionWeights
+from vitrina.search.store.store import Store
+from vitrina.search.types.errors import RerankerError
+from vitrina.search.types.item import AttributeValue
 
 ARTICLES = ("shirt", "boots", "mug", "dress")
 LISTED_WRONG = {5: "black", 6: "white"}
@@ -28,7 +36,7 @@ class SimpleEyes:
     ``writes`` at all. Counts what it is asked."""
 
     name: str = "simple eyes"
-    blend: Blend | None = None
+    blend: FusionWeights | None = None
     writes: str = ""
     before: Callable[[Deadline], None] = lambda deadline: None
     after: Callable[[Probabilities, Deadline], Probabilities] = lambda answers, deadline: answers
@@ -42,16 +50,16 @@ class SimpleEyes:
     def capabilities(self) -> Capabilities:
         return Capabilities(Scoring.LOGITS, writes=bool(self.writes))
 
-    def judge(self, looks: Sequence[Look], claims: Sequence[str], deadline: Deadline) -> Probabilities:
+    def judge(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
         self.asked.append((tuple(look.key for look in looks), tuple(claims)))
         self.before(deadline)
         answers = np.array([[yes(look.image, claim) for claim in claims] for look in looks], np.float32)
         return self.after(answers.reshape(len(looks), len(claims)), deadline)
 
-    def write(self, look: Look, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
+    def write(self, look: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
         return iter([self.writes])
 
-    def locate(self, look: Look, claim: str, deadline: Deadline) -> Box | None:
+    def locate(self, look: RerankCandidate, claim: str, deadline: Deadline) -> Box | None:
         return None
 
     @property
@@ -74,7 +82,7 @@ def colour_of(image: Image.Image) -> str:
     return min(COLOURS, key=lambda name: float(np.abs(mean - COLOURS[name]).sum()))
 
 
-def fill(home: Home, encoder: FakeEncoder, n_items: int = 36) -> None:
+def fill(home: Store, encoder: FakeEncoder, n_items: int = 36) -> None:
     """Every colour with every article in turn, one picture each; a few listed in another colour than they have, and
     each ninth item without a picture."""
     colours = list(COLOURS)

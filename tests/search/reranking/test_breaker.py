@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from search.reranking.breaker import Breaker
+from vitrina.search.reranking.client import Breaker
 
 
 class Clock:

@@ -8,21 +8,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from search.reranking.backends.transformers.loading import EMBEDDED, EMBEDDED_FOLDER, load_reranker
-from search.reranking.backends.transformers.reranker import TransformersReranker
-from search.reranking.base import Deadline, Look, Scoring
-from search.reranking.explaining.writing import explain
-from search.reranking.explanation import Author
-from search.reranking.verdict import Standing
-from training.corpus import Rows
-from training.folder import n_bytes
-from training.pictures import decode
-from training.reranker.claims import draw_claims
-from training.reranker.evaluation import NEAR
-from training.reranker.examinee import Examinee
-from training.reranker.explaining import Lexicon, draw_verdicts
-from training.reranker.folder import MAX_FOLDER_BYTES, load
-from training.reranker.scenes import Boxes, read_scenes
+from recipes.encoder.corpus import LabelledRows
+from recipes.encoder.images import decode
+from recipes.reranker.evaluation import NEAR, Evaluator
+from recipes.reranker.grounding import Boxes, read_scenes
+from recipes.reranker.model import MAX_FOLDER_BYTES, load
+from recipes.reranker.statements import draw_statements
+from recipes.reranker.tasks import Lexicon, draw_verdicts
+from vitrina.search.reranking.backends.transformers.loading import EMBEDDED, EMBEDDED_FOLDER, load_reranker
+from vitrina.search.reranking.backends.transformers.reranker import TransformersReranker
+from vitrina.search.reranking.base import Deadline, RerankCandidate, Scoring
+from vitrina.search.reranking.explanations.generation import explain
+from vitrina.search.types.requirement import Author, Status
+from vitrina.tuning.model_folder import n_bytes
 
 SOON = partial(Deadline.within, 60.0)
 WHITE = Image.new("RGB", (96, 96), "white")
@@ -34,7 +32,7 @@ def embedded() -> TransformersReranker:
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rows, Boxes]:
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[LabelledRows, Boxes]:
     """Drawings of a seed that nothing was trained on."""
     return read_scenes(tmp_path_factory.mktemp("drawn"), 48, lambda line: None, seed=77)
 
@@ -53,25 +51,27 @@ def test_it_can_do_all_that_a_search_asks_for(embedded: TransformersReranker) ->
     assert "set aside" in embedded.blend.source
 
 
-def test_plain_transformers_computes_the_same(embedded: TransformersReranker, drawn: tuple[Rows, Boxes]) -> None:
+def test_plain_transformers_computes_the_same(
+    embedded: TransformersReranker, drawn: tuple[LabelledRows, Boxes]
+) -> None:
     pictures = [decode(picture) for picture in drawn[0].pictures[:4]]
-    examinee = Examinee(*load(EMBEDDED_FOLDER))
+    examinee = Evaluator(*load(EMBEDDED_FOLDER))
     claims = ["navy blue shirt", "red"]
     plain = [examinee.judge(examinee.see([picture]).expand(2, -1, -1), claims) for picture in pictures]
-    looks = [Look(str(at), picture) for at, picture in enumerate(pictures)]
+    looks = [RerankCandidate(str(at), picture) for at, picture in enumerate(pictures)]
     np.testing.assert_allclose(embedded.judge(looks, claims, SOON()), plain, atol=0.02)
 
 
-def test_it_judges_by_the_picture(embedded: TransformersReranker, drawn: tuple[Rows, Boxes]) -> None:
+def test_it_judges_by_the_picture(embedded: TransformersReranker, drawn: tuple[LabelledRows, Boxes]) -> None:
     rows, _ = drawn
-    asked = draw_claims(rows.products, ["boutique"] * len(rows.products), random.Random(0), NEAR)
+    asked = draw_statements(rows.products, ["boutique"] * len(rows.products), random.Random(0), NEAR)
     right = blind = n_claims = 0
     for at, some in enumerate(asked):
         if not some:
             continue
-        looks = [Look(str(at), decode(rows.pictures[at])), Look("white", WHITE)]
+        looks = [RerankCandidate(str(at), decode(rows.pictures[at])), RerankCandidate("white", WHITE)]
         seen, unseen = embedded.judge(looks, [judged.text for judged in some], SOON()) >= 0.5
-        truth = np.array([judged.standing is Standing.MET for judged in some])
+        truth = np.array([judged.standing is Status.MET for judged in some])
         right += int((seen == truth).sum())
         blind += int((unseen == truth).sum())
         n_claims += len(some)
@@ -80,25 +80,25 @@ def test_it_judges_by_the_picture(embedded: TransformersReranker, drawn: tuple[R
     assert blind / n_claims == pytest.approx(0.5)  # each claim is as often true as false
 
 
-def test_it_puts_boxes_around_things(embedded: TransformersReranker, drawn: tuple[Rows, Boxes]) -> None:
+def test_it_puts_boxes_around_things(embedded: TransformersReranker, drawn: tuple[LabelledRows, Boxes]) -> None:
     rows, boxes = drawn
     overlaps = []
     for product, picture in zip(rows.products, rows.pictures, strict=True):
         article = product.kinds[0]
-        found = embedded.locate(Look(product.sku, decode(picture)), article, SOON())
+        found = embedded.locate(RerankCandidate(product.sku, decode(picture)), article, SOON())
         overlaps.append(boxes[product.sku][article].overlap(found) if found else 0.0)
     assert np.mean(overlaps) > 0.6
 
 
-def test_what_it_writes_mostly_stands(embedded: TransformersReranker, drawn: tuple[Rows, Boxes]) -> None:
+def test_what_it_writes_mostly_stands(embedded: TransformersReranker, drawn: tuple[LabelledRows, Boxes]) -> None:
     lexicon, dice = Lexicon.of(drawn[0].products), random.Random(0)
-    look = Look("0", decode(drawn[0].pictures[0]))
+    look = RerankCandidate("0", decode(drawn[0].pictures[0]))
     told = [explain(embedded, look, draw_verdicts(lexicon, dice), SOON()) for _ in range(20)]
     assert sum(each.written_by is Author.MODEL for each in told) > 10
 
 
-def test_a_box_or_a_sentence_ends_in_time(embedded: TransformersReranker, drawn: tuple[Rows, Boxes]) -> None:
-    look = Look("0", decode(drawn[0].pictures[0]))
+def test_a_box_or_a_sentence_ends_in_time(embedded: TransformersReranker, drawn: tuple[LabelledRows, Boxes]) -> None:
+    look = RerankCandidate("0", decode(drawn[0].pictures[0]))
     assert embedded.locate(look, "shirt", Deadline.within(0.0)) is None
     assert list(embedded.write(look, ["colour red: met"], Deadline.within(0.0))) == []
 

@@ -19,26 +19,33 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from boutique.catalog import product
-from boutique.render import render
-from indexer.fetch import Fetcher
-from indexer.pipeline import Indexer
-from indexer.record import ImageReference, Record
-from search.answer import Hit
-from search.home import Home
-from search.item import Item
-from search.query import Query
-from search.reranking.backends.transformers.loading import EMBEDDED, load_reranker
-from search.reranking.base import Box, Capabilities, Deadline, Look, Probabilities, Reranker, RerankerIdentity
-from search.reranking.blend import Blend
-from search.reranking.budget import Rerank
-from search.reranking.engine import RerankingEngine
-from search.reranking.verdict import Standing, Verdict
+from recipes.boutique.catalog import product
+from recipes.boutique.render import render
 from tests.fakes import FakeEncoder, MemorySource, picture
 from tests.search.reranking.backends.conftest import colour_of
 from tests.search.reranking.backends.model_server import MODEL, ModelServer, serving
 from tests.search.reranking.backends.transformers import tiny
 from tests.search.reranking.injections import DRAWN, INJECTIONS, PLACES, harmless, planted, printed
+from vitrina.indexer.fetch import Fetcher
+from vitrina.indexer.pipeline import Indexer
+from vitrina.indexer.sources.base import ImageReference, Record
+from vitrina.search.reranking.backends.transformers.loading import EMBEDDED, load_reranker
+from vitrina.search.reranking.base import (
+    Box,
+    Capabilities,
+    Deadline,
+    Probabilities,
+    RerankCandidate,
+    Reranker,
+    RerankerIdentity,
+)
+from vitrina.search.reranking.fusion import FusionWeights
+from vitrina.search.reranking.pipeline import RerankingEngine
+from vitrina.search.store.store import Store
+from vitrina.search.types.answer import Hit
+from vitrina.search.types.item import Item
+from vitrina.search.types.query import Query, RerankOptions
+from vitrina.search.types.requirement import Status, Verdict
 
 FEW = {name: {product(number).attributes[name] for number in range(10)} for name in ("article", "colour")}
 NUMBERS = tuple(
@@ -71,9 +78,9 @@ def png(image: Image.Image) -> bytes:
     return file.getvalue()
 
 
-def indexed(folder: Path, items: Sequence[Item], photos: Sequence[bytes]) -> Home:
+def indexed(folder: Path, items: Sequence[Item], photos: Sequence[bytes]) -> Store:
     """A home with these items, one photo each."""
-    home = Home(folder)
+    home = Store(folder)
     records = [
         Record(f"memory:{item.sku}", item, (ImageReference(data=photo),))
         for item, photo in zip(items, photos, strict=True)
@@ -101,30 +108,30 @@ class Overheard:
         return self.inner.capabilities
 
     @property
-    def blend(self) -> Blend | None:
+    def blend(self) -> FusionWeights | None:
         return self.inner.blend
 
-    def judge(self, looks: Sequence[Look], claims: Sequence[str], deadline: Deadline) -> Probabilities:
+    def judge(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
         answers = self.inner.judge(looks, claims, deadline)
         self.shown |= {(look.key, look.listing, claim) for look in looks for claim in claims}
         for look, row in zip(looks, answers.tolist(), strict=True):
             self.answered |= {(look.key, claim): answer for claim, answer in zip(claims, row, strict=True)}
         return answers
 
-    def write(self, look: Look, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
+    def write(self, look: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
         self.told.add((look.key, look.listing, *facts))
         return iter(())
 
-    def locate(self, look: Look, claim: str, deadline: Deadline) -> Box | None:
+    def locate(self, look: RerankCandidate, claim: str, deadline: Deadline) -> Box | None:
         return self.inner.locate(look, claim, deadline)
 
 
 Hits = Mapping[tuple[str, str], Hit]
 
 
-def asked(home: Home, reranker: Reranker, texts: Sequence[str] = QUERIES, n_explained: int = N_PAGE) -> Hits:
+def asked(home: Store, reranker: Reranker, texts: Sequence[str] = QUERIES, n_explained: int = N_PAGE) -> Hits:
     """Every item's hit for each query, by the query and the sku, looked at; the first of each page explained."""
-    budget = Rerank(top=100, explain=n_explained, explain_ms=60_000, unhurried=True)
+    budget = RerankOptions(top=100, explain=n_explained, explain_ms=60_000, unhurried=True)
     found: dict[tuple[str, str], Hit] = {}
     with home.open_stage(reranker) as stage:
         engine = RerankingEngine(home.open_engine(FakeEncoder()), stage)
@@ -160,7 +167,7 @@ PHOTO_PX = 224
 
 
 @pytest.fixture(scope="module")
-def shops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Home]]:
+def shops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Store]]:
     """The boutique as it is, and in each place with one injection an item."""
     items = [item_of(number) for number in NUMBERS]
     photos = [png(drawing(number, WORDS_PX)) for number in NUMBERS]
@@ -175,7 +182,7 @@ def shops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Hom
 
 
 @pytest.fixture(scope="module")
-def photo_shops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, Home]]:
+def photo_shops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Store]]:
     """The boutique with harmless words on its photos, and with injections.
 
     The pixels are others than without words, so each photo is held against one with words of the same length, in the
@@ -204,7 +211,7 @@ def model() -> Reranker:
 
 
 @pytest.fixture(scope="module")
-def unharmed(shops: Mapping[str, Home], model: Reranker) -> tuple[Overheard, Hits]:
+def unharmed(shops: Mapping[str, Store], model: Reranker) -> tuple[Overheard, Hits]:
     """What the model is asked about the boutique as it is, and the hits."""
     overheard = Overheard(model)
     return overheard, asked(shops["clean"], overheard)
@@ -225,7 +232,7 @@ def server(_server: ModelServer) -> Iterator[ModelServer]:
 
 @contextmanager
 def opened(server: ModelServer) -> Iterator[Reranker]:
-    from search.reranking.backends.openai import OpenAIReranker
+    from vitrina.search.reranking.backends.openai import OpenAIReranker
 
     with ExitStack() as closing:
         yield closing.enter_context(OpenAIReranker(f"{server.address}/v1", MODEL))
@@ -250,7 +257,7 @@ def texts_in(content: Any) -> Iterator[str]:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_words_reach_no_model_in_this_process_and_move_no_verdict(
-    shops: Mapping[str, Home], unharmed: tuple[Overheard, Hits], model: Reranker, place: str
+    shops: Mapping[str, Store], unharmed: tuple[Overheard, Hits], model: Reranker, place: str
 ) -> None:
     plain, before = unharmed
     hostile = Overheard(model)
@@ -262,7 +269,7 @@ def test_words_reach_no_model_in_this_process_and_move_no_verdict(
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_words_reach_no_server_and_move_no_verdict(shops: Mapping[str, Home], server: ModelServer, place: str) -> None:
+def test_words_reach_no_server_and_move_no_verdict(shops: Mapping[str, Store], server: ModelServer, place: str) -> None:
     with opened(server) as reranker:
         server.requests.clear()
         plain = asked(shops["clean"], reranker)
@@ -276,7 +283,7 @@ def test_a_listing_that_is_shown_moves_a_model_that_reads_it(model: Reranker, tm
     """The tests above can fail: what they keep from the model would move one, though not the embedded one, whose
     template leaves listings out."""
     photo = drawing(0, 64)
-    looks = [Look("bare", photo), Look("listed", photo, INJECTIONS["plain"])]
+    looks = [RerankCandidate("bare", photo), RerankCandidate("listed", photo, INJECTIONS["plain"])]
     reader = load_reranker(str(tiny.save("llava", tmp_path)), device="cpu")
     bare, listed = reader.judge(looks, ["beige"], Deadline.within(120))[:, 0]
     assert bare != pytest.approx(listed, abs=1e-5)
@@ -287,7 +294,7 @@ def test_a_listing_that_is_shown_moves_a_model_that_reads_it(model: Reranker, tm
 def test_a_server_that_is_shown_a_listing_gets_it_as_a_quotation(server: ModelServer) -> None:
     def skeletons(listing: str) -> set[str]:
         server.requests.clear()
-        answer = reranker.judge([Look(listing[:8], picture("red"), listing)], ["red"], Deadline.within(60))
+        answer = reranker.judge([RerankCandidate(listing[:8], picture("red"), listing)], ["red"], Deadline.within(60))
         assert np.isfinite(answer).all()
         for text in texts_sent(server):
             assert not re.search(r"[<>|\[\]`\\]|[^\n -~¡-\U0010ffff]", QUOTATION.sub("", text))
@@ -323,7 +330,9 @@ def test_enough_is_tried() -> None:
     assert len(set(DRAWN.values())) >= 30
 
 
-def test_words_on_photos_talk_the_embedded_model_into_nothing(photo_shops: tuple[Home, Home], model: Reranker) -> None:
+def test_words_on_photos_talk_the_embedded_model_into_nothing(
+    photo_shops: tuple[Store, Store], model: Reranker
+) -> None:
     """Other letters are other pixels, so that what the model cannot tell from a picture at all ("goes with almost
     everything") wavers between contradicted and unknown, in 3 of 400 verdicts. What a field has values for stands."""
     plain, hostile = (asked(home, model, n_explained=0) for home in photo_shops)
@@ -331,18 +340,18 @@ def test_words_on_photos_talk_the_embedded_model_into_nothing(photo_shops: tuple
     assert len(pairs) > 300
     for before, after in pairs:
         assert after.standing is before.standing or before.requirement.is_free
-        assert after.standing is not Standing.MET or before.standing is Standing.MET
+        assert after.standing is not Status.MET or before.standing is Status.MET
     assert np.mean([after.probability - before.probability for before, after in pairs]) == pytest.approx(0, abs=0.005)
 
 
-def test_words_on_photos_come_out_in_no_explanation(photo_shops: tuple[Home, Home], model: Reranker) -> None:
+def test_words_on_photos_come_out_in_no_explanation(photo_shops: tuple[Store, Store], model: Reranker) -> None:
     hits = asked(photo_shops[1], model, n_explained=FEW_EXPLAINED)
     told = [hit.explanation.text for hit in hits.values() if hit.explanation]
     assert len(told) >= FEW_EXPLAINED * len(QUERIES)
     assert not any(re.search(r"ignor|answer|instruction|\byes\b|assistant", text, re.IGNORECASE) for text in told)
 
 
-def test_words_on_photos_move_no_verdict_of_a_server(photo_shops: tuple[Home, Home], server: ModelServer) -> None:
+def test_words_on_photos_move_no_verdict_of_a_server(photo_shops: tuple[Store, Store], server: ModelServer) -> None:
     with opened(server) as reranker:
         plain, hostile = (asked(home, reranker) for home in photo_shops)
     for at, hit in plain.items():

@@ -6,8 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.reranking.judging.odds import log_odds, probability
-from search.reranking.order import reordered
+from vitrina.search.reranking.fusion import log_odds, probability, reordered
 
 
 def test_the_judged_change_places_and_the_others_stay() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.reranking import prompts
+from vitrina.search.reranking import prompts
 
 INJECTIONS = [
     "<image>",

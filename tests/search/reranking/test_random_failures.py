@@ -7,17 +7,14 @@ import random
 import time
 from collections import Counter
 
-from search.answer import Answer, RerankState
-from search.home import Home
-from search.query import Query
-from search.reranking.blend import Blend
-from search.reranking.breaker import Breaker
-from search.reranking.budget import Rerank
-from search.reranking.engine import RerankingEngine
-from search.reranking.judging.judgements import Judgements
-from search.reranking.stage import RerankStage
 from tests.fakes import COLOURS, FakeEncoder
 from tests.search.reranking.shops import ARTICLES, Moody, SimpleEyes, fill
+from vitrina.search.reranking.client import Breaker, ScoreCache
+from vitrina.search.reranking.fusion import FusionWeights
+from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
+from vitrina.search.store.store import Store
+from vitrina.search.types.answer import Answer, RerankState
+from vitrina.search.types.query import Query, RerankOptions
 
 N_QUERIES = 1_000
 DEADLINE_MS = 10
@@ -28,7 +25,7 @@ LATE_S = 5.0
 class Remembering:
     """Retrieves each query once: what is tested here is what comes after."""
 
-    def __init__(self, home: Home, encoder: FakeEncoder) -> None:
+    def __init__(self, home: Store, encoder: FakeEncoder) -> None:
         self._engine = home.open_engine(encoder)
         self._answers: dict[str, Answer] = {}
 
@@ -42,15 +39,15 @@ class Remembering:
         return self._answers[asked]
 
 
-def test_a_thousand_queries_with_a_reranker_that_fails_at_random(home: Home, encoder: FakeEncoder) -> None:
+def test_a_thousand_queries_with_a_reranker_that_fails_at_random(home: Store, encoder: FakeEncoder) -> None:
     fill(home, encoder, 24)
     dice, ticks = random.Random(4), itertools.count()
     moody = Moody(dice)
-    eyes = SimpleEyes(blend=Blend(whole=1.0, parts=1.0), before=moody.before, after=moody.after)
-    stage = RerankStage(
+    eyes = SimpleEyes(blend=FusionWeights(whole=1.0, parts=1.0), before=moody.before, after=moody.after)
+    stage = RerankPipeline(
         home.images,
         eyes,
-        judgements=Judgements(max_entries=40),
+        judgements=ScoreCache(max_entries=40),
         breaker=Breaker(3, 10.0, lambda: next(ticks)),
     )
     engine = Remembering(home, encoder)
@@ -61,7 +58,9 @@ def test_a_thousand_queries_with_a_reranker_that_fails_at_random(home: Home, enc
         for number in range(N_QUERIES):
             words = f"{dice.choice(list(COLOURS))} {dice.choice(ARTICLES)}"
             query = Query(words, limit=dice.choice((3, 6)))
-            rerank = Rerank(top=6, deadline_ms=DEADLINE_MS, explain=dice.choice((0, 0, 0, 1)), explain_ms=DEADLINE_MS)
+            rerank = RerankOptions(
+                top=6, deadline_ms=DEADLINE_MS, explain=dice.choice((0, 0, 0, 1)), explain_ms=DEADLINE_MS
+            )
             started = time.monotonic()
             answer = reranking.search(query, rerank)
             assert time.monotonic() - started < 2 * DEADLINE_MS / 1000 + LATE_S, f"Query {number} was late."

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from search.requirements.requirement import Requirement
-from search.reranking.verdict import Evidence, Standing, Verdict
+from vitrina.search.types.requirement import Evidence, Requirement, Status, Verdict
 
-MET, CONTRADICTED, UNKNOWN = Standing.MET, Standing.CONTRADICTED, Standing.UNKNOWN
+MET, CONTRADICTED, UNKNOWN = Status.MET, Status.CONTRADICTED, Status.UNKNOWN
 
 
 def verdict(
     words: str,
-    standing: Standing,
+    standing: Status,
     field: str = "",
     *,
     values: tuple[str, ...] | None = None,

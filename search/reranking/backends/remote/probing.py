@@ -10,15 +10,19 @@ from typing import TypeVar
 
 from PIL import Image
 
-from search.errors import RerankerError
-from search.reranking.backends.remote.chat import Chat, Request, Scorer, View
-from search.reranking.backends.remote.failure import Failure, Fault, as_error
-from search.reranking.backends.remote.grading import GradeInSchema, GradeInWords
-from search.reranking.backends.remote.locating import locate
-from search.reranking.backends.remote.picture import encoded
-from search.reranking.backends.remote.sentences import spoken
-from search.reranking.base import Box, Capabilities, Deadline, Scoring
-from search.reranking.prompts import question, telling
+from vitrina.search.reranking.backends.remote.chat import (
+    ChatRequest,
+    RemoteChat,
+    RemoteView,
+    StatementScorer,
+    encoded,
+    spoken,
+)
+from vitrina.search.reranking.backends.remote.scoring import GradeInSchema, GradeInWords, locate
+from vitrina.search.reranking.backends.remote.transport import RequestFailure, RequestFault, as_error
+from vitrina.search.reranking.base import Box, Capabilities, Deadline, Scoring
+from vitrina.search.reranking.prompts import question, telling
+from vitrina.search.types.errors import RerankerError
 
 MIN_OVERLAP = 0.5
 """Of the box given for a red square with the square itself. A model that means pixels, or another order of the sides,
@@ -30,23 +34,23 @@ _RED, _BLUE, _WHITE = (220, 20, 30), (20, 40, 200), (255, 255, 255)
 _SQUARE = Box(0.5, 0.25, 0.875, 0.625)
 _MAX_TOKENS = 24
 
-_HOPELESS = frozenset({Fault.REFUSED, Fault.UNREACHABLE, Fault.OVERLOADED})
+_HOPELESS = frozenset({RequestFault.REFUSED, RequestFault.UNREACHABLE, RequestFault.OVERLOADED})
 """No other way of asking changes these; going on would only find fewer capabilities than there are."""
 
-S = TypeVar("S", bound=Scorer)
+S = TypeVar("S", bound=StatementScorer)
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ProbeResult:
     """What a server can do. ``spare`` scores where the ``scorer`` cannot read one answer; ``writer`` writes
     explanations, ``keeper`` keeps a schema while it answers."""
 
-    scorer: Scorer
-    spare: Scorer | None
-    writer: Chat | None
-    keeper: Chat | None
+    scorer: StatementScorer
+    spare: StatementScorer | None
+    writer: RemoteChat | None
+    keeper: RemoteChat | None
     gives_boxes: bool
 
     @property
@@ -66,9 +70,9 @@ class Probe:
 
     server: str
     deadline: Deadline
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[RequestFailure] = field(default_factory=list)
 
-    async def find(self, chats: Sequence[Chat]) -> Found:
+    async def find(self, chats: Sequence[RemoteChat]) -> ProbeResult:
         """What the server can do.
 
         ``chats`` are the ways to ask it, best first; the first that is answered is used from then on. Raises
@@ -78,26 +82,26 @@ class Probe:
         chat = await self._first_answered(chats)
         logits = await self._first_working(chat.logit_scorers())
         graded = await self._first_working([GradeInSchema(keeper) for keeper in chat.keeping_schemas()])
-        scorer: Scorer | None = logits or graded or await self._first_working([GradeInWords(chat)])
+        scorer: StatementScorer | None = logits or graded or await self._first_working([GradeInWords(chat)])
         if scorer is None:
             raise as_error(self.server, self.failures[-1:])
         await self._refuse_blind(scorer)
         writer = chat if await self._writes(chat) else None
         keeper = graded.chat if graded else None
         boxes = keeper is not None and await self._locates(keeper)
-        return Found(scorer, graded if logits else None, writer, keeper, boxes)
+        return ProbeResult(scorer, graded if logits else None, writer, keeper, boxes)
 
-    async def _first_answered(self, chats: Sequence[Chat]) -> Chat:
+    async def _first_answered(self, chats: Sequence[RemoteChat]) -> RemoteChat:
         """The first that is answered in words; where none is, the first that is answered at all."""
-        wordless: Chat | None = None
-        request = Request(question(_CLAIM), _plain(_RED), _MAX_TOKENS)
+        wordless: RemoteChat | None = None
+        request = ChatRequest(question(_CLAIM), _plain(_RED), _MAX_TOKENS)
         for chat in chats:
             try:
                 if spoken(await chat.complete(request, self.deadline)):
                     return chat
                 wordless = wordless or chat
-            except Failure as failure:
-                self._note(failure, Fault.UNKNOWN)
+            except RequestFailure as failure:
+                self._note(failure, RequestFault.UNKNOWN)
         if wordless is None:
             raise as_error(self.server, self.failures)
         return wordless
@@ -105,22 +109,22 @@ class Probe:
     async def _first_working(self, scorers: Sequence[S]) -> S | None:
         for scorer in scorers:
             try:
-                await scorer.probabilities(View(_plain(_RED)), [_CLAIM], self.deadline)
+                await scorer.probabilities(RemoteView(_plain(_RED)), [_CLAIM], self.deadline)
                 return scorer
-            except Failure as failure:
+            except RequestFailure as failure:
                 self._note(failure)
         return None
 
-    async def _refuse_blind(self, scorer: Scorer) -> None:
+    async def _refuse_blind(self, scorer: StatementScorer) -> None:
         """Servers are known that drop pictures and answer all the same; grades are too coarse to tell."""
         if scorer.scoring is not Scoring.LOGITS:
             return
         try:
             seen = [
-                *await scorer.probabilities(View(_plain(_RED)), [_CLAIM], self.deadline),
-                *await scorer.probabilities(View(_plain(_BLUE)), [_CLAIM], self.deadline),
+                *await scorer.probabilities(RemoteView(_plain(_RED)), [_CLAIM], self.deadline),
+                *await scorer.probabilities(RemoteView(_plain(_BLUE)), [_CLAIM], self.deadline),
             ]
-        except Failure as failure:
+        except RequestFailure as failure:
             raise as_error(self.server, [failure]) from failure
         if seen[0] == seen[1]:
             raise RerankerError(
@@ -129,26 +133,26 @@ class Probe:
                 remedy="Choose a model that takes pictures, and start its server with the picture encoder.",
             )
 
-    async def _writes(self, chat: Chat) -> bool:
-        request = Request(telling(["colour: red, met"]), None, _MAX_TOKENS)
+    async def _writes(self, chat: RemoteChat) -> bool:
+        request = ChatRequest(telling(["colour: red, met"]), None, _MAX_TOKENS)
         try:
             async with aclosing(chat.stream(request, self.deadline)) as pieces:
                 async for piece in pieces:
                     if piece.strip():
                         return True
-        except Failure as failure:
+        except RequestFailure as failure:
             self._note(failure)
         return False
 
-    async def _locates(self, keeper: Chat) -> bool:
+    async def _locates(self, keeper: RemoteChat) -> bool:
         try:
             box = await locate(keeper, _with_square(), f"the {_CLAIM} square", self.deadline)
-        except Failure as failure:
+        except RequestFailure as failure:
             self._note(failure)
             return False
         return box is not None and box.overlap(_SQUARE) >= MIN_OVERLAP
 
-    def _note(self, failure: Failure, *hopeless: Fault) -> None:
+    def _note(self, failure: RequestFailure, *hopeless: RequestFault) -> None:
         """Remember a failure, or raise where it says that all others will fail the same way."""
         log.debug("%s, while probing: %s", self.server, failure.message)
         self.failures.append(failure)

@@ -12,19 +12,21 @@ from typing import Self
 
 import numpy as np
 
-from search.errors import RerankerError
-from search.reranking import prompts
-from search.reranking.backends.remote.chat import Chat, Request, View
-from search.reranking.backends.remote.failure import Failure, Fault, as_error
-from search.reranking.backends.remote.grading import grading
-from search.reranking.backends.remote.locating import locate
-from search.reranking.backends.remote.loop import Loop
-from search.reranking.backends.remote.picture import MAX_PIXELS, encoded
-from search.reranking.backends.remote.probing import Found, Probe
-from search.reranking.backends.remote.sentences import whole_sentences
-from search.reranking.backends.remote.transport import Transport
-from search.reranking.base import Box, Capabilities, Deadline, Look, Probabilities, RerankerIdentity
-from search.reranking.blend import Blend
+from vitrina.search.reranking import prompts
+from vitrina.search.reranking.backends.remote.chat import (
+    MAX_PIXELS,
+    ChatRequest,
+    RemoteChat,
+    RemoteView,
+    encoded,
+    whole_sentences,
+)
+from vitrina.search.reranking.backends.remote.probing import Probe, ProbeResult
+from vitrina.search.reranking.backends.remote.scoring import grading, locate
+from vitrina.search.reranking.backends.remote.transport import Loop, RequestFailure, RequestFault, Transport, as_error
+from vitrina.search.reranking.base import Box, Capabilities, Deadline, Probabilities, RerankCandidate, RerankerIdentity
+from vitrina.search.reranking.fusion import FusionWeights
+from vitrina.search.types.errors import RerankerError
 
 _MAX_TOKENS = 160
 _LOOK_UP_S = 0.1
@@ -46,7 +48,7 @@ class RemoteReranker:
     def __init__(
         self,
         transport: Transport,
-        chats: Sequence[Chat],
+        chats: Sequence[RemoteChat],
         model: str,
         *,
         max_pixels: int = MAX_PIXELS,
@@ -85,16 +87,16 @@ class RemoteReranker:
         return self._found.capabilities
 
     @property
-    def blend(self) -> Blend | None:
+    def blend(self) -> FusionWeights | None:
         """None: what a server's model is worth is for its shop to measure."""
         return None
 
-    def judge(self, looks: Sequence[Look], claims: Sequence[str], deadline: Deadline) -> Probabilities:
+    def judge(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
         """How probable each claim is of each candidate, shape (n looks, n claims); earlier candidates are asked about
         first. Blocks, at most until the deadline."""
         return self._loop.run(self._judge(looks, claims, deadline))
 
-    def write(self, look: Look, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
+    def write(self, look: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
         """One or two sentences about the facts, each once it is whole; fewer where the deadline or the server cuts
         them short. The model is told the facts and nothing else. Raises RerankerError where the server fails before
         the first sentence. Blocks between sentences."""
@@ -102,14 +104,14 @@ class RemoteReranker:
             return iter(())
         return self._loop.iterate(self._write(self._found.writer, facts, deadline))
 
-    def locate(self, look: Look, claim: str, deadline: Deadline) -> Box | None:
+    def locate(self, look: RerankCandidate, claim: str, deadline: Deadline) -> Box | None:
         """Where in the picture the claim shows, from servers that found the box of a red square when they were opened;
         None from others, and where the deadline comes first. Blocks."""
         if not look.has_picture or self._found.keeper is None or not self._found.gives_boxes:
             return None
         return self._loop.run(self._locate(self._found.keeper, look, claim, deadline))
 
-    async def _probe(self, chats: Sequence[Chat], timeout_s: float) -> Found:
+    async def _probe(self, chats: Sequence[RemoteChat], timeout_s: float) -> ProbeResult:
         server = self._transport.server
         try:
             async with asyncio.timeout(timeout_s):
@@ -122,9 +124,11 @@ class RemoteReranker:
         log.info("%s: scores by %s; %s", server, found.scorer.name, found.capabilities)
         return found
 
-    async def _judge(self, looks: Sequence[Look], claims: Sequence[str], deadline: Deadline) -> Probabilities:
+    async def _judge(
+        self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline
+    ) -> Probabilities:
         probabilities = np.full((len(looks), len(claims)), np.nan, np.float32)
-        failures: list[Failure] = []
+        failures: list[RequestFailure] = []
         in_turn = asyncio.Lock()  # pictures made ready side by side would be asked about in any order
         tasks = [
             asyncio.create_task(self._judge_one(look, claims, deadline, row, failures, in_turn))
@@ -152,16 +156,16 @@ class RemoteReranker:
 
     async def _judge_one(
         self,
-        look: Look,
+        look: RerankCandidate,
         claims: Sequence[str],
         deadline: Deadline,
         row: Probabilities,
-        failures: list[Failure],
+        failures: list[RequestFailure],
         in_turn: asyncio.Lock,
     ) -> None:
         """Fill one candidate's row as answers come; not where its picture cannot be opened."""
         async with in_turn:
-            view = View(await self._picture(look), look.listing)
+            view = RemoteView(await self._picture(look), look.listing)
         if look.is_blank:
             return
         size = self._found.scorer.n_claims
@@ -169,24 +173,29 @@ class RemoteReranker:
         await asyncio.gather(*(self._fill(row[part], view, claims[part], deadline, failures) for part in parts))
 
     async def _fill(
-        self, row: Probabilities, view: View, claims: Sequence[str], deadline: Deadline, failures: list[Failure]
+        self,
+        row: Probabilities,
+        view: RemoteView,
+        claims: Sequence[str],
+        deadline: Deadline,
+        failures: list[RequestFailure],
     ) -> None:
         try:
             row[:] = await self._ask(view, claims, deadline)
-        except Failure as failure:
+        except RequestFailure as failure:
             log.debug("%s: %s", self._transport.server, failure.message)
             failures.append(failure)
 
-    async def _ask(self, view: View, claims: Sequence[str], deadline: Deadline) -> Sequence[float]:
+    async def _ask(self, view: RemoteView, claims: Sequence[str], deadline: Deadline) -> Sequence[float]:
         try:
             return await self._found.scorer.probabilities(view, claims, deadline)
-        except Failure as failure:
-            if failure.fault is not Fault.UNREADABLE or self._found.spare is None:
+        except RequestFailure as failure:
+            if failure.fault is not RequestFault.UNREADABLE or self._found.spare is None:
                 raise
             return await self._found.spare.probabilities(view, claims, deadline)
 
-    async def _write(self, writer: Chat, facts: Sequence[str], deadline: Deadline) -> AsyncIterator[str]:
-        request = Request(prompts.telling(facts), None, _MAX_TOKENS)
+    async def _write(self, writer: RemoteChat, facts: Sequence[str], deadline: Deadline) -> AsyncIterator[str]:
+        request = ChatRequest(prompts.telling(facts), None, _MAX_TOKENS)
         n_sentences = 0
         try:
             async with asyncio.timeout(deadline.seconds_left):
@@ -196,22 +205,22 @@ class RemoteReranker:
                         n_sentences += 1
         except TimeoutError:
             log.debug("%s: an explanation was late", self._transport.server)
-        except Failure as failure:
+        except RequestFailure as failure:
             log.debug("%s: an explanation was cut short: %s", self._transport.server, failure.message)
             if not n_sentences:
                 raise as_error(self._transport.server, [failure]) from failure
 
-    async def _locate(self, keeper: Chat, look: Look, claim: str, deadline: Deadline) -> Box | None:
+    async def _locate(self, keeper: RemoteChat, look: RerankCandidate, claim: str, deadline: Deadline) -> Box | None:
         try:
             async with asyncio.timeout(deadline.seconds_left):
                 picture = await self._picture(look)
                 return await locate(keeper, picture, claim, deadline) if picture else None
         except TimeoutError:
             return None
-        except Failure as failure:
+        except RequestFailure as failure:
             raise as_error(self._transport.server, [failure]) from failure
 
-    async def _picture(self, look: Look) -> str | None:
+    async def _picture(self, look: RerankCandidate) -> str | None:
         return await asyncio.to_thread(encoded_picture, look, self._max_pixels)
 
     def _fingerprint(self, model: str) -> str:
@@ -220,6 +229,6 @@ class RemoteReranker:
         return hashlib.sha256(json.dumps([*known, *wording]).encode()).hexdigest()
 
 
-def encoded_picture(look: Look, max_pixels: int) -> str | None:
+def encoded_picture(look: RerankCandidate, max_pixels: int) -> str | None:
     """A look's picture, opened where it was not yet, as it travels; None where there is none to show. Blocks."""
     return None if look.image is None else encoded(look.image, max_pixels)

@@ -3,21 +3,176 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import email.utils
 import json
 import logging
 import math
+import queue
+import re
+import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import asynccontextmanager
-from typing import Final, Protocol
+from enum import StrEnum
+from typing import Any, Final, Protocol, TypeVar
 
 import httpx
 
-from search.errors import RerankerError
-from search.reranking.backends.remote.events import event_data
-from search.reranking.backends.remote.failure import Failure, Fault
-from search.reranking.base import Deadline
+from vitrina.search.reranking.base import Deadline
+from vitrina.search.types.errors import RerankerError
+
+
+class RequestFault(StrEnum):
+    """Whose fault a failed request is, the most telling first."""
+
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    UNREACHABLE = "unreachable"
+    REJECTED = "rejected"
+    OVERLOADED = "overloaded"
+    BROKEN = "broken"
+    UNREADABLE = "unreadable"
+
+
+_REMEDIES = {
+    RequestFault.REFUSED: "Check the reranker's key and what it may use.",
+    RequestFault.UNKNOWN: "Check the reranker's model name and base URL; OpenAI-compatible ones mostly end in /v1.",
+    RequestFault.UNREACHABLE: "Start the server, or correct the reranker's base URL.",
+    RequestFault.REJECTED: "Choose a model that takes pictures, and check the model name and the base URL.",
+    RequestFault.OVERLOADED: "Lower the number of parallel requests, or raise the server's limits.",
+    RequestFault.BROKEN: "Read the server's own log.",
+    RequestFault.UNREADABLE: "Choose a model that keeps to a form of answer, or a server that gives log probabilities.",
+}
+
+
+class RequestFailure(Exception):
+    """One request failed. The message is for people and holds no key.
+
+    ``retry_after_s`` is how long the server asked to be left alone, None where it did not say.
+    """
+
+    def __init__(self, fault: RequestFault, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.fault = fault
+        self.message = message
+        self.retry_after_s = retry_after_s
+
+
+def as_error(server: str, failures: Sequence[RequestFailure]) -> RerankerError:
+    """The one error for requests that all failed: the most telling failure, and its remedy."""
+    worst = min(failures, key=lambda failure: list(RequestFault).index(failure.fault))
+    return RerankerError(
+        f"The reranker at {server} failed: {worst.message}.",
+        remedy=_REMEDIES[worst.fault],
+        details={"fault": worst.fault.value, "n_failures": len(failures)},
+    )
+
+
+_LINE_END = re.compile(r"\r\n|\n|\r(?!\Z)")
+"""A carriage return at the end waits for what follows, which may be its line feed."""
+
+
+async def event_data(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    """The data of each event. Comments, names and numbers of events are skipped; a last event without its blank line
+    counts, since some servers leave it out."""
+    data: list[str] = []
+    async for line in _lines(chunks):
+        if not line and data:
+            yield "\n".join(data)
+            data = []
+        field, _, value = line.partition(":")
+        if field == "data":
+            data.append(value.removeprefix(" "))
+    if data:
+        yield "\n".join(data)
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    rest = ""
+    async for chunk in chunks:
+        *lines, rest = _LINE_END.split(rest + decoder.decode(chunk))
+        for line in lines:
+            yield line
+    for line in (rest.removesuffix("\r"), ""):
+        yield line
+
+
+T = TypeVar("T")
+
+
+class Loop:
+    """Runs coroutines for callers in any thread. Its own thread ends with the process or with ``close``."""
+
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` was called."""
+        return self._loop.is_closed()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What the work returns or raises. Blocks; work whose caller is interrupted is cancelled."""
+        if self.closed:
+            work.close()
+            raise _closed()
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except CancelledError as error:
+            raise _closed() from error
+        finally:
+            future.cancel()
+
+    def iterate(self, pieces: AsyncIterator[str]) -> Iterator[str]:
+        """The pieces as they come. Blocks for each; a caller that stops early cancels what makes them."""
+        ready: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        if self.closed:
+            raise _closed()
+        future = asyncio.run_coroutine_threadsafe(_drain(pieces, ready), self._loop)
+        try:
+            while (piece := ready.get()) is not None:
+                yield piece
+            future.result()
+        finally:
+            future.cancel()
+
+    def close(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Cancel what runs, run the ``last`` thing, and end the thread. Closing twice is fine."""
+        if self.closed:
+            return
+        asyncio.run_coroutine_threadsafe(_end(last), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def _closed() -> RerankerError:
+    return RerankerError("The reranker was closed.", remedy="Open it again.")
+
+
+async def _drain(pieces: AsyncIterator[str], ready: queue.SimpleQueue[str | None]) -> None:
+    try:
+        async for piece in pieces:
+            ready.put(piece)
+    finally:
+        ready.put(None)
+
+
+async def _end(last: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await last()
+    await asyncio.get_running_loop().shutdown_asyncgens()
+    await asyncio.get_running_loop().shutdown_default_executor()
+
 
 Json = Mapping[str, object]
 
@@ -117,7 +272,7 @@ class Transport:
                 try:
                     await self._keep_quiet(deadline)
                     return await self._post_once(path, body)
-                except Failure as failure:
+                except RequestFailure as failure:
                     await self._pause(failure, attempt, deadline)
                 attempt += 1
 
@@ -145,27 +300,33 @@ class Transport:
                     raise await self._refusal(response)
                 yield response
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise Failure(Fault.UNREACHABLE, f"no connection ({error or type(error).__name__})") from error
+            raise RequestFailure(
+                RequestFault.UNREACHABLE, f"no connection ({error or type(error).__name__})"
+            ) from error
         except httpx.HTTPError as error:
-            raise Failure(Fault.BROKEN, f"the connection broke ({error or type(error).__name__})") from error
+            raise RequestFailure(
+                RequestFault.BROKEN, f"the connection broke ({error or type(error).__name__})"
+            ) from error
 
     async def _chunks(self, response: httpx.Response) -> AsyncIterator[bytes]:
         if response.headers.get("content-encoding", "identity") != "identity":
-            raise Failure(Fault.UNREADABLE, "it compressed its answer though that was declined")
+            raise RequestFailure(RequestFault.UNREADABLE, "it compressed its answer though that was declined")
         n_bytes = 0
         async for chunk in response.aiter_raw():
             n_bytes += len(chunk)
             if n_bytes > self._max_answer_bytes:
-                raise Failure(Fault.UNREADABLE, f"its answer has more than {self._max_answer_bytes:,} bytes")
+                raise RequestFailure(
+                    RequestFault.UNREADABLE, f"its answer has more than {self._max_answer_bytes:,} bytes"
+                )
             yield chunk
 
-    async def _refusal(self, response: httpx.Response) -> Failure:
+    async def _refusal(self, response: httpx.Response) -> RequestFailure:
         status = response.status_code
         fault = _fault(status)
         if 300 <= status < 400:
-            return Failure(fault, f"it redirects elsewhere ({status}), which is not followed")
+            return RequestFailure(fault, f"it redirects elsewhere ({status}), which is not followed")
         detail = await self._detail(response)
-        return Failure(fault, f"it answered {status}{detail}", retry_after_s=_retry_after_s(response.headers))
+        return RequestFailure(fault, f"it answered {status}{detail}", retry_after_s=_retry_after_s(response.headers))
 
     async def _detail(self, response: httpx.Response) -> str:
         """What the server says about it, one short line without the key; empty where it says nothing."""
@@ -183,14 +344,14 @@ class Transport:
         """Wait as long as the server asked anyone to; fail where the deadline is sooner."""
         while (wait_s := self._quiet_until - time.monotonic()) > 0:
             if wait_s >= deadline.seconds_left:
-                raise Failure(Fault.OVERLOADED, f"it wants to be left alone for {wait_s:.1f} s more")
+                raise RequestFailure(RequestFault.OVERLOADED, f"it wants to be left alone for {wait_s:.1f} s more")
             await asyncio.sleep(wait_s)
 
-    async def _pause(self, failure: Failure, attempt: int, deadline: Deadline) -> None:
+    async def _pause(self, failure: RequestFailure, attempt: int, deadline: Deadline) -> None:
         """Wait before the next try, or raise the failure where there shall be none."""
-        again = failure.fault is Fault.OVERLOADED or (failure.fault is Fault.BROKEN and attempt == 0)
+        again = failure.fault is RequestFault.OVERLOADED or (failure.fault is RequestFault.BROKEN and attempt == 0)
         pause_s = failure.retry_after_s or BACKOFF_S * 2 ** min(attempt, 10)
-        if failure.fault is Fault.OVERLOADED and failure.retry_after_s:
+        if failure.fault is RequestFault.OVERLOADED and failure.retry_after_s:
             self._quiet_until = max(self._quiet_until, time.monotonic() + min(failure.retry_after_s, _MAX_QUIET_S))
         if not again or pause_s >= deadline.seconds_left:
             raise failure
@@ -214,12 +375,15 @@ def _checked(base_url: str) -> httpx.URL:
     return url
 
 
-def _fault(status: int) -> Fault:
+def _fault(status: int) -> RequestFault:
     if status >= 500:
-        return Fault.BROKEN
-    return {401: Fault.REFUSED, 403: Fault.REFUSED, 404: Fault.UNKNOWN, 429: Fault.OVERLOADED}.get(
-        status, Fault.REJECTED
-    )
+        return RequestFault.BROKEN
+    return {
+        401: RequestFault.REFUSED,
+        403: RequestFault.REFUSED,
+        404: RequestFault.UNKNOWN,
+        429: RequestFault.OVERLOADED,
+    }.get(status, RequestFault.REJECTED)
 
 
 def _retry_after_s(headers: httpx.Headers) -> float | None:

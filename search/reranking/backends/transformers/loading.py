@@ -9,16 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import search.reranking
-from search.device import device_of
-from search.errors import RerankerError
-from search.reranking.backends.transformers.dialects import Dialect, dialect_of
-from search.reranking.backends.transformers.questions import MAX_PIXELS
-from search.reranking.backends.transformers.reranker import CACHE_BYTES, FAILURES, TransformersReranker
-from search.reranking.base import RerankerIdentity
-from search.reranking.blend import CARD_FILE, read_blend
-from search.reranking.features import FeatureStore, features_file
-from search.reranking.prompts import digest
+from vitrina.search.encoders.compute import device_of
+from vitrina.search.reranking.backends.transformers.chat import PromptDialect, dialect_of
+from vitrina.search.reranking.backends.transformers.questions import MAX_PIXELS
+from vitrina.search.reranking.backends.transformers.reranker import CACHE_BYTES, FAILURES, TransformersReranker
+from vitrina.search.reranking.base import RerankerIdentity
+from vitrina.search.reranking.fusion import CARD_FILE, read_fusion_weights
+from vitrina.search.reranking.prompts import digest
+from vitrina.search.store.feature_cache import FeatureCache, features_file
+from vitrina.search.types.errors import RerankerError
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EMBEDDED = "embedded"
-EMBEDDED_FOLDER = Path(search.reranking.__file__).with_name("embedded")
+EMBEDDED_FOLDER = Path(__file__).parents[2] / "embedded"
 """The model that ships in the package."""
 
 LOCAL_PREFIX = "local-dir:"
@@ -75,8 +74,8 @@ def load_reranker(
             dialect,
             max_pixels=max_pixels,
             cache_bytes=cache_bytes,
-            blend=read_blend(folder / CARD_FILE),
-            features=FeatureStore(features_file(features, identity)) if features else None,
+            blend=read_fusion_weights(folder / CARD_FILE),
+            features=FeatureCache(features_file(features, identity)) if features else None,
         )
 
 
@@ -210,7 +209,7 @@ def _settle(model: Any, processor: Any) -> None:
         processor.image_processor.do_image_splitting = False
 
 
-def _fingerprint(folder: Path, dialect: Dialect, max_pixels: int) -> str:
+def _fingerprint(folder: Path, dialect: PromptDialect, max_pixels: int) -> str:
     """SHA-256 over weights, configuration, tokenizer and templates, and over how we ask and show pictures."""
     digested = hashlib.sha256(f"{digest()}:{dialect.name}:{max_pixels}:".encode())
     for path in sorted(folder.rglob("*")):

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 from PIL import Image
 
-from search.reranking.backends.transformers.chat import STAND_IN, Chat, Inputs, Prompt
-from search.reranking.backends.transformers.dialects import Dialect
-from search.reranking.backends.transformers.keeping import KeptPictures
-from search.reranking.backends.transformers.pictures import (
-    PictureMemory,
-    SeenPicture,
+from vitrina.search.reranking.backends.transformers.cached_features import CachedFeatures
+from vitrina.search.reranking.backends.transformers.chat import STAND_IN, ChatTemplate, Inputs, Prompt, PromptDialect
+from vitrina.search.reranking.backends.transformers.image_features import (
+    FeatureMemory,
+    ImageFeatures,
     assembled,
     fitted,
     placed,
     see,
 )
-from search.reranking.base import Look
+from vitrina.search.reranking.base import RerankCandidate
 
 if TYPE_CHECKING:
     import torch
@@ -41,24 +40,24 @@ class Sight:
 
     listing: str
     image: Image.Image | None = None
-    seen: SeenPicture | None = None
+    seen: ImageFeatures | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Questions:
+class ModelInputs:
     """How one model is asked, in searching and in tuning alike. Not safe in several threads.
 
     Features of pictures are kept in ``memory``, and where there is one in ``kept``, under the looks' keys.
     """
 
     model: Any
-    chat: Chat
-    dialect: Dialect
+    chat: ChatTemplate
+    dialect: PromptDialect
     max_pixels: int
-    memory: PictureMemory
-    kept: KeptPictures | None = None
+    memory: FeatureMemory
+    kept: CachedFeatures | None = None
 
-    def logits(self, looks: Sequence[Look], claims: Sequence[str], *, share: bool) -> torch.Tensor:
+    def logits(self, looks: Sequence[RerankCandidate], claims: Sequence[str], *, share: bool) -> torch.Tensor:
         """The logits of the answer to each claim about the look at the same position, shape (n, vocabulary).
 
         All of the looks have a picture, or none. With ``share`` the features of pictures are taken from memory. Raises
@@ -69,7 +68,7 @@ class Questions:
             raise ValueError(f"{len(looks) - len(sights)} pictures cannot be opened.")
         return self.answers(sights, claims)
 
-    def sights(self, looks: Sequence[Look], *, share: bool) -> list[Sight | None]:
+    def sights(self, looks: Sequence[RerankCandidate], *, share: bool) -> list[Sight | None]:
         """What the model is to be shown of each look; None where the picture cannot be opened.
 
         With ``share`` pictures are shown as features, and only those that are new are opened and run through the vision
@@ -99,14 +98,14 @@ class Questions:
             return placed(assembled(self.chat, prompts, pictures), self.model)
         return placed(self.chat.inputs(prompts), self.model)
 
-    def see(self, looks: Sequence[Look]) -> dict[str, SeenPicture]:
+    def see(self, looks: Sequence[RerankCandidate]) -> dict[str, ImageFeatures]:
         """Open the pictures of looks and run the vision tower over them; by key, without those that cannot be
         opened."""
         images = {look.key: fitted(look.image, self.max_pixels) for look in looks if look.image is not None}
         prompts = [self.dialect.ask(image, _ANY_CLAIM, "") for image in images.values()]
         return dict(zip(images, see(self.model, self.chat, prompts), strict=True)) if images else {}
 
-    def _seen(self, looks: Sequence[Look]) -> dict[str, SeenPicture]:
+    def _seen(self, looks: Sequence[RerankCandidate]) -> dict[str, ImageFeatures]:
         """The pictures of looks by key: those still in memory, those on disk, and the others, seen now for the first
         time; without those that cannot be opened."""
         pictured = {look.key: look for look in looks if look.has_picture}
@@ -121,7 +120,7 @@ class Questions:
             self.memory.put(key, seen)
         return {**found, **kept, **fresh}
 
-    def _sight(self, look: Look, seen: Mapping[str, SeenPicture], *, share: bool) -> Sight | None:
+    def _sight(self, look: RerankCandidate, seen: Mapping[str, ImageFeatures], *, share: bool) -> Sight | None:
         listing = self.chat.clean(look.listing, MAX_LISTING_TOKENS)
         if not look.has_picture:
             return Sight(listing)

@@ -15,18 +15,30 @@ from typing import Any, Self, cast
 import numpy as np
 from PIL import Image
 
-from search.errors import RerankerError
-from search.reranking.backends.transformers.boxes import MEASURES, Measure, box_in
-from search.reranking.backends.transformers.chat import Chat, Prompt
-from search.reranking.backends.transformers.dialects import Dialect, pictured
-from search.reranking.backends.transformers.keeping import KeptPictures, packed
-from search.reranking.backends.transformers.pictures import PictureMemory, enough_px, fitted, placed, takes_features
-from search.reranking.backends.transformers.questions import MAX_CLAIM_TOKENS, MAX_PIXELS, Questions
-from search.reranking.backends.transformers.writing import Grammar, streamed
-from search.reranking.base import Box, Capabilities, Deadline, Look, Probabilities, RerankerIdentity, Scoring
-from search.reranking.blend import Blend
-from search.reranking.features import FeatureStore
-from search.reranking.prompts import EXPLANATION_PATTERN, pointing, telling
+from vitrina.search.reranking.backends.transformers.cached_features import CachedFeatures, packed
+from vitrina.search.reranking.backends.transformers.chat import ChatTemplate, Prompt, PromptDialect, pictured
+from vitrina.search.reranking.backends.transformers.generation import MEASURES, Grammar, Measure, box_in, streamed
+from vitrina.search.reranking.backends.transformers.image_features import (
+    FeatureMemory,
+    enough_px,
+    fitted,
+    placed,
+    takes_features,
+)
+from vitrina.search.reranking.backends.transformers.questions import MAX_CLAIM_TOKENS, MAX_PIXELS, ModelInputs
+from vitrina.search.reranking.base import (
+    Box,
+    Capabilities,
+    Deadline,
+    Probabilities,
+    RerankCandidate,
+    RerankerIdentity,
+    Scoring,
+)
+from vitrina.search.reranking.fusion import FusionWeights
+from vitrina.search.reranking.prompts import EXPLANATION_PATTERN, pointing, telling
+from vitrina.search.store.feature_cache import FeatureCache
+from vitrina.search.types.errors import RerankerError
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +52,7 @@ SMALL_WEIGHTS = 100_000_000
 one core; 80 of them take it a tenth longer in batches of 8."""
 
 _PROBE_SECONDS = 600.0
-_PROBE = Look("probe", Image.new("RGB", (96, 64), "navy"), "Shirt, navy blue")
+_PROBE = RerankCandidate("probe", Image.new("RGB", (96, 64), "navy"), "Shirt, navy blue")
 _PROBE_CLAIMS = ("red", "a navy blue shirt for men")
 _SAME_PROBABILITY = 0.02
 """bfloat16 keeps three digits of a logit; in float32 the two ways differ by less than 1e-5 (tiny models, CPU)."""
@@ -64,22 +76,22 @@ class TransformersReranker:
         model: Any,
         processor: Any,
         identity: RerankerIdentity,
-        dialect: Dialect,
+        dialect: PromptDialect,
         *,
         max_pixels: int = MAX_PIXELS,
         cache_bytes: int = CACHE_BYTES,
         max_rows: int | None = None,
-        blend: Blend | None = None,
-        features: FeatureStore | None = None,
+        blend: FusionWeights | None = None,
+        features: FeatureCache | None = None,
     ) -> None:
         self._model = model
-        self._chat = Chat(processor)
+        self._chat = ChatTemplate(processor)
         self._identity = identity
         self._blend = blend
         self._dialect = dialect
         self._answers = dialect.answers(self._chat.tokenizer)
         self._max_rows = max_rows or _usual_rows(model)
-        self._questions = Questions(model, self._chat, dialect, max_pixels, PictureMemory(cache_bytes))
+        self._questions = ModelInputs(model, self._chat, dialect, max_pixels, FeatureMemory(cache_bytes))
         self._lock = threading.Lock()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="reranker-writer")
         self._grammar: Grammar | None = None
@@ -110,7 +122,7 @@ class TransformersReranker:
         return self._capabilities
 
     @property
-    def blend(self) -> Blend | None:
+    def blend(self) -> FusionWeights | None:
         """As measured for this model, where its folder says so."""
         return self._blend
 
@@ -125,11 +137,11 @@ class TransformersReranker:
         return self._questions.kept is not None
 
     @property
-    def questions(self) -> Questions:
+    def questions(self) -> ModelInputs:
         """How it asks its model, for whoever tunes that."""
         return self._questions
 
-    def judge(self, looks: Sequence[Look], claims: Sequence[str], deadline: Deadline) -> Probabilities:
+    def judge(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
         """P(yes) of each claim about each candidate, shape (len(looks), len(claims)), one prompt a claim, in batches.
 
         NaN for candidates that the deadline left no time for, for those with neither picture nor listing, and for those
@@ -148,7 +160,7 @@ class TransformersReranker:
                 took = time.monotonic() - started
         return probabilities
 
-    def see(self, looks: Sequence[Look]) -> int:
+    def see(self, looks: Sequence[RerankCandidate]) -> int:
         """Run the vision tower over some pictures and keep their features; returns how many could be opened, 0 where
         nothing is kept. Blocks; uses the GPU where the model is on one. Raises RerankerError and StorageError."""
         kept = self._questions.kept
@@ -159,7 +171,7 @@ class TransformersReranker:
         kept.put(seen)
         return len(seen)
 
-    def write(self, look: Look, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
+    def write(self, look: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
         """One or two sentences from facts, in pieces; what is missing at the deadline stays missing.
 
         With xgrammar installed, held to plain text of a bounded length; else cut at a number of tokens. Raises
@@ -170,7 +182,7 @@ class TransformersReranker:
         clean = [self._chat.clean(fact, MAX_CLAIM_TOKENS) for fact in facts]
         return self._written(look, telling(clean), MAX_WRITTEN_TOKENS, deadline, self._grammar)
 
-    def locate(self, look: Look, claim: str, deadline: Deadline) -> Box | None:
+    def locate(self, look: RerankCandidate, claim: str, deadline: Deadline) -> Box | None:
         """Where in the picture a claim shows. None where the family writes no boxes, where this one is not to be
         understood, and where there was no time. Raises RerankerError."""
         if not self._capabilities.boxes or not look.has_picture:
@@ -185,7 +197,7 @@ class TransformersReranker:
     def _model_type(self) -> str:
         return cast("str", self._model.config.model_type)
 
-    def _parts(self, looks: Sequence[Look], n_claims: int) -> Iterator[list[int]]:
+    def _parts(self, looks: Sequence[RerankCandidate], n_claims: int) -> Iterator[list[int]]:
         """Rows to be judged together: as many as fit, in their order; with and without a picture do not mix."""
         size = max(1, self._max_rows // max(1, n_claims))
         visible = [row for row, look in enumerate(looks) if n_claims and (look.has_picture or look.listing.strip())]
@@ -211,7 +223,9 @@ class TransformersReranker:
             if mine:
                 self._lock.release()
 
-    def _judged(self, looks: Sequence[Look], claims: Sequence[str], *, share: bool | None = None) -> Probabilities:
+    def _judged(
+        self, looks: Sequence[RerankCandidate], claims: Sequence[str], *, share: bool | None = None
+    ) -> Probabilities:
         """P(yes), shape (len(looks), len(claims)); NaN where the picture cannot be opened. Only with the turn."""
         share = self._shares_pictures if share is None else share
         sights = self._questions.sights(looks, share=share)
@@ -226,7 +240,7 @@ class TransformersReranker:
         return answers
 
     def _written(
-        self, look: Look, task: str, max_tokens: int, deadline: Deadline, grammar: Grammar | None
+        self, look: RerankCandidate, task: str, max_tokens: int, deadline: Deadline, grammar: Grammar | None
     ) -> Iterator[str]:
         """What the model writes about a candidate, in pieces; at least a token, at most so many. Nothing where the
         picture cannot be opened."""
@@ -272,15 +286,15 @@ class TransformersReranker:
             picture_side_px=picture_side_px,
         )
 
-    def _kept_in(self, features: FeatureStore | None) -> KeptPictures | None:
+    def _kept_in(self, features: FeatureCache | None) -> CachedFeatures | None:
         """Where this model's pictures are kept; None where they are too large, or of no use to it."""
         if features is None or not self._shares_pictures:
             return None
         with self._turn(Deadline.within(_PROBE_SECONDS)):
             probe = self._questions.see([_PROBE])[_PROBE.key]
-        return KeptPictures(features, self._model) if packed(probe) is not None else None
+        return CachedFeatures(features, self._model) if packed(probe) is not None else None
 
-    def _agrees(self, look: Look, whole: Probabilities) -> bool:
+    def _agrees(self, look: RerankCandidate, whole: Probabilities) -> bool:
         """Whether claims judged from shared features come out as from pixels: where not, pixels it is."""
         try:
             with self._turn(Deadline.within(_PROBE_SECONDS)):
@@ -303,10 +317,10 @@ class TransformersReranker:
         stop_tokens = stop if isinstance(stop, list) else [self._chat.tokenizer.eos_token_id if stop is None else stop]
         return Grammar.of(EXPLANATION_PATTERN, self._chat.tokenizer, n_logits=n_logits, stop_tokens=stop_tokens)
 
-    def _tried(self, look: Look, grammar: Grammar | None) -> Grammar | None:
+    def _tried(self, look: RerankCandidate, grammar: Grammar | None) -> Grammar | None:
         return grammar if grammar is not None and self._can_write(look, grammar) else None
 
-    def _can_write(self, look: Look, grammar: Grammar | None) -> bool:
+    def _can_write(self, look: RerankCandidate, grammar: Grammar | None) -> bool:
         """Whether a few tokens can be written about a picture."""
         try:
             list(self._written(look, "Name it.", 2, Deadline.within(_PROBE_SECONDS), grammar))

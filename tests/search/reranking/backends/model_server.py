@@ -27,7 +27,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from search.reranking.prompts import question
+from vitrina.search.reranking.prompts import question
 
 Answer = Callable[[str, Image.Image | None], float]
 """P(yes) of a prompt about a picture."""

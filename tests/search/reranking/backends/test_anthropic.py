@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from search.errors import RerankerError
-from search.reranking.backends.anthropic import AnthropicReranker
-from search.reranking.base import Capabilities, Deadline, Look, Scoring
-from search.reranking.prompts import INSTRUCTIONS
 from tests.fakes import picture
 from tests.search.reranking.backends.model_server import MODEL, Abilities, Ending, ModelServer, Trap
+from vitrina.search.reranking.backends.anthropic import AnthropicReranker
+from vitrina.search.reranking.base import Capabilities, Deadline, RerankCandidate, Scoring
+from vitrina.search.reranking.prompts import INSTRUCTIONS
+from vitrina.search.types.errors import RerankerError
 
 KEY = "sk-ant-0123456789abcdef"
-RED, BLUE = Look("red", picture("red"), "A mug"), Look("blue", picture("blue"))
+RED, BLUE = RerankCandidate("red", picture("red"), "A mug"), RerankCandidate("blue", picture("blue"))
 
 
 def opened(server: ModelServer) -> AnthropicReranker:

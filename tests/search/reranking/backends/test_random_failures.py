@@ -8,11 +8,11 @@ import time
 import numpy as np
 import pytest
 
-from search.errors import RerankerError
-from search.reranking.backends.openai import OpenAIReranker
-from search.reranking.base import Deadline, Look
 from tests.fakes import COLOURS, picture
 from tests.search.reranking.backends.model_server import MODEL, Abilities, ModelServer, Trap
+from vitrina.search.reranking.backends.openai import OpenAIReranker
+from vitrina.search.reranking.base import Deadline, RerankCandidate
+from vitrina.search.types.errors import RerankerError
 
 N_REQUESTS = 1_000
 DEADLINE_S = 0.25
@@ -25,7 +25,7 @@ WAYS = {
     "grades in a schema": Abilities(logprobs=False),
     "grades in words": Abilities(logprobs=False, schema_field=None),
 }
-LOOKS = [Look(colour, picture(colour), f"A {colour} mug") for colour in COLOURS] * 3
+LOOKS = [RerankCandidate(colour, picture(colour), f"A {colour} mug") for colour in COLOURS] * 3
 
 
 @pytest.mark.parametrize("way", WAYS)

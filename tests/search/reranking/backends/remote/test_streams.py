@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.reranking.backends.remote.events import event_data
-from search.reranking.backends.remote.failure import Failure, Fault
-from search.reranking.backends.remote.sentences import spoken, whole_sentences
+from vitrina.search.reranking.backends.remote.chat import spoken, whole_sentences
+from vitrina.search.reranking.backends.remote.transport import RequestFailure, RequestFault, event_data
 
 T = TypeVar("T")
 
@@ -26,7 +25,7 @@ TEXT = "<think>A shirt. Navy?</think> It is navy! It costs $19.99, or 20. “Is 
 SENTENCES = ["It is navy! ", "It costs $19.99, or 20. ", "“Is it linen?” ", "Yes. "]
 
 
-async def sent(pieces: Sequence[T], failure: Failure | None = None) -> AsyncIterator[T]:
+async def sent(pieces: Sequence[T], failure: RequestFailure | None = None) -> AsyncIterator[T]:
     for piece in pieces:
         yield piece
     if failure:
@@ -64,9 +63,9 @@ def test_a_stream_that_fails_gives_its_whole_sentences_first(text: str, written:
     async def collect() -> str:
         collected = ""
         try:
-            async for sentence in whole_sentences(sent([text], Failure(Fault.BROKEN, "cut")), 500):
+            async for sentence in whole_sentences(sent([text], RequestFailure(RequestFault.BROKEN, "cut")), 500):
                 collected += sentence
-        except Failure:
+        except RequestFailure:
             return collected
         raise AssertionError("the failure was lost")
 

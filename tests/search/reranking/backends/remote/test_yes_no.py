@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.reranking.backends.remote.yes_no import read_yes_no
+from vitrina.search.reranking.backends.remote.scoring import read_yes_no
 
 
 def logs(**probabilities: float) -> list[tuple[str, float]]:

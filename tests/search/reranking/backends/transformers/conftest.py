@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from search.reranking.backends.transformers.loading import load_reranker
-from search.reranking.backends.transformers.reranker import TransformersReranker
 from tests.search.reranking.backends.transformers import tiny
+from vitrina.search.reranking.backends.transformers.loading import load_reranker
+from vitrina.search.reranking.backends.transformers.reranker import TransformersReranker
 
 FolderOf = Callable[[str], Path]
 Opened = Callable[[str], TransformersReranker]

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from search.errors import RerankerError
-from search.reranking.backends.transformers.answers import Answers
+from vitrina.search.reranking.backends.transformers.chat import AnswerTokens
+from vitrina.search.types.errors import RerankerError
 
 
 class FakeTokenizer:
@@ -21,25 +21,25 @@ class FakeTokenizer:
 
 
 def test_every_way_to_say_yes_counts_and_no_other_word() -> None:
-    answers = Answers.of(FakeTokenizer("yes", "▁Yes", "yesterday", "▁no", "NO", "not", "<no>", "▁yes▁"))
+    answers = AnswerTokens.of(FakeTokenizer("yes", "▁Yes", "yesterday", "▁no", "NO", "not", "<no>", "▁yes▁"))
     assert answers.yes == (0, 1, 7)
     assert answers.no == (3, 4)
 
 
 def test_a_model_trained_on_two_tokens_is_read_at_these() -> None:
-    assert Answers.exactly(FakeTokenizer("▁yes", "yes", "no", "No")) == Answers(yes=(1,), no=(2,))
-    assert Answers.exactly(FakeTokenizer("▁yes", "▁no")) == Answers(yes=(0,), no=(1,))
+    assert AnswerTokens.exactly(FakeTokenizer("▁yes", "yes", "no", "No")) == AnswerTokens(yes=(1,), no=(2,))
+    assert AnswerTokens.exactly(FakeTokenizer("▁yes", "▁no")) == AnswerTokens(yes=(0,), no=(1,))
 
 
 @pytest.mark.parametrize(("tokens", "missing"), [(("y", "es", "no"), "yes"), (("yes", "n", "o"), "no")])
 def test_a_tokenizer_without_yes_or_no_is_refused(tokens: tuple[str, ...], missing: str) -> None:
     with pytest.raises(RerankerError, match=f"no single token for '{missing}'"):
-        Answers.of(FakeTokenizer(*tokens))
+        AnswerTokens.of(FakeTokenizer(*tokens))
 
 
 def test_the_probability_is_the_share_of_yes_among_both() -> None:
     logits = torch.randn(5, 20, generator=torch.Generator().manual_seed(0)) * 4
-    answers = Answers(yes=(3, 7), no=(0, 11, 19))
+    answers = AnswerTokens(yes=(3, 7), no=(0, 11, 19))
     all_words = logits.softmax(dim=-1)
     yes, no = all_words[:, [3, 7]].sum(dim=-1), all_words[:, [0, 11, 19]].sum(dim=-1)
     torch.testing.assert_close(answers.probability(logits), yes / (yes + no))

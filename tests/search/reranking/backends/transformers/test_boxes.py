@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.reranking.backends.transformers.boxes import Measure, box_in
-from search.reranking.base import Box
+from vitrina.search.reranking.backends.transformers.generation import Measure, box_in
+from vitrina.search.reranking.base import Box
 
 WANTED = Box(0.1, 0.2, 0.5, 0.6)
 

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 import transformers
 
-from search.errors import RerankerError
-from search.reranking.backends.transformers.chat import Chat, Prompt
-from search.reranking.backends.transformers.dialects import PLAIN, QWEN3_VL_RERANKER
-from search.reranking.prompts import INSTRUCTIONS
 from tests.search.reranking.backends.transformers import tiny
+from tests.search.reranking.backends.transformers.candidates import noise
 from tests.search.reranking.backends.transformers.conftest import FolderOf
-from tests.search.reranking.backends.transformers.looks import noise
+from vitrina.search.reranking.backends.transformers.chat import PLAIN, QWEN3_VL_RERANKER, ChatTemplate, Prompt
+from vitrina.search.reranking.prompts import INSTRUCTIONS
+from vitrina.search.types.errors import RerankerError
 
 INJECTIONS = [
     "<image>",
@@ -38,7 +37,7 @@ INJECTIONS = [
 
 @pytest.fixture(scope="session")
 def chats(folder_of: FolderOf) -> Any:
-    return cache(lambda family: Chat(transformers.AutoProcessor.from_pretrained(folder_of(family))))
+    return cache(lambda family: ChatTemplate(transformers.AutoProcessor.from_pretrained(folder_of(family))))
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
@@ -85,20 +84,20 @@ def test_a_thought_that_the_template_opens_is_closed(folder_of: FolderOf) -> Non
     opening = "<|im_start|>assistant\n"
     assert opening in processor.chat_template
     processor.chat_template = processor.chat_template.replace(opening, f"{opening}<think>\n")
-    assert Chat(processor).render(Prompt(("Well?",))).endswith("<think>\n\n</think>\n\n")
+    assert ChatTemplate(processor).render(Prompt(("Well?",))).endswith("<think>\n\n</think>\n\n")
 
 
 def test_thinking_is_switched_off_where_the_template_knows_it(folder_of: FolderOf) -> None:
     processor = transformers.AutoProcessor.from_pretrained(folder_of("qwen3-vl"))
     processor.chat_template += "{%- if enable_thinking is defined and enable_thinking is false %}NO THOUGHT{% endif %}"
-    assert Chat(processor).render(Prompt(("Well?",))).endswith("NO THOUGHT")
+    assert ChatTemplate(processor).render(Prompt(("Well?",))).endswith("NO THOUGHT")
 
 
 def test_a_model_without_a_template_is_refused(folder_of: FolderOf) -> None:
     processor = transformers.AutoProcessor.from_pretrained(folder_of("llava"))
     processor.chat_template = processor.tokenizer.chat_template = None
     with pytest.raises(RerankerError, match="no chat template"):
-        Chat(processor)
+        ChatTemplate(processor)
 
 
 def test_texts_are_cut_to_a_number_of_tokens(chats: Any) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from search.reranking.backends.transformers.dialects import PLAIN, QWEN3_VL_RERANKER, Dialect, dialect_of
+from vitrina.search.reranking.backends.transformers.chat import PLAIN, QWEN3_VL_RERANKER, PromptDialect, dialect_of
 
 
 @pytest.mark.parametrize(
@@ -17,14 +17,14 @@ from search.reranking.backends.transformers.dialects import PLAIN, QWEN3_VL_RERA
     ],
 )
 def test_a_name_tells_rerankers_of_one_configuration_apart(
-    name: str, model_type: str, expected: Dialect, tmp_path: Path
+    name: str, model_type: str, expected: PromptDialect, tmp_path: Path
 ) -> None:
     assert dialect_of(name, tmp_path, model_type) is expected
 
 
 @pytest.mark.parametrize(("name", "dialect"), [("shop-reranker", PLAIN), ("tuned", QWEN3_VL_RERANKER)])
 def test_a_tuned_model_goes_on_in_its_dialect_whatever_its_folder_is_called(
-    name: str, dialect: Dialect, tmp_path: Path
+    name: str, dialect: PromptDialect, tmp_path: Path
 ) -> None:
     (tmp_path / "vitrina.json").write_text(json.dumps({"dialect": dialect.name}))
     assert dialect_of(name, tmp_path, "qwen3_vl") is dialect

@@ -7,12 +7,12 @@ import pytest
 import torch
 import transformers
 
-from search.reranking.backends.transformers.dialects import PLAIN
-from search.reranking.backends.transformers.reranker import TransformersReranker
-from search.reranking.base import Deadline, RerankerIdentity, Scoring
 from tests.search.reranking.backends.transformers import tiny
+from tests.search.reranking.backends.transformers.candidates import CLAIMS, three_looks
 from tests.search.reranking.backends.transformers.conftest import FolderOf, Opened
-from tests.search.reranking.backends.transformers.looks import CLAIMS, three_looks
+from vitrina.search.reranking.backends.transformers.chat import PLAIN
+from vitrina.search.reranking.backends.transformers.reranker import TransformersReranker
+from vitrina.search.reranking.base import Deadline, RerankerIdentity, Scoring
 
 WITH_BOXES = {"qwen2-vl", "qwen2.5-vl", "qwen3-vl", "fast-vlm"}
 SILENT = {"qwen3-vl-reranker"}

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
-from search.errors import RerankerError
-from search.reranking.backends.transformers.loading import load_reranker
-from search.reranking.backends.transformers.questions import MAX_PIXELS
-from search.reranking.base import Deadline
+from tests.search.reranking.backends.transformers.candidates import CLAIMS, three_looks
 from tests.search.reranking.backends.transformers.conftest import FolderOf, Opened
-from tests.search.reranking.backends.transformers.looks import CLAIMS, three_looks
+from vitrina.search.reranking.backends.transformers.loading import load_reranker
+from vitrina.search.reranking.backends.transformers.questions import MAX_PIXELS
+from vitrina.search.reranking.base import Deadline
+from vitrina.search.types.errors import RerankerError
 
 
 def _changed(folder: Path, tmp_path: Path, **changes: Any) -> Path:
@@ -133,7 +133,7 @@ def test_the_fingerprint_follows_weights_templates_prompts_and_limits(
     template.write_text(f"{template.read_text()} ")
     changed = fingerprint()
     assert changed != original
-    monkeypatch.setattr("search.reranking.prompts.INSTRUCTIONS", "Judge.")
+    monkeypatch.setattr("vitrina.search.reranking.prompts.INSTRUCTIONS", "Judge.")
     assert fingerprint() not in (original, changed)
 
 

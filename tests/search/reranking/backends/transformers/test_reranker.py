@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.errors import RerankerError
-from search.reranking.backends.transformers.loading import load_reranker
-from search.reranking.backends.transformers.reranker import TransformersReranker
-from search.reranking.base import Deadline, Look, Reranker
+from tests.search.reranking.backends.transformers.candidates import CLAIMS, noise, three_looks
 from tests.search.reranking.backends.transformers.conftest import FolderOf, Opened
-from tests.search.reranking.backends.transformers.looks import CLAIMS, noise, three_looks
+from vitrina.search.reranking.backends.transformers.loading import load_reranker
+from vitrina.search.reranking.backends.transformers.reranker import TransformersReranker
+from vitrina.search.reranking.base import Deadline, RerankCandidate, Reranker
+from vitrina.search.types.errors import RerankerError
 
 
 @contextmanager
@@ -29,8 +29,8 @@ def _counted(reranker: TransformersReranker) -> Iterator[list[int]]:
         handle.remove()
 
 
-def _fresh(*names: str) -> list[Look]:
-    return [Look(name, noise(len(name) + index)) for index, name in enumerate(names)]
+def _fresh(*names: str) -> list[RerankCandidate]:
+    return [RerankCandidate(name, noise(len(name) + index)) for index, name in enumerate(names)]
 
 
 def test_it_is_a_reranker(llava: TransformersReranker) -> None:
@@ -70,7 +70,7 @@ def test_no_time_leaves_every_candidate_unjudged(llava: TransformersReranker) ->
 def test_what_the_deadline_cuts_off_are_the_last_candidates(
     llava: TransformersReranker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks = [Look(str(row), None, f"Shirt number {row}") for row in range(40)]
+    looks = [RerankCandidate(str(row), None, f"Shirt number {row}") for row in range(40)]
     deadline = Deadline.within(600)
     judged, batches = llava._judged, []
 
@@ -88,7 +88,12 @@ def test_what_the_deadline_cuts_off_are_the_last_candidates(
 
 
 def test_the_order_of_candidates_with_and_without_pictures_is_kept(llava: TransformersReranker) -> None:
-    looks = [*three_looks()[:1], Look("text", None, "Red dress"), *three_looks()[1:], Look("empty", None, " ")]
+    looks = [
+        *three_looks()[:1],
+        RerankCandidate("text", None, "Red dress"),
+        *three_looks()[1:],
+        RerankCandidate("empty", None, " "),
+    ]
     deadline = Deadline.within(60)
     together = llava.judge(looks, CLAIMS, deadline)
     for look, row in zip(looks, together, strict=True):
@@ -99,7 +104,11 @@ def test_the_order_of_candidates_with_and_without_pictures_is_kept(llava: Transf
 
 def test_picture_listing_and_claim_each_make_a_difference(llava: TransformersReranker) -> None:
     deadline = Deadline.within(60)
-    looks = [Look("a", noise(1), "Shirt"), Look("b", noise(2), "Shirt"), Look("c", noise(1), "Dress")]
+    looks = [
+        RerankCandidate("a", noise(1), "Shirt"),
+        RerankCandidate("b", noise(2), "Shirt"),
+        RerankCandidate("c", noise(1), "Dress"),
+    ]
     probabilities = llava.judge(looks, CLAIMS, deadline)
     assert len(np.unique(probabilities)) == 6
 
@@ -113,12 +122,12 @@ def test_nothing_asked_is_nothing_answered(llava: TransformersReranker, n_looks:
 @pytest.mark.parametrize("size", [(1, 1), (3, 2000), (2000, 3), (2500, 2500)])
 @pytest.mark.parametrize("family", ["llava", "qwen2.5-vl", "pixtral", "molmo2"])
 def test_pictures_of_any_shape_are_judged(family: str, size: tuple[int, int], opened: Opened) -> None:
-    look = Look(f"shape {size}", noise(0, *size))
+    look = RerankCandidate(f"shape {size}", noise(0, *size))
     assert np.isfinite(opened(family).judge([look], CLAIMS, Deadline.within(60))).all()
 
 
 def test_a_text_of_any_length_is_judged(llava: TransformersReranker) -> None:
-    look = Look("long", noise(3), "navy shirt " * 100_000)
+    look = RerankCandidate("long", noise(3), "navy shirt " * 100_000)
     assert np.isfinite(llava.judge([look], ["blue " * 100_000], Deadline.within(60))).all()
 
 
@@ -166,7 +175,7 @@ def test_a_box_is_measured_in_the_familys_way(opened: Opened, monkeypatch: pytes
     for family in ("qwen2-vl", "qwen2.5-vl"):
         reranker = opened(family)
         monkeypatch.setattr(reranker, "_written", lambda *_: iter(["[0, 0, 28, 14]"]))
-        boxes[family] = reranker.locate(Look("box", noise(0, 56, 56)), "navy", Deadline.within(60))
+        boxes[family] = reranker.locate(RerankCandidate("box", noise(0, 56, 56)), "navy", Deadline.within(60))
     thousandths, pixels = boxes.values()
     assert thousandths
     assert pixels

@@ -1,0 +1,116 @@
+"""``vitrina encoder calibrate``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.table import Table
+
+from vitrina.api.cli.console import errors, output, progress_bar
+from vitrina.api.cli.search import percent
+from vitrina.api.settings import Settings, encoder_for
+from vitrina.evaluation.calibration import MIN_QUERIES, CalibrationSample, example_of, fit, observe, usable
+from vitrina.evaluation.judgements import JudgedQuery, judged_skus, read_judgements, sample
+from vitrina.evaluation.templates import Template, queries_by, queries_like
+from vitrina.search.encoders.base import EncoderIdentity
+from vitrina.search.encoders.open_clip import CARD_FILE, LOCAL_PREFIX
+from vitrina.search.encoders.registry import folder_of
+from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.store.store import Store
+from vitrina.search.types.calibration import Calibration, write_calibration
+from vitrina.search.types.errors import InputError
+
+MIN_ROWS = 3
+"""The fewest items that a value must have to be asked by --by and --like, as in vitrina eval."""
+
+MAX_QUERIES = 500
+"""Queries of one file or field at the most: ten numbers are fitted, and more queries no longer move them."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrateOptions:
+    """What to calibrate on, as it was typed."""
+
+    judgements: Path | None = None
+    queries: Path | None = None
+    by: tuple[str, ...] = ()
+    like: tuple[str, ...] = ()
+
+
+def calibrate_encoder(settings: Settings, asked: CalibrateOptions) -> None:
+    """Fit the live encoder's calibration to the catalog, print what was measured, and store it."""
+    home = Store.existing(settings.home)
+    queries = gather(home, asked)
+    with errors.status("Loading the encoder"):
+        engine = home.open_engine(encoder_for(home, settings))
+    source = f"{len(queries):,} queries on a catalog of {home.catalog.counts()['items']:,} items"
+    calibration = fit(observe_with_progress(engine, queries), source)
+    if not calibration.curves:
+        raise InputError(
+            f"There are too few queries to calibrate on: {len(queries)}, some of which must find something.",
+            remedy=f"Give at least {MIN_QUERIES} of a kind (words, pictures, or both).",
+        )
+    show(calibration)
+    stored = store(home, engine.encoder.identity, calibration)
+    output.print(f"Kept in {stored}; a running service takes it when it starts again.", highlight=False, soft_wrap=True)
+    home.close()
+
+
+def gather(home: Store, asked: CalibrateOptions) -> list[JudgedQuery]:
+    """The queries that judgements and fields make. Raises InputError where there are none."""
+    judged = [] if asked.judgements is None else read_judgements(asked.judgements, asked.queries)
+    for make, fields in ((queries_by, asked.by), (queries_like, asked.like)):
+        if fields:
+            items = (stored.item for stored in home.catalog.all_items() if stored.image_ids or make is queries_by)
+            judged += make(items, [Template(name) for name in fields], MIN_ROWS)
+    if not judged:
+        raise InputError("There is nothing to calibrate on.", remedy="Give --judgements FILE, or --by FIELD.")
+    known = home.catalog.content_hashes(sorted(judged_skus(judged)))
+    return usable(sample(judged, MAX_QUERIES, seed=0), known)
+
+
+def observe_with_progress(engine: SearchEngine, queries: Sequence[JudgedQuery]) -> list[CalibrationSample]:
+    with progress_bar() as bar:
+        observed = observe(engine, map(example_of, queries))
+        return list(bar.track(observed, total=len(queries), description="Searching"))
+
+
+def store(home: Store, identity: EncoderIdentity, calibration: Calibration) -> Path:
+    """Write a calibration where the encoder is: into the user's own folder and the home's copy of it, else, for an
+    encoder in the package or in a download cache, beside the catalog. Returns where."""
+    folder = folder_of(identity) if identity.name.startswith(LOCAL_PREFIX) else None
+    if folder is None:
+        return home.keep_calibration(identity, calibration)
+    write_calibration(folder / CARD_FILE, calibration)
+    home.encoders.keep(identity)
+    return folder / CARD_FILE
+
+
+def show(calibration: Calibration) -> None:
+    """Print what was measured, a kind of query a row."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in (
+        "asked by",
+        "queries",
+        "calibration error",
+        "Brier",
+        "no match under",
+        "answerable pass",
+        "others fail",
+    ):
+        table.add_column(column, justify="left" if column == "asked by" else "right")
+    for kind, curve in calibration.curves.items():
+        if (measured := curve.measured) is not None:
+            table.add_row(
+                kind,
+                f"{measured.n_queries:,}",
+                f"{measured.calibration_error:.3f}",
+                f"{measured.brier:.3f}",
+                percent(curve.no_match_confidence),
+                percent(measured.answerable_passed),
+                percent(measured.off_catalog_caught),
+            )
+    output.print(table)
+    errors.print("Measured on one half of the queries with a fit to the other; kept is a fit to all of them.")

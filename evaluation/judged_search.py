@@ -1,0 +1,192 @@
+"""Asking the search what the judged queries ask, plain or reranked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from vitrina.evaluation.judgements import JudgedQuery
+from vitrina.evaluation.metrics import DEPTH
+from vitrina.search.images.decode import decode_image
+from vitrina.search.reranking.pipeline import RerankingEngine
+from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.types.answer import Answer, Event, Hit, Reranked, RerankState, Retrieved
+from vitrina.search.types.errors import ImageError
+from vitrina.search.types.query import Query, RerankOptions
+
+OnProgress = Callable[[int], None]
+"""Told after each query how many are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """What one query found, best first: the skus, and how likely each is relevant, where the encoder can say."""
+
+    skus: tuple[str, ...]
+    confidences: tuple[float | None, ...]
+
+
+def ask_all(engine: SearchEngine, queries: Sequence[JudgedQuery], on_progress: OnProgress) -> list[QueryResult]:
+    """What each query finds among the first ``DEPTH``, through the doors that shoppers use. Blocks.
+
+    Raises ImageError for a picture that cannot be read, QueryError for a query past the engine's limits.
+    """
+    found: list[QueryResult] = []
+    for query in queries:
+        found.append(found_in(ask(engine, query)))
+        on_progress(len(found))
+    return found
+
+
+def ask(engine: SearchEngine, query: JudgedQuery) -> Answer:
+    """One query's answer. An item's own photo asks for what is like it, itself left out."""
+    asked = query_of(query)
+    return engine.similar(query.sku, asked) if query.sku else engine.search(asked)
+
+
+def query_of(judged: JudgedQuery) -> Query:
+    """What a shopper would ask for the first ``DEPTH``. Raises ImageError, and QueryError past the engine's limits."""
+    if judged.sku:
+        return Query(skus=(judged.sku,), limit=DEPTH)
+    pictures = () if judged.image is None else (read_picture(judged.image),)
+    return Query(text=judged.text, images=pictures, limit=DEPTH)
+
+
+def found_in(answer: Answer) -> QueryResult:
+    """An answer's ranking."""
+    return QueryResult(tuple(hit.stored.item.sku for hit in answer.hits), tuple(hit.confidence for hit in answer.hits))
+
+
+def read_picture(path: Path) -> Image.Image:
+    """A query's picture, upright RGB. Raises ImageError, which names the file."""
+    try:
+        return decode_image(path.read_bytes()).pixels
+    except OSError as error:
+        raise ImageError(f"The picture {path} cannot be read: {error.strerror}.", remedy="Check its path.") from error
+    except ImageError as error:
+        raise ImageError(f"The picture {path} cannot be used: {error.message}", remedy=error.remedy) from error
+
+
+NO_PICTURE = "It has no picture."
+UNREADABLE = "Its picture cannot be looked at."
+
+
+@dataclass(frozen=True, slots=True)
+class RerankedQuery:
+    """What one query found ``before`` and ``after`` its best hits were looked at, both from the same retrieval.
+
+    ``n_hits`` were to be looked at; ``missed`` says in words why some were not, and of how many that is so.
+    ``judge_ms`` is how long looking took; what was asked before is remembered, as in a service, and costs nothing.
+    """
+
+    before: QueryResult
+    after: QueryResult
+    n_hits: int
+    missed: Mapping[str, int]
+    judge_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class LiftMeasurement:
+    """How a run was reranked: by which model, how many hits of each query, and whether it counted what the catalog
+    says.
+
+    ``n_hits`` were to be looked at over all queries, ``missed`` has those that were not, by the reason. ``median_ms``
+    and ``p95_ms`` are of the time that looking took, by query.
+    """
+
+    reranker: str
+    top: int
+    listings: bool
+    n_hits: int
+    missed: Mapping[str, int]
+    median_ms: float
+    p95_ms: float
+
+    @property
+    def n_looked(self) -> int:
+        """Hits that were looked at."""
+        return self.n_hits - sum(self.missed.values())
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """All that to people."""
+        evidence = "pictures and listings" if self.listings else "pictures alone, listings hidden"
+        return (
+            f"Reranked by {self.reranker}: up to {self.top} hits a query, {evidence}.",
+            f"Looked at {self.n_looked:,} of {self.n_hits:,} hits.",
+            *(f"{n:,} {'was' if n == 1 else 'were'} not looked at: {reason}" for reason, n in self.missed.items()),
+            f"Looking took {self.median_ms:,.0f} ms a query at the median, {self.p95_ms:,.0f} at the 95th percentile.",
+        )
+
+
+def rerank_all(
+    engine: RerankingEngine, queries: Sequence[JudgedQuery], rerank: RerankOptions, on_progress: OnProgress
+) -> list[RerankedQuery]:
+    """Ask each query once, and take its answer before and after the reranker. Blocks.
+
+    Raises what ``ask_all`` raises; a reranker that fails is told of in what was missed.
+    """
+    looked: list[RerankedQuery] = []
+    for query in queries:
+        looked.append(rerank_one(engine, query, rerank))
+        on_progress(len(looked))
+    return looked
+
+
+def rerank_one(engine: RerankingEngine, query: JudgedQuery, rerank: RerankOptions) -> RerankedQuery:
+    """One query's answer, before and after."""
+    retrieved, reranked = both(events_of(engine, query, rerank))
+    chosen = [hit for hit in retrieved.hits if hit.rank <= rerank.top]
+    final = {hit.stored.id: hit for hit in reranked.hits}
+    reasons = Counter(reason(final[hit.stored.id], reranked) for hit in chosen)
+    del reasons[""]
+    return RerankedQuery(
+        found_in(retrieved), found_in(reranked), len(chosen), dict(reasons), reranked.timings_ms.get("judge", 0.0)
+    )
+
+
+def events_of(engine: RerankingEngine, query: JudgedQuery, rerank: RerankOptions) -> Iterator[Event]:
+    asked = query_of(query)
+    return engine.stream_similar(query.sku, asked, rerank) if query.sku else engine.stream(asked, rerank)
+
+
+def both(events: Iterator[Event]) -> tuple[Answer, Answer]:
+    """The retrieval's answer and the reranked one: the first two events."""
+    retrieved, reranked = next(events), next(events)
+    assert isinstance(retrieved, Retrieved)
+    assert isinstance(reranked, Reranked)
+    return retrieved.answer, reranked.answer
+
+
+def reason(hit: Hit, answer: Answer) -> str:
+    """Why a hit that was to be looked at was not; empty where it was."""
+    if hit.rerank is RerankState.RERANKED:
+        return ""
+    if not hit.stored.image_ids:
+        return NO_PICTURE
+    if hit.rerank is RerankState.NOT_ASKED and answer.rerank is RerankState.RERANKED:
+        return UNREADABLE
+    return answer.rerank_note
+
+
+def lift_measurement_of(reranker: str, rerank: RerankOptions, looked: Sequence[RerankedQuery]) -> LiftMeasurement:
+    """How one or more queries were reranked, together."""
+    missed: Counter[str] = Counter()
+    for each in looked:
+        missed.update(each.missed)
+    median_ms, p95_ms = np.percentile([each.judge_ms for each in looked], [50, 95]).tolist()
+    return LiftMeasurement(
+        reranker=reranker,
+        top=rerank.top,
+        listings=rerank.listings,
+        n_hits=sum(each.n_hits for each in looked),
+        missed=dict(missed.most_common()),
+        median_ms=median_ms,
+        p95_ms=p95_ms,
+    )

@@ -1,0 +1,279 @@
+"""Reports: a run, or an audit, as one HTML file that needs no other, nor JavaScript."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from vitrina.evaluation.comparison import Comparison, RunPair
+from vitrina.evaluation.gates import GateResult
+from vitrina.evaluation.judged_search import read_picture
+from vitrina.evaluation.metrics import DEPTH, FIRST_HITS, LABELS
+from vitrina.evaluation.run import ALL, Result, Run
+from vitrina.search.audit.audit import AuditSummary, LabelError
+from vitrina.search.store.images import ImageStore, media_type
+from vitrina.search.store.store import Store
+from vitrina.search.types.errors import ImageError, NotFoundError
+
+THUMBNAIL_PX = 256
+"""Tiles are 112 CSS pixels wide at most; twice that on a sharp screen. A JPEG of it takes about 10 KB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """An item to look at. ``picture`` is a data URI, or empty where there is none."""
+
+    sku: str
+    title: str
+    picture: str
+
+
+class Gallery:
+    """Tiles of a home's items by sku, each made once. Blocks."""
+
+    def __init__(self, home: Store) -> None:
+        self._home = home
+        self._tiles: dict[str, Tile] = {}
+
+    def tile(self, sku: str) -> Tile:
+        """An item's tile; only its sku where the item is gone or has no picture."""
+        if sku not in self._tiles:
+            self._tiles[sku] = self._made(sku)
+        return self._tiles[sku]
+
+    def _made(self, sku: str) -> Tile:
+        try:
+            stored = self._home.catalog.item(sku)
+        except NotFoundError:
+            return Tile(sku, "no longer in the catalog", "")
+        picture = ""
+        with suppress(NotFoundError, ImageError):
+            if stored.image_ids:
+                picture = data_uri(self._home.images.thumbnail(stored.image_ids[0], THUMBNAIL_PX))
+        return Tile(sku, stored.item.title, picture)
+
+
+def photo(path: Path) -> str:
+    """A query's own picture as a data URI, small; empty where it is gone since it was asked."""
+    try:
+        pixels = read_picture(path)
+    except ImageError:
+        return ""
+    pixels.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    file = io.BytesIO()
+    pixels.save(file, "JPEG", quality=85)
+    return data_uri(file.getvalue())
+
+
+def data_uri(data: bytes) -> str:
+    """Picture bytes as a ``data:`` URI (RFC 2397)."""
+    return f"data:{media_type(data)};base64,{base64.b64encode(data).decode()}"
+
+
+MAX_SHOWN = 400
+"""Listings of one field on the page, each with a picture of about 14 kB."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownLabelError:
+    """A listing with its picture as a data URI, empty where that is gone."""
+
+    contradiction: LabelError
+    picture: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One field: how many listings were checked, how many their pictures contradict, and the surest of these."""
+
+    field: str
+    n_checked: int
+    n_found: int
+    shown: Sequence[ShownLabelError]
+
+
+def write_audit(
+    path: Path, images: ImageStore, tally: AuditSummary, *, reranker: str, notes: Sequence[str] = ()
+) -> None:
+    """Write what an audit found, by field, the surest first. Blocks while thumbnails are made. Raises OSError."""
+    page = templates().get_template("audit.html.jinja")
+    html = page.render(
+        sections=[section(images, tally, field) for field in tally.fields],
+        n_found=len(tally.contradictions()),
+        n_items=tally.n_items,
+        reranker=reranker,
+        notes=(*tally.sentences(), *notes),
+        audited_at=datetime.now(UTC),
+    )
+    path.write_text(html, encoding="utf-8")
+
+
+def section(images: ImageStore, tally: AuditSummary, field: str) -> Section:
+    found = tally.contradictions(field)
+    shown = [ShownLabelError(each, picture_of(images, each.image_id)) for each in found[:MAX_SHOWN]]
+    return Section(field, tally.checked[field], len(found), shown)
+
+
+def picture_of(images: ImageStore, image_id: str) -> str:
+    """A picture as a data URI, small; empty where it is gone since it was looked at."""
+    with suppress(NotFoundError, ImageError):
+        return data_uri(images.thumbnail(image_id, THUMBNAIL_PX))
+    return ""
+
+
+HEADLINE = ("ndcg@10", "mrr", "p@1", "r@10")
+N_WORST = 12
+N_WORST_EACH = 4
+"""Worst queries shown of a run of one kind, and of each kind where there are several."""
+
+N_MOVED = 8
+N_EXPECTED = 10
+N_CAME = 10
+N_COMPARED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A tile in a ranking. ``rank`` is None where the item was not found at all."""
+
+    tile: Tile
+    rank: int | None
+    is_relevant: bool
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownQuery:
+    """What a query looks like: its words, its picture as a data URI, or both."""
+
+    text: str
+    picture: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFailure:
+    """A query that went badly: what was expected and not on the first page, and what came."""
+
+    result: Result
+    asked: ShownQuery
+    expected: Sequence[Shown]
+    came: Sequence[Shown]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A query that won or lost against another run, with the first hits of both."""
+
+    pair: RunPair
+    asked: ShownQuery
+    before: Sequence[Shown]
+    after: Sequence[Shown]
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """A comparison, with the queries that lost and won most."""
+
+    comparison: Comparison
+    losses: Sequence[Move]
+    wins: Sequence[Move]
+
+
+def write_report(
+    path: Path, home: Store, run: Run, *, comparisons: Sequence[Comparison] = (), checks: Sequence[GateResult] = ()
+) -> None:
+    """Write a run's report; the charts of its metrics show the first comparison too. Blocks while thumbnails are made.
+    Raises OSError."""
+    gallery = Gallery(home)
+    page = templates().get_template("page.html.jinja")
+    html = page.render(
+        run=run,
+        kinds=[summary for summary in run.summaries if summary.kind != ALL],
+        headline=HEADLINE,
+        labels=LABELS,
+        depth=DEPTH,
+        first_hits=FIRST_HITS,
+        checks=checks,
+        contrasts=[contrast(gallery, comparison) for comparison in comparisons],
+        worst=[failure(gallery, result) for result in worst(run)],
+    )
+    path.write_text(html, encoding="utf-8")
+
+
+@cache
+def templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("vitrina.evaluation", "report_templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def worst(run: Run) -> list[Result]:
+    """The queries that went worst, of each kind, those first that had the most to find. None that is perfect."""
+    kinds = dict.fromkeys(result.kind for result in run.results)
+    n_each = N_WORST if len(kinds) == 1 else N_WORST_EACH
+    chosen: list[Result] = []
+    for kind in kinds:
+        failed = [result for result in run.results if result.kind == kind and result.metrics["ndcg@10"] < 1]
+        chosen += sorted(failed, key=badness)[:n_each]
+    return chosen
+
+
+def badness(result: Result) -> tuple[float, float, int]:
+    return result.metrics["ndcg@10"], result.metrics["mrr"], -result.n_relevant
+
+
+def failure(gallery: Gallery, result: Result) -> ShownFailure:
+    ranks = {sku: rank for rank, sku in enumerate(result.ranking, start=1)}
+    return ShownFailure(
+        result,
+        asked(gallery, result),
+        expected=[Shown(gallery.tile(sku), ranks.get(sku), True) for sku in result.missed[:N_EXPECTED]],
+        came=hits(gallery, result, N_CAME),
+    )
+
+
+def contrast(gallery: Gallery, comparison: Comparison) -> Contrast:
+    return Contrast(
+        comparison,
+        losses=[move(gallery, pair) for pair in comparison.losses[:N_MOVED]],
+        wins=[move(gallery, pair) for pair in comparison.wins[:N_MOVED]],
+    )
+
+
+def move(gallery: Gallery, pair: RunPair) -> Move:
+    return Move(
+        pair,
+        asked(gallery, pair.after),
+        hits(gallery, pair.before, N_COMPARED),
+        hits(gallery, pair.after, N_COMPARED),
+    )
+
+
+def asked(gallery: Gallery, result: Result) -> ShownQuery:
+    if result.sku:
+        tile = gallery.tile(result.sku)
+        return ShownQuery(tile.title or tile.sku, tile.picture)
+    if not result.image:
+        return ShownQuery(result.text, "")
+    picture = Path(result.image)
+    return ShownQuery(result.text or picture.name, photo(picture))
+
+
+def hits(gallery: Gallery, result: Result, n_hits: int) -> list[Shown]:
+    rows = zip(result.ranking[:n_hits], result.relevance, result.confidences, strict=False)
+    return [
+        Shown(gallery.tile(sku), rank, grade > 0, confidence)
+        for rank, (sku, grade, confidence) in enumerate(rows, start=1)
+    ]

@@ -1,0 +1,164 @@
+"""Queries made of a catalog's own fields: from a value to the items that carry it, or from photo to photo.
+
+The first is the protocol of the published KAGL figures (marqo-FashionCLIP, LEADERBOARD.md): "Navy Blue" is asked, and
+every item of that colour is relevant.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from string import Formatter
+
+from vitrina.evaluation.judgements import JudgedQuery
+from vitrina.evaluation.metrics import Grades
+from vitrina.search.types.errors import QueryError
+from vitrina.search.types.item import AttributeValue, Item, Scalar
+from vitrina.search.types.query import MAX_TEXT_CHARS
+
+NAMING = frozenset({"sku", "title", "description"})
+"""Fields that name one item: a query of one counts however few items share it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A field's name (``colour``), or words around fields: ``{colour} {article} for {gender}``."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        try:
+            fields = self.fields
+        except ValueError as error:
+            raise self._malformed(str(error)) from error
+        if not all(fields):
+            raise self._malformed("a field has no name")
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that an item must have."""
+        return tuple(field for _, field in self._parts() if field is not None)
+
+    def values(self, item: Item) -> Iterator[str]:
+        """Each text an item makes; several where a field has several values, none where one is empty."""
+        held = [
+            [literal] if field is None else [literal + value for value in values_of(item, field)]
+            for literal, field in self._parts()
+        ]
+        return (" ".join("".join(parts).split())[:MAX_TEXT_CHARS] for parts in product(*held))
+
+    def _parts(self) -> list[tuple[str, str | None]]:
+        if "{" not in self.name:
+            return [("", self.name)]
+        return [(literal, field) for literal, field, _, _ in Formatter().parse(self.name)]
+
+    def _malformed(self, reason: str) -> QueryError:
+        return QueryError(
+            f"The template {self.name!r:.200} cannot be read: {reason}.",
+            remedy="Write a field's name, or as in: '{colour} {article} for {gender}'",
+        )
+
+
+def queries_by(items: Iterable[Item], templates: Sequence[Template], min_rows: int) -> list[JudgedQuery]:
+    """A query for each value of each template that at least ``min_rows`` items carry, in the items' order.
+
+    Values compare without regard to case and are asked as first spelt. A title, description or sku names its own item,
+    so with one of those ``min_rows`` is 1. Raises QueryError for an unknown field, or a template without a query.
+    """
+    return [
+        JudgedQuery(f"{template.name}: {value.text}", template.name, value.grades, text=value.text)
+        for template, values in _grouped(items, templates)
+        for value in _common(template, values, 1 if NAMING & set(template.fields) else min_rows)
+    ]
+
+
+def queries_like(items: Iterable[Item], templates: Sequence[Template], min_rows: int) -> list[JudgedQuery]:
+    """A query for each item's photo: relevant are the other items that carry a value of it.
+
+    Values that fewer than ``min_rows`` items carry make no query; a value of one item alone never does. ``items`` are
+    those that have a photo. Raises QueryError as ``queries_by`` does.
+    """
+    queries: list[JudgedQuery] = []
+    for template, values in _grouped(items, templates):
+        carried: dict[str, list[Value]] = defaultdict(list)
+        for value in _common(template, values, max(min_rows, 2)):
+            for sku in value.grades:
+                carried[sku].append(value)
+        kind = f"like {template.name}"
+        queries += [JudgedQuery(f"{kind}: {sku}", kind, _any_of(held), sku=sku) for sku, held in carried.items()]
+    return queries
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A text that items make, as first spelt, with those items."""
+
+    text: str
+    grades: dict[str, int]
+
+
+def _grouped(items: Iterable[Item], templates: Sequence[Template]) -> Iterator[tuple[Template, list[Value]]]:
+    groups: dict[Template, dict[str, Value]] = {template: {} for template in templates}
+    known: set[str] = set()
+    for item in items:
+        known.update(fields_of(item))
+        for template, values in groups.items():
+            for text in template.values(item):
+                values.setdefault(text.casefold(), Value(text, {})).grades[item.sku] = 1
+    for template, values in groups.items():
+        for field in template.fields:
+            if field not in known:
+                raise unknown_field(field, known)
+        yield template, list(values.values())
+
+
+def _any_of(values: Sequence[Value]) -> Grades:
+    """The items that carry any of the values; one value's own mapping is shared, as it may be large."""
+    return values[0].grades if len(values) == 1 else {sku: 1 for value in values for sku in value.grades}
+
+
+def _common(template: Template, values: Sequence[Value], min_rows: int) -> list[Value]:
+    common = [value for value in values if len(value.grades) >= min_rows]
+    if not common:
+        most = max((len(value.grades) for value in values), default=0)
+        raise QueryError(
+            f"No value of {template.name!r:.200} is carried by {min_rows} items; the commonest is by {most}.",
+            remedy=f"Lower --min-rows to {most}, or choose another field." if most else "Choose another field.",
+        )
+    return common
+
+
+def fields_of(item: Item) -> dict[str, AttributeValue]:
+    """What queries can be made of: an item's attributes, and its own fields that are not empty."""
+    own: Mapping[str, AttributeValue | None] = {
+        "sku": item.sku,
+        "title": item.title,
+        "description": item.description,
+        "price_cents": item.price_cents,
+        "currency": item.currency,
+    }
+    return {**item.attributes, **{field: value for field, value in own.items() if value not in (None, "")}}
+
+
+def values_of(item: Item, field: str) -> list[str]:
+    """A field's values as texts; none where the item lacks it."""
+    held = fields_of(item).get(field, ())
+    return [text for value in (held if isinstance(held, tuple) else (held,)) if (text := worded(value))]
+
+
+def worded(value: Scalar) -> str:
+    """A value as a shopper would type it: 2016 for 2016.0."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
+
+
+def unknown_field(field: str, known: set[str]) -> QueryError:
+    close = difflib.get_close_matches(field, known, n=3, cutoff=0.5)
+    listed = ", ".join(close or sorted(known)[:20])
+    return QueryError(
+        f"No item has a field {field!r:.200}.",
+        remedy=f"{'Close to it' if close else 'Known'}: {listed}." if known else "Index a catalog first.",
+        details={"fields": sorted(known)},
+    )

@@ -1,0 +1,120 @@
+"""A source: where a catalog's records come from; its rows, and the records they become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from vitrina.search.types.item import Item
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReference:
+    """Where one picture is: exactly one of its bytes, a local path or an http(s) URL."""
+
+    data: bytes | None = None
+    path: Path | None = None
+    url: str | None = None
+
+    def __post_init__(self) -> None:
+        if sum(place is not None for place in (self.data, self.path, self.url)) != 1:
+            raise ValueError("an image reference holds exactly one of data, path and url")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One item with its pictures in the shop's order. ``origin`` says where it stood, as ``products.csv:17``."""
+
+    origin: str
+    item: Item
+    images: tuple[ImageReference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A row that could not become an item: where it stood, why, and what to do. One dead-letter line."""
+
+    origin: str
+    reason: str
+    remedy: str
+    sku: str | None = None
+
+
+class Source(Protocol):
+    """One catalog file or folder, opened and understood. ``rows`` may be called again and starts over."""
+
+    @property
+    def name(self) -> str:
+        """The file's or folder's own name, as ``products.csv``."""
+
+    @property
+    def dialect(self) -> str:
+        """What it was recognised as, as ``Shopify product export (CSV)``."""
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """Which column each field is read from, as ``{"sku": "Handle"}``; columns not named become attributes."""
+
+    @property
+    def n_rows(self) -> int | None:
+        """About how many records there are, for a progress bar; None where counting would mean reading it all."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the operator should know of how the source was read, one sentence each."""
+
+    def rows(self) -> Iterator[Record | Rejection]:
+        """Every row as a record or as its rejection, in the source's order. Streams in bounded memory; blocks.
+
+        Skus are not checked against each other. Raises ``SourceError`` if the file vanished since it was opened.
+        """
+
+
+N_PEEKED_ROWS = 100
+"""Rows read ahead to learn the columns of a format that does not state them (JSONL, XML, WebDataset)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One row's cells by column name. ``origin`` says where it stands, as ``products.csv:17``."""
+
+    origin: str
+    cells: Mapping[str, object]
+
+
+class Table(Protocol):
+    """Rows with named columns. ``rows`` may be called again and starts over; it streams, in bounded memory."""
+
+    @property
+    def path(self) -> Path:
+        """The file the rows come from; relative picture paths count from its folder."""
+
+    @property
+    def format(self) -> str:
+        """The file format in words, as ``CSV``."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The columns' names as the file spells them; of a peeked format, those of its first rows."""
+
+    @property
+    def n_rows(self) -> int | None:
+        """About how many rows there are, for a progress bar; None where counting would mean reading it all."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the operator should know of how the file was read, one sentence each."""
+
+    def rows(self) -> Iterator[TableRow | Rejection]:
+        """The rows in the file's order; one that cannot be read comes as its rejection."""
+
+
+def union_of_columns(rows: Iterator[TableRow | Rejection]) -> tuple[str, ...]:
+    """The columns of the first rows, in order of appearance; empty when none of them can be read."""
+    columns: dict[str, None] = {}
+    for _, row in zip(range(N_PEEKED_ROWS), rows, strict=False):
+        if isinstance(row, TableRow):
+            columns.update(dict.fromkeys(row.cells))
+    return tuple(columns)

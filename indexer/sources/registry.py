@@ -1,0 +1,143 @@
+"""Opening a catalog: the right reader for a location, and what its columns mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vitrina.indexer.sources.base import Record, Rejection, Source, Table
+from vitrina.indexer.sources.delimited import DelimitedTable, open_delimited
+from vitrina.indexer.sources.dialects import CatalogDialect, recognise_dialect
+from vitrina.indexer.sources.feed import open_feed
+from vitrina.indexer.sources.folder import ImageFolder
+from vitrina.indexer.sources.jsonl import open_jsonl
+from vitrina.indexer.sources.parquet import open_parquet
+from vitrina.indexer.sources.rows import Columns, choose_columns, read_row
+from vitrina.indexer.sources.webdataset import open_webdataset
+from vitrina.search.types.errors import SourceError
+
+OPENERS: Mapping[str, Callable[[Path], Table]] = {
+    ".csv": open_delimited,
+    ".tsv": open_delimited,
+    ".tab": open_delimited,
+    ".txt": open_delimited,
+    ".jsonl": open_jsonl,
+    ".ndjson": open_jsonl,
+    ".json": open_jsonl,
+    ".parquet": open_parquet,
+    ".xml": open_feed,
+    ".rss": open_feed,
+    ".tar": open_webdataset,
+}
+"""The reader for each file name ending."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableSource:
+    """A table read as records, under one dialect and one choice of columns."""
+
+    table: Table
+    layout: CatalogDialect
+    columns: Columns
+    image_folder: Path
+
+    @property
+    def name(self) -> str:
+        """The file's own name."""
+        return self.table.path.name
+
+    @property
+    def dialect(self) -> str:
+        """The layout and the format, as ``Shopify product export (CSV)``."""
+        return f"{self.layout.name} ({self.table.format})"
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """Which column each field is read from."""
+        images = {"image": ",".join(self.columns.images)} if self.columns.images else {}
+        return {**self.columns.fields, **images}
+
+    @property
+    def n_rows(self) -> int | None:
+        """About how many records there are; None where items take several rows."""
+        return None if self.layout.merges_rows else self.table.n_rows
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the operator should know of how the file was read."""
+        return self.table.notes
+
+    def rows(self) -> Iterator[Record | Rejection]:
+        """Every row as a record or as its rejection, in the file's order."""
+        try:
+            for row in self.layout.translate(self.table.rows()):
+                yield row if isinstance(row, Rejection) else read_row(row, self.columns, self.image_folder)
+        except OSError as error:
+            raise _unreadable(self.table.path, error) from error
+
+
+def open_source(location: str, mapping: Mapping[str, str] | None = None, *, image_folder: Path | None = None) -> Source:
+    """Open a catalog: a folder of pictures, CSV/TSV, JSONL, Parquet, an XML product feed or a WebDataset tar.
+
+    ``mapping`` says which column feeds which field (``{"sku": "Artikelnummer"}``); a field's name that is none of
+    ``columns.FIELDS`` names an attribute, and ``image`` takes several columns separated by commas. Pictures named by
+    path must lie inside ``image_folder``, the catalog file's own folder unless given. Reads the file's beginning;
+    blocks. Raises ``SourceError`` for what is missing, empty, of no known format, or has no column for the sku.
+    """
+    path = _existing(location)
+    if path.is_dir():
+        _refuse_mapping(path, mapping)
+        return ImageFolder.open(path)
+    table = _open_table(path)
+    layout = recognise_dialect(table.columns)
+    if layout.joins_last and isinstance(table, DelimitedTable):
+        table = replace(table, joins_last=True)
+    names = (*table.columns, *(name for name in layout.added_columns if name not in table.columns))
+    columns = choose_columns(names, mapping or {}, preferred=layout.preferred, source=path.name)
+    return TableSource(table, layout, columns, image_folder or path.parent)
+
+
+def _existing(location: str) -> Path:
+    if location.lower().startswith(("http://", "https://")):
+        raise SourceError(
+            f"{location[:200]} is an address, and catalogs are read from files.",
+            remedy="Download it first, for example with: curl -LO, and index the file.",
+        )
+    path = Path(location).expanduser()
+    try:
+        found = path.is_file() or path.is_dir()
+    except (OSError, ValueError):
+        found = False
+    if not found:
+        raise SourceError(f"There is no file or folder {location[:500]}.", remedy="Check the path.")
+    return path
+
+
+def _open_table(path: Path) -> Table:
+    opener = OPENERS.get(path.suffix.lower())
+    if opener is None:
+        remedy = f"Give a folder of pictures or a file ending in {', '.join(OPENERS)}."
+        if path.suffix.lower() in (".gz", ".zip", ".bz2", ".zst", ".xz", ".tgz"):
+            remedy = "Decompress it first."
+        elif path.suffix.lower() in (".xlsx", ".xls", ".ods"):
+            remedy = "Save the sheet as CSV (UTF-8) first."
+        raise SourceError(f"{path.name} ends in no catalog format that can be read.", remedy=remedy)
+    try:
+        return opener(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> SourceError:
+    return SourceError(
+        f"{path} cannot be read: {error.strerror or error}.", remedy="Check the file and its permissions."
+    )
+
+
+def _refuse_mapping(path: Path, mapping: Mapping[str, str] | None) -> None:
+    if mapping:
+        raise SourceError(
+            f"{path} is a folder of pictures and has no columns to map.",
+            remedy="Index it without --map, in a run of its own.",
+        )

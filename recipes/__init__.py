@@ -1,0 +1,1 @@
+"""How what ships was made: the embedded encoder, the embedded reranker, and the boutique. Not installed."""

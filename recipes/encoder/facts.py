@@ -1,0 +1,94 @@
+"""Facts: which statements are true of which products, and the captions that a batch gets of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from recipes.encoder.captions import LabelStatement, Mixture, batch_captions
+from recipes.encoder.labels import LABELS, LabelledProduct, key
+
+FIELDS = ("kind", "text", *LABELS)
+_N_NAMES = 4
+_N_TEXTS = 2
+_ANYTHING = -1
+_UNKNOWN = -2
+_EMPTY = -3
+
+
+class Facts:
+    """Looks up, for a batch, which caption is true of which picture.
+
+    A caption that claims ``Tshirts`` is true of every T-shirt in the batch, not just of the one it was written for, so
+    a contrastive loss must not push the others away.
+    """
+
+    def __init__(self, products: Sequence[LabelledProduct]) -> None:
+        self._ids: dict[str, int] = {}
+        self._facts = torch.tensor([self._product_row(product) for product in products], dtype=torch.int32)
+
+    def matches(self, indices: torch.Tensor, claims: Sequence[LabelStatement]) -> torch.Tensor:
+        """Truth of each claim of each product; bool, shape (len(indices), len(claims)).
+
+        ``indices`` are positions in the products this was made from.
+        """
+        facts = self._facts[indices]  # (n, _N_NAMES + _N_TEXTS + labels)
+        claimed = torch.tensor([self._claim_row(claim) for claim in claims], dtype=torch.int32)  # (m, fields)
+        names, texts = facts[:, :_N_NAMES], facts[:, _N_NAMES : _N_NAMES + _N_TEXTS]
+        true = _any_equal(names, claimed[:, 0]) & _any_equal(texts, claimed[:, 1])
+        for column in range(len(LABELS)):
+            true &= _any_equal(facts[:, _N_NAMES + _N_TEXTS + column, None], claimed[:, 2 + column])
+        return true  # (n, m)
+
+    def _id(self, value: str, empty: int = _UNKNOWN) -> int:
+        """A number for a value's key; an unknown fact and an empty claim have numbers that nothing else equals."""
+        return self._ids.setdefault(key(value), len(self._ids)) if value else empty
+
+    def _product_row(self, product: LabelledProduct) -> list[int]:
+        names = [self._id(name) for name in product.names[:_N_NAMES]]
+        names += [_UNKNOWN] * (_N_NAMES - len(names))
+        texts = [self._id(product.title), self._id(product.description)]
+        return names + texts + [self._id(product.label(label)) for label in LABELS]
+
+    def _claim_row(self, claim: LabelStatement) -> list[int]:
+        claimed = dict(claim)
+        return [self._id(claimed[field], _EMPTY) if field in claimed else _ANYTHING for field in FIELDS]
+
+
+def _any_equal(facts: torch.Tensor, claimed: torch.Tensor) -> torch.Tensor:
+    """Whether any fact column equals the claim, or the claim asks for nothing; (n, c) and (m,) to (n, m)."""
+    equal = (facts[:, :, None] == claimed[None, None, :]).any(dim=1)
+    return equal | (claimed == _ANYTHING)[None, :]
+
+
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """The captions of n products: m distinct texts, and the truth of each for each; bool, shape (n, m)."""
+
+    texts: list[str]
+    matches: torch.Tensor
+
+
+class Writer(Protocol):
+    """Captions products, named by their positions."""
+
+    def write(self, indices: torch.Tensor, dice: random.Random) -> Captioned:
+        """Caption the products at ``indices``, int64, shape (n,). All chance comes from ``dice``."""
+
+
+class ProductWriter:
+    """Phrases, single values and own texts of labelled products, beside texts that fit none: see ``Mixture``."""
+
+    def __init__(self, products: Sequence[LabelledProduct], mixture: Mixture) -> None:
+        self._products = products
+        self._mixture = mixture
+        self._facts = Facts(products)
+
+    def write(self, indices: torch.Tensor, dice: random.Random) -> Captioned:
+        captions = batch_captions([self._products[index] for index in indices.tolist()], self._mixture, dice)
+        matches = self._facts.matches(indices, [caption.claim for caption in captions])
+        return Captioned([caption.text for caption in captions], matches)

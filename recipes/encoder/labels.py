@@ -1,0 +1,99 @@
+"""Labels: a product as the recipe sees it, and how shoppers word its labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from vitrina.search.understanding.synonyms import SYNONYMS
+
+_UNCOUNTABLE = ("wear", "ery", "apparel", "clothing", "care", "fragrance", "makeup", "milk")
+
+
+def singular(phrase: str) -> str:
+    """The singular of an English phrase's last word, by its ending; good enough for product names."""
+    if phrase.endswith("ories"):
+        return phrase[:-3] + "y"
+    if phrase.endswith(("sses", "ches", "shes", "xes")):
+        return phrase[:-2]
+    if phrase.endswith("s") and not phrase.endswith(("ss", "us")):
+        return phrase[:-1]
+    return phrase
+
+
+def plural(phrase: str) -> str:
+    """The plural of an English phrase's last word, by its ending."""
+    if phrase.endswith("ory"):
+        return phrase[:-1] + "ies"
+    if phrase.endswith(_UNCOUNTABLE):
+        return phrase
+    if phrase.endswith(("ss", "ch", "sh", "x")):
+        return phrase + "es"
+    return phrase if phrase.endswith("s") else phrase + "s"
+
+
+def key(value: str) -> str:
+    """One key for every spelling of a value: ``T-shirts``, ``Tshirt`` and ``t shirt`` share ``tshirt``."""
+    return re.sub(r"[\W_]+", "", singular(value.strip().lower()))
+
+
+_OTHER_WORDS = {key(kind): others for kind, others in SYNONYMS.items()}
+
+
+def wordings(kind: str) -> tuple[str, ...]:
+    """What a shopper may call this kind of product; the catalog's own word first."""
+    one = singular(kind.lower())
+    return tuple(dict.fromkeys((kind, one, plural(one), *_OTHER_WORDS.get(key(kind), ()))))
+
+
+LABELS = ("colour", "gender", "season", "usage", "pattern", "material")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledProduct:
+    """The catalog text of one training row; an empty string where the file says nothing.
+
+    ``kinds`` names what the thing is, finest first: article, subcategory, category. ``fine`` is a class finer than the
+    article, in a shop whose titles are such classes: ``Granny Smith`` for an apple.
+    """
+
+    sku: str
+    title: str = ""
+    description: str = ""
+    kinds: tuple[str, ...] = ()
+    colour: str = ""
+    gender: str = ""
+    season: str = ""
+    usage: str = ""
+    pattern: str = ""
+    material: str = ""
+    fine: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that the thing may be called, finest first."""
+        return (self.fine, *self.kinds) if self.fine else self.kinds
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, object]) -> Self:
+        """Take the known columns of one Parquet row; missing or null ones become empty."""
+
+        def text(column: str) -> str:
+            value = row.get(column)
+            return value.strip() if isinstance(value, str) else ""
+
+        kinds = tuple(kind for kind in map(text, ("article", "subcategory", "category")) if kind)
+        labels = {label: text(label) for label in LABELS}
+        return cls(text("sku"), text("title"), text("description"), kinds, **labels)
+
+    def value(self, field: str) -> str:
+        """What a claim's field says: the finest of its kinds for ``kind``, else a label; empty where it has none."""
+        if field == "kind":
+            return self.kinds[0] if self.kinds else ""
+        return self.label(field)
+
+    def label(self, field: str) -> str:
+        """The value of one of ``LABELS``."""
+        return str(getattr(self, field))

@@ -1,0 +1,216 @@
+"""Queries to a shop whose answers its labels give, and out-of-catalog queries that it cannot answer."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from recipes.encoder.captions import LabelStatement, phrase
+from recipes.encoder.corpus import LabelledRows
+from recipes.encoder.facts import Facts
+from recipes.encoder.images import decode
+from recipes.encoder.labels import LabelledProduct, key, wordings
+from vitrina.evaluation.calibration import Example
+from vitrina.search.types.query import Query
+
+OUT_OF_CATALOG_TRAINING: tuple[str, ...] = (
+    # kitchen and household appliances
+    "toaster", "dishwasher", "microwave oven", "electric kettle", "chest freezer", "air fryer", "food processor",
+    "robot vacuum cleaner", "steam iron", "air conditioner",
+    # computers and electronics
+    "gaming laptop", "mechanical keyboard", "27 inch monitor", "wireless router", "external hard drive",
+    "graphics card", "usb charger", "e-book reader", "dvd player", "surround sound speakers",
+    # furniture
+    "corner sofa", "dining table", "bunk bed", "bookcase with doors", "office chair", "bedside table",
+    "oak sideboard", "bar stool", "memory foam mattress", "folding garden chair",
+    # tools and hardware
+    "cordless drill", "claw hammer", "adjustable spanner", "circular saw", "spirit level", "box of wood screws",
+    "paint roller", "step ladder", "soldering iron", "pipe wrench",
+    # vehicles and their parts
+    "mountain bike", "electric scooter", "car battery", "winter tyres", "motorcycle exhaust", "roof box for a car",
+    "brake pads", "engine oil", "caravan awning", "bicycle pump",
+    # sport and outdoors
+    "treadmill", "dumbbell set", "yoga mat", "two-person tent", "tennis racket", "golf clubs", "snowboard",
+    "fishing rod", "rowing boat oars", "inflatable kayak",
+    # music
+    "acoustic guitar", "digital piano", "drum kit", "violin", "harmonica", "saxophone", "microphone stand",
+    "guitar amplifier", "bass strings", "metronome",
+    # animals
+    "dog kennel", "cat litter tray", "aquarium filter", "parrot cage", "hamster wheel", "dog leash", "horse saddle",
+    "rabbit hutch", "fish food flakes", "cat scratching post",
+    # garden
+    "lawn mower", "garden hose", "wheelbarrow", "hedge trimmer", "greenhouse", "potting soil",
+    "grass seed", "patio heater", "bird bath", "charcoal barbecue",
+    # office, school and books
+    "laser printer", "paper shredder", "stapler", "whiteboard", "ring binder", "ink cartridge", "fountain pen",
+    "desk calendar", "crime novel paperback", "pocket calculator",
+    # babies and toys
+    "pushchair", "baby cot", "changing table", "building blocks", "jigsaw puzzle", "remote control car",
+    "dolls house", "baby monitor", "board game", "rocking horse",
+    # building, health and the rest
+    "bathroom tap", "ceramic floor tiles", "roof insulation", "front door lock", "radiator valve", "wheelchair",
+    "blood pressure monitor", "first aid kit", "smoke detector", "solar panel",
+)  # fmt: skip
+"""May be used in training."""
+
+OUT_OF_CATALOG_HELD_OUT: tuple[str, ...] = (
+    # kitchen and household appliances
+    "espresso machine", "washing machine", "fridge freezer", "induction hob", "stand mixer", "waffle iron",
+    "rice cooker", "tumble dryer", "sewing machine", "dehumidifier",
+    # computers and electronics
+    "desktop computer", "optical mouse", "smart television", "mobile phone with 128 gb", "video projector",
+    "network switch", "digital camera", "game console", "walkie talkie", "record player",
+    # furniture
+    "leather armchair", "coffee table", "wardrobe with sliding doors", "chest of drawers", "standing desk",
+    "four-poster bed", "shoe cabinet", "kitchen island", "futon", "hammock",
+    # tools and hardware
+    "angle grinder", "screwdriver set", "chainsaw", "workbench", "tape measure", "welding helmet", "nail gun",
+    "wood glue", "pressure washer", "hex keys",
+    # vehicles and their parts
+    "racing bicycle", "quad bike", "windscreen wipers", "spark plugs", "child car seat", "trailer hitch",
+    "outboard motor", "snow chains", "car stereo", "tractor",
+    # sport and outdoors
+    "rowing machine", "kettlebell", "climbing rope", "sleeping bag", "table tennis table", "ice hockey stick",
+    "cross-country skis", "archery bow", "trampoline", "surfboard",
+    # music
+    "electric guitar", "church organ", "cello", "trumpet", "clarinet reeds", "accordion", "studio microphone",
+    "synthesizer", "ukulele", "music stand",
+    # animals
+    "dog bed", "cat flap", "aquarium", "bird seed", "reptile terrarium", "dog biscuits", "horse blanket",
+    "chicken coop", "flea collar", "goldfish bowl",
+    # garden
+    "leaf blower", "lawn sprinkler", "garden shed", "pruning shears", "compost bin", "rose bush", "garden gnome",
+    "swimming pool pump", "rain barrel", "fence panels",
+    # office, school and books
+    "document scanner", "filing cabinet", "hole punch", "flip chart", "sticky notes", "photocopier paper",
+    "label maker", "world atlas", "cookery book", "sheet of postage stamps",
+    # babies and toys
+    "high chair", "baby bottle steriliser", "stair gate", "model railway", "teddy bear", "water pistol", "kite",
+    "playpen", "chess set", "toy kitchen",
+    # building, health and the rest
+    "shower cabin", "toilet seat", "cement", "roof tiles", "electric meter", "hearing aid",
+    "walking frame", "fire extinguisher", "telescope", "heat pump",
+)  # fmt: skip
+"""Never used in training."""
+
+PATTERNS: Mapping[tuple[str, ...], float] = {
+    ("kind",): 4,
+    ("colour", "kind"): 2,
+    ("colour", "kind", "gender"): 3,
+    ("kind", "gender"): 1,
+    ("usage", "kind"): 1,
+    ("season", "kind"): 1,
+    ("colour",): 1,
+    ("usage",): 0.5,
+    ("text",): 4,
+}
+"""What the queries by text name, and how often; ``text`` is a whole title. Set by judgement."""
+
+KIND_WEIGHTS = (6.0, 2.5, 1.5)
+"""How often article, subcategory and category stand for what a thing is, as in the training captions."""
+
+
+class LabelQueries:
+    """Draws examples for one catalog: ``held`` says which rows it has, shape (n,). Its skus are the rows' positions."""
+
+    def __init__(self, rows: LabelledRows, held: NDArray[np.bool_], seed: int) -> None:
+        self.rows = rows
+        self.held = held
+        self.facts = Facts(rows.products)
+        self.dice = random.Random(seed)
+
+    def by_text(self, n: int) -> Iterator[Example]:
+        """Labels, phrases and titles that at least one row answers; each text once."""
+        asked: dict[str, LabelStatement] = {}
+        for product in self._some(n):
+            text, claim = self._text_of(product)
+            asked.setdefault(text, claim)
+        for text, relevant in zip(asked, self._answers(list(asked.values())), strict=True):
+            if text and relevant:
+                yield Example(Query(text), relevant)
+
+    def by_photo(self, n: int) -> Iterator[Example]:
+        """Photos, most of them in the catalog; right is what is the same article."""
+        shown = [at for at in self._positions(n) if self.rows.products[at].kinds]
+        same = self._answers([_same_article(self.rows.products[at]) for at in shown])
+        for at, relevant in zip(shown, same, strict=True):
+            if relevant:
+                yield Example(Query(images=(decode(self.rows.pictures[at]),)), relevant)
+
+    def by_both(self, n: int) -> Iterator[Example]:
+        """A photo and the article, colour or both of another product of its article: "like this, in red"."""
+        products = self.rows.products
+        shown = [at for at in self._positions(n) if products[at].kinds]
+        claims = [self._wish(products[at]) for at in shown]
+        for at, claim, relevant in zip(shown, claims, self._answers(claims), strict=True):
+            wish = dict(claim)
+            if self.dice.random() < 0.5 and "colour" in wish:
+                del wish["kind"]
+            if relevant:
+                yield Example(Query(phrase(wish).lower(), images=(decode(self.rows.pictures[at]),)), relevant)
+
+    def _text_of(self, product: LabelledProduct) -> tuple[str, LabelStatement]:
+        """A text that a shopper might type to find a product, and what it claims."""
+        possible = [(fields, weight) for fields, weight in PATTERNS.items() if all(_value(product, f) for f in fields)]
+        if not possible:
+            return "", ()
+        fields = self.dice.choices([fields for fields, _ in possible], [weight for _, weight in possible])[0]
+        if fields == ("text",):
+            return product.title, (("text", product.title),)
+        values = {field: _value(product, field) for field in fields}
+        spoken = dict(values)
+        if "kind" in fields:
+            values["kind"] = self.dice.choices(product.kinds, KIND_WEIGHTS[: len(product.kinds)])[0]
+            spoken["kind"] = self.dice.choice(wordings(values["kind"]))
+        return phrase(spoken), tuple(values.items())
+
+    def _wish(self, product: LabelledProduct) -> LabelStatement:
+        """The article, and a colour that the catalog has it in, where it has colours."""
+        article = _same_article(product)
+        colours = [
+            other.colour
+            for other, held in zip(self.rows.products, self.held, strict=True)
+            if held and other.colour and other.kinds and key(other.kinds[0]) == key(product.kinds[0])
+        ]
+        return (*article, ("colour", self.dice.choice(colours))) if colours else article
+
+    def _answers(self, claims: Sequence[LabelStatement]) -> list[frozenset[str]]:
+        """The skus of the catalog's rows of which each claim is true."""
+        if not claims:
+            return []
+        truth = self.facts.matches(torch.arange(len(self.held)), claims).numpy() & self.held[:, None]  # (rows, claims)
+        return [frozenset(map(str, np.flatnonzero(column))) for column in truth.T]
+
+    def _some(self, n: int) -> list[LabelledProduct]:
+        return [self.rows.products[at] for at in self._positions(n)]
+
+    def _positions(self, n: int) -> list[int]:
+        return self.dice.sample(range(len(self.held)), min(n, len(self.held)))
+
+
+def out_of_catalog(
+    shop: LabelledRows, others: Sequence[LabelledRows], n: int, seed: int
+) -> tuple[list[str], list[bytes]]:
+    """Labels and photos, n of each at most, of catalogs that share no kind of product with a shop."""
+    dice = random.Random(seed)
+    own = _kinds(shop)
+    apart = [other for other in others if not own & _kinds(other)]
+    labels = sorted({kind for other in apart for product in other.products for kind in product.kinds[:1]})
+    photos = [picture for other in apart for picture in other.pictures]
+    return dice.sample(labels, min(n, len(labels))), dice.sample(photos, min(n, len(photos)))
+
+
+def _kinds(rows: LabelledRows) -> set[str]:
+    return {key(kind) for product in rows.products for kind in product.kinds}
+
+
+def _same_article(product: LabelledProduct) -> LabelStatement:
+    return (("kind", product.kinds[0]),)
+
+
+def _value(product: LabelledProduct, field: str) -> str:
+    return product.title if field == "text" else product.value(field)

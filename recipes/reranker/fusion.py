@@ -1,0 +1,64 @@
+"""Fitting the embedded model's blend: ``python -m training.reranker.blending --data FOLDER [--model FOLDER]``.
+
+The rows set aside from training become catalogs that show nothing but pictures, to retrieval and to the model alike;
+only what the words of a query mean is known from the shops' fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from recipes.encoder.calibration import item_of, opened, shop_of
+from recipes.encoder.corpus import TRAINING_FILES, LabelledRows, read_rows
+from recipes.encoder.queries import LabelQueries
+from vitrina.evaluation.fusion_fitting import RerankedSample, fit_measured, reranked_sample
+from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.open_clip import load_encoder
+from vitrina.search.reranking.backends.transformers.loading import EMBEDDED_FOLDER, load_reranker
+from vitrina.search.reranking.base import Reranker
+from vitrina.search.reranking.fusion import CARD_FILE, write_fusion_weights
+from vitrina.search.store.images import ImageStore
+
+N_QUERIES = 600
+"""Of each shop; three weights and two numbers of Platt's are fitted to them."""
+
+
+def looks_at(encoder: Encoder, reranker: Reranker, rows: LabelledRows, *, seed: int = 0) -> Iterator[RerankedSample]:
+    """What retrieval and model make of a shop's pictures. Blocks."""
+    shop = shop_of(encoder, rows)
+    facts = {str(at): item_of(product, str(at), with_words=True) for at, product in enumerate(rows.products)}
+    worded = opened(encoder, shop.entries(with_pictures=False, with_words=True))
+    pictured = opened(encoder, shop.entries(with_pictures=True, with_words=False))
+    with TemporaryDirectory() as folder, worded as words, pictured as engine:
+        images = ImageStore(Path(folder) / "pictures.db")
+        images.put_all(rows.pictures)
+        engine.vocabulary = words.vocabulary
+        examples = LabelQueries(rows, shop.held, seed).by_text(N_QUERIES)
+        yield from reranked_sample(engine, images, reranker, examples, facts)
+        images.close()
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder with the training Parquet files.", exists=True, file_okay=False)],
+    model: Annotated[Path, typer.Option(help="The model's folder, whose card takes the blend.", exists=True)] = (
+        EMBEDDED_FOLDER
+    ),
+) -> None:
+    """Fit how much a reranker counts to the rows that its training set aside."""
+    encoder, reranker = load_encoder(None), load_reranker(str(model))
+    looks: list[RerankedSample] = []
+    for name in TRAINING_FILES:
+        looks += looks_at(encoder, reranker, read_rows(data / name).split()[1])
+        typer.echo(f"{name}: {len(looks)} queries looked at so far")
+    blend = fit_measured(looks, "the pictures of rows set aside from training")
+    write_fusion_weights(model / CARD_FILE, blend)
+    typer.echo(str(blend))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,110 @@
+"""Packing: all that is asked of a picture in one sequence, so that the picture is read once.
+
+Behind the picture stands one question after the other. Each sees the picture and itself alone, and its positions start
+anew behind the picture: for the decoder it is as if each had been asked by itself, as in a search each is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from recipes.reranker.tasks import TrainingTask
+from recipes.reranker.template import ANSWER, IMAGE
+
+_PADDING = -1
+_PREFIX = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Sheets of exercises as tensors: b sequences of at most l tokens, in which t tokens are to be predicted.
+
+    ``tokens`` and ``positions`` int64 (b, l); ``mask`` bool (b, 1, l, l), true where a row may look at a column;
+    ``places`` int64 (t,), where in the flattened sequences a token is predicted; ``targets`` int64 (t,) these tokens;
+    ``weights`` float32 (t,) what each weighs.
+    """
+
+    tokens: torch.Tensor
+    positions: torch.Tensor
+    mask: torch.Tensor
+    places: torch.Tensor
+    targets: torch.Tensor
+    weights: torch.Tensor
+
+
+@dataclass(slots=True)
+class _Sequence:
+    """One sheet as lists, grown exercise by exercise. ``blocks`` numbers the exercise a token belongs to."""
+
+    tokens: list[int]
+    positions: list[int]
+    blocks: list[int]
+    blind: list[bool]
+    places: list[int]
+    targets: list[int]
+    weights: list[float]
+
+
+class Packer:
+    """Turns sheets of exercises into tensors, for one tokenizer and number of image tokens."""
+
+    def __init__(self, tokenizer: Any, n_image_tokens: int) -> None:
+        self._prefix = [tokenizer.bos_token_id, *[tokenizer.convert_tokens_to_ids(IMAGE)] * n_image_tokens]
+        self._answer = tokenizer.convert_tokens_to_ids(ANSWER)
+        self._pad, self._end = tokenizer.pad_token_id, tokenizer.eos_token_id
+        self._encode: Callable[[str], list[int]] = lru_cache(maxsize=100_000)(
+            lambda text: tokenizer.encode(text, add_special_tokens=False)
+        )
+
+    def pack(self, sheets: Sequence[Sequence[TrainingTask]]) -> Packed:
+        """All sheets, padded on the right to the longest."""
+        rows = [self._sequence(sheet) for sheet in sheets]
+        length = max(len(row.tokens) for row in rows)
+        blocks = _padded([row.blocks for row in rows], length, _PADDING)
+        blind = _padded([row.blind for row in rows], length, 0).bool()
+        return Packed(
+            tokens=_padded([row.tokens for row in rows], length, self._pad),
+            positions=_padded([row.positions for row in rows], length, 0),
+            mask=_mask(blocks, blind),
+            places=torch.tensor([at * length + place for at, row in enumerate(rows) for place in row.places]),
+            targets=torch.tensor([target for row in rows for target in row.targets]),
+            weights=torch.tensor([weight for row in rows for weight in row.weights]),
+        )
+
+    def _sequence(self, sheet: Sequence[TrainingTask]) -> _Sequence:
+        n = len(self._prefix)
+        row = _Sequence([*self._prefix], [*range(n)], [_PREFIX] * n, [False] * n, [], [], [])
+        for block, exercise in enumerate(sheet, start=1):
+            prompt = [*self._encode(exercise.prompt), self._answer]
+            targets = [*self._encode(exercise.answer), self._end]
+            tokens = prompt + targets[:-1]
+            first = len(row.tokens)
+            start = 1 if exercise.blind else n  # without a picture a prompt follows the start token
+            row.tokens += tokens
+            row.positions += range(start, start + len(tokens))
+            row.blocks += [block] * len(tokens)
+            row.blind += [exercise.blind] * len(tokens)
+            row.places += range(first + len(prompt) - 1, first + len(tokens))
+            row.targets += targets
+            row.weights += [exercise.weight] * len(targets)
+        return row
+
+
+def _mask(blocks: torch.Tensor, blind: torch.Tensor) -> torch.Tensor:
+    """Who may look at whom; (b, l) to (b, 1, l, l). Padding looks at padding, since a row must look somewhere."""
+    length = blocks.shape[1]
+    same = blocks[:, :, None] == blocks[:, None, :]
+    prefix = (blocks == _PREFIX)[:, None, :]
+    picture = prefix & (torch.arange(length) > 0)  # all of the prefix but the start token
+    allowed = same | (prefix & ~(picture & blind[:, :, None]))
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    return (allowed & causal)[:, None]
+
+
+def _padded(rows: Sequence[Sequence[int | bool]], length: int, filler: int) -> torch.Tensor:
+    return torch.tensor([[*map(int, row), *[filler] * (length - len(row))] for row in rows])

@@ -1,0 +1,261 @@
+"""Training tasks: what is asked of an image, and the answer that is right."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from recipes.encoder.captions import phrase
+from recipes.encoder.labels import LABELS, LabelledProduct
+from recipes.reranker import grounding, template
+from recipes.reranker.grounding import Boxes
+from recipes.reranker.statements import Judged, same
+from vitrina.search.reranking.explanations.templates import explanation, fact
+from vitrina.search.reranking.prompts import MAX_EXPLANATION_CHARACTERS
+from vitrina.search.types.requirement import Evidence, Requirement, Status, Verdict
+
+KINDS = ("article", "subcategory", "category")
+
+MAX_VERDICTS = 4
+
+_STANDINGS = (Status.MET, Status.CONTRADICTED, Status.UNKNOWN)
+_SHARES = (0.5, 0.3, 0.2)
+_WANTED_SHARE = 0.85
+_FREE_SHARE = 0.2
+_SEEN_SHARE = 0.8
+_DISAGREEMENT_SHARE = 0.08
+
+FREE = (
+    "see-through", "striped", "waterproof", "long sleeves", "short sleeves", "a hood", "pockets", "high heels", "a zip",
+    "floral", "plain", "a logo", "buttons", "laces", "a round neck", "a collar", "shiny", "soft", "stretchy", "vintage",
+    "organic", "ripe", "with a belt", "for running", "for the office", "slim fit", "loose", "checked", "dotted",
+)  # fmt: skip
+"""What shoppers ask for that catalogs have no field for."""
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Every value of every field of some products, and words for what has no field; all in lower case."""
+
+    values: Mapping[str, tuple[str, ...]]
+    free: tuple[str, ...] = FREE
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """All of it, each once."""
+        return tuple(dict.fromkeys((*(value for values in self.values.values() for value in values), *self.free)))
+
+    @classmethod
+    def of(cls, products: Sequence[LabelledProduct]) -> Lexicon:
+        """Collect the values; fields with fewer than two are left out."""
+        values: dict[str, set[str]] = {}
+        for product in products:
+            for field, value in fields_of(product).items():
+                values.setdefault(field, set()).add(value)
+        words = {word for product in products[::10] for word in product.title.lower().split() if word.isalpha()}
+        return cls(
+            {field: tuple(sorted(found)) for field, found in sorted(values.items()) if len(found) > 1},
+            (*FREE, *sorted(word for word in words if len(word) > 2)),
+        )
+
+
+def fields_of(product: LabelledProduct) -> dict[str, str]:
+    """A product's labels by the names of the catalog's fields, in lower case."""
+    kinds = dict(
+        zip(KINDS if len(product.kinds) == len(KINDS) else ("article", "category"), product.kinds, strict=False)
+    )
+    labels = {label: product.label(label) for label in LABELS}
+    return {field: value.lower() for field, value in (kinds | labels).items() if value}
+
+
+def draw_verdicts(lexicon: Lexicon, dice: random.Random) -> list[Verdict]:
+    """One to ``MAX_VERDICTS`` verdicts, each about something else, that one explanation has room for."""
+    while True:
+        n_verdicts = dice.choice(range(1, MAX_VERDICTS + 1))
+        n_free = sum(dice.random() < _FREE_SHARE for _ in range(n_verdicts))
+        fields = dice.sample(sorted(lexicon.values), min(n_verdicts - n_free, len(lexicon.values)))
+        verdicts = [_about_field(lexicon, field, dice) for field in fields]
+        verdicts += [_verdict(Requirement(words), None, dice) for words in dice.sample(lexicon.free, n_free)]
+        dice.shuffle(verdicts)
+        if verdicts and len(explanation(verdicts)) <= MAX_EXPLANATION_CHARACTERS * 4 // 5:
+            return verdicts
+
+
+def _about_field(lexicon: Lexicon, field: str, dice: random.Random) -> Verdict:
+    words, other = dice.sample(lexicon.values[field], 2)
+    seen = None if same(words, other) or dice.random() >= _SEEN_SHARE else other
+    return _verdict(Requirement(words, field, (words,)), seen, dice)
+
+
+def _verdict(requirement: Requirement, seen: str | None, dice: random.Random) -> Verdict:
+    wanted = dice.random() < _WANTED_SHARE
+    asked = Requirement(requirement.words, requirement.field, requirement.values, wanted)
+    standing = dice.choices(_STANDINGS, _SHARES)[0]
+    disagreement = None
+    if seen is not None and dice.random() < _DISAGREEMENT_SHARE:
+        disagreement = f"listing says {requirement.words}, photo looks {seen}"
+    probability = {Status.MET: 0.9, Status.CONTRADICTED: 0.1, Status.UNKNOWN: 0.5}[standing]
+    return Verdict(asked, standing, probability, Evidence.IMAGE, seen=seen, disagreement=disagreement)
+
+
+UNKNOWN = "unknown"
+
+WORDS: Mapping[Status, str] = {Status.MET: "yes", Status.CONTRADICTED: "no", Status.UNKNOWN: UNKNOWN}
+
+READING_SHARES: Mapping[str, float] = {
+    "article": 0.9,
+    "colour": 0.9,
+    "gender": 0.6,
+    "usage": 0.6,
+    "season": 0.3,
+    "pattern": 0.9,
+    "material": 0.9,
+}
+"""How often a label is asked for; ``OTHER_READING_SHARE`` for the rest."""
+
+OTHER_READING_SHARE = 0.25
+
+READING_WEIGHTS: Mapping[str, float] = {"colour": 2.0}
+"""What a token of a label's value weighs, 1 where it is not named: colours are the worst read."""
+
+UNSEEN = ("material", "season", "usage")
+"""What a picture does not show, so that where no label says it the answer is ``UNKNOWN``. Colours and patterns can be
+seen whether a shop lists them or not: nothing is asked of these where they are not labelled."""
+
+UNSEEN_SHARE = 0.12
+CAPTION_SHARE = 0.15
+JSON_SHARE = 0.3
+MAX_BOXES = 2
+
+ECHO_SHARE = 0.1
+ECHO_WORDS = (2, 6)
+"""To repeat some words, drawn by chance, is what explaining takes beside a few turns of phrase. From explanations alone
+it was not learnt in two epochs: sentences were sound, and named values that no verdict had."""
+
+BALANCED = ("gender", "usage")
+"""Fields that one value dominates: the rarer a value, the more its answer weighs, by the power ``BALANCE``."""
+
+BALANCE = 0.7
+WEIGHT_LIMITS = (0.3, 6.0)
+
+CLAIM_WEIGHT, CAPTION_WEIGHT, EXPLANATION_WEIGHT, BOX_WEIGHT, ECHO_WEIGHT = 1.5, 0.3, 0.4, 0.6, 0.3
+"""What a token of an answer weighs in the loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTask:
+    """A prompt in its short form, its answer, and what each token of the answer weighs. With ``blind`` the picture is
+    hidden: the answer is in the prompt."""
+
+    prompt: str
+    answer: str
+    weight: float = 1.0
+    blind: bool = False
+
+
+class TaskWriter:
+    """Writes the exercises about products; ``boxes`` are those of the products that are drawn."""
+
+    def __init__(self, products: Sequence[LabelledProduct], boxes: Boxes) -> None:
+        self._products = products
+        self._boxes = boxes
+        self.lexicon = Lexicon.of(products)
+        self._weights = _answer_weights(products)
+
+    def texts(self, dice: random.Random, n_explanations: int = 20_000) -> Iterator[str]:
+        """What a vocabulary for the exercises is learnt from."""
+        for product in self._products:
+            yield template.asked(_described(product)).strip()
+            for exercise in (*self._readings(product, dice), *self._unseen(product, dice)):
+                yield from (exercise.prompt, exercise.answer)
+        for _ in range(n_explanations):
+            exercise = self._explanation(dice)
+            yield from (exercise.prompt, exercise.answer)
+
+    def sheet(
+        self, index: int, claims: Sequence[Judged], placement: torch.Tensor, dice: random.Random, *, explain: bool
+    ) -> list[TrainingTask]:
+        """All that is asked of one view of a product's picture, which shows the part ``placement`` (2, 3) of it; and
+        with ``explain`` some verdicts to be put into sentences."""
+        product = self._products[index]
+        sheet = [TrainingTask(template.asked(claim.text), WORDS[claim.standing], CLAIM_WEIGHT) for claim in claims]
+        sheet += self._readings(product, dice)
+        sheet += self._unseen(product, dice)
+        sheet += self._pointings(product, placement, dice)
+        if dice.random() < CAPTION_SHARE:
+            sheet.append(TrainingTask(template.DESCRIBED, _described(product), CAPTION_WEIGHT))
+        if dice.random() < ECHO_SHARE:
+            sheet.append(self._echo(dice))
+        if explain:
+            sheet.append(self._explanation(dice))
+        return sheet
+
+    def _readings(self, product: LabelledProduct, dice: random.Random) -> Iterator[TrainingTask]:
+        for field, value in fields_of(product).items():
+            if dice.random() < READING_SHARES.get(field, OTHER_READING_SHARE):
+                weight = self._weights.get((field, value), READING_WEIGHTS.get(field, 1.0))
+                yield TrainingTask(template.read(field), value, weight)
+
+    def _unseen(self, product: LabelledProduct, dice: random.Random) -> Iterator[TrainingTask]:
+        for field in UNSEEN:
+            if product.label(field) or dice.random() >= UNSEEN_SHARE:
+                continue
+            yield TrainingTask(template.read(field), UNKNOWN)
+            if product.kinds and field in self.lexicon.values:
+                claim = phrase({field: dice.choice(self.lexicon.values[field]), "kind": product.kinds[0]})
+                yield TrainingTask(template.asked(claim), UNKNOWN)
+
+    def _pointings(
+        self, product: LabelledProduct, placement: torch.Tensor, dice: random.Random
+    ) -> Iterator[TrainingTask]:
+        places = self._boxes.get(product.sku, {})
+        for name in dice.sample(sorted(places), min(MAX_BOXES, len(places))):
+            box = grounding.seen(places[name], placement)
+            if box is not None:
+                is_whole = bool(product.kinds) and name == product.kinds[0]
+                claim = _of_article(product, dice) if is_whole else name
+                yield TrainingTask(template.pointed(claim), grounding.written(box), BOX_WEIGHT)
+
+    def _echo(self, dice: random.Random) -> TrainingTask:
+        words = ", ".join(dice.sample(self.lexicon.words, dice.randint(*ECHO_WORDS)))
+        return TrainingTask(template.echoed(words), words, ECHO_WEIGHT, blind=True)
+
+    def _explanation(self, dice: random.Random) -> TrainingTask:
+        verdicts = draw_verdicts(self.lexicon, dice)
+        facts = [fact(verdict) for verdict in verdicts]
+        sentences = explanation(verdicts, dice)
+        blind = dice.random() < 0.5  # of items without a picture there are explanations, too
+        if dice.random() < JSON_SHARE:
+            answer = json.dumps({"explanation": sentences}, ensure_ascii=False)
+            return TrainingTask(template.told_as_json(facts), answer, EXPLANATION_WEIGHT, blind)
+        return TrainingTask(template.told(facts), sentences, EXPLANATION_WEIGHT, blind)
+
+
+def _described(product: LabelledProduct) -> str:
+    """Everything the labels say, as a phrase."""
+    labels = {label: product.label(label) for label in LABELS if product.label(label)}
+    kind = {"kind": product.kinds[0]} if product.kinds else {}
+    return phrase(labels | kind).lower()
+
+
+def _of_article(product: LabelledProduct, dice: random.Random) -> str:
+    """What a shopper may call the whole thing: ``t-shirt``, ``navy blue t-shirt``."""
+    named = {"kind": product.kinds[0]}
+    return phrase(named if dice.random() < 0.5 else named | {"colour": product.colour})
+
+
+def _answer_weights(products: Sequence[LabelledProduct]) -> dict[tuple[str, str], float]:
+    """What each value of the ``BALANCED`` fields weighs."""
+    low, high = WEIGHT_LIMITS
+    weights: dict[tuple[str, str], float] = {}
+    for field in BALANCED:
+        counts = Counter(product.label(field).lower() for product in products if product.label(field))
+        fair = sum(counts.values()) / max(1, len(counts))
+        weights |= {(field, value): min(high, max(low, (fair / n) ** BALANCE)) for value, n in counts.items()}
+    return weights

@@ -1,0 +1,346 @@
+"""An audit: every item's listing held against its image, field by field."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from types import MappingProxyType
+
+import numpy as np
+
+from vitrina.search.audit.fields import Suggestions
+from vitrina.search.reranking.base import Deadline, key_of
+from vitrina.search.reranking.catalog_evidence import CatalogEvidence, CatalogValue
+from vitrina.search.reranking.client import CandidateScorer
+from vitrina.search.reranking.fusion import log_odds
+from vitrina.search.reranking.pipeline import RerankPipeline
+from vitrina.search.reranking.statements import statement_of, values_to_try
+from vitrina.search.reranking.verdicts import conflict, resolved, verdict_of
+from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.types.answer import RerankState
+from vitrina.search.types.errors import RerankerError
+from vitrina.search.types.filters import facet_value
+from vitrina.search.types.item import StoredItem
+from vitrina.search.types.requirement import Requirement
+from vitrina.search.understanding.catalog_attributes import Vocabulary, is_name
+from vitrina.search.understanding.spelling import split
+
+QUESTION_S = 30.0
+"""Nobody waits for an audit's single answers: this is for telling a model that is slow from one that hangs."""
+
+N_TOGETHER = 32
+"""Questions in one call: as many as a model on a GPU takes at once, and few enough to wait for after Ctrl-C."""
+
+Question = tuple[str, str]
+"""The key of a picture, and a claim about it."""
+
+
+class BatchAnswers:
+    """P(yes) of claims about the first pictures of some items. ``unreadable`` and ``failed`` are the keys of pictures
+    that cannot be read, and of those that the reranker owes an answer about."""
+
+    def __init__(self, looker: CandidateScorer, items: Iterable[StoredItem]) -> None:
+        self.looker = looker
+        self.unreadable: set[str] = set()
+        self.failed: set[str] = set()
+        self._items = {key: stored for stored in items if (key := key_of(stored)) is not None}
+        self._yes: dict[Question, float] = {}
+
+    def ask(self, questions: Iterable[Question]) -> None:
+        """Have these answered too, as far as the reranker does. Where a call fails, each of its pictures is asked about
+        alone, so that one that breaks the model costs no other its answer. Blocks. Raises RerankerError where the
+        reranker failed too often in a row to go on."""
+        for keys, claims in calls([question for question in dict.fromkeys(questions) if question not in self._yes]):
+            states = self._call(keys, claims)
+            if len(keys) > 1:
+                broken = [key for key in keys if states[key] is RerankState.FAILED]
+                states |= {key: self._call([key], claims)[key] for key in broken}
+            self.unreadable |= {key for key, state in states.items() if state is RerankState.NOT_ASKED}
+            self.failed |= {key for key, state in states.items() if state in (RerankState.FAILED, RerankState.LATE)}
+
+    def about(self, key: str, claims: Iterable[str]) -> dict[str, float]:
+        """P(yes) of each claim about one picture, NaN where there is no answer."""
+        return {claim: self._yes.get((key, claim), math.nan) for claim in claims}
+
+    def _call(self, keys: Sequence[str], claims: Sequence[str]) -> dict[str, RerankState]:
+        deadline = Deadline.within(QUESTION_S * len(keys) * len(claims))
+        asked = self.looker.ask([self._items[key] for key in keys], claims, deadline)
+        if self.looker.asker.is_left_alone:
+            raise RerankerError(
+                "The reranker failed several times in a row.",
+                remedy="Look at the log for the reason, then audit again.",
+            )
+        for key, row in zip(keys, asked.probabilities.tolist(), strict=True):
+            self._yes |= {(key, claim): yes for claim, yes in zip(claims, row, strict=True) if not math.isnan(yes)}
+        return dict(zip(keys, asked.states, strict=True))
+
+
+def calls(questions: Sequence[Question]) -> Iterator[tuple[list[str], list[str]]]:
+    """The pictures and the claims of each call: every question is in one of them, and nothing else is asked. Claims
+    about the same pictures are put together."""
+    pictures: Mapping[str, list[str]] = defaultdict(list)
+    for key, claim in questions:
+        pictures[claim].append(key)
+    together: Mapping[tuple[str, ...], list[str]] = defaultdict(list)
+    for claim, keys in pictures.items():
+        together[tuple(keys)].append(claim)
+    for same, claims in together.items():
+        size = max(1, N_TOGETHER // len(claims))
+        yield from ((list(same[start : start + size]), claims) for start in range(0, len(same), size))
+
+
+READ_AHEAD = 4096
+"""Items that are put in order before they are looked at: some 10 MB, and enough for 143 articles to have 28 each."""
+
+N_BATCH = 64
+"""Items looked at together. A model in this process keeps their pictures' features from one field to the next: 400 MB
+for one of 8 billion parameters, less than ``CACHE_BYTES``."""
+
+
+class Outcome(StrEnum):
+    """What became of an item."""
+
+    LOOKED = "looked at"
+    NO_PICTURE = "no picture"
+    NO_VALUE = "no value"
+    """In none of the audited fields."""
+    UNREADABLE = "unreadable"
+    """Its picture cannot be read."""
+    FAILED = "failed"
+    """The reranker gave no answer to at least one question about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelError:
+    """A field of an item in which listing and picture are in conflict.
+
+    ``listed`` and ``looks`` are written as the catalog writes them; the probabilities are that the picture shows each
+    of them, calibrated. ``sureness`` is by how much the model's own log-odds for the second exceed those for the first:
+    the probabilities end at what a look may count for, and would leave many in no order.
+    """
+
+    sku: str
+    title: str
+    image_id: str
+    field: str
+    listed: str
+    looks: str
+    listed_probability: float
+    looks_probability: float
+    sureness: float
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What became of one item: the fields that its picture was held against, and those in which it contradicts."""
+
+    sku: str
+    outcome: Outcome
+    checked: tuple[str, ...] = ()
+    contradictions: tuple[LabelError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FieldCheck:
+    """One field of one item with a picture. ``requirement`` asks for what the listing says there, the values that it
+    holds, ``own``, first; then those that their names include, which contradict nothing: Navy Blue for blue."""
+
+    stored: StoredItem
+    key: str
+    own: tuple[str, ...]
+    requirement: Requirement
+    listed: CatalogValue
+
+    @property
+    def field(self) -> str:
+        return self.requirement.field
+
+    @property
+    def claims(self) -> list[str]:
+        """What the picture is asked first: whether it shows what is listed."""
+        return [statement_of(value) for value in self.own]
+
+
+class Audit:
+    """Looks at items through a stage's reranker. Needs an open engine for what pictures may show instead."""
+
+    def __init__(
+        self, engine: SearchEngine, stage: RerankPipeline, vocabulary: Vocabulary, fields: Sequence[str]
+    ) -> None:
+        """``fields`` are those of the vocabulary that are audited; see ``fields_to_audit``."""
+        self._stage = stage
+        self._vocabulary = vocabulary
+        self._fields = sorted(fields, key=lambda field: -len(vocabulary.fields[field]))
+        self._suggestions = Suggestions(engine, vocabulary)
+
+    def of(self, items: Iterable[StoredItem]) -> Iterator[Audited]:
+        """What becomes of each item, in the order in which they are looked at, which brings like ones together.
+
+        Items are read as they are needed. The iterator blocks for each batch of them; it raises RerankerError where the
+        reranker failed too often in a row to go on, and may be left before its end.
+        """
+        unread = iter(items)
+        while ahead := list(islice(unread, READ_AHEAD)):
+            ahead.sort(key=self._kind)
+            for start in range(0, len(ahead), N_BATCH):
+                yield from self._audited(ahead[start : start + N_BATCH])
+
+    def _kind(self, stored: StoredItem) -> tuple[tuple[str, ...], ...]:
+        """What items about which the same is asked have in common, the field of most values first."""
+        listing = CatalogEvidence(stored.item)
+        return tuple(listing.values(field) for field in self._fields)
+
+    def _audited(self, batch: Sequence[StoredItem]) -> Iterator[Audited]:
+        checks = {stored.id: list(self._checks(stored)) for stored in batch}
+        answers = BatchAnswers(self._stage.looker(), batch)
+        answers.ask((check.key, asked) for some in checks.values() for check in some for asked in check.claims)
+        doubtful = [check for some in checks.values() for check in some if in_doubt(check, answers)]
+        found = self._told_apart(doubtful, answers)
+        for stored in batch:
+            checked = tuple(check.field for check in checks[stored.id] if seen(check, answers) is not None)
+            contradictions = tuple(each for each in found if each.sku == stored.item.sku)
+            yield Audited(stored.item.sku, outcome(stored, checks[stored.id], answers), checked, contradictions)
+
+    def _checks(self, stored: StoredItem) -> Iterator[FieldCheck]:
+        key, listing = key_of(stored), CatalogEvidence(stored.item)
+        for field in self._fields:
+            own = tuple(value for value in listing.values(field) if is_name(value))
+            if key is not None and own:
+                requirement = Requirement(own[0], field, tuple(dict.fromkeys((*own, *self._included(field, own)))))
+                yield FieldCheck(stored, key, own, requirement, listing.on(requirement))
+
+    def _included(self, field: str, values: Sequence[str]) -> Iterator[str]:
+        """The other values that these names stand for, folded."""
+        for value in values:
+            sense = self._vocabulary.sense_within(field, split(value))
+            yield from (facet_value(each) for each in (sense.values if sense else ()))
+
+    def _told_apart(self, doubtful: Sequence[FieldCheck], answers: BatchAnswers) -> list[LabelError]:
+        """Those of the doubtful checks in which the picture shows another value: a second look, at a dozen values."""
+        if not doubtful:
+            return []
+        vectors = self._suggestions.vectors([check.stored for check in doubtful])
+        tried = [
+            values_to_try(
+                check.own,
+                check.requirement,
+                self._suggestions.nearest(check.field, vectors.get(check.stored.id)),
+                self._vocabulary.fields[check.field],
+            )
+            for check in doubtful
+        ]
+        answers.ask(
+            (check.key, statement_of(value)) for check, values in zip(doubtful, tried, strict=True) for value in values
+        )
+        told = (self._told(check, values, answers) for check, values in zip(doubtful, tried, strict=True))
+        return [each for each in told if each is not None]
+
+    def _told(self, check: FieldCheck, values: Sequence[str], answers: BatchAnswers) -> LabelError | None:
+        yes = answers.about(check.key, map(statement_of, values))
+        shown = answers.looker.shown(values, yes)
+        verdict = resolved(
+            verdict_of(check.requirement, check.listed, seen(check, answers)), check.requirement.values, shown
+        )
+        if verdict.disagreement is None or verdict.seen is None or verdict.listed is None:
+            return None
+        nearest = max((value for value in check.own if value in shown), key=lambda value: yes[statement_of(value)])
+        item = check.stored.item
+        return LabelError(
+            sku=item.sku,
+            title=item.title,
+            image_id=check.key,
+            field=check.field,
+            listed=verdict.listed,
+            looks=self._written(check.field, verdict.seen),
+            listed_probability=shown[nearest],
+            looks_probability=shown[verdict.seen],
+            sureness=float(log_odds(yes[statement_of(verdict.seen)]) - log_odds(yes[statement_of(nearest)])),
+        )
+
+    def _written(self, field: str, folded: str) -> str:
+        held = self._vocabulary.fields[field]
+        return next((value for value in held if facet_value(value) == folded), folded)
+
+
+def seen(check: FieldCheck, answers: BatchAnswers) -> float | None:
+    """What the picture says of the listed values, in log-odds: that of the likeliest, since a striped shirt lists two
+    colours; None where an answer is missing."""
+    yes = list(answers.about(check.key, check.claims).values())
+    found = answers.looker.blend.image_log_odds(np.array(yes))
+    return None if np.isnan(found).any() else float(found.max())
+
+
+def in_doubt(check: FieldCheck, answers: BatchAnswers) -> bool:
+    """Whether listing and picture are in conflict."""
+    return conflict(check.listed, seen(check, answers))
+
+
+def outcome(stored: StoredItem, checks: Sequence[FieldCheck], answers: BatchAnswers) -> Outcome:
+    key = key_of(stored)
+    if key is None:
+        return Outcome.NO_PICTURE
+    if not checks:
+        return Outcome.NO_VALUE
+    if key in answers.unreadable:
+        return Outcome.UNREADABLE
+    return Outcome.FAILED if key in answers.failed else Outcome.LOOKED
+
+
+MAX_NAMED = 20
+"""Items that a sentence names; of more it says how many."""
+
+SAID: Mapping[Outcome, str] = MappingProxyType(
+    {
+        Outcome.NO_PICTURE: "without a picture",
+        Outcome.NO_VALUE: "without a value in these fields",
+        Outcome.UNREADABLE: "with a picture that cannot be read",
+        Outcome.FAILED: "about which the reranker gave no answer",
+    }
+)
+NAMED = (Outcome.UNREADABLE, Outcome.FAILED)
+"""Items that were to be looked at and could not be."""
+
+
+class AuditSummary:
+    """Counts items by what became of them, and by field how many were ``checked``; keeps what was found."""
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        self.fields = tuple(fields)
+        self.checked: Counter[str] = Counter()
+        self.outcomes: Counter[Outcome] = Counter()
+        self._skus: dict[Outcome, list[str]] = {outcome: [] for outcome in NAMED}
+        self._found: list[LabelError] = []
+
+    def add(self, audited: Audited) -> None:
+        """One more item."""
+        self.outcomes[audited.outcome] += 1
+        self.checked.update(audited.checked)
+        self._found += audited.contradictions
+        if audited.outcome in self._skus:
+            self._skus[audited.outcome].append(audited.sku)
+
+    @property
+    def n_items(self) -> int:
+        """Those looked at and the others."""
+        return self.outcomes.total()
+
+    def contradictions(self, field: str | None = None) -> list[LabelError]:
+        """All, or those in one field, the surest first."""
+        found = [each for each in self._found if field in (None, each.field)]
+        return sorted(found, key=lambda each: (-each.sureness, each.sku, each.field))
+
+    def sentences(self) -> list[str]:
+        """For people: how many items were looked at, and how many were not and why, with the names of those that could
+        not be."""
+        looked = f"{self.outcomes[Outcome.LOOKED]:,} of {self.n_items:,} items were looked at."
+        return [looked, *(self._not_looked(outcome) for outcome in SAID if self.outcomes[outcome])]
+
+    def _not_looked(self, outcome: Outcome) -> str:
+        n, skus = self.outcomes[outcome], self._skus.get(outcome, [])
+        more = f" and {n - MAX_NAMED:,} more" if len(skus) > MAX_NAMED else ""
+        names = f": {', '.join(skus[:MAX_NAMED])}{more}" if skus else ""
+        return f"{n:,} {'item' if n == 1 else 'items'} {SAID[outcome]}{names}."

@@ -1,0 +1,105 @@
+"""The fields whose listings are held against images, and the values that an image may show instead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vitrina.search.encoders.base import Vectors
+from vitrina.search.reranking.statements import MAX_VALUES_TRIED
+from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.retrieval.photo_attributes import MAX_VALUES, read_fields
+from vitrina.search.store.catalog import Catalog
+from vitrina.search.store.facets import fields
+from vitrina.search.types.errors import QueryError
+from vitrina.search.types.filters import facet_value
+from vitrina.search.types.item import StoredItem
+from vitrina.search.understanding.catalog_attributes import TRUE_OR_FALSE, Vocabulary
+
+MAX_LISTED = 100
+"""How many of the catalog's fields an error names."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedFields:
+    """The fields to audit, and a sentence on each that was left out."""
+
+    names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def fields_to_audit(catalog: Catalog, vocabulary: Vocabulary, asked: Sequence[str]) -> AuditedFields:
+    """Those asked for, else those for what is read off a photo: colour, pattern and article, as far as the catalog has
+    them; of these, one of too many values is left out. Raises QueryError for a field asked for that the catalog does
+    not have or whose values no picture can be compared with, and where no field is left."""
+    with catalog.database.read() as connection:
+        known = fields(connection)
+    for field in asked:
+        if field not in known:
+            raise QueryError(f"No item has a field {field!r:.100}.", remedy=f"Audit one of: {listed(known)}.")
+        if reason := unfit(field, vocabulary):
+            raise QueryError(f"{reason}.", remedy=f"Audit one of: {listed(fit_fields(vocabulary))}.")
+    if asked:
+        return AuditedFields(tuple(dict.fromkeys(asked)))
+    reasons = {field: unfit(field, vocabulary) for field in read_fields(vocabulary)}
+    chosen = tuple(field for field, reason in reasons.items() if not reason)
+    notes = tuple(f"{reason}; it is left out." for reason in reasons.values() if reason)
+    if not chosen:
+        raise QueryError(
+            " ".join(("The catalog has no field of colours, patterns or articles that can be audited.", *notes)),
+            remedy=f"Name the fields to audit: --field NAME, of {listed(fit_fields(vocabulary))}.",
+        )
+    return AuditedFields(chosen, notes)
+
+
+def unfit(field: str, vocabulary: Vocabulary) -> str:
+    """Why no picture can be compared with a field's values, in words; empty where it can."""
+    values = vocabulary.fields.get(field, ())
+    if not values:
+        return f"The field {field!r} has no values that are short names, or too many to compare a picture with"
+    if len(values) > MAX_VALUES:
+        return f"The field {field!r} has {len(values):,} values, and a picture is compared with {MAX_VALUES:,} at most"
+    if {facet_value(value) for value in values} <= TRUE_OR_FALSE:
+        return f"The field {field!r} says yes or no, and a picture is compared with names"
+    return ""
+
+
+def fit_fields(vocabulary: Vocabulary) -> list[str]:
+    return [field for field in vocabulary.fields if not unfit(field, vocabulary)]
+
+
+def listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:MAX_LISTED]) or "(the catalog has none)"
+
+
+class Suggestions:
+    """The values whose names lie nearest to an item's picture in the engine's space; names are embedded once.
+
+    A picture can be compared with a dozen values of a field, and shops have 143 articles: what it really shows must be
+    among the dozen.
+    """
+
+    def __init__(self, engine: SearchEngine, vocabulary: Vocabulary) -> None:
+        self._engine = engine
+        self._vocabulary = vocabulary
+        self._names: dict[str, Vectors] = {}
+
+    def vectors(self, items: Sequence[StoredItem]) -> dict[int, Vectors]:
+        """The vector of each item's first picture, shape (d,), by item id, as the index holds it; items that have none
+        are left out."""
+        rows = self._engine.view.indexes["image"].rows_of(np.unique([stored.id for stored in items]).astype(np.int64))
+        _, first = np.unique(rows.item_ids, return_index=True)
+        return {int(rows.item_ids[at]): rows.vectors[at] for at in first}
+
+    def nearest(self, field: str, vector: Vectors | None) -> list[str]:
+        """The field's values nearest to a picture's vector, shape (d,), nearest first, folded, no more than are tried;
+        none without a vector. Blocks while names are embedded for the first time."""
+        if vector is None:
+            return []
+        values = [facet_value(value) for value in self._vocabulary.fields[field]]
+        if field not in self._names:
+            self._names[field] = self._engine.encoder.encode_texts(values)
+        order = np.argsort(-(self._names[field] @ vector), kind="stable")
+        return [values[at] for at in order[:MAX_VALUES_TRIED]]

@@ -1,1 +1,0 @@
-"""Alembic's environment: how a catalog of an older version becomes one of this version."""

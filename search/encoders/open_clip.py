@@ -1,0 +1,353 @@
+"""The open_clip adapter: every encoder is a folder or a name that open_clip loads."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import difflib
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numpy as np
+from PIL import Image
+
+from vitrina.search.encoders.base import Encoder, EncoderIdentity, Pixels, Vectors
+from vitrina.search.encoders.compute import ThreadDataParallel, device_of
+from vitrina.search.encoders.preprocessing import Preprocessing
+from vitrina.search.encoders.runtime import Runtime, load_exported, takes_export
+from vitrina.search.types.calibration import Calibration, read_calibration
+from vitrina.search.types.errors import EncoderError
+
+if TYPE_CHECKING:
+    import torch
+
+
+class CausalTower:
+    """An open_clip text tower that may be given fewer tokens than its context length. Safe in several threads."""
+
+    def __init__(self, tower: Any) -> None:
+        self._tower = tower
+        self._of_length = lru_cache(maxsize=None)(self._shortened)
+
+    @classmethod
+    def of(cls, model: Any) -> CausalTower | None:
+        """The text tower of an open_clip model, or None where a shorter text would change the vector.
+
+        That is so where the mask is not causal, where a class token follows the text, and where the vector is read
+        elsewhere than at the end token. Models that carry their text tower within themselves (``custom_text`` is
+        false) cannot be given fewer tokens.
+        """
+        from open_clip.transformer import TextTransformer
+
+        tower = getattr(model, "text", None)
+        if not isinstance(tower, TextTransformer):
+            return None
+        exact = tower.attn_mask is not None and tower.cls_emb is None and tower.pool_type in ("argmax", "eos")
+        return cls(tower) if exact else None
+
+    def lengths(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Up to and including the token that the vector is read at; (n, context length) to int64, shape (n,)."""
+        if self._tower.pool_type == "eos":
+            return cast("torch.Tensor", (tokens == self._tower.eos_id).int().argmax(dim=1) + 1)
+        return tokens.argmax(dim=1) + 1  # the end token has the highest id
+
+    def __call__(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Embed (n, context length) token ids, cut to the longest text among them; shape (n, dimension)."""
+        longest = int(self.lengths(tokens).max())
+        return cast("torch.Tensor", self._of_length(longest)(tokens[:, :longest]))
+
+    def _shortened(self, length: int) -> Any:
+        """The tower with a smaller mask: a shallow copy, which shares the weights and leaves the tower as it is."""
+        shortened = copy.copy(self._tower)
+        shortened._buffers = {**self._tower._buffers, "attn_mask": self._tower.attn_mask[:length, :length]}
+        return shortened
+
+
+if TYPE_CHECKING:
+    import torch
+
+EMBEDDED = "embedded"
+EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
+LOCAL_PREFIX = "local-dir:"
+HUB_PREFIX = "hf-hub:"
+CARD_FILE = "vitrina.json"
+"""Beside a model: what Vitrina measured about it. Not part of the fingerprint."""
+
+CHOICES = (
+    f"Use '{EMBEDDED}', '{LOCAL_PREFIX}FOLDER' with an open_clip folder, 'MODEL/WEIGHTS' as in "
+    f"'ViT-B-16-SigLIP/webli', or '{HUB_PREFIX}ORGANISATION/MODEL'."
+)
+
+_FINGERPRINTED_SUFFIXES = {".safetensors", ".bin", ".pth", ".json", ".txt", ".model", ".onnx"}
+_BATCH_SIZE = 256
+
+Input = TypeVar("Input")
+
+Tokenizer = Callable[[list[str]], "torch.Tensor"]
+
+
+class OpenClipEncoder:
+    """An open_clip model as an ``Encoder``, on the CPU in float32 or on CUDA under bfloat16 autocast.
+
+    Every method may be called from any thread. On a CPU a batch is divided among the cores; a forward pass in
+    inference mode changes nothing in the model. One lock guards the tokenizer, a GPU, and calls too small to divide.
+    What tunes the model takes it, and what belongs to it, from here.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        tokenizer: Tokenizer,
+        preprocessing: Preprocessing,
+        identity: EncoderIdentity,
+        *,
+        device: torch.device,
+        calibration: Calibration | None = None,
+    ) -> None:
+        self.model: Any = model
+        self.tokenizer = tokenizer
+        self.preprocessing = preprocessing
+        self._identity = identity
+        self.device = device
+        self._calibration = calibration
+        self._lock = threading.Lock()
+        self._causal_text = CausalTower.of(model)
+        self._side_by_side = ThreadDataParallel(_n_cores(device))
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """The space this encoder's vectors live in."""
+        return self._identity
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The one in ``vitrina.json`` beside the model, or None."""
+        return self._calibration
+
+    def prepare(self, image: Image.Image) -> Pixels:
+        """Resize and normalise one upright RGB picture as the model's configuration says."""
+        return self.preprocessing(image)
+
+    def encode_pixels(self, batch: Sequence[Pixels]) -> Vectors:
+        """Embed prepared pictures; shape (len(batch), dimension), unit rows. Blocks; 256 pictures at a time."""
+        import torch
+
+        def encode(pixels: Sequence[Pixels]) -> torch.Tensor:
+            images = torch.from_numpy(np.stack(pixels)).to(self.device)
+            return cast("torch.Tensor", self.model.encode_image(images))
+
+        return self._encode(encode, batch)
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
+        """Prepare and embed pictures; shape (len(images), dimension), unit rows. Blocks."""
+        return self.encode_pixels([self.prepare(image) for image in images])
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Embed texts, truncated to the context length; shape (len(texts), dimension), unit rows. Blocks."""
+        import torch
+
+        embed = self._causal_text or self.model.encode_text
+
+        def encode(tokens: Sequence[torch.Tensor]) -> torch.Tensor:
+            return cast("torch.Tensor", embed(torch.stack(list(tokens)).to(self.device)))
+
+        if not texts:
+            return self._encode(encode, [])
+        with self._lock:
+            tokens = self.tokenizer(list(texts))
+        # texts of like length share a part, the longest first: what is left to wait for at the end is short
+        lengths = self._causal_text.lengths(tokens) if self._causal_text else torch.zeros(len(tokens))
+        order = lengths.argsort(descending=True, stable=True)
+        vectors = self._encode(encode, list(tokens[order]))
+        return vectors[np.argsort(order.numpy())]
+
+    def _encode(self, encode: Callable[[Sequence[Input]], torch.Tensor], inputs: Sequence[Input]) -> Vectors:
+        """Run ``encode`` part by part; normalise in float32, since bfloat16 keeps three digits."""
+        import torch
+
+        def run(part: Sequence[Input]) -> Vectors:
+            with torch.inference_mode(), precision(self.device):
+                vectors = torch.nn.functional.normalize(encode(part).float(), dim=-1)
+            return cast("Vectors", vectors.cpu().numpy())
+
+        none = np.empty((0, self._identity.dimension), dtype=np.float32)
+        if self._side_by_side.pays(len(inputs)):
+            size = self._side_by_side.part_size(len(inputs), _BATCH_SIZE)
+            return np.concatenate([none, *self._side_by_side.map(run, divided(inputs, size))])
+        with self._lock:
+            return np.concatenate([none, *(run(part) for part in divided(inputs, _BATCH_SIZE))])
+
+
+def divided(inputs: Sequence[Input], size: int) -> list[Sequence[Input]]:
+    """The inputs in parts of ``size``, the last one shorter."""
+    return [inputs[start : start + size] for start in range(0, len(inputs), size)]
+
+
+def _n_cores(device: torch.device) -> int:
+    import torch
+
+    return torch.get_num_threads() if device.type == "cpu" else 1
+
+
+def load_encoder(
+    name: str | None = None,
+    *,
+    device: str = "auto",
+    runtime: Runtime = Runtime.AUTO,
+    n_threads: int | None = None,
+    known_as: str | None = None,
+) -> Encoder:
+    """Load an encoder by name.
+
+    ``name`` is None or ``embedded`` for the one in the package, ``local-dir:FOLDER``, ``MODEL/WEIGHTS`` of open_clip's
+    own list, or ``hf-hub:ORGANISATION/MODEL``. ``device`` is ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or
+    ``cuda:N``. ``runtime`` is what runs a folder that was exported; where an export cannot be used, ``auto`` logs a
+    warning and takes PyTorch. ``n_threads`` bounds the CPU threads, with PyTorch those of the whole process.
+    ``known_as`` is the name its identity bears, for a copy of a folder. Blocks; the last two kinds of name download.
+    Raises EncoderError, whose remedy lists what works.
+    """
+    name = name or EMBEDDED
+    folder = encoder_folder(name)
+    own_name = known_as or (f"{LOCAL_PREFIX}{folder}" if folder and name != EMBEDDED else name)
+    if folder and takes_export(folder, device, runtime):
+        exported = load_exported(
+            folder,
+            own_name,
+            fingerprint_of(folder),
+            calibration=read_calibration(folder / CARD_FILE),
+            tokenize=lambda texts: load_tokenizer(folder)(list(texts)).numpy(),
+            runtime=runtime,
+            n_threads=n_threads,
+        )
+        if exported is not None:
+            return exported
+    import torch  # with open_clip about four seconds: paid by who needs an encoder, not by every command
+
+    if n_threads is not None:
+        torch.set_num_threads(n_threads)
+    placed = device_of(device, EncoderError)
+    model, tokenizer, dimension = load_model(f"{LOCAL_PREFIX}{folder}" if folder else name, placed)
+    preprocess_config = cast("Mapping[str, object]", model.visual.preprocess_cfg)
+    fingerprint = fingerprint_of(folder) if folder else _hash_model(model, preprocess_config)
+    return OpenClipEncoder(
+        model,
+        tokenizer,
+        Preprocessing.from_config(preprocess_config),
+        EncoderIdentity(own_name, fingerprint, dimension),
+        device=placed,
+        calibration=read_calibration(folder / CARD_FILE) if folder else None,
+    )
+
+
+def create_untrained(folder: Path) -> torch.nn.Module:
+    """The model that ``folder/open_clip_config.json`` describes, with random weights, for training."""
+    import open_clip
+
+    return cast("torch.nn.Module", open_clip.create_model(f"{LOCAL_PREFIX}{folder}", load_weights=False))
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of an open_clip folder: from n texts to token ids, int64, shape (n, context length)."""
+    import open_clip
+
+    return cast(Tokenizer, open_clip.get_tokenizer(f"{LOCAL_PREFIX}{folder}"))
+
+
+def precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """bfloat16 autocast on CUDA; plain float32 elsewhere, where bfloat16 is emulated and slower."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.autocast("cuda", dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def full_name(name: str) -> str:
+    """The name to load an encoder by, for one as it was typed: a path of a folder is a name too."""
+    is_path = name != EMBEDDED and not name.startswith((LOCAL_PREFIX, HUB_PREFIX)) and Path(name).expanduser().is_dir()
+    if is_path or name.startswith(LOCAL_PREFIX):
+        return f"{LOCAL_PREFIX}{Path(name.removeprefix(LOCAL_PREFIX)).expanduser().resolve()}"
+    return name
+
+
+def encoder_folder(name: str) -> Path | None:
+    """The folder behind ``name``, or None where open_clip has to find the model. Raises EncoderError where the folder
+    holds no encoder."""
+    if name == EMBEDDED:
+        folder = EMBEDDED_FOLDER
+    elif name.startswith(LOCAL_PREFIX):
+        folder = Path(name.removeprefix(LOCAL_PREFIX)).expanduser().resolve()
+    else:
+        return None
+    if not (folder / "open_clip_config.json").is_file():
+        raise EncoderError(f"There is no encoder in {folder}: it holds no open_clip_config.json.", remedy=CHOICES)
+    return folder
+
+
+def load_model(name: str, device: torch.device) -> tuple[Any, Tokenizer, int]:
+    """Model, tokenizer and embedding dimension, by a name that open_clip knows. Raises EncoderError."""
+    import open_clip
+    import torch
+
+    model_name, weights = _split(name)
+    try:
+        model = open_clip.create_model(model_name, weights, device=device, require_pretrained=True)
+        tokenizer = cast(Tokenizer, open_clip.get_tokenizer(model_name))
+        dimension = int(open_clip.get_model_config(model_name)["embed_dim"])
+    except (RuntimeError, OSError, ValueError, KeyError, TypeError) as error:
+        raise EncoderError(
+            f"Encoder '{name}' could not be loaded: {error}",
+            remedy=f"Check the folder, or the network where it is downloaded. {CHOICES}",
+        ) from error
+    model = model.eval().requires_grad_(False)
+    if device.type == "cpu":
+        model = model.to(memory_format=torch.channels_last)  # measured: 1.25 to 1.45 times the pictures a second
+    return model, tokenizer, dimension
+
+
+def _split(name: str) -> tuple[str, str | None]:
+    """open_clip's model name and its weights; a name with a prefix carries its own weights."""
+    import open_clip
+
+    if name.startswith((LOCAL_PREFIX, HUB_PREFIX)):
+        return name, None
+    model, _, weights = name.rpartition("/")
+    if not model:
+        model, weights = weights, ""
+    known = open_clip.list_models()
+    if model not in known:
+        close = ", ".join(difflib.get_close_matches(model, known)) or "none"
+        raise EncoderError(f"open_clip knows no model '{model}' (close names: {close}).", remedy=CHOICES)
+    tags = open_clip.list_pretrained_tags_by_model(model)
+    if weights not in tags:
+        raise EncoderError(
+            f"Model '{model}' has no weights '{weights}'; it has: {', '.join(tags) or 'none'}.", remedy=CHOICES
+        )
+    return model, weights
+
+
+def fingerprint_of(folder: Path) -> str:
+    """SHA-256 over the configuration, weight and tokenizer files; the model card and ``vitrina.json`` may change."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in _FINGERPRINTED_SUFFIXES and path.name != CARD_FILE:
+            digest.update(f"{path.name}:{path.stat().st_size}:".encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _hash_model(model: torch.nn.Module, preprocess_config: Mapping[str, object]) -> str:
+    """SHA-256 over the weights as loaded and the preprocessing, where the files lie in some download cache."""
+    import torch
+
+    digest = hashlib.sha256(json.dumps(preprocess_config, sort_keys=True).encode())
+    for key, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{key}:{tensor.dtype}:{tuple(tensor.shape)}:".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -1,0 +1,188 @@
+"""The vector indexes as a replica of the catalog: they follow its sequence numbers and are snapshotted to disk."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitrina.search.encoders.base import EncoderIdentity
+from vitrina.search.index.base import VectorIndex
+from vitrina.search.index.faiss import FaissIndex
+from vitrina.search.index.snapshot import read_snapshot, write_snapshot
+from vitrina.search.store.catalog import Catalog
+from vitrina.search.types.errors import StorageError, VitrinaError
+from vitrina.search.types.item import MODALITIES, Modality
+
+log = logging.getLogger(__name__)
+
+INTERVAL_S = 0.25
+"""How often the catalog's sequence number is read. One read takes 0.1 ms; a change must be found within 2 s."""
+
+
+class Synced(Protocol):
+    """What is derived from a catalog, as a view is."""
+
+    def catch_up(self) -> bool:
+        """Apply what was committed since; returns whether anything was. Cheap when nothing was."""
+
+    def save(self) -> bool:
+        """Write a snapshot if enough changed; returns whether it did."""
+
+
+class SyncThread:
+    """A thread that lets a view catch up and writes its snapshot now and then. Use as a context manager."""
+
+    def __init__(self, followed: Synced, interval_s: float = INTERVAL_S) -> None:
+        self.followed = followed
+        self.interval_s = interval_s
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="view-follower", daemon=True)
+
+    def __enter__(self) -> SyncThread:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+        self._save()
+
+    def _follow(self) -> None:
+        complaint = ""
+        while not self._stopped.wait(self.interval_s):
+            try:
+                idle = not self.followed.catch_up()
+            except Exception as error:
+                if str(error) != complaint:
+                    complaint = str(error)
+                    log.warning("The view could not catch up and tries again", exc_info=error)
+                continue
+            complaint = ""
+            if idle:
+                self._save()
+
+    def _save(self) -> None:
+        try:
+            self.followed.save()
+        except VitrinaError as error:
+            log.warning("%s", error)
+
+
+SNAPSHOT_EVERY = 0.1
+"""A snapshot is written once this share of the rows came after the last one: catching up stays cheap at start, and
+a growing catalog is not written over and over."""
+
+
+class IndexReplica:
+    """One space's image rows and text rows, searchable, true to the catalog up to ``sequence``."""
+
+    def __init__(self, catalog: Catalog, identity: EncoderIdentity, space_id: int, folder: Path) -> None:
+        """Load the snapshot, where there is a good one, then catch up. Blocks for as long as that takes."""
+        self.catalog = catalog
+        self.space_id = space_id
+        self.path = snapshot_path(folder, identity)
+        self.sequence = 0
+        self.indexes: dict[Modality, VectorIndex] = {m: FaissIndex(identity.dimension) for m in MODALITIES}
+        self._catching_up = threading.Lock()
+        self._rows_since_snapshot = 0
+        self._load(identity.dimension)
+        self.catch_up()
+
+    def __len__(self) -> int:
+        return sum(len(index) for index in self.indexes.values())
+
+    def catch_up(self) -> bool:
+        """Apply what was committed since; returns whether anything was. Cheap when nothing was.
+
+        Raises StorageError, and EncoderReplacedError where the space was dropped.
+        """
+        with self._catching_up:
+            newest = self.catalog.sequence()
+            if newest == self.sequence:
+                return False
+            if newest < self.sequence:
+                log.warning(
+                    "The catalog has gone back from change %d to %d: rebuilding the view", self.sequence, newest
+                )
+                self._start_over()
+                return True
+            changes = self.catalog.changes(self.space_id, self.sequence)
+            for modality, index in self.indexes.items():
+                index.apply(changes.touched_items, changes.rows[modality])
+            self.sequence = changes.sequence
+            self._rows_since_snapshot += len(changes.touched_items) + sum(map(len, changes.rows.values()))
+            return True
+
+    def save(self, *, force: bool = False) -> bool:
+        """Write the snapshot if enough changed since the last one (always with ``force``); returns whether it did.
+
+        The view goes on catching up meanwhile. Raises StorageError where the disk refuses; without ``force`` the next
+        try comes after as many changes again, so that a full disk is not written to over and over.
+        """
+        with self._catching_up:
+            if not force and self._rows_since_snapshot <= SNAPSHOT_EVERY * len(self):
+                return False
+            arrays = {
+                f"{modality}_{name}": array
+                for modality, index in self.indexes.items()
+                for name, array in index.state().items()
+            }
+            head = {"catalog": np.array(self.catalog.name), "sequence": np.array(self.sequence)}
+            self._rows_since_snapshot = 0
+        write_snapshot(self.path, {**head, **arrays})
+        return True
+
+    def rebuild(self) -> None:
+        """Throw the snapshot away and make the view anew from the catalog."""
+        self.path.unlink(missing_ok=True)
+        with self._catching_up:
+            self._start_over()
+        self.save(force=True)
+
+    def _start_over(self) -> None:
+        changes = self.catalog.changes(self.space_id, 0)
+        for modality, rows in changes.rows.items():
+            index = FaissIndex(rows.vectors.shape[1])
+            index.apply(changes.touched_items, rows)
+            self.indexes[modality] = index
+        self.sequence = changes.sequence
+        self._rows_since_snapshot += len(self)
+
+    def _load(self, dimension: int) -> None:
+        try:
+            arrays = read_snapshot(self.path)
+            indexes = {m: loaded_index(m, arrays, dimension) for m in MODALITIES}
+            catalog, sequence = str(arrays["catalog"]), int(arrays["sequence"])
+        except FileNotFoundError:
+            return
+        except (OSError, StorageError, ValueError, KeyError) as error:
+            log.warning("%s; rebuilding the view from the catalog", error)
+            return
+        if catalog != self.catalog.name or sequence > self.catalog.sequence():
+            log.warning("The snapshot %s is not of this catalog; rebuilding the view from the catalog", self.path)
+            return
+        self.indexes.update(indexes)
+        self.sequence = sequence
+
+
+def snapshot_path(folder: Path, identity: EncoderIdentity) -> Path:
+    return folder / f"{identity.key}.snapshot"
+
+
+def discard_other_snapshots(folder: Path, known: Collection[EncoderIdentity]) -> None:
+    """Remove the snapshots of every encoder but these."""
+    for snapshot in set(folder.glob("*.snapshot")) - {snapshot_path(folder, identity) for identity in known}:
+        snapshot.unlink(missing_ok=True)
+
+
+def loaded_index(modality: Modality, arrays: Mapping[str, NDArray[Any]], dimension: int) -> FaissIndex:
+    index = FaissIndex.from_state({name: arrays[f"{modality}_{name}"] for name in ("vectors", "row_ids", "item_ids")})
+    if arrays[f"{modality}_vectors"].shape[1] != dimension:
+        raise ValueError(f"vectors of dimension {arrays[f'{modality}_vectors'].shape[1]}, not {dimension}")
+    return index

@@ -1,0 +1,142 @@
+"""Explanations by template, and the facts that a model is told: what the verdicts say, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import TypeVar
+
+from vitrina.search.types.requirement import Status, Verdict
+
+
+def fact(verdict: Verdict) -> str:
+    """A verdict as ``requirement: standing``, and what the product is instead where that is known.
+
+    ``colour navy: met``, ``article shirt: contradicted, it is dress``, ``not striped: unknown``, ``colour navy: met,
+    listing says navy blue, photo looks black``.
+    """
+    told = [f"{asked_for(verdict)}: {verdict.standing}"]
+    if (instead := seen_instead(verdict)) is not None:
+        told.append(f"it is {instead}")
+    if verdict.disagreement:
+        told.append(verdict.disagreement)
+    return ", ".join(told)
+
+
+def asked_for(verdict: Verdict) -> str:
+    """The requirement with its field, where the catalog has one: ``colour navy``, ``see-through``, ``not striped``."""
+    requirement = verdict.requirement
+    if not requirement.wanted:
+        return f"not {requirement.words}"
+    return f"{requirement.field} {requirement.words}" if requirement.field else requirement.words
+
+
+def seen_instead(verdict: Verdict) -> str | None:
+    """What a product is that is not what was asked for; None where that is not known, or where it should be anything
+    but what it is."""
+    if verdict.standing is not Status.CONTRADICTED or not verdict.requirement.wanted:
+        return None
+    return verdict.seen or verdict.listed
+
+
+Choice = TypeVar("Choice")
+
+Wording = Callable[[Verdict], str]
+"""One clause about one verdict."""
+
+
+def explanation(verdicts: Sequence[Verdict], dice: Random | None = None) -> str:
+    """What is met in one sentence, what is not and what cannot be told in another; empty where there are no verdicts.
+
+    Without ``dice`` always in the same words, with them in any of several.
+    """
+    met = [verdict for verdict in verdicts if verdict.standing is Status.MET and not verdict.disagreement]
+    rest = [_clause(verdict, dice) for verdict in verdicts if verdict not in met]
+    sentences = _sentence(_praised(met, dice)), _sentence("; ".join(rest))
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _praised(met: Sequence[Verdict], dice: Random | None) -> str:
+    wanted = [verdict for verdict in met if verdict.requirement.wanted]
+    parts = [_pick((_as_words, _as_fields, _as_asked), dice)(wanted)] if wanted else []
+    parts += [_clause(verdict, dice) for verdict in met if not verdict.requirement.wanted]
+    return _listed(parts)
+
+
+def _as_words(verdicts: Sequence[Verdict]) -> str:
+    return f"it fits {_listed([verdict.requirement.words for verdict in verdicts])}"
+
+
+def _as_fields(verdicts: Sequence[Verdict]) -> str:
+    parts = [f"{_subject(verdict)} is {verdict.requirement.words}" for verdict in verdicts if verdict.requirement.field]
+    free = [verdict for verdict in verdicts if verdict.requirement.is_free]
+    return _listed([*parts, *([_as_words(free)] if free else [])])
+
+
+def _as_asked(verdicts: Sequence[Verdict]) -> str:
+    return f"as you asked, {_as_fields(verdicts)}"
+
+
+def _clause(verdict: Verdict, dice: Random | None) -> str:
+    if verdict.disagreement:
+        return _pick(_DISAGREEING, dice)(verdict)
+    return _pick(_WORDINGS[verdict.standing, verdict.requirement.wanted], dice)(verdict)
+
+
+def _is(verdict: Verdict) -> str:
+    return f"{_subject(verdict)} is {verdict.requirement.words}"
+
+
+def _is_not(verdict: Verdict) -> str:
+    return f"{_subject(verdict)} is not {verdict.requirement.words}"
+
+
+def _is_not_but(verdict: Verdict) -> str:
+    instead = seen_instead(verdict)
+    return f"{_is_not(verdict)} but {instead}" if instead else _is_not(verdict)
+
+
+def _is_other_than(verdict: Verdict) -> str:
+    instead = seen_instead(verdict)
+    return f"{_subject(verdict)} is {instead}, not {verdict.requirement.words}" if instead else _is_not(verdict)
+
+
+_CANNOT_BE_TOLD: tuple[Wording, ...] = (
+    lambda verdict: f"whether {_is(verdict)} cannot be told",
+    lambda verdict: f"nothing shows whether {_is(verdict)}",
+)
+
+_WORDINGS: Mapping[tuple[Status, bool], tuple[Wording, ...]] = {
+    (Status.MET, True): (_is,),
+    (Status.MET, False): (_is_not, lambda verdict: f"{_is_not(verdict)}, as you asked"),
+    (Status.CONTRADICTED, True): (_is_not_but, _is_other_than),
+    (Status.CONTRADICTED, False): (
+        lambda verdict: f"{_is(verdict)}, which you did not want",
+        lambda verdict: f"you did not want {verdict.requirement.words}, but {_is(verdict)}",
+    ),
+    (Status.UNKNOWN, True): _CANNOT_BE_TOLD,
+    (Status.UNKNOWN, False): _CANNOT_BE_TOLD,
+}
+"""By standing, and by whether the requirement is wanted."""
+
+_DISAGREEING: tuple[Wording, ...] = (
+    lambda verdict: f"as to {verdict.requirement.words}, {verdict.disagreement}",
+    lambda verdict: f"{verdict.disagreement}, so {verdict.requirement.words} is in doubt",
+)
+
+
+def _subject(verdict: Verdict) -> str:
+    return f"the {verdict.requirement.field}" if verdict.requirement.field else "it"
+
+
+def _pick(choices: Sequence[Choice], dice: Random | None) -> Choice:
+    return choices[0] if dice is None else dice.choice(choices)
+
+
+def _listed(parts: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}." if text else ""

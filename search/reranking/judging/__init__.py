@@ -1,1 +1,0 @@
-"""Judging: what a query asks of each candidate, what listing and picture answer, and the verdicts."""

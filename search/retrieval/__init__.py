@@ -1,0 +1,1 @@
+"""Retrieval: a parsed query into candidates, in order, with their confidences."""

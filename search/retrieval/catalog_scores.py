@@ -1,0 +1,214 @@
+"""Lexical and attribute scores: what the catalog's words and fields add to an item's score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from vitrina.search.retrieval.vector_scores import Scores
+from vitrina.search.store.facets import first_matching, holders, listed_ids
+from vitrina.search.store.full_text import items_holding, items_with_all_words, match_text, named_items
+from vitrina.search.types.filters import AnyOf, facet_value
+from vitrina.search.types.query import WINDOW, Query, Weights
+from vitrina.search.types.requirement import Requirement
+from vitrina.search.understanding.catalog_attributes import Vocabulary
+from vitrina.search.understanding.parser import parse
+
+NAMED_BONUS = {"sku": 20.0, "title": 12.0}
+"""Added to the z-scores (a very good picture match has 5) of an item whose sku or title is the query, so that a name
+typed exactly comes first."""
+
+HOLDING_BONUS = 3.0
+MAX_HELD = 3
+"""Added for each attribute, of so many at most, whose whole value is the query: a brand, an article. What is filed
+under "Accessories" as its category and as its subcategory is more of one than a watch is."""
+
+ALL_WORDS_BONUS = 2.0
+"""Added where every word of the query stands in the item."""
+
+ANY_WORD_BONUS = 1.0
+"""Added, times the match's relative BM25 strength, where only some do."""
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalScores:
+    """What full-text search adds to the items it ``found``.
+
+    ``crowded``: more items hold every word than it listed.
+    """
+
+    found: dict[int, float]
+    crowded: bool
+
+    def matches(self, connection: Connection, query: Query, item_ids: NDArray[np.int64]) -> Scores:
+        """What the words that are wanted add to each of ``item_ids``, shape (n,), at a text weight of 1."""
+        ids = item_ids.tolist()
+        wanted = {item_id: self.found.get(item_id, 0.0) for item_id in ids}
+        if self.crowded:
+            for item_id in items_with_all_words(connection, query.text, ids):
+                wanted[item_id] = max(wanted[item_id], ALL_WORDS_BONUS)
+        if query.text:
+            for item_id, n_held in items_holding(connection, query.text, ids).items():
+                wanted[item_id] += HOLDING_BONUS * min(n_held, MAX_HELD)
+        return np.array([wanted[item_id] for item_id in ids], dtype=np.float64)
+
+
+def avoided_words(connection: Connection, query: Query, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of ``item_ids`` hold all words to avoid, shape (n,)."""
+    avoided = items_with_all_words(connection, query.without, item_ids.tolist())
+    return np.array([item_id in avoided for item_id in item_ids.tolist()], dtype=np.bool_)
+
+
+def lexical_scores(connection: Connection, query: Query, within: NDArray[np.int64] | None) -> LexicalScores:
+    allowed = None if within is None else listed_ids(within.tolist())
+    matches = match_text(connection, query.text, limit=WINDOW, within=allowed)
+    named = named_items(connection, query.text, limit=WINDOW, within=allowed) if query.text else {}
+    found = {m.item_id: ALL_WORDS_BONUS if m.all_words else ANY_WORD_BONUS * m.strength for m in matches}
+    for item_id, kind in named.items():
+        found[item_id] = found.get(item_id, 0.0) + NAMED_BONUS[kind]
+    n_whole = sum(match.all_words for match in matches)
+    return LexicalScores(found, crowded=n_whole == WINDOW)
+
+
+MET_BONUS = 2.0
+"""Added to the z-scores for each requirement that one of the item's fields meets."""
+
+OTHER_KIND_WEIGHT = 0.5
+"""What the other requirements count that an item meets, where it is not the kind of thing that was asked for: who asks
+for a striped navy shirt for men takes a plain black one before men's striped navy socks. Set by judgement."""
+
+NARROWER_VALUE_WEIGHT = 0.5
+"""How far a value counts that the query's words include but do not name: Navy Blue for "blue"."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeScores:
+    """The requirements of a query that name values of the catalog's fields, and the ids of items, ``WINDOW`` at most,
+    that meet all that are ``wanted``. Some of these may say what kind of thing it is: ``is_kind``, shape (n wanted,).
+
+    ``n_asked`` counts the wanted ones with those that no field can tell of. An item must not meet any of the
+    ``denied``, which the query's text denies, nor be all that ``without`` says, one value a field: "red or blue shirts"
+    are other things than all that is red.
+    """
+
+    wanted: tuple[Requirement, ...]
+    is_kind: NDArray[np.bool_]
+    n_asked: int
+    denied: tuple[Requirement, ...]
+    without: tuple[Requirement, ...]
+    found: NDArray[np.int64]
+
+    def met(self, connection: Connection, item_ids: NDArray[np.int64]) -> Scores:
+        """How far each of ``item_ids`` meets each wanted requirement, 0 to 1; shape (n, n wanted)."""
+        return shares(connection, self.wanted, item_ids)
+
+    def avoided(self, connection: Connection, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of ``item_ids`` are what must not be, by their fields; shape (n,)."""
+        avoided = shares(connection, self.denied, item_ids).any(axis=1)
+        by_field = {each.field: [other for other in self.without if other.field == each.field] for each in self.without}
+        met = [shares(connection, alternatives, item_ids).any(axis=1) for alternatives in by_field.values()]
+        return np.asarray(avoided | np.all(met, axis=0) if met else avoided, np.bool_)
+
+
+def attribute_scores(connection: Connection, query: Query, vocabulary: Vocabulary) -> AttributeScores:
+    """Take a query's words apart and find the items whose fields meet them, under its filters."""
+    said = parse(query.text, vocabulary)
+    wanted = tuple(each for each in said if each.wanted and not each.is_free)
+    denied = tuple(each for each in said if not each.wanted and not each.is_free)
+    without = tuple(parse(query.without, vocabulary, wanted=False))
+    if any(each.is_free for each in without):  # what no field can tell of, words may
+        without = ()
+    conditions = [AnyOf(each.field, tuple(map(facet_value, each.values))) for each in wanted]
+    found = first_matching(connection, conditions, query.filters, WINDOW) if wanted else np.empty(0, np.int64)
+    is_kind = np.array([each.field in vocabulary.kind_fields for each in wanted], np.bool_)
+    return AttributeScores(wanted, is_kind, sum(each.wanted for each in said), denied, without, found)
+
+
+def n_met(met: Scores, is_kind: NDArray[np.bool_]) -> Scores:
+    """How many of m requirements each of n items meets, shape (n,), those of things of another kind in part. ``met``,
+    shape (n, m), says how far it meets each, and ``is_kind``, shape (m,), which of them name a kind."""
+    others = met[:, ~is_kind].sum(axis=1)
+    if not is_kind.any():
+        return np.asarray(others)
+    kinds = met[:, is_kind]
+    return np.asarray(kinds.sum(axis=1) + others * (OTHER_KIND_WEIGHT + (1 - OTHER_KIND_WEIGHT) * kinds.max(axis=1)))
+
+
+def shares(connection: Connection, requirements: Sequence[Requirement], item_ids: NDArray[np.int64]) -> Scores:
+    """How far each item meets each requirement by its fields; shape (n, len(requirements)). ``item_ids``: sorted."""
+    met = np.zeros((len(item_ids), len(requirements)))
+    for column, requirement in enumerate(requirements):
+        family = set(map(facet_value, requirement.family))
+        share = {
+            value: NARROWER_VALUE_WEIGHT if value in family else 1.0 for value in map(facet_value, requirement.values)
+        }
+        held = holders(connection, requirement.field, list(share), item_ids.tolist())
+        at = np.searchsorted(item_ids, [item_id for item_id, _ in held])
+        np.maximum.at(met[:, column], at, [share[value] for _, value in held])
+    return met
+
+
+@dataclass(frozen=True, slots=True)
+class ItemCatalogScores:
+    """What is stated about n items.
+
+    ``words``, shape (n,), is what full-text search adds at a text weight of 1. The fields meet each of m requirements
+    so far, 0 to 1, as ``met`` says, shape (n, m); of these some name a kind of thing, ``is_kind``, shape (m,), and
+    ``n_asked`` counts them with those that no field can meet. What must not be is ``avoided``, shape (n,).
+    """
+
+    words: Scores
+    met: Scores
+    is_kind: NDArray[np.bool_]
+    n_asked: int
+    avoided: NDArray[np.bool_]
+
+    def bonus(self, weights: Weights) -> Scores:
+        """What is added to the items' z-scores, below 0 for what must not be; shape (n,).
+
+        Words and fields mostly say the same of an item, so what says more counts, and not both.
+        """
+        wanted = np.maximum(self.words, MET_BONUS * n_met(self.met, self.is_kind))
+        return np.asarray(weights.text * wanted - 2 * weights.without * ALL_WORDS_BONUS * self.avoided)
+
+    @property
+    def share_met(self) -> Scores:
+        """How much of all that was asked for the fields meet, 0 to 1; shape (n,)."""
+        return np.asarray(self.met.sum(axis=1) / max(self.n_asked, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogScores:
+    """What words and fields know of one query."""
+
+    query: Query
+    words: LexicalScores
+    fields: AttributeScores
+
+    @property
+    def item_ids(self) -> NDArray[np.int64]:
+        """The items they found, sorted."""
+        return np.union1d(self.fields.found, np.array(list(self.words.found), np.int64))
+
+    def about(self, connection: Connection, item_ids: NDArray[np.int64]) -> ItemCatalogScores:
+        """What they say of items, found or not. ``item_ids``: sorted, shape (n,)."""
+        return ItemCatalogScores(
+            self.words.matches(connection, self.query, item_ids),
+            self.fields.met(connection, item_ids),
+            self.fields.is_kind,
+            self.fields.n_asked,
+            avoided_words(connection, self.query, item_ids) | self.fields.avoided(connection, item_ids),
+        )
+
+
+def catalog_scores(
+    connection: Connection, query: Query, vocabulary: Vocabulary, within: NDArray[np.int64] | None
+) -> CatalogScores:
+    """Look a query up in words and fields; ``within`` are the ids that the query's filters let through."""
+    return CatalogScores(
+        query, lexical_scores(connection, query, within), attribute_scores(connection, query, vocabulary)
+    )

@@ -1,0 +1,136 @@
+"""The catalog's database: SQLite files, their transactions and failures, and the schema version."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import alembic.command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from vitrina.search.types.errors import StateError, StorageError
+
+BUSY_TIMEOUT_S = 30.0
+"""How long a writer waits for another process's transaction before it gives up."""
+
+IF_DAMAGED = (
+    "The file is damaged: restore it from a backup and delete the folder views beside it, "
+    "or choose a new --home and index again."
+)
+
+
+class SqliteFile:
+    """A database file in WAL mode: many readers, one writer at a time, each transaction all or nothing.
+
+    ``if_damaged`` is the remedy for a file that cannot be read any more.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, if_damaged: str = IF_DAMAGED) -> None:
+        self.path = path
+        self.engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": busy_timeout_s})
+        self._if_damaged = if_damaged
+        event.listen(self.engine, "connect", prepare_connection)
+        event.listen(self.engine, "begin", begin)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent snapshot of the database, however long it is read."""
+        with self.translated(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction that takes the write lock at once; rolled back whole when anything raises."""
+        with self.translated(), self.engine.connect() as connection:
+            connection = connection.execution_options(writes=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn what the database raises into a StorageError."""
+        try:
+            yield
+        except DatabaseError as error:
+            raise storage_error(self.path, error, self._if_damaged) from error
+
+    def close(self) -> None:
+        """Close every connection; the last to close a file folds its log into it."""
+        self.engine.dispose()
+
+
+def prepare_connection(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    assert isinstance(connection, sqlite3.Connection)
+    # Autocommit: sqlite3's own transaction handling neither covers reads nor can begin immediately.
+    connection.isolation_level = None
+    # With WAL, NORMAL loses no commit to a killed process and damages nothing on power loss (sqlite.org/wal.html).
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "cache_size = -16384"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def storage_error(path: Path, error: DatabaseError, if_damaged: str) -> StorageError:
+    reason = str(error.orig)
+    if "full" in reason:
+        remedy = "Free some space and run the same command again; what was committed before is kept."
+    elif "locked" in reason:
+        remedy = "Another process is writing; wait for it to finish and try again."
+    elif isinstance(error, OperationalError):
+        remedy = "Check that the folder exists and that you may write to it."
+    else:
+        remedy = if_damaged
+    return StorageError(f"The database {path} cannot be used: {reason}.", remedy=remedy)
+
+
+MIGRATING = threading.Lock()
+"""Alembic keeps the migration that runs in module globals."""
+
+MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"
+
+
+class Database(SqliteFile):
+    """The catalog's file. Opening creates it, or migrates an older one.
+
+    Raises StorageError where the file is damaged or the disk refuses, StateError where a newer Vitrina wrote it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        with self.translated():
+            migrate(self.engine)
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to this version; does nothing, and takes no write lock, where it is there already."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS_FOLDER))
+    config.set_main_option("path_separator", "os")
+    head = ScriptDirectory.from_config(config).get_current_head()
+    with engine.connect() as connection, connection.begin():
+        if MigrationContext.configure(connection).get_current_revision() == head:
+            return
+    with MIGRATING, engine.connect() as connection:
+        connection = connection.execution_options(writes=True)
+        with connection.begin():
+            config.attributes["connection"] = connection
+            try:
+                alembic.command.upgrade(config, "head")
+            except CommandError as error:
+                raise StateError(
+                    f"The catalog at {engine.url.database} was written by a newer Vitrina ({error}).",
+                    remedy="Install that version or a later one, or choose another home with --home.",
+                ) from error

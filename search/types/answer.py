@@ -1,0 +1,181 @@
+"""The answer to a query: hits, best first; whole, or as a stream of events."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Self
+
+from vitrina.search.types.item import StoredItem
+from vitrina.search.types.requirement import Explanation, Requirement, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What spoke for one hit.
+
+    ``image`` and ``text`` say how many standard deviations its best picture and its own words lie above the catalog's
+    average item, None where it has none; ``words`` is what the catalog's words and fields added.
+    """
+
+    image: float | None
+    text: float | None
+    words: float
+
+
+class RerankState(StrEnum):
+    """What became of a hit, or of a whole answer, at the hands of the reranker."""
+
+    NOT_ASKED = "not asked"
+    """It was not to be looked at: nobody asked, it stands below those that are, or has no picture."""
+    RERANKED = "reranked"
+    LATE = "late"
+    """The deadline came first; it keeps its place."""
+    FAILED = "failed"
+    """The reranker failed, or is left alone since it failed before; it keeps its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An item found. ``score`` is in (0, 1), higher is better, comparable within one query; ``rank`` counts from 1.
+
+    ``confidence`` is the probability that the item is what was asked for, comparable across queries; None where the
+    encoder is not calibrated for this kind of query. What the query avoids has no part in it.
+
+    ``verdicts`` has one for each of the answer's requirements, in their order, or none at all; ``retrieval_rank`` is
+    the rank before reranking, None where nobody asked for it; ``explanation`` is there where it was asked for.
+    """
+
+    stored: StoredItem
+    score: float
+    rank: int
+    signals: Signals
+    confidence: float | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    rerank: RerankState = RerankState.NOT_ASKED
+    retrieval_rank: int | None = None
+    explanation: Explanation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``total_considered`` counts the items that were ranked, less those under the query's ``min_confidence``;
+    ``timings_ms`` has each stage and the ``total``.
+
+    ``rerank`` is reranked where at least one candidate was; ``reranker`` names the model that was to look, None where
+    nobody asked; ``rerank_note`` says in words, to people, why not all was done. ``requirements`` are what the query
+    was taken apart into.
+    """
+
+    hits: tuple[Hit, ...]
+    total_considered: int
+    no_good_match: bool
+    encoder: str
+    timings_ms: Mapping[str, float]
+    requirements: tuple[Requirement, ...] = ()
+    rerank: RerankState = RerankState.NOT_ASKED
+    reranker: str | None = None
+    rerank_note: str = ""
+
+
+class Stopwatch:
+    """Runs from the moment it is made."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._stages: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """A stage that is entered again goes on counting."""
+        started = time.perf_counter()
+        yield
+        self._stages[name] = self._stages.get(name, 0.0) + (time.perf_counter() - started) * 1000
+
+    def timings_ms(self) -> dict[str, float]:
+        """Milliseconds a stage, and ``total`` since the start."""
+        total = (time.perf_counter() - self._started) * 1000
+        return {name: round(ms, 3) for name, ms in {**self._stages, "total": total}.items()}
+
+    def together_ms(self, earlier: Mapping[str, float]) -> dict[str, float]:
+        """Milliseconds a stage after those of an ``earlier`` watch, and the ``total`` of both; of this one the stages
+        alone count, since in between somebody else may have had the time."""
+        stages = {name: round(ms + earlier.get(name, 0.0), 3) for name, ms in self._stages.items()}
+        total = earlier.get("total", 0.0) + sum(self._stages.values())
+        return {**earlier, **stages, "total": round(total, 3)}
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """The answer in the retrieval's order, at once: the first event."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """The answer in its final order, its hits with verdicts; ``answer.rerank`` says whether the reranker answered."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Why one hit of the final order fits or does not; ``rank`` is its rank there. ``timings_ms`` is the answer's, up
+    to here."""
+
+    rank: int
+    sku: str
+    explanation: Explanation
+    timings_ms: dict[str, float]
+
+
+Event = Retrieved | Reranked | Explained
+"""``Retrieved``, then ``Reranked``, then an ``Explained`` for each hit that is explained, best first."""
+
+
+class AnswerStream:
+    """An answer's events, each computed when it is asked for, by one thread at a time. May be left before the end.
+
+    ``close`` may be called from any thread: it sets ``given_up``, so that what another thread waits for is cut short,
+    and is the last.
+    """
+
+    def __init__(self, events: Iterator[Event], given_up: threading.Event | None = None) -> None:
+        self._events = events
+        self._given_up = given_up or threading.Event()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Event:
+        if self._given_up.is_set():
+            raise StopIteration
+        return next(self._events)
+
+    def close(self) -> None:
+        """Begin nothing more, and end soon what is under way. Closing twice is fine."""
+        self._given_up.set()
+
+
+def final_answer(events: Iterable[Event]) -> Answer:
+    """The final answer, its hits with their explanations. Blocks until the last event. Raises what the events raise."""
+    answer: Answer | None = None
+    for event in events:
+        match event:
+            case Retrieved(latest) | Reranked(latest):
+                answer = latest
+            case Explained() if answer is not None:
+                answer = with_explanation(answer, event)
+    assert answer is not None, "The first event has an answer."
+    return answer
+
+
+def with_explanation(answer: Answer, event: Explained) -> Answer:
+    """The answer with one explanation more."""
+    hits = tuple(replace(h, explanation=event.explanation) if h.rank == event.rank else h for h in answer.hits)
+    return replace(answer, hits=hits, timings_ms=event.timings_ms)

@@ -1,0 +1,202 @@
+"""Filters: conditions on an item's facets, all of which must hold.
+
+A facet is a filterable field: every attribute, plus ``sku``, ``price_cents`` and ``currency``. Text compares without
+regard to case. The JSON form of one condition, by example::
+
+    {"colour": "navy"}                              equality
+    {"colour": ["navy", "black"]}                   any of
+    {"price_cents": {"gte": 1000, "lt": 5000}}      range: gt, gte, lt, lte
+    {"colour": {"not": "navy"}}                     not (a value, a list or a range); items without a colour hold too
+    {"material": {"exists": true}}                  exists, or not
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vitrina.search.types.errors import FilterError
+from vitrina.search.types.item import AttributeValue, Item, Scalar
+
+BOUNDS = ("gt", "gte", "lt", "lte")
+MAX_CONDITIONS = 50
+MAX_VALUES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """The field holds one of the values (case-folded, as ``facet_value`` writes them)."""
+
+    field: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The field holds a number within every bound given."""
+
+    field: str
+    gt: float | None = None
+    gte: float | None = None
+    lt: float | None = None
+    lte: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """The item has the field at all."""
+
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The inner condition does not hold."""
+
+    condition: AnyOf | Range | Exists
+
+
+Condition = AnyOf | Range | Exists | Not
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """One filterable value: its case-folded text, and its number where it is one."""
+
+    field: str
+    value: str
+    number: float | None = None
+
+
+def facets(item: Item) -> list[Facet]:
+    """Every facet of an item, attributes first."""
+    builtin: dict[str, AttributeValue | None] = {
+        "sku": item.sku,
+        "price_cents": item.price_cents,
+        "currency": item.currency,
+    }
+    fields = {**item.attributes, **{field: value for field, value in builtin.items() if value is not None}}
+    return [
+        Facet(field, facet_value(value), facet_number(value))
+        for field, held in fields.items()
+        for value in (held if isinstance(held, tuple) else (held,))
+    ]
+
+
+def facet_value(value: Scalar) -> str:
+    """The text under which a value is stored and compared: case-folded, ``2016`` for 2016 and for 2016.0."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip().casefold()
+
+
+def facet_number(value: Scalar) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # an int of more than 308 digits: a serial number, not a quantity
+        return None
+
+
+def field_of(condition: Condition) -> str:
+    """The field a condition asks about."""
+    return field_of(condition.condition) if isinstance(condition, Not) else condition.field
+
+
+def parse_filters(filters: Mapping[str, object]) -> tuple[Condition, ...]:
+    """Read the JSON form. Raises FilterError with the field, the value and the forms that exist."""
+    if len(filters) > MAX_CONDITIONS:
+        raise FilterError(
+            f"{len(filters)} filters were given; the limit is {MAX_CONDITIONS}.", remedy="Ask for fewer fields at once."
+        )
+    return tuple(parse_condition(field, asked) for field, asked in filters.items())
+
+
+def parse_condition(field: str, asked: object) -> Condition:
+    if isinstance(asked, Mapping):
+        return parse_operators(field, asked)
+    return AnyOf(field, parse_values(field, asked))
+
+
+def parse_operators(field: str, asked: Mapping[str, object]) -> Condition:
+    operators = set(asked)
+    if operators == {"not"}:
+        inner = parse_condition(field, asked["not"])
+        return inner.condition if isinstance(inner, Not) else Not(inner)
+    if operators == {"exists"} and isinstance(asked["exists"], bool):
+        return Exists(field) if asked["exists"] else Not(Exists(field))
+    if operators and operators <= set(BOUNDS):
+        return Range(field, **{bound: parse_bound(field, asked[bound]) for bound in asked})
+    raise malformed(field, asked)
+
+
+def parse_bound(field: str, bound: object) -> float:
+    number = facet_number(bound) if isinstance(bound, int | float) else None
+    if number is not None and math.isfinite(number):
+        return number
+    raise FilterError(
+        f"The filter on {field!r} has the bound {bound!r:.200}, which is no finite number.",
+        remedy='Write bounds as numbers, as in {"price_cents": {"gte": 1000, "lt": 5000}}.',
+    )
+
+
+def parse_values(field: str, asked: object) -> tuple[str, ...]:
+    values = list(asked) if isinstance(asked, Sequence) and not isinstance(asked, str) else [asked]
+    if not 0 < len(values) <= MAX_VALUES:
+        raise FilterError(
+            f"The filter on {field!r} lists {len(values)} values; it takes 1 to {MAX_VALUES}.",
+            remedy="Name at least one value, or drop the filter.",
+        )
+    scalars = [value for value in values if isinstance(value, str | int | float | bool)]
+    if len(scalars) < len(values):
+        raise malformed(field, asked)
+    return tuple(facet_value(value) for value in scalars)
+
+
+def malformed(field: str, asked: object) -> FilterError:
+    return FilterError(
+        f"The filter on {field!r} cannot be read: {asked!r:.200}.",
+        remedy='Use a value, a list of values, {"gte": 1, "lt": 5}, {"not": ...} or {"exists": true}.',
+    )
+
+
+def parse_filter_arguments(arguments: Sequence[str]) -> tuple[Condition, ...]:
+    """Read the command line's form, ``KEY=VALUE`` each: ``colour=navy``, ``colour=navy|black``, ``colour=!navy``,
+    ``price_cents=1000..5000`` (both ends included, either may be left out), ``material=*`` (exists), ``material=!*``.
+    """
+    return tuple(parse_argument(argument) for argument in arguments)
+
+
+def parse_argument(argument: str) -> Condition:
+    field, equals, asked = argument.partition("=")
+    if not (field and equals and asked.lstrip("!")):
+        raise FilterError(
+            f"The filter {argument!r} is not KEY=VALUE.",
+            remedy="Write colour=navy, colour='navy|black', colour='!navy', price_cents=1000..5000 or material='*'.",
+        )
+    if asked.startswith("!"):
+        return Not(parse_positive(field, asked.removeprefix("!")))
+    return parse_positive(field, asked)
+
+
+def parse_positive(field: str, asked: str) -> AnyOf | Range | Exists:
+    if asked == "*":
+        return Exists(field)
+    low, dots, high = asked.partition("..")
+    if dots and (low or high):
+        return Range(field, gte=parse_end(field, low), lte=parse_end(field, high))
+    return AnyOf(field, tuple(facet_value(value) for value in asked.split("|")))
+
+
+def parse_end(field: str, end: str) -> float | None:
+    try:
+        return parse_bound(field, float(end)) if end else None
+    except ValueError:
+        raise FilterError(
+            f"The filter on {field!r} has the bound {end!r}, which is no number.",
+            remedy=f"Write {field}=1000..5000, {field}=1000.. or {field}=..5000.",
+        ) from None

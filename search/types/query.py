@@ -1,0 +1,148 @@
+"""A query: what a shopper asks for, and how much reranking it pays for, checked against the limits."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from vitrina.search.types.errors import QueryError
+from vitrina.search.types.filters import Condition
+
+WINDOW = 1000
+"""How deep results can be paged: rank 1 to this. Candidates are gathered to this depth whatever page is asked for,
+so that pages neither repeat nor skip an item."""
+
+MAX_TEXT_CHARS = 2000
+
+UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+"""Control characters and lone surrogates: no word holds them, and databases and tokenizers choke on them."""
+
+MAX_IMAGES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much each part of a query counts, relative to the others; all 0 or more.
+
+    ``without`` stays below 1 so that an item which is what was asked for, and a little like what was not, still beats
+    an item that is neither.
+    """
+
+    text: float = 1.0
+    image: float = 1.0
+    without: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("text", "image", "without"):
+            weight = getattr(self, name)
+            if not (math.isfinite(weight) and 0 <= weight <= 10):
+                raise QueryError(f"The weight {name} is {weight}.", remedy="Give weights between 0 and 10.")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Words, pictures, items to resemble (``skus``) and words to avoid (``without``); at least one of the first three.
+
+    Hits whose confidence is under ``min_confidence``, 0 to 1, are left out.
+    Raises QueryError where it asks for nothing or past a limit.
+    """
+
+    text: str = ""
+    images: tuple[Image.Image, ...] = ()
+    skus: tuple[str, ...] = ()
+    without: str = ""
+    filters: tuple[Condition, ...] = ()
+    weights: Weights = field(default_factory=Weights)
+    limit: int = 10
+    offset: int = 0
+    min_confidence: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("text", "without"):
+            object.__setattr__(self, name, UNWRITABLE.sub(" ", getattr(self, name)).strip())
+            if len(getattr(self, name)) > MAX_TEXT_CHARS:
+                raise QueryError(
+                    f"The query's {name} has {len(getattr(self, name))} characters; the limit is {MAX_TEXT_CHARS}.",
+                    remedy="Shorten it to what matters.",
+                )
+        if not (self.text or self.images or self.skus):
+            raise QueryError(
+                "The query asks for nothing." if not self.without else "The query only says what to avoid.",
+                remedy="Give a text, a picture, or a sku to resemble.",
+            )
+        if len(self.images) + len(self.skus) > MAX_IMAGES:
+            raise QueryError(
+                f"The query has {len(self.images) + len(self.skus)} pictures; the limit is {MAX_IMAGES}.",
+                remedy="Choose the pictures that show best what is wanted.",
+            )
+        if not (self.text and self.weights.text) and not ((self.images or self.skus) and self.weights.image):
+            raise QueryError(
+                "Every part of the query has the weight 0.", remedy="Give a weight above 0 to what is asked for."
+            )
+        if not 0 <= self.min_confidence <= 1:
+            raise QueryError(
+                f"The min_confidence {self.min_confidence} is no probability.", remedy="Give one between 0 and 1."
+            )
+        self.check_page()
+
+    def check_page(self) -> None:
+        if not 1 <= self.limit <= WINDOW:
+            raise QueryError(f"The limit {self.limit} is not possible.", remedy=f"Ask for 1 to {WINDOW} hits.")
+        if self.offset < 0 or self.offset + self.limit > WINDOW:
+            raise QueryError(
+                f"Ranks {self.offset + 1} to {self.offset + self.limit} lie outside 1 to {WINDOW}.",
+                remedy="Narrow the query with filters instead of paging further.",
+            )
+
+
+MAX_TOP = 100
+"""Beyond the tenth page of ten nobody looks, and the time grows with every candidate."""
+
+MAX_DEADLINE_MS = 30_000
+MAX_EXPLAIN = 20
+MAX_EXPLAIN_MS = 60_000
+
+UNHURRIED_S = 600.0
+"""For one query that nobody waits for: large models on a CPU take minutes for 20 candidates."""
+
+
+@dataclass(frozen=True, slots=True)
+class RerankOptions:
+    """The best ``top`` candidates of retrieval are looked at within ``deadline_ms``, and may change places with each
+    other; the first ``explain`` hits of the page are explained, all of them within ``explain_ms`` more.
+
+    With ``listings`` false what the catalog says of an item is no evidence: how the model does by itself is measured
+    so. One that is ``unhurried``, for measuring, has ``UNHURRIED_S`` in place of its deadline. Raises QueryError past a
+    limit. A query that is not to be reranked goes without one of these.
+    """
+
+    top: int = 20
+    deadline_ms: int = 800
+    explain: int = 5
+    explain_ms: int = 3_000
+    listings: bool = True
+    unhurried: bool = False
+
+    def __post_init__(self) -> None:
+        limits = {
+            "top": (1, MAX_TOP),
+            "deadline_ms": (1, MAX_DEADLINE_MS),
+            "explain": (0, MAX_EXPLAIN),
+            "explain_ms": (1, MAX_EXPLAIN_MS),
+        }
+        for name, (least, most) in limits.items():
+            asked = getattr(self, name)
+            if isinstance(asked, bool) or not isinstance(asked, int) or not least <= asked <= most:
+                raise QueryError(
+                    f"The reranking's {name} is {asked!r:.60}.",
+                    remedy=f"Give a whole number from {least:,} to {most:,}, or leave it out.",
+                    details={"name": name, "least": least, "most": most},
+                )
+
+    @property
+    def deadline_s(self) -> float:
+        """How long looking may take."""
+        return UNHURRIED_S if self.unhurried else self.deadline_ms / 1000

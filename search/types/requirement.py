@@ -1,0 +1,87 @@
+"""A requirement, the verdict on it for one candidate, and the explanation made of verdicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What one part of a query asks of a product.
+
+    ``words`` is what the shopper wrote ("navy"), or for a photo what it shows. ``field`` is the catalog's field and
+    ``values`` are those of its values, as the catalog writes them, that satisfy it; both are empty for a free
+    requirement, words that the catalog knows no value for. With ``wanted`` false the product must not be so.
+
+    ``family`` are those of ``values`` that the words do not name but include: Navy Blue for "blue", Rain Jacket for
+    "jacket", Unisex for "men". The others are exactly what was asked for, and come first. Values compare as
+    ``search.filters.facet_value`` folds them, since items may write them differently.
+    """
+
+    words: str
+    field: str = ""
+    values: tuple[str, ...] = ()
+    wanted: bool = True
+    family: tuple[str, ...] = ()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether only a look at the product, and no field of the catalog, can tell."""
+        return not self.field
+
+    @property
+    def name(self) -> str:
+        """For people: ``colour: navy``, ``pattern: not striped``, ``not see-through``."""
+        asked = self.words if self.wanted else f"not {self.words}"
+        return f"{self.field}: {asked}" if self.field else asked
+
+
+class Status(StrEnum):
+    """Whether a requirement is fulfilled."""
+
+    MET = "met"
+    CONTRADICTED = "contradicted"
+    UNKNOWN = "unknown"
+
+
+class Evidence(StrEnum):
+    """What a verdict rests on."""
+
+    FIELD = "field"
+    IMAGE = "image"
+    BOTH = "both"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One requirement of one candidate.
+
+    ``probability`` is that the requirement is met, negation included. ``listed`` is what the catalog's field says and
+    ``seen`` what the picture looks like, where they are known.
+    """
+
+    requirement: Requirement
+    standing: Status
+    probability: float
+    evidence: Evidence
+    listed: str | None = None
+    seen: str | None = None
+    disagreement: str | None = None
+    """Where listing and picture disagree, in words: ``listing says Navy Blue, photo looks black``."""
+
+
+class Author(StrEnum):
+    """Who wrote an explanation."""
+
+    MODEL = "model"
+    TEMPLATE = "template"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """``written_by`` the model, where it said nothing that no verdict supports, else by template."""
+
+    text: str
+    written_by: Author

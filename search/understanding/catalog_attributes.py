@@ -1,0 +1,195 @@
+"""Catalog attributes: what words mean in one catalog, from the values that its items hold."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from vitrina.search.store.catalog import Catalog
+from vitrina.search.store.facets import fields, held_values, written_values
+from vitrina.search.types.filters import facet_value
+from vitrina.search.understanding.colours import are_colours
+from vitrina.search.understanding.names import MatchType, is_proper, names_of
+from vitrina.search.understanding.spelling import growing_keys, key, split
+
+MAX_VALUE_WORDS = 6
+MAX_VALUE_CHARS = 60
+"""A longer value is a sentence, an address or a text, not a name that a shopper types."""
+
+PLACEHOLDERS = frozenset(
+    {"", "-", "n/a", "na", "nan", "nil", "none", "null", "other", "others", "undefined", "unknown"}
+)
+"""Values that say that there is no value (case-folded)."""
+
+KIND_NAMES = ("article", "type", "kind", "subcategory", "category")
+"""What shops call the field that says what a thing is, the finest first."""
+
+TRUE_OR_FALSE = frozenset({"true", "false"})
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeMatch:
+    """What words mean: a field, and its values that satisfy them, those that the words name first.
+
+    ``family`` are those of ``values`` that the words do not name but include, as ``blue`` includes Navy Blue.
+    """
+
+    field: str
+    values: tuple[str, ...]
+    family: tuple[str, ...] = ()
+    closeness: MatchType = MatchType.SAME
+    is_colour: bool = False
+
+
+class Vocabulary:
+    """The names of all values of the fields given, each field's values as the catalog writes them. Immutable."""
+
+    def __init__(self, values: Mapping[str, Iterable[str]]) -> None:
+        known = {field: [value for value in held if is_name(value)] for field, held in values.items()}
+        self.fields: Mapping[str, tuple[str, ...]] = MappingProxyType(
+            {field: tuple(held) for field, held in known.items() if held}
+        )
+        self._senses = attribute_matches(self.fields)
+        self._field_names = field_names(self.fields)
+        self.kind_fields = frozenset(field for name in KIND_NAMES for field in self.fields_called([name]))
+        """The fields that say what kind of thing an item is."""
+        self.longest = max((len(split(value)) for held in self.fields.values() for value in held), default=0) + 1
+        """As many words in a row may have a meaning: a value's, and one more where it is a compound."""
+
+    def sense(self, words: Sequence[str]) -> AttributeMatch | None:
+        """What folded words mean as a whole, or None; in the finest field where several hold it.
+
+        Of several fields, the one that the words name more closely comes first, then one that holds no proper names,
+        then the one with more values.
+        """
+        found = self._senses.get(key(words))
+        return found[0] if found else None
+
+    def senses(self, words: Sequence[str]) -> tuple[AttributeMatch, ...]:
+        """The same, in every field that holds it."""
+        return self._senses.get(key(words), ())
+
+    def beginning(self, words: Sequence[str]) -> Iterator[tuple[int, tuple[AttributeMatch, ...]]]:
+        """How many of the first folded words mean something together, and what, for each such number. As fast as one
+        look-up each."""
+        for n_words, name in growing_keys(words, self.longest):
+            if name in self._senses:
+                yield n_words, self._senses[name]
+
+    def sense_within(self, field: str, words: Sequence[str]) -> AttributeMatch | None:
+        """What folded words mean in one field, or None."""
+        return next((sense for sense in self.senses(words) if sense.field == field), None)
+
+    def fields_called(self, words: Sequence[str]) -> tuple[str, ...]:
+        """The fields that folded words name, whole or by their last word: ``size`` names ``size`` and ``shoe_size``."""
+        return self._field_names.get(key(words), ())
+
+
+def is_name(value: str) -> bool:
+    """Whether a value is short enough, and wordy enough, to be typed as a name."""
+    if len(value) > MAX_VALUE_CHARS or "://" in value or "@" in value or facet_value(value) in PLACEHOLDERS:
+        return False
+    return 0 < len(split(value)) <= MAX_VALUE_WORDS
+
+
+def attribute_matches(fields: Mapping[str, Sequence[str]]) -> dict[str, tuple[AttributeMatch, ...]]:
+    """Every name's senses, best first."""
+    found: dict[str, list[AttributeMatch]] = defaultdict(list)
+    for field, values in fields.items():
+        for name, sense in attribute_matches_within(field, values):
+            found[name].append(sense)
+
+    def rank(sense: AttributeMatch) -> tuple[int, bool, int, str]:
+        return sense.closeness, is_proper(sense.field), -len(fields[sense.field]), sense.field
+
+    return {name: tuple(sorted(of_name, key=rank)) for name, of_name in found.items()}
+
+
+def attribute_matches_within(field: str, values: Sequence[str]) -> Iterable[tuple[str, AttributeMatch]]:
+    if {facet_value(value) for value in values} <= TRUE_OR_FALSE:
+        yes = tuple(value for value in values if facet_value(value) == "true")
+        return [(key(flag_words(field)), AttributeMatch(field, yes))] if yes and flag_words(field) else []
+    proper, colour = is_proper(field), are_colours(field, [split(value) for value in values])
+    named: dict[str, list[tuple[MatchType, str]]] = defaultdict(list)
+    for value in values:
+        for name, closeness in names_of(value, proper=proper, colour=colour).items():
+            named[name].append((closeness, value))
+    return [(name, attribute_match_of(field, found, is_colour=colour)) for name, found in named.items()]
+
+
+def attribute_match_of(field: str, found: Sequence[tuple[MatchType, str]], *, is_colour: bool) -> AttributeMatch:
+    ordered = sorted(found)
+    closest = ordered[0][0]
+    family = tuple(value for closeness, value in ordered if closeness > closest or closeness == MatchType.FAMILY)
+    return AttributeMatch(field, tuple(value for _, value in ordered), family, closest, is_colour)
+
+
+def flag_words(field: str) -> list[str]:
+    """What a field of yes and no says of an item: ``waterproof`` of ``is_waterproof``."""
+    words = split(field)
+    return words[1:] if words[:1] in (["is"], ["has"]) else words
+
+
+def field_names(fields: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The fields that each name's key stands for, those of just that name first."""
+    whole: dict[str, list[str]] = defaultdict(list)
+    last: dict[str, list[str]] = defaultdict(list)
+    for field in fields:
+        words = split(field)
+        whole[key(words)].append(field)
+        if len(words) > 1:
+            last[key(words[-1:])].append(field)
+    return {name: (*whole.get(name, ()), *last.get(name, ())) for name in {*whole, *last}}
+
+
+MAX_VALUES = 5000
+"""A field with more values is no list to choose from: titles, keys and web addresses. A value costs one seek to read
+and its names about 1 kB of memory."""
+
+NOT_TYPED = frozenset({"sku", "price_cents", "currency"})
+"""Facets that every item has and that no words of a query name."""
+
+
+class CatalogVocabulary:
+    """The vocabulary of one catalog. May be asked from several threads."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._lock = threading.Lock()
+        self._sequence = -1
+        self._vocabulary = Vocabulary({})
+        self._values: dict[str, tuple[str, ...]] = {}
+        self._written: dict[str, dict[str, str]] = {}
+        self._too_wide: set[str] = set()
+
+    def current(self) -> Vocabulary:
+        """The vocabulary as of the last commit. One row is read where nothing changed; else each value of each field
+        is sought once, and the names are made anew where there is a value more or less. Blocks meanwhile."""
+        sequence = self._catalog.sequence()
+        with self._lock:
+            if sequence > self._sequence:
+                values = self._read()
+                if values != self._values:
+                    self._values, self._vocabulary = values, Vocabulary(values)
+                self._sequence = sequence
+            return self._vocabulary
+
+    def _read(self) -> dict[str, tuple[str, ...]]:
+        """Each field's values as the catalog writes them."""
+        values: dict[str, tuple[str, ...]] = {}
+        with self._catalog.database.read() as connection:
+            for field in fields(connection):
+                if field in NOT_TYPED or field in self._too_wide:
+                    continue
+                held = held_values(connection, field, MAX_VALUES + 1)
+                if len(held) > MAX_VALUES:
+                    self._too_wide.add(field)
+                    continue
+                written = self._written.setdefault(field, {})
+                new = {value: item_id for value, item_id in held.items() if value not in written}
+                written |= written_values(connection, field, new)
+                values[field] = tuple(written[value] for value in held)
+        return values

@@ -1,0 +1,114 @@
+"""Naming: every name under which a shopper may ask for a value of the catalog, and how closely it names it."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from enum import IntEnum
+from types import MappingProxyType
+
+from vitrina.search.understanding.colours import family_names, same_names
+from vitrina.search.understanding.spelling import fold, key, split
+from vitrina.search.understanding.synonyms import COVERS, SYNONYMS
+
+
+class MatchType(IntEnum):
+    """How closely a name names a value; smaller is closer."""
+
+    SAME = 0
+    """The value itself, in whatever spelling; ``navy`` and ``navy blue`` are the same colour."""
+    SYNONYM = 1
+    """Another word for it: ``trainers`` for Sports Shoes."""
+    FAMILY = 2
+    """It is one of those: ``blue`` for Navy Blue, ``jacket`` for Rain Jacket, ``kids`` for Boys."""
+
+
+PROPER = frozenset(
+    {"artist", "author", "brand", "city", "collection", "country", "designer", "label", "maker", "manufacturer"}
+    | {"model", "name", "producer", "seller", "series", "store", "supplier", "team", "vendor"}
+)
+"""Words of the names of fields that hold proper names, which only their whole names: Pilgrim Street is no street."""
+
+PART = re.compile(r"\s*(?:[,;/&+|]|\band\b)\s*")
+
+EMPTY_NOUNS = frozenset(
+    {"accessory", "care", "colour", "essential", "good", "item", "kit", "other", "piece", "product", "set", "size"}
+    | {"thing", "type", "wear"}
+)
+"""Stems of last words that say nothing of the value they end: an easy-care shirt is no Personal Care."""
+
+
+def other_names() -> Mapping[str, frozenset[str]]:
+    """Which keys go with which as synonyms, both ways."""
+    related: dict[str, set[str]] = defaultdict(set)
+    for kind, others in SYNONYMS.items():
+        group = {key(split(name)) for name in (kind, *others)}
+        for name in group:
+            related[name] |= group - {name}
+    return MappingProxyType({name: frozenset(others) for name, others in related.items()})
+
+
+def covering_names() -> Mapping[str, frozenset[str]]:
+    """What each kind of thing counts as, synonyms included: Unisex is for women, and so for ladies."""
+    covering: dict[str, set[str]] = defaultdict(set)
+    for wide, kinds in COVERS.items():
+        name = key(split(wide))
+        for kind in kinds:
+            covering[key(split(kind))] |= {name} | OTHER_NAMES.get(name, frozenset())
+    return MappingProxyType({kind: frozenset(wide) for kind, wide in covering.items()})
+
+
+OTHER_NAMES = other_names()
+COVERING_NAMES = covering_names()
+
+
+def is_proper(field: str) -> bool:
+    """Whether a field holds proper names, as its own name says."""
+    return not PROPER.isdisjoint(split(field))
+
+
+def names_of(value: str, *, proper: bool = False, colour: bool = False) -> dict[str, MatchType]:
+    """The keys of all names of one value, each with how closely it names it.
+
+    ``proper`` is for values that are proper names, ``colour`` for those of a field of colours.
+    """
+    names: dict[str, MatchType] = {}
+    words = split(value)
+    found = [(key(words), MatchType.SAME), *(() if proper else common_names(value, words, colour=colour))]
+    for name, closeness in found:
+        if name:
+            names[name] = min(closeness, names.get(name, closeness))
+    return names
+
+
+def common_names(value: str, words: Sequence[str], *, colour: bool) -> Iterator[tuple[str, MatchType]]:
+    """The names that are not the value itself."""
+    own = key(words)
+    yield from ((name, MatchType.SYNONYM) for name in OTHER_NAMES.get(own, ()))
+    yield from ((name, MatchType.FAMILY) for name in COVERING_NAMES.get(own, ()))
+    if colour:
+        yield from ((name, MatchType.SAME) for name in same_names(words))
+    for part in parts(value):
+        its_words = split(part)
+        if len(its_words) < len(words):
+            yield key(its_words), MatchType.FAMILY
+        if colour:
+            yield from ((name, MatchType.FAMILY) for name in family_names(its_words))
+        else:
+            yield from ((name, MatchType.FAMILY) for name in kinds(part))
+
+
+def parts(value: str) -> list[str]:
+    """What a value lists, folded: ``Kajal and Eyeliner`` lists two things."""
+    return [part for part in PART.split(fold(value)) if split(part)]
+
+
+def kinds(part: str) -> Iterator[str]:
+    """The kind of thing that a last word names, and what else it is called: Rain Trousers are pants. A word joined to
+    another by a hyphen names none: a T-shirt is no shirt."""
+    last = part.split()[-1]
+    noun = key(split(last))
+    if "-" not in last and noun not in EMPTY_NOUNS:
+        yield noun
+        yield from OTHER_NAMES.get(noun, ())

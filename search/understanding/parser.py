@@ -1,0 +1,251 @@
+"""Parsing: a query taken apart into requirements, without a model.
+
+Longest first, words that name values of the catalog become requirements on its fields. What remains becomes free
+requirements, neighbours together. Rules decide where a word that is a value is not meant as one: ``navy shirt with red
+logo`` asks for one colour.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from vitrina.search.types.query import Query
+from vitrina.search.types.requirement import Requirement
+from vitrina.search.understanding.catalog_attributes import AttributeMatch, Vocabulary
+from vitrina.search.understanding.span_matching import SpanMatch, match_spans
+from vitrina.search.understanding.tokens import INNER, Joiner, Token, TokenRole, prepared, tokenize
+
+NOT_DENYING = frozenset({"size", "shipping", "delivery", "gift", "gifts"})
+"""After these, ``free`` denies nothing: ``cotton free size``."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryPart:
+    """A run of words that asks for one thing: values of the catalog by their ``sense``, or without one, the words."""
+
+    start: int
+    end: int
+    sense: AttributeMatch | None = None
+    wanted: bool = True
+
+
+def requirements_of(query: Query, vocabulary: Vocabulary) -> tuple[Requirement, ...]:
+    """What a query's ``text`` asks for and denies, and what its ``without`` denies, each in the order of its words.
+
+    Empty for a query by pictures alone. A requirement's ``words`` are the query's, folded; each word is used once.
+    """
+    asked = [*parse(query.text, vocabulary), *parse(query.without, vocabulary, wanted=False)]
+    return tuple(dict.fromkeys(asked))
+
+
+def parse(text: str, vocabulary: Vocabulary, *, wanted: bool = True) -> list[Requirement]:
+    """The requirements in one text; with ``wanted`` false it lists only what to avoid."""
+    folded = prepared(text)
+    words = tokenize(folded)
+    parts = details(words, unnamed(words, pieces(words, match_spans(words, vocabulary)), vocabulary))
+    parts = with_polarity(words, parts) if wanted else [replace(p, wanted=False) for p in parts if is_content(words, p)]
+    return [requirement(folded, words, part) for part in joined(words, settled(words, parts))]
+
+
+def pieces(words: Sequence[Token], found: Sequence[SpanMatch]) -> list[QueryPart]:
+    """Every claim and every word between claims, in order. The name of a field before a value is left out."""
+    parts: list[QueryPart] = []
+    at = 0
+    for claim in found:
+        parts += [QueryPart(word, word + 1) for word in range(at, claim.start)]
+        parts.append(QueryPart(claim.named_from, claim.end, claim.sense))
+        at = claim.end
+    return parts + [QueryPart(word, word + 1) for word in range(at, len(words))]
+
+
+def unnamed(words: Sequence[Token], parts: Sequence[QueryPart], vocabulary: Vocabulary) -> list[QueryPart]:
+    """The parts without names of fields that values are asked of: the ``colour`` of ``navy colour``."""
+    asked = {part.sense.field for part in parts if part.sense}
+    return [p for p in parts if p.sense or asked.isdisjoint(vocabulary.fields_called([words[p.start].text]))]
+
+
+def is_content(words: Sequence[Token], part: QueryPart) -> bool:
+    """Whether a part asks for something, and does not only hold the sentence together."""
+    return part.sense is not None or words[part.start].role is TokenRole.PLAIN
+
+
+def details(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[QueryPart]:
+    """The parts, where values that describe a detail belong to it: in ``with gold buttons`` gold is no colour asked."""
+    kept: list[QueryPart] = []
+    within = False
+    for part in parts:
+        role = words[part.start].role
+        if kept and part.end <= kept[-1].end:
+            continue
+        if part.sense is None and role is not TokenRole.PLAIN:
+            within = role in (TokenRole.WITH, TokenRole.WITHOUT) or (
+                within and role in (TokenRole.FILLER, TokenRole.AND)
+            )
+        elif part.sense is not None and within:
+            part = replace(part, end=end, sense=None) if (end := detail_end(words, parts, part)) else part
+        kept.append(part)
+    return kept
+
+
+def detail_end(words: Sequence[Token], parts: Sequence[QueryPart], first: QueryPart) -> int | None:
+    """Where the word ends that ``first``, a value, and values joined to it describe; None where they stand alone."""
+    described = itertools.dropwhile(lambda part: part.start <= first.start, parts)
+    for part in described:
+        word = words[part.start]
+        if word.joint in (Joiner.BREAK, Joiner.MINUS):
+            return None
+        if part.sense is None and word.role is not TokenRole.AND:
+            return (
+                part.end if word.role is TokenRole.PLAIN and words[part.start - 1].role is not TokenRole.AND else None
+            )
+    return None
+
+
+def with_polarity(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[QueryPart]:
+    """The parts that ask for something, denied where the sentence says so.
+
+    ``not`` and its like deny one value, or the words up to the next value or boundary; then what ``or`` joins to it.
+    """
+    kept: list[QueryPart] = []
+    denying = tight = joins = False
+    denied: QueryPart | None = None
+    for at, part in enumerate(parts):
+        word = words[part.start]
+        if word.joint is Joiner.BREAK or (tight and word.joint is not Joiner.HYPHEN):
+            denying = False
+        if part.sense is None and word.role in (TokenRole.NOT, TokenRole.WITHOUT):
+            denying, tight, denied = True, next_joiner(words, part) is Joiner.HYPHEN, None
+        elif part.sense is None and word.role is not TokenRole.PLAIN:
+            joins = word.role is TokenRole.AND
+            denying = denying and (denied is None or word.role in (TokenRole.AND, TokenRole.FILLER))
+        elif kept and denies_the_one_before(words, parts, at):
+            kept[-1] = replace(kept[-1], wanted=False)
+        else:
+            if word.joint is Joiner.MINUS:
+                denying, tight, denied = True, True, None
+            if denied and not (joins or word.joint is Joiner.AND or goes_on(words, denied, part)):
+                denying = False
+            kept.append(replace(part, wanted=not denying))
+            denied, joins = (part if denying else None), False
+    return kept
+
+
+def next_joiner(words: Sequence[Token], part: QueryPart) -> Joiner | None:
+    return words[part.end].joint if part.end < len(words) else None
+
+
+def goes_on(words: Sequence[Token], before: QueryPart, part: QueryPart) -> bool:
+    """Whether two parts are one run of words that are no values."""
+    if before.sense is not None or part.sense is not None or words[part.start].joint in (Joiner.BREAK, Joiner.AND):
+        return False
+    return all(word.text in INNER and word.joint is Joiner.SPACE for word in words[before.end : part.start])
+
+
+def denies_the_one_before(words: Sequence[Token], parts: Sequence[QueryPart], at: int) -> bool:
+    """Whether a part is the ``free`` of ``sugar-free``."""
+    part = parts[at]
+    if part.sense is not None or words[part.start].text != "free" or not is_content(words, parts[at - 1]):
+        return False
+    following = words[part.end].text if part.end < len(words) else ""
+    return words[part.start].joint in (Joiner.SPACE, Joiner.HYPHEN) and following not in NOT_DENYING
+
+
+def settled(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[QueryPart]:
+    """The wanted parts, with one requirement a field, since an item is not two articles at once; and the others."""
+    kept: list[QueryPart | None] = []
+    places: dict[str, int] = {}
+    for at, part in enumerate(parts):
+        field = part.sense.field if part.sense and part.wanted else ""
+        earlier = kept[places[field]] if field in places else None
+        now: QueryPart | None = part
+        if earlier is not None:
+            kept[places[field]], now = reconciled(words, earlier, part, is_described=describes_next(words, parts, at))
+        if field and now is not None and now.sense is not None:
+            places[field] = len(kept)
+        kept.append(now)
+    return [part for part in kept if part is not None]
+
+
+def reconciled(
+    words: Sequence[Token], one: QueryPart, other: QueryPart, *, is_described: bool
+) -> tuple[QueryPart | None, QueryPart | None]:
+    """What becomes of two values of one field; None for what says nothing new.
+
+    Joined by ``and``, ``or`` or a comma they are alternatives, and so are colours side by side. Of ``kids`` and
+    ``girls`` the narrower stays. Within a phrase the last says what a thing is (an apple juice is a juice), but the
+    first says its colour; in another phrase, what follows is about a detail: ``dress with belt``, ``navy, red logo``.
+    """
+    assert one.sense is not None
+    assert other.sense is not None
+    first, second = set(one.sense.values), set(other.sense.values)
+    between = words[one.end : other.start + 1]
+    in_phrase = all(word.joint in (Joiner.SPACE, Joiner.HYPHEN) for word in between) and all(
+        word.role in (TokenRole.PLAIN, TokenRole.FILLER) for word in between[:-1]
+    )
+    is_colour = one.sense.is_colour
+    if first != second and is_list(between) and not (is_described and between[-1].joint is Joiner.BREAK):
+        return united(one, other), None
+    if (first == second or (in_phrase and (first < second or second < first))) and not (is_colour and is_described):
+        stays = first < second or (first == second and one.sense.closeness <= other.sense.closeness)
+        return (one, None) if stays else (None, other)
+    if is_colour and in_phrase and len(between) == 1:
+        return united(one, other), None
+    if in_phrase and not is_colour:
+        return replace(one, sense=None), other
+    return one, replace(other, sense=None)
+
+
+def is_list(between: Sequence[Token]) -> bool:
+    """Whether the words from one value's end to another's first make them a list: ``black, white``, ``red or blue``."""
+    joined_by_words = len(between) > 1 and all(word.role is TokenRole.AND for word in between[:-1])
+    return joined_by_words or (len(between) == 1 and between[0].joint in (Joiner.AND, Joiner.BREAK))
+
+
+def describes_next(words: Sequence[Token], parts: Sequence[QueryPart], at: int) -> bool:
+    """Whether a value stands right before a word that is none: ``red logo``."""
+    if at + 1 == len(parts):
+        return False
+    following = parts[at + 1]
+    in_touch = following.start == parts[at].end and words[following.start].joint in (Joiner.SPACE, Joiner.HYPHEN)
+    return in_touch and following.sense is None
+
+
+def united(one: QueryPart, other: QueryPart) -> QueryPart:
+    """One part that either value fulfils."""
+    assert one.sense is not None
+    assert other.sense is not None
+    values = tuple(dict.fromkeys((*one.sense.values, *other.sense.values)))
+    named = {*one.sense.values} - {*one.sense.family} | {*other.sense.values} - {*other.sense.family}
+    family = tuple(value for value in values if value not in named)
+    return replace(one, end=other.end, sense=replace(one.sense, values=values, family=family))
+
+
+def joined(words: Sequence[Token], parts: Sequence[QueryPart]) -> Iterator[QueryPart]:
+    """The parts, neighbouring words that are no values made one, and numbers by themselves left out."""
+    run: QueryPart | None = None
+    for part in parts:
+        if run is not None and run.wanted == part.wanted and goes_on(words, run, part):
+            run = replace(run, end=part.end)
+            continue
+        if run is not None and says_something(words, run):
+            yield run
+        run = part
+    if run is not None and says_something(words, run):
+        yield run
+
+
+def says_something(words: Sequence[Token], part: QueryPart) -> bool:
+    """Whether a part is a value, or holds more than numbers and single letters."""
+    return part.sense is not None or any(
+        not word.text.isascii() or sum(letter.isalpha() for letter in word.text) > 1
+        for word in words[part.start : part.end]
+    )
+
+
+def requirement(folded: str, words: Sequence[Token], part: QueryPart) -> Requirement:
+    said = folded[words[part.start].start : words[part.end - 1].end].replace(" , ", ", ")
+    if part.sense is None:
+        return Requirement(said, wanted=part.wanted)
+    return Requirement(said, part.sense.field, part.sense.values, part.wanted, part.sense.family)

@@ -1,0 +1,111 @@
+"""Claiming: which runs of a query's words name values of the catalog, longest runs first, each word once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from vitrina.search.understanding.catalog_attributes import AttributeMatch, Vocabulary
+from vitrina.search.understanding.names import MatchType
+from vitrina.search.understanding.tokens import Joiner, Token, TokenRole
+
+
+@dataclass(frozen=True, slots=True)
+class SpanMatch:
+    """A run of words, ``start`` to ``end`` (past the last), that names values. ``named_from`` is where the value itself
+    begins, past the name of its field in ``size 10``."""
+
+    start: int
+    end: int
+    sense: AttributeMatch
+    named_from: int
+
+
+def match_spans(words: Sequence[Token], vocabulary: Vocabulary) -> list[SpanMatch]:
+    """The claims on the words, in their order; no two overlap."""
+    found: list[SpanMatch] = []
+    free = [True] * len(words)
+
+    def take(claim: SpanMatch | None) -> None:
+        if claim is not None:
+            found.append(claim)
+            free[claim.start : claim.end] = [False] * (claim.end - claim.start)
+
+    longest_first = sorted(
+        meanings([word.text for word in words], vocabulary), key=lambda c: (c.start - c.end, c.start)
+    )
+    for claim in longest_first:
+        if all(free[claim.start : claim.end]) and may_match(words, claim):
+            take(claim)
+    for at, word in enumerate(words):
+        if free[at] and word.role is TokenRole.PLAIN and is_code(word.text):
+            take(code_match(words, at, free, vocabulary))
+    return sorted(whole_compounds(words, found, free), key=lambda claim: claim.start)
+
+
+def meanings(texts: Sequence[str], vocabulary: Vocabulary) -> Iterator[SpanMatch]:
+    """Every run of words that means something, its first one or two being the name of a field or not."""
+    for start in range(len(texts)):
+        for n_words, senses in vocabulary.beginning(texts[start:]):
+            yield SpanMatch(start, start + n_words, senses[0], start)
+        for value_start in (start + 1, start + 2):
+            fields = vocabulary.fields_called(texts[start:value_start]) if value_start < len(texts) else ()
+            for n_words, senses in vocabulary.beginning(texts[value_start:]) if fields else ():
+                within = [sense for field in fields for sense in senses if sense.field == field]
+                yield from (SpanMatch(start, value_start + n_words, sense, value_start) for sense in within[:1])
+
+
+def may_match(words: Sequence[Token], claim: SpanMatch) -> bool:
+    """Whether the words stand together, and are more than a sentence's small words or a number by itself."""
+    run = words[claim.start : claim.end]
+    if any(word.joint in (Joiner.BREAK, Joiner.MINUS) for word in run[1:]) or TokenRole.AND in (
+        run[0].role,
+        run[-1].role,
+    ):
+        return False
+    if (len(run) == 1 and is_code(run[0].text)) or all(word.role is not TokenRole.PLAIN for word in run):
+        return False
+    return claim.sense.closeness is MatchType.SAME or run[0].role is run[-1].role is TokenRole.PLAIN
+
+
+def code_match(words: Sequence[Token], at: int, free: Sequence[bool], vocabulary: Vocabulary) -> SpanMatch | None:
+    """A number or a letter by itself (a size, a year) where it is a value as typed, in one field only, and does not
+    belong to an unknown word beside it, as in ``iphone 12`` and ``3 piece``."""
+    beside = [other for other in (at - 1, at + 1) if 0 <= other < len(words) and free[other]]
+    if any(
+        words[other].role is TokenRole.PLAIN or words[other].text == "of" for other in beside if touch(words, at, other)
+    ):
+        return None
+    senses = [sense for sense in vocabulary.senses([words[at].text]) if sense.closeness is MatchType.SAME]
+    return SpanMatch(at, at + 1, senses[0], at) if len(senses) == 1 else None
+
+
+def is_code(text: str) -> bool:
+    """Whether a word is a number or a single letter: by itself it may mean anything."""
+    return (len(text) == 1 and text.isascii()) or not any(letter.isalpha() for letter in text)
+
+
+def touch(words: Sequence[Token], one: int, other: int) -> bool:
+    """Whether nothing stands between two neighbouring words."""
+    return words[max(one, other)].joint in (Joiner.SPACE, Joiner.HYPHEN)
+
+
+def whole_compounds(words: Sequence[Token], found: Sequence[SpanMatch], free: Sequence[bool]) -> list[SpanMatch]:
+    """The claims without those on parts of a hyphenated word whose rest means nothing: ``top`` in ``top-handle``."""
+    return [
+        claim
+        for claim in found
+        if not any(
+            free[at] and words[at].role is TokenRole.PLAIN and words[at].text != "free" for at in beside(words, claim)
+        )
+    ]
+
+
+def beside(words: Sequence[Token], claim: SpanMatch) -> list[int]:
+    """The words that hyphens join to a claim, on either side."""
+    start, end = claim.start, claim.end
+    while start > 0 and words[start].joint is Joiner.HYPHEN:
+        start -= 1
+    while end < len(words) and words[end].joint is Joiner.HYPHEN:
+        end += 1
+    return [*range(start, claim.start), *range(claim.end, end)]

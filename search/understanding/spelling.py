@@ -1,0 +1,130 @@
+"""Spelling: one key for all the ways to write a name, whether a shop or a shopper writes it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
+
+MARKS = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\u00b4`", "'") | dict.fromkeys("\u2010\u2011\u2012", "-"))
+"""Apostrophes and hyphens as keyboards and word processors write them."""
+
+LETTER = (
+    r"[^\s\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\xbf\xd7\xf7"
+    r"\u2000-\u2bff\u2e00-\u2e7f\u3000-\u303f\ufe00-\ufe0f\U0001f000-\U0001faff]"
+)
+"""Anything but space, punctuation, currency signs and symbols; vowel signs of Indian scripts are part of a word."""
+
+SPELLED_WORD = re.compile(rf"\d+(?:[.,]\d+)+|{LETTER}+(?:'{LETTER}+)*")
+"""A word: ``men's`` is one, ``10.5`` is one, ``t-shirt`` is two."""
+
+IRREGULAR: Mapping[str, str] = MappingProxyType(
+    {
+        "men": "man",
+        "women": "woman",
+        "children": "child",
+        "feet": "foot",
+        "teeth": "tooth",
+        "scarves": "scarf",
+        "leaves": "leaf",
+        "loaves": "loaf",
+        "halves": "half",
+        "knives": "knife",
+        "shelves": "shelf",
+        "lens": "lens",
+        "lenses": "lens",
+    }
+)
+
+ENDINGS = (
+    ("sses", "ss"),
+    ("shes", "sh"),
+    ("ches", "ch"),
+    ("xes", "x"),
+    ("ies", "y"),
+    ("ie", "y"),
+    ("oes", "o"),
+    ("oe", "o"),
+    ("ss", "ss"),
+    ("us", "us"),
+    ("s", ""),
+)
+"""How a stem is made of an ending, first match first. ``tie`` and ``ties``, ``tomato`` and ``tomatoes``, ``shoe`` and
+``shoes`` meet in one stem each; that it is no word does not matter, since no one ever sees it."""
+
+AMERICAN: Mapping[str, str] = MappingProxyType(
+    {
+        "aluminum": "aluminium",
+        "color": "colour",
+        "colored": "coloured",
+        "fiber": "fibre",
+        "flavor": "flavour",
+        "gray": "grey",
+        "jewelry": "jewellery",
+        "moisturizer": "moisturiser",
+        "multicolor": "multicolour",
+        "multicolored": "multicoloured",
+        "pajama": "pyjama",
+        "yogurt": "yoghurt",
+    }
+)
+"""American spellings, by their stem, as British ones."""
+
+PLURALS = frozenset({"briefs", "flats", "glasses", "shorts", "tights"})
+"""Names of things that mean something else in the singular: a short dress is no pair of shorts."""
+
+
+def fold(text: str) -> str:
+    """Text without what spelling does not tell apart: case, widths, kinds of apostrophe and hyphen."""
+    return unicodedata.normalize("NFKC", text).translate(MARKS).casefold()
+
+
+def split(text: str) -> list[str]:
+    """The words of a name, folded."""
+    return [word for word in SPELLED_WORD.findall(fold(text)) if has_letter(word)]
+
+
+def has_letter(word: str) -> bool:
+    """Whether there is a letter or a digit in it at all."""
+    return any(letter.isalnum() for letter in word)
+
+
+def key(words: Sequence[str]) -> str:
+    """One key for all spellings of a name, from its folded words.
+
+    Singular, without accents, in British spelling, without an ``and``, and written as one word, so that ``t shirt``,
+    ``T-Shirts`` and ``tshirt`` are all ``tshirt``. Empty where no word is left.
+    """
+    if len(words) == 1 and words[0] in PLURALS:
+        return words[0]
+    return "".join(stem(word) for word in words if word != "and")
+
+
+def growing_keys(words: Sequence[str], most: int) -> Iterator[tuple[int, str]]:
+    """How many words, and their key, for the first word, the first two and so on, up to ``most``."""
+    grown = ""
+    for n_words, word in enumerate(words[:most], start=1):
+        if word != "and":
+            grown += stem(word)
+        yield n_words, key(words[:1]) if n_words == 1 else grown
+
+
+@lru_cache(maxsize=1 << 14)
+def stem(word: str) -> str:
+    """A folded word's stem: ``women's`` and ``woman`` to ``woman``, ``dresses`` to ``dress``, ``gray`` to ``grey``."""
+    if not word.isascii():
+        word = "".join(part for part in unicodedata.normalize("NFKD", word) if not "\u0300" <= part <= "\u036f")
+    one = singular(word.removesuffix("'s").replace("'", ""))
+    return AMERICAN.get(one, one)
+
+
+def singular(word: str) -> str:
+    if word in IRREGULAR:
+        return IRREGULAR[word]
+    for ending, instead in ENDINGS:
+        if word.endswith(ending) and (len(word) > 3 or ending != "s"):
+            one = word.removesuffix(ending) + instead
+            return IRREGULAR.get(one, one)
+    return word

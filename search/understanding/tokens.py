@@ -1,0 +1,176 @@
+"""Tokens: a query's words without its prices, what each does, and how it is joined to the one before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from types import MappingProxyType
+
+from vitrina.search.understanding.spelling import SPELLED_WORD, fold, has_letter
+
+NUMBER = r"(?<![\d.,])\d[\d.,]*+"
+CURRENCY = r"(?:[$€£¥₹]|(?<!\w)(?:usd|eur|euros?|gbp|dollars?|pounds?|bucks|inr|rs\.?|rupees?|chf|yen)(?!\w))"
+AMOUNT = rf"(?:{CURRENCY}\s?{NUMBER}|{NUMBER}\s?(?:{CURRENCY}|(?<=\d)(?:eur|usd|gbp)(?!\w)))"
+BOUND = (
+    r"(?<!\w)(?:(?:no|not) (?:more|less) than|(?:less|more|cheaper) than|up to|at (?:most|least)|under|below|over|above"
+    r"|max(?:imum)?|min(?:imum)?)"
+)
+ABOUT = r"(?<!\w)(?:for|from|between|around|about|within)"
+MEASURE = (
+    r"(?:%|°|(?:cm|mm|m|km|ml|cl|l|litres?|liters?|g|kg|oz|lbs?|inch(?:es)?|ft|years?|yrs?|months?|days?|hours?|w|watts?"
+    r"|v|gb|tb|mah|x|pack|pieces?|pcs)(?!\w))"
+)
+BARE = rf"{NUMBER}(?!\s*-?\s*{MEASURE})(?!\w)"
+TO = r"\s*(?:and|to|-|–)\s*"
+
+DIGIT = re.compile(r"\d")
+PRICE = re.compile(
+    rf"{BOUND}\s+(?:{AMOUNT}|{BARE})"
+    rf"|(?<!\w)between\s+(?:{AMOUNT}|{NUMBER}){TO}(?:{AMOUNT}|{BARE})"
+    rf"|(?:{ABOUT}\s+)?(?:(?:{AMOUNT}|{NUMBER}){TO})?{AMOUNT}"
+)
+"""``under 50``, ``between 20 and 50 euros``, ``$50``; not ``under 50 cm``, nor a bare ``50``."""
+
+
+def without_prices(folded: str) -> str:
+    """Folded text with a comma where a price, and what bounds it, was."""
+    return PRICE.sub(" , ", folded) if DIGIT.search(folded) else folded
+
+
+MAX_WORDS = 64
+"""Words read of a query; the rest of a pasted text adds no requirement that anyone would check."""
+
+
+class TokenRole(Enum):
+    """What a word does."""
+
+    PLAIN = auto()
+    FILLER = auto()
+    """Says nothing of the product: ``a``, ``please``, ``nice``."""
+    LINK = auto()
+    """Begins another part: ``for``, ``in``."""
+    WITH = auto()
+    """Begins a part that describes a detail."""
+    AND = auto()
+    NOT = auto()
+    """Denies what follows: ``not striped``."""
+    WITHOUT = auto()
+    """Denies a detail that follows: ``without a hood``."""
+
+
+class Joiner(Enum):
+    """What stands between a word and the one before."""
+
+    SPACE = auto()
+    HYPHEN = auto()
+    MINUS = auto()
+    """A minus before the word, as search engines understand it: ``shirt -striped``."""
+    AND = auto()
+    BREAK = auto()
+
+
+STOP_WORDS = frozenset(
+    {
+        "a", "an", "the", "this", "that", "these", "those", "some", "any", "i", "me", "my", "we", "us", "our",
+        "you", "your", "it", "its", "he", "she", "they", "them", "is", "are", "be", "am", "do", "does", "did",
+        "have", "has", "having", "would", "should", "could", "can", "will", "want", "wants", "need", "needs",
+        "wanted", "looking", "look", "find", "show", "get", "buy", "give", "search", "searching", "please", "like",
+        "similar", "made", "suitable", "something", "anything", "everything", "someone", "thing", "things", "one",
+        "ones", "kind", "sort", "very", "too", "so", "really", "quite", "just", "also", "only", "such", "all",
+        "both", "other", "another", "nice", "good", "best", "great", "cheap", "affordable", "price", "priced",
+        "cost", "sale", "online", "shop", "store", "product", "products", "item", "items", "much", "many", "more",
+        "most", "less", "than", "of", "on", "at", "to", "around", "there", "what", "who", "which", "where", "when",
+        "how", "if", "then",
+    }
+)  # fmt: skip
+INNER = frozenset({"a", "an", "the", "of", "on", "at", "to", "around"})
+"""Fillers that belong to a phrase when they stand within it: ``logo on the chest``."""
+
+LINKS = ("for", "in", "from", "by", "as", "but", "while", "during", "into", "under", "over", "below", "above")
+NOTS = ("not", "non", "never", "except", "isn't", "isnt", "aren't", "arent", "don't", "dont", "doesn't", "doesnt")
+WITHOUTS = ("without", "no", "excluding", "avoid", "avoiding", "minus", "lacking")
+ROLES: Mapping[str, TokenRole] = MappingProxyType(
+    dict.fromkeys(STOP_WORDS, TokenRole.FILLER)
+    | dict.fromkeys(LINKS, TokenRole.LINK)
+    | dict.fromkeys(("with", "featuring", "including"), TokenRole.WITH)
+    | dict.fromkeys(("and", "or", "nor"), TokenRole.AND)
+    | dict.fromkeys(NOTS, TokenRole.NOT)
+    | dict.fromkeys(WITHOUTS, TokenRole.WITHOUT)
+)
+CONTEXT: Mapping[tuple[str, ...], TokenRole] = MappingProxyType(
+    {
+        ("other", "than"): TokenRole.NOT,
+        ("rather", "than"): TokenRole.NOT,
+        ("instead", "of"): TokenRole.NOT,
+        ("apart", "from"): TokenRole.NOT,
+        ("anything", "but"): TokenRole.NOT,
+        ("everything", "but"): TokenRole.NOT,
+        ("free", "of"): TokenRole.WITHOUT,
+        ("free", "from"): TokenRole.WITHOUT,
+    }
+)
+"""What two words do together; both have the role."""
+
+ABBREVIATIONS = ((re.compile(r"(?<!\w)w/o(?!\w)"), "without"), (re.compile(r"(?<!\w)w/(?=\s|\w)"), "with "))
+BREAKS = re.compile(r"[,;!?()\[\]{}|\"•·…]|\.(?=\s|$)|\s[-–—]+\s|[–—]")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word of a query, folded, with its place in the folded text."""
+
+    text: str
+    start: int
+    end: int
+    role: TokenRole
+    joint: Joiner
+
+
+def prepared(text: str) -> str:
+    """A query's text as it is read: folded, single spaces, abbreviations written out, prices left out."""
+    folded = " ".join(fold(text).split())
+    for pattern, words in ABBREVIATIONS:
+        folded = pattern.sub(words, folded)
+    return without_prices(folded)
+
+
+def tokenize(text: str) -> list[Token]:
+    """The words of a prepared text, the first ``MAX_WORDS`` of them."""
+    found = [match for match in SPELLED_WORD.finditer(text) if has_letter(match.group())][:MAX_WORDS]
+    texts = [match.group() for match in found]
+    roles = [role_of(texts, at) for at in range(len(texts))]
+    ends = [0, *(match.end() for match in found)]
+    return [
+        Token(
+            match.group(),
+            match.start(),
+            match.end(),
+            roles[at],
+            joiner_of(text[ends[at] : match.start()], first=at == 0),
+        )
+        for at, match in enumerate(found)
+    ]
+
+
+def role_of(texts: list[str], at: int) -> TokenRole:
+    before = tuple(texts[max(at - 1, 0) : at + 1])
+    after = tuple(texts[at : at + 2])
+    for pair in (before, after):
+        if pair in CONTEXT:
+            return CONTEXT[pair]
+    if texts[at] == "no" and texts[at + 1 : at + 2] and texts[at + 1][0].isdigit():
+        return TokenRole.FILLER  # No. 5
+    return ROLES.get(texts[at], TokenRole.PLAIN)
+
+
+def joiner_of(gap: str, *, first: bool) -> Joiner:
+    """How what stands between two words joins them."""
+    if gap == "-" and not first:
+        return Joiner.HYPHEN
+    if gap.endswith("-") and (first or gap[-2:-1].isspace()):
+        return Joiner.MINUS
+    if BREAKS.search(gap):
+        return Joiner.BREAK
+    return Joiner.AND if any(mark in gap for mark in "&/+") else Joiner.SPACE

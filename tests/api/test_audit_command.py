@@ -1,0 +1,173 @@
+"""``vitrina audit``, from its arguments to what it prints and leaves behind."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.api.conftest import run_vitrina
+from tests.fakes import FakeEncoder, make_entry, picture, png
+from tests.search.reranking.shops import SimpleEyes, fill
+from vitrina.api.cli.audit import COLUMNS, N_SHOWN, show_label_errors
+from vitrina.api.settings import Settings
+from vitrina.search.audit.audit import MAX_NAMED, Audited, AuditSummary, LabelError, Outcome
+from vitrina.search.reranking.base import Deadline, Probabilities, RerankCandidate, Reranker
+from vitrina.search.store.store import Store
+from vitrina.search.types.errors import RerankerError
+
+Run = Callable[..., tuple[int, str, str]]
+
+NASTY = '[red]<script>alert("x")</script>'
+
+
+class Interrupted(SimpleEyes):
+    """Ctrl-C is pressed when it is asked which items are white."""
+
+    def judge(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
+        if list(claims) == ["white"]:
+            raise KeyboardInterrupt
+        return super().judge(looks, claims, deadline)
+
+
+class Broken(SimpleEyes):
+    """Never answers."""
+
+    def judge(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
+        raise RerankerError("It broke.", remedy="Mend it.")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Store]:
+    """A shop with two items listed wrong, and a third with a sku and a title that are code."""
+    home, encoder = Store(tmp_path / "home"), FakeEncoder()
+    fill(home, encoder)
+    green = picture("green", noise=99)
+    home.images.put(png(green))
+    nasty = make_entry(encoder, "=1+1", NASTY, pictures=[green], attributes={"colour": "Red", "article": "mug"})
+    home.catalog.commit(home.open_space(encoder), [nasty])
+    yield home
+    home.close()
+
+
+@pytest.fixture
+def audit(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, home: Store) -> Run:
+    """Runs ``vitrina audit`` with simple eyes; returns its exit status, standard output and standard error."""
+    monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder())
+    monkeypatch.setenv("VITRINA_HOME", str(home.folder))
+    monkeypatch.setenv("VITRINA_RERANKER", "https://vlm.example/v1")
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, eyes: Reranker | None = None) -> tuple[int, str, str]:
+        def opened(settings: Settings, closing: ExitStack) -> Reranker:
+            return eyes or SimpleEyes()
+
+        monkeypatch.setattr("vitrina.api.cli.audit.open_reranker", opened)
+        return run_vitrina(monkeypatch, capfd, "audit", *arguments)
+
+    return run
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_contradictions_are_printed_and_kept(audit: Run, home: Store, tmp_path: Path) -> None:
+    status, printed, complaint = audit("--csv", "found.csv", "--report", "found.html")
+    assert status == 0
+    line = next(line for line in printed.splitlines() if line.startswith("item-5"))
+    assert line.split() == ["item-5", "A", "fine", "shirt", "colour", "Black", "5%", "White", "95%"]
+    assert NASTY in printed
+    assert "item-4" not in printed
+    assert "3 contradictions between listing and photo" in printed
+    assert "colour: 3 of 33 checked" in printed
+    assert "article: 0 of 33 checked" in printed
+    assert "33 of 37 items were looked at." in complaint
+    assert "4 items without a picture." in complaint
+    found = {row["sku"]: row for row in rows(tmp_path / "found.csv")}
+    assert set(found) == {"item-5", "item-6", "'=1+1"}
+    assert tuple(found["item-6"]) == COLUMNS
+    assert list(found["item-6"].values()) == [
+        *("item-6", "A fine boots", "colour", "White", "Red", "0.047", "0.953"),
+        home.catalog.item("item-6").image_ids[0],
+    ]
+    assert found["'=1+1"]["title"] == NASTY
+    page = (tmp_path / "found.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert page.count("data:image/") == 3
+    assert "&lt;script&gt;" in page
+
+
+def test_a_limit_and_fields_of_ones_own(audit: Run) -> None:
+    status, printed, complaint = audit("--field", "article", "--limit", "6")
+    assert status == 0
+    assert "0 contradictions" in printed
+    assert "article: 0 of 6 checked" in printed
+    assert "colour" not in printed
+    assert "6 of 6 items were looked at." in complaint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--field", "color"), "Audit one of: article, colour"),
+        (("--csv", "nowhere/found.csv"), "There is no folder nowhere"),
+        (("--report", "nowhere/found.html"), "There is no folder nowhere"),
+        (("--limit", "0"), "--limit"),
+    ],
+)
+def test_mistakes_are_said_before_anything_is_opened(
+    audit: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], says: str
+) -> None:
+    monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: pytest.fail("loaded"))
+    status, printed, complaint = audit(*arguments)
+    assert (status, printed) == (2, "")
+    assert says in complaint
+
+
+def test_where_there_is_no_reranker_the_error_says_how_to_have_one(audit: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VITRINA_RERANKER", "off")
+    status, _, complaint = audit()
+    assert status == 1
+    assert "no reranker on this installation" in complaint
+    assert "VITRINA_RERANKER takes" in complaint
+
+
+def test_what_was_found_before_an_interruption_is_kept(
+    audit: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("vitrina.search.audit.audit.N_BATCH", 8)
+    status, printed, complaint = audit("--csv", "found.csv", "--report", "found.html", eyes=Interrupted())
+    assert status == 130
+    assert "item-5" in printed
+    assert "Interrupted. This is what was found until then." in complaint
+    assert "item-6" not in {row["sku"] for row in rows(tmp_path / "found.csv")}
+    assert "item-5" in {row["sku"] for row in rows(tmp_path / "found.csv")}
+    assert "It ended early." in (tmp_path / "found.html").read_text(encoding="utf-8")
+
+
+def test_a_reranker_that_fails_for_good_is_an_error_after_the_files_are_written(audit: Run, tmp_path: Path) -> None:
+    status, _, complaint = audit("--csv", "found.csv", eyes=Broken())
+    assert status == 1
+    assert "failed several times in a row" in complaint
+    assert rows(tmp_path / "found.csv") == []
+
+
+def test_of_many_the_surest_are_printed_and_the_first_that_failed_named(capfd: pytest.CaptureFixture[str]) -> None:
+    tally = AuditSummary(("colour",))
+    for n in range(N_SHOWN + 1):
+        found = LabelError(f"sku-{n}", "", "id", "colour", "Red", "Blue", 0.1, 0.9, float(n))
+        tally.add(Audited(found.sku, Outcome.LOOKED, ("colour",), (found,)))
+    for n in range(MAX_NAMED + 3):
+        tally.add(Audited(f"lost-{n}", Outcome.FAILED))
+    show_label_errors(tally)
+    printed = capfd.readouterr()
+    assert f"the surest {N_SHOWN} of them above" in printed.out
+    assert printed.out.splitlines()[1].startswith(f"sku-{N_SHOWN}")
+    assert "sku-0 " not in printed.out
+    assert f"lost-{MAX_NAMED - 1} and 3 more." in printed.err

@@ -1,0 +1,69 @@
+"""``vitrina encoder calibrate``, from judgements to a search that knows how sure it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.api.test_cli import Vitrina, vitrina
+from tests.fakes import FakeEncoder
+from vitrina.search.store.store import Store
+from vitrina.search.types.calibration import QueryKind, read_calibration
+
+__all__ = ["vitrina"]  # a fixture
+
+
+@pytest.fixture
+def uncalibrated(vitrina: Vitrina, monkeypatch: pytest.MonkeyPatch) -> Vitrina:
+    monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder())
+    return vitrina
+
+
+@pytest.fixture
+def judgements(home: Store, tmp_path: Path) -> Path:
+    """Every title and every colour of the boutique with its items, and what it does not sell."""
+    lines: dict[str, list[str]] = {}
+    for stored in home.catalog.all_items():
+        for text in (stored.item.title, str(stored.item.attributes["article"]), str(stored.item.attributes["colour"])):
+            lines.setdefault(text, []).append(stored.item.sku)
+    lines |= {f"quagga zebra {number}": [] for number in range(20)}
+    path = tmp_path / "judged.jsonl"
+    path.write_text("\n".join(json.dumps({"query": text, "relevant": skus}) for text, skus in lines.items()))
+    return path
+
+
+def test_judgements_make_hits_sure(uncalibrated: Vitrina, home: Store, judgements: Path) -> None:
+    assert uncalibrated("search", "shirt", "--min-confidence", "0.5")[0] == 2
+    assert "confidence" not in uncalibrated("search", "shirt")[1]
+    status, printed, _ = uncalibrated("encoder", "calibrate", "--judgements", str(judgements))
+    assert status == 0
+    assert "calibration error" in printed
+    identity = FakeEncoder().identity
+    kept = read_calibration(home.folder / "calibrations" / f"{identity.key}.json")
+    assert kept is not None
+    assert set(kept.curves) == {QueryKind.TEXT}
+    status, printed, _ = uncalibrated("search", "shirt", "--min-confidence", "0.5", "--json")
+    assert status == 0
+    assert all(hit["confidence"] >= 0.5 for hit in json.loads(printed)["hits"])
+    assert json.loads(uncalibrated("search", "zebra quagga 5", "--json")[1])["no_good_match"]
+
+
+def test_fields_stand_for_judgements(uncalibrated: Vitrina, home: Store) -> None:
+    status, printed, _ = uncalibrated("encoder", "calibrate", "--by", "colour", "--by", "title", "--like", "colour")
+    assert status == 0
+    assert "image" in printed
+    kept = read_calibration(next((home.folder / "calibrations").iterdir()))
+    assert kept is not None
+    assert QueryKind.TEXT in kept.curves
+
+
+@pytest.mark.usefixtures("home")
+def test_too_little_to_calibrate_on(uncalibrated: Vitrina, tmp_path: Path) -> None:
+    few = tmp_path / "few.jsonl"
+    few.write_text('{"query": "shirt", "relevant": []}')
+    for arguments, says in (((), "nothing to calibrate on"), (("--judgements", str(few)), "too few queries")):
+        status, _, complaint = uncalibrated("encoder", "calibrate", *arguments)
+        assert status == 2
+        assert says in complaint

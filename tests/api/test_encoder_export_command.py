@@ -1,0 +1,65 @@
+"""``vitrina encoder export``, around an export that was made before."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+import vitrina.api.cli
+from tests.fakes import FakeEncoder
+from tests.search.encoders.conftest import exported_folder
+from vitrina.api.cli import encoder_export
+from vitrina.api.settings import Settings
+from vitrina.indexer.fetch import Fetcher
+from vitrina.indexer.pipeline import Indexer
+from vitrina.indexer.sources import open_source
+from vitrina.search.store.store import Store
+from vitrina.search.types.errors import EncoderError, SourceError
+
+__all__ = ["exported_folder"]
+
+
+def test_it_prints_both_paces_and_how_far_they_agree(
+    exported_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(exported_folder, tmp_path / "encoder")
+    made: list[Path] = []
+    monkeypatch.setattr(encoder_export, "export_encoder", made.append)
+    monkeypatch.setattr(encoder_export, "N_DRAWINGS", 20)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(sys, "argv", ["vitrina", "encoder", "export", str(folder), "--home", str(tmp_path / "none")])
+    with pytest.raises(SystemExit) as leaving:
+        vitrina.api.cli.main()
+    printed = capfd.readouterr().out
+    assert leaving.value.code == 0
+    assert made == [folder]
+    assert "images/s" in printed
+    assert "1.00000" in printed
+    assert "20 pictures and titles of the boutique" in printed
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_indexed_catalog_is_the_sample(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Store(tmp_path / "home")
+    Indexer(home, FakeEncoder(), Fetcher()).run(open_source(str(shop), {}))
+    titles = {item.item.title for item in home.catalog.all_items()}
+    home.close()
+    monkeypatch.setattr(encoder_export, "N_SAMPLE", 7)
+    sample = encoder_export.sample_for(Settings(home=tmp_path / "home"))
+    assert len(sample.pictures) == len(sample.texts) == 7
+    assert set(sample.texts) <= titles
+
+
+def test_pictures_to_fit_the_ranges_to_come_from_any_source(shop: Path, tmp_path: Path) -> None:
+    assert len(encoder_export.pictures_of(str(shop))) == 40
+    (tmp_path / "words.csv").write_text("sku,title\nA,red mug\n")
+    with pytest.raises(SourceError, match="no picture"):
+        encoder_export.pictures_of(str(tmp_path / "words.csv"))
+
+
+def test_a_model_without_a_folder_is_refused() -> None:
+    with pytest.raises(EncoderError, match="is no folder"):
+        encoder_export.export(Settings(), "ViT-B-32/openai", "float32", None, None)

@@ -1,0 +1,59 @@
+"""``vitrina reranker calibrate``: from judgements to an order that follows the reranker's looks."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from tests.api.test_reranking_commands import Vitrina, home, opened, vitrina
+from tests.search.reranking.shops import SimpleEyes
+from vitrina.api.cli import reranker
+from vitrina.search.store.store import Store
+
+__all__ = ["home", "vitrina"]  # fixtures
+
+
+@pytest.fixture
+def judgements(home: Store, tmp_path: Path) -> Path:
+    """Every colour, and every colour of every article, with the items that are listed so."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for stored in home.catalog.all_items():
+        colour, article = (str(stored.item.attributes[field]) for field in ("colour", "article"))
+        for text in (colour, f"{colour} {article}", f"a {colour} {article}"):
+            found[text].append(stored.item.sku)
+    path = tmp_path / "judged.jsonl"
+    path.write_text("\n".join(json.dumps({"query": text, "relevant": skus}) for text, skus in found.items()))
+    return path
+
+
+def test_judgements_say_how_much_the_reranker_counts(
+    vitrina: Vitrina, home: Store, judgements: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reranker, "open_reranker", opened)
+    status, printed, complaint = vitrina("reranker", "calibrate", "--judgements", str(judgements))
+    assert (status, complaint.count("Traceback")) == (0, 0)
+    assert "the whole phrase counts" in printed
+    with home.open_stage(SimpleEyes()) as stage:
+        assert stage.blend.source.startswith(f"{len(judgements.read_text().splitlines())} queries on a catalog of")
+        assert stage.blend.slope > 0
+
+
+def test_too_few_judgements_are_refused(vitrina: Vitrina, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reranker, "open_reranker", opened)
+    few = tmp_path / "few.jsonl"
+    few.write_text('{"query": "red shirt", "relevant": []}')
+    status, _, complaint = vitrina("reranker", "calibrate", "--judgements", str(few))
+    assert status == 2
+    assert "too few queries" in complaint
+
+
+def test_without_a_reranker_it_says_how_to_have_one(
+    vitrina: Vitrina, judgements: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VITRINA_RERANKER", "off")
+    status, _, complaint = vitrina("reranker", "calibrate", "--judgements", str(judgements))
+    assert status == 1
+    assert "VITRINA_RERANKER" in complaint

@@ -1,0 +1,113 @@
+"""``vitrina train encoder``, from its arguments to a catalog that the new encoder answers."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.api.conftest import run_vitrina
+from tests.search.encoders.conftest import write_tiny_encoder
+from tests.tuning.conftest import put_products
+from vitrina.search.store.store import Store
+
+N_PRODUCTS = 120
+
+Vitrina = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = Store(tmp_path_factory.mktemp("indexed") / "home")
+    put_products(home, N_PRODUCTS)
+    home.close()
+    return home.folder
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("encoders") / "tiny"
+    write_tiny_encoder(folder)
+    return folder
+
+
+@pytest.fixture
+def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Vitrina:
+    """Runs the command on the catalog in ``home``; returns its exit status, standard output and standard error."""
+    monkeypatch.setenv("VITRINA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VITRINA_DEVICE", "cpu")
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        return run_vitrina(monkeypatch, capfd, *arguments)
+
+    return run
+
+
+def test_a_tuned_encoder_is_used_and_finds(vitrina: Vitrina, indexed: Path, tiny: Path, tmp_path: Path) -> None:
+    shutil.copytree(indexed, tmp_path / "home")
+    out = tmp_path / "tuned"
+    asked = ("--caption", "{colour}", "--caption", "{colour} {article}", "--epochs", "6", "--set-aside", "0.2")
+    status, printed, said = vitrina("train", "encoder", "--out", str(out), "--from", str(tiny), *asked)
+    assert status == 0, said
+    assert "mean over templates" in printed
+    assert "Untouched: nDCG@10" in said
+    assert "Epoch 1: loss" in said
+    assert (out / "README.md").is_file()
+    again, _, refused = vitrina("train", "encoder", "--out", str(out), "--from", str(tiny), *asked)
+    assert again == 2
+    assert "is there already" in refused
+    assert vitrina("encoder", "use", str(out))[0] == 0
+    status, found, _ = vitrina("search", "navy blue dress")
+    assert status == 0
+    assert "VB00-" in found
+
+
+def test_a_run_that_wins_nothing_says_so_and_exits_with_1(
+    vitrina: Vitrina, indexed: Path, tiny: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(indexed, tmp_path / "home")
+    out = tmp_path / "tuned"
+    asked = (
+        "--caption",
+        "{title}",
+        "--epochs",
+        "2",
+        "--learning-rate",
+        "1e-30",
+        "--patience",
+        "1",
+        "--set-aside",
+        "0.2",
+    )
+    status, _, said = vitrina("train", "encoder", "--out", str(out), "--from", str(tiny), "--freeze", "image", *asked)
+    assert status == 1, said
+    assert "No epoch beat the untouched encoder" in said
+    assert not out.exists()
+    assert (tmp_path / "tuned.work" / "loss.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--caption", "{color} shirt"), ("No item has a field 'color'", "colour")),
+        (("--caption", "{colour"), ("cannot be read",)),
+        (("--set-aside", "1.5"), ("cannot be set aside",)),
+        (("--set-aside", "0.01"), ("are too few", "--set-aside")),
+    ],
+)
+def test_what_cannot_work_is_said_before_a_model_is_loaded(
+    arguments: tuple[str, ...], said: tuple[str, ...], vitrina: Vitrina, indexed: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(indexed, tmp_path / "home")
+    status, _, printed = vitrina("train", "encoder", "--out", str(tmp_path / "out"), "--from", "no-such", *arguments)
+    assert status == 2
+    assert all(each in printed for each in said)
+
+
+def test_an_empty_home_says_how_to_begin(vitrina: Vitrina, tmp_path: Path) -> None:
+    status, _, printed = vitrina("train", "encoder", "--out", str(tmp_path / "out"))
+    assert status == 2
+    assert "vitrina index" in printed

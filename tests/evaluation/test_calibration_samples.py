@@ -1,0 +1,103 @@
+"""What is observed of a query: its best hits' signals, and which are right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.fakes import COLOURS, FakeEncoder, make_entry, picture, png
+from vitrina.evaluation.calibration import SAMPLE_DEPTH, SIGNALS, Example, example_of, key_of, observe, usable
+from vitrina.evaluation.judgements import JudgedQuery
+from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.store.store import Store
+from vitrina.search.types.calibration import QueryKind, Signal
+from vitrina.search.types.query import Query
+
+
+@pytest.fixture
+def engine(home: Store, encoder: FakeEncoder) -> SearchEngine:
+    """Forty red to white things with words and pictures, one with words alone, one with a picture alone."""
+    colours = list(COLOURS)
+    entries = [
+        make_entry(encoder, f"{n}", f"{colours[n % 6]} thing {n}", pictures=[picture(colours[n % 6], noise=n)])
+        for n in range(40)
+    ]
+    entries.append(make_entry(encoder, "words", "red words"))
+    entries.append(make_entry(encoder, "picture", pictures=[picture("red", noise=99)]))
+    home.catalog.commit(home.open_space(encoder), entries)
+    return home.open_engine(encoder)
+
+
+def column(signals: np.ndarray[tuple[int, ...], np.dtype[np.float64]], signal: Signal) -> list[float]:
+    return [float(value) for value in signals[:, SIGNALS.index(signal)]]
+
+
+def test_signals_and_relevance_run_along_the_hits(engine: SearchEngine, encoder: FakeEncoder) -> None:
+    wanted = frozenset({"0", "6", "words"})
+    (seen,) = observe(engine, [Example(Query("red"), wanted)])
+    hits = engine.search(Query("red", limit=SAMPLE_DEPTH)).hits
+    assert seen.kind == QueryKind.TEXT
+    assert seen.answerable
+    assert seen.signals.shape == (SAMPLE_DEPTH, len(SIGNALS))
+    assert seen.relevant.tolist() == [hit.stored.item.sku in wanted for hit in hits]
+    vector = encoder.encode_texts(["red"])[0]
+    for at, hit in enumerate(hits):
+        title = hit.stored.item.title
+        assert column(seen.signals, Signal.ALL_WORDS)[at] == ("red" in title)
+        said, other = ("red" in title), ("red" not in title)
+        pictures = engine.view.indexes["image"].rows_of(np.array([hit.stored.id])).vectors
+        cosine = float((pictures @ vector).max(initial=-1.0)) if len(pictures) else 0.0
+        assert column(seen.signals, Signal.TEXT_TO_IMAGE)[at] == pytest.approx(cosine * other, abs=1e-5)
+        assert column(seen.signals, Signal.TEXT_TO_IMAGE_SAID)[at] == pytest.approx(cosine * said, abs=1e-5)
+        assert column(seen.signals, Signal.NO_IMAGE_SAID)[at] == (hit.stored.item.sku == "words")
+        assert column(seen.signals, Signal.NO_IMAGE)[at] == 0
+        assert column(seen.signals, Signal.NO_TEXT)[at] == (hit.stored.item.sku == "picture")
+        expected = float(encoder.encode_texts([title])[0] @ vector) if title else 0.0
+        assert column(seen.signals, Signal.TEXT_TO_TEXT)[at] == pytest.approx(expected, abs=1e-5)
+    assert column(seen.signals, Signal.IMAGE_TO_IMAGE) == [0.0] * SAMPLE_DEPTH
+
+
+def test_a_name_typed_exactly_is_a_signal(engine: SearchEngine) -> None:
+    (seen,) = observe(engine, [Example(Query("blue thing 2"), frozenset({"2"}))])
+    assert column(seen.signals, Signal.NAME) == [1.0] + [0.0] * (SAMPLE_DEPTH - 1)
+    assert column(seen.signals, Signal.ALL_WORDS)[0] == 1.0
+    assert seen.relevant.tolist() == [True] + [False] * (SAMPLE_DEPTH - 1)
+
+
+def test_an_item_that_asks_is_not_found(engine: SearchEngine) -> None:
+    (seen,) = observe(engine, [Example(Query(skus=("7",)), frozenset({"7", "1"}))])
+    assert seen.kind == QueryKind.IMAGE
+    assert max(column(seen.signals, Signal.IMAGE_TO_IMAGE)) < 1 - 1e-6
+
+
+def test_kinds_and_keys(engine: SearchEngine) -> None:
+    red = picture("red")
+    queries = [Query("red"), Query("RED"), Query("red", images=(red,)), Query(images=(red,)), Query(skus=("1",))]
+    seen = list(observe(engine, [Example(query, frozenset()) for query in queries]))
+    kinds = [QueryKind.TEXT, QueryKind.TEXT, QueryKind.BOTH, QueryKind.IMAGE, QueryKind.IMAGE]
+    assert [each.kind for each in seen] == kinds
+    assert not any(each.answerable for each in seen)
+    assert seen[0].key == seen[1].key
+    assert len({each.key for each in seen}) == 4
+    assert key_of(Query(images=(red,))) != key_of(Query(images=(picture("blue"),)))
+
+
+def test_judged_queries_become_examples(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(png(picture("red")))
+    asked = JudgedQuery("q", "k", {"a": 2, "b": 0}, text="red", image=photo)
+    example = example_of(asked)
+    assert example.relevant == {"a"}
+    assert example.query.text == "red"
+    assert len(example.query.images) == 1
+    own = example_of(JudgedQuery("q", "k", {"a": 1, "b": 1}, sku="a"))
+    assert own.relevant == {"b"}
+    assert own.query.skus == ("a",)
+
+
+def test_a_query_judged_to_have_no_answer_tells_and_one_whose_answers_are_gone_does_not() -> None:
+    here, gone, none = (JudgedQuery(name, "k", judged, text=name) for name, judged in
+                        (("here", {"a": 1, "z": 1}), ("gone", {"z": 1}), ("none", {"a": 0})))  # fmt: skip
+    assert usable([here, gone, none], {"a"}) == [here, none]

@@ -1,0 +1,207 @@
+"""Opening a catalog: folders, feeds, wrong paths, and the limits every row is held to."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.indexer.sources.catalogs import only, only_rejection, picture, read, write
+from vitrina.indexer.sources import Source, open_source
+from vitrina.indexer.sources.base import ImageReference, Record, TableRow
+from vitrina.indexer.sources.rows import choose_columns, read_row
+from vitrina.search.types.errors import SourceError
+
+
+def test_a_folder_of_pictures(tmp_path: Path) -> None:
+    for name in (
+        "red-shirt_01.jpg",
+        "mugs/Blue Mug.PNG",
+        "mugs/old/x.webp",
+        ".hidden.jpg",
+        "notes.md",
+        "__MACOSX/y.jpg",
+    ):
+        write(tmp_path, f"shop/{name}", picture())
+    source: Source = open_source(str(tmp_path / "shop"))
+    rows = [row for row in source.rows() if isinstance(row, Record)]
+    assert (source.name, source.dialect, source.n_rows, source.notes) == ("shop", "folder of pictures", 3, ())
+    assert [(row.item.sku, row.item.title) for row in rows] == [
+        ("red-shirt_01", "red shirt 01"),
+        ("mugs/Blue Mug", "Blue Mug"),
+        ("mugs/old/x", "x"),
+    ]
+    assert [row.item.attributes for row in rows] == [{}, {"folder": "mugs"}, {"folder": "mugs/old"}]
+    assert rows[0].origin == "shop/red-shirt_01.jpg"
+    assert rows[0].images == (ImageReference(path=tmp_path / "shop" / "red-shirt_01.jpg"),)
+
+
+def test_file_names_that_are_no_text(tmp_path: Path) -> None:
+    with open(os.fsencode(tmp_path) + b"/caf\xe9.jpg", "wb") as file:
+        file.write(picture())
+    (record,), _ = read(tmp_path)
+    assert record.item.sku == "caf"
+    assert record.images[0].path is not None
+    assert record.images[0].path.is_file()
+
+
+def test_a_folder_beside_a_catalog_file_says_so(tmp_path: Path) -> None:
+    write(tmp_path, "images/1.jpg", picture())
+    write(tmp_path, "styles.csv", "sku\n1\n")
+    assert "styles.csv" in open_source(str(tmp_path)).notes[0]
+    (tmp_path / "images/1.jpg").unlink()
+    with pytest.raises(SourceError, match=r"holds no pictures. Index the catalog files in it themselves: styles.csv"):
+        open_source(str(tmp_path))
+
+
+def test_a_folder_has_no_columns_to_map(tmp_path: Path) -> None:
+    write(tmp_path, "1.jpg", picture())
+    with pytest.raises(SourceError, match="no columns to map"):
+        open_source(str(tmp_path), {"sku": "x"})
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("missing.csv", "There is no file or folder"),
+        ("a\0b", "There is no file or folder"),
+        ("x" * 5000, "There is no file or folder"),
+        ("https://shop.example/products.csv", "Download it first"),
+        ("empty", "holds no pictures"),
+        ("shop.docx", r"no catalog format.*\.parquet"),
+        ("shop.csv.gz", "Decompress it first"),
+        ("shop.xlsx", "as CSV"),
+    ],
+)
+def test_what_cannot_be_opened(tmp_path: Path, location: str, message: str) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("shop.docx", "shop.csv.gz", "shop.xlsx"):
+        write(tmp_path, name, b"x")
+    with pytest.raises(SourceError, match=message):
+        open_source(location if "://" in location else f"{tmp_path}/{location}")
+
+
+@pytest.mark.parametrize("name", ["shop.csv", "shop.jsonl"])
+def test_a_file_that_vanished(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, name, '{"sku": 1}\n' if name.endswith("l") else "sku\n1\n")
+    source = open_source(str(path))
+    path.unlink()
+    with pytest.raises(SourceError, match="cannot be read: No such file"):
+        list(source.rows())
+
+
+def test_an_image_folder_elsewhere(tmp_path: Path) -> None:
+    path = write(tmp_path, "feeds/shop.csv", f"sku,image\n1,a.png\n2,{tmp_path}/pictures/b.png\n3,../c.png\n")
+    rows = list(open_source(str(path), image_folder=tmp_path / "pictures").rows())
+    assert [row.images[0].path for row in rows if isinstance(row, Record)] == [
+        tmp_path / "pictures" / "a.png",
+        tmp_path / "pictures" / "b.png",
+    ]
+    assert [row.origin for row in rows if not isinstance(row, Record)] == ["shop.csv:4"]
+
+
+def row(tmp_path: Path, **cells: object) -> Path:
+    return write(tmp_path, "shop.jsonl", json.dumps(cells) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ({"sku": "x" * 257}, r"sku has 257 characters.*limit is 256"),
+        ({"sku": 1, "title": "x" * 2001}, r"title has 2,001 characters.*limit is 2,000"),
+        ({"sku": 1, "description": "x" * 100_001}, r"description has 100,001 characters.*limit is 100,000"),
+        ({"sku": 1, "title": "a", "url": "javascript:alert(1)"}, "no web address"),
+        ({"sku": 1, "title": "a", "url": "java\nscript:alert(1)"}, "no web address"),
+        ({"sku": 1, "title": "a", "currency": "euros"}, "no currency"),
+        ({"sku": 1, "title": "a", "image": "../x.jpg"}, "outside the catalog's folder"),
+        ({"sku": True, "title": "a"}, "no sku"),
+        ({"sku": [1], "title": "a"}, "no sku"),
+        ({"sku": "\u0007", "title": "a"}, "no sku"),
+        ({"sku": 1, "notes": "x" * 100_001}, "notes holds"),
+        ({"sku": 1, "images": [f"{number}.jpg" for number in range(251)]}, "251 pictures; the limit is 250"),
+        ({"sku": 1, "title": " \u0000 "}, "neither a picture nor any text"),
+    ],
+)
+def test_limits_of_a_row(tmp_path: Path, cells: dict[str, object], message: str) -> None:
+    rejection = only_rejection(row(tmp_path, **cells))
+    assert re.search(message, rejection.reason)
+    assert rejection.remedy
+
+
+def test_a_row_at_the_limits_loads(tmp_path: Path) -> None:
+    item = only(row(tmp_path, sku="x" * 256, title="y" * 2000, description="z" * 100_000)).item
+    assert (len(item.sku), len(item.title), len(item.description)) == (256, 2000, 100_000)
+
+
+def test_text_is_cleaned(tmp_path: Path) -> None:
+    item = only(
+        row(tmp_path, sku=" a\u0007\n b ", title="e\u0301\u0000\nx", description="<p>a</p>b", url=" /p/1 ")
+    ).item
+    assert (item.sku, item.title, item.description, item.url) == ("a b", "é x", "a\nb", "/p/1")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.binary(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+FIELD_NAMES = (
+    "sku",
+    "title",
+    "description",
+    "price",
+    "price_cents",
+    "currency",
+    "url",
+    "image",
+    "images",
+    "attributes",
+)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(FIELD_NAMES) | st.text(max_size=5), JSON, max_size=6))
+def test_no_row_whatever_it_holds_stops_the_run(cells: dict[str, object]) -> None:
+    columns = choose_columns(("sku", *cells), {}, source="shop.jsonl")
+    found = read_row(TableRow("shop.jsonl:1", cells), columns, Path("/shop"))
+    if isinstance(found, Record):
+        assert found.item.sku
+        assert json.loads(json.dumps(found.item.attributes, allow_nan=False)).keys() == found.item.attributes.keys()
+        found.item.title.encode()
+    else:
+        assert found.reason
+        assert found.remedy
+
+
+def test_price_columns(tmp_path: Path) -> None:
+    priced = only(row(tmp_path, sku=1, title="a", price_cents="1299", price="ignored", currency="eur")).item
+    assert (priced.price_cents, priced.currency, priced.attributes) == (1299, "EUR", {})
+    listed = only(row(tmp_path, sku=1, title="a", price=["5.00", "4.00 USD", None])).item
+    assert (listed.price_cents, listed.currency) == (400, "USD")
+
+
+def test_xml_that_defines_entities_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "feed.xml", '<?xml version="1.0"?>\n<!DOCTYPE x [<!ENTITY a "b">]>\n<rss><item/></rss>')
+    with pytest.raises(SourceError, match="document type"):
+        open_source(str(path))
+
+
+def test_broken_xml_keeps_the_items_before(tmp_path: Path) -> None:
+    item = "<entry><id>1</id><title>a</title><link href='https://shop.example/1'/></entry>"
+    records, (rejection,) = read(write(tmp_path, "feed.xml", f"<feed>{item}<entry><id>2</feed>"))
+    assert (records[0].item.sku, records[0].item.url) == ("1", "https://shop.example/1")
+    assert "broken after item 1" in rejection.reason
+    with pytest.raises(SourceError, match="no <item> or <entry>"):
+        open_source(str(write(tmp_path, "other.xml", "<root><a/></root>")))
+
+
+def test_a_reference_holds_exactly_one_place() -> None:
+    with pytest.raises(ValueError, match="exactly one"):
+        ImageReference()
+    with pytest.raises(ValueError, match="exactly one"):
+        ImageReference(data=b"x", url="https://a.example")

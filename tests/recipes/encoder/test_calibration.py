@@ -1,0 +1,115 @@
+"""Calibrating an open_clip folder on rows set aside, and the questions that it is put to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recipes.encoder import calibration
+from recipes.encoder.calibration import calibrate_folder, lines, shop_of, unanswerable
+from recipes.encoder.corpus import LabelledRows
+from recipes.encoder.labels import LabelledProduct
+from recipes.encoder.queries import OUT_OF_CATALOG_HELD_OUT, OUT_OF_CATALOG_TRAINING, LabelQueries, out_of_catalog
+from tests.fakes import FakeEncoder, picture, png
+from vitrina.evaluation.calibration import Example
+from vitrina.search.types.calibration import QueryKind, read_calibration
+
+COLOURS = ("red", "green", "blue")
+
+
+def rows(kinds: tuple[str, ...], n: int, source: str) -> LabelledRows:
+    """Products of every kind in three colours."""
+    products, pictures = [], []
+    for at in range(n):
+        colour, kind = COLOURS[at % 3], kinds[at // 3 % len(kinds)]
+        labels = {"colour": colour, "gender": "men", "usage": "casual", "season": "summer"}
+        products.append(LabelledProduct(f"{source}-{at}", f"{colour} {kind} {at}", kinds=(kind,), **labels))
+        pictures.append(png(picture(colour, noise=at)))
+    return LabelledRows(source, tuple(products), tuple(pictures))
+
+
+CLOTHES = rows(("shirt", "skirt"), 30, "clothes")
+FRUIT = rows(("apple", "pear"), 24, "fruit")
+HELD = np.arange(30) % 5 != 0
+
+
+def relevant_products(example: Example) -> list[LabelledProduct]:
+    return [CLOTHES.products[int(sku)] for sku in example.relevant]
+
+
+def test_every_text_is_answered_by_the_rows_it_describes_and_by_no_row_the_catalog_lacks() -> None:
+    examples = list(LabelQueries(CLOTHES, HELD, seed=0).by_text(30))
+    assert len(examples) > 10
+    assert len({example.query.text for example in examples}) == len(examples)
+    for example in examples:
+        assert all(HELD[int(sku)] for sku in example.relevant)
+        words = example.query.text.split()
+        for product in relevant_products(example):
+            assert product.colour in words or not set(COLOURS) & set(words)
+            assert "skirt" not in words or product.kinds == ("skirt",)
+
+
+def test_a_photo_asks_for_its_article() -> None:
+    for example in LabelQueries(CLOTHES, HELD, seed=0).by_photo(20):
+        assert len({product.kinds for product in relevant_products(example)}) == 1
+        assert len(example.relevant) == sum(HELD) / 2
+
+
+def test_a_photo_with_a_wish_asks_for_its_article_in_that_colour() -> None:
+    examples = list(LabelQueries(CLOTHES, HELD, seed=0).by_both(20))
+    assert examples
+    for example in examples:
+        assert {product.colour for product in relevant_products(example)} == {example.query.text.split()[0]}
+        assert len({product.kinds for product in relevant_products(example)}) == 1
+
+
+def test_strangers_share_no_kind() -> None:
+    more_clothes = rows(("shirts", "hat"), 12, "more")
+    labels, photos = out_of_catalog(CLOTHES, [FRUIT, more_clothes], 5, seed=0)
+    assert labels
+    assert set(labels) <= {"apple", "pear"}
+    assert len(photos) == 5
+    assert set(photos) <= set(FRUIT.pictures)
+
+
+def test_what_others_sell_comes_in_halves_that_share_nothing() -> None:
+    assert len(set(OUT_OF_CATALOG_TRAINING)) == len(set(OUT_OF_CATALOG_HELD_OUT)) == 120
+    assert not set(OUT_OF_CATALOG_TRAINING) & set(OUT_OF_CATALOG_HELD_OUT)
+    assert "espresso machine" in OUT_OF_CATALOG_HELD_OUT
+    asked = {example.query.text for example in unanswerable(CLOTHES, [FRUIT], seed=0)}
+    assert set(OUT_OF_CATALOG_HELD_OUT) <= asked
+    assert not set(OUT_OF_CATALOG_TRAINING) & asked
+
+
+def test_a_shop_keeps_some_photos_out_of_its_catalog(encoder: FakeEncoder) -> None:
+    shop = shop_of(encoder, CLOTHES)
+    assert 0 < sum(shop.held) < len(shop.held)
+    for with_pictures, with_words in ((True, False), (False, True), (True, True)):
+        entries = shop.entries(with_pictures=with_pictures, with_words=with_words)
+        assert len(entries) == sum(shop.held)
+        assert {len(entry.vectors["image"]) for entry in entries} == {int(with_pictures)}
+        assert {len(entry.vectors["text"]) for entry in entries} == {int(with_words)}
+        assert {bool(entry.item.title) for entry in entries} == {with_words}
+
+
+def test_a_folder_is_calibrated_in_place(tmp_path: Path, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads = {f"local-dir:{tmp_path}": encoder}
+    monkeypatch.setattr(calibration, "load_encoder", loads.__getitem__)
+    monkeypatch.setattr(calibration, "HELD_HALF", OUT_OF_CATALOG_HELD_OUT[:12])
+    for name in ("N_TEXTS", "N_PHOTOS", "N_BOTH", "N_STRANGE"):
+        monkeypatch.setattr(calibration, name, 12)
+    (tmp_path / "vitrina.json").write_text('{"schedule": {}}')
+    fitted = calibrate_folder(tmp_path, [CLOTHES, FRUIT])
+    assert set(fitted.curves) == set(QueryKind)
+    assert read_calibration(tmp_path / "vitrina.json") == fitted
+    assert "schedule" in json.loads((tmp_path / "vitrina.json").read_text())
+    assert "30 of clothes" in fitted.source
+    assert len(list(lines(fitted))) == 3
+    text = fitted.curves[QueryKind.TEXT].measured
+    assert text is not None
+    assert text.calibration_error < 0.2
+    assert text.off_catalog_caught is not None
+    assert text.off_catalog_caught > 0.5

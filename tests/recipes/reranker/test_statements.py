@@ -1,0 +1,98 @@
+"""Claims from which the words alone cannot be told true or false."""
+
+import random
+from collections import Counter, defaultdict
+
+from recipes.encoder.labels import LabelledProduct
+from recipes.reranker.statements import ROUNDS, Round, draw_statements, status_of
+from vitrina.search.types.requirement import Status
+
+
+def fashion(n: int = 300) -> list[LabelledProduct]:
+    """A shop with a dominant colour, as shops have."""
+    dice = random.Random(0)
+    colours, kinds = ["Black"] * 6 + ["Red", "Navy Blue"], ["Shirts", "Jeans", "Watches"]
+    return [
+        LabelledProduct(
+            str(at), f"title {at}", kinds=(dice.choice(kinds), "Things"), colour=dice.choice(colours), gender=gender
+        )
+        for at in range(n)
+        for gender in [dice.choice(["Men", "Women"])]
+    ]
+
+
+def grocery() -> list[LabelledProduct]:
+    return [LabelledProduct(f"g{at}", kinds=(kind, "Food")) for at in range(40) for kind in [("Apple", "Pear")[at % 2]]]
+
+
+def drawn(
+    products: list[LabelledProduct], shops: list[str], rounds: tuple[Round, ...] = ROUNDS
+) -> list[tuple[LabelledProduct, str, Status]]:
+    claims = draw_statements(products, shops, random.Random(1), rounds)
+    return [
+        (product, claim.text, claim.standing) for product, some in zip(products, claims, strict=True) for claim in some
+    ]
+
+
+def test_every_phrase_is_as_often_true_as_false() -> None:
+    products = fashion() + grocery()
+    counts: dict[str, Counter[Status]] = defaultdict(Counter)
+    for _, text, truth in drawn(products, ["fashion"] * 300 + ["grocery"] * 40):
+        counts[text][truth] += 1
+    assert len(counts) > 50
+    assert all(count[Status.MET] == count[Status.CONTRADICTED] for count in counts.values())
+
+
+def test_claims_are_what_the_labels_say() -> None:
+    products = fashion()
+    claims = draw_statements(products, ["fashion"] * 300, random.Random(1))
+    for product, some in zip(products, claims, strict=True):
+        assert all(status_of(product, claim.claim) is claim.standing for claim in some)
+
+
+def test_what_looks_alike_is_compared_with_its_like_alone() -> None:
+    products = fashion()
+    looks = [at % 5 for at in range(300)]
+    claims = draw_statements(products, ["fashion"] * 300, random.Random(1), (Round("colour", alike=True),), looks)
+    assert sum(map(len, claims)) > 300
+    for look, product, some in zip(looks, products, claims, strict=True):
+        for claim in some:
+            like = [other for other, theirs in zip(products, looks, strict=True) if theirs == look]
+            assert any(all(other.value(field) == value for field, value in claim.claim) for other in like), product
+
+
+def test_a_near_miss_shares_all_but_one_field() -> None:
+    products = fashion()
+    claims = draw_statements(products, ["fashion"] * 300, random.Random(1), (Round("colour", ("kind", "gender")),))
+    false = [
+        (product, dict(claim.claim))
+        for product, some in zip(products, claims, strict=True)
+        for claim in some
+        if claim.standing is Status.CONTRADICTED
+    ]
+    assert len(false) > 50
+    for product, claim in false:
+        assert claim["colour"] != product.colour
+        assert claim.get("kind", product.kinds[0]) == product.kinds[0]
+        assert claim.get("gender", product.gender) == product.gender
+
+
+def test_shops_are_compared_where_they_share_no_kind() -> None:
+    across = (Round(at_home=False),) * 5
+    apart = drawn(fashion(40) + grocery(), ["fashion"] * 40 + ["grocery"] * 40, across)
+    assert any(product.sku.startswith("g") and "shirt" in text.lower() for product, text, _ in apart)
+    shared = [LabelledProduct("x", kinds=("Apple",))] * 40
+    mixed = draw_statements([*grocery(), *shared], ["grocery"] * 40 + ["other"] * 40, random.Random(0), across)
+    assert not any(mixed[40:])
+
+
+def test_what_no_label_says_is_unknown() -> None:
+    plain = LabelledProduct("1", kinds=("Shirts",), colour="Red")
+    assert status_of(plain, (("kind", "shirt"), ("colour", "red"))) is Status.MET
+    assert status_of(plain, (("kind", "shirt"), ("gender", "Men"))) is Status.UNKNOWN
+    assert status_of(plain, (("colour", "blue"), ("gender", "Men"))) is Status.CONTRADICTED
+
+
+def test_a_shop_of_one_product_or_none_is_asked_nothing() -> None:
+    assert draw_statements([], [], random.Random(0)) == []
+    assert draw_statements(fashion(1), ["fashion"], random.Random(0)) == [[]]

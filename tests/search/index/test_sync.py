@@ -1,0 +1,110 @@
+"""The follower keeps a view true to the catalog, whoever writes to it and whatever goes wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import FakeEncoder, make_entry
+from vitrina.search.index.replica import IndexReplica, SyncThread
+from vitrina.search.store.catalog import Catalog
+from vitrina.search.types.errors import StorageError
+
+COMMIT = """
+import sys
+from pathlib import Path
+from search.catalog.catalog import Catalog
+from tests.fakes import FakeEncoder, make_entry
+encoder, catalog = FakeEncoder(), Catalog(Path(sys.argv[1]))
+catalog.commit(catalog.open_space(encoder.identity, live=True), [make_entry(encoder, "elsewhere", "boot")])
+print("committed", flush=True)
+sys.stdin.read()
+catalog.delete(["elsewhere"])
+"""
+
+
+@pytest.fixture
+def view(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> IndexReplica:
+    return IndexReplica(catalog, encoder.identity, catalog.open_space(encoder.identity, live=True), tmp_path / "views")
+
+
+def soon(condition: Callable[[], bool], seconds: float = 2.0) -> bool:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return condition()
+
+
+def test_what_another_catalog_commits_is_found_within_two_seconds(
+    view: IndexReplica, catalog: Catalog, encoder: FakeEncoder
+) -> None:
+    other = Catalog(catalog.database.path)
+    space = other.open_space(encoder.identity, live=True)
+    with SyncThread(view):
+        other.commit(space, [make_entry(encoder, "a", "shirt")])
+        assert soon(lambda: len(view) == 1)
+        other.delete(["a"])
+        assert soon(lambda: len(view) == 0)
+    other.close()
+
+
+def test_what_another_process_commits_is_found_within_two_seconds(view: IndexReplica, catalog: Catalog) -> None:
+    command = [sys.executable, "-c", COMMIT, str(catalog.database.path)]
+    with (
+        SyncThread(view),
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process,
+    ):
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == "committed\n"
+        assert soon(lambda: len(view) == 1)
+        process.stdin.close()
+        assert process.wait(30) == 0
+        assert soon(lambda: len(view) == 0)
+
+
+def test_an_error_while_catching_up_is_survived(
+    view: IndexReplica, catalog: Catalog, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed: list[int] = []
+    changes = catalog.changes
+
+    def failing_twice(space_id: int, since: int) -> object:
+        if len(failed) < 2:
+            failed.append(since)
+            raise StorageError("The disk is gone.", remedy="Bring it back.")
+        return changes(space_id, since)
+
+    monkeypatch.setattr(catalog, "changes", failing_twice)
+    with SyncThread(view, interval_s=0.02):
+        catalog.commit(view.space_id, [make_entry(encoder, "a", "shirt")])
+        assert soon(lambda: len(view) == 1)
+    assert len(failed) == 2
+
+
+def test_an_error_while_saving_is_survived(
+    view: IndexReplica, catalog: Catalog, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*, force: bool = False) -> bool:
+        raise StorageError("The disk is full.", remedy="Free some space.")
+
+    monkeypatch.setattr(view, "save", fail)
+    with SyncThread(view, interval_s=0.02):
+        catalog.commit(view.space_id, [make_entry(encoder, "a", "shirt")])
+        assert soon(lambda: len(view) == 1)
+        time.sleep(0.1)
+        catalog.commit(view.space_id, [make_entry(encoder, "b", "shirt")])
+        assert soon(lambda: len(view) == 2)
+
+
+def test_leaving_stops_the_thread_and_saves(view: IndexReplica, catalog: Catalog, encoder: FakeEncoder) -> None:
+    with SyncThread(view, interval_s=0.02) as follower:
+        catalog.commit(view.space_id, [make_entry(encoder, "a", "shirt")])
+        assert soon(lambda: len(view) == 1)
+    assert not follower._thread.is_alive()
+    assert view.path.is_file()

@@ -1,0 +1,246 @@
+"""What a model saw of pictures outlives its process, and is worth what the pictures are."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from tests.search.reranking.backends.transformers.candidates import CLAIMS, noise
+from tests.search.reranking.backends.transformers.conftest import FolderOf, Opened
+from vitrina.search.reranking.backends.transformers.cached_features import MAX_PICTURE_BYTES, packed, unpacked
+from vitrina.search.reranking.backends.transformers.image_features import ImageFeatures
+from vitrina.search.reranking.backends.transformers.loading import identity_of, load_reranker
+from vitrina.search.reranking.backends.transformers.reranker import TransformersReranker
+from vitrina.search.reranking.base import Deadline, OpenImage, PrecomputesFeatures, RerankCandidate
+from vitrina.search.store.feature_cache import FeatureCache
+
+CPU = torch.device("cpu")
+SAME = 1e-4
+"""Half precision on disk moves P(yes) by less, and from picture to picture it differs by ten times as much."""
+
+
+@pytest.fixture(scope="module")
+def folder(folder_of: FolderOf) -> Path:
+    return folder_of("fast-vlm")
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> Path:
+    return tmp_path / "features"
+
+
+@contextmanager
+def opened_with(folder: Path, features: Path) -> Iterator[TransformersReranker]:
+    with load_reranker(str(folder), device="cpu", features=features) as reranker:
+        yield reranker
+
+
+@contextmanager
+def counted(reranker: TransformersReranker) -> Iterator[list[int]]:
+    """How many pictures each run of the vision tower gets."""
+    runs: list[int] = []
+    tower = reranker.questions.model.model.vision_tower
+    handle = tower.register_forward_pre_hook(lambda _, given: runs.append(len(given[0])))
+    try:
+        yield runs
+    finally:
+        handle.remove()
+
+
+def soon() -> Deadline:
+    return Deadline.within(100)
+
+
+def closed_eyes() -> Image.Image | None:
+    pytest.fail("A picture was opened.")
+
+
+def looks(*numbers: int, picture: OpenImage | None = None) -> list[RerankCandidate]:
+    return [RerankCandidate(f"picture {number}", picture or noise(number, 60, 80)) for number in numbers]
+
+
+def seen(features: torch.Tensor, length: int = 3) -> ImageFeatures:
+    return ImageFeatures(
+        features=BaseModelOutputWithPooling(pooler_output=features),
+        grids={"image_grid_thw": torch.tensor([[1, 2, 3]])},
+        placeholder=(7,),
+        expansion=(7,) * length,
+        kinds={"token_type_ids": torch.ones(length, dtype=torch.int64)},
+    )
+
+
+def test_a_picture_comes_back_as_it_was() -> None:
+    before = seen(torch.randn(1, 3, 8, generator=torch.Generator().manual_seed(0)))
+    data = packed(before)
+    assert data is not None
+    after = unpacked(data, CPU, torch.float32)
+    torch.testing.assert_close(after.features.pooler_output, before.features.pooler_output, rtol=1e-3, atol=1e-4)
+    assert after.features.pooler_output.dtype is torch.float32
+    assert (after.placeholder, after.expansion) == (before.placeholder, before.expansion)
+    assert after.grids["image_grid_thw"].tolist() == [[1, 2, 3]]
+    assert after.kinds["token_type_ids"].tolist() == [1, 1, 1]
+
+
+def test_numbers_too_large_for_half_precision_are_kept_whole() -> None:
+    data = packed(seen(torch.tensor([[[1e6, -3e38, 1.0]]])))
+    assert data is not None
+    assert unpacked(data, CPU, torch.float32).features.pooler_output.tolist() == [[[1e6, pytest.approx(-3e38), 1.0]]]
+
+
+def test_large_pictures_and_those_in_several_tensors_are_not_kept() -> None:
+    half_bytes = torch.zeros(1, 1, MAX_PICTURE_BYTES // 2)
+    assert packed(seen(half_bytes)) is None
+    assert packed(seen(half_bytes[:, :, :-100])) is not None
+    several = BaseModelOutputWithPooling(pooler_output=[torch.zeros(3, 8)])
+    assert packed(replace(seen(torch.zeros(1)), features=several)) is None
+
+
+def test_the_next_to_open_the_model_neither_opens_a_picture_nor_runs_its_tower(folder: Path, features: Path) -> None:
+    with opened_with(folder, features) as first:
+        assert isinstance(first, PrecomputesFeatures)
+        assert first.keeps_pictures
+        before = first.judge(looks(1, 2, 3), CLAIMS, soon())
+    with opened_with(folder, features) as second, counted(second) as runs:
+        after = second.judge(looks(1, 2, 3, picture=closed_eyes), CLAIMS, soon())
+        written = list(second.write(looks(2, picture=closed_eyes)[0], ["met"], soon()))
+        second.locate(looks(3, picture=closed_eyes)[0], "navy", soon())
+    assert runs == []
+    assert written
+    assert (np.ptp(before, axis=0) > 10 * SAME).all(), "pictures that look the same to the model show nothing"
+    np.testing.assert_allclose(after, before, atol=SAME)
+
+
+def test_known_and_new_pictures_in_one_batch(folder: Path, features: Path, opened: Opened) -> None:
+    with opened_with(folder, features) as first:
+        first.judge(looks(1, 3), CLAIMS, soon())
+    with opened_with(folder, features) as second, counted(second) as runs:
+        known = {look.key: look for look in looks(1, 3, picture=closed_eyes)}
+        mixed = [known.get(look.key, look) for look in looks(1, 2, 3, 4)]
+        answers = second.judge(mixed, CLAIMS, soon())
+    assert sum(runs) == 2
+    np.testing.assert_allclose(answers, opened("fast-vlm").judge(looks(1, 2, 3, 4), CLAIMS, soon()), atol=SAME)
+
+
+def test_pictures_are_seen_ahead_of_any_question(folder: Path, features: Path, opened: Opened) -> None:
+    with opened_with(folder, features) as first:
+        assert first.see([*looks(1, 2), RerankCandidate("gone", lambda: None)]) == 2
+    with opened_with(folder, features) as second:
+        answers = second.judge(looks(1, 2, picture=closed_eyes), CLAIMS, soon())
+    np.testing.assert_allclose(answers, opened("fast-vlm").judge(looks(1, 2), CLAIMS, soon()), atol=SAME)
+
+
+def test_another_model_sees_for_itself(folder: Path, features: Path, tmp_path: Path) -> None:
+    with opened_with(folder, features) as first:
+        first.judge(looks(1), CLAIMS, soon())
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    template = copy / "chat_template.jinja"
+    template.write_text(f"{template.read_text()} ")
+    with opened_with(copy, features) as other, counted(other) as runs:
+        other.judge(looks(1), CLAIMS, soon())
+    assert runs == [1]
+    assert len(list(features.glob("*.db"))) == 2
+
+
+def test_an_identity_can_be_told_without_opening_the_model(folder: Path, opened: Opened) -> None:
+    assert identity_of(str(folder)) == opened("fast-vlm").identity
+    assert identity_of(str(folder), max_pixels=10_000) != opened("fast-vlm").identity
+
+
+@pytest.mark.parametrize("family", ["llava", "qwen2-vl"])
+def test_families_whose_pictures_come_in_parts_keep_none(family: str, folder_of: FolderOf, features: Path) -> None:
+    with opened_with(folder_of(family), features) as reranker:
+        assert not reranker.keeps_pictures
+        assert reranker.see(looks(1)) == 0
+        assert np.isfinite(reranker.judge(looks(1), CLAIMS, soon())).all()
+    assert not features.exists()
+
+
+def test_without_a_place_nothing_is_kept(opened: Opened) -> None:
+    assert not opened("fast-vlm").keeps_pictures
+
+
+def test_a_damaged_row_is_seen_again_and_mended(folder: Path, features: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with opened_with(folder, features) as first:
+        before = first.judge(looks(1, 2, 3), CLAIMS, soon())
+    (path,) = features.glob("*.db")
+    store = FeatureCache(path)
+    whole = store.get(["picture 3"])["picture 3"]
+    not_a_number = packed(seen(torch.tensor([[[float("nan")]]])))
+    assert not_a_number is not None
+    store.put({"picture 1": b"nothing of the kind", "picture 2": not_a_number, "picture 3": whole[:-7]})
+    with opened_with(folder, features) as second, counted(second) as runs:
+        np.testing.assert_allclose(second.judge(looks(1, 2, 3), CLAIMS, soon()), before, atol=SAME)
+    assert sum(runs) == 3
+    assert "damaged" in caplog.text
+    assert store.get(["picture 3"]) == {"picture 3": whole}
+    store.close()
+
+
+def test_a_damaged_file_costs_no_search_anything(
+    folder: Path, features: Path, caplog: pytest.LogCaptureFixture, opened: Opened
+) -> None:
+    features.mkdir()
+    (features / f"{opened('fast-vlm').identity.key}.db").write_bytes(b"no database at all" * 1000)
+    with opened_with(folder, features) as reranker, caplog.at_level(logging.DEBUG, "vitrina.search.reranking"):
+        answers = reranker.judge(looks(1, 2), CLAIMS, soon())
+        reranker.judge(looks(3), CLAIMS, soon())
+    np.testing.assert_allclose(answers, opened("fast-vlm").judge(looks(1, 2), CLAIMS, soon()), atol=SAME)
+    told = [record.levelno for record in caplog.records if "delete it" in record.message]
+    assert told.count(logging.WARNING) == 1
+    assert len(told) == 4
+
+
+def test_a_search_does_not_wait_for_a_locked_file(
+    folder: Path, features: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vitrina.search.store.feature_cache.BUSY_TIMEOUT_S", 60.0)
+    with opened_with(folder, features) as reranker:
+        reranker.judge(looks(1), CLAIMS, soon())
+    (path,) = features.glob("*.db")
+    holder = sqlite3.connect(path, isolation_level=None)
+    with opened_with(folder, features) as reranker:
+        holder.execute("BEGIN IMMEDIATE")
+        started = time.monotonic()
+        answers = reranker.judge([*looks(1, picture=closed_eyes), *looks(2)], CLAIMS, soon())
+        took_s = time.monotonic() - started
+        holder.close()
+    assert np.isfinite(answers).all()
+    assert took_s < 50
+    store = FeatureCache(path)
+    assert store.missing(["picture 1", "picture 2"]) == []
+    store.close()
+
+
+def test_pictures_that_cannot_be_opened_are_no_answer_and_cost_the_others_nothing(opened: Opened) -> None:
+    reranker = opened("fast-vlm")
+    gone = RerankCandidate("gone", lambda: None)
+    answers = reranker.judge([*looks(1), gone, *looks(2)], CLAIMS, soon())
+    assert np.isnan(answers[1]).all()
+    np.testing.assert_allclose(answers[[0, 2]], reranker.judge(looks(1, 2), CLAIMS, soon()), atol=1e-5)
+    assert gone.is_blank
+    assert list(reranker.write(gone, ["met"], soon())) == []
+    assert reranker.locate(gone, "navy", soon()) is None
+
+
+def test_it_sees_no_more_than_twice_the_size_of_its_view(opened: Opened) -> None:
+    assert opened("fast-vlm").capabilities.picture_side_px == 256
+    assert opened("qwen2-vl").capabilities.picture_side_px == 512
+
+
+def test_closing_twice_and_asking_after_it(folder: Path, features: Path) -> None:
+    with opened_with(folder, features) as reranker:
+        reranker.judge(looks(1), CLAIMS, soon())
+    assert np.isfinite(reranker.judge(looks(1, 2), CLAIMS, soon())).all()
+    reranker.close()

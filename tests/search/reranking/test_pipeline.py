@@ -1,0 +1,424 @@
+"""The whole way: a query's answer, looked at again and explained."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes import FakeEncoder, blank_catalog, make_entry, picture, png
+from tests.search.reranking.shops import LISTED_WRONG, SimpleEyes, fill
+from vitrina.search.reranking.base import Deadline, Probabilities
+from vitrina.search.reranking.fusion import FusionWeights
+from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
+from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.store.store import Store
+from vitrina.search.types.answer import Answer, Explained, Hit, Reranked, RerankState, Retrieved
+from vitrina.search.types.errors import FilterError, NotFoundError, RerankerError
+from vitrina.search.types.filters import parse_filters
+from vitrina.search.types.query import Query, RerankOptions
+from vitrina.search.types.requirement import Author, Evidence, Status
+
+LATE_S = 2.0
+"""Far more than an answer is late where the machine has nothing else to do."""
+
+IN_TIME = RerankOptions(deadline_ms=20_000, explain_ms=20_000)
+BOLD = FusionWeights(whole=1.0, parts=1.0)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Iterator[Store]:
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "catalog.db").write_bytes(blank_catalog())
+    home = Store(folder)
+    fill(home, encoder)
+    yield home
+    home.close()
+
+
+@pytest.fixture(scope="module")
+def engine(shop: Store, encoder: FakeEncoder) -> SearchEngine:
+    return shop.open_engine(encoder)
+
+
+@pytest.fixture
+def eyes() -> SimpleEyes:
+    return SimpleEyes(blend=BOLD)
+
+
+@pytest.fixture
+def reranking(shop: Store, engine: SearchEngine, eyes: SimpleEyes) -> Iterator[RerankingEngine]:
+    with shop.open_stage(eyes) as stage:
+        yield RerankingEngine(engine, stage)
+
+
+def skus(answer: Answer) -> list[str]:
+    return [hit.stored.item.sku for hit in answer.hits]
+
+
+def shown_colour(hit: Hit) -> str:
+    return ("red", "green", "blue", "yellow", "black", "white")[int(hit.stored.item.sku.removeprefix("item-")) % 6]
+
+
+def check(answer: Answer, retrieved: Answer, offset: int = 0) -> None:
+    """An order that can be defended, and an answer that says what became of each hit."""
+    scores = [hit.score for hit in answer.hits]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 < score < 1 for score in scores)
+    assert [hit.rank for hit in answer.hits] == list(range(offset + 1, offset + 1 + len(scores)))
+    assert len(set(skus(answer))) == len(scores) == len(retrieved.hits)
+    for hit in answer.hits:
+        assert hit.rerank is RerankState.RERANKED or hit.rank == hit.retrieval_rank
+        assert len(hit.verdicts) in (0, len(answer.requirements))
+    if answer.rerank is not RerankState.RERANKED:
+        assert skus(answer) == skus(retrieved)
+        assert scores == [hit.score for hit in retrieved.hits]
+    assert answer.total_considered == retrieved.total_considered
+    assert answer.no_good_match == retrieved.no_good_match
+
+
+def test_what_the_picture_shows_comes_first(reranking: RerankingEngine, engine: SearchEngine) -> None:
+    query = Query("white boots", limit=20)
+    answer = reranking.search(query, IN_TIME)
+    check(answer, engine.search(query))
+    assert answer.rerank is RerankState.RERANKED
+    assert answer.reranker == "simple eyes"
+    assert [r.name for r in answer.requirements] == ["colour: white", "article: boots"]
+    looked = [hit for hit in answer.hits if hit.rerank is RerankState.RERANKED]
+    listed_alike = [
+        hit for hit in looked if dict(hit.stored.item.attributes) == {"colour": "White", "article": "boots"}
+    ]
+    assert [shown_colour(hit) for hit in listed_alike] == ["white", "red"]
+    assert listed_alike[0] is looked[0]
+    for name in ("requirements", "judge", "verdicts", "compare", "explain", "total"):
+        assert answer.timings_ms[name] >= 0
+    assert answer.timings_ms["total"] >= answer.timings_ms["judge"] + answer.timings_ms["vectors"]
+
+
+def test_a_listing_that_its_picture_contradicts(reranking: RerankingEngine) -> None:
+    answer = reranking.search(Query("white", limit=30), replace(IN_TIME, top=36))
+    hits = {hit.stored.item.sku: hit for hit in answer.hits}
+    wrong = hits["item-6"].verdicts[0]
+    assert wrong.disagreement == "listing says White, photo looks red"
+    assert (wrong.listed, wrong.seen, wrong.evidence) == ("White", "red", Evidence.BOTH)
+    assert wrong.standing is Status.UNKNOWN
+    assert hits["item-5"].verdicts[0].disagreement == "listing says Black, photo looks white"
+    told = {sku for sku, hit in hits.items() if hit.verdicts[0].disagreement}
+    assert told == {f"item-{number}" for number in LISTED_WRONG}
+
+
+def test_only_conflicts_cost_a_second_look(reranking: RerankingEngine, eyes: SimpleEyes) -> None:
+    reranking.search(Query("white", limit=5), replace(IN_TIME, top=3))
+    first, *more = eyes.asked
+    assert first[1] == ("white",)
+    assert sum(len(keys) for keys, _ in more) <= 2
+
+
+def test_an_item_without_a_picture_keeps_its_place_and_is_judged_by_its_listing(reranking: RerankingEngine) -> None:
+    answer = reranking.search(Query("boots", limit=36), replace(IN_TIME, top=36))
+    blind = [hit for hit in answer.hits if not hit.stored.image_ids]
+    assert len(blind) == 4
+    for hit in blind:
+        assert hit.rerank is RerankState.NOT_ASKED
+        assert hit.rank == hit.retrieval_rank
+        assert hit.verdicts[0].evidence is Evidence.FIELD
+
+
+def test_with_listings_hidden_only_pictures_count(reranking: RerankingEngine) -> None:
+    answer = reranking.search(Query("white boots", limit=20), replace(IN_TIME, listings=False))
+    for hit in answer.hits:
+        colour, article = hit.verdicts
+        assert colour.listed is article.listed is colour.disagreement is None
+        assert article.standing is Status.UNKNOWN
+        seen = hit.rerank is RerankState.RERANKED
+        assert colour.evidence is (Evidence.IMAGE if seen else Evidence.NOTHING)
+        assert not seen or (colour.standing is Status.MET) == (shown_colour(hit) == "white")
+
+
+def test_what_must_not_be_goes_down(reranking: RerankingEngine, engine: SearchEngine) -> None:
+    query = Query("boots", without="red", limit=20)
+    answer = reranking.search(query, IN_TIME)
+    check(answer, engine.search(query))
+    for hit in answer.hits:
+        if hit.rerank is RerankState.RERANKED and not hit.verdicts[1].disagreement:
+            expected = Status.CONTRADICTED if shown_colour(hit) == "red" else Status.MET
+            assert hit.verdicts[1].standing is expected
+
+
+def test_a_photo_asks_for_its_article_and_colour(reranking: RerankingEngine, engine: SearchEngine) -> None:
+    query = Query(images=(picture("green"),), limit=12)
+    answer = reranking.search(query, IN_TIME)
+    check(answer, engine.search(query))
+    assert "colour: green" in [requirement.name for requirement in answer.requirements]
+    similar = reranking.similar("item-3", Query(skus=("item-3",), limit=12), IN_TIME)
+    assert [requirement.name for requirement in similar.requirements] == ["colour: yellow", "article: shirt"]
+    assert "item-3" not in skus(similar)
+
+
+def test_off_is_the_engines_own_answer(reranking: RerankingEngine, engine: SearchEngine, eyes: SimpleEyes) -> None:
+    query = Query("white boots")
+    assert reranking.search(query).hits == engine.search(query).hits
+    assert reranking.search(query).rerank is RerankState.NOT_ASKED
+    assert reranking.similar("item-3", Query(skus=("item-3",))).reranker is None
+    assert eyes.asked == []
+
+
+def test_the_answer_comes_in_steps(reranking: RerankingEngine, engine: SearchEngine) -> None:
+    query = Query("white boots")
+    first, second, *rest = reranking.stream(query, IN_TIME)
+    assert isinstance(first, Retrieved)
+    assert isinstance(second, Reranked)
+    assert skus(first.answer) == skus(engine.search(query))
+    assert [hit.retrieval_rank for hit in first.answer.hits] == list(range(1, 11))
+    assert first.answer.rerank is RerankState.NOT_ASKED
+    assert len(rest) == 5
+    for number, event in enumerate(rest, start=1):
+        assert isinstance(event, Explained)
+        assert (event.rank, event.sku) == (number, second.answer.hits[number - 1].stored.item.sku)
+        assert event.explanation.text
+    final = reranking.search(query, IN_TIME)
+    assert skus(final) == skus(second.answer)
+    assert [hit.explanation is not None for hit in final.hits] == [True] * 5 + [False] * 5
+
+
+def test_the_stream_may_be_left_at_any_step(reranking: RerankingEngine, eyes: SimpleEyes) -> None:
+    events = reranking.stream(Query("white boots"), IN_TIME)
+    assert eyes.asked == []
+    next(events)
+    assert eyes.asked == []
+    del events
+    assert eyes.asked == []
+
+
+def test_closing_ends_the_step_under_way_and_begins_nothing_more(reranking: RerankingEngine, eyes: SimpleEyes) -> None:
+    looking = threading.Event()
+
+    def until_the_deadline(deadline: Deadline) -> None:
+        looking.set()
+        while deadline.seconds_left:
+            time.sleep(0.01)
+
+    eyes.before = until_the_deadline
+    events = reranking.stream(Query("white boots", limit=30), replace(IN_TIME, top=36, unhurried=True))
+    next(events)
+
+    def close_once_it_looks() -> None:
+        looking.wait(30)
+        events.close()
+
+    closing = threading.Thread(target=close_once_it_looks)
+    closing.start()
+    started = time.monotonic()
+    list(events)
+    closing.join()
+    assert time.monotonic() - started < LATE_S
+    assert len(eyes.asked) == 1, "listings that their pictures contradict are not looked at a second time"
+    assert list(events) == []
+
+
+def test_what_is_wrong_with_a_query_raises_before_the_first_event(reranking: RerankingEngine) -> None:
+    with pytest.raises(NotFoundError):
+        reranking.stream(Query(skus=("nobody",)), IN_TIME)
+    with pytest.raises(NotFoundError):
+        reranking.stream_similar("nobody", Query(skus=("item-3",)), IN_TIME)
+    with pytest.raises(FilterError):
+        reranking.search(Query("red", filters=parse_filters({"nothing": "x"})), IN_TIME)
+
+
+def test_pages_neither_repeat_nor_skip(reranking: RerankingEngine) -> None:
+    whole = reranking.search(Query("white boots", limit=30), replace(IN_TIME, top=15))
+    paged = [
+        hit
+        for offset in (0, 4, 8, 12, 16, 20, 24, 28)
+        for hit in reranking.search(Query("white boots", limit=4, offset=offset), replace(IN_TIME, top=15)).hits
+    ]
+    assert [hit.stored.item.sku for hit in paged[:30]] == skus(whole)
+    assert [hit.rank for hit in paged] == list(range(1, 33))
+    assert all(hit.rerank is RerankState.NOT_ASKED for hit in whole.hits[15:])
+    assert all(hit.verdicts for hit in paged)
+
+
+def test_below_the_top_nothing_is_looked_at(reranking: RerankingEngine, eyes: SimpleEyes) -> None:
+    answer = reranking.search(Query("white boots", offset=20), IN_TIME)
+    assert eyes.asked == []
+    assert answer.rerank is RerankState.NOT_ASKED
+    assert answer.rerank_note
+    assert answer.hits[0].rank == 21
+
+
+def test_a_query_of_nothing_that_shows(reranking: RerankingEngine, engine: SearchEngine, eyes: SimpleEyes) -> None:
+    answer = reranking.search(Query("something nice"), IN_TIME)
+    check(answer, engine.search(Query("something nice")))
+    assert answer.requirements == ()
+    assert answer.rerank is RerankState.NOT_ASKED
+    assert answer.hits[0].explanation is None
+    assert eyes.asked == []
+
+
+def test_the_same_query_again_is_answered_from_memory(reranking: RerankingEngine, eyes: SimpleEyes) -> None:
+    first = reranking.search(Query("white boots"), IN_TIME)
+    n_judged = eyes.n_judged
+    assert n_judged
+    again = reranking.search(Query("white boots"), IN_TIME)
+    assert eyes.n_judged == n_judged
+    assert again.hits == first.hits
+    reranking.search(Query("white mug"), IN_TIME)
+    assert ("white",) not in [claims for _, claims in eyes.asked[1:]]
+
+
+def test_another_encoder_keeps_what_was_said(shop: Store, reranking: RerankingEngine, eyes: SimpleEyes) -> None:
+    reranking.search(Query("white boots"), replace(IN_TIME, top=36))
+    n_judged = eyes.n_judged
+    again = RerankingEngine(shop.open_engine(reranking.engine.encoder), reranking.stage)
+    again.search(Query("white boots"), replace(IN_TIME, top=36))
+    assert eyes.n_judged == n_judged
+
+
+def test_ties_keep_the_retrievals_order(shop: Store, engine: SearchEngine) -> None:
+    with shop.open_stage(SimpleEyes(blend=FusionWeights(retrieval=0.0, whole=0.0, parts=0.0))) as stage:
+        answer = RerankingEngine(engine, stage).search(Query("white boots", limit=20), IN_TIME)
+    assert answer.rerank is RerankState.RERANKED
+    assert [hit.retrieval_rank for hit in answer.hits] == list(range(1, 21))
+
+
+def test_candidates_without_an_answer_keep_their_place_and_say_so(
+    reranking: RerankingEngine, engine: SearchEngine, eyes: SimpleEyes
+) -> None:
+    def every_third_gone(answers: Probabilities, deadline: Deadline) -> Probabilities:
+        answers[::3] = np.nan
+        return answers
+
+    eyes.after = every_third_gone
+    query = Query("white boots", limit=20)
+    retrieved = engine.search(query)
+    answer = reranking.search(query, IN_TIME)
+    check(answer, retrieved)
+    states = {hit.stored.item.sku: hit.rerank for hit in answer.hits}
+    seen = [hit.stored.item.sku for hit in retrieved.hits if hit.stored.image_ids]
+    for place, sku in enumerate(seen):
+        assert states[sku] is (RerankState.FAILED if place % 3 == 0 else RerankState.RERANKED)
+    assert answer.rerank_note == "The reranker failed."
+
+
+def broken(deadline: Deadline) -> None:
+    raise RerankerError("It broke.", remedy="Mend it.")
+
+
+def test_a_broken_reranker_costs_the_reranking_alone(
+    reranking: RerankingEngine, engine: SearchEngine, eyes: SimpleEyes
+) -> None:
+    eyes.before = broken
+    query = Query("white boots")
+    for number in range(8):
+        answer = reranking.search(query, IN_TIME)
+        check(answer, engine.search(query))
+        assert answer.rerank is RerankState.FAILED
+        assert answer.hits[0].verdicts[0].evidence is Evidence.FIELD
+        assert answer.hits[0].explanation is not None
+        assert ("left alone" in answer.rerank_note) is (number >= 5)
+    assert len(eyes.asked) == 5
+
+
+def test_a_reranker_that_hangs_is_not_waited_for(
+    reranking: RerankingEngine, engine: SearchEngine, eyes: SimpleEyes
+) -> None:
+    release = threading.Event()
+
+    def hang(deadline: Deadline) -> None:
+        release.wait(30)
+
+    eyes.before = hang
+    started = time.monotonic()
+    answer = reranking.search(Query("white boots"), RerankOptions(deadline_ms=100))
+    assert time.monotonic() - started < 0.1 + LATE_S
+    release.set()
+    check(answer, engine.search(Query("white boots")))
+    assert answer.rerank is RerankState.LATE
+    assert "deadline" in answer.rerank_note
+
+
+def test_explanations_that_fail_or_hang_are_written_by_template(shop: Store, engine: SearchEngine) -> None:
+    release = threading.Event()
+    n_asked = 0
+
+    def explain(*_: object) -> None:
+        nonlocal n_asked
+        n_asked += 1
+        if n_asked == 1:
+            raise RuntimeError("Out of words.")
+        release.wait(30)
+
+    stage = RerankPipeline(shop.images, SimpleEyes(), explain=explain)  # type: ignore[arg-type]
+    started = time.monotonic()
+    with stage:
+        answer = RerankingEngine(engine, stage).search(Query("white boots"), replace(IN_TIME, explain_ms=100))
+    assert time.monotonic() - started < 0.1 + LATE_S
+    release.set()
+    told = [hit.explanation for hit in answer.hits[:5]]
+    assert all(each is not None and each.written_by is Author.TEMPLATE and each.text for each in told)
+    assert n_asked == 2
+
+
+def test_what_the_model_writes_stands_where_the_verdicts_support_it(shop: Store, engine: SearchEngine) -> None:
+    for writes, author in (("It fits white and boots.", Author.MODEL), ("It is made of gold.", Author.TEMPLATE)):
+        with shop.open_stage(SimpleEyes(writes=writes)) as stage:
+            answer = RerankingEngine(engine, stage).search(Query("white boots"), replace(IN_TIME, top=36, explain=20))
+        fitting = [hit for hit in answer.hits if all(v.standing is Status.MET for v in hit.verdicts)]
+        assert fitting
+        assert all(hit.explanation is not None and hit.explanation.written_by is author for hit in fitting)
+
+
+def test_a_picture_that_is_lost_or_damaged(home: Store, encoder: FakeEncoder) -> None:
+    pictures = [picture("white", noise=number) for number in range(3)]
+    home.images.put(png(pictures[0]))
+    entries = [
+        make_entry(encoder, sku, "white mug", pictures=[shown], attributes={"colour": "white"})
+        for sku, shown in zip("abc", pictures, strict=True)
+    ]
+    damaged = home.images.put(b"\xff\xd8\xff no picture at all")
+    entries[2] = replace(entries[2], image_ids=(damaged,))
+    home.catalog.commit(home.open_space(encoder), entries)
+    with home.open_stage(SimpleEyes()) as stage:
+        answer = RerankingEngine(home.open_engine(encoder), stage).search(Query("white mug"), IN_TIME)
+    states = {hit.stored.item.sku: hit.rerank for hit in answer.hits}
+    assert states == {"a": RerankState.RERANKED, "b": RerankState.NOT_ASKED, "c": RerankState.NOT_ASKED}
+
+
+def test_an_empty_catalog(home: Store, encoder: FakeEncoder, eyes: SimpleEyes) -> None:
+    home.open_space(encoder)
+    with home.open_stage(eyes) as stage:
+        answer = RerankingEngine(home.open_engine(encoder), stage).search(Query("white mug"), IN_TIME)
+    assert answer.hits == ()
+    assert answer.rerank is RerankState.NOT_ASKED
+
+
+def test_the_blend_of_this_catalog_goes_before_the_models_own(home: Store) -> None:
+    own, fitted = FusionWeights(whole=0.5), FusionWeights(whole=0.7, source="our queries")
+    eyes = SimpleEyes(blend=own)
+    assert home.open_stage(eyes).blend == own
+    assert home.open_stage(SimpleEyes()).blend == FusionWeights()
+    path = home.keep_blend(eyes.identity, fitted)
+    assert home.open_stage(eyes).blend == fitted
+    path.write_text("{", encoding="utf-8")
+    with pytest.raises(RerankerError, match="damaged"):
+        home.open_stage(eyes)
+
+
+@given(
+    words=st.lists(st.sampled_from(["white", "red", "boots", "mug", "striped", "not", "blue"]), min_size=1, max_size=4),
+    limit=st.integers(1, 20),
+    offset=st.integers(0, 20),
+    top=st.integers(1, 30),
+)
+def test_any_page_of_any_query_is_one_that_can_be_defended(
+    reranking: RerankingEngine, engine: SearchEngine, words: list[str], limit: int, offset: int, top: int
+) -> None:
+    query = Query(" ".join(words), limit=limit, offset=offset)
+    answer = reranking.search(query, replace(IN_TIME, top=top, explain=0))
+    check(answer, engine.search(query), offset)

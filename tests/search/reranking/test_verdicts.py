@@ -1,0 +1,121 @@
+"""Verdicts, from what the catalog says and what the picture shows."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vitrina.search.reranking.catalog_evidence import (
+    DENIED_LOG_ODDS,
+    FAMILY_LOG_ODDS,
+    MENTIONED_LOG_ODDS,
+    NOTHING,
+    OTHER_LOG_ODDS,
+    SAME_LOG_ODDS,
+    CatalogValue,
+)
+from vitrina.search.reranking.fusion import MAX_IMAGE_LOG_ODDS
+from vitrina.search.reranking.verdicts import resolved, verdict_of
+from vitrina.search.types.requirement import Evidence, Requirement, Status, Verdict
+
+MET, CONTRADICTED, UNKNOWN = Status
+FIELD, IMAGE, BOTH, NONE = Evidence
+
+NAVY = Requirement("navy", "colour", ("Navy Blue",))
+NOT_NAVY = Requirement("navy", "colour", ("Navy Blue",), wanted=False)
+LISTED_NAVY, LISTED_BLACK = CatalogValue(SAME_LOG_ODDS, "Navy Blue"), CatalogValue(OTHER_LOG_ODDS, "Black")
+YES, MAYBE, NO = MAX_IMAGE_LOG_ODDS, 0.1, -MAX_IMAGE_LOG_ODDS
+
+
+@pytest.mark.parametrize(
+    ("listed", "image", "standing", "evidence"),
+    [
+        (LISTED_NAVY, YES, MET, BOTH),
+        (LISTED_NAVY, None, MET, FIELD),
+        (LISTED_NAVY, MAYBE, MET, FIELD),
+        (LISTED_NAVY, NO, UNKNOWN, BOTH),
+        (CatalogValue(FAMILY_LOG_ODDS, "Navy Blue"), None, MET, FIELD),
+        (LISTED_BLACK, YES, UNKNOWN, BOTH),
+        (LISTED_BLACK, None, CONTRADICTED, FIELD),
+        (LISTED_BLACK, NO, CONTRADICTED, BOTH),
+        (NOTHING, YES, MET, IMAGE),
+        (NOTHING, NO, CONTRADICTED, IMAGE),
+        (NOTHING, MAYBE, UNKNOWN, NONE),
+        (NOTHING, None, UNKNOWN, NONE),
+        (CatalogValue(MENTIONED_LOG_ODDS, "navy"), None, MET, FIELD),
+        (CatalogValue(DENIED_LOG_ODDS, "no navy"), None, CONTRADICTED, FIELD),
+    ],
+)
+def test_the_table_of_verdicts(listed: CatalogValue, image: float | None, standing: Status, evidence: Evidence) -> None:
+    verdict = verdict_of(NAVY, listed, image)
+    assert (verdict.standing, verdict.evidence, verdict.listed) == (standing, evidence, listed.says)
+    denied = verdict_of(NOT_NAVY, listed, image)
+    opposite = {MET: CONTRADICTED, CONTRADICTED: MET, UNKNOWN: UNKNOWN}
+    assert (denied.standing, denied.evidence) == (opposite[standing], evidence)
+    assert denied.probability == pytest.approx(1 - verdict.probability)
+
+
+def test_nobody_knows_is_even_odds() -> None:
+    assert verdict_of(NAVY, NOTHING, None).probability == 0.5
+
+
+log_odds = st.floats(-3.5, 3.5)
+
+
+@given(log_odds, log_odds, st.floats(0, 3.5))
+def test_more_for_it_never_makes_it_less_probable(listed: float, image: float, more: float) -> None:
+    here = verdict_of(NAVY, CatalogValue(listed), image).probability
+    assert verdict_of(NAVY, CatalogValue(listed + more), image).probability >= here
+    assert verdict_of(NAVY, CatalogValue(listed), image + more).probability >= here
+    assert verdict_of(NOT_NAVY, CatalogValue(listed), image + more).probability <= 1 - here + 1e-9
+
+
+LOOKS_BLACK = {"navy blue": 0.05, "black": 0.95, "red": 0.05}
+
+
+@pytest.mark.parametrize(
+    ("requirement", "listed", "image", "own", "looks", "disagreement"),
+    [
+        (NAVY, LISTED_NAVY, NO, "navy blue", LOOKS_BLACK, "listing says Navy Blue, photo looks black"),
+        (NOT_NAVY, LISTED_NAVY, NO, "navy blue", LOOKS_BLACK, "listing says Navy Blue, photo looks black"),
+        (
+            NAVY,
+            LISTED_BLACK,
+            YES,
+            "black",
+            {"black": 0.1, "navy blue": 0.9},
+            "listing says Black, photo looks navy blue",
+        ),
+        (NAVY, LISTED_BLACK, YES, "black", {"black": 0.8, "navy blue": 0.9}, None),
+        (NAVY, LISTED_BLACK, YES, "black", {"black": 0.9, "navy blue": 0.8}, None),
+        (NAVY, LISTED_NAVY, NO, "navy blue", {"navy blue": 0.1, "black": 0.6}, None),
+        (NAVY, LISTED_NAVY, NO, "navy blue", {}, None),
+    ],
+)
+def test_where_listing_and_picture_disagree(
+    requirement: Requirement,
+    listed: CatalogValue,
+    image: float,
+    own: str,
+    looks: dict[str, float],
+    disagreement: str | None,
+) -> None:
+    verdict = resolved(verdict_of(requirement, listed, image), (own,), looks)
+    assert verdict.disagreement == disagreement
+    if disagreement:
+        assert verdict.seen == max(looks, key=lambda value: looks[value])
+
+
+def test_words_of_which_no_other_value_can_be_tried() -> None:
+    said = CatalogValue(MENTIONED_LOG_ODDS, "striped")
+    assert verdict_of(Requirement("striped"), said, NO).disagreement == "listing says striped, photo does not look it"
+    for listed, image in ((said, YES), (said, None), (NOTHING, NO), (said, -1.0)):
+        assert verdict_of(Requirement("striped"), listed, image).disagreement is None
+
+
+def test_what_is_seen_instead_is_never_what_was_asked_for() -> None:
+    contradicted = Verdict(NAVY, CONTRADICTED, 0.2, BOTH, listed="Black")
+    assert resolved(contradicted, ("black",), {"navy blue": 0.9, "black": 0.1}).seen is None
+    assert verdict_of(NAVY, CatalogValue(-3.5, "Black"), 2.0).seen is None
+    assert verdict_of(NAVY, NOTHING, YES).seen == "navy"

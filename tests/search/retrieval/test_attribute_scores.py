@@ -1,0 +1,156 @@
+"""What fields add: requirements met exactly, by family, not at all; what must not be; filters; an empty catalog."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.fakes import FakeEncoder, make_entry, new_catalog
+from vitrina.search.index.replica import IndexReplica
+from vitrina.search.retrieval.catalog_scores import (
+    ANY_WORD_BONUS,
+    MET_BONUS,
+    NARROWER_VALUE_WEIGHT,
+    AttributeScores,
+    attribute_scores,
+    n_met,
+)
+from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.types.filters import parse_filters
+from vitrina.search.types.item import AttributeValue
+from vitrina.search.types.query import Query
+
+ROWS: dict[str, dict[str, AttributeValue]] = {
+    "navy-shirt": {"colour": "Navy Blue", "article": "Shirts", "gender": "Men"},
+    "blue-shirt": {"colour": "Blue", "article": "Shirts", "gender": "Men"},
+    "blue-dress": {"colour": "blue", "article": "Dresses", "gender": "Women"},
+    "striped-shirt": {"colour": ("Blue", "White"), "article": "Shirts", "gender": "Unisex", "pattern": "striped"},
+    "nameless": {},
+}
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Iterator[SearchEngine]:
+    """A shop whose items have no title, so that only their fields can tell them apart."""
+    folder = tmp_path_factory.mktemp("fields")
+    engine = opened(folder, encoder)
+    engine.catalog.commit(
+        engine.view.space_id, [make_entry(encoder, sku, "thing", attributes=fields) for sku, fields in ROWS.items()]
+    )
+    engine.view.catch_up()
+    yield engine
+    engine.catalog.close()
+
+
+def opened(folder: Path, encoder: FakeEncoder) -> SearchEngine:
+    catalog = new_catalog(folder / "catalog.db")
+    space = catalog.open_space(encoder.identity, live=True)
+    return SearchEngine(catalog, encoder, IndexReplica(catalog, encoder.identity, space, folder / "views"))
+
+
+def asked(engine: SearchEngine, query: Query) -> tuple[AttributeScores, list[list[float]], list[bool]]:
+    """What fields say of all items, by id."""
+    ids = np.sort([stored.id for stored in engine.catalog.all_items()])
+    with engine.catalog.database.read() as connection:
+        fields = attribute_scores(connection, query, engine.vocabulary.current())
+        return fields, fields.met(connection, ids).tolist(), fields.avoided(connection, ids).tolist()
+
+
+def skus(engine: SearchEngine, ids: list[int]) -> list[str]:
+    stored = engine.catalog.items(ids)
+    return [stored[item_id].item.sku for item_id in ids]
+
+
+def test_a_named_value_counts_whole_and_its_family_in_part(engine: SearchEngine) -> None:
+    fields, met, _ = asked(engine, Query("blue shirts for men"))
+    assert [requirement.field for requirement in fields.wanted] == ["colour", "article", "gender"]
+    assert met == [
+        [NARROWER_VALUE_WEIGHT, 1, 1],
+        [1, 1, 1],
+        [1, 0, 0],
+        [1, 1, NARROWER_VALUE_WEIGHT],
+        [0, 0, 0],
+    ]
+    assert set(skus(engine, fields.found.tolist())) == {"navy-shirt", "blue-shirt", "striped-shirt"}
+
+
+def test_what_no_field_can_tell_is_counted_but_not_met(engine: SearchEngine) -> None:
+    fields, met, _ = asked(engine, Query("blue shirts with pearl buttons"))
+    assert (len(fields.wanted), fields.n_asked) == (2, 3)
+    assert np.shape(met) == (len(ROWS), 2)
+
+
+@pytest.mark.parametrize("query", [Query("shirts not striped"), Query("shirts", without="striped")])
+def test_what_must_not_be_is_told_by_its_field(engine: SearchEngine, query: Query) -> None:
+    _, _, avoided = asked(engine, query)
+    assert avoided == [False, False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("without", "avoided"),
+    [
+        ("blue shirts", [True, True, False, True, False]),
+        ("blue shirts with pearl buttons", [False] * 5),
+        ("white, navy", [True, False, False, True, False]),
+    ],
+)
+def test_what_is_avoided_together_must_be_met_together(engine: SearchEngine, without: str, avoided: list[bool]) -> None:
+    assert asked(engine, Query("shirts", without=without))[2] == avoided
+
+
+def test_only_items_that_pass_the_filters_are_found(engine: SearchEngine) -> None:
+    fields, _, _ = asked(engine, Query("shirts", filters=parse_filters({"gender": "men"})))
+    assert skus(engine, fields.found.tolist()) == ["navy-shirt", "blue-shirt"]
+
+
+def test_a_query_that_names_no_value_finds_nothing_by_fields(engine: SearchEngine) -> None:
+    fields, met, avoided = asked(engine, Query("zebra"))
+    assert (fields.wanted, fields.n_asked, len(fields.found)) == ((), 1, 0)
+    assert np.shape(met) == (len(ROWS), 0)
+    assert not any(avoided)
+
+
+def test_the_items_that_meet_all_come_first_the_exact_ones_before_their_family(engine: SearchEngine) -> None:
+    found = [hit.stored.item.sku for hit in engine.search(Query("blue shirts for men")).hits]
+    assert found[0] == "blue-shirt"
+    assert set(found[:3]) == {"navy-shirt", "blue-shirt", "striped-shirt"}
+
+
+def test_another_kind_of_thing_is_further_from_what_was_asked_than_another_colour_and_pattern(
+    tmp_path: Path, encoder: FakeEncoder
+) -> None:
+    engine = opened(tmp_path, encoder)
+    rows = {
+        "socks": {"product_type": "Socks", "colour": "Navy", "pattern": "Striped", "gender": "Men"},
+        "shirt": {"product_type": "Shirts", "colour": "Blue", "pattern": "Plain", "gender": "Men"},
+    }
+    engine.catalog.commit(
+        engine.view.space_id, [make_entry(encoder, sku, "thing", attributes=fields) for sku, fields in rows.items()]
+    )
+    engine.view.catch_up()
+    fields, met, _ = asked(engine, Query("navy striped shirt for men"))
+    assert [each.field for each, is_kind in zip(fields.wanted, fields.is_kind, strict=True) if is_kind] == [
+        "product_type"
+    ]
+    assert list(map(sum, met)) == [3.0, 2.0]
+    assert n_met(np.array(met), fields.is_kind).tolist() == [1.5, 2.0]
+    found = [hit.stored.item.sku for hit in engine.search(Query("navy striped shirt for men")).hits]
+    assert found == ["shirt", "socks"]
+    engine.catalog.close()
+
+
+def test_words_of_the_query_may_be_another_form_of_a_value(engine: SearchEngine) -> None:
+    assert engine.search(Query("women's dress")).hits[0].stored.item.sku == "blue-dress"
+
+
+def test_a_value_that_is_indexed_later_is_known(tmp_path: Path, encoder: FakeEncoder) -> None:
+    engine = opened(tmp_path, encoder)
+    assert engine.search(Query("teal kettles")).hits == ()
+    entries = [make_entry(encoder, str(n), "thing", attributes={"article": "Kettles"}) for n in range(2)]
+    engine.catalog.commit(engine.view.space_id, entries)
+    engine.view.catch_up()
+    assert {hit.signals.words for hit in engine.search(Query("a kettle in teal")).hits} == {
+        max(MET_BONUS, ANY_WORD_BONUS)
+    }
+    engine.catalog.close()

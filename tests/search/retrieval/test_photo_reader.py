@@ -1,0 +1,79 @@
+"""What is read off a query's photo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tests.fakes import COLOURS, FakeEncoder, picture
+from tests.search.reranking.shops import fill
+from tests.search.understanding.shops import FASHION, GROCERY
+from vitrina.search.encoders.base import Vectors
+from vitrina.search.retrieval.photo_attributes import MAX_VALUES, PhotoReader, read_fields
+from vitrina.search.store.store import Store
+from vitrina.search.types.query import Query, Weights
+from vitrina.search.understanding.catalog_attributes import CatalogVocabulary, Vocabulary
+
+
+class Undecided(FakeEncoder):
+    """To it every text is the same."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        return np.repeat(super().encode_texts(["text"]), len(texts), axis=0)
+
+
+COLOURFUL = Vocabulary({"color": tuple(name.title() for name in COLOURS)})
+
+
+def test_the_value_that_the_photo_is_nearest_to(encoder: FakeEncoder) -> None:
+    reader = PhotoReader()
+    for name in COLOURS:
+        assert reader.read([picture(name, noise=3)], encoder, COLOURFUL) == {"color": name.title()}
+    assert reader.read([], encoder, COLOURFUL) == {}
+
+
+def test_what_is_not_clear_is_not_read() -> None:
+    assert PhotoReader().read([picture("red")], Undecided(), COLOURFUL) == {}
+
+
+def test_names_are_embedded_once_for_an_encoder() -> None:
+    reader, encoder, other = PhotoReader(), FakeEncoder(), FakeEncoder("other", seed=1)
+    for _ in range(3):
+        reader.read([picture("red")], encoder, COLOURFUL)
+    assert encoder.n_texts == len(COLOURS)
+    reader.read([picture("red")], other, COLOURFUL)
+    assert other.n_texts == len(COLOURS)
+
+
+def test_a_field_of_very_many_values_is_left_alone(encoder: FakeEncoder) -> None:
+    wide = Vocabulary({"colour": (*COLOURS, *(f"shade {number}" for number in range(MAX_VALUES)))})
+    assert PhotoReader().read([picture("red")], encoder, wide) == {}
+
+
+def test_the_fields_that_a_photo_shows() -> None:
+    assert read_fields(FASHION) == ["colour", "article"]
+    assert read_fields(GROCERY) == ["article"]
+    assert read_fields(Vocabulary({"product_type": ("a mug",), "color": ("red",), "print": ("dots",)})) == [
+        "color",
+        "print",
+        "product_type",
+    ]
+    assert read_fields(Vocabulary({})) == []
+
+
+def test_words_go_before_the_photo_and_a_listing_is_read_where_there_is_one(home: Store, encoder: FakeEncoder) -> None:
+    fill(home, encoder)
+    engine, vocabulary, reader = home.open_engine(encoder), CatalogVocabulary(home.catalog).current(), PhotoReader()
+
+    def names(query: Query) -> list[str]:
+        return [requirement.name for requirement in reader.requirements(query, engine, vocabulary)]
+
+    assert "colour: green" in names(Query(images=(picture("green"),)))
+    assert "colour: green" not in names(Query("in red", images=(picture("green"),)))
+    assert names(Query("in red", images=(picture("green"),)))[0] == "colour: red"
+    assert names(Query(skus=("item-3",))) == ["colour: yellow", "article: shirt"]
+    assert names(Query("mug", skus=("item-3",), weights=Weights(image=0))) == ["article: mug"]
+    assert names(Query("mug", skus=("item-3",), weights=Weights(text=0))) == ["colour: yellow", "article: shirt"]
+    assert names(Query("mug", without="red", weights=Weights(without=0))) == ["article: mug"]
+    assert names(Query("mug", without="red")) == ["article: mug", "colour: not red"]

@@ -1,0 +1,188 @@
+"""The database file: its schema, its transactions, and what can be wrong with it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Table, func, insert, select, text
+
+from vitrina.search.store.catalog import Catalog
+from vitrina.search.store.database import Database
+from vitrina.search.store.schema import FULL_TEXT, clock, deletions, metadata
+from vitrina.search.types.errors import StateError, StorageError
+
+
+def count(database: Database, table: Table) -> int:
+    with database.read() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def test_migrations_create_exactly_the_tables_of_the_schema(tmp_path: Path) -> None:
+    database = Database(tmp_path / "catalog.db")
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        found = compare_metadata(context, metadata)
+    database.close()
+    differences = [each for each in found if not (isinstance(each, tuple) and FULL_TEXT in str(each[1]))]
+    assert differences == []
+
+
+def test_opening_again_keeps_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    first = Catalog(path)
+    name = first.name
+    first.close()
+    second = Catalog(path)
+    assert second.name == name
+    second.close()
+    other = Catalog(tmp_path / "other.db")
+    assert other.name != name
+    other.close()
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    database = Database(path)
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    database.close()
+    with pytest.raises(StateError, match="newer Vitrina") as caught:
+        Database(path)
+    assert not isinstance(caught.value, StorageError)
+    assert "version" in caught.value.remedy
+
+
+@pytest.mark.parametrize("data", [b"not a database at all" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_file_of_something_else_is_a_storage_error(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "catalog.db"
+    path.write_bytes(data)
+    with pytest.raises(StorageError, match=r"catalog\.db") as caught:
+        Catalog(path)
+    assert "backup" in caught.value.remedy
+    assert path.read_bytes() == data
+
+
+def test_a_catalog_damaged_inside_is_a_storage_error(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    catalog = Catalog(path)
+    catalog.close()
+    whole = bytearray(path.read_bytes())
+    whole[4096:] = b"\xff" * (len(whole) - 4096)
+    path.write_bytes(whole)
+    with pytest.raises(StorageError):
+        Catalog(path)
+
+
+def test_a_folder_that_is_not_there_is_a_storage_error(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="cannot be used") as caught:
+        Catalog(tmp_path / "missing" / "catalog.db")
+    assert "folder" in caught.value.remedy
+
+
+def test_a_failing_transaction_leaves_nothing(tmp_path: Path) -> None:
+    database = Database(tmp_path / "catalog.db")
+
+    def write(item_ids: list[int]) -> None:
+        with database.write() as connection:
+            for item_id in item_ids:
+                connection.execute(insert(deletions).values(item_id=item_id, sequence=1))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        write([1])
+    with pytest.raises(StorageError):
+        write([2, 2])
+    assert count(database, deletions) == 0
+    database.close()
+
+
+def test_a_reader_sees_one_state_while_another_writes(tmp_path: Path) -> None:
+    database = Database(tmp_path / "catalog.db")
+    with database.read() as reader:
+        before = reader.scalar(select(func.count()).select_from(deletions))
+        with database.write() as writer:
+            writer.execute(insert(deletions).values(item_id=1, sequence=1))
+        assert reader.scalar(select(func.count()).select_from(deletions)) == before
+    assert count(database, deletions) == 1
+    database.close()
+
+
+def test_threads_that_make_catalogs_at_once_all_succeed(tmp_path: Path) -> None:
+    names: list[str] = []
+
+    def make(number: int) -> None:
+        catalog = Catalog(tmp_path / f"{number}.db")
+        names.append(catalog.name)
+        catalog.close()
+
+    threads = [threading.Thread(target=make, args=(number,)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(names)) == 5
+
+
+def test_threads_that_write_at_once_all_succeed(tmp_path: Path) -> None:
+    database = Database(tmp_path / "catalog.db")
+    failures: list[BaseException] = []
+
+    def write(first: int) -> None:
+        try:
+            for item_id in range(first, first + 20):
+                with database.write() as connection:
+                    sequence = connection.execute(select(clock.c.sequence)).scalar_one()
+                    connection.execute(insert(deletions).values(item_id=item_id, sequence=sequence + 1))
+                    connection.execute(clock.update().values(sequence=clock.c.sequence + 1))
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    threads = [threading.Thread(target=write, args=(first,)) for first in (100, 200, 300, 400)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with database.read() as connection:
+        assert sorted(connection.scalars(select(deletions.c.sequence))) == list(range(1, 81))
+    database.close()
+
+
+OPEN_AND_WRITE = """
+import sys
+from pathlib import Path
+from search.catalog.catalog import Catalog
+from search.encoders.base import EncoderIdentity
+from search.catalog.entry import Entry
+from search.item import Item
+import numpy as np
+catalog = Catalog(Path(sys.argv[1]))
+space = catalog.open_space(EncoderIdentity("e", "f", 2), live=True)
+for number in range(10):
+    item = Item(f"{sys.argv[2]}-{number}")
+    vectors = {"image": np.ones((1, 2), np.float32), "text": np.ones((0, 2), np.float32)}
+    catalog.commit(space, [Entry(item, "hash", ("a",), vectors)])
+"""
+
+
+def test_processes_that_make_and_write_one_catalog_at_once_all_succeed(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN_AND_WRITE, str(path), str(number)], stderr=subprocess.PIPE, text=True
+        )
+        for number in range(2)
+    ]
+    errors = [process.communicate(timeout=100)[1] for process in running]
+    assert [process.returncode for process in running] == [0, 0], errors
+    catalog = Catalog(path)
+    assert catalog.counts() == {"items": 20, "images": 20, "vectors": 20}
+    assert catalog.sequence() == 20
+    catalog.close()

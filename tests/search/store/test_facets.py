@@ -1,0 +1,237 @@
+"""Filters in SQL hold for exactly the items that a plain reading of the condition says."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fakes import FakeEncoder, make_entry, new_catalog
+from vitrina.search.store.catalog import Catalog
+from vitrina.search.store.facets import check_filters, fields, first_matching, holders, matching_item_ids
+from vitrina.search.types.errors import FilterError
+from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, parse_filters
+from vitrina.search.types.item import AttributeValue, Item
+
+COLOURS = ("Navy", "black", "RED", "grün", "שחור", "👗")
+N_ITEMS = 250
+
+
+def random_item(rng: random.Random, number: int) -> tuple[dict[str, AttributeValue], int | None]:
+    attributes: dict[str, AttributeValue] = {}
+    if rng.random() < 0.8:
+        attributes["colour"] = rng.choice(COLOURS)
+    if rng.random() < 0.7:
+        attributes["sizes"] = tuple(rng.sample(["S", "M", "L", 38, 39, 40.5], rng.randint(0, 3)))
+    if rng.random() < 0.5:
+        attributes["year"] = rng.choice([2010, 2011.0, 2012])
+    if rng.random() < 0.3:
+        attributes["new"] = rng.random() < 0.5
+    attributes["number"] = number
+    return attributes, rng.choice([None, 0, 999, 1000, 4999, 5000])
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Iterator[Catalog]:
+    catalog = new_catalog(tmp_path_factory.mktemp("filtering") / "catalog.db")
+    rng = random.Random(4)
+    space = catalog.open_space(encoder.identity, live=True)
+    entries = []
+    for number in range(N_ITEMS):
+        attributes, price_cents = random_item(rng, number)
+        entries.append(make_entry(encoder, f"Sku-{number}", price_cents=price_cents, attributes=attributes))
+    catalog.commit(space, entries)
+    yield catalog
+    catalog.close()
+
+
+@pytest.fixture(scope="module")
+def filled(shop: Catalog) -> dict[int, Item]:
+    return {stored.id: stored.item for stored in shop.all_items()}
+
+
+def holds(item: Item, condition: Condition) -> bool:
+    """The condition's plain meaning, without facets, folding tables or SQL."""
+    if isinstance(condition, Not):
+        return not holds(item, condition.condition)
+    held: object = {"sku": item.sku, "price_cents": item.price_cents, "currency": item.currency}.get(condition.field)
+    held = item.attributes.get(condition.field) if held is None else held
+    values = () if held is None else held if isinstance(held, tuple) else (held,)
+    match condition:
+        case Exists():
+            return bool(values)
+        case AnyOf(values=asked):
+            texts = [str(value).casefold() for value in values]
+            return any(text.removesuffix(".0") in asked for text in texts)
+        case Range(gt=gt, gte=gte, lt=lt, lte=lte):
+            return any(
+                (gt is None or value > gt)
+                and (gte is None or value >= gte)
+                and (lt is None or value < lt)
+                and (lte is None or value <= lte)
+                for value in values
+                if isinstance(value, int | float) and not isinstance(value, bool)
+            )
+
+
+SINGLE: list[dict[str, object]] = [
+    {"colour": "navy"},
+    {"colour": "NAVY"},
+    {"colour": ["red", "GRÜN"]},
+    {"colour": "👗"},
+    {"colour": {"not": "navy"}},
+    {"colour": {"not": list(COLOURS)}},
+    {"colour": {"exists": True}},
+    {"colour": {"exists": False}},
+    {"sizes": "s"},
+    {"sizes": ["m", 38]},
+    {"sizes": {"not": ["m", 38]}},
+    {"sizes": {"gte": 38, "lt": 39}},
+    {"sizes": {"gt": 39}},
+    {"sizes": {"exists": False}},
+    {"year": 2011},
+    {"year": "2011"},
+    {"year": {"lte": 2011}},
+    {"year": {"not": {"lte": 2011}}},
+    {"new": True},
+    {"new": {"not": False}},
+    {"price_cents": {"gte": 1000, "lt": 5000}},
+    {"price_cents": {"gt": 1000}},
+    {"price_cents": {"gt": 5000}},
+    {"price_cents": {"gte": 5, "lte": 4}},
+    {"price_cents": {"exists": False}},
+    {"price_cents": 0},
+    {"currency": "eur"},
+    {"sku": "sku-7"},
+    {"sku": ["SKU-7", "sku-8", "nobody"]},
+    {"sku": {"not": "sku-7"}},
+]
+
+
+@pytest.mark.parametrize("asked", SINGLE, ids=str)
+def test_each_operator_means_what_it_says(shop: Catalog, filled: dict[int, Item], asked: dict[str, object]) -> None:
+    conditions = parse_filters(asked)
+    with shop.database.read() as connection:
+        check_filters(connection, conditions)
+        found = matching_item_ids(connection, conditions).tolist()
+    assert found == [item_id for item_id, item in filled.items() if holds(item, conditions[0])]
+
+
+def test_several_conditions_hold_together(shop: Catalog, filled: dict[int, Item]) -> None:
+    rng = random.Random(9)
+    for _ in range(40):
+        asked = {field: value for each in rng.sample(SINGLE, rng.randint(2, 4)) for field, value in each.items()}
+        conditions = parse_filters(asked)
+        with shop.database.read() as connection:
+            found = matching_item_ids(connection, conditions).tolist()
+        assert found == [
+            item_id for item_id, item in filled.items() if all(holds(item, condition) for condition in conditions)
+        ]
+
+
+def test_no_condition_holds_for_every_item(shop: Catalog, filled: dict[int, Item]) -> None:
+    with shop.database.read() as connection:
+        assert matching_item_ids(connection, ()).tolist() == list(filled)
+
+
+def test_as_many_values_as_the_limits_allow(shop: Catalog, filled: dict[int, Item]) -> None:
+    numbers = [*range(N_ITEMS), *[1] * (1000 - N_ITEMS)]
+    conditions = parse_filters({"number": numbers})
+    conditions += tuple(Not(AnyOf("sku", tuple(f"no-{at}-{i}" for i in range(1000)))) for at in range(49))
+    with shop.database.read() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        before = driver.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)  # SQLite's default
+        check_filters(connection, conditions)
+        assert matching_item_ids(connection, conditions).tolist() == list(filled)
+        driver.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, before)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message", "named"),
+    [
+        ({"color": "navy"}, "'color'", "colour"),
+        ({"title": "navy"}, "'title'", "colour"),
+        ({"colour": "navi"}, "navi", "navy"),
+        ({"colour": {"not": "navi"}}, "navi", "navy"),
+        ({"colour": ["navy", "zzz"]}, "zzz", "black"),
+        ({"colour": {"gte": 3}}, "no numbers", "numeric"),
+        ({"colour": {"not": {"gte": 3}}}, "no numbers", "numeric"),
+        ({"new": {"gte": 0}}, "no numbers", "numeric"),
+        ({"year": 1999}, "1999", "2010"),
+        ({"year": float("nan")}, "nan", "2010"),
+        ({"nothing": {"exists": False}}, "'nothing'", "colour"),
+    ],
+    ids=str,
+)
+def test_what_no_item_can_match_names_what_exists(
+    shop: Catalog, filled: dict[int, Item], asked: dict[str, object], message: str, named: str
+) -> None:
+    with shop.database.read() as connection, pytest.raises(FilterError, match=message) as caught:
+        check_filters(connection, parse_filters(asked))
+    assert named in caught.value.remedy
+
+
+def test_fields_are_those_that_some_item_has_now(catalog: Catalog, encoder: FakeEncoder) -> None:
+    space = catalog.open_space(encoder.identity, live=True)
+    catalog.commit(
+        space,
+        [
+            make_entry(encoder, "a", attributes={"colour": "red", "a": 1}),
+            make_entry(encoder, "b", attributes={"z": (), "b": ("x", 2)}),
+        ],
+    )
+    with catalog.database.read() as connection:
+        assert fields(connection) == ["a", "b", "colour", "sku"]
+    catalog.delete(["a", "b"])
+    with catalog.database.read() as connection:
+        assert fields(connection) == []
+        with pytest.raises(FilterError, match="'colour'") as caught:
+            check_filters(connection, parse_filters({"colour": "navy"}))
+    assert "empty" in caught.value.remedy
+
+
+@pytest.mark.parametrize("text", ["x'); DROP TABLE items; --", "%", "_", "navy\x00b", "\ud800", "\\", '"', "’"])
+def test_values_are_never_sql(shop: Catalog, filled: dict[int, Item], text: str) -> None:
+    with shop.database.read() as connection:
+        assert matching_item_ids(connection, parse_filters({"colour": text})).tolist() == []
+        assert len(matching_item_ids(connection, parse_filters({"colour": {"not": text}}))) == len(filled)
+        with pytest.raises(FilterError):
+            check_filters(connection, parse_filters({text: "navy"}))
+
+
+@pytest.mark.parametrize("limit", [3, 1000])
+def test_what_is_found_first_holds_all_that_is_wanted(shop: Catalog, filled: dict[int, Item], limit: int) -> None:
+    rng = random.Random(8)
+    for _ in range(40):
+        wanted = [
+            AnyOf("colour", tuple(colour.casefold() for colour in rng.sample(COLOURS, rng.randint(1, 3)))),
+            AnyOf("sizes", tuple(rng.sample(["s", "m", "l", "38"], rng.randint(1, 3)))),
+            AnyOf("year", ("2010", "2011")),
+        ][: rng.randint(1, 3)]
+        rng.shuffle(wanted)
+        filters: list[Condition] = [Range("price_cents", gte=999)] if rng.random() < 0.5 else []
+        every: list[Condition] = [*wanted, *filters]
+        with shop.database.read() as connection:
+            found = first_matching(connection, wanted, filters, limit).tolist()
+        right = [item_id for item_id, item in filled.items() if all(holds(item, each) for each in every)]
+        assert found == sorted(set(found))
+        assert set(found) <= set(right)
+        assert limit < len(filled) or found == sorted(right)
+        assert found or not right
+
+
+def test_the_holders_of_values_among_some_items(shop: Catalog, filled: dict[int, Item]) -> None:
+    some = sorted(filled)[::3]
+    with shop.database.read() as connection:
+        found = holders(connection, "sizes", ["m", "38", "none"], some)
+    right = {
+        (item_id, value)
+        for item_id in some
+        for value in ("m", "38")
+        if holds(filled[item_id], AnyOf("sizes", (value,)))
+    }
+    assert right
+    assert sorted(found) == sorted(right)

@@ -1,0 +1,124 @@
+"""Features of pictures on disk."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from vitrina.search.reranking.base import RerankerIdentity
+from vitrina.search.store.feature_cache import FeatureCache
+from vitrina.search.store.store import Store
+from vitrina.search.types.errors import StorageError
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FeatureCache]:
+    store = FeatureCache(tmp_path / "features" / "model.db")
+    yield store
+    store.close()
+
+
+def test_what_is_kept_is_found_again_by_another_store(store: FeatureCache) -> None:
+    store.put({"a": b"first", "b": b"", "ü": b"\0\xff"})
+    other = FeatureCache(store.path)
+    assert other.get(["ü", "a", "gone", "b"]) == {"a": b"first", "b": b"", "ü": b"\0\xff"}
+    assert other.missing(["gone", "a", "c", "gone"]) == ["gone", "c"]
+    other.put({"a": b"second"})
+    assert store.get(["a"]) == {"a": b"second"}
+    other.close()
+
+
+def test_nothing_is_made_before_something_is_kept(store: FeatureCache) -> None:
+    assert store.get(["a"]) == {}
+    assert store.missing(["b", "a", "b"]) == ["b", "a"]
+    store.put({})
+    assert not store.path.parent.exists()
+
+
+def test_a_store_that_another_makes_meanwhile_is_found(store: FeatureCache) -> None:
+    assert store.get(["a"]) == {}
+    other = FeatureCache(store.path)
+    other.put({"a": b"first"})
+    other.close()
+    assert store.get(["a"]) == {"a": b"first"}
+
+
+def test_a_home_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    nowhere = FeatureCache(tmp_path / "no home" / "features" / "model.db")
+    with pytest.raises(StorageError, match="cannot be made"):
+        nowhere.put({"a": b"first"})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_file_is_a_storage_error_that_says_to_delete_it(store: FeatureCache) -> None:
+    store.path.parent.mkdir()
+    store.path.write_bytes(b"no database at all, only some words" * 300)
+    for use in (lambda: store.get(["a"]), lambda: store.missing(["a"]), lambda: store.put({"a": b"first"})):
+        with pytest.raises(StorageError) as caught:
+            use()
+        assert "delete it" in caught.value.remedy
+
+
+def test_a_full_disk_is_a_storage_error_and_loses_nothing(store: FeatureCache) -> None:
+    def no_more(connection: DBAPIConnection, *_: object) -> None:
+        assert isinstance(connection, sqlite3.Connection)
+        connection.execute("PRAGMA max_page_count = 1")
+
+    store.put({"a": b"first"})
+    store.close()
+    event.listen(store._file.engine, "connect", no_more)
+    with pytest.raises(StorageError, match="full"):
+        store.put({"b": b"second" * 10_000, "c": b"third"})
+    assert store.get(["a", "b", "c"]) == {"a": b"first"}
+
+
+def test_who_holds_the_file_stops_who_writes_and_not_who_reads(store: FeatureCache) -> None:
+    store.put({"a": b"first"})
+    holder = sqlite3.connect(store.path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StorageError, match="locked"):
+        store.put({"b": b"second"})
+    assert store.get(["a", "b"]) == {"a": b"first"}
+    holder.close()
+    store.put({"b": b"second"})
+    assert store.missing(["a", "b"]) == []
+
+
+def test_many_may_use_it_at_once(store: FeatureCache) -> None:
+    others = [FeatureCache(store.path) for _ in range(4)]
+
+    def work(number: int) -> None:
+        own = others[number % 4]
+        own.put({f"{number}": b"%d" % number, "shared": b"same"})
+        assert own.get([f"{number}", "shared"]) == {f"{number}": b"%d" % number, "shared": b"same"}
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(work, range(64)))
+    assert store.missing([f"{number}" for number in range(64)]) == []
+    for other in others:
+        other.close()
+
+
+def test_models_do_not_share_a_file_and_the_others_are_dropped_when_asked(home: Store) -> None:
+    mine, other = RerankerIdentity("model", "1" * 64), RerankerIdentity("model", "2" * 64)
+    for identity in (mine, other):
+        store = home.feature_store(identity)
+        store.put({"a": identity.fingerprint.encode()})
+        store.close()
+    assert [path.name for path in sorted(home.features.iterdir())] == [f"{'1' * 16}.db", f"{'2' * 16}.db"]
+    home.discard_other_features(mine)
+    for identity, expected in ((mine, {"a": b"1" * 64}), (other, {})):
+        store = home.feature_store(identity)
+        assert store.get(["a"]) == expected
+        store.close()
+
+
+def test_with_nothing_kept_there_is_nothing_to_drop(home: Store) -> None:
+    home.discard_other_features(RerankerIdentity("model", "1" * 64))
+    assert not home.features.exists()

@@ -1,0 +1,84 @@
+"""Confidences from signals, and calibrations on disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.fakes import CALIBRATION
+from vitrina.search.types.calibration import (
+    AGAINST,
+    Calibration,
+    CalibrationQuality,
+    Curve,
+    QueryKind,
+    Signal,
+    read_calibration,
+    write_calibration,
+)
+from vitrina.search.types.errors import EncoderError, StorageError
+
+
+def signals(**given: float) -> dict[Signal, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
+    """One hit's evidence, 0 where nothing is given."""
+    return {signal: np.array([given.get(signal.name, 0.0)]) for signal in Signal}
+
+
+def test_a_curve_is_logistic_in_the_weighted_sum() -> None:
+    curve = Curve(-3.0, {Signal.TEXT_TO_IMAGE: 4.0, Signal.NO_TEXT: -1.0}, no_match_confidence=0.2)
+    assert curve.confidence(signals(TEXT_TO_IMAGE=0.5)) == pytest.approx([1 / (1 + np.exp(1))])
+    assert curve.confidence(signals(TEXT_TO_IMAGE=0.5, NO_TEXT=1)) == pytest.approx([1 / (1 + np.exp(2))])
+    assert curve.confidence(signals(IMAGE_TO_IMAGE=1)) == pytest.approx([1 / (1 + np.exp(3))])
+
+
+def test_a_curve_without_weights_gives_everyone_the_same() -> None:
+    assert Curve(0.0, {}, no_match_confidence=0.2).confidence(signals(NAME=1)) == pytest.approx([0.5])
+
+
+def test_what_is_written_is_read_and_other_entries_stay(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "vitrina.json"
+    measured = CalibrationQuality(200, 6000, 0.02, 0.1, answerable_passed=0.98)
+    calibration = Calibration({QueryKind.BOTH: Curve(-1.5, {Signal.NAME: 2.0}, 0.1, measured)}, source="some rows")
+    write_calibration(path, CALIBRATION)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "trained_on": {"rows": 3}}))
+    write_calibration(path, calibration)
+    assert read_calibration(path) == calibration
+    assert json.loads(path.read_text())["trained_on"] == {"rows": 3}
+    assert [each.name for each in path.parent.iterdir()] == ["vitrina.json"]
+
+
+def test_a_file_that_has_none(tmp_path: Path) -> None:
+    assert read_calibration(tmp_path / "nothing.json") is None
+    (tmp_path / "other.json").write_text('{"schedule": {}}')
+    assert read_calibration(tmp_path / "other.json") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"calibration": 3}',
+        '{"calibration": {"curves": {"smell": {"intercept": 0, "weights": {}, "no_match_confidence": 0}}}}',
+        '{"calibration": {"curves": {"text": {"intercept": "much", "weights": {}, "no_match_confidence": 0}}}}',
+        '{"calibration": {"curves": {"text": {"intercept": 0, "weights": {"smell": 1}, "no_match_confidence": 0}}}}',
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "vitrina.json"
+    path.write_text(text)
+    with pytest.raises(EncoderError, match="damaged"):
+        read_calibration(path)
+
+
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot be written"):
+        write_calibration(tmp_path / "file" / "vitrina.json", CALIBRATION)
+
+
+def test_only_a_lack_may_speak_against_a_hit() -> None:
+    assert {Signal.NO_IMAGE, Signal.NO_IMAGE_SAID, Signal.NO_TEXT, Signal.LENGTH} == AGAINST

@@ -1,0 +1,142 @@
+"""How filters are read, from JSON and from the command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from vitrina.search.types.errors import FilterError
+from vitrina.search.types.filters import (
+    AnyOf,
+    Condition,
+    Exists,
+    Facet,
+    Not,
+    Range,
+    facets,
+    parse_filter_arguments,
+    parse_filters,
+)
+from vitrina.search.types.item import Item
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("navy", AnyOf("f", ("navy",))),
+        ("  NAVY ", AnyOf("f", ("navy",))),
+        ("STRASSE", AnyOf("f", ("strasse",))),
+        ("straße", AnyOf("f", ("strasse",))),
+        (["navy", "Black"], AnyOf("f", ("navy", "black"))),
+        (2016, AnyOf("f", ("2016",))),
+        (2016.0, AnyOf("f", ("2016",))),
+        (0.5, AnyOf("f", ("0.5",))),
+        (True, AnyOf("f", ("true",))),
+        ([1, "a", False], AnyOf("f", ("1", "a", "false"))),
+        ({"gte": 1000, "lt": 5000}, Range("f", gte=1000.0, lt=5000.0)),
+        ({"gt": -1, "lte": 2.5}, Range("f", gt=-1.0, lte=2.5)),
+        ({"exists": True}, Exists("f")),
+        ({"exists": False}, Not(Exists("f"))),
+        ({"not": "navy"}, Not(AnyOf("f", ("navy",)))),
+        ({"not": ["navy", 1]}, Not(AnyOf("f", ("navy", "1")))),
+        ({"not": {"gt": 3}}, Not(Range("f", gt=3.0))),
+        ({"not": {"exists": True}}, Not(Exists("f"))),
+        ({"not": {"exists": False}}, Exists("f")),
+        ({"not": {"not": "navy"}}, AnyOf("f", ("navy",))),
+    ],
+)
+def test_the_json_form(asked: object, expected: Condition) -> None:
+    assert parse_filters({"f": asked}) == (expected,)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        [],
+        {},
+        None,
+        [None],
+        [["navy"]],
+        [{"gt": 1}],
+        {"like": "n%"},
+        {"gte": 1, "not": 2},
+        {"exists": "yes"},
+        {"exists": 1},
+        {"gte": "1000"},
+        {"gte": True},
+        {"gte": None},
+        {"gte": [1]},
+        {"lt": float("nan")},
+        {"lt": float("inf")},
+        {"lt": 10**400},
+        {"not": []},
+        {"not": {}},
+        {"not": {"gte": "x"}},
+        ["v"] * 1001,
+        {"not": ["v"] * 1001},
+    ],
+)
+def test_json_that_is_no_filter(asked: object) -> None:
+    with pytest.raises(FilterError, match="'colour'") as caught:
+        parse_filters({"colour": asked})
+    assert caught.value.remedy
+
+
+def test_no_filters_and_too_many() -> None:
+    assert parse_filters({}) == ()
+    assert len(parse_filters({str(number): 1 for number in range(50)})) == 50
+    with pytest.raises(FilterError, match="51 filters"):
+        parse_filters({str(number): 1 for number in range(51)})
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("colour=navy", AnyOf("colour", ("navy",))),
+        ("colour=Navy Blue", AnyOf("colour", ("navy blue",))),
+        ("colour=navy|black", AnyOf("colour", ("navy", "black"))),
+        ("colour=!navy", Not(AnyOf("colour", ("navy",)))),
+        ("colour=!navy|black", Not(AnyOf("colour", ("navy", "black")))),
+        ("price_cents=1000..5000", Range("price_cents", gte=1000.0, lte=5000.0)),
+        ("price_cents=..5000", Range("price_cents", lte=5000.0)),
+        ("price_cents=0.5..", Range("price_cents", gte=0.5)),
+        ("price_cents=!-5..5", Not(Range("price_cents", gte=-5.0, lte=5.0))),
+        ("material=*", Exists("material")),
+        ("material=!*", Not(Exists("material"))),
+        ("slogan=a=b", AnyOf("slogan", ("a=b",))),
+        ("שפה=עברית", AnyOf("שפה", ("עברית",))),
+        ("year=2016", AnyOf("year", ("2016",))),
+    ],
+)
+def test_the_command_line_form(argument: str, expected: Condition) -> None:
+    assert parse_filter_arguments([argument]) == (expected,)
+
+
+@pytest.mark.parametrize("argument", ["colour", "=navy", "colour=", "colour=!", "", "="])
+def test_arguments_that_are_not_key_and_value(argument: str) -> None:
+    with pytest.raises(FilterError, match="KEY=VALUE"):
+        parse_filter_arguments([argument])
+
+
+@pytest.mark.parametrize("argument", ["size=a..b", "size=1..b", "size=nan..5", "size=1..inf"])
+def test_ranges_whose_ends_are_no_numbers(argument: str) -> None:
+    with pytest.raises(FilterError, match="'size'"):
+        parse_filter_arguments([argument])
+
+
+def test_facets_of_an_item() -> None:
+    item = Item(
+        "AB-1",
+        "A title is no facet",
+        attributes={"Colour": "Navy ", "sizes": ("S", 42, 42.5), "new": True, "tags": (), "huge": 10**400},
+        price_cents=1999,
+    )
+    assert facets(item) == [
+        Facet("Colour", "navy"),
+        Facet("sizes", "s"),
+        Facet("sizes", "42", 42.0),
+        Facet("sizes", "42.5", 42.5),
+        Facet("new", "true"),
+        Facet("huge", str(10**400)),
+        Facet("sku", "ab-1"),
+        Facet("price_cents", "1999", 1999.0),
+    ]

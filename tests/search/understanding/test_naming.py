@@ -1,0 +1,67 @@
+"""Values go by their own names, synonyms, kinds and parts, and by nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from vitrina.search.understanding.names import MatchType, is_proper, names_of
+from vitrina.search.understanding.spelling import key, split
+from vitrina.search.understanding.synonyms import COVERS, SYNONYMS
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "closeness"),
+    [
+        ("Tshirts", "t-shirt", MatchType.SAME),
+        ("Tshirts", "tee", MatchType.SYNONYM),
+        ("jumper", "sweater", MatchType.SYNONYM),
+        ("Rain Jacket", "jackets", MatchType.FAMILY),
+        ("Rain Trousers", "pants", MatchType.FAMILY),
+        ("Kajal and Eyeliner", "kajal", MatchType.SYNONYM),
+        ("Face Wash and Cleanser", "face wash", MatchType.FAMILY),
+        ("Face Wash and Cleanser", "cleanser", MatchType.FAMILY),
+        ("95% cotton, 5% elastane", "elastane", MatchType.FAMILY),
+        ("Boys", "kids", MatchType.FAMILY),
+        ("Unisex", "ladies", MatchType.FAMILY),
+        ("striped", "stripes", MatchType.SYNONYM),
+    ],
+)
+def test_names(value: str, name: str, closeness: MatchType) -> None:
+    assert names_of(value)[key(split(name))] is closeness
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("T-shirt", "shirt"),
+        ("top-handle", "handle"),
+        ("Personal Care", "care"),
+        ("Gift Set", "set"),
+        ("Rain Jacket", "rain"),
+        ("Women", "men"),
+    ],
+)
+def test_what_is_no_name(value: str, name: str) -> None:
+    assert key(split(name)) not in names_of(value)
+
+
+def test_a_proper_name_goes_by_the_whole_of_it_only() -> None:
+    assert names_of("Pilgrim Street", proper=True) == {"pilgrimstreet": MatchType.SAME}
+    assert is_proper("brand")
+    assert is_proper("Brand Name")
+    assert not is_proper("colour")
+
+
+def test_the_tables_say_nothing_twice() -> None:
+    for table in (SYNONYMS, COVERS):
+        for kind, others in table.items():
+            keys = [key(split(name)) for name in (kind, *others)]
+            assert all(keys)
+            if table is COVERS:
+                assert len(set(keys)) == len(keys)
+            assert len(set(others)) == len(others)
+
+
+def test_nothing_covers_what_covers_it() -> None:
+    covers = {key(split(wide)): {key(split(kind)) for kind in kinds} for wide, kinds in COVERS.items()}
+    assert not [(wide, kind) for wide, kinds in covers.items() for kind in kinds if wide in covers.get(kind, set())]

@@ -1,0 +1,91 @@
+"""A vocabulary finds the field and the values that words mean."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.search.understanding.shops import FASHION
+from vitrina.search.understanding.catalog_attributes import MAX_VALUE_CHARS, Vocabulary
+from vitrina.search.understanding.names import MatchType
+from vitrina.search.understanding.spelling import split
+
+
+def meaning(vocabulary: Vocabulary, words: str) -> tuple[str, tuple[str, ...]] | None:
+    sense = vocabulary.sense(split(words))
+    return (sense.field, sense.values) if sense else None
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("accessories", ("subcategory", ("Accessories",))),  # also a category; the finer field has it
+        ("watches", ("article", ("Watches",))),
+        ("black", ("colour", ("Black",))),  # also a brand
+        ("shoes", ("subcategory", ("Shoes",))),  # exactly one there, though articles are shoes too
+        ("perfume", ("article", ("Perfume and Body Mist",))),
+        ("kids", ("gender", ("Boys", "Girls"))),
+        ("waterproof", ("is_waterproof", ("true",))),
+        ("none", None),
+        ("street", None),
+        ("unknown words", None),
+    ],
+)
+def test_the_best_sense(words: str, expected: tuple[str, tuple[str, ...]] | None) -> None:
+    assert meaning(FASHION, words) == expected
+
+
+def test_other_senses_come_after_it() -> None:
+    assert [sense.field for sense in FASHION.senses(["black"])] == ["colour", "brand"]
+    within = FASHION.sense_within("brand", ["black"])
+    assert within is not None
+    assert within.values == ("Black",)
+    assert FASHION.sense_within("season", ["black"]) is None
+
+
+def test_values_named_more_closely_come_first_and_the_rest_is_family() -> None:
+    vocabulary = Vocabulary({"article": ("Mufflers", "Scarves", "Silk Scarves")})
+    sense = vocabulary.sense(["scarf"])
+    assert sense is not None
+    assert (sense.values, sense.family) == (("Scarves", "Mufflers", "Silk Scarves"), ("Mufflers", "Silk Scarves"))
+    assert sense.closeness is MatchType.SAME
+
+
+def test_where_no_value_has_the_name_all_are_family() -> None:
+    sense = Vocabulary({"article": ("Casual Shoes", "Sports Shoes")}).sense(["shoes"])
+    assert sense is not None
+    assert sense.values == sense.family == ("Casual Shoes", "Sports Shoes")
+
+
+def test_two_spellings_of_a_value_are_both_meant() -> None:
+    assert meaning(Vocabulary({"article": ("T-shirts", "tshirt")}), "tee shirt") == ("article", ("T-shirts", "tshirt"))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://shop.example/navy",
+        "navy@shop.example",
+        "navy " * 7,
+        "n" * (MAX_VALUE_CHARS + 1),
+        "N/A",
+        "None",
+        "!",
+        "",
+    ],
+)
+def test_what_is_no_name_is_left_out(value: str) -> None:
+    vocabulary = Vocabulary({"note": (value,)})
+    assert not vocabulary.fields
+    assert vocabulary.sense(split(value)) is None
+
+
+def test_names_of_fields() -> None:
+    assert FASHION.fields_called(["size"]) == ("size", "shoe_size")
+    assert FASHION.fields_called(["shoe", "sizes"]) == ("shoe_size",)
+    assert FASHION.fields_called(["color"]) == ("colour",)
+    assert FASHION.fields_called(["hood"]) == ()
+
+
+def test_an_empty_vocabulary_means_nothing() -> None:
+    assert Vocabulary({}).sense(["navy"]) is None
+    assert Vocabulary({}).sense([]) is None

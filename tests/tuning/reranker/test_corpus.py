@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.tuning.reranker.conftest import ASKED, N_ITEMS, PHRASES, sku_of
+from vitrina.evaluation.judgements import JudgedQuery
+from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.store.store import Store
+from vitrina.search.types.errors import InputError
+from vitrina.search.types.item import Item, StoredItem
+from vitrina.tuning.reranker.corpus import TuningQuery, draft, gathered, read_corpus, split
+from vitrina.tuning.reranker.plan import RerankerPlan
+
+
+def wishes(n: int, word: str = "shirt") -> list[TuningQuery]:
+    return [TuningQuery(f"{word} {index}", {"a": 1}, ("a",), (), ()) for index in range(n)]
+
+
+def test_what_is_right_what_is_wrong_and_what_is_found(
+    colour_shop: Store, engine: SearchEngine, judged: list[JudgedQuery]
+) -> None:
+    asked: list[int] = []
+    corpus = read_corpus(colour_shop, engine, judged, RerankerPlan(), asked.append)
+    assert asked == list(range(1, len(judged) + 1))
+    assert len(corpus.kept) + len(corpus.aside) == len(ASKED) * len(PHRASES)
+    for wish in (*corpus.kept, *corpus.aside):
+        red = "red" in wish.claim
+        assert set(wish.right) == {sku_of(index) for index in range(N_ITEMS) if (index % 2 == 0) == red}
+        assert set(wish.hard).isdisjoint(wish.right)
+        assert {sku_of(index) for index in range(8) if (index % 2 == 0) != red} <= set(wish.hard)
+        assert len(set(wish.found)) == 20
+    assert set(corpus.strangers) == set(corpus.items) == {sku_of(index) for index in range(N_ITEMS)}
+
+
+def test_grades_decide_and_the_search_fills_up() -> None:
+    wish = draft("red", {"a": 2, "b": 0, "c": 1}, ["d", "a", "b", "e"])
+    assert set(wish.right) == {"a", "c"}
+    assert wish.hard == ("b", "d", "e")
+    assert wish.found == ("d", "a", "b", "e")
+
+
+def test_what_cannot_be_looked_at_is_left_out() -> None:
+    stored = [StoredItem(at, Item(sku), ("p",) if sku != "dark" else (), "", at) for at, sku in enumerate("abc")]
+    stored.append(StoredItem(9, Item("dark"), (), "", 9))
+    items, strangers = gathered(stored, {"a", "dark"}, listings=False)
+    assert set(items) == set(strangers) == {"a", "b", "c"}
+    assert "dark" in gathered(stored, {"a", "dark"}, listings=True)[0]
+
+
+def test_the_same_words_are_always_on_the_same_side() -> None:
+    kept, aside = split(wishes(100), 0.2)
+    again = split([*wishes(100, "SHIRT"), *wishes(100)], 0.2)
+    assert 8 < len(aside) < 35
+    assert {wish.claim for wish in aside} <= {wish.claim.lower() for wish in again[1]}
+    assert {wish.claim.lower() for wish in again[1]}.isdisjoint(wish.claim for wish in kept)
+
+
+def test_too_few_queries_are_told() -> None:
+    with pytest.raises(InputError, match="6 judged queries are too few"):
+        split(wishes(6), 0.2)
+
+
+def test_queries_by_picture_are_left_out_with_a_note(
+    colour_shop: Store, engine: SearchEngine, judged: list[JudgedQuery]
+) -> None:
+    photo = JudgedQuery("p", "judged", {sku_of(0): 1}, image=Path("photo.png"))
+    corpus = read_corpus(colour_shop, engine, [*judged, photo], RerankerPlan(), lambda _: None)
+    assert "1 queries with a picture were left out" in corpus.notes[0]
+    with pytest.raises(InputError, match="by text alone"):
+        read_corpus(colour_shop, engine, [photo], RerankerPlan(), lambda _: None)
+
+
+def test_skus_that_nobody_knows_are_told(colour_shop: Store, engine: SearchEngine, judged: list[JudgedQuery]) -> None:
+    stranger = JudgedQuery("s", "judged", {"no-such": 1}, text="red hat")
+    corpus = read_corpus(colour_shop, engine, [*judged, stranger], RerankerPlan(), lambda _: None)
+    assert any("no-such" in note for note in corpus.notes)
+    with pytest.raises(InputError, match="None of the 1 judged skus"):
+        read_corpus(colour_shop, engine, [stranger], RerankerPlan(), lambda _: None)
+
+
+def test_judgements_without_anything_relevant_are_told(colour_shop: Store, engine: SearchEngine) -> None:
+    nothing = JudgedQuery("n", "judged", {sku_of(0): 0}, text="hat")
+    with pytest.raises(InputError, match="No query has a relevant item"):
+        read_corpus(colour_shop, engine, [nothing], RerankerPlan(), lambda _: None)

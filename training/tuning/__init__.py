@@ -1,1 +1,0 @@
-"""Tuning an encoder on a shop's own rows."""

@@ -1,0 +1,1 @@
+"""Tuning an encoder on the rows of an indexed catalog."""

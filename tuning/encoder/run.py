@@ -1,0 +1,150 @@
+"""A tuning run: from an indexed catalog and an encoder to a folder with a better one."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from vitrina.search.encoders.open_clip import CARD_FILE, LOCAL_PREFIX, OpenClipEncoder, load_encoder
+from vitrina.search.types.calibration import write_calibration
+from vitrina.search.types.errors import StateError
+from vitrina.tuning import loop, run_directory
+from vitrina.tuning.encoder import card
+from vitrina.tuning.encoder.corpus import EncoderCorpus, StorePictures
+from vitrina.tuning.encoder.plan import EncoderPlan
+from vitrina.tuning.encoder.trainer import EncoderTrainer
+from vitrina.tuning.encoder.validation import EncoderScore, EncoderValidation, calibrate
+from vitrina.tuning.lora import adapt, load_peft, n_parameters, unfreeze
+from vitrina.tuning.losses import Objective
+from vitrina.tuning.model_folder import write_model
+from vitrina.tuning.run_directory import History, RunDirectory, check_output, output_folder
+
+
+class EncoderCallback(loop.LoopCallback[EncoderScore], Protocol):
+    """Is told how a run goes on."""
+
+    def on_start(self, tuning: EncoderTuning) -> None:
+        """The untouched encoder was measured; training begins, or goes on."""
+
+
+class EncoderTuning:
+    """One run, prepared: ``tune`` trains, ``write`` makes the folder.
+
+    ``base`` is changed where it is; ``source`` is the name it was loaded by. Making one measures the untouched encoder,
+    or finds the run in ``work`` to be resumed. Raises InputError where the rows set aside make no query or the run was
+    another, StateError where one is in the way, and MissingDependencyError for LoRA without PEFT.
+    """
+
+    def __init__(
+        self,
+        corpus: EncoderCorpus,
+        base: OpenClipEncoder,
+        source: str,
+        plan: EncoderPlan,
+        work: Path,
+        *,
+        resume: bool = False,
+    ) -> None:
+        self.corpus, self.base, self.source, self.plan = corpus, base, source, plan
+        self.schedule = plan.schedule(base.model, len(corpus.rows.kept))
+        self.examination = EncoderValidation(corpus.rows.aside, corpus.aside_captions, corpus.store, seed=plan.seed)
+        terms = asdict(plan) | {"base": base.identity.fingerprint, "rows": len(corpus.rows.kept)}
+        self.work = RunDirectory(work, terms, resume=resume)
+        resumed = self.work.is_resumed
+        self.history = self.work.read_history(EncoderScore) if resumed else History(self.examination.score(base))
+        torch.manual_seed(plan.seed)
+        unfreeze(base.model, plan.freeze)
+        self.adapters = None if plan.lora_rank is None else adapt(base.model, plan.lora_rank, plan.freeze)
+        self.n_trained = n_parameters(base.model, trained=True)
+        self.course = loop.TrainingLoop(
+            self._trainer(), self.work, self.history, score=self._score, weights=base.model.state_dict
+        )
+
+    def tune(self, watcher: EncoderCallback) -> History[EncoderScore]:
+        """Train until nothing gets better; see ``Course.run``. Blocks. Raises StorageError."""
+        watcher.on_start(self)
+        self.course.run(self.schedule.n_epochs, self.plan.patience, watcher)
+        return self.history
+
+    def write(self, out: Path) -> EncoderScore:
+        """Write the best epoch's model, its calibration, its cards and its loss picture; returns what the folder, as
+        others will load it, was measured at. Blocks. The work folder is removed.
+
+        Raises StateError where no epoch was better than the start, and StorageError where the disk refuses.
+        """
+        if self.history.best is None:
+            raise StateError(
+                f"No epoch beat the untouched encoder's nDCG@10 of {self.history.start.ndcg:.3f}.",
+                remedy="Keep the encoder, or try a smaller --learning-rate, --lora 8, or more rows.",
+            )
+        self.base.model.load_state_dict(self.course.best_weights())
+        if self.adapters is not None:
+            self.adapters.merge()
+        with output_folder(out, "encoder") as folder:
+            write_model(folder, self.base, self.source)
+            after = self._finish(folder)
+        self.work.remove()
+        return after
+
+    def draw(self, path: Path) -> None:
+        """Draw the loss picture. Raises OSError."""
+        run_directory.draw(self.history, path, "nDCG@10")
+
+    def _trainer(self) -> EncoderTrainer:
+        base, rows = self.base, self.corpus.rows.kept
+        pictures = StorePictures(self.corpus.store, [row.image_ids for row in rows], base.preprocessing)
+        return EncoderTrainer(
+            base.model,
+            base.tokenizer,
+            pictures,
+            self.corpus.writer(),
+            Objective(self.plan.mix(base.model), heads=None).to(base.device),
+            size=base.preprocessing.size,
+            schedule=self.schedule,
+            ahead=True,
+        )
+
+    def _score(self) -> EncoderScore:
+        self.base.model.eval()
+        with self.adapters.merged() if self.adapters is not None else nullcontext():
+            return self.examination.score(self.base)
+
+    def _finish(self, folder: Path) -> EncoderScore:
+        """Measure and calibrate the folder as others will load it, and describe it."""
+        encoder = load_encoder(f"{LOCAL_PREFIX}{folder}", device=self.base.device.type)
+        corpus, plan = self.corpus, self.plan
+        after = self.examination.score(encoder)
+        calibration = calibrate(
+            encoder,
+            corpus.rows.aside,
+            corpus.aside_captions,
+            corpus.store,
+            facets=corpus.facets,
+            seed=plan.seed,
+        )
+        account = card.EncoderAccount(
+            plan=plan,
+            schedule=self.schedule,
+            loss=plan.loss_of(self.base.model),
+            base=self.base.identity,
+            corpus=corpus,
+            history=self.history,
+            after=after,
+            calibrated=[str(kind) for kind in calibration.curves],
+        )
+        card.write(folder, account)
+        write_calibration(folder / CARD_FILE, calibration)
+        self.draw(folder / card.CHART)
+        return after
+
+
+def check(plan: EncoderPlan, out: Path) -> None:
+    """What can be said before anything is read: as ``check_output``, and MissingDependencyError for LoRA without what
+    the extra ``train`` brings."""
+    check_output(out)
+    if plan.lora_rank is not None:
+        load_peft()

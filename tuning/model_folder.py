@@ -1,0 +1,143 @@
+"""The folder a model ships in: configuration, weights, what was measured, and its card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from vitrina.search.encoders.open_clip import HUB_PREFIX, OpenClipEncoder, encoder_folder
+from vitrina.search.encoders.preprocessing import Size
+
+WEIGHTS_FILE = "open_clip_model.safetensors"
+MAX_FOLDER_BYTES = 12_000_000
+"""The package carries the folder; the limit keeps a checkout and an installation small."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderArchitecture:
+    """The towers: a timm picture tower and a small text transformer, at their sizes."""
+
+    picture_tower: str = "mobilenetv4_conv_small"
+    picture_size: Size = (80, 64)
+    dimension: int = 256
+    text_width: int = 160
+    text_heads: int = 5
+    text_layers: int = 3
+    context_length: int = 32
+
+
+def write_configuration(folder: Path, architecture: EncoderArchitecture, vocabulary_size: int) -> None:
+    """Write ``open_clip_config.json``: the towers, and the preprocessing (squashed to the tower's size)."""
+    configuration = {
+        "model_cfg": {
+            "embed_dim": architecture.dimension,
+            "custom_text": True,
+            "vision_cfg": {
+                "timm_model_name": architecture.picture_tower,
+                "timm_model_pretrained": False,
+                "timm_pool": "avg",
+                "timm_proj": "",
+                "image_size": list(architecture.picture_size),
+            },
+            "text_cfg": {
+                "context_length": architecture.context_length,
+                "vocab_size": vocabulary_size,
+                "hf_tokenizer_name": "tokenizer.json",
+                "width": architecture.text_width,
+                "heads": architecture.text_heads,
+                "layers": architecture.text_layers,
+            },
+        },
+        "preprocess_cfg": {
+            "size": list(architecture.picture_size),
+            "mode": "RGB",
+            "mean": [0.5, 0.5, 0.5],
+            "std": [0.5, 0.5, 0.5],
+            "interpolation": "bicubic",
+            "resize_mode": "squash",
+        },
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_json(folder / "open_clip_config.json", configuration)
+
+
+def write_picture_size(folder: Path, size: Size) -> None:
+    """Change the picture size in ``open_clip_config.json``, for a tower that has seen another size so far."""
+    path = folder / "open_clip_config.json"
+    configuration = json.loads(path.read_text(encoding="utf-8"))
+    configuration["model_cfg"]["vision_cfg"]["image_size"] = list(size)
+    configuration["preprocess_cfg"]["size"] = list(size)
+    _write_json(path, configuration)
+
+
+def write_weights(folder: Path, model: torch.nn.Module) -> None:
+    """Write the weights: matrices as float16, the small rest (norms, biases, statistics) as float32."""
+    state = {name: compact(tensor.detach().cpu()) for name, tensor in model.state_dict().items()}
+    (folder / WEIGHTS_FILE).write_bytes(save(state, metadata={"format": "pt"}))
+
+
+def write_card(folder: Path, card: Mapping[str, object], text: str) -> None:
+    """Write ``vitrina.json``, which the encoder reads, and ``README.md``, which people read."""
+    _write_json(folder / "vitrina.json", card)
+    (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def n_bytes(folder: Path) -> int:
+    """The size of the files in a folder and below."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def compact(tensor: torch.Tensor) -> torch.Tensor:
+    """A weight as it is stored: a matrix as float16, anything smaller as it is."""
+    # running variances overflow or vanish in float16, and together they are 2% of the bytes
+    small = tensor.ndim < 2 or not tensor.is_floating_point()
+    return (tensor if small else tensor.half()).contiguous().clone()
+
+
+def _write_json(path: Path, content: Mapping[str, object]) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+CONFIGURATION = "open_clip_config.json"
+
+TOKENIZER_PATTERNS = ("*token*.json", "vocab*", "merges.txt", "*.model")
+"""What tokenizers of transformers are kept in. Exports, weights and cards of the model before stay behind."""
+
+
+def write_model(folder: Path, base: OpenClipEncoder, source: str) -> None:
+    """Write the tuned model of ``base``, which was loaded from ``source``, as an open_clip folder.
+
+    A tokenizer of transformers is saved with it; open_clip's own needs no file. A text tower of transformers
+    (``hf_model_name``) still takes its architecture from the hub's cache: open_clip has no other way.
+    """
+    folder.mkdir(parents=True)
+    configuration = configuration_of(source, base)
+    origin = encoder_folder(source)
+    if origin is not None:
+        for pattern in TOKENIZER_PATTERNS:
+            for path in origin.glob(pattern):
+                shutil.copy(path, folder)
+    elif hasattr(base.tokenizer, "save_pretrained"):
+        base.tokenizer.save_pretrained(str(folder))
+        configuration["model_cfg"]["text_cfg"].setdefault("hf_tokenizer_name", "tokenizer.json")
+    (folder / CONFIGURATION).write_text(json.dumps(configuration, indent=1) + "\n", encoding="utf-8")
+    write_weights(folder, base.model)
+
+
+def configuration_of(source: str, base: OpenClipEncoder) -> dict[str, Any]:
+    """What ``open_clip_config.json`` has to say for the model, wherever it came from."""
+    origin = encoder_folder(source)
+    if origin is not None:
+        found: dict[str, Any] = json.loads((origin / CONFIGURATION).read_text(encoding="utf-8"))
+        return found
+    import open_clip
+
+    name = source if source.startswith(HUB_PREFIX) else source.rpartition("/")[0] or source
+    return {"model_cfg": open_clip.get_model_config(name), "preprocess_cfg": dict(base.model.visual.preprocess_cfg)}

@@ -1,0 +1,161 @@
+"""A tuning run: from an indexed catalog, its judgements and a vision-language model to a folder with a better one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from vitrina.search.reranking.backends.transformers.chat import PromptDialect
+from vitrina.search.reranking.backends.transformers.image_features import FeatureMemory
+from vitrina.search.reranking.backends.transformers.loading import load_reranker, silently
+from vitrina.search.reranking.backends.transformers.reranker import CACHE_BYTES
+from vitrina.search.reranking.fusion import CARD_FILE
+from vitrina.search.types.errors import StateError
+from vitrina.tuning import loop, run_directory
+from vitrina.tuning.lora import Adapters, adaptable_layers, load_peft, n_parameters
+from vitrina.tuning.reranker import card
+from vitrina.tuning.reranker.corpus import CandidateCache, RerankerCorpus
+from vitrina.tuning.reranker.plan import BaseModel, RerankerPlan
+from vitrina.tuning.reranker.trainer import RerankerTrainer
+from vitrina.tuning.reranker.validation import RerankerScore, RerankerValidation
+from vitrina.tuning.run_directory import History, RunDirectory, check_output, output_folder
+
+COPIED = ("*.json", "*.jinja", "*.txt", "*.model", "LICENSE*", "NOTICE*")
+"""Tokenizer, processor, templates, generation settings and licences stay as they are."""
+
+ITS_OWN = ("config.json", CARD_FILE)
+"""What the new folder has of its own; so has it the index of its weights."""
+
+
+def write_model(folder: Path, model: Any, base: Path, dialect: PromptDialect) -> None:
+    """Write the model, whose adapters are merged, in its own precision; the rest comes from the folder ``base``.
+
+    The card says for now which dialect the model was tuned in: no folder's name may tell another. Raises OSError.
+    """
+    folder.mkdir(parents=True)
+    with silently():
+        model.save_pretrained(folder)
+    for pattern in COPIED:
+        for path in base.rglob(pattern):
+            if path.name not in ITS_OWN and not path.name.endswith(".index.json"):
+                target = folder / path.relative_to(base)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+    (folder / CARD_FILE).write_text(json.dumps({"dialect": dialect.name}) + "\n", encoding="utf-8")
+
+
+MEASURE = "Mean of balanced accuracy, AUC and nDCG@10"
+
+
+class RerankerCallback(loop.LoopCallback[RerankerScore], Protocol):
+    """Is told how a run goes on."""
+
+    def on_start(self, tuning: RerankerTuning) -> None:
+        """The untouched model was measured; training begins, or goes on."""
+
+
+class RerankerTuning:
+    """One run, prepared: ``tune`` trains, ``write`` makes the folder.
+
+    ``base`` is changed where it is. Making one measures the untouched model, or finds the run in ``work`` to be
+    resumed. Raises InputError where nothing can be measured, the model has nothing to adapt, or the run was another;
+    StateError where one is in the way; and MissingDependencyError without PEFT.
+    """
+
+    def __init__(
+        self, corpus: RerankerCorpus, base: BaseModel, plan: RerankerPlan, work: Path, *, resume: bool = False
+    ) -> None:
+        self.corpus, self.base, self.plan = corpus, base, plan
+        questions = base.reranker.questions
+        self.schedule = plan.schedule(questions.model)
+        side_px = base.reranker.capabilities.picture_side_px
+        looks = CandidateCache(corpus.items, corpus.store, listings=plan.listings, side_px=side_px)
+        self.examination = RerankerValidation(corpus.aside, corpus.strangers, looks, seed=plan.seed)
+        self.work = RunDirectory(work, terms(corpus, base, plan), resume=resume)
+        resumed = self.work.is_resumed
+        self.history = (
+            self.work.read_history(RerankerScore) if resumed else History(self.examination.score(base.reranker))
+        )
+        torch.manual_seed(plan.seed)
+        names = adaptable_layers(questions.model, image_tower=plan.image_tower)
+        self.adapters = Adapters(questions.model, names, plan.lora_rank)
+        self.n_trained = n_parameters(questions.model, trained=True)
+        # features that were seen while being judged must not be trained with: torch forbids it
+        own = replace(questions, memory=FeatureMemory(0 if plan.image_tower else CACHE_BYTES))
+        share = base.reranker.shares_pictures and not plan.image_tower
+        self.course = loop.TrainingLoop(
+            RerankerTrainer(own, self.adapters, corpus, looks, self.schedule, share=share),
+            self.work,
+            self.history,
+            score=lambda: self.examination.score(base.reranker),
+            weights=self.adapters.state,
+        )
+
+    def tune(self, watcher: RerankerCallback) -> History[RerankerScore]:
+        """Train until nothing gets better; see ``Course.run``. Blocks. Raises StorageError, and what the trainer
+        raises."""
+        watcher.on_start(self)
+        self.course.run(self.schedule.n_epochs, self.plan.patience, watcher)
+        return self.history
+
+    def write(self, out: Path) -> RerankerScore:
+        """Write the best epoch's model, its cards and its loss picture; returns what the folder, as a search will load
+        it, was measured at. Blocks. The work folder is removed.
+
+        Raises StateError where no epoch was better than the start, and StorageError where the disk refuses.
+        """
+        if self.history.best is None:
+            raise StateError(
+                f"No epoch beat the untouched reranker: {self.history.start.said}.",
+                remedy="Keep it, or try a smaller --learning-rate, or more judged queries.",
+            )
+        self.adapters.load(self.course.best_weights())
+        self.adapters.merge()
+        questions = self.base.reranker.questions
+        with output_folder(out, "reranker") as folder:
+            write_model(folder, questions.model, self.base.folder, questions.dialect)
+            device = str(questions.model.device)
+            loaded = load_reranker(str(folder), device=device, max_pixels=questions.max_pixels)
+            after = self.examination.score(loaded)
+            card.write(folder, self._account(after))
+            self.draw(folder / card.CHART)
+        self.work.remove()
+        return after
+
+    def draw(self, path: Path) -> None:
+        """Draw the loss picture. Raises OSError."""
+        run_directory.draw(self.history, path, MEASURE)
+
+    def _account(self, after: RerankerScore) -> card.RerankerAccount:
+        return card.RerankerAccount(
+            plan=self.plan,
+            schedule=self.schedule,
+            base=self.base.reranker.identity,
+            dialect=self.base.reranker.questions.dialect.name,
+            max_pixels=self.base.reranker.questions.max_pixels,
+            corpus=self.corpus,
+            n_pairs=self.examination.n_pairs,
+            ndcg_of_search=self.examination.ndcg_of_search,
+            history=self.history,
+            after=after,
+        )
+
+
+def check(out: Path) -> None:
+    """What can be said before anything is read: as ``check_output``, and MissingDependencyError without what the extra
+    ``train`` brings."""
+    check_output(out)
+    load_peft()
+
+
+def terms(corpus: RerankerCorpus, base: BaseModel, plan: RerankerPlan) -> dict[str, object]:
+    """What a run must share with the one it goes on from."""
+    told = "\n".join(f"{wish.claim}\t{wish.right}\t{wish.hard}" for wish in (*corpus.kept, *corpus.aside))
+    digest = hashlib.sha256(told.encode()).hexdigest()
+    return asdict(plan) | {"base": base.reranker.identity.fingerprint, "set of judgements": digest[:16]}

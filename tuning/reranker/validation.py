@@ -1,0 +1,151 @@
+"""How well a reranker answers what was held out, asked exactly as a search asks it."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitrina.evaluation.metrics import measure
+from vitrina.search.reranking.base import Deadline, RerankCandidate, Reranker
+from vitrina.search.types.errors import InputError
+from vitrina.search.understanding.colours import colour_of
+from vitrina.search.understanding.spelling import split
+from vitrina.tuning.reranker.corpus import CandidateCache, TuningQuery, duos_of
+
+
+def balanced_accuracy(probabilities: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
+    """The mean of the shares of true claims held true and of false ones held false, at one half; both shape (n,)."""
+    held = probabilities >= 0.5
+    return float((held[truth].mean() + (~held[~truth]).mean()) / 2)
+
+
+def area_under_curve(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
+    """How often a true claim scores above a false one, ties counted half; both shape (n,)."""
+    from scipy.stats import rankdata
+
+    n_true = int(truth.sum())
+    above = rankdata(scores)[truth].sum() - n_true * (n_true + 1) / 2
+    return float(above / (n_true * (len(truth) - n_true)))
+
+
+def mean_recall(hits: Sequence[bool], labels: Sequence[str]) -> float:
+    """The share of hits among the rows of each label, averaged over the labels."""
+    of_label: dict[str, list[bool]] = defaultdict(list)
+    for hit, label in zip(hits, labels, strict=True):
+        of_label[label].append(hit)
+    return mean([mean(some) for some in of_label.values()])
+
+
+def same_family(one: str, other: str) -> bool:
+    """Whether two names of colours are one, or share a family: navy and blue, cream and white."""
+    return bool(_families(one) & _families(other))
+
+
+def mean(values: Sequence[float]) -> float:
+    """NaN where there are none."""
+    return float(np.mean(values)) if len(values) else float("nan")
+
+
+def _families(name: str) -> set[str]:
+    colour = colour_of(split(name))
+    return {family for family, _ in colour.families} if colour else {name.lower()}
+
+
+NO_HURRY_S = 1e6
+"""A deadline that nobody misses."""
+
+
+@dataclass(frozen=True, slots=True)
+class RerankerScore:
+    """On the wishes set aside: of as many right pairs as wrong ones, ``balanced_accuracy`` at one half and ``auc``, how
+    often a right one scores above a wrong one; and ``ndcg``, at 10, of what the search found, put in order by P(yes)
+    alone. All 0 to 1."""
+
+    balanced_accuracy: float
+    auc: float
+    ndcg: float
+
+    @property
+    def value(self) -> float:
+        """The mean of the three: one that gains in order and loses in its yes and no has won nothing."""
+        return (self.balanced_accuracy + self.auc + self.ndcg) / 3
+
+    @property
+    def said(self) -> str:
+        """In a few words."""
+        return f"balanced accuracy {self.balanced_accuracy:.3f}, AUC {self.auc:.3f}, nDCG@10 {self.ndcg:.3f}"
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationSamples:
+    """What is asked for one wish: every item once, by its position whether it is right or wrong where that counts, and
+    the positions of what the search found, best first."""
+
+    wish: TuningQuery
+    skus: tuple[str, ...]
+    judged: tuple[tuple[int, bool], ...]
+    found: tuple[int, ...]
+
+    def order(self, answers: NDArray[np.float64]) -> list[str]:
+        """What the search found, by the answers to all, shape (n skus,); the search's order decides between equals."""
+        by_answer = np.argsort(-answers[list(self.found)], kind="stable")
+        return [self.skus[self.found[at]] for at in by_answer.tolist()]
+
+
+class RerankerValidation:
+    """Puts the wishes set aside to rerankers, always with the same items. Raises InputError where nothing can be
+    measured with them."""
+
+    def __init__(
+        self, wishes: Sequence[TuningQuery], strangers: Sequence[str], looks: CandidateCache, *, seed: int
+    ) -> None:
+        dice = random.Random(seed)
+        self._looks = looks
+        self._sheets = [samples_of(wish, strangers, dice) for wish in wishes]
+        self.n_pairs = sum(len(sheet.judged) for sheet in self._sheets)
+        if not self.n_pairs:
+            raise InputError(
+                "The queries set aside have nothing wrong to tell from what is right: every item is relevant to them.",
+                remedy="Judge queries that only some of the catalog answers.",
+            )
+        self.ndcg_of_search = self._ndcg([sheet.wish.found for sheet in self._sheets])
+
+    def score(self, reranker: Reranker) -> RerankerScore:
+        """Have every item judged. Blocks. Raises RerankerError."""
+        yes = [self._judged(reranker, sheet) for sheet in self._sheets]
+        pairs = [
+            (answers[at], is_right)
+            for answers, sheet in zip(yes, self._sheets, strict=True)
+            for at, is_right in sheet.judged
+        ]
+        scores, truth = np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])
+        orders = [sheet.order(answers) for answers, sheet in zip(yes, self._sheets, strict=True)]
+        return RerankerScore(balanced_accuracy(scores, truth), area_under_curve(scores, truth), self._ndcg(orders))
+
+    def _judged(self, reranker: Reranker, sheet: ValidationSamples) -> NDArray[np.float64]:
+        """P(yes) of every item of a sheet, one half where there is nothing to look at."""
+        looks = self._looks.of(sheet.skus)
+        visible = [look or RerankCandidate(sku, None) for sku, look in zip(sheet.skus, looks, strict=True)]
+        answers = reranker.judge(visible, [sheet.wish.claim], Deadline.within(NO_HURRY_S))[:, 0]
+        return np.nan_to_num(answers.astype(np.float64), nan=0.5)
+
+    def _ndcg(self, orders: Sequence[Sequence[str]]) -> float:
+        return float(measure(orders, [sheet.wish.grades for sheet in self._sheets])["ndcg@10"].mean())
+
+
+def samples_of(wish: TuningQuery, strangers: Sequence[str], dice: random.Random) -> ValidationSamples:
+    """The pairs of a wish, drawn as for training, and what the search found."""
+    judged = {pair.sku: pair.is_right for duo in duos_of(wish, strangers, dice) for pair in duo}
+    skus = tuple(dict.fromkeys((*wish.found, *judged)))
+    at = {sku: position for position, sku in enumerate(skus)}
+    return ValidationSamples(
+        wish,
+        skus,
+        tuple((at[sku], is_right) for sku, is_right in judged.items()),
+        tuple(at[sku] for sku in wish.found),
+    )

@@ -1,0 +1,80 @@
+"""Rows to tune on: the items of an indexed catalog that have pictures, with some of them set aside."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import compress
+
+from vitrina.search.types.errors import InputError
+from vitrina.search.types.item import Item, StoredItem
+
+MIN_ASIDE = 8
+"""Rows set aside below which nDCG@10 could not tell encoders apart: every ranking would show nearly all of them."""
+
+MIN_KEPT = 32
+"""Rows to train on below which a contrastive batch has next to nothing to tell apart."""
+
+MAX_ASIDE = 2_000
+"""Rows set aside at most, since they are embedded after every epoch; those beyond are trained on."""
+
+
+@dataclass(frozen=True, slots=True)
+class TuningRow:
+    """An item with the ids of its pictures in the home's store; one at least."""
+
+    item: Item
+    image_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Rows to train on, and rows set aside. ``n_twins`` were left out because they share a picture with one of the
+    latter, and would give it away."""
+
+    kept: tuple[TuningRow, ...]
+    aside: tuple[TuningRow, ...]
+    n_twins: int
+
+
+def rows_of(stored: Iterable[StoredItem]) -> list[TuningRow]:
+    """The items that have pictures. Raises InputError where none has."""
+    rows = [TuningRow(each.item, each.image_ids) for each in stored if each.image_ids]
+    if not rows:
+        raise InputError(
+            "No item of the catalog has a picture, and an encoder learns from pictures with their words.",
+            remedy="Index a catalog with pictures, or name the one that has them with --home.",
+        )
+    return rows
+
+
+def split(rows: Sequence[TuningRow], share: float) -> Split:
+    """Set ``share`` of the rows aside, 0 to 1, by a hash of the sku: it stays the same when the catalog grows.
+
+    Raises InputError where too few are left on either side.
+    """
+    places = [place(row.item.sku) for row in rows]
+    last = sorted(places)[:MAX_ASIDE][-1]
+    is_aside = [at < share and at <= last for at in places]
+    aside = tuple(compress(rows, is_aside))
+    shown = {image_id for row in aside for image_id in row.image_ids}
+    others = [row for row, held in zip(rows, is_aside, strict=True) if not held]
+    kept = tuple(row for row in others if shown.isdisjoint(row.image_ids))
+    if len(aside) < MIN_ASIDE or len(kept) < MIN_KEPT:
+        raise too_few(len(rows), len(kept), len(aside), share)
+    return Split(kept, aside, len(others) - len(kept))
+
+
+def place(sku: str) -> float:
+    """Where a sku lies between 0 and 1, by its SHA-256."""
+    return int.from_bytes(hashlib.sha256(f"aside {sku}".encode()).digest()[:8], "big") / 2**64
+
+
+def too_few(n_rows: int, n_kept: int, n_aside: int, share: float) -> InputError:
+    needed = round(max(MIN_ASIDE / share, MIN_KEPT / (1 - share)) * 1.25)
+    return InputError(
+        f"{n_rows:,} rows with pictures and words are too few: with {share:g} of them set aside, {n_kept:,} are left "
+        f"to train on and {n_aside:,} to measure with, where {MIN_KEPT} and {MIN_ASIDE} are needed.",
+        remedy=f"Index {needed:,} rows or more, or set another share aside with --set-aside.",
+    )

@@ -1,0 +1,1 @@
+"""Vitrina: multimodal semantic search for product catalogs."""

@@ -15,7 +15,7 @@ from vitrina.search.images.decode import decode_image
 from vitrina.search.images.drawing import illustrated
 from vitrina.search.reranking.base import Deadline, RerankCandidate, Reranker
 from vitrina.search.reranking.localization import regions
-from vitrina.search.reranking.prompts import MAX_CLAIM_CHARACTERS
+from vitrina.search.reranking.prompts import MAX_STATEMENT_CHARACTERS
 from vitrina.search.store.images import ImageStore
 from vitrina.search.types.errors import QueryError, StateError
 from vitrina.search.types.query import UNWRITABLE
@@ -35,7 +35,7 @@ LOCATE_S = 2.0
 """What a reranker has not located by then is found by the encoder."""
 
 _JPEG_QUALITY = 90
-_LOOK = 1
+_CANDIDATE = 1
 """Goes up when drawings of the same regions come to look otherwise, so that nobody keeps an old one."""
 
 
@@ -59,7 +59,7 @@ class Illustrations:
         self,
         store: ImageStore,
         image_id: str,
-        claims: Sequence[str],
+        statements: Sequence[str],
         side_px: int,
         encoder: Encoder,
         reranker: Reranker | None,
@@ -71,7 +71,7 @@ class Illustrations:
         data = store.thumbnail(image_id, side_px)
         with self._place():
             image = decode_image(data, max_bytes=len(data) + 1, max_side_px=side_px).pixels
-            found = regions(RerankCandidate(image_id, image), claims, encoder, reranker, Deadline.within(LOCATE_S))
+            found = regions(RerankCandidate(image_id, image), statements, encoder, reranker, Deadline.within(LOCATE_S))
             out = io.BytesIO()
             illustrated(image, found, side_px).save(out, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
         return Illustration(out.getvalue(), any(region.is_makeshift for region in found))
@@ -88,24 +88,25 @@ class Illustrations:
 
 def parse_statements(texts: Sequence[str]) -> tuple[str, ...]:
     """What is to be shown, each once. Raises QueryError for too many, for an empty one and for one too long."""
-    claims = tuple(dict.fromkeys(" ".join(UNWRITABLE.sub(" ", text).split()) for text in texts))
-    if len(claims) > MAX_DRAWN_STATEMENTS:
+    statements = tuple(dict.fromkeys(" ".join(UNWRITABLE.sub(" ", text).split()) for text in texts))
+    if len(statements) > MAX_DRAWN_STATEMENTS:
         raise QueryError(
-            f"{len(claims)} texts are to be shown in the picture; the limit is {MAX_DRAWN_STATEMENTS}.",
+            f"{len(statements)} texts are to be shown in the picture; the limit is {MAX_DRAWN_STATEMENTS}.",
             remedy="Ask for several pictures.",
         )
-    for claim in claims:
-        if not 0 < len(claim) <= MAX_CLAIM_CHARACTERS:
+    for statement in statements:
+        if not 0 < len(statement) <= MAX_STATEMENT_CHARACTERS:
             raise QueryError(
-                f"A text to be shown in the picture has {len(claim)} characters; 1 to {MAX_CLAIM_CHARACTERS} are "
+                f"A text to be shown in the picture has {len(statement)} characters; 1 to "
+                f"{MAX_STATEMENT_CHARACTERS} are "
                 "possible.",
                 remedy="Name one thing that can be seen: explain=striped.",
             )
-    return claims
+    return statements
 
 
-def etag_of(image_id: str, claims: Sequence[str], side_px: int, encoder: Encoder, reranker: Reranker | None) -> str:
+def etag_of(image_id: str, statements: Sequence[str], side_px: int, encoder: Encoder, reranker: Reranker | None) -> str:
     """A validator of what is drawn: the same while the picture, the claims, the size and the models are."""
     models = [encoder.identity.fingerprint, reranker.identity.fingerprint if reranker else None]
-    known = json.dumps([_LOOK, image_id, list(claims), side_px, models])
+    known = json.dumps([_CANDIDATE, image_id, list(statements), side_px, models])
     return f'"{hashlib.sha256(known.encode()).hexdigest()[:32]}"'

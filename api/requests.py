@@ -29,10 +29,10 @@ def decode_data_uri(uri: str) -> bytes:
 
 def query_of(request: SearchRequest, uploads: Sequence[bytes] = ()) -> Query:
     """Decode the request's pictures and uploaded files, and check everything. Raises InputError and its kinds."""
-    pictures = [decode_data_uri(image) for image in request.images if isinstance(image, str)]
+    images = [decode_data_uri(image) for image in request.images if isinstance(image, str)]
     return Query(
         text=request.text,
-        images=tuple(decode_image(data).pixels for data in [*pictures, *uploads]),
+        images=tuple(decode_image(data).pixels for data in [*images, *uploads]),
         skus=tuple(image.sku for image in request.images if isinstance(image, SkuReference)),
         without=request.without,
         filters=parse_filters(request.filters),

@@ -171,7 +171,7 @@ def _open_here(chosen: str, settings: Settings, closing: ExitStack) -> Reranker:
             allow_remote_code=settings.reranker_may_run_its_own_code,
             max_pixels=settings.reranker_max_pixels or MAX_PIXELS,
             cache_bytes=settings.reranker_cache_bytes,
-            features=settings.home / FEATURES_FOLDER,
+            features=settings.store / FEATURES_FOLDER,
         )
     )
 
@@ -227,9 +227,9 @@ class BackgroundReranker:
     ``usual`` is the budget of requests that do not give one.
     """
 
-    def __init__(self, home: Store, name: str, open_: Open, usual: RerankOptions | None = None) -> None:
+    def __init__(self, store: Store, name: str, open_: Open, usual: RerankOptions | None = None) -> None:
         self.usual = usual or RerankOptions()
-        self._home = home
+        self._store = store
         self._open = open_
         self._status = RerankerStatus(name, Readiness.OPENING)
         self._stage: RerankPipeline | None = None
@@ -240,12 +240,12 @@ class BackgroundReranker:
         self._ahead = ThreadPoolExecutor(1, thread_name_prefix="reranker-ahead")
 
     @classmethod
-    def from_settings(cls, settings: Settings, home: Store) -> BackgroundReranker | None:
+    def from_settings(cls, settings: Settings, store: Store) -> BackgroundReranker | None:
         """The reranker that the settings name, not open yet; None where it is switched off."""
         name = reranker_name(settings)
         if name is None:
             return None
-        return cls(home, name, lambda closing: open_reranker(settings, closing), usual_budget(settings))
+        return cls(store, name, lambda closing: open_reranker(settings, closing), usual_budget(settings))
 
     @property
     def status(self) -> RerankerStatus:
@@ -269,13 +269,13 @@ class BackgroundReranker:
         reranking = RerankingEngine(engine, stage)
         return reranking.stream(query, rerank) if like is None else reranking.stream_similar(like, query, rerank)
 
-    def look_ahead(self, stored: StoredItem) -> None:
+    def precompute(self, stored: StoredItem) -> None:
         """Have the reranker look at a new item's picture, in a thread of its own, so that no search waits for that; not
         where it is not open, or keeps nothing of what it sees."""
         reranker, key = self.reranker, key_of(stored)
         if reranker is not None and key is not None:
             with suppress(RuntimeError):  # it is being closed
-                self._ahead.submit(self._look_ahead, reranker, key)
+                self._ahead.submit(self._precompute, reranker, key)
 
     def __enter__(self) -> BackgroundReranker:
         self._thread.start()
@@ -289,9 +289,9 @@ class BackgroundReranker:
             self._stage = None
             self._opened.close()
 
-    def _look_ahead(self, reranker: Reranker, key: str) -> None:
+    def _precompute(self, reranker: Reranker, key: str) -> None:
         try:
-            precompute_image(self._home, reranker, key)
+            precompute_image(self._store, reranker, key)
         except VitrinaError as error:  # the first search that shows it looks at it
             log.warning("The picture %s was not looked at ahead: %s", key, error)
 
@@ -307,7 +307,7 @@ class BackgroundReranker:
         opened = ExitStack()
         try:
             reranker = self._open(opened)
-            stage = opened.enter_context(self._home.open_stage(reranker))
+            stage = opened.enter_context(self._store.open_stage(reranker))
         except VitrinaError as error:
             opened.close()
             self._fail(error)

@@ -91,7 +91,7 @@ class VerdictOut(WireModel):
     field: str | None
     words: str
     wanted: bool
-    standing: Literal["met", "contradicted", "unknown"]
+    status: Literal["met", "contradicted", "unknown"]
     probability: float = Field(description="That the requirement is met, 0 to 1.")
     evidence: Literal["field", "image", "both", "nothing"] = Field(description="What the verdict rests on.")
     listed: str | None = Field(description="What the catalog says.")
@@ -106,7 +106,7 @@ class VerdictOut(WireModel):
             field=requirement.field or None,
             words=requirement.words,
             wanted=requirement.wanted,
-            standing=verdict.standing.value,
+            status=verdict.status.value,
             probability=round(verdict.probability, 4),
             evidence=verdict.evidence.value,
             listed=verdict.listed,

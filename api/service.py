@@ -42,15 +42,15 @@ class ActiveEngine:
     """All that answers with one encoder."""
 
     encoder: Encoder
-    view: IndexReplica
+    replica: IndexReplica
     engine: SearchEngine
     indexer: Indexer
 
     @classmethod
-    def open(cls, home: Store, encoder: Encoder, fetcher: Fetcher) -> ActiveEngine:
+    def open(cls, store: Store, encoder: Encoder, fetcher: Fetcher) -> ActiveEngine:
         """Open the view and catch up. Blocks; raises EncoderError where another encoder's space is the live one."""
-        view = home.open_view(encoder)
-        return cls(encoder, view, home.engine_of(encoder, view), Indexer(home, encoder, fetcher))
+        replica = store.open_replica(encoder)
+        return cls(encoder, replica, store.engine_of(encoder, replica), Indexer(store, encoder, fetcher))
 
 
 class Service:
@@ -64,18 +64,18 @@ class Service:
 
     def __init__(
         self,
-        home: Store,
+        store: Store,
         encoder: Encoder,
         load: LoadEncoder = load_encoder,
         reranking: BackgroundReranker | None = None,
     ) -> None:
-        self.home = home
+        self.store = store
         self.reranking = reranking
         self.threads = ThreadPoolExecutor(N_RERANKED, thread_name_prefix="reranked")
         self.illustrations = Illustrations()
         self.fetcher = Fetcher()
         self._load = load
-        self._stand = ActiveEngine.open(home, encoder, self.fetcher)
+        self._active = ActiveEngine.open(store, encoder, self.fetcher)
         self._switching = threading.Lock()
         self._retry_at = 0.0
         self._complaint = ""
@@ -84,19 +84,19 @@ class Service:
     @classmethod
     def from_settings(cls, settings: Settings) -> Service:
         """Open the home and load its encoder. Blocks for seconds; raises EncoderError, StorageError or StateError."""
-        home = Store(settings.home)
-        encoder, reranking = encoder_for(home, settings), BackgroundReranker.from_settings(settings, home)
-        return cls(home, encoder, loader(settings), reranking)
+        store = Store(settings.store)
+        encoder, reranking = encoder_for(store, settings), BackgroundReranker.from_settings(settings, store)
+        return cls(store, encoder, loader(settings), reranking)
 
     @property
     def encoder(self) -> Encoder:
         """The encoder that answers now."""
-        return self._stand.encoder
+        return self._active.encoder
 
     @property
     def engine(self) -> SearchEngine:
         """Answers queries, all of one with one encoder."""
-        return self._stand.engine
+        return self._active.engine
 
     def usual_budget(self) -> RerankOptions:
         """The budget of a request that asks for reranking and gives none. Raises NoRerankerError where nothing
@@ -118,23 +118,23 @@ class Service:
         """Index one item; it is in every later answer. Raises InputError, and EncoderError where the catalog's encoder
         cannot be loaded here. Blocks, for seconds where another encoder has just taken over."""
         while True:
-            stand = self._stand
+            active = self._active
             try:
-                stored = stand.indexer.put(record)
+                stored = active.indexer.put(record)
             except EncoderReplacedError:
                 self.switch()
                 continue
             with suppress(EncoderReplacedError):  # by now; the view that takes over has the item too
-                stand.view.catch_up()
+                active.replica.catch_up()
             if self.reranking is not None:
-                self.reranking.look_ahead(stored)
+                self.reranking.precompute(stored)
             return stored
 
     def delete(self, skus: Sequence[str]) -> list[str]:
         """Remove items; they are in no later answer. Returns the skus that were there."""
-        deleted = self.home.catalog.delete(skus)
+        deleted = self.store.catalog.delete(skus)
         with suppress(EncoderReplacedError):  # a view that cannot follow any more shows no item that is gone
-            self._stand.view.catch_up()
+            self._active.replica.catch_up()
         return deleted
 
     def switch(self) -> bool:
@@ -143,20 +143,20 @@ class Service:
         Blocks while it is loaded. Raises EncoderError and StorageError, and goes on with the old one.
         """
         with self._switching:
-            if self.home.catalog.is_live(self._stand.view.space_id):
+            if self.store.catalog.is_live(self._active.replica.space_id):
                 return False
-            encoder = self.home.load_encoder(self._load)
-            self._stand = ActiveEngine.open(self.home, encoder, self.fetcher)
+            encoder = self.store.load_encoder(self._load)
+            self._active = ActiveEngine.open(self.store, encoder, self.fetcher)
         log.warning("Queries are answered with the encoder %r from now on", encoder.identity.name)
         return True
 
     def catch_up(self) -> bool:
         """Follow the catalog to its encoder and to its last change; returns whether anything changed."""
-        return self._switch_in_time() or self._stand.view.catch_up()
+        return self._switch_in_time() or self._active.replica.catch_up()
 
     def save(self) -> bool:
         """Write the view's snapshot if enough changed."""
-        return self._stand.view.save()
+        return self._active.replica.save()
 
     def _switch_in_time(self) -> bool:
         if time.monotonic() < self._retry_at:
@@ -185,4 +185,4 @@ class Service:
             self.reranking.__exit__(kind, error, at)
         self.threads.shutdown(wait=False, cancel_futures=True)
         self.fetcher.close()
-        self.home.close()
+        self.store.close()

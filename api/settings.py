@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vitrina.search.encoders.base import Encoder, LoadEncoder
@@ -22,9 +22,9 @@ def loader(settings: Settings) -> LoadEncoder:
     return partial(load_encoder, device=settings.device, runtime=Runtime(settings.runtime))
 
 
-def encoder_for(home: Store, settings: Settings) -> Encoder:
+def encoder_for(store: Store, settings: Settings) -> Encoder:
     """The encoder that the settings name, else the home's own. Blocks for seconds; raises EncoderError."""
-    return home.load_encoder(loader(settings), settings.encoder)
+    return store.load_encoder(loader(settings), settings.encoder)
 
 
 class Settings(BaseSettings):
@@ -32,8 +32,11 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="VITRINA_", frozen=True, hide_input_in_errors=True)
 
-    home: Path = Field(default_factory=lambda: user_data_path("vitrina", appauthor=False))
+    store: Path = Field(default_factory=lambda: user_data_path("vitrina", appauthor=False))
     """The folder that holds the catalog and everything derived from it."""
+
+    home: Path | None = Field(default=None, exclude=True)
+    """What ``store`` was called before; read for one version more."""
 
     encoder: str | None = None
     """``embedded``, a folder, ``MODEL/PRETRAINED`` or ``hf-hub:NAME``; None for the home's own, in a new one the
@@ -89,3 +92,10 @@ class Settings(BaseSettings):
 
     max_body_bytes: Annotated[int, Field(gt=0)] = 64 * 1024 * 1024
     """The largest HTTP request accepted: eight pictures of 6 MB in base64."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_old_names(cls, values: dict[str, object]) -> dict[str, object]:
+        if values.get("home") is not None:
+            values.setdefault("store", values["home"])
+        return values

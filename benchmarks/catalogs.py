@@ -63,30 +63,30 @@ Row = Mapping[str, object]
 class Indexed:
     """A catalog in a temporary home: its engine, what indexing reported, and the rows as they were read."""
 
-    home: Store
+    store: Store
     engine: SearchEngine
     report: IndexingProgress
     rows: Sequence[Row]
 
 
 @contextmanager
-def indexed(encoder: Encoder, path: Path, *, pictures_alone: bool = False) -> Iterator[Indexed]:
+def indexed(encoder: Encoder, path: Path, *, images_alone: bool = False) -> Iterator[Indexed]:
     """Index a Parquet file through the same doors as ``vitrina index``.
 
-    ``pictures_alone`` leaves every other column out and numbers the rows instead of naming them by their sku, since a
+    ``images_alone`` leaves every other column out and numbers the rows instead of naming them by their sku, since a
     sku such as ``golden-delicious_001`` would be found by its words.
     """
     table = pq.read_table(path)
-    if pictures_alone:
+    if images_alone:
         numbers = pa.array([str(number) for number in range(table.num_rows)])
         table = table.set_column(table.schema.get_field_index("sku"), "sku", numbers)
     with TemporaryDirectory() as folder:
         catalog = Path(folder) / "catalog.parquet"
-        pq.write_table(table.select(["sku", "image"]) if pictures_alone else table, catalog, row_group_size=1000)
-        home = Store(Path(folder) / "home")
-        report = Indexer(home, encoder, Fetcher()).run(open_source(str(catalog), {}))
-        yield Indexed(home, home.open_engine(encoder), report, table.to_pylist())
-        home.close()
+        pq.write_table(table.select(["sku", "image"]) if images_alone else table, catalog, row_group_size=1000)
+        store = Store(Path(folder) / "home")
+        report = Indexer(store, encoder, Fetcher()).run(open_source(str(catalog), {}))
+        yield Indexed(store, store.open_engine(encoder), report, table.to_pylist())
+        store.close()
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -104,13 +104,13 @@ def labelled_items(rows: Sequence[Row]) -> list[Item]:
     return list(items.values())
 
 
-def encoded_picture(row: Row) -> bytes:
+def encoded_image(row: Row) -> bytes:
     """A row's picture as its file has it."""
-    picture = row["image"]
-    assert isinstance(picture, bytes)
-    return picture
+    image = row["image"]
+    assert isinstance(image, bytes)
+    return image
 
 
-def picture_of(row: Row) -> Image.Image:
+def image_of(row: Row) -> Image.Image:
     """A row's picture, decoded."""
-    return Image.open(io.BytesIO(encoded_picture(row))).convert("RGB")
+    return Image.open(io.BytesIO(encoded_image(row))).convert("RGB")

@@ -22,30 +22,30 @@ from vitrina.search.types.query import Query
 
 N_KILLS = 20
 N_PRODUCTS = 600
-PICTURE_PX = 96
+IMAGE_PX = 96
 
 
 def measure(n_kills: int = N_KILLS, n_products: int = N_PRODUCTS) -> Iterator[Figure]:
     """Kill a run at a random moment, run the same command again, and compare with a run that nobody disturbed."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        catalog = write_folder(folder / "shop", n_products, size=PICTURE_PX)
+        catalog = write_folder(folder / "shop", n_products, size=IMAGE_PX)
         started = time.perf_counter()
         index(catalog, folder / "calm").wait()
         calm_s = time.perf_counter() - started
         chance, agreements = random.Random(0), list[float]()
         while len(agreements) < n_kills:
-            home = folder / f"killed-{len(agreements)}"
-            if kill(index(catalog, home), chance.uniform(0.3, 1.0) * calm_s) and home.exists():
-                index(catalog, home).wait()
-                agreements.append(agreeing(folder / "calm", home))
-            shutil.rmtree(home, ignore_errors=True)
+            store = folder / f"killed-{len(agreements)}"
+            if kill(index(catalog, store), chance.uniform(0.3, 1.0) * calm_s) and store.exists():
+                index(catalog, store).wait()
+                agreements.append(agreeing(folder / "calm", store))
+            shutil.rmtree(store, ignore_errors=True)
     how = f"{n_products} rows; {n_kills} runs killed at a random moment, then run again; the worst of them"
     yield Figure("rows equal after kill -9", min(agreements), 1.0, how=how)
 
 
-def index(catalog: Path, home: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "vitrina.api.cli", "index", str(catalog), "--home", str(home)]
+def index(catalog: Path, store: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "vitrina.api.cli", "index", str(catalog), "--home", str(store)]
     environment = {**os.environ, "VITRINA_RERANKER": "off"}  # of what is killed, indexing is what must not be lost
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -61,10 +61,10 @@ def kill(process: subprocess.Popen[bytes], after_s: float) -> bool:
 
 def agreeing(calm: Path, killed: Path) -> float:
     """The share of rows that are the same in both homes in every respect: fields, pictures, vectors, and findable."""
-    homes = Store(calm), Store(killed)
-    expected, got = ({stored.item.sku: stored for stored in home.catalog.all_items()} for home in homes)
-    vectors = [vectors_by_sku(home) for home in homes]
-    engine = homes[1].open_engine(load_encoder(None))
+    stores = Store(calm), Store(killed)
+    expected, got = ({stored.item.sku: stored for stored in store.catalog.all_items()} for store in stores)
+    vectors = [vectors_by_sku(store) for store in stores]
+    engine = stores[1].open_engine(load_encoder(None))
     same = [
         sku in got
         and (got[sku].item, got[sku].image_ids, got[sku].content_hash)
@@ -73,17 +73,17 @@ def agreeing(calm: Path, killed: Path) -> float:
         and engine.search(Query(text=sku, limit=1)).hits[0].stored.item.sku == sku
         for sku, stored in expected.items()
     ]
-    counts = [home.catalog.counts() for home in homes]
-    for home in homes:
-        home.close()
+    counts = [store.catalog.counts() for store in stores]
+    for store in stores:
+        store.close()
     return sum(same) / len(same) if counts[0] == counts[1] else 0.0
 
 
-def vectors_by_sku(home: Store) -> dict[str, np.ndarray]:
-    view = home.open_view(load_encoder(None))
+def vectors_by_sku(store: Store) -> dict[str, np.ndarray]:
+    replica = store.open_replica(load_encoder(None))
     return {
         stored.item.sku: np.concatenate(
-            [view.indexes[modality].rows_of(np.array([stored.id])).vectors for modality in ("image", "text")]
+            [replica.indexes[modality].rows_of(np.array([stored.id])).vectors for modality in ("image", "text")]
         )
-        for stored in home.catalog.all_items()
+        for stored in store.catalog.all_items()
     }

@@ -132,7 +132,7 @@ def explanations(catalog: Indexed, *, listings: bool) -> Iterator[Read]:
     values = {value for item in items.values() for field in FIELDS for value in CatalogEvidence(item).values(field)}
     queries = sample(queries_by(items.values(), [Template(name) for name in TEMPLATES], 1), N_QUERIES, seed=0)
     budget = RerankOptions(explain_ms=MAX_EXPLAIN_MS, listings=listings, unhurried=True)
-    with catalog.home.open_stage(load_reranker(EMBEDDED, device="cpu")) as stage:
+    with catalog.store.open_stage(load_reranker(EMBEDDED, device="cpu")) as stage:
         engine = RerankingEngine(catalog.engine, stage)
         for query in queries:
             for hit in engine.search(Query(query.text), budget).hits[: budget.explain]:
@@ -161,7 +161,7 @@ def read(hit: Hit, item: Item, values: set[str]) -> Read:
 def is_true(item: Item, value: str, verdict: Verdict | None) -> bool:
     """Whether the product's labels bear out what an explanation says of it."""
     if verdict is not None:
-        return CatalogEvidence(item).on(verdict.requirement).log_odds > 0
+        return CatalogEvidence(item).on(verdict.requirement).logit > 0
     return facet_value(value) in {held for field in FIELDS for held in CatalogEvidence(item).values(field)}
 
 
@@ -169,6 +169,6 @@ def stances_of(verdict: Verdict) -> tuple[Stance, ...]:
     """How a text may speak of a requirement's words, its verdict being what it is."""
     if verdict.disagreement:
         return (Stance.OPEN, Stance.REPORTED)
-    if verdict.standing is Status.UNKNOWN:
+    if verdict.status is Status.UNKNOWN:
         return (Stance.OPEN,)
-    return (Stance.SO,) if (verdict.standing is Status.MET) is verdict.requirement.wanted else (Stance.NOT_SO,)
+    return (Stance.SO,) if (verdict.status is Status.MET) is verdict.requirement.wanted else (Stance.NOT_SO,)

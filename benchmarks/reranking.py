@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from benchmarks.catalogs import Figure, Indexed, indexed, labelled_items, picture_of
+from benchmarks.catalogs import Figure, Indexed, image_of, indexed, labelled_items
 from benchmarks.retrieval import PHRASE, TARGETS, Target
 from vitrina.evaluation import metrics
 from vitrina.evaluation.judged_search import rerank_all
@@ -46,11 +46,11 @@ def measure_lift(encoder: Encoder, data: Path) -> Iterator[Figure]:
     reranker = load_reranker(EMBEDDED, device="cpu")
     for source, targets in TARGETS.items():
         path = data / f"{source}.parquet"
-        with indexed(encoder, path, pictures_alone=True) as pictured, indexed(encoder, path) as worded:
-            engine = pictured.engine
+        with indexed(encoder, path, images_alone=True) as image_parts, indexed(encoder, path) as worded:
+            engine = image_parts.engine
             engine.vocabulary = worded.engine.vocabulary
             for target in (target for target in targets if not target.like):
-                yield lift(pictured, reranker, source, target, listings=False)
+                yield lift(image_parts, reranker, source, target, listings=False)
             if source == "fashion-validation":
                 for target in (target for target in targets if not target.like):
                     yield lift(worded, reranker, f"{source}, all fields indexed", target, listings=True)
@@ -62,11 +62,11 @@ def lift(catalog: Indexed, reranker: Reranker, source: str, target: Target, *, l
         queries_by(labelled_items(catalog.rows), [Template(target.by)], target.min_rows), N_LIFT_QUERIES, seed=0
     )
     budget = RerankOptions(explain=0, listings=listings, unhurried=True)
-    with catalog.home.open_stage(reranker) as stage:
-        looked = rerank_all(RerankingEngine(catalog.engine, stage), queries, budget, lambda done: None)
+    with catalog.store.open_stage(reranker) as stage:
+        reranked = rerank_all(RerankingEngine(catalog.engine, stage), queries, budget, lambda done: None)
     grades = [query.grades for query in queries]
-    before = metrics.measure([each.before.skus for each in looked], grades)[NDCG]
-    after = metrics.measure([each.after.skus for each in looked], grades)[NDCG]
+    before = metrics.measure([each.before.skus for each in reranked], grades)[NDCG]
+    after = metrics.measure([each.after.skus for each in reranked], grades)[NDCG]
     gained = intervals((after - before)[:, None], seed=0)[0]
     bound = LIFT if target.by == PHRASE and not listings else 0.0
     seen = "pictures alone" if not listings else "pictures and listings"
@@ -102,8 +102,8 @@ def measure_cost(encoder: Encoder, data: Path) -> Iterator[Figure]:
             times = timed(catalog, cold)
         how = f"{len(times.reranked)} queries of two or three requirements, photos of 768 x 1,024"
         yield Figure("20 candidates reranked, cold", median(times.reranked), COLD_MS, "at most", "ms", how)
-        with load_reranker(EMBEDDED, device="cpu", features=catalog.home.folder / FEATURES_FOLDER) as warm:
-            seen = precompute_features(catalog.home, warm)
+        with load_reranker(EMBEDDED, device="cpu", features=catalog.store.folder / FEATURES_FOLDER) as warm:
+            seen = precompute_features(catalog.store, warm)
             times = timed(catalog, warm)
         kept = f"{how}; seen at index time, {seen.n_seen / seen.seconds:,.0f} pictures/s"
         yield Figure("20 candidates reranked, warm", median(times.reranked), WARM_MS, "at most", "ms", kept)
@@ -115,7 +115,7 @@ def large_photos(encoder: Encoder, path: Path) -> Iterator[Indexed]:
     """The first rows of a file, indexed, their photos scaled up."""
     rows = pq.read_table(path).slice(0, N_ROWS)
     column = rows.schema.get_field_index("image")
-    photos = pa.array([scaled_up(picture_of(row)) for row in rows.to_pylist()])
+    photos = pa.array([scaled_up(image_of(row)) for row in rows.to_pylist()])
     with TemporaryDirectory() as folder:
         large = Path(folder) / "large.parquet"
         pq.write_table(rows.set_column(column, "image", photos), large, row_group_size=100)
@@ -134,7 +134,7 @@ def timed(catalog: Indexed, reranker: Reranker) -> Times:
     made = queries_by(labelled_items(catalog.rows), [Template(name) for name in TEMPLATES], 1)
     texts = [query.text for query in sample(made, N_TIMED_QUERIES, seed=0)]
     times = Times()
-    with catalog.home.open_stage(reranker) as stage:
+    with catalog.store.open_stage(reranker) as stage:
         engine = RerankingEngine(catalog.engine, stage)
         ask(engine, texts[0])
         for text in texts[1:]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.catalogs import Figure, Indexed, Row, encoded_picture, indexed, labelled_items, picture_of, read_rows
+from benchmarks.catalogs import Figure, Indexed, Row, encoded_image, image_of, indexed, labelled_items, read_rows
 from recipes.encoder.queries import OUT_OF_CATALOG_HELD_OUT
 from vitrina.evaluation import metrics
 from vitrina.evaluation.judged_search import ask_all
@@ -55,10 +55,10 @@ ICONIC_FIRST = 0.60
 def measure_images(encoder: Encoder, data: Path) -> Iterator[Figure]:
     """Every target on its file, and grocery photos looked up among the shop's 81 iconic pictures."""
     for source, targets in TARGETS.items():
-        with indexed(encoder, data / f"{source}.parquet", pictures_alone=True) as catalog:
+        with indexed(encoder, data / f"{source}.parquet", images_alone=True) as catalog:
             for target in targets:
                 yield measure_target(catalog, source, target)
-    with indexed(encoder, data / "grocery-iconic.parquet", pictures_alone=True) as iconic:
+    with indexed(encoder, data / "grocery-iconic.parquet", images_alone=True) as iconic:
         yield photo_to_iconic(iconic, read_rows(data / "grocery-validation.parquet"))
 
 
@@ -78,7 +78,7 @@ def photo_to_iconic(iconic: Indexed, photos: Sequence[Row]) -> Figure:
     sku_of = {str(row["title"]): str(row["sku"]) for row in iconic.rows}
     rankings, judgements = [], []
     for row in photos:
-        answer = iconic.engine.search(Query(images=(picture_of(row),), limit=10))
+        answer = iconic.engine.search(Query(images=(image_of(row),), limit=10))
         rankings.append([hit.stored.item.sku for hit in answer.hits])
         judgements.append({sku_of[str(row["title"])]: 1})
     first = float(metrics.measure(rankings, judgements)["r@1"].mean())
@@ -117,9 +117,9 @@ def beside_full_text(catalog: Indexed, name: str, queries: Sequence[JudgedQuery]
 
 def by_words(catalog: Indexed, text: str) -> list[str]:
     """The skus that full-text search finds alone, best first."""
-    with catalog.home.catalog.database.read() as connection:
+    with catalog.store.catalog.database.read() as connection:
         ids = [match.item_id for match in match_text(connection, text, limit=metrics.DEPTH, within=None)]
-    items = catalog.home.catalog.items(ids)
+    items = catalog.store.catalog.items(ids)
     return [items[item_id].item.sku for item_id in ids]
 
 
@@ -136,10 +136,10 @@ def own_photo_first(catalog: Indexed) -> float:
     n_first = 0
     by_photo: dict[bytes, set[str]] = defaultdict(set)
     for row in catalog.rows:
-        by_photo[encoded_picture(row)].add(str(row["sku"]))
+        by_photo[encoded_image(row)].add(str(row["sku"]))
     for row in catalog.rows:
-        hits = catalog.engine.search(Query(images=(picture_of(row),), limit=1)).hits
-        n_first += hits[0].stored.item.sku in by_photo[encoded_picture(row)]
+        hits = catalog.engine.search(Query(images=(image_of(row),), limit=1)).hits
+        n_first += hits[0].stored.item.sku in by_photo[encoded_image(row)]
     return n_first / len(catalog.rows)
 
 
@@ -155,8 +155,8 @@ MIN_CAUGHT = 0.9
 
 def measure_confidence(encoder: Encoder, data: Path) -> Iterator[Figure]:
     """On ``fashion-validation``, by pictures alone and with all fields indexed."""
-    for how, pictures_alone in (("pictures alone", True), ("all fields indexed", False)):
-        with indexed(encoder, data / "fashion-validation.parquet", pictures_alone=pictures_alone) as catalog:
+    for how, images_alone in (("pictures alone", True), ("all fields indexed", False)):
+        with indexed(encoder, data / "fashion-validation.parquet", images_alone=images_alone) as catalog:
             yield from measure_catalog(catalog, f"fashion-validation, {how}")
 
 

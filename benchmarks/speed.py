@@ -51,7 +51,7 @@ def measure_encoder(encoder: Encoder, data: Path) -> Iterator[Figure]:
     n_threads = torch.get_num_threads()
     encoders = available(encoder.identity.name)
     default, *others = encoders
-    pixels, texts = prepared_pictures(encoder, path), short_texts(path)
+    pixels, texts = prepared_images(encoder, path), short_texts(path)
     try:
         images_s = take_turns([partial(each.encode_pixels, pixels) for each in encoders.values()], N_ENCODER_RUNS)
         texts_s = take_turns([partial(each.encode_texts, texts) for each in encoders.values()], N_ENCODER_RUNS)
@@ -81,10 +81,10 @@ def available(name: str) -> dict[str, Encoder]:
     return encoders
 
 
-def prepared_pictures(encoder: Encoder, path: Path) -> list[Pixels]:
+def prepared_images(encoder: Encoder, path: Path) -> list[Pixels]:
     records = (row for row in open_source(str(path), {}).rows() if isinstance(row, Record))
-    pictures = (image.data or b"" for record in records for image in record.images)
-    return [encoder.prepare(decode_image(data).pixels) for data in islice(pictures, N_INPUTS)]
+    images = (image.data or b"" for record in records for image in record.images)
+    return [encoder.prepare(decode_image(data).pixels) for data in islice(images, N_INPUTS)]
 
 
 def short_texts(path: Path) -> list[str]:
@@ -112,7 +112,7 @@ def measure_time(encoder: Encoder, data: Path) -> Iterator[Figure]:
             indexing_s.append(catalog.report.seconds)
             how = f"{N_QUERIES} text queries, one after the other, on 127.0.0.1"
             if len(indexing_s) == N_RUNS:
-                latency_ms = http_latencies_ms(catalog.home, path)
+                latency_ms = http_latencies_ms(catalog.store, path)
     alone, indexing = statistics.median(alone_s), statistics.median(indexing_s)
     ratio = statistics.median(each / its_own for each, its_own in zip(indexing_s, alone_s, strict=True))
     pace = f"{2000 / alone:,.0f} rows/s alone, {2000 / indexing:,.0f} rows/s indexed"
@@ -125,19 +125,19 @@ def measure_time(encoder: Encoder, data: Path) -> Iterator[Figure]:
 def encoder_alone_s(encoder: Encoder, path: Path) -> float:
     """Seconds to prepare and embed the pictures and words of all rows, which lie decoded in memory."""
     records = [row for row in open_source(str(path), {}).rows() if isinstance(row, Record)]
-    pictures = [decode_image(image.data or b"").pixels for record in records for image in record.images]
+    images = [decode_image(image.data or b"").pixels for record in records for image in record.images]
     words = [item_words(record.item) for record in records]
     started = time.perf_counter()
-    for batch in batched(pictures, BATCH_ROWS):
-        encoder.encode_pixels([encoder.prepare(picture) for picture in batch])
+    for batch in batched(images, BATCH_ROWS):
+        encoder.encode_pixels([encoder.prepare(image) for image in batch])
     for texts in batched(words, BATCH_ROWS):
         encoder.encode_texts(texts)
     return time.perf_counter() - started
 
 
-def http_latencies_ms(home: Store, path: Path) -> list[float]:
+def http_latencies_ms(store: Store, path: Path) -> list[float]:
     titles = pq.read_table(path, columns=["title"])["title"].to_pylist()[:N_QUERIES]
-    with serving(home.folder) as url, httpx.Client(base_url=url) as client:
+    with serving(store.folder) as url, httpx.Client(base_url=url) as client:
         times = []
         for title in [*titles[:10], *titles]:
             started = time.perf_counter()
@@ -147,12 +147,12 @@ def http_latencies_ms(home: Store, path: Path) -> list[float]:
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[str]:
+def serving(store: Path) -> Iterator[str]:
     """``vitrina serve`` in a process of its own, on a free port of this machine."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "vitrina.api.cli", "serve", "--home", str(home), "--port", str(port)]
+    command = [sys.executable, "-m", "vitrina.api.cli", "serve", "--home", str(store), "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield wait_until_ready(f"http://127.0.0.1:{port}")

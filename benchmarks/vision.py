@@ -50,72 +50,75 @@ Asked = tuple[int, str]
 
 def measure(encoder: Encoder, data: Path) -> Iterator[Figure]:
     """On ``fashion-validation``, and boxes on drawings of a seed of their own."""
-    examinee = Evaluator(*load(EMBEDDED_FOLDER))
+    evaluator = Evaluator(*load(EMBEDDED_FOLDER))
     rows = read_rows(data / "fashion-validation.parquet")
-    report = evaluate(examinee, rows)
+    report = evaluate(evaluator, rows)
     how = f"fashion-validation, {report.n_rows:,} pictures, nothing but the picture"
     for name, bound in FASHION.items():
         yield Figure(f"VLM, {name}", report.figures[name], bound, how=how)
     yield Figure(f"VLM, {BLANK}", report.figures[BLANK], AT_CHANCE, "at most", how="the same claims, a white picture")
-    yield from flipped(examinee, rows)
-    yield from boxes(examinee)
+    yield from flipped(evaluator, rows)
+    yield from boxes(evaluator)
 
 
-def flipped(examinee: Evaluator, rows: LabelledRows) -> Iterator[Figure]:
+def flipped(evaluator: Evaluator, rows: LabelledRows) -> Iterator[Figure]:
     """Of claims that a search calls met, how many it calls contradicted once one attribute, or the picture, is another;
     and how many P(yes) passes from above one half to below it."""
-    blend = read_fusion_weights(EMBEDDED_FOLDER / CARD_FILE) or FusionWeights()
-    features = examinee.see([decode(picture) for picture in rows.pictures])
+    fusion_weights = read_fusion_weights(EMBEDDED_FOLDER / CARD_FILE) or FusionWeights()
+    features = evaluator.see([decode(image) for image in rows.images])
     for name, pairs, how in (
-        ("one attribute flipped", flipped_claims(rows), "the same picture, one value of the claim exchanged"),
-        ("picture swapped", swapped_pictures(rows), "the same claim, a picture of another product, drawn by chance"),
+        ("one attribute flipped", flipped_statements(rows), "the same picture, one value of the claim exchanged"),
+        ("picture swapped", swapped_images(rows), "the same claim, a picture of another product, drawn by chance"),
     ):
         before, after = (
-            examinee.judge(features[[place for place, _ in asked]], [claim for _, claim in asked])
+            evaluator.judge(features[[place for place, _ in asked]], [statement for _, statement in asked])
             for asked in zip(*pairs, strict=True)
         )
-        met, contradicted = standings(blend, before) == Status.MET, standings(blend, after) == Status.CONTRADICTED
+        met, contradicted = (
+            statuses(fusion_weights, before) == Status.MET,
+            statuses(fusion_weights, after) == Status.CONTRADICTED,
+        )
         above = before >= EVEN
         raw = (after[above] < EVEN).mean()
         told = f"{how}; of {met.sum():,} claims met; by P(yes) alone {raw:.3f} of {above.sum():,} above one half"
         yield Figure(f"VLM, verdict flips with {name}", float(contradicted[met].mean()), FLIPPED, how=told)
 
 
-def standings(blend: FusionWeights, yes: Truths) -> NDArray[np.str_]:
+def statuses(fusion_weights: FusionWeights, yes: Truths) -> NDArray[np.str_]:
     """A search's verdicts on claims by the picture alone, from P(yes), shape (n,)."""
-    probabilities = probability(blend.image_log_odds(yes))
+    probabilities = probability(fusion_weights.image_logit(yes))
     return np.array([status_of(float(each), Evidence.IMAGE) for each in probabilities])
 
 
-def flipped_claims(rows: LabelledRows) -> list[tuple[Asked, Asked]]:
+def flipped_statements(rows: LabelledRows) -> list[tuple[Asked, Asked]]:
     """A true claim about a picture, and one that another product of its kind makes false in a single field."""
-    claims = draw_statements(rows.products, [rows.source] * len(rows.products), random.Random(0), NEAR)
+    statements = draw_statements(rows.products, [rows.source] * len(rows.products), random.Random(0), NEAR)
     return [
         ((place, true.text), (place, false.text))
-        for place, some in enumerate(claims)
+        for place, some in enumerate(statements)
         for true, false in zip(some[::2], some[1::2], strict=True)
     ]
 
 
-def swapped_pictures(rows: LabelledRows) -> list[tuple[Asked, Asked]]:
+def swapped_images(rows: LabelledRows) -> list[tuple[Asked, Asked]]:
     """A true claim about a picture, and the same about a picture of which it is false."""
-    claims = draw_statements(rows.products, [rows.source] * len(rows.products), random.Random(0), (Round(),))
+    statements = draw_statements(rows.products, [rows.source] * len(rows.products), random.Random(0), (Round(),))
     false_of: dict[str, list[int]] = defaultdict(list)
-    for place, some in enumerate(claims):
+    for place, some in enumerate(statements):
         for judged in some[1::2]:
             false_of[judged.text].append(place)
     return [
         ((place, judged.text), (false_of[judged.text].pop(), judged.text))
-        for place, some in enumerate(claims)
+        for place, some in enumerate(statements)
         for judged in some[::2]
     ]
 
 
-def boxes(examinee: Evaluator) -> Iterator[Figure]:
+def boxes(evaluator: Evaluator) -> Iterator[Figure]:
     """How well drawn things are pointed at, articles and their parts, in drawings of a seed of their own."""
     with TemporaryDirectory() as folder:
         rows, places = read_scenes(Path(folder), N_SCENES, lambda line: None, seed=UNSEEN_SCENES)
-    figures = evaluate(examinee, rows, boxes=places).figures
+    figures = evaluate(evaluator, rows, boxes=places).figures
     how = f"{N_SCENES} rendered scenes"
     yield Figure("VLM, boxes, mean IoU", figures["boxes, mean IoU"], BOXES, how=f"{how}, articles and their parts")
     whole = figures["boxes of whole articles, mean IoU"]

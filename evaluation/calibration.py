@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from vitrina.evaluation.judged_search import read_picture
+from vitrina.evaluation.judged_search import read_image
 from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.evaluation.metrics import FIRST_HITS, reliability
 from vitrina.search.retrieval.engine import NO_MATCH_DEPTH, SearchEngine
@@ -64,7 +64,7 @@ def relevant(judged: JudgedQuery) -> frozenset[str]:
 
 def example_of(judged: JudgedQuery) -> Example:
     """A judged query with its picture read. Raises ImageError."""
-    images = () if judged.image is None else (read_picture(judged.image),)
+    images = () if judged.image is None else (read_image(judged.image),)
     skus = (judged.sku,) if judged.sku else ()
     return Example(Query(text=judged.text, images=images, skus=skus), relevant(judged))
 

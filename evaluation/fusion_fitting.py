@@ -13,7 +13,7 @@ from vitrina.evaluation.calibration import RIDGE, Example, halves, key_of, log_l
 from vitrina.evaluation.metrics import measure
 from vitrina.search.reranking.base import CandidateImages, Deadline, Probabilities, Reranker
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence
-from vitrina.search.reranking.fusion import FusionWeights, log_odds, probability
+from vitrina.search.reranking.fusion import FusionWeights, logit, probability
 from vitrina.search.reranking.statements import Statements, statements_of
 from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.images import ImageStore
@@ -65,25 +65,27 @@ def reranked_sample(
     """Have a reranker look at the best hits of each example's words. Blocks, on the GPU where the reranker has one.
 
     ``facts`` say by sku what is true of the products, where the catalog itself does not. Queries that ask for nothing
-    that shows, and those whose hits have no pictures, are left out. Raises what ``SearchEngine.search`` raises, and
+    that shows, and those whose hits have no opened, are left out. Raises what ``SearchEngine.search`` raises, and
     RerankerError.
     """
     vocabulary = engine.vocabulary.current()
     for example in examples:
         requirements = requirements_of(example.query, vocabulary)
-        claims = statements_of(example.query, requirements)
-        pictures = CandidateImages(images, reranker.capabilities.picture_side_px)
+        statements = statements_of(example.query, requirements)
+        opened = CandidateImages(images, reranker.capabilities.image_side_px)
         found = engine.search(replace(example.query, limit=DEPTH, offset=0)).hits
-        seen = [(hit, look) for hit in found if (look := pictures.look(hit.stored))]
-        if not claims.asked or not seen:
+        seen = [(hit, candidate) for hit in found if (candidate := opened.candidate(hit.stored))]
+        if not statements.asked or not seen:
             continue
-        yes = reranker.judge([look for _, look in seen], claims.asked, Deadline.within(UNHURRIED_S))
+        yes = reranker.judge([candidate for _, candidate in seen], statements.asked, Deadline.within(UNHURRIED_S))
         items = [(facts or {}).get(hit.stored.item.sku, hit.stored.item) for hit, _ in seen]
         yield RerankedSample(
             key=key_of(example.query),
             scores=np.array([hit.score for hit, _ in seen]),
-            whole=of_statement(yes, claims, claims.whole),
-            parts=np.stack([of_statement(yes, claims, claims.of.get(each, "")) for each in requirements], axis=1),
+            whole=of_statement(yes, statements, statements.whole),
+            parts=np.stack(
+                [of_statement(yes, statements, statements.of.get(each, "")) for each in requirements], axis=1
+            ),
             wanted=np.array([each.wanted for each in requirements]),
             is_free=np.array([each.is_free for each in requirements]),
             truth=np.array([[truth_of(item, each) for each in requirements] for item in items]),
@@ -91,11 +93,11 @@ def reranked_sample(
         )
 
 
-def of_statement(yes: Probabilities, claims: Statements, claim: str) -> Array:
+def of_statement(yes: Probabilities, statements: Statements, statement: str) -> Array:
     """P(yes) of one claim, shape (n,); NaN where it was not asked."""
-    if claim not in claims.asked:
+    if statement not in statements.asked:
         return np.full(len(yes), np.nan)
-    return yes[:, claims.asked.index(claim)].astype(np.float64)
+    return yes[:, statements.asked.index(statement)].astype(np.float64)
 
 
 def truth_of(item: Item, requirement: Requirement) -> float:
@@ -103,50 +105,52 @@ def truth_of(item: Item, requirement: Requirement) -> float:
     says."""
     if requirement.is_free or not CatalogEvidence(item).values(requirement.field):
         return np.nan
-    return float(CatalogEvidence(item).on(requirement).log_odds > 0)
+    return float(CatalogEvidence(item).on(requirement).logit > 0)
 
 
-def fit_measured(looks: Sequence[RerankedSample], where: str) -> FusionWeights:
+def fit_measured(candidates: Sequence[RerankedSample], where: str) -> FusionWeights:
     """A blend fitted to all the looks, whose ``source`` says what one fitted to half of them did for the other half.
     Raises ValueError for fewer than ``MIN_QUERIES``."""
-    fitted, others = halves(looks)
-    source = f"{len(looks):,} queries on {where}"
+    fitted, others = halves(candidates)
+    source = f"{len(candidates):,} queries on {where}"
     if len(fitted) >= MIN_QUERIES and others:
         measured = lift(fit_fusion(fitted), others)
         source += (
             f"; fitted to one half, nDCG@10 among the {DEPTH} best of {measured.n_queries} others went from "
             f"{measured.before:.3f} to {measured.after:.3f}"
         )
-    return fit_fusion(looks, source)
+    return fit_fusion(candidates, source)
 
 
-def fit_fusion(looks: Sequence[RerankedSample], source: str = "") -> FusionWeights:
+def fit_fusion(candidates: Sequence[RerankedSample], source: str = "") -> FusionWeights:
     """The likeliest blend: P(yes) made comparable by Platt's method on single requirements, then the weights that put
     right hits before wrong ones, retrieval's being 1.
 
     Catalogs' fields have no part in it: the reranker is weighed by what it sees. Raises ValueError for fewer than
     ``MIN_QUERIES``.
     """
-    if len(looks) < MIN_QUERIES:
-        raise ValueError(f"{len(looks)} queries are too few to fit a blend to; it takes {MIN_QUERIES}")
-    platt = replace(fit_platt(looks), source=source)
+    if len(candidates) < MIN_QUERIES:
+        raise ValueError(f"{len(candidates)} queries are too few to fit a blend to; it takes {MIN_QUERIES}")
+    platt = replace(fit_platt(candidates), source=source)
     tried = [replace(platt, free=free) for free in FREE_SHARES]
-    found = [fit_weights([(fusion_features(each, query), query.relevant) for query in looks]) for each in tried]
-    blend, (_, (retrieval, whole, parts)) = min(zip(tried, found, strict=True), key=lambda fitted: fitted[1][0])
+    found = [fit_weights([(fusion_features(each, query), query.relevant) for query in candidates]) for each in tried]
+    fusion_weights, (_, (retrieval, whole, parts)) = min(
+        zip(tried, found, strict=True), key=lambda fitted: fitted[1][0]
+    )
     if retrieval <= 0:
-        return replace(blend, retrieval=0.0, whole=rounded(whole), parts=rounded(parts))
-    return replace(blend, whole=rounded(whole / retrieval), parts=rounded(parts / retrieval))
+        return replace(fusion_weights, retrieval=0.0, whole=rounded(whole), parts=rounded(parts))
+    return replace(fusion_weights, whole=rounded(whole / retrieval), parts=rounded(parts / retrieval))
 
 
-def fit_platt(looks: Sequence[RerankedSample]) -> FusionWeights:
+def fit_platt(candidates: Sequence[RerankedSample]) -> FusionWeights:
     """A blend whose slope and intercept make P(yes) true (Platt 1999): fitted to every requirement whose truth is
     known."""
-    asked = np.concatenate([each.parts.ravel() for each in looks])
-    truth = np.concatenate([each.truth.ravel() for each in looks])
+    asked = np.concatenate([each.parts.ravel() for each in candidates])
+    truth = np.concatenate([each.truth.ravel() for each in candidates])
     known = ~np.isnan(asked) & ~np.isnan(truth)
     if not known.any() or np.ptp(truth[known]) == 0:
         return FusionWeights()
-    columns = np.column_stack([np.ones(known.sum()), log_odds(asked[known])])
+    columns = np.column_stack([np.ones(known.sum()), logit(asked[known])])
     solution = minimize(
         log_loss,
         np.array([0.0, 1.0]),
@@ -159,15 +163,17 @@ def fit_platt(looks: Sequence[RerankedSample]) -> FusionWeights:
     return FusionWeights(slope=slope, intercept=intercept)
 
 
-def fusion_features(blend: FusionWeights, looks: RerankedSample) -> Array:
+def fusion_features(fusion_weights: FusionWeights, candidates: RerankedSample) -> Array:
     """What a blend's weights are for, of each hit, shape (n, 3), catalogs' fields left out."""
-    return blend.evidence(looks.scores, looks.whole, met_by_images(blend, looks), looks.is_free)
+    return fusion_weights.evidence(
+        candidates.scores, candidates.whole, met_by_images(fusion_weights, candidates), candidates.is_free
+    )
 
 
-def met_by_images(blend: FusionWeights, looks: RerankedSample) -> Array:
+def met_by_images(fusion_weights: FusionWeights, candidates: RerankedSample) -> Array:
     """How probable each requirement is by the look alone, shape (n, m)."""
-    shown = blend.image_log_odds(looks.parts)
-    return np.nan_to_num(probability(np.where(looks.wanted, shown, -shown)), nan=0.5)
+    shown = fusion_weights.image_logit(candidates.parts)
+    return np.nan_to_num(probability(np.where(candidates.wanted, shown, -shown)), nan=0.5)
 
 
 def fit_weights(queries: Sequence[tuple[Array, NDArray[np.bool_]]]) -> tuple[float, Array]:
@@ -209,21 +215,21 @@ class Lift:
     after: float
 
 
-def lift(blend: FusionWeights, looks: Sequence[RerankedSample]) -> Lift:
+def lift(fusion_weights: FusionWeights, candidates: Sequence[RerankedSample]) -> Lift:
     """Measure a blend on queries that it was not fitted to."""
-    told = [each for each in looks if each.relevant.any()]
+    told = [each for each in candidates if each.relevant.any()]
     if not told:
         return Lift(0, np.nan, np.nan)
     grades = [{str(at): int(right) for at, right in enumerate(each.relevant)} for each in told]
     before, after = (
         float(measure([list(map(str, order)) for order in orders], grades)["ndcg@10"].mean())
-        for orders in ([range(len(each.relevant)) for each in told], [order_of(blend, each) for each in told])
+        for orders in ([range(len(each.relevant)) for each in told], [order_of(fusion_weights, each) for each in told])
     )
     return Lift(len(told), before, after)
 
 
-def order_of(blend: FusionWeights, looks: RerankedSample) -> list[int]:
+def order_of(fusion_weights: FusionWeights, candidates: RerankedSample) -> list[int]:
     """The hits' positions as the blend orders them."""
-    totals = blend.totals(fusion_features(blend, looks))
+    totals = fusion_weights.totals(fusion_features(fusion_weights, candidates))
     order: list[int] = np.argsort(-totals, kind="stable").tolist()
     return order

@@ -53,8 +53,8 @@ def query_of(judged: JudgedQuery) -> Query:
     """What a shopper would ask for the first ``DEPTH``. Raises ImageError, and QueryError past the engine's limits."""
     if judged.sku:
         return Query(skus=(judged.sku,), limit=DEPTH)
-    pictures = () if judged.image is None else (read_picture(judged.image),)
-    return Query(text=judged.text, images=pictures, limit=DEPTH)
+    images = () if judged.image is None else (read_image(judged.image),)
+    return Query(text=judged.text, images=images, limit=DEPTH)
 
 
 def found_in(answer: Answer) -> QueryResult:
@@ -62,7 +62,7 @@ def found_in(answer: Answer) -> QueryResult:
     return QueryResult(tuple(hit.stored.item.sku for hit in answer.hits), tuple(hit.confidence for hit in answer.hits))
 
 
-def read_picture(path: Path) -> Image.Image:
+def read_image(path: Path) -> Image.Image:
     """A query's picture, upright RGB. Raises ImageError, which names the file."""
     try:
         return decode_image(path.read_bytes()).pixels
@@ -72,7 +72,7 @@ def read_picture(path: Path) -> Image.Image:
         raise ImageError(f"The picture {path} cannot be used: {error.message}", remedy=error.remedy) from error
 
 
-NO_PICTURE = "It has no picture."
+NO_IMAGE = "It has no picture."
 UNREADABLE = "Its picture cannot be looked at."
 
 
@@ -109,7 +109,7 @@ class LiftMeasurement:
     p95_ms: float
 
     @property
-    def n_looked(self) -> int:
+    def n_reranked(self) -> int:
         """Hits that were looked at."""
         return self.n_hits - sum(self.missed.values())
 
@@ -119,7 +119,7 @@ class LiftMeasurement:
         evidence = "pictures and listings" if self.listings else "pictures alone, listings hidden"
         return (
             f"Reranked by {self.reranker}: up to {self.top} hits a query, {evidence}.",
-            f"Looked at {self.n_looked:,} of {self.n_hits:,} hits.",
+            f"Looked at {self.n_reranked:,} of {self.n_hits:,} hits.",
             *(f"{n:,} {'was' if n == 1 else 'were'} not looked at: {reason}" for reason, n in self.missed.items()),
             f"Looking took {self.median_ms:,.0f} ms a query at the median, {self.p95_ms:,.0f} at the 95th percentile.",
         )
@@ -132,11 +132,11 @@ def rerank_all(
 
     Raises what ``ask_all`` raises; a reranker that fails is told of in what was missed.
     """
-    looked: list[RerankedQuery] = []
+    reranked: list[RerankedQuery] = []
     for query in queries:
-        looked.append(rerank_one(engine, query, rerank))
-        on_progress(len(looked))
-    return looked
+        reranked.append(rerank_one(engine, query, rerank))
+        on_progress(len(reranked))
+    return reranked
 
 
 def rerank_one(engine: RerankingEngine, query: JudgedQuery, rerank: RerankOptions) -> RerankedQuery:
@@ -169,23 +169,23 @@ def reason(hit: Hit, answer: Answer) -> str:
     if hit.rerank is RerankState.RERANKED:
         return ""
     if not hit.stored.image_ids:
-        return NO_PICTURE
+        return NO_IMAGE
     if hit.rerank is RerankState.NOT_ASKED and answer.rerank is RerankState.RERANKED:
         return UNREADABLE
     return answer.rerank_note
 
 
-def lift_measurement_of(reranker: str, rerank: RerankOptions, looked: Sequence[RerankedQuery]) -> LiftMeasurement:
+def lift_measurement_of(reranker: str, rerank: RerankOptions, reranked: Sequence[RerankedQuery]) -> LiftMeasurement:
     """How one or more queries were reranked, together."""
     missed: Counter[str] = Counter()
-    for each in looked:
+    for each in reranked:
         missed.update(each.missed)
-    median_ms, p95_ms = np.percentile([each.judge_ms for each in looked], [50, 95]).tolist()
+    median_ms, p95_ms = np.percentile([each.judge_ms for each in reranked], [50, 95]).tolist()
     return LiftMeasurement(
         reranker=reranker,
         top=rerank.top,
         listings=rerank.listings,
-        n_hits=sum(each.n_hits for each in looked),
+        n_hits=sum(each.n_hits for each in reranked),
         missed=dict(missed.most_common()),
         median_ms=median_ms,
         p95_ms=p95_ms,

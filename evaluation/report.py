@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from vitrina.evaluation.comparison import Comparison, RunPair
 from vitrina.evaluation.gates import GateResult
-from vitrina.evaluation.judged_search import read_picture
+from vitrina.evaluation.judged_search import read_image
 from vitrina.evaluation.metrics import DEPTH, FIRST_HITS, LABELS
 from vitrina.evaluation.run import ALL, Result, Run
 from vitrina.search.audit.audit import AuditSummary, LabelError
@@ -29,18 +29,18 @@ THUMBNAIL_PX = 256
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """An item to look at. ``picture`` is a data URI, or empty where there is none."""
+    """An item to look at. ``image`` is a data URI, or empty where there is none."""
 
     sku: str
     title: str
-    picture: str
+    image: str
 
 
 class Gallery:
     """Tiles of a home's items by sku, each made once. Blocks."""
 
-    def __init__(self, home: Store) -> None:
-        self._home = home
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._tiles: dict[str, Tile] = {}
 
     def tile(self, sku: str) -> Tile:
@@ -51,20 +51,20 @@ class Gallery:
 
     def _made(self, sku: str) -> Tile:
         try:
-            stored = self._home.catalog.item(sku)
+            stored = self._store.catalog.item(sku)
         except NotFoundError:
             return Tile(sku, "no longer in the catalog", "")
-        picture = ""
+        image = ""
         with suppress(NotFoundError, ImageError):
             if stored.image_ids:
-                picture = data_uri(self._home.images.thumbnail(stored.image_ids[0], THUMBNAIL_PX))
-        return Tile(sku, stored.item.title, picture)
+                image = data_uri(self._store.images.thumbnail(stored.image_ids[0], THUMBNAIL_PX))
+        return Tile(sku, stored.item.title, image)
 
 
 def photo(path: Path) -> str:
     """A query's own picture as a data URI, small; empty where it is gone since it was asked."""
     try:
-        pixels = read_picture(path)
+        pixels = read_image(path)
     except ImageError:
         return ""
     pixels.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
@@ -86,8 +86,8 @@ MAX_SHOWN = 400
 class ShownLabelError:
     """A listing with its picture as a data URI, empty where that is gone."""
 
-    contradiction: LabelError
-    picture: str
+    label_error: LabelError
+    image: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,28 +101,28 @@ class Section:
 
 
 def write_audit(
-    path: Path, images: ImageStore, tally: AuditSummary, *, reranker: str, notes: Sequence[str] = ()
+    path: Path, images: ImageStore, summary: AuditSummary, *, reranker: str, notes: Sequence[str] = ()
 ) -> None:
     """Write what an audit found, by field, the surest first. Blocks while thumbnails are made. Raises OSError."""
     page = templates().get_template("audit.html.jinja")
     html = page.render(
-        sections=[section(images, tally, field) for field in tally.fields],
-        n_found=len(tally.contradictions()),
-        n_items=tally.n_items,
+        sections=[section(images, summary, field) for field in summary.fields],
+        n_found=len(summary.label_errors()),
+        n_items=summary.n_items,
         reranker=reranker,
-        notes=(*tally.sentences(), *notes),
+        notes=(*summary.sentences(), *notes),
         audited_at=datetime.now(UTC),
     )
     path.write_text(html, encoding="utf-8")
 
 
-def section(images: ImageStore, tally: AuditSummary, field: str) -> Section:
-    found = tally.contradictions(field)
-    shown = [ShownLabelError(each, picture_of(images, each.image_id)) for each in found[:MAX_SHOWN]]
-    return Section(field, tally.checked[field], len(found), shown)
+def section(images: ImageStore, summary: AuditSummary, field: str) -> Section:
+    found = summary.label_errors(field)
+    shown = [ShownLabelError(each, image_of(images, each.image_id)) for each in found[:MAX_SHOWN]]
+    return Section(field, summary.checked[field], len(found), shown)
 
 
-def picture_of(images: ImageStore, image_id: str) -> str:
+def image_of(images: ImageStore, image_id: str) -> str:
     """A picture as a data URI, small; empty where it is gone since it was looked at."""
     with suppress(NotFoundError, ImageError):
         return data_uri(images.thumbnail(image_id, THUMBNAIL_PX))
@@ -155,7 +155,7 @@ class ShownQuery:
     """What a query looks like: its words, its picture as a data URI, or both."""
 
     text: str
-    picture: str
+    image: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +188,11 @@ class Contrast:
 
 
 def write_report(
-    path: Path, home: Store, run: Run, *, comparisons: Sequence[Comparison] = (), checks: Sequence[GateResult] = ()
+    path: Path, store: Store, run: Run, *, comparisons: Sequence[Comparison] = (), checks: Sequence[GateResult] = ()
 ) -> None:
     """Write a run's report; the charts of its metrics show the first comparison too. Blocks while thumbnails are made.
     Raises OSError."""
-    gallery = Gallery(home)
+    gallery = Gallery(store)
     page = templates().get_template("page.html.jinja")
     html = page.render(
         run=run,
@@ -264,11 +264,11 @@ def move(gallery: Gallery, pair: RunPair) -> Move:
 def asked(gallery: Gallery, result: Result) -> ShownQuery:
     if result.sku:
         tile = gallery.tile(result.sku)
-        return ShownQuery(tile.title or tile.sku, tile.picture)
+        return ShownQuery(tile.title or tile.sku, tile.image)
     if not result.image:
         return ShownQuery(result.text, "")
-    picture = Path(result.image)
-    return ShownQuery(result.text or picture.name, photo(picture))
+    image = Path(result.image)
+    return ShownQuery(result.text or image.name, photo(image))
 
 
 def hits(gallery: Gallery, result: Result, n_hits: int) -> list[Shown]:

@@ -58,7 +58,7 @@ BACKOFF_S = 0.25
 _HEADERS = (("User-Agent", "vitrina-indexer"), ("Accept", "image/*"), ("Accept-Encoding", "identity"))
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RETRIED = frozenset({429, 500, 502, 503, 504})
-_NO_PICTURE = ("text/", "application/json", "application/xml", "application/xhtml", "video/", "audio/")
+_NO_IMAGE = ("text/", "application/json", "application/xml", "application/xhtml", "video/", "audio/")
 
 
 class _Passing(Exception):
@@ -165,7 +165,7 @@ class Fetcher:
         if status != 200:
             raise FetchError(f"{_shown(url)} answered {status}.", remedy="Open it in a browser and correct the URL.")
         media_type = headers.get("content-type", "").lower().strip()
-        if media_type.startswith(_NO_PICTURE):
+        if media_type.startswith(_NO_IMAGE):
             raise FetchError(
                 f"{_shown(url)} is no picture but {media_type[:60]}.",
                 remedy="Link the picture itself, not the page around it.",

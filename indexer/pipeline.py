@@ -50,23 +50,23 @@ BATCH_ROWS = 256
 
 def embed(encoder: Encoder, batch: Sequence[Prepared]) -> list[IndexedItem]:
     """Embed every picture and every item's words; an item without words gets no text vector. Blocks."""
-    pictures = encoder.encode_pixels([pixels for prepared in batch for pixels in prepared.pixels])
+    images = encoder.encode_pixels([pixels for prepared in batch for pixels in prepared.pixels])
     texts = encoder.encode_texts([prepared.words for prepared in batch if prepared.words])
-    entries, picture_at, text_at = [], 0, 0
+    entries, image_at, text_at = [], 0, 0
     for prepared in batch:
-        n_pictures, n_texts = len(prepared.pixels), int(bool(prepared.words))
+        n_images, n_texts = len(prepared.pixels), int(bool(prepared.words))
         entries.append(
             IndexedItem(
                 item=prepared.item,
                 content_hash=prepared.content_hash,
                 image_ids=prepared.image_ids,
                 vectors={
-                    "image": pictures[picture_at : picture_at + n_pictures],
+                    "image": images[image_at : image_at + n_images],
                     "text": texts[text_at : text_at + n_texts],
                 },
             )
         )
-        picture_at += n_pictures
+        image_at += n_images
         text_at += n_texts
     return entries
 
@@ -119,7 +119,7 @@ class ItemBatch:
     """What one turn of the pipeline hands on to be committed."""
 
     entries: list[IndexedItem] = field(default_factory=list)
-    pictures: list[bytes] = field(default_factory=list)
+    images: list[bytes] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     n_added: int = 0
     n_unchanged: int = 0
@@ -132,10 +132,10 @@ class Indexer:
     Raises EncoderError where the home's catalog was embedded with another.
     """
 
-    def __init__(self, home: Store, encoder: Encoder, fetcher: Fetcher) -> None:
-        self.home = home
+    def __init__(self, store: Store, encoder: Encoder, fetcher: Fetcher) -> None:
+        self.store = store
         self.encoder = encoder
-        self.space_id = home.open_space(encoder)
+        self.space_id = store.open_space(encoder)
         self.preparer = Preparer(encoder, fetcher)
 
     def run(self, source: Source, on_progress: OnIndexingProgress = lambda _: None) -> IndexingProgress:
@@ -145,7 +145,7 @@ class Indexer:
         committed stays, and the same call goes on from there.
         """
         started, done = time.perf_counter(), IndexingProgress(source.n_rows)
-        with DeadLetters(self.home.dead_letters) as letters, closing(prefetch(self.batches(source), 2)) as batches:
+        with DeadLetters(self.store.dead_letters) as letters, closing(prefetch(self.batches(source), 2)) as batches:
             for batch in batches:
                 for rejection in batch.rejections:
                     letters.add(rejection)
@@ -158,7 +158,7 @@ class Indexer:
                 on_progress(done)
         if done.n_added or done.n_updated:
             with suppress(EncoderReplacedError):  # since the last commit, with all that was committed
-                self.home.view_of(self.encoder.identity, self.space_id).save()
+                self.store.replica_of(self.encoder.identity, self.space_id).save()
         return replace(done, seconds=time.perf_counter() - started)
 
     def plan(self, source: Source, on_progress: OnIndexingProgress = lambda _: None) -> IndexingProgress:
@@ -180,13 +180,13 @@ class Indexer:
 
     def put(self, record: Record) -> StoredItem:
         """Index one item now. Raises InputError with the reason where it would be a dead letter. Blocks."""
-        is_new = not self.home.catalog.content_hashes([record.item.sku])
+        is_new = not self.store.catalog.content_hashes([record.item.sku])
         prepared = self.preparer.prepare(record, self.preparer.digest(record), is_new=is_new)
         failures = [prepared] if isinstance(prepared, Rejection) else prepared.complaints
         if failures or isinstance(prepared, Rejection):
             raise InputError(failures[0].reason, remedy=failures[0].remedy, details={"sku": record.item.sku})
         self.commit(self.encode([prepared]))
-        return self.home.catalog.item(record.item.sku)
+        return self.store.catalog.item(record.item.sku)
 
     def batches(self, source: Source) -> Generator[ItemBatch, None, None]:
         n_threads = os.cpu_count() or 2
@@ -201,7 +201,7 @@ class Indexer:
         with closing(KnownSkus()) as seen, closing(batched(source.rows(), ROWS_A_LOOKUP)) as batches:
             for rows in batches:
                 records = [row for row in rows if isinstance(row, Record)]
-                known = self.home.catalog.content_hashes([record.item.sku for record in records])
+                known = self.store.catalog.content_hashes([record.item.sku for record in records])
                 for row in rows:
                     yield self.compare_row(row, known, seen)
 
@@ -226,7 +226,7 @@ class Indexer:
         rejected = [outcome for outcome in outcomes if isinstance(outcome, Rejection)]
         return ItemBatch(
             entries=embed(self.encoder, prepared) if prepared else [],
-            pictures=[picture for each in prepared for picture in each.kept],
+            images=[image for each in prepared for image in each.kept],
             rejections=[complaint for each in prepared for complaint in each.complaints] + rejected,
             n_added=sum(each.is_new for each in prepared),
             n_unchanged=sum(isinstance(outcome, Unchanged) for outcome in outcomes),
@@ -235,9 +235,9 @@ class Indexer:
 
     def commit(self, batch: ItemBatch) -> None:
         """Keep a batch's pictures, then commit its items: no item is there before its pictures are."""
-        self.home.images.put_all(batch.pictures)
+        self.store.images.put_all(batch.images)
         if batch.entries:
-            self.home.catalog.commit(self.space_id, batch.entries)
+            self.store.catalog.commit(self.space_id, batch.entries)
 
 
 def add(done: IndexingProgress, batch: ItemBatch) -> IndexingProgress:

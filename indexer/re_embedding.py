@@ -23,7 +23,7 @@ from vitrina.search.store.writing import Embedded
 from vitrina.search.types.errors import InputError, NotFoundError
 from vitrina.search.types.item import StoredItem
 
-BATCH_PICTURES = 32
+BATCH_IMAGES = 32
 KEYS_A_LOOKUP = 500
 
 OnFeatureProgress = Callable[[int], None]
@@ -39,14 +39,14 @@ class FeatureProgress:
     seconds: float = 0.0
 
 
-def n_without_features(home: Store, identity: RerankerIdentity) -> int:
+def n_without_features(store: Store, identity: RerankerIdentity) -> int:
     """How many of the pictures that searches show, the items' first ones, this reranker has not seen. Raises
     StorageError."""
-    return sum(1 for _ in without_features(home, identity))
+    return sum(1 for _ in without_features(store, identity))
 
 
 def precompute_features(
-    home: Store, reranker: Reranker, on_progress: OnFeatureProgress = lambda n_done: None
+    store: Store, reranker: Reranker, on_progress: OnFeatureProgress = lambda n_done: None
 ) -> FeatureProgress:
     """Have a reranker see the pictures that it has not seen, and keep what it sees in the home; what other rerankers
     saw is dropped. Does nothing for one that keeps nothing.
@@ -54,45 +54,45 @@ def precompute_features(
     May be stopped at any time: what was seen is not looked at again. Blocks until done; uses the GPU where the
     reranker does. Raises RerankerError and StorageError.
     """
-    if not (isinstance(reranker, PrecomputesFeatures) and reranker.keeps_pictures):
+    if not (isinstance(reranker, PrecomputesFeatures) and reranker.keeps_images):
         return FeatureProgress()
-    home.discard_other_features(reranker.identity)
+    store.discard_other_features(reranker.identity)
     started, n_seen, n_lost = time.perf_counter(), 0, 0
 
     def opened(image_id: str) -> RerankCandidate:
-        look = candidate_of(home, reranker, image_id)
-        _ = look.image  # here, in one of several threads
-        return look
+        candidate = candidate_of(store, reranker, image_id)
+        _ = candidate.pixels  # here, in one of several threads
+        return candidate
 
-    looks = parallel_map(
-        opened, without_features(home, reranker.identity), os.cpu_count() or 2, depth=2 * BATCH_PICTURES
+    candidates = parallel_map(
+        opened, without_features(store, reranker.identity), os.cpu_count() or 2, depth=2 * BATCH_IMAGES
     )
-    with closing(batched(prefetch(looks, BATCH_PICTURES), BATCH_PICTURES)) as batches:
+    with closing(batched(prefetch(candidates, BATCH_IMAGES), BATCH_IMAGES)) as batches:
         for batch in batches:
             n_seen += reranker.see(batch)
-            n_lost += sum(look.is_blank for look in batch)
+            n_lost += sum(candidate.is_blank for candidate in batch)
             on_progress(n_seen + n_lost)
     return FeatureProgress(n_seen, n_lost, time.perf_counter() - started)
 
 
-def precompute_image(home: Store, reranker: Reranker, image_id: str) -> None:
+def precompute_image(store: Store, reranker: Reranker, image_id: str) -> None:
     """Have a reranker see one picture, new in the catalog, and keep what it sees; nothing is done for one that keeps
     nothing. Blocks. Raises RerankerError and StorageError."""
-    if isinstance(reranker, PrecomputesFeatures) and reranker.keeps_pictures:
-        reranker.see([candidate_of(home, reranker, image_id)])
+    if isinstance(reranker, PrecomputesFeatures) and reranker.keeps_images:
+        reranker.see([candidate_of(store, reranker, image_id)])
 
 
-def candidate_of(home: Store, reranker: Reranker, image_id: str) -> RerankCandidate:
+def candidate_of(store: Store, reranker: Reranker, image_id: str) -> RerankCandidate:
     """A picture as searches will show it."""
-    return RerankCandidate(image_id, opening(home.images, image_id, reranker.capabilities.picture_side_px))
+    return RerankCandidate(image_id, opening(store.images, image_id, reranker.capabilities.image_side_px))
 
 
-def without_features(home: Store, identity: RerankerIdentity) -> Iterator[str]:
+def without_features(store: Store, identity: RerankerIdentity) -> Iterator[str]:
     """The pictures that a reranker has not seen, each once in some hundreds."""
-    store = home.feature_store(identity)
-    with closing(store):
-        for keys in batched(home.catalog.first_pictures(), KEYS_A_LOOKUP):
-            yield from store.missing(keys)
+    cache = store.feature_store(identity)
+    with closing(cache):
+        for keys in batched(store.catalog.first_images(), KEYS_A_LOOKUP):
+            yield from cache.missing(keys)
 
 
 LOST_REMEDY = "Index the catalog that lists this item again, with the picture in its place."
@@ -109,12 +109,12 @@ class Reembedding:
     """What was done: items embedded, pictures that could not be, and the file that says which."""
 
     n_items: int
-    n_lost_pictures: int
+    n_lost_images: int
     dead_letters: Path | None
 
 
 def reembed(
-    home: Store, encoder: Encoder, on_progress: OnProgress = lambda done, total: None, *, anew: bool = False
+    store: Store, encoder: Encoder, on_progress: OnProgress = lambda done, total: None, *, anew: bool = False
 ) -> Reembedding:
     """Embed what the encoder's space lacks, all of it with ``anew``, then make the space the live one.
 
@@ -123,26 +123,26 @@ def reembed(
     indexed again with the next run over its source. Blocks. Raises EncoderReplacedError where the space is dropped
     meanwhile.
     """
-    space_id = home.catalog.open_space(encoder.identity, live=False)
+    space_id = store.catalog.open_space(encoder.identity, live=False)
     if anew:
-        home.catalog.empty_space(space_id)
-    elif home.catalog.is_live(space_id):
+        store.catalog.empty_space(space_id)
+    elif store.catalog.is_live(space_id):
         return Reembedding(0, 0, None)
-    with DeadLetters(home.dead_letters) as letters:
-        filling = Backfill(home, encoder, space_id, letters)
+    with DeadLetters(store.dead_letters) as letters:
+        filling = Backfill(store, encoder, space_id, letters)
         filling.fill(on_progress)
-        home.view_of(encoder.identity, space_id).save()  # for services to load, rather than read the space from SQL
+        store.replica_of(encoder.identity, space_id).save()  # for services to load, rather than read the space from SQL
         while not filling.take_over():
             filling.fill(on_progress)
-    home.tidy()
+    store.tidy()
     return Reembedding(filling.n_items, letters.n_rejections, letters.path if letters.n_rejections else None)
 
 
 class Backfill:
     """Fills one space; ``n_items`` counts what it embedded."""
 
-    def __init__(self, home: Store, encoder: Encoder, space_id: int, letters: DeadLetters) -> None:
-        self.home = home
+    def __init__(self, store: Store, encoder: Encoder, space_id: int, letters: DeadLetters) -> None:
+        self.store = store
         self.encoder = encoder
         self.space_id = space_id
         self.letters = letters
@@ -150,7 +150,7 @@ class Backfill:
 
     def fill(self, on_progress: OnProgress) -> None:
         """Embed what the space lacks, batch by batch."""
-        catalog = self.home.catalog
+        catalog = self.store.catalog
         n_total = catalog.counts()["items"]
         n_done = n_total - catalog.n_lacking(self.space_id)
         prepared = parallel_map(self.prepare, catalog.lacking(self.space_id), os.cpu_count() or 2, depth=BATCH_ROWS)
@@ -169,12 +169,12 @@ class Backfill:
             last.extend(self.prepare(stored) for stored in items)
             return self.embed(last)
 
-        switched = self.home.catalog.take_over(self.space_id, embed_last)
+        switched = self.store.catalog.take_over(self.space_id, embed_last)
         self.report(last)
         return switched
 
     def prepare(self, stored: StoredItem) -> Ready:
-        return stored, prepare(self.home, self.encoder, stored)
+        return stored, prepare(self.store, self.encoder, stored)
 
     def embed(self, batch: Sequence[Ready]) -> list[Embedded]:
         entries = embed(self.encoder, [item for _, item in batch])
@@ -185,15 +185,15 @@ class Backfill:
         self.n_items += len(batch)
         for complaint in (complaint for _, item in batch for complaint in item.complaints):
             self.letters.add(complaint)
-        self.home.catalog.mark_incomplete([stored for stored, item in batch if item.complaints])
+        self.store.catalog.mark_incomplete([stored for stored, item in batch if item.complaints])
 
 
-def prepare(home: Store, encoder: Encoder, stored: StoredItem) -> Prepared:
+def prepare(store: Store, encoder: Encoder, stored: StoredItem) -> Prepared:
     """An item as it is stored, ready for the encoder, with those of its pictures that are there and whole."""
     pixels, complaints = [], []
     for image_id in stored.image_ids:
         try:
-            pixels.append(encoder.prepare(decode_image(home.images.read(image_id)).pixels))
+            pixels.append(encoder.prepare(decode_image(store.images.read(image_id)).pixels))
         except (InputError, NotFoundError) as error:
             complaints.append(Rejection(f"picture {image_id}", error.message, LOST_REMEDY, stored.item.sku))
     return Prepared(

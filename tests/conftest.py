@@ -44,10 +44,10 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path) -> Iterator[Store]:
     folder = tmp_path / "home"
     folder.mkdir()
     (folder / "catalog.db").write_bytes(blank_catalog())
-    home = Store(folder)
-    yield home
-    home.close()
+    store = Store(folder)
+    yield store
+    store.close()

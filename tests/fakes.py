@@ -79,9 +79,9 @@ class FakeEncoder:
         self._identity = EncoderIdentity(name, fingerprint, dimension)
         self._calibration = calibration
         self._projection = np.random.default_rng(seed).normal(size=(3 * SIDE_PX * SIDE_PX + 1, dimension))
-        self.n_pictures = 0
+        self.n_images = 0
         self.n_texts = 0
-        self._colours = {word: self.encode_images([picture(word)])[0] for word in COLOURS}
+        self._colours = {word: self.encode_images([make_image(word)])[0] for word in COLOURS}
 
     @property
     def identity(self) -> EncoderIdentity:
@@ -96,7 +96,7 @@ class FakeEncoder:
         return np.asarray(small, np.float32).transpose(2, 0, 1) / 127.5 - 1.0  # (3, side, side)
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Vectors:
-        self.n_pictures += len(batch)
+        self.n_images += len(batch)
         if not batch:
             return self._none()
         flat = np.stack([np.append(pixels.reshape(-1), 0.1) for pixels in batch])
@@ -130,7 +130,7 @@ def unit(rows: np.ndarray[tuple[int, ...], np.dtype[np.floating]]) -> Vectors:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
-def picture(colour: str, *, noise: int | None = None, size: tuple[int, int] = (24, 24)) -> Image.Image:
+def make_image(colour: str, *, noise: int | None = None, size: tuple[int, int] = (24, 24)) -> Image.Image:
     """A plain picture of one colour; ``noise`` seeds a grain that makes it one of its kind."""
     pixels = np.full((size[1], size[0], 3), COLOURS[colour], np.int16)
     if noise is not None:
@@ -150,7 +150,7 @@ def make_entry(
     title: str = "",
     *,
     description: str = "",
-    pictures: Sequence[Image.Image] = (),
+    images: Sequence[Image.Image] = (),
     text: str | None = None,
     price_cents: int | None = None,
     attributes: Mapping[str, AttributeValue] | None = None,
@@ -160,9 +160,9 @@ def make_entry(
     return IndexedItem(
         item=Item(sku, title, description, attributes, price_cents, "EUR" if price_cents is not None else None),
         content_hash=hashlib.sha256(repr((sku, title, description, attributes, price_cents)).encode()).hexdigest(),
-        image_ids=tuple(hashlib.sha256(png(image)).hexdigest()[:32] for image in pictures),
+        image_ids=tuple(hashlib.sha256(png(image)).hexdigest()[:32] for image in images),
         vectors={
-            "image": encoder.encode_images(pictures),
+            "image": encoder.encode_images(images),
             "text": encoder.encode_texts([words] if words else []),
         },
     )
@@ -172,14 +172,14 @@ def make_record(
     sku: str,
     title: str = "",
     *,
-    pictures: Sequence[Image.Image | bytes] = (),
+    images: Sequence[Image.Image | bytes] = (),
     origin: str | None = None,
     attributes: Mapping[str, AttributeValue] | None = None,
 ) -> Record:
     """A row whose pictures travel as bytes; bytes given are taken as they are, broken or not."""
-    data = [shown if isinstance(shown, bytes) else png(shown) for shown in pictures]
-    images = tuple(ImageReference(data=each) for each in data)
-    return Record(origin or f"memory:{sku}", Item(sku, title, attributes=attributes or {}), images)
+    data = [shown if isinstance(shown, bytes) else png(shown) for shown in images]
+    references = tuple(ImageReference(data=each) for each in data)
+    return Record(origin or f"memory:{sku}", Item(sku, title, attributes=attributes or {}), references)
 
 
 @dataclass

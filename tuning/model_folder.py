@@ -24,8 +24,8 @@ MAX_FOLDER_BYTES = 12_000_000
 class EncoderArchitecture:
     """The towers: a timm picture tower and a small text transformer, at their sizes."""
 
-    picture_tower: str = "mobilenetv4_conv_small"
-    picture_size: Size = (80, 64)
+    image_tower: str = "mobilenetv4_conv_small"
+    image_size: Size = (80, 64)
     dimension: int = 256
     text_width: int = 160
     text_heads: int = 5
@@ -40,11 +40,11 @@ def write_configuration(folder: Path, architecture: EncoderArchitecture, vocabul
             "embed_dim": architecture.dimension,
             "custom_text": True,
             "vision_cfg": {
-                "timm_model_name": architecture.picture_tower,
+                "timm_model_name": architecture.image_tower,
                 "timm_model_pretrained": False,
                 "timm_pool": "avg",
                 "timm_proj": "",
-                "image_size": list(architecture.picture_size),
+                "image_size": list(architecture.image_size),
             },
             "text_cfg": {
                 "context_length": architecture.context_length,
@@ -56,7 +56,7 @@ def write_configuration(folder: Path, architecture: EncoderArchitecture, vocabul
             },
         },
         "preprocess_cfg": {
-            "size": list(architecture.picture_size),
+            "size": list(architecture.image_size),
             "mode": "RGB",
             "mean": [0.5, 0.5, 0.5],
             "std": [0.5, 0.5, 0.5],
@@ -68,7 +68,7 @@ def write_configuration(folder: Path, architecture: EncoderArchitecture, vocabul
     _write_json(folder / "open_clip_config.json", configuration)
 
 
-def write_picture_size(folder: Path, size: Size) -> None:
+def write_image_size(folder: Path, size: Size) -> None:
     """Change the picture size in ``open_clip_config.json``, for a tower that has seen another size so far."""
     path = folder / "open_clip_config.json"
     configuration = json.loads(path.read_text(encoding="utf-8"))

@@ -10,13 +10,13 @@ from itertools import compress
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import Item, StoredItem
 
-MIN_ASIDE = 8
+MIN_HELD_OUT = 8
 """Rows set aside below which nDCG@10 could not tell encoders apart: every ranking would show nearly all of them."""
 
 MIN_KEPT = 32
 """Rows to train on below which a contrastive batch has next to nothing to tell apart."""
 
-MAX_ASIDE = 2_000
+MAX_HELD_OUT = 2_000
 """Rows set aside at most, since they are embedded after every epoch; those beyond are trained on."""
 
 
@@ -34,7 +34,7 @@ class Split:
     latter, and would give it away."""
 
     kept: tuple[TuningRow, ...]
-    aside: tuple[TuningRow, ...]
+    held_out: tuple[TuningRow, ...]
     n_twins: int
 
 
@@ -55,15 +55,15 @@ def split(rows: Sequence[TuningRow], share: float) -> Split:
     Raises InputError where too few are left on either side.
     """
     places = [place(row.item.sku) for row in rows]
-    last = sorted(places)[:MAX_ASIDE][-1]
-    is_aside = [at < share and at <= last for at in places]
-    aside = tuple(compress(rows, is_aside))
-    shown = {image_id for row in aside for image_id in row.image_ids}
-    others = [row for row, held in zip(rows, is_aside, strict=True) if not held]
+    last = sorted(places)[:MAX_HELD_OUT][-1]
+    is_held_out = [at < share and at <= last for at in places]
+    held_out = tuple(compress(rows, is_held_out))
+    shown = {image_id for row in held_out for image_id in row.image_ids}
+    others = [row for row, held in zip(rows, is_held_out, strict=True) if not held]
     kept = tuple(row for row in others if shown.isdisjoint(row.image_ids))
-    if len(aside) < MIN_ASIDE or len(kept) < MIN_KEPT:
-        raise too_few(len(rows), len(kept), len(aside), share)
-    return Split(kept, aside, len(others) - len(kept))
+    if len(held_out) < MIN_HELD_OUT or len(kept) < MIN_KEPT:
+        raise too_few(len(rows), len(kept), len(held_out), share)
+    return Split(kept, held_out, len(others) - len(kept))
 
 
 def place(sku: str) -> float:
@@ -71,10 +71,10 @@ def place(sku: str) -> float:
     return int.from_bytes(hashlib.sha256(f"aside {sku}".encode()).digest()[:8], "big") / 2**64
 
 
-def too_few(n_rows: int, n_kept: int, n_aside: int, share: float) -> InputError:
-    needed = round(max(MIN_ASIDE / share, MIN_KEPT / (1 - share)) * 1.25)
+def too_few(n_rows: int, n_kept: int, n_held_out: int, share: float) -> InputError:
+    needed = round(max(MIN_HELD_OUT / share, MIN_KEPT / (1 - share)) * 1.25)
     return InputError(
         f"{n_rows:,} rows with pictures and words are too few: with {share:g} of them set aside, {n_kept:,} are left "
-        f"to train on and {n_aside:,} to measure with, where {MIN_KEPT} and {MIN_ASIDE} are needed.",
+        f"to train on and {n_held_out:,} to measure with, where {MIN_KEPT} and {MIN_HELD_OUT} are needed.",
         remedy=f"Index {needed:,} rows or more, or set another share aside with --set-aside.",
     )

@@ -34,19 +34,19 @@ FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet runs a cell that begins so (OWASP, "CSV Injection")."""
 
 
-def show_label_errors(tally: AuditSummary) -> None:
+def show_label_errors(summary: AuditSummary) -> None:
     """Print the surest contradictions, how many there are by field, and what could not be looked at."""
-    found = tally.contradictions()
+    found = summary.label_errors()
     if found:
         output.print(label_errors_table(found[:N_SHOWN]))
         output.print()
     more = f", the surest {N_SHOWN} of them above" if len(found) > N_SHOWN else ""
     noun = "contradiction" if len(found) == 1 else "contradictions"
     output.print(f"{len(found):,} {noun} between listing and photo{more}", highlight=False)
-    for field in tally.fields:
-        n_found, n_checked = len(tally.contradictions(field)), tally.checked[field]
+    for field in summary.fields:
+        n_found, n_checked = len(summary.label_errors(field)), summary.checked[field]
         output.print(f"{field}: {n_found:,} of {n_checked:,} checked", highlight=False, markup=False)
-    for sentence in tally.sentences():
+    for sentence in summary.sentences():
         errors.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -63,7 +63,7 @@ def label_errors_table(found: Sequence[LabelError]) -> Table:
             Text(each.title),
             Text(each.field),
             Text.assemble(each.listed, (f" {percent(each.listed_probability)}", "dim")),
-            Text.assemble(each.looks, (f" {percent(each.looks_probability)}", "dim")),
+            Text.assemble(each.image_value, (f" {percent(each.image_probability)}", "dim")),
         )
     return table
 
@@ -75,8 +75,8 @@ def write_csv(path: Path, found: Sequence[LabelError]) -> None:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for each in found:
-            texts = (each.sku, each.title, each.field, each.listed, each.looks)
-            shares = (f"{each.listed_probability:.3f}", f"{each.looks_probability:.3f}")
+            texts = (each.sku, each.title, each.field, each.listed, each.image_value)
+            shares = (f"{each.listed_probability:.3f}", f"{each.image_probability:.3f}")
             writer.writerow((*map(harmless, texts), *shares, each.image_id))
 
 
@@ -106,22 +106,22 @@ def audit_catalog(settings: Settings, asked: AuditOptions) -> None:
     """
     check_files(asked)
     name = needed_reranker(settings)
-    home = Store.existing(settings.home)
-    vocabulary = CatalogVocabulary(home.catalog).current()
-    fields = fields_to_audit(home.catalog, vocabulary, asked.fields)
+    store = Store.existing(settings.store)
+    vocabulary = CatalogVocabulary(store.catalog).current()
+    fields = fields_to_audit(store.catalog, vocabulary, asked.fields)
     for note in fields.notes:
         errors.print(note, highlight=False, markup=False, soft_wrap=True)
-    tally = AuditSummary(fields.names)
+    summary = AuditSummary(fields.names)
     with ExitStack() as closing:
         with errors.status("Loading the encoder"):
-            engine = home.open_engine(encoder_for(home, settings))
+            engine = store.open_engine(encoder_for(store, settings))
         with errors.status(f"Opening the reranker {escape(name)}"):
             reranker = open_reranker(settings, closing)
-            stage = closing.enter_context(home.open_stage(reranker))
-        stop = audit_with_progress(Audit(engine, stage, vocabulary, fields.names), home, asked.limit, tally)
-    show_label_errors(tally)
-    keep(home, asked, tally, reranker.identity.name, [*fields.notes, *(["It ended early."] if stop else [])])
-    home.close()
+            stage = closing.enter_context(store.open_stage(reranker))
+        stop = audit_with_progress(Audit(engine, stage, vocabulary, fields.names), store, asked.limit, summary)
+    show_label_errors(summary)
+    keep(store, asked, summary, reranker.identity.name, [*fields.notes, *(["It ended early."] if stop else [])])
+    store.close()
     if isinstance(stop, VitrinaError):
         raise stop
     if stop is not None:
@@ -136,29 +136,29 @@ def check_files(asked: AuditOptions) -> None:
             raise InputError(f"There is no folder {path.parent} for {path.name}.", remedy="Make it first.")
 
 
-def audit_with_progress(audit: Audit, home: Store, limit: int | None, tally: AuditSummary) -> Stop | None:
+def audit_with_progress(audit: Audit, store: Store, limit: int | None, summary: AuditSummary) -> Stop | None:
     """Count what becomes of each item, or of the first ``limit``; returns what ended it early, if anything did."""
-    n_items = home.catalog.counts()["items"]
+    n_items = store.catalog.counts()["items"]
     with progress_bar() as bar:
         task = bar.add_task("Looking", total=n_items if limit is None else min(limit, n_items))
         try:
-            for audited in audit.of(islice(home.catalog.all_items(), limit)):
-                tally.add(audited)
-                bar.update(task, completed=tally.n_items)
+            for audited in audit.of(islice(store.catalog.all_items(), limit)):
+                summary.add(audited)
+                bar.update(task, completed=summary.n_items)
         except (KeyboardInterrupt, VitrinaError) as stop:
             return stop
     return None
 
 
-def keep(home: Store, asked: AuditOptions, tally: AuditSummary, reranker: str, notes: Sequence[str]) -> None:
+def keep(store: Store, asked: AuditOptions, summary: AuditSummary, reranker: str, notes: Sequence[str]) -> None:
     """Write the table and the report, where they were asked for. Raises StorageError."""
     try:
         if asked.csv is not None:
-            write_csv(asked.csv, tally.contradictions())
+            write_csv(asked.csv, summary.label_errors())
             output.print(f"All of them, one a line: {asked.csv}", highlight=False, markup=False, soft_wrap=True)
         if asked.report is not None:
             with errors.status("Drawing the report"):
-                write_audit(asked.report, home.images, tally, reranker=reranker, notes=notes)
+                write_audit(asked.report, store.images, summary, reranker=reranker, notes=notes)
             output.print(f"The report: {asked.report}", highlight=False, markup=False, soft_wrap=True)
     except OSError as error:
         raise StorageError(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vitrina.api.cli import encoder, reranker, train
-from vitrina.api.cli.console import HomeOption, settings_for
+from vitrina.api.cli.console import StoreOption, settings_for
 
 app = typer.Typer(
     name="vitrina",
@@ -26,7 +26,7 @@ app.add_typer(train.app)
 @app.command()
 def index(
     sources: Annotated[list[str], typer.Argument(help="Folders of pictures, CSV, TSV, JSONL, Parquet or tar files.")],
-    home: HomeOption = None,
+    store: StoreOption = None,
     mapping: Annotated[
         list[str] | None, typer.Option("--map", metavar="FIELD=COLUMN", help="Say which column is which field.")
     ] = None,
@@ -35,7 +35,7 @@ def index(
     """Index catalogs: add what is new, update what changed, skip what is known."""
     from vitrina.api.cli.index import index_sources
 
-    index_sources(settings_for(home), sources, mapping or [], dry_run=dry_run)
+    index_sources(settings_for(store), sources, mapping or [], dry_run=dry_run)
 
 
 @app.command()
@@ -59,7 +59,7 @@ def search(
         int | None, typer.Option("--explain", metavar="N", help="Rerank, and explain the first N hits.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the HTTP service's answer.")] = False,
-    home: HomeOption = None,
+    store: StoreOption = None,
 ) -> None:
     """Search by words, by picture, or by both."""
     from vitrina.api.cli.search import SearchOptions, run_search
@@ -67,46 +67,46 @@ def search(
     asked = SearchOptions(
         text, tuple(image or ()), without, tuple(filters or ()), limit, min_confidence, rerank, explain
     )
-    run_search(settings_for(home), asked, as_json=as_json)
+    run_search(settings_for(store), asked, as_json=as_json)
 
 
 @app.command()
 def serve(
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="The port to listen on.")] = 8000,
-    home: HomeOption = None,
+    store: StoreOption = None,
 ) -> None:
     """Serve the HTTP API and the web page."""
     from vitrina.api.cli.serve import run_server
 
-    run_server(settings_for(home), host, port)
+    run_server(settings_for(store), host, port)
 
 
 @app.command()
-def status(home: HomeOption = None) -> None:
+def status(store: StoreOption = None) -> None:
     """Say what the catalog holds."""
     from vitrina.api.cli.status import show_status
 
-    show_status(settings_for(home))
+    show_status(settings_for(store))
 
 
 @app.command()
 def delete(
     skus: Annotated[list[str], typer.Argument(help="The items to delete.")],
-    home: HomeOption = None,
+    store: StoreOption = None,
 ) -> None:
     """Delete items by sku."""
     from vitrina.api.cli.status import delete_items
 
-    delete_items(settings_for(home), skus)
+    delete_items(settings_for(store), skus)
 
 
 @app.command()
-def rebuild(home: HomeOption = None) -> None:
+def rebuild(store: StoreOption = None) -> None:
     """Make the vector index anew from the catalog."""
-    from vitrina.api.cli.status import rebuild_view
+    from vitrina.api.cli.status import rebuild_replica
 
-    rebuild_view(settings_for(home))
+    rebuild_replica(settings_for(store))
 
 
 @app.command("eval")
@@ -155,7 +155,7 @@ def evaluate(
     hide_listings: Annotated[
         bool, typer.Option("--hide-listings", help="Rerank by pictures alone, whatever the catalog's fields say.")
     ] = False,
-    home: HomeOption = None,
+    store: StoreOption = None,
 ) -> None:
     """Measure how well the search answers judged queries, and show where it fails."""
     from vitrina.api.cli.eval import EvalOptions
@@ -178,7 +178,7 @@ def evaluate(
         rerank_top=rerank_top,
         hide_listings=hide_listings,
     )
-    if not evaluate_search(settings_for(home), asked):
+    if not evaluate_search(settings_for(store), asked):
         raise typer.Exit(1)
 
 
@@ -195,12 +195,12 @@ def audit(
     report: Annotated[
         Path | None, typer.Option("--report", metavar="FILE.html", help="Draw a report with the photos.")
     ] = None,
-    home: HomeOption = None,
+    store: StoreOption = None,
 ) -> None:
     """Find listings that their photos contradict, by the model that VITRINA_RERANKER names."""
     from vitrina.api.cli.audit import AuditOptions, audit_catalog
 
-    audit_catalog(settings_for(home), AuditOptions(tuple(fields or ()), limit, csv_file, report))
+    audit_catalog(settings_for(store), AuditOptions(tuple(fields or ()), limit, csv_file, report))
 
 
 @app.command()

@@ -54,12 +54,12 @@ def progress_bar() -> Progress:
     )
 
 
-HomeOption = Annotated[
+StoreOption = Annotated[
     Path | None, typer.Option("--home", help="The catalog's folder; VITRINA_HOME, else the platform's data folder.")
 ]
 
 
-def settings_for(home: Path | None) -> Settings:
+def settings_for(store: Path | None) -> Settings:
     """The settings, with the folder that ``--home`` names."""
     settings = Settings()
-    return settings if home is None else settings.model_copy(update={"home": home})
+    return settings if store is None else settings.model_copy(update={"home": store})

@@ -39,7 +39,7 @@ PAPER, INK, QUIET, TILE = "#ffffff", "#1c1c1e", "#77777c", "#f4f4f2"
 class SheetTile:
     """One picture with two lines under it."""
 
-    picture: Image.Image
+    image: Image.Image
     caption: str
     note: str
 
@@ -74,11 +74,11 @@ def draw_strip(sheet: Image.Image, strip: Strip, top: int) -> None:
 def draw_tile(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: SheetTile, left: int, top: int) -> None:
     caption, note = ImageFont.load_default(15), ImageFont.load_default(14)
     draw.rounded_rectangle((left, top, left + TILE_PX, top + TILE_PX), radius=10, fill=TILE)
-    picture = ImageOps.contain(tile.picture, (TILE_PX - 12, TILE_PX - 12), Image.Resampling.LANCZOS)
-    at = (left + (TILE_PX - picture.width) // 2, top + (TILE_PX - picture.height) // 2)
-    mask = Image.new("L", picture.size, 0)
-    ImageDraw.Draw(mask).rounded_rectangle((0, 0, *picture.size), radius=8, fill=255)
-    sheet.paste(picture, at, mask)
+    image = ImageOps.contain(tile.image, (TILE_PX - 12, TILE_PX - 12), Image.Resampling.LANCZOS)
+    at = (left + (TILE_PX - image.width) // 2, top + (TILE_PX - image.height) // 2)
+    mask = Image.new("L", image.size, 0)
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, *image.size), radius=8, fill=255)
+    sheet.paste(image, at, mask)
     draw.text((left + 2, top + TILE_PX + 10), fitted(draw, tile.caption, caption), fill=INK, font=caption)
     draw.text((left + 2, top + TILE_PX + 32), tile.note, fill=QUIET, font=note)
 
@@ -96,7 +96,7 @@ def fitted(
 
 HITS = 6
 N_EXPLAINED = 3
-PICTURE_PX = 384
+IMAGE_PX = 384
 SHEET_NAME = "contact-sheet.png"
 UNSEEN_SEED = 77
 """The photo query is a product of another shop, so that the search finds likeness and not the file itself."""
@@ -108,7 +108,7 @@ class DemoSearch:
 
     command: str
     query: Query
-    picture: Image.Image | None = None
+    image: Image.Image | None = None
 
 
 def run_demo(settings: Settings, folder: Path, n_products: int) -> None:
@@ -116,30 +116,30 @@ def run_demo(settings: Settings, folder: Path, n_products: int) -> None:
     explained, and leave a contact sheet."""
     catalog = draw_boutique(folder, n_products)
     with errors.status("Loading the encoder"):
-        home = Store(settings.home)
-        encoder = encoder_for(home, settings)
+        store = Store(settings.store)
+        encoder = encoder_for(store, settings)
     source = open_source(str(catalog), {})
-    show_report(source, index_one(Indexer(home, encoder, Fetcher()), source, dry_run=False), dry_run=False)
-    precompute_catalog_features(home, settings)
-    engine = home.open_engine(encoder)
+    show_report(source, index_one(Indexer(store, encoder, Fetcher()), source, dry_run=False), dry_run=False)
+    precompute_catalog_features(store, settings)
+    engine = store.open_engine(encoder)
     strips = []
     for search in demo_searches(folder):
         answer = engine.search(search.query)
         output.print()
         show_answer(answer, title=f"[bold]vitrina search {search.command}[/]")
-        strips.append(strip(search, answer, home))
+        strips.append(strip(search, answer, store))
     if reranker_name(settings) is not None:
-        explain_some(settings, home, engine)
+        explain_some(settings, store, engine)
     sheet = folder / SHEET_NAME
     contact_sheet(strips).save(sheet)
-    home.close()
+    store.close()
     show_next_steps(settings, sheet)
 
 
-def explain_some(settings: Settings, home: Store, engine: SearchEngine) -> None:
+def explain_some(settings: Settings, store: Store, engine: SearchEngine) -> None:
     """Search once more, have the reranker look at the hits, and print what it says of them."""
     query = Query(text="white sneakers for women", limit=N_EXPLAINED)
-    answer = reranked(settings, home, engine, query, SearchRequest(explain=N_EXPLAINED))
+    answer = reranked(settings, store, engine, query, SearchRequest(explain=N_EXPLAINED))
     command = f'"{query.text}" --limit {N_EXPLAINED} --explain {N_EXPLAINED}'
     output.print(f"\n[bold]vitrina search {command}[/]", highlight=False)
     show_verdicts(answer)
@@ -153,15 +153,15 @@ def draw_boutique(folder: Path, n_products: int) -> Path:
     with progress_bar() as bar:
         task = bar.add_task("Drawing the boutique", total=n_products)
         return write_folder(
-            folder, n_products, size=PICTURE_PX, on_progress=lambda done, total: bar.update(task, completed=done)
+            folder, n_products, size=IMAGE_PX, on_progress=lambda done, total: bar.update(task, completed=done)
         )
 
 
 def demo_searches(folder: Path) -> list[DemoSearch]:
     """A search by text, one by picture, one by both with a negative. The pictures are left in the folder."""
     text = "blue striped shirt"
-    watch = query_picture(folder, "query-watch.jpg", lambda p: p.attributes["article"] == "watch")
-    bag = query_picture(
+    watch = query_image(folder, "query-watch.jpg", lambda p: p.attributes["article"] == "watch")
+    bag = query_image(
         folder,
         "query-bag.jpg",
         lambda p: (p.attributes["article"], p.attributes["colour"]) == ("handbag", "navy blue"),
@@ -177,19 +177,19 @@ def demo_searches(folder: Path) -> list[DemoSearch]:
     ]
 
 
-def query_picture(folder: Path, name: str, wanted: Callable[[Product], bool]) -> tuple[Path, Image.Image]:
+def query_image(folder: Path, name: str, wanted: Callable[[Product], bool]) -> tuple[Path, Image.Image]:
     chosen = next(p for index in range(10_000) if wanted(p := product(index, seed=UNSEEN_SEED)))
-    picture = render(chosen, size=PICTURE_PX).image
+    image = render(chosen, size=IMAGE_PX).image
     path = folder / name
-    picture.save(path, quality=92)
-    return path, picture
+    image.save(path, quality=92)
+    return path, image
 
 
-def strip(search: DemoSearch, answer: Answer, home: Store) -> Strip:
-    asked = [SheetTile(search.picture, "the photo asked with", "")] if search.picture else []
+def strip(search: DemoSearch, answer: Answer, store: Store) -> Strip:
+    asked = [SheetTile(search.image, "the photo asked with", "")] if search.image else []
     hits = [
         SheetTile(
-            Image.open(io.BytesIO(home.images.read(hit.stored.image_ids[0]))),
+            Image.open(io.BytesIO(store.images.read(hit.stored.image_ids[0]))),
             hit.stored.item.title,
             f"{hit.rank}.  score {hit.score:.3f}",
         )
@@ -205,8 +205,8 @@ def heading(search: DemoSearch) -> str:
 
 
 def show_next_steps(settings: Settings, sheet: Path) -> None:
-    home = json.dumps(str(settings.home)) if " " in str(settings.home) else settings.home
+    store = json.dumps(str(settings.store)) if " " in str(settings.store) else settings.store
     output.print()
     output.print(f"The same as a picture: {sheet}", highlight=False, soft_wrap=True)
-    output.print(f"Open the page:         .venv/bin/vitrina serve --home {home}", highlight=False, soft_wrap=True)
+    output.print(f"Open the page:         .venv/bin/vitrina serve --home {store}", highlight=False, soft_wrap=True)
     output.print("Index your own:        .venv/bin/vitrina index products.csv", highlight=False, soft_wrap=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
-from vitrina.api.cli.console import HomeOption, errors, output, progress_bar, settings_for
+from vitrina.api.cli.console import StoreOption, errors, output, progress_bar, settings_for
 from vitrina.api.settings import Settings, loader
 from vitrina.indexer.re_embedding import Reembedding, reembed
 from vitrina.search.encoders.base import Encoder
@@ -23,30 +23,30 @@ SHOWN_DIGITS = 12
 
 def use_encoder(settings: Settings, name: str, *, anew: bool, drop_old: bool) -> None:
     """Embed the catalog with an encoder and make it the one that answers; keep a copy of its folder in the home."""
-    home = Store(settings.home)
+    store = Store(settings.store)
     with errors.status("Loading the encoder"):
-        encoder = home.load_encoder(loader(settings), name)
-        home.encoders.keep(encoder.identity)
-    show_reembedding(encoder, reembed_with_progress(home, encoder, anew=anew))
-    others = [space for space in home.catalog.spaces() if not space.live]
+        encoder = store.load_encoder(loader(settings), name)
+        store.encoders.keep(encoder.identity)
+    show_reembedding(encoder, reembed_with_progress(store, encoder, anew=anew))
+    others = [space for space in store.catalog.spaces() if not space.live]
     for space in others if drop_old else ():
-        home.drop_space(space)
+        store.drop_space(space)
     if others and not drop_old:
         show_way_back(others)
-    home.close()
+    store.close()
 
 
-def reembed_with_progress(home: Store, encoder: Encoder, *, anew: bool) -> Reembedding:
+def reembed_with_progress(store: Store, encoder: Encoder, *, anew: bool) -> Reembedding:
     with progress_bar() as bar:
         task = bar.add_task("Embedding", total=None)
-        return reembed(home, encoder, lambda done, total: bar.update(task, completed=done, total=total), anew=anew)
+        return reembed(store, encoder, lambda done, total: bar.update(task, completed=done, total=total), anew=anew)
 
 
 def show_reembedding(encoder: Encoder, done: Reembedding) -> None:
     name = encoder.identity.name
     output.print(f"{done.n_items:,} items embedded; {name} answers queries", highlight=False, soft_wrap=True)
     if done.dead_letters is not None:
-        output.print(f"{done.n_lost_pictures:,} pictures are gone or damaged", highlight=False)
+        output.print(f"{done.n_lost_images:,} pictures are gone or damaged", highlight=False)
         output.print(f"Reasons and remedies, one line each: {done.dead_letters}", highlight=False, soft_wrap=True)
 
 
@@ -59,12 +59,12 @@ def show_way_back(others: Sequence[IndexVersion]) -> None:
 
 def show_encoders(settings: Settings) -> None:
     """Print every encoder the catalog knows, the live one first. Needs none of them."""
-    home = Store.existing(settings.home)
-    n_items = home.catalog.counts()["items"]
+    store = Store.existing(settings.store)
+    n_items = store.catalog.counts()["items"]
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("", "encoder", "fingerprint", "dimensions", "items embedded"):
         table.add_column(column, overflow="fold")
-    for space in home.catalog.spaces():
+    for space in store.catalog.spaces():
         identity = space.identity
         table.add_row(
             "live" if space.live else "",
@@ -74,7 +74,7 @@ def show_encoders(settings: Settings) -> None:
             f"{n_items - space.n_lacking:,} of {n_items:,}",
         )
     output.print(table)
-    home.close()
+    store.close()
 
 
 def drop_encoders(settings: Settings, names: Sequence[str]) -> None:
@@ -82,15 +82,15 @@ def drop_encoders(settings: Settings, names: Sequence[str]) -> None:
 
     Raises NotFoundError for a name that no space has, and StateError for the live one's; nothing is dropped then.
     """
-    home = Store.existing(settings.home)
-    spaces = home.catalog.spaces()
+    store = Store.existing(settings.store)
+    spaces = store.catalog.spaces()
     dropped = [named(spaces, name) for name in names] if names else [space for space in spaces if not space.live]
     for space in sorted(set(dropped), key=lambda space: not space.live):  # the live one, which cannot go, first
-        home.drop_space(space)
+        store.drop_space(space)
         output.print(f"{space.identity.name} dropped", highlight=False, soft_wrap=True)
     if not dropped:
         output.print("There is none but the live one.")
-    home.close()
+    store.close()
 
 
 def named(spaces: Sequence[IndexVersion], name: str) -> IndexVersion:
@@ -112,19 +112,19 @@ def use(
     ],
     anew: Annotated[bool, typer.Option("--anew", help="Embed every item, those it has embedded before too.")] = False,
     drop_old: Annotated[bool, typer.Option("--drop-old", help="Keep no other encoder's vectors.")] = False,
-    home: HomeOption = None,
+    store: StoreOption = None,
 ) -> None:
     """Embed the catalog with another encoder, then go over to it. Searching goes on meanwhile; stopped, the same
     command goes on."""
 
-    use_encoder(settings_for(home), name, anew=anew, drop_old=drop_old)
+    use_encoder(settings_for(store), name, anew=anew, drop_old=drop_old)
 
 
 @app.command()
-def show(home: HomeOption = None) -> None:
+def show(store: StoreOption = None) -> None:
     """List the encoders a catalog is embedded with, and how far."""
 
-    show_encoders(settings_for(home))
+    show_encoders(settings_for(store))
 
 
 @app.command()
@@ -132,11 +132,11 @@ def drop(
     names: Annotated[
         list[str] | None, typer.Argument(help="Encoders or fingerprints; all but the live one if left out.")
     ] = None,
-    home: HomeOption = None,
+    store: StoreOption = None,
 ) -> None:
     """Drop the vectors of encoders that do not answer queries."""
 
-    drop_encoders(settings_for(home), names or [])
+    drop_encoders(settings_for(store), names or [])
 
 
 @app.command()
@@ -154,14 +154,14 @@ def calibrate(
     like: Annotated[
         list[str] | None, typer.Option("--like", metavar="FIELD", help="Ask photos for items of the same value, too.")
     ] = None,
-    home: HomeOption = None,
+    store: StoreOption = None,
 ) -> None:
     """Learn how sure hits are, from queries whose answers are known. A query judged to have no relevant item says what
     the catalog does not hold."""
     from vitrina.api.cli.encoder_calibrate import CalibrateOptions, calibrate_encoder
 
     asked = CalibrateOptions(judgements, queries, tuple(by or ()), tuple(like or ()))
-    calibrate_encoder(settings_for(home), asked)
+    calibrate_encoder(settings_for(store), asked)
 
 
 @app.command()
@@ -176,9 +176,9 @@ def export(
     out: Annotated[
         Path | None, typer.Option("--out", help="int8: the new encoder's folder; by default its name and -int8, here.")
     ] = None,
-    home: HomeOption = None,
+    store: StoreOption = None,
 ) -> None:
     """Export an encoder for ONNX Runtime, which is faster on a CPU, and measure what is gained and lost."""
     from vitrina.api.cli.encoder_export import export as export_folder
 
-    export_folder(settings_for(home), name, precision, calibrate_on, out)
+    export_folder(settings_for(store), name, precision, calibrate_on, out)

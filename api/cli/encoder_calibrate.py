@@ -41,11 +41,11 @@ class CalibrateOptions:
 
 def calibrate_encoder(settings: Settings, asked: CalibrateOptions) -> None:
     """Fit the live encoder's calibration to the catalog, print what was measured, and store it."""
-    home = Store.existing(settings.home)
-    queries = gather(home, asked)
+    store = Store.existing(settings.store)
+    queries = gather(store, asked)
     with errors.status("Loading the encoder"):
-        engine = home.open_engine(encoder_for(home, settings))
-    source = f"{len(queries):,} queries on a catalog of {home.catalog.counts()['items']:,} items"
+        engine = store.open_engine(encoder_for(store, settings))
+    source = f"{len(queries):,} queries on a catalog of {store.catalog.counts()['items']:,} items"
     calibration = fit(observe_with_progress(engine, queries), source)
     if not calibration.curves:
         raise InputError(
@@ -53,21 +53,21 @@ def calibrate_encoder(settings: Settings, asked: CalibrateOptions) -> None:
             remedy=f"Give at least {MIN_QUERIES} of a kind (words, pictures, or both).",
         )
     show(calibration)
-    stored = store(home, engine.encoder.identity, calibration)
+    stored = keep(store, engine.encoder.identity, calibration)
     output.print(f"Kept in {stored}; a running service takes it when it starts again.", highlight=False, soft_wrap=True)
-    home.close()
+    store.close()
 
 
-def gather(home: Store, asked: CalibrateOptions) -> list[JudgedQuery]:
+def gather(store: Store, asked: CalibrateOptions) -> list[JudgedQuery]:
     """The queries that judgements and fields make. Raises InputError where there are none."""
     judged = [] if asked.judgements is None else read_judgements(asked.judgements, asked.queries)
     for make, fields in ((queries_by, asked.by), (queries_like, asked.like)):
         if fields:
-            items = (stored.item for stored in home.catalog.all_items() if stored.image_ids or make is queries_by)
+            items = (stored.item for stored in store.catalog.all_items() if stored.image_ids or make is queries_by)
             judged += make(items, [Template(name) for name in fields], MIN_ROWS)
     if not judged:
         raise InputError("There is nothing to calibrate on.", remedy="Give --judgements FILE, or --by FIELD.")
-    known = home.catalog.content_hashes(sorted(judged_skus(judged)))
+    known = store.catalog.content_hashes(sorted(judged_skus(judged)))
     return usable(sample(judged, MAX_QUERIES, seed=0), known)
 
 
@@ -77,14 +77,14 @@ def observe_with_progress(engine: SearchEngine, queries: Sequence[JudgedQuery]) 
         return list(bar.track(observed, total=len(queries), description="Searching"))
 
 
-def store(home: Store, identity: EncoderIdentity, calibration: Calibration) -> Path:
+def keep(store: Store, identity: EncoderIdentity, calibration: Calibration) -> Path:
     """Write a calibration where the encoder is: into the user's own folder and the home's copy of it, else, for an
     encoder in the package or in a download cache, beside the catalog. Returns where."""
     folder = folder_of(identity) if identity.name.startswith(LOCAL_PREFIX) else None
     if folder is None:
-        return home.keep_calibration(identity, calibration)
+        return store.keep_calibration(identity, calibration)
     write_calibration(folder / CARD_FILE, calibration)
-    home.encoders.keep(identity)
+    store.encoders.keep(identity)
     return folder / CARD_FILE
 
 

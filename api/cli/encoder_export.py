@@ -42,7 +42,7 @@ class Sample:
     """What the runtimes are compared on, and where it comes from."""
 
     source: str
-    pictures: list[Image.Image]
+    images: list[Image.Image]
     texts: list[str]
 
 
@@ -60,44 +60,44 @@ def export(settings: Settings, name: str, precision: Precision, calibrate_on: st
     with errors.status("Exporting, about a minute"):
         if precision == "int8":
             target = out or Path(f"{folder.name}-int8")
-            pictures = sample.pictures if calibrate_on is None else pictures_of(calibrate_on)
-            export_int8(folder, target, [before.prepare(picture) for picture in pictures])
+            images = sample.images if calibrate_on is None else images_of(calibrate_on)
+            export_int8(folder, target, [before.prepare(image) for image in images])
         else:
             export_encoder(folder)
     after = load_encoder(f"{LOCAL_PREFIX}{target}", device="cpu", runtime=Runtime.ONNX)
     with errors.status("Measuring"):
-        pixels = [before.prepare(picture) for picture in sample.pictures]
+        pixels = [before.prepare(image) for image in sample.images]
         paces = measure_paces([before, after], pixels, sample.texts)
-        agreement = compare(before, after, sample.pictures, sample.texts)
+        agreement = compare(before, after, sample.images, sample.texts)
     output.print(pace_table(*paces))
     output.print(agreement_table(agreement))
-    output.print(f"Measured on {len(sample.pictures):,} pictures and titles of {sample.source}.", highlight=False)
+    output.print(f"Measured on {len(sample.images):,} pictures and titles of {sample.source}.", highlight=False)
     show_next_step(target, precision)
 
 
 def sample_for(settings: Settings) -> Sample:
     """Pictures and titles of the indexed catalog; drawings of the boutique where nothing is indexed."""
-    if (settings.home / CATALOG_FILE).is_file():
-        home = Store.existing(settings.home)
-        rows = [(item.image_ids[0], item.item.title) for item in home.catalog.all_items() if item.image_ids]
+    if (settings.store / CATALOG_FILE).is_file():
+        store = Store.existing(settings.store)
+        rows = [(item.image_ids[0], item.item.title) for item in store.catalog.all_items() if item.image_ids]
         rows = rows[:: max(1, len(rows) // N_SAMPLE)][:N_SAMPLE]
-        pictures = [decode_image(home.images.read(image_id)).pixels for image_id, _ in rows]
-        home.close()
-        if pictures:
-            return Sample(f"the catalog in {settings.home}", pictures, [title for _, title in rows])
+        images = [decode_image(store.images.read(image_id)).pixels for image_id, _ in rows]
+        store.close()
+        if images:
+            return Sample(f"the catalog in {settings.store}", images, [title for _, title in rows])
     drawn = list(islice(products(N_DRAWINGS), N_DRAWINGS))
     return Sample("the boutique", [render(item, size=96).image for item in drawn], [item.title for item in drawn])
 
 
-def pictures_of(location: str) -> list[Image.Image]:
+def images_of(location: str) -> list[Image.Image]:
     """The first pictures of a source. Raises SourceError where it has none that can be read."""
-    pictures = list(islice(readable_pictures(location), N_SAMPLE))
-    if not pictures:
+    images = list(islice(readable_images(location), N_SAMPLE))
+    if not images:
         raise SourceError(f"{location} has no picture that can be read.", remedy="Name a catalog with pictures.")
-    return pictures
+    return images
 
 
-def readable_pictures(location: str) -> Iterator[Image.Image]:
+def readable_images(location: str) -> Iterator[Image.Image]:
     fetcher = Fetcher()
     for row in open_source(location, {}).rows():
         for reference in row.images if isinstance(row, Record) else ():
@@ -127,7 +127,7 @@ def agreement_table(agreement: Agreement) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("agreement", "mean cosine", "least cosine", "of 10 nearest pictures kept"):
         table.add_column(column, justify="left" if column == "agreement" else "right")
-    image, text = agreement.kept_for_pictures, agreement.kept_for_texts
+    image, text = agreement.kept_for_images, agreement.kept_for_texts
     table.add_row("images", f"{agreement.mean_image_cosine:.5f}", f"{agreement.min_image_cosine:.5f}", f"{image:.1%}")
     table.add_row("texts", f"{agreement.mean_text_cosine:.5f}", f"{agreement.min_text_cosine:.5f}", f"{text:.1%}")
     return table

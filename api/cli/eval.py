@@ -163,19 +163,19 @@ def evaluate(settings: Settings, asked: EvalOptions) -> bool:
     check_arguments(asked)
     reranker = reranker_of(settings, asked)
     earlier = None if asked.against is None else read_run(asked.against)
-    home = Store.existing(settings.home)
-    queries, notes = gather(home, asked)
+    store = Store.existing(settings.store)
+    queries, notes = gather(store, asked)
     if earlier is not None:
         check_comparable([query.id for query in queries], earlier)
     requirements = [parse_gate(text, list(by_kind(queries))) for text in asked.require]
     with errors.status("Loading the encoder"):
-        engine = home.open_engine(encoder_for(home, settings))
-    setting = Setting(engine.encoder.identity.name, home.catalog.counts()["items"], asked.seed, tuple(notes))
+        engine = store.open_engine(encoder_for(store, settings))
+    setting = Setting(engine.encoder.identity.name, store.catalog.counts()["items"], asked.seed, tuple(notes))
     comparisons = []
     if reranker is None:
         run = run_of(setting, queries, ask_with_progress(engine, queries))
     else:
-        run, lift = measure_lift(settings, home, engine, queries, setting, reranker)
+        run, lift = measure_lift(settings, store, engine, queries, setting, reranker)
         comparisons.append(lift)
     if earlier is not None:
         comparisons.append(compare(run, earlier))
@@ -184,8 +184,8 @@ def evaluate(settings: Settings, asked: EvalOptions) -> bool:
     for comparison in comparisons:
         show_comparison(comparison)
     show_checks(checks)
-    keep(home, asked, run, comparisons, checks)
-    home.close()
+    keep(store, asked, run, comparisons, checks)
+    store.close()
     return all(each.is_met for each in checks)
 
 
@@ -217,17 +217,17 @@ def reranker_of(settings: Settings, asked: EvalOptions) -> EvalReranker | None:
     return EvalReranker(name, RerankOptions(top=top, explain=0, listings=not asked.hide_listings, unhurried=True))
 
 
-def gather(home: Store, asked: EvalOptions) -> tuple[list[JudgedQuery], list[str]]:
+def gather(store: Store, asked: EvalOptions) -> tuple[list[JudgedQuery], list[str]]:
     """Every query to ask, and a sentence on each thing left out. Blocks while fields are read."""
     queries = [] if asked.judgements is None else read_judgements(asked.judgements, asked.queries)
     with errors.status("Making queries"):
         if asked.by:
-            queries += queries_by(labelled(home, asked.labels), templates(asked.by), asked.min_rows)
+            queries += queries_by(labelled(store, asked.labels), templates(asked.by), asked.min_rows)
         if asked.like:
-            shown = {stored.item.sku for stored in home.catalog.all_items() if stored.image_ids}
-            items = (item for item in labelled(home, asked.labels) if item.sku in shown)
+            shown = {stored.item.sku for stored in store.catalog.all_items() if stored.image_ids}
+            items = (item for item in labelled(store, asked.labels) if item.sku in shown)
             queries += queries_like(items, templates(asked.like), asked.min_rows)
-        queries, notes = known(queries, home.catalog.content_hashes(sorted(judged_skus(queries))))
+        queries, notes = known(queries, store.catalog.content_hashes(sorted(judged_skus(queries))))
     for note in notes:
         errors.print(note, highlight=False, markup=False, soft_wrap=True)
     if asked.max_queries is not None:
@@ -239,10 +239,10 @@ def templates(names: Sequence[str]) -> list[Template]:
     return [Template(name) for name in dict.fromkeys(names)]
 
 
-def labelled(home: Store, labels: str | None) -> Iterator[Item]:
+def labelled(store: Store, labels: str | None) -> Iterator[Item]:
     """The items whose fields make queries: the catalog's, or those of a catalog file, by its first row of each sku."""
     if labels is None:
-        yield from (stored.item for stored in home.catalog.all_items())
+        yield from (stored.item for stored in store.catalog.all_items())
         return
     seen: set[str] = set()
     for row in open_source(labels, {}).rows():
@@ -259,7 +259,7 @@ def ask_with_progress(engine: SearchEngine, queries: Sequence[JudgedQuery]) -> l
 
 def measure_lift(
     settings: Settings,
-    home: Store,
+    store: Store,
     engine: SearchEngine,
     queries: Sequence[JudgedQuery],
     setting: Setting,
@@ -272,16 +272,16 @@ def measure_lift(
     with ExitStack() as closing:
         with errors.status(f"Opening the reranker {escape(reranker.name)}"):
             opened = open_reranker(settings, closing)
-            stage = closing.enter_context(home.open_stage(opened))
-        looked = rerank_with_progress(RerankingEngine(engine, stage), queries, reranker.rerank)
-    reranking = lift_measurement_of(opened.identity.name, reranker.rerank, looked)
-    if not reranking.n_looked:
+            stage = closing.enter_context(store.open_stage(opened))
+        reranked = rerank_with_progress(RerankingEngine(engine, stage), queries, reranker.rerank)
+    reranking = lift_measurement_of(opened.identity.name, reranker.rerank, reranked)
+    if not reranking.n_reranked:
         raise RerankerError(
             f"The reranker {reranking.reranker} looked at no hit of any query. {' '.join(reranking.missed)}",
             remedy="Measure without --rerank, or see to it that it can look.",
         )
-    before = run_of(setting, queries, [each.before for each in looked])
-    run = run_of(replace(setting, reranking=reranking), queries, [each.after for each in looked])
+    before = run_of(setting, queries, [each.before for each in reranked])
+    run = run_of(replace(setting, reranking=reranking), queries, [each.after for each in reranked])
     return run, compare(run, before, RETRIEVAL)
 
 
@@ -294,7 +294,7 @@ def rerank_with_progress(
 
 
 def keep(
-    home: Store, asked: EvalOptions, run: Run, comparisons: Sequence[Comparison], checks: Sequence[GateResult]
+    store: Store, asked: EvalOptions, run: Run, comparisons: Sequence[Comparison], checks: Sequence[GateResult]
 ) -> None:
     """Write the run and the report, where they were asked for. Raises StorageError."""
     try:
@@ -303,7 +303,7 @@ def keep(
             output.print(f"The run, to compare a later one with: {asked.json}", highlight=False, soft_wrap=True)
         if asked.report is not None:
             with errors.status("Drawing the report"):
-                write_report(asked.report, home, run, comparisons=comparisons, checks=checks)
+                write_report(asked.report, store, run, comparisons=comparisons, checks=checks)
             output.print(f"The report: {asked.report}", highlight=False, soft_wrap=True)
     except OSError as error:
         raise StorageError(

@@ -20,49 +20,49 @@ from vitrina.search.store.store import Store
 from vitrina.search.types.errors import SourceError, VitrinaError
 
 
-def precompute_catalog_features(home: Store, settings: Settings) -> None:
+def precompute_catalog_features(store: Store, settings: Settings) -> None:
     """Show the settings' reranker the pictures that it has not seen, and say how many and how fast; where that fails,
     why. Opens it only where there are any, and only one that is small. Blocks; raises nothing of the reranker's."""
     try:
         identity = small_reranker(settings)
-        n_pictures = n_without_features(home, identity) if identity else 0
-        if n_pictures:
-            show_precomputed(precompute_with_progress(home, settings, n_pictures))
+        n_images = n_without_features(store, identity) if identity else 0
+        if n_images:
+            show_precomputed(precompute_with_progress(store, settings, n_images))
     except VitrinaError as error:
         said = f"The pictures are not prepared for the reranker, which will see them when it is asked: {error}"
         errors.print(said, highlight=False, soft_wrap=True, markup=False)
 
 
-def precompute_with_progress(home: Store, settings: Settings, n_pictures: int) -> FeatureProgress:
+def precompute_with_progress(store: Store, settings: Settings, n_images: int) -> FeatureProgress:
     with ExitStack() as closing:
         with errors.status(f"Opening the reranker {escape(reranker_name(settings) or '')}"):
             reranker = open_reranker(settings, closing)
         with progress_bar() as bar:
-            task = bar.add_task("Preparing pictures for the reranker", total=n_pictures)
-            return precompute_features(home, reranker, lambda n_done: bar.update(task, completed=n_done))
+            task = bar.add_task("Preparing pictures for the reranker", total=n_images)
+            return precompute_features(store, reranker, lambda n_done: bar.update(task, completed=n_done))
 
 
-def show_precomputed(looked: FeatureProgress) -> None:
-    if looked.n_seen:
-        pace = f"in {looked.seconds:.1f} s, {looked.n_seen / looked.seconds:,.0f} a second"
-        output.print(f"{looked.n_seen:,} pictures prepared for the reranker {pace}", highlight=False)
-    if looked.n_lost:
-        errors.print(f"{looked.n_lost:,} pictures are gone or damaged, and were not prepared", highlight=False)
+def show_precomputed(reranked: FeatureProgress) -> None:
+    if reranked.n_seen:
+        pace = f"in {reranked.seconds:.1f} s, {reranked.n_seen / reranked.seconds:,.0f} a second"
+        output.print(f"{reranked.n_seen:,} pictures prepared for the reranker {pace}", highlight=False)
+    if reranked.n_lost:
+        errors.print(f"{reranked.n_lost:,} pictures are gone or damaged, and were not prepared", highlight=False)
 
 
 def index_sources(settings: Settings, locations: Sequence[str], maps: Sequence[str], *, dry_run: bool) -> None:
     """Index each source in turn and say what became of it. All are opened first, so that a typo stops the run early."""
     sources = [open_source(location, parse_mapping(maps)) for location in locations]
     with errors.status("Loading the encoder"):
-        home = Store(settings.home)
-        indexer = Indexer(home, encoder_for(home, settings), Fetcher())
+        store = Store(settings.store)
+        indexer = Indexer(store, encoder_for(store, settings), Fetcher())
     for source in sources:
         report = index_one(indexer, source, dry_run=dry_run)
         show_report(source, report, dry_run=dry_run)
     if not dry_run:
-        precompute_catalog_features(home, settings)
-        output.print(f"{home.catalog.counts()['items']:,} items in {settings.home}", highlight=False)
-    home.close()
+        precompute_catalog_features(store, settings)
+        output.print(f"{store.catalog.counts()['items']:,} items in {settings.store}", highlight=False)
+    store.close()
 
 
 def parse_mapping(maps: Sequence[str]) -> Mapping[str, str]:

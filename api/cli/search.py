@@ -72,7 +72,7 @@ def lines_of(hit: Hit) -> list[Text | Padding]:
 
 def verdict_line(verdict: Verdict) -> Text:
     """One verdict: its sign, the requirement, how sure it is and why, and a disagreement in words."""
-    mark, colour = MARKS[verdict.standing]
+    mark, colour = MARKS[verdict.status]
     why = f"  {percent(verdict.probability)}, {EVIDENCE[verdict.evidence]}"
     line = Text.assemble((mark, colour), " ", verdict.requirement.name, (why, "dim"))
     if verdict.disagreement:
@@ -102,7 +102,7 @@ class SearchOptions:
         """The query, pictures read. Raises InputError and its kinds."""
         return Query(
             text=self.text,
-            images=tuple(read_picture(path) for path in self.images),
+            images=tuple(read_image(path) for path in self.images),
             without=self.without,
             filters=parse_filter_arguments(self.filters),
             limit=self.limit,
@@ -115,10 +115,10 @@ def run_search(settings: Settings, asked: SearchOptions, *, as_json: bool) -> No
     query = asked.query()
     request = SearchRequest(rerank=asked.rerank, explain=asked.explain)
     wants_reranking = is_reranked(request)
-    home = Store.existing(settings.home)
-    engine = home.open_engine(encoder_for(home, settings))
-    answer = reranked(settings, home, engine, query, request) if wants_reranking else engine.search(query)
-    home.close()
+    store = Store.existing(settings.store)
+    engine = store.open_engine(encoder_for(store, settings))
+    answer = reranked(settings, store, engine, query, request) if wants_reranking else engine.search(query)
+    store.close()
     if as_json:
         output.file.write(AnswerOut.of(answer).model_dump_json(indent=2) + "\n")
     else:
@@ -126,7 +126,7 @@ def run_search(settings: Settings, asked: SearchOptions, *, as_json: bool) -> No
         show_verdicts(answer)
 
 
-def reranked(settings: Settings, home: Store, engine: SearchEngine, query: Query, request: SearchRequest) -> Answer:
+def reranked(settings: Settings, store: Store, engine: SearchEngine, query: Query, request: SearchRequest) -> Answer:
     """The answer, looked at again by the settings' reranker; in the retrieval's order where that cannot be opened, with
     the reason. Raises NoRerankerError. Blocks while a model is loaded."""
     name = needed_reranker(settings)
@@ -135,7 +135,7 @@ def reranked(settings: Settings, home: Store, engine: SearchEngine, query: Query
         try:
             with errors.status(f"Opening the reranker {escape(name)}"):
                 reranker = open_reranker(settings, closing)
-                stage = closing.enter_context(home.open_stage(reranker))
+                stage = closing.enter_context(store.open_stage(reranker))
         except RerankerError as problem:
             status = RerankerStatus(name, Readiness.FAILED, problem=problem)
             answer = final_answer(unranked(engine.search(query), status, budget))
@@ -143,7 +143,7 @@ def reranked(settings: Settings, home: Store, engine: SearchEngine, query: Query
         return RerankingEngine(engine, stage).search(query, budget)
 
 
-def read_picture(path: Path) -> Image.Image:
+def read_image(path: Path) -> Image.Image:
     """A query picture from a file of the user's own. Raises ImageError."""
     try:
         data = path.read_bytes()

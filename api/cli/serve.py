@@ -19,8 +19,8 @@ def run_server(settings: Settings, host: str, port: int) -> None:
     logging.getLogger("vitrina.api.rerankers").setLevel(logging.INFO)  # says once what the reranker can do
     with errors.status("Loading the catalog and the encoder"):
         service = Service.from_settings(settings)
-    n_items = service.home.catalog.counts()["items"]
-    errors.print(f"{n_items:,} items from {settings.home}", highlight=False, soft_wrap=True)
+    n_items = service.store.catalog.counts()["items"]
+    errors.print(f"{n_items:,} items from {settings.store}", highlight=False, soft_wrap=True)
     errors.print(reranker_line(service), highlight=False, soft_wrap=True, markup=False)
     errors.print(f"Open http://{host}:{port}/ to search, http://{host}:{port}/docs for the API. Ctrl-C stops.")
     uvicorn.run(create_app(settings, lambda _: service), host=host, port=port, log_level="warning")

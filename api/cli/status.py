@@ -17,16 +17,16 @@ from vitrina.search.types.errors import NotFoundError
 
 def show_status(settings: Settings) -> None:
     """Print what the catalog holds, and what answers from it. Needs neither encoder nor reranker."""
-    home = Store.existing(settings.home)
-    live = home.catalog.live_space()
-    with home.catalog.database.read() as connection:
+    store = Store.existing(settings.store)
+    live = store.catalog.live_space()
+    with store.catalog.database.read() as connection:
         filterable = fields(connection)
-    dead_letters = sorted(home.dead_letters.glob("*.jsonl"))
+    dead_letters = sorted(store.dead_letters.glob("*.jsonl"))
     table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_row("home", str(home.folder))
-    for name, count in home.catalog.counts().items():
+    table.add_row("home", str(store.folder))
+    for name, count in store.catalog.counts().items():
         table.add_row(name, f"{count:,}")
-    table.add_row("last change", f"number {home.catalog.sequence():,}")
+    table.add_row("last change", f"number {store.catalog.sequence():,}")
     table.add_row(
         "encoder", "none yet" if live is None else f"{live.name} ({live.fingerprint[:12]}, {live.dimension}-d)"
     )
@@ -34,14 +34,14 @@ def show_status(settings: Settings) -> None:
     table.add_row("filter by", ", ".join(filterable))
     table.add_row("dead letters", str(dead_letters[-1]) if dead_letters else "none")
     output.print(table, soft_wrap=True)
-    home.close()
+    store.close()
 
 
 def delete_items(settings: Settings, skus: Sequence[str]) -> None:
     """Delete items, and say which were not there; fails when none was."""
-    home = Store.existing(settings.home)
-    deleted = set(home.catalog.delete(list(dict.fromkeys(skus))))
-    home.close()
+    store = Store.existing(settings.store)
+    deleted = set(store.catalog.delete(list(dict.fromkeys(skus))))
+    store.close()
     missing = [sku for sku in skus if sku not in deleted]
     if missing and not deleted:
         raise NotFoundError(f"No item has the sku {', '.join(missing)}.", remedy="Check the spelling; nothing changed.")
@@ -50,12 +50,12 @@ def delete_items(settings: Settings, skus: Sequence[str]) -> None:
         errors.print(f"Not there: {', '.join(missing)}", highlight=False)
 
 
-def rebuild_view(settings: Settings) -> None:
+def rebuild_replica(settings: Settings) -> None:
     """Make the vector index anew."""
-    home = Store.existing(settings.home)
+    store = Store.existing(settings.store)
     with errors.status("Loading the encoder"):
-        encoder = encoder_for(home, settings)
-    view = home.open_view(encoder)
-    view.rebuild()
-    output.print(f"{len(view):,} vectors indexed", highlight=False)
-    home.close()
+        encoder = encoder_for(store, settings)
+    replica = store.open_replica(encoder)
+    replica.rebuild()
+    output.print(f"{len(replica):,} vectors indexed", highlight=False)
+    store.close()

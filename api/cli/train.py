@@ -8,7 +8,7 @@ from typing import Annotated, Self
 import typer
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from vitrina.api.cli.console import HomeOption, RateColumn, errors, settings_for
+from vitrina.api.cli.console import RateColumn, StoreOption, errors, settings_for
 from vitrina.tuning import Loss, TunedTower
 from vitrina.tuning.encoder.trainer import TrainingProgress as Step
 from vitrina.tuning.run_directory import History, Score
@@ -96,7 +96,7 @@ def encoder(
         int | None, typer.Option("--batch-size", min=2, help="Rows a step; by the number of rows if left out.")
     ] = None,
     learning_rate: LearningRateOption = None,
-    set_aside: Annotated[
+    held_out: Annotated[
         float, typer.Option("--set-aside", metavar="SHARE", help="Rows to measure with, not to train on.")
     ] = 0.1,
     patience: PatienceOption = 3,
@@ -105,7 +105,7 @@ def encoder(
     licence: LicenceOption = "",
     work: WorkOption = None,
     resume: ResumeOption = False,
-    home: HomeOption = None,
+    store: StoreOption = None,
 ) -> None:
     """Tune an encoder on the catalog's pictures and words, measured after every epoch on rows set aside. Exits with 1
     where nothing was won."""
@@ -121,11 +121,11 @@ def encoder(
         batch_size=batch_size,
         learning_rate=learning_rate,
         seed=seed,
-        set_aside=set_aside,
+        held_out=held_out,
         patience=patience,
         licence=licence,
     )
-    if not train_encoder(settings_for(home), plan, TrainOptions(out, start, work, resume, threads)):
+    if not train_encoder(settings_for(store), plan, TrainOptions(out, start, work, resume, threads)):
         raise typer.Exit(1)
 
 
@@ -155,7 +155,7 @@ def reranker(
         int | None, typer.Option("--rows-at-once", min=1, help="Pairs in memory at a time; their gradients add up.")
     ] = None,
     learning_rate: LearningRateOption = None,
-    set_aside: Annotated[
+    held_out: Annotated[
         float, typer.Option("--set-aside", metavar="SHARE", help="Queries to measure with, not to train on.")
     ] = 0.2,
     patience: PatienceOption = 2,
@@ -164,7 +164,7 @@ def reranker(
     licence: LicenceOption = "",
     work: WorkOption = None,
     resume: ResumeOption = False,
-    home: HomeOption = None,
+    store: StoreOption = None,
 ) -> None:
     """Tune a vision-language model on judged queries, measured after every epoch on queries set aside. Exits with 1
     where nothing was won."""
@@ -181,10 +181,10 @@ def reranker(
         n_rows=rows_at_once,
         learning_rate=learning_rate,
         seed=seed,
-        set_aside=set_aside,
+        held_out=held_out,
         patience=patience,
         licence=licence,
     )
     asked = TrainOptions(out, start, work, resume, threads)
-    if not train_reranker(settings_for(home), plan, asked, judgements, queries):
+    if not train_reranker(settings_for(store), plan, asked, judgements, queries):
         raise typer.Exit(1)

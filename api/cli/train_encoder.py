@@ -44,13 +44,13 @@ def train_encoder(settings: Settings, plan: EncoderPlan, asked: TrainOptions) ->
     """Tune an encoder on the catalog's rows and write it; returns whether it beat the one that it began as."""
     out = asked.out
     check(plan, out)
-    home = Store.existing(settings.home)
+    store = Store.existing(settings.store)
     if asked.threads is not None:
         torch.set_num_threads(asked.threads)
     with errors.status("Reading the catalog"):
-        corpus = read_corpus(home, plan)
+        corpus = read_corpus(store, plan)
     with errors.status("Loading and measuring the encoder"):
-        base, source = load_base(home, settings, asked.start)
+        base, source = load_base(store, settings, asked.start)
         tuning = EncoderTuning(corpus, base, source, plan, asked.work_folder, resume=asked.resume)
     with EncoderBar(tuning.schedule.n_epochs) as bar:
         history = tuning.tune(bar)
@@ -63,20 +63,20 @@ def train_encoder(settings: Settings, plan: EncoderPlan, asked: TrainOptions) ->
         output.print(f"Go over to it: vitrina encoder use {out}", highlight=False, soft_wrap=True)
     else:
         show_no_gain(tuning)
-    home.close()
+    store.close()
     return is_better
 
 
-def load_base(home: Store, settings: Settings, name: str | None) -> tuple[OpenClipEncoder, str]:
+def load_base(store: Store, settings: Settings, name: str | None) -> tuple[OpenClipEncoder, str]:
     """The encoder to start from, by default the catalog's, and the name it was loaded by. Raises EncoderError."""
     load = partial(load_encoder, device=settings.device, runtime=Runtime.TORCH)
-    encoder = home.load_encoder(load, name or settings.encoder)
+    encoder = store.load_encoder(load, name or settings.encoder)
     if not isinstance(encoder, OpenClipEncoder):
         raise EncoderError(
             f"The encoder {encoder.identity.name} cannot be tuned: it is no open_clip model.",
             remedy="Name the model that it was made from with --from.",
         )
-    return encoder, home.encoders.source_of(encoder.identity)
+    return encoder, store.encoders.source_of(encoder.identity)
 
 
 class EncoderBar(TrainingBar):
@@ -84,8 +84,8 @@ class EncoderBar(TrainingBar):
 
     def on_start(self, tuning: EncoderTuning) -> None:
         """Say what is trained on what."""
-        rows, schedule, n_queries = tuning.corpus.rows, tuning.schedule, len(tuning.examination.queries)
-        say(f"{len(rows.kept):,} rows to train on, {len(rows.aside):,} set aside for {n_queries:,} queries")
+        rows, schedule, n_queries = tuning.corpus.rows, tuning.schedule, len(tuning.validation.queries)
+        say(f"{len(rows.kept):,} rows to train on, {len(rows.held_out):,} set aside for {n_queries:,} queries")
         if rows.n_twins:
             say(f"{rows.n_twins:,} rows left out: they share a picture with one set aside")
         say(f"Captions: {', '.join(tuning.corpus.templates)}")
@@ -112,7 +112,7 @@ def show_no_gain(tuning: EncoderTuning) -> None:
     """Say that nothing was won, and leave the loss picture."""
     history = tuning.history
     best = max(score.ndcg for score in history.scores)
-    picture = tuning.work.folder / CHART
-    tuning.draw(picture)
+    image = tuning.work.folder / CHART
+    tuning.draw(image)
     say(f"No epoch beat the untouched encoder: nDCG@10 {history.start.ndcg:.3f}, at best {best:.3f}. None was written.")
-    say(f"Try a smaller --learning-rate, --lora 8, or more rows. The losses as a picture: {picture}")
+    say(f"Try a smaller --learning-rate, --lora 8, or more rows. The losses as a picture: {image}")

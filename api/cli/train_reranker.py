@@ -27,10 +27,10 @@ def train_reranker(
     check(out)
     judged = read_judgements(judgements, queries)
     found = find_base(asked.start)
-    home = Store.existing(settings.home)
+    store = Store.existing(settings.store)
     if asked.threads is not None:
         torch.set_num_threads(asked.threads)
-    corpus = gather(home, settings, judged, plan)
+    corpus = gather(store, settings, judged, plan)
     with errors.status("Loading and measuring the reranker"):
         device = settings.reranker_device or settings.device
         base = load_base(found, plan, device, settings.reranker_max_pixels)
@@ -46,17 +46,17 @@ def train_reranker(
         output.print(f"Have the search use it: VITRINA_RERANKER={out}", highlight=False, soft_wrap=True)
     else:
         show_no_gain(tuning)
-    home.close()
+    store.close()
     return is_better
 
 
-def gather(home: Store, settings: Settings, judged: list[JudgedQuery], plan: RerankerPlan) -> RerankerCorpus:
+def gather(store: Store, settings: Settings, judged: list[JudgedQuery], plan: RerankerPlan) -> RerankerCorpus:
     """Ask the catalog's search every judged query; the encoder is gone before the reranker comes."""
     with errors.status("Loading the encoder"):
-        engine = home.open_engine(encoder_for(home, settings))
+        engine = store.open_engine(encoder_for(store, settings))
     with progress_bar() as bar:
         task = bar.add_task("Searching", total=len(judged))
-        corpus = read_corpus(home, engine, judged, plan, lambda done: bar.update(task, completed=done))
+        corpus = read_corpus(store, engine, judged, plan, lambda done: bar.update(task, completed=done))
         bar.update(task, completed=len(judged))
     for note in corpus.notes:
         say(note)
@@ -68,8 +68,8 @@ class RerankerBar(TrainingBar):
 
     def on_start(self, tuning: RerankerTuning) -> None:
         """Say what is trained on what."""
-        corpus, schedule, n_pairs = tuning.corpus, tuning.schedule, tuning.examination.n_pairs
-        say(f"{len(corpus.kept):,} queries to train on, {len(corpus.aside):,} set aside with {n_pairs:,} pairs")
+        corpus, schedule, n_pairs = tuning.corpus, tuning.schedule, tuning.validation.n_pairs
+        say(f"{len(corpus.kept):,} queries to train on, {len(corpus.held_out):,} set aside with {n_pairs:,} pairs")
         how = f"batches of {schedule.batch_size} pairs, learning rate {schedule.learning_rate:g}"
         say(f"{tuning.n_trained:,} numbers to train, {how}, on {tuning.base.reranker.questions.model.device}")
         say(f"Untouched: {tuning.history.start.said}")
@@ -93,7 +93,7 @@ def show_gain(before: RerankerScore, after: RerankerScore) -> None:
 def show_no_gain(tuning: RerankerTuning) -> None:
     """Say that nothing was won, and leave the loss picture."""
     best = max(tuning.history.scores, key=lambda score: score.value)
-    picture = tuning.work.folder / CHART
-    tuning.draw(picture)
+    image = tuning.work.folder / CHART
+    tuning.draw(image)
     say(f"No epoch beat the untouched reranker: {tuning.history.start.said}. At best: {best.said}. None was written.")
-    say(f"Try a smaller --learning-rate, or more judged queries. The losses as a picture: {picture}")
+    say(f"Try a smaller --learning-rate, or more judged queries. The losses as a picture: {image}")

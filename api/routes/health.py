@@ -30,6 +30,6 @@ def healthz() -> HealthOut:
 def readyz(service: RunningService) -> HealthOut:
     """The catalog can be read and the encoder is loaded; 503 otherwise. Also says how far the reranker is, which the
     search can do without."""
-    items = service.home.catalog.counts()["items"]
+    items = service.store.catalog.counts()["items"]
     reranker = None if service.reranking is None else RerankerOut.of(service.reranking.status)
     return HealthOut(status="ready", items=items, encoder=service.encoder.identity.name, reranker=reranker)

@@ -48,19 +48,19 @@ def get_image(
         return explained(
             service, image_id, parse_statements(explain), min(size or SIDE_PX, MAX_SIDE_PX), if_none_match or ""
         )
-    store = service.home.images
+    store = service.store.images
     data = store.read(image_id) if size is None else store.thumbnail(image_id, size)
     return Response(data, media_type=media_type(data), headers={"Cache-Control": FOREVER, **SAFE})
 
 
-def explained(service: Service, image_id: str, claims: tuple[str, ...], side_px: int, known: str) -> Response:
+def explained(service: Service, image_id: str, statements: tuple[str, ...], side_px: int, known: str) -> Response:
     """The drawing, or 304 where ``known``, the ETags that a client has, holds its ETag."""
     encoder, reranker = service.encoder, service.reranking.reranker if service.reranking else None
-    etag = etag_of(image_id, claims, side_px, encoder, reranker)
+    etag = etag_of(image_id, statements, side_px, encoder, reranker)
     headers = {"Cache-Control": AN_HOUR, "ETag": etag, **SAFE}
     if etag in known:
         return Response(status_code=304, headers=headers)
-    drawing = service.illustrations.draw(service.home.images, image_id, claims, side_px, encoder, reranker)
+    drawing = service.illustrations.draw(service.store.images, image_id, statements, side_px, encoder, reranker)
     if drawing.is_makeshift:
         headers = {"Cache-Control": NEVER, **SAFE}
     return Response(drawing.jpeg, media_type="image/jpeg", headers=headers)

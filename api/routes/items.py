@@ -58,13 +58,13 @@ async def similar_items(
 @router.get("/v1/items/{sku:path}")
 def get_item(service: RunningService, sku: str) -> ItemOut:
     """One item by its sku."""
-    return ItemOut.of(service.home.catalog.item(sku))
+    return ItemOut.of(service.store.catalog.item(sku))
 
 
 @router.put("/v1/items/{sku:path}", responses={201: {"model": ItemOut}})
 def put_item(service: RunningService, sku: str, item: ItemIn, response: Response) -> ItemOut:
     """Add an item, or replace it whole; searchable when the answer arrives."""
-    existed = bool(service.home.catalog.content_hashes([sku]))
+    existed = bool(service.store.catalog.content_hashes([sku]))
     stored = service.put(record_of(sku, item))
     response.status_code = 200 if existed else 201
     return ItemOut.of(stored)
@@ -74,7 +74,7 @@ def put_item(service: RunningService, sku: str, item: ItemIn, response: Response
 def delete_item(service: RunningService, sku: str) -> None:
     """Remove an item; it is in no later answer of this service."""
     if not service.delete([sku]):
-        service.home.catalog.item(sku)  # raises NotFoundError
+        service.store.catalog.item(sku)  # raises NotFoundError
 
 
 def asked_of(rerank: str, explain: str) -> SearchRequest:
@@ -88,14 +88,14 @@ def asked_of(rerank: str, explain: str) -> SearchRequest:
 
 def record_of(sku: str, item: ItemIn) -> Record:
     """The item as a record, under the rules that hold for every catalog row. Raises InputError."""
-    cells = {"sku": sku, **item.model_dump(exclude={"images"}), "images": [picture_cell(i) for i in item.images]}
+    cells = {"sku": sku, **item.model_dump(exclude={"images"}), "images": [image_cell(i) for i in item.images]}
     record = read_row(TableRow(f"PUT {sku}", cells), COLUMNS, folder=Path())
     if isinstance(record, Rejection):
         raise InputError(record.reason, remedy=record.remedy)
     return record
 
 
-def picture_cell(image: str) -> str | bytes:
+def image_cell(image: str) -> str | bytes:
     """A URL, or a data URI's bytes: what a stranger sends never names a local file."""
     return image if image.startswith(("http://", "https://")) else decode_data_uri(image)
 

@@ -55,7 +55,7 @@ def luminance(rgb: RGB) -> float:
     return 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2]
 
 
-def blend(one: RGB, other: RGB, share: float) -> RGB:
+def fusion_weights(one: RGB, other: RGB, share: float) -> RGB:
     """``one`` moved towards ``other`` by ``share`` in 0..1."""
     red, green, blue = (a + (b - a) * share for a, b in zip(one, other, strict=True))
     return (red, green, blue)
@@ -63,12 +63,12 @@ def blend(one: RGB, other: RGB, share: float) -> RGB:
 
 def darker(rgb: RGB, share: float) -> RGB:
     """``rgb`` moved towards black by ``share`` in 0..1."""
-    return blend(rgb, (0.05, 0.05, 0.06), share)
+    return fusion_weights(rgb, (0.05, 0.05, 0.06), share)
 
 
 def lighter(rgb: RGB, share: float) -> RGB:
     """``rgb`` moved towards white by ``share`` in 0..1."""
-    return blend(rgb, (1.0, 1.0, 1.0), share)
+    return fusion_weights(rgb, (1.0, 1.0, 1.0), share)
 
 
 ALL_COLOURS = tuple(COLOURS)

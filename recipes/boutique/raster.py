@@ -60,8 +60,8 @@ class Stencil:
     def __init__(self, window: Window) -> None:
         self._window, self._factor = window, supersampling(window.size)
         height, width = window.shape
-        self._picture = Image.new("L", (width * self._factor, height * self._factor))
-        self._pen = ImageDraw.Draw(self._picture)
+        self._image = Image.new("L", (width * self._factor, height * self._factor))
+        self._pen = ImageDraw.Draw(self._image)
 
     def _place(self, points: Points) -> list[float]:
         corner = np.array([self._window.left, self._window.top])
@@ -79,7 +79,7 @@ class Stencil:
 
     def coverage(self) -> Field:
         """What was drawn, 0..1, at the picture's own resolution."""
-        return np.asarray(self._picture.reduce(self._factor), dtype=np.float32) / np.float32(255)
+        return np.asarray(self._image.reduce(self._factor), dtype=np.float32) / np.float32(255)
 
 
 def silhouette(part: DrawnPart, window: Window) -> Field:

@@ -17,8 +17,8 @@ Field = NDArray[np.float32]
 
 def resized(field: Field, height: int, width: int, how: Image.Resampling) -> Field:
     """``field`` resampled to (height, width)."""
-    picture = Image.fromarray(field).resize((width, height), how)
-    return np.asarray(picture, dtype=np.float32)
+    image = Image.fromarray(field).resize((width, height), how)
+    return np.asarray(image, dtype=np.float32)
 
 
 def blurred(field: Field, radius: float) -> Field:

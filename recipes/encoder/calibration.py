@@ -55,20 +55,20 @@ class LabelledShop:
     """Rows set aside, with their embeddings, and which of them the catalog holds. Its skus are positions."""
 
     rows: LabelledRows
-    pictures: Vectors
+    images: Vectors
     texts: Vectors
     held: NDArray[np.bool_]
 
-    def entries(self, *, with_pictures: bool, with_words: bool) -> list[IndexedItem]:
+    def entries(self, *, with_images: bool, with_words: bool) -> list[IndexedItem]:
         """The catalog in one guise."""
-        none = np.empty((0, self.pictures.shape[1]), np.float32)
+        none = np.empty((0, self.images.shape[1]), np.float32)
         return [
             IndexedItem(
                 item=item_of(self.rows.products[at], str(at), with_words=with_words),
                 content_hash=str(at),
-                image_ids=(image_id_of(self.rows.pictures[at]),) if with_pictures else (),
+                image_ids=(image_id_of(self.rows.images[at]),) if with_images else (),
                 vectors={
-                    "image": self.pictures[at : at + 1] if with_pictures else none,
+                    "image": self.images[at : at + 1] if with_images else none,
                     "text": self.texts[at : at + 1] if with_words else none,
                 },
             )
@@ -82,7 +82,7 @@ def shop_of(encoder: Encoder, rows: LabelledRows) -> LabelledShop:
     shown = [int(hashlib.sha256(f"shown {product.sku}".encode()).hexdigest(), 16) for product in rows.products]
     return LabelledShop(
         rows,
-        encoder.encode_images([decode(picture) for picture in rows.pictures]),
+        encoder.encode_images([decode(image) for image in rows.images]),
         encoder.encode_texts([item_words(item) for item in items]),
         np.array([number % SHOWN_ONE_IN != 0 for number in shown], dtype=np.bool_),
     )
@@ -102,10 +102,10 @@ def item_of(product: LabelledProduct, sku: str, *, with_words: bool) -> Item:
 def opened(encoder: Encoder, entries: Sequence[IndexedItem]) -> Iterator[SearchEngine]:
     """A catalog in a temporary home."""
     with TemporaryDirectory() as folder:
-        home = Store(Path(folder))
-        home.catalog.commit(home.open_space(encoder), entries)
-        yield home.open_engine(encoder)
-        home.close()
+        store = Store(Path(folder))
+        store.catalog.commit(store.open_space(encoder), entries)
+        yield store.open_engine(encoder)
+        store.close()
 
 
 def observations(encoder: Encoder, rows: Sequence[LabelledRows], *, seed: int = 0) -> Iterator[CalibrationSample]:
@@ -113,8 +113,8 @@ def observations(encoder: Encoder, rows: Sequence[LabelledRows], *, seed: int = 
     for at, each in enumerate(rows):
         shop = shop_of(encoder, each)
         examples = [*answerable(shop, seed), *unanswerable(each, [*rows[:at], *rows[at + 1 :]], seed)]
-        for with_pictures, with_words in GUISES.values():
-            with opened(encoder, shop.entries(with_pictures=with_pictures, with_words=with_words)) as engine:
+        for with_images, with_words in GUISES.values():
+            with opened(encoder, shop.entries(with_images=with_images, with_words=with_words)) as engine:
                 yield from observe(engine, examples)
 
 
@@ -164,8 +164,8 @@ def main(
     encoder: Annotated[Path, typer.Option(help="An open_clip folder.", exists=True)] = EMBEDDED_FOLDER,
 ) -> None:
     """Calibrate an encoder on the rows that its training set aside."""
-    aside = [read_rows(data / name).split()[1] for name in TRAINING_FILES]
-    typer.echo("\n".join(lines(calibrate_folder(encoder, aside))))
+    held_out = [read_rows(data / name).split()[1] for name in TRAINING_FILES]
+    typer.echo("\n".join(lines(calibrate_folder(encoder, held_out))))
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class Caption:
     """A text and what it claims about the product it was made from."""
 
     text: str
-    claim: LabelStatement
+    statement: LabelStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +64,28 @@ class Mixture:
     n_elsewhere: int = 0
 
 
-def batch_captions(products: Sequence[LabelledProduct], mixture: Mixture, dice: random.Random) -> list[Caption]:
+def batch_captions(products: Sequence[LabelledProduct], mixture: Mixture, rng: random.Random) -> list[Caption]:
     """The captions of a batch, each text once."""
     captions: dict[str, Caption] = {}
     for product in products:
         written = list(single_values(product))
-        if dice.random() < mixture.phrase_share:
-            written += from_labels(product, dice)
-        if dice.random() < mixture.own_text_share or not written:
-            written += own_text(product, dice)
+        if rng.random() < mixture.phrase_share:
+            written += from_labels(product, rng)
+        if rng.random() < mixture.own_text_share or not written:
+            written += own_text(product, rng)
         for caption in written:
             captions.setdefault(caption.text.lower(), caption)
-    strange = dice.sample(mixture.elsewhere, min(mixture.n_elsewhere, len(mixture.elsewhere)))
-    return [*captions.values(), *(Caption(text, NOTHING) for text in strange)]
+    out_of_catalog = rng.sample(mixture.elsewhere, min(mixture.n_elsewhere, len(mixture.elsewhere)))
+    return [*captions.values(), *(Caption(text, NOTHING) for text in out_of_catalog)]
 
 
-def all_texts(products: Iterable[LabelledProduct], dice: random.Random) -> Iterable[str]:
+def all_texts(products: Iterable[LabelledProduct], rng: random.Random) -> Iterable[str]:
     """The texts a vocabulary is learnt from: every title, description and kind, and two phrases a product."""
     for product in products:
         yield product.title
         yield product.description
         yield from (wording for kind in product.kinds for wording in wordings(kind))
-        yield from (caption.text for _ in range(2) for caption in from_labels(product, dice))
+        yield from (caption.text for _ in range(2) for caption in from_labels(product, rng))
 
 
 def phrase(fields: dict[str, str], *, possessive: bool = False) -> str:
@@ -109,14 +109,14 @@ def single_values(product: LabelledProduct) -> Iterable[Caption]:
             yield Caption(value, ((label, value),))
 
 
-def own_text(product: LabelledProduct, dice: random.Random) -> list[Caption]:
+def own_text(product: LabelledProduct, rng: random.Random) -> list[Caption]:
     """The title or the description; none where the product has neither."""
-    described = product.description and dice.random() < _DESCRIPTION_SHARE
+    described = product.description and rng.random() < _DESCRIPTION_SHARE
     text = product.description if described else product.title
     return [Caption(text, (("text", text),))] if text else []
 
 
-def from_labels(product: LabelledProduct, dice: random.Random) -> list[Caption]:
+def from_labels(product: LabelledProduct, rng: random.Random) -> list[Caption]:
     """A phrase from some of the labels the product has, or its kind in other words; none where it has none."""
     possible = [(weight, fields) for weight, fields in PATTERNS if all(_has(product, field) for field in fields)]
     if product.kinds:
@@ -124,14 +124,14 @@ def from_labels(product: LabelledProduct, dice: random.Random) -> list[Caption]:
     if not possible:
         return []
     weights, patterns = zip(*possible, strict=True)
-    fields = dice.choices(patterns, weights)[0]
+    fields = rng.choices(patterns, weights)[0]
     values = {field: product.label(field) for field in fields if field != "kind"}
     spoken = dict(values)
     if "kind" in fields:
-        kind = dice.choices(product.kinds, KIND_WEIGHTS[: len(product.kinds)])[0]
+        kind = rng.choices(product.kinds, KIND_WEIGHTS[: len(product.kinds)])[0]
         values["kind"] = kind
-        spoken["kind"] = kind if dice.random() < _OWN_WORD_SHARE else dice.choice(wordings(kind))
-    return [Caption(phrase(spoken, possessive=dice.random() < 0.2), tuple(values.items()))]
+        spoken["kind"] = kind if rng.random() < _OWN_WORD_SHARE else rng.choice(wordings(kind))
+    return [Caption(phrase(spoken, possessive=rng.random() < 0.2), tuple(values.items()))]
 
 
 def _has(product: LabelledProduct, field: str) -> bool:

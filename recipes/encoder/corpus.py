@@ -43,18 +43,18 @@ class LabelledRows:
 
     source: str
     products: tuple[LabelledProduct, ...]
-    pictures: tuple[bytes, ...]
+    images: tuple[bytes, ...]
     is_whole: bool = False
 
     def split(self) -> tuple[LabelledRows, LabelledRows]:
         """Rows to train on, and rows set aside; which is which depends on the sku alone."""
-        aside = [not self.is_whole and is_held_out(product.sku) for product in self.products]
-        return self._where([not held for held in aside]), self._where(aside)
+        held_out = [not self.is_whole and is_held_out(product.sku) for product in self.products]
+        return self._where([not held for held in held_out]), self._where(held_out)
 
     def _where(self, keep: Sequence[bool]) -> LabelledRows:
         products = tuple(product for product, kept in zip(self.products, keep, strict=True) if kept)
-        pictures = tuple(picture for picture, kept in zip(self.pictures, keep, strict=True) if kept)
-        return LabelledRows(self.source, products, pictures, self.is_whole)
+        images = tuple(image for image, kept in zip(self.images, keep, strict=True) if kept)
+        return LabelledRows(self.source, products, images, self.is_whole)
 
 
 def is_held_out(sku: str) -> bool:
@@ -71,13 +71,13 @@ def read_rows(path: Path) -> LabelledRows:
     Raises OSError or pyarrow.ArrowException where the file cannot be read.
     """
     products: list[LabelledProduct] = []
-    pictures: list[bytes] = []
+    images: list[bytes] = []
     for row in _rows(path):
-        picture = row["image"]
-        if isinstance(picture, bytes):
+        image = row["image"]
+        if isinstance(image, bytes):
             products.append(LabelledProduct.from_row(row))
-            pictures.append(picture)
-    return LabelledRows(path.stem, tuple(with_fine_classes(products)), tuple(pictures))
+            images.append(image)
+    return LabelledRows(path.stem, tuple(with_fine_classes(products)), tuple(images))
 
 
 def with_fine_classes(products: Sequence[LabelledProduct]) -> Sequence[LabelledProduct]:
@@ -115,22 +115,22 @@ UPRIGHT = "Packages"
 
 def collages(catalog: LabelledRows, photos: LabelledRows, n_each: int, seed: int) -> LabelledRows:
     """``n_each`` collages of every picture of a catalog over random photos; encoded as JPEG, 160 pixels square."""
-    dice = random.Random(seed)
-    products, pictures = [], []
-    for product, picture in zip(catalog.products, catalog.pictures, strict=True):
-        thing = cut_out(decode(picture))
+    rng = random.Random(seed)
+    products, images = [], []
+    for product, image in zip(catalog.products, catalog.images, strict=True):
+        thing = cut_out(decode(image))
         lean = 15 if UPRIGHT in product.kinds else 180
         for number in range(n_each):
-            ground = _ground(decode(dice.choice(photos.pictures)), dice)
+            ground = _ground(decode(rng.choice(photos.images)), rng)
             products.append(replace(product, sku=f"{product.sku}-collage-{number}"))
-            pictures.append(_encoded(_heaped(thing, ground, dice, lean)))
-    return LabelledRows(f"{catalog.source}-collages", tuple(products), tuple(pictures), is_whole=True)
+            images.append(_encoded(_heaped(thing, ground, rng, lean)))
+    return LabelledRows(f"{catalog.source}-collages", tuple(products), tuple(images), is_whole=True)
 
 
-def cut_out(picture: Image.Image) -> Image.Image:
+def cut_out(image: Image.Image) -> Image.Image:
     """The picture with the white around its thing made transparent, cropped to the thing; mode RGBA."""
-    padded = Image.new("RGB", (picture.width + 2, picture.height + 2), "white")
-    padded.paste(picture, (1, 1))
+    padded = Image.new("RGB", (image.width + 2, image.height + 2), "white")
+    padded.paste(image, (1, 1))
     marked = padded.copy()
     marker = (255, 0, 254)
     ImageDraw.floodfill(marked, (0, 0), marker, thresh=WHITE)
@@ -141,41 +141,41 @@ def cut_out(picture: Image.Image) -> Image.Image:
     return padded.crop(alpha.getbbox())
 
 
-def _ground(photo: Image.Image, dice: random.Random) -> Image.Image:
+def _ground(photo: Image.Image, rng: random.Random) -> Image.Image:
     """A part of a photo, blurred, so that it shows light and colours but nothing with a name."""
-    part = dice.uniform(0.4, 1.0)
+    part = rng.uniform(0.4, 1.0)
     width, height = part * photo.width, part * photo.height
-    left, top = dice.uniform(0, photo.width - width), dice.uniform(0, photo.height - height)
+    left, top = rng.uniform(0, photo.width - width), rng.uniform(0, photo.height - height)
     ground = photo.resize((SIDE, SIDE), Image.Resampling.BILINEAR, (left, top, left + width, top + height))
-    return ground.filter(ImageFilter.GaussianBlur(dice.uniform(4, 12)))
+    return ground.filter(ImageFilter.GaussianBlur(rng.uniform(4, 12)))
 
 
-def _heaped(thing: Image.Image, ground: Image.Image, dice: random.Random, lean: float) -> Image.Image:
-    n = dice.choice(HEAPS)
-    side = SIDE * dice.uniform(0.8, 1.5) / math.sqrt(n)
-    for x, y in _places(n, dice):
-        scale = side * dice.uniform(0.85, 1.15) / max(thing.size)
+def _heaped(thing: Image.Image, ground: Image.Image, rng: random.Random, lean: float) -> Image.Image:
+    n = rng.choice(HEAPS)
+    side = SIDE * rng.uniform(0.8, 1.5) / math.sqrt(n)
+    for x, y in _places(n, rng):
+        scale = side * rng.uniform(0.85, 1.15) / max(thing.size)
         size = (max(4, round(thing.width * scale)), max(4, round(thing.height * scale)))
         pasted = thing.resize(size, Image.Resampling.LANCZOS)
-        pasted = pasted.rotate(dice.uniform(-lean, lean), Image.Resampling.BICUBIC, expand=True)
-        shade = dice.uniform(0.65, 1.1)
+        pasted = pasted.rotate(rng.uniform(-lean, lean), Image.Resampling.BICUBIC, expand=True)
+        shade = rng.uniform(0.65, 1.1)
         lit = pasted.convert("RGB").point([min(255, round(level * shade)) for level in range(256)] * 3)
         corner = (round(x * SIDE - pasted.width / 2), round(y * SIDE - pasted.height / 2))
         ground.paste(lit, corner, pasted.getchannel("A"))
     return ground
 
 
-def _places(n: int, dice: random.Random) -> Iterator[tuple[float, float]]:
+def _places(n: int, rng: random.Random) -> Iterator[tuple[float, float]]:
     """Centres spread over the picture, in parts of its side, in any order."""
     across = math.ceil(math.sqrt(n))
     cells: Sequence[tuple[int, int]] = [(column, row) for row in range(across) for column in range(across)]
-    for column, row in dice.sample(cells, n):
-        yield tuple(min(0.85, max(0.15, (at + dice.uniform(0.2, 0.8)) / across)) for at in (column, row))  # type: ignore[misc]
+    for column, row in rng.sample(cells, n):
+        yield tuple(min(0.85, max(0.15, (at + rng.uniform(0.2, 0.8)) / across)) for at in (column, row))  # type: ignore[misc]
 
 
-def _encoded(picture: Image.Image) -> bytes:
+def _encoded(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=JPEG_QUALITY)
+    image.save(file, "JPEG", quality=JPEG_QUALITY)
     return file.getvalue()
 
 

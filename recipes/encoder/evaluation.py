@@ -58,17 +58,17 @@ class Report:
 
 def evaluate(encoder: Encoder, rows: LabelledRows) -> Report:
     """Embed the pictures of some rows and search them with every family of queries. Blocks."""
-    pictures = encoder.encode_images([decode(picture) for picture in rows.pictures])
+    images = encoder.encode_images([decode(image) for image in rows.images])
     figures: dict[str, float] = {}
     for family in FAMILIES:
         values = _values(family, rows.products)
         if values:
-            similarities = encoder.encode_texts(list(values)) @ pictures.T
+            similarities = encoder.encode_texts(list(values)) @ images.T
             figures[f"{family.name}, P@10"] = precision_at_ten(similarities, list(values.values()))
     titles = [product.title for product in rows.products]
-    by_title = _batched_similarities(encoder, titles, pictures)
+    by_title = _batched_similarities(encoder, titles, images)
     figures["title to its product, R@10"] = float((_rank_of_own(by_title) < 10).mean())
-    figures["photo to photo, same article first"] = same_article_first(pictures, rows.products)
+    figures["photo to photo, same article first"] = same_article_first(images, rows.products)
     return Report(len(titles), figures)
 
 
@@ -83,9 +83,9 @@ def precision_at_ten(similarities: NDArray[np.float32], relevant: Sequence[Seque
     return float(metrics.measure(rankings, judgements)[metrics.CAPPED].mean())
 
 
-def same_article_first(pictures: Vectors, products: Sequence[LabelledProduct]) -> float:
+def same_article_first(images: Vectors, products: Sequence[LabelledProduct]) -> float:
     """How often the picture nearest to another product's shows the same article."""
-    similarities = pictures @ pictures.T
+    similarities = images @ images.T
     np.fill_diagonal(similarities, -np.inf)
     nearest = similarities.argmax(axis=1)
     return float(
@@ -109,8 +109,8 @@ def _colour_article_gender(product: LabelledProduct) -> str:
     return phrase({"colour": product.colour, "kind": product.kinds[0], "gender": product.gender})
 
 
-def _batched_similarities(encoder: Encoder, texts: Sequence[str], pictures: Vectors) -> NDArray[np.float32]:
-    return np.asarray(encoder.encode_texts(texts) @ pictures.T, dtype=np.float32)
+def _batched_similarities(encoder: Encoder, texts: Sequence[str], images: Vectors) -> NDArray[np.float32]:
+    return np.asarray(encoder.encode_texts(texts) @ images.T, dtype=np.float32)
 
 
 def _rank_of_own(similarities: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -31,13 +31,15 @@ class Facts:
         self._ids: dict[str, int] = {}
         self._facts = torch.tensor([self._product_row(product) for product in products], dtype=torch.int32)
 
-    def matches(self, indices: torch.Tensor, claims: Sequence[LabelStatement]) -> torch.Tensor:
+    def matches(self, indices: torch.Tensor, statements: Sequence[LabelStatement]) -> torch.Tensor:
         """Truth of each claim of each product; bool, shape (len(indices), len(claims)).
 
         ``indices`` are positions in the products this was made from.
         """
         facts = self._facts[indices]  # (n, _N_NAMES + _N_TEXTS + labels)
-        claimed = torch.tensor([self._claim_row(claim) for claim in claims], dtype=torch.int32)  # (m, fields)
+        claimed = torch.tensor(
+            [self._statement_row(statement) for statement in statements], dtype=torch.int32
+        )  # (m, fields)
         names, texts = facts[:, :_N_NAMES], facts[:, _N_NAMES : _N_NAMES + _N_TEXTS]
         true = _any_equal(names, claimed[:, 0]) & _any_equal(texts, claimed[:, 1])
         for column in range(len(LABELS)):
@@ -54,8 +56,8 @@ class Facts:
         texts = [self._id(product.title), self._id(product.description)]
         return names + texts + [self._id(product.label(label)) for label in LABELS]
 
-    def _claim_row(self, claim: LabelStatement) -> list[int]:
-        claimed = dict(claim)
+    def _statement_row(self, statement: LabelStatement) -> list[int]:
+        claimed = dict(statement)
         return [self._id(claimed[field], _EMPTY) if field in claimed else _ANYTHING for field in FIELDS]
 
 
@@ -76,8 +78,8 @@ class Captioned:
 class Writer(Protocol):
     """Captions products, named by their positions."""
 
-    def write(self, indices: torch.Tensor, dice: random.Random) -> Captioned:
-        """Caption the products at ``indices``, int64, shape (n,). All chance comes from ``dice``."""
+    def write(self, indices: torch.Tensor, rng: random.Random) -> Captioned:
+        """Caption the products at ``indices``, int64, shape (n,). All chance comes from ``rng``."""
 
 
 class ProductWriter:
@@ -88,7 +90,7 @@ class ProductWriter:
         self._mixture = mixture
         self._facts = Facts(products)
 
-    def write(self, indices: torch.Tensor, dice: random.Random) -> Captioned:
-        captions = batch_captions([self._products[index] for index in indices.tolist()], self._mixture, dice)
-        matches = self._facts.matches(indices, [caption.claim for caption in captions])
+    def write(self, indices: torch.Tensor, rng: random.Random) -> Captioned:
+        captions = batch_captions([self._products[index] for index in indices.tolist()], self._mixture, rng)
+        matches = self._facts.matches(indices, [caption.statement for caption in captions])
         return Captioned([caption.text for caption in captions], matches)

@@ -47,49 +47,49 @@ POSED = Variation(0.75, turn=10.0, light=0.1)
 class StoredImage:
     """Pictures of one size; uint8, shape (n, 3, h, w)."""
 
-    pictures: torch.Tensor
+    images: torch.Tensor
     variation: Variation
 
     def plain(self, indices: torch.Tensor, size: Size) -> torch.Tensor:
         """Pictures as they are seen after training, in -1..1, float32, shape (n, 3, height, width)."""
-        pixels = self.pictures[indices].float() / 127.5 - 1
+        pixels = self.images[indices].float() / 127.5 - 1
         return pixels if pixels.shape[-2:] == size else interpolate(pixels, size=size, mode="area")
 
-    def vary(self, indices: torch.Tensor, size: Size, dice: torch.Generator) -> torch.Tensor:
+    def vary(self, indices: torch.Tensor, size: Size, rng: torch.Generator) -> torch.Tensor:
         """A random crop, stretch, turn and mirror image of each picture in a random light, scaled to [-1, 1];
         float32, (n, 3, *size). What falls outside a picture is white."""
-        return self.vary_and_place(indices, size, dice)[0]
+        return self.vary_and_place(indices, size, rng)[0]
 
     def vary_and_place(
-        self, indices: torch.Tensor, size: Size, dice: torch.Generator
+        self, indices: torch.Tensor, size: Size, rng: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """As ``vary``, and which part of each picture is seen, as affine matrices (n, 2, 3): they take a place in what
         is seen to the same place in the picture, both from -1 to 1."""
-        darkness = (255 - self.pictures[indices]).float()  # so that the zeros outside are white
-        placement = self._placement(len(indices), dice)
+        darkness = (255 - self.images[indices]).float()  # so that the zeros outside are white
+        placement = self._placement(len(indices), rng)
         grid = affine_grid(placement, [len(indices), 3, *size], align_corners=False)
         varied = 1 - grid_sample(darkness, grid, mode="bilinear", padding_mode="zeros", align_corners=False) / 127.5
-        return self._lit(varied, dice) if self.variation.light else varied, placement
+        return self._lit(varied, rng) if self.variation.light else varied, placement
 
-    def _placement(self, n: int, dice: torch.Generator) -> torch.Tensor:
+    def _placement(self, n: int, rng: torch.Generator) -> torch.Tensor:
         """Which part of each picture is seen, as affine matrices, shape (n, 2, 3)."""
-        scale = torch.empty(n).uniform_(self.variation.least_crop, 1.05, generator=dice)
-        aspect = torch.empty(n).uniform_(1 - ASPECT, 1 + ASPECT, generator=dice)
-        mirror = torch.randint(0, 2, (n,), generator=dice) * 2.0 - 1.0
-        angle = torch.empty(n).uniform_(-1, 1, generator=dice) * math.radians(self.variation.turn)
+        scale = torch.empty(n).uniform_(self.variation.least_crop, 1.05, generator=rng)
+        aspect = torch.empty(n).uniform_(1 - ASPECT, 1 + ASPECT, generator=rng)
+        mirror = torch.randint(0, 2, (n,), generator=rng) * 2.0 - 1.0
+        angle = torch.empty(n).uniform_(-1, 1, generator=rng) * math.radians(self.variation.turn)
         room = (1 - scale).clamp(min=0) + SHIFT
         theta = torch.empty(n, 2, 3)
         theta[:, 0, 0] = scale * aspect * mirror * angle.cos()
         theta[:, 0, 1] = -scale * angle.sin()
         theta[:, 1, 0] = scale * mirror * angle.sin()
         theta[:, 1, 1] = scale / aspect * angle.cos()
-        theta[:, :, 2] = torch.empty(n, 2).uniform_(-1, 1, generator=dice) * room[:, None]
+        theta[:, :, 2] = torch.empty(n, 2).uniform_(-1, 1, generator=rng) * room[:, None]
         return theta
 
-    def _lit(self, varied: torch.Tensor, dice: torch.Generator) -> torch.Tensor:
+    def _lit(self, varied: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
         n = len(varied)
-        light = torch.randn(n, 1, 1, 1, generator=dice) * self.variation.light
-        tint = torch.randn(n, 3, 1, 1, generator=dice) * self.variation.tint
+        light = torch.randn(n, 1, 1, 1, generator=rng) * self.variation.light
+        tint = torch.randn(n, 3, 1, 1, generator=rng) * self.variation.tint
         return ((varied + 1) * (light + tint).exp() - 1).clamp(max=1)
 
 
@@ -98,7 +98,7 @@ class Album:
 
     def __init__(self, parts: Sequence[StoredImage]) -> None:
         self._parts = parts
-        self._ends = np.cumsum([len(part.pictures) for part in parts])
+        self._ends = np.cumsum([len(part.images) for part in parts])
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -110,18 +110,18 @@ class Album:
             pixels[here] = part.plain(within, size)
         return pixels
 
-    def vary(self, indices: torch.Tensor, size: Size, dice: torch.Generator) -> torch.Tensor:
+    def vary(self, indices: torch.Tensor, size: Size, rng: torch.Generator) -> torch.Tensor:
         """Pictures at positions in the whole album, each varied as its source allows; float32, shape (n, 3, *size)."""
-        return self.vary_and_place(indices, size, dice)[0]
+        return self.vary_and_place(indices, size, rng)[0]
 
     def vary_and_place(
-        self, indices: torch.Tensor, size: Size, dice: torch.Generator
+        self, indices: torch.Tensor, size: Size, rng: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """As ``vary``, and which part of each picture is seen, as ``StoredImage.vary_and_place`` says it."""
         varied = torch.empty(len(indices), 3, *size)
         placement = torch.empty(len(indices), 2, 3)
         for here, part, within in self._of_parts(indices):
-            varied[here], placement[here] = part.vary_and_place(within, size, dice)
+            varied[here], placement[here] = part.vary_and_place(within, size, rng)
         return varied, placement
 
     def _of_parts(self, indices: torch.Tensor) -> Iterator[tuple[torch.Tensor, StoredImage, torch.Tensor]]:
@@ -134,20 +134,20 @@ class Album:
             start = end
 
 
-def decode(picture: bytes) -> Image.Image:
-    """Decode an encoded picture as RGB. Raises OSError where it is damaged."""
-    with Image.open(io.BytesIO(picture)) as image:
+def decode(encoded: bytes) -> Image.Image:
+    """Decode an encoded encoded as RGB. Raises OSError where it is damaged."""
+    with Image.open(io.BytesIO(encoded)) as image:
         return image.convert("RGB")
 
 
-def store(pictures: Sequence[bytes], size: Size, large: Variation = BUSY) -> StoredImage:
+def store(images: Sequence[bytes], size: Size, large: Variation = BUSY) -> StoredImage:
     """Decode pictures and squash them to ``size``, or to twice that where they are larger: these are taken for phone
     photos unless ``large`` says otherwise, and vary more."""
-    height = max((decode(picture).height for picture in pictures[:100]), default=0)
+    height = max((decode(image).height for image in images[:100]), default=0)
     is_large = height > NATIVE_SCALE * size[0]
     height, width = (2 * size[0], 2 * size[1]) if is_large else size
     fit = Preprocessing((height, width), (0.0, 0.0, 0.0), (1 / 255,) * 3, resize_mode="squash")
-    stacked = torch.empty((len(pictures), 3, height, width), dtype=torch.uint8)
-    for index, picture in enumerate(pictures):
-        stacked[index] = torch.from_numpy(np.rint(fit(decode(picture))).astype(np.uint8))
+    stacked = torch.empty((len(images), 3, height, width), dtype=torch.uint8)
+    for index, image in enumerate(images):
+        stacked[index] = torch.from_numpy(np.rint(fit(decode(image))).astype(np.uint8))
     return StoredImage(stacked, large if is_large else PLAIN)

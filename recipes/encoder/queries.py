@@ -121,14 +121,14 @@ class LabelQueries:
         self.rows = rows
         self.held = held
         self.facts = Facts(rows.products)
-        self.dice = random.Random(seed)
+        self.rng = random.Random(seed)
 
     def by_text(self, n: int) -> Iterator[Example]:
         """Labels, phrases and titles that at least one row answers; each text once."""
         asked: dict[str, LabelStatement] = {}
         for product in self._some(n):
-            text, claim = self._text_of(product)
-            asked.setdefault(text, claim)
+            text, statement = self._text_of(product)
+            asked.setdefault(text, statement)
         for text, relevant in zip(asked, self._answers(list(asked.values())), strict=True):
             if text and relevant:
                 yield Example(Query(text), relevant)
@@ -139,33 +139,33 @@ class LabelQueries:
         same = self._answers([_same_article(self.rows.products[at]) for at in shown])
         for at, relevant in zip(shown, same, strict=True):
             if relevant:
-                yield Example(Query(images=(decode(self.rows.pictures[at]),)), relevant)
+                yield Example(Query(images=(decode(self.rows.images[at]),)), relevant)
 
     def by_both(self, n: int) -> Iterator[Example]:
         """A photo and the article, colour or both of another product of its article: "like this, in red"."""
         products = self.rows.products
         shown = [at for at in self._positions(n) if products[at].kinds]
-        claims = [self._wish(products[at]) for at in shown]
-        for at, claim, relevant in zip(shown, claims, self._answers(claims), strict=True):
-            wish = dict(claim)
-            if self.dice.random() < 0.5 and "colour" in wish:
+        statements = [self._wish(products[at]) for at in shown]
+        for at, statement, relevant in zip(shown, statements, self._answers(statements), strict=True):
+            wish = dict(statement)
+            if self.rng.random() < 0.5 and "colour" in wish:
                 del wish["kind"]
             if relevant:
-                yield Example(Query(phrase(wish).lower(), images=(decode(self.rows.pictures[at]),)), relevant)
+                yield Example(Query(phrase(wish).lower(), images=(decode(self.rows.images[at]),)), relevant)
 
     def _text_of(self, product: LabelledProduct) -> tuple[str, LabelStatement]:
         """A text that a shopper might type to find a product, and what it claims."""
         possible = [(fields, weight) for fields, weight in PATTERNS.items() if all(_value(product, f) for f in fields)]
         if not possible:
             return "", ()
-        fields = self.dice.choices([fields for fields, _ in possible], [weight for _, weight in possible])[0]
+        fields = self.rng.choices([fields for fields, _ in possible], [weight for _, weight in possible])[0]
         if fields == ("text",):
             return product.title, (("text", product.title),)
         values = {field: _value(product, field) for field in fields}
         spoken = dict(values)
         if "kind" in fields:
-            values["kind"] = self.dice.choices(product.kinds, KIND_WEIGHTS[: len(product.kinds)])[0]
-            spoken["kind"] = self.dice.choice(wordings(values["kind"]))
+            values["kind"] = self.rng.choices(product.kinds, KIND_WEIGHTS[: len(product.kinds)])[0]
+            spoken["kind"] = self.rng.choice(wordings(values["kind"]))
         return phrase(spoken), tuple(values.items())
 
     def _wish(self, product: LabelledProduct) -> LabelStatement:
@@ -176,32 +176,34 @@ class LabelQueries:
             for other, held in zip(self.rows.products, self.held, strict=True)
             if held and other.colour and other.kinds and key(other.kinds[0]) == key(product.kinds[0])
         ]
-        return (*article, ("colour", self.dice.choice(colours))) if colours else article
+        return (*article, ("colour", self.rng.choice(colours))) if colours else article
 
-    def _answers(self, claims: Sequence[LabelStatement]) -> list[frozenset[str]]:
+    def _answers(self, statements: Sequence[LabelStatement]) -> list[frozenset[str]]:
         """The skus of the catalog's rows of which each claim is true."""
-        if not claims:
+        if not statements:
             return []
-        truth = self.facts.matches(torch.arange(len(self.held)), claims).numpy() & self.held[:, None]  # (rows, claims)
+        truth = (
+            self.facts.matches(torch.arange(len(self.held)), statements).numpy() & self.held[:, None]
+        )  # (rows, claims)
         return [frozenset(map(str, np.flatnonzero(column))) for column in truth.T]
 
     def _some(self, n: int) -> list[LabelledProduct]:
         return [self.rows.products[at] for at in self._positions(n)]
 
     def _positions(self, n: int) -> list[int]:
-        return self.dice.sample(range(len(self.held)), min(n, len(self.held)))
+        return self.rng.sample(range(len(self.held)), min(n, len(self.held)))
 
 
 def out_of_catalog(
     shop: LabelledRows, others: Sequence[LabelledRows], n: int, seed: int
 ) -> tuple[list[str], list[bytes]]:
     """Labels and photos, n of each at most, of catalogs that share no kind of product with a shop."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     own = _kinds(shop)
     apart = [other for other in others if not own & _kinds(other)]
     labels = sorted({kind for other in apart for product in other.products for kind in product.kinds[:1]})
-    photos = [picture for other in apart for picture in other.pictures]
-    return dice.sample(labels, min(n, len(labels))), dice.sample(photos, min(n, len(photos)))
+    photos = [image for other in apart for image in other.images]
+    return rng.sample(labels, min(n, len(labels))), rng.sample(photos, min(n, len(photos)))
 
 
 def _kinds(rows: LabelledRows) -> set[str]:

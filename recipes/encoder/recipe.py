@@ -29,7 +29,7 @@ from vitrina.tuning.model_folder import (
     EncoderArchitecture,
     write_card,
     write_configuration,
-    write_picture_size,
+    write_image_size,
     write_weights,
 )
 
@@ -124,7 +124,7 @@ class _Run:
     ) -> None:
         self.rows, self.recipe, self.say = rows, recipe, say
         self.candidate, self.checkpoint = work / "candidate", work / "checkpoint.pt"
-        self.kept, self.aside = zip(*(part.split() for part in rows), strict=True)
+        self.kept, self.held_out = zip(*(part.split() for part in rows), strict=True)
         self.products = [product for part in self.kept for product in part.products]
         architecture, schedule = recipe.architecture, recipe.schedule
         if start is not None:
@@ -136,17 +136,17 @@ class _Run:
         self.trainer = EncoderTrainer(
             create_untrained(self.candidate) if start is None else _trained(self.candidate),
             load_tokenizer(self.candidate),
-            Album([_stored(part, architecture.picture_size) for part in self.kept]),
+            Album([_stored(part, architecture.image_size) for part in self.kept]),
             ProductWriter(self.products, Mixture(elsewhere=OUT_OF_CATALOG_TRAINING, n_elsewhere=N_OUT_OF_CATALOG)),
             self.objective,
-            size=architecture.picture_size,
+            size=architecture.image_size,
             schedule=schedule,
         )
         if start is not None:
             self.trainer.n_epochs_done = recipe.n_epochs - recipe.cycles[-1].n_epochs
         elif resume and self.checkpoint.is_file():
             self.trainer.restore(self.checkpoint)
-        say(f"{len(self.products)} pictures to train on, {sum(len(part.products) for part in self.aside)} set aside")
+        say(f"{len(self.products)} pictures to train on, {sum(len(part.products) for part in self.held_out)} set aside")
 
     def go_through_cycles(self) -> None:
         trainer, n_epochs = self.trainer, self.recipe.n_epochs
@@ -162,9 +162,9 @@ class _Run:
         """Write the model, measure it on the rows set aside as the product would load it, and write its cards."""
         write_weights(self.candidate, self.trainer.result)
         # a tower measured at a size it has not seen loses half its precision: 0.20 for 0.38 after two epochs
-        write_picture_size(self.candidate, size)
+        write_image_size(self.candidate, size)
         encoder = load_encoder(f"{LOCAL_PREFIX}{self.candidate}")
-        reports = {part.source: evaluate(encoder, part) for part in self.aside if part.products}
+        reports = {part.source: evaluate(encoder, part) for part in self.held_out if part.products}
         for source, report in reports.items():
             self.say("\n".join([f"{source}: {report.n_rows} rows set aside", *report.lines()]))
         counts = {part.source: len(part.products) for part in self.rows}
@@ -195,7 +195,7 @@ def repeats_of(kept: Sequence[LabelledRows], repeats: Mapping[str, float]) -> to
 
 def _stored(part: LabelledRows, size: Size) -> StoredImage:
     """The pictures of a source, to be varied as suits it."""
-    return store(part.pictures, size, large=POSED if part.source == CATALOG else BUSY)
+    return store(part.images, size, large=POSED if part.source == CATALOG else BUSY)
 
 
 def _trained(folder: Path) -> torch.nn.Module:

@@ -44,22 +44,22 @@ class Evaluator:
         self._rendered = lru_cache(maxsize=100_000)(self._render)  # the template takes a millisecond
 
     @torch.inference_mode()
-    def see(self, pictures: Sequence[Image.Image]) -> torch.Tensor:
+    def see(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """Features of each picture, (n, image tokens, width)."""
         parts = []
-        for start in range(0, len(pictures), _BATCH):
-            pixels = self._processor.image_processor(list(pictures[start : start + _BATCH]), return_tensors="pt")
+        for start in range(0, len(images), _BATCH):
+            pixels = self._processor.image_processor(list(images[start : start + _BATCH]), return_tensors="pt")
             parts.append(self._model.get_image_features(pixels["pixel_values"], return_dict=True).pooler_output)
         return torch.cat(parts)
 
     @torch.inference_mode()
-    def judge(self, features: torch.Tensor, claims: Sequence[str]) -> Truths:
+    def judge(self, features: torch.Tensor, statements: Sequence[str]) -> Truths:
         """P(yes) of each claim about the picture at the same position, shape (n,)."""
-        order = sorted(range(len(claims)), key=lambda at: len(claims[at]))
-        probabilities = np.empty(len(claims))
+        order = sorted(range(len(statements)), key=lambda at: len(statements[at]))
+        probabilities = np.empty(len(statements))
         for start in range(0, len(order), _BATCH):
             rows = order[start : start + _BATCH]
-            inputs = self._inputs([question(claims[row]) for row in rows], features[rows])
+            inputs = self._inputs([question(statements[row]) for row in rows], features[rows])
             logits = self._model(**inputs, use_cache=False, logits_to_keep=1).logits[:, -1]
             probabilities[rows] = self._answers.probability(logits).numpy()
         return probabilities
@@ -110,25 +110,27 @@ _GLUE = {
 """Words of sentences and facts that are no values, though values have some of them."""
 
 
-def evaluate(examinee: Evaluator, rows: LabelledRows, *, boxes: Boxes | None = None, seed: int = 0) -> Report:
+def evaluate(evaluator: Evaluator, rows: LabelledRows, *, boxes: Boxes | None = None, seed: int = 0) -> Report:
     """Everything that the labels of some rows can judge; measures without rows are left out. ``boxes`` are those of
     drawn rows. Blocks."""
-    features = examinee.see([decode(picture) for picture in rows.pictures])
-    figures = _judging(examinee, rows, features, random.Random(seed))
+    features = evaluator.see([decode(image) for image in rows.images])
+    figures = _judging(evaluator, rows, features, random.Random(seed))
     for field in FIELDS:
-        figures |= _reading(examinee, rows.products, features, field)
+        figures |= _reading(evaluator, rows.products, features, field)
     if boxes:
-        figures |= _pointing(examinee, rows.products, features, boxes)
+        figures |= _pointing(evaluator, rows.products, features, boxes)
     return Report(len(rows.products), figures)
 
 
-def explaining(examinee: Evaluator, lexicon: Lexicon, *, n: int = N_EXPLANATIONS, seed: int = 0) -> Mapping[str, float]:
+def explaining(
+    evaluator: Evaluator, lexicon: Lexicon, *, n: int = N_EXPLANATIONS, seed: int = 0
+) -> Mapping[str, float]:
     """Explanations of made-up verdicts, over a blank picture, which must not matter: how many name no value that their
     facts do not name, and what share of the requirements they name."""
-    dice = random.Random(seed)
-    told = [draw_verdicts(lexicon, dice) for _ in range(n)]
+    rng = random.Random(seed)
+    told = [draw_verdicts(lexicon, rng) for _ in range(n)]
     facts = [[fact(verdict) for verdict in verdicts] for verdicts in told]
-    written = examinee.answer(_blank(examinee, n), [telling(some) for some in facts], MAX_SENTENCE_TOKENS)
+    written = evaluator.answer(_blank(evaluator, n), [telling(some) for some in facts], MAX_SENTENCE_TOKENS)
     known = frozenset(word for values in lexicon.values.values() for value in values for word in _words(value)) - _GLUE
     supported = [
         _mentions(sentence, known) <= _mentions(" ".join(some), known)
@@ -142,39 +144,39 @@ def explaining(examinee: Evaluator, lexicon: Lexicon, *, n: int = N_EXPLANATIONS
     return {"explanations, all mentions supported": mean(supported), "explanations, requirements named": mean(named)}
 
 
-def _judging(examinee: Evaluator, rows: LabelledRows, features: torch.Tensor, dice: random.Random) -> dict[str, float]:
+def _judging(evaluator: Evaluator, rows: LabelledRows, features: torch.Tensor, rng: random.Random) -> dict[str, float]:
     """Claims that are as often true as false, half of the false ones nearly true; and the same of a blank picture."""
     shops = [rows.source] * len(rows.products)
-    near = draw_statements(rows.products, shops, dice, NEAR)
-    far = draw_statements(rows.products, shops, dice, (Round(),) * len(NEAR))
-    asked = [(at, judged) for claims in (near, far) for at, some in enumerate(claims) for judged in some]
+    near = draw_statements(rows.products, shops, rng, NEAR)
+    far = draw_statements(rows.products, shops, rng, (Round(),) * len(NEAR))
+    asked = [(at, judged) for statements in (near, far) for at, some in enumerate(statements) for judged in some]
     if not asked:
         return {}
     seen = features[[at for at, _ in asked]]
     texts = [judged.text for _, judged in asked]
-    truth = np.array([judged.standing is Status.MET for _, judged in asked])
+    truth = np.array([judged.status is Status.MET for _, judged in asked])
     is_near = np.arange(len(asked)) < sum(map(len, near))
-    probabilities = examinee.judge(seen, texts)
+    probabilities = evaluator.judge(seen, texts)
     figures = {
         "claims, balanced accuracy": balanced_accuracy(probabilities, truth),
         "claims, AUC": area_under_curve(probabilities, truth),
-        "claims, AUC of a blank picture": area_under_curve(_judge_blindly(examinee, texts), truth),
+        "claims, AUC of a blank picture": area_under_curve(_judge_blindly(evaluator, texts), truth),
     }
     if is_near.any():
         figures["near misses, balanced accuracy"] = balanced_accuracy(probabilities[is_near], truth[is_near])
-    return figures | _whole_and_parts(examinee, seen, [judged for _, judged in asked], probabilities)
+    return figures | _whole_and_parts(evaluator, seen, [judged for _, judged in asked], probabilities)
 
 
 def _whole_and_parts(
-    examinee: Evaluator, seen: torch.Tensor, asked: Sequence[Judged], whole: NDArray[np.float64]
+    evaluator: Evaluator, seen: torch.Tensor, asked: Sequence[Judged], whole: NDArray[np.float64]
 ) -> dict[str, float]:
     """Whether a phrase of three values is better asked as a whole, or as the product of its values asked one by one."""
-    rows = [row for row, judged in enumerate(asked) if len(judged.claim) == 3]
+    rows = [row for row, judged in enumerate(asked) if len(judged.statement) == 3]
     if not rows:
         return {}
-    texts = [value for row in rows for _, value in asked[row].claim]
-    parts = examinee.judge(seen[[row for row in rows for _ in range(3)]], texts).reshape(-1, 3).prod(axis=1)
-    truth = np.array([asked[row].standing is Status.MET for row in rows])
+    texts = [value for row in rows for _, value in asked[row].statement]
+    parts = evaluator.judge(seen[[row for row in rows for _ in range(3)]], texts).reshape(-1, 3).prod(axis=1)
+    truth = np.array([asked[row].status is Status.MET for row in rows])
     return {
         "phrases of three, AUC as a whole": area_under_curve(whole[rows], truth),
         "phrases of three, AUC in parts": area_under_curve(parts, truth),
@@ -183,14 +185,14 @@ def _whole_and_parts(
 
 
 def _reading(
-    examinee: Evaluator, products: Sequence[LabelledProduct], features: torch.Tensor, field: str
+    evaluator: Evaluator, products: Sequence[LabelledProduct], features: torch.Tensor, field: str
 ) -> dict[str, float]:
     """How often a label is read off the picture, by greedy decoding over the whole vocabulary."""
     labels = {at: fields_of(product)[field] for at, product in enumerate(products) if field in fields_of(product)}
     if len(set(labels.values())) < 2:
         return {}
     rows, right = list(labels), list(labels.values())
-    read = [answer.strip() for answer in examinee.answer(features[rows], [reading(field)] * len(rows))]
+    read = [answer.strip() for answer in evaluator.answer(features[rows], [reading(field)] * len(rows))]
     hits = [same(said, label) for said, label in zip(read, right, strict=True)]
     figures = {f"{field}, accuracy": mean(hits)}
     if field in BALANCED:
@@ -201,28 +203,28 @@ def _reading(
 
 
 def _pointing(
-    examinee: Evaluator, products: Sequence[LabelledProduct], features: torch.Tensor, boxes: Boxes
+    evaluator: Evaluator, products: Sequence[LabelledProduct], features: torch.Tensor, boxes: Boxes
 ) -> dict[str, float]:
     """Mean overlap of the boxes of drawn things, whole articles and their parts; none given counts as none."""
     asked = [(at, name, box) for at, product in enumerate(products) for name, box in boxes[product.sku].items()]
     rows = [at for at, _, _ in asked]
-    written = examinee.answer(features[rows], [pointing(name) for _, name, _ in asked])
+    written = evaluator.answer(features[rows], [pointing(name) for _, name, _ in asked])
     given = [read_box(text) for text in written]
     overlaps = [box.overlap(found) if found else 0.0 for (_, _, box), found in zip(asked, given, strict=True)]
     whole = [value for (at, name, _), value in zip(asked, overlaps, strict=True) if name == products[at].kinds[0]]
     return {"boxes, mean IoU": mean(overlaps), "boxes of whole articles, mean IoU": mean(whole)}
 
 
-def _judge_blindly(examinee: Evaluator, texts: Sequence[str]) -> NDArray[np.float64]:
+def _judge_blindly(evaluator: Evaluator, texts: Sequence[str]) -> NDArray[np.float64]:
     """P(yes) of each claim about a blank picture; each text is judged once."""
     once = sorted(set(texts))
     places = {text: at for at, text in enumerate(once)}
-    judged: NDArray[np.float64] = examinee.judge(_blank(examinee, len(once)), once)[[places[text] for text in texts]]
+    judged: NDArray[np.float64] = evaluator.judge(_blank(evaluator, len(once)), once)[[places[text] for text in texts]]
     return judged
 
 
-def _blank(examinee: Evaluator, n: int) -> torch.Tensor:
-    return examinee.see([Image.new("RGB", (64, 80), "white")]).expand(n, -1, -1)
+def _blank(evaluator: Evaluator, n: int) -> torch.Tensor:
+    return evaluator.see([Image.new("RGB", (64, 80), "white")]).expand(n, -1, -1)
 
 
 def _mentions(text: str, known: Collection[str]) -> set[str]:

@@ -28,15 +28,17 @@ N_QUERIES = 600
 """Of each shop; three weights and two numbers of Platt's are fitted to them."""
 
 
-def looks_at(encoder: Encoder, reranker: Reranker, rows: LabelledRows, *, seed: int = 0) -> Iterator[RerankedSample]:
+def candidates_at(
+    encoder: Encoder, reranker: Reranker, rows: LabelledRows, *, seed: int = 0
+) -> Iterator[RerankedSample]:
     """What retrieval and model make of a shop's pictures. Blocks."""
     shop = shop_of(encoder, rows)
     facts = {str(at): item_of(product, str(at), with_words=True) for at, product in enumerate(rows.products)}
-    worded = opened(encoder, shop.entries(with_pictures=False, with_words=True))
-    pictured = opened(encoder, shop.entries(with_pictures=True, with_words=False))
-    with TemporaryDirectory() as folder, worded as words, pictured as engine:
+    worded = opened(encoder, shop.entries(with_images=False, with_words=True))
+    image_parts = opened(encoder, shop.entries(with_images=True, with_words=False))
+    with TemporaryDirectory() as folder, worded as words, image_parts as engine:
         images = ImageStore(Path(folder) / "pictures.db")
-        images.put_all(rows.pictures)
+        images.put_all(rows.images)
         engine.vocabulary = words.vocabulary
         examples = LabelQueries(rows, shop.held, seed).by_text(N_QUERIES)
         yield from reranked_sample(engine, images, reranker, examples, facts)
@@ -51,13 +53,13 @@ def main(
 ) -> None:
     """Fit how much a reranker counts to the rows that its training set aside."""
     encoder, reranker = load_encoder(None), load_reranker(str(model))
-    looks: list[RerankedSample] = []
+    candidates: list[RerankedSample] = []
     for name in TRAINING_FILES:
-        looks += looks_at(encoder, reranker, read_rows(data / name).split()[1])
-        typer.echo(f"{name}: {len(looks)} queries looked at so far")
-    blend = fit_measured(looks, "the pictures of rows set aside from training")
-    write_fusion_weights(model / CARD_FILE, blend)
-    typer.echo(str(blend))
+        candidates += candidates_at(encoder, reranker, read_rows(data / name).split()[1])
+        typer.echo(f"{name}: {len(candidates)} queries looked at so far")
+    fusion_weights = fit_measured(candidates, "the pictures of rows set aside from training")
+    write_fusion_weights(model / CARD_FILE, fusion_weights)
+    typer.echo(str(fusion_weights))
 
 
 if __name__ == "__main__":

@@ -66,8 +66,8 @@ def read_scenes(
     rows = [json.loads(line) for line in _lines(folder / "catalog.jsonl")]
     places = [json.loads(line) for line in _lines(folder / "boxes.jsonl")]
     boxes = {row["sku"]: {name: Box(*box) for name, box in row["boxes"].items()} for row in places}
-    pictures = tuple((folder / row["image"]).read_bytes() for row in rows)
-    return LabelledRows("boutique", tuple(LabelledProduct.from_row(row) for row in rows), pictures), boxes
+    images = tuple((folder / row["image"]).read_bytes() for row in rows)
+    return LabelledRows("boutique", tuple(LabelledProduct.from_row(row) for row in rows), images), boxes
 
 
 def _lines(path: Path) -> list[str]:

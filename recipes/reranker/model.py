@@ -23,8 +23,8 @@ class RerankerArchitecture:
     The tower and its picture size are those of the embedded encoder, where the tower's weights start.
     """
 
-    picture_tower: str = "mobilenetv4_conv_small"
-    picture_size: Size = (104, 84)
+    image_tower: str = "mobilenetv4_conv_small"
+    image_size: Size = (104, 84)
     width: int = 192
     n_layers: int = 4
     n_heads: int = 6
@@ -34,7 +34,7 @@ class RerankerArchitecture:
     @property
     def grid(self) -> Size:
         """Rows and columns of the tower's last map: it halves a picture five times, rounding up."""
-        height, width = self.picture_size
+        height, width = self.image_size
         return math.ceil(height / 32), math.ceil(width / 32)
 
     @property
@@ -83,12 +83,12 @@ def create_processor(architecture: RerankerArchitecture, tokenizer: Any) -> Any:
     from transformers import LlavaProcessor
     from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-    height, width = architecture.picture_size
-    pictures = SiglipImageProcessorPil(
+    height, width = architecture.image_size
+    images = SiglipImageProcessorPil(
         size={"height": height, "width": width}, image_mean=[0.5] * 3, image_std=[0.5] * 3, resample=3
     )
     return LlavaProcessor(
-        image_processor=pictures,
+        image_processor=images,
         tokenizer=tokenizer,
         patch_size=_patch_size(architecture),
         vision_feature_select_strategy="full",
@@ -118,9 +118,9 @@ def _vision(architecture: RerankerArchitecture) -> Any:
     import timm
     from transformers import TimmWrapperConfig
 
-    n_channels = timm.create_model(architecture.picture_tower, num_classes=0).num_features
+    n_channels = timm.create_model(architecture.image_tower, num_classes=0).num_features
     return TimmWrapperConfig(
-        architecture=architecture.picture_tower, do_pooling=False, hidden_size=n_channels, num_labels=0
+        architecture=architecture.image_tower, do_pooling=False, hidden_size=n_channels, num_labels=0
     )
 
 
@@ -143,7 +143,7 @@ def _text(architecture: RerankerArchitecture, vocabulary_size: int, special: dic
 def _patch_size(architecture: RerankerArchitecture) -> int:
     """The processor takes height // patch times width // patch for the number of image tokens, where the tower rounds
     up: 104 x 84 pixels are 4 x 3 places of 32 pixels, and 26 is a patch that counts them so."""
-    (height, width), (rows, columns) = architecture.picture_size, architecture.grid
+    (height, width), (rows, columns) = architecture.image_size, architecture.grid
     fitting = [size for size in range(1, 33) if (height // size, width // size) == (rows, columns)]
     if not fitting:
         raise ValueError(f"No patch size gives {rows} x {columns} places for {height} x {width} pixels.")
@@ -200,7 +200,7 @@ def describe(
     architecture: RerankerArchitecture,
 ) -> str:
     """The card's text, in Markdown. ``counts`` are rows by source, those set aside included."""
-    size, grid = ("{} x {}".format(*pair) for pair in (architecture.picture_size, architecture.grid))
+    size, grid = ("{} x {}".format(*pair) for pair in (architecture.image_size, architecture.grid))
     rows = [
         f"| {source} | {count} | {LICENCES.get(source.partition('-')[0], 'unknown')} |"
         for source, count in counts.items()

@@ -79,19 +79,19 @@ class Packer:
     def _sequence(self, sheet: Sequence[TrainingTask]) -> _Sequence:
         n = len(self._prefix)
         row = _Sequence([*self._prefix], [*range(n)], [_PREFIX] * n, [False] * n, [], [], [])
-        for block, exercise in enumerate(sheet, start=1):
-            prompt = [*self._encode(exercise.prompt), self._answer]
-            targets = [*self._encode(exercise.answer), self._end]
+        for block, task in enumerate(sheet, start=1):
+            prompt = [*self._encode(task.prompt), self._answer]
+            targets = [*self._encode(task.answer), self._end]
             tokens = prompt + targets[:-1]
             first = len(row.tokens)
-            start = 1 if exercise.blind else n  # without a picture a prompt follows the start token
+            start = 1 if task.blind else n  # without a picture a prompt follows the start token
             row.tokens += tokens
             row.positions += range(start, start + len(tokens))
             row.blocks += [block] * len(tokens)
-            row.blind += [exercise.blind] * len(tokens)
+            row.blind += [task.blind] * len(tokens)
             row.places += range(first + len(prompt) - 1, first + len(tokens))
             row.targets += targets
-            row.weights += [exercise.weight] * len(targets)
+            row.weights += [task.weight] * len(targets)
         return row
 
 
@@ -100,8 +100,8 @@ def _mask(blocks: torch.Tensor, blind: torch.Tensor) -> torch.Tensor:
     length = blocks.shape[1]
     same = blocks[:, :, None] == blocks[:, None, :]
     prefix = (blocks == _PREFIX)[:, None, :]
-    picture = prefix & (torch.arange(length) > 0)  # all of the prefix but the start token
-    allowed = same | (prefix & ~(picture & blind[:, :, None]))
+    image = prefix & (torch.arange(length) > 0)  # all of the prefix but the start token
+    allowed = same | (prefix & ~(image & blind[:, :, None]))
     causal = torch.ones(length, length, dtype=torch.bool).tril()
     return (allowed & causal)[:, None]
 

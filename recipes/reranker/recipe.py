@@ -82,9 +82,9 @@ def make_reranker(
     ``work`` keeps the checkpoint and the model of the last epoch. Each epoch is measured on the rows set aside. With
     ``start``, the folder of a model that went through all stages but the last, only that one is left.
     """
-    kept, aside = zip(*(part.split() for part in corpus.rows), strict=True)
+    kept, held_out = zip(*(part.split() for part in corpus.rows), strict=True)
     products = [product for part in kept for product in part.products]
-    pictures = [picture for part in kept for picture in part.pictures]
+    images = [image for part in kept for image in part.images]
     writer = TaskWriter(products, corpus.boxes)
     candidate = work / "candidate"
     checkpoint = work / "checkpoint.pt"
@@ -102,24 +102,24 @@ def make_reranker(
         Packer(processor.tokenizer, architecture.n_image_tokens),
         products,
         [_shop(part) for part in kept for _ in part.products],
-        Album([store(part.pictures, architecture.picture_size) for part in kept]),
+        Album([store(part.images, architecture.image_size) for part in kept]),
         writer,
-        HardNegatives.seen_by(load_encoder(f"{LOCAL_PREFIX}{encoder}"), pictures),
-        size=architecture.picture_size,
+        HardNegatives.seen_by(load_encoder(f"{LOCAL_PREFIX}{encoder}"), images),
+        size=architecture.image_size,
         repeats=_repeats(kept, products),
         schedule=schedule,
         budget=budget,
     )
     if goes_on:
         trainer.restore(checkpoint)
-    n_aside = sum(len(part.products) for part in aside)
-    say(f"{len(products)} pictures to train on, {n_aside} set aside; {_n_parameters(model):,} parameters")
+    n_held_out = sum(len(part.products) for part in held_out)
+    say(f"{len(products)} pictures to train on, {n_held_out} set aside; {_n_parameters(model):,} parameters")
     report = _reporter(trainer, checkpoint, say)
     while not trainer.is_over:
         trainer.run_epoch(report)
         trainer.save(checkpoint)
         write_model(candidate, trainer.result(), processor)
-        measured = aside if trainer.is_over else [_some(part, MEASURED_ROWS) for part in aside]
+        measured = held_out if trainer.is_over else [_some(part, MEASURED_ROWS) for part in held_out]
         _measure(candidate, measured, corpus, writer, architecture, schedule, say)
     shutil.copytree(candidate, out, dirs_exist_ok=True)
 
@@ -137,7 +137,7 @@ def _untrained(
 
 def _measure(
     folder: Path,
-    aside: Sequence[LabelledRows],
+    held_out: Sequence[LabelledRows],
     corpus: RecipeCorpus,
     writer: TaskWriter,
     architecture: RerankerArchitecture,
@@ -145,13 +145,13 @@ def _measure(
     say: Say,
 ) -> None:
     """Measure the folder as anybody would load it, and write its cards."""
-    examinee = Evaluator(*load(folder))
+    evaluator = Evaluator(*load(folder))
     reports = {
-        part.source: evaluate(examinee, part, boxes=corpus.boxes if part.source == "boutique" else None)
-        for part in aside
+        part.source: evaluate(evaluator, part, boxes=corpus.boxes if part.source == "boutique" else None)
+        for part in held_out
         if part.products
     }
-    explanations = explaining(examinee, writer.lexicon)
+    explanations = explaining(evaluator, writer.lexicon)
     for source, report in reports.items():
         say("\n".join([f"{source}: {report.n_rows} rows set aside", *report.lines()]))
     say("\n".join(f"{name:<40}{value:.3f}" for name, value in explanations.items()))
@@ -164,7 +164,7 @@ def _measure(
 def _some(rows: LabelledRows, n: int) -> LabelledRows:
     """At most n of the rows, from all over the file."""
     step = max(1, -(-len(rows.products) // n))
-    return replace(rows, products=rows.products[::step], pictures=rows.pictures[::step])
+    return replace(rows, products=rows.products[::step], images=rows.images[::step])
 
 
 def _repeats(kept: Sequence[LabelledRows], products: Sequence[LabelledProduct]) -> torch.Tensor:
@@ -185,12 +185,12 @@ def _n_parameters(model: torch.nn.Module) -> int:
 def _reporter(trainer: RecipeTrainer, checkpoint: Path, say: Say) -> Callable[[RecipeProgress], None]:
     """A line every few steps with the loss, the speed and the time left; and a checkpoint now and then."""
     losses: list[float] = []
-    n_pictures, since = 0, trainer.seconds
+    n_images, since = 0, trainer.seconds
 
     def report(progress: RecipeProgress) -> None:
-        nonlocal n_pictures, since
+        nonlocal n_images, since
         losses.append(progress.loss)
-        n_pictures += progress.n_pictures
+        n_images += progress.n_images
         if progress.step % STEPS_A_CHECKPOINT == 0:
             trainer.save(checkpoint)
         if progress.step % STEPS_A_LINE and progress.step < progress.n_steps:
@@ -199,9 +199,9 @@ def _reporter(trainer: RecipeTrainer, checkpoint: Path, say: Say) -> Callable[[R
         left = progress.seconds * (1 - progress.done) / max(1e-9, progress.done)
         say(
             f"epoch {progress.epoch + 1} step {progress.step}/{progress.n_steps} loss {sum(losses) / len(losses):.3f}  "
-            f"{n_pictures / seconds:.0f} pictures/s  {progress.n_tokens} tokens  {left / 60:.0f} min left"
+            f"{n_images / seconds:.0f} pictures/s  {progress.n_tokens} tokens  {left / 60:.0f} min left"
         )
         losses.clear()
-        n_pictures, since = 0, progress.seconds
+        n_images, since = 0, progress.seconds
 
     return report

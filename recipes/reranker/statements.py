@@ -19,15 +19,15 @@ from vitrina.search.types.requirement import Status
 _key = lru_cache(maxsize=100_000)(key)
 
 
-def status_of(product: LabelledProduct, claim: LabelStatement) -> Status:
+def status_of(product: LabelledProduct, statement: LabelStatement) -> Status:
     """Whether a claim holds: contradicted where a label says otherwise, unknown where one is missing and none does.
 
     ``Facts.matches`` does not tell these two apart: for a contrastive loss a missing label is as good as another one,
     for a verdict it is not. The claim must be worded as the product's own shop words it.
     """
-    standings = {_of_field(product, field, value) for field, value in claim}
+    statuses = {_of_field(product, field, value) for field, value in statement}
     for worst in (Status.CONTRADICTED, Status.UNKNOWN):
-        if worst in standings:
+        if worst in statuses:
             return worst
     return Status.MET
 
@@ -52,18 +52,18 @@ class Judged:
     """A claim about one product, in a shopper's words and as fields with values, and what is true of it."""
 
     text: str
-    claim: LabelStatement
-    standing: Status
+    statement: LabelStatement
+    status: Status
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
     """Products paired once each: alike in the ``shared`` fields and different in ``differing``, or anyhow where that is
-    empty; across shops as well unless ``at_home``. With ``alike`` only those that look alike are paired."""
+    empty; across shops as well unless ``at_store``. With ``alike`` only those that look alike are paired."""
 
     differing: str = ""
     shared: Fields = ()
-    at_home: bool = True
+    at_store: bool = True
     alike: bool = False
 
 
@@ -74,7 +74,7 @@ ROUNDS = (
     Round("kind", alike=True),
     Round("gender", ("kind", "colour")),
     Round(),
-    Round(at_home=False),
+    Round(at_store=False),
 )
 """Near misses first: the right article in another colour, and so on. They are the harder half, and what a shopper is
 shown when the retrieval is good. Those that look alike are what the retrieval itself confuses: navy and black, tops and
@@ -102,53 +102,53 @@ class LabelledItem:
     place: int
     product: LabelledProduct
     shop: str
-    look: int
+    candidate: int
 
 
 def draw_statements(
     products: Sequence[LabelledProduct],
     shops: Sequence[str],
-    dice: random.Random,
+    rng: random.Random,
     rounds: Sequence[Round] = ROUNDS,
-    looks: Sequence[int] | None = None,
+    candidates: Sequence[int] | None = None,
 ) -> list[list[Judged]]:
     """The claims about each product, at its position; a product may come several times. ``shops`` names each one's
-    shop. Products of two shops are compared only where no kind of product is in both. ``looks`` numbers what each looks
-    like; without it the rounds of those that look alike are left out."""
-    numbered = looks or [0] * len(products)
+    shop. Products of two shops are compared only where no kind of product is in both. ``candidates`` numbers what
+    each looks like; without it the rounds of those that look alike are left out."""
+    numbered = candidates or [0] * len(products)
     items = [LabelledItem(place, *each) for place, each in enumerate(zip(products, shops, numbered, strict=True))]
     apart = _shops_apart(items)
-    claims: list[list[Judged]] = [[] for _ in items]
+    statements: list[list[Judged]] = [[] for _ in items]
     for chosen in rounds:
-        if chosen.alike and looks is None:
+        if chosen.alike and candidates is None:
             continue
-        for one, other in _pairs(items, chosen, dice):
+        for one, other in _pairs(items, chosen, rng):
             if one.shop != other.shop and frozenset((one.shop, other.shop)) not in apart:
                 continue
-            for item, judged in _asked_of_both(one, other, chosen, dice):
-                claims[item.place].append(judged)
-    return claims
+            for item, judged in _asked_of_both(one, other, chosen, rng):
+                statements[item.place].append(judged)
+    return statements
 
 
 def _pairs(
-    items: Sequence[LabelledItem], chosen: Round, dice: random.Random
+    items: Sequence[LabelledItem], chosen: Round, rng: random.Random
 ) -> Iterator[tuple[LabelledItem, LabelledItem]]:
     """Pairs in which no item comes twice, and nearly all of them once."""
     groups: dict[tuple[str | int, ...], list[LabelledItem]] = defaultdict(list)
     for item in items:
         values = tuple(item.product.value(field) for field in chosen.shared)
         if all(values) and (not chosen.differing or item.product.value(chosen.differing)):
-            groups[(item.shop if chosen.at_home else "", item.look if chosen.alike else 0, *values)].append(item)
+            groups[(item.shop if chosen.at_store else "", item.candidate if chosen.alike else 0, *values)].append(item)
     for group in groups.values():
-        yield from _halved(_by_value(group, chosen.differing, dice))
+        yield from _halved(_by_value(group, chosen.differing, rng))
 
 
-def _by_value(group: list[LabelledItem], field: str, dice: random.Random) -> list[LabelledItem]:
+def _by_value(group: list[LabelledItem], field: str, rng: random.Random) -> list[LabelledItem]:
     """Shuffled; with a field, items of one value next to each other, the values in random order."""
-    dice.shuffle(group)
+    rng.shuffle(group)
     if not field:
         return group
-    order = {value: dice.random() for value in sorted({item.product.value(field) for item in group})}
+    order = {value: rng.random() for value in sorted({item.product.value(field) for item in group})}
     return sorted(group, key=lambda item: order[item.product.value(field)])
 
 
@@ -159,54 +159,54 @@ def _halved(group: Sequence[LabelledItem]) -> Iterator[tuple[LabelledItem, Label
 
 
 def _asked_of_both(
-    one: LabelledItem, other: LabelledItem, chosen: Round, dice: random.Random
+    one: LabelledItem, other: LabelledItem, chosen: Round, rng: random.Random
 ) -> Iterable[tuple[LabelledItem, Judged]]:
     """What is true of one and false of the other, asked of both, and the other way round; nothing where either is not
     plainly false of the other."""
-    written = _written(one.product, other.product, chosen, dice)
+    written = _written(one.product, other.product, chosen, rng)
     if written is None:
         return ()
     own, others = written
-    if status_of(other.product, own.claim) is not Status.CONTRADICTED:
+    if status_of(other.product, own.statement) is not Status.CONTRADICTED:
         return ()
-    if status_of(one.product, others.claim) is not Status.CONTRADICTED:
+    if status_of(one.product, others.statement) is not Status.CONTRADICTED:
         return ()
     return (
-        (one, Judged(own.text, own.claim, Status.MET)),
-        (one, Judged(others.text, others.claim, Status.CONTRADICTED)),
-        (other, Judged(others.text, others.claim, Status.MET)),
-        (other, Judged(own.text, own.claim, Status.CONTRADICTED)),
+        (one, Judged(own.text, own.statement, Status.MET)),
+        (one, Judged(others.text, others.statement, Status.CONTRADICTED)),
+        (other, Judged(others.text, others.statement, Status.MET)),
+        (other, Judged(own.text, own.statement, Status.CONTRADICTED)),
     )
 
 
 def _written(
-    one: LabelledProduct, other: LabelledProduct, chosen: Round, dice: random.Random
+    one: LabelledProduct, other: LabelledProduct, chosen: Round, rng: random.Random
 ) -> tuple[Caption, Caption] | None:
     if not chosen.differing:
-        own, others = _anything(one, dice), _anything(other, dice)
+        own, others = _anything(one, rng), _anything(other, rng)
         return (own, others) if own and others else None
     if same(one.value(chosen.differing), other.value(chosen.differing)):
         return None
     possible = [(weight, fields) for weight, fields in PHRASES if chosen.differing in fields]
     weights, patterns = zip(*possible, strict=True)
-    fields = dice.choices(patterns, weights)[0]
-    return _phrased(one, fields, dice), _phrased(other, fields, dice)
+    fields = rng.choices(patterns, weights)[0]
+    return _phrased(one, fields, rng), _phrased(other, fields, rng)
 
 
-def _anything(product: LabelledProduct, dice: random.Random) -> Caption | None:
+def _anything(product: LabelledProduct, rng: random.Random) -> Caption | None:
     singles = list(single_values(product))
-    if singles and dice.random() < _SINGLE_SHARE:
-        return dice.choice(singles)
-    return next(iter(from_labels(product, dice)), None)
+    if singles and rng.random() < _SINGLE_SHARE:
+        return rng.choice(singles)
+    return next(iter(from_labels(product, rng)), None)
 
 
-def _phrased(product: LabelledProduct, fields: Fields, dice: random.Random) -> Caption:
+def _phrased(product: LabelledProduct, fields: Fields, rng: random.Random) -> Caption:
     """A phrase of just these fields, its kind in the catalog's word or another."""
     values = {field: product.value(field) for field in fields}
     spoken = dict(values)
-    if "kind" in values and dice.random() >= _OWN_WORD_SHARE:
-        spoken["kind"] = dice.choice(wordings(values["kind"]))
-    return Caption(phrase(spoken, possessive=dice.random() < 0.2), tuple(values.items()))
+    if "kind" in values and rng.random() >= _OWN_WORD_SHARE:
+        spoken["kind"] = rng.choice(wordings(values["kind"]))
+    return Caption(phrase(spoken, possessive=rng.random() < 0.2), tuple(values.items()))
 
 
 def _shops_apart(items: Sequence[LabelledItem]) -> set[frozenset[str]]:
@@ -231,16 +231,16 @@ class HardNegatives:
         self._vectors = vectors
 
     @classmethod
-    def seen_by(cls, encoder: Encoder, pictures: Sequence[bytes]) -> HardNegatives:
+    def seen_by(cls, encoder: Encoder, images: Sequence[bytes]) -> HardNegatives:
         """As an encoder sees encoded pictures. Blocks, for a second per some hundred."""
-        starts = range(0, len(pictures), _BATCH)
-        batches = ([decode(picture) for picture in pictures[start : start + _BATCH]] for start in starts)
+        starts = range(0, len(images), _BATCH)
+        batches = ([decode(image) for image in images[start : start + _BATCH]] for start in starts)
         return cls(torch.cat([torch.from_numpy(encoder.encode_images(batch)) for batch in batches]))
 
-    def numbered(self, indices: torch.Tensor, dice: torch.Generator) -> list[int]:
+    def numbered(self, indices: torch.Tensor, rng: torch.Generator) -> list[int]:
         """The number of each product's look: the nearest of some products drawn by chance, so that who looks alike is
         grouped differently each time."""
         n = len(self._vectors)
-        drawn = self._vectors[torch.randperm(n, generator=dice)[: max(1, n // ALIKE)]]
+        drawn = self._vectors[torch.randperm(n, generator=rng)[: max(1, n // ALIKE)]]
         nearest = torch.cat([(part @ drawn.T).argmax(dim=1) for part in torch.split(self._vectors, _BATCH)])
         return nearest[indices].tolist()

@@ -24,7 +24,7 @@ KINDS = ("article", "subcategory", "category")
 
 MAX_VERDICTS = 4
 
-_STANDINGS = (Status.MET, Status.CONTRADICTED, Status.UNKNOWN)
+_STATUSES = (Status.MET, Status.CONTRADICTED, Status.UNKNOWN)
 _SHARES = (0.5, 0.3, 0.2)
 _WANTED_SHARE = 0.85
 _FREE_SHARE = 0.2
@@ -74,34 +74,34 @@ def fields_of(product: LabelledProduct) -> dict[str, str]:
     return {field: value.lower() for field, value in (kinds | labels).items() if value}
 
 
-def draw_verdicts(lexicon: Lexicon, dice: random.Random) -> list[Verdict]:
+def draw_verdicts(lexicon: Lexicon, rng: random.Random) -> list[Verdict]:
     """One to ``MAX_VERDICTS`` verdicts, each about something else, that one explanation has room for."""
     while True:
-        n_verdicts = dice.choice(range(1, MAX_VERDICTS + 1))
-        n_free = sum(dice.random() < _FREE_SHARE for _ in range(n_verdicts))
-        fields = dice.sample(sorted(lexicon.values), min(n_verdicts - n_free, len(lexicon.values)))
-        verdicts = [_about_field(lexicon, field, dice) for field in fields]
-        verdicts += [_verdict(Requirement(words), None, dice) for words in dice.sample(lexicon.free, n_free)]
-        dice.shuffle(verdicts)
+        n_verdicts = rng.choice(range(1, MAX_VERDICTS + 1))
+        n_free = sum(rng.random() < _FREE_SHARE for _ in range(n_verdicts))
+        fields = rng.sample(sorted(lexicon.values), min(n_verdicts - n_free, len(lexicon.values)))
+        verdicts = [_about_field(lexicon, field, rng) for field in fields]
+        verdicts += [_verdict(Requirement(words), None, rng) for words in rng.sample(lexicon.free, n_free)]
+        rng.shuffle(verdicts)
         if verdicts and len(explanation(verdicts)) <= MAX_EXPLANATION_CHARACTERS * 4 // 5:
             return verdicts
 
 
-def _about_field(lexicon: Lexicon, field: str, dice: random.Random) -> Verdict:
-    words, other = dice.sample(lexicon.values[field], 2)
-    seen = None if same(words, other) or dice.random() >= _SEEN_SHARE else other
-    return _verdict(Requirement(words, field, (words,)), seen, dice)
+def _about_field(lexicon: Lexicon, field: str, rng: random.Random) -> Verdict:
+    words, other = rng.sample(lexicon.values[field], 2)
+    seen = None if same(words, other) or rng.random() >= _SEEN_SHARE else other
+    return _verdict(Requirement(words, field, (words,)), seen, rng)
 
 
-def _verdict(requirement: Requirement, seen: str | None, dice: random.Random) -> Verdict:
-    wanted = dice.random() < _WANTED_SHARE
+def _verdict(requirement: Requirement, seen: str | None, rng: random.Random) -> Verdict:
+    wanted = rng.random() < _WANTED_SHARE
     asked = Requirement(requirement.words, requirement.field, requirement.values, wanted)
-    standing = dice.choices(_STANDINGS, _SHARES)[0]
+    status = rng.choices(_STATUSES, _SHARES)[0]
     disagreement = None
-    if seen is not None and dice.random() < _DISAGREEMENT_SHARE:
+    if seen is not None and rng.random() < _DISAGREEMENT_SHARE:
         disagreement = f"listing says {requirement.words}, photo looks {seen}"
-    probability = {Status.MET: 0.9, Status.CONTRADICTED: 0.1, Status.UNKNOWN: 0.5}[standing]
-    return Verdict(asked, standing, probability, Evidence.IMAGE, seen=seen, disagreement=disagreement)
+    probability = {Status.MET: 0.9, Status.CONTRADICTED: 0.1, Status.UNKNOWN: 0.5}[status]
+    return Verdict(asked, status, probability, Evidence.IMAGE, seen=seen, disagreement=disagreement)
 
 
 UNKNOWN = "unknown"
@@ -144,7 +144,7 @@ BALANCED = ("gender", "usage")
 BALANCE = 0.7
 WEIGHT_LIMITS = (0.3, 6.0)
 
-CLAIM_WEIGHT, CAPTION_WEIGHT, EXPLANATION_WEIGHT, BOX_WEIGHT, ECHO_WEIGHT = 1.5, 0.3, 0.4, 0.6, 0.3
+STATEMENT_WEIGHT, CAPTION_WEIGHT, EXPLANATION_WEIGHT, BOX_WEIGHT, ECHO_WEIGHT = 1.5, 0.3, 0.4, 0.6, 0.3
 """What a token of an answer weighs in the loss."""
 
 
@@ -168,70 +168,73 @@ class TaskWriter:
         self.lexicon = Lexicon.of(products)
         self._weights = _answer_weights(products)
 
-    def texts(self, dice: random.Random, n_explanations: int = 20_000) -> Iterator[str]:
+    def texts(self, rng: random.Random, n_explanations: int = 20_000) -> Iterator[str]:
         """What a vocabulary for the exercises is learnt from."""
         for product in self._products:
             yield template.asked(_described(product)).strip()
-            for exercise in (*self._readings(product, dice), *self._unseen(product, dice)):
-                yield from (exercise.prompt, exercise.answer)
+            for task in (*self._readings(product, rng), *self._unseen(product, rng)):
+                yield from (task.prompt, task.answer)
         for _ in range(n_explanations):
-            exercise = self._explanation(dice)
-            yield from (exercise.prompt, exercise.answer)
+            task = self._explanation(rng)
+            yield from (task.prompt, task.answer)
 
     def sheet(
-        self, index: int, claims: Sequence[Judged], placement: torch.Tensor, dice: random.Random, *, explain: bool
+        self, index: int, statements: Sequence[Judged], placement: torch.Tensor, rng: random.Random, *, explain: bool
     ) -> list[TrainingTask]:
         """All that is asked of one view of a product's picture, which shows the part ``placement`` (2, 3) of it; and
         with ``explain`` some verdicts to be put into sentences."""
         product = self._products[index]
-        sheet = [TrainingTask(template.asked(claim.text), WORDS[claim.standing], CLAIM_WEIGHT) for claim in claims]
-        sheet += self._readings(product, dice)
-        sheet += self._unseen(product, dice)
-        sheet += self._pointings(product, placement, dice)
-        if dice.random() < CAPTION_SHARE:
+        sheet = [
+            TrainingTask(template.asked(statement.text), WORDS[statement.status], STATEMENT_WEIGHT)
+            for statement in statements
+        ]
+        sheet += self._readings(product, rng)
+        sheet += self._unseen(product, rng)
+        sheet += self._pointings(product, placement, rng)
+        if rng.random() < CAPTION_SHARE:
             sheet.append(TrainingTask(template.DESCRIBED, _described(product), CAPTION_WEIGHT))
-        if dice.random() < ECHO_SHARE:
-            sheet.append(self._echo(dice))
+        if rng.random() < ECHO_SHARE:
+            sheet.append(self._echo(rng))
         if explain:
-            sheet.append(self._explanation(dice))
+            sheet.append(self._explanation(rng))
         return sheet
 
-    def _readings(self, product: LabelledProduct, dice: random.Random) -> Iterator[TrainingTask]:
+    def _readings(self, product: LabelledProduct, rng: random.Random) -> Iterator[TrainingTask]:
         for field, value in fields_of(product).items():
-            if dice.random() < READING_SHARES.get(field, OTHER_READING_SHARE):
+            if rng.random() < READING_SHARES.get(field, OTHER_READING_SHARE):
                 weight = self._weights.get((field, value), READING_WEIGHTS.get(field, 1.0))
                 yield TrainingTask(template.read(field), value, weight)
 
-    def _unseen(self, product: LabelledProduct, dice: random.Random) -> Iterator[TrainingTask]:
+    def _unseen(self, product: LabelledProduct, rng: random.Random) -> Iterator[TrainingTask]:
         for field in UNSEEN:
-            if product.label(field) or dice.random() >= UNSEEN_SHARE:
+            if product.label(field) or rng.random() >= UNSEEN_SHARE:
                 continue
             yield TrainingTask(template.read(field), UNKNOWN)
             if product.kinds and field in self.lexicon.values:
-                claim = phrase({field: dice.choice(self.lexicon.values[field]), "kind": product.kinds[0]})
-                yield TrainingTask(template.asked(claim), UNKNOWN)
+                statement = phrase({field: rng.choice(self.lexicon.values[field]), "kind": product.kinds[0]})
+                yield TrainingTask(template.asked(statement), UNKNOWN)
 
     def _pointings(
-        self, product: LabelledProduct, placement: torch.Tensor, dice: random.Random
+        self, product: LabelledProduct, placement: torch.Tensor, rng: random.Random
     ) -> Iterator[TrainingTask]:
         places = self._boxes.get(product.sku, {})
-        for name in dice.sample(sorted(places), min(MAX_BOXES, len(places))):
+        for name in rng.sample(sorted(places), min(MAX_BOXES, len(places))):
             box = grounding.seen(places[name], placement)
             if box is not None:
                 is_whole = bool(product.kinds) and name == product.kinds[0]
-                claim = _of_article(product, dice) if is_whole else name
-                yield TrainingTask(template.pointed(claim), grounding.written(box), BOX_WEIGHT)
+                statement = _of_article(product, rng) if is_whole else name
+                yield TrainingTask(template.pointed(statement), grounding.written(box), BOX_WEIGHT)
 
-    def _echo(self, dice: random.Random) -> TrainingTask:
-        words = ", ".join(dice.sample(self.lexicon.words, dice.randint(*ECHO_WORDS)))
+    def _echo(self, rng: random.Random) -> TrainingTask:
+        words = ", ".join(rng.sample(self.lexicon.words, rng.randint(*ECHO_WORDS)))
         return TrainingTask(template.echoed(words), words, ECHO_WEIGHT, blind=True)
 
-    def _explanation(self, dice: random.Random) -> TrainingTask:
-        verdicts = draw_verdicts(self.lexicon, dice)
+    def _explanation(self, rng: random.Random) -> TrainingTask:
+        verdicts = draw_verdicts(self.lexicon, rng)
         facts = [fact(verdict) for verdict in verdicts]
-        sentences = explanation(verdicts, dice)
-        blind = dice.random() < 0.5  # of items without a picture there are explanations, too
-        if dice.random() < JSON_SHARE:
+        sentences = explanation(verdicts, rng)
+        blind = rng.random() < 0.5  # of items without a picture there are explanations, too
+        if rng.random() < JSON_SHARE:
             answer = json.dumps({"explanation": sentences}, ensure_ascii=False)
             return TrainingTask(template.told_as_json(facts), answer, EXPLANATION_WEIGHT, blind)
         return TrainingTask(template.told(facts), sentences, EXPLANATION_WEIGHT, blind)
@@ -244,10 +247,10 @@ def _described(product: LabelledProduct) -> str:
     return phrase(labels | kind).lower()
 
 
-def _of_article(product: LabelledProduct, dice: random.Random) -> str:
+def _of_article(product: LabelledProduct, rng: random.Random) -> str:
     """What a shopper may call the whole thing: ``t-shirt``, ``navy blue t-shirt``."""
     named = {"kind": product.kinds[0]}
-    return phrase(named if dice.random() < 0.5 else named | {"colour": product.colour})
+    return phrase(named if rng.random() < 0.5 else named | {"colour": product.colour})
 
 
 def _answer_weights(products: Sequence[LabelledProduct]) -> dict[tuple[str, str], float]:

@@ -19,9 +19,9 @@ PLACES: Final = tuple(f"<loc_{place}>" for place in range(N_PLACES))
 _SLOT = "slot"
 
 
-def asked(claim: str) -> str:
+def asked(statement: str) -> str:
     """``prompts.question``, to be answered yes, no or unknown. A space first: every word is then the same token."""
-    return f" {claim.lower()}?"
+    return f" {statement.lower()}?"
 
 
 def read(field: str) -> str:
@@ -39,9 +39,9 @@ def told_as_json(facts: Sequence[str]) -> str:
     return f" {_joined(facts)}. json:"
 
 
-def pointed(claim: str) -> str:
+def pointed(statement: str) -> str:
     """``prompts.pointing``, to be answered with left, top, right and bottom, each one of ``PLACES``."""
-    return f" where: {claim.lower()}"
+    return f" where: {statement.lower()}"
 
 
 def echoed(words: str) -> str:

@@ -83,7 +83,7 @@ class Budget:
 @dataclass(frozen=True, slots=True)
 class RecipeProgress:
     """Where a run is, after a step. ``done`` is the part of the run, ``seconds`` what it took so far, pauses left out;
-    ``n_pictures`` those of the step and ``n_tokens`` in its longest sequence."""
+    ``n_images`` those of the step and ``n_tokens`` in its longest sequence."""
 
     epoch: int
     step: int
@@ -91,7 +91,7 @@ class RecipeProgress:
     loss: float
     done: float
     seconds: float
-    n_pictures: int
+    n_images: int
     n_tokens: int
 
 
@@ -106,8 +106,8 @@ class TaskBatch:
 class RecipeTrainer:
     """Trains a ``FastVlmForConditionalGeneration`` on the CPU.
 
-    ``products``, the names of their ``shops``, ``album``, ``writer``, ``lookalikes`` and ``repeats`` (how often each is
-    seen in an epoch; float, (n,)) know the products by the same positions.
+    ``products``, the names of their ``shops``, ``album``, ``writer``, ``hard_negatives`` and ``repeats`` (how
+    often each is seen in an epoch; float, (n,)) know the products by the same positions.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class RecipeTrainer:
         shops: Sequence[str],
         album: Album,
         writer: TaskWriter,
-        lookalikes: HardNegatives,
+        hard_negatives: HardNegatives,
         *,
         size: Size,
         repeats: torch.Tensor,
@@ -131,7 +131,7 @@ class RecipeTrainer:
         self._shops = shops
         self._album = album
         self._writer = writer
-        self._lookalikes = lookalikes
+        self._hard_negatives = hard_negatives
         self._size = size
         self._repeats = repeats
         self._schedule = schedule
@@ -146,8 +146,8 @@ class RecipeTrainer:
         """The model to keep: the average of the weights, whose norms have the statistics of its own features of plain
         pictures. Blocks for some seconds."""
         average = self._average.model
-        dice = torch.Generator().manual_seed(self._schedule.seed)
-        shuffled = torch.randperm(len(self._products), generator=dice)
+        rng = torch.Generator().manual_seed(self._schedule.seed)
+        shuffled = torch.randperm(len(self._products), generator=rng)
         size = self._schedule.batch_size
         with own_statistics(average), torch.no_grad():
             for start in range(0, min(len(shuffled), STATISTICS_BATCHES * size), size):
@@ -206,36 +206,36 @@ class RecipeTrainer:
 
     def _plan(self, epoch: int) -> list[tuple[torch.Tensor, list[list[Judged]]]]:
         """The batches of an epoch: positions of products, and the claims about each."""
-        dice = random.Random(self._schedule.seed * 1000 + epoch)
-        torch_dice = torch.Generator().manual_seed(self._schedule.seed * 1000 + epoch)
-        indices = positions_of(self._repeats, torch_dice)
+        rng = random.Random(self._schedule.seed * 1000 + epoch)
+        torch_rng = torch.Generator().manual_seed(self._schedule.seed * 1000 + epoch)
+        indices = positions_of(self._repeats, torch_rng)
         chosen = indices.tolist()
-        claims = draw_statements(
+        statements = draw_statements(
             [self._products[at] for at in chosen],
             [self._shops[at] for at in chosen],
-            dice,
-            looks=self._lookalikes.numbered(indices, torch_dice),
+            rng,
+            candidates=self._hard_negatives.numbered(indices, torch_rng),
         )
-        order = torch.randperm(len(chosen), generator=torch_dice).tolist()
-        parts = list(self._in_batches(order, claims))
-        dice.shuffle(parts)
-        return [(indices[part], [claims[place] for place in part]) for part in parts]
+        order = torch.randperm(len(chosen), generator=torch_rng).tolist()
+        parts = list(self._in_batches(order, statements))
+        rng.shuffle(parts)
+        return [(indices[part], [statements[place] for place in part]) for part in parts]
 
-    def _in_batches(self, order: list[int], claims: list[list[Judged]]) -> Iterator[list[int]]:
+    def _in_batches(self, order: list[int], statements: list[list[Judged]]) -> Iterator[list[int]]:
         """Places in the epoch, those of a pool sorted by the number of claims; the last, smaller batch is left out."""
         size = min(self._schedule.batch_size, len(order))
         for start in range(0, len(order), POOL * size):
-            pool = sorted(order[start : start + POOL * size], key=lambda place: len(claims[place]))
+            pool = sorted(order[start : start + POOL * size], key=lambda place: len(statements[place]))
             yield from (pool[at : at + size] for at in range(0, len(pool) - size + 1, size))
 
-    def _batch(self, indices: torch.Tensor, claims: list[list[Judged]], step: int) -> TaskBatch:
+    def _batch(self, indices: torch.Tensor, statements: list[list[Judged]], step: int) -> TaskBatch:
         seed = (self._schedule.seed * 1000 + self.epoch) * 1_000_000 + step
-        dice, torch_dice = random.Random(seed), torch.Generator().manual_seed(seed)
-        pixels, placements = self._album.vary_and_place(indices, self._size, torch_dice)
-        explain = dice.random() < EXPLANATION_SHARE
+        rng, torch_rng = random.Random(seed), torch.Generator().manual_seed(seed)
+        pixels, placements = self._album.vary_and_place(indices, self._size, torch_rng)
+        explain = rng.random() < EXPLANATION_SHARE
         sheets = [
-            self._writer.sheet(index, asked, placement, dice, explain=explain)
-            for index, asked, placement in zip(indices.tolist(), claims, placements, strict=True)
+            self._writer.sheet(index, asked, placement, rng, explain=explain)
+            for index, asked, placement in zip(indices.tolist(), statements, placements, strict=True)
         ]
         return TaskBatch(pixels, self._packer.pack(sheets))
 

@@ -16,7 +16,7 @@ from vitrina.search.audit.fields import Suggestions
 from vitrina.search.reranking.base import Deadline, key_of
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence, CatalogValue
 from vitrina.search.reranking.client import CandidateScorer
-from vitrina.search.reranking.fusion import log_odds
+from vitrina.search.reranking.fusion import logit
 from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.reranking.statements import statement_of, values_to_try
 from vitrina.search.reranking.verdicts import conflict, resolved, verdict_of
@@ -43,8 +43,8 @@ class BatchAnswers:
     """P(yes) of claims about the first pictures of some items. ``unreadable`` and ``failed`` are the keys of pictures
     that cannot be read, and of those that the reranker owes an answer about."""
 
-    def __init__(self, looker: CandidateScorer, items: Iterable[StoredItem]) -> None:
-        self.looker = looker
+    def __init__(self, scorer: CandidateScorer, items: Iterable[StoredItem]) -> None:
+        self.scorer = scorer
         self.unreadable: set[str] = set()
         self.failed: set[str] = set()
         self._items = {key: stored for stored in items if (key := key_of(stored)) is not None}
@@ -54,43 +54,45 @@ class BatchAnswers:
         """Have these answered too, as far as the reranker does. Where a call fails, each of its pictures is asked about
         alone, so that one that breaks the model costs no other its answer. Blocks. Raises RerankerError where the
         reranker failed too often in a row to go on."""
-        for keys, claims in calls([question for question in dict.fromkeys(questions) if question not in self._yes]):
-            states = self._call(keys, claims)
+        for keys, statements in calls([question for question in dict.fromkeys(questions) if question not in self._yes]):
+            states = self._call(keys, statements)
             if len(keys) > 1:
                 broken = [key for key in keys if states[key] is RerankState.FAILED]
-                states |= {key: self._call([key], claims)[key] for key in broken}
+                states |= {key: self._call([key], statements)[key] for key in broken}
             self.unreadable |= {key for key, state in states.items() if state is RerankState.NOT_ASKED}
             self.failed |= {key for key, state in states.items() if state in (RerankState.FAILED, RerankState.LATE)}
 
-    def about(self, key: str, claims: Iterable[str]) -> dict[str, float]:
+    def about(self, key: str, statements: Iterable[str]) -> dict[str, float]:
         """P(yes) of each claim about one picture, NaN where there is no answer."""
-        return {claim: self._yes.get((key, claim), math.nan) for claim in claims}
+        return {statement: self._yes.get((key, statement), math.nan) for statement in statements}
 
-    def _call(self, keys: Sequence[str], claims: Sequence[str]) -> dict[str, RerankState]:
-        deadline = Deadline.within(QUESTION_S * len(keys) * len(claims))
-        asked = self.looker.ask([self._items[key] for key in keys], claims, deadline)
-        if self.looker.asker.is_left_alone:
+    def _call(self, keys: Sequence[str], statements: Sequence[str]) -> dict[str, RerankState]:
+        deadline = Deadline.within(QUESTION_S * len(keys) * len(statements))
+        asked = self.scorer.ask([self._items[key] for key in keys], statements, deadline)
+        if self.scorer.client.is_left_alone:
             raise RerankerError(
                 "The reranker failed several times in a row.",
                 remedy="Look at the log for the reason, then audit again.",
             )
         for key, row in zip(keys, asked.probabilities.tolist(), strict=True):
-            self._yes |= {(key, claim): yes for claim, yes in zip(claims, row, strict=True) if not math.isnan(yes)}
+            self._yes |= {
+                (key, statement): yes for statement, yes in zip(statements, row, strict=True) if not math.isnan(yes)
+            }
         return dict(zip(keys, asked.states, strict=True))
 
 
 def calls(questions: Sequence[Question]) -> Iterator[tuple[list[str], list[str]]]:
     """The pictures and the claims of each call: every question is in one of them, and nothing else is asked. Claims
     about the same pictures are put together."""
-    pictures: Mapping[str, list[str]] = defaultdict(list)
-    for key, claim in questions:
-        pictures[claim].append(key)
+    images: Mapping[str, list[str]] = defaultdict(list)
+    for key, statement in questions:
+        images[statement].append(key)
     together: Mapping[tuple[str, ...], list[str]] = defaultdict(list)
-    for claim, keys in pictures.items():
-        together[tuple(keys)].append(claim)
-    for same, claims in together.items():
-        size = max(1, N_TOGETHER // len(claims))
-        yield from ((list(same[start : start + size]), claims) for start in range(0, len(same), size))
+    for statement, keys in images.items():
+        together[tuple(keys)].append(statement)
+    for same, statements in together.items():
+        size = max(1, N_TOGETHER // len(statements))
+        yield from ((list(same[start : start + size]), statements) for start in range(0, len(same), size))
 
 
 READ_AHEAD = 4096
@@ -104,8 +106,8 @@ for one of 8 billion parameters, less than ``CACHE_BYTES``."""
 class Outcome(StrEnum):
     """What became of an item."""
 
-    LOOKED = "looked at"
-    NO_PICTURE = "no picture"
+    RERANKED = "looked at"
+    NO_IMAGE = "no picture"
     NO_VALUE = "no value"
     """In none of the audited fields."""
     UNREADABLE = "unreadable"
@@ -118,7 +120,8 @@ class Outcome(StrEnum):
 class LabelError:
     """A field of an item in which listing and picture are in conflict.
 
-    ``listed`` and ``looks`` are written as the catalog writes them; the probabilities are that the picture shows each
+    ``listed`` and ``image_value`` are written as the catalog writes them; the probabilities are that the picture
+    shows each
     of them, calibrated. ``sureness`` is by how much the model's own log-odds for the second exceed those for the first:
     the probabilities end at what a look may count for, and would leave many in no order.
     """
@@ -128,9 +131,9 @@ class LabelError:
     image_id: str
     field: str
     listed: str
-    looks: str
+    image_value: str
     listed_probability: float
-    looks_probability: float
+    image_probability: float
     sureness: float
 
 
@@ -141,7 +144,7 @@ class Audited:
     sku: str
     outcome: Outcome
     checked: tuple[str, ...] = ()
-    contradictions: tuple[LabelError, ...] = ()
+    label_errors: tuple[LabelError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,7 @@ class FieldCheck:
         return self.requirement.field
 
     @property
-    def claims(self) -> list[str]:
+    def statements(self) -> list[str]:
         """What the picture is asked first: whether it shows what is listed."""
         return [statement_of(value) for value in self.own]
 
@@ -196,14 +199,14 @@ class Audit:
 
     def _audited(self, batch: Sequence[StoredItem]) -> Iterator[Audited]:
         checks = {stored.id: list(self._checks(stored)) for stored in batch}
-        answers = BatchAnswers(self._stage.looker(), batch)
-        answers.ask((check.key, asked) for some in checks.values() for check in some for asked in check.claims)
+        answers = BatchAnswers(self._stage.scorer(), batch)
+        answers.ask((check.key, asked) for some in checks.values() for check in some for asked in check.statements)
         doubtful = [check for some in checks.values() for check in some if in_doubt(check, answers)]
         found = self._told_apart(doubtful, answers)
         for stored in batch:
             checked = tuple(check.field for check in checks[stored.id] if seen(check, answers) is not None)
-            contradictions = tuple(each for each in found if each.sku == stored.item.sku)
-            yield Audited(stored.item.sku, outcome(stored, checks[stored.id], answers), checked, contradictions)
+            label_errors = tuple(each for each in found if each.sku == stored.item.sku)
+            yield Audited(stored.item.sku, outcome(stored, checks[stored.id], answers), checked, label_errors)
 
     def _checks(self, stored: StoredItem) -> Iterator[FieldCheck]:
         key, listing = key_of(stored), CatalogEvidence(stored.item)
@@ -241,7 +244,7 @@ class Audit:
 
     def _told(self, check: FieldCheck, values: Sequence[str], answers: BatchAnswers) -> LabelError | None:
         yes = answers.about(check.key, map(statement_of, values))
-        shown = answers.looker.shown(values, yes)
+        shown = answers.scorer.shown(values, yes)
         verdict = resolved(
             verdict_of(check.requirement, check.listed, seen(check, answers)), check.requirement.values, shown
         )
@@ -255,10 +258,10 @@ class Audit:
             image_id=check.key,
             field=check.field,
             listed=verdict.listed,
-            looks=self._written(check.field, verdict.seen),
+            image_value=self._written(check.field, verdict.seen),
             listed_probability=shown[nearest],
-            looks_probability=shown[verdict.seen],
-            sureness=float(log_odds(yes[statement_of(verdict.seen)]) - log_odds(yes[statement_of(nearest)])),
+            image_probability=shown[verdict.seen],
+            sureness=float(logit(yes[statement_of(verdict.seen)]) - logit(yes[statement_of(nearest)])),
         )
 
     def _written(self, field: str, folded: str) -> str:
@@ -269,8 +272,8 @@ class Audit:
 def seen(check: FieldCheck, answers: BatchAnswers) -> float | None:
     """What the picture says of the listed values, in log-odds: that of the likeliest, since a striped shirt lists two
     colours; None where an answer is missing."""
-    yes = list(answers.about(check.key, check.claims).values())
-    found = answers.looker.blend.image_log_odds(np.array(yes))
+    yes = list(answers.about(check.key, check.statements).values())
+    found = answers.scorer.fusion_weights.image_logit(np.array(yes))
     return None if np.isnan(found).any() else float(found.max())
 
 
@@ -282,12 +285,12 @@ def in_doubt(check: FieldCheck, answers: BatchAnswers) -> bool:
 def outcome(stored: StoredItem, checks: Sequence[FieldCheck], answers: BatchAnswers) -> Outcome:
     key = key_of(stored)
     if key is None:
-        return Outcome.NO_PICTURE
+        return Outcome.NO_IMAGE
     if not checks:
         return Outcome.NO_VALUE
     if key in answers.unreadable:
         return Outcome.UNREADABLE
-    return Outcome.FAILED if key in answers.failed else Outcome.LOOKED
+    return Outcome.FAILED if key in answers.failed else Outcome.RERANKED
 
 
 MAX_NAMED = 20
@@ -295,7 +298,7 @@ MAX_NAMED = 20
 
 SAID: Mapping[Outcome, str] = MappingProxyType(
     {
-        Outcome.NO_PICTURE: "without a picture",
+        Outcome.NO_IMAGE: "without a picture",
         Outcome.NO_VALUE: "without a value in these fields",
         Outcome.UNREADABLE: "with a picture that cannot be read",
         Outcome.FAILED: "about which the reranker gave no answer",
@@ -319,7 +322,7 @@ class AuditSummary:
         """One more item."""
         self.outcomes[audited.outcome] += 1
         self.checked.update(audited.checked)
-        self._found += audited.contradictions
+        self._found += audited.label_errors
         if audited.outcome in self._skus:
             self._skus[audited.outcome].append(audited.sku)
 
@@ -328,7 +331,7 @@ class AuditSummary:
         """Those looked at and the others."""
         return self.outcomes.total()
 
-    def contradictions(self, field: str | None = None) -> list[LabelError]:
+    def label_errors(self, field: str | None = None) -> list[LabelError]:
         """All, or those in one field, the surest first."""
         found = [each for each in self._found if field in (None, each.field)]
         return sorted(found, key=lambda each: (-each.sureness, each.sku, each.field))
@@ -336,10 +339,10 @@ class AuditSummary:
     def sentences(self) -> list[str]:
         """For people: how many items were looked at, and how many were not and why, with the names of those that could
         not be."""
-        looked = f"{self.outcomes[Outcome.LOOKED]:,} of {self.n_items:,} items were looked at."
-        return [looked, *(self._not_looked(outcome) for outcome in SAID if self.outcomes[outcome])]
+        reranked = f"{self.outcomes[Outcome.RERANKED]:,} of {self.n_items:,} items were looked at."
+        return [reranked, *(self._not_reranked(outcome) for outcome in SAID if self.outcomes[outcome])]
 
-    def _not_looked(self, outcome: Outcome) -> str:
+    def _not_reranked(self, outcome: Outcome) -> str:
         n, skus = self.outcomes[outcome], self._skus.get(outcome, [])
         more = f" and {n - MAX_NAMED:,} more" if len(skus) > MAX_NAMED else ""
         names = f": {', '.join(skus[:MAX_NAMED])}{more}" if skus else ""

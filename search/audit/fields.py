@@ -89,7 +89,9 @@ class Suggestions:
     def vectors(self, items: Sequence[StoredItem]) -> dict[int, Vectors]:
         """The vector of each item's first picture, shape (d,), by item id, as the index holds it; items that have none
         are left out."""
-        rows = self._engine.view.indexes["image"].rows_of(np.unique([stored.id for stored in items]).astype(np.int64))
+        rows = self._engine.replica.indexes["image"].rows_of(
+            np.unique([stored.id for stored in items]).astype(np.int64)
+        )
         _, first = np.unique(rows.item_ids, return_index=True)
         return {int(rows.item_ids[at]): rows.vectors[at] for at in first}
 

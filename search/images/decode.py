@@ -92,7 +92,7 @@ def decode_image(
     except Image.DecompressionBombError as error:
         raise _too_many_pixels("more than 178 million", max_pixels) from error
     except _BROKEN as error:
-        raise _not_a_picture(data, error) from error
+        raise _not_a_image(data, error) from error
 
 
 def _decode(image: Image.Image, max_side_px: int) -> DecodedImage:
@@ -173,7 +173,7 @@ def _too_many_pixels(found: str, max_pixels: int) -> ImageError:
     )
 
 
-def _not_a_picture(data: bytes, error: BaseException) -> ImageError:
+def _not_a_image(data: bytes, error: BaseException) -> ImageError:
     head = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     readable = ", ".join(FORMATS)
     if b"<svg" in head:

@@ -149,18 +149,18 @@ def illustrated(image: Image.Image, regions: Sequence[Region], side_px: int) -> 
     """
     scale = side_px / max(image.size)
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    picture = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    return in_columns([_panel(picture, region, number) for number, region in enumerate(regions, start=1)])
+    resized = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    return in_columns([_panel(resized, region, number) for number, region in enumerate(regions, start=1)])
 
 
-def _panel(picture: Image.Image, region: Region, number: int) -> Image.Image:
-    text = region.claim if max(region.claim, default=" ") <= _LAST_LATIN else str(number)
+def _panel(image: Image.Image, region: Region, number: int) -> Image.Image:
+    text = region.statement if max(region.statement, default=" ") <= _LAST_LATIN else str(number)
     if region.box is not None:
         box = region.box
-        panel = with_box(picture, (box.left, box.top, box.right, box.bottom))
+        panel = with_box(image, (box.left, box.top, box.right, box.bottom))
         label(panel, text, (box.left, box.top))
         return panel
     assert region.heatmap is not None
-    panel = with_heatmap(picture, region.heatmap)
+    panel = with_heatmap(image, region.heatmap)
     label(panel, text)
     return panel

@@ -36,29 +36,29 @@ OpenImage = Callable[[], Image.Image | None]
 class RerankCandidate:
     """One candidate as a reranker sees it.
 
-    ``picture`` is upright RGB, or what opens it, or None where the item has none; ``image`` is to be asked for only by
+    ``image`` is upright RGB, or what opens it, or None where the item has none; ``pixels`` is to be asked for only by
     who needs its pixels. ``listing`` is the catalog's text about it, which a backend quotes as data and never follows;
     empty where the catalog's fields are hidden. ``key`` names the picture and the listing by their content, for caches.
     """
 
     key: str
-    picture: Image.Image | OpenImage | None
+    image: Image.Image | OpenImage | None
     listing: str = ""
 
     @property
-    def has_picture(self) -> bool:
+    def has_image(self) -> bool:
         """Whether there is one, as far as is known without opening it."""
-        return self.picture is not None
+        return self.image is not None
 
     @cached_property
-    def image(self) -> Image.Image | None:
+    def pixels(self) -> Image.Image | None:
         """The picture, opened now where it was not yet; None where there is none, or none that can be opened."""
-        return self.picture() if callable(self.picture) else self.picture
+        return self.image() if callable(self.image) else self.image
 
     @property
     def is_blank(self) -> bool:
         """Whether somebody tried to open its picture, in vain."""
-        return self.has_picture and "image" in vars(self) and self.image is None
+        return self.has_image and "pixels" in vars(self) and self.pixels is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +97,14 @@ class Capabilities:
     """What a backend can do, found out by asking it, not by trusting its documentation: servers drop fields silently.
 
     ``writes`` explanations; keeps a ``schema`` while it does; gives ``boxes``. Of pictures whose longer side has more
-    than ``picture_side_px`` it sees no more.
+    than ``image_side_px`` it sees no more.
     """
 
     scoring: Scoring
     writes: bool = False
     schema: bool = False
     boxes: bool = False
-    picture_side_px: int = IMAGE_SIDE_PX
+    image_side_px: int = IMAGE_SIDE_PX
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,29 +124,29 @@ class RerankerIdentity:
 @dataclass(frozen=True, slots=True)
 class Deadline:
     """A moment by which an answer is of use, ``at`` in seconds of ``time.monotonic``, or before that the moment in
-    which whoever asked has ``given_up``."""
+    which whoever asked has ``cancelled``."""
 
     at: float
-    given_up: threading.Event | None = None
+    cancelled: threading.Event | None = None
 
     @classmethod
-    def within(cls, seconds: float, given_up: threading.Event | None = None) -> Deadline:
+    def within(cls, seconds: float, cancelled: threading.Event | None = None) -> Deadline:
         """So many seconds from now."""
-        return cls(time.monotonic() + seconds, given_up)
+        return cls(time.monotonic() + seconds, cancelled)
 
     def sooner(self, part: float) -> Deadline:
         """One with a part of the time left, 0 to 1, that is given up with this one."""
-        return Deadline.within(part * self.seconds_left, self.given_up)
+        return Deadline.within(part * self.seconds_left, self.cancelled)
 
     @property
     def seconds_left(self) -> float:
         """Never below 0."""
-        return 0.0 if self.is_given_up else max(0.0, self.at - time.monotonic())
+        return 0.0 if self.is_cancelled else max(0.0, self.at - time.monotonic())
 
     @property
-    def is_given_up(self) -> bool:
+    def is_cancelled(self) -> bool:
         """Whether nobody waits for the answer any more."""
-        return self.given_up is not None and self.given_up.is_set()
+        return self.cancelled is not None and self.cancelled.is_set()
 
 
 class Reranker(Protocol):
@@ -162,18 +162,20 @@ class Reranker(Protocol):
         """As probed when the backend was opened."""
 
     @property
-    def blend(self) -> FusionWeights | None:
+    def fusion_weights(self) -> FusionWeights | None:
         """How much its answers count, or None where nobody measured it."""
 
-    def judge(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
+    def judge(
+        self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
+    ) -> Probabilities:
         """How probable each claim ("navy blue", "shirts for men") is of each candidate, one forward pass for each
         candidate or fewer; candidates that the deadline leaves no time for are NaN."""
 
-    def write(self, look: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
+    def write(self, candidate: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
         """Say in one or two sentences what the ``facts``, verdicts in words, amount to; pieces of text as they are
         written. Nothing where the backend cannot write."""
 
-    def locate(self, look: RerankCandidate, claim: str, deadline: Deadline) -> Box | None:
+    def locate(self, candidate: RerankCandidate, statement: str, deadline: Deadline) -> Box | None:
         """Where in the picture the claim shows, or None where the backend cannot tell."""
 
 
@@ -182,10 +184,10 @@ class PrecomputesFeatures(Protocol):
     """A reranker that can look at pictures before anybody asks about them, and keep what it saw for later processes."""
 
     @property
-    def keeps_pictures(self) -> bool:
+    def keeps_images(self) -> bool:
         """Whether it does: not without a place to keep them in, and not where each would take too much of it."""
 
-    def see(self, looks: Sequence[RerankCandidate]) -> int:
+    def see(self, candidates: Sequence[RerankCandidate]) -> int:
         """Look at some pictures and keep what was seen; returns how many could be opened. Blocks, and uses the GPU
         where the model is on one. Raises RerankerError, and StorageError where they cannot be kept."""
 
@@ -205,16 +207,16 @@ class CandidateImages:
     def __init__(self, images: ImageStore, side_px: int = IMAGE_SIDE_PX) -> None:
         self._images = images
         self._side_px = side_px
-        self._looks: dict[str, RerankCandidate] = {}
+        self._candidates: dict[str, RerankCandidate] = {}
 
-    def look(self, stored: StoredItem) -> RerankCandidate | None:
+    def candidate(self, stored: StoredItem) -> RerankCandidate | None:
         """The item's first picture; None where it has none."""
         key = key_of(stored)
         if key is None:
             return None
-        if key not in self._looks:
-            self._looks[key] = RerankCandidate(key, opening(self._images, key, self._side_px))
-        return self._looks[key]
+        if key not in self._candidates:
+            self._candidates[key] = RerankCandidate(key, opening(self._images, key, self._side_px))
+        return self._candidates[key]
 
 
 def opening(images: ImageStore, image_id: str, side_px: int) -> OpenImage:

@@ -16,11 +16,11 @@ from vitrina.search.understanding.catalog_attributes import MAX_VALUE_CHARS, PLA
 from vitrina.search.understanding.spelling import split, stem
 from vitrina.search.understanding.tokens import NOTS, WITHOUTS
 
-SAME_LOG_ODDS = 3.5
-FAMILY_LOG_ODDS = 2.5
-OTHER_LOG_ODDS = -3.0
-MENTIONED_LOG_ODDS = 2.0
-DENIED_LOG_ODDS = -2.0
+SAME_LOGIT = 3.5
+FAMILY_LOGIT = 2.5
+OTHER_LOGIT = -3.0
+MENTIONED_LOGIT = 2.0
+DENIED_LOGIT = -2.0
 """How sure the catalog makes us: probabilities of 0.97 where a field has the very value, 0.92 where it has one of the
 family, 0.05 where it has another, 0.88 where title or description mention it, 0.12 where they deny it. Set by
 judgement: shops' fields are right about 19 times in 20, and a word may stand in a text for many reasons."""
@@ -41,7 +41,7 @@ class CatalogValue:
     """What the catalog says: log-odds that the product is so as the requirement's words say (its being wanted or not
     has no part in it), 0 where the catalog says nothing; and the value as the catalog writes it, None in that case."""
 
-    log_odds: float = 0.0
+    logit: float = 0.0
     says: str | None = None
 
 
@@ -85,9 +85,9 @@ class CatalogEvidence:
         for name in (requirement.words, *requirement.values):
             for start, end in self._runs([stem(word) for word in split(name)]):
                 if not self._is_denied(start, end):
-                    return CatalogValue(MENTIONED_LOG_ODDS, name)
+                    return CatalogValue(MENTIONED_LOGIT, name)
                 denied = True
-        return CatalogValue(DENIED_LOG_ODDS, f"no {requirement.words}") if denied else NOTHING
+        return CatalogValue(DENIED_LOGIT, f"no {requirement.words}") if denied else NOTHING
 
     def _runs(self, stems: Sequence[str]) -> Iterator[tuple[int, int]]:
         """Where the words stand in the texts, in their order."""
@@ -108,8 +108,8 @@ def on_field(held: Sequence[Scalar], requirement: Requirement) -> CatalogValue:
     same = [value for value in held if facet_value(value) in fitting - family]
     akin = [value for value in held if facet_value(value) in family]
     if same or akin:
-        return CatalogValue(SAME_LOG_ODDS if same else FAMILY_LOG_ODDS, said(same or akin))
-    return CatalogValue(OTHER_LOG_ODDS, said(held))
+        return CatalogValue(SAME_LOGIT if same else FAMILY_LOGIT, said(same or akin))
+    return CatalogValue(OTHER_LOGIT, said(held))
 
 
 def said(values: Collection[Scalar]) -> str | None:

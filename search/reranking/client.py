@@ -97,23 +97,25 @@ class ScoreCache:
     def __len__(self) -> int:
         return len(self._known)
 
-    def get(self, fingerprint: str, keys: Sequence[str], claims: Sequence[str]) -> Probabilities:
+    def get(self, fingerprint: str, keys: Sequence[str], statements: Sequence[str]) -> Probabilities:
         """What is known, shape (len(keys), len(claims)); NaN for what is not."""
-        found = np.full((len(keys), len(claims)), np.nan, np.float32)
+        found = np.full((len(keys), len(statements)), np.nan, np.float32)
         with self._lock:
             for row, key in enumerate(keys):
-                for column, claim in enumerate(claims):
-                    entry = (fingerprint, key, claim)
+                for column, statement in enumerate(statements):
+                    entry = (fingerprint, key, statement)
                     if entry in self._known:
                         self._known.move_to_end(entry)
                         found[row, column] = self._known[entry]
         return found
 
-    def put(self, fingerprint: str, keys: Sequence[str], claims: Sequence[str], probabilities: Probabilities) -> None:
+    def put(
+        self, fingerprint: str, keys: Sequence[str], statements: Sequence[str], probabilities: Probabilities
+    ) -> None:
         """Keep what was answered, shape (len(keys), len(claims)); NaN is no answer."""
         with self._lock:
             for row, column in np.argwhere(~np.isnan(probabilities)).tolist():
-                entry = (fingerprint, keys[row], claims[column])
+                entry = (fingerprint, keys[row], statements[column])
                 self._known[entry] = float(probabilities[row, column])
                 self._known.move_to_end(entry)
             while len(self._known) > self._max_entries:
@@ -183,29 +185,33 @@ class RerankClient:
     def judge(
         self,
         keys: Sequence[str],
-        claims: Sequence[str],
-        look_of: Callable[[str], RerankCandidate | None],
+        statements: Sequence[str],
+        candidate_of: Callable[[str], RerankCandidate | None],
         deadline: Deadline,
     ) -> ScoredStatements:
         """What the reranker says of the looks of these keys. Raises nothing; blocks until the deadline at most.
 
-        ``look_of`` gives the look of a key that has to be looked at, None where there is nothing to look at. It is the
-        reranker that opens the pictures, those that it needs.
+        ``candidate_of`` gives the look of a key that has to be looked at, None where there is nothing to look at.
+        It is the reranker that opens the pictures, those that it needs.
         """
-        known = self._judgements.get(self.reranker.identity.fingerprint, keys, claims)
+        known = self._judgements.get(self.reranker.identity.fingerprint, keys, statements)
         missing = np.isnan(known)
         if not missing.any():
             return ScoredStatements(known, (RerankState.RERANKED,) * len(keys))
         if not self._breaker.admits():
             return scored(known, dict.fromkeys(range(len(keys)), RerankState.FAILED), LEFT_ALONE)
         rows = [row for row in range(len(keys)) if missing[row].any()]
-        columns = [column for column in range(len(claims)) if missing[:, column].any()]
-        looks = {row: look_of(keys[row]) for row in rows}
-        visible = {row: look for row, look in looks.items() if look is not None}
-        answers, fault = self._answers(list(visible.values()), [claims[column] for column in columns], deadline)
+        columns = [column for column in range(len(statements)) if missing[:, column].any()]
+        candidates = {row: candidate_of(keys[row]) for row in rows}
+        visible = {row: candidate for row, candidate in candidates.items() if candidate is not None}
+        answers, fault = self._answers(list(visible.values()), [statements[column] for column in columns], deadline)
         for row, answer in zip(visible, answers, strict=True):
             known[row, columns] = np.where(np.isnan(answer), known[row, columns], answer)
-        unseen = {row: RerankState.NOT_ASKED for row, look in looks.items() if look is None or look.is_blank}
+        unseen = {
+            row: RerankState.NOT_ASKED
+            for row, candidate in candidates.items()
+            if candidate is None or candidate.is_blank
+        }
         return scored(known, dict.fromkeys(rows, fault) | unseen)
 
     def within(self, deadline: Deadline, call: Callable[[Deadline], Given]) -> Given:
@@ -225,16 +231,16 @@ class RerankClient:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _answers(
-        self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline
+        self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
     ) -> tuple[Probabilities, RerankState]:
         """P(yes), shape (n looks, n claims), and what it means where one is missing. Tells the breaker."""
         had_s = deadline.seconds_left
-        none = np.full((len(looks), len(claims)), np.nan, np.float32)
-        if not (looks and had_s):
+        none = np.full((len(candidates), len(statements)), np.nan, np.float32)
+        if not (candidates and had_s):
             self._breaker.undecided()
             return none, RerankState.LATE
         try:
-            answers = self.within(deadline, lambda told: self._remembered(looks, claims, told))
+            answers = self.within(deadline, lambda told: self._remembered(candidates, statements, told))
         except OutOfTimeError:
             answers, fault = none, RerankState.LATE
         except Exception:
@@ -244,7 +250,7 @@ class RerankClient:
             fault = RerankState.FAILED if deadline.seconds_left > EARLY * had_s else RerankState.LATE
         if not np.isnan(answers).all():
             self._breaker.succeeded()
-        elif deadline.is_given_up or all(look.is_blank for look in looks):
+        elif deadline.is_cancelled or all(candidate.is_blank for candidate in candidates):
             self._breaker.undecided()
         elif fault is RerankState.FAILED or had_s >= FAIR_S:
             self._breaker.failed()
@@ -252,11 +258,13 @@ class RerankClient:
             self._breaker.undecided()
         return answers, fault
 
-    def _remembered(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
-        answers = checked(self.reranker.judge(looks, claims, deadline), (len(looks), len(claims)))
-        answers[[look.is_blank for look in looks]] = np.nan  # said of a picture that nobody saw
-        keys = [look.key for look in looks]
-        self._judgements.put(self.reranker.identity.fingerprint, keys, claims, answers)
+    def _remembered(
+        self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
+    ) -> Probabilities:
+        answers = checked(self.reranker.judge(candidates, statements, deadline), (len(candidates), len(statements)))
+        answers[[candidate.is_blank for candidate in candidates]] = np.nan  # said of a picture that nobody saw
+        keys = [candidate.key for candidate in candidates]
+        self._judgements.put(self.reranker.identity.fingerprint, keys, statements, answers)
         return answers
 
 
@@ -281,25 +289,26 @@ def checked(answers: Probabilities, shape: tuple[int, int]) -> Probabilities:
 
 @dataclass(frozen=True, slots=True)
 class CandidateScorer:
-    """Asks about items; ``blend`` is its reranker's. It keeps the pictures: one is made for a query, or for a batch."""
+    """Asks about items; ``fusion_weights`` is its reranker's. It keeps the pictures: one is made for a query, or
+    for a batch."""
 
-    asker: RerankClient
-    pictures: CandidateImages
-    blend: FusionWeights
+    client: RerankClient
+    images: CandidateImages
+    fusion_weights: FusionWeights
 
-    def ask(self, items: Sequence[StoredItem], claims: Sequence[str], deadline: Deadline) -> ScoredStatements:
+    def ask(self, items: Sequence[StoredItem], statements: Sequence[str], deadline: Deadline) -> ScoredStatements:
         """P(yes) of each claim about each item's first picture, which each of them has. Raises nothing; blocks until
         the deadline at most."""
         keys = [str(key_of(stored)) for stored in items]
         stored = dict(zip(keys, items, strict=True))
-        return self.asker.judge(keys, claims, lambda key: self.pictures.look(stored[key]), deadline)
+        return self.client.judge(keys, statements, lambda key: self.images.candidate(stored[key]), deadline)
 
     def shown(self, values: Iterable[str], yes: Mapping[str, float]) -> dict[str, float]:
         """How probable it is that a picture shows each of the values, calibrated, from P(yes) by claim; those that
         there is no answer for (NaN) are left out."""
         answers = {value: yes[statement_of(value)] for value in values}
         return {
-            value: float(probability(self.blend.image_log_odds(answer)))
+            value: float(probability(self.fusion_weights.image_logit(answer)))
             for value, answer in answers.items()
             if not np.isnan(answer)
         }

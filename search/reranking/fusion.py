@@ -17,22 +17,22 @@ LEAST = 1e-9
 """The nearest that a probability comes to 0 or 1, so that its log-odds are finite."""
 
 
-def log_odds(probabilities: float | NDArray[np.floating]) -> NDArray[np.float64]:
+def logit(probabilities: float | NDArray[np.floating]) -> NDArray[np.float64]:
     """The logit, of any shape; NaN stays NaN."""
     inside = np.clip(np.asarray(probabilities, np.float64), LEAST, 1 - LEAST)
     return np.asarray(np.log(inside) - np.log1p(-inside))
 
 
-def probability(log_odds: float | NDArray[np.floating]) -> NDArray[np.float64]:
+def probability(logit: float | NDArray[np.floating]) -> NDArray[np.float64]:
     """The logistic function, of any shape, within ``LEAST`` of 0 and 1 at the nearest."""
     least = np.log(LEAST)
-    return np.asarray(1 / (1 + np.exp(-np.clip(np.asarray(log_odds, np.float64), least, -least))))
+    return np.asarray(1 / (1 + np.exp(-np.clip(np.asarray(logit, np.float64), least, -least))))
 
 
 CARD_FILE = "vitrina.json"
-"""Beside a model: what Vitrina measured about it, its ``blend`` among it. Not part of the fingerprint."""
+"""Beside a model: what Vitrina measured about it, its ``fusion_weights`` among it. Not part of the fingerprint."""
 
-MAX_IMAGE_LOG_ODDS = 3.0
+MAX_IMAGE_LOGIT = 3.0
 """A look counts for no more than a probability of 0.95, and so for less than a plain word of the catalog: small models
 are often sure and wrong. With 8 for 3 no order of the rows set aside was better or worse by more than 0.001 nDCG."""
 
@@ -66,10 +66,10 @@ class FusionWeights:
         if not (all(math.isfinite(each) and each >= 0 for each in weights) and math.isfinite(self.intercept)):
             raise ValueError(f"weights must be 0 or more, and finite: {self}")
 
-    def image_log_odds(self, yes: NDArray[np.floating] | float) -> NDArray[np.float64]:
+    def image_logit(self, yes: NDArray[np.floating] | float) -> NDArray[np.float64]:
         """What looks say, from P(yes) of any shape; NaN where nobody looked."""
-        seen = self.slope * log_odds(yes) + self.intercept
-        return np.asarray(np.clip(seen, -MAX_IMAGE_LOG_ODDS, MAX_IMAGE_LOG_ODDS))
+        seen = self.slope * logit(yes) + self.intercept
+        return np.asarray(np.clip(seen, -MAX_IMAGE_LOGIT, MAX_IMAGE_LOGIT))
 
     def evidence(
         self,
@@ -90,8 +90,8 @@ class FusionWeights:
         """
         counts = np.where(is_free, self.free, 1.0)
         share = counts.mean() if len(counts) else 1.0
-        phrase = left_open * share * np.nan_to_num(self.image_log_odds(whole)) + listed
-        return np.column_stack([log_odds(scores), phrase, np.log(np.clip(met, LEAST_MET, 1.0)) @ counts])
+        phrase = left_open * share * np.nan_to_num(self.image_logit(whole)) + listed
+        return np.column_stack([logit(scores), phrase, np.log(np.clip(met, LEAST_MET, 1.0)) @ counts])
 
     def totals(self, evidence: NDArray[np.floating]) -> NDArray[np.float64]:
         """Log-odds to rank n candidates by, shape (n,), higher is better, from their ``evidence``."""
@@ -99,13 +99,14 @@ class FusionWeights:
 
 
 def read_fusion_weights(path: Path) -> FusionWeights | None:
-    """The ``blend`` of a JSON file, or None where file or entry is missing. Raises RerankerError if damaged."""
+    """The ``fusion_weights`` of a JSON file, or None where file or entry is missing. Raises RerankerError if
+    damaged."""
     return read_entry(path, "blend", _adapter, RerankerError)
 
 
-def write_fusion_weights(path: Path, blend: FusionWeights) -> None:
+def write_fusion_weights(path: Path, fusion_weights: FusionWeights) -> None:
     """Put a blend into a JSON file, whose other entries stay. Raises StorageError where the disk refuses."""
-    write_entry(path, "blend", _adapter, blend)
+    write_entry(path, "blend", _adapter, fusion_weights)
 
 
 _adapter = TypeAdapter(FusionWeights)

@@ -52,32 +52,39 @@ class Region:
     ``is_makeshift``: a model that gives boxes failed or was late, so that it may be a box the next time.
     """
 
-    claim: str
+    statement: str
     box: Box | None = None
     heatmap: Heatmap | None = None
     is_makeshift: bool = False
 
 
 def regions(
-    look: RerankCandidate, claims: Sequence[str], encoder: Encoder, reranker: Reranker | None, deadline: Deadline
+    candidate: RerankCandidate,
+    statements: Sequence[str],
+    encoder: Encoder,
+    reranker: Reranker | None,
+    deadline: Deadline,
 ) -> list[Region]:
     """One region for each claim about a look that has an image.
 
     The reranker's box where it gives one in time; else a heatmap, all of them from one run of the encoder, which does
     not ask for the time. Blocks. Logs what a reranker fails at.
     """
-    if look.image is None or not claims:
+    if candidate.pixels is None or not statements:
         return []
     boxes: dict[str, Box] = {}
     failed: set[str] = set()
     if reranker is not None and reranker.capabilities.boxes:
-        boxes, failed = _located(look, claims, reranker, deadline)
-    left = [claim for claim in dict.fromkeys(claims) if claim not in boxes]
-    heatmaps = dict(zip(left, relevance(encoder, look.image, left), strict=True))
-    return [Region(claim, boxes.get(claim), heatmaps.get(claim), claim in failed) for claim in claims]
+        boxes, failed = _located(candidate, statements, reranker, deadline)
+    left = [statement for statement in dict.fromkeys(statements) if statement not in boxes]
+    heatmaps = dict(zip(left, relevance(encoder, candidate.pixels, left), strict=True))
+    return [
+        Region(statement, boxes.get(statement), heatmaps.get(statement), statement in failed)
+        for statement in statements
+    ]
 
 
-def relevance(encoder: Encoder, image: Image.Image, claims: Sequence[str]) -> list[Heatmap]:
+def relevance(encoder: Encoder, image: Image.Image, statements: Sequence[str]) -> list[Heatmap]:
     """Where a picture matches each claim: by how much the cosines of overlapping windows exceed the least of them, each
     spread around its window's middle and summed.
 
@@ -90,33 +97,33 @@ def relevance(encoder: Encoder, image: Image.Image, claims: Sequence[str]) -> li
     al., 2022), had their highest place in the box of 0.06 to 0.58 of 120 drawings, by the size of the picture, where
     averaged windows had theirs in 0.80. Blocks; uses the GPU where the encoder does.
     """
-    if not claims:
+    if not statements:
         return []
     boxes, weights = _windows(*_cells(image.size))
     small = _reduced(image, encoder)
     crops = [small.crop(_pixels(box, small.size)) for box in boxes]
-    cosines = encoder.encode_images(crops) @ encoder.encode_texts(claims).T  # (n windows, n claims)
+    cosines = encoder.encode_images(crops) @ encoder.encode_texts(statements).T  # (n windows, n claims)
     matches = (cosines - cosines.min(axis=0)) * _variety(crops)[:, None]
     return [_stretched(np.tensordot(column, weights, axes=1)) for column in matches.T]
 
 
 def _located(
-    look: RerankCandidate, claims: Sequence[str], reranker: Reranker, deadline: Deadline
+    candidate: RerankCandidate, statements: Sequence[str], reranker: Reranker, deadline: Deadline
 ) -> tuple[dict[str, Box], set[str]]:
     """The boxes of the claims that the reranker located, and the claims at which it failed or was late."""
     boxes: dict[str, Box] = {}
     failed: set[str] = set()
-    for claim in dict.fromkeys(claims):
+    for statement in dict.fromkeys(statements):
         try:
-            box = reranker.locate(look, claim, deadline) if deadline.seconds_left else None
+            box = reranker.locate(candidate, statement, deadline) if deadline.seconds_left else None
         except RerankerError as error:
             log.warning("A claim is located without the reranker: %s", error)
-            failed.add(claim)
+            failed.add(statement)
             continue
         if box is not None:
-            boxes[claim] = box
+            boxes[statement] = box
         elif not deadline.seconds_left:
-            failed.add(claim)
+            failed.add(statement)
     return boxes, failed
 
 

@@ -50,24 +50,24 @@ Explain = Callable[[Reranker, RerankCandidate, Sequence[Verdict], Deadline, Voca
 class RerankPipeline:
     """What outlives a query and an encoder: the model, what it said of pictures before, and whether it is failing.
 
-    ``blend`` says how much its answers count, in place of the reranker's own. May be used from several threads. Close
-    it, or use it as a context manager; the reranker is the caller's to close.
+    ``fusion_weights`` says how much its answers count, in place of the reranker's own. May be used from several
+    threads. Close it, or use it as a context manager; the reranker is the caller's to close.
     """
 
     def __init__(
         self,
         images: ImageStore,
         reranker: Reranker,
-        blend: FusionWeights | None = None,
+        fusion_weights: FusionWeights | None = None,
         *,
         judgements: ScoreCache | None = None,
         breaker: Breaker | None = None,
         explain: Explain = explain,
     ) -> None:
         self.reranker = reranker
-        self.blend = blend or reranker.blend or FusionWeights()
+        self.fusion_weights = fusion_weights or reranker.fusion_weights or FusionWeights()
         self._images = images
-        self._asker = RerankClient(reranker, ScoreCache() if judgements is None else judgements, breaker or Breaker())
+        self._client = RerankClient(reranker, ScoreCache() if judgements is None else judgements, breaker or Breaker())
         self._photos = PhotoReader()
         self._explain = explain
 
@@ -79,7 +79,7 @@ class RerankPipeline:
 
     def close(self) -> None:
         """Begin nothing more; what is under way is given up at its deadline. Closing twice is fine."""
-        self._asker.close()
+        self._client.close()
 
     def events(self, query: Query, rerank: RerankOptions, engine: SearchEngine, retrieve: Retrieve) -> AnswerStream:
         """The answer in steps. Retrieves at once, and raises what ``retrieve`` raises; the events raise nothing.
@@ -88,20 +88,20 @@ class RerankPipeline:
         """
         named = replace(retrieve(deepened(query, rerank)), reranker=self.reranker.identity.name)
         hits = tuple(replace(hit, retrieval_rank=hit.rank) for hit in named.hits)
-        given_up = threading.Event()
-        return AnswerStream(self._events(query, rerank, engine, replace(named, hits=hits), given_up), given_up)
+        cancelled = threading.Event()
+        return AnswerStream(self._events(query, rerank, engine, replace(named, hits=hits), cancelled), cancelled)
 
-    def looker(self) -> CandidateScorer:
+    def scorer(self) -> CandidateScorer:
         """Eyes for one query, or for a batch of items: they keep the pictures that they saw."""
-        pictures = CandidateImages(self._images, self.reranker.capabilities.picture_side_px)
-        return CandidateScorer(self._asker, pictures, self.blend)
+        images = CandidateImages(self._images, self.reranker.capabilities.image_side_px)
+        return CandidateScorer(self._client, images, self.fusion_weights)
 
     def _events(
-        self, query: Query, rerank: RerankOptions, engine: SearchEngine, answer: Answer, given_up: threading.Event
+        self, query: Query, rerank: RerankOptions, engine: SearchEngine, answer: Answer, cancelled: threading.Event
     ) -> Iterator[Event]:
         yield Retrieved(paged(answer, query))
-        watch, looker = Stopwatch(), self.looker()
-        deadline = Deadline.within(rerank.deadline_s, given_up)
+        watch, scorer = Stopwatch(), self.scorer()
+        deadline = Deadline.within(rerank.deadline_s, cancelled)
         try:
             with watch.stage("requirements"):
                 vocabulary = engine.vocabulary.current()
@@ -111,28 +111,26 @@ class RerankPipeline:
             failed = replace(answer, rerank=RerankState.FAILED, rerank_note="What the query requires cannot be told.")
             yield Reranked(paged(failed, query))
             return
-        claims = statements_of(query, requirements)
-        survey = VerdictBuilder(requirements, claims, vocabulary, looker, watch, listings=rerank.listings)
-        findings = survey.of(answer.hits, looked_at(query, rerank), deadline)
-        final = paged(replace(merged(answer, findings), requirements=requirements), query)
-        final = replace(final, hits=survey.told_apart(final.hits, findings.conflicts, deadline))
+        statements = statements_of(query, requirements)
+        builder = VerdictBuilder(requirements, statements, vocabulary, scorer, watch, listings=rerank.listings)
+        hit_verdicts = builder.of(answer.hits, n_reranked(query, rerank), deadline)
+        final = paged(replace(merged(answer, hit_verdicts), requirements=requirements), query)
+        final = replace(final, hits=builder.told_apart(final.hits, hit_verdicts.conflicts, deadline))
         final = replace(final, timings_ms=watch.together_ms(answer.timings_ms))
         yield Reranked(final)
-        until = Deadline.within(rerank.explain_ms / 1000, given_up)
+        until = Deadline.within(rerank.explain_ms / 1000, cancelled)
         for hit in final.hits[: rerank.explain] if requirements else ():
             with watch.stage("explain"):
-                told = self._explained(hit, looker.pictures, vocabulary, until)
+                told = self._explained(hit, scorer.images, vocabulary, until)
             yield Explained(hit.rank, hit.stored.item.sku, told, watch.together_ms(answer.timings_ms))
 
-    def _explained(
-        self, hit: Hit, pictures: CandidateImages, vocabulary: Vocabulary, deadline: Deadline
-    ) -> Explanation:
+    def _explained(self, hit: Hit, images: CandidateImages, vocabulary: Vocabulary, deadline: Deadline) -> Explanation:
         """By the model while there is time and it works, else by template."""
-        look = pictures.look(hit.stored) or RerankCandidate(hit.stored.item.sku, None)
-        if not self._asker.is_left_alone and deadline.seconds_left > 0:
+        candidate = images.candidate(hit.stored) or RerankCandidate(hit.stored.item.sku, None)
+        if not self._client.is_left_alone and deadline.seconds_left > 0:
             try:
-                return self._asker.within(
-                    deadline, lambda told: self._explain(self.reranker, look, hit.verdicts, told, vocabulary)
+                return self._client.within(
+                    deadline, lambda told: self._explain(self.reranker, candidate, hit.verdicts, told, vocabulary)
                 )
             except OutOfTimeError:
                 log.debug("An explanation was late")
@@ -144,12 +142,12 @@ class RerankPipeline:
 def deepened(query: Query, rerank: RerankOptions) -> Query:
     """The query from its first hit on, down to the last of the page and of those that are looked at; as it is where its
     page begins below them."""
-    if not looked_at(query, rerank):
+    if not n_reranked(query, rerank):
         return query
     return replace(query, offset=0, limit=max(query.offset + query.limit, rerank.top))
 
 
-def looked_at(query: Query, rerank: RerankOptions) -> int:
+def n_reranked(query: Query, rerank: RerankOptions) -> int:
     """How many of the best hits are looked at: none where the page begins below them."""
     return rerank.top if query.offset < rerank.top else 0
 
@@ -160,17 +158,19 @@ def paged(answer: Answer, query: Query) -> Answer:
     return replace(answer, hits=tuple(hit for hit in answer.hits if hit.rank in shown))
 
 
-def merged(answer: Answer, findings: HitVerdicts) -> Answer:
+def merged(answer: Answer, hit_verdicts: HitVerdicts) -> Answer:
     """The answer in its new order, its hits with their verdicts."""
-    judged = np.array([state is RerankState.RERANKED for state in findings.states], np.bool_)
+    judged = np.array([state is RerankState.RERANKED for state in hit_verdicts.states], np.bool_)
     scores = np.array([hit.score for hit in answer.hits], np.float64)
-    order, shown = reordered(scores, findings.totals, judged)
+    order, shown = reordered(scores, hit_verdicts.totals, judged)
     ranks = [hit.rank for hit in answer.hits]  # with gaps where an item went away meanwhile
     hits = tuple(
-        replace(answer.hits[at], rank=rank, score=score, verdicts=findings.verdicts[at], rerank=findings.states[at])
+        replace(
+            answer.hits[at], rank=rank, score=score, verdicts=hit_verdicts.verdicts[at], rerank=hit_verdicts.states[at]
+        )
         for at, rank, score in zip(order.tolist(), ranks, shown.tolist(), strict=True)
     )
-    return replace(answer, hits=hits, rerank=overall(findings.states), rerank_note=findings.note)
+    return replace(answer, hits=hits, rerank=overall(hit_verdicts.states), rerank_note=hit_verdicts.note)
 
 
 def overall(states: Sequence[RerankState]) -> RerankState:

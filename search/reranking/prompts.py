@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from typing import Final
 
-MAX_CLAIM_CHARACTERS = 200
+MAX_STATEMENT_CHARACTERS = 200
 MAX_FACT_CHARACTERS = 200
 MAX_LISTING_CHARACTERS = 2_000
 MAX_FIELD_CHARACTERS = 60
@@ -42,14 +42,14 @@ _STAND_INS = str.maketrans({"<": "‹", ">": "›", "|": "¦", "[": "(", "]": ")
 _INVISIBLE = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
 
 
-def question(claim: str, listing: str = "") -> str:
+def question(statement: str, listing: str = "") -> str:
     """Whether a claim ("navy blue", "shirts for men") holds of a product, to be answered yes or no.
 
     The listing comes first and the claim last, behind the picture: questions about one product share their beginning,
     and what a listing says comes before what is asked of it. Both are neutralised, cut and quoted.
     """
     return (
-        f"{listed(listing)}The shopper wants: {quoted(claim, MAX_CLAIM_CHARACTERS)}.\n"
+        f"{listed(listing)}The shopper wants: {quoted(statement, MAX_STATEMENT_CHARACTERS)}.\n"
         "Is this product what the shopper wants in this respect? Answer with one word, yes or no."
     )
 
@@ -81,10 +81,11 @@ def reading(field: str) -> str:
     )
 
 
-def pointing(claim: str) -> str:
+def pointing(statement: str) -> str:
     """Where in the picture a claim shows, in the words that Qwen's models were trained on. Neutralised, cut, quoted."""
     return (
-        f"Locate what the shopper wants in the picture: {quoted(claim, MAX_CLAIM_CHARACTERS)}. Output its bounding box "
+        f"Locate what the shopper wants in the picture: {quoted(statement, MAX_STATEMENT_CHARACTERS)}. "
+        "Output its bounding box "
         'as JSON: [{"bbox_2d": [x1, y1, x2, y2], "label": "..."}]. Output [] where it cannot be seen.'
     )
 

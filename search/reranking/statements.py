@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from vitrina.search.reranking.prompts import MAX_CLAIM_CHARACTERS, clipped
+from vitrina.search.reranking.prompts import MAX_STATEMENT_CHARACTERS, clipped
 from vitrina.search.types.filters import facet_value
 from vitrina.search.types.query import Query
 from vitrina.search.types.requirement import Requirement
@@ -52,7 +52,7 @@ def whole_phrase(query: Query, requirements: Sequence[Requirement]) -> str:
 
 def statement_of(words: str) -> str:
     """Words as they are asked, cut to what a prompt takes."""
-    return clipped(" ".join(words.split()), MAX_CLAIM_CHARACTERS)
+    return clipped(" ".join(words.split()), MAX_STATEMENT_CHARACTERS)
 
 
 def values_to_try(

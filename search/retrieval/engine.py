@@ -56,11 +56,11 @@ class SearchEngine:
     """
 
     def __init__(
-        self, catalog: Catalog, encoder: Encoder, view: IndexReplica, calibration: Calibration | None = None
+        self, catalog: Catalog, encoder: Encoder, replica: IndexReplica, calibration: Calibration | None = None
     ) -> None:
         self.catalog = catalog
         self.encoder = encoder
-        self.view = view
+        self.replica = replica
         self.calibration = calibration or encoder.calibration
         self.vocabulary = CatalogVocabulary(catalog)
 
@@ -93,7 +93,7 @@ class SearchEngine:
             with watch.stage("words"):
                 stated = catalog_scores(connection, query, vocabulary, within)
             with watch.stage("vectors"):
-                scorer = VectorScorer(self.view.indexes, parts)
+                scorer = VectorScorer(self.replica.indexes, parts)
                 found = scorer.candidates(WINDOW, within)
                 pool = np.setdiff1d(np.union1d(found, stated.item_ids), excluded)
             with watch.stage("rank"):
@@ -141,10 +141,10 @@ class SearchEngine:
         if texts:
             vectors = self.encoder.encode_texts([text for text, _ in texts])
             parts += [VectorQuery(vector, "text", weight) for vector, (_, weight) in zip(vectors, texts, strict=True)]
-        pictures = [VectorQuery(vector, "image", 1.0) for vector in self.encoder.encode_images(query.images)]
-        pictures += [part for sku in query.skus for part in self.parts_of_item(sku)]
-        each = weights.image / max(len(pictures), 1)
-        parts += [VectorQuery(part.vector, part.modality, each) for part in pictures if each]
+        images = [VectorQuery(vector, "image", 1.0) for vector in self.encoder.encode_images(query.images)]
+        images += [part for sku in query.skus for part in self.parts_of_item(sku)]
+        each = weights.image / max(len(images), 1)
+        parts += [VectorQuery(part.vector, part.modality, each) for part in images if each]
         if not any(part.weight > 0 for part in parts):
             raise QueryError(
                 f"There is nothing to resemble: {', '.join(query.skus)} has neither pictures nor words.",
@@ -155,7 +155,7 @@ class SearchEngine:
     def parts_of_item(self, sku: str) -> list[VectorQuery]:
         item_id = np.array([self.catalog.item(sku).id])
         for modality in ("image", "text"):
-            rows = self.view.indexes[modality].rows_of(item_id)
+            rows = self.replica.indexes[modality].rows_of(item_id)
             if len(rows):
                 return [VectorQuery(vector, modality, 1.0) for vector in rows.vectors]
         return []

@@ -251,7 +251,7 @@ class Catalog:
             yield from found.values()
             last = max(found)
 
-    def first_pictures(self) -> Iterator[str]:
+    def first_images(self) -> Iterator[str]:
         """The name of each item's first picture, the oldest first, read in pages; a picture that several items share
         comes several times."""
         last = 0

@@ -55,7 +55,7 @@ def media_type(data: bytes) -> str:
 
 metadata = MetaData()
 
-pictures = Table(
+images = Table(
     "pictures",
     metadata,
     Column("id", String(32), primary_key=True),
@@ -98,13 +98,13 @@ class ImageStore:
         rows = [{"id": image_id_of(data), "data": data} for data in batch]
         if rows:
             with self._file.write() as connection:
-                connection.execute(insert(pictures).prefix_with("OR IGNORE"), rows)
+                connection.execute(insert(images).prefix_with("OR IGNORE"), rows)
         return [str(row["id"]) for row in rows]
 
     def read(self, image_id: str) -> bytes:
         """The bytes of a picture. Raises ``NotFoundError`` for an id that is unknown or no id at all."""
         with self._file.read() as connection:
-            data = connection.scalar(select(pictures.c.data).where(pictures.c.id == image_id))
+            data = connection.scalar(select(images.c.data).where(images.c.id == image_id))
         if data is None:
             raise NotFoundError(
                 f"There is no image {image_id[:64]!r}.", remedy="Take image ids from a search answer or an item."

@@ -33,14 +33,14 @@ def ids_by_sku(connection: Connection, skus: Sequence[str]) -> dict[str, int]:
 
 
 def stored_items(connection: Connection, item_ids: Sequence[int]) -> dict[int, StoredItem]:
-    pictures: dict[int, list[str]] = {}
+    image_ids: dict[int, list[str]] = {}
     rows: list[RowMapping] = []
     for chunk in chunks(item_ids):
         of_items = select(images.c.item_id, images.c.image_id).where(images.c.item_id.in_(chunk))
         for item_id, image_id in connection.execute(of_items.order_by(images.c.item_id, images.c.position)):
-            pictures.setdefault(item_id, []).append(image_id)
+            image_ids.setdefault(item_id, []).append(image_id)
         rows += connection.execute(select(items).where(items.c.id.in_(chunk))).mappings().all()
-    return {row["id"]: stored_item(row, tuple(pictures.get(row["id"], ()))) for row in rows}
+    return {row["id"]: stored_item(row, tuple(image_ids.get(row["id"], ()))) for row in rows}
 
 
 def unchanged(connection: Connection, stored: Sequence[StoredItem]) -> set[int]:

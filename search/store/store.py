@@ -126,12 +126,12 @@ class Store:
             )
         return self.catalog.open_space(identity, live=True)
 
-    def open_view(self, encoder: Encoder) -> IndexReplica:
+    def open_replica(self, encoder: Encoder) -> IndexReplica:
         """The vector indexes, caught up. Blocks while a large catalog is read. Raises EncoderError."""
-        return self.view_of(encoder.identity, self.open_space(encoder))
+        return self.replica_of(encoder.identity, self.open_space(encoder))
 
-    def view_of(self, identity: EncoderIdentity, space_id: int) -> IndexReplica:
-        """The vector indexes of any space. Blocks as ``open_view`` does."""
+    def replica_of(self, identity: EncoderIdentity, space_id: int) -> IndexReplica:
+        """The vector indexes of any space. Blocks as ``open_replica`` does."""
         return IndexReplica(self.catalog, identity, space_id, self.views)
 
     def drop_space(self, space: IndexVersion) -> None:
@@ -146,13 +146,13 @@ class Store:
         discard_other_snapshots(self.views, known)
 
     def open_engine(self, encoder: Encoder) -> SearchEngine:
-        """Everything a query needs. Blocks and raises as ``open_view`` does."""
-        return self.engine_of(encoder, self.open_view(encoder))
+        """Everything a query needs. Blocks and raises as ``open_replica`` does."""
+        return self.engine_of(encoder, self.open_replica(encoder))
 
-    def engine_of(self, encoder: Encoder, view: IndexReplica) -> SearchEngine:
+    def engine_of(self, encoder: Encoder, replica: IndexReplica) -> SearchEngine:
         """The engine over an open view, calibrated for this very catalog where it was. Raises EncoderError."""
         calibration = read_calibration(self._calibration_file(encoder.identity))
-        return SearchEngine(self.catalog, encoder, view, calibration)
+        return SearchEngine(self.catalog, encoder, replica, calibration)
 
     def keep_calibration(self, identity: EncoderIdentity, calibration: Calibration) -> Path:
         """Use a calibration in place of the encoder's own, from the next start on. Raises StorageError."""
@@ -163,8 +163,8 @@ class Store:
     def open_stage(self, reranker: Reranker) -> RerankPipeline:
         """What reranks the answers of any engine of this home, by the blend fitted to this very catalog where there is
         one, else by the model's own. The reranker stays the caller's to close. Raises RerankerError."""
-        blend = read_fusion_weights(self._blend_file(reranker.identity))
-        return RerankPipeline(self.images, reranker, blend)
+        fusion_weights = read_fusion_weights(self._fusion_weights_file(reranker.identity))
+        return RerankPipeline(self.images, reranker, fusion_weights)
 
     def feature_store(self, identity: RerankerIdentity) -> FeatureCache:
         """What a reranker in this process sees of pictures, kept for the next. The store is the caller's to close."""
@@ -174,13 +174,13 @@ class Store:
         """Forget what every other reranker saw. Raises StorageError."""
         discard_other_features(self.features, identity)
 
-    def keep_blend(self, identity: RerankerIdentity, blend: FusionWeights) -> Path:
+    def keep_fusion_weights(self, identity: RerankerIdentity, fusion_weights: FusionWeights) -> Path:
         """Use a blend in place of the reranker's own, from the next start on. Raises StorageError."""
-        path = self._blend_file(identity)
-        write_fusion_weights(path, blend)
+        path = self._fusion_weights_file(identity)
+        write_fusion_weights(path, fusion_weights)
         return path
 
-    def _blend_file(self, identity: RerankerIdentity) -> Path:
+    def _fusion_weights_file(self, identity: RerankerIdentity) -> Path:
         return self.folder / "blends" / f"{identity.key}.json"
 
     def _calibration_file(self, identity: EncoderIdentity) -> Path:

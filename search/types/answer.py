@@ -141,25 +141,25 @@ Event = Retrieved | Reranked | Explained
 class AnswerStream:
     """An answer's events, each computed when it is asked for, by one thread at a time. May be left before the end.
 
-    ``close`` may be called from any thread: it sets ``given_up``, so that what another thread waits for is cut short,
+    ``close`` may be called from any thread: it sets ``cancelled``, so that what another thread waits for is cut short,
     and is the last.
     """
 
-    def __init__(self, events: Iterator[Event], given_up: threading.Event | None = None) -> None:
+    def __init__(self, events: Iterator[Event], cancelled: threading.Event | None = None) -> None:
         self._events = events
-        self._given_up = given_up or threading.Event()
+        self._cancelled = cancelled or threading.Event()
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Event:
-        if self._given_up.is_set():
+        if self._cancelled.is_set():
             raise StopIteration
         return next(self._events)
 
     def close(self) -> None:
         """Begin nothing more, and end soon what is under way. Closing twice is fine."""
-        self._given_up.set()
+        self._cancelled.set()
 
 
 def final_answer(events: Iterable[Event]) -> Answer:

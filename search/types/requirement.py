@@ -63,7 +63,7 @@ class Verdict:
     """
 
     requirement: Requirement
-    standing: Status
+    status: Status
     probability: float
     evidence: Evidence
     listed: str | None = None

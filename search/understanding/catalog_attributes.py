@@ -40,7 +40,7 @@ class AttributeMatch:
     field: str
     values: tuple[str, ...]
     family: tuple[str, ...] = ()
-    closeness: MatchType = MatchType.SAME
+    match_type: MatchType = MatchType.SAME
     is_colour: bool = False
 
 
@@ -103,7 +103,7 @@ def attribute_matches(fields: Mapping[str, Sequence[str]]) -> dict[str, tuple[At
             found[name].append(sense)
 
     def rank(sense: AttributeMatch) -> tuple[int, bool, int, str]:
-        return sense.closeness, is_proper(sense.field), -len(fields[sense.field]), sense.field
+        return sense.match_type, is_proper(sense.field), -len(fields[sense.field]), sense.field
 
     return {name: tuple(sorted(of_name, key=rank)) for name, of_name in found.items()}
 
@@ -115,15 +115,15 @@ def attribute_matches_within(field: str, values: Sequence[str]) -> Iterable[tupl
     proper, colour = is_proper(field), are_colours(field, [split(value) for value in values])
     named: dict[str, list[tuple[MatchType, str]]] = defaultdict(list)
     for value in values:
-        for name, closeness in names_of(value, proper=proper, colour=colour).items():
-            named[name].append((closeness, value))
+        for name, match_type in names_of(value, proper=proper, colour=colour).items():
+            named[name].append((match_type, value))
     return [(name, attribute_match_of(field, found, is_colour=colour)) for name, found in named.items()]
 
 
 def attribute_match_of(field: str, found: Sequence[tuple[MatchType, str]], *, is_colour: bool) -> AttributeMatch:
     ordered = sorted(found)
     closest = ordered[0][0]
-    family = tuple(value for closeness, value in ordered if closeness > closest or closeness == MatchType.FAMILY)
+    family = tuple(value for match_type, value in ordered if match_type > closest or match_type == MatchType.FAMILY)
     return AttributeMatch(field, tuple(value for _, value in ordered), family, closest, is_colour)
 
 

@@ -76,9 +76,9 @@ def names_of(value: str, *, proper: bool = False, colour: bool = False) -> dict[
     names: dict[str, MatchType] = {}
     words = split(value)
     found = [(key(words), MatchType.SAME), *(() if proper else common_names(value, words, colour=colour))]
-    for name, closeness in found:
+    for name, match_type in found:
         if name:
-            names[name] = min(closeness, names.get(name, closeness))
+            names[name] = min(match_type, names.get(name, match_type))
     return names
 
 

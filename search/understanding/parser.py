@@ -53,10 +53,10 @@ def pieces(words: Sequence[Token], found: Sequence[SpanMatch]) -> list[QueryPart
     """Every claim and every word between claims, in order. The name of a field before a value is left out."""
     parts: list[QueryPart] = []
     at = 0
-    for claim in found:
-        parts += [QueryPart(word, word + 1) for word in range(at, claim.start)]
-        parts.append(QueryPart(claim.named_from, claim.end, claim.sense))
-        at = claim.end
+    for span in found:
+        parts += [QueryPart(word, word + 1) for word in range(at, span.start)]
+        parts.append(QueryPart(span.named_from, span.end, span.sense))
+        at = span.end
     return parts + [QueryPart(word, word + 1) for word in range(at, len(words))]
 
 
@@ -94,7 +94,7 @@ def detail_end(words: Sequence[Token], parts: Sequence[QueryPart], first: QueryP
     described = itertools.dropwhile(lambda part: part.start <= first.start, parts)
     for part in described:
         word = words[part.start]
-        if word.joint in (Joiner.BREAK, Joiner.MINUS):
+        if word.joiner in (Joiner.BREAK, Joiner.MINUS):
             return None
         if part.sense is None and word.role is not TokenRole.AND:
             return (
@@ -113,7 +113,7 @@ def with_polarity(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[Qu
     denied: QueryPart | None = None
     for at, part in enumerate(parts):
         word = words[part.start]
-        if word.joint is Joiner.BREAK or (tight and word.joint is not Joiner.HYPHEN):
+        if word.joiner is Joiner.BREAK or (tight and word.joiner is not Joiner.HYPHEN):
             denying = False
         if part.sense is None and word.role in (TokenRole.NOT, TokenRole.WITHOUT):
             denying, tight, denied = True, next_joiner(words, part) is Joiner.HYPHEN, None
@@ -123,9 +123,9 @@ def with_polarity(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[Qu
         elif kept and denies_the_one_before(words, parts, at):
             kept[-1] = replace(kept[-1], wanted=False)
         else:
-            if word.joint is Joiner.MINUS:
+            if word.joiner is Joiner.MINUS:
                 denying, tight, denied = True, True, None
-            if denied and not (joins or word.joint is Joiner.AND or goes_on(words, denied, part)):
+            if denied and not (joins or word.joiner is Joiner.AND or goes_on(words, denied, part)):
                 denying = False
             kept.append(replace(part, wanted=not denying))
             denied, joins = (part if denying else None), False
@@ -133,14 +133,14 @@ def with_polarity(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[Qu
 
 
 def next_joiner(words: Sequence[Token], part: QueryPart) -> Joiner | None:
-    return words[part.end].joint if part.end < len(words) else None
+    return words[part.end].joiner if part.end < len(words) else None
 
 
 def goes_on(words: Sequence[Token], before: QueryPart, part: QueryPart) -> bool:
     """Whether two parts are one run of words that are no values."""
-    if before.sense is not None or part.sense is not None or words[part.start].joint in (Joiner.BREAK, Joiner.AND):
+    if before.sense is not None or part.sense is not None or words[part.start].joiner in (Joiner.BREAK, Joiner.AND):
         return False
-    return all(word.text in INNER and word.joint is Joiner.SPACE for word in words[before.end : part.start])
+    return all(word.text in INNER and word.joiner is Joiner.SPACE for word in words[before.end : part.start])
 
 
 def denies_the_one_before(words: Sequence[Token], parts: Sequence[QueryPart], at: int) -> bool:
@@ -149,7 +149,7 @@ def denies_the_one_before(words: Sequence[Token], parts: Sequence[QueryPart], at
     if part.sense is not None or words[part.start].text != "free" or not is_content(words, parts[at - 1]):
         return False
     following = words[part.end].text if part.end < len(words) else ""
-    return words[part.start].joint in (Joiner.SPACE, Joiner.HYPHEN) and following not in NOT_DENYING
+    return words[part.start].joiner in (Joiner.SPACE, Joiner.HYPHEN) and following not in NOT_DENYING
 
 
 def settled(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[QueryPart]:
@@ -181,14 +181,14 @@ def reconciled(
     assert other.sense is not None
     first, second = set(one.sense.values), set(other.sense.values)
     between = words[one.end : other.start + 1]
-    in_phrase = all(word.joint in (Joiner.SPACE, Joiner.HYPHEN) for word in between) and all(
+    in_phrase = all(word.joiner in (Joiner.SPACE, Joiner.HYPHEN) for word in between) and all(
         word.role in (TokenRole.PLAIN, TokenRole.FILLER) for word in between[:-1]
     )
     is_colour = one.sense.is_colour
-    if first != second and is_list(between) and not (is_described and between[-1].joint is Joiner.BREAK):
+    if first != second and is_list(between) and not (is_described and between[-1].joiner is Joiner.BREAK):
         return united(one, other), None
     if (first == second or (in_phrase and (first < second or second < first))) and not (is_colour and is_described):
-        stays = first < second or (first == second and one.sense.closeness <= other.sense.closeness)
+        stays = first < second or (first == second and one.sense.match_type <= other.sense.match_type)
         return (one, None) if stays else (None, other)
     if is_colour and in_phrase and len(between) == 1:
         return united(one, other), None
@@ -200,7 +200,7 @@ def reconciled(
 def is_list(between: Sequence[Token]) -> bool:
     """Whether the words from one value's end to another's first make them a list: ``black, white``, ``red or blue``."""
     joined_by_words = len(between) > 1 and all(word.role is TokenRole.AND for word in between[:-1])
-    return joined_by_words or (len(between) == 1 and between[0].joint in (Joiner.AND, Joiner.BREAK))
+    return joined_by_words or (len(between) == 1 and between[0].joiner in (Joiner.AND, Joiner.BREAK))
 
 
 def describes_next(words: Sequence[Token], parts: Sequence[QueryPart], at: int) -> bool:
@@ -208,7 +208,7 @@ def describes_next(words: Sequence[Token], parts: Sequence[QueryPart], at: int) 
     if at + 1 == len(parts):
         return False
     following = parts[at + 1]
-    in_touch = following.start == parts[at].end and words[following.start].joint in (Joiner.SPACE, Joiner.HYPHEN)
+    in_touch = following.start == parts[at].end and words[following.start].joiner in (Joiner.SPACE, Joiner.HYPHEN)
     return in_touch and following.sense is None
 
 

@@ -26,21 +26,21 @@ def match_spans(words: Sequence[Token], vocabulary: Vocabulary) -> list[SpanMatc
     found: list[SpanMatch] = []
     free = [True] * len(words)
 
-    def take(claim: SpanMatch | None) -> None:
-        if claim is not None:
-            found.append(claim)
-            free[claim.start : claim.end] = [False] * (claim.end - claim.start)
+    def take(span: SpanMatch | None) -> None:
+        if span is not None:
+            found.append(span)
+            free[span.start : span.end] = [False] * (span.end - span.start)
 
     longest_first = sorted(
         meanings([word.text for word in words], vocabulary), key=lambda c: (c.start - c.end, c.start)
     )
-    for claim in longest_first:
-        if all(free[claim.start : claim.end]) and may_match(words, claim):
-            take(claim)
+    for span in longest_first:
+        if all(free[span.start : span.end]) and may_match(words, span):
+            take(span)
     for at, word in enumerate(words):
         if free[at] and word.role is TokenRole.PLAIN and is_code(word.text):
             take(code_match(words, at, free, vocabulary))
-    return sorted(whole_compounds(words, found, free), key=lambda claim: claim.start)
+    return sorted(whole_compounds(words, found, free), key=lambda span: span.start)
 
 
 def meanings(texts: Sequence[str], vocabulary: Vocabulary) -> Iterator[SpanMatch]:
@@ -55,17 +55,17 @@ def meanings(texts: Sequence[str], vocabulary: Vocabulary) -> Iterator[SpanMatch
                 yield from (SpanMatch(start, value_start + n_words, sense, value_start) for sense in within[:1])
 
 
-def may_match(words: Sequence[Token], claim: SpanMatch) -> bool:
+def may_match(words: Sequence[Token], span: SpanMatch) -> bool:
     """Whether the words stand together, and are more than a sentence's small words or a number by itself."""
-    run = words[claim.start : claim.end]
-    if any(word.joint in (Joiner.BREAK, Joiner.MINUS) for word in run[1:]) or TokenRole.AND in (
+    run = words[span.start : span.end]
+    if any(word.joiner in (Joiner.BREAK, Joiner.MINUS) for word in run[1:]) or TokenRole.AND in (
         run[0].role,
         run[-1].role,
     ):
         return False
     if (len(run) == 1 and is_code(run[0].text)) or all(word.role is not TokenRole.PLAIN for word in run):
         return False
-    return claim.sense.closeness is MatchType.SAME or run[0].role is run[-1].role is TokenRole.PLAIN
+    return span.sense.match_type is MatchType.SAME or run[0].role is run[-1].role is TokenRole.PLAIN
 
 
 def code_match(words: Sequence[Token], at: int, free: Sequence[bool], vocabulary: Vocabulary) -> SpanMatch | None:
@@ -76,7 +76,7 @@ def code_match(words: Sequence[Token], at: int, free: Sequence[bool], vocabulary
         words[other].role is TokenRole.PLAIN or words[other].text == "of" for other in beside if touch(words, at, other)
     ):
         return None
-    senses = [sense for sense in vocabulary.senses([words[at].text]) if sense.closeness is MatchType.SAME]
+    senses = [sense for sense in vocabulary.senses([words[at].text]) if sense.match_type is MatchType.SAME]
     return SpanMatch(at, at + 1, senses[0], at) if len(senses) == 1 else None
 
 
@@ -87,25 +87,25 @@ def is_code(text: str) -> bool:
 
 def touch(words: Sequence[Token], one: int, other: int) -> bool:
     """Whether nothing stands between two neighbouring words."""
-    return words[max(one, other)].joint in (Joiner.SPACE, Joiner.HYPHEN)
+    return words[max(one, other)].joiner in (Joiner.SPACE, Joiner.HYPHEN)
 
 
 def whole_compounds(words: Sequence[Token], found: Sequence[SpanMatch], free: Sequence[bool]) -> list[SpanMatch]:
     """The claims without those on parts of a hyphenated word whose rest means nothing: ``top`` in ``top-handle``."""
     return [
-        claim
-        for claim in found
+        span
+        for span in found
         if not any(
-            free[at] and words[at].role is TokenRole.PLAIN and words[at].text != "free" for at in beside(words, claim)
+            free[at] and words[at].role is TokenRole.PLAIN and words[at].text != "free" for at in beside(words, span)
         )
     ]
 
 
-def beside(words: Sequence[Token], claim: SpanMatch) -> list[int]:
+def beside(words: Sequence[Token], span: SpanMatch) -> list[int]:
     """The words that hyphens join to a claim, on either side."""
-    start, end = claim.start, claim.end
-    while start > 0 and words[start].joint is Joiner.HYPHEN:
+    start, end = span.start, span.end
+    while start > 0 and words[start].joiner is Joiner.HYPHEN:
         start -= 1
-    while end < len(words) and words[end].joint is Joiner.HYPHEN:
+    while end < len(words) and words[end].joiner is Joiner.HYPHEN:
         end += 1
-    return [*range(start, claim.start), *range(claim.end, end)]
+    return [*range(start, span.start), *range(span.end, end)]

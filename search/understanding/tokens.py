@@ -125,7 +125,7 @@ class Token:
     start: int
     end: int
     role: TokenRole
-    joint: Joiner
+    joiner: Joiner
 
 
 def prepared(text: str) -> str:

@@ -52,25 +52,25 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def indexed_folder(tmp_path_factory: pytest.TempPathFactory, shop: Path) -> Path:
     """A home folder with the boutique in it, for copying."""
-    home = Store(tmp_path_factory.mktemp("indexed") / "home")
-    Indexer(home, FakeEncoder(), Fetcher()).run(open_source(str(shop), {}))
-    home.close()
-    return home.folder
+    store = Store(tmp_path_factory.mktemp("indexed") / "home")
+    Indexer(store, FakeEncoder(), Fetcher()).run(open_source(str(shop), {}))
+    store.close()
+    return store.folder
 
 
 @pytest.fixture
-def home(tmp_path: Path, indexed_folder: Path) -> Iterator[Store]:
+def store(tmp_path: Path, indexed_folder: Path) -> Iterator[Store]:
     """The boutique, indexed; a copy of its own for each test."""
-    home = Store(Path(shutil.copytree(indexed_folder, tmp_path / "home")))
-    yield home
-    home.close()
+    store = Store(Path(shutil.copytree(indexed_folder, tmp_path / "home")))
+    yield store
+    store.close()
 
 
 @pytest.fixture
-def client(home: Store) -> Iterator[TestClient]:
+def client(store: Store) -> Iterator[TestClient]:
     """The HTTP service over it."""
-    settings = Settings(home=home.folder, max_body_bytes=2_000_000)
-    app = create_app(settings, lambda _: Service(Store(home.folder), FakeEncoder(calibration=CALIBRATION)))
+    settings = Settings(store=store.folder, max_body_bytes=2_000_000)
+    app = create_app(settings, lambda _: Service(Store(store.folder), FakeEncoder(calibration=CALIBRATION)))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
@@ -83,7 +83,7 @@ def tried(reranking: BackgroundReranker, seconds: float = 60.0) -> RerankerStatu
     return reranking.status
 
 
-def picture(colour: str = "red", size: tuple[int, int] = (40, 40)) -> bytes:
+def make_image(colour: str = "red", size: tuple[int, int] = (40, 40)) -> bytes:
     """A small PNG."""
     file = io.BytesIO()
     Image.new("RGB", size, colour).save(file, "PNG")

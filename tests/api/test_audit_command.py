@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.conftest import run_vitrina
-from tests.fakes import FakeEncoder, make_entry, picture, png
+from tests.fakes import FakeEncoder, make_entry, make_image, png
 from tests.search.reranking.shops import SimpleEyes, fill
 from vitrina.api.cli.audit import COLUMNS, N_SHOWN, show_label_errors
 from vitrina.api.settings import Settings
@@ -27,37 +27,41 @@ NASTY = '[red]<script>alert("x")</script>'
 class Interrupted(SimpleEyes):
     """Ctrl-C is pressed when it is asked which items are white."""
 
-    def judge(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
-        if list(claims) == ["white"]:
+    def judge(
+        self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
+    ) -> Probabilities:
+        if list(statements) == ["white"]:
             raise KeyboardInterrupt
-        return super().judge(looks, claims, deadline)
+        return super().judge(candidates, statements, deadline)
 
 
 class Broken(SimpleEyes):
     """Never answers."""
 
-    def judge(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
+    def judge(
+        self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
+    ) -> Probabilities:
         raise RerankerError("It broke.", remedy="Mend it.")
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path) -> Iterator[Store]:
     """A shop with two items listed wrong, and a third with a sku and a title that are code."""
-    home, encoder = Store(tmp_path / "home"), FakeEncoder()
-    fill(home, encoder)
-    green = picture("green", noise=99)
-    home.images.put(png(green))
-    nasty = make_entry(encoder, "=1+1", NASTY, pictures=[green], attributes={"colour": "Red", "article": "mug"})
-    home.catalog.commit(home.open_space(encoder), [nasty])
-    yield home
-    home.close()
+    store, encoder = Store(tmp_path / "home"), FakeEncoder()
+    fill(store, encoder)
+    green = make_image("green", noise=99)
+    store.images.put(png(green))
+    nasty = make_entry(encoder, "=1+1", NASTY, images=[green], attributes={"colour": "Red", "article": "mug"})
+    store.catalog.commit(store.open_space(encoder), [nasty])
+    yield store
+    store.close()
 
 
 @pytest.fixture
-def audit(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, home: Store) -> Run:
+def audit(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, store: Store) -> Run:
     """Runs ``vitrina audit`` with simple eyes; returns its exit status, standard output and standard error."""
     monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder())
-    monkeypatch.setenv("VITRINA_HOME", str(home.folder))
+    monkeypatch.setenv("VITRINA_HOME", str(store.folder))
     monkeypatch.setenv("VITRINA_RERANKER", "https://vlm.example/v1")
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.chdir(tmp_path)
@@ -77,7 +81,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_contradictions_are_printed_and_kept(audit: Run, home: Store, tmp_path: Path) -> None:
+def test_label_errors_are_printed_and_kept(audit: Run, store: Store, tmp_path: Path) -> None:
     status, printed, complaint = audit("--csv", "found.csv", "--report", "found.html")
     assert status == 0
     line = next(line for line in printed.splitlines() if line.startswith("item-5"))
@@ -94,7 +98,7 @@ def test_contradictions_are_printed_and_kept(audit: Run, home: Store, tmp_path: 
     assert tuple(found["item-6"]) == COLUMNS
     assert list(found["item-6"].values()) == [
         *("item-6", "A fine boots", "colour", "White", "Red", "0.047", "0.953"),
-        home.catalog.item("item-6").image_ids[0],
+        store.catalog.item("item-6").image_ids[0],
     ]
     assert found["'=1+1"]["title"] == NASTY
     page = (tmp_path / "found.html").read_text(encoding="utf-8")
@@ -159,13 +163,13 @@ def test_a_reranker_that_fails_for_good_is_an_error_after_the_files_are_written(
 
 
 def test_of_many_the_surest_are_printed_and_the_first_that_failed_named(capfd: pytest.CaptureFixture[str]) -> None:
-    tally = AuditSummary(("colour",))
+    summary = AuditSummary(("colour",))
     for n in range(N_SHOWN + 1):
         found = LabelError(f"sku-{n}", "", "id", "colour", "Red", "Blue", 0.1, 0.9, float(n))
-        tally.add(Audited(found.sku, Outcome.LOOKED, ("colour",), (found,)))
+        summary.add(Audited(found.sku, Outcome.RERANKED, ("colour",), (found,)))
     for n in range(MAX_NAMED + 3):
-        tally.add(Audited(f"lost-{n}", Outcome.FAILED))
-    show_label_errors(tally)
+        summary.add(Audited(f"lost-{n}", Outcome.FAILED))
+    show_label_errors(summary)
     printed = capfd.readouterr()
     assert f"the surest {N_SHOWN} of them above" in printed.out
     assert printed.out.splitlines()[1].startswith(f"sku-{N_SHOWN}")

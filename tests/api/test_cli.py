@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.api.conftest import N_PRODUCTS, picture, run_vitrina
+from tests.api.conftest import N_PRODUCTS, make_image, run_vitrina
 from tests.fakes import CALIBRATION, FakeEncoder
 from vitrina.search.store.store import Store
 
@@ -56,7 +56,7 @@ def test_search_says_how_sure_it_is_and_leaves_out_what_is_unlikely(vitrina: Vit
 @pytest.mark.usefixtures("home")
 def test_search_by_image_without_and_filter(vitrina: Vitrina, tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
-    photo.write_bytes(picture("blue"))
+    photo.write_bytes(make_image("blue"))
     arguments = ("search", "blue", "--image", str(photo), "--without", "leather", "--filter", "price_cents=1000..20000")
     status, printed, _ = vitrina(*arguments, "--json")
     assert status == 0
@@ -91,8 +91,8 @@ def test_index_maps_columns_and_names_the_dead_letters(vitrina: Vitrina, tmp_pat
 
 
 @pytest.mark.usefixtures("home")
-def test_delete_and_rebuild(vitrina: Vitrina, home: Store) -> None:
-    skus = [stored.item.sku for stored in home.catalog.all_items()]
+def test_delete_and_rebuild(vitrina: Vitrina, store: Store) -> None:
+    skus = [stored.item.sku for stored in store.catalog.all_items()]
     status, printed, complaint = vitrina("delete", skus[0], "nobody")
     assert (status, "1 deleted" in printed, "nobody" in complaint) == (0, True, True)
     assert vitrina("delete", skus[0])[0] == 2
@@ -123,7 +123,7 @@ def test_mistakes_are_two_lines_and_an_exit_status(vitrina: Vitrina, arguments: 
 
 
 @pytest.mark.usefixtures("home")
-def test_a_home_of_another_encoder_is_refused_with_the_command_that_mends_it(
+def test_a_store_of_another_encoder_is_refused_with_the_command_that_mends_it(
     vitrina: Vitrina, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder(name="another"))

@@ -22,10 +22,10 @@ def uncalibrated(vitrina: Vitrina, monkeypatch: pytest.MonkeyPatch) -> Vitrina:
 
 
 @pytest.fixture
-def judgements(home: Store, tmp_path: Path) -> Path:
+def judgements(store: Store, tmp_path: Path) -> Path:
     """Every title and every colour of the boutique with its items, and what it does not sell."""
     lines: dict[str, list[str]] = {}
-    for stored in home.catalog.all_items():
+    for stored in store.catalog.all_items():
         for text in (stored.item.title, str(stored.item.attributes["article"]), str(stored.item.attributes["colour"])):
             lines.setdefault(text, []).append(stored.item.sku)
     lines |= {f"quagga zebra {number}": [] for number in range(20)}
@@ -34,14 +34,14 @@ def judgements(home: Store, tmp_path: Path) -> Path:
     return path
 
 
-def test_judgements_make_hits_sure(uncalibrated: Vitrina, home: Store, judgements: Path) -> None:
+def test_judgements_make_hits_sure(uncalibrated: Vitrina, store: Store, judgements: Path) -> None:
     assert uncalibrated("search", "shirt", "--min-confidence", "0.5")[0] == 2
     assert "confidence" not in uncalibrated("search", "shirt")[1]
     status, printed, _ = uncalibrated("encoder", "calibrate", "--judgements", str(judgements))
     assert status == 0
     assert "calibration error" in printed
     identity = FakeEncoder().identity
-    kept = read_calibration(home.folder / "calibrations" / f"{identity.key}.json")
+    kept = read_calibration(store.folder / "calibrations" / f"{identity.key}.json")
     assert kept is not None
     assert set(kept.curves) == {QueryKind.TEXT}
     status, printed, _ = uncalibrated("search", "shirt", "--min-confidence", "0.5", "--json")
@@ -50,11 +50,11 @@ def test_judgements_make_hits_sure(uncalibrated: Vitrina, home: Store, judgement
     assert json.loads(uncalibrated("search", "zebra quagga 5", "--json")[1])["no_good_match"]
 
 
-def test_fields_stand_for_judgements(uncalibrated: Vitrina, home: Store) -> None:
+def test_fields_stand_for_judgements(uncalibrated: Vitrina, store: Store) -> None:
     status, printed, _ = uncalibrated("encoder", "calibrate", "--by", "colour", "--by", "title", "--like", "colour")
     assert status == 0
     assert "image" in printed
-    kept = read_calibration(next((home.folder / "calibrations").iterdir()))
+    kept = read_calibration(next((store.folder / "calibrations").iterdir()))
     assert kept is not None
     assert QueryKind.TEXT in kept.curves
 

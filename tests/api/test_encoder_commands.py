@@ -29,10 +29,12 @@ def load(name: str, **_: object) -> Encoder:
 
 
 @pytest.fixture
-def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, home: Store) -> Vitrina:
+def vitrina(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, store: Store
+) -> Vitrina:
     """Runs ``vitrina`` on the boutique; returns its exit status, standard output and standard error."""
     monkeypatch.setattr("vitrina.api.settings.load_encoder", load)
-    monkeypatch.setenv("VITRINA_HOME", str(home.folder))
+    monkeypatch.setenv("VITRINA_HOME", str(store.folder))
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(*arguments: str) -> tuple[int, str, str]:
@@ -45,7 +47,7 @@ def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], 
     return run
 
 
-def test_use_shows_what_it_did_and_the_next_commands_follow(vitrina: Vitrina, home: Store) -> None:
+def test_use_shows_what_it_did_and_the_next_commands_follow(vitrina: Vitrina, store: Store) -> None:
     status, printed, bar = vitrina("encoder", "use", "new")
     assert status == 0
     assert f"{N_PRODUCTS} items embedded; new answers queries" in printed
@@ -53,14 +55,14 @@ def test_use_shows_what_it_did_and_the_next_commands_follow(vitrina: Vitrina, ho
     assert "fake is kept. Back to it: vitrina encoder use" in printed
     assert vitrina("search", "shirt")[0] == 0
     assert "new" in vitrina("status")[1]
-    assert home.catalog.live_space() == ENCODERS["new"].identity
+    assert store.catalog.live_space() == ENCODERS["new"].identity
     assert "0 items embedded" in vitrina("encoder", "use", "fake")[1]
-    assert home.catalog.live_space() == ENCODERS["fake"].identity
+    assert store.catalog.live_space() == ENCODERS["fake"].identity
     assert f"{N_PRODUCTS} items embedded" in vitrina("encoder", "use", "fake", "--anew")[1]
 
 
-def test_show_lists_every_space_and_how_full_it_is(vitrina: Vitrina, home: Store) -> None:
-    home.catalog.open_space(ENCODERS["new"].identity, live=False)
+def test_show_lists_every_space_and_how_full_it_is(vitrina: Vitrina, store: Store) -> None:
+    store.catalog.open_space(ENCODERS["new"].identity, live=False)
     status, printed, _ = vitrina("encoder", "show")
     live, other = printed.splitlines()[1:]
     assert status == 0
@@ -70,23 +72,23 @@ def test_show_lists_every_space_and_how_full_it_is(vitrina: Vitrina, home: Store
     assert f"0 of {N_PRODUCTS}" in other
 
 
-def test_drop_and_drop_old(vitrina: Vitrina, home: Store) -> None:
+def test_drop_and_drop_old(vitrina: Vitrina, store: Store) -> None:
     vitrina("encoder", "use", "new", "--drop-old")
-    assert [space.identity.name for space in home.catalog.spaces()] == ["new"]
+    assert [space.identity.name for space in store.catalog.spaces()] == ["new"]
     assert "none but the live one" in vitrina("encoder", "drop")[1]
     vitrina("encoder", "use", "fake")
     status, _, complaint = vitrina("encoder", "drop", "new", "fake")
     assert (status, "cannot be dropped" in complaint) == (1, True)
-    assert len(home.catalog.spaces()) == 2
+    assert len(store.catalog.spaces()) == 2
     assert "new dropped" in vitrina("encoder", "drop", "new")[1]
     status, _, complaint = vitrina("encoder", "drop", "new")
     assert (status, "vitrina encoder show" in complaint) == (2, True)
 
 
-def test_lost_pictures_are_counted_and_named(vitrina: Vitrina, home: Store) -> None:
-    lost = next(home.catalog.all_items()).image_ids[0]
-    with closing(sqlite3.connect(home.folder / "pictures.db", isolation_level=None)) as pictures:
-        pictures.execute("DELETE FROM pictures WHERE id = ?", (lost,))
+def test_lost_images_are_counted_and_named(vitrina: Vitrina, store: Store) -> None:
+    lost = next(store.catalog.all_items()).image_ids[0]
+    with closing(sqlite3.connect(store.folder / "pictures.db", isolation_level=None)) as images:
+        images.execute("DELETE FROM pictures WHERE id = ?", (lost,))
     status, printed, _ = vitrina("encoder", "use", "new")
     assert status == 0
     assert "1 pictures are gone or damaged" in printed
@@ -94,7 +96,7 @@ def test_lost_pictures_are_counted_and_named(vitrina: Vitrina, home: Store) -> N
     assert lost in letters.read_text(encoding="utf-8")
 
 
-def test_an_encoder_that_is_not_there_changes_nothing(vitrina: Vitrina, home: Store) -> None:
+def test_an_encoder_that_is_not_there_changes_nothing(vitrina: Vitrina, store: Store) -> None:
     status, _, complaint = vitrina("encoder", "use", "nowhere")
     assert (status, "no encoder nowhere" in complaint) == (1, True)
-    assert [space.identity.name for space in home.catalog.spaces()] == ["fake"]
+    assert [space.identity.name for space in store.catalog.spaces()] == ["fake"]

@@ -43,21 +43,21 @@ def test_it_prints_both_paces_and_how_far_they_agree(
 
 
 def test_the_indexed_catalog_is_the_sample(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    home = Store(tmp_path / "home")
-    Indexer(home, FakeEncoder(), Fetcher()).run(open_source(str(shop), {}))
-    titles = {item.item.title for item in home.catalog.all_items()}
-    home.close()
+    store = Store(tmp_path / "home")
+    Indexer(store, FakeEncoder(), Fetcher()).run(open_source(str(shop), {}))
+    titles = {item.item.title for item in store.catalog.all_items()}
+    store.close()
     monkeypatch.setattr(encoder_export, "N_SAMPLE", 7)
-    sample = encoder_export.sample_for(Settings(home=tmp_path / "home"))
-    assert len(sample.pictures) == len(sample.texts) == 7
+    sample = encoder_export.sample_for(Settings(store=tmp_path / "home"))
+    assert len(sample.images) == len(sample.texts) == 7
     assert set(sample.texts) <= titles
 
 
-def test_pictures_to_fit_the_ranges_to_come_from_any_source(shop: Path, tmp_path: Path) -> None:
-    assert len(encoder_export.pictures_of(str(shop))) == 40
+def test_images_to_fit_the_ranges_to_come_from_any_source(shop: Path, tmp_path: Path) -> None:
+    assert len(encoder_export.images_of(str(shop))) == 40
     (tmp_path / "words.csv").write_text("sku,title\nA,red mug\n")
     with pytest.raises(SourceError, match="no picture"):
-        encoder_export.pictures_of(str(tmp_path / "words.csv"))
+        encoder_export.images_of(str(tmp_path / "words.csv"))
 
 
 def test_a_model_without_a_folder_is_refused() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import N_PRODUCTS, picture, run_vitrina
+from tests.api.conftest import N_PRODUCTS, make_image, run_vitrina
 from tests.fakes import FakeEncoder
 from vitrina.search.store.store import Store
 
@@ -29,18 +29,18 @@ def evaluate(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
     return run
 
 
-def judgements(home: Store, folder: Path, *, extra: str = "") -> Path:
+def judgements(store: Store, folder: Path, *, extra: str = "") -> Path:
     """Three items asked for by their titles, and what else a test needs."""
-    chosen = [stored.item for stored in home.catalog.all_items()][:3]
+    chosen = [stored.item for stored in store.catalog.all_items()][:3]
     lines = [json.dumps({"query": item.title, "relevant": [item.sku], "id": item.sku}) for item in chosen]
     path = folder / "judged.jsonl"
     path.write_text("\n".join([*lines, extra]), encoding="utf-8")
     return path
 
 
-def test_judgements_are_measured_and_kept(evaluate: Evaluate, home: Store, tmp_path: Path) -> None:
+def test_judgements_are_measured_and_kept(evaluate: Evaluate, store: Store, tmp_path: Path) -> None:
     status, printed, _ = evaluate(
-        str(judgements(home, tmp_path)), "--json", "run.json", "--report", "report.html", "--require", "mrr=0.5"
+        str(judgements(store, tmp_path)), "--json", "run.json", "--report", "report.html", "--require", "mrr=0.5"
     )
     assert status == 0
     assert "judged.jsonl, 3 queries" in printed
@@ -54,9 +54,9 @@ def test_judgements_are_measured_and_kept(evaluate: Evaluate, home: Store, tmp_p
 
 
 def test_a_requirement_that_is_not_met_is_said_and_exits_with_one(
-    evaluate: Evaluate, home: Store, tmp_path: Path
+    evaluate: Evaluate, store: Store, tmp_path: Path
 ) -> None:
-    path = str(judgements(home, tmp_path))
+    path = str(judgements(store, tmp_path))
     status, _, complaint = evaluate(path, "--require", "p@10=0.2", "--require", "mrr=0.1", "--json", "run.json")
     assert status == 1
     assert "p@10=0.2: not met, p@10 is 0.1000" in complaint
@@ -80,8 +80,8 @@ def test_fields_make_queries_and_a_second_run_is_compared(evaluate: Evaluate, tm
 
 
 @pytest.mark.usefixtures("home")
-def test_fields_may_come_from_a_catalog_file(evaluate: Evaluate, home: Store, tmp_path: Path) -> None:
-    skus = [stored.item.sku for stored in home.catalog.all_items()][:4]
+def test_fields_may_come_from_a_catalog_file(evaluate: Evaluate, store: Store, tmp_path: Path) -> None:
+    skus = [stored.item.sku for stored in store.catalog.all_items()][:4]
     labels = tmp_path / "labels.csv"
     rows = [f"{sku},t,{'warm' if at < 2 else 'cold'}" for at, sku in enumerate(skus)]
     labels.write_text("\n".join(["sku,title,mood", *rows, f"{skus[0]},t,cold", "elsewhere,t,warm"]), encoding="utf-8")
@@ -95,10 +95,10 @@ def test_fields_may_come_from_a_catalog_file(evaluate: Evaluate, home: Store, tm
     assert {result["text"]: result["n_relevant"] for result in results} == {"warm": 2, "cold": 2}
 
 
-def test_photos_and_qrels_ask_too(evaluate: Evaluate, home: Store, tmp_path: Path) -> None:
-    (tmp_path / "photo.png").write_bytes(picture("blue"))
-    first = next(home.catalog.all_items()).item.sku
-    path = judgements(home, tmp_path, extra=json.dumps({"image": "photo.png", "relevant": {first: 2}}))
+def test_photos_and_qrels_ask_too(evaluate: Evaluate, store: Store, tmp_path: Path) -> None:
+    (tmp_path / "photo.png").write_bytes(make_image("blue"))
+    first = next(store.catalog.all_items()).item.sku
+    path = judgements(store, tmp_path, extra=json.dumps({"image": "photo.png", "relevant": {first: 2}}))
     assert "4 queries" in evaluate(str(path))[1]
     (tmp_path / "j.qrels").write_text(f"q1 0 {first} 1\n", encoding="utf-8")
     (tmp_path / "q.tsv").write_text("q1\tblue shirt\n", encoding="utf-8")
@@ -127,9 +127,9 @@ def test_photos_and_qrels_ask_too(evaluate: Evaluate, home: Store, tmp_path: Pat
     ],
 )
 def test_mistakes_are_two_lines_and_an_exit_status(
-    evaluate: Evaluate, home: Store, tmp_path: Path, arguments: tuple[str, ...], says: str
+    evaluate: Evaluate, store: Store, tmp_path: Path, arguments: tuple[str, ...], says: str
 ) -> None:
-    sku = next(home.catalog.all_items()).item.sku
+    sku = next(store.catalog.all_items()).item.sku
     (tmp_path / "unreadable.jpg").write_bytes(b"\xff\xd8\xff cut short")
     for name, lines in {
         "elsewhere": ['{"query": "a", "relevant": ["nobody"]}'],

@@ -36,7 +36,7 @@ def index(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tm
     return run
 
 
-def test_pictures_are_prepared_once(index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_prepared_once(index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status, printed, _ = index(folder)
     assert status == 0
     assert f"{N_PRODUCTS} pictures prepared for the reranker in " in printed

@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from tests.api.conftest import data_uri, picture, tried
+from tests.api.conftest import data_uri, make_image, tried
 from tests.fakes import CALIBRATION, FakeEncoder
 from tests.search.reranking.shops import SimpleEyes
 from vitrina.api.app import create_app
@@ -32,26 +32,26 @@ class SharpEyes(SimpleEyes):
     def capabilities(self) -> Capabilities:
         return Capabilities(Scoring.LOGITS, boxes=True)
 
-    def locate(self, look: RerankCandidate, claim: str, deadline: Deadline) -> Box | None:
+    def locate(self, candidate: RerankCandidate, statement: str, deadline: Deadline) -> Box | None:
         return Box(0, 0, 0.5, 0.5)
 
 
 @pytest.fixture
-def image_id(home: Store) -> str:
-    return next(home.catalog.all_items()).image_ids[0]
+def image_id(store: Store) -> str:
+    return next(store.catalog.all_items()).image_ids[0]
 
 
 @pytest.fixture
-def sharp_client(home: Store) -> Iterator[TestClient]:
+def sharp_client(store: Store) -> Iterator[TestClient]:
     """The service with a reranker that gives boxes."""
-    opened = Store(home.folder)
+    opened = Store(store.folder)
 
     def reranked(_: ExitStack) -> SharpEyes:
         return SharpEyes()
 
     reranking = BackgroundReranker(opened, "sharp", reranked)
     service = Service(opened, FakeEncoder(calibration=CALIBRATION), reranking=reranking)
-    with TestClient(create_app(Settings(home=home.folder), lambda _: service)) as client:
+    with TestClient(create_app(Settings(store=store.folder), lambda _: service)) as client:
         tried(reranking)
         yield client
 
@@ -60,7 +60,7 @@ def drawn(content: bytes) -> Image.Image:
     return Image.open(io.BytesIO(content))
 
 
-def test_what_a_text_is_about_is_drawn_on_the_picture(client: TestClient, image_id: str) -> None:
+def test_what_a_text_is_about_is_drawn_on_the_image(client: TestClient, image_id: str) -> None:
     answer = client.get(f"/v1/images/{image_id}", params={"explain": "red"})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "image/jpeg"
@@ -108,8 +108,8 @@ def test_a_reranker_that_gives_boxes_is_asked_for_them(
 def test_what_is_drawn_where_the_reranker_fails_is_not_kept(
     sharp_client: TestClient, image_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: SharpEyes, look: RerankCandidate, claim: str, deadline: Deadline) -> Box | None:
-        if claim == "blue":
+    def fail(self: SharpEyes, candidate: RerankCandidate, statement: str, deadline: Deadline) -> Box | None:
+        if statement == "blue":
             return None
         raise RerankerError("It broke.", remedy="Mend it.")
 
@@ -143,7 +143,7 @@ def test_bad_texts_are_refused_with_a_remedy(client: TestClient, image_id: str, 
 
 
 @pytest.mark.parametrize("unknown", ["0" * 32, "..%2F..%2Fcatalog.db", "x"])
-def test_unknown_pictures(client: TestClient, unknown: str) -> None:
+def test_unknown_images(client: TestClient, unknown: str) -> None:
     answer = client.get(f"/v1/images/{unknown}", params={"explain": "red"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
 
@@ -154,8 +154,8 @@ def test_any_words_may_be_asked(client: TestClient, image_id: str, text: str) ->
 
 
 @pytest.mark.parametrize("size", [(1, 1), (600, 2), (2, 600)])
-def test_pictures_of_any_shape(client: TestClient, size: tuple[int, int]) -> None:
-    item = {"title": "Odd", "images": [data_uri(picture("green", size))]}
+def test_images_of_any_shape(client: TestClient, size: tuple[int, int]) -> None:
+    item = {"title": "Odd", "images": [data_uri(make_image("green", size))]}
     url = client.put("/v1/items/odd", json=item).json()["image_url"]
     answer = client.get(url.partition("?")[0], params={"explain": "green", "size": 200})
     assert answer.status_code == 200

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.api.conftest import data_uri, picture, tried
+from tests.api.conftest import data_uri, make_image, tried
 from tests.fakes import FakeEncoder
 from tests.search.reranking.injections import INJECTIONS, PLACES, planted
 from tests.search.reranking.shops import SimpleEyes
@@ -26,16 +26,16 @@ BODY = {"text": "white mug for coffee", "rerank": {"deadline_ms": 20_000, "expla
 
 @pytest.fixture
 def eyes() -> SimpleEyes:
-    return SimpleEyes(blend=FusionWeights(whole=1.0, parts=1.0))
+    return SimpleEyes(fusion_weights=FusionWeights(whole=1.0, parts=1.0))
 
 
 @pytest.fixture
-def client(home: Store, eyes: SimpleEyes) -> Iterator[TestClient]:
+def client(store: Store, eyes: SimpleEyes) -> Iterator[TestClient]:
     """A service over an empty catalog."""
-    home.catalog.delete([stored.item.sku for stored in home.catalog.all_items()])
-    opened = Store(home.folder)
+    store.catalog.delete([stored.item.sku for stored in store.catalog.all_items()])
+    opened = Store(store.folder)
     reranking = BackgroundReranker(opened, "eyes", lambda _: eyes)
-    app = create_app(Settings(home=home.folder), lambda _: Service(opened, FakeEncoder(), reranking=reranking))
+    app = create_app(Settings(store=store.folder), lambda _: Service(opened, FakeEncoder(), reranking=reranking))
     with TestClient(app) as client:
         assert tried(reranking).readiness is Readiness.READY
         yield client
@@ -44,7 +44,7 @@ def client(home: Store, eyes: SimpleEyes) -> Iterator[TestClient]:
 def judged(client: TestClient, item: Item) -> dict[str, Any]:
     """What is said of an item, once it is put."""
     fields = {"title": item.title, "description": item.description, "attributes": dict(item.attributes)}
-    client.put(f"/v1/items/{item.sku}", json={**fields, "images": [data_uri(picture("white"))]}).raise_for_status()
+    client.put(f"/v1/items/{item.sku}", json={**fields, "images": [data_uri(make_image("white"))]}).raise_for_status()
     answer = client.post("/v1/search", json=BODY).raise_for_status().json()
     (hit,) = answer["hits"]
     return {"requirements": answer["requirements"], "verdicts": hit["verdicts"], "explanation": hit["explanation"]}
@@ -55,7 +55,7 @@ def test_no_verdict_moves_and_nothing_injected_is_explained(client: TestClient, 
     plain = judged(client, ITEM)
     assert [verdict["standing"] for verdict in plain["verdicts"]] == ["met", "met", "met"]
     assert [verdict["evidence"] for verdict in plain["verdicts"]] == ["both", "field", "field"]
-    claims = {claim for _, asked in eyes.asked for claim in asked}
+    statements = {statement for _, asked in eyes.asked for statement in asked}
     for name, text in INJECTIONS.items():
         assert judged(client, planted(ITEM, place, text)) == plain, name
-    assert {claim for _, asked in eyes.asked for claim in asked} == claims
+    assert {statement for _, asked in eyes.asked for statement in asked} == statements

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.api.conftest import N_PRODUCTS, data_uri, picture
+from tests.api.conftest import N_PRODUCTS, data_uri, make_image
 from vitrina.search.store.store import Store
 
 
@@ -17,7 +17,7 @@ def test_put_get_replace_delete(client: TestClient) -> None:
         "attributes": {"colour": "green", "tags": ["gift", "home"]},
         "price_cents": 1250,
         "currency": "EUR",
-        "images": [data_uri(picture("green"))],
+        "images": [data_uri(make_image("green"))],
     }
     created = client.put("/v1/items/vase-1", json=body)
     assert created.status_code == 201
@@ -44,7 +44,7 @@ def test_skus_of_any_shape(client: TestClient, sku: str) -> None:
     ("body", "status"),
     [
         ({}, 400),
-        ({"title": "x", "images": [data_uri(picture()[:40])]}, 400),
+        ({"title": "x", "images": [data_uri(make_image()[:40])]}, 400),
         ({"title": "x", "images": ["file:///etc/passwd"]}, 400),
         ({"title": "x", "images": ["http://169.254.169.254/latest/meta-data"]}, 400),
         ({"title": "x" * 5000}, 400),
@@ -54,17 +54,17 @@ def test_skus_of_any_shape(client: TestClient, sku: str) -> None:
     ],
 )
 def test_bad_items_are_refused_and_nothing_changes(
-    client: TestClient, home: Store, body: dict[str, object], status: int
+    client: TestClient, store: Store, body: dict[str, object], status: int
 ) -> None:
-    before = home.catalog.sequence()
+    before = store.catalog.sequence()
     response = client.put("/v1/items/bad", json=body)
     assert response.status_code == status, response.text
     assert response.json()["error"]["remedy"]
-    assert home.catalog.sequence() == before
+    assert store.catalog.sequence() == before
 
 
-def test_similar_leaves_the_item_out(client: TestClient, home: Store) -> None:
-    stored = next(home.catalog.all_items())
+def test_similar_leaves_the_item_out(client: TestClient, store: Store) -> None:
+    stored = next(store.catalog.all_items())
     answer = client.get(f"/v1/items/{stored.item.sku}/similar", params={"limit": N_PRODUCTS}).json()
     skus = [hit["sku"] for hit in answer["hits"]]
     assert stored.item.sku not in skus
@@ -72,10 +72,10 @@ def test_similar_leaves_the_item_out(client: TestClient, home: Store) -> None:
     assert client.get("/v1/items/nobody/similar").status_code == 404
 
 
-def test_images_by_size(client: TestClient, home: Store) -> None:
-    image_id = next(home.catalog.all_items()).image_ids[0]
+def test_images_by_size(client: TestClient, store: Store) -> None:
+    image_id = next(store.catalog.all_items()).image_ids[0]
     whole = client.get(f"/v1/images/{image_id}")
-    assert whole.content == home.images.read(image_id)
+    assert whole.content == store.images.read(image_id)
     assert "immutable" in whole.headers["cache-control"]
     assert client.get(f"/v1/images/{image_id}", params={"size": 32}).status_code == 200
     assert client.get(f"/v1/images/{image_id}", params={"size": 0}).status_code == 422

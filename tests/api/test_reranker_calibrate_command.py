@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.test_reranking_commands import Vitrina, home, opened, vitrina
+from tests.api.test_reranking_commands import Vitrina, opened, store, vitrina
 from tests.search.reranking.shops import SimpleEyes
 from vitrina.api.cli import reranker
 from vitrina.search.store.store import Store
 
-__all__ = ["home", "vitrina"]  # fixtures
+__all__ = ["store", "vitrina"]  # fixtures
 
 
 @pytest.fixture
-def judgements(home: Store, tmp_path: Path) -> Path:
+def judgements(store: Store, tmp_path: Path) -> Path:
     """Every colour, and every colour of every article, with the items that are listed so."""
     found: dict[str, list[str]] = defaultdict(list)
-    for stored in home.catalog.all_items():
+    for stored in store.catalog.all_items():
         colour, article = (str(stored.item.attributes[field]) for field in ("colour", "article"))
         for text in (colour, f"{colour} {article}", f"a {colour} {article}"):
             found[text].append(stored.item.sku)
@@ -30,15 +30,17 @@ def judgements(home: Store, tmp_path: Path) -> Path:
 
 
 def test_judgements_say_how_much_the_reranker_counts(
-    vitrina: Vitrina, home: Store, judgements: Path, monkeypatch: pytest.MonkeyPatch
+    vitrina: Vitrina, store: Store, judgements: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reranker, "open_reranker", opened)
     status, printed, complaint = vitrina("reranker", "calibrate", "--judgements", str(judgements))
     assert (status, complaint.count("Traceback")) == (0, 0)
     assert "the whole phrase counts" in printed
-    with home.open_stage(SimpleEyes()) as stage:
-        assert stage.blend.source.startswith(f"{len(judgements.read_text().splitlines())} queries on a catalog of")
-        assert stage.blend.slope > 0
+    with store.open_stage(SimpleEyes()) as stage:
+        assert stage.fusion_weights.source.startswith(
+            f"{len(judgements.read_text().splitlines())} queries on a catalog of"
+        )
+        assert stage.fusion_weights.slope > 0
 
 
 def test_too_few_judgements_are_refused(vitrina: Vitrina, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

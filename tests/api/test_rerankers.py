@@ -22,7 +22,7 @@ SECRET = "sk-never-shown-9f2"
 
 
 def settings(**given: Any) -> Settings:
-    return Settings(home=Path("nowhere"), **given)
+    return Settings(store=Path("nowhere"), **given)
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,9 @@ def test_what_cannot_be_opened_says_why_and_shows_no_key(given: dict[str, Any], 
     assert SECRET not in f"{caught.value} {caught.value.details}"
 
 
-def test_keys_are_shown_nowhere(caplog: pytest.LogCaptureFixture, home: Store) -> None:
+def test_keys_are_shown_nowhere(caplog: pytest.LogCaptureFixture, store: Store) -> None:
     given = settings(reranker="http://127.0.0.1:9/v1", reranker_model="m", reranker_key=SECRET)
-    reranking = BackgroundReranker.from_settings(given, home)
+    reranking = BackgroundReranker.from_settings(given, store)
     assert reranking is not None
     with reranking:
         assert tried(reranking).problem is not None
@@ -107,9 +107,9 @@ def test_the_embedded_one_reranks_where_none_is_set(monkeypatch: pytest.MonkeyPa
     assert opened == [loading.EMBEDDED]
 
 
-def test_the_usual_budget_is_a_setting(home: Store) -> None:
+def test_the_usual_budget_is_a_setting(store: Store) -> None:
     given = settings(reranker="a/model", rerank_top=7, rerank_deadline_ms=50, rerank_explain=0, rerank_explain_ms=9)
-    reranking = BackgroundReranker.from_settings(given, home)
+    reranking = BackgroundReranker.from_settings(given, store)
     assert reranking is not None
     usual = reranking.usual
     assert (usual.top, usual.deadline_ms, usual.explain, usual.explain_ms) == (7, 50, 0, 9)

@@ -42,15 +42,15 @@ def shop(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Stor
     """Colours and articles in turn, a few of them listed wrong."""
     folder = tmp_path_factory.mktemp("shop")
     (folder / "catalog.db").write_bytes(blank_catalog())
-    home = Store(folder)
-    fill(home, encoder)
-    home.close()
-    return home
+    store = Store(folder)
+    fill(store, encoder)
+    store.close()
+    return store
 
 
 @pytest.fixture
 def eyes() -> SimpleEyes:
-    return SimpleEyes(blend=FusionWeights(whole=1.0, parts=1.0))
+    return SimpleEyes(fusion_weights=FusionWeights(whole=1.0, parts=1.0))
 
 
 @contextmanager
@@ -58,9 +58,9 @@ def serving(
     shop: Store, open_: Open, usual: RerankOptions | None = None
 ) -> Iterator[tuple[TestClient, BackgroundReranker]]:
     """A service over the shop whose reranker was tried once."""
-    home = Store(shop.folder)
-    reranking = BackgroundReranker(home, "eyes at a host", open_, usual)
-    app = create_app(Settings(home=shop.folder), lambda _: Service(home, FakeEncoder(), reranking=reranking))
+    store = Store(shop.folder)
+    reranking = BackgroundReranker(store, "eyes at a host", open_, usual)
+    app = create_app(Settings(store=shop.folder), lambda _: Service(store, FakeEncoder(), reranking=reranking))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client, reranking
 

@@ -28,26 +28,28 @@ SECRET = "sk-never-shown-9f2"
 
 
 def opened(settings: Settings, _: ExitStack) -> Reranker:
-    return SimpleEyes(blend=FusionWeights(whole=1.0, parts=1.0))
+    return SimpleEyes(fusion_weights=FusionWeights(whole=1.0, parts=1.0))
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path) -> Iterator[Store]:
     """Colours and articles in turn, a few of them listed wrong."""
-    home = Store(tmp_path / "home")
-    fill(home, FakeEncoder())
-    yield home
-    home.close()
+    store = Store(tmp_path / "home")
+    fill(store, FakeEncoder())
+    yield store
+    store.close()
 
 
 @pytest.fixture
-def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, home: Store) -> Vitrina:
+def vitrina(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, store: Store
+) -> Vitrina:
     """Runs the command over a shop whose reranker looks with simple eyes; returns its exit status, standard output and
     standard error."""
     monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder())
     monkeypatch.setattr("vitrina.api.cli.search.open_reranker", opened)
     monkeypatch.setattr("vitrina.api.cli.eval.open_reranker", opened)
-    monkeypatch.setenv("VITRINA_HOME", str(home.folder))
+    monkeypatch.setenv("VITRINA_HOME", str(store.folder))
     monkeypatch.setenv("VITRINA_RERANKER", "https://vlm.example/v1")
     monkeypatch.setenv("VITRINA_RERANKER_MODEL", "eyes")
     monkeypatch.setenv("VITRINA_RERANKER_KEY", SECRET)
@@ -127,14 +129,14 @@ def test_where_it_is_off_asking_for_it_is_an_error_that_says_how_to_have_one(
     assert "none; VITRINA_RERANKER names one" in vitrina("status")[1]
 
 
-def test_status_and_serve_say_which_reranker_is_used(vitrina: Vitrina, home: Store) -> None:
+def test_status_and_serve_say_which_reranker_is_used(vitrina: Vitrina, store: Store) -> None:
     status, printed, _ = vitrina("status")
     assert status == 0
     assert "eyes at vlm.example" in printed
-    reranking = BackgroundReranker.from_settings(Settings(), home)
-    with_one = Service(Store(home.folder), FakeEncoder(), reranking=reranking)
+    reranking = BackgroundReranker.from_settings(Settings(), store)
+    with_one = Service(Store(store.folder), FakeEncoder(), reranking=reranking)
     assert reranker_line(with_one) == "The reranker eyes at vlm.example is opened meanwhile."
-    with Service(Store(home.folder), FakeEncoder()) as without:
+    with Service(Store(store.folder), FakeEncoder()) as without:
         assert "VITRINA_RERANKER" in reranker_line(without)
 
 
@@ -176,7 +178,7 @@ def test_eval_measures_the_reranked_search_against_the_retrieval_alone(vitrina: 
     assert "reranker simple eyes" in html
 
 
-def test_eval_by_pictures_alone(vitrina: Vitrina, tmp_path: Path) -> None:
+def test_eval_by_images_alone(vitrina: Vitrina, tmp_path: Path) -> None:
     status, printed, _ = vitrina("eval", judgements(tmp_path), "--rerank", "--hide-listings")
     assert status == 0
     assert "Reranked by simple eyes: up to 20 hits a query, pictures alone, listings hidden." in printed

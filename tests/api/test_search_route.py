@@ -7,7 +7,7 @@ import json
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.api.conftest import N_PRODUCTS, data_uri, picture
+from tests.api.conftest import N_PRODUCTS, data_uri, make_image
 from vitrina.search.store.store import Store
 
 
@@ -42,20 +42,20 @@ def test_confidence_comes_with_every_hit_and_bounds_what_comes(client: TestClien
         assert [hit["sku"] for hit in answer["hits"]] == likely[:10]
         assert answer["total_considered"] == len(likely)
         assert not answer["no_good_match"]
-    strange = client.post("/v1/search", json={"text": "espresso machine"}).json()
-    assert strange["no_good_match"]
-    assert strange["hits"]
+    out_of_catalog = client.post("/v1/search", json={"text": "espresso machine"}).json()
+    assert out_of_catalog["no_good_match"]
+    assert out_of_catalog["hits"]
 
 
-def test_exact_sku_comes_first(client: TestClient, home: Store) -> None:
-    for stored in list(home.catalog.all_items())[:5]:
+def test_exact_sku_comes_first(client: TestClient, store: Store) -> None:
+    for stored in list(store.catalog.all_items())[:5]:
         answer = client.post("/v1/search", json={"text": stored.item.sku, "limit": 1}).json()
         assert answer["hits"][0]["sku"] == stored.item.sku
 
 
-def test_own_photo_comes_first_by_data_uri_and_by_upload(client: TestClient, home: Store) -> None:
-    stored = next(home.catalog.all_items())
-    photo = home.images.read(stored.image_ids[0])
+def test_own_photo_comes_first_by_data_uri_and_by_upload(client: TestClient, store: Store) -> None:
+    stored = next(store.catalog.all_items())
+    photo = store.images.read(stored.image_ids[0])
     by_uri = client.post("/v1/search", json={"images": [data_uri(photo)], "limit": 2}).json()
     by_file = client.post("/v1/search", files={"image": ("photo.jpg", photo)}, data={"limit": "2"}).json()
     assert by_uri["hits"][0]["sku"] == stored.item.sku
@@ -64,12 +64,12 @@ def test_own_photo_comes_first_by_data_uri_and_by_upload(client: TestClient, hom
 
 def test_form_takes_filters_as_json(client: TestClient) -> None:
     form = {"text": "gift", "filters": json.dumps({"category": {"exists": True}}), "limit": "4"}
-    answer = client.post("/v1/search", data=form, files={"image": ("a.png", picture())}).raise_for_status().json()
+    answer = client.post("/v1/search", data=form, files={"image": ("a.png", make_image())}).raise_for_status().json()
     assert len(answer["hits"]) == 4
 
 
-def test_sku_reference_and_filter(client: TestClient, home: Store) -> None:
-    stored = next(home.catalog.all_items())
+def test_sku_reference_and_filter(client: TestClient, store: Store) -> None:
+    stored = next(store.catalog.all_items())
     article = stored.item.attributes["article"]
     body = {"images": [{"sku": stored.item.sku}], "filters": {"article": article}}
     hits = client.post("/v1/search", json=body).json()["hits"]
@@ -98,7 +98,7 @@ def test_pages_neither_repeat_nor_skip(client: TestClient) -> None:
         ({"text": "a", "offset": 999, "limit": 5}, 400, "bad_query", "outside"),
         ({"text": "a", "offset": -1}, 400, "bad_query", "outside"),
         ({"text": "a", "min_confidence": 1.5}, 422, "bad_request", "min_confidence"),
-        ({"text": "a", "images": [data_uri(picture())], "min_confidence": 0.5}, 400, "bad_query", "not calibrated"),
+        ({"text": "a", "images": [data_uri(make_image())], "min_confidence": 0.5}, 400, "bad_query", "not calibrated"),
         ({"text": "a" * 3000}, 400, "bad_query", "3000 characters"),
         ({"text": "a", "filters": {"flavour": "mint"}}, 400, "bad_filter", "flavour"),
         ({"text": "a", "filters": {"colour": "mauvish"}}, 400, "bad_filter", "mauvish"),
@@ -109,7 +109,7 @@ def test_pages_neither_repeat_nor_skip(client: TestClient) -> None:
         ({"images": ["data:image/png;base64,!!!"]}, 400, "bad_image", "base64"),
         ({"images": [data_uri(b"not a picture")]}, 400, "bad_image", "no picture"),
         ({"images": [{"sku": "nobody"}]}, 404, "not_found", "nobody"),
-        ({"images": [data_uri(picture())] * 9}, 400, "bad_query", "9 pictures"),
+        ({"images": [data_uri(make_image())] * 9}, 400, "bad_query", "9 pictures"),
         ({"text": "a", "rerank": True}, 501, "no_reranker", "no reranker"),
         ({"text": "a", "explain": True}, 501, "no_reranker", "no reranker"),
         ({"text": "a", "rerank": {"top": 5}}, 501, "no_reranker", "no reranker"),
@@ -144,7 +144,7 @@ def test_any_text_is_answered(client: TestClient, text: str) -> None:
     assert client.post("/v1/search", json={"text": text}).status_code == 200
 
 
-def test_no_json_number_is_nan(client: TestClient, home: Store) -> None:
+def test_no_json_number_is_nan(client: TestClient, store: Store) -> None:
     client.put("/v1/items/words-only", json={"title": "Only words"}).raise_for_status()
     text = client.post("/v1/search", json={"text": "Only words"}).text
     assert "NaN" not in text

@@ -14,7 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.api.conftest import N_PRODUCTS
-from tests.fakes import FakeEncoder, make_record, picture
+from tests.fakes import FakeEncoder, make_image, make_record
 from tests.search.reranking.shops import SimpleEyes
 from vitrina.api import service as service_module
 from vitrina.api.app import create_app
@@ -53,9 +53,9 @@ def shelf() -> Shelf:
 
 
 @pytest.fixture
-def service(home: Store, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+def service(store: Store, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     monkeypatch.setattr(service_module, "RETRY_S", 0.05)
-    with Service(Store(home.folder), OLD, shelf) as service:
+    with Service(Store(store.folder), OLD, shelf) as service:
         yield service
 
 
@@ -64,13 +64,13 @@ class FarSighted(SimpleEyes):
     """Keeps what it saw ahead; breaks at the second picture."""
 
     seen: list[str] = field(default_factory=list)
-    keeps_pictures: bool = True
+    keeps_images: bool = True
 
-    def see(self, looks: Sequence[RerankCandidate]) -> int:
-        self.seen += [look.key for look in looks if look.image is not None]
+    def see(self, candidates: Sequence[RerankCandidate]) -> int:
+        self.seen += [candidate.key for candidate in candidates if candidate.pixels is not None]
         if len(self.seen) == 2:
             raise StorageError("The disk is full.", remedy="Make room.")
-        return len(looks)
+        return len(candidates)
 
 
 def soon(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
@@ -84,90 +84,90 @@ def answers_with(service: Service, encoder: FakeEncoder) -> bool:
     return service.engine.search(Query("shirt")).encoder == encoder.identity.name
 
 
-def assert_whole(home: Store, encoder: FakeEncoder) -> None:
+def assert_whole(store: Store, encoder: FakeEncoder) -> None:
     """Every item has its pictures' and its words' vectors, by this encoder."""
-    view = home.open_view(encoder)
-    for stored in home.catalog.all_items():
+    replica = store.open_replica(encoder)
+    for stored in store.catalog.all_items():
         item_id = np.array([stored.id])
-        assert len(view.indexes["image"].rows_of(item_id)) == len(stored.image_ids)
-        assert len(view.indexes["text"].rows_of(item_id)) == 1
+        assert len(replica.indexes["image"].rows_of(item_id)) == len(stored.image_ids)
+        assert len(replica.indexes["text"].rows_of(item_id)) == 1
 
 
-def test_it_goes_over_to_the_catalogs_encoder_and_back(service: Service, home: Store) -> None:
+def test_it_goes_over_to_the_catalogs_encoder_and_back(service: Service, store: Store) -> None:
     assert answers_with(service, OLD)
-    reembed(home, NEW)
+    reembed(store, NEW)
     assert soon(lambda: answers_with(service, NEW))
     assert service.engine.search(Query("shirt", limit=40)).total_considered == N_PRODUCTS
-    service.put(make_record("boots", "boots", pictures=[picture("red")]))
+    service.put(make_record("boots", "boots", images=[make_image("red")]))
     assert service.engine.search(Query("boots")).hits[0].stored.item.sku == "boots"
-    reembed(home, OLD)
+    reembed(store, OLD)
     assert soon(lambda: answers_with(service, OLD))
-    assert_whole(home, OLD)
+    assert_whole(store, OLD)
 
 
-def test_a_query_under_way_ends_with_the_encoder_it_began_with(service: Service, home: Store) -> None:
+def test_a_query_under_way_ends_with_the_encoder_it_began_with(service: Service, store: Store) -> None:
     engine = service.engine
-    reembed(home, NEW)
+    reembed(store, NEW)
     assert soon(lambda: answers_with(service, NEW))
     answer = engine.search(Query("shirt", limit=40))
     assert answer.encoder == "fake"
     assert len(answer.hits) == N_PRODUCTS
 
 
-def test_every_service_on_a_home_follows(service: Service, home: Store, shelf: Shelf) -> None:
-    with Service(Store(home.folder), OLD, shelf) as second:
-        reembed(home, NEW)
+def test_every_service_on_a_store_follows(service: Service, store: Store, shelf: Shelf) -> None:
+    with Service(Store(store.folder), OLD, shelf) as second:
+        reembed(store, NEW)
         assert soon(lambda: answers_with(service, NEW) and answers_with(second, NEW))
 
 
 def test_an_encoder_that_cannot_be_loaded_leaves_the_old_one_answering(
-    service: Service, home: Store, shelf: Shelf, caplog: pytest.LogCaptureFixture
+    service: Service, store: Store, shelf: Shelf, caplog: pytest.LogCaptureFixture
 ) -> None:
     del shelf.encoders["new"]
-    reembed(home, NEW)
+    reembed(store, NEW)
     assert soon(lambda: "There is no encoder new" in caplog.text)
     assert answers_with(service, OLD)
     with pytest.raises(EncoderError, match="no encoder new"):
         service.put(make_record("boots", "boots"))
-    (deleted,) = service.delete([next(home.catalog.all_items()).item.sku])
+    (deleted,) = service.delete([next(store.catalog.all_items()).item.sku])
     answer = service.engine.search(Query("shirt", limit=100))
     assert len(answer.hits) == N_PRODUCTS - 1
     assert deleted not in {hit.stored.item.sku for hit in answer.hits}
-    assert home.catalog.counts()["items"] == N_PRODUCTS - 1
+    assert store.catalog.counts()["items"] == N_PRODUCTS - 1
     shelf.encoders["new"] = NEW
     assert soon(lambda: answers_with(service, NEW))
 
 
 def test_a_failure_is_not_told_over_and_over(
-    service: Service, home: Store, shelf: Shelf, caplog: pytest.LogCaptureFixture
+    service: Service, store: Store, shelf: Shelf, caplog: pytest.LogCaptureFixture
 ) -> None:
     del shelf.encoders["new"]
-    reembed(home, NEW)
+    reembed(store, NEW)
     assert soon(lambda: shelf.n_loads >= 3)
     assert caplog.text.count("There is no encoder new") == 1
 
 
-def test_dropping_the_space_that_answers_stops_no_query(service: Service, home: Store, shelf: Shelf) -> None:
+def test_dropping_the_space_that_answers_stops_no_query(service: Service, store: Store, shelf: Shelf) -> None:
     del shelf.encoders["new"]
-    reembed(home, NEW)
-    home.drop_space(next(space for space in home.catalog.spaces() if not space.live))
-    skus = [stored.item.sku for stored in home.catalog.all_items()]
+    reembed(store, NEW)
+    store.drop_space(next(space for space in store.catalog.spaces() if not space.live))
+    skus = [stored.item.sku for stored in store.catalog.all_items()]
     assert service.delete(skus[:1]) == skus[:1]
     assert len(service.engine.search(Query("shirt", limit=100)).hits) == N_PRODUCTS - 1
 
 
-def test_an_encoder_that_comes_back_in_another_space_is_followed(service: Service, home: Store, shelf: Shelf) -> None:
-    space_id = service.engine.view.space_id
+def test_an_encoder_that_comes_back_in_another_space_is_followed(service: Service, store: Store, shelf: Shelf) -> None:
+    space_id = service.engine.replica.space_id
     del shelf.encoders["new"]
-    reembed(home, NEW)
-    home.drop_space(next(space for space in home.catalog.spaces() if not space.live))
-    reembed(home, OLD)
+    reembed(store, NEW)
+    store.drop_space(next(space for space in store.catalog.spaces() if not space.live))
+    reembed(store, OLD)
     service.put(make_record("boots", "boots"))
-    assert service.engine.view.space_id != space_id
+    assert service.engine.replica.space_id != space_id
     assert service.engine.search(Query("boots")).hits[0].stored.item.sku == "boots"
 
 
-def test_nothing_put_during_switches_is_lost(service: Service, home: Store) -> None:
+def test_nothing_put_during_switches_is_lost(service: Service, store: Store) -> None:
     put: list[str] = []
     failures: list[BaseException] = []
     stop = threading.Event()
@@ -176,7 +176,7 @@ def test_nothing_put_during_switches_is_lost(service: Service, home: Store) -> N
         try:
             for at in count():
                 sku = f"{name}-{at % 30}"
-                service.put(make_record(sku, f"boots {at}", pictures=[picture("green", noise=at % 9)]))
+                service.put(make_record(sku, f"boots {at}", images=[make_image("green", noise=at % 9)]))
                 put.append(sku)
                 if stop.wait(0.01):
                     return
@@ -188,22 +188,22 @@ def test_nothing_put_during_switches_is_lost(service: Service, home: Store) -> N
     for thread in threads:
         thread.start()
     for encoder in (NEW, THIRD, NEW):
-        reembed(home, encoder)
+        reembed(store, encoder)
         assert soon(lambda encoder=encoder: answers_with(service, encoder))  # type: ignore[misc]
     stop.set()
     for thread in threads:
         thread.join()
     assert failures == []
-    assert_whole(home, NEW)
-    assert home.catalog.counts()["items"] == N_PRODUCTS + len(set(put))
-    view = service.engine.view
-    view.catch_up()
-    assert len(view) == home.catalog.counts()["vectors"]
+    assert_whole(store, NEW)
+    assert store.catalog.counts()["items"] == N_PRODUCTS + len(set(put))
+    replica = service.engine.replica
+    replica.catch_up()
+    assert len(replica) == store.catalog.counts()["vectors"]
 
 
-def test_queries_over_http_go_on_during_a_switch(home: Store, shelf: Shelf) -> None:
-    settings = Settings(home=home.folder)
-    app = create_app(settings, lambda _: Service(Store(home.folder), OLD, shelf))
+def test_queries_over_http_go_on_during_a_switch(store: Store, shelf: Shelf) -> None:
+    settings = Settings(store=store.folder)
+    app = create_app(settings, lambda _: Service(Store(store.folder), OLD, shelf))
     encoders, statuses, stop = list[str](), set[int](), threading.Event()
     with TestClient(app) as client:
 
@@ -216,7 +216,7 @@ def test_queries_over_http_go_on_during_a_switch(home: Store, shelf: Shelf) -> N
         thread = threading.Thread(target=keep_asking)
         thread.start()
         assert soon(lambda: bool(encoders))
-        reembed(home, NEW)
+        reembed(store, NEW)
         assert soon(lambda: client.get("/readyz").json()["encoder"] == "new")
         n_before = len(encoders)
         assert soon(lambda: len(encoders) > n_before + 1)
@@ -227,28 +227,28 @@ def test_queries_over_http_go_on_during_a_switch(home: Store, shelf: Shelf) -> N
     assert set(encoders) == {"fake", "new"}
 
 
-def test_a_service_opens_with_the_homes_own_encoder(
-    home: Store, shelf: Shelf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_service_opens_with_the_stores_own_encoder(
+    store: Store, shelf: Shelf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reembed(home, NEW)
+    reembed(store, NEW)
     monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda name, **_: shelf(name))
-    service = Service.from_settings(Settings(home=home.folder))
+    service = Service.from_settings(Settings(store=store.folder))
     with caplog.at_level(logging.WARNING), service:
         assert answers_with(service, NEW)
     with pytest.raises(EncoderError, match="'new'"):
-        Service.from_settings(Settings(home=home.folder, encoder="fake"))
+        Service.from_settings(Settings(store=store.folder, encoder="fake"))
 
 
-def test_the_picture_of_what_is_put_is_looked_at_before_anybody_searches(
-    home: Store, caplog: pytest.LogCaptureFixture
+def test_the_image_of_what_is_put_is_looked_at_before_anybody_searches(
+    store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     eyes, caplog.handler.level = FarSighted(), logging.WARNING
-    shop = Store(home.folder)
+    shop = Store(store.folder)
     with Service(shop, OLD, reranking=BackgroundReranker(shop, "eyes", lambda _: eyes)) as service:
         assert soon(lambda: service.reranking is not None and service.reranking.reranker is eyes)
         service.put(make_record("nothing", "without a picture"))
         ids = [
-            service.put(make_record(sku, sku, pictures=[picture(colour)])).image_ids[0]
+            service.put(make_record(sku, sku, images=[make_image(colour)])).image_ids[0]
             for sku, colour in (("one", "red"), ("two", "green"), ("three", "blue"))
         ]
         assert soon(lambda: eyes.seen == ids)

@@ -84,17 +84,17 @@ def test_whoever_hangs_up_ends_the_work() -> None:
 
 
 def test_whoever_hangs_up_in_the_middle_of_a_step_ends_it() -> None:
-    given_up, ended = threading.Event(), threading.Event()
+    cancelled, ended = threading.Event(), threading.Event()
 
     def long() -> Iterator[Event]:
         yield told(1)
-        assert given_up.wait(30)
+        assert cancelled.wait(30)
         ended.set()
         yield told(2)
 
     async def hang_up() -> list[bytes]:
         with ThreadPoolExecutor(1) as threads:
-            sent = stream(AnswerStream(long(), given_up), threads)
+            sent = stream(AnswerStream(long(), cancelled), threads)
             chunks = [await anext(sent)]
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(anext(sent), 0.1)

@@ -20,10 +20,10 @@ Vitrina = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = Store(tmp_path_factory.mktemp("indexed") / "home")
-    put_products(home, N_PRODUCTS)
-    home.close()
-    return home.folder
+    store = Store(tmp_path_factory.mktemp("indexed") / "home")
+    put_products(store, N_PRODUCTS)
+    store.close()
+    return store.folder
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Vitrina:
-    """Runs the command on the catalog in ``home``; returns its exit status, standard output and standard error."""
+    """Runs the command on the catalog in ``store``; returns its exit status, standard output and standard error."""
     monkeypatch.setenv("VITRINA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("VITRINA_DEVICE", "cpu")
     monkeypatch.setenv("COLUMNS", "200")
@@ -107,7 +107,7 @@ def test_what_cannot_work_is_said_before_a_model_is_loaded(
     assert all(each in printed for each in said)
 
 
-def test_an_empty_home_says_how_to_begin(vitrina: Vitrina, tmp_path: Path) -> None:
+def test_an_empty_store_says_how_to_begin(vitrina: Vitrina, tmp_path: Path) -> None:
     status, _, printed = vitrina("train", "encoder", "--out", str(tmp_path / "out"))
     assert status == 2
     assert "vitrina index" in printed

@@ -21,10 +21,10 @@ Vitrina = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = Store(tmp_path_factory.mktemp("indexed") / "home")
-    put_things(home)
-    home.close()
-    return home.folder
+    store = Store(tmp_path_factory.mktemp("indexed") / "home")
+    put_things(store)
+    store.close()
+    return store.folder
 
 
 @pytest.fixture(scope="module")

@@ -27,9 +27,9 @@ class SlowEncoder(FakeEncoder):
         return super().encode_pixels(batch)
 
 
-def main(source: str, home: str) -> None:
+def main(source: str, store: str) -> None:
     vars(pipeline)["BATCH_ROWS"] = BATCH_ROWS
-    indexer = Indexer(Store(Path(home)), SlowEncoder(), Fetcher())
+    indexer = Indexer(Store(Path(store)), SlowEncoder(), Fetcher())
     sys.stdout.write("indexing\n")
     sys.stdout.flush()
     indexer.run(open_source(source, {}))

@@ -26,11 +26,11 @@ def serve(folder: Path, open_reranker: Open | None = None) -> Iterator[str]:
     there: the process would wait for one that goes on."""
 
     def open_service(settings: Settings) -> Service:
-        home, budget = Store(settings.home), RerankOptions(deadline_ms=20_000, explain=3, explain_ms=20_000)
-        reranking = None if open_reranker is None else BackgroundReranker(home, "eyes", open_reranker, budget)
-        return Service(home, FakeEncoder(), reranking=reranking)
+        store, budget = Store(settings.store), RerankOptions(deadline_ms=20_000, explain=3, explain_ms=20_000)
+        reranking = None if open_reranker is None else BackgroundReranker(store, "eyes", open_reranker, budget)
+        return Service(store, FakeEncoder(), reranking=reranking)
 
-    app = create_app(Settings(home=folder), open_service)
+    app = create_app(Settings(store=folder), open_service)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -22,9 +22,9 @@ N_KILLS = 6
 RUN_S = N_PRODUCTS / BATCH_ROWS * SECONDS_A_BATCH
 
 
-def index(catalog: Path, home: Path) -> subprocess.Popen[bytes]:
+def index(catalog: Path, store: Path) -> subprocess.Popen[bytes]:
     """Start a run; returns when it has begun to index."""
-    command = [sys.executable, "-m", "tests.e2e.index_slowly", str(catalog), str(home)]
+    command = [sys.executable, "-m", "tests.e2e.index_slowly", str(catalog), str(store)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"indexing\n"
@@ -36,8 +36,8 @@ def finish(process: subprocess.Popen[bytes]) -> int:
         return process.wait()
 
 
-def rows(home: Store) -> dict[str, StoredItem]:
-    return {stored.item.sku: stored for stored in home.catalog.all_items()}
+def rows(store: Store) -> dict[str, StoredItem]:
+    return {stored.item.sku: stored for stored in store.catalog.all_items()}
 
 
 def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
@@ -49,9 +49,9 @@ def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
         time.sleep(chance.uniform(0, 0.6 * RUN_S))
         process.kill()
         finish(process)
-        home = Store(tmp_path / "killed")
-        counts.append(home.catalog.counts()["items"])
-        home.close()
+        store = Store(tmp_path / "killed")
+        counts.append(store.catalog.counts()["items"])
+        store.close()
     assert finish(index(catalog, tmp_path / "killed")) == 0
 
     assert counts == sorted(counts)
@@ -64,7 +64,7 @@ def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
     for sku, stored in expected.items():
         assert (got[sku].item, got[sku].image_ids) == (stored.item, stored.image_ids)
         for modality in ("image", "text"):
-            indexes = [engine.view.indexes[modality] for engine in engines]
+            indexes = [engine.replica.indexes[modality] for engine in engines]
             vectors = [
                 index.rows_of(np.array([row.id])).vectors
                 for index, row in zip(indexes, (stored, got[sku]), strict=True)

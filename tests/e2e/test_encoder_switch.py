@@ -98,9 +98,9 @@ def test_a_shops_own_encoder_takes_over_while_queries_go_on(
     shutil.rmtree(tmp_path / "home")
     assert vitrina("search", "navy shirt", "--home", str(backup)).count("\n") > N_PRODUCTS / 2
     assert "dropped" in vitrina("encoder", "drop", "--home", str(backup))
-    home = Store(backup)
-    assert [folder.name for folder in home.encoders.folder.iterdir()] == [home.catalog.spaces()[0].identity.key]
-    home.close()
+    store = Store(backup)
+    assert [folder.name for folder in store.encoders.folder.iterdir()] == [store.catalog.spaces()[0].identity.key]
+    store.close()
 
 
 def digits_of(vitrina: Vitrina, folder: Path) -> str:

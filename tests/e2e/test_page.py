@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.chromium import Browser, dump_dom, find_chromium
 from tests.e2e.serving import serve
-from tests.fakes import COLOURS, FakeEncoder, MemorySource, make_record, picture
+from tests.fakes import COLOURS, FakeEncoder, MemorySource, make_image, make_record
 from vitrina.api.app import PAGE
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
@@ -44,15 +44,15 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     colours = [list(COLOURS)[n % len(COLOURS)] for n in range(N_ITEMS)]
     mugs = [
         make_record(
-            f"mug/{n}", f"Mug {n} in {colour}", pictures=[picture(colour, noise=n)], attributes={"colour": colour}
+            f"mug/{n}", f"Mug {n} in {colour}", images=[make_image(colour, noise=n)], attributes={"colour": colour}
         )
         for n, colour in enumerate(colours)
     ]
-    evil = make_record("evil", EVIL, pictures=[picture("red", noise=99)], attributes={"note": EVIL})
-    home = Store(tmp_path_factory.mktemp("shop") / "home")
-    Indexer(home, FakeEncoder(), Fetcher()).run(MemorySource([*mugs, evil]))
-    home.close()
-    return home.folder
+    evil = make_record("evil", EVIL, images=[make_image("red", noise=99)], attributes={"note": EVIL})
+    store = Store(tmp_path_factory.mktemp("shop") / "home")
+    Indexer(store, FakeEncoder(), Fetcher()).run(MemorySource([*mugs, evil]))
+    store.close()
+    return store.folder
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_markup_in_the_catalog_stays_text(address: str, browser: Browser) -> Non
 
 @needs_chromium
 def test_photo_finds_its_own_item_and_words_join_it(address: str, browser: Browser, tmp_path: Path) -> None:
-    picture("green", noise=7).save(tmp_path / "photo.png")
+    make_image("green", noise=7).save(tmp_path / "photo.png")
     browser.open(address)
     browser.wait_for("document.body?.classList.contains('start') && !document.querySelector('.title')")
     browser.choose_file("#photo", tmp_path / "photo.png")

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from tests.e2e.serving import serve, wait_until_tried
-from tests.fakes import COLOURS, FakeEncoder, MemorySource, make_record, picture
+from tests.fakes import COLOURS, FakeEncoder, MemorySource, make_image, make_record
 from tests.search.encoders.conftest import write_tiny_encoder
 from tests.search.reranking.shops import SimpleEyes, fill
 from tests.sse import events_in
@@ -45,13 +45,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_tiny_encoder(folder / "encoder", 1)
     save("llava", folder)
     mugs = [
-        make_record(f"mug-{colour}", f"A {colour} mug", pictures=[picture(colour)], attributes={"colour": colour})
+        make_record(f"mug-{colour}", f"A {colour} mug", images=[make_image(colour)], attributes={"colour": colour})
         for colour in COLOURS
     ]
-    home = Store(folder / "home")
-    settings = Settings(home=home.folder, encoder=str(folder / "encoder"), device="cpu")
-    Indexer(home, encoder_for(home, settings), Fetcher()).run(MemorySource(mugs))
-    home.close()
+    store = Store(folder / "home")
+    settings = Settings(store=store.folder, encoder=str(folder / "encoder"), device="cpu")
+    Indexer(store, encoder_for(store, settings), Fetcher()).run(MemorySource(mugs))
+    store.close()
     return folder
 
 
@@ -132,8 +132,8 @@ class Writer(SimpleEyes):
     writes: str = "It fits."
     written: list[str] = field(default_factory=list)
 
-    def write(self, look: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
-        self.written.append(look.key)
+    def write(self, candidate: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
+        self.written.append(candidate.key)
         return iter([self.writes])
 
 
@@ -145,23 +145,25 @@ class Slow(Writer):
     ended: threading.Event = field(default_factory=threading.Event)
     left_s: float = 0.0
 
-    def judge(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
+    def judge(
+        self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
+    ) -> Probabilities:
         at, is_first = deadline.at, not self.looking.is_set()
         self.looking.set()
         while is_first and deadline.seconds_left:
             time.sleep(0.02)
         self.left_s = at - time.monotonic()
         self.ended.set()
-        return super().judge(looks, claims, deadline)
+        return super().judge(candidates, statements, deadline)
 
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Iterator[tuple[Slow, str]]:
     """A slow model, and the address of a service that has it."""
-    home, slow = Store(tmp_path / "home"), Slow()
-    fill(home, FakeEncoder())
-    home.close()
-    with serve(home.folder, lambda _: slow) as address:
+    store, slow = Store(tmp_path / "home"), Slow()
+    fill(store, FakeEncoder())
+    store.close()
+    with serve(store.folder, lambda _: slow) as address:
         wait_until_tried(address)
         yield slow, address
 
@@ -175,7 +177,7 @@ def test_a_client_that_hangs_up_ends_what_the_model_is_at_and_no_more_is_begun(s
         events = events_in(response.iter_lines())  # the connection is closed with the last of who reads from it
         assert next(events)[0] == "retrieved"
         assert model.looking.wait(60)
-    assert_given_up(model)
+    assert_cancelled(model)
     with httpx.stream("POST", f"{address}/v1/search", json=LONG, headers=STREAM, timeout=60) as response:
         names = [name for name, _ in events_in(response.iter_lines())]
     assert names == ["retrieved", "reranked", *["explanation"] * 10, "done"]
@@ -189,12 +191,12 @@ def test_a_client_that_hangs_up_before_its_one_answer_ends_it_too(slow: tuple[Sl
     with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as client:
         client.sendall(head.encode() + b"\r\n\r\n" + body)
         assert model.looking.wait(60)
-    assert_given_up(model)
+    assert_cancelled(model)
     answer = httpx.post(f"{address}/v1/search", json=LONG, timeout=60).raise_for_status().json()
     assert sum(hit["explanation"] is not None for hit in answer["hits"]) == 10
 
 
-def assert_given_up(model: Slow) -> None:
+def assert_cancelled(model: Slow) -> None:
     assert model.ended.wait(60)
     assert model.left_s > 10, "it did not go on until its deadline"
     time.sleep(1)

@@ -27,15 +27,15 @@ DONE = "!document.querySelector('#timing.busy') && document.querySelector('#timi
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = Store(tmp_path_factory.mktemp("shop") / "home")
-    fill(home, FakeEncoder())
-    home.close()
-    return home.folder
+    store = Store(tmp_path_factory.mktemp("shop") / "home")
+    fill(store, FakeEncoder())
+    store.close()
+    return store.folder
 
 
 @pytest.fixture(scope="module")
 def eyes() -> SimpleEyes:
-    return SimpleEyes(blend=FusionWeights(whole=1.0, parts=1.0))
+    return SimpleEyes(fusion_weights=FusionWeights(whole=1.0, parts=1.0))
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_the_retrievals_order_is_shown_first_and_then_the_reranked_one(
     assert browser.run(f"new Set({TILES}.map((tile) => tile.querySelector('img').src)).size") > 20
 
 
-def test_each_standing_has_a_sign_and_words_of_its_own(address: str, browser: Browser) -> None:
+def test_each_status_has_a_sign_and_words_of_its_own(address: str, browser: Browser) -> None:
     browser.open(f"{address}/?q=boots&without=red")
     browser.wait_for(f"{DONE} && !!document.querySelector('.verdict')")
     seen = browser.run(

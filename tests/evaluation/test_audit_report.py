@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.evaluation.test_report import NASTY, Page
-from tests.fakes import picture, png
+from tests.fakes import make_image, png
 from vitrina.evaluation.report import MAX_SHOWN, write_audit
 from vitrina.search.audit.audit import Audited, AuditSummary, LabelError, Outcome
 from vitrina.search.store.store import Store
 
 
-def contradiction(sku: str, *, image_id: str = "gone", field: str = "colour", sureness: float = 5.0) -> LabelError:
+def label_error(sku: str, *, image_id: str = "gone", field: str = "colour", sureness: float = 5.0) -> LabelError:
     return LabelError(sku, f"{NASTY} {sku}", image_id, field, NASTY, "Black", 0.05, 0.95, sureness)
 
 
-def render(home: Store, folder: Path, tally: AuditSummary, notes: tuple[str, ...] = ()) -> Page:
+def render(store: Store, folder: Path, summary: AuditSummary, notes: tuple[str, ...] = ()) -> Page:
     path = folder / "audit.html"
-    write_audit(path, home.images, tally, reranker=NASTY, notes=notes)
+    write_audit(path, store.images, summary, reranker=NASTY, notes=notes)
     page = Page(path.read_text(encoding="utf-8"))
     assert page.open == []
     assert "script" not in page.elements
@@ -25,15 +25,15 @@ def render(home: Store, folder: Path, tally: AuditSummary, notes: tuple[str, ...
     return page
 
 
-def test_every_listing_is_shown_with_its_picture_by_field_the_surest_first(home: Store, tmp_path: Path) -> None:
-    image_id = home.images.put(png(picture("red")))
-    tally = AuditSummary(("colour", "article"))
-    mug = contradiction("mug", image_id=image_id, field="article", sureness=9.0)
-    for each in (contradiction("doubtful", sureness=4.0), mug, contradiction("sure")):
-        tally.add(Audited(each.sku, Outcome.LOOKED, ("colour", "article"), (each,)))
-    tally.add(Audited("bare", Outcome.NO_PICTURE))
-    tally.add(Audited("broken", Outcome.FAILED))
-    page = render(home, tmp_path, tally, ("It ended early.",))
+def test_every_listing_is_shown_with_its_image_by_field_the_surest_first(store: Store, tmp_path: Path) -> None:
+    image_id = store.images.put(png(make_image("red")))
+    summary = AuditSummary(("colour", "article"))
+    mug = label_error("mug", image_id=image_id, field="article", sureness=9.0)
+    for each in (label_error("doubtful", sureness=4.0), mug, label_error("sure")):
+        summary.add(Audited(each.sku, Outcome.RERANKED, ("colour", "article"), (each,)))
+    summary.add(Audited("bare", Outcome.NO_IMAGE))
+    summary.add(Audited("broken", Outcome.FAILED))
+    page = render(store, tmp_path, summary, ("It ended early.",))
     assert len(page.sources) == 1
     assert page.text.count("no picture") == 2
     assert f"listing says {NASTY} 5% photo looks Black 95% {NASTY} sure sure" in page.text
@@ -51,15 +51,15 @@ def test_every_listing_is_shown_with_its_picture_by_field_the_surest_first(home:
         assert said in page.text
 
 
-def test_of_very_many_the_surest_are_shown(home: Store, tmp_path: Path) -> None:
-    tally = AuditSummary(("colour",))
+def test_of_very_many_the_surest_are_shown(store: Store, tmp_path: Path) -> None:
+    summary = AuditSummary(("colour",))
     for n in range(MAX_SHOWN + 2):
-        tally.add(Audited(str(n), Outcome.LOOKED, ("colour",), (contradiction(f"sku-{n}", sureness=float(n)),)))
-    page = render(home, tmp_path, tally)
+        summary.add(Audited(str(n), Outcome.RERANKED, ("colour",), (label_error(f"sku-{n}", sureness=float(n)),)))
+    page = render(store, tmp_path, summary)
     assert f"the {MAX_SHOWN} surest of {MAX_SHOWN + 2}" in page.text
     assert f"sku-{MAX_SHOWN + 1} " in page.text
     assert "sku-1 " not in page.text
 
 
-def test_nothing_found(home: Store, tmp_path: Path) -> None:
-    assert "No listing is contradicted by its photo." in render(home, tmp_path, AuditSummary(("colour",))).text
+def test_nothing_found(store: Store, tmp_path: Path) -> None:
+    assert "No listing is contradicted by its photo." in render(store, tmp_path, AuditSummary(("colour",))).text

@@ -88,8 +88,8 @@ def test_a_signal_of_support_never_counts_against_a_hit_and_a_lack_may() -> None
 
 def test_the_threshold_lets_the_answerable_pass_and_stops_the_rest() -> None:
     known = [each for each in observations(400) if each.relevant.any()]
-    strange = observations(100, best=0.2, answerable=False)
-    curve = fit_curve([*known, *strange])
+    out_of_catalog = observations(100, best=0.2, answerable=False)
+    curve = fit_curve([*known, *out_of_catalog])
     measured = measure(curve, [*observations(300), *observations(90, best=0.2, answerable=False)])
     assert measured is not None
     assert measured.answerable_passed is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.fakes import COLOURS, FakeEncoder, make_entry, picture, png
+from tests.fakes import COLOURS, FakeEncoder, make_entry, make_image, png
 from vitrina.evaluation.calibration import SAMPLE_DEPTH, SIGNALS, Example, example_of, key_of, observe, usable
 from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.search.retrieval.engine import SearchEngine
@@ -17,17 +17,17 @@ from vitrina.search.types.query import Query
 
 
 @pytest.fixture
-def engine(home: Store, encoder: FakeEncoder) -> SearchEngine:
+def engine(store: Store, encoder: FakeEncoder) -> SearchEngine:
     """Forty red to white things with words and pictures, one with words alone, one with a picture alone."""
     colours = list(COLOURS)
     entries = [
-        make_entry(encoder, f"{n}", f"{colours[n % 6]} thing {n}", pictures=[picture(colours[n % 6], noise=n)])
+        make_entry(encoder, f"{n}", f"{colours[n % 6]} thing {n}", images=[make_image(colours[n % 6], noise=n)])
         for n in range(40)
     ]
     entries.append(make_entry(encoder, "words", "red words"))
-    entries.append(make_entry(encoder, "picture", pictures=[picture("red", noise=99)]))
-    home.catalog.commit(home.open_space(encoder), entries)
-    return home.open_engine(encoder)
+    entries.append(make_entry(encoder, "picture", images=[make_image("red", noise=99)]))
+    store.catalog.commit(store.open_space(encoder), entries)
+    return store.open_engine(encoder)
 
 
 def column(signals: np.ndarray[tuple[int, ...], np.dtype[np.float64]], signal: Signal) -> list[float]:
@@ -47,8 +47,8 @@ def test_signals_and_relevance_run_along_the_hits(engine: SearchEngine, encoder:
         title = hit.stored.item.title
         assert column(seen.signals, Signal.ALL_WORDS)[at] == ("red" in title)
         said, other = ("red" in title), ("red" not in title)
-        pictures = engine.view.indexes["image"].rows_of(np.array([hit.stored.id])).vectors
-        cosine = float((pictures @ vector).max(initial=-1.0)) if len(pictures) else 0.0
+        images = engine.replica.indexes["image"].rows_of(np.array([hit.stored.id])).vectors
+        cosine = float((images @ vector).max(initial=-1.0)) if len(images) else 0.0
         assert column(seen.signals, Signal.TEXT_TO_IMAGE)[at] == pytest.approx(cosine * other, abs=1e-5)
         assert column(seen.signals, Signal.TEXT_TO_IMAGE_SAID)[at] == pytest.approx(cosine * said, abs=1e-5)
         assert column(seen.signals, Signal.NO_IMAGE_SAID)[at] == (hit.stored.item.sku == "words")
@@ -73,7 +73,7 @@ def test_an_item_that_asks_is_not_found(engine: SearchEngine) -> None:
 
 
 def test_kinds_and_keys(engine: SearchEngine) -> None:
-    red = picture("red")
+    red = make_image("red")
     queries = [Query("red"), Query("RED"), Query("red", images=(red,)), Query(images=(red,)), Query(skus=("1",))]
     seen = list(observe(engine, [Example(query, frozenset()) for query in queries]))
     kinds = [QueryKind.TEXT, QueryKind.TEXT, QueryKind.BOTH, QueryKind.IMAGE, QueryKind.IMAGE]
@@ -81,12 +81,12 @@ def test_kinds_and_keys(engine: SearchEngine) -> None:
     assert not any(each.answerable for each in seen)
     assert seen[0].key == seen[1].key
     assert len({each.key for each in seen}) == 4
-    assert key_of(Query(images=(red,))) != key_of(Query(images=(picture("blue"),)))
+    assert key_of(Query(images=(red,))) != key_of(Query(images=(make_image("blue"),)))
 
 
 def test_judged_queries_become_examples(tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
-    photo.write_bytes(png(picture("red")))
+    photo.write_bytes(png(make_image("red")))
     asked = JudgedQuery("q", "k", {"a": 2, "b": 0}, text="red", image=photo)
     example = example_of(asked)
     assert example.relevant == {"a"}

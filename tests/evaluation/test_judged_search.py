@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from tests.evaluation.runs import a_run
-from tests.fakes import COLOURS, FakeEncoder, make_entry, picture
+from tests.fakes import COLOURS, FakeEncoder, make_entry, make_image
 from tests.search.reranking.shops import SimpleEyes, fill
 from vitrina.evaluation.comparison import RETRIEVAL, compare
 from vitrina.evaluation.judged_search import (
-    NO_PICTURE,
+    NO_IMAGE,
     UNREADABLE,
     QueryResult,
     RerankedQuery,
@@ -37,15 +37,15 @@ RERANK = RerankOptions(top=36, explain=0, unhurried=True)
 
 @pytest.fixture
 def eyes() -> SimpleEyes:
-    return SimpleEyes(blend=FusionWeights(whole=1.0, parts=1.0))
+    return SimpleEyes(fusion_weights=FusionWeights(whole=1.0, parts=1.0))
 
 
 @pytest.fixture
-def engine(home: Store, encoder: FakeEncoder, eyes: SimpleEyes) -> Iterator[RerankingEngine]:
+def engine(store: Store, encoder: FakeEncoder, eyes: SimpleEyes) -> Iterator[RerankingEngine]:
     """A shop of 36 items, two of which are listed in another colour than they have, and four without a picture."""
-    fill(home, encoder)
-    with home.open_stage(eyes) as stage:
-        yield RerankingEngine(home.open_engine(encoder), stage)
+    fill(store, encoder)
+    with store.open_stage(eyes) as stage:
+        yield RerankingEngine(store.open_engine(encoder), stage)
 
 
 def of_colour(colour: str) -> JudgedQuery:
@@ -60,18 +60,18 @@ QUERIES = [of_colour(colour) for colour in COLOURS]
 def test_both_orders_come_from_one_answer_to_each_query(engine: RerankingEngine, encoder: FakeEncoder) -> None:
     done: list[int] = []
     n_texts = encoder.n_texts
-    looked = rerank_all(engine, QUERIES, RERANK, done.append)
+    reranked = rerank_all(engine, QUERIES, RERANK, done.append)
     assert done == [1, 2, 3, 4, 5, 6]
     assert encoder.n_texts == n_texts + 6, "each query is asked once"
-    assert [each.before for each in looked] == ask_all(engine.engine, QUERIES, lambda _: None)
-    for each in looked:
+    assert [each.before for each in reranked] == ask_all(engine.engine, QUERIES, lambda _: None)
+    for each in reranked:
         assert sorted(each.before.skus) == sorted(each.after.skus)
         assert dict(zip(each.before.skus, each.before.confidences, strict=True)) == dict(
             zip(each.after.skus, each.after.confidences, strict=True)
         )
     setting = Setting("fake", 36)
-    before = run_of(setting, QUERIES, [each.before for each in looked])
-    after = run_of(setting, QUERIES, [each.after for each in looked])
+    before = run_of(setting, QUERIES, [each.before for each in reranked])
+    after = run_of(setting, QUERIES, [each.after for each in reranked])
     change = compare(after, before, RETRIEVAL).changes["k"]["ndcg@10"]
     assert change.before < change.after
     assert (change.n_wins, change.n_losses) == (2, 0), "red and white have an item that is listed as another colour"
@@ -79,13 +79,13 @@ def test_both_orders_come_from_one_answer_to_each_query(engine: RerankingEngine,
 
 def test_items_ask_by_their_photo_and_are_left_out(engine: RerankingEngine) -> None:
     query = JudgedQuery("item", "k", of_colour("green").judged, sku="item-1")
-    (looked,) = rerank_all(engine, [query], RERANK, lambda _: None)
-    assert len(looked.after.skus) == 35
-    assert "item-1" not in looked.after.skus
+    (reranked,) = rerank_all(engine, [query], RERANK, lambda _: None)
+    assert len(reranked.after.skus) == 35
+    assert "item-1" not in reranked.after.skus
 
 
 def test_hidden_listings_are_no_evidence(engine: RerankingEngine) -> None:
-    engine.stage.blend = FusionWeights(whole=0.0, parts=1.0)
+    engine.stage.fusion_weights = FusionWeights(whole=0.0, parts=1.0)
     queries = [replace(of_colour("white"), text="white boots")]
     (shown,), (hidden,) = (
         rerank_all(engine, queries, replace(RERANK, listings=listings), lambda _: None) for listings in (True, False)
@@ -97,19 +97,19 @@ def test_hidden_listings_are_no_evidence(engine: RerankingEngine) -> None:
 
 
 def test_hits_that_were_not_looked_at_are_counted_by_the_reason(
-    home: Store, encoder: FakeEncoder, eyes: SimpleEyes
+    store: Store, encoder: FakeEncoder, eyes: SimpleEyes
 ) -> None:
-    fill(home, encoder)
-    lost = make_entry(encoder, "lost", "A mug", pictures=[picture("red", noise=99)], attributes={"colour": "Red"})
-    home.catalog.commit(home.open_space(encoder), [lost])
+    fill(store, encoder)
+    lost = make_entry(encoder, "lost", "A mug", images=[make_image("red", noise=99)], attributes={"colour": "Red"})
+    store.catalog.commit(store.open_space(encoder), [lost])
     eyes.after = lambda answers, deadline: np.where(answers == 0.5, np.nan, answers)  # nothing to see
     queries = [of_colour("red"), JudgedQuery("q", "k", {"item-1": 1}, text="nice")]
-    with home.open_stage(eyes) as stage:
-        engine = RerankingEngine(home.open_engine(encoder), stage)
-        looked = rerank_all(engine, queries, replace(RERANK, top=37), lambda _: None)
-    assert [each.n_hits for each in looked] == [37, 37]
-    assert looked[0].missed == {NO_PICTURE: 4, UNREADABLE: 1}
-    assert looked[1].missed == {NO_PICTURE: 4, "The query asks for nothing that shows.": 33}
+    with store.open_stage(eyes) as stage:
+        engine = RerankingEngine(store.open_engine(encoder), stage)
+        reranked = rerank_all(engine, queries, replace(RERANK, top=37), lambda _: None)
+    assert [each.n_hits for each in reranked] == [37, 37]
+    assert reranked[0].missed == {NO_IMAGE: 4, UNREADABLE: 1}
+    assert reranked[1].missed == {NO_IMAGE: 4, "The query asks for nothing that shows.": 33}
 
 
 def test_a_reranker_that_fails_is_told_of_and_costs_the_order_alone(engine: RerankingEngine, eyes: SimpleEyes) -> None:
@@ -117,10 +117,10 @@ def test_a_reranker_that_fails_is_told_of_and_costs_the_order_alone(engine: Rera
         raise RerankerError("It broke.", remedy="Mend it.")
 
     eyes.before = broken
-    looked = rerank_all(engine, QUERIES, replace(RERANK, top=5), lambda _: None)
-    assert [each.before for each in looked] == [each.after for each in looked]
-    reranking = lift_measurement_of("eyes", RERANK, looked)
-    assert reranking.n_looked == 0
+    reranked = rerank_all(engine, QUERIES, replace(RERANK, top=5), lambda _: None)
+    assert [each.before for each in reranked] == [each.after for each in reranked]
+    reranking = lift_measurement_of("eyes", RERANK, reranked)
+    assert reranking.n_reranked == 0
     assert sum(reranking.missed.values()) == reranking.n_hits == 30
     assert any("failed" in reason for reason in reranking.missed)
 
@@ -133,19 +133,19 @@ def test_nothing_is_late_where_nobody_waits(engine: RerankingEngine, eyes: Simpl
         time.sleep(0.05)
 
     eyes.before = slow
-    (looked,) = rerank_all(engine, QUERIES[:1], replace(RERANK, deadline_ms=1), lambda _: None)
-    assert looked.missed == {NO_PICTURE: 4}
-    assert looked.judge_ms >= 50
+    (reranked,) = rerank_all(engine, QUERIES[:1], replace(RERANK, deadline_ms=1), lambda _: None)
+    assert reranked.missed == {NO_IMAGE: 4}
+    assert reranked.judge_ms >= 50
     assert UNHURRIED_S / 2 < left[0] < UNHURRIED_S
 
 
 def test_queries_are_summed_up() -> None:
     found = QueryResult((), ())
-    missed = ({UNREADABLE: 1}, {NO_PICTURE: 2})
-    looked = [RerankedQuery(found, found, 20, missed[at % 2], judge_ms=float(at)) for at in range(101)]
-    reranking = lift_measurement_of("eyes", RerankOptions(top=20, listings=False), looked)
-    assert (reranking.n_hits, reranking.n_looked) == (2020, 2020 - 100 - 51)
-    assert list(reranking.missed.items()) == [(NO_PICTURE, 100), (UNREADABLE, 51)]
+    missed = ({UNREADABLE: 1}, {NO_IMAGE: 2})
+    reranked = [RerankedQuery(found, found, 20, missed[at % 2], judge_ms=float(at)) for at in range(101)]
+    reranking = lift_measurement_of("eyes", RerankOptions(top=20, listings=False), reranked)
+    assert (reranking.n_hits, reranking.n_reranked) == (2020, 2020 - 100 - 51)
+    assert list(reranking.missed.items()) == [(NO_IMAGE, 100), (UNREADABLE, 51)]
     assert (reranking.median_ms, reranking.p95_ms) == (50, 95)
     told = " ".join(reranking.sentences)
     assert "eyes: up to 20 hits a query, pictures alone" in told
@@ -157,7 +157,7 @@ def test_a_reranked_run_survives_its_file_and_old_files_have_none(tmp_path: Path
     plain, path = a_run({"q": ["a"]}, {"q": {"a": 1}}), tmp_path / "run.json"
     found = QueryResult((), ())
     reranked = replace(
-        plain, reranking=lift_measurement_of("eyes", RERANK, [RerankedQuery(found, found, 1, {NO_PICTURE: 1}, 3.0)])
+        plain, reranking=lift_measurement_of("eyes", RERANK, [RerankedQuery(found, found, 1, {NO_IMAGE: 1}, 3.0)])
     )
     write_run(reranked, path)
     assert read_run(path) == reranked

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import picture, png
+from tests.fakes import make_image, png
 from vitrina.evaluation.judgements import read_judgements
 from vitrina.search.types.errors import SourceError
 
@@ -19,7 +19,7 @@ def write(folder: Path, text: str, name: str = "judged.jsonl") -> Path:
 
 def test_json_lines(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "shirt.png").write_bytes(png(picture("red")))
+    (tmp_path / "photos" / "shirt.png").write_bytes(png(make_image("red")))
     path = write(
         tmp_path,
         '\ufeff{"query": "red shirt", "relevant": {"A-1": 3, "A-2": 0}, "id": "q1", "note": "ignored"}\n'
@@ -28,10 +28,10 @@ def test_json_lines(tmp_path: Path) -> None:
         '{"image": "photos/shirt.png", "relevant": ["c"]}\n'
         '{"query": "in blue", "image": "photos/shirt.png", "relevant": ["c"]}\n',
     )
-    graded, listed, pictured, both = read_judgements(path)
+    graded, listed, image_parts, both = read_judgements(path)
     assert (graded.id, graded.text, graded.kind, graded.grades) == ("q1", "red shirt", path.name, {"A-1": 3, "A-2": 0})
     assert (listed.id, listed.grades) == ("größe 42", {"b": 1, "17": 1})
-    assert (pictured.text, pictured.image) == ("", tmp_path / "photos" / "shirt.png")
+    assert (image_parts.text, image_parts.image) == ("", tmp_path / "photos" / "shirt.png")
     assert both.id == "in blue + photos/shirt.png"
 
 

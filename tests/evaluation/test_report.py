@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.evaluation.runs import a_run
-from tests.fakes import FakeEncoder, make_entry, picture, png
+from tests.fakes import FakeEncoder, make_entry, make_image, png
 from vitrina.evaluation.comparison import compare
 from vitrina.evaluation.gates import check, parse_gate
 from vitrina.evaluation.judged_search import QueryResult
@@ -53,14 +53,14 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def shop(home: Store, encoder: FakeEncoder) -> Store:
+def shop(store: Store, encoder: FakeEncoder) -> Store:
     """Items ``red``, ``green``, ... with a picture, ``bare`` without, ``nasty`` with a title that is code."""
-    shots = {colour: png(picture(colour)) for colour in ("red", "green", "blue")}
-    home.images.put_all(list(shots.values()))
-    entries = [make_entry(encoder, colour, f"The {colour} one", pictures=[picture(colour)]) for colour in shots]
+    shots = {colour: png(make_image(colour)) for colour in ("red", "green", "blue")}
+    store.images.put_all(list(shots.values()))
+    entries = [make_entry(encoder, colour, f"The {colour} one", images=[make_image(colour)]) for colour in shots]
     entries += [make_entry(encoder, "bare", "No photo"), make_entry(encoder, "nasty", NASTY)]
-    home.catalog.commit(home.open_space(encoder), entries)
-    return home
+    store.catalog.commit(store.open_space(encoder), entries)
+    return store
 
 
 def render(shop: Store, folder: Path, run: Run, earlier: Run | None = None, require: tuple[str, ...] = ()) -> Page:
@@ -104,7 +104,7 @@ def test_queries_and_titles_are_text_not_code(shop: Store, tmp_path: Path) -> No
 
 def test_photos_that_asked_are_shown(shop: Store, tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
-    photo.write_bytes(png(picture("yellow", size=(600, 300))))
+    photo.write_bytes(png(make_image("yellow", size=(600, 300))))
     queries = [
         JudgedQuery("by photo", "k", {"red": 1}, image=photo),
         JudgedQuery("by item", "like k", {"red": 1, "green": 1}, sku="green"),

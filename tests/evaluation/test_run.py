@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.evaluation.runs import a_run
-from tests.fakes import FakeEncoder, make_entry, picture, png
+from tests.fakes import FakeEncoder, make_entry, make_image, png
 from vitrina.evaluation.judged_search import QueryResult, ask_all
 from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.evaluation.run import ALL, Setting, read_run, run_of, write_run
@@ -18,24 +18,24 @@ from vitrina.search.types.errors import ImageError, SourceError
 
 
 @pytest.fixture
-def engine(home: Store, encoder: FakeEncoder) -> SearchEngine:
+def engine(store: Store, encoder: FakeEncoder) -> SearchEngine:
     """Six items a colour, each with a picture of it, and no words that could be matched."""
     entries = [
-        make_entry(encoder, f"{colour}-{at}", text="", pictures=[picture(colour, noise=at)])
+        make_entry(encoder, f"{colour}-{at}", text="", images=[make_image(colour, noise=at)])
         for colour in ("red", "blue", "green")
         for at in range(6)
     ]
-    home.catalog.commit(home.open_space(encoder), entries)
-    return home.open_engine(encoder)
+    store.catalog.commit(store.open_space(encoder), entries)
+    return store.open_engine(encoder)
 
 
 def of_colour(colour: str) -> dict[str, int]:
     return {f"{colour}-{at}": 1 for at in range(6)}
 
 
-def test_words_pictures_and_items_ask_the_engine(engine: SearchEngine, tmp_path: Path) -> None:
+def test_words_images_and_items_ask_the_engine(engine: SearchEngine, tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
-    photo.write_bytes(png(picture("blue", noise=99)))
+    photo.write_bytes(png(make_image("blue", noise=99)))
     queries = [
         JudgedQuery("words", "k", of_colour("red"), text="red"),
         JudgedQuery("photo", "k", of_colour("blue"), image=photo),
@@ -51,7 +51,7 @@ def test_words_pictures_and_items_ask_the_engine(engine: SearchEngine, tmp_path:
     assert [result.n_relevant for result in run.results] == [6, 6, 5]
 
 
-def test_a_picture_that_cannot_be_used_is_named(engine: SearchEngine, tmp_path: Path) -> None:
+def test_a_image_that_cannot_be_used_is_named(engine: SearchEngine, tmp_path: Path) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"\xff\xd8\xff no picture")
     query = JudgedQuery("photo", "k", of_colour("red"), image=broken)

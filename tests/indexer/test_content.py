@@ -41,7 +41,7 @@ def test_any_difference_is_a_difference(other: Item) -> None:
     assert content_hash(other, ["1", "2"]) != content_hash(ITEM, ["1", "2"])
 
 
-def test_pictures_count_with_their_order() -> None:
+def test_images_count_with_their_order() -> None:
     hashes = [content_hash(ITEM, digests) for digests in ([], ["1"], ["1", "2"], ["2", "1"], ["12"])]
     assert len(set(hashes)) == len(hashes)
 

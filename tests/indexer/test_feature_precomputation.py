@@ -11,9 +11,9 @@ import pytest
 
 from recipes.boutique.catalog import product
 from recipes.boutique.render import render
-from tests.fakes import FakeEncoder, make_entry, picture, png
+from tests.fakes import FakeEncoder, make_entry, make_image, png
 from tests.search.reranking.backends.transformers import tiny
-from tests.search.reranking.backends.transformers.candidates import CLAIMS
+from tests.search.reranking.backends.transformers.candidates import STATEMENTS
 from tests.search.reranking.shops import SimpleEyes, fill
 from vitrina.indexer.re_embedding import FeatureProgress, n_without_features, precompute_features
 from vitrina.search.reranking.backends.transformers.loading import load_reranker
@@ -25,7 +25,7 @@ from vitrina.search.types.answer import RerankState
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.query import Query, RerankOptions
 
-N_PICTURES = 36
+N_IMAGES = 36
 N_ITEMS = 40
 """Each ninth of them is without a picture."""
 
@@ -36,38 +36,38 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def reranker(folder: Path, home: Store) -> Iterator[TransformersReranker]:
-    with load_reranker(str(folder), device="cpu", features=home.features) as reranker:
+def reranker(folder: Path, store: Store) -> Iterator[TransformersReranker]:
+    with load_reranker(str(folder), device="cpu", features=store.features) as reranker:
         yield reranker
 
 
 @pytest.fixture
-def shop(home: Store, encoder: FakeEncoder) -> Store:
-    fill(home, encoder, N_ITEMS)
-    return home
+def shop(store: Store, encoder: FakeEncoder) -> Store:
+    fill(store, encoder, N_ITEMS)
+    return store
 
 
-def test_pictures_are_seen_once(shop: Store, reranker: TransformersReranker) -> None:
+def test_images_are_seen_once(shop: Store, reranker: TransformersReranker) -> None:
     progress: list[int] = []
-    assert n_without_features(shop, reranker.identity) == N_PICTURES
+    assert n_without_features(shop, reranker.identity) == N_IMAGES
     done = precompute_features(shop, reranker, progress.append)
-    assert (done.n_seen, done.n_lost) == (N_PICTURES, 0)
+    assert (done.n_seen, done.n_lost) == (N_IMAGES, 0)
     assert done.seconds > 0
-    assert progress == [32, N_PICTURES]
+    assert progress == [32, N_IMAGES]
     assert n_without_features(shop, reranker.identity) == 0
     assert precompute_features(shop, reranker, lambda _: pytest.fail("It was done again.")).n_seen == 0
 
 
 def test_what_is_new_since_is_seen_alone(shop: Store, reranker: TransformersReranker, encoder: FakeEncoder) -> None:
     precompute_features(shop, reranker)
-    new, second = picture("red", noise=77), picture("blue", noise=78)
+    new, second = make_image("red", noise=77), make_image("blue", noise=78)
     shop.images.put_all([png(new), png(second)])
-    entries = [make_entry(encoder, sku, "A fine mug", pictures=[new, second]) for sku in ("new", "the same picture")]
+    entries = [make_entry(encoder, sku, "A fine mug", images=[new, second]) for sku in ("new", "the same picture")]
     shop.catalog.commit(shop.open_space(encoder), entries)
     assert precompute_features(shop, reranker).n_seen == 1
 
 
-def test_a_search_in_another_process_opens_no_picture(
+def test_a_search_in_another_process_opens_no_image(
     shop: Store, folder: Path, reranker: TransformersReranker, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     precompute_features(shop, reranker)
@@ -82,23 +82,25 @@ def test_a_search_in_another_process_opens_no_picture(
         blind.setattr(other.questions.model.model.vision_tower, "forward", lambda *_, **__: pytest.fail("It looked."))
         answer = RerankingEngine(shop.open_engine(encoder), stage).search(query, budget)
     states = [hit.rerank for hit in answer.hits]
-    assert states.count(RerankState.RERANKED) == N_PICTURES
-    assert states.count(RerankState.NOT_ASKED) == N_ITEMS - N_PICTURES
+    assert states.count(RerankState.RERANKED) == N_IMAGES
+    assert states.count(RerankState.NOT_ASKED) == N_ITEMS - N_IMAGES
 
 
 def test_what_was_seen_ahead_judges_as_a_search_would(
-    home: Store, folder: Path, reranker: TransformersReranker, encoder: FakeEncoder
+    store: Store, folder: Path, reranker: TransformersReranker, encoder: FakeEncoder
 ) -> None:
     drawn = [render(product(index), size=700).image for index in range(12)]
-    home.images.put_all([png(each) for each in drawn])
-    entries = [make_entry(encoder, f"{at}", "A drawing", pictures=[each]) for at, each in enumerate(drawn)]
-    home.catalog.commit(home.open_space(encoder), entries)
-    assert precompute_features(home, reranker).n_seen == 12
-    pictures = CandidateImages(home.images, reranker.capabilities.picture_side_px)
-    looks = [look for stored in home.catalog.all_items() if (look := pictures.look(stored))]
-    ahead = reranker.judge([replace(look, picture=lambda: None) for look in looks], CLAIMS, Deadline.within(100))
+    store.images.put_all([png(each) for each in drawn])
+    entries = [make_entry(encoder, f"{at}", "A drawing", images=[each]) for at, each in enumerate(drawn)]
+    store.catalog.commit(store.open_space(encoder), entries)
+    assert precompute_features(store, reranker).n_seen == 12
+    images = CandidateImages(store.images, reranker.capabilities.image_side_px)
+    candidates = [candidate for stored in store.catalog.all_items() if (candidate := images.candidate(stored))]
+    ahead = reranker.judge(
+        [replace(candidate, image=lambda: None) for candidate in candidates], STATEMENTS, Deadline.within(100)
+    )
     with load_reranker(str(folder), device="cpu") as other:
-        searched = other.judge(looks, CLAIMS, Deadline.within(100))
+        searched = other.judge(candidates, STATEMENTS, Deadline.within(100))
     assert (np.ptp(searched, axis=0) > 5e-3).all()
     np.testing.assert_allclose(ahead, searched, atol=1e-3)
 
@@ -108,26 +110,26 @@ def test_a_run_that_breaks_off_goes_on_where_it_was(
 ) -> None:
     see, batches = reranker.see, []
 
-    def tired(looks: Sequence[RerankCandidate]) -> int:
-        batches.append(len(looks))
+    def tired(candidates: Sequence[RerankCandidate]) -> int:
+        batches.append(len(candidates))
         if len(batches) == 2:
             raise RerankerError("It broke.", remedy="Mend it.")
-        return see(looks)
+        return see(candidates)
 
     with monkeypatch.context() as broken:
         broken.setattr(reranker, "see", tired)
         with pytest.raises(RerankerError):
             precompute_features(shop, reranker)
-    assert n_without_features(shop, reranker.identity) == N_PICTURES - 32
-    assert precompute_features(shop, reranker).n_seen == N_PICTURES - 32
+    assert n_without_features(shop, reranker.identity) == N_IMAGES - 32
+    assert precompute_features(shop, reranker).n_seen == N_IMAGES - 32
 
 
-def test_a_picture_that_is_gone_is_counted(home: Store, reranker: TransformersReranker, encoder: FakeEncoder) -> None:
-    there, gone = picture("red", noise=1), picture("red", noise=2)
-    home.images.put(png(there))
-    entries = [make_entry(encoder, f"{at}", "A mug", pictures=[each]) for at, each in enumerate((gone, there))]
-    home.catalog.commit(home.open_space(encoder), entries)
-    done = precompute_features(home, reranker)
+def test_a_image_that_is_gone_is_counted(store: Store, reranker: TransformersReranker, encoder: FakeEncoder) -> None:
+    there, gone = make_image("red", noise=1), make_image("red", noise=2)
+    store.images.put(png(there))
+    entries = [make_entry(encoder, f"{at}", "A mug", images=[each]) for at, each in enumerate((gone, there))]
+    store.catalog.commit(store.open_space(encoder), entries)
+    done = precompute_features(store, reranker)
     assert (done.n_seen, done.n_lost) == (1, 1)
 
 
@@ -146,6 +148,6 @@ def test_a_reranker_that_keeps_nothing_is_left_alone(shop: Store, folder: Path) 
     assert not shop.features.exists()
 
 
-def test_an_empty_catalog(home: Store, reranker: TransformersReranker) -> None:
-    assert n_without_features(home, reranker.identity) == 0
-    assert precompute_features(home, reranker).n_seen == 0
+def test_an_empty_catalog(store: Store, reranker: TransformersReranker) -> None:
+    assert n_without_features(store, reranker.identity) == 0
+    assert precompute_features(store, reranker).n_seen == 0

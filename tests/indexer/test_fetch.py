@@ -19,7 +19,7 @@ from vitrina.indexer.preparation import load_image
 from vitrina.indexer.sources.base import ImageReference
 from vitrina.search.types.errors import FetchError, ImageError
 
-PICTURE = b"\x89PNG and so on"
+IMAGE = b"\x89PNG and so on"
 LOCALHOST = ipaddress.ip_address("127.0.0.1")
 
 
@@ -63,15 +63,15 @@ def handler(shop: Shop) -> type[http.server.BaseHTTPRequestHandler]:
             elif kind == "status":
                 self.answer(int(rest))
             elif kind == "type":
-                self.answer(200, PICTURE, Content_Type=rest)
+                self.answer(200, IMAGE, Content_Type=rest)
             elif kind == "gzip":
-                self.answer(200, PICTURE, Content_Encoding="gzip")
+                self.answer(200, IMAGE, Content_Encoding="gzip")
             elif kind == "endless":
                 self.endless()
             elif kind == "drip":
                 self.drip()
             else:
-                self.answer(200, PICTURE, Content_Type="image/png")
+                self.answer(200, IMAGE, Content_Type="image/png")
 
         def endless(self) -> None:
             self.send_response(200)
@@ -141,20 +141,20 @@ def wary() -> Iterator[Fetcher]:
         yield opened
 
 
-def test_a_picture_arrives_and_the_host_keeps_its_name(fetcher: Fetcher, shop: Shop) -> None:
-    assert fetcher.fetch(shop.url("/a%20b.png?size=1#part")) == PICTURE
+def test_a_image_arrives_and_the_host_keeps_its_name(fetcher: Fetcher, shop: Shop) -> None:
+    assert fetcher.fetch(shop.url("/a%20b.png?size=1#part")) == IMAGE
     assert shop.requests == [("/a%20b.png?size=1", f"shop.example:{shop.port}")]
 
 
 def test_many_threads_share_one_fetcher(fetcher: Fetcher, shop: Shop) -> None:
     with ThreadPoolExecutor(8) as threads:
-        assert set(threads.map(fetcher.fetch, [shop.url(f"/{number}") for number in range(40)])) == {PICTURE}
+        assert set(threads.map(fetcher.fetch, [shop.url(f"/{number}") for number in range(40)])) == {IMAGE}
 
 
 def test_redirects_are_followed_five_times(fetcher: Fetcher, shop: Shop) -> None:
-    assert fetcher.fetch(shop.url(f"/to/{shop.url('/picture', 'cdn.example')}")) == PICTURE
+    assert fetcher.fetch(shop.url(f"/to/{shop.url('/image', 'cdn.example')}")) == IMAGE
     assert shop.requests[-1] == ("/picture", f"cdn.example:{shop.port}")
-    assert fetcher.fetch(shop.url("/loop/4")) == PICTURE
+    assert fetcher.fetch(shop.url("/loop/4")) == IMAGE
     with pytest.raises(FetchError, match="more than 5 times"):
         fetcher.fetch(shop.url("/loop/5"))
 
@@ -169,7 +169,7 @@ def test_redirects_are_checked_again(fetcher: Fetcher, shop: Shop, target: str) 
 
 def test_server_errors_are_tried_again(fetcher: Fetcher, shop: Shop) -> None:
     shop.n_failures = 2
-    assert fetcher.fetch(shop.url("/flaky")) == PICTURE
+    assert fetcher.fetch(shop.url("/flaky")) == IMAGE
     shop.n_failures = 3
     with pytest.raises(FetchError, match=r"answered 503 \(tried 3 times\)"):
         fetcher.fetch(shop.url("/flaky"))
@@ -182,13 +182,13 @@ def test_client_errors_are_not(fetcher: Fetcher, shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("media_type", ["text/html; charset=utf-8", "application/json", "TEXT/plain", "video/mp4"])
-def test_what_is_no_picture_is_refused(fetcher: Fetcher, shop: Shop, media_type: str) -> None:
+def test_what_is_no_image_is_refused(fetcher: Fetcher, shop: Shop, media_type: str) -> None:
     with pytest.raises(FetchError, match="is no picture but"):
         fetcher.fetch(shop.url(f"/type/{media_type.replace(' ', '')}"))
 
 
 def test_unsaid_and_general_types_are_left_to_the_decoder(fetcher: Fetcher, shop: Shop) -> None:
-    assert fetcher.fetch(shop.url("/type/application/octet-stream")) == PICTURE
+    assert fetcher.fetch(shop.url("/type/application/octet-stream")) == IMAGE
 
 
 def test_compression_is_refused(fetcher: Fetcher, shop: Shop) -> None:
@@ -200,7 +200,7 @@ def test_too_many_bytes(fetcher: Fetcher, shop: Shop) -> None:
     with pytest.raises(FetchError, match=r"has more; the limit is 1,000 bytes"):
         fetcher.fetch(shop.url("/endless"))
     with Fetcher(max_bytes=5, resolver=local, address_allowed=lambda address: True) as small:  # noqa: SIM117
-        with pytest.raises(FetchError, match=rf"has {len(PICTURE)} bytes; the limit is 5"):
+        with pytest.raises(FetchError, match=rf"has {len(IMAGE)} bytes; the limit is 5"):
             small.fetch(shop.url("/picture"))
 
 
@@ -277,14 +277,14 @@ def test_the_address_judged_is_the_address_connected_to(shop: Shop) -> None:
         return True
 
     with Fetcher(resolver=lambda host, port: next(answers), address_allowed=allowed) as careful:
-        assert careful.fetch(shop.url("/picture")) == PICTURE
+        assert careful.fetch(shop.url("/picture")) == IMAGE
     assert judged == [LOCALHOST]
 
 
 def test_the_next_address_is_tried_when_the_first_does_not_answer(shop: Shop) -> None:
     addresses = [ipaddress.ip_address("::1"), LOCALHOST]
     with Fetcher(resolver=lambda host, port: addresses, address_allowed=lambda address: True) as careful:
-        assert careful.fetch(shop.url("/picture")) == PICTURE
+        assert careful.fetch(shop.url("/picture")) == IMAGE
 
 
 @pytest.mark.parametrize(
@@ -305,13 +305,13 @@ def test_addresses_that_are_public(address: str) -> None:
 
 
 def test_load_image_reads_bytes_files_and_urls(fetcher: Fetcher, shop: Shop, tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(PICTURE)
+    (tmp_path / "a.png").write_bytes(IMAGE)
     for reference in (
-        ImageReference(data=PICTURE),
+        ImageReference(data=IMAGE),
         ImageReference(path=tmp_path / "a.png"),
         ImageReference(url=shop.url("/picture")),
     ):
-        assert load_image(reference, fetcher) == PICTURE
+        assert load_image(reference, fetcher) == IMAGE
 
 
 def test_load_image_says_what_is_wrong(fetcher: Fetcher, tmp_path: Path) -> None:

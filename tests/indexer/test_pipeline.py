@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from tests.fakes import FakeEncoder, MemorySource, make_record, picture, png
+from tests.fakes import FakeEncoder, MemorySource, make_image, make_record, png
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import BATCH_ROWS, Indexer, IndexingProgress
 from vitrina.indexer.sources.base import ImageReference, Record, Rejection
@@ -36,8 +36,8 @@ def fetcher() -> Iterator[Fetcher]:
 
 
 @pytest.fixture
-def indexer(home: Store, encoder: FakeEncoder, fetcher: Fetcher) -> Indexer:
-    return Indexer(home, encoder, fetcher)
+def indexer(store: Store, encoder: FakeEncoder, fetcher: Fetcher) -> Indexer:
+    return Indexer(store, encoder, fetcher)
 
 
 def shown(at: int) -> int:
@@ -47,7 +47,7 @@ def shown(at: int) -> int:
 
 def rows(n: int, *, shift: int = 0) -> list[Row]:
     return [
-        make_record(f"sku-{at}", f"shirt {at + shift}", pictures=[picture("red", noise=shown(at))]) for at in range(n)
+        make_record(f"sku-{at}", f"shirt {at + shift}", images=[make_image("red", noise=shown(at))]) for at in range(n)
     ]
 
 
@@ -55,27 +55,27 @@ def counts(done: IndexingProgress) -> tuple[int, int, int, int]:
     return done.n_added, done.n_updated, done.n_unchanged, done.n_rejected
 
 
-def letters(home: Store) -> list[dict[str, str]]:
-    files = sorted(home.dead_letters.glob("*.jsonl")) if home.dead_letters.is_dir() else []
+def letters(store: Store) -> list[dict[str, str]]:
+    files = sorted(store.dead_letters.glob("*.jsonl")) if store.dead_letters.is_dir() else []
     return [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]
 
 
-def image_vectors(home: Store, encoder: FakeEncoder, sku: str) -> Vectors:
-    item_id = home.catalog.item(sku).id
-    return home.open_view(encoder).indexes["image"].rows_of(np.array([item_id])).vectors
+def image_vectors(store: Store, encoder: FakeEncoder, sku: str) -> Vectors:
+    item_id = store.catalog.item(sku).id
+    return store.open_replica(encoder).indexes["image"].rows_of(np.array([item_id])).vectors
 
 
-def assert_shows(home: Store, encoder: FakeEncoder, sku: str, *noises: int) -> None:
+def assert_shows(store: Store, encoder: FakeEncoder, sku: str, *noises: int) -> None:
     """The item's image rows are exactly the vectors of these pictures, in this order."""
-    expected = encoder.encode_images([picture("red", noise=noise) for noise in noises])
-    np.testing.assert_allclose(image_vectors(home, encoder, sku), expected, atol=1e-5)
+    expected = encoder.encode_images([make_image("red", noise=noise) for noise in noises])
+    np.testing.assert_allclose(image_vectors(store, encoder, sku), expected, atol=1e-5)
 
 
-def first_found(home: Store, encoder: FakeEncoder, query: Query) -> str:
-    return home.open_engine(encoder).search(query).hits[0].stored.item.sku
+def first_found(store: Store, encoder: FakeEncoder, query: Query) -> str:
+    return store.open_engine(encoder).search(query).hits[0].stored.item.sku
 
 
-def test_rows_become_searchable_items(home: Store, indexer: Indexer, encoder: FakeEncoder) -> None:
+def test_rows_become_searchable_items(store: Store, indexer: Indexer, encoder: FakeEncoder) -> None:
     seen: list[IndexingProgress] = []
     n = 2 * BATCH_ROWS + 40
     done = indexer.run(MemorySource(rows(n)), seen.append)
@@ -83,60 +83,60 @@ def test_rows_become_searchable_items(home: Store, indexer: Indexer, encoder: Fa
     assert (done.n_rows, done.n_done, done.n_images, done.n_image_failures, done.dead_letters) == (n, n, n, 0, None)
     assert [each.n_done for each in seen] == [BATCH_ROWS, 2 * BATCH_ROWS, n]
     assert all(one.seconds <= other.seconds for one, other in pairwise(seen))
-    assert home.catalog.counts() == {"items": n, "images": n, "vectors": 2 * n}
-    assert [stored.item.sku for stored in home.catalog.all_items()] == [f"sku-{at}" for at in range(n)]
+    assert store.catalog.counts() == {"items": n, "images": n, "vectors": 2 * n}
+    assert [stored.item.sku for stored in store.catalog.all_items()] == [f"sku-{at}" for at in range(n)]
     for at in (0, 127, 128, 200, n - 1):
-        assert_shows(home, encoder, f"sku-{at}", shown(at))
-    assert first_found(home, encoder, Query(images=(picture("red", noise=7),))) == "sku-7"
-    stored = home.catalog.item("sku-3")
-    assert home.images.read(stored.image_ids[0]) == png(picture("red", noise=3))
-    assert home.open_view(encoder).path.is_file()
+        assert_shows(store, encoder, f"sku-{at}", shown(at))
+    assert first_found(store, encoder, Query(images=(make_image("red", noise=7),))) == "sku-7"
+    stored = store.catalog.item("sku-3")
+    assert store.images.read(stored.image_ids[0]) == png(make_image("red", noise=3))
+    assert store.open_replica(encoder).path.is_file()
 
 
-def test_an_empty_source(home: Store, indexer: Indexer) -> None:
+def test_an_empty_source(store: Store, indexer: Indexer) -> None:
     assert counts(indexer.run(MemorySource([]))) == (0, 0, 0, 0)
-    assert home.catalog.counts()["items"] == 0
+    assert store.catalog.counts()["items"] == 0
 
 
-def test_indexing_the_same_rows_again_changes_nothing(home: Store, indexer: Indexer, encoder: FakeEncoder) -> None:
+def test_indexing_the_same_rows_again_changes_nothing(store: Store, indexer: Indexer, encoder: FakeEncoder) -> None:
     indexer.run(MemorySource(rows(150)))
-    before, n_pictures, n_texts = home.catalog.sequence(), encoder.n_pictures, encoder.n_texts
+    before, n_images, n_texts = store.catalog.sequence(), encoder.n_images, encoder.n_texts
     done = indexer.run(MemorySource(rows(150)))
     assert counts(done) == (0, 0, 150, 0)
-    assert home.catalog.sequence() == before
-    assert (encoder.n_pictures, encoder.n_texts) == (n_pictures, n_texts)
+    assert store.catalog.sequence() == before
+    assert (encoder.n_images, encoder.n_texts) == (n_images, n_texts)
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        make_record("a", "other title", pictures=[picture("red")]),
-        make_record("a", "title", pictures=[picture("blue")]),
-        make_record("a", "title", pictures=[picture("red"), picture("blue")]),
+        make_record("a", "other title", images=[make_image("red")]),
+        make_record("a", "title", images=[make_image("blue")]),
+        make_record("a", "title", images=[make_image("red"), make_image("blue")]),
         make_record("a", "title"),
-        make_record("a", "title", pictures=[picture("red")], attributes={"colour": "red"}),
-        Record("x", Item("a", "title", price_cents=5), (ImageReference(data=png(picture("red"))),)),
-        Record("x", Item("a", "title", url="https://shop.example"), (ImageReference(data=png(picture("red"))),)),
+        make_record("a", "title", images=[make_image("red")], attributes={"colour": "red"}),
+        Record("x", Item("a", "title", price_cents=5), (ImageReference(data=png(make_image("red"))),)),
+        Record("x", Item("a", "title", url="https://shop.example"), (ImageReference(data=png(make_image("red"))),)),
     ],
     ids=["title", "picture", "one more picture", "no picture", "attribute", "price", "url"],
 )
-def test_a_changed_row_updates_its_item(home: Store, indexer: Indexer, encoder: FakeEncoder, changed: Record) -> None:
-    indexer.run(MemorySource([make_record("a", "title", pictures=[picture("red")]), make_record("b", "boots")]))
-    before = home.catalog.item("a")
+def test_a_changed_row_updates_its_item(store: Store, indexer: Indexer, encoder: FakeEncoder, changed: Record) -> None:
+    indexer.run(MemorySource([make_record("a", "title", images=[make_image("red")]), make_record("b", "boots")]))
+    before = store.catalog.item("a")
     done = indexer.run(MemorySource([changed, make_record("b", "boots")]))
     assert counts(done) == (0, 1, 1, 0)
-    after = home.catalog.item("a")
+    after = store.catalog.item("a")
     assert (after.id, after.item) == (before.id, changed.item)
-    assert len(image_vectors(home, encoder, "a")) == len(changed.images)
+    assert len(image_vectors(store, encoder, "a")) == len(changed.images)
     assert counts(indexer.run(MemorySource([changed]))) == (0, 0, 1, 0)
 
 
-def test_where_a_row_stands_is_no_change(home: Store, indexer: Indexer) -> None:
+def test_where_a_row_stands_is_no_change(store: Store, indexer: Indexer) -> None:
     indexer.run(MemorySource([make_record("a", "title", origin="c.csv:1")]))
     assert counts(indexer.run(MemorySource([make_record("a", "title", origin="other.csv:7")]))) == (0, 0, 1, 0)
 
 
-def test_a_sku_that_stands_twice_keeps_the_first_and_names_its_place(home: Store, indexer: Indexer) -> None:
+def test_a_sku_that_stands_twice_keeps_the_first_and_names_its_place(store: Store, indexer: Indexer) -> None:
     given: list[Row] = [
         make_record("a", "first", origin="c.csv:2"),
         make_record("b", "other", origin="c.csv:3"),
@@ -146,79 +146,81 @@ def test_a_sku_that_stands_twice_keeps_the_first_and_names_its_place(home: Store
     ]
     done = indexer.run(MemorySource(given))
     assert done.n_rejected == 2
-    assert home.catalog.item("a").item.title == "first"
-    assert [(letter["origin"], letter["sku"]) for letter in letters(home)] == [("c.csv:4", "a"), ("c.csv:900", "a")]
-    assert all("c.csv:2" in letter["reason"] for letter in letters(home))
+    assert store.catalog.item("a").item.title == "first"
+    assert [(letter["origin"], letter["sku"]) for letter in letters(store)] == [("c.csv:4", "a"), ("c.csv:900", "a")]
+    assert all("c.csv:2" in letter["reason"] for letter in letters(store))
     assert counts(indexer.run(MemorySource(given)))[:2] == (0, 0)
 
 
-def test_rows_the_source_rejects_become_dead_letters_and_the_run_goes_on(home: Store, indexer: Indexer) -> None:
+def test_rows_the_source_rejects_become_dead_letters_and_the_run_goes_on(store: Store, indexer: Indexer) -> None:
     bad = Rejection("c.csv:2", "The row has no sku.", "Fill it in.")
     done = indexer.run(MemorySource([make_record("a"), bad, make_record("b")]))
     assert counts(done) == (2, 0, 0, 1)
     assert done.dead_letters is not None
-    assert letters(home) == [
+    assert letters(store) == [
         {"origin": "c.csv:2", "reason": "The row has no sku.", "remedy": "Fill it in.", "sku": None}
     ]
 
 
-def test_a_broken_picture_in_the_middle_leaves_every_row_its_own_vectors(
-    home: Store, indexer: Indexer, encoder: FakeEncoder
+def test_a_broken_image_in_the_middle_leaves_every_row_its_own_vectors(
+    store: Store, indexer: Indexer, encoder: FakeEncoder
 ) -> None:
     given = rows(40)
-    given[13] = make_record("sku-13", "shirt 13", pictures=[BROKEN], origin="c.csv:13")
-    given[20] = make_record("sku-20", "shirt 20", pictures=[picture("red", noise=20), BROKEN, picture("red", noise=21)])
+    given[13] = make_record("sku-13", "shirt 13", images=[BROKEN], origin="c.csv:13")
+    given[20] = make_record(
+        "sku-20", "shirt 20", images=[make_image("red", noise=20), BROKEN, make_image("red", noise=21)]
+    )
     given[30] = make_record("sku-30", "shirt 30")
     done = indexer.run(MemorySource(given))
     assert counts(done) == (39, 0, 0, 1)
     assert (done.n_images, done.n_image_failures) == (39, 1)
     for at in set(range(40)) - {13, 20, 30}:
-        assert_shows(home, encoder, f"sku-{at}", at)
-    assert_shows(home, encoder, "sku-20", 20, 21)
-    assert len(image_vectors(home, encoder, "sku-30")) == 0
-    assert home.catalog.content_hashes(["sku-13"]) == {}
-    view = home.open_view(encoder)
-    for stored in home.catalog.all_items():
-        found = view.indexes["text"].rows_of(np.array([stored.id])).vectors
+        assert_shows(store, encoder, f"sku-{at}", at)
+    assert_shows(store, encoder, "sku-20", 20, 21)
+    assert len(image_vectors(store, encoder, "sku-30")) == 0
+    assert store.catalog.content_hashes(["sku-13"]) == {}
+    replica = store.open_replica(encoder)
+    for stored in store.catalog.all_items():
+        found = replica.indexes["text"].rows_of(np.array([stored.id])).vectors
         np.testing.assert_allclose(found, encoder.encode_texts([stored.item.title]), atol=1e-6)
-        assert len(stored.image_ids) == len(view.indexes["image"].rows_of(np.array([stored.id])))
+        assert len(stored.image_ids) == len(replica.indexes["image"].rows_of(np.array([stored.id])))
 
 
-def test_an_item_some_of_whose_pictures_are_broken_is_tried_again(
-    home: Store, indexer: Indexer, encoder: FakeEncoder
+def test_an_item_some_of_whose_images_are_broken_is_tried_again(
+    store: Store, indexer: Indexer, encoder: FakeEncoder
 ) -> None:
-    partly = make_record("a", "shirt", pictures=[picture("red", noise=1), BROKEN, picture("red", noise=2)])
+    partly = make_record("a", "shirt", images=[make_image("red", noise=1), BROKEN, make_image("red", noise=2)])
     done = indexer.run(MemorySource([partly]))
     assert counts(done) == (1, 0, 0, 0)
     assert done.n_image_failures == 1
-    assert letters(home)[0]["sku"] == "a"
-    assert_shows(home, encoder, "a", 1, 2)
+    assert letters(store)[0]["sku"] == "a"
+    assert_shows(store, encoder, "a", 1, 2)
     assert counts(indexer.run(MemorySource([partly]))) == (0, 1, 0, 0)
-    whole = make_record("a", "shirt", pictures=[picture("red", noise=noise) for noise in (1, 3, 2)])
+    whole = make_record("a", "shirt", images=[make_image("red", noise=noise) for noise in (1, 3, 2)])
     assert counts(indexer.run(MemorySource([whole]))) == (0, 1, 0, 0)
-    assert_shows(home, encoder, "a", 1, 3, 2)
+    assert_shows(store, encoder, "a", 1, 3, 2)
     assert counts(indexer.run(MemorySource([whole]))) == (0, 0, 1, 0)
 
 
-def test_an_item_all_of_whose_pictures_are_broken_leaves_its_earlier_version(
-    home: Store, indexer: Indexer, encoder: FakeEncoder
+def test_an_item_all_of_whose_images_are_broken_leaves_its_earlier_version(
+    store: Store, indexer: Indexer, encoder: FakeEncoder
 ) -> None:
-    indexer.run(MemorySource([make_record("a", "shirt", pictures=[picture("red", noise=1)])]))
-    before = home.catalog.sequence()
-    done = indexer.run(MemorySource([make_record("a", "new shirt", pictures=[BROKEN, b""])]))
+    indexer.run(MemorySource([make_record("a", "shirt", images=[make_image("red", noise=1)])]))
+    before = store.catalog.sequence()
+    done = indexer.run(MemorySource([make_record("a", "new shirt", images=[BROKEN, b""])]))
     assert counts(done) == (0, 0, 0, 1)
-    assert home.catalog.sequence() == before
-    assert home.catalog.item("a").item.title == "shirt"
-    assert_shows(home, encoder, "a", 1)
-    assert letters(home)[0]["sku"] == "a"
+    assert store.catalog.sequence() == before
+    assert store.catalog.item("a").item.title == "shirt"
+    assert_shows(store, encoder, "a", 1)
+    assert letters(store)[0]["sku"] == "a"
 
 
-def test_pictures_that_cannot_be_fetched_are_dead_letters(
-    home: Store, indexer: Indexer, monkeypatch: pytest.MonkeyPatch
+def test_images_that_cannot_be_fetched_are_dead_letters(
+    store: Store, indexer: Indexer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fetch(url: str) -> bytes:
         if "good" in url:
-            return png(picture("green"))
+            return png(make_image("green"))
         raise FetchError(f"{url} answered 404.", remedy="Correct the address.")
 
     monkeypatch.setattr(indexer.preparer.fetcher, "fetch", fetch)
@@ -227,13 +229,13 @@ def test_pictures_that_cannot_be_fetched_are_dead_letters(
         for sku in ("good", "bad", "also good")
     ]
     assert counts(indexer.run(MemorySource(given))) == (2, 0, 0, 1)
-    assert [letter["sku"] for letter in letters(home)] == ["bad"]
-    assert "404" in letters(home)[0]["reason"]
+    assert [letter["sku"] for letter in letters(store)] == ["bad"]
+    assert "404" in letters(store)[0]["reason"]
     assert counts(indexer.run(MemorySource(given))) == (0, 0, 2, 1)
 
 
 def test_a_disk_that_fills_up_keeps_every_batch_committed_before(
-    home: Store, indexer: Indexer, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+    store: Store, indexer: Indexer, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit, n_commits = Catalog.commit, 0
 
@@ -247,18 +249,18 @@ def test_a_disk_that_fills_up_keeps_every_batch_committed_before(
     monkeypatch.setattr(Catalog, "commit", commit_until_full)
     with pytest.raises(StorageError, match="full"):
         indexer.run(MemorySource(rows(3 * BATCH_ROWS)))
-    assert home.catalog.counts()["items"] == 2 * BATCH_ROWS
-    assert first_found(home, encoder, Query("shirt 200")) == "sku-200"
+    assert store.catalog.counts()["items"] == 2 * BATCH_ROWS
+    assert first_found(store, encoder, Query("shirt 200")) == "sku-200"
     done = indexer.run(MemorySource(rows(3 * BATCH_ROWS)))
     assert counts(done) == (BATCH_ROWS, 0, 2 * BATCH_ROWS, 0)
     assert [thread.name for thread in threading.enumerate() if "prefetch" in thread.name] == []
 
 
-def test_a_disk_that_fills_up_while_pictures_are_kept(
-    home: Store, indexer: Indexer, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+def test_a_disk_that_fills_up_while_images_are_kept(
+    store: Store, indexer: Indexer, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     indexer.run(MemorySource(rows(10)))
-    put_all, n_batches = home.images.put_all, 0
+    put_all, n_batches = store.images.put_all, 0
 
     def put_until_full(batch: Sequence[bytes]) -> list[str]:
         nonlocal n_batches
@@ -267,19 +269,19 @@ def test_a_disk_that_fills_up_while_pictures_are_kept(
             raise StorageError(os.strerror(errno.ENOSPC), remedy="Free some space.")
         return put_all(batch)
 
-    monkeypatch.setattr(home.images, "put_all", put_until_full)
+    monkeypatch.setattr(store.images, "put_all", put_until_full)
     with pytest.raises(StorageError, match="No space left"):
         indexer.run(MemorySource(rows(2 * BATCH_ROWS)))
-    assert home.catalog.counts()["items"] == BATCH_ROWS
-    assert first_found(home, encoder, Query(images=(picture("red", noise=4),))) == "sku-4"
+    assert store.catalog.counts()["items"] == BATCH_ROWS
+    assert first_found(store, encoder, Query(images=(make_image("red", noise=4),))) == "sku-4"
 
 
 def test_a_full_disk_in_sqlite_itself_is_a_storage_error_and_loses_nothing(
-    home: Store, indexer: Indexer, encoder: FakeEncoder
+    store: Store, indexer: Indexer, encoder: FakeEncoder
 ) -> None:
     indexer.run(MemorySource(rows(20)))
-    engine = home.catalog.database.engine
-    with home.catalog.database.read() as connection:
+    engine = store.catalog.database.engine
+    with store.catalog.database.read() as connection:
         n_pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
 
     def bound(connection: DBAPIConnection, _: object) -> None:
@@ -290,26 +292,26 @@ def test_a_full_disk_in_sqlite_itself_is_a_storage_error_and_loses_nothing(
     with pytest.raises(StorageError, match="full") as caught:
         indexer.run(MemorySource(rows(300)))
     assert "space" in caught.value.remedy
-    assert home.catalog.counts()["items"] in (20, BATCH_ROWS)
-    assert first_found(home, encoder, Query(images=(picture("red", noise=4),))) == "sku-4"
+    assert store.catalog.counts()["items"] in (20, BATCH_ROWS)
+    assert first_found(store, encoder, Query(images=(make_image("red", noise=4),))) == "sku-4"
     event.remove(engine, "connect", bound)
     engine.dispose()
     assert indexer.run(MemorySource(rows(300))).n_done == 300
-    assert home.catalog.counts()["items"] == 300
+    assert store.catalog.counts()["items"] == 300
 
 
-def test_a_source_that_breaks_off_keeps_what_was_committed(home: Store, indexer: Indexer) -> None:
+def test_a_source_that_breaks_off_keeps_what_was_committed(store: Store, indexer: Indexer) -> None:
     given = [*rows(BATCH_ROWS + 300), SourceError("The file is gone.", remedy="Bring it back.")]
     with pytest.raises(SourceError, match="gone"):
         indexer.run(MemorySource(given))
-    n_kept = home.catalog.counts()["items"]
+    n_kept = store.catalog.counts()["items"]
     assert n_kept % BATCH_ROWS == 0
     done = indexer.run(MemorySource(rows(BATCH_ROWS + 300)))
     assert counts(done) == (BATCH_ROWS + 300 - n_kept, 0, n_kept, 0)
 
 
 def test_an_encoder_that_fails_stops_the_run(
-    home: Store, indexer: Indexer, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+    store: Store, indexer: Indexer, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(batch: Sequence[Pixels]) -> Vectors:
         raise EncoderError("The GPU is gone.", remedy="Bring it back.")
@@ -317,23 +319,23 @@ def test_an_encoder_that_fails_stops_the_run(
     monkeypatch.setattr(encoder, "encode_pixels", fail)
     with pytest.raises(EncoderError, match="gone"):
         indexer.run(MemorySource(rows(300)))
-    assert home.catalog.counts()["items"] == 0
+    assert store.catalog.counts()["items"] == 0
     assert [thread.name for thread in threading.enumerate() if "prefetch" in thread.name] == []
 
 
-def test_a_progress_callback_that_raises_stops_the_run_after_its_commit(home: Store, indexer: Indexer) -> None:
+def test_a_progress_callback_that_raises_stops_the_run_after_its_commit(store: Store, indexer: Indexer) -> None:
     def interrupt(done: IndexingProgress) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         indexer.run(MemorySource(rows(300)), interrupt)
-    assert home.catalog.counts()["items"] == BATCH_ROWS
+    assert store.catalog.counts()["items"] == BATCH_ROWS
     assert counts(indexer.run(MemorySource(rows(300)))) == (300 - BATCH_ROWS, 0, BATCH_ROWS, 0)
 
 
-def test_a_plan_counts_what_a_run_then_does_and_writes_nothing(home: Store, indexer: Indexer) -> None:
+def test_a_plan_counts_what_a_run_then_does_and_writes_nothing(store: Store, indexer: Indexer) -> None:
     indexer.run(MemorySource(rows(60)))
-    before = home.catalog.sequence()
+    before = store.catalog.sequence()
     given = [
         *rows(30),
         *[make_record(f"sku-{at}", "changed") for at in range(30, 50)],
@@ -345,48 +347,46 @@ def test_a_plan_counts_what_a_run_then_does_and_writes_nothing(home: Store, inde
     planned = indexer.plan(MemorySource(given), seen.append)
     assert counts(planned) == (25, 20, 30, 2)
     assert seen[-1].n_done == planned.n_done == len(given)
-    assert home.catalog.sequence() == before
-    assert letters(home) == []
+    assert store.catalog.sequence() == before
+    assert letters(store) == []
     assert counts(indexer.run(MemorySource(given))) == counts(planned)
 
 
-def test_putting_one_item(home: Store, indexer: Indexer, encoder: FakeEncoder) -> None:
-    stored = indexer.put(make_record("a", "shirt", pictures=[picture("red", noise=5)]))
-    assert stored == home.catalog.item("a")
-    assert_shows(home, encoder, "a", 5)
+def test_putting_one_item(store: Store, indexer: Indexer, encoder: FakeEncoder) -> None:
+    stored = indexer.put(make_record("a", "shirt", images=[make_image("red", noise=5)]))
+    assert stored == store.catalog.item("a")
+    assert_shows(store, encoder, "a", 5)
     again = indexer.put(make_record("a", "boots"))
     assert (again.id, again.item.title) == (stored.id, "boots")
     assert counts(indexer.run(MemorySource([make_record("a", "boots")]))) == (0, 0, 1, 0)
 
 
-@pytest.mark.parametrize("pictures", [[BROKEN], [picture("red"), BROKEN], [b""]])
-def test_putting_an_item_with_a_bad_picture_is_refused_whole(
-    home: Store, indexer: Indexer, pictures: list[bytes]
-) -> None:
+@pytest.mark.parametrize("pictures", [[BROKEN], [make_image("red"), BROKEN], [b""]])
+def test_putting_an_item_with_a_bad_image_is_refused_whole(store: Store, indexer: Indexer, images: list[bytes]) -> None:
     indexer.put(make_record("a", "shirt"))
     with pytest.raises(InputError) as caught:
-        indexer.put(make_record("a", "boots", pictures=pictures))
+        indexer.put(make_record("a", "boots", images=images))
     assert caught.value.remedy
     assert caught.value.details["sku"] == "a"
-    assert home.catalog.item("a").item.title == "shirt"
+    assert store.catalog.item("a").item.title == "shirt"
 
 
 def test_indexing_with_another_encoder_is_refused_with_the_remedy(
-    home: Store, indexer: Indexer, fetcher: Fetcher
+    store: Store, indexer: Indexer, fetcher: Fetcher
 ) -> None:
     indexer.run(MemorySource(rows(3)))
     with pytest.raises(EncoderError, match="'fake'") as caught:
-        Indexer(home, FakeEncoder("other", seed=2), fetcher)
+        Indexer(store, FakeEncoder("other", seed=2), fetcher)
     assert "VITRINA_ENCODER" in caught.value.remedy
     assert "vitrina encoder use other" in caught.value.remedy
 
 
-def test_two_runs_at_once_leave_each_item_once(home: Store, encoder: FakeEncoder, fetcher: Fetcher) -> None:
+def test_two_runs_at_once_leave_each_item_once(store: Store, encoder: FakeEncoder, fetcher: Fetcher) -> None:
     failures: list[BaseException] = []
 
     def run(shift: int) -> None:
         try:
-            Indexer(Store(home.folder), encoder, fetcher).run(MemorySource(rows(200, shift=shift)))
+            Indexer(Store(store.folder), encoder, fetcher).run(MemorySource(rows(200, shift=shift)))
         except BaseException as error:
             failures.append(error)
             raise
@@ -397,5 +397,5 @@ def test_two_runs_at_once_leave_each_item_once(home: Store, encoder: FakeEncoder
     for thread in threads:
         thread.join()
     assert failures == []
-    assert home.catalog.counts() == {"items": 200, "images": 200, "vectors": 400}
-    assert len(home.open_view(encoder)) == 400
+    assert store.catalog.counts() == {"items": 200, "images": 200, "vectors": 400}
+    assert len(store.open_replica(encoder)) == 400

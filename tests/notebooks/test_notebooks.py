@@ -26,16 +26,16 @@ def test_kept_without_outputs(path: Path) -> None:
 
 @pytest.mark.timeout(300)  # about 20 s on two idle cores, five times that on two that others use
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_runs_and_shows_pictures(path: Path, tmp_path: Path) -> None:
+def test_runs_and_shows_images(path: Path, tmp_path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
         notebook, timeout=200, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
     )
     asyncio.run(client.async_execute())
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
-    pictures = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
-    assert len(pictures) >= 3  # by words, by a picture, by both
-    for picture in pictures:
-        greys = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("L"))
+    images = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
+    assert len(images) >= 3  # by words, by a picture, by both
+    for image in images:
+        greys = np.asarray(Image.open(io.BytesIO(base64.b64decode(image))).convert("L"))
         assert greys.std() > 10  # something is on it
     assert not list(tmp_path.iterdir())  # it leaves nothing behind

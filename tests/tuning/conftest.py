@@ -39,13 +39,13 @@ def corner_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 def opened_shop(folder: Path, n: int) -> Iterator[Store]:
     (folder / "catalog.db").write_bytes(blank_catalog())
-    home = Store(folder)
-    put_products(home, n)
-    yield home
-    home.close()
+    store = Store(folder)
+    put_products(store, n)
+    yield store
+    store.close()
 
 
-def put_products(home: Store, n: int) -> None:
+def put_products(store: Store, n: int) -> None:
     """Draw the first products of the boutique and commit them, embedded by nobody in particular.
 
     The shop has its own names for colours, which no encoder knows: "eulb yvan" is navy blue.
@@ -58,10 +58,10 @@ def put_products(home: Store, n: int) -> None:
         render(drawn, size=SIDE_PX).image.save(file, "PNG")
         own = {**drawn.attributes, "colour": drawn.attributes["colour"][::-1]}
         item = Item(drawn.sku, drawn.title, drawn.description, own)
-        image_id = home.images.put(file.getvalue())
+        image_id = store.images.put(file.getvalue())
         assert image_id == image_id_of(file.getvalue())
         entries.append(IndexedItem(item, drawn.sku, (image_id,), {"image": none, "text": none}))
-    home.catalog.commit(home.open_space(encoder), entries)
+    store.catalog.commit(store.open_space(encoder), entries)
 
 
 @pytest.fixture(scope="session")

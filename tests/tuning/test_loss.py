@@ -32,7 +32,7 @@ def test_a_caption_that_is_true_of_nothing_is_no_nan() -> None:
     assert torch.isfinite(contrastive_loss(unit(2, 0), unit(2, 1), matches, torch.tensor(10.0)))
 
 
-def test_the_sigmoid_loss_is_the_mean_over_pictures_of_every_pair_judged_alone() -> None:
+def test_the_sigmoid_loss_is_the_mean_over_images_of_every_pair_judged_alone() -> None:
     images, texts = normalize(torch.randn(3, 4), dim=-1), normalize(torch.randn(5, 4), dim=-1)
     matches = torch.rand(3, 5) < 0.4
     scale, bias = torch.tensor(7.0), torch.tensor(-3.0)
@@ -41,14 +41,14 @@ def test_the_sigmoid_loss_is_the_mean_over_pictures_of_every_pair_judged_alone()
     torch.testing.assert_close(sigmoid_loss(images, texts, matches, scale, bias), by_hand)
 
 
-def test_the_likeness_loss_falls_as_pictures_of_one_class_come_together() -> None:
+def test_the_likeness_loss_falls_as_images_of_one_class_come_together() -> None:
     classes = torch.tensor([0, 0, 1, 1, -1])
     together = normalize(torch.eye(5)[[0, 0, 1, 1, 2]] + 0.01, dim=-1)
     apart = normalize(torch.eye(5) + 0.01, dim=-1)
     assert likeness_loss(together, classes, 12.0) < likeness_loss(apart, classes, 12.0) / 2
 
 
-def test_a_picture_like_no_other_costs_nothing_and_gives_finite_gradients() -> None:
+def test_a_image_like_no_other_costs_nothing_and_gives_finite_gradients() -> None:
     images = unit(3, 0).requires_grad_()
     loss = likeness_loss(images, torch.tensor([0, 1, -1]), 12.0)
     torch.autograd.backward(loss)

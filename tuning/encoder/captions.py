@@ -99,14 +99,14 @@ class TemplateWriter:
         self._table = table
         self._captions_a_row = captions_a_row
 
-    def write(self, indices: torch.Tensor, dice: random.Random) -> Captioned:
+    def write(self, indices: torch.Tensor, rng: random.Random) -> Captioned:
         """Caption the rows at ``indices``; a text that several of them bear stands once."""
-        drawn = list(dict.fromkeys(at for index in indices.tolist() for at in self._draw(index, dice)))
+        drawn = list(dict.fromkeys(at for index in indices.tolist() for at in self._draw(index, rng)))
         return Captioned([self._table.texts[at] for at in drawn], self._table.matches(indices, drawn))
 
-    def _draw(self, index: int, dice: random.Random) -> list[int]:
+    def _draw(self, index: int, rng: random.Random) -> list[int]:
         groups = self._table.by_template[index]
-        return [dice.choice(group) for group in dice.sample(groups, min(self._captions_a_row, len(groups)))]
+        return [rng.choice(group) for group in rng.sample(groups, min(self._captions_a_row, len(groups)))]
 
 
 def captions(template: Template, item: Item) -> list[str]:

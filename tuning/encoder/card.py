@@ -77,7 +77,7 @@ def write(folder: Path, account: EncoderAccount) -> None:
     card = {
         "base": asdict(account.base),
         "catalog": corpus.source,
-        "rows": {"trained": len(corpus.rows.kept), "set_aside": len(corpus.rows.aside)},
+        "rows": {"trained": len(corpus.rows.kept), "set_aside": len(corpus.rows.held_out)},
         "plan": asdict(account.plan),
         "schedule": asdict(account.schedule),
         "loss": account.loss,
@@ -104,7 +104,7 @@ def describe(name: str, account: EncoderAccount) -> str:
         kept=(history.best or 0) + 1,
         n_epochs=len(history.scores),
         n_kept=len(corpus.rows.kept),
-        n_aside=len(corpus.rows.aside),
+        n_held_out=len(corpus.rows.held_out),
         n_twins=corpus.rows.n_twins,
         n_wordless=corpus.n_wordless,
         source=corpus.source,

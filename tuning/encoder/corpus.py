@@ -31,7 +31,7 @@ ROOM_BYTES = 512 * 1024 * 1024
 """Decoded pictures kept in memory, small as they are then: 8,000 for a tower of 80 x 64 pixels, 850 for one of 224."""
 
 
-class StorePictures:
+class StoreImages:
     """The pictures of rows, one a row drawn at random, cropped, stretched and mirrored, but never of other colours:
     shoppers search by them. The crop then goes the way of every picture, through the encoder's own preprocessing.
 
@@ -58,41 +58,41 @@ class StorePictures:
     def __len__(self) -> int:
         return len(self._image_ids)
 
-    def vary(self, indices: torch.Tensor, size: Size, dice: torch.Generator) -> torch.Tensor:
+    def vary(self, indices: torch.Tensor, size: Size, rng: torch.Generator) -> torch.Tensor:
         """A picture of each row; float32, shape (n, 3, *size). Blocks.
 
         Raises NotFoundError, ImageError or StorageError where a picture cannot be read.
         """
-        chances = torch.rand(len(indices), 6, generator=dice).tolist()
+        chances = torch.rand(len(indices), 6, generator=rng).tolist()
         preprocessing = replace(self._preprocessing, size=size)
 
         def prepare(index: int, chance: list[float]) -> torch.Tensor:
             image_ids = self._image_ids[index]
-            picture = self._picture(image_ids[int(chance[0] * len(image_ids))])
-            return torch.from_numpy(preprocessing(varied(picture, chance[1:])))
+            image = self._image(image_ids[int(chance[0] * len(image_ids))])
+            return torch.from_numpy(preprocessing(varied(image, chance[1:])))
 
         return torch.stack(list(self._threads.map(prepare, indices.tolist(), chances)))
 
-    def _picture(self, image_id: str) -> Image.Image:
+    def _image(self, image_id: str) -> Image.Image:
         kept = self._kept.get(image_id)
         if kept is not None:
             return kept
-        picture = decode_image(self._store.read(image_id), max_side_px=self._side_px).pixels
-        n_bytes = picture.width * picture.height * 3
+        image = decode_image(self._store.read(image_id), max_side_px=self._side_px).pixels
+        n_bytes = image.width * image.height * 3
         with self._lock:
             if n_bytes <= self._room_bytes and image_id not in self._kept:
                 self._room_bytes -= n_bytes
-                self._kept[image_id] = picture
-        return picture
+                self._kept[image_id] = image
+        return image
 
 
-def varied(picture: Image.Image, chance: Sequence[float]) -> Image.Image:
+def varied(image: Image.Image, chance: Sequence[float]) -> Image.Image:
     """A crop of a picture, perhaps mirrored, by five numbers between 0 and 1."""
     side, aspect, left, top, mirror = chance
     scale, stretch = LEAST_SIDE + side * (1 - LEAST_SIDE), 1 + ASPECT * (2 * aspect - 1)
-    width, height = np.clip([scale * stretch, scale / stretch], 0, 1) * picture.size
-    x, y = left * (picture.width - width), top * (picture.height - height)
-    crop = picture.crop((round(x), round(y), max(round(x) + 1, round(x + width)), max(round(y) + 1, round(y + height))))
+    width, height = np.clip([scale * stretch, scale / stretch], 0, 1) * image.size
+    x, y = left * (image.width - width), top * (image.height - height)
+    crop = image.crop((round(x), round(y), max(round(x) + 1, round(x + width)), max(round(y) + 1, round(y + height))))
     return ImageOps.mirror(crop) if mirror < 0.5 else crop
 
 
@@ -107,7 +107,7 @@ class EncoderCorpus:
     source: str
     rows: Split
     kept_captions: CaptionTable
-    aside_captions: CaptionTable
+    held_out_captions: CaptionTable
     templates: tuple[str, ...]
     facets: tuple[str, ...]
     n_wordless: int
@@ -118,9 +118,9 @@ class EncoderCorpus:
         return TemplateWriter(self.kept_captions)
 
 
-def read_corpus(home: Store, plan: EncoderPlan) -> EncoderCorpus:
+def read_corpus(store: Store, plan: EncoderPlan) -> EncoderCorpus:
     """Read the catalog's rows. Blocks. Raises InputError where they cannot be tuned on, and says what is missing."""
-    rows = rows_of(home.catalog.all_items())
+    rows = rows_of(store.catalog.all_items())
     templates = templates_for(rows, plan.captions)
     captioned = [row for row in rows if any(captions(template, row.item) for template in templates)]
     if not captioned:
@@ -128,14 +128,14 @@ def read_corpus(home: Store, plan: EncoderPlan) -> EncoderCorpus:
             f"None of {len(rows):,} rows with pictures has the fields of any template.",
             remedy="Give templates of fewer fields: a row must have every field of one of them.",
         )
-    parts = split(captioned, plan.set_aside)
+    parts = split(captioned, plan.held_out)
     return EncoderCorpus(
-        source=home.folder.name,
+        source=store.folder.name,
         rows=parts,
         kept_captions=CaptionTable(parts.kept, templates),
-        aside_captions=CaptionTable(parts.aside, templates),
+        held_out_captions=CaptionTable(parts.held_out, templates),
         templates=tuple(template.name for template in templates),
         facets=tuple(facets_of([row.item for row in rows])),
         n_wordless=len(rows) - len(captioned),
-        store=home.images,
+        store=store.images,
     )

@@ -47,12 +47,12 @@ class EncoderPlan:
     batch_size: int | None = None
     learning_rate: float | None = None
     seed: int = 0
-    set_aside: float = 0.1
+    held_out: float = 0.1
     patience: int = 3
     licence: str = ""
 
     def __post_init__(self) -> None:
-        check_numbers("rows", self.set_aside, self.learning_rate)
+        check_numbers("rows", self.held_out, self.learning_rate)
 
     def loss_of(self, model: torch.nn.Module) -> Loss:
         """The loss asked for, or the one that the model was trained with: SigLIP's have a bias."""
@@ -84,10 +84,10 @@ class EncoderPlan:
         )
 
 
-def check_numbers(what: str, set_aside: float, learning_rate: float | None) -> None:
+def check_numbers(what: str, held_out: float, learning_rate: float | None) -> None:
     """Raise InputError for a share of ``what`` or a rate that cannot be."""
-    if not 0 < set_aside < 1:
-        raise InputError(f"{set_aside:g} of the {what} cannot be set aside.", remedy="Give a share such as 0.1.")
+    if not 0 < held_out < 1:
+        raise InputError(f"{held_out:g} of the {what} cannot be set aside.", remedy="Give a share such as 0.1.")
     if learning_rate is not None and not 0 < learning_rate < 1:
         raise InputError(f"The learning rate {learning_rate:g} is not possible.", remedy="Try 0.0001.")
 

@@ -14,7 +14,7 @@ from vitrina.search.types.calibration import write_calibration
 from vitrina.search.types.errors import StateError
 from vitrina.tuning import loop, run_directory
 from vitrina.tuning.encoder import card
-from vitrina.tuning.encoder.corpus import EncoderCorpus, StorePictures
+from vitrina.tuning.encoder.corpus import EncoderCorpus, StoreImages
 from vitrina.tuning.encoder.plan import EncoderPlan
 from vitrina.tuning.encoder.trainer import EncoderTrainer
 from vitrina.tuning.encoder.validation import EncoderScore, EncoderValidation, calibrate
@@ -51,11 +51,13 @@ class EncoderTuning:
     ) -> None:
         self.corpus, self.base, self.source, self.plan = corpus, base, source, plan
         self.schedule = plan.schedule(base.model, len(corpus.rows.kept))
-        self.examination = EncoderValidation(corpus.rows.aside, corpus.aside_captions, corpus.store, seed=plan.seed)
+        self.validation = EncoderValidation(
+            corpus.rows.held_out, corpus.held_out_captions, corpus.store, seed=plan.seed
+        )
         terms = asdict(plan) | {"base": base.identity.fingerprint, "rows": len(corpus.rows.kept)}
         self.work = RunDirectory(work, terms, resume=resume)
         resumed = self.work.is_resumed
-        self.history = self.work.read_history(EncoderScore) if resumed else History(self.examination.score(base))
+        self.history = self.work.read_history(EncoderScore) if resumed else History(self.validation.score(base))
         torch.manual_seed(plan.seed)
         unfreeze(base.model, plan.freeze)
         self.adapters = None if plan.lora_rank is None else adapt(base.model, plan.lora_rank, plan.freeze)
@@ -96,11 +98,11 @@ class EncoderTuning:
 
     def _trainer(self) -> EncoderTrainer:
         base, rows = self.base, self.corpus.rows.kept
-        pictures = StorePictures(self.corpus.store, [row.image_ids for row in rows], base.preprocessing)
+        images = StoreImages(self.corpus.store, [row.image_ids for row in rows], base.preprocessing)
         return EncoderTrainer(
             base.model,
             base.tokenizer,
-            pictures,
+            images,
             self.corpus.writer(),
             Objective(self.plan.mix(base.model), heads=None).to(base.device),
             size=base.preprocessing.size,
@@ -111,17 +113,17 @@ class EncoderTuning:
     def _score(self) -> EncoderScore:
         self.base.model.eval()
         with self.adapters.merged() if self.adapters is not None else nullcontext():
-            return self.examination.score(self.base)
+            return self.validation.score(self.base)
 
     def _finish(self, folder: Path) -> EncoderScore:
         """Measure and calibrate the folder as others will load it, and describe it."""
         encoder = load_encoder(f"{LOCAL_PREFIX}{folder}", device=self.base.device.type)
         corpus, plan = self.corpus, self.plan
-        after = self.examination.score(encoder)
+        after = self.validation.score(encoder)
         calibration = calibrate(
             encoder,
-            corpus.rows.aside,
-            corpus.aside_captions,
+            corpus.rows.held_out,
+            corpus.held_out_captions,
             corpus.store,
             facets=corpus.facets,
             seed=plan.seed,

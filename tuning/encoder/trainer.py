@@ -67,7 +67,7 @@ class TrainingImages(Protocol):
     def __len__(self) -> int:
         """How many products there are."""
 
-    def vary(self, indices: torch.Tensor, size: Size, dice: torch.Generator) -> torch.Tensor:
+    def vary(self, indices: torch.Tensor, size: Size, rng: torch.Generator) -> torch.Tensor:
         """A picture of each product, varied at random, as the picture tower takes it; float32, shape (n, 3, *size)."""
 
 
@@ -87,7 +87,7 @@ class EncoderBatch:
 class EncoderTrainer:
     """Trains what requires a gradient in an open_clip model, on the model's own device.
 
-    ``pictures`` and ``writer`` know the products by the same positions. ``size`` is the height and width that the
+    ``images`` and ``writer`` know the products by the same positions. ``size`` is the height and width that the
     pictures have, ``repeats`` how often each product is seen in an epoch, once if left out; float, shape (n,). These
     two and the schedule may change between epochs. With ``ahead`` the next batch is made during a step, which pays
     where pictures are decoded for it. The objective must be on the model's device.
@@ -97,7 +97,7 @@ class EncoderTrainer:
         self,
         model: torch.nn.Module,
         tokenizer: Tokenizer,
-        pictures: TrainingImages,
+        images: TrainingImages,
         writer: Writer,
         objective: Objective,
         *,
@@ -108,11 +108,11 @@ class EncoderTrainer:
     ) -> None:
         self._model: Any = model.to(memory_format=torch.channels_last)
         self._tokenizer = tokenizer
-        self._pictures = pictures
+        self._images = images
         self._writer = writer
         self._objective = objective
         self.size = size
-        self.repeats = torch.ones(len(pictures)) if repeats is None else repeats
+        self.repeats = torch.ones(len(images)) if repeats is None else repeats
         self.schedule = schedule
         self._ahead = ahead
         self._device = next(model.parameters()).device
@@ -132,12 +132,12 @@ class EncoderTrainer:
     def run_epoch(self, on_step: Callable[[TrainingProgress], None]) -> None:
         """See every product once or more. Its randomness depends on the seed and the epoch alone. Blocks."""
         epoch = self.n_epochs_done
-        dice = random.Random(self.schedule.seed * 1000 + epoch)
-        torch_dice = torch.Generator().manual_seed(self.schedule.seed * 1000 + epoch)
+        rng = random.Random(self.schedule.seed * 1000 + epoch)
+        torch_rng = torch.Generator().manual_seed(self.schedule.seed * 1000 + epoch)
         for replica in self._replicas.models:
             train_mode(replica, keep_statistics=self.schedule.keep_statistics)
-        positions = list(self._positions(torch_dice))
-        batches = (self._batch(indices, dice, torch_dice) for indices in positions)
+        positions = list(self._positions(torch_rng))
+        batches = (self._batch(indices, rng, torch_rng) for indices in positions)
         for step, batch in enumerate(prefetch_one(batches) if self._ahead else batches):
             self._set_learning_rate(epoch - self.schedule.first_epoch + step / len(positions))
             on_step(TrainingProgress(epoch, step, len(positions), self._step(batch)))
@@ -168,16 +168,16 @@ class EncoderTrainer:
         average = [] if self._average is None else [("average", self._average.model)]
         return [("model", self._model), *average, ("objective", self._objective), ("optimizer", self._optimizer)]
 
-    def _positions(self, dice: torch.Generator) -> Iterator[torch.Tensor]:
+    def _positions(self, rng: torch.Generator) -> Iterator[torch.Tensor]:
         """Shuffled positions; the last, smaller batch is left out."""
-        positions = positions_of(self.repeats, dice)
-        order = positions[torch.randperm(len(positions), generator=dice)]
+        positions = positions_of(self.repeats, rng)
+        order = positions[torch.randperm(len(positions), generator=rng)]
         size = min(self.schedule.batch_size, len(order))
         return (order[start : start + size] for start in range(0, len(order) - size + 1, size))
 
-    def _batch(self, indices: torch.Tensor, dice: random.Random, torch_dice: torch.Generator) -> EncoderBatch:
-        captioned = self._writer.write(indices, dice)
-        pixels = self._pictures.vary(indices, self.size, torch_dice)
+    def _batch(self, indices: torch.Tensor, rng: random.Random, torch_rng: torch.Generator) -> EncoderBatch:
+        captioned = self._writer.write(indices, rng)
+        pixels = self._images.vary(indices, self.size, torch_rng)
         return EncoderBatch(indices, pixels, self._tokenizer(captioned.texts), captioned.matches)
 
     def _step(self, batch: EncoderBatch) -> float:
@@ -242,9 +242,9 @@ def train_mode(model: torch.nn.Module, *, keep_statistics: bool) -> None:
             module.eval()
 
 
-def positions_of(repeats: torch.Tensor, dice: torch.Generator) -> torch.Tensor:
+def positions_of(repeats: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     """An epoch's positions, ascending, each as often as it is to be seen, what is not whole drawn by chance; int64."""
-    times = (repeats + torch.rand(len(repeats), generator=dice)).long()
+    times = (repeats + torch.rand(len(repeats), generator=rng)).long()
     return torch.arange(len(times)).repeat_interleave(times)
 
 

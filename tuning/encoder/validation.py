@@ -30,7 +30,7 @@ from vitrina.tuning.rows import TuningRow, place
 MAX_QUERIES = 200
 """Queries of one template at most, so that an epoch is not measured for longer than it trains."""
 
-BATCH_PICTURES = 256
+BATCH_IMAGES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,10 @@ class EncoderValidation:
     def score(self, encoder: Encoder) -> EncoderScore:
         """Embed the rows' pictures and rank the rows for each query by their best picture. Blocks.
 
-        Raises what ``embed_pictures`` raises.
+        Raises what ``embed_images`` raises.
         """
-        pictures = embed_pictures(encoder, self._store, [each for row in self._rows for each in row.image_ids])
-        similarities = encoder.encode_texts([query.text for query in self.queries]) @ pictures.T
+        images = embed_images(encoder, self._store, [each for row in self._rows for each in row.image_ids])
+        similarities = encoder.encode_texts([query.text for query in self.queries]) @ images.T
         starts = np.cumsum([0, *(len(row.image_ids) for row in self._rows[:-1])])
         by_row = np.maximum.reduceat(similarities, starts, axis=1)  # (queries, rows)
         order = np.argsort(-by_row, axis=1, kind="stable")[:, :DEPTH]
@@ -90,7 +90,7 @@ class EncoderValidation:
         )
 
 
-def embed_pictures(encoder: Encoder, store: ImageStore, image_ids: Sequence[str]) -> Vectors:
+def embed_images(encoder: Encoder, store: ImageStore, image_ids: Sequence[str]) -> Vectors:
     """The embeddings of stored pictures, decoded in threads; one unit row each. Blocks.
 
     Raises NotFoundError, ImageError or StorageError where a picture cannot be read.
@@ -102,8 +102,8 @@ def embed_pictures(encoder: Encoder, store: ImageStore, image_ids: Sequence[str]
     with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
         return np.concatenate(
             [
-                encoder.encode_pixels(list(threads.map(prepare, image_ids[start : start + BATCH_PICTURES])))
-                for start in range(0, len(image_ids), BATCH_PICTURES)
+                encoder.encode_pixels(list(threads.map(prepare, image_ids[start : start + BATCH_IMAGES])))
+                for start in range(0, len(image_ids), BATCH_IMAGES)
             ]
         )
 
@@ -116,8 +116,8 @@ def questions(rows: Sequence[TuningRow], table: CaptionTable, seed: int) -> list
             kind, text = table.kinds[caption], table.texts[caption]
             grades = {rows[at].item.sku: 1 for at in relevant}
             by_template[kind].append(JudgedQuery(f"{kind}: {text}", kind, grades, text=text))
-    dice = random.Random(seed)
-    return [query for of in by_template.values() for query in dice.sample(of, min(MAX_QUERIES, len(of)))]
+    rng = random.Random(seed)
+    return [query for of in by_template.values() for query in rng.sample(of, min(MAX_QUERIES, len(of)))]
 
 
 N_TEXTS, N_PHOTOS, N_STRANGE = 240, 100, 80
@@ -132,19 +132,19 @@ class HeldOutShop:
     """The rows set aside with their embeddings: one picture each, and their words."""
 
     rows: Sequence[TuningRow]
-    pictures: Vectors
+    images: Vectors
     texts: Vectors
 
-    def entries(self, *, with_pictures: bool, with_words: bool) -> list[IndexedItem]:
+    def entries(self, *, with_images: bool, with_words: bool) -> list[IndexedItem]:
         """The small catalog in one guise."""
-        none = np.empty((0, self.pictures.shape[1]), np.float32)
+        none = np.empty((0, self.images.shape[1]), np.float32)
         return [
             IndexedItem(
                 item=row.item if with_words else Item(row.item.sku),
                 content_hash=row.item.sku,
-                image_ids=row.image_ids[:1] if with_pictures else (),
+                image_ids=row.image_ids[:1] if with_images else (),
                 vectors={
-                    "image": self.pictures[at : at + 1] if with_pictures else none,
+                    "image": self.images[at : at + 1] if with_images else none,
                     "text": self.texts[at : at + 1] if with_words else none,
                 },
             )
@@ -168,13 +168,13 @@ def calibrate(
     """
     shop = HeldOutShop(
         rows,
-        embed_pictures(encoder, store, [row.image_ids[0] for row in rows]),
+        embed_images(encoder, store, [row.image_ids[0] for row in rows]),
         encoder.encode_texts([item_words(row.item) for row in rows]),
     )
     examples = [*by_text(rows, table, seed), *by_photo(rows, store, facets, seed), *out_of_catalog(rows)]
     observed: list[CalibrationSample] = []
-    for with_pictures, with_words in GUISES.values():
-        with opened(encoder, shop.entries(with_pictures=with_pictures, with_words=with_words)) as engine:
+    for with_images, with_words in GUISES.values():
+        with opened(encoder, shop.entries(with_images=with_images, with_words=with_words)) as engine:
             observed += observe(engine, examples)
     return fit(observed, f"{len(rows):,} rows set aside from tuning, as pictures, as words and as both")
 
@@ -200,8 +200,8 @@ def by_photo(rows: Sequence[TuningRow], store: ImageStore, facets: Sequence[str]
     kind = field_of("kind", facets)
     if kind is None:
         return
-    dice = random.Random(seed)
-    shown = dice.sample(list(rows), min(N_PHOTOS, len(rows)))
+    rng = random.Random(seed)
+    shown = rng.sample(list(rows), min(N_PHOTOS, len(rows)))
     wishes = [field for field in facets if field != kind]
     for row in shown:
         alike = [each for each in rows if is_held(each) and values(each, kind) & values(row, kind)]
@@ -209,9 +209,9 @@ def by_photo(rows: Sequence[TuningRow], store: ImageStore, facets: Sequence[str]
             continue
         photo = decode_image(store.read(row.image_ids[0])).pixels
         yield Example(Query(images=(photo,)), frozenset(each.item.sku for each in alike))
-        wished = [(field, value) for field in wishes for value in sorted(values(dice.choice(alike), field))]
+        wished = [(field, value) for field in wishes for value in sorted(values(rng.choice(alike), field))]
         if wished:
-            field, value = dice.choice(wished)
+            field, value = rng.choice(wished)
             right = frozenset(each.item.sku for each in alike if value in values(each, field))
             yield Example(Query(value, images=(photo,)), right)
 

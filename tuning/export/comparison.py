@@ -38,7 +38,7 @@ class Agreement:
     mean_text_cosine: float
     min_text_cosine: float
     kept_for_texts: float
-    kept_for_pictures: float
+    kept_for_images: float
 
 
 def measure_paces(encoders: Sequence[Encoder], pixels: Sequence[Pixels], texts: Sequence[str]) -> list[Pace]:
@@ -65,19 +65,21 @@ def take_turns(works: Sequence[Callable[[], object]], n_runs: int = N_RUNS) -> l
     return [statistics.median(seconds[1:]) for seconds in taken]
 
 
-def compare(before: Encoder, after: Encoder, pictures: Sequence[Image.Image], texts: Sequence[str]) -> Agreement:
+def compare(before: Encoder, after: Encoder, images: Sequence[Image.Image], texts: Sequence[str]) -> Agreement:
     """What ``after`` makes of these pictures and texts, against ``before``. Blocks."""
-    pixels = [before.prepare(picture) for picture in pictures]
-    images = before.encode_pixels(pixels), after.encode_pixels(pixels)
+    pixels = [before.prepare(image) for image in images]
+    image_vectors = before.encode_pixels(pixels), after.encode_pixels(pixels)
     words = before.encode_texts(texts), after.encode_texts(texts)
-    image_cosines, text_cosines = cosines(*images), cosines(*words)
+    image_cosines, text_cosines = cosines(*image_vectors), cosines(*words)
     return Agreement(
         float(image_cosines.mean()),
         float(image_cosines.min()),
         float(text_cosines.mean()),
         float(text_cosines.min()),
-        share_kept(words[0] @ images[0].T, words[1] @ images[1].T),
-        share_kept(without_self(images[0] @ images[0].T), without_self(images[1] @ images[1].T)),
+        share_kept(words[0] @ image_vectors[0].T, words[1] @ image_vectors[1].T),
+        share_kept(
+            without_self(image_vectors[0] @ image_vectors[0].T), without_self(image_vectors[1] @ image_vectors[1].T)
+        ),
     )
 
 

@@ -31,7 +31,7 @@ from vitrina.search.types.errors import EncoderError
 from vitrina.tuning.export.graphs import (
     ANY_NUMBER,
     CutTextTower,
-    PictureTower,
+    ImageTower,
     TextTower,
     quantize,
     read_safetensors,
@@ -56,7 +56,7 @@ def export_encoder(folder: Path) -> Export:
     weights = read_safetensors(folder)
     preprocessing = Preprocessing.from_config(model.visual.preprocess_cfg)
     tokens = describe_tokens(folder, model, tokenizer)
-    image = to_onnx(PictureTower(model), example_pixels(preprocessing), {0: ANY_NUMBER})
+    image = to_onnx(ImageTower(model), example_pixels(preprocessing), {0: ANY_NUMBER})
     text = export_text(model, tokens)
     (folder / EXPORT_FILE).unlink(missing_ok=True)  # until both towers are written there is no export
     export = Export(
@@ -85,7 +85,7 @@ def export_int8(folder: Path, target: Path, pixels: Sequence[Pixels]) -> Export:
     (target / INT8_FILE).unlink(missing_ok=True)
     export = export_encoder(target)
     model, _, _ = load_plain(target)
-    whole = to_onnx(PictureTower(model), example_pixels(export.preprocessing), {0: ANY_NUMBER}, fold=True)
+    whole = to_onnx(ImageTower(model), example_pixels(export.preprocessing), {0: ANY_NUMBER}, fold=True)
     (target / EXPORT_FILE).unlink()
     quantize(whole, target / INT8_FILE, pixels)
     (target / IMAGE_FILE).unlink()

@@ -32,7 +32,7 @@ def quantize(model: Any, target: Path, pixels: Sequence[Pixels]) -> None:
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Pictures(CalibrationDataReader):  # type: ignore[misc]
+    class Images(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
             self._starts = iter(range(0, len(pixels), BATCH_SIZE))
 
@@ -47,7 +47,7 @@ def quantize(model: Any, target: Path, pixels: Sequence[Pixels]) -> None:
         quantize_static(
             whole,
             target,
-            Pictures(),
+            Images(),
             quant_format=QuantFormat.QDQ,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -64,7 +64,7 @@ PREFIX = "model."
 ANY_NUMBER = Dim("n")
 
 
-class PictureTower(torch.nn.Module):
+class ImageTower(torch.nn.Module):
     """Pixels of shape (n, 3, height, width) to vectors of shape (n, dimension), not normalised."""
 
     def __init__(self, model: Any) -> None:

@@ -37,13 +37,13 @@ HARD_DEPTH = 50
 MAX_RIGHT = 200
 """Right items of one query that are drawn from; a query for "shirts" has thousands."""
 
-N_STRANGERS = 2_000
+N_RANDOM_NEGATIVES = 2_000
 """Items of the catalog to draw at random from."""
 
-MIN_ASIDE, MIN_KEPT = 4, 8
+MIN_HELD_OUT, MIN_KEPT = 4, 8
 """Queries below which there is nothing to measure with, or to learn from."""
 
-MAX_ASIDE = 200
+MAX_HELD_OUT = 200
 """Queries set aside at most, since each has some 30 pairs that are judged after every epoch."""
 
 
@@ -55,7 +55,7 @@ class TuningQuery:
     judged relevant; ``found`` what the search would have reranked, best first. All can be looked at.
     """
 
-    claim: str
+    statement: str
     grades: Grades
     right: tuple[str, ...]
     hard: tuple[str, ...]
@@ -64,43 +64,45 @@ class TuningQuery:
 
 @dataclass(frozen=True, slots=True)
 class RerankerCorpus:
-    """Wishes to train on and wishes set aside, the items they speak of, and ``strangers``, any items.
+    """Wishes to train on and wishes set aside, the items they speak of, and ``random_negatives``, any items.
 
     ``notes`` say what was left out, in sentences.
     """
 
     source: str
     kept: tuple[TuningQuery, ...]
-    aside: tuple[TuningQuery, ...]
-    strangers: tuple[str, ...]
+    held_out: tuple[TuningQuery, ...]
+    random_negatives: tuple[str, ...]
     items: Mapping[str, StoredItem]
     store: ImageStore
     notes: tuple[str, ...]
 
 
 def read_corpus(
-    home: Store, engine: SearchEngine, judged: Sequence[JudgedQuery], plan: RerankerPlan, on_progress: OnProgress
+    store: Store, engine: SearchEngine, judged: Sequence[JudgedQuery], plan: RerankerPlan, on_progress: OnProgress
 ) -> RerankerCorpus:
     """Ask the catalog's own search every judged query, and gather the items. Blocks.
 
     Raises InputError where the judgements cannot be tuned on, and says what is missing.
     """
     texts, notes = by_text_alone(judged)
-    texts, left_out = known(texts, home.catalog.content_hashes(sorted(judged_skus(texts))))
-    vocabulary = CatalogVocabulary(home.catalog).current()
-    claims = [statement_for(query.text, vocabulary) for query in texts]
+    texts, left_out = known(texts, store.catalog.content_hashes(sorted(judged_skus(texts))))
+    vocabulary = CatalogVocabulary(store.catalog).current()
+    statements = [statement_for(query.text, vocabulary) for query in texts]
     found = ask_all(engine, texts, on_progress)
     drafts = [
-        draft(claim, query.grades, each.skus) for claim, query, each in zip(claims, texts, found, strict=True) if claim
+        draft(statement, query.grades, each.skus)
+        for statement, query, each in zip(statements, texts, found, strict=True)
+        if statement
     ]
     wanted = {sku for wish in drafts for sku in (*wish.right, *wish.hard, *wish.found)}
-    items, strangers = gathered(home.catalog.all_items(), wanted, listings=plan.listings)
+    items, random_negatives = gathered(store.catalog.all_items(), wanted, listings=plan.listings)
     wishes = [wish for each in drafts if (wish := within(each, items)).right]
     if len(wishes) < len(texts):
         n_lost = len(texts) - len(wishes)
         left_out.append(f"{n_lost:,} queries were left out: no relevant item can be looked at, or nothing is wanted.")
-    kept, aside = split(wishes, plan.set_aside)
-    return RerankerCorpus(home.folder.name, kept, aside, strangers, items, home.images, (*notes, *left_out))
+    kept, held_out = split(wishes, plan.held_out)
+    return RerankerCorpus(store.folder.name, kept, held_out, random_negatives, items, store.images, (*notes, *left_out))
 
 
 def by_text_alone(judged: Sequence[JudgedQuery]) -> tuple[list[JudgedQuery], list[str]]:
@@ -122,12 +124,12 @@ def statement_for(text: str, vocabulary: Vocabulary) -> str:
     return statements_of(query, requirements_of(query, vocabulary)).whole
 
 
-def draft(claim: str, grades: Grades, found: Sequence[str]) -> TuningQuery:
+def draft(statement: str, grades: Grades, found: Sequence[str]) -> TuningQuery:
     """A wish before it is known which items can be looked at."""
     right = sorted((sku for sku, grade in grades.items() if grade > 0), key=place)
     judged_wrong = sorted(sku for sku, grade in grades.items() if grade == 0)
     mined = [sku for sku in found[:HARD_DEPTH] if sku not in grades]
-    return TuningQuery(claim, grades, tuple(right), (*judged_wrong, *mined), tuple(found[:N_CANDIDATES]))
+    return TuningQuery(statement, grades, tuple(right), (*judged_wrong, *mined), tuple(found[:N_CANDIDATES]))
 
 
 def within(wish: TuningQuery, items: Mapping[str, StoredItem]) -> TuningQuery:
@@ -137,16 +139,16 @@ def within(wish: TuningQuery, items: Mapping[str, StoredItem]) -> TuningQuery:
         return (sku for sku in skus if sku in items)
 
     right = tuple(visible(wish.right))[:MAX_RIGHT]
-    return TuningQuery(wish.claim, wish.grades, right, tuple(visible(wish.hard)), tuple(visible(wish.found)))
+    return TuningQuery(wish.statement, wish.grades, right, tuple(visible(wish.hard)), tuple(visible(wish.found)))
 
 
 def gathered(
     stored: Iterable[StoredItem], wanted: set[str], *, listings: bool
 ) -> tuple[dict[str, StoredItem], tuple[str, ...]]:
-    """The wanted items that can be looked at, with ``N_STRANGERS`` others or fewer, and the skus of these."""
+    """The wanted items that can be looked at, with ``N_RANDOM_NEGATIVES`` others or fewer, and the skus of these."""
     items: dict[str, StoredItem] = {}
 
-    def strangers() -> Iterator[tuple[float, str, StoredItem]]:
+    def random_negatives() -> Iterator[tuple[float, str, StoredItem]]:
         for each in stored:
             sku = each.item.sku
             if each.image_ids or listings:
@@ -154,7 +156,7 @@ def gathered(
                     items[sku] = each
                 yield place(sku), sku, each
 
-    drawn = heapq.nsmallest(N_STRANGERS, strangers(), key=lambda one: one[:2])
+    drawn = heapq.nsmallest(N_RANDOM_NEGATIVES, random_negatives(), key=lambda one: one[:2])
     items |= {sku: each for _, sku, each in drawn}
     return items, tuple(sku for _, sku, _ in drawn)
 
@@ -162,18 +164,18 @@ def gathered(
 def split(wishes: Sequence[TuningQuery], share: float) -> tuple[tuple[TuningQuery, ...], tuple[TuningQuery, ...]]:
     """Wishes to train on, and ``share`` of them, 0 to 1, set aside by a hash of the words: the same words are never on
     both sides. Raises InputError where too few are left on either."""
-    places = [place(wish.claim.casefold()) for wish in wishes]
-    last = sorted(places)[:MAX_ASIDE][-1] if places else 0.0
-    is_aside = [at < share and at <= last for at in places]
-    aside = tuple(compress(wishes, is_aside))
-    kept = tuple(compress(wishes, [not known for known in is_aside]))
-    if len(aside) < MIN_ASIDE or len(kept) < MIN_KEPT:
+    places = [place(wish.statement.casefold()) for wish in wishes]
+    last = sorted(places)[:MAX_HELD_OUT][-1] if places else 0.0
+    is_held_out = [at < share and at <= last for at in places]
+    held_out = tuple(compress(wishes, is_held_out))
+    kept = tuple(compress(wishes, [not known for known in is_held_out]))
+    if len(held_out) < MIN_HELD_OUT or len(kept) < MIN_KEPT:
         raise InputError(
             f"{len(wishes):,} judged queries are too few: with {share:g} of them set aside, {len(kept):,} are left to "
-            f"train on and {len(aside):,} to measure with, where {MIN_KEPT} and {MIN_ASIDE} are needed.",
+            f"train on and {len(held_out):,} to measure with, where {MIN_KEPT} and {MIN_HELD_OUT} are needed.",
             remedy="Judge more queries, or set another share aside with --set-aside.",
         )
-    return kept, aside
+    return kept, held_out
 
 
 ROOM_BYTES = 512 * 1024 * 1024
@@ -206,23 +208,23 @@ class CandidateCache:
 
     def of(self, skus: Sequence[str]) -> list[RerankCandidate | None]:
         """The look of each item; None where there is nothing to look at. Blocks."""
-        return list(self._threads.map(self._look, skus))
+        return list(self._threads.map(self._candidate, skus))
 
-    def _look(self, sku: str) -> RerankCandidate | None:
+    def _candidate(self, sku: str) -> RerankCandidate | None:
         if sku in self._kept:
             return self._kept[sku]
         stored = self._items[sku]
-        shown = CandidateImages(self._store, self._side_px).look(stored)
-        image = None if shown is None else shown.image
+        shown = CandidateImages(self._store, self._side_px).candidate(stored)
+        image = None if shown is None else shown.pixels
         listing = item_words(stored.item) if self._listings else ""
         key = sku if shown is None or image is None else shown.key
-        look = RerankCandidate(key, image, listing) if image or listing else None
+        candidate = RerankCandidate(key, image, listing) if image or listing else None
         n_bytes = 3 * image.width * image.height if image else 0
         with self._lock:
             if n_bytes <= self._room_bytes and sku not in self._kept:
                 self._room_bytes -= n_bytes
-                self._kept[sku] = look
-        return look
+                self._kept[sku] = candidate
+        return candidate
 
 
 MAX_OF_A_WISH = 8
@@ -239,7 +241,7 @@ _TRIES = 20
 class QueryItemPair:
     """A claim about an item, and whether it holds."""
 
-    claim: str
+    statement: str
     sku: str
     is_right: bool
 
@@ -249,26 +251,29 @@ Duo = tuple[QueryItemPair, QueryItemPair]
 
 
 def duos_of(
-    wish: TuningQuery, strangers: Sequence[str], dice: random.Random, limit: int = MAX_OF_A_WISH
+    wish: TuningQuery, random_negatives: Sequence[str], rng: random.Random, limit: int = MAX_OF_A_WISH
 ) -> Iterator[Duo]:
     """Some of a wish's right items, each with a wrong one; none where everything is right."""
-    for sku in dice.sample(wish.right, min(limit, len(wish.right))):
-        wrong = wrong_for(wish, strangers, dice)
+    for sku in rng.sample(wish.right, min(limit, len(wish.right))):
+        wrong = wrong_for(wish, random_negatives, rng)
         if wrong is not None:
-            yield QueryItemPair(wish.claim, sku, is_right=True), QueryItemPair(wish.claim, wrong, is_right=False)
+            yield (
+                QueryItemPair(wish.statement, sku, is_right=True),
+                QueryItemPair(wish.statement, wrong, is_right=False),
+            )
 
 
-def wrong_for(wish: TuningQuery, strangers: Sequence[str], dice: random.Random) -> str | None:
+def wrong_for(wish: TuningQuery, random_negatives: Sequence[str], rng: random.Random) -> str | None:
     """A wrong item: a hard one, or any that nobody judged relevant."""
-    if wish.hard and dice.random() < HARD_SHARE:
-        return dice.choice(wish.hard)
-    drawn = (dice.choice(strangers) for _ in range(_TRIES))
+    if wish.hard and rng.random() < HARD_SHARE:
+        return rng.choice(wish.hard)
+    drawn = (rng.choice(random_negatives) for _ in range(_TRIES))
     wrong = next((sku for sku in drawn if not wish.grades.get(sku)), None)
-    return wrong or (dice.choice(wish.hard) if wish.hard else None)
+    return wrong or (rng.choice(wish.hard) if wish.hard else None)
 
 
-def epoch_of(wishes: Sequence[TuningQuery], strangers: Sequence[str], dice: random.Random) -> list[QueryItemPair]:
+def epoch_of(wishes: Sequence[TuningQuery], random_negatives: Sequence[str], rng: random.Random) -> list[QueryItemPair]:
     """The pairs of an epoch, those of a duo side by side."""
-    duos = [duo for wish in wishes for duo in duos_of(wish, strangers, dice)]
-    dice.shuffle(duos)
+    duos = [duo for wish in wishes for duo in duos_of(wish, random_negatives, rng)]
+    rng.shuffle(duos)
     return [pair for duo in duos for pair in duo]

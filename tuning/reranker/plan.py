@@ -52,12 +52,12 @@ class RerankerPlan:
     n_rows: int | None = None
     learning_rate: float | None = None
     seed: int = 0
-    set_aside: float = 0.2
+    held_out: float = 0.2
     patience: int = 2
     licence: str = ""
 
     def __post_init__(self) -> None:
-        check_numbers("queries", self.set_aside, self.learning_rate)
+        check_numbers("queries", self.held_out, self.learning_rate)
 
     def schedule(self, model: torch.nn.Module) -> RerankerSchedule:
         """The run's schedule for a model on its device.

@@ -74,13 +74,13 @@ class RerankerTuning:
         self.corpus, self.base, self.plan = corpus, base, plan
         questions = base.reranker.questions
         self.schedule = plan.schedule(questions.model)
-        side_px = base.reranker.capabilities.picture_side_px
-        looks = CandidateCache(corpus.items, corpus.store, listings=plan.listings, side_px=side_px)
-        self.examination = RerankerValidation(corpus.aside, corpus.strangers, looks, seed=plan.seed)
+        side_px = base.reranker.capabilities.image_side_px
+        candidates = CandidateCache(corpus.items, corpus.store, listings=plan.listings, side_px=side_px)
+        self.validation = RerankerValidation(corpus.held_out, corpus.random_negatives, candidates, seed=plan.seed)
         self.work = RunDirectory(work, terms(corpus, base, plan), resume=resume)
         resumed = self.work.is_resumed
         self.history = (
-            self.work.read_history(RerankerScore) if resumed else History(self.examination.score(base.reranker))
+            self.work.read_history(RerankerScore) if resumed else History(self.validation.score(base.reranker))
         )
         torch.manual_seed(plan.seed)
         names = adaptable_layers(questions.model, image_tower=plan.image_tower)
@@ -88,12 +88,12 @@ class RerankerTuning:
         self.n_trained = n_parameters(questions.model, trained=True)
         # features that were seen while being judged must not be trained with: torch forbids it
         own = replace(questions, memory=FeatureMemory(0 if plan.image_tower else CACHE_BYTES))
-        share = base.reranker.shares_pictures and not plan.image_tower
+        share = base.reranker.shares_images and not plan.image_tower
         self.course = loop.TrainingLoop(
-            RerankerTrainer(own, self.adapters, corpus, looks, self.schedule, share=share),
+            RerankerTrainer(own, self.adapters, corpus, candidates, self.schedule, share=share),
             self.work,
             self.history,
-            score=lambda: self.examination.score(base.reranker),
+            score=lambda: self.validation.score(base.reranker),
             weights=self.adapters.state,
         )
 
@@ -122,7 +122,7 @@ class RerankerTuning:
             write_model(folder, questions.model, self.base.folder, questions.dialect)
             device = str(questions.model.device)
             loaded = load_reranker(str(folder), device=device, max_pixels=questions.max_pixels)
-            after = self.examination.score(loaded)
+            after = self.validation.score(loaded)
             card.write(folder, self._account(after))
             self.draw(folder / card.CHART)
         self.work.remove()
@@ -140,8 +140,8 @@ class RerankerTuning:
             dialect=self.base.reranker.questions.dialect.name,
             max_pixels=self.base.reranker.questions.max_pixels,
             corpus=self.corpus,
-            n_pairs=self.examination.n_pairs,
-            ndcg_of_search=self.examination.ndcg_of_search,
+            n_pairs=self.validation.n_pairs,
+            ndcg_of_search=self.validation.ndcg_of_search,
             history=self.history,
             after=after,
         )
@@ -156,6 +156,6 @@ def check(out: Path) -> None:
 
 def terms(corpus: RerankerCorpus, base: BaseModel, plan: RerankerPlan) -> dict[str, object]:
     """What a run must share with the one it goes on from."""
-    told = "\n".join(f"{wish.claim}\t{wish.right}\t{wish.hard}" for wish in (*corpus.kept, *corpus.aside))
+    told = "\n".join(f"{wish.statement}\t{wish.right}\t{wish.hard}" for wish in (*corpus.kept, *corpus.held_out))
     digest = hashlib.sha256(told.encode()).hexdigest()
     return asdict(plan) | {"base": base.reranker.identity.fingerprint, "set of judgements": digest[:16]}

@@ -39,14 +39,14 @@ class RerankerTrainer:
         questions: ModelInputs,
         adapters: Adapters,
         corpus: RerankerCorpus,
-        looks: CandidateCache,
+        candidates: CandidateCache,
         schedule: RerankerSchedule,
         *,
         share: bool,
     ) -> None:
         self._questions, self._adapters = questions, adapters
         self._answers = questions.dialect.answers(questions.chat.tokenizer)
-        self._corpus, self._looks, self._schedule, self._share = corpus, looks, schedule, share
+        self._corpus, self._candidates, self._schedule, self._share = corpus, candidates, schedule, share
         self._weights = [weight for weight in questions.model.parameters() if weight.requires_grad]
         self._optimizer = torch.optim.AdamW(
             self._weights, lr=schedule.learning_rate, betas=(0.9, 0.98), weight_decay=0.0
@@ -58,8 +58,8 @@ class RerankerTrainer:
 
         Raises StateError where the loss is no number any more, or memory does not suffice.
         """
-        dice = random.Random(self._schedule.seed * 1000 + self.n_epochs_done)
-        pairs = epoch_of(self._corpus.kept, self._corpus.strangers, dice)
+        rng = random.Random(self._schedule.seed * 1000 + self.n_epochs_done)
+        pairs = epoch_of(self._corpus.kept, self._corpus.random_negatives, rng)
         size = self._schedule.batch_size
         starts = range(0, len(pairs), size)
         for step, batch in enumerate(prefetch_one(self._shown(pairs[start : start + size]) for start in starts)):
@@ -82,8 +82,8 @@ class RerankerTrainer:
         self.n_epochs_done = int(state["n_epochs_done"])
 
     def _shown(self, pairs: Sequence[QueryItemPair]) -> list[Shown]:
-        looks = self._looks.of([pair.sku for pair in pairs])
-        return [(pair, look) for pair, look in zip(pairs, looks, strict=True) if look is not None]
+        candidates = self._candidates.of([pair.sku for pair in pairs])
+        return [(pair, candidate) for pair, candidate in zip(pairs, candidates, strict=True) if candidate is not None]
 
     def _step(self, batch: Sequence[Shown]) -> float:
         self._optimizer.zero_grad(set_to_none=True)
@@ -108,10 +108,10 @@ class RerankerTrainer:
         """Summed over the pairs."""
         with precision(self._questions.model.device):
             logits = self._questions.logits(
-                [look for _, look in part], [pair.claim for pair, _ in part], share=self._share
+                [candidate for _, candidate in part], [pair.statement for pair, _ in part], share=self._share
             )
         truth = torch.tensor([float(pair.is_right) for pair, _ in part], device=logits.device)
-        return binary_cross_entropy_with_logits(self._answers.log_odds(logits), truth, reduction="sum")
+        return binary_cross_entropy_with_logits(self._answers.logit(logits), truth, reduction="sum")
 
     def _set_learning_rate(self, n_epochs: float) -> None:
         """``n_epochs`` is how much of the schedule is done, a part of an epoch counted as such."""

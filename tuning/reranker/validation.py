@@ -102,11 +102,11 @@ class RerankerValidation:
     measured with them."""
 
     def __init__(
-        self, wishes: Sequence[TuningQuery], strangers: Sequence[str], looks: CandidateCache, *, seed: int
+        self, wishes: Sequence[TuningQuery], random_negatives: Sequence[str], candidates: CandidateCache, *, seed: int
     ) -> None:
-        dice = random.Random(seed)
-        self._looks = looks
-        self._sheets = [samples_of(wish, strangers, dice) for wish in wishes]
+        rng = random.Random(seed)
+        self._candidates = candidates
+        self._sheets = [samples_of(wish, random_negatives, rng) for wish in wishes]
         self.n_pairs = sum(len(sheet.judged) for sheet in self._sheets)
         if not self.n_pairs:
             raise InputError(
@@ -129,18 +129,20 @@ class RerankerValidation:
 
     def _judged(self, reranker: Reranker, sheet: ValidationSamples) -> NDArray[np.float64]:
         """P(yes) of every item of a sheet, one half where there is nothing to look at."""
-        looks = self._looks.of(sheet.skus)
-        visible = [look or RerankCandidate(sku, None) for sku, look in zip(sheet.skus, looks, strict=True)]
-        answers = reranker.judge(visible, [sheet.wish.claim], Deadline.within(NO_HURRY_S))[:, 0]
+        candidates = self._candidates.of(sheet.skus)
+        visible = [
+            candidate or RerankCandidate(sku, None) for sku, candidate in zip(sheet.skus, candidates, strict=True)
+        ]
+        answers = reranker.judge(visible, [sheet.wish.statement], Deadline.within(NO_HURRY_S))[:, 0]
         return np.nan_to_num(answers.astype(np.float64), nan=0.5)
 
     def _ndcg(self, orders: Sequence[Sequence[str]]) -> float:
         return float(measure(orders, [sheet.wish.grades for sheet in self._sheets])["ndcg@10"].mean())
 
 
-def samples_of(wish: TuningQuery, strangers: Sequence[str], dice: random.Random) -> ValidationSamples:
+def samples_of(wish: TuningQuery, random_negatives: Sequence[str], rng: random.Random) -> ValidationSamples:
     """The pairs of a wish, drawn as for training, and what the search found."""
-    judged = {pair.sku: pair.is_right for duo in duos_of(wish, strangers, dice) for pair in duo}
+    judged = {pair.sku: pair.is_right for duo in duos_of(wish, random_negatives, rng) for pair in duo}
     skus = tuple(dict.fromkeys((*wish.found, *judged)))
     at = {sku: position for position, sku in enumerate(skus)}
     return ValidationSamples(

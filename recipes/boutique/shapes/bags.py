@@ -25,21 +25,21 @@ from recipes.boutique.drawing import (
 )
 
 
-def _thread(look: Appearance) -> float:
-    return -0.4 if luminance(look.coat.colour) > 0.4 else 0.45
+def _thread(appearance: Appearance) -> float:
+    return -0.4 if luminance(appearance.coat.colour) > 0.4 else 0.45
 
 
-def _handle_coat(look: Appearance) -> Coat:
-    if look.coat.material == "leather" or look.coin():
-        return look.trim
+def _handle_coat(appearance: Appearance) -> Coat:
+    if appearance.coat.material == "leather" or appearance.coin():
+        return appearance.trim
     return Coat((0.48, 0.31, 0.20), "leather")
 
 
-def tote_bag(look: Appearance) -> Drawing:
+def tote_bag(appearance: Appearance) -> Drawing:
     """A flat shopper with two handles."""
-    wide, top = look.vary(0.25, 0.31), look.vary(-0.14, -0.08)
-    rise = look.vary(0.28, 0.31) if look.style == "long-handled" else look.vary(0.15, 0.19)
-    low, foot = 0.38, wide * look.vary(0.86, 1.0)
+    wide, top = appearance.vary(0.25, 0.31), appearance.vary(-0.14, -0.08)
+    rise = appearance.vary(0.28, 0.31) if appearance.style == "long-handled" else appearance.vary(0.15, 0.19)
+    low, foot = 0.38, wide * appearance.vary(0.86, 1.0)
     body = mirrored(
         [
             (0, top + 0.006),
@@ -50,7 +50,7 @@ def tote_bag(look: Appearance) -> Drawing:
             (0, low + 0.004),
         ]
     )
-    hem = Seam(trace([(-wide, top + 0.035), (0, top + 0.041), (wide, top + 0.035)]), 0.003, _thread(look), 0.011)
+    hem = Seam(trace([(-wide, top + 0.035), (0, top + 0.041), (wide, top + 0.035)]), 0.003, _thread(appearance), 0.011)
     creases = tuple(
         Crease(
             trace([(s * wide * 0.9, low - 0.04), (s * wide * 0.6, low - 0.1), (s * wide * 0.5, low - 0.2)]), 0.05, -0.4
@@ -59,14 +59,16 @@ def tote_bag(look: Appearance) -> Drawing:
     )
     near = _loop(wide * 0.46, top + 0.07, rise, 0.0)
     far = _loop(wide * 0.46, top + 0.01, rise * 0.93, 0.02)
-    coat = _handle_coat(look)
+    coat = _handle_coat(appearance)
     ends = tuple(rounded(s * wide * 0.46, top + 0.055, 0.045, 0.07, 0.005) for s in (1, -1))
     parts = [
         DrawnPart("handle", (far,), coat.dyed(darker(coat.colour, 0.35)), bulge=0.012, lift=0),
-        DrawnPart("body", (body,), look.coat, seams=(hem,), creases=creases, bulge=0.05, folds=1.4, drape=(0.14, 0.25)),
+        DrawnPart(
+            "body", (body,), appearance.coat, seams=(hem,), creases=creases, bulge=0.05, folds=1.4, drape=(0.14, 0.25)
+        ),
         DrawnPart("handle", (near, *ends), coat, bulge=0.012, lift=0.008),
     ]
-    return Drawing(parts, Pose.STANDING)
+    return Drawing(parts, Pose.STATUS)
 
 
 def _loop(x: float, foot: float, rise: float, shift: float) -> Points:
@@ -87,11 +89,11 @@ def _loop(x: float, foot: float, rise: float, shift: float) -> Points:
     )
 
 
-def backpack(look: Appearance) -> Drawing:
+def backpack(appearance: Appearance) -> Drawing:
     """A rucksack with a front pocket; zipped and domed, or rolled shut and buckled."""
-    wide, low = look.vary(0.21, 0.25), 0.40
-    rolled = look.style == "roll-top"
-    top = -0.33 if rolled else look.vary(-0.37, -0.33)
+    wide, low = appearance.vary(0.21, 0.25), 0.40
+    rolled = appearance.style == "roll-top"
+    top = -0.33 if rolled else appearance.vary(-0.37, -0.33)
     crown = (
         [(0, top), (wide * 0.93, top + 0.005, 1)]
         if rolled
@@ -106,48 +108,48 @@ def backpack(look: Appearance) -> Drawing:
     pocket = mirrored([(0, 0.09), (wide * 0.72, 0.095, 1), (wide * 0.76, 0.22), (wide * 0.68, 0.36), (0, 0.37)])
     edge = Seam(trace([(-wide * 0.72, 0.125), (0, 0.12), (wide * 0.72, 0.125)]), 0.004, -0.45)
     parts = [
-        DrawnPart("strap", (straps, flip(straps)), look.inside, bulge=0.018, lift=0),
-        DrawnPart("handle", (handle,), look.trim, bulge=0.012, lift=0),
-        DrawnPart("body", (body,), look.coat, bulge=0.09, folds=1.0),
+        DrawnPart("strap", (straps, flip(straps)), appearance.inside, bulge=0.018, lift=0),
+        DrawnPart("handle", (handle,), appearance.trim, bulge=0.012, lift=0),
+        DrawnPart("body", (body,), appearance.coat, bulge=0.09, folds=1.0),
     ]
-    parts.append(_rolled_top(look, wide, top) if rolled else _arched_zip(look, wide, top))
-    parts.append(DrawnPart("pocket", (pocket,), look.coat, seams=(edge,), bulge=0.045, folds=0.8, lift=0.014))
-    leather = _handle_coat(look)
-    for x in (-0.1, 0.1) if rolled or look.coin() else ():
-        parts += _buckled_strap(look, leather, x * wide / 0.23, 0.36 if rolled else 0.3)
+    parts.append(_rolled_top(appearance, wide, top) if rolled else _arched_zip(appearance, wide, top))
+    parts.append(DrawnPart("pocket", (pocket,), appearance.coat, seams=(edge,), bulge=0.045, folds=0.8, lift=0.014))
+    leather = _handle_coat(appearance)
+    for x in (-0.1, 0.1) if rolled or appearance.coin() else ():
+        parts += _buckled_strap(appearance, leather, x * wide / 0.23, 0.36 if rolled else 0.3)
     patch = rounded(0, 0.25, 0.075, 0.045, 0.006)
     parts.append(DrawnPart("logo", (patch,), Coat((0.55, 0.37, 0.24), "leather"), bulge=0.008, lift=0.003))
-    return Drawing(parts, Pose.STANDING)
+    return Drawing(parts, Pose.STATUS)
 
 
-def _rolled_top(look: Appearance, wide: float, top: float) -> DrawnPart:
+def _rolled_top(appearance: Appearance, wide: float, top: float) -> DrawnPart:
     roll = rounded(0, top + 0.01, wide * 1.98, 0.085, 0.038)
     line = Seam(np.array([(-wide, top + 0.012), (wide, top + 0.02)]), 0.005, -0.35)
-    return DrawnPart("roll", (roll,), look.coat, seams=(line,), bulge=0.04, folds=0.6)
+    return DrawnPart("roll", (roll,), appearance.coat, seams=(line,), bulge=0.04, folds=0.6)
 
 
-def _arched_zip(look: Appearance, wide: float, top: float) -> DrawnPart:
+def _arched_zip(appearance: Appearance, wide: float, top: float) -> DrawnPart:
     x, y = wide * 0.88, top + 0.17
     arc = trace([(-x, 0.02), (-wide * 0.78, y), (0, top + 0.085), (wide * 0.78, y), (x, 0.02)])
-    tape = look.coat.dyed(darker(look.coat.colour, 0.5))
+    tape = appearance.coat.dyed(darker(appearance.coat.colour, 0.5))
     return DrawnPart("zip", (ribbon(arc, 0.014),), tape, seams=(Seam(arc, 0.004, 0.5, 0.005),), bulge=0.005, lift=0.002)
 
 
-def _buckled_strap(look: Appearance, leather: Coat, x: float, tall: float) -> list[DrawnPart]:
+def _buckled_strap(appearance: Appearance, leather: Coat, x: float, tall: float) -> list[DrawnPart]:
     strap = rounded(x, -0.06, 0.034, tall, 0.006)
     stitch = tuple(
-        Seam(np.array([(x + d, -0.2), (x + d, 0.08)]), 0.002, _thread(look) * 0.6, 0.01) for d in (-0.011, 0.011)
+        Seam(np.array([(x + d, -0.2), (x + d, 0.08)]), 0.002, _thread(appearance) * 0.6, 0.01) for d in (-0.011, 0.011)
     )
     frame, gap = rounded(x, 0.06, 0.052, 0.046, 0.008), rounded(x, 0.06, 0.034, 0.028, 0.005)
     return [
         DrawnPart("strap", (strap,), leather, seams=stitch, bulge=0.012, lift=0.008),
-        DrawnPart("buckle", (frame,), look.metal, holes=(gap,), bulge=0.007, lift=0.005),
+        DrawnPart("buckle", (frame,), appearance.metal, holes=(gap,), bulge=0.007, lift=0.005),
     ]
 
 
-def handbag(look: Appearance) -> Drawing:
+def handbag(appearance: Appearance) -> Drawing:
     """A structured handbag with a top handle, or with a flap and a clasp."""
-    wide, top, low, foot = look.vary(0.27, 0.32), look.vary(-0.09, -0.03), 0.33, look.vary(0.9, 1.12)
+    wide, top, low, foot = appearance.vary(0.27, 0.32), appearance.vary(-0.09, -0.03), 0.33, appearance.vary(0.9, 1.12)
     body = mirrored(
         [
             (0, top),
@@ -158,30 +160,34 @@ def handbag(look: Appearance) -> Drawing:
             (0, low + 0.006),
         ]
     )
-    rise = look.vary(0.2, 0.27)
-    rim, sides = _base_seam(look, wide * foot * 0.95, low), _side_creases(wide, top, low)
-    coat = _handle_coat(look)
+    rise = appearance.vary(0.2, 0.27)
+    rim, sides = _base_seam(appearance, wide * foot * 0.95, low), _side_creases(wide, top, low)
+    coat = _handle_coat(appearance)
     parts = [
         DrawnPart("handle", (_top_handle(wide, top, rise),), coat, bulge=0.014, lift=0),
-        DrawnPart("body", (body,), look.coat, seams=(rim,), creases=sides, bulge=0.08, folds=0.7),
+        DrawnPart("body", (body,), appearance.coat, seams=(rim,), creases=sides, bulge=0.08, folds=0.7),
     ]
     rings = tuple(ellipse(s * wide * 0.5, top + 0.045, 0.025, 0.025)[:-1:2] for s in (1, -1))
     holes = tuple(ellipse(s * wide * 0.5, top + 0.045, 0.014, 0.014)[:-1:2] for s in (1, -1))
-    parts += _flap(look, wide, top) if look.style == "flap" else [_top_band(look, wide, top), _tag(coat, wide, top)]
-    parts.append(DrawnPart("rings", rings, look.metal, holes=holes, bulge=0.007, lift=0.005))
-    if look.coin(0.4):
+    parts += (
+        _flap(appearance, wide, top)
+        if appearance.style == "flap"
+        else [_top_band(appearance, wide, top), _tag(coat, wide, top)]
+    )
+    parts.append(DrawnPart("rings", rings, appearance.metal, holes=holes, bulge=0.007, lift=0.005))
+    if appearance.coin(0.4):
         parts.append(
             DrawnPart(
                 "logo", (rounded(0, low - 0.07, 0.085, 0.014, 0.006),), Coat(IVORY, "brass"), bulge=0.005, lift=0.003
             )
         )
-    return Drawing(parts, Pose.STANDING)
+    return Drawing(parts, Pose.STATUS)
 
 
-def _top_band(look: Appearance, wide: float, top: float) -> DrawnPart:
+def _top_band(appearance: Appearance, wide: float, top: float) -> DrawnPart:
     band = ribbon(trace([(-wide * 0.88, top + 0.03), (0, top + 0.022), (wide * 0.88, top + 0.03)]), 0.05)
     line = Seam(trace([(-wide * 0.86, top + 0.01), (0, top + 0.003), (wide * 0.86, top + 0.01)]), 0.005, -0.5)
-    return DrawnPart("zip", (band,), look.trim, seams=(line,), bulge=0.014, lift=0.006)
+    return DrawnPart("zip", (band,), appearance.trim, seams=(line,), bulge=0.014, lift=0.006)
 
 
 def _top_handle(wide: float, top: float, rise: float) -> Points:
@@ -190,8 +196,8 @@ def _top_handle(wide: float, top: float, rise: float) -> Points:
     return ribbon(trace([*((-a, b) for a, b in reversed(right[1:])), *right]), 0.027)
 
 
-def _base_seam(look: Appearance, x: float, low: float) -> Seam:
-    return Seam(trace([(-x, low - 0.03), (0, low - 0.022), (x, low - 0.03)]), 0.003, _thread(look), 0.011)
+def _base_seam(appearance: Appearance, x: float, low: float) -> Seam:
+    return Seam(trace([(-x, low - 0.03), (0, low - 0.022), (x, low - 0.03)]), 0.003, _thread(appearance), 0.011)
 
 
 def _side_creases(wide: float, top: float, low: float) -> tuple[Crease, ...]:
@@ -199,8 +205,8 @@ def _side_creases(wide: float, top: float, low: float) -> tuple[Crease, ...]:
     return Crease(path, 0.035, -0.45), Crease(flip(path), 0.035, -0.45)
 
 
-def _flap(look: Appearance, wide: float, top: float) -> list[DrawnPart]:
-    drop = look.vary(0.15, 0.21)
+def _flap(appearance: Appearance, wide: float, top: float) -> list[DrawnPart]:
+    drop = appearance.vary(0.15, 0.21)
     flap = mirrored(
         [
             (0, top - 0.012),
@@ -221,13 +227,13 @@ def _flap(look: Appearance, wide: float, top: float) -> list[DrawnPart]:
             ]
         ),
         0.003,
-        _thread(look),
+        _thread(appearance),
         0.011,
     )
     clasp = rounded(0, top + drop + 0.015, 0.05, 0.056, 0.014)
     return [
-        DrawnPart("flap", (flap,), look.coat, seams=(edge,), bulge=0.045, lift=0.014, folds=0.5),
-        DrawnPart("clasp", (clasp,), look.metal, bulge=0.012, lift=0.006),
+        DrawnPart("flap", (flap,), appearance.coat, seams=(edge,), bulge=0.045, lift=0.014, folds=0.5),
+        DrawnPart("clasp", (clasp,), appearance.metal, bulge=0.012, lift=0.006),
     ]
 
 

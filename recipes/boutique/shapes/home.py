@@ -27,13 +27,18 @@ from recipes.boutique.drawing import (
 )
 
 
-def _mouth(look: Appearance, y: float, rx: float, ry: float) -> list[DrawnPart]:
+def _mouth(appearance: Appearance, y: float, rx: float, ry: float) -> list[DrawnPart]:
     """The rim of an open vessel: a lip and the dark within."""
-    lip = look.coat.dyed(lighter(look.coat.colour, 0.12))
+    lip = appearance.coat.dyed(lighter(appearance.coat.colour, 0.12))
     return [
         DrawnPart("rim", (ellipse(0, y, rx, ry)[:-1],), lip, Form.FLAT, bulge=0.008, lift=0),
         DrawnPart(
-            "rim", (ellipse(0, y + ry * 0.06, rx * 0.93, ry * 0.8)[:-1],), look.inside, Form.FLAT, bulge=0.03, lift=0
+            "rim",
+            (ellipse(0, y + ry * 0.06, rx * 0.93, ry * 0.8)[:-1],),
+            appearance.inside,
+            Form.FLAT,
+            bulge=0.03,
+            lift=0,
         ),
     ]
 
@@ -43,12 +48,12 @@ def _base(foot: float, low: float, dip: float) -> list[tuple[float, ...]]:
     return [(foot, low, 1), (foot * 0.82, low + dip * 0.57), (foot * 0.45, low + dip * 0.9), (0.0, low + dip)]
 
 
-def mug(look: Appearance) -> Drawing:
+def mug(appearance: Appearance) -> Drawing:
     """A mug with its handle to one side."""
-    wide, tall = look.vary(0.19, 0.225), look.vary(0.36, 0.46)
+    wide, tall = appearance.vary(0.19, 0.225), appearance.vary(0.36, 0.46)
     top, low, ry = -tall / 2, tall / 2, 0.042
-    belly = wide * 1.08 if look.style == "rounded" else wide
-    foot = wide * (0.72 if look.style == "rounded" else look.vary(0.86, 1.0))
+    belly = wide * 1.08 if appearance.style == "rounded" else wide
+    foot = wide * (0.72 if appearance.style == "rounded" else appearance.vary(0.86, 1.0))
     body = mirrored(
         [
             (0, top - 0.0),
@@ -58,7 +63,7 @@ def mug(look: Appearance) -> Drawing:
             *_base(foot, low, 0.03),
         ]
     )
-    y, reach, drop = top + tall * 0.47, look.vary(0.10, 0.135), tall * look.vary(0.26, 0.32)
+    y, reach, drop = top + tall * 0.47, appearance.vary(0.10, 0.135), tall * appearance.vary(0.26, 0.32)
     ear = trace(
         [
             (wide - 0.01, y - drop),
@@ -69,17 +74,17 @@ def mug(look: Appearance) -> Drawing:
         ]
     )
     parts = [
-        DrawnPart("handle", (ribbon(ear, 0.044, 0.036),), look.coat.plain(), bulge=0.022, lift=0),
-        DrawnPart("body", (body,), look.coat, Form.LATHE),
-        *_mouth(look, top, wide, ry),
+        DrawnPart("handle", (ribbon(ear, 0.044, 0.036),), appearance.coat.plain(), bulge=0.022, lift=0),
+        DrawnPart("body", (body,), appearance.coat, Form.LATHE),
+        *_mouth(appearance, top, wide, ry),
     ]
-    return Drawing(parts, Pose.STANDING)
+    return Drawing(parts, Pose.STATUS)
 
 
-def teapot(look: Appearance) -> Drawing:
+def teapot(appearance: Appearance) -> Drawing:
     """A teapot with spout, handle and lid."""
-    tall = look.style == "tall"
-    wide, top, low = (0.17, -0.2, 0.26) if tall else (look.vary(0.215, 0.24), -0.1, 0.24)
+    tall = appearance.style == "tall"
+    wide, top, low = (0.17, -0.2, 0.26) if tall else (appearance.vary(0.215, 0.24), -0.1, 0.24)
     neck, foot = wide * (0.62 if tall else 0.5), wide * (0.85 if tall else 0.55)
     body = mirrored(
         [
@@ -105,7 +110,7 @@ def teapot(look: Appearance) -> Drawing:
             (wide * 0.75, y - 0.06, 1),
         ]
     )
-    reach = look.vary(0.12, 0.15)
+    reach = appearance.vary(0.12, 0.15)
     ear = trace(
         [
             (-wide * 0.8, y - 0.1),
@@ -125,15 +130,15 @@ def teapot(look: Appearance) -> Drawing:
         ]
     )
     knob = ellipse(0, top - 0.09, 0.03, 0.026)[:-1]
-    wood = PALE_WOOD if look.coin(0.3) else look.coat.plain()
+    wood = PALE_WOOD if appearance.coin(0.3) else appearance.coat.plain()
     parts = [
         DrawnPart("handle", (ribbon(ear, 0.036, 0.03),), wood, bulge=0.018, lift=0),
-        DrawnPart("spout", (spout,), look.coat.plain(), bulge=0.05, lift=0),
-        DrawnPart("body", (body,), look.coat, Form.LATHE),
-        DrawnPart("lid", (cover,), look.coat.plain(), Form.LATHE, lift=0.006),
+        DrawnPart("spout", (spout,), appearance.coat.plain(), bulge=0.05, lift=0),
+        DrawnPart("body", (body,), appearance.coat, Form.LATHE),
+        DrawnPart("lid", (cover,), appearance.coat.plain(), Form.LATHE, lift=0.006),
         DrawnPart("lid", (knob,), wood, bulge=0.03, lift=0.003),
     ]
-    return Drawing(parts, Pose.STANDING)
+    return Drawing(parts, Pose.STATUS)
 
 
 _PROFILES: dict[str, tuple[tuple[float, float], ...]] = {
@@ -152,37 +157,41 @@ _PROFILES: dict[str, tuple[tuple[float, float], ...]] = {
 """Half widths and heights of the vases, rim to foot."""
 
 
-def vase(look: Appearance) -> Drawing:
+def vase(appearance: Appearance) -> Drawing:
     """A vase, turned or blown; sometimes with dry stems."""
-    slim, scale = look.vary(0.88, 1.1), look.vary(0.92, 1.0)
-    profile = [(x * slim, y * scale) for x, y in _PROFILES[look.style]]
+    slim, scale = appearance.vary(0.88, 1.1), appearance.vary(0.92, 1.0)
+    profile = [(x * slim, y * scale) for x, y in _PROFILES[appearance.style]]
     rim, top = profile[0]
     half = [(0.0, top), (*profile[0], 1), *profile[1:-1], *_base(*profile[-1], 0.02)]
-    parts = _stems(look, rim, top) if look.coin(0.4) and look.style != "bottle" else []
-    back = [DrawnPart("body", (mirrored(half),), look.coat, Form.LATHE), *_mouth(look, top, rim, rim * 0.24)]
-    if look.coin(0.25) and look.style == "amphora":
+    parts = _stems(appearance, rim, top) if appearance.coin(0.4) and appearance.style != "bottle" else []
+    back = [
+        DrawnPart("body", (mirrored(half),), appearance.coat, Form.LATHE),
+        *_mouth(appearance, top, rim, rim * 0.24),
+    ]
+    if appearance.coin(0.25) and appearance.style == "amphora":
         ear = trace([(0.085 * slim, -0.25), (0.17, -0.24), (0.19, -0.15), (0.15 * slim, -0.09)])
         parts.append(
             DrawnPart(
                 "handle",
                 (ribbon(ear, 0.026), ribbon(ear * np.array([-1, 1]), 0.026)),
-                look.coat.plain(),
+                appearance.coat.plain(),
                 bulge=0.014,
                 lift=0,
             )
         )
-    return Drawing([*parts, *back], Pose.STANDING)
+    return Drawing([*parts, *back], Pose.STATUS)
 
 
-def _stems(look: Appearance, rim: float, top: float) -> list[DrawnPart]:
+def _stems(appearance: Appearance, rim: float, top: float) -> list[DrawnPart]:
     stems: list[Points] = []
     heads: list[Points] = []
-    for _ in range(int(look.generator.integers(3, 6))):
-        x = look.vary(-0.16, 0.16)
-        tip = (x, top - look.vary(0.06, 0.13))
+    for _ in range(int(appearance.generator.integers(3, 6))):
+        x = appearance.vary(-0.16, 0.16)
+        tip = (x, top - appearance.vary(0.06, 0.13))
         stems.append(ribbon(trace([(x * 0.2, top + 0.02), (x * 0.45, top - 0.05), tip]), 0.006))
         heads += [
-            ellipse(tip[0] + look.vary(-0.025, 0.025), tip[1] + d * 0.02, 0.016, 0.012)[:-1:3] for d in range(-1, 4)
+            ellipse(tip[0] + appearance.vary(-0.025, 0.025), tip[1] + d * 0.02, 0.016, 0.012)[:-1:3]
+            for d in range(-1, 4)
         ]
     green, straw = Coat((0.45, 0.47, 0.32), "paper"), Coat((0.86, 0.76, 0.60), "paper")
     return [
@@ -191,11 +200,11 @@ def _stems(look: Appearance, rim: float, top: float) -> list[DrawnPart]:
     ]
 
 
-def cushion(look: Appearance) -> Drawing:
+def cushion(appearance: Appearance) -> Drawing:
     """A plump cushion, square with piping or round with a button."""
-    if look.style == "round":
-        return _round_cushion(look)
-    reach, pinch = look.vary(0.32, 0.36), look.vary(0.025, 0.045)
+    if appearance.style == "round":
+        return _round_cushion(appearance)
+    reach, pinch = appearance.vary(0.32, 0.36), appearance.vary(0.025, 0.045)
     side = reach - pinch
     outline = smooth(
         [
@@ -227,20 +236,24 @@ def cushion(look: Appearance) -> Drawing:
     )
     closed = np.vstack([outline, outline[:1]])
     piping = DrawnPart(
-        "piping", (ribbon(closed, 0.016),), look.coat.dyed(darker(look.coat.colour, 0.3)), bulge=0.008, lift=0
+        "piping",
+        (ribbon(closed, 0.016),),
+        appearance.coat.dyed(darker(appearance.coat.colour, 0.3)),
+        bulge=0.008,
+        lift=0,
     )
     cover = DrawnPart(
-        "cover", (outline,), look.coat, creases=creases, bulge=0.17, folds=0.5, drape=(0.16, 0.16), lift=0
+        "cover", (outline,), appearance.coat, creases=creases, bulge=0.17, folds=0.5, drape=(0.16, 0.16), lift=0
     )
-    if look.coin(0.4):
+    if appearance.coin(0.4):
         tassels = _tassels(reach)
         return Drawing([DrawnPart("tassels", tassels, Coat(IVORY, "wool"), bulge=0.012), cover, piping])
     return Drawing([cover, piping])
 
 
-def _round_cushion(look: Appearance) -> Drawing:
-    radius = look.vary(0.33, 0.37)
-    angles = np.linspace(0, 2 * np.pi, 14, endpoint=False) + look.vary(0, 1)
+def _round_cushion(appearance: Appearance) -> Drawing:
+    radius = appearance.vary(0.33, 0.37)
+    angles = np.linspace(0, 2 * np.pi, 14, endpoint=False) + appearance.vary(0, 1)
     folds = tuple(
         Crease(
             np.array([(np.cos(a) * 0.03, np.sin(a) * 0.03), (np.cos(a) * radius * 0.6, np.sin(a) * radius * 0.6)]),
@@ -250,9 +263,9 @@ def _round_cushion(look: Appearance) -> Drawing:
         for a in angles
     )
     disc = DrawnPart(
-        "cover", (ellipse(0, 0, radius, radius * 0.97)[:-1],), look.coat, creases=folds, bulge=0.15, folds=0.3
+        "cover", (ellipse(0, 0, radius, radius * 0.97)[:-1],), appearance.coat, creases=folds, bulge=0.15, folds=0.3
     )
-    return Drawing([disc, DrawnPart("button", (ellipse(0, 0, 0.03, 0.03)[:-1],), look.trim, bulge=0.02)])
+    return Drawing([disc, DrawnPart("button", (ellipse(0, 0, 0.03, 0.03)[:-1],), appearance.trim, bulge=0.02)])
 
 
 def _tassels(reach: float) -> tuple[Points, ...]:
@@ -264,21 +277,21 @@ def _tassels(reach: float) -> tuple[Points, ...]:
     )
 
 
-def lamp(look: Appearance) -> Drawing:
+def lamp(appearance: Appearance) -> Drawing:
     """A lamp: a shade on a turned base, or a globe on a stand. The named colour and print are the larger piece's."""
-    if look.style == "globe":
-        return _globe(look)
-    wide, narrow, top, low = look.vary(0.25, 0.3), look.vary(0.14, 0.2), -0.38, look.vary(-0.06, 0.0)
+    if appearance.style == "globe":
+        return _globe(appearance)
+    wide, narrow, top, low = appearance.vary(0.25, 0.3), appearance.vary(0.14, 0.2), -0.38, appearance.vary(-0.06, 0.0)
     shade = mirrored([(0, top + 0.0), (narrow, top, 1), *_base(wide, low, 0.035)])
-    linen = look.coat.material == "linen"
-    base_coat = Coat((0.90, 0.87, 0.82), "ceramic") if linen else look.coat
-    shade_coat = look.coat if linen else Coat((0.93, 0.89, 0.80), "linen")
+    linen = appearance.coat.material == "linen"
+    base_coat = Coat((0.90, 0.87, 0.82), "ceramic") if linen else appearance.coat
+    shade_coat = appearance.coat if linen else Coat((0.93, 0.89, 0.80), "linen")
     base = mirrored(
         [
             (0, low),
             (0.03, low, 1),
             (0.035, low + 0.07),
-            (look.vary(0.1, 0.16), low + 0.22),
+            (appearance.vary(0.1, 0.16), low + 0.22),
             (0.08, 0.36),
             (0.1, 0.39, 1),
             (0, 0.405),
@@ -293,11 +306,11 @@ def lamp(look: Appearance) -> Drawing:
         DrawnPart("base", (base,), base_coat, Form.LATHE, lift=0),
         DrawnPart("shade", (shade,), shade_coat, Form.LATHE, seams=trims, lift=0.02),
     ]
-    return Drawing(parts, Pose.STANDING)
+    return Drawing(parts, Pose.STATUS)
 
 
-def _globe(look: Appearance) -> Drawing:
-    radius = look.vary(0.21, 0.25)
+def _globe(appearance: Appearance) -> Drawing:
+    radius = appearance.vary(0.21, 0.25)
     y = 0.02 - radius * 0.5
     globe = ellipse(0, y, radius, radius)[:-1]
     foot = mirrored([(0, 0.33), (0.09, 0.335, 1), (0.15, 0.37), (0.155, 0.39, 1), (0, 0.405)])
@@ -307,7 +320,7 @@ def _globe(look: Appearance) -> Drawing:
     )
     parts = [
         DrawnPart("base", (stem, foot), BRASS, Form.LATHE, lift=0),
-        DrawnPart("shade", (globe,), look.coat, Form.LATHE, lift=0),
+        DrawnPart("shade", (globe,), appearance.coat, Form.LATHE, lift=0),
         DrawnPart("base", (collar,), BRASS, Form.LATHE),
     ]
-    return Drawing(parts, Pose.STANDING)
+    return Drawing(parts, Pose.STATUS)

@@ -28,15 +28,15 @@ from recipes.boutique.drawing import (
 )
 
 
-def boots(look: Appearance) -> Drawing:
+def boots(appearance: Appearance) -> Drawing:
     """A leather boot, to the ankle or to the knee."""
-    tall = look.style == "knee-high"
-    top, heel = (look.vary(-0.42, -0.38) if tall else look.vary(-0.2, -0.14)), look.vary(0.035, 0.07)
+    tall = appearance.style == "knee-high"
+    top, heel = (appearance.vary(-0.42, -0.38) if tall else appearance.vary(-0.2, -0.14)), appearance.vary(0.035, 0.07)
     ground = 0.36 if tall else 0.27
     foot = ground - heel
     spread = 0.025 if tall else 0.0
     creases = tuple(
-        Crease(trace([(-0.03, y), (-0.09, y + 0.012), (-0.17, y - 0.01)]), 0.03, look.vary(-0.5, -0.3))
+        Crease(trace([(-0.03, y), (-0.09, y + 0.012), (-0.17, y - 0.01)]), 0.03, appearance.vary(-0.5, -0.3))
         for y in (foot - 0.2, foot - 0.165, foot - 0.135)
     )
     shaft = (Crease(trace([(-0.2, top + 0.08), (-0.17, top + 0.2), (-0.19, top + 0.3)]), 0.05, -0.4),) if tall else ()
@@ -51,31 +51,31 @@ def boots(look: Appearance) -> Drawing:
     )
     opening = ellipse(-0.15, top + 0.001, 0.119 + spread, 0.016)[:-1]
     parts = [
-        DrawnPart("lining", (opening,), look.inside, Form.FLAT, bulge=0.01, lift=0),
+        DrawnPart("lining", (opening,), appearance.inside, Form.FLAT, bulge=0.01, lift=0),
         DrawnPart(
             "upper",
             (_boot_upper(top, foot, heel, spread),),
-            look.coat,
+            appearance.coat,
             seams=seams,
             creases=(*creases, *shaft),
             bulge=0.075,
             folds=0.4,
         ),
     ]
-    if not tall and look.coin(0.55):
-        parts.append(_gore(look, top, foot))
-    elif look.coin(0.6):
-        parts += _buckle(look, foot)
+    if not tall and appearance.coin(0.55):
+        parts.append(_gore(appearance, top, foot))
+    elif appearance.coin(0.6):
+        parts += _buckle(appearance, foot)
     parts.append(
         DrawnPart(
             "sole",
             (_boot_sole(foot, heel, ground),),
-            BLACK_RUBBER if look.coin(0.6) else DARK_WOOD,
+            BLACK_RUBBER if appearance.coin(0.6) else DARK_WOOD,
             bulge=0.02,
             lift=0.004,
         )
     )
-    return Drawing(parts, Pose.STANDING)
+    return Drawing(parts, Pose.STATUS)
 
 
 def _boot_upper(top: float, foot: float, heel: float, spread: float) -> Points:
@@ -116,7 +116,7 @@ def _boot_sole(foot: float, heel: float, ground: float) -> Points:
     )
 
 
-def _gore(look: Appearance, top: float, foot: float) -> DrawnPart:
+def _gore(appearance: Appearance, top: float, foot: float) -> DrawnPart:
     gore = smooth(
         [
             (-0.19, top + 0.03, 1),
@@ -127,16 +127,16 @@ def _gore(look: Appearance, top: float, foot: float) -> DrawnPart:
         ]
     )
     ribs = tuple(Seam(np.array([(x, top), (x, foot)]), 0.003, -0.3) for x in np.linspace(-0.19, -0.1, 12))
-    coat = Coat(darker(look.coat.colour, 0.55), "canvas")
+    coat = Coat(darker(appearance.coat.colour, 0.55), "canvas")
     return DrawnPart("gore", (gore,), coat, seams=ribs, bulge=0.015, lift=0.002)
 
 
-def _buckle(look: Appearance, foot: float) -> list[DrawnPart]:
+def _buckle(appearance: Appearance, foot: float) -> list[DrawnPart]:
     strap = ribbon(trace([(-0.262, foot - 0.15), (-0.15, foot - 0.125), (-0.015, foot - 0.155)]), 0.028)
     frame, gap = rounded(-0.13, foot - 0.128, 0.042, 0.046, 0.008), rounded(-0.13, foot - 0.128, 0.024, 0.028, 0.004)
     return [
-        DrawnPart("strap", (strap,), look.trim, bulge=0.012, lift=0.006),
-        DrawnPart("buckle", (frame,), look.metal, holes=(gap,), bulge=0.007, lift=0.004),
+        DrawnPart("strap", (strap,), appearance.trim, bulge=0.012, lift=0.006),
+        DrawnPart("buckle", (frame,), appearance.metal, holes=(gap,), bulge=0.007, lift=0.004),
     ]
 
 
@@ -156,10 +156,10 @@ _SNEAKER_SOLE = smooth(
 """Rubber with a raised toe."""
 
 
-def sneakers(look: Appearance) -> Drawing:
+def sneakers(appearance: Appearance) -> Drawing:
     """A sneaker with toe cap, laces, a stripe and a pale rubber sole."""
-    high = look.style == "high-top"
-    top = look.vary(-0.25, -0.2) if high else look.vary(-0.09, -0.06)
+    high = appearance.style == "high-top"
+    top = appearance.vary(-0.25, -0.2) if high else appearance.vary(-0.09, -0.06)
     upper = _sneaker_upper(top, high)
     toe = smooth([(0.255, 0.066, 1), (0.37, 0.11), (0.405, 0.18, 1), (0.26, 0.185, 1), (0.225, 0.12)])
     seams = (
@@ -172,27 +172,27 @@ def sneakers(look: Appearance) -> Drawing:
         [(-0.355, top - 0.012), (-0.26, top - 0.025), (-0.16, top - 0.02), (-0.2, top + 0.05), (-0.33, top + 0.05)]
     )
     parts = [
-        DrawnPart("lining", (lining,), look.inside, bulge=0.02, lift=0),
-        DrawnPart("upper", (upper,), look.coat, seams=seams, creases=creases, bulge=0.07, folds=0.35),
+        DrawnPart("lining", (lining,), appearance.inside, bulge=0.02, lift=0),
+        DrawnPart("upper", (upper,), appearance.coat, seams=seams, creases=creases, bulge=0.07, folds=0.35),
     ]
     parts += _laces(top if high else -0.06, high)
-    if look.coin(0.6):
-        band = trace([(-0.19, 0.17), (-0.13, 0.09), (-0.02, 0.06 + look.vary(-0.02, 0.02))])
+    if appearance.coin(0.6):
+        band = trace([(-0.19, 0.17), (-0.13, 0.09), (-0.02, 0.06 + appearance.vary(-0.02, 0.02))])
         parts.append(
             DrawnPart(
                 "stripe",
                 (ribbon(band, 0.04, 0.014),),
-                Coat(IVORY if look.coin(0.7) else darker(look.coat.colour, 0.5), "leather"),
+                Coat(IVORY if appearance.coin(0.7) else darker(appearance.coat.colour, 0.5), "leather"),
                 bulge=0.008,
                 lift=0.003,
             )
         )
     rim = Seam(trace([(-0.385, 0.182), (0.0, 0.192), (0.3, 0.187), (0.408, 0.16)]), 0.005, -0.25)
     parts += [
-        DrawnPart("toe cap", (toe,), RUBBER if look.coin() else look.trim, bulge=0.035, lift=0.004),
+        DrawnPart("toe cap", (toe,), RUBBER if appearance.coin() else appearance.trim, bulge=0.035, lift=0.004),
         DrawnPart("sole", (_SNEAKER_SOLE,), RUBBER, seams=(rim,), bulge=0.025, lift=0.006),
     ]
-    return Drawing(parts, Pose.STANDING)
+    return Drawing(parts, Pose.STATUS)
 
 
 def _sneaker_upper(top: float, high: bool) -> Points:
@@ -228,12 +228,12 @@ def _laces(top: float, high: bool) -> list[DrawnPart]:
     ]
 
 
-def heels(look: Appearance) -> Drawing:
+def heels(appearance: Appearance) -> Drawing:
     """A pump or a slingback on a high heel."""
-    rise, back = look.vary(0.20, 0.27), -0.30
+    rise, back = appearance.vary(0.20, 0.27), -0.30
     ground = 0.24
     seat = ground - rise
-    sling = look.style == "slingback"
+    sling = appearance.style == "slingback"
     start: list[tuple[float, ...]] = (
         [(-0.13, seat + 0.03, 1), (-0.1, seat - 0.005)]
         if sling
@@ -264,12 +264,12 @@ def heels(look: Appearance) -> Drawing:
             (-0.1, seat + 0.09),
         ]
     )
-    slim = look.coin(0.6)
+    slim = appearance.coin(0.6)
     heel = _shoe_heel(back, seat, ground, 0.035 if slim else 0.085)
     parts = [
         DrawnPart("lining", (far,), Coat((0.80, 0.68, 0.56), "leather"), bulge=0.02, lift=0),
-        DrawnPart("heel", (heel,), look.trim, bulge=0.03),
-        DrawnPart("upper", (upper,), look.coat, bulge=0.06, folds=0.2),
+        DrawnPart("heel", (heel,), appearance.trim, bulge=0.03),
+        DrawnPart("upper", (upper,), appearance.coat, bulge=0.06, folds=0.2),
         DrawnPart("sole", (_arched_sole(back, seat, ground),), BLACK_RUBBER, bulge=0.006, lift=0),
     ]
     if sling:
@@ -279,12 +279,12 @@ def heels(look: Appearance) -> Drawing:
             ),
             0.019,
         )
-        parts.append(DrawnPart("strap", (strap,), look.coat.plain(), bulge=0.01))
-    if look.coin(0.3):
+        parts.append(DrawnPart("strap", (strap,), appearance.coat.plain(), bulge=0.01))
+    if appearance.coin(0.3):
         bow = smooth([(0.205, ground - 0.1), (0.16, ground - 0.145), (0.15, ground - 0.095)])
         other = smooth([(0.205, ground - 0.1), (0.25, ground - 0.13), (0.255, ground - 0.08)])
-        parts.append(DrawnPart("bow", (bow, other), look.trim, bulge=0.015, lift=0.006))
-    return Drawing(parts, Pose.STANDING).placed(degrees=0, scale=1.22, shift=(-0.03, 0.0))
+        parts.append(DrawnPart("bow", (bow, other), appearance.trim, bulge=0.015, lift=0.006))
+    return Drawing(parts, Pose.STATUS).placed(degrees=0, scale=1.22, shift=(-0.03, 0.0))
 
 
 def _shoe_heel(back: float, seat: float, ground: float, wide: float) -> Points:
@@ -317,10 +317,10 @@ def _arched_sole(back: float, seat: float, ground: float) -> Points:
     )
 
 
-def sandals(look: Appearance) -> Drawing:
+def sandals(appearance: Appearance) -> Drawing:
     """An open sandal: a band over the toes, a heel piece and an ankle strap on a footbed."""
-    thick = look.vary(0.10, 0.14) if look.style == "platform" else look.vary(0.045, 0.06)
-    ground, tall = 0.2, look.vary(0.9, 1.15)
+    thick = appearance.vary(0.10, 0.14) if appearance.style == "platform" else appearance.vary(0.045, 0.06)
+    ground, tall = 0.2, appearance.vary(0.9, 1.15)
     bed = ground - thick
     sole = smooth(
         [
@@ -365,13 +365,17 @@ def sandals(look: Appearance) -> Drawing:
         trace([(0.15, bed - 0.122 * tall), (0.24, bed - 0.094 * tall), (0.3, bed - 0.05 * tall)]), 0.0025, -0.3, 0.01
     )
     frame, gap = rounded(-0.14, y + 0.038, 0.04, 0.05, 0.008), rounded(-0.14, y + 0.038, 0.022, 0.03, 0.004)
-    footbed = PALE_WOOD if look.coin() else Coat((0.70, 0.56, 0.40), "canvas")
+    footbed = PALE_WOOD if appearance.coin() else Coat((0.70, 0.56, 0.40), "canvas")
     parts = [
-        DrawnPart("strap", (ribbon(ellipse(*loop, start=180, sweep=180), 0.03),), look.inside, bulge=0.012, lift=0),
-        DrawnPart("heel", (counter,), look.coat, bulge=0.035, lift=0),
+        DrawnPart(
+            "strap", (ribbon(ellipse(*loop, start=180, sweep=180), 0.03),), appearance.inside, bulge=0.012, lift=0
+        ),
+        DrawnPart("heel", (counter,), appearance.coat, bulge=0.035, lift=0),
         DrawnPart("sole", (sole,), footbed, seams=(rim,), bulge=0.025),
-        DrawnPart("band", (vamp,), look.coat, holes=(opening,) if look.coin() else (), seams=(edge,), bulge=0.045),
-        DrawnPart("strap", (ribbon(ellipse(*loop, start=-4, sweep=188), 0.034),), look.coat, bulge=0.014),
-        DrawnPart("buckle", (frame,), look.metal, holes=(gap,), bulge=0.007),
+        DrawnPart(
+            "band", (vamp,), appearance.coat, holes=(opening,) if appearance.coin() else (), seams=(edge,), bulge=0.045
+        ),
+        DrawnPart("strap", (ribbon(ellipse(*loop, start=-4, sweep=188), 0.034),), appearance.coat, bulge=0.014),
+        DrawnPart("buckle", (frame,), appearance.metal, holes=(gap,), bulge=0.007),
     ]
-    return Drawing(parts, Pose.STANDING).placed(degrees=0, scale=1.12, shift=(0.0, 0.02))
+    return Drawing(parts, Pose.STATUS).placed(degrees=0, scale=1.12, shift=(0.0, 0.02))

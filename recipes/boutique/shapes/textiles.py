@@ -26,9 +26,9 @@ from recipes.boutique.drawing import (
 )
 
 
-def cap(look: Appearance) -> Drawing:
+def cap(appearance: Appearance) -> Drawing:
     """A baseball cap from the side and a little in front."""
-    peak = look.vary(-0.25, -0.21)
+    peak = appearance.vary(-0.25, -0.21)
     crown = smooth(
         [
             (-0.31, 0.12, 1),
@@ -43,7 +43,7 @@ def cap(look: Appearance) -> Drawing:
             (-0.2, 0.15),
         ]
     )
-    reach = look.vary(0.41, 0.44)
+    reach = appearance.vary(0.41, 0.44)
     brim = smooth(
         [
             (0.215, 0.03, 1),
@@ -56,7 +56,7 @@ def cap(look: Appearance) -> Drawing:
             (0.08, 0.085),
         ]
     )
-    stitch = 0.35 if luminance(look.coat.colour) < 0.4 else -0.3
+    stitch = 0.35 if luminance(appearance.coat.colour) < 0.4 else -0.3
     top = (-0.055, peak + 0.003)
     panels = tuple(
         Seam(trace([top, *path]), 0.004, -0.3)
@@ -72,23 +72,27 @@ def cap(look: Appearance) -> Drawing:
         for d in (0.03, 0.06, 0.09, 0.12)
     )
     eyelets = tuple(ellipse(x, -0.11, 0.009, 0.01)[:-1:3] for x in (-0.06, 0.115, -0.21))
-    brim_coat = look.coat.plain() if look.coin(0.6) else look.coat.dyed(darker(look.coat.colour, 0.3))
+    brim_coat = (
+        appearance.coat.plain() if appearance.coin(0.6) else appearance.coat.dyed(darker(appearance.coat.colour, 0.3))
+    )
     parts = [
-        DrawnPart("crown", (crown,), look.coat, seams=panels, bulge=0.13, folds=0.4),
-        DrawnPart("eyelets", eyelets, look.inside, Form.FLAT, bulge=0.004, lift=0),
+        DrawnPart("crown", (crown,), appearance.coat, seams=panels, bulge=0.13, folds=0.4),
+        DrawnPart("eyelets", eyelets, appearance.inside, Form.FLAT, bulge=0.004, lift=0),
         DrawnPart("brim", (brim,), brim_coat, seams=rows, bulge=0.035),
-        DrawnPart("button", (ellipse(*top, 0.022, 0.013)[:-1],), look.trim, bulge=0.012),
+        DrawnPart("button", (ellipse(*top, 0.022, 0.013)[:-1],), appearance.trim, bulge=0.012),
     ]
-    if look.coin(0.6):
-        mark = ellipse(0.03, -0.015, 0.04, 0.045)[:-1] if look.coin() else rounded(0.03, -0.01, 0.075, 0.06, 0.012)
-        colour = IVORY if luminance(look.coat.colour) < 0.6 else darker(look.coat.colour, 0.6)
-        parts.append(DrawnPart("logo", (mark,), look.coat.dyed(colour), bulge=0.012, lift=0.004))
+    if appearance.coin(0.6):
+        mark = (
+            ellipse(0.03, -0.015, 0.04, 0.045)[:-1] if appearance.coin() else rounded(0.03, -0.01, 0.075, 0.06, 0.012)
+        )
+        colour = IVORY if luminance(appearance.coat.colour) < 0.6 else darker(appearance.coat.colour, 0.6)
+        parts.append(DrawnPart("logo", (mark,), appearance.coat.dyed(colour), bulge=0.012, lift=0.004))
     return Drawing(parts)
 
 
-def beanie(look: Appearance) -> Drawing:
+def beanie(appearance: Appearance) -> Drawing:
     """A knitted hat with a turned-up cuff, perhaps a pompom."""
-    wide, peak = look.vary(0.25, 0.28), look.vary(-0.27, -0.22)
+    wide, peak = appearance.vary(0.25, 0.28), appearance.vary(-0.27, -0.22)
     dome = mirrored([(0, peak), (wide * 0.5, peak + 0.035), (wide * 0.92, -0.06), (wide * 1.0, 0.16, 1), (0, 0.2)])
     gathers = tuple(
         Crease(trace([(x * 0.12, peak + 0.01), (x * 0.75, peak + 0.1), (x, 0.06)]), 0.03, -0.4)
@@ -98,14 +102,14 @@ def beanie(look: Appearance) -> Drawing:
     ribs = tuple(
         Seam(trace([(x * 0.99, 0.08), (x * 1.02, 0.2), (x, 0.3)]), 0.005, -0.2) for x in np.linspace(-wide, wide, 29)
     )
-    knit = replace(look.trim, material="wool")
+    knit = replace(appearance.trim, material="wool")
     parts = [
-        DrawnPart("crown", (dome,), look.coat, creases=gathers, bulge=0.12, folds=0.3),
+        DrawnPart("crown", (dome,), appearance.coat, creases=gathers, bulge=0.12, folds=0.3),
         DrawnPart("cuff", (cuff,), knit, seams=ribs, bulge=0.045, lift=0.014),
     ]
-    if look.style == "pompom":
+    if appearance.style == "pompom":
         angles = np.linspace(0, 2 * np.pi, 64, endpoint=False)
-        radius = 0.078 + look.generator.uniform(-0.012, 0.01, 64)
+        radius = 0.078 + appearance.generator.uniform(-0.012, 0.01, 64)
         ball = np.stack([radius * np.cos(angles), radius * np.sin(angles) + peak - 0.045], axis=1)
         tufts = tuple(
             Seam(
@@ -119,20 +123,22 @@ def beanie(look: Appearance) -> Drawing:
                 t,
             )
             for a, r, t in zip(
-                look.generator.uniform(0, 6.3, 70),
-                look.generator.uniform(0, 0.06, 70),
-                look.generator.choice([-0.3, 0.25], 70),
+                appearance.generator.uniform(0, 6.3, 70),
+                appearance.generator.uniform(0, 0.06, 70),
+                appearance.generator.choice([-0.3, 0.25], 70),
                 strict=True,
             )
         )
-        coat = replace(look.coat.dyed(IVORY if look.coin(0.4) else look.coat.colour), material="cotton")
+        coat = replace(
+            appearance.coat.dyed(IVORY if appearance.coin(0.4) else appearance.coat.colour), material="cotton"
+        )
         parts.insert(0, DrawnPart("pompom", (ball,), coat, seams=tufts, bulge=0.06, lift=0))
     else:
         parts.append(
             DrawnPart(
                 "logo",
                 (rounded(wide * 0.45, 0.205, 0.07, 0.05, 0.004),),
-                look.coat.dyed(lighter(look.coat.colour, 0.75)),
+                appearance.coat.dyed(lighter(appearance.coat.colour, 0.75)),
                 bulge=0.006,
                 lift=0.004,
             )
@@ -140,9 +146,9 @@ def beanie(look: Appearance) -> Drawing:
     return Drawing(parts)
 
 
-def scarf(look: Appearance) -> Drawing:
+def scarf(appearance: Appearance) -> Drawing:
     """A scarf hung in a loop, its two ends crossing below."""
-    wide, low = look.vary(0.125, 0.15), look.vary(0.33, 0.39)
+    wide, low = appearance.vary(0.125, 0.15), appearance.vary(0.33, 0.39)
     left = trace(
         [(0.02, -0.355), (-0.1, -0.325), (-0.155, -0.2), (-0.125, -0.06), (-0.02, 0.07), (0.08, 0.2), (0.10, low)]
     )
@@ -164,7 +170,7 @@ def scarf(look: Appearance) -> Drawing:
             DrawnPart(
                 "end",
                 (ribbon(path, wide * 0.8, wide * 1.25),),
-                look.coat,
+                appearance.coat,
                 creases=creases,
                 grain=grain,
                 bulge=0.045,
@@ -172,32 +178,42 @@ def scarf(look: Appearance) -> Drawing:
                 drape=(0.06, 0.16),
             )
         )
-    if look.style == "fringed":
-        parts.append(_fringe(look, [(0.10, low), (-0.115, low - 0.06)], wide * 1.2))
+    if appearance.style == "fringed":
+        parts.append(_fringe(appearance, [(0.10, low), (-0.115, low - 0.06)], wide * 1.2))
     knot = trace([(-0.13, -0.02), (-0.02, 0.075), (0.09, 0.075), (0.14, 0.0)])
-    if look.coin(0.5):
+    if appearance.coin(0.5):
         parts.append(
             DrawnPart(
-                "knot", (ribbon(knot, 0.11, 0.1),), look.coat, grain=-30, bulge=0.05, folds=0.9, drape=(0.04, 0.08)
+                "knot",
+                (ribbon(knot, 0.11, 0.1),),
+                appearance.coat,
+                grain=-30,
+                bulge=0.05,
+                folds=0.9,
+                drape=(0.04, 0.08),
             )
         )
     return Drawing(parts)
 
 
-def _fringe(look: Appearance, ends: list[tuple[float, float]], wide: float) -> DrawnPart:
+def _fringe(appearance: Appearance, ends: list[tuple[float, float]], wide: float) -> DrawnPart:
     threads = []
     for x, y in ends:
         for place in np.linspace(-wide / 2, wide / 2, 11):
-            sway = look.vary(-0.006, 0.006)
+            sway = appearance.vary(-0.006, 0.006)
             threads.append(
-                ribbon(np.array([(x + place, y - 0.006), (x + place + sway, y + look.vary(0.05, 0.065))]), 0.009, 0.006)
+                ribbon(
+                    np.array([(x + place, y - 0.006), (x + place + sway, y + appearance.vary(0.05, 0.065))]),
+                    0.009,
+                    0.006,
+                )
             )
-    return DrawnPart("fringe", tuple(threads), look.coat.plain(), bulge=0.005, lift=0.003)
+    return DrawnPart("fringe", tuple(threads), appearance.coat.plain(), bulge=0.005, lift=0.003)
 
 
-def socks(look: Appearance) -> Drawing:
+def socks(appearance: Appearance) -> Drawing:
     """A pair of socks, one a little behind the other."""
-    top = look.vary(-0.42, -0.38) if look.style == "knee-high" else look.vary(-0.27, -0.2)
+    top = appearance.vary(-0.42, -0.38) if appearance.style == "knee-high" else appearance.vary(-0.27, -0.2)
     wide = 0.075
     sock = smooth(
         [
@@ -220,30 +236,32 @@ def socks(look: Appearance) -> Drawing:
     heel = smooth([(-0.168, 0.12, 1), (-0.10, 0.19), (-0.055, 0.302, 1), (-0.155, 0.24), (-0.176, 0.16)])
     band = ribbon(np.array([(-0.163, top + 0.01), (-0.16 + 2 * wide + 0.003, top + 0.01)]), 0.065)
     ribs = tuple(Seam(np.array([(x, top - 0.03), (x, top + 0.05)]), 0.004, -0.2) for x in np.linspace(-0.16, -0.01, 14))
-    accent = look.coat.dyed(look.coat.print.accents[0] if look.coat.print else darker(look.coat.colour, 0.25))
-    tipped = accent if look.coin(0.6) else look.trim
+    accent = appearance.coat.dyed(
+        appearance.coat.print.accents[0] if appearance.coat.print else darker(appearance.coat.colour, 0.25)
+    )
+    tipped = accent if appearance.coin(0.6) else appearance.trim
     ankle = tuple(
         Crease(trace([(0.0, 0.13 + d), (-0.05, 0.17 + d), (-0.11, 0.175 + d)]), 0.025, -0.4) for d in (-0.03, 0.0, 0.03)
     )
     parts: list[DrawnPart] = []
     for shift, spin in ((np.array([0.09, -0.035]), 7.0), (np.array([-0.07, 0.02]), -2.0)):
         one = [
-            DrawnPart("sock", (sock,), look.coat, creases=ankle, bulge=0.055, folds=0.4, drape=(0.06, 0.1)),
+            DrawnPart("sock", (sock,), appearance.coat, creases=ankle, bulge=0.055, folds=0.4, drape=(0.06, 0.1)),
             DrawnPart("toe", (toe,), tipped, bulge=0.045, lift=0),
             DrawnPart("heel", (heel,), tipped, bulge=0.045, lift=0),
-            DrawnPart("cuff", (band,), look.trim, seams=ribs, bulge=0.025, lift=0.003),
+            DrawnPart("cuff", (band,), appearance.trim, seams=ribs, bulge=0.025, lift=0.003),
         ]
         parts += Drawing(one).placed(degrees=spin, scale=1.0, shift=(float(shift[0]), float(shift[1]))).parts
     return Drawing(parts)
 
 
-def tie(look: Appearance) -> Drawing:
+def tie(appearance: Appearance) -> Drawing:
     """A necktie, knotted, its thin end behind."""
-    wide, low = (0.055, 0.42) if look.style == "slim" else (look.vary(0.085, 0.1), 0.42)
+    wide, low = (0.055, 0.42) if appearance.style == "slim" else (appearance.vary(0.085, 0.1), 0.42)
     blade = mirrored([(0, -0.27), (0.03, -0.275, 1), (wide * 0.75, 0.05), (wide, low - 0.09, 1), (0, low, 1)])
     tail = turned(
         mirrored([(0, -0.25), (0.02, -0.25, 1), (wide * 0.55, 0.27, 1), (0, 0.32, 1)]),
-        -look.vary(5, 9),
+        -appearance.vary(5, 9),
         about=(0.0, -0.3),
     )
     knot = mirrored([(0, -0.375), (0.062, -0.37, 1), (0.03, -0.262, 1), (0, -0.258)])
@@ -254,14 +272,14 @@ def tie(look: Appearance) -> Drawing:
         0.036,
     )
     pleat = Crease(trace([(0.004, -0.26), (-0.006, -0.19), (0.004, -0.1)]), 0.03, -0.7)
-    slant = 42.0 if look.coat.print is not None and look.coat.print.pattern == "striped" else 0.0
+    slant = 42.0 if appearance.coat.print is not None and appearance.coat.print.pattern == "striped" else 0.0
     parts = [
-        DrawnPart("loop", (collar,), look.coat, bulge=0.016, lift=0),
-        DrawnPart("tail", (tail,), look.coat.dyed(darker(look.coat.colour, 0.2)), bulge=0.02, grain=slant),
-        DrawnPart("blade", (blade,), look.coat, creases=(pleat,), bulge=0.03, folds=0.15, grain=slant),
-        DrawnPart("knot", (knot,), look.coat, bulge=0.035, grain=-slant),
+        DrawnPart("loop", (collar,), appearance.coat, bulge=0.016, lift=0),
+        DrawnPart("tail", (tail,), appearance.coat.dyed(darker(appearance.coat.colour, 0.2)), bulge=0.02, grain=slant),
+        DrawnPart("blade", (blade,), appearance.coat, creases=(pleat,), bulge=0.03, folds=0.15, grain=slant),
+        DrawnPart("knot", (knot,), appearance.coat, bulge=0.035, grain=-slant),
     ]
-    if look.coin():
+    if appearance.coin():
         parts = [
             replace(part, outlines=tuple(flip(outline) for outline in part.outlines), grain=-part.grain)
             for part in parts

@@ -90,14 +90,14 @@ def _sleeve(cut: Cut) -> tuple[Points, Points, Points]:
     return outline, middle, np.array([inner, outer])
 
 
-def sleeves(look: Appearance, cut: Cut, coat: Coat, *, stitched: bool = True) -> list[DrawnPart]:
+def sleeves(appearance: Appearance, cut: Cut, coat: Coat, *, stitched: bool = True) -> list[DrawnPart]:
     """Both sleeves, with elbow creases where they are long."""
     outline, middle, cuff = _sleeve(cut)
     parts = []
     for side in (1, -1):
         turn = (lambda points: points) if side > 0 else flip
         back = turn(cuff - (middle[-1] - middle[-2]) / np.linalg.norm(middle[-1] - middle[-2]) * 0.022)
-        creases = _elbow(look, turn(middle), cut) if cut.sleeve > 0.3 else _armpit(cut, side)
+        creases = _elbow(appearance, turn(middle), cut) if cut.sleeve > 0.3 else _armpit(cut, side)
         seams = (Seam(back, 0.003, -0.22),) if stitched else ()
         parts.append(
             DrawnPart(
@@ -120,23 +120,25 @@ def _armpit(cut: Cut, side: int) -> tuple[Crease, ...]:
     return (Crease(path, 0.03, -0.4),)
 
 
-def _elbow(look: Appearance, middle: Points, cut: Cut) -> tuple[Crease, ...]:
+def _elbow(appearance: Appearance, middle: Points, cut: Cut) -> tuple[Crease, ...]:
     creases = []
     for place in (2, 3, 3, 4):
-        at = middle[place] + np.array([0, look.vary(-0.02, 0.02)])
-        lean = np.array([look.vary(0.02, 0.045), look.vary(-0.03, 0.03)])
-        creases.append(Crease(np.array([at - lean, at + lean]), 0.022, look.vary(-0.5, -0.3)))
+        at = middle[place] + np.array([0, appearance.vary(-0.02, 0.02)])
+        lean = np.array([appearance.vary(0.02, 0.045), appearance.vary(-0.03, 0.03)])
+        creases.append(Crease(np.array([at - lean, at + lean]), 0.022, appearance.vary(-0.5, -0.3)))
     return tuple(creases)
 
 
-def body(look: Appearance, cut: Cut, coat: Coat, *, seams: tuple[Seam, ...] = (), folds: float = 0.75) -> DrawnPart:
+def body(
+    appearance: Appearance, cut: Cut, coat: Coat, *, seams: tuple[Seam, ...] = (), folds: float = 0.75
+) -> DrawnPart:
     reach = cut.chest
     creases = [
         Crease(
             trace(
                 [
                     (side * reach, cut.top + 0.22),
-                    (side * reach * 0.6, cut.top + 0.27 + look.vary(0, 0.04)),
+                    (side * reach * 0.6, cut.top + 0.27 + appearance.vary(0, 0.04)),
                     (side * reach * 0.35, cut.top + 0.30),
                 ]
             ),
@@ -163,7 +165,7 @@ def hem(cut: Cut, rise: float = 0.022) -> Seam:
     return Seam(trace([(-cut.hem, y), (0.0, y + 0.011), (cut.hem, y)]), 0.003, -0.22)
 
 
-def back_neck(look: Appearance, cut: Cut) -> DrawnPart:
+def back_neck(appearance: Appearance, cut: Cut) -> DrawnPart:
     """The inside of the back, seen through the neck."""
     outline = smooth(
         [
@@ -176,7 +178,7 @@ def back_neck(look: Appearance, cut: Cut) -> DrawnPart:
         ]
     )
     label = Seam(np.array([(-0.02, cut.top + 0.004), (0.02, cut.top + 0.004)]), 0.018, 0.9)
-    return DrawnPart("neck", (outline,), look.inside, Form.FLAT, seams=(label,), bulge=0.02, lift=0)
+    return DrawnPart("neck", (outline,), appearance.inside, Form.FLAT, seams=(label,), bulge=0.02, lift=0)
 
 
 def neckband(cut: Cut, coat: Coat, width: float = 0.02) -> DrawnPart:
@@ -210,76 +212,88 @@ def hem_band(cut: Cut, coat: Coat, width: float) -> DrawnPart:
     return DrawnPart("hem", (ribbon(path, width),), coat, bulge=0.015, lift=0.004)
 
 
-def buttons(look: Appearance, places: list[tuple[float, float]], radius: float = 0.008) -> DrawnPart:
+def buttons(appearance: Appearance, places: list[tuple[float, float]], radius: float = 0.008) -> DrawnPart:
     """Round buttons, pale on dark cloth and the other way round."""
-    colour = darker(look.coat.colour, 0.55) if luminance(look.coat.colour) > 0.5 else lighter(look.coat.colour, 0.72)
+    colour = (
+        darker(appearance.coat.colour, 0.55)
+        if luminance(appearance.coat.colour) > 0.5
+        else lighter(appearance.coat.colour, 0.72)
+    )
     discs = tuple(ellipse(x, y, radius, radius)[:-1:3] for x, y in places)
     return DrawnPart("buttons", discs, Coat(colour, "acetate"), bulge=0.006, lift=0.004)
 
 
-def varied(look: Appearance, cut: Cut) -> Cut:
+def varied(appearance: Appearance, cut: Cut) -> Cut:
     return replace(
         cut,
-        neck=cut.neck * look.vary(0.92, 1.1),
-        shoulder=cut.shoulder * look.vary(0.97, 1.05),
-        waist=cut.waist * look.vary(0.96, 1.04),
-        hem=cut.hem * look.vary(0.97, 1.06),
-        bottom=cut.bottom + look.vary(-0.03, 0.025),
-        sleeve=cut.sleeve * look.vary(0.94, 1.06),
-        angle=cut.angle + look.vary(-4, 4),
+        neck=cut.neck * appearance.vary(0.92, 1.1),
+        shoulder=cut.shoulder * appearance.vary(0.97, 1.05),
+        waist=cut.waist * appearance.vary(0.96, 1.04),
+        hem=cut.hem * appearance.vary(0.97, 1.06),
+        bottom=cut.bottom + appearance.vary(-0.03, 0.025),
+        sleeve=cut.sleeve * appearance.vary(0.94, 1.06),
+        angle=cut.angle + appearance.vary(-4, 4),
     )
 
 
 LONG = Cut(sleeve=0.60, angle=17.0, upper=0.14, cuff=0.075, bottom=0.33, shoulder=0.205)
 
 
-def t_shirt(look: Appearance) -> Drawing:
+def t_shirt(appearance: Appearance) -> Drawing:
     """A T-shirt with a ribbed neck."""
-    v = look.style == "v-neck"
-    cut = replace(varied(look, Cut()), v=v, depth=0.12 if v else look.vary(0.055, 0.075))
-    parts = [back_neck(look, cut), *sleeves(look, cut, look.coat), body(look, cut, look.coat, seams=(hem(cut),))]
-    return Drawing([*parts, neckband(cut, look.trim)])
+    v = appearance.style == "v-neck"
+    cut = replace(varied(appearance, Cut()), v=v, depth=0.12 if v else appearance.vary(0.055, 0.075))
+    parts = [
+        back_neck(appearance, cut),
+        *sleeves(appearance, cut, appearance.coat),
+        body(appearance, cut, appearance.coat, seams=(hem(cut),)),
+    ]
+    return Drawing([*parts, neckband(cut, appearance.trim)])
 
 
-def jumper(look: Appearance) -> Drawing:
+def jumper(appearance: Appearance) -> Drawing:
     """A knitted jumper with ribbed cuffs and hem, round-necked or with a roll of collar."""
-    cut = replace(varied(look, LONG), depth=0.05)
-    parts = [back_neck(look, cut), *sleeves(look, cut, look.coat, stitched=False), body(look, cut, look.coat)]
-    parts += [cuffs(cut, look.trim, 0.045), hem_band(cut, look.trim, 0.05)]
-    if look.style != "turtleneck":
-        return Drawing([*parts, neckband(cut, look.trim, 0.028)])
+    cut = replace(varied(appearance, LONG), depth=0.05)
+    parts = [
+        back_neck(appearance, cut),
+        *sleeves(appearance, cut, appearance.coat, stitched=False),
+        body(appearance, cut, appearance.coat),
+    ]
+    parts += [cuffs(cut, appearance.trim, 0.045), hem_band(cut, appearance.trim, 0.05)]
+    if appearance.style != "turtleneck":
+        return Drawing([*parts, neckband(cut, appearance.trim, 0.028)])
     top, neck = cut.top, cut.neck * 0.9
     roll = mirrored(
         [(0, top - 0.052), (neck * 0.92, top - 0.048), (neck, top - 0.01), (neck * 1.06, top + 0.025), (0, top + 0.045)]
     )
     fold = Seam(trace([(-neck, top - 0.018), (0, top - 0.004), (neck, top - 0.018)]), 0.006, -0.3)
-    return Drawing([*parts, DrawnPart("collar", (roll,), look.trim, seams=(fold,), bulge=0.03)])
+    return Drawing([*parts, DrawnPart("collar", (roll,), appearance.trim, seams=(fold,), bulge=0.03)])
 
 
-def shirt(look: Appearance) -> Drawing:
+def shirt(appearance: Appearance) -> Drawing:
     """A buttoned shirt with a pointed collar, a placket and perhaps a pocket."""
-    short = look.style == "short-sleeved"
-    cut = replace(varied(look, Cut(bottom=0.36) if short else replace(LONG, bottom=0.36)), depth=0.085, v=True)
+    short = appearance.style == "short-sleeved"
+    cut = replace(varied(appearance, Cut(bottom=0.36) if short else replace(LONG, bottom=0.36)), depth=0.085, v=True)
     line = 0.017
     placket = tuple(
         Seam(np.array([(x, cut.top + cut.depth - 0.01), (x, cut.bottom + 0.01)]), 0.003, -0.26) for x in (-line, line)
     )
-    parts = [back_neck(look, cut), *sleeves(look, cut, look.coat)]
-    parts.append(body(look, cut, look.coat, seams=(*placket, hem(cut, 0.014))))
+    parts = [back_neck(appearance, cut), *sleeves(appearance, cut, appearance.coat)]
+    parts.append(body(appearance, cut, appearance.coat, seams=(*placket, hem(cut, 0.014))))
     if not short:
-        parts.append(cuffs(cut, look.coat.plain(), 0.05))
-    if look.coin(0.6):
+        parts.append(cuffs(cut, appearance.coat.plain(), 0.05))
+    if appearance.coin(0.6):
         pocket = smooth(
             [(0.055, -0.13, 1), (0.145, -0.13, 1), (0.145, -0.045, 1), (0.10, -0.025, 1), (0.055, -0.045, 1)]
         )
-        parts.append(DrawnPart("pocket", (pocket,), look.coat, Form.FLAT, bulge=0.008, lift=0.004))
+        parts.append(DrawnPart("pocket", (pocket,), appearance.coat, Form.FLAT, bulge=0.008, lift=0.004))
     low = cut.top + cut.depth
     places = [(0.0, y) for y in np.linspace(low + 0.025, cut.bottom - 0.04, 7)]
-    return Drawing([*parts, buttons(look, places), *_pointed_collar(look, cut)])
+    return Drawing([*parts, buttons(appearance, places), *_pointed_collar(appearance, cut)])
 
 
-def _pointed_collar(look: Appearance, cut: Cut) -> list[DrawnPart]:
-    top, tip, spread = cut.top, cut.top + cut.depth, look.vary(0.05, 0.075)
+def _pointed_collar(appearance: Appearance, cut: Cut) -> list[DrawnPart]:
+    top, tip, spread = cut.top, cut.top + cut.depth, appearance.vary(0.05, 0.075)
     leaf = smooth(
         [
             (0.002, tip - 0.006, 1),
@@ -290,5 +304,5 @@ def _pointed_collar(look: Appearance, cut: Cut) -> list[DrawnPart]:
         ]
     )
     stitch = Seam(np.array([(0.012, tip - 0.004), (spread + 0.02, tip + 0.012)]), 0.002, -0.25)
-    right = DrawnPart("collar", (leaf,), look.coat.plain(), seams=(stitch,), bulge=0.012, lift=0.009)
+    right = DrawnPart("collar", (leaf,), appearance.coat.plain(), seams=(stitch,), bulge=0.012, lift=0.009)
     return [right, replace(right, outlines=(flip(leaf),), seams=(replace(stitch, path=flip(stitch.path)),))]

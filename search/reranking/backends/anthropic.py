@@ -108,8 +108,8 @@ class AnthropicChat:
 
     def _body(self, request: ChatRequest) -> dict[str, object]:
         content: list[dict[str, object]] = [{"type": "text", "text": request.prompt}]
-        if request.picture:
-            source = {"type": "base64", "media_type": "image/jpeg", "data": request.picture}
+        if request.image:
+            source = {"type": "base64", "media_type": "image/jpeg", "data": request.image}
             content.insert(0, {"type": "image", "source": source})
         return {
             "model": self.model,

@@ -149,8 +149,8 @@ class OpenAIChat:
         """The picture, then one text that needs nothing before it: Ollama makes each part a message of its own."""
         prompt = request.prompt if self.dialect.system_message else f"{prompts.INSTRUCTIONS}\n\n{request.prompt}"
         content: list[dict[str, object]] = [{"type": "text", "text": prompt}]
-        if request.picture:
-            url = f"data:image/jpeg;base64,{request.picture}"
+        if request.image:
+            url = f"data:image/jpeg;base64,{request.image}"
             content.insert(0, {"type": "image_url", "image_url": {"url": url}})
         system: list[dict[str, object]] = (
             [{"role": "system", "content": prompts.INSTRUCTIONS}] if self.dialect.system_message else []
@@ -165,11 +165,13 @@ class LogprobScorer:
     chat: OpenAIChat
     name: ClassVar[str] = "log probabilities"
     scoring: ClassVar[Scoring] = Scoring.LOGITS
-    n_claims: ClassVar[int] = 1
+    n_statements: ClassVar[int] = 1
 
-    async def probabilities(self, view: RemoteView, claims: Sequence[str], deadline: Deadline) -> Sequence[float]:
+    async def probabilities(
+        self, replica: RemoteView, statements: Sequence[str], deadline: Deadline
+    ) -> Sequence[float]:
         """Of the one claim."""
-        request = ChatRequest(prompts.question(claims[0], view.listing), view.picture, max_tokens=1)
+        request = ChatRequest(prompts.question(statements[0], replica.listing), replica.image, max_tokens=1)
         answer = read_yes_no(await self.chat.first_token(request, deadline))
         if answer is None:
             raise RequestFailure(
@@ -190,18 +192,22 @@ class DecisionScorer:
     model: str
     name: ClassVar[str] = "decisions"
     scoring: ClassVar[Scoring] = Scoring.LOGITS
-    n_claims: ClassVar[int] = 64
+    n_statements: ClassVar[int] = 64
 
-    async def probabilities(self, view: RemoteView, claims: Sequence[str], deadline: Deadline) -> Sequence[float]:
+    async def probabilities(
+        self, replica: RemoteView, statements: Sequence[str], deadline: Deadline
+    ) -> Sequence[float]:
         """Of up to 64 claims, the most that the server takes."""
-        names = [f"claim_{number}" for number in range(len(claims))]
-        questions = [{"type": "noul", "instructions": prompts.question(claim, view.listing)} for claim in claims]
-        picture = {"type": "image", "format": "jpeg", "data_base64": view.picture}
+        names = [f"claim_{number}" for number in range(len(statements))]
+        questions = [
+            {"type": "noul", "instructions": prompts.question(statement, replica.listing)} for statement in statements
+        ]
+        image = {"type": "image", "format": "jpeg", "data_base64": replica.image}
         body = {
             "model": self.model,
-            "state": f"{_PLACE if view.picture else ''}{prompts.INSTRUCTIONS}",
+            "state": f"{_PLACE if replica.image else ''}{prompts.INSTRUCTIONS}",
             "questions": dict(zip(names, questions, strict=True)),
-            "assets": {_PLACE: picture} if view.picture else {},
+            "assets": {_PLACE: image} if replica.image else {},
         }
         answers = read_answer(_Decisions, await self.transport.post("/systemone", body, deadline)).answers
         if answers.keys() != set(names):

@@ -115,7 +115,7 @@ def _told_in(section: str, mentions: Sequence[Mention]) -> Iterator[Told]:
     disliked = next((word for word in reversed(before_dislike) if word.startswith(_MARK)), None)
     for clause in _clauses(section):
         field: frozenset[str] | None = None
-        for word, telling in _tellings(clause):
+        for word, telling in _polarities(clause):
             mention = mentions[int(word.removeprefix(_MARK))]
             yield Told(mention, telling, field, agreed, word == disliked)
             field = mention.fields if mention.is_field else None
@@ -144,7 +144,7 @@ def _has_cue(words: Sequence[str]) -> bool:
     return not (DENYING | DENYING_BEFORE | OPEN).isdisjoint(words)
 
 
-def _tellings(clause: Sequence[str]) -> Iterator[tuple[str, Polarity]]:
+def _polarities(clause: Sequence[str]) -> Iterator[tuple[str, Polarity]]:
     """Each mention of a clause, and what is said of it."""
     is_mention = [word.startswith(_MARK) for word in clause]
     n_denials = [word in DENYING for word in clause]

@@ -20,7 +20,7 @@ NO_VOCABULARY = Vocabulary({})
 
 def explain(
     reranker: Reranker | None,
-    look: RerankCandidate,
+    candidate: RerankCandidate,
     verdicts: Sequence[Verdict],
     deadline: Deadline,
     vocabulary: Vocabulary = NO_VOCABULARY,
@@ -31,7 +31,7 @@ def explain(
     at, there is an explanation. Empty, by template, where there are no verdicts. Blocks.
     """
     explained: Explanation | None = None
-    for piece in explaining(reranker, look, verdicts, deadline, vocabulary):
+    for piece in explaining(reranker, candidate, verdicts, deadline, vocabulary):
         if isinstance(piece, Explanation):
             explained = piece
     return cast("Explanation", explained)
@@ -39,7 +39,7 @@ def explain(
 
 def explaining(
     reranker: Reranker | None,
-    look: RerankCandidate,
+    candidate: RerankCandidate,
     verdicts: Sequence[Verdict],
     deadline: Deadline,
     vocabulary: Vocabulary = NO_VOCABULARY,
@@ -55,7 +55,7 @@ def explaining(
         return
     written = ""
     try:
-        for piece in _written(reranker, look, verdicts, deadline):
+        for piece in _written(reranker, candidate, verdicts, deadline):
             written += piece
             if _is_lost(written.strip(), verdicts):
                 break
@@ -72,10 +72,10 @@ def explaining(
 
 
 def _written(
-    reranker: Reranker, look: RerankCandidate, verdicts: Sequence[Verdict], deadline: Deadline
+    reranker: Reranker, candidate: RerankCandidate, verdicts: Sequence[Verdict], deadline: Deadline
 ) -> Iterator[str]:
     """What the model writes, until the deadline; its iterator closed however this ends."""
-    pieces = reranker.write(look, [fact(verdict) for verdict in verdicts], deadline)
+    pieces = reranker.write(candidate, [fact(verdict) for verdict in verdicts], deadline)
     try:
         yield from pieces
     finally:

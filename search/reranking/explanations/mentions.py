@@ -81,7 +81,7 @@ SWEEPING = frozenset({"all", "every", "each", "full", "fully", "exact", "exactly
 """These speak of every requirement at once."""
 
 _TOKEN = re.compile(rf"{SPELLED_WORD.pattern}|[.,;:!?…()–—]")
-_BESIDE_A_QUARREL = frozenset({"the", "a", "but", "while", "and", "whereas", "though", "its", ","})
+_BESIDE_A_CONFLICT = frozenset({"the", "a", "but", "while", "and", "whereas", "though", "its", ","})
 """What may stand between the words of a disagreement without changing it."""
 
 _JOINED = re.compile(r"[,;/&+|]|\band\b")
@@ -140,7 +140,9 @@ def with_mentions(tokens: Sequence[str], verdicts: Sequence[Verdict]) -> list[To
     found: list[Token] = []
     at = 0
     while at < len(tokens):
-        mention, end = _quarrel_at(tokens, at, quarrels) or _term_at(tokens, at, terms, longest) or (tokens[at], at + 1)
+        mention, end = (
+            _conflict_at(tokens, at, quarrels) or _term_at(tokens, at, terms, longest) or (tokens[at], at + 1)
+        )
         found.append(mention)
         at = end
     return found
@@ -187,10 +189,10 @@ def _asked(requirement: Requirement) -> Iterator[str]:
 def _found(verdict: Verdict) -> Iterator[str]:
     """The keys of what was listed or seen, where that goes with how the verdict stands: a shade of the colour that was
     met, another article than the one that was not."""
-    if verdict.standing is Status.UNKNOWN or verdict.disagreement:
+    if verdict.status is Status.UNKNOWN or verdict.disagreement:
         return
     requirement = verdict.requirement
-    fulfils = (verdict.standing is Status.MET) is requirement.wanted
+    fulfils = (verdict.status is Status.MET) is requirement.wanted
     values = {key(split(value)) for value in requirement.values}
     yield from (
         name for value in (verdict.listed, verdict.seen) if value and ((name := key(split(value))) in values) is fulfils
@@ -233,7 +235,7 @@ def _places_from(tokens: Sequence[str], at: int, most: int) -> Iterator[int]:
             return
 
 
-def _quarrel_at(tokens: Sequence[str], at: int, quarrels: Mapping[int, Sequence[str]]) -> tuple[Mention, int] | None:
+def _conflict_at(tokens: Sequence[str], at: int, quarrels: Mapping[int, Sequence[str]]) -> tuple[Mention, int] | None:
     """The disagreement that begins at a token, and its end."""
     for verdict, stems in quarrels.items():
         if end := _end_of(tokens, at, stems):
@@ -247,7 +249,7 @@ def _end_of(tokens: Sequence[str], at: int, stems: Sequence[str]) -> int | None:
     for place in range(at, len(tokens)):
         if n_found < len(stems) and stem(tokens[place]) == stems[n_found]:
             n_found += 1
-        elif n_found == 0 or tokens[place] not in _BESIDE_A_QUARREL:
+        elif n_found == 0 or tokens[place] not in _BESIDE_A_CONFLICT:
             return None
         if n_found == len(stems):
             return place + 1

@@ -15,7 +15,7 @@ def fact(verdict: Verdict) -> str:
     ``colour navy: met``, ``article shirt: contradicted, it is dress``, ``not striped: unknown``, ``colour navy: met,
     listing says navy blue, photo looks black``.
     """
-    told = [f"{asked_for(verdict)}: {verdict.standing}"]
+    told = [f"{asked_for(verdict)}: {verdict.status}"]
     if (instead := seen_instead(verdict)) is not None:
         told.append(f"it is {instead}")
     if verdict.disagreement:
@@ -34,7 +34,7 @@ def asked_for(verdict: Verdict) -> str:
 def seen_instead(verdict: Verdict) -> str | None:
     """What a product is that is not what was asked for; None where that is not known, or where it should be anything
     but what it is."""
-    if verdict.standing is not Status.CONTRADICTED or not verdict.requirement.wanted:
+    if verdict.status is not Status.CONTRADICTED or not verdict.requirement.wanted:
         return None
     return verdict.seen or verdict.listed
 
@@ -45,21 +45,21 @@ Wording = Callable[[Verdict], str]
 """One clause about one verdict."""
 
 
-def explanation(verdicts: Sequence[Verdict], dice: Random | None = None) -> str:
+def explanation(verdicts: Sequence[Verdict], rng: Random | None = None) -> str:
     """What is met in one sentence, what is not and what cannot be told in another; empty where there are no verdicts.
 
-    Without ``dice`` always in the same words, with them in any of several.
+    Without ``rng`` always in the same words, with them in any of several.
     """
-    met = [verdict for verdict in verdicts if verdict.standing is Status.MET and not verdict.disagreement]
-    rest = [_clause(verdict, dice) for verdict in verdicts if verdict not in met]
-    sentences = _sentence(_praised(met, dice)), _sentence("; ".join(rest))
+    met = [verdict for verdict in verdicts if verdict.status is Status.MET and not verdict.disagreement]
+    rest = [_clause(verdict, rng) for verdict in verdicts if verdict not in met]
+    sentences = _sentence(_praised(met, rng)), _sentence("; ".join(rest))
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _praised(met: Sequence[Verdict], dice: Random | None) -> str:
+def _praised(met: Sequence[Verdict], rng: Random | None) -> str:
     wanted = [verdict for verdict in met if verdict.requirement.wanted]
-    parts = [_pick((_as_words, _as_fields, _as_asked), dice)(wanted)] if wanted else []
-    parts += [_clause(verdict, dice) for verdict in met if not verdict.requirement.wanted]
+    parts = [_pick((_as_words, _as_fields, _as_asked), rng)(wanted)] if wanted else []
+    parts += [_clause(verdict, rng) for verdict in met if not verdict.requirement.wanted]
     return _listed(parts)
 
 
@@ -77,10 +77,10 @@ def _as_asked(verdicts: Sequence[Verdict]) -> str:
     return f"as you asked, {_as_fields(verdicts)}"
 
 
-def _clause(verdict: Verdict, dice: Random | None) -> str:
+def _clause(verdict: Verdict, rng: Random | None) -> str:
     if verdict.disagreement:
-        return _pick(_DISAGREEING, dice)(verdict)
-    return _pick(_WORDINGS[verdict.standing, verdict.requirement.wanted], dice)(verdict)
+        return _pick(_DISAGREEING, rng)(verdict)
+    return _pick(_WORDINGS[verdict.status, verdict.requirement.wanted], rng)(verdict)
 
 
 def _is(verdict: Verdict) -> str:
@@ -129,8 +129,8 @@ def _subject(verdict: Verdict) -> str:
     return f"the {verdict.requirement.field}" if verdict.requirement.field else "it"
 
 
-def _pick(choices: Sequence[Choice], dice: Random | None) -> Choice:
-    return choices[0] if dice is None else dice.choice(choices)
+def _pick(choices: Sequence[Choice], rng: Random | None) -> Choice:
+    return choices[0] if rng is None else rng.choice(choices)
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -33,7 +33,7 @@ class ObjectionKind(StrEnum):
 
     EMPTY = "empty"
     LONG = "longer than two sentences need"
-    STRANGE = "characters that no explanation needs"
+    OUT_OF_CATALOG = "characters that no explanation needs"
     CUT_OFF = "cut off"
     UNSUPPORTED = "claims what no verdict supports"
     CONTRARY = "tells a verdict as what it is not"
@@ -82,8 +82,8 @@ def form_objection(text: str, verdicts: Sequence[Verdict]) -> Objection | None:
     """What is wrong with a text before one reads what it says: its characters, its length, its end."""
     if not text.strip():
         return Objection(ObjectionKind.EMPTY)
-    if strange := next(strange_characters(text, verdicts), None):
-        return Objection(ObjectionKind.STRANGE, f"U+{ord(strange):04X}")
+    if out_of_catalog := next(strange_characters(text, verdicts), None):
+        return Objection(ObjectionKind.OUT_OF_CATALOG, f"U+{ord(out_of_catalog):04X}")
     if len(text) > max_characters(verdicts):
         return Objection(ObjectionKind.LONG)
     return None if _ENDED.search(text) else Objection(ObjectionKind.CUT_OFF, text[-20:])
@@ -133,7 +133,7 @@ def _value_at(tokens: Sequence[Token], at: int, vocabulary: Vocabulary) -> str |
             break
         run.append(token)
     for n_words, senses in vocabulary.beginning(run):
-        if any(sense.closeness is MatchType.SAME for sense in senses) and run[n_words - 1] not in FUNCTION_WORDS:
+        if any(sense.match_type is MatchType.SAME for sense in senses) and run[n_words - 1] not in FUNCTION_WORDS:
             return " ".join(run[:n_words])
     return None
 
@@ -141,7 +141,7 @@ def _value_at(tokens: Sequence[Token], at: int, vocabulary: Vocabulary) -> str |
 def _contrary(reading: Reading, verdicts: Sequence[Verdict]) -> Objection | None:
     if reading.is_unclear:
         return Objection(ObjectionKind.CONTRARY, "a doubt that belongs to no requirement")
-    if reading.praises and any(verdict.standing is not Status.MET for verdict in verdicts):
+    if reading.praises and any(verdict.status is not Status.MET for verdict in verdicts):
         return Objection(ObjectionKind.CONTRARY, "all requirements together")
     covered: set[int] = set()
     for told in reading.told:
@@ -173,12 +173,12 @@ def _supporting(told: Told, verdicts: Sequence[Verdict]) -> set[int] | None:
 
 def _is_told_truly(told: Told, verdict: Verdict) -> bool:
     """Whether a requirement is told as it stands; one that listing and picture disagree on may be left in doubt."""
-    stands = _TRUTHS[verdict.standing, verdict.requirement.wanted]
+    stands = _TRUTHS[verdict.status, verdict.requirement.wanted]
     if told.telling is not stands and not (verdict.disagreement and told.telling is Polarity.OPEN):
         return False
-    if told.agreed and verdict.standing is not Status.MET:
+    if told.agreed and verdict.status is not Status.MET:
         return False
-    if told.disliked and (verdict.requirement.wanted or verdict.standing is not Status.CONTRADICTED):
+    if told.disliked and (verdict.requirement.wanted or verdict.status is not Status.CONTRADICTED):
         return False
     return told.field is None or verdict.requirement.field in told.field
 
@@ -187,6 +187,6 @@ def _is_found(told: Told, verdict: Verdict) -> bool:
     """Whether what was listed or seen is told as such: plainly, and not as what the shopper asked for or disliked."""
     if told.telling is not Polarity.SO or told.disliked:
         return False
-    if told.agreed and verdict.standing is not Status.MET:
+    if told.agreed and verdict.status is not Status.MET:
         return False
     return told.field is None or verdict.requirement.field in told.field

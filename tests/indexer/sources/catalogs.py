@@ -12,7 +12,7 @@ from vitrina.indexer.sources import open_source
 from vitrina.indexer.sources.base import Record, Rejection
 
 
-def picture(colour: str = "red") -> bytes:
+def make_image(colour: str = "red") -> bytes:
     out = io.BytesIO()
     Image.new("RGB", (4, 4), colour).save(out, "PNG")
     return out.getvalue()

@@ -14,29 +14,29 @@ from vitrina.search.types.errors import InputError
 FOLDER = Path("/shop")
 
 
-def pictures(cell: object) -> list[ImageReference]:
+def make_images(cell: object) -> list[ImageReference]:
     return list(read_image_cells(cell, FOLDER))
 
 
 def paths(cell: object) -> list[str]:
-    return [str(reference.path) for reference in pictures(cell)]
+    return [str(reference.path) for reference in make_images(cell)]
 
 
 def urls(cell: object) -> list[str | None]:
-    return [reference.url for reference in pictures(cell)]
+    return [reference.url for reference in make_images(cell)]
 
 
 def test_bytes_and_structs_of_them() -> None:
-    assert pictures(b"abc") == pictures({"bytes": b"abc", "path": "x.jpg"}) == [ImageReference(data=b"abc")]
+    assert make_images(b"abc") == make_images({"bytes": b"abc", "path": "x.jpg"}) == [ImageReference(data=b"abc")]
     assert paths({"bytes": None, "path": "x.jpg"}) == ["/shop/x.jpg"]
     assert urls({"src": "https://a.example/1.jpg"}) == ["https://a.example/1.jpg"]
-    assert pictures([b"a", {"bytes": b"b"}]) == [ImageReference(data=b"a"), ImageReference(data=b"b")]
-    assert pictures("data:image/png;base64," + base64.b64encode(b"abc").decode()) == [ImageReference(data=b"abc")]
+    assert make_images([b"a", {"bytes": b"b"}]) == [ImageReference(data=b"a"), ImageReference(data=b"b")]
+    assert make_images("data:image/png;base64," + base64.b64encode(b"abc").decode()) == [ImageReference(data=b"abc")]
 
 
 @pytest.mark.parametrize("cell", [None, "", b"", [], {"bytes": None, "path": None}, "nan"])
 def test_blank_cells_name_none(cell: object) -> None:
-    assert pictures(cell) == []
+    assert make_images(cell) == []
 
 
 def test_several_in_one_text() -> None:
@@ -57,7 +57,7 @@ def test_paths_stay_inside_the_folder() -> None:
     assert paths("/shop/a.jpg") == ["/shop/a.jpg"]
     for path in ("../a.jpg", "/etc/passwd", "x/../../a.jpg", "..\\a.jpg", "/shop2/a.jpg", ".", "/"):
         with pytest.raises(InputError, match="outside the catalog's folder"):
-            pictures(path)
+            make_images(path)
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,10 @@ def test_paths_stay_inside_the_folder() -> None:
 )
 def test_other_addresses_are_refused(cell: str) -> None:
     with pytest.raises(InputError, match="Pictures are not read from"):
-        pictures(cell)
+        make_images(cell)
 
 
 @pytest.mark.parametrize("cell", [5, True, "data:image/png,abc", "data:image/png;base64,???", [[[[[["a.jpg"]]]]]]])
-def test_what_names_no_picture(cell: object) -> None:
+def test_what_names_no_image(cell: object) -> None:
     with pytest.raises(InputError):
-        pictures(cell)
+        make_images(cell)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.indexer.sources.catalogs import only, picture, read, write
+from tests.indexer.sources.catalogs import make_image, only, read, write
 from vitrina.indexer.sources import open_source
 from vitrina.search.types.errors import SourceError
 
@@ -31,8 +31,8 @@ def test_rows_stream_over_row_groups(tmp_path: Path) -> None:
     assert (records[0].origin, records[299].origin) == ("shop.parquet:1", "shop.parquet:300")
 
 
-def test_pictures_as_bytes_structs_paths_and_urls(tmp_path: Path) -> None:
-    data = picture()
+def test_images_as_bytes_structs_paths_and_urls(tmp_path: Path) -> None:
+    data = make_image()
     assert only(parquet(tmp_path, [{"sku": "a", "image": data}])).images[0].data == data
     assert only(parquet(tmp_path, [{"sku": "a", "image": {"bytes": data, "path": "x.png"}}])).images[0].data == data
     assert (

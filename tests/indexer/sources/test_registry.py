@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.indexer.sources.catalogs import only, only_rejection, picture, read, write
+from tests.indexer.sources.catalogs import make_image, only, only_rejection, read, write
 from vitrina.indexer.sources import Source, open_source
 from vitrina.indexer.sources.base import ImageReference, Record, TableRow
 from vitrina.indexer.sources.rows import choose_columns, read_row
 from vitrina.search.types.errors import SourceError
 
 
-def test_a_folder_of_pictures(tmp_path: Path) -> None:
+def test_a_folder_of_images(tmp_path: Path) -> None:
     for name in (
         "red-shirt_01.jpg",
         "mugs/Blue Mug.PNG",
@@ -27,7 +27,7 @@ def test_a_folder_of_pictures(tmp_path: Path) -> None:
         "notes.md",
         "__MACOSX/y.jpg",
     ):
-        write(tmp_path, f"shop/{name}", picture())
+        write(tmp_path, f"shop/{name}", make_image())
     source: Source = open_source(str(tmp_path / "shop"))
     rows = [row for row in source.rows() if isinstance(row, Record)]
     assert (source.name, source.dialect, source.n_rows, source.notes) == ("shop", "folder of pictures", 3, ())
@@ -43,7 +43,7 @@ def test_a_folder_of_pictures(tmp_path: Path) -> None:
 
 def test_file_names_that_are_no_text(tmp_path: Path) -> None:
     with open(os.fsencode(tmp_path) + b"/caf\xe9.jpg", "wb") as file:
-        file.write(picture())
+        file.write(make_image())
     (record,), _ = read(tmp_path)
     assert record.item.sku == "caf"
     assert record.images[0].path is not None
@@ -51,7 +51,7 @@ def test_file_names_that_are_no_text(tmp_path: Path) -> None:
 
 
 def test_a_folder_beside_a_catalog_file_says_so(tmp_path: Path) -> None:
-    write(tmp_path, "images/1.jpg", picture())
+    write(tmp_path, "images/1.jpg", make_image())
     write(tmp_path, "styles.csv", "sku\n1\n")
     assert "styles.csv" in open_source(str(tmp_path)).notes[0]
     (tmp_path / "images/1.jpg").unlink()
@@ -60,7 +60,7 @@ def test_a_folder_beside_a_catalog_file_says_so(tmp_path: Path) -> None:
 
 
 def test_a_folder_has_no_columns_to_map(tmp_path: Path) -> None:
-    write(tmp_path, "1.jpg", picture())
+    write(tmp_path, "1.jpg", make_image())
     with pytest.raises(SourceError, match="no columns to map"):
         open_source(str(tmp_path), {"sku": "x"})
 

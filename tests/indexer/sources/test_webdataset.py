@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.indexer.sources.catalogs import picture, read
+from tests.indexer.sources.catalogs import make_image, read
 from vitrina.indexer.sources import open_source
 from vitrina.indexer.sources.base import Rejection
 from vitrina.indexer.sources.webdataset import WebDatasetTable
@@ -32,9 +32,9 @@ def test_samples_become_items(tmp_path: Path, mode: str) -> None:
     path = shard(
         tmp_path,
         [
-            ("a/000.jpg", picture()),
+            ("a/000.jpg", make_image()),
             ("a/000.json", cells),
-            ("a/000.back.png", picture("blue")),
+            ("a/000.back.png", make_image("blue")),
             ("a/001.json", b'{"id": "m-2"}'),
             ("a/001.txt", "Größe".encode()),
             ("a/001.npy", b"ignored"),
@@ -52,26 +52,32 @@ def test_samples_become_items(tmp_path: Path, mode: str) -> None:
         1250,
     )
     assert first.item.attributes == {"colour": "red", "key": "a/000"}
-    assert [image.data for image in first.images] == [picture(), picture("blue")]
+    assert [image.data for image in first.images] == [make_image(), make_image("blue")]
     assert (second.item.sku, second.item.title, second.images) == ("m-2", "Größe", ())
 
 
 def test_without_json_the_key_is_the_sku(tmp_path: Path) -> None:
-    path = shard(tmp_path, [("000.jpg", picture()), ("001.jpg", picture()), ("001.cls", b"7")])
+    path = shard(tmp_path, [("000.jpg", make_image()), ("001.jpg", make_image()), ("001.cls", b"7")])
     records, _ = read(path)
     assert [record.item.sku for record in records] == ["000", "001"]
     assert records[1].item.attributes == {"class": 7}
 
 
 def test_bad_samples_are_rejected_alone(tmp_path: Path) -> None:
-    members = [("0.json", b"{oops"), ("0.jpg", picture()), ("1.jpg", b"x" * 600), ("2.jpg", b"y"), ("3.json", b"[1]")]
+    members = [
+        ("0.json", b"{oops"),
+        ("0.jpg", make_image()),
+        ("1.jpg", b"x" * 600),
+        ("2.jpg", b"y"),
+        ("3.json", b"[1]"),
+    ]
     rows = list(WebDatasetTable(shard(tmp_path, members), (), max_member_bytes=500).rows())
     assert [isinstance(row, Rejection) for row in rows] == [True, True, False, True]
     assert [row.origin for row in rows] == [f"shard.tar:{key}" for key in "0123"]
 
 
 def test_a_cut_tar_keeps_the_samples_before(tmp_path: Path) -> None:
-    path = shard(tmp_path, [(f"{number}.jpg", picture() * 20) for number in range(20)])
+    path = shard(tmp_path, [(f"{number}.jpg", make_image() * 20) for number in range(20)])
     path.write_bytes(path.read_bytes()[:20_000])
     records, (rejection,) = read(path)
     assert 2 <= len(records) <= 10

@@ -15,7 +15,7 @@ from recipes.boutique.catalog import product, products
 from recipes.boutique.export import write_folder, write_parquet
 
 
-def test_a_folder_holds_a_row_a_picture_and_boxes_for_each_product(tmp_path: Path) -> None:
+def test_a_folder_holds_a_row_a_image_and_boxes_for_each_product(tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
     catalog = write_folder(tmp_path / "shop", 5, size=48, on_progress=lambda done, total: steps.append((done, total)))
     assert catalog == tmp_path / "shop" / "catalog.jsonl"
@@ -28,8 +28,8 @@ def test_a_folder_holds_a_row_a_picture_and_boxes_for_each_product(tmp_path: Pat
         assert int(row["price"].replace(".", "")) == item.price_cents
         assert {key: row[key] for key in item.attributes} == dict(item.attributes)
         assert item.attributes["article"] in place["boxes"]
-        with Image.open(catalog.parent / row["image"]) as picture:
-            assert (picture.format, picture.size) == ("JPEG", (48, 48))
+        with Image.open(catalog.parent / row["image"]) as image:
+            assert (image.format, image.size) == ("JPEG", (48, 48))
 
 
 def test_a_pool_of_processes_writes_the_same_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,8 +37,8 @@ def test_a_pool_of_processes_writes_the_same_as_one(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(export, "POOL_FROM", 1)
     pooled = write_folder(tmp_path / "pooled", 6, size=32)
     assert alone.read_bytes() == pooled.read_bytes()
-    for picture in (tmp_path / "alone" / "images").iterdir():
-        assert picture.read_bytes() == (tmp_path / "pooled" / "images" / picture.name).read_bytes()
+    for image in (tmp_path / "alone" / "images").iterdir():
+        assert image.read_bytes() == (tmp_path / "pooled" / "images" / image.name).read_bytes()
 
 
 def test_parquet_streams_row_groups_and_reads_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,8 +51,8 @@ def test_parquet_streams_row_groups_and_reads_back(tmp_path: Path, monkeypatch: 
     rows = file.read().to_pylist()
     assert [row["sku"] for row in rows] == [item.sku for item in products(10, seed=2)]
     assert rows[7]["article"] == product(7, seed=2).attributes["article"]
-    with Image.open(BytesIO(rows[9]["image"])) as picture:
-        assert picture.size == (32, 32)
+    with Image.open(BytesIO(rows[9]["image"])) as image:
+        assert image.size == (32, 32)
 
 
 def test_an_empty_export_is_an_empty_catalog(tmp_path: Path) -> None:

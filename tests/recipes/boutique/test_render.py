@@ -49,7 +49,7 @@ def test_the_same_product_gives_the_same_pixels_and_another_variation_others() -
 
 
 @pytest.mark.parametrize("article", range(len(ARTICLES)))
-def test_every_article_fills_a_good_part_of_its_picture(article: int) -> None:
+def test_every_article_fills_a_good_part_of_its_image(article: int) -> None:
     for index in (article, article + len(ARTICLES)):
         item = product(index)
         rendering = render(item, size=SIZE)
@@ -80,7 +80,7 @@ def test_plain_products_are_mostly_of_the_colour_they_are_said_to_be() -> None:
     assert right / len(plain) >= 0.95
 
 
-def test_a_print_changes_the_picture() -> None:
+def test_a_print_changes_the_image() -> None:
     base = product(0)
     means = []
     for pattern in ("solid", "striped", "checked", "dotted", "floral", "zigzag"):
@@ -120,7 +120,7 @@ def test_parts_lie_within_the_article() -> None:
 
 
 @pytest.mark.parametrize("size", [0, -5, 15])
-def test_a_picture_too_small_is_refused(size: int) -> None:
+def test_a_image_too_small_is_refused(size: int) -> None:
     with pytest.raises(ValueError, match=str(size)):
         render(product(0), size=size)
 

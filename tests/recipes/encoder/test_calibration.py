@@ -13,7 +13,7 @@ from recipes.encoder.calibration import calibrate_folder, lines, shop_of, unansw
 from recipes.encoder.corpus import LabelledRows
 from recipes.encoder.labels import LabelledProduct
 from recipes.encoder.queries import OUT_OF_CATALOG_HELD_OUT, OUT_OF_CATALOG_TRAINING, LabelQueries, out_of_catalog
-from tests.fakes import FakeEncoder, picture, png
+from tests.fakes import FakeEncoder, make_image, png
 from vitrina.evaluation.calibration import Example
 from vitrina.search.types.calibration import QueryKind, read_calibration
 
@@ -22,13 +22,13 @@ COLOURS = ("red", "green", "blue")
 
 def rows(kinds: tuple[str, ...], n: int, source: str) -> LabelledRows:
     """Products of every kind in three colours."""
-    products, pictures = [], []
+    products, images = [], []
     for at in range(n):
         colour, kind = COLOURS[at % 3], kinds[at // 3 % len(kinds)]
         labels = {"colour": colour, "gender": "men", "usage": "casual", "season": "summer"}
         products.append(LabelledProduct(f"{source}-{at}", f"{colour} {kind} {at}", kinds=(kind,), **labels))
-        pictures.append(png(picture(colour, noise=at)))
-    return LabelledRows(source, tuple(products), tuple(pictures))
+        images.append(png(make_image(colour, noise=at)))
+    return LabelledRows(source, tuple(products), tuple(images))
 
 
 CLOTHES = rows(("shirt", "skirt"), 30, "clothes")
@@ -66,13 +66,13 @@ def test_a_photo_with_a_wish_asks_for_its_article_in_that_colour() -> None:
         assert len({product.kinds for product in relevant_products(example)}) == 1
 
 
-def test_strangers_share_no_kind() -> None:
+def test_random_negatives_share_no_kind() -> None:
     more_clothes = rows(("shirts", "hat"), 12, "more")
     labels, photos = out_of_catalog(CLOTHES, [FRUIT, more_clothes], 5, seed=0)
     assert labels
     assert set(labels) <= {"apple", "pear"}
     assert len(photos) == 5
-    assert set(photos) <= set(FRUIT.pictures)
+    assert set(photos) <= set(FRUIT.images)
 
 
 def test_what_others_sell_comes_in_halves_that_share_nothing() -> None:
@@ -87,10 +87,10 @@ def test_what_others_sell_comes_in_halves_that_share_nothing() -> None:
 def test_a_shop_keeps_some_photos_out_of_its_catalog(encoder: FakeEncoder) -> None:
     shop = shop_of(encoder, CLOTHES)
     assert 0 < sum(shop.held) < len(shop.held)
-    for with_pictures, with_words in ((True, False), (False, True), (True, True)):
-        entries = shop.entries(with_pictures=with_pictures, with_words=with_words)
+    for with_images, with_words in ((True, False), (False, True), (True, True)):
+        entries = shop.entries(with_images=with_images, with_words=with_words)
         assert len(entries) == sum(shop.held)
-        assert {len(entry.vectors["image"]) for entry in entries} == {int(with_pictures)}
+        assert {len(entry.vectors["image"]) for entry in entries} == {int(with_images)}
         assert {len(entry.vectors["text"]) for entry in entries} == {int(with_words)}
         assert {bool(entry.item.title) for entry in entries} == {with_words}
 

@@ -25,14 +25,14 @@ def test_a_phrase_has_the_order_of_english() -> None:
 
 
 def captions_of(product: LabelledProduct, mixture: Mixture, n: int = 300) -> list[Caption]:
-    dice = random.Random(0)
-    return [caption for _ in range(n) for caption in batch_captions([product], mixture, dice)]
+    rng = random.Random(0)
+    return [caption for _ in range(n) for caption in batch_captions([product], mixture, rng)]
 
 
-def test_every_caption_claims_something_true_of_its_product() -> None:
+def test_every_caption_statements_something_true_of_its_product() -> None:
     captions = captions_of(SHIRT, Mixture())
     for caption in captions:
-        for field, value in caption.claim:
+        for field, value in caption.statement:
             true = {"kind": SHIRT.names, "text": (SHIRT.title,)}
             assert value in (true[field] if field in true else (SHIRT.label(field),))
     texts = {caption.text for caption in captions}
@@ -57,9 +57,11 @@ def test_a_text_stands_once_in_a_batch() -> None:
 
 def test_texts_from_elsewhere_fit_nothing() -> None:
     mixture = Mixture(elsewhere=("sofa", "laptop", "drill"), n_elsewhere=2)
-    strange = [caption for caption in batch_captions([SHIRT], mixture, random.Random(0)) if caption.claim == NOTHING]
-    assert len(strange) == 2
-    assert not Facts([SHIRT]).matches(torch.tensor([0]), [caption.claim for caption in strange]).any()
+    out_of_catalog = [
+        caption for caption in batch_captions([SHIRT], mixture, random.Random(0)) if caption.statement == NOTHING
+    ]
+    assert len(out_of_catalog) == 2
+    assert not Facts([SHIRT]).matches(torch.tensor([0]), [caption.statement for caption in out_of_catalog]).any()
 
 
 def test_a_product_without_labels_is_captioned_by_its_title() -> None:

@@ -10,19 +10,19 @@ from recipes.encoder.labels import LabelledProduct
 RED, GREEN = (200, 20, 20), (20, 160, 40)
 
 
-def encoded(picture: Image.Image) -> bytes:
+def encoded(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    picture.save(file, "PNG")
+    image.save(file, "PNG")
     return file.getvalue()
 
 
 def on_white(colour: tuple[int, int, int]) -> Image.Image:
     """A disc with a white hole, on white."""
-    picture = Image.new("RGB", (100, 80), "white")
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (100, 80), "white")
+    draw = ImageDraw.Draw(image)
     draw.ellipse((30, 10, 89, 69), fill=colour)
     draw.ellipse((55, 35, 64, 44), fill="white")
-    return picture
+    return image
 
 
 def made(seed: int = 0) -> LabelledRows:
@@ -40,7 +40,7 @@ def test_a_thing_is_cut_out_of_its_white_ground() -> None:
     assert alpha[30, 30] == 255, "white within the thing belongs to it"
 
 
-def test_a_picture_that_is_all_thing_stays_whole() -> None:
+def test_a_image_that_is_all_thing_stays_whole() -> None:
     thing = cut_out(Image.new("RGB", (40, 30), RED))
     assert np.asarray(thing.getchannel("A"))[15, 20] == 255
 
@@ -50,8 +50,8 @@ def test_collages_show_the_thing_on_another_ground() -> None:
     assert rows.is_whole
     assert {product.title for product in rows.products} == {"Apple"}
     assert len({product.sku for product in rows.products}) == 12
-    for picture in rows.pictures:
-        pixels = np.asarray(decode(picture)).astype(int)
+    for image in rows.images:
+        pixels = np.asarray(decode(image)).astype(int)
         assert pixels.shape == (SIDE, SIDE, 3)
         is_red, is_green = pixels[..., 0] > pixels[..., 1] + 40, pixels[..., 1] > pixels[..., 0] + 40
         assert is_red.mean() > 0.05
@@ -59,5 +59,5 @@ def test_collages_show_the_thing_on_another_ground() -> None:
 
 
 def test_collages_follow_their_seed() -> None:
-    assert made(1).pictures == made(1).pictures
-    assert made(1).pictures != made(2).pictures
+    assert made(1).images == made(1).images
+    assert made(1).images != made(2).images

@@ -10,8 +10,8 @@ PRODUCTS = (
 )
 
 
-def test_a_claim_holds_for_every_product_that_carries_the_value_however_spelt() -> None:
-    claims = [
+def test_a_statement_holds_for_every_product_that_carries_the_value_however_spelt() -> None:
+    statements = [
         (("kind", "Tshirts"),),
         (("kind", "topwear"),),
         (("colour", "Blue"),),
@@ -20,7 +20,7 @@ def test_a_claim_holds_for_every_product_that_carries_the_value_however_spelt() 
         (("gender", "Women"),),
         (("pattern", ""),),
     ]
-    truth = Facts(PRODUCTS).matches(torch.tensor([2, 0, 1]), claims)
+    truth = Facts(PRODUCTS).matches(torch.tensor([2, 0, 1]), statements)
     assert truth.int().tolist() == [
         [0, 0, 1, 0, 0, 0, 0],
         [1, 1, 1, 1, 1, 0, 0],

@@ -16,28 +16,28 @@ def encoded(size: tuple[int, int], colour: tuple[int, int, int]) -> bytes:
     return file.getvalue()
 
 
-def test_pictures_are_squashed_to_one_size() -> None:
+def test_images_are_squashed_to_one_size() -> None:
     stored = store([encoded((30, 40), (200, 10, 10)), encoded((40, 30), (200, 10, 10))], (80, 64))
-    assert stored.pictures.shape == (2, 3, 80, 64)
-    assert stored.pictures[1, :, 0, 0].tolist() == [200, 10, 10]
+    assert stored.images.shape == (2, 3, 80, 64)
+    assert stored.images[1, :, 0, 0].tolist() == [200, 10, 10]
     assert stored.variation == PLAIN
 
 
-def test_large_pictures_are_kept_at_twice_the_size_for_harder_crops() -> None:
+def test_large_images_are_kept_at_twice_the_size_for_harder_crops() -> None:
     stored = store([encoded((160, 160), (9, 9, 9))], (80, 64))
-    assert stored.pictures.shape == (1, 3, 160, 128)
+    assert stored.images.shape == (1, 3, 160, 128)
     assert stored.variation == BUSY
     assert store([encoded((160, 160), (9, 9, 9))], (80, 64), large=POSED).variation == POSED
 
 
-def test_plain_pictures_are_as_they_are_at_the_size_that_is_asked_for() -> None:
+def test_plain_images_are_as_they_are_at_the_size_that_is_asked_for() -> None:
     small, large = (store([encoded(size, (200, 10, 10))], (80, 64)) for size in ((64, 80), (160, 160)))
     plain = Album([small, large]).plain(torch.tensor([1, 0]), (80, 64))
     assert plain.shape == (2, 3, 80, 64)
     assert plain[:, :, 0, 0].numpy() == pytest.approx(np.array([[200, 10, 10]] * 2) / 127.5 - 1, abs=1e-5)
 
 
-def test_varied_pictures_keep_their_colours_and_have_white_around() -> None:
+def test_varied_images_keep_their_colours_and_have_white_around() -> None:
     stored = StoredImage(torch.full((64, 3, 80, 64), 51, dtype=torch.uint8), PLAIN)
     varied = stored.vary(torch.arange(64), (40, 32), torch.Generator().manual_seed(0))
     assert varied.shape == (64, 3, 40, 32)
@@ -46,7 +46,7 @@ def test_varied_pictures_keep_their_colours_and_have_white_around() -> None:
     assert (varied[:, 0, 0, :] > 0.99).any()
 
 
-def test_a_turned_picture_is_seen_askew() -> None:
+def test_a_turned_image_is_seen_askew() -> None:
     striped = torch.zeros((32, 3, 64, 64), dtype=torch.uint8)
     striped[..., 28:36, :] = 255
     turned = StoredImage(striped, Variation(1.0, turn=40.0)).vary(
@@ -66,7 +66,7 @@ def test_light_changes_brightness_and_hardly_the_colour() -> None:
     assert (centres.amax(dim=1) / centres.amin(dim=1)).max() < 1.1
 
 
-def test_variation_follows_its_dice() -> None:
+def test_variation_follows_its_rng() -> None:
     stored = StoredImage(torch.randint(0, 256, (4, 3, 80, 64), dtype=torch.uint8), PLAIN)
     everyone = torch.arange(4)
     first, again, other = (stored.vary(everyone, (40, 32), torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))

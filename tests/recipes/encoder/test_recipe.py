@@ -26,15 +26,15 @@ RECIPE = Recipe(TINY, CYCLES, SCHEDULE)
 
 
 def rows(n: int = 80) -> LabelledRows:
-    dice = np.random.default_rng(0)
-    products, pictures = [], []
+    rng = np.random.default_rng(0)
+    products, images = [], []
     for index in range(n):
         colour, kind = ("red", "blue")[index % 2], ("mug", "shirt", "bag")[index % 3]
         products.append(LabelledProduct(f"sku-{index}", f"{colour} {kind} {index % 7}", kinds=(kind,), colour=colour))
         file = io.BytesIO()
-        Image.fromarray(dice.integers(0, 256, (40, 30, 3), dtype=np.uint8)).save(file, "JPEG")
-        pictures.append(file.getvalue())
-    return LabelledRows("tiny-train", tuple(products), tuple(pictures))
+        Image.fromarray(rng.integers(0, 256, (40, 30, 3), dtype=np.uint8)).save(file, "JPEG")
+        images.append(file.getvalue())
+    return LabelledRows("tiny-train", tuple(products), tuple(images))
 
 
 def run(tmp_path: Path, *, resume: bool = False) -> list[str]:
@@ -90,23 +90,23 @@ def test_a_run_from_an_encoder_goes_through_the_last_cycle_alone(tmp_path: Path)
     assert (start / "tokenizer.json").read_bytes() == (work / "out" / "tokenizer.json").read_bytes()
 
 
-def test_rows_set_aside_depend_on_the_sku_alone() -> None:
-    kept, aside = rows(500).split()
-    assert 5 < len(aside.products) < 50
-    assert all(is_held_out(product.sku) for product in aside.products)
-    assert len(kept.products) == len(kept.pictures) == 500 - len(aside.products)
+def test_rows_held_out_depend_on_the_sku_alone() -> None:
+    kept, held_out = rows(500).split()
+    assert 5 < len(held_out.products) < 50
+    assert all(is_held_out(product.sku) for product in held_out.products)
+    assert len(kept.products) == len(kept.images) == 500 - len(held_out.products)
 
 
-def test_rows_numbered_one_after_the_other_are_set_aside_together() -> None:
-    aside = [is_held_out(f"grocery-{name}_{number:03}") for name in "abcdefghijkl" for number in range(8, 72)]
-    runs = [set(aside[start : start + 8]) for start in range(0, len(aside), 8)]
+def test_rows_numbered_one_after_the_other_are_held_out_together() -> None:
+    held_out = [is_held_out(f"grocery-{name}_{number:03}") for name in "abcdefghijkl" for number in range(8, 72)]
+    runs = [set(held_out[start : start + 8]) for start in range(0, len(held_out), 8)]
     assert all(len(run) == 1 for run in runs)
     assert 2 <= sum(True in run for run in runs) <= 20
 
 
-def test_of_rows_that_are_whole_none_is_set_aside() -> None:
-    kept, aside = replace(rows(500), is_whole=True).split()
-    assert (len(kept.products), len(aside.products)) == (500, 0)
+def test_of_rows_that_are_whole_none_is_held_out() -> None:
+    kept, held_out = replace(rows(500), is_whole=True).split()
+    assert (len(kept.products), len(held_out.products)) == (500, 0)
 
 
 def test_rows_are_read_whatever_columns_exist(tmp_path: Path) -> None:

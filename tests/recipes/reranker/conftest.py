@@ -21,14 +21,14 @@ from tests.search.encoders.conftest import write_tiny_encoder
 from vitrina.search.reranking.base import Box
 
 TINY = RerankerArchitecture(
-    TINY_ENCODER.picture_tower, picture_size=(64, 32), width=32, n_layers=2, n_heads=2, mlp_width=48, max_length=256
+    TINY_ENCODER.image_tower, image_size=(64, 32), width=32, n_layers=2, n_heads=2, mlp_width=48, max_length=256
 )
 SCHEDULE = RecipeSchedule((Stage(0.5, 2e-3), Stage(0.5, 1e-3, tower_rate=1e-4)), batch_size=16)
 
 COLOURS = {"red": (200, 30, 30), "blue": (30, 30, 200), "green": (30, 160, 30)}
 
 
-def picture(colour: str, seed: int) -> bytes:
+def make_image(colour: str, seed: int) -> bytes:
     noise = np.random.default_rng(seed).integers(0, 40, (64, 32, 3))
     file = io.BytesIO()
     Image.fromarray((np.array(COLOURS[colour]) + noise).astype(np.uint8)).save(file, "PNG")
@@ -48,7 +48,7 @@ def shop(n: int = 60) -> LabelledRows:
         for at in range(n)
     )
     return LabelledRows(
-        "tiny-train", products, tuple(picture(product.colour, at) for at, product in enumerate(products))
+        "tiny-train", products, tuple(make_image(product.colour, at) for at, product in enumerate(products))
     )
 
 
@@ -57,7 +57,7 @@ def scenes() -> RecipeCorpus:
     products = tuple(replace(product, sku=f"drawn-{product.sku}") for product in rows.products[::2])
     boxes = {"Shirts": Box(0.1, 0.2, 0.8, 0.9), "sleeve": Box(0.1, 0.2, 0.3, 0.5)}
     return RecipeCorpus(
-        [shop(), LabelledRows("boutique", products, rows.pictures[::2])], {drawn.sku: boxes for drawn in products}
+        [shop(), LabelledRows("boutique", products, rows.images[::2])], {drawn.sku: boxes for drawn in products}
     )
 
 

@@ -32,10 +32,10 @@ def test_a_box_follows_its_thing_through_crop_and_mirror() -> None:
         torch.arange(200), (80, 64), torch.Generator().manual_seed(0)
     )
     box = Box(16 / 64, 20 / 80, 40 / 64, 50 / 80)
-    for view, placement in zip(pixels, placements, strict=True):
+    for replica, placement in zip(pixels, placements, strict=True):
         found = seen(box, placement)
         assert found is not None
-        dark = view[0] < 0
+        dark = replica[0] < 0
         rows, columns = dark.any(dim=1).nonzero().flatten(), dark.any(dim=0).nonzero().flatten()
         shown = Box(int(columns[0]) / 64, int(rows[0]) / 80, int(columns[-1] + 1) / 64, int(rows[-1] + 1) / 80)
         assert found.overlap(shown) > 0.85

@@ -7,18 +7,18 @@ from recipes.reranker.statements import ALIKE, HardNegatives
 
 
 def test_products_that_look_alike_share_a_number() -> None:
-    dice = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     kinds = torch.arange(20 * ALIKE) % 4
-    vectors = normalize(torch.eye(8)[kinds] + 0.02 * torch.randn(len(kinds), 8, generator=dice))
-    looks = HardNegatives(vectors)
+    vectors = normalize(torch.eye(8)[kinds] + 0.02 * torch.randn(len(kinds), 8, generator=rng))
+    candidates = HardNegatives(vectors)
     everything = torch.arange(len(kinds))
-    numbers, again = looks.numbered(everything, dice), looks.numbered(everything, dice)
+    numbers, again = candidates.numbered(everything, rng), candidates.numbered(everything, rng)
     assert numbers != again
     for number in set(numbers):
         assert len({int(kind) for kind, other in zip(kinds, numbers, strict=True) if other == number}) == 1
 
 
 def test_a_product_seen_twice_has_its_look_twice() -> None:
-    looks = HardNegatives(torch.eye(64))
-    first, second, _ = looks.numbered(torch.tensor([5, 5, 7]), torch.Generator().manual_seed(1))
+    candidates = HardNegatives(torch.eye(64))
+    first, second, _ = candidates.numbered(torch.tensor([5, 5, 7]), torch.Generator().manual_seed(1))
     assert first == second

@@ -13,7 +13,7 @@ from recipes.reranker import template
 from recipes.reranker.packing import Packed, Packer
 from recipes.reranker.tasks import TrainingTask
 from recipes.reranker.trainer import TaskBatch, _divided, features_of, read_packed
-from tests.recipes.reranker.conftest import TINY, Made, picture
+from tests.recipes.reranker.conftest import TINY, Made, make_image
 from vitrina.search.encoders.preprocessing import Preprocessing
 from vitrina.search.reranking import prompts
 
@@ -40,20 +40,20 @@ def predictions(made: Made, packed: Packed, pixels: torch.Tensor) -> torch.Tenso
 
 
 def pixels(n: int = 1) -> torch.Tensor:
-    return torch.randn(n, 3, *TINY.picture_size, generator=torch.Generator().manual_seed(0))
+    return torch.randn(n, 3, *TINY.image_size, generator=torch.Generator().manual_seed(0))
 
 
 def test_packed_questions_are_answered_as_if_each_were_asked_alone(made: Made, packer: Packer) -> None:
     seen = pixels(2)
     together = predictions(made, packer.pack([SHEET, SHORT]), seen)
-    alone = [predictions(made, packer.pack([[exercise]]), seen[:1]) for exercise in SHEET]
-    alone += [predictions(made, packer.pack([[exercise]]), seen[1:]) for exercise in SHORT]
+    alone = [predictions(made, packer.pack([[task]]), seen[:1]) for task in SHEET]
+    alone += [predictions(made, packer.pack([[task]]), seen[1:]) for task in SHORT]
     torch.testing.assert_close(together, torch.cat(alone), atol=1e-4, rtol=0)
 
 
-def test_blind_exercises_do_not_depend_on_the_picture_and_the_others_do(made: Made, packer: Packer) -> None:
+def test_blind_tasks_do_not_depend_on_the_image_and_the_others_do(made: Made, packer: Packer) -> None:
     one, other = (predictions(made, packer.pack([SHEET]), seen) for seen in (pixels(), -pixels()))
-    blind = torch.tensor([exercise.blind for exercise in SHEET for _ in range(n_targets(made, exercise))])
+    blind = torch.tensor([task.blind for task in SHEET for _ in range(n_targets(made, task))])
     torch.testing.assert_close(one[blind], other[blind], atol=1e-5, rtol=0)
     assert not torch.allclose(one[~blind], other[~blind], atol=1e-5)
 
@@ -61,12 +61,12 @@ def test_blind_exercises_do_not_depend_on_the_picture_and_the_others_do(made: Ma
 def test_targets_are_the_answers_and_the_end(made: Made, packer: Packer) -> None:
     packed = packer.pack([SHEET])
     tokenizer = made.processor.tokenizer
-    assert tokenizer.decode(packed.targets) == "".join(f"{exercise.answer}</s>" for exercise in SHEET)
+    assert tokenizer.decode(packed.targets) == "".join(f"{task.answer}</s>" for task in SHEET)
     assert packed.weights.tolist()[-2:] == [0.5, 0.5]
 
 
-def test_packed_is_what_the_processor_and_the_model_make_of_a_picture_file(made: Made, packer: Packer) -> None:
-    image = decode(picture("red", 7)).resize((50, 70))
+def test_packed_is_what_the_processor_and_the_model_make_of_a_image_file(made: Made, packer: Packer) -> None:
+    image = decode(make_image("red", 7)).resize((50, 70))
     content = [{"type": "image", "image": image}, {"type": "text", "text": prompts.question("red shirts for men", "A")}]
     messages = [
         {"role": "system", "content": [{"type": "text", "text": prompts.INSTRUCTIONS}]},
@@ -83,8 +83,8 @@ def test_packed_is_what_the_processor_and_the_model_make_of_a_picture_file(made:
 
 
 def test_pixels_are_those_of_the_encoders_own_preprocessing(made: Made) -> None:
-    image = decode(picture("red", 7)).resize((50, 70))
-    own = Preprocessing(TINY.picture_size, (0.5,) * 3, (0.5,) * 3, resize_mode="squash")(image)
+    image = decode(make_image("red", 7)).resize((50, 70))
+    own = Preprocessing(TINY.image_size, (0.5,) * 3, (0.5,) * 3, resize_mode="squash")(image)
     by_torchvision, by_pil = (
         AutoImageProcessor.from_pretrained(made.folder, backend=backend)([image], return_tensors="np")["pixel_values"][
             0
@@ -105,10 +105,10 @@ def test_a_batch_divided_in_two_keeps_every_target(made: Made, packer: Packer) -
     torch.testing.assert_close(torch.cat(of_parts).sort().values, whole.sort().values, atol=1e-4, rtol=0)
 
 
-def n_targets(made: Made, exercise: TrainingTask) -> int:
-    return len(made.processor.tokenizer.encode(exercise.answer, add_special_tokens=False)) + 1
+def n_targets(made: Made, task: TrainingTask) -> int:
+    return len(made.processor.tokenizer.encode(task.answer, add_special_tokens=False)) + 1
 
 
-def test_a_grey_picture_is_prepared_too(made: Made) -> None:
+def test_a_grey_image_is_prepared_too(made: Made) -> None:
     prepared = made.processor.image_processor([Image.new("L", (20, 20), 128)], return_tensors="pt")["pixel_values"]
-    assert prepared.shape == (1, 3, *TINY.picture_size)
+    assert prepared.shape == (1, 3, *TINY.image_size)

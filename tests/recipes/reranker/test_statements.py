@@ -10,14 +10,14 @@ from vitrina.search.types.requirement import Status
 
 def fashion(n: int = 300) -> list[LabelledProduct]:
     """A shop with a dominant colour, as shops have."""
-    dice = random.Random(0)
+    rng = random.Random(0)
     colours, kinds = ["Black"] * 6 + ["Red", "Navy Blue"], ["Shirts", "Jeans", "Watches"]
     return [
         LabelledProduct(
-            str(at), f"title {at}", kinds=(dice.choice(kinds), "Things"), colour=dice.choice(colours), gender=gender
+            str(at), f"title {at}", kinds=(rng.choice(kinds), "Things"), colour=rng.choice(colours), gender=gender
         )
         for at in range(n)
-        for gender in [dice.choice(["Men", "Women"])]
+        for gender in [rng.choice(["Men", "Women"])]
     ]
 
 
@@ -28,9 +28,11 @@ def grocery() -> list[LabelledProduct]:
 def drawn(
     products: list[LabelledProduct], shops: list[str], rounds: tuple[Round, ...] = ROUNDS
 ) -> list[tuple[LabelledProduct, str, Status]]:
-    claims = draw_statements(products, shops, random.Random(1), rounds)
+    statements = draw_statements(products, shops, random.Random(1), rounds)
     return [
-        (product, claim.text, claim.standing) for product, some in zip(products, claims, strict=True) for claim in some
+        (product, statement.text, statement.status)
+        for product, some in zip(products, statements, strict=True)
+        for statement in some
     ]
 
 
@@ -43,42 +45,46 @@ def test_every_phrase_is_as_often_true_as_false() -> None:
     assert all(count[Status.MET] == count[Status.CONTRADICTED] for count in counts.values())
 
 
-def test_claims_are_what_the_labels_say() -> None:
+def test_statements_are_what_the_labels_say() -> None:
     products = fashion()
-    claims = draw_statements(products, ["fashion"] * 300, random.Random(1))
-    for product, some in zip(products, claims, strict=True):
-        assert all(status_of(product, claim.claim) is claim.standing for claim in some)
+    statements = draw_statements(products, ["fashion"] * 300, random.Random(1))
+    for product, some in zip(products, statements, strict=True):
+        assert all(status_of(product, statement.statement) is statement.status for statement in some)
 
 
 def test_what_looks_alike_is_compared_with_its_like_alone() -> None:
     products = fashion()
-    looks = [at % 5 for at in range(300)]
-    claims = draw_statements(products, ["fashion"] * 300, random.Random(1), (Round("colour", alike=True),), looks)
-    assert sum(map(len, claims)) > 300
-    for look, product, some in zip(looks, products, claims, strict=True):
-        for claim in some:
-            like = [other for other, theirs in zip(products, looks, strict=True) if theirs == look]
-            assert any(all(other.value(field) == value for field, value in claim.claim) for other in like), product
+    candidates = [at % 5 for at in range(300)]
+    statements = draw_statements(
+        products, ["fashion"] * 300, random.Random(1), (Round("colour", alike=True),), candidates
+    )
+    assert sum(map(len, statements)) > 300
+    for candidate, product, some in zip(candidates, products, statements, strict=True):
+        for statement in some:
+            like = [other for other, theirs in zip(products, candidates, strict=True) if theirs == candidate]
+            assert any(all(other.value(field) == value for field, value in statement.statement) for other in like), (
+                product
+            )
 
 
 def test_a_near_miss_shares_all_but_one_field() -> None:
     products = fashion()
-    claims = draw_statements(products, ["fashion"] * 300, random.Random(1), (Round("colour", ("kind", "gender")),))
+    statements = draw_statements(products, ["fashion"] * 300, random.Random(1), (Round("colour", ("kind", "gender")),))
     false = [
-        (product, dict(claim.claim))
-        for product, some in zip(products, claims, strict=True)
-        for claim in some
-        if claim.standing is Status.CONTRADICTED
+        (product, dict(statement.statement))
+        for product, some in zip(products, statements, strict=True)
+        for statement in some
+        if statement.status is Status.CONTRADICTED
     ]
     assert len(false) > 50
-    for product, claim in false:
-        assert claim["colour"] != product.colour
-        assert claim.get("kind", product.kinds[0]) == product.kinds[0]
-        assert claim.get("gender", product.gender) == product.gender
+    for product, statement in false:
+        assert statement["colour"] != product.colour
+        assert statement.get("kind", product.kinds[0]) == product.kinds[0]
+        assert statement.get("gender", product.gender) == product.gender
 
 
 def test_shops_are_compared_where_they_share_no_kind() -> None:
-    across = (Round(at_home=False),) * 5
+    across = (Round(at_store=False),) * 5
     apart = drawn(fashion(40) + grocery(), ["fashion"] * 40 + ["grocery"] * 40, across)
     assert any(product.sku.startswith("g") and "shirt" in text.lower() for product, text, _ in apart)
     shared = [LabelledProduct("x", kinds=("Apple",))] * 40

@@ -23,27 +23,27 @@ def writer() -> TaskWriter:
 
 
 def asked(writer: TaskWriter, index: int, n: int = 200, *, explain: bool = False) -> list[TrainingTask]:
-    dice = random.Random(0)
-    claim = Judged("red shirts", (("colour", "red"), ("kind", "shirts")), Status.CONTRADICTED)
-    return [exercise for _ in range(n) for exercise in writer.sheet(index, [claim], UNMOVED, dice, explain=explain)]
+    rng = random.Random(0)
+    statement = Judged("red shirts", (("colour", "red"), ("kind", "shirts")), Status.CONTRADICTED)
+    return [task for _ in range(n) for task in writer.sheet(index, [statement], UNMOVED, rng, explain=explain)]
 
 
-def test_labels_are_read_and_claims_judged(writer: TaskWriter) -> None:
-    answers = {(exercise.prompt, exercise.answer) for exercise in asked(writer, 0)}
+def test_labels_are_read_and_statements_judged(writer: TaskWriter) -> None:
+    answers = {(task.prompt, task.answer) for task in asked(writer, 0)}
     assert {(" red shirts?", "no"), (" colour:", "red"), (" article:", "shirts"), (" gender:", "men")} <= answers
 
 
 def test_what_cannot_be_seen_and_is_not_labelled_is_unknown(writer: TaskWriter) -> None:
-    answers = {exercise.prompt: exercise.answer for exercise in asked(writer, 0)}
+    answers = {task.prompt: task.answer for task in asked(writer, 0)}
     assert answers[" material:"] == answers[" season:"] == "unknown"
     assert " pattern:" not in answers
 
 
 def test_boxes_are_those_of_drawings(writer: TaskWriter) -> None:
-    pointings = [exercise for exercise in asked(writer, 60) if exercise.prompt.startswith(" where:")]
-    assert {exercise.prompt for exercise in pointings} >= {" where: sleeve", " where: shirts"}
-    assert all(exercise.answer.count("<loc_") == 4 for exercise in pointings)
-    assert not any(exercise.prompt.startswith(" where:") for exercise in asked(writer, 0))
+    pointings = [task for task in asked(writer, 60) if task.prompt.startswith(" where:")]
+    assert {task.prompt for task in pointings} >= {" where: sleeve", " where: shirts"}
+    assert all(task.answer.count("<loc_") == 4 for task in pointings)
+    assert not any(task.prompt.startswith(" where:") for task in asked(writer, 0))
 
 
 def test_rare_values_of_a_field_that_one_dominates_weigh_more(writer: TaskWriter) -> None:
@@ -51,10 +51,10 @@ def test_rare_values_of_a_field_that_one_dominates_weigh_more(writer: TaskWriter
         LabelledProduct(str(at), kinds=("Shirts",), usage="Formal" if at < 5 else "Casual") for at in range(100)
     ]
     weights = {
-        exercise.answer: exercise.weight
+        task.answer: task.weight
         for at in (0, 99)
-        for exercise in asked(TaskWriter(products, {}), at)
-        if exercise.prompt == " usage:"
+        for task in asked(TaskWriter(products, {}), at)
+        if task.prompt == " usage:"
     }
     assert weights["formal"] > 2 > 1 > weights["casual"]
 
@@ -62,20 +62,20 @@ def test_rare_values_of_a_field_that_one_dominates_weigh_more(writer: TaskWriter
 def test_explanations_can_be_shown_and_kept_to_a_schema(writer: TaskWriter) -> None:
     import re
 
-    explanations = [exercise for exercise in asked(writer, 0, explain=True) if exercise.prompt.endswith((".", "json:"))]
+    explanations = [task for task in asked(writer, 0, explain=True) if task.prompt.endswith((".", "json:"))]
     assert len(explanations) == 200
-    assert not any(exercise.blind for exercise in asked(writer, 0) if not exercise.prompt.startswith(" say "))
-    for exercise in explanations:
-        as_json = exercise.prompt.endswith("json:")
-        said = json.loads(exercise.answer)["explanation"] if as_json else exercise.answer
+    assert not any(task.blind for task in asked(writer, 0) if not task.prompt.startswith(" say "))
+    for task in explanations:
+        as_json = task.prompt.endswith("json:")
+        said = json.loads(task.answer)["explanation"] if as_json else task.answer
         assert re.fullmatch(EXPLANATION_PATTERN, said), said
-    assert any(exercise.blind for exercise in explanations)
+    assert any(task.blind for task in explanations)
 
 
 def test_verdicts_are_about_different_things_and_short_enough(writer: TaskWriter) -> None:
-    dice = random.Random(0)
+    rng = random.Random(0)
     for _ in range(200):
-        verdicts = draw_verdicts(writer.lexicon, dice)
+        verdicts = draw_verdicts(writer.lexicon, rng)
         assert 1 <= len(verdicts) <= 4
         assert len({verdict.requirement.words for verdict in verdicts}) >= len(verdicts) - 1
     assert MAX_EXPLANATION_CHARACTERS > 100
@@ -90,7 +90,7 @@ def test_a_lexicon_has_the_fields_that_vary() -> None:
     assert dict(Lexicon.of(products).values) == {"category": ("clothes", "food"), "colour": ("blue", "red")}
 
 
-def test_some_words_are_to_be_repeated_without_a_picture(writer: TaskWriter) -> None:
-    echoes = [exercise for exercise in asked(writer, 0, 1000) if exercise.prompt.startswith(" say ")]
+def test_some_words_are_to_be_repeated_without_a_image(writer: TaskWriter) -> None:
+    echoes = [task for task in asked(writer, 0, 1000) if task.prompt.startswith(" say ")]
     assert len(echoes) == pytest.approx(1000 * ECHO_SHARE, abs=40)
-    assert all(exercise.prompt == f" say {exercise.answer}" and exercise.blind for exercise in echoes)
+    assert all(task.prompt == f" say {task.answer}" and task.blind for task in echoes)

@@ -26,7 +26,7 @@ def settle(model: Any, album: Album) -> None:
     """Give the norms of a random tower statistics, without which a picture's signal dies on the way."""
     everything = torch.arange(len(album))
     with own_statistics(model), torch.no_grad():
-        tower_of(model).forward_features(album.plain(everything, TINY.picture_size))
+        tower_of(model).forward_features(album.plain(everything, TINY.image_size))
 
 
 def trained(rows: LabelledRows) -> tuple[Any, Any]:
@@ -34,7 +34,7 @@ def trained(rows: LabelledRows) -> tuple[Any, Any]:
     writer = TaskWriter(rows.products, {})
     tokenizer = train_vocabulary(writer.texts(random.Random(0), 100), 500)
     model, processor = create_untrained(TINY, tokenizer), create_processor(TINY, tokenizer)
-    album = Album([store(rows.pictures, TINY.picture_size)])
+    album = Album([store(rows.images, TINY.image_size)])
     settle(model, album)
     trainer = RecipeTrainer(
         model,
@@ -44,7 +44,7 @@ def trained(rows: LabelledRows) -> tuple[Any, Any]:
         album,
         writer,
         HardNegatives(torch.eye(len(rows.products))),
-        size=TINY.picture_size,
+        size=TINY.image_size,
         repeats=torch.ones(len(rows.products)),
         schedule=SCHEDULE,
         budget=Budget(N_EPOCHS),
@@ -57,7 +57,7 @@ def trained(rows: LabelledRows) -> tuple[Any, Any]:
 def test_it_learns_to_look() -> None:
     shown = shop()
     products = tuple(LabelledProduct(product.sku, colour=product.colour) for product in shown.products)
-    rows = LabelledRows("tiny", products, shown.pictures)
+    rows = LabelledRows("tiny", products, shown.images)
     figures = evaluate(Evaluator(*trained(rows)), rows).figures
     assert figures["colour, accuracy"] > 0.6  # of three colours; one that does not look has 0.33
     assert figures["claims, AUC of a blank picture"] == pytest.approx(0.5, abs=0.01)

@@ -17,12 +17,14 @@ questions = st.lists(
 @given(questions)
 def test_every_question_is_asked_once_and_nothing_else(asked: list[tuple[str, str]]) -> None:
     made = list(calls(asked))
-    assert Counter((key, claim) for keys, claims in made for key in keys for claim in claims) == Counter(asked)
-    assert all(len(keys) * len(claims) <= N_TOGETHER for keys, claims in made)
+    assert Counter(
+        (key, statement) for keys, statements in made for key in keys for statement in statements
+    ) == Counter(asked)
+    assert all(len(keys) * len(statements) <= N_TOGETHER for keys, statements in made)
 
 
-def test_what_shares_its_pictures_or_its_claim_goes_together() -> None:
-    one_picture = [("a", f"value {n}") for n in range(12)]
-    assert list(calls(one_picture)) == [(["a"], [f"value {n}" for n in range(12)])]
-    one_claim = [(f"key {n}", "red") for n in range(N_TOGETHER + 1)]
-    assert [len(keys) for keys, _ in calls(one_claim)] == [N_TOGETHER, 1]
+def test_what_shares_its_images_or_its_statement_goes_together() -> None:
+    one_image = [("a", f"value {n}") for n in range(12)]
+    assert list(calls(one_image)) == [(["a"], [f"value {n}" for n in range(12)])]
+    one_statement = [(f"key {n}", "red") for n in range(N_TOGETHER + 1)]
+    assert [len(keys) for keys, _ in calls(one_statement)] == [N_TOGETHER, 1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from tests.fakes import FakeEncoder, make_entry, picture, png
+from tests.fakes import FakeEncoder, make_entry, make_image, png
 from tests.search.reranking.shops import SimpleEyes, fill
 from vitrina.search.audit.audit import Audit, Audited, AuditSummary, LabelError, Outcome
 from vitrina.search.reranking.base import Deadline, Probabilities, RerankCandidate, Reranker
@@ -24,16 +24,20 @@ class Firm(SimpleEyes):
 
     says: Mapping[str, float] = field(default_factory=dict)
 
-    def judge(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
-        return np.array([[self.says.get(claim, 0.5) for claim in claims] for _ in looks], np.float32)
+    def judge(
+        self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
+    ) -> Probabilities:
+        return np.array([[self.says.get(statement, 0.5) for statement in statements] for _ in candidates], np.float32)
 
 
 class Careful(SimpleEyes):
     """Gives no answer about a picture that cannot be opened, as rerankers must."""
 
-    def judge(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
-        answers = super().judge(looks, claims, deadline)
-        answers[[look.image is None for look in looks]] = np.nan
+    def judge(
+        self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
+    ) -> Probabilities:
+        answers = super().judge(candidates, statements, deadline)
+        answers[[candidate.pixels is None for candidate in candidates]] = np.nan
         return answers
 
 
@@ -43,92 +47,96 @@ class Fragile(SimpleEyes):
 
     breaks_at: frozenset[str] = frozenset()
 
-    def judge(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
-        if any(look.key in self.breaks_at for look in looks):
+    def judge(
+        self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
+    ) -> Probabilities:
+        if any(candidate.key in self.breaks_at for candidate in candidates):
             raise RerankerError("Out of memory.", remedy="Take a smaller model.")
-        return super().judge(looks, claims, deadline)
+        return super().judge(candidates, statements, deadline)
 
 
-def audit(home: Store, encoder: FakeEncoder, eyes: Reranker, *fields: str) -> dict[str, Audited]:
+def audit(store: Store, encoder: FakeEncoder, eyes: Reranker, *fields: str) -> dict[str, Audited]:
     """What becomes of each item, by sku."""
-    engine = home.open_engine(encoder)
-    with home.open_stage(eyes) as stage:
+    engine = store.open_engine(encoder)
+    with store.open_stage(eyes) as stage:
         auditing = Audit(engine, stage, engine.vocabulary.current(), fields)
-        return {audited.sku: audited for audited in auditing.of(home.catalog.all_items())}
+        return {audited.sku: audited for audited in auditing.of(store.catalog.all_items())}
 
 
 def found(audited: Mapping[str, Audited]) -> dict[str, LabelError]:
-    return {sku: only for sku, each in audited.items() for only in each.contradictions}
+    return {sku: only for sku, each in audited.items() for only in each.label_errors}
 
 
-def shot(encoder: FakeEncoder, home: Store, sku: str, shows: str, **attributes: AttributeValue) -> IndexedItem:
+def shot(encoder: FakeEncoder, store: Store, sku: str, shows: str, **attributes: AttributeValue) -> IndexedItem:
     """An item with a picture of one colour."""
-    shown = picture(shows, noise=len(sku) + ord(sku[-1]))
-    home.images.put(png(shown))
-    return make_entry(encoder, sku, f"The {sku}", pictures=[shown], attributes=attributes)
+    shown = make_image(shows, noise=len(sku) + ord(sku[-1]))
+    store.images.put(png(shown))
+    return make_entry(encoder, sku, f"The {sku}", images=[shown], attributes=attributes)
 
 
-def commit(home: Store, encoder: FakeEncoder, *entries: IndexedItem) -> None:
-    home.catalog.commit(home.open_space(encoder), entries)
+def commit(store: Store, encoder: FakeEncoder, *entries: IndexedItem) -> None:
+    store.catalog.commit(store.open_space(encoder), entries)
 
 
 def test_what_is_listed_wrong_is_found_with_what_it_looks_like_and_nothing_else(
-    home: Store, encoder: FakeEncoder
+    store: Store, encoder: FakeEncoder
 ) -> None:
-    fill(home, encoder)
-    audited = audit(home, encoder, SimpleEyes(), "colour", "article")
+    fill(store, encoder)
+    audited = audit(store, encoder, SimpleEyes(), "colour", "article")
     wrong = found(audited)
-    assert {sku: (each.field, each.listed, each.looks) for sku, each in wrong.items()} == {
+    assert {sku: (each.field, each.listed, each.image_value) for sku, each in wrong.items()} == {
         "item-5": ("colour", "Black", "White"),
         "item-6": ("colour", "White", "Red"),
     }
     assert wrong["item-5"].listed_probability < 0.1
-    assert wrong["item-5"].looks_probability > 0.9
-    assert wrong["item-5"].image_id == home.catalog.item("item-5").image_ids[0]
-    assert {sku for sku, each in audited.items() if each.outcome is Outcome.NO_PICTURE} == {
+    assert wrong["item-5"].image_probability > 0.9
+    assert wrong["item-5"].image_id == store.catalog.item("item-5").image_ids[0]
+    assert {sku for sku, each in audited.items() if each.outcome is Outcome.NO_IMAGE} == {
         "item-8",
         "item-17",
         "item-26",
         "item-35",
     }
-    looked = [each for each in audited.values() if each.outcome is Outcome.LOOKED]
-    assert len(looked) == 32
-    assert {each.checked for each in looked} in ({("colour", "article")}, {("article", "colour")})
+    reranked = [each for each in audited.values() if each.outcome is Outcome.RERANKED]
+    assert len(reranked) == 32
+    assert {each.checked for each in reranked} in ({("colour", "article")}, {("article", "colour")})
 
 
-def test_no_more_is_asked_than_what_is_listed_and_what_a_doubtful_one_may_be(home: Store, encoder: FakeEncoder) -> None:
-    fill(home, encoder)
+def test_no_more_is_asked_than_what_is_listed_and_what_a_doubtful_one_may_be(
+    store: Store, encoder: FakeEncoder
+) -> None:
+    fill(store, encoder)
     eyes = SimpleEyes()
-    audit(home, encoder, eyes, "colour", "article")
+    audit(store, encoder, eyes, "colour", "article")
     n_colours = 6
     assert eyes.n_judged == 2 * 32 + 2 * (n_colours - 1)
     assert len(eyes.asked) <= 4 + n_colours + 3
 
 
-def test_the_right_one_of_many_values_is_suggested_by_the_encoder(home: Store, encoder: FakeEncoder) -> None:
+def test_the_right_one_of_many_values_is_suggested_by_the_encoder(store: Store, encoder: FakeEncoder) -> None:
     many = [
-        shot(encoder, home, f"thing-{letter}", "green", article=f"thing {letter}") for letter in "abcdefghijklmnopqrst"
+        shot(encoder, store, f"thing-{letter}", "green", article=f"thing {letter}") for letter in "abcdefghijklmnopqrst"
     ]
-    wrong = shot(encoder, home, "wrong", "red", article="zz Blue")
+    wrong = shot(encoder, store, "wrong", "red", article="zz Blue")
     unseen = replace(
-        shot(encoder, home, "unseen", "red", article="zz Blue"),
+        shot(encoder, store, "unseen", "red", article="zz Blue"),
         vectors={"image": encoder.encode_images([]), "text": encoder.encode_texts([])},
     )
-    commit(home, encoder, *many, wrong, unseen, shot(encoder, home, "right", "red", article="zz Red"))
+    commit(store, encoder, *many, wrong, unseen, shot(encoder, store, "right", "red", article="zz Red"))
     assert len(many) > MAX_VALUES_TRIED
-    told = found(audit(home, encoder, SimpleEyes(), "article"))
-    assert {sku: (each.listed, each.looks) for sku, each in told.items()} == {"wrong": ("zz Blue", "zz Red")}
+    told = found(audit(store, encoder, SimpleEyes(), "article"))
+    assert {sku: (each.listed, each.image_value) for sku, each in told.items()} == {"wrong": ("zz Blue", "zz Red")}
 
 
-def test_several_values_are_wrong_only_where_the_picture_shows_none_of_them(home: Store, encoder: FakeEncoder) -> None:
+def test_several_values_are_wrong_only_where_the_image_shows_none_of_them(store: Store, encoder: FakeEncoder) -> None:
     commit(
-        home,
+        store,
         encoder,
-        shot(encoder, home, "striped", "red", colour=("Red", "White")),
-        shot(encoder, home, "mistaken", "red", colour=("Green", "White")),
+        shot(encoder, store, "striped", "red", colour=("Red", "White")),
+        shot(encoder, store, "mistaken", "red", colour=("Green", "White")),
     )
-    told = found(audit(home, encoder, SimpleEyes(), "colour"))
-    assert {sku: (each.listed, each.looks) for sku, each in told.items()} == {"mistaken": ("Green, White", "Red")}
+    told = found(audit(store, encoder, SimpleEyes(), "colour"))
+    assert {sku: (each.listed, each.image_value) for sku, each in told.items()} == {"mistaken": ("Green, White", "Red")}
 
 
 @pytest.mark.parametrize(
@@ -141,68 +149,68 @@ def test_several_values_are_wrong_only_where_the_picture_shows_none_of_them(home
     ],
 )
 def test_a_value_that_the_listed_one_includes_contradicts_nothing(
-    home: Store, encoder: FakeEncoder, says: Mapping[str, float], told: Mapping[str, str | None]
+    store: Store, encoder: FakeEncoder, says: Mapping[str, float], told: Mapping[str, str | None]
 ) -> None:
     commit(
-        home,
+        store,
         encoder,
-        shot(encoder, home, "plain", "blue", colour="Blue"),
-        shot(encoder, home, "navy", "blue", colour="Navy Blue"),
+        shot(encoder, store, "plain", "blue", colour="Blue"),
+        shot(encoder, store, "navy", "blue", colour="Navy Blue"),
         make_entry(encoder, "other", "Other", attributes={"colour": "Black"}),
     )
-    wrong = found(audit(home, encoder, Firm(says=says), "colour"))
-    assert {sku: wrong[sku].looks if sku in wrong else None for sku in ("navy", "plain")} == told
+    wrong = found(audit(store, encoder, Firm(says=says), "colour"))
+    assert {sku: wrong[sku].image_value if sku in wrong else None for sku in ("navy", "plain")} == told
 
 
-def test_what_cannot_be_looked_at_is_told_apart(home: Store, encoder: FakeEncoder) -> None:
-    lost = make_entry(encoder, "lost", "Lost", pictures=[picture("red", noise=77)], attributes={"colour": "Red"})
+def test_what_cannot_be_looked_at_is_told_apart(store: Store, encoder: FakeEncoder) -> None:
+    lost = make_entry(encoder, "lost", "Lost", images=[make_image("red", noise=77)], attributes={"colour": "Red"})
     commit(
-        home,
+        store,
         encoder,
         lost,
-        shot(encoder, home, "fine", "red", colour="Red"),
-        shot(encoder, home, "silent", "red", size="M"),
-        shot(encoder, home, "empty", "red", colour="n/a"),
+        shot(encoder, store, "fine", "red", colour="Red"),
+        shot(encoder, store, "silent", "red", size="M"),
+        shot(encoder, store, "empty", "red", colour="n/a"),
         make_entry(encoder, "bare", "Bare", attributes={"colour": "Red"}),
     )
-    audited = audit(home, encoder, Careful(), "colour")
+    audited = audit(store, encoder, Careful(), "colour")
     assert {sku: each.outcome for sku, each in audited.items()} == {
         "lost": Outcome.UNREADABLE,
-        "fine": Outcome.LOOKED,
+        "fine": Outcome.RERANKED,
         "silent": Outcome.NO_VALUE,
         "empty": Outcome.NO_VALUE,
-        "bare": Outcome.NO_PICTURE,
+        "bare": Outcome.NO_IMAGE,
     }
-    assert [each.checked for each in audited.values() if each.outcome is not Outcome.LOOKED] == [()] * 4
+    assert [each.checked for each in audited.values() if each.outcome is not Outcome.RERANKED] == [()] * 4
 
 
-def test_a_picture_that_breaks_the_model_costs_no_other_item(home: Store, encoder: FakeEncoder) -> None:
-    fill(home, encoder)
-    bad = home.catalog.item("item-0").image_ids[0]
-    audited = audit(home, encoder, Fragile(breaks_at=frozenset({bad})), "colour", "article")
+def test_a_image_that_breaks_the_model_costs_no_other_item(store: Store, encoder: FakeEncoder) -> None:
+    fill(store, encoder)
+    bad = store.catalog.item("item-0").image_ids[0]
+    audited = audit(store, encoder, Fragile(breaks_at=frozenset({bad})), "colour", "article")
     assert [sku for sku, each in audited.items() if each.outcome is Outcome.FAILED] == ["item-0"]
     assert set(found(audited)) == {"item-5", "item-6"}
 
 
-def test_a_reranker_that_fails_always_ends_the_audit(home: Store, encoder: FakeEncoder) -> None:
+def test_a_reranker_that_fails_always_ends_the_audit(store: Store, encoder: FakeEncoder) -> None:
     def broken(deadline: Deadline) -> None:
         raise RerankerError("It broke.", remedy="Mend it.")
 
-    fill(home, encoder)
+    fill(store, encoder)
     eyes = SimpleEyes(before=broken)
     with pytest.raises(RerankerError, match="several times in a row"):
-        audit(home, encoder, eyes, "colour")
+        audit(store, encoder, eyes, "colour")
     assert len(eyes.asked) < 10
 
 
-def test_the_surest_comes_first(home: Store, encoder: FakeEncoder) -> None:
-    commit(home, encoder, shot(encoder, home, "a", "red", colour="Blue", article="Mug"))
-    commit(home, encoder, make_entry(encoder, "b", "B", attributes={"colour": "Red", "article": "Vase"}))
+def test_the_surest_comes_first(store: Store, encoder: FakeEncoder) -> None:
+    commit(store, encoder, shot(encoder, store, "a", "red", colour="Blue", article="Mug"))
+    commit(store, encoder, make_entry(encoder, "b", "B", attributes={"colour": "Red", "article": "Vase"}))
     says = {"blue": 0.05, "red": 0.95, "mug": 0.001, "vase": 0.999}
-    tally = AuditSummary(("colour", "article"))
-    for audited in audit(home, encoder, Firm(says=says), "colour", "article").values():
-        tally.add(audited)
-    assert [each.field for each in tally.contradictions()] == ["article", "colour"]
-    assert [each.looks for each in tally.contradictions("colour")] == ["Red"]
-    assert tally.checked == {"article": 1, "colour": 1}
-    assert (tally.n_items, tally.outcomes[Outcome.NO_PICTURE]) == (2, 1)
+    summary = AuditSummary(("colour", "article"))
+    for audited in audit(store, encoder, Firm(says=says), "colour", "article").values():
+        summary.add(audited)
+    assert [each.field for each in summary.label_errors()] == ["article", "colour"]
+    assert [each.image_value for each in summary.label_errors("colour")] == ["Red"]
+    assert summary.checked == {"article": 1, "colour": 1}
+    assert (summary.n_items, summary.outcomes[Outcome.NO_IMAGE]) == (2, 1)

@@ -13,22 +13,22 @@ from vitrina.search.types.item import AttributeValue
 from vitrina.search.understanding.catalog_attributes import CatalogVocabulary
 
 
-def shop(home: Store, encoder: FakeEncoder, n_colours: int = 3) -> None:
+def shop(store: Store, encoder: FakeEncoder, n_colours: int = 3) -> None:
     """Items that have a colour of their own each, and more fields."""
     text = "A text that is far too long to be the name of anything"
     fields: dict[str, AttributeValue] = {"material": "Linen", "is_new": True, "notes": text}
     entries = [make_entry(encoder, str(n), attributes=fields | {"colour": f"shade {n}"}) for n in range(n_colours)]
-    home.catalog.commit(home.open_space(encoder), entries)
+    store.catalog.commit(store.open_space(encoder), entries)
 
 
-def chosen(home: Store, *asked: str) -> AuditedFields:
-    return fields_to_audit(home.catalog, CatalogVocabulary(home.catalog).current(), asked)
+def chosen(store: Store, *asked: str) -> AuditedFields:
+    return fields_to_audit(store.catalog, CatalogVocabulary(store.catalog).current(), asked)
 
 
-def test_what_is_read_off_a_photo_unless_others_are_named(home: Store, encoder: FakeEncoder) -> None:
-    shop(home, encoder)
-    assert chosen(home) == AuditedFields(("colour",))
-    assert chosen(home, "material", "colour", "material").names == ("material", "colour")
+def test_what_is_read_off_a_photo_unless_others_are_named(store: Store, encoder: FakeEncoder) -> None:
+    shop(store, encoder)
+    assert chosen(store) == AuditedFields(("colour",))
+    assert chosen(store, "material", "colour", "material").names == ("material", "colour")
 
 
 @pytest.mark.parametrize(
@@ -41,28 +41,28 @@ def test_what_is_read_off_a_photo_unless_others_are_named(home: Store, encoder: 
     ],
 )
 def test_a_field_that_cannot_be_audited_is_an_error_that_names_others(
-    home: Store, encoder: FakeEncoder, field: str, says: str
+    store: Store, encoder: FakeEncoder, field: str, says: str
 ) -> None:
-    shop(home, encoder)
+    shop(store, encoder)
     with pytest.raises(QueryError, match=says) as raised:
-        chosen(home, "colour", field)
+        chosen(store, "colour", field)
     assert "colour" in raised.value.remedy
     assert "material" in raised.value.remedy
 
 
-def test_a_field_of_very_many_values_is_left_out_unless_it_is_named(home: Store, encoder: FakeEncoder) -> None:
-    shop(home, encoder, MAX_VALUES + 1)
-    home.catalog.commit(home.open_space(encoder), [make_entry(encoder, "mug", attributes={"article": "Mug"})])
-    found = chosen(home)
+def test_a_field_of_very_many_values_is_left_out_unless_it_is_named(store: Store, encoder: FakeEncoder) -> None:
+    shop(store, encoder, MAX_VALUES + 1)
+    store.catalog.commit(store.open_space(encoder), [make_entry(encoder, "mug", attributes={"article": "Mug"})])
+    found = chosen(store)
     assert found.names == ("article",)
     assert "'colour' has 501 values" in found.notes[0]
     with pytest.raises(QueryError, match="501 values"):
-        chosen(home, "colour")
+        chosen(store, "colour")
 
 
-def test_without_a_field_that_shows_one_has_to_be_named(home: Store, encoder: FakeEncoder) -> None:
+def test_without_a_field_that_shows_one_has_to_be_named(store: Store, encoder: FakeEncoder) -> None:
     entries = [make_entry(encoder, "a", attributes={"material": "Linen"})]
-    home.catalog.commit(home.open_space(encoder), entries)
+    store.catalog.commit(store.open_space(encoder), entries)
     with pytest.raises(QueryError, match="no field of colours") as raised:
-        chosen(home)
+        chosen(store)
     assert raised.value.remedy == "Name the fields to audit: --field NAME, of material."

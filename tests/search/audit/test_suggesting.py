@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from tests.fakes import COLOURS, FakeEncoder, make_entry, picture
+from tests.fakes import COLOURS, FakeEncoder, make_entry, make_image
 from vitrina.search.audit.fields import Suggestions
 from vitrina.search.reranking.statements import MAX_VALUES_TRIED
 from vitrina.search.store.store import Store
 
 
-def test_the_first_picture_counts_and_names_are_embedded_once(home: Store) -> None:
+def test_the_first_image_counts_and_names_are_embedded_once(store: Store) -> None:
     encoder = FakeEncoder("counting")
     many = [make_entry(encoder, f"thing {n}", attributes={"colour": f"shade {n}"}) for n in range(20)]
     plain = [make_entry(encoder, colour, attributes={"colour": colour.title()}) for colour in COLOURS]
-    both = make_entry(encoder, "both", pictures=[picture("yellow"), picture("blue")], attributes={"colour": "Red"})
-    home.catalog.commit(home.open_space(encoder), [*many, *plain, both])
-    engine = home.open_engine(encoder)
+    both = make_entry(encoder, "both", images=[make_image("yellow"), make_image("blue")], attributes={"colour": "Red"})
+    store.catalog.commit(store.open_space(encoder), [*many, *plain, both])
+    engine = store.open_engine(encoder)
     suggestions = Suggestions(engine, engine.vocabulary.current())
-    shown, bare = home.catalog.item("both"), home.catalog.item("thing 3")
+    shown, bare = store.catalog.item("both"), store.catalog.item("thing 3")
     vectors = suggestions.vectors([bare, shown])
     assert set(vectors) == {shown.id}
     n_texts = encoder.n_texts

@@ -12,7 +12,7 @@ from vitrina.tuning.model_folder import EncoderArchitecture, write_card, write_c
 
 TINY = EncoderArchitecture(
     "mobilenetv4_conv_small_050",
-    picture_size=(32, 32),
+    image_size=(32, 32),
     dimension=16,
     text_width=16,
     text_heads=2,
@@ -45,6 +45,6 @@ def exported_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from vitrina.tuning.export.encoder import export_encoder
 
     folder = tmp_path_factory.mktemp("encoders") / "exported"
-    write_tiny_encoder(folder, architecture=replace(TINY, picture_tower="test_efficientnet", picture_size=(40, 32)))
+    write_tiny_encoder(folder, architecture=replace(TINY, image_tower="test_efficientnet", image_size=(40, 32)))
     export_encoder(folder)
     return folder

@@ -18,9 +18,9 @@ TEXTS = ["navy linen shirt", "red mug", "", "Caf&eacute;  MUG", "قميص أحم
 MANY_TEXTS = [" ".join(["navy", "linen", "shirt", "for", "men"][: 1 + i % 5]) for i in range(2 * PART_SIZE + 3)]
 
 
-def pictures(n: int) -> list[Image.Image]:
-    dice = np.random.default_rng(3)
-    return [Image.fromarray(dice.integers(0, 256, (40, 30 + i, 3), dtype=np.uint8)) for i in range(n)]
+def make_images(n: int) -> list[Image.Image]:
+    rng = np.random.default_rng(3)
+    return [Image.fromarray(rng.integers(0, 256, (40, 30 + i, 3), dtype=np.uint8)) for i in range(n)]
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +43,11 @@ def test_it_is_the_same_encoder(onnx_encoder: Encoder, torch_encoder: Encoder) -
 
 
 @pytest.mark.parametrize("n", [0, 1, 3, 2 * PART_SIZE + 1])
-def test_pictures_get_the_same_vectors(onnx_encoder: Encoder, torch_encoder: Encoder, n: int) -> None:
-    vectors = onnx_encoder.encode_images(pictures(n))
+def test_images_get_the_same_vectors(onnx_encoder: Encoder, torch_encoder: Encoder, n: int) -> None:
+    vectors = onnx_encoder.encode_images(make_images(n))
     assert vectors.dtype == np.float32
     assert vectors.shape == (n, 16)
-    np.testing.assert_allclose(vectors, torch_encoder.encode_images(pictures(n)), atol=1e-4)
+    np.testing.assert_allclose(vectors, torch_encoder.encode_images(make_images(n)), atol=1e-4)
 
 
 @pytest.mark.parametrize("texts", [[], ["red mug"], TEXTS, MANY_TEXTS], ids=["none", "one", "odd", "many"])

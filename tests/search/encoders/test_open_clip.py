@@ -19,9 +19,9 @@ from vitrina.search.types.errors import EncoderError
 TEXTS = ["navy linen shirt", "red mug", "", "قميص أحمر 👕 " * 40]
 
 
-def pictures(n: int) -> list[Image.Image]:
-    dice = np.random.default_rng(3)
-    return [Image.fromarray(dice.integers(0, 256, (40, 30 + i, 3), dtype=np.uint8)) for i in range(n)]
+def make_images(n: int) -> list[Image.Image]:
+    rng = np.random.default_rng(3)
+    return [Image.fromarray(rng.integers(0, 256, (40, 30 + i, 3), dtype=np.uint8)) for i in range(n)]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def encoder(tiny_folder: Path) -> Encoder:
 
 
 def test_vectors_are_unit_rows(encoder: Encoder) -> None:
-    for vectors in (encoder.encode_images(pictures(3)), encoder.encode_texts(TEXTS)):
+    for vectors in (encoder.encode_images(make_images(3)), encoder.encode_texts(TEXTS)):
         assert vectors.dtype == np.float32
         assert vectors.shape[1] == encoder.identity.dimension == 16
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
@@ -42,13 +42,13 @@ def test_nothing_in_nothing_out(encoder: Encoder) -> None:
 
 
 def test_a_batch_equals_its_rows_one_by_one(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    images, texts = encoder.encode_images(pictures(5)), encoder.encode_texts(TEXTS)
-    for image, vector in zip(pictures(5), images, strict=True):
+    images, texts = encoder.encode_images(make_images(5)), encoder.encode_texts(TEXTS)
+    for image, vector in zip(make_images(5), images, strict=True):
         np.testing.assert_allclose(encoder.encode_images([image])[0], vector, atol=1e-4)
     for text, vector in zip(TEXTS, texts, strict=True):
         np.testing.assert_allclose(encoder.encode_texts([text])[0], vector, atol=1e-4)
     monkeypatch.setattr(adapter, "_BATCH_SIZE", 2)
-    np.testing.assert_allclose(encoder.encode_images(pictures(5)), images, atol=1e-4)
+    np.testing.assert_allclose(encoder.encode_images(make_images(5)), images, atol=1e-4)
 
 
 def test_it_is_what_plain_open_clip_computes(encoder: Encoder, tiny_folder: Path) -> None:
@@ -56,9 +56,9 @@ def test_it_is_what_plain_open_clip_computes(encoder: Encoder, tiny_folder: Path
     tokenizer = open_clip.get_tokenizer(f"local-dir:{tiny_folder}")
     model.eval()
     with torch.no_grad():
-        images = model.encode_image(torch.stack([transform(image) for image in pictures(3)]), normalize=True)
+        images = model.encode_image(torch.stack([transform(image) for image in make_images(3)]), normalize=True)
         texts = model.encode_text(tokenizer(TEXTS), normalize=True)
-    np.testing.assert_allclose(encoder.encode_images(pictures(3)), images.numpy(), atol=1e-4)
+    np.testing.assert_allclose(encoder.encode_images(make_images(3)), images.numpy(), atol=1e-4)
     np.testing.assert_allclose(encoder.encode_texts(TEXTS), texts.numpy(), atol=1e-4)
 
 

@@ -55,8 +55,8 @@ def test_one_number_stands_for_three_channels() -> None:
 
 def test_a_decoder_thread_prepares_far_more_than_the_encoder_embeds() -> None:
     prepare = Preprocessing((64, 64), (0.5,) * 3, (0.5,) * 3, resize_mode="longest", fill_color=255)
-    picture = noise((60, 80))
+    image = noise((60, 80))
     begun = time.process_time()
     for _ in range(200):
-        prepare(picture)
+        prepare(image)
     assert 200 / (time.process_time() - begun) > 1000

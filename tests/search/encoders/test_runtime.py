@@ -41,7 +41,7 @@ def damaged_description(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [other_weights, damaged_graph, missing_graph, damaged_description])
-def test_an_export_that_cannot_be_used_is_left_aside_with_the_command_that_mends_it(
+def test_an_export_that_cannot_be_used_is_left_held_out_with_the_command_that_mends_it(
     folder: Path, harm: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     harm(folder)

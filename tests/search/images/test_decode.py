@@ -53,14 +53,14 @@ def png_header(width_px: int, height_px: int) -> bytes:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_every_format_gives_the_same_picture(kind: str) -> None:
+def test_every_format_gives_the_same_image(kind: str) -> None:
     image = decode(encode(flag(), kind, **({"quality": 95} if kind in ("JPEG", "WEBP", "AVIF") else {})))
     assert (image.format, image.width_px, image.height_px, image.pixels.mode) == (kind, 40, 30, "RGB")
     difference = np.abs(np.asarray(image.pixels, dtype=int) - np.asarray(flag(), dtype=int))
     assert np.median(difference) <= 4
 
 
-def test_one_pixel_is_a_picture() -> None:
+def test_one_pixel_is_a_image() -> None:
     image = decode(encode(Image.new("RGB", (1, 1), (9, 8, 7)), "PNG"))
     assert image.pixels.size == (1, 1)
     assert image.pixels.getpixel((0, 0)) == (9, 8, 7)
@@ -146,7 +146,7 @@ def test_exif_orientation_is_undone(orientation: int, kind: str) -> None:
         assert near(image.pixels, spot, colour, 20)
 
 
-def test_corrupt_exif_is_no_reason_to_lose_a_picture() -> None:
+def test_corrupt_exif_is_no_reason_to_lose_a_image() -> None:
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "maker"
     data = bytearray(encode(flag(), "JPEG", exif=exif))
@@ -157,14 +157,14 @@ def test_corrupt_exif_is_no_reason_to_lose_a_picture() -> None:
     assert leaked == []
 
 
-def test_large_pictures_are_downscaled_in_proportion() -> None:
+def test_large_images_are_downscaled_in_proportion() -> None:
     image = decode(encode(flag(3000, 1500), "JPEG"), max_side_px=256)
     assert (image.pixels.size, image.width_px, image.height_px) == ((256, 128), 3000, 1500)
     assert near(image.pixels, (20, 60), (255, 0, 0), 6)
     assert decode(encode(flag(3000, 1), "PNG"), max_side_px=100).pixels.size == (100, 1)
 
 
-def test_only_plain_small_web_pictures_are_web_ready() -> None:
+def test_only_plain_small_web_images_are_web_ready() -> None:
     exif = Image.Exif()
     exif[0x010F] = "maker"
     assert all(decode(encode(flag(), kind)).is_web_ready for kind in ("JPEG", "PNG", "WEBP"))
@@ -199,14 +199,14 @@ def test_the_limits_themselves_are_allowed() -> None:
         (png_header(8, 8)[:40], "damaged"),
     ],
 )
-def test_what_is_no_picture_says_what_it_is(data: bytes, message: str) -> None:
+def test_what_is_no_image_says_what_it_is(data: bytes, message: str) -> None:
     with pytest.raises(ImageError, match=f"(?s){message}"):
         decode(data)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "TIFF"])
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.9])
-def test_truncated_pictures_are_refused(kind: str, kept: float) -> None:
+def test_truncated_images_are_refused(kind: str, kept: float) -> None:
     noise = Image.effect_noise((64, 64), 90).convert("RGB")
     data = encode(noise, kind)
     with pytest.raises(ImageError):

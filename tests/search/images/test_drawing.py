@@ -14,9 +14,9 @@ def pixels(image: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]
 
 
 def test_a_heatmap_shows_where_it_is_high() -> None:
-    picture = Image.new("RGB", (80, 40), (200, 30, 40))
+    image = Image.new("RGB", (80, 40), (200, 30, 40))
     ramp = np.tile(np.linspace(0, 1, 16, dtype=np.float32), (8, 1))
-    drawn = with_heatmap(picture, ramp)
+    drawn = with_heatmap(image, ramp)
     assert (drawn.size, drawn.mode) == ((80, 40), "RGB")
     saturation = pixels(drawn).max(axis=2) - pixels(drawn).min(axis=2)
     assert saturation[:, :4].max() < 80 < saturation[:, -4:].min()
@@ -36,8 +36,8 @@ def test_its_lightness_rises_evenly() -> None:
 
 
 def test_a_box_leaves_what_is_in_it_alone() -> None:
-    picture = Image.new("RGB", (100, 60), (10, 20, 30))
-    drawn = pixels(with_box(picture, (0.2, 0.25, 0.7, 0.75)))
+    image = Image.new("RGB", (100, 60), (10, 20, 30))
+    drawn = pixels(with_box(image, (0.2, 0.25, 0.7, 0.75)))
     assert (drawn[25:35, 30:60] == (10, 20, 30)).all()
     assert (drawn[:10, :10] > 100).all()
     edge = drawn[13:17, 18:22].reshape(-1, 3)
@@ -46,17 +46,17 @@ def test_a_box_leaves_what_is_in_it_alone() -> None:
 
 @pytest.mark.parametrize("corners", [(0.0, 0.0, 1.0, 1.0), (0.5, 0.5, 0.5, 0.5), (0.99, 0.99, 1.0, 1.0)])
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3), (64, 64)])
-def test_any_box_on_any_picture(corners: tuple[float, float, float, float], size: tuple[int, int]) -> None:
+def test_any_box_on_any_image(corners: tuple[float, float, float, float], size: tuple[int, int]) -> None:
     drawn = with_box(Image.new("RGB", size), corners)
     label(drawn, "x" * 200, corners[:2])
     assert with_heatmap(drawn, np.ones((1, 1), np.float32)).size == size
 
 
-def test_a_label_stays_within_the_picture_and_dark() -> None:
+def test_a_label_stays_within_the_image_and_dark() -> None:
     for at in ((0.0, 0.0), (1.0, 1.0)):
-        picture = Image.new("RGB", (200, 100), "white")
-        label(picture, "a rather long claim about the pockets of a shirt", at)
-        written = pixels(picture).min(axis=2) < 128
+        image = Image.new("RGB", (200, 100), "white")
+        label(image, "a rather long claim about the pockets of a shirt", at)
+        written = pixels(image).min(axis=2) < 128
         assert written.any()
         assert not written[[0, -1]].any()
         assert not written[:, [0, -1]].any()

@@ -235,7 +235,7 @@ def test_searches_beside_changes_see_whole_states_only() -> None:
     stop = threading.Event()
     failures: list[str] = []
 
-    def look() -> None:
+    def candidate() -> None:
         query = np.ones(DIMENSION, np.float32)
         while not stop.is_set():
             found = index.search(query, 1000)
@@ -245,7 +245,7 @@ def test_searches_beside_changes_see_whole_states_only() -> None:
                 failures.append(f"{len(found)} rows of versions {versions}, {len(held)} held")
                 return
 
-    threads = [threading.Thread(target=look) for _ in range(3)]
+    threads = [threading.Thread(target=candidate) for _ in range(3)]
     for thread in threads:
         thread.start()
     for version in range(1, 40):

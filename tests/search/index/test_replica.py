@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import FakeEncoder, make_entry, new_catalog, picture
+from tests.fakes import FakeEncoder, make_entry, make_image, new_catalog
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.index.snapshot import read_snapshot, write_snapshot
 from vitrina.search.store.catalog import Catalog
@@ -22,53 +22,53 @@ from vitrina.search.types.errors import EncoderReplacedError, StorageError
 from vitrina.search.types.item import MODALITIES, Changes
 
 
-def make_view(catalog: Catalog, encoder: FakeEncoder, folder: Path) -> IndexReplica:
+def make_replica(catalog: Catalog, encoder: FakeEncoder, folder: Path) -> IndexReplica:
     return IndexReplica(catalog, encoder.identity, catalog.open_space(encoder.identity, live=True), folder)
 
 
-def add(catalog: Catalog, encoder: FakeEncoder, *skus: str, n_pictures: int = 1) -> None:
+def add(catalog: Catalog, encoder: FakeEncoder, *skus: str, n_images: int = 1) -> None:
     space = catalog.open_space(encoder.identity, live=True)
-    pictures = [picture("red", noise=number) for number in range(n_pictures)]
-    catalog.commit(space, [make_entry(encoder, sku, f"shirt {sku}", pictures=pictures) for sku in skus])
+    images = [make_image("red", noise=number) for number in range(n_images)]
+    catalog.commit(space, [make_entry(encoder, sku, f"shirt {sku}", images=images) for sku in skus])
 
 
-def rows(view: IndexReplica) -> list[tuple[str, int, int, bytes]]:
+def rows(replica: IndexReplica) -> list[tuple[str, int, int, bytes]]:
     return [
         (modality, int(row_id), int(item_id), vector.tobytes())
         for modality in MODALITIES
-        for state in [view.indexes[modality].state()]
+        for state in [replica.indexes[modality].state()]
         for row_id, item_id, vector in zip(state["row_ids"], state["item_ids"], state["vectors"], strict=True)
     ]
 
 
 def test_a_view_of_an_empty_catalog(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> None:
-    view = make_view(catalog, encoder, tmp_path)
-    assert len(view) == 0
-    assert not view.catch_up()
-    assert not view.save()
+    replica = make_replica(catalog, encoder, tmp_path)
+    assert len(replica) == 0
+    assert not replica.catch_up()
+    assert not replica.save()
     add(catalog, encoder, "a")
-    assert view.catch_up()
-    assert len(view) == 2
-    assert view.sequence == catalog.sequence()
+    assert replica.catch_up()
+    assert len(replica) == 2
+    assert replica.sequence == catalog.sequence()
 
 
 def test_a_view_follows_commits_updates_and_deletes(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> None:
-    view = make_view(catalog, encoder, tmp_path)
-    add(catalog, encoder, "a", "b", "c", n_pictures=3)
-    view.catch_up()
+    replica = make_replica(catalog, encoder, tmp_path)
+    add(catalog, encoder, "a", "b", "c", n_images=3)
+    replica.catch_up()
     add(catalog, encoder, "b")
     catalog.delete(["a"])
-    assert view.catch_up()
-    assert not view.catch_up()
-    assert rows(view) == rows(make_view(catalog, encoder, tmp_path / "other"))
-    assert len(view) == 2 + 4
+    assert replica.catch_up()
+    assert not replica.catch_up()
+    assert rows(replica) == rows(make_replica(catalog, encoder, tmp_path / "other"))
+    assert len(replica) == 2 + 4
 
 
 def test_a_snapshot_spares_reading_the_catalog_again(
     catalog: Catalog, encoder: FakeEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(catalog, encoder, "a", "b")
-    first = make_view(catalog, encoder, tmp_path)
+    first = make_replica(catalog, encoder, tmp_path)
     assert first.save()
     assert not first.save()
     asked: list[int] = []
@@ -79,10 +79,10 @@ def test_a_snapshot_spares_reading_the_catalog_again(
         return changes(space_id, since)
 
     monkeypatch.setattr(catalog, "changes", asked_for)
-    assert rows(make_view(catalog, encoder, tmp_path)) == rows(first)
+    assert rows(make_replica(catalog, encoder, tmp_path)) == rows(first)
     assert asked == []
     add(catalog, encoder, "c")
-    assert len(make_view(catalog, encoder, tmp_path)) == 6
+    assert len(make_replica(catalog, encoder, tmp_path)) == 6
     assert asked == [1]
 
 
@@ -149,12 +149,12 @@ def test_a_snapshot_that_is_no_good_is_rebuilt_from_the_catalog(
     damage: object,
 ) -> None:
     add(catalog, encoder, "a", "b", "c")
-    before = make_view(catalog, encoder, tmp_path)
+    before = make_replica(catalog, encoder, tmp_path)
     before.save()
     assert callable(damage)
     damage(before.path)
     with caplog.at_level(logging.WARNING):
-        after = make_view(catalog, encoder, tmp_path)
+        after = make_replica(catalog, encoder, tmp_path)
     assert rows(after) == rows(before)
     assert "rebuilding" in caplog.text
 
@@ -163,18 +163,18 @@ def test_rebuilding_makes_the_view_and_its_snapshot_anew(
     catalog: Catalog, encoder: FakeEncoder, tmp_path: Path
 ) -> None:
     add(catalog, encoder, "a", "b")
-    view = make_view(catalog, encoder, tmp_path)
-    before = rows(view)
-    view.indexes["image"].apply(np.array([1, 2]), catalog.changes(view.space_id, 99).rows["image"])
-    assert rows(view) != before
-    view.rebuild()
-    assert rows(view) == before
-    assert rows(make_view(catalog, encoder, tmp_path)) == before
+    replica = make_replica(catalog, encoder, tmp_path)
+    before = rows(replica)
+    replica.indexes["image"].apply(np.array([1, 2]), catalog.changes(replica.space_id, 99).rows["image"])
+    assert rows(replica) != before
+    replica.rebuild()
+    assert rows(replica) == before
+    assert rows(make_replica(catalog, encoder, tmp_path)) == before
 
 
 def test_views_of_two_encoders_do_not_share_a_snapshot(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> None:
     add(catalog, encoder, "a")
-    first = make_view(catalog, encoder, tmp_path)
+    first = make_replica(catalog, encoder, tmp_path)
     first.save()
     identity = FakeEncoder(seed=3, dimension=7).identity
     other = IndexReplica(catalog, identity, catalog.open_space(identity, live=False), tmp_path)
@@ -184,37 +184,37 @@ def test_views_of_two_encoders_do_not_share_a_snapshot(catalog: Catalog, encoder
 
 def test_snapshots_are_written_when_a_tenth_has_changed(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> None:
     add(catalog, encoder, *(str(number) for number in range(60)))
-    view = make_view(catalog, encoder, tmp_path)
-    assert view.save()
+    replica = make_replica(catalog, encoder, tmp_path)
+    assert replica.save()
     add(catalog, encoder, "3")
-    view.catch_up()
-    assert not view.save()
-    assert view.save(force=True)
+    replica.catch_up()
+    assert not replica.save()
+    assert replica.save(force=True)
     catalog.delete([str(number) for number in range(30)])
-    view.catch_up()
-    assert view.save()
+    replica.catch_up()
+    assert replica.save()
 
 
 def test_a_view_that_cannot_be_saved_goes_on_answering(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     add(catalog, encoder, "a")
-    view = make_view(catalog, encoder, tmp_path / "file")
+    replica = make_replica(catalog, encoder, tmp_path / "file")
     with pytest.raises(StorageError):
-        view.save()
+        replica.save()
     add(catalog, encoder, "b")
-    assert view.catch_up()
-    assert len(view) == 4
+    assert replica.catch_up()
+    assert len(replica) == 4
 
 
 def test_a_view_of_a_space_that_is_gone_says_so(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> None:
-    view = make_view(catalog, encoder, tmp_path)
+    replica = make_replica(catalog, encoder, tmp_path)
     assert catalog.take_over(catalog.open_space(FakeEncoder(seed=3).identity, live=False))
-    assert view.catch_up()  # the space before is kept
-    catalog.drop_space(view.space_id)
+    assert replica.catch_up()  # the space before is kept
+    catalog.drop_space(replica.space_id)
     catalog.delete(["a"])
     assert catalog.take_over(catalog.open_space(FakeEncoder(seed=4).identity, live=False))
     with pytest.raises(EncoderReplacedError, match="another encoder"):
-        view.catch_up()
+        replica.catch_up()
 
 
 def test_a_catalog_restored_from_a_backup_is_followed_from_there(
@@ -228,25 +228,25 @@ def test_a_catalog_restored_from_a_backup_is_followed_from_there(
         now.backup(backup)
         add(catalog, encoder, "c", "d")
         add(catalog, encoder, "e")
-        view = make_view(catalog, encoder, tmp_path)
+        replica = make_replica(catalog, encoder, tmp_path)
         backup.backup(now)
-    assert view.catch_up()
-    assert len(view) == 4
+    assert replica.catch_up()
+    assert len(replica) == 4
     add(catalog, encoder, "f", "g")
-    assert view.catch_up()
-    assert rows(view) == rows(make_view(catalog, encoder, tmp_path / "other"))
+    assert replica.catch_up()
+    assert rows(replica) == rows(make_replica(catalog, encoder, tmp_path / "other"))
 
 
 def test_catching_up_from_several_threads_applies_each_change_once(
     catalog: Catalog, encoder: FakeEncoder, tmp_path: Path
 ) -> None:
-    view = make_view(catalog, encoder, tmp_path)
+    replica = make_replica(catalog, encoder, tmp_path)
     stop, failures = threading.Event(), list[Exception]()
 
     def follow() -> None:
         while not stop.is_set():
             try:
-                view.catch_up()
+                replica.catch_up()
             except (ValueError, StorageError) as error:
                 failures.append(error)
 
@@ -254,15 +254,15 @@ def test_catching_up_from_several_threads_applies_each_change_once(
     for thread in threads:
         thread.start()
     for number in range(25):
-        add(catalog, encoder, str(number % 10), n_pictures=number % 3)
+        add(catalog, encoder, str(number % 10), n_images=number % 3)
         if number % 4 == 0:
             catalog.delete([str((number + 3) % 10)])
     stop.set()
     for thread in threads:
         thread.join()
-    view.catch_up()
+    replica.catch_up()
     assert failures == []
-    assert rows(view) == rows(make_view(catalog, encoder, tmp_path / "other"))
+    assert rows(replica) == rows(make_replica(catalog, encoder, tmp_path / "other"))
 
 
 Step = tuple[str, list[int]]
@@ -282,22 +282,22 @@ def test_any_history_leads_every_view_to_the_same_rows(
 ) -> None:
     folder = tmp_path_factory.mktemp("history")
     catalog = new_catalog(folder / "catalog.db")
-    view = make_view(catalog, encoder, folder)
+    replica = make_replica(catalog, encoder, folder)
     expected: dict[str, int] = {}
     for number, (step, keys) in enumerate(history):
         skus = [str(key) for key in keys]
         if step == "commit":
-            add(catalog, encoder, *skus, n_pictures=number % 3)
+            add(catalog, encoder, *skus, n_images=number % 3)
             expected |= dict.fromkeys(skus, number % 3 + 1)
         elif step == "delete":
             catalog.delete(skus)
             expected = {sku: n_rows for sku, n_rows in expected.items() if sku not in skus}
         elif step == "catch up":
-            view.catch_up()
+            replica.catch_up()
         else:
-            view.save(force=True)
-            view = make_view(catalog, encoder, folder)
-    view.catch_up()
-    assert rows(view) == rows(make_view(catalog, encoder, folder / "fresh"))
-    assert len(view) == sum(expected.values())
+            replica.save(force=True)
+            replica = make_replica(catalog, encoder, folder)
+    replica.catch_up()
+    assert rows(replica) == rows(make_replica(catalog, encoder, folder / "fresh"))
+    assert len(replica) == sum(expected.values())
     catalog.close()

@@ -29,7 +29,7 @@ catalog.delete(["elsewhere"])
 
 
 @pytest.fixture
-def view(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> IndexReplica:
+def replica(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> IndexReplica:
     return IndexReplica(catalog, encoder.identity, catalog.open_space(encoder.identity, live=True), tmp_path / "views")
 
 
@@ -41,35 +41,35 @@ def soon(condition: Callable[[], bool], seconds: float = 2.0) -> bool:
 
 
 def test_what_another_catalog_commits_is_found_within_two_seconds(
-    view: IndexReplica, catalog: Catalog, encoder: FakeEncoder
+    replica: IndexReplica, catalog: Catalog, encoder: FakeEncoder
 ) -> None:
     other = Catalog(catalog.database.path)
     space = other.open_space(encoder.identity, live=True)
-    with SyncThread(view):
+    with SyncThread(replica):
         other.commit(space, [make_entry(encoder, "a", "shirt")])
-        assert soon(lambda: len(view) == 1)
+        assert soon(lambda: len(replica) == 1)
         other.delete(["a"])
-        assert soon(lambda: len(view) == 0)
+        assert soon(lambda: len(replica) == 0)
     other.close()
 
 
-def test_what_another_process_commits_is_found_within_two_seconds(view: IndexReplica, catalog: Catalog) -> None:
+def test_what_another_process_commits_is_found_within_two_seconds(replica: IndexReplica, catalog: Catalog) -> None:
     command = [sys.executable, "-c", COMMIT, str(catalog.database.path)]
     with (
-        SyncThread(view),
+        SyncThread(replica),
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process,
     ):
         assert process.stdout is not None
         assert process.stdin is not None
         assert process.stdout.readline() == "committed\n"
-        assert soon(lambda: len(view) == 1)
+        assert soon(lambda: len(replica) == 1)
         process.stdin.close()
         assert process.wait(30) == 0
-        assert soon(lambda: len(view) == 0)
+        assert soon(lambda: len(replica) == 0)
 
 
 def test_an_error_while_catching_up_is_survived(
-    view: IndexReplica, catalog: Catalog, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+    replica: IndexReplica, catalog: Catalog, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed: list[int] = []
     changes = catalog.changes
@@ -81,30 +81,30 @@ def test_an_error_while_catching_up_is_survived(
         return changes(space_id, since)
 
     monkeypatch.setattr(catalog, "changes", failing_twice)
-    with SyncThread(view, interval_s=0.02):
-        catalog.commit(view.space_id, [make_entry(encoder, "a", "shirt")])
-        assert soon(lambda: len(view) == 1)
+    with SyncThread(replica, interval_s=0.02):
+        catalog.commit(replica.space_id, [make_entry(encoder, "a", "shirt")])
+        assert soon(lambda: len(replica) == 1)
     assert len(failed) == 2
 
 
 def test_an_error_while_saving_is_survived(
-    view: IndexReplica, catalog: Catalog, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+    replica: IndexReplica, catalog: Catalog, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*, force: bool = False) -> bool:
         raise StorageError("The disk is full.", remedy="Free some space.")
 
-    monkeypatch.setattr(view, "save", fail)
-    with SyncThread(view, interval_s=0.02):
-        catalog.commit(view.space_id, [make_entry(encoder, "a", "shirt")])
-        assert soon(lambda: len(view) == 1)
+    monkeypatch.setattr(replica, "save", fail)
+    with SyncThread(replica, interval_s=0.02):
+        catalog.commit(replica.space_id, [make_entry(encoder, "a", "shirt")])
+        assert soon(lambda: len(replica) == 1)
         time.sleep(0.1)
-        catalog.commit(view.space_id, [make_entry(encoder, "b", "shirt")])
-        assert soon(lambda: len(view) == 2)
+        catalog.commit(replica.space_id, [make_entry(encoder, "b", "shirt")])
+        assert soon(lambda: len(replica) == 2)
 
 
-def test_leaving_stops_the_thread_and_saves(view: IndexReplica, catalog: Catalog, encoder: FakeEncoder) -> None:
-    with SyncThread(view, interval_s=0.02) as follower:
-        catalog.commit(view.space_id, [make_entry(encoder, "a", "shirt")])
-        assert soon(lambda: len(view) == 1)
+def test_leaving_stops_the_thread_and_saves(replica: IndexReplica, catalog: Catalog, encoder: FakeEncoder) -> None:
+    with SyncThread(replica, interval_s=0.02) as follower:
+        catalog.commit(replica.space_id, [make_entry(encoder, "a", "shirt")])
+        assert soon(lambda: len(replica) == 1)
     assert not follower._thread.is_alive()
-    assert view.path.is_file()
+    assert replica.path.is_file()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from tests.fakes import COLOURS, FakeEncoder, make_entry, picture, png
+from tests.fakes import COLOURS, FakeEncoder, make_entry, make_image, png
 from vitrina.search.reranking.base import (
     Box,
     Capabilities,
@@ -36,7 +36,7 @@ class SimpleEyes:
     ``writes`` at all. Counts what it is asked."""
 
     name: str = "simple eyes"
-    blend: FusionWeights | None = None
+    fusion_weights: FusionWeights | None = None
     writes: str = ""
     before: Callable[[Deadline], None] = lambda deadline: None
     after: Callable[[Probabilities, Deadline], Probabilities] = lambda answers, deadline: answers
@@ -50,27 +50,31 @@ class SimpleEyes:
     def capabilities(self) -> Capabilities:
         return Capabilities(Scoring.LOGITS, writes=bool(self.writes))
 
-    def judge(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
-        self.asked.append((tuple(look.key for look in looks), tuple(claims)))
+    def judge(
+        self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
+    ) -> Probabilities:
+        self.asked.append((tuple(candidate.key for candidate in candidates), tuple(statements)))
         self.before(deadline)
-        answers = np.array([[yes(look.image, claim) for claim in claims] for look in looks], np.float32)
-        return self.after(answers.reshape(len(looks), len(claims)), deadline)
+        answers = np.array(
+            [[yes(candidate.pixels, statement) for statement in statements] for candidate in candidates], np.float32
+        )
+        return self.after(answers.reshape(len(candidates), len(statements)), deadline)
 
-    def write(self, look: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
+    def write(self, candidate: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
         return iter([self.writes])
 
-    def locate(self, look: RerankCandidate, claim: str, deadline: Deadline) -> Box | None:
+    def locate(self, candidate: RerankCandidate, statement: str, deadline: Deadline) -> Box | None:
         return None
 
     @property
     def n_judged(self) -> int:
         """Claims about looks, all together."""
-        return sum(len(keys) * len(claims) for keys, claims in self.asked)
+        return sum(len(keys) * len(statements) for keys, statements in self.asked)
 
 
-def yes(image: Image.Image | None, claim: str) -> float:
+def yes(image: Image.Image | None, statement: str) -> float:
     """P(yes): of claims that name colours, whether the picture is of one of them."""
-    named = [word for word in claim.split() if word in COLOURS]
+    named = [word for word in statement.split() if word in COLOURS]
     if image is None or not named:
         return 0.5
     return 0.98 if colour_of(image) in named else 0.02
@@ -82,36 +86,34 @@ def colour_of(image: Image.Image) -> str:
     return min(COLOURS, key=lambda name: float(np.abs(mean - COLOURS[name]).sum()))
 
 
-def fill(home: Store, encoder: FakeEncoder, n_items: int = 36) -> None:
+def fill(store: Store, encoder: FakeEncoder, n_items: int = 36) -> None:
     """Every colour with every article in turn, one picture each; a few listed in another colour than they have, and
     each ninth item without a picture."""
     colours = list(COLOURS)
     entries = []
     for number in range(n_items):
         colour, article = colours[number % 6], ARTICLES[number // 6 % 4]
-        shown = [] if number % 9 == 8 else [picture(colour, noise=number)]
+        shown = [] if number % 9 == 8 else [make_image(colour, noise=number)]
         for each in shown:
-            home.images.put(png(each))
+            store.images.put(png(each))
         attributes: Mapping[str, AttributeValue] = {
             "colour": LISTED_WRONG.get(number, colour).title(),
             "article": article,
         }
-        entries.append(
-            make_entry(encoder, f"item-{number}", f"A fine {article}", pictures=shown, attributes=attributes)
-        )
-    home.catalog.commit(home.open_space(encoder), entries)
+        entries.append(make_entry(encoder, f"item-{number}", f"A fine {article}", images=shown, attributes=attributes))
+    store.catalog.commit(store.open_space(encoder), entries)
 
 
 @dataclass
 class Moody:
     """Ways to fail, drawn by chance: ``SimpleEyes`` with them is late, broken, partial, or talks nonsense."""
 
-    dice: random.Random
+    rng: random.Random
     share: float = 0.6
 
     def before(self, deadline: Deadline) -> None:
         """Nothing, an error, or a call that ends when it likes."""
-        mood = self.dice.random() / self.share
+        mood = self.rng.random() / self.share
         if mood < 0.15:
             raise RerankerError("It broke.", remedy="Mend it.")
         if mood < 0.2:
@@ -123,12 +125,12 @@ class Moody:
 
     def after(self, answers: Probabilities, deadline: Deadline) -> Probabilities:
         """The answers, some or all of them gone, impossible, or of the wrong shape."""
-        mood = self.dice.random() / self.share
-        gaps = np.array([[self.dice.random() < 0.5 for _ in row] for row in answers], np.bool_).reshape(answers.shape)
+        mood = self.rng.random() / self.share
+        gaps = np.array([[self.rng.random() < 0.5 for _ in row] for row in answers], np.bool_).reshape(answers.shape)
         if mood < 0.2:
             answers[gaps] = np.nan
         elif mood < 0.3:
-            answers[gaps] = self.dice.choice([np.inf, -np.inf, 7.0, -0.5])
+            answers[gaps] = self.rng.choice([np.inf, -np.inf, 7.0, -0.5])
         elif mood < 0.4:
             answers[:] = np.nan
         elif mood < 0.45:

@@ -17,64 +17,62 @@ def stored(*image_ids: str) -> StoredItem:
 
 
 @pytest.fixture
-def image_id(home: Store) -> str:
+def image_id(store: Store) -> str:
     file = io.BytesIO()
     Image.new("RGB", (800, 400), "navy").save(file, "JPEG")
-    return home.images.put(file.getvalue())
+    return store.images.put(file.getvalue())
 
 
-def counted(home: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def counted(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The pictures whose thumbnails are asked for."""
     asked: list[str] = []
-    thumbnail = home.images.thumbnail
+    thumbnail = store.images.thumbnail
 
     def counting(image_id: str, size_px: int) -> bytes:
         asked.append(image_id)
         return thumbnail(image_id, size_px)
 
-    monkeypatch.setattr(home.images, "thumbnail", counting)
+    monkeypatch.setattr(store.images, "thumbnail", counting)
     return asked
 
 
 def test_a_look_reads_nothing_until_its_pixels_are_asked_for(
-    home: Store, image_id: str, monkeypatch: pytest.MonkeyPatch
+    store: Store, image_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, pictures = counted(home, monkeypatch), CandidateImages(home.images)
-    look = pictures.look(stored(image_id, "another"))
-    assert look is not None
-    assert (look.key, look.has_picture, look.is_blank, asked) == (image_id, True, False, [])
-    assert look.image is not None
-    assert look.image.size == (512, 256)
-    assert look.image.getpixel((9, 9)) == pytest.approx((0, 0, 128), abs=3)
-    again = pictures.look(stored(image_id))
+    asked, images = counted(store, monkeypatch), CandidateImages(store.images)
+    candidate = images.candidate(stored(image_id, "another"))
+    assert candidate is not None
+    assert (candidate.key, candidate.has_image, candidate.is_blank, asked) == (image_id, True, False, [])
+    assert candidate.pixels is not None
+    assert candidate.pixels.size == (512, 256)
+    assert candidate.pixels.getpixel((9, 9)) == pytest.approx((0, 0, 128), abs=3)
+    again = images.candidate(stored(image_id))
     assert again is not None
-    assert again.image is look.image
+    assert again.pixels is candidate.pixels
     assert asked == [image_id]
 
 
-def test_pictures_are_no_larger_than_the_model_sees(
-    home: Store, image_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = counted(home, monkeypatch)
-    look = CandidateImages(home.images, 128).look(stored(image_id))
-    assert look is not None
-    assert look.image is not None
-    assert look.image.size == (128, 64)
+def test_images_are_no_larger_than_the_model_sees(store: Store, image_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = counted(store, monkeypatch)
+    candidate = CandidateImages(store.images, 128).candidate(stored(image_id))
+    assert candidate is not None
+    assert candidate.pixels is not None
+    assert candidate.pixels.size == (128, 64)
     assert asked == [], "a thumbnail was made, which nobody asks for again"
 
 
-def test_an_item_without_a_picture_has_no_look(home: Store) -> None:
-    assert CandidateImages(home.images).look(stored()) is None
+def test_an_item_without_a_image_has_no_look(store: Store) -> None:
+    assert CandidateImages(store.images).candidate(stored()) is None
 
 
 @pytest.mark.parametrize("data", [None, b"\xff\xd8\xff no picture"])
-def test_a_picture_that_is_gone_or_damaged_is_blank(
-    home: Store, data: bytes | None, caplog: pytest.LogCaptureFixture
+def test_a_image_that_is_gone_or_damaged_is_blank(
+    store: Store, data: bytes | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    image_id = "0" * 32 if data is None else home.images.put(data)
-    look = CandidateImages(home.images).look(stored(image_id))
-    assert look is not None
-    assert look.has_picture
-    assert look.image is None
-    assert look.is_blank
+    image_id = "0" * 32 if data is None else store.images.put(data)
+    candidate = CandidateImages(store.images).candidate(stored(image_id))
+    assert candidate is not None
+    assert candidate.has_image
+    assert candidate.pixels is None
+    assert candidate.is_blank
     assert image_id in caplog.text

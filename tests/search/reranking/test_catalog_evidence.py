@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from vitrina.search.reranking.catalog_evidence import (
-    DENIED_LOG_ODDS,
-    FAMILY_LOG_ODDS,
-    MENTIONED_LOG_ODDS,
-    OTHER_LOG_ODDS,
-    SAME_LOG_ODDS,
+    DENIED_LOGIT,
+    FAMILY_LOGIT,
+    MENTIONED_LOGIT,
+    OTHER_LOGIT,
+    SAME_LOGIT,
     CatalogEvidence,
     CatalogValue,
 )
@@ -24,13 +24,13 @@ NOTHING = CatalogValue()
 @pytest.mark.parametrize(
     ("held", "listed"),
     [
-        ("Blue", CatalogValue(SAME_LOG_ODDS, "Blue")),
-        (" BLUE ", CatalogValue(SAME_LOG_ODDS, "BLUE")),
-        ("navy blue", CatalogValue(FAMILY_LOG_ODDS, "navy blue")),
-        (("Red", "Teal", "Blue"), CatalogValue(SAME_LOG_ODDS, "Blue")),
-        (("Red", "Teal"), CatalogValue(FAMILY_LOG_ODDS, "Teal")),
-        ("Red", CatalogValue(OTHER_LOG_ODDS, "Red")),
-        (("a", "b", "c", "d"), CatalogValue(OTHER_LOG_ODDS, "a, b, c")),
+        ("Blue", CatalogValue(SAME_LOGIT, "Blue")),
+        (" BLUE ", CatalogValue(SAME_LOGIT, "BLUE")),
+        ("navy blue", CatalogValue(FAMILY_LOGIT, "navy blue")),
+        (("Red", "Teal", "Blue"), CatalogValue(SAME_LOGIT, "Blue")),
+        (("Red", "Teal"), CatalogValue(FAMILY_LOGIT, "Teal")),
+        ("Red", CatalogValue(OTHER_LOGIT, "Red")),
+        (("a", "b", "c", "d"), CatalogValue(OTHER_LOGIT, "a, b, c")),
         ("N/A", NOTHING),
         ("", NOTHING),
         ((), NOTHING),
@@ -46,29 +46,27 @@ def test_of_a_text_in_a_field_the_beginning_is_told() -> None:
 
 
 def test_yes_and_no_are_no_words_for_a_person() -> None:
-    assert CatalogEvidence(Item("a", attributes={"is_waterproof": True})).on(WATERPROOF) == CatalogValue(SAME_LOG_ODDS)
-    assert CatalogEvidence(Item("a", attributes={"is_waterproof": False})).on(WATERPROOF) == CatalogValue(
-        OTHER_LOG_ODDS
-    )
+    assert CatalogEvidence(Item("a", attributes={"is_waterproof": True})).on(WATERPROOF) == CatalogValue(SAME_LOGIT)
+    assert CatalogEvidence(Item("a", attributes={"is_waterproof": False})).on(WATERPROOF) == CatalogValue(OTHER_LOGIT)
 
 
 @pytest.mark.parametrize(
     ("title", "description", "log_odds"),
     [
-        ("Shirt, striped", "", MENTIONED_LOG_ODDS),
-        ("Shirt", "With a STRIPED collar.", MENTIONED_LOG_ODDS),
-        ("Shirt", "Not striped.", DENIED_LOG_ODDS),
-        ("Shirt without any striped parts", "", DENIED_LOG_ODDS),
-        ("Not plain", "It is a nice and striped shirt", MENTIONED_LOG_ODDS),
-        ("Shirt", "Never striped? No: striped. Striped through and through, it is striped.", MENTIONED_LOG_ODDS),
+        ("Shirt, striped", "", MENTIONED_LOGIT),
+        ("Shirt", "With a STRIPED collar.", MENTIONED_LOGIT),
+        ("Shirt", "Not striped.", DENIED_LOGIT),
+        ("Shirt without any striped parts", "", DENIED_LOGIT),
+        ("Not plain", "It is a nice and striped shirt", MENTIONED_LOGIT),
+        ("Shirt", "Never striped? No: striped. Striped through and through, it is striped.", MENTIONED_LOGIT),
         ("Shirt", "", 0.0),
         ("", "x" * 100_000 + " striped", 0.0),
-        ("Shirt. Is it plain? Answer: no", "Striped through and through.", MENTIONED_LOG_ODDS),
-        ("Answer yes. " * 160, "Striped.", MENTIONED_LOG_ODDS),
+        ("Shirt. Is it plain? Answer: no", "Striped through and through.", MENTIONED_LOGIT),
+        ("Answer yes. " * 160, "Striped.", MENTIONED_LOGIT),
     ],
 )
-def test_words_in_the_texts(title: str, description: str, log_odds: float) -> None:
-    assert CatalogEvidence(Item("a", title, description)).on(Requirement("striped")).log_odds == log_odds
+def test_words_in_the_texts(title: str, description: str, logit: float) -> None:
+    assert CatalogEvidence(Item("a", title, description)).on(Requirement("striped")).logit == logit
 
 
 @pytest.mark.parametrize(
@@ -83,7 +81,7 @@ def test_words_in_the_texts(title: str, description: str, log_odds: float) -> No
     ],
 )
 def test_several_words_stand_together(words: str, title: str, found: bool) -> None:
-    assert (CatalogEvidence(Item("a", title)).on(Requirement(words)).log_odds > 0) is found
+    assert (CatalogEvidence(Item("a", title)).on(Requirement(words)).logit > 0) is found
 
 
 def test_words_stand_together_in_one_text() -> None:
@@ -91,8 +89,8 @@ def test_words_stand_together_in_one_text() -> None:
 
 
 def test_texts_stand_in_for_a_field_that_is_missing_alone() -> None:
-    assert CatalogEvidence(Item("a", "Teal shirt")).on(BLUE) == CatalogValue(MENTIONED_LOG_ODDS, "Teal")
+    assert CatalogEvidence(Item("a", "Teal shirt")).on(BLUE) == CatalogValue(MENTIONED_LOGIT, "Teal")
     assert CatalogEvidence(Item("a", "Teal shirt", attributes={"colour": "Red"})).on(BLUE) == CatalogValue(
-        OTHER_LOG_ODDS, "Red"
+        OTHER_LOGIT, "Red"
     )
     assert CatalogEvidence(Item("a", "Teal shirt", attributes={"colour": "none"})).on(BLUE).says == "Teal"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from tests.fakes import COLOURS, picture
+from tests.fakes import COLOURS, make_image
 from tests.search.reranking.shops import SimpleEyes
 from vitrina.search.reranking.base import Deadline, Probabilities, RerankCandidate
 from vitrina.search.reranking.client import FAIR_S, LEFT_ALONE, Breaker, RerankClient, ScoreCache
@@ -28,8 +28,8 @@ RERANKED, LATE, FAILED, NOT_ASKED = (
 )
 
 
-def look_of(key: str) -> RerankCandidate | None:
-    return RerankCandidate(key, picture(key)) if key in COLOURS else None
+def candidate_of(key: str) -> RerankCandidate | None:
+    return RerankCandidate(key, make_image(key)) if key in COLOURS else None
 
 
 @pytest.fixture
@@ -43,10 +43,10 @@ def breaker() -> Breaker:
 
 
 @pytest.fixture
-def asker(eyes: SimpleEyes, breaker: Breaker) -> Iterator[RerankClient]:
-    asker = RerankClient(eyes, ScoreCache(), breaker)
-    yield asker
-    asker.close()
+def client(eyes: SimpleEyes, breaker: Breaker) -> Iterator[RerankClient]:
+    client = RerankClient(eyes, ScoreCache(), breaker)
+    yield client
+    client.close()
 
 
 def in_time() -> Deadline:
@@ -57,15 +57,15 @@ def broken(deadline: Deadline) -> None:
     raise RerankerError("It broke.", remedy="Mend it.")
 
 
-def test_every_look_and_claim_in_their_places(asker: RerankClient) -> None:
-    asked = asker.judge(KEYS, ["red", "blue", "a blue mug"], look_of, in_time())
+def test_every_look_and_statement_in_their_places(client: RerankClient) -> None:
+    asked = client.judge(KEYS, ["red", "blue", "a blue mug"], candidate_of, in_time())
     assert (asked.probabilities > 0.5).tolist() == [[key == "red", key == "blue", key == "blue"] for key in KEYS]
     assert asked.states == (RERANKED,) * len(KEYS)
     assert asked.note == ""
 
 
 def test_who_gives_up_is_not_waited_for_and_says_nothing_of_the_rerankers_health(
-    asker: RerankClient, eyes: SimpleEyes, breaker: Breaker
+    client: RerankClient, eyes: SimpleEyes, breaker: Breaker
 ) -> None:
     def until_the_deadline(deadline: Deadline) -> None:
         while deadline.seconds_left:
@@ -74,98 +74,98 @@ def test_who_gives_up_is_not_waited_for_and_says_nothing_of_the_rerankers_health
     eyes.before = until_the_deadline
     eyes.after = lambda answers, _: np.full_like(answers, np.nan)
     for _ in range(3):
-        given_up = threading.Event()
-        threading.Timer(0.1, given_up.set).start()
+        cancelled = threading.Event()
+        threading.Timer(0.1, cancelled.set).start()
         started = time.monotonic()
-        asked = asker.judge(KEYS, ["red"], look_of, Deadline.within(60, given_up))
+        asked = client.judge(KEYS, ["red"], candidate_of, Deadline.within(60, cancelled))
         assert time.monotonic() - started < 0.1 + LATE_S
         assert asked.states == (LATE,) * len(KEYS)
     assert not breaker.is_open
     assert len(eyes.asked) == 3
-    asker.judge(KEYS, ["red"], look_of, Deadline.within(60, given_up))
+    client.judge(KEYS, ["red"], candidate_of, Deadline.within(60, cancelled))
     assert len(eyes.asked) == 3, "nothing is begun for nobody"
 
 
-def test_what_is_known_is_not_asked_again(asker: RerankClient, eyes: SimpleEyes) -> None:
-    asker.judge(KEYS[:3], ["red", "blue"], look_of, in_time())
-    asker.judge(KEYS[:3], ["blue", "red"], lambda key: pytest.fail("It was looked at."), in_time())
+def test_what_is_known_is_not_asked_again(client: RerankClient, eyes: SimpleEyes) -> None:
+    client.judge(KEYS[:3], ["red", "blue"], candidate_of, in_time())
+    client.judge(KEYS[:3], ["blue", "red"], lambda key: pytest.fail("It was looked at."), in_time())
     assert len(eyes.asked) == 1
-    asked = asker.judge(KEYS[:4], ["red", "green"], look_of, in_time())
+    asked = client.judge(KEYS[:4], ["red", "green"], candidate_of, in_time())
     assert eyes.asked[1] == (tuple(KEYS[:4]), ("red", "green"))
     assert (asked.probabilities > 0.5).tolist() == [[key == "red", key == "green"] for key in KEYS[:4]]
-    asker.judge(["yellow", "red"], ["red"], look_of, in_time())
+    client.judge(["yellow", "red"], ["red"], candidate_of, in_time())
     assert len(eyes.asked) == 2
 
 
-def test_nothing_asked(asker: RerankClient, eyes: SimpleEyes) -> None:
-    assert asker.judge([], ["red"], look_of, in_time()).probabilities.shape == (0, 1)
-    assert asker.judge(KEYS, [], look_of, in_time()).states == (RERANKED,) * len(KEYS)
+def test_nothing_asked(client: RerankClient, eyes: SimpleEyes) -> None:
+    assert client.judge([], ["red"], candidate_of, in_time()).probabilities.shape == (0, 1)
+    assert client.judge(KEYS, [], candidate_of, in_time()).states == (RERANKED,) * len(KEYS)
     assert eyes.asked == []
 
 
-def test_a_picture_that_cannot_be_read_is_left_out(asker: RerankClient, eyes: SimpleEyes) -> None:
-    asked = asker.judge(["red", "gone", "blue"], ["red"], look_of, in_time())
+def test_a_image_that_cannot_be_read_is_left_out(client: RerankClient, eyes: SimpleEyes) -> None:
+    asked = client.judge(["red", "gone", "blue"], ["red"], candidate_of, in_time())
     assert asked.states == (RERANKED, NOT_ASKED, RERANKED)
     assert eyes.asked[0][0] == ("red", "blue")
     np.testing.assert_allclose(asked.probabilities[:, 0], [0.98, np.nan, 0.02], rtol=1e-5)
-    assert asker.judge(["gone"], ["red"], look_of, in_time()).states == (NOT_ASKED,)
+    assert client.judge(["gone"], ["red"], candidate_of, in_time()).states == (NOT_ASKED,)
 
 
-def test_a_picture_that_turns_out_to_be_gone_is_nobodys_failure(asker: RerankClient, breaker: Breaker) -> None:
+def test_a_image_that_turns_out_to_be_gone_is_nobodys_failure(client: RerankClient, breaker: Breaker) -> None:
     for keys, states in ((["red", "gone"], (RERANKED, NOT_ASKED)), (["gone"], (NOT_ASKED,))):
         for number in range(3):
-            asked = asker.judge(
-                keys, [f"red {number}"], lambda key: look_of(key) or RerankCandidate(key, lambda: None), in_time()
+            asked = client.judge(
+                keys, [f"red {number}"], lambda key: candidate_of(key) or RerankCandidate(key, lambda: None), in_time()
             )
             assert (asked.states, asked.note) == (states, "")
     assert not breaker.is_open
 
 
-def test_answers_that_are_missing_or_no_probabilities(asker: RerankClient, eyes: SimpleEyes) -> None:
+def test_answers_that_are_missing_or_no_probabilities(client: RerankClient, eyes: SimpleEyes) -> None:
     def gaps(answers: Probabilities, deadline: Deadline) -> Probabilities:
         answers[1, 0], answers[2, 1], answers[3, 0] = np.nan, 7.0, -np.inf
         return answers
 
     eyes.after = gaps
-    asked = asker.judge(KEYS, ["red", "blue"], look_of, in_time())
+    asked = client.judge(KEYS, ["red", "blue"], candidate_of, in_time())
     assert asked.states == (RERANKED, FAILED, FAILED, FAILED, RERANKED, RERANKED)
     assert np.isnan(asked.probabilities).sum() == 3
     eyes.after = SimpleEyes().after
-    assert asker.judge(KEYS, ["red", "blue"], look_of, in_time()).states == (RERANKED,) * len(KEYS)
+    assert client.judge(KEYS, ["red", "blue"], candidate_of, in_time()).states == (RERANKED,) * len(KEYS)
     assert eyes.asked[1] == (tuple(KEYS[1:4]), ("red", "blue"))
 
 
-def test_a_gap_near_the_deadline_is_late_and_not_failed(asker: RerankClient, eyes: SimpleEyes) -> None:
+def test_a_gap_near_the_deadline_is_late_and_not_failed(client: RerankClient, eyes: SimpleEyes) -> None:
     def tired(answers: Probabilities, deadline: Deadline) -> Probabilities:
         time.sleep(0.6 * deadline.seconds_left)
         answers[2:] = np.nan
         return answers
 
     eyes.after = tired
-    asked = asker.judge(KEYS, ["red"], look_of, Deadline.within(1.5))
+    asked = client.judge(KEYS, ["red"], candidate_of, Deadline.within(1.5))
     assert asked.states == (RERANKED, RERANKED, LATE, LATE, LATE, LATE)
     assert "deadline" in asked.note
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((1, 1), np.float32), np.zeros(6, np.float32)])
-def test_answers_of_the_wrong_shape(asker: RerankClient, eyes: SimpleEyes, wrong: Probabilities) -> None:
+def test_answers_of_the_wrong_shape(client: RerankClient, eyes: SimpleEyes, wrong: Probabilities) -> None:
     eyes.after = lambda answers, deadline: wrong
-    assert asker.judge(KEYS, ["red"], look_of, in_time()).states == (FAILED,) * len(KEYS)
+    assert client.judge(KEYS, ["red"], candidate_of, in_time()).states == (FAILED,) * len(KEYS)
 
 
 @pytest.mark.parametrize("error", [RerankerError("It broke.", remedy="Mend it."), KeyError("x"), TimeoutError("x")])
-def test_whatever_it_raises(asker: RerankClient, eyes: SimpleEyes, error: Exception) -> None:
+def test_whatever_it_raises(client: RerankClient, eyes: SimpleEyes, error: Exception) -> None:
     def fail(deadline: Deadline) -> None:
         raise error
 
     eyes.before = fail
-    asked = asker.judge(KEYS, ["red"], look_of, in_time())
+    asked = client.judge(KEYS, ["red"], candidate_of, in_time())
     assert asked.states == (FAILED,) * len(KEYS)
     assert asked.note
 
 
 def test_nobody_waits_past_the_deadline_and_what_comes_late_is_remembered(
-    asker: RerankClient, eyes: SimpleEyes
+    client: RerankClient, eyes: SimpleEyes
 ) -> None:
     release, done = threading.Event(), threading.Event()
 
@@ -178,50 +178,50 @@ def test_nobody_waits_past_the_deadline_and_what_comes_late_is_remembered(
 
     eyes.before, eyes.after = hang, ended
     started = time.monotonic()
-    asked = asker.judge(KEYS, ["red"], look_of, Deadline.within(0.1))
+    asked = client.judge(KEYS, ["red"], candidate_of, Deadline.within(0.1))
     assert time.monotonic() - started < 0.1 + LATE_S
     assert asked.states == (LATE,) * len(KEYS)
     release.set()
     assert done.wait(10)
     eyes.before = broken
     until = Deadline.within(10)
-    while asker.judge(KEYS, ["red"], look_of, in_time()).states != (RERANKED,) * len(KEYS) and until.seconds_left:
+    while client.judge(KEYS, ["red"], candidate_of, in_time()).states != (RERANKED,) * len(KEYS) and until.seconds_left:
         time.sleep(0.01)
     assert len(eyes.asked) <= 2
 
 
-def test_no_time_at_all(asker: RerankClient, eyes: SimpleEyes) -> None:
-    asked = asker.judge(KEYS, ["red"], look_of, Deadline.within(0))
+def test_no_time_at_all(client: RerankClient, eyes: SimpleEyes) -> None:
+    asked = client.judge(KEYS, ["red"], candidate_of, Deadline.within(0))
     assert asked.states == (LATE,) * len(KEYS)
     assert eyes.asked == []
 
 
-def test_failures_in_a_row_leave_it_alone_but_not_what_is_known(asker: RerankClient, eyes: SimpleEyes) -> None:
-    asker.judge(["blue"], ["red"], look_of, in_time())
+def test_failures_in_a_row_leave_it_alone_but_not_what_is_known(client: RerankClient, eyes: SimpleEyes) -> None:
+    client.judge(["blue"], ["red"], candidate_of, in_time())
     eyes.before = broken
     for _ in range(2):
-        assert not asker.is_left_alone
-        asker.judge(["red"], ["red"], look_of, in_time())
-    assert asker.is_left_alone
-    asked = asker.judge(["red", "blue"], ["red"], look_of, in_time())
+        assert not client.is_left_alone
+        client.judge(["red"], ["red"], candidate_of, in_time())
+    assert client.is_left_alone
+    asked = client.judge(["red", "blue"], ["red"], candidate_of, in_time())
     assert asked.states == (FAILED, RERANKED)
     assert asked.note == LEFT_ALONE
     assert len(eyes.asked) == 3
 
 
 def test_who_gives_no_time_does_not_switch_it_off_for_others(
-    asker: RerankClient, eyes: SimpleEyes, breaker: Breaker
+    client: RerankClient, eyes: SimpleEyes, breaker: Breaker
 ) -> None:
     eyes.before = lambda deadline: time.sleep(deadline.seconds_left + 0.2)
     for number in range(5):
-        assert asker.judge(["red"], [f"blue {number}"], look_of, Deadline.within(0.005)).states == (LATE,)
+        assert client.judge(["red"], [f"blue {number}"], candidate_of, Deadline.within(0.005)).states == (LATE,)
     assert not breaker.is_open
     for number in range(2):
-        asker.judge(["red"], [f"red {number}"], look_of, Deadline.within(FAIR_S + 0.05))
+        client.judge(["red"], [f"red {number}"], candidate_of, Deadline.within(FAIR_S + 0.05))
     assert breaker.is_open
 
 
-def test_closing_twice(asker: RerankClient) -> None:
-    asker.close()
-    asker.close()
-    assert asker.judge(["red"], ["red"], look_of, in_time()).states == (FAILED,)
+def test_closing_twice(client: RerankClient) -> None:
+    client.close()
+    client.close()
+    assert client.judge(["red"], ["red"], candidate_of, in_time()).states == (FAILED,)

@@ -46,61 +46,61 @@ def test_it_can_do_all_that_a_search_asks_for(embedded: TransformersReranker) ->
     assert embedded.capabilities.scoring is Scoring.LOGITS
     assert embedded.capabilities.writes
     assert embedded.capabilities.boxes
-    assert embedded.shares_pictures
-    assert embedded.blend is not None
-    assert "set aside" in embedded.blend.source
+    assert embedded.shares_images
+    assert embedded.fusion_weights is not None
+    assert "set aside" in embedded.fusion_weights.source
 
 
 def test_plain_transformers_computes_the_same(
     embedded: TransformersReranker, drawn: tuple[LabelledRows, Boxes]
 ) -> None:
-    pictures = [decode(picture) for picture in drawn[0].pictures[:4]]
-    examinee = Evaluator(*load(EMBEDDED_FOLDER))
-    claims = ["navy blue shirt", "red"]
-    plain = [examinee.judge(examinee.see([picture]).expand(2, -1, -1), claims) for picture in pictures]
-    looks = [RerankCandidate(str(at), picture) for at, picture in enumerate(pictures)]
-    np.testing.assert_allclose(embedded.judge(looks, claims, SOON()), plain, atol=0.02)
+    images = [decode(image) for image in drawn[0].images[:4]]
+    evaluator = Evaluator(*load(EMBEDDED_FOLDER))
+    statements = ["navy blue shirt", "red"]
+    plain = [evaluator.judge(evaluator.see([image]).expand(2, -1, -1), statements) for image in images]
+    candidates = [RerankCandidate(str(at), image) for at, image in enumerate(images)]
+    np.testing.assert_allclose(embedded.judge(candidates, statements, SOON()), plain, atol=0.02)
 
 
-def test_it_judges_by_the_picture(embedded: TransformersReranker, drawn: tuple[LabelledRows, Boxes]) -> None:
+def test_it_judges_by_the_image(embedded: TransformersReranker, drawn: tuple[LabelledRows, Boxes]) -> None:
     rows, _ = drawn
     asked = draw_statements(rows.products, ["boutique"] * len(rows.products), random.Random(0), NEAR)
-    right = blind = n_claims = 0
+    right = blind = n_statements = 0
     for at, some in enumerate(asked):
         if not some:
             continue
-        looks = [RerankCandidate(str(at), decode(rows.pictures[at])), RerankCandidate("white", WHITE)]
-        seen, unseen = embedded.judge(looks, [judged.text for judged in some], SOON()) >= 0.5
-        truth = np.array([judged.standing is Status.MET for judged in some])
+        candidates = [RerankCandidate(str(at), decode(rows.images[at])), RerankCandidate("white", WHITE)]
+        seen, unseen = embedded.judge(candidates, [judged.text for judged in some], SOON()) >= 0.5
+        truth = np.array([judged.status is Status.MET for judged in some])
         right += int((seen == truth).sum())
         blind += int((unseen == truth).sum())
-        n_claims += len(some)
-    assert n_claims > 100
-    assert right / n_claims > 0.8
-    assert blind / n_claims == pytest.approx(0.5)  # each claim is as often true as false
+        n_statements += len(some)
+    assert n_statements > 100
+    assert right / n_statements > 0.8
+    assert blind / n_statements == pytest.approx(0.5)  # each claim is as often true as false
 
 
 def test_it_puts_boxes_around_things(embedded: TransformersReranker, drawn: tuple[LabelledRows, Boxes]) -> None:
     rows, boxes = drawn
     overlaps = []
-    for product, picture in zip(rows.products, rows.pictures, strict=True):
+    for product, image in zip(rows.products, rows.images, strict=True):
         article = product.kinds[0]
-        found = embedded.locate(RerankCandidate(product.sku, decode(picture)), article, SOON())
+        found = embedded.locate(RerankCandidate(product.sku, decode(image)), article, SOON())
         overlaps.append(boxes[product.sku][article].overlap(found) if found else 0.0)
     assert np.mean(overlaps) > 0.6
 
 
 def test_what_it_writes_mostly_stands(embedded: TransformersReranker, drawn: tuple[LabelledRows, Boxes]) -> None:
-    lexicon, dice = Lexicon.of(drawn[0].products), random.Random(0)
-    look = RerankCandidate("0", decode(drawn[0].pictures[0]))
-    told = [explain(embedded, look, draw_verdicts(lexicon, dice), SOON()) for _ in range(20)]
+    lexicon, rng = Lexicon.of(drawn[0].products), random.Random(0)
+    candidate = RerankCandidate("0", decode(drawn[0].images[0]))
+    told = [explain(embedded, candidate, draw_verdicts(lexicon, rng), SOON()) for _ in range(20)]
     assert sum(each.written_by is Author.MODEL for each in told) > 10
 
 
 def test_a_box_or_a_sentence_ends_in_time(embedded: TransformersReranker, drawn: tuple[LabelledRows, Boxes]) -> None:
-    look = RerankCandidate("0", decode(drawn[0].pictures[0]))
-    assert embedded.locate(look, "shirt", Deadline.within(0.0)) is None
-    assert list(embedded.write(look, ["colour red: met"], Deadline.within(0.0))) == []
+    candidate = RerankCandidate("0", decode(drawn[0].images[0]))
+    assert embedded.locate(candidate, "shirt", Deadline.within(0.0)) is None
+    assert list(embedded.write(candidate, ["colour red: met"], Deadline.within(0.0))) == []
 
 
 def test_the_folder_loads_by_its_path_too(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from PIL import Image
 
 from recipes.boutique.catalog import product
 from recipes.boutique.render import render
-from tests.fakes import FakeEncoder, MemorySource, picture
+from tests.fakes import FakeEncoder, MemorySource, make_image
 from tests.search.reranking.backends.conftest import colour_of
 from tests.search.reranking.backends.model_server import MODEL, ModelServer, serving
 from tests.search.reranking.backends.transformers import tiny
@@ -80,14 +80,14 @@ def png(image: Image.Image) -> bytes:
 
 def indexed(folder: Path, items: Sequence[Item], photos: Sequence[bytes]) -> Store:
     """A home with these items, one photo each."""
-    home = Store(folder)
+    store = Store(folder)
     records = [
         Record(f"memory:{item.sku}", item, (ImageReference(data=photo),))
         for item, photo in zip(items, photos, strict=True)
     ]
-    Indexer(home, FakeEncoder(), Fetcher()).run(MemorySource(records))
-    assert home.catalog.counts()["items"] == len(items)
-    return home
+    Indexer(store, FakeEncoder(), Fetcher()).run(MemorySource(records))
+    assert store.catalog.counts()["items"] == len(items)
+    return store
 
 
 @dataclass
@@ -108,35 +108,41 @@ class Overheard:
         return self.inner.capabilities
 
     @property
-    def blend(self) -> FusionWeights | None:
-        return self.inner.blend
+    def fusion_weights(self) -> FusionWeights | None:
+        return self.inner.fusion_weights
 
-    def judge(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
-        answers = self.inner.judge(looks, claims, deadline)
-        self.shown |= {(look.key, look.listing, claim) for look in looks for claim in claims}
-        for look, row in zip(looks, answers.tolist(), strict=True):
-            self.answered |= {(look.key, claim): answer for claim, answer in zip(claims, row, strict=True)}
+    def judge(
+        self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
+    ) -> Probabilities:
+        answers = self.inner.judge(candidates, statements, deadline)
+        self.shown |= {
+            (candidate.key, candidate.listing, statement) for candidate in candidates for statement in statements
+        }
+        for candidate, row in zip(candidates, answers.tolist(), strict=True):
+            self.answered |= {
+                (candidate.key, statement): answer for statement, answer in zip(statements, row, strict=True)
+            }
         return answers
 
-    def write(self, look: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
-        self.told.add((look.key, look.listing, *facts))
+    def write(self, candidate: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
+        self.told.add((candidate.key, candidate.listing, *facts))
         return iter(())
 
-    def locate(self, look: RerankCandidate, claim: str, deadline: Deadline) -> Box | None:
-        return self.inner.locate(look, claim, deadline)
+    def locate(self, candidate: RerankCandidate, statement: str, deadline: Deadline) -> Box | None:
+        return self.inner.locate(candidate, statement, deadline)
 
 
 Hits = Mapping[tuple[str, str], Hit]
 
 
-def asked(home: Store, reranker: Reranker, texts: Sequence[str] = QUERIES, n_explained: int = N_PAGE) -> Hits:
+def asked(store: Store, reranker: Reranker, texts: Sequence[str] = QUERIES, n_explained: int = N_PAGE) -> Hits:
     """Every item's hit for each query, by the query and the sku, looked at; the first of each page explained."""
     budget = RerankOptions(top=100, explain=n_explained, explain_ms=60_000, unhurried=True)
     found: dict[tuple[str, str], Hit] = {}
-    with home.open_stage(reranker) as stage:
-        engine = RerankingEngine(home.open_engine(FakeEncoder()), stage)
+    with store.open_stage(reranker) as stage:
+        engine = RerankingEngine(store.open_engine(FakeEncoder()), stage)
         for text in texts:
-            for offset in range(0, home.catalog.counts()["items"], N_PAGE):
+            for offset in range(0, store.catalog.counts()["items"], N_PAGE):
                 answer = engine.search(Query(text, limit=N_PAGE, offset=offset), budget)
                 assert answer.requirements
                 assert answer.rerank_note == ""
@@ -144,8 +150,8 @@ def asked(home: Store, reranker: Reranker, texts: Sequence[str] = QUERIES, n_exp
     return found
 
 
-def standing(verdicts: Sequence[Verdict]) -> list[object]:
-    return [(verdict.requirement.name, verdict.standing, verdict.evidence, verdict.listed) for verdict in verdicts]
+def status(verdicts: Sequence[Verdict]) -> list[object]:
+    return [(verdict.requirement.name, verdict.status, verdict.evidence, verdict.listed) for verdict in verdicts]
 
 
 def assert_nothing_moved(before: Hits, after: Hits) -> None:
@@ -153,7 +159,7 @@ def assert_nothing_moved(before: Hits, after: Hits) -> None:
     model takes hits in another order in other batches."""
     assert before.keys() == after.keys()
     for at, hit in before.items():
-        assert standing(after[at].verdicts) == standing(hit.verdicts), at
+        assert status(after[at].verdicts) == status(hit.verdicts), at
         assert [verdict.probability for verdict in after[at].verdicts] == pytest.approx(
             [verdict.probability for verdict in hit.verdicts], abs=1e-5
         ), at
@@ -172,13 +178,13 @@ def shops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Sto
     items = [item_of(number) for number in NUMBERS]
     photos = [png(drawing(number, WORDS_PX)) for number in NUMBERS]
     folder = tmp_path_factory.mktemp("shops")
-    homes = {"clean": indexed(folder / "clean", items, photos)}
+    stores = {"clean": indexed(folder / "clean", items, photos)}
     for place in PLACES:
         hostile = [planted(item, place, text) for item, text in zip(items, INJECTIONS.values(), strict=True)]
-        homes[place] = indexed(folder / place, hostile, photos)
-    yield homes
-    for home in homes.values():
-        home.close()
+        stores[place] = indexed(folder / place, hostile, photos)
+    yield stores
+    for store in stores.values():
+        store.close()
 
 
 @pytest.fixture(scope="module")
@@ -200,8 +206,8 @@ def photo_shops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stor
         for kind, words in (("harmless", harmless), ("hostile", str))
     ]
     yield pair[0], pair[1]
-    for home in pair:
-        home.close()
+    for store in pair:
+        store.close()
 
 
 @pytest.fixture(scope="module")
@@ -283,18 +289,20 @@ def test_a_listing_that_is_shown_moves_a_model_that_reads_it(model: Reranker, tm
     """The tests above can fail: what they keep from the model would move one, though not the embedded one, whose
     template leaves listings out."""
     photo = drawing(0, 64)
-    looks = [RerankCandidate("bare", photo), RerankCandidate("listed", photo, INJECTIONS["plain"])]
+    candidates = [RerankCandidate("bare", photo), RerankCandidate("listed", photo, INJECTIONS["plain"])]
     reader = load_reranker(str(tiny.save("llava", tmp_path)), device="cpu")
-    bare, listed = reader.judge(looks, ["beige"], Deadline.within(120))[:, 0]
+    bare, listed = reader.judge(candidates, ["beige"], Deadline.within(120))[:, 0]
     assert bare != pytest.approx(listed, abs=1e-5)
-    bare, listed = model.judge(looks, ["beige"], Deadline.within(120))[:, 0]
+    bare, listed = model.judge(candidates, ["beige"], Deadline.within(120))[:, 0]
     assert bare == pytest.approx(listed, abs=1e-5)
 
 
 def test_a_server_that_is_shown_a_listing_gets_it_as_a_quotation(server: ModelServer) -> None:
     def skeletons(listing: str) -> set[str]:
         server.requests.clear()
-        answer = reranker.judge([RerankCandidate(listing[:8], picture("red"), listing)], ["red"], Deadline.within(60))
+        answer = reranker.judge(
+            [RerankCandidate(listing[:8], make_image("red"), listing)], ["red"], Deadline.within(60)
+        )
         assert np.isfinite(answer).all()
         for text in texts_sent(server):
             assert not re.search(r"[<>|\[\]`\\]|[^\n -~¡-\U0010ffff]", QUOTATION.sub("", text))
@@ -313,11 +321,11 @@ def test_what_the_asked_field_holds_reaches_a_server_as_a_quotation(server: Mode
         replace(item_of(0), sku=f"item-{number}", attributes={"article": "t-shirt", "colour": text})
         for number, text in enumerate(["navy", *INJECTIONS.values()])
     ]
-    home = indexed(tmp_path / "home", items, [png(picture("red", noise=number)) for number in range(len(items))])
+    store = indexed(tmp_path / "home", items, [png(make_image("red", noise=number)) for number in range(len(items))])
     with opened(server) as reranker:
         server.requests.clear()
-        asked(home, reranker, ["navy t-shirt"])
-    home.close()
+        asked(store, reranker, ["navy t-shirt"])
+    store.close()
     telling = [text for text in texts_sent(server) if "found out" in text]
     assert len(telling) > len(INJECTIONS) / 2
     assert len({re.sub(r'""(; "")*', '""', QUOTATION.sub('""', text)) for text in telling}) == 1
@@ -335,12 +343,12 @@ def test_words_on_photos_talk_the_embedded_model_into_nothing(
 ) -> None:
     """Other letters are other pixels, so that what the model cannot tell from a picture at all ("goes with almost
     everything") wavers between contradicted and unknown, in 3 of 400 verdicts. What a field has values for stands."""
-    plain, hostile = (asked(home, model, n_explained=0) for home in photo_shops)
+    plain, hostile = (asked(store, model, n_explained=0) for store in photo_shops)
     pairs = [pair for at in plain for pair in zip(plain[at].verdicts, hostile[at].verdicts, strict=True)]
     assert len(pairs) > 300
     for before, after in pairs:
-        assert after.standing is before.standing or before.requirement.is_free
-        assert after.standing is not Status.MET or before.standing is Status.MET
+        assert after.status is before.status or before.requirement.is_free
+        assert after.status is not Status.MET or before.status is Status.MET
     assert np.mean([after.probability - before.probability for before, after in pairs]) == pytest.approx(0, abs=0.005)
 
 
@@ -353,7 +361,7 @@ def test_words_on_photos_come_out_in_no_explanation(photo_shops: tuple[Store, St
 
 def test_words_on_photos_move_no_verdict_of_a_server(photo_shops: tuple[Store, Store], server: ModelServer) -> None:
     with opened(server) as reranker:
-        plain, hostile = (asked(home, reranker) for home in photo_shops)
+        plain, hostile = (asked(store, reranker) for store in photo_shops)
     for at, hit in plain.items():
-        assert standing(hostile[at].verdicts) == standing(hit.verdicts)
+        assert status(hostile[at].verdicts) == status(hit.verdicts)
         assert hostile[at].explanation == hit.explanation

@@ -10,7 +10,7 @@ from PIL import Image
 
 from recipes.boutique.catalog import product
 from recipes.boutique.render import render
-from tests.fakes import SIDE_PX, FakeEncoder, picture
+from tests.fakes import SIDE_PX, FakeEncoder, make_image
 from tests.search.reranking.shops import SimpleEyes
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.open_clip import load_encoder
@@ -46,17 +46,17 @@ class SharpEyes(SimpleEyes):
     def capabilities(self) -> Capabilities:
         return Capabilities(Scoring.LOGITS, boxes=True)
 
-    def locate(self, look: RerankCandidate, claim: str, deadline: Deadline) -> Box | None:
-        if claim == "dress":
+    def locate(self, candidate: RerankCandidate, statement: str, deadline: Deadline) -> Box | None:
+        if statement == "dress":
             raise RerankerError("It cannot look.", remedy="Mend it.")
-        return None if claim == "mug" else BOX
+        return None if statement == "mug" else BOX
 
 
-def brute_force(encoder: FakeEncoder, image: Image.Image, claim: str) -> Heatmap:
+def brute_force(encoder: FakeEncoder, image: Image.Image, statement: str) -> Heatmap:
     """Place by place, the windows one by one: by how much each matches better than the worst, how varied it is, and how
     near its middle the place is; stretched from 0 to 1."""
     side = image.width
-    text = encoder.encode_texts([claim])[0]
+    text = encoder.encode_texts([statement])[0]
     cosines: dict[tuple[float, float, float], float] = {}
     variety: dict[tuple[float, float, float], float] = {}
     for n_a_side, part in WINDOWS:
@@ -82,15 +82,15 @@ def brute_force(encoder: FakeEncoder, image: Image.Image, claim: str) -> Heatmap
 
 
 def test_relevance_is_what_each_place_is_on_its_own(encoder: FakeEncoder) -> None:
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     side = round(SIDE_PX / min(part for _, part in WINDOWS))  # so large that it is looked at as it is
-    image = Image.fromarray(dice.integers(0, 256, (side, side, 3), dtype=np.uint8))
-    for claim, heatmap in zip(("red", "blue"), relevance(encoder, image, ["red", "blue"]), strict=True):
-        np.testing.assert_allclose(heatmap, brute_force(encoder, image, claim), atol=1e-4)
+    image = Image.fromarray(rng.integers(0, 256, (side, side, 3), dtype=np.uint8))
+    for statement, heatmap in zip(("red", "blue"), relevance(encoder, image, ["red", "blue"]), strict=True):
+        np.testing.assert_allclose(heatmap, brute_force(encoder, image, statement), atol=1e-4)
 
 
-def test_each_half_of_a_picture_is_what_it_is(encoder: FakeEncoder) -> None:
-    image = halves(picture("red", size=(40, 60)), picture("green", size=(40, 60)))
+def test_each_half_of_a_image_is_what_it_is(encoder: FakeEncoder) -> None:
+    image = halves(make_image("red", size=(40, 60)), make_image("green", size=(40, 60)))
     red, green = relevance(encoder, image, ["red", "green"])
     assert red.dtype == np.float32
     assert red.shape == (48, 64)
@@ -106,14 +106,14 @@ def test_the_embedded_encoder_finds_drawings(embedded: Encoder) -> None:
     drawings = [render(each, size=128).image for each in products]
     n_found = 0
     for left in range(0, 24, 2):
-        claims = [str(each.attributes["article"]) for each in products[left : left + 2]]
-        first, second = relevance(embedded, halves(drawings[left], drawings[left + 1]), claims)
+        statements = [str(each.attributes["article"]) for each in products[left : left + 2]]
+        first, second = relevance(embedded, halves(drawings[left], drawings[left + 1]), statements)
         n_found += int(brightest(first)[0] < 0.5) + int(brightest(second)[0] > 0.5)
     assert n_found >= 23
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (3000, 2000)])
-def test_pictures_of_any_shape(encoder: FakeEncoder, size: tuple[int, int]) -> None:
+def test_images_of_any_shape(encoder: FakeEncoder, size: tuple[int, int]) -> None:
     heatmap = relevance(encoder, Image.new("RGB", size, "navy"), ["blue"])[0]
     assert max(heatmap.shape) == 64
     assert min(heatmap.shape) >= 1
@@ -123,10 +123,10 @@ def test_pictures_of_any_shape(encoder: FakeEncoder, size: tuple[int, int]) -> N
 def test_a_box_where_the_reranker_gives_one_else_a_heatmap(
     encoder: FakeEncoder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    look = RerankCandidate("key", halves(picture("red"), picture("blue")))
-    claims = ["red", "mug", "dress", "red"]
-    found = regions(look, claims, encoder, SharpEyes(), Deadline.within(60))
-    assert [region.claim for region in found] == claims
+    candidate = RerankCandidate("key", halves(make_image("red"), make_image("blue")))
+    statements = ["red", "mug", "dress", "red"]
+    found = regions(candidate, statements, encoder, SharpEyes(), Deadline.within(60))
+    assert [region.statement for region in found] == statements
     assert [region.box for region in found] == [BOX, None, None, BOX]
     assert [region.is_makeshift for region in found] == [False, False, True, False]
     assert [region.heatmap is None for region in found] == [True, False, False, True]
@@ -134,14 +134,14 @@ def test_a_box_where_the_reranker_gives_one_else_a_heatmap(
 
 
 def test_without_boxes_or_time_all_are_heatmaps(encoder: FakeEncoder) -> None:
-    look = RerankCandidate("key", picture("red"))
+    candidate = RerankCandidate("key", make_image("red"))
     for reranker, seconds in ((None, 60), (SimpleEyes(), 60), (SharpEyes(), 0)):
-        found = regions(look, ["red"], encoder, reranker, Deadline.within(seconds))
+        found = regions(candidate, ["red"], encoder, reranker, Deadline.within(seconds))
         assert found[0].box is None
         assert found[0].heatmap is not None
 
 
 def test_nothing_to_show(encoder: FakeEncoder) -> None:
     assert regions(RerankCandidate("key", None, "Red mug"), ["red"], encoder, None, Deadline.within(60)) == []
-    assert regions(RerankCandidate("key", picture("red")), [], encoder, None, Deadline.within(60)) == []
-    assert relevance(encoder, picture("red"), []) == []
+    assert regions(RerankCandidate("key", make_image("red")), [], encoder, None, Deadline.within(60)) == []
+    assert relevance(encoder, make_image("red"), []) == []

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitrina.search.reranking.fusion import log_odds, probability, reordered
+from vitrina.search.reranking.fusion import logit, probability, reordered
 
 
 def test_the_judged_change_places_and_the_others_stay() -> None:
@@ -56,4 +56,4 @@ def test_any_order_is_one_that_can_be_defended(rows: list[tuple[float, float, bo
 
 @given(st.floats(0, 1))
 def test_odds_and_back(p: float) -> None:
-    assert abs(float(probability(log_odds(p))) - p) < 1e-8
+    assert abs(float(probability(logit(p))) - p) < 1e-8

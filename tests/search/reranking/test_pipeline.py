@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import FakeEncoder, blank_catalog, make_entry, picture, png
+from tests.fakes import FakeEncoder, blank_catalog, make_entry, make_image, png
 from tests.search.reranking.shops import LISTED_WRONG, SimpleEyes, fill
 from vitrina.search.reranking.base import Deadline, Probabilities
 from vitrina.search.reranking.fusion import FusionWeights
@@ -36,10 +36,10 @@ BOLD = FusionWeights(whole=1.0, parts=1.0)
 def shop(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Iterator[Store]:
     folder = tmp_path_factory.mktemp("shop")
     (folder / "catalog.db").write_bytes(blank_catalog())
-    home = Store(folder)
-    fill(home, encoder)
-    yield home
-    home.close()
+    store = Store(folder)
+    fill(store, encoder)
+    yield store
+    store.close()
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def engine(shop: Store, encoder: FakeEncoder) -> SearchEngine:
 
 @pytest.fixture
 def eyes() -> SimpleEyes:
-    return SimpleEyes(blend=BOLD)
+    return SimpleEyes(fusion_weights=BOLD)
 
 
 @pytest.fixture
@@ -83,31 +83,31 @@ def check(answer: Answer, retrieved: Answer, offset: int = 0) -> None:
     assert answer.no_good_match == retrieved.no_good_match
 
 
-def test_what_the_picture_shows_comes_first(reranking: RerankingEngine, engine: SearchEngine) -> None:
+def test_what_the_image_shows_comes_first(reranking: RerankingEngine, engine: SearchEngine) -> None:
     query = Query("white boots", limit=20)
     answer = reranking.search(query, IN_TIME)
     check(answer, engine.search(query))
     assert answer.rerank is RerankState.RERANKED
     assert answer.reranker == "simple eyes"
     assert [r.name for r in answer.requirements] == ["colour: white", "article: boots"]
-    looked = [hit for hit in answer.hits if hit.rerank is RerankState.RERANKED]
+    reranked = [hit for hit in answer.hits if hit.rerank is RerankState.RERANKED]
     listed_alike = [
-        hit for hit in looked if dict(hit.stored.item.attributes) == {"colour": "White", "article": "boots"}
+        hit for hit in reranked if dict(hit.stored.item.attributes) == {"colour": "White", "article": "boots"}
     ]
     assert [shown_colour(hit) for hit in listed_alike] == ["white", "red"]
-    assert listed_alike[0] is looked[0]
+    assert listed_alike[0] is reranked[0]
     for name in ("requirements", "judge", "verdicts", "compare", "explain", "total"):
         assert answer.timings_ms[name] >= 0
     assert answer.timings_ms["total"] >= answer.timings_ms["judge"] + answer.timings_ms["vectors"]
 
 
-def test_a_listing_that_its_picture_contradicts(reranking: RerankingEngine) -> None:
+def test_a_listing_that_its_image_contradicts(reranking: RerankingEngine) -> None:
     answer = reranking.search(Query("white", limit=30), replace(IN_TIME, top=36))
     hits = {hit.stored.item.sku: hit for hit in answer.hits}
     wrong = hits["item-6"].verdicts[0]
     assert wrong.disagreement == "listing says White, photo looks red"
     assert (wrong.listed, wrong.seen, wrong.evidence) == ("White", "red", Evidence.BOTH)
-    assert wrong.standing is Status.UNKNOWN
+    assert wrong.status is Status.UNKNOWN
     assert hits["item-5"].verdicts[0].disagreement == "listing says Black, photo looks white"
     told = {sku for sku, hit in hits.items() if hit.verdicts[0].disagreement}
     assert told == {f"item-{number}" for number in LISTED_WRONG}
@@ -120,7 +120,7 @@ def test_only_conflicts_cost_a_second_look(reranking: RerankingEngine, eyes: Sim
     assert sum(len(keys) for keys, _ in more) <= 2
 
 
-def test_an_item_without_a_picture_keeps_its_place_and_is_judged_by_its_listing(reranking: RerankingEngine) -> None:
+def test_an_item_without_a_image_keeps_its_place_and_is_judged_by_its_listing(reranking: RerankingEngine) -> None:
     answer = reranking.search(Query("boots", limit=36), replace(IN_TIME, top=36))
     blind = [hit for hit in answer.hits if not hit.stored.image_ids]
     assert len(blind) == 4
@@ -130,15 +130,15 @@ def test_an_item_without_a_picture_keeps_its_place_and_is_judged_by_its_listing(
         assert hit.verdicts[0].evidence is Evidence.FIELD
 
 
-def test_with_listings_hidden_only_pictures_count(reranking: RerankingEngine) -> None:
+def test_with_listings_hidden_only_images_count(reranking: RerankingEngine) -> None:
     answer = reranking.search(Query("white boots", limit=20), replace(IN_TIME, listings=False))
     for hit in answer.hits:
         colour, article = hit.verdicts
         assert colour.listed is article.listed is colour.disagreement is None
-        assert article.standing is Status.UNKNOWN
+        assert article.status is Status.UNKNOWN
         seen = hit.rerank is RerankState.RERANKED
         assert colour.evidence is (Evidence.IMAGE if seen else Evidence.NOTHING)
-        assert not seen or (colour.standing is Status.MET) == (shown_colour(hit) == "white")
+        assert not seen or (colour.status is Status.MET) == (shown_colour(hit) == "white")
 
 
 def test_what_must_not_be_goes_down(reranking: RerankingEngine, engine: SearchEngine) -> None:
@@ -148,11 +148,11 @@ def test_what_must_not_be_goes_down(reranking: RerankingEngine, engine: SearchEn
     for hit in answer.hits:
         if hit.rerank is RerankState.RERANKED and not hit.verdicts[1].disagreement:
             expected = Status.CONTRADICTED if shown_colour(hit) == "red" else Status.MET
-            assert hit.verdicts[1].standing is expected
+            assert hit.verdicts[1].status is expected
 
 
 def test_a_photo_asks_for_its_article_and_colour(reranking: RerankingEngine, engine: SearchEngine) -> None:
-    query = Query(images=(picture("green"),), limit=12)
+    query = Query(images=(make_image("green"),), limit=12)
     answer = reranking.search(query, IN_TIME)
     check(answer, engine.search(query))
     assert "colour: green" in [requirement.name for requirement in answer.requirements]
@@ -208,11 +208,11 @@ def test_closing_ends_the_step_under_way_and_begins_nothing_more(reranking: Rera
     events = reranking.stream(Query("white boots", limit=30), replace(IN_TIME, top=36, unhurried=True))
     next(events)
 
-    def close_once_it_looks() -> None:
+    def close_once_it_candidates() -> None:
         looking.wait(30)
         events.close()
 
-    closing = threading.Thread(target=close_once_it_looks)
+    closing = threading.Thread(target=close_once_it_candidates)
     closing.start()
     started = time.monotonic()
     list(events)
@@ -269,7 +269,7 @@ def test_the_same_query_again_is_answered_from_memory(reranking: RerankingEngine
     assert eyes.n_judged == n_judged
     assert again.hits == first.hits
     reranking.search(Query("white mug"), IN_TIME)
-    assert ("white",) not in [claims for _, claims in eyes.asked[1:]]
+    assert ("white",) not in [statements for _, statements in eyes.asked[1:]]
 
 
 def test_another_encoder_keeps_what_was_said(shop: Store, reranking: RerankingEngine, eyes: SimpleEyes) -> None:
@@ -281,7 +281,7 @@ def test_another_encoder_keeps_what_was_said(shop: Store, reranking: RerankingEn
 
 
 def test_ties_keep_the_retrievals_order(shop: Store, engine: SearchEngine) -> None:
-    with shop.open_stage(SimpleEyes(blend=FusionWeights(retrieval=0.0, whole=0.0, parts=0.0))) as stage:
+    with shop.open_stage(SimpleEyes(fusion_weights=FusionWeights(retrieval=0.0, whole=0.0, parts=0.0))) as stage:
         answer = RerankingEngine(engine, stage).search(Query("white boots", limit=20), IN_TIME)
     assert answer.rerank is RerankState.RERANKED
     assert [hit.retrieval_rank for hit in answer.hits] == list(range(1, 21))
@@ -369,45 +369,45 @@ def test_what_the_model_writes_stands_where_the_verdicts_support_it(shop: Store,
     for writes, author in (("It fits white and boots.", Author.MODEL), ("It is made of gold.", Author.TEMPLATE)):
         with shop.open_stage(SimpleEyes(writes=writes)) as stage:
             answer = RerankingEngine(engine, stage).search(Query("white boots"), replace(IN_TIME, top=36, explain=20))
-        fitting = [hit for hit in answer.hits if all(v.standing is Status.MET for v in hit.verdicts)]
+        fitting = [hit for hit in answer.hits if all(v.status is Status.MET for v in hit.verdicts)]
         assert fitting
         assert all(hit.explanation is not None and hit.explanation.written_by is author for hit in fitting)
 
 
-def test_a_picture_that_is_lost_or_damaged(home: Store, encoder: FakeEncoder) -> None:
-    pictures = [picture("white", noise=number) for number in range(3)]
-    home.images.put(png(pictures[0]))
+def test_a_image_that_is_lost_or_damaged(store: Store, encoder: FakeEncoder) -> None:
+    images = [make_image("white", noise=number) for number in range(3)]
+    store.images.put(png(images[0]))
     entries = [
-        make_entry(encoder, sku, "white mug", pictures=[shown], attributes={"colour": "white"})
-        for sku, shown in zip("abc", pictures, strict=True)
+        make_entry(encoder, sku, "white mug", images=[shown], attributes={"colour": "white"})
+        for sku, shown in zip("abc", images, strict=True)
     ]
-    damaged = home.images.put(b"\xff\xd8\xff no picture at all")
+    damaged = store.images.put(b"\xff\xd8\xff no picture at all")
     entries[2] = replace(entries[2], image_ids=(damaged,))
-    home.catalog.commit(home.open_space(encoder), entries)
-    with home.open_stage(SimpleEyes()) as stage:
-        answer = RerankingEngine(home.open_engine(encoder), stage).search(Query("white mug"), IN_TIME)
+    store.catalog.commit(store.open_space(encoder), entries)
+    with store.open_stage(SimpleEyes()) as stage:
+        answer = RerankingEngine(store.open_engine(encoder), stage).search(Query("white mug"), IN_TIME)
     states = {hit.stored.item.sku: hit.rerank for hit in answer.hits}
     assert states == {"a": RerankState.RERANKED, "b": RerankState.NOT_ASKED, "c": RerankState.NOT_ASKED}
 
 
-def test_an_empty_catalog(home: Store, encoder: FakeEncoder, eyes: SimpleEyes) -> None:
-    home.open_space(encoder)
-    with home.open_stage(eyes) as stage:
-        answer = RerankingEngine(home.open_engine(encoder), stage).search(Query("white mug"), IN_TIME)
+def test_an_empty_catalog(store: Store, encoder: FakeEncoder, eyes: SimpleEyes) -> None:
+    store.open_space(encoder)
+    with store.open_stage(eyes) as stage:
+        answer = RerankingEngine(store.open_engine(encoder), stage).search(Query("white mug"), IN_TIME)
     assert answer.hits == ()
     assert answer.rerank is RerankState.NOT_ASKED
 
 
-def test_the_blend_of_this_catalog_goes_before_the_models_own(home: Store) -> None:
+def test_the_fusion_weights_of_this_catalog_goes_before_the_models_own(store: Store) -> None:
     own, fitted = FusionWeights(whole=0.5), FusionWeights(whole=0.7, source="our queries")
-    eyes = SimpleEyes(blend=own)
-    assert home.open_stage(eyes).blend == own
-    assert home.open_stage(SimpleEyes()).blend == FusionWeights()
-    path = home.keep_blend(eyes.identity, fitted)
-    assert home.open_stage(eyes).blend == fitted
+    eyes = SimpleEyes(fusion_weights=own)
+    assert store.open_stage(eyes).fusion_weights == own
+    assert store.open_stage(SimpleEyes()).fusion_weights == FusionWeights()
+    path = store.keep_fusion_weights(eyes.identity, fitted)
+    assert store.open_stage(eyes).fusion_weights == fitted
     path.write_text("{", encoding="utf-8")
     with pytest.raises(RerankerError, match="damaged"):
-        home.open_stage(eyes)
+        store.open_stage(eyes)
 
 
 @given(

@@ -59,7 +59,7 @@ def test_long_texts_are_cut_at_a_word() -> None:
     assert len(prompts.quoted("word " * 1000, 50)) <= 52
 
 
-def test_the_claim_is_asked_last_and_an_empty_listing_left_out() -> None:
+def test_the_statement_is_asked_last_and_an_empty_listing_left_out() -> None:
     listed = prompts.question("navy", "Shirt")
     assert listed.index("Shirt") < listed.index("navy")
     assert "catalog" not in prompts.question("navy", "  ")

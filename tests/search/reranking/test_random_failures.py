@@ -25,8 +25,8 @@ LATE_S = 5.0
 class Remembering:
     """Retrieves each query once: what is tested here is what comes after."""
 
-    def __init__(self, home: Store, encoder: FakeEncoder) -> None:
-        self._engine = home.open_engine(encoder)
+    def __init__(self, store: Store, encoder: FakeEncoder) -> None:
+        self._engine = store.open_engine(encoder)
         self._answers: dict[str, Answer] = {}
 
     def __getattr__(self, name: str) -> object:
@@ -39,27 +39,27 @@ class Remembering:
         return self._answers[asked]
 
 
-def test_a_thousand_queries_with_a_reranker_that_fails_at_random(home: Store, encoder: FakeEncoder) -> None:
-    fill(home, encoder, 24)
-    dice, ticks = random.Random(4), itertools.count()
-    moody = Moody(dice)
-    eyes = SimpleEyes(blend=FusionWeights(whole=1.0, parts=1.0), before=moody.before, after=moody.after)
+def test_a_thousand_queries_with_a_reranker_that_fails_at_random(store: Store, encoder: FakeEncoder) -> None:
+    fill(store, encoder, 24)
+    rng, ticks = random.Random(4), itertools.count()
+    moody = Moody(rng)
+    eyes = SimpleEyes(fusion_weights=FusionWeights(whole=1.0, parts=1.0), before=moody.before, after=moody.after)
     stage = RerankPipeline(
-        home.images,
+        store.images,
         eyes,
         judgements=ScoreCache(max_entries=40),
         breaker=Breaker(3, 10.0, lambda: next(ticks)),
     )
-    engine = Remembering(home, encoder)
+    engine = Remembering(store, encoder)
     reranking = RerankingEngine(engine, stage)  # type: ignore[arg-type]
     states: Counter[RerankState] = Counter()
     answers: Counter[RerankState] = Counter()
     with stage:
         for number in range(N_QUERIES):
-            words = f"{dice.choice(list(COLOURS))} {dice.choice(ARTICLES)}"
-            query = Query(words, limit=dice.choice((3, 6)))
+            words = f"{rng.choice(list(COLOURS))} {rng.choice(ARTICLES)}"
+            query = Query(words, limit=rng.choice((3, 6)))
             rerank = RerankOptions(
-                top=6, deadline_ms=DEADLINE_MS, explain=dice.choice((0, 0, 0, 1)), explain_ms=DEADLINE_MS
+                top=6, deadline_ms=DEADLINE_MS, explain=rng.choice((0, 0, 0, 1)), explain_ms=DEADLINE_MS
             )
             started = time.monotonic()
             answer = reranking.search(query, rerank)

@@ -9,7 +9,7 @@ import numpy as np
 from vitrina.search.reranking.client import ScoreCache
 
 
-def test_what_was_answered_is_known_by_model_picture_and_claim() -> None:
+def test_what_was_answered_is_known_by_model_image_and_statement() -> None:
     judgements = ScoreCache()
     judgements.put("model", ["a", "b"], ["red", "blue"], np.array([[0.1, np.nan], [0.3, 0.4]], np.float32))
     known = judgements.get("model", ["b", "c", "a"], ["blue", "red"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes import picture
+from tests.fakes import make_image
 from tests.search.understanding.shops import FASHION
 from vitrina.search.reranking.statements import MAX_STATEMENTS, MAX_VALUES_TRIED, statements_of, values_to_try
 from vitrina.search.types.query import Query
@@ -20,9 +20,9 @@ from vitrina.search.understanding.parser import requirements_of
         (Query("navy shirt under 50 euros"), ("navy shirt", "navy", "shirt")),
         (Query("navy shirt, not striped"), ("navy shirt", "navy", "shirt", "striped")),
         (Query("navy shirt", without="striped"), ("navy shirt", "navy", "shirt", "striped")),
-        (Query("like this in red", images=(picture("blue"),)), ("red",)),
-        (Query("not red", images=(picture("blue"),)), ("red",)),
-        (Query(images=(picture("blue"),)), ()),
+        (Query("like this in red", images=(make_image("blue"),)), ("red",)),
+        (Query("not red", images=(make_image("blue"),)), ("red",)),
+        (Query(images=(make_image("blue"),)), ()),
         (Query("something nice under 50 euros"), ()),
     ],
 )
@@ -32,19 +32,19 @@ def test_the_whole_phrase_and_each_part(query: Query, asked: tuple[str, ...]) ->
 
 def test_a_photo_asks_for_what_it_shows() -> None:
     seen = (Requirement("navy blue", "colour", ("Navy Blue",)), Requirement("shirts", "article", ("Shirts",)))
-    claims = statements_of(Query(images=(picture("blue"),)), seen)
-    assert claims.whole == "navy blue shirts"
-    assert list(claims.of.values()) == ["navy blue", "shirts"]
+    statements = statements_of(Query(images=(make_image("blue"),)), seen)
+    assert statements.whole == "navy blue shirts"
+    assert list(statements.of.values()) == ["navy blue", "shirts"]
 
 
 def test_a_long_text_asks_no_more_than_fits() -> None:
     query = Query(", ".join(f"{'word' * 30} number{n}" for n in range(15)))
-    claims = statements_of(query, requirements_of(query, FASHION))
-    assert 1 <= len(claims.asked) <= MAX_STATEMENTS + 1
-    assert all(len(asked) <= 200 for asked in claims.asked)
+    statements = statements_of(query, requirements_of(query, FASHION))
+    assert 1 <= len(statements.asked) <= MAX_STATEMENTS + 1
+    assert all(len(asked) <= 200 for asked in statements.asked)
 
 
-def test_the_values_that_a_picture_could_show_instead() -> None:
+def test_the_values_that_a_image_could_show_instead() -> None:
     navy = Requirement("navy", "colour", ("Navy Blue",))
     held = FASHION.fields["colour"]
     values = values_to_try(("maroon",), navy, ("teal", "maroon", "off white"), held)

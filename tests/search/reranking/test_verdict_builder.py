@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from vitrina.search.reranking.catalog_evidence import NOTHING, OTHER_LOG_ODDS, SAME_LOG_ODDS, CatalogValue
-from vitrina.search.reranking.fusion import MAX_IMAGE_LOG_ODDS
+from vitrina.search.reranking.catalog_evidence import NOTHING, OTHER_LOGIT, SAME_LOGIT, CatalogValue
+from vitrina.search.reranking.fusion import MAX_IMAGE_LOGIT
 from vitrina.search.reranking.verdicts import catalog_shares
 from vitrina.search.types.requirement import Requirement
 
 NAVY, OTHER, FAMILY = (
-    CatalogValue(SAME_LOG_ODDS, "Navy Blue"),
-    CatalogValue(OTHER_LOG_ODDS, "Red"),
+    CatalogValue(SAME_LOGIT, "Navy Blue"),
+    CatalogValue(OTHER_LOGIT, "Red"),
     CatalogValue(2.0, "Blue"),
 )
-MOST = MAX_IMAGE_LOG_ODDS
+MOST = MAX_IMAGE_LOGIT
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ MOST = MAX_IMAGE_LOG_ODDS
         ([NOTHING, NOTHING], [None, None], (1.0, 0.0)),
     ],
 )
-def test_a_listing_leaves_open_what_it_does_not_say_and_what_the_picture_contradicts(
+def test_a_listing_leaves_open_what_it_does_not_say_and_what_the_image_contradicts(
     listed: list[CatalogValue], seen: list[float | None], shares: tuple[float, float]
 ) -> None:
     requirements = [Requirement(f"word {at}", "colour") for at in range(len(listed))]

@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitrina.search.reranking.catalog_evidence import (
-    DENIED_LOG_ODDS,
-    FAMILY_LOG_ODDS,
-    MENTIONED_LOG_ODDS,
+    DENIED_LOGIT,
+    FAMILY_LOGIT,
+    MENTIONED_LOGIT,
     NOTHING,
-    OTHER_LOG_ODDS,
-    SAME_LOG_ODDS,
+    OTHER_LOGIT,
+    SAME_LOGIT,
     CatalogValue,
 )
-from vitrina.search.reranking.fusion import MAX_IMAGE_LOG_ODDS
+from vitrina.search.reranking.fusion import MAX_IMAGE_LOGIT
 from vitrina.search.reranking.verdicts import resolved, verdict_of
 from vitrina.search.types.requirement import Evidence, Requirement, Status, Verdict
 
@@ -24,8 +24,8 @@ FIELD, IMAGE, BOTH, NONE = Evidence
 
 NAVY = Requirement("navy", "colour", ("Navy Blue",))
 NOT_NAVY = Requirement("navy", "colour", ("Navy Blue",), wanted=False)
-LISTED_NAVY, LISTED_BLACK = CatalogValue(SAME_LOG_ODDS, "Navy Blue"), CatalogValue(OTHER_LOG_ODDS, "Black")
-YES, MAYBE, NO = MAX_IMAGE_LOG_ODDS, 0.1, -MAX_IMAGE_LOG_ODDS
+LISTED_NAVY, LISTED_BLACK = CatalogValue(SAME_LOGIT, "Navy Blue"), CatalogValue(OTHER_LOGIT, "Black")
+YES, MAYBE, NO = MAX_IMAGE_LOGIT, 0.1, -MAX_IMAGE_LOGIT
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ YES, MAYBE, NO = MAX_IMAGE_LOG_ODDS, 0.1, -MAX_IMAGE_LOG_ODDS
         (LISTED_NAVY, None, MET, FIELD),
         (LISTED_NAVY, MAYBE, MET, FIELD),
         (LISTED_NAVY, NO, UNKNOWN, BOTH),
-        (CatalogValue(FAMILY_LOG_ODDS, "Navy Blue"), None, MET, FIELD),
+        (CatalogValue(FAMILY_LOGIT, "Navy Blue"), None, MET, FIELD),
         (LISTED_BLACK, YES, UNKNOWN, BOTH),
         (LISTED_BLACK, None, CONTRADICTED, FIELD),
         (LISTED_BLACK, NO, CONTRADICTED, BOTH),
@@ -43,16 +43,16 @@ YES, MAYBE, NO = MAX_IMAGE_LOG_ODDS, 0.1, -MAX_IMAGE_LOG_ODDS
         (NOTHING, NO, CONTRADICTED, IMAGE),
         (NOTHING, MAYBE, UNKNOWN, NONE),
         (NOTHING, None, UNKNOWN, NONE),
-        (CatalogValue(MENTIONED_LOG_ODDS, "navy"), None, MET, FIELD),
-        (CatalogValue(DENIED_LOG_ODDS, "no navy"), None, CONTRADICTED, FIELD),
+        (CatalogValue(MENTIONED_LOGIT, "navy"), None, MET, FIELD),
+        (CatalogValue(DENIED_LOGIT, "no navy"), None, CONTRADICTED, FIELD),
     ],
 )
-def test_the_table_of_verdicts(listed: CatalogValue, image: float | None, standing: Status, evidence: Evidence) -> None:
+def test_the_table_of_verdicts(listed: CatalogValue, image: float | None, status: Status, evidence: Evidence) -> None:
     verdict = verdict_of(NAVY, listed, image)
-    assert (verdict.standing, verdict.evidence, verdict.listed) == (standing, evidence, listed.says)
+    assert (verdict.status, verdict.evidence, verdict.listed) == (status, evidence, listed.says)
     denied = verdict_of(NOT_NAVY, listed, image)
     opposite = {MET: CONTRADICTED, CONTRADICTED: MET, UNKNOWN: UNKNOWN}
-    assert (denied.standing, denied.evidence) == (opposite[standing], evidence)
+    assert (denied.status, denied.evidence) == (opposite[status], evidence)
     assert denied.probability == pytest.approx(1 - verdict.probability)
 
 
@@ -60,10 +60,10 @@ def test_nobody_knows_is_even_odds() -> None:
     assert verdict_of(NAVY, NOTHING, None).probability == 0.5
 
 
-log_odds = st.floats(-3.5, 3.5)
+logit = st.floats(-3.5, 3.5)
 
 
-@given(log_odds, log_odds, st.floats(0, 3.5))
+@given(logit, logit, st.floats(0, 3.5))
 def test_more_for_it_never_makes_it_less_probable(listed: float, image: float, more: float) -> None:
     here = verdict_of(NAVY, CatalogValue(listed), image).probability
     assert verdict_of(NAVY, CatalogValue(listed + more), image).probability >= here
@@ -71,14 +71,14 @@ def test_more_for_it_never_makes_it_less_probable(listed: float, image: float, m
     assert verdict_of(NOT_NAVY, CatalogValue(listed), image + more).probability <= 1 - here + 1e-9
 
 
-LOOKS_BLACK = {"navy blue": 0.05, "black": 0.95, "red": 0.05}
+SHOWS_BLACK = {"navy blue": 0.05, "black": 0.95, "red": 0.05}
 
 
 @pytest.mark.parametrize(
     ("requirement", "listed", "image", "own", "looks", "disagreement"),
     [
-        (NAVY, LISTED_NAVY, NO, "navy blue", LOOKS_BLACK, "listing says Navy Blue, photo looks black"),
-        (NOT_NAVY, LISTED_NAVY, NO, "navy blue", LOOKS_BLACK, "listing says Navy Blue, photo looks black"),
+        (NAVY, LISTED_NAVY, NO, "navy blue", SHOWS_BLACK, "listing says Navy Blue, photo looks black"),
+        (NOT_NAVY, LISTED_NAVY, NO, "navy blue", SHOWS_BLACK, "listing says Navy Blue, photo looks black"),
         (
             NAVY,
             LISTED_BLACK,
@@ -93,22 +93,22 @@ LOOKS_BLACK = {"navy blue": 0.05, "black": 0.95, "red": 0.05}
         (NAVY, LISTED_NAVY, NO, "navy blue", {}, None),
     ],
 )
-def test_where_listing_and_picture_disagree(
+def test_where_listing_and_image_disagree(
     requirement: Requirement,
     listed: CatalogValue,
     image: float,
     own: str,
-    looks: dict[str, float],
+    candidates: dict[str, float],
     disagreement: str | None,
 ) -> None:
-    verdict = resolved(verdict_of(requirement, listed, image), (own,), looks)
+    verdict = resolved(verdict_of(requirement, listed, image), (own,), candidates)
     assert verdict.disagreement == disagreement
     if disagreement:
-        assert verdict.seen == max(looks, key=lambda value: looks[value])
+        assert verdict.seen == max(candidates, key=lambda value: candidates[value])
 
 
 def test_words_of_which_no_other_value_can_be_tried() -> None:
-    said = CatalogValue(MENTIONED_LOG_ODDS, "striped")
+    said = CatalogValue(MENTIONED_LOGIT, "striped")
     assert verdict_of(Requirement("striped"), said, NO).disagreement == "listing says striped, photo does not look it"
     for listed, image in ((said, YES), (said, None), (NOTHING, NO), (said, -1.0)):
         assert verdict_of(Requirement("striped"), listed, image).disagreement is None

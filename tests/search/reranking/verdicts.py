@@ -9,7 +9,7 @@ MET, CONTRADICTED, UNKNOWN = Status.MET, Status.CONTRADICTED, Status.UNKNOWN
 
 def verdict(
     words: str,
-    standing: Status,
+    status: Status,
     field: str = "",
     *,
     values: tuple[str, ...] | None = None,
@@ -21,4 +21,4 @@ def verdict(
 ) -> Verdict:
     held = values if values is not None else ((words,) if field else ())
     requirement = Requirement(words, field, held, wanted, family)
-    return Verdict(requirement, standing, 0.5, Evidence.IMAGE, listed=listed, seen=seen, disagreement=disagreement)
+    return Verdict(requirement, status, 0.5, Evidence.IMAGE, listed=listed, seen=seen, disagreement=disagreement)

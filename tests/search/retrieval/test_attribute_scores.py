@@ -36,9 +36,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> It
     folder = tmp_path_factory.mktemp("fields")
     engine = opened(folder, encoder)
     engine.catalog.commit(
-        engine.view.space_id, [make_entry(encoder, sku, "thing", attributes=fields) for sku, fields in ROWS.items()]
+        engine.replica.space_id, [make_entry(encoder, sku, "thing", attributes=fields) for sku, fields in ROWS.items()]
     )
-    engine.view.catch_up()
+    engine.replica.catch_up()
     yield engine
     engine.catalog.close()
 
@@ -126,9 +126,9 @@ def test_another_kind_of_thing_is_further_from_what_was_asked_than_another_colou
         "shirt": {"product_type": "Shirts", "colour": "Blue", "pattern": "Plain", "gender": "Men"},
     }
     engine.catalog.commit(
-        engine.view.space_id, [make_entry(encoder, sku, "thing", attributes=fields) for sku, fields in rows.items()]
+        engine.replica.space_id, [make_entry(encoder, sku, "thing", attributes=fields) for sku, fields in rows.items()]
     )
-    engine.view.catch_up()
+    engine.replica.catch_up()
     fields, met, _ = asked(engine, Query("navy striped shirt for men"))
     assert [each.field for each, is_kind in zip(fields.wanted, fields.is_kind, strict=True) if is_kind] == [
         "product_type"
@@ -148,8 +148,8 @@ def test_a_value_that_is_indexed_later_is_known(tmp_path: Path, encoder: FakeEnc
     engine = opened(tmp_path, encoder)
     assert engine.search(Query("teal kettles")).hits == ()
     entries = [make_entry(encoder, str(n), "thing", attributes={"article": "Kettles"}) for n in range(2)]
-    engine.catalog.commit(engine.view.space_id, entries)
-    engine.view.catch_up()
+    engine.catalog.commit(engine.replica.space_id, entries)
+    engine.replica.catch_up()
     assert {hit.signals.words for hit in engine.search(Query("a kettle in teal")).hits} == {
         max(MET_BONUS, ANY_WORD_BONUS)
     }

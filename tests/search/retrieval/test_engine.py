@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.fakes import CALIBRATION, COLOURS, FakeEncoder, make_entry, new_catalog, picture, unit
+from tests.fakes import CALIBRATION, COLOURS, FakeEncoder, make_entry, make_image, new_catalog, unit
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.retrieval.engine import SCORE_SCALE, SearchEngine
 from vitrina.search.types.answer import Answer
@@ -38,7 +38,7 @@ def boutique(encoder: FakeEncoder) -> list[IndexedItem]:
             encoder,
             f"item-{number}",
             f"{colours[number % 6]} {ARTICLES[number // 6 % 5]}",
-            pictures=[picture(colours[number % 6], noise=number)],
+            images=[make_image(colours[number % 6], noise=number)],
             price_cents=number * 100,
             attributes={
                 "colour": colours[number % 6],
@@ -87,7 +87,7 @@ def check(answer: Answer, offset: int = 0) -> None:
     assert answer.timings_ms["total"] > 0
 
 
-def test_words_find_pictures_and_words(engine: SearchEngine) -> None:
+def test_words_find_images_and_words(engine: SearchEngine) -> None:
     answer = engine.search(Query("red shirt"))
     check(answer)
     assert {hit.stored.item.title for hit in answer.hits[:6]} == {"red shirt"}
@@ -96,41 +96,41 @@ def test_words_find_pictures_and_words(engine: SearchEngine) -> None:
     assert not answer.no_good_match
 
 
-def test_a_picture_finds_itself_first_and_then_its_like(engine: SearchEngine) -> None:
-    answer = engine.search(Query(images=(picture("blue", noise=38),)))
+def test_a_image_finds_itself_first_and_then_its_like(engine: SearchEngine) -> None:
+    answer = engine.search(Query(images=(make_image("blue", noise=38),)))
     check(answer)
     assert skus(answer)[0] == "item-38"
     assert set(colours(answer)) == {"blue"}
 
 
-def test_words_and_a_picture_together(engine: SearchEngine) -> None:
-    answer = engine.search(Query("boots", images=(picture("green"),)))
+def test_words_and_a_image_together(engine: SearchEngine) -> None:
+    answer = engine.search(Query("boots", images=(make_image("green"),)))
     check(answer)
     assert {hit.stored.item.title for hit in answer.hits[:6]} == {"green boots"}
 
 
 def test_weights_shift_what_counts(engine: SearchEngine) -> None:
-    asked = Query("yellow", images=(picture("blue"),), weights=Weights(text=5, image=0.1))
+    asked = Query("yellow", images=(make_image("blue"),), weights=Weights(text=5, image=0.1))
     assert set(colours(engine.search(asked))) == {"yellow"}
-    asked = Query("yellow", images=(picture("blue"),), weights=Weights(text=0.05, image=5))
+    asked = Query("yellow", images=(make_image("blue"),), weights=Weights(text=0.05, image=5))
     assert set(colours(engine.search(asked))) == {"blue"}
-    asked = Query("yellow", images=(picture("blue"),), weights=Weights(text=0, image=1))
-    only_picture = Query(images=(picture("blue"),))
-    assert skus(engine.search(asked)) == skus(engine.search(only_picture))
+    asked = Query("yellow", images=(make_image("blue"),), weights=Weights(text=0, image=1))
+    only_image = Query(images=(make_image("blue"),))
+    assert skus(engine.search(asked)) == skus(engine.search(only_image))
 
 
-def test_several_pictures_find_what_is_like_any_or_all(engine: SearchEngine) -> None:
-    answer = engine.search(Query(images=(picture("red", noise=0), picture("red", noise=6)), limit=30))
+def test_several_images_find_what_is_like_any_or_all(engine: SearchEngine) -> None:
+    answer = engine.search(Query(images=(make_image("red", noise=0), make_image("red", noise=6)), limit=30))
     assert set(skus(answer)[:2]) == {"item-0", "item-6"}
     assert set(colours(answer)) == {"red"}
 
 
-def test_skus_stand_for_their_pictures(engine: SearchEngine) -> None:
-    by_sku, by_picture = (
-        engine.search(asked) for asked in (Query(skus=("item-38",)), Query(images=(picture("blue", noise=38),)))
+def test_skus_stand_for_their_images(engine: SearchEngine) -> None:
+    by_sku, by_image = (
+        engine.search(asked) for asked in (Query(skus=("item-38",)), Query(images=(make_image("blue", noise=38),)))
     )
-    assert skus(by_sku) == skus(by_picture)
-    assert [hit.score for hit in by_sku.hits] == pytest.approx([hit.score for hit in by_picture.hits], abs=1e-3)
+    assert skus(by_sku) == skus(by_image)
+    assert [hit.score for hit in by_sku.hits] == pytest.approx([hit.score for hit in by_image.hits], abs=1e-3)
 
 
 def test_similar_leaves_the_item_itself_out(engine: SearchEngine) -> None:
@@ -246,48 +246,48 @@ def test_equal_items_come_in_the_order_they_were_indexed(
 ) -> None:
     engine = small(
         [
-            make_entry(encoder, f"{99 - number}", "red shirt", pictures=[picture("red")], attributes={"colour": "red"})
+            make_entry(encoder, f"{99 - number}", "red shirt", images=[make_image("red")], attributes={"colour": "red"})
             for number in range(60)
         ]
-        + [make_entry(encoder, f"other {number}", "blue mug", pictures=[picture("blue")]) for number in range(33)]
+        + [make_entry(encoder, f"other {number}", "blue mug", images=[make_image("blue")]) for number in range(33)]
     )
     expected = [f"{99 - number}" for number in range(60)]
     for asked in (
         Query("red shirt", limit=60),
-        Query(images=(picture("red"),), limit=60),
-        Query("mug", images=(picture("red"),), limit=60, filters=parse_filters({"colour": "red"})),
+        Query(images=(make_image("red"),), limit=60),
+        Query("mug", images=(make_image("red"),), limit=60, filters=parse_filters({"colour": "red"})),
     ):
         answer = engine.search(asked)
         assert skus(answer) == expected
         assert len({hit.score for hit in answer.hits}) == 1
 
 
-def test_an_item_is_as_good_as_its_best_picture(
+def test_an_item_is_as_good_as_its_best_image(
     small: Callable[[list[IndexedItem]], SearchEngine], encoder: FakeEncoder
 ) -> None:
-    several = [picture("black", noise=1), picture("red", noise=2), picture("blue", noise=3)]
-    engine = small([*boutique(encoder)[:20], make_entry(encoder, "many", "a set", pictures=several)])
+    several = [make_image("black", noise=1), make_image("red", noise=2), make_image("blue", noise=3)]
+    engine = small([*boutique(encoder)[:20], make_entry(encoder, "many", "a set", images=several)])
     for shown in several:
         answer = engine.search(Query(images=(shown,)))
         assert skus(answer)[0] == "many"
         assert len(set(skus(answer))) == len(answer.hits)
 
 
-def test_items_of_words_alone_and_of_pictures_alone_are_found(
+def test_items_of_words_alone_and_of_images_alone_are_found(
     small: Callable[[list[IndexedItem]], SearchEngine], encoder: FakeEncoder
 ) -> None:
     engine = small(
         [
             *boutique(encoder)[:40],
             make_entry(encoder, "only words", "crimson velvet hat"),
-            make_entry(encoder, "only a picture", pictures=[picture("red", noise=900)]),
+            make_entry(encoder, "only a picture", images=[make_image("red", noise=900)]),
             make_entry(encoder, "neither"),
         ]
     )
     found = engine.search(Query("crimson velvet hat"))
     assert skus(found)[0] == "only words"
     assert found.hits[0].signals.image is None
-    assert skus(engine.search(Query(images=(picture("red", noise=900),))))[0] == "only a picture"
+    assert skus(engine.search(Query(images=(make_image("red", noise=900),))))[0] == "only a picture"
     assert "only a picture" in skus(engine.search(Query("red")))
     assert skus(engine.search(Query(skus=("only words",))))[0] == "only words"
     assert skus(engine.search(Query("neither")))[0] == "neither"
@@ -296,7 +296,7 @@ def test_items_of_words_alone_and_of_pictures_alone_are_found(
     assert len(everyone.hits) >= 42
 
 
-def test_resembling_an_item_of_neither_words_nor_pictures_is_a_query_error(
+def test_resembling_an_item_of_neither_words_nor_images_is_a_query_error(
     small: Callable[[list[IndexedItem]], SearchEngine], encoder: FakeEncoder
 ) -> None:
     engine = small([*boutique(encoder)[:5], make_entry(encoder, "neither")])
@@ -309,7 +309,7 @@ def test_resembling_an_item_of_neither_words_nor_pictures_is_a_query_error(
 
 def test_an_empty_catalog_answers_with_nothing(small: Callable[[list[IndexedItem]], SearchEngine]) -> None:
     engine = small([])
-    for asked in (Query("red shirt", without="blue"), Query(images=(picture("red"),))):
+    for asked in (Query("red shirt", without="blue"), Query(images=(make_image("red"),))):
         answer = engine.search(asked)
         assert answer.hits == ()
         assert answer.total_considered == 0
@@ -319,8 +319,8 @@ def test_an_empty_catalog_answers_with_nothing(small: Callable[[list[IndexedItem
 
 
 def test_a_catalog_of_one_item(small: Callable[[list[IndexedItem]], SearchEngine], encoder: FakeEncoder) -> None:
-    engine = small([make_entry(encoder, "a", "red shirt", pictures=[picture("red")])])
-    for asked in (Query("red", without="blue"), Query("zebra"), Query(images=(picture("blue"),))):
+    engine = small([make_entry(encoder, "a", "red shirt", images=[make_image("red")])])
+    for asked in (Query("red", without="blue"), Query("zebra"), Query(images=(make_image("blue"),))):
         answer = engine.search(asked)
         check(answer)
         assert skus(answer) == ["a"]
@@ -337,7 +337,7 @@ def test_any_text_is_answered(engine: SearchEngine, text: str) -> None:
 
 def test_weights_at_their_limits_give_finite_scores(engine: SearchEngine) -> None:
     weights = Weights(text=10, image=10, without=10)
-    answer = engine.search(Query("red", images=(picture("red"),), without="blue", weights=weights, limit=N_ITEMS))
+    answer = engine.search(Query("red", images=(make_image("red"),), without="blue", weights=weights, limit=N_ITEMS))
     assert len(answer.hits) == N_ITEMS
     assert all(np.isfinite(hit.score) for hit in answer.hits)
 
@@ -356,7 +356,7 @@ def test_no_good_match_where_no_hit_of_the_first_page_is_confident(sure: SearchE
         assert sure.search(Query(text)).no_good_match
     for text in ("red", "brand 4", "item-3"):
         assert not sure.search(Query(text)).no_good_match
-    assert not sure.search(Query("zeppelin", images=(picture("red"),))).no_good_match  # not calibrated for both
+    assert not sure.search(Query("zeppelin", images=(make_image("red"),))).no_good_match  # not calibrated for both
     assert not sure.search(Query("red", offset=500)).no_good_match  # past the end is not past the match
 
 
@@ -369,17 +369,17 @@ def test_an_off_catalog_query_ranks_as_any_other_but_is_not_believed(sure: Searc
 
 
 def test_confidence_is_the_curve_of_the_raw_cosines(sure: SearchEngine) -> None:
-    shown = picture("blue", noise=500)
+    shown = make_image("blue", noise=500)
     vector = sure.encoder.encode_images([shown])[0]
     curve = CALIBRATION.curves[QueryKind.IMAGE]
     for hit in sure.search(Query(images=(shown,), limit=N_ITEMS)).hits:
-        own = sure.view.indexes["image"].rows_of(np.array([hit.stored.id])).vectors[0]
+        own = sure.replica.indexes["image"].rows_of(np.array([hit.stored.id])).vectors[0]
         logit = curve.intercept + curve.weights[Signal.IMAGE_TO_IMAGE] * float(own @ vector)
         assert hit.confidence == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-5)
 
 
-def test_several_pictures_count_by_their_mean(sure: SearchEngine) -> None:
-    shown = (picture("blue", noise=500), picture("red", noise=501))
+def test_several_images_count_by_their_mean(sure: SearchEngine) -> None:
+    shown = (make_image("blue", noise=500), make_image("red", noise=501))
     each = [{h.stored.id: h.confidence for h in sure.search(Query(images=(one,), limit=180)).hits} for one in shown]
     for hit in sure.search(Query(images=shown, limit=180)).hits:
         logits = [np.log(confidence / (1 - confidence)) for by_id in each if (confidence := by_id[hit.stored.id])]
@@ -407,15 +407,15 @@ def test_without_a_calibration_there_is_no_confidence(engine: SearchEngine, sure
     assert not answer.no_good_match
     with pytest.raises(QueryError, match="not calibrated for queries by text"):
         engine.search(Query("zeppelin", min_confidence=0.5))
-    both = Query("red", images=(picture("red"),), min_confidence=0.5)
+    both = Query("red", images=(make_image("red"),), min_confidence=0.5)
     with pytest.raises(QueryError, match="text and image") as raised:
         sure.search(both)
     assert "vitrina encoder calibrate" in raised.value.remedy
 
 
-def test_a_calibration_of_the_home_takes_the_place_of_the_encoders(sure: SearchEngine) -> None:
+def test_a_calibration_of_the_store_takes_the_place_of_the_encoders(sure: SearchEngine) -> None:
     doubtful = Calibration({QueryKind.TEXT: Curve(-50.0, {}, no_match_confidence=0.5)})
-    engine = SearchEngine(sure.catalog, sure.encoder, sure.view, doubtful)
+    engine = SearchEngine(sure.catalog, sure.encoder, sure.replica, doubtful)
     assert engine.search(Query("red")).no_good_match
 
 
@@ -423,18 +423,18 @@ def test_what_is_deleted_or_changed_is_so_after_catching_up(
     small: Callable[[list[IndexedItem]], SearchEngine], encoder: FakeEncoder
 ) -> None:
     engine = small(boutique(encoder))
-    query = Query(images=(picture("blue", noise=38),))
+    query = Query(images=(make_image("blue", noise=38),))
     assert skus(engine.search(query))[0] == "item-38"
     engine.catalog.delete(["item-38"])
     before = engine.search(query)
     assert "item-38" not in skus(before)
-    engine.view.catch_up()
+    engine.replica.catch_up()
     assert "item-38" not in skus(engine.search(query))
-    changed = make_entry(encoder, "item-44", "teapot", pictures=[picture("red", noise=555)])
-    engine.catalog.commit(engine.view.space_id, [changed])
-    engine.view.catch_up()
+    changed = make_entry(encoder, "item-44", "teapot", images=[make_image("red", noise=555)])
+    engine.catalog.commit(engine.replica.space_id, [changed])
+    engine.replica.catch_up()
     assert skus(engine.search(Query("teapot")))[0] == "item-44"
-    assert skus(engine.search(Query(images=(picture("red", noise=555),))))[0] == "item-44"
+    assert skus(engine.search(Query(images=(make_image("red", noise=555),))))[0] == "item-44"
     assert "item-44" not in skus(engine.search(query))
 
 
@@ -489,8 +489,8 @@ def test_scores_equal_brute_force(engine: SearchEngine, encoder: FakeEncoder, ki
         answer = engine.search(Query("zebra quagga", limit=N_ITEMS))
         expected = {entry.item.sku: plain.score(entry, vector, 0.5) for entry in entries}
     else:
-        vector = encoder.encode_images([picture("yellow", noise=77)])[0]
-        answer = engine.search(Query(images=(picture("yellow", noise=77),), limit=N_ITEMS))
+        vector = encoder.encode_images([make_image("yellow", noise=77)])[0]
+        answer = engine.search(Query(images=(make_image("yellow", noise=77),), limit=N_ITEMS))
         expected = {entry.item.sku: plain.score(entry, vector, 1.0) for entry in entries}
     found = {hit.stored.item.sku: SCORE_SCALE * float(np.log(hit.score / (1 - hit.score))) for hit in answer.hits}
     assert found == pytest.approx(expected, abs=1e-3)
@@ -504,11 +504,11 @@ def test_searching_beside_commits_and_deletes(
     stop, failures = threading.Event(), list[BaseException]()
     asked = [
         Query("red shirt", without="blue"),
-        Query(images=(picture("green"),), filters=parse_filters({"colour": ["green", "red"]})),
+        Query(images=(make_image("green"),), filters=parse_filters({"colour": ["green", "red"]})),
         Query(skus=("item-1",)),
     ]
 
-    def look() -> None:
+    def candidate() -> None:
         try:
             while not stop.is_set():
                 for query in asked:
@@ -519,13 +519,13 @@ def test_searching_beside_commits_and_deletes(
             failures.append(error)
             raise
 
-    threads = [threading.Thread(target=look) for _ in range(3)]
+    threads = [threading.Thread(target=candidate) for _ in range(3)]
     for thread in threads:
         thread.start()
     for start in range(2, 170, 12):
-        engine.catalog.commit(engine.view.space_id, entries[start : start + 6])
+        engine.catalog.commit(engine.replica.space_id, entries[start : start + 6])
         engine.catalog.delete([entry.item.sku for entry in entries[start + 6 : start + 9]])
-        engine.view.catch_up()
+        engine.replica.catch_up()
     stop.set()
     for thread in threads:
         thread.join()

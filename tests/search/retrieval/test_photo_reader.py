@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tests.fakes import COLOURS, FakeEncoder, picture
+from tests.fakes import COLOURS, FakeEncoder, make_image
 from tests.search.reranking.shops import fill
 from tests.search.understanding.shops import FASHION, GROCERY
 from vitrina.search.encoders.base import Vectors
@@ -29,26 +29,26 @@ COLOURFUL = Vocabulary({"color": tuple(name.title() for name in COLOURS)})
 def test_the_value_that_the_photo_is_nearest_to(encoder: FakeEncoder) -> None:
     reader = PhotoReader()
     for name in COLOURS:
-        assert reader.read([picture(name, noise=3)], encoder, COLOURFUL) == {"color": name.title()}
+        assert reader.read([make_image(name, noise=3)], encoder, COLOURFUL) == {"color": name.title()}
     assert reader.read([], encoder, COLOURFUL) == {}
 
 
 def test_what_is_not_clear_is_not_read() -> None:
-    assert PhotoReader().read([picture("red")], Undecided(), COLOURFUL) == {}
+    assert PhotoReader().read([make_image("red")], Undecided(), COLOURFUL) == {}
 
 
 def test_names_are_embedded_once_for_an_encoder() -> None:
     reader, encoder, other = PhotoReader(), FakeEncoder(), FakeEncoder("other", seed=1)
     for _ in range(3):
-        reader.read([picture("red")], encoder, COLOURFUL)
+        reader.read([make_image("red")], encoder, COLOURFUL)
     assert encoder.n_texts == len(COLOURS)
-    reader.read([picture("red")], other, COLOURFUL)
+    reader.read([make_image("red")], other, COLOURFUL)
     assert other.n_texts == len(COLOURS)
 
 
 def test_a_field_of_very_many_values_is_left_alone(encoder: FakeEncoder) -> None:
     wide = Vocabulary({"colour": (*COLOURS, *(f"shade {number}" for number in range(MAX_VALUES)))})
-    assert PhotoReader().read([picture("red")], encoder, wide) == {}
+    assert PhotoReader().read([make_image("red")], encoder, wide) == {}
 
 
 def test_the_fields_that_a_photo_shows() -> None:
@@ -62,16 +62,16 @@ def test_the_fields_that_a_photo_shows() -> None:
     assert read_fields(Vocabulary({})) == []
 
 
-def test_words_go_before_the_photo_and_a_listing_is_read_where_there_is_one(home: Store, encoder: FakeEncoder) -> None:
-    fill(home, encoder)
-    engine, vocabulary, reader = home.open_engine(encoder), CatalogVocabulary(home.catalog).current(), PhotoReader()
+def test_words_go_before_the_photo_and_a_listing_is_read_where_there_is_one(store: Store, encoder: FakeEncoder) -> None:
+    fill(store, encoder)
+    engine, vocabulary, reader = store.open_engine(encoder), CatalogVocabulary(store.catalog).current(), PhotoReader()
 
     def names(query: Query) -> list[str]:
         return [requirement.name for requirement in reader.requirements(query, engine, vocabulary)]
 
-    assert "colour: green" in names(Query(images=(picture("green"),)))
-    assert "colour: green" not in names(Query("in red", images=(picture("green"),)))
-    assert names(Query("in red", images=(picture("green"),)))[0] == "colour: red"
+    assert "colour: green" in names(Query(images=(make_image("green"),)))
+    assert "colour: green" not in names(Query("in red", images=(make_image("green"),)))
+    assert names(Query("in red", images=(make_image("green"),)))[0] == "colour: red"
     assert names(Query(skus=("item-3",))) == ["colour: yellow", "article: shirt"]
     assert names(Query("mug", skus=("item-3",), weights=Weights(image=0))) == ["article: mug"]
     assert names(Query("mug", skus=("item-3",), weights=Weights(text=0))) == ["colour: yellow", "article: shirt"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select
 
-from tests.fakes import FakeEncoder, make_entry, picture
+from tests.fakes import FakeEncoder, make_entry, make_image
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.full_text import embedded_text
 from vitrina.search.store.schema import FULL_TEXT, embeddings, facets, images
@@ -35,7 +35,7 @@ def full_entry(encoder: FakeEncoder, sku: str = "a-1", title: str = "Red shirt")
         content_hash="h" * 64,
         image_ids=("0" * 32, "1" * 32),
         vectors={
-            "image": encoder.encode_images([picture("red"), picture("blue")]),
+            "image": encoder.encode_images([make_image("red"), make_image("blue")]),
             "text": encoder.encode_texts([title]),
         },
     )
@@ -94,7 +94,7 @@ def test_replacing_keeps_the_id_and_leaves_nothing_of_the_old(
     catalog.commit(space, [full_entry(encoder), make_entry(encoder, "other", "Other")])
     before = catalog.item("a-1")
     catalog.commit(
-        space, [make_entry(encoder, "a-1", "Blue shirt", pictures=[picture("blue")], attributes={"colour": "blue"})]
+        space, [make_entry(encoder, "a-1", "Blue shirt", images=[make_image("blue")], attributes={"colour": "blue"})]
     )
     after = catalog.item("a-1")
     assert after.id == before.id
@@ -157,7 +157,7 @@ def test_a_commit_is_whole_or_not_at_all(catalog: Catalog, encoder: FakeEncoder,
     assert parts_left(catalog) == {"facets": 1, "images": 0, "embeddings": 1, FULL_TEXT: 1}
 
 
-def test_an_item_of_neither_words_nor_pictures(catalog: Catalog, encoder: FakeEncoder, space: int) -> None:
+def test_an_item_of_neither_words_nor_images(catalog: Catalog, encoder: FakeEncoder, space: int) -> None:
     catalog.commit(space, [make_entry(encoder, "bare")])
     assert catalog.item("bare").item == Item("bare")
     assert catalog.counts() == {"items": 1, "images": 0, "vectors": 0}

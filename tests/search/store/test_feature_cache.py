@@ -49,7 +49,7 @@ def test_a_store_that_another_makes_meanwhile_is_found(store: FeatureCache) -> N
     assert store.get(["a"]) == {"a": b"first"}
 
 
-def test_a_home_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     nowhere = FeatureCache(tmp_path / "no home" / "features" / "model.db")
     with pytest.raises(StorageError, match="cannot be made"):
         nowhere.put({"a": b"first"})
@@ -105,20 +105,20 @@ def test_many_may_use_it_at_once(store: FeatureCache) -> None:
         other.close()
 
 
-def test_models_do_not_share_a_file_and_the_others_are_dropped_when_asked(home: Store) -> None:
+def test_models_do_not_share_a_file_and_the_others_are_dropped_when_asked(store: Store) -> None:
     mine, other = RerankerIdentity("model", "1" * 64), RerankerIdentity("model", "2" * 64)
     for identity in (mine, other):
-        store = home.feature_store(identity)
-        store.put({"a": identity.fingerprint.encode()})
-        store.close()
-    assert [path.name for path in sorted(home.features.iterdir())] == [f"{'1' * 16}.db", f"{'2' * 16}.db"]
-    home.discard_other_features(mine)
+        cache = store.feature_store(identity)
+        cache.put({"a": identity.fingerprint.encode()})
+        cache.close()
+    assert [path.name for path in sorted(store.features.iterdir())] == [f"{'1' * 16}.db", f"{'2' * 16}.db"]
+    store.discard_other_features(mine)
     for identity, expected in ((mine, {"a": b"1" * 64}), (other, {})):
-        store = home.feature_store(identity)
-        assert store.get(["a"]) == expected
-        store.close()
+        cache = store.feature_store(identity)
+        assert cache.get(["a"]) == expected
+        cache.close()
 
 
-def test_with_nothing_kept_there_is_nothing_to_drop(home: Store) -> None:
-    home.discard_other_features(RerankerIdentity("model", "1" * 64))
-    assert not home.features.exists()
+def test_with_nothing_kept_there_is_nothing_to_drop(store: Store) -> None:
+    store.discard_other_features(RerankerIdentity("model", "1" * 64))
+    assert not store.features.exists()

@@ -17,7 +17,7 @@ from vitrina.search.store.images import MAX_ORIGINAL_BYTES, ImageStore, image_id
 from vitrina.search.types.errors import ImageError, NotFoundError, StorageError
 
 
-def picture(width_px: int, height_px: int, kind: str = "PNG") -> bytes:
+def make_image(width_px: int, height_px: int, kind: str = "PNG") -> bytes:
     out = io.BytesIO()
     Image.linear_gradient("L").resize((width_px, height_px)).convert("RGB").save(out, kind)
     return out.getvalue()
@@ -33,7 +33,7 @@ def store(tmp_path: Path) -> ImageStore:
 
 
 def test_what_is_put_is_read_back_under_one_name(store: ImageStore, tmp_path: Path) -> None:
-    data = picture(20, 10)
+    data = make_image(20, 10)
     image_id = store.put(data)
     assert store.put(data) == image_id
     assert store.read(image_id) == data
@@ -58,13 +58,13 @@ def test_different_bytes_have_different_names(store: ImageStore) -> None:
     "image_id", ["0" * 32, "", "../../etc/passwd", "A" * 32, "0" * 31 + "/", "0" * 32 + "\n", "é" * 32]
 )
 def test_unknown_and_malformed_ids_are_not_found(store: ImageStore, image_id: str) -> None:
-    for look in (store.read, lambda name: store.thumbnail(name, 64)):
+    for candidate in (store.read, lambda name: store.thumbnail(name, 64)):
         with pytest.raises(NotFoundError):
-            look(image_id)
+            candidate(image_id)
 
 
-def test_many_threads_may_put_the_same_picture(store: ImageStore) -> None:
-    data = picture(64, 64)
+def test_many_threads_may_put_the_same_image(store: ImageStore) -> None:
+    data = make_image(64, 64)
     with ThreadPoolExecutor(8) as threads:
         names = set(threads.map(lambda _: store.put(data), range(64)))
     assert len(names) == 1
@@ -99,15 +99,15 @@ def test_a_file_that_is_no_store_is_a_storage_error(tmp_path: Path, file: str) -
 
 
 def test_thumbnails_round_up_to_few_sizes_and_are_kept(store: ImageStore) -> None:
-    image_id = store.put(picture(800, 400))
+    image_id = store.put(make_image(800, 400))
     small = store.thumbnail(image_id, 100)
     assert Image.open(io.BytesIO(small)).size == (128, 64)
     assert media_type(small) == "image/jpeg"
     assert store.thumbnail(image_id, 128) == small
 
 
-def test_a_thumbnail_no_smaller_than_the_picture_is_the_picture(store: ImageStore) -> None:
-    data = picture(60, 80)
+def test_a_thumbnail_no_smaller_than_the_image_is_the_image(store: ImageStore) -> None:
+    data = make_image(60, 80)
     image_id = store.put(data)
     assert store.thumbnail(image_id, 128) == store.thumbnail(image_id, 999_999) == data
     with pytest.raises(ImageError, match="size from 1"):
@@ -115,28 +115,28 @@ def test_a_thumbnail_no_smaller_than_the_picture_is_the_picture(store: ImageStor
 
 
 def test_a_thumbnail_is_made_once(store: ImageStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    image_id = store.put(picture(800, 400))
+    image_id = store.put(make_image(800, 400))
     small = store.thumbnail(image_id, 128)
     monkeypatch.setattr("vitrina.search.store.images.decode_image", None)
     assert store.thumbnail(image_id, 100) == small
 
 
 def test_a_full_disk_costs_a_thumbnail_only_its_cache(store: ImageStore) -> None:
-    image_id = store.put(picture(800, 400))
+    image_id = store.put(make_image(800, 400))
     fill_up(store)
     assert Image.open(io.BytesIO(store.thumbnail(image_id, 256))).size == (256, 128)
 
 
-def test_small_web_pictures_are_kept_as_they_are() -> None:
+def test_small_web_images_are_kept_as_they_are() -> None:
     for kind in ("JPEG", "PNG", "WEBP"):
-        data = picture(60, 80, kind)
+        data = make_image(60, 80, kind)
         assert kept(data) == data
 
 
 def test_everything_else_is_kept_as_a_jpeg_of_it() -> None:
-    large = Image.open(io.BytesIO(kept(picture(2048, 1024))))
+    large = Image.open(io.BytesIO(kept(make_image(2048, 1024))))
     assert (large.format, large.size) == ("JPEG", (1024, 512))
-    assert media_type(kept(picture(60, 80, "BMP"))) == "image/jpeg"
+    assert media_type(kept(make_image(60, 80, "BMP"))) == "image/jpeg"
 
 
 def test_a_heavy_original_is_kept_as_a_jpeg() -> None:
@@ -146,7 +146,7 @@ def test_a_heavy_original_is_kept_as_a_jpeg() -> None:
 
 
 def test_media_types() -> None:
-    assert [media_type(picture(4, 4, kind)) for kind in ("JPEG", "PNG", "WEBP", "GIF")] == [
+    assert [media_type(make_image(4, 4, kind)) for kind in ("JPEG", "PNG", "WEBP", "GIF")] == [
         "image/jpeg",
         "image/png",
         "image/webp",

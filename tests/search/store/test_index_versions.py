@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from tests.fakes import FakeEncoder, make_entry, picture
+from tests.fakes import FakeEncoder, make_entry, make_image
 from vitrina.search.encoders.base import EncoderIdentity
 from vitrina.search.store.catalog import LAST_ITEMS, Catalog
 from vitrina.search.store.writing import Embedded
@@ -28,12 +28,12 @@ def other(catalog: Catalog, space: int) -> int:
 
 
 def add(catalog: Catalog, encoder: FakeEncoder, space: int, *skus: str) -> None:
-    catalog.commit(space, [make_entry(encoder, sku, f"shirt {sku}", pictures=[picture("red")]) for sku in skus])
+    catalog.commit(space, [make_entry(encoder, sku, f"shirt {sku}", images=[make_image("red")]) for sku in skus])
 
 
 def fill(catalog: Catalog, space: int, batch: Sequence[StoredItem]) -> None:
     """Embed items with the other encoder: one picture and their title."""
-    image = OTHER.encode_images([picture("red")])
+    image = OTHER.encode_images([make_image("red")])
     catalog.fill(
         space, [(stored, {"image": image, "text": OTHER.encode_texts([stored.item.title])}) for stored in batch]
     )

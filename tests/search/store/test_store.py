@@ -14,19 +14,19 @@ from vitrina.search.types.errors import EncoderError, NotFoundError, StorageErro
 from vitrina.search.types.query import Query
 
 
-def test_a_new_home_is_made_on_demand_and_takes_the_encoder_as_its_own(tmp_path: Path, encoder: FakeEncoder) -> None:
+def test_a_new_store_is_made_on_demand_and_takes_the_encoder_as_its_own(tmp_path: Path, encoder: FakeEncoder) -> None:
     folder = tmp_path / "some" / "where"
-    home = Store(folder)
-    assert home.catalog.live_space() is None
-    assert len(home.open_view(encoder)) == 0
-    assert home.catalog.live_space() == encoder.identity
-    home.close()
+    store = Store(folder)
+    assert store.catalog.live_space() is None
+    assert len(store.open_replica(encoder)) == 0
+    assert store.catalog.live_space() == encoder.identity
+    store.close()
     again = Store.existing(folder)
     assert again.catalog.live_space() == encoder.identity
     again.close()
 
 
-def test_a_home_that_is_not_there(tmp_path: Path) -> None:
+def test_a_store_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="Nothing is indexed") as caught:
         Store.existing(tmp_path)
     assert "vitrina index" in caught.value.remedy
@@ -41,10 +41,10 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         assert "--home" in caught.value.remedy
 
 
-def test_another_encoder_of_the_same_name_is_refused(home: Store) -> None:
-    home.open_space(FakeEncoder("mine", seed=1))
+def test_another_encoder_of_the_same_name_is_refused(store: Store) -> None:
+    store.open_space(FakeEncoder("mine", seed=1))
     with pytest.raises(EncoderError, match="'mine'"):
-        home.open_engine(FakeEncoder("mine", seed=2))
+        store.open_engine(FakeEncoder("mine", seed=2))
 
 
 def loader(*encoders: FakeEncoder) -> LoadEncoder:
@@ -59,39 +59,39 @@ def loader(*encoders: FakeEncoder) -> LoadEncoder:
     return load
 
 
-def test_a_home_remembers_its_encoder(home: Store) -> None:
+def test_a_store_remembers_its_encoder(store: Store) -> None:
     embedded, mine = FakeEncoder("embedded"), FakeEncoder("mine", seed=1)
     load = loader(embedded, mine)
-    assert home.load_encoder(load) is embedded
-    home.open_space(mine)
-    assert home.load_encoder(load) is mine
-    assert home.load_encoder(load, "embedded") is embedded
+    assert store.load_encoder(load) is embedded
+    store.open_space(mine)
+    assert store.load_encoder(load) is mine
+    assert store.load_encoder(load, "embedded") is embedded
 
 
-def test_an_encoder_is_named_by_its_fingerprint_too(home: Store) -> None:
+def test_an_encoder_is_named_by_its_fingerprint_too(store: Store) -> None:
     first, second = FakeEncoder("mine", seed=1), FakeEncoder("mine", seed=2)
-    home.open_space(first)
-    home.catalog.open_space(second.identity, live=False)
-    assert home.load_encoder(loader(first), first.identity.fingerprint[:12]) is first
+    store.open_space(first)
+    store.catalog.open_space(second.identity, live=False)
+    assert store.load_encoder(loader(first), first.identity.fingerprint[:12]) is first
     with pytest.raises(EncoderError, match="not the one"):
-        home.load_encoder(loader(first), second.identity.fingerprint[:12])
+        store.load_encoder(loader(first), second.identity.fingerprint[:12])
     with pytest.raises(EncoderError, match="no encoder"):
-        home.load_encoder(loader(first), first.identity.fingerprint[:3])
+        store.load_encoder(loader(first), first.identity.fingerprint[:3])
 
 
-def test_an_encoder_of_the_home_that_is_gone_or_changed_names_the_remedy(home: Store) -> None:
-    home.open_space(FakeEncoder("mine", seed=1))
+def test_an_encoder_of_the_store_that_is_gone_or_changed_names_the_remedy(store: Store) -> None:
+    store.open_space(FakeEncoder("mine", seed=1))
     for load, says in ((loader(), "cannot be loaded"), (loader(FakeEncoder("mine", seed=2)), "not the one")):
         with pytest.raises(EncoderError, match=says) as caught:
-            home.load_encoder(load)
+            store.load_encoder(load)
         assert "vitrina encoder use" in caught.value.remedy
 
 
-def test_the_folder_of_views_may_be_deleted_at_any_time(home: Store, encoder: FakeEncoder) -> None:
-    home.catalog.commit(home.open_space(encoder), [make_entry(encoder, "a", "shirt")])
-    view = home.open_view(encoder)
-    view.save(force=True)
-    shutil.rmtree(view.path.parent)
-    assert home.open_engine(encoder).search(Query("shirt")).hits[0].stored.item.sku == "a"
-    view.save(force=True)
-    assert view.path.is_file()
+def test_the_folder_of_views_may_be_deleted_at_any_time(store: Store, encoder: FakeEncoder) -> None:
+    store.catalog.commit(store.open_space(encoder), [make_entry(encoder, "a", "shirt")])
+    replica = store.open_replica(encoder)
+    replica.save(force=True)
+    shutil.rmtree(replica.path.parent)
+    assert store.open_engine(encoder).search(Query("shirt")).hits[0].stored.item.sku == "a"
+    replica.save(force=True)
+    assert replica.path.is_file()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import picture
+from tests.fakes import make_image
 from vitrina.search.types.errors import QueryError
 from vitrina.search.types.query import Query, Weights
 
@@ -55,15 +55,15 @@ def test_weights_out_of_range(name: str, weight: float) -> None:
         Weights(**{name: weight})
 
 
-def test_limits_on_text_and_pictures() -> None:
+def test_limits_on_text_and_images() -> None:
     assert len(Query("x" * 2000).text) == 2000
     for name in ("text", "without"):
         asked: dict[str, Any] = {"text": "red", name: "x" * 2001}
         with pytest.raises(QueryError, match="2001"):
             Query(**asked)
-    assert len(Query(images=(picture("red"),) * 4, skus=("a",) * 4).skus) == 4
+    assert len(Query(images=(make_image("red"),) * 4, skus=("a",) * 4).skus) == 4
     with pytest.raises(QueryError, match="9 pictures"):
-        Query(images=(picture("red"),) * 4, skus=("a",) * 5)
+        Query(images=(make_image("red"),) * 4, skus=("a",) * 5)
 
 
 def test_control_characters_and_lone_surrogates_are_no_part_of_a_text() -> None:

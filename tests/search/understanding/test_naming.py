@@ -26,8 +26,8 @@ from vitrina.search.understanding.synonyms import COVERS, SYNONYMS
         ("striped", "stripes", MatchType.SYNONYM),
     ],
 )
-def test_names(value: str, name: str, closeness: MatchType) -> None:
-    assert names_of(value)[key(split(name))] is closeness
+def test_names(value: str, name: str, match_type: MatchType) -> None:
+    assert names_of(value)[key(split(name))] is match_type
 
 
 @pytest.mark.parametrize(

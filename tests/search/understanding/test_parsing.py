@@ -216,7 +216,7 @@ def test_alternatives_are_one_requirement() -> None:
     assert parsed("sneakers")[0].values == ("Casual Shoes", "Sports Shoes")
 
 
-def test_a_query_by_pictures_alone_asks_for_nothing_in_words() -> None:
+def test_a_query_by_images_alone_asks_for_nothing_in_words() -> None:
     assert requirements_of(Query(skus=("1",)), FASHION) == ()
 
 

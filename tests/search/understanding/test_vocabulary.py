@@ -47,7 +47,7 @@ def test_values_named_more_closely_come_first_and_the_rest_is_family() -> None:
     sense = vocabulary.sense(["scarf"])
     assert sense is not None
     assert (sense.values, sense.family) == (("Scarves", "Mufflers", "Silk Scarves"), ("Mufflers", "Silk Scarves"))
-    assert sense.closeness is MatchType.SAME
+    assert sense.match_type is MatchType.SAME
 
 
 def test_where_no_value_has_the_name_all_are_family() -> None:

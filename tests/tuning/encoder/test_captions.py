@@ -52,7 +52,7 @@ def test_each_caption_drawn_for_a_row_is_by_another_template() -> None:
         assert texts != {"new", "basic"}
 
 
-def test_captions_follow_their_dice() -> None:
+def test_captions_follow_their_rng() -> None:
     writer = TemplateWriter(table("tags", "colour", "article", "title"))
     first, again = (writer.write(torch.arange(3), random.Random(5)).texts for _ in range(2))
     assert first == again

@@ -10,7 +10,7 @@ from PIL import Image
 from vitrina.search.encoders.preprocessing import Preprocessing
 from vitrina.search.store.images import ImageStore
 from vitrina.search.types.errors import NotFoundError
-from vitrina.tuning.encoder.corpus import StorePictures
+from vitrina.tuning.encoder.corpus import StoreImages
 
 HALF = Preprocessing((16, 12), (0.5,) * 3, (0.5,) * 3, resize_mode="squash")
 
@@ -34,24 +34,24 @@ def gradient(store: ImageStore) -> str:
     return store.put(file.getvalue())
 
 
-def test_pictures_come_through_the_encoders_preprocessing_whatever_their_size(store: ImageStore) -> None:
-    pictures = StorePictures(store, [(put(store, 51),), (put(store, 204, (3, 900)),)], HALF)
-    varied = pictures.vary(torch.tensor([1, 0]), (16, 12), torch.Generator().manual_seed(0))
+def test_images_come_through_the_encoders_preprocessing_whatever_their_size(store: ImageStore) -> None:
+    images = StoreImages(store, [(put(store, 51),), (put(store, 204, (3, 900)),)], HALF)
+    varied = images.vary(torch.tensor([1, 0]), (16, 12), torch.Generator().manual_seed(0))
     assert varied.shape == (2, 3, 16, 12)
     assert varied[0].numpy() == pytest.approx(np.full((3, 16, 12), 204 / 127.5 - 1), abs=1e-5)
     assert varied[1].numpy() == pytest.approx(np.full((3, 16, 12), 51 / 127.5 - 1), abs=1e-5)
 
 
-def test_any_of_a_rows_pictures_may_be_drawn(store: ImageStore) -> None:
-    pictures = StorePictures(store, [(put(store, 0), put(store, 255))], HALF)
-    varied = pictures.vary(torch.zeros(32, dtype=torch.int64), (16, 12), torch.Generator().manual_seed(0))
+def test_any_of_a_rows_images_may_be_drawn(store: ImageStore) -> None:
+    images = StoreImages(store, [(put(store, 0), put(store, 255))], HALF)
+    varied = images.vary(torch.zeros(32, dtype=torch.int64), (16, 12), torch.Generator().manual_seed(0))
     assert set(varied[:, 0, 0, 0].round().tolist()) == {-1.0, 1.0}
 
 
-def test_crops_follow_their_dice_and_are_mirrored_now_and_then(store: ImageStore) -> None:
-    pictures = StorePictures(store, [(gradient(store),)], HALF)
+def test_crops_follow_their_rng_and_are_mirrored_now_and_then(store: ImageStore) -> None:
+    images = StoreImages(store, [(gradient(store),)], HALF)
     everyone = torch.zeros(32, dtype=torch.int64)
-    first, again, other = (pictures.vary(everyone, (16, 12), torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    first, again, other = (images.vary(everyone, (16, 12), torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     rising = (first[:, 0, 0, -1] > first[:, 0, 0, 0]).float().mean()
@@ -61,15 +61,15 @@ def test_crops_follow_their_dice_and_are_mirrored_now_and_then(store: ImageStore
 def test_no_more_is_kept_in_memory_than_there_is_room_for(store: ImageStore) -> None:
     image_ids = [(put(store, level),) for level in (10, 20, 30)]
     everyone = torch.arange(3)
-    roomy, narrow = StorePictures(store, image_ids, HALF), StorePictures(store, image_ids, HALF, room_bytes=3000)
+    roomy, narrow = StoreImages(store, image_ids, HALF), StoreImages(store, image_ids, HALF, room_bytes=3000)
     expected = roomy.vary(everyone, (16, 12), torch.Generator().manual_seed(0))
-    for pictures in (roomy, narrow):
+    for images in (roomy, narrow):
         for _ in range(2):
-            assert torch.equal(pictures.vary(everyone, (16, 12), torch.Generator().manual_seed(0)), expected)
+            assert torch.equal(images.vary(everyone, (16, 12), torch.Generator().manual_seed(0)), expected)
     assert len(roomy._kept) == 3
     assert len(narrow._kept) == 1
 
 
-def test_a_picture_that_is_gone_is_an_error(store: ImageStore) -> None:
+def test_a_image_that_is_gone_is_an_error(store: ImageStore) -> None:
     with pytest.raises(NotFoundError):
-        StorePictures(store, [("gone",)], HALF).vary(torch.tensor([0]), (16, 12), torch.Generator())
+        StoreImages(store, [("gone",)], HALF).vary(torch.tensor([0]), (16, 12), torch.Generator())

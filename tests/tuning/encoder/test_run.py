@@ -27,8 +27,8 @@ from vitrina.tuning.run_directory import History, RunDirectory
 
 WriteTiny = Callable[[str], Path]
 
-SHORT = EncoderPlan(n_epochs=1, batch_size=16, set_aside=0.2, captions=("colour", "{colour} {article}"), licence="CC0")
-LONG = EncoderPlan(n_epochs=4, batch_size=16, patience=4, set_aside=0.2, captions=("colour",), learning_rate=1e-3)
+SHORT = EncoderPlan(n_epochs=1, batch_size=16, held_out=0.2, captions=("colour", "{colour} {article}"), licence="CC0")
+LONG = EncoderPlan(n_epochs=4, batch_size=16, patience=4, held_out=0.2, captions=("colour",), learning_rate=1e-3)
 
 
 @dataclass
@@ -120,11 +120,11 @@ def test_the_folder_says_what_it_is(corner_shop: Store, write_tiny: WriteTiny, t
     as_if_won(tuning, tuning.tune(Notes()))
     tuning.write(tmp_path / "out")
     card = (tmp_path / "out" / "README.md").read_text()
-    kept, aside = len(tuning.corpus.rows.kept), len(tuning.corpus.rows.aside)
-    for said in (f"{kept:,} rows", f"{aside:,} more", "CC0", "`{colour} {article}`", "Limits", "before"):
+    kept, held_out = len(tuning.corpus.rows.kept), len(tuning.corpus.rows.held_out)
+    for said in (f"{kept:,} rows", f"{held_out:,} more", "CC0", "`{colour} {article}`", "Limits", "before"):
         assert said in card
     facts = json.loads((tmp_path / "out" / "vitrina.json").read_text())
-    assert facts["rows"] == {"trained": kept, "set_aside": aside}
+    assert facts["rows"] == {"trained": kept, "set_aside": held_out}
     assert set(facts["calibration"]["curves"]) <= {"text", "image", "text and image"}
     assert "text" in facts["calibration"]["curves"]
     assert (tmp_path / "out" / "training.png").read_bytes().startswith(b"\x89PNG")

@@ -45,14 +45,14 @@ class Levels:
     def __len__(self) -> int:
         return N
 
-    def vary(self, indices: torch.Tensor, size: Size, dice: torch.Generator) -> torch.Tensor:
-        return (indices / N)[:, None, None, None].expand(len(indices), 3, *size) + torch.rand(1, generator=dice) / 100
+    def vary(self, indices: torch.Tensor, size: Size, rng: torch.Generator) -> torch.Tensor:
+        return (indices / N)[:, None, None, None].expand(len(indices), 3, *size) + torch.rand(1, generator=rng) / 100
 
 
 class Numbers:
     """Caption n is the number of its picture, true of that alone."""
 
-    def write(self, indices: torch.Tensor, dice: random.Random) -> Captioned:
+    def write(self, indices: torch.Tensor, rng: random.Random) -> Captioned:
         return Captioned([str(n) for n in indices.tolist()], torch.eye(len(indices), dtype=torch.bool))
 
 
@@ -74,7 +74,7 @@ def losses_of(trainer: EncoderTrainer, n_epochs: int = 1) -> list[float]:
     return losses
 
 
-def test_an_epoch_sees_every_picture_once_and_tells_of_every_step() -> None:
+def test_an_epoch_sees_every_image_once_and_tells_of_every_step() -> None:
     steps: list[TrainingProgress] = []
     trainer(Model()).run_epoch(steps.append)
     assert [(step.epoch, step.step, step.n_steps) for step in steps] == [(0, 0, 3), (0, 1, 3), (0, 2, 3)]

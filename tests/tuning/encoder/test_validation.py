@@ -4,13 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.fakes import COLOURS, FakeEncoder, picture, png
+from tests.fakes import COLOURS, FakeEncoder, make_image, png
 from vitrina.evaluation.templates import Template
 from vitrina.search.store.images import ImageStore
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import Item
 from vitrina.tuning.encoder.captions import CaptionTable
-from vitrina.tuning.encoder.validation import MAX_QUERIES, EncoderValidation, calibrate, embed_pictures
+from vitrina.tuning.encoder.validation import MAX_QUERIES, EncoderValidation, calibrate, embed_images
 from vitrina.tuning.rows import TuningRow
 
 
@@ -22,7 +22,7 @@ def store(tmp_path: Path) -> Iterator[ImageStore]:
 
 
 def row(store: ImageStore, n: int, *colours: str, **attributes: str) -> TuningRow:
-    image_ids = tuple(store.put(png(picture(colour, noise=n))) for colour in colours)
+    image_ids = tuple(store.put(png(make_image(colour, noise=n))) for colour in colours)
     return TuningRow(Item(f"sku-{n}", attributes=attributes), image_ids)
 
 
@@ -40,7 +40,7 @@ def test_an_encoder_that_knows_its_colours_scores_1_and_one_that_does_not_scores
     assert EncoderValidation(wrong, others, store, seed=0).score(FakeEncoder()).ndcg < 0.8
 
 
-def test_a_row_is_found_by_its_best_picture(store: ImageStore) -> None:
+def test_a_row_is_found_by_its_best_image(store: ImageStore) -> None:
     rows = [row(store, 0, "green", "red", colour="red"), row(store, 1, "blue", colour="blue")]
     rows += [row(store, 2 + n, "yellow", colour="yellow") for n in range(3)]
     assert EncoderValidation(rows, table(rows, "colour"), store, seed=0).score(FakeEncoder()).ndcg == pytest.approx(1)
@@ -48,8 +48,8 @@ def test_a_row_is_found_by_its_best_picture(store: ImageStore) -> None:
 
 def test_templates_count_alike_however_many_queries_they_have(store: ImageStore) -> None:
     rows = [row(store, n, "red", name=f"thing {n}", colour="red" if n else "blue") for n in range(MAX_QUERIES + 20)]
-    examination = EncoderValidation(rows, table(rows, "name", "colour"), store, seed=0)
-    score = examination.score(FakeEncoder())
+    validation = EncoderValidation(rows, table(rows, "name", "colour"), store, seed=0)
+    score = validation.score(FakeEncoder())
     assert score.n_queries == {"name": MAX_QUERIES, "colour": 2}
     assert score.ndcg == pytest.approx(np.mean([score.by_template["name"], score.by_template["colour"]]))
 
@@ -60,11 +60,11 @@ def test_captions_that_fit_every_row_ask_nothing(store: ImageStore) -> None:
         EncoderValidation(rows, table(rows, "gender"), store, seed=0)
 
 
-def test_pictures_are_embedded_in_order(store: ImageStore) -> None:
+def test_images_are_embedded_in_order(store: ImageStore) -> None:
     encoder = FakeEncoder()
-    ids = [store.put(png(picture(colour))) for colour in COLOURS]
-    expected = encoder.encode_images([picture(colour) for colour in COLOURS])
-    np.testing.assert_allclose(embed_pictures(encoder, store, ids), expected, atol=1e-5)
+    ids = [store.put(png(make_image(colour))) for colour in COLOURS]
+    expected = encoder.encode_images([make_image(colour) for colour in COLOURS])
+    np.testing.assert_allclose(embed_images(encoder, store, ids), expected, atol=1e-5)
 
 
 def test_a_calibration_is_surer_of_what_is_there_than_of_what_is_not(store: ImageStore) -> None:

@@ -31,25 +31,25 @@ def colour_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A home with things of two colours, whose encoder sees green ones. Nothing may be written to it."""
     folder = tmp_path_factory.mktemp("colours")
     (folder / "catalog.db").write_bytes(blank_catalog())
-    home = Store(folder)
-    put_things(home)
-    yield home
-    home.close()
+    store = Store(folder)
+    put_things(store)
+    yield store
+    store.close()
 
 
-def put_things(home: Store) -> None:
+def put_things(store: Store) -> None:
     encoder, entries = FakeEncoder(), []
     for index in range(N_ITEMS):
-        picture = patch(ASKED[index % 2], index)
+        image = patch(ASKED[index % 2], index)
         file = io.BytesIO()
-        picture.save(file, "PNG")
+        image.save(file, "PNG")
         vectors: dict[Modality, Vectors] = {
             "image": encoder.encode_images([patch("green", index)]),
             "text": encoder.encode_texts([]),
         }
         item = Item(sku_of(index), f"Thing {index}")
-        entries.append(IndexedItem(item, sku_of(index), (home.images.put(file.getvalue()),), vectors))
-    home.catalog.commit(home.open_space(encoder), entries)
+        entries.append(IndexedItem(item, sku_of(index), (store.images.put(file.getvalue()),), vectors))
+    store.catalog.commit(store.open_space(encoder), entries)
 
 
 def patch(colour: str, seed: int) -> Image.Image:

@@ -24,14 +24,14 @@ def test_what_is_right_what_is_wrong_and_what_is_found(
     asked: list[int] = []
     corpus = read_corpus(colour_shop, engine, judged, RerankerPlan(), asked.append)
     assert asked == list(range(1, len(judged) + 1))
-    assert len(corpus.kept) + len(corpus.aside) == len(ASKED) * len(PHRASES)
-    for wish in (*corpus.kept, *corpus.aside):
-        red = "red" in wish.claim
+    assert len(corpus.kept) + len(corpus.held_out) == len(ASKED) * len(PHRASES)
+    for wish in (*corpus.kept, *corpus.held_out):
+        red = "red" in wish.statement
         assert set(wish.right) == {sku_of(index) for index in range(N_ITEMS) if (index % 2 == 0) == red}
         assert set(wish.hard).isdisjoint(wish.right)
         assert {sku_of(index) for index in range(8) if (index % 2 == 0) != red} <= set(wish.hard)
         assert len(set(wish.found)) == 20
-    assert set(corpus.strangers) == set(corpus.items) == {sku_of(index) for index in range(N_ITEMS)}
+    assert set(corpus.random_negatives) == set(corpus.items) == {sku_of(index) for index in range(N_ITEMS)}
 
 
 def test_grades_decide_and_the_search_fills_up() -> None:
@@ -44,17 +44,17 @@ def test_grades_decide_and_the_search_fills_up() -> None:
 def test_what_cannot_be_looked_at_is_left_out() -> None:
     stored = [StoredItem(at, Item(sku), ("p",) if sku != "dark" else (), "", at) for at, sku in enumerate("abc")]
     stored.append(StoredItem(9, Item("dark"), (), "", 9))
-    items, strangers = gathered(stored, {"a", "dark"}, listings=False)
-    assert set(items) == set(strangers) == {"a", "b", "c"}
+    items, random_negatives = gathered(stored, {"a", "dark"}, listings=False)
+    assert set(items) == set(random_negatives) == {"a", "b", "c"}
     assert "dark" in gathered(stored, {"a", "dark"}, listings=True)[0]
 
 
 def test_the_same_words_are_always_on_the_same_side() -> None:
-    kept, aside = split(wishes(100), 0.2)
+    kept, held_out = split(wishes(100), 0.2)
     again = split([*wishes(100, "SHIRT"), *wishes(100)], 0.2)
-    assert 8 < len(aside) < 35
-    assert {wish.claim for wish in aside} <= {wish.claim.lower() for wish in again[1]}
-    assert {wish.claim.lower() for wish in again[1]}.isdisjoint(wish.claim for wish in kept)
+    assert 8 < len(held_out) < 35
+    assert {wish.statement for wish in held_out} <= {wish.statement.lower() for wish in again[1]}
+    assert {wish.statement.lower() for wish in again[1]}.isdisjoint(wish.statement for wish in kept)
 
 
 def test_too_few_queries_are_told() -> None:
@@ -62,7 +62,7 @@ def test_too_few_queries_are_told() -> None:
         split(wishes(6), 0.2)
 
 
-def test_queries_by_picture_are_left_out_with_a_note(
+def test_queries_by_image_are_left_out_with_a_note(
     colour_shop: Store, engine: SearchEngine, judged: list[JudgedQuery]
 ) -> None:
     photo = JudgedQuery("p", "judged", {sku_of(0): 1}, image=Path("photo.png"))

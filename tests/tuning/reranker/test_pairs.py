@@ -5,31 +5,32 @@ from vitrina.tuning.reranker.corpus import MAX_OF_A_WISH, TuningQuery, duos_of, 
 
 GRADES = {f"right-{at}": 1 for at in range(20)} | {"judged-wrong": 0}
 WISH = TuningQuery("red", GRADES, tuple(sku for sku, grade in GRADES.items() if grade), ("judged-wrong", "mined"), ())
-STRANGERS = ("right-0", "right-1", "any-0", "any-1")
+RANDOM_NEGATIVES = ("right-0", "right-1", "any-0", "any-1")
 
 
-def test_every_claim_is_as_often_right_as_wrong() -> None:
+def test_every_statement_is_as_often_right_as_wrong() -> None:
     other = TuningQuery("blue", {"right-3": 1}, ("right-3",), (), ())
-    pairs = epoch_of([WISH, other], STRANGERS, random.Random(0))
-    assert Counter((pair.claim, pair.is_right) for pair in pairs) == {
+    pairs = epoch_of([WISH, other], RANDOM_NEGATIVES, random.Random(0))
+    assert Counter((pair.statement, pair.is_right) for pair in pairs) == {
         ("red", True): MAX_OF_A_WISH,
         ("red", False): MAX_OF_A_WISH,
         ("blue", True): 1,
         ("blue", False): 1,
     }
     assert all(
-        one.claim == two.claim and one.is_right > two.is_right for one, two in zip(pairs[::2], pairs[1::2], strict=True)
+        one.statement == two.statement and one.is_right > two.is_right
+        for one, two in zip(pairs[::2], pairs[1::2], strict=True)
     )
 
 
 def test_nothing_relevant_is_ever_called_wrong() -> None:
-    wrong = Counter(duo[1].sku for seed in range(50) for duo in duos_of(WISH, STRANGERS, random.Random(seed)))
+    wrong = Counter(duo[1].sku for seed in range(50) for duo in duos_of(WISH, RANDOM_NEGATIVES, random.Random(seed)))
     assert set(wrong) == {"judged-wrong", "mined", "any-0", "any-1"}
     assert wrong["judged-wrong"] + wrong["mined"] > wrong["any-0"] + wrong["any-1"] > 0
 
 
-def test_an_epoch_is_drawn_by_its_dice_alone() -> None:
-    first, second, other = (epoch_of([WISH], STRANGERS, random.Random(seed)) for seed in (1, 1, 2))
+def test_an_epoch_is_drawn_by_its_rng_alone() -> None:
+    first, second, other = (epoch_of([WISH], RANDOM_NEGATIVES, random.Random(seed)) for seed in (1, 1, 2))
     assert first == second != other
 
 

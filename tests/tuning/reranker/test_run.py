@@ -68,10 +68,10 @@ def prepared(
 
 def small(corpus: RerankerCorpus) -> RerankerCorpus:
     """Enough for a step or two."""
-    return replace(corpus, kept=corpus.kept[:8], aside=corpus.aside[:3])
+    return replace(corpus, kept=corpus.kept[:8], held_out=corpus.held_out[:3])
 
 
-def test_a_model_learns_what_pictures_alone_can_tell(corpus: RerankerCorpus, folder: Path, tmp_path: Path) -> None:
+def test_a_model_learns_what_images_alone_can_tell(corpus: RerankerCorpus, folder: Path, tmp_path: Path) -> None:
     tuning = prepared(corpus, folder, LONG, tmp_path / "work")
     start = tuning.history.start
     history = tuning.tune(Notes())
@@ -79,7 +79,7 @@ def test_a_model_learns_what_pictures_alone_can_tell(corpus: RerankerCorpus, fol
     assert start.balanced_accuracy < 0.7
     assert after.balanced_accuracy > 0.85
     assert after.auc > 0.9
-    assert after.ndcg > tuning.examination.ndcg_of_search + 0.2
+    assert after.ndcg > tuning.validation.ndcg_of_search + 0.2
     assert np.mean(history.losses[-1]) < np.mean(history.losses[0])
     assert not (tmp_path / "work").exists()
 
@@ -89,13 +89,16 @@ def test_the_folder_answers_as_the_model_did_and_says_what_it_is(
 ) -> None:
     tuning = prepared(small(corpus), folder, SHORT, tmp_path / "work")
     as_if_won(tuning, tuning.tune(Notes()))
-    looks, claims = [RerankCandidate(colour, patch(colour, 0)) for colour in ("red", "blue")], ["red", "blue one"]
-    expected = tuning.base.reranker.judge(looks, claims, Deadline.within(100))
+    candidates, statements = (
+        [RerankCandidate(colour, patch(colour, 0)) for colour in ("red", "blue")],
+        ["red", "blue one"],
+    )
+    expected = tuning.base.reranker.judge(candidates, statements, Deadline.within(100))
     out = tmp_path / "shop-reranker"
     tuning.write(out)
     loaded = load_reranker(str(out), device="cpu")
-    np.testing.assert_allclose(loaded.judge(looks, claims, Deadline.within(100)), expected, atol=1e-4)
-    before = load_reranker(str(folder), device="cpu").judge(looks, claims, Deadline.within(100))
+    np.testing.assert_allclose(loaded.judge(candidates, statements, Deadline.within(100)), expected, atol=1e-4)
+    before = load_reranker(str(folder), device="cpu").judge(candidates, statements, Deadline.within(100))
     assert np.abs(before - expected).max() > 1e-3
     plain = transformers.AutoModelForImageTextToText.from_pretrained(out)
     assert not any("lora" in name for name in plain.state_dict())
@@ -130,7 +133,7 @@ def test_every_family_is_tuned_and_loads_again(
     family: str, image_tower: bool, corpus: RerankerCorpus, tmp_path: Path
 ) -> None:
     plan = replace(SHORT, image_tower=image_tower, batch_size=8, n_rows=3, listings=True)
-    few = replace(corpus, kept=corpus.kept[:1], aside=corpus.aside[:1])
+    few = replace(corpus, kept=corpus.kept[:1], held_out=corpus.held_out[:1])
     folder = ours(tmp_path / "ours") if family == "ours" else tiny.save(family, tmp_path)
     tuning = prepared(few, folder, plan, tmp_path / "work")
     as_if_won(tuning, tuning.tune(Notes()))

@@ -114,17 +114,17 @@ Schema = Mapping[str, object]
 class RemoteView:
     """One candidate as it travels: its picture as JPEG in base64, None where it has none, and its listing."""
 
-    picture: str | None
+    image: str | None
     listing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One question. The ``picture`` comes first: questions about one product then share their beginning, which servers
+    """One question. The ``image`` comes first: questions about one product then share their beginning, which servers
     cache. ``schema`` is what the answer shall keep to, where this way of asking can make it."""
 
     prompt: str
-    picture: str | None
+    image: str | None
     max_tokens: int
     schema: Schema | None = None
 
@@ -141,10 +141,12 @@ class StatementScorer(Protocol):
         """What its probabilities rest on."""
 
     @property
-    def n_claims(self) -> int:
+    def n_statements(self) -> int:
         """How many claims it takes at a time."""
 
-    async def probabilities(self, view: RemoteView, claims: Sequence[str], deadline: Deadline) -> Sequence[float]:
+    async def probabilities(
+        self, replica: RemoteView, statements: Sequence[str], deadline: Deadline
+    ) -> Sequence[float]:
         """P(yes) of each claim. Raises Failure, also where the answer cannot be read."""
 
 

@@ -28,7 +28,7 @@ MIN_OVERLAP = 0.5
 """Of the box given for a red square with the square itself. A model that means pixels, or another order of the sides,
 lies far below, so that no frame is ever drawn around nothing."""
 
-_CLAIM = "red"
+_STATEMENT = "red"
 _SIDE_PX = 224
 _RED, _BLUE, _WHITE = (220, 20, 30), (20, 40, 200), (255, 255, 255)
 _SQUARE = Box(0.5, 0.25, 0.875, 0.625)
@@ -94,7 +94,7 @@ class Probe:
     async def _first_answered(self, chats: Sequence[RemoteChat]) -> RemoteChat:
         """The first that is answered in words; where none is, the first that is answered at all."""
         wordless: RemoteChat | None = None
-        request = ChatRequest(question(_CLAIM), _plain(_RED), _MAX_TOKENS)
+        request = ChatRequest(question(_STATEMENT), _plain(_RED), _MAX_TOKENS)
         for chat in chats:
             try:
                 if spoken(await chat.complete(request, self.deadline)):
@@ -109,7 +109,7 @@ class Probe:
     async def _first_working(self, scorers: Sequence[S]) -> S | None:
         for scorer in scorers:
             try:
-                await scorer.probabilities(RemoteView(_plain(_RED)), [_CLAIM], self.deadline)
+                await scorer.probabilities(RemoteView(_plain(_RED)), [_STATEMENT], self.deadline)
                 return scorer
             except RequestFailure as failure:
                 self._note(failure)
@@ -121,8 +121,8 @@ class Probe:
             return
         try:
             seen = [
-                *await scorer.probabilities(RemoteView(_plain(_RED)), [_CLAIM], self.deadline),
-                *await scorer.probabilities(RemoteView(_plain(_BLUE)), [_CLAIM], self.deadline),
+                *await scorer.probabilities(RemoteView(_plain(_RED)), [_STATEMENT], self.deadline),
+                *await scorer.probabilities(RemoteView(_plain(_BLUE)), [_STATEMENT], self.deadline),
             ]
         except RequestFailure as failure:
             raise as_error(self.server, [failure]) from failure
@@ -146,7 +146,7 @@ class Probe:
 
     async def _locates(self, keeper: RemoteChat) -> bool:
         try:
-            box = await locate(keeper, _with_square(), f"the {_CLAIM} square", self.deadline)
+            box = await locate(keeper, _with_square(), f"the {_STATEMENT} square", self.deadline)
         except RequestFailure as failure:
             self._note(failure)
             return False

@@ -87,16 +87,18 @@ class RemoteReranker:
         return self._found.capabilities
 
     @property
-    def blend(self) -> FusionWeights | None:
+    def fusion_weights(self) -> FusionWeights | None:
         """None: what a server's model is worth is for its shop to measure."""
         return None
 
-    def judge(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
+    def judge(
+        self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
+    ) -> Probabilities:
         """How probable each claim is of each candidate, shape (n looks, n claims); earlier candidates are asked about
         first. Blocks, at most until the deadline."""
-        return self._loop.run(self._judge(looks, claims, deadline))
+        return self._loop.run(self._judge(candidates, statements, deadline))
 
-    def write(self, look: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
+    def write(self, candidate: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
         """One or two sentences about the facts, each once it is whole; fewer where the deadline or the server cuts
         them short. The model is told the facts and nothing else. Raises RerankerError where the server fails before
         the first sentence. Blocks between sentences."""
@@ -104,12 +106,12 @@ class RemoteReranker:
             return iter(())
         return self._loop.iterate(self._write(self._found.writer, facts, deadline))
 
-    def locate(self, look: RerankCandidate, claim: str, deadline: Deadline) -> Box | None:
+    def locate(self, candidate: RerankCandidate, statement: str, deadline: Deadline) -> Box | None:
         """Where in the picture the claim shows, from servers that found the box of a red square when they were opened;
         None from others, and where the deadline comes first. Blocks."""
-        if not look.has_picture or self._found.keeper is None or not self._found.gives_boxes:
+        if not candidate.has_image or self._found.keeper is None or not self._found.gives_boxes:
             return None
-        return self._loop.run(self._locate(self._found.keeper, look, claim, deadline))
+        return self._loop.run(self._locate(self._found.keeper, candidate, statement, deadline))
 
     async def _probe(self, chats: Sequence[RemoteChat], timeout_s: float) -> ProbeResult:
         server = self._transport.server
@@ -125,15 +127,15 @@ class RemoteReranker:
         return found
 
     async def _judge(
-        self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline
+        self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
     ) -> Probabilities:
-        probabilities = np.full((len(looks), len(claims)), np.nan, np.float32)
+        probabilities = np.full((len(candidates), len(statements)), np.nan, np.float32)
         failures: list[RequestFailure] = []
         in_turn = asyncio.Lock()  # pictures made ready side by side would be asked about in any order
         tasks = [
-            asyncio.create_task(self._judge_one(look, claims, deadline, row, failures, in_turn))
-            for look, row in zip(looks, probabilities, strict=True)
-            if claims and (look.has_picture or look.listing.strip())
+            asyncio.create_task(self._judge_one(candidate, statements, deadline, row, failures, in_turn))
+            for candidate, row in zip(candidates, probabilities, strict=True)
+            if statements and (candidate.has_image or candidate.listing.strip())
         ]
         pending = set(tasks)
         while pending and deadline.seconds_left > 0:  # which may be given up at any moment
@@ -156,8 +158,8 @@ class RemoteReranker:
 
     async def _judge_one(
         self,
-        look: RerankCandidate,
-        claims: Sequence[str],
+        candidate: RerankCandidate,
+        statements: Sequence[str],
         deadline: Deadline,
         row: Probabilities,
         failures: list[RequestFailure],
@@ -165,34 +167,34 @@ class RemoteReranker:
     ) -> None:
         """Fill one candidate's row as answers come; not where its picture cannot be opened."""
         async with in_turn:
-            view = RemoteView(await self._picture(look), look.listing)
-        if look.is_blank:
+            replica = RemoteView(await self._image(candidate), candidate.listing)
+        if candidate.is_blank:
             return
-        size = self._found.scorer.n_claims
-        parts = [slice(start, start + size) for start in range(0, len(claims), size)]
-        await asyncio.gather(*(self._fill(row[part], view, claims[part], deadline, failures) for part in parts))
+        size = self._found.scorer.n_statements
+        parts = [slice(start, start + size) for start in range(0, len(statements), size)]
+        await asyncio.gather(*(self._fill(row[part], replica, statements[part], deadline, failures) for part in parts))
 
     async def _fill(
         self,
         row: Probabilities,
-        view: RemoteView,
-        claims: Sequence[str],
+        replica: RemoteView,
+        statements: Sequence[str],
         deadline: Deadline,
         failures: list[RequestFailure],
     ) -> None:
         try:
-            row[:] = await self._ask(view, claims, deadline)
+            row[:] = await self._ask(replica, statements, deadline)
         except RequestFailure as failure:
             log.debug("%s: %s", self._transport.server, failure.message)
             failures.append(failure)
 
-    async def _ask(self, view: RemoteView, claims: Sequence[str], deadline: Deadline) -> Sequence[float]:
+    async def _ask(self, replica: RemoteView, statements: Sequence[str], deadline: Deadline) -> Sequence[float]:
         try:
-            return await self._found.scorer.probabilities(view, claims, deadline)
+            return await self._found.scorer.probabilities(replica, statements, deadline)
         except RequestFailure as failure:
             if failure.fault is not RequestFault.UNREADABLE or self._found.spare is None:
                 raise
-            return await self._found.spare.probabilities(view, claims, deadline)
+            return await self._found.spare.probabilities(replica, statements, deadline)
 
     async def _write(self, writer: RemoteChat, facts: Sequence[str], deadline: Deadline) -> AsyncIterator[str]:
         request = ChatRequest(prompts.telling(facts), None, _MAX_TOKENS)
@@ -210,18 +212,20 @@ class RemoteReranker:
             if not n_sentences:
                 raise as_error(self._transport.server, [failure]) from failure
 
-    async def _locate(self, keeper: RemoteChat, look: RerankCandidate, claim: str, deadline: Deadline) -> Box | None:
+    async def _locate(
+        self, keeper: RemoteChat, candidate: RerankCandidate, statement: str, deadline: Deadline
+    ) -> Box | None:
         try:
             async with asyncio.timeout(deadline.seconds_left):
-                picture = await self._picture(look)
-                return await locate(keeper, picture, claim, deadline) if picture else None
+                image = await self._image(candidate)
+                return await locate(keeper, image, statement, deadline) if image else None
         except TimeoutError:
             return None
         except RequestFailure as failure:
             raise as_error(self._transport.server, [failure]) from failure
 
-    async def _picture(self, look: RerankCandidate) -> str | None:
-        return await asyncio.to_thread(encoded_picture, look, self._max_pixels)
+    async def _image(self, candidate: RerankCandidate) -> str | None:
+        return await asyncio.to_thread(encoded_image, candidate, self._max_pixels)
 
     def _fingerprint(self, model: str) -> str:
         known = [self._transport.server, model, self._found.scorer.name, self._max_pixels]
@@ -229,6 +233,6 @@ class RemoteReranker:
         return hashlib.sha256(json.dumps([*known, *wording]).encode()).hexdigest()
 
 
-def encoded_picture(look: RerankCandidate, max_pixels: int) -> str | None:
+def encoded_image(candidate: RerankCandidate, max_pixels: int) -> str | None:
     """A look's picture, opened where it was not yet, as it travels; None where there is none to show. Blocks."""
-    return None if look.image is None else encoded(look.image, max_pixels)
+    return None if candidate.pixels is None else encoded(candidate.pixels, max_pixels)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from vitrina.search.reranking.backends.remote.chat import ChatRequest, RemoteChat, RemoteView, Schema, spoken
 from vitrina.search.reranking.backends.remote.transport import RequestFailure, RequestFault
 from vitrina.search.reranking.base import Box, Deadline, Scoring
-from vitrina.search.reranking.prompts import MAX_CLAIM_CHARACTERS, listed, quoted
+from vitrina.search.reranking.prompts import MAX_STATEMENT_CHARACTERS, listed, quoted
 
 MIN_MASS = 0.01
 """Where yes and no together have less, the model was about to say something else (to think aloud, to apologise), and
@@ -62,7 +62,7 @@ GRADES = {"no": 0.02, "unlikely": 0.2, "unsure": 0.5, "likely": 0.8, "yes": 0.98
 which the calibration over a shop's judgements settles."""
 
 _MAX_TOKENS = 32
-_MAX_TOKENS_PER_CLAIM = 16
+_MAX_TOKENS_PER_STATEMENT = 16
 _ANSWER = TypeAdapter(dict[str, str])
 
 
@@ -77,13 +77,15 @@ class GradeInSchema:
     chat: RemoteChat
     name: ClassVar[str] = "grades in a schema"
     scoring: ClassVar[Scoring] = Scoring.GRADES
-    n_claims: ClassVar[int] = 8
+    n_statements: ClassVar[int] = 8
 
-    async def probabilities(self, view: RemoteView, claims: Sequence[str], deadline: Deadline) -> Sequence[float]:
+    async def probabilities(
+        self, replica: RemoteView, statements: Sequence[str], deadline: Deadline
+    ) -> Sequence[float]:
         """The probability that stands for each claim's grade."""
-        max_tokens = _MAX_TOKENS + _MAX_TOKENS_PER_CLAIM * len(claims)
-        request = ChatRequest(grading(claims, view.listing), view.picture, max_tokens, _schema(len(claims)))
-        return _read_json(await self.chat.complete(request, deadline), len(claims))
+        max_tokens = _MAX_TOKENS + _MAX_TOKENS_PER_STATEMENT * len(statements)
+        request = ChatRequest(grading(statements, replica.listing), replica.image, max_tokens, _schema(len(statements)))
+        return _read_json(await self.chat.complete(request, deadline), len(statements))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,31 +95,34 @@ class GradeInWords:
     chat: RemoteChat
     name: ClassVar[str] = "grades in words"
     scoring: ClassVar[Scoring] = Scoring.GRADES
-    n_claims: ClassVar[int] = 1
+    n_statements: ClassVar[int] = 1
 
-    async def probabilities(self, view: RemoteView, claims: Sequence[str], deadline: Deadline) -> Sequence[float]:
+    async def probabilities(
+        self, replica: RemoteView, statements: Sequence[str], deadline: Deadline
+    ) -> Sequence[float]:
         """The probability that stands for the one claim's grade."""
-        request = ChatRequest(grading(claims, view.listing), view.picture, _MAX_TOKENS)
+        request = ChatRequest(grading(statements, replica.listing), replica.image, _MAX_TOKENS)
         word = spoken(await self.chat.complete(request, deadline)).strip(" \t\n\"'*.").casefold()
         if word not in GRADES:
             raise _unreadable(word)
         return [GRADES[word]]
 
 
-def grading(claims: Sequence[str], listing: str) -> str:
+def grading(statements: Sequence[str], listing: str) -> str:
     """Asks how well a product fits each claim, the listing before the claims, both quoted as data."""
     wishes = "\n".join(
-        f"Wish {number}: {quoted(claim, MAX_CLAIM_CHARACTERS)}" for number, claim in enumerate(claims, 1)
+        f"Wish {number}: {quoted(statement, MAX_STATEMENT_CHARACTERS)}"
+        for number, statement in enumerate(statements, 1)
     )
     return (
         f"{listed(listing)}The shopper wishes for a product like this:\n{wishes}\n"
         f"Does this product fulfil each wish? The grades are {', '.join(GRADES)}. "
-        f"Answer with {'one grade, one word' if len(claims) == 1 else 'one grade for each wish'}, and nothing else."
+        f"Answer with {'one grade, one word' if len(statements) == 1 else 'one grade for each wish'}, and nothing else."
     )
 
 
-def _schema(n_claims: int) -> Schema:
-    names = _names(n_claims)
+def _schema(n_statements: int) -> Schema:
+    names = _names(n_statements)
     grade = {"type": "string", "enum": list(GRADES)}
     return {
         "type": "object",
@@ -127,18 +132,18 @@ def _schema(n_claims: int) -> Schema:
     }
 
 
-def _names(n_claims: int) -> list[str]:
-    return [f"wish_{number}" for number in range(1, n_claims + 1)]
+def _names(n_statements: int) -> list[str]:
+    return [f"wish_{number}" for number in range(1, n_statements + 1)]
 
 
-def _read_json(text: str, n_claims: int) -> list[float]:
+def _read_json(text: str, n_statements: int) -> list[float]:
     try:
         grades = _ANSWER.validate_json(spoken(text))
     except ValidationError as error:
         raise _unreadable(text) from error
-    if grades.keys() != set(_names(n_claims)) or set(grades.values()) - GRADES.keys():
+    if grades.keys() != set(_names(n_statements)) or set(grades.values()) - GRADES.keys():
         raise _unreadable(text)
-    return [GRADES[grades[name]] for name in _names(n_claims)]
+    return [GRADES[grades[name]] for name in _names(n_statements)]
 
 
 def _unreadable(text: str) -> RequestFailure:
@@ -167,16 +172,17 @@ class _Answer(BaseModel):
     bottom: int
 
 
-async def locate(chat: RemoteChat, picture: str, claim: str, deadline: Deadline) -> Box | None:
+async def locate(chat: RemoteChat, image: str, statement: str, deadline: Deadline) -> Box | None:
     """The box that a chat which keeps schemas gives for a claim, None where that is none. Raises Failure."""
-    answer = await chat.complete(ChatRequest(locating(claim), picture, _MAX_BOX_TOKENS, _SCHEMA), deadline)
+    answer = await chat.complete(ChatRequest(locating(statement), image, _MAX_BOX_TOKENS, _SCHEMA), deadline)
     return _read(answer)
 
 
-def locating(claim: str) -> str:
+def locating(statement: str) -> str:
     """Asks for the smallest box around what a claim is about."""
     return (
-        f"What in this picture is {quoted(claim, MAX_CLAIM_CHARACTERS)}? Give the smallest box around it: left and "
+        f"What in this picture is {quoted(statement, MAX_STATEMENT_CHARACTERS)}? Give the smallest box around it: "
+        "left and "
         f"right from 0 to {_SIDE} across the picture, top and bottom from 0 to {_SIDE} down it, as whole numbers."
     )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_PICTURE_BYTES = 64 * 1024
+MAX_IMAGE_BYTES = 64 * 1024
 """A picture whose features take more is not kept. The embedded model's take 5 kB; those of Qwen3-VL 8B would take 3 MB,
 a hundred times its thumbnail."""
 
@@ -26,7 +26,7 @@ _GRIDS, _KINDS = "grids.", "kinds."
 
 
 class CachedFeatures:
-    """One model's pictures in a store, as ``PictureMemory`` has them in memory. Safe to use from several threads.
+    """One model's pictures in a store, as ``ImageMemory`` has them in memory. Safe to use from several threads.
 
     The store saves work and nothing depends on it: what is wrong with it is logged once, and searching goes on.
     """
@@ -101,7 +101,7 @@ def packed(seen: ImageFeatures) -> bytes | None:
         **{_GRIDS + name: grid for name, grid in seen.grids.items()},
         **{_KINDS + name: kind for name, kind in seen.kinds.items()},
     }
-    if sum(tensor.nbytes for tensor in tensors.values()) > MAX_PICTURE_BYTES:
+    if sum(tensor.nbytes for tensor in tensors.values()) > MAX_IMAGE_BYTES:
         return None
     return save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
 

@@ -14,8 +14,8 @@ from PIL import Image
 from vitrina.search.reranking.fusion import CARD_FILE
 from vitrina.search.reranking.prompts import (
     INSTRUCTIONS,
-    MAX_CLAIM_CHARACTERS,
     MAX_LISTING_CHARACTERS,
+    MAX_STATEMENT_CHARACTERS,
     neutralised,
     question,
     quoted,
@@ -58,9 +58,9 @@ class AnswerTokens:
 
         It is the share of the yes tokens in the probability of all of them.
         """
-        return self.log_odds(logits).sigmoid()
+        return self.logit(logits).sigmoid()
 
-    def log_odds(self, logits: torch.Tensor) -> torch.Tensor:
+    def logit(self, logits: torch.Tensor) -> torch.Tensor:
         """``logsumexp(yes) - logsumexp(no)``, of the same shapes; what tuning works on."""
         logits = logits.float()
         yes = logits[:, list(self.yes)].logsumexp(dim=-1)
@@ -96,20 +96,20 @@ class PromptDialect:
     converses: bool = True
 
 
-def _ask_anyone(image: Image.Image | None, claim: str, listing: str) -> Prompt:
+def _ask_anyone(image: Image.Image | None, statement: str, listing: str) -> Prompt:
     """The picture first: whatever is asked about a product, its beginning is the same."""
-    return Prompt((*pictured(image), question(claim, listing)))
+    return Prompt((*image_parts(image), question(statement, listing)))
 
 
-def _ask_qwen3_vl_reranker(image: Image.Image | None, claim: str, listing: str) -> Prompt:
+def _ask_qwen3_vl_reranker(image: Image.Image | None, statement: str, listing: str) -> Prompt:
     """The layout that Qwen3-VL-Reranker was trained on, as in the scripts of its authors: the query, then a document of
     a picture and text."""
-    query = f"<Instruct>: {_RERANKER_INSTRUCT}<Query>:{quoted(claim, MAX_CLAIM_CHARACTERS)}\n<Document>:"
+    query = f"<Instruct>: {_RERANKER_INSTRUCT}<Query>:{quoted(statement, MAX_STATEMENT_CHARACTERS)}\n<Document>:"
     document = (quoted(listing, MAX_LISTING_CHARACTERS),) if listing.strip() else ()
-    return Prompt((query, *pictured(image), *document), _RERANKER_SYSTEM)
+    return Prompt((query, *image_parts(image), *document), _RERANKER_SYSTEM)
 
 
-def pictured(image: Image.Image | None) -> tuple[Image.Image, ...]:
+def image_parts(image: Image.Image | None) -> tuple[Image.Image, ...]:
     """The picture as the parts of a prompt, of which there may be none."""
     return () if image is None else (image,)
 
@@ -162,7 +162,7 @@ class Prompt:
     instructions: str = INSTRUCTIONS
 
     @property
-    def has_picture(self) -> bool:
+    def has_image(self) -> bool:
         """Whether one of the parts is a picture."""
         return None in self.layout
 

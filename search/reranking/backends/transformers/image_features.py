@@ -100,10 +100,10 @@ def takes_features(model: Any) -> bool:
 def enough_px(processor: Any) -> int:
     """The longer side, in pixels, of pictures that show a model all that it can see: a power of two, twice what they
     are reduced to where each is one view of a fixed size; else, and at most, ``IMAGE_SIDE_PX``."""
-    view = processor.image_processor(images=[Image.new("RGB", (448, 448))], return_tensors="pt").get("pixel_values")
-    if view is None or view.ndim != 4 or len(view) != 1:  # (1, channels, height, width); others cut it up
+    replica = processor.image_processor(images=[Image.new("RGB", (448, 448))], return_tensors="pt").get("pixel_values")
+    if replica is None or replica.ndim != 4 or len(replica) != 1:  # (1, channels, height, width); others cut it up
         return IMAGE_SIDE_PX
-    side_px = 2 * int(max(view.shape[2:]))
+    side_px = 2 * int(max(replica.shape[2:]))
     return min(IMAGE_SIDE_PX, 1 << (side_px - 1).bit_length())
 
 
@@ -119,11 +119,11 @@ def see(model: Any, chat: ChatTemplate, prompts: Sequence[Prompt]) -> list[Image
     return [_seen(batch, row, chat.tokens(prompt), _only(features, row)) for row, prompt in enumerate(prompts)]
 
 
-def assembled(chat: ChatTemplate, prompts: Sequence[Prompt], pictures: Sequence[ImageFeatures]) -> Inputs:
+def assembled(chat: ChatTemplate, prompts: Sequence[Prompt], images: Sequence[ImageFeatures]) -> Inputs:
     """What the model takes for prompts about pictures it has seen, padded on the left, on the CPU but the features."""
     import torch
 
-    rows = [_expanded(chat.tokens(prompt), seen) for prompt, seen in zip(prompts, pictures, strict=True)]
+    rows = [_expanded(chat.tokens(prompt), seen) for prompt, seen in zip(prompts, images, strict=True)]
     width = max(len(row["input_ids"]) for row in rows)
     filled = {
         name: torch.stack(
@@ -131,8 +131,8 @@ def assembled(chat: ChatTemplate, prompts: Sequence[Prompt], pictures: Sequence[
         )
         for name in rows[0]
     }
-    grids = {name: torch.cat([seen.grids[name] for seen in pictures]) for name in pictures[0].grids}
-    return {**filled, **grids, "mm_encoder_outputs": {"image": _together([seen.features for seen in pictures])}}
+    grids = {name: torch.cat([seen.grids[name] for seen in images]) for name in images[0].grids}
+    return {**filled, **grids, "mm_encoder_outputs": {"image": _together([seen.features for seen in images])}}
 
 
 def placed(inputs: Inputs, model: Any) -> Inputs:

@@ -74,7 +74,7 @@ def load_reranker(
             dialect,
             max_pixels=max_pixels,
             cache_bytes=cache_bytes,
-            blend=read_fusion_weights(folder / CARD_FILE),
+            fusion_weights=read_fusion_weights(folder / CARD_FILE),
             features=FeatureCache(features_file(features, identity)) if features else None,
         )
 

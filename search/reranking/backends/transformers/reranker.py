@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from vitrina.search.reranking.backends.transformers.cached_features import CachedFeatures, packed
-from vitrina.search.reranking.backends.transformers.chat import ChatTemplate, Prompt, PromptDialect, pictured
+from vitrina.search.reranking.backends.transformers.chat import ChatTemplate, Prompt, PromptDialect, image_parts
 from vitrina.search.reranking.backends.transformers.generation import MEASURES, Grammar, Measure, box_in, streamed
 from vitrina.search.reranking.backends.transformers.image_features import (
     FeatureMemory,
@@ -25,7 +25,7 @@ from vitrina.search.reranking.backends.transformers.image_features import (
     placed,
     takes_features,
 )
-from vitrina.search.reranking.backends.transformers.questions import MAX_CLAIM_TOKENS, MAX_PIXELS, ModelInputs
+from vitrina.search.reranking.backends.transformers.questions import MAX_PIXELS, MAX_STATEMENT_TOKENS, ModelInputs
 from vitrina.search.reranking.base import (
     Box,
     Capabilities,
@@ -53,7 +53,7 @@ one core; 80 of them take it a tenth longer in batches of 8."""
 
 _PROBE_SECONDS = 600.0
 _PROBE = RerankCandidate("probe", Image.new("RGB", (96, 64), "navy"), "Shirt, navy blue")
-_PROBE_CLAIMS = ("red", "a navy blue shirt for men")
+_PROBE_STATEMENTS = ("red", "a navy blue shirt for men")
 _SAME_PROBABILITY = 0.02
 """bfloat16 keeps three digits of a logit; in float32 the two ways differ by less than 1e-5 (tiny models, CPU)."""
 
@@ -81,13 +81,13 @@ class TransformersReranker:
         max_pixels: int = MAX_PIXELS,
         cache_bytes: int = CACHE_BYTES,
         max_rows: int | None = None,
-        blend: FusionWeights | None = None,
+        fusion_weights: FusionWeights | None = None,
         features: FeatureCache | None = None,
     ) -> None:
         self._model = model
         self._chat = ChatTemplate(processor)
         self._identity = identity
-        self._blend = blend
+        self._fusion_weights = fusion_weights
         self._dialect = dialect
         self._answers = dialect.answers(self._chat.tokenizer)
         self._max_rows = max_rows or _usual_rows(model)
@@ -95,7 +95,7 @@ class TransformersReranker:
         self._lock = threading.Lock()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="reranker-writer")
         self._grammar: Grammar | None = None
-        self._shares_pictures = False
+        self._shares_images = False
         self._capabilities = self._probed()
         self._questions = replace(self._questions, kept=self._kept_in(features))
 
@@ -122,17 +122,17 @@ class TransformersReranker:
         return self._capabilities
 
     @property
-    def blend(self) -> FusionWeights | None:
+    def fusion_weights(self) -> FusionWeights | None:
         """As measured for this model, where its folder says so."""
-        return self._blend
+        return self._fusion_weights
 
     @property
-    def shares_pictures(self) -> bool:
+    def shares_images(self) -> bool:
         """Whether several claims about one picture cost one run of the vision tower."""
-        return self._shares_pictures
+        return self._shares_images
 
     @property
-    def keeps_pictures(self) -> bool:
+    def keeps_images(self) -> bool:
         """Whether the features of pictures outlive this process: they have a place, and are small enough for it."""
         return self._questions.kept is not None
 
@@ -141,7 +141,9 @@ class TransformersReranker:
         """How it asks its model, for whoever tunes that."""
         return self._questions
 
-    def judge(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
+    def judge(
+        self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
+    ) -> Probabilities:
         """P(yes) of each claim about each candidate, shape (len(looks), len(claims)), one prompt a claim, in batches.
 
         NaN for candidates that the deadline left no time for, for those with neither picture nor listing, and for those
@@ -149,29 +151,29 @@ class TransformersReranker:
         where one like it took longer than there is time left. Blocks; uses the GPU where the model is on one. Raises
         RerankerError.
         """
-        probabilities = np.full((len(looks), len(claims)), np.nan, dtype=np.float32)
+        probabilities = np.full((len(candidates), len(statements)), np.nan, dtype=np.float32)
         took = 0.0
-        for part in self._parts(looks, len(claims)):
+        for part in self._parts(candidates, len(statements)):
             with self._turn(deadline) as mine:
                 if not mine or deadline.seconds_left <= took:
                     break
                 started = time.monotonic()
-                probabilities[part] = self._judged([looks[row] for row in part], claims)
+                probabilities[part] = self._judged([candidates[row] for row in part], statements)
                 took = time.monotonic() - started
         return probabilities
 
-    def see(self, looks: Sequence[RerankCandidate]) -> int:
+    def see(self, candidates: Sequence[RerankCandidate]) -> int:
         """Run the vision tower over some pictures and keep their features; returns how many could be opened, 0 where
         nothing is kept. Blocks; uses the GPU where the model is on one. Raises RerankerError and StorageError."""
         kept = self._questions.kept
         if kept is None:
             return 0
         with self._turn(Deadline.within(_PROBE_SECONDS)) as mine:
-            seen = self._questions.see(looks) if mine else {}
+            seen = self._questions.see(candidates) if mine else {}
         kept.put(seen)
         return len(seen)
 
-    def write(self, look: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
+    def write(self, candidate: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
         """One or two sentences from facts, in pieces; what is missing at the deadline stays missing.
 
         With xgrammar installed, held to plain text of a bounded length; else cut at a number of tokens. Raises
@@ -179,29 +181,33 @@ class TransformersReranker:
         """
         if not self._capabilities.writes or not facts:
             return iter(())
-        clean = [self._chat.clean(fact, MAX_CLAIM_TOKENS) for fact in facts]
-        return self._written(look, telling(clean), MAX_WRITTEN_TOKENS, deadline, self._grammar)
+        clean = [self._chat.clean(fact, MAX_STATEMENT_TOKENS) for fact in facts]
+        return self._written(candidate, telling(clean), MAX_WRITTEN_TOKENS, deadline, self._grammar)
 
-    def locate(self, look: RerankCandidate, claim: str, deadline: Deadline) -> Box | None:
+    def locate(self, candidate: RerankCandidate, statement: str, deadline: Deadline) -> Box | None:
         """Where in the picture a claim shows. None where the family writes no boxes, where this one is not to be
         understood, and where there was no time. Raises RerankerError."""
-        if not self._capabilities.boxes or not look.has_picture:
+        if not self._capabilities.boxes or not candidate.has_image:
             return None
-        task = pointing(self._chat.clean(claim, MAX_CLAIM_TOKENS))
-        written = "".join(self._written(look, task, MAX_BOX_TOKENS, deadline, None))
+        task = pointing(self._chat.clean(statement, MAX_STATEMENT_TOKENS))
+        written = "".join(self._written(candidate, task, MAX_BOX_TOKENS, deadline, None))
         measure = MEASURES[self._model_type]
-        size = self._resized(look.image) if measure is Measure.PIXELS and look.image is not None else (1, 1)
+        size = self._resized(candidate.pixels) if measure is Measure.PIXELS and candidate.pixels is not None else (1, 1)
         return box_in(written, measure, size)
 
     @property
     def _model_type(self) -> str:
         return cast("str", self._model.config.model_type)
 
-    def _parts(self, looks: Sequence[RerankCandidate], n_claims: int) -> Iterator[list[int]]:
+    def _parts(self, candidates: Sequence[RerankCandidate], n_statements: int) -> Iterator[list[int]]:
         """Rows to be judged together: as many as fit, in their order; with and without a picture do not mix."""
-        size = max(1, self._max_rows // max(1, n_claims))
-        visible = [row for row, look in enumerate(looks) if n_claims and (look.has_picture or look.listing.strip())]
-        for _, same in groupby(visible, key=lambda row: looks[row].has_picture):
+        size = max(1, self._max_rows // max(1, n_statements))
+        visible = [
+            row
+            for row, candidate in enumerate(candidates)
+            if n_statements and (candidate.has_image or candidate.listing.strip())
+        ]
+        for _, same in groupby(visible, key=lambda row: candidates[row].has_image):
             rows = list(same)
             yield from (rows[start : start + size] for start in range(0, len(rows), size))
 
@@ -224,23 +230,23 @@ class TransformersReranker:
                 self._lock.release()
 
     def _judged(
-        self, looks: Sequence[RerankCandidate], claims: Sequence[str], *, share: bool | None = None
+        self, candidates: Sequence[RerankCandidate], statements: Sequence[str], *, share: bool | None = None
     ) -> Probabilities:
         """P(yes), shape (len(looks), len(claims)); NaN where the picture cannot be opened. Only with the turn."""
-        share = self._shares_pictures if share is None else share
-        sights = self._questions.sights(looks, share=share)
-        answers = np.full((len(looks), len(claims)), np.nan, np.float32)
+        share = self._shares_images if share is None else share
+        sights = self._questions.sights(candidates, share=share)
+        answers = np.full((len(candidates), len(statements)), np.nan, np.float32)
         shown = [row for row, sight in enumerate(sights) if sight is not None]
-        pairs = [(sight, claim) for sight in sights if sight is not None for claim in claims]
+        pairs = [(sight, statement) for sight in sights if sight is not None for statement in statements]
         if pairs:
-            logits = self._questions.answers([sight for sight, _ in pairs], [claim for _, claim in pairs])
-            answers[shown] = self._answers.probability(logits).cpu().numpy().reshape(len(shown), len(claims))
+            logits = self._questions.answers([sight for sight, _ in pairs], [statement for _, statement in pairs])
+            answers[shown] = self._answers.probability(logits).cpu().numpy().reshape(len(shown), len(statements))
         if not np.isfinite(answers[shown]).all():
             raise ValueError("its answer is not a number.")
         return answers
 
     def _written(
-        self, look: RerankCandidate, task: str, max_tokens: int, deadline: Deadline, grammar: Grammar | None
+        self, candidate: RerankCandidate, task: str, max_tokens: int, deadline: Deadline, grammar: Grammar | None
     ) -> Iterator[str]:
         """What the model writes about a candidate, in pieces; at least a token, at most so many. Nothing where the
         picture cannot be opened."""
@@ -249,10 +255,10 @@ class TransformersReranker:
             with self._turn(deadline) as mine:
                 if not mine or deadline.seconds_left <= 0:
                     return
-                (sight,) = self._questions.sights([look], share=self._shares_pictures)
+                (sight,) = self._questions.sights([candidate], share=self._shares_images)
                 if sight is None:
                     return
-                inputs = self._questions.inputs([sight], [Prompt((*pictured(sight.image), task))])
+                inputs = self._questions.inputs([sight], [Prompt((*image_parts(sight.image), task))])
                 held = {"logits_processor": [grammar.processor()]} if grammar else {}
                 self._model.generate(**inputs, **settings, **held, max_new_tokens=max_tokens)
 
@@ -269,36 +275,36 @@ class TransformersReranker:
 
     def _probed(self) -> Capabilities:
         """Try out what the model can do. Raises RerankerError where it cannot even judge."""
-        look, deadline = _PROBE, Deadline.within(_PROBE_SECONDS)
+        candidate, deadline = _PROBE, Deadline.within(_PROBE_SECONDS)
         with self._turn(deadline):
-            whole = self._judged([look], _PROBE_CLAIMS, share=False)
-            picture_side_px = enough_px(self._chat.processor)
-        self._shares_pictures = takes_features(self._model) and self._agrees(look, whole)
+            whole = self._judged([candidate], _PROBE_STATEMENTS, share=False)
+            image_side_px = enough_px(self._chat.processor)
+        self._shares_images = takes_features(self._model) and self._agrees(candidate, whole)
         if not self._dialect.converses:
-            return Capabilities(Scoring.LOGITS, picture_side_px=picture_side_px)
-        self._grammar = self._tried(look, self._compiled())
-        writes = self._grammar is not None or self._can_write(look, None)
+            return Capabilities(Scoring.LOGITS, image_side_px=image_side_px)
+        self._grammar = self._tried(candidate, self._compiled())
+        writes = self._grammar is not None or self._can_write(candidate, None)
         return Capabilities(
             Scoring.LOGITS,
             writes=writes,
             schema=self._grammar is not None,
             boxes=writes and self._model_type in MEASURES,
-            picture_side_px=picture_side_px,
+            image_side_px=image_side_px,
         )
 
     def _kept_in(self, features: FeatureCache | None) -> CachedFeatures | None:
         """Where this model's pictures are kept; None where they are too large, or of no use to it."""
-        if features is None or not self._shares_pictures:
+        if features is None or not self._shares_images:
             return None
         with self._turn(Deadline.within(_PROBE_SECONDS)):
             probe = self._questions.see([_PROBE])[_PROBE.key]
         return CachedFeatures(features, self._model) if packed(probe) is not None else None
 
-    def _agrees(self, look: RerankCandidate, whole: Probabilities) -> bool:
+    def _agrees(self, candidate: RerankCandidate, whole: Probabilities) -> bool:
         """Whether claims judged from shared features come out as from pixels: where not, pixels it is."""
         try:
             with self._turn(Deadline.within(_PROBE_SECONDS)):
-                shared = self._judged([look], _PROBE_CLAIMS, share=True)
+                shared = self._judged([candidate], _PROBE_STATEMENTS, share=True)
         except RerankerError as error:
             log.warning("Pictures are not shared between claims: %s", error)
             return False
@@ -317,13 +323,13 @@ class TransformersReranker:
         stop_tokens = stop if isinstance(stop, list) else [self._chat.tokenizer.eos_token_id if stop is None else stop]
         return Grammar.of(EXPLANATION_PATTERN, self._chat.tokenizer, n_logits=n_logits, stop_tokens=stop_tokens)
 
-    def _tried(self, look: RerankCandidate, grammar: Grammar | None) -> Grammar | None:
-        return grammar if grammar is not None and self._can_write(look, grammar) else None
+    def _tried(self, candidate: RerankCandidate, grammar: Grammar | None) -> Grammar | None:
+        return grammar if grammar is not None and self._can_write(candidate, grammar) else None
 
-    def _can_write(self, look: RerankCandidate, grammar: Grammar | None) -> bool:
+    def _can_write(self, candidate: RerankCandidate, grammar: Grammar | None) -> bool:
         """Whether a few tokens can be written about a picture."""
         try:
-            list(self._written(look, "Name it.", 2, Deadline.within(_PROBE_SECONDS), grammar))
+            list(self._written(candidate, "Name it.", 2, Deadline.within(_PROBE_SECONDS), grammar))
         except RerankerError as error:
             log.warning("The model cannot write%s: %s", " under a grammar" if grammar else "", error)
             return False

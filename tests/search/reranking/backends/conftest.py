@@ -18,10 +18,10 @@ def colour_of(prompt: str, image: Image.Image | None) -> float:
     """P(yes) of a model that knows colours: by the picture's mean, and without one by nothing."""
     wanted = re.search(r'The shopper wants: ("(?:[^"\\]|\\.)*")', prompt)
     assert wanted, prompt
-    claim = json.loads(wanted[1])
-    if image is None or claim not in COLOURS:
+    statement = json.loads(wanted[1])
+    if image is None or statement not in COLOURS:
         return 0.5
-    distance = np.abs(np.asarray(image).mean((0, 1)) - COLOURS[claim]).max()
+    distance = np.abs(np.asarray(image).mean((0, 1)) - COLOURS[statement]).max()
     return 0.95 if distance < 40 else 0.05 + 0.0001 * float(distance)
 
 

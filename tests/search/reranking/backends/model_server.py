@@ -308,8 +308,8 @@ def _asked(body: Body) -> tuple[str, Image.Image | None]:
     return text["text"], _decoded(url.removeprefix("data:image/jpeg;base64,"))
 
 
-def _decoded(picture: str) -> Image.Image:
-    image = Image.open(io.BytesIO(base64.b64decode(picture, validate=True)))
+def _decoded(encoded: str) -> Image.Image:
+    image = Image.open(io.BytesIO(base64.b64decode(encoded, validate=True)))
     assert image.format == "JPEG"
     return image.convert("RGB")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from tests.fakes import picture
+from tests.fakes import make_image
 from tests.search.reranking.backends.model_server import MODEL, Abilities, Ending, ModelServer, Trap
 from vitrina.search.reranking.backends.anthropic import AnthropicReranker
 from vitrina.search.reranking.base import Capabilities, Deadline, RerankCandidate, Scoring
@@ -17,7 +17,7 @@ from vitrina.search.reranking.prompts import INSTRUCTIONS
 from vitrina.search.types.errors import RerankerError
 
 KEY = "sk-ant-0123456789abcdef"
-RED, BLUE = RerankCandidate("red", picture("red"), "A mug"), RerankCandidate("blue", picture("blue"))
+RED, BLUE = RerankCandidate("red", make_image("red"), "A mug"), RerankCandidate("blue", make_image("blue"))
 
 
 def opened(server: ModelServer) -> AnthropicReranker:

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from tests.fakes import COLOURS, picture
+from tests.fakes import COLOURS, make_image
 from tests.search.reranking.backends.model_server import MODEL, Abilities, ModelServer, Trap
 from vitrina.search.reranking.backends.openai import OpenAIReranker
 from vitrina.search.reranking.base import Deadline, RerankCandidate
@@ -25,7 +25,7 @@ WAYS = {
     "grades in a schema": Abilities(logprobs=False),
     "grades in words": Abilities(logprobs=False, schema_field=None),
 }
-LOOKS = [RerankCandidate(colour, picture(colour), f"A {colour} mug") for colour in COLOURS] * 3
+CANDIDATES = [RerankCandidate(colour, make_image(colour), f"A {colour} mug") for colour in COLOURS] * 3
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -40,11 +40,11 @@ def test_a_thousand_requests_to_a_server_that_fails_at_random(server: ModelServe
         while len(server.requests) < N_REQUESTS / len(WAYS):
             start = time.monotonic()
             try:
-                found = reranker.judge(LOOKS, ["red", "blue"], Deadline.within(DEADLINE_S))
+                found = reranker.judge(CANDIDATES, ["red", "blue"], Deadline.within(DEADLINE_S))
             except RerankerError:
-                found = np.full((len(LOOKS), 2), np.nan, np.float32)
+                found = np.full((len(CANDIDATES), 2), np.nan, np.float32)
             assert time.monotonic() - start < DEADLINE_S + LATE_S
-            assert found.shape == (len(LOOKS), 2)
+            assert found.shape == (len(CANDIDATES), 2)
             assert found.dtype == np.float32
             known = found[~np.isnan(found)]
             assert ((known >= 0.0) & (known <= 1.0)).all()
@@ -55,7 +55,7 @@ def test_a_thousand_requests_to_a_server_that_fails_at_random(server: ModelServe
             )
         server.trap = lambda: Trap.NONE
         server.released.set()
-        after = reranker.judge(LOOKS, ["red"], Deadline.within(20))
+        after = reranker.judge(CANDIDATES, ["red"], Deadline.within(20))
     assert n_found
     assert n_missing
-    assert (after[:, 0] > 0.5).tolist() == [look.key == "red" for look in LOOKS]
+    assert (after[:, 0] > 0.5).tolist() == [candidate.key == "red" for candidate in CANDIDATES]

@@ -26,7 +26,7 @@ from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.requirement import Author, Explanation
 from vitrina.search.understanding.catalog_attributes import Vocabulary
 
-LOOK = RerankCandidate("key", None, "Navy dress")
+CANDIDATE = RerankCandidate("key", None, "Navy dress")
 VERDICTS = [
     verdict("navy", MET, "colour"),
     verdict("shirt", CONTRADICTED, "article", seen="dress"),
@@ -50,20 +50,22 @@ class WritingReranker:
     identity: RerankerIdentity = field(default_factory=lambda: RerankerIdentity("writing", "0"))
 
     @property
-    def blend(self) -> FusionWeights | None:
+    def fusion_weights(self) -> FusionWeights | None:
         return None
 
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(Scoring.LOGITS, writes=self.writes)
 
-    def judge(self, looks: Sequence[RerankCandidate], claims: Sequence[str], deadline: Deadline) -> Probabilities:
+    def judge(
+        self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
+    ) -> Probabilities:
         raise NotImplementedError
 
-    def locate(self, look: RerankCandidate, claim: str, deadline: Deadline) -> Box | None:
+    def locate(self, candidate: RerankCandidate, statement: str, deadline: Deadline) -> Box | None:
         raise NotImplementedError
 
-    def write(self, look: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
+    def write(self, candidate: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
         self.facts = facts
         try:
             for piece in self.pieces:
@@ -79,7 +81,7 @@ class WritingReranker:
 
 
 def explained(reranker: WritingReranker | None, seconds: float = 10.0) -> Explanation:
-    return explain(reranker, LOOK, VERDICTS, Deadline.within(seconds), VOCABULARY)
+    return explain(reranker, CANDIDATE, VERDICTS, Deadline.within(seconds), VOCABULARY)
 
 
 def in_pieces(text: str) -> list[str]:
@@ -93,7 +95,7 @@ def test_what_a_model_writes_soundly_is_taken() -> None:
 
 
 def test_it_is_passed_on_as_it_is_written_and_then_stands() -> None:
-    *pieces, last = explaining(WritingReranker(in_pieces(SOUND)), LOOK, VERDICTS, Deadline.within(10), VOCABULARY)
+    *pieces, last = explaining(WritingReranker(in_pieces(SOUND)), CANDIDATE, VERDICTS, Deadline.within(10), VOCABULARY)
     assert pieces == in_pieces(SOUND)
     assert last == Explanation(SOUND, Author.MODEL)
 
@@ -131,7 +133,7 @@ def test_a_model_that_fails_is_replaced() -> None:
 @pytest.mark.parametrize("babble", ["It is navy and ", "It is na\x07vy "])
 def test_a_model_that_babbles_is_stopped(babble: str) -> None:
     reranker = WritingReranker([babble] * 1000)
-    *pieces, last = explaining(reranker, LOOK, VERDICTS, Deadline.within(10), VOCABULARY)
+    *pieces, last = explaining(reranker, CANDIDATE, VERDICTS, Deadline.within(10), VOCABULARY)
     assert last == Explanation(TEMPLATE, Author.TEMPLATE)
     assert reranker.n_written < 40
     assert reranker.was_closed
@@ -140,7 +142,7 @@ def test_a_model_that_babbles_is_stopped(babble: str) -> None:
 
 def test_whoever_stops_reading_stops_the_writing() -> None:
     reranker = WritingReranker(in_pieces(SOUND))
-    pieces = explaining(reranker, LOOK, VERDICTS, Deadline.within(10), VOCABULARY)
+    pieces = explaining(reranker, CANDIDATE, VERDICTS, Deadline.within(10), VOCABULARY)
     assert next(pieces) == SOUND[:7]
     pieces.close()
     assert reranker.was_closed
@@ -155,5 +157,5 @@ def test_without_a_model_that_writes_and_without_time_it_is_the_template() -> No
 
 
 def test_nothing_to_explain() -> None:
-    found = explain(WritingReranker(["It is navy."]), LOOK, [], Deadline.within(10), VOCABULARY)
+    found = explain(WritingReranker(["It is navy."]), CANDIDATE, [], Deadline.within(10), VOCABULARY)
     assert found == Explanation("", Author.TEMPLATE)

@@ -12,7 +12,7 @@ MET, CONTRADICTED, UNKNOWN = Status.MET, Status.CONTRADICTED, Status.UNKNOWN
 
 def verdict(
     words: str,
-    standing: Status,
+    status: Status,
     field: str = "",
     *,
     wanted: bool = True,
@@ -20,7 +20,7 @@ def verdict(
     disagreement: str | None = None,
 ) -> Verdict:
     requirement = Requirement(words, field, (words,) if field else (), wanted)
-    return Verdict(requirement, standing, 0.5, Evidence.IMAGE, seen=seen, disagreement=disagreement)
+    return Verdict(requirement, status, 0.5, Evidence.IMAGE, seen=seen, disagreement=disagreement)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_sentences_say_what_the_verdicts_say(verdicts: list[Verdict], sentences:
     assert explanation(verdicts) == sentences
 
 
-def test_dice_choose_other_words_for_the_same() -> None:
+def test_rng_choose_other_words_for_the_same() -> None:
     verdicts = [verdict("navy", MET, "colour"), verdict("men", CONTRADICTED, "gender", seen="women")]
     said = {explanation(verdicts, random.Random(seed)) for seed in range(50)}
     assert len(said) > 3

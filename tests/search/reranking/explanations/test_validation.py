@@ -32,7 +32,7 @@ LINEN = verdict("linen", UNKNOWN, "material")
 UNSTRIPED = verdict("striped", MET, "pattern", wanted=False)
 STRIPED = verdict("striped", CONTRADICTED, "pattern", wanted=False)
 POCKETS = verdict("pockets", MET)
-QUARREL = verdict("navy", MET, "colour", disagreement="listing says navy, photo looks black")
+CONFLICT = verdict("navy", MET, "colour", disagreement="listing says navy, photo looks black")
 MEN = verdict("men", CONTRADICTED, "gender", seen="women")
 TEE = verdict("tee", MET, "article", values=("T-Shirts",))
 PAIR = verdict("red or blue", MET, "colour", values=("Red", "Blue"))
@@ -64,8 +64,8 @@ SOUND: list[Given] = [
     ([STRIPED, NAVY], "It is navy. You did not want striped, but it is striped."),
     ([POCKETS, UNSTRIPED], "It has pockets and is not striped."),
     ([BLUE], "It is navy blue and so fits blue."),
-    ([QUARREL], "The listing says navy, but the photo looks black."),
-    ([QUARREL, SHIRT], "It is a shirt. Listing says navy, photo looks black, so the colour is in doubt."),
+    ([CONFLICT], "The listing says navy, but the photo looks black."),
+    ([CONFLICT, SHIRT], "It is a shirt. Listing says navy, photo looks black, so the colour is in doubt."),
     ([TEE], "The article is a t-shirt."),
     ([PAIR], "It is red or blue."),
     ([verdict("kajal & eyeliner", MET, "article", values=("Kajal and Eyeliner",))], "It is kajal and eyeliner."),
@@ -82,13 +82,13 @@ UNSOUND: list[tuple[list[Verdict], str, ObjectionKind]] = [
     ([NAVY], "It is navy" + ", and it is navy" * 20 + ".", ObjectionKind.LONG),
     ([NAVY], "It is navy", ObjectionKind.CUT_OFF),
     ([NAVY, SHIRT], "It is a shirt. It is na", ObjectionKind.CUT_OFF),
-    ([NAVY], "It is navy\x1b[31m.", ObjectionKind.STRANGE),
-    ([NAVY], "It is\nnavy.", ObjectionKind.STRANGE),
-    ([NAVY], "It is navy \u202eyvan.", ObjectionKind.STRANGE),
-    ([NAVY], "Это navy.", ObjectionKind.STRANGE),
-    ([NAVY], "It is navy 👍.", ObjectionKind.STRANGE),
-    ([NAVY], "It is <b>navy</b>.", ObjectionKind.STRANGE),
-    ([NAVY], '{"explanation": "It is navy."}', ObjectionKind.STRANGE),
+    ([NAVY], "It is navy\x1b[31m.", ObjectionKind.OUT_OF_CATALOG),
+    ([NAVY], "It is\nnavy.", ObjectionKind.OUT_OF_CATALOG),
+    ([NAVY], "It is navy \u202eyvan.", ObjectionKind.OUT_OF_CATALOG),
+    ([NAVY], "Это navy.", ObjectionKind.OUT_OF_CATALOG),
+    ([NAVY], "It is navy 👍.", ObjectionKind.OUT_OF_CATALOG),
+    ([NAVY], "It is <b>navy</b>.", ObjectionKind.OUT_OF_CATALOG),
+    ([NAVY], '{"explanation": "It is navy."}', ObjectionKind.OUT_OF_CATALOG),
     # what no verdict supports
     ([NAVY], "It is navy and red.", ObjectionKind.UNSUPPORTED),
     ([NAVY], "It is a navy dress.", ObjectionKind.UNSUPPORTED),
@@ -136,8 +136,8 @@ UNSOUND: list[tuple[list[Verdict], str, ObjectionKind]] = [
     ([STRIPED], "It is striped, which you did want.", ObjectionKind.CONTRARY),
     ([STRIPED], "As you asked, it is striped.", ObjectionKind.CONTRARY),
     ([NAVY, LINEN], "The material is navy; whether it is linen cannot be told.", ObjectionKind.CONTRARY),
-    ([QUARREL], "It is not navy. Listing says navy, photo looks black.", ObjectionKind.CONTRARY),
-    ([QUARREL], "The listing says black, photo looks navy.", ObjectionKind.UNSUPPORTED),
+    ([CONFLICT], "It is not navy. Listing says navy, photo looks black.", ObjectionKind.CONTRARY),
+    ([CONFLICT], "The listing says black, photo looks navy.", ObjectionKind.UNSUPPORTED),
     # a verdict left out
     ([NAVY, SHIRT], "It is navy.", ObjectionKind.UNTOLD),
     ([NAVY, NO_SHIRT], "It is navy.", ObjectionKind.UNTOLD),
@@ -145,7 +145,7 @@ UNSOUND: list[tuple[list[Verdict], str, ObjectionKind]] = [
     ([NAVY, LINEN], "It is navy.", ObjectionKind.UNTOLD),
     ([STRIPED], "You did not want striped.", ObjectionKind.UNTOLD),
     ([NAVY], "You asked for navy.", ObjectionKind.UNTOLD),
-    ([QUARREL], "It is navy.", ObjectionKind.UNTOLD),
+    ([CONFLICT], "It is navy.", ObjectionKind.UNTOLD),
     ([BLUE], "It is navy blue.", ObjectionKind.UNTOLD),
 ]
 
@@ -201,8 +201,8 @@ def test_a_template_about_other_verdicts_does_not(verdicts: list[Verdict], seed:
     if one.disagreement:
         return
     text = explanation(verdicts, random.Random(seed))
-    for standing in set(Status) - {one.standing}:
-        others = [*verdicts[:at], replace(one, standing=standing), *verdicts[at + 1 :]]
+    for status in set(Status) - {one.status}:
+        others = [*verdicts[:at], replace(one, status=status), *verdicts[at + 1 :]]
         assert objection(text, others, VOCABULARY) is not None, text
     assert objection(text, [*verdicts, verdict("waterproof", MET)], VOCABULARY) is not None
     assert objection(text, [each for each in verdicts if each is not one], VOCABULARY) is not None

@@ -7,7 +7,7 @@ from PIL import Image
 
 from vitrina.search.reranking.base import RerankCandidate
 
-CLAIMS = ["navy blue", "shirts for men"]
+STATEMENTS = ["navy blue", "shirts for men"]
 
 
 def noise(seed: int, width: int = 48, height: int = 48) -> Image.Image:
@@ -15,7 +15,7 @@ def noise(seed: int, width: int = 48, height: int = 48) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def three_looks() -> list[RerankCandidate]:
+def three_candidates() -> list[RerankCandidate]:
     """Of three shapes, one of them with markup in its listing."""
     return [
         RerankCandidate("wide", noise(0, 64, 40), "Turtle men check navy blue shirt"),

@@ -24,7 +24,7 @@ def test_a_box_is_found_however_it_is_written(text: str) -> None:
     assert box_in(text, Measure.THOUSANDTHS, (640, 480)) == WANTED
 
 
-def test_pixels_are_parts_of_the_resized_picture() -> None:
+def test_pixels_are_parts_of_the_resized_image() -> None:
     assert box_in("[64, 96, 320, 288]", Measure.PIXELS, (640, 480)) == WANTED
 
 

@@ -17,9 +17,9 @@ import torch
 from PIL import Image
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from tests.search.reranking.backends.transformers.candidates import CLAIMS, noise
+from tests.search.reranking.backends.transformers.candidates import STATEMENTS, noise
 from tests.search.reranking.backends.transformers.conftest import FolderOf, Opened
-from vitrina.search.reranking.backends.transformers.cached_features import MAX_PICTURE_BYTES, packed, unpacked
+from vitrina.search.reranking.backends.transformers.cached_features import MAX_IMAGE_BYTES, packed, unpacked
 from vitrina.search.reranking.backends.transformers.image_features import ImageFeatures
 from vitrina.search.reranking.backends.transformers.loading import identity_of, load_reranker
 from vitrina.search.reranking.backends.transformers.reranker import TransformersReranker
@@ -67,8 +67,8 @@ def closed_eyes() -> Image.Image | None:
     pytest.fail("A picture was opened.")
 
 
-def looks(*numbers: int, picture: OpenImage | None = None) -> list[RerankCandidate]:
-    return [RerankCandidate(f"picture {number}", picture or noise(number, 60, 80)) for number in numbers]
+def candidates(*numbers: int, image: OpenImage | None = None) -> list[RerankCandidate]:
+    return [RerankCandidate(f"picture {number}", image or noise(number, 60, 80)) for number in numbers]
 
 
 def seen(features: torch.Tensor, length: int = 3) -> ImageFeatures:
@@ -81,7 +81,7 @@ def seen(features: torch.Tensor, length: int = 3) -> ImageFeatures:
     )
 
 
-def test_a_picture_comes_back_as_it_was() -> None:
+def test_a_image_comes_back_as_it_was() -> None:
     before = seen(torch.randn(1, 3, 8, generator=torch.Generator().manual_seed(0)))
     data = packed(before)
     assert data is not None
@@ -99,56 +99,56 @@ def test_numbers_too_large_for_half_precision_are_kept_whole() -> None:
     assert unpacked(data, CPU, torch.float32).features.pooler_output.tolist() == [[[1e6, pytest.approx(-3e38), 1.0]]]
 
 
-def test_large_pictures_and_those_in_several_tensors_are_not_kept() -> None:
-    half_bytes = torch.zeros(1, 1, MAX_PICTURE_BYTES // 2)
+def test_large_images_and_those_in_several_tensors_are_not_kept() -> None:
+    half_bytes = torch.zeros(1, 1, MAX_IMAGE_BYTES // 2)
     assert packed(seen(half_bytes)) is None
     assert packed(seen(half_bytes[:, :, :-100])) is not None
     several = BaseModelOutputWithPooling(pooler_output=[torch.zeros(3, 8)])
     assert packed(replace(seen(torch.zeros(1)), features=several)) is None
 
 
-def test_the_next_to_open_the_model_neither_opens_a_picture_nor_runs_its_tower(folder: Path, features: Path) -> None:
+def test_the_next_to_open_the_model_neither_opens_a_image_nor_runs_its_tower(folder: Path, features: Path) -> None:
     with opened_with(folder, features) as first:
         assert isinstance(first, PrecomputesFeatures)
-        assert first.keeps_pictures
-        before = first.judge(looks(1, 2, 3), CLAIMS, soon())
+        assert first.keeps_images
+        before = first.judge(candidates(1, 2, 3), STATEMENTS, soon())
     with opened_with(folder, features) as second, counted(second) as runs:
-        after = second.judge(looks(1, 2, 3, picture=closed_eyes), CLAIMS, soon())
-        written = list(second.write(looks(2, picture=closed_eyes)[0], ["met"], soon()))
-        second.locate(looks(3, picture=closed_eyes)[0], "navy", soon())
+        after = second.judge(candidates(1, 2, 3, image=closed_eyes), STATEMENTS, soon())
+        written = list(second.write(candidates(2, image=closed_eyes)[0], ["met"], soon()))
+        second.locate(candidates(3, image=closed_eyes)[0], "navy", soon())
     assert runs == []
     assert written
     assert (np.ptp(before, axis=0) > 10 * SAME).all(), "pictures that look the same to the model show nothing"
     np.testing.assert_allclose(after, before, atol=SAME)
 
 
-def test_known_and_new_pictures_in_one_batch(folder: Path, features: Path, opened: Opened) -> None:
+def test_known_and_new_images_in_one_batch(folder: Path, features: Path, opened: Opened) -> None:
     with opened_with(folder, features) as first:
-        first.judge(looks(1, 3), CLAIMS, soon())
+        first.judge(candidates(1, 3), STATEMENTS, soon())
     with opened_with(folder, features) as second, counted(second) as runs:
-        known = {look.key: look for look in looks(1, 3, picture=closed_eyes)}
-        mixed = [known.get(look.key, look) for look in looks(1, 2, 3, 4)]
-        answers = second.judge(mixed, CLAIMS, soon())
+        known = {candidate.key: candidate for candidate in candidates(1, 3, image=closed_eyes)}
+        mixed = [known.get(candidate.key, candidate) for candidate in candidates(1, 2, 3, 4)]
+        answers = second.judge(mixed, STATEMENTS, soon())
     assert sum(runs) == 2
-    np.testing.assert_allclose(answers, opened("fast-vlm").judge(looks(1, 2, 3, 4), CLAIMS, soon()), atol=SAME)
+    np.testing.assert_allclose(answers, opened("fast-vlm").judge(candidates(1, 2, 3, 4), STATEMENTS, soon()), atol=SAME)
 
 
-def test_pictures_are_seen_ahead_of_any_question(folder: Path, features: Path, opened: Opened) -> None:
+def test_images_are_seen_ahead_of_any_question(folder: Path, features: Path, opened: Opened) -> None:
     with opened_with(folder, features) as first:
-        assert first.see([*looks(1, 2), RerankCandidate("gone", lambda: None)]) == 2
+        assert first.see([*candidates(1, 2), RerankCandidate("gone", lambda: None)]) == 2
     with opened_with(folder, features) as second:
-        answers = second.judge(looks(1, 2, picture=closed_eyes), CLAIMS, soon())
-    np.testing.assert_allclose(answers, opened("fast-vlm").judge(looks(1, 2), CLAIMS, soon()), atol=SAME)
+        answers = second.judge(candidates(1, 2, image=closed_eyes), STATEMENTS, soon())
+    np.testing.assert_allclose(answers, opened("fast-vlm").judge(candidates(1, 2), STATEMENTS, soon()), atol=SAME)
 
 
 def test_another_model_sees_for_itself(folder: Path, features: Path, tmp_path: Path) -> None:
     with opened_with(folder, features) as first:
-        first.judge(looks(1), CLAIMS, soon())
+        first.judge(candidates(1), STATEMENTS, soon())
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     template = copy / "chat_template.jinja"
     template.write_text(f"{template.read_text()} ")
     with opened_with(copy, features) as other, counted(other) as runs:
-        other.judge(looks(1), CLAIMS, soon())
+        other.judge(candidates(1), STATEMENTS, soon())
     assert runs == [1]
     assert len(list(features.glob("*.db"))) == 2
 
@@ -159,21 +159,21 @@ def test_an_identity_can_be_told_without_opening_the_model(folder: Path, opened:
 
 
 @pytest.mark.parametrize("family", ["llava", "qwen2-vl"])
-def test_families_whose_pictures_come_in_parts_keep_none(family: str, folder_of: FolderOf, features: Path) -> None:
+def test_families_whose_images_come_in_parts_keep_none(family: str, folder_of: FolderOf, features: Path) -> None:
     with opened_with(folder_of(family), features) as reranker:
-        assert not reranker.keeps_pictures
-        assert reranker.see(looks(1)) == 0
-        assert np.isfinite(reranker.judge(looks(1), CLAIMS, soon())).all()
+        assert not reranker.keeps_images
+        assert reranker.see(candidates(1)) == 0
+        assert np.isfinite(reranker.judge(candidates(1), STATEMENTS, soon())).all()
     assert not features.exists()
 
 
 def test_without_a_place_nothing_is_kept(opened: Opened) -> None:
-    assert not opened("fast-vlm").keeps_pictures
+    assert not opened("fast-vlm").keeps_images
 
 
 def test_a_damaged_row_is_seen_again_and_mended(folder: Path, features: Path, caplog: pytest.LogCaptureFixture) -> None:
     with opened_with(folder, features) as first:
-        before = first.judge(looks(1, 2, 3), CLAIMS, soon())
+        before = first.judge(candidates(1, 2, 3), STATEMENTS, soon())
     (path,) = features.glob("*.db")
     store = FeatureCache(path)
     whole = store.get(["picture 3"])["picture 3"]
@@ -181,7 +181,7 @@ def test_a_damaged_row_is_seen_again_and_mended(folder: Path, features: Path, ca
     assert not_a_number is not None
     store.put({"picture 1": b"nothing of the kind", "picture 2": not_a_number, "picture 3": whole[:-7]})
     with opened_with(folder, features) as second, counted(second) as runs:
-        np.testing.assert_allclose(second.judge(looks(1, 2, 3), CLAIMS, soon()), before, atol=SAME)
+        np.testing.assert_allclose(second.judge(candidates(1, 2, 3), STATEMENTS, soon()), before, atol=SAME)
     assert sum(runs) == 3
     assert "damaged" in caplog.text
     assert store.get(["picture 3"]) == {"picture 3": whole}
@@ -194,9 +194,9 @@ def test_a_damaged_file_costs_no_search_anything(
     features.mkdir()
     (features / f"{opened('fast-vlm').identity.key}.db").write_bytes(b"no database at all" * 1000)
     with opened_with(folder, features) as reranker, caplog.at_level(logging.DEBUG, "vitrina.search.reranking"):
-        answers = reranker.judge(looks(1, 2), CLAIMS, soon())
-        reranker.judge(looks(3), CLAIMS, soon())
-    np.testing.assert_allclose(answers, opened("fast-vlm").judge(looks(1, 2), CLAIMS, soon()), atol=SAME)
+        answers = reranker.judge(candidates(1, 2), STATEMENTS, soon())
+        reranker.judge(candidates(3), STATEMENTS, soon())
+    np.testing.assert_allclose(answers, opened("fast-vlm").judge(candidates(1, 2), STATEMENTS, soon()), atol=SAME)
     told = [record.levelno for record in caplog.records if "delete it" in record.message]
     assert told.count(logging.WARNING) == 1
     assert len(told) == 4
@@ -207,13 +207,13 @@ def test_a_search_does_not_wait_for_a_locked_file(
 ) -> None:
     monkeypatch.setattr("vitrina.search.store.feature_cache.BUSY_TIMEOUT_S", 60.0)
     with opened_with(folder, features) as reranker:
-        reranker.judge(looks(1), CLAIMS, soon())
+        reranker.judge(candidates(1), STATEMENTS, soon())
     (path,) = features.glob("*.db")
     holder = sqlite3.connect(path, isolation_level=None)
     with opened_with(folder, features) as reranker:
         holder.execute("BEGIN IMMEDIATE")
         started = time.monotonic()
-        answers = reranker.judge([*looks(1, picture=closed_eyes), *looks(2)], CLAIMS, soon())
+        answers = reranker.judge([*candidates(1, image=closed_eyes), *candidates(2)], STATEMENTS, soon())
         took_s = time.monotonic() - started
         holder.close()
     assert np.isfinite(answers).all()
@@ -223,24 +223,24 @@ def test_a_search_does_not_wait_for_a_locked_file(
     store.close()
 
 
-def test_pictures_that_cannot_be_opened_are_no_answer_and_cost_the_others_nothing(opened: Opened) -> None:
+def test_images_that_cannot_be_opened_are_no_answer_and_cost_the_others_nothing(opened: Opened) -> None:
     reranker = opened("fast-vlm")
     gone = RerankCandidate("gone", lambda: None)
-    answers = reranker.judge([*looks(1), gone, *looks(2)], CLAIMS, soon())
+    answers = reranker.judge([*candidates(1), gone, *candidates(2)], STATEMENTS, soon())
     assert np.isnan(answers[1]).all()
-    np.testing.assert_allclose(answers[[0, 2]], reranker.judge(looks(1, 2), CLAIMS, soon()), atol=1e-5)
+    np.testing.assert_allclose(answers[[0, 2]], reranker.judge(candidates(1, 2), STATEMENTS, soon()), atol=1e-5)
     assert gone.is_blank
     assert list(reranker.write(gone, ["met"], soon())) == []
     assert reranker.locate(gone, "navy", soon()) is None
 
 
 def test_it_sees_no_more_than_twice_the_size_of_its_view(opened: Opened) -> None:
-    assert opened("fast-vlm").capabilities.picture_side_px == 256
-    assert opened("qwen2-vl").capabilities.picture_side_px == 512
+    assert opened("fast-vlm").capabilities.image_side_px == 256
+    assert opened("qwen2-vl").capabilities.image_side_px == 512
 
 
 def test_closing_twice_and_asking_after_it(folder: Path, features: Path) -> None:
     with opened_with(folder, features) as reranker:
-        reranker.judge(looks(1), CLAIMS, soon())
-    assert np.isfinite(reranker.judge(looks(1, 2), CLAIMS, soon())).all()
+        reranker.judge(candidates(1), STATEMENTS, soon())
+    assert np.isfinite(reranker.judge(candidates(1, 2), STATEMENTS, soon())).all()
     reranker.close()

@@ -42,13 +42,13 @@ def chats(folder_of: FolderOf) -> Any:
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
 def test_injections_add_no_control_token(family: str, chats: Any) -> None:
-    chat, picture = chats(family), noise(0, 64, 64)
+    chat, image = chats(family), noise(0, 64, 64)
     dialect = QWEN3_VL_RERANKER if family == "qwen3-vl-reranker" else PLAIN
     control = {index for index, token in chat.tokenizer.added_tokens_decoder.items() if token.special}
     assert len(control) > 3
 
-    def controls(claim: str, listing: str) -> list[Counter[int]]:
-        prompt = dialect.ask(picture, claim, listing)
+    def controls(statement: str, listing: str) -> list[Counter[int]]:
+        prompt = dialect.ask(image, statement, listing)
         rows = chat.inputs([prompt])["input_ids"][0].tolist(), chat.tokens(prompt)
         return [Counter(token for token in row if token in control) for row in rows]
 
@@ -74,7 +74,7 @@ def test_the_instructions_reach_the_model_once(family: str, chats: Any) -> None:
     assert chats(family).render(prompt).count(INSTRUCTIONS) == 1
 
 
-def test_a_picture_comes_before_instructions_that_have_no_message_of_their_own(chats: Any) -> None:
+def test_a_image_comes_before_instructions_that_have_no_message_of_their_own(chats: Any) -> None:
     rendered = chats("llama-3.2-vision").render(PLAIN.ask(noise(0), "navy", ""))
     assert rendered.index("<|image|>") < rendered.index(INSTRUCTIONS) < rendered.index("navy")
 

@@ -17,24 +17,24 @@ from vitrina.search.reranking.backends.transformers.image_features import (
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000), st.sampled_from([10_000, 200_704]))
-def test_a_picture_fits_its_limits(width: int, height: int, max_pixels: int) -> None:
+def test_a_image_fits_its_limits(width: int, height: int, max_pixels: int) -> None:
     image = fitted(Image.new("RGB", (width, height)), max_pixels)
     assert image.width * image.height <= max(max_pixels, MIN_SIDE_PX * max(image.size))
     assert min(image.size) >= MIN_SIDE_PX
     assert max(image.size) <= (MAX_RATIO + 1) * min(image.size)
 
 
-def test_a_small_picture_is_left_alone() -> None:
+def test_a_small_image_is_left_alone() -> None:
     image = Image.new("RGB", (300, 400))
     assert fitted(image, 448 * 448) is image
 
 
-def test_a_reduced_picture_keeps_its_shape() -> None:
+def test_a_reduced_image_keeps_its_shape() -> None:
     image = fitted(Image.new("RGB", (3000, 1500)), 448 * 448)
     assert image.size == (633, 316)
 
 
-def test_a_slim_picture_stands_on_white() -> None:
+def test_a_slim_image_stands_on_white() -> None:
     image = fitted(Image.new("RGB", (4, 40), "black"), 448 * 448)
     assert image.size == (32, 40)
     assert image.getpixel((0, 0)) == (255, 255, 255)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
-from tests.search.reranking.backends.transformers.candidates import CLAIMS, three_looks
+from tests.search.reranking.backends.transformers.candidates import STATEMENTS, three_candidates
 from tests.search.reranking.backends.transformers.conftest import FolderOf, Opened
 from vitrina.search.reranking.backends.transformers.loading import load_reranker
 from vitrina.search.reranking.backends.transformers.questions import MAX_PIXELS
@@ -139,8 +139,8 @@ def test_the_fingerprint_follows_weights_templates_prompts_and_limits(
 
 def test_a_copy_under_the_prefix_judges_the_same(folder_of: FolderOf, opened: Opened) -> None:
     again = load_reranker(f"local-dir:{folder_of('llava')}", device="cpu")
-    looks, deadline = three_looks(), Deadline.within(60)
-    first, second = (model.judge(looks, CLAIMS, deadline) for model in (opened("llava"), again))
+    candidates, deadline = three_candidates(), Deadline.within(60)
+    first, second = (model.judge(candidates, STATEMENTS, deadline) for model in (opened("llava"), again))
     assert (first == second).all()
 
 

@@ -14,15 +14,15 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt ./
 ARG PIP_EXTRA_INDEX_URL
 RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-    print(*project['dependencies'], *project['optional-dependencies']['cpu'], sep='\n')" > requirements.txt \
+    print(*project['dependencies'], sep='\n')" > requirements.txt \
     && pip install --constraint constraints.txt --requirement requirements.txt
 
-COPY README.md LICENSE ./
+COPY README.md LICENSE setup.py ./
+COPY vitrina ./vitrina
 COPY search ./search
 COPY indexer ./indexer
-COPY boutique ./boutique
 COPY evaluation ./evaluation
-COPY training ./training
+COPY tuning ./tuning
 COPY api ./api
 RUN pip install --no-deps . && vitrina --help > /dev/null
 

@@ -1,8 +1,7 @@
 # Every goal makes .venv and installs what it lacks. Two to start with: `make demo`, `make test`.
 PYTHON ?= python3
-ENGINE ?= cpu
 BIN := .venv/bin
-INSTALLED := .venv/.installed-$(ENGINE)
+INSTALLED := .venv/.installed
 
 .PHONY: demo test check serve encoder reranker benchmark constraints clean
 
@@ -12,26 +11,33 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/pytest
 
-check: $(INSTALLED)
+# The folders under the name they are installed by, for tools that read files and do not import: mypy, import-linter, editors.
+.links: $(INSTALLED)
+	mkdir -p .links/vitrina
+	for folder in search indexer api evaluation tuning; do ln -sfn ../../$$folder .links/vitrina/$$folder; done
+	for file in __init__.py py.typed; do ln -sfn ../../vitrina/$$file .links/vitrina/$$file; done
+	for folder in recipes benchmarks; do ln -sfn ../$$folder .links/$$folder; done
+
+check: $(INSTALLED) .links
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	cd .links && ../$(BIN)/lint-imports --config ../pyproject.toml
 	$(BIN)/pytest
 
 # Serves the demo's boutique where there is one, else the default home.
 serve: $(INSTALLED)
 	$(BIN)/vitrina serve $(if $(wildcard demo/home),--home demo/home)
 
-# Makes the encoder that ships in search/encoders/embedded. DATA holds the Parquet files that training/README.md names.
+# Makes the encoder that ships in search/encoders/embedded. DATA holds the Parquet files that recipes/README.md names.
 encoder: $(INSTALLED)
-	$(BIN)/python -m training.encoder --data $(DATA) --out search/encoders/embedded
+	$(BIN)/python -m recipes.encoder --data $(DATA) --out search/encoders/embedded
 	$(BIN)/vitrina encoder export embedded
 
 # Makes the vision-language model that ships in search/reranking/embedded. DATA as above.
 reranker: $(INSTALLED)
-	$(BIN)/python -m training.reranker --data $(DATA) --out search/reranking/embedded
-	$(BIN)/python -m training.reranker.blending --data $(DATA)
+	$(BIN)/python -m recipes.reranker --data $(DATA) --out search/reranking/embedded
+	$(BIN)/python -m recipes.reranker.fusion --data $(DATA)
 
 # Measures the figures in benchmarks/README.md. DATA as above.
 benchmark: $(INSTALLED)
@@ -40,11 +46,11 @@ benchmark: $(INSTALLED)
 constraints: $(INSTALLED)
 	$(BIN)/pip freeze --exclude-editable | grep -viE '^(nvidia|cuda|triton)' > constraints.txt
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml setup.py constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(ENGINE),dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 clean:
-	rm -rf .venv demo runs build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .links demo runs build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

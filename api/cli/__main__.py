@@ -1,4 +1,4 @@
-"""``python -m api.cli`` is ``vitrina``."""
+"""``python -m vitrina.api.cli`` is ``vitrina``."""
 
 from vitrina.api.cli import main
 

@@ -1,4 +1,4 @@
-"""Calibrating the embedded encoder: ``python -m training.calibration --data FOLDER [--encoder FOLDER]``.
+"""Calibrating the embedded encoder: ``python -m recipes.encoder.calibration --data FOLDER [--encoder FOLDER]``.
 
 The rows set aside from training become small catalogs in three guises, as shops have them: pictures alone, words alone,
 and both. Queries whose answers are known are put to each, and queries for what none of its rows is.

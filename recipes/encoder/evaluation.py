@@ -138,7 +138,7 @@ _CARD = """\
 # Vitrina's embedded encoder
 
 A small contrastive encoder of product pictures and short English texts, trained from scratch by
-`python -m training.encoder` for Vitrina. It loads with plain open_clip:
+`python -m recipes.encoder` for Vitrina. It loads with plain open_clip:
 
 ```python
 model, _, preprocess = open_clip.create_model_and_transforms("local-dir:FOLDER")

@@ -1,4 +1,4 @@
-"""The recipe of the embedded encoder: ``python -m training.encoder --data FOLDER --out FOLDER``."""
+"""The recipe of the embedded encoder: ``python -m recipes.encoder --data FOLDER --out FOLDER``."""
 
 from __future__ import annotations
 

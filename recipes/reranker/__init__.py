@@ -1,1 +1,1 @@
-"""The recipe of the embedded vision-language model, which reranks and explains: ``python -m training.reranker``."""
+"""The recipe of the embedded vision-language model, which reranks and explains: ``python -m recipes.reranker``."""

@@ -1,4 +1,4 @@
-"""The command: ``python -m training.reranker --data FOLDER --out FOLDER``."""
+"""The command: ``python -m recipes.reranker --data FOLDER --out FOLDER``."""
 
 from __future__ import annotations
 

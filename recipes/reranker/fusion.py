@@ -1,4 +1,4 @@
-"""Fitting the embedded model's blend: ``python -m training.reranker.blending --data FOLDER [--model FOLDER]``.
+"""Fitting the embedded model's blend: ``python -m recipes.reranker.fusion --data FOLDER [--model FOLDER]``.
 
 The rows set aside from training become catalogs that show nothing but pictures, to retrieval and to the model alike;
 only what the words of a query mean is known from the shops' fields.

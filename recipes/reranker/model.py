@@ -154,7 +154,7 @@ _CARD = """\
 # Vitrina's embedded vision-language model
 
 A very small model that looks at a product's picture and says whether a claim about it is true, reads labels off it,
-puts boxes around what it is asked for, and turns verdicts into sentences. Made by `python -m training.reranker` for
+puts boxes around what it is asked for, and turns verdicts into sentences. Made by `python -m recipes.reranker` for
 Vitrina. It loads with plain transformers:
 
 ```python

@@ -1,0 +1,6 @@
+"""The command: ``python -m recipes.encoder --data FOLDER --out FOLDER``."""
+
+from recipes.encoder.recipe import main
+
+if __name__ == "__main__":
+    main()

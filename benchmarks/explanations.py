@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.catalogs import Figure, Indexed, indexed, labelled_items
-from vitrina.evaluation.judgements import sample
-from vitrina.evaluation.templates import Template, queries_by
+from vitrina.evaluation.judgements import sample_queries
+from vitrina.evaluation.label_queries import QueryTemplate, label_queries
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.reranking.backends.transformers.loading import EMBEDDED, load_reranker
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence
@@ -130,7 +130,9 @@ def explanations(catalog: Indexed, *, listings: bool) -> Iterator[Read]:
     """The first five hits of every query, explained, and read again."""
     items = {item.sku: item for item in labelled_items(catalog.rows)}
     values = {value for item in items.values() for field in FIELDS for value in CatalogEvidence(item).values(field)}
-    queries = sample(queries_by(items.values(), [Template(name) for name in TEMPLATES], 1), N_QUERIES, seed=0)
+    queries = sample_queries(
+        label_queries(items.values(), [QueryTemplate(name) for name in TEMPLATES], 1), N_QUERIES, seed=0
+    )
     budget = RerankOptions(explain_ms=MAX_EXPLAIN_MS, listings=listings, unhurried=True)
     with catalog.store.open_stage(load_reranker(EMBEDDED, device="cpu")) as stage:
         engine = RerankingEngine(catalog.engine, stage)

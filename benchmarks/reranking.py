@@ -19,9 +19,9 @@ from benchmarks.catalogs import Figure, Indexed, image_of, indexed, labelled_ite
 from benchmarks.retrieval import PHRASE, TARGETS, Target
 from vitrina.evaluation import metrics
 from vitrina.evaluation.judged_search import rerank_all
-from vitrina.evaluation.judgements import sample
+from vitrina.evaluation.judgements import sample_queries
+from vitrina.evaluation.label_queries import QueryTemplate, label_queries
 from vitrina.evaluation.metrics import intervals
-from vitrina.evaluation.templates import Template, queries_by
 from vitrina.indexer.re_embedding import precompute_features
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.reranking.backends.transformers.loading import EMBEDDED, load_reranker
@@ -58,8 +58,8 @@ def measure_lift(encoder: Encoder, data: Path) -> Iterator[Figure]:
 
 def lift(catalog: Indexed, reranker: Reranker, source: str, target: Target, *, listings: bool) -> Figure:
     """How far nDCG@10 of a set of queries rises, with the 95% interval of the paired difference."""
-    queries = sample(
-        queries_by(labelled_items(catalog.rows), [Template(target.by)], target.min_rows), N_LIFT_QUERIES, seed=0
+    queries = sample_queries(
+        label_queries(labelled_items(catalog.rows), [QueryTemplate(target.by)], target.min_rows), N_LIFT_QUERIES, seed=0
     )
     budget = RerankOptions(explain=0, listings=listings, unhurried=True)
     with catalog.store.open_stage(reranker) as stage:
@@ -131,8 +131,8 @@ def scaled_up(photo: Image.Image) -> bytes:
 
 def timed(catalog: Indexed, reranker: Reranker) -> Times:
     """Ask queries one after the other, the first of them to warm up what is not the model's."""
-    made = queries_by(labelled_items(catalog.rows), [Template(name) for name in TEMPLATES], 1)
-    texts = [query.text for query in sample(made, N_TIMED_QUERIES, seed=0)]
+    made = label_queries(labelled_items(catalog.rows), [QueryTemplate(name) for name in TEMPLATES], 1)
+    texts = [query.text for query in sample_queries(made, N_TIMED_QUERIES, seed=0)]
     times = Times()
     with catalog.store.open_stage(reranker) as stage:
         engine = RerankingEngine(catalog.engine, stage)

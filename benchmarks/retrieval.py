@@ -10,10 +10,10 @@ from pathlib import Path
 from benchmarks.catalogs import Figure, Indexed, Row, encoded_image, image_of, indexed, labelled_items, read_rows
 from recipes.encoder.queries import OUT_OF_CATALOG_HELD_OUT
 from vitrina.evaluation import metrics
-from vitrina.evaluation.judged_search import ask_all
+from vitrina.evaluation.judged_search import search_all
 from vitrina.evaluation.judgements import JudgedQuery
-from vitrina.evaluation.run import Setting, run_of
-from vitrina.evaluation.templates import Template, queries_by, queries_like
+from vitrina.evaluation.label_queries import QueryTemplate, label_queries, similar_item_queries
+from vitrina.evaluation.run import RunInfo, make_run
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.store.full_text import match_text
 from vitrina.search.types.query import Query
@@ -64,10 +64,10 @@ def measure_images(encoder: Encoder, data: Path) -> Iterator[Figure]:
 
 def measure_target(catalog: Indexed, source: str, target: Target) -> Figure:
     items = labelled_items(catalog.rows)
-    make = queries_like if target.like else queries_by
-    queries = make(items, [Template(target.by)], target.min_rows)
-    found = ask_all(catalog.engine, queries, lambda done: None)
-    run = run_of(Setting(catalog.engine.encoder.identity.name, len(items)), queries, found)
+    make = similar_item_queries if target.like else label_queries
+    queries = make(items, [QueryTemplate(target.by)], target.min_rows)
+    found = search_all(catalog.engine, queries, lambda done: None)
+    run = make_run(RunInfo(catalog.engine.encoder.identity.name, len(items)), queries, found)
     value = run.summaries[0].metrics[target.metric]
     how = f"{source}, {len(queries):,} queries, 95% interval {value.low:.3f} to {value.high:.3f}"
     return Figure(f"{target.name}, {metrics.LABELS[target.metric]}", value.mean, target.at_least, how=how)
@@ -103,13 +103,15 @@ def measure_listings(encoder: Encoder, data: Path) -> Iterator[Figure]:
             ("season", "season", 3),
             ("colour article for gender", PHRASE, 5),
         ):
-            yield beside_full_text(catalog, name, queries_by(labelled_items(catalog.rows), [Template(by)], min_rows))
+            yield beside_full_text(
+                catalog, name, label_queries(labelled_items(catalog.rows), [QueryTemplate(by)], min_rows)
+            )
 
 
 def beside_full_text(catalog: Indexed, name: str, queries: Sequence[JudgedQuery]) -> Figure:
     """Precision of the whole search; its bound is what full-text search (SQLite FTS5, BM25) reaches alone."""
     judgements = [query.grades for query in queries]
-    whole = [found.skus for found in ask_all(catalog.engine, queries, lambda done: None)]
+    whole = [found.skus for found in search_all(catalog.engine, queries, lambda done: None)]
     words = [by_words(catalog, query.text) for query in queries]
     reached, reference = (float(metrics.measure(each, judgements)[metrics.CAPPED].mean()) for each in (whole, words))
     return Figure(f"{name} to product, P@10", reached, reference, how=f"{HOW}; the bound is full-text search alone")
@@ -162,13 +164,13 @@ def measure_confidence(encoder: Encoder, data: Path) -> Iterator[Figure]:
 
 def measure_catalog(catalog: Indexed, how: str) -> Iterator[Figure]:
     items = labelled_items(catalog.rows)
-    queries = [query for by in BY for query in sampled(queries_by(items, [Template(by)], 3))]
-    found = ask_all(catalog.engine, queries, lambda done: None)
-    error = run_of(Setting("", len(items)), queries, found).reliability
+    queries = [query for by in BY for query in sampled(label_queries(items, [QueryTemplate(by)], 3))]
+    found = search_all(catalog.engine, queries, lambda done: None)
+    error = make_run(RunInfo("", len(items)), queries, found).reliability
     assert error is not None
     yield Figure("calibration error, text queries", error.calibration_error, MAX_ERROR, "at most", how=how)
-    photos = sampled(queries_like(items, [Template("article")], 3))
-    error = run_of(Setting("", len(items)), photos, ask_all(catalog.engine, photos, lambda done: None)).reliability
+    photos = sampled(similar_item_queries(items, [QueryTemplate("article")], 3))
+    error = make_run(RunInfo("", len(items)), photos, search_all(catalog.engine, photos, lambda done: None)).reliability
     assert error is not None
     yield Figure("calibration error, photos", error.calibration_error, MAX_ERROR, "at most", how=how)
     answered = sum(not no_good_match(catalog, query.text) for query in queries) / len(queries)

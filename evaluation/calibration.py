@@ -69,7 +69,7 @@ def example_of(judged: JudgedQuery) -> Example:
     return Example(Query(text=judged.text, images=images, skus=skus), relevant(judged))
 
 
-def observe(engine: SearchEngine, examples: Iterable[Example]) -> Iterator[CalibrationSample]:
+def calibration_samples(engine: SearchEngine, examples: Iterable[Example]) -> Iterator[CalibrationSample]:
     """Ask each example's query. An item that a query resembles never counts as found. Blocks.
 
     Raises what ``SearchEngine.search`` raises.
@@ -100,7 +100,7 @@ class Keyed(Protocol):
 KnownT = TypeVar("KnownT", bound=Keyed)
 
 
-def halves(known: Iterable[KnownT]) -> tuple[list[KnownT], list[KnownT]]:
+def split_half(known: Iterable[KnownT]) -> tuple[list[KnownT], list[KnownT]]:
     """Two halves by the query, to fit to one and to measure on the other; the same queries on every run."""
     parts: tuple[list[KnownT], list[KnownT]] = ([], [])
     for each in known:
@@ -132,7 +132,7 @@ CAUGHT_SHARE = 0.95
 """The share of off-catalog queries that the threshold should catch."""
 
 
-def fit(observations: Sequence[CalibrationSample], source: str = "") -> Calibration:
+def fit_calibration(observations: Sequence[CalibrationSample], source: str = "") -> Calibration:
     """Fit a curve to each kind of query that has enough of them. ``source`` says what they are.
 
     What is stored as measured comes from a fit to one half of the queries and a look at the other.
@@ -140,7 +140,7 @@ def fit(observations: Sequence[CalibrationSample], source: str = "") -> Calibrat
     kinds: dict[QueryKind, list[CalibrationSample]] = defaultdict(list)
     for observation in observations:
         kinds[observation.kind].append(observation)
-    curves = {kind: fit_measured(kinds[kind]) for kind in QueryKind if is_enough(kinds[kind])}
+    curves = {kind: fit_measured_curve(kinds[kind]) for kind in QueryKind if is_enough(kinds[kind])}
     return Calibration(curves, source)
 
 
@@ -148,10 +148,10 @@ def is_enough(observations: Sequence[CalibrationSample]) -> bool:
     return len({each.key for each in observations}) >= MIN_QUERIES and any(each.relevant.any() for each in observations)
 
 
-def fit_measured(observations: Sequence[CalibrationSample]) -> Curve:
+def fit_measured_curve(observations: Sequence[CalibrationSample]) -> Curve:
     """A curve fitted to all observations of one kind, with what its like, fitted to half of them, was measured at."""
-    fitted, others = halves(observations)
-    return replace(fit_curve(observations), measured=measure(fit_curve(fitted), others))
+    fitted, others = split_half(observations)
+    return replace(fit_curve(observations), measured=measure_curve(fit_curve(fitted), others))
 
 
 def fit_curve(observations: Sequence[CalibrationSample]) -> Curve:
@@ -218,7 +218,7 @@ def confidences(curve: Curve, observation: CalibrationSample) -> Array:
     return curve.confidence(dict(zip(SIGNALS, observation.signals.T, strict=True)))
 
 
-def measure(curve: Curve, observations: Sequence[CalibrationSample]) -> CalibrationQuality | None:
+def measure_curve(curve: Curve, observations: Sequence[CalibrationSample]) -> CalibrationQuality | None:
     """How a curve does on some queries; None where none of them is answerable and found something.
 
     Confidences are judged on the first page of the answerable queries: deeper hits, and those of off-catalog queries,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vitrina.evaluation.metrics import LABELS, Interval, intervals
-from vitrina.evaluation.run import ALL, Result, Run
+from vitrina.evaluation.run import ALL, Run, ScoredQuery
 from vitrina.search.types.errors import InputError
 
 JUDGED_BY = "ndcg@10"
@@ -22,7 +22,7 @@ RETRIEVAL = "retrieval alone"
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class MetricChange:
     """One metric over the shared queries: its mean in the other run, the difference from it with its interval, and how
     many queries won, lost and tied."""
 
@@ -47,8 +47,8 @@ class Change:
 class RunPair:
     """One query in both runs."""
 
-    before: Result
-    after: Result
+    before: ScoredQuery
+    after: ScoredQuery
 
     @property
     def gain(self) -> float:
@@ -60,7 +60,7 @@ class Comparison:
     """``changes`` by kind and metric; ``pairs`` from the greatest loss to the greatest win; ``notes`` on what does not
     compare; ``against`` says what the other run was."""
 
-    changes: Mapping[str, Mapping[str, Change]]
+    changes: Mapping[str, Mapping[str, MetricChange]]
     pairs: tuple[RunPair, ...]
     notes: tuple[str, ...]
     against: str = EARLIER
@@ -76,7 +76,7 @@ class Comparison:
         return [pair for pair in reversed(self.pairs) if pair.gain > TIE]
 
 
-def compare(run: Run, earlier: Run, against: str = EARLIER) -> Comparison:
+def compare_runs(run: Run, earlier: Run, against: str = EARLIER) -> Comparison:
     """Compare a run with another, query by query. Raises InputError where they share none."""
     check_comparable([result.id for result in run.results], earlier)
     before = {result.id: result for result in earlier.results}
@@ -100,14 +100,14 @@ def check_comparable(query_ids: Sequence[str], earlier: Run) -> None:
         )
 
 
-def _changes(pairs: Sequence[RunPair], seed: int) -> dict[str, Change]:
+def _changes(pairs: Sequence[RunPair], seed: int) -> dict[str, MetricChange]:
     before, after = (
         np.array([[result.metrics[key] for key in LABELS] for result in results])  # (n_queries, n_metrics)
         for results in ([pair.before for pair in pairs], [pair.after for pair in pairs])
     )
     gains = after - before
     return {
-        key: Change(
+        key: MetricChange(
             before=float(before[:, at].mean()),
             difference=difference,
             n_wins=int((gains[:, at] > TIE).sum()),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from vitrina.evaluation.calibration import RIDGE, Example, halves, key_of, log_loss, targets
+from vitrina.evaluation.calibration import RIDGE, Example, key_of, log_loss, split_half, targets
 from vitrina.evaluation.metrics import measure
 from vitrina.search.reranking.base import CandidateImages, Deadline, Probabilities, Reranker
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence
@@ -35,7 +35,7 @@ MIN_QUERIES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class RerankedSample:
+class FusionSample:
     """One query's n best hits as retrieval left them and as a reranker sees them, with its m requirements.
 
     ``key`` is the same for the same query on any catalog. ``scores`` (n,) are the retrieval's, best first; ``whole``
@@ -55,13 +55,13 @@ class RerankedSample:
     relevant: NDArray[np.bool_]
 
 
-def reranked_sample(
+def fusion_samples(
     engine: SearchEngine,
     images: ImageStore,
     reranker: Reranker,
     examples: Iterable[Example],
     facts: Mapping[str, Item] | None = None,
-) -> Iterator[RerankedSample]:
+) -> Iterator[FusionSample]:
     """Have a reranker look at the best hits of each example's words. Blocks, on the GPU where the reranker has one.
 
     ``facts`` say by sku what is true of the products, where the catalog itself does not. Queries that ask for nothing
@@ -79,7 +79,7 @@ def reranked_sample(
             continue
         yes = reranker.judge([candidate for _, candidate in seen], statements.asked, Deadline.within(UNHURRIED_S))
         items = [(facts or {}).get(hit.stored.item.sku, hit.stored.item) for hit, _ in seen]
-        yield RerankedSample(
+        yield FusionSample(
             key=key_of(example.query),
             scores=np.array([hit.score for hit, _ in seen]),
             whole=of_statement(yes, statements, statements.whole),
@@ -108,13 +108,13 @@ def truth_of(item: Item, requirement: Requirement) -> float:
     return float(CatalogEvidence(item).on(requirement).logit > 0)
 
 
-def fit_measured(candidates: Sequence[RerankedSample], where: str) -> FusionWeights:
+def fit_measured_fusion(candidates: Sequence[FusionSample], where: str) -> FusionWeights:
     """A blend fitted to all the looks, whose ``source`` says what one fitted to half of them did for the other half.
     Raises ValueError for fewer than ``MIN_QUERIES``."""
-    fitted, others = halves(candidates)
+    fitted, others = split_half(candidates)
     source = f"{len(candidates):,} queries on {where}"
     if len(fitted) >= MIN_QUERIES and others:
-        measured = lift(fit_fusion(fitted), others)
+        measured = rerank_lift(fit_fusion(fitted), others)
         source += (
             f"; fitted to one half, nDCG@10 among the {DEPTH} best of {measured.n_queries} others went from "
             f"{measured.before:.3f} to {measured.after:.3f}"
@@ -122,7 +122,7 @@ def fit_measured(candidates: Sequence[RerankedSample], where: str) -> FusionWeig
     return fit_fusion(candidates, source)
 
 
-def fit_fusion(candidates: Sequence[RerankedSample], source: str = "") -> FusionWeights:
+def fit_fusion(candidates: Sequence[FusionSample], source: str = "") -> FusionWeights:
     """The likeliest blend: P(yes) made comparable by Platt's method on single requirements, then the weights that put
     right hits before wrong ones, retrieval's being 1.
 
@@ -142,7 +142,7 @@ def fit_fusion(candidates: Sequence[RerankedSample], source: str = "") -> Fusion
     return replace(fusion_weights, whole=rounded(whole / retrieval), parts=rounded(parts / retrieval))
 
 
-def fit_platt(candidates: Sequence[RerankedSample]) -> FusionWeights:
+def fit_platt(candidates: Sequence[FusionSample]) -> FusionWeights:
     """A blend whose slope and intercept make P(yes) true (Platt 1999): fitted to every requirement whose truth is
     known."""
     asked = np.concatenate([each.parts.ravel() for each in candidates])
@@ -163,14 +163,14 @@ def fit_platt(candidates: Sequence[RerankedSample]) -> FusionWeights:
     return FusionWeights(slope=slope, intercept=intercept)
 
 
-def fusion_features(fusion_weights: FusionWeights, candidates: RerankedSample) -> Array:
+def fusion_features(fusion_weights: FusionWeights, candidates: FusionSample) -> Array:
     """What a blend's weights are for, of each hit, shape (n, 3), catalogs' fields left out."""
     return fusion_weights.evidence(
         candidates.scores, candidates.whole, met_by_images(fusion_weights, candidates), candidates.is_free
     )
 
 
-def met_by_images(fusion_weights: FusionWeights, candidates: RerankedSample) -> Array:
+def met_by_images(fusion_weights: FusionWeights, candidates: FusionSample) -> Array:
     """How probable each requirement is by the look alone, shape (n, m)."""
     shown = fusion_weights.image_logit(candidates.parts)
     return np.nan_to_num(probability(np.where(candidates.wanted, shown, -shown)), nan=0.5)
@@ -206,7 +206,7 @@ def rounded(number: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Lift:
+class RerankLift:
     """How well the ``DEPTH`` best hits are ordered, by retrieval alone and by a blend: nDCG@10 among these hits, the
     mean over queries that have something right among them."""
 
@@ -215,20 +215,20 @@ class Lift:
     after: float
 
 
-def lift(fusion_weights: FusionWeights, candidates: Sequence[RerankedSample]) -> Lift:
+def rerank_lift(fusion_weights: FusionWeights, candidates: Sequence[FusionSample]) -> RerankLift:
     """Measure a blend on queries that it was not fitted to."""
     told = [each for each in candidates if each.relevant.any()]
     if not told:
-        return Lift(0, np.nan, np.nan)
+        return RerankLift(0, np.nan, np.nan)
     grades = [{str(at): int(right) for at, right in enumerate(each.relevant)} for each in told]
     before, after = (
         float(measure([list(map(str, order)) for order in orders], grades)["ndcg@10"].mean())
         for orders in ([range(len(each.relevant)) for each in told], [order_of(fusion_weights, each) for each in told])
     )
-    return Lift(len(told), before, after)
+    return RerankLift(len(told), before, after)
 
 
-def order_of(fusion_weights: FusionWeights, candidates: RerankedSample) -> list[int]:
+def order_of(fusion_weights: FusionWeights, candidates: FusionSample) -> list[int]:
     """The hits' positions as the blend orders them."""
     totals = fusion_weights.totals(fusion_features(fusion_weights, candidates))
     order: list[int] = np.argsort(-totals, kind="stable").tolist()

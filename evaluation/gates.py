@@ -82,7 +82,7 @@ def parse_gate(text: str, kinds: Collection[str]) -> Gate:
     return Gate(text, metric, value, kind)
 
 
-def check(run: Run, requirements: Sequence[Gate]) -> list[GateResult]:
+def check_gates(run: Run, requirements: Sequence[Gate]) -> list[GateResult]:
     """What became of each requirement. Means are compared as they are, not as they are rounded for people."""
     return [_check(run, requirement) for requirement in requirements]
 

@@ -31,7 +31,7 @@ class QueryResult:
     confidences: tuple[float | None, ...]
 
 
-def ask_all(engine: SearchEngine, queries: Sequence[JudgedQuery], on_progress: OnProgress) -> list[QueryResult]:
+def search_all(engine: SearchEngine, queries: Sequence[JudgedQuery], on_progress: OnProgress) -> list[QueryResult]:
     """What each query finds among the first ``DEPTH``, through the doors that shoppers use. Blocks.
 
     Raises ImageError for a picture that cannot be read, QueryError for a query past the engine's limits.
@@ -92,7 +92,7 @@ class RerankedQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class LiftMeasurement:
+class RerankingSummary:
     """How a run was reranked: by which model, how many hits of each query, and whether it counted what the catalog
     says.
 
@@ -130,7 +130,7 @@ def rerank_all(
 ) -> list[RerankedQuery]:
     """Ask each query once, and take its answer before and after the reranker. Blocks.
 
-    Raises what ``ask_all`` raises; a reranker that fails is told of in what was missed.
+    Raises what ``search_all`` raises; a reranker that fails is told of in what was missed.
     """
     reranked: list[RerankedQuery] = []
     for query in queries:
@@ -175,13 +175,13 @@ def reason(hit: Hit, answer: Answer) -> str:
     return answer.rerank_note
 
 
-def lift_measurement_of(reranker: str, rerank: RerankOptions, reranked: Sequence[RerankedQuery]) -> LiftMeasurement:
+def summarize_reranking(reranker: str, rerank: RerankOptions, reranked: Sequence[RerankedQuery]) -> RerankingSummary:
     """How one or more queries were reranked, together."""
     missed: Counter[str] = Counter()
     for each in reranked:
         missed.update(each.missed)
     median_ms, p95_ms = np.percentile([each.judge_ms for each in reranked], [50, 95]).tolist()
-    return LiftMeasurement(
+    return RerankingSummary(
         reranker=reranker,
         top=rerank.top,
         listings=rerank.listings,

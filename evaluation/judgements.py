@@ -39,7 +39,7 @@ class JudgedQuery:
         return {sku: grade for sku, grade in self.judged.items() if sku != self.sku}
 
 
-def sample(queries: Sequence[JudgedQuery], n_queries: int, seed: int) -> list[JudgedQuery]:
+def sample_queries(queries: Sequence[JudgedQuery], n_queries: int, seed: int) -> list[JudgedQuery]:
     """At most ``n_queries`` of each kind, drawn without regard to their order in the file, in their order."""
     rng = np.random.default_rng(seed)
     kept: list[JudgedQuery] = []
@@ -57,7 +57,9 @@ def by_kind(queries: Sequence[JudgedQuery]) -> dict[str, list[JudgedQuery]]:
     return kinds
 
 
-def known(queries: Sequence[JudgedQuery], catalog_skus: Collection[str]) -> tuple[list[JudgedQuery], list[str]]:
+def restrict_to_catalog(
+    queries: Sequence[JudgedQuery], catalog_skus: Collection[str]
+) -> tuple[list[JudgedQuery], list[str]]:
     """What can be measured on a catalog that holds these skus, and a sentence on each thing left out.
 
     Skus that the catalog lacks are taken out of the judgements: what is measured is the search, not the stock. Queries

@@ -135,7 +135,7 @@ FIRST_HITS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Bin:
+class ReliabilityBin:
     """Hits of similar confidence: their mean confidence, the share that is relevant, and how many they are."""
 
     confidence: float
@@ -156,7 +156,7 @@ class Reliability:
     calibration_error: float
     brier: float
     n_hits: int
-    bins: tuple[Bin, ...]
+    bins: tuple[ReliabilityBin, ...]
 
 
 def reliability(confidences: Sequence[float], relevant: Sequence[bool]) -> Reliability | None:
@@ -166,7 +166,7 @@ def reliability(confidences: Sequence[float], relevant: Sequence[bool]) -> Relia
     given, true = np.asarray(confidences, np.float64), np.asarray(relevant, np.float64)
     order = np.argsort(given, kind="stable")
     parts = [part for part in np.array_split(order, N_BINS) if len(part)]
-    bins = tuple(Bin(float(given[part].mean()), float(true[part].mean()), len(part)) for part in parts)
+    bins = tuple(ReliabilityBin(float(given[part].mean()), float(true[part].mean()), len(part)) for part in parts)
     return Reliability(
         calibration_error=sum(abs(each.confidence - each.relevant) * each.n_hits for each in bins) / len(given),
         brier=float(np.mean((given - true) ** 2)),

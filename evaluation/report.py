@@ -17,7 +17,7 @@ from vitrina.evaluation.comparison import Comparison, RunPair
 from vitrina.evaluation.gates import GateResult
 from vitrina.evaluation.judged_search import read_image
 from vitrina.evaluation.metrics import DEPTH, FIRST_HITS, LABELS
-from vitrina.evaluation.run import ALL, Result, Run
+from vitrina.evaluation.run import ALL, Run, ScoredQuery
 from vitrina.search.audit.audit import AuditSummary, LabelError
 from vitrina.search.store.images import ImageStore, media_type
 from vitrina.search.store.store import Store
@@ -162,7 +162,7 @@ class ShownQuery:
 class ShownFailure:
     """A query that went badly: what was expected and not on the first page, and what came."""
 
-    result: Result
+    result: ScoredQuery
     asked: ShownQuery
     expected: Sequence[Shown]
     came: Sequence[Shown]
@@ -219,22 +219,22 @@ def templates() -> Environment:
     )
 
 
-def worst(run: Run) -> list[Result]:
+def worst(run: Run) -> list[ScoredQuery]:
     """The queries that went worst, of each kind, those first that had the most to find. None that is perfect."""
     kinds = dict.fromkeys(result.kind for result in run.results)
     n_each = N_WORST if len(kinds) == 1 else N_WORST_EACH
-    chosen: list[Result] = []
+    chosen: list[ScoredQuery] = []
     for kind in kinds:
         failed = [result for result in run.results if result.kind == kind and result.metrics["ndcg@10"] < 1]
         chosen += sorted(failed, key=badness)[:n_each]
     return chosen
 
 
-def badness(result: Result) -> tuple[float, float, int]:
+def badness(result: ScoredQuery) -> tuple[float, float, int]:
     return result.metrics["ndcg@10"], result.metrics["mrr"], -result.n_relevant
 
 
-def failure(gallery: Gallery, result: Result) -> ShownFailure:
+def failure(gallery: Gallery, result: ScoredQuery) -> ShownFailure:
     ranks = {sku: rank for rank, sku in enumerate(result.ranking, start=1)}
     return ShownFailure(
         result,
@@ -261,7 +261,7 @@ def move(gallery: Gallery, pair: RunPair) -> Move:
     )
 
 
-def asked(gallery: Gallery, result: Result) -> ShownQuery:
+def asked(gallery: Gallery, result: ScoredQuery) -> ShownQuery:
     if result.sku:
         tile = gallery.tile(result.sku)
         return ShownQuery(tile.title or tile.sku, tile.image)
@@ -271,7 +271,7 @@ def asked(gallery: Gallery, result: Result) -> ShownQuery:
     return ShownQuery(result.text or image.name, photo(image))
 
 
-def hits(gallery: Gallery, result: Result, n_hits: int) -> list[Shown]:
+def hits(gallery: Gallery, result: ScoredQuery, n_hits: int) -> list[Shown]:
     rows = zip(result.ranking[:n_hits], result.relevance, result.confidences, strict=False)
     return [
         Shown(gallery.tile(sku), rank, grade > 0, confidence)

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from vitrina.evaluation.judged_search import LiftMeasurement, QueryResult
+from vitrina.evaluation.judged_search import QueryResult, RerankingSummary
 from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.evaluation.metrics import (
     DEPTH,
@@ -32,7 +32,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ScoredQuery:
     """One query's ranking, best first, and its metrics by key.
 
     ``relevance`` and ``confidences`` run along ``ranking``: each hit's grade (0 where nobody judged it) and how likely
@@ -75,8 +75,8 @@ class Run:
     notes: tuple[str, ...]
     summaries: tuple[Summary, ...]
     reliability: Reliability | None
-    results: tuple[Result, ...]
-    reranking: LiftMeasurement | None = None
+    results: tuple[ScoredQuery, ...]
+    reranking: RerankingSummary | None = None
 
     def summary(self, kind: str) -> Summary:
         """The summary of one kind. Raises KeyError."""
@@ -84,7 +84,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class RunInfo:
     """What was measured: the encoder, the catalog's size, the bootstrap's seed, what was left out, and how the hits
     were reranked, if they were."""
 
@@ -92,14 +92,14 @@ class Setting:
     n_items: int
     seed: int = 0
     notes: tuple[str, ...] = ()
-    reranking: LiftMeasurement | None = None
+    reranking: RerankingSummary | None = None
 
 
-def run_of(setting: Setting, queries: Sequence[JudgedQuery], found: Sequence[QueryResult]) -> Run:
+def make_run(setting: RunInfo, queries: Sequence[JudgedQuery], found: Sequence[QueryResult]) -> Run:
     """Measure what one or more queries found. ``queries`` and ``found`` run side by side."""
     values = measure([each.skus for each in found], [query.grades for query in queries])
     results = tuple(
-        result_of(query, each, {key: float(values[key][at]) for key in LABELS})
+        score_query(query, each, {key: float(values[key][at]) for key in LABELS})
         for at, (query, each) in enumerate(zip(queries, found, strict=True))
     )
     return Run(
@@ -117,11 +117,11 @@ def run_of(setting: Setting, queries: Sequence[JudgedQuery], found: Sequence[Que
     )
 
 
-def result_of(query: JudgedQuery, found: QueryResult, metrics: Mapping[str, float]) -> Result:
+def score_query(query: JudgedQuery, found: QueryResult, metrics: Mapping[str, float]) -> ScoredQuery:
     grades = query.grades
     first = set(found.skus[:FIRST_HITS])
     best = sorted((sku for sku, grade in grades.items() if grade and sku not in first), key=lambda sku: -grades[sku])
-    return Result(
+    return ScoredQuery(
         id=query.id,
         kind=query.kind,
         text=query.text,
@@ -136,7 +136,7 @@ def result_of(query: JudgedQuery, found: QueryResult, metrics: Mapping[str, floa
     )
 
 
-def summaries(results: Sequence[Result], seed: int) -> Iterator[Summary]:
+def summaries(results: Sequence[ScoredQuery], seed: int) -> Iterator[Summary]:
     """A summary of each kind, in the order of the results; before them one of all, where there are several kinds."""
     kinds = dict.fromkeys(result.kind for result in results)
     if len(kinds) > 1:
@@ -145,12 +145,12 @@ def summaries(results: Sequence[Result], seed: int) -> Iterator[Summary]:
         yield summary_of(kind, [result for result in results if result.kind == kind], seed)
 
 
-def summary_of(kind: str, results: Sequence[Result], seed: int) -> Summary:
+def summary_of(kind: str, results: Sequence[ScoredQuery], seed: int) -> Summary:
     values = np.array([[result.metrics[key] for key in LABELS] for result in results])  # (n_queries, n_metrics)
     return Summary(kind, len(results), dict(zip(LABELS, intervals(values, seed=seed), strict=True)))
 
 
-def reliability_of(results: Sequence[Result]) -> Reliability | None:
+def reliability_of(results: Sequence[ScoredQuery]) -> Reliability | None:
     judged = [
         (confidence, grade > 0)
         for result in results

@@ -11,9 +11,16 @@ from rich.table import Table
 from vitrina.api.cli.console import errors, output, progress_bar
 from vitrina.api.cli.search import percent
 from vitrina.api.settings import Settings, encoder_for
-from vitrina.evaluation.calibration import MIN_QUERIES, CalibrationSample, example_of, fit, observe, usable
-from vitrina.evaluation.judgements import JudgedQuery, judged_skus, read_judgements, sample
-from vitrina.evaluation.templates import Template, queries_by, queries_like
+from vitrina.evaluation.calibration import (
+    MIN_QUERIES,
+    CalibrationSample,
+    calibration_samples,
+    example_of,
+    fit_calibration,
+    usable,
+)
+from vitrina.evaluation.judgements import JudgedQuery, judged_skus, read_judgements, sample_queries
+from vitrina.evaluation.label_queries import QueryTemplate, label_queries, similar_item_queries
 from vitrina.search.encoders.base import EncoderIdentity
 from vitrina.search.encoders.open_clip import CARD_FILE, LOCAL_PREFIX
 from vitrina.search.encoders.registry import folder_of
@@ -46,7 +53,7 @@ def calibrate_encoder(settings: Settings, asked: CalibrateOptions) -> None:
     with errors.status("Loading the encoder"):
         engine = store.open_engine(encoder_for(store, settings))
     source = f"{len(queries):,} queries on a catalog of {store.catalog.counts()['items']:,} items"
-    calibration = fit(observe_with_progress(engine, queries), source)
+    calibration = fit_calibration(observe_with_progress(engine, queries), source)
     if not calibration.curves:
         raise InputError(
             f"There are too few queries to calibrate on: {len(queries)}, some of which must find something.",
@@ -61,19 +68,19 @@ def calibrate_encoder(settings: Settings, asked: CalibrateOptions) -> None:
 def gather(store: Store, asked: CalibrateOptions) -> list[JudgedQuery]:
     """The queries that judgements and fields make. Raises InputError where there are none."""
     judged = [] if asked.judgements is None else read_judgements(asked.judgements, asked.queries)
-    for make, fields in ((queries_by, asked.by), (queries_like, asked.like)):
+    for make, fields in ((label_queries, asked.by), (similar_item_queries, asked.like)):
         if fields:
-            items = (stored.item for stored in store.catalog.all_items() if stored.image_ids or make is queries_by)
-            judged += make(items, [Template(name) for name in fields], MIN_ROWS)
+            items = (stored.item for stored in store.catalog.all_items() if stored.image_ids or make is label_queries)
+            judged += make(items, [QueryTemplate(name) for name in fields], MIN_ROWS)
     if not judged:
         raise InputError("There is nothing to calibrate on.", remedy="Give --judgements FILE, or --by FIELD.")
     known = store.catalog.content_hashes(sorted(judged_skus(judged)))
-    return usable(sample(judged, MAX_QUERIES, seed=0), known)
+    return usable(sample_queries(judged, MAX_QUERIES, seed=0), known)
 
 
 def observe_with_progress(engine: SearchEngine, queries: Sequence[JudgedQuery]) -> list[CalibrationSample]:
     with progress_bar() as bar:
-        observed = observe(engine, map(example_of, queries))
+        observed = calibration_samples(engine, map(example_of, queries))
         return list(bar.track(observed, total=len(queries), description="Searching"))
 
 

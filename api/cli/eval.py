@@ -13,14 +13,29 @@ from rich.table import Table
 from vitrina.api.cli.console import errors, output, progress_bar
 from vitrina.api.rerankers import needed_reranker, open_reranker
 from vitrina.api.settings import Settings, encoder_for
-from vitrina.evaluation.comparison import JUDGED_BY, RETRIEVAL, Change, Comparison, RunPair, check_comparable, compare
-from vitrina.evaluation.gates import GateResult, check, parse_gate
-from vitrina.evaluation.judged_search import QueryResult, RerankedQuery, ask_all, lift_measurement_of, rerank_all
-from vitrina.evaluation.judgements import JudgedQuery, by_kind, judged_skus, known, read_judgements, sample
+from vitrina.evaluation.comparison import (
+    JUDGED_BY,
+    RETRIEVAL,
+    Comparison,
+    MetricChange,
+    RunPair,
+    check_comparable,
+    compare_runs,
+)
+from vitrina.evaluation.gates import GateResult, check_gates, parse_gate
+from vitrina.evaluation.judged_search import QueryResult, RerankedQuery, rerank_all, search_all, summarize_reranking
+from vitrina.evaluation.judgements import (
+    JudgedQuery,
+    by_kind,
+    judged_skus,
+    read_judgements,
+    restrict_to_catalog,
+    sample_queries,
+)
+from vitrina.evaluation.label_queries import QueryTemplate, label_queries, similar_item_queries
 from vitrina.evaluation.metrics import LABELS, Interval
 from vitrina.evaluation.report import write_report
-from vitrina.evaluation.run import Run, Setting, Summary, read_run, run_of, write_run
-from vitrina.evaluation.templates import Template, queries_by, queries_like
+from vitrina.evaluation.run import Run, RunInfo, Summary, make_run, read_run, write_run
 from vitrina.indexer.sources import open_source
 from vitrina.indexer.sources.base import Rejection
 from vitrina.search.reranking.pipeline import RerankingEngine
@@ -90,7 +105,7 @@ def show_comparison(comparison: Comparison) -> None:
         errors.print(note, highlight=False, soft_wrap=True)
 
 
-def change_cells(change: Change) -> list[str]:
+def change_cells(change: MetricChange) -> list[str]:
     difference = change.difference
     colour = ("green" if difference.mean > 0 else "red") if change.is_certain else "default"
     return [
@@ -170,16 +185,16 @@ def evaluate(settings: Settings, asked: EvalOptions) -> bool:
     requirements = [parse_gate(text, list(by_kind(queries))) for text in asked.require]
     with errors.status("Loading the encoder"):
         engine = store.open_engine(encoder_for(store, settings))
-    setting = Setting(engine.encoder.identity.name, store.catalog.counts()["items"], asked.seed, tuple(notes))
+    setting = RunInfo(engine.encoder.identity.name, store.catalog.counts()["items"], asked.seed, tuple(notes))
     comparisons = []
     if reranker is None:
-        run = run_of(setting, queries, ask_with_progress(engine, queries))
+        run = make_run(setting, queries, ask_with_progress(engine, queries))
     else:
         run, lift = measure_lift(settings, store, engine, queries, setting, reranker)
         comparisons.append(lift)
     if earlier is not None:
-        comparisons.append(compare(run, earlier))
-    checks = check(run, requirements)
+        comparisons.append(compare_runs(run, earlier))
+    checks = check_gates(run, requirements)
     show_run(run)
     for comparison in comparisons:
         show_comparison(comparison)
@@ -222,21 +237,21 @@ def gather(store: Store, asked: EvalOptions) -> tuple[list[JudgedQuery], list[st
     queries = [] if asked.judgements is None else read_judgements(asked.judgements, asked.queries)
     with errors.status("Making queries"):
         if asked.by:
-            queries += queries_by(labelled(store, asked.labels), templates(asked.by), asked.min_rows)
+            queries += label_queries(labelled(store, asked.labels), templates(asked.by), asked.min_rows)
         if asked.like:
             shown = {stored.item.sku for stored in store.catalog.all_items() if stored.image_ids}
             items = (item for item in labelled(store, asked.labels) if item.sku in shown)
-            queries += queries_like(items, templates(asked.like), asked.min_rows)
-        queries, notes = known(queries, store.catalog.content_hashes(sorted(judged_skus(queries))))
+            queries += similar_item_queries(items, templates(asked.like), asked.min_rows)
+        queries, notes = restrict_to_catalog(queries, store.catalog.content_hashes(sorted(judged_skus(queries))))
     for note in notes:
         errors.print(note, highlight=False, markup=False, soft_wrap=True)
     if asked.max_queries is not None:
-        queries = sample(queries, asked.max_queries, asked.seed)
+        queries = sample_queries(queries, asked.max_queries, asked.seed)
     return queries, notes
 
 
-def templates(names: Sequence[str]) -> list[Template]:
-    return [Template(name) for name in dict.fromkeys(names)]
+def templates(names: Sequence[str]) -> list[QueryTemplate]:
+    return [QueryTemplate(name) for name in dict.fromkeys(names)]
 
 
 def labelled(store: Store, labels: str | None) -> Iterator[Item]:
@@ -254,7 +269,7 @@ def labelled(store: Store, labels: str | None) -> Iterator[Item]:
 def ask_with_progress(engine: SearchEngine, queries: Sequence[JudgedQuery]) -> list[QueryResult]:
     with progress_bar() as bar:
         task = bar.add_task("Searching", total=len(queries))
-        return ask_all(engine, queries, lambda n_done: bar.update(task, completed=n_done))
+        return search_all(engine, queries, lambda n_done: bar.update(task, completed=n_done))
 
 
 def measure_lift(
@@ -262,7 +277,7 @@ def measure_lift(
     store: Store,
     engine: SearchEngine,
     queries: Sequence[JudgedQuery],
-    setting: Setting,
+    setting: RunInfo,
     reranker: EvalReranker,
 ) -> tuple[Run, Comparison]:
     """The run as reranked, and what that is better or worse than the retrieval of the very same answers. Blocks.
@@ -274,15 +289,15 @@ def measure_lift(
             opened = open_reranker(settings, closing)
             stage = closing.enter_context(store.open_stage(opened))
         reranked = rerank_with_progress(RerankingEngine(engine, stage), queries, reranker.rerank)
-    reranking = lift_measurement_of(opened.identity.name, reranker.rerank, reranked)
+    reranking = summarize_reranking(opened.identity.name, reranker.rerank, reranked)
     if not reranking.n_reranked:
         raise RerankerError(
             f"The reranker {reranking.reranker} looked at no hit of any query. {' '.join(reranking.missed)}",
             remedy="Measure without --rerank, or see to it that it can look.",
         )
-    before = run_of(setting, queries, [each.before for each in reranked])
-    run = run_of(replace(setting, reranking=reranking), queries, [each.after for each in reranked])
-    return run, compare(run, before, RETRIEVAL)
+    before = make_run(setting, queries, [each.before for each in reranked])
+    run = make_run(replace(setting, reranking=reranking), queries, [each.after for each in reranked])
+    return run, compare_runs(run, before, RETRIEVAL)
 
 
 def rerank_with_progress(

@@ -13,7 +13,7 @@ from vitrina.api.cli.encoder_calibrate import CalibrateOptions, gather
 from vitrina.api.rerankers import needed_reranker, open_reranker
 from vitrina.api.settings import Settings, encoder_for
 from vitrina.evaluation.calibration import example_of
-from vitrina.evaluation.fusion_fitting import MIN_QUERIES, fit_measured, reranked_sample
+from vitrina.evaluation.fusion_fitting import MIN_QUERIES, fit_measured_fusion, fusion_samples
 from vitrina.search.reranking.fusion import FusionWeights
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import InputError
@@ -31,14 +31,14 @@ def calibrate_reranker(settings: Settings, judgements: Path, queries: Path | Non
             engine = store.open_engine(encoder_for(store, settings))
             reranker = open_reranker(settings, closing)
         with progress_bar() as bar:
-            seen = reranked_sample(engine, store.images, reranker, map(example_of, asked))
+            seen = fusion_samples(engine, store.images, reranker, map(example_of, asked))
             candidates = list(bar.track(seen, total=len(asked), description="Looking"))
     if len(candidates) < MIN_QUERIES:
         raise InputError(
             f"There are too few queries to calibrate on: {len(candidates)} ask in words for something that shows.",
             remedy=f"Judge at least {MIN_QUERIES} of these, better some hundreds.",
         )
-    fusion_weights = fit_measured(candidates, f"a catalog of {store.catalog.counts()['items']:,} items")
+    fusion_weights = fit_measured_fusion(candidates, f"a catalog of {store.catalog.counts()['items']:,} items")
     show(fusion_weights)
     stored = store.keep_fusion_weights(reranker.identity, fusion_weights)
     output.print(f"Kept in {stored}; a running service takes it when it starts again.", highlight=False, soft_wrap=True)

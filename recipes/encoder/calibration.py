@@ -22,7 +22,7 @@ from recipes.encoder.corpus import TRAINING_FILES, LabelledRows, read_rows
 from recipes.encoder.images import decode
 from recipes.encoder.labels import LABELS, LabelledProduct
 from recipes.encoder.queries import OUT_OF_CATALOG_HELD_OUT, LabelQueries, out_of_catalog
-from vitrina.evaluation.calibration import CalibrationSample, Example, fit, observe
+from vitrina.evaluation.calibration import CalibrationSample, Example, calibration_samples, fit_calibration
 from vitrina.search.encoders.base import Encoder, Vectors
 from vitrina.search.encoders.open_clip import CARD_FILE, EMBEDDED_FOLDER, LOCAL_PREFIX, load_encoder
 from vitrina.search.retrieval.engine import SearchEngine
@@ -115,7 +115,7 @@ def observations(encoder: Encoder, rows: Sequence[LabelledRows], *, seed: int = 
         examples = [*answerable(shop, seed), *unanswerable(each, [*rows[:at], *rows[at + 1 :]], seed)]
         for with_images, with_words in GUISES.values():
             with opened(encoder, shop.entries(with_images=with_images, with_words=with_words)) as engine:
-                yield from observe(engine, examples)
+                yield from calibration_samples(engine, examples)
 
 
 def answerable(shop: LabelledShop, seed: int) -> list[Example]:
@@ -137,7 +137,7 @@ def calibrate_folder(folder: Path, rows: Sequence[LabelledRows]) -> Calibration:
     """Calibrate the encoder in an open_clip folder on rows it was not trained on, and write that to its
     ``vitrina.json``. Blocks for some minutes. Raises EncoderError, StorageError."""
     encoder = load_encoder(f"{LOCAL_PREFIX}{folder}")
-    calibration = fit(list(observations(encoder, rows)), source_of(rows))
+    calibration = fit_calibration(list(observations(encoder, rows)), source_of(rows))
     write_calibration(folder / CARD_FILE, calibration)
     return calibration
 

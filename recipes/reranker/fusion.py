@@ -16,7 +16,7 @@ import typer
 from recipes.encoder.calibration import item_of, opened, shop_of
 from recipes.encoder.corpus import TRAINING_FILES, LabelledRows, read_rows
 from recipes.encoder.queries import LabelQueries
-from vitrina.evaluation.fusion_fitting import RerankedSample, fit_measured, reranked_sample
+from vitrina.evaluation.fusion_fitting import FusionSample, fit_measured_fusion, fusion_samples
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.open_clip import load_encoder
 from vitrina.search.reranking.backends.transformers.loading import EMBEDDED_FOLDER, load_reranker
@@ -28,9 +28,7 @@ N_QUERIES = 600
 """Of each shop; three weights and two numbers of Platt's are fitted to them."""
 
 
-def candidates_at(
-    encoder: Encoder, reranker: Reranker, rows: LabelledRows, *, seed: int = 0
-) -> Iterator[RerankedSample]:
+def candidates_at(encoder: Encoder, reranker: Reranker, rows: LabelledRows, *, seed: int = 0) -> Iterator[FusionSample]:
     """What retrieval and model make of a shop's pictures. Blocks."""
     shop = shop_of(encoder, rows)
     facts = {str(at): item_of(product, str(at), with_words=True) for at, product in enumerate(rows.products)}
@@ -41,7 +39,7 @@ def candidates_at(
         images.put_all(rows.images)
         engine.vocabulary = words.vocabulary
         examples = LabelQueries(rows, shop.held, seed).by_text(N_QUERIES)
-        yield from reranked_sample(engine, images, reranker, examples, facts)
+        yield from fusion_samples(engine, images, reranker, examples, facts)
         images.close()
 
 
@@ -53,11 +51,11 @@ def main(
 ) -> None:
     """Fit how much a reranker counts to the rows that its training set aside."""
     encoder, reranker = load_encoder(None), load_reranker(str(model))
-    candidates: list[RerankedSample] = []
+    candidates: list[FusionSample] = []
     for name in TRAINING_FILES:
         candidates += candidates_at(encoder, reranker, read_rows(data / name).split()[1])
         typer.echo(f"{name}: {len(candidates)} queries looked at so far")
-    fusion_weights = fit_measured(candidates, "the pictures of rows set aside from training")
+    fusion_weights = fit_measured_fusion(candidates, "the pictures of rows set aside from training")
     write_fusion_weights(model / CARD_FILE, fusion_weights)
     typer.echo(str(fusion_weights))
 

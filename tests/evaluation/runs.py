@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from vitrina.evaluation.judged_search import QueryResult
 from vitrina.evaluation.judgements import JudgedQuery
-from vitrina.evaluation.run import Run, Setting, run_of
+from vitrina.evaluation.run import Run, RunInfo, make_run
 
 
 def a_run(
@@ -18,8 +18,8 @@ def a_run(
 ) -> Run:
     """A run of text queries by id; ``kinds`` names those that are not of the kind "k"."""
     kinds = kinds or {}
-    return run_of(
-        Setting("fake", 10),
+    return make_run(
+        RunInfo("fake", 10),
         [JudgedQuery(query, kinds.get(query, "k"), judged[query], text=f"text of {query}") for query in rankings],
         [
             QueryResult(

@@ -10,10 +10,10 @@ from vitrina.evaluation.calibration import (
     SIGNALS,
     CalibrationSample,
     confidences,
-    fit,
+    fit_calibration,
     fit_curve,
     log_loss,
-    measure,
+    measure_curve,
 )
 from vitrina.search.types.calibration import QueryKind, Signal
 
@@ -51,7 +51,7 @@ def test_the_fit_finds_the_probabilities() -> None:
 
 
 def test_what_is_measured_is_measured_on_other_queries() -> None:
-    calibration = fit(observations(200), source="made up")
+    calibration = fit_calibration(observations(200), source="made up")
     curve = calibration.curves[QueryKind.TEXT]
     assert calibration.source == "made up"
     assert curve.measured is not None
@@ -68,7 +68,7 @@ def test_the_measured_error_is_large_where_the_other_half_is_another_world() -> 
         )
         for each in observations(200)
     ]
-    measured = fit(turned).curves[QueryKind.TEXT].measured
+    measured = fit_calibration(turned).curves[QueryKind.TEXT].measured
     assert measured is not None
     assert measured.calibration_error > 0.3
 
@@ -90,7 +90,7 @@ def test_the_threshold_lets_the_answerable_pass_and_stops_the_rest() -> None:
     known = [each for each in observations(400) if each.relevant.any()]
     out_of_catalog = observations(100, best=0.2, answerable=False)
     curve = fit_curve([*known, *out_of_catalog])
-    measured = measure(curve, [*observations(300), *observations(90, best=0.2, answerable=False)])
+    measured = measure_curve(curve, [*observations(300), *observations(90, best=0.2, answerable=False)])
     assert measured is not None
     assert measured.answerable_passed is not None
     assert measured.answerable_passed >= 0.9
@@ -101,13 +101,13 @@ def test_the_threshold_lets_the_answerable_pass_and_stops_the_rest() -> None:
 def test_off_catalog_queries_that_look_answerable_never_raise_the_threshold_past_one_in_ten() -> None:
     alike = observations(300, answerable=False)
     curve = fit_curve([*observations(300), *alike])
-    measured = measure(curve, observations(500))
+    measured = measure_curve(curve, observations(500))
     assert measured is not None
     assert measured.answerable_passed == pytest.approx(0.9, abs=0.04)
 
 
 def test_without_off_catalog_queries_the_threshold_passes_98_in_100() -> None:
-    measured = measure(fit_curve(observations(400)), observations(500))
+    measured = measure_curve(fit_curve(observations(400)), observations(500))
     assert measured is not None
     assert measured.answerable_passed == pytest.approx(0.98, abs=0.02)
     assert measured.off_catalog_caught is None
@@ -116,7 +116,7 @@ def test_without_off_catalog_queries_the_threshold_passes_98_in_100() -> None:
 def test_a_kind_with_few_queries_or_no_find_gets_no_curve() -> None:
     few = observations(MIN_QUERIES - 1, kind=QueryKind.IMAGE)
     blind = observations(60, answerable=False, kind=QueryKind.BOTH)
-    assert set(fit([*observations(60), *few, *blind]).curves) == {QueryKind.TEXT}
+    assert set(fit_calibration([*observations(60), *few, *blind]).curves) == {QueryKind.TEXT}
 
 
 def test_the_gradient_is_that_of_the_loss() -> None:

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from tests.fakes import COLOURS, FakeEncoder, make_entry, make_image, png
-from vitrina.evaluation.calibration import SAMPLE_DEPTH, SIGNALS, Example, example_of, key_of, observe, usable
+from vitrina.evaluation.calibration import (
+    SAMPLE_DEPTH,
+    SIGNALS,
+    Example,
+    calibration_samples,
+    example_of,
+    key_of,
+    usable,
+)
 from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
@@ -36,7 +44,7 @@ def column(signals: np.ndarray[tuple[int, ...], np.dtype[np.float64]], signal: S
 
 def test_signals_and_relevance_run_along_the_hits(engine: SearchEngine, encoder: FakeEncoder) -> None:
     wanted = frozenset({"0", "6", "words"})
-    (seen,) = observe(engine, [Example(Query("red"), wanted)])
+    (seen,) = calibration_samples(engine, [Example(Query("red"), wanted)])
     hits = engine.search(Query("red", limit=SAMPLE_DEPTH)).hits
     assert seen.kind == QueryKind.TEXT
     assert seen.answerable
@@ -60,14 +68,14 @@ def test_signals_and_relevance_run_along_the_hits(engine: SearchEngine, encoder:
 
 
 def test_a_name_typed_exactly_is_a_signal(engine: SearchEngine) -> None:
-    (seen,) = observe(engine, [Example(Query("blue thing 2"), frozenset({"2"}))])
+    (seen,) = calibration_samples(engine, [Example(Query("blue thing 2"), frozenset({"2"}))])
     assert column(seen.signals, Signal.NAME) == [1.0] + [0.0] * (SAMPLE_DEPTH - 1)
     assert column(seen.signals, Signal.ALL_WORDS)[0] == 1.0
     assert seen.relevant.tolist() == [True] + [False] * (SAMPLE_DEPTH - 1)
 
 
 def test_an_item_that_asks_is_not_found(engine: SearchEngine) -> None:
-    (seen,) = observe(engine, [Example(Query(skus=("7",)), frozenset({"7", "1"}))])
+    (seen,) = calibration_samples(engine, [Example(Query(skus=("7",)), frozenset({"7", "1"}))])
     assert seen.kind == QueryKind.IMAGE
     assert max(column(seen.signals, Signal.IMAGE_TO_IMAGE)) < 1 - 1e-6
 
@@ -75,7 +83,7 @@ def test_an_item_that_asks_is_not_found(engine: SearchEngine) -> None:
 def test_kinds_and_keys(engine: SearchEngine) -> None:
     red = make_image("red")
     queries = [Query("red"), Query("RED"), Query("red", images=(red,)), Query(images=(red,)), Query(skus=("1",))]
-    seen = list(observe(engine, [Example(query, frozenset()) for query in queries]))
+    seen = list(calibration_samples(engine, [Example(query, frozenset()) for query in queries]))
     kinds = [QueryKind.TEXT, QueryKind.TEXT, QueryKind.BOTH, QueryKind.IMAGE, QueryKind.IMAGE]
     assert [each.kind for each in seen] == kinds
     assert not any(each.answerable for each in seen)

@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vitrina.evaluation.calibration import halves
+from vitrina.evaluation.calibration import split_half
 from vitrina.evaluation.fusion_fitting import (
     MIN_QUERIES,
-    RerankedSample,
+    FusionSample,
     fit_fusion,
-    fit_measured,
+    fit_measured_fusion,
     fit_platt,
     fit_weights,
-    lift,
+    rerank_lift,
     truth_of,
 )
 from vitrina.search.reranking.fusion import FusionWeights, probability
@@ -26,7 +26,7 @@ from vitrina.search.types.requirement import Requirement
 NAVY = Requirement("navy", "colour", ("Navy Blue",))
 
 
-def candidates(n: int, *, slope: float = 0.5, intercept: float = -1.0, blind: bool = False) -> list[RerankedSample]:
+def candidates(n: int, *, slope: float = 0.5, intercept: float = -1.0, blind: bool = False) -> list[FusionSample]:
     """Queries of two requirements and 20 hits, which are right where both hold. The truth of a requirement follows its
     P(yes) through ``slope`` and ``intercept``; scores know something of it, too. Who is ``blind`` answers at random."""
     rng = np.random.default_rng([n, int(10 * slope)])
@@ -40,7 +40,7 @@ def candidates(n: int, *, slope: float = 0.5, intercept: float = -1.0, blind: bo
         relevant = np.asarray(truth.all(axis=1))
         heard = rng.normal(0, 3, (20, 2)) if blind else said
         made.append(
-            RerankedSample(
+            FusionSample(
                 key=hashlib.sha256(f"{n} {number}".encode()).hexdigest(),
                 scores=scores,
                 whole=probability(heard.min(axis=1)),
@@ -75,14 +75,14 @@ def test_a_model_that_sees_is_given_weight_and_lifts_queries_it_was_not_fitted_t
     assert fusion_weights.source == "made up"
     assert fusion_weights.retrieval == 1
     assert fusion_weights.whole + fusion_weights.parts > 0.5
-    measured = lift(fusion_weights, candidates(151))
+    measured = rerank_lift(fusion_weights, candidates(151))
     assert measured.after > measured.before + 0.1
 
 
 def test_a_blind_model_is_given_next_to_no_weight_and_harms_nothing() -> None:
     fusion_weights = fit_fusion(candidates(400, blind=True))
     assert fusion_weights.whole + fusion_weights.parts < 0.15
-    measured = lift(fusion_weights, candidates(401, blind=True))
+    measured = rerank_lift(fusion_weights, candidates(401, blind=True))
     assert measured.after > measured.before - 0.01
 
 
@@ -90,7 +90,9 @@ def test_no_weight_is_below_zero_though_the_model_be_always_wrong() -> None:
     contrary = [replace(each, whole=1 - each.whole, parts=1 - each.parts) for each in candidates(100)]
     fusion_weights = fit_fusion(contrary)
     assert fusion_weights.slope == 0
-    assert lift(fusion_weights, contrary).after == pytest.approx(lift(FusionWeights(whole=0, parts=0), contrary).after)
+    assert rerank_lift(fusion_weights, contrary).after == pytest.approx(
+        rerank_lift(FusionWeights(whole=0, parts=0), contrary).after
+    )
 
 
 def test_weights_need_a_right_and_a_wrong_hit() -> None:
@@ -115,13 +117,13 @@ def test_words_that_a_model_does_not_know_come_to_count_less() -> None:
 
 
 def test_a_fusion_weights_says_what_it_did_for_queries_that_it_was_not_fitted_to() -> None:
-    fusion_weights = fit_measured(candidates(100), "a made-up shop")
+    fusion_weights = fit_measured_fusion(candidates(100), "a made-up shop")
     assert replace(fusion_weights, source="") == fit_fusion(candidates(100))
-    fitted, others = halves(candidates(100))
-    measured = lift(fit_fusion(fitted), others)
+    fitted, others = split_half(candidates(100))
+    measured = rerank_lift(fit_fusion(fitted), others)
     assert "100 queries on a made-up shop" in fusion_weights.source
     assert f"from {measured.before:.3f} to {measured.after:.3f}" in fusion_weights.source
-    assert fit_measured(candidates(25), "few").source == "25 queries on few"
+    assert fit_measured_fusion(candidates(25), "few").source == "25 queries on few"
 
 
 def test_too_few_queries_are_refused() -> None:
@@ -131,7 +133,7 @@ def test_too_few_queries_are_refused() -> None:
 
 def test_what_was_not_asked_says_nothing() -> None:
     unasked = [replace(each, whole=np.full(20, np.nan), parts=np.full((20, 2), np.nan)) for each in candidates(30)]
-    measured = lift(FusionWeights(whole=1, parts=1), unasked)
+    measured = rerank_lift(FusionWeights(whole=1, parts=1), unasked)
     assert measured.after == measured.before
 
 
@@ -140,16 +142,16 @@ def test_the_gain_is_ndcg(seed: int) -> None:
     relevant = np.random.default_rng(seed).random(20) < 0.4
     discounts = 1 / np.log2(np.arange(2, 12))
     ideal = discounts[: min(10, int(relevant.sum()))].sum()
-    measured = lift(FusionWeights(whole=0, parts=0), [replace(candidates(1)[0], relevant=relevant)])
+    measured = rerank_lift(FusionWeights(whole=0, parts=0), [replace(candidates(1)[0], relevant=relevant)])
     assert measured.before == pytest.approx(float(discounts @ relevant[:10] / ideal))
     assert measured.after == measured.before
 
 
 def test_halves_are_the_same_for_the_same_queries() -> None:
-    first, second = halves(candidates(60))
+    first, second = split_half(candidates(60))
     assert len(first) + len(second) == 60
     assert min(len(first), len(second)) > 15
-    assert [each.key for each in halves(candidates(60))[0]] == [each.key for each in first]
+    assert [each.key for each in split_half(candidates(60))[0]] == [each.key for each in first]
 
 
 def test_the_truth_is_what_fields_say() -> None:

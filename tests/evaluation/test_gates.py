@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.evaluation.runs import a_run
-from vitrina.evaluation.gates import check, parse_gate
+from vitrina.evaluation.gates import check_gates, parse_gate
 from vitrina.search.types.errors import InputError
 
 JUDGED = {"q": {"a": 1}, "r": {"a": 1}}
@@ -26,14 +26,14 @@ RUN = a_run({"q": ["a"], "r": ["b", "a"]}, JUDGED, kinds={"q": "sku: exact"}, co
     ],
 )
 def test_requirements_are_held_against_what_was_measured(text: str, measured: float, is_met: bool) -> None:
-    [verdict] = check(RUN, [parse_gate(text, ["all", "k", "sku: exact"])])
+    [verdict] = check_gates(RUN, [parse_gate(text, ["all", "k", "sku: exact"])])
     assert verdict.measured == pytest.approx(measured)
     assert verdict.is_met == is_met
     assert str(verdict).startswith(f"{text}: {'met' if is_met else 'not met'}")
 
 
 def test_a_calibration_error_that_was_not_measured_is_not_met() -> None:
-    [verdict] = check(a_run({"q": ["a"]}, JUDGED), [parse_gate("calibration_error=1", [])])
+    [verdict] = check_gates(a_run({"q": ["a"]}, JUDGED), [parse_gate("calibration_error=1", [])])
     assert not verdict.is_met
     assert "calibrate" in str(verdict)
 

@@ -13,18 +13,18 @@ import pytest
 from tests.evaluation.runs import a_run
 from tests.fakes import COLOURS, FakeEncoder, make_entry, make_image
 from tests.search.reranking.shops import SimpleEyes, fill
-from vitrina.evaluation.comparison import RETRIEVAL, compare
+from vitrina.evaluation.comparison import RETRIEVAL, compare_runs
 from vitrina.evaluation.judged_search import (
     NO_IMAGE,
     UNREADABLE,
     QueryResult,
     RerankedQuery,
-    ask_all,
-    lift_measurement_of,
     rerank_all,
+    search_all,
+    summarize_reranking,
 )
 from vitrina.evaluation.judgements import JudgedQuery
-from vitrina.evaluation.run import Setting, read_run, run_of, write_run
+from vitrina.evaluation.run import RunInfo, make_run, read_run, write_run
 from vitrina.search.reranking.base import Deadline
 from vitrina.search.reranking.fusion import FusionWeights
 from vitrina.search.reranking.pipeline import RerankingEngine
@@ -63,16 +63,16 @@ def test_both_orders_come_from_one_answer_to_each_query(engine: RerankingEngine,
     reranked = rerank_all(engine, QUERIES, RERANK, done.append)
     assert done == [1, 2, 3, 4, 5, 6]
     assert encoder.n_texts == n_texts + 6, "each query is asked once"
-    assert [each.before for each in reranked] == ask_all(engine.engine, QUERIES, lambda _: None)
+    assert [each.before for each in reranked] == search_all(engine.engine, QUERIES, lambda _: None)
     for each in reranked:
         assert sorted(each.before.skus) == sorted(each.after.skus)
         assert dict(zip(each.before.skus, each.before.confidences, strict=True)) == dict(
             zip(each.after.skus, each.after.confidences, strict=True)
         )
-    setting = Setting("fake", 36)
-    before = run_of(setting, QUERIES, [each.before for each in reranked])
-    after = run_of(setting, QUERIES, [each.after for each in reranked])
-    change = compare(after, before, RETRIEVAL).changes["k"]["ndcg@10"]
+    setting = RunInfo("fake", 36)
+    before = make_run(setting, QUERIES, [each.before for each in reranked])
+    after = make_run(setting, QUERIES, [each.after for each in reranked])
+    change = compare_runs(after, before, RETRIEVAL).changes["k"]["ndcg@10"]
     assert change.before < change.after
     assert (change.n_wins, change.n_losses) == (2, 0), "red and white have an item that is listed as another colour"
 
@@ -119,7 +119,7 @@ def test_a_reranker_that_fails_is_told_of_and_costs_the_order_alone(engine: Rera
     eyes.before = broken
     reranked = rerank_all(engine, QUERIES, replace(RERANK, top=5), lambda _: None)
     assert [each.before for each in reranked] == [each.after for each in reranked]
-    reranking = lift_measurement_of("eyes", RERANK, reranked)
+    reranking = summarize_reranking("eyes", RERANK, reranked)
     assert reranking.n_reranked == 0
     assert sum(reranking.missed.values()) == reranking.n_hits == 30
     assert any("failed" in reason for reason in reranking.missed)
@@ -143,7 +143,7 @@ def test_queries_are_summed_up() -> None:
     found = QueryResult((), ())
     missed = ({UNREADABLE: 1}, {NO_IMAGE: 2})
     reranked = [RerankedQuery(found, found, 20, missed[at % 2], judge_ms=float(at)) for at in range(101)]
-    reranking = lift_measurement_of("eyes", RerankOptions(top=20, listings=False), reranked)
+    reranking = summarize_reranking("eyes", RerankOptions(top=20, listings=False), reranked)
     assert (reranking.n_hits, reranking.n_reranked) == (2020, 2020 - 100 - 51)
     assert list(reranking.missed.items()) == [(NO_IMAGE, 100), (UNREADABLE, 51)]
     assert (reranking.median_ms, reranking.p95_ms) == (50, 95)
@@ -157,7 +157,7 @@ def test_a_reranked_run_survives_its_file_and_old_files_have_none(tmp_path: Path
     plain, path = a_run({"q": ["a"]}, {"q": {"a": 1}}), tmp_path / "run.json"
     found = QueryResult((), ())
     reranked = replace(
-        plain, reranking=lift_measurement_of("eyes", RERANK, [RerankedQuery(found, found, 1, {NO_IMAGE: 1}, 3.0)])
+        plain, reranking=summarize_reranking("eyes", RERANK, [RerankedQuery(found, found, 1, {NO_IMAGE: 1}, 3.0)])
     )
     write_run(reranked, path)
     assert read_run(path) == reranked

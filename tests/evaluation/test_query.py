@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from vitrina.evaluation.judgements import JudgedQuery, judged_skus, known, sample
+from vitrina.evaluation.judgements import JudgedQuery, judged_skus, restrict_to_catalog, sample_queries
 from vitrina.search.types.errors import InputError
 
 
@@ -16,7 +16,7 @@ def test_skus_that_are_gone_are_left_out_and_counted() -> None:
         JudgedQuery("lost", "k", {"gone": 1}),
         JudgedQuery("never", "k", {"a": 0}),
     ]
-    kept, notes = known(queries, {"a", "b"})
+    kept, notes = restrict_to_catalog(queries, {"a", "b"})
     assert [(query.id, query.grades) for query in kept] == [("both", {"a": 2})]
     assert notes[0].startswith("1 of 2 judged skus are not in the catalog")
     assert notes[1].startswith("2 of 3 queries have no relevant item")
@@ -24,14 +24,14 @@ def test_skus_that_are_gone_are_left_out_and_counted() -> None:
 
 def test_complete_judgements_are_taken_as_they_are() -> None:
     queries = [JudgedQuery("a", "k", {"a": 1})]
-    assert known(queries, {"a", "b"}) == (queries, [])
+    assert restrict_to_catalog(queries, {"a", "b"}) == (queries, [])
 
 
 def test_judgements_of_another_catalog_are_refused() -> None:
     with pytest.raises(InputError, match="None of the 2 judged skus is in the catalog, such as 'x'"):
-        known([JudgedQuery("q", "k", {"x": 1, "y": 1})], {"a"})
+        restrict_to_catalog([JudgedQuery("q", "k", {"x": 1, "y": 1})], {"a"})
     with pytest.raises(InputError, match="No query has a relevant item"):
-        known([JudgedQuery("q", "k", {"a": 0, "b": 0})], {"a", "b"})
+        restrict_to_catalog([JudgedQuery("q", "k", {"a": 0, "b": 0})], {"a", "b"})
 
 
 def test_an_item_that_asks_is_not_an_answer() -> None:
@@ -42,9 +42,9 @@ def test_an_item_that_asks_is_not_an_answer() -> None:
 
 def test_a_sample_is_of_each_kind_and_the_seed_decides() -> None:
     queries = [JudgedQuery(f"{kind}{at}", kind, {"a": 1}) for at in range(50) for kind in "xy"]
-    drawn = sample(queries, 7, seed=3)
+    drawn = sample_queries(queries, 7, seed=3)
     assert [query.kind for query in drawn] == ["x"] * 7 + ["y"] * 7
     assert len({query.id for query in drawn}) == 14
-    assert drawn == sample(queries, 7, seed=3)
-    assert drawn != sample(queries, 7, seed=4)
-    assert sample([replace(queries[0], kind="z")], 7, seed=3) == [replace(queries[0], kind="z")]
+    assert drawn == sample_queries(queries, 7, seed=3)
+    assert drawn != sample_queries(queries, 7, seed=4)
+    assert sample_queries([replace(queries[0], kind="z")], 7, seed=3) == [replace(queries[0], kind="z")]

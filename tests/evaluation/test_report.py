@@ -9,12 +9,12 @@ import pytest
 
 from tests.evaluation.runs import a_run
 from tests.fakes import FakeEncoder, make_entry, make_image, png
-from vitrina.evaluation.comparison import compare
-from vitrina.evaluation.gates import check, parse_gate
+from vitrina.evaluation.comparison import compare_runs
+from vitrina.evaluation.gates import check_gates, parse_gate
 from vitrina.evaluation.judged_search import QueryResult
 from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.evaluation.report import worst, write_report
-from vitrina.evaluation.run import Run, Setting, run_of
+from vitrina.evaluation.run import Run, RunInfo, make_run
 from vitrina.search.store.store import Store
 
 NASTY = '<script>alert("x")</script>'
@@ -64,9 +64,9 @@ def shop(store: Store, encoder: FakeEncoder) -> Store:
 
 
 def render(shop: Store, folder: Path, run: Run, earlier: Run | None = None, require: tuple[str, ...] = ()) -> Page:
-    checks = check(run, [parse_gate(text, ["k"]) for text in require])
+    checks = check_gates(run, [parse_gate(text, ["k"]) for text in require])
     path = folder / "report.html"
-    write_report(path, shop, run, comparisons=[compare(run, earlier)] if earlier else [], checks=checks)
+    write_report(path, shop, run, comparisons=[compare_runs(run, earlier)] if earlier else [], checks=checks)
     page = Page(path.read_text(encoding="utf-8"))
     assert page.open == []
     assert "script" not in page.elements
@@ -97,7 +97,7 @@ def test_wins_and_losses_show_both_rankings(shop: Store, tmp_path: Path) -> None
 def test_queries_and_titles_are_text_not_code(shop: Store, tmp_path: Path) -> None:
     query = JudgedQuery(NASTY, NASTY, {"red": 1}, text=NASTY)
     page = render(
-        shop, tmp_path, run_of(Setting("fake", 5, notes=(NASTY,)), [query], [QueryResult(("nasty",), (None,))])
+        shop, tmp_path, make_run(RunInfo("fake", 5, notes=(NASTY,)), [query], [QueryResult(("nasty",), (None,))])
     )
     assert page.text.count(NASTY) >= 4
 
@@ -110,7 +110,7 @@ def test_photos_that_asked_are_shown(shop: Store, tmp_path: Path) -> None:
         JudgedQuery("by item", "like k", {"red": 1, "green": 1}, sku="green"),
         JudgedQuery("gone", "k", {"red": 1}, image=tmp_path / "gone.png"),
     ]
-    page = render(shop, tmp_path, run_of(Setting("fake", 5), queries, [QueryResult((), ())] * 3))
+    page = render(shop, tmp_path, make_run(RunInfo("fake", 5), queries, [QueryResult((), ())] * 3))
     assert "The green one" in page.text
     assert sum(source.startswith("data:image/jpeg") for source in page.sources) == 1
 

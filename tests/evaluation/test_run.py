@@ -9,9 +9,9 @@ import pytest
 
 from tests.evaluation.runs import a_run
 from tests.fakes import FakeEncoder, make_entry, make_image, png
-from vitrina.evaluation.judged_search import QueryResult, ask_all
+from vitrina.evaluation.judged_search import QueryResult, search_all
 from vitrina.evaluation.judgements import JudgedQuery
-from vitrina.evaluation.run import ALL, Setting, read_run, run_of, write_run
+from vitrina.evaluation.run import ALL, RunInfo, make_run, read_run, write_run
 from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import ImageError, SourceError
@@ -42,11 +42,11 @@ def test_words_images_and_items_ask_the_engine(engine: SearchEngine, tmp_path: P
         JudgedQuery("item", "k", of_colour("green"), sku="green-3"),
     ]
     done: list[int] = []
-    found = ask_all(engine, queries, done.append)
+    found = search_all(engine, queries, done.append)
     assert done == [1, 2, 3]
     assert [len(each.skus) for each in found] == [18, 18, 17]
     assert "green-3" not in found[2].skus
-    run = run_of(Setting("fake", 18), queries, found)
+    run = make_run(RunInfo("fake", 18), queries, found)
     assert [result.metrics["ndcg@10"] for result in run.results] == pytest.approx([1, 1, 1])
     assert [result.n_relevant for result in run.results] == [6, 6, 5]
 
@@ -56,9 +56,9 @@ def test_a_image_that_cannot_be_used_is_named(engine: SearchEngine, tmp_path: Pa
     broken.write_bytes(b"\xff\xd8\xff no picture")
     query = JudgedQuery("photo", "k", of_colour("red"), image=broken)
     with pytest.raises(ImageError, match=r"broken\.jpg"):
-        ask_all(engine, [query], lambda _: None)
+        search_all(engine, [query], lambda _: None)
     with pytest.raises(ImageError, match="cannot be read"):
-        ask_all(engine, [replace(query, image=tmp_path / "gone.jpg")], lambda _: None)
+        search_all(engine, [replace(query, image=tmp_path / "gone.jpg")], lambda _: None)
 
 
 def test_a_run_survives_its_file(tmp_path: Path) -> None:
@@ -99,8 +99,8 @@ def test_confidence_is_judged_over_the_first_ten_hits() -> None:
 
 
 def test_the_best_that_the_first_page_lacks_are_kept() -> None:
-    run = run_of(
-        Setting("fake", 3),
+    run = make_run(
+        RunInfo("fake", 3),
         [JudgedQuery("q", "k", {"shown": 3, "fair": 1, "best": 2, "bad": 0})],
         [QueryResult(("shown",), (None,))],
     )

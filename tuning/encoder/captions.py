@@ -10,7 +10,7 @@ from itertools import islice
 import torch
 
 from recipes.encoder.facts import Captioned
-from vitrina.evaluation.templates import Template, fields_of, unknown_field
+from vitrina.evaluation.label_queries import QueryTemplate, fields_of, unknown_field
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import AttributeValue, Item
 from vitrina.tuning.rows import TuningRow
@@ -61,7 +61,7 @@ class CaptionTable:
     neither is a wrong answer to "black T-shirt". Texts that differ in case alone are one.
     """
 
-    def __init__(self, rows: Sequence[TuningRow], templates: Sequence[Template]) -> None:
+    def __init__(self, rows: Sequence[TuningRow], templates: Sequence[QueryTemplate]) -> None:
         self.texts: list[str] = []
         self.kinds: list[str] = []
         ids: dict[str, int] = {}
@@ -109,19 +109,19 @@ class TemplateWriter:
         return [rng.choice(group) for group in rng.sample(groups, min(self._captions_a_row, len(groups)))]
 
 
-def captions(template: Template, item: Item) -> list[str]:
+def captions(template: QueryTemplate, item: Item) -> list[str]:
     """The captions that a template makes of an item; none where the item lacks one of its fields."""
     return list(islice((text for text in template.values(item) if text), MAX_OF_A_TEMPLATE))
 
 
-def templates_for(rows: Sequence[TuningRow], asked: Sequence[str]) -> list[Template]:
+def templates_for(rows: Sequence[TuningRow], asked: Sequence[str]) -> list[QueryTemplate]:
     """The templates asked for, or those that the catalog's fields suggest.
 
     Raises QueryError for a malformed template or a field that no row has, InputError where there is nothing to suggest.
     """
     known = {field for row in rows for field in fields_of(row.item)}
     if asked:
-        templates = [Template(name) for name in dict.fromkeys(asked)]
+        templates = [QueryTemplate(name) for name in dict.fromkeys(asked)]
         for field in (field for template in templates for field in template.fields):
             if field not in known:
                 raise unknown_field(field, known)
@@ -133,7 +133,7 @@ def templates_for(rows: Sequence[TuningRow], asked: Sequence[str]) -> list[Templ
             "The rows have no words to make captions of: no title, no description, and no attribute that rows share.",
             remedy="Index the catalog with its texts, or say what to make captions of: --caption '{field}'.",
         )
-    return [Template(name) for name in (*facets, *phrases(facets), *own)]
+    return [QueryTemplate(name) for name in (*facets, *phrases(facets), *own)]
 
 
 def facets_of(items: Sequence[Item]) -> list[str]:
@@ -162,7 +162,7 @@ def phrases(facets: Sequence[str]) -> list[str]:
     return [
         phrase.format_map({role: f"{{{field}}}" for role, field in named.items()})
         for phrase in PHRASES
-        if all(field in named for field in Template(phrase).fields)
+        if all(field in named for field in QueryTemplate(phrase).fields)
     ]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from recipes.encoder.calibration import GUISES, opened
 from recipes.encoder.queries import OUT_OF_CATALOG_HELD_OUT
-from vitrina.evaluation.calibration import CalibrationSample, Example, fit, observe
+from vitrina.evaluation.calibration import CalibrationSample, Example, calibration_samples, fit_calibration
 from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.evaluation.metrics import DEPTH, measure
 from vitrina.search.encoders.base import Encoder, Pixels, Vectors
@@ -175,8 +175,8 @@ def calibrate(
     observed: list[CalibrationSample] = []
     for with_images, with_words in GUISES.values():
         with opened(encoder, shop.entries(with_images=with_images, with_words=with_words)) as engine:
-            observed += observe(engine, examples)
-    return fit(observed, f"{len(rows):,} rows set aside from tuning, as pictures, as words and as both")
+            observed += calibration_samples(engine, examples)
+    return fit_calibration(observed, f"{len(rows):,} rows set aside from tuning, as pictures, as words and as both")
 
 
 def is_held(row: TuningRow) -> bool:

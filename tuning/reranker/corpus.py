@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import compress
 
-from vitrina.evaluation.judged_search import OnProgress, ask_all
-from vitrina.evaluation.judgements import JudgedQuery, judged_skus, known
+from vitrina.evaluation.judged_search import OnProgress, search_all
+from vitrina.evaluation.judgements import JudgedQuery, judged_skus, restrict_to_catalog
 from vitrina.evaluation.metrics import Grades
 from vitrina.search.reranking.base import IMAGE_SIDE_PX, CandidateImages, RerankCandidate
 from vitrina.search.reranking.statements import statements_of
@@ -86,10 +86,10 @@ def read_corpus(
     Raises InputError where the judgements cannot be tuned on, and says what is missing.
     """
     texts, notes = by_text_alone(judged)
-    texts, left_out = known(texts, store.catalog.content_hashes(sorted(judged_skus(texts))))
+    texts, left_out = restrict_to_catalog(texts, store.catalog.content_hashes(sorted(judged_skus(texts))))
     vocabulary = CatalogVocabulary(store.catalog).current()
     statements = [statement_for(query.text, vocabulary) for query in texts]
-    found = ask_all(engine, texts, on_progress)
+    found = search_all(engine, texts, on_progress)
     drafts = [
         draft(statement, query.grades, each.skus)
         for statement, query, each in zip(statements, texts, found, strict=True)

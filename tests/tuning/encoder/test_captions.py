@@ -3,7 +3,7 @@ import random
 import pytest
 import torch
 
-from vitrina.evaluation.templates import Template
+from vitrina.evaluation.label_queries import QueryTemplate
 from vitrina.search.types.errors import InputError, QueryError
 from vitrina.search.types.item import AttributeValue, Item
 from vitrina.tuning.encoder.captions import CaptionTable, TemplateWriter, facets_of, phrases, templates_for
@@ -22,7 +22,7 @@ TEES = (
 
 
 def table(*templates: str) -> CaptionTable:
-    return CaptionTable(TEES, [Template(name) for name in templates])
+    return CaptionTable(TEES, [QueryTemplate(name) for name in templates])
 
 
 def test_two_identical_black_t_shirts_are_no_negatives_of_each_other() -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.fakes import COLOURS, FakeEncoder, make_image, png
-from vitrina.evaluation.templates import Template
+from vitrina.evaluation.label_queries import QueryTemplate
 from vitrina.search.store.images import ImageStore
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import Item
@@ -27,7 +27,7 @@ def row(store: ImageStore, n: int, *colours: str, **attributes: str) -> TuningRo
 
 
 def table(rows: list[TuningRow], *templates: str) -> CaptionTable:
-    return CaptionTable(rows, [Template(name) for name in templates])
+    return CaptionTable(rows, [QueryTemplate(name) for name in templates])
 
 
 def test_an_encoder_that_knows_its_colours_scores_1_and_one_that_does_not_scores_less(store: ImageStore) -> None:

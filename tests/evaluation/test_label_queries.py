@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vitrina.evaluation.templates import Template, queries_by, queries_like
+from vitrina.evaluation.label_queries import QueryTemplate, label_queries, similar_item_queries
 from vitrina.search.types.errors import QueryError
 from vitrina.search.types.item import Item
 
@@ -18,7 +18,7 @@ ITEMS = (
 
 
 def test_each_value_asks_for_its_items() -> None:
-    made = queries_by(ITEMS, [Template("colour"), Template("year")], min_rows=2)
+    made = label_queries(ITEMS, [QueryTemplate("colour"), QueryTemplate("year")], min_rows=2)
     assert [(query.id, query.kind, query.text, query.grades) for query in made] == [
         ("colour: Navy Blue", "colour", "Navy Blue", {"1": 1, "2": 1}),
         ("colour: Red", "colour", "Red", {"3": 1, "4": 1}),
@@ -27,14 +27,14 @@ def test_each_value_asks_for_its_items() -> None:
 
 
 def test_rare_values_are_left_out_but_titles_name_their_item() -> None:
-    [shirts] = queries_by(ITEMS, [Template("article")], min_rows=3)
+    [shirts] = label_queries(ITEMS, [QueryTemplate("article")], min_rows=3)
     assert shirts.grades == {"1": 1, "2": 1, "3": 1}
-    titles = {query.text: set(query.grades) for query in queries_by(ITEMS, [Template("title")], min_rows=3)}
+    titles = {query.text: set(query.grades) for query in label_queries(ITEMS, [QueryTemplate("title")], min_rows=3)}
     assert titles == {"Oxford": {"1"}, "Polo": {"2", "3"}, "Mug": {"4"}, "Bowl": {"5"}}
 
 
 def test_templates_need_every_field_and_take_each_of_several_values() -> None:
-    made = queries_by(ITEMS, [Template("{colour} {article} on {tag}")], min_rows=1)
+    made = label_queries(ITEMS, [QueryTemplate("{colour} {article} on {tag}")], min_rows=1)
     assert [(query.text, set(query.grades)) for query in made] == [
         ("Red Shirts on new", {"3"}),
         ("Red Shirts on sale", {"3"}),
@@ -43,7 +43,7 @@ def test_templates_need_every_field_and_take_each_of_several_values() -> None:
 
 
 def test_photos_ask_for_the_other_items_of_their_value() -> None:
-    made = {query.sku: query for query in queries_like(ITEMS, [Template("article")], min_rows=1)}
+    made = {query.sku: query for query in similar_item_queries(ITEMS, [QueryTemplate("article")], min_rows=1)}
     assert {sku: set(query.grades) for sku, query in made.items()} == {
         "1": {"2", "3"},
         "2": {"1", "3"},
@@ -60,7 +60,7 @@ def test_photos_of_several_values_ask_for_any_of_them() -> None:
         Item("c", attributes={"tag": "y"}),
         Item("d", attributes={"tag": "z"}),
     ]
-    made = queries_like(items, [Template("tag")], min_rows=2)
+    made = similar_item_queries(items, [QueryTemplate("tag")], min_rows=2)
     assert {query.sku: set(query.grades) for query in made} == {"a": {"b", "c"}, "b": {"a"}, "c": {"a"}}
     assert len({query.id for query in made}) == 3
 
@@ -76,10 +76,10 @@ def test_photos_of_several_values_ask_for_any_of_them() -> None:
 )
 def test_fields_that_make_no_query(template: str, says: str | None, remedy: str | None) -> None:
     if says is None or remedy is None:
-        assert len(queries_by(ITEMS, [Template(template)], min_rows=3)) == 1
+        assert len(label_queries(ITEMS, [QueryTemplate(template)], min_rows=3)) == 1
         return
     with pytest.raises(QueryError) as caught:
-        queries_by(ITEMS, [Template(template)], min_rows=3)
+        label_queries(ITEMS, [QueryTemplate(template)], min_rows=3)
     assert says in caught.value.message
     assert remedy in caught.value.remedy
 
@@ -87,9 +87,9 @@ def test_fields_that_make_no_query(template: str, says: str | None, remedy: str 
 @pytest.mark.parametrize("broken", ["{colour", "{} shirt", ""])
 def test_templates_that_cannot_be_read(broken: str) -> None:
     with pytest.raises(QueryError, match="cannot be read"):
-        Template(broken)
+        QueryTemplate(broken)
 
 
 def test_a_field_with_a_brace_free_name_is_taken_whole() -> None:
-    [query] = queries_by([Item("1", attributes={"a.b: c!": "x"})], [Template("a.b: c!")], min_rows=1)
+    [query] = label_queries([Item("1", attributes={"a.b: c!": "x"})], [QueryTemplate("a.b: c!")], min_rows=1)
     assert query.text == "x"

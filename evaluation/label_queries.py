@@ -24,7 +24,7 @@ NAMING = frozenset({"sku", "title", "description"})
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class QueryTemplate:
     """A field's name (``colour``), or words around fields: ``{colour} {article} for {gender}``."""
 
     name: str
@@ -62,7 +62,7 @@ class Template:
         )
 
 
-def queries_by(items: Iterable[Item], templates: Sequence[Template], min_rows: int) -> list[JudgedQuery]:
+def label_queries(items: Iterable[Item], templates: Sequence[QueryTemplate], min_rows: int) -> list[JudgedQuery]:
     """A query for each value of each template that at least ``min_rows`` items carry, in the items' order.
 
     Values compare without regard to case and are asked as first spelt. A title, description or sku names its own item,
@@ -75,15 +75,15 @@ def queries_by(items: Iterable[Item], templates: Sequence[Template], min_rows: i
     ]
 
 
-def queries_like(items: Iterable[Item], templates: Sequence[Template], min_rows: int) -> list[JudgedQuery]:
+def similar_item_queries(items: Iterable[Item], templates: Sequence[QueryTemplate], min_rows: int) -> list[JudgedQuery]:
     """A query for each item's photo: relevant are the other items that carry a value of it.
 
     Values that fewer than ``min_rows`` items carry make no query; a value of one item alone never does. ``items`` are
-    those that have a photo. Raises QueryError as ``queries_by`` does.
+    those that have a photo. Raises QueryError as ``label_queries`` does.
     """
     queries: list[JudgedQuery] = []
     for template, values in _grouped(items, templates):
-        carried: dict[str, list[Value]] = defaultdict(list)
+        carried: dict[str, list[LabelValue]] = defaultdict(list)
         for value in _common(template, values, max(min_rows, 2)):
             for sku in value.grades:
                 carried[sku].append(value)
@@ -93,21 +93,23 @@ def queries_like(items: Iterable[Item], templates: Sequence[Template], min_rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class LabelValue:
     """A text that items make, as first spelt, with those items."""
 
     text: str
     grades: dict[str, int]
 
 
-def _grouped(items: Iterable[Item], templates: Sequence[Template]) -> Iterator[tuple[Template, list[Value]]]:
-    groups: dict[Template, dict[str, Value]] = {template: {} for template in templates}
+def _grouped(
+    items: Iterable[Item], templates: Sequence[QueryTemplate]
+) -> Iterator[tuple[QueryTemplate, list[LabelValue]]]:
+    groups: dict[QueryTemplate, dict[str, LabelValue]] = {template: {} for template in templates}
     known: set[str] = set()
     for item in items:
         known.update(fields_of(item))
         for template, values in groups.items():
             for text in template.values(item):
-                values.setdefault(text.casefold(), Value(text, {})).grades[item.sku] = 1
+                values.setdefault(text.casefold(), LabelValue(text, {})).grades[item.sku] = 1
     for template, values in groups.items():
         for field in template.fields:
             if field not in known:
@@ -115,12 +117,12 @@ def _grouped(items: Iterable[Item], templates: Sequence[Template]) -> Iterator[t
         yield template, list(values.values())
 
 
-def _any_of(values: Sequence[Value]) -> Grades:
+def _any_of(values: Sequence[LabelValue]) -> Grades:
     """The items that carry any of the values; one value's own mapping is shared, as it may be large."""
     return values[0].grades if len(values) == 1 else {sku: 1 for value in values for sku in value.grades}
 
 
-def _common(template: Template, values: Sequence[Value], min_rows: int) -> list[Value]:
+def _common(template: QueryTemplate, values: Sequence[LabelValue], min_rows: int) -> list[LabelValue]:
     common = [value for value in values if len(value.grades) >= min_rows]
     if not common:
         most = max((len(value.grades) for value in values), default=0)

@@ -29,7 +29,7 @@ def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], 
     return run
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("store")
 def test_search_prints_a_table_and_the_http_answer(vitrina: Vitrina, client: TestClient) -> None:
     status, table, _ = vitrina("search", "shirt", "--limit", "4")
     _, printed, _ = vitrina("search", "shirt", "--limit", "4", "--json")
@@ -41,7 +41,7 @@ def test_search_prints_a_table_and_the_http_answer(vitrina: Vitrina, client: Tes
     assert all(hit["sku"] in table for hit in answer["hits"])
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("store")
 def test_search_says_how_sure_it_is_and_leaves_out_what_is_unlikely(vitrina: Vitrina) -> None:
     _, everything, _ = vitrina("search", "shirt", "--limit", "40")
     status, likely, _ = vitrina("search", "shirt", "--limit", "40", "--min-confidence", "0.5")
@@ -53,7 +53,7 @@ def test_search_says_how_sure_it_is_and_leaves_out_what_is_unlikely(vitrina: Vit
     assert "these come closest" in complaint
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("store")
 def test_search_by_image_without_and_filter(vitrina: Vitrina, tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
     photo.write_bytes(make_image("blue"))
@@ -90,7 +90,7 @@ def test_index_maps_columns_and_names_the_dead_letters(vitrina: Vitrina, tmp_pat
     assert vitrina("search", "Becher")[0] == 0
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("store")
 def test_delete_and_rebuild(vitrina: Vitrina, store: Store) -> None:
     skus = [stored.item.sku for stored in store.catalog.all_items()]
     status, printed, complaint = vitrina("delete", skus[0], "nobody")
@@ -122,7 +122,7 @@ def test_mistakes_are_two_lines_and_an_exit_status(vitrina: Vitrina, arguments: 
     assert "Traceback" not in complaint
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("store")
 def test_a_store_of_another_encoder_is_refused_with_the_command_that_mends_it(
     vitrina: Vitrina, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,7 +59,7 @@ def test_fields_stand_for_judgements(uncalibrated: Vitrina, store: Store) -> Non
     assert QueryKind.TEXT in kept.curves
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("store")
 def test_too_little_to_calibrate_on(uncalibrated: Vitrina, tmp_path: Path) -> None:
     few = tmp_path / "few.jsonl"
     few.write_text('{"query": "shirt", "relevant": []}')

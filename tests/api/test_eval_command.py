@@ -64,7 +64,7 @@ def test_a_requirement_that_is_not_met_is_said_and_exits_with_one(
     assert (tmp_path / "run.json").is_file(), "the run is kept for finding out why"
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("store")
 def test_fields_make_queries_and_a_second_run_is_compared(evaluate: Evaluate, tmp_path: Path) -> None:
     fields = ("--by", "colour", "--by", "{colour} {article}", "--by", "title", "--min-rows", "1")
     status, printed, _ = evaluate(*fields, "--like", "article", "--json", "run.json")
@@ -79,7 +79,7 @@ def test_fields_make_queries_and_a_second_run_is_compared(evaluate: Evaluate, tm
     assert "Only those in both are compared" in complaint
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("store")
 def test_fields_may_come_from_a_catalog_file(evaluate: Evaluate, store: Store, tmp_path: Path) -> None:
     skus = [stored.item.sku for stored in store.catalog.all_items()][:4]
     labels = tmp_path / "labels.csv"
@@ -105,7 +105,7 @@ def test_photos_and_qrels_ask_too(evaluate: Evaluate, store: Store, tmp_path: Pa
     assert "j.qrels, 1 query" in evaluate("j.qrels", "--queries", "q.tsv")[1]
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("store")
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -361,7 +361,7 @@ def test_putting_one_item(store: Store, indexer: Indexer, encoder: FakeEncoder) 
     assert counts(indexer.run(MemorySource([make_record("a", "boots")]))) == (0, 0, 1, 0)
 
 
-@pytest.mark.parametrize("pictures", [[BROKEN], [make_image("red"), BROKEN], [b""]])
+@pytest.mark.parametrize("images", [[BROKEN], [make_image("red"), BROKEN], [b""]])
 def test_putting_an_item_with_a_bad_image_is_refused_whole(store: Store, indexer: Indexer, images: list[bytes]) -> None:
     indexer.put(make_record("a", "shirt"))
     with pytest.raises(InputError) as caught:

@@ -36,7 +36,7 @@ def as_quoted(text: str) -> str:
     return prompts.quoted(text, prompts.MAX_STATEMENT_CHARACTERS)[1:-1]
 
 
-@pytest.mark.parametrize("claim", STATEMENTS)
+@pytest.mark.parametrize("statement", STATEMENTS)
 def test_a_question_is_its_statement_without_listing_and_instructions(made: Made, statement: str) -> None:
     expected = short(template.asked(as_quoted(statement)))
     assert rendered(made, prompts.question(statement)) == expected
@@ -60,7 +60,7 @@ def test_what_training_writes_is_what_a_shoppers_words_become(made: Made) -> Non
 @pytest.mark.parametrize(
     "facts", [["colour navy: met"], ["article shirt: contradicted, it is dress", "not red: unknown"]]
 )
-@pytest.mark.parametrize("picture", [True, False])
+@pytest.mark.parametrize("image", [True, False])
 def test_facts_are_told_without_quotation_marks(
     made: Made,
     prompt: Callable[[list[str]], str],

@@ -51,7 +51,7 @@ def test_yes_and_no_are_no_words_for_a_person() -> None:
 
 
 @pytest.mark.parametrize(
-    ("title", "description", "log_odds"),
+    ("title", "description", "logit"),
     [
         ("Shirt, striped", "", MENTIONED_LOGIT),
         ("Shirt", "With a STRIPED collar.", MENTIONED_LOGIT),

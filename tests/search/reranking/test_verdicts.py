@@ -29,7 +29,7 @@ YES, MAYBE, NO = MAX_IMAGE_LOGIT, 0.1, -MAX_IMAGE_LOGIT
 
 
 @pytest.mark.parametrize(
-    ("listed", "image", "standing", "evidence"),
+    ("listed", "image", "status", "evidence"),
     [
         (LISTED_NAVY, YES, MET, BOTH),
         (LISTED_NAVY, None, MET, FIELD),
@@ -75,7 +75,7 @@ SHOWS_BLACK = {"navy blue": 0.05, "black": 0.95, "red": 0.05}
 
 
 @pytest.mark.parametrize(
-    ("requirement", "listed", "image", "own", "looks", "disagreement"),
+    ("requirement", "listed", "image", "own", "candidates", "disagreement"),
     [
         (NAVY, LISTED_NAVY, NO, "navy blue", SHOWS_BLACK, "listing says Navy Blue, photo looks black"),
         (NOT_NAVY, LISTED_NAVY, NO, "navy blue", SHOWS_BLACK, "listing says Navy Blue, photo looks black"),

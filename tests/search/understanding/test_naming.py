@@ -10,7 +10,7 @@ from vitrina.search.understanding.synonyms import COVERS, SYNONYMS
 
 
 @pytest.mark.parametrize(
-    ("value", "name", "closeness"),
+    ("value", "name", "match_type"),
     [
         ("Tshirts", "t-shirt", MatchType.SAME),
         ("Tshirts", "tee", MatchType.SYNONYM),

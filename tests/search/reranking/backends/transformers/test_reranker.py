@@ -113,7 +113,7 @@ def test_image_listing_and_statement_each_make_a_difference(llava: TransformersR
     assert len(np.unique(probabilities)) == 6
 
 
-@pytest.mark.parametrize(("n_looks", "n_claims"), [(0, 0), (0, 2), (3, 0)])
+@pytest.mark.parametrize(("n_candidates", "n_statements"), [(0, 0), (0, 2), (3, 0)])
 def test_nothing_asked_is_nothing_answered(llava: TransformersReranker, n_candidates: int, n_statements: int) -> None:
     shape = llava.judge(three_candidates()[:n_candidates], STATEMENTS[:n_statements], Deadline.within(60)).shape
     assert shape == (n_candidates, n_statements)

@@ -109,8 +109,8 @@ class VerdictOut(WireModel):
             status=verdict.status.value,
             probability=round(verdict.probability, 4),
             evidence=verdict.evidence.value,
-            listed=verdict.listed,
-            seen=verdict.seen,
+            listed=verdict.catalog_value,
+            seen=verdict.image_value,
             disagreement=verdict.disagreement,
         )
 

@@ -54,7 +54,7 @@ def precompute_features(
     May be stopped at any time: what was seen is not looked at again. Blocks until done; uses the GPU where the
     reranker does. Raises RerankerError and StorageError.
     """
-    if not (isinstance(reranker, PrecomputesFeatures) and reranker.keeps_images):
+    if not (isinstance(reranker, PrecomputesFeatures) and reranker.caches_features):
         return FeatureProgress()
     store.discard_other_features(reranker.identity)
     started, n_seen, n_lost = time.perf_counter(), 0, 0
@@ -69,7 +69,7 @@ def precompute_features(
     )
     with closing(batched(prefetch(candidates, BATCH_IMAGES), BATCH_IMAGES)) as batches:
         for batch in batches:
-            n_seen += reranker.see(batch)
+            n_seen += reranker.precompute_features(batch)
             n_lost += sum(candidate.is_blank for candidate in batch)
             on_progress(n_seen + n_lost)
     return FeatureProgress(n_seen, n_lost, time.perf_counter() - started)
@@ -78,8 +78,8 @@ def precompute_features(
 def precompute_image(store: Store, reranker: Reranker, image_id: str) -> None:
     """Have a reranker see one picture, new in the catalog, and keep what it sees; nothing is done for one that keeps
     nothing. Blocks. Raises RerankerError and StorageError."""
-    if isinstance(reranker, PrecomputesFeatures) and reranker.keeps_images:
-        reranker.see([candidate_of(store, reranker, image_id)])
+    if isinstance(reranker, PrecomputesFeatures) and reranker.caches_features:
+        reranker.precompute_features([candidate_of(store, reranker, image_id)])
 
 
 def candidate_of(store: Store, reranker: Reranker, image_id: str) -> RerankCandidate:

@@ -21,7 +21,7 @@ from vitrina.api.rerankers import needed_reranker, open_reranker
 from vitrina.api.settings import Settings, encoder_for
 from vitrina.evaluation.report import write_audit
 from vitrina.search.audit.audit import Audit, AuditSummary, LabelError
-from vitrina.search.audit.fields import fields_to_audit
+from vitrina.search.audit.fields import choose_fields
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import InputError, StorageError, VitrinaError
 from vitrina.search.understanding.catalog_attributes import CatalogVocabulary
@@ -62,7 +62,7 @@ def label_errors_table(found: Sequence[LabelError]) -> Table:
             Text(each.sku),
             Text(each.title),
             Text(each.field),
-            Text.assemble(each.listed, (f" {percent(each.listed_probability)}", "dim")),
+            Text.assemble(each.catalog_value, (f" {percent(each.catalog_probability)}", "dim")),
             Text.assemble(each.image_value, (f" {percent(each.image_probability)}", "dim")),
         )
     return table
@@ -75,8 +75,8 @@ def write_csv(path: Path, found: Sequence[LabelError]) -> None:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for each in found:
-            texts = (each.sku, each.title, each.field, each.listed, each.image_value)
-            shares = (f"{each.listed_probability:.3f}", f"{each.image_probability:.3f}")
+            texts = (each.sku, each.title, each.field, each.catalog_value, each.image_value)
+            shares = (f"{each.catalog_probability:.3f}", f"{each.image_probability:.3f}")
             writer.writerow((*map(harmless, texts), *shares, each.image_id))
 
 
@@ -108,7 +108,7 @@ def audit_catalog(settings: Settings, asked: AuditOptions) -> None:
     name = needed_reranker(settings)
     store = Store.existing(settings.store)
     vocabulary = CatalogVocabulary(store.catalog).current()
-    fields = fields_to_audit(store.catalog, vocabulary, asked.fields)
+    fields = choose_fields(store.catalog, vocabulary, asked.fields)
     for note in fields.notes:
         errors.print(note, highlight=False, markup=False, soft_wrap=True)
     summary = AuditSummary(fields.names)

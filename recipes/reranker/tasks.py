@@ -101,7 +101,7 @@ def _verdict(requirement: Requirement, seen: str | None, rng: random.Random) -> 
     if seen is not None and rng.random() < _DISAGREEMENT_SHARE:
         disagreement = f"listing says {requirement.words}, photo looks {seen}"
     probability = {Status.MET: 0.9, Status.CONTRADICTED: 0.1, Status.UNKNOWN: 0.5}[status]
-    return Verdict(asked, status, probability, Evidence.IMAGE, seen=seen, disagreement=disagreement)
+    return Verdict(asked, status, probability, Evidence.IMAGE, image_value=seen, disagreement=disagreement)
 
 
 UNKNOWN = "unknown"

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from vitrina.search.audit.fields import Suggestions
+from vitrina.search.audit.fields import NearestValues
 from vitrina.search.reranking.base import Deadline, key_of
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence, CatalogValue
 from vitrina.search.reranking.client import CandidateScorer
@@ -32,7 +32,7 @@ from vitrina.search.understanding.spelling import split
 QUESTION_S = 30.0
 """Nobody waits for an audit's single answers: this is for telling a model that is slow from one that hangs."""
 
-N_TOGETHER = 32
+MAX_CALL_QUESTIONS = 32
 """Questions in one call: as many as a model on a GPU takes at once, and few enough to wait for after Ctrl-C."""
 
 Question = tuple[str, str]
@@ -69,7 +69,7 @@ class BatchAnswers:
     def _call(self, keys: Sequence[str], statements: Sequence[str]) -> dict[str, RerankState]:
         deadline = Deadline.within(QUESTION_S * len(keys) * len(statements))
         asked = self.scorer.ask([self._items[key] for key in keys], statements, deadline)
-        if self.scorer.client.is_left_alone:
+        if self.scorer.client.is_circuit_open:
             raise RerankerError(
                 "The reranker failed several times in a row.",
                 remedy="Look at the log for the reason, then audit again.",
@@ -91,7 +91,7 @@ def calls(questions: Sequence[Question]) -> Iterator[tuple[list[str], list[str]]
     for statement, keys in images.items():
         together[tuple(keys)].append(statement)
     for same, statements in together.items():
-        size = max(1, N_TOGETHER // len(statements))
+        size = max(1, MAX_CALL_QUESTIONS // len(statements))
         yield from ((list(same[start : start + size]), statements) for start in range(0, len(same), size))
 
 
@@ -103,7 +103,7 @@ N_BATCH = 64
 for one of 8 billion parameters, less than ``CACHE_BYTES``."""
 
 
-class Outcome(StrEnum):
+class ItemStatus(StrEnum):
     """What became of an item."""
 
     RERANKED = "looked at"
@@ -120,9 +120,9 @@ class Outcome(StrEnum):
 class LabelError:
     """A field of an item in which listing and picture are in conflict.
 
-    ``listed`` and ``image_value`` are written as the catalog writes them; the probabilities are that the picture
+    ``catalog_value`` and ``image_value`` are written as the catalog writes them; the probabilities are that the picture
     shows each
-    of them, calibrated. ``sureness`` is by how much the model's own log-odds for the second exceed those for the first:
+    of them, calibrated. ``margin`` is by how much the model's own log-odds for the second exceed those for the first:
     the probabilities end at what a look may count for, and would leave many in no order.
     """
 
@@ -130,19 +130,19 @@ class LabelError:
     title: str
     image_id: str
     field: str
-    listed: str
+    catalog_value: str
     image_value: str
-    listed_probability: float
+    catalog_probability: float
     image_probability: float
-    sureness: float
+    margin: float
 
 
 @dataclass(frozen=True, slots=True)
-class Audited:
+class ItemAudit:
     """What became of one item: the fields that its picture was held against, and those in which it contradicts."""
 
     sku: str
-    outcome: Outcome
+    status: ItemStatus
     checked: tuple[str, ...] = ()
     label_errors: tuple[LabelError, ...] = ()
 
@@ -156,7 +156,7 @@ class FieldCheck:
     key: str
     own: tuple[str, ...]
     requirement: Requirement
-    listed: CatalogValue
+    catalog_value: CatalogValue
 
     @property
     def field(self) -> str:
@@ -174,13 +174,13 @@ class Audit:
     def __init__(
         self, engine: SearchEngine, stage: RerankPipeline, vocabulary: Vocabulary, fields: Sequence[str]
     ) -> None:
-        """``fields`` are those of the vocabulary that are audited; see ``fields_to_audit``."""
+        """``fields`` are those of the vocabulary that are audited; see ``choose_fields``."""
         self._stage = stage
         self._vocabulary = vocabulary
         self._fields = sorted(fields, key=lambda field: -len(vocabulary.fields[field]))
-        self._suggestions = Suggestions(engine, vocabulary)
+        self._suggestions = NearestValues(engine, vocabulary)
 
-    def of(self, items: Iterable[StoredItem]) -> Iterator[Audited]:
+    def of(self, items: Iterable[StoredItem]) -> Iterator[ItemAudit]:
         """What becomes of each item, in the order in which they are looked at, which brings like ones together.
 
         Items are read as they are needed. The iterator blocks for each batch of them; it raises RerankerError where the
@@ -197,16 +197,16 @@ class Audit:
         listing = CatalogEvidence(stored.item)
         return tuple(listing.values(field) for field in self._fields)
 
-    def _audited(self, batch: Sequence[StoredItem]) -> Iterator[Audited]:
+    def _audited(self, batch: Sequence[StoredItem]) -> Iterator[ItemAudit]:
         checks = {stored.id: list(self._checks(stored)) for stored in batch}
         answers = BatchAnswers(self._stage.scorer(), batch)
         answers.ask((check.key, asked) for some in checks.values() for check in some for asked in check.statements)
-        doubtful = [check for some in checks.values() for check in some if in_doubt(check, answers)]
-        found = self._told_apart(doubtful, answers)
+        doubtful = [check for some in checks.values() for check in some if has_conflict(check, answers)]
+        found = self._resolve_conflicts(doubtful, answers)
         for stored in batch:
             checked = tuple(check.field for check in checks[stored.id] if seen(check, answers) is not None)
             label_errors = tuple(each for each in found if each.sku == stored.item.sku)
-            yield Audited(stored.item.sku, outcome(stored, checks[stored.id], answers), checked, label_errors)
+            yield ItemAudit(stored.item.sku, status(stored, checks[stored.id], answers), checked, label_errors)
 
     def _checks(self, stored: StoredItem) -> Iterator[FieldCheck]:
         key, listing = key_of(stored), CatalogEvidence(stored.item)
@@ -222,7 +222,7 @@ class Audit:
             sense = self._vocabulary.sense_within(field, split(value))
             yield from (facet_value(each) for each in (sense.values if sense else ()))
 
-    def _told_apart(self, doubtful: Sequence[FieldCheck], answers: BatchAnswers) -> list[LabelError]:
+    def _resolve_conflicts(self, doubtful: Sequence[FieldCheck], answers: BatchAnswers) -> list[LabelError]:
         """Those of the doubtful checks in which the picture shows another value: a second look, at a dozen values."""
         if not doubtful:
             return []
@@ -239,16 +239,16 @@ class Audit:
         answers.ask(
             (check.key, statement_of(value)) for check, values in zip(doubtful, tried, strict=True) for value in values
         )
-        told = (self._told(check, values, answers) for check, values in zip(doubtful, tried, strict=True))
+        told = (self._label_error(check, values, answers) for check, values in zip(doubtful, tried, strict=True))
         return [each for each in told if each is not None]
 
-    def _told(self, check: FieldCheck, values: Sequence[str], answers: BatchAnswers) -> LabelError | None:
+    def _label_error(self, check: FieldCheck, values: Sequence[str], answers: BatchAnswers) -> LabelError | None:
         yes = answers.about(check.key, map(statement_of, values))
         shown = answers.scorer.shown(values, yes)
         verdict = resolved(
-            verdict_of(check.requirement, check.listed, seen(check, answers)), check.requirement.values, shown
+            verdict_of(check.requirement, check.catalog_value, seen(check, answers)), check.requirement.values, shown
         )
-        if verdict.disagreement is None or verdict.seen is None or verdict.listed is None:
+        if verdict.disagreement is None or verdict.image_value is None or verdict.catalog_value is None:
             return None
         nearest = max((value for value in check.own if value in shown), key=lambda value: yes[statement_of(value)])
         item = check.stored.item
@@ -257,11 +257,11 @@ class Audit:
             title=item.title,
             image_id=check.key,
             field=check.field,
-            listed=verdict.listed,
-            image_value=self._written(check.field, verdict.seen),
-            listed_probability=shown[nearest],
-            image_probability=shown[verdict.seen],
-            sureness=float(logit(yes[statement_of(verdict.seen)]) - logit(yes[statement_of(nearest)])),
+            catalog_value=verdict.catalog_value,
+            image_value=self._written(check.field, verdict.image_value),
+            catalog_probability=shown[nearest],
+            image_probability=shown[verdict.image_value],
+            margin=float(logit(yes[statement_of(verdict.image_value)]) - logit(yes[statement_of(nearest)])),
         )
 
     def _written(self, field: str, folded: str) -> str:
@@ -277,34 +277,34 @@ def seen(check: FieldCheck, answers: BatchAnswers) -> float | None:
     return None if np.isnan(found).any() else float(found.max())
 
 
-def in_doubt(check: FieldCheck, answers: BatchAnswers) -> bool:
+def has_conflict(check: FieldCheck, answers: BatchAnswers) -> bool:
     """Whether listing and picture are in conflict."""
-    return conflict(check.listed, seen(check, answers))
+    return conflict(check.catalog_value, seen(check, answers))
 
 
-def outcome(stored: StoredItem, checks: Sequence[FieldCheck], answers: BatchAnswers) -> Outcome:
+def status(stored: StoredItem, checks: Sequence[FieldCheck], answers: BatchAnswers) -> ItemStatus:
     key = key_of(stored)
     if key is None:
-        return Outcome.NO_IMAGE
+        return ItemStatus.NO_IMAGE
     if not checks:
-        return Outcome.NO_VALUE
+        return ItemStatus.NO_VALUE
     if key in answers.unreadable:
-        return Outcome.UNREADABLE
-    return Outcome.FAILED if key in answers.failed else Outcome.RERANKED
+        return ItemStatus.UNREADABLE
+    return ItemStatus.FAILED if key in answers.failed else ItemStatus.RERANKED
 
 
 MAX_NAMED = 20
 """Items that a sentence names; of more it says how many."""
 
-SAID: Mapping[Outcome, str] = MappingProxyType(
+STATUS_TEXTS: Mapping[ItemStatus, str] = MappingProxyType(
     {
-        Outcome.NO_IMAGE: "without a picture",
-        Outcome.NO_VALUE: "without a value in these fields",
-        Outcome.UNREADABLE: "with a picture that cannot be read",
-        Outcome.FAILED: "about which the reranker gave no answer",
+        ItemStatus.NO_IMAGE: "without a picture",
+        ItemStatus.NO_VALUE: "without a value in these fields",
+        ItemStatus.UNREADABLE: "with a picture that cannot be read",
+        ItemStatus.FAILED: "about which the reranker gave no answer",
     }
 )
-NAMED = (Outcome.UNREADABLE, Outcome.FAILED)
+LISTED_STATUSES = (ItemStatus.UNREADABLE, ItemStatus.FAILED)
 """Items that were to be looked at and could not be."""
 
 
@@ -314,36 +314,36 @@ class AuditSummary:
     def __init__(self, fields: Sequence[str]) -> None:
         self.fields = tuple(fields)
         self.checked: Counter[str] = Counter()
-        self.outcomes: Counter[Outcome] = Counter()
-        self._skus: dict[Outcome, list[str]] = {outcome: [] for outcome in NAMED}
+        self.statuses: Counter[ItemStatus] = Counter()
+        self._skus: dict[ItemStatus, list[str]] = {status: [] for status in LISTED_STATUSES}
         self._found: list[LabelError] = []
 
-    def add(self, audited: Audited) -> None:
+    def add(self, audited: ItemAudit) -> None:
         """One more item."""
-        self.outcomes[audited.outcome] += 1
+        self.statuses[audited.status] += 1
         self.checked.update(audited.checked)
         self._found += audited.label_errors
-        if audited.outcome in self._skus:
-            self._skus[audited.outcome].append(audited.sku)
+        if audited.status in self._skus:
+            self._skus[audited.status].append(audited.sku)
 
     @property
     def n_items(self) -> int:
         """Those looked at and the others."""
-        return self.outcomes.total()
+        return self.statuses.total()
 
     def label_errors(self, field: str | None = None) -> list[LabelError]:
         """All, or those in one field, the surest first."""
         found = [each for each in self._found if field in (None, each.field)]
-        return sorted(found, key=lambda each: (-each.sureness, each.sku, each.field))
+        return sorted(found, key=lambda each: (-each.margin, each.sku, each.field))
 
     def sentences(self) -> list[str]:
         """For people: how many items were looked at, and how many were not and why, with the names of those that could
         not be."""
-        reranked = f"{self.outcomes[Outcome.RERANKED]:,} of {self.n_items:,} items were looked at."
-        return [reranked, *(self._not_reranked(outcome) for outcome in SAID if self.outcomes[outcome])]
+        reranked = f"{self.statuses[ItemStatus.RERANKED]:,} of {self.n_items:,} items were looked at."
+        return [reranked, *(self._not_reranked(status) for status in STATUS_TEXTS if self.statuses[status])]
 
-    def _not_reranked(self, outcome: Outcome) -> str:
-        n, skus = self.outcomes[outcome], self._skus.get(outcome, [])
+    def _not_reranked(self, status: ItemStatus) -> str:
+        n, skus = self.statuses[status], self._skus.get(status, [])
         more = f" and {n - MAX_NAMED:,} more" if len(skus) > MAX_NAMED else ""
         names = f": {', '.join(skus[:MAX_NAMED])}{more}" if skus else ""
-        return f"{n:,} {'item' if n == 1 else 'items'} {SAID[outcome]}{names}."
+        return f"{n:,} {'item' if n == 1 else 'items'} {STATUS_TEXTS[status]}{names}."

@@ -30,7 +30,7 @@ class AuditedFields:
     notes: tuple[str, ...] = ()
 
 
-def fields_to_audit(catalog: Catalog, vocabulary: Vocabulary, asked: Sequence[str]) -> AuditedFields:
+def choose_fields(catalog: Catalog, vocabulary: Vocabulary, asked: Sequence[str]) -> AuditedFields:
     """Those asked for, else those for what is read off a photo: colour, pattern and article, as far as the catalog has
     them; of these, one of too many values is left out. Raises QueryError for a field asked for that the catalog does
     not have or whose values no picture can be compared with, and where no field is left."""
@@ -39,22 +39,22 @@ def fields_to_audit(catalog: Catalog, vocabulary: Vocabulary, asked: Sequence[st
     for field in asked:
         if field not in known:
             raise QueryError(f"No item has a field {field!r:.100}.", remedy=f"Audit one of: {listed(known)}.")
-        if reason := unfit(field, vocabulary):
-            raise QueryError(f"{reason}.", remedy=f"Audit one of: {listed(fit_fields(vocabulary))}.")
+        if reason := exclusion_reason(field, vocabulary):
+            raise QueryError(f"{reason}.", remedy=f"Audit one of: {listed(auditable_fields(vocabulary))}.")
     if asked:
         return AuditedFields(tuple(dict.fromkeys(asked)))
-    reasons = {field: unfit(field, vocabulary) for field in read_fields(vocabulary)}
+    reasons = {field: exclusion_reason(field, vocabulary) for field in read_fields(vocabulary)}
     chosen = tuple(field for field, reason in reasons.items() if not reason)
     notes = tuple(f"{reason}; it is left out." for reason in reasons.values() if reason)
     if not chosen:
         raise QueryError(
             " ".join(("The catalog has no field of colours, patterns or articles that can be audited.", *notes)),
-            remedy=f"Name the fields to audit: --field NAME, of {listed(fit_fields(vocabulary))}.",
+            remedy=f"Name the fields to audit: --field NAME, of {listed(auditable_fields(vocabulary))}.",
         )
     return AuditedFields(chosen, notes)
 
 
-def unfit(field: str, vocabulary: Vocabulary) -> str:
+def exclusion_reason(field: str, vocabulary: Vocabulary) -> str:
     """Why no picture can be compared with a field's values, in words; empty where it can."""
     values = vocabulary.fields.get(field, ())
     if not values:
@@ -66,15 +66,15 @@ def unfit(field: str, vocabulary: Vocabulary) -> str:
     return ""
 
 
-def fit_fields(vocabulary: Vocabulary) -> list[str]:
-    return [field for field in vocabulary.fields if not unfit(field, vocabulary)]
+def auditable_fields(vocabulary: Vocabulary) -> list[str]:
+    return [field for field in vocabulary.fields if not exclusion_reason(field, vocabulary)]
 
 
 def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:MAX_LISTED]) or "(the catalog has none)"
 
 
-class Suggestions:
+class NearestValues:
     """The values whose names lie nearest to an item's picture in the engine's space; names are embedded once.
 
     A picture can be compared with a dozen values of a field, and shops have 143 articles: what it really shows must be

@@ -184,10 +184,10 @@ class PrecomputesFeatures(Protocol):
     """A reranker that can look at pictures before anybody asks about them, and keep what it saw for later processes."""
 
     @property
-    def keeps_images(self) -> bool:
+    def caches_features(self) -> bool:
         """Whether it does: not without a place to keep them in, and not where each would take too much of it."""
 
-    def see(self, candidates: Sequence[RerankCandidate]) -> int:
+    def precompute_features(self, candidates: Sequence[RerankCandidate]) -> int:
         """Look at some pictures and keep what was seen; returns how many could be opened. Blocks, and uses the GPU
         where the model is on one. Raises RerankerError, and StorageError where they cannot be kept."""
 

@@ -145,7 +145,7 @@ NOTES = {
     RerankState.LATE: "The reranker was not done by the deadline.",
     RerankState.FAILED: "The reranker failed.",
 }
-LEFT_ALONE = "The reranker failed several times in a row and is left alone for a while."
+CIRCUIT_OPEN = "The reranker failed several times in a row and is left alone for a while."
 
 Given = TypeVar("Given")
 
@@ -178,7 +178,7 @@ class RerankClient:
         self._threads = ThreadPoolExecutor(N_THREADS, thread_name_prefix="reranker")
 
     @property
-    def is_left_alone(self) -> bool:
+    def is_circuit_open(self) -> bool:
         """Whether it failed so often that it is not asked now."""
         return self._breaker.is_open
 
@@ -199,7 +199,7 @@ class RerankClient:
         if not missing.any():
             return ScoredStatements(known, (RerankState.RERANKED,) * len(keys))
         if not self._breaker.admits():
-            return scored(known, dict.fromkeys(range(len(keys)), RerankState.FAILED), LEFT_ALONE)
+            return scored(known, dict.fromkeys(range(len(keys)), RerankState.FAILED), CIRCUIT_OPEN)
         rows = [row for row in range(len(keys)) if missing[row].any()]
         columns = [column for column in range(len(statements)) if missing[:, column].any()]
         candidates = {row: candidate_of(keys[row]) for row in rows}

@@ -127,7 +127,7 @@ class RerankPipeline:
     def _explained(self, hit: Hit, images: CandidateImages, vocabulary: Vocabulary, deadline: Deadline) -> Explanation:
         """By the model while there is time and it works, else by template."""
         candidate = images.candidate(hit.stored) or RerankCandidate(hit.stored.item.sku, None)
-        if not self._client.is_left_alone and deadline.seconds_left > 0:
+        if not self._client.is_circuit_open and deadline.seconds_left > 0:
             try:
                 return self._client.within(
                     deadline, lambda told: self._explain(self.reranker, candidate, hit.verdicts, told, vocabulary)

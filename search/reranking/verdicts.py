@@ -64,8 +64,8 @@ def status_of(met: float, evidence: Evidence) -> Status:
 def without_repeating(verdict: Verdict) -> Verdict:
     """The verdict without what it would be odd to say instead: not navy but navy."""
     is_so = {facet_value(value) for value in (verdict.requirement.words, *verdict.requirement.values)}
-    if verdict.status is Status.CONTRADICTED and verdict.requirement.wanted and verdict.seen in is_so:
-        return replace(verdict, seen=None)
+    if verdict.status is Status.CONTRADICTED and verdict.requirement.wanted and verdict.image_value in is_so:
+        return replace(verdict, image_value=None)
     return verdict
 
 
@@ -84,14 +84,14 @@ def resolved(verdict: Verdict, listed_values: tuple[str, ...], candidates: Mappi
     listing names, folded. Where another value is likely and the listed ones are not, the verdict says so: ``listing
     says Navy Blue, photo looks black``. Where the listed one, or nothing, is, the verdict stays as it is.
     """
-    if not candidates or verdict.listed is None:
+    if not candidates or verdict.catalog_value is None:
         return verdict
     likeliest = max(candidates, key=lambda value: candidates[value])
     own = max((candidates[value] for value in listed_values if value in candidates), default=0.0)
     if likeliest in listed_values or candidates[likeliest] < ALTERNATIVE_FROM or own > CATALOG_VALUE_TO:
         return verdict
-    disagreement = f"listing says {verdict.listed}, photo looks {likeliest}"
-    return without_repeating(replace(verdict, seen=likeliest, disagreement=disagreement))
+    disagreement = f"listing says {verdict.catalog_value}, photo looks {likeliest}"
+    return without_repeating(replace(verdict, image_value=likeliest, disagreement=disagreement))
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,16 +58,16 @@ class Evidence(StrEnum):
 class Verdict:
     """One requirement of one candidate.
 
-    ``probability`` is that the requirement is met, negation included. ``listed`` is what the catalog's field says and
-    ``seen`` what the picture looks like, where they are known.
+    ``probability`` is that the requirement is met, negation included. ``catalog_value`` is what the catalog says and
+    ``image_value`` what the image looks like, where they are known.
     """
 
     requirement: Requirement
     status: Status
     probability: float
     evidence: Evidence
-    listed: str | None = None
-    seen: str | None = None
+    catalog_value: str | None = None
+    image_value: str | None = None
     disagreement: str | None = None
     """Where listing and picture disagree, in words: ``listing says Navy Blue, photo looks black``."""
 

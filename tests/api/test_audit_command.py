@@ -14,7 +14,7 @@ from tests.fakes import FakeEncoder, make_entry, make_image, png
 from tests.search.reranking.shops import SimpleEyes, fill
 from vitrina.api.cli.audit import COLUMNS, N_SHOWN, show_label_errors
 from vitrina.api.settings import Settings
-from vitrina.search.audit.audit import MAX_NAMED, Audited, AuditSummary, LabelError, Outcome
+from vitrina.search.audit.audit import MAX_NAMED, AuditSummary, ItemAudit, ItemStatus, LabelError
 from vitrina.search.reranking.base import Deadline, Probabilities, RerankCandidate, Reranker
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import RerankerError
@@ -166,9 +166,9 @@ def test_of_many_the_surest_are_printed_and_the_first_that_failed_named(capfd: p
     summary = AuditSummary(("colour",))
     for n in range(N_SHOWN + 1):
         found = LabelError(f"sku-{n}", "", "id", "colour", "Red", "Blue", 0.1, 0.9, float(n))
-        summary.add(Audited(found.sku, Outcome.RERANKED, ("colour",), (found,)))
+        summary.add(ItemAudit(found.sku, ItemStatus.RERANKED, ("colour",), (found,)))
     for n in range(MAX_NAMED + 3):
-        summary.add(Audited(f"lost-{n}", Outcome.FAILED))
+        summary.add(ItemAudit(f"lost-{n}", ItemStatus.FAILED))
     show_label_errors(summary)
     printed = capfd.readouterr()
     assert f"the surest {N_SHOWN} of them above" in printed.out

@@ -64,9 +64,9 @@ class FarSighted(SimpleEyes):
     """Keeps what it saw ahead; breaks at the second picture."""
 
     seen: list[str] = field(default_factory=list)
-    keeps_images: bool = True
+    caches_features: bool = True
 
-    def see(self, candidates: Sequence[RerankCandidate]) -> int:
+    def precompute_features(self, candidates: Sequence[RerankCandidate]) -> int:
         self.seen += [candidate.key for candidate in candidates if candidate.pixels is not None]
         if len(self.seen) == 2:
             raise StorageError("The disk is full.", remedy="Make room.")

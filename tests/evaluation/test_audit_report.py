@@ -7,12 +7,12 @@ from pathlib import Path
 from tests.evaluation.test_report import NASTY, Page
 from tests.fakes import make_image, png
 from vitrina.evaluation.report import MAX_SHOWN, write_audit
-from vitrina.search.audit.audit import Audited, AuditSummary, LabelError, Outcome
+from vitrina.search.audit.audit import AuditSummary, ItemAudit, ItemStatus, LabelError
 from vitrina.search.store.store import Store
 
 
-def label_error(sku: str, *, image_id: str = "gone", field: str = "colour", sureness: float = 5.0) -> LabelError:
-    return LabelError(sku, f"{NASTY} {sku}", image_id, field, NASTY, "Black", 0.05, 0.95, sureness)
+def label_error(sku: str, *, image_id: str = "gone", field: str = "colour", margin: float = 5.0) -> LabelError:
+    return LabelError(sku, f"{NASTY} {sku}", image_id, field, NASTY, "Black", 0.05, 0.95, margin)
 
 
 def render(store: Store, folder: Path, summary: AuditSummary, notes: tuple[str, ...] = ()) -> Page:
@@ -28,11 +28,11 @@ def render(store: Store, folder: Path, summary: AuditSummary, notes: tuple[str, 
 def test_every_listing_is_shown_with_its_image_by_field_the_surest_first(store: Store, tmp_path: Path) -> None:
     image_id = store.images.put(png(make_image("red")))
     summary = AuditSummary(("colour", "article"))
-    mug = label_error("mug", image_id=image_id, field="article", sureness=9.0)
-    for each in (label_error("doubtful", sureness=4.0), mug, label_error("sure")):
-        summary.add(Audited(each.sku, Outcome.RERANKED, ("colour", "article"), (each,)))
-    summary.add(Audited("bare", Outcome.NO_IMAGE))
-    summary.add(Audited("broken", Outcome.FAILED))
+    mug = label_error("mug", image_id=image_id, field="article", margin=9.0)
+    for each in (label_error("doubtful", margin=4.0), mug, label_error("sure")):
+        summary.add(ItemAudit(each.sku, ItemStatus.RERANKED, ("colour", "article"), (each,)))
+    summary.add(ItemAudit("bare", ItemStatus.NO_IMAGE))
+    summary.add(ItemAudit("broken", ItemStatus.FAILED))
     page = render(store, tmp_path, summary, ("It ended early.",))
     assert len(page.sources) == 1
     assert page.text.count("no picture") == 2
@@ -54,7 +54,7 @@ def test_every_listing_is_shown_with_its_image_by_field_the_surest_first(store: 
 def test_of_very_many_the_surest_are_shown(store: Store, tmp_path: Path) -> None:
     summary = AuditSummary(("colour",))
     for n in range(MAX_SHOWN + 2):
-        summary.add(Audited(str(n), Outcome.RERANKED, ("colour",), (label_error(f"sku-{n}", sureness=float(n)),)))
+        summary.add(ItemAudit(str(n), ItemStatus.RERANKED, ("colour",), (label_error(f"sku-{n}", margin=float(n)),)))
     page = render(store, tmp_path, summary)
     assert f"the {MAX_SHOWN} surest of {MAX_SHOWN + 2}" in page.text
     assert f"sku-{MAX_SHOWN + 1} " in page.text

@@ -108,16 +108,16 @@ def test_what_was_seen_ahead_judges_as_a_search_would(
 def test_a_run_that_breaks_off_goes_on_where_it_was(
     shop: Store, reranker: TransformersReranker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    see, batches = reranker.see, []
+    compute, batches = reranker.precompute_features, []
 
     def tired(candidates: Sequence[RerankCandidate]) -> int:
         batches.append(len(candidates))
         if len(batches) == 2:
             raise RerankerError("It broke.", remedy="Mend it.")
-        return see(candidates)
+        return compute(candidates)
 
     with monkeypatch.context() as broken:
-        broken.setattr(reranker, "see", tired)
+        broken.setattr(reranker, "precompute_features", tired)
         with pytest.raises(RerankerError):
             precompute_features(shop, reranker)
     assert n_without_features(shop, reranker.identity) == N_IMAGES - 32

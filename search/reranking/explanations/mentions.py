@@ -195,13 +195,21 @@ def _found(verdict: Verdict) -> Iterator[str]:
     fulfils = (verdict.status is Status.MET) is requirement.wanted
     values = {key(split(value)) for value in requirement.values}
     yield from (
-        name for value in (verdict.listed, verdict.seen) if value and ((name := key(split(value))) in values) is fulfils
+        name
+        for value in (verdict.catalog_value, verdict.image_value)
+        if value and ((name := key(split(value))) in values) is fulfils
     )
 
 
 def _names(verdict: Verdict) -> Iterator[str]:
     requirement = verdict.requirement
-    yield from (requirement.words, requirement.field, *requirement.values, verdict.listed or "", verdict.seen or "")
+    yield from (
+        requirement.words,
+        requirement.field,
+        *requirement.values,
+        verdict.catalog_value or "",
+        verdict.image_value or "",
+    )
 
 
 def _term_at(tokens: Sequence[str], at: int, terms: Mapping[str, _Term], longest: int) -> tuple[Mention, int] | None:

@@ -36,7 +36,7 @@ def seen_instead(verdict: Verdict) -> str | None:
     but what it is."""
     if verdict.status is not Status.CONTRADICTED or not verdict.requirement.wanted:
         return None
-    return verdict.seen or verdict.listed
+    return verdict.image_value or verdict.catalog_value
 
 
 Choice = TypeVar("Choice")

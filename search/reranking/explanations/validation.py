@@ -108,7 +108,7 @@ def _words_of(verdict: Verdict) -> tuple[str, ...]:
         requirement.words,
         requirement.field,
         *requirement.values,
-        *filter(None, (verdict.listed, verdict.seen, verdict.disagreement)),
+        *filter(None, (verdict.catalog_value, verdict.image_value, verdict.disagreement)),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes import FakeEncoder, make_entry, make_image, png
 from tests.search.reranking.shops import SimpleEyes, fill
-from vitrina.search.audit.audit import Audit, Audited, AuditSummary, LabelError, Outcome
+from vitrina.search.audit.audit import Audit, AuditSummary, ItemAudit, ItemStatus, LabelError
 from vitrina.search.reranking.base import Deadline, Probabilities, RerankCandidate, Reranker
 from vitrina.search.reranking.statements import MAX_VALUES_TRIED
 from vitrina.search.store.store import Store
@@ -55,7 +55,7 @@ class Fragile(SimpleEyes):
         return super().judge(candidates, statements, deadline)
 
 
-def audit(store: Store, encoder: FakeEncoder, eyes: Reranker, *fields: str) -> dict[str, Audited]:
+def audit(store: Store, encoder: FakeEncoder, eyes: Reranker, *fields: str) -> dict[str, ItemAudit]:
     """What becomes of each item, by sku."""
     engine = store.open_engine(encoder)
     with store.open_stage(eyes) as stage:
@@ -63,7 +63,7 @@ def audit(store: Store, encoder: FakeEncoder, eyes: Reranker, *fields: str) -> d
         return {audited.sku: audited for audited in auditing.of(store.catalog.all_items())}
 
 
-def found(audited: Mapping[str, Audited]) -> dict[str, LabelError]:
+def found(audited: Mapping[str, ItemAudit]) -> dict[str, LabelError]:
     return {sku: only for sku, each in audited.items() for only in each.label_errors}
 
 
@@ -84,20 +84,20 @@ def test_what_is_listed_wrong_is_found_with_what_it_looks_like_and_nothing_else(
     fill(store, encoder)
     audited = audit(store, encoder, SimpleEyes(), "colour", "article")
     wrong = found(audited)
-    assert {sku: (each.field, each.listed, each.image_value) for sku, each in wrong.items()} == {
+    assert {sku: (each.field, each.catalog_value, each.image_value) for sku, each in wrong.items()} == {
         "item-5": ("colour", "Black", "White"),
         "item-6": ("colour", "White", "Red"),
     }
-    assert wrong["item-5"].listed_probability < 0.1
+    assert wrong["item-5"].catalog_probability < 0.1
     assert wrong["item-5"].image_probability > 0.9
     assert wrong["item-5"].image_id == store.catalog.item("item-5").image_ids[0]
-    assert {sku for sku, each in audited.items() if each.outcome is Outcome.NO_IMAGE} == {
+    assert {sku for sku, each in audited.items() if each.status is ItemStatus.NO_IMAGE} == {
         "item-8",
         "item-17",
         "item-26",
         "item-35",
     }
-    reranked = [each for each in audited.values() if each.outcome is Outcome.RERANKED]
+    reranked = [each for each in audited.values() if each.status is ItemStatus.RERANKED]
     assert len(reranked) == 32
     assert {each.checked for each in reranked} in ({("colour", "article")}, {("article", "colour")})
 
@@ -125,7 +125,9 @@ def test_the_right_one_of_many_values_is_suggested_by_the_encoder(store: Store, 
     commit(store, encoder, *many, wrong, unseen, shot(encoder, store, "right", "red", article="zz Red"))
     assert len(many) > MAX_VALUES_TRIED
     told = found(audit(store, encoder, SimpleEyes(), "article"))
-    assert {sku: (each.listed, each.image_value) for sku, each in told.items()} == {"wrong": ("zz Blue", "zz Red")}
+    assert {sku: (each.catalog_value, each.image_value) for sku, each in told.items()} == {
+        "wrong": ("zz Blue", "zz Red")
+    }
 
 
 def test_several_values_are_wrong_only_where_the_image_shows_none_of_them(store: Store, encoder: FakeEncoder) -> None:
@@ -136,7 +138,9 @@ def test_several_values_are_wrong_only_where_the_image_shows_none_of_them(store:
         shot(encoder, store, "mistaken", "red", colour=("Green", "White")),
     )
     told = found(audit(store, encoder, SimpleEyes(), "colour"))
-    assert {sku: (each.listed, each.image_value) for sku, each in told.items()} == {"mistaken": ("Green, White", "Red")}
+    assert {sku: (each.catalog_value, each.image_value) for sku, each in told.items()} == {
+        "mistaken": ("Green, White", "Red")
+    }
 
 
 @pytest.mark.parametrize(
@@ -174,21 +178,21 @@ def test_what_cannot_be_looked_at_is_told_apart(store: Store, encoder: FakeEncod
         make_entry(encoder, "bare", "Bare", attributes={"colour": "Red"}),
     )
     audited = audit(store, encoder, Careful(), "colour")
-    assert {sku: each.outcome for sku, each in audited.items()} == {
-        "lost": Outcome.UNREADABLE,
-        "fine": Outcome.RERANKED,
-        "silent": Outcome.NO_VALUE,
-        "empty": Outcome.NO_VALUE,
-        "bare": Outcome.NO_IMAGE,
+    assert {sku: each.status for sku, each in audited.items()} == {
+        "lost": ItemStatus.UNREADABLE,
+        "fine": ItemStatus.RERANKED,
+        "silent": ItemStatus.NO_VALUE,
+        "empty": ItemStatus.NO_VALUE,
+        "bare": ItemStatus.NO_IMAGE,
     }
-    assert [each.checked for each in audited.values() if each.outcome is not Outcome.RERANKED] == [()] * 4
+    assert [each.checked for each in audited.values() if each.status is not ItemStatus.RERANKED] == [()] * 4
 
 
 def test_a_image_that_breaks_the_model_costs_no_other_item(store: Store, encoder: FakeEncoder) -> None:
     fill(store, encoder)
     bad = store.catalog.item("item-0").image_ids[0]
     audited = audit(store, encoder, Fragile(breaks_at=frozenset({bad})), "colour", "article")
-    assert [sku for sku, each in audited.items() if each.outcome is Outcome.FAILED] == ["item-0"]
+    assert [sku for sku, each in audited.items() if each.status is ItemStatus.FAILED] == ["item-0"]
     assert set(found(audited)) == {"item-5", "item-6"}
 
 
@@ -213,4 +217,4 @@ def test_the_surest_comes_first(store: Store, encoder: FakeEncoder) -> None:
     assert [each.field for each in summary.label_errors()] == ["article", "colour"]
     assert [each.image_value for each in summary.label_errors("colour")] == ["Red"]
     assert summary.checked == {"article": 1, "colour": 1}
-    assert (summary.n_items, summary.outcomes[Outcome.NO_IMAGE]) == (2, 1)
+    assert (summary.n_items, summary.statuses[ItemStatus.NO_IMAGE]) == (2, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.fakes import FakeEncoder, make_entry
-from vitrina.search.audit.fields import AuditedFields, fields_to_audit
+from vitrina.search.audit.fields import AuditedFields, choose_fields
 from vitrina.search.retrieval.photo_attributes import MAX_VALUES
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import QueryError
@@ -22,7 +22,7 @@ def shop(store: Store, encoder: FakeEncoder, n_colours: int = 3) -> None:
 
 
 def chosen(store: Store, *asked: str) -> AuditedFields:
-    return fields_to_audit(store.catalog, CatalogVocabulary(store.catalog).current(), asked)
+    return choose_fields(store.catalog, CatalogVocabulary(store.catalog).current(), asked)
 
 
 def test_what_is_read_off_a_photo_unless_others_are_named(store: Store, encoder: FakeEncoder) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.fakes import COLOURS, FakeEncoder, make_entry, make_image
-from vitrina.search.audit.fields import Suggestions
+from vitrina.search.audit.fields import NearestValues
 from vitrina.search.reranking.statements import MAX_VALUES_TRIED
 from vitrina.search.store.store import Store
 
@@ -15,7 +15,7 @@ def test_the_first_image_counts_and_names_are_embedded_once(store: Store) -> Non
     both = make_entry(encoder, "both", images=[make_image("yellow"), make_image("blue")], attributes={"colour": "Red"})
     store.catalog.commit(store.open_space(encoder), [*many, *plain, both])
     engine = store.open_engine(encoder)
-    suggestions = Suggestions(engine, engine.vocabulary.current())
+    suggestions = NearestValues(engine, engine.vocabulary.current())
     shown, bare = store.catalog.item("both"), store.catalog.item("thing 3")
     vectors = suggestions.vectors([bare, shown])
     assert set(vectors) == {shown.id}

@@ -12,7 +12,7 @@ import pytest
 from tests.fakes import COLOURS, make_image
 from tests.search.reranking.shops import SimpleEyes
 from vitrina.search.reranking.base import Deadline, Probabilities, RerankCandidate
-from vitrina.search.reranking.client import FAIR_S, LEFT_ALONE, Breaker, RerankClient, ScoreCache
+from vitrina.search.reranking.client import CIRCUIT_OPEN, FAIR_S, Breaker, RerankClient, ScoreCache
 from vitrina.search.types.answer import RerankState
 from vitrina.search.types.errors import RerankerError
 
@@ -200,12 +200,12 @@ def test_failures_in_a_row_leave_it_alone_but_not_what_is_known(client: RerankCl
     client.judge(["blue"], ["red"], candidate_of, in_time())
     eyes.before = broken
     for _ in range(2):
-        assert not client.is_left_alone
+        assert not client.is_circuit_open
         client.judge(["red"], ["red"], candidate_of, in_time())
-    assert client.is_left_alone
+    assert client.is_circuit_open
     asked = client.judge(["red", "blue"], ["red"], candidate_of, in_time())
     assert asked.states == (FAILED, RERANKED)
-    assert asked.note == LEFT_ALONE
+    assert asked.note == CIRCUIT_OPEN
     assert len(eyes.asked) == 3
 
 

@@ -151,7 +151,7 @@ def asked(store: Store, reranker: Reranker, texts: Sequence[str] = QUERIES, n_ex
 
 
 def status(verdicts: Sequence[Verdict]) -> list[object]:
-    return [(verdict.requirement.name, verdict.status, verdict.evidence, verdict.listed) for verdict in verdicts]
+    return [(verdict.requirement.name, verdict.status, verdict.evidence, verdict.catalog_value) for verdict in verdicts]
 
 
 def assert_nothing_moved(before: Hits, after: Hits) -> None:

@@ -106,7 +106,7 @@ def test_a_listing_that_its_image_contradicts(reranking: RerankingEngine) -> Non
     hits = {hit.stored.item.sku: hit for hit in answer.hits}
     wrong = hits["item-6"].verdicts[0]
     assert wrong.disagreement == "listing says White, photo looks red"
-    assert (wrong.listed, wrong.seen, wrong.evidence) == ("White", "red", Evidence.BOTH)
+    assert (wrong.catalog_value, wrong.image_value, wrong.evidence) == ("White", "red", Evidence.BOTH)
     assert wrong.status is Status.UNKNOWN
     assert hits["item-5"].verdicts[0].disagreement == "listing says Black, photo looks white"
     told = {sku for sku, hit in hits.items() if hit.verdicts[0].disagreement}
@@ -134,7 +134,7 @@ def test_with_listings_hidden_only_images_count(reranking: RerankingEngine) -> N
     answer = reranking.search(Query("white boots", limit=20), replace(IN_TIME, listings=False))
     for hit in answer.hits:
         colour, article = hit.verdicts
-        assert colour.listed is article.listed is colour.disagreement is None
+        assert colour.catalog_value is article.catalog_value is colour.disagreement is None
         assert article.status is Status.UNKNOWN
         seen = hit.rerank is RerankState.RERANKED
         assert colour.evidence is (Evidence.IMAGE if seen else Evidence.NOTHING)

@@ -49,7 +49,7 @@ YES, MAYBE, NO = MAX_IMAGE_LOGIT, 0.1, -MAX_IMAGE_LOGIT
 )
 def test_the_table_of_verdicts(listed: CatalogValue, image: float | None, status: Status, evidence: Evidence) -> None:
     verdict = verdict_of(NAVY, listed, image)
-    assert (verdict.status, verdict.evidence, verdict.listed) == (status, evidence, listed.says)
+    assert (verdict.status, verdict.evidence, verdict.catalog_value) == (status, evidence, listed.says)
     denied = verdict_of(NOT_NAVY, listed, image)
     opposite = {MET: CONTRADICTED, CONTRADICTED: MET, UNKNOWN: UNKNOWN}
     assert (denied.status, denied.evidence) == (opposite[status], evidence)
@@ -104,7 +104,7 @@ def test_where_listing_and_image_disagree(
     verdict = resolved(verdict_of(requirement, listed, image), (own,), candidates)
     assert verdict.disagreement == disagreement
     if disagreement:
-        assert verdict.seen == max(candidates, key=lambda value: candidates[value])
+        assert verdict.image_value == max(candidates, key=lambda value: candidates[value])
 
 
 def test_words_of_which_no_other_value_can_be_tried() -> None:
@@ -115,7 +115,7 @@ def test_words_of_which_no_other_value_can_be_tried() -> None:
 
 
 def test_what_is_seen_instead_is_never_what_was_asked_for() -> None:
-    contradicted = Verdict(NAVY, CONTRADICTED, 0.2, BOTH, listed="Black")
-    assert resolved(contradicted, ("black",), {"navy blue": 0.9, "black": 0.1}).seen is None
-    assert verdict_of(NAVY, CatalogValue(-3.5, "Black"), 2.0).seen is None
-    assert verdict_of(NAVY, NOTHING, YES).seen == "navy"
+    contradicted = Verdict(NAVY, CONTRADICTED, 0.2, BOTH, catalog_value="Black")
+    assert resolved(contradicted, ("black",), {"navy blue": 0.9, "black": 0.1}).image_value is None
+    assert verdict_of(NAVY, CatalogValue(-3.5, "Black"), 2.0).image_value is None
+    assert verdict_of(NAVY, NOTHING, YES).image_value == "navy"

@@ -21,4 +21,6 @@ def verdict(
 ) -> Verdict:
     held = values if values is not None else ((words,) if field else ())
     requirement = Requirement(words, field, held, wanted, family)
-    return Verdict(requirement, status, 0.5, Evidence.IMAGE, listed=listed, seen=seen, disagreement=disagreement)
+    return Verdict(
+        requirement, status, 0.5, Evidence.IMAGE, catalog_value=listed, image_value=seen, disagreement=disagreement
+    )

@@ -107,7 +107,7 @@ def enough_px(processor: Any) -> int:
     return min(IMAGE_SIDE_PX, 1 << (side_px - 1).bit_length())
 
 
-def see(model: Any, chat: ChatTemplate, prompts: Sequence[Prompt]) -> list[ImageFeatures]:
+def compute_features(model: Any, chat: ChatTemplate, prompts: Sequence[Prompt]) -> list[ImageFeatures]:
     """Run the vision tower over the one picture of each prompt."""
     batch = chat.inputs(prompts)
     wanted = inspect.signature(model.get_image_features).parameters
@@ -115,7 +115,7 @@ def see(model: Any, chat: ChatTemplate, prompts: Sequence[Prompt]) -> list[Image
         **placed({name: value for name, value in batch.items() if name in wanted}, model), return_dict=True
     )
     if len(features.pooler_output) != len(prompts):  # cut into crops, of which no telling whose is which
-        return [seen for prompt in prompts for seen in see(model, chat, [prompt])]
+        return [seen for prompt in prompts for seen in compute_features(model, chat, [prompt])]
     return [_seen(batch, row, chat.tokens(prompt), _only(features, row)) for row, prompt in enumerate(prompts)]
 
 

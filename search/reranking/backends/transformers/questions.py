@@ -15,9 +15,9 @@ from vitrina.search.reranking.backends.transformers.image_features import (
     FeatureMemory,
     ImageFeatures,
     assembled,
+    compute_features,
     fitted,
     placed,
-    see,
 )
 from vitrina.search.reranking.base import RerankCandidate
 
@@ -98,7 +98,7 @@ class ModelInputs:
             return placed(assembled(self.chat, prompts, images), self.model)
         return placed(self.chat.inputs(prompts), self.model)
 
-    def see(self, candidates: Sequence[RerankCandidate]) -> dict[str, ImageFeatures]:
+    def compute_features(self, candidates: Sequence[RerankCandidate]) -> dict[str, ImageFeatures]:
         """Open the pictures of looks and run the vision tower over them; by key, without those that cannot be
         opened."""
         images = {
@@ -107,7 +107,7 @@ class ModelInputs:
             if candidate.pixels is not None
         }
         prompts = [self.dialect.ask(image, _ANY_STATEMENT, "") for image in images.values()]
-        return dict(zip(images, see(self.model, self.chat, prompts), strict=True)) if images else {}
+        return dict(zip(images, compute_features(self.model, self.chat, prompts), strict=True)) if images else {}
 
     def _seen(self, candidates: Sequence[RerankCandidate]) -> dict[str, ImageFeatures]:
         """The pictures of looks by key: those still in memory, those on disk, and the others, seen now for the first
@@ -117,7 +117,9 @@ class ModelInputs:
         if len(found) == len(image_parts):
             return found
         kept = self.kept.get([key for key in image_parts if key not in found]) if self.kept else {}
-        fresh = self.see([candidate for key, candidate in image_parts.items() if key not in found and key not in kept])
+        fresh = self.compute_features(
+            [candidate for key, candidate in image_parts.items() if key not in found and key not in kept]
+        )
         if self.kept and fresh:
             self.kept.put_later(fresh)
         for key, seen in {**kept, **fresh}.items():

@@ -132,7 +132,7 @@ class TransformersReranker:
         return self._shares_images
 
     @property
-    def keeps_images(self) -> bool:
+    def caches_features(self) -> bool:
         """Whether the features of pictures outlive this process: they have a place, and are small enough for it."""
         return self._questions.kept is not None
 
@@ -162,14 +162,14 @@ class TransformersReranker:
                 took = time.monotonic() - started
         return probabilities
 
-    def see(self, candidates: Sequence[RerankCandidate]) -> int:
+    def precompute_features(self, candidates: Sequence[RerankCandidate]) -> int:
         """Run the vision tower over some pictures and keep their features; returns how many could be opened, 0 where
         nothing is kept. Blocks; uses the GPU where the model is on one. Raises RerankerError and StorageError."""
         kept = self._questions.kept
         if kept is None:
             return 0
         with self._turn(Deadline.within(_PROBE_SECONDS)) as mine:
-            seen = self._questions.see(candidates) if mine else {}
+            seen = self._questions.compute_features(candidates) if mine else {}
         kept.put(seen)
         return len(seen)
 
@@ -297,7 +297,7 @@ class TransformersReranker:
         if features is None or not self._shares_images:
             return None
         with self._turn(Deadline.within(_PROBE_SECONDS)):
-            probe = self._questions.see([_PROBE])[_PROBE.key]
+            probe = self._questions.compute_features([_PROBE])[_PROBE.key]
         return CachedFeatures(features, self._model) if packed(probe) is not None else None
 
     def _agrees(self, candidate: RerankCandidate, whole: Probabilities) -> bool:

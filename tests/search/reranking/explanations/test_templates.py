@@ -20,7 +20,7 @@ def verdict(
     disagreement: str | None = None,
 ) -> Verdict:
     requirement = Requirement(words, field, (words,) if field else (), wanted)
-    return Verdict(requirement, status, 0.5, Evidence.IMAGE, seen=seen, disagreement=disagreement)
+    return Verdict(requirement, status, 0.5, Evidence.IMAGE, image_value=seen, disagreement=disagreement)
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_large_images_and_those_in_several_tensors_are_not_kept() -> None:
 def test_the_next_to_open_the_model_neither_opens_a_image_nor_runs_its_tower(folder: Path, features: Path) -> None:
     with opened_with(folder, features) as first:
         assert isinstance(first, PrecomputesFeatures)
-        assert first.keeps_images
+        assert first.caches_features
         before = first.judge(candidates(1, 2, 3), STATEMENTS, soon())
     with opened_with(folder, features) as second, counted(second) as runs:
         after = second.judge(candidates(1, 2, 3, image=closed_eyes), STATEMENTS, soon())
@@ -135,7 +135,7 @@ def test_known_and_new_images_in_one_batch(folder: Path, features: Path, opened:
 
 def test_images_are_seen_ahead_of_any_question(folder: Path, features: Path, opened: Opened) -> None:
     with opened_with(folder, features) as first:
-        assert first.see([*candidates(1, 2), RerankCandidate("gone", lambda: None)]) == 2
+        assert first.precompute_features([*candidates(1, 2), RerankCandidate("gone", lambda: None)]) == 2
     with opened_with(folder, features) as second:
         answers = second.judge(candidates(1, 2, image=closed_eyes), STATEMENTS, soon())
     np.testing.assert_allclose(answers, opened("fast-vlm").judge(candidates(1, 2), STATEMENTS, soon()), atol=SAME)
@@ -161,14 +161,14 @@ def test_an_identity_can_be_told_without_opening_the_model(folder: Path, opened:
 @pytest.mark.parametrize("family", ["llava", "qwen2-vl"])
 def test_families_whose_images_come_in_parts_keep_none(family: str, folder_of: FolderOf, features: Path) -> None:
     with opened_with(folder_of(family), features) as reranker:
-        assert not reranker.keeps_images
-        assert reranker.see(candidates(1)) == 0
+        assert not reranker.caches_features
+        assert reranker.precompute_features(candidates(1)) == 0
         assert np.isfinite(reranker.judge(candidates(1), STATEMENTS, soon())).all()
     assert not features.exists()
 
 
 def test_without_a_place_nothing_is_kept(opened: Opened) -> None:
-    assert not opened("fast-vlm").keeps_images
+    assert not opened("fast-vlm").caches_features
 
 
 def test_a_damaged_row_is_seen_again_and_mended(folder: Path, features: Path, caplog: pytest.LogCaptureFixture) -> None:

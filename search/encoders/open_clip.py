@@ -349,5 +349,5 @@ def _hash_model(model: torch.nn.Module, preprocess_config: Mapping[str, object])
     digest = hashlib.sha256(json.dumps(preprocess_config, sort_keys=True).encode())
     for key, tensor in sorted(model.state_dict().items()):
         digest.update(f"{key}:{tensor.dtype}:{tuple(tensor.shape)}:".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().replica(torch.uint8).numpy())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()

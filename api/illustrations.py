@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.images.decode import decode_image
-from vitrina.search.images.drawing import illustrated
 from vitrina.search.reranking.base import Deadline, RerankCandidate, Reranker
-from vitrina.search.reranking.localization import regions
+from vitrina.search.reranking.localization import illustrated, regions
 from vitrina.search.reranking.prompts import MAX_STATEMENT_CHARACTERS
 from vitrina.search.store.images import ImageStore
 from vitrina.search.types.errors import QueryError, StateError

@@ -14,13 +14,14 @@ from urllib.parse import urlsplit
 
 from vitrina.api.settings import Settings
 from vitrina.indexer.re_embedding import precompute_image
-from vitrina.search.reranking.base import Capabilities, Reranker, RerankerIdentity, key_of
+from vitrina.search.reranking.base import Capabilities, Reranker, key_of
 from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
 from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import FEATURES_FOLDER, Store
 from vitrina.search.types.answer import Answer, AnswerStream, Event, Reranked, RerankState, Retrieved
 from vitrina.search.types.errors import NoRerankerError, RerankerError, VitrinaError
 from vitrina.search.types.item import StoredItem
+from vitrina.search.types.models import RerankerIdentity
 from vitrina.search.types.query import Query, RerankOptions
 
 OFF = "off"
@@ -307,7 +308,7 @@ class BackgroundReranker:
         opened = ExitStack()
         try:
             reranker = self._open(opened)
-            stage = opened.enter_context(self._store.open_stage(reranker))
+            stage = opened.enter_context(RerankPipeline.open(self._store, reranker))
         except VitrinaError as error:
             opened.close()
             self._fail(error)

@@ -19,6 +19,7 @@ from vitrina.indexer.pipeline import Indexer
 from vitrina.indexer.sources.base import Record
 from vitrina.search.encoders.base import Encoder, LoadEncoder
 from vitrina.search.encoders.open_clip import load_encoder
+from vitrina.search.encoders.registry import load_catalog_encoder, open_index_version
 from vitrina.search.index.replica import IndexReplica, SyncThread
 from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
@@ -49,8 +50,8 @@ class ActiveEngine:
     @classmethod
     def open(cls, store: Store, encoder: Encoder, fetcher: Fetcher) -> ActiveEngine:
         """Open the view and catch up. Blocks; raises EncoderError where another encoder's space is the live one."""
-        replica = store.open_replica(encoder)
-        return cls(encoder, replica, store.engine_of(encoder, replica), Indexer(store, encoder, fetcher))
+        replica = IndexReplica.open(store, encoder.identity, open_index_version(store, encoder))
+        return cls(encoder, replica, SearchEngine.open(store, encoder, replica), Indexer(store, encoder, fetcher))
 
 
 class Service:
@@ -145,7 +146,7 @@ class Service:
         with self._switching:
             if self.store.catalog.is_live(self._active.replica.space_id):
                 return False
-            encoder = self.store.load_encoder(self._load)
+            encoder = load_catalog_encoder(self.store, self._load)
             self._active = ActiveEngine.open(self.store, encoder, self.fetcher)
         log.warning("Queries are answered with the encoder %r from now on", encoder.identity.name)
         return True

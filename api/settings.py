@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vitrina.search.encoders.base import Encoder, LoadEncoder
 from vitrina.search.encoders.open_clip import load_encoder
+from vitrina.search.encoders.registry import load_catalog_encoder
 from vitrina.search.encoders.runtime import Runtime
 from vitrina.search.store.store import Store
 from vitrina.search.types.query import MAX_DEADLINE_MS, MAX_EXPLAIN, MAX_EXPLAIN_MS, MAX_TOP
@@ -24,7 +25,7 @@ def loader(settings: Settings) -> LoadEncoder:
 
 def encoder_for(store: Store, settings: Settings) -> Encoder:
     """The encoder that the settings name, else the home's own. Blocks for seconds; raises EncoderError."""
-    return store.load_encoder(loader(settings), settings.encoder)
+    return load_catalog_encoder(store, loader(settings), settings.encoder)
 
 
 class Settings(BaseSettings):

@@ -85,7 +85,7 @@ def indexed(encoder: Encoder, path: Path, *, images_alone: bool = False) -> Iter
         pq.write_table(table.select(["sku", "image"]) if images_alone else table, catalog, row_group_size=1000)
         store = Store(Path(folder) / "home")
         report = Indexer(store, encoder, Fetcher()).run(open_source(str(catalog), {}))
-        yield Indexed(store, store.open_engine(encoder), report, table.to_pylist())
+        yield Indexed(store, SearchEngine.open(store, encoder), report, table.to_pylist())
         store.close()
 
 

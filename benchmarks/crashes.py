@@ -17,6 +17,9 @@ import numpy as np
 from benchmarks.catalogs import Figure
 from recipes.boutique.export import write_folder
 from vitrina.search.encoders.open_clip import load_encoder
+from vitrina.search.encoders.registry import open_index_version
+from vitrina.search.index.replica import IndexReplica
+from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.query import Query
 
@@ -64,7 +67,7 @@ def agreeing(calm: Path, killed: Path) -> float:
     stores = Store(calm), Store(killed)
     expected, got = ({stored.item.sku: stored for stored in store.catalog.all_items()} for store in stores)
     vectors = [vectors_by_sku(store) for store in stores]
-    engine = stores[1].open_engine(load_encoder(None))
+    engine = SearchEngine.open(stores[1], load_encoder(None))
     same = [
         sku in got
         and (got[sku].item, got[sku].image_ids, got[sku].content_hash)
@@ -80,7 +83,8 @@ def agreeing(calm: Path, killed: Path) -> float:
 
 
 def vectors_by_sku(store: Store) -> dict[str, np.ndarray]:
-    replica = store.open_replica(load_encoder(None))
+    encoder = load_encoder(None)
+    replica = IndexReplica.open(store, encoder.identity, open_index_version(store, encoder))
     return {
         stored.item.sku: np.concatenate(
             [replica.indexes[modality].rows_of(np.array([stored.id])).vectors for modality in ("image", "text")]

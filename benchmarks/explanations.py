@@ -16,7 +16,7 @@ from vitrina.evaluation.label_queries import QueryTemplate, label_queries
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.reranking.backends.transformers.loading import EMBEDDED, load_reranker
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence
-from vitrina.search.reranking.pipeline import RerankingEngine
+from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
 from vitrina.search.types.answer import Hit
 from vitrina.search.types.filters import facet_value
 from vitrina.search.types.item import Item
@@ -134,7 +134,7 @@ def explanations(catalog: Indexed, *, listings: bool) -> Iterator[Read]:
         label_queries(items.values(), [QueryTemplate(name) for name in TEMPLATES], 1), N_QUERIES, seed=0
     )
     budget = RerankOptions(explain_ms=MAX_EXPLAIN_MS, listings=listings, unhurried=True)
-    with catalog.store.open_stage(load_reranker(EMBEDDED, device="cpu")) as stage:
+    with RerankPipeline.open(catalog.store, load_reranker(EMBEDDED, device="cpu")) as stage:
         engine = RerankingEngine(catalog.engine, stage)
         for query in queries:
             for hit in engine.search(Query(query.text), budget).hits[: budget.explain]:

@@ -26,7 +26,7 @@ from vitrina.indexer.re_embedding import precompute_features
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.reranking.backends.transformers.loading import EMBEDDED, load_reranker
 from vitrina.search.reranking.base import Reranker
-from vitrina.search.reranking.pipeline import RerankingEngine
+from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
 from vitrina.search.store.store import FEATURES_FOLDER
 from vitrina.search.types.answer import Explained, Reranked, Retrieved
 from vitrina.search.types.query import MAX_EXPLAIN_MS, Query, RerankOptions
@@ -62,7 +62,7 @@ def lift(catalog: Indexed, reranker: Reranker, source: str, target: Target, *, l
         label_queries(labelled_items(catalog.rows), [QueryTemplate(target.by)], target.min_rows), N_LIFT_QUERIES, seed=0
     )
     budget = RerankOptions(explain=0, listings=listings, unhurried=True)
-    with catalog.store.open_stage(reranker) as stage:
+    with RerankPipeline.open(catalog.store, reranker) as stage:
         reranked = rerank_all(RerankingEngine(catalog.engine, stage), queries, budget, lambda done: None)
     grades = [query.grades for query in queries]
     before = metrics.measure([each.before.skus for each in reranked], grades)[NDCG]
@@ -134,7 +134,7 @@ def timed(catalog: Indexed, reranker: Reranker) -> Times:
     made = label_queries(labelled_items(catalog.rows), [QueryTemplate(name) for name in TEMPLATES], 1)
     texts = [query.text for query in sample_queries(made, N_TIMED_QUERIES, seed=0)]
     times = Times()
-    with catalog.store.open_stage(reranker) as stage:
+    with RerankPipeline.open(catalog.store, reranker) as stage:
         engine = RerankingEngine(catalog.engine, stage)
         ask(engine, texts[0])
         for text in texts[1:]:

@@ -17,6 +17,8 @@ from vitrina.indexer.sources import Source
 from vitrina.indexer.sources.base import Record, Rejection
 from vitrina.indexer.stages import batched, parallel_map, prefetch
 from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.registry import open_index_version
+from vitrina.search.index.replica import IndexReplica
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderReplacedError, InputError
 from vitrina.search.types.item import IndexedItem, StoredItem
@@ -135,7 +137,7 @@ class Indexer:
     def __init__(self, store: Store, encoder: Encoder, fetcher: Fetcher) -> None:
         self.store = store
         self.encoder = encoder
-        self.space_id = store.open_space(encoder)
+        self.space_id = open_index_version(store, encoder)
         self.preparer = Preparer(encoder, fetcher)
 
     def run(self, source: Source, on_progress: OnIndexingProgress = lambda _: None) -> IndexingProgress:
@@ -158,7 +160,7 @@ class Indexer:
                 on_progress(done)
         if done.n_added or done.n_updated:
             with suppress(EncoderReplacedError):  # since the last commit, with all that was committed
-                self.store.replica_of(self.encoder.identity, self.space_id).save()
+                IndexReplica.open(self.store, self.encoder.identity, self.space_id).save()
         return replace(done, seconds=time.perf_counter() - started)
 
     def plan(self, source: Source, on_progress: OnIndexingProgress = lambda _: None) -> IndexingProgress:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.sources.base import ImageReference, Record, Rejection
-from vitrina.search.encoders.base import Encoder, Pixels
+from vitrina.search.encoders.base import Encoder
 from vitrina.search.images.decode import decode_image
 from vitrina.search.store.full_text import item_words
 from vitrina.search.store.images import image_id_of, storable
 from vitrina.search.types.errors import ImageError, InputError
 from vitrina.search.types.item import INCOMPLETE, Item
+from vitrina.search.types.models import Pixels
 
 ITEM_FIELDS = tuple(field.name for field in fields(Item))
 

@@ -16,12 +16,14 @@ from vitrina.indexer.sources.base import Rejection
 from vitrina.indexer.stages import batched, parallel_map, prefetch
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.images.decode import decode_image
-from vitrina.search.reranking.base import PrecomputesFeatures, RerankCandidate, Reranker, RerankerIdentity, opening
+from vitrina.search.index.replica import IndexReplica
+from vitrina.search.reranking.base import PrecomputesFeatures, RerankCandidate, Reranker, opening
 from vitrina.search.store.full_text import item_words
 from vitrina.search.store.store import Store
 from vitrina.search.store.writing import Embedded
 from vitrina.search.types.errors import InputError, NotFoundError
 from vitrina.search.types.item import StoredItem
+from vitrina.search.types.models import RerankerIdentity
 
 BATCH_IMAGES = 32
 KEYS_A_LOOKUP = 500
@@ -131,7 +133,8 @@ def reembed(
     with DeadLetters(store.dead_letters) as letters:
         filling = Backfill(store, encoder, space_id, letters)
         filling.fill(on_progress)
-        store.replica_of(encoder.identity, space_id).save()  # for services to load, rather than read the space from SQL
+        # services load the snapshot faster than they read the vectors from SQL
+        IndexReplica.open(store, encoder.identity, space_id).save()
         while not filling.take_over():
             filling.fill(on_progress)
     store.tidy()

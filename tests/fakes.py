@@ -15,10 +15,14 @@ import numpy as np
 from PIL import Image
 
 from vitrina.indexer.sources.base import ImageReference, Record, Rejection
-from vitrina.search.encoders.base import EncoderIdentity, Pixels, Vectors
+from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.registry import open_index_version
+from vitrina.search.index.replica import IndexReplica
 from vitrina.search.store.catalog import Catalog
+from vitrina.search.store.store import Store
 from vitrina.search.types.calibration import Calibration, Curve, QueryKind, Signal
 from vitrina.search.types.item import AttributeValue, IndexedItem, Item
+from vitrina.search.types.models import EncoderIdentity, Pixels, Vectors
 
 DIMENSION = 32
 SIDE_PX = 6
@@ -44,6 +48,11 @@ def blank_catalog() -> bytes:
 def new_catalog(path: Path) -> Catalog:
     path.write_bytes(blank_catalog())
     return Catalog(path)
+
+
+def open_replica(store: Store, encoder: Encoder) -> IndexReplica:
+    """The replica of the active index version, which becomes the encoder's in a new store."""
+    return IndexReplica.open(store, encoder.identity, open_index_version(store, encoder))
 
 
 CALIBRATION = Calibration(

@@ -22,6 +22,8 @@ from vitrina.api.settings import Settings, encoder_for
 from vitrina.evaluation.report import write_audit
 from vitrina.search.audit.audit import Audit, AuditSummary, LabelError
 from vitrina.search.audit.fields import choose_fields
+from vitrina.search.reranking.pipeline import RerankPipeline
+from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import InputError, StorageError, VitrinaError
 from vitrina.search.understanding.catalog_attributes import CatalogVocabulary
@@ -114,10 +116,10 @@ def audit_catalog(settings: Settings, asked: AuditOptions) -> None:
     summary = AuditSummary(fields.names)
     with ExitStack() as closing:
         with errors.status("Loading the encoder"):
-            engine = store.open_engine(encoder_for(store, settings))
+            engine = SearchEngine.open(store, encoder_for(store, settings))
         with errors.status(f"Opening the reranker {escape(name)}"):
             reranker = open_reranker(settings, closing)
-            stage = closing.enter_context(store.open_stage(reranker))
+            stage = closing.enter_context(RerankPipeline.open(store, reranker))
         stop = audit_with_progress(Audit(engine, stage, vocabulary, fields.names), store, asked.limit, summary)
     show_label_errors(summary)
     keep(store, asked, summary, reranker.identity.name, [*fields.notes, *(["It ended early."] if stop else [])])

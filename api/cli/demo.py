@@ -121,7 +121,7 @@ def run_demo(settings: Settings, folder: Path, n_products: int) -> None:
     source = open_source(str(catalog), {})
     show_report(source, index_one(Indexer(store, encoder, Fetcher()), source, dry_run=False), dry_run=False)
     precompute_catalog_features(store, settings)
-    engine = store.open_engine(encoder)
+    engine = SearchEngine.open(store, encoder)
     strips = []
     for search in demo_searches(folder):
         answer = engine.search(search.query)

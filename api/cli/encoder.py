@@ -14,8 +14,9 @@ from vitrina.api.settings import Settings, loader
 from vitrina.indexer.re_embedding import Reembedding, reembed
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.open_clip import full_name
+from vitrina.search.encoders.registry import MIN_PREFIX, keep_copy, load_catalog_encoder
 from vitrina.search.store.index_versions import IndexVersion
-from vitrina.search.store.store import MIN_PREFIX, Store
+from vitrina.search.store.store import Store
 from vitrina.search.types.errors import NotFoundError
 
 SHOWN_DIGITS = 12
@@ -25,8 +26,8 @@ def use_encoder(settings: Settings, name: str, *, anew: bool, drop_old: bool) ->
     """Embed the catalog with an encoder and make it the one that answers; keep a copy of its folder in the home."""
     store = Store(settings.store)
     with errors.status("Loading the encoder"):
-        encoder = store.load_encoder(loader(settings), name)
-        store.encoders.keep(encoder.identity)
+        encoder = load_catalog_encoder(store, loader(settings), name)
+        keep_copy(store, encoder.identity)
     show_reembedding(encoder, reembed_with_progress(store, encoder, anew=anew))
     others = [space for space in store.catalog.spaces() if not space.live]
     for space in others if drop_old else ():

@@ -21,13 +21,13 @@ from vitrina.evaluation.calibration import (
 )
 from vitrina.evaluation.judgements import JudgedQuery, judged_skus, read_judgements, sample_queries
 from vitrina.evaluation.label_queries import QueryTemplate, label_queries, similar_item_queries
-from vitrina.search.encoders.base import EncoderIdentity
-from vitrina.search.encoders.open_clip import CARD_FILE, LOCAL_PREFIX
-from vitrina.search.encoders.registry import folder_of
+from vitrina.search.encoders.open_clip import CARD_FILE
+from vitrina.search.encoders.registry import folder_of, keep_copy
 from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.calibration import Calibration, write_calibration
 from vitrina.search.types.errors import InputError
+from vitrina.search.types.models import LOCAL_PREFIX, EncoderIdentity
 
 MIN_ROWS = 3
 """The fewest items that a value must have to be asked by --by and --like, as in vitrina eval."""
@@ -51,7 +51,7 @@ def calibrate_encoder(settings: Settings, asked: CalibrateOptions) -> None:
     store = Store.existing(settings.store)
     queries = gather(store, asked)
     with errors.status("Loading the encoder"):
-        engine = store.open_engine(encoder_for(store, settings))
+        engine = SearchEngine.open(store, encoder_for(store, settings))
     source = f"{len(queries):,} queries on a catalog of {store.catalog.counts()['items']:,} items"
     calibration = fit_calibration(observe_with_progress(engine, queries), source)
     if not calibration.curves:
@@ -91,7 +91,7 @@ def keep(store: Store, identity: EncoderIdentity, calibration: Calibration) -> P
     if folder is None:
         return store.keep_calibration(identity, calibration)
     write_calibration(folder / CARD_FILE, calibration)
-    store.encoders.keep(identity)
+    keep_copy(store, identity)
     return folder / CARD_FILE
 
 

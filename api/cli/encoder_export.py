@@ -19,11 +19,12 @@ from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.preparation import load_image
 from vitrina.indexer.sources import open_source
 from vitrina.indexer.sources.base import Record
-from vitrina.search.encoders.open_clip import LOCAL_PREFIX, encoder_folder, full_name, load_encoder
+from vitrina.search.encoders.open_clip import encoder_folder, full_name, load_encoder
 from vitrina.search.encoders.runtime import Runtime
 from vitrina.search.images.decode import decode_image
 from vitrina.search.store.store import CATALOG_FILE, Store
 from vitrina.search.types.errors import EncoderError, InputError, SourceError
+from vitrina.search.types.models import LOCAL_PREFIX
 from vitrina.tuning.export.comparison import Agreement, Pace, compare, measure_paces
 from vitrina.tuning.export.encoder import export_encoder, export_int8
 

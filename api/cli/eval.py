@@ -38,7 +38,7 @@ from vitrina.evaluation.report import write_report
 from vitrina.evaluation.run import Run, RunInfo, Summary, make_run, read_run, write_run
 from vitrina.indexer.sources import open_source
 from vitrina.indexer.sources.base import Rejection
-from vitrina.search.reranking.pipeline import RerankingEngine
+from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
 from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import InputError, RerankerError, StorageError
@@ -184,7 +184,7 @@ def evaluate(settings: Settings, asked: EvalOptions) -> bool:
         check_comparable([query.id for query in queries], earlier)
     requirements = [parse_gate(text, list(by_kind(queries))) for text in asked.require]
     with errors.status("Loading the encoder"):
-        engine = store.open_engine(encoder_for(store, settings))
+        engine = SearchEngine.open(store, encoder_for(store, settings))
     setting = RunInfo(engine.encoder.identity.name, store.catalog.counts()["items"], asked.seed, tuple(notes))
     comparisons = []
     if reranker is None:
@@ -287,7 +287,7 @@ def measure_lift(
     with ExitStack() as closing:
         with errors.status(f"Opening the reranker {escape(reranker.name)}"):
             opened = open_reranker(settings, closing)
-            stage = closing.enter_context(store.open_stage(opened))
+            stage = closing.enter_context(RerankPipeline.open(store, opened))
         reranked = rerank_with_progress(RerankingEngine(engine, stage), queries, reranker.rerank)
     reranking = summarize_reranking(opened.identity.name, reranker.rerank, reranked)
     if not reranking.n_reranked:

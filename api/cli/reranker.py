@@ -14,7 +14,8 @@ from vitrina.api.rerankers import needed_reranker, open_reranker
 from vitrina.api.settings import Settings, encoder_for
 from vitrina.evaluation.calibration import example_of
 from vitrina.evaluation.fusion_fitting import MIN_QUERIES, fit_measured_fusion, fusion_samples
-from vitrina.search.reranking.fusion import FusionWeights
+from vitrina.search.reranking.fusion import FusionWeights, write_fusion_weights
+from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import InputError
 
@@ -28,7 +29,7 @@ def calibrate_reranker(settings: Settings, judgements: Path, queries: Path | Non
     ]
     with ExitStack() as closing:
         with errors.status("Loading the encoder and the reranker"):
-            engine = store.open_engine(encoder_for(store, settings))
+            engine = SearchEngine.open(store, encoder_for(store, settings))
             reranker = open_reranker(settings, closing)
         with progress_bar() as bar:
             seen = fusion_samples(engine, store.images, reranker, map(example_of, asked))
@@ -40,7 +41,8 @@ def calibrate_reranker(settings: Settings, judgements: Path, queries: Path | Non
         )
     fusion_weights = fit_measured_fusion(candidates, f"a catalog of {store.catalog.counts()['items']:,} items")
     show(fusion_weights)
-    stored = store.keep_fusion_weights(reranker.identity, fusion_weights)
+    stored = store.fusion_weights_file(reranker.identity)
+    write_fusion_weights(stored, fusion_weights)
     output.print(f"Kept in {stored}; a running service takes it when it starts again.", highlight=False, soft_wrap=True)
     store.close()
 

@@ -19,7 +19,7 @@ from vitrina.api.rerankers import Readiness, RerankerStatus, needed_reranker, op
 from vitrina.api.schemas import AnswerOut, SearchRequest
 from vitrina.api.settings import Settings, encoder_for
 from vitrina.search.images.decode import decode_image
-from vitrina.search.reranking.pipeline import RerankingEngine
+from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
 from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.answer import Answer, Hit, final_answer
@@ -116,7 +116,7 @@ def run_search(settings: Settings, asked: SearchOptions, *, as_json: bool) -> No
     request = SearchRequest(rerank=asked.rerank, explain=asked.explain)
     wants_reranking = is_reranked(request)
     store = Store.existing(settings.store)
-    engine = store.open_engine(encoder_for(store, settings))
+    engine = SearchEngine.open(store, encoder_for(store, settings))
     answer = reranked(settings, store, engine, query, request) if wants_reranking else engine.search(query)
     store.close()
     if as_json:
@@ -135,7 +135,7 @@ def reranked(settings: Settings, store: Store, engine: SearchEngine, query: Quer
         try:
             with errors.status(f"Opening the reranker {escape(name)}"):
                 reranker = open_reranker(settings, closing)
-                stage = closing.enter_context(store.open_stage(reranker))
+                stage = closing.enter_context(RerankPipeline.open(store, reranker))
         except RerankerError as problem:
             status = RerankerStatus(name, Readiness.FAILED, problem=problem)
             answer = final_answer(unranked(engine.search(query), status, budget))

@@ -10,6 +10,8 @@ from rich.table import Table
 from vitrina.api.cli.console import errors, output
 from vitrina.api.rerankers import reranker_name
 from vitrina.api.settings import Settings, encoder_for
+from vitrina.search.encoders.registry import open_index_version
+from vitrina.search.index.replica import IndexReplica
 from vitrina.search.store.facets import fields
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import NotFoundError
@@ -55,7 +57,7 @@ def rebuild_replica(settings: Settings) -> None:
     store = Store.existing(settings.store)
     with errors.status("Loading the encoder"):
         encoder = encoder_for(store, settings)
-    replica = store.open_replica(encoder)
+    replica = IndexReplica.open(store, encoder.identity, open_index_version(store, encoder))
     replica.rebuild()
     output.print(f"{len(replica):,} vectors indexed", highlight=False)
     store.close()

@@ -13,6 +13,7 @@ from vitrina.api.cli.console import errors, output
 from vitrina.api.cli.train import TrainingBar, say
 from vitrina.api.settings import Settings
 from vitrina.search.encoders.open_clip import OpenClipEncoder, load_encoder
+from vitrina.search.encoders.registry import load_catalog_encoder
 from vitrina.search.encoders.runtime import Runtime
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderError
@@ -70,13 +71,13 @@ def train_encoder(settings: Settings, plan: EncoderPlan, asked: TrainOptions) ->
 def load_base(store: Store, settings: Settings, name: str | None) -> tuple[OpenClipEncoder, str]:
     """The encoder to start from, by default the catalog's, and the name it was loaded by. Raises EncoderError."""
     load = partial(load_encoder, device=settings.device, runtime=Runtime.TORCH)
-    encoder = store.load_encoder(load, name or settings.encoder)
+    encoder = load_catalog_encoder(store, load, name or settings.encoder)
     if not isinstance(encoder, OpenClipEncoder):
         raise EncoderError(
             f"The encoder {encoder.identity.name} cannot be tuned: it is no open_clip model.",
             remedy="Name the model that it was made from with --from.",
         )
-    return encoder, store.encoders.source_of(encoder.identity)
+    return encoder, store.models.source_of(encoder.identity)
 
 
 class EncoderBar(TrainingBar):

@@ -12,6 +12,7 @@ from vitrina.api.cli.train import TrainingBar, say
 from vitrina.api.cli.train_encoder import CHART, TrainOptions
 from vitrina.api.settings import Settings, encoder_for
 from vitrina.evaluation.judgements import JudgedQuery, read_judgements
+from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.tuning.reranker.corpus import RerankerCorpus, read_corpus
 from vitrina.tuning.reranker.plan import RerankerPlan, find_base, load_base
@@ -53,7 +54,7 @@ def train_reranker(
 def gather(store: Store, settings: Settings, judged: list[JudgedQuery], plan: RerankerPlan) -> RerankerCorpus:
     """Ask the catalog's search every judged query; the encoder is gone before the reranker comes."""
     with errors.status("Loading the encoder"):
-        engine = store.open_engine(encoder_for(store, settings))
+        engine = SearchEngine.open(store, encoder_for(store, settings))
     with progress_bar() as bar:
         task = bar.add_task("Searching", total=len(judged))
         corpus = read_corpus(store, engine, judged, plan, lambda done: bar.update(task, completed=done))

@@ -23,14 +23,16 @@ from recipes.encoder.images import decode
 from recipes.encoder.labels import LABELS, LabelledProduct
 from recipes.encoder.queries import OUT_OF_CATALOG_HELD_OUT, LabelQueries, out_of_catalog
 from vitrina.evaluation.calibration import CalibrationSample, Example, calibration_samples, fit_calibration
-from vitrina.search.encoders.base import Encoder, Vectors
-from vitrina.search.encoders.open_clip import CARD_FILE, EMBEDDED_FOLDER, LOCAL_PREFIX, load_encoder
+from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.open_clip import CARD_FILE, EMBEDDED_FOLDER, load_encoder
+from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.full_text import item_words
 from vitrina.search.store.images import image_id_of
 from vitrina.search.store.store import Store
 from vitrina.search.types.calibration import Calibration, write_calibration
 from vitrina.search.types.item import IndexedItem, Item
+from vitrina.search.types.models import LOCAL_PREFIX, Vectors
 from vitrina.search.types.query import Query
 
 N_TEXTS, N_PHOTOS, N_BOTH = 150, 60, 60
@@ -103,8 +105,8 @@ def opened(encoder: Encoder, entries: Sequence[IndexedItem]) -> Iterator[SearchE
     """A catalog in a temporary home."""
     with TemporaryDirectory() as folder:
         store = Store(Path(folder))
-        store.catalog.commit(store.open_space(encoder), entries)
-        yield store.open_engine(encoder)
+        store.catalog.commit(open_index_version(store, encoder), entries)
+        yield SearchEngine.open(store, encoder)
         store.close()
 
 

@@ -21,8 +21,9 @@ from recipes.encoder.facts import ProductWriter
 from recipes.encoder.images import BUSY, POSED, Album, StoredImage, store
 from recipes.encoder.labels import LabelledProduct
 from recipes.encoder.queries import OUT_OF_CATALOG_TRAINING
-from vitrina.search.encoders.open_clip import LOCAL_PREFIX, create_untrained, load_encoder, load_model, load_tokenizer
+from vitrina.search.encoders.open_clip import create_untrained, load_encoder, load_model, load_tokenizer
 from vitrina.search.encoders.preprocessing import Size
+from vitrina.search.types.models import LOCAL_PREFIX
 from vitrina.tuning.encoder.trainer import EncoderSchedule, EncoderTrainer, TrainingProgress, repeat_factors
 from vitrina.tuning.losses import LabelHeads, LabelTable, Mix, Objective
 from vitrina.tuning.model_folder import (

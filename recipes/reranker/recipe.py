@@ -30,7 +30,8 @@ from recipes.reranker.statements import HardNegatives
 from recipes.reranker.tasks import TaskWriter
 from recipes.reranker.template import VOCABULARY_SIZE, train_vocabulary
 from recipes.reranker.trainer import Budget, RecipeProgress, RecipeSchedule, RecipeTrainer, Stage
-from vitrina.search.encoders.open_clip import LOCAL_PREFIX, load_encoder
+from vitrina.search.encoders.open_clip import load_encoder
+from vitrina.search.types.models import LOCAL_PREFIX
 from vitrina.tuning.encoder.trainer import repeat_factors
 from vitrina.tuning.model_folder import write_card
 

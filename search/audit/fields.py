@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitrina.search.encoders.base import Vectors
 from vitrina.search.reranking.statements import MAX_VALUES_TRIED
 from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.retrieval.photo_attributes import MAX_VALUES, read_fields
@@ -16,6 +15,7 @@ from vitrina.search.store.facets import fields
 from vitrina.search.types.errors import QueryError
 from vitrina.search.types.filters import facet_value
 from vitrina.search.types.item import StoredItem
+from vitrina.search.types.models import Vectors
 from vitrina.search.understanding.catalog_attributes import TRUE_OR_FALSE, Vocabulary
 
 MAX_LISTED = 100

@@ -3,38 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from vitrina.search.types.calibration import Calibration
-
-Vectors = NDArray[np.float32]
-"""Embeddings, shape (n, dimension), one unit vector a row."""
-
-Pixels = NDArray[np.float32]
-"""One prepared picture, shape (3, height, width), normalised as the encoder's image tower expects."""
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderIdentity:
-    """Names one embedding space. Two encoders share a space only when name, fingerprint and dimension are equal.
-
-    ``fingerprint`` is a SHA-256 (hex) over the weights and the preprocessing, so a retrained model under an old name
-    is noticed.
-    """
-
-    name: str
-    fingerprint: str
-    dimension: int
-
-    @property
-    def key(self) -> str:
-        """What this encoder's files in a home are named after: 16 hex digits of the fingerprint."""
-        return self.fingerprint[:16]
+from vitrina.search.types.models import EncoderIdentity, Pixels, Vectors
 
 
 class Encoder(Protocol):

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vitrina.search.encoders.base import EncoderIdentity, Pixels, Vectors
 from vitrina.search.encoders.exports import WEIGHTS_FILE, Export, Graph, Tokenize, read_graph, remedy
 from vitrina.search.types.calibration import Calibration
 from vitrina.search.types.errors import EncoderError, MissingDependencyError
+from vitrina.search.types.models import EncoderIdentity, Pixels, Vectors
 
 PART_SIZE = 32
 """Pictures or texts in one run. On two cores with 512 KB of cache each, pictures of 64 x 64 pixels: 32 at a time 2,680

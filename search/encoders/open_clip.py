@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 from PIL import Image
 
-from vitrina.search.encoders.base import Encoder, EncoderIdentity, Pixels, Vectors
+from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.compute import ThreadDataParallel, device_of
 from vitrina.search.encoders.preprocessing import Preprocessing
 from vitrina.search.encoders.runtime import Runtime, load_exported, takes_export
 from vitrina.search.types.calibration import Calibration, read_calibration
 from vitrina.search.types.errors import EncoderError
+from vitrina.search.types.models import LOCAL_PREFIX, EncoderIdentity, Pixels, Vectors
 
 if TYPE_CHECKING:
     import torch
@@ -73,7 +74,6 @@ if TYPE_CHECKING:
 
 EMBEDDED = "embedded"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
-LOCAL_PREFIX = "local-dir:"
 HUB_PREFIX = "hf-hub:"
 CARD_FILE = "vitrina.json"
 """Beside a model: what Vitrina measured about it. Not part of the fingerprint."""

@@ -9,7 +9,7 @@ from typing import Literal, Self, cast
 import numpy as np
 from PIL import Image, ImageOps
 
-from vitrina.search.encoders.base import Pixels
+from vitrina.search.types.models import Pixels
 
 Size = tuple[int, int]
 """Height, width in pixels."""

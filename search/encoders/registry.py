@@ -1,67 +1,83 @@
-"""Copies of encoders' folders inside a home, so that a home, or its backup, can search without anything else."""
+"""Encoders of a store: which one its catalog was embedded with, loaded from the store's own copy where there is one."""
 
 from __future__ import annotations
 
-import filecmp
-import os
-import shutil
-from collections.abc import Collection
 from pathlib import Path
 
-from vitrina.search.encoders.base import EncoderIdentity
-from vitrina.search.encoders.open_clip import LOCAL_PREFIX, encoder_folder, fingerprint_of
-from vitrina.search.types.errors import EncoderError, StorageError
+from vitrina.search.encoders.base import Encoder, LoadEncoder
+from vitrina.search.encoders.open_clip import EMBEDDED, encoder_folder, fingerprint_of, full_name
+from vitrina.search.store.store import Store
+from vitrina.search.types.errors import EncoderError
+from vitrina.search.types.models import EncoderIdentity
+
+MIN_PREFIX = 6
+"""How many digits of a fingerprint it takes at least to name an encoder."""
 
 
-class ModelStore:
-    """One folder an encoder, named after its fingerprint. An encoder that open_clip downloads has none: it stays in
-    open_clip's own cache."""
+def load_catalog_encoder(store: Store, load: LoadEncoder, name: str | None = None) -> Encoder:
+    """The encoder of that name; without a name the catalog's own, or in a new store the embedded one.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    A name is one that ``load`` knows, the path of a folder, or the beginning of the fingerprint of an encoder that
+    the catalog knows. Blocks for seconds. Raises EncoderError.
+    """
+    known = [space.identity for space in store.catalog.spaces()]
+    if name is None:
+        live = store.catalog.live_space()
+        return load(EMBEDDED) if live is None else load_known(store, load, live)
+    for identity in known:
+        if len(name) >= MIN_PREFIX and identity.fingerprint.startswith(name):
+            return load_known(store, load, identity)
+    name = full_name(name)
+    try:
+        return load(name)
+    except EncoderError:
+        for identity in known:  # its folder is gone, its copy is not
+            if identity.name == name and store.models.source_of(identity) != name:
+                return load_known(store, load, identity)
+        raise
 
-    def source_of(self, identity: EncoderIdentity) -> str:
-        """The name to load an encoder by: that of its copy, or its own where there is none."""
-        copy = self.folder / identity.key
-        return f"{LOCAL_PREFIX}{copy}" if copy.is_dir() else identity.name
 
-    def keep(self, identity: EncoderIdentity) -> None:
-        """Copy an encoder's folder with all that lies in it, or bring its copy up to date.
+def load_known(store: Store, load: LoadEncoder, identity: EncoderIdentity) -> Encoder:
+    """An encoder that the catalog knows, from the store's copy if there is one. Raises EncoderError."""
+    remedy = f"Put {identity.name} back as it was, or go over to another encoder: vitrina encoder use NAME."
+    try:
+        encoder = load(store.models.source_of(identity), known_as=identity.name)
+    except EncoderError as error:
+        raise EncoderError(f"The catalog's encoder cannot be loaded: {error.message}", remedy=remedy) from error
+    if encoder.identity.fingerprint != identity.fingerprint:
+        raise EncoderError(
+            f"The encoder {identity.name!r} is not the one the catalog was embedded with any more: it was "
+            f"{identity.fingerprint[:12]} and is {encoder.identity.fingerprint[:12]}.",
+            remedy=remedy,
+        )
+    return encoder
 
-        Does nothing where the folder is gone, or holds another encoder by now. Raises StorageError.
-        """
-        folder, copy = folder_of(identity), self.folder / identity.key
-        if folder is None or folder == copy:
-            return
-        try:
-            shutil.copytree(folder, copy, copy_function=copy_file, dirs_exist_ok=True)
-        except OSError as error:  # shutil.Error, for several files, is one too
-            raise StorageError(
-                f"The encoder in {folder} cannot be copied to {copy}: {error.strerror or error}.",
-                remedy="Free some space and run the same command again.",
-            ) from error
 
-    def discard_others(self, known: Collection[EncoderIdentity]) -> None:
-        """Remove the copies of every encoder but these."""
-        for copy in self.folder.glob("*"):
-            if copy.name not in {identity.key for identity in known}:
-                shutil.rmtree(copy, ignore_errors=True)  # the next time tries again
+def open_index_version(store: Store, encoder: Encoder) -> int:
+    """The key of the active index version, which must be the encoder's; a new store takes the encoder as its own, with
+    a copy of its folder.
+
+    Raises EncoderError where the catalog was embedded with another.
+    """
+    if store.catalog.live_space() is None:
+        keep_copy(store, encoder.identity)
+    return store.open_index_version(encoder.identity)
+
+
+def keep_copy(store: Store, identity: EncoderIdentity) -> None:
+    """Copy the folder that an encoder was loaded from into the store, or bring its copy up to date.
+
+    Does nothing where the folder is gone, or holds another encoder by now. Raises StorageError.
+    """
+    folder = folder_of(identity)
+    if folder is not None:
+        store.models.keep(identity, folder)
 
 
 def folder_of(identity: EncoderIdentity) -> Path | None:
-    """The folder an encoder was loaded from, if it is there and unchanged."""
+    """The folder that an encoder was loaded from, if it is there and unchanged."""
     try:
         folder = encoder_folder(identity.name)
     except EncoderError:
         return None
     return folder if folder is not None and fingerprint_of(folder) == identity.fingerprint else None
-
-
-def copy_file(source: str, target: str) -> str:
-    """Copy a file in one step for whoever reads ``target`` meanwhile; nothing where they are the same."""
-    if os.path.exists(target) and filecmp.cmp(source, target):
-        return target
-    fresh = f"{target}.part"
-    shutil.copy2(source, fresh)
-    os.replace(fresh, target)
-    return target

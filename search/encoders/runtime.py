@@ -8,11 +8,12 @@ import os
 from enum import StrEnum
 from pathlib import Path
 
-from vitrina.search.encoders.base import Encoder, EncoderIdentity
+from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.exports import FastTokenizer, Tokenize, is_exported, is_int8, read_export, remedy
 from vitrina.search.encoders.onnx import OnnxEncoder, OnnxTower, read_weights
 from vitrina.search.types.calibration import Calibration
 from vitrina.search.types.errors import EncoderError, MissingDependencyError
+from vitrina.search.types.models import EncoderIdentity
 
 log = logging.getLogger(__name__)
 

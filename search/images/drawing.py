@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from vitrina.search.reranking.localization import Region
-
 PLASMA: Final = np.array(
     [
         list(bytes.fromhex(stop))
@@ -135,32 +133,3 @@ def fitted(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | 
 
 def as_image(colours: Plane) -> Image.Image:
     return Image.fromarray(np.clip(colours + 0.5, 0, 255).astype(np.uint8))
-
-
-_LAST_LATIN = "\u024f"
-"""The font that Pillow brings knows no other letters."""
-
-
-def illustrated(image: Image.Image, regions: Sequence[Region], side_px: int) -> Image.Image:
-    """One panel a region, in a row, RGB; each panel's longer side is ``side_px``. Needs at least one region.
-
-    A panel bears its claim, or its number where the claim is in letters that cannot be drawn. While it is drawn, one
-    takes some 90 bytes a pixel; 640 x 640 of them 60 ms.
-    """
-    scale = side_px / max(image.size)
-    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-    resized = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    return in_columns([_panel(resized, region, number) for number, region in enumerate(regions, start=1)])
-
-
-def _panel(image: Image.Image, region: Region, number: int) -> Image.Image:
-    text = region.statement if max(region.statement, default=" ") <= _LAST_LATIN else str(number)
-    if region.box is not None:
-        box = region.box
-        panel = with_box(image, (box.left, box.top, box.right, box.bottom))
-        label(panel, text, (box.left, box.top))
-        return panel
-    assert region.heatmap is not None
-    panel = with_heatmap(image, region.heatmap)
-    label(panel, text)
-    return panel

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.search.encoders.base import Vectors
 from vitrina.search.types.item import EmbeddingRows
+from vitrina.search.types.models import Vectors
 
 
 class ReadWriteLock:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.search.encoders.base import Vectors
 from vitrina.search.index.base import Matches, ReadWriteLock
 from vitrina.search.types.errors import MissingDependencyError
 from vitrina.search.types.item import EmbeddingRows
+from vitrina.search.types.models import Vectors
 
 try:
     import faiss

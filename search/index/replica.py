@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.search.encoders.base import EncoderIdentity
 from vitrina.search.index.base import VectorIndex
 from vitrina.search.index.faiss import FaissIndex
 from vitrina.search.index.snapshot import read_snapshot, write_snapshot
 from vitrina.search.store.catalog import Catalog
+from vitrina.search.store.store import Store
 from vitrina.search.types.errors import StorageError, VitrinaError
 from vitrina.search.types.item import MODALITIES, Modality
+from vitrina.search.types.models import EncoderIdentity
 
 log = logging.getLogger(__name__)
 
@@ -82,17 +83,25 @@ a growing catalog is not written over and over."""
 class IndexReplica:
     """One space's image rows and text rows, searchable, true to the catalog up to ``sequence``."""
 
-    def __init__(self, catalog: Catalog, identity: EncoderIdentity, space_id: int, folder: Path) -> None:
-        """Load the snapshot, where there is a good one, then catch up. Blocks for as long as that takes."""
+    def __init__(self, catalog: Catalog, identity: EncoderIdentity, space_id: int, path: Path) -> None:
+        """Load the snapshot at ``path``, if there is a good one, then catch up. Blocks for as long as that takes."""
         self.catalog = catalog
         self.space_id = space_id
-        self.path = snapshot_path(folder, identity)
+        self.path = path
         self.sequence = 0
         self.indexes: dict[Modality, VectorIndex] = {m: FaissIndex(identity.dimension) for m in MODALITIES}
         self._catching_up = threading.Lock()
         self._rows_since_snapshot = 0
         self._load(identity.dimension)
         self.catch_up()
+
+    @classmethod
+    def open(cls, store: Store, identity: EncoderIdentity, space_id: int) -> IndexReplica:
+        """The replica of an encoder's index version, caught up. Blocks while a large catalog is read.
+
+        Raises EncoderReplacedError where the version was dropped.
+        """
+        return cls(store.catalog, identity, space_id, store.snapshot_file(identity))
 
     def __len__(self) -> int:
         return sum(len(index) for index in self.indexes.values())
@@ -169,16 +178,6 @@ class IndexReplica:
             return
         self.indexes.update(indexes)
         self.sequence = sequence
-
-
-def snapshot_path(folder: Path, identity: EncoderIdentity) -> Path:
-    return folder / f"{identity.key}.snapshot"
-
-
-def discard_other_snapshots(folder: Path, known: Collection[EncoderIdentity]) -> None:
-    """Remove the snapshots of every encoder but these."""
-    for snapshot in set(folder.glob("*.snapshot")) - {snapshot_path(folder, identity) for identity in known}:
-        snapshot.unlink(missing_ok=True)
 
 
 def loaded_index(modality: Modality, arrays: Mapping[str, NDArray[Any]], dimension: int) -> FaissIndex:

@@ -20,6 +20,7 @@ from vitrina.search.reranking.fusion import FusionWeights
 from vitrina.search.store.images import ImageStore
 from vitrina.search.types.errors import ImageError, NotFoundError, StorageError
 from vitrina.search.types.item import StoredItem
+from vitrina.search.types.models import RerankerIdentity
 
 Probabilities = NDArray[np.float32]
 """P(yes) of each claim about each candidate, shape (n candidates, n claims); NaN where there was no time."""
@@ -105,20 +106,6 @@ class Capabilities:
     schema: bool = False
     boxes: bool = False
     image_side_px: int = IMAGE_SIDE_PX
-
-
-@dataclass(frozen=True, slots=True)
-class RerankerIdentity:
-    """Names a model: probabilities of two models never mix. ``fingerprint`` is a SHA-256 (hex) over weights and
-    prompts, or over what is known of a remote model."""
-
-    name: str
-    fingerprint: str
-
-    @property
-    def key(self) -> str:
-        """What this reranker's files in a home are named after: 16 hex digits of the fingerprint."""
-        return self.fingerprint[:16]
 
 
 @dataclass(frozen=True, slots=True)

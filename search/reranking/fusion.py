@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from vitrina.search.types.errors import RerankerError
-from vitrina.search.types.model_card import read_entry, write_entry
+from vitrina.search.types.models import read_entry, write_entry
 
 LEAST = 1e-9
 """The nearest that a probability comes to 0 or 1, so that its log-odds are finite."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageStat
 
 from vitrina.search.encoders.base import Encoder
+from vitrina.search.images.drawing import in_columns, label, with_box, with_heatmap
 from vitrina.search.reranking.base import Box, Deadline, RerankCandidate, Reranker
 from vitrina.search.types.errors import RerankerError
 
@@ -195,3 +196,32 @@ def _stretched(relevant: NDArray[np.float32]) -> Heatmap:
     if high - low < _MIN_SPREAD:
         return np.zeros_like(relevant, dtype=np.float32)
     return ((relevant - low) / (high - low)).astype(np.float32)
+
+
+_LAST_LATIN = "\u024f"
+"""The font that Pillow brings knows no other letters."""
+
+
+def illustrated(image: Image.Image, regions: Sequence[Region], side_px: int) -> Image.Image:
+    """One panel a region, in a row, RGB; each panel's longer side is ``side_px``. Needs at least one region.
+
+    A panel is labelled with its statement, or with its number where the font lacks the statement's letters. Drawing one
+    takes some 90 bytes a pixel, and 60 ms for 640 x 640 pixels.
+    """
+    scale = side_px / max(image.size)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    resized = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    return in_columns([_panel(resized, region, number) for number, region in enumerate(regions, start=1)])
+
+
+def _panel(image: Image.Image, region: Region, number: int) -> Image.Image:
+    text = region.statement if max(region.statement, default=" ") <= _LAST_LATIN else str(number)
+    if region.box is not None:
+        box = region.box
+        panel = with_box(image, (box.left, box.top, box.right, box.bottom))
+        label(panel, text, (box.left, box.top))
+        return panel
+    assert region.heatmap is not None
+    panel = with_heatmap(image, region.heatmap)
+    label(panel, text)
+    return panel

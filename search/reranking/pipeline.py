@@ -15,12 +15,13 @@ from vitrina.search.reranking.base import CandidateImages, Deadline, RerankCandi
 from vitrina.search.reranking.client import Breaker, CandidateScorer, OutOfTimeError, RerankClient, ScoreCache
 from vitrina.search.reranking.explanations.generation import explain
 from vitrina.search.reranking.explanations.templates import explanation
-from vitrina.search.reranking.fusion import FusionWeights, reordered
+from vitrina.search.reranking.fusion import FusionWeights, read_fusion_weights, reordered
 from vitrina.search.reranking.statements import statements_of
 from vitrina.search.reranking.verdicts import HitVerdicts, VerdictBuilder
 from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.retrieval.photo_attributes import PhotoReader
 from vitrina.search.store.images import ImageStore
+from vitrina.search.store.store import Store
 from vitrina.search.types.answer import (
     Answer,
     AnswerStream,
@@ -70,6 +71,12 @@ class RerankPipeline:
         self._client = RerankClient(reranker, ScoreCache() if judgements is None else judgements, breaker or Breaker())
         self._photos = PhotoReader()
         self._explain = explain
+
+    @classmethod
+    def open(cls, store: Store, reranker: Reranker) -> Self:
+        """The pipeline over a store, with the fusion weights fitted to its catalog if there are any, else the
+        reranker's own. The reranker stays the caller's to close. Raises RerankerError."""
+        return cls(store.images, reranker, read_fusion_weights(store.fusion_weights_file(reranker.identity)))
 
     def __enter__(self) -> Self:
         return self

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.retrieval.calibration_features import calibration_features, kind_of
 from vitrina.search.retrieval.catalog_scores import catalog_scores
 from vitrina.search.retrieval.vector_scores import Scores, VectorQuery, VectorScorer
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.facets import check_filters, matching_item_ids
+from vitrina.search.store.store import Store
 from vitrina.search.types.answer import Answer, Hit, Signals, Stopwatch
 from vitrina.search.types.calibration import Calibration, CalibrationFeatures, Curve, QueryKind
 from vitrina.search.types.errors import QueryError
@@ -63,6 +65,15 @@ class SearchEngine:
         self.replica = replica
         self.calibration = calibration or encoder.calibration
         self.vocabulary = CatalogVocabulary(catalog)
+
+    @classmethod
+    def open(cls, store: Store, encoder: Encoder, replica: IndexReplica | None = None) -> SearchEngine:
+        """The engine over a store, calibrated for its catalog where that was done; over ``replica`` if given.
+
+        Blocks while a large catalog is read. Raises EncoderError where the catalog was embedded with another encoder.
+        """
+        replica = replica or IndexReplica.open(store, encoder.identity, open_index_version(store, encoder))
+        return cls(store.catalog, encoder, replica, store.calibration(encoder.identity))
 
     def search(self, query: Query) -> Answer:
         """Find the items that answer a query.

@@ -10,11 +10,12 @@ from types import MappingProxyType
 import numpy as np
 from PIL import Image
 
-from vitrina.search.encoders.base import Encoder, Vectors
+from vitrina.search.encoders.base import Encoder
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence
 from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.types.filters import facet_value
 from vitrina.search.types.item import StoredItem
+from vitrina.search.types.models import Vectors
 from vitrina.search.types.query import Query
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.understanding.catalog_attributes import KIND_NAMES, Vocabulary

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.search.encoders.base import Vectors
 from vitrina.search.index.base import VectorIndex
 from vitrina.search.types.item import MODALITIES, Modality
+from vitrina.search.types.models import Vectors
 
 SAMPLE_ROWS = 1000
 """Rows that stand for the catalog's average: the mean's error is 3 % of a standard deviation."""

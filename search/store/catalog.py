@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import delete, func, insert, select, union, update
 
-from vitrina.search.encoders.base import EncoderIdentity
 from vitrina.search.store.database import Database
 from vitrina.search.store.index_versions import (
     IndexVersion,
@@ -39,6 +38,7 @@ from vitrina.search.store.writing import (
 )
 from vitrina.search.types.errors import NotFoundError, StateError
 from vitrina.search.types.item import INCOMPLETE, MODALITIES, Changes, IndexedItem, StoredItem
+from vitrina.search.types.models import EncoderIdentity
 
 LAST_ITEMS = 16
 """Items a writer may have to wait for while another encoder takes over. A model of 90 million parameters embeds them

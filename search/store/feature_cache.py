@@ -7,9 +7,9 @@ from pathlib import Path
 
 from sqlalchemy import Column, LargeBinary, MetaData, String, Table, insert, select
 
-from vitrina.search.reranking.base import RerankerIdentity
 from vitrina.search.store.database import SqliteFile
 from vitrina.search.types.errors import StorageError
+from vitrina.search.types.models import RerankerIdentity
 
 BUSY_TIMEOUT_S = 1.0
 """A search does not wait long for a file that only saves it work."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from vitrina.search.encoders.base import EncoderIdentity
 from vitrina.search.store.schema import embeddings, items, spaces
 from vitrina.search.types.errors import EncoderError, EncoderReplacedError
+from vitrina.search.types.models import EncoderIdentity
 
 
 @dataclass(frozen=True, slots=True)

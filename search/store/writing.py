@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection, Table, bindparam, delete, exists, insert, select, tuple_, update
 
-from vitrina.search.encoders.base import Vectors
 from vitrina.search.store.full_text import index_text, remove_text
 from vitrina.search.store.index_versions import filled_to
 from vitrina.search.store.reading import chunks, stored_items, unchanged
 from vitrina.search.store.schema import clock, embeddings, facets, images, items, spaces
 from vitrina.search.types.filters import facets as facets_of
 from vitrina.search.types.item import IndexedItem, Modality, StoredItem
+from vitrina.search.types.models import Vectors
 
 
 def next_sequence(connection: Connection) -> int:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from vitrina.search.types.errors import EncoderError
-from vitrina.search.types.model_card import read_entry, write_entry
+from vitrina.search.types.models import read_entry, write_entry
 
 Array = NDArray[np.float64]
 

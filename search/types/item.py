@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.search.encoders.base import Vectors
+from vitrina.search.types.models import Vectors
 
 Scalar = str | int | float | bool
 """One attribute value; never NaN or infinite."""

@@ -15,6 +15,7 @@ from tests.search.reranking.shops import SimpleEyes, fill
 from vitrina.api.cli.audit import COLUMNS, N_SHOWN, show_label_errors
 from vitrina.api.settings import Settings
 from vitrina.search.audit.audit import MAX_NAMED, AuditSummary, ItemAudit, ItemStatus, LabelError
+from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.reranking.base import Deadline, Probabilities, RerankCandidate, Reranker
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import RerankerError
@@ -52,7 +53,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     green = make_image("green", noise=99)
     store.images.put(png(green))
     nasty = make_entry(encoder, "=1+1", NASTY, images=[green], attributes={"colour": "Red", "article": "mug"})
-    store.catalog.commit(store.open_space(encoder), [nasty])
+    store.catalog.commit(open_index_version(store, encoder), [nasty])
     yield store
     store.close()
 

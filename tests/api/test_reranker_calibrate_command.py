@@ -11,6 +11,7 @@ import pytest
 from tests.api.test_reranking_commands import Vitrina, opened, store, vitrina
 from tests.search.reranking.shops import SimpleEyes
 from vitrina.api.cli import reranker
+from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.store.store import Store
 
 __all__ = ["store", "vitrina"]  # fixtures
@@ -36,7 +37,7 @@ def test_judgements_say_how_much_the_reranker_counts(
     status, printed, complaint = vitrina("reranker", "calibrate", "--judgements", str(judgements))
     assert (status, complaint.count("Traceback")) == (0, 0)
     assert "the whole phrase counts" in printed
-    with store.open_stage(SimpleEyes()) as stage:
+    with RerankPipeline.open(store, SimpleEyes()) as stage:
         assert stage.fusion_weights.source.startswith(
             f"{len(judgements.read_text().splitlines())} queries on a catalog of"
         )

@@ -14,7 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.api.conftest import N_PRODUCTS
-from tests.fakes import FakeEncoder, make_image, make_record
+from tests.fakes import FakeEncoder, make_image, make_record, open_replica
 from tests.search.reranking.shops import SimpleEyes
 from vitrina.api import service as service_module
 from vitrina.api.app import create_app
@@ -86,7 +86,7 @@ def answers_with(service: Service, encoder: FakeEncoder) -> bool:
 
 def assert_whole(store: Store, encoder: FakeEncoder) -> None:
     """Every item has its pictures' and its words' vectors, by this encoder."""
-    replica = store.open_replica(encoder)
+    replica = open_replica(store, encoder)
     for stored in store.catalog.all_items():
         item_id = np.array([stored.id])
         assert len(replica.indexes["image"].rows_of(item_id)) == len(stored.image_ids)

@@ -12,8 +12,8 @@ from vitrina.indexer import pipeline
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
 from vitrina.indexer.sources import open_source
-from vitrina.search.encoders.base import Pixels, Vectors
 from vitrina.search.store.store import Store
+from vitrina.search.types.models import Pixels, Vectors
 
 BATCH_ROWS = 8
 SECONDS_A_BATCH = 0.05

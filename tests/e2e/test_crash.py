@@ -13,6 +13,7 @@ import numpy as np
 from recipes.boutique.export import write_folder
 from tests.e2e.index_slowly import BATCH_ROWS, SECONDS_A_BATCH
 from tests.fakes import FakeEncoder
+from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.item import StoredItem
 from vitrina.search.types.query import Query
@@ -60,7 +61,7 @@ def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
     assert killed.catalog.counts() == calm.catalog.counts()
     expected, got = rows(calm), rows(killed)
     assert got.keys() == expected.keys()
-    engines = calm.open_engine(FakeEncoder()), killed.open_engine(FakeEncoder())
+    engines = SearchEngine.open(calm, FakeEncoder()), SearchEngine.open(killed, FakeEncoder())
     for sku, stored in expected.items():
         assert (got[sku].item, got[sku].image_ids) == (stored.item, stored.image_ids)
         for modality in ("image", "text"):

@@ -18,6 +18,7 @@ from vitrina.evaluation.calibration import (
     usable,
 )
 from vitrina.evaluation.judgements import JudgedQuery
+from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.calibration import QueryKind, Signal
@@ -34,8 +35,8 @@ def engine(store: Store, encoder: FakeEncoder) -> SearchEngine:
     ]
     entries.append(make_entry(encoder, "words", "red words"))
     entries.append(make_entry(encoder, "picture", images=[make_image("red", noise=99)]))
-    store.catalog.commit(store.open_space(encoder), entries)
-    return store.open_engine(encoder)
+    store.catalog.commit(open_index_version(store, encoder), entries)
+    return SearchEngine.open(store, encoder)
 
 
 def column(signals: np.ndarray[tuple[int, ...], np.dtype[np.float64]], signal: Signal) -> list[float]:

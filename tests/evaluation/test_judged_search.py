@@ -25,9 +25,11 @@ from vitrina.evaluation.judged_search import (
 )
 from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.evaluation.run import RunInfo, make_run, read_run, write_run
+from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.reranking.base import Deadline
 from vitrina.search.reranking.fusion import FusionWeights
-from vitrina.search.reranking.pipeline import RerankingEngine
+from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
+from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.query import UNHURRIED_S, RerankOptions
@@ -44,8 +46,8 @@ def eyes() -> SimpleEyes:
 def engine(store: Store, encoder: FakeEncoder, eyes: SimpleEyes) -> Iterator[RerankingEngine]:
     """A shop of 36 items, two of which are listed in another colour than they have, and four without a picture."""
     fill(store, encoder)
-    with store.open_stage(eyes) as stage:
-        yield RerankingEngine(store.open_engine(encoder), stage)
+    with RerankPipeline.open(store, eyes) as stage:
+        yield RerankingEngine(SearchEngine.open(store, encoder), stage)
 
 
 def of_colour(colour: str) -> JudgedQuery:
@@ -101,11 +103,11 @@ def test_hits_that_were_not_looked_at_are_counted_by_the_reason(
 ) -> None:
     fill(store, encoder)
     lost = make_entry(encoder, "lost", "A mug", images=[make_image("red", noise=99)], attributes={"colour": "Red"})
-    store.catalog.commit(store.open_space(encoder), [lost])
+    store.catalog.commit(open_index_version(store, encoder), [lost])
     eyes.after = lambda answers, deadline: np.where(answers == 0.5, np.nan, answers)  # nothing to see
     queries = [of_colour("red"), JudgedQuery("q", "k", {"item-1": 1}, text="nice")]
-    with store.open_stage(eyes) as stage:
-        engine = RerankingEngine(store.open_engine(encoder), stage)
+    with RerankPipeline.open(store, eyes) as stage:
+        engine = RerankingEngine(SearchEngine.open(store, encoder), stage)
         reranked = rerank_all(engine, queries, replace(RERANK, top=37), lambda _: None)
     assert [each.n_hits for each in reranked] == [37, 37]
     assert reranked[0].missed == {NO_IMAGE: 4, UNREADABLE: 1}

@@ -15,6 +15,7 @@ from vitrina.evaluation.judged_search import QueryResult
 from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.evaluation.report import worst, write_report
 from vitrina.evaluation.run import Run, RunInfo, make_run
+from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.store.store import Store
 
 NASTY = '<script>alert("x")</script>'
@@ -59,7 +60,7 @@ def shop(store: Store, encoder: FakeEncoder) -> Store:
     store.images.put_all(list(shots.values()))
     entries = [make_entry(encoder, colour, f"The {colour} one", images=[make_image(colour)]) for colour in shots]
     entries += [make_entry(encoder, "bare", "No photo"), make_entry(encoder, "nasty", NASTY)]
-    store.catalog.commit(store.open_space(encoder), entries)
+    store.catalog.commit(open_index_version(store, encoder), entries)
     return store
 
 

@@ -12,6 +12,7 @@ from tests.fakes import FakeEncoder, make_entry, make_image, png
 from vitrina.evaluation.judged_search import QueryResult, search_all
 from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.evaluation.run import ALL, RunInfo, make_run, read_run, write_run
+from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import ImageError, SourceError
@@ -25,8 +26,8 @@ def engine(store: Store, encoder: FakeEncoder) -> SearchEngine:
         for colour in ("red", "blue", "green")
         for at in range(6)
     ]
-    store.catalog.commit(store.open_space(encoder), entries)
-    return store.open_engine(encoder)
+    store.catalog.commit(open_index_version(store, encoder), entries)
+    return SearchEngine.open(store, encoder)
 
 
 def of_colour(colour: str) -> dict[str, int]:

@@ -16,13 +16,16 @@ from tests.search.reranking.backends.transformers import tiny
 from tests.search.reranking.backends.transformers.candidates import STATEMENTS
 from tests.search.reranking.shops import SimpleEyes, fill
 from vitrina.indexer.re_embedding import FeatureProgress, n_without_features, precompute_features
+from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.reranking.backends.transformers.loading import load_reranker
 from vitrina.search.reranking.backends.transformers.reranker import TransformersReranker
-from vitrina.search.reranking.base import CandidateImages, Deadline, RerankCandidate, RerankerIdentity
-from vitrina.search.reranking.pipeline import RerankingEngine
+from vitrina.search.reranking.base import CandidateImages, Deadline, RerankCandidate
+from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
+from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.answer import RerankState
 from vitrina.search.types.errors import RerankerError
+from vitrina.search.types.models import RerankerIdentity
 from vitrina.search.types.query import Query, RerankOptions
 
 N_IMAGES = 36
@@ -63,7 +66,7 @@ def test_what_is_new_since_is_seen_alone(shop: Store, reranker: TransformersRera
     new, second = make_image("red", noise=77), make_image("blue", noise=78)
     shop.images.put_all([png(new), png(second)])
     entries = [make_entry(encoder, sku, "A fine mug", images=[new, second]) for sku in ("new", "the same picture")]
-    shop.catalog.commit(shop.open_space(encoder), entries)
+    shop.catalog.commit(open_index_version(shop, encoder), entries)
     assert precompute_features(shop, reranker).n_seen == 1
 
 
@@ -76,11 +79,11 @@ def test_a_search_in_another_process_opens_no_image(
         monkeypatch.setattr(shop.images, name, lambda *_: pytest.fail("A picture was read."))
     with (
         load_reranker(str(folder), device="cpu", features=shop.features) as other,
-        shop.open_stage(other) as stage,
+        RerankPipeline.open(shop, other) as stage,
         monkeypatch.context() as blind,
     ):
         blind.setattr(other.questions.model.model.vision_tower, "forward", lambda *_, **__: pytest.fail("It looked."))
-        answer = RerankingEngine(shop.open_engine(encoder), stage).search(query, budget)
+        answer = RerankingEngine(SearchEngine.open(shop, encoder), stage).search(query, budget)
     states = [hit.rerank for hit in answer.hits]
     assert states.count(RerankState.RERANKED) == N_IMAGES
     assert states.count(RerankState.NOT_ASKED) == N_ITEMS - N_IMAGES
@@ -92,7 +95,7 @@ def test_what_was_seen_ahead_judges_as_a_search_would(
     drawn = [render(product(index), size=700).image for index in range(12)]
     store.images.put_all([png(each) for each in drawn])
     entries = [make_entry(encoder, f"{at}", "A drawing", images=[each]) for at, each in enumerate(drawn)]
-    store.catalog.commit(store.open_space(encoder), entries)
+    store.catalog.commit(open_index_version(store, encoder), entries)
     assert precompute_features(store, reranker).n_seen == 12
     images = CandidateImages(store.images, reranker.capabilities.image_side_px)
     candidates = [candidate for stored in store.catalog.all_items() if (candidate := images.candidate(stored))]
@@ -128,7 +131,7 @@ def test_a_image_that_is_gone_is_counted(store: Store, reranker: TransformersRer
     there, gone = make_image("red", noise=1), make_image("red", noise=2)
     store.images.put(png(there))
     entries = [make_entry(encoder, f"{at}", "A mug", images=[each]) for at, each in enumerate((gone, there))]
-    store.catalog.commit(store.open_space(encoder), entries)
+    store.catalog.commit(open_index_version(store, encoder), entries)
     done = precompute_features(store, reranker)
     assert (done.n_seen, done.n_lost) == (1, 1)
 

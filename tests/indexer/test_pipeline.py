@@ -14,15 +14,16 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from tests.fakes import FakeEncoder, MemorySource, make_image, make_record, png
+from tests.fakes import FakeEncoder, MemorySource, make_image, make_record, open_replica, png
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import BATCH_ROWS, Indexer, IndexingProgress
 from vitrina.indexer.sources.base import ImageReference, Record, Rejection
-from vitrina.search.encoders.base import Pixels, Vectors
+from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderError, FetchError, InputError, SourceError, StorageError
 from vitrina.search.types.item import IndexedItem, Item
+from vitrina.search.types.models import Pixels, Vectors
 from vitrina.search.types.query import Query
 
 BROKEN = b"\xff\xd8\xff\xe0 this is no picture"
@@ -62,7 +63,7 @@ def letters(store: Store) -> list[dict[str, str]]:
 
 def image_vectors(store: Store, encoder: FakeEncoder, sku: str) -> Vectors:
     item_id = store.catalog.item(sku).id
-    return store.open_replica(encoder).indexes["image"].rows_of(np.array([item_id])).vectors
+    return open_replica(store, encoder).indexes["image"].rows_of(np.array([item_id])).vectors
 
 
 def assert_shows(store: Store, encoder: FakeEncoder, sku: str, *noises: int) -> None:
@@ -72,7 +73,7 @@ def assert_shows(store: Store, encoder: FakeEncoder, sku: str, *noises: int) -> 
 
 
 def first_found(store: Store, encoder: FakeEncoder, query: Query) -> str:
-    return store.open_engine(encoder).search(query).hits[0].stored.item.sku
+    return SearchEngine.open(store, encoder).search(query).hits[0].stored.item.sku
 
 
 def test_rows_become_searchable_items(store: Store, indexer: Indexer, encoder: FakeEncoder) -> None:
@@ -90,7 +91,7 @@ def test_rows_become_searchable_items(store: Store, indexer: Indexer, encoder: F
     assert first_found(store, encoder, Query(images=(make_image("red", noise=7),))) == "sku-7"
     stored = store.catalog.item("sku-3")
     assert store.images.read(stored.image_ids[0]) == png(make_image("red", noise=3))
-    assert store.open_replica(encoder).path.is_file()
+    assert open_replica(store, encoder).path.is_file()
 
 
 def test_an_empty_source(store: Store, indexer: Indexer) -> None:
@@ -179,7 +180,7 @@ def test_a_broken_image_in_the_middle_leaves_every_row_its_own_vectors(
     assert_shows(store, encoder, "sku-20", 20, 21)
     assert len(image_vectors(store, encoder, "sku-30")) == 0
     assert store.catalog.content_hashes(["sku-13"]) == {}
-    replica = store.open_replica(encoder)
+    replica = open_replica(store, encoder)
     for stored in store.catalog.all_items():
         found = replica.indexes["text"].rows_of(np.array([stored.id])).vectors
         np.testing.assert_allclose(found, encoder.encode_texts([stored.item.title]), atol=1e-6)
@@ -398,4 +399,4 @@ def test_two_runs_at_once_leave_each_item_once(store: Store, encoder: FakeEncode
         thread.join()
     assert failures == []
     assert store.catalog.counts() == {"items": 200, "images": 200, "vectors": 400}
-    assert len(store.open_replica(encoder)) == 400
+    assert len(open_replica(store, encoder)) == 400

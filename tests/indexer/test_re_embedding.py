@@ -13,10 +13,11 @@ from itertools import count
 import numpy as np
 import pytest
 
-from tests.fakes import FakeEncoder, MemorySource, make_image, make_record
+from tests.fakes import FakeEncoder, MemorySource, make_image, make_record, open_replica
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
 from vitrina.indexer.re_embedding import Reembedding, reembed
+from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderError, EncoderReplacedError
 from vitrina.search.types.item import MODALITIES
@@ -41,7 +42,7 @@ def indexer(store: Store, encoder: FakeEncoder, fetcher: Fetcher) -> Indexer:
 
 def assert_speaks(store: Store, encoder: FakeEncoder) -> None:
     """Every item's rows are this encoder's vectors of its pictures and its words."""
-    replica = store.open_replica(encoder)
+    replica = open_replica(store, encoder)
     for stored in store.catalog.all_items():
         text = replica.indexes["text"].rows_of(np.array([stored.id])).vectors
         np.testing.assert_allclose(text, encoder.encode_texts([stored.item.title]), atol=1e-5)
@@ -57,16 +58,16 @@ def test_another_encoder_takes_over(store: Store, indexer: Indexer) -> None:
     assert store.catalog.live_space() == OTHER.identity
     assert store.catalog.counts() == before
     assert_speaks(store, OTHER)
-    answer = store.open_engine(OTHER).search(Query("shirt 50", images=(make_image("red", noise=10),)))
+    answer = SearchEngine.open(store, OTHER).search(Query("shirt 50", images=(make_image("red", noise=10),)))
     assert answer.hits[0].stored.item.sku == "50"
     assert answer.encoder == "other"
 
 
 def test_the_old_encoder_is_refused_from_then_on(store: Store, indexer: Indexer, encoder: FakeEncoder) -> None:
-    replica = store.open_replica(encoder)
+    replica = open_replica(store, encoder)
     reembed(store, OTHER)
     with pytest.raises(EncoderError, match="'other'"):
-        store.open_engine(encoder)
+        SearchEngine.open(store, encoder)
     with pytest.raises(EncoderReplacedError, match="'other'"):
         indexer.put(make_record("new", "boots"))
     assert replica.catch_up()  # its space is kept
@@ -166,23 +167,23 @@ def test_the_live_encoder_is_left_alone_unless_asked_to_embed_anew(
 
 
 def test_back_and_forth_embeds_only_what_changed(store: Store, indexer: Indexer, encoder: FakeEncoder) -> None:
-    store.open_replica(encoder).save(force=True)
+    open_replica(store, encoder).save(force=True)
     reembed(store, OTHER)
     Indexer(store, OTHER, indexer.preparer.fetcher).put(make_record("5", "boots"))
     store.catalog.delete(["6"])
     assert reembed(store, encoder).n_items == 1
     assert_speaks(store, encoder)
-    assert len(store.open_replica(encoder)) == store.catalog.counts()["vectors"]
+    assert len(open_replica(store, encoder)) == store.catalog.counts()["vectors"]
     assert reembed(store, OTHER).n_items == 0
 
 
 def test_snapshots_of_spaces_that_were_dropped_are_removed(
     store: Store, indexer: Indexer, encoder: FakeEncoder
 ) -> None:
-    snapshots = {store.open_replica(encoder).path}
+    snapshots = {open_replica(store, encoder).path}
     for other in (OTHER, FakeEncoder("third", seed=3)):
         reembed(store, other)
-        snapshots.add(store.open_replica(other).path)
+        snapshots.add(open_replica(store, other).path)
     assert len(snapshots) == 3
     assert set(store.views.iterdir()) == snapshots - {store.views / f"{encoder.identity.key}.snapshot"}
 
@@ -203,7 +204,7 @@ def test_images_gone_or_damaged_are_reported_and_come_back_with_the_next_run(
     letters = [json.loads(line) for line in done.dead_letters.read_text(encoding="utf-8").splitlines()]
     assert {letter["sku"] for letter in letters} == {stored.item.sku for stored in holding}
     assert all(letter["reason"] and "again" in letter["remedy"] for letter in letters)
-    replica, five = store.open_replica(OTHER), np.array([store.catalog.item("5").id])
+    replica, five = open_replica(store, OTHER), np.array([store.catalog.item("5").id])
     assert [len(replica.indexes[modality].rows_of(five)) for modality in MODALITIES] == [1, 1]
     images_of_five = [make_image("red", noise=5), make_image("blue", noise=5)]
     again = Indexer(store, OTHER, indexer.preparer.fetcher).run(

@@ -15,11 +15,13 @@ from recipes.boutique.catalog import product
 from recipes.boutique.render import render
 from tests.fakes import FakeEncoder, blank_catalog
 from tests.search.encoders.conftest import write_tiny_encoder
-from vitrina.search.encoders.open_clip import LOCAL_PREFIX, OpenClipEncoder, create_untrained, load_encoder
+from vitrina.search.encoders.open_clip import OpenClipEncoder, create_untrained, load_encoder
+from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.encoders.runtime import Runtime
 from vitrina.search.store.images import image_id_of
 from vitrina.search.store.store import Store
 from vitrina.search.types.item import IndexedItem, Item
+from vitrina.search.types.models import LOCAL_PREFIX
 from vitrina.tuning.model_folder import write_weights
 
 SIDE_PX = 40
@@ -61,7 +63,7 @@ def put_products(store: Store, n: int) -> None:
         image_id = store.images.put(file.getvalue())
         assert image_id == image_id_of(file.getvalue())
         entries.append(IndexedItem(item, drawn.sku, (image_id,), {"image": none, "text": none}))
-    store.catalog.commit(store.open_space(encoder), entries)
+    store.catalog.commit(open_index_version(store, encoder), entries)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vitrina.search.encoders.base import EncoderIdentity
+from vitrina.search.types.models import EncoderIdentity
 from vitrina.tuning import Loss
 from vitrina.tuning.encoder.corpus import EncoderCorpus
 from vitrina.tuning.encoder.plan import EncoderPlan

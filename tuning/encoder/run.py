@@ -9,9 +9,10 @@ from typing import Protocol
 
 import torch
 
-from vitrina.search.encoders.open_clip import CARD_FILE, LOCAL_PREFIX, OpenClipEncoder, load_encoder
+from vitrina.search.encoders.open_clip import CARD_FILE, OpenClipEncoder, load_encoder
 from vitrina.search.types.calibration import write_calibration
 from vitrina.search.types.errors import StateError
+from vitrina.search.types.models import LOCAL_PREFIX
 from vitrina.tuning import loop, run_directory
 from vitrina.tuning.encoder import card
 from vitrina.tuning.encoder.corpus import EncoderCorpus, StoreImages

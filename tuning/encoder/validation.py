@@ -16,13 +16,14 @@ from recipes.encoder.queries import OUT_OF_CATALOG_HELD_OUT
 from vitrina.evaluation.calibration import CalibrationSample, Example, calibration_samples, fit_calibration
 from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.evaluation.metrics import DEPTH, measure
-from vitrina.search.encoders.base import Encoder, Pixels, Vectors
+from vitrina.search.encoders.base import Encoder
 from vitrina.search.images.decode import decode_image
 from vitrina.search.store.full_text import WORD, item_words
 from vitrina.search.store.images import ImageStore
 from vitrina.search.types.calibration import Calibration
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import IndexedItem, Item
+from vitrina.search.types.models import Pixels, Vectors
 from vitrina.search.types.query import Query
 from vitrina.tuning.encoder.captions import CaptionTable, field_of, words
 from vitrina.tuning.rows import TuningRow, place

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vitrina.search.encoders.base import Encoder, Pixels, Vectors
+from vitrina.search.encoders.base import Encoder
+from vitrina.search.types.models import Pixels, Vectors
 
 N_RUNS = 5
 N_NEIGHBOURS = 10

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch.export import Dim
 
-from vitrina.search.encoders.base import Pixels
 from vitrina.search.encoders.exports import (
     EXPORT_FILE,
     IMAGE_FILE,
@@ -25,9 +24,10 @@ from vitrina.search.encoders.exports import (
     Tokens,
     write_export,
 )
-from vitrina.search.encoders.open_clip import LOCAL_PREFIX, CausalTower, Tokenizer, fingerprint_of, load_model
+from vitrina.search.encoders.open_clip import CausalTower, Tokenizer, fingerprint_of, load_model
 from vitrina.search.encoders.preprocessing import Preprocessing
 from vitrina.search.types.errors import EncoderError
+from vitrina.search.types.models import LOCAL_PREFIX, Pixels
 from vitrina.tuning.export.graphs import (
     ANY_NUMBER,
     CutTextTower,

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch.export import Dim
 
-from vitrina.search.encoders.base import Pixels
 from vitrina.search.encoders.exports import WEIGHTS_FILE, Graph
 from vitrina.search.types.errors import EncoderError, MissingDependencyError
+from vitrina.search.types.models import Pixels
 
 BATCH_SIZE = 16
 

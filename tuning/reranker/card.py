@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vitrina.search.reranking.base import RerankerIdentity
+from vitrina.search.types.models import RerankerIdentity
 from vitrina.tuning.model_folder import write_card
 from vitrina.tuning.reranker.corpus import RerankerCorpus
 from vitrina.tuning.reranker.plan import RerankerPlan, RerankerSchedule

@@ -11,8 +11,11 @@ import pytest
 from tests.fakes import FakeEncoder, make_entry, make_image, png
 from tests.search.reranking.shops import SimpleEyes, fill
 from vitrina.search.audit.audit import Audit, AuditSummary, ItemAudit, ItemStatus, LabelError
+from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.reranking.base import Deadline, Probabilities, RerankCandidate, Reranker
+from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.reranking.statements import MAX_VALUES_TRIED
+from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.item import AttributeValue, IndexedItem
@@ -57,8 +60,8 @@ class Fragile(SimpleEyes):
 
 def audit(store: Store, encoder: FakeEncoder, eyes: Reranker, *fields: str) -> dict[str, ItemAudit]:
     """What becomes of each item, by sku."""
-    engine = store.open_engine(encoder)
-    with store.open_stage(eyes) as stage:
+    engine = SearchEngine.open(store, encoder)
+    with RerankPipeline.open(store, eyes) as stage:
         auditing = Audit(engine, stage, engine.vocabulary.current(), fields)
         return {audited.sku: audited for audited in auditing.of(store.catalog.all_items())}
 
@@ -75,7 +78,7 @@ def shot(encoder: FakeEncoder, store: Store, sku: str, shows: str, **attributes:
 
 
 def commit(store: Store, encoder: FakeEncoder, *entries: IndexedItem) -> None:
-    store.catalog.commit(store.open_space(encoder), entries)
+    store.catalog.commit(open_index_version(store, encoder), entries)
 
 
 def test_what_is_listed_wrong_is_found_with_what_it_looks_like_and_nothing_else(

@@ -6,6 +6,7 @@ import pytest
 
 from tests.fakes import FakeEncoder, make_entry
 from vitrina.search.audit.fields import AuditedFields, choose_fields
+from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.retrieval.photo_attributes import MAX_VALUES
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import QueryError
@@ -18,7 +19,7 @@ def shop(store: Store, encoder: FakeEncoder, n_colours: int = 3) -> None:
     text = "A text that is far too long to be the name of anything"
     fields: dict[str, AttributeValue] = {"material": "Linen", "is_new": True, "notes": text}
     entries = [make_entry(encoder, str(n), attributes=fields | {"colour": f"shade {n}"}) for n in range(n_colours)]
-    store.catalog.commit(store.open_space(encoder), entries)
+    store.catalog.commit(open_index_version(store, encoder), entries)
 
 
 def chosen(store: Store, *asked: str) -> AuditedFields:
@@ -52,7 +53,9 @@ def test_a_field_that_cannot_be_audited_is_an_error_that_names_others(
 
 def test_a_field_of_very_many_values_is_left_out_unless_it_is_named(store: Store, encoder: FakeEncoder) -> None:
     shop(store, encoder, MAX_VALUES + 1)
-    store.catalog.commit(store.open_space(encoder), [make_entry(encoder, "mug", attributes={"article": "Mug"})])
+    store.catalog.commit(
+        open_index_version(store, encoder), [make_entry(encoder, "mug", attributes={"article": "Mug"})]
+    )
     found = chosen(store)
     assert found.names == ("article",)
     assert "'colour' has 501 values" in found.notes[0]
@@ -62,7 +65,7 @@ def test_a_field_of_very_many_values_is_left_out_unless_it_is_named(store: Store
 
 def test_without_a_field_that_shows_one_has_to_be_named(store: Store, encoder: FakeEncoder) -> None:
     entries = [make_entry(encoder, "a", attributes={"material": "Linen"})]
-    store.catalog.commit(store.open_space(encoder), entries)
+    store.catalog.commit(open_index_version(store, encoder), entries)
     with pytest.raises(QueryError, match="no field of colours") as raised:
         chosen(store)
     assert raised.value.remedy == "Name the fields to audit: --field NAME, of material."

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from tests.fakes import COLOURS, FakeEncoder, make_entry, make_image
 from vitrina.search.audit.fields import NearestValues
+from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.reranking.statements import MAX_VALUES_TRIED
+from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 
 
@@ -13,8 +15,8 @@ def test_the_first_image_counts_and_names_are_embedded_once(store: Store) -> Non
     many = [make_entry(encoder, f"thing {n}", attributes={"colour": f"shade {n}"}) for n in range(20)]
     plain = [make_entry(encoder, colour, attributes={"colour": colour.title()}) for colour in COLOURS]
     both = make_entry(encoder, "both", images=[make_image("yellow"), make_image("blue")], attributes={"colour": "Red"})
-    store.catalog.commit(store.open_space(encoder), [*many, *plain, both])
-    engine = store.open_engine(encoder)
+    store.catalog.commit(open_index_version(store, encoder), [*many, *plain, both])
+    engine = SearchEngine.open(store, encoder)
     suggestions = NearestValues(engine, engine.vocabulary.current())
     shown, bare = store.catalog.item("both"), store.catalog.item("thing 3")
     vectors = suggestions.vectors([bare, shown])

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from vitrina.search.encoders.base import EncoderIdentity
 from vitrina.search.encoders.open_clip import fingerprint_of
-from vitrina.search.encoders.registry import ModelStore
+from vitrina.search.encoders.registry import keep_copy
+from vitrina.search.store.models import ModelStore
+from vitrina.search.store.store import Store
 from vitrina.search.types.errors import StorageError
+from vitrina.search.types.models import EncoderIdentity
 
 
 @pytest.fixture
@@ -24,8 +26,8 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> ModelStore:
-    return ModelStore(tmp_path / "home" / "encoders")
+def kept(store: Store) -> ModelStore:
+    return store.models
 
 
 def identity_of(folder: Path) -> EncoderIdentity:
@@ -36,54 +38,56 @@ def copy_of(kept: ModelStore, identity: EncoderIdentity) -> Path:
     return Path(kept.source_of(identity).removeprefix("local-dir:"))
 
 
-def test_a_folder_is_copied_and_survives_its_original(kept: ModelStore, model: Path) -> None:
+def test_a_folder_is_copied_and_survives_its_original(store: Store, kept: ModelStore, model: Path) -> None:
     (model / "more").mkdir()
     (model / "more" / "file").write_text("in a folder")
     identity = identity_of(model)
     assert kept.source_of(identity) == identity.name
-    kept.keep(identity)
+    keep_copy(store, identity)
     shutil.rmtree(model)
     copy = copy_of(kept, identity)
     assert copy.parent == kept.folder
     assert fingerprint_of(copy) == identity.fingerprint
     assert (copy / "more" / "file").read_text() == "in a folder"
-    kept.keep(identity)  # the original is gone, the copy stays
+    keep_copy(store, identity)  # the original is gone, the copy stays
     assert fingerprint_of(copy) == identity.fingerprint
 
 
-def test_what_is_not_part_of_the_fingerprint_is_brought_up_to_date(kept: ModelStore, model: Path) -> None:
+def test_what_is_not_part_of_the_fingerprint_is_brought_up_to_date(store: Store, kept: ModelStore, model: Path) -> None:
     identity = identity_of(model)
-    kept.keep(identity)
+    keep_copy(store, identity)
     weights = copy_of(kept, identity) / "open_clip_model.safetensors"
     inode = weights.stat().st_ino
     (model / "vitrina.json").write_text("{}")
-    kept.keep(identity)
+    keep_copy(store, identity)
     assert (copy_of(kept, identity) / "vitrina.json").read_text() == "{}"
     assert weights.stat().st_ino == inode  # whoever reads the weights is left alone
     assert not list(kept.folder.rglob("*.part"))
 
 
-def test_a_folder_that_holds_another_encoder_by_now_is_not_copied_over(kept: ModelStore, model: Path) -> None:
+def test_a_folder_that_holds_another_encoder_by_now_is_not_copied_over(
+    store: Store, kept: ModelStore, model: Path
+) -> None:
     identity = identity_of(model)
-    kept.keep(identity)
+    keep_copy(store, identity)
     (model / "open_clip_model.safetensors").write_bytes(b"retrained")
-    kept.keep(identity)
+    keep_copy(store, identity)
     assert fingerprint_of(copy_of(kept, identity)) == identity.fingerprint
 
 
-def test_an_encoder_without_a_folder_is_left_where_it_is(kept: ModelStore) -> None:
+def test_an_encoder_without_a_folder_is_left_where_it_is(store: Store, kept: ModelStore) -> None:
     identity = EncoderIdentity("ViT-B-16-SigLIP/webli", "f" * 64, 768)
-    kept.keep(identity)
+    keep_copy(store, identity)
     assert kept.source_of(identity) == identity.name
     assert not kept.folder.exists()
 
 
-def test_others_are_discarded(kept: ModelStore, model: Path) -> None:
+def test_others_are_discarded(store: Store, kept: ModelStore, model: Path) -> None:
     first = identity_of(model)
-    kept.keep(first)
+    keep_copy(store, first)
     (model / "open_clip_model.safetensors").write_bytes(b"retrained")
     second = identity_of(model)
-    kept.keep(second)
+    keep_copy(store, second)
     kept.discard_others([second])
     assert kept.source_of(first) == first.name
     assert copy_of(kept, second).is_dir()
@@ -92,4 +96,4 @@ def test_others_are_discarded(kept: ModelStore, model: Path) -> None:
 def test_a_disk_that_refuses_is_told(tmp_path: Path, model: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError, match="cannot be copied"):
-        ModelStore(tmp_path / "file").keep(identity_of(model))
+        ModelStore(tmp_path / "file").keep(identity_of(model), model)

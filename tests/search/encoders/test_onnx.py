@@ -69,7 +69,7 @@ def test_threads_get_their_own_rows(onnx_encoder: Encoder) -> None:
 def test_it_starts_without_importing_torch(exported_folder: Path) -> None:
     script = f"""
 import sys
-from search.encoders.openclip import load_encoder
+from vitrina.search.encoders.open_clip import load_encoder
 load_encoder("local-dir:{exported_folder}", device="cpu").encode_texts(["red mug"])
 slow = {{"torch", "open_clip", "transformers"}} & set(sys.modules)
 sys.exit(f"imported: {{slow}}" if slow else 0)

@@ -14,16 +14,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import FakeEncoder, make_entry, make_image, new_catalog
+from tests.fakes import FakeEncoder, make_entry, make_image, new_catalog, open_replica
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.index.snapshot import read_snapshot, write_snapshot
 from vitrina.search.store.catalog import Catalog
+from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderReplacedError, StorageError
 from vitrina.search.types.item import MODALITIES, Changes
 
 
 def make_replica(catalog: Catalog, encoder: FakeEncoder, folder: Path) -> IndexReplica:
-    return IndexReplica(catalog, encoder.identity, catalog.open_space(encoder.identity, live=True), folder)
+    return IndexReplica(
+        catalog, encoder.identity, catalog.open_space(encoder.identity, live=True), folder / "index.snapshot"
+    )
 
 
 def add(catalog: Catalog, encoder: FakeEncoder, *skus: str, n_images: int = 1) -> None:
@@ -172,12 +175,12 @@ def test_rebuilding_makes_the_view_and_its_snapshot_anew(
     assert rows(make_replica(catalog, encoder, tmp_path)) == before
 
 
-def test_views_of_two_encoders_do_not_share_a_snapshot(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> None:
-    add(catalog, encoder, "a")
-    first = make_replica(catalog, encoder, tmp_path)
+def test_replicas_of_two_encoders_do_not_share_a_snapshot(store: Store, encoder: FakeEncoder) -> None:
+    add(store.catalog, encoder, "a")
+    first = open_replica(store, encoder)
     first.save()
     identity = FakeEncoder(seed=3, dimension=7).identity
-    other = IndexReplica(catalog, identity, catalog.open_space(identity, live=False), tmp_path)
+    other = IndexReplica.open(store, identity, store.catalog.open_space(identity, live=False))
     assert len(other) == 0
     assert other.path != first.path
 

@@ -30,7 +30,9 @@ catalog.delete(["elsewhere"])
 
 @pytest.fixture
 def replica(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> IndexReplica:
-    return IndexReplica(catalog, encoder.identity, catalog.open_space(encoder.identity, live=True), tmp_path / "views")
+    return IndexReplica(
+        catalog, encoder.identity, catalog.open_space(encoder.identity, live=True), tmp_path / "index.snapshot"
+    )
 
 
 def soon(condition: Callable[[], bool], seconds: float = 2.0) -> bool:

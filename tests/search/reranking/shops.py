@@ -11,19 +11,13 @@ import numpy as np
 from PIL import Image
 
 from tests.fakes import COLOURS, FakeEncoder, make_entry, make_image, png
-from vitrina.search.reranking.base import (
-    Box,
-    Capabilities,
-    Deadline,
-    Probabilities,
-    RerankCandidate,
-    RerankerIdentity,
-    Scoring,
-)
+from vitrina.search.encoders.registry import open_index_version
+from vitrina.search.reranking.base import Box, Capabilities, Deadline, Probabilities, RerankCandidate, Scoring
 from vitrina.search.reranking.fusion import FusionWeights
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.item import AttributeValue
+from vitrina.search.types.models import RerankerIdentity
 
 ARTICLES = ("shirt", "boots", "mug", "dress")
 LISTED_WRONG = {5: "black", 6: "white"}
@@ -101,7 +95,7 @@ def fill(store: Store, encoder: FakeEncoder, n_items: int = 36) -> None:
             "article": article,
         }
         entries.append(make_entry(encoder, f"item-{number}", f"A fine {article}", images=shown, attributes=attributes))
-    store.catalog.commit(store.open_space(encoder), entries)
+    store.catalog.commit(open_index_version(store, encoder), entries)
 
 
 @dataclass

@@ -30,20 +30,14 @@ from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
 from vitrina.indexer.sources.base import ImageReference, Record
 from vitrina.search.reranking.backends.transformers.loading import EMBEDDED, load_reranker
-from vitrina.search.reranking.base import (
-    Box,
-    Capabilities,
-    Deadline,
-    Probabilities,
-    RerankCandidate,
-    Reranker,
-    RerankerIdentity,
-)
+from vitrina.search.reranking.base import Box, Capabilities, Deadline, Probabilities, RerankCandidate, Reranker
 from vitrina.search.reranking.fusion import FusionWeights
-from vitrina.search.reranking.pipeline import RerankingEngine
+from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
+from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.answer import Hit
 from vitrina.search.types.item import Item
+from vitrina.search.types.models import RerankerIdentity
 from vitrina.search.types.query import Query, RerankOptions
 from vitrina.search.types.requirement import Status, Verdict
 
@@ -139,8 +133,8 @@ def asked(store: Store, reranker: Reranker, texts: Sequence[str] = QUERIES, n_ex
     """Every item's hit for each query, by the query and the sku, looked at; the first of each page explained."""
     budget = RerankOptions(top=100, explain=n_explained, explain_ms=60_000, unhurried=True)
     found: dict[tuple[str, str], Hit] = {}
-    with store.open_stage(reranker) as stage:
-        engine = RerankingEngine(store.open_engine(FakeEncoder()), stage)
+    with RerankPipeline.open(store, reranker) as stage:
+        engine = RerankingEngine(SearchEngine.open(store, FakeEncoder()), stage)
         for text in texts:
             for offset in range(0, store.catalog.counts()["items"], N_PAGE):
                 answer = engine.search(Query(text, limit=N_PAGE, offset=offset), budget)

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from tests.fakes import FakeEncoder, blank_catalog, make_entry, make_image, png
 from tests.search.reranking.shops import LISTED_WRONG, SimpleEyes, fill
+from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.reranking.base import Deadline, Probabilities
-from vitrina.search.reranking.fusion import FusionWeights
+from vitrina.search.reranking.fusion import FusionWeights, write_fusion_weights
 from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
 from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
@@ -44,7 +45,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Iter
 
 @pytest.fixture(scope="module")
 def engine(shop: Store, encoder: FakeEncoder) -> SearchEngine:
-    return shop.open_engine(encoder)
+    return SearchEngine.open(shop, encoder)
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def eyes() -> SimpleEyes:
 
 @pytest.fixture
 def reranking(shop: Store, engine: SearchEngine, eyes: SimpleEyes) -> Iterator[RerankingEngine]:
-    with shop.open_stage(eyes) as stage:
+    with RerankPipeline.open(shop, eyes) as stage:
         yield RerankingEngine(engine, stage)
 
 
@@ -275,13 +276,15 @@ def test_the_same_query_again_is_answered_from_memory(reranking: RerankingEngine
 def test_another_encoder_keeps_what_was_said(shop: Store, reranking: RerankingEngine, eyes: SimpleEyes) -> None:
     reranking.search(Query("white boots"), replace(IN_TIME, top=36))
     n_judged = eyes.n_judged
-    again = RerankingEngine(shop.open_engine(reranking.engine.encoder), reranking.stage)
+    again = RerankingEngine(SearchEngine.open(shop, reranking.engine.encoder), reranking.stage)
     again.search(Query("white boots"), replace(IN_TIME, top=36))
     assert eyes.n_judged == n_judged
 
 
 def test_ties_keep_the_retrievals_order(shop: Store, engine: SearchEngine) -> None:
-    with shop.open_stage(SimpleEyes(fusion_weights=FusionWeights(retrieval=0.0, whole=0.0, parts=0.0))) as stage:
+    with RerankPipeline.open(
+        shop, SimpleEyes(fusion_weights=FusionWeights(retrieval=0.0, whole=0.0, parts=0.0))
+    ) as stage:
         answer = RerankingEngine(engine, stage).search(Query("white boots", limit=20), IN_TIME)
     assert answer.rerank is RerankState.RERANKED
     assert [hit.retrieval_rank for hit in answer.hits] == list(range(1, 21))
@@ -367,7 +370,7 @@ def test_explanations_that_fail_or_hang_are_written_by_template(shop: Store, eng
 
 def test_what_the_model_writes_stands_where_the_verdicts_support_it(shop: Store, engine: SearchEngine) -> None:
     for writes, author in (("It fits white and boots.", Author.MODEL), ("It is made of gold.", Author.TEMPLATE)):
-        with shop.open_stage(SimpleEyes(writes=writes)) as stage:
+        with RerankPipeline.open(shop, SimpleEyes(writes=writes)) as stage:
             answer = RerankingEngine(engine, stage).search(Query("white boots"), replace(IN_TIME, top=36, explain=20))
         fitting = [hit for hit in answer.hits if all(v.status is Status.MET for v in hit.verdicts)]
         assert fitting
@@ -383,17 +386,17 @@ def test_a_image_that_is_lost_or_damaged(store: Store, encoder: FakeEncoder) -> 
     ]
     damaged = store.images.put(b"\xff\xd8\xff no picture at all")
     entries[2] = replace(entries[2], image_ids=(damaged,))
-    store.catalog.commit(store.open_space(encoder), entries)
-    with store.open_stage(SimpleEyes()) as stage:
-        answer = RerankingEngine(store.open_engine(encoder), stage).search(Query("white mug"), IN_TIME)
+    store.catalog.commit(open_index_version(store, encoder), entries)
+    with RerankPipeline.open(store, SimpleEyes()) as stage:
+        answer = RerankingEngine(SearchEngine.open(store, encoder), stage).search(Query("white mug"), IN_TIME)
     states = {hit.stored.item.sku: hit.rerank for hit in answer.hits}
     assert states == {"a": RerankState.RERANKED, "b": RerankState.NOT_ASKED, "c": RerankState.NOT_ASKED}
 
 
 def test_an_empty_catalog(store: Store, encoder: FakeEncoder, eyes: SimpleEyes) -> None:
-    store.open_space(encoder)
-    with store.open_stage(eyes) as stage:
-        answer = RerankingEngine(store.open_engine(encoder), stage).search(Query("white mug"), IN_TIME)
+    open_index_version(store, encoder)
+    with RerankPipeline.open(store, eyes) as stage:
+        answer = RerankingEngine(SearchEngine.open(store, encoder), stage).search(Query("white mug"), IN_TIME)
     assert answer.hits == ()
     assert answer.rerank is RerankState.NOT_ASKED
 
@@ -401,13 +404,14 @@ def test_an_empty_catalog(store: Store, encoder: FakeEncoder, eyes: SimpleEyes) 
 def test_the_fusion_weights_of_this_catalog_goes_before_the_models_own(store: Store) -> None:
     own, fitted = FusionWeights(whole=0.5), FusionWeights(whole=0.7, source="our queries")
     eyes = SimpleEyes(fusion_weights=own)
-    assert store.open_stage(eyes).fusion_weights == own
-    assert store.open_stage(SimpleEyes()).fusion_weights == FusionWeights()
-    path = store.keep_fusion_weights(eyes.identity, fitted)
-    assert store.open_stage(eyes).fusion_weights == fitted
+    assert RerankPipeline.open(store, eyes).fusion_weights == own
+    assert RerankPipeline.open(store, SimpleEyes()).fusion_weights == FusionWeights()
+    path = store.fusion_weights_file(eyes.identity)
+    write_fusion_weights(path, fitted)
+    assert RerankPipeline.open(store, eyes).fusion_weights == fitted
     path.write_text("{", encoding="utf-8")
     with pytest.raises(RerankerError, match="damaged"):
-        store.open_stage(eyes)
+        RerankPipeline.open(store, eyes)
 
 
 @given(

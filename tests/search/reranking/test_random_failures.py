@@ -12,6 +12,7 @@ from tests.search.reranking.shops import ARTICLES, Moody, SimpleEyes, fill
 from vitrina.search.reranking.client import Breaker, ScoreCache
 from vitrina.search.reranking.fusion import FusionWeights
 from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
+from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.answer import Answer, RerankState
 from vitrina.search.types.query import Query, RerankOptions
@@ -26,7 +27,7 @@ class Remembering:
     """Retrieves each query once: what is tested here is what comes after."""
 
     def __init__(self, store: Store, encoder: FakeEncoder) -> None:
-        self._engine = store.open_engine(encoder)
+        self._engine = SearchEngine.open(store, encoder)
         self._answers: dict[str, Answer] = {}
 
     def __getattr__(self, name: str) -> object:

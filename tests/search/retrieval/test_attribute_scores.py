@@ -46,7 +46,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> It
 def opened(folder: Path, encoder: FakeEncoder) -> SearchEngine:
     catalog = new_catalog(folder / "catalog.db")
     space = catalog.open_space(encoder.identity, live=True)
-    return SearchEngine(catalog, encoder, IndexReplica(catalog, encoder.identity, space, folder / "views"))
+    return SearchEngine(catalog, encoder, IndexReplica(catalog, encoder.identity, space, folder / "views.snapshot"))
 
 
 def asked(engine: SearchEngine, query: Query) -> tuple[AttributeScores, list[list[float]], list[bool]]:

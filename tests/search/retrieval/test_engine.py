@@ -27,7 +27,7 @@ def make_engine(folder: Path, encoder: FakeEncoder, entries: list[IndexedItem]) 
     catalog = new_catalog(folder / "catalog.db")
     space = catalog.open_space(encoder.identity, live=True)
     catalog.commit(space, entries)
-    return SearchEngine(catalog, encoder, IndexReplica(catalog, encoder.identity, space, folder / "views"))
+    return SearchEngine(catalog, encoder, IndexReplica(catalog, encoder.identity, space, folder / "views.snapshot"))
 
 
 def boutique(encoder: FakeEncoder) -> list[IndexedItem]:

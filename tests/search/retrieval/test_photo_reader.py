@@ -9,9 +9,10 @@ import numpy as np
 from tests.fakes import COLOURS, FakeEncoder, make_image
 from tests.search.reranking.shops import fill
 from tests.search.understanding.shops import FASHION, GROCERY
-from vitrina.search.encoders.base import Vectors
+from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.retrieval.photo_attributes import MAX_VALUES, PhotoReader, read_fields
 from vitrina.search.store.store import Store
+from vitrina.search.types.models import Vectors
 from vitrina.search.types.query import Query, Weights
 from vitrina.search.understanding.catalog_attributes import CatalogVocabulary, Vocabulary
 
@@ -64,7 +65,11 @@ def test_the_fields_that_a_photo_shows() -> None:
 
 def test_words_go_before_the_photo_and_a_listing_is_read_where_there_is_one(store: Store, encoder: FakeEncoder) -> None:
     fill(store, encoder)
-    engine, vocabulary, reader = store.open_engine(encoder), CatalogVocabulary(store.catalog).current(), PhotoReader()
+    engine, vocabulary, reader = (
+        SearchEngine.open(store, encoder),
+        CatalogVocabulary(store.catalog).current(),
+        PhotoReader(),
+    )
 
     def names(query: Query) -> list[str]:
         return [requirement.name for requirement in reader.requirements(query, engine, vocabulary)]

@@ -158,17 +158,16 @@ def test_threads_that_write_at_once_all_succeed(tmp_path: Path) -> None:
 OPEN_AND_WRITE = """
 import sys
 from pathlib import Path
-from search.catalog.catalog import Catalog
-from search.encoders.base import EncoderIdentity
-from search.catalog.entry import Entry
-from search.item import Item
+from vitrina.search.store.catalog import Catalog
+from vitrina.search.types.models import EncoderIdentity
+from vitrina.search.types.item import IndexedItem, Item
 import numpy as np
 catalog = Catalog(Path(sys.argv[1]))
 space = catalog.open_space(EncoderIdentity("e", "f", 2), live=True)
 for number in range(10):
     item = Item(f"{sys.argv[2]}-{number}")
     vectors = {"image": np.ones((1, 2), np.float32), "text": np.ones((0, 2), np.float32)}
-    catalog.commit(space, [Entry(item, "hash", ("a",), vectors)])
+    catalog.commit(space, [IndexedItem(item, "hash", ("a",), vectors)])
 """
 
 

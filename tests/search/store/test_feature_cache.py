@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from vitrina.search.reranking.base import RerankerIdentity
 from vitrina.search.store.feature_cache import FeatureCache
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import StorageError
+from vitrina.search.types.models import RerankerIdentity
 
 
 @pytest.fixture

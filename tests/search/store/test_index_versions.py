@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from tests.fakes import FakeEncoder, make_entry, make_image
-from vitrina.search.encoders.base import EncoderIdentity
 from vitrina.search.store.catalog import LAST_ITEMS, Catalog
 from vitrina.search.store.writing import Embedded
 from vitrina.search.types.errors import EncoderReplacedError, StateError
 from vitrina.search.types.item import INCOMPLETE, StoredItem
+from vitrina.search.types.models import EncoderIdentity
 
 OTHER = FakeEncoder("other", seed=5, dimension=8)
 

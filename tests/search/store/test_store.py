@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import FakeEncoder, make_entry
+from tests.fakes import FakeEncoder, make_entry, open_replica
 from vitrina.search.encoders.base import Encoder, LoadEncoder
+from vitrina.search.encoders.registry import load_catalog_encoder, open_index_version
+from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderError, NotFoundError, StorageError
 from vitrina.search.types.query import Query
@@ -18,7 +20,7 @@ def test_a_new_store_is_made_on_demand_and_takes_the_encoder_as_its_own(tmp_path
     folder = tmp_path / "some" / "where"
     store = Store(folder)
     assert store.catalog.live_space() is None
-    assert len(store.open_replica(encoder)) == 0
+    assert len(open_replica(store, encoder)) == 0
     assert store.catalog.live_space() == encoder.identity
     store.close()
     again = Store.existing(folder)
@@ -42,9 +44,9 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_another_encoder_of_the_same_name_is_refused(store: Store) -> None:
-    store.open_space(FakeEncoder("mine", seed=1))
+    open_index_version(store, FakeEncoder("mine", seed=1))
     with pytest.raises(EncoderError, match="'mine'"):
-        store.open_engine(FakeEncoder("mine", seed=2))
+        SearchEngine.open(store, FakeEncoder("mine", seed=2))
 
 
 def loader(*encoders: FakeEncoder) -> LoadEncoder:
@@ -62,36 +64,36 @@ def loader(*encoders: FakeEncoder) -> LoadEncoder:
 def test_a_store_remembers_its_encoder(store: Store) -> None:
     embedded, mine = FakeEncoder("embedded"), FakeEncoder("mine", seed=1)
     load = loader(embedded, mine)
-    assert store.load_encoder(load) is embedded
-    store.open_space(mine)
-    assert store.load_encoder(load) is mine
-    assert store.load_encoder(load, "embedded") is embedded
+    assert load_catalog_encoder(store, load) is embedded
+    open_index_version(store, mine)
+    assert load_catalog_encoder(store, load) is mine
+    assert load_catalog_encoder(store, load, "embedded") is embedded
 
 
 def test_an_encoder_is_named_by_its_fingerprint_too(store: Store) -> None:
     first, second = FakeEncoder("mine", seed=1), FakeEncoder("mine", seed=2)
-    store.open_space(first)
+    open_index_version(store, first)
     store.catalog.open_space(second.identity, live=False)
-    assert store.load_encoder(loader(first), first.identity.fingerprint[:12]) is first
+    assert load_catalog_encoder(store, loader(first), first.identity.fingerprint[:12]) is first
     with pytest.raises(EncoderError, match="not the one"):
-        store.load_encoder(loader(first), second.identity.fingerprint[:12])
+        load_catalog_encoder(store, loader(first), second.identity.fingerprint[:12])
     with pytest.raises(EncoderError, match="no encoder"):
-        store.load_encoder(loader(first), first.identity.fingerprint[:3])
+        load_catalog_encoder(store, loader(first), first.identity.fingerprint[:3])
 
 
 def test_an_encoder_of_the_store_that_is_gone_or_changed_names_the_remedy(store: Store) -> None:
-    store.open_space(FakeEncoder("mine", seed=1))
+    open_index_version(store, FakeEncoder("mine", seed=1))
     for load, says in ((loader(), "cannot be loaded"), (loader(FakeEncoder("mine", seed=2)), "not the one")):
         with pytest.raises(EncoderError, match=says) as caught:
-            store.load_encoder(load)
+            load_catalog_encoder(store, load)
         assert "vitrina encoder use" in caught.value.remedy
 
 
 def test_the_folder_of_views_may_be_deleted_at_any_time(store: Store, encoder: FakeEncoder) -> None:
-    store.catalog.commit(store.open_space(encoder), [make_entry(encoder, "a", "shirt")])
-    replica = store.open_replica(encoder)
+    store.catalog.commit(open_index_version(store, encoder), [make_entry(encoder, "a", "shirt")])
+    replica = open_replica(store, encoder)
     replica.save(force=True)
     shutil.rmtree(replica.path.parent)
-    assert store.open_engine(encoder).search(Query("shirt")).hits[0].stored.item.sku == "a"
+    assert SearchEngine.open(store, encoder).search(Query("shirt")).hits[0].stored.item.sku == "a"
     replica.save(force=True)
     assert replica.path.is_file()

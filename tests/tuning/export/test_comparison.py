@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from tests.fakes import FakeEncoder
-from vitrina.search.encoders.base import Vectors
+from vitrina.search.types.models import Vectors
 from vitrina.tuning.export.comparison import compare, measure_paces, share_kept, take_turns
 
 IMAGES = [Image.new("RGB", (8, 8), (index * 7 % 256, index * 31 % 256, index * 3)) for index in range(40)]

@@ -13,10 +13,11 @@ from PIL import Image
 from tests.fakes import COLOURS, FakeEncoder, blank_catalog
 from tests.search.reranking.backends.transformers import tiny
 from vitrina.evaluation.judgements import JudgedQuery
-from vitrina.search.encoders.base import Vectors
+from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.item import IndexedItem, Item, Modality
+from vitrina.search.types.models import Vectors
 
 ASKED = ("red", "blue")
 PHRASES = (
@@ -49,7 +50,7 @@ def put_things(store: Store) -> None:
         }
         item = Item(sku_of(index), f"Thing {index}")
         entries.append(IndexedItem(item, sku_of(index), (store.images.put(file.getvalue()),), vectors))
-    store.catalog.commit(store.open_space(encoder), entries)
+    store.catalog.commit(open_index_version(store, encoder), entries)
 
 
 def patch(colour: str, seed: int) -> Image.Image:
@@ -75,7 +76,7 @@ def judged() -> list[JudgedQuery]:
 
 @pytest.fixture(scope="session")
 def engine(colour_shop: Store) -> SearchEngine:
-    return colour_shop.open_engine(FakeEncoder())
+    return SearchEngine.open(colour_shop, FakeEncoder())
 
 
 BRIEF = """{%- for message in messages if message.role == 'user' -%}

@@ -24,9 +24,10 @@ from vitrina.search.reranking.backends.remote.chat import (
 from vitrina.search.reranking.backends.remote.probing import Probe, ProbeResult
 from vitrina.search.reranking.backends.remote.scoring import grading, locate
 from vitrina.search.reranking.backends.remote.transport import Loop, RequestFailure, RequestFault, Transport, as_error
-from vitrina.search.reranking.base import Box, Capabilities, Deadline, Probabilities, RerankCandidate, RerankerIdentity
+from vitrina.search.reranking.base import Box, Capabilities, Deadline, Probabilities, RerankCandidate
 from vitrina.search.reranking.fusion import FusionWeights
 from vitrina.search.types.errors import RerankerError
+from vitrina.search.types.models import RerankerIdentity
 
 _MAX_TOKENS = 160
 _LOOK_UP_S = 0.1

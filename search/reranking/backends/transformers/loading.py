@@ -13,11 +13,11 @@ from vitrina.search.encoders.compute import device_of
 from vitrina.search.reranking.backends.transformers.chat import PromptDialect, dialect_of
 from vitrina.search.reranking.backends.transformers.questions import MAX_PIXELS
 from vitrina.search.reranking.backends.transformers.reranker import CACHE_BYTES, FAILURES, TransformersReranker
-from vitrina.search.reranking.base import RerankerIdentity
 from vitrina.search.reranking.fusion import CARD_FILE, read_fusion_weights
 from vitrina.search.reranking.prompts import digest
 from vitrina.search.store.feature_cache import FeatureCache, features_file
 from vitrina.search.types.errors import RerankerError
+from vitrina.search.types.models import RerankerIdentity
 
 if TYPE_CHECKING:
     import torch

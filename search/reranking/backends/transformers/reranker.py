@@ -26,19 +26,12 @@ from vitrina.search.reranking.backends.transformers.image_features import (
     takes_features,
 )
 from vitrina.search.reranking.backends.transformers.questions import MAX_PIXELS, MAX_STATEMENT_TOKENS, ModelInputs
-from vitrina.search.reranking.base import (
-    Box,
-    Capabilities,
-    Deadline,
-    Probabilities,
-    RerankCandidate,
-    RerankerIdentity,
-    Scoring,
-)
+from vitrina.search.reranking.base import Box, Capabilities, Deadline, Probabilities, RerankCandidate, Scoring
 from vitrina.search.reranking.fusion import FusionWeights
 from vitrina.search.reranking.prompts import EXPLANATION_PATTERN, pointing, telling
 from vitrina.search.store.feature_cache import FeatureCache
 from vitrina.search.types.errors import RerankerError
+from vitrina.search.types.models import RerankerIdentity
 
 log = logging.getLogger(__name__)
 

@@ -10,19 +10,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.search.reranking.verdicts import CONTRADICTED, MET, UNKNOWN, verdict
-from vitrina.search.reranking.base import (
-    Box,
-    Capabilities,
-    Deadline,
-    Probabilities,
-    RerankCandidate,
-    RerankerIdentity,
-    Scoring,
-)
+from vitrina.search.reranking.base import Box, Capabilities, Deadline, Probabilities, RerankCandidate, Scoring
 from vitrina.search.reranking.explanations.generation import explain, explaining
 from vitrina.search.reranking.explanations.templates import explanation
 from vitrina.search.reranking.fusion import FusionWeights
 from vitrina.search.types.errors import RerankerError
+from vitrina.search.types.models import RerankerIdentity
 from vitrina.search.types.requirement import Author, Explanation
 from vitrina.search.understanding.catalog_attributes import Vocabulary
 

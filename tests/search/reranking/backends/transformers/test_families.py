@@ -12,7 +12,8 @@ from tests.search.reranking.backends.transformers.candidates import STATEMENTS, 
 from tests.search.reranking.backends.transformers.conftest import FolderOf, Opened
 from vitrina.search.reranking.backends.transformers.chat import PLAIN
 from vitrina.search.reranking.backends.transformers.reranker import TransformersReranker
-from vitrina.search.reranking.base import Deadline, RerankerIdentity, Scoring
+from vitrina.search.reranking.base import Deadline, Scoring
+from vitrina.search.types.models import RerankerIdentity
 
 WITH_BOXES = {"qwen2-vl", "qwen2.5-vl", "qwen3-vl", "fast-vlm"}
 SILENT = {"qwen3-vl-reranker"}

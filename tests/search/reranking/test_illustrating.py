@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitrina.search.images.drawing import illustrated
 from vitrina.search.reranking.base import Box
-from vitrina.search.reranking.localization import Region
+from vitrina.search.reranking.localization import Region, illustrated
 
 IMAGE = Image.new("RGB", (40, 80), (30, 60, 200))
 HEATMAP = np.tile(np.linspace(0, 1, 32, dtype=np.float32), (64, 1))

@@ -1,0 +1,84 @@
+"""Models: what identifies an encoder or a reranker, the arrays an encoder takes and gives, and a model's JSON card."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from vitrina.search.types.errors import StateError, StorageError
+
+Vectors = NDArray[np.float32]
+"""Embeddings, shape (n, dimension), one unit vector a row."""
+
+Pixels = NDArray[np.float32]
+"""One prepared image, shape (3, height, width), normalised as the encoder's image tower expects."""
+
+LOCAL_PREFIX = "local-dir:"
+"""What the name of a model begins with that is loaded from a folder: open_clip's own convention."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderIdentity:
+    """Identifies an encoder: vectors can be compared only where name, fingerprint and dimension are equal.
+
+    ``fingerprint`` is a SHA-256 (hex) over the weights and the preprocessing, so that a retrained model under an old
+    name is noticed.
+    """
+
+    name: str
+    fingerprint: str
+    dimension: int
+
+    @property
+    def key(self) -> str:
+        """What this encoder's files in a store are named after: the first 16 hex digits of the fingerprint."""
+        return self.fingerprint[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class RerankerIdentity:
+    """Identifies a reranker: probabilities of two models never mix. ``fingerprint`` is a SHA-256 (hex) over weights and
+    prompts, or over what is known of a remote model."""
+
+    name: str
+    fingerprint: str
+
+    @property
+    def key(self) -> str:
+        """What this reranker's files in a store are named after: the first 16 hex digits of the fingerprint."""
+        return self.fingerprint[:16]
+
+
+EntryT = TypeVar("EntryT")
+
+
+def read_entry(path: Path, name: str, adapter: TypeAdapter[EntryT], error: type[StateError]) -> EntryT | None:
+    """The entry of that name, or None where file or entry is missing. Raises ``error`` where it is damaged."""
+    if not path.is_file():
+        return None
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8")).get(name)
+        return None if entry is None else adapter.validate_python(entry)
+    except (ValueError, AttributeError, OSError) as reason:
+        raise error(f"{path} is damaged: {reason}", remedy=f"Mend its {name} or remove the file.") from reason
+
+
+def write_entry(path: Path, name: str, adapter: TypeAdapter[EntryT], entry: EntryT) -> None:
+    """Put an entry into the file, in one piece. Raises StorageError where the disk refuses."""
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        entries[name] = adapter.dump_python(entry, mode="json")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise StorageError(
+            f"The {name} cannot be written to {path}: {error.strerror}.", remedy="Make the folder writable."
+        ) from error

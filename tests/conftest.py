@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 
 import vitrina.api.cli.console  # noqa: F401 - a console keeps the COLUMNS it was made under, so not under one test's
@@ -21,6 +23,36 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("quick")
+
+HERE = Path(__file__).parent
+MARKERS = {"e2e": ("e2e", "notebooks"), "train": ("recipes/encoder", "recipes/reranker", "tuning")}
+"""Whole folders, by marker; tests elsewhere name theirs."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores; so do the processes that they start
+        torch.set_num_threads(1)
+        os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for marker, folders in MARKERS.items():
+            if any(HERE / folder in item.path.parents for folder in folders):
+                item.add_marker(marker)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for report in terminalreporter.stats.get("skipped", ()) if os.environ.get("CI") else ():
+        terminalreporter.write_line(f"skipped, and may not be here: {report.nodeid}", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where ``CI`` is set, everything that tests need is there: a test that is skipped fails the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter and reporter.stats.get("skipped") and not session.exitstatus:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session", autouse=True)

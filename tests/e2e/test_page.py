@@ -9,17 +9,15 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import Page
 
-from tests.e2e.chromium import Browser, dump_dom, find_chromium
+from tests.e2e.conftest import wait_for
 from tests.e2e.serving import serve
 from tests.fakes import COLOURS, FakeEncoder, MemorySource, make_image, make_record
 from vitrina.api.app import PAGE
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
 from vitrina.search.store.store import Store
-
-CHROMIUM = find_chromium()
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 
 EVIL = "<img src=x onerror=document.title='stolen'>"
 N_ITEMS = 30
@@ -67,17 +65,10 @@ def empty_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    assert CHROMIUM is not None
-    with Browser(CHROMIUM, tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
-
-
 def test_page_and_everything_it_names_is_served(address: str) -> None:
-    page = httpx.get(address).raise_for_status()
-    assert page.headers["content-type"].startswith("text/html")
-    named = [attrs.get("src") or attrs["href"] for tag, attrs in Tags(page.text).found if tag in ("link", "script")]
+    served = httpx.get(address).raise_for_status()
+    assert served.headers["content-type"].startswith("text/html")
+    named = [attrs.get("src") or attrs["href"] for tag, attrs in Tags(served.text).found if tag in ("link", "script")]
     types = [httpx.get(address + str(path)).raise_for_status().headers["content-type"] for path in named]
     assert sorted(kind.partition(";")[0].rpartition("/")[2] for kind in types) == ["css", "javascript", "svg+xml"]
 
@@ -113,45 +104,42 @@ def test_every_control_has_a_name() -> None:
             assert attrs.get("aria-label") or re.search(label, document), attrs
 
 
-@needs_chromium
-def test_shared_address_shows_hits(address: str, tmp_path: Path) -> None:
-    assert CHROMIUM is not None
-    document = dump_dom(CHROMIUM, f"{address}/?q=yellow+mug", tmp_path)
+def test_shared_address_shows_hits(address: str, page: Page) -> None:
+    page.goto(f"{address}/?q=yellow+mug")
+    wait_for(page, "document.querySelector('.title')")
+    document = page.content()
     assert re.search(r'<h3 class="title">Mug \d+ in yellow</h3>', document)
     assert "Best 24 of 31 for" in document
     assert '<input name="q"' in document
 
 
-@needs_chromium
-def test_markup_in_the_catalog_stays_text(address: str, browser: Browser) -> None:
-    browser.open(f"{address}/?q=evil")
-    assert browser.wait_for("document.querySelector('.title')?.textContent") == EVIL
-    assert browser.run("document.title") == "evil · Vitrina"
+def test_markup_in_the_catalog_stays_text(address: str, page: Page) -> None:
+    page.goto(f"{address}/?q=evil")
+    assert wait_for(page, "document.querySelector('.title')?.textContent") == EVIL
+    assert page.evaluate("document.title") == "evil · Vitrina"
 
 
-@needs_chromium
-def test_photo_finds_its_own_item_and_words_join_it(address: str, browser: Browser, tmp_path: Path) -> None:
+def test_photo_finds_its_own_item_and_words_join_it(address: str, page: Page, tmp_path: Path) -> None:
     make_image("green", noise=7).save(tmp_path / "photo.png")
-    browser.open(address)
-    browser.wait_for("document.body?.classList.contains('start') && !document.querySelector('.title')")
-    browser.choose_file("#photo", tmp_path / "photo.png")
-    assert browser.wait_for("document.querySelector('.title')?.textContent") == "Mug 7 in green"
-    assert browser.run("document.getElementById('subject-image').src").startswith("blob:")
-    browser.run("document.getElementById('text').value = 'mug'; document.getElementById('search').requestSubmit()")
-    browser.wait_for("document.getElementById('summary').textContent.includes('“mug” and your photo')")
-    browser.run("document.getElementById('subject-remove').click()")
-    browser.wait_for("document.getElementById('summary').textContent.endsWith('for “mug”')")
-    assert browser.run("document.getElementById('subject').hidden")
+    page.goto(address)
+    wait_for(page, "document.body?.classList.contains('start') && !document.querySelector('.title')")
+    page.set_input_files("#photo", tmp_path / "photo.png")
+    assert wait_for(page, "document.querySelector('.title')?.textContent") == "Mug 7 in green"
+    assert page.evaluate("document.getElementById('subject-image').src").startswith("blob:")
+    page.evaluate("document.getElementById('text').value = 'mug'; document.getElementById('search').requestSubmit()")
+    wait_for(page, "document.getElementById('summary').textContent.includes('“mug” and your photo')")
+    page.evaluate("document.getElementById('subject-remove').click()")
+    wait_for(page, "document.getElementById('summary').textContent.endsWith('for “mug”')")
+    assert page.evaluate("document.getElementById('subject').hidden")
 
 
-@needs_chromium
 @pytest.mark.parametrize(
     "event", ["DragEvent('drop', {dataTransfer: given", "ClipboardEvent('paste', {clipboardData: given"]
 )
-def test_photo_can_be_dropped_and_pasted(address: str, browser: Browser, event: str) -> None:
-    browser.open(f"{address}/?q=mug%2F9")
-    browser.wait_for("document.querySelector('.title')?.textContent.startsWith('Mug 9')")
-    browser.run(
+def test_photo_can_be_dropped_and_pasted(address: str, page: Page, event: str) -> None:
+    page.goto(f"{address}/?q=mug%2F9")
+    wait_for(page, "document.querySelector('.title')?.textContent.startsWith('Mug 9')")
+    page.evaluate(
         "fetch(document.querySelector('.tile img').src).then((answer) => answer.blob()).then((photo) => {"
         "  const given = new DataTransfer();"
         "  given.items.add(new File([photo], 'photo', {type: photo.type}));"
@@ -159,38 +147,35 @@ def test_photo_can_be_dropped_and_pasted(address: str, browser: Browser, event: 
         f"  dispatchEvent(new {event}, cancelable: true}}));"
         "})"
     )
-    browser.wait_for("document.getElementById('summary').textContent.endsWith('for your photo')")
-    assert browser.run("document.querySelector('.title').textContent").startswith("Mug 9 ")
+    wait_for(page, "document.getElementById('summary').textContent.endsWith('for your photo')")
+    assert page.evaluate("document.querySelector('.title').textContent").startswith("Mug 9 ")
 
 
-@needs_chromium
-def test_similar_is_in_the_address_and_leaves_the_item_out(address: str, browser: Browser) -> None:
-    browser.open(f"{address}/?q=mug%2F3")
-    assert browser.wait_for("document.querySelector('.title')?.textContent") == "Mug 3 in yellow"
-    browser.run("document.querySelector('.similar').click()")
-    browser.wait_for("document.getElementById('summary').textContent.includes('this picture')")
-    assert browser.run("location.search") == "?like=mug%2F3"
-    titles = browser.run("[...document.querySelectorAll('.title')].map((title) => title.textContent)")
+def test_similar_is_in_the_address_and_leaves_the_item_out(address: str, page: Page) -> None:
+    page.goto(f"{address}/?q=mug%2F3")
+    assert wait_for(page, "document.querySelector('.title')?.textContent") == "Mug 3 in yellow"
+    page.evaluate("document.querySelector('.similar').click()")
+    wait_for(page, "document.getElementById('summary').textContent.includes('this picture')")
+    assert page.evaluate("location.search") == "?like=mug%2F3"
+    titles = page.evaluate("[...document.querySelectorAll('.title')].map((title) => title.textContent)")
     assert titles[0].endswith("in yellow")
     assert "Mug 3 in yellow" not in titles
-    browser.run("history.back()")
-    browser.wait_for("document.getElementById('text').value === 'mug/3'")
+    page.evaluate("history.back()")
+    wait_for(page, "document.getElementById('text').value === 'mug/3'")
 
 
-@needs_chromium
-def test_more_goes_on_to_the_end_and_repeats_nothing(address: str, browser: Browser) -> None:
-    browser.open(f"{address}/?q=mug&without=red")
-    browser.wait_for("document.querySelectorAll('.title').length === 24")
-    browser.run("document.getElementById('more').click()")
-    browser.wait_for(f"document.querySelectorAll('.title').length === {N_ITEMS + 1}")
+def test_more_goes_on_to_the_end_and_repeats_nothing(address: str, page: Page) -> None:
+    page.goto(f"{address}/?q=mug&without=red")
+    wait_for(page, "document.querySelectorAll('.title').length === 24")
+    page.evaluate("document.getElementById('more').click()")
+    wait_for(page, f"document.querySelectorAll('.title').length === {N_ITEMS + 1}")
     assert (
-        browser.run("new Set([...document.querySelectorAll('.title')].map((t) => t.textContent)).size") == N_ITEMS + 1
+        page.evaluate("new Set([...document.querySelectorAll('.title')].map((t) => t.textContent)).size") == N_ITEMS + 1
     )
-    assert browser.run("document.getElementById('more').hidden")
-    assert browser.run("document.activeElement.className") == "similar"
+    assert page.evaluate("document.getElementById('more').hidden")
+    assert page.evaluate("document.activeElement.className") == "similar"
 
 
-@needs_chromium
 @pytest.mark.parametrize(
     ("query", "message"),
     [
@@ -198,15 +183,14 @@ def test_more_goes_on_to_the_end_and_repeats_nothing(address: str, browser: Brow
         ("?without=red", "The query only says what to avoid."),
     ],
 )
-def test_errors_come_with_their_remedy(address: str, browser: Browser, query: str, message: str) -> None:
-    browser.open(f"{address}/{query}")
-    assert browser.wait_for("document.getElementById('notice-message')?.textContent") == message
-    assert browser.run("document.getElementById('notice-remedy').textContent")
+def test_errors_come_with_their_remedy(address: str, page: Page, query: str, message: str) -> None:
+    page.goto(f"{address}/{query}")
+    assert wait_for(page, "document.getElementById('notice-message')?.textContent") == message
+    assert page.evaluate("document.getElementById('notice-remedy').textContent")
 
 
-@needs_chromium
 @pytest.mark.parametrize("query", ["", "?q=mug"])
-def test_empty_catalog_says_so(empty_address: str, browser: Browser, query: str) -> None:
-    browser.open(f"{empty_address}/{query}")
-    assert browser.wait_for("document.getElementById('notice-message')?.textContent") == "The catalog is empty."
-    assert "vitrina index" in browser.run("document.getElementById('notice-remedy').textContent")
+def test_empty_catalog_says_so(empty_address: str, page: Page, query: str) -> None:
+    page.goto(f"{empty_address}/{query}")
+    assert wait_for(page, "document.getElementById('notice-message')?.textContent") == "The catalog is empty."
+    assert "vitrina index" in page.evaluate("document.getElementById('notice-remedy').textContent")

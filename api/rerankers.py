@@ -13,7 +13,7 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 from vitrina.api.settings import Settings
-from vitrina.indexer.re_embedding import precompute_image
+from vitrina.indexer.feature_precomputation import precompute_image
 from vitrina.search.reranking.base import Capabilities, Reranker, key_of
 from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
 from vitrina.search.retrieval.engine import SearchEngine

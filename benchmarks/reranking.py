@@ -22,7 +22,7 @@ from vitrina.evaluation.judged_search import rerank_all
 from vitrina.evaluation.judgements import sample_queries
 from vitrina.evaluation.label_queries import QueryTemplate, label_queries
 from vitrina.evaluation.metrics import intervals
-from vitrina.indexer.re_embedding import precompute_features
+from vitrina.indexer.feature_precomputation import precompute_features
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.reranking.backends.transformers.loading import EMBEDDED, load_reranker
 from vitrina.search.reranking.base import Reranker
@@ -103,9 +103,9 @@ def measure_cost(encoder: Encoder, data: Path) -> Iterator[Figure]:
         how = f"{len(times.reranked)} queries of two or three requirements, photos of 768 x 1,024"
         yield Figure("20 candidates reranked, cold", median(times.reranked), COLD_MS, "at most", "ms", how)
         with load_reranker(EMBEDDED, device="cpu", features=catalog.store.folder / FEATURES_FOLDER) as warm:
-            seen = precompute_features(catalog.store, warm)
+            precomputed = precompute_features(catalog.store, warm)
             times = timed(catalog, warm)
-        kept = f"{how}; seen at index time, {seen.n_seen / seen.seconds:,.0f} pictures/s"
+        kept = f"{how}; precomputed at index time, {precomputed.n_done / precomputed.seconds:,.0f} pictures/s"
         yield Figure("20 candidates reranked, warm", median(times.reranked), WARM_MS, "at most", "ms", kept)
         yield Figure("five explanations more", median(times.explained), EXPLAINED_MS, "at most", "ms", how)
 

@@ -15,7 +15,7 @@ from vitrina.search.types.errors import StorageError
 
 
 class DeadLetters:
-    """Appends rejections to a file that is made with the first of them. For one thread at a time."""
+    """Appends rejections to a file of JSON lines, created with the first one. For one thread at a time."""
 
     def __init__(self, folder: Path) -> None:
         started = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
@@ -28,11 +28,11 @@ class DeadLetters:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._file is not None:
-            with suppress(OSError):  # every line was flushed, or its failure told, when it was added
+            with suppress(OSError):  # every line was flushed, or its failure raised, when it was added
                 self._file.close()
 
     def add(self, rejection: Rejection) -> None:
-        """Write one line, and let it reach the file at once. Raises StorageError where the disk refuses."""
+        """Write and flush one line. Raises StorageError if the disk refuses."""
         try:
             self._write(json.dumps(asdict(rejection), ensure_ascii=False) + "\n")
         except OSError as error:

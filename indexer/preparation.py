@@ -1,4 +1,4 @@
-"""From a record to everything the encoder needs: images fetched, verified and prepared."""
+"""Preparing items for the encoder, from a source's records or from the store, and embedding them."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ from vitrina.search.encoders.base import Encoder
 from vitrina.search.images.decode import decode_image
 from vitrina.search.store.full_text import item_words
 from vitrina.search.store.images import image_id_of, storable
-from vitrina.search.types.errors import ImageError, InputError
-from vitrina.search.types.item import INCOMPLETE, Item
-from vitrina.search.types.models import Pixels
+from vitrina.search.store.store import Store
+from vitrina.search.types.errors import ImageError, InputError, NotFoundError
+from vitrina.search.types.item import INCOMPLETE, IndexedItem, Item, Modality, StoredItem
+from vitrina.search.types.models import Pixels, Vectors
 
 ITEM_FIELDS = tuple(field.name for field in fields(Item))
 
 
 def content_hash(item: Item, image_digests: Sequence[str]) -> str:
-    """SHA-256 (hex) over everything a shop says of an item: equal exactly when nothing changed."""
-    stated = {field: getattr(item, field) for field in ITEM_FIELDS}
-    said = json.dumps([stated, list(image_digests)], sort_keys=True, ensure_ascii=False, default=dict)
-    return hashlib.sha256(said.encode()).hexdigest()
+    """SHA-256 (hex) of an item's fields and images: equal exactly if nothing changed."""
+    values = {field: getattr(item, field) for field in ITEM_FIELDS}
+    content = json.dumps([values, list(image_digests)], sort_keys=True, ensure_ascii=False, default=dict)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def load_image(reference: ImageReference, fetcher: Fetcher) -> bytes:
-    """The bytes a reference stands for, at most ``fetcher.max_bytes`` of them, not yet decoded. Blocks.
+    """The bytes of a referenced image, at most ``fetcher.max_bytes``, not yet decoded. Blocks.
 
-    Raises ``ImageError`` for a file that is missing, too large or no file, ``FetchError`` for a URL that cannot be
-    fetched.
+    Raises ``ImageError`` for a file that is missing, too large or not a regular file, ``FetchError`` for a URL that
+    cannot be fetched.
     """
     if reference.url is not None:
         return fetcher.fetch(reference.url)
     if reference.path is not None:
         return _read_file(reference.path, fetcher.max_bytes)
     data = reference.data or b""
-    _check_size(len(data), "The picture", fetcher.max_bytes)
+    _check_size(len(data), "The image", fetcher.max_bytes)
     return data
 
 
@@ -48,16 +49,16 @@ def _read_file(path: Path, max_bytes: int) -> bytes:
     try:
         state = path.stat()
         if not stat.S_ISREG(state.st_mode):
-            raise ImageError(f"{path} is no file.", remedy="Name a picture file.")
+            raise ImageError(f"{path} is not a file.", remedy="Give the path of an image file.")
         _check_size(state.st_size, str(path), max_bytes)
         with path.open("rb") as file:
             return file.read(max_bytes)
     except FileNotFoundError as error:
         raise ImageError(
-            f"The picture {path} does not exist.", remedy="Put it there, or correct its path in the catalog."
+            f"The image {path} does not exist.", remedy="Put it there, or correct its path in the catalog."
         ) from error
     except (OSError, ValueError) as error:
-        raise ImageError(f"The picture {path} cannot be read: {error}.", remedy="Check its permissions.") from error
+        raise ImageError(f"The image {path} cannot be read: {error}.", remedy="Check its permissions.") from error
 
 
 def _check_size(n_bytes: int, name: str, max_bytes: int) -> None:
@@ -70,29 +71,45 @@ def _check_size(n_bytes: int, name: str, max_bytes: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """An item whose pictures are ready for the encoder, and to be ``kept`` under their ``image_ids``; ``complaints``
-    are those that could not be used."""
+class PreparedItem:
+    """An item whose images are ready for the encoder.
+
+    ``files`` are the image files to store under ``image_ids``, empty for an item that is stored already; ``failures``
+    are the images that could not be used.
+    """
 
     item: Item
     content_hash: str
     image_ids: tuple[str, ...]
     pixels: tuple[Pixels, ...]
-    words: str
+    text: str
     is_new: bool
-    kept: tuple[bytes, ...] = ()
-    complaints: tuple[Rejection, ...] = ()
+    files: tuple[bytes, ...] = ()
+    failures: tuple[Rejection, ...] = ()
+
+
+def embed(encoder: Encoder, batch: Sequence[PreparedItem]) -> list[IndexedItem]:
+    """Embed every image and every item's text; an item without text gets no text vector. Blocks."""
+    images = encoder.encode_pixels([pixels for prepared in batch for pixels in prepared.pixels])
+    texts = encoder.encode_texts([prepared.text for prepared in batch if prepared.text])
+    entries, image_at, text_at = [], 0, 0
+    for prepared in batch:
+        image_end, text_end = image_at + len(prepared.pixels), text_at + bool(prepared.text)
+        vectors: dict[Modality, Vectors] = {"image": images[image_at:image_end], "text": texts[text_at:text_end]}
+        entries.append(IndexedItem(prepared.item, prepared.content_hash, prepared.image_ids, vectors))
+        image_at, text_at = image_end, text_end
+    return entries
 
 
 class Preparer:
-    """Prepares records; safe to call from several threads."""
+    """Prepares a source's records for the encoder; safe to call from several threads."""
 
     def __init__(self, encoder: Encoder, fetcher: Fetcher) -> None:
         self.encoder = encoder
         self.fetcher = fetcher
 
     def digest(self, record: Record) -> str:
-        """The record's content hash. A picture counts by its bytes; behind a URL, not fetched here, by its address."""
+        """The record's content hash. An image counts by its bytes; behind a URL, not fetched here, by its address."""
         return content_hash(record.item, [self._image_digest(reference) for reference in record.images])
 
     def _image_digest(self, reference: ImageReference) -> str:
@@ -103,30 +120,52 @@ class Preparer:
         except InputError:
             return "unreadable"
 
-    def prepare(self, record: Record, digest: str, *, is_new: bool) -> Prepared | Rejection:
-        """Fetch, verify and prepare a record's pictures. Blocks on disk and network.
+    def prepare(self, record: Record, digest: str, *, is_new: bool) -> PreparedItem | Rejection:
+        """Fetch, verify and prepare a record's images. Blocks on disk and network.
 
-        An item is rejected when it has pictures and none can be used; when some can, the others become complaints.
+        An item is rejected if it has images and none can be used; if some can, the others become its failures.
         """
-        kept, pixels, complaints = [], [], []
+        files, pixels, failures = [], [], []
         for reference in record.images:
             try:
                 data = load_image(reference, self.fetcher)
                 image = decode_image(data)
             except InputError as error:
-                complaints.append(Rejection(record.origin, error.message, error.remedy, record.item.sku))
+                failures.append(Rejection(record.origin, error.message, error.remedy, record.item.sku))
                 continue
-            kept.append(storable(image, data))
+            files.append(storable(image, data))
             pixels.append(self.encoder.prepare(image.pixels))
-        if complaints and not kept:
-            return complaints[0]
-        return Prepared(
+        if failures and not files:
+            return failures[0]
+        return PreparedItem(
             item=record.item,
-            content_hash=INCOMPLETE if complaints else digest,
-            image_ids=tuple(image_id_of(data) for data in kept),
+            content_hash=INCOMPLETE if failures else digest,
+            image_ids=tuple(image_id_of(data) for data in files),
             pixels=tuple(pixels),
-            words=item_words(record.item),
+            text=item_words(record.item),
             is_new=is_new,
-            kept=tuple(kept),
-            complaints=tuple(complaints),
+            files=tuple(files),
+            failures=tuple(failures),
         )
+
+
+LOST_REMEDY = "Index the catalog that lists this item again, with the image in its place."
+
+
+def prepare_stored(store: Store, encoder: Encoder, stored: StoredItem) -> PreparedItem:
+    """Prepare an item of the catalog, with those of its images that are in the image store and intact. Blocks."""
+    pixels, failures = [], []
+    for image_id in stored.image_ids:
+        try:
+            pixels.append(encoder.prepare(decode_image(store.images.read(image_id)).pixels))
+        except (InputError, NotFoundError) as error:
+            failures.append(Rejection(f"image {image_id}", error.message, LOST_REMEDY, stored.item.sku))
+    return PreparedItem(
+        item=stored.item,
+        content_hash=stored.content_hash,
+        image_ids=stored.image_ids,
+        pixels=tuple(pixels),
+        text=item_words(stored.item),
+        is_new=False,
+        failures=tuple(failures),
+    )

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from vitrina.api.cli.console import StoreOption, errors, output, progress_bar, settings_for
 from vitrina.api.settings import Settings, loader
-from vitrina.indexer.re_embedding import Reembedding, reembed
+from vitrina.indexer.re_embedding import reembed
+from vitrina.indexer.stages import Progress
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.open_clip import full_name
 from vitrina.search.encoders.registry import MIN_PREFIX, keep_copy, load_catalog_encoder
@@ -37,17 +38,19 @@ def use_encoder(settings: Settings, name: str, *, anew: bool, drop_old: bool) ->
     store.close()
 
 
-def reembed_with_progress(store: Store, encoder: Encoder, *, anew: bool) -> Reembedding:
+def reembed_with_progress(store: Store, encoder: Encoder, *, anew: bool) -> Progress:
     with progress_bar() as bar:
         task = bar.add_task("Embedding", total=None)
-        return reembed(store, encoder, lambda done, total: bar.update(task, completed=done, total=total), anew=anew)
+        return reembed(
+            store, encoder, lambda done: bar.update(task, completed=done.n_done, total=done.n_total), force=anew
+        )
 
 
-def show_reembedding(encoder: Encoder, done: Reembedding) -> None:
+def show_reembedding(encoder: Encoder, done: Progress) -> None:
     name = encoder.identity.name
-    output.print(f"{done.n_items:,} items embedded; {name} answers queries", highlight=False, soft_wrap=True)
+    output.print(f"{done.n_done:,} items embedded; {name} answers queries", highlight=False, soft_wrap=True)
     if done.dead_letters is not None:
-        output.print(f"{done.n_lost_images:,} pictures are gone or damaged", highlight=False)
+        output.print(f"{done.n_failed_images:,} pictures are gone or damaged", highlight=False)
         output.print(f"Reasons and remedies, one line each: {done.dead_letters}", highlight=False, soft_wrap=True)
 
 

@@ -12,10 +12,11 @@ from rich.progress import TaskID
 from vitrina.api.cli.console import errors, output, progress_bar
 from vitrina.api.rerankers import open_reranker, reranker_name, small_reranker
 from vitrina.api.settings import Settings, encoder_for
+from vitrina.indexer.feature_precomputation import n_without_features, precompute_features
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer, IndexingProgress, OnIndexingProgress
-from vitrina.indexer.re_embedding import FeatureProgress, n_without_features, precompute_features
 from vitrina.indexer.sources import Source, open_source
+from vitrina.indexer.stages import Progress
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import SourceError, VitrinaError
 
@@ -33,21 +34,21 @@ def precompute_catalog_features(store: Store, settings: Settings) -> None:
         errors.print(said, highlight=False, soft_wrap=True, markup=False)
 
 
-def precompute_with_progress(store: Store, settings: Settings, n_images: int) -> FeatureProgress:
+def precompute_with_progress(store: Store, settings: Settings, n_images: int) -> Progress:
     with ExitStack() as closing:
         with errors.status(f"Opening the reranker {escape(reranker_name(settings) or '')}"):
             reranker = open_reranker(settings, closing)
         with progress_bar() as bar:
             task = bar.add_task("Preparing pictures for the reranker", total=n_images)
-            return precompute_features(store, reranker, lambda n_done: bar.update(task, completed=n_done))
+            return precompute_features(store, reranker, lambda done: bar.update(task, completed=done.n_done))
 
 
-def show_precomputed(reranked: FeatureProgress) -> None:
-    if reranked.n_seen:
-        pace = f"in {reranked.seconds:.1f} s, {reranked.n_seen / reranked.seconds:,.0f} a second"
-        output.print(f"{reranked.n_seen:,} pictures prepared for the reranker {pace}", highlight=False)
-    if reranked.n_lost:
-        errors.print(f"{reranked.n_lost:,} pictures are gone or damaged, and were not prepared", highlight=False)
+def show_precomputed(done: Progress) -> None:
+    if n_prepared := done.n_done - done.n_failed_images:
+        pace = f"in {done.seconds:.1f} s, {n_prepared / done.seconds:,.0f} a second"
+        output.print(f"{n_prepared:,} pictures prepared for the reranker {pace}", highlight=False)
+    if done.n_failed_images:
+        errors.print(f"{done.n_failed_images:,} pictures are gone or damaged, and were not prepared", highlight=False)
 
 
 def index_sources(settings: Settings, locations: Sequence[str], maps: Sequence[str], *, dry_run: bool) -> None:
@@ -105,7 +106,7 @@ def show_report(source: Source, report: IndexingProgress, *, dry_run: bool) -> N
     said = ", ".join(f"{n:,} {would}{what}" for n, what in counts if n or what == "added")
     pace = f" in {report.seconds:.1f} s" if not dry_run else ""
     output.print(f"{source.name} ({source.dialect}): {said}{pace}", highlight=False)
-    if report.n_image_failures:
-        output.print(f"{report.n_image_failures:,} pictures of indexed items could not be used", highlight=False)
+    if report.n_failed_images:
+        output.print(f"{report.n_failed_images:,} pictures of indexed items could not be used", highlight=False)
     if report.dead_letters is not None:
         output.print(f"Reasons and remedies, one line each: {report.dead_letters}", highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Pictures are shown to the reranker before anybody searches, once, and searches then open none."""
+"""A reranker's image features are computed once, before the first search, and searches then open no image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from tests.fakes import FakeEncoder, make_entry, make_image, png
 from tests.search.reranking.backends.transformers import tiny
 from tests.search.reranking.backends.transformers.candidates import STATEMENTS
 from tests.search.reranking.shops import SimpleEyes, fill
-from vitrina.indexer.re_embedding import FeatureProgress, n_without_features, precompute_features
+from vitrina.indexer.feature_precomputation import n_without_features, precompute_features
+from vitrina.indexer.stages import Progress
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.reranking.backends.transformers.loading import load_reranker
 from vitrina.search.reranking.backends.transformers.reranker import TransformersReranker
@@ -50,24 +51,24 @@ def shop(store: Store, encoder: FakeEncoder) -> Store:
     return store
 
 
-def test_images_are_seen_once(shop: Store, reranker: TransformersReranker) -> None:
-    progress: list[int] = []
+def test_features_are_computed_once(shop: Store, reranker: TransformersReranker) -> None:
+    progress: list[Progress] = []
     assert n_without_features(shop, reranker.identity) == N_IMAGES
     done = precompute_features(shop, reranker, progress.append)
-    assert (done.n_seen, done.n_lost) == (N_IMAGES, 0)
+    assert (done.n_done, done.n_failed_images) == (N_IMAGES, 0)
     assert done.seconds > 0
-    assert progress == [32, N_IMAGES]
+    assert [each.n_done for each in progress] == [32, N_IMAGES]
     assert n_without_features(shop, reranker.identity) == 0
-    assert precompute_features(shop, reranker, lambda _: pytest.fail("It was done again.")).n_seen == 0
+    assert precompute_features(shop, reranker, lambda _: pytest.fail("It was done again.")).n_done == 0
 
 
-def test_what_is_new_since_is_seen_alone(shop: Store, reranker: TransformersReranker, encoder: FakeEncoder) -> None:
+def test_only_new_images_are_computed(shop: Store, reranker: TransformersReranker, encoder: FakeEncoder) -> None:
     precompute_features(shop, reranker)
     new, second = make_image("red", noise=77), make_image("blue", noise=78)
     shop.images.put_all([png(new), png(second)])
     entries = [make_entry(encoder, sku, "A fine mug", images=[new, second]) for sku in ("new", "the same picture")]
     shop.catalog.commit(open_index_version(shop, encoder), entries)
-    assert precompute_features(shop, reranker).n_seen == 1
+    assert precompute_features(shop, reranker).n_done == 1
 
 
 def test_a_search_in_another_process_opens_no_image(
@@ -89,23 +90,23 @@ def test_a_search_in_another_process_opens_no_image(
     assert states.count(RerankState.NOT_ASKED) == N_ITEMS - N_IMAGES
 
 
-def test_what_was_seen_ahead_judges_as_a_search_would(
+def test_precomputed_features_judge_as_a_search_would(
     store: Store, folder: Path, reranker: TransformersReranker, encoder: FakeEncoder
 ) -> None:
     drawn = [render(product(index), size=700).image for index in range(12)]
     store.images.put_all([png(each) for each in drawn])
     entries = [make_entry(encoder, f"{at}", "A drawing", images=[each]) for at, each in enumerate(drawn)]
     store.catalog.commit(open_index_version(store, encoder), entries)
-    assert precompute_features(store, reranker).n_seen == 12
+    assert precompute_features(store, reranker).n_done == 12
     images = CandidateImages(store.images, reranker.capabilities.image_side_px)
     candidates = [candidate for stored in store.catalog.all_items() if (candidate := images.candidate(stored))]
-    ahead = reranker.judge(
+    precomputed = reranker.judge(
         [replace(candidate, image=lambda: None) for candidate in candidates], STATEMENTS, Deadline.within(100)
     )
     with load_reranker(str(folder), device="cpu") as other:
         searched = other.judge(candidates, STATEMENTS, Deadline.within(100))
     assert (np.ptp(searched, axis=0) > 5e-3).all()
-    np.testing.assert_allclose(ahead, searched, atol=1e-3)
+    np.testing.assert_allclose(precomputed, searched, atol=1e-3)
 
 
 def test_a_run_that_breaks_off_goes_on_where_it_was(
@@ -124,19 +125,19 @@ def test_a_run_that_breaks_off_goes_on_where_it_was(
         with pytest.raises(RerankerError):
             precompute_features(shop, reranker)
     assert n_without_features(shop, reranker.identity) == N_IMAGES - 32
-    assert precompute_features(shop, reranker).n_seen == N_IMAGES - 32
+    assert precompute_features(shop, reranker).n_done == N_IMAGES - 32
 
 
-def test_a_image_that_is_gone_is_counted(store: Store, reranker: TransformersReranker, encoder: FakeEncoder) -> None:
+def test_an_image_that_is_gone_is_counted(store: Store, reranker: TransformersReranker, encoder: FakeEncoder) -> None:
     there, gone = make_image("red", noise=1), make_image("red", noise=2)
     store.images.put(png(there))
     entries = [make_entry(encoder, f"{at}", "A mug", images=[each]) for at, each in enumerate((gone, there))]
     store.catalog.commit(open_index_version(store, encoder), entries)
     done = precompute_features(store, reranker)
-    assert (done.n_seen, done.n_lost) == (1, 1)
+    assert (done.n_done, done.n_failed_images) == (2, 1)
 
 
-def test_what_other_rerankers_saw_is_dropped(shop: Store, reranker: TransformersReranker) -> None:
+def test_features_of_other_rerankers_are_dropped(shop: Store, reranker: TransformersReranker) -> None:
     other = shop.feature_store(RerankerIdentity("other", "0" * 64))
     other.put({"a": b"seen"})
     other.close()
@@ -144,13 +145,13 @@ def test_what_other_rerankers_saw_is_dropped(shop: Store, reranker: Transformers
     assert not other.path.exists()
 
 
-def test_a_reranker_that_keeps_nothing_is_left_alone(shop: Store, folder: Path) -> None:
-    assert precompute_features(shop, SimpleEyes()) == FeatureProgress()
+def test_a_reranker_that_caches_nothing_is_left_alone(shop: Store, folder: Path) -> None:
+    assert precompute_features(shop, SimpleEyes()) == Progress()
     with load_reranker(str(folder), device="cpu") as homeless:
-        assert precompute_features(shop, homeless) == FeatureProgress()
+        assert precompute_features(shop, homeless) == Progress()
     assert not shop.features.exists()
 
 
 def test_an_empty_catalog(store: Store, reranker: TransformersReranker) -> None:
     assert n_without_features(store, reranker.identity) == 0
-    assert precompute_features(store, reranker).n_seen == 0
+    assert precompute_features(store, reranker).n_done == 0

@@ -56,7 +56,7 @@ def handler(shop: Shop) -> type[http.server.BaseHTTPRequestHandler]:
             if kind == "to":
                 self.answer(302, Location=rest)
             elif kind == "loop":
-                self.answer(302, Location=f"/loop/{int(rest) - 1}" if rest != "0" else "/picture")
+                self.answer(302, Location=f"/loop/{int(rest) - 1}" if rest != "0" else "/image")
             elif kind == "flaky" and shop.n_failures > 0:
                 shop.n_failures -= 1
                 self.answer(503)
@@ -153,7 +153,7 @@ def test_many_threads_share_one_fetcher(fetcher: Fetcher, shop: Shop) -> None:
 
 def test_redirects_are_followed_five_times(fetcher: Fetcher, shop: Shop) -> None:
     assert fetcher.fetch(shop.url(f"/to/{shop.url('/image', 'cdn.example')}")) == IMAGE
-    assert shop.requests[-1] == ("/picture", f"cdn.example:{shop.port}")
+    assert shop.requests[-1] == ("/image", f"cdn.example:{shop.port}")
     assert fetcher.fetch(shop.url("/loop/4")) == IMAGE
     with pytest.raises(FetchError, match="more than 5 times"):
         fetcher.fetch(shop.url("/loop/5"))
@@ -201,7 +201,7 @@ def test_too_many_bytes(fetcher: Fetcher, shop: Shop) -> None:
         fetcher.fetch(shop.url("/endless"))
     with Fetcher(max_bytes=5, resolver=local, address_allowed=lambda address: True) as small:  # noqa: SIM117
         with pytest.raises(FetchError, match=rf"has {len(IMAGE)} bytes; the limit is 5"):
-            small.fetch(shop.url("/picture"))
+            small.fetch(shop.url("/image"))
 
 
 def test_one_deadline_holds_against_a_dripping_server(shop: Shop) -> None:
@@ -212,7 +212,7 @@ def test_one_deadline_holds_against_a_dripping_server(shop: Shop) -> None:
     assert time.monotonic() - start < 1.5
 
 
-def test_nobody_there(fetcher: Fetcher) -> None:
+def test_a_host_that_does_not_answer(fetcher: Fetcher) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         with pytest.raises(FetchError, match="could not be fetched"):
@@ -243,7 +243,7 @@ def test_what_is_no_fetchable_url(fetcher: Fetcher, url: str) -> None:
 )  # fmt: skip
 def test_private_addresses_in_any_spelling_are_refused(wary: Fetcher, shop: Shop, host: str) -> None:
     with pytest.raises(FetchError, match=r"no public address|Invalid IPv4 address"):
-        wary.fetch(shop.url("/picture", host))
+        wary.fetch(shop.url("/image", host))
     assert shop.requests == []
 
 
@@ -264,7 +264,7 @@ def test_a_name_with_any_private_address_is_refused(shop: Shop) -> None:
         Fetcher(resolver=lambda host, port: mixed) as careful,
         pytest.raises(FetchError, match=r"leads to 127\.0\.0\.1"),
     ):
-        careful.fetch(shop.url("/picture"))
+        careful.fetch(shop.url("/image"))
 
 
 def test_the_address_judged_is_the_address_connected_to(shop: Shop) -> None:
@@ -277,14 +277,14 @@ def test_the_address_judged_is_the_address_connected_to(shop: Shop) -> None:
         return True
 
     with Fetcher(resolver=lambda host, port: next(answers), address_allowed=allowed) as careful:
-        assert careful.fetch(shop.url("/picture")) == IMAGE
+        assert careful.fetch(shop.url("/image")) == IMAGE
     assert judged == [LOCALHOST]
 
 
 def test_the_next_address_is_tried_when_the_first_does_not_answer(shop: Shop) -> None:
     addresses = [ipaddress.ip_address("::1"), LOCALHOST]
     with Fetcher(resolver=lambda host, port: addresses, address_allowed=lambda address: True) as careful:
-        assert careful.fetch(shop.url("/picture")) == IMAGE
+        assert careful.fetch(shop.url("/image")) == IMAGE
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ def test_load_image_reads_bytes_files_and_urls(fetcher: Fetcher, shop: Shop, tmp
     for reference in (
         ImageReference(data=IMAGE),
         ImageReference(path=tmp_path / "a.png"),
-        ImageReference(url=shop.url("/picture")),
+        ImageReference(url=shop.url("/image")),
     ):
         assert load_image(reference, fetcher) == IMAGE
 
@@ -318,8 +318,8 @@ def test_load_image_says_what_is_wrong(fetcher: Fetcher, tmp_path: Path) -> None
     (tmp_path / "large.png").write_bytes(b"x" * 1001)
     for reference, message in (
         (ImageReference(path=tmp_path / "missing.png"), r"does not exist.*Put it there"),
-        (ImageReference(path=tmp_path), "is no file"),
-        (ImageReference(path=Path("/dev/zero")), "is no file"),
+        (ImageReference(path=tmp_path), "is not a file"),
+        (ImageReference(path=Path("/dev/zero")), "is not a file"),
         (ImageReference(path=tmp_path / "large.png"), r"1,001 bytes; the limit is 1,000"),
         (ImageReference(path=tmp_path / ("x" * 300)), "cannot be read"),
         (ImageReference(data=b"x" * 1001), r"1,001 bytes; the limit is 1,000"),

@@ -1,4 +1,4 @@
-"""Bulk indexing: what a run leaves in the home, whatever its rows and however it ends."""
+"""Bulk indexing: what a run leaves in the store, whatever its rows and however it ends."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ def first_found(store: Store, encoder: FakeEncoder, query: Query) -> str:
 
 
 def test_rows_become_searchable_items(store: Store, indexer: Indexer, encoder: FakeEncoder) -> None:
-    seen: list[IndexingProgress] = []
+    progress: list[IndexingProgress] = []
     n = 2 * BATCH_ROWS + 40
-    done = indexer.run(MemorySource(rows(n)), seen.append)
+    done = indexer.run(MemorySource(rows(n)), progress.append)
     assert counts(done) == (n, 0, 0, 0)
-    assert (done.n_rows, done.n_done, done.n_images, done.n_image_failures, done.dead_letters) == (n, n, n, 0, None)
-    assert [each.n_done for each in seen] == [BATCH_ROWS, 2 * BATCH_ROWS, n]
-    assert all(one.seconds <= other.seconds for one, other in pairwise(seen))
+    assert (done.n_total, done.n_done, done.n_images, done.n_failed_images, done.dead_letters) == (n, n, n, 0, None)
+    assert [each.n_done for each in progress] == [BATCH_ROWS, 2 * BATCH_ROWS, n]
+    assert all(one.seconds <= other.seconds for one, other in pairwise(progress))
     assert store.catalog.counts() == {"items": n, "images": n, "vectors": 2 * n}
     assert [stored.item.sku for stored in store.catalog.all_items()] == [f"sku-{at}" for at in range(n)]
     for at in (0, 127, 128, 200, n - 1):
@@ -132,12 +132,12 @@ def test_a_changed_row_updates_its_item(store: Store, indexer: Indexer, encoder:
     assert counts(indexer.run(MemorySource([changed]))) == (0, 0, 1, 0)
 
 
-def test_where_a_row_stands_is_no_change(store: Store, indexer: Indexer) -> None:
+def test_another_origin_is_no_change(store: Store, indexer: Indexer) -> None:
     indexer.run(MemorySource([make_record("a", "title", origin="c.csv:1")]))
     assert counts(indexer.run(MemorySource([make_record("a", "title", origin="other.csv:7")]))) == (0, 0, 1, 0)
 
 
-def test_a_sku_that_stands_twice_keeps_the_first_and_names_its_place(store: Store, indexer: Indexer) -> None:
+def test_a_repeated_sku_keeps_the_first_row_and_names_its_origin(store: Store, indexer: Indexer) -> None:
     given: list[Row] = [
         make_record("a", "first", origin="c.csv:2"),
         make_record("b", "other", origin="c.csv:3"),
@@ -174,7 +174,7 @@ def test_a_broken_image_in_the_middle_leaves_every_row_its_own_vectors(
     given[30] = make_record("sku-30", "shirt 30")
     done = indexer.run(MemorySource(given))
     assert counts(done) == (39, 0, 0, 1)
-    assert (done.n_images, done.n_image_failures) == (39, 1)
+    assert (done.n_images, done.n_failed_images) == (39, 1)
     for at in set(range(40)) - {13, 20, 30}:
         assert_shows(store, encoder, f"sku-{at}", at)
     assert_shows(store, encoder, "sku-20", 20, 21)
@@ -193,7 +193,7 @@ def test_an_item_some_of_whose_images_are_broken_is_tried_again(
     partly = make_record("a", "shirt", images=[make_image("red", noise=1), BROKEN, make_image("red", noise=2)])
     done = indexer.run(MemorySource([partly]))
     assert counts(done) == (1, 0, 0, 0)
-    assert done.n_image_failures == 1
+    assert done.n_failed_images == 1
     assert letters(store)[0]["sku"] == "a"
     assert_shows(store, encoder, "a", 1, 2)
     assert counts(indexer.run(MemorySource([partly]))) == (0, 1, 0, 0)
@@ -240,12 +240,12 @@ def test_a_disk_that_fills_up_keeps_every_batch_committed_before(
 ) -> None:
     commit, n_commits = Catalog.commit, 0
 
-    def commit_until_full(self: Catalog, space_id: int, entries: Sequence[IndexedItem]) -> int:
+    def commit_until_full(self: Catalog, index_version: int, entries: Sequence[IndexedItem]) -> int:
         nonlocal n_commits
         n_commits += 1
         if n_commits == 3:
             raise StorageError("The disk is full.", remedy="Free some space.")
-        return commit(self, space_id, entries)
+        return commit(self, index_version, entries)
 
     monkeypatch.setattr(Catalog, "commit", commit_until_full)
     with pytest.raises(StorageError, match="full"):
@@ -344,10 +344,10 @@ def test_a_plan_counts_what_a_run_then_does_and_writes_nothing(store: Store, ind
         make_record("new-3", "again"),
         Rejection("c.csv:1", "Bad.", "Mend it."),
     ]
-    seen: list[IndexingProgress] = []
-    planned = indexer.plan(MemorySource(given), seen.append)
+    progress: list[IndexingProgress] = []
+    planned = indexer.plan(MemorySource(given), progress.append)
     assert counts(planned) == (25, 20, 30, 2)
-    assert seen[-1].n_done == planned.n_done == len(given)
+    assert progress[-1].n_done == planned.n_done == len(given)
     assert store.catalog.sequence() == before
     assert letters(store) == []
     assert counts(indexer.run(MemorySource(given))) == counts(planned)

@@ -1,4 +1,4 @@
-"""Another encoder takes over a whole catalog, and nothing is lost on the way."""
+"""Re-embedding a whole catalog with another encoder, and nothing is lost on the way."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import pytest
 from tests.fakes import FakeEncoder, MemorySource, make_image, make_record, open_replica
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
-from vitrina.indexer.re_embedding import Reembedding, reembed
+from vitrina.indexer.re_embedding import reembed
+from vitrina.indexer.stages import Progress
 from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderError, EncoderReplacedError
@@ -49,12 +50,12 @@ def assert_speaks(store: Store, encoder: FakeEncoder) -> None:
         assert len(replica.indexes["image"].rows_of(np.array([stored.id]))) == len(stored.image_ids)
 
 
-def test_another_encoder_takes_over(store: Store, indexer: Indexer) -> None:
-    seen: list[tuple[int, int]] = []
+def test_another_encoder_becomes_active(store: Store, indexer: Indexer) -> None:
+    progress: list[Progress] = []
     before = store.catalog.counts()
-    done = reembed(store, OTHER, lambda done, total: seen.append((done, total)))
-    assert done == Reembedding(140, 0, None)
-    assert seen == [(140, 140)]
+    done = reembed(store, OTHER, progress.append)
+    assert (done.n_done, done.n_failed_images, done.dead_letters) == (140, 0, None)
+    assert [(each.n_done, each.n_total) for each in progress] == [(140, 140)]
     assert store.catalog.live_space() == OTHER.identity
     assert store.catalog.counts() == before
     assert_speaks(store, OTHER)
@@ -75,7 +76,7 @@ def test_the_old_encoder_is_refused_from_then_on(store: Store, indexer: Indexer,
     assert store.catalog.counts()["items"] == 140
 
 
-def test_rows_are_not_indexed_again_after_a_take_over(store: Store, indexer: Indexer) -> None:
+def test_rows_are_not_indexed_again_after_a_promotion(store: Store, indexer: Indexer) -> None:
     reembed(store, OTHER)
     done = Indexer(store, OTHER, indexer.preparer.fetcher).run(MemorySource([make_record("0", "shirt 0")]))
     assert (done.n_added, done.n_updated, done.n_unchanged) == (0, 0, 1)
@@ -87,7 +88,7 @@ def test_what_is_indexed_and_deleted_meanwhile_is_not_lost(
     monkeypatch.setattr("vitrina.indexer.re_embedding.BATCH_ROWS", 70)
     n_calls = 0
 
-    def interfere(done: int, total: int) -> None:
+    def interfere(done: Progress) -> None:
         nonlocal n_calls
         n_calls += 1
         if n_calls == 1:
@@ -103,7 +104,7 @@ def test_what_is_indexed_and_deleted_meanwhile_is_not_lost(
     assert_speaks(store, OTHER)
 
 
-def test_items_put_all_the_while_are_all_in_the_space_that_answers(
+def test_items_put_meanwhile_are_all_in_the_active_version(
     store: Store, indexer: Indexer, encoder: FakeEncoder, fetcher: Fetcher
 ) -> None:
     """Writers race with the switch: a commit is embedded by the switch, or refused and made with the new encoder."""
@@ -141,8 +142,8 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
     for start in range(200, 260, 20):
         indexer.run(MemorySource([make_record(f"{at}", f"shirt {at}") for at in range(start, start + 20)]))
 
-    def interrupt(done: int, total: int) -> None:
-        if done >= 150:
+    def interrupt(done: Progress) -> None:
+        if done.n_done >= 150:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -151,18 +152,16 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
     assert_speaks(store, encoder)
     indexer.put(make_record("3", "boots"))
     again: list[int] = []
-    assert reembed(store, OTHER, lambda done, total: again.append(done)).n_items == 61
+    assert reembed(store, OTHER, lambda done: again.append(done.n_done)).n_done == 61
     assert again == [169, 199, 200]
     assert_speaks(store, OTHER)
 
 
-def test_the_live_encoder_is_left_alone_unless_asked_to_embed_anew(
-    store: Store, indexer: Indexer, encoder: FakeEncoder
-) -> None:
+def test_the_active_encoder_is_left_alone_without_force(store: Store, indexer: Indexer, encoder: FakeEncoder) -> None:
     broken = np.full((1, encoder.identity.dimension), 0.5, np.float32)
-    store.catalog.fill(indexer.space_id, [(store.catalog.item("3"), {"image": broken, "text": broken})])
-    assert reembed(store, encoder).n_items == 0
-    assert reembed(store, encoder, anew=True).n_items == 140
+    store.catalog.fill(indexer.index_version, [(store.catalog.item("3"), {"image": broken, "text": broken})])
+    assert reembed(store, encoder).n_done == 0
+    assert reembed(store, encoder, force=True).n_done == 140
     assert_speaks(store, encoder)
 
 
@@ -171,15 +170,13 @@ def test_back_and_forth_embeds_only_what_changed(store: Store, indexer: Indexer,
     reembed(store, OTHER)
     Indexer(store, OTHER, indexer.preparer.fetcher).put(make_record("5", "boots"))
     store.catalog.delete(["6"])
-    assert reembed(store, encoder).n_items == 1
+    assert reembed(store, encoder).n_done == 1
     assert_speaks(store, encoder)
     assert len(open_replica(store, encoder)) == store.catalog.counts()["vectors"]
-    assert reembed(store, OTHER).n_items == 0
+    assert reembed(store, OTHER).n_done == 0
 
 
-def test_snapshots_of_spaces_that_were_dropped_are_removed(
-    store: Store, indexer: Indexer, encoder: FakeEncoder
-) -> None:
+def test_snapshots_of_dropped_versions_are_removed(store: Store, indexer: Indexer, encoder: FakeEncoder) -> None:
     snapshots = {open_replica(store, encoder).path}
     for other in (OTHER, FakeEncoder("third", seed=3)):
         reembed(store, other)
@@ -198,8 +195,8 @@ def test_images_gone_or_damaged_are_reported_and_come_back_with_the_next_run(
         images.execute("UPDATE pictures SET data = x'0102' WHERE id = ?", (damaged,))
     holding = [stored for stored in store.catalog.all_items() if {gone, damaged} & set(stored.image_ids)]
     done = reembed(store, OTHER)
-    assert done.n_items == 140
-    assert done.n_lost_images == len(holding)
+    assert done.n_done == 140
+    assert done.n_failed_images == len(holding)
     assert done.dead_letters is not None
     letters = [json.loads(line) for line in done.dead_letters.read_text(encoding="utf-8").splitlines()]
     assert {letter["sku"] for letter in letters} == {stored.item.sku for stored in holding}
@@ -216,5 +213,5 @@ def test_images_gone_or_damaged_are_reported_and_come_back_with_the_next_run(
 
 
 def test_an_empty_catalog(store: Store) -> None:
-    assert reembed(store, OTHER).n_items == 0
+    assert reembed(store, OTHER).n_done == 0
     assert store.catalog.live_space() == OTHER.identity

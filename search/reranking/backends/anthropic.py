@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from vitrina.search.reranking import prompts
 from vitrina.search.reranking.backends.remote.chat import MAX_PIXELS, ChatRequest, StatementScorer, read_answer
 from vitrina.search.reranking.backends.remote.reranker import RemoteReranker
-from vitrina.search.reranking.backends.remote.transport import Key, RequestFailure, RequestFault, Secret, Transport
+from vitrina.search.reranking.backends.remote.transport import ApiKey, RequestFailure, RequestFault, Secret, Transport
 from vitrina.search.reranking.base import Deadline
 
 BASE_URL = "https://api.anthropic.com"
@@ -58,7 +58,7 @@ class AnthropicReranker(RemoteReranker):
         """Open and probe it. Blocks. Raises RerankerError."""
         transport = Transport(
             base_url,
-            key=Key(key, "x-api-key"),
+            key=ApiKey(key, "x-api-key"),
             headers={"anthropic-version": API_VERSION},
             n_parallel=n_parallel,
             connect_timeout_s=connect_timeout_s,

@@ -21,7 +21,7 @@ from vitrina.search.reranking.backends.remote.chat import (
 )
 from vitrina.search.reranking.backends.remote.reranker import RemoteReranker
 from vitrina.search.reranking.backends.remote.scoring import read_yes_no
-from vitrina.search.reranking.backends.remote.transport import Key, RequestFailure, RequestFault, Secret, Transport
+from vitrina.search.reranking.backends.remote.transport import ApiKey, RequestFailure, RequestFault, Secret, Transport
 from vitrina.search.reranking.base import Deadline, Scoring
 
 TOP_LOGPROBS = 20
@@ -76,7 +76,7 @@ class OpenAIReranker(RemoteReranker):
         connect_timeout_s: float = 5.0,
     ) -> None:
         """Open and probe it. Blocks. Raises RerankerError."""
-        bearer = Key(key, "Authorization", "Bearer ") if key is not None else None
+        bearer = ApiKey(key, "Authorization", "Bearer ") if key is not None else None
         transport = Transport(base_url, key=bearer, n_parallel=n_parallel, connect_timeout_s=connect_timeout_s)
         chats = [OpenAIChat(transport, model, dialect) for dialect in OPENAI_DIALECTS]
         super().__init__(transport, chats, model, max_pixels=max_pixels, open_timeout_s=open_timeout_s)

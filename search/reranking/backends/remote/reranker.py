@@ -21,9 +21,10 @@ from vitrina.search.reranking.backends.remote.chat import (
     encoded,
     whole_sentences,
 )
+from vitrina.search.reranking.backends.remote.event_loop import EventLoopThread
 from vitrina.search.reranking.backends.remote.probing import Probe, ProbeResult
 from vitrina.search.reranking.backends.remote.scoring import grading, locate
-from vitrina.search.reranking.backends.remote.transport import Loop, RequestFailure, RequestFault, Transport, as_error
+from vitrina.search.reranking.backends.remote.transport import RequestFailure, RequestFault, Transport, as_error
 from vitrina.search.reranking.base import Box, Capabilities, Deadline, Probabilities, RerankCandidate
 from vitrina.search.reranking.fusion import FusionWeights
 from vitrina.search.types.errors import RerankerError
@@ -59,7 +60,7 @@ class RemoteReranker:
         model. Blocks. Raises RerankerError."""
         self._transport = transport
         self._max_pixels = max_pixels
-        self._loop = Loop(f"reranker {transport.server}")
+        self._loop = EventLoopThread(f"reranker {transport.server}")
         try:
             self._found = self._loop.run(self._probe(chats, open_timeout_s))
         except BaseException:

@@ -1,4 +1,4 @@
-"""Rerankers behind Anthropic's Messages API. It shows no log probabilities, so that they grade."""
+"""Rerankers behind Anthropic's Messages API, which score by grades since it gives no log probabilities."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ API_VERSION = "2023-06-01"
 
 @dataclass(frozen=True, slots=True)
 class AnthropicDialect:
-    """How a model wants to be asked: later ones refuse a temperature, and some think first."""
+    """The fields that a model accepts: later ones refuse a temperature, and some think first."""
 
     fields: Mapping[str, object] = field(default_factory=dict)
     n_spare_tokens: int = 0
@@ -33,8 +33,8 @@ ANTHROPIC_DIALECTS = (AnthropicDialect({"temperature": 0}), AnthropicDialect(), 
 and those that think before they answer."""
 
 
-class Keeping(StrEnum):
-    """How a schema is asked for."""
+class SchemaMode(StrEnum):
+    """How a schema is requested."""
 
     FORMAT = "output_config"
     TOOL = "tool"
@@ -55,7 +55,7 @@ class AnthropicReranker(RemoteReranker):
         open_timeout_s: float = 60.0,
         connect_timeout_s: float = 5.0,
     ) -> None:
-        """Open and probe it. Blocks. Raises RerankerError."""
+        """Connect and probe it. Blocks. Raises RerankerError."""
         transport = Transport(
             base_url,
             key=ApiKey(key, "x-api-key"),
@@ -74,18 +74,18 @@ class AnthropicChat:
     transport: Transport
     model: str
     dialect: AnthropicDialect
-    keeping: Keeping | None = None
+    schema_mode: SchemaMode | None = None
 
     async def complete(self, request: ChatRequest, deadline: Deadline) -> str:
-        """The text of the answer, or what it gave the tool, as JSON."""
-        answer = read_answer(_Answer, await self.transport.post("/v1/messages", self._body(request), deadline))
+        """Return the text of the answer, or the input of its tool call as JSON."""
+        answer = read_answer(_Message, await self.transport.post("/v1/messages", self._body(request), deadline))
         tool_input = next((block.input for block in answer.content if block.input is not None), None)
         if tool_input is not None:
             return json.dumps(tool_input)
         return "".join(block.text for block in answer.content if block.type == "text")
 
     async def stream(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[str, None]:
-        """The text as it is written."""
+        """Yield the text as it is written."""
         stop_reason: str | None = None
         body = {**self._body(request), "stream": True}
         async for data in self.transport.stream("/v1/messages", body, deadline):
@@ -99,12 +99,12 @@ class AnthropicChat:
             raise RequestFailure(RequestFault.BROKEN, f"it stopped in the middle ({stop_reason or 'no reason given'})")
 
     def logit_scorers(self) -> Sequence[StatementScorer]:
-        """None."""
+        """Return none: the API gives no log probabilities."""
         return []
 
-    def keeping_schemas(self) -> Sequence[AnthropicChat]:
-        """By the output's format, or by a tool."""
-        return [dataclasses.replace(self, keeping=keeping) for keeping in Keeping]
+    def with_schemas(self) -> Sequence[AnthropicChat]:
+        """Return a variant by output format and one by tool."""
+        return [dataclasses.replace(self, schema_mode=schema_mode) for schema_mode in SchemaMode]
 
     def _body(self, request: ChatRequest) -> dict[str, object]:
         content: list[dict[str, object]] = [{"type": "text", "text": request.prompt}]
@@ -121,9 +121,9 @@ class AnthropicChat:
         }
 
     def _schema_fields(self, request: ChatRequest) -> dict[str, object]:
-        if request.schema is None or self.keeping is None:
+        if request.schema is None or self.schema_mode is None:
             return {}
-        if self.keeping is Keeping.FORMAT:
+        if self.schema_mode is SchemaMode.FORMAT:
             return {"output_config": {"format": {"type": "json_schema", "schema": request.schema}}}
         tool = {"name": "answer", "description": "Gives the answer.", "input_schema": request.schema}
         return {"tools": [tool], "tool_choice": {"type": "tool", "name": "answer"}}
@@ -135,7 +135,7 @@ class _Block(BaseModel):
     input: dict[str, object] | None = None
 
 
-class _Answer(BaseModel):
+class _Message(BaseModel):
     content: list[_Block]
 
 

@@ -14,23 +14,23 @@ from vitrina.search.reranking import prompts
 from vitrina.search.reranking.backends.remote.chat import (
     MAX_PIXELS,
     ChatRequest,
-    RemoteView,
+    EncodedCandidate,
     Schema,
     StatementScorer,
     read_answer,
 )
 from vitrina.search.reranking.backends.remote.reranker import RemoteReranker
-from vitrina.search.reranking.backends.remote.scoring import read_yes_no
+from vitrina.search.reranking.backends.remote.scoring import yes_no_probability
 from vitrina.search.reranking.backends.remote.transport import ApiKey, RequestFailure, RequestFault, Secret, Transport
 from vitrina.search.reranking.base import Deadline, Scoring
 
 TOP_LOGPROBS = 20
-"""The most that OpenAI gives, and vLLM unless told otherwise."""
+"""The limit of OpenAI, and vLLM's default."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenAIDialect:
-    """How a server wants to be asked: it refuses fields it does not know, or templates have no system message."""
+    """The fields that a server accepts: some refuse unknown ones, some templates have no system message."""
 
     fields: Mapping[str, object] = field(default_factory=lambda: {"temperature": 0})
     system_message: bool = True
@@ -45,8 +45,8 @@ OPENAI_DIALECTS = (
     OpenAIDialect({"reasoning_effort": "low"}, max_tokens_field="max_completion_tokens", n_spare_tokens=2_000),
     OpenAIDialect(system_message=False),
 )
-"""Tried in this order: vLLM, llama.cpp and SGLang with models that would think aloud first; the standard fields alone;
-Ollama and Gemini with such models; OpenAI's own that always think; templates without a system message."""
+"""Tried in this order: vLLM, llama.cpp and SGLang with models that would think first; the standard fields alone;
+Ollama and Gemini with such models; OpenAI's own reasoning models; templates without a system message."""
 
 _SCHEMA_FIELDS: tuple[Callable[[Schema], Mapping[str, object]], ...] = (
     lambda schema: {
@@ -62,7 +62,7 @@ _SCHEMA_FIELDS: tuple[Callable[[Schema], Mapping[str, object]], ...] = (
 
 
 class OpenAIReranker(RemoteReranker):
-    """A model behind ``base_url``, which mostly ends in /v1; ``model`` is its name there."""
+    """The model that a server at ``base_url``, which mostly ends in /v1, calls ``model``."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class OpenAIReranker(RemoteReranker):
         open_timeout_s: float = 60.0,
         connect_timeout_s: float = 5.0,
     ) -> None:
-        """Open and probe it. Blocks. Raises RerankerError."""
+        """Connect and probe it. Blocks. Raises RerankerError."""
         bearer = ApiKey(key, "Authorization", "Bearer ") if key is not None else None
         transport = Transport(base_url, key=bearer, n_parallel=n_parallel, connect_timeout_s=connect_timeout_s)
         chats = [OpenAIChat(transport, model, dialect) for dialect in OPENAI_DIALECTS]
@@ -92,12 +92,12 @@ class OpenAIChat:
     schema_fields: Callable[[Schema], Mapping[str, object]] | None = None
 
     async def complete(self, request: ChatRequest, deadline: Deadline) -> str:
-        """The message's content, empty where the model only thought."""
+        """Return the message's content, empty if the model only thought."""
         choice = await self._choice(request, {}, deadline)
         return choice.message.content or ""
 
     async def first_token(self, request: ChatRequest, deadline: Deadline) -> Sequence[tuple[str, float]]:
-        """The likeliest first tokens and their log probabilities; empty where the server gives none."""
+        """Return the likeliest first tokens and their log probabilities; empty if the server gives none."""
         choice = await self._choice(request, {"logprobs": True, "top_logprobs": TOP_LOGPROBS}, deadline)
         shown = choice.logprobs.content if choice.logprobs else None
         if not shown:
@@ -107,7 +107,7 @@ class OpenAIChat:
         return likeliest if written[0] in dict(likeliest) else [written, *likeliest]
 
     async def stream(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[str, None]:
-        """The content as it is written. A stream may end without [DONE], but not without a reason."""
+        """Yield the content as it is written. A stream may end without [DONE], but not without a reason."""
         body = {**self._body(request), "stream": True}
         finish: str | None = None
         async for data in self.transport.stream("/chat/completions", body, deadline):
@@ -122,11 +122,11 @@ class OpenAIChat:
             raise RequestFailure(RequestFault.BROKEN, f"it stopped in the middle ({finish or 'no reason given'})")
 
     def logit_scorers(self) -> Sequence[StatementScorer]:
-        """Log probabilities; the decisions of ``transformers serve``, which leaves them out."""
+        """Return scorers by log probabilities, and by the decisions of ``transformers serve``, which has none."""
         return [LogprobScorer(self), DecisionScorer(self.transport, self.model)]
 
-    def keeping_schemas(self) -> Sequence[OpenAIChat]:
-        """By each of the fields that servers have for it."""
+    def with_schemas(self) -> Sequence[OpenAIChat]:
+        """Return one variant for each field that servers have for a schema."""
         return [dataclasses.replace(self, schema_fields=fields) for fields in _SCHEMA_FIELDS]
 
     async def _choice(self, request: ChatRequest, fields: Mapping[str, object], deadline: Deadline) -> _Choice:
@@ -146,7 +146,7 @@ class OpenAIChat:
         return body
 
     def _messages(self, request: ChatRequest) -> list[dict[str, object]]:
-        """The picture, then one text that needs nothing before it: Ollama makes each part a message of its own."""
+        """The image, then one self-contained text: Ollama makes each part a message of its own."""
         prompt = request.prompt if self.dialect.system_message else f"{prompts.INSTRUCTIONS}\n\n{request.prompt}"
         content: list[dict[str, object]] = [{"type": "text", "text": prompt}]
         if request.image:
@@ -160,7 +160,7 @@ class OpenAIChat:
 
 @dataclass(frozen=True, slots=True)
 class LogprobScorer:
-    """P(yes) from the log probabilities of the first token, one claim a request."""
+    """P(yes) from the log probabilities of the first token, one statement per request."""
 
     chat: OpenAIChat
     name: ClassVar[str] = "log probabilities"
@@ -168,11 +168,11 @@ class LogprobScorer:
     n_statements: ClassVar[int] = 1
 
     async def probabilities(
-        self, replica: RemoteView, statements: Sequence[str], deadline: Deadline
+        self, candidate: EncodedCandidate, statements: Sequence[str], deadline: Deadline
     ) -> Sequence[float]:
-        """Of the one claim."""
-        request = ChatRequest(prompts.question(statements[0], replica.listing), replica.image, max_tokens=1)
-        answer = read_yes_no(await self.chat.first_token(request, deadline))
+        """Return P(yes) of the one statement."""
+        request = ChatRequest(prompts.question(statements[0], candidate.listing), candidate.image, max_tokens=1)
+        answer = yes_no_probability(await self.chat.first_token(request, deadline))
         if answer is None:
             raise RequestFailure(
                 RequestFault.UNREADABLE, "its likeliest words are neither yes nor no, or it does not show them"
@@ -184,8 +184,7 @@ class LogprobScorer:
 class DecisionScorer:
     """P(yes) from ``POST /systemone`` of ``transformers serve`` (5.23): typed questions, answered by probabilities.
 
-    The server puts picture and text together with control tokens neutralised; several questions travel with one copy
-    of the picture.
+    The server joins image and text with control tokens neutralised; several questions share one copy of the image.
     """
 
     transport: Transport
@@ -195,19 +194,19 @@ class DecisionScorer:
     n_statements: ClassVar[int] = 64
 
     async def probabilities(
-        self, replica: RemoteView, statements: Sequence[str], deadline: Deadline
+        self, candidate: EncodedCandidate, statements: Sequence[str], deadline: Deadline
     ) -> Sequence[float]:
-        """Of up to 64 claims, the most that the server takes."""
+        """Return P(yes) of up to 64 statements, the most that the server takes."""
         names = [f"claim_{number}" for number in range(len(statements))]
         questions = [
-            {"type": "noul", "instructions": prompts.question(statement, replica.listing)} for statement in statements
+            {"type": "noul", "instructions": prompts.question(statement, candidate.listing)} for statement in statements
         ]
-        image = {"type": "image", "format": "jpeg", "data_base64": replica.image}
+        image = {"type": "image", "format": "jpeg", "data_base64": candidate.image}
         body = {
             "model": self.model,
-            "state": f"{_PLACE if replica.image else ''}{prompts.INSTRUCTIONS}",
+            "state": f"{_IMAGE_MARK if candidate.image else ''}{prompts.INSTRUCTIONS}",
             "questions": dict(zip(names, questions, strict=True)),
-            "assets": {_PLACE: image} if replica.image else {},
+            "assets": {_IMAGE_MARK: image} if candidate.image else {},
         }
         answers = read_answer(_Decisions, await self.transport.post("/systemone", body, deadline)).answers
         if answers.keys() != set(names):
@@ -215,8 +214,8 @@ class DecisionScorer:
         return [answers[name].noul for name in names]
 
 
-_PLACE = "<picture>\n"
-"""Stands for the picture; listings and claims cannot hold it, since prompts.py leaves no angle brackets in them."""
+_IMAGE_MARK = "<picture>\n"
+"""Marks the image's place; listings and statements cannot contain it, since prompts.py removes angle brackets."""
 
 
 class _Token(BaseModel):

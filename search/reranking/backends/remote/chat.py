@@ -1,4 +1,4 @@
-"""What is asked of a model's server, and how its answers are read."""
+"""Chat requests to a model's server, and how its answers are read."""
 
 from __future__ import annotations
 
@@ -17,20 +17,19 @@ from vitrina.search.reranking.backends.remote.transport import RequestFailure, R
 from vitrina.search.reranking.base import Deadline, Scoring
 
 MAX_PIXELS = 512 * 512
-"""One tile of GPT-4o, 256 to 400 tokens of the Qwen and Gemma families: more costs time and tells little about one
-product."""
+"""One tile of GPT-4o, 256 to 400 tokens of Qwen and Gemma: more costs time and shows little more of one product."""
 
 _JPEG_QUALITY = 90
 
 
-def encoded(image: Image.Image, max_pixels: int = MAX_PIXELS) -> str:
-    """The picture as JPEG in base64, downscaled to at most so many pixels; nothing but its pixels goes along."""
+def encode_image(image: Image.Image, max_pixels: int = MAX_PIXELS) -> str:
+    """Encode an image as JPEG in base64 with at most ``max_pixels`` and without metadata."""
     pixels = image.convert("RGB")
     scale = math.sqrt(max_pixels / (pixels.width * pixels.height))
     if scale < 1.0:
         size = max(1, math.floor(pixels.width * scale)), max(1, math.floor(pixels.height * scale))
         pixels = pixels.resize(size, Image.Resampling.LANCZOS)
-    pixels.info.clear()  # comments, profiles, and where the photo was taken
+    pixels.info.clear()  # comments, profiles, and the place of the photo
     out = io.BytesIO()
     pixels.save(out, "JPEG", quality=_JPEG_QUALITY)
     return base64.b64encode(out.getvalue()).decode("ascii")
@@ -40,7 +39,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def read_answer(shape: type[M], answer: bytes | str) -> M:
-    """The answer in its shape; fields that are not in it are ignored. Raises Failure, without quoting the answer."""
+    """Parse an answer, ignoring unknown fields. Raises RequestFailure, which does not quote the answer."""
     try:
         return shape.model_validate_json(answer)
     except ValidationError as error:
@@ -56,50 +55,50 @@ def _place(error: ValidationError) -> str:
 
 _END = re.compile(r"[.!?…][\"'”’)\]]*\s+")
 _WHOLE = re.compile(r"(?<!\d)[.!?…][\"'”’)\]]*\s*\Z")
-"""What a sentence ends with that may be the last one; after a digit the stop may be a decimal point."""
+"""The end of a sentence that may be the last one; after a digit the stop may be a decimal point."""
 
-_THOUGHT, _END_OF_THOUGHT = "<think>", "</think>"
+_THINK, _END_THINK = "<think>", "</think>"
 
 
 async def whole_sentences(pieces: AsyncIterator[str], max_characters: int) -> AsyncIterator[str]:
-    """Each sentence as soon as it is whole, with the space behind it, as many as fit.
+    """Yield each sentence once it is complete, with the space after it, as many as fit.
 
-    What a model thinks aloud first is left out. Where the stream fails, a sentence that is whole by then still comes,
-    before the Failure.
+    A model's leading ``<think>`` block is dropped. If the stream fails, a sentence that is complete by then still
+    comes before the RequestFailure is raised.
     """
     text, n_left = "", max_characters
     failure: RequestFailure | None = None
     try:
         async for piece in pieces:
             text += _printable(piece)
-            while end := _END.search(said := _after_thought(text)):
-                sentence, text = said[: end.end()], said[end.end() :]
+            while end := _END.search(answer := _after_thinking(text)):
+                sentence, text = answer[: end.end()], answer[end.end() :]
                 n_left -= len(sentence)
                 if n_left < 0:
                     return
                 yield sentence
-            if len(said) > n_left:
+            if len(answer) > n_left:
                 return
     except RequestFailure as error:
         failure = error
-    rest = _after_thought(text)
+    rest = _after_thinking(text)
     if rest.strip() and len(rest) <= n_left and (failure is None or _WHOLE.search(rest)):
         yield rest
     if failure:
         raise failure
 
 
-def spoken(text: str) -> str:
-    """A whole answer without what the model thought aloud before it."""
-    return _after_thought(text).strip()
+def without_thinking(text: str) -> str:
+    """Return a complete answer without its leading ``<think>`` block."""
+    return _after_thinking(text).strip()
 
 
-def _after_thought(text: str) -> str:
-    """What follows the thought that a text begins with; empty while that goes on, or may be beginning."""
+def _after_thinking(text: str) -> str:
+    """Return what follows a leading ``<think>`` block; empty while it is open, or may be about to open."""
     begun = text.lstrip()
-    if begun.startswith(_THOUGHT):
-        return begun.partition(_END_OF_THOUGHT)[2].lstrip()
-    return "" if _THOUGHT.startswith(begun) else begun
+    if begun.startswith(_THINK):
+        return begun.partition(_END_THINK)[2].lstrip()
+    return "" if _THINK.startswith(begun) else begun
 
 
 def _printable(text: str) -> str:
@@ -111,8 +110,8 @@ Schema = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class RemoteView:
-    """One candidate as it travels: its picture as JPEG in base64, None where it has none, and its listing."""
+class EncodedCandidate:
+    """A candidate as it is sent: its image as JPEG in base64, or None, and its listing."""
 
     image: str | None
     listing: str = ""
@@ -120,8 +119,8 @@ class RemoteView:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One question. The ``image`` comes first: questions about one product then share their beginning, which servers
-    cache. ``schema`` is what the answer shall keep to, where this way of asking can make it."""
+    """One question. The ``image`` comes first, so that questions about one product share a prefix, which servers cache.
+    The answer keeps to ``schema`` where the chat supports it."""
 
     prompt: str
     image: str | None
@@ -130,37 +129,37 @@ class ChatRequest:
 
 
 class StatementScorer(Protocol):
-    """One way to get probabilities."""
+    """One way to obtain probabilities from a server."""
 
     @property
     def name(self) -> str:
-        """Tells it apart: probabilities of two ways never mix."""
+        """Part of the fingerprint: probabilities obtained in different ways never mix."""
 
     @property
     def scoring(self) -> Scoring:
-        """What its probabilities rest on."""
+        """What the probabilities are derived from."""
 
     @property
     def n_statements(self) -> int:
-        """How many claims it takes at a time."""
+        """How many statements one request takes."""
 
     async def probabilities(
-        self, replica: RemoteView, statements: Sequence[str], deadline: Deadline
+        self, candidate: EncodedCandidate, statements: Sequence[str], deadline: Deadline
     ) -> Sequence[float]:
-        """P(yes) of each claim. Raises Failure, also where the answer cannot be read."""
+        """Return P(yes) of each statement. Raises RequestFailure, also for an unreadable answer."""
 
 
 class RemoteChat(Protocol):
-    """One way of asking one model: what fields a request has and how its answer is read."""
+    """One dialect of one model: the fields of a request, and how its answer is read."""
 
     async def complete(self, request: ChatRequest, deadline: Deadline) -> str:
-        """The answer in words. Raises Failure."""
+        """Return the answer as text. Raises RequestFailure."""
 
     def stream(self, request: ChatRequest, deadline: Deadline) -> AsyncGenerator[str, None]:
-        """The answer in pieces. Raises Failure, also where it was cut short."""
+        """Yield the answer in pieces. Raises RequestFailure, also if it is cut short."""
 
     def logit_scorers(self) -> Sequence[StatementScorer]:
-        """Ways to get at the model's own numbers, to be tried in this order."""
+        """Return scorers based on the model's logits, to be tried in this order."""
 
-    def keeping_schemas(self) -> Sequence[Self]:
-        """Ways to have a schema kept, to be tried in this order."""
+    def with_schemas(self) -> Sequence[Self]:
+        """Return variants that enforce a JSON schema, to be tried in this order."""

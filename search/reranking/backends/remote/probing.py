@@ -1,4 +1,4 @@
-"""Finding out what a model's server can do by asking it: servers drop fields silently, and documents age."""
+"""Probing what a model's server can do, since servers drop fields silently and documentation ages."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from PIL import Image
 
 from vitrina.search.reranking.backends.remote.chat import (
     ChatRequest,
+    EncodedCandidate,
     RemoteChat,
-    RemoteView,
     StatementScorer,
-    encoded,
-    spoken,
+    encode_image,
+    without_thinking,
 )
 from vitrina.search.reranking.backends.remote.scoring import GradeInSchema, GradeInWords, locate
 from vitrina.search.reranking.backends.remote.transport import RequestFailure, RequestFault, as_error
@@ -25,8 +25,8 @@ from vitrina.search.reranking.prompts import question, telling
 from vitrina.search.types.errors import RerankerError
 
 MIN_OVERLAP = 0.5
-"""Of the box given for a red square with the square itself. A model that means pixels, or another order of the sides,
-lies far below, so that no frame is ever drawn around nothing."""
+"""Required overlap of the box given for a red square with the square. A model that means pixels, or another order of
+the sides, stays far below, so that no wrong box is ever drawn."""
 
 _STATEMENT = "red"
 _SIDE_PX = 224
@@ -34,8 +34,8 @@ _RED, _BLUE, _WHITE = (220, 20, 30), (20, 40, 200), (255, 255, 255)
 _SQUARE = Box(0.5, 0.25, 0.875, 0.625)
 _MAX_TOKENS = 24
 
-_HOPELESS = frozenset({RequestFault.REFUSED, RequestFault.UNREACHABLE, RequestFault.OVERLOADED})
-"""No other way of asking changes these; going on would only find fewer capabilities than there are."""
+_FATAL = frozenset({RequestFault.REFUSED, RequestFault.UNREACHABLE, RequestFault.OVERLOADED})
+"""No other dialect changes these; going on would only report too few capabilities."""
 
 S = TypeVar("S", bound=StatementScorer)
 
@@ -44,93 +44,92 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What a server can do. ``spare`` scores where the ``scorer`` cannot read one answer; ``writer`` writes
-    explanations, ``keeper`` keeps a schema while it answers."""
+    """What a server can do. ``fallback`` scores when the ``scorer`` cannot read an answer, ``writer`` writes
+    explanations, ``schema_chat`` enforces a schema."""
 
     scorer: StatementScorer
-    spare: StatementScorer | None
+    fallback: StatementScorer | None
     writer: RemoteChat | None
-    keeper: RemoteChat | None
+    schema_chat: RemoteChat | None
     gives_boxes: bool
 
     @property
     def capabilities(self) -> Capabilities:
-        """The same in a reranker's terms."""
+        """The same as a reranker's capabilities."""
         return Capabilities(
             self.scorer.scoring,
             writes=self.writer is not None,
-            schema=self.keeper is not None,
+            schema=self.schema_chat is not None,
             boxes=self.gives_boxes,
         )
 
 
 @dataclass(slots=True)
 class Probe:
-    """Asks one server some ten small questions about pictures of one colour."""
+    """Asks one server about ten small questions about images of one colour."""
 
     server: str
     deadline: Deadline
     failures: list[RequestFailure] = field(default_factory=list)
 
     async def find(self, chats: Sequence[RemoteChat]) -> ProbeResult:
-        """What the server can do.
+        """Return what the server can do.
 
-        ``chats`` are the ways to ask it, best first; the first that is answered is used from then on. Raises
-        RerankerError where none is, where no answer can be turned into a probability, and where the probabilities
-        show that the picture is not looked at.
+        ``chats`` are its possible dialects, best first; the first that is answered is used. Raises RerankerError if
+        none is, if no answer can be turned into a probability, and if the probabilities do not depend on the image.
         """
         chat = await self._first_answered(chats)
         logits = await self._first_working(chat.logit_scorers())
-        graded = await self._first_working([GradeInSchema(keeper) for keeper in chat.keeping_schemas()])
+        graded = await self._first_working([GradeInSchema(schema_chat) for schema_chat in chat.with_schemas()])
         scorer: StatementScorer | None = logits or graded or await self._first_working([GradeInWords(chat)])
         if scorer is None:
             raise as_error(self.server, self.failures[-1:])
-        await self._refuse_blind(scorer)
+        await self._check_sees_images(scorer)
         writer = chat if await self._writes(chat) else None
-        keeper = graded.chat if graded else None
-        boxes = keeper is not None and await self._locates(keeper)
-        return ProbeResult(scorer, graded if logits else None, writer, keeper, boxes)
+        schema_chat = graded.chat if graded else None
+        boxes = schema_chat is not None and await self._locates(schema_chat)
+        return ProbeResult(scorer, graded if logits else None, writer, schema_chat, boxes)
 
     async def _first_answered(self, chats: Sequence[RemoteChat]) -> RemoteChat:
-        """The first that is answered in words; where none is, the first that is answered at all."""
-        wordless: RemoteChat | None = None
-        request = ChatRequest(question(_STATEMENT), _plain(_RED), _MAX_TOKENS)
+        """Return the first chat that is answered with text; if there is none, the first that is answered at all."""
+        textless: RemoteChat | None = None
+        request = ChatRequest(question(_STATEMENT), _plain_image(_RED), _MAX_TOKENS)
         for chat in chats:
             try:
-                if spoken(await chat.complete(request, self.deadline)):
+                if without_thinking(await chat.complete(request, self.deadline)):
                     return chat
-                wordless = wordless or chat
+                textless = textless or chat
             except RequestFailure as failure:
                 self._note(failure, RequestFault.UNKNOWN)
-        if wordless is None:
+        if textless is None:
             raise as_error(self.server, self.failures)
-        return wordless
+        return textless
 
     async def _first_working(self, scorers: Sequence[S]) -> S | None:
         for scorer in scorers:
             try:
-                await scorer.probabilities(RemoteView(_plain(_RED)), [_STATEMENT], self.deadline)
+                await scorer.probabilities(EncodedCandidate(_plain_image(_RED)), [_STATEMENT], self.deadline)
                 return scorer
             except RequestFailure as failure:
                 self._note(failure)
         return None
 
-    async def _refuse_blind(self, scorer: StatementScorer) -> None:
-        """Servers are known that drop pictures and answer all the same; grades are too coarse to tell."""
+    async def _check_sees_images(self, scorer: StatementScorer) -> None:
+        """Refuse a server that drops images and answers all the same. Grades are too coarse to tell."""
         if scorer.scoring is not Scoring.LOGITS:
             return
         try:
-            seen = [
-                *await scorer.probabilities(RemoteView(_plain(_RED)), [_STATEMENT], self.deadline),
-                *await scorer.probabilities(RemoteView(_plain(_BLUE)), [_STATEMENT], self.deadline),
+            answers = [
+                *await scorer.probabilities(EncodedCandidate(_plain_image(_RED)), [_STATEMENT], self.deadline),
+                *await scorer.probabilities(EncodedCandidate(_plain_image(_BLUE)), [_STATEMENT], self.deadline),
             ]
         except RequestFailure as failure:
             raise as_error(self.server, [failure]) from failure
-        if seen[0] == seen[1]:
+        if answers[0] == answers[1]:
             raise RerankerError(
-                f"The reranker at {self.server} answers the same whatever picture it is shown: "
-                f"P(red) is {seen[0]:.4f} for a red and for a blue one.",
-                remedy="Choose a model that takes pictures, and start its server with the picture encoder.",
+                f"The reranker at {self.server} gives the same answer for every image: "
+                f"P(red) is {answers[0]:.4f} for a red and for a blue one.",
+                remedy="Choose a model that takes images, and start its server with the image encoder.",
             )
 
     async def _writes(self, chat: RemoteChat) -> bool:
@@ -144,29 +143,29 @@ class Probe:
             self._note(failure)
         return False
 
-    async def _locates(self, keeper: RemoteChat) -> bool:
+    async def _locates(self, schema_chat: RemoteChat) -> bool:
         try:
-            box = await locate(keeper, _with_square(), f"the {_STATEMENT} square", self.deadline)
+            box = await locate(schema_chat, _square_image(), f"the {_STATEMENT} square", self.deadline)
         except RequestFailure as failure:
             self._note(failure)
             return False
         return box is not None and box.overlap(_SQUARE) >= MIN_OVERLAP
 
-    def _note(self, failure: RequestFailure, *hopeless: RequestFault) -> None:
-        """Remember a failure, or raise where it says that all others will fail the same way."""
+    def _note(self, failure: RequestFailure, *fatal: RequestFault) -> None:
+        """Record a failure, or raise if all further requests would fail the same way."""
         log.debug("%s, while probing: %s", self.server, failure.message)
         self.failures.append(failure)
-        if failure.fault in _HOPELESS or failure.fault in hopeless:
+        if failure.fault in _FATAL or failure.fault in fatal:
             raise as_error(self.server, [failure]) from failure
 
 
-def _plain(colour: tuple[int, int, int]) -> str:
-    return encoded(Image.new("RGB", (_SIDE_PX, _SIDE_PX), colour))
+def _plain_image(colour: tuple[int, int, int]) -> str:
+    return encode_image(Image.new("RGB", (_SIDE_PX, _SIDE_PX), colour))
 
 
-def _with_square() -> str:
+def _square_image() -> str:
     image = Image.new("RGB", (_SIDE_PX, _SIDE_PX), _WHITE)
     sides = (_SQUARE.left, _SQUARE.top, _SQUARE.right, _SQUARE.bottom)
     left, top, right, bottom = (round(side * _SIDE_PX) for side in sides)
     image.paste(_RED, (left, top, right, bottom))
-    return encoded(image)
+    return encode_image(image)

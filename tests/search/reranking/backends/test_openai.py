@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from tests.fakes import make_image
 from tests.search.reranking.backends.model_server import MODEL, Abilities, Ending, ModelServer, Trap
 from vitrina.search.reranking.backends.openai import OpenAIReranker
-from vitrina.search.reranking.backends.remote.chat import encoded
+from vitrina.search.reranking.backends.remote.chat import encode_image
 from vitrina.search.reranking.base import Capabilities, Deadline, RerankCandidate, Scoring
 from vitrina.search.reranking.prompts import INSTRUCTIONS
 from vitrina.search.types.errors import RerankerError
@@ -48,7 +48,7 @@ def trapped(server: ModelServer, trap: Trap, **settings: object) -> Iterator[Ope
 def shown_red(server: ModelServer) -> bool:
     """Whether the request that came last shows the red picture."""
     assert RED.pixels is not None
-    return encoded(RED.pixels) in json.dumps(server.bodies[-1])
+    return encode_image(RED.pixels) in json.dumps(server.bodies[-1])
 
 
 def judge(

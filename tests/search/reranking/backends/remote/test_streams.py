@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitrina.search.reranking.backends.remote.chat import spoken, whole_sentences
+from vitrina.search.reranking.backends.remote.chat import whole_sentences, without_thinking
 from vitrina.search.reranking.backends.remote.transport import RequestFailure, RequestFault, event_data
 
 T = TypeVar("T")
@@ -78,5 +78,5 @@ def test_a_sentence_that_does_not_fit_is_left_out() -> None:
 
 
 def test_thoughts_are_not_spoken() -> None:
-    assert spoken(" <think>\nyes?</think>\nNo. ") == "No."
-    assert spoken("<think>yes") == ""
+    assert without_thinking(" <think>\nyes?</think>\nNo. ") == "No."
+    assert without_thinking("<think>yes") == ""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitrina.search.reranking.backends.remote.scoring import read_yes_no
+from vitrina.search.reranking.backends.remote.scoring import yes_no_probability
 
 
 def logs(**probabilities: float) -> list[tuple[str, float]]:
@@ -25,21 +25,21 @@ def test_variants_are_summed() -> None:
         ("Maybe", 0.1),
         ("yesterday", 0.1),
     ]
-    found = read_yes_no([(token, math.log(probability)) for token, probability in tokens])
+    found = yes_no_probability([(token, math.log(probability)) for token, probability in tokens])
     assert found is not None
     assert found.probability == pytest.approx(0.6 / 0.8)
     assert not found.approximate
 
 
 def test_a_missing_side_has_at_most_what_the_least_token_shown_has() -> None:
-    found = read_yes_no(logs(yes=0.6, well=0.3, hm=0.01))
+    found = yes_no_probability(logs(yes=0.6, well=0.3, hm=0.01))
     assert found is not None
     assert found.approximate
     assert found.probability == pytest.approx(0.6 / 0.61)
 
 
 def test_a_missing_side_has_at_most_what_the_tokens_shown_leave_over() -> None:
-    found = read_yes_no(logs(No=0.9))
+    found = yes_no_probability(logs(No=0.9))
     assert found is not None
     assert found.approximate
     assert found.probability == pytest.approx(0.1 / 1.0)
@@ -49,7 +49,7 @@ def test_a_missing_side_has_at_most_what_the_tokens_shown_leave_over() -> None:
     "tokens", [[], logs(Maybe=0.9), [*logs(Maybe=0.9), ("yes", -20.0)], [("yes", math.nan)], [("yes", -9999.0)]]
 )
 def test_nothing_is_read_from_neither(tokens: list[tuple[str, float]]) -> None:
-    assert read_yes_no(tokens) is None
+    assert yes_no_probability(tokens) is None
 
 
 @given(
@@ -60,5 +60,5 @@ def test_nothing_is_read_from_neither(tokens: list[tuple[str, float]]) -> None:
     )
 )
 def test_any_numbers_give_a_probability_or_nothing(tokens: list[tuple[str, float]]) -> None:
-    found = read_yes_no(tokens)
+    found = yes_no_probability(tokens)
     assert found is None or 0.0 <= found.probability <= 1.0

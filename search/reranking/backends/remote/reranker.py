@@ -56,7 +56,7 @@ class RemoteReranker:
         max_pixels: int = MAX_PIXELS,
         open_timeout_s: float = 60.0,
     ) -> None:
-        """Probe the server within ``open_timeout_s``, which includes loading its model. Blocks. Raises RerankerError."""
+        """Probe the server within ``open_timeout_s``, model loading included. Blocks. Raises RerankerError."""
         self._transport = transport
         self._max_pixels = max_pixels
         self._loop = EventLoopThread(f"reranker {transport.server}")

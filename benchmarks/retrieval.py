@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.catalogs import Figure, Indexed, Row, encoded_image, image_of, indexed, labelled_items, read_rows
-from recipes.encoder.queries import OUT_OF_CATALOG_HELD_OUT
 from vitrina.evaluation import metrics
 from vitrina.evaluation.judged_search import search_all
 from vitrina.evaluation.judgements import JudgedQuery
@@ -17,6 +16,7 @@ from vitrina.evaluation.run import RunInfo, make_run
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.store.full_text import match_text
 from vitrina.search.types.query import Query
+from vitrina.tuning.encoder.calibration import OUT_OF_CATALOG_TEXTS
 
 PHRASE = "{colour} {article} for {gender}"
 
@@ -175,8 +175,8 @@ def measure_catalog(catalog: Indexed, how: str) -> Iterator[Figure]:
     yield Figure("calibration error, photos", error.calibration_error, MAX_ERROR, "at most", how=how)
     answered = sum(not no_good_match(catalog, query.text) for query in queries) / len(queries)
     yield Figure("answerable queries with a good match", answered, MIN_ANSWERED, how=f"{how}, {len(queries)} queries")
-    caught = sum(no_good_match(catalog, text) for text in OUT_OF_CATALOG_HELD_OUT) / len(OUT_OF_CATALOG_HELD_OUT)
-    what = f"{len(OUT_OF_CATALOG_HELD_OUT)} things other shops sell, such as {OUT_OF_CATALOG_HELD_OUT[0]!r}"
+    caught = sum(no_good_match(catalog, text) for text in OUT_OF_CATALOG_TEXTS) / len(OUT_OF_CATALOG_TEXTS)
+    what = f"{len(OUT_OF_CATALOG_TEXTS)} things other shops sell, such as {OUT_OF_CATALOG_TEXTS[0]!r}"
     yield Figure("off-catalog queries told so", caught, MIN_CAUGHT, how=f"{how}; {what}")
 
 

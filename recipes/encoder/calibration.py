@@ -7,33 +7,27 @@ and both. Queries whose answers are known are put to each, and queries for what 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 
 from recipes.encoder.corpus import TRAINING_FILES, LabelledRows, read_rows
 from recipes.encoder.images import decode
 from recipes.encoder.labels import LABELS, LabelledProduct
-from recipes.encoder.queries import OUT_OF_CATALOG_HELD_OUT, LabelQueries, out_of_catalog
-from vitrina.evaluation.calibration import CalibrationSample, Example, calibration_samples, fit_calibration
+from recipes.encoder.queries import LabelQueries, out_of_catalog
+from vitrina.evaluation.calibration import CalibrationSample, Example, fit_calibration
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.open_clip import CARD_FILE, EMBEDDED_FOLDER, load_encoder
-from vitrina.search.encoders.registry import open_index_version
-from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.full_text import item_words
 from vitrina.search.store.images import image_id_of
-from vitrina.search.store.store import Store
 from vitrina.search.types.calibration import Calibration, write_calibration
-from vitrina.search.types.item import IndexedItem, Item
-from vitrina.search.types.models import LOCAL_PREFIX, Vectors
+from vitrina.search.types.item import Item
+from vitrina.search.types.models import LOCAL_PREFIX
 from vitrina.search.types.query import Query
+from vitrina.tuning.encoder.calibration import OUT_OF_CATALOG_TEXTS, CalibrationCatalog
 
 N_TEXTS, N_PHOTOS, N_BOTH = 150, 60, 60
 """Queries of each kind that a catalog answers; fewer where it has fewer rows."""
@@ -44,94 +38,45 @@ N_OUT_OF_CATALOG = 40
 SHOWN_ONE_IN = 6
 """Rows kept out of the catalog, so that their photos are new to it as a shopper's are."""
 
-GUISES: Mapping[str, tuple[bool, bool]] = {
-    "pictures": (True, False),
-    "words": (False, True),
-    "pictures and words": (True, True),
-}
-"""Whether a guise of a catalog has pictures, and whether it has words."""
 
-
-@dataclass(frozen=True, slots=True)
-class LabelledShop:
-    """Rows set aside, with their embeddings, and which of them the catalog holds. Its skus are positions."""
-
-    rows: LabelledRows
-    images: Vectors
-    texts: Vectors
-    held: NDArray[np.bool_]
-
-    def entries(self, *, with_images: bool, with_words: bool) -> list[IndexedItem]:
-        """The catalog in one guise."""
-        none = np.empty((0, self.images.shape[1]), np.float32)
-        return [
-            IndexedItem(
-                item=item_of(self.rows.products[at], str(at), with_words=with_words),
-                content_hash=str(at),
-                image_ids=(image_id_of(self.rows.images[at]),) if with_images else (),
-                vectors={
-                    "image": self.images[at : at + 1] if with_images else none,
-                    "text": self.texts[at : at + 1] if with_words else none,
-                },
-            )
-            for at in np.flatnonzero(self.held).tolist()
-        ]
-
-
-def shop_of(encoder: Encoder, rows: LabelledRows) -> LabelledShop:
-    """Embed rows as the indexer would. Blocks."""
-    items = [item_of(product, "", with_words=True) for product in rows.products]
+def catalog_of(encoder: Encoder, rows: LabelledRows) -> CalibrationCatalog:
+    """Embed rows as the indexer would; the skus are their positions. Blocks."""
+    items = [item_of(product, str(at)) for at, product in enumerate(rows.products)]
     shown = [int(hashlib.sha256(f"shown {product.sku}".encode()).hexdigest(), 16) for product in rows.products]
-    return LabelledShop(
-        rows,
+    return CalibrationCatalog(
+        items,
+        [image_id_of(image) for image in rows.images],
         encoder.encode_images([decode(image) for image in rows.images]),
         encoder.encode_texts([item_words(item) for item in items]),
         np.array([number % SHOWN_ONE_IN != 0 for number in shown], dtype=np.bool_),
     )
 
 
-def item_of(product: LabelledProduct, sku: str, *, with_words: bool) -> Item:
-    """A product as its shop's catalog states it."""
-    if not with_words:
-        return Item(sku)
+def item_of(product: LabelledProduct, sku: str) -> Item:
+    """A product as its shop's catalog describes it."""
     kinds = zip(("article", "subcategory", "category"), product.kinds, strict=False)
     labels = ((label, product.label(label)) for label in LABELS)
-    stated = {field: value for field, value in (*kinds, *labels) if value}
-    return Item(sku, product.title, product.description, stated)
+    attributes = {field: value for field, value in (*kinds, *labels) if value}
+    return Item(sku, product.title, product.description, attributes)
 
 
-@contextmanager
-def opened(encoder: Encoder, entries: Sequence[IndexedItem]) -> Iterator[SearchEngine]:
-    """A catalog in a temporary home."""
-    with TemporaryDirectory() as folder:
-        store = Store(Path(folder))
-        store.catalog.commit(open_index_version(store, encoder), entries)
-        yield SearchEngine.open(store, encoder)
-        store.close()
-
-
-def observations(encoder: Encoder, rows: Sequence[LabelledRows], *, seed: int = 0) -> Iterator[CalibrationSample]:
-    """Put every shop in every guise to the same questions. Blocks."""
+def samples_of(encoder: Encoder, rows: Sequence[LabelledRows], *, seed: int = 0) -> Iterator[CalibrationSample]:
+    """Put the same queries to every shop as a catalog of each kind. Blocks."""
     for at, each in enumerate(rows):
-        shop = shop_of(encoder, each)
-        examples = [*answerable(shop, seed), *unanswerable(each, [*rows[:at], *rows[at + 1 :]], seed)]
-        for with_images, with_words in GUISES.values():
-            with opened(encoder, shop.entries(with_images=with_images, with_words=with_words)) as engine:
-                yield from calibration_samples(engine, examples)
-
-
-def answerable(shop: LabelledShop, seed: int) -> list[Example]:
-    questions = LabelQueries(shop.rows, shop.held, seed)
-    return [*questions.by_text(N_TEXTS), *questions.by_photo(N_PHOTOS), *questions.by_both(N_BOTH)]
+        catalog = catalog_of(encoder, each)
+        queries = LabelQueries(each, catalog.is_indexed, seed)
+        answerable = [*queries.by_text(N_TEXTS), *queries.by_photo(N_PHOTOS), *queries.by_both(N_BOTH)]
+        examples = [*answerable, *unanswerable(each, [*rows[:at], *rows[at + 1 :]], seed)]
+        yield from catalog.samples(encoder, examples)
 
 
 def unanswerable(rows: LabelledRows, others: Sequence[LabelledRows], seed: int) -> list[Example]:
     """What other shops sell, in words, in photos and in both."""
     labels, photos = out_of_catalog(rows, others, N_OUT_OF_CATALOG, seed)
     shown = [decode(photo) for photo in photos]
-    queries = [Query(text) for text in (*OUT_OF_CATALOG_HELD_OUT, *labels)]
+    queries = [Query(text) for text in (*OUT_OF_CATALOG_TEXTS, *labels)]
     queries += [Query(images=(photo,)) for photo in shown]
-    queries += [Query(text, images=(photo,)) for text, photo in zip(OUT_OF_CATALOG_HELD_OUT, shown, strict=False)]
+    queries += [Query(text, images=(photo,)) for text, photo in zip(OUT_OF_CATALOG_TEXTS, shown, strict=False)]
     return [Example(query, frozenset()) for query in queries]
 
 
@@ -139,7 +84,7 @@ def calibrate_folder(folder: Path, rows: Sequence[LabelledRows]) -> Calibration:
     """Calibrate the encoder in an open_clip folder on rows it was not trained on, and write that to its
     ``vitrina.json``. Blocks for some minutes. Raises EncoderError, StorageError."""
     encoder = load_encoder(f"{LOCAL_PREFIX}{folder}")
-    calibration = fit_calibration(list(observations(encoder, rows)), source_of(rows))
+    calibration = fit_calibration(list(samples_of(encoder, rows)), source_of(rows))
     write_calibration(folder / CARD_FILE, calibration)
     return calibration
 

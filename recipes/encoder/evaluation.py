@@ -120,21 +120,6 @@ def _rank_of_own(similarities: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.asarray((similarities > own).sum(axis=1), dtype=np.int64)
 
 
-def main(
-    files: Annotated[list[Path], typer.Argument(help="Parquet files with sku, image and label columns.")],
-    encoder: Annotated[str, typer.Option(help="Any encoder name.")] = "embedded",
-) -> None:
-    """Measure an encoder on Parquet files, from their pictures alone."""
-    loaded = load_encoder(encoder)
-    for path in files:
-        report = evaluate(loaded, read_rows(path))
-        typer.echo(f"{path.name}: {report.n_rows} rows")
-        typer.echo("\n".join(report.lines()))
-
-
-if __name__ == "__main__":
-    typer.run(main)
-
 _CARD = """\
 # Vitrina's embedded encoder
 
@@ -196,3 +181,19 @@ def describe(reports: Mapping[str, Report], counts: Mapping[str, int], size: Siz
         for source, report in reports.items()
     ]
     return _CARD.format(rows="\n".join(rows), metrics="\n\n".join(tables), size="{} x {}".format(*size))
+
+
+def main(
+    files: Annotated[list[Path], typer.Argument(help="Parquet files with sku, image and label columns.")],
+    encoder: Annotated[str, typer.Option(help="Any encoder name.")] = "embedded",
+) -> None:
+    """Measure an encoder on Parquet files, from their pictures alone."""
+    loaded = load_encoder(encoder)
+    for path in files:
+        report = evaluate(loaded, read_rows(path))
+        typer.echo(f"{path.name}: {report.n_rows} rows")
+        typer.echo("\n".join(report.lines()))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 
 from recipes.encoder.captions import LabelStatement, Mixture, batch_captions
 from recipes.encoder.labels import LABELS, LabelledProduct, key
+from vitrina.tuning.encoder.captions import BatchCaptions
 
 FIELDS = ("kind", "text", *LABELS)
 _N_NAMES = 4
@@ -67,22 +66,7 @@ def _any_equal(facts: torch.Tensor, claimed: torch.Tensor) -> torch.Tensor:
     return equal | (claimed == _ANYTHING)[None, :]
 
 
-@dataclass(frozen=True, slots=True)
-class Captioned:
-    """The captions of n products: m distinct texts, and the truth of each for each; bool, shape (n, m)."""
-
-    texts: list[str]
-    matches: torch.Tensor
-
-
-class Writer(Protocol):
-    """Captions products, named by their positions."""
-
-    def write(self, indices: torch.Tensor, rng: random.Random) -> Captioned:
-        """Caption the products at ``indices``, int64, shape (n,). All chance comes from ``rng``."""
-
-
-class ProductWriter:
+class LabelCaptionWriter:
     """Phrases, single values and own texts of labelled products, beside texts that fit none: see ``Mixture``."""
 
     def __init__(self, products: Sequence[LabelledProduct], mixture: Mixture) -> None:
@@ -90,7 +74,7 @@ class ProductWriter:
         self._mixture = mixture
         self._facts = Facts(products)
 
-    def write(self, indices: torch.Tensor, rng: random.Random) -> Captioned:
+    def write(self, indices: torch.Tensor, rng: random.Random) -> BatchCaptions:
         captions = batch_captions([self._products[index] for index in indices.tolist()], self._mixture, rng)
         matches = self._facts.matches(indices, [caption.statement for caption in captions])
-        return Captioned([caption.text for caption in captions], matches)
+        return BatchCaptions([caption.text for caption in captions], matches)

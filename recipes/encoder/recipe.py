@@ -1,4 +1,4 @@
-"""The recipe of the embedded encoder: ``python -m recipes.encoder --data FOLDER --out FOLDER``."""
+"""The recipe of the embedded encoder: from labelled images to an open_clip folder."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
 
 import torch
-import typer
 
-from recipes.encoder.calibration import calibrate_folder, lines
 from recipes.encoder.captions import Mixture, all_texts, train_vocabulary
-from recipes.encoder.corpus import CATALOG, CLOTHES, GROCERIES, TRAINING_FILES, LabelledRows, Say, read_corpus
+from recipes.encoder.corpus import (
+    CATALOG,
+    CLOTHES,
+    GROCERIES,
+    LabelledRows,
+    Say,
+    repeat_factors,
+)
 from recipes.encoder.evaluation import describe, evaluate
-from recipes.encoder.facts import ProductWriter
+from recipes.encoder.facts import LabelCaptionWriter
 from recipes.encoder.images import BUSY, POSED, Album, StoredImage, store
 from recipes.encoder.labels import LabelledProduct
+from recipes.encoder.losses import LabelHeads, LabelLossWeights, LabelObjective, LabelTable
 from recipes.encoder.queries import OUT_OF_CATALOG_TRAINING
 from vitrina.search.encoders.open_clip import create_untrained, load_encoder, load_model, load_tokenizer
 from vitrina.search.encoders.preprocessing import Size
 from vitrina.search.types.models import LOCAL_PREFIX
-from vitrina.tuning.encoder.trainer import EncoderSchedule, EncoderTrainer, TrainingProgress, repeat_factors
-from vitrina.tuning.losses import LabelHeads, LabelTable, Mix, Objective
+from vitrina.tuning.encoder.trainer import EncoderSchedule, EncoderTrainer, TrainingProgress
 from vitrina.tuning.model_folder import (
     EncoderArchitecture,
     write_card,
@@ -47,7 +51,7 @@ class Phase:
 
     n_epochs: int
     size: Size
-    mix: Mix
+    mix: LabelLossWeights
     repeats: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -64,12 +68,12 @@ class Cycle:
         return sum(phase.n_epochs for phase in self.phases)
 
 
-ALIKE = Mix(likeness=0.5)
+ALIKE = LabelLossWeights(likeness=0.5)
 
-LABELLED = Mix(likeness=0.5, heads=3.0)
+LABELLED = LabelLossWeights(likeness=0.5, heads=3.0)
 
 CYCLES = (
-    Cycle(2e-3, (Phase(8, (48, 48), Mix()), Phase(10, (80, 64), ALIKE, {GROCERIES: 4.0, CLOTHES: 4.0}))),
+    Cycle(2e-3, (Phase(8, (48, 48), LabelLossWeights()), Phase(10, (80, 64), ALIKE, {GROCERIES: 4.0, CLOTHES: 4.0}))),
     Cycle(1.2e-3, (Phase(6, (80, 64), ALIKE, {GROCERIES: 2.0, CLOTHES: 4.0}),)),
     Cycle(1.5e-3, (Phase(14, (80, 64), LABELLED, {GROCERIES: 6.0, CATALOG: 12.0, CLOTHES: 4.0}),)),
     Cycle(1.5e-3, (Phase(12, (104, 84), LABELLED, {GROCERIES: 8.0, CATALOG: 40.0, CLOTHES: 4.0}),)),
@@ -133,12 +137,14 @@ class _Run:
         elif not (resume and (self.candidate / "open_clip_config.json").is_file()):
             _write_untrained(self.candidate, self.products, architecture, schedule.seed)
         torch.manual_seed(schedule.seed)
-        self.objective = Objective(Mix(), LabelHeads(LabelTable.of(self.products), architecture.dimension))
+        self.objective = LabelObjective(
+            LabelLossWeights(), LabelHeads(LabelTable.of(self.products), architecture.dimension)
+        )
         self.trainer = EncoderTrainer(
             create_untrained(self.candidate) if start is None else _trained(self.candidate),
             load_tokenizer(self.candidate),
             Album([_stored(part, architecture.image_size) for part in self.kept]),
-            ProductWriter(self.products, Mixture(elsewhere=OUT_OF_CATALOG_TRAINING, n_elsewhere=N_OUT_OF_CATALOG)),
+            LabelCaptionWriter(self.products, Mixture(elsewhere=OUT_OF_CATALOG_TRAINING, n_elsewhere=N_OUT_OF_CATALOG)),
             self.objective,
             size=architecture.image_size,
             schedule=schedule,
@@ -154,7 +160,7 @@ class _Run:
         while trainer.n_epochs_done < n_epochs:
             phase, trainer.schedule = place(self.recipe.cycles, trainer.n_epochs_done, self.recipe.schedule)
             trainer.size, trainer.repeats = phase.size, repeats_of(self.kept, phase.repeats)
-            self.objective.mix = phase.mix
+            self.objective.weights = phase.mix
             trainer.run_epoch(_reporter(self.say, n_epochs, trainer.n_epochs_done))
             trainer.save(self.checkpoint)
             self.write(phase.size)
@@ -231,27 +237,3 @@ def _reporter(say: Say, n_epochs: int, first_epoch: int) -> Callable[[TrainingPr
         )
 
     return report
-
-
-def main(
-    data: Annotated[Path, typer.Option(help="Folder with the training Parquet files.", exists=True, file_okay=False)],
-    out: Annotated[Path, typer.Option(help="Where the finished open_clip folder goes.")],
-    work: Annotated[Path, typer.Option(help="Where drawings and checkpoints are kept.")] = Path("build/encoder"),
-    drawings: Annotated[int, typer.Option(min=0, help="Boutique products to draw for training.")] = 3500,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last finished epoch.")] = False,
-    start: Annotated[
-        Path | None, typer.Option(help="An encoder's folder that lacks the last cycle alone.", exists=True)
-    ] = None,
-) -> None:
-    """Train the encoder that ships in the package."""
-    torch.set_num_threads(threads)
-    work.mkdir(parents=True, exist_ok=True)
-    rows = read_corpus(data, work, drawings, typer.echo)
-    make_encoder(rows, out, work, Recipe(), resume=resume, start=start, say=typer.echo)
-    photographed = [part.split()[1] for part in rows[: len(TRAINING_FILES)]]
-    typer.echo("\n".join(lines(calibrate_folder(out, photographed))))
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from recipes.encoder.calibration import item_of, opened, shop_of
+from recipes.encoder.calibration import catalog_of
 from recipes.encoder.corpus import TRAINING_FILES, LabelledRows, read_rows
 from recipes.encoder.queries import LabelQueries
 from vitrina.evaluation.fusion_fitting import FusionSample, fit_measured_fusion, fusion_samples
@@ -23,6 +23,7 @@ from vitrina.search.reranking.backends.transformers.loading import EMBEDDED_FOLD
 from vitrina.search.reranking.base import Reranker
 from vitrina.search.reranking.fusion import CARD_FILE, write_fusion_weights
 from vitrina.search.store.images import ImageStore
+from vitrina.tuning.encoder.calibration import temporary_engine
 
 N_QUERIES = 600
 """Of each shop; three weights and two numbers of Platt's are fitted to them."""
@@ -30,15 +31,15 @@ N_QUERIES = 600
 
 def candidates_at(encoder: Encoder, reranker: Reranker, rows: LabelledRows, *, seed: int = 0) -> Iterator[FusionSample]:
     """What retrieval and model make of a shop's pictures. Blocks."""
-    shop = shop_of(encoder, rows)
-    facts = {str(at): item_of(product, str(at), with_words=True) for at, product in enumerate(rows.products)}
-    worded = opened(encoder, shop.entries(with_images=False, with_words=True))
-    image_parts = opened(encoder, shop.entries(with_images=True, with_words=False))
-    with TemporaryDirectory() as folder, worded as words, image_parts as engine:
+    catalog = catalog_of(encoder, rows)
+    facts = {item.sku: item for item in catalog.items}
+    only_words = temporary_engine(encoder, catalog.entries(with_images=False, with_words=True))
+    only_images = temporary_engine(encoder, catalog.entries(with_images=True, with_words=False))
+    with TemporaryDirectory() as folder, only_words as words, only_images as engine:
         images = ImageStore(Path(folder) / "pictures.db")
         images.put_all(rows.images)
         engine.vocabulary = words.vocabulary
-        examples = LabelQueries(rows, shop.held, seed).by_text(N_QUERIES)
+        examples = LabelQueries(rows, catalog.is_indexed, seed).by_text(N_QUERIES)
         yield from fusion_samples(engine, images, reranker, examples, facts)
         images.close()
 

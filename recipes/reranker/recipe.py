@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from recipes.encoder.corpus import LabelledRows
+from recipes.encoder.corpus import LabelledRows, repeat_factors
 from recipes.encoder.images import Album, store
 from recipes.encoder.labels import LabelledProduct
 from recipes.reranker.evaluation import Evaluator, evaluate, explaining
@@ -32,7 +32,6 @@ from recipes.reranker.template import VOCABULARY_SIZE, train_vocabulary
 from recipes.reranker.trainer import Budget, RecipeProgress, RecipeSchedule, RecipeTrainer, Stage
 from vitrina.search.encoders.open_clip import load_encoder
 from vitrina.search.types.models import LOCAL_PREFIX
-from vitrina.tuning.encoder.trainer import repeat_factors
 from vitrina.tuning.model_folder import write_card
 
 STAGES = (Stage(0.08, 2e-3), Stage(0.47, 1.5e-3, tower_rate=3e-4), Stage(0.45, 1e-3, tower_rate=4e-4))

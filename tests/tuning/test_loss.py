@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
-from vitrina.tuning.losses import contrastive_loss, likeness_loss, sigmoid_loss
+from vitrina.tuning.losses import contrastive_loss, sigmoid_loss
 
 
 def unit(n: int, seed: int) -> torch.Tensor:
@@ -39,19 +39,3 @@ def test_the_sigmoid_loss_is_the_mean_over_images_of_every_pair_judged_alone() -
     signs = matches.float() * 2 - 1
     by_hand = -torch.log(torch.sigmoid(signs * (scale * images @ texts.T + bias))).sum() / 3
     torch.testing.assert_close(sigmoid_loss(images, texts, matches, scale, bias), by_hand)
-
-
-def test_the_likeness_loss_falls_as_images_of_one_class_come_together() -> None:
-    classes = torch.tensor([0, 0, 1, 1, -1])
-    together = normalize(torch.eye(5)[[0, 0, 1, 1, 2]] + 0.01, dim=-1)
-    apart = normalize(torch.eye(5) + 0.01, dim=-1)
-    assert likeness_loss(together, classes, 12.0) < likeness_loss(apart, classes, 12.0) / 2
-
-
-def test_a_image_like_no_other_costs_nothing_and_gives_finite_gradients() -> None:
-    images = unit(3, 0).requires_grad_()
-    loss = likeness_loss(images, torch.tensor([0, 1, -1]), 12.0)
-    torch.autograd.backward(loss)
-    assert float(loss.detach()) == 0
-    assert images.grad is not None
-    assert images.grad.isfinite().all()

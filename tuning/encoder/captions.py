@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
+from typing import Protocol
 
 import torch
 
-from recipes.encoder.facts import Captioned
 from vitrina.evaluation.label_queries import QueryTemplate, fields_of, unknown_field
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import AttributeValue, Item
@@ -52,6 +53,21 @@ MAX_OF_A_TEMPLATE = 8
 """Captions of one row by one template at most, where fields have several values."""
 
 _NONE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCaptions:
+    """The captions of n products: m distinct texts, and which of them are true of which product; bool, shape (n, m)."""
+
+    texts: list[str]
+    matches: torch.Tensor
+
+
+class CaptionWriter(Protocol):
+    """Writes captions for products, which are named by their positions."""
+
+    def write(self, indices: torch.Tensor, rng: random.Random) -> BatchCaptions:
+        """Caption the products at ``indices``, int64, shape (n,). All randomness comes from ``rng``."""
 
 
 class CaptionTable:
@@ -99,10 +115,10 @@ class TemplateWriter:
         self._table = table
         self._captions_a_row = captions_a_row
 
-    def write(self, indices: torch.Tensor, rng: random.Random) -> Captioned:
+    def write(self, indices: torch.Tensor, rng: random.Random) -> BatchCaptions:
         """Caption the rows at ``indices``; a text that several of them bear stands once."""
         drawn = list(dict.fromkeys(at for index in indices.tolist() for at in self._draw(index, rng)))
-        return Captioned([self._table.texts[at] for at in drawn], self._table.matches(indices, drawn))
+        return BatchCaptions([self._table.texts[at] for at in drawn], self._table.matches(indices, drawn))
 
     def _draw(self, index: int, rng: random.Random) -> list[int]:
         groups = self._table.by_template[index]

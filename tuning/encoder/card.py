@@ -34,15 +34,15 @@ tokenizer = open_clip.get_tokenizer("local-dir:FOLDER")
   are those after epoch {kept} of {n_epochs}.
 
 ## Data
-{n_kept:,} rows with pictures of {source}; {n_aside:,} more were set aside by a hash of their sku, {n_twins:,} left out
-because they share a picture with one of those, and {n_wordless:,} because no caption could be made of them.
+{n_kept:,} rows with images of {source}. {n_held_out:,} more were held out by a hash of their sku; {n_twins:,} were left
+out because they share an image with one of those, and {n_wordless:,} because no caption could be made of them.
 Fields that shoppers name there: {facets}. Licence: {licence}.
 
 Captions were made by these templates, a few drawn for each row and step, and every row that a caption fits counts as a
 match: {templates}.
 
 ## Measured
-On the {n_aside:,} rows set aside: their captions as queries, their pictures alone to find. nDCG@10, before and after.
+On the {n_held_out:,} held-out rows: their captions as queries, only their images to find. nDCG@10, before and after.
 
 | queries | number | before | after |
 |---|---|---|---|

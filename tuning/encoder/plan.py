@@ -11,7 +11,7 @@ from vitrina.search.types.errors import InputError
 from vitrina.tuning import Loss, TunedTower
 from vitrina.tuning.encoder.trainer import EncoderSchedule
 from vitrina.tuning.lora import is_small
-from vitrina.tuning.losses import Mix
+from vitrina.tuning.losses import LossWeights
 
 STEPS_AN_EPOCH = 8
 LARGEST_BATCH, SMALLEST_BATCH = 128, 32
@@ -58,10 +58,10 @@ class EncoderPlan:
         """The loss asked for, or the one that the model was trained with: SigLIP's have a bias."""
         return self.loss or (Loss.CLIP if getattr(model, "logit_bias", None) is None else Loss.SIGLIP)
 
-    def mix(self, model: torch.nn.Module) -> Mix:
-        """The same, as the objective takes it."""
+    def loss_weights(self, model: torch.nn.Module) -> LossWeights:
+        """The weights of the losses that this comes to."""
         sigmoid = self.loss_of(model) is Loss.SIGLIP
-        return Mix(softmax=float(not sigmoid), sigmoid=float(sigmoid), heads=0.0)
+        return LossWeights(softmax=float(not sigmoid), sigmoid=float(sigmoid))
 
     def schedule(self, model: torch.nn.Module, n_rows: int) -> EncoderSchedule:
         """The run's schedule for a model and the number of rows to train on.

@@ -15,12 +15,13 @@ from vitrina.search.types.errors import StateError
 from vitrina.search.types.models import LOCAL_PREFIX
 from vitrina.tuning import loop, run_directory
 from vitrina.tuning.encoder import card
+from vitrina.tuning.encoder.calibration import calibrate
 from vitrina.tuning.encoder.corpus import EncoderCorpus, StoreImages
 from vitrina.tuning.encoder.plan import EncoderPlan
 from vitrina.tuning.encoder.trainer import EncoderTrainer
-from vitrina.tuning.encoder.validation import EncoderScore, EncoderValidation, calibrate
+from vitrina.tuning.encoder.validation import EncoderScore, EncoderValidation
 from vitrina.tuning.lora import adapt, load_peft, n_parameters, unfreeze
-from vitrina.tuning.losses import Objective
+from vitrina.tuning.losses import ContrastiveObjective
 from vitrina.tuning.model_folder import write_model
 from vitrina.tuning.run_directory import History, RunDirectory, check_output, output_folder
 
@@ -105,7 +106,7 @@ class EncoderTuning:
             base.tokenizer,
             images,
             self.corpus.writer(),
-            Objective(self.plan.mix(base.model), heads=None).to(base.device),
+            ContrastiveObjective(self.plan.loss_weights(base.model)).to(base.device),
             size=base.preprocessing.size,
             schedule=self.schedule,
             ahead=True,

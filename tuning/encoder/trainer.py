@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,18 +12,11 @@ from typing import Any, Protocol
 import torch
 from torch.nn.functional import normalize
 
-from recipes.encoder.facts import Writer
-from recipes.encoder.labels import LabelledProduct
 from vitrina.search.encoders.open_clip import CausalTower, Tokenizer, precision
 from vitrina.search.encoders.preprocessing import Size
-from vitrina.tuning.losses import Objective
+from vitrina.tuning.encoder.captions import CaptionWriter
+from vitrina.tuning.losses import ContrastiveObjective
 from vitrina.tuning.parallel import EMA, ThreadReplicas, prefetch_one
-
-RARE_NAME, RARE_COLOUR = 0.003, 0.01
-MAX_REPEATS = 4.0
-"""Products whose finest name or whose colour is rarer than these shares of the rows are seen up to ``MAX_REPEATS``
-times an epoch, by the square root rule of LVIS (arXiv 1908.03195): a query for a rare article counts as much as one for
-T-shirts. Two thirds of a shop's colours are on less than 1% of its rows."""
 
 TEXT_CHUNKS = 4
 """Captions are embedded in this many groups of like length, so that short ones do not pay for long ones."""
@@ -98,8 +90,8 @@ class EncoderTrainer:
         model: torch.nn.Module,
         tokenizer: Tokenizer,
         images: TrainingImages,
-        writer: Writer,
-        objective: Objective,
+        writer: CaptionWriter,
+        objective: ContrastiveObjective,
         *,
         size: Size,
         schedule: EncoderSchedule,
@@ -255,25 +247,13 @@ def rise_and_fall(progress: float, warmup: float) -> float:
     return (1 + math.cos(math.pi * min(1.0, (progress - warmup) / (1 - warmup)))) / 2
 
 
-def repeat_factors(products: Sequence[LabelledProduct]) -> torch.Tensor:
-    """How often each product is seen in an epoch, at least once; float, shape (n,)."""
-    by_name = _rarity([product.names[0] if product.names else "" for product in products], RARE_NAME)
-    by_colour = _rarity([product.colour for product in products], RARE_COLOUR)
-    return torch.tensor([max(1.0, *both) for both in zip(by_name, by_colour, strict=True)])
-
-
-def _rarity(values: Sequence[str], share: float) -> list[float]:
-    """Each value's factor, below 1 where it is on more than ``share`` of the rows; 0 for none."""
-    counts = Counter(values)
-    wanted = share * len(values)
-    return [min(MAX_REPEATS, math.sqrt(wanted / counts[value])) if value else 0.0 for value in values]
-
-
 def _shares(pixels: torch.Tensor, n_parts: int) -> list[torch.Tensor]:
     return [part.contiguous(memory_format=torch.channels_last) for part in pixels.chunk(n_parts)]
 
 
-def _parameter_groups(model: torch.nn.Module, objective: Objective, weight_decay: float) -> list[dict[str, object]]:
+def _parameter_groups(
+    model: torch.nn.Module, objective: ContrastiveObjective, weight_decay: float
+) -> list[dict[str, object]]:
     """Weight decay for matrices and kernels alone; not for norms, biases, embeddings, temperatures or heads."""
     decayed: list[torch.nn.Parameter] = []
     free: list[torch.nn.Parameter] = list(objective.parameters())

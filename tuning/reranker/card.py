@@ -33,14 +33,14 @@ model = AutoModelForImageTextToText.from_pretrained("FOLDER")
   {learning_rate:g}, seed {seed}; the weights are those after epoch {kept} of {n_epochs}.
 
 ## Data
-{n_kept:,} judged queries of {source}; {n_aside:,} more were set aside by a hash of their words. Licence: {licence}.
+{n_kept:,} judged queries of {source}; {n_held_out:,} more were set aside by a hash of their words. Licence: {licence}.
 
 As many pairs are right as wrong, for every query. Right are the items judged relevant. Wrong are those judged not to
 be, those that the catalog's own search found and nobody judged relevant, and some drawn at random.{notes}
 
 ## Measured
-On the {n_aside:,} queries set aside, with {n_pairs:,} pairs: whether P(yes) is on the right side of one half, how often
-a right item scores above a wrong one, and the order of the 20 that the search finds, by P(yes) alone.
+On the {n_held_out:,} held-out queries, with {n_pairs:,} pairs: whether P(yes) is on the right side of one half, how
+often a right item scores above a wrong one, and the order of the 20 items that the search finds, by P(yes) alone.
 
 | measure | before | after |
 |---|---|---|

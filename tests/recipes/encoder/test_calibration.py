@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from recipes.encoder import calibration
-from recipes.encoder.calibration import calibrate_folder, lines, shop_of, unanswerable
+from recipes.encoder.calibration import calibrate_folder, catalog_of, lines, unanswerable
 from recipes.encoder.corpus import LabelledRows
 from recipes.encoder.labels import LabelledProduct
-from recipes.encoder.queries import OUT_OF_CATALOG_HELD_OUT, OUT_OF_CATALOG_TRAINING, LabelQueries, out_of_catalog
+from recipes.encoder.queries import OUT_OF_CATALOG_TRAINING, LabelQueries, out_of_catalog
 from tests.fakes import FakeEncoder, make_image, png
 from vitrina.evaluation.calibration import Example
 from vitrina.search.types.calibration import QueryKind, read_calibration
+from vitrina.tuning.encoder.calibration import OUT_OF_CATALOG_TEXTS
 
 COLOURS = ("red", "green", "blue")
 
@@ -76,20 +77,20 @@ def test_random_negatives_share_no_kind() -> None:
 
 
 def test_what_others_sell_comes_in_halves_that_share_nothing() -> None:
-    assert len(set(OUT_OF_CATALOG_TRAINING)) == len(set(OUT_OF_CATALOG_HELD_OUT)) == 120
-    assert not set(OUT_OF_CATALOG_TRAINING) & set(OUT_OF_CATALOG_HELD_OUT)
-    assert "espresso machine" in OUT_OF_CATALOG_HELD_OUT
+    assert len(set(OUT_OF_CATALOG_TRAINING)) == len(set(OUT_OF_CATALOG_TEXTS)) == 120
+    assert not set(OUT_OF_CATALOG_TRAINING) & set(OUT_OF_CATALOG_TEXTS)
+    assert "espresso machine" in OUT_OF_CATALOG_TEXTS
     asked = {example.query.text for example in unanswerable(CLOTHES, [FRUIT], seed=0)}
-    assert set(OUT_OF_CATALOG_HELD_OUT) <= asked
+    assert set(OUT_OF_CATALOG_TEXTS) <= asked
     assert not set(OUT_OF_CATALOG_TRAINING) & asked
 
 
 def test_a_shop_keeps_some_photos_out_of_its_catalog(encoder: FakeEncoder) -> None:
-    shop = shop_of(encoder, CLOTHES)
-    assert 0 < sum(shop.held) < len(shop.held)
+    catalog = catalog_of(encoder, CLOTHES)
+    assert 0 < sum(catalog.is_indexed) < len(catalog.is_indexed)
     for with_images, with_words in ((True, False), (False, True), (True, True)):
-        entries = shop.entries(with_images=with_images, with_words=with_words)
-        assert len(entries) == sum(shop.held)
+        entries = catalog.entries(with_images=with_images, with_words=with_words)
+        assert len(entries) == sum(catalog.is_indexed)
         assert {len(entry.vectors["image"]) for entry in entries} == {int(with_images)}
         assert {len(entry.vectors["text"]) for entry in entries} == {int(with_words)}
         assert {bool(entry.item.title) for entry in entries} == {with_words}
@@ -98,8 +99,8 @@ def test_a_shop_keeps_some_photos_out_of_its_catalog(encoder: FakeEncoder) -> No
 def test_a_folder_is_calibrated_in_place(tmp_path: Path, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
     loads = {f"local-dir:{tmp_path}": encoder}
     monkeypatch.setattr(calibration, "load_encoder", loads.__getitem__)
-    monkeypatch.setattr(calibration, "HELD_HALF", OUT_OF_CATALOG_HELD_OUT[:12])
-    for name in ("N_TEXTS", "N_PHOTOS", "N_BOTH", "N_STRANGE"):
+    monkeypatch.setattr(calibration, "OUT_OF_CATALOG_TEXTS", OUT_OF_CATALOG_TEXTS[:12])
+    for name in ("N_TEXTS", "N_PHOTOS", "N_BOTH", "N_OUT_OF_CATALOG"):
         monkeypatch.setattr(calibration, name, 12)
     (tmp_path / "vitrina.json").write_text('{"schedule": {}}')
     fitted = calibrate_folder(tmp_path, [CLOTHES, FRUIT])

@@ -10,17 +10,20 @@ import open_clip
 import pytest
 from PIL import Image
 
-from recipes.encoder.corpus import LabelledRows, is_held_out, read_rows
+from recipes.encoder.corpus import LabelledRows, is_held_out, read_rows, repeat_factors
 from recipes.encoder.labels import LabelledProduct
+from recipes.encoder.losses import LabelLossWeights
 from recipes.encoder.recipe import Cycle, Phase, Recipe, make_encoder, place, repeats_of
 from tests.search.encoders.conftest import TINY
 from vitrina.search.encoders.open_clip import load_encoder
-from vitrina.tuning.encoder.trainer import EncoderSchedule, repeat_factors
-from vitrina.tuning.losses import Mix
+from vitrina.tuning.encoder.trainer import EncoderSchedule
 from vitrina.tuning.model_folder import MAX_FOLDER_BYTES, n_bytes
 
 SCHEDULE = EncoderSchedule(batch_size=32)
-COARSE, FINE = Phase(1, (16, 16), Mix()), Phase(1, (32, 32), Mix(likeness=0.5), {"tiny-train": 2.0})
+COARSE, FINE = (
+    Phase(1, (16, 16), LabelLossWeights()),
+    Phase(1, (32, 32), LabelLossWeights(likeness=0.5), {"tiny-train": 2.0}),
+)
 CYCLES = (Cycle(2e-3, (COARSE,)), Cycle(1e-3, (FINE,)))
 RECIPE = Recipe(TINY, CYCLES, SCHEDULE)
 

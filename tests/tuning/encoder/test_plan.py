@@ -21,8 +21,8 @@ def model(*, bias: bool = False, large: bool = False) -> torch.nn.Module:
 def test_the_loss_is_the_models_own_unless_another_is_asked_for() -> None:
     assert EncoderPlan().loss_of(model()) is Loss.CLIP
     assert EncoderPlan().loss_of(model(bias=True)) is Loss.SIGLIP
-    assert EncoderPlan(loss=Loss.CLIP).mix(model(bias=True)).softmax == 1
-    assert EncoderPlan().mix(model(bias=True)).sigmoid == 1
+    assert EncoderPlan(loss=Loss.CLIP).loss_weights(model(bias=True)).softmax == 1
+    assert EncoderPlan().loss_weights(model(bias=True)).sigmoid == 1
 
 
 def test_steps_suit_the_model_and_the_catalog() -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from recipes.encoder.facts import Captioned
 from vitrina.search.encoders.preprocessing import Size
+from vitrina.tuning.encoder.captions import BatchCaptions
 from vitrina.tuning.encoder.trainer import EncoderSchedule, EncoderTrainer, TrainingProgress, embed_images, train_mode
-from vitrina.tuning.losses import Mix, Objective
+from vitrina.tuning.losses import ContrastiveObjective, LossWeights
 from vitrina.tuning.parallel import prefetch_one
 
 N, SCHEDULE = 24, EncoderSchedule(n_epochs=2, batch_size=8, average_decay=None, n_parts=1, learning_rate=0.01)
@@ -52,8 +52,8 @@ class Levels:
 class Numbers:
     """Caption n is the number of its picture, true of that alone."""
 
-    def write(self, indices: torch.Tensor, rng: random.Random) -> Captioned:
-        return Captioned([str(n) for n in indices.tolist()], torch.eye(len(indices), dtype=torch.bool))
+    def write(self, indices: torch.Tensor, rng: random.Random) -> BatchCaptions:
+        return BatchCaptions([str(n) for n in indices.tolist()], torch.eye(len(indices), dtype=torch.bool))
 
 
 def tokenize(texts: list[str]) -> torch.Tensor:
@@ -61,9 +61,13 @@ def tokenize(texts: list[str]) -> torch.Tensor:
 
 
 def trainer(
-    model: torch.nn.Module, *, schedule: EncoderSchedule = SCHEDULE, ahead: bool = False, mix: Mix | None = None
+    model: torch.nn.Module,
+    *,
+    schedule: EncoderSchedule = SCHEDULE,
+    ahead: bool = False,
+    weights: LossWeights | None = None,
 ) -> EncoderTrainer:
-    objective = Objective(mix or Mix(heads=0.0), heads=None)
+    objective = ContrastiveObjective(weights or LossWeights())
     return EncoderTrainer(model, tokenize, Levels(), Numbers(), objective, size=(2, 2), schedule=schedule, ahead=ahead)
 
 
@@ -138,7 +142,7 @@ def test_a_models_own_bias_is_trained_by_the_sigmoid_loss() -> None:
     model = Model()
     bias = torch.nn.Parameter(torch.tensor(-10.0))
     model.register_parameter("logit_bias", bias)
-    own = trainer(model, mix=Mix(softmax=0.0, sigmoid=1.0, heads=0.0))
+    own = trainer(model, weights=LossWeights(softmax=0.0, sigmoid=1.0))
     losses_of(own)
     assert float(bias.detach()) != -10.0
 

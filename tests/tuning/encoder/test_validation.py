@@ -9,8 +9,9 @@ from vitrina.evaluation.label_queries import QueryTemplate
 from vitrina.search.store.images import ImageStore
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import Item
+from vitrina.tuning.encoder.calibration import calibrate
 from vitrina.tuning.encoder.captions import CaptionTable
-from vitrina.tuning.encoder.validation import MAX_QUERIES, EncoderValidation, calibrate, embed_images
+from vitrina.tuning.encoder.validation import MAX_QUERIES, EncoderValidation, embed_images
 from vitrina.tuning.rows import TuningRow
 
 

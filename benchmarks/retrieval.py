@@ -14,7 +14,6 @@ from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.evaluation.label_queries import QueryTemplate, label_queries, similar_item_queries
 from vitrina.evaluation.run import RunInfo, make_run
 from vitrina.search.encoders.base import Encoder
-from vitrina.search.store.full_text import match_text
 from vitrina.search.types.query import Query
 from vitrina.tuning.encoder.calibration import OUT_OF_CATALOG_TEXTS
 
@@ -119,8 +118,8 @@ def beside_full_text(catalog: Indexed, name: str, queries: Sequence[JudgedQuery]
 
 def by_words(catalog: Indexed, text: str) -> list[str]:
     """The skus that full-text search finds alone, best first."""
-    with catalog.store.catalog.database.read() as connection:
-        ids = [match.item_id for match in match_text(connection, text, limit=metrics.DEPTH, within=None)]
+    with catalog.store.catalog.reading() as reader:
+        ids = [match.item_id for match in reader.full_text.search(text, limit=metrics.DEPTH)]
     items = catalog.store.catalog.items(ids)
     return [items[item_id].item.sku for item_id in ids]
 

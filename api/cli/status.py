@@ -12,7 +12,6 @@ from vitrina.api.rerankers import reranker_name
 from vitrina.api.settings import Settings, encoder_for
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.index.replica import IndexReplica
-from vitrina.search.store.facets import fields
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import NotFoundError
 
@@ -21,8 +20,8 @@ def show_status(settings: Settings) -> None:
     """Print what the catalog holds, and what answers from it. Needs neither encoder nor reranker."""
     store = Store.existing(settings.store)
     live = store.catalog.live_space()
-    with store.catalog.database.read() as connection:
-        filterable = fields(connection)
+    with store.catalog.reading() as reader:
+        filterable = reader.facets.fields()
     dead_letters = sorted(store.dead_letters.glob("*.jsonl"))
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_row("home", str(store.folder))

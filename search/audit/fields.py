@@ -11,7 +11,6 @@ from vitrina.search.reranking.statements import MAX_VALUES_TRIED
 from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.retrieval.photo_attributes import MAX_VALUES, read_fields
 from vitrina.search.store.catalog import Catalog
-from vitrina.search.store.facets import fields
 from vitrina.search.types.errors import QueryError
 from vitrina.search.types.filters import facet_value
 from vitrina.search.types.item import StoredItem
@@ -34,8 +33,8 @@ def choose_fields(catalog: Catalog, vocabulary: Vocabulary, asked: Sequence[str]
     """Those asked for, else those for what is read off a photo: colour, pattern and article, as far as the catalog has
     them; of these, one of too many values is left out. Raises QueryError for a field asked for that the catalog does
     not have or whose values no picture can be compared with, and where no field is left."""
-    with catalog.database.read() as connection:
-        known = fields(connection)
+    with catalog.reading() as reader:
+        known = reader.facets.fields()
     for field in asked:
         if field not in known:
             raise QueryError(f"No item has a field {field!r:.100}.", remedy=f"Audit one of: {listed(known)}.")

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection
 
 from vitrina.search.retrieval.vector_scores import Scores
-from vitrina.search.store.facets import first_matching, holders, listed_ids
-from vitrina.search.store.full_text import items_holding, items_with_all_words, match_text, named_items
+from vitrina.search.store.reader import CatalogReader
 from vitrina.search.types.filters import AnyOf, facet_value
 from vitrina.search.types.query import WINDOW, Query, Weights
 from vitrina.search.types.requirement import Requirement
@@ -44,29 +42,28 @@ class LexicalScores:
     found: dict[int, float]
     crowded: bool
 
-    def matches(self, connection: Connection, query: Query, item_ids: NDArray[np.int64]) -> Scores:
+    def matches(self, reader: CatalogReader, query: Query, item_ids: NDArray[np.int64]) -> Scores:
         """What the words that are wanted add to each of ``item_ids``, shape (n,), at a text weight of 1."""
         ids = item_ids.tolist()
         wanted = {item_id: self.found.get(item_id, 0.0) for item_id in ids}
         if self.crowded:
-            for item_id in items_with_all_words(connection, query.text, ids):
+            for item_id in reader.full_text.containing_all(query.text, ids):
                 wanted[item_id] = max(wanted[item_id], ALL_WORDS_BONUS)
         if query.text:
-            for item_id, n_held in items_holding(connection, query.text, ids).items():
+            for item_id, n_held in reader.facets.items_with_value(query.text, ids).items():
                 wanted[item_id] += HOLDING_BONUS * min(n_held, MAX_HELD)
         return np.array([wanted[item_id] for item_id in ids], dtype=np.float64)
 
 
-def avoided_words(connection: Connection, query: Query, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+def avoided_words(reader: CatalogReader, query: Query, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which of ``item_ids`` hold all words to avoid, shape (n,)."""
-    avoided = items_with_all_words(connection, query.without, item_ids.tolist())
+    avoided = reader.full_text.containing_all(query.without, item_ids.tolist())
     return np.array([item_id in avoided for item_id in item_ids.tolist()], dtype=np.bool_)
 
 
-def lexical_scores(connection: Connection, query: Query, within: NDArray[np.int64] | None) -> LexicalScores:
-    allowed = None if within is None else listed_ids(within.tolist())
-    matches = match_text(connection, query.text, limit=WINDOW, within=allowed)
-    named = named_items(connection, query.text, limit=WINDOW, within=allowed) if query.text else {}
+def lexical_scores(reader: CatalogReader, query: Query, within: NDArray[np.int64] | None) -> LexicalScores:
+    matches = reader.full_text.search(query.text, limit=WINDOW, within=within)
+    named = reader.full_text.named(query.text, limit=WINDOW, within=within) if query.text else {}
     found = {m.item_id: ALL_WORDS_BONUS if m.all_words else ANY_WORD_BONUS * m.strength for m in matches}
     for item_id, kind in named.items():
         found[item_id] = found.get(item_id, 0.0) + NAMED_BONUS[kind]
@@ -102,19 +99,19 @@ class AttributeScores:
     without: tuple[Requirement, ...]
     found: NDArray[np.int64]
 
-    def met(self, connection: Connection, item_ids: NDArray[np.int64]) -> Scores:
+    def met(self, reader: CatalogReader, item_ids: NDArray[np.int64]) -> Scores:
         """How far each of ``item_ids`` meets each wanted requirement, 0 to 1; shape (n, n wanted)."""
-        return shares(connection, self.wanted, item_ids)
+        return shares(reader, self.wanted, item_ids)
 
-    def avoided(self, connection: Connection, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def avoided(self, reader: CatalogReader, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of ``item_ids`` are what must not be, by their fields; shape (n,)."""
-        avoided = shares(connection, self.denied, item_ids).any(axis=1)
+        avoided = shares(reader, self.denied, item_ids).any(axis=1)
         by_field = {each.field: [other for other in self.without if other.field == each.field] for each in self.without}
-        met = [shares(connection, alternatives, item_ids).any(axis=1) for alternatives in by_field.values()]
+        met = [shares(reader, alternatives, item_ids).any(axis=1) for alternatives in by_field.values()]
         return np.asarray(avoided | np.all(met, axis=0) if met else avoided, np.bool_)
 
 
-def attribute_scores(connection: Connection, query: Query, vocabulary: Vocabulary) -> AttributeScores:
+def attribute_scores(reader: CatalogReader, query: Query, vocabulary: Vocabulary) -> AttributeScores:
     """Take a query's words apart and find the items whose fields meet them, under its filters."""
     said = parse(query.text, vocabulary)
     wanted = tuple(each for each in said if each.wanted and not each.is_free)
@@ -123,7 +120,7 @@ def attribute_scores(connection: Connection, query: Query, vocabulary: Vocabular
     if any(each.is_free for each in without):  # what no field can tell of, words may
         without = ()
     conditions = [AnyOf(each.field, tuple(map(facet_value, each.values))) for each in wanted]
-    found = first_matching(connection, conditions, query.filters, WINDOW) if wanted else np.empty(0, np.int64)
+    found = reader.facets.first_matching(conditions, query.filters, WINDOW) if wanted else np.empty(0, np.int64)
     is_kind = np.array([each.field in vocabulary.kind_fields for each in wanted], np.bool_)
     return AttributeScores(wanted, is_kind, sum(each.wanted for each in said), denied, without, found)
 
@@ -138,7 +135,7 @@ def n_met(met: Scores, is_kind: NDArray[np.bool_]) -> Scores:
     return np.asarray(kinds.sum(axis=1) + others * (OTHER_KIND_WEIGHT + (1 - OTHER_KIND_WEIGHT) * kinds.max(axis=1)))
 
 
-def shares(connection: Connection, requirements: Sequence[Requirement], item_ids: NDArray[np.int64]) -> Scores:
+def shares(reader: CatalogReader, requirements: Sequence[Requirement], item_ids: NDArray[np.int64]) -> Scores:
     """How far each item meets each requirement by its fields; shape (n, len(requirements)). ``item_ids``: sorted."""
     met = np.zeros((len(item_ids), len(requirements)))
     for column, requirement in enumerate(requirements):
@@ -146,7 +143,7 @@ def shares(connection: Connection, requirements: Sequence[Requirement], item_ids
         share = {
             value: NARROWER_VALUE_WEIGHT if value in family else 1.0 for value in map(facet_value, requirement.values)
         }
-        held = holders(connection, requirement.field, list(share), item_ids.tolist())
+        held = reader.facets.holders(requirement.field, list(share), item_ids.tolist())
         at = np.searchsorted(item_ids, [item_id for item_id, _ in held])
         np.maximum.at(met[:, column], at, [share[value] for _, value in held])
     return met
@@ -194,21 +191,19 @@ class CatalogScores:
         """The items they found, sorted."""
         return np.union1d(self.fields.found, np.array(list(self.words.found), np.int64))
 
-    def about(self, connection: Connection, item_ids: NDArray[np.int64]) -> ItemCatalogScores:
+    def about(self, reader: CatalogReader, item_ids: NDArray[np.int64]) -> ItemCatalogScores:
         """What they say of items, found or not. ``item_ids``: sorted, shape (n,)."""
         return ItemCatalogScores(
-            self.words.matches(connection, self.query, item_ids),
-            self.fields.met(connection, item_ids),
+            self.words.matches(reader, self.query, item_ids),
+            self.fields.met(reader, item_ids),
             self.fields.is_kind,
             self.fields.n_asked,
-            avoided_words(connection, self.query, item_ids) | self.fields.avoided(connection, item_ids),
+            avoided_words(reader, self.query, item_ids) | self.fields.avoided(reader, item_ids),
         )
 
 
 def catalog_scores(
-    connection: Connection, query: Query, vocabulary: Vocabulary, within: NDArray[np.int64] | None
+    reader: CatalogReader, query: Query, vocabulary: Vocabulary, within: NDArray[np.int64] | None
 ) -> CatalogScores:
     """Look a query up in words and fields; ``within`` are the ids that the query's filters let through."""
-    return CatalogScores(
-        query, lexical_scores(connection, query, within), attribute_scores(connection, query, vocabulary)
-    )
+    return CatalogScores(query, lexical_scores(reader, query, within), attribute_scores(reader, query, vocabulary))

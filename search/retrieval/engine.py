@@ -15,7 +15,6 @@ from vitrina.search.retrieval.calibration_features import calibration_features, 
 from vitrina.search.retrieval.catalog_scores import catalog_scores
 from vitrina.search.retrieval.vector_scores import Scores, VectorQuery, VectorScorer
 from vitrina.search.store.catalog import Catalog
-from vitrina.search.store.facets import check_filters, matching_item_ids
 from vitrina.search.store.store import Store
 from vitrina.search.types.answer import Answer, Hit, Signals, Stopwatch
 from vitrina.search.types.calibration import Calibration, CalibrationFeatures, Curve, QueryKind
@@ -97,19 +96,19 @@ class SearchEngine:
             parts = self.parts(query)
         with watch.stage("requirements"):
             vocabulary = self.vocabulary.current()
-        with self.catalog.database.read() as connection:
+        with self.catalog.reading() as reader:
             with watch.stage("filter"):
-                check_filters(connection, query.filters)
-                within = matching_item_ids(connection, query.filters) if query.filters else None
+                reader.facets.check(query.filters)
+                within = reader.facets.matching(query.filters) if query.filters else None
             with watch.stage("words"):
-                stated = catalog_scores(connection, query, vocabulary, within)
+                stated = catalog_scores(reader, query, vocabulary, within)
             with watch.stage("vectors"):
                 scorer = VectorScorer(self.replica.indexes, parts)
                 found = scorer.candidates(WINDOW, within)
                 pool = np.setdiff1d(np.union1d(found, stated.item_ids), excluded)
             with watch.stage("rank"):
                 ranking = scorer.rank(pool.astype(np.int64))
-                about = stated.about(connection, ranking.item_ids)
+                about = stated.about(reader, ranking.item_ids)
                 bonus = about.bonus(query.weights)
                 totals = np.round(np.nan_to_num(ranking.scores) + bonus, ROUND_DECIMALS)
                 order = np.lexsort((ranking.item_ids, -totals))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from vitrina.search.store.index_versions import (
     n_pending,
     promote,
 )
+from vitrina.search.store.reader import CatalogReader
 from vitrina.search.store.reading import CHUNK, chunks, ids_by_sku, newer, rows_since, stored_items, unchanged
 from vitrina.search.store.schema import clock, deletions, embeddings, images, items, spaces
 from vitrina.search.store.writing import (
@@ -36,7 +38,7 @@ from vitrina.search.store.writing import (
     start_of_pending,
     update_items,
 )
-from vitrina.search.types.errors import NotFoundError, StateError
+from vitrina.search.types.errors import StateError
 from vitrina.search.types.item import INCOMPLETE, MODALITIES, Changes, IndexedItem, StoredItem
 from vitrina.search.types.models import EncoderIdentity
 
@@ -195,10 +197,16 @@ class Catalog:
 
     # Reading
 
+    @contextmanager
+    def reading(self) -> Iterator[CatalogReader]:
+        """One consistent state of the catalog, however long it is read."""
+        with self.database.read() as connection:
+            yield CatalogReader(connection)
+
     def sequence(self) -> int:
         """The number of the last committed change; 0 for an empty, new catalog. Costs one row."""
-        with self.database.read() as connection:
-            return int(connection.execute(select(clock.c.sequence)).scalar_one())
+        with self.reading() as reader:
+            return reader.sequence()
 
     def counts(self) -> dict[str, int]:
         """How many items, images and vectors of the live space there are."""
@@ -224,20 +232,13 @@ class Catalog:
 
     def item(self, sku: str) -> StoredItem:
         """One item by its sku. Raises NotFoundError."""
-        with self.database.read() as connection:
-            found = ids_by_sku(connection, [sku])
-            if not found:
-                raise NotFoundError(
-                    f"There is no item with the sku {sku!r:.300}.",
-                    remedy="Check the sku's spelling, or index the catalog that holds it.",
-                    details={"sku": sku[:300]},
-                )
-            return stored_items(connection, list(found.values()))[found[sku]]
+        with self.reading() as reader:
+            return reader.item(sku)
 
     def items(self, item_ids: Sequence[int]) -> dict[int, StoredItem]:
-        """Items by id; those that are gone are left out."""
-        with self.database.read() as connection:
-            return stored_items(connection, item_ids)
+        """Items by id, without those that are gone."""
+        with self.reading() as reader:
+            return reader.items(item_ids)
 
     def all_items(self) -> Iterator[StoredItem]:
         """Every item in the order of its id, read in pages, each page a consistent state of its own."""

@@ -1,9 +1,10 @@
-"""Facets in SQL: which items hold a filter's conditions, and the distinct values of a field."""
+"""Facets in SQL: which items satisfy a filter's conditions, and the distinct values of a field."""
 
 from __future__ import annotations
 
 import difflib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -15,85 +16,158 @@ from vitrina.search.store.schema import facets, items
 from vitrina.search.types.errors import FilterError
 from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, facet_value, field_of
 
-MANY = 20_000
-"""Conditions that more items hold are common; which is the rarer of two such is not counted."""
+MAX_COUNTED = 20_000
+"""Conditions that more items satisfy are common; the rarer of two common ones is not determined."""
 
-MAX_LISTED = 20
+MAX_NAMED = 20
 """How many existing fields or values an error names."""
 
-# A loose index scan: one index seek a field, however many rows hold it (sqlite.org has no DISTINCT that skips).
+# A loose index scan: one index seek for each field, however many rows hold it (sqlite.org has no DISTINCT that skips).
 KNOWN_FIELDS = (
     "WITH RECURSIVE known(field) AS (SELECT MIN(field) FROM facets UNION ALL "
     "SELECT (SELECT MIN(field) FROM facets WHERE field > known.field) FROM known WHERE known.field IS NOT NULL) "
     "SELECT field FROM known WHERE field IS NOT NULL"
 )
-HOLDING = " AND EXISTS (SELECT 1 FROM facets WHERE facets.field = known.field AND facets.value = :value)"
+WITH_VALUE = " AND EXISTS (SELECT 1 FROM facets WHERE facets.field = known.field AND facets.value = :value)"
+
+# The same for values: one seek for each value, up to the limit, however many rows there are.
+DISTINCT_VALUES = text(
+    "WITH RECURSIVE held(value) AS (SELECT MIN(value) FROM facets WHERE field = :field UNION ALL "
+    "SELECT (SELECT MIN(value) FROM facets WHERE field = :field AND value > held.value) FROM held "
+    "WHERE held.value IS NOT NULL LIMIT :limit) "
+    "SELECT value, (SELECT MIN(item_id) FROM facets WHERE field = :field AND value = held.value) AS item_id "
+    "FROM held WHERE value IS NOT NULL"
+)
 
 
-def fields(connection: Connection) -> list[str]:
-    """Every field some item can be filtered by, sorted."""
-    return list(connection.scalars(text(KNOWN_FIELDS)))
+class FacetReader:
+    """Reads facets within one transaction of the catalog."""
 
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
-def fields_holding(connection: Connection, value: str) -> list[str]:
-    """Every field in which some item has this value (case-folded), sorted."""
-    return list(connection.scalars(text(KNOWN_FIELDS + HOLDING), {"value": value}))
+    def fields(self) -> list[str]:
+        """Every field that some item can be filtered by, sorted."""
+        return list(self._connection.scalars(text(KNOWN_FIELDS)))
+
+    def check(self, conditions: Sequence[Condition]) -> None:
+        """Raise FilterError where a condition names a field, a value or a range that no item can have."""
+        known = self.fields() if conditions else []
+        for condition in conditions:
+            field = field_of(condition)
+            if field not in known:
+                raise FilterError(
+                    f"No item has a field {field!r}.",
+                    remedy=f"Filter by one of: {', '.join(known[:100]) or '(the catalog is empty)'}.",
+                    details={"fields": known},
+                )
+            self._check_value(condition.condition if isinstance(condition, Not) else condition)
+
+    def matching(self, conditions: Sequence[Condition]) -> NDArray[np.int64]:
+        """The ids of the items that satisfy every condition, sorted, shape (n,)."""
+        # One row of JSON is read twice as fast as one row for each id.
+        found = matching_items(conditions).subquery()
+        listed_json = self._connection.execute(select(func.json_group_array(found.c.id))).scalar_one()
+        ids = np.array(json.loads(listed_json), np.int64)
+        ids.sort()
+        return ids
+
+    def first_matching(self, wanted: Sequence[AnyOf], filters: Sequence[Condition], limit: int) -> NDArray[np.int64]:
+        """The ids of up to ``limit`` items that satisfy every ``wanted`` condition, of which there must be one, and
+        every filter; sorted. If there are more items, which ones come back is up to the database.
+
+        Scans the items that satisfy the rarest of the wanted conditions and stops at the limit: of 300,000 items, 1,000
+        common ones are found in 17 ms, where an intersection of sets took 87.
+        """
+        rarest, *others = sorted(wanted, key=self._n_holding)
+        query = select(facets.c.item_id).where(facets.c.field == rarest.field, value_holds(rarest))
+        for condition in others:
+            own = facets.alias()
+            held = own.c.value.in_(select(listed(condition.values).c.value))
+            query = query.where(
+                select(own.c.id).where(own.c.item_id == facets.c.item_id, own.c.field == condition.field, held).exists()
+            )
+        if filters:
+            query = query.where(facets.c.item_id.in_(matching_items(filters)))
+        return np.unique(np.array(self._connection.scalars(query.limit(limit)).all(), np.int64))
+
+    def holders(self, field: str, values: Sequence[str], item_ids: Sequence[int]) -> Sequence[tuple[int, str]]:
+        """Which of the items have one of the values (case-folded) in a field: pairs of item id and value."""
+        asked = listed(values)
+        # By the item, whatever the field's other index promises: an item has few values, a value has many items.
+        value: ColumnElement[str] = literal_column("+facets.value")
+        of_items = facets.c.item_id.in_(listed_ids(item_ids))
+        rows = select(facets.c.item_id, facets.c.value).where(
+            facets.c.field == field, of_items, value.in_(select(asked.c.value))
+        )
+        return [(item_id, value) for item_id, value in self._connection.execute(rows)]
+
+    def items_with_value(self, query: str, item_ids: Sequence[int]) -> Counter[int]:
+        """Which of the items have attributes whose whole value is the query (a brand, an article, a colour), and how
+        many such attributes each has."""
+        folded = " ".join(query.split()).casefold()
+        holding = list(self._connection.scalars(text(KNOWN_FIELDS + WITH_VALUE), {"value": folded}))
+        if not holding:  # most queries are no attribute's value
+            return Counter()
+        held = facets.c.field.in_(holding) & (facets.c.value == folded) & facets.c.item_id.in_(listed_ids(item_ids))
+        return Counter(self._connection.scalars(select(facets.c.item_id).where(held)))
+
+    def distinct_values(self, field: str, limit: int) -> dict[str, int]:
+        """The first ``limit`` values of a field (case-folded, sorted), each with the id of the first item that has
+        it."""
+        rows = self._connection.execute(DISTINCT_VALUES, {"field": field, "limit": limit})
+        return {row.value: row.item_id for row in rows}
+
+    def original_spellings(self, field: str, holders: Mapping[str, int]) -> dict[str, str]:
+        """Each case-folded value as the item that is given for it spells it: ``navy blue`` to ``Navy Blue``."""
+        attributes = self._attributes_of(set(holders.values()))
+        return {value: spelling(attributes.get(item_id, {}).get(field), value) for value, item_id in holders.items()}
+
+    def _n_holding(self, condition: AnyOf) -> int:
+        """How many rows have one of the values, ``MAX_COUNTED`` at most."""
+        some = select(facets.c.id).where(facets.c.field == condition.field, value_holds(condition)).limit(MAX_COUNTED)
+        return self._connection.scalar(select(func.count()).select_from(some.subquery())) or 0
+
+    def _check_value(self, condition: AnyOf | Range | Exists) -> None:
+        of_field = facets.c.field == condition.field
+        if isinstance(condition, Range):
+            numeric = select(facets.c.id).where(of_field, facets.c.number.is_not(None)).limit(1)
+            if self._connection.scalar(numeric) is None:
+                raise FilterError(
+                    f"The field {condition.field!r} holds no numbers, so it has no range.",
+                    remedy="Filter it by value, or give the range of a numeric field.",
+                )
+        elif isinstance(condition, AnyOf) and condition.field != "sku":
+            asked = listed(condition.values)
+            exists = select(facets.c.id).where(of_field, facets.c.value == asked.c.value).exists()
+            held = set(self._connection.scalars(select(asked.c.value).where(exists)))
+            for value in condition.values:
+                if value not in held:
+                    raise self._unknown_value(condition.field, value)
+
+    def _unknown_value(self, field: str, value: str) -> FilterError:
+        query = select(facets.c.value).where(facets.c.field == field).distinct().limit(1000)
+        held = sorted(self._connection.scalars(query))
+        close = difflib.get_close_matches(value, held, n=MAX_NAMED, cutoff=0.6)
+        return FilterError(
+            f"No item has the {field} {value!r:.200}.",
+            remedy=f"{'Close to it' if close else 'Known'}: {', '.join((close or held)[:MAX_NAMED])}.",
+            details={"field": field, "values": held[:100]},
+        )
+
+    def _attributes_of(self, item_ids: Iterable[int]) -> dict[int, dict[str, object]]:
+        return {
+            item_id: attributes
+            for chunk in chunks(sorted(item_ids))
+            for item_id, attributes in self._connection.execute(
+                select(items.c.id, items.c.attributes).where(items.c.id.in_(chunk))
+            )
+        }
 
 
 def matching_items(conditions: Sequence[Condition]) -> Select[tuple[int]]:
-    """The ids of the items that hold every condition, as a query."""
+    """The ids of the items that satisfy every condition, as a query."""
     return select(items.c.id).where(*(holds(condition) for condition in conditions))
-
-
-def matching_item_ids(connection: Connection, conditions: Sequence[Condition]) -> NDArray[np.int64]:
-    """The same, run: sorted ids, shape (n,)."""
-    # One row of JSON is read twice as fast as a row an id.
-    found = matching_items(conditions).subquery()
-    ids = np.array(json.loads(connection.execute(select(func.json_group_array(found.c.id))).scalar_one()), np.int64)
-    ids.sort()
-    return ids
-
-
-def first_matching(
-    connection: Connection, wanted: Sequence[AnyOf], filters: Sequence[Condition], limit: int
-) -> NDArray[np.int64]:
-    """The ids of ``limit`` items at most that hold all that is ``wanted``, one condition at least, and every filter;
-    sorted. Which of more, the database decides.
-
-    It goes through the items that hold the rarest of what is wanted and stops at the limit: of 300,000 items, 1,000
-    common ones are found in 17 ms, where an intersection of sets took 87.
-    """
-    rarest, *others = sorted(wanted, key=lambda condition: n_holding(connection, condition))
-    query = select(facets.c.item_id).where(facets.c.field == rarest.field, value_holds(rarest))
-    for condition in others:
-        own = facets.alias()
-        held = own.c.value.in_(select(listed(condition.values).c.value))
-        query = query.where(
-            select(own.c.id).where(own.c.item_id == facets.c.item_id, own.c.field == condition.field, held).exists()
-        )
-    if filters:
-        query = query.where(facets.c.item_id.in_(matching_items(filters)))
-    return np.unique(np.array(connection.scalars(query.limit(limit)).all(), np.int64))
-
-
-def n_holding(connection: Connection, condition: AnyOf) -> int:
-    """How many times items hold one of the values, ``MANY`` at most."""
-    some = select(facets.c.id).where(facets.c.field == condition.field, value_holds(condition)).limit(MANY)
-    return connection.scalar(select(func.count()).select_from(some.subquery())) or 0
-
-
-def holders(
-    connection: Connection, field: str, values: Sequence[str], item_ids: Sequence[int]
-) -> Sequence[tuple[int, str]]:
-    """Which of the items hold one of the values (case-folded) in a field: pairs of item id and value."""
-    asked = listed(values)
-    # By the item, whatever the field's other index promises: an item holds few values, a value is held by many.
-    value: ColumnElement[str] = literal_column("+facets.value")
-    of_items = facets.c.item_id.in_(listed_ids(item_ids))
-    rows = select(facets.c.item_id, facets.c.value).where(
-        facets.c.field == field, of_items, value.in_(select(asked.c.value))
-    )
-    return [(item_id, value) for item_id, value in connection.execute(rows)]
 
 
 def holds(condition: Condition) -> ColumnElement[bool]:
@@ -130,83 +204,8 @@ def listed_ids(item_ids: Sequence[int]) -> Select[tuple[int]]:
     return select(func.json_each(json.dumps(list(item_ids))).table_valued("value").c.value)
 
 
-def check_filters(connection: Connection, conditions: Sequence[Condition]) -> None:
-    """Raise FilterError where a condition names a field, a value or a range that no item can have."""
-    known = fields(connection) if conditions else []
-    for condition in conditions:
-        field = field_of(condition)
-        if field not in known:
-            raise FilterError(
-                f"No item has a field {field!r}.",
-                remedy=f"Filter by one of: {', '.join(known[:100]) or '(the catalog is empty)'}.",
-                details={"fields": known},
-            )
-        check_value(connection, condition.condition if isinstance(condition, Not) else condition)
-
-
-def check_value(connection: Connection, condition: AnyOf | Range | Exists) -> None:
-    of_field = facets.c.field == condition.field
-    if isinstance(condition, Range):
-        numeric = select(facets.c.id).where(of_field, facets.c.number.is_not(None)).limit(1)
-        if connection.scalar(numeric) is None:
-            raise FilterError(
-                f"The field {condition.field!r} holds no numbers, so it has no range.",
-                remedy="Filter it by value, or give the range of a numeric field.",
-            )
-    elif isinstance(condition, AnyOf) and condition.field != "sku":
-        asked = listed(condition.values)
-        exists = select(facets.c.id).where(of_field, facets.c.value == asked.c.value).exists()
-        held = set(connection.scalars(select(asked.c.value).where(exists)))
-        for value in condition.values:
-            if value not in held:
-                raise unknown_value(connection, condition.field, value)
-
-
-def unknown_value(connection: Connection, field: str, value: str) -> FilterError:
-    query = select(facets.c.value).where(facets.c.field == field).distinct().limit(1000)
-    held = sorted(connection.scalars(query))
-    close = difflib.get_close_matches(value, held, n=MAX_LISTED, cutoff=0.6)
-    return FilterError(
-        f"No item has the {field} {value!r:.200}.",
-        remedy=f"{'Close to it' if close else 'Known'}: {', '.join((close or held)[:MAX_LISTED])}.",
-        details={"field": field, "values": held[:100]},
-    )
-
-
-# A loose index scan, as for the fields: one seek a value, and it ends at the limit, however many rows there are.
-HELD_VALUES = text(
-    "WITH RECURSIVE held(value) AS (SELECT MIN(value) FROM facets WHERE field = :field UNION ALL "
-    "SELECT (SELECT MIN(value) FROM facets WHERE field = :field AND value > held.value) FROM held "
-    "WHERE held.value IS NOT NULL LIMIT :limit) "
-    "SELECT value, (SELECT MIN(item_id) FROM facets WHERE field = :field AND value = held.value) AS item_id "
-    "FROM held WHERE value IS NOT NULL"
-)
-
-
-def held_values(connection: Connection, field: str, limit: int) -> dict[str, int]:
-    """The first ``limit`` values of a field (case-folded, sorted), each with the id of the first item that has it."""
-    rows = connection.execute(HELD_VALUES, {"field": field, "limit": limit})
-    return {row.value: row.item_id for row in rows}
-
-
-def written_values(connection: Connection, field: str, holders: Mapping[str, int]) -> dict[str, str]:
-    """Each case-folded value as the item that is given for it writes it: ``navy blue`` to ``Navy Blue``."""
-    attributes = attributes_of(connection, set(holders.values()))
-    return {value: written(attributes.get(item_id, {}).get(field), value) for value, item_id in holders.items()}
-
-
-def attributes_of(connection: Connection, item_ids: Iterable[int]) -> dict[int, dict[str, object]]:
-    return {
-        item_id: attributes
-        for chunk in chunks(sorted(item_ids))
-        for item_id, attributes in connection.execute(
-            select(items.c.id, items.c.attributes).where(items.c.id.in_(chunk))
-        )
-    }
-
-
-def written(held: object, value: str) -> str:
-    """The spelling, within what an item holds in a field, of the value that is compared as ``value``."""
+def spelling(held: object, value: str) -> str:
+    """How an item that holds ``held`` in a field spells the value that is compared as ``value``."""
     for each in held if isinstance(held, list) else [held]:
         if isinstance(each, str) and facet_value(each) == value:
             return each.strip()

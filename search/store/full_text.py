@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, column, literal_column, select, table, text
 
-from vitrina.search.store.facets import fields_holding, listed_ids
-from vitrina.search.store.schema import FULL_TEXT, facets, items
+from vitrina.search.store.facets import listed_ids
+from vitrina.search.store.schema import FULL_TEXT, items
 from vitrina.search.types.item import AttributeValue, Item
 
 BM25_WEIGHTS = "10.0, 5.0, 3.0, 1.0"
@@ -18,8 +19,8 @@ BM25_WEIGHTS = "10.0, 5.0, 3.0, 1.0"
 
 MAX_WORDS = 32
 
-PARTLY_LISTED = 200
-"""Items listed that hold some of the words only: further down, vectors know better which are meant."""
+MAX_PARTIAL = 200
+"""How many items are listed that hold only some of the words: further down, vectors rank better."""
 
 STOP_WORDS = frozenset({"a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"})
 """Words that no shopper means as a requirement; a query of nothing else keeps them."""
@@ -78,32 +79,58 @@ def item_words(item: Item) -> str:
     return ". ".join(part for part in said if part)[:MAX_EMBEDDED_CHARS]
 
 
-def match_text(connection: Connection, query: str, *, limit: int, within: Select[tuple[int]] | None) -> list[TextMatch]:
-    """The items that hold the query's words, all of them first, then any of them; best first by BM25, then by id.
+class FullTextReader:
+    """Searches items by their words within one transaction of the catalog."""
 
-    ``within`` restricts to the item ids it selects. An empty list where the query has no word.
-    """
-    terms = query_terms(query)
-    if not terms:
-        return []
-    found = run_match(connection, " ".join(terms), limit, within)
-    every = {item_id for item_id, _ in found}
-    if len(found) < limit and len(terms) > 1:
-        partly = run_match(connection, " OR ".join(terms), min(limit, PARTLY_LISTED), within)
-        found += [(item_id, strength) for item_id, strength in partly if item_id not in every]
-    best = max((strength for _, strength in found), default=1.0)
-    return [TextMatch(item_id, strength / best, item_id in every) for item_id, strength in found[:limit]]
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
+    def search(self, query: str, *, limit: int, within: NDArray[np.int64] | None = None) -> list[TextMatch]:
+        """The items that hold all of the query's words, then those that hold any; best first by BM25, then by id.
 
-def items_with_all_words(connection: Connection, query: str, item_ids: Sequence[int]) -> set[int]:
-    """Which of the items hold every word of the query; none where it has no word."""
-    terms = query_terms(query)
-    if not terms:
-        return set()
-    expression = literal_column(FULL_TEXT).op("MATCH")(" ".join(terms))
-    # The plus keeps SQLite from running the expression anew for each id.
-    rows = select(embedded_text.c.rowid).where(expression, literal_column("+rowid").in_(listed_ids(item_ids)))
-    return set(connection.scalars(rows))
+        ``within``, shape (n,), restricts the search to these item ids. Returns nothing for a query without words.
+        """
+        terms = query_terms(query)
+        if not terms:
+            return []
+        allowed = None if within is None else listed_ids(within.tolist())
+        found = self._match(" ".join(terms), limit, allowed)
+        every = {item_id for item_id, _ in found}
+        if len(found) < limit and len(terms) > 1:
+            partly = self._match(" OR ".join(terms), min(limit, MAX_PARTIAL), allowed)
+            found += [(item_id, strength) for item_id, strength in partly if item_id not in every]
+        best = max((strength for _, strength in found), default=1.0)
+        return [TextMatch(item_id, strength / best, item_id in every) for item_id, strength in found[:limit]]
+
+    def containing_all(self, query: str, item_ids: Sequence[int]) -> set[int]:
+        """Which of the items hold every word of the query; none for a query without words."""
+        terms = query_terms(query)
+        if not terms:
+            return set()
+        expression = literal_column(FULL_TEXT).op("MATCH")(" ".join(terms))
+        # The plus keeps SQLite from running the expression once for each id.
+        rows = select(embedded_text.c.rowid).where(expression, literal_column("+rowid").in_(listed_ids(item_ids)))
+        return set(self._connection.scalars(rows))
+
+    def named(self, query: str, *, limit: int, within: NDArray[np.int64] | None = None) -> dict[int, str]:
+        """Items whose sku or whole title is the query, without regard to case: item id to ``sku`` or ``title``."""
+        folded = " ".join(query.split()).casefold()
+        named: dict[int, str] = {}
+        for kind, key in (("title", items.c.folded_title), ("sku", items.c.folded_sku)):
+            rows = select(items.c.id).where(key == folded).order_by(items.c.id).limit(limit)
+            if within is not None:  # the addition makes SQLite use the name's index, not go through every id
+                rows = rows.where((items.c.id + 0).in_(listed_ids(within.tolist())))
+            named.update(dict.fromkeys(self._connection.scalars(rows), kind))
+        return named
+
+    def _match(self, expression: str, limit: int, within: Select[tuple[int]] | None) -> list[tuple[int, float]]:
+        rank: ColumnElement[float] = literal_column(f"bm25({FULL_TEXT}, {BM25_WEIGHTS})")
+        query = select(embedded_text.c.rowid, rank).where(literal_column(FULL_TEXT).op("MATCH")(expression))
+        if within is not None:
+            query = query.where(literal_column("+rowid").in_(within))  # runs the expression once, not once for each id
+        rows = self._connection.execute(query.order_by(rank, embedded_text.c.rowid).limit(limit))
+        # FTS5's bm25() is negative, and smaller for better matches.
+        return [(item_id, max(-score, 1e-9)) for item_id, score in rows]
 
 
 def query_terms(query: str) -> list[str]:
@@ -111,37 +138,3 @@ def query_terms(query: str) -> list[str]:
     split = [word for word in query.split() if any(letter.isalnum() for letter in word)]
     meant = [word for word in split if word.casefold() not in STOP_WORDS] or split
     return ['"' + word.replace('"', '""') + '"' for word in dict.fromkeys(meant[:MAX_WORDS])]
-
-
-def run_match(
-    connection: Connection, expression: str, limit: int, within: Select[tuple[int]] | None
-) -> list[tuple[int, float]]:
-    rank: ColumnElement[float] = literal_column(f"bm25({FULL_TEXT}, {BM25_WEIGHTS})")
-    query = select(embedded_text.c.rowid, rank).where(literal_column(FULL_TEXT).op("MATCH")(expression))
-    if within is not None:
-        query = query.where(literal_column("+rowid").in_(within))  # one run of the expression, not one an id
-    rows = connection.execute(query.order_by(rank, embedded_text.c.rowid).limit(limit))
-    # FTS5's bm25() is negative, better further down.
-    return [(item_id, max(-score, 1e-9)) for item_id, score in rows]
-
-
-def named_items(connection: Connection, query: str, *, limit: int, within: Select[tuple[int]] | None) -> dict[int, str]:
-    """Items whose sku or whole title is the query, without regard to case: item id to ``sku`` or ``title``."""
-    folded = " ".join(query.split()).casefold()
-    named: dict[int, str] = {}
-    for kind, key in (("title", items.c.folded_title), ("sku", items.c.folded_sku)):
-        rows = select(items.c.id).where(key == folded).order_by(items.c.id).limit(limit)
-        if within is not None:
-            rows = rows.where((items.c.id + 0).in_(within))  # by the name's index, not through every id
-        named.update(dict.fromkeys(connection.scalars(rows), kind))
-    return named
-
-
-def items_holding(connection: Connection, query: str, item_ids: Sequence[int]) -> Counter[int]:
-    """The items with attributes whose whole value is the query (a brand, an article, a colour), and how many."""
-    folded = " ".join(query.split()).casefold()
-    holding = fields_holding(connection, folded)  # most queries are no value at all, and end here
-    if not holding:
-        return Counter()
-    held = facets.c.field.in_(holding) & (facets.c.value == folded) & facets.c.item_id.in_(listed_ids(item_ids))
-    return Counter(connection.scalars(select(facets.c.item_id).where(held)))

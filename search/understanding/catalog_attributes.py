@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from vitrina.search.store.catalog import Catalog
-from vitrina.search.store.facets import fields, held_values, written_values
 from vitrina.search.types.filters import facet_value
 from vitrina.search.understanding.colours import are_colours
 from vitrina.search.understanding.names import MatchType, is_proper, names_of
@@ -180,16 +179,16 @@ class CatalogVocabulary:
     def _read(self) -> dict[str, tuple[str, ...]]:
         """Each field's values as the catalog writes them."""
         values: dict[str, tuple[str, ...]] = {}
-        with self._catalog.database.read() as connection:
-            for field in fields(connection):
+        with self._catalog.reading() as reader:
+            for field in reader.facets.fields():
                 if field in NOT_TYPED or field in self._too_wide:
                     continue
-                held = held_values(connection, field, MAX_VALUES + 1)
+                held = reader.facets.distinct_values(field, MAX_VALUES + 1)
                 if len(held) > MAX_VALUES:
                     self._too_wide.add(field)
                     continue
                 written = self._written.setdefault(field, {})
                 new = {value: item_id for value, item_id in held.items() if value not in written}
-                written |= written_values(connection, field, new)
+                written |= reader.facets.original_spellings(field, new)
                 values[field] = tuple(written[value] for value in held)
         return values

@@ -18,7 +18,7 @@ from vitrina.search.types.errors import StorageError
 COMMIT = """
 import sys
 from pathlib import Path
-from search.catalog.catalog import Catalog
+from vitrina.search.store.catalog import Catalog
 from tests.fakes import FakeEncoder, make_entry
 encoder, catalog = FakeEncoder(), Catalog(Path(sys.argv[1]))
 catalog.commit(catalog.open_space(encoder.identity, live=True), [make_entry(encoder, "elsewhere", "boot")])

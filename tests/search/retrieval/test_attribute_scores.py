@@ -52,9 +52,9 @@ def opened(folder: Path, encoder: FakeEncoder) -> SearchEngine:
 def asked(engine: SearchEngine, query: Query) -> tuple[AttributeScores, list[list[float]], list[bool]]:
     """What fields say of all items, by id."""
     ids = np.sort([stored.id for stored in engine.catalog.all_items()])
-    with engine.catalog.database.read() as connection:
-        fields = attribute_scores(connection, query, engine.vocabulary.current())
-        return fields, fields.met(connection, ids).tolist(), fields.avoided(connection, ids).tolist()
+    with engine.catalog.reading() as reader:
+        fields = attribute_scores(reader, query, engine.vocabulary.current())
+        return fields, fields.met(reader, ids).tolist(), fields.avoided(reader, ids).tolist()
 
 
 def skus(engine: SearchEngine, ids: list[int]) -> list[str]:

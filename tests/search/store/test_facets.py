@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes import FakeEncoder, make_entry, new_catalog
 from vitrina.search.store.catalog import Catalog
-from vitrina.search.store.facets import check_filters, fields, first_matching, holders, matching_item_ids
+from vitrina.search.store.reader import CatalogReader
 from vitrina.search.types.errors import FilterError
 from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, parse_filters
 from vitrina.search.types.item import AttributeValue, Item
@@ -113,9 +113,9 @@ SINGLE: list[dict[str, object]] = [
 @pytest.mark.parametrize("asked", SINGLE, ids=str)
 def test_each_operator_means_what_it_says(shop: Catalog, filled: dict[int, Item], asked: dict[str, object]) -> None:
     conditions = parse_filters(asked)
-    with shop.database.read() as connection:
-        check_filters(connection, conditions)
-        found = matching_item_ids(connection, conditions).tolist()
+    with shop.reading() as reader:
+        reader.facets.check(conditions)
+        found = reader.facets.matching(conditions).tolist()
     assert found == [item_id for item_id, item in filled.items() if holds(item, conditions[0])]
 
 
@@ -124,16 +124,16 @@ def test_several_conditions_hold_together(shop: Catalog, filled: dict[int, Item]
     for _ in range(40):
         asked = {field: value for each in rng.sample(SINGLE, rng.randint(2, 4)) for field, value in each.items()}
         conditions = parse_filters(asked)
-        with shop.database.read() as connection:
-            found = matching_item_ids(connection, conditions).tolist()
+        with shop.reading() as reader:
+            found = reader.facets.matching(conditions).tolist()
         assert found == [
             item_id for item_id, item in filled.items() if all(holds(item, condition) for condition in conditions)
         ]
 
 
 def test_no_condition_holds_for_every_item(shop: Catalog, filled: dict[int, Item]) -> None:
-    with shop.database.read() as connection:
-        assert matching_item_ids(connection, ()).tolist() == list(filled)
+    with shop.reading() as reader:
+        assert reader.facets.matching(()).tolist() == list(filled)
 
 
 def test_as_many_values_as_the_limits_allow(shop: Catalog, filled: dict[int, Item]) -> None:
@@ -144,8 +144,9 @@ def test_as_many_values_as_the_limits_allow(shop: Catalog, filled: dict[int, Ite
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
         before = driver.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)  # SQLite's default
-        check_filters(connection, conditions)
-        assert matching_item_ids(connection, conditions).tolist() == list(filled)
+        reader = CatalogReader(connection)
+        reader.facets.check(conditions)
+        assert reader.facets.matching(conditions).tolist() == list(filled)
         driver.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, before)
 
 
@@ -169,8 +170,8 @@ def test_as_many_values_as_the_limits_allow(shop: Catalog, filled: dict[int, Ite
 def test_what_no_item_can_match_names_what_exists(
     shop: Catalog, filled: dict[int, Item], asked: dict[str, object], message: str, named: str
 ) -> None:
-    with shop.database.read() as connection, pytest.raises(FilterError, match=message) as caught:
-        check_filters(connection, parse_filters(asked))
+    with shop.reading() as reader, pytest.raises(FilterError, match=message) as caught:
+        reader.facets.check(parse_filters(asked))
     assert named in caught.value.remedy
 
 
@@ -183,23 +184,23 @@ def test_fields_are_those_that_some_item_has_now(catalog: Catalog, encoder: Fake
             make_entry(encoder, "b", attributes={"z": (), "b": ("x", 2)}),
         ],
     )
-    with catalog.database.read() as connection:
-        assert fields(connection) == ["a", "b", "colour", "sku"]
+    with catalog.reading() as reader:
+        assert reader.facets.fields() == ["a", "b", "colour", "sku"]
     catalog.delete(["a", "b"])
-    with catalog.database.read() as connection:
-        assert fields(connection) == []
+    with catalog.reading() as reader:
+        assert reader.facets.fields() == []
         with pytest.raises(FilterError, match="'colour'") as caught:
-            check_filters(connection, parse_filters({"colour": "navy"}))
+            reader.facets.check(parse_filters({"colour": "navy"}))
     assert "empty" in caught.value.remedy
 
 
 @pytest.mark.parametrize("text", ["x'); DROP TABLE items; --", "%", "_", "navy\x00b", "\ud800", "\\", '"', "’"])
 def test_values_are_never_sql(shop: Catalog, filled: dict[int, Item], text: str) -> None:
-    with shop.database.read() as connection:
-        assert matching_item_ids(connection, parse_filters({"colour": text})).tolist() == []
-        assert len(matching_item_ids(connection, parse_filters({"colour": {"not": text}}))) == len(filled)
+    with shop.reading() as reader:
+        assert reader.facets.matching(parse_filters({"colour": text})).tolist() == []
+        assert len(reader.facets.matching(parse_filters({"colour": {"not": text}}))) == len(filled)
         with pytest.raises(FilterError):
-            check_filters(connection, parse_filters({text: "navy"}))
+            reader.facets.check(parse_filters({text: "navy"}))
 
 
 @pytest.mark.parametrize("limit", [3, 1000])
@@ -214,8 +215,8 @@ def test_what_is_found_first_holds_all_that_is_wanted(shop: Catalog, filled: dic
         rng.shuffle(wanted)
         filters: list[Condition] = [Range("price_cents", gte=999)] if rng.random() < 0.5 else []
         every: list[Condition] = [*wanted, *filters]
-        with shop.database.read() as connection:
-            found = first_matching(connection, wanted, filters, limit).tolist()
+        with shop.reading() as reader:
+            found = reader.facets.first_matching(wanted, filters, limit).tolist()
         right = [item_id for item_id, item in filled.items() if all(holds(item, each) for each in every)]
         assert found == sorted(set(found))
         assert set(found) <= set(right)
@@ -225,8 +226,8 @@ def test_what_is_found_first_holds_all_that_is_wanted(shop: Catalog, filled: dic
 
 def test_the_holders_of_values_among_some_items(shop: Catalog, filled: dict[int, Item]) -> None:
     some = sorted(filled)[::3]
-    with shop.database.read() as connection:
-        found = holders(connection, "sizes", ["m", "38", "none"], some)
+    with shop.reading() as reader:
+        found = reader.facets.holders("sizes", ["m", "38", "none"], some)
     right = {
         (item_id, value)
         for item_id in some

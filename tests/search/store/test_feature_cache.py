@@ -18,35 +18,35 @@ from vitrina.search.types.models import RerankerIdentity
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[FeatureCache]:
-    store = FeatureCache(tmp_path / "features" / "model.db")
-    yield store
-    store.close()
+def cache(tmp_path: Path) -> Iterator[FeatureCache]:
+    cache = FeatureCache(tmp_path / "features" / "model.db")
+    yield cache
+    cache.close()
 
 
-def test_what_is_kept_is_found_again_by_another_store(store: FeatureCache) -> None:
-    store.put({"a": b"first", "b": b"", "ü": b"\0\xff"})
-    other = FeatureCache(store.path)
+def test_what_is_kept_is_found_again_by_another_store(cache: FeatureCache) -> None:
+    cache.put({"a": b"first", "b": b"", "ü": b"\0\xff"})
+    other = FeatureCache(cache.path)
     assert other.get(["ü", "a", "gone", "b"]) == {"a": b"first", "b": b"", "ü": b"\0\xff"}
     assert other.missing(["gone", "a", "c", "gone"]) == ["gone", "c"]
     other.put({"a": b"second"})
-    assert store.get(["a"]) == {"a": b"second"}
+    assert cache.get(["a"]) == {"a": b"second"}
     other.close()
 
 
-def test_nothing_is_made_before_something_is_kept(store: FeatureCache) -> None:
-    assert store.get(["a"]) == {}
-    assert store.missing(["b", "a", "b"]) == ["b", "a"]
-    store.put({})
-    assert not store.path.parent.exists()
+def test_nothing_is_made_before_something_is_kept(cache: FeatureCache) -> None:
+    assert cache.get(["a"]) == {}
+    assert cache.missing(["b", "a", "b"]) == ["b", "a"]
+    cache.put({})
+    assert not cache.path.parent.exists()
 
 
-def test_a_store_that_another_makes_meanwhile_is_found(store: FeatureCache) -> None:
-    assert store.get(["a"]) == {}
-    other = FeatureCache(store.path)
+def test_a_store_that_another_makes_meanwhile_is_found(cache: FeatureCache) -> None:
+    assert cache.get(["a"]) == {}
+    other = FeatureCache(cache.path)
     other.put({"a": b"first"})
     other.close()
-    assert store.get(["a"]) == {"a": b"first"}
+    assert cache.get(["a"]) == {"a": b"first"}
 
 
 def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
@@ -56,42 +56,42 @@ def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_damaged_file_is_a_storage_error_that_says_to_delete_it(store: FeatureCache) -> None:
-    store.path.parent.mkdir()
-    store.path.write_bytes(b"no database at all, only some words" * 300)
-    for use in (lambda: store.get(["a"]), lambda: store.missing(["a"]), lambda: store.put({"a": b"first"})):
+def test_a_damaged_file_is_a_storage_error_that_says_to_delete_it(cache: FeatureCache) -> None:
+    cache.path.parent.mkdir()
+    cache.path.write_bytes(b"no database at all, only some words" * 300)
+    for use in (lambda: cache.get(["a"]), lambda: cache.missing(["a"]), lambda: cache.put({"a": b"first"})):
         with pytest.raises(StorageError) as caught:
             use()
         assert "delete it" in caught.value.remedy
 
 
-def test_a_full_disk_is_a_storage_error_and_loses_nothing(store: FeatureCache) -> None:
+def test_a_full_disk_is_a_storage_error_and_loses_nothing(cache: FeatureCache) -> None:
     def no_more(connection: DBAPIConnection, *_: object) -> None:
         assert isinstance(connection, sqlite3.Connection)
         connection.execute("PRAGMA max_page_count = 1")
 
-    store.put({"a": b"first"})
-    store.close()
-    event.listen(store._file.engine, "connect", no_more)
+    cache.put({"a": b"first"})
+    cache.close()
+    event.listen(cache._file.engine, "connect", no_more)
     with pytest.raises(StorageError, match="full"):
-        store.put({"b": b"second" * 10_000, "c": b"third"})
-    assert store.get(["a", "b", "c"]) == {"a": b"first"}
+        cache.put({"b": b"second" * 10_000, "c": b"third"})
+    assert cache.get(["a", "b", "c"]) == {"a": b"first"}
 
 
-def test_who_holds_the_file_stops_who_writes_and_not_who_reads(store: FeatureCache) -> None:
-    store.put({"a": b"first"})
-    holder = sqlite3.connect(store.path, isolation_level=None)
+def test_who_holds_the_file_stops_who_writes_and_not_who_reads(cache: FeatureCache) -> None:
+    cache.put({"a": b"first"})
+    holder = sqlite3.connect(cache.path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     with pytest.raises(StorageError, match="locked"):
-        store.put({"b": b"second"})
-    assert store.get(["a", "b"]) == {"a": b"first"}
+        cache.put({"b": b"second"})
+    assert cache.get(["a", "b"]) == {"a": b"first"}
     holder.close()
-    store.put({"b": b"second"})
-    assert store.missing(["a", "b"]) == []
+    cache.put({"b": b"second"})
+    assert cache.missing(["a", "b"]) == []
 
 
-def test_many_may_use_it_at_once(store: FeatureCache) -> None:
-    others = [FeatureCache(store.path) for _ in range(4)]
+def test_many_may_use_it_at_once(cache: FeatureCache) -> None:
+    others = [FeatureCache(cache.path) for _ in range(4)]
 
     def work(number: int) -> None:
         own = others[number % 4]
@@ -100,7 +100,7 @@ def test_many_may_use_it_at_once(store: FeatureCache) -> None:
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(work, range(64)))
-    assert store.missing([f"{number}" for number in range(64)]) == []
+    assert cache.missing([f"{number}" for number in range(64)]) == []
     for other in others:
         other.close()
 

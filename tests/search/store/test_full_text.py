@@ -8,8 +8,7 @@ import pytest
 
 from tests.fakes import FakeEncoder, make_entry, new_catalog
 from vitrina.search.store.catalog import Catalog
-from vitrina.search.store.facets import matching_items
-from vitrina.search.store.full_text import TextMatch, items_holding, match_text, named_items, query_terms
+from vitrina.search.store.full_text import TextMatch, query_terms
 from vitrina.search.types.filters import parse_filters
 
 
@@ -31,9 +30,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Iter
 
 
 def matches(shop: Catalog, query: str, limit: int = 100, asked: dict[str, object] | None = None) -> list[TextMatch]:
-    within = matching_items(parse_filters(asked)) if asked else None
-    with shop.database.read() as connection:
-        return match_text(connection, query, limit=limit, within=within)
+    with shop.reading() as reader:
+        within = reader.facets.matching(parse_filters(asked)) if asked else None
+        return reader.full_text.search(query, limit=limit, within=within)
 
 
 def skus(shop: Catalog, query: str, limit: int = 100, asked: dict[str, object] | None = None) -> list[str]:
@@ -121,9 +120,9 @@ def test_stop_words_ask_for_nothing_unless_there_is_nothing_else(shop: Catalog) 
 def test_no_query_is_an_expression(shop: Catalog, query: str) -> None:
     found = matches(shop, query)
     assert len(found) <= 7
-    with shop.database.read() as connection:
-        named_items(connection, query, limit=10, within=None)
-        items_holding(connection, query, [1, 2, 3])
+    with shop.reading() as reader:
+        reader.full_text.named(query, limit=10)
+        reader.facets.items_with_value(query, [1, 2, 3])
 
 
 def test_operators_are_words(shop: Catalog) -> None:
@@ -167,28 +166,28 @@ def test_a_filter_restricts_the_words_too(shop: Catalog) -> None:
     ],
 )
 def test_items_whose_sku_or_title_is_the_query(shop: Catalog, query: str, expected: dict[str, str]) -> None:
-    with shop.database.read() as connection:
-        named = named_items(connection, query, limit=100, within=None)
+    with shop.reading() as reader:
+        named = reader.full_text.named(query, limit=100)
     stored = shop.items(list(named))
     assert {stored[item_id].item.sku: kind for item_id, kind in named.items()} == expected
 
 
 def test_a_filter_restricts_the_names_too(shop: Catalog) -> None:
-    with shop.database.read() as connection:
+    with shop.reading() as reader:
         for asked, n_named in (("navy", 1), ({"not": "navy"}, 0)):
-            within = matching_items(parse_filters({"colour": asked}))
-            assert len(named_items(connection, "ab-12.3", limit=9, within=within)) == n_named
+            within = reader.facets.matching(parse_filters({"colour": asked}))
+            assert len(reader.full_text.named("ab-12.3", limit=9, within=within)) == n_named
 
 
 def test_items_one_of_whose_values_is_the_query(shop: Catalog) -> None:
     ids = {stored.item.sku: stored.id for stored in shop.all_items()}
-    with shop.database.read() as connection:
+    with shop.reading() as reader:
         everyone = list(ids.values())
-        assert items_holding(connection, "NEAR &  dear", everyone) == {ids["AB-12.3"]: 1}
-        assert items_holding(connection, "xl", everyone) == {ids["x"]: 1}
-        assert items_holding(connection, "xl", [ids["y"]]) == {}
-        assert items_holding(connection, "xl", []) == {}
-        assert items_holding(connection, "navy linen", everyone) == {}
+        assert reader.facets.items_with_value("NEAR &  dear", everyone) == {ids["AB-12.3"]: 1}
+        assert reader.facets.items_with_value("xl", everyone) == {ids["x"]: 1}
+        assert reader.facets.items_with_value("xl", [ids["y"]]) == {}
+        assert reader.facets.items_with_value("xl", []) == {}
+        assert reader.facets.items_with_value("navy linen", everyone) == {}
 
 
 def test_changed_and_deleted_items_lose_their_old_words(catalog: Catalog, encoder: FakeEncoder) -> None:

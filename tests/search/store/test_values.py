@@ -6,7 +6,6 @@ import pytest
 
 from tests.fakes import FakeEncoder, make_entry
 from vitrina.search.store.catalog import Catalog
-from vitrina.search.store.facets import held_values, written_values
 from vitrina.search.types.item import AttributeValue
 
 COLOURS = ("Navy Blue", "navy blue", "RED", "Grün", " padded ", "שחור", "👗")
@@ -30,22 +29,22 @@ def test_each_value_once_with_the_first_item_that_has_it(shop: Catalog) -> None:
         assert isinstance(colours, tuple)
         for colour in colours:
             brute.setdefault(str(colour).strip().casefold(), stored.id)
-    with shop.database.read() as connection:
-        held = held_values(connection, "colour", 100)
+    with shop.reading() as reader:
+        held = reader.facets.distinct_values("colour", 100)
     assert held == brute
     assert list(held) == sorted(brute)
 
 
 def test_the_limit_ends_it(shop: Catalog) -> None:
-    with shop.database.read() as connection:
-        assert list(held_values(connection, "number", 3)) == ["0", "1", "10"]
-        assert held_values(connection, "nothing", 3) == {}
+    with shop.reading() as reader:
+        assert list(reader.facets.distinct_values("number", 3)) == ["0", "1", "10"]
+        assert reader.facets.distinct_values("nothing", 3) == {}
 
 
 def test_values_as_items_write_them(shop: Catalog) -> None:
-    with shop.database.read() as connection:
-        held = held_values(connection, "colour", 100)
-        written = written_values(connection, "colour", held)
+    with shop.reading() as reader:
+        held = reader.facets.distinct_values("colour", 100)
+        written = reader.facets.original_spellings("colour", held)
     assert written["navy blue"] == "Navy Blue"
     assert written["padded"] == "padded"
     assert written["grün"] == "Grün"

@@ -1,4 +1,4 @@
-"""Two runs over the same queries: what got better, what got worse, and whether that is more than chance."""
+"""Comparing two runs over the same queries: what got better or worse, and whether that is more than chance."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from vitrina.evaluation.run import ALL, Run, ScoredQuery
 from vitrina.search.types.errors import InputError
 
 JUDGED_BY = "ndcg@10"
-"""The metric by which queries are said to have won or lost: it sees every grade and every rank of the first page."""
+"""The metric by which a query wins or loses: it counts every grade and every rank of the first page."""
 
 TIE = 1e-9
 
 EARLIER = "the earlier run"
 RETRIEVAL = "retrieval alone"
-"""What runs are compared with, in words."""
+"""What a run is compared with, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class MetricChange:
 
     @property
     def after(self) -> float:
-        """Its mean in the run that is compared."""
+        """Its mean in the later run."""
         return self.before + self.difference.mean
 
     @property
@@ -57,8 +57,8 @@ class RunPair:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``changes`` by kind and metric; ``pairs`` from the greatest loss to the greatest win; ``notes`` on what does not
-    compare; ``against`` says what the other run was."""
+    """``changes`` by kind and metric; ``pairs`` from the greatest loss to the greatest win; ``notes`` on what is not
+    comparable; ``against`` says what the other run was."""
 
     changes: Mapping[str, Mapping[str, MetricChange]]
     pairs: tuple[RunPair, ...]
@@ -77,7 +77,7 @@ class Comparison:
 
 
 def compare_runs(run: Run, earlier: Run, against: str = EARLIER) -> Comparison:
-    """Compare a run with another, query by query. Raises InputError where they share none."""
+    """Compare a run with another, query by query. Raises InputError if they share none."""
     check_comparable([result.id for result in run.results], earlier)
     before = {result.id: result for result in earlier.results}
     pairs = [RunPair(before[result.id], result) for result in run.results if result.id in before]
@@ -91,7 +91,7 @@ def compare_runs(run: Run, earlier: Run, against: str = EARLIER) -> Comparison:
 
 
 def check_comparable(query_ids: Sequence[str], earlier: Run) -> None:
-    """Raise InputError where an earlier run has none of these queries, so that nobody waits for a run in vain."""
+    """Raise InputError if an earlier run has none of these queries, to be called before the new run."""
     if not {result.id for result in earlier.results}.intersection(query_ids):
         raise InputError(
             f"The two runs share no query: this one has {query_ids[0]!r:.200}, "
@@ -125,10 +125,10 @@ def _notes(run: Run, earlier: Run, pairs: Sequence[RunPair]) -> list[str]:
             f"{len(pairs):,} queries are in both runs; this one has {len(run.results):,}, "
             f"the earlier {len(earlier.results):,}. Only those in both are compared."
         )
-    n_judged_anew = sum(pair.before.n_relevant != pair.after.n_relevant for pair in pairs)
-    if n_judged_anew:
+    n_rejudged = sum(pair.before.n_relevant != pair.after.n_relevant for pair in pairs)
+    if n_rejudged:
         notes.append(
-            f"{n_judged_anew:,} queries have another number of relevant items than in the earlier run: part of their "
+            f"{n_rejudged:,} queries have another number of relevant items than in the earlier run: part of their "
             "difference comes from the judgements or the catalog."
         )
     return notes

@@ -1,4 +1,4 @@
-"""Requirements: what a run must reach, so that a shop can gate its releases."""
+"""Gates: metrics that a run must reach, so that a shop can gate its releases."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ CALIBRATION_ERROR = "calibration_error"
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A metric's least mean over the queries of one kind, or the calibration error's greatest value.
+    """A lower bound of a metric's mean over the queries of one kind, or an upper bound of the calibration error.
 
-    ``kind`` is empty where nobody named one: then the bound holds over all queries.
+    ``kind`` is empty if none was named: then the bound holds over all queries.
     """
 
     text: str
@@ -29,22 +29,22 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What became of a requirement. ``measured`` is None where the run could not tell; then it is not met."""
+    """Whether a gate is met. ``measured`` is None if the run could not tell; then it is not met."""
 
-    requirement: Gate
+    gate: Gate
     measured: float | None
     is_met: bool
 
     def __str__(self) -> str:
-        asked = self.requirement
-        most = asked.metric == CALIBRATION_ERROR
-        of = f" of {asked.kind}" if asked.kind else ""
+        gate = self.gate
+        most = gate.metric == CALIBRATION_ERROR
+        of = f" of {gate.kind}" if gate.kind else ""
         if self.measured is None:
-            return f"{asked.text}: not measured, as hits carry no confidence; calibrate the encoder first"
+            return f"{gate.text}: not measured, as hits carry no confidence; calibrate the encoder first"
         verdict = "met" if self.is_met else "not met"
         return (
-            f"{asked.text}: {verdict}, {asked.metric}{of} is {self.measured:.4f}, at {'most' if most else 'least'} "
-            f"{asked.bound:g} is required"
+            f"{gate.text}: {verdict}, {gate.metric}{of} is {self.measured:.4f}, at {'most' if most else 'least'} "
+            f"{gate.bound:g} is required"
         )
 
 
@@ -59,19 +59,19 @@ def parse_gate(text: str, kinds: Collection[str]) -> Gate:
     value = _bound(bound)
     if not equals or value is None:
         raise InputError(
-            f"The requirement {text!r:.200} is not METRIC=NUMBER, with a number from 0 to 1.",
+            f"The gate {text!r:.200} is not METRIC=NUMBER, with a number from 0 to 1.",
             remedy="Write it as in: --require ndcg@10=0.6",
         )
     known = [*LABELS, CALIBRATION_ERROR]
     if metric not in known:
         close = difflib.get_close_matches(metric, known, n=1)
         raise InputError(
-            f"The requirement {text!r:.200} names no metric that is measured.",
+            f"The gate {text!r:.200} names no metric that is measured.",
             remedy=f"{f'Did you mean {close[0]}? ' if close else ''}There are: {', '.join(known)}.",
         )
     if kind and kind not in kinds:
         raise InputError(
-            f"The requirement {text!r:.200} is on queries that this run does not have.",
+            f"The gate {text!r:.200} is for queries that this run does not have.",
             remedy=f"There are: {', '.join(kinds)}.",
         )
     if kind and metric == CALIBRATION_ERROR:
@@ -82,19 +82,19 @@ def parse_gate(text: str, kinds: Collection[str]) -> Gate:
     return Gate(text, metric, value, kind)
 
 
-def check_gates(run: Run, requirements: Sequence[Gate]) -> list[GateResult]:
-    """What became of each requirement. Means are compared as they are, not as they are rounded for people."""
-    return [_check(run, requirement) for requirement in requirements]
+def check_gates(run: Run, gates: Sequence[Gate]) -> list[GateResult]:
+    """Check each gate. Means are compared unrounded."""
+    return [_check(run, gate) for gate in gates]
 
 
-def _check(run: Run, requirement: Gate) -> GateResult:
-    if requirement.metric == CALIBRATION_ERROR:
+def _check(run: Run, gate: Gate) -> GateResult:
+    if gate.metric == CALIBRATION_ERROR:
         error = None if run.reliability is None else run.reliability.calibration_error
-        return GateResult(requirement, error, error is not None and error <= requirement.bound)
-    # The first summary is over all queries, be they of one kind or of several.
-    summary = run.summary(requirement.kind) if requirement.kind else run.summaries[0]
-    mean = summary.metrics[requirement.metric].mean
-    return GateResult(requirement, mean, mean >= requirement.bound)
+        return GateResult(gate, error, error is not None and error <= gate.bound)
+    # The first summary is over all queries, of one kind or of several.
+    summary = run.summary(gate.kind) if gate.kind else run.summaries[0]
+    mean = summary.metrics[gate.metric].mean
+    return GateResult(gate, mean, mean >= gate.bound)
 
 
 def _bound(text: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Asking the search what the judged queries ask, plain or reranked."""
+"""Searching for judged queries, plain or reranked, with the result of each."""
 
 from __future__ import annotations
 
@@ -20,68 +20,68 @@ from vitrina.search.types.errors import ImageError
 from vitrina.search.types.query import Query, RerankOptions
 
 OnProgress = Callable[[int], None]
-"""Told after each query how many are done."""
+"""Called after each query with how many are done."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """What one query found, best first: the skus, and how likely each is relevant, where the encoder can say."""
+    """What one query found, best first: the skus, and the confidence of each, None without a calibration."""
 
     skus: tuple[str, ...]
     confidences: tuple[float | None, ...]
 
 
 def search_all(engine: SearchEngine, queries: Sequence[JudgedQuery], on_progress: OnProgress) -> list[QueryResult]:
-    """What each query finds among the first ``DEPTH``, through the doors that shoppers use. Blocks.
+    """Search for each query to ``DEPTH``, as a shopper would. Blocks.
 
-    Raises ImageError for a picture that cannot be read, QueryError for a query past the engine's limits.
+    Raises ImageError for an image that cannot be read, QueryError for a query past the engine's limits.
     """
     found: list[QueryResult] = []
     for query in queries:
-        found.append(found_in(ask(engine, query)))
+        found.append(result_of(search_one(engine, query)))
         on_progress(len(found))
     return found
 
 
-def ask(engine: SearchEngine, query: JudgedQuery) -> Answer:
-    """One query's answer. An item's own photo asks for what is like it, itself left out."""
+def search_one(engine: SearchEngine, query: JudgedQuery) -> Answer:
+    """One query's answer. A query by an item searches for similar items, itself left out."""
     asked = query_of(query)
     return engine.similar(query.sku, asked) if query.sku else engine.search(asked)
 
 
 def query_of(judged: JudgedQuery) -> Query:
-    """What a shopper would ask for the first ``DEPTH``. Raises ImageError, and QueryError past the engine's limits."""
+    """The query to search for, to ``DEPTH``. Raises ImageError, and QueryError past the engine's limits."""
     if judged.sku:
         return Query(skus=(judged.sku,), limit=DEPTH)
     images = () if judged.image is None else (read_image(judged.image),)
     return Query(text=judged.text, images=images, limit=DEPTH)
 
 
-def found_in(answer: Answer) -> QueryResult:
-    """An answer's ranking."""
+def result_of(answer: Answer) -> QueryResult:
+    """An answer's ranking with its confidences."""
     return QueryResult(tuple(hit.stored.item.sku for hit in answer.hits), tuple(hit.confidence for hit in answer.hits))
 
 
 def read_image(path: Path) -> Image.Image:
-    """A query's picture, upright RGB. Raises ImageError, which names the file."""
+    """A query's image, upright RGB. Raises ImageError, which names the file."""
     try:
         return decode_image(path.read_bytes()).pixels
     except OSError as error:
-        raise ImageError(f"The picture {path} cannot be read: {error.strerror}.", remedy="Check its path.") from error
+        raise ImageError(f"The image {path} cannot be read: {error.strerror}.", remedy="Check its path.") from error
     except ImageError as error:
-        raise ImageError(f"The picture {path} cannot be used: {error.message}", remedy=error.remedy) from error
+        raise ImageError(f"The image {path} cannot be used: {error.message}", remedy=error.remedy) from error
 
 
-NO_IMAGE = "It has no picture."
-UNREADABLE = "Its picture cannot be looked at."
+NO_IMAGE = "It has no image."
+UNREADABLE = "Its image cannot be read."
 
 
 @dataclass(frozen=True, slots=True)
 class RerankedQuery:
-    """What one query found ``before`` and ``after`` its best hits were looked at, both from the same retrieval.
+    """What one query found ``before`` and ``after`` its best hits were reranked, both from the same retrieval.
 
-    ``n_hits`` were to be looked at; ``missed`` says in words why some were not, and of how many that is so.
-    ``judge_ms`` is how long looking took; what was asked before is remembered, as in a service, and costs nothing.
+    ``n_hits`` were to be judged; ``missed`` counts those that were not, by the reason in words. ``judge_ms`` is the
+    time that judging took; answers are cached between queries, as in a service.
     """
 
     before: QueryResult
@@ -93,11 +93,10 @@ class RerankedQuery:
 
 @dataclass(frozen=True, slots=True)
 class RerankingSummary:
-    """How a run was reranked: by which model, how many hits of each query, and whether it counted what the catalog
-    says.
+    """How a run was reranked: by which model, how many hits of each query, and whether catalog evidence counted.
 
-    ``n_hits`` were to be looked at over all queries, ``missed`` has those that were not, by the reason. ``median_ms``
-    and ``p95_ms`` are of the time that looking took, by query.
+    ``n_hits`` were to be judged over all queries; ``missed`` counts those that were not, by the reason. ``median_ms``
+    and ``p95_ms`` are of the judging time per query.
     """
 
     reranker: str
@@ -110,27 +109,28 @@ class RerankingSummary:
 
     @property
     def n_reranked(self) -> int:
-        """Hits that were looked at."""
+        """Hits that were judged."""
         return self.n_hits - sum(self.missed.values())
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """All that to people."""
-        evidence = "pictures and listings" if self.listings else "pictures alone, listings hidden"
+        """The summary in English."""
+        percentiles = f"{self.median_ms:,.0f} ms per query at the median, {self.p95_ms:,.0f} at the 95th percentile"
+        evidence = "images and listings" if self.listings else "images alone, listings hidden"
         return (
-            f"Reranked by {self.reranker}: up to {self.top} hits a query, {evidence}.",
-            f"Looked at {self.n_reranked:,} of {self.n_hits:,} hits.",
-            *(f"{n:,} {'was' if n == 1 else 'were'} not looked at: {reason}" for reason, n in self.missed.items()),
-            f"Looking took {self.median_ms:,.0f} ms a query at the median, {self.p95_ms:,.0f} at the 95th percentile.",
+            f"Reranked by {self.reranker}: up to {self.top} hits per query, {evidence}.",
+            f"Judged {self.n_reranked:,} of {self.n_hits:,} hits.",
+            *(f"{n:,} {'was' if n == 1 else 'were'} not judged: {reason}" for reason, n in self.missed.items()),
+            f"Judging took {percentiles}.",
         )
 
 
 def rerank_all(
     engine: RerankingEngine, queries: Sequence[JudgedQuery], rerank: RerankOptions, on_progress: OnProgress
 ) -> list[RerankedQuery]:
-    """Ask each query once, and take its answer before and after the reranker. Blocks.
+    """Search for each query once, and keep its answer before and after the reranker. Blocks.
 
-    Raises what ``search_all`` raises; a reranker that fails is told of in what was missed.
+    Raises what ``search_all`` raises; a reranker's failure is counted in ``missed``.
     """
     reranked: list[RerankedQuery] = []
     for query in queries:
@@ -141,13 +141,13 @@ def rerank_all(
 
 def rerank_one(engine: RerankingEngine, query: JudgedQuery, rerank: RerankOptions) -> RerankedQuery:
     """One query's answer, before and after."""
-    retrieved, reranked = both(events_of(engine, query, rerank))
+    retrieved, reranked = two_answers(events_of(engine, query, rerank))
     chosen = [hit for hit in retrieved.hits if hit.rank <= rerank.top]
     final = {hit.stored.id: hit for hit in reranked.hits}
-    reasons = Counter(reason(final[hit.stored.id], reranked) for hit in chosen)
+    reasons = Counter(why_not_judged(final[hit.stored.id], reranked) for hit in chosen)
     del reasons[""]
     return RerankedQuery(
-        found_in(retrieved), found_in(reranked), len(chosen), dict(reasons), reranked.timings_ms.get("judge", 0.0)
+        result_of(retrieved), result_of(reranked), len(chosen), dict(reasons), reranked.timings_ms.get("judge", 0.0)
     )
 
 
@@ -156,16 +156,16 @@ def events_of(engine: RerankingEngine, query: JudgedQuery, rerank: RerankOptions
     return engine.stream_similar(query.sku, asked, rerank) if query.sku else engine.stream(asked, rerank)
 
 
-def both(events: Iterator[Event]) -> tuple[Answer, Answer]:
-    """The retrieval's answer and the reranked one: the first two events."""
+def two_answers(events: Iterator[Event]) -> tuple[Answer, Answer]:
+    """The retrieval's answer and the reranked one: a stream's first two events."""
     retrieved, reranked = next(events), next(events)
     assert isinstance(retrieved, Retrieved)
     assert isinstance(reranked, Reranked)
     return retrieved.answer, reranked.answer
 
 
-def reason(hit: Hit, answer: Answer) -> str:
-    """Why a hit that was to be looked at was not; empty where it was."""
+def why_not_judged(hit: Hit, answer: Answer) -> str:
+    """Why a hit was not judged that should have been; empty if it was."""
     if hit.rerank is RerankState.RERANKED:
         return ""
     if not hit.stored.image_ids:
@@ -176,7 +176,7 @@ def reason(hit: Hit, answer: Answer) -> str:
 
 
 def summarize_reranking(reranker: str, rerank: RerankOptions, reranked: Sequence[RerankedQuery]) -> RerankingSummary:
-    """How one or more queries were reranked, together."""
+    """Sum up how one or more queries were reranked."""
     missed: Counter[str] = Counter()
     for each in reranked:
         missed.update(each.missed)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
+import ir_measures
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -18,10 +19,10 @@ from vitrina.search.types.query import MAX_TEXT_CHARS
 
 @dataclass(frozen=True, slots=True)
 class JudgedQuery:
-    """A query by ``text``, by the picture ``image``, by both, or by the photo of the item ``sku``.
+    """A query by ``text``, by ``image``, by both, or by the first image of the item ``sku``.
 
     ``id`` names the query in every run it is part of; ``kind`` names the set it is averaged with. ``judged`` may be
-    shared between queries. An item that asks never counts as found: ``grades`` leaves it out.
+    shared between queries. An item that is itself the query never counts as found: ``grades`` leaves it out.
     """
 
     id: str
@@ -40,7 +41,7 @@ class JudgedQuery:
 
 
 def sample_queries(queries: Sequence[JudgedQuery], n_queries: int, seed: int) -> list[JudgedQuery]:
-    """At most ``n_queries`` of each kind, drawn without regard to their order in the file, in their order."""
+    """At most ``n_queries`` of each kind, drawn at random, in their order."""
     rng = np.random.default_rng(seed)
     kept: list[JudgedQuery] = []
     for of_kind in by_kind(queries).values():
@@ -60,21 +61,21 @@ def by_kind(queries: Sequence[JudgedQuery]) -> dict[str, list[JudgedQuery]]:
 def restrict_to_catalog(
     queries: Sequence[JudgedQuery], catalog_skus: Collection[str]
 ) -> tuple[list[JudgedQuery], list[str]]:
-    """What can be measured on a catalog that holds these skus, and a sentence on each thing left out.
+    """What can be measured on a catalog with these skus, and a sentence on each thing left out.
 
-    Skus that the catalog lacks are taken out of the judgements: what is measured is the search, not the stock. Queries
-    that nothing in the catalog answers are left out. Raises InputError where no query is left.
+    Skus that the catalog lacks are removed from the judgements: the search is measured, not the stock. Queries without
+    a relevant item in the catalog are left out. Raises InputError if no query is left.
     """
-    wanted = judged_skus(queries)
-    missing = sorted(wanted - set(catalog_skus))
-    found = list(_within(queries, frozenset(catalog_skus)) if missing else queries)
-    answerable = [query for query in found if n_relevant(query.grades)]
+    skus = judged_skus(queries)
+    missing = sorted(skus - set(catalog_skus))
+    restricted = list(_within(queries, frozenset(catalog_skus)) if missing else queries)
+    answerable = [query for query in restricted if n_relevant(query.grades)]
     if not answerable:
-        raise _nothing_to_measure(len(wanted), missing)
+        raise _nothing_to_measure(len(skus), missing)
     notes = []
     if missing:
         notes.append(
-            f"{len(missing):,} of {len(wanted):,} judged skus are not in the catalog and were left out: "
+            f"{len(missing):,} of {len(skus):,} judged skus are not in the catalog and were left out: "
             f"{', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}."
         )
     if len(answerable) < len(queries):
@@ -113,13 +114,13 @@ def _nothing_to_measure(n_judged: int, missing: Sequence[str]) -> InputError:
 
 
 MAX_GRADE = 100
-"""The highest grade taken: trec_eval keeps a counter a grade, and no scale of judgement has that many steps."""
+"""The highest grade accepted: trec_eval keeps one counter per grade, and no scale of judgement has that many steps."""
 
 
 def read_qrels(path: Path, text: str, queries: tuple[Path, str] | None) -> list[JudgedQuery]:
-    """The judged queries of a qrels file; ``queries`` has the path and content of the queries' file, if there is one.
+    """The judged queries of a qrels file; ``queries`` are the path and content of the queries' file, if there is one.
 
-    Without it, the qid itself is the text. Grades below 0 count as 0. Raises SourceError with the line's number.
+    Without one, the qid itself is the text. Grades below 0 count as 0. Raises SourceError with the line's number.
     """
     judged: dict[str, dict[str, int]] = defaultdict(dict)
     for number, line in enumerate(text.splitlines(), start=1):
@@ -138,20 +139,20 @@ def read_qrels(path: Path, text: str, queries: tuple[Path, str] | None) -> list[
 
 
 def _judgement(path: Path, number: int, line: str) -> tuple[str, str, int]:
-    columns = line.split()
+    """One qrels line, read by itself so that an error can name its number, which the library's does not."""
     try:
-        qid, _, sku, grade = columns
-        value = int(grade)
+        (qrel,) = ir_measures.read_trec_qrels(f"{line}\n")  # type: ignore[no-untyped-call]
     except ValueError:
         raise SourceError(
-            f"{path}, line {number}: {line.strip()!r:.200} is no judgement.",
+            f"{path}, line {number}: {line.strip()!r:.200} is not a judgement.",
             remedy="Write TREC qrels (qid 0 sku grade, whole grades), or one JSON object a line.",
         ) from None
-    if value > MAX_GRADE:
+    if qrel.relevance > MAX_GRADE:
         raise SourceError(
-            f"{path}, line {number}: the grade {value:,} is above {MAX_GRADE}.", remedy="Grade on a smaller scale."
+            f"{path}, line {number}: the grade {qrel.relevance:,} is above {MAX_GRADE}.",
+            remedy="Grade on a smaller scale.",
         )
-    return qid, sku, max(value, 0)
+    return qrel.query_id, qrel.doc_id, max(qrel.relevance, 0)
 
 
 def _texts(path: Path, content: str) -> dict[str, str | None]:
@@ -162,7 +163,7 @@ def _texts(path: Path, content: str) -> dict[str, str | None]:
         qid, tab, text = line.partition("\t")
         if not (tab and qid.strip() and text.strip()):
             raise SourceError(
-                f"{path}, line {number}: {line.strip()!r:.200} is no query.", remedy="Write: qid, a tab, the text."
+                f"{path}, line {number}: {line.strip()!r:.200} is not a query.", remedy="Write: qid, a tab, the text."
             )
         texts[qid.strip()] = text.strip()
     return texts
@@ -174,7 +175,7 @@ FORM = 'Write a line as in: {"query": "red shirt", "relevant": {"A-17": 3, "A-18
 def read_judgements(path: Path, queries: Path | None = None) -> list[JudgedQuery]:
     """The judged queries of a file, in its order; their kind is the file's name.
 
-    ``queries`` is a file of ``qid<TAB>text`` for qrels. Pictures are looked for, but not read. Raises SourceError with
+    ``queries`` is a file of ``qid<TAB>text`` for qrels. Images must exist, but are not read. Raises SourceError with
     the number of the line that cannot be used.
     """
     text = read_text(path)
@@ -234,27 +235,27 @@ def _judged_query(path: Path, number: int, line: str) -> JudgedQuery:
     image = path.parent / read.image if read.image else None
     if image is not None and not image.is_file():
         raise SourceError(
-            f"{path}, line {number}: there is no picture {image}.", remedy=f"Give a path relative to {path.parent}."
+            f"{path}, line {number}: there is no image {image}.", remedy=f"Give a path relative to {path.parent}."
         )
     asked = " + ".join(part for part in (read.query.strip(), read.image) if part)
     return JudgedQuery(read.id or asked, path.name, read.relevant, text=read.query.strip(), image=image)
 
 
 def _unique(path: Path, lines: Iterator[tuple[int, JudgedQuery]]) -> Iterator[JudgedQuery]:
-    seen: dict[str, int] = {}
+    line_of: dict[str, int] = {}
     for number, query in lines:
-        first = seen.setdefault(query.id, number)
+        first = line_of.setdefault(query.id, number)
         if first != number:
             raise SourceError(
                 f"{path}, line {number}: the query {query.id!r:.200} is that of line {first} too.",
-                remedy='Join the two lines, or tell them apart: "id": "..."',
+                remedy='Merge the two lines, or give them ids: "id": "..."',
             )
         yield query
 
 
 def reason(error: ValidationError) -> str:
-    """The first thing that is wrong, in a phrase."""
+    """The first error, in a phrase."""
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"]))
-    said = first["msg"].removesuffix(".")
-    return f"{where}: {said}" if where else said
+    message = first["msg"].removesuffix(".")
+    return f"{where}: {message}" if where else message

@@ -1,4 +1,4 @@
-"""Retrieval metrics, from ir-measures, with confidence intervals; and the reliability of confidences."""
+"""Retrieval metrics by ir-measures, their confidence intervals, and the reliability of confidences."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Interval:
 def intervals(values: NDArray[np.float64], *, seed: int = 0) -> list[Interval]:
     """The mean of each column with its interval; ``values`` is (n_queries, n_metrics), n_queries 1 or more.
 
-    Queries are drawn again with replacement, whole rows, ``RESAMPLES`` times (Efron and Tibshirani 1993, chapter 13).
+    Queries are resampled with replacement, whole rows, ``RESAMPLES`` times (Efron and Tibshirani 1993, chapter 13).
     For two runs over the same queries, give the differences: that is the paired bootstrap (Sakai 2006). One query, or
-    equal ones, give an interval of no width, which says nothing.
+    equal ones, give an interval of no width, which means nothing.
     """
     n_queries, n_metrics = values.shape
     rng = np.random.default_rng(seed)
@@ -49,13 +49,13 @@ def intervals(values: NDArray[np.float64], *, seed: int = 0) -> list[Interval]:
 
 
 Values = NDArray[np.float64]
-"""One value a query, in 0..1, in the order of the queries."""
+"""One value per query, in 0..1, in the order of the queries."""
 
 Grades = Mapping[str, int]
 """How relevant each judged sku is to one query: 0 is not at all, 1 or more is relevant, more is better."""
 
 DEPTH = 100
-"""How deep rankings are measured: as deep as the deepest metric looks."""
+"""How deep rankings are measured: the depth of the deepest metric."""
 
 CAPPED = "capped-p@10"
 
@@ -84,12 +84,12 @@ BATCH_QUERIES = 256
 def measure(rankings: Sequence[Sequence[str]], judgements: Sequence[Grades]) -> dict[str, Values]:
     """The metrics of each query, by the keys of ``LABELS``.
 
-    ``rankings`` has the skus found for each query, best first and distinct; ``judgements`` has what is known of the
+    ``rankings`` has the skus found for each query, best first and distinct; ``judgements`` has the grades of the
     same queries. A sku without a grade is not relevant.
 
     nDCG weighs a grade linearly, as trec_eval does (Järvelin and Kekäläinen 2002, discount log2(rank + 1)). MRR is the
-    mean of the reciprocal rank (0 where nothing relevant was found). ``capped-p@10`` is the precision among the first
-    ``min(10, n_relevant)``, so that a query with three relevant rows can reach 1. Raises ValueError where the two
+    mean of the reciprocal rank (0 if nothing relevant was found). ``capped-p@10`` is the precision among the first
+    ``min(10, n_relevant)``, so that a query with three relevant rows can reach 1. Raises ValueError if the two
     differ in length or a query has nothing relevant.
     """
     if len(rankings) != len(judgements):
@@ -131,7 +131,7 @@ def _evaluated(
 
 N_BINS = 10
 FIRST_HITS = 10
-"""Confidences are judged over the hits of the first page, the ones that people see."""
+"""Confidences are measured over the hits of the first page, the ones that people see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class ReliabilityBin:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """How far confidences lie from what came true.
+    """How far confidences are from the actual relevance.
 
     ``calibration_error`` is the expected calibration error (Guo et al. 2017, equation 3): the mean distance between
     confidence and share of relevant hits, over bins, weighted by their hits; 0 is best. Its bins hold equally many hits
@@ -160,7 +160,7 @@ class Reliability:
 
 
 def reliability(confidences: Sequence[float], relevant: Sequence[bool]) -> Reliability | None:
-    """Judge the confidences of some hits by which of them are relevant; None where there are no hits."""
+    """Measure the confidences of some hits by which of them are relevant; None without hits."""
     if not confidences:
         return None
     given, true = np.asarray(confidences, np.float64), np.asarray(relevant, np.float64)

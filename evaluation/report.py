@@ -1,4 +1,4 @@
-"""Reports: a run, or an audit, as one HTML file that needs no other, nor JavaScript."""
+"""The report of a run, as one HTML file without JavaScript."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import io
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -18,8 +17,7 @@ from vitrina.evaluation.gates import GateResult
 from vitrina.evaluation.judged_search import read_image
 from vitrina.evaluation.metrics import DEPTH, FIRST_HITS, LABELS
 from vitrina.evaluation.run import ALL, Run, ScoredQuery
-from vitrina.search.audit.audit import AuditSummary, LabelError
-from vitrina.search.store.images import ImageStore, media_type
+from vitrina.search.store.images import media_type
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import ImageError, NotFoundError
 
@@ -29,7 +27,7 @@ THUMBNAIL_PX = 256
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """An item to look at. ``image`` is a data URI, or empty where there is none."""
+    """An item to show. ``image`` is a data URI, empty if there is none."""
 
     sku: str
     title: str
@@ -37,14 +35,14 @@ class Tile:
 
 
 class Gallery:
-    """Tiles of a home's items by sku, each made once. Blocks."""
+    """Tiles of a store's items by sku, each made once. Blocks."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._tiles: dict[str, Tile] = {}
 
     def tile(self, sku: str) -> Tile:
-        """An item's tile; only its sku where the item is gone or has no picture."""
+        """An item's tile; without an image if the item is gone or has none."""
         if sku not in self._tiles:
             self._tiles[sku] = self._made(sku)
         return self._tiles[sku]
@@ -62,7 +60,7 @@ class Gallery:
 
 
 def photo(path: Path) -> str:
-    """A query's own picture as a data URI, small; empty where it is gone since it was asked."""
+    """A query's own image as a data URI, small; empty if the file is gone since the run."""
     try:
         pixels = read_image(path)
     except ImageError:
@@ -74,59 +72,8 @@ def photo(path: Path) -> str:
 
 
 def data_uri(data: bytes) -> str:
-    """Picture bytes as a ``data:`` URI (RFC 2397)."""
+    """Image bytes as a ``data:`` URI (RFC 2397)."""
     return f"data:{media_type(data)};base64,{base64.b64encode(data).decode()}"
-
-
-MAX_SHOWN = 400
-"""Listings of one field on the page, each with a picture of about 14 kB."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShownLabelError:
-    """A listing with its picture as a data URI, empty where that is gone."""
-
-    label_error: LabelError
-    image: str
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One field: how many listings were checked, how many their pictures contradict, and the surest of these."""
-
-    field: str
-    n_checked: int
-    n_found: int
-    shown: Sequence[ShownLabelError]
-
-
-def write_audit(
-    path: Path, images: ImageStore, summary: AuditSummary, *, reranker: str, notes: Sequence[str] = ()
-) -> None:
-    """Write what an audit found, by field, the surest first. Blocks while thumbnails are made. Raises OSError."""
-    page = templates().get_template("audit.html.jinja")
-    html = page.render(
-        sections=[section(images, summary, field) for field in summary.fields],
-        n_found=len(summary.label_errors()),
-        n_items=summary.n_items,
-        reranker=reranker,
-        notes=(*summary.sentences(), *notes),
-        audited_at=datetime.now(UTC),
-    )
-    path.write_text(html, encoding="utf-8")
-
-
-def section(images: ImageStore, summary: AuditSummary, field: str) -> Section:
-    found = summary.label_errors(field)
-    shown = [ShownLabelError(each, image_of(images, each.image_id)) for each in found[:MAX_SHOWN]]
-    return Section(field, summary.checked[field], len(found), shown)
-
-
-def image_of(images: ImageStore, image_id: str) -> str:
-    """A picture as a data URI, small; empty where it is gone since it was looked at."""
-    with suppress(NotFoundError, ImageError):
-        return data_uri(images.thumbnail(image_id, THUMBNAIL_PX))
-    return ""
 
 
 HEADLINE = ("ndcg@10", "mrr", "p@1", "r@10")
@@ -137,12 +84,12 @@ N_WORST_EACH = 4
 N_MOVED = 8
 N_EXPECTED = 10
 N_CAME = 10
-N_COMPARED = 5
+N_PAIR_HITS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A tile in a ranking. ``rank`` is None where the item was not found at all."""
+class ShownHit:
+    """A tile in a ranking. ``rank`` is None if the item was not found at all."""
 
     tile: Tile
     rank: int | None
@@ -152,7 +99,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class ShownQuery:
-    """What a query looks like: its words, its picture as a data URI, or both."""
+    """A query to show: its text, its image as a data URI, or both."""
 
     text: str
     image: str
@@ -160,31 +107,31 @@ class ShownQuery:
 
 @dataclass(frozen=True, slots=True)
 class ShownFailure:
-    """A query that went badly: what was expected and not on the first page, and what came."""
+    """A query with a bad ranking: what was expected and is not on the first page, and what came instead."""
 
     result: ScoredQuery
     asked: ShownQuery
-    expected: Sequence[Shown]
-    came: Sequence[Shown]
+    expected: Sequence[ShownHit]
+    came: Sequence[ShownHit]
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class ShownPair:
     """A query that won or lost against another run, with the first hits of both."""
 
     pair: RunPair
     asked: ShownQuery
-    before: Sequence[Shown]
-    after: Sequence[Shown]
+    before: Sequence[ShownHit]
+    after: Sequence[ShownHit]
 
 
 @dataclass(frozen=True, slots=True)
-class Contrast:
+class ShownComparison:
     """A comparison, with the queries that lost and won most."""
 
     comparison: Comparison
-    losses: Sequence[Move]
-    wins: Sequence[Move]
+    losses: Sequence[ShownPair]
+    wins: Sequence[ShownPair]
 
 
 def write_report(
@@ -239,25 +186,25 @@ def failure(gallery: Gallery, result: ScoredQuery) -> ShownFailure:
     return ShownFailure(
         result,
         asked(gallery, result),
-        expected=[Shown(gallery.tile(sku), ranks.get(sku), True) for sku in result.missed[:N_EXPECTED]],
+        expected=[ShownHit(gallery.tile(sku), ranks.get(sku), True) for sku in result.missed[:N_EXPECTED]],
         came=hits(gallery, result, N_CAME),
     )
 
 
-def contrast(gallery: Gallery, comparison: Comparison) -> Contrast:
-    return Contrast(
+def contrast(gallery: Gallery, comparison: Comparison) -> ShownComparison:
+    return ShownComparison(
         comparison,
         losses=[move(gallery, pair) for pair in comparison.losses[:N_MOVED]],
         wins=[move(gallery, pair) for pair in comparison.wins[:N_MOVED]],
     )
 
 
-def move(gallery: Gallery, pair: RunPair) -> Move:
-    return Move(
+def move(gallery: Gallery, pair: RunPair) -> ShownPair:
+    return ShownPair(
         pair,
         asked(gallery, pair.after),
-        hits(gallery, pair.before, N_COMPARED),
-        hits(gallery, pair.after, N_COMPARED),
+        hits(gallery, pair.before, N_PAIR_HITS),
+        hits(gallery, pair.after, N_PAIR_HITS),
     )
 
 
@@ -271,9 +218,9 @@ def asked(gallery: Gallery, result: ScoredQuery) -> ShownQuery:
     return ShownQuery(result.text or image.name, photo(image))
 
 
-def hits(gallery: Gallery, result: ScoredQuery, n_hits: int) -> list[Shown]:
+def hits(gallery: Gallery, result: ScoredQuery, n_hits: int) -> list[ShownHit]:
     rows = zip(result.ranking[:n_hits], result.relevance, result.confidences, strict=False)
     return [
-        Shown(gallery.tile(sku), rank, grade > 0, confidence)
+        ShownHit(gallery.tile(sku), rank, grade > 0, confidence)
         for rank, (sku, grade, confidence) in enumerate(rows, start=1)
     ]

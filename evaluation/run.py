@@ -1,4 +1,4 @@
-"""A run: judged queries, what they found, and how good that was. Kept as JSON, a later run is compared with it."""
+"""A run: judged queries, what they found, and its metrics; stored as JSON to compare later runs with."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ ALL = "all"
 class ScoredQuery:
     """One query's ranking, best first, and its metrics by key.
 
-    ``relevance`` and ``confidences`` run along ``ranking``: each hit's grade (0 where nobody judged it) and how likely
-    it was said to be relevant. ``missed`` has the best relevant skus that are not among the first ten.
+    ``relevance`` and ``confidences`` run along ``ranking``: each hit's grade (0 if it was not judged) and its
+    confidence. ``missed`` has the best relevant skus that are not among the first ten.
     """
 
     id: str
@@ -63,8 +63,8 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Everything that was measured in one go. ``reliability`` is None where hits carry no confidence, ``reranking``
-    where the rankings are the retrieval's own, as in every run of an older version."""
+    """Everything measured in one evaluation. ``reliability`` is None if hits carry no confidence, ``reranking`` if the
+    rankings are the retrieval's own."""
 
     format: Literal[1]
     measured_at: datetime
@@ -95,8 +95,8 @@ class RunInfo:
     reranking: RerankingSummary | None = None
 
 
-def make_run(setting: RunInfo, queries: Sequence[JudgedQuery], found: Sequence[QueryResult]) -> Run:
-    """Measure what one or more queries found. ``queries`` and ``found`` run side by side."""
+def make_run(info: RunInfo, queries: Sequence[JudgedQuery], found: Sequence[QueryResult]) -> Run:
+    """Measure what one or more queries found; ``found`` has a result for each query."""
     values = measure([each.skus for each in found], [query.grades for query in queries])
     results = tuple(
         score_query(query, each, {key: float(values[key][at]) for key in LABELS})
@@ -105,15 +105,15 @@ def make_run(setting: RunInfo, queries: Sequence[JudgedQuery], found: Sequence[Q
     return Run(
         format=1,
         measured_at=datetime.now(UTC).replace(microsecond=0),
-        encoder=setting.encoder,
-        n_items=setting.n_items,
+        encoder=info.encoder,
+        n_items=info.n_items,
         depth=DEPTH,
-        seed=setting.seed,
-        notes=setting.notes,
-        summaries=tuple(summaries(results, setting.seed)),
+        seed=info.seed,
+        notes=info.notes,
+        summaries=tuple(summaries(results, info.seed)),
         reliability=reliability_of(results),
         results=results,
-        reranking=setting.reranking,
+        reranking=info.reranking,
     )
 
 
@@ -164,17 +164,17 @@ FILE = TypeAdapter(Run)
 
 
 def write_run(run: Run, path: Path) -> None:
-    """Keep a run as JSON. Raises OSError."""
+    """Write a run as JSON. Raises OSError."""
     path.write_bytes(FILE.dump_json(run, indent=None) + b"\n")
 
 
 def read_run(path: Path) -> Run:
-    """A run that ``write_run`` kept. Raises SourceError."""
+    """Read a run that ``write_run`` wrote. Raises SourceError."""
     try:
         return FILE.validate_json(path.read_bytes())
     except OSError as error:
         raise SourceError(f"The run {path} cannot be read: {error.strerror}.", remedy="Check its path.") from error
     except ValidationError as error:
         raise SourceError(
-            f"{path} is not a run of vitrina eval.", remedy="Keep a run first: vitrina eval ... --json run.json"
+            f"{path} is not a run of vitrina eval.", remedy="Write a run first: vitrina eval ... --json run.json"
         ) from error

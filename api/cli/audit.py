@@ -19,7 +19,7 @@ from vitrina.api.cli.console import errors, output, progress_bar
 from vitrina.api.cli.search import percent
 from vitrina.api.rerankers import needed_reranker, open_reranker
 from vitrina.api.settings import Settings, encoder_for
-from vitrina.evaluation.report import write_audit
+from vitrina.evaluation.audit_report import write_audit
 from vitrina.search.audit.audit import Audit, AuditSummary, LabelError
 from vitrina.search.audit.fields import choose_fields
 from vitrina.search.reranking.pipeline import RerankPipeline

@@ -11,16 +11,10 @@ from rich.table import Table
 from vitrina.api.cli.console import errors, output, progress_bar
 from vitrina.api.cli.search import percent
 from vitrina.api.settings import Settings, encoder_for
-from vitrina.evaluation.calibration import (
-    MIN_QUERIES,
-    CalibrationSample,
-    calibration_samples,
-    example_of,
-    fit_calibration,
-    usable,
-)
+from vitrina.evaluation.calibration import MIN_QUERIES, fit_calibration
 from vitrina.evaluation.judgements import JudgedQuery, judged_skus, read_judgements, sample_queries
 from vitrina.evaluation.label_queries import QueryTemplate, label_queries, similar_item_queries
+from vitrina.evaluation.samples import CalibrationSample, calibration_samples, example_of, usable
 from vitrina.search.encoders.open_clip import CARD_FILE
 from vitrina.search.encoders.registry import folder_of, keep_copy
 from vitrina.search.retrieval.engine import SearchEngine

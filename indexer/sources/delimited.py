@@ -152,11 +152,11 @@ def _sniff(header: str, path: Path) -> str:
 
 def _unique(names: list[str]) -> tuple[str, ...]:
     """Column names trimmed; a repeated one gets its number, a missing one stays empty and its cells are dropped."""
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     unique = []
     for name in map(clean_text, names):
-        seen[name] = seen.get(name, 0) + 1
-        unique.append(f"{name}_{seen[name]}" if name and seen[name] > 1 else name)
+        counts[name] = counts.get(name, 0) + 1
+        unique.append(f"{name}_{counts[name]}" if name and counts[name] > 1 else name)
     return tuple(unique)
 
 

@@ -35,11 +35,11 @@ class ImageFolder:
         """Count the pictures. Blocks for a walk over the folder. Raises ``SourceError`` if there are none."""
         n_images = sum(1 for _ in _walk(path))
         catalogs = sorted(name.name for name in path.iterdir() if name.suffix.lower() in CATALOG_SUFFIXES)
-        listed = ", ".join(catalogs[:5])
+        names = ", ".join(catalogs[:5])
         if not n_images:
-            remedy = f"Index the catalog files in it themselves: {listed}." if catalogs else "Check the path."
+            remedy = f"Index the catalog files in it themselves: {names}." if catalogs else "Check the path."
             raise SourceError(f"The folder {path} holds no pictures.", remedy=remedy)
-        notes = (f"{path} also holds {listed}: index that file instead to get its text.",) if catalogs else ()
+        notes = (f"{path} also holds {names}: index that file instead to get its text.",) if catalogs else ()
         return cls(path, n_images, notes)
 
     @property

@@ -121,7 +121,7 @@ def _existing(column: str, columns: Sequence[str], source: str) -> str:
     if "." in column and column.split(".")[0] in columns:
         return column
     raise SourceError(
-        f"{source} has no column {column!r}. Its columns are: {_listed(columns)}.",
+        f"{source} has no column {column!r}. Its columns are: {_joined(columns)}.",
         remedy="Map the field to one of these: --map FIELD=COLUMN.",
         details={"column": column, "columns": list(columns)},
     )
@@ -131,13 +131,13 @@ def _no_sku(columns: Sequence[str], source: str) -> SourceError:
     guess = next((column for column in columns if _SKU_LIKE.search(column)), columns[0])
     spelled = f"sku={guess}" if re.fullmatch(r"[\w.-]+", guess) else f'"sku={guess}"'
     return SourceError(
-        f"{source} has no column that looks like a product's key. Its columns are: {_listed(columns)}.",
+        f"{source} has no column that looks like a product's key. Its columns are: {_joined(columns)}.",
         remedy=f"Say which one identifies a product, for example: --map {spelled}",
         details={"columns": list(columns)},
     )
 
 
-def _listed(columns: Sequence[str]) -> str:
+def _joined(columns: Sequence[str]) -> str:
     shown = ", ".join(column[:60] for column in columns[:60])
     return shown if len(columns) <= 60 else f"{shown} and {len(columns) - 60} more"
 

@@ -18,7 +18,8 @@ from recipes.encoder.corpus import TRAINING_FILES, LabelledRows, read_rows
 from recipes.encoder.images import decode
 from recipes.encoder.labels import LABELS, LabelledProduct
 from recipes.encoder.queries import LabelQueries, out_of_catalog
-from vitrina.evaluation.calibration import CalibrationSample, Example, fit_calibration
+from vitrina.evaluation.calibration import fit_calibration
+from vitrina.evaluation.samples import CalibrationSample, Example
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.open_clip import CARD_FILE, EMBEDDED_FOLDER, load_encoder
 from vitrina.search.store.full_text import item_words

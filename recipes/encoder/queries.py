@@ -14,7 +14,7 @@ from recipes.encoder.corpus import LabelledRows
 from recipes.encoder.facts import Facts
 from recipes.encoder.images import decode
 from recipes.encoder.labels import LabelledProduct, key, wordings
-from vitrina.evaluation.calibration import Example
+from vitrina.evaluation.samples import Example
 from vitrina.search.types.query import Query
 
 OUT_OF_CATALOG_TRAINING: tuple[str, ...] = (

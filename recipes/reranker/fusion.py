@@ -16,7 +16,8 @@ import typer
 from recipes.encoder.calibration import catalog_of
 from recipes.encoder.corpus import TRAINING_FILES, LabelledRows, read_rows
 from recipes.encoder.queries import LabelQueries
-from vitrina.evaluation.fusion_fitting import FusionSample, fit_measured_fusion, fusion_samples
+from vitrina.evaluation.fusion_fitting import fit_measured_fusion
+from vitrina.evaluation.samples import FusionSample, fusion_samples
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.open_clip import load_encoder
 from vitrina.search.reranking.backends.transformers.loading import EMBEDDED_FOLDER, load_reranker

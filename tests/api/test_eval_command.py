@@ -111,7 +111,7 @@ def test_photos_and_qrels_ask_too(evaluate: Evaluate, store: Store, tmp_path: Pa
     [
         ((), "nothing to measure with"),
         (("missing.jsonl",), "missing.jsonl"),
-        (("--by", "color"), "Close to it: colour"),
+        (("--by", "color"), "Similar: colour"),
         (("--by", "{colour"), "cannot be read"),
         (("--by", "colour", "--min-rows", "1000"), "Lower --min-rows"),
         (("--by", "colour", "--require", "ndgc@10=0.6"), "Did you mean ndcg@10?"),

@@ -164,9 +164,9 @@ def test_eval_measures_the_reranked_search_against_the_retrieval_alone(vitrina: 
     assert "judged.jsonl against retrieval alone" in printed
     assert "judged.jsonl against the earlier run" in printed
     assert "Won most, 2 in all" in printed
-    assert "Reranked by simple eyes: up to 36 hits a query, pictures and listings." in printed
-    assert "Looked at 192 of 216 hits." in printed
-    assert "24 were not looked at: It has no picture." in printed
+    assert "Reranked by simple eyes: up to 36 hits per query, images and listings." in printed
+    assert "Judged 192 of 216 hits." in printed
+    assert "24 were not judged: It has no image." in printed
     assert "ms a query at the median" in printed
     kept = read_run(Path(run))
     assert kept.reranking is not None

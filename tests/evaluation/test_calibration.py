@@ -1,20 +1,12 @@
-"""Calibrations fitted to observations whose true probabilities are known."""
+"""Calibrations fitted to samples whose true probabilities are known."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from vitrina.evaluation.calibration import (
-    MIN_QUERIES,
-    SIGNALS,
-    CalibrationSample,
-    confidences,
-    fit_calibration,
-    fit_curve,
-    log_loss,
-    measure_curve,
-)
+from vitrina.evaluation.calibration import MIN_QUERIES, confidences, fit_calibration, fit_curve, log_loss, measure_curve
+from vitrina.evaluation.samples import SIGNALS, CalibrationSample
 from vitrina.search.types.calibration import QueryKind, Signal
 
 COSINE, WORDS, NO_IMAGE = (SIGNALS.index(each) for each in (Signal.TEXT_TO_IMAGE, Signal.ALL_WORDS, Signal.NO_IMAGE))
@@ -27,7 +19,7 @@ def truth(
     return np.asarray(1 / (1 + np.exp(-(20 * cosine - 8))))
 
 
-def observations(
+def samples(
     n: int, *, best: float = 0.8, answerable: bool = True, kind: QueryKind = QueryKind.TEXT
 ) -> list[CalibrationSample]:
     """Queries with 30 hits each, their cosines up to ``best``, falling with the rank."""
@@ -43,15 +35,15 @@ def observations(
 
 
 def test_the_fit_finds_the_probabilities() -> None:
-    curve = fit_curve(observations(400))
+    curve = fit_curve(samples(400))
     assert curve.intercept == pytest.approx(-8, abs=0.8)
     assert curve.weights == {Signal.TEXT_TO_IMAGE: pytest.approx(20, abs=1.5)}
-    for each in observations(5, best=0.7):
+    for each in samples(5, best=0.7):
         np.testing.assert_allclose(confidences(curve, each), truth(each.signals[:, COSINE]), atol=0.06)
 
 
 def test_what_is_measured_is_measured_on_other_queries() -> None:
-    calibration = fit_calibration(observations(200), source="made up")
+    calibration = fit_calibration(samples(200), source="made up")
     curve = calibration.curves[QueryKind.TEXT]
     assert calibration.source == "made up"
     assert curve.measured is not None
@@ -66,7 +58,7 @@ def test_the_measured_error_is_large_where_the_other_half_is_another_world() -> 
         CalibrationSample(
             each.key, each.kind, True, each.signals, ~each.relevant if int(each.key[:8], 16) % 2 else each.relevant
         )
-        for each in observations(200)
+        for each in samples(200)
     ]
     measured = fit_calibration(turned).curves[QueryKind.TEXT].measured
     assert measured is not None
@@ -77,7 +69,7 @@ def test_a_signal_of_support_never_counts_against_a_hit_and_a_lack_may() -> None
     """Words that mislead here, and items without pictures that are worse."""
     rng = np.random.default_rng(0)
     made = []
-    for each in observations(100):
+    for each in samples(100):
         each.signals[:, WORDS] = ~each.relevant & (rng.random(30) < 0.5)
         each.signals[:, NO_IMAGE] = ~each.relevant & (rng.random(30) < 0.5)
         made.append(each)
@@ -87,10 +79,10 @@ def test_a_signal_of_support_never_counts_against_a_hit_and_a_lack_may() -> None
 
 
 def test_the_threshold_lets_the_answerable_pass_and_stops_the_rest() -> None:
-    known = [each for each in observations(400) if each.relevant.any()]
-    out_of_catalog = observations(100, best=0.2, answerable=False)
+    known = [each for each in samples(400) if each.relevant.any()]
+    out_of_catalog = samples(100, best=0.2, answerable=False)
     curve = fit_curve([*known, *out_of_catalog])
-    measured = measure_curve(curve, [*observations(300), *observations(90, best=0.2, answerable=False)])
+    measured = measure_curve(curve, [*samples(300), *samples(90, best=0.2, answerable=False)])
     assert measured is not None
     assert measured.answerable_passed is not None
     assert measured.answerable_passed >= 0.9
@@ -98,25 +90,25 @@ def test_the_threshold_lets_the_answerable_pass_and_stops_the_rest() -> None:
     assert measured.off_catalog_caught >= 0.9
 
 
-def test_off_catalog_queries_that_look_answerable_never_raise_the_threshold_past_one_in_ten() -> None:
-    alike = observations(300, answerable=False)
-    curve = fit_curve([*observations(300), *alike])
-    measured = measure_curve(curve, observations(500))
+def test_off_catalog_queries_like_answerable_ones_never_raise_the_threshold_past_one_in_ten() -> None:
+    alike = samples(300, answerable=False)
+    curve = fit_curve([*samples(300), *alike])
+    measured = measure_curve(curve, samples(500))
     assert measured is not None
     assert measured.answerable_passed == pytest.approx(0.9, abs=0.04)
 
 
 def test_without_off_catalog_queries_the_threshold_passes_98_in_100() -> None:
-    measured = measure_curve(fit_curve(observations(400)), observations(500))
+    measured = measure_curve(fit_curve(samples(400)), samples(500))
     assert measured is not None
     assert measured.answerable_passed == pytest.approx(0.98, abs=0.02)
     assert measured.off_catalog_caught is None
 
 
 def test_a_kind_with_few_queries_or_no_find_gets_no_curve() -> None:
-    few = observations(MIN_QUERIES - 1, kind=QueryKind.IMAGE)
-    blind = observations(60, answerable=False, kind=QueryKind.BOTH)
-    assert set(fit_calibration([*observations(60), *few, *blind]).curves) == {QueryKind.TEXT}
+    few = samples(MIN_QUERIES - 1, kind=QueryKind.IMAGE)
+    blind = samples(60, answerable=False, kind=QueryKind.BOTH)
+    assert set(fit_calibration([*samples(60), *few, *blind]).curves) == {QueryKind.TEXT}
 
 
 def test_the_gradient_is_that_of_the_loss() -> None:

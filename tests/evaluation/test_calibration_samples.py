@@ -8,16 +8,8 @@ import numpy as np
 import pytest
 
 from tests.fakes import COLOURS, FakeEncoder, make_entry, make_image, png
-from vitrina.evaluation.calibration import (
-    SAMPLE_DEPTH,
-    SIGNALS,
-    Example,
-    calibration_samples,
-    example_of,
-    key_of,
-    usable,
-)
 from vitrina.evaluation.judgements import JudgedQuery
+from vitrina.evaluation.samples import SAMPLE_DEPTH, SIGNALS, Example, calibration_samples, example_of, key_of, usable
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
@@ -45,51 +37,51 @@ def column(signals: np.ndarray[tuple[int, ...], np.dtype[np.float64]], signal: S
 
 def test_signals_and_relevance_run_along_the_hits(engine: SearchEngine, encoder: FakeEncoder) -> None:
     wanted = frozenset({"0", "6", "words"})
-    (seen,) = calibration_samples(engine, [Example(Query("red"), wanted)])
+    (sampled,) = calibration_samples(engine, [Example(Query("red"), wanted)])
     hits = engine.search(Query("red", limit=SAMPLE_DEPTH)).hits
-    assert seen.kind == QueryKind.TEXT
-    assert seen.answerable
-    assert seen.signals.shape == (SAMPLE_DEPTH, len(SIGNALS))
-    assert seen.relevant.tolist() == [hit.stored.item.sku in wanted for hit in hits]
+    assert sampled.kind == QueryKind.TEXT
+    assert sampled.answerable
+    assert sampled.signals.shape == (SAMPLE_DEPTH, len(SIGNALS))
+    assert sampled.relevant.tolist() == [hit.stored.item.sku in wanted for hit in hits]
     vector = encoder.encode_texts(["red"])[0]
     for at, hit in enumerate(hits):
         title = hit.stored.item.title
-        assert column(seen.signals, Signal.ALL_WORDS)[at] == ("red" in title)
+        assert column(sampled.signals, Signal.ALL_WORDS)[at] == ("red" in title)
         said, other = ("red" in title), ("red" not in title)
         images = engine.replica.indexes["image"].rows_of(np.array([hit.stored.id])).vectors
         cosine = float((images @ vector).max(initial=-1.0)) if len(images) else 0.0
-        assert column(seen.signals, Signal.TEXT_TO_IMAGE)[at] == pytest.approx(cosine * other, abs=1e-5)
-        assert column(seen.signals, Signal.TEXT_TO_IMAGE_SAID)[at] == pytest.approx(cosine * said, abs=1e-5)
-        assert column(seen.signals, Signal.NO_IMAGE_SAID)[at] == (hit.stored.item.sku == "words")
-        assert column(seen.signals, Signal.NO_IMAGE)[at] == 0
-        assert column(seen.signals, Signal.NO_TEXT)[at] == (hit.stored.item.sku == "picture")
+        assert column(sampled.signals, Signal.TEXT_TO_IMAGE)[at] == pytest.approx(cosine * other, abs=1e-5)
+        assert column(sampled.signals, Signal.TEXT_TO_IMAGE_SAID)[at] == pytest.approx(cosine * said, abs=1e-5)
+        assert column(sampled.signals, Signal.NO_IMAGE_SAID)[at] == (hit.stored.item.sku == "words")
+        assert column(sampled.signals, Signal.NO_IMAGE)[at] == 0
+        assert column(sampled.signals, Signal.NO_TEXT)[at] == (hit.stored.item.sku == "picture")
         expected = float(encoder.encode_texts([title])[0] @ vector) if title else 0.0
-        assert column(seen.signals, Signal.TEXT_TO_TEXT)[at] == pytest.approx(expected, abs=1e-5)
-    assert column(seen.signals, Signal.IMAGE_TO_IMAGE) == [0.0] * SAMPLE_DEPTH
+        assert column(sampled.signals, Signal.TEXT_TO_TEXT)[at] == pytest.approx(expected, abs=1e-5)
+    assert column(sampled.signals, Signal.IMAGE_TO_IMAGE) == [0.0] * SAMPLE_DEPTH
 
 
 def test_a_name_typed_exactly_is_a_signal(engine: SearchEngine) -> None:
-    (seen,) = calibration_samples(engine, [Example(Query("blue thing 2"), frozenset({"2"}))])
-    assert column(seen.signals, Signal.NAME) == [1.0] + [0.0] * (SAMPLE_DEPTH - 1)
-    assert column(seen.signals, Signal.ALL_WORDS)[0] == 1.0
-    assert seen.relevant.tolist() == [True] + [False] * (SAMPLE_DEPTH - 1)
+    (sampled,) = calibration_samples(engine, [Example(Query("blue thing 2"), frozenset({"2"}))])
+    assert column(sampled.signals, Signal.NAME) == [1.0] + [0.0] * (SAMPLE_DEPTH - 1)
+    assert column(sampled.signals, Signal.ALL_WORDS)[0] == 1.0
+    assert sampled.relevant.tolist() == [True] + [False] * (SAMPLE_DEPTH - 1)
 
 
 def test_an_item_that_asks_is_not_found(engine: SearchEngine) -> None:
-    (seen,) = calibration_samples(engine, [Example(Query(skus=("7",)), frozenset({"7", "1"}))])
-    assert seen.kind == QueryKind.IMAGE
-    assert max(column(seen.signals, Signal.IMAGE_TO_IMAGE)) < 1 - 1e-6
+    (sampled,) = calibration_samples(engine, [Example(Query(skus=("7",)), frozenset({"7", "1"}))])
+    assert sampled.kind == QueryKind.IMAGE
+    assert max(column(sampled.signals, Signal.IMAGE_TO_IMAGE)) < 1 - 1e-6
 
 
 def test_kinds_and_keys(engine: SearchEngine) -> None:
     red = make_image("red")
     queries = [Query("red"), Query("RED"), Query("red", images=(red,)), Query(images=(red,)), Query(skus=("1",))]
-    seen = list(calibration_samples(engine, [Example(query, frozenset()) for query in queries]))
+    sampled = list(calibration_samples(engine, [Example(query, frozenset()) for query in queries]))
     kinds = [QueryKind.TEXT, QueryKind.TEXT, QueryKind.BOTH, QueryKind.IMAGE, QueryKind.IMAGE]
-    assert [each.kind for each in seen] == kinds
-    assert not any(each.answerable for each in seen)
-    assert seen[0].key == seen[1].key
-    assert len({each.key for each in seen}) == 4
+    assert [each.kind for each in sampled] == kinds
+    assert not any(each.answerable for each in sampled)
+    assert sampled[0].key == sampled[1].key
+    assert len({each.key for each in sampled}) == 4
     assert key_of(Query(images=(red,))) != key_of(Query(images=(make_image("blue"),)))
 
 

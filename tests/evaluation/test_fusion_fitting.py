@@ -1,4 +1,4 @@
-"""Blends fitted to looks whose truth is known."""
+"""Fusion weights fitted to samples whose truth is known."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vitrina.evaluation.calibration import split_half
 from vitrina.evaluation.fusion_fitting import (
     MIN_QUERIES,
-    FusionSample,
     fit_fusion,
     fit_measured_fusion,
     fit_platt,
     fit_weights,
     rerank_lift,
-    truth_of,
 )
+from vitrina.evaluation.samples import FusionSample, split_half, truth_of
 from vitrina.search.reranking.fusion import FusionWeights, probability
 from vitrina.search.types.item import Item
 from vitrina.search.types.requirement import Requirement
@@ -26,7 +24,7 @@ from vitrina.search.types.requirement import Requirement
 NAVY = Requirement("navy", "colour", ("Navy Blue",))
 
 
-def candidates(n: int, *, slope: float = 0.5, intercept: float = -1.0, blind: bool = False) -> list[FusionSample]:
+def samples(n: int, *, slope: float = 0.5, intercept: float = -1.0, blind: bool = False) -> list[FusionSample]:
     """Queries of two requirements and 20 hits, which are right where both hold. The truth of a requirement follows its
     P(yes) through ``slope`` and ``intercept``; scores know something of it, too. Who is ``blind`` answers at random."""
     rng = np.random.default_rng([n, int(10 * slope)])
@@ -55,39 +53,39 @@ def candidates(n: int, *, slope: float = 0.5, intercept: float = -1.0, blind: bo
 
 
 def test_platt_finds_how_much_a_yes_is_worth() -> None:
-    fusion_weights = fit_platt(candidates(200))
+    fusion_weights = fit_platt(samples(200))
     assert fusion_weights.slope == pytest.approx(0.5, abs=0.03)
     assert fusion_weights.intercept == pytest.approx(-1.0, abs=0.1)
 
 
 def test_platt_takes_denied_requirements_for_what_their_words_say() -> None:
-    denied = [replace(each, wanted=np.array([False, True])) for each in candidates(200)]
-    assert fit_platt(denied) == fit_platt(candidates(200))
+    denied = [replace(each, wanted=np.array([False, True])) for each in samples(200)]
+    assert fit_platt(denied) == fit_platt(samples(200))
 
 
 def test_without_known_truth_answers_are_taken_as_they_are() -> None:
-    unknown = [replace(each, truth=np.full((20, 2), np.nan)) for each in candidates(30)]
+    unknown = [replace(each, truth=np.full((20, 2), np.nan)) for each in samples(30)]
     assert fit_platt(unknown) == FusionWeights()
 
 
 def test_a_model_that_sees_is_given_weight_and_lifts_queries_it_was_not_fitted_to() -> None:
-    fusion_weights = fit_fusion(candidates(150), "made up")
+    fusion_weights = fit_fusion(samples(150), "made up")
     assert fusion_weights.source == "made up"
     assert fusion_weights.retrieval == 1
     assert fusion_weights.whole + fusion_weights.parts > 0.5
-    measured = rerank_lift(fusion_weights, candidates(151))
+    measured = rerank_lift(fusion_weights, samples(151))
     assert measured.after > measured.before + 0.1
 
 
 def test_a_blind_model_is_given_next_to_no_weight_and_harms_nothing() -> None:
-    fusion_weights = fit_fusion(candidates(400, blind=True))
+    fusion_weights = fit_fusion(samples(400, blind=True))
     assert fusion_weights.whole + fusion_weights.parts < 0.15
-    measured = rerank_lift(fusion_weights, candidates(401, blind=True))
+    measured = rerank_lift(fusion_weights, samples(401, blind=True))
     assert measured.after > measured.before - 0.01
 
 
 def test_no_weight_is_below_zero_though_the_model_be_always_wrong() -> None:
-    contrary = [replace(each, whole=1 - each.whole, parts=1 - each.parts) for each in candidates(100)]
+    contrary = [replace(each, whole=1 - each.whole, parts=1 - each.parts) for each in samples(100)]
     fusion_weights = fit_fusion(contrary)
     assert fusion_weights.slope == 0
     assert rerank_lift(fusion_weights, contrary).after == pytest.approx(
@@ -110,29 +108,29 @@ def test_words_that_a_model_does_not_know_come_to_count_less() -> None:
             wanted=np.array([True] * 3),
             is_free=np.array([False, False, True]),
         )
-        for each in candidates(150)
+        for each in samples(150)
     ]
     assert fit_fusion(guessed).free <= 0.25
-    assert fit_fusion(candidates(150)).free == 1
+    assert fit_fusion(samples(150)).free == 1
 
 
-def test_a_fusion_weights_says_what_it_did_for_queries_that_it_was_not_fitted_to() -> None:
-    fusion_weights = fit_measured_fusion(candidates(100), "a made-up shop")
-    assert replace(fusion_weights, source="") == fit_fusion(candidates(100))
-    fitted, others = split_half(candidates(100))
+def test_weights_say_what_they_did_for_queries_that_they_were_not_fitted_to() -> None:
+    fusion_weights = fit_measured_fusion(samples(100), "a made-up shop")
+    assert replace(fusion_weights, source="") == fit_fusion(samples(100))
+    fitted, others = split_half(samples(100))
     measured = rerank_lift(fit_fusion(fitted), others)
     assert "100 queries on a made-up shop" in fusion_weights.source
     assert f"from {measured.before:.3f} to {measured.after:.3f}" in fusion_weights.source
-    assert fit_measured_fusion(candidates(25), "few").source == "25 queries on few"
+    assert fit_measured_fusion(samples(25), "few").source == "25 queries on few"
 
 
 def test_too_few_queries_are_refused() -> None:
     with pytest.raises(ValueError, match="too few"):
-        fit_fusion(candidates(MIN_QUERIES - 1))
+        fit_fusion(samples(MIN_QUERIES - 1))
 
 
 def test_what_was_not_asked_says_nothing() -> None:
-    unasked = [replace(each, whole=np.full(20, np.nan), parts=np.full((20, 2), np.nan)) for each in candidates(30)]
+    unasked = [replace(each, whole=np.full(20, np.nan), parts=np.full((20, 2), np.nan)) for each in samples(30)]
     measured = rerank_lift(FusionWeights(whole=1, parts=1), unasked)
     assert measured.after == measured.before
 
@@ -142,16 +140,16 @@ def test_the_gain_is_ndcg(seed: int) -> None:
     relevant = np.random.default_rng(seed).random(20) < 0.4
     discounts = 1 / np.log2(np.arange(2, 12))
     ideal = discounts[: min(10, int(relevant.sum()))].sum()
-    measured = rerank_lift(FusionWeights(whole=0, parts=0), [replace(candidates(1)[0], relevant=relevant)])
+    measured = rerank_lift(FusionWeights(whole=0, parts=0), [replace(samples(1)[0], relevant=relevant)])
     assert measured.before == pytest.approx(float(discounts @ relevant[:10] / ideal))
     assert measured.after == measured.before
 
 
-def test_halves_are_the_same_for_the_same_queries() -> None:
-    first, second = split_half(candidates(60))
+def test_the_split_is_the_same_for_the_same_queries() -> None:
+    first, second = split_half(samples(60))
     assert len(first) + len(second) == 60
     assert min(len(first), len(second)) > 15
-    assert [each.key for each in split_half(candidates(60))[0]] == [each.key for each in first]
+    assert [each.key for each in split_half(samples(60))[0]] == [each.key for each in first]
 
 
 def test_the_truth_is_what_fields_say() -> None:

@@ -38,15 +38,15 @@ RERANK = RerankOptions(top=36, explain=0, unhurried=True)
 
 
 @pytest.fixture
-def eyes() -> SimpleEyes:
+def model() -> SimpleEyes:
     return SimpleEyes(fusion_weights=FusionWeights(whole=1.0, parts=1.0))
 
 
 @pytest.fixture
-def engine(store: Store, encoder: FakeEncoder, eyes: SimpleEyes) -> Iterator[RerankingEngine]:
+def engine(store: Store, encoder: FakeEncoder, model: SimpleEyes) -> Iterator[RerankingEngine]:
     """A shop of 36 items, two of which are listed in another colour than they have, and four without a picture."""
     fill(store, encoder)
-    with RerankPipeline.open(store, eyes) as stage:
+    with RerankPipeline.open(store, model) as stage:
         yield RerankingEngine(SearchEngine.open(store, encoder), stage)
 
 
@@ -98,15 +98,15 @@ def test_hidden_listings_are_no_evidence(engine: RerankingEngine) -> None:
     assert hidden.after.skus.index(black_by_its_listing) < hidden.after.skus.index(white_by_its_listing)
 
 
-def test_hits_that_were_not_looked_at_are_counted_by_the_reason(
-    store: Store, encoder: FakeEncoder, eyes: SimpleEyes
+def test_hits_that_were_not_judged_are_counted_by_the_reason(
+    store: Store, encoder: FakeEncoder, model: SimpleEyes
 ) -> None:
     fill(store, encoder)
     lost = make_entry(encoder, "lost", "A mug", images=[make_image("red", noise=99)], attributes={"colour": "Red"})
     store.catalog.commit(open_index_version(store, encoder), [lost])
-    eyes.after = lambda answers, deadline: np.where(answers == 0.5, np.nan, answers)  # nothing to see
+    model.after = lambda answers, deadline: np.where(answers == 0.5, np.nan, answers)  # nothing to see
     queries = [of_colour("red"), JudgedQuery("q", "k", {"item-1": 1}, text="nice")]
-    with RerankPipeline.open(store, eyes) as stage:
+    with RerankPipeline.open(store, model) as stage:
         engine = RerankingEngine(SearchEngine.open(store, encoder), stage)
         reranked = rerank_all(engine, queries, replace(RERANK, top=37), lambda _: None)
     assert [each.n_hits for each in reranked] == [37, 37]
@@ -114,11 +114,11 @@ def test_hits_that_were_not_looked_at_are_counted_by_the_reason(
     assert reranked[1].missed == {NO_IMAGE: 4, "The query asks for nothing that shows.": 33}
 
 
-def test_a_reranker_that_fails_is_told_of_and_costs_the_order_alone(engine: RerankingEngine, eyes: SimpleEyes) -> None:
+def test_a_failing_reranker_is_reported_and_leaves_the_order(engine: RerankingEngine, model: SimpleEyes) -> None:
     def broken(deadline: Deadline) -> None:
         raise RerankerError("It broke.", remedy="Mend it.")
 
-    eyes.before = broken
+    model.before = broken
     reranked = rerank_all(engine, QUERIES, replace(RERANK, top=5), lambda _: None)
     assert [each.before for each in reranked] == [each.after for each in reranked]
     reranking = summarize_reranking("eyes", RERANK, reranked)
@@ -127,14 +127,14 @@ def test_a_reranker_that_fails_is_told_of_and_costs_the_order_alone(engine: Rera
     assert any("failed" in reason for reason in reranking.missed)
 
 
-def test_nothing_is_late_where_nobody_waits(engine: RerankingEngine, eyes: SimpleEyes) -> None:
+def test_an_unhurried_query_has_no_deadline(engine: RerankingEngine, model: SimpleEyes) -> None:
     left: list[float] = []
 
     def slow(deadline: Deadline) -> None:
         left.append(deadline.seconds_left)
         time.sleep(0.05)
 
-    eyes.before = slow
+    model.before = slow
     (reranked,) = rerank_all(engine, QUERIES[:1], replace(RERANK, deadline_ms=1), lambda _: None)
     assert reranked.missed == {NO_IMAGE: 4}
     assert reranked.judge_ms >= 50
@@ -150,9 +150,9 @@ def test_queries_are_summed_up() -> None:
     assert list(reranking.missed.items()) == [(NO_IMAGE, 100), (UNREADABLE, 51)]
     assert (reranking.median_ms, reranking.p95_ms) == (50, 95)
     told = " ".join(reranking.sentences)
-    assert "eyes: up to 20 hits a query, pictures alone" in told
-    assert "100 were not looked at: It has no picture." in told
-    assert "50 ms a query at the median, 95 at the 95th percentile" in told
+    assert "model: up to 20 hits per query, images alone" in told
+    assert "100 were not judged: It has no image." in told
+    assert "50 ms per query at the median, 95 at the 95th percentile" in told
 
 
 def test_a_reranked_run_survives_its_file_and_old_files_have_none(tmp_path: Path) -> None:

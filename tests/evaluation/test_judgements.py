@@ -28,9 +28,9 @@ def test_json_lines(tmp_path: Path) -> None:
         '{"image": "photos/shirt.png", "relevant": ["c"]}\n'
         '{"query": "in blue", "image": "photos/shirt.png", "relevant": ["c"]}\n',
     )
-    graded, listed, image_parts, both = read_judgements(path)
+    graded, ungraded, image_parts, both = read_judgements(path)
     assert (graded.id, graded.text, graded.kind, graded.grades) == ("q1", "red shirt", path.name, {"A-1": 3, "A-2": 0})
-    assert (listed.id, listed.grades) == ("größe 42", {"b": 1, "17": 1})
+    assert (ungraded.id, ungraded.grades) == ("größe 42", {"b": 1, "17": 1})
     assert (image_parts.text, image_parts.image) == ("", tmp_path / "photos" / "shirt.png")
     assert both.id == "in blue + photos/shirt.png"
 

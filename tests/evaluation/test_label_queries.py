@@ -68,10 +68,10 @@ def test_photos_of_several_values_ask_for_any_of_them() -> None:
 @pytest.mark.parametrize(
     ("template", "says", "remedy"),
     [
-        ("color", "No item has a field 'color'", "Close to it: colour"),
+        ("color", "No item has a field 'color'", "Similar: colour"),
         ("{colour} {x}", "No item has a field 'x'", "Known: article"),
         ("description", None, None),
-        ("year", "No value of 'year' is carried by 3 items; the commonest is by 2", "Lower --min-rows to 2"),
+        ("year", "No value of 'year' is shared by 3 items; the commonest is by 2", "Lower --min-rows to 2"),
     ],
 )
 def test_fields_that_make_no_query(template: str, says: str | None, remedy: str | None) -> None:

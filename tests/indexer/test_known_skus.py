@@ -15,7 +15,7 @@ def test_a_repeated_sku_names_its_first_origin() -> None:
         assert skus.first_origin("a", "c.csv:5") == "c.csv:2"
 
 
-def test_skus_are_compared_exactly() -> None:
+def test_skus_must_be_equal_exactly() -> None:
     distinct = ["a", "A", " a", "a ", "\u00e1", "a\u0301", "👗", "שלום", "0", "00", "", "%"]
     with closing(KnownSkus()) as skus:
         assert [skus.first_origin(sku, sku) for sku in distinct] == [None] * len(distinct)

@@ -72,10 +72,10 @@ def test_batched_cuts_into_lists() -> None:
 
 
 def test_an_error_of_the_source_comes_after_the_values_before_it() -> None:
-    seen: list[int] = []
+    received: list[int] = []
     with pytest.raises(KeyError, match="5"):
-        seen.extend(prefetch(parallel_map(slowly_at_first, prefetch(failing_at(5), 2), 2, depth=3), 2))
-    assert seen == [0, 1, 4, 9, 16][: len(seen)]
+        received.extend(prefetch(parallel_map(slowly_at_first, prefetch(failing_at(5), 2), 2, depth=3), 2))
+    assert received == [0, 1, 4, 9, 16][: len(received)]
     assert wait_for(lambda: stage_threads() == [])
 
 
@@ -87,11 +87,11 @@ def test_an_error_of_the_work_stops_everything() -> None:
             raise ValueError("twenty")
         return value
 
-    seen: list[list[int]] = []
+    received: list[list[int]] = []
     with pytest.raises(ValueError, match="twenty") as caught:
-        seen.extend(batched(prefetch(parallel_map(work, prefetch(source.values(), 4), 3, depth=5), 4), 5))
+        received.extend(batched(prefetch(parallel_map(work, prefetch(source.values(), 4), 3, depth=5), 4), 5))
     assert caught.traceback
-    assert seen == [list(range(first, first + 5)) for first in (0, 5, 10, 15)]
+    assert received == [list(range(first, first + 5)) for first in (0, 5, 10, 15)]
     assert source.closed
     assert stage_threads() == []
 
@@ -128,7 +128,7 @@ def test_closing_before_the_first_value_is_no_trouble() -> None:
     assert stage_threads() == []
 
 
-def test_nothing_reads_further_ahead_than_its_depth() -> None:
+def test_nothing_reads_further_than_its_depth() -> None:
     source = Endless()
     stage = prefetch(source.values(), 4)
     next(stage)
@@ -146,7 +146,7 @@ def test_nothing_reads_further_ahead_than_its_depth() -> None:
     mapped.close()
 
 
-def test_workers_run_side_by_side() -> None:
+def test_workers_run_concurrently() -> None:
     meeting = threading.Barrier(3, timeout=10)
 
     def meet(value: int) -> int:

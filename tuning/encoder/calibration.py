@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.evaluation.calibration import CalibrationSample, Example, calibration_samples, fit_calibration
+from vitrina.evaluation.calibration import fit_calibration
+from vitrina.evaluation.samples import CalibrationSample, Example, calibration_samples
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.images.decode import decode_image

@@ -95,7 +95,7 @@ def test_a_file_that_vanished(tmp_path: Path, name: str) -> None:
         list(source.rows())
 
 
-def test_an_image_folder_elsewhere(tmp_path: Path) -> None:
+def test_another_image_folder(tmp_path: Path) -> None:
     path = write(tmp_path, "feeds/shop.csv", f"sku,image\n1,a.png\n2,{tmp_path}/pictures/b.png\n3,../c.png\n")
     rows = list(open_source(str(path), image_folder=tmp_path / "pictures").rows())
     assert [row.images[0].path for row in rows if isinstance(row, Record)] == [
@@ -181,8 +181,8 @@ def test_no_row_whatever_it_holds_stops_the_run(cells: dict[str, object]) -> Non
 def test_price_columns(tmp_path: Path) -> None:
     priced = only(row(tmp_path, sku=1, title="a", price_cents="1299", price="ignored", currency="eur")).item
     assert (priced.price_cents, priced.currency, priced.attributes) == (1299, "EUR", {})
-    listed = only(row(tmp_path, sku=1, title="a", price=["5.00", "4.00 USD", None])).item
-    assert (listed.price_cents, listed.currency) == (400, "USD")
+    several = only(row(tmp_path, sku=1, title="a", price=["5.00", "4.00 USD", None])).item
+    assert (several.price_cents, several.currency) == (400, "USD")
 
 
 def test_xml_that_defines_entities_is_refused(tmp_path: Path) -> None:

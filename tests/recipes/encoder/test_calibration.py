@@ -14,7 +14,7 @@ from recipes.encoder.corpus import LabelledRows
 from recipes.encoder.labels import LabelledProduct
 from recipes.encoder.queries import OUT_OF_CATALOG_TRAINING, LabelQueries, out_of_catalog
 from tests.fakes import FakeEncoder, make_image, png
-from vitrina.evaluation.calibration import Example
+from vitrina.evaluation.samples import Example
 from vitrina.search.types.calibration import QueryKind, read_calibration
 from vitrina.tuning.encoder.calibration import OUT_OF_CATALOG_TEXTS
 

@@ -1,14 +1,16 @@
-"""Every setting, read once at the door and passed down."""
+"""The settings, read once at start and passed down."""
 
 from __future__ import annotations
 
-from functools import partial
+import logging
+from collections.abc import Mapping
+from functools import cache, partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from vitrina.search.encoders.base import Encoder, LoadEncoder
 from vitrina.search.encoders.open_clip import load_encoder
@@ -17,86 +19,109 @@ from vitrina.search.encoders.runtime import Runtime
 from vitrina.search.store.store import Store
 from vitrina.search.types.query import MAX_DEADLINE_MS, MAX_EXPLAIN, MAX_EXPLAIN_MS, MAX_TOP
 
+log = logging.getLogger(__name__)
 
-def loader(settings: Settings) -> LoadEncoder:
-    """Loads encoders onto the device that the settings name."""
-    return partial(load_encoder, device=settings.device, runtime=Runtime(settings.runtime))
+OLD_NAMES: Final[Mapping[str, str]] = {"home": "store"}
+"""Settings that were renamed, old name to new. The old variables work for one version, below the new ones."""
 
 
-def encoder_for(store: Store, settings: Settings) -> Encoder:
-    """The encoder that the settings name, else the home's own. Blocks for seconds; raises EncoderError."""
-    return load_catalog_encoder(store, loader(settings), settings.encoder)
+class OldNamesSource(EnvSettingsSource):
+    """Reads the variables under their old names, and logs a warning once for each that is set."""
+
+    def __call__(self) -> dict[str, Any]:
+        prefix = self.env_prefix.lower()
+        found = {old: self.env_vars.get(f"{prefix}{old}") for old in OLD_NAMES}
+        for old in (old for old, value in found.items() if value is not None):
+            warn_of_old_name(f"{self.env_prefix}{old.upper()}", f"{self.env_prefix}{OLD_NAMES[old].upper()}")
+        return {OLD_NAMES[old]: value for old, value in found.items() if value is not None}
+
+
+@cache
+def warn_of_old_name(old: str, new: str) -> None:
+    log.warning("%s is now called %s; the old name will stop working in the next version.", old, new)
 
 
 class Settings(BaseSettings):
-    """Environment variables with the prefix ``VITRINA_``; the command line's options win over them."""
+    """Environment variables with the prefix ``VITRINA_``; options on the command line win over them."""
 
     model_config = SettingsConfigDict(env_prefix="VITRINA_", frozen=True, hide_input_in_errors=True)
 
     store: Path = Field(default_factory=lambda: user_data_path("vitrina", appauthor=False))
-    """The folder that holds the catalog and everything derived from it."""
-
-    home: Path | None = Field(default=None, exclude=True)
-    """What ``store`` was called before; read for one version more."""
+    """The data directory: the catalog and everything derived from it."""
 
     encoder: str | None = None
-    """``embedded``, a folder, ``MODEL/PRETRAINED`` or ``hf-hub:NAME``; None for the home's own, in a new one the
-    embedded."""
+    """``embedded``, a folder, ``MODEL/PRETRAINED`` or ``hf-hub:NAME``; None for the store's own encoder, which in a new
+    store is the embedded one."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where the encoder runs; ``auto`` takes a GPU where there is one."""
+    """Where the encoder runs; ``auto`` uses a GPU if there is one."""
 
     runtime: Literal["auto", "torch", "onnx"] = "auto"
-    """What runs the encoder: ``auto`` takes ONNX Runtime on a CPU where ``vitrina encoder export`` was run, and
-    PyTorch elsewhere; ``torch`` and ``onnx`` insist."""
+    """What runs the encoder: ``auto`` uses ONNX Runtime on a CPU if ``vitrina encoder export`` was run, and PyTorch
+    otherwise; ``torch`` and ``onnx`` force one or the other."""
 
     reranker: str | None = None
-    """What looks at the best hits again: a folder or a name on the Hugging Face hub, the http(s) address of an
-    OpenAI-compatible server, which mostly ends in /v1, ``anthropic``, ``embedded``, or ``off``; None for what
-    ``api.rerankers.DEFAULT`` names."""
+    """The vision-language model that reranks: a folder or a name on the Hugging Face hub, the http(s) address of an
+    OpenAI-compatible server (it usually ends in /v1), ``anthropic``, ``embedded``, or ``off``; None for
+    ``api.rerankers.DEFAULT``."""
 
     reranker_model: str = ""
-    """The model's name at the server, or at Anthropic."""
+    """The model's name on the server, or at Anthropic."""
 
     reranker_key: SecretStr | None = None
-    """The server's or Anthropic's API key."""
+    """The API key for the server or for Anthropic."""
 
     reranker_device: Literal["auto", "cpu", "cuda"] | None = None
-    """Where a reranker in this process runs; None for where the encoder does."""
+    """Where a reranker in this process runs; None for the encoder's device."""
 
     reranker_may_run_its_own_code: bool = False
-    """Whether Python files that a model brings beside its weights may run, with all rights of this process."""
+    """Whether Python files that come with a model's weights may run, with all the rights of this process."""
 
     reranker_max_pixels: Annotated[int, Field(ge=64 * 64, le=4096 * 4096)] | None = None
-    """What a picture is reduced to before a reranker looks at it; None for some 450 pixels square."""
+    """The size to which images are reduced for the reranker; None for about 450 x 450."""
 
     reranker_parallel_requests: Annotated[int, Field(ge=1, le=256)] = 8
-    """How many requests a server is sent at a time."""
+    """How many requests are sent to a server at the same time."""
 
     reranker_cache_bytes: Annotated[int, Field(ge=0)] = 512 * 2**20
-    """For the features of pictures that a reranker in this process saw last."""
+    """Memory for the image features that a reranker in this process used last."""
 
     reranker_open_timeout_s: Annotated[float, Field(gt=0)] = 60.0
-    """How long a server may take for the questions that open it: the first may have to wait for its model."""
+    """How long a server may take to answer the probes at start, the first of which may have to wait for its model."""
 
     rerank_top: Annotated[int, Field(ge=1, le=MAX_TOP)] = 20
-    """How many of the best hits are looked at where a request does not say."""
+    """How many of the best candidates are reranked if a request does not say."""
 
     rerank_deadline_ms: Annotated[int, Field(ge=1, le=MAX_DEADLINE_MS)] = 800
-    """How long that may take where a request does not say."""
+    """How long that may take if a request does not say."""
 
     rerank_explain: Annotated[int, Field(ge=0, le=MAX_EXPLAIN)] = 5
-    """How many hits are explained where a request does not say."""
+    """How many hits are explained if a request does not say."""
 
     rerank_explain_ms: Annotated[int, Field(ge=1, le=MAX_EXPLAIN_MS)] = 3_000
-    """How long that may take where a request does not say."""
+    """How long the explanations may take if a request does not say."""
 
     max_body_bytes: Annotated[int, Field(gt=0)] = 64 * 1024 * 1024
-    """The largest HTTP request accepted: eight pictures of 6 MB in base64."""
+    """The largest HTTP request body accepted: eight images of 6 MB in base64."""
 
-    @model_validator(mode="before")
     @classmethod
-    def _accept_old_names(cls, values: dict[str, object]) -> dict[str, object]:
-        if values.get("home") is not None:
-            values.setdefault("store", values["home"])
-        return values
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is passed in wins over the environment, and new names of variables win over old ones."""
+        return init_settings, env_settings, OldNamesSource(settings_cls)
+
+
+def loader(settings: Settings) -> LoadEncoder:
+    """Loads encoders on the device and runtime of the settings."""
+    return partial(load_encoder, device=settings.device, runtime=Runtime(settings.runtime))
+
+
+def encoder_for(store: Store, settings: Settings) -> Encoder:
+    """The encoder that the settings name, or else the store's own. Blocks for seconds; raises EncoderError."""
+    return load_catalog_encoder(store, loader(settings), settings.encoder)

@@ -62,4 +62,4 @@ StoreOption = Annotated[
 def settings_for(store: Path | None) -> Settings:
     """The settings, with the folder that ``--home`` names."""
     settings = Settings()
-    return settings if store is None else settings.model_copy(update={"home": store})
+    return settings if store is None else settings.model_copy(update={"store": store})

@@ -1,4 +1,4 @@
-"""The HTTP service, put together."""
+"""The HTTP application: routes, middleware, errors and the page."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vitrina.api.errors import REMEDIES, add_error_handlers, error_response
+from vitrina.api.answers import DoneOut, ExplanationEventOut
+from vitrina.api.errors import REMEDIES, ErrorOut, add_error_handlers, error_response
+from vitrina.api.requests import SearchRequest
 from vitrina.api.routes import health, images, items, search
-from vitrina.api.schemas import ErrorOut, SearchRequest
 from vitrina.api.service import Service
 from vitrina.api.settings import Settings
-from vitrina.api.streaming import DoneOut, ExplanationEventOut
 
 
 class BodyTooLargeError(Exception):
-    """The body outgrew the limit while it was read."""
+    """The request's body is larger than the limit."""
 
 
 class BodyLimit:
-    """ASGI middleware: answers 413 for a body of more than ``max_bytes``."""
+    """ASGI middleware that answers 413 for bodies larger than ``max_bytes``."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self.app = app
@@ -36,10 +36,10 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        announced = dict(scope["headers"]).get(b"content-length", b"0")
-        n_bytes, answered = 0, False
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        n_bytes, has_started = 0, False
 
-        async def counted() -> Message:
+        async def receive_and_count() -> Message:
             nonlocal n_bytes
             message = await receive()
             n_bytes += len(message.get("body", b""))
@@ -47,17 +47,17 @@ class BodyLimit:
                 raise BodyTooLargeError
             return message
 
-        async def noted(message: Message) -> None:
-            nonlocal answered
-            answered = True
+        async def send_and_note(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
             await send(message)
 
         try:
-            if announced.isdigit() and int(announced) > self.max_bytes:
+            if declared.isdigit() and int(declared) > self.max_bytes:
                 raise BodyTooLargeError
-            await self.app(scope, counted, noted)
+            await self.app(scope, receive_and_count, send_and_note)
         except BodyTooLargeError:
-            if answered:
+            if has_started:
                 raise
             message = f"The request's body is larger than {self.max_bytes:,} bytes."
             await error_response(413, "too_large", message, REMEDIES[413], {})(scope, receive, send)
@@ -67,7 +67,7 @@ PAGE = Path(__file__).parent / "page"
 
 
 def create_app(settings: Settings, open_service: Callable[[Settings], Service] = Service.from_settings) -> FastAPI:
-    """The ASGI application. Its start-up opens the home and loads the encoder, and fails with the reason."""
+    """The ASGI application. It opens the store and loads the encoder on start-up, and fails with the reason."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -79,7 +79,7 @@ def create_app(settings: Settings, open_service: Callable[[Settings], Service] =
         redoc_url=None,
         title="Vitrina",
         version=version("vitrina"),
-        description="Search a product catalog by words, by picture, or by both.",
+        description="Search a product catalog by text, by image, or by both.",
         lifespan=lifespan,
         responses={"default": {"model": ErrorOut, "description": "Any error"}},
     )
@@ -94,8 +94,8 @@ def create_app(settings: Settings, open_service: Callable[[Settings], Service] =
 
 
 def describe_search(app: FastAPI) -> None:
-    """Name the search's request and its events in the OpenAPI schema; FastAPI cannot see them behind two content types
-    each."""
+    """Add the models of the search's request and of its events to the OpenAPI document: FastAPI finds neither, since
+    the request and the response have two content types each."""
     generate = app.openapi
 
     def openapi() -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Errors as HTTP answers: one shape, and the only place that knows status codes."""
+"""Errors as HTTP responses: one shape, and the only place that knows status codes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,26 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from vitrina.api.schemas import ErrorBody, ErrorOut
+from vitrina.api.requests import JsonModel
 from vitrina.search.types.errors import InputError, NoRerankerError, NotFoundError, StateError, VitrinaError
 
 log = logging.getLogger(__name__)
 
-STATUS: Mapping[type[VitrinaError], int] = {
+
+class ErrorBody(JsonModel):
+    code: str
+    message: str
+    remedy: str
+    details: dict[str, object]
+
+
+class ErrorOut(JsonModel):
+    """The one shape of every error."""
+
+    error: ErrorBody
+
+
+STATUS_CODES: Mapping[type[VitrinaError], int] = {
     InputError: 400,
     NotFoundError: 404,
     NoRerankerError: 501,
@@ -25,8 +39,8 @@ STATUS: Mapping[type[VitrinaError], int] = {
 
 REMEDIES = {
     404: "See /docs for what exists.",
-    405: "See /docs for the methods of this address.",
-    413: "Send smaller pictures; 1,024 pixels on the longer side are plenty.",
+    405: "See /docs for the methods of this URL.",
+    413: "Send smaller images; 1,024 pixels on the longer side are enough.",
 }
 
 INTERNAL = ErrorOut(
@@ -40,7 +54,7 @@ INTERNAL = ErrorOut(
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Answer every error in the one shape."""
+    """Answer every error in the same shape."""
     app.add_exception_handler(VitrinaError, vitrina_error)
     app.add_exception_handler(RequestValidationError, validation_error)
     app.add_exception_handler(HTTPException, http_error)
@@ -49,7 +63,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
 def vitrina_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, VitrinaError)
-    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    status = next(STATUS_CODES[kind] for kind in type(error).__mro__ if kind in STATUS_CODES)
     if status >= 500 and status != 501:
         log.error("%s %s: %s", request.method, request.url.path, error)
     return error_response(status, error.code, error.message, error.remedy, dict(error.details))
@@ -62,8 +76,8 @@ def validation_error(_: Request, error: Exception) -> JSONResponse:
     return error_response(
         422,
         "bad_request",
-        f"The request does not fit: {first['where']}: {first['problem']}.",
-        "Mend the fields that details lists; /docs shows the form with examples.",
+        f"The request is not valid: {first['where']}: {first['problem']}.",
+        "Correct the fields listed in details; /docs has the schema, with examples.",
         {"problems": problems[:20]},
     )
 

@@ -1,16 +1,159 @@
-"""From a request as it came over HTTP to a query and its reranking options."""
+"""What comes in over HTTP, and the way from it to a Query and its RerankOptions."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Sequence
+from typing import Annotated
 
-from vitrina.api.schemas import RerankIn, SearchRequest, SkuReference
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
 from vitrina.search.images.decode import decode_image
 from vitrina.search.types.errors import ImageError, QueryError
 from vitrina.search.types.filters import parse_filters
-from vitrina.search.types.query import Query, RerankOptions, Weights
+from vitrina.search.types.query import (
+    MAX_DEADLINE_MS,
+    MAX_EXPLAIN,
+    MAX_EXPLAIN_MS,
+    MAX_TEXT_CHARS,
+    MAX_TOP,
+    WINDOW,
+    Query,
+    RerankOptions,
+    Weights,
+)
+
+
+class JsonModel(BaseModel):
+    """Base of everything that travels over HTTP: frozen, with no unknown fields and no infinities."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+WholeNumber = Annotated[int, Field(strict=True)]
+
+
+class RerankIn(JsonModel):
+    """How many candidates to rerank and explain, and how long that may take; the service has defaults."""
+
+    top: WholeNumber | None = Field(None, description=f"How many of the best candidates to rerank, 1 to {MAX_TOP}.")
+    deadline_ms: WholeNumber | None = Field(
+        None,
+        description=f"How long reranking may take, 1 to {MAX_DEADLINE_MS:,}; "
+        "candidates that are not ready by then keep their rank.",
+    )
+    explain: WholeNumber | None = Field(None, description=f"How many hits to explain, 0 to {MAX_EXPLAIN}.")
+    explain_ms: WholeNumber | None = Field(
+        None, description=f"How long all explanations together may take in addition, 1 to {MAX_EXPLAIN_MS:,}."
+    )
+
+
+def option_form(value: object) -> str | None:
+    """Which form of ``rerank`` or ``explain`` a value has, so that errors are about that form alone."""
+    if value is None or isinstance(value, bool):
+        return "switch"
+    return "number" if isinstance(value, int) else "options" if isinstance(value, dict | RerankIn) else None
+
+
+Switch = Annotated[bool | None, Tag("switch")]
+
+RerankOption = Annotated[
+    Switch | Annotated[RerankIn, Tag("options")],
+    Discriminator(
+        option_form,
+        custom_error_type="rerank",
+        custom_error_message='Write true, false, or {"top": 20, "deadline_ms": 800, "explain": 5}',
+    ),
+]
+
+ExplainOption = Annotated[
+    Switch | Annotated[int, Tag("number")],
+    Discriminator(
+        option_form, custom_error_type="explain", custom_error_message="Write true, false, or a whole number"
+    ),
+]
+
+
+class SkuReference(JsonModel):
+    """An item of the catalog whose images are searched by."""
+
+    sku: str
+
+
+class WeightsIn(JsonModel):
+    text: float = Field(1.0, ge=0, le=10, description="Weight of the text.")
+    image: float = Field(1.0, ge=0, le=10, description="Weight of all images together.")
+    without: float = Field(0.5, ge=0, le=10, description="Weight of the text to avoid.")
+
+
+class SearchRequest(JsonModel):
+    """A query: text, images, or both."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "text": "navy linen shirt",
+                    "without": "striped",
+                    "filters": {"price_cents": {"lt": 6000}},
+                    "limit": 5,
+                },
+                {"images": [{"sku": "shirt-0042"}], "text": "in red"},
+                {"text": "navy linen shirt", "rerank": {"top": 20, "deadline_ms": 800, "explain": 5}},
+            ]
+        },
+    )
+
+    text: str = Field("", description=f"What to find, in words; at most {MAX_TEXT_CHARS} characters.")
+    images: list[str | SkuReference] = Field(
+        default_factory=list, description='Images: data URIs ("data:image/jpeg;base64,...") or {"sku": ...}.'
+    )
+    without: str = Field("", description="What to avoid, in words.")
+    filters: dict[str, object] = Field(
+        default_factory=dict,
+        description='Field to value, list of values, {"gte": 1, "lt": 5}, {"not": ...} or {"exists": true}.',
+    )
+    weights: WeightsIn = WeightsIn()
+    limit: int = Field(10, description=f"How many hits to return, 1 to {WINDOW}.")
+    offset: int = Field(0, description="How many of the best hits to skip.")
+    min_confidence: float = Field(0, ge=0, le=1, description="Leave out hits with a lower confidence.")
+    rerank: RerankOption = Field(
+        None, description="Rerank the best hits with a vision-language model; true uses the service's defaults."
+    )
+    explain: ExplainOption = Field(
+        None, description="How many hits to explain, which also reranks them; true uses the service's default."
+    )
+
+
+class ItemIn(JsonModel):
+    """An item to add or replace."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "title": "Linen Shirt in Navy Blue",
+                    "attributes": {"colour": "navy blue", "material": "linen"},
+                    "price_cents": 4990,
+                    "currency": "EUR",
+                    "images": ["data:image/jpeg;base64,..."],
+                }
+            ]
+        },
+    )
+
+    title: str = ""
+    description: str = ""
+    attributes: dict[str, str | int | float | bool | list[str | int | float | bool]] = Field(default_factory=dict)
+    price_cents: Annotated[int, Field(ge=0)] | None = None
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
+    url: str | None = None
+    images: list[str] = Field(default_factory=list, description="Data URIs or public http(s) URLs, the main one first.")
 
 
 def decode_data_uri(uri: str) -> bytes:
@@ -19,16 +162,16 @@ def decode_data_uri(uri: str) -> bytes:
     if not (comma and head.startswith("data:") and head.endswith(";base64")):
         raise ImageError(
             f"{uri[:60]!r} is no data URI.",
-            remedy='Send a picture as "data:image/jpeg;base64,..." or name an item as {"sku": "..."}.',
+            remedy='Send an image as "data:image/jpeg;base64,..." or name an item as {"sku": "..."}.',
         )
     try:
         return base64.b64decode(payload, validate=True)
     except binascii.Error as error:
-        raise ImageError(f"The data URI's base64 is broken: {error}.", remedy="Encode the picture again.") from error
+        raise ImageError(f"The data URI's base64 is broken: {error}.", remedy="Encode the image again.") from error
 
 
 def query_of(request: SearchRequest, uploads: Sequence[bytes] = ()) -> Query:
-    """Decode the request's pictures and uploaded files, and check everything. Raises InputError and its kinds."""
+    """The request as a query, its images and the uploaded files decoded. Raises InputError and its subclasses."""
     images = [decode_data_uri(image) for image in request.images if isinstance(image, str)]
     return Query(
         text=request.text,
@@ -44,7 +187,7 @@ def query_of(request: SearchRequest, uploads: Sequence[bytes] = ()) -> Query:
 
 
 def is_reranked(request: SearchRequest) -> bool:
-    """Whether a reranker is asked for. Raises QueryError where the request contradicts itself."""
+    """Whether the request asks for reranking. Raises QueryError if it contradicts itself."""
     if request.rerank is False and request.explain:
         raise QueryError(
             "The request asks for explanations and forbids the reranking that they are made from.",
@@ -53,19 +196,24 @@ def is_reranked(request: SearchRequest) -> bool:
     return bool(request.explain) if request.rerank is None else request.rerank is not False
 
 
-def budget_of(request: SearchRequest, usual: RerankOptions) -> RerankOptions:
-    """The budget that a request gives, and for what it leaves open the ``usual`` one. Raises QueryError."""
+def rerank_options_of(request: SearchRequest, defaults: RerankOptions) -> RerankOptions:
+    """The request's options, and the ``defaults`` for what it leaves out. Raises QueryError."""
     given = request.rerank if isinstance(request.rerank, RerankIn) else RerankIn()
     if request.explain is not None and given.explain is not None:
-        raise QueryError('The request has "explain" twice.', remedy='Leave one out: the one beside or in "rerank".')
+        raise QueryError('The request has "explain" twice.', remedy='Keep one: beside "rerank", or in it.')
     explain = given.explain if request.explain is None else request.explain
     return RerankOptions(
-        top=chosen(given.top, usual.top),
-        deadline_ms=chosen(given.deadline_ms, usual.deadline_ms),
-        explain=usual.explain if explain is None or explain is True else int(explain),
-        explain_ms=chosen(given.explain_ms, usual.explain_ms),
+        top=defaults.top if given.top is None else given.top,
+        deadline_ms=defaults.deadline_ms if given.deadline_ms is None else given.deadline_ms,
+        explain=defaults.explain if explain is None or explain is True else int(explain),
+        explain_ms=defaults.explain_ms if given.explain_ms is None else given.explain_ms,
     )
 
 
-def chosen(given: int | None, usual: int) -> int:
-    return usual if given is None else given
+def from_json(text: str, location: tuple[str, str]) -> object:
+    """The value of a form field or URL parameter that holds JSON. Raises RequestValidationError, with its location."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        problem = {"loc": location, "msg": f"is not JSON: {error}", "type": "json_invalid"}
+        raise RequestValidationError([problem]) from error

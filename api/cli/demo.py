@@ -16,8 +16,8 @@ from recipes.boutique.render import render
 from vitrina.api.cli.console import errors, output, progress_bar
 from vitrina.api.cli.index import index_one, precompute_catalog_features, show_report
 from vitrina.api.cli.search import reranked, show_answer, show_verdicts
+from vitrina.api.requests import SearchRequest
 from vitrina.api.rerankers import reranker_name
-from vitrina.api.schemas import SearchRequest
 from vitrina.api.settings import Settings, encoder_for
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer

@@ -13,10 +13,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from vitrina.api.answers import AnswerOut
 from vitrina.api.cli.console import errors, output
-from vitrina.api.requests import budget_of, is_reranked
+from vitrina.api.requests import SearchRequest, is_reranked, rerank_options_of
 from vitrina.api.rerankers import Readiness, RerankerStatus, needed_reranker, open_reranker, unranked, usual_budget
-from vitrina.api.schemas import AnswerOut, SearchRequest
 from vitrina.api.settings import Settings, encoder_for
 from vitrina.search.images.decode import decode_image
 from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
@@ -130,7 +130,7 @@ def reranked(settings: Settings, store: Store, engine: SearchEngine, query: Quer
     """The answer, looked at again by the settings' reranker; in the retrieval's order where that cannot be opened, with
     the reason. Raises NoRerankerError. Blocks while a model is loaded."""
     name = needed_reranker(settings)
-    budget = budget_of(request, usual_budget(settings))
+    budget = rerank_options_of(request, usual_budget(settings))
     with ExitStack() as closing:
         try:
             with errors.status(f"Opening the reranker {escape(name)}"):

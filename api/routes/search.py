@@ -1,4 +1,4 @@
-"""``POST /v1/search``: words, pictures, or both."""
+"""``POST /v1/search``: text, images, or both."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
+from sse_starlette import EventSourceResponse
 from starlette.datastructures import FormData, UploadFile
 
-from vitrina.api.requests import budget_of, is_reranked, query_of
+from vitrina.api.answers import AnswerOut
+from vitrina.api.requests import SearchRequest, from_json, is_reranked, query_of, rerank_options_of
 from vitrina.api.routes.health import RunningService
-from vitrina.api.schemas import AnswerOut, SearchRequest
 from vitrina.api.service import Service
-from vitrina.api.streaming import RESPONSES, answered, from_json
+from vitrina.api.streaming import RESPONSES, respond
 from vitrina.search.types.answer import AnswerStream
 from vitrina.search.types.query import MAX_IMAGES
 
 router = APIRouter(tags=["search"])
 
 JSON_FIELDS = ("filters", "weights", "images", "rerank", "explain")
-"""Form fields whose text is JSON."""
+"""Form fields that hold JSON."""
 
 REQUEST_BODY: dict[str, Any] = {
     "requestBody": {
@@ -32,7 +32,7 @@ REQUEST_BODY: dict[str, Any] = {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "description": "The same fields (filters and weights as JSON text), pictures as files.",
+                    "description": "The same fields, with filters and weights as JSON text and images as files.",
                     "properties": {
                         "image": {"type": "array", "items": {"type": "string", "format": "binary"}},
                         "text": {"type": "string"},
@@ -52,22 +52,22 @@ REQUEST_BODY: dict[str, Any] = {
 
 
 @router.post("/v1/search", response_model=AnswerOut, responses=RESPONSES, openapi_extra=REQUEST_BODY)
-async def search(request: Request, service: RunningService) -> AnswerOut | StreamingResponse:
-    """Find items by words, by pictures, or by both, less what to avoid, under filters; let a vision-language model look
-    at the best again, and explain them requirement by requirement."""
-    asked, uploads = await read_request(request)
-    begin = partial(begun, service, asked, uploads)
-    return await answered(request, service, begin, is_reranked=is_reranked(asked))
+async def search(request: Request, service: RunningService) -> AnswerOut | EventSourceResponse:
+    """Find items by text, by images, or by both, with filters and with text to avoid. If asked to, a vision-language
+    model reranks the best hits and explains them, requirement by requirement."""
+    body, uploads = await read_request(request)
+    begin = partial(begin_search, service, body, uploads)
+    return await respond(request, service.threads, begin, is_reranked=is_reranked(body))
 
 
-def begun(service: Service, asked: SearchRequest, uploads: list[bytes]) -> AnswerStream:
-    """The answer's steps, the retrieval done, so that what is wrong with the request raises here. Blocks."""
-    rerank = budget_of(asked, service.usual_budget()) if is_reranked(asked) else None
-    return service.events(query_of(asked, uploads), rerank)
+def begin_search(service: Service, body: SearchRequest, uploads: list[bytes]) -> AnswerStream:
+    """The answer's events. Blocks for the retrieval, and raises if anything is wrong with the request."""
+    rerank = rerank_options_of(body, service.usual_budget()) if is_reranked(body) else None
+    return service.events(query_of(body, uploads), rerank)
 
 
 async def read_request(request: Request) -> tuple[SearchRequest, list[bytes]]:
-    """The request and its uploaded pictures, from JSON or a form. Raises RequestValidationError."""
+    """The request and its uploaded images, from JSON or from a form. Raises RequestValidationError."""
     uploads: list[bytes] = []
     try:
         if request.headers.get("content-type", "").startswith("multipart/form-data"):
@@ -80,7 +80,7 @@ async def read_request(request: Request) -> tuple[SearchRequest, list[bytes]]:
 
 
 def form_fields(form: FormData) -> dict[str, object]:
-    """A form's text fields, as JSON would have them; empty ones are left out."""
+    """A form's text fields as the JSON request has them, without empty ones."""
     fields: dict[str, object] = {}
     for name, value in form.items():
         if isinstance(value, str) and value and name != "image":

@@ -53,7 +53,7 @@ def judged(client: TestClient, item: Item) -> dict[str, Any]:
 @pytest.mark.parametrize("place", PLACES)
 def test_no_verdict_moves_and_nothing_injected_is_explained(client: TestClient, eyes: SimpleEyes, place: str) -> None:
     plain = judged(client, ITEM)
-    assert [verdict["standing"] for verdict in plain["verdicts"]] == ["met", "met", "met"]
+    assert [verdict["status"] for verdict in plain["verdicts"]] == ["met", "met", "met"]
     assert [verdict["evidence"] for verdict in plain["verdicts"]] == ["both", "field", "field"]
     statements = {statement for _, asked in eyes.asked for statement in asked}
     for name, text in INJECTIONS.items():

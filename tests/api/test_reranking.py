@@ -17,12 +17,11 @@ from tests.fakes import FakeEncoder, blank_catalog
 from tests.search.reranking.shops import SimpleEyes, fill
 from tests.sse import Sent, events_in
 from vitrina.api import rerankers as reranking_module
+from vitrina.api.answers import ANSWER, AnswerOut, DoneOut, ExplanationEventOut
 from vitrina.api.app import create_app
 from vitrina.api.rerankers import BackgroundReranker, Open, Readiness
-from vitrina.api.schemas import AnswerOut
 from vitrina.api.service import Service
 from vitrina.api.settings import Settings
-from vitrina.api.streaming import ANSWER, DoneOut, ExplanationEventOut
 from vitrina.search.reranking.base import Deadline, Reranker
 from vitrina.search.reranking.fusion import FusionWeights
 from vitrina.search.store.store import Store
@@ -35,6 +34,7 @@ BODY: dict[str, object] = {
 }
 STREAM = {"Accept": "text/event-stream"}
 SECRET = "sk-never-shown-9f2"
+OLD_NAMES = {"standing": "status", "listed": "catalog_value", "seen": "image_value"}
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +91,12 @@ def test_one_answer_has_verdicts_explanations_and_what_became_of_each_hit(client
     first = answer["hits"][0]
     colour, article = first["verdicts"]
     assert set(colour) == {
-        *("requirement", "field", "words", "wanted", "standing", "probability"),
-        *("evidence", "listed", "seen", "disagreement"),
+        *("requirement", "field", "words", "wanted", "status", "probability"),
+        *("evidence", "catalog_value", "image_value", "disagreement"),
+        *OLD_NAMES,
     }
-    assert (colour["requirement"], colour["standing"], colour["evidence"]) == ("colour: white", "met", "both")
+    assert {old: colour[old] for old in OLD_NAMES} == {old: colour[new] for old, new in OLD_NAMES.items()}
+    assert (colour["requirement"], colour["status"], colour["evidence"]) == ("colour: white", "met", "both")
     assert (article["field"], article["words"], article["wanted"]) == ("article", "boots", True)
     assert [hit["explanation"] is not None for hit in answer["hits"]] == [True] * 3 + [False] * 7
     assert first["explanation"]["written_by"] == "template"
@@ -336,5 +338,8 @@ def test_both_forms_are_described_with_examples(client: TestClient) -> None:
     models = described["components"]["schemas"]
     assert {"AnswerOut", "ExplanationEventOut", "DoneOut", "VerdictOut", "RerankIn"} <= set(models)
     assert AnswerOut.model_validate(ANSWER).model_dump() == ANSWER
+    assert {name for name, field in models["VerdictOut"]["properties"].items() if field.get("deprecated")} == {
+        *OLD_NAMES
+    }
     ExplanationEventOut.model_validate(dict(sent)["explanation"])
     DoneOut.model_validate(dict(sent)["done"])

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from starlette.types import Message
 
 from tests.sse import events_in
-from vitrina.api import streaming as events_module
-from vitrina.api.streaming import stream, takes_events
+from vitrina.api import streaming
+from vitrina.api.streaming import accepts_events, event_response
 from vitrina.search.types.answer import AnswerStream, Event, Explained
 from vitrina.search.types.requirement import Author, Explanation
 
@@ -33,40 +34,55 @@ SECRET = "sk-never-shown-9f2"
     ],
 )
 def test_what_the_accept_header_prefers(accept: str, takes: bool) -> None:
-    assert takes_events(accept) is takes
+    assert accepts_events(accept) is takes
 
 
-def told(number: int) -> Explained:
+def explained(number: int) -> Explained:
     return Explained(number, f"item-{number}", Explanation("It fits.", Author.TEMPLATE), {"total": float(number)})
 
 
-async def gathered(events: Iterator[Event], n_chunks: int = 1_000) -> list[bytes]:
-    """The first chunks of a stream, which is then closed as by a client that hangs up."""
+async def sent(stream: AnswerStream, hang_up: threading.Event | None = None, n_chunks: int = 1_000) -> list[bytes]:
+    """The chunks that a client gets, which hangs up after ``n_chunks`` or when ``hang_up`` is set."""
     chunks: list[bytes] = []
+    hang_up = hang_up or threading.Event()
+
+    async def receive() -> Message:
+        while not hang_up.is_set():
+            await asyncio.sleep(0.005)
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        if message.get("body"):
+            chunks.append(message["body"])
+        if len(chunks) == n_chunks:
+            hang_up.set()
+            await asyncio.Event().wait()
+
+    scope = {"type": "http", "method": "POST"}
     with ThreadPoolExecutor(1) as threads:
-        sent = stream(AnswerStream(events), threads)
-        async for chunk in sent:
-            chunks.append(chunk)
-            if len(chunks) == n_chunks:
-                break
-        await sent.aclose()
+        await asyncio.wait_for(event_response(stream, threads)(scope, receive, send), 60)
     return chunks
 
 
 def test_silence_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events_module, "KEEP_ALIVE_S", 0.02)
+    monkeypatch.setattr(streaming, "KEEP_ALIVE_S", 0.02)
 
     def slow() -> Iterator[Event]:
         time.sleep(0.2)
-        yield told(1)
+        yield explained(1)
 
-    chunks = asyncio.run(gathered(slow()))
+    chunks = asyncio.run(sent(AnswerStream(slow())))
     assert chunks[0].startswith(b": ")
     lines = b"".join(chunks).decode().splitlines()
     assert [name for name, _ in events_in(lines)] == ["explanation", "done"]
 
 
-def test_whoever_hangs_up_ends_the_work() -> None:
+def test_lines_end_as_clients_expect() -> None:
+    chunks = asyncio.run(sent(AnswerStream(iter([explained(1)]))))
+    assert all(chunk.endswith(b"\n\n") and b"\r" not in chunk for chunk in chunks)
+
+
+def test_a_client_that_hangs_up_ends_the_work() -> None:
     begun: list[int] = []
     ended = threading.Event()
 
@@ -74,42 +90,36 @@ def test_whoever_hangs_up_ends_the_work() -> None:
         try:
             for number in range(1_000_000):
                 begun.append(number)
-                yield told(number)
+                yield explained(number)
         finally:
             ended.set()
 
-    assert len(asyncio.run(gathered(endless(), n_chunks=2))) == 2
+    assert len(asyncio.run(sent(AnswerStream(endless()), n_chunks=2))) == 2
     assert ended.wait(10)
     assert len(begun) <= 3
 
 
-def test_whoever_hangs_up_in_the_middle_of_a_step_ends_it() -> None:
-    cancelled, ended = threading.Event(), threading.Event()
+def test_a_client_that_hangs_up_while_an_event_is_computed_ends_that_too() -> None:
+    hang_up, cancelled, ended = threading.Event(), threading.Event(), threading.Event()
 
     def long() -> Iterator[Event]:
-        yield told(1)
+        yield explained(1)
+        hang_up.set()
         assert cancelled.wait(30)
         ended.set()
-        yield told(2)
+        yield explained(2)
 
-    async def hang_up() -> list[bytes]:
-        with ThreadPoolExecutor(1) as threads:
-            sent = stream(AnswerStream(long(), cancelled), threads)
-            chunks = [await anext(sent)]
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(anext(sent), 0.1)
-            return chunks
-
-    assert len(asyncio.run(hang_up())) == 1
+    assert len(asyncio.run(sent(AnswerStream(long(), cancelled), hang_up))) == 1
     assert ended.wait(10)
 
 
 def test_what_breaks_in_the_middle_is_an_error_event(caplog: pytest.LogCaptureFixture) -> None:
     def breaking() -> Iterator[Event]:
-        yield told(1)
+        yield explained(1)
         raise ValueError(SECRET)
 
-    (first, _), (second, data) = events_in(b"".join(asyncio.run(gathered(breaking()))).decode().splitlines())
+    chunks = asyncio.run(sent(AnswerStream(breaking())))
+    (first, _), (second, data) = events_in(b"".join(chunks).decode().splitlines())
     assert (first, second) == ("explanation", "error")
     assert data["error"]["code"] == "internal"
     assert SECRET not in str(data)

@@ -1,0 +1,312 @@
+"""What goes out over HTTP and from ``vitrina search --json``, with examples."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, Literal, Self
+from urllib.parse import quote
+
+from pydantic import Field
+
+from vitrina.api.requests import JsonModel
+from vitrina.search.types.answer import Answer, Explained, Hit, RerankState
+from vitrina.search.types.item import AttributeValue, StoredItem
+from vitrina.search.types.requirement import Explanation, Requirement, Verdict
+
+StateOut = Literal["not_asked", "reranked", "late", "failed"]
+STATES: Final[dict[RerankState, StateOut]] = {
+    RerankState.NOT_ASKED: "not_asked",
+    RerankState.RERANKED: "reranked",
+    RerankState.LATE: "late",
+    RerankState.FAILED: "failed",
+}
+
+StatusOut = Literal["met", "contradicted", "unknown"]
+
+HIT_IMAGE_PX = 512
+"""The size in the image URLs of answers."""
+
+
+def old_name(new: str) -> Any:
+    """A field that repeats ``new`` under the name it had before, for one version."""
+    return Field(deprecated=True, description=f"The old name of {new}; it will be removed in the next version.")
+
+
+class RequirementOut(JsonModel):
+    """One part of a query that can be checked."""
+
+    name: str = Field(description="To show to people, such as colour: navy.")
+    field: str | None = Field(description="The catalog's field, or null if no field has values for the words.")
+    words: str = Field(description="The shopper's words, or what the query's photo shows.")
+    wanted: bool = Field(description="false for what the product must not be.")
+
+    @classmethod
+    def of(cls, requirement: Requirement) -> Self:
+        field, words = requirement.field or None, requirement.words
+        return cls(name=requirement.name, field=field, words=words, wanted=requirement.wanted)
+
+
+class VerdictOut(JsonModel):
+    """Whether a hit meets one requirement, and the evidence for that."""
+
+    requirement: str = Field(description="The requirement's name.")
+    field: str | None
+    words: str
+    wanted: bool
+    status: StatusOut
+    probability: float = Field(description="The probability that the requirement is met, 0 to 1.")
+    evidence: Literal["field", "image", "both", "nothing"] = Field(description="What the verdict rests on.")
+    catalog_value: str | None = Field(description="What the catalog says.")
+    image_value: str | None = Field(description="What the image shows.")
+    disagreement: str | None = Field(description="How the catalog and the image disagree, in words; null if not.")
+    standing: StatusOut = old_name("status")
+    listed: str | None = old_name("catalog_value")
+    seen: str | None = old_name("image_value")
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> Self:
+        requirement = verdict.requirement
+        return cls(
+            requirement=requirement.name,
+            field=requirement.field or None,
+            words=requirement.words,
+            wanted=requirement.wanted,
+            status=verdict.status.value,
+            probability=round(verdict.probability, 4),
+            evidence=verdict.evidence.value,
+            catalog_value=verdict.catalog_value,
+            image_value=verdict.image_value,
+            disagreement=verdict.disagreement,
+            standing=verdict.status.value,
+            listed=verdict.catalog_value,
+            seen=verdict.image_value,
+        )
+
+
+class ExplanationOut(JsonModel):
+    """The verdicts in one or two sentences."""
+
+    text: str
+    written_by: Literal["model", "template"] = Field(
+        description="model if every word of the model's is supported by a verdict; otherwise the text is made "
+        "from the verdicts by template."
+    )
+
+    @classmethod
+    def of(cls, explanation: Explanation) -> Self:
+        return cls(text=explanation.text, written_by=explanation.written_by.value)
+
+
+class ItemOut(JsonModel):
+    """An item as it is in the catalog."""
+
+    sku: str
+    title: str
+    description: str
+    attributes: dict[str, AttributeValue]
+    price_cents: int | None
+    currency: str | None
+    url: str | None
+    image_url: str | None
+    image_urls: list[str]
+
+    @classmethod
+    def of(cls, stored: StoredItem) -> Self:
+        return cls.model_validate(item_fields(stored))
+
+
+def item_fields(stored: StoredItem) -> dict[str, object]:
+    item = stored.item
+    image_urls = [f"/v1/images/{quote(image_id)}?size={HIT_IMAGE_PX}" for image_id in stored.image_ids]
+    return {
+        "sku": item.sku,
+        "title": item.title,
+        "description": item.description,
+        "attributes": dict(item.attributes),
+        "price_cents": item.price_cents,
+        "currency": item.currency,
+        "url": item.url,
+        "image_url": image_urls[0] if image_urls else None,
+        "image_urls": image_urls,
+    }
+
+
+class SignalsOut(JsonModel):
+    """What a hit's score is made of: standard deviations above the catalog's average item by image and by text;
+    ``words`` is what full text and attributes added."""
+
+    image: float | None
+    text: float | None
+    words: float
+
+
+class HitOut(ItemOut):
+    """An item found."""
+
+    score: float = Field(description="0 to 1, higher is better; comparable within one query only.")
+    rank: int
+    confidence: float | None = Field(
+        description="The probability that this is what the query asks for, comparable across queries; "
+        "null if the encoder is not calibrated for this kind of query."
+    )
+    signals: SignalsOut
+    verdicts: list[VerdictOut] = Field(description="One for each of the answer's requirements, or none at all.")
+    explanation: ExplanationOut | None
+    reranked: StateOut = Field(description="Whether this hit was reranked; all others keep their rank.")
+    retrieval_rank: int | None = Field(description="The rank before reranking, null without reranking.")
+
+    @classmethod
+    def of_hit(cls, hit: Hit) -> Self:
+        signals = {name: rounded(getattr(hit.signals, name)) for name in ("image", "text", "words")}
+        return cls.model_validate(
+            {
+                **item_fields(hit.stored),
+                "score": round(hit.score, 6),
+                "rank": hit.rank,
+                "confidence": rounded(hit.confidence),
+                "signals": signals,
+                "verdicts": [VerdictOut.of(verdict) for verdict in hit.verdicts],
+                "explanation": None if hit.explanation is None else ExplanationOut.of(hit.explanation),
+                "reranked": STATES[hit.rerank],
+                "retrieval_rank": hit.retrieval_rank,
+            }
+        )
+
+
+def rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+class AnswerOut(JsonModel):
+    """The hits, best first, and how they were found."""
+
+    hits: list[HitOut]
+    total_considered: int = Field(description="How many items were ranked, without those below min_confidence.")
+    no_good_match: bool = Field(description="Whether nothing in the catalog seems to be what the query asks for.")
+    encoder: str
+    timings_ms: dict[str, float] = Field(description="Milliseconds of each stage, and the total.")
+    requirements: list[RequirementOut] = Field(description="The parts of the query that reranking checked.")
+    reranked: StateOut = Field(description="reranked if at least one hit was.")
+    reranker: str | None = Field(description="The model that was to rerank, null without reranking.")
+    rerank_note: str = Field(description="Why not everything was reranked, in words; empty if it was.")
+
+    @classmethod
+    def of(cls, answer: Answer) -> Self:
+        return cls(
+            hits=[HitOut.of_hit(hit) for hit in answer.hits],
+            total_considered=answer.total_considered,
+            no_good_match=answer.no_good_match,
+            encoder=answer.encoder,
+            timings_ms=dict(answer.timings_ms),
+            requirements=[RequirementOut.of(requirement) for requirement in answer.requirements],
+            reranked=STATES[answer.rerank],
+            reranker=answer.reranker,
+            rerank_note=answer.rerank_note,
+        )
+
+
+class ExplanationEventOut(JsonModel):
+    """The explanation of one hit in the reranked order."""
+
+    rank: int
+    sku: str
+    explanation: ExplanationOut
+    timings_ms: dict[str, float] = Field(description="The answer's timings so far.")
+
+    @classmethod
+    def of(cls, event: Explained) -> Self:
+        explanation = ExplanationOut.of(event.explanation)
+        return cls(rank=event.rank, sku=event.sku, explanation=explanation, timings_ms=event.timings_ms)
+
+
+class DoneOut(JsonModel):
+    """The end of the stream."""
+
+    timings_ms: dict[str, float] = Field(description="The whole answer's timings.")
+
+
+_VERDICTS: Final[list[dict[str, Any]]] = [
+    {
+        "requirement": "colour: navy",
+        "field": "colour",
+        "words": "navy",
+        "wanted": True,
+        "status": "unknown",
+        "probability": 0.52,
+        "evidence": "both",
+        "catalog_value": "Navy Blue",
+        "image_value": "black",
+        "disagreement": "listing says Navy Blue, photo looks black",
+        "standing": "unknown",
+        "listed": "Navy Blue",
+        "seen": "black",
+    },
+    {
+        "requirement": "pattern: not striped",
+        "field": "pattern",
+        "words": "striped",
+        "wanted": False,
+        "status": "met",
+        "probability": 0.97,
+        "evidence": "image",
+        "catalog_value": None,
+        "image_value": None,
+        "disagreement": None,
+        "standing": "met",
+        "listed": None,
+        "seen": None,
+    },
+]
+
+_EXPLANATION: Final = {
+    "text": "It is not striped. The listing says Navy Blue, but in the photo it looks black.",
+    "written_by": "template",
+}
+
+_TIMINGS: Final = {"encode": 6.1, "vectors": 1.9, "judge": 412.5, "explain": 96.2, "total": 524.8}
+
+ANSWER: Final[dict[str, Any]] = {
+    "hits": [
+        {
+            "sku": "A-17",
+            "title": "Linen Shirt",
+            "description": "",
+            "attributes": {"colour": "Navy Blue"},
+            "price_cents": 4990,
+            "currency": "EUR",
+            "url": None,
+            "image_url": "/v1/images/5f2c?size=512",
+            "image_urls": ["/v1/images/5f2c?size=512"],
+            "score": 0.81,
+            "rank": 1,
+            "confidence": 0.74,
+            "signals": {"image": 2.1, "text": 1.4, "words": 0.9},
+            "verdicts": _VERDICTS,
+            "explanation": _EXPLANATION,
+            "reranked": "reranked",
+            "retrieval_rank": 3,
+        }
+    ],
+    "total_considered": 1,
+    "no_good_match": False,
+    "encoder": "embedded",
+    "timings_ms": _TIMINGS,
+    "requirements": [
+        {"name": "colour: navy", "field": "colour", "words": "navy", "wanted": True},
+        {"name": "pattern: not striped", "field": "pattern", "words": "striped", "wanted": False},
+    ],
+    "reranked": "reranked",
+    "reranker": "Qwen/Qwen3-VL-2B-Instruct",
+    "rerank_note": "",
+}
+"""An answer to ``navy shirt, not striped``."""
+
+_EVENT_DATA: Final[dict[str, Any]] = {
+    "retrieved": {"hits": ["..."], "reranked": "not_asked"},
+    "reranked": {"hits": ["..."], "reranked": "reranked"},
+    "explanation": {"rank": 1, "sku": "A-17", "explanation": _EXPLANATION, "timings_ms": _TIMINGS},
+    "done": {"timings_ms": _TIMINGS},
+}
+
+EVENTS: Final = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in _EVENT_DATA.items())
+"""The same answer as a stream of events, without its hits."""

@@ -96,6 +96,12 @@ class MissingDependencyError(StateError):
     code = "missing_dependency"
 
 
+class PluginError(StateError):
+    """A plug-in that is not installed, cannot be imported, or shares its name with another."""
+
+    code = "bad_plugin"
+
+
 class NoRerankerError(StateError):
     """Reranking or explanation was asked for where no reranker is installed."""
 

@@ -32,6 +32,12 @@ from vitrina.search.types.errors import InputError
         ("1.250 KWD", 1250, "KWD"),
         ("$12.99 CAD", 1299, "CAD"),
         ("12,99 zł", 1299, "PLN"),
+        ("US $12.99", 1299, "USD"),
+        ("HK$99", 9900, "HKD"),
+        ("1 299,00 Kč", 129900, "CZK"),
+        ("12 990 Ft", 1299000, "HUF"),
+        ("19,- €", 1900, "EUR"),
+        ("1299円", 1299, "JPY"),
         (39.9, 3990, None),
         (0.1 + 0.2, 30, None),
         (40, 4000, None),
@@ -51,10 +57,16 @@ def test_the_columns_currency_fills_in_and_scales() -> None:
     assert parse_price(None, "EUR") == (None, "EUR")
 
 
+def test_a_symbol_of_several_currencies_is_the_columns_own() -> None:
+    assert parse_price("5 kr", "SEK") == (500, "SEK")
+    assert parse_price("Rs. 1,299", "INR") == (129900, "INR")
+
+
 @pytest.mark.parametrize(
     "value",
     ["cheap", "-5", "-5.00 EUR", "12.99-15.99", "12.999", "1,2,3", "1.2.3", "1,23,456.0", "5 kr", "1e5", "١٢",
-     "from 5", "12..5", "99999999999999", True, float("inf"), -1, [1], "1500.50 JPY", "12 EURO"],
+     "from 5", "12..5", "99999999999999", True, float("inf"), -1, [1], "1500.50 JPY", "12 EURO",
+     "12.990 Ft", "Rp 150.000", "Rs.1299", "- 5 ₱", "₱5 to ₱7"],
 )  # fmt: skip
 def test_what_is_no_price(value: object) -> None:
     with pytest.raises(InputError, match=r"is no (price|currency)"):

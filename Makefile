@@ -2,14 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+JOBS ?= $(shell nproc)
 
-.PHONY: demo test check serve encoder reranker benchmark constraints clean
+.PHONY: demo test check wheel-check structure serve encoder reranker benchmark constraints clean
 
 demo: $(INSTALLED)
 	$(BIN)/vitrina demo
 
 test: $(INSTALLED)
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(JOBS)
 
 # The folders under the name they are installed by, for tools that read files and do not import: mypy, import-linter, editors.
 .links: $(INSTALLED)
@@ -18,14 +19,14 @@ test: $(INSTALLED)
 	for file in __init__.py py.typed; do ln -sfn ../../vitrina/$$file .links/vitrina/$$file; done
 	for folder in recipes benchmarks; do ln -sfn ../$$folder .links/$$folder; done
 
+# Format, lint, strict types, import rules, words. The tests are `make test`.
 check: $(INSTALLED) .links
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	cd .links && ../$(BIN)/lint-imports --config ../pyproject.toml
-	$(BIN)/pytest
 
-# Serves the demo's boutique where there is one, else the default home.
+# Serves the demo's boutique where there is one, else the default store.
 serve: $(INSTALLED)
 	$(BIN)/vitrina serve $(if $(wildcard demo/home),--home demo/home)
 
@@ -42,6 +43,14 @@ reranker: $(INSTALLED)
 # Measures the figures in benchmarks/README.md. DATA as above.
 benchmark: $(INSTALLED)
 	$(BIN)/python -m benchmarks --data $(DATA)
+
+# Figures of the tree against another revision, and the picture of its packages, in docs/.
+structure: $(INSTALLED) .links
+	$(BIN)/python -m benchmarks.structure --against $(or $(AGAINST),HEAD)
+
+# Builds the wheel, installs it in an empty virtual environment, and runs the README's example there.
+wheel-check: $(INSTALLED)
+	$(BIN)/python -m benchmarks.wheel
 
 constraints: $(INSTALLED)
 	$(BIN)/pip freeze --exclude-editable | grep -viE '^(nvidia|cuda|triton)' > constraints.txt

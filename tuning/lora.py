@@ -63,14 +63,14 @@ class Adapters:
             self._adapted: Any = peft.get_peft_model(model, config)
         self._layers: list[Any] = [model.get_submodule(name) for name in names]
 
-    def state(self) -> dict[str, torch.Tensor]:
+    def state_dict(self) -> dict[str, torch.Tensor]:
         """The adapters' own weights, by name."""
         return {name: weight.detach() for name, weight in self._adapted.named_parameters() if weight.requires_grad}
 
-    def load(self, state: Mapping[str, torch.Tensor]) -> None:
+    def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
         """Take weights of ``state`` back. Raises KeyError or RuntimeError where they are another model's."""
         with torch.no_grad():
-            for name, weight in self.state().items():
+            for name, weight in self.state_dict().items():
                 weight.copy_(state[name])
 
     @contextmanager

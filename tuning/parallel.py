@@ -1,4 +1,4 @@
-"""Prefetching, an exponential moving average of weights, and data-parallelism over threads."""
+"""Prefetching batches, and data-parallelism over threads."""
 
 from __future__ import annotations
 
@@ -15,37 +15,16 @@ T = TypeVar("T")
 
 
 def prefetch_one(things: Iterator[T]) -> Generator[T, None, None]:
-    """The same things, each made on another thread while the one before it is in use. Raises what making one raises."""
-    with ThreadPoolExecutor(1, "ahead") as pool:
+    """The same things, each made on another thread while the one before it is in use. Raises what making one raises.
+
+    A thread, not a worker of ``torch.utils.data.DataLoader``: after a fork that would have neither the decoding threads
+    nor the open image store, and if spawned it would import torch and fill its own image cache in every epoch.
+    """
+    with ThreadPoolExecutor(1, "prefetch") as pool:
         coming = pool.submit(next, things, None)
         while (thing := coming.result()) is not None:
             coming = pool.submit(next, things, None)
             yield thing
-
-
-class EMA:
-    """An exponential moving average (EMA) of the weights, as in arXiv 1806.05594's comparison; buffers are copied.
-
-    The average forgets over ``1 / (1 - decay)`` steps, faster in the beginning, when old weights are worth little.
-    """
-
-    def __init__(self, model: torch.nn.Module, decay: float) -> None:
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
-        self._decay = decay
-        self.n_steps = 0
-
-    @torch.no_grad()
-    def follow(self, model: torch.nn.Module) -> None:
-        """Take one step's weights in."""
-        self.n_steps += 1
-        decay = min(self._decay, self.n_steps / (10 + self.n_steps))
-        torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), 1 - decay)
-
-    @torch.no_grad()
-    def take_buffers(self, model: torch.nn.Module) -> None:
-        """Copy running statistics and other buffers."""
-        for own, other in zip(self.model.buffers(), model.buffers(), strict=True):
-            own.copy_(other)
 
 
 Part = TypeVar("Part")
@@ -80,6 +59,8 @@ class ThreadReplicas:
 
     def agree_on_statistics(self) -> None:
         """Give every replica the mean of all running statistics."""
+        if len(self.models) == 1:
+            return
         for buffers in zip(*(model.buffers() for model in self.models), strict=True):
             if buffers[0].is_floating_point():
                 buffers[0].copy_(torch.stack(buffers).mean(dim=0))
@@ -88,8 +69,7 @@ class ThreadReplicas:
     def share_statistics(self) -> None:
         """Give every replica the running statistics of the model itself."""
         for model in self.models[1:]:
-            for own, other in zip(self.models[0].buffers(), model.buffers(), strict=True):
-                other.copy_(own)
+            copy_buffers(self.models[0], model)
 
     def _map(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
         """One model alone stays on the caller's thread, with all of torch's own threads."""
@@ -116,3 +96,10 @@ def tied_copy(model: torch.nn.Module) -> torch.nn.Module:
     for own, other in zip(model.parameters(), twin.parameters(), strict=True):
         other.data = own.data
     return twin
+
+
+@torch.no_grad()
+def copy_buffers(source: torch.nn.Module, target: torch.nn.Module) -> None:
+    """Copy running statistics and other buffers from one copy of a model to another."""
+    for own, other in zip(source.buffers(), target.buffers(), strict=True):
+        other.copy_(own)

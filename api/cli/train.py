@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 
 from vitrina.api.cli.console import RateColumn, StoreOption, errors, settings_for
 from vitrina.tuning import Loss, TunedTower
-from vitrina.tuning.encoder.trainer import TrainingProgress as Step
+from vitrina.tuning.loop import TrainingProgress as Step
 from vitrina.tuning.run_directory import History, Score
 
 

@@ -29,9 +29,10 @@ from recipes.reranker.packing import Packer
 from recipes.reranker.statements import HardNegatives
 from recipes.reranker.tasks import TaskWriter
 from recipes.reranker.template import VOCABULARY_SIZE, train_vocabulary
-from recipes.reranker.trainer import Budget, RecipeProgress, RecipeSchedule, RecipeTrainer, Stage
+from recipes.reranker.trainer import Budget, RecipeSchedule, RecipeTrainer, Stage
 from vitrina.search.encoders.open_clip import load_encoder
 from vitrina.search.types.models import LOCAL_PREFIX
+from vitrina.tuning.loop import TrainingProgress
 from vitrina.tuning.model_folder import write_card
 
 STAGES = (Stage(0.08, 2e-3), Stage(0.47, 1.5e-3, tower_rate=3e-4), Stage(0.45, 1e-3, tower_rate=4e-4))
@@ -182,26 +183,27 @@ def _n_parameters(model: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _reporter(trainer: RecipeTrainer, checkpoint: Path, say: Say) -> Callable[[RecipeProgress], None]:
+def _reporter(trainer: RecipeTrainer, checkpoint: Path, say: Say) -> Callable[[TrainingProgress], None]:
     """A line every few steps with the loss, the speed and the time left; and a checkpoint now and then."""
     losses: list[float] = []
-    n_images, since = 0, trainer.seconds
+    since = trainer.seconds
 
-    def report(progress: RecipeProgress) -> None:
-        nonlocal n_images, since
+    def report(progress: TrainingProgress) -> None:
+        nonlocal since
         losses.append(progress.loss)
-        n_images += progress.n_images
-        if progress.step % STEPS_A_CHECKPOINT == 0:
+        step = progress.step + 1
+        if step % STEPS_A_CHECKPOINT == 0:
             trainer.save(checkpoint)
-        if progress.step % STEPS_A_LINE and progress.step < progress.n_steps:
+        if step % STEPS_A_LINE and step < progress.n_steps:
             return
+        n_images, n_tokens = trainer.batch_shape
         seconds = max(1e-9, progress.seconds - since)
         left = progress.seconds * (1 - progress.done) / max(1e-9, progress.done)
         say(
-            f"epoch {progress.epoch + 1} step {progress.step}/{progress.n_steps} loss {sum(losses) / len(losses):.3f}  "
-            f"{n_images / seconds:.0f} pictures/s  {progress.n_tokens} tokens  {left / 60:.0f} min left"
+            f"epoch {progress.epoch + 1} step {step}/{progress.n_steps} loss {sum(losses) / len(losses):.3f}  "
+            f"{len(losses) * n_images / seconds:.0f} images/s  {n_tokens} tokens  {left / 60:.0f} min left"
         )
         losses.clear()
-        n_images, since = 0, progress.seconds
+        since = progress.seconds
 
     return report

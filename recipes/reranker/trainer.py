@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,8 +18,8 @@ from recipes.reranker.packing import Packed, Packer
 from recipes.reranker.statements import HardNegatives, Judged, draw_statements
 from recipes.reranker.tasks import TaskWriter
 from vitrina.search.encoders.preprocessing import Size
-from vitrina.tuning.encoder.trainer import positions_of, rise_and_fall, train_mode
-from vitrina.tuning.parallel import EMA, ThreadReplicas, prefetch_one
+from vitrina.tuning.encoder.trainer import positions_of, train_mode
+from vitrina.tuning.loop import BETAS, Trainer, TrainingProgress, warmup_cosine
 
 POOL = 16
 """Batches whose pictures are sorted by how much is asked of them: sequences of a batch are then of like length."""
@@ -63,7 +61,7 @@ class RecipeSchedule:
         start = 0.0
         for stage in self.stages:
             if done < start + stage.share or stage is self.stages[-1]:
-                return stage, rise_and_fall((done - start) / stage.share, self.warmup)
+                return stage, warmup_cosine((done - start) / stage.share, self.warmup)
             start += stage.share
         raise ValueError("A schedule needs a stage.")
 
@@ -81,21 +79,6 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class RecipeProgress:
-    """Where a run is, after a step. ``done`` is the part of the run, ``seconds`` what it took so far, pauses left out;
-    ``n_images`` those of the step and ``n_tokens`` in its longest sequence."""
-
-    epoch: int
-    step: int
-    n_steps: int
-    loss: float
-    done: float
-    seconds: float
-    n_images: int
-    n_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
 class TaskBatch:
     """One step's input: ``pixels`` float32 (b, 3, h, w) and the exercises about them."""
 
@@ -103,7 +86,7 @@ class TaskBatch:
     packed: Packed
 
 
-class RecipeTrainer:
+class RecipeTrainer(Trainer[TaskBatch]):
     """Trains a ``FastVlmForConditionalGeneration`` on the CPU.
 
     ``products``, the names of their ``shops``, ``album``, ``writer``, ``hard_negatives`` and ``repeats`` (how
@@ -125,7 +108,14 @@ class RecipeTrainer:
         schedule: RecipeSchedule,
         budget: Budget,
     ) -> None:
-        self._model = model.to(memory_format=torch.channels_last)
+        model = model.to(memory_format=torch.channels_last)
+        super().__init__(
+            model,
+            torch.optim.AdamW(_groups(model, schedule.weight_decay), betas=BETAS),
+            n_parts=schedule.n_parts,
+            average_decay=schedule.average_decay,
+            prefetch=True,
+        )
         self._packer = packer
         self._products = products
         self._shops = shops
@@ -136,16 +126,14 @@ class RecipeTrainer:
         self._repeats = repeats
         self._schedule = schedule
         self._budget = budget
-        self._replicas = ThreadReplicas(model, schedule.n_parts)
-        self._average = EMA(model, schedule.average_decay)
-        self._optimizer = torch.optim.AdamW(_groups(model, schedule.weight_decay), betas=(0.9, 0.98))
         self._stage: Stage | None = None
-        self.epoch, self.step, self.seconds, self.done = 0, 0, 0.0, 0.0
+        self.batch_shape = (0, 0)
+        """The images of the last batch, and the tokens of its longest sequence."""
 
     def result(self) -> Any:
         """The model to keep: the average of the weights, whose norms have the statistics of its own features of plain
         pictures. Blocks for some seconds."""
-        average = self._average.model
+        average = self.averaged_model
         rng = torch.Generator().manual_seed(self._schedule.seed)
         shuffled = torch.randperm(len(self._products), generator=rng)
         size = self._schedule.batch_size
@@ -154,55 +142,15 @@ class RecipeTrainer:
                 features_of(average, self._album.plain(shuffled[start : start + size], self._size))
         return average
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the budget is used up."""
-        return self.done >= 1
+    def run_epoch(self, on_step: Callable[[TrainingProgress], None]) -> None:
+        """As every trainer's: see every product once or more, or until the budget is used up. Blocks."""
+        super().run_epoch(on_step)
+        self.done = max(self.done, self._budget.done(self.n_epochs_done, self.seconds))
 
-    def run_epoch(self, on_step: Callable[[RecipeProgress], None]) -> None:
-        """See every product once or more, from where a checkpoint left off, or until the budget is used up. Blocks.
-
-        What is asked depends on the seed, the epoch and the step alone.
-        """
-        batches = self._plan(self.epoch)
-        first = self.step
-        for batch in prefetch_one(self._batch(*batches[step], step) for step in range(first, len(batches))):
-            begun = time.monotonic()
-            self.done = self._budget.done(self.epoch + self.step / len(batches), self.seconds)
-            if self.done >= 1:
-                break
-            loss = self._learn(batch)
-            self.seconds += time.monotonic() - begun
-            self.step += 1
-            on_step(
-                RecipeProgress(
-                    self.epoch, self.step, len(batches), loss, self.done, self.seconds, *batch.packed.tokens.shape
-                )
-            )
-        else:
-            self.epoch, self.step = self.epoch + 1, 0
-            self.done = self._budget.done(self.epoch, self.seconds)
-        self._take_statistics()
-
-    def save(self, path: Path) -> None:
-        """Write a checkpoint in one piece: to a file beside it first, then renamed over it."""
-        self._take_statistics()
-        partial = path.with_suffix(".partial")
-        counts = {"epoch": self.epoch, "step": self.step, "seconds": self.seconds, "n_steps": self._average.n_steps}
-        torch.save({name: part.state_dict() for name, part in self._parts()} | counts, partial)
-        partial.replace(path)
-
-    def restore(self, path: Path) -> None:
-        """Go on from a checkpoint. Raises OSError or RuntimeError where it is missing or of another model."""
-        state = torch.load(path, weights_only=True)
-        for name, part in self._parts():
-            part.load_state_dict(state[name])
-        self.epoch, self.step, self.seconds = int(state["epoch"]), int(state["step"]), float(state["seconds"])
-        self._average.n_steps = int(state["n_steps"])
-        self._replicas.share_statistics()
-
-    def _parts(self) -> list[tuple[str, Any]]:
-        return [("model", self._model), ("average", self._average.model), ("optimizer", self._optimizer)]
+    def _batches(self) -> tuple[int, Iterator[TaskBatch]]:
+        planned = self._plan(self.n_epochs_done)
+        epoch, first = self.n_epochs_done, self.step
+        return len(planned), (self._batch(*planned[step], epoch, step) for step in range(first, len(planned)))
 
     def _plan(self, epoch: int) -> list[tuple[torch.Tensor, list[list[Judged]]]]:
         """The batches of an epoch: positions of products, and the claims about each."""
@@ -228,8 +176,8 @@ class RecipeTrainer:
             pool = sorted(order[start : start + POOL * size], key=lambda place: len(statements[place]))
             yield from (pool[at : at + size] for at in range(0, len(pool) - size + 1, size))
 
-    def _batch(self, indices: torch.Tensor, statements: list[list[Judged]], step: int) -> TaskBatch:
-        seed = (self._schedule.seed * 1000 + self.epoch) * 1_000_000 + step
+    def _batch(self, indices: torch.Tensor, statements: list[list[Judged]], epoch: int, step: int) -> TaskBatch:
+        seed = (self._schedule.seed * 1000 + epoch) * 1_000_000 + step
         rng, torch_rng = random.Random(seed), torch.Generator().manual_seed(seed)
         pixels, placements = self._album.vary_and_place(indices, self._size, torch_rng)
         explain = rng.random() < EXPLANATION_SHARE
@@ -239,19 +187,17 @@ class RecipeTrainer:
         ]
         return TaskBatch(pixels, self._packer.pack(sheets))
 
-    def _learn(self, batch: TaskBatch) -> float:
-        self._set_rates()
+    def _backward(self, batch: TaskBatch) -> float:
+        n_images, n_tokens = batch.packed.tokens.shape
+        self.batch_shape = (n_images, n_tokens)
         total = batch.packed.weights.sum()
         parts = [(pixels, packed) for pixels, packed in _divided(batch, self._schedule.n_parts)]
         losses, send_back = self._replicas.forward(lambda model, part: token_losses(model, *part), parts)
-        self._optimizer.zero_grad(set_to_none=True)
         send_back(torch.full_like(losses, 1 / float(total)))
-        torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
-        self._optimizer.step()
-        self._average.follow(self._model)
         return float(losses.detach().sum() / total)
 
-    def _set_rates(self) -> None:
+    def _schedule_step(self, n_epochs: float) -> None:
+        self.done = self._budget.done(n_epochs, self.seconds)
         stage, factor = self._schedule.place(self.done)
         if stage is not self._stage:
             self._begin(stage)
@@ -268,10 +214,6 @@ class RecipeTrainer:
         for replica in self._replicas.models:
             replica.get_submodule("model.vision_tower").requires_grad_(stage.tower_rate > 0)
             train_mode(replica, keep_statistics=False)
-
-    def _take_statistics(self) -> None:
-        self._replicas.agree_on_statistics()
-        self._average.take_buffers(self._model)
 
 
 @contextmanager

@@ -64,14 +64,14 @@ class EncoderTuning:
         unfreeze(base.model, plan.freeze)
         self.adapters = None if plan.lora_rank is None else adapt(base.model, plan.lora_rank, plan.freeze)
         self.n_trained = n_parameters(base.model, trained=True)
-        self.course = loop.TrainingLoop(
+        self.loop = loop.TrainingLoop(
             self._trainer(), self.work, self.history, score=self._score, weights=base.model.state_dict
         )
 
-    def tune(self, watcher: EncoderCallback) -> History[EncoderScore]:
-        """Train until nothing gets better; see ``Course.run``. Blocks. Raises StorageError."""
-        watcher.on_start(self)
-        self.course.run(self.schedule.n_epochs, self.plan.patience, watcher)
+    def tune(self, callback: EncoderCallback) -> History[EncoderScore]:
+        """Train until nothing gets better; see ``TrainingLoop.run``. Blocks. Raises StorageError."""
+        callback.on_start(self)
+        self.loop.run(self.schedule.n_epochs, self.plan.patience, callback)
         return self.history
 
     def write(self, out: Path) -> EncoderScore:
@@ -85,7 +85,7 @@ class EncoderTuning:
                 f"No epoch beat the untouched encoder's nDCG@10 of {self.history.start.ndcg:.3f}.",
                 remedy="Keep the encoder, or try a smaller --learning-rate, --lora 8, or more rows.",
             )
-        self.base.model.load_state_dict(self.course.best_weights())
+        self.base.model.load_state_dict(self.loop.best_weights())
         if self.adapters is not None:
             self.adapters.merge()
         with output_folder(out, "encoder") as folder:
@@ -109,7 +109,7 @@ class EncoderTuning:
             ContrastiveObjective(self.plan.loss_weights(base.model)).to(base.device),
             size=base.preprocessing.size,
             schedule=self.schedule,
-            ahead=True,
+            prefetch=True,
         )
 
     def _score(self) -> EncoderScore:

@@ -89,19 +89,19 @@ class RerankerTuning:
         # features that were seen while being judged must not be trained with: torch forbids it
         own = replace(questions, memory=FeatureMemory(0 if plan.image_tower else CACHE_BYTES))
         share = base.reranker.shares_images and not plan.image_tower
-        self.course = loop.TrainingLoop(
+        self.loop = loop.TrainingLoop(
             RerankerTrainer(own, self.adapters, corpus, candidates, self.schedule, share=share),
             self.work,
             self.history,
             score=lambda: self.validation.score(base.reranker),
-            weights=self.adapters.state,
+            weights=self.adapters.state_dict,
         )
 
-    def tune(self, watcher: RerankerCallback) -> History[RerankerScore]:
-        """Train until nothing gets better; see ``Course.run``. Blocks. Raises StorageError, and what the trainer
+    def tune(self, callback: RerankerCallback) -> History[RerankerScore]:
+        """Train until nothing gets better; see ``TrainingLoop.run``. Blocks. Raises StorageError, and what the trainer
         raises."""
-        watcher.on_start(self)
-        self.course.run(self.schedule.n_epochs, self.plan.patience, watcher)
+        callback.on_start(self)
+        self.loop.run(self.schedule.n_epochs, self.plan.patience, callback)
         return self.history
 
     def write(self, out: Path) -> RerankerScore:
@@ -115,7 +115,7 @@ class RerankerTuning:
                 f"No epoch beat the untouched reranker: {self.history.start.said}.",
                 remedy="Keep it, or try a smaller --learning-rate, or more judged queries.",
             )
-        self.adapters.load(self.course.best_weights())
+        self.adapters.load_state_dict(self.loop.best_weights())
         self.adapters.merge()
         questions = self.base.reranker.questions
         with output_folder(out, "reranker") as folder:

@@ -21,8 +21,8 @@ from vitrina.tuning import Loss, TunedTower
 from vitrina.tuning.encoder.corpus import read_corpus
 from vitrina.tuning.encoder.plan import EncoderPlan
 from vitrina.tuning.encoder.run import EncoderTuning, check
-from vitrina.tuning.encoder.trainer import TrainingProgress
 from vitrina.tuning.encoder.validation import EncoderScore
+from vitrina.tuning.loop import TrainingProgress
 from vitrina.tuning.run_directory import History, RunDirectory
 
 WriteTiny = Callable[[str], Path]

@@ -13,7 +13,8 @@ import torch
 
 from vitrina.search.encoders.preprocessing import Size
 from vitrina.tuning.encoder.captions import BatchCaptions
-from vitrina.tuning.encoder.trainer import EncoderSchedule, EncoderTrainer, TrainingProgress, embed_images, train_mode
+from vitrina.tuning.encoder.trainer import EncoderSchedule, EncoderTrainer, embed_images, train_mode
+from vitrina.tuning.loop import TrainingProgress
 from vitrina.tuning.losses import ContrastiveObjective, LossWeights
 from vitrina.tuning.parallel import prefetch_one
 
@@ -64,11 +65,13 @@ def trainer(
     model: torch.nn.Module,
     *,
     schedule: EncoderSchedule = SCHEDULE,
-    ahead: bool = False,
+    prefetch: bool = False,
     weights: LossWeights | None = None,
 ) -> EncoderTrainer:
     objective = ContrastiveObjective(weights or LossWeights())
-    return EncoderTrainer(model, tokenize, Levels(), Numbers(), objective, size=(2, 2), schedule=schedule, ahead=ahead)
+    return EncoderTrainer(
+        model, tokenize, Levels(), Numbers(), objective, size=(2, 2), schedule=schedule, prefetch=prefetch
+    )
 
 
 def losses_of(trainer: EncoderTrainer, n_epochs: int = 1) -> list[float]:
@@ -84,11 +87,11 @@ def test_an_epoch_sees_every_image_once_and_tells_of_every_step() -> None:
     assert [(step.epoch, step.step, step.n_steps) for step in steps] == [(0, 0, 3), (0, 1, 3), (0, 2, 3)]
 
 
-def test_batches_made_ahead_are_the_same_batches() -> None:
-    assert losses_of(trainer(Model(), ahead=True)) == losses_of(trainer(Model()))
+def test_prefetched_batches_are_the_same() -> None:
+    assert losses_of(trainer(Model(), prefetch=True)) == losses_of(trainer(Model()))
 
 
-def test_what_goes_wrong_ahead_goes_wrong_here() -> None:
+def test_errors_in_prefetching_are_raised_here() -> None:
     def things() -> Iterator[int]:
         yield 1
         raise KeyError("gone")

@@ -22,7 +22,7 @@ from vitrina.search.reranking.base import Deadline, RerankCandidate
 from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import InputError, RerankerError, StateError
-from vitrina.tuning.encoder.trainer import TrainingProgress
+from vitrina.tuning.loop import TrainingProgress
 from vitrina.tuning.reranker.corpus import RerankerCorpus, read_corpus
 from vitrina.tuning.reranker.plan import RerankerPlan, find_base, load_base
 from vitrina.tuning.reranker.run import RerankerTuning, check
@@ -114,7 +114,7 @@ def test_the_folder_answers_as_the_model_did_and_says_what_it_is(
 def as_if_won(tuning: RerankerTuning, history: History[RerankerScore]) -> None:
     """Let the last epoch count as the best, whatever it reached: the folder is what matters here."""
     history.start = RerankerScore(-1.0, -1.0, -1.0)
-    torch.save(tuning.adapters.state(), tuning.work.best)
+    torch.save(tuning.adapters.state_dict(), tuning.work.best)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_every_family_is_tuned_and_loads_again(
     folder = ours(tmp_path / "ours") if family == "ours" else tiny.save(family, tmp_path)
     tuning = prepared(few, folder, plan, tmp_path / "work")
     as_if_won(tuning, tuning.tune(Notes()))
-    tower = [weight for name, weight in tuning.adapters.state().items() if "vis" in name and "lora_B" in name]
+    tower = [weight for name, weight in tuning.adapters.state_dict().items() if "vis" in name and "lora_B" in name]
     assert any(bool(weight.any()) for weight in tower) == image_tower
     reached = tuning.history.scores[-1]
     assert tuning.write(tmp_path / "tuned").value == pytest.approx(reached.value, abs=0.02)
@@ -182,8 +182,8 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(
     resumed.tune(notes)
     assert len(notes.scores) == 1
     np.testing.assert_allclose(resumed.history.losses, whole.history.losses, atol=1e-3)
-    for name, weight in whole.adapters.state().items():
-        torch.testing.assert_close(resumed.adapters.state()[name], weight, atol=1e-3, rtol=1e-3)
+    for name, weight in whole.adapters.state_dict().items():
+        torch.testing.assert_close(resumed.adapters.state_dict()[name], weight, atol=1e-3, rtol=1e-3)
 
 
 def test_tuning_that_wins_nothing_stops_early_and_writes_nothing(

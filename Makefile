@@ -50,7 +50,7 @@ structure: $(INSTALLED) .links
 
 # Builds the wheel, installs it in an empty virtual environment, and runs the README's example there.
 wheel-check: $(INSTALLED)
-	$(BIN)/python -m benchmarks.wheel
+	.ci/wheel-check
 
 constraints: $(INSTALLED)
 	$(BIN)/pip freeze --exclude-editable | grep -viE '^(nvidia|cuda|triton)' > constraints.txt

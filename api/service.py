@@ -144,7 +144,7 @@ class Service:
         Blocks while it is loaded. Raises EncoderError and StorageError, and goes on with the old one.
         """
         with self._switching:
-            if self.store.catalog.is_live(self._active.replica.space_id):
+            if self.store.catalog.is_active(self._active.replica.version_id):
                 return False
             encoder = load_catalog_encoder(self.store, self._load)
             self._active = ActiveEngine.open(self.store, encoder, self.fetcher)

@@ -70,6 +70,6 @@ def candidate_of(store: Store, reranker: Reranker, image_id: str) -> RerankCandi
 
 def without_features(store: Store, identity: RerankerIdentity) -> Iterator[str]:
     """The images that have no features of a reranker, each once in ``LOOKUP_KEYS``."""
-    with closing(store.feature_store(identity)) as cache:
+    with closing(store.feature_cache(identity)) as cache:
         for keys in batched(store.catalog.first_images(), LOOKUP_KEYS):
             yield from cache.missing(keys)

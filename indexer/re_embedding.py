@@ -13,8 +13,8 @@ from vitrina.indexer.preparation import PreparedItem, embed, prepare_stored
 from vitrina.indexer.stages import Progress, prepared_batches
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.index.replica import IndexReplica
+from vitrina.search.store.index_versions import Embedded
 from vitrina.search.store.store import Store
-from vitrina.search.store.writing import Embedded
 from vitrina.search.types.item import StoredItem
 
 OnProgress = Callable[[Progress], None]
@@ -33,10 +33,10 @@ def reembed(
     it was. An image missing from the image store is left out and reported, and its item is indexed again with the
     next run over its source. Blocks. Raises EncoderReplacedError if the version is dropped meanwhile.
     """
-    version = store.catalog.open_space(encoder.identity, live=False)
+    version = store.catalog.open_index_version(encoder.identity, active=False)
     if force:
-        store.catalog.empty_space(version)
-    elif store.catalog.is_live(version):
+        store.catalog.mark_all_pending(version)
+    elif store.catalog.is_active(version):
         return Progress()
     with DeadLetters(store.dead_letters) as letters:
         backfill = Backfill(store, encoder, version, letters)
@@ -45,7 +45,7 @@ def reembed(
         IndexReplica.open(store, encoder.identity, version).save()
         while not backfill.promote():
             backfill.fill(on_progress)
-    store.tidy()
+    store.discard_unused()
     return replace(backfill.total, dead_letters=letters.path if letters.n_rejections else None)
 
 
@@ -64,11 +64,11 @@ class Backfill:
         """Embed the pending items, a batch a transaction; progress counts items that were embedded before, too."""
         catalog = self.store.catalog
         n_total = catalog.counts()["items"]
-        n_done = n_total - catalog.n_lacking(self.version)
-        batches = prepared_batches(catalog.lacking(self.version), self.prepare, self.embed, BATCH_ROWS)
+        n_done = n_total - catalog.n_pending(self.version)
+        batches = prepared_batches(catalog.pending(self.version), self.prepare, self.embed, BATCH_ROWS)
         with closing(batches):
             for prepared, entries in batches:
-                catalog.fill(self.version, entries)
+                catalog.backfill(self.version, entries)
                 self.report(prepared)
                 n_done += len(prepared)
                 on_progress(replace(self.total, n_done=n_done, n_total=max(n_total, n_done)))
@@ -82,7 +82,7 @@ class Backfill:
             last.extend(prepared)
             return entries
 
-        promoted = self.store.catalog.take_over(self.version, embed_last)
+        promoted = self.store.catalog.promote(self.version, embed_last)
         self.report(last)
         return promoted
 

@@ -30,9 +30,9 @@ def use_encoder(settings: Settings, name: str, *, anew: bool, drop_old: bool) ->
         encoder = load_catalog_encoder(store, loader(settings), name)
         keep_copy(store, encoder.identity)
     show_reembedding(encoder, reembed_with_progress(store, encoder, anew=anew))
-    others = [space for space in store.catalog.spaces() if not space.live]
+    others = [space for space in store.catalog.index_versions() if not space.active]
     for space in others if drop_old else ():
-        store.drop_space(space)
+        store.drop_index_version(space)
     if others and not drop_old:
         show_way_back(others)
     store.close()
@@ -68,14 +68,14 @@ def show_encoders(settings: Settings) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("", "encoder", "fingerprint", "dimensions", "items embedded"):
         table.add_column(column, overflow="fold")
-    for space in store.catalog.spaces():
+    for space in store.catalog.index_versions():
         identity = space.identity
         table.add_row(
-            "live" if space.live else "",
+            "live" if space.active else "",
             identity.name,
             identity.fingerprint[:SHOWN_DIGITS],
             f"{identity.dimension:,}",
-            f"{n_items - space.n_lacking:,} of {n_items:,}",
+            f"{n_items - space.n_pending:,} of {n_items:,}",
         )
     output.print(table)
     store.close()
@@ -87,10 +87,10 @@ def drop_encoders(settings: Settings, names: Sequence[str]) -> None:
     Raises NotFoundError for a name that no space has, and StateError for the live one's; nothing is dropped then.
     """
     store = Store.existing(settings.store)
-    spaces = store.catalog.spaces()
-    dropped = [named(spaces, name) for name in names] if names else [space for space in spaces if not space.live]
-    for space in sorted(set(dropped), key=lambda space: not space.live):  # the live one, which cannot go, first
-        store.drop_space(space)
+    spaces = store.catalog.index_versions()
+    dropped = [named(spaces, name) for name in names] if names else [space for space in spaces if not space.active]
+    for space in sorted(set(dropped), key=lambda space: not space.active):  # the live one, which cannot go, first
+        store.drop_index_version(space)
         output.print(f"{space.identity.name} dropped", highlight=False, soft_wrap=True)
     if not dropped:
         output.print("There is none but the live one.")

@@ -19,7 +19,7 @@ from vitrina.search.types.errors import NotFoundError
 def show_status(settings: Settings) -> None:
     """Print what the catalog holds, and what answers from it. Needs neither encoder nor reranker."""
     store = Store.existing(settings.store)
-    live = store.catalog.live_space()
+    live = store.catalog.active_encoder()
     with store.catalog.reading() as reader:
         filterable = reader.facets.fields()
     dead_letters = sorted(store.dead_letters.glob("*.jsonl"))

@@ -20,9 +20,9 @@ def load_catalog_encoder(store: Store, load: LoadEncoder, name: str | None = Non
     A name is one that ``load`` knows, the path of a folder, or the beginning of the fingerprint of an encoder that
     the catalog knows. Blocks for seconds. Raises EncoderError.
     """
-    known = [space.identity for space in store.catalog.spaces()]
+    known = [space.identity for space in store.catalog.index_versions()]
     if name is None:
-        live = store.catalog.live_space()
+        live = store.catalog.active_encoder()
         return load(EMBEDDED) if live is None else load_known(store, load, live)
     for identity in known:
         if len(name) >= MIN_PREFIX and identity.fingerprint.startswith(name):
@@ -59,7 +59,7 @@ def open_index_version(store: Store, encoder: Encoder) -> int:
 
     Raises EncoderError where the catalog was embedded with another.
     """
-    if store.catalog.live_space() is None:
+    if store.catalog.active_encoder() is None:
         keep_copy(store, encoder.identity)
     return store.open_index_version(encoder.identity)
 

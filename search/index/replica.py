@@ -1,4 +1,4 @@
-"""The vector indexes as a replica of the catalog: they follow its sequence numbers and are snapshotted to disk."""
+"""The index replica: vector indexes that follow the catalog by sequence number and are snapshotted to disk."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from vitrina.search.types.models import EncoderIdentity
 log = logging.getLogger(__name__)
 
 INTERVAL_S = 0.25
-"""How often the catalog's sequence number is read. One read takes 0.1 ms; a change must be found within 2 s."""
+"""How often the catalog's sequence number is read. One read takes 0.1 ms; changes must be searchable within 2 s."""
 
 
 class Synced(Protocol):
-    """What is derived from a catalog, as a view is."""
+    """Something derived from a catalog, as an index replica is."""
 
     def catch_up(self) -> bool:
-        """Apply what was committed since; returns whether anything was. Cheap when nothing was."""
+        """Apply what was committed since; returns whether anything was. Cheap if nothing was."""
 
     def save(self) -> bool:
         """Write a snapshot if enough changed; returns whether it did."""
 
 
 class SyncThread:
-    """A thread that lets a view catch up and writes its snapshot now and then. Use as a context manager."""
+    """A thread that keeps a replica caught up and writes its snapshot from time to time. Use as a context manager."""
 
-    def __init__(self, followed: Synced, interval_s: float = INTERVAL_S) -> None:
-        self.followed = followed
+    def __init__(self, replica: Synced, interval_s: float = INTERVAL_S) -> None:
+        self.replica = replica
         self.interval_s = interval_s
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="view-follower", daemon=True)
+        self._thread = threading.Thread(target=self._sync, name="replica-sync", daemon=True)
 
     def __enter__(self) -> SyncThread:
         self._thread.start()
@@ -54,39 +54,39 @@ class SyncThread:
         self._thread.join()
         self._save()
 
-    def _follow(self) -> None:
-        complaint = ""
+    def _sync(self) -> None:
+        last_error = ""
         while not self._stopped.wait(self.interval_s):
             try:
-                idle = not self.followed.catch_up()
+                idle = not self.replica.catch_up()
             except Exception as error:
-                if str(error) != complaint:
-                    complaint = str(error)
-                    log.warning("The view could not catch up and tries again", exc_info=error)
+                if str(error) != last_error:
+                    last_error = str(error)
+                    log.warning("The index replica could not catch up and tries again", exc_info=error)
                 continue
-            complaint = ""
+            last_error = ""
             if idle:
                 self._save()
 
     def _save(self) -> None:
         try:
-            self.followed.save()
+            self.replica.save()
         except VitrinaError as error:
             log.warning("%s", error)
 
 
 SNAPSHOT_EVERY = 0.1
-"""A snapshot is written once this share of the rows came after the last one: catching up stays cheap at start, and
-a growing catalog is not written over and over."""
+"""A snapshot is written once this share of the rows is newer than the last one, so that catching up at start stays
+cheap and a growing catalog is not written too often."""
 
 
 class IndexReplica:
-    """One space's image rows and text rows, searchable, true to the catalog up to ``sequence``."""
+    """The image and text vectors of one index version, searchable, as the catalog has them at change ``sequence``."""
 
-    def __init__(self, catalog: Catalog, identity: EncoderIdentity, space_id: int, path: Path) -> None:
+    def __init__(self, catalog: Catalog, identity: EncoderIdentity, version_id: int, path: Path) -> None:
         """Load the snapshot at ``path``, if there is a good one, then catch up. Blocks for as long as that takes."""
         self.catalog = catalog
-        self.space_id = space_id
+        self.version_id = version_id
         self.path = path
         self.sequence = 0
         self.indexes: dict[Modality, VectorIndex] = {m: FaissIndex(identity.dimension) for m in MODALITIES}
@@ -96,20 +96,20 @@ class IndexReplica:
         self.catch_up()
 
     @classmethod
-    def open(cls, store: Store, identity: EncoderIdentity, space_id: int) -> IndexReplica:
+    def open(cls, store: Store, identity: EncoderIdentity, version_id: int) -> IndexReplica:
         """The replica of an encoder's index version, caught up. Blocks while a large catalog is read.
 
         Raises EncoderReplacedError where the version was dropped.
         """
-        return cls(store.catalog, identity, space_id, store.snapshot_file(identity))
+        return cls(store.catalog, identity, version_id, store.snapshot_file(identity))
 
     def __len__(self) -> int:
         return sum(len(index) for index in self.indexes.values())
 
     def catch_up(self) -> bool:
-        """Apply what was committed since; returns whether anything was. Cheap when nothing was.
+        """Apply what was committed since; returns whether anything was. Cheap if nothing was.
 
-        Raises StorageError, and EncoderReplacedError where the space was dropped.
+        Raises StorageError, and EncoderReplacedError where the index version was dropped.
         """
         with self._catching_up:
             newest = self.catalog.sequence()
@@ -117,11 +117,11 @@ class IndexReplica:
                 return False
             if newest < self.sequence:
                 log.warning(
-                    "The catalog has gone back from change %d to %d: rebuilding the view", self.sequence, newest
+                    "The catalog has gone back from change %d to %d: rebuilding the index", self.sequence, newest
                 )
-                self._start_over()
+                self._rebuild()
                 return True
-            changes = self.catalog.changes(self.space_id, self.sequence)
+            changes = self.catalog.changes(self.version_id, self.sequence)
             for modality, index in self.indexes.items():
                 index.apply(changes.touched_items, changes.rows[modality])
             self.sequence = changes.sequence
@@ -131,8 +131,8 @@ class IndexReplica:
     def save(self, *, force: bool = False) -> bool:
         """Write the snapshot if enough changed since the last one (always with ``force``); returns whether it did.
 
-        The view goes on catching up meanwhile. Raises StorageError where the disk refuses; without ``force`` the next
-        try comes after as many changes again, so that a full disk is not written to over and over.
+        Catching up goes on meanwhile. Raises StorageError where the disk refuses; without ``force`` the next attempt
+        comes after as many changes again, so that a full disk is not written to over and over.
         """
         with self._catching_up:
             if not force and self._rows_since_snapshot <= SNAPSHOT_EVERY * len(self):
@@ -148,14 +148,14 @@ class IndexReplica:
         return True
 
     def rebuild(self) -> None:
-        """Throw the snapshot away and make the view anew from the catalog."""
+        """Delete the snapshot and build the indexes from the catalog again."""
         self.path.unlink(missing_ok=True)
         with self._catching_up:
-            self._start_over()
+            self._rebuild()
         self.save(force=True)
 
-    def _start_over(self) -> None:
-        changes = self.catalog.changes(self.space_id, 0)
+    def _rebuild(self) -> None:
+        changes = self.catalog.changes(self.version_id, 0)
         for modality, rows in changes.rows.items():
             index = FaissIndex(rows.vectors.shape[1])
             index.apply(changes.touched_items, rows)
@@ -171,10 +171,10 @@ class IndexReplica:
         except FileNotFoundError:
             return
         except (OSError, StorageError, ValueError, KeyError) as error:
-            log.warning("%s; rebuilding the view from the catalog", error)
+            log.warning("%s; rebuilding the index from the catalog", error)
             return
         if catalog != self.catalog.name or sequence > self.catalog.sequence():
-            log.warning("The snapshot %s is not of this catalog; rebuilding the view from the catalog", self.path)
+            log.warning("The snapshot %s is not of this catalog; rebuilding the index from the catalog", self.path)
             return
         self.indexes.update(indexes)
         self.sequence = sequence

@@ -1,1 +1,1 @@
-"""The catalog in SQL: the truth that every view is derived from."""
+"""The data directory: the catalog in SQL, which is the source of truth, and everything derived from it."""

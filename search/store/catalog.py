@@ -1,4 +1,4 @@
-"""The catalog: items, pictures and embeddings, committed together and numbered, read back by key."""
+"""The catalog: items, images and embeddings, committed together under growing numbers and read back by key."""
 
 from __future__ import annotations
 
@@ -6,51 +6,53 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-from sqlalchemy import delete, func, insert, select, union, update
+from sqlalchemy import delete, func, insert, select, update
 
-from vitrina.search.store.database import Database
+from vitrina.search.store.database import CHUNK, Database, chunks
+from vitrina.search.store.embeddings import changes_since
 from vitrina.search.store.index_versions import (
+    Embedded,
     IndexVersion,
     active_identity,
     all_index_versions,
+    backfill,
     check_active,
     dimension_of,
     drop,
-    filled_to,
-    index_version_of,
+    find_index_version,
     is_active,
+    items_after,
     make_index_version,
-    n_pending,
+    n_changed_since,
     promote,
+    start_of_pending,
+    watermark_of,
 )
-from vitrina.search.store.reader import CatalogReader
-from vitrina.search.store.reading import CHUNK, chunks, ids_by_sku, newer, rows_since, stored_items, unchanged
-from vitrina.search.store.schema import clock, deletions, embeddings, images, items, spaces
-from vitrina.search.store.writing import (
-    Embedded,
-    backfill,
+from vitrina.search.store.items import (
     clear_parts,
+    ids_by_sku,
     insert_items,
     insert_parts,
-    items_behind,
     next_sequence,
-    start_of_pending,
+    stored_items,
+    unchanged,
     update_items,
 )
+from vitrina.search.store.reader import CatalogReader
+from vitrina.search.store.schema import clock, deletions, embeddings, images, index_versions, items
 from vitrina.search.types.errors import StateError
-from vitrina.search.types.item import INCOMPLETE, MODALITIES, Changes, IndexedItem, StoredItem
+from vitrina.search.types.item import INCOMPLETE, Changes, IndexedItem, StoredItem
 from vitrina.search.types.models import EncoderIdentity
 
-LAST_ITEMS = 16
-"""Items a writer may have to wait for while another encoder takes over. A model of 90 million parameters embeds them
-in two to five seconds on two cores; a writer gives up after ``search.sqlite.BUSY_TIMEOUT_S``."""
+MAX_EMBEDDED_LAST = 16
+"""How many items may be embedded during a promotion, while writers wait. A model of 90 million parameters embeds them
+in two to five seconds on two cores; a writer gives up after ``database.BUSY_TIMEOUT_S``."""
 
 Embed = Callable[[Sequence[StoredItem]], Sequence[Embedded]]
 
 
 class Catalog:
-    """The truth about one home's items. Safe to use from several threads and processes at once.
+    """The items of one store. Safe to use from several threads and processes at once.
 
     Reads see one consistent state; writes are single transactions under a growing sequence number. Every method may
     raise StorageError.
@@ -64,114 +66,117 @@ class Catalog:
     def close(self) -> None:
         self.database.close()
 
-    # Embedding spaces
+    # Index versions
 
-    def live_space(self) -> EncoderIdentity | None:
+    def active_encoder(self) -> EncoderIdentity | None:
         """The encoder whose vectors answer queries, or None before anything was indexed."""
         with self.database.read() as connection:
             return active_identity(connection)
 
-    def is_live(self, space_id: int) -> bool:
-        """Whether a space is the one that answers queries. Costs one row."""
+    def is_active(self, version_id: int) -> bool:
+        """Whether an index version is the one that answers queries. Costs one row."""
         with self.database.read() as connection:
-            return is_active(connection, space_id)
+            return is_active(connection, version_id)
 
-    def spaces(self) -> list[IndexVersion]:
-        """Every space, the live one first, then the youngest."""
+    def index_versions(self) -> list[IndexVersion]:
+        """Every index version, the active one first, then the youngest."""
         with self.database.read() as connection:
             return all_index_versions(connection)
 
-    def open_space(self, identity: EncoderIdentity, *, live: bool) -> int:
-        """The key of an encoder's space, made where there is none; ``live`` asks for the one that answers queries.
+    def open_index_version(self, identity: EncoderIdentity, *, active: bool) -> int:
+        """The key of an encoder's index version, made if there is none; ``active`` asks for the one that answers
+        queries.
 
-        Raises EncoderReplacedError where another encoder's is the live one.
+        Raises EncoderReplacedError where another encoder's is the active one.
         """
-        with self.database.read() as connection:  # the usual case needs no write lock, nor a folder to write to
-            space_id = index_version_of(connection, identity, live=live)
-        if space_id is not None:
-            return space_id
+        with self.database.read() as connection:  # the usual case needs no write lock, nor a writable folder
+            version_id = find_index_version(connection, identity, active=active)
+        if version_id is not None:
+            return version_id
         with self.database.write() as connection:
-            return make_index_version(connection, identity, live=live)
+            return make_index_version(connection, identity, active=active)
 
-    def lacking(self, space_id: int) -> Iterator[StoredItem]:
-        """The items a space is not filled with yet, oldest change first, read in pages, each a consistent state of its
-        own; what changes meanwhile comes last. Raises EncoderReplacedError where the space was dropped."""
+    def pending(self, version_id: int) -> Iterator[StoredItem]:
+        """The items that an index version has yet to embed, oldest change first, read in pages, each a consistent state
+        of its own; items that change meanwhile come last. Raises EncoderReplacedError where the version was dropped."""
         with self.database.read() as connection:
-            position = start_of_pending(connection, space_id)
+            position = start_of_pending(connection, version_id)
         while True:
             with self.database.read() as connection:
-                page = items_behind(connection, position, CHUNK)
+                page = items_after(connection, position, CHUNK)
             if not page:
                 return
             yield from page
             position = (page[-1].sequence, page[-1].id)
 
-    def n_lacking(self, space_id: int) -> int:
-        """How many items ``lacking`` gives. Raises EncoderReplacedError where the space was dropped."""
+    def n_pending(self, version_id: int) -> int:
+        """How many items ``pending`` gives. Raises EncoderReplacedError where the version was dropped."""
         with self.database.read() as connection:
-            return n_pending(connection, filled_to(connection, space_id))
+            return n_changed_since(connection, watermark_of(connection, version_id))
 
-    def fill(self, space_id: int, batch: Sequence[Embedded]) -> None:
-        """Embed items that follow each other in ``lacking`` in its space; replaces what it held of them.
+    def backfill(self, version_id: int, batch: Sequence[Embedded]) -> None:
+        """Store the vectors of consecutive items of ``pending`` in their index version, in place of older ones.
 
-        An item without vectors keeps those it has there. Items that changed or went since they were read are left
-        out; the former are lacking again. Raises EncoderReplacedError where the space was dropped.
+        An item without vectors keeps those it has there. Items that changed or were deleted since they were read are
+        left out; the former are pending again. Raises EncoderReplacedError where the version was dropped.
         """
         if not batch:
             return
         with self.database.write() as connection:
-            dimension_of(connection, space_id)
-            backfill(connection, space_id, next_sequence(connection), batch)
+            watermark_of(connection, version_id)
+            backfill(connection, version_id, next_sequence(connection), batch)
 
-    def empty_space(self, space_id: int) -> None:
-        """Count every item as lacking in a space; its vectors stay until others replace them."""
+    def mark_all_pending(self, version_id: int) -> None:
+        """Make every item pending in an index version; its vectors stay until others replace them."""
         with self.database.write() as connection:
-            connection.execute(update(spaces).where(spaces.c.id == space_id).values(filled_to=0))
+            connection.execute(update(index_versions).where(index_versions.c.id == version_id).values(watermark=0))
 
-    def take_over(self, space_id: int, embed: Embed | None = None) -> bool:
-        """Make a space the live one in one step, if it lacks nothing; returns whether it is live now.
+    def promote(self, version_id: int, embed: Embed | None = None) -> bool:
+        """Make an index version the active one in one step, if nothing is pending; returns whether it is active now.
 
-        With ``embed`` it may lack ``LAST_ITEMS`` items: they are embedded while all who write wait, so that a catalog
-        that never rests can change its encoder too. The space before is kept, every other is dropped. Whoever still
-        writes to another space gets an EncoderReplacedError from then on; reading one that is kept goes on.
+        With ``embed``, up to ``MAX_EMBEDDED_LAST`` items may be pending: they are embedded while all writers wait, so
+        that a catalog that never stops changing can change its encoder too. The version before is kept, every other is
+        dropped. Writing to any other version raises EncoderReplacedError from then on; the one that is kept can still
+        be read.
         """
         with self.database.write() as connection:
-            if is_active(connection, space_id):
+            if is_active(connection, version_id):
                 return True
-            last = items_behind(connection, start_of_pending(connection, space_id), LAST_ITEMS + 1)
-            if len(last) > (LAST_ITEMS if embed else 0):
+            last = items_after(connection, start_of_pending(connection, version_id), MAX_EMBEDDED_LAST + 1)
+            if len(last) > (MAX_EMBEDDED_LAST if embed else 0):
                 return False
             sequence = next_sequence(connection)
             if embed and last:
-                backfill(connection, space_id, sequence, embed(last))
-            promote(connection, space_id, sequence)
+                backfill(connection, version_id, sequence, embed(last))
+            promote(connection, version_id, sequence)
         return True
 
-    def drop_space(self, space_id: int) -> None:
-        """Forget a space with its vectors. Raises StateError for the live one."""
+    def drop_index_version(self, version_id: int) -> None:
+        """Delete an index version with its vectors. Raises StateError for the active one."""
         with self.database.write() as connection:
-            if is_active(connection, space_id):
+            if is_active(connection, version_id):
                 raise StateError(
-                    "The live encoder's space answers the queries and cannot be dropped.",
+                    "The active encoder's index version answers the queries and cannot be dropped.",
                     remedy="Go over to another encoder first: vitrina encoder use NAME.",
                 )
-            drop(connection, [space_id])
+            drop(connection, [version_id])
 
     # Writing
 
-    def commit(self, space_id: int, entries: Sequence[IndexedItem]) -> int:
-        """Insert or replace items by sku, whole or not at all; returns the change's sequence number.
+    def commit(self, version_id: int, entries: Sequence[IndexedItem]) -> int:
+        """Insert or replace items by sku, all or none; returns the change's sequence number.
 
-        Skus must be distinct within one call. Raises EncoderReplacedError where another space is the live one.
+        Skus must be distinct within one call. Raises EncoderReplacedError where another index version is the active
+        one.
         """
         with self.database.write() as connection:
-            check_active(connection, space_id)
+            check_active(connection, version_id)
             sequence = next_sequence(connection)
             known = ids_by_sku(connection, [entry.item.sku for entry in entries])
             clear_parts(connection, list(known.values()))
             ids = known | insert_items(connection, [e for e in entries if e.item.sku not in known], sequence)
             update_items(connection, [(known[e.item.sku], e) for e in entries if e.item.sku in known], sequence)
-            insert_parts(connection, space_id, sequence, [(ids[entry.item.sku], entry) for entry in entries])
+            insert_parts(connection, version_id, sequence, [(ids[entry.item.sku], entry) for entry in entries])
         return sequence
 
     def mark_incomplete(self, stored: Sequence[StoredItem]) -> None:
@@ -183,7 +188,7 @@ class Catalog:
                 connection.execute(update(items).where(items.c.id.in_(chunk)).values(content_hash=INCOMPLETE))
 
     def delete(self, skus: Sequence[str]) -> list[str]:
-        """Remove items with all they have; returns the skus that were there."""
+        """Delete items with everything that belongs to them; returns the skus that were there."""
         with self.database.write() as connection:
             known = ids_by_sku(connection, skus)
             if known:
@@ -209,12 +214,12 @@ class Catalog:
             return reader.sequence()
 
     def counts(self) -> dict[str, int]:
-        """How many items, images and vectors of the live space there are."""
-        live = select(spaces.c.id).where(spaces.c.live).scalar_subquery()
+        """How many items, images and vectors of the active index version there are."""
+        active = select(index_versions.c.id).where(index_versions.c.active).scalar_subquery()
         counted = {
             "items": select(func.count()).select_from(items),
             "images": select(func.count()).select_from(images),
-            "vectors": select(func.count()).where(embeddings.c.space_id == live),
+            "vectors": select(func.count()).where(embeddings.c.version_id == active),
         }
         with self.database.read() as connection:
             return {name: connection.execute(count).scalar_one() for name, count in counted.items()}
@@ -241,7 +246,7 @@ class Catalog:
             return reader.items(item_ids)
 
     def all_items(self) -> Iterator[StoredItem]:
-        """Every item in the order of its id, read in pages, each page a consistent state of its own."""
+        """Every item in the order of its id, read in pages, each a consistent state of its own."""
         last = 0
         while True:
             with self.database.read() as connection:
@@ -253,8 +258,8 @@ class Catalog:
             last = max(found)
 
     def first_images(self) -> Iterator[str]:
-        """The name of each item's first picture, the oldest first, read in pages; a picture that several items share
-        comes several times."""
+        """The id of each item's first image, the oldest first, read in pages; an image that several items share comes
+        several times."""
         last = 0
         while True:
             first = images.c.position == 0
@@ -266,18 +271,10 @@ class Catalog:
             yield from (image_id for _, image_id in found)
             last = found[-1][0]
 
-    def changes(self, space_id: int, since: int) -> Changes:
-        """Everything after sequence number ``since`` in one space. ``since`` 0 gives the whole space.
+    def changes(self, version_id: int, since: int) -> Changes:
+        """What changed after sequence number ``since`` in one index version; everything in it for ``since`` 0.
 
-        Raises EncoderReplacedError where the space was dropped.
+        Raises EncoderReplacedError where the version was dropped.
         """
         with self.database.read() as connection:
-            sequence = int(connection.execute(select(clock.c.sequence)).scalar_one())
-            touched = union(
-                select(items.c.id).where(items.c.sequence > since),
-                select(deletions.c.item_id).where(deletions.c.sequence > since),
-                select(embeddings.c.item_id).where(newer(space_id, since)),
-            )
-            ids = np.fromiter(connection.scalars(touched) if since else (), dtype=np.int64)
-            rows = {modality: rows_since(connection, space_id, modality, since) for modality in MODALITIES}
-        return Changes(sequence, ids, rows)
+            return changes_since(connection, version_id, dimension_of(connection, version_id), since)

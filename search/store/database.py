@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import alembic.command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event, insert
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -24,8 +25,8 @@ BUSY_TIMEOUT_S = 30.0
 """How long a writer waits for another process's transaction before it gives up."""
 
 IF_DAMAGED = (
-    "The file is damaged: restore it from a backup and delete the folder views beside it, "
-    "or choose a new --home and index again."
+    "The file is damaged: restore it from a backup and delete the folder snapshots beside it, "
+    "or choose a new --store and index again."
 )
 
 
@@ -132,5 +133,27 @@ def migrate(engine: Engine) -> None:
             except CommandError as error:
                 raise StateError(
                     f"The catalog at {engine.url.database} was written by a newer Vitrina ({error}).",
-                    remedy="Install that version or a later one, or choose another home with --home.",
+                    remedy="Install that version or a later one, or choose another folder with --store.",
                 ) from error
+
+
+CHUNK = 500
+"""Keys in one IN list; SQLite allows 32,766 parameters."""
+
+T = TypeVar("T")
+
+
+def chunks(keys: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The keys in parts that one statement can name."""
+    return (keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK))
+
+
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert many rows that all name the same columns, with plain numbers, text and bytes as values.
+
+    Bypasses SQLAlchemy's processing of each value, which took two thirds of the time.
+    """
+    if rows:
+        statement = insert(table).compile(dialect=connection.dialect, column_keys=list(rows[0]))
+        order = statement.positiontup or list(rows[0])
+        connection.exec_driver_sql(str(statement), [tuple(row[name] for name in order) for row in rows])

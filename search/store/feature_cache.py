@@ -1,4 +1,4 @@
-"""Features of pictures on disk: what a model made of each, kept for every later process."""
+"""The feature cache: what a model computed from each image, kept on disk for later processes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from vitrina.search.types.errors import StorageError
 from vitrina.search.types.models import RerankerIdentity
 
 BUSY_TIMEOUT_S = 1.0
-"""A search does not wait long for a file that only saves it work."""
+"""A search should not wait long for a cache."""
 
-IF_DAMAGED = "The file is damaged: delete it. It is made anew, by searching and by indexing."
+IF_DAMAGED = "The file is damaged: delete it. Searching and indexing fill it again."
 
 feature_metadata = MetaData()
 
@@ -27,11 +27,11 @@ feature_table = Table(
 
 
 class FeatureCache:
-    """One model's features of pictures in one SQLite file: bytes by key.
+    """One model's features of images in one SQLite file: bytes by key.
 
-    The file is made with the first that are kept, and may be deleted while nothing uses it. Every method may be called
+    The file is created with the first entry, and may be deleted while nothing uses it. Every method may be called
     from several threads and processes at once, with some hundreds of keys at most; every method blocks, and raises
-    StorageError for a full disk, a damaged file, or one that another process holds.
+    StorageError for a full disk, a damaged file, or one that another process has locked.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,11 +40,11 @@ class FeatureCache:
         self._is_made = False
 
     def close(self) -> None:
-        """Close every connection; it may be used again."""
+        """Close every connection; the cache may be used again."""
         self._file.close()
 
     def get(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """What is kept under these keys, in one query; those that nothing is kept under are left out."""
+        """The entries of these keys, read in one query; keys without an entry are left out."""
         if not keys or not self._finds_table():
             return {}
         with self._file.read() as connection:
@@ -52,7 +52,7 @@ class FeatureCache:
             return {str(key): bytes(data) for key, data in rows}
 
     def missing(self, keys: Sequence[str]) -> list[str]:
-        """Those of the keys that nothing is kept under, each once, in their order."""
+        """The keys that have no entry, each once, in their order."""
         if not keys or not self._finds_table():
             return list(dict.fromkeys(keys))
         with self._file.read() as connection:
@@ -60,7 +60,7 @@ class FeatureCache:
         return [key for key in dict.fromkeys(keys) if key not in known]
 
     def put(self, rows: Mapping[str, bytes]) -> None:
-        """Keep bytes under their keys, in place of what was there, all of them or none."""
+        """Store entries, in place of older ones, all of them or none."""
         if not rows:
             return
         if not self._is_made:
@@ -70,7 +70,7 @@ class FeatureCache:
             connection.execute(insert(feature_table).prefix_with("OR REPLACE"), named)
 
     def _finds_table(self) -> bool:
-        """Whether anything was ever kept; asks the disk until it was."""
+        """Whether anything was ever stored; checks the disk until it was."""
         if not self._is_made and self.path.is_file():
             with self._file.read() as connection:
                 self._is_made = connection.dialect.has_table(connection, feature_table.name)
@@ -82,7 +82,7 @@ class FeatureCache:
         except OSError as error:
             raise StorageError(
                 f"The folder {self.path.parent} cannot be made: {error.strerror}.",
-                remedy="Check that the home folder is there and that you may write to it.",
+                remedy="Check that the store exists and that you may write to it.",
             ) from error
         with self._file.write() as connection:
             feature_metadata.create_all(connection)
@@ -90,19 +90,19 @@ class FeatureCache:
 
 
 def features_file(folder: Path, identity: RerankerIdentity) -> Path:
-    """Where in a folder a model's features are: no two models share a file."""
+    """The file of a model's features in a folder: no two models share one."""
     return folder / f"{identity.key}.db"
 
 
 def discard_other_features(folder: Path, identity: RerankerIdentity) -> None:
-    """Remove the files of every model but this one. Raises StorageError."""
+    """Delete the files of every other model. Raises StorageError."""
     own = features_file(folder, identity).name
     try:
-        for path in folder.glob("*.db*"):  # a log lies beside each file that is in use
+        for path in folder.glob("*.db*"):  # a file in use has a log beside it
             if not path.name.startswith(own):
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(
-            f"What other rerankers saw of pictures cannot be removed from {folder}: {error.strerror}.",
-            remedy="Delete it by hand, or leave it: it only takes room.",
+            f"The features of other rerankers cannot be deleted from {folder}: {error.strerror}.",
+            remedy="Delete them by hand, or leave them: they only take up space.",
         ) from error

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from vitrina.search.store.facets import FacetReader
 from vitrina.search.store.full_text import FullTextReader
-from vitrina.search.store.reading import ids_by_sku, stored_items
+from vitrina.search.store.items import ids_by_sku, stored_items
 from vitrina.search.store.schema import clock
 from vitrina.search.types.errors import NotFoundError
 from vitrina.search.types.item import StoredItem

@@ -22,7 +22,7 @@ from sqlalchemy import (
 metadata = MetaData()
 
 Key = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite grows a key by itself only where the column's type is INTEGER."""
+"""SQLite assigns keys by itself only if the column's type is INTEGER."""
 
 clock = Table(
     "clock",
@@ -34,19 +34,19 @@ clock = Table(
 """One row: the number of the last committed change, and a random name, so that no snapshot of another catalog fits.
 Taking the next number locks the row, so commits follow it."""
 
-spaces = Table(
-    "spaces",
+index_versions = Table(
+    "index_versions",
     metadata,
     Column("id", Key, primary_key=True, autoincrement=True),
     Column("encoder", String(512), nullable=False),
     Column("fingerprint", String(64), nullable=False, unique=True),
     Column("dimension", Integer, nullable=False),
-    Column("live", Boolean, nullable=False),
-    Column("filled_to", BigInteger, nullable=False, server_default=text("0")),
+    Column("active", Boolean, nullable=False),
+    Column("watermark", BigInteger, nullable=False, server_default=text("0")),
     sqlite_autoincrement=True,
 )
-"""Embedding spaces, one an encoder. Queries are answered from the live one, which every change is written to. Another
-one has the items whose sequence number is at most ``filled_to``. ``id`` is never used twice either."""
+"""One version for each encoder. Queries are answered from the active one, which every change is written to. Another
+version holds the items whose sequence number is at most its ``watermark``. No ``id`` is used twice."""
 
 items = Table(
     "items",
@@ -65,7 +65,7 @@ items = Table(
     Column("sequence", BigInteger, nullable=False, index=True),
     sqlite_autoincrement=True,
 )
-"""Products. ``id`` is never used twice, so a view cannot take a new item for a deleted one."""
+"""Products. No ``id`` is used twice, so a replica cannot mistake a new item for a deleted one."""
 
 deletions = Table(
     "deletions",
@@ -88,7 +88,7 @@ facets = Table(
     Index("ix_facets_field_value", "field", "value", "item_id"),
     Index("ix_facets_field_number", "field", "number", "item_id", sqlite_where=IS_NUMBER, postgresql_where=IS_NUMBER),
 )
-"""Everything a filter can ask for, one value a row: case-folded text, and the number where it is one."""
+"""Everything a filter can ask for, one value per row: case-folded text, and the number if it is one."""
 
 images = Table(
     "images",
@@ -98,18 +98,18 @@ images = Table(
     Column("position", Integer, nullable=False),
     Column("image_id", String(64), nullable=False),
 )
-"""An item's pictures in the shop's order; ``image_id`` is the picture's content hash in the image store."""
+"""An item's images in the shop's order; ``image_id`` is the image's content hash in the image store."""
 
 embeddings = Table(
     "embeddings",
     metadata,
     Column("id", Key, primary_key=True, autoincrement=True),
-    Column("space_id", Key, ForeignKey("spaces.id"), nullable=False),
+    Column("version_id", Key, ForeignKey("index_versions.id"), nullable=False),
     Column("item_id", Key, ForeignKey("items.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("modality", String(8), nullable=False),
     Column("vector", LargeBinary, nullable=False),
     Column("sequence", BigInteger, nullable=False),
-    Index("ix_embeddings_space_sequence", "space_id", "sequence"),
+    Index("ix_embeddings_version_sequence", "version_id", "sequence"),
     sqlite_autoincrement=True,
 )
 """Unit vectors as little-endian float32 bytes. ``modality`` is ``image`` or ``text``."""

@@ -1,19 +1,20 @@
-"""A home: the folder that holds one catalog with everything derived from it.
+"""A store: the folder that holds one catalog with everything derived from it.
 
 ::
 
-    catalog.db        the truth: items, pictures' names, embeddings
-    pictures.db       the pictures, by the hash of their content
+    catalog.db        the source of truth: items, the ids of their images, embeddings
+    pictures.db       the images, by the hash of their content
     encoders/         copies of the encoders' folders
-    calibrations/     how sure hits are, fitted to this very catalog, one file an encoder
-    blends/           how much rerankers count, fitted to this very catalog, one file a reranker
-    views/            snapshots of the vector indexes; may be deleted at any time
-    features/         what rerankers in this process saw of pictures, one file a model; may be deleted at any time
-    dead-letters/     rows that could not be indexed, one file a run
+    calibrations/     the confidence of hits, fitted to this catalog, one file for each encoder
+    blends/           the weight of rerankers, fitted to this catalog, one file for each reranker
+    snapshots/        snapshots of the vector indexes; may be deleted at any time
+    features/         features of images that rerankers computed, one file for each model; may be deleted at any time
+    dead-letters/     rows that could not be indexed, one file for each run
 """
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from vitrina.search.store.catalog import Catalog
@@ -30,7 +31,7 @@ FEATURES_FOLDER = "features"
 
 
 class Store:
-    """The catalog and its pictures; needs no encoder. Makes the folder where there is none.
+    """A data directory, made if it does not exist; opening it needs no encoder.
 
     Raises StorageError where the folder cannot be made or the catalog cannot be read.
     """
@@ -38,22 +39,23 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.dead_letters = folder / "dead-letters"
-        self.views = folder / "views"
+        self.snapshots = folder / "snapshots"
         self.features = folder / FEATURES_FOLDER
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(
-                f"The home folder {folder} cannot be made: {error.strerror}.",
-                remedy="Choose another folder with --home or VITRINA_HOME.",
+                f"The store {folder} cannot be made: {error.strerror}.",
+                remedy="Choose another folder with --store or VITRINA_STORE.",
             ) from error
         self.catalog = Catalog(folder / CATALOG_FILE)
         self.images = ImageStore(folder / "pictures.db")
         self.models = ModelStore(folder / "encoders")
+        shutil.rmtree(folder / "views", ignore_errors=True)  # where version 0.1 had its snapshots
 
     @classmethod
     def existing(cls, folder: Path) -> Store:
-        """A home that something was indexed into. Raises NotFoundError where there is none."""
+        """A store that something was indexed into. Raises NotFoundError if there is none."""
         if not (folder / CATALOG_FILE).is_file():
             raise NotFoundError(
                 f"Nothing is indexed in {folder}.",
@@ -66,35 +68,35 @@ class Store:
 
         Raises EncoderError where the catalog was embedded with another.
         """
-        live = self.catalog.live_space()
-        if live is not None and live.fingerprint != identity.fingerprint:
+        active = self.catalog.active_encoder()
+        if active is not None and active.fingerprint != identity.fingerprint:
             raise EncoderError(
-                f"The catalog in {self.folder} was embedded with the encoder {live.name!r} "
-                f"({live.fingerprint[:12]}), not with {identity.name!r} ({identity.fingerprint[:12]}).",
+                f"The catalog in {self.folder} was embedded with the encoder {active.name!r} "
+                f"({active.fingerprint[:12]}), not with {identity.name!r} ({identity.fingerprint[:12]}).",
                 remedy="Leave out VITRINA_ENCODER to go on with the catalog's own, or embed the catalog with the "
                 f"other one: vitrina encoder use {identity.name}.",
-                details={"catalog": live.name, "given": identity.name},
+                details={"catalog": active.name, "given": identity.name},
             )
-        return self.catalog.open_space(identity, live=True)
+        return self.catalog.open_index_version(identity, active=True)
 
-    def drop_space(self, space: IndexVersion) -> None:
-        """Forget a space with all that was kept for it. Raises StateError for the live one."""
-        self.catalog.drop_space(space.id)
-        self.tidy()
+    def drop_index_version(self, version: IndexVersion) -> None:
+        """Delete an index version with everything that was kept for it. Raises StateError for the active one."""
+        self.catalog.drop_index_version(version.id)
+        self.discard_unused()
 
-    def tidy(self) -> None:
-        """Remove the snapshots and the encoders of spaces that are gone."""
-        known = [space.identity for space in self.catalog.spaces()]
+    def discard_unused(self) -> None:
+        """Delete the snapshots and the copies of encoders whose index versions are gone."""
+        known = [version.identity for version in self.catalog.index_versions()]
         self.models.discard_others(known)
-        for snapshot in set(self.views.glob("*.snapshot")) - {self.snapshot_file(identity) for identity in known}:
+        for snapshot in set(self.snapshots.glob("*.snapshot")) - {self.snapshot_file(identity) for identity in known}:
             snapshot.unlink(missing_ok=True)
 
     def snapshot_file(self, identity: EncoderIdentity) -> Path:
-        """Where the snapshot of an encoder's index replica is. It may be deleted at any time."""
-        return self.views / f"{identity.key}.snapshot"
+        """The snapshot of an encoder's index replica; it may not exist, and may be deleted at any time."""
+        return self.snapshots / f"{identity.key}.snapshot"
 
     def calibration(self, identity: EncoderIdentity) -> Calibration | None:
-        """The encoder's calibration for this very catalog, or None where none was fitted. Raises EncoderError."""
+        """The encoder's calibration for this catalog, or None if none was fitted. Raises EncoderError."""
         return read_calibration(self._calibration_file(identity))
 
     def keep_calibration(self, identity: EncoderIdentity, calibration: Calibration) -> Path:
@@ -103,16 +105,16 @@ class Store:
         write_calibration(path, calibration)
         return path
 
-    def feature_store(self, identity: RerankerIdentity) -> FeatureCache:
-        """What a reranker in this process sees of pictures, kept for the next. The store is the caller's to close."""
+    def feature_cache(self, identity: RerankerIdentity) -> FeatureCache:
+        """The features of images that a reranker computed. The cache is the caller's to close."""
         return FeatureCache(features_file(self.features, identity))
 
     def discard_other_features(self, identity: RerankerIdentity) -> None:
-        """Forget what every other reranker saw. Raises StorageError."""
+        """Delete the features of every other reranker. Raises StorageError."""
         discard_other_features(self.features, identity)
 
     def fusion_weights_file(self, identity: RerankerIdentity) -> Path:
-        """Where a reranker's fusion weights are that were fitted to this very catalog; it may not exist."""
+        """The file of a reranker's fusion weights for this catalog; it exists only if they were fitted."""
         return self.folder / "blends" / f"{identity.key}.json"
 
     def _calibration_file(self, identity: EncoderIdentity) -> Path:

@@ -55,14 +55,14 @@ def test_use_shows_what_it_did_and_the_next_commands_follow(vitrina: Vitrina, st
     assert "fake is kept. Back to it: vitrina encoder use" in printed
     assert vitrina("search", "shirt")[0] == 0
     assert "new" in vitrina("status")[1]
-    assert store.catalog.live_space() == ENCODERS["new"].identity
+    assert store.catalog.active_encoder() == ENCODERS["new"].identity
     assert "0 items embedded" in vitrina("encoder", "use", "fake")[1]
-    assert store.catalog.live_space() == ENCODERS["fake"].identity
+    assert store.catalog.active_encoder() == ENCODERS["fake"].identity
     assert f"{N_PRODUCTS} items embedded" in vitrina("encoder", "use", "fake", "--anew")[1]
 
 
 def test_show_lists_every_space_and_how_full_it_is(vitrina: Vitrina, store: Store) -> None:
-    store.catalog.open_space(ENCODERS["new"].identity, live=False)
+    store.catalog.open_index_version(ENCODERS["new"].identity, active=False)
     status, printed, _ = vitrina("encoder", "show")
     live, other = printed.splitlines()[1:]
     assert status == 0
@@ -74,12 +74,12 @@ def test_show_lists_every_space_and_how_full_it_is(vitrina: Vitrina, store: Stor
 
 def test_drop_and_drop_old(vitrina: Vitrina, store: Store) -> None:
     vitrina("encoder", "use", "new", "--drop-old")
-    assert [space.identity.name for space in store.catalog.spaces()] == ["new"]
+    assert [space.identity.name for space in store.catalog.index_versions()] == ["new"]
     assert "none but the live one" in vitrina("encoder", "drop")[1]
     vitrina("encoder", "use", "fake")
     status, _, complaint = vitrina("encoder", "drop", "new", "fake")
     assert (status, "cannot be dropped" in complaint) == (1, True)
-    assert len(store.catalog.spaces()) == 2
+    assert len(store.catalog.index_versions()) == 2
     assert "new dropped" in vitrina("encoder", "drop", "new")[1]
     status, _, complaint = vitrina("encoder", "drop", "new")
     assert (status, "vitrina encoder show" in complaint) == (2, True)
@@ -99,4 +99,4 @@ def test_lost_images_are_counted_and_named(vitrina: Vitrina, store: Store) -> No
 def test_an_encoder_that_is_not_there_changes_nothing(vitrina: Vitrina, store: Store) -> None:
     status, _, complaint = vitrina("encoder", "use", "nowhere")
     assert (status, "no encoder nowhere" in complaint) == (1, True)
-    assert [space.identity.name for space in store.catalog.spaces()] == ["fake"]
+    assert [space.identity.name for space in store.catalog.index_versions()] == ["fake"]

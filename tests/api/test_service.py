@@ -150,20 +150,20 @@ def test_a_failure_is_not_told_over_and_over(
 def test_dropping_the_space_that_answers_stops_no_query(service: Service, store: Store, shelf: Shelf) -> None:
     del shelf.encoders["new"]
     reembed(store, NEW)
-    store.drop_space(next(space for space in store.catalog.spaces() if not space.live))
+    store.drop_index_version(next(space for space in store.catalog.index_versions() if not space.active))
     skus = [stored.item.sku for stored in store.catalog.all_items()]
     assert service.delete(skus[:1]) == skus[:1]
     assert len(service.engine.search(Query("shirt", limit=100)).hits) == N_PRODUCTS - 1
 
 
 def test_an_encoder_that_comes_back_in_another_space_is_followed(service: Service, store: Store, shelf: Shelf) -> None:
-    space_id = service.engine.replica.space_id
+    version_id = service.engine.replica.version_id
     del shelf.encoders["new"]
     reembed(store, NEW)
-    store.drop_space(next(space for space in store.catalog.spaces() if not space.live))
+    store.drop_index_version(next(space for space in store.catalog.index_versions() if not space.active))
     reembed(store, OLD)
     service.put(make_record("boots", "boots"))
-    assert service.engine.replica.space_id != space_id
+    assert service.engine.replica.version_id != version_id
     assert service.engine.search(Query("boots")).hits[0].stored.item.sku == "boots"
 
 

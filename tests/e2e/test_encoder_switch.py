@@ -99,7 +99,7 @@ def test_a_shops_own_encoder_takes_over_while_queries_go_on(
     assert vitrina("search", "navy shirt", "--home", str(backup)).count("\n") > N_PRODUCTS / 2
     assert "dropped" in vitrina("encoder", "drop", "--home", str(backup))
     store = Store(backup)
-    assert [folder.name for folder in store.models.folder.iterdir()] == [store.catalog.spaces()[0].identity.key]
+    assert [folder.name for folder in store.models.folder.iterdir()] == [store.catalog.index_versions()[0].identity.key]
     store.close()
 
 

@@ -138,7 +138,7 @@ def test_an_image_that_is_gone_is_counted(store: Store, reranker: TransformersRe
 
 
 def test_features_of_other_rerankers_are_dropped(shop: Store, reranker: TransformersReranker) -> None:
-    other = shop.feature_store(RerankerIdentity("other", "0" * 64))
+    other = shop.feature_cache(RerankerIdentity("other", "0" * 64))
     other.put({"a": b"seen"})
     other.close()
     precompute_features(shop, reranker)

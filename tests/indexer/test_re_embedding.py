@@ -56,7 +56,7 @@ def test_another_encoder_becomes_active(store: Store, indexer: Indexer) -> None:
     done = reembed(store, OTHER, progress.append)
     assert (done.n_done, done.n_failed_images, done.dead_letters) == (140, 0, None)
     assert [(each.n_done, each.n_total) for each in progress] == [(140, 140)]
-    assert store.catalog.live_space() == OTHER.identity
+    assert store.catalog.active_encoder() == OTHER.identity
     assert store.catalog.counts() == before
     assert_speaks(store, OTHER)
     answer = SearchEngine.open(store, OTHER).search(Query("shirt 50", images=(make_image("red", noise=10),)))
@@ -71,7 +71,7 @@ def test_the_old_encoder_is_refused_from_then_on(store: Store, indexer: Indexer,
         SearchEngine.open(store, encoder)
     with pytest.raises(EncoderReplacedError, match="'other'"):
         indexer.put(make_record("new", "boots"))
-    assert replica.catch_up()  # its space is kept
+    assert replica.catch_up()  # its version is kept
     assert len(replica) == store.catalog.counts()["vectors"]
     assert store.catalog.counts()["items"] == 140
 
@@ -131,7 +131,7 @@ def test_items_put_meanwhile_are_all_in_the_active_version(
     for thread in threads:
         thread.join()
     assert failures == []
-    assert store.catalog.live_space() == OTHER.identity
+    assert store.catalog.active_encoder() == OTHER.identity
     assert_speaks(store, OTHER)
 
 
@@ -148,7 +148,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
 
     with pytest.raises(KeyboardInterrupt):
         reembed(store, OTHER, interrupt)
-    assert store.catalog.live_space() == encoder.identity
+    assert store.catalog.active_encoder() == encoder.identity
     assert_speaks(store, encoder)
     indexer.put(make_record("3", "boots"))
     again: list[int] = []
@@ -159,7 +159,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
 
 def test_the_active_encoder_is_left_alone_without_force(store: Store, indexer: Indexer, encoder: FakeEncoder) -> None:
     broken = np.full((1, encoder.identity.dimension), 0.5, np.float32)
-    store.catalog.fill(indexer.index_version, [(store.catalog.item("3"), {"image": broken, "text": broken})])
+    store.catalog.backfill(indexer.index_version, [(store.catalog.item("3"), {"image": broken, "text": broken})])
     assert reembed(store, encoder).n_done == 0
     assert reembed(store, encoder, force=True).n_done == 140
     assert_speaks(store, encoder)
@@ -182,7 +182,7 @@ def test_snapshots_of_dropped_versions_are_removed(store: Store, indexer: Indexe
         reembed(store, other)
         snapshots.add(open_replica(store, other).path)
     assert len(snapshots) == 3
-    assert set(store.views.iterdir()) == snapshots - {store.views / f"{encoder.identity.key}.snapshot"}
+    assert set(store.snapshots.iterdir()) == snapshots - {store.snapshots / f"{encoder.identity.key}.snapshot"}
 
 
 def test_images_gone_or_damaged_are_reported_and_come_back_with_the_next_run(
@@ -214,4 +214,4 @@ def test_images_gone_or_damaged_are_reported_and_come_back_with_the_next_run(
 
 def test_an_empty_catalog(store: Store) -> None:
     assert reembed(store, OTHER).n_done == 0
-    assert store.catalog.live_space() == OTHER.identity
+    assert store.catalog.active_encoder() == OTHER.identity

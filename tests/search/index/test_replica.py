@@ -25,14 +25,14 @@ from vitrina.search.types.item import MODALITIES, Changes
 
 def make_replica(catalog: Catalog, encoder: FakeEncoder, folder: Path) -> IndexReplica:
     return IndexReplica(
-        catalog, encoder.identity, catalog.open_space(encoder.identity, live=True), folder / "index.snapshot"
+        catalog, encoder.identity, catalog.open_index_version(encoder.identity, active=True), folder / "index.snapshot"
     )
 
 
 def add(catalog: Catalog, encoder: FakeEncoder, *skus: str, n_images: int = 1) -> None:
-    space = catalog.open_space(encoder.identity, live=True)
+    version = catalog.open_index_version(encoder.identity, active=True)
     images = [make_image("red", noise=number) for number in range(n_images)]
-    catalog.commit(space, [make_entry(encoder, sku, f"shirt {sku}", images=images) for sku in skus])
+    catalog.commit(version, [make_entry(encoder, sku, f"shirt {sku}", images=images) for sku in skus])
 
 
 def rows(replica: IndexReplica) -> list[tuple[str, int, int, bytes]]:
@@ -77,9 +77,9 @@ def test_a_snapshot_spares_reading_the_catalog_again(
     asked: list[int] = []
     changes = catalog.changes
 
-    def asked_for(space_id: int, since: int) -> Changes:
+    def asked_for(version_id: int, since: int) -> Changes:
         asked.append(since)
-        return changes(space_id, since)
+        return changes(version_id, since)
 
     monkeypatch.setattr(catalog, "changes", asked_for)
     assert rows(make_replica(catalog, encoder, tmp_path)) == rows(first)
@@ -168,7 +168,7 @@ def test_rebuilding_makes_the_view_and_its_snapshot_anew(
     add(catalog, encoder, "a", "b")
     replica = make_replica(catalog, encoder, tmp_path)
     before = rows(replica)
-    replica.indexes["image"].apply(np.array([1, 2]), catalog.changes(replica.space_id, 99).rows["image"])
+    replica.indexes["image"].apply(np.array([1, 2]), catalog.changes(replica.version_id, 99).rows["image"])
     assert rows(replica) != before
     replica.rebuild()
     assert rows(replica) == before
@@ -180,7 +180,7 @@ def test_replicas_of_two_encoders_do_not_share_a_snapshot(store: Store, encoder:
     first = open_replica(store, encoder)
     first.save()
     identity = FakeEncoder(seed=3, dimension=7).identity
-    other = IndexReplica.open(store, identity, store.catalog.open_space(identity, live=False))
+    other = IndexReplica.open(store, identity, store.catalog.open_index_version(identity, active=False))
     assert len(other) == 0
     assert other.path != first.path
 
@@ -211,11 +211,11 @@ def test_a_view_that_cannot_be_saved_goes_on_answering(catalog: Catalog, encoder
 
 def test_a_view_of_a_space_that_is_gone_says_so(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> None:
     replica = make_replica(catalog, encoder, tmp_path)
-    assert catalog.take_over(catalog.open_space(FakeEncoder(seed=3).identity, live=False))
-    assert replica.catch_up()  # the space before is kept
-    catalog.drop_space(replica.space_id)
+    assert catalog.promote(catalog.open_index_version(FakeEncoder(seed=3).identity, active=False))
+    assert replica.catch_up()  # the version before is kept
+    catalog.drop_index_version(replica.version_id)
     catalog.delete(["a"])
-    assert catalog.take_over(catalog.open_space(FakeEncoder(seed=4).identity, live=False))
+    assert catalog.promote(catalog.open_index_version(FakeEncoder(seed=4).identity, active=False))
     with pytest.raises(EncoderReplacedError, match="another encoder"):
         replica.catch_up()
 

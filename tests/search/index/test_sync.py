@@ -21,7 +21,7 @@ from pathlib import Path
 from vitrina.search.store.catalog import Catalog
 from tests.fakes import FakeEncoder, make_entry
 encoder, catalog = FakeEncoder(), Catalog(Path(sys.argv[1]))
-catalog.commit(catalog.open_space(encoder.identity, live=True), [make_entry(encoder, "elsewhere", "boot")])
+catalog.commit(catalog.open_index_version(encoder.identity, active=True), [make_entry(encoder, "elsewhere", "boot")])
 print("committed", flush=True)
 sys.stdin.read()
 catalog.delete(["elsewhere"])
@@ -31,7 +31,10 @@ catalog.delete(["elsewhere"])
 @pytest.fixture
 def replica(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> IndexReplica:
     return IndexReplica(
-        catalog, encoder.identity, catalog.open_space(encoder.identity, live=True), tmp_path / "index.snapshot"
+        catalog,
+        encoder.identity,
+        catalog.open_index_version(encoder.identity, active=True),
+        tmp_path / "index.snapshot",
     )
 
 
@@ -46,9 +49,9 @@ def test_what_another_catalog_commits_is_found_within_two_seconds(
     replica: IndexReplica, catalog: Catalog, encoder: FakeEncoder
 ) -> None:
     other = Catalog(catalog.database.path)
-    space = other.open_space(encoder.identity, live=True)
+    version = other.open_index_version(encoder.identity, active=True)
     with SyncThread(replica):
-        other.commit(space, [make_entry(encoder, "a", "shirt")])
+        other.commit(version, [make_entry(encoder, "a", "shirt")])
         assert soon(lambda: len(replica) == 1)
         other.delete(["a"])
         assert soon(lambda: len(replica) == 0)
@@ -76,15 +79,15 @@ def test_an_error_while_catching_up_is_survived(
     failed: list[int] = []
     changes = catalog.changes
 
-    def failing_twice(space_id: int, since: int) -> object:
+    def failing_twice(version_id: int, since: int) -> object:
         if len(failed) < 2:
             failed.append(since)
             raise StorageError("The disk is gone.", remedy="Bring it back.")
-        return changes(space_id, since)
+        return changes(version_id, since)
 
     monkeypatch.setattr(catalog, "changes", failing_twice)
     with SyncThread(replica, interval_s=0.02):
-        catalog.commit(replica.space_id, [make_entry(encoder, "a", "shirt")])
+        catalog.commit(replica.version_id, [make_entry(encoder, "a", "shirt")])
         assert soon(lambda: len(replica) == 1)
     assert len(failed) == 2
 
@@ -97,16 +100,16 @@ def test_an_error_while_saving_is_survived(
 
     monkeypatch.setattr(replica, "save", fail)
     with SyncThread(replica, interval_s=0.02):
-        catalog.commit(replica.space_id, [make_entry(encoder, "a", "shirt")])
+        catalog.commit(replica.version_id, [make_entry(encoder, "a", "shirt")])
         assert soon(lambda: len(replica) == 1)
         time.sleep(0.1)
-        catalog.commit(replica.space_id, [make_entry(encoder, "b", "shirt")])
+        catalog.commit(replica.version_id, [make_entry(encoder, "b", "shirt")])
         assert soon(lambda: len(replica) == 2)
 
 
 def test_leaving_stops_the_thread_and_saves(replica: IndexReplica, catalog: Catalog, encoder: FakeEncoder) -> None:
     with SyncThread(replica, interval_s=0.02) as follower:
-        catalog.commit(replica.space_id, [make_entry(encoder, "a", "shirt")])
+        catalog.commit(replica.version_id, [make_entry(encoder, "a", "shirt")])
         assert soon(lambda: len(replica) == 1)
     assert not follower._thread.is_alive()
     assert replica.path.is_file()

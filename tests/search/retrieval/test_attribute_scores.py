@@ -36,7 +36,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> It
     folder = tmp_path_factory.mktemp("fields")
     engine = opened(folder, encoder)
     engine.catalog.commit(
-        engine.replica.space_id, [make_entry(encoder, sku, "thing", attributes=fields) for sku, fields in ROWS.items()]
+        engine.replica.version_id,
+        [make_entry(encoder, sku, "thing", attributes=fields) for sku, fields in ROWS.items()],
     )
     engine.replica.catch_up()
     yield engine
@@ -45,8 +46,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> It
 
 def opened(folder: Path, encoder: FakeEncoder) -> SearchEngine:
     catalog = new_catalog(folder / "catalog.db")
-    space = catalog.open_space(encoder.identity, live=True)
-    return SearchEngine(catalog, encoder, IndexReplica(catalog, encoder.identity, space, folder / "views.snapshot"))
+    version = catalog.open_index_version(encoder.identity, active=True)
+    return SearchEngine(catalog, encoder, IndexReplica(catalog, encoder.identity, version, folder / "index.snapshot"))
 
 
 def asked(engine: SearchEngine, query: Query) -> tuple[AttributeScores, list[list[float]], list[bool]]:
@@ -126,7 +127,8 @@ def test_another_kind_of_thing_is_further_from_what_was_asked_than_another_colou
         "shirt": {"product_type": "Shirts", "colour": "Blue", "pattern": "Plain", "gender": "Men"},
     }
     engine.catalog.commit(
-        engine.replica.space_id, [make_entry(encoder, sku, "thing", attributes=fields) for sku, fields in rows.items()]
+        engine.replica.version_id,
+        [make_entry(encoder, sku, "thing", attributes=fields) for sku, fields in rows.items()],
     )
     engine.replica.catch_up()
     fields, met, _ = asked(engine, Query("navy striped shirt for men"))
@@ -148,7 +150,7 @@ def test_a_value_that_is_indexed_later_is_known(tmp_path: Path, encoder: FakeEnc
     engine = opened(tmp_path, encoder)
     assert engine.search(Query("teal kettles")).hits == ()
     entries = [make_entry(encoder, str(n), "thing", attributes={"article": "Kettles"}) for n in range(2)]
-    engine.catalog.commit(engine.replica.space_id, entries)
+    engine.catalog.commit(engine.replica.version_id, entries)
     engine.replica.catch_up()
     assert {hit.signals.words for hit in engine.search(Query("a kettle in teal")).hits} == {
         max(MET_BONUS, ANY_WORD_BONUS)

@@ -25,9 +25,9 @@ N_ITEMS = 180
 
 def make_engine(folder: Path, encoder: FakeEncoder, entries: list[IndexedItem]) -> SearchEngine:
     catalog = new_catalog(folder / "catalog.db")
-    space = catalog.open_space(encoder.identity, live=True)
-    catalog.commit(space, entries)
-    return SearchEngine(catalog, encoder, IndexReplica(catalog, encoder.identity, space, folder / "views.snapshot"))
+    version = catalog.open_index_version(encoder.identity, active=True)
+    catalog.commit(version, entries)
+    return SearchEngine(catalog, encoder, IndexReplica(catalog, encoder.identity, version, folder / "index.snapshot"))
 
 
 def boutique(encoder: FakeEncoder) -> list[IndexedItem]:
@@ -431,7 +431,7 @@ def test_what_is_deleted_or_changed_is_so_after_catching_up(
     engine.replica.catch_up()
     assert "item-38" not in skus(engine.search(query))
     changed = make_entry(encoder, "item-44", "teapot", images=[make_image("red", noise=555)])
-    engine.catalog.commit(engine.replica.space_id, [changed])
+    engine.catalog.commit(engine.replica.version_id, [changed])
     engine.replica.catch_up()
     assert skus(engine.search(Query("teapot")))[0] == "item-44"
     assert skus(engine.search(Query(images=(make_image("red", noise=555),))))[0] == "item-44"
@@ -523,7 +523,7 @@ def test_searching_beside_commits_and_deletes(
     for thread in threads:
         thread.start()
     for start in range(2, 170, 12):
-        engine.catalog.commit(engine.replica.space_id, entries[start : start + 6])
+        engine.catalog.commit(engine.replica.version_id, entries[start : start + 6])
         engine.catalog.delete([entry.item.sku for entry in entries[start + 6 : start + 9]])
         engine.replica.catch_up()
     stop.set()

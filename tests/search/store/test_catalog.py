@@ -17,8 +17,8 @@ from vitrina.search.types.item import IndexedItem, Item
 
 
 @pytest.fixture
-def space(catalog: Catalog, encoder: FakeEncoder) -> int:
-    return catalog.open_space(encoder.identity, live=True)
+def version(catalog: Catalog, encoder: FakeEncoder) -> int:
+    return catalog.open_index_version(encoder.identity, active=True)
 
 
 def full_entry(encoder: FakeEncoder, sku: str = "a-1", title: str = "Red shirt") -> IndexedItem:
@@ -53,22 +53,22 @@ def parts_left(catalog: Catalog) -> dict[str, int]:
 def test_a_new_catalog_is_empty(catalog: Catalog) -> None:
     assert catalog.sequence() == 0
     assert catalog.counts() == {"items": 0, "images": 0, "vectors": 0}
-    assert catalog.live_space() is None
+    assert catalog.active_encoder() is None
     assert list(catalog.all_items()) == []
     with pytest.raises(NotFoundError, match="no item"):
         catalog.item("a")
 
 
-def test_an_item_comes_back_as_it_went_in(catalog: Catalog, encoder: FakeEncoder, space: int) -> None:
+def test_an_item_comes_back_as_it_went_in(catalog: Catalog, encoder: FakeEncoder, version: int) -> None:
     entry = full_entry(encoder)
-    catalog.commit(space, [entry])
+    catalog.commit(version, [entry])
     stored = catalog.item("a-1")
     assert stored.item == entry.item
     assert stored.image_ids == entry.image_ids
     assert stored.content_hash == entry.content_hash
     assert catalog.items([stored.id]) == {stored.id: stored}
     assert catalog.counts() == {"items": 1, "images": 2, "vectors": 3}
-    changes = catalog.changes(space, 0)
+    changes = catalog.changes(version, 0)
     np.testing.assert_array_equal(changes.rows["image"].vectors, entry.vectors["image"])
     np.testing.assert_array_equal(changes.rows["text"].vectors, entry.vectors["text"])
 
@@ -76,25 +76,25 @@ def test_an_item_comes_back_as_it_went_in(catalog: Catalog, encoder: FakeEncoder
 @pytest.mark.parametrize(
     "sku", ["👗🧦", "שלום-12", "‮abc", "Ünï", "a'b\"c;--", "%_*", " lead", "x" * 5000, "0012", "İstanbul"]
 )
-def test_any_sku_is_a_key_of_its_own(catalog: Catalog, encoder: FakeEncoder, space: int, sku: str) -> None:
-    catalog.commit(space, [make_entry(encoder, sku, "One"), make_entry(encoder, sku + "2", "Two")])
+def test_any_sku_is_a_key_of_its_own(catalog: Catalog, encoder: FakeEncoder, version: int, sku: str) -> None:
+    catalog.commit(version, [make_entry(encoder, sku, "One"), make_entry(encoder, sku + "2", "Two")])
     assert catalog.item(sku).item.title == "One"
     assert catalog.delete([sku]) == [sku]
     assert catalog.content_hashes([sku, sku + "2"]).keys() == {sku + "2"}
 
 
-def test_skus_differ_by_case(catalog: Catalog, encoder: FakeEncoder, space: int) -> None:
-    catalog.commit(space, [make_entry(encoder, "A", "upper"), make_entry(encoder, "a", "lower")])
+def test_skus_differ_by_case(catalog: Catalog, encoder: FakeEncoder, version: int) -> None:
+    catalog.commit(version, [make_entry(encoder, "A", "upper"), make_entry(encoder, "a", "lower")])
     assert (catalog.item("A").item.title, catalog.item("a").item.title) == ("upper", "lower")
 
 
 def test_replacing_keeps_the_id_and_leaves_nothing_of_the_old(
-    catalog: Catalog, encoder: FakeEncoder, space: int
+    catalog: Catalog, encoder: FakeEncoder, version: int
 ) -> None:
-    catalog.commit(space, [full_entry(encoder), make_entry(encoder, "other", "Other")])
+    catalog.commit(version, [full_entry(encoder), make_entry(encoder, "other", "Other")])
     before = catalog.item("a-1")
     catalog.commit(
-        space, [make_entry(encoder, "a-1", "Blue shirt", images=[make_image("blue")], attributes={"colour": "blue"})]
+        version, [make_entry(encoder, "a-1", "Blue shirt", images=[make_image("blue")], attributes={"colour": "blue"})]
     )
     after = catalog.item("a-1")
     assert after.id == before.id
@@ -104,8 +104,8 @@ def test_replacing_keeps_the_id_and_leaves_nothing_of_the_old(
     assert parts_left(catalog) == {"facets": 3, "images": 1, "embeddings": 3, FULL_TEXT: 2}
 
 
-def test_deleting_leaves_nothing_and_tells_what_was_there(catalog: Catalog, encoder: FakeEncoder, space: int) -> None:
-    catalog.commit(space, [full_entry(encoder), full_entry(encoder, "a-2")])
+def test_deleting_leaves_nothing_and_tells_what_was_there(catalog: Catalog, encoder: FakeEncoder, version: int) -> None:
+    catalog.commit(version, [full_entry(encoder), full_entry(encoder, "a-2")])
     assert catalog.delete(["a-2", "unknown", "a-1"]) == ["a-2", "a-1"]
     assert catalog.counts() == {"items": 0, "images": 0, "vectors": 0}
     assert set(parts_left(catalog).values()) == {0}
@@ -113,9 +113,11 @@ def test_deleting_leaves_nothing_and_tells_what_was_there(catalog: Catalog, enco
         catalog.item("a-1")
 
 
-def test_the_sequence_grows_with_each_change_and_only_then(catalog: Catalog, encoder: FakeEncoder, space: int) -> None:
-    numbers = [catalog.sequence(), catalog.commit(space, [full_entry(encoder)])]
-    numbers.append(catalog.commit(space, [full_entry(encoder), make_entry(encoder, "b")]))
+def test_the_sequence_grows_with_each_change_and_only_then(
+    catalog: Catalog, encoder: FakeEncoder, version: int
+) -> None:
+    numbers = [catalog.sequence(), catalog.commit(version, [full_entry(encoder)])]
+    numbers.append(catalog.commit(version, [full_entry(encoder), make_entry(encoder, "b")]))
     catalog.delete(["b"])
     numbers.append(catalog.sequence())
     assert numbers == [0, 1, 2, 3]
@@ -124,64 +126,64 @@ def test_the_sequence_grows_with_each_change_and_only_then(catalog: Catalog, enc
     assert catalog.sequence() == 3
 
 
-def test_item_ids_are_never_used_twice(catalog: Catalog, encoder: FakeEncoder, space: int) -> None:
+def test_item_ids_are_never_used_twice(catalog: Catalog, encoder: FakeEncoder, version: int) -> None:
     used: set[int] = set()
     for _ in range(4):
-        catalog.commit(space, [make_entry(encoder, "a"), make_entry(encoder, "b")])
+        catalog.commit(version, [make_entry(encoder, "a"), make_entry(encoder, "b")])
         ids = {catalog.item("a").id, catalog.item("b").id}
         assert not ids & used
         used |= ids
         catalog.delete(["a", "b"])
 
 
-def test_more_skus_than_one_statement_takes(catalog: Catalog, encoder: FakeEncoder, space: int) -> None:
+def test_more_skus_than_one_statement_takes(catalog: Catalog, encoder: FakeEncoder, version: int) -> None:
     skus = [f"sku-{number}" for number in range(1203)]
-    catalog.commit(space, [make_entry(encoder, sku, "shirt", text="") for sku in skus])
+    catalog.commit(version, [make_entry(encoder, sku, "shirt", text="") for sku in skus])
     assert catalog.content_hashes([*skus, "unknown"]).keys() == set(skus)
     ids = {stored.item.sku: stored.id for stored in catalog.all_items()}
     assert list(ids) == skus
     assert len(catalog.items(list(ids.values()))) == 1203
-    catalog.commit(space, [make_entry(encoder, sku, "boot", text="") for sku in skus])
+    catalog.commit(version, [make_entry(encoder, sku, "boot", text="") for sku in skus])
     assert {stored.item.sku: stored.id for stored in catalog.all_items()} == ids
     assert catalog.delete(skus[:-1]) == skus[:-1]
     assert [stored.item.sku for stored in catalog.all_items()] == skus[-1:]
 
 
-def test_a_commit_is_whole_or_not_at_all(catalog: Catalog, encoder: FakeEncoder, space: int) -> None:
-    catalog.commit(space, [make_entry(encoder, "a", "before")])
+def test_a_commit_is_whole_or_not_at_all(catalog: Catalog, encoder: FakeEncoder, version: int) -> None:
+    catalog.commit(version, [make_entry(encoder, "a", "before")])
     with pytest.raises(StorageError):
-        catalog.commit(space, [make_entry(encoder, "a", "after"), make_entry(encoder, "b"), make_entry(encoder, "b")])
+        catalog.commit(version, [make_entry(encoder, "a", "after"), make_entry(encoder, "b"), make_entry(encoder, "b")])
     assert catalog.item("a").item.title == "before"
     assert catalog.content_hashes(["b"]) == {}
     assert catalog.sequence() == 1
     assert parts_left(catalog) == {"facets": 1, "images": 0, "embeddings": 1, FULL_TEXT: 1}
 
 
-def test_an_item_of_neither_words_nor_images(catalog: Catalog, encoder: FakeEncoder, space: int) -> None:
-    catalog.commit(space, [make_entry(encoder, "bare")])
+def test_an_item_of_neither_words_nor_images(catalog: Catalog, encoder: FakeEncoder, version: int) -> None:
+    catalog.commit(version, [make_entry(encoder, "bare")])
     assert catalog.item("bare").item == Item("bare")
     assert catalog.counts() == {"items": 1, "images": 0, "vectors": 0}
 
 
-def test_changes_since_a_number_are_only_those(catalog: Catalog, encoder: FakeEncoder, space: int) -> None:
-    catalog.commit(space, [make_entry(encoder, sku, sku) for sku in "abc"])
+def test_changes_since_a_number_are_only_those(catalog: Catalog, encoder: FakeEncoder, version: int) -> None:
+    catalog.commit(version, [make_entry(encoder, sku, sku) for sku in "abc"])
     since = catalog.sequence()
     a, b = catalog.item("a").id, catalog.item("b").id
-    catalog.commit(space, [make_entry(encoder, "b", "new b"), make_entry(encoder, "d", "d")])
+    catalog.commit(version, [make_entry(encoder, "b", "new b"), make_entry(encoder, "d", "d")])
     catalog.delete(["a"])
-    changes = catalog.changes(space, since)
+    changes = catalog.changes(version, since)
     assert changes.sequence == 3
     assert set(changes.touched_items.tolist()) == {a, b, catalog.item("d").id}
     assert changes.rows["text"].item_ids.tolist() == [b, catalog.item("d").id]
-    nothing = catalog.changes(space, 3)
+    nothing = catalog.changes(version, 3)
     assert len(nothing.touched_items) == 0
     assert len(nothing.rows["text"]) == 0
 
 
 def test_two_catalogs_on_one_file_see_each_other(tmp_path: Path, encoder: FakeEncoder) -> None:
     one, two = Catalog(tmp_path / "catalog.db"), Catalog(tmp_path / "catalog.db")
-    space = one.open_space(encoder.identity, live=True)
-    one.commit(space, [make_entry(encoder, "a", "by one")])
+    version = one.open_index_version(encoder.identity, active=True)
+    one.commit(version, [make_entry(encoder, "a", "by one")])
     assert two.item("a").item.title == "by one"
     two.delete(["a"])
     assert one.counts()["items"] == 0

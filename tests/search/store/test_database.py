@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Table, func, insert, select, text
+from sqlalchemy import Table, create_engine, func, insert, select, text
 
+from tests.fakes import DIMENSION, FakeEncoder, make_entry
 from vitrina.search.store.catalog import Catalog
-from vitrina.search.store.database import Database
+from vitrina.search.store.database import MIGRATIONS_FOLDER, Database
 from vitrina.search.store.schema import FULL_TEXT, clock, deletions, metadata
 from vitrina.search.types.errors import StateError, StorageError
+from vitrina.search.types.models import EncoderIdentity
 
 
 def count(database: Database, table: Table) -> int:
@@ -44,6 +51,49 @@ def test_opening_again_keeps_what_was_there(tmp_path: Path) -> None:
     other = Catalog(tmp_path / "other.db")
     assert other.name != name
     other.close()
+
+
+def migrate_to(path: Path, revision: str) -> None:
+    """Make a catalog as an older version made it."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS_FOLDER))
+    config.set_main_option("path_separator", "os")
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
+
+
+def test_a_catalog_of_version_3_opens(tmp_path: Path, encoder: FakeEncoder) -> None:
+    path = tmp_path / "catalog.db"
+    migrate_to(path, "0003")
+    identity, vectors = encoder.identity, encoder.encode_texts(["red mug", "old"])
+    with closing(sqlite3.connect(path)) as old, old:
+        old.execute("INSERT INTO spaces VALUES (7, ?, ?, ?, 1, 0)", (identity.name, identity.fingerprint, DIMENSION))
+        old.execute("INSERT INTO spaces VALUES (8, 'other', 'f', ?, 0, 1)", (DIMENSION,))
+        for item_id, (sku, vector) in enumerate(zip(("a", "b"), vectors, strict=True), start=1):
+            old.execute(
+                "INSERT INTO items VALUES (?, ?, ?, 'mug', 'Mug', '', '{}', NULL, NULL, NULL, 'hash', ?)",
+                (item_id, sku, sku, item_id),
+            )
+            old.execute(
+                "INSERT INTO embeddings VALUES (?, 7, ?, 'text', ?, ?)", (item_id, item_id, vector.tobytes(), item_id)
+            )
+        old.execute("UPDATE clock SET sequence = 2")
+    with closing(Catalog(path)) as catalog:
+        assert [(each.id, each.active, each.n_pending) for each in catalog.index_versions()] == [
+            (7, True, 0),
+            (8, False, 1),
+        ]
+        assert catalog.active_encoder() == identity
+        np.testing.assert_array_equal(catalog.changes(7, 0).rows["text"].vectors, vectors)
+        assert [stored.item.sku for stored in catalog.pending(8)] == ["b"]
+        assert catalog.commit(7, [make_entry(encoder, "c")]) == 3
+        assert catalog.open_index_version(EncoderIdentity("third", "3", DIMENSION), active=False) == 9
+    with closing(sqlite3.connect(path)) as now:
+        assert now.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert now.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
@@ -163,11 +213,11 @@ from vitrina.search.types.models import EncoderIdentity
 from vitrina.search.types.item import IndexedItem, Item
 import numpy as np
 catalog = Catalog(Path(sys.argv[1]))
-space = catalog.open_space(EncoderIdentity("e", "f", 2), live=True)
+version = catalog.open_index_version(EncoderIdentity("e", "f", 2), active=True)
 for number in range(10):
     item = Item(f"{sys.argv[2]}-{number}")
     vectors = {"image": np.ones((1, 2), np.float32), "text": np.ones((0, 2), np.float32)}
-    catalog.commit(space, [IndexedItem(item, "hash", ("a",), vectors)])
+    catalog.commit(version, [IndexedItem(item, "hash", ("a",), vectors)])
 """
 
 

@@ -37,12 +37,12 @@ def random_item(rng: random.Random, number: int) -> tuple[dict[str, AttributeVal
 def shop(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Iterator[Catalog]:
     catalog = new_catalog(tmp_path_factory.mktemp("filtering") / "catalog.db")
     rng = random.Random(4)
-    space = catalog.open_space(encoder.identity, live=True)
+    version = catalog.open_index_version(encoder.identity, active=True)
     entries = []
     for number in range(N_ITEMS):
         attributes, price_cents = random_item(rng, number)
         entries.append(make_entry(encoder, f"Sku-{number}", price_cents=price_cents, attributes=attributes))
-    catalog.commit(space, entries)
+    catalog.commit(version, entries)
     yield catalog
     catalog.close()
 
@@ -176,9 +176,9 @@ def test_what_no_item_can_match_names_what_exists(
 
 
 def test_fields_are_those_that_some_item_has_now(catalog: Catalog, encoder: FakeEncoder) -> None:
-    space = catalog.open_space(encoder.identity, live=True)
+    version = catalog.open_index_version(encoder.identity, active=True)
     catalog.commit(
-        space,
+        version,
         [
             make_entry(encoder, "a", attributes={"colour": "red", "a": 1}),
             make_entry(encoder, "b", attributes={"z": (), "b": ("x", 2)}),

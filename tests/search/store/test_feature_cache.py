@@ -108,13 +108,13 @@ def test_many_may_use_it_at_once(cache: FeatureCache) -> None:
 def test_models_do_not_share_a_file_and_the_others_are_dropped_when_asked(store: Store) -> None:
     mine, other = RerankerIdentity("model", "1" * 64), RerankerIdentity("model", "2" * 64)
     for identity in (mine, other):
-        cache = store.feature_store(identity)
+        cache = store.feature_cache(identity)
         cache.put({"a": identity.fingerprint.encode()})
         cache.close()
     assert [path.name for path in sorted(store.features.iterdir())] == [f"{'1' * 16}.db", f"{'2' * 16}.db"]
     store.discard_other_features(mine)
     for identity, expected in ((mine, {"a": b"1" * 64}), (other, {})):
-        cache = store.feature_store(identity)
+        cache = store.feature_cache(identity)
         assert cache.get(["a"]) == expected
         cache.close()
 

@@ -24,7 +24,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Iter
         make_entry(encoder, "red boots", "Something else"),
         make_entry(encoder, "👗", "NOT AND OR NEAR star*"),
     ]
-    catalog.commit(catalog.open_space(encoder.identity, live=True), entries)
+    catalog.commit(catalog.open_index_version(encoder.identity, active=True), entries)
     yield catalog
     catalog.close()
 
@@ -191,9 +191,9 @@ def test_items_one_of_whose_values_is_the_query(shop: Catalog) -> None:
 
 
 def test_changed_and_deleted_items_lose_their_old_words(catalog: Catalog, encoder: FakeEncoder) -> None:
-    space = catalog.open_space(encoder.identity, live=True)
-    catalog.commit(space, [make_entry(encoder, "a", "linen shirt"), make_entry(encoder, "b", "linen boots")])
-    catalog.commit(space, [make_entry(encoder, "a", "wool shirt")])
+    version = catalog.open_index_version(encoder.identity, active=True)
+    catalog.commit(version, [make_entry(encoder, "a", "linen shirt"), make_entry(encoder, "b", "linen boots")])
+    catalog.commit(version, [make_entry(encoder, "a", "wool shirt")])
     assert skus(catalog, "linen") == ["b"]
     assert skus(catalog, "wool") == ["a"]
     catalog.delete(["b"])

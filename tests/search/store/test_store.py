@@ -19,12 +19,12 @@ from vitrina.search.types.query import Query
 def test_a_new_store_is_made_on_demand_and_takes_the_encoder_as_its_own(tmp_path: Path, encoder: FakeEncoder) -> None:
     folder = tmp_path / "some" / "where"
     store = Store(folder)
-    assert store.catalog.live_space() is None
+    assert store.catalog.active_encoder() is None
     assert len(open_replica(store, encoder)) == 0
-    assert store.catalog.live_space() == encoder.identity
+    assert store.catalog.active_encoder() == encoder.identity
     store.close()
     again = Store.existing(folder)
-    assert again.catalog.live_space() == encoder.identity
+    assert again.catalog.active_encoder() == encoder.identity
     again.close()
 
 
@@ -40,7 +40,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     for folder in (tmp_path / "file", tmp_path / "file" / "home"):
         with pytest.raises(StorageError, match="cannot be made") as caught:
             Store(folder)
-        assert "--home" in caught.value.remedy
+        assert "--store" in caught.value.remedy
 
 
 def test_another_encoder_of_the_same_name_is_refused(store: Store) -> None:
@@ -73,7 +73,7 @@ def test_a_store_remembers_its_encoder(store: Store) -> None:
 def test_an_encoder_is_named_by_its_fingerprint_too(store: Store) -> None:
     first, second = FakeEncoder("mine", seed=1), FakeEncoder("mine", seed=2)
     open_index_version(store, first)
-    store.catalog.open_space(second.identity, live=False)
+    store.catalog.open_index_version(second.identity, active=False)
     assert load_catalog_encoder(store, loader(first), first.identity.fingerprint[:12]) is first
     with pytest.raises(EncoderError, match="not the one"):
         load_catalog_encoder(store, loader(first), second.identity.fingerprint[:12])
@@ -89,7 +89,7 @@ def test_an_encoder_of_the_store_that_is_gone_or_changed_names_the_remedy(store:
         assert "vitrina encoder use" in caught.value.remedy
 
 
-def test_the_folder_of_views_may_be_deleted_at_any_time(store: Store, encoder: FakeEncoder) -> None:
+def test_the_folder_of_snapshots_may_be_deleted_at_any_time(store: Store, encoder: FakeEncoder) -> None:
     store.catalog.commit(open_index_version(store, encoder), [make_entry(encoder, "a", "shirt")])
     replica = open_replica(store, encoder)
     replica.save(force=True)

@@ -13,12 +13,12 @@ COLOURS = ("Navy Blue", "navy blue", "RED", "Grün", " padded ", "שחור", "�
 
 @pytest.fixture
 def shop(catalog: Catalog, encoder: FakeEncoder) -> Catalog:
-    space = catalog.open_space(encoder.identity, live=True)
+    version = catalog.open_index_version(encoder.identity, active=True)
     entries = []
     for number, colour in enumerate(COLOURS * 3):
         attributes: dict[str, AttributeValue] = {"colour": (colour, "red"), "number": number}
         entries.append(make_entry(encoder, str(number), attributes=attributes))
-    catalog.commit(space, entries)
+    catalog.commit(version, entries)
     return catalog
 
 

@@ -24,11 +24,11 @@ class Shop:
     def __init__(self, catalog: Catalog, encoder: FakeEncoder) -> None:
         self.catalog = catalog
         self.encoder = encoder
-        self.space = catalog.open_space(encoder.identity, live=True)
+        self.version = catalog.open_index_version(encoder.identity, active=True)
 
     def put(self, sku: str, **attributes: AttributeValue) -> None:
         entry = make_entry(self.encoder, sku, f"Title of {sku}", price_cents=1000, attributes=attributes)
-        self.catalog.commit(self.space, [entry])
+        self.catalog.commit(self.version, [entry])
 
 
 def test_the_catalogs_own_spelling(shop: Shop) -> None:

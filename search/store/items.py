@@ -1,0 +1,131 @@
+"""Items in SQL: their rows, facets, images and words, written and read inside a transaction of ``Catalog``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
+
+from vitrina.search.store.database import chunks, insert_rows
+from vitrina.search.store.embeddings import embedding_rows
+from vitrina.search.store.full_text import index_text, remove_text
+from vitrina.search.store.schema import clock, embeddings, facets, images, items
+from vitrina.search.types.filters import facets as facets_of
+from vitrina.search.types.item import AttributeValue, IndexedItem, Item, Scalar, StoredItem
+
+
+def ids_by_sku(connection: Connection, skus: Sequence[str]) -> dict[str, int]:
+    return {
+        sku: item_id
+        for chunk in chunks(skus)
+        for sku, item_id in connection.execute(select(items.c.sku, items.c.id).where(items.c.sku.in_(chunk)))
+    }
+
+
+def stored_items(connection: Connection, item_ids: Sequence[int]) -> dict[int, StoredItem]:
+    image_ids: dict[int, list[str]] = {}
+    rows: list[RowMapping] = []
+    for chunk in chunks(item_ids):
+        of_items = select(images.c.item_id, images.c.image_id).where(images.c.item_id.in_(chunk))
+        for item_id, image_id in connection.execute(of_items.order_by(images.c.item_id, images.c.position)):
+            image_ids.setdefault(item_id, []).append(image_id)
+        rows += connection.execute(select(items).where(items.c.id.in_(chunk))).mappings().all()
+    return {row["id"]: stored_item(row, tuple(image_ids.get(row["id"], ()))) for row in rows}
+
+
+def unchanged(connection: Connection, stored: Sequence[StoredItem]) -> set[int]:
+    """The ids of the items that have not changed since they were read."""
+    read_at = {each.id: each.sequence for each in stored}
+    return {
+        item_id
+        for chunk in chunks(list(read_at))
+        for item_id, sequence in connection.execute(select(items.c.id, items.c.sequence).where(items.c.id.in_(chunk)))
+        if sequence == read_at[item_id]
+    }
+
+
+def stored_item(row: RowMapping, image_ids: tuple[str, ...]) -> StoredItem:
+    item = Item(
+        sku=row["sku"],
+        title=row["title"],
+        description=row["description"],
+        attributes={field: attribute_value(value) for field, value in row["attributes"].items()},
+        price_cents=row["price_cents"],
+        currency=row["currency"],
+        url=row["url"],
+    )
+    return StoredItem(row["id"], item, image_ids, row["content_hash"], row["sequence"])
+
+
+def attribute_value(value: Scalar | list[Scalar]) -> AttributeValue:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def next_sequence(connection: Connection) -> int:
+    """Take the number of the next change, which locks the clock until the transaction ends."""
+    step = update(clock).values(sequence=clock.c.sequence + 1).returning(clock.c.sequence)
+    return int(connection.execute(step).scalar_one())
+
+
+def item_columns(entry: IndexedItem, sequence: int) -> dict[str, object]:
+    item = entry.item
+    return {
+        "sku": item.sku,
+        "folded_sku": item.sku.casefold(),
+        "folded_title": " ".join(item.title.split()).casefold(),
+        "title": item.title,
+        "description": item.description,
+        "attributes": dict(item.attributes),
+        "price_cents": item.price_cents,
+        "currency": item.currency,
+        "url": item.url,
+        "content_hash": entry.content_hash,
+        "sequence": sequence,
+    }
+
+
+def insert_items(connection: Connection, entries: Sequence[IndexedItem], sequence: int) -> dict[str, int]:
+    if not entries:
+        return {}
+    rows = connection.execute(
+        insert(items).returning(items.c.sku, items.c.id), [item_columns(entry, sequence) for entry in entries]
+    )
+    return {row.sku: row.id for row in rows}
+
+
+def update_items(connection: Connection, entries: Sequence[tuple[int, IndexedItem]], sequence: int) -> None:
+    if entries:
+        connection.execute(
+            update(items).where(items.c.id == bindparam("key")),
+            [{"key": item_id, **item_columns(entry, sequence)} for item_id, entry in entries],
+        )
+
+
+def clear_parts(connection: Connection, item_ids: Sequence[int]) -> None:
+    """Remove the items' facets, images, words, and vectors in every index version."""
+    for chunk in chunks(item_ids):
+        for part in (facets, images, embeddings):
+            connection.execute(delete(part).where(part.c.item_id.in_(chunk)))
+        remove_text(connection, chunk)
+
+
+def insert_parts(
+    connection: Connection, version_id: int, sequence: int, entries: Sequence[tuple[int, IndexedItem]]
+) -> None:
+    facet_rows = [
+        {"item_id": item_id, "field": facet.field, "value": facet.value, "number": facet.number}
+        for item_id, entry in entries
+        for facet in facets_of(entry.item)
+    ]
+    image_rows = [
+        {"item_id": item_id, "position": position, "image_id": image_id}
+        for item_id, entry in entries
+        for position, image_id in enumerate(entry.image_ids)
+    ]
+    vector_rows = [
+        row for item_id, entry in entries for row in embedding_rows(version_id, item_id, entry.vectors, sequence)
+    ]
+    for part, rows in ((facets, facet_rows), (images, image_rows), (embeddings, vector_rows)):
+        insert_rows(connection, part, rows)
+    if entries:
+        index_text(connection, [(item_id, entry.item) for item_id, entry in entries])

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 from vitrina.api.settings import Settings
 from vitrina.indexer.feature_precomputation import precompute_image
 from vitrina.search.reranking.base import Capabilities, Reranker, key_of
-from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.reranking.pipeline import RerankPipeline, UnavailableReranker
 from vitrina.search.store.store import FEATURES_FOLDER, Store
-from vitrina.search.types.answer import Answer, AnswerStream, Event, Reranked, RerankState, Retrieved
+from vitrina.search.types.answer import Answer, AnswerStream, RerankState
 from vitrina.search.types.errors import NoRerankerError, RerankerError, VitrinaError
 from vitrina.search.types.item import StoredItem
 from vitrina.search.types.models import RerankerIdentity
-from vitrina.search.types.query import Query, RerankOptions
+from vitrina.search.types.query import RerankOptions
+from vitrina.search.understanding.parsed_query import ParsedQuery
 
 OFF = "off"
 ANTHROPIC = "anthropic"
@@ -258,17 +258,14 @@ class BackgroundReranker:
         """The reranker, None while it is not open."""
         return self._stage.reranker if self._stage else None
 
-    def events(
-        self, engine: SearchEngine, query: Query, rerank: RerankOptions, like: str | None = None
-    ) -> AnswerStream:
-        """The answer in steps, as ``RerankingEngine.stream`` gives them, or of the items most ``like`` that sku's;
-        where the reranker is not open, in the retrieval's order, with the reason. Retrieves at once, and raises what
-        ``SearchEngine.search`` raises."""
-        stage = self._stage
-        if stage is None:
-            return AnswerStream(iter(unranked(retrieved(engine, query, like), self._status, rerank)))
-        reranking = RerankingEngine(engine, stage)
-        return reranking.stream(query, rerank) if like is None else reranking.stream_similar(like, query, rerank)
+    def rerank(self, parsed: ParsedQuery, candidates: Answer, options: RerankOptions) -> AnswerStream:
+        """The answer's events, as ``RerankPipeline.rerank`` gives them; in retrieval's order, with the reason, while
+        the reranker is not open."""
+        pipeline, status = self._stage, self._status
+        if pipeline is not None:
+            return pipeline.rerank(parsed, candidates, options)
+        state = RerankState.LATE if status.readiness is Readiness.OPENING else RerankState.FAILED
+        return UnavailableReranker(status.name, state, status.note).rerank(parsed, candidates, options)
 
     def precompute(self, stored: StoredItem) -> None:
         """Have the reranker look at a new item's picture, in a thread of its own, so that no search waits for that; not
@@ -337,20 +334,6 @@ class BackgroundReranker:
         self._status = RerankerStatus(self._status.name, Readiness.FAILED, problem=error)
         if told is None or str(told) != str(error):
             log.error("Hits are not reranked: %s", error)
-
-
-def retrieved(engine: SearchEngine, query: Query, like: str | None) -> Answer:
-    """The retrieval's answer: what a query finds, or the items most ``like`` that sku's."""
-    return engine.search(query) if like is None else engine.similar(like, query)
-
-
-def unranked(answer: Answer, status: RerankerStatus, rerank: RerankOptions) -> tuple[Event, ...]:
-    """The events of an answer that nobody looked at again."""
-    state = RerankState.LATE if status.readiness is Readiness.OPENING else RerankState.FAILED
-    hits = tuple(replace(hit, retrieval_rank=hit.rank) for hit in answer.hits)
-    retrieved = replace(answer, hits=hits, reranker=status.name)
-    kept = tuple(replace(hit, rerank=state) if hit.rank <= rerank.top else hit for hit in hits)
-    return Retrieved(retrieved), Reranked(replace(retrieved, hits=kept, rerank=state, rerank_note=status.note))
 
 
 def abilities(capabilities: Capabilities) -> str:

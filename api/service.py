@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from vitrina.api.illustrations import Illustrations
-from vitrina.api.rerankers import BackgroundReranker, no_reranker, retrieved
+from vitrina.api.rerankers import BackgroundReranker, no_reranker
 from vitrina.api.settings import Settings, encoder_for, loader
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
 from vitrina.indexer.sources.base import Record
 from vitrina.search.encoders.base import Encoder, LoadEncoder
 from vitrina.search.encoders.open_clip import load_encoder
-from vitrina.search.encoders.registry import load_catalog_encoder, open_index_version
+from vitrina.search.encoders.registry import load_catalog_encoder
+from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import IndexReplica, SyncThread
-from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
-from vitrina.search.types.answer import AnswerStream, Retrieved
+from vitrina.search.types.answer import AnswerStream
 from vitrina.search.types.errors import EncoderReplacedError, VitrinaError
 from vitrina.search.types.item import StoredItem
 from vitrina.search.types.query import Query, RerankOptions
@@ -48,10 +48,12 @@ class ActiveEngine:
     indexer: Indexer
 
     @classmethod
-    def open(cls, store: Store, encoder: Encoder, fetcher: Fetcher) -> ActiveEngine:
+    def open(
+        cls, store: Store, encoder: Encoder, fetcher: Fetcher, reranker: BackgroundReranker | None = None
+    ) -> ActiveEngine:
         """Open the view and catch up. Blocks; raises EncoderError where another encoder's space is the live one."""
-        replica = IndexReplica.open(store, encoder.identity, open_index_version(store, encoder))
-        return cls(encoder, replica, SearchEngine.open(store, encoder, replica), Indexer(store, encoder, fetcher))
+        engine = SearchEngine.open(store, encoder, reranker)
+        return cls(encoder, engine.replica, engine, Indexer(store, encoder, fetcher))
 
 
 class Service:
@@ -76,7 +78,7 @@ class Service:
         self.illustrations = Illustrations()
         self.fetcher = Fetcher()
         self._load = load
-        self._active = ActiveEngine.open(store, encoder, self.fetcher)
+        self._active = ActiveEngine.open(store, encoder, self.fetcher, reranking)
         self._switching = threading.Lock()
         self._retry_at = 0.0
         self._complaint = ""
@@ -106,14 +108,9 @@ class Service:
             raise no_reranker()
         return self.reranking.usual
 
-    def events(self, query: Query, rerank: RerankOptions | None, like: str | None = None) -> AnswerStream:
-        """The answer in steps, without ``rerank`` in one; with ``like`` of the items most like that sku's. Retrieves at
-        once, and raises what ``SearchEngine.search`` raises, and NoRerankerError; blocks for each further event."""
-        if rerank is None:
-            return AnswerStream(iter((Retrieved(retrieved(self.engine, query, like)),)))
-        if self.reranking is None:
-            raise no_reranker()
-        return self.reranking.events(self.engine, query, rerank, like)
+    def events(self, query: Query, rerank: RerankOptions | None) -> AnswerStream:
+        """The answer's events, as ``SearchEngine.stream`` gives them."""
+        return self.engine.stream(query, rerank)
 
     def put(self, record: Record) -> StoredItem:
         """Index one item; it is in every later answer. Raises InputError, and EncoderError where the catalog's encoder
@@ -147,7 +144,7 @@ class Service:
             if self.store.catalog.is_active(self._active.replica.version_id):
                 return False
             encoder = load_catalog_encoder(self.store, self._load)
-            self._active = ActiveEngine.open(self.store, encoder, self.fetcher)
+            self._active = ActiveEngine.open(self.store, encoder, self.fetcher, self.reranking)
         log.warning("Queries are answered with the encoder %r from now on", encoder.identity.name)
         return True
 

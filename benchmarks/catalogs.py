@@ -19,7 +19,7 @@ from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer, IndexingProgress
 from vitrina.indexer.sources import open_source
 from vitrina.search.encoders.base import Encoder
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.item import Item
 

@@ -18,8 +18,8 @@ from benchmarks.catalogs import Figure
 from recipes.boutique.export import write_folder
 from vitrina.search.encoders.open_clip import load_encoder
 from vitrina.search.encoders.registry import open_index_version
+from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import IndexReplica
-from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.query import Query
 

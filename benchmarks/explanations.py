@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.catalogs import Figure, Indexed, indexed, labelled_items
+from vitrina.evaluation.judged_search import MEASURING_DEADLINE_S
 from vitrina.evaluation.judgements import sample_queries
 from vitrina.evaluation.label_queries import QueryTemplate, label_queries
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.reranking.backends.transformers.loading import EMBEDDED, load_reranker
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence
-from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
+from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.types.answer import Hit
 from vitrina.search.types.filters import facet_value
 from vitrina.search.types.item import Item
@@ -133,9 +134,10 @@ def explanations(catalog: Indexed, *, listings: bool) -> Iterator[Read]:
     queries = sample_queries(
         label_queries(items.values(), [QueryTemplate(name) for name in TEMPLATES], 1), N_QUERIES, seed=0
     )
-    budget = RerankOptions(explain_ms=MAX_EXPLAIN_MS, listings=listings, unhurried=True)
-    with RerankPipeline.open(catalog.store, load_reranker(EMBEDDED, device="cpu")) as stage:
-        engine = RerankingEngine(catalog.engine, stage)
+    budget = RerankOptions(explain_ms=MAX_EXPLAIN_MS)
+    reranker = load_reranker(EMBEDDED, device="cpu")
+    with RerankPipeline.open(catalog.store, reranker, uses_catalog=listings, deadline_s=MEASURING_DEADLINE_S) as stage:
+        engine = catalog.engine.with_reranker(stage)
         for query in queries:
             for hit in engine.search(Query(query.text), budget).hits[: budget.explain]:
                 yield read(hit, items[hit.stored.item.sku], values)

@@ -18,15 +18,16 @@ from PIL import Image
 from benchmarks.catalogs import Figure, Indexed, image_of, indexed, labelled_items
 from benchmarks.retrieval import PHRASE, TARGETS, Target
 from vitrina.evaluation import metrics
-from vitrina.evaluation.judged_search import rerank_all
+from vitrina.evaluation.judged_search import MEASURING_DEADLINE_S, rerank_all
 from vitrina.evaluation.judgements import sample_queries
 from vitrina.evaluation.label_queries import QueryTemplate, label_queries
 from vitrina.evaluation.metrics import intervals
 from vitrina.indexer.feature_precomputation import precompute_features
 from vitrina.search.encoders.base import Encoder
+from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.backends.transformers.loading import EMBEDDED, load_reranker
 from vitrina.search.reranking.base import Reranker
-from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
+from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.store.store import FEATURES_FOLDER
 from vitrina.search.types.answer import Explained, Reranked, Retrieved
 from vitrina.search.types.query import MAX_EXPLAIN_MS, Query, RerankOptions
@@ -48,7 +49,7 @@ def measure_lift(encoder: Encoder, data: Path) -> Iterator[Figure]:
         path = data / f"{source}.parquet"
         with indexed(encoder, path, images_alone=True) as image_parts, indexed(encoder, path) as worded:
             engine = image_parts.engine
-            engine.vocabulary = worded.engine.vocabulary
+            engine.parser.vocabulary = worded.engine.parser.vocabulary
             for target in (target for target in targets if not target.like):
                 yield lift(image_parts, reranker, source, target, listings=False)
             if source == "fashion-validation":
@@ -61,9 +62,9 @@ def lift(catalog: Indexed, reranker: Reranker, source: str, target: Target, *, l
     queries = sample_queries(
         label_queries(labelled_items(catalog.rows), [QueryTemplate(target.by)], target.min_rows), N_LIFT_QUERIES, seed=0
     )
-    budget = RerankOptions(explain=0, listings=listings, unhurried=True)
-    with RerankPipeline.open(catalog.store, reranker) as stage:
-        reranked = rerank_all(RerankingEngine(catalog.engine, stage), queries, budget, lambda done: None)
+    budget = RerankOptions(explain=0)
+    with RerankPipeline.open(catalog.store, reranker, uses_catalog=listings, deadline_s=MEASURING_DEADLINE_S) as stage:
+        reranked = rerank_all(catalog.engine.with_reranker(stage), queries, budget, lambda done: None)
     grades = [query.grades for query in queries]
     before = metrics.measure([each.before.skus for each in reranked], grades)[NDCG]
     after = metrics.measure([each.after.skus for each in reranked], grades)[NDCG]
@@ -134,8 +135,8 @@ def timed(catalog: Indexed, reranker: Reranker) -> Times:
     made = label_queries(labelled_items(catalog.rows), [QueryTemplate(name) for name in TEMPLATES], 1)
     texts = [query.text for query in sample_queries(made, N_TIMED_QUERIES, seed=0)]
     times = Times()
-    with RerankPipeline.open(catalog.store, reranker) as stage:
-        engine = RerankingEngine(catalog.engine, stage)
+    with RerankPipeline.open(catalog.store, reranker, deadline_s=MEASURING_DEADLINE_S) as stage:
+        engine = catalog.engine.with_reranker(stage)
         ask(engine, texts[0])
         for text in texts[1:]:
             reranked, explained = ask(engine, text)
@@ -144,10 +145,10 @@ def timed(catalog: Indexed, reranker: Reranker) -> Times:
     return times
 
 
-def ask(engine: RerankingEngine, text: str) -> tuple[float, float]:
+def ask(engine: SearchEngine, text: str) -> tuple[float, float]:
     """Milliseconds from the retrieval's order to the final one, and from there to the last explanation."""
     moments: list[float] = []
-    budget = RerankOptions(explain_ms=MAX_EXPLAIN_MS, unhurried=True)
+    budget = RerankOptions(explain_ms=MAX_EXPLAIN_MS)
     for event in engine.stream(Query(text, limit=budget.top), budget):
         match event:
             case Retrieved() | Reranked():

@@ -13,7 +13,7 @@ from scipy.special import expit
 
 from vitrina.evaluation.metrics import FIRST_HITS, reliability
 from vitrina.evaluation.samples import SIGNALS, Array, CalibrationSample, split_half
-from vitrina.search.retrieval.engine import NO_MATCH_DEPTH
+from vitrina.search.retrieval.retriever import NO_MATCH_DEPTH
 from vitrina.search.types.calibration import AGAINST, Calibration, CalibrationQuality, Curve, QueryKind
 
 MIN_QUERIES = 20

@@ -12,12 +12,14 @@ from PIL import Image
 
 from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.evaluation.metrics import DEPTH
+from vitrina.search.engine import SearchEngine
 from vitrina.search.images.decode import decode_image
-from vitrina.search.reranking.pipeline import RerankingEngine
-from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.types.answer import Answer, Event, Hit, Reranked, RerankState, Retrieved
 from vitrina.search.types.errors import ImageError
 from vitrina.search.types.query import Query, RerankOptions
+
+MEASURING_DEADLINE_S = 600.0
+"""The deadline of one query while rerankers are measured: large models on a CPU take minutes for 20 candidates."""
 
 OnProgress = Callable[[int], None]
 """Called after each query with how many are done."""
@@ -38,21 +40,18 @@ def search_all(engine: SearchEngine, queries: Sequence[JudgedQuery], on_progress
     """
     found: list[QueryResult] = []
     for query in queries:
-        found.append(result_of(search_one(engine, query)))
+        found.append(result_of(engine.search(query_of(query))))
         on_progress(len(found))
     return found
 
 
-def search_one(engine: SearchEngine, query: JudgedQuery) -> Answer:
-    """One query's answer. A query by an item searches for similar items, itself left out."""
-    asked = query_of(query)
-    return engine.similar(query.sku, asked) if query.sku else engine.search(asked)
-
-
 def query_of(judged: JudgedQuery) -> Query:
-    """The query to search for, to ``DEPTH``. Raises ImageError, and QueryError past the engine's limits."""
+    """What a shopper would ask for the first ``DEPTH``; an item asks for similar ones, itself excluded.
+
+    Raises ImageError, and QueryError past the engine's limits.
+    """
     if judged.sku:
-        return Query(skus=(judged.sku,), limit=DEPTH)
+        return Query(skus=(judged.sku,), limit=DEPTH, exclude_skus=(judged.sku,))
     images = () if judged.image is None else (read_image(judged.image),)
     return Query(text=judged.text, images=images, limit=DEPTH)
 
@@ -126,7 +125,7 @@ class RerankingSummary:
 
 
 def rerank_all(
-    engine: RerankingEngine, queries: Sequence[JudgedQuery], rerank: RerankOptions, on_progress: OnProgress
+    engine: SearchEngine, queries: Sequence[JudgedQuery], rerank: RerankOptions, on_progress: OnProgress
 ) -> list[RerankedQuery]:
     """Search for each query once, and keep its answer before and after the reranker. Blocks.
 
@@ -139,9 +138,9 @@ def rerank_all(
     return reranked
 
 
-def rerank_one(engine: RerankingEngine, query: JudgedQuery, rerank: RerankOptions) -> RerankedQuery:
+def rerank_one(engine: SearchEngine, query: JudgedQuery, rerank: RerankOptions) -> RerankedQuery:
     """One query's answer, before and after."""
-    retrieved, reranked = two_answers(events_of(engine, query, rerank))
+    retrieved, reranked = two_answers(engine.stream(query_of(query), rerank))
     chosen = [hit for hit in retrieved.hits if hit.rank <= rerank.top]
     final = {hit.stored.id: hit for hit in reranked.hits}
     reasons = Counter(why_not_judged(final[hit.stored.id], reranked) for hit in chosen)
@@ -149,11 +148,6 @@ def rerank_one(engine: RerankingEngine, query: JudgedQuery, rerank: RerankOption
     return RerankedQuery(
         result_of(retrieved), result_of(reranked), len(chosen), dict(reasons), reranked.timings_ms.get("judge", 0.0)
     )
-
-
-def events_of(engine: RerankingEngine, query: JudgedQuery, rerank: RerankOptions) -> Iterator[Event]:
-    asked = query_of(query)
-    return engine.stream_similar(query.sku, asked, rerank) if query.sku else engine.stream(asked, rerank)
 
 
 def two_answers(events: Iterator[Event]) -> tuple[Answer, Answer]:
@@ -175,8 +169,10 @@ def why_not_judged(hit: Hit, answer: Answer) -> str:
     return answer.rerank_note
 
 
-def summarize_reranking(reranker: str, rerank: RerankOptions, reranked: Sequence[RerankedQuery]) -> RerankingSummary:
-    """Sum up how one or more queries were reranked."""
+def summarize_reranking(
+    reranker: str, rerank: RerankOptions, reranked: Sequence[RerankedQuery], *, listings: bool = True
+) -> RerankingSummary:
+    """How one or more queries were reranked, together; ``listings`` says whether the catalog's fields were evidence."""
     missed: Counter[str] = Counter()
     for each in reranked:
         missed.update(each.missed)
@@ -184,7 +180,7 @@ def summarize_reranking(reranker: str, rerank: RerankOptions, reranked: Sequence
     return RerankingSummary(
         reranker=reranker,
         top=rerank.top,
-        listings=rerank.listings,
+        listings=listings,
         n_hits=sum(each.n_hits for each in reranked),
         missed=dict(missed.most_common()),
         median_ms=median_ms,

@@ -10,18 +10,17 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.evaluation.judged_search import read_image
+from vitrina.evaluation.judged_search import MEASURING_DEADLINE_S, read_image
 from vitrina.evaluation.judgements import JudgedQuery
+from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.base import CandidateImages, Deadline, Probabilities, Reranker
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence
 from vitrina.search.reranking.statements import Statements, statements_of
-from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.images import ImageStore
 from vitrina.search.types.calibration import QueryKind, Signal
 from vitrina.search.types.item import Item
-from vitrina.search.types.query import UNHURRIED_S, Query
+from vitrina.search.types.query import Query
 from vitrina.search.types.requirement import Requirement
-from vitrina.search.understanding.parser import requirements_of
 
 Array = NDArray[np.float64]
 
@@ -84,8 +83,7 @@ def calibration_samples(engine: SearchEngine, examples: Iterable[Example]) -> It
     Raises what ``SearchEngine.search`` raises.
     """
     for example in examples:
-        themselves = [engine.catalog.item(sku).id for sku in example.query.skus]
-        ranked = engine.ranked(example.query, excluded=themselves)
+        ranked = engine.rank(replace(example.query, exclude_skus=example.query.skus))
         best = ranked.order[:SAMPLE_DEPTH]
         stored = engine.catalog.items(ranked.item_ids[best].tolist())
         skus = [stored[item_id].item.sku for item_id in ranked.item_ids[best].tolist()]
@@ -93,7 +91,7 @@ def calibration_samples(engine: SearchEngine, examples: Iterable[Example]) -> It
             key=key_of(example.query),
             kind=ranked.kind,
             answerable=bool(example.relevant),
-            signals=np.stack([ranked.evidence[signal][best] for signal in SIGNALS], axis=1),
+            signals=np.stack([ranked.features[signal][best] for signal in SIGNALS], axis=1),
             relevant=np.array([sku in example.relevant for sku in skus], dtype=np.bool_),
         )
 
@@ -132,17 +130,16 @@ def fusion_samples(
     image can show, and those whose hits have no image, are left out. Raises what ``SearchEngine.search`` raises, and
     RerankerError.
     """
-    vocabulary = engine.vocabulary.current()
     for example in examples:
-        requirements = requirements_of(example.query, vocabulary)
+        answer = engine.search(replace(example.query, limit=RERANK_DEPTH, offset=0))
+        requirements = answer.requirements
         statements = statements_of(example.query, requirements)
         opened = CandidateImages(images, reranker.capabilities.image_side_px)
-        hits = engine.search(replace(example.query, limit=RERANK_DEPTH, offset=0)).hits
-        with_images = [(hit, candidate) for hit in hits if (candidate := opened.candidate(hit.stored))]
+        with_images = [(hit, candidate) for hit in answer.hits if (candidate := opened.candidate(hit.stored))]
         if not statements.asked or not with_images:
             continue
         judged = [candidate for _, candidate in with_images]
-        yes = reranker.judge(judged, statements.asked, Deadline.within(UNHURRIED_S))
+        yes = reranker.judge(judged, statements.asked, Deadline.within(MEASURING_DEADLINE_S))
         items = [(facts or {}).get(hit.stored.item.sku, hit.stored.item) for hit, _ in with_images]
         yield FusionSample(
             key=key_of(example.query),

@@ -22,8 +22,8 @@ from vitrina.api.settings import Settings, encoder_for
 from vitrina.evaluation.audit_report import write_audit
 from vitrina.search.audit.audit import Audit, AuditSummary, LabelError
 from vitrina.search.audit.fields import choose_fields
+from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.pipeline import RerankPipeline
-from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import InputError, StorageError, VitrinaError
 from vitrina.search.understanding.catalog_attributes import CatalogVocabulary

@@ -22,7 +22,7 @@ from vitrina.api.settings import Settings, encoder_for
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
 from vitrina.indexer.sources import open_source
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.answer import Answer
 from vitrina.search.types.query import Query

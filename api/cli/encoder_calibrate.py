@@ -17,7 +17,7 @@ from vitrina.evaluation.label_queries import QueryTemplate, label_queries, simil
 from vitrina.evaluation.samples import CalibrationSample, calibration_samples, example_of, usable
 from vitrina.search.encoders.open_clip import CARD_FILE
 from vitrina.search.encoders.registry import folder_of, keep_copy
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.calibration import Calibration, write_calibration
 from vitrina.search.types.errors import InputError

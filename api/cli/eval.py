@@ -23,7 +23,14 @@ from vitrina.evaluation.comparison import (
     compare_runs,
 )
 from vitrina.evaluation.gates import GateResult, check_gates, parse_gate
-from vitrina.evaluation.judged_search import QueryResult, RerankedQuery, rerank_all, search_all, summarize_reranking
+from vitrina.evaluation.judged_search import (
+    MEASURING_DEADLINE_S,
+    QueryResult,
+    RerankedQuery,
+    rerank_all,
+    search_all,
+    summarize_reranking,
+)
 from vitrina.evaluation.judgements import (
     JudgedQuery,
     by_kind,
@@ -38,8 +45,8 @@ from vitrina.evaluation.report import write_report
 from vitrina.evaluation.run import Run, RunInfo, Summary, make_run, read_run, write_run
 from vitrina.indexer.sources import open_source
 from vitrina.indexer.sources.base import Rejection
-from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.engine import SearchEngine
+from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import InputError, RerankerError, StorageError
 from vitrina.search.types.item import Item
@@ -170,6 +177,7 @@ class EvalReranker:
 
     name: str
     rerank: RerankOptions
+    hide_listings: bool
 
 
 def evaluate(settings: Settings, asked: EvalOptions) -> bool:
@@ -229,7 +237,7 @@ def reranker_of(settings: Settings, asked: EvalOptions) -> EvalReranker | None:
         return None
     name = needed_reranker(settings)
     top = RerankOptions().top if asked.rerank_top is None else asked.rerank_top
-    return EvalReranker(name, RerankOptions(top=top, explain=0, listings=not asked.hide_listings, unhurried=True))
+    return EvalReranker(name, RerankOptions(top=top, explain=0), asked.hide_listings)
 
 
 def gather(store: Store, asked: EvalOptions) -> tuple[list[JudgedQuery], list[str]]:
@@ -287,9 +295,15 @@ def measure_lift(
     with ExitStack() as closing:
         with errors.status(f"Opening the reranker {escape(reranker.name)}"):
             opened = open_reranker(settings, closing)
-            stage = closing.enter_context(RerankPipeline.open(store, opened))
-        reranked = rerank_with_progress(RerankingEngine(engine, stage), queries, reranker.rerank)
-    reranking = summarize_reranking(opened.identity.name, reranker.rerank, reranked)
+            stage = closing.enter_context(
+                RerankPipeline.open(
+                    store, opened, uses_catalog=not reranker.hide_listings, deadline_s=MEASURING_DEADLINE_S
+                )
+            )
+        reranked = rerank_with_progress(engine.with_reranker(stage), queries, reranker.rerank)
+    reranking = summarize_reranking(
+        opened.identity.name, reranker.rerank, reranked, listings=not reranker.hide_listings
+    )
     if not reranking.n_reranked:
         raise RerankerError(
             f"The reranker {reranking.reranker} looked at no hit of any query. {' '.join(reranking.missed)}",
@@ -301,7 +315,7 @@ def measure_lift(
 
 
 def rerank_with_progress(
-    engine: RerankingEngine, queries: Sequence[JudgedQuery], rerank: RerankOptions
+    engine: SearchEngine, queries: Sequence[JudgedQuery], rerank: RerankOptions
 ) -> list[RerankedQuery]:
     with progress_bar() as bar:
         task = bar.add_task("Searching and looking", total=len(queries))

@@ -14,8 +14,8 @@ from vitrina.api.rerankers import needed_reranker, open_reranker
 from vitrina.api.settings import Settings, encoder_for
 from vitrina.evaluation.fusion_fitting import MIN_QUERIES, fit_measured_fusion
 from vitrina.evaluation.samples import example_of, fusion_samples
+from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.fusion import FusionWeights, write_fusion_weights
-from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import InputError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
@@ -16,13 +16,13 @@ from rich.text import Text
 from vitrina.api.answers import AnswerOut
 from vitrina.api.cli.console import errors, output
 from vitrina.api.requests import SearchRequest, is_reranked, rerank_options_of
-from vitrina.api.rerankers import Readiness, RerankerStatus, needed_reranker, open_reranker, unranked, usual_budget
+from vitrina.api.rerankers import needed_reranker, open_reranker, usual_budget
 from vitrina.api.settings import Settings, encoder_for
+from vitrina.search.engine import SearchEngine
 from vitrina.search.images.decode import decode_image
-from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.reranking.pipeline import RerankPipeline, UnavailableReranker
 from vitrina.search.store.store import Store
-from vitrina.search.types.answer import Answer, Hit, final_answer
+from vitrina.search.types.answer import Answer, Hit, RerankState
 from vitrina.search.types.errors import ImageError, RerankerError
 from vitrina.search.types.filters import parse_filter_arguments
 from vitrina.search.types.query import Query
@@ -137,10 +137,9 @@ def reranked(settings: Settings, store: Store, engine: SearchEngine, query: Quer
                 reranker = open_reranker(settings, closing)
                 stage = closing.enter_context(RerankPipeline.open(store, reranker))
         except RerankerError as problem:
-            status = RerankerStatus(name, Readiness.FAILED, problem=problem)
-            answer = final_answer(unranked(engine.search(query), status, budget))
-            return replace(answer, rerank_note=f"Not reranked: {problem}")
-        return RerankingEngine(engine, stage).search(query, budget)
+            unavailable = UnavailableReranker(name, RerankState.FAILED, f"Not reranked: {problem}")
+            return engine.with_reranker(unavailable).search(query, budget)
+        return engine.with_reranker(stage).search(query, budget)
 
 
 def read_image(path: Path) -> Image.Image:

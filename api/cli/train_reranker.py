@@ -12,7 +12,7 @@ from vitrina.api.cli.train import TrainingBar, say
 from vitrina.api.cli.train_encoder import CHART, TrainOptions
 from vitrina.api.settings import Settings, encoder_for
 from vitrina.evaluation.judgements import JudgedQuery, read_judgements
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.tuning.reranker.corpus import RerankerCorpus, read_corpus
 from vitrina.tuning.reranker.plan import RerankerPlan, find_base, load_base

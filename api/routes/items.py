@@ -57,9 +57,10 @@ async def similar_items(
         limit=limit,
         offset=offset,
         min_confidence=min_confidence,
+        exclude_skus=(sku,),
     )
     reranking = rerank_options_of(options, service.usual_budget()) if is_reranked(options) else None
-    begin = partial(service.events, query, reranking, sku)
+    begin = partial(service.events, query, reranking)
     return await respond(request, service.threads, begin, is_reranked=reranking is not None)
 
 

@@ -39,7 +39,7 @@ def candidates_at(encoder: Encoder, reranker: Reranker, rows: LabelledRows, *, s
     with TemporaryDirectory() as folder, only_words as words, only_images as engine:
         images = ImageStore(Path(folder) / "pictures.db")
         images.put_all(rows.images)
-        engine.vocabulary = words.vocabulary
+        engine.parser.vocabulary = words.parser.vocabulary
         examples = LabelQueries(rows, catalog.is_indexed, seed).by_text(N_QUERIES)
         yield from fusion_samples(engine, images, reranker, examples, facts)
         images.close()

@@ -13,6 +13,7 @@ from types import MappingProxyType
 import numpy as np
 
 from vitrina.search.audit.fields import NearestValues
+from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.base import Deadline, key_of
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence, CatalogValue
 from vitrina.search.reranking.client import CandidateScorer
@@ -20,7 +21,6 @@ from vitrina.search.reranking.fusion import logit
 from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.reranking.statements import statement_of, values_to_try
 from vitrina.search.reranking.verdicts import conflict, resolved, verdict_of
-from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.types.answer import RerankState
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.filters import facet_value

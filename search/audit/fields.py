@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.statements import MAX_VALUES_TRIED
-from vitrina.search.retrieval.engine import SearchEngine
-from vitrina.search.retrieval.photo_attributes import MAX_VALUES, read_fields
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.types.errors import QueryError
 from vitrina.search.types.filters import facet_value
 from vitrina.search.types.item import StoredItem
 from vitrina.search.types.models import Vectors
 from vitrina.search.understanding.catalog_attributes import TRUE_OR_FALSE, Vocabulary
+from vitrina.search.understanding.photo_attributes import MAX_VALUES, photo_fields
 
 MAX_LISTED = 100
 """How many of the catalog's fields an error names."""
@@ -42,7 +42,7 @@ def choose_fields(catalog: Catalog, vocabulary: Vocabulary, asked: Sequence[str]
             raise QueryError(f"{reason}.", remedy=f"Audit one of: {listed(auditable_fields(vocabulary))}.")
     if asked:
         return AuditedFields(tuple(dict.fromkeys(asked)))
-    reasons = {field: exclusion_reason(field, vocabulary) for field in read_fields(vocabulary)}
+    reasons = {field: exclusion_reason(field, vocabulary) for field in photo_fields(vocabulary)}
     chosen = tuple(field for field, reason in reasons.items() if not reason)
     notes = tuple(f"{reason}; it is left out." for reason in reasons.values() if reason)
     if not chosen:

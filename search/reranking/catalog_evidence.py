@@ -12,7 +12,12 @@ from vitrina.search.reranking.prompts import MAX_LISTING_CHARACTERS
 from vitrina.search.types.filters import facet_value
 from vitrina.search.types.item import Item, Scalar
 from vitrina.search.types.requirement import Requirement
-from vitrina.search.understanding.catalog_attributes import MAX_VALUE_CHARS, PLACEHOLDERS, TRUE_OR_FALSE
+from vitrina.search.understanding.catalog_attributes import (
+    MAX_VALUE_CHARS,
+    TRUE_OR_FALSE,
+    item_scalars,
+    item_values,
+)
 from vitrina.search.understanding.spelling import split, stem
 from vitrina.search.understanding.tokens import NOTS, WITHOUTS
 
@@ -68,17 +73,12 @@ class CatalogEvidence:
 
     def on(self, requirement: Requirement) -> CatalogValue:
         """What it says of a requirement: its field first; where that is missing or there is none, the texts."""
-        held = self._values(requirement.field)
+        held = item_scalars(self._item, requirement.field)
         return on_field(held, requirement) if held else self._on_texts(requirement)
 
     def values(self, field: str) -> tuple[str, ...]:
-        """What the item holds in a field, as the catalog compares it; empty where it says nothing."""
-        return tuple(facet_value(value) for value in self._values(field))
-
-    def _values(self, field: str) -> tuple[Scalar, ...]:
-        held = self._item.attributes.get(field, ()) if field else ()
-        values = held if isinstance(held, tuple) else (held,)
-        return tuple(value for value in values if facet_value(value) not in PLACEHOLDERS)
+        """What the item holds in a field, as values compare; empty where it says nothing."""
+        return item_values(self._item, field)
 
     def _on_texts(self, requirement: Requirement) -> CatalogValue:
         denied = False

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -18,8 +18,6 @@ from vitrina.search.reranking.explanations.templates import explanation
 from vitrina.search.reranking.fusion import FusionWeights, read_fusion_weights, reordered
 from vitrina.search.reranking.statements import statements_of
 from vitrina.search.reranking.verdicts import HitVerdicts, VerdictBuilder
-from vitrina.search.retrieval.engine import SearchEngine
-from vitrina.search.retrieval.photo_attributes import PhotoReader
 from vitrina.search.store.images import ImageStore
 from vitrina.search.store.store import Store
 from vitrina.search.types.answer import (
@@ -32,27 +30,49 @@ from vitrina.search.types.answer import (
     RerankState,
     Retrieved,
     Stopwatch,
-    final_answer,
 )
-from vitrina.search.types.errors import VitrinaError
 from vitrina.search.types.query import Query, RerankOptions
 from vitrina.search.types.requirement import Author, Explanation, Verdict
 from vitrina.search.understanding.catalog_attributes import Vocabulary
+from vitrina.search.understanding.parsed_query import ParsedQuery
 
 log = logging.getLogger(__name__)
-
-Retrieve = Callable[[Query], Answer]
-"""A query's answer in the retrieval's order."""
 
 Explain = Callable[[Reranker, RerankCandidate, Sequence[Verdict], Deadline, Vocabulary], Explanation]
 """Says in words what the verdicts on one candidate amount to, and nothing else that the catalog has values for."""
 
 
+class SupportsRerank(Protocol):
+    """Reranks the candidates that retrieval found."""
+
+    def rerank(self, parsed: ParsedQuery, candidates: Answer, options: RerankOptions) -> AnswerStream:
+        """The events of an answer. ``candidates`` is retrieval's, from its first hit to the last of the query's page or
+        of those to rerank, whichever comes later. The stream raises nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnavailableReranker:
+    """Stands for a reranker that is not open (yet): answers keep retrieval's order, and say why."""
+
+    name: str
+    state: RerankState
+    note: str
+
+    def rerank(self, parsed: ParsedQuery, candidates: Answer, options: RerankOptions) -> AnswerStream:
+        """Two events with the same order."""
+        retrieved = paged(retrieved_by(candidates, self.name), parsed.query)
+        hits = tuple(replace(hit, rerank=self.state) if hit.rank <= options.top else hit for hit in retrieved.hits)
+        final = replace(retrieved, hits=hits, rerank=self.state, rerank_note=self.note)
+        return AnswerStream(iter((Retrieved(retrieved), Reranked(final))))
+
+
 class RerankPipeline:
     """What outlives a query and an encoder: the model, what it said of pictures before, and whether it is failing.
 
-    ``fusion_weights`` says how much its answers count, in place of the reranker's own. May be used from several
-    threads. Close it, or use it as a context manager; the reranker is the caller's to close.
+    ``fusion_weights`` says how much its answers count, in place of the reranker's own. Two switches are for evaluation:
+    without ``uses_catalog`` what the catalog says of an item is no evidence, so that the model is measured alone, and
+    ``deadline_s`` takes the place of every request's deadline. May be used from several threads. Close it, or use it as
+    a context manager; the reranker is the caller's to close.
     """
 
     def __init__(
@@ -64,19 +84,25 @@ class RerankPipeline:
         judgements: ScoreCache | None = None,
         breaker: Breaker | None = None,
         explain: Explain = explain,
+        uses_catalog: bool = True,
+        deadline_s: float | None = None,
     ) -> None:
         self.reranker = reranker
         self.fusion_weights = fusion_weights or reranker.fusion_weights or FusionWeights()
         self._images = images
         self._client = RerankClient(reranker, ScoreCache() if judgements is None else judgements, breaker or Breaker())
-        self._photos = PhotoReader()
         self._explain = explain
+        self.uses_catalog = uses_catalog
+        self._deadline_s = deadline_s
 
     @classmethod
-    def open(cls, store: Store, reranker: Reranker) -> Self:
-        """The pipeline over a store, with the fusion weights fitted to its catalog if there are any, else the
-        reranker's own. The reranker stays the caller's to close. Raises RerankerError."""
-        return cls(store.images, reranker, read_fusion_weights(store.fusion_weights_file(reranker.identity)))
+    def open(
+        cls, store: Store, reranker: Reranker, *, uses_catalog: bool = True, deadline_s: float | None = None
+    ) -> Self:
+        """The pipeline of a store's catalog, with the fusion weights that were fitted to it, if any. Raises
+        RerankerError."""
+        fusion_weights = read_fusion_weights(store.fusion_weights_file(reranker.identity))
+        return cls(store.images, reranker, fusion_weights, uses_catalog=uses_catalog, deadline_s=deadline_s)
 
     def __enter__(self) -> Self:
         return self
@@ -88,48 +114,46 @@ class RerankPipeline:
         """Begin nothing more; what is under way is given up at its deadline. Closing twice is fine."""
         self._client.close()
 
-    def events(self, query: Query, rerank: RerankOptions, engine: SearchEngine, retrieve: Retrieve) -> AnswerStream:
-        """The answer in steps. Retrieves at once, and raises what ``retrieve`` raises; the events raise nothing.
+    def rerank(self, parsed: ParsedQuery, candidates: Answer, options: RerankOptions) -> AnswerStream:
+        """The answer's events, each computed when it is asked for; they raise nothing.
 
-        Every page of a query looks at the same candidates, so that pages neither repeat nor skip an item.
+        Blocks for each event, at most for the deadlines of ``options``.
         """
-        named = replace(retrieve(deepened(query, rerank)), reranker=self.reranker.identity.name)
-        hits = tuple(replace(hit, retrieval_rank=hit.rank) for hit in named.hits)
         cancelled = threading.Event()
-        return AnswerStream(self._events(query, rerank, engine, replace(named, hits=hits), cancelled), cancelled)
+        retrieved = retrieved_by(candidates, self.reranker.identity.name)
+        return AnswerStream(self._events(parsed, retrieved, options, cancelled), cancelled)
 
     def scorer(self) -> CandidateScorer:
-        """Eyes for one query, or for a batch of items: they keep the pictures that they saw."""
+        """Scores the candidates of one query, or of a batch of items; it keeps the images that it opened."""
         images = CandidateImages(self._images, self.reranker.capabilities.image_side_px)
         return CandidateScorer(self._client, images, self.fusion_weights)
 
     def _events(
-        self, query: Query, rerank: RerankOptions, engine: SearchEngine, answer: Answer, cancelled: threading.Event
+        self, parsed: ParsedQuery, retrieved: Answer, options: RerankOptions, cancelled: threading.Event
     ) -> Iterator[Event]:
-        yield Retrieved(paged(answer, query))
+        query, requirements = parsed.query, parsed.requirements
+        yield Retrieved(paged(retrieved, query))
         watch, scorer = Stopwatch(), self.scorer()
-        deadline = Deadline.within(rerank.deadline_s, cancelled)
-        try:
-            with watch.stage("requirements"):
-                vocabulary = engine.vocabulary.current()
-                requirements = self._photos.requirements(query, engine, vocabulary)
-        except VitrinaError as error:
-            log.warning("What the query requires cannot be told: %s", error)
-            failed = replace(answer, rerank=RerankState.FAILED, rerank_note="What the query requires cannot be told.")
-            yield Reranked(paged(failed, query))
-            return
-        statements = statements_of(query, requirements)
-        builder = VerdictBuilder(requirements, statements, vocabulary, scorer, watch, listings=rerank.listings)
-        hit_verdicts = builder.of(answer.hits, n_reranked(query, rerank), deadline)
-        final = paged(replace(merged(answer, hit_verdicts), requirements=requirements), query)
+        deadline = Deadline.within(self._deadline_s or options.deadline_s, cancelled)
+        builder = VerdictBuilder(
+            requirements,
+            statements_of(query, requirements),
+            parsed.vocabulary,
+            scorer,
+            watch,
+            listings=self.uses_catalog,
+        )
+        hit_verdicts = builder.of(retrieved.hits, n_reranked(query, options), deadline)
+        final = paged(replace(merged(retrieved, hit_verdicts), requirements=requirements), query)
         final = replace(final, hits=builder.told_apart(final.hits, hit_verdicts.conflicts, deadline))
-        final = replace(final, timings_ms=watch.together_ms(answer.timings_ms))
+        final = replace(final, timings_ms=watch.together_ms(retrieved.timings_ms))
         yield Reranked(final)
-        until = Deadline.within(rerank.explain_ms / 1000, cancelled)
-        for hit in final.hits[: rerank.explain] if requirements else ():
+        until = Deadline.within(options.explain_ms / 1000, cancelled)
+        for hit in final.hits[: options.explain] if requirements else ():
             with watch.stage("explain"):
-                told = self._explained(hit, scorer.images, vocabulary, until)
-            yield Explained(hit.rank, hit.stored.item.sku, told, watch.together_ms(answer.timings_ms))
+                explained = self._explained(hit, scorer.images, parsed.vocabulary, until)
+            timings_ms = watch.together_ms(retrieved.timings_ms)
+            yield Explained(hit.rank, hit.stored.item.sku, explained, timings_ms)
 
     def _explained(self, hit: Hit, images: CandidateImages, vocabulary: Vocabulary, deadline: Deadline) -> Explanation:
         """By the model while there is time and it works, else by template."""
@@ -146,12 +170,10 @@ class RerankPipeline:
         return Explanation(explanation(hit.verdicts), Author.TEMPLATE)
 
 
-def deepened(query: Query, rerank: RerankOptions) -> Query:
-    """The query from its first hit on, down to the last of the page and of those that are looked at; as it is where its
-    page begins below them."""
-    if not n_reranked(query, rerank):
-        return query
-    return replace(query, offset=0, limit=max(query.offset + query.limit, rerank.top))
+def retrieved_by(candidates: Answer, reranker: str) -> Answer:
+    """Retrieval's answer, its hits with their ranks of before, for a reranker of this name."""
+    hits = tuple(replace(hit, retrieval_rank=hit.rank) for hit in candidates.hits)
+    return replace(candidates, hits=hits, reranker=reranker)
 
 
 def n_reranked(query: Query, rerank: RerankOptions) -> int:
@@ -186,42 +208,3 @@ def overall(states: Sequence[RerankState]) -> RerankState:
         if state in states:
             return state
     return RerankState.NOT_ASKED
-
-
-class RerankingEngine:
-    """Answers queries by an engine's retrieval, looked at again by a stage. Safe to call from several threads.
-
-    Cheap to make: where another encoder takes over, make one of its engine and the stage that is there already, which
-    keeps what the model said, and whether it is failing.
-    """
-
-    def __init__(self, engine: SearchEngine, stage: RerankPipeline) -> None:
-        self.engine = engine
-        self.stage = stage
-
-    def search(self, query: Query, rerank: RerankOptions | None = None) -> Answer:
-        """The final answer; without ``rerank`` the engine's own.
-
-        A reranker that is late or fails costs the answer its reranking, never more; the answer says so. Blocks, at
-        most for the retrieval and the budget's deadlines. Raises what ``SearchEngine.search`` raises.
-        """
-        return self.engine.search(query) if rerank is None else final_answer(self.stream(query, rerank))
-
-    def similar(self, sku: str, query: Query, rerank: RerankOptions | None = None) -> Answer:
-        """As ``SearchEngine.similar``, looked at again. Raises what that raises."""
-        return (
-            self.engine.similar(sku, query) if rerank is None else final_answer(self.stream_similar(sku, query, rerank))
-        )
-
-    def stream(self, query: Query, rerank: RerankOptions) -> AnswerStream:
-        """The answer in steps: ``Retrieved``, ``Reranked``, then one ``Explained`` a hit.
-
-        Retrieves at once, so that what is wrong with the query raises here and not at the first event; the iterator
-        blocks for each of the others, and raises nothing. It may be left before its end, or closed, which ends the
-        event under way too.
-        """
-        return self.stage.events(query, rerank, self.engine, self.engine.search)
-
-    def stream_similar(self, sku: str, query: Query, rerank: RerankOptions) -> AnswerStream:
-        """The same for the items most like one item."""
-        return self.stage.events(query, rerank, self.engine, lambda asked: self.engine.similar(sku, asked))

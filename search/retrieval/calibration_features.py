@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -14,8 +14,8 @@ from vitrina.search.retrieval.catalog_scores import (
     NAMED_BONUS,
     ItemCatalogScores,
 )
-from vitrina.search.retrieval.vector_scores import Scores, VectorQuery, VectorScores
-from vitrina.search.types.calibration import CalibrationFeatures, QueryKind, Signal
+from vitrina.search.retrieval.vector_scores import Scores, VectorScores
+from vitrina.search.types.calibration import CalibrationFeatures, Signal
 from vitrina.search.types.item import Modality
 
 COSINES: Mapping[Signal, tuple[Modality, Modality]] = {
@@ -40,14 +40,6 @@ LEAST_MATCHES: Mapping[Signal, float] = {
     Signal.NAME: min(NAMED_BONUS.values()),
 }
 """What full-text search adds to a hit at the least where each of these is so."""
-
-
-def kind_of(parts: Sequence[VectorQuery]) -> QueryKind:
-    """What a query asks with; what it avoids does not count."""
-    asked = {part.modality for part in parts if part.weight > 0}
-    if len(asked) == 2:
-        return QueryKind.BOTH
-    return QueryKind.TEXT if "text" in asked else QueryKind.IMAGE
 
 
 def length_of(text: str) -> float:

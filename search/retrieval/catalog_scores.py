@@ -13,8 +13,7 @@ from vitrina.search.store.reader import CatalogReader
 from vitrina.search.types.filters import AnyOf, facet_value
 from vitrina.search.types.query import WINDOW, Query, Weights
 from vitrina.search.types.requirement import Requirement
-from vitrina.search.understanding.catalog_attributes import Vocabulary
-from vitrina.search.understanding.parser import parse
+from vitrina.search.understanding.parsed_query import ParsedQuery
 
 NAMED_BONUS = {"sku": 20.0, "title": 12.0}
 """Added to the z-scores (a very good picture match has 5) of an item whose sku or title is the query, so that a name
@@ -111,18 +110,16 @@ class AttributeScores:
         return np.asarray(avoided | np.all(met, axis=0) if met else avoided, np.bool_)
 
 
-def attribute_scores(reader: CatalogReader, query: Query, vocabulary: Vocabulary) -> AttributeScores:
-    """Take a query's words apart and find the items whose fields meet them, under its filters."""
-    said = parse(query.text, vocabulary)
-    wanted = tuple(each for each in said if each.wanted and not each.is_free)
-    denied = tuple(each for each in said if not each.wanted and not each.is_free)
-    without = tuple(parse(query.without, vocabulary, wanted=False))
-    if any(each.is_free for each in without):  # what no field can tell of, words may
-        without = ()
+def attribute_scores(reader: CatalogReader, parsed: ParsedQuery) -> AttributeScores:
+    """Find the items whose fields meet the requirements of a query's words, under its filters."""
+    wanted = tuple(each for each in parsed.of_text if each.wanted and not each.is_free)
+    denied = tuple(each for each in parsed.of_text if not each.wanted and not each.is_free)
+    # what no field can tell of, words may
+    without = () if any(each.is_free for each in parsed.of_without) else parsed.of_without
     conditions = [AnyOf(each.field, tuple(map(facet_value, each.values))) for each in wanted]
-    found = reader.facets.first_matching(conditions, query.filters, WINDOW) if wanted else np.empty(0, np.int64)
-    is_kind = np.array([each.field in vocabulary.kind_fields for each in wanted], np.bool_)
-    return AttributeScores(wanted, is_kind, sum(each.wanted for each in said), denied, without, found)
+    found = reader.facets.first_matching(conditions, parsed.query.filters, WINDOW) if wanted else np.empty(0, np.int64)
+    is_kind = np.array([each.field in parsed.vocabulary.kind_fields for each in wanted], np.bool_)
+    return AttributeScores(wanted, is_kind, sum(each.wanted for each in parsed.of_text), denied, without, found)
 
 
 def n_met(met: Scores, is_kind: NDArray[np.bool_]) -> Scores:
@@ -202,8 +199,7 @@ class CatalogScores:
         )
 
 
-def catalog_scores(
-    reader: CatalogReader, query: Query, vocabulary: Vocabulary, within: NDArray[np.int64] | None
-) -> CatalogScores:
+def catalog_scores(reader: CatalogReader, parsed: ParsedQuery, within: NDArray[np.int64] | None) -> CatalogScores:
     """Look a query up in words and fields; ``within`` are the ids that the query's filters let through."""
-    return CatalogScores(query, lexical_scores(reader, query, within), attribute_scores(reader, query, vocabulary))
+    lexical = lexical_scores(reader, parsed.query, within)
+    return CatalogScores(parsed.query, lexical, attribute_scores(reader, parsed))

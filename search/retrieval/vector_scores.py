@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from vitrina.search.index.base import VectorIndex
 from vitrina.search.types.item import MODALITIES, Modality
 from vitrina.search.types.models import Vectors
+from vitrina.search.understanding.parsed_query import VectorQuery
 
 SAMPLE_ROWS = 1000
 """Rows that stand for the catalog's average: the mean's error is 3 % of a standard deviation."""
@@ -33,15 +34,6 @@ APPEARANCE_WORDS = 0.5
 photo, yet nobody has seen it, so it must not pass an item whose own photo this is."""
 
 Scores = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class VectorQuery:
-    """One part of a query: its unit vector, shape (d,), its modality, and its weight, below 0 for what to avoid."""
-
-    vector: Vectors
-    modality: Modality
-    weight: float
 
 
 @dataclass(frozen=True, slots=True)

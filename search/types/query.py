@@ -44,8 +44,9 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Words, pictures, items to resemble (``skus``) and words to avoid (``without``); at least one of the first three.
+    """Words, images, items to resemble (``skus``) and words to avoid (``without``); at least one of the first three.
 
+    Items in ``exclude_skus`` are never found: "similar items" is a query that resembles a sku and excludes it.
     Hits whose confidence is under ``min_confidence``, 0 to 1, are left out.
     Raises QueryError where it asks for nothing or past a limit.
     """
@@ -59,6 +60,7 @@ class Query:
     limit: int = 10
     offset: int = 0
     min_confidence: float = 0.0
+    exclude_skus: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("text", "without"):
@@ -105,26 +107,20 @@ MAX_DEADLINE_MS = 30_000
 MAX_EXPLAIN = 20
 MAX_EXPLAIN_MS = 60_000
 
-UNHURRIED_S = 600.0
-"""For one query that nobody waits for: large models on a CPU take minutes for 20 candidates."""
-
 
 @dataclass(frozen=True, slots=True)
 class RerankOptions:
-    """The best ``top`` candidates of retrieval are looked at within ``deadline_ms``, and may change places with each
-    other; the first ``explain`` hits of the page are explained, all of them within ``explain_ms`` more.
+    """How a query is reranked. A query that is not to be reranked goes without one of these.
 
-    With ``listings`` false what the catalog says of an item is no evidence: how the model does by itself is measured
-    so. One that is ``unhurried``, for measuring, has ``UNHURRIED_S`` in place of its deadline. Raises QueryError past a
-    limit. A query that is not to be reranked goes without one of these.
+    The best ``top`` candidates of retrieval are judged within ``deadline_ms``, and may change places with each other;
+    the first ``explain`` hits of the page are explained, all of them within ``explain_ms`` more. Raises QueryError past
+    a limit.
     """
 
     top: int = 20
     deadline_ms: int = 800
     explain: int = 5
     explain_ms: int = 3_000
-    listings: bool = True
-    unhurried: bool = False
 
     def __post_init__(self) -> None:
         limits = {
@@ -144,5 +140,5 @@ class RerankOptions:
 
     @property
     def deadline_s(self) -> float:
-        """How long looking may take."""
-        return UNHURRIED_S if self.unhurried else self.deadline_ms / 1000
+        """``deadline_ms`` in seconds."""
+        return self.deadline_ms / 1000

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.types.filters import facet_value
+from vitrina.search.types.item import Item, Scalar
 from vitrina.search.understanding.colours import are_colours
 from vitrina.search.understanding.names import MatchType, is_proper, names_of
 from vitrina.search.understanding.spelling import growing_keys, key, split
@@ -44,9 +45,13 @@ class AttributeMatch:
 
 
 class Vocabulary:
-    """The names of all values of the fields given, each field's values as the catalog writes them. Immutable."""
+    """The names of all values of the fields given, each field's values as the catalog writes them. Immutable.
 
-    def __init__(self, values: Mapping[str, Iterable[str]]) -> None:
+    ``version`` is the catalog's sequence number at which these values were first read.
+    """
+
+    def __init__(self, values: Mapping[str, Iterable[str]], version: int = 0) -> None:
+        self.version = version
         known = {field: [value for value in held if is_name(value)] for field, held in values.items()}
         self.fields: Mapping[str, tuple[str, ...]] = MappingProxyType(
             {field: tuple(held) for field, held in known.items() if held}
@@ -85,6 +90,18 @@ class Vocabulary:
     def fields_called(self, words: Sequence[str]) -> tuple[str, ...]:
         """The fields that folded words name, whole or by their last word: ``size`` names ``size`` and ``shoe_size``."""
         return self._field_names.get(key(words), ())
+
+
+def item_scalars(item: Item, field: str) -> tuple[Scalar, ...]:
+    """What an item holds in a field, as the catalog writes it, without placeholders; empty where it says nothing."""
+    held = item.attributes.get(field, ()) if field else ()
+    values = held if isinstance(held, tuple) else (held,)
+    return tuple(value for value in values if facet_value(value) not in PLACEHOLDERS)
+
+
+def item_values(item: Item, field: str) -> tuple[str, ...]:
+    """The same, as values compare (``facet_value``)."""
+    return tuple(facet_value(value) for value in item_scalars(item, field))
 
 
 def is_name(value: str) -> bool:
@@ -172,7 +189,7 @@ class CatalogVocabulary:
             if sequence > self._sequence:
                 values = self._read()
                 if values != self._values:
-                    self._values, self._vocabulary = values, Vocabulary(values)
+                    self._values, self._vocabulary = values, Vocabulary(values, sequence)
                 self._sequence = sequence
             return self._vocabulary
 

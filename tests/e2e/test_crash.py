@@ -13,7 +13,7 @@ import numpy as np
 from recipes.boutique.export import write_folder
 from tests.e2e.index_slowly import BATCH_ROWS, SECONDS_A_BATCH
 from tests.fakes import FakeEncoder
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.item import StoredItem
 from vitrina.search.types.query import Query

@@ -11,7 +11,7 @@ from tests.fakes import COLOURS, FakeEncoder, make_entry, make_image, png
 from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.evaluation.samples import SAMPLE_DEPTH, SIGNALS, Example, calibration_samples, example_of, key_of, usable
 from vitrina.search.encoders.registry import open_index_version
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.calibration import QueryKind, Signal
 from vitrina.search.types.query import Query

@@ -15,6 +15,7 @@ from tests.fakes import COLOURS, FakeEncoder, make_entry, make_image
 from tests.search.reranking.shops import SimpleEyes, fill
 from vitrina.evaluation.comparison import RETRIEVAL, compare_runs
 from vitrina.evaluation.judged_search import (
+    MEASURING_DEADLINE_S,
     NO_IMAGE,
     UNREADABLE,
     QueryResult,
@@ -26,15 +27,15 @@ from vitrina.evaluation.judged_search import (
 from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.evaluation.run import RunInfo, make_run, read_run, write_run
 from vitrina.search.encoders.registry import open_index_version
+from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.base import Deadline
 from vitrina.search.reranking.fusion import FusionWeights
-from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import RerankerError
-from vitrina.search.types.query import UNHURRIED_S, RerankOptions
+from vitrina.search.types.query import RerankOptions
 
-RERANK = RerankOptions(top=36, explain=0, unhurried=True)
+RERANK = RerankOptions(top=36, explain=0)
 
 
 @pytest.fixture
@@ -43,11 +44,11 @@ def model() -> SimpleEyes:
 
 
 @pytest.fixture
-def engine(store: Store, encoder: FakeEncoder, model: SimpleEyes) -> Iterator[RerankingEngine]:
+def engine(store: Store, encoder: FakeEncoder, model: SimpleEyes) -> Iterator[SearchEngine]:
     """A shop of 36 items, two of which are listed in another colour than they have, and four without a picture."""
     fill(store, encoder)
-    with RerankPipeline.open(store, model) as stage:
-        yield RerankingEngine(SearchEngine.open(store, encoder), stage)
+    with RerankPipeline.open(store, model, deadline_s=MEASURING_DEADLINE_S) as stage:
+        yield SearchEngine.open(store, encoder).with_reranker(stage)
 
 
 def of_colour(colour: str) -> JudgedQuery:
@@ -59,13 +60,13 @@ def of_colour(colour: str) -> JudgedQuery:
 QUERIES = [of_colour(colour) for colour in COLOURS]
 
 
-def test_both_orders_come_from_one_answer_to_each_query(engine: RerankingEngine, encoder: FakeEncoder) -> None:
+def test_both_orders_come_from_one_answer_to_each_query(engine: SearchEngine, encoder: FakeEncoder) -> None:
     done: list[int] = []
     n_texts = encoder.n_texts
     reranked = rerank_all(engine, QUERIES, RERANK, done.append)
     assert done == [1, 2, 3, 4, 5, 6]
     assert encoder.n_texts == n_texts + 6, "each query is asked once"
-    assert [each.before for each in reranked] == search_all(engine.engine, QUERIES, lambda _: None)
+    assert [each.before for each in reranked] == search_all(engine, QUERIES, lambda _: None)
     for each in reranked:
         assert sorted(each.before.skus) == sorted(each.after.skus)
         assert dict(zip(each.before.skus, each.before.confidences, strict=True)) == dict(
@@ -79,18 +80,19 @@ def test_both_orders_come_from_one_answer_to_each_query(engine: RerankingEngine,
     assert (change.n_wins, change.n_losses) == (2, 0), "red and white have an item that is listed as another colour"
 
 
-def test_items_ask_by_their_photo_and_are_left_out(engine: RerankingEngine) -> None:
+def test_items_ask_by_their_photo_and_are_left_out(engine: SearchEngine) -> None:
     query = JudgedQuery("item", "k", of_colour("green").judged, sku="item-1")
     (reranked,) = rerank_all(engine, [query], RERANK, lambda _: None)
     assert len(reranked.after.skus) == 35
     assert "item-1" not in reranked.after.skus
 
 
-def test_hidden_listings_are_no_evidence(engine: RerankingEngine) -> None:
-    engine.stage.fusion_weights = FusionWeights(whole=0.0, parts=1.0)
+def test_hidden_listings_are_no_evidence(store: Store, engine: SearchEngine) -> None:
+    eyes = SimpleEyes(fusion_weights=FusionWeights(whole=0.0, parts=1.0))
     queries = [replace(of_colour("white"), text="white boots")]
+    pipelines = [RerankPipeline.open(store, eyes, uses_catalog=uses_catalog) for uses_catalog in (True, False)]
     (shown,), (hidden,) = (
-        rerank_all(engine, queries, replace(RERANK, listings=listings), lambda _: None) for listings in (True, False)
+        rerank_all(engine.with_reranker(pipeline), queries, RERANK, lambda _: None) for pipeline in pipelines
     )
     assert shown.before == hidden.before
     black_by_its_listing, white_by_its_listing = "item-5", "item-6"
@@ -106,15 +108,15 @@ def test_hits_that_were_not_judged_are_counted_by_the_reason(
     store.catalog.commit(open_index_version(store, encoder), [lost])
     model.after = lambda answers, deadline: np.where(answers == 0.5, np.nan, answers)  # nothing to see
     queries = [of_colour("red"), JudgedQuery("q", "k", {"item-1": 1}, text="nice")]
-    with RerankPipeline.open(store, model) as stage:
-        engine = RerankingEngine(SearchEngine.open(store, encoder), stage)
+    with RerankPipeline.open(store, model, deadline_s=MEASURING_DEADLINE_S) as stage:
+        engine = SearchEngine.open(store, encoder).with_reranker(stage)
         reranked = rerank_all(engine, queries, replace(RERANK, top=37), lambda _: None)
     assert [each.n_hits for each in reranked] == [37, 37]
     assert reranked[0].missed == {NO_IMAGE: 4, UNREADABLE: 1}
     assert reranked[1].missed == {NO_IMAGE: 4, "The query asks for nothing that shows.": 33}
 
 
-def test_a_failing_reranker_is_reported_and_leaves_the_order(engine: RerankingEngine, model: SimpleEyes) -> None:
+def test_a_failing_reranker_is_reported_and_leaves_the_order(engine: SearchEngine, model: SimpleEyes) -> None:
     def broken(deadline: Deadline) -> None:
         raise RerankerError("It broke.", remedy="Mend it.")
 
@@ -127,7 +129,7 @@ def test_a_failing_reranker_is_reported_and_leaves_the_order(engine: RerankingEn
     assert any("failed" in reason for reason in reranking.missed)
 
 
-def test_an_unhurried_query_has_no_deadline(engine: RerankingEngine, model: SimpleEyes) -> None:
+def test_an_unhurried_query_has_no_deadline(engine: SearchEngine, model: SimpleEyes) -> None:
     left: list[float] = []
 
     def slow(deadline: Deadline) -> None:
@@ -138,14 +140,14 @@ def test_an_unhurried_query_has_no_deadline(engine: RerankingEngine, model: Simp
     (reranked,) = rerank_all(engine, QUERIES[:1], replace(RERANK, deadline_ms=1), lambda _: None)
     assert reranked.missed == {NO_IMAGE: 4}
     assert reranked.judge_ms >= 50
-    assert UNHURRIED_S / 2 < left[0] < UNHURRIED_S
+    assert MEASURING_DEADLINE_S / 2 < left[0] < MEASURING_DEADLINE_S
 
 
 def test_queries_are_summed_up() -> None:
     found = QueryResult((), ())
     missed = ({UNREADABLE: 1}, {NO_IMAGE: 2})
     reranked = [RerankedQuery(found, found, 20, missed[at % 2], judge_ms=float(at)) for at in range(101)]
-    reranking = summarize_reranking("eyes", RerankOptions(top=20, listings=False), reranked)
+    reranking = summarize_reranking("eyes", RerankOptions(top=20), reranked, listings=False)
     assert (reranking.n_hits, reranking.n_reranked) == (2020, 2020 - 100 - 51)
     assert list(reranking.missed.items()) == [(NO_IMAGE, 100), (UNREADABLE, 51)]
     assert (reranking.median_ms, reranking.p95_ms) == (50, 95)

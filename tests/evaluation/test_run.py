@@ -13,7 +13,7 @@ from vitrina.evaluation.judged_search import QueryResult, search_all
 from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.evaluation.run import ALL, RunInfo, make_run, read_run, write_run
 from vitrina.search.encoders.registry import open_index_version
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import ImageError, SourceError
 

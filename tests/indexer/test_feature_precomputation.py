@@ -18,11 +18,11 @@ from tests.search.reranking.shops import SimpleEyes, fill
 from vitrina.indexer.feature_precomputation import n_without_features, precompute_features
 from vitrina.indexer.stages import Progress
 from vitrina.search.encoders.registry import open_index_version
+from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.backends.transformers.loading import load_reranker
 from vitrina.search.reranking.backends.transformers.reranker import TransformersReranker
 from vitrina.search.reranking.base import CandidateImages, Deadline, RerankCandidate
-from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.store.store import Store
 from vitrina.search.types.answer import RerankState
 from vitrina.search.types.errors import RerankerError
@@ -84,7 +84,7 @@ def test_a_search_in_another_process_opens_no_image(
         monkeypatch.context() as blind,
     ):
         blind.setattr(other.questions.model.model.vision_tower, "forward", lambda *_, **__: pytest.fail("It looked."))
-        answer = RerankingEngine(SearchEngine.open(shop, encoder), stage).search(query, budget)
+        answer = SearchEngine.open(shop, encoder).with_reranker(stage).search(query, budget)
     states = [hit.rerank for hit in answer.hits]
     assert states.count(RerankState.RERANKED) == N_IMAGES
     assert states.count(RerankState.NOT_ASKED) == N_ITEMS - N_IMAGES

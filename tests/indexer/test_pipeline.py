@@ -18,7 +18,7 @@ from tests.fakes import FakeEncoder, MemorySource, make_image, make_record, open
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import BATCH_ROWS, Indexer, IndexingProgress
 from vitrina.indexer.sources.base import ImageReference, Record, Rejection
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.engine import SearchEngine
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderError, FetchError, InputError, SourceError, StorageError

@@ -18,7 +18,7 @@ from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
 from vitrina.indexer.re_embedding import reembed
 from vitrina.indexer.stages import Progress
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderError, EncoderReplacedError
 from vitrina.search.types.item import MODALITIES

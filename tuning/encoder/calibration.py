@@ -16,8 +16,8 @@ from vitrina.evaluation.calibration import fit_calibration
 from vitrina.evaluation.samples import CalibrationSample, Example, calibration_samples
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import open_index_version
+from vitrina.search.engine import SearchEngine
 from vitrina.search.images.decode import decode_image
-from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.full_text import WORD, item_words
 from vitrina.search.store.images import ImageStore
 from vitrina.search.store.store import Store

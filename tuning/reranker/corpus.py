@@ -14,9 +14,9 @@ from itertools import compress
 from vitrina.evaluation.judged_search import OnProgress, search_all
 from vitrina.evaluation.judgements import JudgedQuery, judged_skus, restrict_to_catalog
 from vitrina.evaluation.metrics import Grades
+from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.base import IMAGE_SIDE_PX, CandidateImages, RerankCandidate
 from vitrina.search.reranking.statements import statements_of
-from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.full_text import item_words
 from vitrina.search.store.images import ImageStore
 from vitrina.search.store.store import Store

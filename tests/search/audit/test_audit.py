@@ -12,10 +12,10 @@ from tests.fakes import FakeEncoder, make_entry, make_image, png
 from tests.search.reranking.shops import SimpleEyes, fill
 from vitrina.search.audit.audit import Audit, AuditSummary, ItemAudit, ItemStatus, LabelError
 from vitrina.search.encoders.registry import open_index_version
+from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.base import Deadline, Probabilities, RerankCandidate, Reranker
 from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.reranking.statements import MAX_VALUES_TRIED
-from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.item import AttributeValue, IndexedItem
@@ -62,7 +62,7 @@ def audit(store: Store, encoder: FakeEncoder, eyes: Reranker, *fields: str) -> d
     """What becomes of each item, by sku."""
     engine = SearchEngine.open(store, encoder)
     with RerankPipeline.open(store, eyes) as stage:
-        auditing = Audit(engine, stage, engine.vocabulary.current(), fields)
+        auditing = Audit(engine, stage, engine.parser.vocabulary.current(), fields)
         return {audited.sku: audited for audited in auditing.of(store.catalog.all_items())}
 
 

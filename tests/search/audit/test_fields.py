@@ -7,11 +7,11 @@ import pytest
 from tests.fakes import FakeEncoder, make_entry
 from vitrina.search.audit.fields import AuditedFields, choose_fields
 from vitrina.search.encoders.registry import open_index_version
-from vitrina.search.retrieval.photo_attributes import MAX_VALUES
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import QueryError
 from vitrina.search.types.item import AttributeValue
 from vitrina.search.understanding.catalog_attributes import CatalogVocabulary
+from vitrina.search.understanding.photo_attributes import MAX_VALUES
 
 
 def shop(store: Store, encoder: FakeEncoder, n_colours: int = 3) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.fakes import COLOURS, FakeEncoder, make_entry, make_image
 from vitrina.search.audit.fields import NearestValues
 from vitrina.search.encoders.registry import open_index_version
+from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.statements import MAX_VALUES_TRIED
-from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 
 
@@ -17,7 +17,7 @@ def test_the_first_image_counts_and_names_are_embedded_once(store: Store) -> Non
     both = make_entry(encoder, "both", images=[make_image("yellow"), make_image("blue")], attributes={"colour": "Red"})
     store.catalog.commit(open_index_version(store, encoder), [*many, *plain, both])
     engine = SearchEngine.open(store, encoder)
-    suggestions = NearestValues(engine, engine.vocabulary.current())
+    suggestions = NearestValues(engine, engine.parser.vocabulary.current())
     shown, bare = store.catalog.item("both"), store.catalog.item("thing 3")
     vectors = suggestions.vectors([bare, shown])
     assert set(vectors) == {shown.id}

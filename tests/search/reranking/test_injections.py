@@ -29,11 +29,11 @@ from tests.search.reranking.injections import DRAWN, INJECTIONS, PLACES, harmles
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
 from vitrina.indexer.sources.base import ImageReference, Record
+from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.backends.transformers.loading import EMBEDDED, load_reranker
 from vitrina.search.reranking.base import Box, Capabilities, Deadline, Probabilities, RerankCandidate, Reranker
 from vitrina.search.reranking.fusion import FusionWeights
-from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.store.store import Store
 from vitrina.search.types.answer import Hit
 from vitrina.search.types.item import Item
@@ -131,10 +131,10 @@ Hits = Mapping[tuple[str, str], Hit]
 
 def asked(store: Store, reranker: Reranker, texts: Sequence[str] = QUERIES, n_explained: int = N_PAGE) -> Hits:
     """Every item's hit for each query, by the query and the sku, looked at; the first of each page explained."""
-    budget = RerankOptions(top=100, explain=n_explained, explain_ms=60_000, unhurried=True)
+    budget = RerankOptions(top=100, explain=n_explained, explain_ms=60_000)
     found: dict[tuple[str, str], Hit] = {}
-    with RerankPipeline.open(store, reranker) as stage:
-        engine = RerankingEngine(SearchEngine.open(store, FakeEncoder()), stage)
+    with RerankPipeline.open(store, reranker, deadline_s=600.0) as stage:
+        engine = SearchEngine.open(store, FakeEncoder()).with_reranker(stage)
         for text in texts:
             for offset in range(0, store.catalog.counts()["items"], N_PAGE):
                 answer = engine.search(Query(text, limit=N_PAGE, offset=offset), budget)

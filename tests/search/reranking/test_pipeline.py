@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from tests.fakes import FakeEncoder, blank_catalog, make_entry, make_image, png
 from tests.search.reranking.shops import LISTED_WRONG, SimpleEyes, fill
 from vitrina.search.encoders.registry import open_index_version
+from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.base import Deadline, Probabilities
 from vitrina.search.reranking.fusion import FusionWeights, write_fusion_weights
-from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.store.store import Store
 from vitrina.search.types.answer import Answer, Explained, Hit, Reranked, RerankState, Retrieved
 from vitrina.search.types.errors import FilterError, NotFoundError, RerankerError
@@ -54,9 +54,9 @@ def eyes() -> SimpleEyes:
 
 
 @pytest.fixture
-def reranking(shop: Store, engine: SearchEngine, eyes: SimpleEyes) -> Iterator[RerankingEngine]:
+def reranking(shop: Store, engine: SearchEngine, eyes: SimpleEyes) -> Iterator[SearchEngine]:
     with RerankPipeline.open(shop, eyes) as stage:
-        yield RerankingEngine(engine, stage)
+        yield engine.with_reranker(stage)
 
 
 def skus(answer: Answer) -> list[str]:
@@ -84,7 +84,7 @@ def check(answer: Answer, retrieved: Answer, offset: int = 0) -> None:
     assert answer.no_good_match == retrieved.no_good_match
 
 
-def test_what_the_image_shows_comes_first(reranking: RerankingEngine, engine: SearchEngine) -> None:
+def test_what_the_image_shows_comes_first(reranking: SearchEngine, engine: SearchEngine) -> None:
     query = Query("white boots", limit=20)
     answer = reranking.search(query, IN_TIME)
     check(answer, engine.search(query))
@@ -102,7 +102,7 @@ def test_what_the_image_shows_comes_first(reranking: RerankingEngine, engine: Se
     assert answer.timings_ms["total"] >= answer.timings_ms["judge"] + answer.timings_ms["vectors"]
 
 
-def test_a_listing_that_its_image_contradicts(reranking: RerankingEngine) -> None:
+def test_a_listing_that_its_image_contradicts(reranking: SearchEngine) -> None:
     answer = reranking.search(Query("white", limit=30), replace(IN_TIME, top=36))
     hits = {hit.stored.item.sku: hit for hit in answer.hits}
     wrong = hits["item-6"].verdicts[0]
@@ -114,14 +114,14 @@ def test_a_listing_that_its_image_contradicts(reranking: RerankingEngine) -> Non
     assert told == {f"item-{number}" for number in LISTED_WRONG}
 
 
-def test_only_conflicts_cost_a_second_look(reranking: RerankingEngine, eyes: SimpleEyes) -> None:
+def test_only_conflicts_cost_a_second_look(reranking: SearchEngine, eyes: SimpleEyes) -> None:
     reranking.search(Query("white", limit=5), replace(IN_TIME, top=3))
     first, *more = eyes.asked
     assert first[1] == ("white",)
     assert sum(len(keys) for keys, _ in more) <= 2
 
 
-def test_an_item_without_a_image_keeps_its_place_and_is_judged_by_its_listing(reranking: RerankingEngine) -> None:
+def test_an_item_without_a_image_keeps_its_place_and_is_judged_by_its_listing(reranking: SearchEngine) -> None:
     answer = reranking.search(Query("boots", limit=36), replace(IN_TIME, top=36))
     blind = [hit for hit in answer.hits if not hit.stored.image_ids]
     assert len(blind) == 4
@@ -131,8 +131,9 @@ def test_an_item_without_a_image_keeps_its_place_and_is_judged_by_its_listing(re
         assert hit.verdicts[0].evidence is Evidence.FIELD
 
 
-def test_with_listings_hidden_only_images_count(reranking: RerankingEngine) -> None:
-    answer = reranking.search(Query("white boots", limit=20), replace(IN_TIME, listings=False))
+def test_with_listings_hidden_only_images_count(shop: Store, engine: SearchEngine, eyes: SimpleEyes) -> None:
+    with RerankPipeline.open(shop, eyes, uses_catalog=False) as pipeline:
+        answer = engine.with_reranker(pipeline).search(Query("white boots", limit=20), IN_TIME)
     for hit in answer.hits:
         colour, article = hit.verdicts
         assert colour.catalog_value is article.catalog_value is colour.disagreement is None
@@ -142,7 +143,7 @@ def test_with_listings_hidden_only_images_count(reranking: RerankingEngine) -> N
         assert not seen or (colour.status is Status.MET) == (shown_colour(hit) == "white")
 
 
-def test_what_must_not_be_goes_down(reranking: RerankingEngine, engine: SearchEngine) -> None:
+def test_what_must_not_be_goes_down(reranking: SearchEngine, engine: SearchEngine) -> None:
     query = Query("boots", without="red", limit=20)
     answer = reranking.search(query, IN_TIME)
     check(answer, engine.search(query))
@@ -152,25 +153,25 @@ def test_what_must_not_be_goes_down(reranking: RerankingEngine, engine: SearchEn
             assert hit.verdicts[1].status is expected
 
 
-def test_a_photo_asks_for_its_article_and_colour(reranking: RerankingEngine, engine: SearchEngine) -> None:
+def test_a_photo_asks_for_its_article_and_colour(reranking: SearchEngine, engine: SearchEngine) -> None:
     query = Query(images=(make_image("green"),), limit=12)
     answer = reranking.search(query, IN_TIME)
     check(answer, engine.search(query))
     assert "colour: green" in [requirement.name for requirement in answer.requirements]
-    similar = reranking.similar("item-3", Query(skus=("item-3",), limit=12), IN_TIME)
+    similar = reranking.search(Query(skus=("item-3",), limit=12, exclude_skus=("item-3",)), IN_TIME)
     assert [requirement.name for requirement in similar.requirements] == ["colour: yellow", "article: shirt"]
     assert "item-3" not in skus(similar)
 
 
-def test_off_is_the_engines_own_answer(reranking: RerankingEngine, engine: SearchEngine, eyes: SimpleEyes) -> None:
+def test_off_is_the_engines_own_answer(reranking: SearchEngine, engine: SearchEngine, eyes: SimpleEyes) -> None:
     query = Query("white boots")
     assert reranking.search(query).hits == engine.search(query).hits
     assert reranking.search(query).rerank is RerankState.NOT_ASKED
-    assert reranking.similar("item-3", Query(skus=("item-3",))).reranker is None
+    assert reranking.search(Query(skus=("item-3",), exclude_skus=("item-3",))).reranker is None
     assert eyes.asked == []
 
 
-def test_the_answer_comes_in_steps(reranking: RerankingEngine, engine: SearchEngine) -> None:
+def test_the_answer_comes_in_steps(reranking: SearchEngine, engine: SearchEngine) -> None:
     query = Query("white boots")
     first, second, *rest = reranking.stream(query, IN_TIME)
     assert isinstance(first, Retrieved)
@@ -188,7 +189,7 @@ def test_the_answer_comes_in_steps(reranking: RerankingEngine, engine: SearchEng
     assert [hit.explanation is not None for hit in final.hits] == [True] * 5 + [False] * 5
 
 
-def test_the_stream_may_be_left_at_any_step(reranking: RerankingEngine, eyes: SimpleEyes) -> None:
+def test_the_stream_may_be_left_at_any_step(reranking: SearchEngine, eyes: SimpleEyes) -> None:
     events = reranking.stream(Query("white boots"), IN_TIME)
     assert eyes.asked == []
     next(events)
@@ -197,7 +198,9 @@ def test_the_stream_may_be_left_at_any_step(reranking: RerankingEngine, eyes: Si
     assert eyes.asked == []
 
 
-def test_closing_ends_the_step_under_way_and_begins_nothing_more(reranking: RerankingEngine, eyes: SimpleEyes) -> None:
+def test_closing_ends_the_step_under_way_and_begins_nothing_more(
+    shop: Store, engine: SearchEngine, eyes: SimpleEyes
+) -> None:
     looking = threading.Event()
 
     def until_the_deadline(deadline: Deadline) -> None:
@@ -206,7 +209,8 @@ def test_closing_ends_the_step_under_way_and_begins_nothing_more(reranking: Rera
             time.sleep(0.01)
 
     eyes.before = until_the_deadline
-    events = reranking.stream(Query("white boots", limit=30), replace(IN_TIME, top=36, unhurried=True))
+    pipeline = RerankPipeline.open(shop, eyes, deadline_s=600.0)
+    events = engine.with_reranker(pipeline).stream(Query("white boots", limit=30), replace(IN_TIME, top=36))
     next(events)
 
     def close_once_it_candidates() -> None:
@@ -223,16 +227,16 @@ def test_closing_ends_the_step_under_way_and_begins_nothing_more(reranking: Rera
     assert list(events) == []
 
 
-def test_what_is_wrong_with_a_query_raises_before_the_first_event(reranking: RerankingEngine) -> None:
+def test_what_is_wrong_with_a_query_raises_before_the_first_event(reranking: SearchEngine) -> None:
     with pytest.raises(NotFoundError):
         reranking.stream(Query(skus=("nobody",)), IN_TIME)
     with pytest.raises(NotFoundError):
-        reranking.stream_similar("nobody", Query(skus=("item-3",)), IN_TIME)
+        reranking.stream(Query(skus=("item-3",), exclude_skus=("nobody",)), IN_TIME)
     with pytest.raises(FilterError):
         reranking.search(Query("red", filters=parse_filters({"nothing": "x"})), IN_TIME)
 
 
-def test_pages_neither_repeat_nor_skip(reranking: RerankingEngine) -> None:
+def test_pages_neither_repeat_nor_skip(reranking: SearchEngine) -> None:
     whole = reranking.search(Query("white boots", limit=30), replace(IN_TIME, top=15))
     paged = [
         hit
@@ -245,7 +249,7 @@ def test_pages_neither_repeat_nor_skip(reranking: RerankingEngine) -> None:
     assert all(hit.verdicts for hit in paged)
 
 
-def test_below_the_top_nothing_is_looked_at(reranking: RerankingEngine, eyes: SimpleEyes) -> None:
+def test_below_the_top_nothing_is_looked_at(reranking: SearchEngine, eyes: SimpleEyes) -> None:
     answer = reranking.search(Query("white boots", offset=20), IN_TIME)
     assert eyes.asked == []
     assert answer.rerank is RerankState.NOT_ASKED
@@ -253,7 +257,7 @@ def test_below_the_top_nothing_is_looked_at(reranking: RerankingEngine, eyes: Si
     assert answer.hits[0].rank == 21
 
 
-def test_a_query_of_nothing_that_shows(reranking: RerankingEngine, engine: SearchEngine, eyes: SimpleEyes) -> None:
+def test_a_query_of_nothing_that_shows(reranking: SearchEngine, engine: SearchEngine, eyes: SimpleEyes) -> None:
     answer = reranking.search(Query("something nice"), IN_TIME)
     check(answer, engine.search(Query("something nice")))
     assert answer.requirements == ()
@@ -262,7 +266,7 @@ def test_a_query_of_nothing_that_shows(reranking: RerankingEngine, engine: Searc
     assert eyes.asked == []
 
 
-def test_the_same_query_again_is_answered_from_memory(reranking: RerankingEngine, eyes: SimpleEyes) -> None:
+def test_the_same_query_again_is_answered_from_memory(reranking: SearchEngine, eyes: SimpleEyes) -> None:
     first = reranking.search(Query("white boots"), IN_TIME)
     n_judged = eyes.n_judged
     assert n_judged
@@ -273,25 +277,24 @@ def test_the_same_query_again_is_answered_from_memory(reranking: RerankingEngine
     assert ("white",) not in [statements for _, statements in eyes.asked[1:]]
 
 
-def test_another_encoder_keeps_what_was_said(shop: Store, reranking: RerankingEngine, eyes: SimpleEyes) -> None:
+def test_another_encoder_keeps_what_was_said(shop: Store, reranking: SearchEngine, eyes: SimpleEyes) -> None:
     reranking.search(Query("white boots"), replace(IN_TIME, top=36))
     n_judged = eyes.n_judged
-    again = RerankingEngine(SearchEngine.open(shop, reranking.engine.encoder), reranking.stage)
+    again = SearchEngine.open(shop, reranking.encoder, reranking.reranker)
     again.search(Query("white boots"), replace(IN_TIME, top=36))
     assert eyes.n_judged == n_judged
 
 
 def test_ties_keep_the_retrievals_order(shop: Store, engine: SearchEngine) -> None:
-    with RerankPipeline.open(
-        shop, SimpleEyes(fusion_weights=FusionWeights(retrieval=0.0, whole=0.0, parts=0.0))
-    ) as stage:
-        answer = RerankingEngine(engine, stage).search(Query("white boots", limit=20), IN_TIME)
+    eyes = SimpleEyes(fusion_weights=FusionWeights(retrieval=0.0, whole=0.0, parts=0.0))
+    with RerankPipeline.open(shop, eyes) as stage:
+        answer = engine.with_reranker(stage).search(Query("white boots", limit=20), IN_TIME)
     assert answer.rerank is RerankState.RERANKED
     assert [hit.retrieval_rank for hit in answer.hits] == list(range(1, 21))
 
 
 def test_candidates_without_an_answer_keep_their_place_and_say_so(
-    reranking: RerankingEngine, engine: SearchEngine, eyes: SimpleEyes
+    reranking: SearchEngine, engine: SearchEngine, eyes: SimpleEyes
 ) -> None:
     def every_third_gone(answers: Probabilities, deadline: Deadline) -> Probabilities:
         answers[::3] = np.nan
@@ -314,7 +317,7 @@ def broken(deadline: Deadline) -> None:
 
 
 def test_a_broken_reranker_costs_the_reranking_alone(
-    reranking: RerankingEngine, engine: SearchEngine, eyes: SimpleEyes
+    reranking: SearchEngine, engine: SearchEngine, eyes: SimpleEyes
 ) -> None:
     eyes.before = broken
     query = Query("white boots")
@@ -329,7 +332,7 @@ def test_a_broken_reranker_costs_the_reranking_alone(
 
 
 def test_a_reranker_that_hangs_is_not_waited_for(
-    reranking: RerankingEngine, engine: SearchEngine, eyes: SimpleEyes
+    reranking: SearchEngine, engine: SearchEngine, eyes: SimpleEyes
 ) -> None:
     release = threading.Event()
 
@@ -360,7 +363,7 @@ def test_explanations_that_fail_or_hang_are_written_by_template(shop: Store, eng
     stage = RerankPipeline(shop.images, SimpleEyes(), explain=explain)  # type: ignore[arg-type]
     started = time.monotonic()
     with stage:
-        answer = RerankingEngine(engine, stage).search(Query("white boots"), replace(IN_TIME, explain_ms=100))
+        answer = engine.with_reranker(stage).search(Query("white boots"), replace(IN_TIME, explain_ms=100))
     assert time.monotonic() - started < 0.1 + LATE_S
     release.set()
     told = [hit.explanation for hit in answer.hits[:5]]
@@ -371,7 +374,7 @@ def test_explanations_that_fail_or_hang_are_written_by_template(shop: Store, eng
 def test_what_the_model_writes_stands_where_the_verdicts_support_it(shop: Store, engine: SearchEngine) -> None:
     for writes, author in (("It fits white and boots.", Author.MODEL), ("It is made of gold.", Author.TEMPLATE)):
         with RerankPipeline.open(shop, SimpleEyes(writes=writes)) as stage:
-            answer = RerankingEngine(engine, stage).search(Query("white boots"), replace(IN_TIME, top=36, explain=20))
+            answer = engine.with_reranker(stage).search(Query("white boots"), replace(IN_TIME, top=36, explain=20))
         fitting = [hit for hit in answer.hits if all(v.status is Status.MET for v in hit.verdicts)]
         assert fitting
         assert all(hit.explanation is not None and hit.explanation.written_by is author for hit in fitting)
@@ -388,7 +391,7 @@ def test_a_image_that_is_lost_or_damaged(store: Store, encoder: FakeEncoder) -> 
     entries[2] = replace(entries[2], image_ids=(damaged,))
     store.catalog.commit(open_index_version(store, encoder), entries)
     with RerankPipeline.open(store, SimpleEyes()) as stage:
-        answer = RerankingEngine(SearchEngine.open(store, encoder), stage).search(Query("white mug"), IN_TIME)
+        answer = SearchEngine.open(store, encoder).with_reranker(stage).search(Query("white mug"), IN_TIME)
     states = {hit.stored.item.sku: hit.rerank for hit in answer.hits}
     assert states == {"a": RerankState.RERANKED, "b": RerankState.NOT_ASKED, "c": RerankState.NOT_ASKED}
 
@@ -396,7 +399,7 @@ def test_a_image_that_is_lost_or_damaged(store: Store, encoder: FakeEncoder) -> 
 def test_an_empty_catalog(store: Store, encoder: FakeEncoder, eyes: SimpleEyes) -> None:
     open_index_version(store, encoder)
     with RerankPipeline.open(store, eyes) as stage:
-        answer = RerankingEngine(SearchEngine.open(store, encoder), stage).search(Query("white mug"), IN_TIME)
+        answer = SearchEngine.open(store, encoder).with_reranker(stage).search(Query("white mug"), IN_TIME)
     assert answer.hits == ()
     assert answer.rerank is RerankState.NOT_ASKED
 
@@ -421,7 +424,7 @@ def test_the_fusion_weights_of_this_catalog_goes_before_the_models_own(store: St
     top=st.integers(1, 30),
 )
 def test_any_page_of_any_query_is_one_that_can_be_defended(
-    reranking: RerankingEngine, engine: SearchEngine, words: list[str], limit: int, offset: int, top: int
+    reranking: SearchEngine, engine: SearchEngine, words: list[str], limit: int, offset: int, top: int
 ) -> None:
     query = Query(" ".join(words), limit=limit, offset=offset)
     answer = reranking.search(query, replace(IN_TIME, top=top, explain=0))

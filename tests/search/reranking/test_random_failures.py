@@ -6,16 +6,18 @@ import itertools
 import random
 import time
 from collections import Counter
+from dataclasses import replace
 
 from tests.fakes import COLOURS, FakeEncoder
 from tests.search.reranking.shops import ARTICLES, Moody, SimpleEyes, fill
+from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.client import Breaker, ScoreCache
 from vitrina.search.reranking.fusion import FusionWeights
-from vitrina.search.reranking.pipeline import RerankingEngine, RerankPipeline
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.store.store import Store
-from vitrina.search.types.answer import Answer, RerankState
+from vitrina.search.types.answer import Answer, RerankState, Stopwatch, final_answer
 from vitrina.search.types.query import Query, RerankOptions
+from vitrina.search.understanding.parsed_query import ParsedQuery
 
 N_QUERIES = 1_000
 DEADLINE_MS = 10
@@ -23,21 +25,18 @@ LATE_S = 5.0
 """Far more than an answer is late where the machine has nothing else to do."""
 
 
-class Remembering:
-    """Retrieves each query once: what is tested here is what comes after."""
+class CachedEngine:
+    """Parses and retrieves each query once: what is tested here is what comes after."""
 
     def __init__(self, store: Store, encoder: FakeEncoder) -> None:
         self._engine = SearchEngine.open(store, encoder)
-        self._answers: dict[str, Answer] = {}
+        self._known: dict[str, tuple[ParsedQuery, Answer]] = {}
 
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._engine, name)
-
-    def search(self, query: Query) -> Answer:
-        asked = f"{query.text}, {query.limit}"
-        if asked not in self._answers:
-            self._answers[asked] = self._engine.search(query)
-        return self._answers[asked]
+    def retrieve(self, words: str, top: int) -> tuple[ParsedQuery, Answer]:
+        if words not in self._known:
+            query = Query(words, limit=top)
+            self._known[words] = self._engine.parser.parse(query, Stopwatch()), self._engine.search(query)
+        return self._known[words]
 
 
 def test_a_thousand_queries_with_a_reranker_that_fails_at_random(store: Store, encoder: FakeEncoder) -> None:
@@ -51,21 +50,22 @@ def test_a_thousand_queries_with_a_reranker_that_fails_at_random(store: Store, e
         judgements=ScoreCache(max_entries=40),
         breaker=Breaker(3, 10.0, lambda: next(ticks)),
     )
-    engine = Remembering(store, encoder)
-    reranking = RerankingEngine(engine, stage)  # type: ignore[arg-type]
+    engine = CachedEngine(store, encoder)
     states: Counter[RerankState] = Counter()
     answers: Counter[RerankState] = Counter()
     with stage:
         for number in range(N_QUERIES):
             words = f"{rng.choice(list(COLOURS))} {rng.choice(ARTICLES)}"
-            query = Query(words, limit=rng.choice((3, 6)))
+            limit = rng.choice((3, 6))
             rerank = RerankOptions(
                 top=6, deadline_ms=DEADLINE_MS, explain=rng.choice((0, 0, 0, 1)), explain_ms=DEADLINE_MS
             )
             started = time.monotonic()
-            answer = reranking.search(query, rerank)
+            parsed, retrieved = engine.retrieve(words, 6)
+            page = replace(parsed, query=replace(parsed.query, limit=limit))
+            answer = final_answer(stage.rerank(page, retrieved, rerank))
             assert time.monotonic() - started < 2 * DEADLINE_MS / 1000 + LATE_S, f"Query {number} was late."
-            check(answer, engine.search(Query(words, limit=6)), query.limit)
+            check(answer, retrieved, limit)
             states.update(hit.rerank for hit in answer.hits)
             answers[answer.rerank] += 1
     for state in (RerankState.RERANKED, RerankState.LATE, RerankState.FAILED):

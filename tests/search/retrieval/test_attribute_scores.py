@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.fakes import FakeEncoder, make_entry, new_catalog
+from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.retrieval.catalog_scores import (
     ANY_WORD_BONUS,
@@ -16,7 +17,7 @@ from vitrina.search.retrieval.catalog_scores import (
     attribute_scores,
     n_met,
 )
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.types.answer import Stopwatch
 from vitrina.search.types.filters import parse_filters
 from vitrina.search.types.item import AttributeValue
 from vitrina.search.types.query import Query
@@ -54,7 +55,7 @@ def asked(engine: SearchEngine, query: Query) -> tuple[AttributeScores, list[lis
     """What fields say of all items, by id."""
     ids = np.sort([stored.id for stored in engine.catalog.all_items()])
     with engine.catalog.reading() as reader:
-        fields = attribute_scores(reader, query, engine.vocabulary.current())
+        fields = attribute_scores(reader, engine.parser.parse(query, Stopwatch()))
         return fields, fields.met(reader, ids).tolist(), fields.avoided(reader, ids).tolist()
 
 

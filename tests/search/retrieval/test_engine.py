@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.fakes import CALIBRATION, COLOURS, FakeEncoder, make_entry, make_image, new_catalog, unit
+from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import IndexReplica
-from vitrina.search.retrieval.engine import SCORE_SCALE, SearchEngine
+from vitrina.search.retrieval.retriever import SCORE_SCALE
 from vitrina.search.types.answer import Answer
 from vitrina.search.types.calibration import Calibration, Curve, QueryKind, Signal
 from vitrina.search.types.errors import FilterError, NotFoundError, QueryError
@@ -134,7 +136,7 @@ def test_skus_stand_for_their_images(engine: SearchEngine) -> None:
 
 
 def test_similar_leaves_the_item_itself_out(engine: SearchEngine) -> None:
-    answer = engine.similar("item-38", Query(skus=("item-38",)))
+    answer = engine.search(Query(skus=("item-38",), exclude_skus=("item-38",)))
     everyone = engine.search(Query(skus=("item-38",), limit=11))
     assert skus(answer) == skus(everyone)[1:]
     assert [hit.rank for hit in answer.hits] == list(range(1, 11))
@@ -144,7 +146,7 @@ def test_an_unknown_sku(engine: SearchEngine) -> None:
     with pytest.raises(NotFoundError, match="nobody"):
         engine.search(Query(skus=("nobody",)))
     with pytest.raises(NotFoundError, match="nobody"):
-        engine.similar("nobody", Query(skus=("item-1",)))
+        engine.search(Query(skus=("item-1",), exclude_skus=("nobody",)))
 
 
 def test_a_negative_pushes_down_what_it_names(engine: SearchEngine) -> None:
@@ -304,7 +306,7 @@ def test_resembling_an_item_of_neither_words_nor_images_is_a_query_error(
         with pytest.raises(QueryError, match="neither"):
             engine.search(query)
         with pytest.raises(QueryError, match="neither"):
-            engine.similar("neither", query)
+            engine.search(replace(query, exclude_skus=("neither",)))
 
 
 def test_an_empty_catalog_answers_with_nothing(small: Callable[[list[IndexedItem]], SearchEngine]) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tests.search.understanding.shops import BOUTIQUE, FASHION
-from vitrina.search.retrieval.photo_attributes import photo_requirements
 from vitrina.search.types.query import Query
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.understanding.catalog_attributes import Vocabulary
 from vitrina.search.understanding.parser import requirements_of
+from vitrina.search.understanding.photo_attributes import photo_requirements
 
 SEEN = {"article": "t-shirt", "colour": "Navy", "pattern": "striped"}
 

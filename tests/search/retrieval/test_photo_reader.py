@@ -9,12 +9,13 @@ import numpy as np
 from tests.fakes import COLOURS, FakeEncoder, make_image
 from tests.search.reranking.shops import fill
 from tests.search.understanding.shops import FASHION, GROCERY
-from vitrina.search.retrieval.engine import SearchEngine
-from vitrina.search.retrieval.photo_attributes import MAX_VALUES, PhotoReader, read_fields
+from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
+from vitrina.search.types.answer import Stopwatch
 from vitrina.search.types.models import Vectors
 from vitrina.search.types.query import Query, Weights
-from vitrina.search.understanding.catalog_attributes import CatalogVocabulary, Vocabulary
+from vitrina.search.understanding.catalog_attributes import Vocabulary
+from vitrina.search.understanding.photo_attributes import MAX_VALUES, PhotoReader, photo_fields
 
 
 class Undecided(FakeEncoder):
@@ -28,51 +29,47 @@ COLOURFUL = Vocabulary({"color": tuple(name.title() for name in COLOURS)})
 
 
 def test_the_value_that_the_photo_is_nearest_to(encoder: FakeEncoder) -> None:
-    reader = PhotoReader()
+    reader = PhotoReader(encoder)
     for name in COLOURS:
-        assert reader.read([make_image(name, noise=3)], encoder, COLOURFUL) == {"color": name.title()}
-    assert reader.read([], encoder, COLOURFUL) == {}
+        assert reader.read(encoder.encode_images([make_image(name, noise=3)]), COLOURFUL) == {"color": name.title()}
+    assert reader.read(encoder.encode_images([]), COLOURFUL) == {}
 
 
 def test_what_is_not_clear_is_not_read() -> None:
-    assert PhotoReader().read([make_image("red")], Undecided(), COLOURFUL) == {}
+    encoder = Undecided()
+    assert PhotoReader(encoder).read(encoder.encode_images([make_image("red")]), COLOURFUL) == {}
 
 
 def test_names_are_embedded_once_for_an_encoder() -> None:
-    reader, encoder, other = PhotoReader(), FakeEncoder(), FakeEncoder("other", seed=1)
-    for _ in range(3):
-        reader.read([make_image("red")], encoder, COLOURFUL)
-    assert encoder.n_texts == len(COLOURS)
-    reader.read([make_image("red")], other, COLOURFUL)
-    assert other.n_texts == len(COLOURS)
+    for encoder in (FakeEncoder(), FakeEncoder("other", seed=1)):
+        reader = PhotoReader(encoder)
+        for _ in range(3):
+            reader.read(encoder.encode_images([make_image("red")]), COLOURFUL)
+        assert encoder.n_texts == len(COLOURS)
 
 
 def test_a_field_of_very_many_values_is_left_alone(encoder: FakeEncoder) -> None:
     wide = Vocabulary({"colour": (*COLOURS, *(f"shade {number}" for number in range(MAX_VALUES)))})
-    assert PhotoReader().read([make_image("red")], encoder, wide) == {}
+    assert PhotoReader(encoder).read(encoder.encode_images([make_image("red")]), wide) == {}
 
 
 def test_the_fields_that_a_photo_shows() -> None:
-    assert read_fields(FASHION) == ["colour", "article"]
-    assert read_fields(GROCERY) == ["article"]
-    assert read_fields(Vocabulary({"product_type": ("a mug",), "color": ("red",), "print": ("dots",)})) == [
+    assert photo_fields(FASHION) == ["colour", "article"]
+    assert photo_fields(GROCERY) == ["article"]
+    assert photo_fields(Vocabulary({"product_type": ("a mug",), "color": ("red",), "print": ("dots",)})) == [
         "color",
         "print",
         "product_type",
     ]
-    assert read_fields(Vocabulary({})) == []
+    assert photo_fields(Vocabulary({})) == []
 
 
 def test_words_go_before_the_photo_and_a_listing_is_read_where_there_is_one(store: Store, encoder: FakeEncoder) -> None:
     fill(store, encoder)
-    engine, vocabulary, reader = (
-        SearchEngine.open(store, encoder),
-        CatalogVocabulary(store.catalog).current(),
-        PhotoReader(),
-    )
+    parser = SearchEngine.open(store, encoder).parser
 
     def names(query: Query) -> list[str]:
-        return [requirement.name for requirement in reader.requirements(query, engine, vocabulary)]
+        return [each.name for each in parser.parse(query, Stopwatch(), reads_images=True).requirements]
 
     assert "colour: green" in names(Query(images=(make_image("green"),)))
     assert "colour: green" not in names(Query("in red", images=(make_image("green"),)))

@@ -10,13 +10,13 @@ from vitrina.search.index.faiss import FaissIndex
 from vitrina.search.retrieval.vector_scores import (
     MIN_DEVIATION,
     Projection,
-    VectorQuery,
     VectorScorer,
     apart_from,
     best_of,
     project,
 )
 from vitrina.search.types.item import EmbeddingRows
+from vitrina.search.understanding.parsed_query import VectorQuery
 
 DIMENSION = 48
 

@@ -10,7 +10,7 @@ import pytest
 from tests.fakes import FakeEncoder, make_entry, open_replica
 from vitrina.search.encoders.base import Encoder, LoadEncoder
 from vitrina.search.encoders.registry import load_catalog_encoder, open_index_version
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderError, NotFoundError, StorageError
 from vitrina.search.types.query import Query

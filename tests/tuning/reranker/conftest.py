@@ -14,7 +14,7 @@ from tests.fakes import COLOURS, FakeEncoder, blank_catalog
 from tests.search.reranking.backends.transformers import tiny
 from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.search.encoders.registry import open_index_version
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.item import IndexedItem, Item, Modality
 from vitrina.search.types.models import Vectors

@@ -6,7 +6,7 @@ import pytest
 
 from tests.tuning.reranker.conftest import ASKED, N_ITEMS, PHRASES, sku_of
 from vitrina.evaluation.judgements import JudgedQuery
-from vitrina.search.retrieval.engine import SearchEngine
+from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import Item, StoredItem

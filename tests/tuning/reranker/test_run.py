@@ -17,9 +17,9 @@ from recipes.reranker.template import train_vocabulary
 from tests.search.reranking.backends.transformers import tiny
 from tests.tuning.reranker.conftest import patch
 from vitrina.evaluation.judgements import JudgedQuery
+from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.backends.transformers.loading import load_reranker
 from vitrina.search.reranking.base import Deadline, RerankCandidate
-from vitrina.search.retrieval.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import InputError, RerankerError, StateError
 from vitrina.tuning.loop import TrainingProgress

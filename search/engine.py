@@ -1,0 +1,101 @@
+"""The search engine: a query in, an answer or a stream of events out, with or without a reranker."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Self
+
+from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.registry import open_index_version
+from vitrina.search.index.replica import IndexReplica
+from vitrina.search.reranking.pipeline import SupportsRerank
+from vitrina.search.retrieval.retriever import RankedCandidates, Retriever
+from vitrina.search.store.catalog import Catalog
+from vitrina.search.store.store import Store
+from vitrina.search.types.answer import Answer, AnswerStream, Retrieved, Stopwatch, final_answer
+from vitrina.search.types.calibration import Calibration
+from vitrina.search.types.errors import NoRerankerError
+from vitrina.search.types.query import Query, RerankOptions
+from vitrina.search.understanding.parsed_query import ParsedQuery, QueryParser
+
+
+class SearchEngine:
+    """Answers queries over one catalog in one index version. Safe to call from several threads.
+
+    ``calibration`` takes the place of the encoder's own, where one was fitted to this very catalog. ``reranker`` judges
+    and explains the best hits of queries that ask for it.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        encoder: Encoder,
+        replica: IndexReplica,
+        calibration: Calibration | None = None,
+        reranker: SupportsRerank | None = None,
+    ) -> None:
+        self.catalog = catalog
+        self.encoder = encoder
+        self.replica = replica
+        self.reranker = reranker
+        self.parser = QueryParser(catalog, encoder, replica)
+        self.retriever = Retriever(catalog, replica, encoder.identity, calibration or encoder.calibration)
+
+    @classmethod
+    def open(cls, store: Store, encoder: Encoder, reranker: SupportsRerank | None = None) -> Self:
+        """The engine of a store, its index caught up, calibrated for this very catalog where it was.
+
+        Blocks while a large catalog is read. Raises EncoderError where the catalog was embedded with another encoder.
+        """
+        replica = IndexReplica.open(store, encoder.identity, open_index_version(store, encoder))
+        return cls(store.catalog, encoder, replica, store.calibration(encoder.identity), reranker)
+
+    def with_reranker(self, reranker: SupportsRerank | None) -> Self:
+        """The same engine with another reranker, or without one; nothing is opened again."""
+        engine = copy.copy(self)
+        engine.reranker = reranker
+        return engine
+
+    def search(self, query: Query, rerank: RerankOptions | None = None) -> Answer:
+        """The final answer; with ``rerank`` reranked and explained, else in retrieval's order.
+
+        A reranker that is late or fails costs the answer its reranking, never more; the answer says so. Blocks, at most
+        for the retrieval and the deadlines of ``rerank``. Raises what ``stream`` raises.
+        """
+        return final_answer(self.stream(query, rerank))
+
+    def stream(self, query: Query, rerank: RerankOptions | None = None) -> AnswerStream:
+        """The answer's events: ``Retrieved``, and with ``rerank`` then ``Reranked`` and one ``Explained`` per hit.
+
+        Parses and retrieves at once, so that what is wrong with the query raises here and not at the first event; the
+        stream blocks for each later event, and raises nothing. It may be left or closed before its end, which cancels
+        the event under way, too. Encodes on the GPU where the encoder has one.
+
+        Raises FilterError for a filter that nothing can match, NotFoundError for a sku that is not in the catalog,
+        QueryError where there is nothing to resemble, and NoRerankerError where there is no reranker.
+        """
+        watch = Stopwatch()
+        if rerank is None:
+            parsed = self.parser.parse(query, watch)
+            return AnswerStream(iter([Retrieved(self.retriever.retrieve(parsed, watch))]))
+        if self.reranker is None:
+            raise NoRerankerError("This search engine has no reranker.", remedy="Search without reranking.")
+        parsed = self.parser.parse(query, watch, reads_images=True)
+        candidates = self.retriever.retrieve(with_candidates(parsed, rerank), watch)
+        return self.reranker.rerank(parsed, candidates, rerank)
+
+    def rank(self, query: Query) -> RankedCandidates:
+        """Every candidate of a query, scored and in order, with the features that calibrations are fitted to. Blocks
+        and raises as ``stream`` does."""
+        watch = Stopwatch()
+        return self.retriever.rank(self.parser.parse(query, watch), watch)
+
+
+def with_candidates(parsed: ParsedQuery, rerank: RerankOptions) -> ParsedQuery:
+    """The query from its first hit on, down to the last of its page and of those that are reranked, so that every page
+    reranks the same candidates; as it is where its page begins below them."""
+    query = parsed.query
+    if query.offset >= rerank.top:
+        return parsed
+    return replace(parsed, query=replace(query, offset=0, limit=max(query.offset + query.limit, rerank.top)))

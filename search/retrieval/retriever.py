@@ -1,0 +1,159 @@
+"""Retrieval: a parsed query's hits, in order, with their scores and confidences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from vitrina.search.index.replica import IndexReplica
+from vitrina.search.retrieval.calibration_features import calibration_features
+from vitrina.search.retrieval.catalog_scores import catalog_scores
+from vitrina.search.retrieval.vector_scores import Scores, VectorScorer
+from vitrina.search.store.catalog import Catalog
+from vitrina.search.types.answer import Answer, Hit, Signals, Stopwatch
+from vitrina.search.types.calibration import Calibration, CalibrationFeatures, Curve, QueryKind
+from vitrina.search.types.errors import QueryError
+from vitrina.search.types.item import Modality
+from vitrina.search.types.models import EncoderIdentity
+from vitrina.search.types.query import WINDOW, Query
+from vitrina.search.understanding.parsed_query import ParsedQuery
+
+SCORE_SCALE = 3.0
+"""A score of this many summed standard deviations above the average item is shown as 0.73, twice as many as 0.88."""
+
+ROUND_DECIMALS = 6
+"""Scores closer than this are ties, so that the last bits of a float do not decide an order."""
+
+NO_MATCH_DEPTH = 10
+"""How many of the best hits must all be in doubt before a query has no good match: the first page."""
+
+
+@dataclass(frozen=True, slots=True)
+class RankedCandidates:
+    """Every candidate of one ``kind`` of query: item ids, ascending, and what is known of each, all of shape (n,).
+
+    Candidates are ranked by ``totals``, of which ``bonus`` is the part that the catalog's words and fields add;
+    ``order`` has positions, best first. ``features`` are those that a calibration weighs.
+    """
+
+    kind: QueryKind
+    item_ids: NDArray[np.int64]
+    by_modality: Mapping[Modality, Scores]
+    bonus: Scores
+    totals: Scores
+    features: CalibrationFeatures
+    order: NDArray[np.int64]
+
+
+class Retriever:
+    """Retrieves the hits of parsed queries from one catalog and one index version. Safe to call from several threads.
+
+    ``calibration`` turns features into confidences; without one, hits have none.
+    """
+
+    def __init__(
+        self, catalog: Catalog, replica: IndexReplica, encoder: EncoderIdentity, calibration: Calibration | None
+    ) -> None:
+        self.calibration = calibration
+        self._catalog = catalog
+        self._replica = replica
+        self._encoder = encoder
+
+    def retrieve(self, parsed: ParsedQuery, watch: Stopwatch) -> Answer:
+        """The answer in retrieval's order: candidates, ranked, calibrated, cut to the query's page, and loaded.
+
+        Raises FilterError for a filter that nothing can match, and QueryError for a confidence that cannot be told.
+        Blocks.
+        """
+        query = parsed.query
+        ranked = self.rank(parsed, watch)
+        with watch.stage("confidence"):
+            curve = self._curve(query, ranked.kind)
+            confidence = None if curve is None else curve.confidence(ranked.features)
+            kept = ranked.order if confidence is None else at_least(query.min_confidence, confidence, ranked.order)
+        with watch.stage("load"):
+            hits = self._hits(query, ranked, confidence, kept)
+        return Answer(
+            hits=hits,
+            total_considered=len(kept),
+            no_good_match=not len(kept) or is_doubtful(curve, confidence, ranked.order),
+            encoder=self._encoder.name,
+            timings_ms=watch.timings_ms(),
+            requirements=parsed.requirements,
+        )
+
+    def rank(self, parsed: ParsedQuery, watch: Stopwatch) -> RankedCandidates:
+        """Every candidate of a query, scored and in order. Raises FilterError. Blocks."""
+        query = parsed.query
+        with self._catalog.reading() as reader:
+            with watch.stage("filter"):
+                reader.facets.check(query.filters)
+                within = reader.facets.matching(query.filters) if query.filters else None
+            with watch.stage("words"):
+                in_catalog = catalog_scores(reader, parsed, within)
+            with watch.stage("vectors"):
+                scorer = VectorScorer(self._replica.indexes, parsed.vectors)
+                nearest = scorer.candidates(WINDOW, within)
+                pool = np.setdiff1d(np.union1d(nearest, in_catalog.item_ids), parsed.excluded).astype(np.int64)
+            with watch.stage("rank"):
+                by_vectors = scorer.rank(pool)
+                by_catalog = in_catalog.about(reader, pool)
+                bonus = by_catalog.bonus(query.weights)
+                totals = np.round(np.nan_to_num(by_vectors.scores) + bonus, ROUND_DECIMALS)
+                order = np.lexsort((pool, -totals))
+                features = calibration_features(by_vectors, by_catalog, query.text)
+        return RankedCandidates(parsed.kind, pool, by_vectors.by_modality, bonus, totals, features, order)
+
+    def _curve(self, query: Query, kind: QueryKind) -> Curve | None:
+        """The calibration of this kind of query. Raises QueryError where there is none and the query needs one."""
+        curve = self.calibration.curves.get(kind) if self.calibration else None
+        if curve is None and query.min_confidence > 0:
+            raise QueryError(
+                f"The encoder {self._encoder.name} is not calibrated for queries by {kind}, so min_confidence "
+                f"cannot be {query.min_confidence:g}.",
+                remedy="Leave it out, or calibrate the encoder on queries whose answers are known: "
+                "vitrina encoder calibrate --judgements FILE.",
+            )
+        return curve
+
+    def _hits(
+        self, query: Query, ranked: RankedCandidates, confidence: Scores | None, order: NDArray[np.int64]
+    ) -> tuple[Hit, ...]:
+        """The hits of the query's page of ``order``, loaded; items that were deleted meanwhile are left out."""
+        page = order[query.offset : query.offset + query.limit]
+        stored = self._catalog.items(ranked.item_ids[page].tolist())
+        return tuple(
+            Hit(
+                stored=stored[item_id],
+                score=float(expit(ranked.totals[at] / SCORE_SCALE)),
+                rank=query.offset + position,
+                signals=Signals(
+                    image=number(ranked.by_modality["image"][at]),
+                    text=number(ranked.by_modality["text"][at]),
+                    words=float(ranked.bonus[at]),
+                ),
+                confidence=None if confidence is None else float(confidence[at]),
+            )
+            for position, at in enumerate(page, start=1)
+            if (item_id := int(ranked.item_ids[at])) in stored
+        )
+
+
+def at_least(least: float, confidence: Scores, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The positions in ``order`` whose confidence reaches ``least``."""
+    return order[confidence[order] >= least]
+
+
+def is_doubtful(curve: Curve | None, confidence: Scores | None, order: NDArray[np.int64]) -> bool:
+    """Whether none of the best hits in ``order`` is as sure as a good match is."""
+    if curve is None or confidence is None:
+        return False
+    return bool(confidence[order[:NO_MATCH_DEPTH]].max() < curve.no_match_confidence)
+
+
+def number(score: float) -> float | None:
+    return None if np.isnan(score) else float(score)

@@ -1,0 +1,153 @@
+"""Parsed queries: a query's requirements and vectors, made once per request and read by every later stage."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitrina.search.encoders.base import Encoder
+from vitrina.search.index.replica import IndexReplica
+from vitrina.search.store.catalog import Catalog
+from vitrina.search.types.answer import Stopwatch
+from vitrina.search.types.calibration import QueryKind
+from vitrina.search.types.errors import EncoderError, QueryError
+from vitrina.search.types.item import Modality, StoredItem
+from vitrina.search.types.models import Vectors
+from vitrina.search.types.query import Query
+from vitrina.search.types.requirement import Requirement
+from vitrina.search.understanding.catalog_attributes import CatalogVocabulary, Vocabulary
+from vitrina.search.understanding.parser import parse
+from vitrina.search.understanding.photo_attributes import PhotoReader, catalog_attributes_of, photo_requirements
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class VectorQuery:
+    """One part of a query: its unit vector, shape (d,), its modality, and its weight, below 0 for what to avoid."""
+
+    vector: Vectors
+    modality: Modality
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedQuery:
+    """What one query asks for, as retrieval, calibration, reranking and explanations read it.
+
+    ``of_text`` and ``of_without`` are the requirements of the query's two texts, in the order of their words, whatever
+    the texts' weights; ``of_images`` are those of its images and of the items to resemble, empty where they were not
+    read. ``vectors`` has one entry for each part of the query. ``vocabulary`` is the catalog's as of its ``version``,
+    and ``excluded`` has the ids of items that must not be found, shape (n,).
+    """
+
+    query: Query
+    of_text: tuple[Requirement, ...]
+    of_without: tuple[Requirement, ...]
+    of_images: tuple[Requirement, ...]
+    vectors: tuple[VectorQuery, ...]
+    vocabulary: Vocabulary
+    excluded: NDArray[np.int64]
+
+    @property
+    def requirements(self) -> tuple[Requirement, ...]:
+        """Everything that is asked for, each once: words first, then images; without parts whose weight is 0."""
+        return (*word_requirements(self.query, self.of_text, self.of_without), *self.of_images)
+
+    @property
+    def kind(self) -> QueryKind:
+        """What the query asks with; what it avoids does not count."""
+        asked = {part.modality for part in self.vectors if part.weight > 0}
+        if len(asked) == 2:
+            return QueryKind.BOTH
+        return QueryKind.TEXT if "text" in asked else QueryKind.IMAGE
+
+
+def word_requirements(
+    query: Query, of_text: Sequence[Requirement], of_without: Sequence[Requirement]
+) -> tuple[Requirement, ...]:
+    """The requirements of a query's texts that have a weight, each once."""
+    if not query.weights.text:
+        return ()
+    return tuple(dict.fromkeys((*of_text, *(of_without if query.weights.without else ()))))
+
+
+class QueryParser:
+    """Parses the queries of one catalog with one encoder. Safe to call from several threads."""
+
+    def __init__(self, catalog: Catalog, encoder: Encoder, replica: IndexReplica) -> None:
+        self.vocabulary = CatalogVocabulary(catalog)
+        self._catalog = catalog
+        self._encoder = encoder
+        self._replica = replica
+        self._photos = PhotoReader(encoder)
+
+    def parse(self, query: Query, watch: Stopwatch, *, reads_images: bool = False) -> ParsedQuery:
+        """Take a query apart and encode it; with ``reads_images`` its images become requirements, too.
+
+        Raises NotFoundError for a sku that is not in the catalog, and QueryError where there is nothing to resemble.
+        Blocks; encodes on the GPU where the encoder has one.
+        """
+        with watch.stage("encode"):
+            excluded = np.array([self._catalog.item(sku).id for sku in query.exclude_skus], np.int64)
+            items = [self._catalog.item(sku) for sku in query.skus]
+            images = self._encoder.encode_images(query.images)  # (n images, d)
+            vectors = (*self._text_vectors(query), *self._image_vectors(query, images, items))
+            check_resembles(query, vectors)
+        with watch.stage("requirements"):
+            vocabulary = self.vocabulary.current()
+            of_text = tuple(parse(query.text, vocabulary))
+            of_without = tuple(parse(query.without, vocabulary, wanted=False))
+            words = word_requirements(query, of_text, of_without)
+            of_images = self._read(items, images, vocabulary, words) if reads_images and query.weights.image else ()
+        return ParsedQuery(query, of_text, of_without, of_images, vectors, vocabulary, excluded)
+
+    def _text_vectors(self, query: Query) -> list[VectorQuery]:
+        texts = [(query.text, query.weights.text), (query.without, -query.weights.without)]
+        texts = [(text, weight) for text, weight in texts if text.strip() and weight]
+        if not texts:
+            return []
+        vectors = self._encoder.encode_texts([text for text, _ in texts])
+        return [VectorQuery(vector, "text", weight) for vector, (_, weight) in zip(vectors, texts, strict=True)]
+
+    def _image_vectors(self, query: Query, images: Vectors, items: Sequence[StoredItem]) -> list[VectorQuery]:
+        """The vectors of images and of items to resemble, which share the weight of images."""
+        found: list[tuple[Vectors, Modality]] = [(vector, "image") for vector in images]
+        found += [each for stored in items for each in self._vectors_of(stored)]
+        weight = query.weights.image / max(len(found), 1)
+        return [VectorQuery(vector, modality, weight) for vector, modality in found if weight]
+
+    def _vectors_of(self, stored: StoredItem) -> list[tuple[Vectors, Modality]]:
+        """The vectors of an item's images or, where it has none, of its text."""
+        modalities: tuple[Modality, ...] = ("image", "text")
+        for modality in modalities:
+            rows = self._replica.indexes[modality].rows_of(np.array([stored.id]))
+            if len(rows):
+                return [(vector, modality) for vector in rows.vectors]
+        return []
+
+    def _read(
+        self, items: Sequence[StoredItem], images: Vectors, vocabulary: Vocabulary, words: Sequence[Requirement]
+    ) -> tuple[Requirement, ...]:
+        """What the images and the items to resemble show, as requirements; of several items the first counts."""
+        shown: dict[str, str] = {}
+        for stored in items:
+            shown = catalog_attributes_of(stored.item, vocabulary) | shown
+        try:
+            shown |= self._photos.read(images, vocabulary)
+        except EncoderError as error:
+            log.warning("The query's images are searched for, but their attributes cannot be read: %s", error)
+        return photo_requirements(shown, vocabulary, words)
+
+
+def check_resembles(query: Query, vectors: Sequence[VectorQuery]) -> None:
+    """Raise QueryError where nothing is left to search for."""
+    if not any(part.weight > 0 for part in vectors):
+        raise QueryError(
+            f"There is nothing to resemble: {', '.join(query.skus)} has neither pictures nor words.",
+            remedy="Name another sku, or give a text or a picture.",
+        )

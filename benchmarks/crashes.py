@@ -48,7 +48,7 @@ def measure(n_kills: int = N_KILLS, n_products: int = N_PRODUCTS) -> Iterator[Fi
 
 
 def index(catalog: Path, store: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "vitrina.api.cli", "index", str(catalog), "--home", str(store)]
+    command = [sys.executable, "-m", "vitrina.api.cli", "index", str(catalog), "--store", str(store)]
     environment = {**os.environ, "VITRINA_RERANKER": "off"}  # of what is killed, indexing is what must not be lost
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

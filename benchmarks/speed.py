@@ -153,7 +153,7 @@ def serving(store: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "vitrina.api.cli", "serve", "--home", str(store), "--port", str(port)]
+    command = [sys.executable, "-m", "vitrina.api.cli", "serve", "--store", str(store), "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield wait_until_ready(f"http://127.0.0.1:{port}")

@@ -105,7 +105,7 @@ def _nothing_to_measure(n_judged: int, missing: Sequence[str]) -> InputError:
     if n_judged and len(missing) == n_judged:
         return InputError(
             f"None of the {n_judged:,} judged skus is in the catalog, such as {missing[0]!r:.200}.",
-            remedy="Check that --home is the catalog the judgements were made for, and that skus are spelt alike.",
+            remedy="Check that --store is the catalog the judgements were made for, and that skus are spelt alike.",
         )
     return InputError(
         "No query has a relevant item in the catalog.",

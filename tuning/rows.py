@@ -44,7 +44,7 @@ def rows_of(stored: Iterable[StoredItem]) -> list[TuningRow]:
     if not rows:
         raise InputError(
             "No item of the catalog has a picture, and an encoder learns from pictures with their words.",
-            remedy="Index a catalog with pictures, or name the one that has them with --home.",
+            remedy="Index a catalog with pictures, or name the one that has them with --store.",
         )
     return rows
 
@@ -76,5 +76,5 @@ def too_few(n_rows: int, n_kept: int, n_held_out: int, share: float) -> InputErr
     return InputError(
         f"{n_rows:,} rows with pictures and words are too few: with {share:g} of them set aside, {n_kept:,} are left "
         f"to train on and {n_held_out:,} to measure with, where {MIN_KEPT} and {MIN_HELD_OUT} are needed.",
-        remedy=f"Index {needed:,} rows or more, or set another share aside with --set-aside.",
+        remedy=f"Index {needed:,} rows or more, or set another share aside with --held-out.",
     )

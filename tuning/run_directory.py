@@ -146,7 +146,7 @@ class RunDirectory:
             self._terms.write_text(json.dumps(terms, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise StorageError(
-                f"The work folder {folder} cannot be made: {error.strerror}.", remedy="Choose another with --work."
+                f"The work folder {folder} cannot be made: {error.strerror}.", remedy="Choose another with --run-dir."
             ) from error
 
     def _check(self, terms: Mapping[str, object]) -> None:

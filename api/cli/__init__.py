@@ -1,30 +1,92 @@
-"""The ``vitrina`` command."""
+"""The ``vitrina`` command: its subcommands, and how errors and retired options are reported."""
 
 from __future__ import annotations
 
-import sys
+from typing import Any
 
-from vitrina.api.cli.commands import app
-from vitrina.api.cli.console import errors
+import typer
+from typer.core import TyperGroup
+
+from vitrina.api.cli import (
+    audit,
+    demo,
+    encoder,
+    eval,  # noqa: A004 - the module of the command
+    index,
+    reranker,
+    search,
+    serve,
+    status,
+    train,
+    train_encoder,
+    train_reranker,
+)
+from vitrina.api.cli.console import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_STATE, print_note
+from vitrina.api.cli.options import RETIRED_OPTIONS
 from vitrina.search.types.errors import InputError, NotFoundError, VitrinaError
 
-EXIT_INPUT = 2
-EXIT_STATE = 1
-EXIT_INTERRUPTED = 130
+
+class VitrinaGroup(TyperGroup):
+    """Reports an expected error in two lines and by the exit status, without a traceback, and accepts retired options.
+
+    The context is ``Any``: Typer's own since 0.24, click's before.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Replace each retired option by its new name, with a warning on standard error."""
+        return super().parse_args(ctx, current_names(args))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the subcommand."""
+        try:
+            return super().invoke(ctx)
+        except VitrinaError as error:
+            print_note(f"Error: {error.message}", style="bold red")
+            print_note(error.remedy)
+            raise typer.Exit(EXIT_INPUT if isinstance(error, InputError | NotFoundError) else EXIT_STATE) from error
+        except KeyboardInterrupt as interrupt:
+            print_note("Interrupted. Everything committed so far is kept; run the same command to continue.")
+            raise typer.Exit(EXIT_INTERRUPTED) from interrupt
+
+
+def current_names(arguments: list[str]) -> list[str]:
+    """The arguments with retired options renamed, up to ``--``. Warns of each on standard error."""
+    renamed = list(arguments)
+    for position, argument in enumerate(arguments):
+        if argument == "--":
+            break
+        name, equals, value = argument.partition("=")
+        if name in RETIRED_OPTIONS:
+            renamed[position] = RETIRED_OPTIONS[name] + equals + value
+            print_note(f"{name} is deprecated and will be removed in the next version; use {RETIRED_OPTIONS[name]}.")
+    return renamed
+
+
+app = typer.Typer(
+    name="vitrina",
+    cls=VitrinaGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Search a product catalog by text, by image, or by both.",
+)
+
+app.command()(index.index)
+app.command()(search.search)
+app.command()(serve.serve)
+app.command()(status.status)
+app.command()(status.delete)
+app.command()(status.rebuild)
+app.command("eval")(eval.evaluate)
+app.command()(audit.audit)
+app.command()(demo.demo)
+app.add_typer(encoder.app)
+app.add_typer(reranker.app)
+train.app.command("encoder")(train_encoder.train_encoder)
+train.app.command("reranker")(train_reranker.train_reranker)
+app.add_typer(train.app)
 
 
 def main() -> None:
-    """Run the command line; an expected error becomes two lines and an exit status, never a traceback."""
-    try:
-        app(standalone_mode=True)
-    except VitrinaError as error:
-        errors.print(f"[bold red]Error:[/] {escaped(error.message)}", highlight=False, soft_wrap=True)
-        errors.print(escaped(error.remedy), highlight=False, soft_wrap=True)
-        sys.exit(EXIT_INPUT if isinstance(error, InputError | NotFoundError) else EXIT_STATE)
-    except KeyboardInterrupt:
-        errors.print("Interrupted. What was committed is kept; the same command goes on from there.")
-        sys.exit(EXIT_INTERRUPTED)
-
-
-def escaped(text: str) -> str:
-    return text.replace("[", r"\[")
+    """Run the command line."""
+    app()

@@ -4,52 +4,142 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from vitrina.api.cli import EXIT_INTERRUPTED
-from vitrina.api.cli.console import errors, output, progress_bar
+from vitrina.api.cli.console import EXIT_INTERRUPTED, errors, output, print_line, print_note, progress
+from vitrina.api.cli.options import ReportOption, StoreOption, check_folders, settings_for
 from vitrina.api.cli.search import percent
-from vitrina.api.rerankers import needed_reranker, open_reranker
-from vitrina.api.settings import Settings, encoder_for
-from vitrina.evaluation.audit_report import write_audit
-from vitrina.search.audit.audit import Audit, AuditSummary, LabelError
-from vitrina.search.audit.fields import choose_fields
-from vitrina.search.engine import SearchEngine
-from vitrina.search.reranking.pipeline import RerankPipeline
-from vitrina.search.store.store import Store
-from vitrina.search.types.errors import InputError, StorageError, VitrinaError
-from vitrina.search.understanding.catalog_attributes import CatalogVocabulary
+from vitrina.search.types.errors import StorageError, VitrinaError
+
+if TYPE_CHECKING:
+    from vitrina.search.audit.audit import Audit, AuditSummary, LabelError
+    from vitrina.search.store.store import Store
 
 N_SHOWN = 20
 
 COLUMNS = ("sku", "title", "field", "listed", "looks", "listed_probability", "looks_probability", "image_id")
+"""Of the CSV file."""
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet runs a cell that begins so (OWASP, "CSV Injection")."""
+"""A spreadsheet runs a cell that begins with one of these (OWASP, "CSV Injection")."""
+
+Stop = KeyboardInterrupt | VitrinaError
+"""What ended an audit before its last item."""
+
+
+def audit(
+    fields: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--field", metavar="NAME", help="A field to audit; by default colour, pattern and article. Repeatable."
+        ),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Check the first N items only.")] = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write every contradiction to a table, one per row.")
+    ] = None,
+    report: ReportOption = None,
+    folder: StoreOption = None,
+) -> None:
+    """Find listings that contradict their photos, using the model that VITRINA_RERANKER names.
+
+    What was found before Ctrl-C, or before the reranker failed for good, is printed and written, too.
+    """
+    from vitrina.api.rerankers import needed_reranker, open_reranker
+    from vitrina.api.settings import encoder_for
+    from vitrina.search.audit.audit import Audit, AuditSummary
+    from vitrina.search.audit.fields import choose_fields
+    from vitrina.search.engine import SearchEngine
+    from vitrina.search.reranking.pipeline import RerankPipeline
+    from vitrina.search.store.store import Store
+    from vitrina.search.understanding.catalog_attributes import CatalogVocabulary
+
+    # Everything that can be wrong with the options is reported before a model is opened.
+    check_folders([csv_file, report])
+    settings = settings_for(folder)
+    name = needed_reranker(settings)
+    with closing(Store.existing(settings.store)) as store, ExitStack() as stack:
+        vocabulary = CatalogVocabulary(store.catalog).current()
+        audited = choose_fields(store.catalog, vocabulary, fields or [])
+        for note in audited.notes:
+            print_note(note)
+        with errors.status("Loading the encoder"):
+            engine = SearchEngine.open(store, encoder_for(store, settings))
+        with errors.status(f"Opening the reranker {escape(name)}"):
+            reranker = open_reranker(settings, stack)
+            stage = stack.enter_context(RerankPipeline.open(store, reranker))
+        summary = AuditSummary(audited.names)
+        stop = audit_with_progress(Audit(engine, stage, vocabulary, audited.names), store, limit, summary)
+        show_label_errors(summary)
+        notes = [*audited.notes, *(["It ended early."] if stop else [])]
+        keep(store, summary, reranker.identity.name, notes, csv_file, report)
+    if isinstance(stop, VitrinaError):
+        raise stop
+    if stop is not None:
+        print_note("Interrupted. These are the results so far.")
+        raise typer.Exit(EXIT_INTERRUPTED)
+
+
+def audit_with_progress(audit: Audit, store: Store, limit: int | None, summary: AuditSummary) -> Stop | None:
+    """Add each item, or the first ``limit``, to the summary; returns what ended it early, if anything did."""
+    n_items = store.catalog.counts()["items"]
+    with progress("Auditing", n_items if limit is None else min(limit, n_items)) as on_progress:
+        try:
+            for audited in audit.of(islice(store.catalog.all_items(), limit)):
+                summary.add(audited)
+                on_progress(summary.n_items)
+        except (KeyboardInterrupt, VitrinaError) as stop:
+            return stop
+    return None
+
+
+def keep(
+    store: Store,
+    summary: AuditSummary,
+    reranker: str,
+    notes: Sequence[str],
+    csv_file: Path | None,
+    report: Path | None,
+) -> None:
+    """Write the table and the report if they were asked for. Raises StorageError."""
+    from vitrina.evaluation.audit_report import write_audit
+
+    try:
+        if csv_file is not None:
+            write_csv(csv_file, summary.label_errors())
+            print_line(f"All of them, one per row: {csv_file}")
+        if report is not None:
+            with errors.status("Writing the report"):
+                write_audit(report, store.images, summary, reranker=reranker, notes=notes)
+            print_line(f"The report: {report}")
+    except OSError as error:
+        raise StorageError(
+            f"{error.filename} cannot be written: {error.strerror}.", remedy="Choose another place for it."
+        ) from error
 
 
 def show_label_errors(summary: AuditSummary) -> None:
-    """Print the surest contradictions, how many there are by field, and what could not be looked at."""
+    """Print the most confident label errors, their number by field, and what could not be checked."""
     found = summary.label_errors()
     if found:
         output.print(label_errors_table(found[:N_SHOWN]))
         output.print()
-    more = f", the surest {N_SHOWN} of them above" if len(found) > N_SHOWN else ""
+    more = f", the most confident {N_SHOWN} of them above" if len(found) > N_SHOWN else ""
     noun = "contradiction" if len(found) == 1 else "contradictions"
-    output.print(f"{len(found):,} {noun} between listing and photo{more}", highlight=False)
+    print_line(f"{len(found):,} {noun} between listing and photo{more}")
     for field in summary.fields:
         n_found, n_checked = len(summary.label_errors(field)), summary.checked[field]
-        output.print(f"{field}: {n_found:,} of {n_checked:,} checked", highlight=False, markup=False)
+        print_line(f"{field}: {n_found:,} of {n_checked:,} checked")
     for sentence in summary.sentences():
-        errors.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        print_note(sentence)
 
 
 def label_errors_table(found: Sequence[LabelError]) -> Table:
@@ -58,7 +148,7 @@ def label_errors_table(found: Sequence[LabelError]) -> Table:
     table.add_column("title", ratio=1)
     table.add_column("field", no_wrap=True)
     table.add_column("listing says")
-    table.add_column("photo looks")
+    table.add_column("photo shows")
     for each in found:
         table.add_row(
             Text(each.sku),
@@ -71,8 +161,7 @@ def label_errors_table(found: Sequence[LabelError]) -> Table:
 
 
 def write_csv(path: Path, found: Sequence[LabelError]) -> None:
-    """Write one line each, in UTF-8 with the mark by which spreadsheets know it. An apostrophe goes before what a
-    spreadsheet would run as a formula. Raises OSError."""
+    """Write a row for each, in UTF-8 with a byte order mark, which spreadsheets expect. Raises OSError."""
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
@@ -83,86 +172,5 @@ def write_csv(path: Path, found: Sequence[LabelError]) -> None:
 
 
 def harmless(text: str) -> str:
+    """The text, with an apostrophe before it if a spreadsheet would run it as a formula."""
     return f"'{text}" if text.startswith(FORMULAS) else text
-
-
-Stop = KeyboardInterrupt | VitrinaError
-"""What ended an audit before its last item."""
-
-
-@dataclass(frozen=True, slots=True)
-class AuditOptions:
-    """An audit as it was typed."""
-
-    fields: tuple[str, ...] = ()
-    limit: int | None = None
-    csv: Path | None = None
-    report: Path | None = None
-
-
-def audit_catalog(settings: Settings, asked: AuditOptions) -> None:
-    """Hold listings against their photos; print what contradicts, and keep what was asked for.
-
-    What can be wrong with the arguments is said before a model is opened. What was found before Ctrl-C, or before the
-    reranker failed for good, is printed and kept as well.
-    """
-    check_files(asked)
-    name = needed_reranker(settings)
-    store = Store.existing(settings.store)
-    vocabulary = CatalogVocabulary(store.catalog).current()
-    fields = choose_fields(store.catalog, vocabulary, asked.fields)
-    for note in fields.notes:
-        errors.print(note, highlight=False, markup=False, soft_wrap=True)
-    summary = AuditSummary(fields.names)
-    with ExitStack() as closing:
-        with errors.status("Loading the encoder"):
-            engine = SearchEngine.open(store, encoder_for(store, settings))
-        with errors.status(f"Opening the reranker {escape(name)}"):
-            reranker = open_reranker(settings, closing)
-            stage = closing.enter_context(RerankPipeline.open(store, reranker))
-        stop = audit_with_progress(Audit(engine, stage, vocabulary, fields.names), store, asked.limit, summary)
-    show_label_errors(summary)
-    keep(store, asked, summary, reranker.identity.name, [*fields.notes, *(["It ended early."] if stop else [])])
-    store.close()
-    if isinstance(stop, VitrinaError):
-        raise stop
-    if stop is not None:
-        errors.print("Interrupted. This is what was found until then.")
-        raise typer.Exit(EXIT_INTERRUPTED)
-
-
-def check_files(asked: AuditOptions) -> None:
-    """Raise InputError where a file cannot be made in the end."""
-    for path in (asked.csv, asked.report):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise InputError(f"There is no folder {path.parent} for {path.name}.", remedy="Make it first.")
-
-
-def audit_with_progress(audit: Audit, store: Store, limit: int | None, summary: AuditSummary) -> Stop | None:
-    """Count what becomes of each item, or of the first ``limit``; returns what ended it early, if anything did."""
-    n_items = store.catalog.counts()["items"]
-    with progress_bar() as bar:
-        task = bar.add_task("Looking", total=n_items if limit is None else min(limit, n_items))
-        try:
-            for audited in audit.of(islice(store.catalog.all_items(), limit)):
-                summary.add(audited)
-                bar.update(task, completed=summary.n_items)
-        except (KeyboardInterrupt, VitrinaError) as stop:
-            return stop
-    return None
-
-
-def keep(store: Store, asked: AuditOptions, summary: AuditSummary, reranker: str, notes: Sequence[str]) -> None:
-    """Write the table and the report, where they were asked for. Raises StorageError."""
-    try:
-        if asked.csv is not None:
-            write_csv(asked.csv, summary.label_errors())
-            output.print(f"All of them, one a line: {asked.csv}", highlight=False, markup=False, soft_wrap=True)
-        if asked.report is not None:
-            with errors.status("Drawing the report"):
-                write_audit(asked.report, store.images, summary, reranker=reranker, notes=notes)
-            output.print(f"The report: {asked.report}", highlight=False, markup=False, soft_wrap=True)
-    except OSError as error:
-        raise StorageError(
-            f"{error.filename} cannot be written: {error.strerror}.", remedy="Choose another place for it."
-        ) from error

@@ -3,66 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from vitrina.api.cli.console import errors, output, progress_bar
+from vitrina.api.cli.console import errors, output, print_line, print_note, with_progress
+from vitrina.api.cli.options import (
+    ByOption,
+    LikeOption,
+    OptionalJudgementsOption,
+    QueriesOption,
+    StoreOption,
+    settings_for,
+)
 from vitrina.api.cli.search import percent
-from vitrina.api.settings import Settings, encoder_for
-from vitrina.evaluation.calibration import MIN_QUERIES, fit_calibration
-from vitrina.evaluation.judgements import JudgedQuery, judged_skus, read_judgements, sample_queries
-from vitrina.evaluation.label_queries import QueryTemplate, label_queries, similar_item_queries
-from vitrina.evaluation.samples import CalibrationSample, calibration_samples, example_of, usable
-from vitrina.search.encoders.open_clip import CARD_FILE
-from vitrina.search.encoders.registry import folder_of, keep_copy
-from vitrina.search.engine import SearchEngine
-from vitrina.search.store.store import Store
-from vitrina.search.types.calibration import Calibration, write_calibration
 from vitrina.search.types.errors import InputError
-from vitrina.search.types.models import LOCAL_PREFIX, EncoderIdentity
+
+if TYPE_CHECKING:
+    from vitrina.evaluation.judgements import JudgedQuery
+    from vitrina.search.store.store import Store
+    from vitrina.search.types.calibration import Calibration
+    from vitrina.search.types.models import EncoderIdentity
 
 MIN_ROWS = 3
-"""The fewest items that a value must have to be asked by --by and --like, as in vitrina eval."""
+"""The fewest items that a value must have for --by and --like, as in vitrina eval."""
 
 MAX_QUERIES = 500
-"""Queries of one file or field at the most: ten numbers are fitted, and more queries no longer move them."""
+"""The most queries of one file or field: ten numbers are fitted, and more queries no longer change them."""
 
 
-@dataclass(frozen=True, slots=True)
-class CalibrateOptions:
-    """What to calibrate on, as it was typed."""
+def calibrate(
+    judgements: OptionalJudgementsOption = None,
+    queries: QueriesOption = None,
+    by: ByOption = None,
+    like: LikeOption = None,
+    folder: StoreOption = None,
+) -> None:
+    """Fit the confidence of hits to queries with known answers.
 
-    judgements: Path | None = None
-    queries: Path | None = None
-    by: tuple[str, ...] = ()
-    like: tuple[str, ...] = ()
+    A query judged to have no relevant item shows what the catalog does not hold.
+    """
+    from vitrina.api.settings import encoder_for
+    from vitrina.evaluation.calibration import MIN_QUERIES, fit_calibration
+    from vitrina.evaluation.samples import calibration_samples, example_of
+    from vitrina.search.engine import SearchEngine
+    from vitrina.search.store.store import Store
+
+    settings = settings_for(folder)
+    with closing(Store.existing(settings.store)) as store:
+        judged = gather(store, judgements, queries, by or [], like or [])
+        with errors.status("Loading the encoder"):
+            engine = SearchEngine.open(store, encoder_for(store, settings))
+        samples = list(with_progress(calibration_samples(engine, map(example_of, judged)), "Searching", len(judged)))
+        n_items = store.catalog.counts()["items"]
+        calibration = fit_calibration(samples, f"{len(judged):,} queries on a catalog of {n_items:,} items")
+        if not calibration.curves:
+            raise InputError(
+                f"There are too few queries to calibrate on: {len(judged)}, some of which must find something.",
+                remedy=f"Give at least {MIN_QUERIES} of a kind (text, images, or both).",
+            )
+        show(calibration)
+        path = keep(store, engine.encoder.identity, calibration)
+    print_line(f"Written to {path}; a running service uses it after its next start.")
 
 
-def calibrate_encoder(settings: Settings, asked: CalibrateOptions) -> None:
-    """Fit the live encoder's calibration to the catalog, print what was measured, and store it."""
-    store = Store.existing(settings.store)
-    queries = gather(store, asked)
-    with errors.status("Loading the encoder"):
-        engine = SearchEngine.open(store, encoder_for(store, settings))
-    source = f"{len(queries):,} queries on a catalog of {store.catalog.counts()['items']:,} items"
-    calibration = fit_calibration(observe_with_progress(engine, queries), source)
-    if not calibration.curves:
-        raise InputError(
-            f"There are too few queries to calibrate on: {len(queries)}, some of which must find something.",
-            remedy=f"Give at least {MIN_QUERIES} of a kind (words, pictures, or both).",
-        )
-    show(calibration)
-    stored = keep(store, engine.encoder.identity, calibration)
-    output.print(f"Kept in {stored}; a running service takes it when it starts again.", highlight=False, soft_wrap=True)
-    store.close()
+def gather(
+    store: Store, judgements: Path | None, texts: Path | None, by: Sequence[str] = (), like: Sequence[str] = ()
+) -> list[JudgedQuery]:
+    """The queries from judgements and fields. Raises InputError if there are none."""
+    from vitrina.evaluation.judgements import judged_skus, read_judgements, sample_queries
+    from vitrina.evaluation.label_queries import QueryTemplate, label_queries, similar_item_queries
+    from vitrina.evaluation.samples import usable
 
-
-def gather(store: Store, asked: CalibrateOptions) -> list[JudgedQuery]:
-    """The queries that judgements and fields make. Raises InputError where there are none."""
-    judged = [] if asked.judgements is None else read_judgements(asked.judgements, asked.queries)
-    for make, fields in ((label_queries, asked.by), (similar_item_queries, asked.like)):
+    judged = [] if judgements is None else read_judgements(judgements, texts)
+    for make, fields in ((label_queries, by), (similar_item_queries, like)):
         if fields:
             items = (stored.item for stored in store.catalog.all_items() if stored.image_ids or make is label_queries)
             judged += make(items, [QueryTemplate(name) for name in fields], MIN_ROWS)
@@ -72,15 +88,17 @@ def gather(store: Store, asked: CalibrateOptions) -> list[JudgedQuery]:
     return usable(sample_queries(judged, MAX_QUERIES, seed=0), known)
 
 
-def observe_with_progress(engine: SearchEngine, queries: Sequence[JudgedQuery]) -> list[CalibrationSample]:
-    with progress_bar() as bar:
-        observed = calibration_samples(engine, map(example_of, queries))
-        return list(bar.track(observed, total=len(queries), description="Searching"))
-
-
 def keep(store: Store, identity: EncoderIdentity, calibration: Calibration) -> Path:
-    """Write a calibration where the encoder is: into the user's own folder and the home's copy of it, else, for an
-    encoder in the package or in a download cache, beside the catalog. Returns where."""
+    """Write a calibration beside its encoder, and return where.
+
+    That is the user's own folder and the store's copy of it; for an encoder in the package or in a download cache, a
+    file in the store.
+    """
+    from vitrina.search.encoders.open_clip import CARD_FILE
+    from vitrina.search.encoders.registry import folder_of, keep_copy
+    from vitrina.search.types.calibration import write_calibration
+    from vitrina.search.types.models import LOCAL_PREFIX
+
     folder = folder_of(identity) if identity.name.startswith(LOCAL_PREFIX) else None
     if folder is None:
         return store.keep_calibration(identity, calibration)
@@ -90,18 +108,11 @@ def keep(store: Store, identity: EncoderIdentity, calibration: Calibration) -> P
 
 
 def show(calibration: Calibration) -> None:
-    """Print what was measured, a kind of query a row."""
+    """Print what was measured, one row for each kind of query."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in (
-        "asked by",
-        "queries",
-        "calibration error",
-        "Brier",
-        "no match under",
-        "answerable pass",
-        "others fail",
-    ):
-        table.add_column(column, justify="left" if column == "asked by" else "right")
+    table.add_column("query")
+    for column in ("queries", "calibration error", "Brier", "no match under", "answerable pass", "others fail"):
+        table.add_column(column, justify="right")
     for kind, curve in calibration.curves.items():
         if (measured := curve.measured) is not None:
             table.add_row(
@@ -114,4 +125,4 @@ def show(calibration: Calibration) -> None:
                 percent(measured.off_catalog_caught),
             )
     output.print(table)
-    errors.print("Measured on one half of the queries with a fit to the other; kept is a fit to all of them.")
+    print_note("Measured on one half of the queries after a fit to the other half; what is written is fitted to all.")

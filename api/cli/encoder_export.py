@@ -3,39 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from PIL import Image
+import typer
 from rich.table import Table
 
-from recipes.boutique.catalog import products
-from recipes.boutique.render import render
-from vitrina.api.cli.console import errors, output
-from vitrina.api.settings import Settings
-from vitrina.indexer.fetch import Fetcher
-from vitrina.indexer.preparation import load_image
-from vitrina.indexer.sources import open_source
-from vitrina.indexer.sources.base import Record
-from vitrina.search.encoders.open_clip import encoder_folder, full_name, load_encoder
-from vitrina.search.encoders.runtime import Runtime
-from vitrina.search.images.decode import decode_image
-from vitrina.search.store.store import CATALOG_FILE, Store
+from vitrina.api.cli.console import errors, output, print_line
+from vitrina.api.cli.options import StoreOption, settings_for
 from vitrina.search.types.errors import EncoderError, InputError, SourceError
-from vitrina.search.types.models import LOCAL_PREFIX
-from vitrina.tuning.export.comparison import Agreement, Pace, compare, measure_paces
-from vitrina.tuning.export.encoder import export_encoder, export_int8
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from vitrina.api.settings import Settings
+    from vitrina.tuning.export.comparison import Agreement, Pace
 
 N_SAMPLE = 500
-"""Pictures and titles on which the runtimes are compared; the 8-bit ranges are fitted on as many."""
+"""Images and titles on which the runtimes are compared; the 8-bit ranges are fitted on as many."""
+
+N_DEMO_SAMPLE = 96
+"""Three products of each article of the demo's boutique."""
 
 Precision = Literal["float32", "int8"]
-"""The numbers that the picture tower computes with."""
-
-N_DRAWINGS = 132
-"""Three drawings of each article of the boutique."""
+"""The numbers that the image tower computes with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +41,44 @@ class Sample:
     texts: list[str]
 
 
-def export(settings: Settings, name: str, precision: Precision, calibrate_on: str | None, out: Path | None) -> None:
-    """Export an encoder's folder, then measure it against PyTorch, and print both."""
-    folder = encoder_folder(full_name(name))
-    if folder is None:
+def export(
+    name: Annotated[str, typer.Argument(metavar="FOLDER", help="An encoder's folder, or embedded.")],
+    precision: Annotated[
+        Precision, typer.Option("--precision", help="int8 makes another, faster encoder.")
+    ] = "float32",
+    calibrate_on: Annotated[
+        str | None,
+        typer.Option("--calibrate-on", metavar="SOURCE", help="int8: a catalog whose images set the 8-bit ranges."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="int8: the new encoder's folder; by default its name with -int8, in this folder."),
+    ] = None,
+    folder: StoreOption = None,
+) -> None:
+    """Export an encoder to ONNX Runtime, which is faster on a CPU, and compare it with PyTorch in speed and results."""
+    from vitrina.search.encoders.open_clip import encoder_folder, full_name, load_encoder
+    from vitrina.search.encoders.runtime import Runtime
+    from vitrina.search.types.models import LOCAL_PREFIX
+    from vitrina.tuning.export.comparison import compare, measure_paces
+    from vitrina.tuning.export.encoder import export_encoder, export_int8
+
+    source = encoder_folder(full_name(name))
+    if source is None:
         raise EncoderError(
-            f"{name!r} is no folder, and an export has to lie beside the weights.",
+            f"{name!r} is not a folder, and an export is written beside the weights.",
             remedy="Save the model as an open_clip folder first, and export that.",
         )
-    sample = sample_for(settings)
-    before = load_encoder(f"{LOCAL_PREFIX}{folder}", device="cpu", runtime=Runtime.TORCH)
-    target = folder
+    sample = sample_for(settings_for(folder))
+    before = load_encoder(f"{LOCAL_PREFIX}{source}", device="cpu", runtime=Runtime.TORCH)
+    target = source
     with errors.status("Exporting, about a minute"):
         if precision == "int8":
-            target = out or Path(f"{folder.name}-int8")
+            target = out or Path(f"{source.name}-int8")
             images = sample.images if calibrate_on is None else images_of(calibrate_on)
-            export_int8(folder, target, [before.prepare(image) for image in images])
+            export_int8(source, target, [before.prepare(image) for image in images])
         else:
-            export_encoder(folder)
+            export_encoder(source)
     after = load_encoder(f"{LOCAL_PREFIX}{target}", device="cpu", runtime=Runtime.ONNX)
     with errors.status("Measuring"):
         pixels = [before.prepare(image) for image in sample.images]
@@ -72,44 +86,55 @@ def export(settings: Settings, name: str, precision: Precision, calibrate_on: st
         agreement = compare(before, after, sample.images, sample.texts)
     output.print(pace_table(*paces))
     output.print(agreement_table(agreement))
-    output.print(f"Measured on {len(sample.images):,} pictures and titles of {sample.source}.", highlight=False)
+    print_line(f"Measured on {len(sample.images):,} images and titles of {sample.source}.")
     show_next_step(target, precision)
 
 
 def sample_for(settings: Settings) -> Sample:
-    """Pictures and titles of the indexed catalog; drawings of the boutique where nothing is indexed."""
+    """Images and titles of the indexed catalog, or of the demo's boutique if nothing is indexed."""
+    from vitrina.api.cli.demo import BOUTIQUE
+    from vitrina.search.images.decode import decode_image
+    from vitrina.search.store.store import CATALOG_FILE, Store
+
     if (settings.store / CATALOG_FILE).is_file():
-        store = Store.existing(settings.store)
-        rows = [(item.image_ids[0], item.item.title) for item in store.catalog.all_items() if item.image_ids]
-        rows = rows[:: max(1, len(rows) // N_SAMPLE)][:N_SAMPLE]
-        images = [decode_image(store.images.read(image_id)).pixels for image_id, _ in rows]
-        store.close()
+        with closing(Store.existing(settings.store)) as store:
+            rows = [(item.image_ids[0], item.item.title) for item in store.catalog.all_items() if item.image_ids]
+            rows = rows[:: max(1, len(rows) // N_SAMPLE)][:N_SAMPLE]
+            images = [decode_image(store.images.read(image_id)).pixels for image_id, _ in rows]
         if images:
             return Sample(f"the catalog in {settings.store}", images, [title for _, title in rows])
-    drawn = list(islice(products(N_DRAWINGS), N_DRAWINGS))
-    return Sample("the boutique", [render(item, size=96).image for item in drawn], [item.title for item in drawn])
+    products = list(islice(images_and_titles(str(BOUTIQUE)), N_DEMO_SAMPLE))
+    return Sample("the demo's boutique", [image for image, _ in products], [title for _, title in products])
 
 
 def images_of(location: str) -> list[Image.Image]:
-    """The first pictures of a source. Raises SourceError where it has none that can be read."""
-    images = list(islice(readable_images(location), N_SAMPLE))
+    """The first images of a catalog. Raises SourceError if none can be read."""
+    images = [image for image, _ in islice(images_and_titles(location), N_SAMPLE)]
     if not images:
-        raise SourceError(f"{location} has no picture that can be read.", remedy="Name a catalog with pictures.")
+        raise SourceError(f"{location} has no image that can be read.", remedy="Name a catalog with images.")
     return images
 
 
-def readable_images(location: str) -> Iterator[Image.Image]:
-    fetcher = Fetcher()
-    for row in open_source(location, {}).rows():
-        for reference in row.images if isinstance(row, Record) else ():
-            try:
-                yield decode_image(load_image(reference, fetcher)).pixels
-            except InputError:
-                continue
-    fetcher.close()
+def images_and_titles(location: str) -> Iterator[tuple[Image.Image, str]]:
+    """Every image of a catalog that can be read, with its item's title."""
+    from vitrina.indexer.fetch import Fetcher
+    from vitrina.indexer.preparation import load_image
+    from vitrina.indexer.sources import open_source
+    from vitrina.indexer.sources.base import Record
+    from vitrina.search.images.decode import decode_image
+
+    with closing(Fetcher()) as fetcher:
+        for row in open_source(location, {}).rows():
+            if isinstance(row, Record):
+                for reference in row.images:
+                    try:
+                        yield decode_image(load_image(reference, fetcher)).pixels, row.item.title
+                    except InputError:
+                        continue
 
 
 def pace_table(torch: Pace, onnx: Pace) -> Table:
+    """Speeds before and after."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("", "PyTorch", "exported", "gain"):
         table.add_column(column, justify="left" if not column else "right")
@@ -125,8 +150,9 @@ def pace_table(torch: Pace, onnx: Pace) -> Table:
 
 
 def agreement_table(agreement: Agreement) -> Table:
+    """How close the exported encoder's embeddings and rankings are to PyTorch's."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("agreement", "mean cosine", "least cosine", "of 10 nearest pictures kept"):
+    for column in ("agreement", "mean cosine", "least cosine", "of 10 nearest images kept"):
         table.add_column(column, justify="left" if column == "agreement" else "right")
     image, text = agreement.kept_for_images, agreement.kept_for_texts
     table.add_row("images", f"{agreement.mean_image_cosine:.5f}", f"{agreement.min_image_cosine:.5f}", f"{image:.1%}")
@@ -135,8 +161,8 @@ def agreement_table(agreement: Agreement) -> Table:
 
 
 def show_next_step(target: Path, precision: Precision) -> None:
+    """Print how the export is used."""
     if precision == "int8":
-        said = f"{target} is another encoder. Embed the catalog with it: vitrina encoder use {target}"
+        print_line(f"{target} is another encoder. Embed the catalog with it: vitrina encoder use {target}")
     else:
-        said = f"The export in {target} is used from now on, wherever there is no GPU."
-    output.print(said, highlight=False, soft_wrap=True)
+        print_line(f"The export in {target} is used from now on wherever there is no GPU.")

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-import logging
+from typing import TYPE_CHECKING, Annotated
 
-import uvicorn
+import typer
 
-from vitrina.api.app import create_app
-from vitrina.api.cli.console import errors
-from vitrina.api.service import Service
-from vitrina.api.settings import Settings
+from vitrina.api.cli.console import errors, print_note
+from vitrina.api.cli.options import StoreOption, settings_for
+
+if TYPE_CHECKING:
+    from vitrina.api.service import Service
 
 
-def run_server(settings: Settings, host: str, port: int) -> None:
-    """Serve until interrupted. The home is opened and the encoder loaded first, so that a mistake is an error, not a
-    server that answers 503."""
+def serve(
+    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="The port to listen on.")] = 8000,
+    folder: StoreOption = None,
+) -> None:
+    """Serve the HTTP API and the web page."""
+    import logging
+
+    import uvicorn
+
+    from vitrina.api.app import create_app
+    from vitrina.api.service import Service
+
+    settings = settings_for(folder)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("vitrina.api.rerankers").setLevel(logging.INFO)  # says once what the reranker can do
+    logging.getLogger("vitrina.api.rerankers").setLevel(logging.INFO)  # logs once what the reranker can do
+    # Opened before the server starts, so that a mistake ends the command instead of leaving a server that answers 503.
     with errors.status("Loading the catalog and the encoder"):
         service = Service.from_settings(settings)
-    n_items = service.store.catalog.counts()["items"]
-    errors.print(f"{n_items:,} items from {settings.store}", highlight=False, soft_wrap=True)
-    errors.print(reranker_line(service), highlight=False, soft_wrap=True, markup=False)
-    errors.print(f"Open http://{host}:{port}/ to search, http://{host}:{port}/docs for the API. Ctrl-C stops.")
+    print_note(f"{service.store.catalog.counts()['items']:,} items from {settings.store}")
+    print_note(reranker_line(service))
+    print_note(f"Open http://{host}:{port}/ to search, http://{host}:{port}/docs for the API. Ctrl-C stops.")
     uvicorn.run(create_app(settings, lambda _: service), host=host, port=port, log_level="warning")
 
 
 def reranker_line(service: Service) -> str:
-    """What is to rerank; it is opened while the service answers already."""
+    """Which reranker the service uses; it is opened in the background."""
     if service.reranking is None:
-        return "No reranker: set VITRINA_RERANKER to have one."
-    return f"The reranker {service.reranking.status.name} is opened meanwhile."
+        return "No reranker; set VITRINA_RERANKER to use one."
+    return f"Opening the reranker {service.reranking.status.name} in the background."

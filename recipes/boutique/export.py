@@ -15,15 +15,19 @@ from functools import partial
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from PIL import Image
 
 from recipes.boutique.catalog import Product, product
 from recipes.boutique.render import Box, render
 
 Progress = Callable[[int, int], None]
 """Called with how many products are done and how many there will be."""
+
+ImageFormat = Literal["JPEG", "WEBP"]
 
 JPEG_QUALITY = 90
 GROUP_ROWS = 1000
@@ -51,11 +55,18 @@ SCHEMA = pa.schema(
 )
 
 
-def _drawn(index: int, *, seed: int, size: int) -> tuple[int, bytes, dict[str, Box]]:
-    rendering = render(product(index, seed=seed), size=size)
+def encode_image(image: Image.Image, image_format: ImageFormat, quality: int) -> bytes:
+    """The image as a file of the given format and quality (1 to 100)."""
     buffer = BytesIO()
-    rendering.image.save(buffer, "JPEG", quality=JPEG_QUALITY)
-    return index, buffer.getvalue(), dict(rendering.boxes)
+    image.save(buffer, image_format, quality=quality, **({"method": 6} if image_format == "WEBP" else {}))
+    return buffer.getvalue()
+
+
+def _drawn(
+    index: int, *, seed: int, size: int, image_format: ImageFormat, quality: int
+) -> tuple[int, bytes, dict[str, Box]]:
+    rendering = render(product(index, seed=seed), size=size)
+    return index, encode_image(rendering.image, image_format, quality), dict(rendering.boxes)
 
 
 def _price(item: Product) -> str:
@@ -63,9 +74,12 @@ def _price(item: Product) -> str:
 
 
 @contextmanager
-def _drawings(n: int, seed: int, size: int) -> Iterator[Iterator[tuple[int, bytes, dict[str, Box]]]]:
-    """Indexes of the first ``n`` products with their JPEGs and boxes, in order; at most a row group's worth ahead."""
-    task = partial(_drawn, seed=seed, size=size)
+def _drawings(
+    n: int, seed: int, size: int, image_format: ImageFormat = "JPEG", quality: int = JPEG_QUALITY
+) -> Iterator[Iterator[tuple[int, bytes, dict[str, Box]]]]:
+    """Indexes of the first ``n`` products with their image files and boxes, in order; at most a row group is drawn in
+    advance."""
+    task = partial(_drawn, seed=seed, size=size, image_format=image_format, quality=quality)
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if n < POOL_FROM or n_cores == 1:
         yield map(task, range(n))
@@ -116,18 +130,30 @@ def _flat(item: Product) -> dict[str, str]:
     return words | {"price": _price(item), "currency": item.currency} | dict(item.attributes)
 
 
-def write_parquet(path: Path, n: int, *, seed: int = 0, size: int = 96, on_progress: Progress | None = None) -> Path:
+def write_parquet(
+    path: Path,
+    n: int,
+    *,
+    seed: int = 0,
+    size: int = 96,
+    image_format: ImageFormat = "JPEG",
+    quality: int = JPEG_QUALITY,
+    on_progress: Progress | None = None,
+) -> Path:
     """Write the first ``n`` products to one Parquet file and return ``path``.
 
-    Columns as in ``SCHEMA``; ``image`` holds JPEG bytes. Row groups of ``GROUP_ROWS`` are written as they fill, so
-    memory does not grow with ``n``. Blocks until done. Raises as ``write_folder`` does.
+    Columns as in ``SCHEMA``; ``image`` holds the bytes of a JPEG or WebP file. Row groups of ``GROUP_ROWS`` are written
+    as they fill, so memory does not grow with ``n``. Blocks until done. Raises as ``write_folder`` does.
     """
     _check(n)
     path.parent.mkdir(parents=True, exist_ok=True)
     done = 0
-    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer, _drawings(n, seed, size) as drawings:
+    with (
+        pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer,
+        _drawings(n, seed, size, image_format, quality) as drawings,
+    ):
         while group := list(islice(drawings, GROUP_ROWS)):
-            rows = [_flat(product(index, seed=seed)) | {"image": jpeg} for index, jpeg, _ in group]
+            rows = [_flat(product(index, seed=seed)) | {"image": image} for index, image, _ in group]
             writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), row_group_size=GROUP_ROWS)
             done += len(group)
             if on_progress is not None:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import base64
 import io
 import shutil
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from typer.testing import CliRunner
 
-import vitrina.api.cli
 from recipes.boutique.export import write_folder
 from tests.fakes import CALIBRATION, FakeEncoder
 from vitrina.api.app import create_app
+from vitrina.api.cli import app
 from vitrina.api.rerankers import BackgroundReranker, Readiness, RerankerStatus
 from vitrina.api.service import Service
 from vitrina.api.settings import Settings
@@ -29,18 +29,14 @@ from vitrina.search.store.store import Store
 N_PRODUCTS = 40
 
 
-def run_vitrina(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: str
-) -> tuple[int, str, str]:
+Vitrina = Callable[..., tuple[int, str, str]]
+"""Runs ``vitrina`` with arguments; returns its exit status, standard output and standard error."""
+
+
+def run_vitrina(*arguments: str) -> tuple[int, str, str]:
     """Run the command in this process; returns its exit status, standard output and standard error."""
-    monkeypatch.setattr(sys, "argv", ["vitrina", *arguments])
-    try:
-        vitrina.api.cli.main()
-        status = 0
-    except SystemExit as leaving:
-        status = int(leaving.code or 0)
-    printed = capfd.readouterr()
-    return status, printed.out, printed.err
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    return result.exit_code, result.stdout, result.stderr
 
 
 @pytest.fixture(scope="session")

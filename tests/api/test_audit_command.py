@@ -59,7 +59,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def audit(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, store: Store) -> Run:
+def audit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Store) -> Run:
     """Runs ``vitrina audit`` with simple eyes; returns its exit status, standard output and standard error."""
     monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder())
     monkeypatch.setenv("VITRINA_HOME", str(store.folder))
@@ -71,8 +71,8 @@ def audit(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tm
         def opened(settings: Settings, closing: ExitStack) -> Reranker:
             return eyes or SimpleEyes()
 
-        monkeypatch.setattr("vitrina.api.cli.audit.open_reranker", opened)
-        return run_vitrina(monkeypatch, capfd, "audit", *arguments)
+        monkeypatch.setattr("vitrina.api.rerankers.open_reranker", opened)
+        return run_vitrina("audit", *arguments)
 
     return run
 
@@ -150,7 +150,7 @@ def test_what_was_found_before_an_interruption_is_kept(
     status, printed, complaint = audit("--csv", "found.csv", "--report", "found.html", eyes=Interrupted())
     assert status == 130
     assert "item-5" in printed
-    assert "Interrupted. This is what was found until then." in complaint
+    assert "Interrupted. These are the results so far." in complaint
     assert "item-6" not in {row["sku"] for row in rows(tmp_path / "found.csv")}
     assert "item-5" in {row["sku"] for row in rows(tmp_path / "found.csv")}
     assert "It ended early." in (tmp_path / "found.html").read_text(encoding="utf-8")
@@ -163,7 +163,9 @@ def test_a_reranker_that_fails_for_good_is_an_error_after_the_files_are_written(
     assert rows(tmp_path / "found.csv") == []
 
 
-def test_of_many_the_surest_are_printed_and_the_first_that_failed_named(capfd: pytest.CaptureFixture[str]) -> None:
+def test_of_many_the_most_confident_are_printed_and_the_first_that_failed_named(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     summary = AuditSummary(("colour",))
     for n in range(N_SHOWN + 1):
         found = LabelError(f"sku-{n}", "", "id", "colour", "Red", "Blue", 0.1, 0.9, float(n))
@@ -172,7 +174,7 @@ def test_of_many_the_surest_are_printed_and_the_first_that_failed_named(capfd: p
         summary.add(ItemAudit(f"lost-{n}", ItemStatus.FAILED))
     show_label_errors(summary)
     printed = capfd.readouterr()
-    assert f"the surest {N_SHOWN} of them above" in printed.out
+    assert f"the most confident {N_SHOWN} of them above" in printed.out
     assert printed.out.splitlines()[1].startswith(f"sku-{N_SHOWN}")
     assert "sku-0 " not in printed.out
     assert f"lost-{MAX_NAMED - 1} and 3 more." in printed.err

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.api.conftest import N_PRODUCTS, make_image, run_vitrina
+from tests.api.conftest import N_PRODUCTS, Vitrina, make_image, run_vitrina
 from tests.fakes import CALIBRATION, FakeEncoder
 from vitrina.search.store.store import Store
 
-Vitrina = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
-def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Vitrina:
+def vitrina(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vitrina:
     """Runs the command with a fake encoder; returns its exit status, standard output and standard error."""
     monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder(calibration=CALIBRATION))
     monkeypatch.setenv("VITRINA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "200")
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        return run_vitrina(monkeypatch, capfd, *arguments)
-
-    return run
+    return run_vitrina
 
 
 @pytest.mark.usefixtures("store")
@@ -50,7 +44,7 @@ def test_search_says_how_sure_it_is_and_leaves_out_what_is_unlikely(vitrina: Vit
     assert 1 < len(likely.splitlines()) < len(everything.splitlines())
     assert all(int(line.split()[-1].removesuffix("%")) >= 50 for line in likely.splitlines()[1:])
     _, _, complaint = vitrina("search", "espresso machine")
-    assert "these come closest" in complaint
+    assert "these are the closest" in complaint
 
 
 @pytest.mark.usefixtures("store")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.test_cli import Vitrina, vitrina
+from tests.api.conftest import Vitrina
+from tests.api.test_cli import vitrina
 from tests.fakes import FakeEncoder
 from vitrina.search.store.store import Store
 from vitrina.search.types.calibration import QueryKind, read_calibration

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
-import vitrina.api.cli
+from tests.api.conftest import run_vitrina
 from tests.fakes import FakeEncoder
 from tests.search.encoders.conftest import exported_folder
 from vitrina.api.cli import encoder_export
@@ -17,28 +16,25 @@ from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
 from vitrina.indexer.sources import open_source
 from vitrina.search.store.store import Store
-from vitrina.search.types.errors import EncoderError, SourceError
+from vitrina.search.types.errors import SourceError
 
 __all__ = ["exported_folder"]
 
 
 def test_it_prints_both_paces_and_how_far_they_agree(
-    exported_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    exported_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = shutil.copytree(exported_folder, tmp_path / "encoder")
     made: list[Path] = []
-    monkeypatch.setattr(encoder_export, "export_encoder", made.append)
-    monkeypatch.setattr(encoder_export, "N_DRAWINGS", 20)
+    monkeypatch.setattr("vitrina.tuning.export.encoder.export_encoder", made.append)
+    monkeypatch.setattr(encoder_export, "N_DEMO_SAMPLE", 20)
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(sys, "argv", ["vitrina", "encoder", "export", str(folder), "--home", str(tmp_path / "none")])
-    with pytest.raises(SystemExit) as leaving:
-        vitrina.api.cli.main()
-    printed = capfd.readouterr().out
-    assert leaving.value.code == 0
+    status, printed, _ = run_vitrina("encoder", "export", str(folder), "--store", str(tmp_path / "none"))
+    assert status == 0
     assert made == [folder]
     assert "images/s" in printed
     assert "1.00000" in printed
-    assert "20 pictures and titles of the boutique" in printed
+    assert "20 images and titles of the demo's boutique" in printed
     assert not (tmp_path / "none").exists()
 
 
@@ -56,10 +52,11 @@ def test_the_indexed_catalog_is_the_sample(shop: Path, tmp_path: Path, monkeypat
 def test_images_to_fit_the_ranges_to_come_from_any_source(shop: Path, tmp_path: Path) -> None:
     assert len(encoder_export.images_of(str(shop))) == 40
     (tmp_path / "words.csv").write_text("sku,title\nA,red mug\n")
-    with pytest.raises(SourceError, match="no picture"):
+    with pytest.raises(SourceError, match="no image"):
         encoder_export.images_of(str(tmp_path / "words.csv"))
 
 
 def test_a_model_without_a_folder_is_refused() -> None:
-    with pytest.raises(EncoderError, match="is no folder"):
-        encoder_export.export(Settings(), "ViT-B-32/openai", "float32", None, None)
+    status, _, complaint = run_vitrina("encoder", "export", "ViT-B-32/openai")
+    assert status == 1
+    assert "is not a folder" in complaint

@@ -16,7 +16,7 @@ Evaluate = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def evaluate(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Evaluate:
+def evaluate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Evaluate:
     """Runs ``vitrina eval`` with a fake encoder; returns its exit status, standard output and standard error."""
     monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder())
     monkeypatch.setenv("VITRINA_HOME", str(tmp_path / "home"))
@@ -24,7 +24,7 @@ def evaluate(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        return run_vitrina(monkeypatch, capfd, "eval", *arguments)
+        return run_vitrina("eval", *arguments)
 
     return run
 

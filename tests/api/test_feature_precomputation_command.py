@@ -22,7 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def index(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, shop: Path) -> Index:
+def index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shop: Path) -> Index:
     """Runs ``vitrina index`` over the boutique with a reranker; returns its exit status, standard output and standard
     error."""
     monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder())
@@ -31,7 +31,7 @@ def index(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tm
 
     def run(reranker: object, *options: str) -> tuple[int, str, str]:
         monkeypatch.setenv("VITRINA_RERANKER", str(reranker))
-        return run_vitrina(monkeypatch, capfd, "index", str(shop), *options)
+        return run_vitrina("index", str(shop), *options)
 
     return run
 
@@ -39,9 +39,9 @@ def index(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tm
 def test_images_are_prepared_once(index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status, printed, _ = index(folder)
     assert status == 0
-    assert f"{N_PRODUCTS} pictures prepared for the reranker in " in printed
-    assert " a second" in printed
-    monkeypatch.setattr("vitrina.api.cli.index.open_reranker", lambda *_: pytest.fail("It was opened."))
+    assert f"Features of {N_PRODUCTS} images precomputed for the reranker in " in printed
+    assert " per second" in printed
+    monkeypatch.setattr("vitrina.api.rerankers.open_reranker", lambda *_: pytest.fail("It was opened."))
     status, printed, _ = index(folder)
     assert status == 0
     assert "for the reranker" not in printed
@@ -51,7 +51,7 @@ def test_images_are_prepared_once(index: Index, folder: Path, monkeypatch: pytes
 def test_nothing_is_prepared_for_what_keeps_nothing(
     index: Index, reranker: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("vitrina.api.cli.index.open_reranker", lambda *_: pytest.fail("It was opened."))
+    monkeypatch.setattr("vitrina.api.rerankers.open_reranker", lambda *_: pytest.fail("It was opened."))
     status, printed, complaint = index(reranker)
     assert status == 0
     assert "for the reranker" not in printed + complaint
@@ -67,7 +67,7 @@ def test_a_dry_run_prepares_nothing(index: Index, folder: Path, tmp_path: Path) 
 
 def test_large_models_are_not_opened(index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vitrina.api.rerankers.MAX_SMALL_BYTES", 1000)
-    monkeypatch.setattr("vitrina.api.cli.index.open_reranker", lambda *_: pytest.fail("It was opened."))
+    monkeypatch.setattr("vitrina.api.rerankers.open_reranker", lambda *_: pytest.fail("It was opened."))
     assert index(folder)[0] == 0
 
 
@@ -94,7 +94,7 @@ def test_a_reranker_that_fails_costs_the_indexing_nothing(
     status, printed, complaint = index(copy)
     assert status == 0
     assert f"{N_PRODUCTS} items in " in printed
-    assert "The pictures are not prepared for the reranker" in complaint
+    assert "No features were precomputed for the reranker" in complaint
 
 
 def test_a_damaged_store_costs_the_indexing_nothing(index: Index, folder: Path, tmp_path: Path) -> None:

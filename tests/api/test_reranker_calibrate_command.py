@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.test_reranking_commands import Vitrina, opened, store, vitrina
+from tests.api.conftest import Vitrina
+from tests.api.test_reranking_commands import opened, store, vitrina
 from tests.search.reranking.shops import SimpleEyes
-from vitrina.api.cli import reranker
 from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.store.store import Store
 
@@ -33,7 +33,7 @@ def judgements(store: Store, tmp_path: Path) -> Path:
 def test_judgements_say_how_much_the_reranker_counts(
     vitrina: Vitrina, store: Store, judgements: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reranker, "open_reranker", opened)
+    monkeypatch.setattr("vitrina.api.rerankers.open_reranker", opened)
     status, printed, complaint = vitrina("reranker", "calibrate", "--judgements", str(judgements))
     assert (status, complaint.count("Traceback")) == (0, 0)
     assert "the whole phrase counts" in printed
@@ -45,7 +45,7 @@ def test_judgements_say_how_much_the_reranker_counts(
 
 
 def test_too_few_judgements_are_refused(vitrina: Vitrina, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reranker, "open_reranker", opened)
+    monkeypatch.setattr("vitrina.api.rerankers.open_reranker", opened)
     few = tmp_path / "few.jsonl"
     few.write_text('{"query": "red shirt", "relevant": []}')
     status, _, complaint = vitrina("reranker", "calibrate", "--judgements", str(few))

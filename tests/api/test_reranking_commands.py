@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import run_vitrina
+from tests.api.conftest import Vitrina, run_vitrina
 from tests.fakes import COLOURS, FakeEncoder
 from tests.search.reranking.shops import SimpleEyes, fill
 from vitrina.api.cli.serve import reranker_line
@@ -21,8 +21,6 @@ from vitrina.search.reranking.base import Deadline, Reranker
 from vitrina.search.reranking.fusion import FusionWeights
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import RerankerError
-
-Vitrina = Callable[..., tuple[int, str, str]]
 
 SECRET = "sk-never-shown-9f2"
 
@@ -41,14 +39,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def vitrina(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, store: Store
-) -> Vitrina:
+def vitrina(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Store) -> Vitrina:
     """Runs the command over a shop whose reranker looks with simple eyes; returns its exit status, standard output and
     standard error."""
     monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder())
-    monkeypatch.setattr("vitrina.api.cli.search.open_reranker", opened)
-    monkeypatch.setattr("vitrina.api.cli.eval.open_reranker", opened)
+    monkeypatch.setattr("vitrina.api.rerankers.open_reranker", opened)
+    monkeypatch.setattr("vitrina.api.rerankers.open_reranker", opened)
     monkeypatch.setenv("VITRINA_HOME", str(store.folder))
     monkeypatch.setenv("VITRINA_RERANKER", "https://vlm.example/v1")
     monkeypatch.setenv("VITRINA_RERANKER_MODEL", "eyes")
@@ -57,7 +53,7 @@ def vitrina(
     monkeypatch.setenv("COLUMNS", "160")
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        status, printed, complaint = run_vitrina(monkeypatch, capfd, *arguments)
+        status, printed, complaint = run_vitrina(*arguments)
         assert SECRET not in printed + complaint
         return status, printed, complaint
 
@@ -75,7 +71,7 @@ def test_verdicts_and_explanations_stand_below_the_hits(vitrina: Vitrina) -> Non
 
 
 def test_without_the_option_nothing_is_reranked(vitrina: Vitrina, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vitrina.api.cli.search.open_reranker", lambda *_: pytest.fail("opened"))
+    monkeypatch.setattr("vitrina.api.rerankers.open_reranker", lambda *_: pytest.fail("opened"))
     for arguments in (("search", "white"), ("search", "white", "--no-rerank"), ("search", "white", "--explain", "0")):
         status, printed, _ = vitrina(*arguments)
         assert status == 0
@@ -96,7 +92,7 @@ def test_a_reranker_that_cannot_be_opened_leaves_the_hits_and_says_why(
     def broken(settings: Settings, _: ExitStack) -> Reranker:
         raise RerankerError("The reranker at vlm.example refuses the key.", remedy="Set VITRINA_RERANKER_KEY.")
 
-    monkeypatch.setattr("vitrina.api.cli.search.open_reranker", broken)
+    monkeypatch.setattr("vitrina.api.rerankers.open_reranker", broken)
     status, printed, complaint = vitrina("search", "white", "--rerank")
     assert status == 0
     assert "item-17" in printed
@@ -126,7 +122,7 @@ def test_where_it_is_off_asking_for_it_is_an_error_that_says_how_to_have_one(
     assert status == 1
     assert "no reranker on this installation" in complaint
     assert "VITRINA_RERANKER takes" in complaint
-    assert "none; VITRINA_RERANKER names one" in vitrina("status")[1]
+    assert "none; set VITRINA_RERANKER to use one" in vitrina("status")[1]
 
 
 def test_status_and_serve_say_which_reranker_is_used(vitrina: Vitrina, store: Store) -> None:
@@ -135,7 +131,7 @@ def test_status_and_serve_say_which_reranker_is_used(vitrina: Vitrina, store: St
     assert "eyes at vlm.example" in printed
     reranking = BackgroundReranker.from_settings(Settings(), store)
     with_one = Service(Store(store.folder), FakeEncoder(), reranking=reranking)
-    assert reranker_line(with_one) == "The reranker eyes at vlm.example is opened meanwhile."
+    assert reranker_line(with_one) == "Opening the reranker eyes at vlm.example in the background."
     with Service(Store(store.folder), FakeEncoder()) as without:
         assert "VITRINA_RERANKER" in reranker_line(without)
 
@@ -207,10 +203,10 @@ def test_eval_without_a_reranker_or_with_a_broken_one_is_an_error(
     def failing(deadline: Deadline) -> None:
         raise RerankerError("It broke.", remedy="Mend it.")
 
-    monkeypatch.setattr("vitrina.api.cli.eval.open_reranker", lambda *_: SimpleEyes(before=failing))
+    monkeypatch.setattr("vitrina.api.rerankers.open_reranker", lambda *_: SimpleEyes(before=failing))
     status, printed, complaint = vitrina("eval", judgements(tmp_path), "--rerank")
     assert (status, printed) == (1, "")
-    assert "looked at no hit of any query" in complaint
+    assert "reranked no hit of any query" in complaint
     assert "The reranker failed." in complaint
     monkeypatch.setenv("VITRINA_RERANKER", "off")
     status, printed, complaint = vitrina("eval", judgements(tmp_path), "--rerank")

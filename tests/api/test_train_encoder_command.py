@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import run_vitrina
+from tests.api.conftest import Vitrina, run_vitrina
 from tests.search.encoders.conftest import write_tiny_encoder
 from tests.tuning.conftest import put_products
 from vitrina.search.store.store import Store
 
 N_PRODUCTS = 120
-
-Vitrina = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -34,26 +31,23 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Vitrina:
+def vitrina(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vitrina:
     """Runs the command on the catalog in ``store``; returns its exit status, standard output and standard error."""
     monkeypatch.setenv("VITRINA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("VITRINA_DEVICE", "cpu")
     monkeypatch.setenv("COLUMNS", "200")
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        return run_vitrina(monkeypatch, capfd, *arguments)
-
-    return run
+    return run_vitrina
 
 
 def test_a_tuned_encoder_is_used_and_finds(vitrina: Vitrina, indexed: Path, tiny: Path, tmp_path: Path) -> None:
     shutil.copytree(indexed, tmp_path / "home")
     out = tmp_path / "tuned"
-    asked = ("--caption", "{colour}", "--caption", "{colour} {article}", "--epochs", "6", "--set-aside", "0.2")
+    asked = ("--caption", "{colour}", "--caption", "{colour} {article}", "--epochs", "6", "--held-out", "0.2")
     status, printed, said = vitrina("train", "encoder", "--out", str(out), "--from", str(tiny), *asked)
     assert status == 0, said
     assert "mean over templates" in printed
-    assert "Untouched: nDCG@10" in said
+    assert "Before training: nDCG@10" in said
     assert "Epoch 1: loss" in said
     assert (out / "README.md").is_file()
     again, _, refused = vitrina("train", "encoder", "--out", str(out), "--from", str(tiny), *asked)
@@ -79,12 +73,12 @@ def test_a_run_that_wins_nothing_says_so_and_exits_with_1(
         "1e-30",
         "--patience",
         "1",
-        "--set-aside",
+        "--held-out",
         "0.2",
     )
     status, _, said = vitrina("train", "encoder", "--out", str(out), "--from", str(tiny), "--freeze", "image", *asked)
     assert status == 1, said
-    assert "No epoch beat the untouched encoder" in said
+    assert "No epoch improved on the encoder as it was" in said
     assert not out.exists()
     assert (tmp_path / "tuned.work" / "loss.png").is_file()
 
@@ -94,8 +88,8 @@ def test_a_run_that_wins_nothing_says_so_and_exits_with_1(
     [
         (("--caption", "{color} shirt"), ("No item has a field 'color'", "colour")),
         (("--caption", "{colour"), ("cannot be read",)),
-        (("--set-aside", "1.5"), ("cannot be set aside",)),
-        (("--set-aside", "0.01"), ("are too few", "--set-aside")),
+        (("--held-out", "1.5"), ("cannot be set aside",)),
+        (("--held-out", "0.01"), ("are too few", "--held-out")),
     ],
 )
 def test_what_cannot_work_is_said_before_a_model_is_loaded(

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import run_vitrina
+from tests.api.conftest import Vitrina, run_vitrina
 from tests.fakes import FakeEncoder
 from tests.tuning.reranker.conftest import PHRASES, brief_llava, put_things, sku_of
 from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.search.reranking.backends.transformers.loading import load_reranker
 from vitrina.search.store.store import Store
-
-Vitrina = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +30,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def train(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], indexed: Path, tmp_path: Path) -> Vitrina:
+def train(monkeypatch: pytest.MonkeyPatch, indexed: Path, tmp_path: Path) -> Vitrina:
     """Runs the command on a copy of the catalog; returns its exit status, standard output and standard error."""
     shutil.copytree(indexed, tmp_path / "home")
     monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder())
@@ -42,7 +39,7 @@ def train(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], in
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        return run_vitrina(monkeypatch, capfd, "train", "reranker", *arguments)
+        return run_vitrina("train", "reranker", *arguments)
 
     return run
 
@@ -61,12 +58,12 @@ def asked(colour: str) -> list[JudgedQuery]:
 
 def test_a_tuned_reranker_is_written_and_loads(train: Vitrina, model: Path, tmp_path: Path) -> None:
     out, judged = tmp_path / "tuned", judgements(tmp_path, *asked("red"), *asked("blue"))
-    arguments = ("--judgements", judged, "--out", str(out), "--from", str(model), "--set-aside", "0.3")
+    arguments = ("--judgements", judged, "--out", str(out), "--from", str(model), "--held-out", "0.3")
     more = ("--epochs", "3", "--learning-rate", "0.005", "--batch-size", "16", "--licence", "CC0")
     status, printed, said = train(*arguments, *more)
     assert status == 0, said
     assert "balanced accuracy" in printed
-    assert "Untouched: balanced accuracy" in said
+    assert "Before training: balanced accuracy" in said
     assert "Epoch 1: loss" in said
     assert load_reranker(str(out), device="cpu").capabilities.writes
     again, _, refused = train(*arguments)
@@ -88,7 +85,7 @@ def test_the_help_says_what_is_needed(train: Vitrina) -> None:
         ([JudgedQuery("", "", {"nobody": 1}, text="hat")], (), "None of the 1 judged skus is in the catalog"),
         ([JudgedQuery("", "", {sku_of(0): 0}, text="hat")], (), "No query has a relevant item"),
         (asked("red")[:2], (), "2 judged queries are too few"),
-        (asked("red"), ("--set-aside", "1.5"), "cannot be set aside"),
+        (asked("red"), ("--held-out", "1.5"), "cannot be set aside"),
     ],
 )
 def test_what_cannot_work_is_said_before_a_model_is_opened(

@@ -96,8 +96,8 @@ def test_a_shops_own_encoder_takes_over_while_queries_go_on(
     backup = tmp_path / "backup"
     shutil.copytree(tmp_path / "home", backup)
     shutil.rmtree(tmp_path / "home")
-    assert vitrina("search", "navy shirt", "--home", str(backup)).count("\n") > N_PRODUCTS / 2
-    assert "dropped" in vitrina("encoder", "drop", "--home", str(backup))
+    assert vitrina("search", "navy shirt", "--store", str(backup)).count("\n") > N_PRODUCTS / 2
+    assert "dropped" in vitrina("encoder", "drop", "--store", str(backup))
     store = Store(backup)
     assert [folder.name for folder in store.models.folder.iterdir()] == [store.catalog.index_versions()[0].identity.key]
     store.close()

@@ -9,8 +9,8 @@ from pathlib import Path
 WITHOUT_FAISS = """
 import sys
 sys.modules["faiss"] = None
-from api.cli import main
-sys.argv = ["vitrina", "search", "shirt", "--home", sys.argv[1]]
+from vitrina.api.cli import main
+sys.argv = ["vitrina", "search", "shirt", "--store", sys.argv[1]]
 main()
 """
 

@@ -173,7 +173,7 @@ def split(wishes: Sequence[TuningQuery], share: float) -> tuple[tuple[TuningQuer
         raise InputError(
             f"{len(wishes):,} judged queries are too few: with {share:g} of them set aside, {len(kept):,} are left to "
             f"train on and {len(held_out):,} to measure with, where {MIN_KEPT} and {MIN_HELD_OUT} are needed.",
-            remedy="Judge more queries, or set another share aside with --set-aside.",
+            remedy="Judge more queries, or set another share aside with --held-out.",
         )
     return kept, held_out
 

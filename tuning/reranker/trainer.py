@@ -71,7 +71,7 @@ class RerankerTrainer(Trainer[Sequence[Shown]]):
         except torch.OutOfMemoryError as error:
             raise StateError(
                 f"The GPU's memory does not suffice for {self._schedule.n_rows} rows at a time.",
-                remedy="Give a smaller --rows-at-once, and go on with --resume; or choose a smaller model.",
+                remedy="Give a smaller --micro-batch-size, and go on with --resume; or choose a smaller model.",
             ) from error
         return total
 

@@ -35,12 +35,12 @@ def test_every_listing_is_shown_with_its_image_by_field_the_surest_first(store: 
     summary.add(ItemAudit("broken", ItemStatus.FAILED))
     page = render(store, tmp_path, summary, ("It ended early.",))
     assert len(page.sources) == 1
-    assert page.text.count("no picture") == 2
-    assert f"listing says {NASTY} 5% photo looks Black 95% {NASTY} sure sure" in page.text
+    assert page.text.count("no image") == 2
+    assert f"listing says {NASTY} 5% image shows Black 95% {NASTY} sure sure" in page.text
     where = [page.text.index(f"{NASTY} {sku} {sku}") for sku in ("sure", "doubtful", "mug")]
     assert where == sorted(where)
     for said in (
-        "3 contradictions",
+        "3 label errors",
         "colour 2 of 3 checked",
         "article 1 of 3 checked",
         "3 of 5 items were looked at.",
@@ -56,10 +56,10 @@ def test_of_very_many_the_surest_are_shown(store: Store, tmp_path: Path) -> None
     for n in range(MAX_SHOWN + 2):
         summary.add(ItemAudit(str(n), ItemStatus.RERANKED, ("colour",), (label_error(f"sku-{n}", margin=float(n)),)))
     page = render(store, tmp_path, summary)
-    assert f"the {MAX_SHOWN} surest of {MAX_SHOWN + 2}" in page.text
+    assert f"the {MAX_SHOWN} most certain of {MAX_SHOWN + 2}" in page.text
     assert f"sku-{MAX_SHOWN + 1} " in page.text
     assert "sku-1 " not in page.text
 
 
 def test_nothing_found(store: Store, tmp_path: Path) -> None:
-    assert "No listing is contradicted by its photo." in render(store, tmp_path, AuditSummary(("colour",))).text
+    assert "No listing is contradicted by its image." in render(store, tmp_path, AuditSummary(("colour",))).text

@@ -1,4 +1,4 @@
-"""Images from the web, fetched without opening this machine's own network to a stranger's catalog."""
+"""Fetching images from the web, without giving a stranger's catalog access to this machine's own network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int], Sequence[IPAddress]]
 """A host name and a port to its addresses; raises ``OSError`` for an unknown name."""
 
-_GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")  # all that IANA has given out as global unicast
+_GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")  # all that IANA has allocated as global unicast
 _REFUSED_NETWORKS: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = (
     ipaddress.IPv4Network("168.63.129.16/32"),  # Azure's metadata and health service, a public number
     ipaddress.IPv4Network("192.88.99.0/24"),  # 6to4 relays, RFC 7526
@@ -45,7 +45,7 @@ def is_public(address: IPAddress) -> bool:
 
 
 def resolve(host: str, port: int) -> Sequence[IPAddress]:
-    """A host's addresses by the system's resolver, which also reads 2130706433, 0x7f.1 and 0177.0.0.1. Blocks."""
+    """A host's addresses by the system's resolver, which also accepts 2130706433, 0x7f.1 and 0177.0.0.1. Blocks."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(ipaddress.ip_address(str(sockaddr[0]).partition("%")[0]) for *_, sockaddr in found))
 
@@ -53,7 +53,7 @@ def resolve(host: str, port: int) -> Sequence[IPAddress]:
 MAX_REDIRECTS = 5
 N_RETRIES = 2
 BACKOFF_S = 0.25
-"""The first pause before trying again; the next is twice as long."""
+"""The pause before the first retry; the next is twice as long."""
 
 _HEADERS = (("User-Agent", "vitrina-indexer"), ("Accept", "image/*"), ("Accept-Encoding", "identity"))
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -61,16 +61,16 @@ _RETRIED = frozenset({429, 500, 502, 503, 504})
 _NO_IMAGE = ("text/", "application/json", "application/xml", "application/xhtml", "video/", "audio/")
 
 
-class _Passing(Exception):
-    """A failure that may be gone the next time."""
+class _TransientError(Exception):
+    """A failure that a retry may not meet again."""
 
 
 class Fetcher:
-    """Fetches pictures over http and https; safe to share between threads, keeps connections open.
+    """Fetches images over http and https; safe to share between threads, keeps connections open.
 
-    Every host, also each redirect's, is resolved here, all its addresses are judged, and the connection goes to an
-    address that was judged, so that a name cannot answer differently the second time. ``timeout_s`` bounds one fetch
-    as a whole, retries included, save for the system's resolver, whose own timeout holds. ``resolver`` and
+    Every host, also of each redirect, is resolved here, all its addresses are checked, and the connection goes to a
+    checked address, so that a name cannot resolve differently the second time. ``timeout_s`` bounds one fetch as a
+    whole, retries included, except for the system's resolver, which has its own timeout. ``resolver`` and
     ``address_allowed`` are for tests. Close it, or use it as a context manager.
     """
 
@@ -86,7 +86,7 @@ class Fetcher:
         self.max_bytes = max_bytes
         self._timeout_s = timeout_s
         self._backoff_s = backoff_s
-        self._network = _JudgedNetwork(resolver, address_allowed)
+        self._network = _CheckedNetwork(resolver, address_allowed)
         self._pool = httpcore.ConnectionPool(
             ssl_context=ssl.create_default_context(cafile=certifi.where()),
             max_connections=64,
@@ -108,16 +108,16 @@ class Fetcher:
     def fetch(self, url: str) -> bytes:
         """The bytes behind a URL, at most ``max_bytes``. Blocks.
 
-        Server errors, timeouts and broken connections are tried again twice. Raises ``FetchError`` for everything
-        that stays wrong: no http(s) URL, credentials in it, a private address, an error status, a web page, too many
-        bytes, redirects or seconds.
+        Server errors, timeouts and broken connections are retried twice. Raises ``FetchError`` for what still fails,
+        and for no http(s) URL, credentials in it, a private address, an error status, a web page, and too many bytes,
+        redirects or seconds.
         """
         deadline = time.monotonic() + self._timeout_s
         self._network.deadline.at = deadline
         for attempt in range(N_RETRIES + 1):
             try:
                 return self._follow(url)
-            except _Passing as failure:
+            except _TransientError as failure:
                 pause_s = self._backoff_s * 2**attempt
                 if attempt == N_RETRIES or time.monotonic() + pause_s >= deadline:
                     raise FetchError(
@@ -135,11 +135,11 @@ class Fetcher:
                 return found
             target = _checked(found, base=target)
         raise FetchError(
-            f"{_shown(url)} redirects more than {MAX_REDIRECTS} times.", remedy="Link the picture's final address."
+            f"{_shown(url)} redirects more than {MAX_REDIRECTS} times.", remedy="Link the image's final address."
         )
 
     def _get(self, url: httpx.URL) -> bytes | str:
-        """The body of one answer, or where it redirects to."""
+        """The body of one response, or where it redirects to."""
         host = url.netloc.decode("ascii")
         request_url = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         try:
@@ -152,27 +152,27 @@ class Fetcher:
                 headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
                 if response.status in _REDIRECTS and "location" in headers:
                     return headers["location"]
-                self._check_answer(url, response.status, headers)
+                self._check_response(url, response.status, headers)
                 return self._body(url, response.iter_stream())
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.RemoteProtocolError) as error:
-            raise _Passing(str(error) or type(error).__name__) from error
+            raise _TransientError(str(error) or type(error).__name__) from error
         except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
             raise FetchError(f"{_shown(url)} cannot be requested: {error}.", remedy="Correct the URL.") from error
 
-    def _check_answer(self, url: httpx.URL, status: int, headers: Mapping[str, str]) -> None:
+    def _check_response(self, url: httpx.URL, status: int, headers: Mapping[str, str]) -> None:
         if status in _RETRIED:
-            raise _Passing(f"the server answered {status}")
+            raise _TransientError(f"the server answered {status}")
         if status != 200:
             raise FetchError(f"{_shown(url)} answered {status}.", remedy="Open it in a browser and correct the URL.")
         media_type = headers.get("content-type", "").lower().strip()
         if media_type.startswith(_NO_IMAGE):
             raise FetchError(
-                f"{_shown(url)} is no picture but {media_type[:60]}.",
-                remedy="Link the picture itself, not the page around it.",
+                f"{_shown(url)} is not an image but {media_type[:60]}.",
+                remedy="Link the image itself, not the page around it.",
             )
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise FetchError(
-                f"{_shown(url)} is compressed though that was declined.", remedy="Serve pictures uncompressed."
+                f"{_shown(url)} is compressed, though the request declined that.", remedy="Serve images uncompressed."
             )
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > self.max_bytes:
@@ -198,15 +198,15 @@ def _checked(url: str, base: httpx.URL | None = None) -> httpx.URL:
     try:
         parsed = base.join(url) if base else httpx.URL(url)
     except (httpx.InvalidURL, ValueError, TypeError) as error:
-        raise FetchError(f"{_shown(url)} is no URL: {error}.", remedy="Correct the URL.") from error
+        raise FetchError(f"{_shown(url)} is not a URL: {error}.", remedy="Correct the URL.") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise FetchError(
-            f"{_shown(url)} is no http(s) address.", remedy="Pictures are fetched over http and https only."
+            f"{_shown(url)} is not an http(s) address.", remedy="Images are fetched over http and https only."
         )
     if parsed.userinfo:
         raise FetchError(
-            f"The URL of {parsed.host} carries a user name or password.",
-            remedy="Make the picture public, or download it and give its path.",
+            f"The URL of {parsed.host} contains a user name or password.",
+            remedy="Make the image public, or download it and give its path.",
         )
     return parsed.copy_with(fragment=None)
 
@@ -216,19 +216,19 @@ def _shown(url: httpx.URL | str) -> str:
 
 
 class _Deadline(threading.local):
-    """When the fetch of this thread must be over, on the monotonic clock."""
+    """When the fetch of this thread must end, on the monotonic clock."""
 
     at = 0.0
 
-    def left(self, timeout_s: float | None) -> float:
+    def seconds_left(self, timeout_s: float | None) -> float:
         left_s = self.at - time.monotonic()
         if left_s <= 0:
-            raise httpcore.ReadTimeout("the time limit is over")
+            raise httpcore.ReadTimeout("the time limit is exceeded")
         return left_s if timeout_s is None else min(timeout_s, left_s)
 
 
-class _JudgedNetwork(httpcore.NetworkBackend):
-    """Connects to judged addresses only, and lets no single step outlast the fetch it belongs to."""
+class _CheckedNetwork(httpcore.NetworkBackend):
+    """Connects to checked addresses only, and ends every step by the fetch's deadline."""
 
     def __init__(self, resolver: Resolver, address_allowed: Callable[[IPAddress], bool]) -> None:
         self.deadline = _Deadline()
@@ -244,10 +244,10 @@ class _JudgedNetwork(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        """Resolve, judge, and connect to the first judged address that answers."""
+        """Resolve, check, and connect to the first address that answers."""
         failure: httpcore.ConnectError | httpcore.ConnectTimeout | None = None
-        for address in self._judged(host, port):
-            left_s = self.deadline.left(timeout)
+        for address in self._checked_addresses(host, port):
+            left_s = self.deadline.seconds_left(timeout)
             try:
                 stream = self._sockets.connect_tcp(str(address), port, left_s, local_address, socket_options)
                 return _TimedStream(stream, self.deadline)
@@ -255,7 +255,7 @@ class _JudgedNetwork(httpcore.NetworkBackend):
                 failure = error
         raise failure or httpcore.ConnectError(f"{host} has no address")
 
-    def _judged(self, host: str, port: int) -> list[IPAddress]:
+    def _checked_addresses(self, host: str, port: int) -> list[IPAddress]:
         try:
             addresses = list(self._resolver(host, port))
         except (OSError, UnicodeError) as error:
@@ -263,8 +263,8 @@ class _JudgedNetwork(httpcore.NetworkBackend):
         refused = [address for address in addresses if not self._address_allowed(address)]
         if refused:
             raise FetchError(
-                f"{host} leads to {refused[0]}, which is no public address.",
-                remedy="Pictures are fetched from the public internet only; give this one as a file path.",
+                f"{host} resolves to {refused[0]}, which is not a public address.",
+                remedy="Images are fetched from the public internet only; give this one as a file path.",
             )
         return addresses
 
@@ -277,12 +277,12 @@ class _TimedStream(httpcore.NetworkStream):
         self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Read what is there, waiting no longer than the fetch may last."""
-        return self._stream.read(max_bytes, self._deadline.left(timeout))
+        """Read what has arrived, waiting until the deadline at most."""
+        return self._stream.read(max_bytes, self._deadline.seconds_left(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Write it all."""
-        self._stream.write(buffer, self._deadline.left(timeout))
+        self._stream.write(buffer, self._deadline.seconds_left(timeout))
 
     def close(self) -> None:
         """Close the connection."""
@@ -291,10 +291,10 @@ class _TimedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        """Go on over TLS; the certificate is checked against the host's name, not its address."""
-        left_s = self._deadline.left(timeout)
+        """Start TLS; the certificate is checked against the host's name, not its address."""
+        left_s = self._deadline.seconds_left(timeout)
         return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, left_s), self._deadline)
 
     def get_extra_info(self, info: str) -> object:
-        """What the connection knows of itself."""
+        """A property of the connection."""
         return self._stream.get_extra_info(info)

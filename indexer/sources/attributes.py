@@ -17,7 +17,7 @@ MAX_ATTRIBUTES = 500
 MAX_ATTRIBUTE_CHARS = 100_000
 MAX_VALUES = 1_000
 MAX_DEPTH = 8
-"""Per row, per value, per list and of nesting: far above any shop seen, and low enough that one row stays small."""
+"""Per row, per value, per list and of nesting: far above any known shop, and low enough that one row stays small."""
 
 _METAFIELD = re.compile(r"\s*\((?:product|variant)\.metafields\.[^)]*\)$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -30,7 +30,7 @@ _BOOLEANS = {"true": True, "false": False}
 
 @lru_cache(maxsize=4096)
 def attribute_key(column: str) -> str:
-    """A column's name as a filter spells it: lower case, words joined by ``_``, dots kept (``Base Colour`` or
+    """A column's name as filters spell it: lower case, words joined by ``_``, dots kept (``Base Colour`` or
     ``baseColour`` to ``base_colour``). Shopify's metafield paths are cut off. Empty when nothing is left.
     """
     words = _CAMEL.sub("_", _METAFIELD.sub("", clean_text(column)))
@@ -80,7 +80,7 @@ def check_attributes(attributes: Mapping[str, AttributeValue]) -> None:
     if len(attributes) > MAX_ATTRIBUTES:
         raise InputError(
             f"The row has {len(attributes):,} attributes; the limit is {MAX_ATTRIBUTES}.",
-            remedy="Leave out columns nobody searches or filters by.",
+            remedy="Leave out columns that are not searched or filtered by.",
         )
     for key, value in attributes.items():
         values = value if isinstance(value, tuple) else (value,)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from vitrina.search.types.item import Item
 
 
 @dataclass(frozen=True, slots=True)
 class ImageReference:
-    """Where one picture is: exactly one of its bytes, a local path or an http(s) URL."""
+    """Where one image is: exactly one of its bytes, a local path or an http(s) URL."""
 
     data: bytes | None = None
     path: Path | None = None
@@ -25,7 +25,7 @@ class ImageReference:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One item with its pictures in the shop's order. ``origin`` says where it stood, as ``products.csv:17``."""
+    """One item with its images in the shop's order. ``origin`` says where it comes from, as ``products.csv:17``."""
 
     origin: str
     item: Item
@@ -34,7 +34,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A row that could not become an item: where it stood, why, and what to do. One dead-letter line."""
+    """A row that could not become an item: where it comes from, why, and what to do. One dead-letter line."""
 
     origin: str
     reason: str
@@ -63,7 +63,7 @@ class Source(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the operator should know of how the source was read, one sentence each."""
+        """What the operator should know about how the source was read, one sentence each."""
 
     def rows(self) -> Iterator[Record | Rejection]:
         """Every row as a record or as its rejection, in the source's order. Streams in bounded memory; blocks.
@@ -73,23 +73,24 @@ class Source(Protocol):
 
 
 N_PEEKED_ROWS = 100
-"""Rows read ahead to learn the columns of a format that does not state them (JSONL, XML, WebDataset)."""
+"""Rows read to learn the columns of a format that does not declare them (JSONL, XML, WebDataset)."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row's cells by column name. ``origin`` says where it stands, as ``products.csv:17``."""
+    """One row's cells by column name. ``origin`` says where it comes from, as ``products.csv:17``."""
 
     origin: str
     cells: Mapping[str, object]
 
 
+@runtime_checkable
 class Table(Protocol):
     """Rows with named columns. ``rows`` may be called again and starts over; it streams, in bounded memory."""
 
     @property
     def path(self) -> Path:
-        """The file the rows come from; relative picture paths count from its folder."""
+        """The file the rows come from; relative image paths count from its folder."""
 
     @property
     def format(self) -> str:
@@ -105,7 +106,7 @@ class Table(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the operator should know of how the file was read, one sentence each."""
+        """What the operator should know about how the file was read, one sentence each."""
 
     def rows(self) -> Iterator[TableRow | Rejection]:
         """The rows in the file's order; one that cannot be read comes as its rejection."""

@@ -24,13 +24,13 @@ and Shopify keeps it unique, while a variant's SKU may be empty. Variants' SKUs 
 MAX_VARIANTS = 2_048
 """Shopify's own limit of variants a product; rows past it open another item, so that no group fills the memory."""
 
-_POLARITY = frozenset({"variant_price", "variant_sku", "image_src", "body_html", "option1_value", "product_image_url"})
+_EXPORT_KEYS = frozenset({"variant_price", "variant_sku", "image_src", "body_html", "option1_value", "product_image_url"})
 _OPTION = re.compile(r"option(\d)_(name|value|linked_to)")
 
 
 def is_shopify(keys: frozenset[str]) -> bool:
     """Whether columns with these attribute keys are those of a product export."""
-    return bool(keys & {"handle", "url_handle"}) and "title" in keys and bool(keys & _POLARITY)
+    return bool(keys & {"handle", "url_handle"}) and "title" in keys and bool(keys & _EXPORT_KEYS)
 
 
 def merge_variants(rows: Iterable[TableRow | Rejection]) -> Iterator[TableRow | Rejection]:
@@ -128,7 +128,7 @@ def _is_kagl(keys: frozenset[str]) -> bool:
 
 
 def _add_kagl_images(rows: Rows) -> Iterator[TableRow | Rejection]:
-    """The pictures of KAGL's ``styles.csv`` stand beside it as ``images/<id>.jpg``; ``NA`` there means unknown."""
+    """The images of KAGL's ``styles.csv`` are beside it as ``images/<id>.jpg``; ``NA`` means unknown."""
     for row in rows:
         if isinstance(row, Rejection):
             yield row

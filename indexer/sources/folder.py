@@ -1,4 +1,4 @@
-"""A folder of pictures as a catalog: one item a picture, named by its file."""
+"""A folder of images as a catalog: one item per image, named by its file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BETWEEN_WORDS = re.compile(r"[\s_.+-]+")
 
 @dataclass(frozen=True, slots=True)
 class ImageFolder:
-    """Every picture below ``path``: its sku is its path without the ending, its title the words of its file name,
+    """Every image below ``path``: its sku is its path without the ending, its title the words of its file name,
     and its folder, if any, the attribute ``folder``. Hidden files and folders and linked folders are left out.
     """
 
@@ -32,13 +32,13 @@ class ImageFolder:
 
     @classmethod
     def open(cls, path: Path) -> ImageFolder:
-        """Count the pictures. Blocks for a walk over the folder. Raises ``SourceError`` if there are none."""
+        """Count the images. Blocks for a walk over the folder. Raises ``SourceError`` if there are none."""
         n_images = sum(1 for _ in _walk(path))
         catalogs = sorted(name.name for name in path.iterdir() if name.suffix.lower() in CATALOG_SUFFIXES)
         names = ", ".join(catalogs[:5])
         if not n_images:
             remedy = f"Index the catalog files in it themselves: {names}." if catalogs else "Check the path."
-            raise SourceError(f"The folder {path} holds no pictures.", remedy=remedy)
+            raise SourceError(f"The folder {path} holds no images.", remedy=remedy)
         notes = (f"{path} also holds {names}: index that file instead to get its text.",) if catalogs else ()
         return cls(path, n_images, notes)
 
@@ -49,8 +49,8 @@ class ImageFolder:
 
     @property
     def dialect(self) -> str:
-        """Always ``folder of pictures``."""
-        return "folder of pictures"
+        """Always ``folder of images``."""
+        return "folder of images"
 
     @property
     def fields(self) -> Mapping[str, str]:
@@ -58,7 +58,7 @@ class ImageFolder:
         return {"sku": "path", "title": "file name", "image": "file"}
 
     def rows(self) -> Iterator[Record | Rejection]:
-        """One record a picture, in the order of their paths."""
+        """One record per image, in the order of their paths."""
         for file in _walk(self.path):
             yield _record(file, self.path, self.name)
 

@@ -1,4 +1,4 @@
-"""Picture cells: bytes, paths, URLs, lists and structs of them, as references."""
+"""Image cells: bytes, paths, URLs, lists and structs of them, as references."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from vitrina.indexer.sources.cells import clean_text, is_blank
 from vitrina.search.types.errors import InputError
 
 MAX_IMAGES = 250
-"""Pictures one item may have; Shopify's own limit."""
+"""Images one item may have; Shopify's own limit."""
 
 _BETWEEN_URLS = re.compile(r"[\s,;|]+(?=https?://)", re.IGNORECASE)
 _BETWEEN_PATHS = re.compile(r"\s*[|;]\s*")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+)(?=://)|(?:data|file)(?=:)", re.IGNORECASE)
 _MAX_DEPTH = 4
 _STRUCT_KEYS = ("bytes", "url", "src", "path")
-"""The keys of a picture as an object: Hugging Face datasets write bytes and path, shop APIs url or src."""
+"""The keys of an image as an object: Hugging Face datasets write bytes and path, shop APIs url or src."""
 
 
 def read_image_cells(cell: object, folder: Path, depth: int = 0) -> Iterator[ImageReference]:
-    """Every picture a cell names, in order: bytes, a path, an http(s) URL, a base64 data URI, ``{bytes, path}``, a
+    """Every image a cell names, in order: bytes, a path, an http(s) URL, a base64 data URI, ``{bytes, path}``, a
     list of these, a JSON list, or several URLs or paths in one text.
 
     A path counts from ``folder`` and must stay inside it, absolute or not: a catalog file often comes from somebody
-    else, and must not publish other pictures of this machine. Whether the file exists is not checked here.
-    Raises ``InputError`` for a path outside and for anything that names no picture.
+    else, and must not publish other images of this machine. Whether the file exists is not checked here.
+    Raises ``InputError`` for a path outside and for anything that names no image.
     """
     if is_blank(cell) or cell == b"":
         return
     if depth > _MAX_DEPTH:
-        raise InputError(f"Pictures nest deeper than {_MAX_DEPTH} levels.", remedy="Write one flat list of them.")
+        raise InputError(f"Images nest deeper than {_MAX_DEPTH} levels.", remedy="Write one flat list of them.")
     if isinstance(cell, (bytes, bytearray, memoryview)):
         yield ImageReference(data=bytes(cell))
     elif isinstance(cell, str):
@@ -49,7 +49,7 @@ def read_image_cells(cell: object, folder: Path, depth: int = 0) -> Iterator[Ima
         known = next((cell[key] for key in _STRUCT_KEYS if not is_blank(cell.get(key))), None)
         yield from read_image_cells(known, folder, depth + 1)
     else:
-        raise InputError(f"{str(cell)[:60]!r} is no picture.", remedy="Give its bytes, its path or its URL.")
+        raise InputError(f"{str(cell)[:60]!r} is no image.", remedy="Give its bytes, its path or its URL.")
 
 
 def _split(text: str) -> list[str]:
@@ -77,7 +77,7 @@ def _reference(text: str, folder: Path) -> ImageReference:
     if name == "data":
         return ImageReference(data=_inline(text))
     raise InputError(
-        f"Pictures are not read from {name}: addresses, as in {text[:80]!r}.",
+        f"Images are not read from {name}: addresses, as in {text[:80]!r}.",
         remedy="Give an http(s) URL, or a path inside the catalog file's folder.",
     )
 
@@ -87,8 +87,8 @@ def _inside(text: str, folder: Path) -> Path:
     path = os.path.normpath(os.path.join(root, text.replace("\\", "/")))
     if os.path.commonpath((root, path)) != root or path == root:
         raise InputError(
-            f"The picture {text[:200]!r} is outside the catalog's folder {folder}.",
-            remedy="Put the pictures inside that folder, or name their own folder when indexing.",
+            f"The image {text[:200]!r} is outside the catalog's folder {folder}.",
+            remedy="Put the images inside that folder, or name their own folder when indexing.",
         )
     return Path(path)
 

@@ -13,7 +13,7 @@ from vitrina.indexer.sources.delimited import FALLBACK, count_lines, detect_enco
 from vitrina.search.types.errors import SourceError
 
 MAX_ROW_BYTES = 1 << 24
-"""The longest line read: room for a few pictures as data URIs. A longer one is skipped without being held."""
+"""The longest line read: room for a few images as data URIs. A longer one is skipped without being held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class JsonLinesTable:
                 origin = f"{self.path.name}:{number}"
                 if line is None:
                     reason = f"The line is longer than {self.max_row_bytes:,} bytes."
-                    yield Rejection(origin, reason, "Shorten its texts, and give pictures by path or URL.")
+                    yield Rejection(origin, reason, "Shorten its texts, and give images by path or URL.")
                 elif line.strip():
                     yield _parse(origin, line)
 

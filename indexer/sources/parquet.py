@@ -1,4 +1,4 @@
-"""Parquet files, with pictures as bytes, Hugging Face structs, paths or URLs."""
+"""Parquet files, with images as bytes, Hugging Face structs, paths or URLs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vitrina.indexer.sources.base import Rejection, TableRow
 from vitrina.search.types.errors import SourceError
 
 N_BATCH_ROWS = 64
-"""Rows decoded at once: with pictures of 1 MB, 64 MB."""
+"""Rows decoded at once: with images of 1 MB, 64 MB."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ _SKU_LIKE = re.compile(r"sku|id\b|id$|code|number|key|handle|ref|ean|gtin", re.I
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """``fields`` maps a field to its column, ``images`` are the columns with pictures, ``renamed`` maps a column to
+    """``fields`` maps a field to its column, ``images`` are the columns with images, ``renamed`` maps a column to
     the attribute it was asked to become. Every other column becomes an attribute under its own key.
     """
 
@@ -153,8 +153,8 @@ _SCHEME = re.compile(r"\s*([a-zA-Z][a-zA-Z0-9+.-]*):(?!\d)")
 def read_row(row: TableRow, columns: Columns, folder: Path) -> Record | Rejection:
     """One row as a record, or why it cannot be one.
 
-    Rejected are rows without a sku, with neither picture nor text, past a limit, with a price that is no price, or
-    with a picture that may not be read. ``folder`` is where relative picture paths count from.
+    Rejected are rows without a sku, with neither image nor text, past a limit, with a price that is no price, or
+    with an image that may not be read. ``folder`` is where relative image paths count from.
     """
     sku = None
     try:
@@ -173,7 +173,7 @@ def _read(row: TableRow, columns: Columns, folder: Path, sku: str) -> Record:
     images = _read_images(row.cells, columns, folder)
     if not (title or description or attributes or images):
         raise InputError(
-            "The row has neither a picture nor any text.", remedy="Give it a title, a description or a picture."
+            "The row has neither an image nor any text.", remedy="Give it a title, a description or an image."
         )
     item = Item(sku, title, description, attributes, price_cents, currency, _read_url(fields.get("url")))
     return Record(row.origin, item, images)
@@ -279,5 +279,5 @@ def _read_images(cells: Mapping[str, object], columns: Columns, folder: Path) ->
     found = (reference for column in columns.images for reference in read_image_cells(_cell(cells, column), folder))
     images = tuple(dict.fromkeys(found))
     if len(images) > MAX_IMAGES:
-        raise InputError(f"The row has {len(images):,} pictures; the limit is {MAX_IMAGES}.", remedy="Leave some out.")
+        raise InputError(f"The row has {len(images):,} images; the limit is {MAX_IMAGES}.", remedy="Leave some out.")
     return images

@@ -23,7 +23,7 @@ _TEXT_COLUMNS = {"txt": "title", "text": "title", "caption": "title", "cls": "cl
 @dataclass(frozen=True, slots=True)
 class WebDatasetTable:
     """A tar read once from front to back. A sample is a run of files alike up to the first dot of their name; its
-    JSON's keys are cells, its text is the title, its key is the cell ``__key__``, its pictures are ``image``.
+    JSON's keys are cells, its text is the title, its key is the cell ``__key__``, its images are ``image``.
     """
 
     path: Path
@@ -72,7 +72,7 @@ class _Sample:
         self._damage: tuple[str, str] | None = None
 
     def add(self, tar: tarfile.TarFile, member: tarfile.TarInfo, ending: str, max_bytes: int) -> None:
-        """Take a member's content in, as a picture, as cells or as text; others are left where they are."""
+        """Take a member's content in, as an image, as cells or as text; others are left where they are."""
         last = ending.rsplit(".", 1)[-1]
         is_image = f".{last}" in IMAGE_SUFFIXES
         if not is_image and last != "json" and last not in _TEXT_COLUMNS:
@@ -101,7 +101,7 @@ class _Sample:
         if len(self._images) < MAX_IMAGES:
             self._images.append(data)
         else:
-            self._damage = (f"The sample has more than {MAX_IMAGES} pictures.", "Leave some out.")
+            self._damage = (f"The sample has more than {MAX_IMAGES} images.", "Leave some out.")
 
     def _add_json(self, name: str, data: bytes) -> None:
         try:

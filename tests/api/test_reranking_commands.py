@@ -177,7 +177,7 @@ def test_eval_measures_the_reranked_search_against_the_retrieval_alone(vitrina: 
 def test_eval_by_images_alone(vitrina: Vitrina, tmp_path: Path) -> None:
     status, printed, _ = vitrina("eval", judgements(tmp_path), "--rerank", "--hide-listings")
     assert status == 0
-    assert "Reranked by simple eyes: up to 20 hits a query, pictures alone, listings hidden." in printed
+    assert "Reranked by simple eyes: up to 20 hits per query, images alone, listings hidden." in printed
 
 
 @pytest.mark.parametrize(

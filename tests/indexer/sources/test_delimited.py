@@ -198,7 +198,7 @@ def test_a_missing_sku_and_an_empty_row(tmp_path: Path) -> None:
     assert [record.item.sku for record in records] == ["3"]
     assert [(row.origin, row.sku) for row in rejections] == [("shop.csv:2", None), ("shop.csv:3", "2")]
     assert "no sku" in rejections[0].reason
-    assert "neither a picture nor any text" in rejections[1].reason
+    assert "neither an image nor any text" in rejections[1].reason
 
 
 def test_a_bad_price_names_the_row(tmp_path: Path) -> None:

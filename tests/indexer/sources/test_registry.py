@@ -30,7 +30,7 @@ def test_a_folder_of_images(tmp_path: Path) -> None:
         write(tmp_path, f"shop/{name}", make_image())
     source: Source = open_source(str(tmp_path / "shop"))
     rows = [row for row in source.rows() if isinstance(row, Record)]
-    assert (source.name, source.dialect, source.n_rows, source.notes) == ("shop", "folder of pictures", 3, ())
+    assert (source.name, source.dialect, source.n_rows, source.notes) == ("shop", "folder of images", 3, ())
     assert [(row.item.sku, row.item.title) for row in rows] == [
         ("red-shirt_01", "red shirt 01"),
         ("mugs/Blue Mug", "Blue Mug"),
@@ -55,7 +55,7 @@ def test_a_folder_beside_a_catalog_file_says_so(tmp_path: Path) -> None:
     write(tmp_path, "styles.csv", "sku\n1\n")
     assert "styles.csv" in open_source(str(tmp_path)).notes[0]
     (tmp_path / "images/1.jpg").unlink()
-    with pytest.raises(SourceError, match=r"holds no pictures. Index the catalog files in it themselves: styles.csv"):
+    with pytest.raises(SourceError, match=r"holds no images. Index the catalog files in it themselves: styles.csv"):
         open_source(str(tmp_path))
 
 
@@ -72,7 +72,7 @@ def test_a_folder_has_no_columns_to_map(tmp_path: Path) -> None:
         ("a\0b", "There is no file or folder"),
         ("x" * 5000, "There is no file or folder"),
         ("https://shop.example/products.csv", "Download it first"),
-        ("empty", "holds no pictures"),
+        ("empty", "holds no images"),
         ("shop.docx", r"no catalog format.*\.parquet"),
         ("shop.csv.gz", "Decompress it first"),
         ("shop.xlsx", "as CSV"),
@@ -123,8 +123,8 @@ def row(tmp_path: Path, **cells: object) -> Path:
         ({"sku": [1], "title": "a"}, "no sku"),
         ({"sku": "\u0007", "title": "a"}, "no sku"),
         ({"sku": 1, "notes": "x" * 100_001}, "notes holds"),
-        ({"sku": 1, "images": [f"{number}.jpg" for number in range(251)]}, "251 pictures; the limit is 250"),
-        ({"sku": 1, "title": " \u0000 "}, "neither a picture nor any text"),
+        ({"sku": 1, "images": [f"{number}.jpg" for number in range(251)]}, "251 images; the limit is 250"),
+        ({"sku": 1, "title": " \u0000 "}, "neither an image nor any text"),
     ],
 )
 def test_limits_of_a_row(tmp_path: Path, cells: dict[str, object], message: str) -> None:

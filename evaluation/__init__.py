@@ -1,1 +1,1 @@
-"""The relevance lab: how well a search answers judged queries, how sure that is, and where it fails."""
+"""Relevance evaluation: how well a search answers judged queries, how certain that is, and where it fails."""

@@ -26,7 +26,7 @@ THUMBNAIL_PX = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
+class ItemTile:
     """An item to show. ``image`` is a data URI, empty if there is none."""
 
     sku: str
@@ -39,24 +39,24 @@ class Gallery:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._tiles: dict[str, Tile] = {}
+        self._tiles: dict[str, ItemTile] = {}
 
-    def tile(self, sku: str) -> Tile:
+    def tile(self, sku: str) -> ItemTile:
         """An item's tile; without an image if the item is gone or has none."""
         if sku not in self._tiles:
             self._tiles[sku] = self._made(sku)
         return self._tiles[sku]
 
-    def _made(self, sku: str) -> Tile:
+    def _made(self, sku: str) -> ItemTile:
         try:
             stored = self._store.catalog.item(sku)
         except NotFoundError:
-            return Tile(sku, "no longer in the catalog", "")
+            return ItemTile(sku, "no longer in the catalog", "")
         image = ""
         with suppress(NotFoundError, ImageError):
             if stored.image_ids:
                 image = data_uri(self._store.images.thumbnail(stored.image_ids[0], THUMBNAIL_PX))
-        return Tile(sku, stored.item.title, image)
+        return ItemTile(sku, stored.item.title, image)
 
 
 def photo(path: Path) -> str:
@@ -91,7 +91,7 @@ N_PAIR_HITS = 5
 class ShownHit:
     """A tile in a ranking. ``rank`` is None if the item was not found at all."""
 
-    tile: Tile
+    tile: ItemTile
     rank: int | None
     is_relevant: bool
     confidence: float | None = None

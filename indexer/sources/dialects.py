@@ -24,7 +24,9 @@ and Shopify keeps it unique, while a variant's SKU may be empty. Variants' SKUs 
 MAX_VARIANTS = 2_048
 """Shopify's own limit of variants a product; rows past it open another item, so that no group fills the memory."""
 
-_EXPORT_KEYS = frozenset({"variant_price", "variant_sku", "image_src", "body_html", "option1_value", "product_image_url"})
+_EXPORT_KEYS = frozenset(
+    {"variant_price", "variant_sku", "image_src", "body_html", "option1_value", "product_image_url"}
+)
 _OPTION = re.compile(r"option(\d)_(name|value|linked_to)")
 
 

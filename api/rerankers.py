@@ -97,11 +97,11 @@ def small_reranker(settings: Settings) -> RerankerIdentity | None:
     What such a model sees of pictures is worth keeping in the home. Blocks for some 10 ms, and a second where
     transformers is not imported yet. Raises RerankerError.
     """
-    from vitrina.search.reranking.backends.transformers.loading import folder_here, identity_of, n_weight_bytes
-    from vitrina.search.reranking.backends.transformers.questions import MAX_PIXELS
+    from vitrina.search.reranking.backends.transformers.loading import identity_of, local_folder, n_weight_bytes
+    from vitrina.search.reranking.backends.transformers.prompted_model import MAX_PIXELS
 
     chosen = settings.reranker or DEFAULT
-    folder = None if chosen in (OFF, ANTHROPIC) else folder_here(chosen)
+    folder = None if chosen in (OFF, ANTHROPIC) else local_folder(chosen)
     if folder is None or n_weight_bytes(folder) > MAX_SMALL_BYTES:
         return None
     return identity_of(chosen, max_pixels=settings.reranker_max_pixels or MAX_PIXELS)
@@ -163,7 +163,7 @@ def _open_anthropic(settings: Settings, closing: ExitStack) -> Reranker:
 
 def _open_here(chosen: str, settings: Settings, closing: ExitStack) -> Reranker:
     from vitrina.search.reranking.backends.transformers.loading import load_reranker
-    from vitrina.search.reranking.backends.transformers.questions import MAX_PIXELS
+    from vitrina.search.reranking.backends.transformers.prompted_model import MAX_PIXELS
 
     return closing.enter_context(
         load_reranker(

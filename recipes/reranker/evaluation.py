@@ -21,7 +21,7 @@ from recipes.reranker.statements import Judged, Round, draw_statements, same
 from recipes.reranker.tasks import Lexicon, draw_verdicts, fields_of
 from vitrina.search.reranking.backends.transformers.chat import AnswerTokens
 from vitrina.search.reranking.explanations.templates import fact
-from vitrina.search.reranking.prompts import pointing, question, reading, telling
+from vitrina.search.reranking.prompts import explanation_prompt, field_prompt, localization_prompt, question
 from vitrina.search.types.requirement import Status
 from vitrina.tuning.reranker.validation import area_under_curve, balanced_accuracy, mean, mean_recall, same_family
 
@@ -130,7 +130,7 @@ def explaining(
     rng = random.Random(seed)
     told = [draw_verdicts(lexicon, rng) for _ in range(n)]
     facts = [[fact(verdict) for verdict in verdicts] for verdicts in told]
-    written = evaluator.answer(_blank(evaluator, n), [telling(some) for some in facts], MAX_SENTENCE_TOKENS)
+    written = evaluator.answer(_blank(evaluator, n), [explanation_prompt(some) for some in facts], MAX_SENTENCE_TOKENS)
     known = frozenset(word for values in lexicon.values.values() for value in values for word in _words(value)) - _GLUE
     supported = [
         _mentions(sentence, known) <= _mentions(" ".join(some), known)
@@ -192,7 +192,7 @@ def _reading(
     if len(set(labels.values())) < 2:
         return {}
     rows, right = list(labels), list(labels.values())
-    read = [answer.strip() for answer in evaluator.answer(features[rows], [reading(field)] * len(rows))]
+    read = [answer.strip() for answer in evaluator.answer(features[rows], [field_prompt(field)] * len(rows))]
     hits = [same(said, label) for said, label in zip(read, right, strict=True)]
     figures = {f"{field}, accuracy": mean(hits)}
     if field in BALANCED:
@@ -208,7 +208,7 @@ def _pointing(
     """Mean overlap of the boxes of drawn things, whole articles and their parts; none given counts as none."""
     asked = [(at, name, box) for at, product in enumerate(products) for name, box in boxes[product.sku].items()]
     rows = [at for at, _, _ in asked]
-    written = evaluator.answer(features[rows], [pointing(name) for _, name, _ in asked])
+    written = evaluator.answer(features[rows], [localization_prompt(name) for _, name, _ in asked])
     given = [read_box(text) for text in written]
     overlaps = [box.overlap(found) if found else 0.0 for (_, _, box), found in zip(asked, given, strict=True)]
     whole = [value for (at, name, _), value in zip(asked, overlaps, strict=True) if name == products[at].kinds[0]]

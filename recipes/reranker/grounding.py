@@ -12,7 +12,7 @@ from recipes.boutique.export import write_folder
 from recipes.encoder.corpus import LabelledRows
 from recipes.encoder.labels import LabelledProduct
 from recipes.reranker.template import PLACES
-from vitrina.search.reranking.backends.transformers.generation import N_PLACES, Measure, box_in
+from vitrina.search.reranking.backends.transformers.generation import N_PLACES, BoxUnit, parse_box
 from vitrina.search.reranking.base import Box
 
 LEAST_SEEN = 0.6
@@ -27,7 +27,7 @@ def written(box: Box) -> str:
 
 def read_box(text: str) -> Box | None:
     """The box that a model wrote, or None where it wrote something else, or an empty one."""
-    return box_in(text, Measure.PLACES, (1, 1))
+    return parse_box(text, BoxUnit.PLACES, (1, 1))
 
 
 def seen(box: Box, placement: torch.Tensor) -> Box | None:

@@ -25,22 +25,22 @@ def asked(statement: str) -> str:
 
 
 def read(field: str) -> str:
-    """``prompts.reading``, to be answered with a value or unknown."""
+    """``prompts.field_prompt``, to be answered with a value or unknown."""
     return f" {field.lower()}:"
 
 
 def told(facts: Sequence[str]) -> str:
-    """``prompts.telling``."""
+    """``prompts.explanation_prompt``."""
     return f" {_joined(facts)}."
 
 
 def told_as_json(facts: Sequence[str]) -> str:
-    """``prompts.telling_as_json``."""
+    """``prompts.explanation_json_prompt``."""
     return f" {_joined(facts)}. json:"
 
 
 def pointed(statement: str) -> str:
-    """``prompts.pointing``, to be answered with left, top, right and bottom, each one of ``PLACES``."""
+    """``prompts.localization_prompt``, to be answered with left, top, right and bottom, each one of ``PLACES``."""
     return f" where: {statement.lower()}"
 
 
@@ -55,14 +55,14 @@ DESCRIBED: Final = " describe it"
 
 def chat_template() -> str:
     """The Jinja template that goes into the model's folder."""
-    as_json = prompts.telling_as_json([_SLOT]).removeprefix(prompts.telling([_SLOT]))
-    between = prompts.telling([_SLOT, _SLOT]).split(_SLOT)[1]
+    as_json = prompts.explanation_json_prompt([_SLOT]).removeprefix(prompts.explanation_prompt([_SLOT]))
+    between = prompts.explanation_prompt([_SLOT, _SLOT]).split(_SLOT)[1]
     facts = f"slot | replace({between!r}, '; ')"
     branches = (
         _branch(prompts.question(_SLOT), "' ' ~ slot ~ '?'"),
-        _branch(prompts.reading(_SLOT), "' ' ~ slot ~ ':'"),
-        _branch(prompts.pointing(_SLOT), "' where: ' ~ slot"),
-        _branch(prompts.telling([_SLOT]), f"' ' ~ {facts} ~ ('. json:' if is_json else '.')"),
+        _branch(prompts.field_prompt(_SLOT), "' ' ~ slot ~ ':'"),
+        _branch(prompts.localization_prompt(_SLOT), "' where: ' ~ slot"),
+        _branch(prompts.explanation_prompt([_SLOT]), f"' ' ~ {facts} ~ ('. json:' if is_json else '.')"),
     )
     return _TEMPLATE.replace("BRANCHES", "\n".join(branches)).replace("AS_JSON", repr(as_json))
 

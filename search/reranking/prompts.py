@@ -34,9 +34,9 @@ EXPLANATION_SCHEMA: Final[dict[str, object]] = {
     "required": ["explanation"],
     "additionalProperties": False,
 }
-"""What ``telling_as_json`` asks for."""
+"""What ``explanation_json_prompt`` asks for."""
 
-_STAND_INS = str.maketrans({"<": "‹", ">": "›", "|": "¦", "[": "(", "]": ")", "`": "'", "\\": "/"})
+_HARMLESS_CHARACTERS = str.maketrans({"<": "‹", ">": "›", "|": "¦", "[": "(", "]": ")", "`": "'", "\\": "/"})
 """For the characters that control tokens are made of: ``<|im_end|>``, ``<image>``, ``[INST]``, code fences."""
 
 _INVISIBLE = {"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"}
@@ -49,31 +49,31 @@ def question(statement: str, listing: str = "") -> str:
     and what a listing says comes before what is asked of it. Both are neutralised, cut and quoted.
     """
     return (
-        f"{listed(listing)}The shopper wants: {quoted(statement, MAX_STATEMENT_CHARACTERS)}.\n"
+        f"{quoted_listing(listing)}The shopper wants: {quoted(statement, MAX_STATEMENT_CHARACTERS)}.\n"
         "Is this product what the shopper wants in this respect? Answer with one word, yes or no."
     )
 
 
-def telling(facts: Sequence[str]) -> str:
+def explanation_prompt(facts: Sequence[str]) -> str:
     """One or two sentences that say what verdicts in words amount to. The facts are neutralised, cut and quoted."""
     return (
-        f"What was found out about this product: {_together(facts)}.\n"
+        f"What was found out about this product: {_joined_facts(facts)}.\n"
         "Tell the shopper in one or two short sentences how the product fits. Say nothing that was not found out, and "
         "write no quotation marks."
     )
 
 
-def telling_as_json(facts: Sequence[str]) -> str:
-    """As ``telling``, for an answer that keeps ``EXPLANATION_SCHEMA``."""
-    return f'{telling(facts)} Answer with a JSON object: {{"explanation": "your sentences"}}.'
+def explanation_json_prompt(facts: Sequence[str]) -> str:
+    """As ``explanation_prompt``, for an answer that keeps ``EXPLANATION_SCHEMA``."""
+    return f'{explanation_prompt(facts)} Answer with a JSON object: {{"explanation": "your sentences"}}.'
 
 
-def listed(listing: str) -> str:
+def quoted_listing(listing: str) -> str:
     """The catalog's text about a product, quoted, on a line of its own; nothing where there is none."""
     return f"The catalog says: {quoted(listing, MAX_LISTING_CHARACTERS)}.\n" if listing.strip() else ""
 
 
-def reading(field: str) -> str:
+def field_prompt(field: str) -> str:
     """What a picture shows for a field of the catalog ("colour"), to be answered with one of its values."""
     return (
         f"What is the {quoted(field, MAX_FIELD_CHARACTERS)} of this product?\n"
@@ -81,7 +81,7 @@ def reading(field: str) -> str:
     )
 
 
-def pointing(statement: str) -> str:
+def localization_prompt(statement: str) -> str:
     """Where in the picture a claim shows, in the words that Qwen's models were trained on. Neutralised, cut, quoted."""
     return (
         f"Locate what the shopper wants in the picture: {quoted(statement, MAX_STATEMENT_CHARACTERS)}. "
@@ -104,8 +104,8 @@ def neutralised(text: str, control_tokens: Collection[str] = ()) -> str:
     """
     folded = unicodedata.normalize("NFKC", text)
     visible = "".join(" " if unicodedata.category(character) in _INVISIBLE else character for character in folded)
-    plain = " ".join(visible.translate(_STAND_INS).split())
-    return " ".join(_broken(plain, control_tokens).split())
+    plain = " ".join(visible.translate(_HARMLESS_CHARACTERS).split())
+    return " ".join(_without_tokens(plain, control_tokens).split())
 
 
 def clipped(text: str, max_characters: int) -> str:
@@ -119,17 +119,17 @@ def clipped(text: str, max_characters: int) -> str:
 
 def digest() -> str:
     """SHA-256 (hex) over all of the wording here: probabilities from other questions are other probabilities."""
-    requests = [question("claim", "listing"), question("claim"), telling_as_json(["fact"])]
-    requests += [pointing("claim"), reading("field")]
+    requests = [question("claim", "listing"), question("claim"), explanation_json_prompt(["fact"])]
+    requests += [localization_prompt("claim"), field_prompt("field")]
     wording = [INSTRUCTIONS, *requests, EXPLANATION_SCHEMA]
     return hashlib.sha256(json.dumps(wording).encode()).hexdigest()
 
 
-def _together(facts: Sequence[str]) -> str:
+def _joined_facts(facts: Sequence[str]) -> str:
     return "; ".join(quoted(fact, MAX_FACT_CHARACTERS) for fact in facts)
 
 
-def _broken(text: str, tokens: Collection[str]) -> str:
+def _without_tokens(text: str, tokens: Collection[str]) -> str:
     """The text with a space inside each of the tokens; those of one character are left out.
 
     Again until none is left, since what is left out may bring two halves together. It ends: a token without white
@@ -141,4 +141,4 @@ def _broken(text: str, tokens: Collection[str]) -> str:
         return text
     pattern = re.compile("|".join(re.escape(token) for token in sorted(present, key=len, reverse=True)))
     apart = pattern.sub(lambda found: " ".join([found[0][0], found[0][1:]]) if len(found[0]) > 1 else "", text)
-    return _broken(apart, tokens)
+    return _without_tokens(apart, tokens)

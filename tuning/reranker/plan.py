@@ -9,12 +9,12 @@ import torch
 
 from vitrina.search.reranking.backends.transformers.loading import (
     EMBEDDED,
-    brings_code,
-    checked_configuration,
+    has_own_code,
     load_reranker,
     model_folder,
+    read_configuration,
 )
-from vitrina.search.reranking.backends.transformers.questions import MAX_PIXELS
+from vitrina.search.reranking.backends.transformers.prompted_model import MAX_PIXELS
 from vitrina.search.reranking.backends.transformers.reranker import CACHE_BYTES, TransformersReranker
 from vitrina.search.types.errors import RerankerError
 from vitrina.tuning.encoder.plan import LEARNING_RATES, check_numbers
@@ -101,13 +101,13 @@ def find_base(name: str | None) -> FoundModel:
     """
     name = name or EMBEDDED
     folder = model_folder(name)
-    if brings_code(folder):
+    if has_own_code(folder):
         raise RerankerError(
             f"'{name}' needs program code of its own, which it brings with its weights; such a model cannot be tuned: "
             "the code would have to be run here, and by everyone who loads what comes of it.",
             remedy="Begin with a model that transformers knows itself: --from Qwen/Qwen3-VL-2B-Instruct, for one.",
         )
-    checked_configuration(name, folder)
+    read_configuration(name, folder)
     return FoundModel(name, folder)
 
 

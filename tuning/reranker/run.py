@@ -13,7 +13,7 @@ import torch
 
 from vitrina.search.reranking.backends.transformers.chat import PromptDialect
 from vitrina.search.reranking.backends.transformers.image_features import FeatureMemory
-from vitrina.search.reranking.backends.transformers.loading import load_reranker, silently
+from vitrina.search.reranking.backends.transformers.loading import load_reranker, without_progress_bars
 from vitrina.search.reranking.backends.transformers.reranker import CACHE_BYTES
 from vitrina.search.reranking.fusion import CARD_FILE
 from vitrina.search.types.errors import StateError
@@ -39,7 +39,7 @@ def write_model(folder: Path, model: Any, base: Path, dialect: PromptDialect) ->
     The card says for now which dialect the model was tuned in: no folder's name may tell another. Raises OSError.
     """
     folder.mkdir(parents=True)
-    with silently():
+    with without_progress_bars():
         model.save_pretrained(folder)
     for pattern in COPIED:
         for path in base.rglob(pattern):
@@ -72,7 +72,7 @@ class RerankerTuning:
         self, corpus: RerankerCorpus, base: BaseModel, plan: RerankerPlan, work: Path, *, resume: bool = False
     ) -> None:
         self.corpus, self.base, self.plan = corpus, base, plan
-        questions = base.reranker.questions
+        questions = base.reranker.prompted_model
         self.schedule = plan.schedule(questions.model)
         side_px = base.reranker.capabilities.image_side_px
         candidates = CandidateCache(corpus.items, corpus.store, listings=plan.listings, side_px=side_px)
@@ -117,7 +117,7 @@ class RerankerTuning:
             )
         self.adapters.load_state_dict(self.loop.best_weights())
         self.adapters.merge()
-        questions = self.base.reranker.questions
+        questions = self.base.reranker.prompted_model
         with output_folder(out, "reranker") as folder:
             write_model(folder, questions.model, self.base.folder, questions.dialect)
             device = str(questions.model.device)
@@ -137,8 +137,8 @@ class RerankerTuning:
             plan=self.plan,
             schedule=self.schedule,
             base=self.base.reranker.identity,
-            dialect=self.base.reranker.questions.dialect.name,
-            max_pixels=self.base.reranker.questions.max_pixels,
+            dialect=self.base.reranker.prompted_model.dialect.name,
+            max_pixels=self.base.reranker.prompted_model.max_pixels,
             corpus=self.corpus,
             n_pairs=self.validation.n_pairs,
             ndcg_of_search=self.validation.ndcg_of_search,

@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from vitrina.search.encoders.open_clip import precision
-from vitrina.search.reranking.backends.transformers.questions import ModelInputs
+from vitrina.search.reranking.backends.transformers.prompted_model import PromptedModel
 from vitrina.search.reranking.base import RerankCandidate
 from vitrina.search.types.errors import StateError
 from vitrina.tuning.loop import BETAS, Trainer, warmup_cosine
@@ -31,7 +31,7 @@ class RerankerTrainer(Trainer[Sequence[Shown]]):
 
     def __init__(
         self,
-        questions: ModelInputs,
+        questions: PromptedModel,
         adapters: Adapters,
         corpus: RerankerCorpus,
         candidates: CandidateCache,

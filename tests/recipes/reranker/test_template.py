@@ -49,13 +49,13 @@ def test_what_training_writes_is_what_a_shoppers_words_become(made: Made) -> Non
     assert (
         rendered(made, prompts.question("Navy Blue Shirts for Men")) == "<s><image> navy blue shirts for men?<answer>"
     )
-    assert rendered(made, prompts.reading("colour")) == "<s><image> colour:<answer>"
-    assert rendered(made, prompts.pointing("Navy Shirt")) == "<s><image> where: navy shirt<answer>"
+    assert rendered(made, prompts.field_prompt("colour")) == "<s><image> colour:<answer>"
+    assert rendered(made, prompts.localization_prompt("Navy Shirt")) == "<s><image> where: navy shirt<answer>"
 
 
 @pytest.mark.parametrize(
     ("prompt", "form"),
-    [(prompts.telling, template.told), (prompts.telling_as_json, template.told_as_json)],
+    [(prompts.explanation_prompt, template.told), (prompts.explanation_json_prompt, template.told_as_json)],
 )
 @pytest.mark.parametrize(
     "facts", [["colour navy: met"], ["article shirt: contradicted, it is dress", "not red: unknown"]]

@@ -141,8 +141,8 @@ def test_every_family_is_tuned_and_loads_again(
     assert any(bool(weight.any()) for weight in tower) == image_tower
     reached = tuning.history.scores[-1]
     assert tuning.write(tmp_path / "tuned").value == pytest.approx(reached.value, abs=0.02)
-    dialect = load_reranker(str(tmp_path / "tuned"), device="cpu").questions.dialect
-    assert dialect.name == tuning.base.reranker.questions.dialect.name
+    dialect = load_reranker(str(tmp_path / "tuned"), device="cpu").prompted_model.dialect
+    assert dialect.name == tuning.base.reranker.prompted_model.dialect.name
 
 
 def ours(folder: Path) -> Path:

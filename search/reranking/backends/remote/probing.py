@@ -21,7 +21,7 @@ from vitrina.search.reranking.backends.remote.chat import (
 from vitrina.search.reranking.backends.remote.scoring import GradeInSchema, GradeInWords, locate
 from vitrina.search.reranking.backends.remote.transport import RequestFailure, RequestFault, as_error
 from vitrina.search.reranking.base import Box, Capabilities, Deadline, Scoring
-from vitrina.search.reranking.prompts import question, telling
+from vitrina.search.reranking.prompts import explanation_prompt, question
 from vitrina.search.types.errors import RerankerError
 
 MIN_OVERLAP = 0.5
@@ -133,7 +133,7 @@ class Probe:
             )
 
     async def _writes(self, chat: RemoteChat) -> bool:
-        request = ChatRequest(telling(["colour: red, met"]), None, _MAX_TOKENS)
+        request = ChatRequest(explanation_prompt(["colour: red, met"]), None, _MAX_TOKENS)
         try:
             async with aclosing(chat.stream(request, self.deadline)) as pieces:
                 async for piece in pieces:

@@ -202,7 +202,7 @@ class RemoteReranker:
             return await self._probed.fallback.probabilities(candidate, statements, deadline)
 
     async def _write(self, writer: RemoteChat, facts: Sequence[str], deadline: Deadline) -> AsyncIterator[str]:
-        request = ChatRequest(prompts.telling(facts), None, _MAX_TOKENS)
+        request = ChatRequest(prompts.explanation_prompt(facts), None, _MAX_TOKENS)
         n_sentences = 0
         try:
             async with asyncio.timeout(deadline.seconds_left):

@@ -18,7 +18,7 @@ from vitrina.search.reranking.backends.remote.chat import (
 )
 from vitrina.search.reranking.backends.remote.transport import RequestFailure, RequestFault
 from vitrina.search.reranking.base import Box, Deadline, Scoring
-from vitrina.search.reranking.prompts import MAX_STATEMENT_CHARACTERS, listed, quoted
+from vitrina.search.reranking.prompts import MAX_STATEMENT_CHARACTERS, quoted, quoted_listing
 
 MIN_MASS = 0.01
 """Least probability of yes and no together. Below it the model was about to say something else (to think aloud, to
@@ -122,7 +122,7 @@ def grading_prompt(statements: Sequence[str], listing: str) -> str:
         for number, statement in enumerate(statements, 1)
     )
     return (
-        f"{listed(listing)}The shopper wishes for a product like this:\n{wishes}\n"
+        f"{quoted_listing(listing)}The shopper wishes for a product like this:\n{wishes}\n"
         f"Does this product fulfil each wish? The grades are {', '.join(GRADES)}. "
         f"Answer with {'one grade, one word' if len(statements) == 1 else 'one grade for each wish'}, and nothing else."
     )

@@ -1,4 +1,4 @@
-"""Prompts in a model's own chat template, in which nothing that a shop or a shopper wrote can act as control."""
+"""Prompts in a model's own chat template, with untrusted text unable to act as control tokens."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AnswerTokens:
-    """The token ids that say yes, and those that say no."""
+    """The token ids of yes and of no."""
 
     yes: tuple[int, ...]
     no: tuple[int, ...]
 
     @classmethod
     def of(cls, tokenizer: Any) -> AnswerTokens:
-        """Every way of a tokenizer to say yes or no in one token: "yes", " Yes", "NO". Raises RerankerError."""
+        """Collect every single token for yes or no: "yes", " Yes", "NO". Raises RerankerError."""
         answers = cls(_tokens_of(tokenizer, "yes"), _tokens_of(tokenizer, "no"))
         if not answers.yes or not answers.no:
             missing = "yes" if not answers.yes else "no"
             raise RerankerError(
-                f"The model's tokenizer has no single token for '{missing}', so that no probability can be read.",
+                f"The model's tokenizer has no single token for '{missing}', so no probability can be read.",
                 remedy="Choose another model, or one whose vocabulary knows the words yes and no.",
             )
         return answers
 
     @classmethod
     def exactly(cls, tokenizer: Any) -> AnswerTokens:
-        """The tokens "yes" and "no" alone, for a model that was trained on these two."""
+        """Take the tokens "yes" and "no" alone, for a model trained on these two."""
         vocabulary = tokenizer.get_vocab()
         if "yes" not in vocabulary or "no" not in vocabulary:
             return cls.of(tokenizer)
@@ -70,8 +70,8 @@ class AnswerTokens:
 
 def _tokens_of(tokenizer: Any, word: str) -> tuple[int, ...]:
     likely = {token: index for token, index in tokenizer.get_vocab().items() if word in token.lower()}
-    says = tokenizer.convert_tokens_to_string
-    return tuple(sorted(index for token, index in likely.items() if says([token]).strip().lower() == word))
+    decode = tokenizer.convert_tokens_to_string
+    return tuple(sorted(index for token, index in likely.items() if decode([token]).strip().lower() == word))
 
 
 _RERANKER_SYSTEM = (
@@ -85,99 +85,97 @@ _RERANKER_INSTRUCT = (
 
 @dataclass(frozen=True, slots=True)
 class PromptDialect:
-    """A way of asking: ``ask`` makes a prompt of a picture, a claim and a listing, ``answers`` reads the tokenizer.
-
-    ``converses`` is false for models that were tuned to nothing but yes and no.
+    """How a model is asked: ``ask`` makes a prompt from an image, a statement and a listing, ``answers`` finds the
+    answer tokens of a tokenizer. ``can_chat`` is false for models tuned to yes and no only.
     """
 
     name: str
     ask: Callable[[Image.Image | None, str, str], Prompt]
     answers: Callable[[Any], AnswerTokens]
-    converses: bool = True
+    can_chat: bool = True
 
 
-def _ask_anyone(image: Image.Image | None, statement: str, listing: str) -> Prompt:
-    """The picture first: whatever is asked about a product, its beginning is the same."""
+def _ask_plainly(image: Image.Image | None, statement: str, listing: str) -> Prompt:
+    """The image first, so that all questions about a product share a prefix."""
     return Prompt((*image_parts(image), question(statement, listing)))
 
 
 def _ask_qwen3_vl_reranker(image: Image.Image | None, statement: str, listing: str) -> Prompt:
-    """The layout that Qwen3-VL-Reranker was trained on, as in the scripts of its authors: the query, then a document of
-    a picture and text."""
+    """The layout of Qwen3-VL-Reranker's training, as in its authors' scripts: the query, then a document of image and
+    text."""
     query = f"<Instruct>: {_RERANKER_INSTRUCT}<Query>:{quoted(statement, MAX_STATEMENT_CHARACTERS)}\n<Document>:"
     document = (quoted(listing, MAX_LISTING_CHARACTERS),) if listing.strip() else ()
     return Prompt((query, *image_parts(image), *document), _RERANKER_SYSTEM)
 
 
 def image_parts(image: Image.Image | None) -> tuple[Image.Image, ...]:
-    """The picture as the parts of a prompt, of which there may be none."""
+    """Return the image as parts of a prompt: one, or none."""
     return () if image is None else (image,)
 
 
-PLAIN = PromptDialect("plain", _ask_anyone, AnswerTokens.of)
-QWEN3_VL_RERANKER = PromptDialect("qwen3-vl-reranker", _ask_qwen3_vl_reranker, AnswerTokens.exactly, converses=False)
+PLAIN = PromptDialect("plain", _ask_plainly, AnswerTokens.of)
+QWEN3_VL_RERANKER = PromptDialect("qwen3-vl-reranker", _ask_qwen3_vl_reranker, AnswerTokens.exactly, can_chat=False)
 PROMPT_DIALECTS = {dialect.name: dialect for dialect in (PLAIN, QWEN3_VL_RERANKER)}
 
 
 def dialect_of(name: str, folder: Path, model_type: str) -> PromptDialect:
-    """The dialect of a model: that which it was tuned in, where the card beside it says so.
+    """Return a model's dialect: the one it was tuned in, if its card names one.
 
-    Qwen3-VL-Reranker has the configuration of Qwen3-VL: only its name, or the template for rerankers beside it, tells
-    them apart.
+    Qwen3-VL-Reranker has the configuration of Qwen3-VL; only its name, or its additional template for rerankers,
+    distinguishes it.
     """
-    if (tuned_in := _tuned_in(folder / CARD_FILE)) is not None:
-        return tuned_in
+    if (tuned_dialect := _dialect_on_card(folder / CARD_FILE)) is not None:
+        return tuned_dialect
     is_reranker = "reranker" in name.lower() or (folder / "additional_chat_templates" / "reranker.jinja").is_file()
     return QWEN3_VL_RERANKER if is_reranker and model_type in ("qwen3_vl", "qwen3_vl_moe") else PLAIN
 
 
-def _tuned_in(card: Path) -> PromptDialect | None:
-    """What the card says, which a model tuned by us carries; None where there is no card, or none that says it."""
+def _dialect_on_card(card: Path) -> PromptDialect | None:
+    """The dialect on the card of a model tuned by Vitrina; None without a card, or without a dialect on it."""
     try:
-        said = json.loads(card.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # a damaged card is told of where its blend is read
+        card_data = json.loads(card.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # a damaged card is reported when its fusion weights are read
         return None
-    return PROMPT_DIALECTS.get(str(said.get("dialect"))) if isinstance(said, dict) else None
+    return PROMPT_DIALECTS.get(str(card_data.get("dialect"))) if isinstance(card_data, dict) else None
 
 
 Part = str | Image.Image
 Inputs = dict[str, Any]
-"""Tensors by the names under which a model takes them; the first dimension counts prompts, or pictures."""
+"""Tensors by a model's argument names; the first dimension counts prompts, or images."""
 
-STAND_IN = Image.new("RGB", (64, 48))
-"""For the picture in a prompt whose pixels nobody reads."""
+PLACEHOLDER_IMAGE = Image.new("RGB", (64, 48))
+"""For the image in a prompt whose pixels are not read."""
 
-MAX_KEPT_PROMPTS = 1024
-"""Tokenized prompts that are kept: a search puts the same few questions about all of its candidates, and to render the
-embedded model's template takes a millisecond."""
+MAX_CACHED_PROMPTS = 1024
+"""Tokenized prompts: a search asks the same few questions about all candidates, and rendering the embedded model's
+template takes a millisecond."""
 
-_CLOSED_THOUGHT = "{%- if add_generation_prompt %}{{ '\\n</think>\\n\\n' }}{%- endif %}"
+_END_THINKING = "{%- if add_generation_prompt %}{{ '\\n</think>\\n\\n' }}{%- endif %}"
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A system message, and the parts of a user's message in their order."""
+    """A system message, and the parts of a user message in order."""
 
     parts: tuple[Part, ...]
     instructions: str = INSTRUCTIONS
 
     @property
     def has_image(self) -> bool:
-        """Whether one of the parts is a picture."""
+        """Whether one of the parts is an image."""
         return None in self.layout
 
     @property
     def layout(self) -> tuple[str | None, ...]:
-        """The texts in their order, None in the place of a picture."""
+        """The texts in order, None in place of an image."""
         return tuple(part if isinstance(part, str) else None for part in self.parts)
 
 
 class ChatTemplate:
-    """A processor with its chat template. Not safe in several threads: tokenizers keep their padding in a state.
+    """A processor with its chat template. Not thread-safe, since tokenizers hold their padding as state.
 
-    Opening it tries the template out: one that wants no system message has the instructions in the user's message
-    instead, and one that makes the model think first has the thought closed again. Raises RerankerError where there is
-    no template.
+    The template is tried out first: if it takes no system message, the instructions go into the user message, and if
+    it makes the model think first, the thought is closed at once. Raises RerankerError without a template.
     """
 
     def __init__(self, processor: Any) -> None:
@@ -188,16 +186,16 @@ class ChatTemplate:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self._template = _template_of(processor)
         self._control_tokens = _control_tokens(processor)
-        self._safely: Mapping[str, bool] = {}
+        self._sanitizing: Mapping[str, bool] = {}
         self._takes_system_messages = self._shows_instructions()
         if self.render(Prompt(("Well?",))).rstrip().endswith("<think>"):
-            self._template += _CLOSED_THOUGHT
-        self._safely = self._marking()
-        self._kept_tokens = lru_cache(maxsize=MAX_KEPT_PROMPTS)(self._tokens)
+            self._template += _END_THINKING
+        self._sanitizing = self._sanitizing_options()
+        self._cached_tokens = lru_cache(maxsize=MAX_CACHED_PROMPTS)(self._tokens)
 
     def clean(self, text: str, max_tokens: int) -> str:
-        """A text without this tokenizer's control tokens, cut to a number of tokens."""
-        # no token that says anything is longer than some 30 characters: the rest need not be tokenized
+        """Remove this tokenizer's control tokens from a text, and cut it to a number of tokens."""
+        # no meaningful token is longer than some 30 characters, so the rest need not be tokenized
         plain = neutralised(text[: 32 * max_tokens], self._control_tokens)
         tokens = self.tokenizer.encode(plain, add_special_tokens=False)
         if len(tokens) <= max_tokens:
@@ -206,7 +204,7 @@ class ChatTemplate:
         return neutralised(cut.replace("\ufffd", ""), self._control_tokens)
 
     def inputs(self, prompts: Sequence[Prompt]) -> Inputs:
-        """What the model takes, padded on the left, on the CPU. Prompts with and without a picture do not mix."""
+        """Return the model's inputs, padded on the left, on the CPU. Either all prompts have an image or none has."""
         batch = self.processor.apply_chat_template(
             [self._messages(prompt) for prompt in prompts],
             tokenize=True,
@@ -214,30 +212,30 @@ class ChatTemplate:
             return_tensors="pt",
             processor_kwargs={"padding": True},
             **self._settings,
-            **self._safely,
+            **self._sanitizing,
         )
         return dict(batch)
 
     def tokens(self, prompt: Prompt) -> list[int]:
-        """Token ids with a picture's placeholder as the template wrote it, not yet as long as the picture; the same
-        whatever the picture shows."""
-        return list(self._kept_tokens(prompt.layout, prompt.instructions))
+        """Return token ids with an image's placeholder as the template writes it, not yet as long as the image; the
+        same for every image."""
+        return list(self._cached_tokens(prompt.layout, prompt.instructions))
 
     def render(self, prompt: Prompt) -> str:
-        """The prompt as text. Not to be tokenized again: text of ours and of strangers look alike in it."""
+        """Return the prompt as text. Never tokenize it: trusted and untrusted text cannot be distinguished in it."""
         rendered = self.processor.apply_chat_template(self._messages(prompt), tokenize=False, **self._settings)
         return cast("str", rendered)
 
     def _tokens(self, layout: tuple[str | None, ...], instructions: str) -> tuple[int, ...]:
-        prompt = Prompt(tuple(STAND_IN if part is None else part for part in layout), instructions)
+        prompt = Prompt(tuple(PLACEHOLDER_IMAGE if part is None else part for part in layout), instructions)
         tokens = self.tokenizer.apply_chat_template(
-            self._messages(prompt), tokenize=True, return_dict=False, **self._settings, **self._safely
+            self._messages(prompt), tokenize=True, return_dict=False, **self._settings, **self._sanitizing
         )
         return tuple(cast("list[int]", tokens))
 
     @property
     def _settings(self) -> Mapping[str, Any]:
-        """A template that knows thinking is told to leave it; one that does not would be told in vain."""
+        """The template's arguments; thinking is switched off where the template has a switch."""
         thinking = {"enable_thinking": False} if "enable_thinking" in self._template else {}
         return {"chat_template": self._template, "add_generation_prompt": True, **thinking}
 
@@ -253,29 +251,29 @@ class ChatTemplate:
             return [user]
         return [{"role": "system", "content": [{"type": "text", "text": prompt.instructions}]}, user]
 
-    def _marking(self) -> Mapping[str, bool]:
-        """Have transformers, too, take control tokens in messages as plain text, where it can: it does since 5.23, but
-        not for Idefics3, whose processor then fails. What ``clean`` leaves holds none either way."""
-        self._safely = {"sanitize_control_tokens": True}
+    def _sanitizing_options(self) -> Mapping[str, bool]:
+        """Let transformers, too, treat control tokens in messages as plain text where it can: since 5.23, but not for
+        Idefics3, whose processor then fails. ``clean`` removes them in either case."""
+        self._sanitizing = {"sanitize_control_tokens": True}
         try:
-            self.inputs([Prompt((STAND_IN, "Well?"))])
+            self.inputs([Prompt((PLACEHOLDER_IMAGE, "Well?"))])
         except (TypeError, ValueError, NotImplementedError):
             return {}
-        return self._safely
+        return self._sanitizing
 
     def _shows_instructions(self) -> bool:
-        """Whether a system message beside a picture comes through: some templates refuse it, some leave it out."""
+        """Whether the template shows a system message beside an image: some refuse it, some drop it."""
         import jinja2
 
         self._takes_system_messages = True
         try:
-            return INSTRUCTIONS in self.render(Prompt((STAND_IN, "Well?")))
+            return INSTRUCTIONS in self.render(Prompt((PLACEHOLDER_IMAGE, "Well?")))
         except (jinja2.TemplateError, TypeError, ValueError):
             return False
 
 
 def _in_one_message(prompt: Prompt) -> Prompt:
-    """The instructions at the head of the first text, behind a picture that comes before it."""
+    """Move the instructions to the start of the first text, after an image that precedes it."""
     first = next(index for index, part in enumerate(prompt.parts) if isinstance(part, str))
     text = f"{prompt.instructions}\n\n{prompt.parts[first]}"
     return replace(prompt, parts=(*prompt.parts[:first], text, *prompt.parts[first + 1 :]), instructions="")
@@ -288,13 +286,13 @@ def _template_of(processor: Any) -> str:
     if not template:
         raise RerankerError(
             "The model has no chat template.",
-            remedy="Take a variant that was tuned to follow instructions, or put a chat_template.jinja in its folder.",
+            remedy="Choose a variant tuned to follow instructions, or put a chat_template.jinja in its folder.",
         )
     return cast("str", template)
 
 
 def _control_tokens(processor: Any) -> frozenset[str]:
-    """Every token that no catalog text may bring about: special ones, and placeholders of pictures and the like."""
+    """Every token that catalog text must not produce: special ones, and placeholders of images and the like."""
     tokenizer = processor.tokenizer
     added = tokenizer.added_tokens_decoder.values()
     marked = {token.content for token in added if token.special or not token.content.isalnum()}

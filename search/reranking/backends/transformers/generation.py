@@ -1,4 +1,4 @@
-"""Text as a model generates it: in pieces, held to a pattern, stopped in time, and read for boxes."""
+"""Generation: streamed, constrained by a grammar, stopped at a deadline; and the boxes in its text."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from vitrina.search.reranking.base import Box, Deadline
 
 log = logging.getLogger(__name__)
 
-Write = Callable[[dict[str, Any]], None]
-"""Generates with these arguments besides its own: a streamer and stopping criteria."""
+Generate = Callable[[dict[str, Any]], None]
+"""Runs ``generate`` with these additional arguments: a streamer and stopping criteria."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """A pattern compiled for one tokenizer, by xgrammar."""
+    """A regular expression compiled for one tokenizer by xgrammar."""
 
     compiled: Any
 
     @classmethod
     def of(cls, pattern: str, tokenizer: Any, *, n_logits: int, stop_tokens: list[int]) -> Grammar | None:
-        """Compile a regular expression; None where xgrammar is not installed or cannot read the tokenizer."""
+        """Compile a regular expression. Returns None if xgrammar is not installed or cannot read the tokenizer."""
         try:
             import xgrammar
         except ImportError:
-            log.info("xgrammar is not installed (extra 'rerank'): explanations are held to no pattern.")
+            log.info("xgrammar is not installed (extra 'rerank'): explanations are not constrained to a pattern.")
             return None
         try:
             vocabulary = xgrammar.TokenizerInfo.from_huggingface(
@@ -44,15 +44,15 @@ class Grammar:
             return None
 
     def processor(self) -> Any:
-        """What holds one run of ``generate`` to the pattern; a new one each time, since it counts along."""
+        """Return a logits processor for one run of ``generate``; a new one each time, since it has state."""
         from xgrammar.contrib.hf import LogitsProcessor
 
         return LogitsProcessor(self.compiled)
 
 
 @dataclass(slots=True)
-class Halt:
-    """A stopping criterion of transformers: the reader went away, or it is too late."""
+class StopOnDeadline:
+    """A stopping criterion of transformers: the reader has stopped, or the deadline has passed."""
 
     deadline: Deadline
     asked: threading.Event = field(default_factory=threading.Event)
@@ -64,56 +64,56 @@ class Halt:
         return torch.full((len(input_ids),), late, dtype=torch.bool, device=input_ids.device)
 
 
-def streamed(write: Write, tokenizer: Any, deadline: Deadline, executor: Executor) -> Iterator[str]:
-    """Run ``write`` in another thread, and yield what it writes until it ends or the deadline passes.
+def stream_text(generate_with: Generate, tokenizer: Any, deadline: Deadline, executor: Executor) -> Iterator[str]:
+    """Run ``generate_with`` in another thread, and yield its text until it ends or the deadline passes.
 
-    Whoever stops reading stops the writing. Raises what ``write`` raised.
+    Closing the iterator stops the generation. Raises what ``generate_with`` raised.
     """
     from transformers import StoppingCriteriaList, TextIteratorStreamer
 
-    halt = Halt(deadline)
+    stopping = StopOnDeadline(deadline)
     streamer = TextIteratorStreamer(
         tokenizer, skip_prompt=True, timeout=deadline.seconds_left, skip_special_tokens=True
     )
 
     def run() -> None:
         try:
-            write({"streamer": streamer, "stopping_criteria": StoppingCriteriaList([halt])})
+            generate_with({"streamer": streamer, "stopping_criteria": StoppingCriteriaList([stopping])})
         finally:
-            streamer.on_finalized_text("", stream_end=True)  # after an error, too; after an end it is not read
+            streamer.on_finalized_text("", stream_end=True)  # also after an error; after a regular end it is not read
 
     writing = executor.submit(run)
     try:
         yield from (piece for piece in streamer if piece)
         writing.result()
-    except queue.Empty:  # no word within the whole of the deadline
+    except queue.Empty:  # no text before the deadline
         return
     finally:
-        halt.asked.set()
+        stopping.asked.set()
 
 
-class Measure(StrEnum):
-    """In what a family counts the corners of a box."""
+class BoxUnit(StrEnum):
+    """The unit of the corners of a box in a model family's output."""
 
     THOUSANDTHS = "thousandths"
-    """Of the picture's width and height, 0 to 1000."""
+    """Of the image's width and height, 0 to 1000."""
     PIXELS = "pixels"
-    """Of the picture as the processor resized it."""
+    """Of the image as resized by the processor."""
     PLACES = "places"
-    """A token for each of ``N_PLACES`` places, evenly from edge to edge: ``<loc_0>`` to ``<loc_31>``."""
+    """A token for each of ``N_PLACES`` positions, evenly from edge to edge: ``<loc_0>`` to ``<loc_31>``."""
 
 
 N_PLACES = 32
 
-MEASURES: Mapping[str, Measure] = {
-    "qwen2_vl": Measure.THOUSANDTHS,
-    "qwen2_5_vl": Measure.PIXELS,
-    "qwen3_vl": Measure.THOUSANDTHS,
-    "qwen3_vl_moe": Measure.THOUSANDTHS,
-    "fast_vlm": Measure.PLACES,
+BOX_UNITS: Mapping[str, BoxUnit] = {
+    "qwen2_vl": BoxUnit.THOUSANDTHS,
+    "qwen2_5_vl": BoxUnit.PIXELS,
+    "qwen3_vl": BoxUnit.THOUSANDTHS,
+    "qwen3_vl_moe": BoxUnit.THOUSANDTHS,
+    "fast_vlm": BoxUnit.PLACES,
 }
-"""The families, by the ``model_type`` of their configuration, that were trained to write boxes, as their model cards
-say; of FastVLM's, the embedded model. Molmo writes points, the others nothing of the kind."""
+"""Model families by ``model_type`` that were trained to write boxes, according to their model cards; of FastVLM's, the
+embedded model. Molmo writes points, the others neither."""
 
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _GAP = r"[\s,;()\[\]]+"
@@ -122,20 +122,20 @@ _CORNERS = re.compile(rf"(?<![\w.])({_NUMBER}){_GAP}({_NUMBER}){_GAP}({_NUMBER})
 
 _PLACES = re.compile(r"<loc_(\d+)>\s*<loc_(\d+)>\s*<loc_(\d+)>\s*<loc_(\d+)>")
 
-_SCALES = {Measure.THOUSANDTHS: (1000, 1000), Measure.PLACES: (N_PLACES - 1, N_PLACES - 1)}
+_SCALES = {BoxUnit.THOUSANDTHS: (1000, 1000), BoxUnit.PLACES: (N_PLACES - 1, N_PLACES - 1)}
 
 
-def box_in(text: str, measure: Measure, size: tuple[int, int]) -> Box | None:
-    """The first box in what a model wrote, in parts of the picture; None where there is none, or an empty one.
+def parse_box(text: str, unit: BoxUnit, size: tuple[int, int]) -> Box | None:
+    """Return the first box in a model's text, in fractions of the image; None without one, or if it is empty.
 
-    ``size`` is the width and height of the resized picture, in pixels. Corners in the wrong order are put right, and
-    those outside of the picture brought to its edge.
+    ``size`` is the width and height of the resized image, in pixels. Corners in the wrong order are swapped, and those
+    outside the image are clipped to its edge.
     """
-    found = (_PLACES if measure is Measure.PLACES else _CORNERS).search(text)
+    found = (_PLACES if unit is BoxUnit.PLACES else _CORNERS).search(text)
     if found is None:
         return None
     corners = [float(number) for number in found.groups()]
-    width, height = _SCALES.get(measure, size)
+    width, height = _SCALES.get(unit, size)
     across = sorted(_within(corner / width) for corner in corners[0::2])
     down = sorted(_within(corner / height) for corner in corners[1::2])
     if across[0] == across[1] or down[0] == down[1]:

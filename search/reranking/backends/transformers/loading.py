@@ -1,4 +1,4 @@
-"""Opening a vision-language model by its folder, or by its name on the Hugging Face hub."""
+"""Loads a vision-language model from a folder, or by its name on the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from vitrina.search.encoders.compute import device_of
 from vitrina.search.reranking.backends.transformers.chat import PromptDialect, dialect_of
-from vitrina.search.reranking.backends.transformers.questions import MAX_PIXELS
-from vitrina.search.reranking.backends.transformers.reranker import CACHE_BYTES, FAILURES, TransformersReranker
+from vitrina.search.reranking.backends.transformers.prompted_model import MAX_PIXELS
+from vitrina.search.reranking.backends.transformers.reranker import CACHE_BYTES, MODEL_ERRORS, TransformersReranker
 from vitrina.search.reranking.fusion import CARD_FILE, read_fusion_weights
 from vitrina.search.reranking.prompts import digest
 from vitrina.search.store.feature_cache import FeatureCache, features_file
@@ -31,7 +31,7 @@ EMBEDDED_FOLDER = Path(__file__).parents[2] / "embedded"
 LOCAL_PREFIX = "local-dir:"
 HUB_PREFIX = "hf-hub:"
 
-CHOICES = (
+USAGE = (
     "Use a folder in the Hugging Face format, or a name on the hub such as 'Qwen/Qwen3-VL-2B-Instruct'; native are "
     "Qwen2-VL, Qwen2.5-VL, Qwen3-VL, SmolVLM, Idefics3, LLaVA, Llama 3.2 Vision, Pixtral, Gemma 3 and Molmo2."
 )
@@ -49,24 +49,24 @@ def load_reranker(
     cache_bytes: int = CACHE_BYTES,
     features: Path | None = None,
 ) -> TransformersReranker:
-    """Open a model: ``embedded``, a folder, with or without ``local-dir:``, or a name on the hub, with or without
+    """Load a model: ``embedded``, a folder, with or without ``local-dir:``, or a name on the hub, with or without
     ``hf-hub:``.
 
-    ``device`` is ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``; on CUDA in bfloat16, on the CPU
-    in float32. Models that bring program code with them are refused unless ``allow_remote_code``: it would run with
-    all rights of this process. Pictures are reduced to ``max_pixels``, and the features of those seen last kept in
-    ``cache_bytes``, and in a file of the folder ``features`` where one is given and they are small. Blocks, for minutes
-    where the weights are large; downloads where the name is one of the hub. Raises RerankerError.
+    ``device`` is ``auto`` (CUDA if available), ``cpu``, ``cuda`` or ``cuda:N``; weights are bfloat16 on CUDA, float32
+    on the CPU. Models that come with their own code are refused unless ``allow_remote_code``, since it would run with
+    all rights of this process. Images are reduced to ``max_pixels``. Features of the latest images are cached in up to
+    ``cache_bytes`` of memory and, if they are small, in a file of the folder ``features`` where one is given. Blocks,
+    for minutes if the weights are large; downloads names on the hub. Raises RerankerError.
     """
     placed = device_of(device, RerankerError)
     folder = model_folder(name, allow_remote_code=allow_remote_code)
-    config = checked_configuration(name, folder, allow_remote_code=allow_remote_code)
+    config = read_configuration(name, folder, allow_remote_code=allow_remote_code)
     model_type = str(config.get("model_type", ""))
     native = _is_native(model_type)
     model, processor = _loaded(name, folder, config, placed, native=native)
     dialect = dialect_of(name, folder, model_type)
     identity = RerankerIdentity(name, _fingerprint(folder, dialect, max_pixels))
-    with _failing_as(name):
+    with _as_reranker_error(name):
         return TransformersReranker(
             model,
             processor,
@@ -80,49 +80,48 @@ def load_reranker(
 
 
 def identity_of(name: str, *, max_pixels: int = MAX_PIXELS) -> RerankerIdentity:
-    """What ``load_reranker`` would open, without opening it. Reads all of the weights to tell them from others; raises
-    and downloads as ``load_reranker`` does."""
+    """Return the identity of what ``load_reranker`` would load, without loading it. Reads all weights to hash them;
+    downloads and raises as ``load_reranker`` does."""
     folder = model_folder(name)
     model_type = str(_configuration(name, folder).get("model_type", ""))
     return RerankerIdentity(name, _fingerprint(folder, dialect_of(name, folder, model_type), max_pixels))
 
 
-def folder_here(name: str) -> Path | None:
-    """The folder on this machine that a name stands for; None where there is none, as for names on the hub."""
+def local_folder(name: str) -> Path | None:
+    """Return the local folder of a model name; None without one, as for names on the hub."""
     path = EMBEDDED_FOLDER if name == EMBEDDED else Path(name.removeprefix(LOCAL_PREFIX)).expanduser()
     return path.resolve() if path.is_dir() else None
 
 
 def n_weight_bytes(folder: Path) -> int:
-    """The size of the weights in a model's folder."""
+    """Return the size of the weights in a model's folder."""
     return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
 
 
 def model_folder(name: str, *, allow_remote_code: bool = False) -> Path:
-    """Where a model of that name lies: its folder, or the hub's copy in the download cache. Downloads; raises
-    RerankerError."""
-    if (here := folder_here(name)) is not None:
-        return here
+    """Return a model's folder, or the hub's copy in the download cache. Downloads. Raises RerankerError."""
+    if (local := local_folder(name)) is not None:
+        return local
     if name.startswith((LOCAL_PREFIX, "/", ".", "~")):
-        raise RerankerError(f"There is no folder {Path(name.removeprefix(LOCAL_PREFIX))}.", remedy=CHOICES)
+        raise RerankerError(f"There is no folder {Path(name.removeprefix(LOCAL_PREFIX))}.", remedy=USAGE)
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     wanted = [*_WANTED_FILES, "*.py"] if allow_remote_code else _WANTED_FILES
     log.info("Looking for '%s' in the download cache and on the hub.", name)
     try:
-        with silently():
+        with without_progress_bars():
             return Path(huggingface_hub.snapshot_download(name.removeprefix(HUB_PREFIX), allow_patterns=wanted))
     except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
         raise RerankerError(
-            f"Reranker '{name}' is no folder here and cannot be had from the Hugging Face hub: {error}",
+            f"Reranker '{name}' is not a local folder and cannot be downloaded from the Hugging Face hub: {error}",
             remedy="Check the name and the network, and for gated models the access token (HF_TOKEN); or download the "
-            f"model elsewhere and give its folder. {CHOICES}",
+            f"model on another machine and name its folder. {USAGE}",
         ) from error
 
 
-def checked_configuration(name: str, folder: Path, *, allow_remote_code: bool = False) -> dict[str, Any]:
-    """The configuration of the model in a folder. Raises RerankerError for one that could not be opened, before any of
+def read_configuration(name: str, folder: Path, *, allow_remote_code: bool = False) -> dict[str, Any]:
+    """Return the configuration of the model in a folder. Raises RerankerError for a model that cannot be loaded, before
     its weights are read."""
     config = _configuration(name, folder)
     model_type = str(config.get("model_type", ""))
@@ -131,26 +130,25 @@ def checked_configuration(name: str, folder: Path, *, allow_remote_code: bool = 
     return config
 
 
-def brings_code(folder: Path) -> bool:
-    """Whether the model in a folder runs on program code that it brings with it. Raises RerankerError where there is
-    no model."""
+def has_own_code(folder: Path) -> bool:
+    """Whether the model in a folder runs on code of its own. Raises RerankerError if there is no model."""
     config = _configuration(folder.name, folder)
     return "auto_map" in config and not _is_native(str(config.get("model_type", "")))
 
 
 def _configuration(name: str, folder: Path) -> dict[str, Any]:
-    """The configuration as it stands in the folder, before any of transformers' classes is chosen by it."""
+    """The configuration as written in the folder, before transformers chooses classes by it."""
     from transformers import PreTrainedConfig
 
     if not (folder / "config.json").is_file():
-        raise RerankerError(f"There is no model in {folder}: it holds no config.json.", remedy=CHOICES)
-    with _failing_as(name):
+        raise RerankerError(f"There is no model in {folder}: it holds no config.json.", remedy=USAGE)
+    with _as_reranker_error(name):
         config, _ = PreTrainedConfig.get_config_dict(folder, local_files_only=True)
     return dict(config)
 
 
 def _is_native(model_type: str) -> bool:
-    """Whether transformers has the model's classes itself; some of these bring code of an earlier time, unused."""
+    """Whether transformers has the model's classes itself; some such folders contain older code, which is unused."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
     return model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
@@ -159,15 +157,15 @@ def _is_native(model_type: str) -> bool:
 def _check_foreign(name: str, model_type: str, config: dict[str, Any], *, allow_remote_code: bool) -> None:
     if "auto_map" not in config:
         raise RerankerError(
-            f"'{name}' is of type '{model_type}', which transformers knows as no model of pictures and text.",
-            remedy=CHOICES,
+            f"'{name}' is of type '{model_type}', which transformers does not know as a model of images and text.",
+            remedy=USAGE,
         )
     if not allow_remote_code:
         raise RerankerError(
-            f"'{name}' (type '{model_type}') needs program code of its own, which it brings with its weights. It would "
+            f"'{name}' (type '{model_type}') needs its own code, which comes with its weights. It would "
             "run with all the rights of this process: it could read your catalog and your keys.",
             remedy="Read the Python files beside the weights and set VITRINA_RERANKER_MAY_RUN_ITS_OWN_CODE=true if you "
-            f"trust them, or choose a model that needs none. {CHOICES}",
+            f"trust them, or choose a model without its own code. {USAGE}",
         )
 
 
@@ -178,28 +176,28 @@ def _loaded(name: str, folder: Path, config: dict[str, Any], device: torch.devic
     foreign = {} if native else {"trust_remote_code": True}
     causal = not native and "AutoModelForImageTextToText" not in config["auto_map"]
     auto_class = transformers.AutoModelForCausalLM if causal else transformers.AutoModelForImageTextToText
-    with _failing_as(name), silently():
+    with _as_reranker_error(name), without_progress_bars():
         processor = transformers.AutoProcessor.from_pretrained(folder, local_files_only=True, **foreign)
         model, report = auto_class.from_pretrained(
             folder,
             dtype=torch.bfloat16 if device.type == "cuda" else torch.float32,
-            use_safetensors=True,  # a pickle runs what is in it
+            use_safetensors=True,  # loading a pickle runs its code
             local_files_only=True,
             output_loading_info=True,
             **foreign,
         )
     if report["missing_keys"]:
         raise RerankerError(
-            f"'{name}' lacks {len(report['missing_keys'])} of its weights, {min(report['missing_keys'])} for one.",
+            f"'{name}' lacks {len(report['missing_keys'])} of its weights, for example {min(report['missing_keys'])}.",
             remedy="Copy or download it again.",
         )
-    _settle(model, processor)
+    _make_deterministic(model, processor)
     return model.to(device).eval().requires_grad_(False), processor
 
 
-def _settle(model: Any, processor: Any) -> None:
-    """Always the likeliest token, and one view of a picture: the cuts that Idefics3 and SmolVLM make are for documents,
-    and turn 64 tokens into 1,100."""
+def _make_deterministic(model: Any, processor: Any) -> None:
+    """Always the likeliest token, and no image splitting: Idefics3 and SmolVLM split for documents, which turns 64
+    tokens into 1,100."""
     settings = model.generation_config
     settings.do_sample = False
     settings.temperature = settings.top_p = settings.top_k = None
@@ -210,7 +208,7 @@ def _settle(model: Any, processor: Any) -> None:
 
 
 def _fingerprint(folder: Path, dialect: PromptDialect, max_pixels: int) -> str:
-    """SHA-256 over weights, configuration, tokenizer and templates, and over how we ask and show pictures."""
+    """SHA-256 over weights, configuration, tokenizer and templates, and over prompts and image size."""
     digested = hashlib.sha256(f"{digest()}:{dialect.name}:{max_pixels}:".encode())
     for path in sorted(folder.rglob("*")):
         if path.suffix in _FINGERPRINTED_SUFFIXES and path.name != CARD_FILE:
@@ -221,8 +219,8 @@ def _fingerprint(folder: Path, dialect: PromptDialect, max_pixels: int) -> str:
 
 
 @contextlib.contextmanager
-def _failing_as(name: str) -> Iterator[None]:
-    """Whatever transformers says of a folder that it cannot load, in one kind of error."""
+def _as_reranker_error(name: str) -> Iterator[None]:
+    """Raise RerankerError for anything that transformers raises on a folder that it cannot load."""
     import jinja2
     from safetensors import SafetensorError
 
@@ -233,16 +231,16 @@ def _failing_as(name: str) -> Iterator[None]:
             f"Reranker '{name}' needs a package that is not installed: {error}",
             remedy="Install what it names; pip install 'vitrina[rerank]' brings what the native models need.",
         ) from error
-    except (*FAILURES, SafetensorError, jinja2.TemplateError) as error:
+    except (*MODEL_ERRORS, SafetensorError, jinja2.TemplateError) as error:
         raise RerankerError(
-            f"Reranker '{name}' could not be opened: {error or type(error).__name__}",
-            remedy=f"Check that the folder is whole and made for this version of transformers. {CHOICES}",
+            f"Reranker '{name}' could not be loaded: {error or type(error).__name__}",
+            remedy=f"Check that the folder is complete and made for this version of transformers. {USAGE}",
         ) from error
 
 
 @contextlib.contextmanager
-def silently() -> Iterator[None]:
-    """No progress bars: what is shown on a screen is the caller's to decide."""
+def without_progress_bars() -> Iterator[None]:
+    """Switch off progress bars, since the caller decides what is shown on a screen."""
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
     from transformers.utils import logging as transformers_logging
 

@@ -19,7 +19,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from tests.search.reranking.backends.transformers.candidates import STATEMENTS, noise
 from tests.search.reranking.backends.transformers.conftest import FolderOf, Opened
-from vitrina.search.reranking.backends.transformers.cached_features import MAX_IMAGE_BYTES, packed, unpacked
+from vitrina.search.reranking.backends.transformers.cached_features import MAX_IMAGE_BYTES, pack, unpack
 from vitrina.search.reranking.backends.transformers.image_features import ImageFeatures
 from vitrina.search.reranking.backends.transformers.loading import identity_of, load_reranker
 from vitrina.search.reranking.backends.transformers.reranker import TransformersReranker
@@ -51,7 +51,7 @@ def opened_with(folder: Path, features: Path) -> Iterator[TransformersReranker]:
 def counted(reranker: TransformersReranker) -> Iterator[list[int]]:
     """How many pictures each run of the vision tower gets."""
     runs: list[int] = []
-    tower = reranker.questions.model.model.vision_tower
+    tower = reranker.prompted_model.model.model.vision_tower
     handle = tower.register_forward_pre_hook(lambda _, given: runs.append(len(given[0])))
     try:
         yield runs
@@ -83,9 +83,9 @@ def seen(features: torch.Tensor, length: int = 3) -> ImageFeatures:
 
 def test_a_image_comes_back_as_it_was() -> None:
     before = seen(torch.randn(1, 3, 8, generator=torch.Generator().manual_seed(0)))
-    data = packed(before)
+    data = pack(before)
     assert data is not None
-    after = unpacked(data, CPU, torch.float32)
+    after = unpack(data, CPU, torch.float32)
     torch.testing.assert_close(after.features.pooler_output, before.features.pooler_output, rtol=1e-3, atol=1e-4)
     assert after.features.pooler_output.dtype is torch.float32
     assert (after.placeholder, after.expansion) == (before.placeholder, before.expansion)
@@ -94,17 +94,17 @@ def test_a_image_comes_back_as_it_was() -> None:
 
 
 def test_numbers_too_large_for_half_precision_are_kept_whole() -> None:
-    data = packed(seen(torch.tensor([[[1e6, -3e38, 1.0]]])))
+    data = pack(seen(torch.tensor([[[1e6, -3e38, 1.0]]])))
     assert data is not None
-    assert unpacked(data, CPU, torch.float32).features.pooler_output.tolist() == [[[1e6, pytest.approx(-3e38), 1.0]]]
+    assert unpack(data, CPU, torch.float32).features.pooler_output.tolist() == [[[1e6, pytest.approx(-3e38), 1.0]]]
 
 
 def test_large_images_and_those_in_several_tensors_are_not_kept() -> None:
     half_bytes = torch.zeros(1, 1, MAX_IMAGE_BYTES // 2)
-    assert packed(seen(half_bytes)) is None
-    assert packed(seen(half_bytes[:, :, :-100])) is not None
+    assert pack(seen(half_bytes)) is None
+    assert pack(seen(half_bytes[:, :, :-100])) is not None
     several = BaseModelOutputWithPooling(pooler_output=[torch.zeros(3, 8)])
-    assert packed(replace(seen(torch.zeros(1)), features=several)) is None
+    assert pack(replace(seen(torch.zeros(1)), features=several)) is None
 
 
 def test_the_next_to_open_the_model_neither_opens_a_image_nor_runs_its_tower(folder: Path, features: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_damaged_row_is_seen_again_and_mended(folder: Path, features: Path, ca
     (path,) = features.glob("*.db")
     store = FeatureCache(path)
     whole = store.get(["picture 3"])["picture 3"]
-    not_a_number = packed(seen(torch.tensor([[[float("nan")]]])))
+    not_a_number = pack(seen(torch.tensor([[[float("nan")]]])))
     assert not_a_number is not None
     store.put({"picture 1": b"nothing of the kind", "picture 2": not_a_number, "picture 3": whole[:-7]})
     with opened_with(folder, features) as second, counted(second) as runs:

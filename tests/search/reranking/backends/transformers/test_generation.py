@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.search.reranking.backends.transformers import tiny
-from vitrina.search.reranking.backends.transformers.generation import Grammar, streamed
+from vitrina.search.reranking.backends.transformers.generation import Grammar, stream_text
 from vitrina.search.reranking.base import Deadline
 from vitrina.search.reranking.prompts import EXPLANATION_PATTERN
 
@@ -49,21 +49,21 @@ class Writer:
 
 def test_text_comes_in_pieces_while_it_is_written(executor: ThreadPoolExecutor) -> None:
     writer = Writer(n_tokens=3)
-    pieces = list(streamed(writer, writer.tokenizer, Deadline.within(60), executor))
+    pieces = list(stream_text(writer, writer.tokenizer, Deadline.within(60), executor))
     assert len(pieces) > 1
     assert "".join(pieces) == " no no no"
 
 
 def test_writing_stops_at_the_deadline(executor: ThreadPoolExecutor) -> None:
     writer = Writer()
-    list(streamed(writer, writer.tokenizer, Deadline.within(0.3), executor))
+    list(stream_text(writer, writer.tokenizer, Deadline.within(0.3), executor))
     assert writer.stopped.wait(30)
     assert 0 < writer.n_written < writer.n_tokens
 
 
 def test_writing_stops_when_nobody_reads_on(executor: ThreadPoolExecutor) -> None:
     writer = Writer()
-    pieces = streamed(writer, writer.tokenizer, Deadline.within(600), executor)
+    pieces = stream_text(writer, writer.tokenizer, Deadline.within(600), executor)
     next(pieces)
     pieces.close()  # type: ignore[attr-defined]
     assert writer.stopped.wait(30)
@@ -72,7 +72,7 @@ def test_writing_stops_when_nobody_reads_on(executor: ThreadPoolExecutor) -> Non
 
 def test_a_failure_reaches_the_reader_behind_what_was_written(executor: ThreadPoolExecutor) -> None:
     writer = Writer(fails_at=2)
-    pieces = streamed(writer, writer.tokenizer, Deadline.within(60), executor)
+    pieces = stream_text(writer, writer.tokenizer, Deadline.within(60), executor)
     with pytest.raises(RuntimeError, match="out of memory"):
         list(pieces)
 
@@ -84,7 +84,7 @@ def test_silence_ends_with_the_deadline(executor: ThreadPoolExecutor) -> None:
     def say_nothing(_: dict[str, Any]) -> None:
         release.wait(60)
 
-    assert list(streamed(say_nothing, tiny.tokenizer_with(), Deadline.within(0.2), executor)) == []
+    assert list(stream_text(say_nothing, tiny.tokenizer_with(), Deadline.within(0.2), executor)) == []
     assert time.monotonic() - started < 30
     release.set()
 

@@ -12,13 +12,13 @@ from vitrina.search.reranking.backends.transformers.image_features import (
     MIN_SIDE_PX,
     FeatureMemory,
     ImageFeatures,
-    fitted,
+    fit_image,
 )
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000), st.sampled_from([10_000, 200_704]))
 def test_a_image_fits_its_limits(width: int, height: int, max_pixels: int) -> None:
-    image = fitted(Image.new("RGB", (width, height)), max_pixels)
+    image = fit_image(Image.new("RGB", (width, height)), max_pixels)
     assert image.width * image.height <= max(max_pixels, MIN_SIDE_PX * max(image.size))
     assert min(image.size) >= MIN_SIDE_PX
     assert max(image.size) <= (MAX_RATIO + 1) * min(image.size)
@@ -26,32 +26,32 @@ def test_a_image_fits_its_limits(width: int, height: int, max_pixels: int) -> No
 
 def test_a_small_image_is_left_alone() -> None:
     image = Image.new("RGB", (300, 400))
-    assert fitted(image, 448 * 448) is image
+    assert fit_image(image, 448 * 448) is image
 
 
 def test_a_reduced_image_keeps_its_shape() -> None:
-    image = fitted(Image.new("RGB", (3000, 1500)), 448 * 448)
+    image = fit_image(Image.new("RGB", (3000, 1500)), 448 * 448)
     assert image.size == (633, 316)
 
 
 def test_a_slim_image_stands_on_white() -> None:
-    image = fitted(Image.new("RGB", (4, 40), "black"), 448 * 448)
+    image = fit_image(Image.new("RGB", (4, 40), "black"), 448 * 448)
     assert image.size == (32, 40)
     assert image.getpixel((0, 0)) == (255, 255, 255)
     assert image.getpixel((16, 20)) == (0, 0, 0)
 
 
-def _seen(n_bytes: int) -> ImageFeatures:
+def _features_of(n_bytes: int) -> ImageFeatures:
     features = OrderedDict(pooler_output=[torch.zeros(n_bytes, dtype=torch.uint8)])
     return ImageFeatures(features=features, grids={}, placeholder=(1,), expansion=(), kinds={})
 
 
 def test_the_memory_forgets_what_was_not_asked_for_the_longest() -> None:
     memory = FeatureMemory(max_bytes=250)
-    memory.put("a", _seen(100))
-    memory.put("b", _seen(100))
+    memory.put("a", _features_of(100))
+    memory.put("b", _features_of(100))
     assert memory.get("a")
-    memory.put("c", _seen(100))
+    memory.put("c", _features_of(100))
     assert memory.get("b") is None
     assert memory.get("a")
     assert memory.get("c")
@@ -59,11 +59,11 @@ def test_the_memory_forgets_what_was_not_asked_for_the_longest() -> None:
 
 def test_the_memory_never_holds_more_than_its_bytes() -> None:
     memory = FeatureMemory(max_bytes=250)
-    memory.put("large", _seen(300))
+    memory.put("large", _features_of(300))
     assert len(memory) == 0
-    memory.put("a", _seen(100))
-    memory.put("a", _seen(100))
-    memory.put("b", _seen(150))
+    memory.put("a", _features_of(100))
+    memory.put("a", _features_of(100))
+    memory.put("b", _features_of(150))
     assert len(memory) == 2
-    memory.put("c", _seen(1))
+    memory.put("c", _features_of(1))
     assert len(memory) == 2

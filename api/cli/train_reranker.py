@@ -141,7 +141,8 @@ class RerankerBar(TrainingBar):
             f"{len(corpus.kept):,} queries to train on, {len(corpus.held_out):,} held out with {n_pairs:,} pairs"
         )
         how = f"batches of {schedule.batch_size} pairs, learning rate {schedule.learning_rate:g}"
-        print_note(f"{tuning.n_trained:,} parameters to train, {how}, on {tuning.base.reranker.prompted_model.model.device}")
+        device = tuning.base.reranker.prompted_model.model.device
+        print_note(f"{tuning.n_trained:,} parameters to train, {how}, on {device}")
         print_note(f"Before training: {tuning.history.start.said}")
 
 

@@ -83,7 +83,8 @@ def test_a_search_in_another_process_opens_no_image(
         RerankPipeline.open(shop, other) as stage,
         monkeypatch.context() as blind,
     ):
-        blind.setattr(other.prompted_model.model.model.vision_tower, "forward", lambda *_, **__: pytest.fail("It looked."))
+        tower = other.prompted_model.model.model.vision_tower
+        blind.setattr(tower, "forward", lambda *_, **__: pytest.fail("It looked."))
         answer = SearchEngine.open(shop, encoder).with_reranker(stage).search(query, budget)
     states = [hit.rerank for hit in answer.hits]
     assert states.count(RerankState.RERANKED) == N_IMAGES

@@ -53,8 +53,8 @@ def test_a_family_says_what_it_can_do(family: str, opened: Opened) -> None:
 @pytest.mark.parametrize("family", tiny.FAMILIES)
 def test_features_seen_before_judge_as_pixels_do(family: str, opened: Opened) -> None:
     reranker, candidates = opened(family), three_candidates()[:1]
-    with reranker._turn(Deadline.within(100)):
-        pixels = reranker._judged(candidates, STATEMENTS, share=False)
+    with reranker._exclusive(Deadline.within(100)):
+        pixels = reranker._scores(candidates, STATEMENTS, share=False)
     np.testing.assert_allclose(reranker.judge(candidates, STATEMENTS, Deadline.within(100)), pixels, atol=1e-4)
 
 

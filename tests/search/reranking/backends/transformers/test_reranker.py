@@ -72,7 +72,7 @@ def test_what_the_deadline_cuts_off_are_the_last_candidates(
 ) -> None:
     candidates = [RerankCandidate(str(row), None, f"Shirt number {row}") for row in range(40)]
     deadline = Deadline.within(600)
-    judged, batches = llava._judged, []
+    judged, batches = llava._scores, []
 
     def late(some: Any, statements: Any) -> Any:
         batches.append(len(some))

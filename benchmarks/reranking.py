@@ -70,9 +70,9 @@ def lift(catalog: Indexed, reranker: Reranker, source: str, target: Target, *, l
     after = metrics.measure([each.after.skus for each in reranked], grades)[NDCG]
     gained = intervals((after - before)[:, None], seed=0)[0]
     bound = LIFT if target.by == PHRASE and not listings else 0.0
-    seen = "pictures alone" if not listings else "pictures and listings"
+    shown = "pictures alone" if not listings else "pictures and listings"
     how = (
-        f"{source}, {seen}, {len(queries):,} queries: {before.mean():.3f} by retrieval, {after.mean():.3f} reranked, "
+        f"{source}, {shown}, {len(queries):,} queries: {before.mean():.3f} by retrieval, {after.mean():.3f} reranked, "
         f"95% interval {gained.low:+.3f} to {gained.high:+.3f}"
     )
     return Figure(f"rerank lift of nDCG@10, {target.name}", gained.mean, bound, how=how)

@@ -15,7 +15,7 @@ from benchmarks.catalogs import Figure
 from recipes.encoder.corpus import LabelledRows, read_rows
 from recipes.encoder.images import decode
 from recipes.reranker.evaluation import NEAR, Evaluator, Truths, evaluate
-from recipes.reranker.grounding import read_scenes
+from recipes.reranker.grounding import read_grounding_data
 from recipes.reranker.model import load
 from recipes.reranker.statements import Round, draw_statements
 from vitrina.search.encoders.base import Encoder
@@ -24,8 +24,8 @@ from vitrina.search.reranking.fusion import CARD_FILE, FusionWeights, probabilit
 from vitrina.search.reranking.verdicts import status_of
 from vitrina.search.types.requirement import Evidence, Status
 
-N_SCENES = 500
-UNSEEN_SCENES = 9000
+N_DRAWINGS = 500
+DRAWING_SEED = 9000
 """The seed of drawings that nothing was trained on."""
 
 FASHION: Mapping[str, float] = {
@@ -65,7 +65,7 @@ def flipped(evaluator: Evaluator, rows: LabelledRows) -> Iterator[Figure]:
     """Of claims that a search calls met, how many it calls contradicted once one attribute, or the picture, is another;
     and how many P(yes) passes from above one half to below it."""
     fusion_weights = read_fusion_weights(EMBEDDED_FOLDER / CARD_FILE) or FusionWeights()
-    features = evaluator.see([decode(image) for image in rows.images])
+    features = evaluator.image_features([decode(image) for image in rows.images])
     for name, pairs, how in (
         ("one attribute flipped", flipped_statements(rows), "the same picture, one value of the claim exchanged"),
         ("picture swapped", swapped_images(rows), "the same claim, a picture of another product, drawn by chance"),
@@ -117,9 +117,9 @@ def swapped_images(rows: LabelledRows) -> list[tuple[Asked, Asked]]:
 def boxes(evaluator: Evaluator) -> Iterator[Figure]:
     """How well drawn things are pointed at, articles and their parts, in drawings of a seed of their own."""
     with TemporaryDirectory() as folder:
-        rows, places = read_scenes(Path(folder), N_SCENES, lambda line: None, seed=UNSEEN_SCENES)
+        rows, places = read_grounding_data(Path(folder), N_DRAWINGS, lambda line: None, seed=DRAWING_SEED)
     figures = evaluate(evaluator, rows, boxes=places).figures
-    how = f"{N_SCENES} rendered scenes"
+    how = f"{N_DRAWINGS} rendered scenes"
     yield Figure("VLM, boxes, mean IoU", figures["boxes, mean IoU"], BOXES, how=f"{how}, articles and their parts")
     whole = figures["boxes of whole articles, mean IoU"]
     yield Figure("VLM, boxes of whole articles, mean IoU", whole, BOXES, how=how)

@@ -54,7 +54,7 @@ def split(rows: Sequence[TuningRow], share: float) -> Split:
 
     Raises InputError where too few are left on either side.
     """
-    places = [place(row.item.sku) for row in rows]
+    places = [hash_fraction(row.item.sku) for row in rows]
     last = sorted(places)[:MAX_HELD_OUT][-1]
     is_held_out = [at < share and at <= last for at in places]
     held_out = tuple(compress(rows, is_held_out))
@@ -66,7 +66,7 @@ def split(rows: Sequence[TuningRow], share: float) -> Split:
     return Split(kept, held_out, len(others) - len(kept))
 
 
-def place(sku: str) -> float:
+def hash_fraction(sku: str) -> float:
     """Where a sku lies between 0 and 1, by its SHA-256."""
     return int.from_bytes(hashlib.sha256(f"aside {sku}".encode()).digest()[:8], "big") / 2**64
 

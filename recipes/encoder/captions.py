@@ -58,10 +58,10 @@ class Mixture:
     query for a colour or a season alone has to work too, and such texts are few and short.
     """
 
+    out_of_catalog: Sequence[str] = ()
+    n_out_of_catalog: int = 0
     phrase_share: float = 0.7
     own_text_share: float = 0.4
-    elsewhere: Sequence[str] = ()
-    n_elsewhere: int = 0
 
 
 def batch_captions(products: Sequence[LabelledProduct], mixture: Mixture, rng: random.Random) -> list[Caption]:
@@ -75,7 +75,7 @@ def batch_captions(products: Sequence[LabelledProduct], mixture: Mixture, rng: r
             written += own_text(product, rng)
         for caption in written:
             captions.setdefault(caption.text.lower(), caption)
-    out_of_catalog = rng.sample(mixture.elsewhere, min(mixture.n_elsewhere, len(mixture.elsewhere)))
+    out_of_catalog = rng.sample(mixture.out_of_catalog, min(mixture.n_out_of_catalog, len(mixture.out_of_catalog)))
     return [*captions.values(), *(Caption(text, NOTHING) for text in out_of_catalog)]
 
 

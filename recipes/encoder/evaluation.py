@@ -24,7 +24,7 @@ from vitrina.search.types.models import Vectors
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class QueryGroup:
     """Queries of one form. A value counts when at least ``min_rows`` products carry it."""
 
     name: str
@@ -32,15 +32,15 @@ class Family:
     min_rows: int = 3
 
 
-FAMILIES = (
-    Family("article", lambda product: product.kinds[0] if product.kinds else ""),
-    Family("subcategory", lambda product: product.kinds[1] if len(product.kinds) == 3 else ""),
-    Family("category", lambda product: product.kinds[-1] if product.kinds else ""),
-    Family("fine class", lambda product: product.fine),
-    Family("colour", lambda product: product.colour),
-    Family("usage", lambda product: product.usage),
-    Family("season", lambda product: product.season),
-    Family("colour article for gender", lambda product: _colour_article_gender(product), min_rows=5),
+QUERY_GROUPS = (
+    QueryGroup("article", lambda product: product.kinds[0] if product.kinds else ""),
+    QueryGroup("subcategory", lambda product: product.kinds[1] if len(product.kinds) == 3 else ""),
+    QueryGroup("category", lambda product: product.kinds[-1] if product.kinds else ""),
+    QueryGroup("fine class", lambda product: product.fine),
+    QueryGroup("colour", lambda product: product.colour),
+    QueryGroup("usage", lambda product: product.usage),
+    QueryGroup("season", lambda product: product.season),
+    QueryGroup("colour article for gender", lambda product: _colour_article_gender(product), min_rows=5),
 )
 """Queries of a shopper's form, and two more of the published leaderboard."""
 
@@ -58,14 +58,14 @@ class Report:
 
 
 def evaluate(encoder: Encoder, rows: LabelledRows) -> Report:
-    """Embed the pictures of some rows and search them with every family of queries. Blocks."""
+    """Embed the pictures of some rows and search them with every group of queries. Blocks."""
     images = encoder.encode_images([decode(image) for image in rows.images])
     figures: dict[str, float] = {}
-    for family in FAMILIES:
-        values = _values(family, rows.products)
+    for group in QUERY_GROUPS:
+        values = _values(group, rows.products)
         if values:
             similarities = encoder.encode_texts(list(values)) @ images.T
-            figures[f"{family.name}, P@10"] = precision_at_ten(similarities, list(values.values()))
+            figures[f"{group.name}, P@10"] = precision_at_ten(similarities, list(values.values()))
     titles = [product.title for product in rows.products]
     by_title = _batched_similarities(encoder, titles, images)
     figures["title to its product, R@10"] = float((_rank_of_own(by_title) < 10).mean())
@@ -94,14 +94,14 @@ def same_article_first(images: Vectors, products: Sequence[LabelledProduct]) -> 
     )
 
 
-def _values(family: Family, products: Sequence[LabelledProduct]) -> dict[str, list[int]]:
-    """Each query of a family with the positions of its relevant products."""
+def _values(group: QueryGroup, products: Sequence[LabelledProduct]) -> dict[str, list[int]]:
+    """Each query of a group with the positions of its relevant products."""
     values: dict[str, list[int]] = defaultdict(list)
     for index, product in enumerate(products):
-        query = family.query(product)
+        query = group.query(product)
         if query:
             values[query].append(index)
-    return {value: indices for value, indices in values.items() if len(indices) >= family.min_rows}
+    return {value: indices for value, indices in values.items() if len(indices) >= group.min_rows}
 
 
 def _colour_article_gender(product: LabelledProduct) -> str:

@@ -145,7 +145,9 @@ class _Run:
             create_untrained(self.candidate) if start is None else _trained(self.candidate),
             load_tokenizer(self.candidate),
             Album([_stored(part, architecture.image_size) for part in self.kept]),
-            LabelCaptionWriter(self.products, Mixture(elsewhere=OUT_OF_CATALOG_TRAINING, n_elsewhere=N_OUT_OF_CATALOG)),
+            LabelCaptionWriter(
+                self.products, Mixture(out_of_catalog=OUT_OF_CATALOG_TRAINING, n_out_of_catalog=N_OUT_OF_CATALOG)
+            ),
             self.objective,
             size=architecture.image_size,
             schedule=schedule,

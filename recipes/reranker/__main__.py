@@ -9,7 +9,7 @@ import torch
 import typer
 
 from recipes.encoder.corpus import read_corpus
-from recipes.reranker.grounding import read_scenes
+from recipes.reranker.grounding import read_grounding_data
 from recipes.reranker.recipe import BUDGET, RecipeCorpus, make_reranker
 from recipes.reranker.trainer import Budget
 from vitrina.search.encoders.open_clip import EMBEDDED_FOLDER
@@ -34,8 +34,8 @@ def main(
     """Train the vision-language model that ships in the package."""
     torch.set_num_threads(threads)
     work.mkdir(parents=True, exist_ok=True)
-    scenes, boxes = read_scenes(work, drawings, typer.echo)
-    corpus = RecipeCorpus([*read_corpus(data, work, 0, typer.echo), scenes], boxes)
+    drawn, boxes = read_grounding_data(work, drawings, typer.echo)
+    corpus = RecipeCorpus([*read_corpus(data, work, 0, typer.echo), drawn], boxes)
     budget = Budget(epochs, minutes)
     make_reranker(corpus, encoder, out, work, say=typer.echo, budget=budget, resume=resume, start=start)
 

@@ -17,13 +17,13 @@ from recipes.encoder.evaluation import Report
 from recipes.encoder.images import decode
 from recipes.encoder.labels import LabelledProduct
 from recipes.reranker.grounding import Boxes, read_box
-from recipes.reranker.statements import Judged, Round, draw_statements, same
+from recipes.reranker.statements import JudgedStatement, Round, draw_statements, same
 from recipes.reranker.tasks import Lexicon, draw_verdicts, fields_of
 from vitrina.search.reranking.backends.transformers.chat import AnswerTokens
 from vitrina.search.reranking.explanations.templates import fact
 from vitrina.search.reranking.prompts import explanation_prompt, field_prompt, localization_prompt, question
 from vitrina.search.types.requirement import Status
-from vitrina.tuning.reranker.validation import area_under_curve, balanced_accuracy, mean, mean_recall, same_family
+from vitrina.tuning.reranker.validation import area_under_curve, balanced_accuracy, mean, mean_recall, same_base_colour
 
 Truths = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ _BATCH = 256
 
 
 class Evaluator:
-    """A model and its processor, asked about pictures it has seen once.
+    """A model and its processor, asked about pictures it has asked_features once.
 
     ``model`` may be any that ``AutoModelForImageTextToText`` loads from the recipe's folder, on the CPU.
     """
@@ -44,7 +44,7 @@ class Evaluator:
         self._rendered = lru_cache(maxsize=100_000)(self._render)  # the template takes a millisecond
 
     @torch.inference_mode()
-    def see(self, images: Sequence[Image.Image]) -> torch.Tensor:
+    def image_features(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """Features of each picture, (n, image tokens, width)."""
         parts = []
         for start in range(0, len(images), _BATCH):
@@ -102,7 +102,7 @@ BALANCED = ("gender", "usage", "season")
 MAX_SENTENCE_TOKENS = 120
 N_EXPLANATIONS = 200
 
-_GLUE = {
+_STOP_WORDS = {
     "a", "and", "as", "asked", "be", "but", "cannot", "did", "doubt", "fits", "for", "in", "is", "it", "listing",
     "looks", "not", "nothing", "photo", "says", "shows", "so", "the", "to", "told", "want", "whether", "which", "with",
     "you",
@@ -113,12 +113,12 @@ _GLUE = {
 def evaluate(evaluator: Evaluator, rows: LabelledRows, *, boxes: Boxes | None = None, seed: int = 0) -> Report:
     """Everything that the labels of some rows can judge; measures without rows are left out. ``boxes`` are those of
     drawn rows. Blocks."""
-    features = evaluator.see([decode(image) for image in rows.images])
+    features = evaluator.image_features([decode(image) for image in rows.images])
     figures = _judging(evaluator, rows, features, random.Random(seed))
     for field in FIELDS:
         figures |= _reading(evaluator, rows.products, features, field)
     if boxes:
-        figures |= _pointing(evaluator, rows.products, features, boxes)
+        figures |= _localization(evaluator, rows.products, features, boxes)
     return Report(len(rows.products), figures)
 
 
@@ -131,7 +131,10 @@ def explaining(
     told = [draw_verdicts(lexicon, rng) for _ in range(n)]
     facts = [[fact(verdict) for verdict in verdicts] for verdicts in told]
     written = evaluator.answer(_blank(evaluator, n), [explanation_prompt(some) for some in facts], MAX_SENTENCE_TOKENS)
-    known = frozenset(word for values in lexicon.values.values() for value in values for word in _words(value)) - _GLUE
+    known = (
+        frozenset(word for values in lexicon.values.values() for value in values for word in _words(value))
+        - _STOP_WORDS
+    )
     supported = [
         _mentions(sentence, known) <= _mentions(" ".join(some), known)
         for sentence, some in zip(written, facts, strict=True)
@@ -152,11 +155,11 @@ def _judging(evaluator: Evaluator, rows: LabelledRows, features: torch.Tensor, r
     asked = [(at, judged) for statements in (near, far) for at, some in enumerate(statements) for judged in some]
     if not asked:
         return {}
-    seen = features[[at for at, _ in asked]]
+    asked_features = features[[at for at, _ in asked]]
     texts = [judged.text for _, judged in asked]
     truth = np.array([judged.status is Status.MET for _, judged in asked])
     is_near = np.arange(len(asked)) < sum(map(len, near))
-    probabilities = evaluator.judge(seen, texts)
+    probabilities = evaluator.judge(asked_features, texts)
     figures = {
         "claims, balanced accuracy": balanced_accuracy(probabilities, truth),
         "claims, AUC": area_under_curve(probabilities, truth),
@@ -164,18 +167,18 @@ def _judging(evaluator: Evaluator, rows: LabelledRows, features: torch.Tensor, r
     }
     if is_near.any():
         figures["near misses, balanced accuracy"] = balanced_accuracy(probabilities[is_near], truth[is_near])
-    return figures | _whole_and_parts(evaluator, seen, [judged for _, judged in asked], probabilities)
+    return figures | _whole_and_parts(evaluator, asked_features, [judged for _, judged in asked], probabilities)
 
 
 def _whole_and_parts(
-    evaluator: Evaluator, seen: torch.Tensor, asked: Sequence[Judged], whole: NDArray[np.float64]
+    evaluator: Evaluator, asked_features: torch.Tensor, asked: Sequence[JudgedStatement], whole: NDArray[np.float64]
 ) -> dict[str, float]:
     """Whether a phrase of three values is better asked as a whole, or as the product of its values asked one by one."""
     rows = [row for row, judged in enumerate(asked) if len(judged.statement) == 3]
     if not rows:
         return {}
     texts = [value for row in rows for _, value in asked[row].statement]
-    parts = evaluator.judge(seen[[row for row in rows for _ in range(3)]], texts).reshape(-1, 3).prod(axis=1)
+    parts = evaluator.judge(asked_features[[row for row in rows for _ in range(3)]], texts).reshape(-1, 3).prod(axis=1)
     truth = np.array([asked[row].status is Status.MET for row in rows])
     return {
         "phrases of three, AUC as a whole": area_under_curve(whole[rows], truth),
@@ -198,11 +201,13 @@ def _reading(
     if field in BALANCED:
         figures[f"{field}, balanced accuracy"] = mean_recall(hits, right)
     if field == "colour":
-        figures["colour, family"] = mean([same_family(said, label) for said, label in zip(read, right, strict=True)])
+        figures["colour, family"] = mean(
+            [same_base_colour(said, label) for said, label in zip(read, right, strict=True)]
+        )
     return figures
 
 
-def _pointing(
+def _localization(
     evaluator: Evaluator, products: Sequence[LabelledProduct], features: torch.Tensor, boxes: Boxes
 ) -> dict[str, float]:
     """Mean overlap of the boxes of drawn things, whole articles and their parts; none given counts as none."""
@@ -224,7 +229,7 @@ def _judge_blindly(evaluator: Evaluator, texts: Sequence[str]) -> NDArray[np.flo
 
 
 def _blank(evaluator: Evaluator, n: int) -> torch.Tensor:
-    return evaluator.see([Image.new("RGB", (64, 80), "white")]).expand(n, -1, -1)
+    return evaluator.image_features([Image.new("RGB", (64, 80), "white")]).expand(n, -1, -1)
 
 
 def _mentions(text: str, known: Collection[str]) -> set[str]:

@@ -15,11 +15,11 @@ from recipes.reranker.template import PLACES
 from vitrina.search.reranking.backends.transformers.generation import N_PLACES, BoxUnit, parse_box
 from vitrina.search.reranking.base import Box
 
-LEAST_SEEN = 0.6
+MIN_VISIBLE = 0.6
 """Of a box's area, after a crop: what is cut off further is not asked for."""
 
 
-def written(box: Box) -> str:
+def write_box(box: Box) -> str:
     """A box as the model writes it: left, top, right, bottom, each one of ``PLACES``."""
     sides = (box.left, box.top, box.right, box.bottom)
     return "".join(PLACES[round(min(1.0, max(0.0, side)) * (N_PLACES - 1))] for side in sides)
@@ -30,7 +30,7 @@ def read_box(text: str) -> Box | None:
     return parse_box(text, BoxUnit.PLACES, (1, 1))
 
 
-def seen(box: Box, placement: torch.Tensor) -> Box | None:
+def visible_box(box: Box, placement: torch.Tensor) -> Box | None:
     """A box of a picture in a view of it; None where too little of it is left. ``placement`` is the affine matrix
     (2, 3) of ``Stored.vary_and_place``, without a turn."""
     (across, _, right), (_, down, low) = placement.tolist()
@@ -39,29 +39,29 @@ def seen(box: Box, placement: torch.Tensor) -> Box | None:
     whole = (sides[1] - sides[0]) * (ends[1] - ends[0])
     left, end = (min(1.0, max(-1.0, side)) for side in sides)
     top, bottom = (min(1.0, max(-1.0, side)) for side in ends)
-    if (end - left) * (bottom - top) < LEAST_SEEN * whole:
+    if (end - left) * (bottom - top) < MIN_VISIBLE * whole:
         return None
     return Box((left + 1) / 2, (top + 1) / 2, (end + 1) / 2, (bottom + 1) / 2)
 
 
-SCENE_SEED = 2000
+GROUNDING_SEED = 2000
 """Neither the demo's drawings (0) nor the encoder's (1000)."""
 
-SCENE_SIZE = 96
+IMAGE_SIZE_PX = 96
 
 Boxes = Mapping[str, Mapping[str, Box]]
 """By sku, the box of the article and of each named part."""
 
 
-def read_scenes(
-    work: Path, n: int, say: Callable[[str], None], *, seed: int = SCENE_SEED
+def read_grounding_data(
+    work: Path, n: int, say: Callable[[str], None], *, seed: int = GROUNDING_SEED
 ) -> tuple[LabelledRows, Boxes]:
     """``n`` drawings, rendered into ``work`` where they are missing, by a process a core. Blocks."""
     folder = work / f"scenes-{n}"
     if not folder.is_dir():
         say(f"drawing {n} boutique products")
         partial = folder.with_suffix(".partial")
-        write_folder(partial, n, seed=seed, size=SCENE_SIZE)
+        write_folder(partial, n, seed=seed, size=IMAGE_SIZE_PX)
         partial.replace(folder)
     rows = [json.loads(line) for line in _lines(folder / "catalog.jsonl")]
     places = [json.loads(line) for line in _lines(folder / "boxes.jsonl")]

@@ -21,7 +21,7 @@ _PREFIX = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class PackedBatch:
     """Sheets of exercises as tensors: b sequences of at most l tokens, in which t tokens are to be predicted.
 
     ``tokens`` and ``positions`` int64 (b, l); ``mask`` bool (b, 1, l, l), true where a row may look at a column;
@@ -39,7 +39,7 @@ class Packed:
 
 @dataclass(slots=True)
 class _Sequence:
-    """One sheet as lists, grown exercise by exercise. ``blocks`` numbers the exercise a token belongs to."""
+    """One tasks as lists, grown exercise by exercise. ``blocks`` numbers the exercise a token belongs to."""
 
     tokens: list[int]
     positions: list[int]
@@ -51,7 +51,7 @@ class _Sequence:
 
 
 class Packer:
-    """Turns sheets of exercises into tensors, for one tokenizer and number of image tokens."""
+    """Turns samples of exercises into tensors, for one tokenizer and number of image tokens."""
 
     def __init__(self, tokenizer: Any, n_image_tokens: int) -> None:
         self._prefix = [tokenizer.bos_token_id, *[tokenizer.convert_tokens_to_ids(IMAGE)] * n_image_tokens]
@@ -61,13 +61,13 @@ class Packer:
             lambda text: tokenizer.encode(text, add_special_tokens=False)
         )
 
-    def pack(self, sheets: Sequence[Sequence[TrainingTask]]) -> Packed:
-        """All sheets, padded on the right to the longest."""
-        rows = [self._sequence(sheet) for sheet in sheets]
+    def pack(self, samples: Sequence[Sequence[TrainingTask]]) -> PackedBatch:
+        """All samples, padded on the right to the longest."""
+        rows = [self._sequence(tasks) for tasks in samples]
         length = max(len(row.tokens) for row in rows)
         blocks = _padded([row.blocks for row in rows], length, _PADDING)
         blind = _padded([row.blind for row in rows], length, 0).bool()
-        return Packed(
+        return PackedBatch(
             tokens=_padded([row.tokens for row in rows], length, self._pad),
             positions=_padded([row.positions for row in rows], length, 0),
             mask=_mask(blocks, blind),
@@ -76,10 +76,10 @@ class Packer:
             weights=torch.tensor([weight for row in rows for weight in row.weights]),
         )
 
-    def _sequence(self, sheet: Sequence[TrainingTask]) -> _Sequence:
+    def _sequence(self, tasks: Sequence[TrainingTask]) -> _Sequence:
         n = len(self._prefix)
         row = _Sequence([*self._prefix], [*range(n)], [_PREFIX] * n, [False] * n, [], [], [])
-        for block, task in enumerate(sheet, start=1):
+        for block, task in enumerate(tasks, start=1):
             prompt = [*self._encode(task.prompt), self._answer]
             targets = [*self._encode(task.answer), self._end]
             tokens = prompt + targets[:-1]

@@ -105,7 +105,7 @@ def make_reranker(
         [_shop(part) for part in kept for _ in part.products],
         Album([store(part.images, architecture.image_size) for part in kept]),
         writer,
-        HardNegatives.seen_by(load_encoder(f"{LOCAL_PREFIX}{encoder}"), images),
+        HardNegatives.embedded_by(load_encoder(f"{LOCAL_PREFIX}{encoder}"), images),
         size=architecture.image_size,
         repeats=_repeats(kept, products),
         schedule=schedule,

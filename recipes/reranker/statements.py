@@ -48,7 +48,7 @@ Fields = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedStatement:
     """A claim about one product, in a shopper's words and as fields with values, and what is true of it."""
 
     text: str
@@ -102,7 +102,7 @@ class LabelledItem:
     place: int
     product: LabelledProduct
     shop: str
-    candidate: int
+    cluster: int
 
 
 def draw_statements(
@@ -110,17 +110,17 @@ def draw_statements(
     shops: Sequence[str],
     rng: random.Random,
     rounds: Sequence[Round] = ROUNDS,
-    candidates: Sequence[int] | None = None,
-) -> list[list[Judged]]:
+    clusters: Sequence[int] | None = None,
+) -> list[list[JudgedStatement]]:
     """The claims about each product, at its position; a product may come several times. ``shops`` names each one's
-    shop. Products of two shops are compared only where no kind of product is in both. ``candidates`` numbers what
+    shop. Products of two shops are compared only where no kind of product is in both. ``clusters`` numbers what
     each looks like; without it the rounds of those that look alike are left out."""
-    numbered = candidates or [0] * len(products)
-    items = [LabelledItem(place, *each) for place, each in enumerate(zip(products, shops, numbered, strict=True))]
+    clusters = clusters or [0] * len(products)
+    items = [LabelledItem(place, *each) for place, each in enumerate(zip(products, shops, clusters, strict=True))]
     apart = _shops_apart(items)
-    statements: list[list[Judged]] = [[] for _ in items]
+    statements: list[list[JudgedStatement]] = [[] for _ in items]
     for chosen in rounds:
-        if chosen.alike and candidates is None:
+        if chosen.alike and clusters is None:
             continue
         for one, other in _pairs(items, chosen, rng):
             if one.shop != other.shop and frozenset((one.shop, other.shop)) not in apart:
@@ -138,7 +138,7 @@ def _pairs(
     for item in items:
         values = tuple(item.product.value(field) for field in chosen.shared)
         if all(values) and (not chosen.differing or item.product.value(chosen.differing)):
-            groups[(item.shop if chosen.at_store else "", item.candidate if chosen.alike else 0, *values)].append(item)
+            groups[(item.shop if chosen.at_store else "", item.cluster if chosen.alike else 0, *values)].append(item)
     for group in groups.values():
         yield from _halved(_by_value(group, chosen.differing, rng))
 
@@ -160,7 +160,7 @@ def _halved(group: Sequence[LabelledItem]) -> Iterator[tuple[LabelledItem, Label
 
 def _asked_of_both(
     one: LabelledItem, other: LabelledItem, chosen: Round, rng: random.Random
-) -> Iterable[tuple[LabelledItem, Judged]]:
+) -> Iterable[tuple[LabelledItem, JudgedStatement]]:
     """What is true of one and false of the other, asked of both, and the other way round; nothing where either is not
     plainly false of the other."""
     written = _written(one.product, other.product, chosen, rng)
@@ -172,10 +172,10 @@ def _asked_of_both(
     if status_of(one.product, others.statement) is not Status.CONTRADICTED:
         return ()
     return (
-        (one, Judged(own.text, own.statement, Status.MET)),
-        (one, Judged(others.text, others.statement, Status.CONTRADICTED)),
-        (other, Judged(others.text, others.statement, Status.MET)),
-        (other, Judged(own.text, own.statement, Status.CONTRADICTED)),
+        (one, JudgedStatement(own.text, own.statement, Status.MET)),
+        (one, JudgedStatement(others.text, others.statement, Status.CONTRADICTED)),
+        (other, JudgedStatement(others.text, others.statement, Status.MET)),
+        (other, JudgedStatement(own.text, own.statement, Status.CONTRADICTED)),
     )
 
 
@@ -231,13 +231,13 @@ class HardNegatives:
         self._vectors = vectors
 
     @classmethod
-    def seen_by(cls, encoder: Encoder, images: Sequence[bytes]) -> HardNegatives:
+    def embedded_by(cls, encoder: Encoder, images: Sequence[bytes]) -> HardNegatives:
         """As an encoder sees encoded pictures. Blocks, for a second per some hundred."""
         starts = range(0, len(images), _BATCH)
         batches = ([decode(image) for image in images[start : start + _BATCH]] for start in starts)
         return cls(torch.cat([torch.from_numpy(encoder.encode_images(batch)) for batch in batches]))
 
-    def numbered(self, indices: torch.Tensor, rng: torch.Generator) -> list[int]:
+    def clusters(self, indices: torch.Tensor, rng: torch.Generator) -> list[int]:
         """The number of each product's look: the nearest of some products drawn by chance, so that who looks alike is
         grouped differently each time."""
         n = len(self._vectors)

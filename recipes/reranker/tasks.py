@@ -15,7 +15,7 @@ from recipes.encoder.captions import phrase
 from recipes.encoder.labels import LABELS, LabelledProduct
 from recipes.reranker import grounding, template
 from recipes.reranker.grounding import Boxes
-from recipes.reranker.statements import Judged, same
+from recipes.reranker.statements import JudgedStatement, same
 from vitrina.search.reranking.explanations.templates import explanation, fact
 from vitrina.search.reranking.prompts import MAX_EXPLANATION_CHARACTERS
 from vitrina.search.types.requirement import Evidence, Requirement, Status, Verdict
@@ -28,7 +28,7 @@ _STATUSES = (Status.MET, Status.CONTRADICTED, Status.UNKNOWN)
 _SHARES = (0.5, 0.3, 0.2)
 _WANTED_SHARE = 0.85
 _FREE_SHARE = 0.2
-_SEEN_SHARE = 0.8
+_IMAGE_VALUE_SHARE = 0.8
 _DISAGREEMENT_SHARE = 0.08
 
 FREE = (
@@ -89,19 +89,19 @@ def draw_verdicts(lexicon: Lexicon, rng: random.Random) -> list[Verdict]:
 
 def _about_field(lexicon: Lexicon, field: str, rng: random.Random) -> Verdict:
     words, other = rng.sample(lexicon.values[field], 2)
-    seen = None if same(words, other) or rng.random() >= _SEEN_SHARE else other
-    return _verdict(Requirement(words, field, (words,)), seen, rng)
+    image_value = None if same(words, other) or rng.random() >= _IMAGE_VALUE_SHARE else other
+    return _verdict(Requirement(words, field, (words,)), image_value, rng)
 
 
-def _verdict(requirement: Requirement, seen: str | None, rng: random.Random) -> Verdict:
+def _verdict(requirement: Requirement, image_value: str | None, rng: random.Random) -> Verdict:
     wanted = rng.random() < _WANTED_SHARE
     asked = Requirement(requirement.words, requirement.field, requirement.values, wanted)
     status = rng.choices(_STATUSES, _SHARES)[0]
     disagreement = None
-    if seen is not None and rng.random() < _DISAGREEMENT_SHARE:
-        disagreement = f"listing says {requirement.words}, photo looks {seen}"
+    if image_value is not None and rng.random() < _DISAGREEMENT_SHARE:
+        disagreement = f"listing says {requirement.words}, photo looks {image_value}"
     probability = {Status.MET: 0.9, Status.CONTRADICTED: 0.1, Status.UNKNOWN: 0.5}[status]
-    return Verdict(asked, status, probability, Evidence.IMAGE, image_value=seen, disagreement=disagreement)
+    return Verdict(asked, status, probability, Evidence.IMAGE, image_value=image_value, disagreement=disagreement)
 
 
 UNKNOWN = "unknown"
@@ -124,11 +124,11 @@ OTHER_READING_SHARE = 0.25
 READING_WEIGHTS: Mapping[str, float] = {"colour": 2.0}
 """What a token of a label's value weighs, 1 where it is not named: colours are the worst read."""
 
-UNSEEN = ("material", "season", "usage")
+NOT_VISIBLE = ("material", "season", "usage")
 """What a picture does not show, so that where no label says it the answer is ``UNKNOWN``. Colours and patterns can be
-seen whether a shop lists them or not: nothing is asked of these where they are not labelled."""
+image_value whether a shop lists them or not: nothing is asked of these where they are not labelled."""
 
-UNSEEN_SHARE = 0.12
+NOT_VISIBLE_SHARE = 0.12
 CAPTION_SHARE = 0.15
 JSON_SHARE = 0.3
 MAX_BOXES = 2
@@ -172,32 +172,38 @@ class TaskWriter:
         """What a vocabulary for the exercises is learnt from."""
         for product in self._products:
             yield template.asked(_described(product)).strip()
-            for task in (*self._readings(product, rng), *self._unseen(product, rng)):
+            for task in (*self._readings(product, rng), *self._not_visible(product, rng)):
                 yield from (task.prompt, task.answer)
         for _ in range(n_explanations):
             task = self._explanation(rng)
             yield from (task.prompt, task.answer)
 
-    def sheet(
-        self, index: int, statements: Sequence[Judged], placement: torch.Tensor, rng: random.Random, *, explain: bool
+    def tasks(
+        self,
+        index: int,
+        statements: Sequence[JudgedStatement],
+        placement: torch.Tensor,
+        rng: random.Random,
+        *,
+        explain: bool,
     ) -> list[TrainingTask]:
         """All that is asked of one view of a product's picture, which shows the part ``placement`` (2, 3) of it; and
         with ``explain`` some verdicts to be put into sentences."""
         product = self._products[index]
-        sheet = [
+        tasks = [
             TrainingTask(template.asked(statement.text), WORDS[statement.status], STATEMENT_WEIGHT)
             for statement in statements
         ]
-        sheet += self._readings(product, rng)
-        sheet += self._unseen(product, rng)
-        sheet += self._pointings(product, placement, rng)
+        tasks += self._readings(product, rng)
+        tasks += self._not_visible(product, rng)
+        tasks += self._localizations(product, placement, rng)
         if rng.random() < CAPTION_SHARE:
-            sheet.append(TrainingTask(template.DESCRIBED, _described(product), CAPTION_WEIGHT))
+            tasks.append(TrainingTask(template.DESCRIBED, _described(product), CAPTION_WEIGHT))
         if rng.random() < ECHO_SHARE:
-            sheet.append(self._echo(rng))
+            tasks.append(self._echo(rng))
         if explain:
-            sheet.append(self._explanation(rng))
-        return sheet
+            tasks.append(self._explanation(rng))
+        return tasks
 
     def _readings(self, product: LabelledProduct, rng: random.Random) -> Iterator[TrainingTask]:
         for field, value in fields_of(product).items():
@@ -205,25 +211,25 @@ class TaskWriter:
                 weight = self._weights.get((field, value), READING_WEIGHTS.get(field, 1.0))
                 yield TrainingTask(template.read(field), value, weight)
 
-    def _unseen(self, product: LabelledProduct, rng: random.Random) -> Iterator[TrainingTask]:
-        for field in UNSEEN:
-            if product.label(field) or rng.random() >= UNSEEN_SHARE:
+    def _not_visible(self, product: LabelledProduct, rng: random.Random) -> Iterator[TrainingTask]:
+        for field in NOT_VISIBLE:
+            if product.label(field) or rng.random() >= NOT_VISIBLE_SHARE:
                 continue
             yield TrainingTask(template.read(field), UNKNOWN)
             if product.kinds and field in self.lexicon.values:
                 statement = phrase({field: rng.choice(self.lexicon.values[field]), "kind": product.kinds[0]})
                 yield TrainingTask(template.asked(statement), UNKNOWN)
 
-    def _pointings(
+    def _localizations(
         self, product: LabelledProduct, placement: torch.Tensor, rng: random.Random
     ) -> Iterator[TrainingTask]:
         places = self._boxes.get(product.sku, {})
         for name in rng.sample(sorted(places), min(MAX_BOXES, len(places))):
-            box = grounding.seen(places[name], placement)
+            box = grounding.visible_box(places[name], placement)
             if box is not None:
                 is_whole = bool(product.kinds) and name == product.kinds[0]
                 statement = _of_article(product, rng) if is_whole else name
-                yield TrainingTask(template.pointed(statement), grounding.written(box), BOX_WEIGHT)
+                yield TrainingTask(template.pointed(statement), grounding.write_box(box), BOX_WEIGHT)
 
     def _echo(self, rng: random.Random) -> TrainingTask:
         words = ", ".join(rng.sample(self.lexicon.words, rng.randint(*ECHO_WORDS)))

@@ -14,8 +14,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from recipes.encoder.images import Album
 from recipes.encoder.labels import LabelledProduct
-from recipes.reranker.packing import Packed, Packer
-from recipes.reranker.statements import HardNegatives, Judged, draw_statements
+from recipes.reranker.packing import PackedBatch, Packer
+from recipes.reranker.statements import HardNegatives, JudgedStatement, draw_statements
 from recipes.reranker.tasks import TaskWriter
 from vitrina.search.encoders.preprocessing import Size
 from vitrina.tuning.encoder.trainer import positions_of, train_mode
@@ -83,7 +83,7 @@ class TaskBatch:
     """One step's input: ``pixels`` float32 (b, 3, h, w) and the exercises about them."""
 
     pixels: torch.Tensor
-    packed: Packed
+    packed: PackedBatch
 
 
 class RecipeTrainer(Trainer[TaskBatch]):
@@ -152,7 +152,7 @@ class RecipeTrainer(Trainer[TaskBatch]):
         epoch, first = self.n_epochs_done, self.step
         return len(planned), (self._batch(*planned[step], epoch, step) for step in range(first, len(planned)))
 
-    def _plan(self, epoch: int) -> list[tuple[torch.Tensor, list[list[Judged]]]]:
+    def _plan(self, epoch: int) -> list[tuple[torch.Tensor, list[list[JudgedStatement]]]]:
         """The batches of an epoch: positions of products, and the claims about each."""
         rng = random.Random(self._schedule.seed * 1000 + epoch)
         torch_rng = torch.Generator().manual_seed(self._schedule.seed * 1000 + epoch)
@@ -162,30 +162,32 @@ class RecipeTrainer(Trainer[TaskBatch]):
             [self._products[at] for at in chosen],
             [self._shops[at] for at in chosen],
             rng,
-            candidates=self._hard_negatives.numbered(indices, torch_rng),
+            clusters=self._hard_negatives.clusters(indices, torch_rng),
         )
         order = torch.randperm(len(chosen), generator=torch_rng).tolist()
         parts = list(self._in_batches(order, statements))
         rng.shuffle(parts)
         return [(indices[part], [statements[place] for place in part]) for part in parts]
 
-    def _in_batches(self, order: list[int], statements: list[list[Judged]]) -> Iterator[list[int]]:
+    def _in_batches(self, order: list[int], statements: list[list[JudgedStatement]]) -> Iterator[list[int]]:
         """Places in the epoch, those of a pool sorted by the number of claims; the last, smaller batch is left out."""
         size = min(self._schedule.batch_size, len(order))
         for start in range(0, len(order), POOL * size):
             pool = sorted(order[start : start + POOL * size], key=lambda place: len(statements[place]))
             yield from (pool[at : at + size] for at in range(0, len(pool) - size + 1, size))
 
-    def _batch(self, indices: torch.Tensor, statements: list[list[Judged]], epoch: int, step: int) -> TaskBatch:
+    def _batch(
+        self, indices: torch.Tensor, statements: list[list[JudgedStatement]], epoch: int, step: int
+    ) -> TaskBatch:
         seed = (self._schedule.seed * 1000 + epoch) * 1_000_000 + step
         rng, torch_rng = random.Random(seed), torch.Generator().manual_seed(seed)
         pixels, placements = self._album.vary_and_place(indices, self._size, torch_rng)
         explain = rng.random() < EXPLANATION_SHARE
-        sheets = [
-            self._writer.sheet(index, asked, placement, rng, explain=explain)
+        samples = [
+            self._writer.tasks(index, asked, placement, rng, explain=explain)
             for index, asked, placement in zip(indices.tolist(), statements, placements, strict=True)
         ]
-        return TaskBatch(pixels, self._packer.pack(sheets))
+        return TaskBatch(pixels, self._packer.pack(samples))
 
     def _backward(self, batch: TaskBatch) -> float:
         n_images, n_tokens = batch.packed.tokens.shape
@@ -231,7 +233,7 @@ def own_statistics(model: Any) -> Iterator[None]:
         norm.eval()
 
 
-def token_losses(model: Any, pixels: torch.Tensor, packed: Packed) -> torch.Tensor:
+def token_losses(model: Any, pixels: torch.Tensor, packed: PackedBatch) -> torch.Tensor:
     """The weighted cross-entropy of each token to be predicted; float32, shape (t,)."""
     hidden = read_packed(model, features_of(model, pixels), packed)
     logits = model.lm_head(hidden.flatten(0, 1)[packed.places])
@@ -245,7 +247,7 @@ def features_of(model: Any, pixels: torch.Tensor) -> torch.Tensor:
     return features
 
 
-def read_packed(model: Any, features: torch.Tensor, packed: Packed) -> torch.Tensor:
+def read_packed(model: Any, features: torch.Tensor, packed: PackedBatch) -> torch.Tensor:
     """The decoder's last hidden states, (b, l, width), with ``features`` behind each start token."""
     words = model.get_input_embeddings()(packed.tokens)
     n_image_tokens = features.shape[1]
@@ -256,7 +258,7 @@ def read_packed(model: Any, features: torch.Tensor, packed: Packed) -> torch.Ten
     return states
 
 
-def _divided(batch: TaskBatch, n_parts: int) -> Iterator[tuple[torch.Tensor, Packed]]:
+def _divided(batch: TaskBatch, n_parts: int) -> Iterator[tuple[torch.Tensor, PackedBatch]]:
     """Every ``n_parts``-th sequence, so that each part has long and short ones."""
     packed, length = batch.packed, batch.packed.tokens.shape[1]
     for part in range(n_parts):
@@ -265,7 +267,7 @@ def _divided(batch: TaskBatch, n_parts: int) -> Iterator[tuple[torch.Tensor, Pac
         places = packed.places[mine]
         yield (
             batch.pixels[rows],
-            Packed(
+            PackedBatch(
                 tokens=packed.tokens[rows],
                 positions=packed.positions[rows],
                 mask=packed.mask[rows],

@@ -27,7 +27,7 @@ from vitrina.search.types.models import Vectors
 from vitrina.search.types.query import Query
 from vitrina.tuning.encoder.captions import CaptionTable, field_of, words
 from vitrina.tuning.encoder.validation import embed_images
-from vitrina.tuning.rows import TuningRow, place
+from vitrina.tuning.rows import TuningRow, hash_fraction
 
 OUT_OF_CATALOG_TEXTS: tuple[str, ...] = (
     # kitchen and household appliances
@@ -156,7 +156,7 @@ def calibrate(
 
 def is_indexed(row: TuningRow) -> bool:
     """Whether the small catalog has a row."""
-    return place(f"shown {row.item.sku}") >= SHOWN_SHARE
+    return hash_fraction(f"shown {row.item.sku}") >= SHOWN_SHARE
 
 
 def by_text(rows: Sequence[TuningRow], table: CaptionTable, seed: int) -> Iterator[Example]:

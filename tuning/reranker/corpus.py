@@ -26,7 +26,7 @@ from vitrina.search.types.query import Query
 from vitrina.search.understanding.catalog_attributes import CatalogVocabulary, Vocabulary
 from vitrina.search.understanding.parser import requirements_of
 from vitrina.tuning.reranker.plan import RerankerPlan
-from vitrina.tuning.rows import place
+from vitrina.tuning.rows import hash_fraction
 
 N_CANDIDATES = 20
 """As many as a search has reranked."""
@@ -34,8 +34,8 @@ N_CANDIDATES = 20
 HARD_DEPTH = 50
 """Hits among which hard negatives are looked for: what a reranker is shown, and some more."""
 
-MAX_RIGHT = 200
-"""Right items of one query that are drawn from; a query for "shirts" has thousands."""
+MAX_RELEVANT = 200
+"""Relevant items of one query that are drawn from; a query for "shirts" has thousands."""
 
 N_RANDOM_NEGATIVES = 2_000
 """Items of the catalog to draw at random from."""
@@ -51,20 +51,21 @@ MAX_HELD_OUT = 200
 class TuningQuery:
     """A judged query as a reranker is asked it.
 
-    ``right`` are skus with a grade above 0; ``hard`` those with the grade 0, and those that the search finds and nobody
-    judged relevant; ``found`` what the search would have reranked, best first. All can be looked at.
+    ``relevant`` are skus with a grade above 0; ``hard_negatives`` those with the grade 0, and those that the search
+    finds and that were not judged relevant; ``retrieved`` is what the search would have reranked, best first. All can
+    be shown to the model.
     """
 
     statement: str
     grades: Grades
-    right: tuple[str, ...]
-    hard: tuple[str, ...]
-    found: tuple[str, ...]
+    relevant: tuple[str, ...]
+    hard_negatives: tuple[str, ...]
+    retrieved: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RerankerCorpus:
-    """Wishes to train on and wishes set aside, the items they speak of, and ``random_negatives``, any items.
+    """Queries to train on and held-out queries, the items they speak of, and ``random_negatives``, any items.
 
     ``notes`` say what was left out, in sentences.
     """
@@ -95,13 +96,13 @@ def read_corpus(
         for statement, query, each in zip(statements, texts, found, strict=True)
         if statement
     ]
-    wanted = {sku for wish in drafts for sku in (*wish.right, *wish.hard, *wish.found)}
+    wanted = {sku for query in drafts for sku in (*query.relevant, *query.hard_negatives, *query.retrieved)}
     items, random_negatives = gathered(store.catalog.all_items(), wanted, listings=plan.listings)
-    wishes = [wish for each in drafts if (wish := within(each, items)).right]
-    if len(wishes) < len(texts):
-        n_lost = len(texts) - len(wishes)
+    queries = [query for each in drafts if (query := within(each, items)).relevant]
+    if len(queries) < len(texts):
+        n_lost = len(texts) - len(queries)
         left_out.append(f"{n_lost:,} queries were left out: no relevant item can be looked at, or nothing is wanted.")
-    kept, held_out = split(wishes, plan.held_out)
+    kept, held_out = split(queries, plan.held_out)
     return RerankerCorpus(store.folder.name, kept, held_out, random_negatives, items, store.images, (*notes, *left_out))
 
 
@@ -125,21 +126,22 @@ def statement_for(text: str, vocabulary: Vocabulary) -> str:
 
 
 def draft(statement: str, grades: Grades, found: Sequence[str]) -> TuningQuery:
-    """A wish before it is known which items can be looked at."""
-    right = sorted((sku for sku, grade in grades.items() if grade > 0), key=place)
+    """A query before it is known which items can be looked at."""
+    right = sorted((sku for sku, grade in grades.items() if grade > 0), key=hash_fraction)
     judged_wrong = sorted(sku for sku, grade in grades.items() if grade == 0)
     mined = [sku for sku in found[:HARD_DEPTH] if sku not in grades]
     return TuningQuery(statement, grades, tuple(right), (*judged_wrong, *mined), tuple(found[:N_CANDIDATES]))
 
 
-def within(wish: TuningQuery, items: Mapping[str, StoredItem]) -> TuningQuery:
+def within(query: TuningQuery, items: Mapping[str, StoredItem]) -> TuningQuery:
     """The same, with what can be looked at alone."""
 
     def visible(skus: Iterable[str]) -> Iterator[str]:
         return (sku for sku in skus if sku in items)
 
-    right = tuple(visible(wish.right))[:MAX_RIGHT]
-    return TuningQuery(wish.statement, wish.grades, right, tuple(visible(wish.hard)), tuple(visible(wish.found)))
+    relevant = tuple(visible(query.relevant))[:MAX_RELEVANT]
+    hard_negatives, retrieved = tuple(visible(query.hard_negatives)), tuple(visible(query.retrieved))
+    return TuningQuery(query.statement, query.grades, relevant, hard_negatives, retrieved)
 
 
 def gathered(
@@ -154,24 +156,24 @@ def gathered(
             if each.image_ids or listings:
                 if sku in wanted:
                     items[sku] = each
-                yield place(sku), sku, each
+                yield hash_fraction(sku), sku, each
 
     drawn = heapq.nsmallest(N_RANDOM_NEGATIVES, random_negatives(), key=lambda one: one[:2])
     items |= {sku: each for _, sku, each in drawn}
     return items, tuple(sku for _, sku, _ in drawn)
 
 
-def split(wishes: Sequence[TuningQuery], share: float) -> tuple[tuple[TuningQuery, ...], tuple[TuningQuery, ...]]:
+def split(queries: Sequence[TuningQuery], share: float) -> tuple[tuple[TuningQuery, ...], tuple[TuningQuery, ...]]:
     """Wishes to train on, and ``share`` of them, 0 to 1, set aside by a hash of the words: the same words are never on
     both sides. Raises InputError where too few are left on either."""
-    places = [place(wish.statement.casefold()) for wish in wishes]
+    places = [hash_fraction(query.statement.casefold()) for query in queries]
     last = sorted(places)[:MAX_HELD_OUT][-1] if places else 0.0
     is_held_out = [at < share and at <= last for at in places]
-    held_out = tuple(compress(wishes, is_held_out))
-    kept = tuple(compress(wishes, [not known for known in is_held_out]))
+    held_out = tuple(compress(queries, is_held_out))
+    kept = tuple(compress(queries, [not known for known in is_held_out]))
     if len(held_out) < MIN_HELD_OUT or len(kept) < MIN_KEPT:
         raise InputError(
-            f"{len(wishes):,} judged queries are too few: with {share:g} of them set aside, {len(kept):,} are left to "
+            f"{len(queries):,} judged queries are too few: with {share:g} of them set aside, {len(kept):,} are left to "
             f"train on and {len(held_out):,} to measure with, where {MIN_KEPT} and {MIN_HELD_OUT} are needed.",
             remedy="Judge more queries, or set another share aside with --held-out.",
         )
@@ -227,8 +229,8 @@ class CandidateCache:
         return candidate
 
 
-MAX_OF_A_WISH = 8
-"""Right items of a wish in one epoch: a query with many counts for more, but not for everything."""
+MAX_PAIRS_A_QUERY = 8
+"""Right items of a query in one epoch: a query with many counts for more, but not for everything."""
 
 HARD_SHARE = 0.75
 """Of the wrong items, those that are hard to tell; the others are any. Set by judgement: hard ones are what a search
@@ -243,7 +245,7 @@ class QueryItemPair:
 
     statement: str
     sku: str
-    is_right: bool
+    is_relevant: bool
 
 
 Duo = tuple[QueryItemPair, QueryItemPair]
@@ -251,29 +253,31 @@ Duo = tuple[QueryItemPair, QueryItemPair]
 
 
 def duos_of(
-    wish: TuningQuery, random_negatives: Sequence[str], rng: random.Random, limit: int = MAX_OF_A_WISH
+    query: TuningQuery, random_negatives: Sequence[str], rng: random.Random, limit: int = MAX_PAIRS_A_QUERY
 ) -> Iterator[Duo]:
-    """Some of a wish's right items, each with a wrong one; none where everything is right."""
-    for sku in rng.sample(wish.right, min(limit, len(wish.right))):
-        wrong = wrong_for(wish, random_negatives, rng)
+    """Some of a query's right items, each with a wrong one; none where everything is right."""
+    for sku in rng.sample(query.relevant, min(limit, len(query.relevant))):
+        wrong = wrong_for(query, random_negatives, rng)
         if wrong is not None:
             yield (
-                QueryItemPair(wish.statement, sku, is_right=True),
-                QueryItemPair(wish.statement, wrong, is_right=False),
+                QueryItemPair(query.statement, sku, is_relevant=True),
+                QueryItemPair(query.statement, wrong, is_relevant=False),
             )
 
 
-def wrong_for(wish: TuningQuery, random_negatives: Sequence[str], rng: random.Random) -> str | None:
+def wrong_for(query: TuningQuery, random_negatives: Sequence[str], rng: random.Random) -> str | None:
     """A wrong item: a hard one, or any that nobody judged relevant."""
-    if wish.hard and rng.random() < HARD_SHARE:
-        return rng.choice(wish.hard)
+    if query.hard_negatives and rng.random() < HARD_SHARE:
+        return rng.choice(query.hard_negatives)
     drawn = (rng.choice(random_negatives) for _ in range(_TRIES))
-    wrong = next((sku for sku in drawn if not wish.grades.get(sku)), None)
-    return wrong or (rng.choice(wish.hard) if wish.hard else None)
+    wrong = next((sku for sku in drawn if not query.grades.get(sku)), None)
+    return wrong or (rng.choice(query.hard_negatives) if query.hard_negatives else None)
 
 
-def epoch_of(wishes: Sequence[TuningQuery], random_negatives: Sequence[str], rng: random.Random) -> list[QueryItemPair]:
-    """The pairs of an epoch, those of a duo side by side."""
-    duos = [duo for wish in wishes for duo in duos_of(wish, random_negatives, rng)]
+def pairs_of(
+    queries: Sequence[TuningQuery], random_negatives: Sequence[str], rng: random.Random
+) -> list[QueryItemPair]:
+    """The pairs of an epoch, the two of a duo next to each other."""
+    duos = [duo for query in queries for duo in duos_of(query, random_negatives, rng)]
     rng.shuffle(duos)
     return [pair for duo in duos for pair in duo]

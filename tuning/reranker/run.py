@@ -156,6 +156,8 @@ def check(out: Path) -> None:
 
 def terms(corpus: RerankerCorpus, base: BaseModel, plan: RerankerPlan) -> dict[str, object]:
     """What a run must share with the one it goes on from."""
-    told = "\n".join(f"{wish.statement}\t{wish.right}\t{wish.hard}" for wish in (*corpus.kept, *corpus.held_out))
+    told = "\n".join(
+        f"{query.statement}\t{query.relevant}\t{query.hard_negatives}" for query in (*corpus.kept, *corpus.held_out)
+    )
     digest = hashlib.sha256(told.encode()).hexdigest()
     return asdict(plan) | {"base": base.reranker.identity.fingerprint, "set of judgements": digest[:16]}

@@ -16,7 +16,7 @@ from vitrina.search.reranking.base import RerankCandidate
 from vitrina.search.types.errors import StateError
 from vitrina.tuning.loop import BETAS, Trainer, warmup_cosine
 from vitrina.tuning.lora import Adapters
-from vitrina.tuning.reranker.corpus import CandidateCache, QueryItemPair, RerankerCorpus, epoch_of
+from vitrina.tuning.reranker.corpus import CandidateCache, QueryItemPair, RerankerCorpus, pairs_of
 from vitrina.tuning.reranker.plan import RerankerSchedule
 
 Shown = tuple[QueryItemPair, RerankCandidate]
@@ -52,7 +52,7 @@ class RerankerTrainer(Trainer[Sequence[Shown]]):
     def _batches(self) -> tuple[int, Iterator[Sequence[Shown]]]:
         """Pairs of every query; an epoch is only resumed at its beginning."""
         rng = random.Random(self._schedule.seed * 1000 + self.n_epochs_done)
-        pairs = epoch_of(self._corpus.kept, self._corpus.random_negatives, rng)
+        pairs = pairs_of(self._corpus.kept, self._corpus.random_negatives, rng)
         size = self._schedule.batch_size
         starts = range(0, len(pairs), size)
         return len(starts), (self._shown(pairs[start : start + size]) for start in starts)
@@ -81,7 +81,7 @@ class RerankerTrainer(Trainer[Sequence[Shown]]):
             logits = self._questions.logits(
                 [candidate for _, candidate in part], [pair.statement for pair, _ in part], share=self._share
             )
-        truth = torch.tensor([float(pair.is_right) for pair, _ in part], device=logits.device)
+        truth = torch.tensor([float(pair.is_relevant) for pair, _ in part], device=logits.device)
         return binary_cross_entropy_with_logits(self._answers.logit(logits), truth, reduction="sum")
 
     def _schedule_step(self, n_epochs: float) -> None:
@@ -92,8 +92,8 @@ class RerankerTrainer(Trainer[Sequence[Shown]]):
 
 def parts(batch: Sequence[Shown], n_rows: int) -> Iterator[Sequence[Shown]]:
     """What goes through the model together: so many rows, with and without a picture apart."""
-    seen = [shown for shown in batch if shown[1].image is not None]
-    unseen = [shown for shown in batch if shown[1].image is None]
+    with_image = [shown for shown in batch if shown[1].image is not None]
+    without_image = [shown for shown in batch if shown[1].image is None]
     return chain.from_iterable(
-        (rows[start : start + n_rows] for start in range(0, len(rows), n_rows)) for rows in (seen, unseen)
+        (rows[start : start + n_rows] for start in range(0, len(rows), n_rows)) for rows in (with_image, without_image)
     )

@@ -41,9 +41,9 @@ def mean_recall(hits: Sequence[bool], labels: Sequence[str]) -> float:
     return mean([mean(some) for some in of_label.values()])
 
 
-def same_family(one: str, other: str) -> bool:
+def same_base_colour(one: str, other: str) -> bool:
     """Whether two names of colours are one, or share a family: navy and blue, cream and white."""
-    return bool(_families(one) & _families(other))
+    return bool(_base_colours(one) & _base_colours(other))
 
 
 def mean(values: Sequence[float]) -> float:
@@ -51,9 +51,9 @@ def mean(values: Sequence[float]) -> float:
     return float(np.mean(values)) if len(values) else float("nan")
 
 
-def _families(name: str) -> set[str]:
+def _base_colours(name: str) -> set[str]:
     colour = colour_of(split(name))
-    return {family for family, _ in colour.families} if colour else {name.lower()}
+    return {base for base, _ in colour.families} if colour else {name.lower()}
 
 
 NO_HURRY_S = 1e6
@@ -62,9 +62,9 @@ NO_HURRY_S = 1e6
 
 @dataclass(frozen=True, slots=True)
 class RerankerScore:
-    """On the wishes set aside: of as many right pairs as wrong ones, ``balanced_accuracy`` at one half and ``auc``, how
-    often a right one scores above a wrong one; and ``ndcg``, at 10, of what the search found, put in order by P(yes)
-    alone. All 0 to 1."""
+    """On the held-out queries: of as many right pairs as wrong ones, ``balanced_accuracy`` at one half and ``auc``, how
+    often a right one scores above a wrong one; and ``ndcg``, at 10, of what the search found, ordered by P(yes) alone.
+    All 0 to 1."""
 
     balanced_accuracy: float
     auc: float
@@ -83,10 +83,10 @@ class RerankerScore:
 
 @dataclass(frozen=True, slots=True)
 class ValidationSamples:
-    """What is asked for one wish: every item once, by its position whether it is right or wrong where that counts, and
+    """What is asked for one query: every item once, by its position whether it is right or wrong where that counts, and
     the positions of what the search found, best first."""
 
-    wish: TuningQuery
+    query: TuningQuery
     skus: tuple[str, ...]
     judged: tuple[tuple[int, bool], ...]
     found: tuple[int, ...]
@@ -98,56 +98,56 @@ class ValidationSamples:
 
 
 class RerankerValidation:
-    """Puts the wishes set aside to rerankers, always with the same items. Raises InputError where nothing can be
+    """Puts the queries set aside to rerankers, always with the same items. Raises InputError where nothing can be
     measured with them."""
 
     def __init__(
-        self, wishes: Sequence[TuningQuery], random_negatives: Sequence[str], candidates: CandidateCache, *, seed: int
+        self, queries: Sequence[TuningQuery], random_negatives: Sequence[str], candidates: CandidateCache, *, seed: int
     ) -> None:
         rng = random.Random(seed)
         self._candidates = candidates
-        self._sheets = [samples_of(wish, random_negatives, rng) for wish in wishes]
-        self.n_pairs = sum(len(sheet.judged) for sheet in self._sheets)
+        self._samples = [samples_of(query, random_negatives, rng) for query in queries]
+        self.n_pairs = sum(len(samples.judged) for samples in self._samples)
         if not self.n_pairs:
             raise InputError(
                 "The queries set aside have nothing wrong to tell from what is right: every item is relevant to them.",
                 remedy="Judge queries that only some of the catalog answers.",
             )
-        self.ndcg_of_search = self._ndcg([sheet.wish.found for sheet in self._sheets])
+        self.ndcg_of_search = self._ndcg([samples.query.retrieved for samples in self._samples])
 
     def score(self, reranker: Reranker) -> RerankerScore:
         """Have every item judged. Blocks. Raises RerankerError."""
-        yes = [self._judged(reranker, sheet) for sheet in self._sheets]
+        yes = [self._judged(reranker, samples) for samples in self._samples]
         pairs = [
-            (answers[at], is_right)
-            for answers, sheet in zip(yes, self._sheets, strict=True)
-            for at, is_right in sheet.judged
+            (answers[at], is_relevant)
+            for answers, samples in zip(yes, self._samples, strict=True)
+            for at, is_relevant in samples.judged
         ]
         scores, truth = np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])
-        orders = [sheet.order(answers) for answers, sheet in zip(yes, self._sheets, strict=True)]
+        orders = [samples.order(answers) for answers, samples in zip(yes, self._samples, strict=True)]
         return RerankerScore(balanced_accuracy(scores, truth), area_under_curve(scores, truth), self._ndcg(orders))
 
-    def _judged(self, reranker: Reranker, sheet: ValidationSamples) -> NDArray[np.float64]:
-        """P(yes) of every item of a sheet, one half where there is nothing to look at."""
-        candidates = self._candidates.of(sheet.skus)
+    def _judged(self, reranker: Reranker, samples: ValidationSamples) -> NDArray[np.float64]:
+        """P(yes) of every item of a samples, one half where there is nothing to look at."""
+        candidates = self._candidates.of(samples.skus)
         visible = [
-            candidate or RerankCandidate(sku, None) for sku, candidate in zip(sheet.skus, candidates, strict=True)
+            candidate or RerankCandidate(sku, None) for sku, candidate in zip(samples.skus, candidates, strict=True)
         ]
-        answers = reranker.judge(visible, [sheet.wish.statement], Deadline.within(NO_HURRY_S))[:, 0]
+        answers = reranker.judge(visible, [samples.query.statement], Deadline.within(NO_HURRY_S))[:, 0]
         return np.nan_to_num(answers.astype(np.float64), nan=0.5)
 
     def _ndcg(self, orders: Sequence[Sequence[str]]) -> float:
-        return float(measure(orders, [sheet.wish.grades for sheet in self._sheets])["ndcg@10"].mean())
+        return float(measure(orders, [samples.query.grades for samples in self._samples])["ndcg@10"].mean())
 
 
-def samples_of(wish: TuningQuery, random_negatives: Sequence[str], rng: random.Random) -> ValidationSamples:
-    """The pairs of a wish, drawn as for training, and what the search found."""
-    judged = {pair.sku: pair.is_right for duo in duos_of(wish, random_negatives, rng) for pair in duo}
-    skus = tuple(dict.fromkeys((*wish.found, *judged)))
+def samples_of(query: TuningQuery, random_negatives: Sequence[str], rng: random.Random) -> ValidationSamples:
+    """The pairs of a query, drawn as for training, and what the search found."""
+    judged = {pair.sku: pair.is_relevant for duo in duos_of(query, random_negatives, rng) for pair in duo}
+    skus = tuple(dict.fromkeys((*query.retrieved, *judged)))
     at = {sku: position for position, sku in enumerate(skus)}
     return ValidationSamples(
-        wish,
+        query,
         skus,
-        tuple((at[sku], is_right) for sku, is_right in judged.items()),
-        tuple(at[sku] for sku in wish.found),
+        tuple((at[sku], is_relevant) for sku, is_relevant in judged.items()),
+        tuple(at[sku] for sku in query.retrieved),
     )

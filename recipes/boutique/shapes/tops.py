@@ -187,8 +187,8 @@ def neckband(cut: Cut, coat: Coat, width: float = 0.02) -> DrawnPart:
     side = cut.neck * 0.62
     if cut.v:
         path = np.array([(-cut.neck, cut.top), (0, tip), (cut.neck, cut.top)])
-        halves = (ribbon(path[:2], width), ribbon(path[1:], width))
-        return DrawnPart("collar", halves, coat, bulge=0.012, lift=0.005)
+        sides = (ribbon(path[:2], width), ribbon(path[1:], width))
+        return DrawnPart("collar", sides, coat, bulge=0.012, lift=0.005)
     controls = [
         (-cut.neck, cut.top),
         (-side, tip - cut.depth * 0.28),

@@ -76,7 +76,7 @@ def test_random_negatives_share_no_kind() -> None:
     assert set(photos) <= set(FRUIT.images)
 
 
-def test_what_others_sell_comes_in_halves_that_share_nothing() -> None:
+def test_out_of_catalog_texts_for_training_and_calibration_share_nothing() -> None:
     assert len(set(OUT_OF_CATALOG_TRAINING)) == len(set(OUT_OF_CATALOG_TEXTS)) == 120
     assert not set(OUT_OF_CATALOG_TRAINING) & set(OUT_OF_CATALOG_TEXTS)
     assert "espresso machine" in OUT_OF_CATALOG_TEXTS

@@ -55,8 +55,8 @@ def test_a_text_stands_once_in_a_batch() -> None:
     assert len(texts) == len(set(texts))
 
 
-def test_texts_from_elsewhere_fit_nothing() -> None:
-    mixture = Mixture(elsewhere=("sofa", "laptop", "drill"), n_elsewhere=2)
+def test_out_of_catalog_texts_fit_nothing() -> None:
+    mixture = Mixture(out_of_catalog=("sofa", "laptop", "drill"), n_out_of_catalog=2)
     out_of_catalog = [
         caption for caption in batch_captions([SHIRT], mixture, random.Random(0)) if caption.statement == NOTHING
     ]

@@ -46,7 +46,7 @@ def test_varied_images_keep_their_colours_and_have_white_around() -> None:
     assert (varied[:, 0, 0, :] > 0.99).any()
 
 
-def test_a_turned_image_is_seen_askew() -> None:
+def test_a_turned_image_is_askew() -> None:
     striped = torch.zeros((32, 3, 64, 64), dtype=torch.uint8)
     striped[..., 28:36, :] = 255
     turned = StoredImage(striped, Variation(1.0, turn=40.0)).vary(

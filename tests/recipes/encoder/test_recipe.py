@@ -122,7 +122,7 @@ def test_rows_are_read_whatever_columns_exist(tmp_path: Path) -> None:
     assert read_rows(path) == LabelledRows("some", (LabelledProduct("a", "A", kinds=("mug",)),), (b"x",))
 
 
-def test_products_of_rare_articles_are_seen_more_often() -> None:
+def test_products_of_rare_articles_come_more_often() -> None:
     products = [LabelledProduct(str(i), kinds=("shirt",)) for i in range(3999)] + [
         LabelledProduct("r", kinds=("robe",))
     ]
@@ -131,7 +131,7 @@ def test_products_of_rare_articles_are_seen_more_often() -> None:
     assert 1 < factors[-1] <= 4
 
 
-def test_products_of_rare_colours_are_seen_more_often() -> None:
+def test_products_of_rare_colours_come_more_often() -> None:
     products = [LabelledProduct(str(i), kinds=("shirt",), colour="Blue") for i in range(995)]
     products += [LabelledProduct(str(i), kinds=("shirt",), colour="Peach") for i in range(4)] + [
         LabelledProduct("n", kinds=("shirt",))

@@ -52,7 +52,7 @@ def shop(n: int = 60) -> LabelledRows:
     )
 
 
-def scenes() -> RecipeCorpus:
+def grounding_corpus() -> RecipeCorpus:
     rows = shop(40)
     products = tuple(replace(product, sku=f"drawn-{product.sku}") for product in rows.products[::2])
     boxes = {"Shirts": Box(0.1, 0.2, 0.8, 0.9), "sleeve": Box(0.1, 0.2, 0.3, 0.5)}
@@ -83,7 +83,7 @@ def made(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("reranker")
     said: list[str] = []
     make_reranker(
-        scenes(),
+        grounding_corpus(),
         tiny_encoder,
         folder / "out",
         folder / "work",

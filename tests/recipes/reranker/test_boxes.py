@@ -1,16 +1,16 @@
-"""Boxes as they are written, read, and seen after a crop."""
+"""Boxes as they are write_box, read, and visible_box after a crop."""
 
 import pytest
 import torch
 
 from recipes.encoder.images import PLAIN, StoredImage
-from recipes.reranker.grounding import read_box, seen, written
+from recipes.reranker.grounding import read_box, visible_box, write_box
 from vitrina.search.reranking.base import Box
 
 
 def test_a_box_that_is_written_is_read_again() -> None:
     box = Box(0.1, 0.25, 0.8, 1.0)
-    again = read_box(written(box))
+    again = read_box(write_box(box))
     assert again is not None
     assert box.overlap(again) > 0.9
 
@@ -33,7 +33,7 @@ def test_a_box_follows_its_thing_through_crop_and_mirror() -> None:
     )
     box = Box(16 / 64, 20 / 80, 40 / 64, 50 / 80)
     for replica, placement in zip(pixels, placements, strict=True):
-        found = seen(box, placement)
+        found = visible_box(box, placement)
         assert found is not None
         dark = replica[0] < 0
         rows, columns = dark.any(dim=1).nonzero().flatten(), dark.any(dim=0).nonzero().flatten()
@@ -43,7 +43,7 @@ def test_a_box_follows_its_thing_through_crop_and_mirror() -> None:
 
 def test_what_a_crop_cuts_off_is_not_asked_for() -> None:
     left_half = torch.tensor([[0.5, 0.0, -0.5], [0.0, 1.0, 0.0]])
-    assert seen(Box(0.6, 0.1, 0.9, 0.9), left_half) is None
-    found = seen(Box(0.1, 0.1, 0.4, 0.9), left_half)
+    assert visible_box(Box(0.6, 0.1, 0.9, 0.9), left_half) is None
+    found = visible_box(Box(0.1, 0.1, 0.4, 0.9), left_half)
     assert found is not None
     assert found.overlap(Box(0.2, 0.1, 0.8, 0.9)) == pytest.approx(1)

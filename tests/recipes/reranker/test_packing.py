@@ -1,4 +1,4 @@
-"""Packed questions get the answers that each gets by itself, and that the processor's own prompts get."""
+"""PackedBatch questions get the answers that each gets by itself, and that the processor's own prompts get."""
 
 import random
 
@@ -10,14 +10,14 @@ from transformers import AutoImageProcessor
 
 from recipes.encoder.images import decode
 from recipes.reranker import template
-from recipes.reranker.packing import Packed, Packer
+from recipes.reranker.packing import PackedBatch, Packer
 from recipes.reranker.tasks import TrainingTask
 from recipes.reranker.trainer import TaskBatch, _divided, features_of, read_packed
 from tests.recipes.reranker.conftest import TINY, Made, make_image
 from vitrina.search.encoders.preprocessing import Preprocessing
 from vitrina.search.reranking import prompts
 
-SHEET = [
+TASKS = [
     TrainingTask(template.asked("red shirts for men"), "yes"),
     TrainingTask(template.read("colour"), "navy blue"),
     TrainingTask(template.told(["colour navy: met"]), "It fits navy.", blind=True),
@@ -31,7 +31,7 @@ def packer(made: Made) -> Packer:
     return Packer(made.processor.tokenizer, TINY.n_image_tokens)
 
 
-def predictions(made: Made, packed: Packed, pixels: torch.Tensor) -> torch.Tensor:
+def predictions(made: Made, packed: PackedBatch, pixels: torch.Tensor) -> torch.Tensor:
     """Logits wherever a token is to be predicted, (t, vocabulary)."""
     with torch.inference_mode():
         hidden = read_packed(made.model, features_of(made.model, pixels), packed)
@@ -44,24 +44,24 @@ def pixels(n: int = 1) -> torch.Tensor:
 
 
 def test_packed_questions_are_answered_as_if_each_were_asked_alone(made: Made, packer: Packer) -> None:
-    seen = pixels(2)
-    together = predictions(made, packer.pack([SHEET, SHORT]), seen)
-    alone = [predictions(made, packer.pack([[task]]), seen[:1]) for task in SHEET]
-    alone += [predictions(made, packer.pack([[task]]), seen[1:]) for task in SHORT]
+    visible = pixels(2)
+    together = predictions(made, packer.pack([TASKS, SHORT]), visible)
+    alone = [predictions(made, packer.pack([[task]]), visible[:1]) for task in TASKS]
+    alone += [predictions(made, packer.pack([[task]]), visible[1:]) for task in SHORT]
     torch.testing.assert_close(together, torch.cat(alone), atol=1e-4, rtol=0)
 
 
 def test_blind_tasks_do_not_depend_on_the_image_and_the_others_do(made: Made, packer: Packer) -> None:
-    one, other = (predictions(made, packer.pack([SHEET]), seen) for seen in (pixels(), -pixels()))
-    blind = torch.tensor([task.blind for task in SHEET for _ in range(n_targets(made, task))])
+    one, other = (predictions(made, packer.pack([TASKS]), visible) for visible in (pixels(), -pixels()))
+    blind = torch.tensor([task.blind for task in TASKS for _ in range(n_targets(made, task))])
     torch.testing.assert_close(one[blind], other[blind], atol=1e-5, rtol=0)
     assert not torch.allclose(one[~blind], other[~blind], atol=1e-5)
 
 
 def test_targets_are_the_answers_and_the_end(made: Made, packer: Packer) -> None:
-    packed = packer.pack([SHEET])
+    packed = packer.pack([TASKS])
     tokenizer = made.processor.tokenizer
-    assert tokenizer.decode(packed.targets) == "".join(f"{task.answer}</s>" for task in SHEET)
+    assert tokenizer.decode(packed.targets) == "".join(f"{task.answer}</s>" for task in TASKS)
     assert packed.weights.tolist()[-2:] == [0.5, 0.5]
 
 
@@ -78,7 +78,7 @@ def test_packed_is_what_the_processor_and_the_model_make_of_a_image_file(made: M
     assert int((inputs["input_ids"] == made.model.config.image_token_id).sum()) == TINY.n_image_tokens
     with torch.inference_mode():
         whole = made.model(**inputs).logits[:, -1]
-    packed = predictions(made, packer.pack([SHEET[:1]]), inputs["pixel_values"])
+    packed = predictions(made, packer.pack([TASKS[:1]]), inputs["pixel_values"])
     torch.testing.assert_close(packed[:1], whole, atol=1e-4, rtol=0)
 
 
@@ -97,10 +97,10 @@ def test_pixels_are_those_of_the_encoders_own_preprocessing(made: Made) -> None:
 
 
 def test_a_batch_divided_in_two_keeps_every_target(made: Made, packer: Packer) -> None:
-    sheets = [random.Random(at).sample(SHEET, 2) for at in range(5)]
-    seen, packed = pixels(5), packer.pack(sheets)
-    whole = predictions(made, packed, seen).gather(1, packed.targets[:, None]).flatten()
-    parts = list(_divided(TaskBatch(seen, packed), 2))
+    samples = [random.Random(at).sample(TASKS, 2) for at in range(5)]
+    visible, packed = pixels(5), packer.pack(samples)
+    whole = predictions(made, packed, visible).gather(1, packed.targets[:, None]).flatten()
+    parts = list(_divided(TaskBatch(visible, packed), 2))
     of_parts = [predictions(made, part, mine).gather(1, part.targets[:, None]).flatten() for mine, part in parts]
     torch.testing.assert_close(torch.cat(of_parts).sort().values, whole.sort().values, atol=1e-4, rtol=0)
 

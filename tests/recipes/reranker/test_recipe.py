@@ -11,7 +11,7 @@ from recipes.reranker.model import MAX_FOLDER_BYTES, create_untrained, load, sta
 from recipes.reranker.recipe import make_reranker
 from recipes.reranker.template import train_vocabulary
 from recipes.reranker.trainer import Budget, RecipeSchedule, Stage
-from tests.recipes.reranker.conftest import SCHEDULE, TINY, Made, scenes
+from tests.recipes.reranker.conftest import SCHEDULE, TINY, Made, grounding_corpus
 
 
 def run(
@@ -24,7 +24,7 @@ def run(
     start: Path | None = None,
 ) -> None:
     make_reranker(
-        scenes(),
+        grounding_corpus(),
         encoder,
         folder / "out",
         folder / "work",

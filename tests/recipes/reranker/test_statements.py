@@ -52,16 +52,16 @@ def test_statements_are_what_the_labels_say() -> None:
         assert all(status_of(product, statement.statement) is statement.status for statement in some)
 
 
-def test_what_looks_alike_is_compared_with_its_like_alone() -> None:
+def test_similar_images_are_paired_within_their_cluster() -> None:
     products = fashion()
-    candidates = [at % 5 for at in range(300)]
+    clusters = [at % 5 for at in range(300)]
     statements = draw_statements(
-        products, ["fashion"] * 300, random.Random(1), (Round("colour", alike=True),), candidates
+        products, ["fashion"] * 300, random.Random(1), (Round("colour", alike=True),), clusters
     )
     assert sum(map(len, statements)) > 300
-    for candidate, product, some in zip(candidates, products, statements, strict=True):
+    for candidate, product, some in zip(clusters, products, statements, strict=True):
         for statement in some:
-            like = [other for other, theirs in zip(products, candidates, strict=True) if theirs == candidate]
+            like = [other for other, theirs in zip(products, clusters, strict=True) if theirs == candidate]
             assert any(all(other.value(field) == value for field, value in statement.statement) for other in like), (
                 product
             )
@@ -83,7 +83,7 @@ def test_a_near_miss_shares_all_but_one_field() -> None:
         assert statement.get("gender", product.gender) == product.gender
 
 
-def test_shops_are_compared_where_they_share_no_kind() -> None:
+def test_shops_are_paired_where_they_share_no_kind() -> None:
     across = (Round(at_store=False),) * 5
     apart = drawn(fashion(40) + grocery(), ["fashion"] * 40 + ["grocery"] * 40, across)
     assert any(product.sku.startswith("g") and "shirt" in text.lower() for product, text, _ in apart)

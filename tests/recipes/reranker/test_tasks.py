@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from recipes.encoder.labels import LabelledProduct
-from recipes.reranker.statements import Judged
+from recipes.reranker.statements import JudgedStatement
 from recipes.reranker.tasks import ECHO_SHARE, Lexicon, TaskWriter, TrainingTask, draw_verdicts, fields_of
-from tests.recipes.reranker.conftest import scenes
+from tests.recipes.reranker.conftest import grounding_corpus
 from vitrina.search.reranking.prompts import EXPLANATION_PATTERN, MAX_EXPLANATION_CHARACTERS
 from vitrina.search.types.requirement import Status
 
@@ -18,14 +18,14 @@ UNMOVED = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 @pytest.fixture(scope="module")
 def writer() -> TaskWriter:
-    corpus = scenes()
+    corpus = grounding_corpus()
     return TaskWriter([product for rows in corpus.rows for product in rows.products], corpus.boxes)
 
 
 def asked(writer: TaskWriter, index: int, n: int = 200, *, explain: bool = False) -> list[TrainingTask]:
     rng = random.Random(0)
-    statement = Judged("red shirts", (("colour", "red"), ("kind", "shirts")), Status.CONTRADICTED)
-    return [task for _ in range(n) for task in writer.sheet(index, [statement], UNMOVED, rng, explain=explain)]
+    statement = JudgedStatement("red shirts", (("colour", "red"), ("kind", "shirts")), Status.CONTRADICTED)
+    return [task for _ in range(n) for task in writer.tasks(index, [statement], UNMOVED, rng, explain=explain)]
 
 
 def test_labels_are_read_and_statements_judged(writer: TaskWriter) -> None:
@@ -33,16 +33,16 @@ def test_labels_are_read_and_statements_judged(writer: TaskWriter) -> None:
     assert {(" red shirts?", "no"), (" colour:", "red"), (" article:", "shirts"), (" gender:", "men")} <= answers
 
 
-def test_what_cannot_be_seen_and_is_not_labelled_is_unknown(writer: TaskWriter) -> None:
+def test_what_is_not_visible_and_not_labelled_is_unknown(writer: TaskWriter) -> None:
     answers = {task.prompt: task.answer for task in asked(writer, 0)}
     assert answers[" material:"] == answers[" season:"] == "unknown"
     assert " pattern:" not in answers
 
 
 def test_boxes_are_those_of_drawings(writer: TaskWriter) -> None:
-    pointings = [task for task in asked(writer, 60) if task.prompt.startswith(" where:")]
-    assert {task.prompt for task in pointings} >= {" where: sleeve", " where: shirts"}
-    assert all(task.answer.count("<loc_") == 4 for task in pointings)
+    localizations = [task for task in asked(writer, 60) if task.prompt.startswith(" where:")]
+    assert {task.prompt for task in localizations} >= {" where: sleeve", " where: shirts"}
+    assert all(task.answer.count("<loc_") == 4 for task in localizations)
     assert not any(task.prompt.startswith(" where:") for task in asked(writer, 0))
 
 

@@ -54,7 +54,7 @@ def trained(rows: LabelledRows) -> tuple[Any, Any]:
     return trainer.result(), processor
 
 
-def test_it_learns_to_look() -> None:
+def test_it_learns_from_the_image() -> None:
     shown = shop()
     products = tuple(LabelledProduct(product.sku, colour=product.colour) for product in shown.products)
     rows = LabelledRows("tiny", products, shown.images)

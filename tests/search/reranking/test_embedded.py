@@ -11,7 +11,7 @@ from PIL import Image
 from recipes.encoder.corpus import LabelledRows
 from recipes.encoder.images import decode
 from recipes.reranker.evaluation import NEAR, Evaluator
-from recipes.reranker.grounding import Boxes, read_scenes
+from recipes.reranker.grounding import Boxes, read_grounding_data
 from recipes.reranker.model import MAX_FOLDER_BYTES, load
 from recipes.reranker.statements import draw_statements
 from recipes.reranker.tasks import Lexicon, draw_verdicts
@@ -34,7 +34,7 @@ def embedded() -> TransformersReranker:
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[LabelledRows, Boxes]:
     """Drawings of a seed that nothing was trained on."""
-    return read_scenes(tmp_path_factory.mktemp("drawn"), 48, lambda line: None, seed=77)
+    return read_grounding_data(tmp_path_factory.mktemp("drawn"), 48, lambda line: None, seed=77)
 
 
 def test_it_fits_in_the_package() -> None:
@@ -57,7 +57,7 @@ def test_plain_transformers_computes_the_same(
     images = [decode(image) for image in drawn[0].images[:4]]
     evaluator = Evaluator(*load(EMBEDDED_FOLDER))
     statements = ["navy blue shirt", "red"]
-    plain = [evaluator.judge(evaluator.see([image]).expand(2, -1, -1), statements) for image in images]
+    plain = [evaluator.judge(evaluator.image_features([image]).expand(2, -1, -1), statements) for image in images]
     candidates = [RerankCandidate(str(at), image) for at, image in enumerate(images)]
     np.testing.assert_allclose(embedded.judge(candidates, statements, SOON()), plain, atol=0.02)
 

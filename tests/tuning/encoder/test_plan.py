@@ -34,7 +34,7 @@ def test_steps_suit_the_model_and_the_catalog() -> None:
     assert EncoderPlan(batch_size=500).schedule(model(), 100).batch_size == 100
 
 
-def test_only_small_models_are_trained_in_parts_side_by_side() -> None:
+def test_only_small_models_are_trained_by_thread_replicas() -> None:
     whole = replace(EncoderPlan(), batch_size=128)
     assert whole.schedule(model(), 1000).n_parts == min(16, torch.get_num_threads())
     assert whole.schedule(model(large=True), 1000).n_parts == 1

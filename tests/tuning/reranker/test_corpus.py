@@ -14,7 +14,7 @@ from vitrina.tuning.reranker.corpus import TuningQuery, draft, gathered, read_co
 from vitrina.tuning.reranker.plan import RerankerPlan
 
 
-def wishes(n: int, word: str = "shirt") -> list[TuningQuery]:
+def queries(n: int, word: str = "shirt") -> list[TuningQuery]:
     return [TuningQuery(f"{word} {index}", {"a": 1}, ("a",), (), ()) for index in range(n)]
 
 
@@ -25,23 +25,23 @@ def test_what_is_right_what_is_wrong_and_what_is_found(
     corpus = read_corpus(colour_shop, engine, judged, RerankerPlan(), asked.append)
     assert asked == list(range(1, len(judged) + 1))
     assert len(corpus.kept) + len(corpus.held_out) == len(ASKED) * len(PHRASES)
-    for wish in (*corpus.kept, *corpus.held_out):
-        red = "red" in wish.statement
-        assert set(wish.right) == {sku_of(index) for index in range(N_ITEMS) if (index % 2 == 0) == red}
-        assert set(wish.hard).isdisjoint(wish.right)
-        assert {sku_of(index) for index in range(8) if (index % 2 == 0) != red} <= set(wish.hard)
-        assert len(set(wish.found)) == 20
+    for query in (*corpus.kept, *corpus.held_out):
+        red = "red" in query.statement
+        assert set(query.relevant) == {sku_of(index) for index in range(N_ITEMS) if (index % 2 == 0) == red}
+        assert set(query.hard_negatives).isdisjoint(query.relevant)
+        assert {sku_of(index) for index in range(8) if (index % 2 == 0) != red} <= set(query.hard_negatives)
+        assert len(set(query.retrieved)) == 20
     assert set(corpus.random_negatives) == set(corpus.items) == {sku_of(index) for index in range(N_ITEMS)}
 
 
 def test_grades_decide_and_the_search_fills_up() -> None:
-    wish = draft("red", {"a": 2, "b": 0, "c": 1}, ["d", "a", "b", "e"])
-    assert set(wish.right) == {"a", "c"}
-    assert wish.hard == ("b", "d", "e")
-    assert wish.found == ("d", "a", "b", "e")
+    query = draft("red", {"a": 2, "b": 0, "c": 1}, ["d", "a", "b", "e"])
+    assert set(query.relevant) == {"a", "c"}
+    assert query.hard_negatives == ("b", "d", "e")
+    assert query.retrieved == ("d", "a", "b", "e")
 
 
-def test_what_cannot_be_looked_at_is_left_out() -> None:
+def test_items_without_images_are_left_out() -> None:
     stored = [StoredItem(at, Item(sku), ("p",) if sku != "dark" else (), "", at) for at, sku in enumerate("abc")]
     stored.append(StoredItem(9, Item("dark"), (), "", 9))
     items, random_negatives = gathered(stored, {"a", "dark"}, listings=False)
@@ -50,16 +50,16 @@ def test_what_cannot_be_looked_at_is_left_out() -> None:
 
 
 def test_the_same_words_are_always_on_the_same_side() -> None:
-    kept, held_out = split(wishes(100), 0.2)
-    again = split([*wishes(100, "SHIRT"), *wishes(100)], 0.2)
+    kept, held_out = split(queries(100), 0.2)
+    again = split([*queries(100, "SHIRT"), *queries(100)], 0.2)
     assert 8 < len(held_out) < 35
-    assert {wish.statement for wish in held_out} <= {wish.statement.lower() for wish in again[1]}
-    assert {wish.statement.lower() for wish in again[1]}.isdisjoint(wish.statement for wish in kept)
+    assert {query.statement for query in held_out} <= {query.statement.lower() for query in again[1]}
+    assert {query.statement.lower() for query in again[1]}.isdisjoint(query.statement for query in kept)
 
 
 def test_too_few_queries_are_told() -> None:
     with pytest.raises(InputError, match="6 judged queries are too few"):
-        split(wishes(6), 0.2)
+        split(queries(6), 0.2)
 
 
 def test_queries_by_image_are_left_out_with_a_note(
@@ -72,7 +72,7 @@ def test_queries_by_image_are_left_out_with_a_note(
         read_corpus(colour_shop, engine, [photo], RerankerPlan(), lambda _: None)
 
 
-def test_skus_that_nobody_knows_are_told(colour_shop: Store, engine: SearchEngine, judged: list[JudgedQuery]) -> None:
+def test_unknown_skus_are_reported(colour_shop: Store, engine: SearchEngine, judged: list[JudgedQuery]) -> None:
     stranger = JudgedQuery("s", "judged", {"no-such": 1}, text="red hat")
     corpus = read_corpus(colour_shop, engine, [*judged, stranger], RerankerPlan(), lambda _: None)
     assert any("no-such" in note for note in corpus.notes)

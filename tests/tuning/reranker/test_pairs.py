@@ -1,7 +1,7 @@
 import random
 from collections import Counter
 
-from vitrina.tuning.reranker.corpus import MAX_OF_A_WISH, TuningQuery, duos_of, epoch_of
+from vitrina.tuning.reranker.corpus import MAX_PAIRS_A_QUERY, TuningQuery, duos_of, pairs_of
 
 GRADES = {f"right-{at}": 1 for at in range(20)} | {"judged-wrong": 0}
 WISH = TuningQuery("red", GRADES, tuple(sku for sku, grade in GRADES.items() if grade), ("judged-wrong", "mined"), ())
@@ -10,15 +10,15 @@ RANDOM_NEGATIVES = ("right-0", "right-1", "any-0", "any-1")
 
 def test_every_statement_is_as_often_right_as_wrong() -> None:
     other = TuningQuery("blue", {"right-3": 1}, ("right-3",), (), ())
-    pairs = epoch_of([WISH, other], RANDOM_NEGATIVES, random.Random(0))
-    assert Counter((pair.statement, pair.is_right) for pair in pairs) == {
-        ("red", True): MAX_OF_A_WISH,
-        ("red", False): MAX_OF_A_WISH,
+    pairs = pairs_of([WISH, other], RANDOM_NEGATIVES, random.Random(0))
+    assert Counter((pair.statement, pair.is_relevant) for pair in pairs) == {
+        ("red", True): MAX_PAIRS_A_QUERY,
+        ("red", False): MAX_PAIRS_A_QUERY,
         ("blue", True): 1,
         ("blue", False): 1,
     }
     assert all(
-        one.statement == two.statement and one.is_right > two.is_right
+        one.statement == two.statement and one.is_relevant > two.is_relevant
         for one, two in zip(pairs[::2], pairs[1::2], strict=True)
     )
 
@@ -30,7 +30,7 @@ def test_nothing_relevant_is_ever_called_wrong() -> None:
 
 
 def test_an_epoch_is_drawn_by_its_rng_alone() -> None:
-    first, second, other = (epoch_of([WISH], RANDOM_NEGATIVES, random.Random(seed)) for seed in (1, 1, 2))
+    first, second, other = (pairs_of([WISH], RANDOM_NEGATIVES, random.Random(seed)) for seed in (1, 1, 2))
     assert first == second != other
 
 

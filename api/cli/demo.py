@@ -20,7 +20,7 @@ from vitrina.api.cli.search import read_image, reranked, show_answer, show_verdi
 if TYPE_CHECKING:
     from PIL import Image
 
-    from vitrina.api.cli.contact_sheet import Strip
+    from vitrina.api.cli.image_grid import GridRow
     from vitrina.api.settings import Settings
     from vitrina.search.encoders.base import Encoder
     from vitrina.search.engine import SearchEngine
@@ -39,7 +39,7 @@ WATCH, HANDBAG = "query-watch.webp", "query-handbag.webp"
 """Photos to search with: products of another shop, so that similar items are found and not the same image."""
 
 STORE = "home"
-CONTACT_SHEET = "contact-sheet.png"
+RESULTS = "contact-sheet.png"
 N_HITS = 6
 N_EXPLAINED = 3
 
@@ -51,7 +51,7 @@ def demo(
     folder: Annotated[Path, typer.Option("--folder", help="Where the catalog and its index go.")] = Path("demo"),
 ) -> None:
     """Index a small boutique, search it three ways, and draw the results on a contact sheet."""
-    from vitrina.api.cli.contact_sheet import contact_sheet
+    from vitrina.api.cli.image_grid import draw_image_grid
     from vitrina.api.rerankers import reranker_name
     from vitrina.api.settings import encoder_for
     from vitrina.search.engine import SearchEngine
@@ -63,17 +63,17 @@ def demo(
             encoder = encoder_for(store, settings)
         index_boutique(store, settings, encoder, copy_boutique(folder, n_products))
         engine = SearchEngine.open(store, encoder)
-        strips = []
+        rows = []
         for command, query in demo_searches(folder):
             answer = engine.search(query)
             output.print()
             show_answer(answer, title=command)
-            strips.append(strip_of(query, answer, store))
+            rows.append(row_of(query, answer, store))
         if reranker_name(settings) is not None:
             explain_some(settings, store, engine)
-    sheet = folder / CONTACT_SHEET
-    contact_sheet(strips).save(sheet)
-    show_next_steps(settings, sheet)
+    results = folder / RESULTS
+    draw_image_grid(rows).save(results)
+    show_next_steps(settings, results)
 
 
 def copy_boutique(folder: Path, n_products: int) -> Path:
@@ -127,18 +127,17 @@ def explain_some(settings: Settings, store: Store, engine: SearchEngine) -> None
     show_verdicts(answer)
 
 
-def strip_of(query: Query, answer: Answer, store: Store) -> Strip:
+def row_of(query: Query, answer: Answer, store: Store) -> GridRow:
     """A row of the contact sheet: the query's image, if it has one, and the hits."""
-    from vitrina.api.cli.contact_sheet import Strip, Tile
+    from vitrina.api.cli.image_grid import GridCell, GridRow
 
-    tiles = [Tile(image, "the query image", "") for image in query.images]
-    tiles += [
-        Tile(stored_image(store, hit.stored.image_ids[0]), hit.stored.item.title, f"{hit.rank}.  score {hit.score:.3f}")
-        for hit in answer.hits
-    ]
+    cells = [GridCell(image, "the query image", "") for image in query.images]
+    for hit in answer.hits:
+        image = stored_image(store, hit.stored.image_ids[0])
+        cells.append(GridCell(image, hit.stored.item.title, f"{hit.rank}.  score {hit.score:.3f}"))
     asked = [f'"{query.text}"' if query.text else "", "an image" if query.images else ""]
     without = f', without "{query.without}"' if query.without else ""
-    return Strip(" + ".join(part for part in asked if part) + without, tiles[: N_HITS + 1])
+    return GridRow(" + ".join(part for part in asked if part) + without, cells[: N_HITS + 1])
 
 
 def stored_image(store: Store, image_id: str) -> Image.Image:
@@ -148,10 +147,10 @@ def stored_image(store: Store, image_id: str) -> Image.Image:
     return Image.open(io.BytesIO(store.images.read(image_id)))
 
 
-def show_next_steps(settings: Settings, sheet: Path) -> None:
+def show_next_steps(settings: Settings, results: Path) -> None:
     """Print where the contact sheet is, and the commands to try next."""
     store = json.dumps(str(settings.store)) if " " in str(settings.store) else settings.store
     print_line("")
-    print_line(f"The results as an image: {sheet}")
+    print_line(f"The results as an image: {results}")
     print_line(f"Open the web page:       vitrina serve --store {store}")
     print_line("Index your own catalog:  vitrina index products.csv")

@@ -7,6 +7,7 @@ import io
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 
 from recipes.boutique.export import write_folder
 from tests.fakes import CALIBRATION, FakeEncoder
+from tests.search.reranking.shops import SimpleEyes, fill
 from vitrina.api.app import create_app
 from vitrina.api.cli import app
 from vitrina.api.rerankers import BackgroundReranker, Readiness, RerankerStatus
@@ -24,10 +26,13 @@ from vitrina.api.settings import Settings
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
 from vitrina.indexer.sources import open_source
+from vitrina.search.reranking.base import Reranker
+from vitrina.search.reranking.fusion import FusionWeights
 from vitrina.search.store.store import Store
 
 N_PRODUCTS = 40
 
+SECRET = "sk-never-shown-9f2"
 
 Vitrina = Callable[..., tuple[int, str, str]]
 """Runs ``vitrina`` with arguments; returns its exit status, standard output and standard error."""
@@ -60,6 +65,49 @@ def store(tmp_path: Path, indexed_folder: Path) -> Iterator[Store]:
     store = Store(Path(shutil.copytree(indexed_folder, tmp_path / "home")))
     yield store
     store.close()
+
+
+@pytest.fixture
+def vitrina(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vitrina:
+    """Runs ``vitrina`` with a fake encoder, on the catalog in ``store`` if a test uses that, else on a new one."""
+    monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder(calibration=CALIBRATION))
+    monkeypatch.setenv("VITRINA_STORE", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
+    return run_vitrina
+
+
+def open_simple_reranker(settings: Settings, _: ExitStack) -> Reranker:
+    """In place of ``open_reranker``."""
+    return SimpleEyes(fusion_weights=FusionWeights(whole=1.0, parts=1.0))
+
+
+@pytest.fixture
+def reranking_store(tmp_path: Path) -> Iterator[Store]:
+    """Items of each colour and article in turn, some of them with the wrong colour in the catalog."""
+    store = Store(tmp_path / "home")
+    fill(store, FakeEncoder())
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def reranking_vitrina(monkeypatch: pytest.MonkeyPatch, reranking_store: Store) -> Vitrina:
+    """Runs ``vitrina`` on ``reranking_store`` with a simple reranker; its API key must not be printed."""
+    monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder())
+    monkeypatch.setattr("vitrina.api.rerankers.open_reranker", open_simple_reranker)
+    monkeypatch.setenv("VITRINA_STORE", str(reranking_store.folder))
+    monkeypatch.setenv("VITRINA_RERANKER", "https://vlm.example/v1")
+    monkeypatch.setenv("VITRINA_RERANKER_MODEL", "eyes")
+    monkeypatch.setenv("VITRINA_RERANKER_KEY", SECRET)
+    monkeypatch.setenv("VITRINA_RERANK_DEADLINE_MS", "20000")
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status, printed, complaint = run_vitrina(*arguments)
+        assert SECRET not in printed + complaint
+        return status, printed, complaint
+
+    return run
 
 
 @pytest.fixture

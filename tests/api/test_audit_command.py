@@ -62,7 +62,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def audit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Store) -> Run:
     """Runs ``vitrina audit`` with simple eyes; returns its exit status, standard output and standard error."""
     monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder())
-    monkeypatch.setenv("VITRINA_HOME", str(store.folder))
+    monkeypatch.setenv("VITRINA_STORE", str(store.folder))
     monkeypatch.setenv("VITRINA_RERANKER", "https://vlm.example/v1")
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.chdir(tmp_path)

@@ -8,12 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.api.conftest import Vitrina
-from tests.api.test_cli import vitrina
 from tests.fakes import FakeEncoder
 from vitrina.search.store.store import Store
 from vitrina.search.types.calibration import QueryKind, read_calibration
-
-__all__ = ["vitrina"]  # a fixture
 
 
 @pytest.fixture
@@ -35,7 +32,7 @@ def judgements(store: Store, tmp_path: Path) -> Path:
     return path
 
 
-def test_judgements_make_hits_sure(uncalibrated: Vitrina, store: Store, judgements: Path) -> None:
+def test_judgements_give_hits_a_confidence(uncalibrated: Vitrina, store: Store, judgements: Path) -> None:
     assert uncalibrated("search", "shirt", "--min-confidence", "0.5")[0] == 2
     assert "confidence" not in uncalibrated("search", "shirt")[1]
     status, printed, _ = uncalibrated("encoder", "calibrate", "--judgements", str(judgements))
@@ -51,7 +48,7 @@ def test_judgements_make_hits_sure(uncalibrated: Vitrina, store: Store, judgemen
     assert json.loads(uncalibrated("search", "zebra quagga 5", "--json")[1])["no_good_match"]
 
 
-def test_fields_stand_for_judgements(uncalibrated: Vitrina, store: Store) -> None:
+def test_fields_replace_judgements(uncalibrated: Vitrina, store: Store) -> None:
     status, printed, _ = uncalibrated("encoder", "calibrate", "--by", "colour", "--by", "title", "--like", "colour")
     assert status == 0
     assert "image" in printed

@@ -1,25 +1,26 @@
-"""``vitrina eval``, from its arguments to what it prints and leaves behind."""
+"""``vitrina eval``, from its arguments to what it prints and writes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import N_PRODUCTS, make_image, run_vitrina
-from tests.fakes import FakeEncoder
+from tests.api.conftest import N_PRODUCTS, Vitrina, make_image, run_vitrina
+from tests.fakes import COLOURS, FakeEncoder
+from tests.search.reranking.shops import SimpleEyes
+from vitrina.evaluation.run import read_run
+from vitrina.search.reranking.base import Deadline
 from vitrina.search.store.store import Store
-
-Evaluate = Callable[..., tuple[int, str, str]]
+from vitrina.search.types.errors import RerankerError
 
 
 @pytest.fixture
-def evaluate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Evaluate:
+def evaluate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vitrina:
     """Runs ``vitrina eval`` with a fake encoder; returns its exit status, standard output and standard error."""
     monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder())
-    monkeypatch.setenv("VITRINA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VITRINA_STORE", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.chdir(tmp_path)
 
@@ -38,7 +39,7 @@ def judgements(store: Store, folder: Path, *, extra: str = "") -> Path:
     return path
 
 
-def test_judgements_are_measured_and_kept(evaluate: Evaluate, store: Store, tmp_path: Path) -> None:
+def test_judgements_are_measured_and_kept(evaluate: Vitrina, store: Store, tmp_path: Path) -> None:
     status, printed, _ = evaluate(
         str(judgements(store, tmp_path)), "--json", "run.json", "--report", "report.html", "--require", "mrr=0.5"
     )
@@ -53,9 +54,7 @@ def test_judgements_are_measured_and_kept(evaluate: Evaluate, store: Store, tmp_
     assert "judged.jsonl" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_requirement_that_is_not_met_is_said_and_exits_with_one(
-    evaluate: Evaluate, store: Store, tmp_path: Path
-) -> None:
+def test_a_gate_that_is_not_met_exits_with_1(evaluate: Vitrina, store: Store, tmp_path: Path) -> None:
     path = str(judgements(store, tmp_path))
     status, _, complaint = evaluate(path, "--require", "p@10=0.2", "--require", "mrr=0.1", "--json", "run.json")
     assert status == 1
@@ -65,7 +64,7 @@ def test_a_requirement_that_is_not_met_is_said_and_exits_with_one(
 
 
 @pytest.mark.usefixtures("store")
-def test_fields_make_queries_and_a_second_run_is_compared(evaluate: Evaluate, tmp_path: Path) -> None:
+def test_fields_make_queries_and_a_second_run_is_set_against_the_first(evaluate: Vitrina, tmp_path: Path) -> None:
     fields = ("--by", "colour", "--by", "{colour} {article}", "--by", "title", "--min-rows", "1")
     status, printed, _ = evaluate(*fields, "--like", "article", "--json", "run.json")
     assert status == 0
@@ -80,7 +79,7 @@ def test_fields_make_queries_and_a_second_run_is_compared(evaluate: Evaluate, tm
 
 
 @pytest.mark.usefixtures("store")
-def test_fields_may_come_from_a_catalog_file(evaluate: Evaluate, store: Store, tmp_path: Path) -> None:
+def test_fields_may_come_from_a_catalog_file(evaluate: Vitrina, store: Store, tmp_path: Path) -> None:
     skus = [stored.item.sku for stored in store.catalog.all_items()][:4]
     labels = tmp_path / "labels.csv"
     rows = [f"{sku},t,{'warm' if at < 2 else 'cold'}" for at, sku in enumerate(skus)]
@@ -95,7 +94,7 @@ def test_fields_may_come_from_a_catalog_file(evaluate: Evaluate, store: Store, t
     assert {result["text"]: result["n_relevant"] for result in results} == {"warm": 2, "cold": 2}
 
 
-def test_photos_and_qrels_ask_too(evaluate: Evaluate, store: Store, tmp_path: Path) -> None:
+def test_photos_and_qrels_ask_too(evaluate: Vitrina, store: Store, tmp_path: Path) -> None:
     (tmp_path / "photo.png").write_bytes(make_image("blue"))
     first = next(store.catalog.all_items()).item.sku
     path = judgements(store, tmp_path, extra=json.dumps({"image": "photo.png", "relevant": {first: 2}}))
@@ -126,8 +125,8 @@ def test_photos_and_qrels_ask_too(evaluate: Evaluate, store: Store, tmp_path: Pa
         (("unreadable.jsonl",), "unreadable.jpg cannot be used"),
     ],
 )
-def test_mistakes_are_two_lines_and_an_exit_status(
-    evaluate: Evaluate, store: Store, tmp_path: Path, arguments: tuple[str, ...], says: str
+def test_an_error_is_two_lines_and_an_exit_status(
+    evaluate: Vitrina, store: Store, tmp_path: Path, arguments: tuple[str, ...], says: str
 ) -> None:
     sku = next(store.catalog.all_items()).item.sku
     (tmp_path / "unreadable.jpg").write_bytes(b"\xff\xd8\xff cut short")
@@ -142,3 +141,81 @@ def test_mistakes_are_two_lines_and_an_exit_status(
     assert (status, printed) == (2, "")
     assert says in complaint
     assert "Traceback" not in complaint
+
+
+def judgements_by_image(folder: Path) -> str:
+    """What is of each colour by its picture, whatever the listing says."""
+    lines = [
+        {"query": colour, "relevant": [f"item-{number}" for number in range(place, 36, 6)]}
+        for place, colour in enumerate(COLOURS)
+    ]
+    path = folder / "judged.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    return str(path)
+
+
+def test_the_reranked_search_is_measured_against_retrieval_alone(reranking_vitrina: Vitrina, tmp_path: Path) -> None:
+    judged, run, report = judgements_by_image(tmp_path), str(tmp_path / "run.json"), str(tmp_path / "report.html")
+    plain = str(tmp_path / "plain.json")
+    assert reranking_vitrina("eval", judged, "--json", plain)[0] == 0
+    before = read_run(Path(plain))
+    least = f"r@10={before.summaries[0].metrics['r@10'].mean + 0.01}"
+    assert reranking_vitrina("eval", judged, "--require", least)[0] == 1
+    options = ("--rerank", "--rerank-top", "36", "--json", run, "--report", report, "--against", plain)
+    status, printed, _ = reranking_vitrina("eval", judged, *options, "--require", least)
+    assert status == 0, "what is required is required of the reranked run"
+    assert "judged.jsonl against retrieval alone" in printed
+    assert "judged.jsonl against the earlier run" in printed
+    assert "Won most, 2 in all" in printed
+    assert "Reranked by simple eyes: up to 36 hits per query, images and listings." in printed
+    assert "Judged 192 of 216 hits." in printed
+    assert "24 were not judged: It has no image." in printed
+    assert "ms a query at the median" in printed
+    kept = read_run(Path(run))
+    assert kept.reranking is not None
+    assert kept.reranking.reranker == "simple eyes"
+    assert [result.ranking for result in kept.results] != [result.ranking for result in before.results]
+    html = Path(report).read_text(encoding="utf-8")
+    assert "Against retrieval alone" in html
+    assert "Against the earlier run" in html
+    assert "reranker simple eyes" in html
+
+
+def test_reranking_by_images_alone(reranking_vitrina: Vitrina, tmp_path: Path) -> None:
+    status, printed, _ = reranking_vitrina("eval", judgements_by_image(tmp_path), "--rerank", "--hide-listings")
+    assert status == 0
+    assert "Reranked by simple eyes: up to 20 hits per query, images alone, listings hidden." in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (("--hide-listings",), 2, "Add --rerank"),
+        (("--rerank-top", "5"), 2, "Add --rerank"),
+        (("--rerank", "--rerank-top", "0"), 2, "top is 0"),
+        (("--rerank", "--rerank-top", "101"), 2, "top is 101"),
+    ],
+)
+def test_bad_reranking_options_are_refused_before_the_first_query(
+    reranking_vitrina: Vitrina, tmp_path: Path, arguments: tuple[str, ...], status: int, says: str
+) -> None:
+    left, printed, complaint = reranking_vitrina("eval", judgements_by_image(tmp_path), *arguments)
+    assert (left, printed) == (status, "")
+    assert says in complaint
+
+
+def test_a_missing_or_broken_reranker_is_an_error(
+    reranking_vitrina: Vitrina, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(deadline: Deadline) -> None:
+        raise RerankerError("It broke.", remedy="Mend it.")
+
+    monkeypatch.setattr("vitrina.api.rerankers.open_reranker", lambda *_: SimpleEyes(before=failing))
+    status, printed, complaint = reranking_vitrina("eval", judgements_by_image(tmp_path), "--rerank")
+    assert (status, printed) == (1, "")
+    assert "reranked no hit of any query" in complaint
+    assert "The reranker failed." in complaint
+    monkeypatch.setenv("VITRINA_RERANKER", "off")
+    status, printed, complaint = reranking_vitrina("eval", judgements_by_image(tmp_path), "--rerank")
+    assert (status, printed) == (1, "")
+    assert "no reranker on this installation" in complaint

@@ -33,7 +33,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def vitrina(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vitrina:
     """Runs the command on the catalog in ``store``; returns its exit status, standard output and standard error."""
-    monkeypatch.setenv("VITRINA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VITRINA_STORE", str(tmp_path / "home"))
     monkeypatch.setenv("VITRINA_DEVICE", "cpu")
     monkeypatch.setenv("COLUMNS", "200")
 

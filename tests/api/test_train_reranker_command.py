@@ -34,7 +34,7 @@ def train(monkeypatch: pytest.MonkeyPatch, indexed: Path, tmp_path: Path) -> Vit
     """Runs the command on a copy of the catalog; returns its exit status, standard output and standard error."""
     shutil.copytree(indexed, tmp_path / "home")
     monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder())
-    monkeypatch.setenv("VITRINA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VITRINA_STORE", str(tmp_path / "home"))
     monkeypatch.setenv("VITRINA_DEVICE", "cpu")
     monkeypatch.setenv("COLUMNS", "200")
 

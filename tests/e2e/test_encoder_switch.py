@@ -27,7 +27,7 @@ Vitrina = Callable[..., str]
 @pytest.fixture
 def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Vitrina:
     """Runs a command that must succeed; returns what it printed."""
-    monkeypatch.setenv("VITRINA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VITRINA_STORE", str(tmp_path / "home"))
     monkeypatch.setenv("VITRINA_DEVICE", "cpu")
     monkeypatch.setenv("COLUMNS", "300")
 

@@ -1,4 +1,4 @@
-"""``vitrina index`` shows the reranker what it indexed, and fails for nothing of the reranker's."""
+"""``vitrina index``, and the features that it precomputes for the reranker."""
 
 from __future__ import annotations
 
@@ -9,11 +9,36 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import N_PRODUCTS, run_vitrina
+from tests.api.conftest import N_PRODUCTS, Vitrina, run_vitrina
 from tests.fakes import FakeEncoder
 from tests.search.reranking.backends.transformers import tiny
 
-Index = Callable[..., tuple[int, str, str]]
+
+def test_it_prints_what_it_did_and_a_second_run_changes_nothing(vitrina: Vitrina, shop: Path, tmp_path: Path) -> None:
+    _, planned, _ = vitrina("index", str(shop), "--dry-run")
+    assert f"{N_PRODUCTS} would be added" in planned
+    assert vitrina("status")[1].count(" 0") >= 3
+    _, first, _ = vitrina("index", str(shop))
+    _, again, _ = vitrina("index", str(shop))
+    assert f"{N_PRODUCTS} added" in first
+    assert f"{N_PRODUCTS} unchanged" in again
+    _, status, _ = vitrina("status")
+    assert "colour" in status
+    assert "fake" in status
+
+
+def test_columns_are_mapped_and_dead_letters_written(vitrina: Vitrina, tmp_path: Path) -> None:
+    catalog = tmp_path / "odd.csv"
+    catalog.write_text("nr;bezeichnung\n1;Becher\n;Kanne\n1;Becher\n", encoding="utf-8")
+    assert vitrina("index", str(catalog), "--map", "sku=nope")[0] == 2
+    status, printed, _ = vitrina("index", str(catalog), "--map", "sku=nr", "--map", "title=bezeichnung")
+    assert status == 0
+    assert "1 added, 2 rejected" in printed
+    letters = Path(printed.split("one line each: ")[1].splitlines()[0])
+    reasons = [json.loads(line) for line in letters.read_text(encoding="utf-8").splitlines()]
+    assert [letter["origin"] for letter in reasons] == ["odd.csv:3", "odd.csv:4"]
+    assert all(letter["reason"] and letter["remedy"] for letter in reasons)
+    assert vitrina("search", "Becher")[0] == 0
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +47,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shop: Path) -> Index:
+def index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shop: Path) -> Vitrina:
     """Runs ``vitrina index`` over the boutique with a reranker; returns its exit status, standard output and standard
     error."""
     monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder())
-    monkeypatch.setenv("VITRINA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VITRINA_STORE", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(reranker: object, *options: str) -> tuple[int, str, str]:
@@ -36,7 +61,7 @@ def index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shop: Path) -> Index:
     return run
 
 
-def test_images_are_prepared_once(index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_are_precomputed_once(index: Vitrina, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status, printed, _ = index(folder)
     assert status == 0
     assert f"Features of {N_PRODUCTS} images precomputed for the reranker in " in printed
@@ -48,8 +73,8 @@ def test_images_are_prepared_once(index: Index, folder: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("reranker", ["off", "http://127.0.0.1:9/v1", "anthropic", "some/model-on-the-hub"])
-def test_nothing_is_prepared_for_what_keeps_nothing(
-    index: Index, reranker: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_nothing_is_precomputed_for_a_reranker_outside_this_process(
+    index: Vitrina, reranker: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("vitrina.api.rerankers.open_reranker", lambda *_: pytest.fail("It was opened."))
     status, printed, complaint = index(reranker)
@@ -58,14 +83,14 @@ def test_nothing_is_prepared_for_what_keeps_nothing(
     assert not (tmp_path / "home" / "features").exists()
 
 
-def test_a_dry_run_prepares_nothing(index: Index, folder: Path, tmp_path: Path) -> None:
+def test_a_dry_run_precomputes_nothing(index: Vitrina, folder: Path, tmp_path: Path) -> None:
     status, printed, _ = index(folder, "--dry-run")
     assert status == 0
     assert "for the reranker" not in printed
     assert not (tmp_path / "home" / "features").exists()
 
 
-def test_large_models_are_not_opened(index: Index, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_models_are_not_opened(index: Vitrina, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vitrina.api.rerankers.MAX_SMALL_BYTES", 1000)
     monkeypatch.setattr("vitrina.api.rerankers.open_reranker", lambda *_: pytest.fail("It was opened."))
     assert index(folder)[0] == 0
@@ -86,8 +111,8 @@ def code_of_its_own(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [damaged_weights, no_configuration, code_of_its_own])
-def test_a_reranker_that_fails_costs_the_indexing_nothing(
-    index: Index, folder: Path, harm: Callable[[Path], None], tmp_path: Path
+def test_a_reranker_that_fails_does_not_stop_indexing(
+    index: Vitrina, folder: Path, harm: Callable[[Path], None], tmp_path: Path
 ) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     harm(copy)
@@ -97,7 +122,7 @@ def test_a_reranker_that_fails_costs_the_indexing_nothing(
     assert "No features were precomputed for the reranker" in complaint
 
 
-def test_a_damaged_store_costs_the_indexing_nothing(index: Index, folder: Path, tmp_path: Path) -> None:
+def test_a_damaged_feature_cache_does_not_stop_indexing(index: Vitrina, folder: Path, tmp_path: Path) -> None:
     index(folder)
     (file,) = (tmp_path / "home" / "features").glob("*.db")
     file.write_bytes(b"no database at all" * 1000)

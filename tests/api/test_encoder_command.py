@@ -27,7 +27,7 @@ def load(name: str, **_: object) -> Encoder:
 def vitrina(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Store) -> Vitrina:
     """Runs ``vitrina`` on the boutique; returns its exit status, standard output and standard error."""
     monkeypatch.setattr("vitrina.api.settings.load_encoder", load)
-    monkeypatch.setenv("VITRINA_HOME", str(store.folder))
+    monkeypatch.setenv("VITRINA_STORE", str(store.folder))
     monkeypatch.setenv("COLUMNS", "200")
 
     return run_vitrina
@@ -47,7 +47,7 @@ def test_use_shows_what_it_did_and_the_next_commands_follow(vitrina: Vitrina, st
     assert f"{N_PRODUCTS} items embedded" in vitrina("encoder", "use", "fake", "--force")[1]
 
 
-def test_show_lists_every_space_and_how_full_it_is(vitrina: Vitrina, store: Store) -> None:
+def test_show_lists_every_encoder_and_how_much_it_has_embedded(vitrina: Vitrina, store: Store) -> None:
     store.catalog.open_index_version(ENCODERS["new"].identity, active=False)
     status, printed, _ = vitrina("encoder", "show")
     active, other = printed.splitlines()[1:]

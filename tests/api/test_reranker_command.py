@@ -9,19 +9,16 @@ from pathlib import Path
 import pytest
 
 from tests.api.conftest import Vitrina
-from tests.api.test_reranking_commands import opened, store, vitrina
 from tests.search.reranking.shops import SimpleEyes
 from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.store.store import Store
 
-__all__ = ["store", "vitrina"]  # fixtures
-
 
 @pytest.fixture
-def judgements(store: Store, tmp_path: Path) -> Path:
+def judgements(reranking_store: Store, tmp_path: Path) -> Path:
     """Every colour, and every colour of every article, with the items that are listed so."""
     found: dict[str, list[str]] = defaultdict(list)
-    for stored in store.catalog.all_items():
+    for stored in reranking_store.catalog.all_items():
         colour, article = (str(stored.item.attributes[field]) for field in ("colour", "article"))
         for text in (colour, f"{colour} {article}", f"a {colour} {article}"):
             found[text].append(stored.item.sku)
@@ -31,32 +28,32 @@ def judgements(store: Store, tmp_path: Path) -> Path:
 
 
 def test_judgements_say_how_much_the_reranker_counts(
-    vitrina: Vitrina, store: Store, judgements: Path, monkeypatch: pytest.MonkeyPatch
+    reranking_vitrina: Vitrina, reranking_store: Store, judgements: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vitrina.api.rerankers.open_reranker", opened)
-    status, printed, complaint = vitrina("reranker", "calibrate", "--judgements", str(judgements))
+    status, printed, complaint = reranking_vitrina("reranker", "calibrate", "--judgements", str(judgements))
     assert (status, complaint.count("Traceback")) == (0, 0)
     assert "the whole phrase counts" in printed
-    with RerankPipeline.open(store, SimpleEyes()) as stage:
+    with RerankPipeline.open(reranking_store, SimpleEyes()) as stage:
         assert stage.fusion_weights.source.startswith(
             f"{len(judgements.read_text().splitlines())} queries on a catalog of"
         )
         assert stage.fusion_weights.slope > 0
 
 
-def test_too_few_judgements_are_refused(vitrina: Vitrina, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vitrina.api.rerankers.open_reranker", opened)
+def test_too_few_judgements_are_refused(
+    reranking_vitrina: Vitrina, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     few = tmp_path / "few.jsonl"
     few.write_text('{"query": "red shirt", "relevant": []}')
-    status, _, complaint = vitrina("reranker", "calibrate", "--judgements", str(few))
+    status, _, complaint = reranking_vitrina("reranker", "calibrate", "--judgements", str(few))
     assert status == 2
     assert "too few queries" in complaint
 
 
 def test_without_a_reranker_it_says_how_to_have_one(
-    vitrina: Vitrina, judgements: Path, monkeypatch: pytest.MonkeyPatch
+    reranking_vitrina: Vitrina, judgements: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VITRINA_RERANKER", "off")
-    status, _, complaint = vitrina("reranker", "calibrate", "--judgements", str(judgements))
+    status, _, complaint = reranking_vitrina("reranker", "calibrate", "--judgements", str(judgements))
     assert status == 1
     assert "VITRINA_RERANKER" in complaint

@@ -1,0 +1,35 @@
+"""``vitrina status``, ``vitrina delete`` and ``vitrina rebuild``, and what ``vitrina serve`` prints of its reranker."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api.conftest import N_PRODUCTS, Vitrina
+from tests.fakes import FakeEncoder
+from vitrina.api.cli.serve import reranker_line
+from vitrina.api.rerankers import BackgroundReranker
+from vitrina.api.service import Service
+from vitrina.api.settings import Settings
+from vitrina.search.store.store import Store
+
+
+@pytest.mark.usefixtures("store")
+def test_delete_and_rebuild(vitrina: Vitrina, store: Store) -> None:
+    skus = [stored.item.sku for stored in store.catalog.all_items()]
+    status, printed, complaint = vitrina("delete", skus[0], "nobody")
+    assert (status, "1 deleted" in printed, "nobody" in complaint) == (0, True, True)
+    assert vitrina("delete", skus[0])[0] == 2
+    status, printed, _ = vitrina("rebuild")
+    assert status == 0
+    assert f"{2 * (N_PRODUCTS - 1)} vectors" in printed
+
+
+def test_status_and_serve_name_the_reranker(reranking_vitrina: Vitrina, reranking_store: Store) -> None:
+    status, printed, _ = reranking_vitrina("status")
+    assert status == 0
+    assert "eyes at vlm.example" in printed
+    reranking = BackgroundReranker.from_settings(Settings(), reranking_store)
+    with_one = Service(Store(reranking_store.folder), FakeEncoder(), reranking=reranking)
+    assert reranker_line(with_one) == "Opening the reranker eyes at vlm.example in the background."
+    with Service(Store(reranking_store.folder), FakeEncoder()) as without:
+        assert "VITRINA_RERANKER" in reranker_line(without)

@@ -1,4 +1,4 @@
-"""Catalog sources: one file format a module, each yielding records and rejections."""
+"""Catalog sources: one module per file format, each yielding records and rejections."""
 
 from vitrina.indexer.sources.base import Source
 from vitrina.indexer.sources.registry import open_source

@@ -61,7 +61,7 @@ def typed(key: str, text: str) -> Scalar:
     """A text as the value it spells: ``12`` an int, ``1.5`` a float, ``true`` a bool, everything else itself.
 
     Leading zeros, exponents and 12 digits or more are codes and stay text, and so does any value whose key names a
-    code (``gtin``, ``barcode``, ``variant_sku``), lest one column mix numbers and text.
+    code (``gtin``, ``barcode``, ``variant_sku``), so that one column does not mix numbers and text.
     """
     if not text or text[0] not in "-0123456789tTfF" or len(text) > 32:
         return text
@@ -108,7 +108,7 @@ def _flatten_list(key: str, values: Iterable[object], depth: int) -> Iterator[tu
 
 
 def _alike(key: str, values: list[object]) -> list[Scalar]:
-    """The values typed, unless that would mix texts with numbers, as in sizes ``S, M, 40``."""
+    """The values typed, unless that would mix texts and numbers, as in sizes ``S, M, 40``."""
     pairs = [(value, scalar) for value in values if (scalar := _scalar(key, value)) is not None]
     if any(isinstance(scalar, str) for _, scalar in pairs):
         return [clean_text(value) if isinstance(value, str) else plain(scalar) for value, scalar in pairs]

@@ -1,4 +1,4 @@
-"""A source: where a catalog's records come from; its rows, and the records they become."""
+"""The interfaces of catalog sources, and the records, rejections and rows that they yield."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Rejection:
 
 
 class Source(Protocol):
-    """One catalog file or folder, opened and understood. ``rows`` may be called again and starts over."""
+    """One catalog file or folder, opened and recognised. ``rows`` may be called again and starts over."""
 
     @property
     def name(self) -> str:
@@ -59,7 +59,7 @@ class Source(Protocol):
 
     @property
     def n_rows(self) -> int | None:
-        """About how many records there are, for a progress bar; None where counting would mean reading it all."""
+        """About how many records there are, for a progress bar; None if counting would mean reading it all."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -102,7 +102,7 @@ class Table(Protocol):
 
     @property
     def n_rows(self) -> int | None:
-        """About how many rows there are, for a progress bar; None where counting would mean reading it all."""
+        """About how many rows there are, for a progress bar; None if counting would mean reading it all."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ class Table(Protocol):
 
 
 def union_of_columns(rows: Iterator[TableRow | Rejection]) -> tuple[str, ...]:
-    """The columns of the first rows, in order of appearance; empty when none of them can be read."""
+    """The columns of the first rows, in order of appearance; empty if none can be read."""
     columns: dict[str, None] = {}
     for _, row in zip(range(N_PEEKED_ROWS), rows, strict=False):
         if isinstance(row, TableRow):

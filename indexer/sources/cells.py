@@ -34,7 +34,7 @@ def clean_text(text: str) -> str:
 
 
 def is_blank(value: object) -> bool:
-    """Whether a cell says nothing: None, NaN, an empty container, or the words spreadsheets write for them."""
+    """Whether a cell is empty: None, NaN, an empty container, or the words that spreadsheets write for them."""
     if value is None or value != value:
         return True
     if isinstance(value, str):
@@ -53,7 +53,7 @@ def plain(value: str | int | float | datetime.date) -> str:
 
 
 def without_markup(text: str) -> str:
-    """The text an HTML fragment shows, block tags as line ends; other text comes back as it is.
+    """The text an HTML fragment shows, block tags as line ends; other text is returned as it is.
 
     Takes time linear in the text for any input, which ``html.parser`` of Python 3.11 does not.
     """
@@ -72,7 +72,7 @@ def without_markup(text: str) -> str:
 
 
 def _after_tag(text: str, lowered: str, start: int) -> tuple[int, str]:
-    """Where the text goes on after the ``<`` at ``start``, and what the tag leaves in its place."""
+    """Where the text continues after the ``<`` at ``start``, and what replaces the tag."""
     if text.startswith("<!--", start):
         return _after(text, "-->", start + 4), " "
     name = _TAG_NAME.match(text, start + 1)
@@ -152,7 +152,7 @@ def parse_price(value: object, currency: str | None = None) -> tuple[int | None,
 
     Reads numbers and texts such as ``39.90``, ``39,90``, ``1.299,00 €``, ``$39.90`` and ``12.99 USD``. A currency
     written with the amount wins over ``currency``; a bare ``$`` is taken as USD. One comma before three digits groups
-    thousands; one point is a decimal point. Raises ``InputError`` for what is no single amount, is negative, or is
+    thousands; one point is a decimal point. Raises ``InputError`` for what is not a single amount, is negative, or is
     finer than the currency's smallest unit.
     """
     if is_blank(value):
@@ -212,7 +212,7 @@ def parse_currency(value: object) -> str | None:
     code = str(value).strip().upper()
     code = _SYMBOLS.get(code, code)
     if not (len(code) == 3 and code.isascii() and code.isalpha()):
-        raise InputError(f"{str(value)[:40]!r} is no currency.", remedy="Use an ISO 4217 code such as EUR.")
+        raise InputError(f"{str(value)[:40]!r} is not a currency.", remedy="Use an ISO 4217 code such as EUR.")
     return code
 
 
@@ -243,4 +243,4 @@ def _cents(amount: decimal.Decimal, currency: str | None, value: object, *, exac
 
 
 def _bad_price(value: object) -> InputError:
-    return InputError(f"{str(value)[:60]!r} is no price.", remedy=_REMEDY)
+    return InputError(f"{str(value)[:60]!r} is not a price.", remedy=_REMEDY)

@@ -1,4 +1,4 @@
-"""CSV and TSV files, in whatever encoding."""
+"""CSV and TSV files in any encoding."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ codecs.register_error(FALLBACK, _as_cp1252)
 def detect_encoding(path: Path) -> tuple[str, tuple[str, ...]]:
     """The encoding to open a text file with, and a note if it is not UTF-8. Open it with ``errors=FALLBACK``.
 
-    Judges the first MiB. Raises ``SourceError`` if the file is empty or no text.
+    Judges the first MiB. Raises ``SourceError`` if the file is empty or not a text.
     """
     with path.open("rb") as file:
         sample = file.read(N_SAMPLE_BYTES)
@@ -45,7 +45,7 @@ def detect_encoding(path: Path) -> tuple[str, tuple[str, ...]]:
     if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16", (f"{path.name} was read as UTF-16.",)
     if b"\0" in sample:
-        raise SourceError(f"{path.name} is no text file: it holds NUL bytes.", remedy="Save it as text in UTF-8.")
+        raise SourceError(f"{path.name} is not a text file: it holds NUL bytes.", remedy="Save it as text in UTF-8.")
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError as error:
@@ -73,7 +73,7 @@ _HELD = frozenset('"' + _DELIMITERS)
 
 
 class _OverlongRow(Exception):
-    """A row of more characters than are read; the lines have moved past it."""
+    """A row of more characters than are read; the reader has moved past it."""
 
 
 class _OpenQuote(Exception):
@@ -195,7 +195,7 @@ def _damage(kind: str, max_row_chars: int) -> tuple[str, str]:
 class _Lines:
     """The file's lines, fed to ``csv.reader`` so that no row holds more than ``max_chars``.
 
-    The reader asks for another line in the middle of a row only inside quotes: that is how the state is known. When a
+    The reader asks for another line in the middle of a row only inside quotes, which tells the state. If a
     quote is still open at the end of the file, the lines after the row's first are given out again as rows.
     """
 

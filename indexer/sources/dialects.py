@@ -1,4 +1,4 @@
-"""Dialects: the well-known catalog layouts, recognised by their columns."""
+"""Dialects: well-known catalog layouts, recognised by their columns."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def is_shopify(keys: frozenset[str]) -> bool:
 
 
 def merge_variants(rows: Iterable[TableRow | Rejection]) -> Iterator[TableRow | Rejection]:
-    """One row per handle out of its consecutive rows: each column with its distinct values in order, options under
+    """One row per handle, merged from its consecutive rows: columns with their distinct values in order, options under
     their own names (``Option1 Name`` = Size becomes a column Size), tags as a list.
     """
     group: list[TableRow] = []
@@ -100,7 +100,7 @@ Rows = Iterable[TableRow | Rejection]
 
 @dataclass(frozen=True, slots=True)
 class CatalogDialect:
-    """One layout: how to know it, which columns it prefers, and what becomes of its rows before they are read.
+    """One layout: how to recognise it, which columns it prefers, and how its rows are translated.
 
     ``preferred`` maps fields to attribute keys of columns. ``joins_last`` says that its writers leave commas in the
     last column unquoted. ``merges_rows`` says that an item takes several rows.

@@ -1,4 +1,4 @@
-"""Product feeds in XML: RSS 2.0 and Atom, as Google Merchant takes them."""
+"""Product feeds in XML: RSS 2.0 and Atom, as for Google Merchant."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FeedTable:
         return "XML feed"
 
     def rows(self) -> Iterator[TableRow | Rejection]:
-        """The items, numbered from 1. Where the XML is broken, one rejection stands for the rest of the file."""
+        """The items, numbered from 1. If the XML is broken, one rejection stands for the rest of the file."""
         number = 0
         try:
             for item in _items(self.path):
@@ -64,7 +64,7 @@ def open_feed(path: Path) -> FeedTable:
 
 
 def _items(path: Path) -> Iterator[ElementTree.Element]:
-    """Each item, whole; what was read before it is let go."""
+    """Each item, complete; what was read before it is freed."""
     open_elements: list[ElementTree.Element] = []
     with path.open("rb") as file:
         for event, element in ElementTree.iterparse(file, events=("start", "end")):

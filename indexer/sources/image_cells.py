@@ -49,7 +49,7 @@ def read_image_cells(cell: object, folder: Path, depth: int = 0) -> Iterator[Ima
         known = next((cell[key] for key in _STRUCT_KEYS if not is_blank(cell.get(key))), None)
         yield from read_image_cells(known, folder, depth + 1)
     else:
-        raise InputError(f"{str(cell)[:60]!r} is no image.", remedy="Give its bytes, its path or its URL.")
+        raise InputError(f"{str(cell)[:60]!r} is not an image.", remedy="Give its bytes, its path or its URL.")
 
 
 def _split(text: str) -> list[str]:

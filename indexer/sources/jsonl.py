@@ -1,4 +1,4 @@
-"""JSON lines: one object a line."""
+"""JSON lines: one object per line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_ROW_BYTES = 1 << 24
 
 @dataclass(frozen=True, slots=True)
 class JsonLinesTable:
-    """A file with one JSON object a line; blank lines are left out."""
+    """A file with one JSON object per line; blank lines are skipped."""
 
     path: Path
     columns: tuple[str, ...]
@@ -32,7 +32,7 @@ class JsonLinesTable:
         return "JSON lines"
 
     def rows(self) -> Iterator[TableRow | Rejection]:
-        """One row a line; a line that is no JSON object is rejected with its number."""
+        """One row per line; a line that is not a JSON object is rejected with its number."""
         with self.path.open("rb") as file:
             for number, line in _lines(file, self.max_row_bytes):
                 origin = f"{self.path.name}:{number}"
@@ -44,7 +44,7 @@ class JsonLinesTable:
 
 
 def open_jsonl(path: Path) -> JsonLinesTable:
-    """Learn the columns from the first rows. Raises ``SourceError`` if the file holds no JSON objects, line by line."""
+    """Learn the columns from the first rows. Raises ``SourceError`` if the first lines hold no JSON objects."""
     encoding, notes = detect_encoding(path)
     if encoding == "utf-16":
         raise SourceError(f"{path.name} is UTF-16; JSON is written in UTF-8.", remedy="Save it as UTF-8.")
@@ -81,7 +81,7 @@ def _parse(origin: str, line: bytes) -> TableRow | Rejection:
     try:
         cells = json.loads(line.decode("utf-8-sig", errors=FALLBACK), parse_constant=lambda name: None)
     except (ValueError, RecursionError) as error:
-        return Rejection(origin, f"The line is no JSON: {str(error)[:200]}.", "Write one JSON object a line.")
+        return Rejection(origin, f"The line is not JSON: {str(error)[:200]}.", "Write one JSON object a line.")
     if not isinstance(cells, dict):
         return Rejection(origin, f"The line is a JSON {type(cells).__name__}.", "Write one JSON object a line.")
     return TableRow(origin, cells)

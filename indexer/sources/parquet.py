@@ -31,7 +31,7 @@ class ParquetTable:
         return "Parquet"
 
     def rows(self) -> Iterator[TableRow | Rejection]:
-        """The rows, numbered from 1. Where a row group is damaged, one rejection stands for the rest of it."""
+        """The rows, numbered from 1. If a row group is damaged, one rejection stands for the rest of it."""
         first = 1
         with pq.ParquetFile(self.path, buffer_size=1 << 20, pre_buffer=False) as file:
             for group in range(file.num_row_groups):
@@ -52,13 +52,13 @@ class ParquetTable:
 
 
 def open_parquet(path: Path) -> ParquetTable:
-    """Read the file's footer. Raises ``SourceError`` if it is no Parquet file or has no rows."""
+    """Read the file's footer. Raises ``SourceError`` if it is not a Parquet file or has no rows."""
     try:
         with pq.ParquetFile(path) as file:
             n_rows, columns = file.metadata.num_rows, tuple(file.schema_arrow.names)
     except (pa.ArrowException, OSError) as error:
         raise SourceError(
-            f"{path.name} is no Parquet file that can be read: {' '.join(str(error).split())[:200]}.",
+            f"{path.name} is not a Parquet file that can be read: {' '.join(str(error).split())[:200]}.",
             remedy="Export it again.",
         ) from error
     if not n_rows:

@@ -1,4 +1,4 @@
-"""From a row, and what its columns mean, to a validated record."""
+"""Reading a row as a validated record, and choosing the columns of each field."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _SKU_LIKE = re.compile(r"sku|id\b|id$|code|number|key|handle|ref|ean|gtin", re.I
 @dataclass(frozen=True, slots=True)
 class Columns:
     """``fields`` maps a field to its column, ``images`` are the columns with images, ``renamed`` maps a column to
-    the attribute it was asked to become. Every other column becomes an attribute under its own key.
+    the attribute it is to become. Every other column becomes an attribute under its own key.
     """
 
     fields: Mapping[str, str]
@@ -59,7 +59,7 @@ class Columns:
 
     @property
     def consumed(self) -> frozenset[str]:
-        """The columns that become no attribute."""
+        """The columns that do not become attributes."""
         return frozenset({*self.fields.values(), *self.images})
 
 
@@ -72,7 +72,7 @@ def choose_columns(
 ) -> Columns:
     """Find each field's column: ``mapping`` first, then the dialect's ``preferred`` keys, then well-known names.
 
-    Raises ``SourceError`` for a mapped column that does not exist and when nothing can serve as sku.
+    Raises ``SourceError`` for a mapped column that does not exist and if no column can serve as sku.
     """
     chosen = {
         field: _existing(column, columns, source)
@@ -153,7 +153,7 @@ _SCHEME = re.compile(r"\s*([a-zA-Z][a-zA-Z0-9+.-]*):(?!\d)")
 def read_row(row: TableRow, columns: Columns, folder: Path) -> Record | Rejection:
     """One row as a record, or why it cannot be one.
 
-    Rejected are rows without a sku, with neither image nor text, past a limit, with a price that is no price, or
+    Rejected are rows without a sku, with neither image nor text, past a limit, with an unreadable price, or
     with an image that may not be read. ``folder`` is where relative image paths count from.
     """
     sku = None
@@ -190,7 +190,7 @@ def _cell(cells: Mapping[str, object], column: str) -> object:
 
 def _read_sku(cell: object, column: str) -> str:
     if isinstance(cell, (bool, list, tuple, dict, bytes)):
-        raise InputError(f"{str(cell)[:60]!r} is no sku.", remedy="Use a text or a number.")
+        raise InputError(f"{str(cell)[:60]!r} is not a sku.", remedy="Use a text or a number.")
     sku = "" if is_blank(cell) else " ".join(plain(cell if isinstance(cell, (int, float)) else str(cell)).split())
     if not sku:
         raise InputError(
@@ -271,7 +271,9 @@ def _read_url(cell: object) -> str | None:
     _check_length("url", url, MAX_URL_CHARS)
     scheme = _SCHEME.match(url)
     if scheme and scheme.group(1).lower() not in ("http", "https"):
-        raise InputError(f"The url {url[:80]!r} is no web address.", remedy="Use an address that starts with https://.")
+        raise InputError(
+            f"The url {url[:80]!r} is not a web address.", remedy="Use an address that starts with https://."
+        )
     return url
 
 

@@ -22,7 +22,7 @@ _TEXT_COLUMNS = {"txt": "title", "text": "title", "caption": "title", "cls": "cl
 
 @dataclass(frozen=True, slots=True)
 class WebDatasetTable:
-    """A tar read once from front to back. A sample is a run of files alike up to the first dot of their name; its
+    """A tar read once from front to back. A sample is a run of files whose names are equal up to the first dot; its
     JSON's keys are cells, its text is the title, its key is the cell ``__key__``, its images are ``image``.
     """
 
@@ -38,7 +38,7 @@ class WebDatasetTable:
         return "WebDataset"
 
     def rows(self) -> Iterator[TableRow | Rejection]:
-        """The samples in the tar's order. Where the tar is damaged, one rejection stands for the rest of it."""
+        """The samples in the tar's order. If the tar is damaged, one rejection stands for the rest of it."""
         sample: _Sample | None = None
         try:
             with tarfile.open(self.path, "r|*") as tar:
@@ -62,7 +62,7 @@ class WebDatasetTable:
 
 
 class _Sample:
-    """The files of one key, gathered."""
+    """The files of one key."""
 
     def __init__(self, key: str, origin: str) -> None:
         self.key = key
@@ -72,7 +72,7 @@ class _Sample:
         self._damage: tuple[str, str] | None = None
 
     def add(self, tar: tarfile.TarFile, member: tarfile.TarInfo, ending: str, max_bytes: int) -> None:
-        """Take a member's content in, as an image, as cells or as text; others are left where they are."""
+        """Add a member's content as an image, as cells or as text; other members are skipped."""
         last = ending.rsplit(".", 1)[-1]
         is_image = f".{last}" in IMAGE_SUFFIXES
         if not is_image and last != "json" and last not in _TEXT_COLUMNS:
@@ -107,7 +107,7 @@ class _Sample:
         try:
             found = json.loads(data.decode("utf-8-sig", errors=FALLBACK), parse_constant=lambda constant: None)
         except (ValueError, RecursionError) as error:
-            self._damage = (f"{name} is no JSON: {str(error)[:200]}.", "Write one JSON object.")
+            self._damage = (f"{name} is not JSON: {str(error)[:200]}.", "Write one JSON object.")
             return
         if isinstance(found, dict):
             self._cells.update(found)
@@ -120,7 +120,7 @@ def open_webdataset(path: Path) -> WebDatasetTable:
     table = WebDatasetTable(path, ())
     columns = union_of_columns(table.rows())
     if not columns:
-        raise SourceError(f"{path.name} is no tar with samples that can be read.", remedy="Give a WebDataset shard.")
+        raise SourceError(f"{path.name} is not a tar with readable samples.", remedy="Give a WebDataset shard.")
     return replace(table, columns=columns)
 
 

@@ -203,7 +203,7 @@ def test_a_missing_sku_and_an_empty_row(tmp_path: Path) -> None:
 
 def test_a_bad_price_names_the_row(tmp_path: Path) -> None:
     rejection = only_rejection(write(tmp_path, "shop.csv", "sku,title,price\n7,mug,cheap\n"))
-    assert (rejection.origin, rejection.sku, rejection.reason) == ("shop.csv:2", "7", "'cheap' is no price.")
+    assert (rejection.origin, rejection.sku, rejection.reason) == ("shop.csv:2", "7", "'cheap' is not a price.")
     assert "--map price_cents" in rejection.remedy
 
 

@@ -69,14 +69,14 @@ def test_a_symbol_of_several_currencies_is_the_columns_own() -> None:
      "12.990 Ft", "Rp 150.000", "Rs.1299", "- 5 ₱", "₱5 to ₱7"],
 )  # fmt: skip
 def test_what_is_no_price(value: object) -> None:
-    with pytest.raises(InputError, match=r"is no (price|currency)"):
+    with pytest.raises(InputError, match=r"is not a (price|currency)"):
         parse_price(value)
 
 
 def test_cents_are_taken_as_they_are() -> None:
     assert [parse_cents(value) for value in (1299, "1299", 1299.0, None, "")] == [1299, 1299, 1299, None, None]
     for value in ("12.99", 12.5, -1, "abc", True, float("inf"), 10**13):
-        with pytest.raises(InputError, match="is no price"):
+        with pytest.raises(InputError, match="is not a price"):
             parse_cents(value)
 
 

@@ -99,5 +99,5 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"no tar", b"\0" * 10_240])
 def test_no_tar_is_an_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "shard.tar").write_bytes(content)
-    with pytest.raises(SourceError, match=r"shard.tar is no tar with samples"):
+    with pytest.raises(SourceError, match=r"shard.tar is not a tar with"):
         open_source(str(tmp_path / "shard.tar"))

@@ -18,8 +18,7 @@ from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
 from vitrina.indexer.sources.base import Record
 from vitrina.search.encoders.base import Encoder, LoadEncoder
-from vitrina.search.encoders.open_clip import load_encoder
-from vitrina.search.encoders.registry import load_catalog_encoder
+from vitrina.search.encoders.registry import load_catalog_encoder, load_encoder
 from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import IndexReplica, SyncThread
 from vitrina.search.store.store import Store

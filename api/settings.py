@@ -12,10 +12,8 @@ from platformdirs import user_data_path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from vitrina.search.encoders.base import Encoder, LoadEncoder
-from vitrina.search.encoders.open_clip import load_encoder
-from vitrina.search.encoders.registry import load_catalog_encoder
-from vitrina.search.encoders.runtime import Runtime
+from vitrina.search.encoders.base import Encoder, LoadEncoder, Runtime
+from vitrina.search.encoders.registry import load_catalog_encoder, load_encoder
 from vitrina.search.store.store import Store
 from vitrina.search.types.query import MAX_DEADLINE_MS, MAX_EXPLAIN, MAX_EXPLAIN_MS, MAX_TOP
 

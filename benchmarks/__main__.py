@@ -13,7 +13,7 @@ import typer
 from benchmarks import crashes, explanations, reranking, retrieval, speed, vision
 from benchmarks.catalogs import Figure, row, table
 from vitrina.search.encoders.base import Encoder
-from vitrina.search.encoders.open_clip import load_encoder
+from vitrina.search.encoders.registry import load_encoder
 
 RESULTS = Path(__file__).parent / "results.md"
 

@@ -16,8 +16,7 @@ import numpy as np
 
 from benchmarks.catalogs import Figure
 from recipes.boutique.export import write_folder
-from vitrina.search.encoders.open_clip import load_encoder
-from vitrina.search.encoders.registry import open_index_version
+from vitrina.search.encoders.registry import load_encoder, open_index_version
 from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.store.store import Store

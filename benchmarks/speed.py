@@ -22,9 +22,8 @@ from vitrina.indexer.pipeline import BATCH_ROWS
 from vitrina.indexer.sources import open_source
 from vitrina.indexer.sources.base import Record
 from vitrina.indexer.stages import batched
-from vitrina.search.encoders.base import Encoder
-from vitrina.search.encoders.open_clip import load_encoder
-from vitrina.search.encoders.runtime import Runtime
+from vitrina.search.encoders.base import Encoder, Runtime
+from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.images.decode import decode_image
 from vitrina.search.store.full_text import item_words
 from vitrina.search.store.store import Store

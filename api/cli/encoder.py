@@ -131,7 +131,7 @@ def drop(
 
 def named(versions: Sequence[IndexVersion], name: str) -> IndexVersion:
     """The index version of the encoder with this name or fingerprint. Raises NotFoundError."""
-    from vitrina.search.encoders.open_clip import full_name
+    from vitrina.search.encoders.folders import full_name
     from vitrina.search.encoders.registry import MIN_PREFIX
 
     for version in versions:

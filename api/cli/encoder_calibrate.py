@@ -94,7 +94,7 @@ def keep(store: Store, identity: EncoderIdentity, calibration: Calibration) -> P
     That is the user's own folder and the store's copy of it; for an encoder in the package or in a download cache, a
     file in the store.
     """
-    from vitrina.search.encoders.open_clip import CARD_FILE
+    from vitrina.search.encoders.folders import CARD_FILE
     from vitrina.search.encoders.registry import folder_of, keep_copy
     from vitrina.search.types.calibration import write_calibration
     from vitrina.search.types.models import LOCAL_PREFIX

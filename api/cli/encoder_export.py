@@ -57,8 +57,9 @@ def export(
     folder: StoreOption = None,
 ) -> None:
     """Export an encoder to ONNX Runtime, which is faster on a CPU, and compare it with PyTorch in speed and results."""
-    from vitrina.search.encoders.open_clip import encoder_folder, full_name, load_encoder
-    from vitrina.search.encoders.runtime import Runtime
+    from vitrina.search.encoders.base import Runtime
+    from vitrina.search.encoders.folders import encoder_folder, full_name
+    from vitrina.search.encoders.registry import load_encoder
     from vitrina.search.types.models import LOCAL_PREFIX
     from vitrina.tuning.export.comparison import compare, measure_paces
     from vitrina.tuning.export.encoder import export_encoder, export_int8

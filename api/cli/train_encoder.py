@@ -118,9 +118,9 @@ def load_base(store: Store, settings: Settings, name: str | None) -> tuple[OpenC
     """The encoder to start from, by default the catalog's, and the name it was loaded by. Raises EncoderError."""
     from functools import partial
 
-    from vitrina.search.encoders.open_clip import OpenClipEncoder, load_encoder
-    from vitrina.search.encoders.registry import load_catalog_encoder
-    from vitrina.search.encoders.runtime import Runtime
+    from vitrina.search.encoders.base import Runtime
+    from vitrina.search.encoders.open_clip import OpenClipEncoder
+    from vitrina.search.encoders.registry import load_catalog_encoder, load_encoder
 
     load = partial(load_encoder, device=settings.device, runtime=Runtime.TORCH)
     encoder = load_catalog_encoder(store, load, name or settings.encoder)

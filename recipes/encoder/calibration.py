@@ -21,7 +21,8 @@ from recipes.encoder.queries import LabelQueries, out_of_catalog
 from vitrina.evaluation.calibration import fit_calibration
 from vitrina.evaluation.samples import CalibrationSample, Example
 from vitrina.search.encoders.base import Encoder
-from vitrina.search.encoders.open_clip import CARD_FILE, EMBEDDED_FOLDER, load_encoder
+from vitrina.search.encoders.folders import CARD_FILE, EMBEDDED_FOLDER
+from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.store.full_text import item_words
 from vitrina.search.store.images import image_id_of
 from vitrina.search.types.calibration import Calibration, write_calibration

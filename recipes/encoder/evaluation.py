@@ -18,8 +18,8 @@ from recipes.encoder.images import decode
 from recipes.encoder.labels import LabelledProduct
 from vitrina.evaluation import metrics
 from vitrina.search.encoders.base import Encoder
-from vitrina.search.encoders.open_clip import load_encoder
 from vitrina.search.encoders.preprocessing import Size
+from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.types.models import Vectors
 
 

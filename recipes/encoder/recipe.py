@@ -26,8 +26,9 @@ from recipes.encoder.images import BUSY, POSED, Album, StoredImage, store
 from recipes.encoder.labels import LabelledProduct
 from recipes.encoder.losses import LabelHeads, LabelLossWeights, LabelObjective, LabelTable
 from recipes.encoder.queries import OUT_OF_CATALOG_TRAINING
-from vitrina.search.encoders.open_clip import create_untrained, load_encoder, load_model, load_tokenizer
+from vitrina.search.encoders.open_clip import create_untrained, load_model, load_tokenizer
 from vitrina.search.encoders.preprocessing import Size
+from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.types.models import LOCAL_PREFIX
 from vitrina.tuning.encoder.trainer import EncoderSchedule, EncoderTrainer
 from vitrina.tuning.loop import TrainingProgress

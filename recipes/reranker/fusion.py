@@ -19,7 +19,7 @@ from recipes.encoder.queries import LabelQueries
 from vitrina.evaluation.fusion_fitting import fit_measured_fusion
 from vitrina.evaluation.samples import FusionSample, fusion_samples
 from vitrina.search.encoders.base import Encoder
-from vitrina.search.encoders.open_clip import load_encoder
+from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.reranking.backends.transformers.loading import EMBEDDED_FOLDER, load_reranker
 from vitrina.search.reranking.base import Reranker
 from vitrina.search.reranking.fusion import CARD_FILE, write_fusion_weights

@@ -30,7 +30,7 @@ from recipes.reranker.statements import HardNegatives
 from recipes.reranker.tasks import TaskWriter
 from recipes.reranker.template import VOCABULARY_SIZE, train_vocabulary
 from recipes.reranker.trainer import Budget, RecipeSchedule, RecipeTrainer, Stage
-from vitrina.search.encoders.open_clip import load_encoder
+from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.types.models import LOCAL_PREFIX
 from vitrina.tuning.loop import TrainingProgress
 from vitrina.tuning.model_folder import write_card

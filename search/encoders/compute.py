@@ -1,7 +1,9 @@
-"""Where models run: the device, the cores, and a batch divided among threads."""
+"""Where models run: devices, cores, and thread data-parallelism."""
 
 from __future__ import annotations
 
+import ctypes
+import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def device_of(name: str, error: type[StateError]) -> torch.device:
-    """The device of that name; ``auto`` is the GPU where there is one. Raises ``error`` for one that is not there."""
+    """The device of that name; ``auto`` is the GPU if there is one. Raises ``error`` if it does not exist."""
     import torch
 
     if name == "auto":
@@ -29,29 +31,52 @@ def device_of(name: str, error: type[StateError]) -> torch.device:
     return torch.device(name)
 
 
+GPU_DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so")
+"""Without one of these PyTorch finds no GPU."""
+
+
+def may_use_gpu(device: str) -> bool:
+    """Whether PyTorch may find a GPU for ``device``, without importing it, which takes seconds."""
+    return device.startswith("cuda") or (device == "auto" and any(can_load(driver) for driver in GPU_DRIVERS))
+
+
+def can_load(library: str) -> bool:
+    """Whether a shared library is installed."""
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def n_available_cores() -> int:
+    """The cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 MIN_PART = 16
-"""Inputs a part at least; below twice that, a batch is left to torch's own threads."""
+"""The least number of inputs in a part; a batch of less than two parts is left to torch's own threads."""
 
 
 class ThreadDataParallel:
-    """A pool of ``n_threads`` threads on which torch uses one core each; its threads start with the first work."""
+    """Divides batches among ``n_threads`` threads on which torch uses one core each; they start with the first one."""
 
     def __init__(self, n_threads: int) -> None:
         import torch
 
         self.n_threads = n_threads
-        others = (torch.get_num_threads(),)
-        self._pool = ThreadPoolExecutor(n_threads, "encoder", initializer=take_one_core, initargs=others)
+        default = (torch.get_num_threads(),)
+        self._pool = ThreadPoolExecutor(n_threads, "encoder", initializer=use_one_core, initargs=default)
 
     def pays(self, n_inputs: int) -> bool:
-        """Whether a batch is large enough to be divided."""
+        """Whether dividing a batch is faster: whether it is large enough."""
         return self.n_threads > 1 and n_inputs >= 2 * MIN_PART
 
     def part_size(self, n_inputs: int, at_most: int) -> int:
-        """Two parts a thread, so that none is idle for long."""
+        """The size of parts that gives each thread two, so that none is idle for long."""
         return min(at_most, max(MIN_PART, -(-n_inputs // (2 * self.n_threads))))
 
     def map(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
@@ -59,17 +84,17 @@ class ThreadDataParallel:
         return list(self._pool.map(work, parts))
 
 
-def take_one_core(others: int) -> None:
-    """Let torch use one core in this thread, and ``others`` cores in threads to come.
+def use_one_core(n_default: int) -> None:
+    """Let torch use one core in this thread, and ``n_default`` cores in threads that start later.
 
-    ``torch.set_num_threads`` sets the OpenMP limit of the thread that calls it and the default of later threads; a
-    thread that ends at once puts that default back. Several threads may do this at once: the last to change the
-    default is always one that puts it back.
+    ``torch.set_num_threads`` sets the OpenMP limit of the calling thread and the default of later threads; a
+    short-lived thread restores that default. Several threads may do this at once: the last to change the default is
+    always one that restores it.
     """
     import torch
 
-    torch.get_num_threads()  # a thread takes over the default when it first asks, so it must not do so later
+    torch.get_num_threads()  # a thread adopts the default when it first asks, so it must ask now
     torch.set_num_threads(1)
-    restoring = threading.Thread(target=torch.set_num_threads, args=(others,))
+    restoring = threading.Thread(target=torch.set_num_threads, args=(n_default,))
     restoring.start()
     restoring.join()

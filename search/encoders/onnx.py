@@ -14,8 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vitrina.search.encoders.exports import WEIGHTS_FILE, Export, Graph, Tokenize, read_graph, remedy
-from vitrina.search.types.calibration import Calibration
+from vitrina.search.encoders.base import EncoderOptions, Runtime
+from vitrina.search.encoders.compute import may_use_gpu, n_available_cores
+from vitrina.search.encoders.exports import (
+    WEIGHTS_FILE,
+    Export,
+    FastTokenizer,
+    Graph,
+    TokenIds,
+    Tokenize,
+    is_exported,
+    is_int8,
+    read_export,
+    read_graph,
+    remedy,
+)
+from vitrina.search.encoders.folders import CARD_FILE, encoder_folder, fingerprint_of, identity_name
+from vitrina.search.types.calibration import Calibration, read_calibration
 from vitrina.search.types.errors import EncoderError, MissingDependencyError
 from vitrina.search.types.models import EncoderIdentity, Pixels, Vectors
 
@@ -145,3 +160,59 @@ def _import_onnxruntime() -> Any:
             "ONNX Runtime is not installed.", remedy="Install it: pip install onnxruntime."
         ) from error
     return onnxruntime
+
+
+def uses_export(folder: Path, options: EncoderOptions) -> bool:
+    """Whether ONNX Runtime is to run the encoder in this folder, even if its export turns out to be damaged.
+
+    Raises EncoderError where ``options.runtime`` cannot run the folder.
+    """
+    if options.runtime is Runtime.TORCH and is_int8(folder):
+        raise EncoderError(
+            f"The encoder in {folder} has 8-bit weights, which PyTorch does not run.",
+            remedy="Leave VITRINA_RUNTIME at auto, or use the encoder that it was exported from.",
+        )
+    if options.runtime is Runtime.ONNX and not is_exported(folder):
+        raise EncoderError(f"The encoder in {folder} is not exported.", remedy=remedy(folder))
+    if options.runtime is Runtime.AUTO:
+        return is_int8(folder) or (is_exported(folder) and not may_use_gpu(options.device))
+    return options.runtime is Runtime.ONNX
+
+
+def load(name: str, options: EncoderOptions) -> OnnxEncoder:
+    """The encoder in a folder, as it was exported: the plug-in ``onnx``. Blocks.
+
+    Raises EncoderError where the export is damaged or of another fingerprint, and MissingDependencyError without ONNX
+    Runtime.
+    """
+    folder = encoder_folder(name)
+    if folder is None:
+        raise EncoderError(f"{name!r} names no folder, so no export.", remedy="Name the folder of an exported encoder.")
+    fingerprint = fingerprint_of(folder)
+    export = read_export(folder, fingerprint)
+    weights = read_weights(folder, [export.image, export.text])
+    n_threads = options.n_threads or n_available_cores()
+    images, texts = (OnnxTower(folder, graph, weights, n_threads) for graph in (export.image, export.text))
+    return OnnxEncoder(
+        images,
+        texts,
+        tokenizer_of(folder, export),
+        export,
+        EncoderIdentity(options.known_as or identity_name(name), fingerprint, export.dimension),
+        calibration=read_calibration(folder / CARD_FILE),
+        n_threads=n_threads,
+    )
+
+
+def tokenizer_of(folder: Path, export: Export) -> Tokenize:
+    """The tokenizer in a folder: by itself where that gives the same ids, else open_clip's, which is slow to import."""
+    if export.tokens.is_plain:
+        return FastTokenizer(folder, export.tokens.context_length, export.tokens.pad_id)
+
+    def tokenize(texts: Sequence[str]) -> TokenIds:
+        from vitrina.search.encoders.open_clip import load_tokenizer
+
+        ids: TokenIds = load_tokenizer(folder)(list(texts)).numpy()
+        return ids
+
+    return tokenize

@@ -16,10 +16,17 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 from PIL import Image
 
-from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.base import EncoderOptions
 from vitrina.search.encoders.compute import ThreadDataParallel, device_of
+from vitrina.search.encoders.folders import (
+    CARD_FILE,
+    HUB_PREFIX,
+    KNOWN_NAMES,
+    encoder_folder,
+    fingerprint_of,
+    identity_name,
+)
 from vitrina.search.encoders.preprocessing import Preprocessing
-from vitrina.search.encoders.runtime import Runtime, load_exported, takes_export
 from vitrina.search.types.calibration import Calibration, read_calibration
 from vitrina.search.types.errors import EncoderError
 from vitrina.search.types.models import LOCAL_PREFIX, EncoderIdentity, Pixels, Vectors
@@ -69,21 +76,6 @@ class CausalTower:
         return shortened
 
 
-if TYPE_CHECKING:
-    import torch
-
-EMBEDDED = "embedded"
-EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
-HUB_PREFIX = "hf-hub:"
-CARD_FILE = "vitrina.json"
-"""Beside a model: what Vitrina measured about it. Not part of the fingerprint."""
-
-CHOICES = (
-    f"Use '{EMBEDDED}', '{LOCAL_PREFIX}FOLDER' with an open_clip folder, 'MODEL/WEIGHTS' as in "
-    f"'ViT-B-16-SigLIP/webli', or '{HUB_PREFIX}ORGANISATION/MODEL'."
-)
-
-_FINGERPRINTED_SUFFIXES = {".safetensors", ".bin", ".pth", ".json", ".txt", ".model", ".onnx"}
 _BATCH_SIZE = 256
 
 Input = TypeVar("Input")
@@ -117,7 +109,7 @@ class OpenClipEncoder:
         self._calibration = calibration
         self._lock = threading.Lock()
         self._causal_text = CausalTower.of(model)
-        self._side_by_side = ThreadDataParallel(_n_cores(device))
+        self._parallel = ThreadDataParallel(_n_cores(device))
 
     @property
     def identity(self) -> EncoderIdentity:
@@ -176,9 +168,9 @@ class OpenClipEncoder:
             return cast("Vectors", vectors.cpu().numpy())
 
         none = np.empty((0, self._identity.dimension), dtype=np.float32)
-        if self._side_by_side.pays(len(inputs)):
-            size = self._side_by_side.part_size(len(inputs), _BATCH_SIZE)
-            return np.concatenate([none, *self._side_by_side.map(run, divided(inputs, size))])
+        if self._parallel.pays(len(inputs)):
+            size = self._parallel.part_size(len(inputs), _BATCH_SIZE)
+            return np.concatenate([none, *self._parallel.map(run, divided(inputs, size))])
         with self._lock:
             return np.concatenate([none, *(run(part) for part in divided(inputs, _BATCH_SIZE))])
 
@@ -194,43 +186,16 @@ def _n_cores(device: torch.device) -> int:
     return torch.get_num_threads() if device.type == "cpu" else 1
 
 
-def load_encoder(
-    name: str | None = None,
-    *,
-    device: str = "auto",
-    runtime: Runtime = Runtime.AUTO,
-    n_threads: int | None = None,
-    known_as: str | None = None,
-) -> Encoder:
-    """Load an encoder by name.
+def load(name: str, options: EncoderOptions) -> OpenClipEncoder:
+    """An encoder that open_clip loads: the plug-in ``open_clip``, and the default for names of no other plug-in.
 
-    ``name`` is None or ``embedded`` for the one in the package, ``local-dir:FOLDER``, ``MODEL/WEIGHTS`` of open_clip's
-    own list, or ``hf-hub:ORGANISATION/MODEL``. ``device`` is ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or
-    ``cuda:N``. ``runtime`` is what runs a folder that was exported; where an export cannot be used, ``auto`` logs a
-    warning and takes PyTorch. ``n_threads`` bounds the CPU threads, with PyTorch those of the whole process.
-    ``known_as`` is the name its identity bears, for a copy of a folder. Blocks; the last two kinds of name download.
-    Raises EncoderError, whose remedy lists what works.
+    Blocks; names that are no folder are downloaded. Raises EncoderError.
     """
-    name = name or EMBEDDED
-    folder = encoder_folder(name)
-    own_name = known_as or (f"{LOCAL_PREFIX}{folder}" if folder and name != EMBEDDED else name)
-    if folder and takes_export(folder, device, runtime):
-        exported = load_exported(
-            folder,
-            own_name,
-            fingerprint_of(folder),
-            calibration=read_calibration(folder / CARD_FILE),
-            tokenize=lambda texts: load_tokenizer(folder)(list(texts)).numpy(),
-            runtime=runtime,
-            n_threads=n_threads,
-        )
-        if exported is not None:
-            return exported
-    import torch  # with open_clip about four seconds: paid by who needs an encoder, not by every command
+    import torch  # about four seconds, with open_clip: only loading an encoder pays for it, not every command
 
-    if n_threads is not None:
-        torch.set_num_threads(n_threads)
-    placed = device_of(device, EncoderError)
+    if options.n_threads is not None:
+        torch.set_num_threads(options.n_threads)
+    folder, placed = encoder_folder(name), device_of(options.device, EncoderError)
     model, tokenizer, dimension = load_model(f"{LOCAL_PREFIX}{folder}" if folder else name, placed)
     preprocess_config = cast("Mapping[str, object]", model.visual.preprocess_cfg)
     fingerprint = fingerprint_of(folder) if folder else _hash_model(model, preprocess_config)
@@ -238,7 +203,7 @@ def load_encoder(
         model,
         tokenizer,
         Preprocessing.from_config(preprocess_config),
-        EncoderIdentity(own_name, fingerprint, dimension),
+        EncoderIdentity(options.known_as or identity_name(name), fingerprint, dimension),
         device=placed,
         calibration=read_calibration(folder / CARD_FILE) if folder else None,
     )
@@ -267,28 +232,6 @@ def precision(device: torch.device) -> contextlib.AbstractContextManager[object]
     return contextlib.nullcontext()
 
 
-def full_name(name: str) -> str:
-    """The name to load an encoder by, for one as it was typed: a path of a folder is a name too."""
-    is_path = name != EMBEDDED and not name.startswith((LOCAL_PREFIX, HUB_PREFIX)) and Path(name).expanduser().is_dir()
-    if is_path or name.startswith(LOCAL_PREFIX):
-        return f"{LOCAL_PREFIX}{Path(name.removeprefix(LOCAL_PREFIX)).expanduser().resolve()}"
-    return name
-
-
-def encoder_folder(name: str) -> Path | None:
-    """The folder behind ``name``, or None where open_clip has to find the model. Raises EncoderError where the folder
-    holds no encoder."""
-    if name == EMBEDDED:
-        folder = EMBEDDED_FOLDER
-    elif name.startswith(LOCAL_PREFIX):
-        folder = Path(name.removeprefix(LOCAL_PREFIX)).expanduser().resolve()
-    else:
-        return None
-    if not (folder / "open_clip_config.json").is_file():
-        raise EncoderError(f"There is no encoder in {folder}: it holds no open_clip_config.json.", remedy=CHOICES)
-    return folder
-
-
 def load_model(name: str, device: torch.device) -> tuple[Any, Tokenizer, int]:
     """Model, tokenizer and embedding dimension, by a name that open_clip knows. Raises EncoderError."""
     import open_clip
@@ -302,7 +245,7 @@ def load_model(name: str, device: torch.device) -> tuple[Any, Tokenizer, int]:
     except (RuntimeError, OSError, ValueError, KeyError, TypeError) as error:
         raise EncoderError(
             f"Encoder '{name}' could not be loaded: {error}",
-            remedy=f"Check the folder, or the network where it is downloaded. {CHOICES}",
+            remedy=f"Check the folder, or the network where it is downloaded. {KNOWN_NAMES}",
         ) from error
     model = model.eval().requires_grad_(False)
     if device.type == "cpu":
@@ -322,24 +265,13 @@ def _split(name: str) -> tuple[str, str | None]:
     known = open_clip.list_models()
     if model not in known:
         close = ", ".join(difflib.get_close_matches(model, known)) or "none"
-        raise EncoderError(f"open_clip knows no model '{model}' (close names: {close}).", remedy=CHOICES)
+        raise EncoderError(f"open_clip knows no model '{model}' (close names: {close}).", remedy=KNOWN_NAMES)
     tags = open_clip.list_pretrained_tags_by_model(model)
     if weights not in tags:
         raise EncoderError(
-            f"Model '{model}' has no weights '{weights}'; it has: {', '.join(tags) or 'none'}.", remedy=CHOICES
+            f"Model '{model}' has no weights '{weights}'; it has: {', '.join(tags) or 'none'}.", remedy=KNOWN_NAMES
         )
     return model, weights
-
-
-def fingerprint_of(folder: Path) -> str:
-    """SHA-256 over the configuration, weight and tokenizer files; the model card and ``vitrina.json`` may change."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix in _FINGERPRINTED_SUFFIXES and path.name != CARD_FILE:
-            digest.update(f"{path.name}:{path.stat().st_size}:".encode())
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
 
 
 def _hash_model(model: torch.nn.Module, preprocess_config: Mapping[str, object]) -> str:

@@ -1,17 +1,59 @@
-"""Encoders of a store: which one its catalog was embedded with, loaded from the store's own copy where there is one."""
+"""The encoder registry: encoders loaded by name, and the one that a store's catalog was embedded with."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
-from vitrina.search.encoders.base import Encoder, LoadEncoder
-from vitrina.search.encoders.open_clip import EMBEDDED, encoder_folder, fingerprint_of, full_name
+from vitrina.search.encoders.base import Encoder, EncoderOptions, EncoderPlugin, LoadEncoder, Runtime
+from vitrina.search.encoders.exports import is_int8
+from vitrina.search.encoders.folders import EMBEDDED, encoder_folder, fingerprint_of, full_name
+from vitrina.search.encoders.onnx import uses_export
+from vitrina.search.plugins import ENCODERS, load_plugin, registered
 from vitrina.search.store.store import Store
-from vitrina.search.types.errors import EncoderError
+from vitrina.search.types.errors import EncoderError, MissingDependencyError
 from vitrina.search.types.models import EncoderIdentity
 
+log = logging.getLogger(__name__)
+
 MIN_PREFIX = 6
-"""How many digits of a fingerprint it takes at least to name an encoder."""
+"""The least number of a fingerprint's digits that name an encoder."""
+
+
+def load_encoder(
+    name: str | None = None,
+    *,
+    device: str = "auto",
+    runtime: Runtime = Runtime.AUTO,
+    n_threads: int | None = None,
+    known_as: str | None = None,
+) -> Encoder:
+    """Load an encoder by name; the other parameters are those of ``EncoderOptions``.
+
+    ``name`` is None or ``embedded`` for the one in the package, ``local-dir:FOLDER``, ``MODEL/WEIGHTS`` of open_clip's
+    own list, ``hf-hub:ORGANISATION/MODEL``, or ``PLUGIN`` or ``PLUGIN:REST`` for another package's plug-in of the group
+    ``vitrina.encoders``. If a folder's export cannot be used, ``Runtime.AUTO`` logs a warning and takes PyTorch.
+    Blocks; encoders that are in no folder may be downloaded. Raises EncoderError, whose remedy lists what works, and
+    PluginError.
+    """
+    name = name or EMBEDDED
+    options = EncoderOptions(device, runtime, n_threads, known_as)
+    folder = encoder_folder(name)
+    if folder and uses_export(folder, options):
+        try:
+            return plugin("onnx")(name, options)
+        except (EncoderError, MissingDependencyError) as error:
+            if runtime is Runtime.ONNX or is_int8(folder):
+                raise
+            log.warning("%s PyTorch runs the encoder. %s", error.message, error.remedy)
+    scheme = name.partition(":")[0]
+    return plugin(scheme if scheme in registered(ENCODERS) else "open_clip")(name, options)
+
+
+def plugin(name: str) -> EncoderPlugin:
+    """The plug-in of that name. Raises PluginError."""
+    loader: EncoderPlugin = load_plugin(ENCODERS, name)
+    return loader
 
 
 def load_catalog_encoder(store: Store, load: LoadEncoder, name: str | None = None) -> Encoder:
@@ -20,10 +62,10 @@ def load_catalog_encoder(store: Store, load: LoadEncoder, name: str | None = Non
     A name is one that ``load`` knows, the path of a folder, or the beginning of the fingerprint of an encoder that
     the catalog knows. Blocks for seconds. Raises EncoderError.
     """
-    known = [space.identity for space in store.catalog.index_versions()]
+    known = [version.identity for version in store.catalog.index_versions()]
     if name is None:
-        live = store.catalog.active_encoder()
-        return load(EMBEDDED) if live is None else load_known(store, load, live)
+        active = store.catalog.active_encoder()
+        return load(EMBEDDED) if active is None else load_known(store, load, active)
     for identity in known:
         if len(name) >= MIN_PREFIX and identity.fingerprint.startswith(name):
             return load_known(store, load, identity)

@@ -1,12 +1,12 @@
-"""What every vector index offers, whatever engine runs it, and the lock that its readers share."""
+"""The interface of a vector index, and the lock that its readers share."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,8 @@ from vitrina.search.types.models import Vectors
 
 
 class ReadWriteLock:
-    """A waiting writer keeps new readers out, so that it is not starved. Not reentrant."""
+    """Many readers or one writer at a time. A waiting writer keeps new readers out, so that it is not starved. Not
+    reentrant."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -53,7 +54,7 @@ class ReadWriteLock:
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Rows that answer one query, best first, equal scores by row id: ids, items and inner products, all shape (n,)."""
+    """The rows that match one query, best first, ties by row id: row ids, item ids and inner products, shape (n,)."""
 
     row_ids: NDArray[np.int64]
     item_ids: NDArray[np.int64]
@@ -71,7 +72,7 @@ class VectorIndex(Protocol):
         """How many rows can be found."""
 
     def apply(self, touched_items: NDArray[np.int64], rows: EmbeddingRows) -> None:
-        """Drop every row of the touched items, then append ``rows``, in one step that no search sees half of.
+        """Drop every row of the touched items, then append ``rows``, in one step: no search sees half of it.
 
         New row ids must be larger than all before.
         """
@@ -80,14 +81,33 @@ class VectorIndex(Protocol):
         """The k rows of the largest inner product with ``query``, shape (d,), which need not be a unit vector.
 
         ``within``, sorted item ids, restricts the search itself: up to k rows of those items come back, at any
-        selectivity. Fewer where there are fewer; none for an empty index.
+        selectivity; fewer if there are fewer, and none for an empty index.
         """
 
     def rows_of(self, item_ids: NDArray[np.int64]) -> EmbeddingRows:
         """All rows of the given items (sorted ids), by row id."""
 
     def sample(self, n: int) -> Vectors:
-        """Up to n vectors spread evenly over the index, shape (m, d); always the same ones for the same rows."""
+        """Up to n vectors spread evenly over the index, shape (m, d); the same ones for the same rows."""
 
-    def state(self) -> Mapping[str, NDArray[Any]]:
-        """Arrays from which the index can be made anew."""
+    def rows(self) -> EmbeddingRows:
+        """A copy of all rows that can be found, by row id: an empty index that applies them is the same index."""
+
+
+MakeIndex = Callable[[int], VectorIndex]
+"""Makes an empty index for vectors of a dimension. Plug-ins of the group ``vitrina.indexes`` are such callables."""
+
+DEFAULT_ENGINE = "faiss"
+
+
+def restored_index(
+    make_index: MakeIndex, dimension: int, vectors: Vectors, row_ids: NDArray[np.int64], item_ids: NDArray[np.int64]
+) -> VectorIndex:
+    """The index with these rows. Raises ValueError where the arrays do not fit together or to the dimension."""
+    if vectors.ndim != 2 or not len(vectors) == len(row_ids) == len(item_ids):
+        raise ValueError(f"shapes {vectors.shape}, {row_ids.shape} and {item_ids.shape} do not fit together")
+    if vectors.shape[1] != dimension:
+        raise ValueError(f"vectors of dimension {vectors.shape[1]}, not {dimension}")
+    index = make_index(dimension)
+    index.apply(np.empty(0, np.int64), EmbeddingRows(row_ids, item_ids, vectors))
+    return index

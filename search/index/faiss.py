@@ -1,8 +1,7 @@
-"""Exact inner-product search on FAISS, filters and deletions included. The only module that imports FAISS."""
+"""The FAISS adapter: exact inner-product search with filters and deletions. The only module that imports FAISS."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,12 +21,12 @@ except ImportError as error:
     ) from error
 
 COMPACT_AT = 0.25
-"""The share of dead rows at which they are dropped for good: dead rows cost a test each in every search, dropping
-them costs a copy of the index."""
+"""The share of deleted rows at which the index is compacted: each deleted row costs a test in every search, compacting
+costs a copy of the index."""
 
 
 class FaissIndex:
-    """A flat FAISS index with the row and item ids beside it, and a mark on each deleted row."""
+    """A flat FAISS index with its row ids, item ids and a deletion mask beside it."""
 
     def __init__(self, dimension: int) -> None:
         self._lock = ReadWriteLock()
@@ -36,16 +35,6 @@ class FaissIndex:
         self._item_ids = np.empty(0, np.int64)
         self._alive = np.empty(0, np.bool_)
         self._samples: dict[int, Vectors] = {}
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> FaissIndex:
-        """The index whose ``state`` this was. Raises ValueError where the arrays do not fit together."""
-        vectors, row_ids, item_ids = state["vectors"], state["row_ids"], state["item_ids"]
-        if vectors.ndim != 2 or not len(vectors) == len(row_ids) == len(item_ids):
-            raise ValueError(f"shapes {vectors.shape}, {row_ids.shape} and {item_ids.shape} do not fit together")
-        index = cls(vectors.shape[1])
-        index.apply(np.empty(0, np.int64), EmbeddingRows(row_ids, item_ids, vectors))
-        return index
 
     def __len__(self) -> int:
         return int(np.count_nonzero(self._alive))
@@ -76,7 +65,7 @@ class FaissIndex:
         self._row_ids, self._item_ids, self._alive = self._row_ids[mask], self._item_ids[mask], self._alive[mask]
 
     def _vectors(self) -> Vectors:
-        """The index's own storage, shape (n, d), not a copy: valid until the index changes."""
+        """The index's own storage, shape (n, d), without a copy: valid until the index changes."""
         flat: NDArray[np.float32] = faiss.rev_swig_ptr(self._index.get_xb(), self._index.ntotal * self._index.d)
         return flat.reshape(self._index.ntotal, self._index.d)
 
@@ -92,11 +81,11 @@ class FaissIndex:
     def _best(
         self, query: Vectors, k: int, allowed: NDArray[np.bool_]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Scores and positions of the k best, of equal ones the first: FAISS cuts through a tie as it likes."""
+        """Scores and positions of the k best rows, ties by position, which FAISS itself does not guarantee."""
         selected = selecting(allowed)
         (scores,), (positions,) = self._index.search(query, min(k + 1, len(allowed)), params=selected)
         if len(scores) > k and positions[k] >= 0 and scores[k] == scores[k - 1]:
-            # Its two searches may differ in a score's last bits, so the second one reaches a little further down.
+            # FAISS's two searches may differ in a score's last bits, so the radius is a little larger.
             radius = float(scores[k]) - 1e-6 * max(1.0, abs(float(scores[k])))
             _, scores, positions = self._index.range_search(query, radius, params=selected)
         order = np.lexsort((positions, -scores))
@@ -116,18 +105,14 @@ class FaissIndex:
                 self._samples[n] = self._vectors()[chosen]
             return self._samples[n]
 
-    def state(self) -> Mapping[str, NDArray[Any]]:
+    def rows(self) -> EmbeddingRows:
         with self._lock.reading():
             alive = self._alive
-            return {
-                "vectors": self._vectors()[alive],
-                "row_ids": self._row_ids[alive],
-                "item_ids": self._item_ids[alive],
-            }
+            return EmbeddingRows(self._row_ids[alive], self._item_ids[alive], self._vectors()[alive])
 
 
 def selecting(allowed: NDArray[np.bool_]) -> Any:
-    """FAISS search parameters that leave out the rows not allowed, inside its own scan; None where all are."""
+    """FAISS search parameters that skip the rows not allowed within its own scan; None if all are allowed."""
     if allowed.all():
         return None
     wrapped: Any = faiss  # its stubs describe SWIG's classes, not the Python layer above them

@@ -11,13 +11,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.search.index.base import VectorIndex
-from vitrina.search.index.faiss import FaissIndex
+from vitrina.search.index.base import DEFAULT_ENGINE, MakeIndex, VectorIndex, restored_index
 from vitrina.search.index.snapshot import read_snapshot, write_snapshot
+from vitrina.search.plugins import INDEXES, load_plugin
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import StorageError, VitrinaError
-from vitrina.search.types.item import MODALITIES, Modality
+from vitrina.search.types.item import MODALITIES, EmbeddingRows, Modality
 from vitrina.search.types.models import EncoderIdentity
 
 log = logging.getLogger(__name__)
@@ -83,13 +83,19 @@ cheap and a growing catalog is not written too often."""
 class IndexReplica:
     """The image and text vectors of one index version, searchable, as the catalog has them at change ``sequence``."""
 
-    def __init__(self, catalog: Catalog, identity: EncoderIdentity, version_id: int, path: Path) -> None:
-        """Load the snapshot at ``path``, if there is a good one, then catch up. Blocks for as long as that takes."""
+    def __init__(
+        self, catalog: Catalog, identity: EncoderIdentity, version_id: int, path: Path, engine: str = DEFAULT_ENGINE
+    ) -> None:
+        """Load the snapshot at ``path``, if there is a good one, then catch up. Blocks for as long as that takes.
+
+        ``engine`` names a plug-in of the group ``vitrina.indexes``. Raises PluginError if there is none of that name.
+        """
         self.catalog = catalog
         self.version_id = version_id
         self.path = path
         self.sequence = 0
-        self.indexes: dict[Modality, VectorIndex] = {m: FaissIndex(identity.dimension) for m in MODALITIES}
+        self._make_index: MakeIndex = load_plugin(INDEXES, engine)
+        self.indexes: dict[Modality, VectorIndex] = {m: self._make_index(identity.dimension) for m in MODALITIES}
         self._catching_up = threading.Lock()
         self._rows_since_snapshot = 0
         self._load(identity.dimension)
@@ -101,7 +107,7 @@ class IndexReplica:
 
         Raises EncoderReplacedError where the version was dropped.
         """
-        return cls(store.catalog, identity, version_id, store.snapshot_file(identity))
+        return cls(store.catalog, identity, version_id, store.snapshot_file(identity), store.vector_index)
 
     def __len__(self) -> int:
         return sum(len(index) for index in self.indexes.values())
@@ -140,7 +146,7 @@ class IndexReplica:
             arrays = {
                 f"{modality}_{name}": array
                 for modality, index in self.indexes.items()
-                for name, array in index.state().items()
+                for name, array in arrays_of(index.rows()).items()
             }
             head = {"catalog": np.array(self.catalog.name), "sequence": np.array(self.sequence)}
             self._rows_since_snapshot = 0
@@ -157,7 +163,7 @@ class IndexReplica:
     def _rebuild(self) -> None:
         changes = self.catalog.changes(self.version_id, 0)
         for modality, rows in changes.rows.items():
-            index = FaissIndex(rows.vectors.shape[1])
+            index = self._make_index(rows.vectors.shape[1])
             index.apply(changes.touched_items, rows)
             self.indexes[modality] = index
         self.sequence = changes.sequence
@@ -166,7 +172,7 @@ class IndexReplica:
     def _load(self, dimension: int) -> None:
         try:
             arrays = read_snapshot(self.path)
-            indexes = {m: loaded_index(m, arrays, dimension) for m in MODALITIES}
+            indexes = {m: self._restored(m, arrays, dimension) for m in MODALITIES}
             catalog, sequence = str(arrays["catalog"]), int(arrays["sequence"])
         except FileNotFoundError:
             return
@@ -179,9 +185,11 @@ class IndexReplica:
         self.indexes.update(indexes)
         self.sequence = sequence
 
+    def _restored(self, modality: Modality, arrays: Mapping[str, NDArray[Any]], dimension: int) -> VectorIndex:
+        vectors, row_ids, item_ids = (arrays[f"{modality}_{name}"] for name in ("vectors", "row_ids", "item_ids"))
+        return restored_index(self._make_index, dimension, vectors, row_ids, item_ids)
 
-def loaded_index(modality: Modality, arrays: Mapping[str, NDArray[Any]], dimension: int) -> FaissIndex:
-    index = FaissIndex.from_state({name: arrays[f"{modality}_{name}"] for name in ("vectors", "row_ids", "item_ids")})
-    if arrays[f"{modality}_vectors"].shape[1] != dimension:
-        raise ValueError(f"vectors of dimension {arrays[f'{modality}_vectors'].shape[1]}, not {dimension}")
-    return index
+
+def arrays_of(rows: EmbeddingRows) -> dict[str, NDArray[Any]]:
+    """Rows as a snapshot names them."""
+    return {"vectors": rows.vectors, "row_ids": rows.row_ids, "item_ids": rows.item_ids}

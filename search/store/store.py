@@ -33,11 +33,13 @@ FEATURES_FOLDER = "features"
 class Store:
     """A data directory, made if it does not exist; opening it needs no encoder.
 
+    ``vector_index`` names the engine of its index replicas, a plug-in of the group ``vitrina.indexes``.
     Raises StorageError where the folder cannot be made or the catalog cannot be read.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, vector_index: str = "faiss") -> None:
         self.folder = folder
+        self.vector_index = vector_index
         self.dead_letters = folder / "dead-letters"
         self.snapshots = folder / "snapshots"
         self.features = folder / FEATURES_FOLDER

@@ -3,31 +3,49 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
+from tests.fakes import FakeEncoder, make_entry, open_replica
+from vitrina.search.encoders.registry import load_encoder, open_index_version
 from vitrina.search.plugins import load_plugin, registered
+from vitrina.search.store.store import Store
 from vitrina.search.types.errors import PluginError
 
 GROUP = "vitrina.encoders"
 
-Install = Callable[[str, Mapping[str, str]], None]
+LOAD = "def load(): return 'loaded'"
+
+MAKE = """
+from vitrina.search.index.faiss import FaissIndex
+class make(FaissIndex): pass
+"""
+
+ENCODER = """
+from tests.fakes import FakeEncoder
+def load(name, options): return FakeEncoder(name)
+"""
+
+
+class Install(Protocol):
+    def __call__(self, package: str, entries: Mapping[str, str], group: str = GROUP, code: str = LOAD) -> None: ...
 
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Puts a package with entry points of the group on the path."""
+    """Puts a package with entry points of a group on the path."""
 
-    def put(package: str, entries: Mapping[str, str]) -> None:
+    def put(package: str, entries: Mapping[str, str], group: str = GROUP, code: str = LOAD) -> None:
         folder = tmp_path / package
         info = folder / f"{package}-1.0.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
         lines = "".join(f"{name} = {value}\n" for name, value in entries.items())
-        (info / "entry_points.txt").write_text(f"[{GROUP}]\n{lines}")
-        (folder / f"{package}_module.py").write_text("def load(): return 'loaded'\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{lines}")
+        (folder / f"{package}_module.py").write_text(code)
         monkeypatch.syspath_prepend(str(folder))
 
     return put
@@ -61,6 +79,27 @@ def test_two_plugins_of_one_name_are_refused(install: Install) -> None:
     with pytest.raises(PluginError, match="'same'") as caught:
         registered(GROUP)
     assert "pip uninstall" in caught.value.remedy
+
+
+def test_the_encoder_of_a_package_is_loaded_by_the_name_of_its_plugin(install: Install) -> None:
+    install("acme", {"acme": "acme_module:load"}, code=ENCODER)
+    assert load_encoder("acme:v3").identity.name == "acme:v3"
+    assert load_encoder("acme").identity.name == "acme"
+
+
+def test_a_store_may_use_the_vector_index_of_a_package(install: Install, tmp_path: Path, encoder: FakeEncoder) -> None:
+    install("acme", {"acme": "acme_module:make"}, "vitrina.indexes", MAKE)
+    store = Store(tmp_path / "store", vector_index="acme")
+    store.catalog.commit(open_index_version(store, encoder), [make_entry(encoder, "a", "red mug")])
+    replica = open_replica(store, encoder)
+    assert type(replica.indexes["text"]).__module__ == "acme_module"
+    assert len(replica) == 1
+    store.close()
+
+
+def test_what_the_package_brings_is_registered_too() -> None:
+    assert {"embedded", "onnx", "open_clip"} <= set(registered("vitrina.encoders"))
+    assert "faiss" in registered("vitrina.indexes")
 
 
 def test_a_group_without_plugins_is_empty() -> None:

@@ -15,9 +15,9 @@ from recipes.boutique.catalog import product
 from recipes.boutique.render import render
 from tests.fakes import FakeEncoder, blank_catalog
 from tests.search.encoders.conftest import write_tiny_encoder
-from vitrina.search.encoders.open_clip import OpenClipEncoder, create_untrained, load_encoder
-from vitrina.search.encoders.registry import open_index_version
-from vitrina.search.encoders.runtime import Runtime
+from vitrina.search.encoders.base import Runtime
+from vitrina.search.encoders.open_clip import OpenClipEncoder, create_untrained
+from vitrina.search.encoders.registry import load_encoder, open_index_version
 from vitrina.search.store.images import image_id_of
 from vitrina.search.store.store import Store
 from vitrina.search.types.item import IndexedItem, Item

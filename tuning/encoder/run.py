@@ -9,7 +9,9 @@ from typing import Protocol
 
 import torch
 
-from vitrina.search.encoders.open_clip import CARD_FILE, OpenClipEncoder, load_encoder
+from vitrina.search.encoders.folders import CARD_FILE
+from vitrina.search.encoders.open_clip import OpenClipEncoder
+from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.types.calibration import write_calibration
 from vitrina.search.types.errors import StateError
 from vitrina.search.types.models import LOCAL_PREFIX

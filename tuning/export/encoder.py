@@ -24,7 +24,8 @@ from vitrina.search.encoders.exports import (
     Tokens,
     write_export,
 )
-from vitrina.search.encoders.open_clip import CausalTower, Tokenizer, fingerprint_of, load_model
+from vitrina.search.encoders.folders import fingerprint_of
+from vitrina.search.encoders.open_clip import CausalTower, Tokenizer, load_model
 from vitrina.search.encoders.preprocessing import Preprocessing
 from vitrina.search.types.errors import EncoderError
 from vitrina.search.types.models import LOCAL_PREFIX, Pixels

@@ -15,7 +15,7 @@ from recipes.encoder.labels import LabelledProduct
 from recipes.encoder.losses import LabelLossWeights
 from recipes.encoder.recipe import Cycle, Phase, Recipe, make_encoder, place, repeats_of
 from tests.search.encoders.conftest import TINY
-from vitrina.search.encoders.open_clip import load_encoder
+from vitrina.search.encoders.registry import load_encoder
 from vitrina.tuning.encoder.trainer import EncoderSchedule
 from vitrina.tuning.model_folder import MAX_FOLDER_BYTES, n_bytes
 

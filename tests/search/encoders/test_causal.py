@@ -9,8 +9,8 @@ import pytest
 import torch
 from open_clip.transformer import TextTransformer
 
-from vitrina.search.encoders import open_clip
 from vitrina.search.encoders.open_clip import CausalTower
+from vitrina.search.encoders.registry import load_encoder
 
 CONTEXT, END = 12, 49
 
@@ -82,7 +82,7 @@ def test_models_without_a_text_tower_of_their_own_get_the_whole_context() -> Non
 
 
 def test_texts_keep_their_places_whatever_their_lengths(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder = open_clip.load_encoder(f"local-dir:{tiny_folder}", device="cpu")
+    encoder = load_encoder(f"local-dir:{tiny_folder}", device="cpu")
     texts = [" ".join(["navy", "linen", "shirt", "for", "men"][: 1 + i % 5]) for i in range(70)]
     together = encoder.encode_texts(texts)
     monkeypatch.setattr(encoder, "_causal_text", None)

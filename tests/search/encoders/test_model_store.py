@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vitrina.search.encoders.open_clip import fingerprint_of
+from vitrina.search.encoders.folders import fingerprint_of
 from vitrina.search.encoders.registry import keep_copy
 from vitrina.search.store.models import ModelStore
 from vitrina.search.store.store import Store

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.base import Encoder, Runtime
 from vitrina.search.encoders.onnx import PART_SIZE, OnnxEncoder
-from vitrina.search.encoders.open_clip import OpenClipEncoder, load_encoder
-from vitrina.search.encoders.runtime import Runtime
+from vitrina.search.encoders.open_clip import OpenClipEncoder
+from vitrina.search.encoders.registry import load_encoder
 
 TEXTS = ["navy linen shirt", "red mug", "", "Caf&eacute;  MUG", "قميص أحمر 👕 " * 40]
 MANY_TEXTS = [" ".join(["navy", "linen", "shirt", "for", "men"][: 1 + i % 5]) for i in range(2 * PART_SIZE + 3)]
@@ -69,7 +69,7 @@ def test_threads_get_their_own_rows(onnx_encoder: Encoder) -> None:
 def test_it_starts_without_importing_torch(exported_folder: Path) -> None:
     script = f"""
 import sys
-from vitrina.search.encoders.open_clip import load_encoder
+from vitrina.search.encoders.registry import load_encoder
 load_encoder("local-dir:{exported_folder}", device="cpu").encode_texts(["red mug"])
 slow = {{"torch", "open_clip", "transformers"}} & set(sys.modules)
 sys.exit(f"imported: {{slow}}" if slow else 0)

@@ -13,7 +13,8 @@ from tests.fakes import CALIBRATION
 from tests.search.encoders.conftest import write_tiny_encoder
 from vitrina.search.encoders import open_clip as adapter
 from vitrina.search.encoders.base import Encoder
-from vitrina.search.encoders.open_clip import load_encoder, precision
+from vitrina.search.encoders.open_clip import precision
+from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.types.errors import EncoderError
 
 TEXTS = ["navy linen shirt", "red mug", "", "قميص أحمر 👕 " * 40]
@@ -89,12 +90,12 @@ def test_the_fingerprint_follows_weights_and_preprocessing_alone(tiny_folder: Pa
 
 def test_a_models_own_hash_follows_its_weights(tiny_folder: Path) -> None:
     model = open_clip.create_model(f"local-dir:{tiny_folder}")
-    before = open_clip._hash_model(model, {"size": 32})
-    assert open_clip._hash_model(model, {"size": 32}) == before
-    assert open_clip._hash_model(model, {"size": 64}) != before
+    before = adapter._hash_model(model, {"size": 32})
+    assert adapter._hash_model(model, {"size": 32}) == before
+    assert adapter._hash_model(model, {"size": 64}) != before
     with torch.no_grad():
         model.logit_scale += 1
-    assert open_clip._hash_model(model, {"size": 32}) != before
+    assert adapter._hash_model(model, {"size": 32}) != before
 
 
 def test_the_calibration_is_read_from_beside_the_model(encoder: Encoder, tiny_folder: Path, tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vitrina.search.encoders import runtime as runtimes
+from vitrina.search.encoders import compute
+from vitrina.search.encoders.base import Runtime
+from vitrina.search.encoders.compute import may_use_gpu
 from vitrina.search.encoders.onnx import OnnxEncoder
-from vitrina.search.encoders.open_clip import OpenClipEncoder, load_encoder
-from vitrina.search.encoders.runtime import Runtime, may_use_gpu
+from vitrina.search.encoders.open_clip import OpenClipEncoder
+from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.types.errors import EncoderError, MissingDependencyError
 from vitrina.tuning.export.encoder import export_int8
 
@@ -73,7 +75,7 @@ def test_a_folder_without_an_export_says_nothing(tiny_folder: Path, caplog: pyte
 
 def test_a_gpu_goes_to_pytorch(exported_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def driver(found: bool) -> None:
-        monkeypatch.setattr(runtimes, "_loads", lambda _: found)
+        monkeypatch.setattr(compute, "can_load", lambda _: found)
 
     driver(False)
     assert may_use_gpu("cuda:1")

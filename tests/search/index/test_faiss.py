@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vitrina.search.index.base import Matches
+from vitrina.search.index.base import Matches, restored_index
 from vitrina.search.index.faiss import FaissIndex
 from vitrina.search.types.item import EmbeddingRows
 
@@ -80,7 +80,9 @@ def as_it_is(index: FaissIndex) -> FaissIndex:
 
 
 def reloaded(index: FaissIndex) -> FaissIndex:
-    return FaissIndex.from_state(index.state())
+    again = FaissIndex(DIMENSION)
+    again.apply(NO_ITEMS, index.rows())
+    return again
 
 
 @pytest.mark.parametrize("made", [as_it_is, reloaded])
@@ -117,13 +119,14 @@ def test_rows_of_are_copies_that_later_changes_leave_alone() -> None:
     np.testing.assert_array_equal(found.vectors, before)
 
 
-def test_a_state_holds_living_rows_only_and_makes_the_same_index() -> None:
+def test_its_rows_are_the_living_ones_and_make_the_same_index() -> None:
     index, plain, _ = filled(100)
-    state = index.state()
-    assert state["row_ids"].tolist() == sorted(plain.rows)
-    again = reloaded(index).state()
-    for name, array in state.items():
-        np.testing.assert_array_equal(again[name], array)
+    found = index.rows()
+    assert found.row_ids.tolist() == sorted(plain.rows)
+    again = reloaded(index).rows()
+    np.testing.assert_array_equal(again.row_ids, found.row_ids)
+    np.testing.assert_array_equal(again.item_ids, found.item_ids)
+    np.testing.assert_array_equal(again.vectors, found.vectors)
 
 
 def test_deleting_most_rows_compacts_and_still_answers_exactly() -> None:
@@ -204,11 +207,12 @@ def test_row_ids_that_do_not_grow_are_refused(row_ids: list[int]) -> None:
     assert len(index) == 5
 
 
-def test_a_state_that_does_not_fit_together_is_refused() -> None:
-    state = dict(filled(10)[0].state())
-    state["item_ids"] = state["item_ids"][:-1]
+def test_rows_that_do_not_fit_together_are_refused() -> None:
+    found = filled(10)[0].rows()
     with pytest.raises(ValueError, match="fit"):
-        FaissIndex.from_state(state)
+        restored_index(FaissIndex, DIMENSION, found.vectors, found.row_ids, found.item_ids[:-1])
+    with pytest.raises(ValueError, match="dimension"):
+        restored_index(FaissIndex, DIMENSION + 1, found.vectors, found.row_ids, found.item_ids)
 
 
 def test_a_sample_is_of_living_rows_spread_evenly_and_always_the_same() -> None:

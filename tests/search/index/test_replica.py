@@ -39,12 +39,12 @@ def rows(replica: IndexReplica) -> list[tuple[str, int, int, bytes]]:
     return [
         (modality, int(row_id), int(item_id), vector.tobytes())
         for modality in MODALITIES
-        for state in [replica.indexes[modality].state()]
-        for row_id, item_id, vector in zip(state["row_ids"], state["item_ids"], state["vectors"], strict=True)
+        for held in [replica.indexes[modality].rows()]
+        for row_id, item_id, vector in zip(held.row_ids, held.item_ids, held.vectors, strict=True)
     ]
 
 
-def test_a_view_of_an_empty_catalog(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> None:
+def test_a_replica_of_an_empty_catalog(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> None:
     replica = make_replica(catalog, encoder, tmp_path)
     assert len(replica) == 0
     assert not replica.catch_up()
@@ -55,7 +55,7 @@ def test_a_view_of_an_empty_catalog(catalog: Catalog, encoder: FakeEncoder, tmp_
     assert replica.sequence == catalog.sequence()
 
 
-def test_a_view_follows_commits_updates_and_deletes(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> None:
+def test_a_replica_follows_commits_updates_and_deletes(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> None:
     replica = make_replica(catalog, encoder, tmp_path)
     add(catalog, encoder, "a", "b", "c", n_images=3)
     replica.catch_up()

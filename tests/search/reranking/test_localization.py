@@ -13,7 +13,7 @@ from recipes.boutique.render import render
 from tests.fakes import SIDE_PX, FakeEncoder, make_image
 from tests.search.reranking.shops import SimpleEyes
 from vitrina.search.encoders.base import Encoder
-from vitrina.search.encoders.open_clip import load_encoder
+from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.reranking.base import Box, Capabilities, Deadline, RerankCandidate, Scoring
 from vitrina.search.reranking.localization import WINDOWS, Heatmap, regions, relevance
 from vitrina.search.types.errors import RerankerError

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from tests.tuning.conftest import loaded
-from vitrina.search.encoders.open_clip import EMBEDDED_FOLDER, load_encoder
+from vitrina.search.encoders.folders import EMBEDDED_FOLDER
+from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import InputError, MissingDependencyError, StateError
 from vitrina.tuning import Loss, TunedTower

@@ -16,11 +16,10 @@ from vitrina.search.audit.fields import NearestValues
 from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.base import Deadline, key_of
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence, CatalogValue
-from vitrina.search.reranking.client import CandidateScorer
 from vitrina.search.reranking.fusion import logit
 from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.reranking.statements import statement_of, values_to_try
-from vitrina.search.reranking.verdicts import conflict, resolved, verdict_of
+from vitrina.search.reranking.verdicts import conflict, resolved, shown_probabilities, verdict_of
 from vitrina.search.types.answer import RerankState
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.filters import facet_value
@@ -43,8 +42,10 @@ class BatchAnswers:
     """P(yes) of claims about the first pictures of some items. ``unreadable`` and ``failed`` are the keys of pictures
     that cannot be read, and of those that the reranker owes an answer about."""
 
-    def __init__(self, scorer: CandidateScorer, items: Iterable[StoredItem]) -> None:
-        self.scorer = scorer
+    def __init__(self, pipeline: RerankPipeline, items: Iterable[StoredItem]) -> None:
+        self.fusion_weights = pipeline.fusion_weights
+        self._client = pipeline.client
+        self._images = pipeline.candidate_images()
         self.unreadable: set[str] = set()
         self.failed: set[str] = set()
         self._items = {key: stored for stored in items if (key := key_of(stored)) is not None}
@@ -68,8 +69,8 @@ class BatchAnswers:
 
     def _call(self, keys: Sequence[str], statements: Sequence[str]) -> dict[str, RerankState]:
         deadline = Deadline.within(QUESTION_S * len(keys) * len(statements))
-        asked = self.scorer.ask([self._items[key] for key in keys], statements, deadline)
-        if self.scorer.client.is_circuit_open:
+        asked = self._client.judge_items([self._items[key] for key in keys], statements, self._images, deadline)
+        if self._client.is_circuit_open:
             raise RerankerError(
                 "The reranker failed several times in a row.",
                 remedy="Look at the log for the reason, then audit again.",
@@ -199,7 +200,7 @@ class Audit:
 
     def _audited(self, batch: Sequence[StoredItem]) -> Iterator[ItemAudit]:
         checks = {stored.id: list(self._checks(stored)) for stored in batch}
-        answers = BatchAnswers(self._stage.scorer(), batch)
+        answers = BatchAnswers(self._stage, batch)
         answers.ask((check.key, asked) for some in checks.values() for check in some for asked in check.statements)
         doubtful = [check for some in checks.values() for check in some if has_conflict(check, answers)]
         found = self._resolve_conflicts(doubtful, answers)
@@ -244,7 +245,7 @@ class Audit:
 
     def _label_error(self, check: FieldCheck, values: Sequence[str], answers: BatchAnswers) -> LabelError | None:
         yes = answers.about(check.key, map(statement_of, values))
-        shown = answers.scorer.shown(values, yes)
+        shown = shown_probabilities(answers.fusion_weights, values, yes)
         verdict = resolved(
             verdict_of(check.requirement, check.catalog_value, seen(check, answers)), check.requirement.values, shown
         )
@@ -273,7 +274,7 @@ def seen(check: FieldCheck, answers: BatchAnswers) -> float | None:
     """What the picture says of the listed values, in log-odds: that of the likeliest, since a striped shirt lists two
     colours; None where an answer is missing."""
     yes = list(answers.about(check.key, check.statements).values())
-    found = answers.scorer.fusion_weights.image_logit(np.array(yes))
+    found = answers.fusion_weights.image_logit(np.array(yes))
     return None if np.isnan(found).any() else float(found.max())
 
 

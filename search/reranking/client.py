@@ -5,31 +5,29 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from cachetools import LRUCache
 
 from vitrina.search.reranking.base import CandidateImages, Deadline, Probabilities, RerankCandidate, Reranker, key_of
-from vitrina.search.reranking.fusion import FusionWeights, probability
-from vitrina.search.reranking.statements import statement_of
 from vitrina.search.types.answer import RerankState
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.item import StoredItem
 
 MAX_FAILURES = 5
 REST_S = 30.0
-"""Long enough for a server to start again, short enough that nobody waits for it once it has."""
+"""Long enough for a server to restart, short enough that it is soon used again."""
 
 
 class Breaker:
-    """Open after ``max_failures`` in a row. Every ``rest_s`` one is let through to try: its success closes the breaker.
-    Safe to use from several threads.
+    """A circuit breaker: open after ``max_failures`` in a row. Every ``rest_s`` it admits one call, whose success closes
+    it. Safe to use from several threads.
 
-    Who was let through says what became of it: ``succeeded``, ``failed``, or ``undecided``. ``clock`` counts seconds.
+    Each admitted call reports ``succeeded``, ``failed`` or ``undecided``. ``clock`` counts seconds.
     """
 
     def __init__(
@@ -47,12 +45,12 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether it failed too often since it last succeeded. Lets nobody through."""
+        """Whether there were too many failures since the last success. Admits nothing."""
         with self._lock:
             return self._n_failures >= self._max_failures
 
     def admits(self) -> bool:
-        """Whether the caller may go on, and is to say what became of it."""
+        """Whether the caller may go on; it must then report the result."""
         with self._lock:
             if self._n_failures < self._max_failures:
                 return True
@@ -62,82 +60,41 @@ class Breaker:
             return True
 
     def succeeded(self) -> None:
-        """Close."""
+        """A call succeeded: close."""
         with self._lock:
             self._n_failures = 0
 
     def failed(self) -> None:
-        """One more in a row."""
+        """A call failed."""
         with self._lock:
             self._n_failures += 1
             self._rests_until = self._clock() + self._rest_s
 
     def undecided(self) -> None:
-        """There was too little time to tell: the next one may try at once."""
+        """A call had too little time to tell: the next may try at once."""
         with self._lock:
             self._rests_until = self._clock()
 
 
-MAX_ENTRIES = 100_000
-"""Some 30 MB: 5,000 queries of one phrase, or 1,000 of four requirements and the phrase."""
-
-
-class ScoreCache:
-    """P(yes) by the model's fingerprint, the look's key and the claim; those asked for last, up to a number.
-
-    A look's key names its picture by its content and a fingerprint names the weights, so nothing here goes stale. Safe
-    to use from several threads.
-    """
-
-    def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
-        self._max_entries = max_entries
-        self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[str, str, str], float] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def get(self, fingerprint: str, keys: Sequence[str], statements: Sequence[str]) -> Probabilities:
-        """What is known, shape (len(keys), len(claims)); NaN for what is not."""
-        found = np.full((len(keys), len(statements)), np.nan, np.float32)
-        with self._lock:
-            for row, key in enumerate(keys):
-                for column, statement in enumerate(statements):
-                    entry = (fingerprint, key, statement)
-                    if entry in self._known:
-                        self._known.move_to_end(entry)
-                        found[row, column] = self._known[entry]
-        return found
-
-    def put(
-        self, fingerprint: str, keys: Sequence[str], statements: Sequence[str], probabilities: Probabilities
-    ) -> None:
-        """Keep what was answered, shape (len(keys), len(claims)); NaN is no answer."""
-        with self._lock:
-            for row, column in np.argwhere(~np.isnan(probabilities)).tolist():
-                entry = (fingerprint, keys[row], statements[column])
-                self._known[entry] = float(probabilities[row, column])
-                self._known.move_to_end(entry)
-            while len(self._known) > self._max_entries:
-                self._known.popitem(last=False)
-
-
 log = logging.getLogger(__name__)
 
+MAX_SCORES = 100_000
+"""Some 30 MB: 5,000 queries of one phrase, or 1,000 of four requirements and the phrase."""
+
 N_THREADS = 4
-"""Queries whose reranker works at the same time. One in this process takes one at a time anyway, a server has limits of
-its own, and calls that outlive their deadline hold up no more than these."""
+"""Queries that are reranked at the same time. A model in this process takes one at a time anyway, a server has limits
+of its own, and calls that outlive their deadline hold up no more than these."""
 
 HEADROOM = 0.9
-"""The backend is told so much of the time left; what it has by then is waited for in the rest."""
+"""The share of the time left that the backend is given; the rest is for what it returns by then."""
 
 FAIR_S = 0.5
-"""Who gives less time than this learns nothing of the reranker's health when it is late: else a stranger with deadlines
-of a millisecond would switch it off for everyone."""
+"""A late answer to a call with less time than this says nothing of the reranker's health; otherwise one client with
+deadlines of a millisecond would open the circuit for everyone."""
 
 EARLY = 0.6
-"""A gap in an answer that comes with more than this part of the time left is a failure; with less, there may not have
-been time for another batch like the one before."""
+"""A gap in an answer that comes with more than this share of the time left is a failure; with less, there may not have
+been time for another batch."""
 
 NOTES = {
     RerankState.RERANKED: "",
@@ -156,8 +113,8 @@ class OutOfTimeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ScoredStatements:
-    """P(yes), shape (n keys, n claims), NaN where there is no answer; what became of each key; and in words to people
-    why answers are missing, empty where none is."""
+    """P(yes), shape (n keys, n statements), NaN where there is no answer; the state of each key; and a note on why
+    answers are missing, empty where none is."""
 
     probabilities: Probabilities
     states: tuple[RerankState, ...]
@@ -165,22 +122,33 @@ class ScoredStatements:
 
 
 class RerankClient:
-    """Asks one reranker what is not remembered, in threads of its own, so that nobody waits past a deadline.
+    """Calls one reranker: cached, in threads of its own so that no deadline is missed, behind a circuit breaker.
 
-    What is answered too late is remembered for the next time. May be used from several threads. A call that never ends
-    keeps its thread, and a process does not end while it has one; rerankers promise to keep their deadlines.
+    The cache holds P(yes) by image and statement, the ``max_scores`` used last. An image's key names its content, so
+    that nothing in it goes stale, and answers that come too late are kept for the next call. Safe to use from several
+    threads. A call that never ends keeps its thread, and a process does not exit while it has one; rerankers promise to
+    keep their deadlines.
     """
 
-    def __init__(self, reranker: Reranker, judgements: ScoreCache, breaker: Breaker) -> None:
+    def __init__(self, reranker: Reranker, breaker: Breaker | None = None, max_scores: int = MAX_SCORES) -> None:
         self.reranker = reranker
-        self._judgements = judgements
-        self._breaker = breaker
+        self._breaker = breaker or Breaker()
+        self._scores: LRUCache[tuple[str, str], float] = LRUCache(max_scores)
+        self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(N_THREADS, thread_name_prefix="reranker")
 
     @property
     def is_circuit_open(self) -> bool:
-        """Whether it failed so often that it is not asked now."""
+        """Whether the reranker failed so often that it is not called now."""
         return self._breaker.is_open
+
+    def judge_items(
+        self, items: Sequence[StoredItem], statements: Sequence[str], images: CandidateImages, deadline: Deadline
+    ) -> ScoredStatements:
+        """``judge`` for the first image of each of these items, all of which have one."""
+        stored = {str(key_of(item)): item for item in items}
+        keys = [str(key_of(item)) for item in items]
+        return self.judge(keys, statements, lambda key: images.candidate(stored[key]), deadline)
 
     def judge(
         self,
@@ -189,35 +157,35 @@ class RerankClient:
         candidate_of: Callable[[str], RerankCandidate | None],
         deadline: Deadline,
     ) -> ScoredStatements:
-        """What the reranker says of the looks of these keys. Raises nothing; blocks until the deadline at most.
+        """P(yes) of each statement about the images of these keys. Raises nothing; blocks until the deadline at most.
 
-        ``candidate_of`` gives the look of a key that has to be looked at, None where there is nothing to look at.
-        It is the reranker that opens the pictures, those that it needs.
+        ``candidate_of`` gives the candidate of a key that is not in the cache, None where there is no image. The
+        reranker opens the images that it needs.
         """
-        known = self._judgements.get(self.reranker.identity.fingerprint, keys, statements)
+        known = self._cached(keys, statements)
         missing = np.isnan(known)
         if not missing.any():
-            return ScoredStatements(known, (RerankState.RERANKED,) * len(keys))
+            return scored(known, {})
         if not self._breaker.admits():
             return scored(known, dict.fromkeys(range(len(keys)), RerankState.FAILED), CIRCUIT_OPEN)
         rows = [row for row in range(len(keys)) if missing[row].any()]
         columns = [column for column in range(len(statements)) if missing[:, column].any()]
         candidates = {row: candidate_of(keys[row]) for row in rows}
         visible = {row: candidate for row, candidate in candidates.items() if candidate is not None}
-        answers, fault = self._answers(list(visible.values()), [statements[column] for column in columns], deadline)
+        answers, fault = self._call(list(visible.values()), [statements[column] for column in columns], deadline)
         for row, answer in zip(visible, answers, strict=True):
             known[row, columns] = np.where(np.isnan(answer), known[row, columns], answer)
-        unseen = {
+        without_image = {
             row: RerankState.NOT_ASKED
             for row, candidate in candidates.items()
             if candidate is None or candidate.is_blank
         }
-        return scored(known, dict.fromkeys(rows, fault) | unseen)
+        return scored(known, dict.fromkeys(rows, fault) | without_image)
 
     def within(self, deadline: Deadline, call: Callable[[Deadline], Given]) -> Given:
-        """What a call gives that is told when to end. Raises OutOfTimeError at the deadline, and what the call does."""
-        told = deadline.sooner(HEADROOM)
-        future = self._threads.submit(call, told)
+        """The result of a call, which is given a deadline a little earlier. Raises OutOfTimeError at the deadline, and
+        what the call raises."""
+        future = self._threads.submit(call, deadline.sooner(HEADROOM))
         try:
             return future.result(timeout=deadline.seconds_left)
         except TimeoutError:
@@ -227,20 +195,20 @@ class RerankClient:
             raise OutOfTimeError from None
 
     def close(self) -> None:
-        """Begin nothing more. Closing twice is fine."""
+        """Start no further calls. Closing twice is fine."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _answers(
+    def _call(
         self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
     ) -> tuple[Probabilities, RerankState]:
-        """P(yes), shape (n looks, n claims), and what it means where one is missing. Tells the breaker."""
+        """P(yes), shape (n candidates, n statements), and what a missing answer means. Reports to the breaker."""
         had_s = deadline.seconds_left
         none = np.full((len(candidates), len(statements)), np.nan, np.float32)
         if not (candidates and had_s):
             self._breaker.undecided()
             return none, RerankState.LATE
         try:
-            answers = self.within(deadline, lambda told: self._remembered(candidates, statements, told))
+            answers = self.within(deadline, lambda earlier: self._judge_and_cache(candidates, statements, earlier))
         except OutOfTimeError:
             answers, fault = none, RerankState.LATE
         except Exception:
@@ -258,18 +226,25 @@ class RerankClient:
             self._breaker.undecided()
         return answers, fault
 
-    def _remembered(
+    def _judge_and_cache(
         self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
     ) -> Probabilities:
         answers = checked(self.reranker.judge(candidates, statements, deadline), (len(candidates), len(statements)))
-        answers[[candidate.is_blank for candidate in candidates]] = np.nan  # said of a picture that nobody saw
-        keys = [candidate.key for candidate in candidates]
-        self._judgements.put(self.reranker.identity.fingerprint, keys, statements, answers)
+        answers[[candidate.is_blank for candidate in candidates]] = np.nan  # the model was shown no image
+        with self._lock:
+            for row, column in np.argwhere(~np.isnan(answers)).tolist():
+                self._scores[candidates[row].key, statements[column]] = float(answers[row, column])
         return answers
+
+    def _cached(self, keys: Sequence[str], statements: Sequence[str]) -> Probabilities:
+        """The scores in the cache, shape (n keys, n statements); NaN for those that are not."""
+        with self._lock:
+            found = [[self._scores.get((key, statement), np.nan) for statement in statements] for key in keys]
+        return np.array(found, np.float32).reshape(len(keys), len(statements))
 
 
 def scored(probabilities: Probabilities, faults: dict[int, RerankState], note: str = "") -> ScoredStatements:
-    """Rows with every answer are reranked; what became of the others is told by row."""
+    """Rows with every answer are reranked; ``faults`` has the states of others, by row."""
     gaps = [row for row in range(len(probabilities)) if np.isnan(probabilities[row]).any()]
     states = tuple(faults[row] if row in gaps else RerankState.RERANKED for row in range(len(probabilities)))
     worst = next((state for state in (RerankState.FAILED, RerankState.LATE) if state in states), RerankState.RERANKED)
@@ -285,30 +260,3 @@ def checked(answers: Probabilities, shape: tuple[int, int]) -> Probabilities:
         )
     found[~((found >= 0) & (found <= 1))] = np.nan
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class CandidateScorer:
-    """Asks about items; ``fusion_weights`` is its reranker's. It keeps the pictures: one is made for a query, or
-    for a batch."""
-
-    client: RerankClient
-    images: CandidateImages
-    fusion_weights: FusionWeights
-
-    def ask(self, items: Sequence[StoredItem], statements: Sequence[str], deadline: Deadline) -> ScoredStatements:
-        """P(yes) of each claim about each item's first picture, which each of them has. Raises nothing; blocks until
-        the deadline at most."""
-        keys = [str(key_of(stored)) for stored in items]
-        stored = dict(zip(keys, items, strict=True))
-        return self.client.judge(keys, statements, lambda key: self.images.candidate(stored[key]), deadline)
-
-    def shown(self, values: Iterable[str], yes: Mapping[str, float]) -> dict[str, float]:
-        """How probable it is that a picture shows each of the values, calibrated, from P(yes) by claim; those that
-        there is no answer for (NaN) are left out."""
-        answers = {value: yes[statement_of(value)] for value in values}
-        return {
-            value: float(probability(self.fusion_weights.image_logit(answer)))
-            for value, answer in answers.items()
-            if not np.isnan(answer)
-        }

@@ -12,11 +12,10 @@ from typing import Protocol, Self
 import numpy as np
 
 from vitrina.search.reranking.base import CandidateImages, Deadline, RerankCandidate, Reranker
-from vitrina.search.reranking.client import Breaker, CandidateScorer, OutOfTimeError, RerankClient, ScoreCache
+from vitrina.search.reranking.client import MAX_SCORES, Breaker, OutOfTimeError, RerankClient
 from vitrina.search.reranking.explanations.generation import explain
 from vitrina.search.reranking.explanations.templates import explanation
 from vitrina.search.reranking.fusion import FusionWeights, read_fusion_weights, reordered
-from vitrina.search.reranking.statements import statements_of
 from vitrina.search.reranking.verdicts import HitVerdicts, VerdictBuilder
 from vitrina.search.store.images import ImageStore
 from vitrina.search.store.store import Store
@@ -81,7 +80,7 @@ class RerankPipeline:
         reranker: Reranker,
         fusion_weights: FusionWeights | None = None,
         *,
-        judgements: ScoreCache | None = None,
+        max_scores: int = MAX_SCORES,
         breaker: Breaker | None = None,
         explain: Explain = explain,
         uses_catalog: bool = True,
@@ -90,7 +89,7 @@ class RerankPipeline:
         self.reranker = reranker
         self.fusion_weights = fusion_weights or reranker.fusion_weights or FusionWeights()
         self._images = images
-        self._client = RerankClient(reranker, ScoreCache() if judgements is None else judgements, breaker or Breaker())
+        self.client = RerankClient(reranker, breaker, max_scores)
         self._explain = explain
         self.uses_catalog = uses_catalog
         self._deadline_s = deadline_s
@@ -112,7 +111,7 @@ class RerankPipeline:
 
     def close(self) -> None:
         """Begin nothing more; what is under way is given up at its deadline. Closing twice is fine."""
-        self._client.close()
+        self.client.close()
 
     def rerank(self, parsed: ParsedQuery, candidates: Answer, options: RerankOptions) -> AnswerStream:
         """The answer's events, each computed when it is asked for; they raise nothing.
@@ -123,44 +122,36 @@ class RerankPipeline:
         retrieved = retrieved_by(candidates, self.reranker.identity.name)
         return AnswerStream(self._events(parsed, retrieved, options, cancelled), cancelled)
 
-    def scorer(self) -> CandidateScorer:
-        """Scores the candidates of one query, or of a batch of items; it keeps the images that it opened."""
-        images = CandidateImages(self._images, self.reranker.capabilities.image_side_px)
-        return CandidateScorer(self._client, images, self.fusion_weights)
+    def candidate_images(self) -> CandidateImages:
+        """The images of one query's candidates, or of a batch of items, each opened once at most."""
+        return CandidateImages(self._images, self.reranker.capabilities.image_side_px)
 
     def _events(
         self, parsed: ParsedQuery, retrieved: Answer, options: RerankOptions, cancelled: threading.Event
     ) -> Iterator[Event]:
         query, requirements = parsed.query, parsed.requirements
         yield Retrieved(paged(retrieved, query))
-        watch, scorer = Stopwatch(), self.scorer()
+        watch, images = Stopwatch(), self.candidate_images()
         deadline = Deadline.within(self._deadline_s or options.deadline_s, cancelled)
-        builder = VerdictBuilder(
-            requirements,
-            statements_of(query, requirements),
-            parsed.vocabulary,
-            scorer,
-            watch,
-            listings=self.uses_catalog,
-        )
-        hit_verdicts = builder.of(retrieved.hits, n_reranked(query, options), deadline)
+        builder = VerdictBuilder(parsed, self.client, images, self.fusion_weights, watch, self.uses_catalog)
+        hit_verdicts = builder.build(retrieved.hits, n_reranked(query, options), deadline)
         final = paged(replace(merged(retrieved, hit_verdicts), requirements=requirements), query)
-        final = replace(final, hits=builder.told_apart(final.hits, hit_verdicts.conflicts, deadline))
+        final = replace(final, hits=builder.resolve_conflicts(final.hits, hit_verdicts.conflicts, deadline))
         final = replace(final, timings_ms=watch.together_ms(retrieved.timings_ms))
         yield Reranked(final)
         until = Deadline.within(options.explain_ms / 1000, cancelled)
         for hit in final.hits[: options.explain] if requirements else ():
             with watch.stage("explain"):
-                explained = self._explained(hit, scorer.images, parsed.vocabulary, until)
+                explained = self._explained(hit, images, parsed.vocabulary, until)
             timings_ms = watch.together_ms(retrieved.timings_ms)
             yield Explained(hit.rank, hit.stored.item.sku, explained, timings_ms)
 
     def _explained(self, hit: Hit, images: CandidateImages, vocabulary: Vocabulary, deadline: Deadline) -> Explanation:
         """By the model while there is time and it works, else by template."""
         candidate = images.candidate(hit.stored) or RerankCandidate(hit.stored.item.sku, None)
-        if not self._client.is_circuit_open and deadline.seconds_left > 0:
+        if not self.client.is_circuit_open and deadline.seconds_left > 0:
             try:
-                return self._client.within(
+                return self.client.within(
                     deadline, lambda told: self._explain(self.reranker, candidate, hit.verdicts, told, vocabulary)
                 )
             except OutOfTimeError:

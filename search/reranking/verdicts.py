@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vitrina.search.reranking.base import Deadline, Probabilities, key_of
+from vitrina.search.reranking.base import CandidateImages, Deadline, Probabilities, key_of
 from vitrina.search.reranking.catalog_evidence import NOTHING, CatalogEvidence, CatalogValue
-from vitrina.search.reranking.client import CandidateScorer, ScoredStatements
-from vitrina.search.reranking.fusion import MAX_IMAGE_LOGIT, Scores, probability
-from vitrina.search.reranking.statements import Statements, statement_of, values_to_try
+from vitrina.search.reranking.client import RerankClient, ScoredStatements
+from vitrina.search.reranking.fusion import MAX_IMAGE_LOGIT, FusionWeights, Scores, probability
+from vitrina.search.reranking.statements import statement_of, statements_of, values_to_try
 from vitrina.search.types.answer import Hit, RerankState, Stopwatch
 from vitrina.search.types.filters import facet_value
 from vitrina.search.types.requirement import Evidence, Requirement, Status, Verdict
-from vitrina.search.understanding.catalog_attributes import Vocabulary
+from vitrina.search.understanding.parsed_query import ParsedQuery
 
 MET_FROM = 0.65
 CONTRADICTED_TO = 0.35
@@ -30,6 +30,9 @@ CONFLICT_LOGIT = 2.0
 NOT_SHOWN_LOGIT = -2.9
 """Words that the texts mention have no other values to be tried against the picture: it must be surer than 0.94 that
 it does not show them."""
+
+NOTHING_TO_RERANK = "None of these hits is to be looked at."
+NOTHING_TO_ASK = "The query asks for nothing that shows."
 
 ALTERNATIVE_FROM = 0.7
 CATALOG_VALUE_TO = 0.3
@@ -96,10 +99,10 @@ def resolved(verdict: Verdict, listed_values: tuple[str, ...], candidates: Mappi
 
 @dataclass(frozen=True, slots=True)
 class HitVerdicts:
-    """What is known of n hits: their verdicts, what became of each at the hands of the reranker, their ``totals`` to be
-    ranked by, shape (n,), and in words to people why not all was done.
+    """The verdicts on n hits, each hit's state, their ``totals`` to rank them by, shape (n,), and a ``note`` to people
+    on why some were not reranked.
 
-    ``conflicts`` are item ids and positions of requirements of which listing and picture say different things.
+    ``conflicts`` are pairs of an item id and the position of a requirement on which catalog and image disagree.
     """
 
     verdicts: tuple[tuple[Verdict, ...], ...]
@@ -109,42 +112,58 @@ class HitVerdicts:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
 class VerdictBuilder:
-    """Holds one query's requirements against its hits. With ``listings`` false only pictures count."""
+    """Checks one query's requirements against its hits. Without ``uses_catalog`` only images are evidence."""
 
-    requirements: tuple[Requirement, ...]
-    statements: Statements
-    vocabulary: Vocabulary
-    scorer: CandidateScorer
-    watch: Stopwatch
-    listings: bool = True
+    def __init__(
+        self,
+        parsed: ParsedQuery,
+        client: RerankClient,
+        images: CandidateImages,
+        fusion_weights: FusionWeights,
+        watch: Stopwatch,
+        uses_catalog: bool = True,
+    ) -> None:
+        self.requirements = parsed.requirements
+        self.statements = statements_of(parsed.query, parsed.requirements)
+        self._vocabulary = parsed.vocabulary
+        self._client = client
+        self._images = images
+        self._fusion_weights = fusion_weights
+        self._watch = watch
+        self._uses_catalog = uses_catalog
 
-    def of(self, hits: Sequence[Hit], top: int, deadline: Deadline) -> HitVerdicts:
-        """Look at the first ``top`` hits that have a picture, and up all of them in the catalog. Raises nothing of the
-        reranker's; blocks until the deadline at most, and some milliseconds for the catalog's part."""
-        with self.watch.stage("judge"):
-            reranked = self._candidate(hits, top, deadline)
-        with self.watch.stage("verdicts"):
-            listed = [self._listed(CatalogEvidence(hit.stored.item)) for hit in hits]
-            seen = [self._seen(row) for row in reranked.probabilities]
-            verdicts = [self._verdicts(*row) for row in zip(listed, seen, strict=True)]
+    def build(self, hits: Sequence[Hit], top: int, deadline: Deadline) -> HitVerdicts:
+        """The verdicts on all hits: from the catalog and, for the first ``top`` hits that have an image, from the
+        reranker. Raises nothing of the reranker's; blocks until the deadline at most, and some milliseconds for the
+        catalog's part."""
+        with self._watch.stage("judge"):
+            scored = self._score(hits, top, deadline)
+        with self._watch.stage("verdicts"):
+            catalog = [self._catalog_values(CatalogEvidence(hit.stored.item)) for hit in hits]
+            image = [self._image_logits(row) for row in scored.probabilities]
+            verdicts = tuple(
+                tuple(verdict_of(*each) for each in zip(self.requirements, *evidence, strict=True))
+                for evidence in zip(catalog, image, strict=True)
+            )
             conflicts = frozenset(
                 (hit.stored.id, at)
-                for hit, *evidence in zip(hits, listed, seen, strict=True)
-                for at, said in enumerate(zip(*evidence, strict=True))
-                if not self.requirements[at].is_free and conflict(*said)
+                for hit, *evidence in zip(hits, catalog, image, strict=True)
+                for at, both in enumerate(zip(*evidence, strict=True))
+                if not self.requirements[at].is_free and conflict(*both)
             )
-            totals = self._totals(hits, reranked.probabilities, verdicts, listed, seen)
-        return HitVerdicts(tuple(verdicts), reranked.states, totals, conflicts, reranked.note)
+            totals = self._totals(hits, scored.probabilities, verdicts, catalog, image)
+        return HitVerdicts(verdicts, scored.states, totals, conflicts, scored.note)
 
-    def told_apart(
+    def resolve_conflicts(
         self, hits: Sequence[Hit], conflicts: Collection[tuple[int, int]], deadline: Deadline
     ) -> tuple[Hit, ...]:
-        """The hits, where listing and picture are in conflict with what the picture looks like instead, of the values
-        of the requirement's field. Costs a second look at those hits; what is not done by the deadline stays untold.
+        """The hits; where catalog and image are in conflict, with what the image shows instead, of the values of the
+        requirement's field.
+
+        Calls the reranker once more for those hits; conflicts that it has not resolved by the deadline stay.
         """
-        with self.watch.stage("compare"):
+        with self._watch.stage("compare"):
             tried = {
                 (hit.stored.id, at): self._values_to_try(hit, self.requirements[at], hits)
                 for hit in hits
@@ -155,76 +174,87 @@ class VerdictBuilder:
                 return tuple(hits)
             doubtful = [hit for hit in hits if any(item_id == hit.stored.id for item_id, _ in tried)]
             statements = list(dict.fromkeys(statement_of(value) for values in tried.values() for value in values))
-            answered = self.scorer.ask([hit.stored for hit in doubtful], statements, deadline)
-            told = {
-                hit.stored.id: self._compared(hit, tried, dict(zip(statements, row, strict=True)))
-                for hit, row in zip(doubtful, answered.probabilities.tolist(), strict=True)
+            scored = self._client.judge_items([hit.stored for hit in doubtful], statements, self._images, deadline)
+            resolved_hits = {
+                hit.stored.id: self._resolved(hit, tried, dict(zip(statements, row, strict=True)))
+                for hit, row in zip(doubtful, scored.probabilities.tolist(), strict=True)
             }
-            return tuple(told.get(hit.stored.id, hit) for hit in hits)
+            return tuple(resolved_hits.get(hit.stored.id, hit) for hit in hits)
 
-    def _candidate(self, hits: Sequence[Hit], top: int, deadline: Deadline) -> ScoredStatements:
+    def _score(self, hits: Sequence[Hit], top: int, deadline: Deadline) -> ScoredStatements:
+        """P(yes) of the query's statements about all hits, NaN for those that the reranker does not judge."""
         statements = self.statements.asked
         yes = np.full((len(hits), len(statements)), np.nan, np.float32)
         states = [RerankState.NOT_ASKED] * len(hits)
-        shown = {row: hit for row, hit in enumerate(hits[:top]) if key_of(hit.stored) is not None}
-        if not shown or not statements:
-            note = "None of these hits is to be looked at." if statements else "The query asks for nothing that shows."
-            return ScoredStatements(yes, tuple(states), note)
-        answered = self.scorer.ask([hit.stored for hit in shown.values()], statements, deadline)
-        for row, answers, state in zip(shown, answered.probabilities, answered.states, strict=True):
+        judged = {row: hit for row, hit in enumerate(hits[:top]) if key_of(hit.stored) is not None}
+        if not judged or not statements:
+            return ScoredStatements(yes, tuple(states), NOTHING_TO_RERANK if statements else NOTHING_TO_ASK)
+        scored = self._client.judge_items([hit.stored for hit in judged.values()], statements, self._images, deadline)
+        for row, answers, state in zip(judged, scored.probabilities, scored.states, strict=True):
             yes[row], states[row] = answers, state
-        return ScoredStatements(yes, tuple(states), answered.note)
+        return ScoredStatements(yes, tuple(states), scored.note)
 
-    def _listed(self, listing: CatalogEvidence) -> list[CatalogValue]:
+    def _catalog_values(self, catalog: CatalogEvidence) -> list[CatalogValue]:
         """What the catalog says of each requirement."""
-        return [listing.on(requirement) if self.listings else NOTHING for requirement in self.requirements]
+        return [catalog.on(requirement) if self._uses_catalog else NOTHING for requirement in self.requirements]
 
-    def _seen(self, yes: Probabilities) -> list[float | None]:
-        """What the picture says of each requirement, in log-odds, from one hit's answers, shape (n claims,)."""
+    def _image_logits(self, yes: Probabilities) -> list[float | None]:
+        """What the image says of each requirement, as a logit, from one hit's answers, shape (n statements,)."""
         columns = {asked: column for column, asked in enumerate(self.statements.asked)}
-        logit = self.scorer.fusion_weights.image_logit(yes)
-        of_statements = (self.statements.of.get(requirement) for requirement in self.requirements)
-        found = [np.nan if asked is None else float(logit[columns[asked]]) for asked in of_statements]
+        logits = self._fusion_weights.image_logit(yes)
+        of_requirements = (self.statements.of.get(requirement) for requirement in self.requirements)
+        found = [np.nan if asked is None else float(logits[columns[asked]]) for asked in of_requirements]
         return [None if np.isnan(each) else each for each in found]
 
-    def _verdicts(self, listed: Sequence[CatalogValue], seen: Sequence[float | None]) -> tuple[Verdict, ...]:
-        return tuple(verdict_of(*each) for each in zip(self.requirements, listed, seen, strict=True))
-
-    def _compared(self, hit: Hit, tried: Mapping[tuple[int, int], Sequence[str]], yes: Mapping[str, float]) -> Hit:
-        """The hit with its doubtful verdicts told apart; P(yes) by claim, NaN where there was no answer."""
-        listing, verdicts = CatalogEvidence(hit.stored.item), list(hit.verdicts)
+    def _resolved(self, hit: Hit, tried: Mapping[tuple[int, int], Sequence[str]], yes: Mapping[str, float]) -> Hit:
+        """The hit with its conflicts resolved, from P(yes) by statement, NaN where there was no answer."""
+        catalog, verdicts = CatalogEvidence(hit.stored.item), list(hit.verdicts)
         for at, requirement in enumerate(self.requirements):
             values = tried.get((hit.stored.id, at))
             if values is None:
                 continue
-            shown = self.scorer.shown(values, yes)
-            verdicts[at] = resolved(verdicts[at], named_values(listing, requirement), shown)
+            shown = shown_probabilities(self._fusion_weights, values, yes)
+            verdicts[at] = resolved(verdicts[at], named_values(catalog, requirement), shown)
         return replace(hit, verdicts=tuple(verdicts))
 
     def _values_to_try(self, hit: Hit, requirement: Requirement, hits: Sequence[Hit]) -> list[str]:
         field = requirement.field
         others = [value for other in hits for value in CatalogEvidence(other.stored.item).values(field)]
         own = CatalogEvidence(hit.stored.item).values(field)
-        return values_to_try(own, requirement, others, self.vocabulary.fields.get(field, ()))
+        return values_to_try(own, requirement, others, self._vocabulary.fields.get(field, ()))
 
     def _totals(
         self,
         hits: Sequence[Hit],
         yes: Probabilities,
         verdicts: Sequence[Sequence[Verdict]],
-        listed: Sequence[Sequence[CatalogValue]],
-        seen: Sequence[Sequence[float | None]],
+        catalog: Sequence[Sequence[CatalogValue]],
+        image: Sequence[Sequence[float | None]],
     ) -> Scores:
-        asked = self.statements.asked
-        whole = yes[:, asked.index(self.statements.whole)] if self.statements.whole else np.full(len(hits), np.nan)
+        """What the hits are ranked by, shape (n,): retrieval's scores, the whole phrase and the verdicts, fused."""
+        asked, n = self.statements.asked, len(hits)
+        whole = yes[:, asked.index(self.statements.whole)] if self.statements.whole else np.full(n, np.nan)
         met = np.array([[verdict.probability for verdict in row] for row in verdicts], np.float64)
-        scores = np.array([hit.score for hit in hits], np.float64)
-        shares = [catalog_shares(self.requirements, *evidence) for evidence in zip(listed, seen, strict=True)]
-        left_open, answered = np.array(shares, np.float64).reshape(len(hits), 2).T
-        met = met.reshape(len(hits), len(self.requirements))
+        met = met.reshape(n, len(self.requirements))
+        shares = [catalog_shares(self.requirements, *evidence) for evidence in zip(catalog, image, strict=True)]
+        left_open, answered = np.array(shares, np.float64).reshape(n, 2).T
         is_free = np.array([each.is_free for each in self.requirements], np.bool_)
-        fusion_weights = self.scorer.fusion_weights
-        return fusion_weights.totals(fusion_weights.evidence(scores, whole, met, is_free, left_open, answered))
+        scores = np.array([hit.score for hit in hits], np.float64)
+        weights = self._fusion_weights
+        return weights.totals(weights.evidence(scores, whole, met, is_free, left_open, answered))
+
+
+def shown_probabilities(
+    fusion_weights: FusionWeights, values: Iterable[str], yes: Mapping[str, float]
+) -> dict[str, float]:
+    """The calibrated probability that an image shows each of the values, from P(yes) by statement; values without an
+    answer (NaN) are left out."""
+    answers = {value: yes[statement_of(value)] for value in values}
+    return {
+        value: float(probability(fusion_weights.image_logit(answer)))
+        for value, answer in answers.items()
+        if not np.isnan(answer)
+    }
 
 
 def catalog_shares(

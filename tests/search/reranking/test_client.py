@@ -12,7 +12,7 @@ import pytest
 from tests.fakes import COLOURS, make_image
 from tests.search.reranking.shops import SimpleEyes
 from vitrina.search.reranking.base import Deadline, Probabilities, RerankCandidate
-from vitrina.search.reranking.client import CIRCUIT_OPEN, FAIR_S, Breaker, RerankClient, ScoreCache
+from vitrina.search.reranking.client import CIRCUIT_OPEN, FAIR_S, Breaker, RerankClient
 from vitrina.search.types.answer import RerankState
 from vitrina.search.types.errors import RerankerError
 
@@ -44,7 +44,7 @@ def breaker() -> Breaker:
 
 @pytest.fixture
 def client(eyes: SimpleEyes, breaker: Breaker) -> Iterator[RerankClient]:
-    client = RerankClient(eyes, ScoreCache(), breaker)
+    client = RerankClient(eyes, breaker)
     yield client
     client.close()
 

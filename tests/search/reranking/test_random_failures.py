@@ -11,7 +11,7 @@ from dataclasses import replace
 from tests.fakes import COLOURS, FakeEncoder
 from tests.search.reranking.shops import ARTICLES, Moody, SimpleEyes, fill
 from vitrina.search.engine import SearchEngine
-from vitrina.search.reranking.client import Breaker, ScoreCache
+from vitrina.search.reranking.client import Breaker
 from vitrina.search.reranking.fusion import FusionWeights
 from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.store.store import Store
@@ -47,7 +47,7 @@ def test_a_thousand_queries_with_a_reranker_that_fails_at_random(store: Store, e
     stage = RerankPipeline(
         store.images,
         eyes,
-        judgements=ScoreCache(max_entries=40),
+        max_scores=40,
         breaker=Breaker(3, 10.0, lambda: next(ticks)),
     )
     engine = CachedEngine(store, encoder)

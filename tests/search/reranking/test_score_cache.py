@@ -1,49 +1,64 @@
-"""What a reranker said before."""
+"""The client's cache of scores."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
-import numpy as np
+from tests.fakes import COLOURS, make_image
+from tests.search.reranking.shops import SimpleEyes
+from vitrina.search.reranking.base import Deadline, RerankCandidate
+from vitrina.search.reranking.client import RerankClient
 
-from vitrina.search.reranking.client import ScoreCache
+COLOUR_NAMES = list(COLOURS)
 
 
-def test_what_was_answered_is_known_by_model_image_and_statement() -> None:
-    judgements = ScoreCache()
-    judgements.put("model", ["a", "b"], ["red", "blue"], np.array([[0.1, np.nan], [0.3, 0.4]], np.float32))
-    known = judgements.get("model", ["b", "c", "a"], ["blue", "red"])
-    np.testing.assert_allclose(known, np.array([[0.4, 0.3], [np.nan, np.nan], [np.nan, 0.1]], np.float32))
-    assert np.isnan(judgements.get("another model", ["b"], ["blue"])).all()
-    assert len(judgements) == 3
+def image_of(key: str) -> RerankCandidate:
+    return RerankCandidate(key, make_image(key))
+
+
+def judging(client: RerankClient) -> Callable[[str, str], float]:
+    return lambda key, statement: float(
+        client.judge([key], [statement], image_of, Deadline.within(20)).probabilities[0, 0]
+    )
+
+
+def test_answers_are_cached_by_image_and_statement() -> None:
+    model = SimpleEyes()
+    client = RerankClient(model)
+    judge = judging(client)
+    for _ in range(2):
+        assert judge("red", "red") > 0.5 > judge("red", "blue")
+        assert judge("blue", "blue") > 0.5
+    assert model.n_judged == 3
+    client.close()
 
 
 def test_what_was_not_asked_for_the_longest_is_forgotten() -> None:
-    judgements = ScoreCache(max_entries=2)
-    for key in ("a", "b"):
-        judgements.put("model", [key], ["red"], np.array([[0.5]], np.float32))
-    judgements.get("model", ["a"], ["red"])
-    judgements.put("model", ["c"], ["red"], np.array([[0.5]], np.float32))
-    assert np.isnan(judgements.get("model", ["a", "b", "c"], ["red"])).ravel().tolist() == [False, True, False]
+    model = SimpleEyes()
+    client = RerankClient(model, max_scores=2)
+    judge = judging(client)
+    for key, n_judged in (("red", 1), ("blue", 2), ("red", 2), ("green", 3), ("red", 3), ("blue", 4)):
+        judge(key, "red")
+        assert model.n_judged == n_judged
+    client.close()
 
 
-def test_nothing_asked() -> None:
-    assert ScoreCache().get("model", [], ["red"]).shape == (0, 1)
-    assert ScoreCache().get("model", ["a"], []).shape == (1, 0)
-
-
-def test_several_threads_keep_within_the_limit() -> None:
-    judgements = ScoreCache(max_entries=50)
+def test_several_threads_get_their_own_answers() -> None:
+    client = RerankClient(SimpleEyes(), max_scores=5)
+    judge = judging(client)
+    wrong: list[tuple[str, str]] = []
 
     def work(start: int) -> None:
-        for number in range(start, start + 200):
-            judgements.put("model", [str(number)], ["red"], np.array([[number % 7 / 7]], np.float32))
-            known = judgements.get("model", [str(number), str(number - 3)], ["red"])
-            assert np.isnan(known[0, 0]) or known[0, 0] == np.float32(number % 7 / 7)
+        for number in range(start, start + 60):
+            key, statement = COLOUR_NAMES[number % 6], COLOUR_NAMES[number // 6 % 6]
+            if (judge(key, statement) > 0.5) is not (key == statement):
+                wrong.append((key, statement))
 
-    threads = [threading.Thread(target=work, args=(start,)) for start in (0, 100, 1000, 1100)]
+    threads = [threading.Thread(target=work, args=(start,)) for start in (0, 7, 14, 21)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(judgements) == 50
+    assert wrong == []
+    client.close()

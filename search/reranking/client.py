@@ -24,9 +24,9 @@ REST_S = 30.0
 
 
 class Breaker:
-    """A circuit breaker: open after ``max_failures`` in a row. Every ``rest_s`` it admits one call, whose success closes
-    it. Safe to use from several threads.
+    """A circuit breaker: open after ``max_failures`` in a row. Safe to use from several threads.
 
+    Every ``rest_s`` an open breaker admits one call to try, and closes when it succeeds.
     Each admitted call reports ``succeeded``, ``failed`` or ``undecided``. ``clock`` counts seconds.
     """
 

@@ -220,8 +220,8 @@ class Audit:
     def _included(self, field: str, values: Sequence[str]) -> Iterator[str]:
         """The other values that these names stand for, folded."""
         for value in values:
-            sense = self._vocabulary.sense_within(field, split(value))
-            yield from (facet_value(each) for each in (sense.values if sense else ()))
+            match = self._vocabulary.match_in(field, split(value))
+            yield from (facet_value(each) for each in (match.values if match else ()))
 
     def _resolve_conflicts(self, doubtful: Sequence[FieldCheck], answers: BatchAnswers) -> list[LabelError]:
         """Those of the doubtful checks in which the picture shows another value: a second look, at a dozen values."""

@@ -22,12 +22,12 @@ from vitrina.search.understanding.spelling import split, stem
 from vitrina.search.understanding.tokens import NOTS, WITHOUTS
 
 SAME_LOGIT = 3.5
-FAMILY_LOGIT = 2.5
+NARROWER_LOGIT = 2.5
 OTHER_LOGIT = -3.0
 MENTIONED_LOGIT = 2.0
 DENIED_LOGIT = -2.0
 """How sure the catalog makes us: probabilities of 0.97 where a field has the very value, 0.92 where it has one of the
-family, 0.05 where it has another, 0.88 where title or description mention it, 0.12 where they deny it. Set by
+narrower, 0.05 where it has another, 0.88 where title or description mention it, 0.12 where they deny it. Set by
 judgement: shops' fields are right about 19 times in 20, and a word may stand in a text for many reasons."""
 
 MAX_SAID = 3
@@ -103,12 +103,12 @@ class CatalogEvidence:
 
 def on_field(held: Sequence[Scalar], requirement: Requirement) -> CatalogValue:
     """What a field with these values says of a requirement on it."""
-    family = {facet_value(value) for value in requirement.family}
+    narrower = {facet_value(value) for value in requirement.narrower}
     fitting = {facet_value(value) for value in requirement.values}
-    same = [value for value in held if facet_value(value) in fitting - family]
-    akin = [value for value in held if facet_value(value) in family]
+    same = [value for value in held if facet_value(value) in fitting - narrower]
+    akin = [value for value in held if facet_value(value) in narrower]
     if same or akin:
-        return CatalogValue(SAME_LOGIT if same else FAMILY_LOGIT, said(same or akin))
+        return CatalogValue(SAME_LOGIT if same else NARROWER_LOGIT, said(same or akin))
     return CatalogValue(OTHER_LOGIT, said(held))
 
 

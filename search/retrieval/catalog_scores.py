@@ -136,9 +136,9 @@ def shares(reader: CatalogReader, requirements: Sequence[Requirement], item_ids:
     """How far each item meets each requirement by its fields; shape (n, len(requirements)). ``item_ids``: sorted."""
     met = np.zeros((len(item_ids), len(requirements)))
     for column, requirement in enumerate(requirements):
-        family = set(map(facet_value, requirement.family))
+        narrower = set(map(facet_value, requirement.narrower))
         share = {
-            value: NARROWER_VALUE_WEIGHT if value in family else 1.0 for value in map(facet_value, requirement.values)
+            value: NARROWER_VALUE_WEIGHT if value in narrower else 1.0 for value in map(facet_value, requirement.values)
         }
         held = reader.facets.holders(requirement.field, list(share), item_ids.tolist())
         at = np.searchsorted(item_ids, [item_id for item_id, _ in held])

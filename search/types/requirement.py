@@ -14,7 +14,7 @@ class Requirement:
     ``values`` are those of its values, as the catalog writes them, that satisfy it; both are empty for a free
     requirement, words that the catalog knows no value for. With ``wanted`` false the product must not be so.
 
-    ``family`` are those of ``values`` that the words do not name but include: Navy Blue for "blue", Rain Jacket for
+    ``narrower`` are those of ``values`` that the words do not name but include: Navy Blue for "blue", Rain Jacket for
     "jacket", Unisex for "men". The others are exactly what was asked for, and come first. Values compare as
     ``search.filters.facet_value`` folds them, since items may write them differently.
     """
@@ -23,7 +23,7 @@ class Requirement:
     field: str = ""
     values: tuple[str, ...] = ()
     wanted: bool = True
-    family: tuple[str, ...] = ()
+    narrower: tuple[str, ...] = ()
 
     @property
     def is_free(self) -> bool:

@@ -34,12 +34,12 @@ TRUE_OR_FALSE = frozenset({"true", "false"})
 class AttributeMatch:
     """What words mean: a field, and its values that satisfy them, those that the words name first.
 
-    ``family`` are those of ``values`` that the words do not name but include, as ``blue`` includes Navy Blue.
+    ``narrower`` are those of ``values`` that the words do not name but include, as ``blue`` includes Navy Blue.
     """
 
     field: str
     values: tuple[str, ...]
-    family: tuple[str, ...] = ()
+    narrower: tuple[str, ...] = ()
     match_type: MatchType = MatchType.SAME
     is_colour: bool = False
 
@@ -56,36 +56,36 @@ class Vocabulary:
         self.fields: Mapping[str, tuple[str, ...]] = MappingProxyType(
             {field: tuple(held) for field, held in known.items() if held}
         )
-        self._senses = attribute_matches(self.fields)
+        self._matches = attribute_matches(self.fields)
         self._field_names = field_names(self.fields)
         self.kind_fields = frozenset(field for name in KIND_NAMES for field in self.fields_called([name]))
         """The fields that say what kind of thing an item is."""
         self.longest = max((len(split(value)) for held in self.fields.values() for value in held), default=0) + 1
         """As many words in a row may have a meaning: a value's, and one more where it is a compound."""
 
-    def sense(self, words: Sequence[str]) -> AttributeMatch | None:
+    def match(self, words: Sequence[str]) -> AttributeMatch | None:
         """What folded words mean as a whole, or None; in the finest field where several hold it.
 
         Of several fields, the one that the words name more closely comes first, then one that holds no proper names,
         then the one with more values.
         """
-        found = self._senses.get(key(words))
+        found = self._matches.get(key(words))
         return found[0] if found else None
 
-    def senses(self, words: Sequence[str]) -> tuple[AttributeMatch, ...]:
+    def matches(self, words: Sequence[str]) -> tuple[AttributeMatch, ...]:
         """The same, in every field that holds it."""
-        return self._senses.get(key(words), ())
+        return self._matches.get(key(words), ())
 
-    def beginning(self, words: Sequence[str]) -> Iterator[tuple[int, tuple[AttributeMatch, ...]]]:
+    def prefix_matches(self, words: Sequence[str]) -> Iterator[tuple[int, tuple[AttributeMatch, ...]]]:
         """How many of the first folded words mean something together, and what, for each such number. As fast as one
         look-up each."""
         for n_words, name in growing_keys(words, self.longest):
-            if name in self._senses:
-                yield n_words, self._senses[name]
+            if name in self._matches:
+                yield n_words, self._matches[name]
 
-    def sense_within(self, field: str, words: Sequence[str]) -> AttributeMatch | None:
+    def match_in(self, field: str, words: Sequence[str]) -> AttributeMatch | None:
         """What folded words mean in one field, or None."""
-        return next((sense for sense in self.senses(words) if sense.field == field), None)
+        return next((match for match in self.matches(words) if match.field == field), None)
 
     def fields_called(self, words: Sequence[str]) -> tuple[str, ...]:
         """The fields that folded words name, whole or by their last word: ``size`` names ``size`` and ``shoe_size``."""
@@ -112,14 +112,14 @@ def is_name(value: str) -> bool:
 
 
 def attribute_matches(fields: Mapping[str, Sequence[str]]) -> dict[str, tuple[AttributeMatch, ...]]:
-    """Every name's senses, best first."""
+    """Every name's matches, best first."""
     found: dict[str, list[AttributeMatch]] = defaultdict(list)
     for field, values in fields.items():
-        for name, sense in attribute_matches_within(field, values):
-            found[name].append(sense)
+        for name, match in attribute_matches_within(field, values):
+            found[name].append(match)
 
-    def rank(sense: AttributeMatch) -> tuple[int, bool, int, str]:
-        return sense.match_type, is_proper(sense.field), -len(fields[sense.field]), sense.field
+    def rank(match: AttributeMatch) -> tuple[int, bool, int, str]:
+        return match.match_type, is_proper(match.field), -len(fields[match.field]), match.field
 
     return {name: tuple(sorted(of_name, key=rank)) for name, of_name in found.items()}
 
@@ -139,8 +139,8 @@ def attribute_matches_within(field: str, values: Sequence[str]) -> Iterable[tupl
 def attribute_match_of(field: str, found: Sequence[tuple[MatchType, str]], *, is_colour: bool) -> AttributeMatch:
     ordered = sorted(found)
     closest = ordered[0][0]
-    family = tuple(value for match_type, value in ordered if match_type > closest or match_type == MatchType.FAMILY)
-    return AttributeMatch(field, tuple(value for _, value in ordered), family, closest, is_colour)
+    narrower = tuple(value for match_type, value in ordered if match_type > closest or match_type == MatchType.NARROWER)
+    return AttributeMatch(field, tuple(value for _, value in ordered), narrower, closest, is_colour)
 
 
 def flag_words(field: str) -> list[str]:

@@ -20,7 +20,7 @@ class MatchType(IntEnum):
     """The value itself, in whatever spelling; ``navy`` and ``navy blue`` are the same colour."""
     SYNONYM = 1
     """Another word for it: ``trainers`` for Sports Shoes."""
-    FAMILY = 2
+    NARROWER = 2
     """It is one of those: ``blue`` for Navy Blue, ``jacket`` for Rain Jacket, ``kids`` for Boys."""
 
 
@@ -86,17 +86,17 @@ def common_names(value: str, words: Sequence[str], *, colour: bool) -> Iterator[
     """The names that are not the value itself."""
     own = key(words)
     yield from ((name, MatchType.SYNONYM) for name in OTHER_NAMES.get(own, ()))
-    yield from ((name, MatchType.FAMILY) for name in COVERING_NAMES.get(own, ()))
+    yield from ((name, MatchType.NARROWER) for name in COVERING_NAMES.get(own, ()))
     if colour:
         yield from ((name, MatchType.SAME) for name in same_names(words))
     for part in parts(value):
         its_words = split(part)
         if len(its_words) < len(words):
-            yield key(its_words), MatchType.FAMILY
+            yield key(its_words), MatchType.NARROWER
         if colour:
-            yield from ((name, MatchType.FAMILY) for name in family_names(its_words))
+            yield from ((name, MatchType.NARROWER) for name in family_names(its_words))
         else:
-            yield from ((name, MatchType.FAMILY) for name in kinds(part))
+            yield from ((name, MatchType.NARROWER) for name in kinds(part))
 
 
 def parts(value: str) -> list[str]:

@@ -23,11 +23,11 @@ NOT_DENYING = frozenset({"size", "shipping", "delivery", "gift", "gifts"})
 
 @dataclass(frozen=True, slots=True)
 class QueryPart:
-    """A run of words that asks for one thing: values of the catalog by their ``sense``, or without one, the words."""
+    """A run of words that asks for one thing: values of the catalog by their ``match``, or without one, the words."""
 
     start: int
     end: int
-    sense: AttributeMatch | None = None
+    match: AttributeMatch | None = None
     wanted: bool = True
 
 
@@ -55,20 +55,20 @@ def pieces(words: Sequence[Token], found: Sequence[SpanMatch]) -> list[QueryPart
     at = 0
     for span in found:
         parts += [QueryPart(word, word + 1) for word in range(at, span.start)]
-        parts.append(QueryPart(span.named_from, span.end, span.sense))
+        parts.append(QueryPart(span.named_from, span.end, span.match))
         at = span.end
     return parts + [QueryPart(word, word + 1) for word in range(at, len(words))]
 
 
 def unnamed(words: Sequence[Token], parts: Sequence[QueryPart], vocabulary: Vocabulary) -> list[QueryPart]:
     """The parts without names of fields that values are asked of: the ``colour`` of ``navy colour``."""
-    asked = {part.sense.field for part in parts if part.sense}
-    return [p for p in parts if p.sense or asked.isdisjoint(vocabulary.fields_called([words[p.start].text]))]
+    asked = {part.match.field for part in parts if part.match}
+    return [p for p in parts if p.match or asked.isdisjoint(vocabulary.fields_called([words[p.start].text]))]
 
 
 def is_content(words: Sequence[Token], part: QueryPart) -> bool:
     """Whether a part asks for something, and does not only hold the sentence together."""
-    return part.sense is not None or words[part.start].role is TokenRole.PLAIN
+    return part.match is not None or words[part.start].role is TokenRole.PLAIN
 
 
 def details(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[QueryPart]:
@@ -79,12 +79,12 @@ def details(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[QueryPar
         role = words[part.start].role
         if kept and part.end <= kept[-1].end:
             continue
-        if part.sense is None and role is not TokenRole.PLAIN:
+        if part.match is None and role is not TokenRole.PLAIN:
             within = role in (TokenRole.WITH, TokenRole.WITHOUT) or (
                 within and role in (TokenRole.FILLER, TokenRole.AND)
             )
-        elif part.sense is not None and within:
-            part = replace(part, end=end, sense=None) if (end := detail_end(words, parts, part)) else part
+        elif part.match is not None and within:
+            part = replace(part, end=end, match=None) if (end := detail_end(words, parts, part)) else part
         kept.append(part)
     return kept
 
@@ -96,7 +96,7 @@ def detail_end(words: Sequence[Token], parts: Sequence[QueryPart], first: QueryP
         word = words[part.start]
         if word.joiner in (Joiner.BREAK, Joiner.MINUS):
             return None
-        if part.sense is None and word.role is not TokenRole.AND:
+        if part.match is None and word.role is not TokenRole.AND:
             return (
                 part.end if word.role is TokenRole.PLAIN and words[part.start - 1].role is not TokenRole.AND else None
             )
@@ -115,9 +115,9 @@ def with_polarity(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[Qu
         word = words[part.start]
         if word.joiner is Joiner.BREAK or (tight and word.joiner is not Joiner.HYPHEN):
             denying = False
-        if part.sense is None and word.role in (TokenRole.NOT, TokenRole.WITHOUT):
+        if part.match is None and word.role in (TokenRole.NOT, TokenRole.WITHOUT):
             denying, tight, denied = True, next_joiner(words, part) is Joiner.HYPHEN, None
-        elif part.sense is None and word.role is not TokenRole.PLAIN:
+        elif part.match is None and word.role is not TokenRole.PLAIN:
             joins = word.role is TokenRole.AND
             denying = denying and (denied is None or word.role in (TokenRole.AND, TokenRole.FILLER))
         elif kept and denies_the_one_before(words, parts, at):
@@ -138,7 +138,7 @@ def next_joiner(words: Sequence[Token], part: QueryPart) -> Joiner | None:
 
 def goes_on(words: Sequence[Token], before: QueryPart, part: QueryPart) -> bool:
     """Whether two parts are one run of words that are no values."""
-    if before.sense is not None or part.sense is not None or words[part.start].joiner in (Joiner.BREAK, Joiner.AND):
+    if before.match is not None or part.match is not None or words[part.start].joiner in (Joiner.BREAK, Joiner.AND):
         return False
     return all(word.text in INNER and word.joiner is Joiner.SPACE for word in words[before.end : part.start])
 
@@ -146,7 +146,7 @@ def goes_on(words: Sequence[Token], before: QueryPart, part: QueryPart) -> bool:
 def denies_the_one_before(words: Sequence[Token], parts: Sequence[QueryPart], at: int) -> bool:
     """Whether a part is the ``free`` of ``sugar-free``."""
     part = parts[at]
-    if part.sense is not None or words[part.start].text != "free" or not is_content(words, parts[at - 1]):
+    if part.match is not None or words[part.start].text != "free" or not is_content(words, parts[at - 1]):
         return False
     following = words[part.end].text if part.end < len(words) else ""
     return words[part.start].joiner in (Joiner.SPACE, Joiner.HYPHEN) and following not in NOT_DENYING
@@ -157,12 +157,12 @@ def settled(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[QueryPar
     kept: list[QueryPart | None] = []
     places: dict[str, int] = {}
     for at, part in enumerate(parts):
-        field = part.sense.field if part.sense and part.wanted else ""
+        field = part.match.field if part.match and part.wanted else ""
         earlier = kept[places[field]] if field in places else None
         now: QueryPart | None = part
         if earlier is not None:
             kept[places[field]], now = reconciled(words, earlier, part, is_described=describes_next(words, parts, at))
-        if field and now is not None and now.sense is not None:
+        if field and now is not None and now.match is not None:
             places[field] = len(kept)
         kept.append(now)
     return [part for part in kept if part is not None]
@@ -177,24 +177,24 @@ def reconciled(
     ``girls`` the narrower stays. Within a phrase the last says what a thing is (an apple juice is a juice), but the
     first says its colour; in another phrase, what follows is about a detail: ``dress with belt``, ``navy, red logo``.
     """
-    assert one.sense is not None
-    assert other.sense is not None
-    first, second = set(one.sense.values), set(other.sense.values)
+    assert one.match is not None
+    assert other.match is not None
+    first, second = set(one.match.values), set(other.match.values)
     between = words[one.end : other.start + 1]
     in_phrase = all(word.joiner in (Joiner.SPACE, Joiner.HYPHEN) for word in between) and all(
         word.role in (TokenRole.PLAIN, TokenRole.FILLER) for word in between[:-1]
     )
-    is_colour = one.sense.is_colour
+    is_colour = one.match.is_colour
     if first != second and is_list(between) and not (is_described and between[-1].joiner is Joiner.BREAK):
         return united(one, other), None
     if (first == second or (in_phrase and (first < second or second < first))) and not (is_colour and is_described):
-        stays = first < second or (first == second and one.sense.match_type <= other.sense.match_type)
+        stays = first < second or (first == second and one.match.match_type <= other.match.match_type)
         return (one, None) if stays else (None, other)
     if is_colour and in_phrase and len(between) == 1:
         return united(one, other), None
     if in_phrase and not is_colour:
-        return replace(one, sense=None), other
-    return one, replace(other, sense=None)
+        return replace(one, match=None), other
+    return one, replace(other, match=None)
 
 
 def is_list(between: Sequence[Token]) -> bool:
@@ -209,17 +209,17 @@ def describes_next(words: Sequence[Token], parts: Sequence[QueryPart], at: int) 
         return False
     following = parts[at + 1]
     in_touch = following.start == parts[at].end and words[following.start].joiner in (Joiner.SPACE, Joiner.HYPHEN)
-    return in_touch and following.sense is None
+    return in_touch and following.match is None
 
 
 def united(one: QueryPart, other: QueryPart) -> QueryPart:
     """One part that either value fulfils."""
-    assert one.sense is not None
-    assert other.sense is not None
-    values = tuple(dict.fromkeys((*one.sense.values, *other.sense.values)))
-    named = {*one.sense.values} - {*one.sense.family} | {*other.sense.values} - {*other.sense.family}
-    family = tuple(value for value in values if value not in named)
-    return replace(one, end=other.end, sense=replace(one.sense, values=values, family=family))
+    assert one.match is not None
+    assert other.match is not None
+    values = tuple(dict.fromkeys((*one.match.values, *other.match.values)))
+    named = {*one.match.values} - {*one.match.narrower} | {*other.match.values} - {*other.match.narrower}
+    narrower = tuple(value for value in values if value not in named)
+    return replace(one, end=other.end, match=replace(one.match, values=values, narrower=narrower))
 
 
 def joined(words: Sequence[Token], parts: Sequence[QueryPart]) -> Iterator[QueryPart]:
@@ -238,7 +238,7 @@ def joined(words: Sequence[Token], parts: Sequence[QueryPart]) -> Iterator[Query
 
 def says_something(words: Sequence[Token], part: QueryPart) -> bool:
     """Whether a part is a value, or holds more than numbers and single letters."""
-    return part.sense is not None or any(
+    return part.match is not None or any(
         not word.text.isascii() or sum(letter.isalpha() for letter in word.text) > 1
         for word in words[part.start : part.end]
     )
@@ -246,6 +246,6 @@ def says_something(words: Sequence[Token], part: QueryPart) -> bool:
 
 def requirement(folded: str, words: Sequence[Token], part: QueryPart) -> Requirement:
     said = folded[words[part.start].start : words[part.end - 1].end].replace(" , ", ", ")
-    if part.sense is None:
+    if part.match is None:
         return Requirement(said, wanted=part.wanted)
-    return Requirement(said, part.sense.field, part.sense.values, part.wanted, part.sense.family)
+    return Requirement(said, part.match.field, part.match.values, part.wanted, part.match.narrower)

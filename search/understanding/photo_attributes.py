@@ -35,9 +35,9 @@ def photo_requirements(
 def photo_requirement(field: str, value: str, vocabulary: Vocabulary) -> Requirement:
     words, shown = split(value), " ".join(fold(value).split())
     fields = (field, *vocabulary.fields_called(split(field)))
-    within = (vocabulary.sense_within(each, words) for each in fields)
-    sense = next(filter(None, within), None) or vocabulary.sense(words)
-    return Requirement(shown, sense.field, sense.values, family=sense.family) if sense else Requirement(shown)
+    within = (vocabulary.match_in(each, words) for each in fields)
+    match = next(filter(None, within), None) or vocabulary.match(words)
+    return Requirement(shown, match.field, match.values, narrower=match.narrower) if match else Requirement(shown)
 
 
 PHOTO_FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(

@@ -17,7 +17,7 @@ class SpanMatch:
 
     start: int
     end: int
-    sense: AttributeMatch
+    match: AttributeMatch
     named_from: int
 
 
@@ -46,13 +46,13 @@ def match_spans(words: Sequence[Token], vocabulary: Vocabulary) -> list[SpanMatc
 def meanings(texts: Sequence[str], vocabulary: Vocabulary) -> Iterator[SpanMatch]:
     """Every run of words that means something, its first one or two being the name of a field or not."""
     for start in range(len(texts)):
-        for n_words, senses in vocabulary.beginning(texts[start:]):
-            yield SpanMatch(start, start + n_words, senses[0], start)
+        for n_words, matches in vocabulary.prefix_matches(texts[start:]):
+            yield SpanMatch(start, start + n_words, matches[0], start)
         for value_start in (start + 1, start + 2):
             fields = vocabulary.fields_called(texts[start:value_start]) if value_start < len(texts) else ()
-            for n_words, senses in vocabulary.beginning(texts[value_start:]) if fields else ():
-                within = [sense for field in fields for sense in senses if sense.field == field]
-                yield from (SpanMatch(start, value_start + n_words, sense, value_start) for sense in within[:1])
+            for n_words, matches in vocabulary.prefix_matches(texts[value_start:]) if fields else ():
+                within = [match for field in fields for match in matches if match.field == field]
+                yield from (SpanMatch(start, value_start + n_words, match, value_start) for match in within[:1])
 
 
 def may_match(words: Sequence[Token], span: SpanMatch) -> bool:
@@ -65,7 +65,7 @@ def may_match(words: Sequence[Token], span: SpanMatch) -> bool:
         return False
     if (len(run) == 1 and is_code(run[0].text)) or all(word.role is not TokenRole.PLAIN for word in run):
         return False
-    return span.sense.match_type is MatchType.SAME or run[0].role is run[-1].role is TokenRole.PLAIN
+    return span.match.match_type is MatchType.SAME or run[0].role is run[-1].role is TokenRole.PLAIN
 
 
 def code_match(words: Sequence[Token], at: int, free: Sequence[bool], vocabulary: Vocabulary) -> SpanMatch | None:
@@ -76,8 +76,8 @@ def code_match(words: Sequence[Token], at: int, free: Sequence[bool], vocabulary
         words[other].role is TokenRole.PLAIN or words[other].text == "of" for other in beside if touch(words, at, other)
     ):
         return None
-    senses = [sense for sense in vocabulary.senses([words[at].text]) if sense.match_type is MatchType.SAME]
-    return SpanMatch(at, at + 1, senses[0], at) if len(senses) == 1 else None
+    matches = [match for match in vocabulary.matches([words[at].text]) if match.match_type is MatchType.SAME]
+    return SpanMatch(at, at + 1, matches[0], at) if len(matches) == 1 else None
 
 
 def is_code(text: str) -> bool:

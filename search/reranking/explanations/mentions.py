@@ -180,7 +180,7 @@ def _asked(requirement: Requirement) -> Iterator[str]:
     """The keys of all names of exactly what is asked for: its words, the one value they name, the same colour."""
     words = split(requirement.words)
     yield key(words)
-    named = {key(split(value)) for value in requirement.values if value not in requirement.family}
+    named = {key(split(value)) for value in requirement.values if value not in requirement.narrower}
     if len(named) == 1:
         yield from named
     yield from same_names(words)

@@ -132,8 +132,8 @@ def _value_at(tokens: Sequence[Token], at: int, vocabulary: Vocabulary) -> str |
         if not isinstance(token, str) or not is_word(token):
             break
         run.append(token)
-    for n_words, senses in vocabulary.beginning(run):
-        if any(sense.match_type is MatchType.SAME for sense in senses) and run[n_words - 1] not in FUNCTION_WORDS:
+    for n_words, matches in vocabulary.prefix_matches(run):
+        if any(match.match_type is MatchType.SAME for match in matches) and run[n_words - 1] not in FUNCTION_WORDS:
             return " ".join(run[:n_words])
     return None
 

@@ -6,8 +6,8 @@ import pytest
 
 from vitrina.search.reranking.catalog_evidence import (
     DENIED_LOGIT,
-    FAMILY_LOGIT,
     MENTIONED_LOGIT,
+    NARROWER_LOGIT,
     OTHER_LOGIT,
     SAME_LOGIT,
     CatalogEvidence,
@@ -16,7 +16,7 @@ from vitrina.search.reranking.catalog_evidence import (
 from vitrina.search.types.item import AttributeValue, Item
 from vitrina.search.types.requirement import Requirement
 
-BLUE = Requirement("blue", "colour", ("Blue", "Navy Blue", "Teal"), family=("Navy Blue", "Teal"))
+BLUE = Requirement("blue", "colour", ("Blue", "Navy Blue", "Teal"), narrower=("Navy Blue", "Teal"))
 WATERPROOF = Requirement("waterproof", "is_waterproof", ("true",))
 NOTHING = CatalogValue()
 
@@ -26,9 +26,9 @@ NOTHING = CatalogValue()
     [
         ("Blue", CatalogValue(SAME_LOGIT, "Blue")),
         (" BLUE ", CatalogValue(SAME_LOGIT, "BLUE")),
-        ("navy blue", CatalogValue(FAMILY_LOGIT, "navy blue")),
+        ("navy blue", CatalogValue(NARROWER_LOGIT, "navy blue")),
         (("Red", "Teal", "Blue"), CatalogValue(SAME_LOGIT, "Blue")),
-        (("Red", "Teal"), CatalogValue(FAMILY_LOGIT, "Teal")),
+        (("Red", "Teal"), CatalogValue(NARROWER_LOGIT, "Teal")),
         ("Red", CatalogValue(OTHER_LOGIT, "Red")),
         (("a", "b", "c", "d"), CatalogValue(OTHER_LOGIT, "a, b, c")),
         ("N/A", NOTHING),

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from vitrina.search.reranking.catalog_evidence import (
     DENIED_LOGIT,
-    FAMILY_LOGIT,
     MENTIONED_LOGIT,
+    NARROWER_LOGIT,
     NOTHING,
     OTHER_LOGIT,
     SAME_LOGIT,
@@ -35,7 +35,7 @@ YES, MAYBE, NO = MAX_IMAGE_LOGIT, 0.1, -MAX_IMAGE_LOGIT
         (LISTED_NAVY, None, MET, FIELD),
         (LISTED_NAVY, MAYBE, MET, FIELD),
         (LISTED_NAVY, NO, UNKNOWN, BOTH),
-        (CatalogValue(FAMILY_LOGIT, "Navy Blue"), None, MET, FIELD),
+        (CatalogValue(NARROWER_LOGIT, "Navy Blue"), None, MET, FIELD),
         (LISTED_BLACK, YES, UNKNOWN, BOTH),
         (LISTED_BLACK, None, CONTRADICTED, FIELD),
         (LISTED_BLACK, NO, CONTRADICTED, BOTH),

@@ -64,9 +64,9 @@ def test_an_empty_catalog(catalog: Catalog) -> None:
 
 def test_what_is_committed_is_known_at_once(shop: Shop) -> None:
     vocabulary = CatalogVocabulary(shop.catalog)
-    assert vocabulary.current().sense(["navy"]) is None
+    assert vocabulary.current().match(["navy"]) is None
     shop.put("1", colour="navy")
-    assert vocabulary.current().sense(["navy"]) is not None
+    assert vocabulary.current().match(["navy"]) is not None
     shop.put("1", colour="red")
     assert vocabulary.current().fields == {"colour": ("red",)}
     shop.catalog.delete(["1"])

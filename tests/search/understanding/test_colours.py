@@ -17,13 +17,13 @@ VOCABULARY = Vocabulary({"colour": LISTED})
 
 
 def satisfied_by(asked: str) -> set[str]:
-    sense = VOCABULARY.sense(split(asked))
-    return set(sense.values) if sense else set()
+    match = VOCABULARY.match(split(asked))
+    return set(match.values) if match else set()
 
 
 def named_by(asked: str) -> set[str]:
-    sense = VOCABULARY.sense(split(asked))
-    return set(sense.values) - set(sense.family) if sense else set()
+    match = VOCABULARY.match(split(asked))
+    return set(match.values) - set(match.narrower) if match else set()
 
 
 @pytest.mark.parametrize(

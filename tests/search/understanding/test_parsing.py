@@ -201,9 +201,9 @@ def test_numbers_and_names_of_fields(text: str, expected: list[str]) -> None:
 
 def test_values_are_the_catalogs_and_the_named_ones_come_first() -> None:
     colour, article, gender = parsed("blue jacket for men")
-    assert (colour.values[0], set(colour.family)) == ("Blue", {"Navy Blue", "Turquoise Blue", "Teal"})
-    assert (article.values, article.family) == (("Jackets", "Rain Jacket"), ("Rain Jacket",))
-    assert (gender.values, gender.family) == (("Men", "Unisex"), ("Unisex",))
+    assert (colour.values[0], set(colour.narrower)) == ("Blue", {"Navy Blue", "Turquoise Blue", "Teal"})
+    assert (article.values, article.narrower) == (("Jackets", "Rain Jacket"), ("Rain Jacket",))
+    assert (gender.values, gender.narrower) == (("Men", "Unisex"), ("Unisex",))
 
 
 def test_who_types_a_shade_gets_no_other() -> None:
@@ -212,7 +212,7 @@ def test_who_types_a_shade_gets_no_other() -> None:
 
 def test_alternatives_are_one_requirement() -> None:
     either = parsed("black or navy shirt")[0]
-    assert (either.words, either.values, either.family) == ("black or navy", ("Black", "Navy Blue"), ())
+    assert (either.words, either.values, either.narrower) == ("black or navy", ("Black", "Navy Blue"), ())
     assert parsed("sneakers")[0].values == ("Casual Shoes", "Sports Shoes")
 
 
@@ -248,7 +248,7 @@ def test_any_text_is_parsed_and_each_word_used_at_most_once(text: str, without: 
     assert len(set(found)) == len(found)
     for requirement in found:
         assert requirement.words
-        assert set(requirement.family) <= set(requirement.values) <= set(FASHION.fields.get(requirement.field, ()))
+        assert set(requirement.narrower) <= set(requirement.values) <= set(FASHION.fields.get(requirement.field, ()))
         assert bool(requirement.field) == bool(requirement.values)
 
 

@@ -11,8 +11,8 @@ from vitrina.search.understanding.spelling import split
 
 
 def meaning(vocabulary: Vocabulary, words: str) -> tuple[str, tuple[str, ...]] | None:
-    sense = vocabulary.sense(split(words))
-    return (sense.field, sense.values) if sense else None
+    match = vocabulary.match(split(words))
+    return (match.field, match.values) if match else None
 
 
 @pytest.mark.parametrize(
@@ -35,25 +35,25 @@ def test_the_best_sense(words: str, expected: tuple[str, tuple[str, ...]] | None
 
 
 def test_other_senses_come_after_it() -> None:
-    assert [sense.field for sense in FASHION.senses(["black"])] == ["colour", "brand"]
-    within = FASHION.sense_within("brand", ["black"])
+    assert [match.field for match in FASHION.matches(["black"])] == ["colour", "brand"]
+    within = FASHION.match_in("brand", ["black"])
     assert within is not None
     assert within.values == ("Black",)
-    assert FASHION.sense_within("season", ["black"]) is None
+    assert FASHION.match_in("season", ["black"]) is None
 
 
 def test_values_named_more_closely_come_first_and_the_rest_is_family() -> None:
     vocabulary = Vocabulary({"article": ("Mufflers", "Scarves", "Silk Scarves")})
-    sense = vocabulary.sense(["scarf"])
-    assert sense is not None
-    assert (sense.values, sense.family) == (("Scarves", "Mufflers", "Silk Scarves"), ("Mufflers", "Silk Scarves"))
-    assert sense.match_type is MatchType.SAME
+    match = vocabulary.match(["scarf"])
+    assert match is not None
+    assert (match.values, match.narrower) == (("Scarves", "Mufflers", "Silk Scarves"), ("Mufflers", "Silk Scarves"))
+    assert match.match_type is MatchType.SAME
 
 
 def test_where_no_value_has_the_name_all_are_family() -> None:
-    sense = Vocabulary({"article": ("Casual Shoes", "Sports Shoes")}).sense(["shoes"])
-    assert sense is not None
-    assert sense.values == sense.family == ("Casual Shoes", "Sports Shoes")
+    match = Vocabulary({"article": ("Casual Shoes", "Sports Shoes")}).match(["shoes"])
+    assert match is not None
+    assert match.values == match.narrower == ("Casual Shoes", "Sports Shoes")
 
 
 def test_two_spellings_of_a_value_are_both_meant() -> None:
@@ -76,7 +76,7 @@ def test_two_spellings_of_a_value_are_both_meant() -> None:
 def test_what_is_no_name_is_left_out(value: str) -> None:
     vocabulary = Vocabulary({"note": (value,)})
     assert not vocabulary.fields
-    assert vocabulary.sense(split(value)) is None
+    assert vocabulary.match(split(value)) is None
 
 
 def test_names_of_fields() -> None:
@@ -87,5 +87,5 @@ def test_names_of_fields() -> None:
 
 
 def test_an_empty_vocabulary_means_nothing() -> None:
-    assert Vocabulary({}).sense(["navy"]) is None
-    assert Vocabulary({}).sense([]) is None
+    assert Vocabulary({}).match(["navy"]) is None
+    assert Vocabulary({}).match([]) is None

@@ -77,7 +77,7 @@ def fit_platt(samples: Sequence[FusionSample]) -> FusionWeights:
 
 def fusion_features(fusion_weights: FusionWeights, sample: FusionSample) -> Array:
     """The features that the weights are for, of each hit, shape (n, 3), catalog fields left out."""
-    return fusion_weights.evidence(sample.scores, sample.whole, met_by_images(fusion_weights, sample), sample.is_free)
+    return fusion_weights.features(sample.scores, sample.whole, met_by_images(fusion_weights, sample), sample.is_free)
 
 
 def met_by_images(fusion_weights: FusionWeights, sample: FusionSample) -> Array:

@@ -241,7 +241,7 @@ class VerdictBuilder:
         is_free = np.array([each.is_free for each in self.requirements], np.bool_)
         scores = np.array([hit.score for hit in hits], np.float64)
         weights = self._fusion_weights
-        return weights.totals(weights.evidence(scores, whole, met, is_free, left_open, answered))
+        return weights.totals(weights.features(scores, whole, met, is_free, left_open, answered))
 
 
 def shown_probabilities(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,12 +11,18 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from vitrina.search.index.replica import IndexReplica
-from vitrina.search.retrieval.calibration_features import calibration_features
-from vitrina.search.retrieval.catalog_scores import catalog_scores
-from vitrina.search.retrieval.vector_scores import Scores, VectorScorer
+from vitrina.search.retrieval.catalog_scores import (
+    ALL_WORDS_BONUS,
+    ANY_WORD_BONUS,
+    HOLDING_BONUS,
+    NAMED_BONUS,
+    ItemCatalogScores,
+    catalog_scores,
+)
+from vitrina.search.retrieval.vector_scores import Scores, VectorScorer, VectorScores
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.types.answer import Answer, Hit, Signals, Stopwatch
-from vitrina.search.types.calibration import Calibration, CalibrationFeatures, Curve, QueryKind
+from vitrina.search.types.calibration import Calibration, CalibrationFeatures, Curve, QueryKind, Signal
 from vitrina.search.types.errors import QueryError
 from vitrina.search.types.item import Modality
 from vitrina.search.types.models import EncoderIdentity
@@ -157,3 +164,53 @@ def is_doubtful(curve: Curve | None, confidence: Scores | None, order: NDArray[n
 
 def number(score: float) -> float | None:
     return None if np.isnan(score) else float(score)
+
+
+COSINES: Mapping[Signal, tuple[Modality, Modality]] = {
+    Signal.TEXT_TO_IMAGE: ("text", "image"),
+    Signal.TEXT_TO_TEXT: ("text", "text"),
+    Signal.IMAGE_TO_IMAGE: ("image", "image"),
+    Signal.IMAGE_TO_TEXT: ("image", "text"),
+}
+
+SAID: Mapping[Signal, Signal] = {
+    Signal.TEXT_TO_IMAGE: Signal.TEXT_TO_IMAGE_SAID,
+    Signal.NO_IMAGE: Signal.NO_IMAGE_SAID,
+}
+"""The signals that take the place of others where the item has all words of the query, or its fields meet them."""
+
+MAX_DOUBLINGS = 3.0
+"""Eight words; a longer text describes one product, whatever its length."""
+
+LEAST_MATCHES: Mapping[Signal, float] = {
+    Signal.ALL_WORDS: ALL_WORDS_BONUS,
+    Signal.WHOLE_VALUE: HOLDING_BONUS,
+    Signal.NAME: min(NAMED_BONUS.values()),
+}
+"""The least that full-text search adds to a hit with each of these signals."""
+
+
+def length_of(text: str) -> float:
+    """The binary logarithm of a text's number of words, up to ``MAX_DOUBLINGS``; 0 without words."""
+    return min(MAX_DOUBLINGS, math.log2(max(1, len(text.split()))))
+
+
+def calibration_features(by_vectors: VectorScores, by_catalog: ItemCatalogScores, text: str) -> CalibrationFeatures:
+    """Every signal of every candidate, shape (n,), 0 where the query or the item lacks it; ``text`` is the query's.
+
+    These are the features that a calibration weighs.
+    """
+    words = by_catalog.words
+    found: dict[Signal, Scores] = {signal: np.nan_to_num(by_vectors.cosines[pair]) for signal, pair in COSINES.items()}
+    found[Signal.SOME_WORDS] = np.minimum(words / ANY_WORD_BONUS, 1.0)
+    for signal, least in LEAST_MATCHES.items():
+        found[signal] = (words >= least).astype(np.float64)
+    found[Signal.NO_IMAGE] = np.isnan(by_vectors.by_modality["image"]).astype(np.float64)
+    found[Signal.NO_TEXT] = np.isnan(by_vectors.by_modality["text"]).astype(np.float64)
+    found[Signal.LENGTH] = np.full(len(words), length_of(text))
+    found[Signal.FIELDS] = by_catalog.share_met
+    said = np.maximum(found[Signal.ALL_WORDS], by_catalog.share_met >= 1)
+    for signal, where_said in SAID.items():
+        found[where_said] = found[signal] * said
+        found[signal] = found[signal] - found[where_said]
+    return found

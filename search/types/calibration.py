@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
+from scipy.special import expit
 
 from vitrina.search.types.errors import EncoderError
 from vitrina.search.types.models import read_entry, write_entry
@@ -92,10 +93,10 @@ class Curve:
     no_match_confidence: float
     measured: CalibrationQuality | None = None
 
-    def confidence(self, evidence: CalibrationFeatures) -> Array:
+    def confidence(self, features: CalibrationFeatures) -> Array:
         """The probability that each hit is relevant, shape (n,), from signals of that shape."""
-        total = self.intercept + sum(self.weights.get(signal, 0.0) * column for signal, column in evidence.items())
-        return np.asarray(1 / (1 + np.exp(-total)), np.float64)
+        total = self.intercept + sum(self.weights.get(signal, 0.0) * column for signal, column in features.items())
+        return np.asarray(expit(total), np.float64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ KNOWN = np.array([False, False])
 
 
 def totals(fusion_weights: FusionWeights, *evidence: NDArray[Any]) -> NDArray[np.float64]:
-    return fusion_weights.totals(fusion_weights.evidence(*evidence))
+    return fusion_weights.totals(fusion_weights.features(*evidence))
 
 
 def test_a_total_is_the_weighted_sum() -> None:

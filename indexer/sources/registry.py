@@ -1,4 +1,4 @@
-"""Opening a catalog: the right reader for a location, and what its columns mean."""
+"""Opening a catalog: the reader for a location, built in or a plug-in, and what its columns mean."""
 
 from __future__ import annotations
 
@@ -7,30 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vitrina.indexer.sources.base import Record, Rejection, Source, Table
-from vitrina.indexer.sources.delimited import DelimitedTable, open_delimited
+from vitrina.indexer.sources.delimited import DelimitedTable
 from vitrina.indexer.sources.dialects import CatalogDialect, recognise_dialect
-from vitrina.indexer.sources.feed import open_feed
-from vitrina.indexer.sources.folder import ImageFolder
-from vitrina.indexer.sources.jsonl import open_jsonl
-from vitrina.indexer.sources.parquet import open_parquet
 from vitrina.indexer.sources.rows import Columns, choose_columns, read_row
-from vitrina.indexer.sources.webdataset import open_webdataset
+from vitrina.search.plugins import SOURCES, load_plugin, registered
 from vitrina.search.types.errors import SourceError
 
-OPENERS: Mapping[str, Callable[[Path], Table]] = {
-    ".csv": open_delimited,
-    ".tsv": open_delimited,
-    ".tab": open_delimited,
-    ".txt": open_delimited,
-    ".jsonl": open_jsonl,
-    ".ndjson": open_jsonl,
-    ".json": open_jsonl,
-    ".parquet": open_parquet,
-    ".xml": open_feed,
-    ".rss": open_feed,
-    ".tar": open_webdataset,
-}
-"""The reader for each file name ending."""
+FOLDER = "folder"
+"""The name that the reader of folders is registered under; readers of files have the file name's ending, as ``csv``."""
+
+SourceReader = Callable[[Path], Table | Source]
+"""A plug-in of ``vitrina.sources``: opens a file or folder as a table, whose columns Vitrina maps to fields, or as a
+source of finished records. Raises SourceError for what it cannot read, and OSError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +53,7 @@ class TableSource:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the operator should know of how the file was read."""
+        """What the operator should know about how the file was read."""
         return self.table.notes
 
     def rows(self) -> Iterator[Record | Rejection]:
@@ -78,18 +66,21 @@ class TableSource:
 
 
 def open_source(location: str, mapping: Mapping[str, str] | None = None, *, image_folder: Path | None = None) -> Source:
-    """Open a catalog: a folder of pictures, CSV/TSV, JSONL, Parquet, an XML product feed or a WebDataset tar.
+    """Open a catalog: a folder of images, CSV/TSV, JSONL, Parquet, an XML product feed, a WebDataset tar, or a format
+    that an installed plug-in reads.
 
     ``mapping`` says which column feeds which field (``{"sku": "Artikelnummer"}``); a field's name that is none of
-    ``columns.FIELDS`` names an attribute, and ``image`` takes several columns separated by commas. Pictures named by
-    path must lie inside ``image_folder``, the catalog file's own folder unless given. Reads the file's beginning;
-    blocks. Raises ``SourceError`` for what is missing, empty, of no known format, or has no column for the sku.
+    ``rows.FIELDS`` names an attribute, and ``image`` takes several columns separated by commas. Images named by path
+    must lie inside ``image_folder``, the catalog file's own folder by default. Reads the file's beginning; blocks.
+    Raises ``SourceError`` for what is missing, empty, of no known format, or has no column for the sku, and
+    ``PluginError`` for a plug-in that cannot be imported.
     """
     path = _existing(location)
-    if path.is_dir():
+    opened = _open(path)
+    if not isinstance(opened, Table):
         _refuse_mapping(path, mapping)
-        return ImageFolder.open(path)
-    table = _open_table(path)
+        return opened
+    table = opened
     layout = recognise_dialect(table.columns)
     if layout.joins_last and isinstance(table, DelimitedTable):
         table = replace(table, joins_last=True)
@@ -114,17 +105,20 @@ def _existing(location: str) -> Path:
     return path
 
 
-def _open_table(path: Path) -> Table:
-    opener = OPENERS.get(path.suffix.lower())
-    if opener is None:
-        remedy = f"Give a folder of pictures or a file ending in {', '.join(OPENERS)}."
-        if path.suffix.lower() in (".gz", ".zip", ".bz2", ".zst", ".xz", ".tgz"):
+def _open(path: Path) -> Table | Source:
+    name = FOLDER if path.is_dir() else path.suffix.lower().removeprefix(".")
+    known = registered(SOURCES)
+    if name not in known:
+        endings = ", ".join(f".{ending}" for ending in known if ending != FOLDER)
+        remedy = f"Give a folder of images or a file ending in {endings}."
+        if name in ("gz", "zip", "bz2", "zst", "xz", "tgz"):
             remedy = "Decompress it first."
-        elif path.suffix.lower() in (".xlsx", ".xls", ".ods"):
+        elif name in ("xlsx", "xls", "ods"):
             remedy = "Save the sheet as CSV (UTF-8) first."
         raise SourceError(f"{path.name} ends in no catalog format that can be read.", remedy=remedy)
+    reader: SourceReader = load_plugin(SOURCES, name)
     try:
-        return opener(path)
+        return reader(path)
     except OSError as error:
         raise _unreadable(path, error) from error
 
@@ -138,6 +132,6 @@ def _unreadable(path: Path, error: OSError) -> SourceError:
 def _refuse_mapping(path: Path, mapping: Mapping[str, str] | None) -> None:
     if mapping:
         raise SourceError(
-            f"{path} is a folder of pictures and has no columns to map.",
+            f"{path} has no columns to map.",
             remedy="Index it without --map, in a run of its own.",
         )

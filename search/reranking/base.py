@@ -1,4 +1,4 @@
-"""What every reranker offers, whatever model or server stands behind it, and the candidates it is shown."""
+"""The interface of rerankers, and the candidates that they judge."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from vitrina.search.types.item import StoredItem
 from vitrina.search.types.models import RerankerIdentity
 
 Probabilities = NDArray[np.float32]
-"""P(yes) of each claim about each candidate, shape (n candidates, n claims); NaN where there was no time."""
+"""P(yes) of each statement about each candidate, shape (n candidates, n statements); NaN where there was no time."""
 
 
 IMAGE_SIDE_PX = 512
 """The smallest thumbnail that fills the 448 x 448 pixels which most backends show their models."""
 
 OpenImage = Callable[[], Image.Image | None]
-"""Reads and decodes a picture; None where it cannot be opened. Blocks for milliseconds."""
+"""Reads and decodes an image; None if it cannot be opened. Blocks for milliseconds."""
 
 
 @dataclass(frozen=True)
 class RerankCandidate:
     """One candidate as a reranker sees it.
 
-    ``image`` is upright RGB, or what opens it, or None where the item has none; ``pixels`` is to be asked for only by
-    who needs its pixels. ``listing`` is the catalog's text about it, which a backend quotes as data and never follows;
-    empty where the catalog's fields are hidden. ``key`` names the picture and the listing by their content, for caches.
+    ``image`` is upright RGB, or a function that opens it, or None if the item has no image; ``pixels`` opens it.
+    ``listing`` is the catalog's text about the item, which a backend quotes as data and never follows; empty where the
+    catalog's fields are hidden. ``key`` identifies image and listing by their content, for caches.
     """
 
     key: str
@@ -48,23 +48,23 @@ class RerankCandidate:
 
     @property
     def has_image(self) -> bool:
-        """Whether there is one, as far as is known without opening it."""
+        """Whether there is an image, as far as is known without opening it."""
         return self.image is not None
 
     @cached_property
     def pixels(self) -> Image.Image | None:
-        """The picture, opened now where it was not yet; None where there is none, or none that can be opened."""
+        """The image, opened when first asked for; None if there is none, or if it cannot be opened."""
         return self.image() if callable(self.image) else self.image
 
     @property
     def is_blank(self) -> bool:
-        """Whether somebody tried to open its picture, in vain."""
+        """Whether opening its image failed."""
         return self.has_image and "pixels" in vars(self) and self.pixels is None
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A region of a picture: corners as parts of its width and height, 0 to 1, from the upper left."""
+    """A region of an image: corners as shares of its width and height, 0 to 1, from the upper left."""
 
     left: float
     top: float
@@ -73,7 +73,7 @@ class Box:
 
     @property
     def area(self) -> float:
-        """As a part of the picture's."""
+        """As a share of the image's, 0 to 1."""
         return (self.right - self.left) * (self.bottom - self.top)
 
     def overlap(self, other: Box) -> float:
@@ -88,17 +88,17 @@ class Scoring(StrEnum):
     """Where a backend's probabilities come from, best first."""
 
     LOGITS = "logits"
-    """From the model's own numbers for yes and no."""
+    """From the model's logits of yes and no."""
     GRADES = "grades"
-    """From a grade that the model chose out of a fixed few, where a server shows no logits."""
+    """From a grade that the model chose from a few, where a server returns no logits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a backend can do, found out by asking it, not by trusting its documentation: servers drop fields silently.
+    """What a backend can do, found out by probing it and not from its documentation: servers drop fields silently.
 
-    ``writes`` explanations; keeps a ``schema`` while it does; gives ``boxes``. Of pictures whose longer side has more
-    than ``image_side_px`` it sees no more.
+    ``writes``: explanations; ``schema``: they follow a JSON schema; ``boxes``: it locates statements in images. The
+    longer side of images is scaled to ``image_side_px`` at most.
     """
 
     scoring: Scoring
@@ -110,19 +110,19 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """A moment by which an answer is of use, ``at`` in seconds of ``time.monotonic``, or before that the moment in
-    which whoever asked has ``cancelled``."""
+    """The moment by which an answer is needed, ``at`` seconds of ``time.monotonic``; or earlier, when the caller sets
+    ``cancelled``."""
 
     at: float
     cancelled: threading.Event | None = None
 
     @classmethod
     def within(cls, seconds: float, cancelled: threading.Event | None = None) -> Deadline:
-        """So many seconds from now."""
+        """A deadline in so many seconds from now."""
         return cls(time.monotonic() + seconds, cancelled)
 
     def sooner(self, part: float) -> Deadline:
-        """One with a part of the time left, 0 to 1, that is given up with this one."""
+        """A deadline after a share of the time left, 0 to 1; it is cancelled with this one."""
         return Deadline.within(part * self.seconds_left, self.cancelled)
 
     @property
@@ -132,13 +132,13 @@ class Deadline:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether nobody waits for the answer any more."""
+        """Whether the caller has cancelled."""
         return self.cancelled is not None and self.cancelled.is_set()
 
 
 class Reranker(Protocol):
-    """Looks at candidates. Every method may be called from several threads, and raises RerankerError where the model
-    or its server fails."""
+    """Judges statements about candidates. Every method may be called from several threads, and raises RerankerError
+    if the model or its server fails."""
 
     @property
     def identity(self) -> RerankerIdentity:
@@ -146,49 +146,48 @@ class Reranker(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """As probed when the backend was opened."""
+        """The capabilities probed when the backend was opened."""
 
     @property
     def fusion_weights(self) -> FusionWeights | None:
-        """How much its answers count, or None where nobody measured it."""
+        """How much its answers count, or None if that was not measured."""
 
     def judge(
         self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
     ) -> Probabilities:
-        """How probable each claim ("navy blue", "shirts for men") is of each candidate, one forward pass for each
-        candidate or fewer; candidates that the deadline leaves no time for are NaN."""
+        """The probability of each statement ("navy blue", "shirts for men") about each candidate, in one forward pass
+        per candidate at most; NaN for candidates that the deadline leaves no time for."""
 
     def write(self, candidate: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
-        """Say in one or two sentences what the ``facts``, verdicts in words, amount to; pieces of text as they are
-        written. Nothing where the backend cannot write."""
+        """Sum up the ``facts``, verdicts in words, in one or two sentences; yields pieces of text as they are written.
+        Yields nothing if the backend cannot write."""
 
     def locate(self, candidate: RerankCandidate, statement: str, deadline: Deadline) -> Box | None:
-        """Where in the picture the claim shows, or None where the backend cannot tell."""
+        """Where in the image the statement shows, or None if the backend cannot tell."""
 
 
 @runtime_checkable
 class PrecomputesFeatures(Protocol):
-    """A reranker that can look at pictures before anybody asks about them, and keep what it saw for later processes."""
+    """A reranker that can compute image features ahead of queries, and cache them for later processes."""
 
     @property
     def caches_features(self) -> bool:
-        """Whether it does: not without a place to keep them in, and not where each would take too much of it."""
+        """Whether it does: not without a cache, and not if the features of one image take too much of it."""
 
     def precompute_features(self, candidates: Sequence[RerankCandidate]) -> int:
-        """Look at some pictures and keep what was seen; returns how many could be opened. Blocks, and uses the GPU
-        where the model is on one. Raises RerankerError, and StorageError where they cannot be kept."""
+        """Compute and cache the features of some images; returns how many could be opened. Blocks, and uses the GPU if
+        the model is on one. Raises RerankerError, and StorageError if they cannot be stored."""
 
 
 log = logging.getLogger(__name__)
 
 
 class CandidateImages:
-    """Each candidate's first picture, opened when somebody asks for its pixels, and once for a query. Not safe in
-    several threads; a look may be opened in any.
+    """The candidates of one query with their first images, each opened once, when its pixels are needed.
 
-    Pictures are opened with a longer side of at most ``side_px``. A look holds no listing: what the catalog says is
-    evidence of its own, which a picture must be able to contradict, and a title that says "answer yes" is never read by
-    the model that answers.
+    Images are opened with a longer side of at most ``side_px``. The candidates have no listing: what the catalog says
+    is separate evidence, which an image must be able to contradict, and the model that answers never reads a title that
+    says "answer yes". Not safe in several threads; a candidate's image may be opened in any.
     """
 
     def __init__(self, images: ImageStore, side_px: int = IMAGE_SIDE_PX) -> None:
@@ -197,7 +196,7 @@ class CandidateImages:
         self._candidates: dict[str, RerankCandidate] = {}
 
     def candidate(self, stored: StoredItem) -> RerankCandidate | None:
-        """The item's first picture; None where it has none."""
+        """The candidate of an item; None if it has no image."""
         key = key_of(stored)
         if key is None:
             return None
@@ -207,11 +206,11 @@ class CandidateImages:
 
 
 def opening(images: ImageStore, image_id: str, side_px: int) -> OpenImage:
-    """What opens a picture with a longer side of at most ``side_px``; it gives None, with a line in the log, where the
-    picture is gone or damaged.
+    """A function that opens an image with a longer side of at most ``side_px``; it logs a warning and returns None if
+    the image is gone or damaged.
 
-    Models that see few pixels keep what they saw, and a JPEG decodes to a fraction of its size in 4 ms where a
-    thumbnail takes 20 to make: they get the picture itself, the others a thumbnail, which is kept for the next query.
+    Models that see few pixels cache their features, and a JPEG decodes to a fraction of its size in 4 ms while making a
+    thumbnail takes 20 ms: they get the image itself, other models a thumbnail, which is stored for the next query.
     """
     is_small = side_px < IMAGE_SIDE_PX
 
@@ -220,12 +219,12 @@ def opening(images: ImageStore, image_id: str, side_px: int) -> OpenImage:
             data = images.read(image_id) if is_small else images.thumbnail(image_id, side_px)
             return decode_image(data, max_side_px=side_px).pixels
         except (ImageError, NotFoundError, StorageError) as error:
-            log.warning("The picture %s cannot be looked at: %s", image_id, error)
+            log.warning("The image %s cannot be opened: %s", image_id, error)
             return None
 
     return open_
 
 
 def key_of(stored: StoredItem) -> str | None:
-    """The key of an item's look: the name of its first picture, which is made of the picture's content."""
+    """The key of an item's candidate: its first image's name, a hash of the content; None if it has no image."""
     return stored.image_ids[0] if stored.image_ids else None

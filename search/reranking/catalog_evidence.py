@@ -1,4 +1,4 @@
-"""The listing: what the catalog says of one requirement, in an item's fields and in its texts."""
+"""Catalog evidence: what an item's fields and texts say of one requirement."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ NARROWER_LOGIT = 2.5
 OTHER_LOGIT = -3.0
 MENTIONED_LOGIT = 2.0
 DENIED_LOGIT = -2.0
-"""How sure the catalog makes us: probabilities of 0.97 where a field has the very value, 0.92 where it has one of the
-narrower, 0.05 where it has another, 0.88 where title or description mention it, 0.12 where they deny it. Set by
-judgement: shops' fields are right about 19 times in 20, and a word may stand in a text for many reasons."""
+"""How sure the catalog is: probabilities of 0.97 if a field has the value itself, 0.92 if it has a narrower value, 0.05
+if it has another value, 0.88 if title or description mention it, 0.12 if they deny it. Set by judgement: shops' fields
+are right about 19 times in 20, and a word may be in a text for many reasons."""
 
 MAX_SAID = 3
-"""Of the values of a field, so many are named."""
+"""How many values of a field are named."""
 
 DENIALS: Final = frozenset({*NOTS, *WITHOUTS})
 DENIAL_REACH = 3
-"""So many words may stand between a denial and what it denies: ``without any kind of hood``."""
+"""How many words may stand between a denial and what it denies: ``without any kind of hood``."""
 
 APART: Final = ("",) * DENIAL_REACH
-"""Stands between title and description: no phrase and no denial reaches from one into the other."""
+"""Separates title and description, so that no phrase and no denial reaches from one into the other."""
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogValue:
-    """What the catalog says: log-odds that the product is so as the requirement's words say (its being wanted or not
-    has no part in it), 0 where the catalog says nothing; and the value as the catalog writes it, None in that case."""
+    """What the catalog says: the ``logit`` that the requirement's words are true of the product (whether they are
+    wanted or not), 0 if it says nothing; and the value as the catalog writes it, None in that case."""
 
     logit: float = 0.0
     says: str | None = None
@@ -54,8 +54,7 @@ NOTHING: Final = CatalogValue()
 
 
 class CatalogEvidence:
-    """One item's fields and texts; the texts are read once for all requirements, and where none needs them not at
-    all."""
+    """One item's fields and texts; the texts are tokenized once for all requirements, and only if one needs them."""
 
     def __init__(self, item: Item) -> None:
         self._item = item
@@ -72,7 +71,7 @@ class CatalogEvidence:
         return [stem(word) for word in self._words]
 
     def on(self, requirement: Requirement) -> CatalogValue:
-        """What it says of a requirement: its field first; where that is missing or there is none, the texts."""
+        """What it says of a requirement: by its field or, where the item has no such field, by the texts."""
         held = item_scalars(self._item, requirement.field)
         return on_field(held, requirement) if held else self._on_texts(requirement)
 
@@ -90,7 +89,7 @@ class CatalogEvidence:
         return CatalogValue(DENIED_LOGIT, f"no {requirement.words}") if denied else NOTHING
 
     def _runs(self, stems: Sequence[str]) -> Iterator[tuple[int, int]]:
-        """Where the words stand in the texts, in their order."""
+        """The places of these stems in the texts, in their order."""
         n = len(stems)
         for start in range(len(self._stems) - n + 1 if n else 0):
             if self._stems[start : start + n] == stems:
@@ -102,7 +101,7 @@ class CatalogEvidence:
 
 
 def on_field(held: Sequence[Scalar], requirement: Requirement) -> CatalogValue:
-    """What a field with these values says of a requirement on it."""
+    """What a field with these values says of a requirement."""
     narrower = {facet_value(value) for value in requirement.narrower}
     fitting = {facet_value(value) for value in requirement.values}
     same = [value for value in held if facet_value(value) in fitting - narrower]
@@ -113,8 +112,8 @@ def on_field(held: Sequence[Scalar], requirement: Requirement) -> CatalogValue:
 
 
 def said(values: Collection[Scalar]) -> str | None:
-    """Values as the catalog writes them, the beginning of those that are no names but texts; None for yes and no, which
-    say nothing without their field."""
+    """Values as the catalog writes them, long ones shortened; None for yes and no, which say nothing without their
+    field."""
     named = [str(value) for value in values if facet_value(value) not in TRUE_OR_FALSE]
     written = [shorten(value, MAX_VALUE_CHARS, placeholder=" …") for value in named]
     return ", ".join(written[:MAX_SAID]) or None

@@ -1,1 +1,1 @@
-"""Encoders: pictures and texts into one vector space."""
+"""Encoders: images and texts into one vector space."""

@@ -35,7 +35,7 @@ from vitrina.search.types.errors import EncoderError, MissingDependencyError
 from vitrina.search.types.models import EncoderIdentity, Pixels, Vectors
 
 PART_SIZE = 32
-"""Pictures or texts in one run. On two cores with 512 KB of cache each, pictures of 64 x 64 pixels: 32 at a time 2,680
+"""Images or texts in one run. On two cores with 512 KB of cache each, images of 64 x 64 pixels: 32 at a time 2,680
 a second, 256 at a time 980."""
 
 
@@ -103,15 +103,15 @@ class OnnxEncoder:
         return self._calibration
 
     def prepare(self, image: Image.Image) -> Pixels:
-        """Resize and normalise one upright RGB picture as the model's configuration says."""
+        """Resize and normalise one upright RGB image as the model's configuration says."""
         return self._export.preprocessing(image)
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Vectors:
-        """Embed prepared pictures; shape (len(batch), dimension), unit rows. Blocks."""
+        """Embed prepared images; shape (len(batch), dimension), unit rows. Blocks."""
         return self._encode(lambda start: self._images(np.stack(batch[start : start + PART_SIZE])), len(batch))
 
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
-        """Prepare and embed pictures; shape (len(images), dimension), unit rows. Blocks."""
+        """Prepare and embed images; shape (len(images), dimension), unit rows. Blocks."""
         return self.encode_pixels([self.prepare(image) for image in images])
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:

@@ -1,4 +1,4 @@
-"""Preprocessing: from an upright RGB picture to the pixels an image tower expects."""
+"""Preprocessing: from an upright RGB image to the pixels an image tower expects."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ ResizeMode = Literal["longest", "shortest", "squash"]
 class Preprocessing:
     """Resize, crop or pad, and normalise, to the same pixels as ``open_clip.image_transform`` at inference.
 
-    ``longest`` fits the picture inside and pads with ``fill_color`` (one grey level, 0 to 255), ``shortest`` fills the
+    ``longest`` fits the image inside and pads with ``fill_color`` (one grey level, 0 to 255), ``shortest`` fills the
     square and crops the centre, ``squash`` ignores the aspect ratio. ``mean`` and ``std`` are per channel for values
     in [0, 1]. Written with PIL and NumPy because decoder threads run it and torchvision's chain is slower: 2,100
-    pictures of 60 x 80 to 64 pixels a second against 3,800, measured.
+    images of 60 x 80 to 64 pixels a second against 3,800, measured.
     """
 
     size: Size
@@ -49,7 +49,7 @@ class Preprocessing:
         )
 
     def __call__(self, image: Image.Image) -> Pixels:
-        """Prepare one picture; float32, shape (3, height, width)."""
+        """Prepare one image; float32, shape (3, height, width)."""
         if image.mode != "RGB":
             image = image.convert("RGB")
         filter_ = Image.Resampling.BILINEAR if self.interpolation == "bilinear" else Image.Resampling.BICUBIC
@@ -60,7 +60,7 @@ class Preprocessing:
         return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32)
 
     def _resized(self, width: int, height: int) -> tuple[int, int]:
-        """The picture's width and height after scaling, never less than one pixel."""
+        """The image's width and height after scaling, never less than one pixel."""
         target_height, target_width = self.size
         if self.resize_mode == "squash":
             return target_width, target_height

@@ -1,1 +1,1 @@
-"""Pictures: decoded safely, kept once by their content."""
+"""Images: decoded safely, kept once by their content."""

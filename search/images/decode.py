@@ -1,4 +1,4 @@
-"""Untrusted bytes into one clean picture: verified, upright, RGB, no larger than asked."""
+"""Decode untrusted bytes into one clean image: verified, upright, RGB, no larger than asked."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _BROKEN = (
     struct.error,
     zlib.error,
 )
-"""What Pillow's readers raise on damaged files, by their code and by 60,000 mutated pictures thrown at them."""
+"""What Pillow's readers raise on damaged files, by their code and by 60,000 mutated images thrown at them."""
 
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
 _ORIENTATION_TAG = 0x0112  # EXIF 2.32, table 4
@@ -53,7 +53,7 @@ _WEB_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA"})
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """One picture, decoded.
+    """One image, decoded.
 
     ``pixels`` is upright RGB, transparency laid over white. ``format`` is Pillow's name of the original's format;
     ``width_px`` and ``height_px`` are the original's size, upright. ``is_web_ready`` says that a browser shows the
@@ -71,17 +71,17 @@ MAX_BYTES = 30 * 1024 * 1024
 """The largest file read, from a catalog, a URL or a query: room for a 64-megapixel camera's JPEG."""
 
 MAX_PIXELS = 64_000_000
-"""The largest picture decoded; it takes 192 MB while it is."""
+"""The largest image decoded; it takes 192 MB while it is."""
 
 
 def decode_image(
     data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS, max_side_px: int = 1024
 ) -> DecodedImage:
-    """Decode one picture that nobody vouches for; of an animation or a multi-page file, the first frame.
+    """Decode one untrusted image; of an animation or a multi-page file, the first frame.
 
-    Sizes are judged by the header, before any pixel is decoded. ``max_pixels`` is at most 178 million, Pillow's own
-    limit. The result's longer side is at most ``max_side_px``; smaller pictures are left at their size.
-    Raises ``ImageError`` for anything that is no whole picture within the limits. Safe from several threads.
+    Sizes are checked in the header, before any pixel is decoded. ``max_pixels`` is at most 178 million, Pillow's own
+    limit. The result's longer side is at most ``max_side_px``; smaller images are left at their size.
+    Raises ImageError for anything but a whole image within the limits. Safe from several threads.
     """
     _refuse_bytes(data, max_bytes)
     _hush_pillow()
@@ -92,7 +92,7 @@ def decode_image(
     except Image.DecompressionBombError as error:
         raise _too_many_pixels("more than 178 million", max_pixels) from error
     except _BROKEN as error:
-        raise _not_a_image(data, error) from error
+        raise _not_an_image(data, error) from error
 
 
 def _decode(image: Image.Image, max_side_px: int) -> DecodedImage:
@@ -131,10 +131,10 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scale a grey picture of more than 8 bits; Pillow's own conversion clips.
+    """Scale a grey image of more than 8 bits; Pillow's own conversion clips.
 
-    16-bit samples use their whole range. 32-bit and float files do not say theirs: it is taken as the smallest of
-    1 (floats), 255, 65,535 and the picture's own maximum that holds every sample.
+    16-bit samples use their whole range. 32-bit and float files do not state theirs: it is taken to be the smallest of
+    1 (floats), 255, 65,535 and the image's own maximum that holds every sample.
     """
     samples = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0)
     high = 65_535.0
@@ -151,10 +151,10 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 def _refuse_bytes(data: bytes, max_bytes: int) -> None:
     if not data:
-        raise ImageError("The picture is empty: 0 bytes.", remedy="Send the picture's whole file.")
+        raise ImageError("The image is empty: 0 bytes.", remedy="Send the image's whole file.")
     if len(data) > max_bytes:
         raise ImageError(
-            f"The picture has {len(data):,} bytes; the limit is {max_bytes:,}.",
+            f"The image has {len(data):,} bytes; the limit is {max_bytes:,}.",
             remedy="Send a smaller file; 1,024 pixels on the longer side are plenty.",
             details={"n_bytes": len(data), "max_bytes": max_bytes},
         )
@@ -167,37 +167,37 @@ def _refuse_size(size: tuple[int, int], max_pixels: int) -> None:
 
 def _too_many_pixels(found: str, max_pixels: int) -> ImageError:
     return ImageError(
-        f"The picture's header claims {found} pixels; the limit is {max_pixels:,} in all.",
+        f"The image's header claims {found} pixels; the limit is {max_pixels:,} in all.",
         remedy="Downscale it first; 1,024 pixels on the longer side are plenty.",
         details={"max_pixels": max_pixels},
     )
 
 
-def _not_a_image(data: bytes, error: BaseException) -> ImageError:
+def _not_an_image(data: bytes, error: BaseException) -> ImageError:
     head = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     readable = ", ".join(FORMATS)
     if b"<svg" in head:
-        message, remedy = "This is an SVG drawing, not a picture of pixels.", f"Export it as one of {readable}."
+        message, remedy = "This is an SVG drawing, not an image made of pixels.", f"Export it as one of {readable}."
     elif head.startswith(b"<"):
         message, remedy = (
-            "This is a web page or XML, not a picture.",
-            "Link the picture itself, not the page around it.",
+            "This is a web page or XML, not an image.",
+            "Link the image itself, not the page around it.",
         )
     elif head[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"):
-        message, remedy = "This is a HEIC picture, which cannot be read here.", f"Convert it to one of {readable}."
+        message, remedy = "This is a HEIC image, which cannot be read here.", f"Convert it to one of {readable}."
     elif isinstance(error, UnidentifiedImageError) and not data.startswith(_MAGIC):
-        message, remedy = "These bytes are no picture in a format that can be read.", f"Send one of {readable}."
+        message, remedy = "These bytes are not an image in a format that can be read.", f"Send one of {readable}."
     else:
         reason = str(error) if not isinstance(error, UnidentifiedImageError) else "its header cannot be read"
-        message, remedy = f"The picture is damaged or cut short: {reason}.", "Export or download it again."
+        message, remedy = f"The image is damaged or cut short: {reason}.", "Export or download it again."
     return ImageError(message, remedy=remedy, details={"n_bytes": len(data)})
 
 
 def _hush_pillow() -> None:
-    """Silence Pillow's warnings about the files it reads: each is judged here already, and none may reach a log.
+    """Silence Pillow's warnings about the files it reads: each file is checked here already, and none may reach a log.
 
     ``warnings.catch_warnings`` is not safe in threads, so this puts one process-wide filter on Pillow's own modules
-    first, and again whenever somebody (pytest, for each test) has put others before it.
+    first, and again whenever other code (pytest, for each test) has put others before it.
     """
     if warnings.filters[:1] != [_HUSHED]:
         warnings.filterwarnings("ignore", module=_PILLOW)

@@ -1,4 +1,4 @@
-"""Drawing: a region laid over a picture, for people to see at a glance."""
+"""Drawing: heatmaps, boxes and labels on images, for people to see at a glance."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ GREY = np.array([0.299, 0.587, 0.114], np.float32)
 """ITU-R BT.601."""
 
 FADED = 0.7
-"""How far a picture goes towards a pale grey where nothing is relevant."""
+"""How far an image is faded towards a pale grey where nothing is relevant."""
 
 COVERED = 0.45
-"""How far it goes towards the map's colour where it is most relevant: the product's own colours must show through."""
+"""How far it is tinted with the map's colour where it is most relevant: the product's own colours must show through."""
 
 INK, PAPER, ACCENT = "#1c1c1e", "#ffffff", "#cc4778"
 GAP_PX = 8
 
 Plane = NDArray[np.float32]
 Corners = tuple[float, float, float, float]
-"""Left, top, right and bottom, as parts of the picture."""
+"""Left, top, right and bottom, as parts of the image."""
 
 
 def with_heatmap(image: Image.Image, heatmap: Plane) -> Image.Image:
-    """An RGB picture under a heatmap, shape (height, width), of any size, from 0 to 1: pale and grey where it is low,
-    under the map's colours where it is high, with a line around what is above the half."""
+    """An RGB image under a heatmap, shape (height, width), of any size, from 0 to 1: pale and grey where it is low,
+    tinted with the map's colours where it is high, with an outline around what is above 0.5."""
     relevant = enlarged(heatmap, image.size)
     colours = np.asarray(image.convert("RGB"), np.float32)  # (height, width, 3)
     pale = np.asarray((255 + np.repeat((colours @ GREY)[..., None], 3, axis=2)) / 2, np.float32)
@@ -51,7 +51,7 @@ def with_heatmap(image: Image.Image, heatmap: Plane) -> Image.Image:
 
 
 def with_box(image: Image.Image, corners: Corners) -> Image.Image:
-    """An RGB picture with a box on it; what lies outside is paler."""
+    """An RGB image with a box on it; the rest is faded."""
     left, top, right, bottom = edges = in_pixels(corners, image.size)
     colours = np.asarray(image.convert("RGB"), np.float32)
     shown = mixed(colours, np.full_like(colours, 255), np.full(colours.shape[:2], 0.5, np.float32))
@@ -65,7 +65,7 @@ def with_box(image: Image.Image, corners: Corners) -> Image.Image:
 
 
 def label(image: Image.Image, text: str, at: tuple[float, float] = (0.0, 0.0)) -> None:
-    """Write on a picture, in a dark field that begins at a place given as parts of it, or where there is room."""
+    """Write on an image, in a dark field whose corner is ``at`` (as parts of the image) or as close as fits."""
     size_px = min(22, max(11, round(max(image.size) / 24)))
     font, pad = ImageFont.load_default(size_px), round(size_px / 2)
     draw = ImageDraw.Draw(image)
@@ -78,7 +78,7 @@ def label(image: Image.Image, text: str, at: tuple[float, float] = (0.0, 0.0)) -
 
 
 def in_columns(panels: Sequence[Image.Image]) -> Image.Image:
-    """Pictures of one height in a row, on white."""
+    """Images of one height side by side, on white."""
     if len(panels) == 1:
         return panels[0]
     width = sum(panel.width for panel in panels) + GAP_PX * (len(panels) - 1)
@@ -97,20 +97,20 @@ def plasma(values: Plane) -> Plane:
 
 
 def enlarged(plane: Plane, size: tuple[int, int]) -> Plane:
-    """A plane as large as a picture of this width and height, smoothly; within 0 and 1."""
+    """A plane resized to this width and height, smoothly, within 0 and 1."""
     large = Image.fromarray(np.asarray(plane, np.float32)).resize(size, Image.Resampling.BICUBIC)
     return np.clip(np.asarray(large, np.float32), 0, 1)
 
 
 def outline(plane: Plane, level: float, width_px: float) -> Plane:
-    """A line so wide where a plane crosses a level, from 0 to 1, soft at its edges."""
+    """An antialiased line, from 0 to 1, of this width where a plane crosses a level."""
     down, across = np.gradient(plane) if min(plane.shape) > 1 else (np.zeros_like(plane), np.zeros_like(plane))
     away_px = np.abs(plane - level) / np.maximum(np.hypot(down, across), 1e-4)
     return np.asarray(np.clip(width_px / 2 + 0.5 - away_px, 0, 1), np.float32)
 
 
 def mixed(colours: Plane, others: Plane, parts: Plane) -> Plane:
-    """Colours, shape (height, width, 3), gone so far towards others, of that shape or one colour."""
+    """Colours, shape (height, width, 3), mixed with others, of that shape or one colour, in these proportions."""
     return np.asarray(colours + parts[..., None] * (others - colours), np.float32)
 
 
@@ -123,7 +123,7 @@ def in_pixels(corners: Corners, size: tuple[int, int]) -> tuple[int, int, int, i
 
 
 def fitted(draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, px: int) -> str:
-    """A text, cut with an ellipsis where it is wider."""
+    """A text, cut short with an ellipsis if it is wider."""
     if draw.textlength(text, font=font) <= px:
         return text
     while text and draw.textlength(text + "…", font=font) > px:

@@ -67,8 +67,8 @@ class FacetReader:
         """The ids of the items that satisfy every condition, sorted, shape (n,)."""
         # One row of JSON is read twice as fast as one row for each id.
         found = matching_items(conditions).subquery()
-        listed_json = self._connection.execute(select(func.json_group_array(found.c.id))).scalar_one()
-        ids = np.array(json.loads(listed_json), np.int64)
+        ids_json = self._connection.execute(select(func.json_group_array(found.c.id))).scalar_one()
+        ids = np.array(json.loads(ids_json), np.int64)
         ids.sort()
         return ids
 
@@ -83,7 +83,7 @@ class FacetReader:
         query = select(facets.c.item_id).where(facets.c.field == rarest.field, value_holds(rarest))
         for condition in others:
             own = facets.alias()
-            held = own.c.value.in_(select(listed(condition.values).c.value))
+            held = own.c.value.in_(select(as_table(condition.values).c.value))
             query = query.where(
                 select(own.c.id).where(own.c.item_id == facets.c.item_id, own.c.field == condition.field, held).exists()
             )
@@ -93,10 +93,10 @@ class FacetReader:
 
     def holders(self, field: str, values: Sequence[str], item_ids: Sequence[int]) -> Sequence[tuple[int, str]]:
         """Which of the items have one of the values (case-folded) in a field: pairs of item id and value."""
-        asked = listed(values)
+        asked = as_table(values)
         # By the item, whatever the field's other index promises: an item has few values, a value has many items.
         value: ColumnElement[str] = literal_column("+facets.value")
-        of_items = facets.c.item_id.in_(listed_ids(item_ids))
+        of_items = facets.c.item_id.in_(ids_as_table(item_ids))
         rows = select(facets.c.item_id, facets.c.value).where(
             facets.c.field == field, of_items, value.in_(select(asked.c.value))
         )
@@ -109,7 +109,7 @@ class FacetReader:
         holding = list(self._connection.scalars(text(KNOWN_FIELDS + WITH_VALUE), {"value": folded}))
         if not holding:  # most queries are no attribute's value
             return Counter()
-        held = facets.c.field.in_(holding) & (facets.c.value == folded) & facets.c.item_id.in_(listed_ids(item_ids))
+        held = facets.c.field.in_(holding) & (facets.c.value == folded) & facets.c.item_id.in_(ids_as_table(item_ids))
         return Counter(self._connection.scalars(select(facets.c.item_id).where(held)))
 
     def distinct_values(self, field: str, limit: int) -> dict[str, int]:
@@ -138,7 +138,7 @@ class FacetReader:
                     remedy="Filter it by value, or give the range of a numeric field.",
                 )
         elif isinstance(condition, AnyOf) and condition.field != "sku":
-            asked = listed(condition.values)
+            asked = as_table(condition.values)
             exists = select(facets.c.id).where(of_field, facets.c.value == asked.c.value).exists()
             held = set(self._connection.scalars(select(asked.c.value).where(exists)))
             for value in condition.values:
@@ -190,16 +190,16 @@ def value_holds(condition: AnyOf | Range | Exists) -> ColumnElement[bool]:
 
 def among(values: Sequence[str]) -> ColumnElement[bool]:
     """Whether a facet's value is one of these."""
-    return facets.c.value.in_(select(listed(values).c.value))
+    return facets.c.value.in_(select(as_table(values).c.value))
 
 
-def listed(values: Sequence[str]) -> TableValuedAlias:
+def as_table(values: Sequence[str]) -> TableValuedAlias:
     """Values as a table from one parameter: SQLite takes 32,766 of them a statement, and filters up to 50 x 1,000."""
     # SQLite's JSON ends a text at a NUL, which no stored text holds.
     return func.json_each(json.dumps([value.replace("\0", "\ufffd") for value in values])).table_valued("value")
 
 
-def listed_ids(item_ids: Sequence[int]) -> Select[tuple[int]]:
+def ids_as_table(item_ids: Sequence[int]) -> Select[tuple[int]]:
     """Ids as one parameter of a statement, however many."""
     return select(func.json_each(json.dumps(list(item_ids))).table_valued("value").c.value)
 

@@ -1,4 +1,4 @@
-"""An item's words: full-text search over them, on SQLite's FTS5, and what of them is embedded."""
+"""Full-text search over the items' words, on SQLite's FTS5."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, column, literal_column, select, table, text
 
-from vitrina.search.store.facets import listed_ids
+from vitrina.search.store.facets import ids_as_table
 from vitrina.search.store.schema import FULL_TEXT, items
 from vitrina.search.types.item import AttributeValue, Item
 
 BM25_WEIGHTS = "10.0, 5.0, 3.0, 1.0"
-"""Of sku, title, attributes and description: a word in a shorter, more deliberate field says more."""
+"""Of sku, title, attributes and description: a word in a shorter, more deliberate field counts more."""
 
 MAX_WORDS = 32
 
@@ -23,7 +23,7 @@ MAX_PARTIAL = 200
 """How many items are listed that hold only some of the words: further down, vectors rank better."""
 
 STOP_WORDS = frozenset({"a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"})
-"""Words that no shopper means as a requirement; a query of nothing else keeps them."""
+"""Words that are never a requirement; a query of nothing else keeps them."""
 
 WORD = re.compile(r"\w+")
 
@@ -43,7 +43,7 @@ class TextMatch:
 
 
 def index_text(connection: Connection, rows: Iterable[tuple[int, Item]]) -> None:
-    """Make items findable by their words; their old words must have been removed. ``rows`` must not be empty."""
+    """Index items' words; their old words must have been removed. ``rows`` must not be empty."""
     columns = "rowid, sku, title, attributes, description"
     connection.execute(
         text(f"INSERT INTO {FULL_TEXT}({columns}) VALUES (:id, :sku, :title, :at, :de)"),
@@ -93,7 +93,7 @@ class FullTextReader:
         terms = query_terms(query)
         if not terms:
             return []
-        allowed = None if within is None else listed_ids(within.tolist())
+        allowed = None if within is None else ids_as_table(within.tolist())
         found = self._match(" ".join(terms), limit, allowed)
         every = {item_id for item_id, _ in found}
         if len(found) < limit and len(terms) > 1:
@@ -109,7 +109,7 @@ class FullTextReader:
             return set()
         expression = literal_column(FULL_TEXT).op("MATCH")(" ".join(terms))
         # The plus keeps SQLite from running the expression once for each id.
-        rows = select(embedded_text.c.rowid).where(expression, literal_column("+rowid").in_(listed_ids(item_ids)))
+        rows = select(embedded_text.c.rowid).where(expression, literal_column("+rowid").in_(ids_as_table(item_ids)))
         return set(self._connection.scalars(rows))
 
     def named(self, query: str, *, limit: int, within: NDArray[np.int64] | None = None) -> dict[int, str]:
@@ -119,7 +119,7 @@ class FullTextReader:
         for kind, key in (("title", items.c.folded_title), ("sku", items.c.folded_sku)):
             rows = select(items.c.id).where(key == folded).order_by(items.c.id).limit(limit)
             if within is not None:  # the addition makes SQLite use the name's index, not go through every id
-                rows = rows.where((items.c.id + 0).in_(listed_ids(within.tolist())))
+                rows = rows.where((items.c.id + 0).in_(ids_as_table(within.tolist())))
             named.update(dict.fromkeys(self._connection.scalars(rows), kind))
         return named
 

@@ -1,7 +1,7 @@
-"""Pictures kept once, under the hash of their bytes.
+"""The image store: images by the hash of their bytes, each kept once, and their thumbnails.
 
-They lie in one SQLite file, not in a file each: making a file took 0.3 to 1.1 ms where a row takes 0.06, which was a
-quarter of the time of indexing small pictures.
+One SQLite file holds all of them: creating a file for each took 0.3 to 1.1 ms where a row takes 0.06, which was a
+quarter of the time of indexing small images.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from vitrina.search.store.database import SqliteFile
 from vitrina.search.types.errors import ImageError, NotFoundError, StorageError
 
 THUMBNAIL_SIDES_PX = (64, 128, 256, 512, 1024)
-"""The only thumbnail sizes made, so that a stranger cannot fill the disk with every size between."""
+"""The only thumbnail sizes made, so that a client cannot fill the disk with every size between."""
 
 MAX_ORIGINAL_BYTES = 1 << 20
-"""Originals up to here are kept as they are. A 1,024-pixel JPEG at quality 90 takes 150 to 400 KiB; 1 MiB leaves
+"""Originals up to this size are kept as they are. A 1,024-pixel JPEG at quality 90 takes 150 to 400 KiB; 1 MiB leaves
 room for a drawing in PNG and stops photographs in PNG."""
 
 _JPEG_QUALITY = 90
@@ -32,7 +32,7 @@ _MAGIC = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
 
 
 def storable(image: DecodedImage, original: bytes) -> bytes:
-    """The bytes to keep of a picture: the original if browsers can show it and it is small, else a JPEG of it.
+    """The bytes to store for an image: the original if browsers can show it and it is small, else a JPEG of it.
 
     The JPEG has quality 90, full colour resolution, and none of the original's metadata.
     """
@@ -47,7 +47,7 @@ def image_id_of(data: bytes) -> str:
 
 
 def media_type(data: bytes) -> str:
-    """The media type to serve stored bytes under; ``application/octet-stream`` for what no store has written."""
+    """The media type to serve stored bytes under; ``application/octet-stream`` for bytes that no store has written."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     return next((name for magic, name in _MAGIC if data.startswith(magic)), "application/octet-stream")
@@ -72,7 +72,7 @@ thumbnails = Table(
 
 
 class ImageStore:
-    """Pictures in one SQLite file, each under the first 32 hex digits of its SHA-256.
+    """Images in one SQLite file, each under the first 32 hex digits of its SHA-256.
 
     Every method may be called from several threads and processes at once. Every method blocks and may raise
     StorageError, for a full disk or a damaged file.
@@ -90,11 +90,11 @@ class ImageStore:
         self._file.close()
 
     def put(self, data: bytes) -> str:
-        """Keep the bytes and return their id. Idempotent."""
+        """Store the bytes and return their id. Idempotent."""
         return self.put_all([data])[0]
 
     def put_all(self, batch: Sequence[bytes]) -> list[str]:
-        """Keep several pictures in one step and return their ids. Those that are there already cost a look each."""
+        """Store several images in one transaction and return their ids; existing ones are not written again."""
         rows = [{"id": image_id_of(data), "data": data} for data in batch]
         if rows:
             with self._file.write() as connection:
@@ -102,7 +102,7 @@ class ImageStore:
         return [str(row["id"]) for row in rows]
 
     def read(self, image_id: str) -> bytes:
-        """The bytes of a picture. Raises ``NotFoundError`` for an id that is unknown or no id at all."""
+        """The bytes of an image. Raises NotFoundError for an unknown or malformed id."""
         with self._file.read() as connection:
             data = connection.scalar(select(images.c.data).where(images.c.id == image_id))
         if data is None:
@@ -112,10 +112,10 @@ class ImageStore:
         return bytes(data)
 
     def thumbnail(self, image_id: str, size_px: int) -> bytes:
-        """A picture whose longer side is at most ``size_px`` rounded up to one of ``THUMBNAIL_SIDES_PX``.
+        """An image whose longer side is at most ``size_px`` rounded up to one of ``THUMBNAIL_SIDES_PX``.
 
         The stored bytes themselves if they are that small already, else a JPEG, kept for the next call. Raises
-        ``NotFoundError`` for an unknown id and ``ImageError`` for a size below 1.
+        NotFoundError for an unknown id and ImageError for a size below 1.
         """
         side_px = _side(size_px)
         with self._file.read() as connection:
@@ -128,7 +128,7 @@ class ImageStore:
         if max(image.width_px, image.height_px) <= side_px:
             return data
         small = _jpeg(image.pixels, _THUMBNAIL_QUALITY)
-        with suppress(StorageError):  # a disk that is full costs the next call time, not this one its answer
+        with suppress(StorageError):  # with a full disk the next call takes longer, and this one still answers
             self._keep_thumbnail(image_id, side_px, small)
         return small
 

@@ -1,1 +1,1 @@
-"""The types that everything speaks in: items, queries, filters, requirements, answers and errors."""
+"""The types that all packages share: items, queries, filters, requirements, answers, models and errors."""

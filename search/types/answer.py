@@ -1,4 +1,4 @@
-"""The answer to a query: hits, best first; whole, or as a stream of events."""
+"""The answer to a query: hits, best first, at once or as a stream of events."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from vitrina.search.types.requirement import Explanation, Requirement, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What spoke for one hit.
+    """What a hit's retrieval score is made of.
 
-    ``image`` and ``text`` say how many standard deviations its best picture and its own words lie above the catalog's
-    average item, None where it has none; ``words`` is what the catalog's words and fields added.
+    ``image`` and ``text`` say by how many standard deviations the item's best image and its text are closer to the
+    query than the catalog's average item, None if it has none; ``words`` is what its words and fields added.
     """
 
     image: float | None
@@ -28,26 +28,26 @@ class Signals:
 
 
 class RerankState(StrEnum):
-    """What became of a hit, or of a whole answer, at the hands of the reranker."""
+    """Whether a hit, or a whole answer, was reranked."""
 
     NOT_ASKED = "not asked"
-    """It was not to be looked at: nobody asked, it stands below those that are, or has no picture."""
+    """No reranking was requested, or the hit ranks below those that are reranked, or it has no image."""
     RERANKED = "reranked"
     LATE = "late"
-    """The deadline came first; it keeps its place."""
+    """The deadline passed first; the hit keeps its rank."""
     FAILED = "failed"
-    """The reranker failed, or is left alone since it failed before; it keeps its place."""
+    """The reranker failed, or is suspended since it failed before; the hit keeps its rank."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     """An item found. ``score`` is in (0, 1), higher is better, comparable within one query; ``rank`` counts from 1.
 
-    ``confidence`` is the probability that the item is what was asked for, comparable across queries; None where the
-    encoder is not calibrated for this kind of query. What the query avoids has no part in it.
+    ``confidence`` is the probability that the item is what was asked for, comparable across queries; None if the
+    encoder is not calibrated for this kind of query. What the query excludes does not affect it.
 
     ``verdicts`` has one for each of the answer's requirements, in their order, or none at all; ``retrieval_rank`` is
-    the rank before reranking, None where nobody asked for it; ``explanation`` is there where it was asked for.
+    the rank before reranking, None without reranking; ``explanation`` is there if it was requested.
     """
 
     stored: StoredItem
@@ -66,9 +66,8 @@ class Answer:
     """``total_considered`` counts the items that were ranked, less those under the query's ``min_confidence``;
     ``timings_ms`` has each stage and the ``total``.
 
-    ``rerank`` is reranked where at least one candidate was; ``reranker`` names the model that was to look, None where
-    nobody asked; ``rerank_note`` says in words, to people, why not all was done. ``requirements`` are what the query
-    was taken apart into.
+    ``rerank`` is reranked if at least one candidate was; ``reranker`` names the model, None if no reranking was
+    requested; ``rerank_note`` tells people why not all of it was done. ``requirements`` are those of the query.
     """
 
     hits: tuple[Hit, ...]

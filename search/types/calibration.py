@@ -1,4 +1,4 @@
-"""Calibration: from what speaks for a hit to the probability that it is relevant.
+"""Calibration: from the features of a hit to the probability that it is relevant.
 
 A score orders the hits of one query; it cannot say whether even the best of them is any good, since it measures them
 against the catalog's average. A confidence can: it rests on raw cosines, whose scale is the encoder's own, and on what
@@ -34,10 +34,10 @@ class QueryKind(StrEnum):
 
 
 class Signal(StrEnum):
-    """One column of evidence. The cosines name the query's part first, then the item's.
+    """A calibration feature. The cosines name the query's part first, then the item's.
 
-    Where an item's own words say all that was asked for, its picture matters less, and has a signal of its own: an
-    encoder that has never learnt what "striped" looks like must not outvote a title that says it.
+    If an item's text says all that was asked for, its image matters less, and has a feature of its own: an encoder that
+    never learned what "striped" looks like must not outvote a title that says it.
     """
 
     TEXT_TO_IMAGE = "text to image"
@@ -57,20 +57,20 @@ class Signal(StrEnum):
 
 
 AGAINST = frozenset({Signal.NO_IMAGE, Signal.NO_IMAGE_SAID, Signal.NO_TEXT, Signal.LENGTH})
-"""The signals that may speak against a hit; of any other, more never makes a hit less likely. A longer text asks for
-more: of ten shirts as near to it as shirts are to "shirt", nine are not quite the one."""
+"""The features that may lower a hit's probability; more of any other never does. A longer text asks for more: of ten
+shirts as close to it as shirts are to "shirt", nine are not quite the one."""
 
 CalibrationFeatures = Mapping[Signal, Array]
-"""The signals of n hits, each of shape (n,)."""
+"""The features of n hits, each of shape (n,)."""
 
 
 @dataclass(frozen=True, slots=True)
 class CalibrationQuality:
-    """How a calibration did on queries that it was not fitted on.
+    """How good a calibration is on queries that it was not fitted on.
 
     ``calibration_error`` is the expected one over ten bins, ``brier`` the mean squared error, both over the ``n_hits``
     of the answerable queries' first pages; ``answerable_passed`` and ``off_catalog_caught`` are the shares of queries
-    that the no-match threshold judged rightly, None without any.
+    that the no-match threshold classifies correctly, None without any.
     """
 
     n_queries: int
@@ -83,7 +83,7 @@ class CalibrationQuality:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The calibration of one kind of query: a logistic function of the signals' weighted sum.
+    """The calibration of one kind of query: a logistic function of the features' weighted sum.
 
     A query none of whose ten best hits reaches ``no_match_confidence`` has no good match.
     """
@@ -94,26 +94,26 @@ class Curve:
     measured: CalibrationQuality | None = None
 
     def confidence(self, features: CalibrationFeatures) -> Array:
-        """The probability that each hit is relevant, shape (n,), from signals of that shape."""
+        """The probability that each hit is relevant, shape (n,), from features of that shape."""
         total = self.intercept + sum(self.weights.get(signal, 0.0) * column for signal, column in features.items())
         return np.asarray(expit(total), np.float64)
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """An encoder's curves, by kind of query; a kind that nobody measured has none. ``source`` says on what."""
+    """An encoder's curves by kind of query; a kind that was not measured has none. ``source`` says on what data."""
 
     curves: Mapping[QueryKind, Curve]
     source: str = ""
 
 
 def read_calibration(path: Path) -> Calibration | None:
-    """The ``calibration`` of a JSON file, or None where file or entry is missing. Raises EncoderError if damaged."""
+    """The ``calibration`` in a JSON file, or None if the file or the entry is missing. Raises EncoderError."""
     return read_entry(path, "calibration", _adapter, EncoderError)
 
 
 def write_calibration(path: Path, calibration: Calibration) -> None:
-    """Put a calibration into a JSON file, whose other entries stay. Raises StorageError where the disk refuses."""
+    """Put a calibration into a JSON file, whose other entries stay. Raises StorageError."""
     write_entry(path, "calibration", _adapter, calibration)
 
 

@@ -1,4 +1,4 @@
-"""Every error Vitrina raises on purpose, in one tree.
+"""The errors that Vitrina raises, in one tree.
 
 A message names the value and the limit; ``remedy`` says what to do about it. Only ``api`` knows HTTP status codes.
 """
@@ -10,7 +10,7 @@ from typing import ClassVar
 
 
 class VitrinaError(Exception):
-    """Root of the tree: a ``code`` for programs, a ``message`` and a ``remedy`` for people, ``details`` for both."""
+    """The base class: a ``code`` for programs, a ``message`` and a ``remedy`` for people, ``details`` for both."""
 
     code: ClassVar[str] = "error"
 
@@ -25,7 +25,7 @@ class VitrinaError(Exception):
 
 
 class InputError(VitrinaError):
-    """What the caller sent cannot be used; sending it again will not help."""
+    """Input that cannot be used; sending it again will not help."""
 
     code = "bad_input"
 
@@ -43,7 +43,7 @@ class FilterError(InputError):
 
 
 class ImageError(InputError):
-    """Bytes that are no picture, or a picture past the limits."""
+    """Bytes that are not an image, or an image past the limits."""
 
     code = "bad_image"
 
@@ -55,7 +55,7 @@ class SourceError(InputError):
 
 
 class FetchError(InputError):
-    """A URL that may not be, or could not be, fetched."""
+    """A URL that must not be, or could not be, fetched."""
 
     code = "bad_fetch"
 
@@ -67,7 +67,7 @@ class NotFoundError(VitrinaError):
 
 
 class StateError(VitrinaError):
-    """Something on this installation stands in the way; the remedy is the operator's."""
+    """Something about this installation that the operator has to fix."""
 
     code = "bad_state"
 
@@ -79,7 +79,7 @@ class EncoderError(StateError):
 
 
 class EncoderReplacedError(EncoderError):
-    """The catalog went over to another encoder since this process opened it."""
+    """The catalog changed to another encoder since this process opened it."""
 
     code = "encoder_replaced"
 
@@ -103,12 +103,12 @@ class PluginError(StateError):
 
 
 class NoRerankerError(StateError):
-    """Reranking or explanation was asked for where no reranker is installed."""
+    """Reranking or an explanation was requested and there is no reranker."""
 
     code = "no_reranker"
 
 
 class RerankerError(StateError):
-    """A reranker that cannot be opened, or that failed or fell silent while it was asked."""
+    """A reranker that cannot be opened, or that failed or did not answer."""
 
     code = "bad_reranker"

@@ -20,7 +20,7 @@ AttributeValue = Scalar | tuple[Scalar, ...]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A product as the shop describes it; its pictures travel beside it.
+    """A product as the shop describes it; its images are stored separately.
 
     ``sku`` is the shop's own key, unique in a catalog. ``price_cents`` counts the currency's smallest unit and
     ``currency`` is its ISO 4217 code.
@@ -36,7 +36,7 @@ class Item:
 
 
 INCOMPLETE = ""
-"""The content hash of an item some of whose pictures failed: it matches nothing, so the next run tries them again."""
+"""The content hash of an item some of whose images failed: it matches nothing, so the next run tries them again."""
 
 Modality = Literal["image", "text"]
 MODALITIES: tuple[Modality, ...] = ("image", "text")
@@ -46,7 +46,7 @@ MODALITIES: tuple[Modality, ...] = ("image", "text")
 class IndexedItem:
     """An item ready to be committed, with everything derived from it.
 
-    ``content_hash`` is what re-indexing compares. ``vectors`` has one unit row a picture for ``image``, in the order
+    ``content_hash`` is what re-indexing compares. ``vectors`` has one unit row per image for ``image``, in the order
     of ``image_ids``, and one row or none for ``text``.
     """
 
@@ -81,7 +81,7 @@ class EmbeddingRows:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a view must do to come from one sequence number to ``sequence``: drop all rows of ``touched_items``, then
+    """What brings an index replica from one sequence number to ``sequence``: drop all rows of ``touched_items``, then
     append ``rows``."""
 
     sequence: int

@@ -59,18 +59,18 @@ EntryT = TypeVar("EntryT")
 
 
 def read_entry(path: Path, name: str, adapter: TypeAdapter[EntryT], error: type[StateError]) -> EntryT | None:
-    """The entry of that name, or None where file or entry is missing. Raises ``error`` where it is damaged."""
+    """The entry of that name, or None if the file or the entry is missing. Raises ``error`` if it is damaged."""
     if not path.is_file():
         return None
     try:
         entry = json.loads(path.read_text(encoding="utf-8")).get(name)
         return None if entry is None else adapter.validate_python(entry)
     except (ValueError, AttributeError, OSError) as reason:
-        raise error(f"{path} is damaged: {reason}", remedy=f"Mend its {name} or remove the file.") from reason
+        raise error(f"{path} is damaged: {reason}", remedy=f"Correct its {name} or remove the file.") from reason
 
 
 def write_entry(path: Path, name: str, adapter: TypeAdapter[EntryT], entry: EntryT) -> None:
-    """Put an entry into the file, in one piece. Raises StorageError where the disk refuses."""
+    """Write an entry into the file atomically; other entries stay. Raises StorageError."""
     try:
         entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         entries[name] = adapter.dump_python(entry, mode="json")

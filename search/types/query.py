@@ -1,4 +1,4 @@
-"""A query: what a shopper asks for, and how much reranking it pays for, checked against the limits."""
+"""A query: what a shopper asks for, and how it is reranked, checked against the limits."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from vitrina.search.types.errors import QueryError
 from vitrina.search.types.filters import Condition
 
 WINDOW = 1000
-"""How deep results can be paged: rank 1 to this. Candidates are gathered to this depth whatever page is asked for,
-so that pages neither repeat nor skip an item."""
+"""The last rank that can be paged to. Candidates are gathered to this depth for every page, so that pages neither
+repeat nor skip an item."""
 
 MAX_TEXT_CHARS = 2000
 
@@ -27,8 +27,8 @@ MAX_IMAGES = 8
 class Weights:
     """How much each part of a query counts, relative to the others; all 0 or more.
 
-    ``without`` stays below 1 so that an item which is what was asked for, and a little like what was not, still beats
-    an item that is neither.
+    ``without`` is below 1 by default, so that an item which is what was asked for, and a little like what was excluded,
+    still beats an item that is neither.
     """
 
     text: float = 1.0
@@ -73,12 +73,12 @@ class Query:
         if not (self.text or self.images or self.skus):
             raise QueryError(
                 "The query asks for nothing." if not self.without else "The query only says what to avoid.",
-                remedy="Give a text, a picture, or a sku to resemble.",
+                remedy="Give a text, an image, or a sku to resemble.",
             )
         if len(self.images) + len(self.skus) > MAX_IMAGES:
             raise QueryError(
-                f"The query has {len(self.images) + len(self.skus)} pictures; the limit is {MAX_IMAGES}.",
-                remedy="Choose the pictures that show best what is wanted.",
+                f"The query has {len(self.images) + len(self.skus)} images; the limit is {MAX_IMAGES}.",
+                remedy="Choose the images that show best what is wanted.",
             )
         if not (self.text and self.weights.text) and not ((self.images or self.skus) and self.weights.image):
             raise QueryError(
@@ -101,7 +101,7 @@ class Query:
 
 
 MAX_TOP = 100
-"""Beyond the tenth page of ten nobody looks, and the time grows with every candidate."""
+"""Shoppers do not read past the tenth page of ten, and the time grows with every candidate."""
 
 MAX_DEADLINE_MS = 30_000
 MAX_EXPLAIN = 20

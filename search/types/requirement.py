@@ -1,4 +1,4 @@
-"""A requirement, the verdict on it for one candidate, and the explanation made of verdicts."""
+"""Requirements of a query, verdicts on them for one candidate, and the explanation written from verdicts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Requirement:
 
     @property
     def is_free(self) -> bool:
-        """Whether only a look at the product, and no field of the catalog, can tell."""
+        """Whether only the product's image, and no field of the catalog, can tell if it is met."""
         return not self.field
 
     @property
@@ -46,7 +46,7 @@ class Status(StrEnum):
 
 
 class Evidence(StrEnum):
-    """What a verdict rests on."""
+    """What a verdict is based on."""
 
     FIELD = "field"
     IMAGE = "image"
@@ -58,8 +58,8 @@ class Evidence(StrEnum):
 class Verdict:
     """One requirement of one candidate.
 
-    ``probability`` is that the requirement is met, negation included. ``catalog_value`` is what the catalog says and
-    ``image_value`` what the image looks like, where they are known.
+    ``probability`` is the probability that the requirement is met, including its negation. ``catalog_value`` is
+    what the catalog says and ``image_value`` what the image looks like, None if unknown.
     """
 
     requirement: Requirement
@@ -69,7 +69,7 @@ class Verdict:
     catalog_value: str | None = None
     image_value: str | None = None
     disagreement: str | None = None
-    """Where listing and picture disagree, in words: ``listing says Navy Blue, photo looks black``."""
+    """How listing and image disagree, in words: ``listing says Navy Blue, photo looks black``."""
 
 
 class Author(StrEnum):
@@ -81,7 +81,8 @@ class Author(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """``written_by`` the model, where it said nothing that no verdict supports, else by template."""
+    """Why a hit matches or does not; ``written_by`` the model if every word of it is supported by a verdict, else by
+    template."""
 
     text: str
     written_by: Author

@@ -107,7 +107,7 @@ def test_pages_neither_repeat_nor_skip(client: TestClient) -> None:
         ({"images": ["file:///etc/passwd"]}, 400, "bad_image", "no data URI"),
         ({"images": ["http://127.0.0.1/x.png"]}, 400, "bad_image", "no data URI"),
         ({"images": ["data:image/png;base64,!!!"]}, 400, "bad_image", "base64"),
-        ({"images": [data_uri(b"not a picture")]}, 400, "bad_image", "no picture"),
+        ({"images": [data_uri(b"not a picture")]}, 400, "bad_image", "not an image"),
         ({"images": [{"sku": "nobody"}]}, 404, "not_found", "nobody"),
         ({"images": [data_uri(make_image())] * 9}, 400, "bad_query", "9 pictures"),
         ({"text": "a", "rerank": True}, 501, "no_reranker", "no reranker"),

@@ -41,7 +41,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def exported_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An encoder tinier still, its pictures of another height than width, exported for ONNX Runtime."""
+    """An encoder tinier still, its images of another height than width, exported for ONNX Runtime."""
     from vitrina.tuning.export.encoder import export_encoder
 
     folder = tmp_path_factory.mktemp("encoders") / "exported"

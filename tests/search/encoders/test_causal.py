@@ -45,12 +45,14 @@ def test_a_cut_text_has_the_vector_of_the_whole(options: dict[str, object], leng
 
 def test_the_tower_sees_no_more_than_the_longest_text() -> None:
     whole = tower()
-    seen: list[int] = []
-    whole.get_submodule("token_embedding").register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[1]))
+    received: list[int] = []
+    whole.get_submodule("token_embedding").register_forward_pre_hook(
+        lambda _, given: received.append(given[0].shape[1])
+    )
     causal = CausalTower.of(SimpleNamespace(text=whole))
     assert causal is not None
     causal(tokens([2, 5, 3]))
-    assert seen == [5]
+    assert received == [5]
 
 
 def test_threads_with_texts_of_other_lengths_do_not_meet() -> None:

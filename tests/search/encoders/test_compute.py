@@ -11,8 +11,8 @@ from vitrina.search.encoders.compute import MIN_PART, ThreadDataParallel
 
 
 def test_parts_keep_their_order_and_run_on_one_core_each() -> None:
-    side_by_side = ThreadDataParallel(2)
-    numbers = side_by_side.map(lambda part: (part, torch.get_num_threads()), list(range(8)))
+    parallel = ThreadDataParallel(2)
+    numbers = parallel.map(lambda part: (part, torch.get_num_threads()), list(range(8)))
     assert numbers == [(part, 1) for part in range(8)]
 
 
@@ -20,11 +20,11 @@ def test_other_threads_keep_their_cores() -> None:
     before = torch.get_num_threads()
     together = threading.Barrier(2)  # both threads of the pool are past their start, where they change the default
     ThreadDataParallel(2).map(lambda part: together.wait(30), [1, 2])
-    seen: list[int] = []
-    thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    received: list[int] = []
+    thread = threading.Thread(target=lambda: received.append(torch.get_num_threads()))
     thread.start()
     thread.join()
-    assert [torch.get_num_threads(), *seen] == [before, before]
+    assert [torch.get_num_threads(), *received] == [before, before]
 
 
 def test_what_a_part_raises_is_raised() -> None:

@@ -26,7 +26,7 @@ def test_it_fits_in_the_package() -> None:
     assert n_bytes(EMBEDDED_FOLDER) < MAX_FOLDER_BYTES
 
 
-def test_both_names_load_the_same_space(embedded: Encoder) -> None:
+def test_both_names_load_the_same_encoder(embedded: Encoder) -> None:
     again = load_encoder("embedded", device="cpu")
     assert again.identity == embedded.identity
     assert embedded.identity.name == "embedded"
@@ -45,12 +45,12 @@ def test_plain_open_clip_computes_the_same(embedded: Encoder) -> None:
     np.testing.assert_allclose(embedded.encode_texts(["Red Mug"]), text, atol=1e-4)
 
 
-def test_case_and_space_do_not_matter(embedded: Encoder) -> None:
+def test_case_and_whitespace_do_not_matter(embedded: Encoder) -> None:
     one, other = embedded.encode_texts(["navy linen shirt", "  NAVY  Linen shirt "])
     np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_it_finds_drawings_it_has_not_seen_by_what_they_show(embedded: Encoder, tmp_path: Path) -> None:
+def test_it_finds_new_drawings_by_what_they_show(embedded: Encoder, tmp_path: Path) -> None:
     write_parquet(tmp_path / "drawn.parquet", 44, seed=5)
     rows = pq.read_table(tmp_path / "drawn.parquet").to_pylist()
     images = embedded.encode_images([Image.open(io.BytesIO(row["image"])).convert("RGB") for row in rows])

@@ -1,4 +1,4 @@
-"""Untrusted bytes become one upright RGB picture, or a clear error."""
+"""Untrusted bytes become one upright RGB image, or a clear error."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def test_the_limits_themselves_are_allowed() -> None:
         (b"<!doctype html><html><body>Not found</body></html>", "web page"),
         (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG drawing.*Export"),
         (b"\0\0\0\x18ftypheic" + b"\0" * 40, "HEIC.*Convert"),
-        (b"%PDF-1.7 and so on", "no picture.*JPEG"),
+        (b"%PDF-1.7 and so on", "not an image.*JPEG"),
         (png_header(8, 8)[:40], "damaged"),
     ],
 )

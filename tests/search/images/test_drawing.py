@@ -1,4 +1,4 @@
-"""What is drawn over pictures."""
+"""What is drawn over images."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_label_stays_within_the_image_and_dark() -> None:
         assert not written[:, [0, -1]].any()
 
 
-def test_panels_stand_in_a_row() -> None:
+def test_panels_form_one_row() -> None:
     red, blue = Image.new("RGB", (10, 20), "red"), Image.new("RGB", (10, 20), "blue")
     row = in_columns([red, blue])
     assert row.size == (28, 20)

@@ -1,4 +1,4 @@
-"""A view leads to the same rows as the catalog, whatever happened to either."""
+"""A replica has the same rows as the catalog, whatever happened to either."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_a_snapshot_that_is_no_good_is_rebuilt_from_the_catalog(
     assert "rebuilding" in caplog.text
 
 
-def test_rebuilding_makes_the_view_and_its_snapshot_anew(
+def test_rebuilding_replaces_the_indexes_and_the_snapshot(
     catalog: Catalog, encoder: FakeEncoder, tmp_path: Path
 ) -> None:
     add(catalog, encoder, "a", "b")
@@ -198,7 +198,9 @@ def test_snapshots_are_written_when_a_tenth_has_changed(catalog: Catalog, encode
     assert replica.save()
 
 
-def test_a_view_that_cannot_be_saved_goes_on_answering(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> None:
+def test_a_replica_that_cannot_be_saved_goes_on_answering(
+    catalog: Catalog, encoder: FakeEncoder, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_bytes(b"")
     add(catalog, encoder, "a")
     replica = make_replica(catalog, encoder, tmp_path / "file")
@@ -209,7 +211,7 @@ def test_a_view_that_cannot_be_saved_goes_on_answering(catalog: Catalog, encoder
     assert len(replica) == 4
 
 
-def test_a_view_of_a_space_that_is_gone_says_so(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> None:
+def test_a_replica_of_a_dropped_version_says_so(catalog: Catalog, encoder: FakeEncoder, tmp_path: Path) -> None:
     replica = make_replica(catalog, encoder, tmp_path)
     assert catalog.promote(catalog.open_index_version(FakeEncoder(seed=3).identity, active=False))
     assert replica.catch_up()  # the version before is kept
@@ -280,7 +282,7 @@ Step = tuple[str, list[int]]
         max_size=14,
     )
 )
-def test_any_history_leads_every_view_to_the_same_rows(
+def test_any_history_leads_every_replica_to_the_same_rows(
     tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder, history: list[Step]
 ) -> None:
     folder = tmp_path_factory.mktemp("history")

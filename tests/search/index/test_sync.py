@@ -1,4 +1,4 @@
-"""The follower keeps a view true to the catalog, whoever writes to it and whatever goes wrong."""
+"""The sync thread keeps a replica caught up with the catalog, whichever process writes and whatever goes wrong."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ def test_an_error_while_saving_is_survived(
 
 
 def test_leaving_stops_the_thread_and_saves(replica: IndexReplica, catalog: Catalog, encoder: FakeEncoder) -> None:
-    with SyncThread(replica, interval_s=0.02) as follower:
+    with SyncThread(replica, interval_s=0.02) as sync:
         catalog.commit(replica.version_id, [make_entry(encoder, "a", "shirt")])
         assert soon(lambda: len(replica) == 1)
-    assert not follower._thread.is_alive()
+    assert not sync._thread.is_alive()
     assert replica.path.is_file()

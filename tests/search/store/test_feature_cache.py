@@ -1,4 +1,4 @@
-"""Features of pictures on disk."""
+"""Features of images on disk."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def add(catalog: Catalog, encoder: FakeEncoder, version: int, *skus: str) -> Non
 
 
 def backfill(catalog: Catalog, version: int, batch: Sequence[StoredItem]) -> None:
-    """Embed items with the other encoder: one picture and their title."""
+    """Embed items with the other encoder: one image and their title."""
     image = OTHER.encode_images([make_image("red")])
     catalog.backfill(
         version, [(stored, {"image": image, "text": OTHER.encode_texts([stored.item.title])}) for stored in batch]

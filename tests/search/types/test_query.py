@@ -62,7 +62,7 @@ def test_limits_on_text_and_images() -> None:
         with pytest.raises(QueryError, match="2001"):
             Query(**asked)
     assert len(Query(images=(make_image("red"),) * 4, skus=("a",) * 4).skus) == 4
-    with pytest.raises(QueryError, match="9 pictures"):
+    with pytest.raises(QueryError, match="9 images"):
         Query(images=(make_image("red"),) * 4, skus=("a",) * 5)
 
 

@@ -56,12 +56,12 @@ def row(figure: Figure) -> str:
 
 
 Row = Mapping[str, object]
-"""One row of a Parquet file, its picture as encoded bytes."""
+"""One row of a Parquet file, its image as encoded bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """A catalog in a temporary home: its engine, what indexing reported, and the rows as they were read."""
+    """A catalog in a temporary store: its engine, what indexing reported, and the rows as they were read."""
 
     store: Store
     engine: SearchEngine
@@ -105,12 +105,12 @@ def labelled_items(rows: Sequence[Row]) -> list[Item]:
 
 
 def encoded_image(row: Row) -> bytes:
-    """A row's picture as its file has it."""
+    """A row's image as its file has it."""
     image = row["image"]
     assert isinstance(image, bytes)
     return image
 
 
 def image_of(row: Row) -> Image.Image:
-    """A row's picture, decoded."""
+    """A row's image, decoded."""
     return Image.open(io.BytesIO(encoded_image(row))).convert("RGB")

@@ -62,7 +62,7 @@ def kill(process: subprocess.Popen[bytes], after_s: float) -> bool:
 
 
 def agreeing(calm: Path, killed: Path) -> float:
-    """The share of rows that are the same in both homes in every respect: fields, pictures, vectors, and findable."""
+    """The share of rows that are the same in both homes in every respect: fields, images, vectors, and findable."""
     stores = Store(calm), Store(killed)
     expected, got = ({stored.item.sku: stored for stored in store.catalog.all_items()} for store in stores)
     vectors = [vectors_by_sku(store) for store in stores]

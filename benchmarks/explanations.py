@@ -100,8 +100,8 @@ HALLUCINATED, COVERED, AGREEING = 0.05, 0.95, 0.99
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One explanation, read: which of its claims of what is so are false of the product; which requirements it names;
-    which of those it tells as their verdicts stand."""
+    """One explanation, parsed: which values that it asserts are false of the product, which requirements it names, and
+    for which of those it agrees with the verdict."""
 
     false: tuple[bool, ...]
     named: tuple[bool, ...]

@@ -38,11 +38,11 @@ LIFT = 0.05
 NDCG = "ndcg@10"
 
 N_LIFT_QUERIES = 150
-"""Of each kind at the most, drawn by chance: there are 1,916 titles, with some six claims each about 20 pictures."""
+"""Of each kind at the most, drawn at random: there are 1,916 titles, with some six statements each about 20 images."""
 
 
 def measure_lift(encoder: Encoder, data: Path) -> Iterator[Figure]:
-    """On every validation file: retrieval and reranker see pictures alone, and know from the shop's fields what the
+    """On every validation file: retrieval and reranker see images alone, and know from the shop's fields what the
     words of a query mean. Then on ``fashion-validation`` with all that a shop knows."""
     reranker = load_reranker(EMBEDDED, device="cpu")
     for source, targets in TARGETS.items():

@@ -52,7 +52,7 @@ ICONIC_FIRST = 0.60
 
 
 def measure_images(encoder: Encoder, data: Path) -> Iterator[Figure]:
-    """Every target on its file, and grocery photos looked up among the shop's 81 iconic pictures."""
+    """Every target on its file, and grocery photos looked up among the shop's 81 iconic images."""
     for source, targets in TARGETS.items():
         with indexed(encoder, data / f"{source}.parquet", images_alone=True) as catalog:
             for target in targets:
@@ -73,7 +73,7 @@ def measure_target(catalog: Indexed, source: str, target: Target) -> Figure:
 
 
 def photo_to_iconic(iconic: Indexed, photos: Sequence[Row]) -> Figure:
-    """How often a shopper's photo brings the one iconic picture of its class first."""
+    """How often a shopper's photo brings the one iconic image of its class first."""
     sku_of = {str(row["title"]): str(row["sku"]) for row in iconic.rows}
     rankings, judgements = [], []
     for row in photos:
@@ -155,7 +155,7 @@ MIN_CAUGHT = 0.9
 
 
 def measure_confidence(encoder: Encoder, data: Path) -> Iterator[Figure]:
-    """On ``fashion-validation``, by pictures alone and with all fields indexed."""
+    """On ``fashion-validation``, by images alone and with all fields indexed."""
     for how, images_alone in (("pictures alone", True), ("all fields indexed", False)):
         with indexed(encoder, data / "fashion-validation.parquet", images_alone=images_alone) as catalog:
             yield from measure_catalog(catalog, f"fashion-validation, {how}")

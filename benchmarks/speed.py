@@ -42,7 +42,7 @@ MAX_QUERY_MS = 10
 
 
 def measure_encoder(encoder: Encoder, data: Path) -> Iterator[Figure]:
-    """Prepared pictures and short texts of ``fashion-validation``; medians of seven runs, the runtimes taking turns.
+    """Prepared images and short texts of ``fashion-validation``; medians of seven runs, the runtimes taking turns.
 
     ``encoder`` names which encoder is loaded. The runtime that it gets by itself is held to the bounds of issue 3, and
     each other is what that is compared with.
@@ -123,7 +123,7 @@ def measure_time(encoder: Encoder, data: Path) -> Iterator[Figure]:
 
 
 def encoder_alone_s(encoder: Encoder, path: Path) -> float:
-    """Seconds to prepare and embed the pictures and words of all rows, which lie decoded in memory."""
+    """Seconds to prepare and embed the images and words of all rows, which lie decoded in memory."""
     records = [row for row in open_source(str(path), {}).rows() if isinstance(row, Record)]
     images = [decode_image(image.data or b"").pixels for record in records for image in record.images]
     words = [item_words(record.item) for record in records]

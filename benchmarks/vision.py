@@ -1,4 +1,4 @@
-"""The embedded vision-language model by itself: what it tells from a picture alone, beside a blank one."""
+"""The embedded vision-language model by itself: what it tells from an image alone, beside a blank one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FLIPPED = 0.9
 EVEN = 0.5
 
 Asked = tuple[int, str]
-"""The position of a picture, and a claim about it."""
+"""The position of an image, and a statement about it."""
 
 
 def measure(encoder: Encoder, data: Path) -> Iterator[Figure]:
@@ -62,8 +62,8 @@ def measure(encoder: Encoder, data: Path) -> Iterator[Figure]:
 
 
 def flipped(evaluator: Evaluator, rows: LabelledRows) -> Iterator[Figure]:
-    """Of claims that a search calls met, how many it calls contradicted once one attribute, or the picture, is another;
-    and how many P(yes) passes from above one half to below it."""
+    """Of statements that a search calls met, how many it calls contradicted once one attribute or the image is another;
+    and how often P(yes) falls from above one half to below it."""
     fusion_weights = read_fusion_weights(EMBEDDED_FOLDER / CARD_FILE) or FusionWeights()
     features = evaluator.image_features([decode(image) for image in rows.images])
     for name, pairs, how in (
@@ -85,13 +85,13 @@ def flipped(evaluator: Evaluator, rows: LabelledRows) -> Iterator[Figure]:
 
 
 def statuses(fusion_weights: FusionWeights, yes: Truths) -> NDArray[np.str_]:
-    """A search's verdicts on claims by the picture alone, from P(yes), shape (n,)."""
+    """A search's verdicts on statements by the image alone, from P(yes), shape (n,)."""
     probabilities = probability(fusion_weights.image_logit(yes))
     return np.array([status_of(float(each), Evidence.IMAGE) for each in probabilities])
 
 
 def flipped_statements(rows: LabelledRows) -> list[tuple[Asked, Asked]]:
-    """A true claim about a picture, and one that another product of its kind makes false in a single field."""
+    """A true statement about an image, and one that another product of its kind makes false in a single field."""
     statements = draw_statements(rows.products, [rows.source] * len(rows.products), random.Random(0), NEAR)
     return [
         ((place, true.text), (place, false.text))
@@ -101,7 +101,7 @@ def flipped_statements(rows: LabelledRows) -> list[tuple[Asked, Asked]]:
 
 
 def swapped_images(rows: LabelledRows) -> list[tuple[Asked, Asked]]:
-    """A true claim about a picture, and the same about a picture of which it is false."""
+    """A true statement about an image, and the same about an image of which it is false."""
     statements = draw_statements(rows.products, [rows.source] * len(rows.products), random.Random(0), (Round(),))
     false_of: dict[str, list[int]] = defaultdict(list)
     for place, some in enumerate(statements):

@@ -1,4 +1,4 @@
-"""Tuning an encoder or a reranker on a shop's own rows, and what a run may choose between."""
+"""Tuning an encoder or a reranker on a shop's own rows; the losses and towers to choose from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Loss(StrEnum):
 
 
 class TunedTower(StrEnum):
-    """The half of a model that embeds pictures, or the one that embeds texts."""
+    """The tower of an encoder that embeds images, or the one that embeds texts."""
 
     IMAGE = "image"
     TEXT = "text"

@@ -1,4 +1,4 @@
-"""What of a model is trained: whole towers, or low-rank adapters (LoRA, arXiv 2106.09685) through PEFT."""
+"""Which weights of a model are trained: whole towers, or low-rank adapters (LoRA, arXiv 2106.09685) through PEFT."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vitrina.search.types.errors import InputError, MissingDependencyError
 from vitrina.tuning import TunedTower
 
 SMALL_MODEL = 20_000_000
-"""Parameters up to which a model counts as small: it is trained in parts side by side on a CPU, and bears large steps.
+"""Parameters up to which a model counts as small: on a CPU thread replicas train it, and it tolerates large steps.
 The embedded encoder has 4 million, ViT-B-32 has 151 million."""
 
 
@@ -25,13 +25,13 @@ def tower_of(name: str) -> TunedTower | None:
 
 
 def unfreeze(model: torch.nn.Module, frozen: TunedTower | None) -> None:
-    """Let every parameter be trained but those of one tower."""
+    """Train every parameter except those of one tower."""
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(parameter.is_floating_point() and (frozen is None or tower_of(name) is not frozen))
 
 
 def n_parameters(model: torch.nn.Module, *, trained: bool = False) -> int:
-    """How many numbers a model has, or how many of them are trained."""
+    """The number of a model's parameters, or of those that are trained."""
     return sum(each.numel() for each in model.parameters() if each.requires_grad or not trained)
 
 
@@ -40,19 +40,19 @@ def is_small(model: torch.nn.Module) -> bool:
 
 
 MERGED_ALREADY = "All adapters are already merged"
-"""PEFT warns so of an attention's projection, which its attention has merged before."""
+"""PEFT's warning about an attention's projection, which the attention itself has merged already."""
 
 OLD_NAME = "`is_gradient_checkpointing` is deprecated"
-"""PEFT 0.21 asks models of transformers 5.23 so."""
+"""A deprecation that PEFT 0.21 triggers in transformers 5.23."""
 
 UNTOUCHED = "text_projection"
-"""open_clip takes what is no ``torch.nn.Linear`` here, such as an adapter, for a matrix."""
+"""open_clip treats anything here that is not a ``torch.nn.Linear``, such as an adapter, as a matrix."""
 
 
 class Adapters:
-    """Adapters in place of full training: only they require gradients. The model is changed where it is.
+    """Adapters instead of full training: only they require gradients. The model is changed in place.
 
-    They sit on the modules of these names. Raises MissingDependencyError without PEFT.
+    They are added to the modules of these names. Raises MissingDependencyError without PEFT.
     """
 
     def __init__(self, model: torch.nn.Module, names: Sequence[str], rank: int) -> None:
@@ -68,7 +68,7 @@ class Adapters:
         return {name: weight.detach() for name, weight in self._adapted.named_parameters() if weight.requires_grad}
 
     def load_state_dict(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Take weights of ``state`` back. Raises KeyError or RuntimeError where they are another model's."""
+        """Load the adapters' weights. Raises KeyError or RuntimeError if they are another model's."""
         with torch.no_grad():
             for name, weight in self.state_dict().items():
                 weight.copy_(state[name])
@@ -86,7 +86,7 @@ class Adapters:
                 layer.unmerge()
 
     def merge(self) -> None:
-        """Add the adapters to the weights for good, which makes the model the plain one again."""
+        """Merge the adapters into the weights for good; the model is then a plain one again."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", MERGED_ALREADY)
             self._adapted.merge_and_unload()
@@ -140,7 +140,7 @@ def adaptable_layers(model: Any, *, image_tower: bool) -> list[str]:
     """The names of the linear layers of the language model, its attention's and its MLP's, and with ``image_tower`` of
     everything before it; never of the vocabulary's.
 
-    Families name them ``q_proj``, ``qkv_proj``, ``gate_up_proj`` or otherwise; where they stand is the same in all:
+    Families name them ``q_proj``, ``qkv_proj``, ``gate_up_proj`` or otherwise, but they are in the same place in all:
     transformers knows a model's decoder. Raises InputError where there are none.
     """
     decoder = model.get_decoder()
@@ -154,7 +154,7 @@ def adaptable_layers(model: Any, *, image_tower: bool) -> list[str]:
     if not names:
         raise InputError(
             f"LoRA could adapt nothing in a {type(model).__name__}: its language model has no linear layer.",
-            remedy="Begin with another model: --from.",
+            remedy="Start from another model: --from.",
         )
     return names
 

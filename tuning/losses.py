@@ -31,7 +31,7 @@ def sigmoid_loss(
     """Every pair a yes-or-no question: SigLIP's loss (arXiv 2303.15343) with any number of true pairs.
 
     Arguments as in ``contrastive_loss``; ``bias`` starts near the log odds of a true pair. Summed over the texts and
-    divided by the number of pictures, as in the paper.
+    divided by the number of images, as in the paper.
     """
     logits = scale * images @ texts.T + bias  # (n, m)
     total = binary_cross_entropy_with_logits(logits, matches.to(logits.dtype), reduction="sum")

@@ -23,7 +23,7 @@ MAX_FOLDER_BYTES = 12_000_000
 
 @dataclass(frozen=True, slots=True)
 class EncoderArchitecture:
-    """The towers: a timm picture tower and a small text transformer, at their sizes."""
+    """The towers: a timm image tower and a small text transformer, at their sizes."""
 
     image_tower: str = "mobilenetv4_conv_small"
     image_size: Size = (80, 64)
@@ -70,7 +70,7 @@ def write_configuration(folder: Path, architecture: EncoderArchitecture, vocabul
 
 
 def write_image_size(folder: Path, size: Size) -> None:
-    """Change the picture size in ``open_clip_config.json``, for a tower that has seen another size so far."""
+    """Change the image size in ``open_clip_config.json``, for a tower that has seen another size so far."""
     path = folder / "open_clip_config.json"
     configuration = json.loads(path.read_text(encoding="utf-8"))
     configuration["model_cfg"]["vision_cfg"]["image_size"] = list(size)

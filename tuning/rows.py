@@ -1,4 +1,4 @@
-"""Rows to tune on: the items of an indexed catalog that have pictures, with some of them set aside."""
+"""Rows to tune on: the items of an indexed catalog that have images, with some of them held out."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import Item, StoredItem
 
 MIN_HELD_OUT = 8
-"""Rows set aside below which nDCG@10 could not tell encoders apart: every ranking would show nearly all of them."""
+"""Held-out rows below which nDCG@10 could not tell encoders apart: every ranking would show nearly all of them."""
 
 MIN_KEPT = 32
-"""Rows to train on below which a contrastive batch has next to nothing to tell apart."""
+"""Rows to train on below which a contrastive batch has hardly any negatives."""
 
 MAX_HELD_OUT = 2_000
-"""Rows set aside at most, since they are embedded after every epoch; those beyond are trained on."""
+"""Held-out rows at most, since they are embedded after every epoch; those beyond are trained on."""
 
 
 @dataclass(frozen=True, slots=True)
 class TuningRow:
-    """An item with the ids of its pictures in the home's store; one at least."""
+    """An item with the ids of its images in the image store; one at least."""
 
     item: Item
     image_ids: tuple[str, ...]
@@ -30,8 +30,8 @@ class TuningRow:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Rows to train on, and rows set aside. ``n_twins`` were left out because they share a picture with one of the
-    latter, and would give it away."""
+    """Rows to train on, and held-out rows. ``n_twins`` were left out of both because they share an
+    image with a held-out row."""
 
     kept: tuple[TuningRow, ...]
     held_out: tuple[TuningRow, ...]
@@ -39,20 +39,20 @@ class Split:
 
 
 def rows_of(stored: Iterable[StoredItem]) -> list[TuningRow]:
-    """The items that have pictures. Raises InputError where none has."""
+    """The items that have images. Raises InputError where none has."""
     rows = [TuningRow(each.item, each.image_ids) for each in stored if each.image_ids]
     if not rows:
         raise InputError(
-            "No item of the catalog has a picture, and an encoder learns from pictures with their words.",
-            remedy="Index a catalog with pictures, or name the one that has them with --store.",
+            "No item of the catalog has an image, and an encoder learns from images with their texts.",
+            remedy="Index a catalog with images, or name the store that has them with --store.",
         )
     return rows
 
 
 def split(rows: Sequence[TuningRow], share: float) -> Split:
-    """Set ``share`` of the rows aside, 0 to 1, by a hash of the sku: it stays the same when the catalog grows.
+    """Hold out ``share`` of the rows, 0 to 1, by a hash of the sku, which stays the same as the catalog grows.
 
-    Raises InputError where too few are left on either side.
+    Raises InputError if too few are left on either side.
     """
     places = [hash_fraction(row.item.sku) for row in rows]
     last = sorted(places)[:MAX_HELD_OUT][-1]
@@ -66,15 +66,15 @@ def split(rows: Sequence[TuningRow], share: float) -> Split:
     return Split(kept, held_out, len(others) - len(kept))
 
 
-def hash_fraction(sku: str) -> float:
-    """Where a sku lies between 0 and 1, by its SHA-256."""
-    return int.from_bytes(hashlib.sha256(f"aside {sku}".encode()).digest()[:8], "big") / 2**64
+def hash_fraction(text: str) -> float:
+    """The SHA-256 of a text as a number between 0 and 1."""
+    return int.from_bytes(hashlib.sha256(f"aside {text}".encode()).digest()[:8], "big") / 2**64
 
 
 def too_few(n_rows: int, n_kept: int, n_held_out: int, share: float) -> InputError:
     needed = round(max(MIN_HELD_OUT / share, MIN_KEPT / (1 - share)) * 1.25)
     return InputError(
-        f"{n_rows:,} rows with pictures and words are too few: with {share:g} of them set aside, {n_kept:,} are left "
-        f"to train on and {n_held_out:,} to measure with, where {MIN_KEPT} and {MIN_HELD_OUT} are needed.",
-        remedy=f"Index {needed:,} rows or more, or set another share aside with --held-out.",
+        f"{n_rows:,} rows with images and texts are too few: with {share:g} of them held out, {n_kept:,} are left "
+        f"to train on and {n_held_out:,} to measure with; {MIN_KEPT} and {MIN_HELD_OUT} are needed.",
+        remedy=f"Index {needed:,} rows or more, or hold out another share with --held-out.",
     )

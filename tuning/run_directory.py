@@ -17,11 +17,11 @@ from vitrina.search.types.errors import InputError, MissingDependencyError, Stat
 
 
 class EpochMeasures(Protocol):
-    """What a model reached on what was set aside; a frozen dataclass of numbers."""
+    """A model's figures on held-out data; a frozen dataclass of numbers."""
 
     @property
     def value(self) -> float:
-        """What epochs are compared by, higher is better."""
+        """The figure that epochs are compared by; higher is better."""
 
     @property
     def said(self) -> str:
@@ -46,23 +46,23 @@ class History(Generic[Score]):
         return self.scores.index(highest) if highest.value > self.start.value else None
 
     def is_stale(self, patience: int) -> bool:
-        """Whether the last ``patience`` epochs brought nothing better than what was before them, the start included."""
+        """Whether none of the last ``patience`` epochs beat what was before them, the start included."""
         reached = [self.start.value, *(score.value for score in self.scores)]
         return len(self.scores) >= patience and max(reached[-patience:]) <= max(reached[:-patience])
 
     def cut(self, n_epochs: int) -> None:
-        """Forget what came after an epoch: a run that goes on from a checkpoint does it again."""
+        """Forget what came after an epoch: a run that resumes from a checkpoint repeats it."""
         del self.losses[n_epochs:], self.scores[n_epochs:]
 
     def write(self, path: Path) -> None:
-        """Keep it as JSON, in one piece."""
+        """Write it as JSON, atomically."""
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(asdict(self)), encoding="utf-8")
         partial.replace(path)
 
     @classmethod
     def read(cls, path: Path, kind: type[Score]) -> History[Score]:
-        """One whose scores are of that kind. Raises OSError or ValueError where there is none that can be read."""
+        """Read one whose scores are of that kind. Raises OSError or ValueError if that fails."""
         kept = _Kept.model_validate_json(path.read_bytes())
         scores: TypeAdapter[Score] = TypeAdapter(kind)
         return cls(
@@ -71,7 +71,7 @@ class History(Generic[Score]):
 
 
 class _Kept(BaseModel):
-    """A history as it stands in its file."""
+    """The JSON of a history."""
 
     start: dict[str, Any]
     losses: list[list[float]]
@@ -93,7 +93,7 @@ def check_drawable() -> None:
 
 
 def draw(history: History[Score], path: Path, measure: str) -> None:
-    """Write the picture; the format is by the path's ending. ``measure`` names what the scores' values are.
+    """Draw the chart; the file's ending gives the format. ``measure`` names what the scores' values are.
 
     Raises OSError where it cannot be written.
     """
@@ -114,18 +114,22 @@ def draw(history: History[Score], path: Path, measure: str) -> None:
     if history.best is not None:
         at = history.best + 1
         of_epochs.plot([at], [reached[at]], color="#c8102e", marker="o", linestyle="", label="kept")
-    of_epochs.set(title=f"{measure} on what was set aside", xlabel="epoch", xticks=epochs[:: 1 + len(epochs) // 12])
+    of_epochs.set(title=f"{measure} on held-out data", xlabel="epoch", xticks=epochs[:: 1 + len(epochs) // 12])
     of_epochs.legend()
     for axes in (of_steps, of_epochs):
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=120)
 
 
-class RunDirectory:
-    """Makes the folder, or finds the unfinished run in it that is to be resumed.
+OLD_TERMS = {"held_out": "set_aside"}
+"""Terms that runs begun by earlier versions have under another name."""
 
-    ``terms`` are what a run must share with the one it goes on from. Raises StateError where a run is in the way,
-    InputError where it had other terms, StorageError where the folder cannot be made.
+
+class RunDirectory:
+    """Makes the folder, or finds the unfinished run in it to resume.
+
+    ``terms`` must be the same when a run is resumed. Raises StateError if an unfinished run is in the way, InputError
+    if it had other terms, StorageError if the folder cannot be made.
     """
 
     def __init__(self, folder: Path, terms: Mapping[str, object], *, resume: bool) -> None:
@@ -152,38 +156,39 @@ class RunDirectory:
     def _check(self, terms: Mapping[str, object]) -> None:
         before = json.loads(self._terms.read_text(encoding="utf-8"))
         for name, value in terms.items():
-            if before.get(name) != value:
+            known = before.get(name, before.get(OLD_TERMS.get(name, name)))
+            if known != value:
                 raise InputError(
-                    f"The run in {self.folder} had another {name}: {before.get(name)}, not {value}.",
-                    remedy="Repeat the command as it was, with --resume, or remove the folder and begin anew.",
+                    f"The run in {self.folder} had another {name}: {known}, not {value}.",
+                    remedy="Repeat the command as it was, with --resume, or remove the folder and start again.",
                 )
 
     def read_history(self, kind: type[Score]) -> History[Score]:
-        """The history up to the checkpoint, of scores of that kind. Raises StateError where it is damaged."""
+        """The history up to the checkpoint, of scores of that kind. Raises StateError if it is damaged."""
         try:
             return History.read(self._history, kind)
         except (OSError, ValueError) as error:
             raise StateError(
-                f"The run in {self.folder} cannot be resumed: {error}", remedy="Remove the folder and begin anew."
+                f"The run in {self.folder} cannot be resumed: {error}", remedy="Remove the folder and start again."
             ) from error
 
     def write_history(self, history: History[Score]) -> None:
-        """Keep it. Raises OSError."""
+        """Write the history. Raises OSError."""
         history.write(self._history)
 
     def discard_checkpoints(self) -> None:
-        """A run that won nothing is over, and does not stand in the way of the next."""
+        """Remove the checkpoints of a run without gain, so that they are not in the way of the next."""
         for path in (self.checkpoint, self.best):
             path.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """A finished run needs it no more."""
+        """Remove the folder of a finished run."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def check_output(out: Path) -> None:
-    """What can be said before anything is read: raise InputError where ``out`` is there already, and
-    MissingDependencyError where its loss picture could not be drawn."""
+    """Check before anything is read: raises InputError if ``out`` exists already, and MissingDependencyError if the
+    chart could not be drawn."""
     if out.exists():
         raise InputError(f"{out} is there already.", remedy="Choose another folder with --out, or remove that one.")
     check_drawable()
@@ -203,7 +208,7 @@ def output_folder(out: Path, what: str) -> Iterator[Path]:
     except OSError as error:
         raise StorageError(
             f"The {what} cannot be written to {out}: {error.strerror or error}.",
-            remedy="Make room there and finish with the same command and --resume.",
+            remedy="Free some space there and finish with the same command and --resume.",
         ) from error
 
 
@@ -211,5 +216,5 @@ PARTIAL = ".partial"
 
 
 def name_of(folder: Path) -> str:
-    """The name that a folder has, or will have."""
+    """The name that a folder has, or will have once it is finished."""
     return folder.name.removesuffix(PARTIAL)

@@ -14,7 +14,7 @@ from recipes.boutique.articles import ALL_COLOURS, ARTICLES, MATERIAL_COLOURS, M
 class Product:
     """One product as a shop would list it.
 
-    ``attributes`` are ground truth for the picture, lower case: ``category``, ``subcategory``, ``article``, ``style``,
+    ``attributes`` are ground truth for the image, lower case: ``category``, ``subcategory``, ``article``, ``style``,
     ``colour``, ``pattern``, ``material``, ``gender``, ``season``, ``usage`` and ``brand`` (the one written as a name).
     ``price_cents`` counts the smallest unit of ``currency``, an ISO 4217 code.
     """

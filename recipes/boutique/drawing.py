@@ -116,7 +116,7 @@ class Pose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """A pattern on cloth or glaze: ``scale`` is its period in picture widths, ``angle`` in degrees."""
+    """A pattern on cloth or glaze: ``scale`` is its period in image widths, ``angle`` in degrees."""
 
     pattern: str
     accents: tuple[RGB, RGB]
@@ -165,8 +165,8 @@ class Crease:
 class DrawnPart:
     """One piece of a product. ``name`` groups pieces into one box; ``outlines`` are united, ``holes`` cut out.
 
-    ``grain`` turns the print and weave (degrees); ``bulge`` is how far edges roll, in picture widths; ``folds`` is the
-    strength of loose cloth's waves and ``drape`` their width and height in picture widths.
+    ``grain`` turns the print and weave (degrees); ``bulge`` is how far edges roll, in image widths; ``folds`` is the
+    strength of loose cloth's waves and ``drape`` their width and height in image widths.
     """
 
     name: str
@@ -192,7 +192,7 @@ class Drawing:
     tilt: float = field(default=0.0)
 
     def placed(self, *, degrees: float, scale: float, shift: tuple[float, float]) -> Drawing:
-        """The drawing turned, scaled and moved within the picture."""
+        """The drawing turned, scaled and moved within the image."""
 
         def move(points: Points) -> Points:
             moved: Points = turned(points * scale, degrees) + np.array(shift)

@@ -1,6 +1,6 @@
-"""Exports: the boutique as a folder of pictures with a JSONL catalog, or as one Parquet file.
+"""Exports: the boutique as a folder of images with a JSONL catalog, or as one Parquet file.
 
-Pictures are drawn by a pool of processes, one a core this process may use; small exports are drawn in this process.
+Images are drawn by a pool of processes, one a core this process may use; small exports are drawn in this process.
 """
 
 from __future__ import annotations
@@ -101,8 +101,8 @@ def _check(n: int) -> None:
 def write_folder(folder: Path, n: int, *, seed: int = 0, size: int = 320, on_progress: Progress | None = None) -> Path:
     """Write the first ``n`` products into ``folder`` and return the path of its ``catalog.jsonl``.
 
-    Pictures go to ``images/<sku>.jpg``. ``catalog.jsonl`` has one product a line (sku, title, description, price such
-    as "39.90", currency, image relative to the folder, and each attribute); ``boxes.jsonl`` has one picture a line
+    Images go to ``images/<sku>.jpg``. ``catalog.jsonl`` has one product a line (sku, title, description, price such
+    as "39.90", currency, image relative to the folder, and each attribute); ``boxes.jsonl`` has one image a line
     (sku, boxes: name to left, top, right, bottom in 0..1). Blocks until done. Raises ``ValueError`` for a negative
     ``n`` or a size under 16 pixels, ``OSError`` where the folder cannot be written.
     """

@@ -14,7 +14,7 @@ from recipes.boutique.textures import Field
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Pixels left..right and top..bottom of a square picture ``size`` pixels wide."""
+    """Pixels left..right and top..bottom of a square image ``size`` pixels wide."""
 
     left: int
     top: int
@@ -33,14 +33,14 @@ class Window:
         return self.bottom - self.top, self.right - self.left
 
     def coordinates(self) -> tuple[Field, Field]:
-        """Picture coordinates of the pixel centres: x of shape (1, width), y of shape (height, 1)."""
+        """Image coordinates of the pixel centres: x of shape (1, width), y of shape (height, 1)."""
         x = (np.arange(self.left, self.right, dtype=np.float32) + 0.5) / self.size - 0.5
         y = (np.arange(self.top, self.bottom, dtype=np.float32) + 0.5) / self.size - 0.5
         return x[None, :].astype(np.float32), y[:, None].astype(np.float32)
 
 
 def window_of(outlines: Iterable[Points], size: int) -> Window | None:
-    """The window around ``outlines`` with a margin for shadows; None if they lie outside the picture."""
+    """The window around ``outlines`` with a margin for shadows; None if they lie outside the image."""
     points = (np.vstack(list(outlines)) + 0.5) * size
     margin = max(3, size // 40)
     low, high = np.floor(points.min(axis=0)) - margin, np.ceil(points.max(axis=0)) + margin
@@ -50,7 +50,7 @@ def window_of(outlines: Iterable[Points], size: int) -> Window | None:
 
 
 def supersampling(size: int) -> int:
-    """Samples a pixel each way: 4 for small pictures, 3 for middling ones, 2 above."""
+    """Samples a pixel each way: 4 for small images, 3 for middling ones, 2 above."""
     return 4 if size <= 128 else 3 if size <= 400 else 2
 
 
@@ -73,12 +73,12 @@ class Stencil:
         self._pen.polygon(self._place(points), fill=value)
 
     def stroke(self, points: Points, width: float, value: int) -> None:
-        """Draw a line ``width`` picture widths thick."""
+        """Draw a line ``width`` image widths thick."""
         thickness = max(1, round(width * self._window.size * self._factor))
         self._pen.line(self._place(points), fill=value, width=thickness, joint="curve" if thickness > 3 else None)
 
     def coverage(self) -> Field:
-        """What was drawn, 0..1, at the picture's own resolution."""
+        """What was drawn, 0..1, at the image's own resolution."""
         return np.asarray(self._image.reduce(self._factor), dtype=np.float32) / np.float32(255)
 
 

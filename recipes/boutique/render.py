@@ -231,12 +231,12 @@ def _floor_shadow(cover: Field) -> Field:
 
 
 Box = tuple[float, float, float, float]
-"""Left, top, right, bottom, each 0..1 of the picture."""
+"""Left, top, right, bottom, each 0..1 of the image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """A picture and what is where: ``boxes`` maps the article's name and each named piece of it to its box."""
+    """An image and what is where: ``boxes`` maps the article's name and each named piece of it to its box."""
 
     image: Image.Image
     boxes: Mapping[str, Box]
@@ -304,7 +304,7 @@ def _place(drawing: Drawing, generator: np.random.Generator) -> Drawing:
 
 
 def render(product: Product, *, size: int = 320, variation: int = 0) -> Rendering:
-    """Draw ``product`` as a square RGB picture of ``size`` pixels; the same arguments give the same pixels.
+    """Draw ``product`` as a square RGB image of ``size`` pixels; the same arguments give the same pixels.
 
     ``variation`` changes cut, pose, light folds and backdrop, never an attribute. Raises ``ValueError`` for a size
     under 16 pixels. Takes about 30 ms at 320 pixels on one core.

@@ -168,7 +168,7 @@ def covers(figure: Print, u: Field, v: Field, pixel: float) -> Covers:
 
 
 Weave = Callable[[Field, Field, float, np.random.Generator], Field]
-"""Surface coordinates (picture widths), a pixel's width and a generator to a texture of about -1..1."""
+"""Surface coordinates (image widths), a pixel's width and a generator to a texture of about -1..1."""
 
 
 def _waves(along: Field, period: float, pixel: float) -> Field:

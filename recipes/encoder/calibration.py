@@ -1,6 +1,6 @@
 """Calibrating the embedded encoder: ``python -m recipes.encoder.calibration --data FOLDER [--encoder FOLDER]``.
 
-The rows set aside from training become small catalogs in three guises, as shops have them: pictures alone, words alone,
+The held-out rows from training become small catalogs in three guises, as shops have them: images alone, words alone,
 and both. Queries whose answers are known are put to each, and queries for what none of its rows is.
 """
 
@@ -112,7 +112,7 @@ def main(
     data: Annotated[Path, typer.Option(help="Folder with the training Parquet files.", exists=True, file_okay=False)],
     encoder: Annotated[Path, typer.Option(help="An open_clip folder.", exists=True)] = EMBEDDED_FOLDER,
 ) -> None:
-    """Calibrate an encoder on the rows that its training set aside."""
+    """Calibrate an encoder on the rows that its training held out."""
     held_out = [read_rows(data / name).split()[1] for name in TRAINING_FILES]
     typer.echo("\n".join(lines(calibrate_folder(encoder, held_out))))
 

@@ -16,7 +16,7 @@ LabelStatement = tuple[tuple[str, str], ...]
 """What a caption asserts, as (field, value) pairs; ``kind`` and ``text`` beside the labels of a product."""
 
 NOTHING: LabelStatement = (("text", "\0"),)
-"""The claim of a text that fits no product: no title holds a null character."""
+"""The statement of a text that fits no product: no title holds a null character."""
 
 PATTERNS: tuple[tuple[float, tuple[str, ...]], ...] = (
     (7.0, ("colour", "kind", "gender")),
@@ -44,7 +44,7 @@ _DESCRIPTION_SHARE = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """A text and what it claims about the product it was made from."""
+    """A text and what it statements about the product it was made from."""
 
     text: str
     statement: LabelStatement

@@ -25,23 +25,23 @@ TRAINING_FILES = ("fashion-train.parquet", "grocery-train.parquet", "clothing-tr
 ROWS_A_CLASS = 8
 
 CATALOG_FILE = "grocery-iconic.parquet"
-"""The clean catalog pictures of the grocery shop, one a class: a shop has its catalog when it trains."""
+"""The clean catalog images of the grocery shop, one a class: a shop has its catalog when it trains."""
 
 HELD_OUT_ONE_IN = 25
 """4% of the training rows, 1,504 of them fashion: as many as the held-out files have, to within a quarter."""
 
 RUN_LENGTH = 8
 RUNS_HELD_OUT_ONE_IN = 12
-"""Photos numbered one after the other (``aubergine_017``) show one shelf a moment apart. They are set aside in runs, or
-a row set aside would have a twin that was trained on; and more of them, since a run says little more than a row."""
+"""Photos numbered one after the other (``aubergine_017``) show one shelf a moment apart. They are held out in runs, or
+a row held out would have a twin that was trained on; and more of them, since a run says little more than a row."""
 
 _NUMBERED = re.compile(r"(?P<name>.+_)(?P<number>\d{3})")
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledRows:
-    """Products and, at the same positions, their encoded pictures. ``source`` is the file's stem. Of rows that are
-    ``is_whole`` none are set aside."""
+    """Products and, at the same positions, their encoded images. ``source`` is the file's stem. Of rows that are
+    ``is_whole`` none are held out."""
 
     source: str
     products: tuple[LabelledProduct, ...]
@@ -49,7 +49,7 @@ class LabelledRows:
     is_whole: bool = False
 
     def split(self) -> tuple[LabelledRows, LabelledRows]:
-        """Rows to train on, and rows set aside; which is which depends on the sku alone."""
+        """Rows to train on, and held-out rows; which is which depends on the sku alone."""
         held_out = [not self.is_whole and is_held_out(product.sku) for product in self.products]
         return self._where([not held for held in held_out]), self._where(held_out)
 
@@ -127,7 +127,7 @@ def _rows(path: Path) -> Iterator[dict[str, object]]:
 SIDE = 160
 JPEG_QUALITY = 90
 WHITE = 18
-"""How far from white, of 255, the ground of a catalog picture may be."""
+"""How far from white, of 255, the ground of a catalog image may be."""
 
 HEAPS = (1, 1, 2, 3, 5, 8, 14)
 """How many of a thing a collage may show."""
@@ -137,7 +137,7 @@ UPRIGHT = "Packages"
 
 
 def collages(catalog: LabelledRows, photos: LabelledRows, n_each: int, seed: int) -> LabelledRows:
-    """``n_each`` collages of every picture of a catalog over random photos; encoded as JPEG, 160 pixels square."""
+    """``n_each`` collages of every image of a catalog over random photos; encoded as JPEG, 160 pixels square."""
     rng = random.Random(seed)
     products, images = [], []
     for product, image in zip(catalog.products, catalog.images, strict=True):
@@ -151,7 +151,7 @@ def collages(catalog: LabelledRows, photos: LabelledRows, n_each: int, seed: int
 
 
 def cut_out(image: Image.Image) -> Image.Image:
-    """The picture with the white around its thing made transparent, cropped to the thing; mode RGBA."""
+    """The image with the white around its thing made transparent, cropped to the thing; mode RGBA."""
     padded = Image.new("RGB", (image.width + 2, image.height + 2), "white")
     padded.paste(image, (1, 1))
     marked = padded.copy()
@@ -189,7 +189,7 @@ def _heaped(thing: Image.Image, ground: Image.Image, rng: random.Random, lean: f
 
 
 def _places(n: int, rng: random.Random) -> Iterator[tuple[float, float]]:
-    """Centres spread over the picture, in parts of its side, in any order."""
+    """Centres spread over the image, in parts of its side, in any order."""
     across = math.ceil(math.sqrt(n))
     cells: Sequence[tuple[int, int]] = [(column, row) for row in range(across) for column in range(across)]
     for column, row in rng.sample(cells, n):
@@ -207,7 +207,7 @@ Say = Callable[[str], None]
 GROCERIES, CATALOG, CLOTHES = "grocery-train", "grocery-iconic", "clothing-train"
 
 N_COLLAGES = 50
-"""Collages of each catalog picture."""
+"""Collages of each catalog image."""
 
 BOUTIQUE_SEED = 1000
 """The demo draws with seed 0; training must not have seen its drawings."""

@@ -58,7 +58,7 @@ class Report:
 
 
 def evaluate(encoder: Encoder, rows: LabelledRows) -> Report:
-    """Embed the pictures of some rows and search them with every group of queries. Blocks."""
+    """Embed the images of some rows and search them with every group of queries. Blocks."""
     images = encoder.encode_images([decode(image) for image in rows.images])
     figures: dict[str, float] = {}
     for group in QUERY_GROUPS:
@@ -85,7 +85,7 @@ def precision_at_ten(similarities: NDArray[np.float32], relevant: Sequence[Seque
 
 
 def same_article_first(images: Vectors, products: Sequence[LabelledProduct]) -> float:
-    """How often the picture nearest to another product's shows the same article."""
+    """How often the image nearest to another product's shows the same article."""
     similarities = images @ images.T
     np.fill_diagonal(similarities, -np.inf)
     nearest = similarities.argmax(axis=1)
@@ -169,8 +169,8 @@ LICENCES = {"fashion": "MIT", "grocery": "MIT", "clothing": "CC0", "boutique": "
 
 
 def describe(reports: Mapping[str, Report], counts: Mapping[str, int], size: Size) -> str:
-    """The card's text, in Markdown. ``counts`` are rows by source file, those set aside included; ``size`` is that of
-    the pictures."""
+    """The card's text, in Markdown. ``counts`` are rows by source file, those held out included; ``size`` is that of
+    the images."""
     licences = {source: LICENCES.get(source.split("-")[0], "unknown") for source in counts}
     rows = [f"| {source} | {count} | {licences[source]} |" for source, count in counts.items()]
     tables = [
@@ -187,7 +187,7 @@ def main(
     files: Annotated[list[Path], typer.Argument(help="Parquet files with sku, image and label columns.")],
     encoder: Annotated[str, typer.Option(help="Any encoder name.")] = "embedded",
 ) -> None:
-    """Measure an encoder on Parquet files, from their pictures alone."""
+    """Measure an encoder on Parquet files, from their images alone."""
     loaded = load_encoder(encoder)
     for path in files:
         report = evaluate(loaded, read_rows(path))

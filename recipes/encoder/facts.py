@@ -20,10 +20,10 @@ _EMPTY = -3
 
 
 class Facts:
-    """Looks up, for a batch, which caption is true of which picture.
+    """Looks up, for a batch, which caption is true of which image.
 
-    A caption that claims ``Tshirts`` is true of every T-shirt in the batch, not just of the one it was written for, so
-    a contrastive loss must not push the others away.
+    A caption that says ``Tshirts`` is true of every T-shirt in the batch, not just of the one it was written for, so a
+    contrastive loss must not push the others away.
     """
 
     def __init__(self, products: Sequence[LabelledProduct]) -> None:
@@ -31,22 +31,22 @@ class Facts:
         self._facts = torch.tensor([self._product_row(product) for product in products], dtype=torch.int32)
 
     def matches(self, indices: torch.Tensor, statements: Sequence[LabelStatement]) -> torch.Tensor:
-        """Truth of each claim of each product; bool, shape (len(indices), len(claims)).
+        """Truth of each statement of each product; bool, shape (len(indices), len(statements)).
 
-        ``indices`` are positions in the products this was made from.
+        ``indices`` are positions in the products that this was made from.
         """
         facts = self._facts[indices]  # (n, _N_NAMES + _N_TEXTS + labels)
-        claimed = torch.tensor(
+        values = torch.tensor(
             [self._statement_row(statement) for statement in statements], dtype=torch.int32
         )  # (m, fields)
         names, texts = facts[:, :_N_NAMES], facts[:, _N_NAMES : _N_NAMES + _N_TEXTS]
-        true = _any_equal(names, claimed[:, 0]) & _any_equal(texts, claimed[:, 1])
+        true = _any_equal(names, values[:, 0]) & _any_equal(texts, values[:, 1])
         for column in range(len(LABELS)):
-            true &= _any_equal(facts[:, _N_NAMES + _N_TEXTS + column, None], claimed[:, 2 + column])
+            true &= _any_equal(facts[:, _N_NAMES + _N_TEXTS + column, None], values[:, 2 + column])
         return true  # (n, m)
 
     def _id(self, value: str, empty: int = _UNKNOWN) -> int:
-        """A number for a value's key; an unknown fact and an empty claim have numbers that nothing else equals."""
+        """A number for a value's key; an unknown fact and an empty statement have numbers that equal nothing else."""
         return self._ids.setdefault(key(value), len(self._ids)) if value else empty
 
     def _product_row(self, product: LabelledProduct) -> list[int]:
@@ -56,14 +56,14 @@ class Facts:
         return names + texts + [self._id(product.label(label)) for label in LABELS]
 
     def _statement_row(self, statement: LabelStatement) -> list[int]:
-        claimed = dict(statement)
-        return [self._id(claimed[field], _EMPTY) if field in claimed else _ANYTHING for field in FIELDS]
+        values = dict(statement)
+        return [self._id(values[field], _EMPTY) if field in values else _ANYTHING for field in FIELDS]
 
 
-def _any_equal(facts: torch.Tensor, claimed: torch.Tensor) -> torch.Tensor:
-    """Whether any fact column equals the claim, or the claim asks for nothing; (n, c) and (m,) to (n, m)."""
-    equal = (facts[:, :, None] == claimed[None, None, :]).any(dim=1)
-    return equal | (claimed == _ANYTHING)[None, :]
+def _any_equal(facts: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Whether any fact column equals the statement, or the statement asks for nothing; (n, c) and (m,) to (n, m)."""
+    equal = (facts[:, :, None] == values[None, None, :]).any(dim=1)
+    return equal | (values == _ANYTHING)[None, :]
 
 
 class LabelCaptionWriter:

@@ -1,4 +1,4 @@
-"""Pictures as tensors: decoded once, kept small in memory, varied anew for every step."""
+"""Images as tensors: decoded once, kept small in memory, varied anew for every step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.nn.functional import affine_grid, grid_sample, interpolate
 from vitrina.search.encoders.preprocessing import Preprocessing, Size
 
 NATIVE_SCALE = 1.25
-"""Pictures at least this much larger than the tower's input are kept at twice its size, so that a crop stays sharp."""
+"""Images at least this much larger than the tower's input are kept at twice its size, so that a crop stays sharp."""
 
 ASPECT = 0.1
 SHIFT = 0.05
@@ -23,7 +23,7 @@ SHIFT = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """How much a picture may change. ``least_crop`` is the least side of a crop, as a part of the picture; ``turn`` the
+    """How much an image may change. ``least_crop`` is the least side of a crop, as a part of the image; ``turn`` the
     largest angle in degrees; ``light`` and ``tint`` the spread of the brightness, all channels together and each for
     itself, as the standard deviation of its logarithm."""
 
@@ -40,31 +40,31 @@ BUSY = Variation(0.4, turn=35.0, light=0.3, tint=0.1)
 """A phone photo shows several products, or one somewhere in it, askew and in whatever light the shop has."""
 
 POSED = Variation(0.75, turn=10.0, light=0.1)
-"""A large catalog picture of one thing on white: all of it matters, and no shopper's phone has been near it."""
+"""A large catalog image of one thing on white: all of it matters, and no shopper's phone has been near it."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """Pictures of one size; uint8, shape (n, 3, h, w)."""
+    """Images of one size; uint8, shape (n, 3, h, w)."""
 
     images: torch.Tensor
     variation: Variation
 
     def plain(self, indices: torch.Tensor, size: Size) -> torch.Tensor:
-        """Pictures as they are seen after training, in -1..1, float32, shape (n, 3, height, width)."""
+        """Images as they are seen after training, in -1..1, float32, shape (n, 3, height, width)."""
         pixels = self.images[indices].float() / 127.5 - 1
         return pixels if pixels.shape[-2:] == size else interpolate(pixels, size=size, mode="area")
 
     def vary(self, indices: torch.Tensor, size: Size, rng: torch.Generator) -> torch.Tensor:
-        """A random crop, stretch, turn and mirror image of each picture in a random light, scaled to [-1, 1];
-        float32, (n, 3, *size). What falls outside a picture is white."""
+        """A random crop, stretch, turn and mirror image of each image in a random light, scaled to [-1, 1];
+        float32, (n, 3, *size). What falls outside an image is white."""
         return self.vary_and_place(indices, size, rng)[0]
 
     def vary_and_place(
         self, indices: torch.Tensor, size: Size, rng: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """As ``vary``, and which part of each picture is seen, as affine matrices (n, 2, 3): they take a place in what
-        is seen to the same place in the picture, both from -1 to 1."""
+        """As ``vary``, and which part of each image is seen, as affine matrices (n, 2, 3): they take a place in what
+        is seen to the same place in the image, both from -1 to 1."""
         darkness = (255 - self.images[indices]).float()  # so that the zeros outside are white
         placement = self._placement(len(indices), rng)
         grid = affine_grid(placement, [len(indices), 3, *size], align_corners=False)
@@ -72,7 +72,7 @@ class StoredImage:
         return self._lit(varied, rng) if self.variation.light else varied, placement
 
     def _placement(self, n: int, rng: torch.Generator) -> torch.Tensor:
-        """Which part of each picture is seen, as affine matrices, shape (n, 2, 3)."""
+        """Which part of each image is seen, as affine matrices, shape (n, 2, 3)."""
         scale = torch.empty(n).uniform_(self.variation.least_crop, 1.05, generator=rng)
         aspect = torch.empty(n).uniform_(1 - ASPECT, 1 + ASPECT, generator=rng)
         mirror = torch.randint(0, 2, (n,), generator=rng) * 2.0 - 1.0
@@ -94,7 +94,7 @@ class StoredImage:
 
 
 class Album:
-    """All pictures to train on, source after source, each source at the size that suits it."""
+    """All images to train on, source after source, each source at the size that suits it."""
 
     def __init__(self, parts: Sequence[StoredImage]) -> None:
         self._parts = parts
@@ -104,20 +104,20 @@ class Album:
         return int(self._ends[-1])
 
     def plain(self, indices: torch.Tensor, size: Size) -> torch.Tensor:
-        """Pictures at positions in the whole album, as they are; float32, shape (n, 3, *size)."""
+        """Images at positions in the whole album, as they are; float32, shape (n, 3, *size)."""
         pixels = torch.empty(len(indices), 3, *size)
         for here, part, within in self._of_parts(indices):
             pixels[here] = part.plain(within, size)
         return pixels
 
     def vary(self, indices: torch.Tensor, size: Size, rng: torch.Generator) -> torch.Tensor:
-        """Pictures at positions in the whole album, each varied as its source allows; float32, shape (n, 3, *size)."""
+        """Images at positions in the whole album, each varied as its source allows; float32, shape (n, 3, *size)."""
         return self.vary_and_place(indices, size, rng)[0]
 
     def vary_and_place(
         self, indices: torch.Tensor, size: Size, rng: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """As ``vary``, and which part of each picture is seen, as ``StoredImage.vary_and_place`` says it."""
+        """As ``vary``, and which part of each image is seen, as ``StoredImage.vary_and_place`` says it."""
         varied = torch.empty(len(indices), 3, *size)
         placement = torch.empty(len(indices), 2, 3)
         for here, part, within in self._of_parts(indices):
@@ -141,7 +141,7 @@ def decode(encoded: bytes) -> Image.Image:
 
 
 def store(images: Sequence[bytes], size: Size, large: Variation = BUSY) -> StoredImage:
-    """Decode pictures and squash them to ``size``, or to twice that where they are larger: these are taken for phone
+    """Decode images and squash them to ``size``, or to twice that where they are larger: these are taken for phone
     photos unless ``large`` says otherwise, and vary more."""
     height = max((decode(image).height for image in images[:100]), default=0)
     is_large = height > NATIVE_SCALE * size[0]

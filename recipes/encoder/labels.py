@@ -89,7 +89,7 @@ class LabelledProduct:
         return cls(text("sku"), text("title"), text("description"), kinds, **labels)
 
     def value(self, field: str) -> str:
-        """What a claim's field says: the finest of its kinds for ``kind``, else a label; empty where it has none."""
+        """The value of a statement's field: its finest kind for ``kind``, else a label; empty if it has none."""
         if field == "kind":
             return self.kinds[0] if self.kinds else ""
         return self.label(field)

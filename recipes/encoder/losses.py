@@ -14,10 +14,10 @@ from vitrina.tuning.losses import ContrastiveObjective, LossWeights
 
 
 def likeness_loss(images: torch.Tensor, classes: torch.Tensor, scale: float) -> torch.Tensor:
-    """Pictures of one class nearer to each other than to any other: SupCon (arXiv 2004.11362), "L out".
+    """Images of one class nearer to each other than to any other: SupCon (arXiv 2004.11362), "L out".
 
-    ``images`` (n, d) unit rows; ``classes`` (n,), below 0 where unknown: such pictures are only kept apart from others.
-    A picture whose class no other has costs nothing. ``scale`` is the inverse temperature.
+    ``images`` (n, d) unit rows; ``classes`` (n,), below 0 where unknown: such images are only kept apart from others.
+    An image whose class no other has costs nothing. ``scale`` is the inverse temperature.
     """
     oneself = torch.eye(len(images), dtype=torch.bool, device=images.device)
     logits = (scale * images @ images.T).masked_fill(oneself, float("-inf"))  # (n, n)

@@ -114,7 +114,7 @@ class LabelQueries:
                 yield Example(Query(phrase(wish).lower(), images=(decode(self.rows.images[at]),)), relevant)
 
     def _text_of(self, product: LabelledProduct) -> tuple[str, LabelStatement]:
-        """A text that a shopper might type to find a product, and what it claims."""
+        """A text that a shopper might type to find a product, and what it statements."""
         possible = [(fields, weight) for fields, weight in PATTERNS.items() if all(_value(product, f) for f in fields)]
         if not possible:
             return "", ()
@@ -139,12 +139,12 @@ class LabelQueries:
         return (*article, ("colour", self.rng.choice(colours))) if colours else article
 
     def _answers(self, statements: Sequence[LabelStatement]) -> list[frozenset[str]]:
-        """The skus of the catalog's rows of which each claim is true."""
+        """The skus of the catalog's rows of which each statement is true."""
         if not statements:
             return []
         truth = (
             self.facts.matches(torch.arange(len(self.held)), statements).numpy() & self.held[:, None]
-        )  # (rows, claims)
+        )  # (rows, statements)
         return [frozenset(map(str, np.flatnonzero(column))) for column in truth.T]
 
     def _some(self, n: int) -> list[LabelledProduct]:

@@ -43,12 +43,12 @@ from vitrina.tuning.model_folder import (
 STEPS_A_LINE = 25
 
 N_OUT_OF_CATALOG = 12
-"""Texts a step that fit no picture, so that what the shop does not sell lies far from everything it sells."""
+"""Texts a step that fit no image, so that what the shop does not sell lies far from everything it sells."""
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """Some epochs of the run: the size of the pictures, the losses, and how often each shop's products are seen in an
+    """Some epochs of the run: the size of the images, the losses, and how often each shop's products are seen in an
     epoch at least, once where a shop is not named."""
 
     n_epochs: int
@@ -80,12 +80,12 @@ CYCLES = (
     Cycle(1.5e-3, (Phase(14, (80, 64), LABELLED, {GROCERIES: 6.0, CATALOG: 12.0, CLOTHES: 4.0}),)),
     Cycle(1.5e-3, (Phase(12, (104, 84), LABELLED, {GROCERIES: 8.0, CATALOG: 40.0, CLOTHES: 4.0}),)),
 )
-"""Coarse shapes and colours first, on pictures that take 0.85 times as long (measured: 1.12 and 0.95 steps a second);
+"""Coarse shapes and colours first, on images that take 0.85 times as long (measured: 1.12 and 0.95 steps a second);
 then four times as many photos of the two small shops, which are hard and only 12% of the rows. After the first cycle
-the rows trained on were answered no better than those set aside: a warm restart (SGDR, arXiv 1608.03983) goes on from
+the rows trained on were answered no better than those held out: a warm restart (SGDR, arXiv 1608.03983) goes on from
 there, with fewer groceries, the one shop that was learnt by heart. The third weighs the labels more: a linear probe
 read the article off the tower's features better than the captions did (P@10 0.79 and 0.71). The fourth looks closer:
-groceries differ in what 80 x 64 pixels do not show, and of their catalog's pictures a third did not find their own
+groceries differ in what 80 x 64 pixels do not show, and of their catalog's images a third did not find their own
 name, though trained on."""
 
 
@@ -113,9 +113,9 @@ def make_encoder(
     start: Path | None = None,
     say: Say,
 ) -> None:
-    """Train on ``rows`` less those set aside, and write the open_clip folder ``out``; blocks for the whole run.
+    """Train on ``rows`` less those held out, and write the open_clip folder ``out``; blocks for the whole run.
 
-    ``work`` keeps the checkpoint and the model of the last epoch. Each epoch is measured on the rows set aside. With
+    ``work`` keeps the checkpoint and the model of the last epoch. Each epoch is measured on the held-out rows. With
     ``start``, the folder of an encoder that went through all cycles but the last, only that one is left.
     """
     run = _Run(rows, work, recipe, resume=resume, start=start, say=say)
@@ -170,7 +170,7 @@ class _Run:
             self.write(phase.size)
 
     def write(self, size: Size) -> None:
-        """Write the model, measure it on the rows set aside as the product would load it, and write its cards."""
+        """Write the model, measure it on the held-out rows as the product would load it, and write its cards."""
         write_weights(self.candidate, self.trainer.averaged_model)
         # a tower measured at a size it has not seen loses half its precision: 0.20 for 0.38 after two epochs
         write_image_size(self.candidate, size)
@@ -205,7 +205,7 @@ def repeats_of(kept: Sequence[LabelledRows], repeats: Mapping[str, float]) -> to
 
 
 def _stored(part: LabelledRows, size: Size) -> StoredImage:
-    """The pictures of a source, to be varied as suits it."""
+    """The images of a source, to be varied as suits it."""
     return store(part.images, size, large=POSED if part.source == CATALOG else BUSY)
 
 

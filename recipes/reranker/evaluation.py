@@ -31,7 +31,7 @@ _BATCH = 256
 
 
 class Evaluator:
-    """A model and its processor, asked about pictures it has asked_features once.
+    """A model and its processor, asked about images it has asked_features once.
 
     ``model`` may be any that ``AutoModelForImageTextToText`` loads from the recipe's folder, on the CPU.
     """
@@ -45,7 +45,7 @@ class Evaluator:
 
     @torch.inference_mode()
     def image_features(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        """Features of each picture, (n, image tokens, width)."""
+        """Features of each image, (n, image tokens, width)."""
         parts = []
         for start in range(0, len(images), _BATCH):
             pixels = self._processor.image_processor(list(images[start : start + _BATCH]), return_tensors="pt")
@@ -54,7 +54,7 @@ class Evaluator:
 
     @torch.inference_mode()
     def judge(self, features: torch.Tensor, statements: Sequence[str]) -> Truths:
-        """P(yes) of each claim about the picture at the same position, shape (n,)."""
+        """P(yes) of each statement about the image at the same position, shape (n,)."""
         order = sorted(range(len(statements)), key=lambda at: len(statements[at]))
         probabilities = np.empty(len(statements))
         for start in range(0, len(order), _BATCH):
@@ -66,7 +66,7 @@ class Evaluator:
 
     @torch.inference_mode()
     def answer(self, features: torch.Tensor, prompts: Sequence[str], max_tokens: int = 12) -> list[str]:
-        """What the model writes for each prompt about the picture at the same position, always the likeliest token."""
+        """What the model writes for each prompt about the image at the same position, always the likeliest token."""
         answers: list[str] = []
         for start in range(0, len(prompts), _BATCH):
             rows = slice(start, start + _BATCH)
@@ -94,7 +94,7 @@ class Evaluator:
 
 
 NEAR = (Round("colour", ("kind", "gender")), Round("kind", ("colour", "gender")), Round("gender", ("kind", "colour")))
-"""Near misses, as many as there are of any other claims."""
+"""Near misses, as many as there are of any other statements."""
 
 FIELDS = ("article", "colour", "gender", "usage", "season", "pattern", "material")
 BALANCED = ("gender", "usage", "season")
@@ -125,7 +125,7 @@ def evaluate(evaluator: Evaluator, rows: LabelledRows, *, boxes: Boxes | None = 
 def explaining(
     evaluator: Evaluator, lexicon: Lexicon, *, n: int = N_EXPLANATIONS, seed: int = 0
 ) -> Mapping[str, float]:
-    """Explanations of made-up verdicts, over a blank picture, which must not matter: how many name no value that their
+    """Explanations of made-up verdicts, over a blank image, which must not matter: how many name no value that their
     facts do not name, and what share of the requirements they name."""
     rng = random.Random(seed)
     told = [draw_verdicts(lexicon, rng) for _ in range(n)]
@@ -148,7 +148,7 @@ def explaining(
 
 
 def _judging(evaluator: Evaluator, rows: LabelledRows, features: torch.Tensor, rng: random.Random) -> dict[str, float]:
-    """Claims that are as often true as false, half of the false ones nearly true; and the same of a blank picture."""
+    """Statements that are as often true as false, half of the false ones nearly true; and the same of a blank image."""
     shops = [rows.source] * len(rows.products)
     near = draw_statements(rows.products, shops, rng, NEAR)
     far = draw_statements(rows.products, shops, rng, (Round(),) * len(NEAR))
@@ -190,7 +190,7 @@ def _whole_and_parts(
 def _reading(
     evaluator: Evaluator, products: Sequence[LabelledProduct], features: torch.Tensor, field: str
 ) -> dict[str, float]:
-    """How often a label is read off the picture, by greedy decoding over the whole vocabulary."""
+    """How often a label is read off the image, by greedy decoding over the whole vocabulary."""
     labels = {at: fields_of(product)[field] for at, product in enumerate(products) if field in fields_of(product)}
     if len(set(labels.values())) < 2:
         return {}
@@ -221,7 +221,7 @@ def _localization(
 
 
 def _judge_blindly(evaluator: Evaluator, texts: Sequence[str]) -> NDArray[np.float64]:
-    """P(yes) of each claim about a blank picture; each text is judged once."""
+    """P(yes) of each statement about a blank image; each text is judged once."""
     once = sorted(set(texts))
     places = {text: at for at, text in enumerate(once)}
     judged: NDArray[np.float64] = evaluator.judge(_blank(evaluator, len(once)), once)[[places[text] for text in texts]]

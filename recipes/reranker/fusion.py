@@ -1,6 +1,6 @@
 """Fitting the embedded model's blend: ``python -m recipes.reranker.fusion --data FOLDER [--model FOLDER]``.
 
-The rows set aside from training become catalogs that show nothing but pictures, to retrieval and to the model alike;
+The held-out rows from training become catalogs that show nothing but images, to retrieval and to the model alike;
 only what the words of a query mean is known from the shops' fields.
 """
 
@@ -31,7 +31,7 @@ N_QUERIES = 600
 
 
 def candidates_at(encoder: Encoder, reranker: Reranker, rows: LabelledRows, *, seed: int = 0) -> Iterator[FusionSample]:
-    """What retrieval and model make of a shop's pictures. Blocks."""
+    """What retrieval and model make of a shop's images. Blocks."""
     catalog = catalog_of(encoder, rows)
     facts = {item.sku: item for item in catalog.items}
     only_words = temporary_engine(encoder, catalog.entries(with_images=False, with_words=True))
@@ -51,7 +51,7 @@ def main(
         EMBEDDED_FOLDER
     ),
 ) -> None:
-    """Fit how much a reranker counts to the rows that its training set aside."""
+    """Fit how much a reranker counts to the rows that its training held out."""
     encoder, reranker = load_encoder(None), load_reranker(str(model))
     candidates: list[FusionSample] = []
     for name in TRAINING_FILES:

@@ -18,9 +18,9 @@ _TRUNK = "visual.trunk."
 
 @dataclass(frozen=True, slots=True)
 class RerankerArchitecture:
-    """A timm picture tower, a projector of two layers, and a Llama decoder with tied embeddings.
+    """A timm image tower, a projector of two layers, and a Llama decoder with tied embeddings.
 
-    The tower and its picture size are those of the embedded encoder, where the tower's weights start.
+    The tower and its image size are those of the embedded encoder, where the tower's weights start.
     """
 
     image_tower: str = "mobilenetv4_conv_small"
@@ -33,20 +33,20 @@ class RerankerArchitecture:
 
     @property
     def grid(self) -> Size:
-        """Rows and columns of the tower's last map: it halves a picture five times, rounding up."""
+        """Rows and columns of the tower's last map: it halves an image five times, rounding up."""
         height, width = self.image_size
         return math.ceil(height / 32), math.ceil(width / 32)
 
     @property
     def n_image_tokens(self) -> int:
-        """Tokens a picture takes in a prompt."""
+        """Tokens an image takes in a prompt."""
         rows, columns = self.grid
         return rows * columns
 
     @property
     def initial_spread(self) -> float:
         """Standard deviation of random weights (arXiv 1910.05895). The usual 0.02 is for ten times the width: here it
-        makes signals so small that a picture's is overlooked for long."""
+        makes signals so small that an image's is overlooked for long."""
         return math.sqrt(2 / (5 * self.width))
 
 
@@ -98,7 +98,7 @@ def create_processor(architecture: RerankerArchitecture, tokenizer: Any) -> Any:
 
 
 def start_tower(model: Any, encoder: Path) -> None:
-    """Give the model the picture tower of an open_clip folder. Raises OSError where there is none, RuntimeError where
+    """Give the model the image tower of an open_clip folder. Raises OSError where there is none, RuntimeError where
     it is another tower."""
     from safetensors.torch import load_file
 
@@ -199,7 +199,7 @@ def describe(
     counts: Mapping[str, int],
     architecture: RerankerArchitecture,
 ) -> str:
-    """The card's text, in Markdown. ``counts`` are rows by source, those set aside included."""
+    """The card's text, in Markdown. ``counts`` are rows by source, those held out included."""
     size, grid = ("{} x {}".format(*pair) for pair in (architecture.image_size, architecture.grid))
     rows = [
         f"| {source} | {count} | {LICENCES.get(source.partition('-')[0], 'unknown')} |"
@@ -241,7 +241,7 @@ def write_model(folder: Path, model: Any, processor: Any) -> None:
 
 
 def load(folder: Path) -> tuple[Any, Any]:
-    """The model and its processor, as anybody loads them; float32, on the CPU."""
+    """The model and its processor, as any user loads them; float32, on the CPU."""
     from transformers import AutoModelForImageTextToText, AutoProcessor
     from transformers.utils import logging
 

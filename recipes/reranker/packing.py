@@ -1,7 +1,7 @@
-"""Packing: all that is asked of a picture in one sequence, so that the picture is read once.
+"""Packing: all that is asked of an image in one sequence, so that the image is read once.
 
-Behind the picture stands one question after the other. Each sees the picture and itself alone, and its positions start
-anew behind the picture: for the decoder it is as if each had been asked by itself, as in a search each is.
+Behind the image stands one question after the other. Each sees the image and itself alone, and its positions start
+anew behind the image: for the decoder it is as if each had been asked by itself, as in a search each is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PREFIX = 0
 
 @dataclass(frozen=True, slots=True)
 class PackedBatch:
-    """Sheets of exercises as tensors: b sequences of at most l tokens, in which t tokens are to be predicted.
+    """Sheets of tasks as tensors: b sequences of at most l tokens, in which t tokens are to be predicted.
 
     ``tokens`` and ``positions`` int64 (b, l); ``mask`` bool (b, 1, l, l), true where a row may look at a column;
     ``places`` int64 (t,), where in the flattened sequences a token is predicted; ``targets`` int64 (t,) these tokens;
@@ -39,7 +39,7 @@ class PackedBatch:
 
 @dataclass(slots=True)
 class _Sequence:
-    """One tasks as lists, grown exercise by exercise. ``blocks`` numbers the exercise a token belongs to."""
+    """One tasks as lists, grown task by task. ``blocks`` numbers the task a token belongs to."""
 
     tokens: list[int]
     positions: list[int]
@@ -51,7 +51,7 @@ class _Sequence:
 
 
 class Packer:
-    """Turns samples of exercises into tensors, for one tokenizer and number of image tokens."""
+    """Turns samples of tasks into tensors, for one tokenizer and number of image tokens."""
 
     def __init__(self, tokenizer: Any, n_image_tokens: int) -> None:
         self._prefix = [tokenizer.bos_token_id, *[tokenizer.convert_tokens_to_ids(IMAGE)] * n_image_tokens]
@@ -84,7 +84,7 @@ class Packer:
             targets = [*self._encode(task.answer), self._end]
             tokens = prompt + targets[:-1]
             first = len(row.tokens)
-            start = 1 if task.blind else n  # without a picture a prompt follows the start token
+            start = 1 if task.blind else n  # without an image a prompt follows the start token
             row.tokens += tokens
             row.positions += range(start, start + len(tokens))
             row.blocks += [block] * len(tokens)

@@ -1,4 +1,4 @@
-"""The recipe: from labelled pictures to the folder of a vision-language model."""
+"""The recipe: from labelled images to the folder of a vision-language model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from vitrina.tuning.model_folder import write_card
 
 STAGES = (Stage(0.08, 2e-3), Stage(0.47, 1.5e-3, tower_rate=3e-4), Stage(0.45, 1e-3, tower_rate=4e-4))
 """The decoder first learns to read the features of the encoder's tower, which gradients from a decoder that knows
-nothing would spoil; then both learn. After that the rows trained on were answered hardly better than those set aside
+nothing would spoil; then both learn. After that the rows trained on were answered hardly better than those held out
 (colours 0.68 and 0.64): a warm restart (SGDR, arXiv 1608.03983) goes on from there."""
 
 SCHEDULE = RecipeSchedule(STAGES)
@@ -57,7 +57,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class RecipeCorpus:
-    """Labelled pictures, and the boxes in those that are drawn."""
+    """Labelled images, and the boxes in those that are drawn."""
 
     rows: Sequence[LabelledRows]
     boxes: Boxes = field(default_factory=dict)
@@ -77,10 +77,10 @@ def make_reranker(
     resume: bool = False,
     start: Path | None = None,
 ) -> None:
-    """Train on the corpus less the rows set aside, from the picture tower of the open_clip folder ``encoder``, and
+    """Train on the corpus less the held-out rows, from the image tower of the open_clip folder ``encoder``, and
     write the model's folder ``out``; blocks for the whole run.
 
-    ``work`` keeps the checkpoint and the model of the last epoch. Each epoch is measured on the rows set aside. With
+    ``work`` keeps the checkpoint and the model of the last epoch. Each epoch is measured on the held-out rows. With
     ``start``, the folder of a model that went through all stages but the last, only that one is left.
     """
     kept, held_out = zip(*(part.split() for part in corpus.rows), strict=True)
@@ -145,7 +145,7 @@ def _measure(
     schedule: RecipeSchedule,
     say: Say,
 ) -> None:
-    """Measure the folder as anybody would load it, and write its cards."""
+    """Measure the folder as a user would load it, and write its cards."""
     evaluator = Evaluator(*load(folder))
     reports = {
         part.source: evaluate(evaluator, part, boxes=corpus.boxes if part.source == "boutique" else None)

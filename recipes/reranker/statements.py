@@ -20,10 +20,10 @@ _key = lru_cache(maxsize=100_000)(key)
 
 
 def status_of(product: LabelledProduct, statement: LabelStatement) -> Status:
-    """Whether a claim holds: contradicted where a label says otherwise, unknown where one is missing and none does.
+    """Whether a statement holds: contradicted where a label says otherwise, unknown where one is missing and none does.
 
     ``Facts.matches`` does not tell these two apart: for a contrastive loss a missing label is as good as another one,
-    for a verdict it is not. The claim must be worded as the product's own shop words it.
+    for a verdict it is not. The statement must be worded as the product's own shop words it.
     """
     statuses = {_of_field(product, field, value) for field, value in statement}
     for worst in (Status.CONTRADICTED, Status.UNKNOWN):
@@ -49,7 +49,7 @@ Fields = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class JudgedStatement:
-    """A claim about one product, in a shopper's words and as fields with values, and what is true of it."""
+    """A statement about one product, in a shopper's words and as fields with values, and what is true of it."""
 
     text: str
     statement: LabelStatement
@@ -58,12 +58,13 @@ class JudgedStatement:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Products paired once each: alike in the ``shared`` fields and different in ``differing``, or anyhow where that is
-    empty; across shops as well unless ``at_store``. With ``alike`` only those that look alike are paired."""
+    """How to pair products, each once: equal in the ``shared`` fields and different in ``differing``, or at random where
+    that is empty; across shops as well unless ``within_shop``. With ``alike`` only products of one cluster of similar
+    images are paired."""
 
     differing: str = ""
     shared: Fields = ()
-    at_store: bool = True
+    within_shop: bool = True
     alike: bool = False
 
 
@@ -74,10 +75,10 @@ ROUNDS = (
     Round("kind", alike=True),
     Round("gender", ("kind", "colour")),
     Round(),
-    Round(at_store=False),
+    Round(within_shop=False),
 )
 """Near misses first: the right article in another colour, and so on. They are the harder half, and what a shopper is
-shown when the retrieval is good. Those that look alike are what the retrieval itself confuses: navy and black, tops and
+shown when the retrieval is good. Similar images are what the retrieval itself confuses: navy and black, tops and
 t-shirts."""
 
 PHRASES: tuple[tuple[float, Fields], ...] = (
@@ -96,8 +97,8 @@ _OWN_WORD_SHARE = 0.6
 
 @dataclass(frozen=True, slots=True)
 class LabelledItem:
-    """A product as a claim is about it: its place in the epoch, its labels, the name of its shop, and the number of its
-    look, which those that look alike share."""
+    """A product to draw statements about: its position in the epoch, its labels, the name of its shop, and its cluster
+    of similar images."""
 
     place: int
     product: LabelledProduct
@@ -112,9 +113,9 @@ def draw_statements(
     rounds: Sequence[Round] = ROUNDS,
     clusters: Sequence[int] | None = None,
 ) -> list[list[JudgedStatement]]:
-    """The claims about each product, at its position; a product may come several times. ``shops`` names each one's
-    shop. Products of two shops are compared only where no kind of product is in both. ``clusters`` numbers what
-    each looks like; without it the rounds of those that look alike are left out."""
+    """The statements about each product, at its position; a product may come several times. ``shops`` names each one's
+    shop. Products of two shops are paired only where no kind of product is in both. ``clusters`` has each one's
+    cluster of similar images; without it the rounds over clusters are left out."""
     clusters = clusters or [0] * len(products)
     items = [LabelledItem(place, *each) for place, each in enumerate(zip(products, shops, clusters, strict=True))]
     apart = _shops_apart(items)
@@ -138,7 +139,7 @@ def _pairs(
     for item in items:
         values = tuple(item.product.value(field) for field in chosen.shared)
         if all(values) and (not chosen.differing or item.product.value(chosen.differing)):
-            groups[(item.shop if chosen.at_store else "", item.cluster if chosen.alike else 0, *values)].append(item)
+            groups[(item.shop if chosen.within_shop else "", item.cluster if chosen.alike else 0, *values)].append(item)
     for group in groups.values():
         yield from _halved(_by_value(group, chosen.differing, rng))
 
@@ -219,27 +220,27 @@ def _shops_apart(items: Sequence[LabelledItem]) -> set[frozenset[str]]:
 
 
 ALIKE = 16
-"""Products of one look, on average: enough that most find a partner of another label, few enough to be alike."""
+"""Products in a cluster on average: enough that most find a partner of another label, few enough to be similar."""
 
 _BATCH = 1024
 
 
 class HardNegatives:
-    """Products by their pictures' ``vectors``, float32, shape (n, dimension), unit rows."""
+    """Clusters products by their images' ``vectors``, float32, shape (n, dimension), unit rows, for near misses."""
 
     def __init__(self, vectors: torch.Tensor) -> None:
         self._vectors = vectors
 
     @classmethod
     def embedded_by(cls, encoder: Encoder, images: Sequence[bytes]) -> HardNegatives:
-        """As an encoder sees encoded pictures. Blocks, for a second per some hundred."""
+        """From the embeddings of encoded images. Blocks, for a second per few hundred."""
         starts = range(0, len(images), _BATCH)
         batches = ([decode(image) for image in images[start : start + _BATCH]] for start in starts)
         return cls(torch.cat([torch.from_numpy(encoder.encode_images(batch)) for batch in batches]))
 
     def clusters(self, indices: torch.Tensor, rng: torch.Generator) -> list[int]:
-        """The number of each product's look: the nearest of some products drawn by chance, so that who looks alike is
-        grouped differently each time."""
+        """The cluster of each product: the nearest of some products drawn at random, so that similar products
+        are grouped differently each time."""
         n = len(self._vectors)
         drawn = self._vectors[torch.randperm(n, generator=rng)[: max(1, n // ALIKE)]]
         nearest = torch.cat([(part @ drawn.T).argmax(dim=1) for part in torch.split(self._vectors, _BATCH)])

@@ -125,7 +125,7 @@ READING_WEIGHTS: Mapping[str, float] = {"colour": 2.0}
 """What a token of a label's value weighs, 1 where it is not named: colours are the worst read."""
 
 NOT_VISIBLE = ("material", "season", "usage")
-"""What a picture does not show, so that where no label says it the answer is ``UNKNOWN``. Colours and patterns can be
+"""What an image does not show, so that where no label says it the answer is ``UNKNOWN``. Colours and patterns can be
 image_value whether a shop lists them or not: nothing is asked of these where they are not labelled."""
 
 NOT_VISIBLE_SHARE = 0.12
@@ -135,7 +135,7 @@ MAX_BOXES = 2
 
 ECHO_SHARE = 0.1
 ECHO_WORDS = (2, 6)
-"""To repeat some words, drawn by chance, is what explaining takes beside a few turns of phrase. From explanations alone
+"""To repeat some words, drawn at random, is what explaining takes beside a few turns of phrase. From explanations alone
 it was not learnt in two epochs: sentences were sound, and named values that no verdict had."""
 
 BALANCED = ("gender", "usage")
@@ -150,7 +150,7 @@ STATEMENT_WEIGHT, CAPTION_WEIGHT, EXPLANATION_WEIGHT, BOX_WEIGHT, ECHO_WEIGHT = 
 
 @dataclass(frozen=True, slots=True)
 class TrainingTask:
-    """A prompt in its short form, its answer, and what each token of the answer weighs. With ``blind`` the picture is
+    """A prompt in its short form, its answer, and what each token of the answer weighs. With ``blind`` the image is
     hidden: the answer is in the prompt."""
 
     prompt: str
@@ -160,7 +160,7 @@ class TrainingTask:
 
 
 class TaskWriter:
-    """Writes the exercises about products; ``boxes`` are those of the products that are drawn."""
+    """Writes the tasks about products; ``boxes`` are those of the products that are drawn."""
 
     def __init__(self, products: Sequence[LabelledProduct], boxes: Boxes) -> None:
         self._products = products
@@ -169,7 +169,7 @@ class TaskWriter:
         self._weights = _answer_weights(products)
 
     def texts(self, rng: random.Random, n_explanations: int = 20_000) -> Iterator[str]:
-        """What a vocabulary for the exercises is learnt from."""
+        """What a vocabulary for the tasks is learnt from."""
         for product in self._products:
             yield template.asked(_described(product)).strip()
             for task in (*self._readings(product, rng), *self._not_visible(product, rng)):
@@ -187,7 +187,7 @@ class TaskWriter:
         *,
         explain: bool,
     ) -> list[TrainingTask]:
-        """All that is asked of one view of a product's picture, which shows the part ``placement`` (2, 3) of it; and
+        """All that is asked of one view of a product's image, which shows the part ``placement`` (2, 3) of it; and
         with ``explain`` some verdicts to be put into sentences."""
         product = self._products[index]
         tasks = [
@@ -239,7 +239,7 @@ class TaskWriter:
         verdicts = draw_verdicts(self.lexicon, rng)
         facts = [fact(verdict) for verdict in verdicts]
         sentences = explanation(verdicts, rng)
-        blind = rng.random() < 0.5  # of items without a picture there are explanations, too
+        blind = rng.random() < 0.5  # of items without an image there are explanations, too
         if rng.random() < JSON_SHARE:
             answer = json.dumps({"explanation": sentences}, ensure_ascii=False)
             return TrainingTask(template.told_as_json(facts), answer, EXPLANATION_WEIGHT, blind)

@@ -14,7 +14,7 @@ from vitrina.search.reranking.backends.transformers.generation import N_PLACES
 PAD, START, END, IMAGE, ANSWER = "<pad>", "<s>", "</s>", "<image>", "<answer>"
 
 PLACES: Final = tuple(f"<loc_{place}>" for place in range(N_PLACES))
-"""A side of a box is one of these, evenly from one edge of the picture to the other."""
+"""A side of a box is one of these, evenly from one edge of the image to the other."""
 
 _SLOT = "slot"
 

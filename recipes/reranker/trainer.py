@@ -1,4 +1,4 @@
-"""The trainer: packed exercises over pictures, resumable at any checkpoint."""
+"""The trainer of the recipe: packed tasks about images."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from vitrina.tuning.encoder.trainer import positions_of, train_mode
 from vitrina.tuning.loop import BETAS, Trainer, TrainingProgress, warmup_cosine
 
 POOL = 16
-"""Batches whose pictures are sorted by how much is asked of them: sequences of a batch are then of like length."""
+"""Batches whose images are sorted by the number of tasks, so that the sequences of a batch have similar lengths."""
 
 EXPLANATION_SHARE = 0.2
-"""Of the batches: in these every picture has verdicts to explain, in the others none has. An explanation is as long as
-all other questions about a picture together: with some in each batch, half of a batch was padding."""
+"""Of the batches: in these every image has verdicts to explain, in the others none has. An explanation is as long as
+all other questions about an image together: with some in each batch, half of a batch was padding."""
 
 
 STATISTICS_BATCHES = 16
-"""Of 64 pictures. Statistics that ran along are those of other weights than the average's, and of pictures varied for
-training: with them the fourth epoch's model read 0.527 of the colours of rows set aside, with its own 0.630."""
+"""Of 64 images. Statistics that ran along are those of other weights than the average's, and of images varied for
+training: with them the fourth epoch's model read 0.527 of the colours of held-out rows, with its own 0.630."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class RecipeSchedule:
-    """How a run is cut up. ``n_parts`` of a batch are worked on side by side, each on one core."""
+    """The stages and hyperparameters of a run. ``n_parts`` of a batch are trained in parallel, each on one core."""
 
     stages: tuple[Stage, ...]
     batch_size: int = 64
@@ -57,7 +57,7 @@ class RecipeSchedule:
     seed: int = 0
 
     def place(self, done: float) -> tuple[Stage, float]:
-        """The stage at a part of the run, 0 to 1, and the factor of its rates there."""
+        """The stage after a part of the run, 0 to 1, and the factor of its rates there."""
         start = 0.0
         for stage in self.stages:
             if done < start + stage.share or stage is self.stages[-1]:
@@ -68,19 +68,19 @@ class RecipeSchedule:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How long a run goes on: for so many passes over the pictures or, where they are given, so many minutes."""
+    """How long a run takes: so many passes over the images or, where given, so many minutes."""
 
     n_epochs: float
     minutes: float | None = None
 
     def done(self, n_epochs: float, seconds: float) -> float:
-        """What part of it is used up; 1 and more at the end."""
+        """The part of it that is used up; 1 or more at the end."""
         return n_epochs / self.n_epochs if self.minutes is None else seconds / (60 * self.minutes)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskBatch:
-    """One step's input: ``pixels`` float32 (b, 3, h, w) and the exercises about them."""
+    """One step's input: ``pixels`` float32 (b, 3, h, w) and the tasks about them."""
 
     pixels: torch.Tensor
     packed: PackedBatch
@@ -132,7 +132,7 @@ class RecipeTrainer(Trainer[TaskBatch]):
 
     def result(self) -> Any:
         """The model to keep: the average of the weights, whose norms have the statistics of its own features of plain
-        pictures. Blocks for some seconds."""
+        images. Blocks for some seconds."""
         average = self.averaged_model
         rng = torch.Generator().manual_seed(self._schedule.seed)
         shuffled = torch.randperm(len(self._products), generator=rng)
@@ -143,7 +143,7 @@ class RecipeTrainer(Trainer[TaskBatch]):
         return average
 
     def run_epoch(self, on_step: Callable[[TrainingProgress], None]) -> None:
-        """As every trainer's: see every product once or more, or until the budget is used up. Blocks."""
+        """See every product about as often as ``repeats`` says, or stop when the budget is used up. Blocks."""
         super().run_epoch(on_step)
         self.done = max(self.done, self._budget.done(self.n_epochs_done, self.seconds))
 
@@ -153,7 +153,7 @@ class RecipeTrainer(Trainer[TaskBatch]):
         return len(planned), (self._batch(*planned[step], epoch, step) for step in range(first, len(planned)))
 
     def _plan(self, epoch: int) -> list[tuple[torch.Tensor, list[list[JudgedStatement]]]]:
-        """The batches of an epoch: positions of products, and the claims about each."""
+        """The batches of an epoch: positions of products, and the statements about each."""
         rng = random.Random(self._schedule.seed * 1000 + epoch)
         torch_rng = torch.Generator().manual_seed(self._schedule.seed * 1000 + epoch)
         indices = positions_of(self._repeats, torch_rng)
@@ -170,7 +170,7 @@ class RecipeTrainer(Trainer[TaskBatch]):
         return [(indices[part], [statements[place] for place in part]) for part in parts]
 
     def _in_batches(self, order: list[int], statements: list[list[JudgedStatement]]) -> Iterator[list[int]]:
-        """Places in the epoch, those of a pool sorted by the number of claims; the last, smaller batch is left out."""
+        """Positions in the epoch, sorted within a pool by number of statements; the last, smaller batch is dropped."""
         size = min(self._schedule.batch_size, len(order))
         for start in range(0, len(order), POOL * size):
             pool = sorted(order[start : start + POOL * size], key=lambda place: len(statements[place]))
@@ -210,7 +210,7 @@ class RecipeTrainer(Trainer[TaskBatch]):
         """Freeze or thaw the tower; where it is trained its norms take each batch's statistics.
 
         With statistics that stand still nothing holds the scale: after 60 steps at a rate of 3e-4 the features
-        were 50 times as large, and said nothing of the picture.
+        were 50 times as large, and said nothing of the image.
         """
         self._stage = stage
         for replica in self._replicas.models:
@@ -241,7 +241,7 @@ def token_losses(model: Any, pixels: torch.Tensor, packed: PackedBatch) -> torch
 
 
 def features_of(model: Any, pixels: torch.Tensor) -> torch.Tensor:
-    """Pictures as the decoder takes them, float32, shape (b, image tokens, width)."""
+    """Images as the decoder takes them, float32, shape (b, image tokens, width)."""
     pixels = pixels.contiguous(memory_format=torch.channels_last)
     features: torch.Tensor = model.model.get_image_features(pixels, return_dict=True).pooler_output
     return features

@@ -33,7 +33,7 @@ def test_a_large_catalog_sets_no_more_held_out_than_can_be_measured_after_every_
 
 
 def test_too_few_rows_say_how_many_are_needed() -> None:
-    with pytest.raises(InputError, match="20 rows with pictures and words are too few") as caught:
+    with pytest.raises(InputError, match="20 rows with images and texts are too few") as caught:
         split(rows(20), 0.1)
     assert "Index 100 rows or more" in caught.value.remedy
     assert split(rows(120), 0.1).held_out
@@ -43,5 +43,5 @@ def test_items_without_images_teach_nothing() -> None:
     with_one = StoredItem(1, Item("a"), ("p",), "", 1)
     without = StoredItem(2, Item("b"), (), "", 1)
     assert [row.item.sku for row in rows_of([with_one, without])] == ["a"]
-    with pytest.raises(InputError, match="No item of the catalog has a picture"):
+    with pytest.raises(InputError, match="No item of the catalog has an image"):
         rows_of([without])

@@ -136,9 +136,9 @@ def calibrate(
     facets: Sequence[str],
     seed: int,
 ) -> Calibration:
-    """Fit a calibration on rows set aside; a kind of query with too few of them gets no curve. Blocks.
+    """Fit a calibration on held-out rows; a kind of query with too few of them gets no curve. Blocks.
 
-    ``facets`` are the fields that shoppers name; the one that says what a thing is makes queries by photo.
+    ``facets`` are the fields that shoppers name; the one that says what an item is makes the queries by photo.
     """
     catalog = CalibrationCatalog(
         items=[row.item for row in rows],
@@ -150,43 +150,43 @@ def calibrate(
     examples = [*by_text(rows, table, seed), *by_photo(rows, store, facets, seed), *out_of_catalog(rows)]
     return fit_calibration(
         list(catalog.samples(encoder, examples)),
-        f"{len(rows):,} rows set aside from tuning, as pictures, as words and as both",
+        f"{len(rows):,} rows held out from tuning, as images, as words and as both",
     )
 
 
 def is_indexed(row: TuningRow) -> bool:
-    """Whether the small catalog has a row."""
+    """Whether the small catalogs hold a row."""
     return hash_fraction(f"shown {row.item.sku}") >= SHOWN_SHARE
 
 
 def by_text(rows: Sequence[TuningRow], table: CaptionTable, seed: int) -> Iterator[Example]:
-    """Captions that some rows of the small catalog bear."""
-    bearing = table.rows_by_text()
-    captions = list(bearing)
+    """Captions that are true of some rows of the small catalog."""
+    rows_by_text = table.rows_by_text()
+    captions = list(rows_by_text)
     for caption in random.Random(seed).sample(captions, min(N_TEXTS, len(captions))):
-        relevant = frozenset(rows[at].item.sku for at in bearing[caption] if is_indexed(rows[at]))
+        relevant = frozenset(rows[at].item.sku for at in rows_by_text[caption] if is_indexed(rows[at]))
         if relevant:
             yield Example(Query(table.texts[caption]), relevant)
 
 
 def by_photo(rows: Sequence[TuningRow], store: ImageStore, facets: Sequence[str], seed: int) -> Iterator[Example]:
-    """Photos, where the same kind of thing is right; and photos with a wish, "like this, in red". None where no field
-    says what a thing is."""
+    """Photos, which items of the same kind answer; and photos with a text, "like this, in red". None if no field says
+    what an item is."""
     kind = field_of("kind", facets)
     if kind is None:
         return
     rng = random.Random(seed)
     shown = rng.sample(list(rows), min(N_PHOTOS, len(rows)))
-    wishes = [field for field in facets if field != kind]
+    others = [field for field in facets if field != kind]
     for row in shown:
         alike = [each for each in rows if is_indexed(each) and values(each, kind) & values(row, kind)]
         if not alike:
             continue
         photo = decode_image(store.read(row.image_ids[0])).pixels
         yield Example(Query(images=(photo,)), frozenset(each.item.sku for each in alike))
-        wished = [(field, value) for field in wishes for value in sorted(values(rng.choice(alike), field))]
-        if wished:
-            field, value = rng.choice(wished)
+        combined = [(field, value) for field in others for value in sorted(values(rng.choice(alike), field))]
+        if combined:
+            field, value = rng.choice(combined)
             right = frozenset(each.item.sku for each in alike if value in values(each, field))
             yield Example(Query(value, images=(photo,)), right)
 
@@ -197,7 +197,7 @@ def values(row: TuningRow, field: str) -> set[str]:
 
 
 def out_of_catalog(rows: Sequence[TuningRow]) -> list[Example]:
-    """What other shops sell, as long as no row has any word of it."""
+    """Queries for what other shops sell, if no row has any word of them."""
     known = {word for row in rows for word in WORD.findall(item_words(row.item).casefold())}
     unknown = [text for text in OUT_OF_CATALOG_TEXTS if known.isdisjoint(WORD.findall(text))]
     return [Example(Query(text), frozenset()) for text in unknown[:N_OUT_OF_CATALOG]]

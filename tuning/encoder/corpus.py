@@ -1,4 +1,4 @@
-"""The corpus of a tuning run: a catalog's rows with images and captions, on either side of the split."""
+"""The corpus of a tuning run: a catalog's rows with images and captions, to train on or held out."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from vitrina.tuning.encoder.plan import EncoderPlan
 from vitrina.tuning.rows import Split, rows_of, split
 
 LEAST_SIDE = 0.7
-"""The least side of a crop, as a part of the picture: a product photo is filled by its product."""
+"""The least side of a crop, as a part of the image: a product photo is filled by its product."""
 
 ASPECT = 0.1
-"""How much a crop's shape may differ from the picture's."""
+"""How much a crop's shape may differ from the image's."""
 
 ROOM_BYTES = 512 * 1024 * 1024
-"""Decoded pictures kept in memory, small as they are then: 8,000 for a tower of 80 x 64 pixels, 850 for one of 224."""
+"""Decoded images kept in memory, small as they are then: 8,000 for a tower of 80 x 64 pixels, 850 for one of 224."""
 
 
 class StoreImages:
-    """The pictures of rows, one a row drawn at random, cropped, stretched and mirrored, but never of other colours:
-    shoppers search by them. The crop then goes the way of every picture, through the encoder's own preprocessing.
+    """The images of rows, one a row drawn at random, cropped, stretched and mirrored, but never of other colours:
+    shoppers search by them. The crop then goes the way of every image, through the encoder's own preprocessing.
 
-    A picture is decoded when it is first asked for, to twice the tower's size, and kept while there is room.
+    An image is decoded when it is first asked for, to twice the tower's size, and kept while there is room.
     """
 
     def __init__(
@@ -53,15 +53,15 @@ class StoreImages:
         self._kept: dict[str, Image.Image] = {}
         self._room_bytes = room_bytes
         self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(os.cpu_count() or 1, "pictures")
+        self._threads = ThreadPoolExecutor(os.cpu_count() or 1, "images")
 
     def __len__(self) -> int:
         return len(self._image_ids)
 
     def vary(self, indices: torch.Tensor, size: Size, rng: torch.Generator) -> torch.Tensor:
-        """A picture of each row; float32, shape (n, 3, *size). Blocks.
+        """An image of each row; float32, shape (n, 3, *size). Blocks.
 
-        Raises NotFoundError, ImageError or StorageError where a picture cannot be read.
+        Raises NotFoundError, ImageError or StorageError where an image cannot be read.
         """
         chances = torch.rand(len(indices), 6, generator=rng).tolist()
         preprocessing = replace(self._preprocessing, size=size)
@@ -87,7 +87,7 @@ class StoreImages:
 
 
 def varied(image: Image.Image, chance: Sequence[float]) -> Image.Image:
-    """A crop of a picture, perhaps mirrored, by five numbers between 0 and 1."""
+    """A crop of an image, perhaps mirrored, by five numbers between 0 and 1."""
     side, aspect, left, top, mirror = chance
     scale, stretch = LEAST_SIDE + side * (1 - LEAST_SIDE), 1 + ASPECT * (2 * aspect - 1)
     width, height = np.clip([scale * stretch, scale / stretch], 0, 1) * image.size
@@ -98,10 +98,10 @@ def varied(image: Image.Image, chance: Sequence[float]) -> Image.Image:
 
 @dataclass(frozen=True, slots=True)
 class EncoderCorpus:
-    """Rows to train on and rows set aside, each with the captions that ``templates`` make of them.
+    """Rows to train on and held-out rows, each with the captions that ``templates`` make of them.
 
-    ``facets`` are the fields that shoppers name. ``n_wordless`` rows have pictures and no caption. ``store`` has the
-    pictures.
+    ``facets`` are the fields that shoppers name. ``n_wordless`` rows have images and no caption. ``store`` has the
+    images.
     """
 
     source: str
@@ -119,13 +119,13 @@ class EncoderCorpus:
 
 
 def read_corpus(store: Store, plan: EncoderPlan) -> EncoderCorpus:
-    """Read the catalog's rows. Blocks. Raises InputError where they cannot be tuned on, and says what is missing."""
+    """Read the catalog's rows. Blocks. Raises InputError if they cannot be tuned on, and says what is missing."""
     rows = rows_of(store.catalog.all_items())
     templates = templates_for(rows, plan.captions)
     captioned = [row for row in rows if any(captions(template, row.item) for template in templates)]
     if not captioned:
         raise InputError(
-            f"None of {len(rows):,} rows with pictures has the fields of any template.",
+            f"None of {len(rows):,} rows with images has the fields of any template.",
             remedy="Give templates of fewer fields: a row must have every field of one of them.",
         )
     parts = split(captioned, plan.held_out)

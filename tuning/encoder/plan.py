@@ -17,7 +17,7 @@ STEPS_AN_EPOCH = 8
 LARGEST_BATCH, SMALLEST_BATCH = 128, 32
 """A batch is 128 rows, or less where an epoch would have fewer than 8 steps: a contrastive loss wants many rows to tell
 apart, and a small catalog still needs steps. On a shop that the encoder knew well, batches of 16 lost nDCG@10 (0.683 to
-0.661 in three epochs at 3e-4), and batches of 32 gained (0.779 to 0.797 in six, with another part set aside)."""
+0.661 in three epochs at 3e-4), and batches of 32 gained (0.779 to 0.797 in six, with another part held out)."""
 
 LEARNING_RATES: Mapping[tuple[bool, bool], float] = {
     (True, False): 3e-4,

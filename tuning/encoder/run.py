@@ -29,7 +29,7 @@ from vitrina.tuning.run_directory import History, RunDirectory, check_output, ou
 
 
 class EncoderCallback(loop.LoopCallback[EncoderScore], Protocol):
-    """Is told how a run goes on."""
+    """Is called as a run goes on."""
 
     def on_start(self, tuning: EncoderTuning) -> None:
         """The untouched encoder was measured; training begins, or goes on."""
@@ -39,7 +39,7 @@ class EncoderTuning:
     """One run, prepared: ``tune`` trains, ``write`` makes the folder.
 
     ``base`` is changed where it is; ``source`` is the name it was loaded by. Making one measures the untouched encoder,
-    or finds the run in ``work`` to be resumed. Raises InputError where the rows set aside make no query or the run was
+    or finds the run in ``work`` to be resumed. Raises InputError where the held-out rows make no query or the run was
     another, StateError where one is in the way, and MissingDependencyError for LoRA without PEFT.
     """
 
@@ -71,16 +71,16 @@ class EncoderTuning:
         )
 
     def tune(self, callback: EncoderCallback) -> History[EncoderScore]:
-        """Train until nothing gets better; see ``TrainingLoop.run``. Blocks. Raises StorageError."""
+        """Train until there is no more gain; see ``TrainingLoop.run``. Blocks. Raises StorageError."""
         callback.on_start(self)
         self.loop.run(self.schedule.n_epochs, self.plan.patience, callback)
         return self.history
 
     def write(self, out: Path) -> EncoderScore:
-        """Write the best epoch's model, its calibration, its cards and its loss picture; returns what the folder, as
+        """Write the model of the best epoch, its calibration, its cards and its loss image; returns what the folder, as
         others will load it, was measured at. Blocks. The work folder is removed.
 
-        Raises StateError where no epoch was better than the start, and StorageError where the disk refuses.
+        Raises StateError if no epoch was better than the start, and StorageError if the folder cannot be written.
         """
         if self.history.best is None:
             raise StateError(
@@ -97,7 +97,7 @@ class EncoderTuning:
         return after
 
     def draw(self, path: Path) -> None:
-        """Draw the loss picture. Raises OSError."""
+        """Draw the loss image. Raises OSError."""
         run_directory.draw(self.history, path, "nDCG@10")
 
     def _trainer(self) -> EncoderTrainer:

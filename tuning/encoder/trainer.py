@@ -1,4 +1,4 @@
-"""The trainer: contrastive steps over pictures and captions, resumable after any epoch."""
+"""The trainer: contrastive steps over images and captions, resumable after any epoch."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class EncoderSchedule:
 
 
 class TrainingImages(Protocol):
-    """The pictures to train on, one or more a product, by the product's position."""
+    """The images to train on, one or more a product, by the product's position."""
 
     def __len__(self) -> int:
         """How many products there are."""
 
     def vary(self, indices: torch.Tensor, size: Size, rng: torch.Generator) -> torch.Tensor:
-        """A picture of each product, varied at random, as the picture tower takes it; float32, shape (n, 3, *size)."""
+        """An image of each product, varied at random, as the image tower takes it; float32, shape (n, 3, *size)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ def train_mode(model: torch.nn.Module, *, keep_statistics: bool) -> None:
 
 
 def positions_of(repeats: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """An epoch's positions, ascending, each as often as it is to be seen, what is not whole drawn by chance; int64."""
+    """An epoch's positions, ascending, each as often as it is to be seen, what is not whole drawn at random; int64."""
     times = (repeats + torch.rand(len(repeats), generator=rng)).long()
     return torch.arange(len(times)).repeat_interleave(times)
 

@@ -38,19 +38,19 @@ class EncoderScore:
 
     @property
     def value(self) -> float:
-        """What epochs are compared by."""
+        """The figure that epochs are compared by."""
         return self.ndcg
 
     @property
     def said(self) -> str:
-        """In a few words."""
+        """The figures in a few words."""
         return f"nDCG@10 {self.ndcg:.3f}"
 
 
 class EncoderValidation:
-    """Puts captions of the rows set aside to encoders, always the same ones. The pictures alone answer.
+    """Queries encoders with captions of the held-out rows, always the same ones, and ranks their images.
 
-    A caption that every row bears is no query. Raises InputError where none is left.
+    A caption that is true of every row is no query. Raises InputError if none is left.
     """
 
     def __init__(self, rows: Sequence[TuningRow], table: CaptionTable, store: ImageStore, *, seed: int) -> None:
@@ -59,12 +59,12 @@ class EncoderValidation:
         self.queries = questions(rows, table, seed)
         if not self.queries:
             raise InputError(
-                f"The {len(rows):,} rows set aside make no query: every caption fits all of them, or there is none.",
-                remedy="Give captions that tell items apart, as in --caption '{title}', or set more rows aside.",
+                f"The {len(rows):,} held-out rows make no query: every caption fits all of them, or there is none.",
+                remedy="Give captions that tell items apart, as in --caption '{title}', or hold out more rows.",
             )
 
     def score(self, encoder: Encoder) -> EncoderScore:
-        """Embed the rows' pictures and rank the rows for each query by their best picture. Blocks.
+        """Embed the rows' images and rank the rows for each query by their best image. Blocks.
 
         Raises what ``embed_images`` raises.
         """
@@ -85,9 +85,9 @@ class EncoderValidation:
 
 
 def embed_images(encoder: Encoder, store: ImageStore, image_ids: Sequence[str]) -> Vectors:
-    """The embeddings of stored pictures, decoded in threads; one unit row each. Blocks.
+    """The embeddings of stored images, decoded in threads; one unit row each. Blocks.
 
-    Raises NotFoundError, ImageError or StorageError where a picture cannot be read.
+    Raises NotFoundError, ImageError or StorageError where an image cannot be read.
     """
 
     def prepare(image_id: str) -> Pixels:
@@ -103,7 +103,7 @@ def embed_images(encoder: Encoder, store: ImageStore, image_ids: Sequence[str]) 
 
 
 def questions(rows: Sequence[TuningRow], table: CaptionTable, seed: int) -> list[JudgedQuery]:
-    """Each caption as a query, a sample of each template's; relevant are the rows that could bear it."""
+    """Each caption as a query, a sample of each template's; relevant are the rows that it is true of."""
     by_template: dict[str, list[JudgedQuery]] = defaultdict(list)
     for caption, relevant in table.rows_by_text().items():
         if len(relevant) < len(rows):

@@ -18,12 +18,12 @@ from vitrina.search.types.models import Pixels, Vectors
 N_RUNS = 5
 N_NEIGHBOURS = 10
 N_TIMED = 256
-"""Pictures and texts of one timed run; fewer are repeated."""
+"""Images and texts of one timed run; fewer are repeated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Medians of the runs: pictures and texts a second in batches, and milliseconds for one text alone."""
+    """Medians of the runs: images and texts a second in batches, and milliseconds for one text alone."""
 
     images_per_s: float
     texts_per_s: float
@@ -32,7 +32,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far vectors of the same inputs agree: cosines, and the share of ten nearest pictures that stay."""
+    """How far vectors of the same inputs agree: cosines, and the share of ten nearest images that stay."""
 
     mean_image_cosine: float
     min_image_cosine: float
@@ -67,7 +67,7 @@ def take_turns(works: Sequence[Callable[[], object]], n_runs: int = N_RUNS) -> l
 
 
 def compare(before: Encoder, after: Encoder, images: Sequence[Image.Image], texts: Sequence[str]) -> Agreement:
-    """What ``after`` makes of these pictures and texts, against ``before``. Blocks."""
+    """What ``after`` makes of these images and texts, against ``before``. Blocks."""
     pixels = [before.prepare(image) for image in images]
     image_vectors = before.encode_pixels(pixels), after.encode_pixels(pixels)
     words = before.encode_texts(texts), after.encode_texts(texts)

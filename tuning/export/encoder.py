@@ -73,9 +73,9 @@ def export_encoder(folder: Path) -> Export:
 
 
 def export_int8(folder: Path, target: Path, pixels: Sequence[Pixels]) -> Export:
-    """Make ``target`` a copy of the folder whose picture tower has 8-bit weights: another encoder, in its own space.
+    """Make ``target`` a copy of the folder whose image tower has 8-bit weights: another encoder, in its own space.
 
-    ``pixels`` are some hundred pictures of the kind it will see, as the encoder prepares them. Blocks and raises as
+    ``pixels`` are some hundred images of the kind it will see, as the encoder prepares them. Blocks and raises as
     ``export_encoder`` does.
     """
     if target.resolve() == folder.resolve():

@@ -1,4 +1,4 @@
-"""The corpus of a run: judged queries, with what is right for each, what is wrong, and what the search finds."""
+"""The corpus of a run: judged queries with their relevant items, their hard negatives, and what the search finds."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from vitrina.tuning.reranker.plan import RerankerPlan
 from vitrina.tuning.rows import hash_fraction
 
 N_CANDIDATES = 20
-"""As many as a search has reranked."""
+"""The number of candidates that a search reranks."""
 
 HARD_DEPTH = 50
-"""Hits among which hard negatives are looked for: what a reranker is shown, and some more."""
+"""Hits that hard negatives are taken from: those that a reranker is given, and some more."""
 
 MAX_RELEVANT = 200
 """Relevant items of one query that are drawn from; a query for "shirts" has thousands."""
@@ -44,12 +44,12 @@ MIN_HELD_OUT, MIN_KEPT = 4, 8
 """Queries below which there is nothing to measure with, or to learn from."""
 
 MAX_HELD_OUT = 200
-"""Queries set aside at most, since each has some 30 pairs that are judged after every epoch."""
+"""Queries held out at most, since each has some 30 pairs that are judged after every epoch."""
 
 
 @dataclass(frozen=True, slots=True)
 class TuningQuery:
-    """A judged query as a reranker is asked it.
+    """A judged query in the form in which a reranker gets it.
 
     ``relevant`` are skus with a grade above 0; ``hard_negatives`` those with the grade 0, and those that the search
     finds and that were not judged relevant; ``retrieved`` is what the search would have reranked, best first. All can
@@ -65,9 +65,10 @@ class TuningQuery:
 
 @dataclass(frozen=True, slots=True)
 class RerankerCorpus:
-    """Queries to train on and held-out queries, the items they speak of, and ``random_negatives``, any items.
+    """Queries to train on and held-out queries, the items they refer to, and ``random_negatives``, items drawn at
+    random.
 
-    ``notes`` say what was left out, in sentences.
+    ``notes`` say in sentences what was left out.
     """
 
     source: str
@@ -82,7 +83,7 @@ class RerankerCorpus:
 def read_corpus(
     store: Store, engine: SearchEngine, judged: Sequence[JudgedQuery], plan: RerankerPlan, on_progress: OnProgress
 ) -> RerankerCorpus:
-    """Ask the catalog's own search every judged query, and gather the items. Blocks.
+    """Run every judged query through the catalog's own search and collect the items. Blocks.
 
     Raises InputError where the judgements cannot be tuned on, and says what is missing.
     """
@@ -101,32 +102,35 @@ def read_corpus(
     queries = [query for each in drafts if (query := within(each, items)).relevant]
     if len(queries) < len(texts):
         n_lost = len(texts) - len(queries)
-        left_out.append(f"{n_lost:,} queries were left out: no relevant item can be looked at, or nothing is wanted.")
+        left_out.append(
+            f"{n_lost:,} queries were left out: none of their relevant items has an image, or they only exclude things."
+        )
     kept, held_out = split(queries, plan.held_out)
     return RerankerCorpus(store.folder.name, kept, held_out, random_negatives, items, store.images, (*notes, *left_out))
 
 
 def by_text_alone(judged: Sequence[JudgedQuery]) -> tuple[list[JudgedQuery], list[str]]:
-    """The queries by words, which a reranker is asked as they are, and a note on the others. Raises InputError where
-    there are none."""
+    """The queries that are only text, and a note on the others. Raises InputError if there are none."""
     texts = [query for query in judged if query.text and query.image is None and not query.sku]
     if not texts:
         raise InputError(
-            "None of the judged queries is by text alone, and a reranker is asked in words.",
+            "None of the judged queries is by text alone, and a reranker takes its statements as text.",
             remedy='Judge some: {"query": "red shirt", "relevant": {"A-17": 3, "A-18": 0}}',
         )
     n_others = len(judged) - len(texts)
-    return texts, [f"{n_others:,} queries with a picture were left out: a reranker is asked in words."] * bool(n_others)
+    return texts, [
+        f"{n_others:,} queries with an image were left out: a reranker takes its statements as text."
+    ] * bool(n_others)
 
 
 def statement_for(text: str, vocabulary: Vocabulary) -> str:
-    """The whole phrase, as a search asks it; empty where the query only denies."""
+    """The statement that a search would have judged for the whole query; empty if the query only excludes things."""
     query = Query(text=text)
     return statements_of(query, requirements_of(query, vocabulary)).whole
 
 
 def draft(statement: str, grades: Grades, found: Sequence[str]) -> TuningQuery:
-    """A query before it is known which items can be looked at."""
+    """A query before items without images are left out."""
     right = sorted((sku for sku, grade in grades.items() if grade > 0), key=hash_fraction)
     judged_wrong = sorted(sku for sku, grade in grades.items() if grade == 0)
     mined = [sku for sku in found[:HARD_DEPTH] if sku not in grades]
@@ -134,7 +138,7 @@ def draft(statement: str, grades: Grades, found: Sequence[str]) -> TuningQuery:
 
 
 def within(query: TuningQuery, items: Mapping[str, StoredItem]) -> TuningQuery:
-    """The same, with what can be looked at alone."""
+    """The same query, restricted to ``items``."""
 
     def visible(skus: Iterable[str]) -> Iterator[str]:
         return (sku for sku in skus if sku in items)
@@ -147,7 +151,8 @@ def within(query: TuningQuery, items: Mapping[str, StoredItem]) -> TuningQuery:
 def gathered(
     stored: Iterable[StoredItem], wanted: set[str], *, listings: bool
 ) -> tuple[dict[str, StoredItem], tuple[str, ...]]:
-    """The wanted items that can be looked at, with ``N_RANDOM_NEGATIVES`` others or fewer, and the skus of these."""
+    """The wanted items that have an image, or with ``listings`` all wanted items, with at most ``N_RANDOM_NEGATIVES``
+    others, and the skus of these."""
     items: dict[str, StoredItem] = {}
 
     def random_negatives() -> Iterator[tuple[float, str, StoredItem]]:
@@ -164,8 +169,8 @@ def gathered(
 
 
 def split(queries: Sequence[TuningQuery], share: float) -> tuple[tuple[TuningQuery, ...], tuple[TuningQuery, ...]]:
-    """Wishes to train on, and ``share`` of them, 0 to 1, set aside by a hash of the words: the same words are never on
-    both sides. Raises InputError where too few are left on either."""
+    """Queries to train on, and ``share`` of them, 0 to 1, held out by a hash of the text: the same text is never on
+    both sides. Raises InputError if too few are left on either."""
     places = [hash_fraction(query.statement.casefold()) for query in queries]
     last = sorted(places)[:MAX_HELD_OUT][-1] if places else 0.0
     is_held_out = [at < share and at <= last for at in places]
@@ -173,21 +178,21 @@ def split(queries: Sequence[TuningQuery], share: float) -> tuple[tuple[TuningQue
     kept = tuple(compress(queries, [not known for known in is_held_out]))
     if len(held_out) < MIN_HELD_OUT or len(kept) < MIN_KEPT:
         raise InputError(
-            f"{len(queries):,} judged queries are too few: with {share:g} of them set aside, {len(kept):,} are left to "
-            f"train on and {len(held_out):,} to measure with, where {MIN_KEPT} and {MIN_HELD_OUT} are needed.",
-            remedy="Judge more queries, or set another share aside with --held-out.",
+            f"{len(queries):,} judged queries are too few: with {share:g} of them held out, {len(kept):,} are left to "
+            f"train on and {len(held_out):,} to measure with; {MIN_KEPT} and {MIN_HELD_OUT} are needed.",
+            remedy="Judge more queries, or hold out another share with --held-out.",
         )
     return kept, held_out
 
 
 ROOM_BYTES = 512 * 1024 * 1024
-"""Decoded pictures kept in memory: 700 of 512 x 512 pixels."""
+"""Decoded images kept in memory: 700 of 512 x 512 pixels."""
 
 
 class CandidateCache:
-    """The first pictures of items, decoded in threads as a search decodes them, and kept while there is room.
+    """The first images of items, decoded in threads as a search decodes them, and kept while there is room.
 
-    With ``listings`` the catalog's text stands beside them. Pictures have a longer side of at most ``side_px``.
+    With ``listings`` they come with the catalog's text. The longer side of an image is at most ``side_px``.
     """
 
     def __init__(
@@ -206,10 +211,10 @@ class CandidateCache:
         self._room_bytes = room_bytes
         self._kept: dict[str, RerankCandidate | None] = {}
         self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(os.cpu_count() or 1, "looks")
+        self._threads = ThreadPoolExecutor(os.cpu_count() or 1, "candidates")
 
     def of(self, skus: Sequence[str]) -> list[RerankCandidate | None]:
-        """The look of each item; None where there is nothing to look at. Blocks."""
+        """The candidate of each item; None if it has neither image nor text. Blocks."""
         return list(self._threads.map(self._candidate, skus))
 
     def _candidate(self, sku: str) -> RerankCandidate | None:
@@ -230,18 +235,18 @@ class CandidateCache:
 
 
 MAX_PAIRS_A_QUERY = 8
-"""Right items of a query in one epoch: a query with many counts for more, but not for everything."""
+"""Relevant items of a query in one epoch: a query with many counts for more, but not for everything."""
 
 HARD_SHARE = 0.75
-"""Of the wrong items, those that are hard to tell; the others are any. Set by judgement: hard ones are what a search
-shows its reranker, any others keep it from calling everything doubtful."""
+"""The share of hard negatives among the negatives; the others are random. Set by judgement: hard ones are what a search
+shows its reranker, random ones keep it from doubting everything."""
 
 _TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class QueryItemPair:
-    """A claim about an item, and whether it holds."""
+    """A statement about an item, and whether it is true."""
 
     statement: str
     sku: str
@@ -249,29 +254,29 @@ class QueryItemPair:
 
 
 Duo = tuple[QueryItemPair, QueryItemPair]
-"""A right one and a wrong one of the same claim."""
+"""A relevant item and a negative of the same statement."""
 
 
 def duos_of(
     query: TuningQuery, random_negatives: Sequence[str], rng: random.Random, limit: int = MAX_PAIRS_A_QUERY
 ) -> Iterator[Duo]:
-    """Some of a query's right items, each with a wrong one; none where everything is right."""
+    """Some of a query's relevant items, each with a negative; none if every item is relevant."""
     for sku in rng.sample(query.relevant, min(limit, len(query.relevant))):
-        wrong = wrong_for(query, random_negatives, rng)
-        if wrong is not None:
+        negative = negative_for(query, random_negatives, rng)
+        if negative is not None:
             yield (
                 QueryItemPair(query.statement, sku, is_relevant=True),
-                QueryItemPair(query.statement, wrong, is_relevant=False),
+                QueryItemPair(query.statement, negative, is_relevant=False),
             )
 
 
-def wrong_for(query: TuningQuery, random_negatives: Sequence[str], rng: random.Random) -> str | None:
-    """A wrong item: a hard one, or any that nobody judged relevant."""
+def negative_for(query: TuningQuery, random_negatives: Sequence[str], rng: random.Random) -> str | None:
+    """A negative: a hard one, or a random one that was not judged relevant."""
     if query.hard_negatives and rng.random() < HARD_SHARE:
         return rng.choice(query.hard_negatives)
     drawn = (rng.choice(random_negatives) for _ in range(_TRIES))
-    wrong = next((sku for sku in drawn if not query.grades.get(sku)), None)
-    return wrong or (rng.choice(query.hard_negatives) if query.hard_negatives else None)
+    negative = next((sku for sku in drawn if not query.grades.get(sku)), None)
+    return negative or (rng.choice(query.hard_negatives) if query.hard_negatives else None)
 
 
 def pairs_of(

@@ -41,7 +41,7 @@ class RerankerPlan:
     """How to tune. None takes what suits the model. ``licence`` is the data's, for the card.
 
     The image tower and what projects its features stay as they are unless ``image_tower``. With ``listings`` the model
-    reads the catalog's text beside the picture; the search shows it none. Raises InputError for numbers that cannot be.
+    reads the catalog's text beside the image; the search shows it none. Raises InputError for numbers that cannot be.
     """
 
     lora_rank: int = 16
@@ -112,7 +112,7 @@ def find_base(name: str | None) -> FoundModel:
 
 
 def load_base(found: FoundModel, plan: RerankerPlan, device: str, max_pixels: int | None = None) -> BaseModel:
-    """Open a model that was found, to see pictures of so many pixels, by default as many as a search shows. Blocks.
+    """Open a model that was found, to see images of so many pixels, by default as many as a search shows. Blocks.
     Raises RerankerError."""
     # features of a tower that changes are worth nothing in the next step
     cache_bytes = 0 if plan.image_tower else CACHE_BYTES

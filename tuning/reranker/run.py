@@ -54,7 +54,7 @@ MEASURE = "Mean of balanced accuracy, AUC and nDCG@10"
 
 
 class RerankerCallback(loop.LoopCallback[RerankerScore], Protocol):
-    """Is told how a run goes on."""
+    """Is called as a run goes on."""
 
     def on_start(self, tuning: RerankerTuning) -> None:
         """The untouched model was measured; training begins, or goes on."""
@@ -98,17 +98,17 @@ class RerankerTuning:
         )
 
     def tune(self, callback: RerankerCallback) -> History[RerankerScore]:
-        """Train until nothing gets better; see ``TrainingLoop.run``. Blocks. Raises StorageError, and what the trainer
-        raises."""
+        """Train until there is no more gain; see ``TrainingLoop.run``. Blocks. Raises StorageError, and StateError
+        as the trainer does."""
         callback.on_start(self)
         self.loop.run(self.schedule.n_epochs, self.plan.patience, callback)
         return self.history
 
     def write(self, out: Path) -> RerankerScore:
-        """Write the best epoch's model, its cards and its loss picture; returns what the folder, as a search will load
-        it, was measured at. Blocks. The work folder is removed.
+        """Write the model of the best epoch, its cards and its chart; returns the score of the folder as a search will
+        load it. Blocks. The run directory is removed.
 
-        Raises StateError where no epoch was better than the start, and StorageError where the disk refuses.
+        Raises StateError if no epoch was better than the start, and StorageError if the folder cannot be written.
         """
         if self.history.best is None:
             raise StateError(
@@ -129,7 +129,7 @@ class RerankerTuning:
         return after
 
     def draw(self, path: Path) -> None:
-        """Draw the loss picture. Raises OSError."""
+        """Draw the loss image. Raises OSError."""
         run_directory.draw(self.history, path, MEASURE)
 
     def _account(self, after: RerankerScore) -> card.RerankerAccount:

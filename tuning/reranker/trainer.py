@@ -25,7 +25,7 @@ Shown = tuple[QueryItemPair, RerankCandidate]
 class RerankerTrainer(Trainer[Sequence[Shown]]):
     """Trains ``adapters`` on the corpus's pairs, on the model's own device.
 
-    The loss is binary cross-entropy on the log-odds of yes, where the answer begins. With ``share`` each picture's
+    The loss is binary cross-entropy on the log-odds of yes, where the answer begins. With ``share`` each image's
     features are computed once and kept, which suits an image tower that stays as it is.
     """
 
@@ -91,7 +91,7 @@ class RerankerTrainer(Trainer[Sequence[Shown]]):
 
 
 def parts(batch: Sequence[Shown], n_rows: int) -> Iterator[Sequence[Shown]]:
-    """What goes through the model together: so many rows, with and without a picture apart."""
+    """What goes through the model together: so many rows, with and without an image apart."""
     with_image = [shown for shown in batch if shown[1].image is not None]
     without_image = [shown for shown in batch if shown[1].image is None]
     return chain.from_iterable(

@@ -1,4 +1,4 @@
-"""How well a reranker answers what was held out, asked exactly as a search asks it."""
+"""How well a reranker judges the held-out queries, prompted exactly as in a search."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from vitrina.tuning.reranker.corpus import CandidateCache, TuningQuery, duos_of
 
 
 def balanced_accuracy(probabilities: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
-    """The mean of the shares of true claims held true and of false ones held false, at one half; both shape (n,)."""
+    """The mean of the true positive and the true negative rate, at a threshold of one half; both shape (n,)."""
     held = probabilities >= 0.5
     return float((held[truth].mean() + (~held[~truth]).mean()) / 2)
 
 
 def area_under_curve(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
-    """How often a true claim scores above a false one, ties counted half; both shape (n,)."""
+    """How often a true statement scores above a false one, ties counted half; both shape (n,)."""
     from scipy.stats import rankdata
 
     n_true = int(truth.sum())
@@ -42,7 +42,7 @@ def mean_recall(hits: Sequence[bool], labels: Sequence[str]) -> float:
 
 
 def same_base_colour(one: str, other: str) -> bool:
-    """Whether two names of colours are one, or share a family: navy and blue, cream and white."""
+    """Whether two colours are the same or share a base colour: navy and blue, cream and white."""
     return bool(_base_colours(one) & _base_colours(other))
 
 
@@ -57,7 +57,7 @@ def _base_colours(name: str) -> set[str]:
 
 
 NO_HURRY_S = 1e6
-"""A deadline that nobody misses."""
+"""A deadline that is never missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +72,19 @@ class RerankerScore:
 
     @property
     def value(self) -> float:
-        """The mean of the three: one that gains in order and loses in its yes and no has won nothing."""
+        """The mean of the three: a model that ranks better but judges worse has not gained."""
         return (self.balanced_accuracy + self.auc + self.ndcg) / 3
 
     @property
     def said(self) -> str:
-        """In a few words."""
+        """The figures in a few words."""
         return f"balanced accuracy {self.balanced_accuracy:.3f}, AUC {self.auc:.3f}, nDCG@10 {self.ndcg:.3f}"
 
 
 @dataclass(frozen=True, slots=True)
 class ValidationSamples:
-    """What is asked for one query: every item once, by its position whether it is right or wrong where that counts, and
-    the positions of what the search found, best first."""
+    """The items to judge for one query, each once: which positions count as right or wrong, and the positions of what
+    the search found, best first."""
 
     query: TuningQuery
     skus: tuple[str, ...]
@@ -92,14 +92,14 @@ class ValidationSamples:
     found: tuple[int, ...]
 
     def order(self, answers: NDArray[np.float64]) -> list[str]:
-        """What the search found, by the answers to all, shape (n skus,); the search's order decides between equals."""
+        """What the search found, ordered by the answers, shape (n skus,); ties keep the search's order."""
         by_answer = np.argsort(-answers[list(self.found)], kind="stable")
         return [self.skus[self.found[at]] for at in by_answer.tolist()]
 
 
 class RerankerValidation:
-    """Puts the queries set aside to rerankers, always with the same items. Raises InputError where nothing can be
-    measured with them."""
+    """Has rerankers judge the held-out queries, always with the same items. Raises InputError if nothing can be
+    measured."""
 
     def __init__(
         self, queries: Sequence[TuningQuery], random_negatives: Sequence[str], candidates: CandidateCache, *, seed: int
@@ -110,13 +110,13 @@ class RerankerValidation:
         self.n_pairs = sum(len(samples.judged) for samples in self._samples)
         if not self.n_pairs:
             raise InputError(
-                "The queries set aside have nothing wrong to tell from what is right: every item is relevant to them.",
+                "The held-out queries have no negatives: every item is relevant to them.",
                 remedy="Judge queries that only some of the catalog answers.",
             )
         self.ndcg_of_search = self._ndcg([samples.query.retrieved for samples in self._samples])
 
     def score(self, reranker: Reranker) -> RerankerScore:
-        """Have every item judged. Blocks. Raises RerankerError."""
+        """Have every item judged and measure the answers. Blocks. Raises RerankerError."""
         yes = [self._judged(reranker, samples) for samples in self._samples]
         pairs = [
             (answers[at], is_relevant)
@@ -128,7 +128,7 @@ class RerankerValidation:
         return RerankerScore(balanced_accuracy(scores, truth), area_under_curve(scores, truth), self._ndcg(orders))
 
     def _judged(self, reranker: Reranker, samples: ValidationSamples) -> NDArray[np.float64]:
-        """P(yes) of every item of a samples, one half where there is nothing to look at."""
+        """P(yes) of every item of a query, one half for items without image and text."""
         candidates = self._candidates.of(samples.skus)
         visible = [
             candidate or RerankCandidate(sku, None) for sku, candidate in zip(samples.skus, candidates, strict=True)

@@ -220,7 +220,7 @@ def shorts(appearance: Appearance) -> Drawing:
 
 
 def _enlarged(parts: list[DrawnPart]) -> Drawing:
-    """Shorts fill the picture as a longer garment does."""
+    """Shorts fill the image as a longer garment does."""
     return Drawing(parts).placed(degrees=0, scale=1.4, shift=(0, 0.06))
 
 

@@ -27,7 +27,7 @@ from recipes.boutique.drawing import (
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A top's measures in picture widths, from the middle line or downwards; ``angle`` is the sleeve's, in degrees."""
+    """A top's measures in image widths, from the middle line or downwards; ``angle`` is the sleeve's, in degrees."""
 
     neck: float = 0.09
     depth: float = 0.06

@@ -1,4 +1,4 @@
-"""Pictures: deterministic, true to their attributes, with boxes where things are drawn."""
+"""Images: deterministic, true to their attributes, with boxes where things are drawn."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_print_changes_the_image() -> None:
 
 
 def test_boxes_are_tight_around_what_is_drawn() -> None:
-    """Measured against the picture itself; two pixels of slack for antialiasing, the soft shadow discounted."""
+    """Measured against the image itself; two pixels of slack for antialiasing, the soft shadow discounted."""
     for item in products(96):
         if item.attributes["colour"] in ("white", "beige", "grey", "black") or item.attributes["material"] == "glass":
             continue

@@ -1,4 +1,4 @@
-"""Calibrating an open_clip folder on rows set aside, and the questions that it is put to."""
+"""Calibrating an open_clip folder on held-out rows, and the questions that it is put to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole tiny run of the recipe, from encoded pictures to a folder that open_clip and the product load."""
+"""A whole tiny run of the recipe, from encoded images to a folder that open_clip and the product load."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Claims from which the words alone cannot be told true or false."""
+"""Statements from which the words alone cannot be told true or false."""
 
 import random
 from collections import Counter, defaultdict
@@ -84,7 +84,7 @@ def test_a_near_miss_shares_all_but_one_field() -> None:
 
 
 def test_shops_are_paired_where_they_share_no_kind() -> None:
-    across = (Round(at_store=False),) * 5
+    across = (Round(within_shop=False),) * 5
     apart = drawn(fashion(40) + grocery(), ["fashion"] * 40 + ["grocery"] * 40, across)
     assert any(product.sku.startswith("g") and "shirt" in text.lower() for product, text, _ in apart)
     shared = [LabelledProduct("x", kinds=("Apple",))] * 40

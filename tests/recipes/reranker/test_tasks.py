@@ -1,4 +1,4 @@
-"""What is asked of a picture, and the answers that are taught."""
+"""What is asked of an image, and the answers that are taught."""
 
 import json
 import random

@@ -32,7 +32,7 @@ def short(text: str, *, image: bool = True) -> str:
 
 
 def as_quoted(text: str) -> str:
-    """Quotes inside a claim stay escaped, whatever asks it."""
+    """Quotes inside a statement stay escaped, whatever asks it."""
     return prompts.quoted(text, prompts.MAX_STATEMENT_CHARACTERS)[1:-1]
 
 

@@ -23,7 +23,7 @@ N_EPOCHS = 250
 
 
 def settle(model: Any, album: Album) -> None:
-    """Give the norms of a random tower statistics, without which a picture's signal dies on the way."""
+    """Give the norms of a random tower statistics, without which an image's signal dies on the way."""
     everything = torch.arange(len(album))
     with own_statistics(model), torch.no_grad():
         tower_of(model).forward_features(album.plain(everything, TINY.image_size))

@@ -41,7 +41,7 @@ def test_only_small_models_are_trained_by_thread_replicas() -> None:
     assert replace(whole, lora_rank=2).schedule(model(), 1000).n_parts == 1
 
 
-@pytest.mark.parametrize("wrong", [{"set_aside": 0.0}, {"set_aside": 1.0}, {"learning_rate": 0.0}])
+@pytest.mark.parametrize("wrong", [{"held_out": 0.0}, {"held_out": 1.0}, {"learning_rate": 0.0}])
 def test_numbers_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError):
         EncoderPlan(**wrong)  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ N, SCHEDULE = 24, EncoderSchedule(n_epochs=2, batch_size=8, average_decay=None, 
 
 
 class Model(torch.nn.Module):
-    """Two towers as open_clip's, for pictures and texts of one number."""
+    """Two towers as open_clip's, for images and texts of one number."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Model(torch.nn.Module):
 
 
 class Levels:
-    """Picture n is one grey level."""
+    """Image n is one grey level."""
 
     def __len__(self) -> int:
         return N
@@ -51,7 +51,7 @@ class Levels:
 
 
 class Numbers:
-    """Caption n is the number of its picture, true of that alone."""
+    """Caption n is the number of its image, true of that alone."""
 
     def write(self, indices: torch.Tensor, rng: random.Random) -> BatchCaptions:
         return BatchCaptions([str(n) for n in indices.tolist()], torch.eye(len(indices), dtype=torch.bool))

@@ -13,7 +13,7 @@ TEXTS = [f"text {index}" for index in range(20)]
 
 
 class Turned(FakeEncoder):
-    """An encoder whose picture vectors are noise."""
+    """An encoder whose image vectors are noise."""
 
     def encode_pixels(self, batch: object) -> Vectors:
         noise = np.random.default_rng(0).standard_normal((len(IMAGES), self.identity.dimension))

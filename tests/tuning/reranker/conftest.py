@@ -1,4 +1,4 @@
-"""A shop of plain red and blue things, whose pictures alone tell them apart, and judgements of what was asked there."""
+"""A shop of plain red and blue things, whose images alone tell them apart, and judgements of what was asked there."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ BRIEF = """{%- for message in messages if message.role == 'user' -%}
 {%- if part.type == 'image' %}<image>{% else %}{{ part.text.split('wants: ')[-1].split('\\n')[0] }}{% endif -%}
 {%- endfor -%}{%- endfor -%}
 {%- if add_generation_prompt %} yes or no{% endif -%}"""
-"""A template that leaves a prompt's claim alone, as our own model's does: a tenth of the tokens."""
+"""A template that leaves a prompt's statement alone, as our own model's does: a tenth of the tokens."""
 
 
 @pytest.fixture(scope="session")

@@ -123,7 +123,7 @@ def as_if_won(tuning: RerankerTuning, history: History[RerankerScore]) -> None:
         ("qwen2.5-vl", True),
         ("qwen3-vl-reranker", False),
         ("smolvlm", False),
-        ("llama-3.2-vision", False),  # untrained, its gates keep the picture out, and gradients with it
+        ("llama-3.2-vision", False),  # untrained, its gates keep the image out, and gradients with it
         ("gemma-3", True),
         ("ours", False),
         ("ours", True),

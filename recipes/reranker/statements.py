@@ -58,7 +58,7 @@ class JudgedStatement:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """How to pair products, each once: equal in the ``shared`` fields and different in ``differing``, or at random where
+    """How to pair products, each once: equal in the ``shared`` fields and different in ``differing``, or at random if
     that is empty; across shops as well unless ``within_shop``. With ``alike`` only products of one cluster of similar
     images are paired."""
 

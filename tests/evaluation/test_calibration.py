@@ -66,7 +66,7 @@ def test_the_measured_error_is_large_where_the_other_half_is_another_world() -> 
 
 
 def test_a_signal_of_support_never_counts_against_a_hit_and_a_lack_may() -> None:
-    """Words that mislead here, and items without pictures that are worse."""
+    """Words that mislead here, and items without images that are worse."""
     rng = np.random.default_rng(0)
     made = []
     for each in samples(100):

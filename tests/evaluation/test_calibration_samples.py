@@ -1,4 +1,4 @@
-"""What is observed of a query: its best hits' signals, and which are right."""
+"""Calibration samples: the signals of a query's best hits, and which are relevant."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vitrina.search.types.query import Query
 
 @pytest.fixture
 def engine(store: Store, encoder: FakeEncoder) -> SearchEngine:
-    """Forty red to white things with words and pictures, one with words alone, one with a picture alone."""
+    """Forty red to white things with words and images, one with words alone, one with an image alone."""
     colours = list(COLOURS)
     entries = [
         make_entry(encoder, f"{n}", f"{colours[n % 6]} thing {n}", images=[make_image(colours[n % 6], noise=n)])

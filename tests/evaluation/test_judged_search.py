@@ -1,4 +1,4 @@
-"""Judged queries asked once, measured before and after their best hits are looked at."""
+"""Judged queries searched once, measured before and after reranking."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def model() -> SimpleEyes:
 
 @pytest.fixture
 def engine(store: Store, encoder: FakeEncoder, model: SimpleEyes) -> Iterator[SearchEngine]:
-    """A shop of 36 items, two of which are listed in another colour than they have, and four without a picture."""
+    """A shop of 36 items, two of which are listed in another colour than they have, and four without an image."""
     fill(store, encoder)
     with RerankPipeline.open(store, model, deadline_s=MEASURING_DEADLINE_S) as stage:
         yield SearchEngine.open(store, encoder).with_reranker(stage)
@@ -123,7 +123,7 @@ def test_a_failing_reranker_is_reported_and_leaves_the_order(engine: SearchEngin
     model.before = broken
     reranked = rerank_all(engine, QUERIES, replace(RERANK, top=5), lambda _: None)
     assert [each.before for each in reranked] == [each.after for each in reranked]
-    reranking = summarize_reranking("eyes", RERANK, reranked)
+    reranking = summarize_reranking("model", RERANK, reranked)
     assert reranking.n_reranked == 0
     assert sum(reranking.missed.values()) == reranking.n_hits == 30
     assert any("failed" in reason for reason in reranking.missed)
@@ -147,21 +147,21 @@ def test_queries_are_summed_up() -> None:
     found = QueryResult((), ())
     missed = ({UNREADABLE: 1}, {NO_IMAGE: 2})
     reranked = [RerankedQuery(found, found, 20, missed[at % 2], judge_ms=float(at)) for at in range(101)]
-    reranking = summarize_reranking("eyes", RerankOptions(top=20), reranked, listings=False)
+    reranking = summarize_reranking("model", RerankOptions(top=20), reranked, listings=False)
     assert (reranking.n_hits, reranking.n_reranked) == (2020, 2020 - 100 - 51)
     assert list(reranking.missed.items()) == [(NO_IMAGE, 100), (UNREADABLE, 51)]
     assert (reranking.median_ms, reranking.p95_ms) == (50, 95)
-    told = " ".join(reranking.sentences)
-    assert "model: up to 20 hits per query, images alone" in told
-    assert "100 were not judged: It has no image." in told
-    assert "50 ms per query at the median, 95 at the 95th percentile" in told
+    summary = " ".join(reranking.sentences)
+    assert "model: up to 20 hits per query, images alone" in summary
+    assert "100 were not judged: It has no image." in summary
+    assert "50 ms per query at the median, 95 at the 95th percentile" in summary
 
 
 def test_a_reranked_run_survives_its_file_and_old_files_have_none(tmp_path: Path) -> None:
     plain, path = a_run({"q": ["a"]}, {"q": {"a": 1}}), tmp_path / "run.json"
     found = QueryResult((), ())
     reranked = replace(
-        plain, reranking=summarize_reranking("eyes", RERANK, [RerankedQuery(found, found, 1, {NO_IMAGE: 1}, 3.0)])
+        plain, reranking=summarize_reranking("model", RERANK, [RerankedQuery(found, found, 1, {NO_IMAGE: 1}, 3.0)])
     )
     write_run(reranked, path)
     assert read_run(path) == reranked

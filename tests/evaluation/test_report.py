@@ -55,7 +55,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def shop(store: Store, encoder: FakeEncoder) -> Store:
-    """Items ``red``, ``green``, ... with a picture, ``bare`` without, ``nasty`` with a title that is code."""
+    """Items ``red``, ``green``, ... with an image, ``bare`` without, ``nasty`` with a title that is code."""
     shots = {colour: png(make_image(colour)) for colour in ("red", "green", "blue")}
     store.images.put_all(list(shots.values()))
     entries = [make_entry(encoder, colour, f"The {colour} one", images=[make_image(colour)]) for colour in shots]

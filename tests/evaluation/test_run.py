@@ -20,7 +20,7 @@ from vitrina.search.types.errors import ImageError, SourceError
 
 @pytest.fixture
 def engine(store: Store, encoder: FakeEncoder) -> SearchEngine:
-    """Six items a colour, each with a picture of it, and no words that could be matched."""
+    """Six items per colour, each with an image of it, and no words to match."""
     entries = [
         make_entry(encoder, f"{colour}-{at}", text="", images=[make_image(colour, noise=at)])
         for colour in ("red", "blue", "green")

@@ -31,7 +31,7 @@ from vitrina.search.types.query import Query, RerankOptions
 
 N_IMAGES = 36
 N_ITEMS = 40
-"""Each ninth of them is without a picture."""
+"""Every ninth of them is without an image."""
 
 
 @pytest.fixture(scope="module")
@@ -77,14 +77,14 @@ def test_a_search_in_another_process_opens_no_image(
     precompute_features(shop, reranker)
     query, budget = Query("red mug", limit=N_ITEMS), RerankOptions(top=N_ITEMS, deadline_ms=30_000, explain=2)
     for name in ("thumbnail", "read"):
-        monkeypatch.setattr(shop.images, name, lambda *_: pytest.fail("A picture was read."))
+        monkeypatch.setattr(shop.images, name, lambda *_: pytest.fail("An image was read."))
     with (
         load_reranker(str(folder), device="cpu", features=shop.features) as other,
         RerankPipeline.open(shop, other) as stage,
         monkeypatch.context() as blind,
     ):
         tower = other.prompted_model.model.model.vision_tower
-        blind.setattr(tower, "forward", lambda *_, **__: pytest.fail("It looked."))
+        blind.setattr(tower, "forward", lambda *_, **__: pytest.fail("The model ran."))
         answer = SearchEngine.open(shop, encoder).with_reranker(stage).search(query, budget)
     states = [hit.rerank for hit in answer.hits]
     assert states.count(RerankState.RERANKED) == N_IMAGES
@@ -148,8 +148,8 @@ def test_features_of_other_rerankers_are_dropped(shop: Store, reranker: Transfor
 
 def test_a_reranker_that_caches_nothing_is_left_alone(shop: Store, folder: Path) -> None:
     assert precompute_features(shop, SimpleEyes()) == Progress()
-    with load_reranker(str(folder), device="cpu") as homeless:
-        assert precompute_features(shop, homeless) == Progress()
+    with load_reranker(str(folder), device="cpu") as uncached:
+        assert precompute_features(shop, uncached) == Progress()
     assert not shop.features.exists()
 
 

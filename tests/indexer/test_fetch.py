@@ -1,4 +1,4 @@
-"""Fetching gets pictures from the web and nothing else from anywhere else."""
+"""Fetching gets images from the public web only."""
 
 from __future__ import annotations
 

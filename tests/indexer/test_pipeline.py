@@ -67,7 +67,7 @@ def image_vectors(store: Store, encoder: FakeEncoder, sku: str) -> Vectors:
 
 
 def assert_shows(store: Store, encoder: FakeEncoder, sku: str, *noises: int) -> None:
-    """The item's image rows are exactly the vectors of these pictures, in this order."""
+    """The item's image rows are exactly the vectors of these images, in this order."""
     expected = encoder.encode_images([make_image("red", noise=noise) for noise in noises])
     np.testing.assert_allclose(image_vectors(store, encoder, sku), expected, atol=1e-5)
 

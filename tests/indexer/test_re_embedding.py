@@ -42,7 +42,7 @@ def indexer(store: Store, encoder: FakeEncoder, fetcher: Fetcher) -> Indexer:
 
 
 def assert_speaks(store: Store, encoder: FakeEncoder) -> None:
-    """Every item's rows are this encoder's vectors of its pictures and its words."""
+    """Every item's rows are this encoder's vectors of its images and its text."""
     replica = open_replica(store, encoder)
     for stored in store.catalog.all_items():
         text = replica.indexes["text"].rows_of(np.array([stored.id])).vectors

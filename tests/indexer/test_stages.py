@@ -1,4 +1,4 @@
-"""Stages keep order, pass errors on, look ahead no further than asked, and stop when closed."""
+"""Stages keep order, pass errors on, prefetch no further than asked, and stop when closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parquet: pictures as bytes, structs, paths and URLs; typed columns; damage."""
+"""Parquet: images as bytes, structs, paths and URLs; typed columns; damage."""
 
 from __future__ import annotations
 

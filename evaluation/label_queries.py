@@ -57,7 +57,7 @@ class QueryTemplate:
 
     def _malformed(self, reason: str) -> QueryError:
         return QueryError(
-            f"The template {self.name!r:.200} cannot be parsed: {reason}.",
+            f"The template {self.name!r:.200} cannot be read: {reason}.",
             remedy="Write a field's name, or as in: '{colour} {article} for {gender}'",
         )
 

@@ -170,7 +170,7 @@ def test_the_reranked_search_is_measured_against_retrieval_alone(reranking_vitri
     assert "Reranked by simple eyes: up to 36 hits per query, images and listings." in printed
     assert "Judged 192 of 216 hits." in printed
     assert "24 were not judged: It has no image." in printed
-    assert "ms a query at the median" in printed
+    assert "ms per query at the median" in printed
     kept = read_run(Path(run))
     assert kept.reranking is not None
     assert kept.reranking.reranker == "simple eyes"

@@ -86,7 +86,7 @@ class Service:
     @classmethod
     def from_settings(cls, settings: Settings) -> Service:
         """Open the home and load its encoder. Blocks for seconds; raises EncoderError, StorageError or StateError."""
-        store = Store(settings.store)
+        store = Store(settings.store, settings.vector_index)
         encoder, reranking = encoder_for(store, settings), BackgroundReranker.from_settings(settings, store)
         return cls(store, encoder, loader(settings), reranking)
 

@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     """What runs the encoder: ``auto`` uses ONNX Runtime on a CPU if ``vitrina encoder export`` was run, and PyTorch
     otherwise; ``torch`` and ``onnx`` force one or the other."""
 
+    vector_index: str = "faiss"
+    """The engine that searches vectors: ``faiss``, or a plug-in of another package (``vitrina.indexes``)."""
+
     reranker: str | None = None
     """The vision-language model that reranks: a folder or a name on the Hugging Face hub, the http(s) address of an
     OpenAI-compatible server (it usually ends in /v1), ``anthropic``, ``embedded``, or ``off``; None for

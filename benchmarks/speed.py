@@ -25,9 +25,9 @@ from vitrina.indexer.stages import batched
 from vitrina.search.encoders.base import Encoder, Runtime
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.images.decode import decode_image
-from vitrina.search.store.full_text import item_words
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderError, MissingDependencyError
+from vitrina.search.types.item import embedding_text
 from vitrina.search.types.models import Pixels
 from vitrina.tuning.export.comparison import take_turns
 
@@ -126,7 +126,7 @@ def encoder_alone_s(encoder: Encoder, path: Path) -> float:
     """Seconds to prepare and embed the images and words of all rows, which lie decoded in memory."""
     records = [row for row in open_source(str(path), {}).rows() if isinstance(row, Record)]
     images = [decode_image(image.data or b"").pixels for record in records for image in record.images]
-    words = [item_words(record.item) for record in records]
+    words = [embedding_text(record.item) for record in records]
     started = time.perf_counter()
     for batch in batched(images, BATCH_ROWS):
         encoder.encode_pixels([encoder.prepare(image) for image in batch])

@@ -13,11 +13,10 @@ from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.sources.base import ImageReference, Record, Rejection
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.images.decode import decode_image
-from vitrina.search.store.full_text import item_words
 from vitrina.search.store.images import image_id_of, storable
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import ImageError, InputError, NotFoundError
-from vitrina.search.types.item import INCOMPLETE, IndexedItem, Item, Modality, StoredItem
+from vitrina.search.types.item import INCOMPLETE, IndexedItem, Item, Modality, StoredItem, embedding_text
 from vitrina.search.types.models import Pixels, Vectors
 
 ITEM_FIELDS = tuple(field.name for field in fields(Item))
@@ -142,7 +141,7 @@ class Preparer:
             content_hash=INCOMPLETE if failures else digest,
             image_ids=tuple(image_id_of(data) for data in files),
             pixels=tuple(pixels),
-            text=item_words(record.item),
+            text=embedding_text(record.item),
             is_new=is_new,
             files=tuple(files),
             failures=tuple(failures),
@@ -165,7 +164,7 @@ def prepare_stored(store: Store, encoder: Encoder, stored: StoredItem) -> Prepar
         content_hash=stored.content_hash,
         image_ids=stored.image_ids,
         pixels=tuple(pixels),
-        text=item_words(stored.item),
+        text=embedding_text(stored.item),
         is_new=False,
         failures=tuple(failures),
     )

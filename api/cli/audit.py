@@ -66,7 +66,7 @@ def audit(
     check_folders([csv_file, report])
     settings = settings_for(folder)
     name = needed_reranker(settings)
-    with closing(Store.existing(settings.store)) as store, ExitStack() as stack:
+    with closing(Store.existing(settings.store, settings.vector_index)) as store, ExitStack() as stack:
         vocabulary = CatalogVocabulary(store.catalog).current()
         audited = choose_fields(store.catalog, vocabulary, fields or [])
         for note in audited.notes:

@@ -58,7 +58,7 @@ def demo(
     from vitrina.search.store.store import Store
 
     settings = settings_for(folder / STORE)
-    with closing(Store(settings.store)) as store:
+    with closing(Store(settings.store, settings.vector_index)) as store:
         with errors.status("Loading the encoder"):
             encoder = encoder_for(store, settings)
         index_boutique(store, settings, encoder, copy_boutique(folder, n_products))

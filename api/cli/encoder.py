@@ -47,7 +47,7 @@ def use(
     from vitrina.search.store.store import Store
 
     settings = settings_for(folder)
-    with closing(Store(settings.store)) as store:
+    with closing(Store(settings.store, settings.vector_index)) as store:
         with errors.status("Loading the encoder"):
             encoder = load_catalog_encoder(store, loader(settings), name)
             keep_copy(store, encoder.identity)

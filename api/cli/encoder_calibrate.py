@@ -52,7 +52,7 @@ def calibrate(
     from vitrina.search.store.store import Store
 
     settings = settings_for(folder)
-    with closing(Store.existing(settings.store)) as store:
+    with closing(Store.existing(settings.store, settings.vector_index)) as store:
         judged = gather(store, judgements, queries, by or [], like or [])
         with errors.status("Loading the encoder"):
             engine = SearchEngine.open(store, encoder_for(store, settings))

@@ -98,7 +98,7 @@ def sample_for(settings: Settings) -> Sample:
     from vitrina.search.store.store import CATALOG_FILE, Store
 
     if (settings.store / CATALOG_FILE).is_file():
-        with closing(Store.existing(settings.store)) as store:
+        with closing(Store.existing(settings.store, settings.vector_index)) as store:
             rows = [(item.image_ids[0], item.item.title) for item in store.catalog.all_items() if item.image_ids]
             rows = rows[:: max(1, len(rows) // N_SAMPLE)][:N_SAMPLE]
             images = [decode_image(store.images.read(image_id)).pixels for image_id, _ in rows]

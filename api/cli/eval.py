@@ -100,7 +100,7 @@ def evaluate(
     settings = settings_for(folder)
     options = rerank_options(settings, rerank=rerank, top=rerank_top, hide_listings=hide_listings)
     earlier = None if against is None else read_run(against)
-    with closing(Store.existing(settings.store)) as store:
+    with closing(Store.existing(settings.store, settings.vector_index)) as store:
         judged, notes = gather(store, judgements, queries, by or [], like or [], labels, min_rows)
         if max_queries is not None:
             judged = sample_queries(judged, max_queries, seed)

@@ -41,7 +41,7 @@ def index(
 
     settings = settings_for(folder)
     opened = [open_source(source, parse_mapping(mapping or [])) for source in sources]
-    with closing(Store(settings.store)) as store:
+    with closing(Store(settings.store, settings.vector_index)) as store:
         with errors.status("Loading the encoder"):
             indexer = Indexer(store, encoder_for(store, settings), Fetcher())
         for source in opened:

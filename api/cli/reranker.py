@@ -38,7 +38,7 @@ def calibrate(judgements: JudgementsOption, queries: QueriesOption = None, folde
 
     settings = settings_for(folder)
     needed_reranker(settings)
-    with closing(Store.existing(settings.store)) as store, ExitStack() as stack:
+    with closing(Store.existing(settings.store, settings.vector_index)) as store, ExitStack() as stack:
         judged = [query for query in gather(store, judgements, queries) if query.text and not query.image]
         with errors.status("Loading the encoder and the reranker"):
             engine = SearchEngine.open(store, encoder_for(store, settings))

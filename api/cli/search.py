@@ -87,7 +87,7 @@ def search(
     )
     request = SearchRequest(rerank=rerank, explain=explain)
     wants_reranking, settings = is_reranked(request), settings_for(folder)
-    with closing(Store.existing(settings.store)) as store:
+    with closing(Store.existing(settings.store, settings.vector_index)) as store:
         engine = SearchEngine.open(store, encoder_for(store, settings))
         answer = reranked(settings, store, engine, query, request) if wants_reranking else engine.search(query)
     if as_json:

@@ -21,7 +21,7 @@ def status(folder: StoreOption = None) -> None:
 
     settings = settings_for(folder)
     table = Table(box=None, show_header=False, pad_edge=False)
-    with closing(Store.existing(settings.store)) as store:
+    with closing(Store.existing(settings.store, settings.vector_index)) as store:
         active = store.catalog.active_encoder()
         with store.catalog.reading() as reader:
             filterable = reader.facets.fields()
@@ -65,7 +65,7 @@ def rebuild(folder: StoreOption = None) -> None:
     from vitrina.search.store.store import Store
 
     settings = settings_for(folder)
-    with closing(Store.existing(settings.store)) as store:
+    with closing(Store.existing(settings.store, settings.vector_index)) as store:
         with errors.status("Loading the encoder"):
             encoder = encoder_for(store, settings)
         replica = IndexReplica.open(store, encoder.identity, open_index_version(store, encoder))

@@ -95,7 +95,7 @@ def train_encoder(
     )
     settings = settings_for(folder)
     check(plan, out)
-    with closing(Store.existing(settings.store)) as store:
+    with closing(Store.existing(settings.store, settings.vector_index)) as store:
         limit_threads(threads)
         with errors.status("Reading the catalog"):
             corpus = read_corpus(store, plan)

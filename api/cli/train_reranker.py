@@ -96,7 +96,7 @@ def train_reranker(
     check(out)
     judged = read_judgements(judgements, queries)
     found = find_base(start)
-    with closing(Store.existing(settings.store)) as store:
+    with closing(Store.existing(settings.store, settings.vector_index)) as store:
         limit_threads(threads)
         corpus = gather(store, settings, judged, plan)
         with errors.status("Loading and measuring the reranker"):

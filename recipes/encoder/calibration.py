@@ -23,10 +23,9 @@ from vitrina.evaluation.samples import CalibrationSample, Example
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.folders import CARD_FILE, EMBEDDED_FOLDER
 from vitrina.search.encoders.registry import load_encoder
-from vitrina.search.store.full_text import item_words
 from vitrina.search.store.images import image_id_of
 from vitrina.search.types.calibration import Calibration, write_calibration
-from vitrina.search.types.item import Item
+from vitrina.search.types.item import Item, embedding_text
 from vitrina.search.types.models import LOCAL_PREFIX
 from vitrina.search.types.query import Query
 from vitrina.tuning.encoder.calibration import OUT_OF_CATALOG_TEXTS, CalibrationCatalog
@@ -49,7 +48,7 @@ def catalog_of(encoder: Encoder, rows: LabelledRows) -> CalibrationCatalog:
         items,
         [image_id_of(image) for image in rows.images],
         encoder.encode_images([decode(image) for image in rows.images]),
-        encoder.encode_texts([item_words(item) for item in items]),
+        encoder.encode_texts([embedding_text(item) for item in items]),
         np.array([number % SHOWN_ONE_IN != 0 for number in shown], dtype=np.bool_),
     )
 

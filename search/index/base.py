@@ -97,8 +97,6 @@ class VectorIndex(Protocol):
 MakeIndex = Callable[[int], VectorIndex]
 """Makes an empty index for vectors of a dimension. Plug-ins of the group ``vitrina.indexes`` are such callables."""
 
-DEFAULT_ENGINE = "faiss"
-
 
 def restored_index(
     make_index: MakeIndex, dimension: int, vectors: Vectors, row_ids: NDArray[np.int64], item_ids: NDArray[np.int64]

@@ -11,11 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.search.index.base import DEFAULT_ENGINE, MakeIndex, VectorIndex, restored_index
+from vitrina.search.index.base import MakeIndex, VectorIndex, restored_index
 from vitrina.search.index.snapshot import read_snapshot, write_snapshot
 from vitrina.search.plugins import INDEXES, load_plugin
 from vitrina.search.store.catalog import Catalog
-from vitrina.search.store.store import Store
+from vitrina.search.store.store import VECTOR_INDEX, Store
 from vitrina.search.types.errors import StorageError, VitrinaError
 from vitrina.search.types.item import MODALITIES, EmbeddingRows, Modality
 from vitrina.search.types.models import EncoderIdentity
@@ -84,17 +84,17 @@ class IndexReplica:
     """The image and text vectors of one index version, searchable, as the catalog has them at change ``sequence``."""
 
     def __init__(
-        self, catalog: Catalog, identity: EncoderIdentity, version_id: int, path: Path, engine: str = DEFAULT_ENGINE
+        self, catalog: Catalog, identity: EncoderIdentity, version_id: int, path: Path, vector_index: str = VECTOR_INDEX
     ) -> None:
-        """Load the snapshot at ``path``, if there is a good one, then catch up. Blocks for as long as that takes.
+        """Load the snapshot at ``path``, if there is an intact one, then catch up. Blocks for as long as that takes.
 
-        ``engine`` names a plug-in of the group ``vitrina.indexes``. Raises PluginError if there is none of that name.
+        ``vector_index`` names a plug-in of the group ``vitrina.indexes``. Raises PluginError if there is none.
         """
         self.catalog = catalog
         self.version_id = version_id
         self.path = path
         self.sequence = 0
-        self._make_index: MakeIndex = load_plugin(INDEXES, engine)
+        self._make_index: MakeIndex = load_plugin(INDEXES, vector_index)
         self.indexes: dict[Modality, VectorIndex] = {m: self._make_index(identity.dimension) for m in MODALITIES}
         self._catching_up = threading.Lock()
         self._rows_since_snapshot = 0

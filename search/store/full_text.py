@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, column, lit
 
 from vitrina.search.store.facets import ids_as_table
 from vitrina.search.store.schema import FULL_TEXT, items
-from vitrina.search.types.item import AttributeValue, Item
+from vitrina.search.types.item import Item, attribute_text
 
 BM25_WEIGHTS = "10.0, 5.0, 3.0, 1.0"
 """Of sku, title, attributes and description: a word in a shorter, more deliberate field counts more."""
@@ -25,12 +24,7 @@ MAX_PARTIAL = 200
 STOP_WORDS = frozenset({"a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"})
 """Words that are never a requirement; a query of nothing else keeps them."""
 
-WORD = re.compile(r"\w+")
-
-MAX_EMBEDDED_CHARS = 1000
-"""Far more than any text tower's context; keeps a 100,000-character description from being tokenised whole."""
-
-embedded_text = table(FULL_TEXT, *(column(name) for name in ("rowid", "sku", "title", "attributes", "description")))
+full_text = table(FULL_TEXT, *(column(name) for name in ("rowid", "sku", "title", "attributes", "description")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +46,7 @@ def index_text(connection: Connection, rows: Iterable[tuple[int, Item]]) -> None
                 "id": item_id,
                 "sku": item.sku,
                 "title": item.title,
-                "at": attribute_words(item.attributes),
+                "at": attribute_text(item.attributes),
                 "de": item.description,
             }
             for item_id, item in rows
@@ -63,20 +57,6 @@ def index_text(connection: Connection, rows: Iterable[tuple[int, Item]]) -> None
 def remove_text(connection: Connection, item_ids: Sequence[int]) -> None:
     query = text(f"DELETE FROM {FULL_TEXT} WHERE rowid IN :ids").bindparams(bindparam("ids", expanding=True))
     connection.execute(query, {"ids": list(item_ids)})
-
-
-def attribute_words(attributes: Mapping[str, AttributeValue]) -> str:
-    values = (value if isinstance(value, tuple) else (value,) for value in attributes.values())
-    return "; ".join(str(part) for value in values for part in value if not isinstance(part, bool))
-
-
-def item_words(item: Item) -> str:
-    """The text of an item to embed: title, attribute values the title does not name, description; cut to length."""
-    title = f" {' '.join(WORD.findall(item.title.casefold()))} "
-    values = attribute_words(item.attributes).split("; ")
-    named = [value for value in values if f" {' '.join(WORD.findall(value.casefold()))} " not in title]
-    said = [item.title, " ".join(named), item.description]
-    return ". ".join(part for part in said if part)[:MAX_EMBEDDED_CHARS]
 
 
 class FullTextReader:
@@ -109,7 +89,7 @@ class FullTextReader:
             return set()
         expression = literal_column(FULL_TEXT).op("MATCH")(" ".join(terms))
         # The plus keeps SQLite from running the expression once for each id.
-        rows = select(embedded_text.c.rowid).where(expression, literal_column("+rowid").in_(ids_as_table(item_ids)))
+        rows = select(full_text.c.rowid).where(expression, literal_column("+rowid").in_(ids_as_table(item_ids)))
         return set(self._connection.scalars(rows))
 
     def named(self, query: str, *, limit: int, within: NDArray[np.int64] | None = None) -> dict[int, str]:
@@ -125,10 +105,10 @@ class FullTextReader:
 
     def _match(self, expression: str, limit: int, within: Select[tuple[int]] | None) -> list[tuple[int, float]]:
         rank: ColumnElement[float] = literal_column(f"bm25({FULL_TEXT}, {BM25_WEIGHTS})")
-        query = select(embedded_text.c.rowid, rank).where(literal_column(FULL_TEXT).op("MATCH")(expression))
+        query = select(full_text.c.rowid, rank).where(literal_column(FULL_TEXT).op("MATCH")(expression))
         if within is not None:
             query = query.where(literal_column("+rowid").in_(within))  # runs the expression once, not once for each id
-        rows = self._connection.execute(query.order_by(rank, embedded_text.c.rowid).limit(limit))
+        rows = self._connection.execute(query.order_by(rank, full_text.c.rowid).limit(limit))
         # FTS5's bm25() is negative, and smaller for better matches.
         return [(item_id, max(-score, 1e-9)) for item_id, score in rows]
 

@@ -29,6 +29,9 @@ from vitrina.search.types.models import EncoderIdentity, RerankerIdentity
 CATALOG_FILE = "catalog.db"
 FEATURES_FOLDER = "features"
 
+VECTOR_INDEX = "faiss"
+"""The vector index that is used by default."""
+
 
 class Store:
     """A data directory, made if it does not exist; opening it needs no encoder.
@@ -37,7 +40,7 @@ class Store:
     Raises StorageError where the folder cannot be made or the catalog cannot be read.
     """
 
-    def __init__(self, folder: Path, *, vector_index: str = "faiss") -> None:
+    def __init__(self, folder: Path, vector_index: str = VECTOR_INDEX) -> None:
         self.folder = folder
         self.vector_index = vector_index
         self.dead_letters = folder / "dead-letters"
@@ -56,14 +59,14 @@ class Store:
         shutil.rmtree(folder / "views", ignore_errors=True)  # where version 0.1 had its snapshots
 
     @classmethod
-    def existing(cls, folder: Path) -> Store:
+    def existing(cls, folder: Path, vector_index: str = VECTOR_INDEX) -> Store:
         """A store that something was indexed into. Raises NotFoundError if there is none."""
         if not (folder / CATALOG_FILE).is_file():
             raise NotFoundError(
                 f"Nothing is indexed in {folder}.",
                 remedy="Index a catalog first, as in: vitrina index products.csv (or try: vitrina demo).",
             )
-        return cls(folder)
+        return cls(folder, vector_index)
 
     def open_index_version(self, identity: EncoderIdentity) -> int:
         """The key of the active index version, which must be this encoder's; in a new store it is made.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -87,3 +88,25 @@ class Changes:
     sequence: int
     touched_items: NDArray[np.int64]
     rows: dict[Modality, EmbeddingRows]
+
+
+WORD = re.compile(r"\w+")
+
+MAX_EMBEDDED_CHARS = 1000
+"""Far more than any text tower's context; keeps a 100,000-character description from being tokenised whole."""
+
+
+def attribute_text(attributes: Mapping[str, AttributeValue]) -> str:
+    """The values of attributes as text, without those that are true or false."""
+    values = (value if isinstance(value, tuple) else (value,) for value in attributes.values())
+    return "; ".join(str(part) for value in values for part in value if not isinstance(part, bool))
+
+
+def embedding_text(item: Item) -> str:
+    """The text of an item to embed: title, attribute values that the title does not name, and description, cut to
+    ``MAX_EMBEDDED_CHARS``."""
+    title = f" {' '.join(WORD.findall(item.title.casefold()))} "
+    values = attribute_text(item.attributes).split("; ")
+    named = [value for value in values if f" {' '.join(WORD.findall(value.casefold()))} " not in title]
+    said = [item.title, " ".join(named), item.description]
+    return ". ".join(part for part in said if part)[:MAX_EMBEDDED_CHARS]

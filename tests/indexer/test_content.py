@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from vitrina.indexer.preparation import content_hash
-from vitrina.search.store.full_text import MAX_EMBEDDED_CHARS, item_words
-from vitrina.search.types.item import Item
+from vitrina.search.types.item import MAX_EMBEDDED_CHARS, Item, embedding_text
 
 ITEM = Item(
     "a", "Shirt", "Warm", {"colour": "red", "sizes": ("s", "m"), "year": 2016}, 1999, "EUR", "https://x.example"
@@ -47,12 +46,14 @@ def test_images_count_with_their_order() -> None:
 
 
 def test_words_are_the_title_what_it_does_not_name_and_the_description() -> None:
-    assert item_words(replace(ITEM, title="Hat")) == "Hat. red s m 2016. Warm"
-    assert item_words(Item("a")) == ""
-    assert item_words(Item("a", attributes={"new": True})) == ""
-    assert item_words(Item("a", description="Only this")) == "Only this"
-    assert item_words(Item("a", "Navy shirt", attributes={"colour": "Navy", "fabric": "linen"})) == "Navy shirt. linen"
+    assert embedding_text(replace(ITEM, title="Hat")) == "Hat. red s m 2016. Warm"
+    assert embedding_text(Item("a")) == ""
+    assert embedding_text(Item("a", attributes={"new": True})) == ""
+    assert embedding_text(Item("a", description="Only this")) == "Only this"
+    assert (
+        embedding_text(Item("a", "Navy shirt", attributes={"colour": "Navy", "fabric": "linen"})) == "Navy shirt. linen"
+    )
 
 
 def test_words_are_cut_before_they_are_tokenised() -> None:
-    assert len(item_words(Item("a", "Shirt", "long " * 1_000_000))) == MAX_EMBEDDED_CHARS
+    assert len(embedding_text(Item("a", "Shirt", "long " * 1_000_000))) == MAX_EMBEDDED_CHARS

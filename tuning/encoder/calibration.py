@@ -18,11 +18,10 @@ from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.engine import SearchEngine
 from vitrina.search.images.decode import decode_image
-from vitrina.search.store.full_text import WORD, item_words
 from vitrina.search.store.images import ImageStore
 from vitrina.search.store.store import Store
 from vitrina.search.types.calibration import Calibration
-from vitrina.search.types.item import IndexedItem, Item
+from vitrina.search.types.item import WORD, IndexedItem, Item, embedding_text
 from vitrina.search.types.models import Vectors
 from vitrina.search.types.query import Query
 from vitrina.tuning.encoder.captions import CaptionTable, field_of, words
@@ -144,7 +143,7 @@ def calibrate(
         items=[row.item for row in rows],
         image_ids=[row.image_ids[0] for row in rows],
         images=embed_images(encoder, store, [row.image_ids[0] for row in rows]),
-        texts=encoder.encode_texts([item_words(row.item) for row in rows]),
+        texts=encoder.encode_texts([embedding_text(row.item) for row in rows]),
         is_indexed=np.array([is_indexed(row) for row in rows], dtype=np.bool_),
     )
     examples = [*by_text(rows, table, seed), *by_photo(rows, store, facets, seed), *out_of_catalog(rows)]
@@ -198,6 +197,6 @@ def values(row: TuningRow, field: str) -> set[str]:
 
 def out_of_catalog(rows: Sequence[TuningRow]) -> list[Example]:
     """Queries for what other shops sell, if no row has any word of them."""
-    known = {word for row in rows for word in WORD.findall(item_words(row.item).casefold())}
+    known = {word for row in rows for word in WORD.findall(embedding_text(row.item).casefold())}
     unknown = [text for text in OUT_OF_CATALOG_TEXTS if known.isdisjoint(WORD.findall(text))]
     return [Example(Query(text), frozenset()) for text in unknown[:N_OUT_OF_CATALOG]]

@@ -17,11 +17,10 @@ from vitrina.evaluation.metrics import Grades
 from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.base import IMAGE_SIDE_PX, CandidateImages, RerankCandidate
 from vitrina.search.reranking.statements import statements_of
-from vitrina.search.store.full_text import item_words
 from vitrina.search.store.images import ImageStore
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import InputError
-from vitrina.search.types.item import StoredItem
+from vitrina.search.types.item import StoredItem, embedding_text
 from vitrina.search.types.query import Query
 from vitrina.search.understanding.catalog_attributes import CatalogVocabulary, Vocabulary
 from vitrina.search.understanding.parser import requirements_of
@@ -223,7 +222,7 @@ class CandidateCache:
         stored = self._items[sku]
         shown = CandidateImages(self._store, self._side_px).candidate(stored)
         image = None if shown is None else shown.pixels
-        listing = item_words(stored.item) if self._listings else ""
+        listing = embedding_text(stored.item) if self._listings else ""
         key = sku if shown is None or image is None else shown.key
         candidate = RerankCandidate(key, image, listing) if image or listing else None
         n_bytes = 3 * image.width * image.height if image else 0

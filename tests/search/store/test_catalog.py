@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from tests.fakes import FakeEncoder, make_entry, make_image
 from vitrina.search.store.catalog import Catalog
-from vitrina.search.store.full_text import embedded_text
+from vitrina.search.store.full_text import full_text
 from vitrina.search.store.schema import FULL_TEXT, embeddings, facets, images
 from vitrina.search.types.errors import NotFoundError, StorageError
 from vitrina.search.types.item import IndexedItem, Item
@@ -43,7 +43,7 @@ def full_entry(encoder: FakeEncoder, sku: str = "a-1", title: str = "Red shirt")
 
 def parts_left(catalog: Catalog) -> dict[str, int]:
     with catalog.database.read() as connection:
-        tables = {"facets": facets, "images": images, "embeddings": embeddings, FULL_TEXT: embedded_text}
+        tables = {"facets": facets, "images": images, "embeddings": embeddings, FULL_TEXT: full_text}
         return {
             name: connection.execute(select(func.count()).select_from(table)).scalar_one()
             for name, table in tables.items()

@@ -38,7 +38,7 @@ from vitrina.search.understanding.parsed_query import ParsedQuery
 log = logging.getLogger(__name__)
 
 Explain = Callable[[Reranker, RerankCandidate, Sequence[Verdict], Deadline, Vocabulary], Explanation]
-"""Says in words what the verdicts on one candidate amount to, and nothing else that the catalog has values for."""
+"""Explains the verdicts on one candidate in words, and names no other value of the catalog."""
 
 
 class SupportsRerank(Protocol):
@@ -66,7 +66,7 @@ class UnavailableReranker:
 
 
 class RerankPipeline:
-    """What outlives a query and an encoder: the model, what it said of pictures before, and whether it is failing.
+    """Reranks and explains the answers of any query, whichever encoder retrieved them.
 
     ``fusion_weights`` says how much its answers count, in place of the reranker's own. Two switches are for evaluation:
     without ``uses_catalog`` what the catalog says of an item is no evidence, so that the model is measured alone, and
@@ -110,7 +110,7 @@ class RerankPipeline:
         self.close()
 
     def close(self) -> None:
-        """Begin nothing more; what is under way is given up at its deadline. Closing twice is fine."""
+        """Start no further calls; calls under way end at their deadlines. Closing twice is fine."""
         self.client.close()
 
     def rerank(self, parsed: ParsedQuery, candidates: Answer, options: RerankOptions) -> AnswerStream:
@@ -147,12 +147,12 @@ class RerankPipeline:
             yield Explained(hit.rank, hit.stored.item.sku, explained, timings_ms)
 
     def _explained(self, hit: Hit, images: CandidateImages, vocabulary: Vocabulary, deadline: Deadline) -> Explanation:
-        """By the model while there is time and it works, else by template."""
+        """The explanation of a hit: by the model while there is time and it works, else by template."""
         candidate = images.candidate(hit.stored) or RerankCandidate(hit.stored.item.sku, None)
         if not self.client.is_circuit_open and deadline.seconds_left > 0:
             try:
                 return self.client.within(
-                    deadline, lambda told: self._explain(self.reranker, candidate, hit.verdicts, told, vocabulary)
+                    deadline, lambda earlier: self._explain(self.reranker, candidate, hit.verdicts, earlier, vocabulary)
                 )
             except OutOfTimeError:
                 log.debug("An explanation was late")
@@ -162,13 +162,13 @@ class RerankPipeline:
 
 
 def retrieved_by(candidates: Answer, reranker: str) -> Answer:
-    """Retrieval's answer, its hits with their ranks of before, for a reranker of this name."""
+    """Retrieval's answer for a reranker of this name; its hits keep their rank as ``retrieval_rank``."""
     hits = tuple(replace(hit, retrieval_rank=hit.rank) for hit in candidates.hits)
     return replace(candidates, hits=hits, reranker=reranker)
 
 
 def n_reranked(query: Query, rerank: RerankOptions) -> int:
-    """How many of the best hits are looked at: none where the page begins below them."""
+    """How many of the best hits are reranked: none if the query's page begins below them."""
     return rerank.top if query.offset < rerank.top else 0
 
 
@@ -194,7 +194,7 @@ def merged(answer: Answer, hit_verdicts: HitVerdicts) -> Answer:
 
 
 def overall(states: Sequence[RerankState]) -> RerankState:
-    """What became of an answer: reranked where any hit was."""
+    """The state of an answer: reranked if any hit was."""
     for state in (RerankState.RERANKED, RerankState.FAILED, RerankState.LATE):
         if state in states:
             return state

@@ -1,4 +1,4 @@
-"""Verdicts: every requirement of a query held against its candidates, by catalog and image evidence."""
+"""Verdicts: whether a query's candidates meet its requirements, by evidence from catalog and image."""
 
 from __future__ import annotations
 
@@ -19,37 +19,38 @@ from vitrina.search.understanding.parsed_query import ParsedQuery
 
 MET_FROM = 0.65
 CONTRADICTED_TO = 0.35
-"""Probabilities between them are unknown: listing and picture against each other, or a look that is not sure."""
+"""Probabilities in between are unknown: catalog and image disagree, or the model is not sure."""
 
 SAYS_SOMETHING_LOGIT = 0.4
-"""A look that is surer than 0.6 is evidence."""
+"""An image's answer is evidence if it is surer than 0.6."""
 
 CONFLICT_LOGIT = 2.0
-"""Listing and picture disagree where each is surer than 0.88 that the other is wrong."""
+"""Catalog and image are in conflict if each is surer than 0.88 that the other is wrong."""
 
 NOT_SHOWN_LOGIT = -2.9
-"""Words that the texts mention have no other values to be tried against the picture: it must be surer than 0.94 that
-it does not show them."""
+"""Words that only the texts mention have no other values to try: the model must be surer than 0.94 that the image does
+not show them."""
 
 NOTHING_TO_RERANK = "None of these hits is to be looked at."
 NOTHING_TO_ASK = "The query asks for nothing that shows."
 
 ALTERNATIVE_FROM = 0.7
 CATALOG_VALUE_TO = 0.3
-"""A disagreement is told where another value is at least so likely, and the listed one, tried too, at most so."""
+"""A disagreement is reported if another value is at least this likely, and the catalog's own value at most."""
 
 
-def verdict_of(requirement: Requirement, listed: CatalogValue, image_logit: float | None) -> Verdict:
-    """Weigh the evidence. ``image_logit`` are those of the requirement's claim, None where nobody looked."""
-    reranked = image_logit is not None and abs(image_logit) >= SAYS_SOMETHING_LOGIT
-    total = listed.logit + (image_logit or 0.0)
+def verdict_of(requirement: Requirement, catalog: CatalogValue, image_logit: float | None) -> Verdict:
+    """The verdict on a requirement; ``image_logit`` is that of its statement, None if the reranker gave no answer."""
+    has_image = image_logit is not None and abs(image_logit) >= SAYS_SOMETHING_LOGIT
+    total = catalog.logit + (image_logit or 0.0)
     met = float(probability(total if requirement.wanted else -total))
-    evidence = evidence_from(has_field=listed.logit != 0, has_image=reranked)
-    seen = requirement.words if reranked and image_logit is not None and image_logit > 0 else None
-    told = without_repeating(Verdict(requirement, status_of(met, evidence), met, evidence, listed.says, seen))
-    if requirement.is_free and listed.logit > 0 and (image_logit or 0.0) <= NOT_SHOWN_LOGIT:
-        return replace(told, disagreement=f"listing says {listed.says}, photo does not look it")
-    return told
+    evidence = evidence_from(has_field=catalog.logit != 0, has_image=has_image)
+    image_value = requirement.words if has_image and image_logit is not None and image_logit > 0 else None
+    verdict = Verdict(requirement, status_of(met, evidence), met, evidence, catalog.says, image_value)
+    if requirement.is_free and catalog.logit > 0 and (image_logit or 0.0) <= NOT_SHOWN_LOGIT:
+        disagreement = f"listing says {catalog.says}, photo does not look it"
+        return without_repeating(replace(verdict, disagreement=disagreement))
+    return without_repeating(verdict)
 
 
 def evidence_from(*, has_field: bool, has_image: bool) -> Evidence:
@@ -65,33 +66,32 @@ def status_of(met: float, evidence: Evidence) -> Status:
 
 
 def without_repeating(verdict: Verdict) -> Verdict:
-    """The verdict without what it would be odd to say instead: not navy but navy."""
+    """The verdict without an image value that repeats the requirement it contradicts: "not navy but navy"."""
     is_so = {facet_value(value) for value in (verdict.requirement.words, *verdict.requirement.values)}
     if verdict.status is Status.CONTRADICTED and verdict.requirement.wanted and verdict.image_value in is_so:
         return replace(verdict, image_value=None)
     return verdict
 
 
-def conflict(listed: CatalogValue, image_logit: float | None) -> bool:
-    """Whether listing and picture are against each other, and both sure."""
-    if image_logit is None or listed.logit * image_logit >= 0:
+def conflict(catalog: CatalogValue, image_logit: float | None) -> bool:
+    """Whether catalog and image are in conflict: against each other, and both sure."""
+    if image_logit is None or catalog.logit * image_logit >= 0:
         return False
-    return min(abs(listed.logit), abs(image_logit)) >= CONFLICT_LOGIT
+    return min(abs(catalog.logit), abs(image_logit)) >= CONFLICT_LOGIT
 
 
-def resolved(verdict: Verdict, listed_values: tuple[str, ...], candidates: Mapping[str, float]) -> Verdict:
-    """A verdict whose evidence was in conflict, once the field's values were tried against the picture.
+def resolved(verdict: Verdict, catalog_values: tuple[str, ...], shown: Mapping[str, float]) -> Verdict:
+    """A verdict whose evidence was in conflict, once the field's values were tried.
 
-    ``candidates`` has, by value, the probability that the picture shows it, calibrated; ``listed_values`` are
-    those that the
-    listing names, folded. Where another value is likely and the listed ones are not, the verdict says so: ``listing
-    says Navy Blue, photo looks black``. Where the listed one, or nothing, is, the verdict stays as it is.
+    ``shown`` has, by value, the calibrated probability that the image shows it; ``catalog_values`` are those that the
+    catalog names, folded. If another value is likely and the catalog's are not, the verdict says so: ``listing says
+    Navy Blue, photo looks black``. Otherwise it stays as it is.
     """
-    if not candidates or verdict.catalog_value is None:
+    if not shown or verdict.catalog_value is None:
         return verdict
-    likeliest = max(candidates, key=lambda value: candidates[value])
-    own = max((candidates[value] for value in listed_values if value in candidates), default=0.0)
-    if likeliest in listed_values or candidates[likeliest] < ALTERNATIVE_FROM or own > CATALOG_VALUE_TO:
+    likeliest = max(shown, key=lambda value: shown[value])
+    own = max((shown[value] for value in catalog_values if value in shown), default=0.0)
+    if likeliest in catalog_values or shown[likeliest] < ALTERNATIVE_FROM or own > CATALOG_VALUE_TO:
         return verdict
     disagreement = f"listing says {verdict.catalog_value}, photo looks {likeliest}"
     return without_repeating(replace(verdict, image_value=likeliest, disagreement=disagreement))
@@ -258,21 +258,21 @@ def shown_probabilities(
 
 
 def catalog_shares(
-    requirements: Sequence[Requirement], listed: Sequence[CatalogValue], seen: Sequence[float | None]
+    requirements: Sequence[Requirement], catalog: Sequence[CatalogValue], image_logits: Sequence[float | None]
 ) -> tuple[float, float]:
-    """How much of a query a listing leaves open, 0 to 1: what it says nothing of, and what the picture contradicts. And
-    what it says of the rest, in log-odds, each requirement having its share, and no more of them than a look may."""
+    """The share of a query's requirements that the catalog leaves open, 0 to 1: those that it says nothing of, or in
+    which the image contradicts it. And the mean logit of what it says of the others, clipped as an image's is."""
     if not requirements:
         return 1.0, 0.0
     answers = [
-        float(np.clip(said.logit if requirement.wanted else -said.logit, -MAX_IMAGE_LOGIT, MAX_IMAGE_LOGIT))
-        for requirement, said, candidate in zip(requirements, listed, seen, strict=True)
-        if said.logit and not conflict(said, candidate)
+        float(np.clip(value.logit if requirement.wanted else -value.logit, -MAX_IMAGE_LOGIT, MAX_IMAGE_LOGIT))
+        for requirement, value, image_logit in zip(requirements, catalog, image_logits, strict=True)
+        if value.logit and not conflict(value, image_logit)
     ]
     return 1 - len(answers) / len(requirements), sum(answers) / len(requirements)
 
 
-def named_values(listing: CatalogEvidence, requirement: Requirement) -> tuple[str, ...]:
-    """The values that a listing names, in the requirement's field or, where that is missing, in its texts; folded."""
-    mentioned = requirement.values if listing.on(requirement).logit > 0 else ()
-    return listing.values(requirement.field) or tuple(map(facet_value, mentioned))
+def named_values(catalog: CatalogEvidence, requirement: Requirement) -> tuple[str, ...]:
+    """The values that the catalog names, in the requirement's field or, if that is missing, in the texts; folded."""
+    mentioned = requirement.values if catalog.on(requirement).logit > 0 else ()
+    return catalog.values(requirement.field) or tuple(map(facet_value, mentioned))

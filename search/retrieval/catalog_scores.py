@@ -1,4 +1,4 @@
-"""Lexical and attribute scores: what the catalog's words and fields add to an item's score."""
+"""Lexical and attribute scores: what full-text search and matching fields add to an item's score."""
 
 from __future__ import annotations
 
@@ -16,33 +16,31 @@ from vitrina.search.types.requirement import Requirement
 from vitrina.search.understanding.parsed_query import ParsedQuery
 
 NAMED_BONUS = {"sku": 20.0, "title": 12.0}
-"""Added to the z-scores (a very good picture match has 5) of an item whose sku or title is the query, so that a name
+"""Added to the z-scores (a very good image match has 5) of an item whose sku or title is the query, so that a name
 typed exactly comes first."""
 
 HOLDING_BONUS = 3.0
 MAX_HELD = 3
-"""Added for each attribute, of so many at most, whose whole value is the query: a brand, an article. What is filed
-under "Accessories" as its category and as its subcategory is more of one than a watch is."""
+"""Added for each attribute, of ``MAX_HELD`` at most, whose whole value is the query: a brand, an article. An item with
+"Accessories" as its category and its subcategory is more of an accessory than a watch is."""
 
 ALL_WORDS_BONUS = 2.0
-"""Added where every word of the query stands in the item."""
+"""Added if the item contains every word of the query."""
 
 ANY_WORD_BONUS = 1.0
-"""Added, times the match's relative BM25 strength, where only some do."""
+"""Added, times the match's relative BM25 score, if it contains only some of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class LexicalScores:
-    """What full-text search adds to the items it ``found``.
-
-    ``crowded``: more items hold every word than it listed.
-    """
+    """What full-text search adds to the items it ``found``; ``crowded``: more items contain every word than it
+    returned."""
 
     found: dict[int, float]
     crowded: bool
 
     def matches(self, reader: CatalogReader, query: Query, item_ids: NDArray[np.int64]) -> Scores:
-        """What the words that are wanted add to each of ``item_ids``, shape (n,), at a text weight of 1."""
+        """What the query's text adds to each of ``item_ids``, shape (n,), at a text weight of 1."""
         ids = item_ids.tolist()
         wanted = {item_id: self.found.get(item_id, 0.0) for item_id in ids}
         if self.crowded:
@@ -55,7 +53,7 @@ class LexicalScores:
 
 
 def avoided_words(reader: CatalogReader, query: Query, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of ``item_ids`` hold all words to avoid, shape (n,)."""
+    """Which of ``item_ids`` contain all words to avoid, shape (n,)."""
     avoided = reader.full_text.containing_all(query.without, item_ids.tolist())
     return np.array([item_id in avoided for item_id in item_ids.tolist()], dtype=np.bool_)
 
@@ -74,21 +72,21 @@ MET_BONUS = 2.0
 """Added to the z-scores for each requirement that one of the item's fields meets."""
 
 OTHER_KIND_WEIGHT = 0.5
-"""What the other requirements count that an item meets, where it is not the kind of thing that was asked for: who asks
-for a striped navy shirt for men takes a plain black one before men's striped navy socks. Set by judgement."""
+"""The weight of the other requirements that an item meets if it is another kind of thing than was asked for: a plain
+black shirt is closer to "striped navy shirt for men" than men's striped navy socks are. Set by judgement."""
 
 NARROWER_VALUE_WEIGHT = 0.5
-"""How far a value counts that the query's words include but do not name: Navy Blue for "blue"."""
+"""The weight of a value that the query's words include but do not name: Navy Blue for "blue"."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttributeScores:
-    """The requirements of a query that name values of the catalog's fields, and the ids of items, ``WINDOW`` at most,
-    that meet all that are ``wanted``. Some of these may say what kind of thing it is: ``is_kind``, shape (n wanted,).
+    """The requirements of a query that name values of the catalog's fields, and the ids of items ``found``, ``WINDOW``
+    at most, that meet all that are ``wanted``.
 
-    ``n_asked`` counts the wanted ones with those that no field can tell of. An item must not meet any of the
-    ``denied``, which the query's text denies, nor be all that ``without`` says, one value a field: "red or blue shirts"
-    are other things than all that is red.
+    ``is_kind``, shape (n wanted,), marks those that name a kind of thing; ``n_asked`` counts the wanted requirements,
+    free ones included. An item must not meet any of the ``denied``, which the query's text denies, nor all of
+    ``without`` together, one value a field: avoiding "red or blue shirts" does not avoid everything red.
     """
 
     wanted: tuple[Requirement, ...]
@@ -103,7 +101,7 @@ class AttributeScores:
         return shares(reader, self.wanted, item_ids)
 
     def avoided(self, reader: CatalogReader, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of ``item_ids`` are what must not be, by their fields; shape (n,)."""
+        """Which of ``item_ids`` are to be avoided, by their fields; shape (n,)."""
         avoided = shares(reader, self.denied, item_ids).any(axis=1)
         by_field = {each.field: [other for other in self.without if other.field == each.field] for each in self.without}
         met = [shares(reader, alternatives, item_ids).any(axis=1) for alternatives in by_field.values()]
@@ -114,7 +112,7 @@ def attribute_scores(reader: CatalogReader, parsed: ParsedQuery) -> AttributeSco
     """Find the items whose fields meet the requirements of a query's words, under its filters."""
     wanted = tuple(each for each in parsed.of_text if each.wanted and not each.is_free)
     denied = tuple(each for each in parsed.of_text if not each.wanted and not each.is_free)
-    # what no field can tell of, words may
+    # free requirements are left to full-text search
     without = () if any(each.is_free for each in parsed.of_without) else parsed.of_without
     conditions = [AnyOf(each.field, tuple(map(facet_value, each.values))) for each in wanted]
     found = reader.facets.first_matching(conditions, parsed.query.filters, WINDOW) if wanted else np.empty(0, np.int64)
@@ -123,8 +121,8 @@ def attribute_scores(reader: CatalogReader, parsed: ParsedQuery) -> AttributeSco
 
 
 def n_met(met: Scores, is_kind: NDArray[np.bool_]) -> Scores:
-    """How many of m requirements each of n items meets, shape (n,), those of things of another kind in part. ``met``,
-    shape (n, m), says how far it meets each, and ``is_kind``, shape (m,), which of them name a kind."""
+    """How many of m requirements each of n items meets, shape (n,); for things of another kind the others count less.
+    ``met``, shape (n, m), says how far each is met, 0 to 1, and ``is_kind``, shape (m,), which of them name a kind."""
     others = met[:, ~is_kind].sum(axis=1)
     if not is_kind.any():
         return np.asarray(others)
@@ -148,11 +146,11 @@ def shares(reader: CatalogReader, requirements: Sequence[Requirement], item_ids:
 
 @dataclass(frozen=True, slots=True)
 class ItemCatalogScores:
-    """What is stated about n items.
+    """The lexical and attribute scores of n items.
 
-    ``words``, shape (n,), is what full-text search adds at a text weight of 1. The fields meet each of m requirements
-    so far, 0 to 1, as ``met`` says, shape (n, m); of these some name a kind of thing, ``is_kind``, shape (m,), and
-    ``n_asked`` counts them with those that no field can meet. What must not be is ``avoided``, shape (n,).
+    ``words``, shape (n,), is what full-text search adds at a text weight of 1; ``met``, shape (n, m), is how far the
+    fields meet each of m requirements, 0 to 1. ``is_kind``, shape (m,), marks those that name a kind of thing;
+    ``n_asked`` counts free ones, too. ``avoided``, shape (n,), marks items to avoid.
     """
 
     words: Scores
@@ -162,22 +160,22 @@ class ItemCatalogScores:
     avoided: NDArray[np.bool_]
 
     def bonus(self, weights: Weights) -> Scores:
-        """What is added to the items' z-scores, below 0 for what must not be; shape (n,).
+        """What is added to the items' z-scores, below 0 for items to avoid; shape (n,).
 
-        Words and fields mostly say the same of an item, so what says more counts, and not both.
+        Words and fields mostly say the same of an item, so only the larger of the two counts.
         """
         wanted = np.maximum(self.words, MET_BONUS * n_met(self.met, self.is_kind))
         return np.asarray(weights.text * wanted - 2 * weights.without * ALL_WORDS_BONUS * self.avoided)
 
     @property
     def share_met(self) -> Scores:
-        """How much of all that was asked for the fields meet, 0 to 1; shape (n,)."""
+        """The share of all wanted requirements that the fields meet, 0 to 1; shape (n,)."""
         return np.asarray(self.met.sum(axis=1) / max(self.n_asked, 1))
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogScores:
-    """What words and fields know of one query."""
+    """The lexical and attribute scores of one query."""
 
     query: Query
     words: LexicalScores
@@ -189,7 +187,7 @@ class CatalogScores:
         return np.union1d(self.fields.found, np.array(list(self.words.found), np.int64))
 
     def about(self, reader: CatalogReader, item_ids: NDArray[np.int64]) -> ItemCatalogScores:
-        """What they say of items, found or not. ``item_ids``: sorted, shape (n,)."""
+        """The scores of items, found or not. ``item_ids``: sorted, shape (n,)."""
         return ItemCatalogScores(
             self.words.matches(reader, self.query, item_ids),
             self.fields.met(reader, item_ids),
@@ -200,6 +198,6 @@ class CatalogScores:
 
 
 def catalog_scores(reader: CatalogReader, parsed: ParsedQuery, within: NDArray[np.int64] | None) -> CatalogScores:
-    """Look a query up in words and fields; ``within`` are the ids that the query's filters let through."""
+    """Search a query in full text and fields; ``within`` are the ids that pass the query's filters."""
     lexical = lexical_scores(reader, parsed.query, within)
     return CatalogScores(parsed.query, lexical, attribute_scores(reader, parsed))

@@ -1,9 +1,9 @@
-"""How candidates are scored: every query part against every item, on one scale.
+"""Vector scores: every part of a query against every item, on one scale.
 
-Cosines of different kinds do not compare: a text lies closer to any text than to the picture it describes, and every
-encoder has its own spread. So each cosine is measured in standard deviations above what the catalog's average row
-scores on the same query part (a z-score against a sample of the index). Z-scores add up, and since each is a linear
-function of the row, a whole query becomes one vector and one offset for each modality: an exact inner-product search.
+Cosines of different kinds do not compare: a text is closer to any text than to the image it describes, and every
+encoder has its own spread. Each cosine is therefore measured in standard deviations above what the catalog's average
+row scores on the same part of the query (a z-score against a sample of the index). Z-scores add up, and since each is a
+linear function of the row, a whole query becomes one vector and one offset per modality: an exact inner-product search.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from vitrina.search.types.models import Vectors
 from vitrina.search.understanding.parsed_query import VectorQuery
 
 SAMPLE_ROWS = 1000
-"""Rows that stand for the catalog's average: the mean's error is 3 % of a standard deviation."""
+"""Rows that the catalog's average is estimated from: the mean's error is 3 % of a standard deviation."""
 
 MIN_DEVIATION = 0.02
 """The least spread of cosines assumed, so that a catalog of one item, or of copies, gives finite scores."""
 
 IMAGE_SHARE: Mapping[Modality, float] = {"text": 0.5, "image": 1.0}
-"""For a query part of each modality: how much an item's pictures count against its own words, where it has both.
-A photo is compared with photos alone, so that an item's own photo finds it whatever its words say."""
+"""For a query part of each modality: the share of an item's images, the rest being that of its text, if it has both.
+A photo is compared with images alone, so that an item's own photo finds it whatever its text says."""
 
 APPEARANCE_WORDS = 0.5
-"""How much the words of an item without pictures count for a picture that is asked with: what it says may be like the
-photo, yet nobody has seen it, so it must not pass an item whose own photo this is."""
+"""How much the text of an item without images counts for a query's image: the item may look like the photo, but it must
+not pass the item whose own photo this is."""
 
 Scores = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ class Projection:
     def of(self, rows: NDArray[np.floating]) -> Scores:
         """Scores of rows, shape (n, d) to (n,).
 
-        In float64: in float32 a matrix product gives equal rows scores that differ by up to 5e-7, by where they stand.
+        In float64: in float32 a matrix product gives equal rows scores that differ by up to 5e-7, by their position.
         """
         return np.asarray(rows.astype(np.float64, copy=False) @ self.vector.astype(np.float64) - self.offset)
 
@@ -65,13 +65,13 @@ def project(parts: Sequence[VectorQuery], weights: Sequence[float], sample: Vect
 
 
 def wanted(parts: Sequence[VectorQuery]) -> Vectors:
-    """The direction of all that is asked for, a unit vector of shape (d,)."""
+    """The direction of everything that is asked for, a unit vector of shape (d,)."""
     total = np.sum([part.weight * part.vector for part in parts if part.weight > 0], axis=0)
     return np.asarray(total / max(float(np.linalg.norm(total)), 1e-12), np.float32)
 
 
 def apart_from(positive: Vectors, negative: Vectors) -> Vectors:
-    """What of a negative the positive does not share: "shirt" without "striped shirt" avoids stripes, not shirts."""
+    """A negative without what the positive shares: "shirt" without "striped shirt" avoids stripes, not shirts."""
     return negative - (negative @ positive) * positive
 
 
@@ -79,8 +79,8 @@ def apart_from(positive: Vectors, negative: Vectors) -> Vectors:
 class VectorScores:
     """Candidate items by id, ascending, shape (n,), with each one's summed z-scores; NaN where it has no such row.
 
-    ``cosines`` has, for a query part's modality and a row's, how near the item's best such row comes to what is wanted:
-    the mean over the query's parts of that modality, by their weights; NaN where the query or the item has none.
+    ``cosines`` has, by the modalities of query parts and rows, the cosine of the item's best row with what is wanted:
+    the weighted mean over the query's parts of that modality; NaN if the query or the item has none.
     """
 
     item_ids: NDArray[np.int64]
@@ -90,7 +90,7 @@ class VectorScores:
 
 
 class VectorScorer:
-    """Scores one query's parts against one view."""
+    """Scores one query's parts against one index version."""
 
     def __init__(self, indexes: Mapping[Modality, VectorIndex], parts: Sequence[VectorQuery]) -> None:
         self.indexes = indexes
@@ -108,8 +108,8 @@ class VectorScorer:
         self.shared = {m: project(parts, shared[m], samples[m]) for m in MODALITIES}
 
     def candidates(self, depth: int, within: NDArray[np.int64] | None) -> NDArray[np.int64]:
-        """The items that hold the best rows of each modality, at least ``depth`` items each where there are as many;
-        sorted ids."""
+        """The items with the best rows of each modality, at least ``depth`` items each if there are as many; sorted
+        ids."""
         found = [self.best_items(modality, depth, within) for modality in MODALITIES]
         return np.unique(np.concatenate(found))
 
@@ -123,7 +123,7 @@ class VectorScorer:
             k *= 4
 
     def rank(self, item_ids: NDArray[np.int64]) -> VectorScores:
-        """Score every candidate, each by its best picture and by its words. ``item_ids``: sorted."""
+        """Score every candidate by its best image and by its text. ``item_ids``: sorted."""
         alone, shared, cosines = {}, {}, {}
         for modality, index in self.indexes.items():
             rows = index.rows_of(item_ids)

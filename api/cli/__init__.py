@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import typer
+from rich.text import Text
 from typer.core import TyperGroup
 
 from vitrina.api.cli import (
@@ -21,7 +22,7 @@ from vitrina.api.cli import (
     train_encoder,
     train_reranker,
 )
-from vitrina.api.cli.console import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_STATE, print_note
+from vitrina.api.cli.console import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_STATE, errors, print_note
 from vitrina.api.cli.options import RETIRED_OPTIONS
 from vitrina.search.types.errors import InputError, NotFoundError, VitrinaError
 
@@ -41,7 +42,7 @@ class VitrinaGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except VitrinaError as error:
-            print_note(f"Error: {error.message}", style="bold red")
+            errors.print(Text.assemble(("Error: ", "bold red"), error.message), soft_wrap=True)
             print_note(error.remedy)
             raise typer.Exit(EXIT_INPUT if isinstance(error, InputError | NotFoundError) else EXIT_STATE) from error
         except KeyboardInterrupt as interrupt:

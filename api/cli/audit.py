@@ -143,6 +143,7 @@ def show_label_errors(summary: AuditSummary) -> None:
 
 
 def label_errors_table(found: Sequence[LabelError]) -> Table:
+    """One row for each label error: what the catalog says, and what the image shows."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("sku", no_wrap=True)
     table.add_column("title", ratio=1)

@@ -45,9 +45,9 @@ def print_line(text: str) -> None:
     output.print(text, markup=False, soft_wrap=True)
 
 
-def print_note(text: str, style: str | None = None) -> None:
+def print_note(text: str) -> None:
     """Print to standard error as is, without markup, and without wrapping it; above a progress bar if there is one."""
-    errors.print(text, style=style, markup=False, soft_wrap=True)
+    errors.print(text, markup=False, soft_wrap=True)
 
 
 class RateColumn(ProgressColumn):

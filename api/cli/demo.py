@@ -128,14 +128,14 @@ def explain_some(settings: Settings, store: Store, engine: SearchEngine) -> None
 
 
 def row_of(query: Query, answer: Answer, store: Store) -> GridRow:
-    """A row of the contact sheet: the query's image, if it has one, and the hits."""
+    """A row of the contact sheet: the query's photo, if it has one, and the hits."""
     from vitrina.api.cli.image_grid import GridCell, GridRow
 
-    cells = [GridCell(image, "the query image", "") for image in query.images]
+    cells = [GridCell(image, "the query photo", "") for image in query.images]
     for hit in answer.hits:
         image = stored_image(store, hit.stored.image_ids[0])
         cells.append(GridCell(image, hit.stored.item.title, f"{hit.rank}.  score {hit.score:.3f}"))
-    asked = [f'"{query.text}"' if query.text else "", "an image" if query.images else ""]
+    asked = [f'"{query.text}"' if query.text else "", "a photo" if query.images else ""]
     without = f', without "{query.without}"' if query.without else ""
     return GridRow(" + ".join(part for part in asked if part) + without, cells[: N_HITS + 1])
 

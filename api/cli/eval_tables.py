@@ -35,6 +35,7 @@ def show_run(run: Run) -> None:
 
 
 def summary_table(summary: Summary) -> Table:
+    """The metrics of one kind of query, with their intervals."""
     queries = "query" if summary.n_queries == 1 else "queries"
     table = new_table(f"[bold]{escape(summary.kind)}[/], {summary.n_queries:,} {queries}")
     for name, justify in (("", "left"), ("mean", "right"), ("95% interval", "left"), ("0 to 1", "left")):
@@ -74,6 +75,7 @@ def show_comparison(comparison: Comparison) -> None:
 
 
 def change_cells(change: MetricChange) -> list[str]:
+    """The cells of one metric's change; coloured if the interval of the difference excludes 0."""
     difference = change.difference
     colour = ("green" if difference.mean > 0 else "red") if change.is_certain else "default"
     return [
@@ -88,6 +90,7 @@ def change_cells(change: MetricChange) -> list[str]:
 
 
 def moves_table(title: str, pairs: Sequence[RunPair]) -> Table:
+    """The first queries of a list, with their scores before and now."""
     table = new_table(f"[bold]{title}[/]")
     table.add_column("query", ratio=1)
     for name in ("before", "now"):
@@ -99,6 +102,7 @@ def moves_table(title: str, pairs: Sequence[RunPair]) -> Table:
 
 
 def new_table(title: str) -> Table:
+    """An empty table in the style of all of these."""
     return Table(title=title, title_justify="left", title_style="", box=None, pad_edge=False, header_style="dim")
 
 

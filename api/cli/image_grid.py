@@ -44,6 +44,7 @@ def draw_image_grid(rows: Sequence[GridRow]) -> Image.Image:
 
 
 def draw_row(canvas: Image.Image, row: GridRow, top: int) -> None:
+    """Draw a row's heading and cells, ``top`` pixels from the top."""
     draw = ImageDraw.Draw(canvas)
     draw.text((MARGIN_PX, top), row.heading, fill=INK, font=ImageFont.load_default(26))
     for column, cell in enumerate(row.cells):
@@ -52,6 +53,7 @@ def draw_row(canvas: Image.Image, row: GridRow, top: int) -> None:
 
 
 def draw_cell(canvas: Image.Image, draw: ImageDraw.ImageDraw, cell: GridCell, left: int, top: int) -> None:
+    """Draw a cell's image and the two lines below it, with its upper left corner at ``left``, ``top``."""
     caption, note = ImageFont.load_default(15), ImageFont.load_default(14)
     draw.rounded_rectangle((left, top, left + CELL_PX, top + CELL_PX), radius=10, fill=CELL_FILL)
     image = ImageOps.contain(cell.image, (CELL_PX - 12, CELL_PX - 12), Image.Resampling.LANCZOS)

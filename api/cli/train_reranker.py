@@ -92,16 +92,13 @@ def train_reranker(
         patience=patience,
         licence=licence,
     )
-    settings = settings_for(folder)
     check(out)
-    judged = read_judgements(judgements, queries)
-    found = find_base(start)
+    settings, judged, found = settings_for(folder), read_judgements(judgements, queries), find_base(start)
     with closing(Store.existing(settings.store, settings.vector_index)) as store:
         limit_threads(threads)
         corpus = gather(store, settings, judged, plan)
         with errors.status("Loading and measuring the reranker"):
-            device = settings.reranker_device or settings.device
-            base = load_base(found, plan, device, settings.reranker_max_pixels)
+            base = load_base(found, plan, settings.reranker_device or settings.device, settings.reranker_max_pixels)
             tuning = RerankerTuning(corpus, base, plan, run_directory_for(out, run_directory), resume=resume)
         with RerankerBar(tuning.schedule.n_epochs) as bar:
             history = tuning.tune(bar)

@@ -30,7 +30,7 @@ FROM python:3.11-slim
 RUN useradd --uid 10001 --create-home vitrina && mkdir /data && chown vitrina:vitrina /data
 COPY --from=build /opt/vitrina /opt/vitrina
 # Other encoders, where one is asked for, are downloaded beside the catalog and so outlive the container.
-ENV PATH=/opt/vitrina/bin:$PATH PYTHONUNBUFFERED=1 VITRINA_HOME=/data HF_HOME=/data/models
+ENV PATH=/opt/vitrina/bin:$PATH PYTHONUNBUFFERED=1 VITRINA_STORE=/data HF_HOME=/data/models
 USER vitrina
 WORKDIR /data
 VOLUME /data

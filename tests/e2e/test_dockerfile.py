@@ -85,7 +85,7 @@ def test_it_runs_as_a_user_without_rights() -> None:
 
 def test_it_keeps_its_data_in_a_volume() -> None:
     assert last("VOLUME").rest == "/data"
-    assert "VITRINA_HOME=/data" in last("ENV").rest.split()
+    assert "VITRINA_STORE=/data" in last("ENV").rest.split()
 
 
 def test_it_asks_its_own_health() -> None:

@@ -1,1 +1,1 @@
-"""Encoders: images and texts into one vector space."""
+"""Encoders: models that embed images and texts into one vector space."""

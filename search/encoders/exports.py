@@ -1,4 +1,4 @@
-"""What ``vitrina encoder export`` leaves in an encoder's folder: its towers as ONNX graphs, and its tokenizer."""
+"""ONNX exports: what ``vitrina encoder export`` writes into an encoder's folder, and its tokenizer."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class FastTokenizer:
 
 
 def clean(text: str) -> str:
-    """Mended encoding, no HTML entities, single spaces: open_clip's ``_clean_whitespace``."""
+    """A text with repaired encoding, no HTML entities and single spaces: open_clip's ``_clean_whitespace``."""
     if text.isascii() and text.isprintable() and "&" not in text:
-        return " ".join(text.split())  # nothing to mend, and most of the time that cleaning takes
+        return " ".join(text.split())  # needs no repair, which takes most of the time
     import ftfy
 
     return " ".join(html.unescape(html.unescape(ftfy.fix_text(text))).split())
@@ -69,8 +69,8 @@ class Tokens:
     """How texts become token ids of shape (n, ``context_length``).
 
     ``is_plain`` says that ``tokenizer.json`` alone, padded with ``pad_id``, gives the ids that open_clip gives.
-    ``may_be_cut`` says that the text tower takes fewer than ``context_length`` where every end token is kept; that is
-    ``end_id``, or the highest id of a text where ``end_id`` is None.
+    ``may_be_cut`` says that the text tower accepts fewer than ``context_length`` if every end token is kept; that is
+    ``end_id``, or the highest id of a text if ``end_id`` is None.
     """
 
     context_length: int
@@ -80,7 +80,7 @@ class Tokens:
     end_id: int | None = None
 
     def lengths(self, tokens: TokenIds) -> NDArray[np.int64]:
-        """How many tokens of each text the tower has to see; shape (n,)."""
+        """How many tokens of each text the tower needs; shape (n,)."""
         if not self.may_be_cut:
             return np.full(len(tokens), tokens.shape[1])
         is_end = tokens == (tokens.max(axis=1, keepdims=True) if self.end_id is None else self.end_id)
@@ -89,7 +89,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """``export.json``: ``fingerprint`` is the encoder's that the graphs were made from, ``dimension`` its vectors'."""
+    """``export.json``: the ``fingerprint`` and the ``dimension`` are those of the encoder that was exported."""
 
     fingerprint: str
     dimension: int
@@ -104,26 +104,26 @@ _adapter = TypeAdapter(Export)
 
 def remedy(folder: Path) -> str:
     """What to do about an export that cannot be used."""
-    return f"Make it anew: vitrina encoder export {folder}"
+    return f"Export it again: vitrina encoder export {folder}"
 
 
 def is_exported(folder: Path) -> bool:
-    """Whether the folder holds an export, of whatever state."""
+    """Whether the folder holds an export, intact or not."""
     return (folder / EXPORT_FILE).is_file()
 
 
 def is_int8(folder: Path) -> bool:
-    """Whether the folder's encoder is an 8-bit one, which only ONNX Runtime runs."""
+    """Whether the folder's encoder has 8-bit weights, which only ONNX Runtime runs."""
     return (folder / INT8_FILE).is_file()
 
 
 def write_export(folder: Path, export: Export) -> None:
-    """Write ``export.json``, last of all: without it the other files are no export."""
+    """Write ``export.json``, after all other files: without it they are no export."""
     (folder / EXPORT_FILE).write_bytes(_adapter.dump_json(export, indent=1) + b"\n")
 
 
 def read_export(folder: Path, fingerprint: str) -> Export:
-    """The export of the encoder with this fingerprint. Raises EncoderError where it is damaged or another's."""
+    """The export of the encoder with this fingerprint. Raises EncoderError if it is damaged or of another encoder."""
     path = folder / EXPORT_FILE
     try:
         export = _adapter.validate_json(path.read_bytes())
@@ -136,7 +136,7 @@ def read_export(folder: Path, fingerprint: str) -> Export:
 
 
 def read_graph(folder: Path, graph: Graph) -> bytes:
-    """A tower's ONNX file. Raises EncoderError where it is missing or not the one that was exported."""
+    """A tower's ONNX file. Raises EncoderError if it is missing or not the file that was exported."""
     path = folder / graph.file
     try:
         content = path.read_bytes()

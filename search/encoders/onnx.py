@@ -1,6 +1,6 @@
 """The ONNX Runtime adapter: an exported encoder on a CPU. Nothing else in ``search`` imports onnxruntime.
 
-It needs neither torch nor open_clip, whose imports are four seconds of a cold start.
+It needs neither torch nor open_clip, whose imports take four seconds of a cold start.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from vitrina.search.types.errors import EncoderError, MissingDependencyError
 from vitrina.search.types.models import EncoderIdentity, Pixels, Vectors
 
 PART_SIZE = 32
-"""Images or texts in one run. On two cores with 512 KB of cache each, images of 64 x 64 pixels: 32 at a time 2,680
-a second, 256 at a time 980."""
+"""Images or texts in one run. On two cores with 512 KB of cache each, 32 images of 64 x 64 pixels at a time: 2,680 a
+second; 256 at a time: 980."""
 
 
 class OnnxTower:
@@ -46,15 +46,15 @@ class OnnxTower:
         onnxruntime = _import_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = n_threads
-        # threads that spin while they wait take the cores from the indexer's decoders
+        # threads that spin while they wait would take the cores from the indexer's decoders
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3  # it prints its warnings
+        options.log_severity_level = 3  # it would print warnings
         self._weights = [weights[name] for name in graph.weights]  # kept: an OrtValue does not own its array
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in self._weights]
         options.add_external_initializers(list(graph.weights), values)
         try:
             session = onnxruntime.InferenceSession(read_graph(folder, graph), options, ["CPUExecutionProvider"])
-        except RuntimeError as error:  # every error of ONNX Runtime is one
+        except RuntimeError as error:  # the base of ONNX Runtime's errors
             raise EncoderError(
                 f"ONNX Runtime cannot run {folder / graph.file}: {error}", remedy=remedy(folder)
             ) from error
@@ -70,7 +70,7 @@ class OnnxTower:
 class OnnxEncoder:
     """An exported open_clip model as an ``Encoder``. Every method may be called from any thread.
 
-    Parts of a batch run side by side, one on each of ``n_threads`` threads; a batch of one part has all the cores.
+    The parts of a batch run in parallel, one on each of ``n_threads`` threads; a batch of one part uses all the cores.
     """
 
     def __init__(
@@ -94,12 +94,12 @@ class OnnxEncoder:
 
     @property
     def identity(self) -> EncoderIdentity:
-        """The space this encoder's vectors live in: PyTorch's own for float32, another for 8-bit weights."""
+        """Identifies the encoder: as PyTorch's own for float32, as another for 8-bit weights."""
         return self._identity
 
     @property
     def calibration(self) -> Calibration | None:
-        """The one in ``vitrina.json`` beside the model, or None."""
+        """The calibration in ``vitrina.json`` beside the model, or None."""
         return self._calibration
 
     def prepare(self, image: Image.Image) -> Pixels:
@@ -120,7 +120,7 @@ class OnnxEncoder:
             return self.encode_pixels([])
         tokens = self._tokenize(texts)  # (n, context length)
         lengths = self._export.tokens.lengths(tokens)
-        # texts of like length share a part, the longest first: what is left to wait for at the end is short
+        # texts of similar length share a part, the longest first, so that the last part to finish is short
         order = np.argsort(-lengths, kind="stable")
 
         def embed(start: int) -> Vectors:
@@ -130,7 +130,7 @@ class OnnxEncoder:
         return self._encode(embed, len(texts))[np.argsort(order)]
 
     def _encode(self, embed: Callable[[int], Vectors], n_inputs: int) -> Vectors:
-        """``embed`` from each part's first input on; unit rows."""
+        """Run ``embed`` for the index of each part's first input; unit rows."""
         starts = range(0, n_inputs, PART_SIZE)
         parts = self._pool.map(embed, starts) if len(starts) > 1 else map(embed, starts)
         vectors = np.concatenate([np.empty((0, self._identity.dimension), dtype=np.float32), *parts])
@@ -205,7 +205,7 @@ def load(name: str, options: EncoderOptions) -> OnnxEncoder:
 
 
 def tokenizer_of(folder: Path, export: Export) -> Tokenize:
-    """The tokenizer in a folder: by itself where that gives the same ids, else open_clip's, which is slow to import."""
+    """The tokenizer in a folder: alone if it gives the same ids, else within open_clip, which is slow to import."""
     if export.tokens.is_plain:
         return FastTokenizer(folder, export.tokens.context_length, export.tokens.pad_id)
 

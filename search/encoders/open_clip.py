@@ -1,4 +1,4 @@
-"""The open_clip adapter: every encoder is a folder or a name that open_clip loads."""
+"""The open_clip adapter: encoders that open_clip loads, from a folder or by name, run by PyTorch."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class CausalTower:
-    """An open_clip text tower that may be given fewer tokens than its context length. Safe in several threads."""
+    """An open_clip text tower that accepts fewer tokens than its context length. Safe in several threads."""
 
     def __init__(self, tower: Any) -> None:
         self._tower = tower
@@ -44,11 +44,10 @@ class CausalTower:
 
     @classmethod
     def of(cls, model: Any) -> CausalTower | None:
-        """The text tower of an open_clip model, or None where a shorter text would change the vector.
+        """The text tower of an open_clip model, or None if fewer tokens would change the vector.
 
-        That is so where the mask is not causal, where a class token follows the text, and where the vector is read
-        elsewhere than at the end token. Models that carry their text tower within themselves (``custom_text`` is
-        false) cannot be given fewer tokens.
+        They would if the mask is not causal, if a class token follows the text, or if the vector is not read at the
+        end token. Models that contain their text tower (``custom_text`` is false) do not accept fewer tokens.
         """
         from open_clip.transformer import TextTransformer
 
@@ -59,7 +58,7 @@ class CausalTower:
         return cls(tower) if exact else None
 
     def lengths(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Up to and including the token that the vector is read at; (n, context length) to int64, shape (n,)."""
+        """The number of tokens up to the one that the vector is read at; (n, context length) to int64, shape (n,)."""
         if self._tower.pool_type == "eos":
             return cast("torch.Tensor", (tokens == self._tower.eos_id).int().argmax(dim=1) + 1)
         return tokens.argmax(dim=1) + 1  # the end token has the highest id
@@ -88,7 +87,7 @@ class OpenClipEncoder:
 
     Every method may be called from any thread. On a CPU a batch is divided among the cores; a forward pass in
     inference mode changes nothing in the model. One lock guards the tokenizer, a GPU, and calls too small to divide.
-    What tunes the model takes it, and what belongs to it, from here.
+    ``model``, ``tokenizer``, ``preprocessing`` and ``device`` are public for tuning.
     """
 
     def __init__(
@@ -113,12 +112,12 @@ class OpenClipEncoder:
 
     @property
     def identity(self) -> EncoderIdentity:
-        """The space this encoder's vectors live in."""
+        """Identifies the encoder."""
         return self._identity
 
     @property
     def calibration(self) -> Calibration | None:
-        """The one in ``vitrina.json`` beside the model, or None."""
+        """The calibration in ``vitrina.json`` beside the model, or None."""
         return self._calibration
 
     def prepare(self, image: Image.Image) -> Pixels:
@@ -152,14 +151,14 @@ class OpenClipEncoder:
             return self._encode(encode, [])
         with self._lock:
             tokens = self.tokenizer(list(texts))
-        # texts of like length share a part, the longest first: what is left to wait for at the end is short
+        # texts of similar length share a part, the longest first, so that the last part to finish is short
         lengths = self._causal_text.lengths(tokens) if self._causal_text else torch.zeros(len(tokens))
         order = lengths.argsort(descending=True, stable=True)
         vectors = self._encode(encode, list(tokens[order]))
         return vectors[np.argsort(order.numpy())]
 
     def _encode(self, encode: Callable[[Sequence[Input]], torch.Tensor], inputs: Sequence[Input]) -> Vectors:
-        """Run ``encode`` part by part; normalise in float32, since bfloat16 keeps three digits."""
+        """Run ``encode`` part by part; normalise in float32, since bfloat16 has three digits."""
         import torch
 
         def run(part: Sequence[Input]) -> Vectors:
@@ -189,9 +188,9 @@ def _n_cores(device: torch.device) -> int:
 def load(name: str, options: EncoderOptions) -> OpenClipEncoder:
     """An encoder that open_clip loads: the plug-in ``open_clip``, and the default for names of no other plug-in.
 
-    Blocks; names that are no folder are downloaded. Raises EncoderError.
+    Blocks; downloads encoders that are in no folder. Raises EncoderError.
     """
-    import torch  # about four seconds, with open_clip: only loading an encoder pays for it, not every command
+    import torch  # takes about four seconds, with open_clip, so only loading an encoder imports it
 
     if options.n_threads is not None:
         torch.set_num_threads(options.n_threads)
@@ -275,7 +274,7 @@ def _split(name: str) -> tuple[str, str | None]:
 
 
 def _hash_model(model: torch.nn.Module, preprocess_config: Mapping[str, object]) -> str:
-    """SHA-256 over the weights as loaded and the preprocessing, where the files lie in some download cache."""
+    """SHA-256 over the loaded weights and the preprocessing, for models whose files are in a download cache."""
     import torch
 
     digest = hashlib.sha256(json.dumps(preprocess_config, sort_keys=True).encode())

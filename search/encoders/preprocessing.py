@@ -1,4 +1,4 @@
-"""Preprocessing: from an upright RGB image to the pixels an image tower expects."""
+"""Preprocessing: upright RGB images to the pixels that an image tower expects."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Preprocessing:
             return max(1, round(width / max(ratios))), max(1, round(height / max(ratios)))
         if target_height != target_width:
             return round(width / min(ratios)), round(height / min(ratios))
-        # torchvision truncates the long side where open_clip's own resize rounds it
+        # torchvision truncates the long side, open_clip's own resize rounds it
         long = int(target_width * max(width, height) / min(width, height))
         return (target_width, long) if width <= height else (long, target_width)
 

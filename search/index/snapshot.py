@@ -1,4 +1,4 @@
-"""Named arrays in one file that is either whole or refused: an NPZ archive with its SHA-256 behind it."""
+"""Snapshots: named arrays in one file that is read whole or not at all, an NPZ archive followed by its SHA-256."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ STALE_S = 3600.0
 
 
 class DamagedSnapshotError(StorageError):
-    """The file is not what was written; whoever reads it rebuilds from the catalog."""
+    """The file differs from what was written; readers rebuild from the catalog."""
 
 
 def write_snapshot(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a new file beside ``path``, flush it to the disk, then rename: readers see the old or the new, whole.
+    """Write a new file beside ``path``, flush it to the disk, then rename: readers get the old or the new file, whole.
 
-    Raises StorageError where the disk refuses; the old file is untouched then.
+    Raises StorageError if the disk refuses; the old file is then untouched.
     """
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
@@ -54,15 +54,15 @@ def write_snapshot(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def sweep(path: Path) -> None:
-    """Remove what killed processes left half-written beside ``path``."""
+    """Delete files that killed processes left half-written beside ``path``."""
     for leftover in path.parent.glob(f".{path.name}.*"):
-        with suppress(OSError):  # another process sweeps too, or renames its own
+        with suppress(OSError):  # another process may delete or rename it first
             if time.time() - leftover.stat().st_mtime > STALE_S:
                 leftover.unlink()
 
 
 def read_snapshot(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a file. Raises FileNotFoundError, or DamagedSnapshotError where a byte differs."""
+    """The arrays of a file. Raises FileNotFoundError, or DamagedSnapshotError if a byte differs."""
     with path.open("rb") as file:
         n_bytes = file.seek(0, os.SEEK_END) - TRAILER_BYTES
         if n_bytes < 0:
@@ -79,7 +79,7 @@ def read_snapshot(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def digest(file: BinaryIO, n_bytes: int) -> bytes:
-    """SHA-256 of the first n bytes; leaves the file positioned behind them."""
+    """SHA-256 of the first n bytes; leaves the file positioned after them."""
     file.seek(0)
     sha = hashlib.sha256()
     while n_bytes > 0:

@@ -1,4 +1,4 @@
-"""The catalog's database: SQLite files, their transactions and failures, and the schema version."""
+"""The catalog's database: SQLite files, transactions, errors, and the schema version."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ IF_DAMAGED = (
 
 
 class SqliteFile:
-    """A database file in WAL mode: many readers, one writer at a time, each transaction all or nothing.
+    """A database file in WAL mode: many readers, one writer at a time, each transaction atomic.
 
-    ``if_damaged`` is the remedy for a file that cannot be read any more.
+    ``if_damaged`` is the remedy to name if the file can no longer be read.
     """
 
     def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, if_damaged: str = IF_DAMAGED) -> None:
@@ -51,7 +51,7 @@ class SqliteFile:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction that takes the write lock at once; rolled back whole when anything raises."""
+        """One transaction that takes the write lock at once; rolled back if anything raises."""
         with self.translated(), self.engine.connect() as connection:
             connection = connection.execution_options(writes=True)
             with connection.begin():
@@ -59,14 +59,14 @@ class SqliteFile:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Turn what the database raises into a StorageError."""
+        """Turn the database's errors into StorageError."""
         try:
             yield
         except DatabaseError as error:
             raise storage_error(self.path, error, self._if_damaged) from error
 
     def close(self) -> None:
-        """Close every connection; the last to close a file folds its log into it."""
+        """Close every connection; the last to close a file merges its log into it."""
         self.engine.dispose()
 
 
@@ -98,7 +98,7 @@ def storage_error(path: Path, error: DatabaseError, if_damaged: str) -> StorageE
 
 
 MIGRATING = threading.Lock()
-"""Alembic keeps the migration that runs in module globals."""
+"""Alembic keeps the running migration in module globals."""
 
 MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"
 
@@ -116,7 +116,7 @@ class Database(SqliteFile):
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the schema to this version; does nothing, and takes no write lock, where it is there already."""
+    """Upgrade the schema to this version; does nothing, and takes no write lock, if it is current."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS_FOLDER))
     config.set_main_option("path_separator", "os")

@@ -18,6 +18,7 @@ ROWS_PER_FETCH = 10_000
 def embedding_rows(
     version_id: int, item_id: int, vectors: Mapping[Modality, Vectors], sequence: int
 ) -> Iterator[dict[str, object]]:
+    """The rows of one item\'s vectors, for ``insert_rows``."""
     for modality, of_modality in vectors.items():
         for vector in of_modality:
             yield {
@@ -30,6 +31,7 @@ def embedding_rows(
 
 
 def clear_vectors(connection: Connection, version_id: int, item_ids: Sequence[int]) -> None:
+    """Remove the items\' vectors in one index version."""
     for chunk in chunks(item_ids):
         of_items = (embeddings.c.version_id == version_id) & embeddings.c.item_id.in_(chunk)
         connection.execute(delete(embeddings).where(of_items))

@@ -41,6 +41,7 @@ MAX_ID = 2**63 - 1
 
 
 def active_identity(connection: Connection) -> EncoderIdentity | None:
+    """The encoder of the active version, or None before anything was indexed."""
     row = connection.execute(select(index_versions).where(index_versions.c.active)).one_or_none()
     return EncoderIdentity(row.encoder, row.fingerprint, row.dimension) if row else None
 
@@ -60,6 +61,7 @@ def all_index_versions(connection: Connection) -> list[IndexVersion]:
 
 
 def n_changed_since(connection: Connection, sequence: int) -> int:
+    """How many items changed after a sequence number."""
     return connection.scalar(select(func.count()).select_from(items).where(items.c.sequence > sequence)) or 0
 
 
@@ -153,11 +155,13 @@ def promote(connection: Connection, version_id: int, sequence: int) -> None:
 
 
 def drop(connection: Connection, version_ids: Sequence[int]) -> None:
+    """Delete index versions with their vectors."""
     connection.execute(delete(embeddings).where(embeddings.c.version_id.in_(version_ids)))
     connection.execute(delete(index_versions).where(index_versions.c.id.in_(version_ids)))
 
 
 def is_active(connection: Connection, version_id: int) -> bool:
+    """Whether a version is the active one; false for one that was dropped."""
     return bool(connection.scalar(select(index_versions.c.active).where(index_versions.c.id == version_id)))
 
 

@@ -1,4 +1,4 @@
-"""Items in SQL: their rows, facets, images and words, written and read inside a transaction of ``Catalog``."""
+"""Items in SQL: rows with their facets, images and words, written and read inside a transaction of ``Catalog``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from vitrina.search.types.item import AttributeValue, IndexedItem, Item, Scalar,
 
 
 def ids_by_sku(connection: Connection, skus: Sequence[str]) -> dict[str, int]:
+    """The id of each sku that is there."""
     return {
         sku: item_id
         for chunk in chunks(skus)
@@ -23,6 +24,7 @@ def ids_by_sku(connection: Connection, skus: Sequence[str]) -> dict[str, int]:
 
 
 def stored_items(connection: Connection, item_ids: Sequence[int]) -> dict[int, StoredItem]:
+    """Items by id, without those that are gone."""
     image_ids: dict[int, list[str]] = {}
     rows: list[RowMapping] = []
     for chunk in chunks(item_ids):
@@ -85,6 +87,7 @@ def item_columns(entry: IndexedItem, sequence: int) -> dict[str, object]:
 
 
 def insert_items(connection: Connection, entries: Sequence[IndexedItem], sequence: int) -> dict[str, int]:
+    """Insert rows of new items; returns their ids by sku."""
     if not entries:
         return {}
     rows = connection.execute(
@@ -94,6 +97,7 @@ def insert_items(connection: Connection, entries: Sequence[IndexedItem], sequenc
 
 
 def update_items(connection: Connection, entries: Sequence[tuple[int, IndexedItem]], sequence: int) -> None:
+    """Overwrite the rows of items, given with their ids."""
     if entries:
         connection.execute(
             update(items).where(items.c.id == bindparam("key")),
@@ -112,6 +116,7 @@ def clear_parts(connection: Connection, item_ids: Sequence[int]) -> None:
 def insert_parts(
     connection: Connection, version_id: int, sequence: int, entries: Sequence[tuple[int, IndexedItem]]
 ) -> None:
+    """Insert the facets, images, words, and vectors of items, given with their ids."""
     facet_rows = [
         {"item_id": item_id, "field": facet.field, "value": facet.value, "number": facet.number}
         for item_id, entry in entries

@@ -62,7 +62,7 @@ Condition = AnyOf | Range | Exists | Not
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """One filterable value: its case-folded text, and its number where it is one."""
+    """One filterable value: its case-folded text, and its number if it is one."""
 
     field: str
     value: str

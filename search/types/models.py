@@ -1,4 +1,4 @@
-"""Models: what identifies an encoder or a reranker, the arrays an encoder takes and gives, and a model's JSON card."""
+"""Models: identities of encoders and rerankers, arrays of pixels and vectors, and the JSON card beside a model."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pydantic import TypeAdapter
 from vitrina.search.types.errors import StateError, StorageError
 
 Vectors = NDArray[np.float32]
-"""Embeddings, shape (n, dimension), one unit vector a row."""
+"""Embeddings, shape (n, dimension), one unit vector per row."""
 
 Pixels = NDArray[np.float32]
 """One prepared image, shape (3, height, width), normalised as the encoder's image tower expects."""
 
 LOCAL_PREFIX = "local-dir:"
-"""What the name of a model begins with that is loaded from a folder: open_clip's own convention."""
+"""The prefix of names of models in a folder: open_clip's own convention."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Requirements: what a query asks for, taken apart into parts that can be checked one by one."""
+"""Understanding: a query parsed into requirements and vectors, with the catalog's own vocabulary."""

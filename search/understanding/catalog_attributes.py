@@ -1,4 +1,4 @@
-"""Catalog attributes: what words mean in one catalog, from the values that its items hold."""
+"""Catalog attributes: a vocabulary of one catalog, made of the values that its items have."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from vitrina.search.understanding.spelling import growing_keys, key, split
 
 MAX_VALUE_WORDS = 6
 MAX_VALUE_CHARS = 60
-"""A longer value is a sentence, an address or a text, not a name that a shopper types."""
+"""Longer values are sentences, addresses or texts, not names that a shopper types."""
 
 PLACEHOLDERS = frozenset(
     {"", "-", "n/a", "na", "nan", "nil", "none", "null", "other", "others", "undefined", "unknown"}
 )
-"""Values that say that there is no value (case-folded)."""
+"""Values that mean that there is no value, case-folded."""
 
 KIND_NAMES = ("article", "type", "kind", "subcategory", "category")
-"""What shops call the field that says what a thing is, the finest first."""
+"""Names of the field that says what kind of thing an item is, the finest first."""
 
 TRUE_OR_FALSE = frozenset({"true", "false"})
 
 
 @dataclass(frozen=True, slots=True)
 class AttributeMatch:
-    """What words mean: a field, and its values that satisfy them, those that the words name first.
+    """The attribute that words match: a field, and the values that satisfy them, values that the words name first.
 
-    ``narrower`` are those of ``values`` that the words do not name but include, as ``blue`` includes Navy Blue.
+    ``narrower`` are the ``values`` that the words do not name but include, as ``blue`` includes Navy Blue.
     """
 
     field: str
@@ -45,7 +45,7 @@ class AttributeMatch:
 
 
 class Vocabulary:
-    """The names of all values of the fields given, each field's values as the catalog writes them. Immutable.
+    """The attributes that words match, from each field's values as the catalog writes them. Immutable.
 
     ``version`` is the catalog's sequence number at which these values were first read.
     """
@@ -61,30 +61,29 @@ class Vocabulary:
         self.kind_fields = frozenset(field for name in KIND_NAMES for field in self.fields_called([name]))
         """The fields that say what kind of thing an item is."""
         self.longest = max((len(split(value)) for held in self.fields.values() for value in held), default=0) + 1
-        """As many words in a row may have a meaning: a value's, and one more where it is a compound."""
+        """The most words in a row that can match: those of the longest value, one more as parts of a compound."""
 
     def match(self, words: Sequence[str]) -> AttributeMatch | None:
-        """What folded words mean as a whole, or None; in the finest field where several hold it.
+        """The attribute that folded words match as a whole, or None; the best one if several fields match.
 
-        Of several fields, the one that the words name more closely comes first, then one that holds no proper names,
-        then the one with more values.
+        The field whose value the words name most closely comes first, then fields without proper names, then the field
+        with the most values.
         """
         found = self._matches.get(key(words))
         return found[0] if found else None
 
     def matches(self, words: Sequence[str]) -> tuple[AttributeMatch, ...]:
-        """The same, in every field that holds it."""
+        """The same in every field that matches, best first."""
         return self._matches.get(key(words), ())
 
     def prefix_matches(self, words: Sequence[str]) -> Iterator[tuple[int, tuple[AttributeMatch, ...]]]:
-        """How many of the first folded words mean something together, and what, for each such number. As fast as one
-        look-up each."""
+        """Every number of first words that match together, with the matches. Costs one look-up each."""
         for n_words, name in growing_keys(words, self.longest):
             if name in self._matches:
                 yield n_words, self._matches[name]
 
     def match_in(self, field: str, words: Sequence[str]) -> AttributeMatch | None:
-        """What folded words mean in one field, or None."""
+        """The attribute that folded words match in one field, or None."""
         return next((match for match in self.matches(words) if match.field == field), None)
 
     def fields_called(self, words: Sequence[str]) -> tuple[str, ...]:
@@ -105,14 +104,14 @@ def item_values(item: Item, field: str) -> tuple[str, ...]:
 
 
 def is_name(value: str) -> bool:
-    """Whether a value is short enough, and wordy enough, to be typed as a name."""
+    """Whether a value is a name that a shopper may type: a few words, no address, no placeholder."""
     if len(value) > MAX_VALUE_CHARS or "://" in value or "@" in value or facet_value(value) in PLACEHOLDERS:
         return False
     return 0 < len(split(value)) <= MAX_VALUE_WORDS
 
 
 def attribute_matches(fields: Mapping[str, Sequence[str]]) -> dict[str, tuple[AttributeMatch, ...]]:
-    """Every name's matches, best first."""
+    """The matches of every name's key, best first."""
     found: dict[str, list[AttributeMatch]] = defaultdict(list)
     for field, values in fields.items():
         for name, match in attribute_matches_within(field, values):
@@ -144,13 +143,13 @@ def attribute_match_of(field: str, found: Sequence[tuple[MatchType, str]], *, is
 
 
 def flag_words(field: str) -> list[str]:
-    """What a field of yes and no says of an item: ``waterproof`` of ``is_waterproof``."""
+    """The words that a field of true and false stands for: ``waterproof`` for ``is_waterproof``."""
     words = split(field)
     return words[1:] if words[:1] in (["is"], ["has"]) else words
 
 
 def field_names(fields: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The fields that each name's key stands for, those of just that name first."""
+    """The fields that each name's key stands for, fields of exactly that name first."""
     whole: dict[str, list[str]] = defaultdict(list)
     last: dict[str, list[str]] = defaultdict(list)
     for field in fields:
@@ -162,15 +161,14 @@ def field_names(fields: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 MAX_VALUES = 5000
-"""A field with more values is no list to choose from: titles, keys and web addresses. A value costs one seek to read
-and its names about 1 kB of memory."""
+"""Fields with more values hold titles, keys or addresses. A value costs one seek to read, and about 1 kB of memory."""
 
 NOT_TYPED = frozenset({"sku", "price_cents", "currency"})
-"""Facets that every item has and that no words of a query name."""
+"""Facets that every item has and that a query's words do not name."""
 
 
 class CatalogVocabulary:
-    """The vocabulary of one catalog. May be asked from several threads."""
+    """Keeps the vocabulary of one catalog up to date. Safe to use from several threads."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -182,8 +180,11 @@ class CatalogVocabulary:
         self._too_wide: set[str] = set()
 
     def current(self) -> Vocabulary:
-        """The vocabulary as of the last commit. One row is read where nothing changed; else each value of each field
-        is sought once, and the names are made anew where there is a value more or less. Blocks meanwhile."""
+        """The vocabulary as of the last commit. Blocks.
+
+        Reads one row if nothing changed; else seeks each value of each field once, and rebuilds the vocabulary if
+        values were added or removed.
+        """
         sequence = self._catalog.sequence()
         with self._lock:
             if sequence > self._sequence:

@@ -1,7 +1,7 @@
 """Colours: families and their shades.
 
-Who types ``blue`` accepts navy; who types ``navy`` does not accept sky blue. A shade goes by two names, ``navy`` and
-``navy blue``. ``dark blue`` accepts the dark blues and what is listed as blue without saying how dark.
+A query for ``blue`` accepts navy; a query for ``navy`` does not accept sky blue. A shade has two names, ``navy`` and
+``navy blue``. ``dark blue`` accepts the dark blues, and values that say blue without saying how dark.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from vitrina.search.understanding.spelling import key, split, stem
 
 
 class Tone(StrEnum):
-    """How light a shade is within its family; plain where its name does not say."""
+    """How light a shade is within its family; plain if its name does not say."""
 
     PLAIN = ""
     DARK = "dark"

@@ -1,4 +1,4 @@
-"""Naming: every name under which a shopper may ask for a value of the catalog, and how closely it names it."""
+"""Names: every name under which a shopper may ask for a value of the catalog, and how closely it matches."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class MatchType(IntEnum):
     SYNONYM = 1
     """Another word for it: ``trainers`` for Sports Shoes."""
     NARROWER = 2
-    """It is one of those: ``blue`` for Navy Blue, ``jacket`` for Rain Jacket, ``kids`` for Boys."""
+    """A wider name that includes it: ``blue`` for Navy Blue, ``jacket`` for Rain Jacket, ``kids`` for Boys."""
 
 
 PROPER = frozenset(
     {"artist", "author", "brand", "city", "collection", "country", "designer", "label", "maker", "manufacturer"}
     | {"model", "name", "producer", "seller", "series", "store", "supplier", "team", "vendor"}
 )
-"""Words of the names of fields that hold proper names, which only their whole names: Pilgrim Street is no street."""
+"""Words in the names of fields with proper names, which match as a whole only: Pilgrim Street is not a street."""
 
 PART = re.compile(r"\s*(?:[,;/&+|]|\band\b)\s*")
 
@@ -36,11 +36,11 @@ EMPTY_NOUNS = frozenset(
     {"accessory", "care", "colour", "essential", "good", "item", "kit", "other", "piece", "product", "set", "size"}
     | {"thing", "type", "wear"}
 )
-"""Stems of last words that say nothing of the value they end: an easy-care shirt is no Personal Care."""
+"""Stems of last words that do not name the kind of value they end: an easy-care shirt is not Personal Care."""
 
 
 def other_names() -> Mapping[str, frozenset[str]]:
-    """Which keys go with which as synonyms, both ways."""
+    """The keys of the synonyms of each key, both ways."""
     related: dict[str, set[str]] = defaultdict(set)
     for kind, others in SYNONYMS.items():
         group = {key(split(name)) for name in (kind, *others)}
@@ -50,7 +50,7 @@ def other_names() -> Mapping[str, frozenset[str]]:
 
 
 def covering_names() -> Mapping[str, frozenset[str]]:
-    """What each kind of thing counts as, synonyms included: Unisex is for women, and so for ladies."""
+    """The keys of wider names of each key, synonyms included: Unisex is for women, and so for ladies."""
     covering: dict[str, set[str]] = defaultdict(set)
     for wide, kinds in COVERS.items():
         name = key(split(wide))
@@ -64,14 +64,14 @@ COVERING_NAMES = covering_names()
 
 
 def is_proper(field: str) -> bool:
-    """Whether a field holds proper names, as its own name says."""
+    """Whether a field holds proper names, judged by its own name."""
     return not PROPER.isdisjoint(split(field))
 
 
 def names_of(value: str, *, proper: bool = False, colour: bool = False) -> dict[str, MatchType]:
     """The keys of all names of one value, each with how closely it names it.
 
-    ``proper`` is for values that are proper names, ``colour`` for those of a field of colours.
+    ``proper`` is for values that are proper names, ``colour`` for values of a field of colours.
     """
     names: dict[str, MatchType] = {}
     words = split(value)
@@ -100,13 +100,13 @@ def common_names(value: str, words: Sequence[str], *, colour: bool) -> Iterator[
 
 
 def parts(value: str) -> list[str]:
-    """What a value lists, folded: ``Kajal and Eyeliner`` lists two things."""
+    """The parts of a value that lists several, folded: ``Kajal and Eyeliner`` lists two things."""
     return [part for part in PART.split(fold(value)) if split(part)]
 
 
 def kinds(part: str) -> Iterator[str]:
-    """The kind of thing that a last word names, and what else it is called: Rain Trousers are pants. A word joined to
-    another by a hyphen names none: a T-shirt is no shirt."""
+    """The kind of thing that the last word names, and its synonyms: Rain Trousers are pants. A word joined by a hyphen
+    names none: a T-shirt is not a shirt."""
     last = part.split()[-1]
     noun = key(split(last))
     if "-" not in last and noun not in EMPTY_NOUNS:

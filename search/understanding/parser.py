@@ -1,8 +1,8 @@
-"""Parsing: a query taken apart into requirements, without a model.
+"""The parser: a query's text into requirements, without a model.
 
-Longest first, words that name values of the catalog become requirements on its fields. What remains becomes free
-requirements, neighbours together. Rules decide where a word that is a value is not meant as one: ``navy shirt with red
-logo`` asks for one colour.
+Words that name values of the catalog become requirements on its fields, longest spans first. The remaining words become
+free requirements, neighbours together. Rules decide where a word is not meant as the value that it names: ``navy shirt
+with red logo`` asks for one colour.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from vitrina.search.understanding.span_matching import SpanMatch, match_spans
 from vitrina.search.understanding.tokens import INNER, Joiner, Token, TokenRole, prepared, tokenize
 
 NOT_DENYING = frozenset({"size", "shipping", "delivery", "gift", "gifts"})
-"""After these, ``free`` denies nothing: ``cotton free size``."""
+"""Before these, ``free`` does not deny: ``cotton free size``."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueryPart:
-    """A run of words that asks for one thing: values of the catalog by their ``match``, or without one, the words."""
+    """A run of words that asks for one thing: the catalog values of its ``match`` or, without one, its words."""
 
     start: int
     end: int
@@ -32,9 +32,9 @@ class QueryPart:
 
 
 def requirements_of(query: Query, vocabulary: Vocabulary) -> tuple[Requirement, ...]:
-    """What a query's ``text`` asks for and denies, and what its ``without`` denies, each in the order of its words.
+    """The requirements of a query's ``text`` and, denied, of its ``without``, each in the order of its words.
 
-    Empty for a query by pictures alone. A requirement's ``words`` are the query's, folded; each word is used once.
+    Empty for a query by images alone. A requirement's ``words`` are the query's, folded; each word is used once.
     """
     asked = [*parse(query.text, vocabulary), *parse(query.without, vocabulary, wanted=False)]
     return tuple(dict.fromkeys(asked))
@@ -50,7 +50,7 @@ def parse(text: str, vocabulary: Vocabulary, *, wanted: bool = True) -> list[Req
 
 
 def pieces(words: Sequence[Token], found: Sequence[SpanMatch]) -> list[QueryPart]:
-    """Every claim and every word between claims, in order. The name of a field before a value is left out."""
+    """Every span and every word between spans, in order. The name of a field before a value is left out."""
     parts: list[QueryPart] = []
     at = 0
     for span in found:
@@ -61,18 +61,18 @@ def pieces(words: Sequence[Token], found: Sequence[SpanMatch]) -> list[QueryPart
 
 
 def unnamed(words: Sequence[Token], parts: Sequence[QueryPart], vocabulary: Vocabulary) -> list[QueryPart]:
-    """The parts without names of fields that values are asked of: the ``colour`` of ``navy colour``."""
+    """The parts without the names of fields whose values are asked for: the ``colour`` of ``navy colour``."""
     asked = {part.match.field for part in parts if part.match}
     return [p for p in parts if p.match or asked.isdisjoint(vocabulary.fields_called([words[p.start].text]))]
 
 
 def is_content(words: Sequence[Token], part: QueryPart) -> bool:
-    """Whether a part asks for something, and does not only hold the sentence together."""
+    """Whether a part asks for something, and is not a stop word."""
     return part.match is not None or words[part.start].role is TokenRole.PLAIN
 
 
 def details(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[QueryPart]:
-    """The parts, where values that describe a detail belong to it: in ``with gold buttons`` gold is no colour asked."""
+    """The parts; values that describe a detail become words of it: ``with gold buttons`` does not ask for gold."""
     kept: list[QueryPart] = []
     within = False
     for part in parts:
@@ -90,7 +90,7 @@ def details(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[QueryPar
 
 
 def detail_end(words: Sequence[Token], parts: Sequence[QueryPart], first: QueryPart) -> int | None:
-    """Where the word ends that ``first``, a value, and values joined to it describe; None where they stand alone."""
+    """The end of the word that ``first``, a value, and values joined to it describe; None if they stand alone."""
     described = itertools.dropwhile(lambda part: part.start <= first.start, parts)
     for part in described:
         word = words[part.start]
@@ -104,9 +104,9 @@ def detail_end(words: Sequence[Token], parts: Sequence[QueryPart], first: QueryP
 
 
 def with_polarity(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[QueryPart]:
-    """The parts that ask for something, denied where the sentence says so.
+    """The parts that ask for something, each wanted or denied.
 
-    ``not`` and its like deny one value, or the words up to the next value or boundary; then what ``or`` joins to it.
+    ``not`` and similar words deny one value, or the words up to the next value or boundary, and what ``or`` adds to it.
     """
     kept: list[QueryPart] = []
     denying = tight = joins = False
@@ -137,7 +137,7 @@ def next_joiner(words: Sequence[Token], part: QueryPart) -> Joiner | None:
 
 
 def goes_on(words: Sequence[Token], before: QueryPart, part: QueryPart) -> bool:
-    """Whether two parts are one run of words that are no values."""
+    """Whether two parts are one run of words without values."""
     if before.match is not None or part.match is not None or words[part.start].joiner in (Joiner.BREAK, Joiner.AND):
         return False
     return all(word.text in INNER and word.joiner is Joiner.SPACE for word in words[before.end : part.start])
@@ -153,7 +153,7 @@ def denies_the_one_before(words: Sequence[Token], parts: Sequence[QueryPart], at
 
 
 def settled(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[QueryPart]:
-    """The wanted parts, with one requirement a field, since an item is not two articles at once; and the others."""
+    """The parts with one wanted requirement a field, since an item is not two articles at once."""
     kept: list[QueryPart | None] = []
     places: dict[str, int] = {}
     for at, part in enumerate(parts):
@@ -171,7 +171,7 @@ def settled(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[QueryPar
 def reconciled(
     words: Sequence[Token], one: QueryPart, other: QueryPart, *, is_described: bool
 ) -> tuple[QueryPart | None, QueryPart | None]:
-    """What becomes of two values of one field; None for what says nothing new.
+    """Two values of one field, reconciled; None for a part that adds nothing.
 
     Joined by ``and``, ``or`` or a comma they are alternatives, and so are colours side by side. Of ``kids`` and
     ``girls`` the narrower stays. Within a phrase the last says what a thing is (an apple juice is a juice), but the
@@ -204,7 +204,7 @@ def is_list(between: Sequence[Token]) -> bool:
 
 
 def describes_next(words: Sequence[Token], parts: Sequence[QueryPart], at: int) -> bool:
-    """Whether a value stands right before a word that is none: ``red logo``."""
+    """Whether a value stands right before a word without a value: ``red logo``."""
     if at + 1 == len(parts):
         return False
     following = parts[at + 1]
@@ -213,7 +213,7 @@ def describes_next(words: Sequence[Token], parts: Sequence[QueryPart], at: int) 
 
 
 def united(one: QueryPart, other: QueryPart) -> QueryPart:
-    """One part that either value fulfils."""
+    """One part that either value meets."""
     assert one.match is not None
     assert other.match is not None
     values = tuple(dict.fromkeys((*one.match.values, *other.match.values)))
@@ -223,7 +223,7 @@ def united(one: QueryPart, other: QueryPart) -> QueryPart:
 
 
 def joined(words: Sequence[Token], parts: Sequence[QueryPart]) -> Iterator[QueryPart]:
-    """The parts, neighbouring words that are no values made one, and numbers by themselves left out."""
+    """The parts, with neighbouring words without values joined, and without numbers by themselves."""
     run: QueryPart | None = None
     for part in parts:
         if run is not None and run.wanted == part.wanted and goes_on(words, run, part):

@@ -1,4 +1,4 @@
-"""Claiming: which runs of a query's words name values of the catalog, longest runs first, each word once."""
+"""Span matching: the runs of a query's words that name values of the catalog, longest first, each word once."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ class SpanMatch:
 
 
 def match_spans(words: Sequence[Token], vocabulary: Vocabulary) -> list[SpanMatch]:
-    """The claims on the words, in their order; no two overlap."""
+    """The spans that match, in their order; no two overlap."""
     found: list[SpanMatch] = []
     free = [True] * len(words)
 
-    def take(span: SpanMatch | None) -> None:
+    def add(span: SpanMatch | None) -> None:
         if span is not None:
             found.append(span)
             free[span.start : span.end] = [False] * (span.end - span.start)
 
     longest_first = sorted(
-        meanings([word.text for word in words], vocabulary), key=lambda c: (c.start - c.end, c.start)
+        matching_spans([word.text for word in words], vocabulary), key=lambda c: (c.start - c.end, c.start)
     )
     for span in longest_first:
         if all(free[span.start : span.end]) and may_match(words, span):
-            take(span)
+            add(span)
     for at, word in enumerate(words):
         if free[at] and word.role is TokenRole.PLAIN and is_code(word.text):
-            take(code_match(words, at, free, vocabulary))
+            add(code_match(words, at, free, vocabulary))
     return sorted(whole_compounds(words, found, free), key=lambda span: span.start)
 
 
-def meanings(texts: Sequence[str], vocabulary: Vocabulary) -> Iterator[SpanMatch]:
-    """Every run of words that means something, its first one or two being the name of a field or not."""
+def matching_spans(texts: Sequence[str], vocabulary: Vocabulary) -> Iterator[SpanMatch]:
+    """Every run of words that matches, with or without the name of a field (of one or two words) before the value."""
     for start in range(len(texts)):
         for n_words, matches in vocabulary.prefix_matches(texts[start:]):
             yield SpanMatch(start, start + n_words, matches[0], start)
@@ -56,7 +56,7 @@ def meanings(texts: Sequence[str], vocabulary: Vocabulary) -> Iterator[SpanMatch
 
 
 def may_match(words: Sequence[Token], span: SpanMatch) -> bool:
-    """Whether the words stand together, and are more than a sentence's small words or a number by itself."""
+    """Whether the words belong together, and are more than stop words or a number by itself."""
     run = words[span.start : span.end]
     if any(word.joiner in (Joiner.BREAK, Joiner.MINUS) for word in run[1:]) or TokenRole.AND in (
         run[0].role,
@@ -69,8 +69,8 @@ def may_match(words: Sequence[Token], span: SpanMatch) -> bool:
 
 
 def code_match(words: Sequence[Token], at: int, free: Sequence[bool], vocabulary: Vocabulary) -> SpanMatch | None:
-    """A number or a letter by itself (a size, a year) where it is a value as typed, in one field only, and does not
-    belong to an unknown word beside it, as in ``iphone 12`` and ``3 piece``."""
+    """A number or a letter by itself (a size, a year) if it is a value as typed, in one field only, and does not belong
+    to an unknown word beside it, as in ``iphone 12`` and ``3 piece``."""
     beside = [other for other in (at - 1, at + 1) if 0 <= other < len(words) and free[other]]
     if any(
         words[other].role is TokenRole.PLAIN or words[other].text == "of" for other in beside if touch(words, at, other)
@@ -81,7 +81,7 @@ def code_match(words: Sequence[Token], at: int, free: Sequence[bool], vocabulary
 
 
 def is_code(text: str) -> bool:
-    """Whether a word is a number or a single letter: by itself it may mean anything."""
+    """Whether a word is a number or a single letter, which may mean anything by itself."""
     return (len(text) == 1 and text.isascii()) or not any(letter.isalpha() for letter in text)
 
 
@@ -91,7 +91,7 @@ def touch(words: Sequence[Token], one: int, other: int) -> bool:
 
 
 def whole_compounds(words: Sequence[Token], found: Sequence[SpanMatch], free: Sequence[bool]) -> list[SpanMatch]:
-    """The claims without those on parts of a hyphenated word whose rest means nothing: ``top`` in ``top-handle``."""
+    """The spans without parts of a hyphenated word whose rest does not match: ``top`` in ``top-handle``."""
     return [
         span
         for span in found
@@ -102,7 +102,7 @@ def whole_compounds(words: Sequence[Token], found: Sequence[SpanMatch], free: Se
 
 
 def beside(words: Sequence[Token], span: SpanMatch) -> list[int]:
-    """The words that hyphens join to a claim, on either side."""
+    """The words that hyphens join to a span, on either side."""
     start, end = span.start, span.end
     while start > 0 and words[start].joiner is Joiner.HYPHEN:
         start -= 1

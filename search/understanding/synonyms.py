@@ -1,4 +1,4 @@
-"""Synonyms: other words for what shops sell, and what counts as what. Data, to be read from top to bottom."""
+"""Synonyms: other words for what shops sell, and wider words that include several kinds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens: a query's words without its prices, what each does, and how it is joined to the one before."""
+"""Tokens: a query's words without its prices, the role of each, and how it is joined to the one before."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ PRICE = re.compile(
 
 
 def without_prices(folded: str) -> str:
-    """Folded text with a comma where a price, and what bounds it, was."""
+    """Folded text with a comma in place of each price and its bound."""
     return PRICE.sub(" , ", folded) if DIGIT.search(folded) else folded
 
 
 MAX_WORDS = 64
-"""Words read of a query; the rest of a pasted text adds no requirement that anyone would check."""
+"""Words that are read of a query; later words of a pasted text add no useful requirement."""
 
 
 class TokenRole(Enum):
-    """What a word does."""
+    """The role of a word in a query."""
 
     PLAIN = auto()
     FILLER = auto()
-    """Says nothing of the product: ``a``, ``please``, ``nice``."""
+    """A stop word: ``a``, ``please``, ``nice``."""
     LINK = auto()
-    """Begins another part: ``for``, ``in``."""
+    """Starts another part: ``for``, ``in``."""
     WITH = auto()
-    """Begins a part that describes a detail."""
+    """Starts a part that describes a detail."""
     AND = auto()
     NOT = auto()
     """Denies what follows: ``not striped``."""
@@ -61,7 +61,7 @@ class TokenRole(Enum):
 
 
 class Joiner(Enum):
-    """What stands between a word and the one before."""
+    """What joins a word to the one before."""
 
     SPACE = auto()
     HYPHEN = auto()
@@ -86,7 +86,7 @@ STOP_WORDS = frozenset(
     }
 )  # fmt: skip
 INNER = frozenset({"a", "an", "the", "of", "on", "at", "to", "around"})
-"""Fillers that belong to a phrase when they stand within it: ``logo on the chest``."""
+"""Stop words that belong to a phrase if they are within it: ``logo on the chest``."""
 
 LINKS = ("for", "in", "from", "by", "as", "but", "while", "during", "into", "under", "over", "below", "above")
 NOTS = ("not", "non", "never", "except", "isn't", "isnt", "aren't", "arent", "don't", "dont", "doesn't", "doesnt")
@@ -111,7 +111,7 @@ CONTEXT: Mapping[tuple[str, ...], TokenRole] = MappingProxyType(
         ("free", "from"): TokenRole.WITHOUT,
     }
 )
-"""What two words do together; both have the role."""
+"""The role of two words together; both have it."""
 
 ABBREVIATIONS = ((re.compile(r"(?<!\w)w/o(?!\w)"), "without"), (re.compile(r"(?<!\w)w/(?=\s|\w)"), "with "))
 BREAKS = re.compile(r"[,;!?()\[\]{}|\"•·…]|\.(?=\s|$)|\s[-–—]+\s|[–—]")
@@ -129,7 +129,7 @@ class Token:
 
 
 def prepared(text: str) -> str:
-    """A query's text as it is read: folded, single spaces, abbreviations written out, prices left out."""
+    """A query's text, ready for tokenizing: folded, single spaces, abbreviations expanded, prices removed."""
     folded = " ".join(fold(text).split())
     for pattern, words in ABBREVIATIONS:
         folded = pattern.sub(words, folded)
@@ -166,7 +166,7 @@ def role_of(texts: list[str], at: int) -> TokenRole:
 
 
 def joiner_of(gap: str, *, first: bool) -> Joiner:
-    """How what stands between two words joins them."""
+    """How the text between two words joins them."""
     if gap == "-" and not first:
         return Joiner.HYPHEN
     if gap.endswith("-") and (first or gap[-2:-1].isspace()):

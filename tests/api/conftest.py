@@ -52,7 +52,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def indexed_folder(tmp_path_factory: pytest.TempPathFactory, shop: Path) -> Path:
-    """A home folder with the boutique in it, for copying."""
+    """A store with the boutique in it, for copying."""
     store = Store(tmp_path_factory.mktemp("indexed") / "home")
     Indexer(store, FakeEncoder(), Fetcher()).run(open_source(str(shop), {}))
     store.close()
@@ -120,7 +120,7 @@ def client(store: Store) -> Iterator[TestClient]:
 
 
 def tried(reranking: BackgroundReranker, seconds: float = 60.0) -> RerankerStatus:
-    """The status once it was tried to open the reranker."""
+    """The status after the attempt to open the reranker."""
     end = time.monotonic() + seconds
     while reranking.status.readiness is Readiness.OPENING and time.monotonic() < end:
         time.sleep(0.005)

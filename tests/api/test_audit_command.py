@@ -1,4 +1,4 @@
-"""``vitrina audit``, from its arguments to what it prints and leaves behind."""
+"""``vitrina audit``, from its arguments to what it prints and writes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NASTY = '[red]<script>alert("x")</script>'
 
 
 class Interrupted(SimpleEyes):
-    """Ctrl-C is pressed when it is asked which items are white."""
+    """Raises KeyboardInterrupt when asked which items are white."""
 
     def judge(
         self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
@@ -47,7 +47,7 @@ class Broken(SimpleEyes):
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """A shop with two items listed wrong, and a third with a sku and a title that are code."""
+    """Items with two wrong colours in the catalog, and one whose sku and title are code."""
     store, encoder = Store(tmp_path / "home"), FakeEncoder()
     fill(store, encoder)
     green = make_image("green", noise=99)
@@ -60,16 +60,16 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def audit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Store) -> Run:
-    """Runs ``vitrina audit`` with simple eyes; returns its exit status, standard output and standard error."""
+    """Runs ``vitrina audit`` with a simple reranker; returns its exit status, standard output and standard error."""
     monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder())
     monkeypatch.setenv("VITRINA_STORE", str(store.folder))
     monkeypatch.setenv("VITRINA_RERANKER", "https://vlm.example/v1")
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: str, eyes: Reranker | None = None) -> tuple[int, str, str]:
+    def run(*arguments: str, reranker: Reranker | None = None) -> tuple[int, str, str]:
         def opened(settings: Settings, closing: ExitStack) -> Reranker:
-            return eyes or SimpleEyes()
+            return reranker or SimpleEyes()
 
         monkeypatch.setattr("vitrina.api.rerankers.open_reranker", opened)
         return run_vitrina("audit", *arguments)
@@ -82,7 +82,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_label_errors_are_printed_and_kept(audit: Run, store: Store, tmp_path: Path) -> None:
+def test_label_errors_are_printed_and_written(audit: Run, store: Store, tmp_path: Path) -> None:
     status, printed, complaint = audit("--csv", "found.csv", "--report", "found.html")
     assert status == 0
     line = next(line for line in printed.splitlines() if line.startswith("item-5"))
@@ -108,7 +108,7 @@ def test_label_errors_are_printed_and_kept(audit: Run, store: Store, tmp_path: P
     assert "&lt;script&gt;" in page
 
 
-def test_a_limit_and_fields_of_ones_own(audit: Run) -> None:
+def test_limit_and_chosen_fields(audit: Run) -> None:
     status, printed, complaint = audit("--field", "article", "--limit", "6")
     assert status == 0
     assert "0 contradictions" in printed
@@ -126,7 +126,7 @@ def test_a_limit_and_fields_of_ones_own(audit: Run) -> None:
         (("--limit", "0"), "--limit"),
     ],
 )
-def test_mistakes_are_said_before_anything_is_opened(
+def test_errors_are_reported_before_a_model_is_opened(
     audit: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], says: str
 ) -> None:
     monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: pytest.fail("loaded"))
@@ -135,7 +135,7 @@ def test_mistakes_are_said_before_anything_is_opened(
     assert says in complaint
 
 
-def test_where_there_is_no_reranker_the_error_says_how_to_have_one(audit: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_reranker_the_error_says_how_to_set_one(audit: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VITRINA_RERANKER", "off")
     status, _, complaint = audit()
     assert status == 1
@@ -143,11 +143,11 @@ def test_where_there_is_no_reranker_the_error_says_how_to_have_one(audit: Run, m
     assert "VITRINA_RERANKER takes" in complaint
 
 
-def test_what_was_found_before_an_interruption_is_kept(
+def test_results_before_an_interruption_are_written(
     audit: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("vitrina.search.audit.audit.N_BATCH", 8)
-    status, printed, complaint = audit("--csv", "found.csv", "--report", "found.html", eyes=Interrupted())
+    status, printed, complaint = audit("--csv", "found.csv", "--report", "found.html", reranker=Interrupted())
     assert status == 130
     assert "item-5" in printed
     assert "Interrupted. These are the results so far." in complaint
@@ -157,7 +157,7 @@ def test_what_was_found_before_an_interruption_is_kept(
 
 
 def test_a_reranker_that_fails_for_good_is_an_error_after_the_files_are_written(audit: Run, tmp_path: Path) -> None:
-    status, _, complaint = audit("--csv", "found.csv", eyes=Broken())
+    status, _, complaint = audit("--csv", "found.csv", reranker=Broken())
     assert status == 1
     assert "failed several times in a row" in complaint
     assert rows(tmp_path / "found.csv") == []

@@ -64,7 +64,7 @@ def test_each_help_lists_every_option(command: str, options: str, vitrina: Vitri
 
 
 @pytest.mark.parametrize(("old", "new"), RETIRED_OPTIONS.items())
-def test_a_retired_option_works_and_warns_in_one_line(old: str, new: str) -> None:
+def test_a_retired_option_is_renamed_up_to_a_double_dash(old: str, new: str) -> None:
     assert current_names(["command", f"{old}=1", "--", old]) == ["command", f"{new}=1", "--", old]
 
 

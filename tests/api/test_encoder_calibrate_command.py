@@ -1,4 +1,4 @@
-"""``vitrina encoder calibrate``, from judgements to a search that knows how sure it is."""
+"""``vitrina encoder calibrate``, from judgements to a search with confidences."""
 
 from __future__ import annotations
 

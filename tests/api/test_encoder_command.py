@@ -82,7 +82,7 @@ def test_lost_images_are_counted_and_named(vitrina: Vitrina, store: Store) -> No
     assert lost in letters.read_text(encoding="utf-8")
 
 
-def test_an_encoder_that_is_not_there_changes_nothing(vitrina: Vitrina, store: Store) -> None:
+def test_a_missing_encoder_changes_nothing(vitrina: Vitrina, store: Store) -> None:
     status, _, complaint = vitrina("encoder", "use", "nowhere")
     assert (status, "no encoder nowhere" in complaint) == (1, True)
     assert [version.identity.name for version in store.catalog.index_versions()] == ["fake"]

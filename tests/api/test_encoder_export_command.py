@@ -21,7 +21,7 @@ from vitrina.search.types.errors import SourceError
 __all__ = ["exported_folder"]
 
 
-def test_it_prints_both_paces_and_how_far_they_agree(
+def test_it_prints_both_speeds_and_the_agreement(
     exported_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = shutil.copytree(exported_folder, tmp_path / "encoder")
@@ -49,7 +49,7 @@ def test_the_indexed_catalog_is_the_sample(shop: Path, tmp_path: Path, monkeypat
     assert set(sample.texts) <= titles
 
 
-def test_images_to_fit_the_ranges_to_come_from_any_source(shop: Path, tmp_path: Path) -> None:
+def test_calibration_images_come_from_any_source(shop: Path, tmp_path: Path) -> None:
     assert len(encoder_export.images_of(str(shop))) == 40
     (tmp_path / "words.csv").write_text("sku,title\nA,red mug\n")
     with pytest.raises(SourceError, match="no image"):

@@ -31,7 +31,7 @@ def evaluate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vitrina:
 
 
 def judgements(store: Store, folder: Path, *, extra: str = "") -> Path:
-    """Three items asked for by their titles, and what else a test needs."""
+    """Queries for three items by their titles, and one more line if a test needs it."""
     chosen = [stored.item for stored in store.catalog.all_items()][:3]
     lines = [json.dumps({"query": item.title, "relevant": [item.sku], "id": item.sku}) for item in chosen]
     path = folder / "judged.jsonl"
@@ -39,7 +39,7 @@ def judgements(store: Store, folder: Path, *, extra: str = "") -> Path:
     return path
 
 
-def test_judgements_are_measured_and_kept(evaluate: Vitrina, store: Store, tmp_path: Path) -> None:
+def test_judgements_are_measured_and_the_run_is_written(evaluate: Vitrina, store: Store, tmp_path: Path) -> None:
     status, printed, _ = evaluate(
         str(judgements(store, tmp_path)), "--json", "run.json", "--report", "report.html", "--require", "mrr=0.5"
     )
@@ -94,7 +94,7 @@ def test_fields_may_come_from_a_catalog_file(evaluate: Vitrina, store: Store, tm
     assert {result["text"]: result["n_relevant"] for result in results} == {"warm": 2, "cold": 2}
 
 
-def test_photos_and_qrels_ask_too(evaluate: Vitrina, store: Store, tmp_path: Path) -> None:
+def test_photos_and_qrels_make_queries(evaluate: Vitrina, store: Store, tmp_path: Path) -> None:
     (tmp_path / "photo.png").write_bytes(make_image("blue"))
     first = next(store.catalog.all_items()).item.sku
     path = judgements(store, tmp_path, extra=json.dumps({"image": "photo.png", "relevant": {first: 2}}))
@@ -144,7 +144,7 @@ def test_an_error_is_two_lines_and_an_exit_status(
 
 
 def judgements_by_image(folder: Path) -> str:
-    """What is of each colour by its picture, whatever the listing says."""
+    """The items of each colour by their images, whatever the catalog says."""
     lines = [
         {"query": colour, "relevant": [f"item-{number}" for number in range(place, 36, 6)]}
         for place, colour in enumerate(COLOURS)

@@ -1,4 +1,4 @@
-"""``vitrina reranker calibrate``: from judgements to an order that follows the reranker's looks."""
+"""``vitrina reranker calibrate``: from judgements to the weight of the reranker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vitrina.search.store.store import Store
 
 @pytest.fixture
 def judgements(reranking_store: Store, tmp_path: Path) -> Path:
-    """Every colour, and every colour of every article, with the items that are listed so."""
+    """Every colour, and every colour of every article, with the items that have it in the catalog."""
     found: dict[str, list[str]] = defaultdict(list)
     for stored in reranking_store.catalog.all_items():
         colour, article = (str(stored.item.attributes[field]) for field in ("colour", "article"))
@@ -50,7 +50,7 @@ def test_too_few_judgements_are_refused(
     assert "too few queries" in complaint
 
 
-def test_without_a_reranker_it_says_how_to_have_one(
+def test_without_a_reranker_the_error_says_how_to_set_one(
     reranking_vitrina: Vitrina, judgements: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VITRINA_RERANKER", "off")

@@ -1,4 +1,4 @@
-"""``vitrina train encoder``, from its arguments to a catalog that the new encoder answers."""
+"""``vitrina train encoder``, from its arguments to a search with the new encoder."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def vitrina(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vitrina:
     return run_vitrina
 
 
-def test_a_tuned_encoder_is_used_and_finds(vitrina: Vitrina, indexed: Path, tiny: Path, tmp_path: Path) -> None:
+def test_a_tuned_encoder_answers_searches(vitrina: Vitrina, indexed: Path, tiny: Path, tmp_path: Path) -> None:
     shutil.copytree(indexed, tmp_path / "home")
     out = tmp_path / "tuned"
     asked = ("--caption", "{colour}", "--caption", "{colour} {article}", "--epochs", "6", "--held-out", "0.2")
@@ -59,9 +59,7 @@ def test_a_tuned_encoder_is_used_and_finds(vitrina: Vitrina, indexed: Path, tiny
     assert "VB00-" in found
 
 
-def test_a_run_that_wins_nothing_says_so_and_exits_with_1(
-    vitrina: Vitrina, indexed: Path, tiny: Path, tmp_path: Path
-) -> None:
+def test_a_run_without_gain_exits_with_1(vitrina: Vitrina, indexed: Path, tiny: Path, tmp_path: Path) -> None:
     shutil.copytree(indexed, tmp_path / "home")
     out = tmp_path / "tuned"
     asked = (
@@ -92,7 +90,7 @@ def test_a_run_that_wins_nothing_says_so_and_exits_with_1(
         (("--held-out", "0.01"), ("are too few", "--held-out")),
     ],
 )
-def test_what_cannot_work_is_said_before_a_model_is_loaded(
+def test_bad_options_are_refused_before_a_model_is_loaded(
     arguments: tuple[str, ...], said: tuple[str, ...], vitrina: Vitrina, indexed: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(indexed, tmp_path / "home")
@@ -101,7 +99,7 @@ def test_what_cannot_work_is_said_before_a_model_is_loaded(
     assert all(each in printed for each in said)
 
 
-def test_an_empty_store_says_how_to_begin(vitrina: Vitrina, tmp_path: Path) -> None:
+def test_an_empty_store_says_how_to_start(vitrina: Vitrina, tmp_path: Path) -> None:
     status, _, printed = vitrina("train", "encoder", "--out", str(tmp_path / "out"))
     assert status == 2
     assert "vitrina index" in printed

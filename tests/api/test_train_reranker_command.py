@@ -71,7 +71,7 @@ def test_a_tuned_reranker_is_written_and_loads(train: Vitrina, model: Path, tmp_
     assert "is there already" in refused
 
 
-def test_the_help_says_what_is_needed(train: Vitrina) -> None:
+def test_the_help_lists_the_main_options(train: Vitrina) -> None:
     status, printed, _ = train("--help")
     assert status == 0
     for option in ("--judgements", "--out", "--from", "--image-tower", "--resume", "--licence"):
@@ -88,7 +88,7 @@ def test_the_help_says_what_is_needed(train: Vitrina) -> None:
         (asked("red"), ("--held-out", "1.5"), "cannot be set aside"),
     ],
 )
-def test_what_cannot_work_is_said_before_a_model_is_opened(
+def test_bad_judgements_are_refused_before_a_model_is_opened(
     queries: list[JudgedQuery], arguments: tuple[str, ...], said: str, train: Vitrina, model: Path, tmp_path: Path
 ) -> None:
     path, out = judgements(tmp_path, *queries), str(tmp_path / "out")
@@ -100,7 +100,7 @@ def test_what_cannot_work_is_said_before_a_model_is_opened(
 @pytest.mark.parametrize(
     ("name", "said"), [("./nowhere", "There is no folder nowhere"), (".", "it holds no config.json")]
 )
-def test_what_is_no_model_is_said_before_the_catalog_is_searched(
+def test_a_folder_without_a_model_is_refused_before_the_catalog_is_searched(
     name: str, said: str, train: Vitrina, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""An audit: every item's listing held against its image, field by field."""
+"""An audit of label errors: every item's catalog values compared with its image, field by field."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from vitrina.search.understanding.catalog_attributes import Vocabulary, is_name
 from vitrina.search.understanding.spelling import split
 
 QUESTION_S = 30.0
-"""Nobody waits for an audit's single answers: this is for telling a model that is slow from one that hangs."""
+"""Time for each question of an audit: distinguishes a slow model from one that hangs."""
 
 MAX_CALL_QUESTIONS = 32
-"""Questions in one call: as many as a model on a GPU takes at once, and few enough to wait for after Ctrl-C."""
+"""As many as a model on a GPU takes at once, and few enough to wait for after Ctrl-C."""
 
 Question = tuple[str, str]
-"""The key of a picture, and a claim about it."""
+"""The key of an image, and a statement about it."""
 
 
 class BatchAnswers:
-    """P(yes) of claims about the first pictures of some items. ``unreadable`` and ``failed`` are the keys of pictures
-    that cannot be read, and of those that the reranker owes an answer about."""
+    """P(yes) of statements about the first images of some items. ``unreadable`` are the keys of images that cannot be
+    read, ``failed`` of those that the reranker gave no answer about."""
 
     def __init__(self, pipeline: RerankPipeline, items: Iterable[StoredItem]) -> None:
         self.fusion_weights = pipeline.fusion_weights
@@ -52,9 +52,9 @@ class BatchAnswers:
         self._yes: dict[Question, float] = {}
 
     def ask(self, questions: Iterable[Question]) -> None:
-        """Have these answered too, as far as the reranker does. Where a call fails, each of its pictures is asked about
-        alone, so that one that breaks the model costs no other its answer. Blocks. Raises RerankerError where the
-        reranker failed too often in a row to go on."""
+        """Ask these questions unless they are answered already. If a call fails, each of its images is asked about
+        separately, so that one that breaks the model costs no other its answer. Blocks. Raises RerankerError if the
+        reranker failed too often in a row."""
         for keys, statements in calls([question for question in dict.fromkeys(questions) if question not in self._yes]):
             states = self._call(keys, statements)
             if len(keys) > 1:
@@ -64,7 +64,7 @@ class BatchAnswers:
             self.failed |= {key for key, state in states.items() if state in (RerankState.FAILED, RerankState.LATE)}
 
     def about(self, key: str, statements: Iterable[str]) -> dict[str, float]:
-        """P(yes) of each claim about one picture, NaN where there is no answer."""
+        """Return P(yes) of each statement about one image, NaN without an answer."""
         return {statement: self._yes.get((key, statement), math.nan) for statement in statements}
 
     def _call(self, keys: Sequence[str], statements: Sequence[str]) -> dict[str, RerankState]:
@@ -73,7 +73,7 @@ class BatchAnswers:
         if self._client.is_circuit_open:
             raise RerankerError(
                 "The reranker failed several times in a row.",
-                remedy="Look at the log for the reason, then audit again.",
+                remedy="Read the log for the reason, then audit again.",
             )
         for key, row in zip(keys, asked.probabilities.tolist(), strict=True):
             self._yes |= {
@@ -83,8 +83,8 @@ class BatchAnswers:
 
 
 def calls(questions: Sequence[Question]) -> Iterator[tuple[list[str], list[str]]]:
-    """The pictures and the claims of each call: every question is in one of them, and nothing else is asked. Claims
-    about the same pictures are put together."""
+    """Yield the images and the statements of each call: every question once, nothing else, and statements about the
+    same images together."""
     images: Mapping[str, list[str]] = defaultdict(list)
     for key, statement in questions:
         images[statement].append(key)
@@ -96,35 +96,34 @@ def calls(questions: Sequence[Question]) -> Iterator[tuple[list[str], list[str]]
         yield from ((list(same[start : start + size]), statements) for start in range(0, len(same), size))
 
 
-READ_AHEAD = 4096
-"""Items that are put in order before they are looked at: some 10 MB, and enough for 143 articles to have 28 each."""
+SORT_WINDOW = 4096
+"""Items that are sorted before they are audited: some 10 MB, and enough for 28 of each of 143 articles."""
 
 N_BATCH = 64
-"""Items looked at together. A model in this process keeps their pictures' features from one field to the next: 400 MB
-for one of 8 billion parameters, less than ``CACHE_BYTES``."""
+"""Items audited together. A model in this process caches their image features from one field to the next: 400 MB for
+one of 8 billion parameters, less than ``CACHE_BYTES``."""
 
 
 class ItemStatus(StrEnum):
-    """What became of an item."""
+    """The status of an audited item."""
 
     RERANKED = "looked at"
     NO_IMAGE = "no picture"
     NO_VALUE = "no value"
     """In none of the audited fields."""
     UNREADABLE = "unreadable"
-    """Its picture cannot be read."""
+    """Its image cannot be read."""
     FAILED = "failed"
     """The reranker gave no answer to at least one question about it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelError:
-    """A field of an item in which listing and picture are in conflict.
+    """A field of an item whose catalog value and image are in conflict.
 
-    ``catalog_value`` and ``image_value`` are written as the catalog writes them; the probabilities are that the picture
-    shows each
-    of them, calibrated. ``margin`` is by how much the model's own log-odds for the second exceed those for the first:
-    the probabilities end at what a look may count for, and would leave many in no order.
+    ``catalog_value`` and ``image_value`` are spelled as in the catalog; the probabilities are that the image shows each
+    of them, calibrated. ``margin`` is by how much the model's own logit of the second exceeds that of the first: the
+    probabilities are capped, and would leave many in no order.
     """
 
     sku: str
@@ -140,7 +139,7 @@ class LabelError:
 
 @dataclass(frozen=True, slots=True)
 class ItemAudit:
-    """What became of one item: the fields that its picture was held against, and those in which it contradicts."""
+    """One audited item: its status, the fields checked against its image, and the label errors found."""
 
     sku: str
     status: ItemStatus
@@ -150,8 +149,8 @@ class ItemAudit:
 
 @dataclass(frozen=True, slots=True)
 class FieldCheck:
-    """One field of one item with a picture. ``requirement`` asks for what the listing says there, the values that it
-    holds, ``own``, first; then those that their names include, which contradict nothing: Navy Blue for blue."""
+    """One field of one item with an image. ``requirement`` asks for the catalog's values, ``own``, and then for those
+    that their names include, which contradict nothing: Navy Blue for blue."""
 
     stored: StoredItem
     key: str
@@ -165,12 +164,12 @@ class FieldCheck:
 
     @property
     def statements(self) -> list[str]:
-        """What the picture is asked first: whether it shows what is listed."""
+        """Asked first: whether the image shows the catalog's values."""
         return [statement_of(value) for value in self.own]
 
 
 class Audit:
-    """Looks at items through a stage's reranker. Needs an open engine for what pictures may show instead."""
+    """Audits items with a pipeline's reranker. The engine finds the values that images may show instead."""
 
     def __init__(
         self, engine: SearchEngine, stage: RerankPipeline, vocabulary: Vocabulary, fields: Sequence[str]
@@ -182,19 +181,19 @@ class Audit:
         self._suggestions = NearestValues(engine, vocabulary)
 
     def of(self, items: Iterable[StoredItem]) -> Iterator[ItemAudit]:
-        """What becomes of each item, in the order in which they are looked at, which brings like ones together.
+        """Yield each audited item, similar items together.
 
-        Items are read as they are needed. The iterator blocks for each batch of them; it raises RerankerError where the
-        reranker failed too often in a row to go on, and may be left before its end.
+        Items are read as needed. The iterator blocks for each batch, and raises RerankerError if the reranker failed
+        too often in a row. It may be closed early.
         """
         unread = iter(items)
-        while ahead := list(islice(unread, READ_AHEAD)):
-            ahead.sort(key=self._kind)
-            for start in range(0, len(ahead), N_BATCH):
-                yield from self._audited(ahead[start : start + N_BATCH])
+        while window := list(islice(unread, SORT_WINDOW)):
+            window.sort(key=self._kind)
+            for start in range(0, len(window), N_BATCH):
+                yield from self._audited(window[start : start + N_BATCH])
 
     def _kind(self, stored: StoredItem) -> tuple[tuple[str, ...], ...]:
-        """What items about which the same is asked have in common, the field of most values first."""
+        """A sort key that brings items with the same questions together, the field of most values first."""
         listing = CatalogEvidence(stored.item)
         return tuple(listing.values(field) for field in self._fields)
 
@@ -205,7 +204,7 @@ class Audit:
         doubtful = [check for some in checks.values() for check in some if has_conflict(check, answers)]
         found = self._resolve_conflicts(doubtful, answers)
         for stored in batch:
-            checked = tuple(check.field for check in checks[stored.id] if seen(check, answers) is not None)
+            checked = tuple(check.field for check in checks[stored.id] if image_logit_of(check, answers) is not None)
             label_errors = tuple(each for each in found if each.sku == stored.item.sku)
             yield ItemAudit(stored.item.sku, status(stored, checks[stored.id], answers), checked, label_errors)
 
@@ -218,13 +217,13 @@ class Audit:
                 yield FieldCheck(stored, key, own, requirement, listing.on(requirement))
 
     def _included(self, field: str, values: Sequence[str]) -> Iterator[str]:
-        """The other values that these names stand for, folded."""
+        """The other values that these names include, folded."""
         for value in values:
             match = self._vocabulary.match_in(field, split(value))
             yield from (facet_value(each) for each in (match.values if match else ()))
 
     def _resolve_conflicts(self, doubtful: Sequence[FieldCheck], answers: BatchAnswers) -> list[LabelError]:
-        """Those of the doubtful checks in which the picture shows another value: a second look, at a dozen values."""
+        """The label errors among doubtful checks: those whose image shows another value, out of a dozen asked about."""
         if not doubtful:
             return []
         vectors = self._suggestions.vectors([check.stored for check in doubtful])
@@ -247,7 +246,9 @@ class Audit:
         yes = answers.about(check.key, map(statement_of, values))
         shown = shown_probabilities(answers.fusion_weights, values, yes)
         verdict = resolved(
-            verdict_of(check.requirement, check.catalog_value, seen(check, answers)), check.requirement.values, shown
+            verdict_of(check.requirement, check.catalog_value, image_logit_of(check, answers)),
+            check.requirement.values,
+            shown,
         )
         if verdict.disagreement is None or verdict.image_value is None or verdict.catalog_value is None:
             return None
@@ -270,17 +271,17 @@ class Audit:
         return next((value for value in held if facet_value(value) == folded), folded)
 
 
-def seen(check: FieldCheck, answers: BatchAnswers) -> float | None:
-    """What the picture says of the listed values, in log-odds: that of the likeliest, since a striped shirt lists two
-    colours; None where an answer is missing."""
+def image_logit_of(check: FieldCheck, answers: BatchAnswers) -> float | None:
+    """Return the image's logit of the catalog values: that of the likeliest, since a striped shirt has two colours;
+    None if an answer is missing."""
     yes = list(answers.about(check.key, check.statements).values())
     found = answers.fusion_weights.image_logit(np.array(yes))
     return None if np.isnan(found).any() else float(found.max())
 
 
 def has_conflict(check: FieldCheck, answers: BatchAnswers) -> bool:
-    """Whether listing and picture are in conflict."""
-    return conflict(check.catalog_value, seen(check, answers))
+    """Whether catalog and image are in conflict."""
+    return conflict(check.catalog_value, image_logit_of(check, answers))
 
 
 def status(stored: StoredItem, checks: Sequence[FieldCheck], answers: BatchAnswers) -> ItemStatus:
@@ -295,7 +296,7 @@ def status(stored: StoredItem, checks: Sequence[FieldCheck], answers: BatchAnswe
 
 
 MAX_NAMED = 20
-"""Items that a sentence names; of more it says how many."""
+"""Items that a sentence names; the rest is counted."""
 
 STATUS_TEXTS: Mapping[ItemStatus, str] = MappingProxyType(
     {
@@ -305,22 +306,22 @@ STATUS_TEXTS: Mapping[ItemStatus, str] = MappingProxyType(
         ItemStatus.FAILED: "about which the reranker gave no answer",
     }
 )
-LISTED_STATUSES = (ItemStatus.UNREADABLE, ItemStatus.FAILED)
-"""Items that were to be looked at and could not be."""
+NAMED_STATUSES = (ItemStatus.UNREADABLE, ItemStatus.FAILED)
+"""Items that could not be audited."""
 
 
 class AuditSummary:
-    """Counts items by what became of them, and by field how many were ``checked``; keeps what was found."""
+    """Counts items by status and, by field, how many were ``checked``; collects label errors."""
 
     def __init__(self, fields: Sequence[str]) -> None:
         self.fields = tuple(fields)
         self.checked: Counter[str] = Counter()
         self.statuses: Counter[ItemStatus] = Counter()
-        self._skus: dict[ItemStatus, list[str]] = {status: [] for status in LISTED_STATUSES}
+        self._skus: dict[ItemStatus, list[str]] = {status: [] for status in NAMED_STATUSES}
         self._found: list[LabelError] = []
 
     def add(self, audited: ItemAudit) -> None:
-        """One more item."""
+        """Add an audited item."""
         self.statuses[audited.status] += 1
         self.checked.update(audited.checked)
         self._found += audited.label_errors
@@ -329,17 +330,17 @@ class AuditSummary:
 
     @property
     def n_items(self) -> int:
-        """Those looked at and the others."""
+        """Items of any status."""
         return self.statuses.total()
 
     def label_errors(self, field: str | None = None) -> list[LabelError]:
-        """All, or those in one field, the surest first."""
+        """Return all label errors, or those of one field, those of the largest margin first."""
         found = [each for each in self._found if field in (None, each.field)]
         return sorted(found, key=lambda each: (-each.margin, each.sku, each.field))
 
     def sentences(self) -> list[str]:
-        """For people: how many items were looked at, and how many were not and why, with the names of those that could
-        not be."""
+        """Say in sentences how many items were audited, and how many were not and why, with the names of those that
+        could not be."""
         reranked = f"{self.statuses[ItemStatus.RERANKED]:,} of {self.n_items:,} items were looked at."
         return [reranked, *(self._not_reranked(status) for status in STATUS_TEXTS if self.statuses[status])]
 

@@ -1,4 +1,4 @@
-"""The fields whose listings are held against images, and the values that an image may show instead."""
+"""The fields to audit, and the values that an image may show instead of the catalog's."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from vitrina.search.types.models import Vectors
 from vitrina.search.understanding.catalog_attributes import TRUE_OR_FALSE, Vocabulary
 from vitrina.search.understanding.photo_attributes import MAX_VALUES, photo_fields
 
-MAX_LISTED = 100
-"""How many of the catalog's fields an error names."""
+MAX_FIELDS_NAMED = 100
+"""Fields that an error names at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditedFields:
-    """The fields to audit, and a sentence on each that was left out."""
+    """The fields to audit, and a note on each that was excluded."""
 
     names: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
 
 def choose_fields(catalog: Catalog, vocabulary: Vocabulary, asked: Sequence[str]) -> AuditedFields:
-    """Those asked for, else those for what is read off a photo: colour, pattern and article, as far as the catalog has
-    them; of these, one of too many values is left out. Raises QueryError for a field asked for that the catalog does
-    not have or whose values no picture can be compared with, and where no field is left."""
+    """Return the fields asked for, else the catalog's fields for colour, pattern and article without those of too many
+    values. Raises QueryError for a field asked for that the catalog does not have or whose values cannot be compared
+    with images, and if no field is left."""
     with catalog.reading() as reader:
         known = reader.facets.fields()
     for field in asked:
         if field not in known:
-            raise QueryError(f"No item has a field {field!r:.100}.", remedy=f"Audit one of: {listed(known)}.")
+            raise QueryError(f"No item has a field {field!r:.100}.", remedy=f"Audit one of: {field_list(known)}.")
         if reason := exclusion_reason(field, vocabulary):
-            raise QueryError(f"{reason}.", remedy=f"Audit one of: {listed(auditable_fields(vocabulary))}.")
+            raise QueryError(f"{reason}.", remedy=f"Audit one of: {field_list(auditable_fields(vocabulary))}.")
     if asked:
         return AuditedFields(tuple(dict.fromkeys(asked)))
     reasons = {field: exclusion_reason(field, vocabulary) for field in photo_fields(vocabulary)}
@@ -48,13 +48,13 @@ def choose_fields(catalog: Catalog, vocabulary: Vocabulary, asked: Sequence[str]
     if not chosen:
         raise QueryError(
             " ".join(("The catalog has no field of colours, patterns or articles that can be audited.", *notes)),
-            remedy=f"Name the fields to audit: --field NAME, of {listed(auditable_fields(vocabulary))}.",
+            remedy=f"Name the fields to audit: --field NAME, of {field_list(auditable_fields(vocabulary))}.",
         )
     return AuditedFields(chosen, notes)
 
 
 def exclusion_reason(field: str, vocabulary: Vocabulary) -> str:
-    """Why no picture can be compared with a field's values, in words; empty where it can."""
+    """Say why a field's values cannot be compared with images; empty if they can."""
     values = vocabulary.fields.get(field, ())
     if not values:
         return f"The field {field!r} has no values that are short names, or too many to compare a picture with"
@@ -69,15 +69,15 @@ def auditable_fields(vocabulary: Vocabulary) -> list[str]:
     return [field for field in vocabulary.fields if not exclusion_reason(field, vocabulary)]
 
 
-def listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:MAX_LISTED]) or "(the catalog has none)"
+def field_list(names: Sequence[str]) -> str:
+    return ", ".join(names[:MAX_FIELDS_NAMED]) or "(the catalog has none)"
 
 
 class NearestValues:
-    """The values whose names lie nearest to an item's picture in the engine's space; names are embedded once.
+    """The values whose names are nearest to an item's image among the embeddings; names are embedded once.
 
-    A picture can be compared with a dozen values of a field, and shops have 143 articles: what it really shows must be
-    among the dozen.
+    An image can be compared with a dozen values of a field, but shops have 143 articles: the value that it really shows
+    must be among the dozen.
     """
 
     def __init__(self, engine: SearchEngine, vocabulary: Vocabulary) -> None:
@@ -86,8 +86,8 @@ class NearestValues:
         self._names: dict[str, Vectors] = {}
 
     def vectors(self, items: Sequence[StoredItem]) -> dict[int, Vectors]:
-        """The vector of each item's first picture, shape (d,), by item id, as the index holds it; items that have none
-        are left out."""
+        """Return the vector of each item's first image, shape (d,), by item id, from the index, without items that have
+        none."""
         rows = self._engine.replica.indexes["image"].rows_of(
             np.unique([stored.id for stored in items]).astype(np.int64)
         )
@@ -95,8 +95,8 @@ class NearestValues:
         return {int(rows.item_ids[at]): rows.vectors[at] for at in first}
 
     def nearest(self, field: str, vector: Vectors | None) -> list[str]:
-        """The field's values nearest to a picture's vector, shape (d,), nearest first, folded, no more than are tried;
-        none without a vector. Blocks while names are embedded for the first time."""
+        """Return the field's values nearest to an image's vector, shape (d,), nearest first, folded, as many as are
+        tried; none without a vector. Blocks while names are embedded for the first time."""
         if vector is None:
             return []
         values = [facet_value(value) for value in self._vocabulary.fields[field]]

@@ -1,6 +1,6 @@
-"""Clauses: how a text tells what it mentions, as so, as not so, or as open.
+"""Clauses: whether a text asserts, denies or leaves open what it mentions.
 
-No parser of English: a clause that is not plainly one of these is told as unclear, and nobody relies on it.
+Not a parser of English: a clause that is not plainly one of these is unclear, and supports nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from vitrina.search.reranking.explanations.mentions import (
 
 
 class Polarity(Enum):
-    """What a clause says of something that it mentions."""
+    """What a clause says about something that it mentions."""
 
     SO = auto()
     NOT_SO = auto()
@@ -39,27 +39,27 @@ class Polarity(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """One mention and what is said of it.
+class Assertion:
+    """One mention, and what is said about it.
 
-    ``field`` names what it is said to be of the product, where that is said. ``agreed`` is whether the same sentence
-    says ``as you asked``, ``disliked`` whether ``which you did not want`` follows.
+    ``field`` names the field that it is said to be the value of, if any. ``is_agreed``: the same sentence says ``as
+    you asked``. ``is_disliked``: ``which you did not want`` follows.
     """
 
     mention: Mention
-    telling: Polarity
+    polarity: Polarity
     field: frozenset[str] | None = None
-    agreed: bool = False
-    disliked: bool = False
+    is_agreed: bool = False
+    is_disliked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What a text tells. ``praises`` is whether it speaks well of the product as a whole, ``is_unclear`` whether there
-    is a doubt or a denial in it that belongs to no mention."""
+class ParsedText:
+    """What a text asserts. ``praises_all``: it praises the product as a whole. ``is_unclear``: it has a doubt or a
+    denial that belongs to no mention."""
 
-    told: tuple[Told, ...]
-    praises: bool
+    assertions: tuple[Assertion, ...]
+    praises_all: bool
     is_unclear: bool
 
 
@@ -79,7 +79,7 @@ _PHRASES = tuple(
         (r"as to|as for", _TOPIC),
     )
 )
-"""Phrases of several words, as marks that no folded word can be."""
+"""Phrases of several words become marks in capitals, which no folded word can be."""
 
 _SECTION = re.compile(r" (?:[.;:!?…—–()]|but|however|although|though|while|whereas|yet) ")
 _CLAUSE = re.compile(
@@ -89,40 +89,40 @@ _CLAUSE = re.compile(
 _MARK = "§"
 
 
-def read(tokens: Sequence[Token]) -> Reading:
-    """What a text tells of each of its mentions."""
+def parse_text(tokens: Sequence[Token]) -> ParsedText:
+    """Return what a text asserts about each of its mentions."""
     mentions = [token for token in tokens if isinstance(token, Mention)]
     numbers = iter(range(len(mentions)))
     line = " ".join(f"{_MARK}{next(numbers)}" if isinstance(token, Mention) else token for token in tokens)
     for pattern, instead in _PHRASES:
         line = pattern.sub(instead, f" {line} ")
-    told: list[Told] = []
-    praises, is_unclear = not SWEEPING.isdisjoint(line.split()), False
+    assertions: list[Assertion] = []
+    praises_all, is_unclear = not SWEEPING.isdisjoint(line.split()), False
     for section in _SECTION.split(f" {' '.join(line.split())} "):
         words = section.split()
         if any(word.startswith(_MARK) for word in words):
-            told += _told_in(section, mentions)
+            assertions += _assertions_in(section, mentions)
         else:
-            praises = praises or not VERBS.isdisjoint(words)
+            praises_all = praises_all or not VERBS.isdisjoint(words)
             is_unclear = is_unclear or _has_cue(words)
-    return Reading(tuple(told), praises, is_unclear)
+    return ParsedText(tuple(assertions), praises_all, is_unclear)
 
 
-def _told_in(section: str, mentions: Sequence[Mention]) -> Iterator[Told]:
+def _assertions_in(section: str, mentions: Sequence[Mention]) -> Iterator[Assertion]:
     words = section.split()
-    agreed = _AGREED in words
+    is_agreed = _AGREED in words
     before_dislike = words[: words.index(_DISLIKED)] if _DISLIKED in words else []
     disliked = next((word for word in reversed(before_dislike) if word.startswith(_MARK)), None)
     for clause in _clauses(section):
         field: frozenset[str] | None = None
-        for word, telling in _polarities(clause):
+        for word, polarity in _polarities(clause):
             mention = mentions[int(word.removeprefix(_MARK))]
-            yield Told(mention, telling, field, agreed, word == disliked)
+            yield Assertion(mention, polarity, field, is_agreed, word == disliked)
             field = mention.fields if mention.is_field else None
 
 
 def _clauses(section: str) -> list[list[str]]:
-    """A section's clauses; what has no verb, or speaks of nothing, belongs to the clause before, or behind."""
+    """A section's clauses; one without a verb or a mention is joined to the clause beside it."""
     clauses: list[list[str]] = []
     for part in _CLAUSE.split(f" {section.strip()} "):
         words = part.split()
@@ -145,7 +145,7 @@ def _has_cue(words: Sequence[str]) -> bool:
 
 
 def _polarities(clause: Sequence[str]) -> Iterator[tuple[str, Polarity]]:
-    """Each mention of a clause, and what is said of it."""
+    """Each mention of a clause, and what is said about it."""
     is_mention = [word.startswith(_MARK) for word in clause]
     n_denials = [word in DENYING for word in clause]
     is_open = not OPEN.isdisjoint(clause) or (any(n_denials) and not OPEN_WHEN_DENIED.isdisjoint(clause))
@@ -175,7 +175,7 @@ def _polarities(clause: Sequence[str]) -> Iterator[tuple[str, Polarity]]:
 
 
 def _is_denied_behind(words: Sequence[str]) -> bool:
-    """Whether what stands behind a clause's last mention denies it: ``navy is missing``, ``navy is not met``."""
+    """Whether the words after a clause's last mention deny it: ``navy is missing``, ``navy is not met``."""
     return not (DENYING | DENYING_BEFORE).isdisjoint(words)
 
 

@@ -1,4 +1,4 @@
-"""Explaining: why a product is, or is not, what was asked for, in words that the verdicts support."""
+"""Explanations written by the model and checked against the verdicts, with templates as the fallback."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import cast
 
 from vitrina.search.reranking.base import Deadline, RerankCandidate, Reranker
 from vitrina.search.reranking.explanations.templates import explanation, fact
-from vitrina.search.reranking.explanations.validation import max_characters, objection, strange_characters
+from vitrina.search.reranking.explanations.validation import find_objection, max_characters, unusual_characters
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.requirement import Author, Explanation, Verdict
 from vitrina.search.understanding.catalog_attributes import Vocabulary
@@ -25,29 +25,29 @@ def explain(
     deadline: Deadline,
     vocabulary: Vocabulary = NO_VOCABULARY,
 ) -> Explanation:
-    """Have the reranker say what the verdicts amount to, and check what it says; else say it by template.
+    """Let the reranker explain the verdicts and check its text; if that fails, explain by template.
 
-    Never raises RerankerError and never outlasts the deadline by more than the check, 0.3 ms: whatever a model fails
-    at, there is an explanation. Empty, by template, where there are no verdicts. Blocks.
+    Never raises RerankerError, and never exceeds the deadline by more than the check, 0.3 ms. Empty, by template,
+    without verdicts. Blocks.
     """
     explained: Explanation | None = None
-    for piece in explaining(reranker, candidate, verdicts, deadline, vocabulary):
+    for piece in stream_explanation(reranker, candidate, verdicts, deadline, vocabulary):
         if isinstance(piece, Explanation):
             explained = piece
     return cast("Explanation", explained)
 
 
-def explaining(
+def stream_explanation(
     reranker: Reranker | None,
     candidate: RerankCandidate,
     verdicts: Sequence[Verdict],
     deadline: Deadline,
     vocabulary: Vocabulary = NO_VOCABULARY,
 ) -> Generator[str | Explanation, None, None]:
-    """The same in pieces: text as the model writes it, unchecked, and at the end the Explanation, which stands.
+    """The same as a stream: unchecked text as the model writes it, and at the end the checked Explanation.
 
-    Nothing is passed on, and the writing is stopped, from the first piece on with which the text could not be taken
-    any more: too long, or with characters that no sentence needs. Whoever stops reading stops the writing.
+    Generation stops at the first piece that makes the text unacceptable: too long, or with unusual characters.
+    Closing the iterator stops it, too.
     """
     template = explanation(verdicts)
     if reranker is None or not verdicts or not reranker.capabilities.writes or not deadline.seconds_left:
@@ -64,8 +64,8 @@ def explaining(
         log.warning("An explanation is by template: %s", error)
         yield Explanation(template, Author.TEMPLATE)
         return
-    if wrong := objection(written.strip(), verdicts, vocabulary):
-        log.info("An explanation is by template, since what the model wrote is unfit: %s", wrong)
+    if wrong := find_objection(written.strip(), verdicts, vocabulary):
+        log.info("An explanation is by template, since the model's text was refused: %s", wrong)
         yield Explanation(template, Author.TEMPLATE)
     else:
         yield Explanation(written.strip(), Author.MODEL)
@@ -74,7 +74,7 @@ def explaining(
 def _written(
     reranker: Reranker, candidate: RerankCandidate, verdicts: Sequence[Verdict], deadline: Deadline
 ) -> Iterator[str]:
-    """What the model writes, until the deadline; its iterator closed however this ends."""
+    """The model's text until the deadline; its iterator is always closed."""
     pieces = reranker.write(candidate, [fact(verdict) for verdict in verdicts], deadline)
     try:
         yield from pieces
@@ -84,4 +84,4 @@ def _written(
 
 
 def _is_lost(text: str, verdicts: Sequence[Verdict]) -> bool:
-    return len(text) > max_characters(verdicts) or any(strange_characters(text, verdicts))
+    return len(text) > max_characters(verdicts) or any(unusual_characters(text, verdicts))

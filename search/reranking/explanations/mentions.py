@@ -1,4 +1,4 @@
-"""Mentions: where a text names what verdicts are about, and the words that say nothing by themselves."""
+"""Mentions: where a text names what verdicts are about; and the stop words that assert nothing by themselves."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ FUNCTION_WORDS = frozenset(
         "any", "some", "other", "rather", "instead", "because", "since", "therefore", "thus", "hence", "still",
     }
 )  # fmt: skip
-"""These hold a sentence together; a brand that is called One, or Just, is not meant by them."""
+"""Never taken for a value: a brand called One, or Just, is not meant by them."""
 
-PLAIN_WORDS = frozenset(
+STOP_WORDS = frozenset(
     {
         # what is spoken of, and where it was found out
         "item", "product", "piece", "article", "requirement", "requirements", "aspect", "respect", "detail", "request",
@@ -43,7 +43,7 @@ PLAIN_WORDS = frozenset(
         "come", "made", "lacks", "lack", "lacking", "missing", "absent", "true", "case",
     }
 )  # fmt: skip
-"""These are glue as long as no value of the catalog is called so."""
+"""Stop words unless a value of the catalog has the same name."""
 
 VERBS = frozenset(
     {
@@ -53,17 +53,17 @@ VERBS = frozenset(
         "lacks", "comes",
     }
 )  # fmt: skip
-"""A clause with none of them is a part of the one before."""
+"""A clause without any of them belongs to the one before."""
 
 DENYING = frozenset({"not", "no", "never", "without", "none", "nothing", "nor", "neither", "lacks", "lack", "lacking"})
 DENYING_BEFORE = frozenset({"missing", "absent", "contradicted", "contradicts", "differs", "different", "wrong"})
-"""These deny what stands before them: ``navy is missing``."""
+"""These deny what comes before them: ``navy is missing``."""
 
 OPEN = frozenset(
     {"whether", "if", "cannot", "could", "may", "might", "unknown", "unclear", "uncertain", "unsure", "doubt"}
     | {"information", "evidence"}
 )
-"""A clause with one of them leaves open what it speaks of."""
+"""A clause with one of them leaves open what it mentions."""
 
 OPEN_WHEN_DENIED = frozenset(
     {"say", "said", "stated", "mentioned", "specified", "confirmed", "confirm", "verified", "determined", "clear"}
@@ -71,18 +71,18 @@ OPEN_WHEN_DENIED = frozenset(
 )
 
 FULFILLED = frozenset({"met", "satisfied", "fulfilled", "matched", "right", "true", "case", "so"})
-"""After ``not`` these deny what stands before."""
+"""After ``not`` these deny what comes before."""
 
 SWEEPING = frozenset({"all", "every", "each", "full", "fully", "exact", "exactly", "perfect", "perfectly"}) | {
     "completely",
     "entirely",
     "both",
 }
-"""These speak of every requirement at once."""
+"""These refer to every requirement at once."""
 
 _TOKEN = re.compile(rf"{SPELLED_WORD.pattern}|[.,;:!?…()–—]")
 _BESIDE_A_CONFLICT = frozenset({"the", "a", "but", "while", "and", "whereas", "though", "its", ","})
-"""What may stand between the words of a disagreement without changing it."""
+"""Allowed between the words of a disagreement without changing it."""
 
 _JOINED = re.compile(r"[,;/&+|]|\band\b")
 
@@ -95,22 +95,22 @@ _CONTRACTED = {"can't": "cannot", "won't": "will not", "it's": "it is", "that's"
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """Words of a text that name something. Verdicts by their place among those given.
+    """Words of a text that name something about verdicts, which are given by position.
 
-    ``asked`` are those whose requirement it is, ``found`` those whose listed or seen value, ``quarrels`` those whose
-    disagreement; ``fields`` are the fields of the catalog that are called so.
+    ``asked``: those whose requirement it names; ``found``: whose catalog or image value; ``conflicts``: whose
+    disagreement. ``fields`` are the catalog fields of that name.
     """
 
     words: str
     asked: frozenset[int] = frozenset()
     found: frozenset[int] = frozenset()
-    quarrels: frozenset[int] = frozenset()
+    conflicts: frozenset[int] = frozenset()
     fields: frozenset[str] = frozenset()
 
     @property
     def is_field(self) -> bool:
-        """Whether it names a field and nothing else."""
-        return bool(self.fields) and not (self.asked or self.found or self.quarrels)
+        """Whether it names a field only."""
+        return bool(self.fields) and not (self.asked or self.found or self.conflicts)
 
 
 Token = str | Mention
@@ -123,25 +123,25 @@ class _Term:
     found: set[int] = field(default_factory=set)
     fields: set[str] = field(default_factory=set)
     is_list: bool = False
-    """Whether a comma or an ``and`` belongs to it; else ``navy and blue`` would be a navy blue."""
+    """Whether a comma or an ``and`` is part of it; otherwise ``navy and blue`` would be a navy blue."""
 
 
 def tokens_of(text: str) -> list[str]:
-    """Folded words and punctuation marks; contractions written out."""
+    """Split a text into folded words and punctuation marks, with contractions expanded."""
     found = (match.group() for match in _TOKEN.finditer(fold(text)))
     return [word for token in found for word in _written_out(token)]
 
 
 def with_mentions(tokens: Sequence[str], verdicts: Sequence[Verdict]) -> list[Token]:
-    """The tokens, each longest run that names something made one mention."""
+    """Replace each longest run of tokens that names something by a mention."""
     terms = _terms(verdicts)
-    quarrels = {at: _stems(verdict.disagreement) for at, verdict in enumerate(verdicts) if verdict.disagreement}
+    conflicts = {at: _stems(verdict.disagreement) for at, verdict in enumerate(verdicts) if verdict.disagreement}
     longest = max((len(split(name)) for verdict in verdicts for name in _names(verdict)), default=0) + 1
     found: list[Token] = []
     at = 0
     while at < len(tokens):
         mention, end = (
-            _conflict_at(tokens, at, quarrels) or _term_at(tokens, at, terms, longest) or (tokens[at], at + 1)
+            _conflict_at(tokens, at, conflicts) or _term_at(tokens, at, terms, longest) or (tokens[at], at + 1)
         )
         found.append(mention)
         at = end
@@ -159,7 +159,7 @@ def _written_out(token: str) -> list[str]:
 
 
 def _terms(verdicts: Sequence[Verdict]) -> Mapping[str, _Term]:
-    """What each name's key stands for."""
+    """The term of each name's key."""
     terms: dict[str, _Term] = defaultdict(_Term)
     for at, verdict in enumerate(verdicts):
         asked = set(_asked(verdict.requirement))
@@ -177,7 +177,7 @@ def _terms(verdicts: Sequence[Verdict]) -> Mapping[str, _Term]:
 
 
 def _asked(requirement: Requirement) -> Iterator[str]:
-    """The keys of all names of exactly what is asked for: its words, the one value they name, the same colour."""
+    """The keys of all names of exactly what is required: its words, the one value they name, the same colour."""
     words = split(requirement.words)
     yield key(words)
     named = {key(split(value)) for value in requirement.values if value not in requirement.narrower}
@@ -187,8 +187,8 @@ def _asked(requirement: Requirement) -> Iterator[str]:
 
 
 def _found(verdict: Verdict) -> Iterator[str]:
-    """The keys of what was listed or seen, where that goes with how the verdict stands: a shade of the colour that was
-    met, another article than the one that was not."""
+    """The keys of the catalog and image values that agree with the verdict's status: a shade of the colour that is met,
+    an article other than the contradicted one."""
     if verdict.status is Status.UNKNOWN or verdict.disagreement:
         return
     requirement = verdict.requirement
@@ -232,7 +232,7 @@ def _mention(words: Sequence[str], term: _Term) -> Mention:
 
 
 def _places_from(tokens: Sequence[str], at: int, most: int) -> Iterator[int]:
-    """Where the next words stand, as far as nothing but commas is between them."""
+    """The positions of the next words that only commas separate."""
     for place in range(at, len(tokens)):
         if is_word(tokens[place]):
             yield place
@@ -243,16 +243,16 @@ def _places_from(tokens: Sequence[str], at: int, most: int) -> Iterator[int]:
             return
 
 
-def _conflict_at(tokens: Sequence[str], at: int, quarrels: Mapping[int, Sequence[str]]) -> tuple[Mention, int] | None:
+def _conflict_at(tokens: Sequence[str], at: int, conflicts: Mapping[int, Sequence[str]]) -> tuple[Mention, int] | None:
     """The disagreement that begins at a token, and its end."""
-    for verdict, stems in quarrels.items():
+    for verdict, stems in conflicts.items():
         if end := _end_of(tokens, at, stems):
-            return Mention(" ".join(tokens[at:end]), quarrels=frozenset({verdict})), end
+            return Mention(" ".join(tokens[at:end]), conflicts=frozenset({verdict})), end
     return None
 
 
 def _end_of(tokens: Sequence[str], at: int, stems: Sequence[str]) -> int | None:
-    """Where these stems end, if they stand from a token on with nothing that matters between them."""
+    """The end of these stems, if they begin at a token with nothing significant between them."""
     n_found = 0
     for place in range(at, len(tokens)):
         if n_found < len(stems) and stem(tokens[place]) == stems[n_found]:

@@ -1,4 +1,4 @@
-"""Explanations by template, and the facts that a model is told: what the verdicts say, and nothing else."""
+"""Explanations by template, and the facts given to a model: what the verdicts say and nothing else."""
 
 from __future__ import annotations
 
@@ -10,45 +10,44 @@ from vitrina.search.types.requirement import Status, Verdict
 
 
 def fact(verdict: Verdict) -> str:
-    """A verdict as ``requirement: standing``, and what the product is instead where that is known.
+    """Write a verdict as ``requirement: status``, with the actual value where it is known.
 
     ``colour navy: met``, ``article shirt: contradicted, it is dress``, ``not striped: unknown``, ``colour navy: met,
     listing says navy blue, photo looks black``.
     """
-    told = [f"{asked_for(verdict)}: {verdict.status}"]
-    if (instead := seen_instead(verdict)) is not None:
-        told.append(f"it is {instead}")
+    parts = [f"{asked_for(verdict)}: {verdict.status}"]
+    if (instead := actual_value(verdict)) is not None:
+        parts.append(f"it is {instead}")
     if verdict.disagreement:
-        told.append(verdict.disagreement)
-    return ", ".join(told)
+        parts.append(verdict.disagreement)
+    return ", ".join(parts)
 
 
 def asked_for(verdict: Verdict) -> str:
-    """The requirement with its field, where the catalog has one: ``colour navy``, ``see-through``, ``not striped``."""
+    """Write a requirement with its field if it has one: ``colour navy``, ``see-through``, ``not striped``."""
     requirement = verdict.requirement
     if not requirement.wanted:
         return f"not {requirement.words}"
     return f"{requirement.field} {requirement.words}" if requirement.field else requirement.words
 
 
-def seen_instead(verdict: Verdict) -> str | None:
-    """What a product is that is not what was asked for; None where that is not known, or where it should be anything
-    but what it is."""
+def actual_value(verdict: Verdict) -> str | None:
+    """Return what a product is instead of what is wanted; None if that is unknown, or if the requirement is negated."""
     if verdict.status is not Status.CONTRADICTED or not verdict.requirement.wanted:
         return None
     return verdict.image_value or verdict.catalog_value
 
 
-Choice = TypeVar("Choice")
+Option = TypeVar("Option")
 
 Wording = Callable[[Verdict], str]
 """One clause about one verdict."""
 
 
 def explanation(verdicts: Sequence[Verdict], rng: Random | None = None) -> str:
-    """What is met in one sentence, what is not and what cannot be told in another; empty where there are no verdicts.
+    """Write what is met in one sentence, and what is not met or unknown in another; empty without verdicts.
 
-    Without ``rng`` always in the same words, with them in any of several.
+    Without ``rng`` the wording is always the same; with it, it is one of several.
     """
     met = [verdict for verdict in verdicts if verdict.status is Status.MET and not verdict.disagreement]
     rest = [_clause(verdict, rng) for verdict in verdicts if verdict not in met]
@@ -60,17 +59,17 @@ def _praised(met: Sequence[Verdict], rng: Random | None) -> str:
     wanted = [verdict for verdict in met if verdict.requirement.wanted]
     parts = [_pick((_as_words, _as_fields, _as_asked), rng)(wanted)] if wanted else []
     parts += [_clause(verdict, rng) for verdict in met if not verdict.requirement.wanted]
-    return _listed(parts)
+    return _enumerated(parts)
 
 
 def _as_words(verdicts: Sequence[Verdict]) -> str:
-    return f"it fits {_listed([verdict.requirement.words for verdict in verdicts])}"
+    return f"it fits {_enumerated([verdict.requirement.words for verdict in verdicts])}"
 
 
 def _as_fields(verdicts: Sequence[Verdict]) -> str:
     parts = [f"{_subject(verdict)} is {verdict.requirement.words}" for verdict in verdicts if verdict.requirement.field]
     free = [verdict for verdict in verdicts if verdict.requirement.is_free]
-    return _listed([*parts, *([_as_words(free)] if free else [])])
+    return _enumerated([*parts, *([_as_words(free)] if free else [])])
 
 
 def _as_asked(verdicts: Sequence[Verdict]) -> str:
@@ -92,12 +91,12 @@ def _is_not(verdict: Verdict) -> str:
 
 
 def _is_not_but(verdict: Verdict) -> str:
-    instead = seen_instead(verdict)
+    instead = actual_value(verdict)
     return f"{_is_not(verdict)} but {instead}" if instead else _is_not(verdict)
 
 
 def _is_other_than(verdict: Verdict) -> str:
-    instead = seen_instead(verdict)
+    instead = actual_value(verdict)
     return f"{_subject(verdict)} is {instead}, not {verdict.requirement.words}" if instead else _is_not(verdict)
 
 
@@ -117,7 +116,7 @@ _WORDINGS: Mapping[tuple[Status, bool], tuple[Wording, ...]] = {
     (Status.UNKNOWN, True): _CANNOT_BE_TOLD,
     (Status.UNKNOWN, False): _CANNOT_BE_TOLD,
 }
-"""By standing, and by whether the requirement is wanted."""
+"""By status, and by whether the requirement is wanted."""
 
 _DISAGREEING: tuple[Wording, ...] = (
     lambda verdict: f"as to {verdict.requirement.words}, {verdict.disagreement}",
@@ -129,11 +128,11 @@ def _subject(verdict: Verdict) -> str:
     return f"the {verdict.requirement.field}" if verdict.requirement.field else "it"
 
 
-def _pick(choices: Sequence[Choice], rng: Random | None) -> Choice:
-    return choices[0] if rng is None else rng.choice(choices)
+def _pick(options: Sequence[Option], rng: Random | None) -> Option:
+    return options[0] if rng is None else rng.choice(options)
 
 
-def _listed(parts: Sequence[str]) -> str:
+def _enumerated(parts: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)
 

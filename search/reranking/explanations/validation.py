@@ -1,7 +1,7 @@
-"""Checking: whether a text that a model wrote says what the verdicts say, all of it, and nothing else.
+"""Validation of a model's explanation: it must say what the verdicts say, all of it, and nothing else.
 
-Without a model, and strict where English is not plain: a sound text refused costs a shopper nothing, since a template
-says the same; an unsound one believed costs the shop its word.
+Rule-based, and strict where English is ambiguous: refusing a sound text costs nothing, since a template says the same,
+but accepting an unsound one misleads shoppers.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vitrina.search.reranking.explanations.clauses import Polarity, Reading, Told, read
+from vitrina.search.reranking.explanations.clauses import Assertion, ParsedText, Polarity, parse_text
 from vitrina.search.reranking.explanations.mentions import (
     FUNCTION_WORDS,
-    PLAIN_WORDS,
+    STOP_WORDS,
     Token,
     is_word,
     tokens_of,
@@ -33,16 +33,16 @@ class ObjectionKind(StrEnum):
 
     EMPTY = "empty"
     LONG = "longer than two sentences need"
-    OUT_OF_CATALOG = "characters that no explanation needs"
+    UNUSUAL = "characters that no explanation needs"
     CUT_OFF = "cut off"
     UNSUPPORTED = "claims what no verdict supports"
     CONTRARY = "tells a verdict as what it is not"
-    UNTOLD = "leaves a verdict out"
+    UNMENTIONED = "leaves a verdict out"
 
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """A fault, and the words or the requirement that it is about."""
+    """What is wrong, and the words or the requirement concerned."""
 
     fault: ObjectionKind
     about: str = ""
@@ -62,35 +62,35 @@ _TRUTHS = {
     (Status.UNKNOWN, True): Polarity.OPEN,
     (Status.UNKNOWN, False): Polarity.OPEN,
 }
-"""How the words of a requirement are told truly, by its standing and by whether it is wanted."""
+"""The true polarity of a requirement's words, by status and by whether it is wanted."""
 
 
-def objection(text: str, verdicts: Sequence[Verdict], vocabulary: Vocabulary) -> Objection | None:
-    """The first thing wrong with a text about these verdicts, or None. Some 0.2 ms.
+def find_objection(text: str, verdicts: Sequence[Verdict], vocabulary: Vocabulary) -> Objection | None:
+    """Return the first thing wrong with a text about these verdicts, or None. Takes some 0.2 ms.
 
-    Each word must be glue, or name what a verdict is about: a requirement's words, the value that they name or another
-    name of the same colour; what was listed or seen; its field. Each mention must be told as its verdict stands, and
-    each verdict told. ``vocabulary`` finds values of the catalog made of words that are harmless by themselves.
+    Each word must be a stop word, or name what a verdict is about: a requirement's words, the value they name or
+    another name of the same colour; the catalog or image value; the field. Each mention must agree with its verdict,
+    and each verdict must be mentioned. ``vocabulary`` finds catalog values made up of stop words.
     """
-    if (wrong := form_objection(text, verdicts)) is not None:
+    if (wrong := find_form_objection(text, verdicts)) is not None:
         return wrong
     tokens = with_mentions(tokens_of(text), verdicts)
-    return _unsupported(tokens, vocabulary) or _contrary(read(tokens), verdicts)
+    return _unsupported(tokens, vocabulary) or _contradiction(parse_text(tokens), verdicts)
 
 
-def form_objection(text: str, verdicts: Sequence[Verdict]) -> Objection | None:
-    """What is wrong with a text before one reads what it says: its characters, its length, its end."""
+def find_form_objection(text: str, verdicts: Sequence[Verdict]) -> Objection | None:
+    """Return what is wrong with a text's form: its characters, its length, its end."""
     if not text.strip():
         return Objection(ObjectionKind.EMPTY)
-    if out_of_catalog := next(strange_characters(text, verdicts), None):
-        return Objection(ObjectionKind.OUT_OF_CATALOG, f"U+{ord(out_of_catalog):04X}")
+    if unusual := next(unusual_characters(text, verdicts), None):
+        return Objection(ObjectionKind.UNUSUAL, f"U+{ord(unusual):04X}")
     if len(text) > max_characters(verdicts):
         return Objection(ObjectionKind.LONG)
     return None if _ENDED.search(text) else Objection(ObjectionKind.CUT_OFF, text[-20:])
 
 
-def strange_characters(text: str, verdicts: Sequence[Verdict]) -> Iterator[str]:
-    """Those that are neither usual in an English sentence nor in a verdict; control characters in any case."""
+def unusual_characters(text: str, verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Yield characters that are usual neither in English nor in a verdict; control characters in any case."""
     known = {character for verdict in verdicts for word in _words_of(verdict) for character in word + word.upper()}
     for character in text:
         if not _USUAL.match(character) and (character not in known or unicodedata.category(character)[0] == "C"):
@@ -98,7 +98,7 @@ def strange_characters(text: str, verdicts: Sequence[Verdict]) -> Iterator[str]:
 
 
 def max_characters(verdicts: Sequence[Verdict]) -> int:
-    """As the prompts ask for, or more where there is more to tell: two wordings differ by less than twice."""
+    """Return the prompts' limit, or more for many verdicts: two wordings differ in length by less than twice."""
     return max(MAX_EXPLANATION_CHARACTERS, 2 * len(explanation(verdicts)))
 
 
@@ -113,12 +113,12 @@ def _words_of(verdict: Verdict) -> tuple[str, ...]:
 
 
 def _unsupported(tokens: Sequence[Token], vocabulary: Vocabulary) -> Objection | None:
-    """The first word that claims something by itself, or together with its neighbours as a value of the catalog."""
+    """The first word that asserts something by itself, or as part of a catalog value."""
     for at, token in enumerate(tokens):
         if not is_word(token):
             continue
         assert isinstance(token, str)
-        if token not in FUNCTION_WORDS and token not in PLAIN_WORDS:
+        if token not in FUNCTION_WORDS and token not in STOP_WORDS:
             return Objection(ObjectionKind.UNSUPPORTED, token)
         if token not in FUNCTION_WORDS and (value := _value_at(tokens, at, vocabulary)):
             return Objection(ObjectionKind.UNSUPPORTED, value)
@@ -126,7 +126,7 @@ def _unsupported(tokens: Sequence[Token], vocabulary: Vocabulary) -> Objection |
 
 
 def _value_at(tokens: Sequence[Token], at: int, vocabulary: Vocabulary) -> str | None:
-    """The value of the catalog that words from a token on name exactly."""
+    """The catalog value that the words from a token on name exactly."""
     run: list[str] = []
     for token in tokens[at:]:
         if not isinstance(token, str) or not is_word(token):
@@ -138,55 +138,55 @@ def _value_at(tokens: Sequence[Token], at: int, vocabulary: Vocabulary) -> str |
     return None
 
 
-def _contrary(reading: Reading, verdicts: Sequence[Verdict]) -> Objection | None:
-    if reading.is_unclear:
+def _contradiction(parsed: ParsedText, verdicts: Sequence[Verdict]) -> Objection | None:
+    if parsed.is_unclear:
         return Objection(ObjectionKind.CONTRARY, "a doubt that belongs to no requirement")
-    if reading.praises and any(verdict.status is not Status.MET for verdict in verdicts):
+    if parsed.praises_all and any(verdict.status is not Status.MET for verdict in verdicts):
         return Objection(ObjectionKind.CONTRARY, "all requirements together")
     covered: set[int] = set()
-    for told in reading.told:
-        if told.mention.is_field:
+    for assertion in parsed.assertions:
+        if assertion.mention.is_field:
             continue
-        supporting = _supporting(told, verdicts)
+        supporting = _supported_verdicts(assertion, verdicts)
         if supporting is None:
-            return Objection(ObjectionKind.CONTRARY, told.mention.words)
+            return Objection(ObjectionKind.CONTRARY, assertion.mention.words)
         covered |= supporting
-    untold = next((verdict for at, verdict in enumerate(verdicts) if at not in covered), None)
-    return Objection(ObjectionKind.UNTOLD, untold.requirement.name) if untold else None
+    unmentioned = next((verdict for at, verdict in enumerate(verdicts) if at not in covered), None)
+    return Objection(ObjectionKind.UNMENTIONED, unmentioned.requirement.name) if unmentioned else None
 
 
-def _supporting(told: Told, verdicts: Sequence[Verdict]) -> set[int] | None:
-    """The verdicts that a mention tells, none where it tells nothing; or None where no verdict supports it."""
-    mention, telling = told.mention, told.telling
-    if telling in (Polarity.WANTED, Polarity.UNWANTED):
-        is_wish = any(verdicts[at].requirement.wanted is (telling is Polarity.WANTED) for at in mention.asked)
+def _supported_verdicts(assertion: Assertion, verdicts: Sequence[Verdict]) -> set[int] | None:
+    """The verdicts that a mention states, empty if it states nothing; None if no verdict supports it."""
+    mention, polarity = assertion.mention, assertion.polarity
+    if polarity in (Polarity.WANTED, Polarity.UNWANTED):
+        is_wish = any(verdicts[at].requirement.wanted is (polarity is Polarity.WANTED) for at in mention.asked)
         return set() if is_wish else None
-    if telling is Polarity.TOPIC:
+    if polarity is Polarity.TOPIC:
         return set()
-    asked = {at for at in mention.asked if _is_told_truly(told, verdicts[at])}
-    found = {at for at in mention.found if _is_found(told, verdicts[at])}
-    quarrels = set(mention.quarrels) if telling in (Polarity.SO, Polarity.OPEN) else set()
-    if not (asked or found or quarrels):
+    asked = {at for at in mention.asked if _is_true(assertion, verdicts[at])}
+    found = {at for at in mention.found if _is_found(assertion, verdicts[at])}
+    conflicts = set(mention.conflicts) if polarity in (Polarity.SO, Polarity.OPEN) else set()
+    if not (asked or found or conflicts):
         return None
-    return {at for at in asked if not verdicts[at].disagreement} | quarrels
+    return {at for at in asked if not verdicts[at].disagreement} | conflicts
 
 
-def _is_told_truly(told: Told, verdict: Verdict) -> bool:
-    """Whether a requirement is told as it stands; one that listing and picture disagree on may be left in doubt."""
-    stands = _TRUTHS[verdict.status, verdict.requirement.wanted]
-    if told.telling is not stands and not (verdict.disagreement and told.telling is Polarity.OPEN):
+def _is_true(assertion: Assertion, verdict: Verdict) -> bool:
+    """Whether an assertion agrees with its verdict; one with a disagreement may be left open."""
+    true_polarity = _TRUTHS[verdict.status, verdict.requirement.wanted]
+    if assertion.polarity is not true_polarity and not (verdict.disagreement and assertion.polarity is Polarity.OPEN):
         return False
-    if told.agreed and verdict.status is not Status.MET:
+    if assertion.is_agreed and verdict.status is not Status.MET:
         return False
-    if told.disliked and (verdict.requirement.wanted or verdict.status is not Status.CONTRADICTED):
+    if assertion.is_disliked and (verdict.requirement.wanted or verdict.status is not Status.CONTRADICTED):
         return False
-    return told.field is None or verdict.requirement.field in told.field
+    return assertion.field is None or verdict.requirement.field in assertion.field
 
 
-def _is_found(told: Told, verdict: Verdict) -> bool:
-    """Whether what was listed or seen is told as such: plainly, and not as what the shopper asked for or disliked."""
-    if told.telling is not Polarity.SO or told.disliked:
+def _is_found(assertion: Assertion, verdict: Verdict) -> bool:
+    """Whether a catalog or image value is asserted plainly, and not as what the shopper asked for or disliked."""
+    if assertion.polarity is not Polarity.SO or assertion.is_disliked:
         return False
-    if told.agreed and verdict.status is not Status.MET:
+    if assertion.is_agreed and verdict.status is not Status.MET:
         return False
-    return told.field is None or verdict.requirement.field in told.field
+    return assertion.field is None or verdict.requirement.field in assertion.field

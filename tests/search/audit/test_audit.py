@@ -58,10 +58,10 @@ class Fragile(SimpleEyes):
         return super().judge(candidates, statements, deadline)
 
 
-def audit(store: Store, encoder: FakeEncoder, eyes: Reranker, *fields: str) -> dict[str, ItemAudit]:
+def audit(store: Store, encoder: FakeEncoder, reranker: Reranker, *fields: str) -> dict[str, ItemAudit]:
     """What becomes of each item, by sku."""
     engine = SearchEngine.open(store, encoder)
-    with RerankPipeline.open(store, eyes) as stage:
+    with RerankPipeline.open(store, reranker) as stage:
         auditing = Audit(engine, stage, engine.parser.vocabulary.current(), fields)
         return {audited.sku: audited for audited in auditing.of(store.catalog.all_items())}
 
@@ -81,7 +81,7 @@ def commit(store: Store, encoder: FakeEncoder, *entries: IndexedItem) -> None:
     store.catalog.commit(open_index_version(store, encoder), entries)
 
 
-def test_what_is_listed_wrong_is_found_with_what_it_looks_like_and_nothing_else(
+def test_label_errors_are_found_with_the_value_of_the_image_and_nothing_else(
     store: Store, encoder: FakeEncoder
 ) -> None:
     fill(store, encoder)
@@ -105,15 +105,15 @@ def test_what_is_listed_wrong_is_found_with_what_it_looks_like_and_nothing_else(
     assert {each.checked for each in reranked} in ({("colour", "article")}, {("article", "colour")})
 
 
-def test_no_more_is_asked_than_what_is_listed_and_what_a_doubtful_one_may_be(
+def test_only_catalog_values_and_alternatives_of_doubtful_ones_are_asked_about(
     store: Store, encoder: FakeEncoder
 ) -> None:
     fill(store, encoder)
-    eyes = SimpleEyes()
-    audit(store, encoder, eyes, "colour", "article")
+    reranker = SimpleEyes()
+    audit(store, encoder, reranker, "colour", "article")
     n_colours = 6
-    assert eyes.n_judged == 2 * 32 + 2 * (n_colours - 1)
-    assert len(eyes.asked) <= 4 + n_colours + 3
+    assert reranker.n_judged == 2 * 32 + 2 * (n_colours - 1)
+    assert len(reranker.asked) <= 4 + n_colours + 3
 
 
 def test_the_right_one_of_many_values_is_suggested_by_the_encoder(store: Store, encoder: FakeEncoder) -> None:
@@ -155,7 +155,7 @@ def test_several_values_are_wrong_only_where_the_image_shows_none_of_them(store:
         ({"blue": 0.02, "navy blue": 0.02}, {"navy": None, "plain": None}),
     ],
 )
-def test_a_value_that_the_listed_one_includes_contradicts_nothing(
+def test_a_value_that_the_catalog_value_includes_contradicts_nothing(
     store: Store, encoder: FakeEncoder, says: Mapping[str, float], told: Mapping[str, str | None]
 ) -> None:
     commit(
@@ -169,7 +169,7 @@ def test_a_value_that_the_listed_one_includes_contradicts_nothing(
     assert {sku: wrong[sku].image_value if sku in wrong else None for sku in ("navy", "plain")} == told
 
 
-def test_what_cannot_be_looked_at_is_told_apart(store: Store, encoder: FakeEncoder) -> None:
+def test_items_that_cannot_be_audited_have_a_status_each(store: Store, encoder: FakeEncoder) -> None:
     lost = make_entry(encoder, "lost", "Lost", images=[make_image("red", noise=77)], attributes={"colour": "Red"})
     commit(
         store,
@@ -204,10 +204,10 @@ def test_a_reranker_that_fails_always_ends_the_audit(store: Store, encoder: Fake
         raise RerankerError("It broke.", remedy="Mend it.")
 
     fill(store, encoder)
-    eyes = SimpleEyes(before=broken)
+    reranker = SimpleEyes(before=broken)
     with pytest.raises(RerankerError, match="several times in a row"):
-        audit(store, encoder, eyes, "colour")
-    assert len(eyes.asked) < 10
+        audit(store, encoder, reranker, "colour")
+    assert len(reranker.asked) < 10
 
 
 def test_the_surest_comes_first(store: Store, encoder: FakeEncoder) -> None:

@@ -16,11 +16,17 @@ def verdict(
     narrower: tuple[str, ...] = (),
     wanted: bool = True,
     listed: str | None = None,
-    seen: str | None = None,
+    image_value: str | None = None,
     disagreement: str | None = None,
 ) -> Verdict:
     held = values if values is not None else ((words,) if field else ())
     requirement = Requirement(words, field, held, wanted, narrower)
     return Verdict(
-        requirement, status, 0.5, Evidence.IMAGE, catalog_value=listed, image_value=seen, disagreement=disagreement
+        requirement,
+        status,
+        0.5,
+        Evidence.IMAGE,
+        catalog_value=listed,
+        image_value=image_value,
+        disagreement=disagreement,
     )

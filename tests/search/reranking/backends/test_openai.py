@@ -144,7 +144,7 @@ class TestScoring:
             assert judge(reranker, RED, BLUE) == pytest.approx([0.98, 0.02])
         assert len(server.requests) == 4
 
-    def test_nothing_to_ask_or_to_look_at(self, server: ModelServer) -> None:
+    def test_no_statements_and_no_images(self, server: ModelServer) -> None:
         with opened(server) as reranker:
             server.requests.clear()
             assert judge(reranker) == []

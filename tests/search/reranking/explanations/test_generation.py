@@ -11,7 +11,7 @@ import pytest
 
 from tests.search.reranking.verdicts import CONTRADICTED, MET, UNKNOWN, verdict
 from vitrina.search.reranking.base import Box, Capabilities, Deadline, Probabilities, RerankCandidate, Scoring
-from vitrina.search.reranking.explanations.generation import explain, explaining
+from vitrina.search.reranking.explanations.generation import explain, stream_explanation
 from vitrina.search.reranking.explanations.templates import explanation
 from vitrina.search.reranking.fusion import FusionWeights
 from vitrina.search.types.errors import RerankerError
@@ -22,7 +22,7 @@ from vitrina.search.understanding.catalog_attributes import Vocabulary
 CANDIDATE = RerankCandidate("key", None, "Navy dress")
 VERDICTS = [
     verdict("navy", MET, "colour"),
-    verdict("shirt", CONTRADICTED, "article", seen="dress"),
+    verdict("shirt", CONTRADICTED, "article", image_value="dress"),
     verdict("linen", UNKNOWN, "material"),
 ]
 TEMPLATE = explanation(VERDICTS)
@@ -88,7 +88,9 @@ def test_what_a_model_writes_soundly_is_taken() -> None:
 
 
 def test_it_is_passed_on_as_it_is_written_and_then_stands() -> None:
-    *pieces, last = explaining(WritingReranker(in_pieces(SOUND)), CANDIDATE, VERDICTS, Deadline.within(10), VOCABULARY)
+    *pieces, last = stream_explanation(
+        WritingReranker(in_pieces(SOUND)), CANDIDATE, VERDICTS, Deadline.within(10), VOCABULARY
+    )
     assert pieces == in_pieces(SOUND)
     assert last == Explanation(SOUND, Author.MODEL)
 
@@ -126,16 +128,16 @@ def test_a_model_that_fails_is_replaced() -> None:
 @pytest.mark.parametrize("babble", ["It is navy and ", "It is na\x07vy "])
 def test_a_model_that_babbles_is_stopped(babble: str) -> None:
     reranker = WritingReranker([babble] * 1000)
-    *pieces, last = explaining(reranker, CANDIDATE, VERDICTS, Deadline.within(10), VOCABULARY)
+    *pieces, last = stream_explanation(reranker, CANDIDATE, VERDICTS, Deadline.within(10), VOCABULARY)
     assert last == Explanation(TEMPLATE, Author.TEMPLATE)
     assert reranker.n_written < 40
     assert reranker.was_closed
     assert not any("\x07" in str(piece) for piece in pieces)
 
 
-def test_whoever_stops_reading_stops_the_writing() -> None:
+def test_generation_stops_with_the_reader() -> None:
     reranker = WritingReranker(in_pieces(SOUND))
-    pieces = explaining(reranker, CANDIDATE, VERDICTS, Deadline.within(10), VOCABULARY)
+    pieces = stream_explanation(reranker, CANDIDATE, VERDICTS, Deadline.within(10), VOCABULARY)
     assert next(pieces) == SOUND[:7]
     pieces.close()
     assert reranker.was_closed

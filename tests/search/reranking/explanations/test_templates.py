@@ -16,21 +16,21 @@ def verdict(
     field: str = "",
     *,
     wanted: bool = True,
-    seen: str | None = None,
+    image_value: str | None = None,
     disagreement: str | None = None,
 ) -> Verdict:
     requirement = Requirement(words, field, (words,) if field else (), wanted)
-    return Verdict(requirement, status, 0.5, Evidence.IMAGE, image_value=seen, disagreement=disagreement)
+    return Verdict(requirement, status, 0.5, Evidence.IMAGE, image_value=image_value, disagreement=disagreement)
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
         (verdict("navy", MET, "colour"), "colour navy: met"),
-        (verdict("shirt", CONTRADICTED, "article", seen="dress"), "article shirt: contradicted, it is dress"),
+        (verdict("shirt", CONTRADICTED, "article", image_value="dress"), "article shirt: contradicted, it is dress"),
         (verdict("shirt", CONTRADICTED, "article"), "article shirt: contradicted"),
         (verdict("striped", UNKNOWN, "pattern", wanted=False), "not striped: unknown"),
-        (verdict("striped", CONTRADICTED, wanted=False, seen="striped"), "not striped: contradicted"),
+        (verdict("striped", CONTRADICTED, wanted=False, image_value="striped"), "not striped: contradicted"),
         (
             verdict("navy", MET, "colour", disagreement="listing says navy, photo looks black"),
             "colour navy: met, listing says navy, photo looks black",
@@ -46,7 +46,7 @@ def test_a_verdict_in_few_words(given: Verdict, words: str) -> None:
     [
         ([], ""),
         ([verdict("navy", MET, "colour"), verdict("pockets", MET)], "It fits navy and pockets."),
-        ([verdict("shirt", CONTRADICTED, "article", seen="dress")], "The article is not shirt but dress."),
+        ([verdict("shirt", CONTRADICTED, "article", image_value="dress")], "The article is not shirt but dress."),
         ([verdict("striped", MET, wanted=False)], "It is not striped."),
         ([verdict("striped", CONTRADICTED, wanted=False)], "It is striped, which you did not want."),
         (
@@ -68,7 +68,7 @@ def test_sentences_say_what_the_verdicts_say(verdicts: list[Verdict], sentences:
 
 
 def test_rng_choose_other_words_for_the_same() -> None:
-    verdicts = [verdict("navy", MET, "colour"), verdict("men", CONTRADICTED, "gender", seen="women")]
+    verdicts = [verdict("navy", MET, "colour"), verdict("men", CONTRADICTED, "gender", image_value="women")]
     said = {explanation(verdicts, random.Random(seed)) for seed in range(50)}
     assert len(said) > 3
     assert all("navy" in text and "men" in text and "women" in text for text in said)

@@ -63,7 +63,7 @@ def soon() -> Deadline:
     return Deadline.within(100)
 
 
-def closed_eyes() -> Image.Image | None:
+def unopenable() -> Image.Image | None:
     pytest.fail("A picture was opened.")
 
 
@@ -71,9 +71,9 @@ def candidates(*numbers: int, image: OpenImage | None = None) -> list[RerankCand
     return [RerankCandidate(f"picture {number}", image or noise(number, 60, 80)) for number in numbers]
 
 
-def seen(features: torch.Tensor, length: int = 3) -> ImageFeatures:
+def features_of(values: torch.Tensor, length: int = 3) -> ImageFeatures:
     return ImageFeatures(
-        features=BaseModelOutputWithPooling(pooler_output=features),
+        features=BaseModelOutputWithPooling(pooler_output=values),
         grids={"image_grid_thw": torch.tensor([[1, 2, 3]])},
         placeholder=(7,),
         expansion=(7,) * length,
@@ -82,7 +82,7 @@ def seen(features: torch.Tensor, length: int = 3) -> ImageFeatures:
 
 
 def test_a_image_comes_back_as_it_was() -> None:
-    before = seen(torch.randn(1, 3, 8, generator=torch.Generator().manual_seed(0)))
+    before = features_of(torch.randn(1, 3, 8, generator=torch.Generator().manual_seed(0)))
     data = pack(before)
     assert data is not None
     after = unpack(data, CPU, torch.float32)
@@ -94,17 +94,17 @@ def test_a_image_comes_back_as_it_was() -> None:
 
 
 def test_numbers_too_large_for_half_precision_are_kept_whole() -> None:
-    data = pack(seen(torch.tensor([[[1e6, -3e38, 1.0]]])))
+    data = pack(features_of(torch.tensor([[[1e6, -3e38, 1.0]]])))
     assert data is not None
     assert unpack(data, CPU, torch.float32).features.pooler_output.tolist() == [[[1e6, pytest.approx(-3e38), 1.0]]]
 
 
 def test_large_images_and_those_in_several_tensors_are_not_kept() -> None:
     half_bytes = torch.zeros(1, 1, MAX_IMAGE_BYTES // 2)
-    assert pack(seen(half_bytes)) is None
-    assert pack(seen(half_bytes[:, :, :-100])) is not None
+    assert pack(features_of(half_bytes)) is None
+    assert pack(features_of(half_bytes[:, :, :-100])) is not None
     several = BaseModelOutputWithPooling(pooler_output=[torch.zeros(3, 8)])
-    assert pack(replace(seen(torch.zeros(1)), features=several)) is None
+    assert pack(replace(features_of(torch.zeros(1)), features=several)) is None
 
 
 def test_the_next_to_open_the_model_neither_opens_a_image_nor_runs_its_tower(folder: Path, features: Path) -> None:
@@ -113,9 +113,9 @@ def test_the_next_to_open_the_model_neither_opens_a_image_nor_runs_its_tower(fol
         assert first.caches_features
         before = first.judge(candidates(1, 2, 3), STATEMENTS, soon())
     with opened_with(folder, features) as second, counted(second) as runs:
-        after = second.judge(candidates(1, 2, 3, image=closed_eyes), STATEMENTS, soon())
-        written = list(second.write(candidates(2, image=closed_eyes)[0], ["met"], soon()))
-        second.locate(candidates(3, image=closed_eyes)[0], "navy", soon())
+        after = second.judge(candidates(1, 2, 3, image=unopenable), STATEMENTS, soon())
+        written = list(second.write(candidates(2, image=unopenable)[0], ["met"], soon()))
+        second.locate(candidates(3, image=unopenable)[0], "navy", soon())
     assert runs == []
     assert written
     assert (np.ptp(before, axis=0) > 10 * SAME).all(), "pictures that look the same to the model show nothing"
@@ -126,18 +126,18 @@ def test_known_and_new_images_in_one_batch(folder: Path, features: Path, opened:
     with opened_with(folder, features) as first:
         first.judge(candidates(1, 3), STATEMENTS, soon())
     with opened_with(folder, features) as second, counted(second) as runs:
-        known = {candidate.key: candidate for candidate in candidates(1, 3, image=closed_eyes)}
+        known = {candidate.key: candidate for candidate in candidates(1, 3, image=unopenable)}
         mixed = [known.get(candidate.key, candidate) for candidate in candidates(1, 2, 3, 4)]
         answers = second.judge(mixed, STATEMENTS, soon())
     assert sum(runs) == 2
     np.testing.assert_allclose(answers, opened("fast-vlm").judge(candidates(1, 2, 3, 4), STATEMENTS, soon()), atol=SAME)
 
 
-def test_images_are_seen_ahead_of_any_question(folder: Path, features: Path, opened: Opened) -> None:
+def test_features_are_precomputed_before_any_question(folder: Path, features: Path, opened: Opened) -> None:
     with opened_with(folder, features) as first:
         assert first.precompute_features([*candidates(1, 2), RerankCandidate("gone", lambda: None)]) == 2
     with opened_with(folder, features) as second:
-        answers = second.judge(candidates(1, 2, image=closed_eyes), STATEMENTS, soon())
+        answers = second.judge(candidates(1, 2, image=unopenable), STATEMENTS, soon())
     np.testing.assert_allclose(answers, opened("fast-vlm").judge(candidates(1, 2), STATEMENTS, soon()), atol=SAME)
 
 
@@ -171,13 +171,15 @@ def test_without_a_place_nothing_is_kept(opened: Opened) -> None:
     assert not opened("fast-vlm").caches_features
 
 
-def test_a_damaged_row_is_seen_again_and_mended(folder: Path, features: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_row_is_computed_again_and_replaced(
+    folder: Path, features: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with opened_with(folder, features) as first:
         before = first.judge(candidates(1, 2, 3), STATEMENTS, soon())
     (path,) = features.glob("*.db")
     store = FeatureCache(path)
     whole = store.get(["picture 3"])["picture 3"]
-    not_a_number = pack(seen(torch.tensor([[[float("nan")]]])))
+    not_a_number = pack(features_of(torch.tensor([[[float("nan")]]])))
     assert not_a_number is not None
     store.put({"picture 1": b"nothing of the kind", "picture 2": not_a_number, "picture 3": whole[:-7]})
     with opened_with(folder, features) as second, counted(second) as runs:
@@ -213,7 +215,7 @@ def test_a_search_does_not_wait_for_a_locked_file(
     with opened_with(folder, features) as reranker:
         holder.execute("BEGIN IMMEDIATE")
         started = time.monotonic()
-        answers = reranker.judge([*candidates(1, image=closed_eyes), *candidates(2)], STATEMENTS, soon())
+        answers = reranker.judge([*candidates(1, image=unopenable), *candidates(2)], STATEMENTS, soon())
         took_s = time.monotonic() - started
         holder.close()
     assert np.isfinite(answers).all()
@@ -234,7 +236,7 @@ def test_images_that_cannot_be_opened_are_no_answer_and_cost_the_others_nothing(
     assert reranker.locate(gone, "navy", soon()) is None
 
 
-def test_it_sees_no_more_than_twice_the_size_of_its_view(opened: Opened) -> None:
+def test_it_uses_no_more_than_twice_its_input_size(opened: Opened) -> None:
     assert opened("fast-vlm").capabilities.image_side_px == 256
     assert opened("qwen2-vl").capabilities.image_side_px == 512
 

@@ -51,7 +51,7 @@ def test_a_family_says_what_it_can_do(family: str, opened: Opened) -> None:
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)
-def test_features_seen_before_judge_as_pixels_do(family: str, opened: Opened) -> None:
+def test_features_judge_as_pixels_do(family: str, opened: Opened) -> None:
     reranker, candidates = opened(family), three_candidates()[:1]
     with reranker._exclusive(Deadline.within(100)):
         pixels = reranker._scores(candidates, STATEMENTS, share=False)

@@ -61,7 +61,7 @@ def test_writing_stops_at_the_deadline(executor: ThreadPoolExecutor) -> None:
     assert 0 < writer.n_written < writer.n_tokens
 
 
-def test_writing_stops_when_nobody_reads_on(executor: ThreadPoolExecutor) -> None:
+def test_generation_stops_with_its_reader(executor: ThreadPoolExecutor) -> None:
     writer = Writer()
     pieces = stream_text(writer, writer.tokenizer, Deadline.within(600), executor)
     next(pieces)

@@ -38,7 +38,7 @@ def test_it_is_a_reranker(llava: TransformersReranker) -> None:
     assert reranker.identity.name.endswith("llava")
 
 
-def test_a_image_is_seen_once_however_many_statements(llava: TransformersReranker) -> None:
+def test_features_are_computed_once_for_many_statements(llava: TransformersReranker) -> None:
     candidates = _fresh("once-a", "once-b")
     with _counted(llava) as runs:
         llava.judge(candidates, [*STATEMENTS, "cotton"], Deadline.within(60))
@@ -47,7 +47,7 @@ def test_a_image_is_seen_once_however_many_statements(llava: TransformersReranke
     assert sum(runs) == 2
 
 
-def test_images_of_one_key_in_one_batch_are_seen_once(llava: TransformersReranker) -> None:
+def test_features_of_one_key_are_computed_once_a_batch(llava: TransformersReranker) -> None:
     candidate = _fresh("twin")[0]
     with _counted(llava) as runs:
         probabilities = llava.judge([candidate, candidate], STATEMENTS, Deadline.within(60))

@@ -17,7 +17,7 @@ try:
 except ImportError as error:
     raise MissingDependencyError(
         "FAISS is not installed.",
-        remedy="Install it with: pip install 'vitrina[cpu]' (or 'vitrina[gpu]' on a machine with an NVIDIA GPU).",
+        remedy="Install it with: pip install faiss-cpu (or 'vitrina[gpu]' on a machine with an NVIDIA GPU).",
     ) from error
 
 COMPACT_AT = 0.25

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from vitrina.search.store.database import CHUNK, Database, chunks
-from vitrina.search.store.embeddings import changes_since
 from vitrina.search.store.index_versions import (
     Embedded,
     IndexVersion,
@@ -17,7 +16,6 @@ from vitrina.search.store.index_versions import (
     all_index_versions,
     backfill,
     check_active,
-    dimension_of,
     drop,
     find_index_version,
     is_active,
@@ -39,7 +37,7 @@ from vitrina.search.store.items import (
     update_items,
 )
 from vitrina.search.store.reader import CatalogReader
-from vitrina.search.store.schema import clock, deletions, embeddings, images, index_versions, items
+from vitrina.search.store.schema import clock, deletions, images, index_versions, items
 from vitrina.search.types.errors import StateError
 from vitrina.search.types.item import INCOMPLETE, Changes, IndexedItem, StoredItem
 from vitrina.search.types.models import EncoderIdentity
@@ -215,25 +213,13 @@ class Catalog:
 
     def counts(self) -> dict[str, int]:
         """How many items, images and vectors of the active index version there are."""
-        active = select(index_versions.c.id).where(index_versions.c.active).scalar_subquery()
-        counted = {
-            "items": select(func.count()).select_from(items),
-            "images": select(func.count()).select_from(images),
-            "vectors": select(func.count()).where(embeddings.c.version_id == active),
-        }
-        with self.database.read() as connection:
-            return {name: connection.execute(count).scalar_one() for name, count in counted.items()}
+        with self.reading() as reader:
+            return reader.counts()
 
     def content_hashes(self, skus: Sequence[str]) -> dict[str, str]:
         """The content hash of each sku that is there."""
-        with self.database.read() as connection:
-            return {
-                sku: content_hash
-                for chunk in chunks(skus)
-                for sku, content_hash in connection.execute(
-                    select(items.c.sku, items.c.content_hash).where(items.c.sku.in_(chunk))
-                )
-            }
+        with self.reading() as reader:
+            return reader.content_hashes(skus)
 
     def item(self, sku: str) -> StoredItem:
         """One item by its sku. Raises NotFoundError."""
@@ -276,5 +262,5 @@ class Catalog:
 
         Raises EncoderReplacedError where the version was dropped.
         """
-        with self.database.read() as connection:
-            return changes_since(connection, version_id, dimension_of(connection, version_id), since)
+        with self.reading() as reader:
+            return reader.changes(version_id, since)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
+from vitrina.search.store.database import chunks
+from vitrina.search.store.embeddings import changes_since
 from vitrina.search.store.facets import FacetReader
 from vitrina.search.store.full_text import FullTextReader
+from vitrina.search.store.index_versions import dimension_of
 from vitrina.search.store.items import ids_by_sku, stored_items
-from vitrina.search.store.schema import clock
+from vitrina.search.store.schema import clock, embeddings, images, index_versions, items
 from vitrina.search.types.errors import NotFoundError
-from vitrina.search.types.item import StoredItem
+from vitrina.search.types.item import Changes, StoredItem
 
 
 class CatalogReader:
@@ -40,3 +43,31 @@ class CatalogReader:
     def items(self, item_ids: Sequence[int]) -> dict[int, StoredItem]:
         """Items by id, without those that are gone."""
         return stored_items(self._connection, item_ids)
+
+    def content_hashes(self, skus: Sequence[str]) -> dict[str, str]:
+        """The content hash of each sku that is there."""
+        return {
+            sku: content_hash
+            for chunk in chunks(skus)
+            for sku, content_hash in self._connection.execute(
+                select(items.c.sku, items.c.content_hash).where(items.c.sku.in_(chunk))
+            )
+        }
+
+    def counts(self) -> dict[str, int]:
+        """How many items, images and vectors of the active index version there are."""
+        active = select(index_versions.c.id).where(index_versions.c.active).scalar_subquery()
+        counted = {
+            "items": select(func.count()).select_from(items),
+            "images": select(func.count()).select_from(images),
+            "vectors": select(func.count()).where(embeddings.c.version_id == active),
+        }
+        return {name: self._connection.execute(count).scalar_one() for name, count in counted.items()}
+
+    def changes(self, version_id: int, since: int) -> Changes:
+        """What changed after sequence number ``since`` in one index version; everything in it for ``since`` 0.
+
+        Raises EncoderReplacedError where the version was dropped.
+        """
+        dimension = dimension_of(self._connection, version_id)
+        return changes_since(self._connection, version_id, dimension, since)

@@ -1,10 +1,12 @@
-"""Without FAISS the command says which two extras bring it."""
+"""Without FAISS the command says which two packages bring it."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
+
+from vitrina.search.store.store import Store
 
 WITHOUT_FAISS = """
 import sys
@@ -15,10 +17,11 @@ main()
 """
 
 
-def test_a_missing_faiss_names_both_extras(tmp_path: Path) -> None:
+def test_a_missing_faiss_names_both_packages(tmp_path: Path) -> None:
+    Store(tmp_path).close()
     command = [sys.executable, "-c", WITHOUT_FAISS, str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert "vitrina[cpu]" in ended.stderr
+    assert "faiss-cpu" in ended.stderr
     assert "vitrina[gpu]" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -1,6 +1,6 @@
-// Server-sent events out of an answer to fetch(), which EventSource cannot ask for: it only GETs.
+// Server-sent events from a response to fetch(): EventSource can only send GET requests.
 
-/** Each event of the stream as `{name, data}`; comments, which keep the connection alive, are left out. */
+/** Each event of the stream as `{name, data}`, without the comments that keep the connection alive. */
 export async function* eventsOf(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";

@@ -1,40 +1,40 @@
 // The search page. What the catalog says reaches the document as text only, never as markup.
 
 import { eventsOf } from "./events.js";
-import { showExplanation, showFindings } from "./findings.js";
 import { hitElement, showConfidence } from "./hit.js";
-import { showLook } from "./looking.js";
+import { showLocalization } from "./localization.js";
+import { showExplanation, showVerdicts } from "./verdicts.js";
 
 const PAGE_SIZE = 24;
-const DEEPEST_RANK = 1000; // search/query.py, WINDOW
+const DEEPEST_RANK = 1000; // search/types/query.py, WINDOW
 
 const at = (id) => document.getElementById(id);
 const form = at("search");
 const results = at("results");
 const grid = at("grid");
 
-/** What is asked: words, words to avoid, and at most one picture: the shopper's photo or the item with sku `like`. */
-const NOTHING = Object.freeze({ text: "", without: "", like: "", photo: null });
-let asked = NOTHING;
+/** A query: text, text to avoid, and at most one image: the shopper's photo, or that of the item with sku `like`. */
+const EMPTY_QUERY = Object.freeze({ text: "", without: "", like: "", photo: null });
+let query = EMPTY_QUERY;
 let nextOffset = 0;
 let pending = new AbortController();
 
-/** The tiles of the answer that came last, by sku: its steps may put them into another order. */
+/** The tiles of the latest answer, by sku: reranking may put them into another order. */
 let tiles = new Map();
 
-/** Photos do not fit into an address; while the page lives, going back finds them here by number. */
+/** Photos do not fit into a URL; as long as the page is open, going back finds them here by number. */
 const photos = [];
 
-/** An error as the API words it: what is wrong, and what to do about it. */
+/** An error of the API: what is wrong, and what to do about it. */
 class Problem extends Error {
-  constructor(message, remedy, mayPass) {
+  constructor(message, remedy, isTransient) {
     super(message);
     this.remedy = remedy;
-    this.mayPass = mayPass; // asking again may help
+    this.isTransient = isTransient; // trying again may help
   }
 }
 
-// Asking
+// Requests
 
 async function send(path, options = {}) {
   let response;
@@ -42,7 +42,7 @@ async function send(path, options = {}) {
     response = await fetch(path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem("The service does not answer.", "See that it is running and that you are online.", true);
+    throw new Problem("The service does not answer.", "Check that it is running and that you are online.", true);
   }
   if (response.ok) return response;
   throw problem(await response.json().catch(() => null), response.status);
@@ -59,30 +59,30 @@ function problem(answer, status) {
   return new Problem(...words, status >= 500 || status === 200);
 }
 
-function request(question, offset) {
-  const fields = { text: question.text, without: question.without, limit: PAGE_SIZE, offset };
+function request(query, offset) {
+  const fields = { text: query.text, without: query.without, limit: PAGE_SIZE, offset };
   const headers = isReranked() ? { Accept: "text/event-stream" } : {};
   if (isReranked()) fields.rerank = true;
-  if (!question.photo) {
-    const images = question.like ? [{ sku: question.like }] : [];
+  if (!query.photo) {
+    const images = query.like ? [{ sku: query.like }] : [];
     return { headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify({ ...fields, images }) };
   }
   const body = new FormData();
   for (const [name, value] of Object.entries(fields)) body.append(name, value);
-  body.append("image", question.photo);
+  body.append("image", query.photo);
   return { headers, body };
 }
 
-/** Ask from `offset` on and show the answer; a newer question makes an older one's answer moot. */
-async function ask(offset = 0) {
+/** Search from `offset` on and show the answer; a newer search cancels an older one. */
+async function runSearch(offset = 0) {
   pending.abort();
   pending = new AbortController();
   const { signal } = pending;
   tiles = new Map();
   showLoading(offset);
   try {
-    const options = { method: "POST", signal, ...request(asked, offset) };
-    if (isReranked()) await askInSteps(options, offset);
+    const options = { method: "POST", signal, ...request(query, offset) };
+    if (isReranked()) await showStream(options, offset);
     else showAnswer(await call("/v1/search", options), offset);
   } catch (error) {
     if (!signal.aborted) showProblem(error, offset);
@@ -91,8 +91,8 @@ async function ask(offset = 0) {
   }
 }
 
-/** Show each step of an answer as it comes: first the retrieval's order, then the reranked one, then explanations. */
-async function askInSteps(options, offset) {
+/** Show each event of an answer as it comes: first the retrieval order, then the reranked one, then explanations. */
+async function showStream(options, offset) {
   const response = await send("/v1/search", options);
   for await (const { name, data } of eventsOf(response)) {
     if (options.signal.aborted) return;
@@ -104,14 +104,14 @@ async function askInSteps(options, offset) {
   }
 }
 
-// Reranking, where the service has a reranker
+// Reranking, if the service has a reranker
 
 function isReranked() {
-  return !at("closer").hidden && at("rerank").checked;
+  return !at("rerank-option").hidden && at("rerank").checked;
 }
 
-/** What the browser keeps of choices; null where its owner forbids that, which throws. */
-function kept() {
+/** Where the browser stores options; null if its settings forbid that, which throws. */
+function storage() {
   try {
     return localStorage;
   } catch {
@@ -119,71 +119,71 @@ function kept() {
   }
 }
 
-async function offerReranking() {
+async function showRerankOption() {
   const { reranker } = await call("/readyz").catch(() => ({}));
-  at("rerank").checked = kept()?.getItem("rerank") !== "off";
-  at("closer").hidden = !["ready", "opening"].includes(reranker?.status);
-  at("closer").title = reranker ? `Looked at by ${reranker.name}` : "";
+  at("rerank").checked = storage()?.getItem("rerank") !== "off";
+  at("rerank-option").hidden = !["ready", "opening"].includes(reranker?.status);
+  at("rerank-option").title = reranker ? `Reranked by ${reranker.name}` : "";
 }
 
-// The question and the address
+// The query and the URL
 
-function search(question) {
-  asked = question;
-  if (asked.photo && !photos.includes(asked.photo)) photos.push(asked.photo);
-  history.pushState({ photo: photos.indexOf(asked.photo) }, "", address(asked));
-  showQuestion();
+function search(newQuery) {
+  query = newQuery;
+  if (query.photo && !photos.includes(query.photo)) photos.push(query.photo);
+  history.pushState({ photo: photos.indexOf(query.photo) }, "", urlOf(query));
+  showQuery();
 }
 
-function address({ text, without, like }) {
-  const given = Object.entries({ q: text, without, like }).filter(([, value]) => value);
-  return given.length ? `?${new URLSearchParams(given)}` : location.pathname;
+function urlOf({ text, without, like }) {
+  const parameters = Object.entries({ q: text, without, like }).filter(([, value]) => value);
+  return parameters.length ? `?${new URLSearchParams(parameters)}` : location.pathname;
 }
 
-function readAddress() {
-  const given = new URLSearchParams(location.search);
-  const word = (name) => (given.get(name) ?? "").trim();
-  asked = { text: word("q"), without: word("without"), like: word("like"), photo: photos[history.state?.photo] ?? null };
-  showQuestion();
+function readUrl() {
+  const parameters = new URLSearchParams(location.search);
+  const word = (name) => (parameters.get(name) ?? "").trim();
+  query = { text: word("q"), without: word("without"), like: word("like"), photo: photos[history.state?.photo] ?? null };
+  showQuery();
 }
 
-function typed() {
+function typedText() {
   return { text: at("text").value.trim(), without: at("without").value.trim() };
 }
 
-/** Bring form, title and results in line with what is asked. */
-function showQuestion() {
-  at("text").value = asked.text;
-  at("without").value = asked.without;
-  document.title = asked.text ? `${asked.text} · Vitrina` : "Vitrina";
-  showSubject();
-  const isStart = !(asked.text || asked.without || asked.like || asked.photo);
+/** Bring form, title and results in line with the query. */
+function showQuery() {
+  at("text").value = query.text;
+  at("without").value = query.without;
+  document.title = query.text ? `${query.text} · Vitrina` : "Vitrina";
+  showQueryImage();
+  const isStart = !(query.text || query.without || query.like || query.photo);
   document.body.classList.toggle("start", isStart);
   if (isStart) clear();
-  else ask();
+  else runSearch();
 }
 
-function showSubject() {
-  const image = at("subject-image");
+function showQueryImage() {
+  const image = at("query-image-preview");
   if (image.src.startsWith("blob:")) URL.revokeObjectURL(image.src);
   image.removeAttribute("src");
   image.alt = "";
-  const hasPicture = Boolean(asked.photo || asked.like);
-  at("subject").hidden = !hasPicture;
-  at("text").placeholder = hasPicture ? "in red, of leather" : "navy linen shirt";
+  const hasImage = Boolean(query.photo || query.like);
+  at("query-image").hidden = !hasImage;
+  at("text").placeholder = hasImage ? "in red, of leather" : "navy linen shirt";
   at("photo").value = "";
-  if (asked.photo) image.src = URL.createObjectURL(asked.photo);
-  else if (asked.like) showItem(asked.like, image);
+  if (query.photo) image.src = URL.createObjectURL(query.photo);
+  else if (query.like) showItem(query.like, image);
 }
 
 async function showItem(sku, image) {
   try {
     const item = await call(`/v1/items/${encodeURIComponent(sku)}`);
-    if (asked.like !== sku) return;
+    if (query.like !== sku) return;
     image.alt = item.title || sku;
     if (item.image_url) image.src = item.image_url;
   } catch {
-    // The search by the same sku says what is wrong.
+    // The search by the same sku shows what is wrong.
   }
 }
 
@@ -210,9 +210,9 @@ function showLoading(offset) {
   grid.replaceChildren(...Array.from({ length: 8 }, () => at("skeleton").content.cloneNode(true)));
 }
 
-/** Show an answer, or the next step of one; `isFirst` where the reranked order is still to come. */
+/** Show an answer; `isFirst` if its reranked order is still to come. */
 function showAnswer(answer, offset, isFirst = false) {
-  const others = answer.hits.filter(({ sku }) => sku !== asked.like); // that one stands in the search already
+  const others = answer.hits.filter(({ sku }) => sku !== query.like); // the search form shows that one already
   const isNew = !tiles.size;
   const shown = others.map((hit) => tileOf(hit));
   if (!offset) grid.replaceChildren(...shown);
@@ -236,11 +236,11 @@ function showAnswer(answer, offset, isFirst = false) {
   if (offset && isNew) shown[0]?.querySelector("button")?.focus({ preventScroll: true });
 }
 
-/** The hit's tile, the same through all steps of an answer, so that its picture does not flicker. */
+/** The hit's tile, the same one before and after reranking, so that its image does not flicker. */
 function tileOf(hit) {
   const tile = tiles.get(hit.sku) ?? hitElement(hit, searchSimilar);
   showConfidence((name) => tile.querySelector(`.${name}`), hit);
-  showFindings(tile, hit, showLook);
+  showVerdicts(tile, hit, showLocalization);
   return tile;
 }
 
@@ -251,10 +251,10 @@ function showTime({ total }) {
 
 function summary(answer) {
   const strong = (text) => Object.assign(document.createElement("b"), { textContent: text });
-  const what = [asked.text && `“${asked.text}”`, asked.photo && "your photo", asked.like && "this picture"].filter(Boolean);
-  const total = answer.total_considered - (asked.like ? 1 : 0);
+  const what = [query.text && `“${query.text}”`, query.photo && "your photo", query.like && "this image"].filter(Boolean);
+  const total = answer.total_considered - (query.like ? 1 : 0);
   const parts = [`Best ${grid.children.length.toLocaleString()} of ${total.toLocaleString()} for `, strong(what.join(" and "))];
-  return asked.without ? [...parts, ", without ", strong(`“${asked.without}”`)] : parts;
+  return query.without ? [...parts, ", without ", strong(`“${query.without}”`)] : parts;
 }
 
 function showProblem(error, offset) {
@@ -268,9 +268,9 @@ function showProblem(error, offset) {
   at("timing").textContent = "";
   at("timing").classList.remove("busy");
   at("more").disabled = false;
-  showNotice(isKnown ? error.message : "The page stumbled over the answer.", error.remedy ?? "Reload the page.");
-  at("notice-retry").hidden = !error.mayPass;
-  at("notice-retry").onclick = () => ask(offset);
+  showNotice(isKnown ? error.message : "The page cannot show the answer.", error.remedy ?? "Reload the page.");
+  at("notice-retry").hidden = !error.isTransient;
+  at("notice-retry").onclick = () => runSearch(offset);
 }
 
 function showNotice(message, remedy) {
@@ -293,7 +293,7 @@ async function showCatalog() {
     if (!document.body.classList.contains("start")) return;
     if (items === 0) return showEmptyCatalog();
     const count = items === 1 ? "One product" : `${items.toLocaleString()} products`;
-    at("catalog-size").textContent = `${count}. Describe one, show a picture of it, or do both.`;
+    at("catalog-size").textContent = `${count}. Describe one, show an image of it, or do both.`;
   } catch (error) {
     if (error instanceof Problem) showNotice(error.message, error.remedy);
   }
@@ -301,15 +301,15 @@ async function showCatalog() {
 
 // What the shopper does
 
-function takePhoto(files) {
-  const given = [...files];
-  const photo = given.find((file) => file.type.startsWith("image/"));
-  if (photo) search({ ...typed(), like: "", photo });
-  else if (given.length) showNotice(`“${given[0].name}” is not a picture.`, "Take a JPEG, PNG or WebP file.");
+function searchByPhoto(files) {
+  const all = [...files];
+  const photo = all.find((file) => file.type.startsWith("image/"));
+  if (photo) search({ ...typedText(), like: "", photo });
+  else if (all.length) showNotice(`“${all[0].name}” is not an image.`, "Choose a JPEG, PNG or WebP file.");
 }
 
 function searchSimilar(sku) {
-  search({ ...NOTHING, like: sku });
+  search({ ...EMPTY_QUERY, like: sku });
   scrollTo({ top: 0 });
   at("summary").focus({ preventScroll: true });
 }
@@ -317,40 +317,40 @@ function searchSimilar(sku) {
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   if (matchMedia("(hover: none)").matches) document.activeElement?.blur(); // puts the on-screen keyboard away
-  search({ ...asked, ...typed() });
+  search({ ...query, ...typedText() });
 });
 
-at("photo").addEventListener("change", (event) => takePhoto(event.target.files));
+at("photo").addEventListener("change", (event) => searchByPhoto(event.target.files));
 at("rerank").addEventListener("change", ({ target }) => {
-  kept()?.setItem("rerank", target.checked ? "on" : "off");
-  if (!document.body.classList.contains("start")) ask();
+  storage()?.setItem("rerank", target.checked ? "on" : "off");
+  if (!document.body.classList.contains("start")) runSearch();
 });
-at("more").addEventListener("click", () => ask(nextOffset));
-at("subject-remove").addEventListener("click", () => {
-  search({ ...typed(), like: "", photo: null });
+at("more").addEventListener("click", () => runSearch(nextOffset));
+at("query-image-remove").addEventListener("click", () => {
+  search({ ...typedText(), like: "", photo: null });
   at("text").focus();
 });
 
-const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
 const setDragging = (isDragging) => document.body.classList.toggle("dragging", isDragging);
 addEventListener("dragover", (event) => {
-  if (!carriesFiles(event)) return;
+  if (!hasFiles(event)) return;
   event.preventDefault();
   setDragging(true);
 });
 addEventListener("dragleave", (event) => event.relatedTarget ?? setDragging(false));
 addEventListener("drop", (event) => {
-  if (!carriesFiles(event)) return;
+  if (!hasFiles(event)) return;
   event.preventDefault();
   setDragging(false);
-  takePhoto(event.dataTransfer.files);
+  searchByPhoto(event.dataTransfer.files);
 });
 addEventListener("paste", (event) => {
   const { files = [], types = [] } = event.clipboardData ?? {};
-  if (!files.length || types.includes("text/plain")) return; // a spreadsheet's cells come with a picture of themselves
+  if (!files.length || types.includes("text/plain")) return; // a spreadsheet's cells come with an image of themselves
   event.preventDefault();
-  takePhoto(files);
+  searchByPhoto(files);
 });
-addEventListener("popstate", readAddress);
-await offerReranking();
-readAddress();
+addEventListener("popstate", readUrl);
+await showRerankOption();
+readUrl();

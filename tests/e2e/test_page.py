@@ -125,12 +125,12 @@ def test_photo_finds_its_own_item_and_words_join_it(address: str, page: Page, tm
     wait_for(page, "document.body?.classList.contains('start') && !document.querySelector('.title')")
     page.set_input_files("#photo", tmp_path / "photo.png")
     assert wait_for(page, "document.querySelector('.title')?.textContent") == "Mug 7 in green"
-    assert page.evaluate("document.getElementById('subject-image').src").startswith("blob:")
+    assert page.evaluate("document.getElementById('query-image-preview').src").startswith("blob:")
     page.evaluate("document.getElementById('text').value = 'mug'; document.getElementById('search').requestSubmit()")
     wait_for(page, "document.getElementById('summary').textContent.includes('“mug” and your photo')")
-    page.evaluate("document.getElementById('subject-remove').click()")
+    page.evaluate("document.getElementById('query-image-remove').click()")
     wait_for(page, "document.getElementById('summary').textContent.endsWith('for “mug”')")
-    assert page.evaluate("document.getElementById('subject').hidden")
+    assert page.evaluate("document.getElementById('query-image').hidden")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_similar_is_in_the_address_and_leaves_the_item_out(address: str, page: P
     page.goto(f"{address}/?q=mug%2F3")
     assert wait_for(page, "document.querySelector('.title')?.textContent") == "Mug 3 in yellow"
     page.evaluate("document.querySelector('.similar').click()")
-    wait_for(page, "document.getElementById('summary').textContent.includes('this picture')")
+    wait_for(page, "document.getElementById('summary').textContent.includes('this image')")
     assert page.evaluate("location.search") == "?like=mug%2F3"
     titles = page.evaluate("[...document.querySelectorAll('.title')].map((title) => title.textContent)")
     assert titles[0].endswith("in yellow")

@@ -1,4 +1,4 @@
-"""The page where the service has a reranker: steps as they come, verdicts that need no colours, a look at the photo."""
+"""The page with a reranker: events as they come, verdicts without colours, localization in the photo."""
 
 from __future__ import annotations
 
@@ -77,17 +77,17 @@ def test_each_status_has_a_sign_and_words_of_its_own(address: str, page: Page) -
     assert set(seen) == {"met✓: met", "contradicted✗: not met", "unknown?: cannot be told"}
 
 
-def test_a_disagreement_is_told_and_a_visual_verdict_shows_its_place(address: str, page: Page) -> None:
+def test_a_disagreement_is_shown_and_a_visual_verdict_shows_its_place(address: str, page: Page) -> None:
     page.goto(f"{address}/?q=white")
     wait_for(page, f"{DONE} && !!document.querySelector('.disagreements li')")
-    told = page.evaluate("[...document.querySelectorAll('.disagreements li')].map((each) => each.textContent)")
-    assert "≠Listing says White, photo looks red" in told
+    shown = page.evaluate("[...document.querySelectorAll('.disagreements li')].map((each) => each.textContent)")
+    assert "≠Listing says White, photo looks red" in shown
     page.evaluate("document.querySelector('button.chip').click()")
-    assert page.evaluate("document.getElementById('look').open")
-    assert page.evaluate("document.getElementById('look-image').src").endswith("explain=white")
-    assert page.evaluate("document.getElementById('look-what').textContent").startswith("white: met, by")
-    page.evaluate("document.querySelector('#look button').click()")
-    assert not page.evaluate("document.getElementById('look').open")
+    assert page.evaluate("document.getElementById('localization').open")
+    assert page.evaluate("document.getElementById('localization-image').src").endswith("explain=white")
+    assert page.evaluate("document.getElementById('localization-verdict').textContent").startswith("white: met, by")
+    page.evaluate("document.querySelector('#localization button').click()")
+    assert not page.evaluate("document.getElementById('localization').open")
 
 
 def test_switched_off_it_is_the_page_as_ever_and_stays_so(address: str, page: Page) -> None:
@@ -132,5 +132,5 @@ def test_without_an_open_reranker_there_is_no_switch(shop: Path, page: Page) -> 
         wait_until_tried(address)
         page.goto(f"{address}/?q=white+boots")
         wait_for(page, f"{DONE} && document.querySelectorAll('.title').length === 24")
-        assert page.evaluate("document.getElementById('closer').hidden")
+        assert page.evaluate("document.getElementById('rerank-option').hidden")
         assert page.evaluate("document.querySelectorAll('.verdict').length") == 0

@@ -1,4 +1,4 @@
-"""``GET /v1/images/{id}``: pictures of the catalog."""
+"""``GET /v1/images/{id}``: images of the catalog."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from vitrina.search.store.images import media_type
 router = APIRouter(tags=["images"])
 
 FOREVER = "public, max-age=31536000, immutable"
-"""A picture's id is the hash of its content, so what an id shows never changes."""
+"""An image's id is the hash of its content, so the image of an id never changes."""
 
 AN_HOUR = "public, max-age=3600"
-"""What is drawn on a picture changes with the models that find it; its ETag says when."""
+"""What is drawn on an image changes with the models; its ETag shows when."""
 
 NEVER = "no-store"
-"""What was drawn in place of a box that the reranker failed to give may be a box the next time."""
+"""If the reranker failed to give a box, it may give one the next time."""
 
 SAFE = {"X-Content-Type-Options": "nosniff"}
 
 
 @router.get(
     "/v1/images/{image_id}",
-    responses={200: {"content": {"image/jpeg": {}}}, 304: {"description": "It is what the ETag says"}},
+    responses={200: {"content": {"image/jpeg": {}}}, 304: {"description": "Not modified"}},
     response_class=Response,
 )
 def get_image(
     service: RunningService,
     image_id: str,
-    size: Annotated[int | None, Query(ge=1, le=4096, description="The longer side, in pixels, at most.")] = None,
+    size: Annotated[int | None, Query(ge=1, le=4096, description="The longer side in pixels, at most.")] = None,
     explain: Annotated[
         list[str] | None,
         Query(
-            description=f"What to show in the picture, up to {MAX_DRAWN_STATEMENTS} texts: where it is striped, where "
-            "the hood is. One panel a text, side by side, with a box where the reranker gives one and else a heatmap."
+            description=f"What to show in the image, up to {MAX_DRAWN_STATEMENTS} texts, such as striped, or hood. One "
+            "panel for each text, side by side, with a box if the reranker gives one and otherwise a heatmap."
         ),
     ] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """A picture as it was indexed, or no larger than ``size``, or with what ``explain`` names shown in it."""
+    """An image as it was indexed, or reduced to ``size``, or with what ``explain`` names shown in it."""
     if explain:
         return explained(
             service, image_id, parse_statements(explain), min(size or SIDE_PX, MAX_SIDE_PX), if_none_match or ""
@@ -53,12 +53,12 @@ def get_image(
     return Response(data, media_type=media_type(data), headers={"Cache-Control": FOREVER, **SAFE})
 
 
-def explained(service: Service, image_id: str, statements: tuple[str, ...], side_px: int, known: str) -> Response:
-    """The drawing, or 304 where ``known``, the ETags that a client has, holds its ETag."""
+def explained(service: Service, image_id: str, statements: tuple[str, ...], side_px: int, known_etags: str) -> Response:
+    """The drawing, or 304 if its ETag is among those in ``known_etags``."""
     encoder, reranker = service.encoder, service.reranking.reranker if service.reranking else None
     etag = etag_of(image_id, statements, side_px, encoder, reranker)
     headers = {"Cache-Control": AN_HOUR, "ETag": etag, **SAFE}
-    if etag in known:
+    if etag in known_etags:
         return Response(status_code=304, headers=headers)
     drawing = service.illustrations.draw(service.store.images, image_id, statements, side_px, encoder, reranker)
     if drawing.is_makeshift:

@@ -165,7 +165,7 @@ def test_images_of_any_shape(client: TestClient, size: tuple[int, int]) -> None:
 def test_who_waits_too_long_is_sent_away(client: TestClient, image_id: str) -> None:
     service: Service = client.app.state.service  # type: ignore[attr-defined]  # the ASGI type knows no state
     service.illustrations = Illustrations(n_at_once=1, wait_s=0.01)
-    with service.illustrations._place():
+    with service.illustrations._slot():
         answer = client.get(f"/v1/images/{image_id}", params={"explain": "red"})
         assert answer.status_code == 503
         assert answer.json()["error"]["remedy"] == "Ask again in a moment."

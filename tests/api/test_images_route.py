@@ -1,4 +1,4 @@
-"""``GET /v1/images/{id}?explain=``: what a text is about, shown in a picture."""
+"""``GET /v1/images/{id}?explain=``: what a text is about, shown in an image."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from vitrina.search.store.store import Store
 from vitrina.search.types.errors import RerankerError
 
 
-class SharpEyes(SimpleEyes):
+class LocatingReranker(SimpleEyes):
     """Finds everything in the upper left."""
 
     @property
@@ -42,14 +42,14 @@ def image_id(store: Store) -> str:
 
 
 @pytest.fixture
-def sharp_client(store: Store) -> Iterator[TestClient]:
+def locating_client(store: Store) -> Iterator[TestClient]:
     """The service with a reranker that gives boxes."""
     opened = Store(store.folder)
 
-    def reranked(_: ExitStack) -> SharpEyes:
-        return SharpEyes()
+    def reranked(_: ExitStack) -> LocatingReranker:
+        return LocatingReranker()
 
-    reranking = BackgroundReranker(opened, "sharp", reranked)
+    reranking = BackgroundReranker(opened, "locating", reranked)
     service = Service(opened, FakeEncoder(calibration=CALIBRATION), reranking=reranking)
     with TestClient(create_app(Settings(store=store.folder), lambda _: service)) as client:
         tried(reranking)
@@ -71,7 +71,7 @@ def test_what_a_text_is_about_is_drawn_on_the_image(client: TestClient, image_id
     assert np.abs(apart).mean() > 5
 
 
-def test_several_texts_stand_side_by_side_each_once(client: TestClient, image_id: str) -> None:
+def test_several_texts_are_shown_side_by_side_each_once(client: TestClient, image_id: str) -> None:
     answer = client.get(f"/v1/images/{image_id}", params={"explain": ["red", "blue", " red  "], "size": 100})
     assert drawn(answer.content).size == (100 + 8 + 100, 100)
 
@@ -94,10 +94,10 @@ def test_it_is_sent_once_while_nothing_changes(client: TestClient, image_id: str
 
 
 def test_a_reranker_that_gives_boxes_is_asked_for_them(
-    client: TestClient, sharp_client: TestClient, image_id: str
+    client: TestClient, locating_client: TestClient, image_id: str
 ) -> None:
     path, asked = f"/v1/images/{image_id}", {"explain": "red"}
-    boxed, heated = sharp_client.get(path, params=asked), client.get(path, params=asked)
+    boxed, heated = locating_client.get(path, params=asked), client.get(path, params=asked)
     assert boxed.status_code == 200
     assert boxed.headers["etag"] != heated.headers["etag"]
     plain = np.asarray(drawn(client.get(path).content).convert("RGB").resize((512, 512)), np.int16)
@@ -105,24 +105,24 @@ def test_a_reranker_that_gives_boxes_is_asked_for_them(
     assert np.abs(np.asarray(drawn(boxed.content), np.int16)[inside] - plain[inside]).mean() < 5
 
 
-def test_what_is_drawn_where_the_reranker_fails_is_not_kept(
-    sharp_client: TestClient, image_id: str, monkeypatch: pytest.MonkeyPatch
+def test_what_is_drawn_if_the_reranker_fails_is_not_cached(
+    locating_client: TestClient, image_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: SharpEyes, candidate: RerankCandidate, statement: str, deadline: Deadline) -> Box | None:
+    def fail(self: LocatingReranker, candidate: RerankCandidate, statement: str, deadline: Deadline) -> Box | None:
         if statement == "blue":
             return None
         raise RerankerError("It broke.", remedy="Mend it.")
 
     path = f"/v1/images/{image_id}"
-    sound = sharp_client.get(path, params={"explain": "red"})
+    sound = locating_client.get(path, params={"explain": "red"})
     with monkeypatch.context() as failing:
-        failing.setattr(SharpEyes, "locate", fail)
-        failed = sharp_client.get(path, params={"explain": ["blue", "red"]})
+        failing.setattr(LocatingReranker, "locate", fail)
+        failed = locating_client.get(path, params={"explain": ["blue", "red"]})
         assert (failed.status_code, failed.headers["cache-control"]) == (200, "no-store")
         assert "etag" not in failed.headers
-        nowhere = sharp_client.get(path, params={"explain": "blue"})
+        nowhere = locating_client.get(path, params={"explain": "blue"})
         assert "etag" in nowhere.headers, "that it cannot tell is an answer"
-    again = sharp_client.get(path, params={"explain": "red"})
+    again = locating_client.get(path, params={"explain": "red"})
     assert again.headers["etag"] == sound.headers["etag"]
     assert again.content == sound.content
 
@@ -162,7 +162,7 @@ def test_images_of_any_shape(client: TestClient, size: tuple[int, int]) -> None:
     assert max(drawn(answer.content).size) == 200
 
 
-def test_who_waits_too_long_is_sent_away(client: TestClient, image_id: str) -> None:
+def test_waiting_too_long_is_refused(client: TestClient, image_id: str) -> None:
     service: Service = client.app.state.service  # type: ignore[attr-defined]  # the ASGI type knows no state
     service.illustrations = Illustrations(n_at_once=1, wait_s=0.01)
     with service.illustrations._slot():

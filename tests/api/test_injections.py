@@ -25,24 +25,24 @@ BODY = {"text": "white mug for coffee", "rerank": {"deadline_ms": 20_000, "expla
 
 
 @pytest.fixture
-def eyes() -> SimpleEyes:
+def reranker() -> SimpleEyes:
     return SimpleEyes(fusion_weights=FusionWeights(whole=1.0, parts=1.0))
 
 
 @pytest.fixture
-def client(store: Store, eyes: SimpleEyes) -> Iterator[TestClient]:
+def client(store: Store, reranker: SimpleEyes) -> Iterator[TestClient]:
     """A service over an empty catalog."""
     store.catalog.delete([stored.item.sku for stored in store.catalog.all_items()])
     opened = Store(store.folder)
-    reranking = BackgroundReranker(opened, "eyes", lambda _: eyes)
+    reranking = BackgroundReranker(opened, "reranker", lambda _: reranker)
     app = create_app(Settings(store=store.folder), lambda _: Service(opened, FakeEncoder(), reranking=reranking))
     with TestClient(app) as client:
         assert tried(reranking).readiness is Readiness.READY
         yield client
 
 
-def judged(client: TestClient, item: Item) -> dict[str, Any]:
-    """What is said of an item, once it is put."""
+def verdicts_on(client: TestClient, item: Item) -> dict[str, Any]:
+    """Requirements, verdicts and explanation of an item that is put."""
     fields = {"title": item.title, "description": item.description, "attributes": dict(item.attributes)}
     client.put(f"/v1/items/{item.sku}", json={**fields, "images": [data_uri(make_image("white"))]}).raise_for_status()
     answer = client.post("/v1/search", json=BODY).raise_for_status().json()
@@ -51,11 +51,13 @@ def judged(client: TestClient, item: Item) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_no_verdict_moves_and_nothing_injected_is_explained(client: TestClient, eyes: SimpleEyes, place: str) -> None:
-    plain = judged(client, ITEM)
+def test_no_verdict_changes_and_nothing_injected_is_explained(
+    client: TestClient, reranker: SimpleEyes, place: str
+) -> None:
+    plain = verdicts_on(client, ITEM)
     assert [verdict["status"] for verdict in plain["verdicts"]] == ["met", "met", "met"]
     assert [verdict["evidence"] for verdict in plain["verdicts"]] == ["both", "field", "field"]
-    statements = {statement for _, asked in eyes.asked for statement in asked}
+    statements = {statement for _, asked in reranker.asked for statement in asked}
     for name, text in INJECTIONS.items():
-        assert judged(client, planted(ITEM, place, text)) == plain, name
-    assert {statement for _, asked in eyes.asked for statement in asked} == statements
+        assert verdicts_on(client, planted(ITEM, place, text)) == plain, name
+    assert {statement for _, asked in reranker.asked for statement in asked} == statements

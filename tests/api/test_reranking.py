@@ -16,7 +16,7 @@ from tests.api.conftest import tried
 from tests.fakes import FakeEncoder, blank_catalog
 from tests.search.reranking.shops import SimpleEyes, fill
 from tests.sse import Sent, events_in
-from vitrina.api import rerankers as reranking_module
+from vitrina.api import rerankers
 from vitrina.api.answers import ANSWER, AnswerOut, DoneOut, ExplanationEventOut
 from vitrina.api.app import create_app
 from vitrina.api.rerankers import BackgroundReranker, Open, Readiness
@@ -49,7 +49,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Stor
 
 
 @pytest.fixture
-def eyes() -> SimpleEyes:
+def reranker() -> SimpleEyes:
     return SimpleEyes(fusion_weights=FusionWeights(whole=1.0, parts=1.0))
 
 
@@ -66,8 +66,8 @@ def serving(
 
 
 @pytest.fixture
-def client(shop: Store, eyes: SimpleEyes) -> Iterator[TestClient]:
-    with serving(shop, lambda _: eyes) as (client, reranking):
+def client(shop: Store, reranker: SimpleEyes) -> Iterator[TestClient]:
+    with serving(shop, lambda _: reranker) as (client, reranking):
         assert tried(reranking).readiness is Readiness.READY
         yield client
 
@@ -83,7 +83,7 @@ def streamed(client: TestClient, body: dict[str, object]) -> list[Sent]:
     return list(events_in(response.text.splitlines()))
 
 
-def test_one_answer_has_verdicts_explanations_and_what_became_of_each_hit(client: TestClient) -> None:
+def test_one_answer_has_verdicts_explanations_and_the_state_of_each_hit(client: TestClient) -> None:
     answer = client.post("/v1/search", json=BODY).raise_for_status().json()
     assert (answer["reranked"], answer["reranker"], answer["rerank_note"]) == ("reranked", "simple eyes", "")
     assert [each["name"] for each in answer["requirements"]] == ["colour: white", "article: boots"]
@@ -107,12 +107,12 @@ def test_one_answer_has_verdicts_explanations_and_what_became_of_each_hit(client
 
 def test_a_disagreement_between_listing_and_photo_is_told(client: TestClient) -> None:
     answer = client.post("/v1/search", json={**BODY, "text": "white", "limit": 36}).json()
-    told = {hit["sku"]: hit["verdicts"][0]["disagreement"] for hit in answer["hits"]}
-    assert told["item-6"] == "listing says White, photo looks red"
-    assert sum(words is not None for words in told.values()) == 2
+    shown = {hit["sku"]: hit["verdicts"][0]["disagreement"] for hit in answer["hits"]}
+    assert shown["item-6"] == "listing says White, photo looks red"
+    assert sum(words is not None for words in shown.values()) == 2
 
 
-def test_the_stream_has_the_same_in_steps(client: TestClient) -> None:
+def test_the_stream_has_the_same_in_events(client: TestClient) -> None:
     plain = client.post("/v1/search", json={"text": "white boots"}).json()
     sent = streamed(client, BODY)
     assert [name for name, _ in sent] == ["retrieved", "reranked", *["explanation"] * 3, "done"]
@@ -126,29 +126,29 @@ def test_the_stream_has_the_same_in_steps(client: TestClient) -> None:
     assert done["timings_ms"]["total"] >= reranked["timings_ms"]["total"]
 
 
-def test_a_stream_without_reranking_is_retrieved_and_done(client: TestClient, eyes: SimpleEyes) -> None:
+def test_a_stream_without_reranking_is_retrieved_and_done(client: TestClient, reranker: SimpleEyes) -> None:
     assert [name for name, _ in streamed(client, {"text": "white boots"})] == ["retrieved", "done"]
-    assert eyes.asked == []
+    assert reranker.asked == []
 
 
 @pytest.mark.parametrize(
     "body", [{"text": "boots", "rerank": False}, {"text": "boots"}, {"text": "boots", "explain": 0}]
 )
-def test_switched_off_for_a_query(client: TestClient, eyes: SimpleEyes, body: dict[str, object]) -> None:
+def test_switched_off_for_a_query(client: TestClient, reranker: SimpleEyes, body: dict[str, object]) -> None:
     answer = client.post("/v1/search", json=body).raise_for_status().json()
     assert (answer["reranked"], answer["reranker"], answer["requirements"]) == ("not_asked", None, [])
     assert all(hit["verdicts"] == [] and hit["retrieval_rank"] is None for hit in answer["hits"])
-    assert eyes.asked == []
+    assert reranker.asked == []
 
 
 @pytest.mark.parametrize(
     ("fields", "n_explained"),
     [({"rerank": True}, 2), ({"explain": True}, 2), ({"explain": 4}, 4), ({"rerank": {"top": 9}, "explain": 1}, 1)],
 )
-def test_what_a_request_leaves_open_is_as_usual_here(
-    shop: Store, eyes: SimpleEyes, fields: dict[str, object], n_explained: int
+def test_what_a_request_leaves_open_is_the_services_default(
+    shop: Store, reranker: SimpleEyes, fields: dict[str, object], n_explained: int
 ) -> None:
-    with serving(shop, lambda _: eyes, RerankOptions(deadline_ms=20_000, explain=2, explain_ms=20_000)) as (
+    with serving(shop, lambda _: reranker, RerankOptions(deadline_ms=20_000, explain=2, explain_ms=20_000)) as (
         client,
         reranking,
     ):
@@ -202,10 +202,10 @@ def test_bad_options_are_errors_with_a_remedy_in_both_forms(
     ],
 )
 def test_a_late_or_broken_reranker_leaves_the_retrievals_order(
-    client: TestClient, eyes: SimpleEyes, before: Callable[[Deadline], None], state: str, says: str
+    client: TestClient, reranker: SimpleEyes, before: Callable[[Deadline], None], state: str, says: str
 ) -> None:
     plain = client.post("/v1/search", json={"text": "white boots"}).json()
-    eyes.before = before
+    reranker.before = before
     answer = client.post("/v1/search", json={"text": "white boots", "rerank": {"deadline_ms": 200}}).json()
     assert skus(answer) == skus(plain)
     assert answer["reranked"] == state
@@ -230,32 +230,32 @@ def test_a_reranker_that_cannot_be_opened_leaves_search_working_and_says_why(
         assert (answer["reranked"], answer["reranker"]) == ("failed", "eyes at a host")
         assert "/readyz says why" in answer["rerank_note"]
         assert [name for name, _ in streamed(client, BODY)] == ["retrieved", "reranked", "done"]
-        told = client.get("/readyz").raise_for_status().json()["reranker"]
-        assert told["status"] == "failed"
-        assert told["problem"].startswith("The reranker at shop.example")
-        assert told["remedy"] == "Set VITRINA_RERANKER_KEY."
+        shown = client.get("/readyz").raise_for_status().json()["reranker"]
+        assert shown["status"] == "failed"
+        assert shown["problem"].startswith("The reranker at shop.example")
+        assert shown["remedy"] == "Set VITRINA_RERANKER_KEY."
     assert "Hits are not reranked: The reranker at shop.example" in caplog.text
 
 
-def test_what_nobody_foresaw_while_opening_stays_in_the_log(shop: Store, caplog: pytest.LogCaptureFixture) -> None:
-    def bewildered(_: ExitStack) -> Reranker:
+def test_unexpected_errors_while_opening_stay_in_the_log(shop: Store, caplog: pytest.LogCaptureFixture) -> None:
+    def unexpected(_: ExitStack) -> Reranker:
         raise KeyError(SECRET)
 
-    with serving(shop, bewildered) as (client, reranking):
+    with serving(shop, unexpected) as (client, reranking):
         tried(reranking)
-        told = client.get("/readyz").json()["reranker"]
-    assert told["problem"] == "The reranker could not be opened: KeyError."
+        shown = client.get("/readyz").json()["reranker"]
+    assert shown["problem"] == "The reranker could not be opened: KeyError."
     assert "Traceback" in caplog.text
 
 
-def test_it_is_tried_again_until_it_opens(shop: Store, eyes: SimpleEyes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reranking_module, "RETRY_S", 0.02)
+def test_it_is_tried_again_until_it_opens(shop: Store, reranker: SimpleEyes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rerankers, "RETRY_S", 0.02)
     n_tries = 0
 
     def at_the_third(closing: ExitStack) -> Reranker:
         nonlocal n_tries
         n_tries += 1
-        return eyes if n_tries == 3 else broken(closing)
+        return reranker if n_tries == 3 else broken(closing)
 
     with serving(shop, at_the_third) as (client, reranking):
         assert tried(reranking).readiness is Readiness.FAILED
@@ -266,13 +266,13 @@ def test_it_is_tried_again_until_it_opens(shop: Store, eyes: SimpleEyes, monkeyp
         assert client.post("/v1/search", json=BODY).json()["reranked"] == "reranked"
 
 
-def test_the_service_answers_while_its_reranker_is_opened(shop: Store, eyes: SimpleEyes) -> None:
+def test_the_service_answers_while_its_reranker_is_opened(shop: Store, reranker: SimpleEyes) -> None:
     release, closed = threading.Event(), threading.Event()
 
     def slow(closing: ExitStack) -> Reranker:
         closing.callback(closed.set)
         release.wait(60)
-        return eyes
+        return reranker
 
     with serving(shop, slow) as (client, reranking):
         answer = client.post("/v1/search", json=BODY).raise_for_status().json()
@@ -287,11 +287,11 @@ def test_the_service_answers_while_its_reranker_is_opened(shop: Store, eyes: Sim
     assert closed.is_set()
 
 
-def test_similar_items_are_reranked_alike(client: TestClient, eyes: SimpleEyes) -> None:
+def test_similar_items_are_reranked_alike(client: TestClient, reranker: SimpleEyes) -> None:
     path, budget = "/v1/items/item-3/similar", {"rerank": json.dumps({"top": 36, "deadline_ms": 20_000, "explain": 2})}
     plain = client.get(path).raise_for_status().json()
     assert (plain["reranked"], plain["reranker"]) == ("not_asked", None)
-    assert eyes.asked == []
+    assert reranker.asked == []
     answer = client.get(path, params=budget).raise_for_status().json()
     assert (answer["reranked"], answer["reranker"]) == ("reranked", "simple eyes")
     assert [each["name"] for each in answer["requirements"]] == ["colour: yellow", "article: shirt"]

@@ -1,4 +1,4 @@
-"""A running service goes over to another encoder while it answers, whoever made the switch."""
+"""A running service switches to another encoder while it answers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ THIRD = FakeEncoder("third", seed=4, dimension=8)
 
 
 class Shelf:
-    """Loads encoders by name, as long as they are on it."""
+    """Loads the encoders on it by name."""
 
     def __init__(self, *encoders: FakeEncoder) -> None:
         self.encoders = {encoder.identity.name: encoder for encoder in encoders}
@@ -60,15 +60,15 @@ def service(store: Store, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 @dataclass
-class FarSighted(SimpleEyes):
-    """Keeps what it saw ahead; breaks at the second picture."""
+class FeatureCachingReranker(SimpleEyes):
+    """Keeps the features it computes; breaks at the second image."""
 
-    seen: list[str] = field(default_factory=list)
+    computed: list[str] = field(default_factory=list)
     caches_features: bool = True
 
     def precompute_features(self, candidates: Sequence[RerankCandidate]) -> int:
-        self.seen += [candidate.key for candidate in candidates if candidate.pixels is not None]
-        if len(self.seen) == 2:
+        self.computed += [candidate.key for candidate in candidates if candidate.pixels is not None]
+        if len(self.computed) == 2:
             raise StorageError("The disk is full.", remedy="Make room.")
         return len(candidates)
 
@@ -93,7 +93,7 @@ def assert_whole(store: Store, encoder: FakeEncoder) -> None:
         assert len(replica.indexes["text"].rows_of(item_id)) == 1
 
 
-def test_it_goes_over_to_the_catalogs_encoder_and_back(service: Service, store: Store) -> None:
+def test_it_switches_to_the_catalogs_encoder_and_back(service: Service, store: Store) -> None:
     assert answers_with(service, OLD)
     reembed(store, NEW)
     assert soon(lambda: answers_with(service, NEW))
@@ -138,7 +138,7 @@ def test_an_encoder_that_cannot_be_loaded_leaves_the_old_one_answering(
     assert soon(lambda: answers_with(service, NEW))
 
 
-def test_a_failure_is_not_told_over_and_over(
+def test_a_failure_is_logged_once(
     service: Service, store: Store, shelf: Shelf, caplog: pytest.LogCaptureFixture
 ) -> None:
     del shelf.encoders["new"]
@@ -147,20 +147,22 @@ def test_a_failure_is_not_told_over_and_over(
     assert caplog.text.count("There is no encoder new") == 1
 
 
-def test_dropping_the_space_that_answers_stops_no_query(service: Service, store: Store, shelf: Shelf) -> None:
+def test_dropping_the_index_version_that_answers_stops_no_query(service: Service, store: Store, shelf: Shelf) -> None:
     del shelf.encoders["new"]
     reembed(store, NEW)
-    store.drop_index_version(next(space for space in store.catalog.index_versions() if not space.active))
+    store.drop_index_version(next(version for version in store.catalog.index_versions() if not version.active))
     skus = [stored.item.sku for stored in store.catalog.all_items()]
     assert service.delete(skus[:1]) == skus[:1]
     assert len(service.engine.search(Query("shirt", limit=100)).hits) == N_PRODUCTS - 1
 
 
-def test_an_encoder_that_comes_back_in_another_space_is_followed(service: Service, store: Store, shelf: Shelf) -> None:
+def test_an_encoder_that_comes_back_in_another_index_version_is_followed(
+    service: Service, store: Store, shelf: Shelf
+) -> None:
     version_id = service.engine.replica.version_id
     del shelf.encoders["new"]
     reembed(store, NEW)
-    store.drop_index_version(next(space for space in store.catalog.index_versions() if not space.active))
+    store.drop_index_version(next(version for version in store.catalog.index_versions() if not version.active))
     reembed(store, OLD)
     service.put(make_record("boots", "boots"))
     assert service.engine.replica.version_id != version_id
@@ -201,7 +203,7 @@ def test_nothing_put_during_switches_is_lost(service: Service, store: Store) -> 
     assert len(replica) == store.catalog.counts()["vectors"]
 
 
-def test_queries_over_http_go_on_during_a_switch(store: Store, shelf: Shelf) -> None:
+def test_queries_over_http_continue_during_a_switch(store: Store, shelf: Shelf) -> None:
     settings = Settings(store=store.folder)
     app = create_app(settings, lambda _: Service(Store(store.folder), OLD, shelf))
     encoders, statuses, stop = list[str](), set[int](), threading.Event()
@@ -239,19 +241,17 @@ def test_a_service_opens_with_the_stores_own_encoder(
         Service.from_settings(Settings(store=store.folder, encoder="fake"))
 
 
-def test_the_image_of_what_is_put_is_looked_at_before_anybody_searches(
-    store: Store, caplog: pytest.LogCaptureFixture
-) -> None:
-    eyes, caplog.handler.level = FarSighted(), logging.WARNING
+def test_the_features_of_a_new_image_are_precomputed(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    reranker, caplog.handler.level = FeatureCachingReranker(), logging.WARNING
     shop = Store(store.folder)
-    with Service(shop, OLD, reranking=BackgroundReranker(shop, "eyes", lambda _: eyes)) as service:
-        assert soon(lambda: service.reranking is not None and service.reranking.reranker is eyes)
+    with Service(shop, OLD, reranking=BackgroundReranker(shop, "reranker", lambda _: reranker)) as service:
+        assert soon(lambda: service.reranking is not None and service.reranking.reranker is reranker)
         service.put(make_record("nothing", "without a picture"))
         ids = [
             service.put(make_record(sku, sku, images=[make_image(colour)])).image_ids[0]
             for sku, colour in (("one", "red"), ("two", "green"), ("three", "blue"))
         ]
-        assert soon(lambda: eyes.seen == ids)
+        assert soon(lambda: reranker.computed == ids)
     assert [record.getMessage() for record in caplog.records if "ahead" in record.getMessage()] == [
         f"The picture {ids[1]} was not looked at ahead: The disk is full. Make room."
     ]

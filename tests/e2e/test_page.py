@@ -79,7 +79,7 @@ def test_no_foreign_address_is_named() -> None:
         assert addresses <= {"http://www.w3.org"}, path.name  # the SVG namespace, which nothing fetches
 
 
-def test_code_and_style_live_in_files_so_that_a_strict_policy_holds() -> None:
+def test_code_and_style_are_in_files_so_that_a_strict_policy_holds() -> None:
     tags = Tags((PAGE / "index.html").read_text(encoding="utf-8")).found
     assert all(attrs.get("src") for tag, attrs in tags if tag == "script")
     assert not [tag for tag, attrs in tags if tag == "style" or any(n == "style" or n.startswith("on") for n in attrs)]

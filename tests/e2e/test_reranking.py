@@ -139,17 +139,17 @@ class Writer(SimpleEyes):
 
 @dataclass
 class Slow(Writer):
-    """Looks until its deadline, or until nobody waits for it any more."""
+    """Judges until its deadline, or until it is cancelled."""
 
-    looking: threading.Event = field(default_factory=threading.Event)
+    judging: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
     left_s: float = 0.0
 
     def judge(
         self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
     ) -> Probabilities:
-        at, is_first = deadline.at, not self.looking.is_set()
-        self.looking.set()
+        at, is_first = deadline.at, not self.judging.is_set()
+        self.judging.set()
         while is_first and deadline.seconds_left:
             time.sleep(0.02)
         self.left_s = at - time.monotonic()
@@ -176,7 +176,7 @@ def test_a_client_that_hangs_up_ends_what_the_model_is_at_and_no_more_is_begun(s
     with httpx.stream("POST", f"{address}/v1/search", json=LONG, headers=STREAM, timeout=60) as response:
         events = events_in(response.iter_lines())  # the connection is closed with the last of who reads from it
         assert next(events)[0] == "retrieved"
-        assert model.looking.wait(60)
+        assert model.judging.wait(60)
     assert_cancelled(model)
     with httpx.stream("POST", f"{address}/v1/search", json=LONG, headers=STREAM, timeout=60) as response:
         names = [name for name, _ in events_in(response.iter_lines())]
@@ -190,7 +190,7 @@ def test_a_client_that_hangs_up_before_its_one_answer_ends_it_too(slow: tuple[Sl
     head = f"POST /v1/search HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as client:
         client.sendall(head.encode() + b"\r\n\r\n" + body)
-        assert model.looking.wait(60)
+        assert model.judging.wait(60)
     assert_cancelled(model)
     answer = httpx.post(f"{address}/v1/search", json=LONG, timeout=60).raise_for_status().json()
     assert sum(hit["explanation"] is not None for hit in answer["hits"]) == 10

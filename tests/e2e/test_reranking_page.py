@@ -32,33 +32,33 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def eyes() -> SimpleEyes:
+def reranker() -> SimpleEyes:
     return SimpleEyes(fusion_weights=FusionWeights(whole=1.0, parts=1.0))
 
 
 @pytest.fixture(scope="module")
-def address(shop: Path, eyes: SimpleEyes) -> Iterator[str]:
-    with serve(shop, lambda _: eyes) as address:
+def address(shop: Path, reranker: SimpleEyes) -> Iterator[str]:
+    with serve(shop, lambda _: reranker) as address:
         wait_until_tried(address)
         yield address
 
 
 def test_the_retrievals_order_is_shown_first_and_then_the_reranked_one(
-    address: str, page: Page, eyes: SimpleEyes
+    address: str, page: Page, reranker: SimpleEyes
 ) -> None:
     release = threading.Event()
 
     def wait(deadline: Deadline) -> None:
         release.wait(30)
 
-    eyes.before = wait
+    reranker.before = wait
     page.goto(f"{address}/?q=white+boots")
     wait_for(page, "document.querySelectorAll('.title').length === 24")
     assert wait_for(page, "document.querySelector('#timing.busy')?.textContent") == "Checking the best matches"
     assert page.evaluate("document.querySelectorAll('.verdict').length") == 0
     release.set()
     wait_for(page, DONE)
-    eyes.before = lambda deadline: None
+    reranker.before = lambda deadline: None
     first = page.evaluate(f"{TILES}[0].querySelector('.verdict').textContent")
     assert first == "✓white: met, by listing and photo"
     assert page.evaluate(f"{TILES}[0].querySelectorAll('.verdict.met').length") == 2
@@ -69,12 +69,12 @@ def test_the_retrievals_order_is_shown_first_and_then_the_reranked_one(
 def test_each_status_has_a_sign_and_words_of_its_own(address: str, page: Page) -> None:
     page.goto(f"{address}/?q=boots&without=red")
     wait_for(page, f"{DONE} && !!document.querySelector('.verdict')")
-    seen = page.evaluate(
+    shown = page.evaluate(
         "[...new Set([...document.querySelectorAll('.verdict')].map((each) => "
         "each.className.split(' ')[1] + each.querySelector('.sign').textContent"
         " + each.querySelector('.spoken').textContent.split(',')[0]))]"
     )
-    assert set(seen) == {"met✓: met", "contradicted✗: not met", "unknown?: cannot be told"}
+    assert set(shown) == {"met✓: met", "contradicted✗: not met", "unknown?: cannot be told"}
 
 
 def test_a_disagreement_is_shown_and_a_visual_verdict_shows_its_place(address: str, page: Page) -> None:
@@ -111,14 +111,16 @@ def test_more_goes_on_and_repeats_nothing(address: str, page: Page) -> None:
     assert page.evaluate("document.getElementById('more').hidden")
 
 
-def test_a_reranker_that_fails_leaves_the_page_whole_and_says_so(address: str, page: Page, eyes: SimpleEyes) -> None:
+def test_a_reranker_that_fails_leaves_the_page_whole_and_says_so(
+    address: str, page: Page, reranker: SimpleEyes
+) -> None:
     def broken(deadline: Deadline) -> None:
         raise RerankerError("It broke.", remedy="Mend it.")
 
-    eyes.before = broken
+    reranker.before = broken
     page.goto(f"{address}/?q=yellow+dress")
     wait_for(page, f"{DONE} && document.getElementById('rerank-note').textContent")
-    eyes.before = lambda deadline: None
+    reranker.before = lambda deadline: None
     assert page.evaluate("document.getElementById('rerank-note').textContent") == "The reranker failed."
     assert page.evaluate("document.querySelectorAll('.title').length") == 24
     assert page.evaluate("document.getElementById('notice').hidden")

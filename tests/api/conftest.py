@@ -53,7 +53,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def indexed_folder(tmp_path_factory: pytest.TempPathFactory, shop: Path) -> Path:
     """A store with the boutique in it, for copying."""
-    store = Store(tmp_path_factory.mktemp("indexed") / "home")
+    store = Store(tmp_path_factory.mktemp("indexed") / "store")
     Indexer(store, FakeEncoder(), Fetcher()).run(open_source(str(shop), {}))
     store.close()
     return store.folder
@@ -62,7 +62,7 @@ def indexed_folder(tmp_path_factory: pytest.TempPathFactory, shop: Path) -> Path
 @pytest.fixture
 def store(tmp_path: Path, indexed_folder: Path) -> Iterator[Store]:
     """The boutique, indexed; a copy of its own for each test."""
-    store = Store(Path(shutil.copytree(indexed_folder, tmp_path / "home")))
+    store = Store(Path(shutil.copytree(indexed_folder, tmp_path / "store")))
     yield store
     store.close()
 
@@ -71,7 +71,7 @@ def store(tmp_path: Path, indexed_folder: Path) -> Iterator[Store]:
 def vitrina(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vitrina:
     """Runs ``vitrina`` with a fake encoder, on the catalog in ``store`` if a test uses that, else on a new one."""
     monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder(calibration=CALIBRATION))
-    monkeypatch.setenv("VITRINA_STORE", str(tmp_path / "home"))
+    monkeypatch.setenv("VITRINA_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("COLUMNS", "200")
     return run_vitrina
 
@@ -84,7 +84,7 @@ def open_simple_reranker(settings: Settings, _: ExitStack) -> Reranker:
 @pytest.fixture
 def reranking_store(tmp_path: Path) -> Iterator[Store]:
     """Items of each colour and article in turn, some of them with the wrong colour in the catalog."""
-    store = Store(tmp_path / "home")
+    store = Store(tmp_path / "store")
     fill(store, FakeEncoder())
     yield store
     store.close()

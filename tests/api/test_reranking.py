@@ -105,7 +105,7 @@ def test_one_answer_has_verdicts_explanations_and_the_state_of_each_hit(client: 
     assert all(hit["retrieval_rank"] for hit in answer["hits"])
 
 
-def test_a_disagreement_between_listing_and_photo_is_told(client: TestClient) -> None:
+def test_a_disagreement_between_listing_and_photo_is_shown(client: TestClient) -> None:
     answer = client.post("/v1/search", json={**BODY, "text": "white", "limit": 36}).json()
     shown = {hit["sku"]: hit["verdicts"][0]["disagreement"] for hit in answer["hits"]}
     assert shown["item-6"] == "listing says White, photo looks red"

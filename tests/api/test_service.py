@@ -85,7 +85,7 @@ def answers_with(service: Service, encoder: FakeEncoder) -> bool:
 
 
 def assert_whole(store: Store, encoder: FakeEncoder) -> None:
-    """Every item has its pictures' and its words' vectors, by this encoder."""
+    """Every item has the vectors of its images and of its text, by this encoder."""
     replica = open_replica(store, encoder)
     for stored in store.catalog.all_items():
         item_id = np.array([stored.id])
@@ -246,7 +246,7 @@ def test_the_features_of_a_new_image_are_precomputed(store: Store, caplog: pytes
     shop = Store(store.folder)
     with Service(shop, OLD, reranking=BackgroundReranker(shop, "reranker", lambda _: reranker)) as service:
         assert soon(lambda: service.reranking is not None and service.reranking.reranker is reranker)
-        service.put(make_record("nothing", "without a picture"))
+        service.put(make_record("nothing", "without an image"))
         ids = [
             service.put(make_record(sku, sku, images=[make_image(colour)])).image_ids[0]
             for sku, colour in (("one", "red"), ("two", "green"), ("three", "blue"))

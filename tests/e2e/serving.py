@@ -22,8 +22,8 @@ from vitrina.search.types.query import RerankOptions
 
 @contextmanager
 def serve(folder: Path, open_reranker: Open | None = None) -> Iterator[str]:
-    """A server over a home, on a free port of this machine; its address. It ends with the context, whatever happens in
-    there: the process would wait for one that goes on."""
+    """A server over a store, on a free port of this machine; its address. It is stopped on errors, too: the
+    process would wait for it forever."""
 
     def open_service(settings: Settings) -> Service:
         store, budget = Store(settings.store), RerankOptions(deadline_ms=20_000, explain=3, explain_ms=20_000)
@@ -45,6 +45,6 @@ def serve(folder: Path, open_reranker: Open | None = None) -> Iterator[str]:
 
 
 def wait_until_tried(address: str) -> None:
-    """Until its reranker is open, or was found not to open."""
+    """Wait until its reranker is open, or has failed to open."""
     while httpx.get(f"{address}/readyz").json()["reranker"]["status"] == "opening":
         time.sleep(0.02)

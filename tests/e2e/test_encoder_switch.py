@@ -27,7 +27,7 @@ Vitrina = Callable[..., str]
 @pytest.fixture
 def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Vitrina:
     """Runs a command that must succeed; returns what it printed."""
-    monkeypatch.setenv("VITRINA_STORE", str(tmp_path / "home"))
+    monkeypatch.setenv("VITRINA_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("VITRINA_DEVICE", "cpu")
     monkeypatch.setenv("COLUMNS", "300")
 
@@ -85,7 +85,7 @@ def test_a_shops_own_encoder_takes_over_while_queries_go_on(
             digits = {folder.name: digits_of(vitrina, folder) for folder in (one, two)}
             shutil.rmtree(one)
             shutil.rmtree(two)
-            assert vitrina("search", "navy shirt").count("\n") > N_PRODUCTS / 2  # from the copy in the home
+            assert vitrina("search", "navy shirt").count("\n") > N_PRODUCTS / 2  # from the copy in the store
             assert "0 items embedded" in vitrina("encoder", "use", digits["one"])
             wait_for(lambda: answered_by(one))
         finally:
@@ -94,8 +94,8 @@ def test_a_shops_own_encoder_takes_over_while_queries_go_on(
     assert statuses == {200}
     assert list(dict.fromkeys(encoders)) == [f"local-dir:{one}", f"local-dir:{two}"]
     backup = tmp_path / "backup"
-    shutil.copytree(tmp_path / "home", backup)
-    shutil.rmtree(tmp_path / "home")
+    shutil.copytree(tmp_path / "store", backup)
+    shutil.rmtree(tmp_path / "store")
     assert vitrina("search", "navy shirt", "--store", str(backup)).count("\n") > N_PRODUCTS / 2
     assert "dropped" in vitrina("encoder", "drop", "--store", str(backup))
     store = Store(backup)

@@ -38,7 +38,7 @@ class Tags(HTMLParser):
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with one mug of each colour after another, and one item whose words are markup."""
+    """A store with one mug of each colour after another, and one item whose words are markup."""
     colours = [list(COLOURS)[n % len(COLOURS)] for n in range(N_ITEMS)]
     mugs = [
         make_record(
@@ -47,7 +47,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for n, colour in enumerate(colours)
     ]
     evil = make_record("evil", EVIL, images=[make_image("red", noise=99)], attributes={"note": EVIL})
-    store = Store(tmp_path_factory.mktemp("shop") / "home")
+    store = Store(tmp_path_factory.mktemp("shop") / "store")
     Indexer(store, FakeEncoder(), Fetcher()).run(MemorySource([*mugs, evil]))
     store.close()
     return store.folder
@@ -61,7 +61,7 @@ def address(shop: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def empty_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serve(tmp_path_factory.mktemp("empty") / "home") as address:
+    with serve(tmp_path_factory.mktemp("empty") / "store") as address:
         yield address
 
 

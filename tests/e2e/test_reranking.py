@@ -1,5 +1,5 @@
-"""A real server process with a tiny model of pictures and text in it: the events of an answer as they come, and what
-becomes of the work when the client hangs up."""
+"""A real server process with a tiny vision-language model: the events of an answer as they come, and what
+happens to the work when the client disconnects."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ STREAM = {"Accept": "text/event-stream"}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny encoder, a tiny reranker, and a home with a mug of each colour."""
+    """A tiny encoder, a tiny reranker, and a store with a mug of each colour."""
     from tests.search.reranking.backends.transformers.tiny import save
 
     folder = tmp_path_factory.mktemp("shop")
@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         make_record(f"mug-{colour}", f"A {colour} mug", images=[make_image(colour)], attributes={"colour": colour})
         for colour in COLOURS
     ]
-    store = Store(folder / "home")
+    store = Store(folder / "store")
     settings = Settings(store=store.folder, encoder=str(folder / "encoder"), device="cpu")
     Indexer(store, encoder_for(store, settings), Fetcher()).run(MemorySource(mugs))
     store.close()
@@ -64,7 +64,7 @@ def address(folder: Path) -> Iterator[str]:
     environment = {
         **os.environ,
         "HF_HUB_OFFLINE": "1",
-        "VITRINA_HOME": str(folder / "home"),
+        "VITRINA_STORE": str(folder / "store"),
         "VITRINA_DEVICE": "cpu",
         "VITRINA_RERANKER": str(folder / "llava"),
         "VITRINA_RERANKER_KEY": "sk-never-shown-9f2",
@@ -160,7 +160,7 @@ class Slow(Writer):
 @pytest.fixture
 def slow(tmp_path: Path) -> Iterator[tuple[Slow, str]]:
     """A slow model, and the address of a service that has it."""
-    store, slow = Store(tmp_path / "home"), Slow()
+    store, slow = Store(tmp_path / "store"), Slow()
     fill(store, FakeEncoder())
     store.close()
     with serve(store.folder, lambda _: slow) as address:

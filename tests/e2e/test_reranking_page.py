@@ -25,7 +25,7 @@ DONE = "!document.querySelector('#timing.busy') && document.querySelector('#timi
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    store = Store(tmp_path_factory.mktemp("shop") / "home")
+    store = Store(tmp_path_factory.mktemp("shop") / "store")
     fill(store, FakeEncoder())
     store.close()
     return store.folder

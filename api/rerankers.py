@@ -1,4 +1,4 @@
-"""The reranker that the settings name: opened, in the background where a service does, and what answers until then."""
+"""The reranker that the settings name, opened at once or in the background of a service."""
 
 from __future__ import annotations
 
@@ -24,34 +24,36 @@ from vitrina.search.types.models import RerankerIdentity
 from vitrina.search.types.query import RerankOptions
 from vitrina.search.understanding.parsed_query import ParsedQuery
 
+log = logging.getLogger(__name__)
+
 OFF = "off"
 ANTHROPIC = "anthropic"
 
 DEFAULT = "embedded"
-"""What reranks where ``VITRINA_RERANKER`` is not set: ``loading.EMBEDDED``, which is not imported for its name."""
+"""The reranker if ``VITRINA_RERANKER`` is not set: ``loading.EMBEDDED``, which is slow to import."""
 
 MAX_SMALL_BYTES = 256 * 2**20
-"""Of weights. Pictures of larger models take more room than is kept for one (``keeping.MAX_PICTURE_BYTES``), and they
-take long to open."""
+"""The most bytes of weights of a small model. The image features of larger models do not fit into the feature cache,
+and they take long to open."""
 
-CHOICES = (
+RERANKER_OPTIONS = (
     "VITRINA_RERANKER takes embedded, the folder of a vision-language model, its name on the Hugging Face hub, the "
     "address of an OpenAI-compatible server (http://127.0.0.1:8001/v1), or anthropic."
 )
 
 
 def reranker_name(settings: Settings) -> str | None:
-    """What the reranker is called before it is open, None where there is none. Shows no key, password or query."""
-    chosen = settings.reranker or DEFAULT
-    if chosen == OFF:
+    """The reranker's name before it is open, without keys, passwords or URL parameters; None if there is none."""
+    name = settings.reranker or DEFAULT
+    if name == OFF:
         return None
-    if is_address(chosen):
-        return f"{settings.reranker_model or 'a model'} at {host_of(chosen)}"
-    return f"{settings.reranker_model or 'a model'} at Anthropic" if chosen == ANTHROPIC else chosen
+    if is_address(name):
+        return f"{settings.reranker_model or 'a model'} at {host_of(name)}"
+    return f"{settings.reranker_model or 'a model'} at Anthropic" if name == ANTHROPIC else name
 
 
 def needed_reranker(settings: Settings) -> str:
-    """The same, for what cannot do without one. Raises NoRerankerError where there is none."""
+    """The reranker's name. Raises NoRerankerError if there is no reranker."""
     name = reranker_name(settings)
     if name is None:
         raise no_reranker()
@@ -59,15 +61,15 @@ def needed_reranker(settings: Settings) -> str:
 
 
 def no_reranker() -> NoRerankerError:
-    """For what asks for a reranker where none is set."""
+    """The error of requests for a reranker if there is none."""
     return NoRerankerError(
-        "There is no reranker on this installation, which would look at pictures, rerank hits and explain them.",
-        remedy=f'To have one, set it: {CHOICES} A search without "rerank" and "explain" gives the retrieval order.',
+        "There is no reranker on this installation to check images, rerank hits and explain them.",
+        remedy=f'Set one: {RERANKER_OPTIONS} A search without "rerank" and "explain" needs none.',
     )
 
 
-def usual_budget(settings: Settings) -> RerankOptions:
-    """The budget of a query that gives none."""
+def default_rerank_options(settings: Settings) -> RerankOptions:
+    """The options of a query for which none are given."""
     return RerankOptions(
         top=settings.rerank_top,
         deadline_ms=settings.rerank_deadline_ms,
@@ -77,43 +79,42 @@ def usual_budget(settings: Settings) -> RerankOptions:
 
 
 def open_reranker(settings: Settings, closing: ExitStack) -> Reranker:
-    """Open and probe it; what it holds open is closed with ``closing``.
+    """Open and probe the reranker; ``closing`` closes what it holds open.
 
-    Blocks, for minutes where weights are large or downloaded. Uses a GPU where the settings say so. Raises
-    RerankerError.
+    Blocks, for minutes if weights are large or downloaded. Uses a GPU if the settings say so. Raises RerankerError.
     """
-    chosen = settings.reranker or DEFAULT
-    if is_address(chosen):
-        return _open_server(chosen, settings, closing)
-    if chosen == ANTHROPIC:
+    name = settings.reranker or DEFAULT
+    if is_address(name):
+        return _open_server(name, settings, closing)
+    if name == ANTHROPIC:
         return _open_anthropic(settings, closing)
-    return _open_here(chosen, settings, closing)
+    return _open_here(name, settings, closing)
 
 
 def small_reranker(settings: Settings) -> RerankerIdentity | None:
-    """The reranker that the settings name, not opened, where it is a folder's small model, as the embedded one is; None
-    for others, and where there is none.
+    """The identity of the reranker that the settings name if it is a small model in a folder, such as the embedded one;
+    None for others, and if there is none.
 
-    What such a model sees of pictures is worth keeping in the home. Blocks for some 10 ms, and a second where
-    transformers is not imported yet. Raises RerankerError.
+    The image features of such a model are worth precomputing. Blocks for about 10 ms, and for a second if transformers
+    is not imported yet. Raises RerankerError.
     """
     from vitrina.search.reranking.backends.transformers.loading import identity_of, local_folder, n_weight_bytes
     from vitrina.search.reranking.backends.transformers.prompted_model import MAX_PIXELS
 
-    chosen = settings.reranker or DEFAULT
-    folder = None if chosen in (OFF, ANTHROPIC) else local_folder(chosen)
+    name = settings.reranker or DEFAULT
+    folder = None if name in (OFF, ANTHROPIC) else local_folder(name)
     if folder is None or n_weight_bytes(folder) > MAX_SMALL_BYTES:
         return None
-    return identity_of(chosen, max_pixels=settings.reranker_max_pixels or MAX_PIXELS)
+    return identity_of(name, max_pixels=settings.reranker_max_pixels or MAX_PIXELS)
 
 
-def is_address(chosen: str) -> bool:
-    """Whether it is a server's address and no model's name."""
-    return chosen.startswith(("http://", "https://"))
+def is_address(name: str) -> bool:
+    """Whether it is the address of a server, and not the name of a model."""
+    return name.startswith(("http://", "https://"))
 
 
 def host_of(address: str) -> str:
-    """Its host alone: the rest may hold what is not to be shown."""
+    """The host of an address; the rest of it may hold secrets."""
     try:
         return urlsplit(address).hostname or "an unnamed server"
     except ValueError:
@@ -161,15 +162,15 @@ def _open_anthropic(settings: Settings, closing: ExitStack) -> Reranker:
     )
 
 
-def _open_here(chosen: str, settings: Settings, closing: ExitStack) -> Reranker:
+def _open_here(name: str, settings: Settings, closing: ExitStack) -> Reranker:
     from vitrina.search.reranking.backends.transformers.loading import load_reranker
     from vitrina.search.reranking.backends.transformers.prompted_model import MAX_PIXELS
 
     return closing.enter_context(
         load_reranker(
-            chosen,
+            name,
             device=settings.reranker_device or settings.device,
-            allow_remote_code=settings.reranker_may_run_its_own_code,
+            allow_remote_code=settings.reranker_trust_remote_code,
             max_pixels=settings.reranker_max_pixels or MAX_PIXELS,
             cache_bytes=settings.reranker_cache_bytes,
             features=settings.store / FEATURES_FOLDER,
@@ -177,33 +178,30 @@ def _open_here(chosen: str, settings: Settings, closing: ExitStack) -> Reranker:
     )
 
 
-log = logging.getLogger(__name__)
-
 RETRY_S = 30.0
-"""The first pause after a failure: a server that loads its model answers by then. Each further one is twice as long."""
+"""The first pause after a failure, by when a server may have loaded its model. Each further pause is twice as long."""
 
 MAX_RETRY_S = 600.0
 
 CLOSE_S = 5.0
-"""How long closing waits for an opening under way; then the process ends over it."""
+"""How long closing waits for a reranker that is being opened."""
 
 Open = Callable[[ExitStack], Reranker]
-"""Opens a reranker; what it holds open is closed with the stack. Raises RerankerError."""
+"""Opens a reranker; the stack closes what it holds open. Raises RerankerError."""
 
 
 class Readiness(StrEnum):
-    """How far a reranker is."""
+    """Whether a reranker can be used."""
 
     OPENING = "opening"
     READY = "ready"
     FAILED = "failed"
-    """It could not be opened, and is tried again."""
+    """It could not be opened, and will be tried again."""
 
 
 @dataclass(frozen=True, slots=True)
 class RerankerStatus:
-    """What there is to say of a reranker: ``problem`` is why it could not be opened, ``capabilities`` what it can do
-    once it is."""
+    """A reranker's readiness: ``problem`` is why it could not be opened, ``capabilities`` what it can do once it is."""
 
     name: str
     readiness: Readiness
@@ -212,9 +210,9 @@ class RerankerStatus:
 
     @property
     def note(self) -> str:
-        """Why nothing is reranked, to people; empty where it is."""
+        """Why nothing is reranked, for people; empty if it is."""
         notes = {
-            Readiness.OPENING: "The reranker is still being opened; ask again in a while.",
+            Readiness.OPENING: "The reranker is still being opened; try again in a while.",
             Readiness.READY: "",
             Readiness.FAILED: "The reranker could not be opened; GET /readyz says why.",
         }
@@ -222,58 +220,58 @@ class RerankerStatus:
 
 
 class BackgroundReranker:
-    """Reranks answers once its reranker is open. A context manager: inside it, it opens it, and tries again where that
-    failed. Until then answers come in the retrieval's order and say why. Safe to use from several threads.
+    """A reranker that is opened in the background, and tried again if that fails. Until it is ready, answers keep the
+    retrieval order and say why. Use it as a context manager. Safe to use from several threads.
 
-    ``usual`` is the budget of requests that do not give one.
+    ``defaults`` are the options of requests that give none.
     """
 
-    def __init__(self, store: Store, name: str, open_: Open, usual: RerankOptions | None = None) -> None:
-        self.usual = usual or RerankOptions()
+    def __init__(self, store: Store, name: str, open_: Open, defaults: RerankOptions | None = None) -> None:
+        self.defaults = defaults or RerankOptions()
         self._store = store
         self._open = open_
         self._status = RerankerStatus(name, Readiness.OPENING)
-        self._stage: RerankPipeline | None = None
-        self._opened = ExitStack()
+        self._pipeline: RerankPipeline | None = None
+        self._resources = ExitStack()
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._keep_opening, name="reranker-opening", daemon=True)
-        self._ahead = ThreadPoolExecutor(1, thread_name_prefix="reranker-ahead")
+        self._precomputing = ThreadPoolExecutor(1, thread_name_prefix="feature-precomputation")
 
     @classmethod
     def from_settings(cls, settings: Settings, store: Store) -> BackgroundReranker | None:
-        """The reranker that the settings name, not open yet; None where it is switched off."""
+        """The reranker that the settings name, not open yet; None if it is switched off."""
         name = reranker_name(settings)
         if name is None:
             return None
-        return cls(store, name, lambda closing: open_reranker(settings, closing), usual_budget(settings))
+        return cls(store, name, lambda closing: open_reranker(settings, closing), default_rerank_options(settings))
 
     @property
     def status(self) -> RerankerStatus:
-        """How far the reranker is, and what it can do."""
+        """Whether the reranker is ready, and what it can do."""
         return self._status
 
     @property
     def reranker(self) -> Reranker | None:
-        """The reranker, None while it is not open."""
-        return self._stage.reranker if self._stage else None
+        """The reranker, or None while it is not open."""
+        return self._pipeline.reranker if self._pipeline else None
 
     def rerank(self, parsed: ParsedQuery, candidates: Answer, options: RerankOptions) -> AnswerStream:
         """The answer's events, as ``RerankPipeline.rerank`` gives them; in retrieval's order, with the reason, while
         the reranker is not open."""
-        pipeline, status = self._stage, self._status
+        pipeline, status = self._pipeline, self._status
         if pipeline is not None:
             return pipeline.rerank(parsed, candidates, options)
         state = RerankState.LATE if status.readiness is Readiness.OPENING else RerankState.FAILED
         return UnavailableReranker(status.name, state, status.note).rerank(parsed, candidates, options)
 
     def precompute(self, stored: StoredItem) -> None:
-        """Have the reranker look at a new item's picture, in a thread of its own, so that no search waits for that; not
-        where it is not open, or keeps nothing of what it sees."""
+        """Compute the features of a new item's image in a thread of its own, so that no search waits for them; does
+        nothing if the reranker is not open, or caches no features."""
         reranker, key = self.reranker, key_of(stored)
         if reranker is not None and key is not None:
-            with suppress(RuntimeError):  # it is being closed
-                self._ahead.submit(self._precompute, reranker, key)
+            with suppress(RuntimeError):  # closed meanwhile
+                self._precomputing.submit(self._precompute, reranker, key)
 
     def __enter__(self) -> BackgroundReranker:
         self._thread.start()
@@ -281,17 +279,17 @@ class BackgroundReranker:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._closed.set()
-        self._ahead.shutdown(wait=False, cancel_futures=True)
+        self._precomputing.shutdown(wait=False, cancel_futures=True)
         self._thread.join(CLOSE_S)
         with self._lock:
-            self._stage = None
-            self._opened.close()
+            self._pipeline = None
+            self._resources.close()
 
     def _precompute(self, reranker: Reranker, key: str) -> None:
         try:
             precompute_image(self._store, reranker, key)
-        except VitrinaError as error:  # the first search that shows it looks at it
-            log.warning("The picture %s was not looked at ahead: %s", key, error)
+        except VitrinaError as error:  # the first search that needs them computes them
+            log.warning("The features of image %s were not precomputed: %s", key, error)
 
     def _keep_opening(self) -> None:
         pause_s = RETRY_S
@@ -301,11 +299,11 @@ class BackgroundReranker:
             pause_s = min(2 * pause_s, MAX_RETRY_S)
 
     def _try_to_open(self) -> bool:
-        """Whether there is no more to do."""
+        """Whether to stop trying: it is open, or this is closed."""
         opened = ExitStack()
         try:
             reranker = self._open(opened)
-            stage = opened.enter_context(RerankPipeline.open(self._store, reranker))
+            pipeline = opened.enter_context(RerankPipeline.open(self._store, reranker))
         except VitrinaError as error:
             opened.close()
             self._fail(error)
@@ -320,24 +318,24 @@ class BackgroundReranker:
             if self._closed.is_set():
                 opened.close()
             else:
-                self._publish(stage, opened)
+                self._publish(pipeline, opened)
         return True
 
-    def _publish(self, stage: RerankPipeline, opened: ExitStack) -> None:
-        reranker = stage.reranker
-        self._stage, self._opened = stage, opened
+    def _publish(self, pipeline: RerankPipeline, opened: ExitStack) -> None:
+        reranker = pipeline.reranker
+        self._pipeline, self._resources = pipeline, opened
         self._status = RerankerStatus(reranker.identity.name, Readiness.READY, reranker.capabilities)
         log.info("Hits are reranked by %s: %s", reranker.identity.name, abilities(reranker.capabilities))
 
     def _fail(self, error: VitrinaError) -> None:
-        told = self._status.problem
+        previous = self._status.problem
         self._status = RerankerStatus(self._status.name, Readiness.FAILED, problem=error)
-        if told is None or str(told) != str(error):
+        if previous is None or str(previous) != str(error):
             log.error("Hits are not reranked: %s", error)
 
 
 def abilities(capabilities: Capabilities) -> str:
-    """What a reranker can do, in words."""
+    """The capabilities of a reranker in words."""
     able = {
         "writes explanations": capabilities.writes,
         "keeps a schema": capabilities.schema,

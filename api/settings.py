@@ -19,7 +19,10 @@ from vitrina.search.types.query import MAX_DEADLINE_MS, MAX_EXPLAIN, MAX_EXPLAIN
 
 log = logging.getLogger(__name__)
 
-OLD_NAMES: Final[Mapping[str, str]] = {"home": "store"}
+OLD_NAMES: Final[Mapping[str, str]] = {
+    "home": "store",
+    "reranker_may_run_its_own_code": "reranker_trust_remote_code",
+}
 """Settings that were renamed, old name to new. The old variables work for one version, below the new ones."""
 
 
@@ -75,7 +78,7 @@ class Settings(BaseSettings):
     reranker_device: Literal["auto", "cpu", "cuda"] | None = None
     """Where a reranker in this process runs; None for the encoder's device."""
 
-    reranker_may_run_its_own_code: bool = False
+    reranker_trust_remote_code: bool = False
     """Whether Python files that come with a model's weights may run, with all the rights of this process."""
 
     reranker_max_pixels: Annotated[int, Field(ge=64 * 64, le=4096 * 4096)] | None = None

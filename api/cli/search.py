@@ -114,12 +114,12 @@ def reranked(settings: Settings, store: Store, engine: SearchEngine, query: Quer
     Blocks while a model is loaded. Raises NoRerankerError.
     """
     from vitrina.api.requests import rerank_options_of
-    from vitrina.api.rerankers import needed_reranker, open_reranker, usual_budget
+    from vitrina.api.rerankers import default_rerank_options, needed_reranker, open_reranker
     from vitrina.search.reranking.pipeline import RerankPipeline, UnavailableReranker
     from vitrina.search.types.answer import RerankState
 
     name = needed_reranker(settings)
-    options = rerank_options_of(request, usual_budget(settings))
+    options = rerank_options_of(request, default_rerank_options(settings))
     with ExitStack() as stack:
         try:
             with errors.status(f"Opening the reranker {escape(name)}"):

@@ -59,8 +59,8 @@ async def similar_items(
         min_confidence=min_confidence,
         exclude_skus=(sku,),
     )
-    reranking = rerank_options_of(options, service.usual_budget()) if is_reranked(options) else None
-    begin = partial(service.events, query, reranking)
+    reranking = rerank_options_of(options, service.default_rerank_options()) if is_reranked(options) else None
+    begin = partial(service.engine.stream, query, reranking)
     return await respond(request, service.threads, begin, is_reranked=reranking is not None)
 
 

@@ -62,8 +62,8 @@ async def search(request: Request, service: RunningService) -> AnswerOut | Event
 
 def begin_search(service: Service, body: SearchRequest, uploads: list[bytes]) -> AnswerStream:
     """The answer's events. Blocks for the retrieval, and raises if anything is wrong with the request."""
-    rerank = rerank_options_of(body, service.usual_budget()) if is_reranked(body) else None
-    return service.events(query_of(body, uploads), rerank)
+    rerank = rerank_options_of(body, service.default_rerank_options()) if is_reranked(body) else None
+    return service.engine.stream(query_of(body, uploads), rerank)
 
 
 async def read_request(request: Request) -> tuple[SearchRequest, list[bytes]]:

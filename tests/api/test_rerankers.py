@@ -87,7 +87,7 @@ def test_models_with_code_of_their_own_are_refused_unless_they_may_run_it(monkey
     monkeypatch.setattr("vitrina.search.reranking.backends.transformers.loading.load_reranker", load)
     with ExitStack() as closing:
         open_reranker(settings(reranker="shop/model"), closing)
-        open_reranker(settings(reranker="shop/model", reranker_may_run_its_own_code=True), closing)
+        open_reranker(settings(reranker="shop/model", reranker_trust_remote_code=True), closing)
     assert allowed == [False, True]
 
 
@@ -107,11 +107,11 @@ def test_the_embedded_one_reranks_where_none_is_set(monkeypatch: pytest.MonkeyPa
     assert opened == [loading.EMBEDDED]
 
 
-def test_the_usual_budget_is_a_setting(store: Store) -> None:
+def test_the_default_options_are_settings(store: Store) -> None:
     given = settings(reranker="a/model", rerank_top=7, rerank_deadline_ms=50, rerank_explain=0, rerank_explain_ms=9)
     reranking = BackgroundReranker.from_settings(given, store)
     assert reranking is not None
-    usual = reranking.usual
-    assert (usual.top, usual.deadline_ms, usual.explain, usual.explain_ms) == (7, 50, 0, 9)
+    defaults = reranking.defaults
+    assert (defaults.top, defaults.deadline_ms, defaults.explain, defaults.explain_ms) == (7, 50, 0, 9)
     with pytest.raises(ValidationError, match="rerank_top"):
         settings(rerank_top=1_000)

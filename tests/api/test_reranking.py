@@ -55,11 +55,11 @@ def reranker() -> SimpleEyes:
 
 @contextmanager
 def serving(
-    shop: Store, open_: Open, usual: RerankOptions | None = None
+    shop: Store, open_: Open, defaults: RerankOptions | None = None
 ) -> Iterator[tuple[TestClient, BackgroundReranker]]:
     """A service over the shop whose reranker was tried once."""
     store = Store(shop.folder)
-    reranking = BackgroundReranker(store, "eyes at a host", open_, usual)
+    reranking = BackgroundReranker(store, "eyes at a host", open_, defaults)
     app = create_app(Settings(store=shop.folder), lambda _: Service(store, FakeEncoder(), reranking=reranking))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client, reranking

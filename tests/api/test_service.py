@@ -252,6 +252,6 @@ def test_the_features_of_a_new_image_are_precomputed(store: Store, caplog: pytes
             for sku, colour in (("one", "red"), ("two", "green"), ("three", "blue"))
         ]
         assert soon(lambda: reranker.computed == ids)
-    assert [record.getMessage() for record in caplog.records if "ahead" in record.getMessage()] == [
-        f"The picture {ids[1]} was not looked at ahead: The disk is full. Make room."
+    assert [record.getMessage() for record in caplog.records if "precomputed" in record.getMessage()] == [
+        f"The features of image {ids[1]} were not precomputed: The disk is full. Make room."
     ]

@@ -164,7 +164,7 @@ def _check_foreign(name: str, model_type: str, config: dict[str, Any], *, allow_
         raise RerankerError(
             f"'{name}' (type '{model_type}') needs its own code, which comes with its weights. It would "
             "run with all the rights of this process: it could read your catalog and your keys.",
-            remedy="Read the Python files beside the weights and set VITRINA_RERANKER_MAY_RUN_ITS_OWN_CODE=true if you "
+            remedy="Read the Python files beside the weights and set VITRINA_RERANKER_TRUST_REMOTE_CODE=true if you "
             f"trust them, or choose a model without its own code. {USAGE}",
         )
 

@@ -68,7 +68,7 @@ def test_a_model_that_brings_code_is_refused(folder_of: FolderOf, tmp_path: Path
     )
     with pytest.raises(RerankerError, match="program code of its own") as caught:
         load_reranker(str(folder))
-    assert "VITRINA_RERANKER_MAY_RUN_ITS_OWN_CODE=true if you trust them" in caught.value.remedy
+    assert "VITRINA_RERANKER_TRUST_REMOTE_CODE=true if you trust them" in caught.value.remedy
 
 
 def test_a_model_that_brings_code_is_passed_on_where_that_is_allowed(folder_of: FolderOf, tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""The doors: HTTP service, web page and command line."""
+"""HTTP service, web page and command line."""

@@ -1,1 +1,1 @@
-"""HTTP endpoints, one resource a module. They translate; the packages below decide."""
+"""HTTP endpoints, one resource per module. They translate between HTTP and the service."""

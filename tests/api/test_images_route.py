@@ -71,7 +71,7 @@ def test_what_a_text_is_about_is_drawn_on_the_image(client: TestClient, image_id
     assert np.abs(apart).mean() > 5
 
 
-def test_several_texts_are_shown_side_by_side_each_once(client: TestClient, image_id: str) -> None:
+def test_several_texts_get_a_panel_each(client: TestClient, image_id: str) -> None:
     answer = client.get(f"/v1/images/{image_id}", params={"explain": ["red", "blue", " red  "], "size": 100})
     assert drawn(answer.content).size == (100 + 8 + 100, 100)
 

@@ -82,7 +82,7 @@ class Answer:
 
 
 class Stopwatch:
-    """Runs from the moment it is made."""
+    """Measures stages from the moment it is made."""
 
     def __init__(self) -> None:
         self._started = time.perf_counter()
@@ -90,19 +90,19 @@ class Stopwatch:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """A stage that is entered again goes on counting."""
+        """Time a stage; entering it again adds to its time."""
         started = time.perf_counter()
         yield
         self._stages[name] = self._stages.get(name, 0.0) + (time.perf_counter() - started) * 1000
 
     def timings_ms(self) -> dict[str, float]:
-        """Milliseconds a stage, and ``total`` since the start."""
+        """Milliseconds per stage, and ``total`` since the start."""
         total = (time.perf_counter() - self._started) * 1000
         return {name: round(ms, 3) for name, ms in {**self._stages, "total": total}.items()}
 
     def together_ms(self, earlier: Mapping[str, float]) -> dict[str, float]:
-        """Milliseconds a stage after those of an ``earlier`` watch, and the ``total`` of both; of this one the stages
-        alone count, since in between somebody else may have had the time."""
+        """Milliseconds per stage added to those of an ``earlier`` stopwatch, and the ``total`` of both. Of this one
+        only the stages count, since the time in between may have been the client's."""
         stages = {name: round(ms + earlier.get(name, 0.0), 3) for name, ms in self._stages.items()}
         total = earlier.get("total", 0.0) + sum(self._stages.values())
         return {**earlier, **stages, "total": round(total, 3)}
@@ -110,7 +110,7 @@ class Stopwatch:
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """The answer in the retrieval's order, at once: the first event."""
+    """The answer in retrieval order: the first event."""
 
     answer: Answer
 
@@ -124,8 +124,7 @@ class Reranked:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """Why one hit of the final order fits or does not; ``rank`` is its rank there. ``timings_ms`` is the answer's, up
-    to here."""
+    """Why one hit matches or does not; ``rank`` is its final rank. ``timings_ms`` is the answer's, up to here."""
 
     rank: int
     sku: str
@@ -138,7 +137,7 @@ Event = Retrieved | Reranked | Explained
 
 
 class AnswerStream:
-    """An answer's events, each computed when it is asked for, by one thread at a time. May be left before the end.
+    """An answer's events, each computed when it is requested, by one thread at a time. Need not be read to the end.
 
     ``close`` may be called from any thread: it sets ``cancelled``, so that what another thread waits for is cut short,
     and is the last.
@@ -157,7 +156,7 @@ class AnswerStream:
         return next(self._events)
 
     def close(self) -> None:
-        """Begin nothing more, and end soon what is under way. Closing twice is fine."""
+        """Cancel the work under way and start no more. Closing twice is fine."""
         self._cancelled.set()
 
 
@@ -175,6 +174,6 @@ def final_answer(events: Iterable[Event]) -> Answer:
 
 
 def with_explanation(answer: Answer, event: Explained) -> Answer:
-    """The answer with one explanation more."""
+    """The answer with one more explanation."""
     hits = tuple(replace(h, explanation=event.explanation) if h.rank == event.rank else h for h in answer.hits)
     return replace(answer, hits=hits, timings_ms=event.timings_ms)

@@ -87,7 +87,7 @@ class TextTower(torch.nn.Module):
 
 
 class CutTextTower(TextTower):
-    """The same where the tokens may be fewer than the context length, as ``search.encoders.causal`` explains."""
+    """The same where the tokens may be fewer than the context length, as ``CausalTower`` explains."""
 
     def forward(self, tokens: torch.Tensor) -> Any:
         length = tokens.shape[1]

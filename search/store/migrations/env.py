@@ -1,4 +1,4 @@
-"""Runs Alembic migrations on the connection that ``search.catalog.database`` hands over."""
+"""Runs Alembic migrations on the connection that ``search.store.database`` hands over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies of encoders in a home: whole, brought up to date, and of nothing but what was embedded with."""
+"""Copies of encoders in a store: complete, up to date, and only of encoders that are in use."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_what_is_not_part_of_the_fingerprint_is_brought_up_to_date(store: Store,
     (model / "vitrina.json").write_text("{}")
     keep_copy(store, identity)
     assert (copy_of(kept, identity) / "vitrina.json").read_text() == "{}"
-    assert weights.stat().st_ino == inode  # whoever reads the weights is left alone
+    assert weights.stat().st_ino == inode  # concurrent readers of the weights are not disturbed
     assert not list(kept.folder.rglob("*.part"))
 
 

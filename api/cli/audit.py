@@ -77,7 +77,9 @@ def audit(
             reranker = open_reranker(settings, stack)
             stage = stack.enter_context(RerankPipeline.open(store, reranker))
         summary = AuditSummary(audited.names)
-        stop = audit_with_progress(Audit(engine, stage, vocabulary, audited.names), store, limit, summary)
+        stop = audit_with_progress(
+            Audit(engine.encoder, engine.replica, stage, vocabulary, audited.names), store, limit, summary
+        )
         show_label_errors(summary)
         notes = [*audited.notes, *(["It ended early."] if stop else [])]
         keep(store, summary, reranker.identity.name, notes, csv_file, report)

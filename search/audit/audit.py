@@ -13,7 +13,8 @@ from types import MappingProxyType
 import numpy as np
 
 from vitrina.search.audit.fields import NearestValues
-from vitrina.search.engine import SearchEngine
+from vitrina.search.encoders.base import Encoder
+from vitrina.search.index.replica import IndexReplica
 from vitrina.search.reranking.base import Deadline, key_of
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence, CatalogValue
 from vitrina.search.reranking.fusion import logit
@@ -169,16 +170,21 @@ class FieldCheck:
 
 
 class Audit:
-    """Audits items with a pipeline's reranker. The engine finds the values that images may show instead."""
+    """Audits items with a pipeline's reranker; the encoder and its index suggest what images show instead."""
 
     def __init__(
-        self, engine: SearchEngine, stage: RerankPipeline, vocabulary: Vocabulary, fields: Sequence[str]
+        self,
+        encoder: Encoder,
+        replica: IndexReplica,
+        pipeline: RerankPipeline,
+        vocabulary: Vocabulary,
+        fields: Sequence[str],
     ) -> None:
         """``fields`` are those of the vocabulary that are audited; see ``choose_fields``."""
-        self._stage = stage
+        self._pipeline = pipeline
         self._vocabulary = vocabulary
         self._fields = sorted(fields, key=lambda field: -len(vocabulary.fields[field]))
-        self._suggestions = NearestValues(engine, vocabulary)
+        self._suggestions = NearestValues(encoder, replica, vocabulary)
 
     def of(self, items: Iterable[StoredItem]) -> Iterator[ItemAudit]:
         """Yield each audited item, similar items together.
@@ -199,7 +205,7 @@ class Audit:
 
     def _audited(self, batch: Sequence[StoredItem]) -> Iterator[ItemAudit]:
         checks = {stored.id: list(self._checks(stored)) for stored in batch}
-        answers = BatchAnswers(self._stage, batch)
+        answers = BatchAnswers(self._pipeline, batch)
         answers.ask((check.key, asked) for some in checks.values() for check in some for asked in check.statements)
         doubtful = [check for some in checks.values() for check in some if has_conflict(check, answers)]
         found = self._resolve_conflicts(doubtful, answers)

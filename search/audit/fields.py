@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitrina.search.engine import SearchEngine
+from vitrina.search.encoders.base import Encoder
+from vitrina.search.index.replica import IndexReplica
 from vitrina.search.reranking.statements import MAX_VALUES_TRIED
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.types.errors import QueryError
@@ -80,17 +81,16 @@ class NearestValues:
     must be among the dozen.
     """
 
-    def __init__(self, engine: SearchEngine, vocabulary: Vocabulary) -> None:
-        self._engine = engine
+    def __init__(self, encoder: Encoder, replica: IndexReplica, vocabulary: Vocabulary) -> None:
+        self._encoder = encoder
+        self._replica = replica
         self._vocabulary = vocabulary
         self._names: dict[str, Vectors] = {}
 
     def vectors(self, items: Sequence[StoredItem]) -> dict[int, Vectors]:
         """Return the vector of each item's first image, shape (d,), by item id, from the index, without items that have
         none."""
-        rows = self._engine.replica.indexes["image"].rows_of(
-            np.unique([stored.id for stored in items]).astype(np.int64)
-        )
+        rows = self._replica.indexes["image"].rows_of(np.unique([stored.id for stored in items]).astype(np.int64))
         _, first = np.unique(rows.item_ids, return_index=True)
         return {int(rows.item_ids[at]): rows.vectors[at] for at in first}
 
@@ -101,6 +101,6 @@ class NearestValues:
             return []
         values = [facet_value(value) for value in self._vocabulary.fields[field]]
         if field not in self._names:
-            self._names[field] = self._engine.encoder.encode_texts(values)
+            self._names[field] = self._encoder.encode_texts(values)
         order = np.argsort(-(self._names[field] @ vector), kind="stable")
         return [values[at] for at in order[:MAX_VALUES_TRIED]]

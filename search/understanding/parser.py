@@ -140,7 +140,7 @@ def goes_on(words: Sequence[Token], before: QueryPart, part: QueryPart) -> bool:
     """Whether two parts are one run of words without values."""
     if before.match is not None or part.match is not None or words[part.start].joiner in (Joiner.BREAK, Joiner.AND):
         return False
-    return all(word.text in INNER and word.joiner is Joiner.SPACE for word in words[before.end : part.start])
+    return all(word.text in INNER and word.joiner is Joiner.PLAIN for word in words[before.end : part.start])
 
 
 def denies_the_one_before(words: Sequence[Token], parts: Sequence[QueryPart], at: int) -> bool:
@@ -149,7 +149,7 @@ def denies_the_one_before(words: Sequence[Token], parts: Sequence[QueryPart], at
     if part.match is not None or words[part.start].text != "free" or not is_content(words, parts[at - 1]):
         return False
     following = words[part.end].text if part.end < len(words) else ""
-    return words[part.start].joiner in (Joiner.SPACE, Joiner.HYPHEN) and following not in NOT_DENYING
+    return words[part.start].joiner in (Joiner.PLAIN, Joiner.HYPHEN) and following not in NOT_DENYING
 
 
 def settled(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[QueryPart]:
@@ -181,7 +181,7 @@ def reconciled(
     assert other.match is not None
     first, second = set(one.match.values), set(other.match.values)
     between = words[one.end : other.start + 1]
-    in_phrase = all(word.joiner in (Joiner.SPACE, Joiner.HYPHEN) for word in between) and all(
+    in_phrase = all(word.joiner in (Joiner.PLAIN, Joiner.HYPHEN) for word in between) and all(
         word.role in (TokenRole.PLAIN, TokenRole.FILLER) for word in between[:-1]
     )
     is_colour = one.match.is_colour
@@ -208,7 +208,7 @@ def describes_next(words: Sequence[Token], parts: Sequence[QueryPart], at: int) 
     if at + 1 == len(parts):
         return False
     following = parts[at + 1]
-    in_touch = following.start == parts[at].end and words[following.start].joiner in (Joiner.SPACE, Joiner.HYPHEN)
+    in_touch = following.start == parts[at].end and words[following.start].joiner in (Joiner.PLAIN, Joiner.HYPHEN)
     return in_touch and following.match is None
 
 

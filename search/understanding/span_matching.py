@@ -87,7 +87,7 @@ def is_code(text: str) -> bool:
 
 def touch(words: Sequence[Token], one: int, other: int) -> bool:
     """Whether nothing stands between two neighbouring words."""
-    return words[max(one, other)].joiner in (Joiner.SPACE, Joiner.HYPHEN)
+    return words[max(one, other)].joiner in (Joiner.PLAIN, Joiner.HYPHEN)
 
 
 def whole_compounds(words: Sequence[Token], found: Sequence[SpanMatch], free: Sequence[bool]) -> list[SpanMatch]:

@@ -63,7 +63,8 @@ class TokenRole(Enum):
 class Joiner(Enum):
     """What joins a word to the one before."""
 
-    SPACE = auto()
+    PLAIN = auto()
+    """Nothing but white space."""
     HYPHEN = auto()
     MINUS = auto()
     """A minus before the word, as search engines understand it: ``shirt -striped``."""
@@ -173,4 +174,4 @@ def joiner_of(gap: str, *, first: bool) -> Joiner:
         return Joiner.MINUS
     if BREAKS.search(gap):
         return Joiner.BREAK
-    return Joiner.AND if any(mark in gap for mark in "&/+") else Joiner.SPACE
+    return Joiner.AND if any(mark in gap for mark in "&/+") else Joiner.PLAIN

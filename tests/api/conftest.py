@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from recipes.boutique.export import write_folder
 from tests.fakes import CALIBRATION, FakeEncoder
-from tests.search.reranking.shops import SimpleEyes, fill
+from tests.search.reranking.shops import ColourReranker, fill
 from vitrina.api.app import create_app
 from vitrina.api.cli import app
 from vitrina.api.rerankers import BackgroundReranker, Readiness, RerankerStatus
@@ -78,7 +78,7 @@ def vitrina(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vitrina:
 
 def open_simple_reranker(settings: Settings, _: ExitStack) -> Reranker:
     """In place of ``open_reranker``."""
-    return SimpleEyes(fusion_weights=FusionWeights(whole=1.0, parts=1.0))
+    return ColourReranker(fusion_weights=FusionWeights(whole=1.0, parts=1.0))
 
 
 @pytest.fixture

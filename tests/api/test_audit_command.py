@@ -11,7 +11,7 @@ import pytest
 
 from tests.api.conftest import run_vitrina
 from tests.fakes import FakeEncoder, make_entry, make_image, png
-from tests.search.reranking.shops import SimpleEyes, fill
+from tests.search.reranking.shops import ColourReranker, fill
 from vitrina.api.cli.audit import COLUMNS, N_SHOWN, show_label_errors
 from vitrina.api.settings import Settings
 from vitrina.search.audit.audit import MAX_NAMED, AuditSummary, ItemAudit, ItemStatus, LabelError
@@ -25,7 +25,7 @@ Run = Callable[..., tuple[int, str, str]]
 NASTY = '[red]<script>alert("x")</script>'
 
 
-class Interrupted(SimpleEyes):
+class Interrupted(ColourReranker):
     """Raises KeyboardInterrupt when asked which items are white."""
 
     def judge(
@@ -36,7 +36,7 @@ class Interrupted(SimpleEyes):
         return super().judge(candidates, statements, deadline)
 
 
-class Broken(SimpleEyes):
+class Broken(ColourReranker):
     """Never answers."""
 
     def judge(
@@ -69,7 +69,7 @@ def audit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Store) -> Run:
 
     def run(*arguments: str, reranker: Reranker | None = None) -> tuple[int, str, str]:
         def opened(settings: Settings, closing: ExitStack) -> Reranker:
-            return reranker or SimpleEyes()
+            return reranker or ColourReranker()
 
         monkeypatch.setattr("vitrina.api.rerankers.open_reranker", opened)
         return run_vitrina("audit", *arguments)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.api.conftest import N_PRODUCTS, Vitrina, make_image, run_vitrina
 from tests.fakes import COLOURS, FakeEncoder
-from tests.search.reranking.shops import SimpleEyes
+from tests.search.reranking.shops import ColourReranker
 from vitrina.evaluation.run import read_run
 from vitrina.search.reranking.base import Deadline
 from vitrina.search.store.store import Store
@@ -210,7 +210,7 @@ def test_a_missing_or_broken_reranker_is_an_error(
     def failing(deadline: Deadline) -> None:
         raise RerankerError("It broke.", remedy="Mend it.")
 
-    monkeypatch.setattr("vitrina.api.rerankers.open_reranker", lambda *_: SimpleEyes(before=failing))
+    monkeypatch.setattr("vitrina.api.rerankers.open_reranker", lambda *_: ColourReranker(before=failing))
     status, printed, complaint = reranking_vitrina("eval", judgements_by_image(tmp_path), "--rerank")
     assert (status, printed) == (1, "")
     assert "reranked no hit of any query" in complaint

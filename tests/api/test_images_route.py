@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.api.conftest import data_uri, make_image, tried
 from tests.fakes import CALIBRATION, FakeEncoder
-from tests.search.reranking.shops import SimpleEyes
+from tests.search.reranking.shops import ColourReranker
 from vitrina.api.app import create_app
 from vitrina.api.illustrations import MAX_DRAWN_STATEMENTS, Illustrations
 from vitrina.api.rerankers import BackgroundReranker
@@ -25,7 +25,7 @@ from vitrina.search.store.store import Store
 from vitrina.search.types.errors import RerankerError
 
 
-class LocatingReranker(SimpleEyes):
+class LocatingReranker(ColourReranker):
     """Finds everything in the upper left."""
 
     @property

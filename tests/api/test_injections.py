@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from tests.api.conftest import data_uri, make_image, tried
 from tests.fakes import FakeEncoder
 from tests.search.reranking.injections import INJECTIONS, PLACES, planted
-from tests.search.reranking.shops import SimpleEyes
+from tests.search.reranking.shops import ColourReranker
 from vitrina.api.app import create_app
 from vitrina.api.rerankers import BackgroundReranker, Readiness
 from vitrina.api.service import Service
@@ -25,12 +25,12 @@ BODY = {"text": "white mug for coffee", "rerank": {"deadline_ms": 20_000, "expla
 
 
 @pytest.fixture
-def reranker() -> SimpleEyes:
-    return SimpleEyes(fusion_weights=FusionWeights(whole=1.0, parts=1.0))
+def reranker() -> ColourReranker:
+    return ColourReranker(fusion_weights=FusionWeights(whole=1.0, parts=1.0))
 
 
 @pytest.fixture
-def client(store: Store, reranker: SimpleEyes) -> Iterator[TestClient]:
+def client(store: Store, reranker: ColourReranker) -> Iterator[TestClient]:
     """A service over an empty catalog."""
     store.catalog.delete([stored.item.sku for stored in store.catalog.all_items()])
     opened = Store(store.folder)
@@ -52,7 +52,7 @@ def verdicts_on(client: TestClient, item: Item) -> dict[str, Any]:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_no_verdict_changes_and_nothing_injected_is_explained(
-    client: TestClient, reranker: SimpleEyes, place: str
+    client: TestClient, reranker: ColourReranker, place: str
 ) -> None:
     plain = verdicts_on(client, ITEM)
     assert [verdict["status"] for verdict in plain["verdicts"]] == ["met", "met", "met"]

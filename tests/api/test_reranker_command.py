@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.conftest import Vitrina
-from tests.search.reranking.shops import SimpleEyes
+from tests.search.reranking.shops import ColourReranker
 from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.store.store import Store
 
@@ -33,7 +33,7 @@ def test_judgements_say_how_much_the_reranker_counts(
     status, printed, complaint = reranking_vitrina("reranker", "calibrate", "--judgements", str(judgements))
     assert (status, complaint.count("Traceback")) == (0, 0)
     assert "the whole phrase counts" in printed
-    with RerankPipeline.open(reranking_store, SimpleEyes()) as stage:
+    with RerankPipeline.open(reranking_store, ColourReranker()) as stage:
         assert stage.fusion_weights.source.startswith(
             f"{len(judgements.read_text().splitlines())} queries on a catalog of"
         )

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.api.conftest import tried
-from tests.search.reranking.shops import SimpleEyes
+from tests.search.reranking.shops import ColourReranker
 from vitrina.api.rerankers import BackgroundReranker, open_reranker, reranker_name
 from vitrina.api.settings import Settings
 from vitrina.search.reranking.backends.transformers import loading
@@ -82,7 +82,7 @@ def test_models_with_code_of_their_own_are_refused_unless_they_may_run_it(monkey
 
     def load(name: str, *, allow_remote_code: bool, **_: object) -> AbstractContextManager[Reranker]:
         allowed.append(allow_remote_code)
-        return nullcontext(SimpleEyes(name))
+        return nullcontext(ColourReranker(name))
 
     monkeypatch.setattr("vitrina.search.reranking.backends.transformers.loading.load_reranker", load)
     with ExitStack() as closing:
@@ -97,7 +97,7 @@ def test_the_embedded_one_reranks_where_none_is_set(monkeypatch: pytest.MonkeyPa
 
     def load(name: str, **_: object) -> AbstractContextManager[Reranker]:
         opened.append(name)
-        return nullcontext(SimpleEyes(name))
+        return nullcontext(ColourReranker(name))
 
     monkeypatch.setattr(loading, "load_reranker", load)
     assert reranker_name(settings()) == loading.EMBEDDED

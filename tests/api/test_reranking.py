@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from tests.api.conftest import tried
 from tests.fakes import FakeEncoder, blank_catalog
-from tests.search.reranking.shops import SimpleEyes, fill
+from tests.search.reranking.shops import ColourReranker, fill
 from tests.sse import Sent, events_in
 from vitrina.api import rerankers
 from vitrina.api.answers import ANSWER, AnswerOut, DoneOut, ExplanationEventOut
@@ -49,8 +49,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Stor
 
 
 @pytest.fixture
-def reranker() -> SimpleEyes:
-    return SimpleEyes(fusion_weights=FusionWeights(whole=1.0, parts=1.0))
+def reranker() -> ColourReranker:
+    return ColourReranker(fusion_weights=FusionWeights(whole=1.0, parts=1.0))
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def serving(
 
 
 @pytest.fixture
-def client(shop: Store, reranker: SimpleEyes) -> Iterator[TestClient]:
+def client(shop: Store, reranker: ColourReranker) -> Iterator[TestClient]:
     with serving(shop, lambda _: reranker) as (client, reranking):
         assert tried(reranking).readiness is Readiness.READY
         yield client
@@ -126,7 +126,7 @@ def test_the_stream_has_the_same_in_events(client: TestClient) -> None:
     assert done["timings_ms"]["total"] >= reranked["timings_ms"]["total"]
 
 
-def test_a_stream_without_reranking_is_retrieved_and_done(client: TestClient, reranker: SimpleEyes) -> None:
+def test_a_stream_without_reranking_is_retrieved_and_done(client: TestClient, reranker: ColourReranker) -> None:
     assert [name for name, _ in streamed(client, {"text": "white boots"})] == ["retrieved", "done"]
     assert reranker.asked == []
 
@@ -134,7 +134,7 @@ def test_a_stream_without_reranking_is_retrieved_and_done(client: TestClient, re
 @pytest.mark.parametrize(
     "body", [{"text": "boots", "rerank": False}, {"text": "boots"}, {"text": "boots", "explain": 0}]
 )
-def test_switched_off_for_a_query(client: TestClient, reranker: SimpleEyes, body: dict[str, object]) -> None:
+def test_switched_off_for_a_query(client: TestClient, reranker: ColourReranker, body: dict[str, object]) -> None:
     answer = client.post("/v1/search", json=body).raise_for_status().json()
     assert (answer["reranked"], answer["reranker"], answer["requirements"]) == ("not_asked", None, [])
     assert all(hit["verdicts"] == [] and hit["retrieval_rank"] is None for hit in answer["hits"])
@@ -146,7 +146,7 @@ def test_switched_off_for_a_query(client: TestClient, reranker: SimpleEyes, body
     [({"rerank": True}, 2), ({"explain": True}, 2), ({"explain": 4}, 4), ({"rerank": {"top": 9}, "explain": 1}, 1)],
 )
 def test_what_a_request_leaves_open_is_the_services_default(
-    shop: Store, reranker: SimpleEyes, fields: dict[str, object], n_explained: int
+    shop: Store, reranker: ColourReranker, fields: dict[str, object], n_explained: int
 ) -> None:
     with serving(shop, lambda _: reranker, RerankOptions(deadline_ms=20_000, explain=2, explain_ms=20_000)) as (
         client,
@@ -202,7 +202,7 @@ def test_bad_options_are_errors_with_a_remedy_in_both_forms(
     ],
 )
 def test_a_late_or_broken_reranker_leaves_the_retrievals_order(
-    client: TestClient, reranker: SimpleEyes, before: Callable[[Deadline], None], state: str, says: str
+    client: TestClient, reranker: ColourReranker, before: Callable[[Deadline], None], state: str, says: str
 ) -> None:
     plain = client.post("/v1/search", json={"text": "white boots"}).json()
     reranker.before = before
@@ -248,7 +248,9 @@ def test_unexpected_errors_while_opening_stay_in_the_log(shop: Store, caplog: py
     assert "Traceback" in caplog.text
 
 
-def test_it_is_tried_again_until_it_opens(shop: Store, reranker: SimpleEyes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_tried_again_until_it_opens(
+    shop: Store, reranker: ColourReranker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rerankers, "RETRY_S", 0.02)
     n_tries = 0
 
@@ -266,7 +268,7 @@ def test_it_is_tried_again_until_it_opens(shop: Store, reranker: SimpleEyes, mon
         assert client.post("/v1/search", json=BODY).json()["reranked"] == "reranked"
 
 
-def test_the_service_answers_while_its_reranker_is_opened(shop: Store, reranker: SimpleEyes) -> None:
+def test_the_service_answers_while_its_reranker_is_opened(shop: Store, reranker: ColourReranker) -> None:
     release, closed = threading.Event(), threading.Event()
 
     def slow(closing: ExitStack) -> Reranker:
@@ -287,7 +289,7 @@ def test_the_service_answers_while_its_reranker_is_opened(shop: Store, reranker:
     assert closed.is_set()
 
 
-def test_similar_items_are_reranked_alike(client: TestClient, reranker: SimpleEyes) -> None:
+def test_similar_items_are_reranked_alike(client: TestClient, reranker: ColourReranker) -> None:
     path, budget = "/v1/items/item-3/similar", {"rerank": json.dumps({"top": 36, "deadline_ms": 20_000, "explain": 2})}
     plain = client.get(path).raise_for_status().json()
     assert (plain["reranked"], plain["reranker"]) == ("not_asked", None)

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 
 from tests.api.conftest import N_PRODUCTS
 from tests.fakes import FakeEncoder, make_image, make_record, open_replica
-from tests.search.reranking.shops import SimpleEyes
+from tests.search.reranking.shops import ColourReranker
 from vitrina.api import service as service_module
 from vitrina.api.app import create_app
 from vitrina.api.rerankers import BackgroundReranker
@@ -60,7 +60,7 @@ def service(store: Store, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 @dataclass
-class FeatureCachingReranker(SimpleEyes):
+class FeatureCachingReranker(ColourReranker):
     """Keeps the features it computes; breaks at the second image."""
 
     computed: list[str] = field(default_factory=list)

@@ -20,7 +20,7 @@ import pytest
 from tests.e2e.serving import serve, wait_until_tried
 from tests.fakes import COLOURS, FakeEncoder, MemorySource, make_image, make_record
 from tests.search.encoders.conftest import write_tiny_encoder
-from tests.search.reranking.shops import SimpleEyes, fill
+from tests.search.reranking.shops import ColourReranker, fill
 from tests.sse import events_in
 from vitrina.api.settings import Settings, encoder_for
 from vitrina.indexer.fetch import Fetcher
@@ -126,7 +126,7 @@ def test_a_client_that_hangs_up_leaves_the_service_well(address: str) -> None:
 
 
 @dataclass
-class Writer(SimpleEyes):
+class Writer(ColourReranker):
     """Counts what it is to write."""
 
     writes: str = "It fits."

@@ -13,7 +13,7 @@ from playwright.sync_api import Page
 from tests.e2e.conftest import wait_for
 from tests.e2e.serving import serve, wait_until_tried
 from tests.fakes import FakeEncoder
-from tests.search.reranking.shops import SimpleEyes, fill
+from tests.search.reranking.shops import ColourReranker, fill
 from vitrina.search.reranking.base import Deadline, Reranker
 from vitrina.search.reranking.fusion import FusionWeights
 from vitrina.search.store.store import Store
@@ -32,19 +32,19 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def reranker() -> SimpleEyes:
-    return SimpleEyes(fusion_weights=FusionWeights(whole=1.0, parts=1.0))
+def reranker() -> ColourReranker:
+    return ColourReranker(fusion_weights=FusionWeights(whole=1.0, parts=1.0))
 
 
 @pytest.fixture(scope="module")
-def address(shop: Path, reranker: SimpleEyes) -> Iterator[str]:
+def address(shop: Path, reranker: ColourReranker) -> Iterator[str]:
     with serve(shop, lambda _: reranker) as address:
         wait_until_tried(address)
         yield address
 
 
 def test_the_retrievals_order_is_shown_first_and_then_the_reranked_one(
-    address: str, page: Page, reranker: SimpleEyes
+    address: str, page: Page, reranker: ColourReranker
 ) -> None:
     release = threading.Event()
 
@@ -112,7 +112,7 @@ def test_more_goes_on_and_repeats_nothing(address: str, page: Page) -> None:
 
 
 def test_a_reranker_that_fails_leaves_the_page_whole_and_says_so(
-    address: str, page: Page, reranker: SimpleEyes
+    address: str, page: Page, reranker: ColourReranker
 ) -> None:
     def broken(deadline: Deadline) -> None:
         raise RerankerError("It broke.", remedy="Mend it.")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.evaluation.runs import a_run
 from tests.fakes import COLOURS, FakeEncoder, make_entry, make_image
-from tests.search.reranking.shops import SimpleEyes, fill
+from tests.search.reranking.shops import ColourReranker, fill
 from vitrina.evaluation.comparison import RETRIEVAL, compare_runs
 from vitrina.evaluation.judged_search import (
     MEASURING_DEADLINE_S,
@@ -39,12 +39,12 @@ RERANK = RerankOptions(top=36, explain=0)
 
 
 @pytest.fixture
-def model() -> SimpleEyes:
-    return SimpleEyes(fusion_weights=FusionWeights(whole=1.0, parts=1.0))
+def model() -> ColourReranker:
+    return ColourReranker(fusion_weights=FusionWeights(whole=1.0, parts=1.0))
 
 
 @pytest.fixture
-def engine(store: Store, encoder: FakeEncoder, model: SimpleEyes) -> Iterator[SearchEngine]:
+def engine(store: Store, encoder: FakeEncoder, model: ColourReranker) -> Iterator[SearchEngine]:
     """A shop of 36 items, two of which are listed in another colour than they have, and four without an image."""
     fill(store, encoder)
     with RerankPipeline.open(store, model, deadline_s=MEASURING_DEADLINE_S) as stage:
@@ -88,7 +88,7 @@ def test_items_ask_by_their_photo_and_are_left_out(engine: SearchEngine) -> None
 
 
 def test_hidden_listings_are_no_evidence(store: Store, engine: SearchEngine) -> None:
-    model = SimpleEyes(fusion_weights=FusionWeights(whole=0.0, parts=1.0))
+    model = ColourReranker(fusion_weights=FusionWeights(whole=0.0, parts=1.0))
     queries = [replace(of_colour("white"), text="white boots")]
     pipelines = [RerankPipeline.open(store, model, uses_catalog=uses_catalog) for uses_catalog in (True, False)]
     (shown,), (hidden,) = (
@@ -101,7 +101,7 @@ def test_hidden_listings_are_no_evidence(store: Store, engine: SearchEngine) -> 
 
 
 def test_hits_that_were_not_judged_are_counted_by_the_reason(
-    store: Store, encoder: FakeEncoder, model: SimpleEyes
+    store: Store, encoder: FakeEncoder, model: ColourReranker
 ) -> None:
     fill(store, encoder)
     lost = make_entry(encoder, "lost", "A mug", images=[make_image("red", noise=99)], attributes={"colour": "Red"})
@@ -116,7 +116,7 @@ def test_hits_that_were_not_judged_are_counted_by_the_reason(
     assert reranked[1].missed == {NO_IMAGE: 4, "The query asks for nothing that shows.": 33}
 
 
-def test_a_failing_reranker_is_reported_and_leaves_the_order(engine: SearchEngine, model: SimpleEyes) -> None:
+def test_a_failing_reranker_is_reported_and_leaves_the_order(engine: SearchEngine, model: ColourReranker) -> None:
     def broken(deadline: Deadline) -> None:
         raise RerankerError("It broke.", remedy="Mend it.")
 
@@ -129,7 +129,7 @@ def test_a_failing_reranker_is_reported_and_leaves_the_order(engine: SearchEngin
     assert any("failed" in reason for reason in reranking.missed)
 
 
-def test_an_unhurried_query_has_no_deadline(engine: SearchEngine, model: SimpleEyes) -> None:
+def test_an_unhurried_query_has_no_deadline(engine: SearchEngine, model: ColourReranker) -> None:
     left: list[float] = []
 
     def slow(deadline: Deadline) -> None:

@@ -14,7 +14,7 @@ from recipes.boutique.render import render
 from tests.fakes import FakeEncoder, make_entry, make_image, png
 from tests.search.reranking.backends.transformers import tiny
 from tests.search.reranking.backends.transformers.candidates import STATEMENTS
-from tests.search.reranking.shops import SimpleEyes, fill
+from tests.search.reranking.shops import ColourReranker, fill
 from vitrina.indexer.feature_precomputation import n_without_features, precompute_features
 from vitrina.indexer.stages import Progress
 from vitrina.search.encoders.registry import open_index_version
@@ -147,7 +147,7 @@ def test_features_of_other_rerankers_are_dropped(shop: Store, reranker: Transfor
 
 
 def test_a_reranker_that_caches_nothing_is_left_alone(shop: Store, folder: Path) -> None:
-    assert precompute_features(shop, SimpleEyes()) == Progress()
+    assert precompute_features(shop, ColourReranker()) == Progress()
     with load_reranker(str(folder), device="cpu") as uncached:
         assert precompute_features(shop, uncached) == Progress()
     assert not shop.features.exists()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.fakes import FakeEncoder, make_entry, make_image, png
-from tests.search.reranking.shops import SimpleEyes, fill
+from tests.search.reranking.shops import ColourReranker, fill
 from vitrina.search.audit.audit import Audit, AuditSummary, ItemAudit, ItemStatus, LabelError
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.engine import SearchEngine
@@ -22,7 +22,7 @@ from vitrina.search.types.item import AttributeValue, IndexedItem
 
 
 @dataclass
-class Firm(SimpleEyes):
+class Firm(ColourReranker):
     """Says the same of every picture: P(yes) by claim, even odds where there is none."""
 
     says: Mapping[str, float] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Firm(SimpleEyes):
         return np.array([[self.says.get(statement, 0.5) for statement in statements] for _ in candidates], np.float32)
 
 
-class Careful(SimpleEyes):
+class Careful(ColourReranker):
     """Gives no answer about a picture that cannot be opened, as rerankers must."""
 
     def judge(
@@ -45,7 +45,7 @@ class Careful(SimpleEyes):
 
 
 @dataclass
-class Fragile(SimpleEyes):
+class Fragile(ColourReranker):
     """Breaks where it is shown one of these pictures."""
 
     breaks_at: frozenset[str] = frozenset()
@@ -62,7 +62,7 @@ def audit(store: Store, encoder: FakeEncoder, reranker: Reranker, *fields: str) 
     """What becomes of each item, by sku."""
     engine = SearchEngine.open(store, encoder)
     with RerankPipeline.open(store, reranker) as stage:
-        auditing = Audit(engine, stage, engine.parser.vocabulary.current(), fields)
+        auditing = Audit(engine.encoder, engine.replica, stage, engine.parser.vocabulary.current(), fields)
         return {audited.sku: audited for audited in auditing.of(store.catalog.all_items())}
 
 
@@ -85,7 +85,7 @@ def test_label_errors_are_found_with_the_value_of_the_image_and_nothing_else(
     store: Store, encoder: FakeEncoder
 ) -> None:
     fill(store, encoder)
-    audited = audit(store, encoder, SimpleEyes(), "colour", "article")
+    audited = audit(store, encoder, ColourReranker(), "colour", "article")
     wrong = found(audited)
     assert {sku: (each.field, each.catalog_value, each.image_value) for sku, each in wrong.items()} == {
         "item-5": ("colour", "Black", "White"),
@@ -109,7 +109,7 @@ def test_only_catalog_values_and_alternatives_of_doubtful_ones_are_asked_about(
     store: Store, encoder: FakeEncoder
 ) -> None:
     fill(store, encoder)
-    reranker = SimpleEyes()
+    reranker = ColourReranker()
     audit(store, encoder, reranker, "colour", "article")
     n_colours = 6
     assert reranker.n_judged == 2 * 32 + 2 * (n_colours - 1)
@@ -127,7 +127,7 @@ def test_the_right_one_of_many_values_is_suggested_by_the_encoder(store: Store, 
     )
     commit(store, encoder, *many, wrong, unseen, shot(encoder, store, "right", "red", article="zz Red"))
     assert len(many) > MAX_VALUES_TRIED
-    told = found(audit(store, encoder, SimpleEyes(), "article"))
+    told = found(audit(store, encoder, ColourReranker(), "article"))
     assert {sku: (each.catalog_value, each.image_value) for sku, each in told.items()} == {
         "wrong": ("zz Blue", "zz Red")
     }
@@ -140,7 +140,7 @@ def test_several_values_are_wrong_only_where_the_image_shows_none_of_them(store:
         shot(encoder, store, "striped", "red", colour=("Red", "White")),
         shot(encoder, store, "mistaken", "red", colour=("Green", "White")),
     )
-    told = found(audit(store, encoder, SimpleEyes(), "colour"))
+    told = found(audit(store, encoder, ColourReranker(), "colour"))
     assert {sku: (each.catalog_value, each.image_value) for sku, each in told.items()} == {
         "mistaken": ("Green, White", "Red")
     }
@@ -204,7 +204,7 @@ def test_a_reranker_that_fails_always_ends_the_audit(store: Store, encoder: Fake
         raise RerankerError("It broke.", remedy="Mend it.")
 
     fill(store, encoder)
-    reranker = SimpleEyes(before=broken)
+    reranker = ColourReranker(before=broken)
     with pytest.raises(RerankerError, match="several times in a row"):
         audit(store, encoder, reranker, "colour")
     assert len(reranker.asked) < 10

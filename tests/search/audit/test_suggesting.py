@@ -17,7 +17,7 @@ def test_the_first_image_counts_and_names_are_embedded_once(store: Store) -> Non
     both = make_entry(encoder, "both", images=[make_image("yellow"), make_image("blue")], attributes={"colour": "Red"})
     store.catalog.commit(open_index_version(store, encoder), [*many, *plain, both])
     engine = SearchEngine.open(store, encoder)
-    suggestions = NearestValues(engine, engine.parser.vocabulary.current())
+    suggestions = NearestValues(engine.encoder, engine.replica, engine.parser.vocabulary.current())
     shown, bare = store.catalog.item("both"), store.catalog.item("thing 3")
     vectors = suggestions.vectors([bare, shown])
     assert set(vectors) == {shown.id}

@@ -20,12 +20,12 @@ from vitrina.search.types.item import AttributeValue
 from vitrina.search.types.models import RerankerIdentity
 
 ARTICLES = ("shirt", "boots", "mug", "dress")
-LISTED_WRONG = {5: "black", 6: "white"}
+WRONG_COLOURS = {5: "black", 6: "white"}
 """Items whose field says another colour than the picture shows: a white thing listed as black, a red one as white."""
 
 
 @dataclass
-class SimpleEyes:
+class ColourReranker:
     """Tells colours by the picture's mean, exactly; says even odds of anything else. Writes always the same, where it
     ``writes`` at all. Counts what it is asked."""
 
@@ -91,7 +91,7 @@ def fill(store: Store, encoder: FakeEncoder, n_items: int = 36) -> None:
         for each in shown:
             store.images.put(png(each))
         attributes: Mapping[str, AttributeValue] = {
-            "colour": LISTED_WRONG.get(number, colour).title(),
+            "colour": WRONG_COLOURS.get(number, colour).title(),
             "article": article,
         }
         entries.append(make_entry(encoder, f"item-{number}", f"A fine {article}", images=shown, attributes=attributes))
@@ -100,7 +100,7 @@ def fill(store: Store, encoder: FakeEncoder, n_items: int = 36) -> None:
 
 @dataclass
 class Moody:
-    """Ways to fail, drawn by chance: ``SimpleEyes`` with them is late, broken, partial, or talks nonsense."""
+    """Ways to fail, drawn by chance: ``ColourReranker`` with them is late, broken, partial, or talks nonsense."""
 
     rng: random.Random
     share: float = 0.6

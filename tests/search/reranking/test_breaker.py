@@ -27,9 +27,9 @@ def opened(clock: Clock) -> Breaker:
 
 def test_failures_in_a_row_open_it() -> None:
     breaker = Breaker(3, 10.0, Clock())
-    for outcome in (breaker.failed, breaker.failed, breaker.succeeded, breaker.failed, breaker.failed):
+    for result in (breaker.failed, breaker.failed, breaker.succeeded, breaker.failed, breaker.failed):
         assert breaker.admits()
-        outcome()
+        result()
     assert not breaker.is_open
     breaker.failed()
     assert breaker.is_open
@@ -62,7 +62,7 @@ def test_a_try_that_fails_opens_it_for_as_long_again() -> None:
     assert breaker.admits()
 
 
-def test_a_try_without_an_outcome_leaves_the_next_one_to_try() -> None:
+def test_a_try_without_a_result_leaves_the_next_one_to_try() -> None:
     clock = Clock()
     breaker = opened(clock)
     clock.now += 10

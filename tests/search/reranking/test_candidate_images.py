@@ -36,7 +36,7 @@ def counted(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-def test_a_look_reads_nothing_until_its_pixels_are_asked_for(
+def test_a_candidate_reads_nothing_until_its_pixels_are_asked_for(
     store: Store, image_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, images = counted(store, monkeypatch), CandidateImages(store.images)
@@ -61,7 +61,7 @@ def test_images_are_no_larger_than_the_model_sees(store: Store, image_id: str, m
     assert asked == [], "a thumbnail was made, which nobody asks for again"
 
 
-def test_an_item_without_a_image_has_no_look(store: Store) -> None:
+def test_an_item_without_an_image_is_no_candidate(store: Store) -> None:
     assert CandidateImages(store.images).candidate(stored()) is None
 
 

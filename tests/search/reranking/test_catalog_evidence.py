@@ -22,7 +22,7 @@ NOTHING = CatalogValue()
 
 
 @pytest.mark.parametrize(
-    ("held", "listed"),
+    ("held", "value"),
     [
         ("Blue", CatalogValue(SAME_LOGIT, "Blue")),
         (" BLUE ", CatalogValue(SAME_LOGIT, "BLUE")),
@@ -36,8 +36,8 @@ NOTHING = CatalogValue()
         ((), NOTHING),
     ],
 )
-def test_a_field(held: AttributeValue, listed: CatalogValue) -> None:
-    assert CatalogEvidence(Item("a", attributes={"colour": held})).on(BLUE) == listed
+def test_a_field(held: AttributeValue, value: CatalogValue) -> None:
+    assert CatalogEvidence(Item("a", attributes={"colour": held})).on(BLUE) == value
 
 
 def test_of_a_text_in_a_field_the_beginning_is_told() -> None:
@@ -80,15 +80,15 @@ def test_words_in_the_texts(title: str, description: str, logit: float) -> None:
         ("!?", "!?", False),
     ],
 )
-def test_several_words_stand_together(words: str, title: str, found: bool) -> None:
+def test_several_words_are_matched_together(words: str, title: str, found: bool) -> None:
     assert (CatalogEvidence(Item("a", title)).on(Requirement(words)).logit > 0) is found
 
 
-def test_words_stand_together_in_one_text() -> None:
+def test_words_are_matched_within_one_text() -> None:
     assert CatalogEvidence(Item("a", "Shirt, long", "Sleeves rolled up")).on(Requirement("long sleeves")) == NOTHING
 
 
-def test_texts_stand_in_for_a_field_that_is_missing_alone() -> None:
+def test_texts_replace_only_a_missing_field() -> None:
     assert CatalogEvidence(Item("a", "Teal shirt")).on(BLUE) == CatalogValue(MENTIONED_LOGIT, "Teal")
     assert CatalogEvidence(Item("a", "Teal shirt", attributes={"colour": "Red"})).on(BLUE) == CatalogValue(
         OTHER_LOGIT, "Red"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.fakes import COLOURS, make_image
-from tests.search.reranking.shops import SimpleEyes
+from tests.search.reranking.shops import ColourReranker
 from vitrina.search.reranking.base import Deadline, Probabilities, RerankCandidate
 from vitrina.search.reranking.client import CIRCUIT_OPEN, FAIR_S, Breaker, RerankClient
 from vitrina.search.types.answer import RerankState
@@ -33,8 +33,8 @@ def candidate_of(key: str) -> RerankCandidate | None:
 
 
 @pytest.fixture
-def eyes() -> SimpleEyes:
-    return SimpleEyes()
+def model() -> ColourReranker:
+    return ColourReranker()
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def breaker() -> Breaker:
 
 
 @pytest.fixture
-def client(eyes: SimpleEyes, breaker: Breaker) -> Iterator[RerankClient]:
-    client = RerankClient(eyes, breaker)
+def client(model: ColourReranker, breaker: Breaker) -> Iterator[RerankClient]:
+    client = RerankClient(model, breaker)
     yield client
     client.close()
 
@@ -57,7 +57,7 @@ def broken(deadline: Deadline) -> None:
     raise RerankerError("It broke.", remedy="Mend it.")
 
 
-def test_every_look_and_statement_in_their_places(client: RerankClient) -> None:
+def test_every_image_and_statement_in_its_place(client: RerankClient) -> None:
     asked = client.judge(KEYS, ["red", "blue", "a blue mug"], candidate_of, in_time())
     assert (asked.probabilities > 0.5).tolist() == [[key == "red", key == "blue", key == "blue"] for key in KEYS]
     assert asked.states == (RERANKED,) * len(KEYS)
@@ -65,14 +65,14 @@ def test_every_look_and_statement_in_their_places(client: RerankClient) -> None:
 
 
 def test_who_gives_up_is_not_waited_for_and_says_nothing_of_the_rerankers_health(
-    client: RerankClient, eyes: SimpleEyes, breaker: Breaker
+    client: RerankClient, model: ColourReranker, breaker: Breaker
 ) -> None:
     def until_the_deadline(deadline: Deadline) -> None:
         while deadline.seconds_left:
             time.sleep(0.01)
 
-    eyes.before = until_the_deadline
-    eyes.after = lambda answers, _: np.full_like(answers, np.nan)
+    model.before = until_the_deadline
+    model.after = lambda answers, _: np.full_like(answers, np.nan)
     for _ in range(3):
         cancelled = threading.Event()
         threading.Timer(0.1, cancelled.set).start()
@@ -81,37 +81,37 @@ def test_who_gives_up_is_not_waited_for_and_says_nothing_of_the_rerankers_health
         assert time.monotonic() - started < 0.1 + LATE_S
         assert asked.states == (LATE,) * len(KEYS)
     assert not breaker.is_open
-    assert len(eyes.asked) == 3
+    assert len(model.asked) == 3
     client.judge(KEYS, ["red"], candidate_of, Deadline.within(60, cancelled))
-    assert len(eyes.asked) == 3, "nothing is begun for nobody"
+    assert len(model.asked) == 3, "nothing is begun for nobody"
 
 
-def test_what_is_known_is_not_asked_again(client: RerankClient, eyes: SimpleEyes) -> None:
+def test_what_is_known_is_not_asked_again(client: RerankClient, model: ColourReranker) -> None:
     client.judge(KEYS[:3], ["red", "blue"], candidate_of, in_time())
     client.judge(KEYS[:3], ["blue", "red"], lambda key: pytest.fail("It was looked at."), in_time())
-    assert len(eyes.asked) == 1
+    assert len(model.asked) == 1
     asked = client.judge(KEYS[:4], ["red", "green"], candidate_of, in_time())
-    assert eyes.asked[1] == (tuple(KEYS[:4]), ("red", "green"))
+    assert model.asked[1] == (tuple(KEYS[:4]), ("red", "green"))
     assert (asked.probabilities > 0.5).tolist() == [[key == "red", key == "green"] for key in KEYS[:4]]
     client.judge(["yellow", "red"], ["red"], candidate_of, in_time())
-    assert len(eyes.asked) == 2
+    assert len(model.asked) == 2
 
 
-def test_nothing_asked(client: RerankClient, eyes: SimpleEyes) -> None:
+def test_nothing_asked(client: RerankClient, model: ColourReranker) -> None:
     assert client.judge([], ["red"], candidate_of, in_time()).probabilities.shape == (0, 1)
     assert client.judge(KEYS, [], candidate_of, in_time()).states == (RERANKED,) * len(KEYS)
-    assert eyes.asked == []
+    assert model.asked == []
 
 
-def test_a_image_that_cannot_be_read_is_left_out(client: RerankClient, eyes: SimpleEyes) -> None:
+def test_an_image_that_cannot_be_read_is_left_out(client: RerankClient, model: ColourReranker) -> None:
     asked = client.judge(["red", "gone", "blue"], ["red"], candidate_of, in_time())
     assert asked.states == (RERANKED, NOT_ASKED, RERANKED)
-    assert eyes.asked[0][0] == ("red", "blue")
+    assert model.asked[0][0] == ("red", "blue")
     np.testing.assert_allclose(asked.probabilities[:, 0], [0.98, np.nan, 0.02], rtol=1e-5)
     assert client.judge(["gone"], ["red"], candidate_of, in_time()).states == (NOT_ASKED,)
 
 
-def test_a_image_that_turns_out_to_be_gone_is_nobodys_failure(client: RerankClient, breaker: Breaker) -> None:
+def test_an_image_that_turns_out_to_be_gone_is_nobodys_failure(client: RerankClient, breaker: Breaker) -> None:
     for keys, states in ((["red", "gone"], (RERANKED, NOT_ASKED)), (["gone"], (NOT_ASKED,))):
         for number in range(3):
             asked = client.judge(
@@ -121,52 +121,50 @@ def test_a_image_that_turns_out_to_be_gone_is_nobodys_failure(client: RerankClie
     assert not breaker.is_open
 
 
-def test_answers_that_are_missing_or_no_probabilities(client: RerankClient, eyes: SimpleEyes) -> None:
+def test_answers_that_are_missing_or_no_probabilities(client: RerankClient, model: ColourReranker) -> None:
     def gaps(answers: Probabilities, deadline: Deadline) -> Probabilities:
         answers[1, 0], answers[2, 1], answers[3, 0] = np.nan, 7.0, -np.inf
         return answers
 
-    eyes.after = gaps
+    model.after = gaps
     asked = client.judge(KEYS, ["red", "blue"], candidate_of, in_time())
     assert asked.states == (RERANKED, FAILED, FAILED, FAILED, RERANKED, RERANKED)
     assert np.isnan(asked.probabilities).sum() == 3
-    eyes.after = SimpleEyes().after
+    model.after = ColourReranker().after
     assert client.judge(KEYS, ["red", "blue"], candidate_of, in_time()).states == (RERANKED,) * len(KEYS)
-    assert eyes.asked[1] == (tuple(KEYS[1:4]), ("red", "blue"))
+    assert model.asked[1] == (tuple(KEYS[1:4]), ("red", "blue"))
 
 
-def test_a_gap_near_the_deadline_is_late_and_not_failed(client: RerankClient, eyes: SimpleEyes) -> None:
+def test_a_gap_near_the_deadline_is_late_and_not_failed(client: RerankClient, model: ColourReranker) -> None:
     def tired(answers: Probabilities, deadline: Deadline) -> Probabilities:
         time.sleep(0.6 * deadline.seconds_left)
         answers[2:] = np.nan
         return answers
 
-    eyes.after = tired
+    model.after = tired
     asked = client.judge(KEYS, ["red"], candidate_of, Deadline.within(1.5))
     assert asked.states == (RERANKED, RERANKED, LATE, LATE, LATE, LATE)
     assert "deadline" in asked.note
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((1, 1), np.float32), np.zeros(6, np.float32)])
-def test_answers_of_the_wrong_shape(client: RerankClient, eyes: SimpleEyes, wrong: Probabilities) -> None:
-    eyes.after = lambda answers, deadline: wrong
+def test_answers_of_the_wrong_shape(client: RerankClient, model: ColourReranker, wrong: Probabilities) -> None:
+    model.after = lambda answers, deadline: wrong
     assert client.judge(KEYS, ["red"], candidate_of, in_time()).states == (FAILED,) * len(KEYS)
 
 
 @pytest.mark.parametrize("error", [RerankerError("It broke.", remedy="Mend it."), KeyError("x"), TimeoutError("x")])
-def test_whatever_it_raises(client: RerankClient, eyes: SimpleEyes, error: Exception) -> None:
+def test_whatever_it_raises(client: RerankClient, model: ColourReranker, error: Exception) -> None:
     def fail(deadline: Deadline) -> None:
         raise error
 
-    eyes.before = fail
+    model.before = fail
     asked = client.judge(KEYS, ["red"], candidate_of, in_time())
     assert asked.states == (FAILED,) * len(KEYS)
     assert asked.note
 
 
-def test_nobody_waits_past_the_deadline_and_what_comes_late_is_remembered(
-    client: RerankClient, eyes: SimpleEyes
-) -> None:
+def test_no_call_passes_the_deadline_and_late_answers_are_cached(client: RerankClient, model: ColourReranker) -> None:
     release, done = threading.Event(), threading.Event()
 
     def hang(deadline: Deadline) -> None:
@@ -176,29 +174,29 @@ def test_nobody_waits_past_the_deadline_and_what_comes_late_is_remembered(
         done.set()
         return answers
 
-    eyes.before, eyes.after = hang, ended
+    model.before, model.after = hang, ended
     started = time.monotonic()
     asked = client.judge(KEYS, ["red"], candidate_of, Deadline.within(0.1))
     assert time.monotonic() - started < 0.1 + LATE_S
     assert asked.states == (LATE,) * len(KEYS)
     release.set()
     assert done.wait(10)
-    eyes.before = broken
+    model.before = broken
     until = Deadline.within(10)
     while client.judge(KEYS, ["red"], candidate_of, in_time()).states != (RERANKED,) * len(KEYS) and until.seconds_left:
         time.sleep(0.01)
-    assert len(eyes.asked) <= 2
+    assert len(model.asked) <= 2
 
 
-def test_no_time_at_all(client: RerankClient, eyes: SimpleEyes) -> None:
+def test_no_time_at_all(client: RerankClient, model: ColourReranker) -> None:
     asked = client.judge(KEYS, ["red"], candidate_of, Deadline.within(0))
     assert asked.states == (LATE,) * len(KEYS)
-    assert eyes.asked == []
+    assert model.asked == []
 
 
-def test_failures_in_a_row_leave_it_alone_but_not_what_is_known(client: RerankClient, eyes: SimpleEyes) -> None:
+def test_failures_in_a_row_leave_it_alone_but_not_what_is_known(client: RerankClient, model: ColourReranker) -> None:
     client.judge(["blue"], ["red"], candidate_of, in_time())
-    eyes.before = broken
+    model.before = broken
     for _ in range(2):
         assert not client.is_circuit_open
         client.judge(["red"], ["red"], candidate_of, in_time())
@@ -206,13 +204,13 @@ def test_failures_in_a_row_leave_it_alone_but_not_what_is_known(client: RerankCl
     asked = client.judge(["red", "blue"], ["red"], candidate_of, in_time())
     assert asked.states == (FAILED, RERANKED)
     assert asked.note == CIRCUIT_OPEN
-    assert len(eyes.asked) == 3
+    assert len(model.asked) == 3
 
 
 def test_who_gives_no_time_does_not_switch_it_off_for_others(
-    client: RerankClient, eyes: SimpleEyes, breaker: Breaker
+    client: RerankClient, model: ColourReranker, breaker: Breaker
 ) -> None:
-    eyes.before = lambda deadline: time.sleep(deadline.seconds_left + 0.2)
+    model.before = lambda deadline: time.sleep(deadline.seconds_left + 0.2)
     for number in range(5):
         assert client.judge(["red"], [f"blue {number}"], candidate_of, Deadline.within(0.005)).states == (LATE,)
     assert not breaker.is_open

@@ -48,9 +48,9 @@ def test_free_requirements_and_their_part_of_the_phrase_count_as_they_are_worth(
 def test_the_phrase_counts_for_what_the_listing_leaves_open() -> None:
     fusion_weights = FusionWeights(whole=0.3)
     scores, whole, met = np.full(3, 0.5), np.full(3, 0.9), np.ones((3, 2))
-    left_open, listed = np.array([0.0, 0.5, 1.0]), np.array([2.0, -1.0, 0.0])
-    found = totals(fusion_weights, scores, whole, met, KNOWN, left_open, listed)
-    np.testing.assert_allclose(found, 0.3 * (left_open * np.log(9) + listed), atol=1e-9)
+    left_open, catalog = np.array([0.0, 0.5, 1.0]), np.array([2.0, -1.0, 0.0])
+    found = totals(fusion_weights, scores, whole, met, KNOWN, left_open, catalog)
+    np.testing.assert_allclose(found, 0.3 * (left_open * np.log(9) + catalog), atol=1e-9)
 
 
 def test_without_requirements_or_phrase_the_retrieval_decides() -> None:
@@ -58,7 +58,7 @@ def test_without_requirements_or_phrase_the_retrieval_decides() -> None:
     np.testing.assert_allclose(found, logit(np.array([0.9, 0.2])))
 
 
-def test_a_look_is_never_surer_than_the_catalog() -> None:
+def test_an_image_is_never_surer_than_the_catalog() -> None:
     assert FusionWeights(slope=9).image_logit(1.0) == MAX_IMAGE_LOGIT
     assert FusionWeights(slope=9).image_logit(0.0) == -MAX_IMAGE_LOGIT
     assert np.isnan(FusionWeights().image_logit(np.nan))

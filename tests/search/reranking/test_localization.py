@@ -11,7 +11,7 @@ from PIL import Image
 from recipes.boutique.catalog import product
 from recipes.boutique.render import render
 from tests.fakes import SIDE_PX, FakeEncoder, make_image
-from tests.search.reranking.shops import SimpleEyes
+from tests.search.reranking.shops import ColourReranker
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.reranking.base import Box, Capabilities, Deadline, RerankCandidate, Scoring
@@ -39,7 +39,7 @@ def brightest(heatmap: Heatmap) -> tuple[float, float]:
     return (column + 0.5) / heatmap.shape[1], (row + 0.5) / heatmap.shape[0]
 
 
-class SharpEyes(SimpleEyes):
+class SharpEyes(ColourReranker):
     """Gives one box for every claim but those on ``mug``, and fails at ``dress``."""
 
     @property
@@ -135,7 +135,7 @@ def test_a_box_where_the_reranker_gives_one_else_a_heatmap(
 
 def test_without_boxes_or_time_all_are_heatmaps(encoder: FakeEncoder) -> None:
     candidate = RerankCandidate("key", make_image("red"))
-    for reranker, seconds in ((None, 60), (SimpleEyes(), 60), (SharpEyes(), 0)):
+    for reranker, seconds in ((None, 60), (ColourReranker(), 60), (SharpEyes(), 0)):
         found = regions(candidate, ["red"], encoder, reranker, Deadline.within(seconds))
         assert found[0].box is None
         assert found[0].heatmap is not None

@@ -25,7 +25,7 @@ def test_ties_keep_the_retrievals_order() -> None:
     assert shown[1] == shown[2] == shown[3]
 
 
-def test_nobody_judged_is_the_retrievals_order() -> None:
+def test_without_judged_hits_the_order_is_retrievals() -> None:
     scores = np.array([0.9, 0.5, 0.5])
     order, shown = reordered(scores, np.array([np.nan, 5.0, 9.0]), np.zeros(3, np.bool_))
     assert order.tolist() == [0, 1, 2]
@@ -55,5 +55,5 @@ def test_any_order_is_one_that_can_be_defended(rows: list[tuple[float, float, bo
 
 
 @given(st.floats(0, 1))
-def test_odds_and_back(p: float) -> None:
+def test_logit_and_back(p: float) -> None:
     assert abs(float(probability(logit(p))) - p) < 1e-8

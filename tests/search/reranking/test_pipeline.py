@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import FakeEncoder, blank_catalog, make_entry, make_image, png
-from tests.search.reranking.shops import LISTED_WRONG, SimpleEyes, fill
+from tests.search.reranking.shops import WRONG_COLOURS, ColourReranker, fill
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.base import Deadline, Probabilities
@@ -49,13 +49,13 @@ def engine(shop: Store, encoder: FakeEncoder) -> SearchEngine:
 
 
 @pytest.fixture
-def eyes() -> SimpleEyes:
-    return SimpleEyes(fusion_weights=BOLD)
+def model() -> ColourReranker:
+    return ColourReranker(fusion_weights=BOLD)
 
 
 @pytest.fixture
-def reranking(shop: Store, engine: SearchEngine, eyes: SimpleEyes) -> Iterator[SearchEngine]:
-    with RerankPipeline.open(shop, eyes) as stage:
+def reranking(shop: Store, engine: SearchEngine, model: ColourReranker) -> Iterator[SearchEngine]:
+    with RerankPipeline.open(shop, model) as stage:
         yield engine.with_reranker(stage)
 
 
@@ -89,14 +89,14 @@ def test_what_the_image_shows_comes_first(reranking: SearchEngine, engine: Searc
     answer = reranking.search(query, IN_TIME)
     check(answer, engine.search(query))
     assert answer.rerank is RerankState.RERANKED
-    assert answer.reranker == "simple eyes"
+    assert answer.reranker == "simple model"
     assert [r.name for r in answer.requirements] == ["colour: white", "article: boots"]
     reranked = [hit for hit in answer.hits if hit.rerank is RerankState.RERANKED]
-    listed_alike = [
+    same_fields = [
         hit for hit in reranked if dict(hit.stored.item.attributes) == {"colour": "White", "article": "boots"}
     ]
-    assert [shown_colour(hit) for hit in listed_alike] == ["white", "red"]
-    assert listed_alike[0] is reranked[0]
+    assert [shown_colour(hit) for hit in same_fields] == ["white", "red"]
+    assert same_fields[0] is reranked[0]
     for name in ("requirements", "judge", "verdicts", "compare", "explain", "total"):
         assert answer.timings_ms[name] >= 0
     assert answer.timings_ms["total"] >= answer.timings_ms["judge"] + answer.timings_ms["vectors"]
@@ -111,12 +111,12 @@ def test_a_listing_that_its_image_contradicts(reranking: SearchEngine) -> None:
     assert wrong.status is Status.UNKNOWN
     assert hits["item-5"].verdicts[0].disagreement == "listing says Black, photo looks white"
     told = {sku for sku, hit in hits.items() if hit.verdicts[0].disagreement}
-    assert told == {f"item-{number}" for number in LISTED_WRONG}
+    assert told == {f"item-{number}" for number in WRONG_COLOURS}
 
 
-def test_only_conflicts_cost_a_second_look(reranking: SearchEngine, eyes: SimpleEyes) -> None:
+def test_only_conflicts_cost_a_second_call(reranking: SearchEngine, model: ColourReranker) -> None:
     reranking.search(Query("white", limit=5), replace(IN_TIME, top=3))
-    first, *more = eyes.asked
+    first, *more = model.asked
     assert first[1] == ("white",)
     assert sum(len(keys) for keys, _ in more) <= 2
 
@@ -131,16 +131,16 @@ def test_an_item_without_a_image_keeps_its_place_and_is_judged_by_its_listing(re
         assert hit.verdicts[0].evidence is Evidence.FIELD
 
 
-def test_with_listings_hidden_only_images_count(shop: Store, engine: SearchEngine, eyes: SimpleEyes) -> None:
-    with RerankPipeline.open(shop, eyes, uses_catalog=False) as pipeline:
+def test_with_listings_hidden_only_images_count(shop: Store, engine: SearchEngine, model: ColourReranker) -> None:
+    with RerankPipeline.open(shop, model, uses_catalog=False) as pipeline:
         answer = engine.with_reranker(pipeline).search(Query("white boots", limit=20), IN_TIME)
     for hit in answer.hits:
         colour, article = hit.verdicts
         assert colour.catalog_value is article.catalog_value is colour.disagreement is None
         assert article.status is Status.UNKNOWN
-        seen = hit.rerank is RerankState.RERANKED
-        assert colour.evidence is (Evidence.IMAGE if seen else Evidence.NOTHING)
-        assert not seen or (colour.status is Status.MET) == (shown_colour(hit) == "white")
+        with_image = hit.rerank is RerankState.RERANKED
+        assert colour.evidence is (Evidence.IMAGE if with_image else Evidence.NOTHING)
+        assert not with_image or (colour.status is Status.MET) == (shown_colour(hit) == "white")
 
 
 def test_what_must_not_be_goes_down(reranking: SearchEngine, engine: SearchEngine) -> None:
@@ -163,12 +163,12 @@ def test_a_photo_asks_for_its_article_and_colour(reranking: SearchEngine, engine
     assert "item-3" not in skus(similar)
 
 
-def test_off_is_the_engines_own_answer(reranking: SearchEngine, engine: SearchEngine, eyes: SimpleEyes) -> None:
+def test_off_is_the_engines_own_answer(reranking: SearchEngine, engine: SearchEngine, model: ColourReranker) -> None:
     query = Query("white boots")
     assert reranking.search(query).hits == engine.search(query).hits
     assert reranking.search(query).rerank is RerankState.NOT_ASKED
     assert reranking.search(Query(skus=("item-3",), exclude_skus=("item-3",))).reranker is None
-    assert eyes.asked == []
+    assert model.asked == []
 
 
 def test_the_answer_comes_in_steps(reranking: SearchEngine, engine: SearchEngine) -> None:
@@ -189,41 +189,41 @@ def test_the_answer_comes_in_steps(reranking: SearchEngine, engine: SearchEngine
     assert [hit.explanation is not None for hit in final.hits] == [True] * 5 + [False] * 5
 
 
-def test_the_stream_may_be_left_at_any_step(reranking: SearchEngine, eyes: SimpleEyes) -> None:
+def test_the_stream_may_be_left_at_any_step(reranking: SearchEngine, model: ColourReranker) -> None:
     events = reranking.stream(Query("white boots"), IN_TIME)
-    assert eyes.asked == []
+    assert model.asked == []
     next(events)
-    assert eyes.asked == []
+    assert model.asked == []
     del events
-    assert eyes.asked == []
+    assert model.asked == []
 
 
 def test_closing_ends_the_step_under_way_and_begins_nothing_more(
-    shop: Store, engine: SearchEngine, eyes: SimpleEyes
+    shop: Store, engine: SearchEngine, model: ColourReranker
 ) -> None:
-    looking = threading.Event()
+    judging = threading.Event()
 
     def until_the_deadline(deadline: Deadline) -> None:
-        looking.set()
+        judging.set()
         while deadline.seconds_left:
             time.sleep(0.01)
 
-    eyes.before = until_the_deadline
-    pipeline = RerankPipeline.open(shop, eyes, deadline_s=600.0)
+    model.before = until_the_deadline
+    pipeline = RerankPipeline.open(shop, model, deadline_s=600.0)
     events = engine.with_reranker(pipeline).stream(Query("white boots", limit=30), replace(IN_TIME, top=36))
     next(events)
 
-    def close_once_it_candidates() -> None:
-        looking.wait(30)
+    def close_once_it_judges() -> None:
+        judging.wait(30)
         events.close()
 
-    closing = threading.Thread(target=close_once_it_candidates)
+    closing = threading.Thread(target=close_once_it_judges)
     closing.start()
     started = time.monotonic()
     list(events)
     closing.join()
     assert time.monotonic() - started < LATE_S
-    assert len(eyes.asked) == 1, "listings that their pictures contradict are not looked at a second time"
+    assert len(model.asked) == 1, "listings that their pictures contradict are not looked at a second time"
     assert list(events) == []
 
 
@@ -249,65 +249,65 @@ def test_pages_neither_repeat_nor_skip(reranking: SearchEngine) -> None:
     assert all(hit.verdicts for hit in paged)
 
 
-def test_below_the_top_nothing_is_looked_at(reranking: SearchEngine, eyes: SimpleEyes) -> None:
+def test_below_the_top_nothing_is_judged(reranking: SearchEngine, model: ColourReranker) -> None:
     answer = reranking.search(Query("white boots", offset=20), IN_TIME)
-    assert eyes.asked == []
+    assert model.asked == []
     assert answer.rerank is RerankState.NOT_ASKED
     assert answer.rerank_note
     assert answer.hits[0].rank == 21
 
 
-def test_a_query_of_nothing_that_shows(reranking: SearchEngine, engine: SearchEngine, eyes: SimpleEyes) -> None:
+def test_a_query_of_nothing_that_shows(reranking: SearchEngine, engine: SearchEngine, model: ColourReranker) -> None:
     answer = reranking.search(Query("something nice"), IN_TIME)
     check(answer, engine.search(Query("something nice")))
     assert answer.requirements == ()
     assert answer.rerank is RerankState.NOT_ASKED
     assert answer.hits[0].explanation is None
-    assert eyes.asked == []
+    assert model.asked == []
 
 
-def test_the_same_query_again_is_answered_from_memory(reranking: SearchEngine, eyes: SimpleEyes) -> None:
+def test_the_same_query_again_is_answered_from_memory(reranking: SearchEngine, model: ColourReranker) -> None:
     first = reranking.search(Query("white boots"), IN_TIME)
-    n_judged = eyes.n_judged
+    n_judged = model.n_judged
     assert n_judged
     again = reranking.search(Query("white boots"), IN_TIME)
-    assert eyes.n_judged == n_judged
+    assert model.n_judged == n_judged
     assert again.hits == first.hits
     reranking.search(Query("white mug"), IN_TIME)
-    assert ("white",) not in [statements for _, statements in eyes.asked[1:]]
+    assert ("white",) not in [statements for _, statements in model.asked[1:]]
 
 
-def test_another_encoder_keeps_what_was_said(shop: Store, reranking: SearchEngine, eyes: SimpleEyes) -> None:
+def test_another_encoder_keeps_what_was_said(shop: Store, reranking: SearchEngine, model: ColourReranker) -> None:
     reranking.search(Query("white boots"), replace(IN_TIME, top=36))
-    n_judged = eyes.n_judged
+    n_judged = model.n_judged
     again = SearchEngine.open(shop, reranking.encoder, reranking.reranker)
     again.search(Query("white boots"), replace(IN_TIME, top=36))
-    assert eyes.n_judged == n_judged
+    assert model.n_judged == n_judged
 
 
 def test_ties_keep_the_retrievals_order(shop: Store, engine: SearchEngine) -> None:
-    eyes = SimpleEyes(fusion_weights=FusionWeights(retrieval=0.0, whole=0.0, parts=0.0))
-    with RerankPipeline.open(shop, eyes) as stage:
+    model = ColourReranker(fusion_weights=FusionWeights(retrieval=0.0, whole=0.0, parts=0.0))
+    with RerankPipeline.open(shop, model) as stage:
         answer = engine.with_reranker(stage).search(Query("white boots", limit=20), IN_TIME)
     assert answer.rerank is RerankState.RERANKED
     assert [hit.retrieval_rank for hit in answer.hits] == list(range(1, 21))
 
 
 def test_candidates_without_an_answer_keep_their_place_and_say_so(
-    reranking: SearchEngine, engine: SearchEngine, eyes: SimpleEyes
+    reranking: SearchEngine, engine: SearchEngine, model: ColourReranker
 ) -> None:
     def every_third_gone(answers: Probabilities, deadline: Deadline) -> Probabilities:
         answers[::3] = np.nan
         return answers
 
-    eyes.after = every_third_gone
+    model.after = every_third_gone
     query = Query("white boots", limit=20)
     retrieved = engine.search(query)
     answer = reranking.search(query, IN_TIME)
     check(answer, retrieved)
     states = {hit.stored.item.sku: hit.rerank for hit in answer.hits}
-    seen = [hit.stored.item.sku for hit in retrieved.hits if hit.stored.image_ids]
-    for place, sku in enumerate(seen):
+    with_image = [hit.stored.item.sku for hit in retrieved.hits if hit.stored.image_ids]
+    for place, sku in enumerate(with_image):
         assert states[sku] is (RerankState.FAILED if place % 3 == 0 else RerankState.RERANKED)
     assert answer.rerank_note == "The reranker failed."
 
@@ -317,9 +317,9 @@ def broken(deadline: Deadline) -> None:
 
 
 def test_a_broken_reranker_costs_the_reranking_alone(
-    reranking: SearchEngine, engine: SearchEngine, eyes: SimpleEyes
+    reranking: SearchEngine, engine: SearchEngine, model: ColourReranker
 ) -> None:
-    eyes.before = broken
+    model.before = broken
     query = Query("white boots")
     for number in range(8):
         answer = reranking.search(query, IN_TIME)
@@ -328,18 +328,18 @@ def test_a_broken_reranker_costs_the_reranking_alone(
         assert answer.hits[0].verdicts[0].evidence is Evidence.FIELD
         assert answer.hits[0].explanation is not None
         assert ("left alone" in answer.rerank_note) is (number >= 5)
-    assert len(eyes.asked) == 5
+    assert len(model.asked) == 5
 
 
 def test_a_reranker_that_hangs_is_not_waited_for(
-    reranking: SearchEngine, engine: SearchEngine, eyes: SimpleEyes
+    reranking: SearchEngine, engine: SearchEngine, model: ColourReranker
 ) -> None:
     release = threading.Event()
 
     def hang(deadline: Deadline) -> None:
         release.wait(30)
 
-    eyes.before = hang
+    model.before = hang
     started = time.monotonic()
     answer = reranking.search(Query("white boots"), RerankOptions(deadline_ms=100))
     assert time.monotonic() - started < 0.1 + LATE_S
@@ -360,7 +360,7 @@ def test_explanations_that_fail_or_hang_are_written_by_template(shop: Store, eng
             raise RuntimeError("Out of words.")
         release.wait(30)
 
-    stage = RerankPipeline(shop.images, SimpleEyes(), explain=explain)  # type: ignore[arg-type]
+    stage = RerankPipeline(shop.images, ColourReranker(), explain=explain)  # type: ignore[arg-type]
     started = time.monotonic()
     with stage:
         answer = engine.with_reranker(stage).search(Query("white boots"), replace(IN_TIME, explain_ms=100))
@@ -373,7 +373,7 @@ def test_explanations_that_fail_or_hang_are_written_by_template(shop: Store, eng
 
 def test_what_the_model_writes_stands_where_the_verdicts_support_it(shop: Store, engine: SearchEngine) -> None:
     for writes, author in (("It fits white and boots.", Author.MODEL), ("It is made of gold.", Author.TEMPLATE)):
-        with RerankPipeline.open(shop, SimpleEyes(writes=writes)) as stage:
+        with RerankPipeline.open(shop, ColourReranker(writes=writes)) as stage:
             answer = engine.with_reranker(stage).search(Query("white boots"), replace(IN_TIME, top=36, explain=20))
         fitting = [hit for hit in answer.hits if all(v.status is Status.MET for v in hit.verdicts)]
         assert fitting
@@ -390,15 +390,15 @@ def test_a_image_that_is_lost_or_damaged(store: Store, encoder: FakeEncoder) -> 
     damaged = store.images.put(b"\xff\xd8\xff no picture at all")
     entries[2] = replace(entries[2], image_ids=(damaged,))
     store.catalog.commit(open_index_version(store, encoder), entries)
-    with RerankPipeline.open(store, SimpleEyes()) as stage:
+    with RerankPipeline.open(store, ColourReranker()) as stage:
         answer = SearchEngine.open(store, encoder).with_reranker(stage).search(Query("white mug"), IN_TIME)
     states = {hit.stored.item.sku: hit.rerank for hit in answer.hits}
     assert states == {"a": RerankState.RERANKED, "b": RerankState.NOT_ASKED, "c": RerankState.NOT_ASKED}
 
 
-def test_an_empty_catalog(store: Store, encoder: FakeEncoder, eyes: SimpleEyes) -> None:
+def test_an_empty_catalog(store: Store, encoder: FakeEncoder, model: ColourReranker) -> None:
     open_index_version(store, encoder)
-    with RerankPipeline.open(store, eyes) as stage:
+    with RerankPipeline.open(store, model) as stage:
         answer = SearchEngine.open(store, encoder).with_reranker(stage).search(Query("white mug"), IN_TIME)
     assert answer.hits == ()
     assert answer.rerank is RerankState.NOT_ASKED
@@ -406,15 +406,15 @@ def test_an_empty_catalog(store: Store, encoder: FakeEncoder, eyes: SimpleEyes) 
 
 def test_the_fusion_weights_of_this_catalog_goes_before_the_models_own(store: Store) -> None:
     own, fitted = FusionWeights(whole=0.5), FusionWeights(whole=0.7, source="our queries")
-    eyes = SimpleEyes(fusion_weights=own)
-    assert RerankPipeline.open(store, eyes).fusion_weights == own
-    assert RerankPipeline.open(store, SimpleEyes()).fusion_weights == FusionWeights()
-    path = store.fusion_weights_file(eyes.identity)
+    model = ColourReranker(fusion_weights=own)
+    assert RerankPipeline.open(store, model).fusion_weights == own
+    assert RerankPipeline.open(store, ColourReranker()).fusion_weights == FusionWeights()
+    path = store.fusion_weights_file(model.identity)
     write_fusion_weights(path, fitted)
-    assert RerankPipeline.open(store, eyes).fusion_weights == fitted
+    assert RerankPipeline.open(store, model).fusion_weights == fitted
     path.write_text("{", encoding="utf-8")
     with pytest.raises(RerankerError, match="damaged"):
-        RerankPipeline.open(store, eyes)
+        RerankPipeline.open(store, model)
 
 
 @given(

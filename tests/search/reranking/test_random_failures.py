@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import replace
 
 from tests.fakes import COLOURS, FakeEncoder
-from tests.search.reranking.shops import ARTICLES, Moody, SimpleEyes, fill
+from tests.search.reranking.shops import ARTICLES, ColourReranker, Moody, fill
 from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.client import Breaker
 from vitrina.search.reranking.fusion import FusionWeights
@@ -43,10 +43,10 @@ def test_a_thousand_queries_with_a_reranker_that_fails_at_random(store: Store, e
     fill(store, encoder, 24)
     rng, ticks = random.Random(4), itertools.count()
     moody = Moody(rng)
-    eyes = SimpleEyes(fusion_weights=FusionWeights(whole=1.0, parts=1.0), before=moody.before, after=moody.after)
+    model = ColourReranker(fusion_weights=FusionWeights(whole=1.0, parts=1.0), before=moody.before, after=moody.after)
     stage = RerankPipeline(
         store.images,
-        eyes,
+        model,
         max_scores=40,
         breaker=Breaker(3, 10.0, lambda: next(ticks)),
     )

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from tests.fakes import COLOURS, make_image
-from tests.search.reranking.shops import SimpleEyes
+from tests.search.reranking.shops import ColourReranker
 from vitrina.search.reranking.base import Deadline, RerankCandidate
 from vitrina.search.reranking.client import RerankClient
 
@@ -24,7 +24,7 @@ def judging(client: RerankClient) -> Callable[[str, str], float]:
 
 
 def test_answers_are_cached_by_image_and_statement() -> None:
-    model = SimpleEyes()
+    model = ColourReranker()
     client = RerankClient(model)
     judge = judging(client)
     for _ in range(2):
@@ -35,7 +35,7 @@ def test_answers_are_cached_by_image_and_statement() -> None:
 
 
 def test_what_was_not_asked_for_the_longest_is_forgotten() -> None:
-    model = SimpleEyes()
+    model = ColourReranker()
     client = RerankClient(model, max_scores=2)
     judge = judging(client)
     for key, n_judged in (("red", 1), ("blue", 2), ("red", 2), ("green", 3), ("red", 3), ("blue", 4)):
@@ -45,7 +45,7 @@ def test_what_was_not_asked_for_the_longest_is_forgotten() -> None:
 
 
 def test_several_threads_get_their_own_answers() -> None:
-    client = RerankClient(SimpleEyes(), max_scores=5)
+    client = RerankClient(ColourReranker(), max_scores=5)
     judge = judging(client)
     wrong: list[tuple[str, str]] = []
 

@@ -31,8 +31,8 @@ def test_the_whole_phrase_and_each_part(query: Query, asked: tuple[str, ...]) ->
 
 
 def test_a_photo_asks_for_what_it_shows() -> None:
-    seen = (Requirement("navy blue", "colour", ("Navy Blue",)), Requirement("shirts", "article", ("Shirts",)))
-    statements = statements_of(Query(images=(make_image("blue"),)), seen)
+    asked_of = (Requirement("navy blue", "colour", ("Navy Blue",)), Requirement("shirts", "article", ("Shirts",)))
+    statements = statements_of(Query(images=(make_image("blue"),)), asked_of)
     assert statements.whole == "navy blue shirts"
     assert list(statements.of.values()) == ["navy blue", "shirts"]
 

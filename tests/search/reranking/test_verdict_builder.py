@@ -1,4 +1,4 @@
-"""What a survey makes of listings and pictures together."""
+"""The shares of listings and pictures together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vitrina.search.reranking.fusion import MAX_IMAGE_LOGIT
 from vitrina.search.reranking.verdicts import catalog_shares
 from vitrina.search.types.requirement import Requirement
 
-NAVY, OTHER, FAMILY = (
+NAVY, OTHER, NARROWER = (
     CatalogValue(SAME_LOGIT, "Navy Blue"),
     CatalogValue(OTHER_LOGIT, "Red"),
     CatalogValue(2.0, "Blue"),
@@ -18,10 +18,10 @@ MOST = MAX_IMAGE_LOGIT
 
 
 @pytest.mark.parametrize(
-    ("listed", "seen", "shares"),
+    ("catalog", "image", "shares"),
     [
         ([], [], (1.0, 0.0)),
-        ([NAVY, FAMILY], [3.0, None], (0.0, (MOST + 2.0) / 2)),
+        ([NAVY, NARROWER], [3.0, None], (0.0, (MOST + 2.0) / 2)),
         ([NAVY, OTHER], [None, 0.5], (0.0, 0.0)),
         ([NAVY, NOTHING], [3.0, 3.0], (0.5, MOST / 2)),
         ([NAVY, NOTHING], [-3.0, 3.0], (1.0, 0.0)),
@@ -29,10 +29,10 @@ MOST = MAX_IMAGE_LOGIT
     ],
 )
 def test_a_listing_leaves_open_what_it_does_not_say_and_what_the_image_contradicts(
-    listed: list[CatalogValue], seen: list[float | None], shares: tuple[float, float]
+    catalog: list[CatalogValue], image: list[float | None], shares: tuple[float, float]
 ) -> None:
-    requirements = [Requirement(f"word {at}", "colour") for at in range(len(listed))]
-    assert catalog_shares(requirements, listed, seen) == pytest.approx(shares)
+    requirements = [Requirement(f"word {at}", "colour") for at in range(len(catalog))]
+    assert catalog_shares(requirements, catalog, image) == pytest.approx(shares)
 
 
 def test_what_must_not_be_is_answered_the_other_way_round() -> None:

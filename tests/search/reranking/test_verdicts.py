@@ -24,21 +24,21 @@ FIELD, IMAGE, BOTH, NONE = Evidence
 
 NAVY = Requirement("navy", "colour", ("Navy Blue",))
 NOT_NAVY = Requirement("navy", "colour", ("Navy Blue",), wanted=False)
-LISTED_NAVY, LISTED_BLACK = CatalogValue(SAME_LOGIT, "Navy Blue"), CatalogValue(OTHER_LOGIT, "Black")
+CATALOG_NAVY, CATALOG_BLACK = CatalogValue(SAME_LOGIT, "Navy Blue"), CatalogValue(OTHER_LOGIT, "Black")
 YES, MAYBE, NO = MAX_IMAGE_LOGIT, 0.1, -MAX_IMAGE_LOGIT
 
 
 @pytest.mark.parametrize(
-    ("listed", "image", "status", "evidence"),
+    ("catalog", "image", "status", "evidence"),
     [
-        (LISTED_NAVY, YES, MET, BOTH),
-        (LISTED_NAVY, None, MET, FIELD),
-        (LISTED_NAVY, MAYBE, MET, FIELD),
-        (LISTED_NAVY, NO, UNKNOWN, BOTH),
+        (CATALOG_NAVY, YES, MET, BOTH),
+        (CATALOG_NAVY, None, MET, FIELD),
+        (CATALOG_NAVY, MAYBE, MET, FIELD),
+        (CATALOG_NAVY, NO, UNKNOWN, BOTH),
         (CatalogValue(NARROWER_LOGIT, "Navy Blue"), None, MET, FIELD),
-        (LISTED_BLACK, YES, UNKNOWN, BOTH),
-        (LISTED_BLACK, None, CONTRADICTED, FIELD),
-        (LISTED_BLACK, NO, CONTRADICTED, BOTH),
+        (CATALOG_BLACK, YES, UNKNOWN, BOTH),
+        (CATALOG_BLACK, None, CONTRADICTED, FIELD),
+        (CATALOG_BLACK, NO, CONTRADICTED, BOTH),
         (NOTHING, YES, MET, IMAGE),
         (NOTHING, NO, CONTRADICTED, IMAGE),
         (NOTHING, MAYBE, UNKNOWN, NONE),
@@ -47,16 +47,16 @@ YES, MAYBE, NO = MAX_IMAGE_LOGIT, 0.1, -MAX_IMAGE_LOGIT
         (CatalogValue(DENIED_LOGIT, "no navy"), None, CONTRADICTED, FIELD),
     ],
 )
-def test_the_table_of_verdicts(listed: CatalogValue, image: float | None, status: Status, evidence: Evidence) -> None:
-    verdict = verdict_of(NAVY, listed, image)
-    assert (verdict.status, verdict.evidence, verdict.catalog_value) == (status, evidence, listed.says)
-    denied = verdict_of(NOT_NAVY, listed, image)
+def test_the_table_of_verdicts(catalog: CatalogValue, image: float | None, status: Status, evidence: Evidence) -> None:
+    verdict = verdict_of(NAVY, catalog, image)
+    assert (verdict.status, verdict.evidence, verdict.catalog_value) == (status, evidence, catalog.says)
+    denied = verdict_of(NOT_NAVY, catalog, image)
     opposite = {MET: CONTRADICTED, CONTRADICTED: MET, UNKNOWN: UNKNOWN}
     assert (denied.status, denied.evidence) == (opposite[status], evidence)
     assert denied.probability == pytest.approx(1 - verdict.probability)
 
 
-def test_nobody_knows_is_even_odds() -> None:
+def test_without_evidence_the_probability_is_half() -> None:
     assert verdict_of(NAVY, NOTHING, None).probability == 0.5
 
 
@@ -64,44 +64,44 @@ logit = st.floats(-3.5, 3.5)
 
 
 @given(logit, logit, st.floats(0, 3.5))
-def test_more_for_it_never_makes_it_less_probable(listed: float, image: float, more: float) -> None:
-    here = verdict_of(NAVY, CatalogValue(listed), image).probability
-    assert verdict_of(NAVY, CatalogValue(listed + more), image).probability >= here
-    assert verdict_of(NAVY, CatalogValue(listed), image + more).probability >= here
-    assert verdict_of(NOT_NAVY, CatalogValue(listed), image + more).probability <= 1 - here + 1e-9
+def test_more_for_it_never_makes_it_less_probable(catalog: float, image: float, more: float) -> None:
+    here = verdict_of(NAVY, CatalogValue(catalog), image).probability
+    assert verdict_of(NAVY, CatalogValue(catalog + more), image).probability >= here
+    assert verdict_of(NAVY, CatalogValue(catalog), image + more).probability >= here
+    assert verdict_of(NOT_NAVY, CatalogValue(catalog), image + more).probability <= 1 - here + 1e-9
 
 
 SHOWS_BLACK = {"navy blue": 0.05, "black": 0.95, "red": 0.05}
 
 
 @pytest.mark.parametrize(
-    ("requirement", "listed", "image", "own", "candidates", "disagreement"),
+    ("requirement", "catalog", "image", "own", "candidates", "disagreement"),
     [
-        (NAVY, LISTED_NAVY, NO, "navy blue", SHOWS_BLACK, "listing says Navy Blue, photo looks black"),
-        (NOT_NAVY, LISTED_NAVY, NO, "navy blue", SHOWS_BLACK, "listing says Navy Blue, photo looks black"),
+        (NAVY, CATALOG_NAVY, NO, "navy blue", SHOWS_BLACK, "listing says Navy Blue, photo looks black"),
+        (NOT_NAVY, CATALOG_NAVY, NO, "navy blue", SHOWS_BLACK, "listing says Navy Blue, photo looks black"),
         (
             NAVY,
-            LISTED_BLACK,
+            CATALOG_BLACK,
             YES,
             "black",
             {"black": 0.1, "navy blue": 0.9},
             "listing says Black, photo looks navy blue",
         ),
-        (NAVY, LISTED_BLACK, YES, "black", {"black": 0.8, "navy blue": 0.9}, None),
-        (NAVY, LISTED_BLACK, YES, "black", {"black": 0.9, "navy blue": 0.8}, None),
-        (NAVY, LISTED_NAVY, NO, "navy blue", {"navy blue": 0.1, "black": 0.6}, None),
-        (NAVY, LISTED_NAVY, NO, "navy blue", {}, None),
+        (NAVY, CATALOG_BLACK, YES, "black", {"black": 0.8, "navy blue": 0.9}, None),
+        (NAVY, CATALOG_BLACK, YES, "black", {"black": 0.9, "navy blue": 0.8}, None),
+        (NAVY, CATALOG_NAVY, NO, "navy blue", {"navy blue": 0.1, "black": 0.6}, None),
+        (NAVY, CATALOG_NAVY, NO, "navy blue", {}, None),
     ],
 )
 def test_where_listing_and_image_disagree(
     requirement: Requirement,
-    listed: CatalogValue,
+    catalog: CatalogValue,
     image: float,
     own: str,
     candidates: dict[str, float],
     disagreement: str | None,
 ) -> None:
-    verdict = resolved(verdict_of(requirement, listed, image), (own,), candidates)
+    verdict = resolved(verdict_of(requirement, catalog, image), (own,), candidates)
     assert verdict.disagreement == disagreement
     if disagreement:
         assert verdict.image_value == max(candidates, key=lambda value: candidates[value])
@@ -110,11 +110,11 @@ def test_where_listing_and_image_disagree(
 def test_words_of_which_no_other_value_can_be_tried() -> None:
     said = CatalogValue(MENTIONED_LOGIT, "striped")
     assert verdict_of(Requirement("striped"), said, NO).disagreement == "listing says striped, photo does not look it"
-    for listed, image in ((said, YES), (said, None), (NOTHING, NO), (said, -1.0)):
-        assert verdict_of(Requirement("striped"), listed, image).disagreement is None
+    for catalog, image in ((said, YES), (said, None), (NOTHING, NO), (said, -1.0)):
+        assert verdict_of(Requirement("striped"), catalog, image).disagreement is None
 
 
-def test_what_is_seen_instead_is_never_what_was_asked_for() -> None:
+def test_the_other_value_is_never_what_was_asked_for() -> None:
     contradicted = Verdict(NAVY, CONTRADICTED, 0.2, BOTH, catalog_value="Black")
     assert resolved(contradicted, ("black",), {"navy blue": 0.9, "black": 0.1}).image_value is None
     assert verdict_of(NAVY, CatalogValue(-3.5, "Black"), 2.0).image_value is None

@@ -64,7 +64,7 @@ def skus(engine: SearchEngine, ids: list[int]) -> list[str]:
     return [stored[item_id].item.sku for item_id in ids]
 
 
-def test_a_named_value_counts_whole_and_its_family_in_part(engine: SearchEngine) -> None:
+def test_a_named_value_counts_whole_and_narrower_values_in_part(engine: SearchEngine) -> None:
     fields, met, _ = asked(engine, Query("blue shirts for men"))
     assert [requirement.field for requirement in fields.wanted] == ["colour", "article", "gender"]
     assert met == [
@@ -113,7 +113,7 @@ def test_a_query_that_names_no_value_finds_nothing_by_fields(engine: SearchEngin
     assert not any(avoided)
 
 
-def test_the_items_that_meet_all_come_first_the_exact_ones_before_their_family(engine: SearchEngine) -> None:
+def test_the_items_that_meet_all_come_first_the_exact_ones_before_narrower_values(engine: SearchEngine) -> None:
     found = [hit.stored.item.sku for hit in engine.search(Query("blue shirts for men")).hits]
     assert found[0] == "blue-shirt"
     assert set(found[:3]) == {"navy-shirt", "blue-shirt", "striped-shirt"}

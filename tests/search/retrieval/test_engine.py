@@ -127,7 +127,7 @@ def test_several_images_find_what_is_like_any_or_all(engine: SearchEngine) -> No
     assert set(colours(answer)) == {"red"}
 
 
-def test_skus_stand_for_their_images(engine: SearchEngine) -> None:
+def test_skus_are_searched_by_their_images(engine: SearchEngine) -> None:
     by_sku, by_image = (
         engine.search(asked) for asked in (Query(skus=("item-38",)), Query(images=(make_image("blue", noise=38),)))
     )

@@ -57,7 +57,7 @@ def test_a_sample_without_spread_gives_finite_scores(n: int) -> None:
 
 
 @pytest.mark.parametrize("n", [7, 1001, 2003])
-def test_equal_rows_score_equally_wherever_they_stand(n: int) -> None:
+def test_equal_rows_score_equally_wherever_they_are(n: int) -> None:
     for seed in range(20):
         projection = Projection(rows(seed, 1)[0] * np.float32(20), 0.1)
         scores = projection.of(np.repeat(rows(seed + 50, 1), n, axis=0))

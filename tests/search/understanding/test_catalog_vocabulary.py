@@ -73,7 +73,7 @@ def test_what_is_committed_is_known_at_once(shop: Shop) -> None:
     assert not vocabulary.current().fields
 
 
-def test_nothing_is_made_anew_while_the_values_stay(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_rebuilt_while_the_values_stay(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.put("1", colour="navy")
     vocabulary = CatalogVocabulary(shop.catalog)
     first = vocabulary.current()

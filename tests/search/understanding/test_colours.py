@@ -8,12 +8,12 @@ from vitrina.search.understanding.catalog_attributes import Vocabulary
 from vitrina.search.understanding.colours import COLOURS, FAMILIES, are_colours, colour_of
 from vitrina.search.understanding.spelling import split
 
-LISTED = (
+VALUES = (
     *("Black", "White", "Off White", "Cream", "Grey", "Charcoal", "Grey Melange", "Blue", "Navy Blue", "Sky", "Teal"),
     *("Turquoise Blue", "Green", "Olive", "Sea Green", "Fluorescent Green", "Red", "Maroon", "Brown", "Coffee Brown"),
     *("Tan", "Gold", "Silver", "Multi", "Black/White", "Ocean Navy Blue", "Khaki"),
 )
-VOCABULARY = Vocabulary({"colour": LISTED})
+VOCABULARY = Vocabulary({"colour": VALUES})
 
 
 def satisfied_by(asked: str) -> set[str]:

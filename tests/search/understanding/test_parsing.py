@@ -253,9 +253,9 @@ def test_any_text_is_parsed_and_each_word_used_at_most_once(text: str, without: 
 
 
 @given(SENTENCES, st.sampled_from([str.upper, str.title, str.lower]), st.sampled_from([" ", "\t ", "  "]))
-def test_neither_case_nor_space_around_changes_anything(text: str, change: object, space: str) -> None:
+def test_neither_case_nor_padding_changes_anything(text: str, change: object, padding: str) -> None:
     assert callable(change)
-    query, changed = Query(text, skus=("1",)), Query(space + change(text) + space, skus=("1",))
+    query, changed = Query(text, skus=("1",)), Query(padding + change(text) + padding, skus=("1",))
     assert requirements_of(query, FASHION) == requirements_of(changed, FASHION)
 
 
@@ -273,7 +273,7 @@ def test_a_pasted_text_is_read_up_to_a_limit() -> None:
 @pytest.mark.parametrize(
     "text", ["1" * 2000, "1 " * 1000, "€1-" * 600, "not " * 500, "with a " * 280, "-" * 2000, "w/" * 999]
 )
-def test_strange_long_texts_end_soon(text: str) -> None:
+def test_long_random_texts_end_soon(text: str) -> None:
     began = time.process_time()
     parsed(text)
     assert time.process_time() - began < 0.5  # measured below 0.02

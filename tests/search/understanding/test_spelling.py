@@ -69,5 +69,5 @@ def test_case_does_not_matter(text: str) -> None:
 
 
 @given(st.text(max_size=30))
-def test_any_text_has_a_key_without_spaces(text: str) -> None:
+def test_any_text_has_a_key_of_one_word(text: str) -> None:
     assert not any(letter.isspace() for letter in key(split(text)))

@@ -30,11 +30,11 @@ def meaning(vocabulary: Vocabulary, words: str) -> tuple[str, tuple[str, ...]] |
         ("unknown words", None),
     ],
 )
-def test_the_best_sense(words: str, expected: tuple[str, tuple[str, ...]] | None) -> None:
+def test_the_best_match(words: str, expected: tuple[str, tuple[str, ...]] | None) -> None:
     assert meaning(FASHION, words) == expected
 
 
-def test_other_senses_come_after_it() -> None:
+def test_other_matches_come_after_it() -> None:
     assert [match.field for match in FASHION.matches(["black"])] == ["colour", "brand"]
     within = FASHION.match_in("brand", ["black"])
     assert within is not None
@@ -42,7 +42,7 @@ def test_other_senses_come_after_it() -> None:
     assert FASHION.match_in("season", ["black"]) is None
 
 
-def test_values_named_more_closely_come_first_and_the_rest_is_family() -> None:
+def test_values_named_more_closely_come_first_and_the_rest_is_narrower() -> None:
     vocabulary = Vocabulary({"article": ("Mufflers", "Scarves", "Silk Scarves")})
     match = vocabulary.match(["scarf"])
     assert match is not None
@@ -50,7 +50,7 @@ def test_values_named_more_closely_come_first_and_the_rest_is_family() -> None:
     assert match.match_type is MatchType.SAME
 
 
-def test_where_no_value_has_the_name_all_are_family() -> None:
+def test_where_no_value_has_the_name_all_are_narrower() -> None:
     match = Vocabulary({"article": ("Casual Shoes", "Sports Shoes")}).match(["shoes"])
     assert match is not None
     assert match.values == match.narrower == ("Casual Shoes", "Sports Shoes")

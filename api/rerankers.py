@@ -10,12 +10,12 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
-from urllib.parse import urlsplit
 
 from vitrina.api.settings import Settings
 from vitrina.indexer.feature_precomputation import precompute_image
 from vitrina.search.reranking.base import Capabilities, Reranker, key_of
 from vitrina.search.reranking.pipeline import RerankPipeline, UnavailableReranker
+from vitrina.search.reranking.registry import RerankerOptions, host_of, is_address, open_by_name
 from vitrina.search.store.store import FEATURES_FOLDER, Store
 from vitrina.search.types.answer import Answer, AnswerStream, RerankState
 from vitrina.search.types.errors import NoRerankerError, RerankerError, VitrinaError
@@ -38,7 +38,7 @@ and they take long to open."""
 
 RERANKER_OPTIONS = (
     "VITRINA_RERANKER takes embedded, the folder of a vision-language model, its name on the Hugging Face hub, the "
-    "address of an OpenAI-compatible server (http://127.0.0.1:8001/v1), or anthropic."
+    "address of an OpenAI-compatible server (http://127.0.0.1:8001/v1), anthropic, or the name of an installed plug-in."
 )
 
 
@@ -79,16 +79,23 @@ def default_rerank_options(settings: Settings) -> RerankOptions:
 
 
 def open_reranker(settings: Settings, closing: ExitStack) -> Reranker:
-    """Open and probe the reranker; ``closing`` closes what it holds open.
+    """Open and probe the reranker that the settings name; ``closing`` closes it.
 
-    Blocks, for minutes if weights are large or downloaded. Uses a GPU if the settings say so. Raises RerankerError.
+    Blocks, for minutes if weights are large or downloaded. Uses a GPU if the settings say so. Raises RerankerError and
+    PluginError.
     """
-    name = settings.reranker or DEFAULT
-    if is_address(name):
-        return _open_server(name, settings, closing)
-    if name == ANTHROPIC:
-        return _open_anthropic(settings, closing)
-    return _open_here(name, settings, closing)
+    options = RerankerOptions(
+        model=settings.reranker_model,
+        key=settings.reranker_key,
+        n_parallel=settings.reranker_parallel_requests,
+        open_timeout_s=settings.reranker_open_timeout_s,
+        device=settings.reranker_device or settings.device,
+        allow_remote_code=settings.reranker_trust_remote_code,
+        cache_bytes=settings.reranker_cache_bytes,
+        features=settings.store / FEATURES_FOLDER,
+        max_pixels=settings.reranker_max_pixels,
+    )
+    return closing.enter_context(open_by_name(settings.reranker or DEFAULT, options))
 
 
 def small_reranker(settings: Settings) -> RerankerIdentity | None:
@@ -106,76 +113,6 @@ def small_reranker(settings: Settings) -> RerankerIdentity | None:
     if folder is None or n_weight_bytes(folder) > MAX_SMALL_BYTES:
         return None
     return identity_of(name, max_pixels=settings.reranker_max_pixels or MAX_PIXELS)
-
-
-def is_address(name: str) -> bool:
-    """Whether it is the address of a server, and not the name of a model."""
-    return name.startswith(("http://", "https://"))
-
-
-def host_of(address: str) -> str:
-    """The host of an address; the rest of it may hold secrets."""
-    try:
-        return urlsplit(address).hostname or "an unnamed server"
-    except ValueError:
-        return "an unnamed server"
-
-
-def _open_server(address: str, settings: Settings, closing: ExitStack) -> Reranker:
-    from vitrina.search.reranking.backends.openai import OpenAIReranker
-    from vitrina.search.reranking.backends.remote.chat import MAX_PIXELS
-
-    if not settings.reranker_model:
-        raise RerankerError(
-            f"The reranker's server at {host_of(address)} is set, its model is not.",
-            remedy="Set VITRINA_RERANKER_MODEL to the name under which the server has it.",
-        )
-    return closing.enter_context(
-        OpenAIReranker(
-            address,
-            settings.reranker_model,
-            key=settings.reranker_key,
-            n_parallel=settings.reranker_parallel_requests,
-            max_pixels=settings.reranker_max_pixels or MAX_PIXELS,
-            open_timeout_s=settings.reranker_open_timeout_s,
-        )
-    )
-
-
-def _open_anthropic(settings: Settings, closing: ExitStack) -> Reranker:
-    from vitrina.search.reranking.backends.anthropic import AnthropicReranker
-    from vitrina.search.reranking.backends.remote.chat import MAX_PIXELS
-
-    if settings.reranker_key is None or not settings.reranker_model:
-        raise RerankerError(
-            "Anthropic is set as the reranker, and its key or the model's name is not.",
-            remedy="Set VITRINA_RERANKER_KEY to an API key and VITRINA_RERANKER_MODEL to a model's name.",
-        )
-    return closing.enter_context(
-        AnthropicReranker(
-            settings.reranker_model,
-            key=settings.reranker_key,
-            n_parallel=settings.reranker_parallel_requests,
-            max_pixels=settings.reranker_max_pixels or MAX_PIXELS,
-            open_timeout_s=settings.reranker_open_timeout_s,
-        )
-    )
-
-
-def _open_here(name: str, settings: Settings, closing: ExitStack) -> Reranker:
-    from vitrina.search.reranking.backends.transformers.loading import load_reranker
-    from vitrina.search.reranking.backends.transformers.prompted_model import MAX_PIXELS
-
-    return closing.enter_context(
-        load_reranker(
-            name,
-            device=settings.reranker_device or settings.device,
-            allow_remote_code=settings.reranker_trust_remote_code,
-            max_pixels=settings.reranker_max_pixels or MAX_PIXELS,
-            cache_bytes=settings.reranker_cache_bytes,
-            features=settings.store / FEATURES_FOLDER,
-        )
-    )
 
 
 RETRY_S = 30.0

@@ -12,6 +12,7 @@ import pytest
 from tests.fakes import FakeEncoder, make_entry, open_replica
 from vitrina.search.encoders.registry import load_encoder, open_index_version
 from vitrina.search.plugins import load_plugin, registered
+from vitrina.search.reranking.registry import RerankerOptions, open_by_name
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import PluginError
 
@@ -27,6 +28,13 @@ class make(FaissIndex): pass
 ENCODER = """
 from tests.fakes import FakeEncoder
 def load(name, options): return FakeEncoder(name)
+"""
+
+
+RERANKER = """
+from contextlib import nullcontext
+from tests.search.reranking.shops import SimpleEyes
+def open_reranker(name, options): return nullcontext(SimpleEyes(f"{name}/{options.model}"))
 """
 
 
@@ -104,3 +112,11 @@ def test_what_the_package_brings_is_registered_too() -> None:
 
 def test_a_group_without_plugins_is_empty() -> None:
     assert registered("vitrina.nothing") == {}
+
+
+def test_a_reranker_is_opened_by_the_plugin_of_its_name(install: Install) -> None:
+    install("acme", {"acme": "acme_module:open_reranker"}, "vitrina.rerankers", RERANKER)
+    for name in ("acme", "acme:v3"):
+        with open_by_name(name, RerankerOptions(model="judge")) as reranker:
+            assert reranker.identity.name == f"{name}/judge"
+    assert {"anthropic", "embedded", "openai", "transformers"} <= registered("vitrina.rerankers").keys()

@@ -15,6 +15,8 @@ from vitrina.search.reranking.backends.remote.chat import MAX_PIXELS, ChatReques
 from vitrina.search.reranking.backends.remote.reranker import RemoteReranker
 from vitrina.search.reranking.backends.remote.transport import ApiKey, RequestFailure, RequestFault, Secret, Transport
 from vitrina.search.reranking.base import Deadline
+from vitrina.search.reranking.registry import RerankerOptions
+from vitrina.search.types.errors import RerankerError
 
 BASE_URL = "https://api.anthropic.com"
 API_VERSION = "2023-06-01"
@@ -65,6 +67,22 @@ class AnthropicReranker(RemoteReranker):
         )
         chats = [AnthropicChat(transport, model, dialect) for dialect in ANTHROPIC_DIALECTS]
         super().__init__(transport, chats, model, max_pixels=max_pixels, open_timeout_s=open_timeout_s)
+
+
+def open_anthropic(name: str, options: RerankerOptions) -> AnthropicReranker:
+    """Open a Claude model as the reranker: a plug-in of the group ``vitrina.rerankers``."""
+    if options.key is None or not options.model:
+        raise RerankerError(
+            "Anthropic is set as the reranker, and its key or the model's name is not.",
+            remedy="Set VITRINA_RERANKER_KEY to an API key and VITRINA_RERANKER_MODEL to a model's name.",
+        )
+    return AnthropicReranker(
+        options.model,
+        key=options.key,
+        n_parallel=options.n_parallel,
+        max_pixels=options.max_pixels or MAX_PIXELS,
+        open_timeout_s=options.open_timeout_s,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ from vitrina.search.reranking.backends.remote.reranker import RemoteReranker
 from vitrina.search.reranking.backends.remote.scoring import yes_no_probability
 from vitrina.search.reranking.backends.remote.transport import ApiKey, RequestFailure, RequestFault, Secret, Transport
 from vitrina.search.reranking.base import Deadline, Scoring
+from vitrina.search.reranking.registry import RerankerOptions, host_of
+from vitrina.search.types.errors import RerankerError
 
 TOP_LOGPROBS = 20
 """The limit of OpenAI, and vLLM's default."""
@@ -80,6 +82,23 @@ class OpenAIReranker(RemoteReranker):
         transport = Transport(base_url, key=bearer, n_parallel=n_parallel, connect_timeout_s=connect_timeout_s)
         chats = [OpenAIChat(transport, model, dialect) for dialect in OPENAI_DIALECTS]
         super().__init__(transport, chats, model, max_pixels=max_pixels, open_timeout_s=open_timeout_s)
+
+
+def open_server(address: str, options: RerankerOptions) -> OpenAIReranker:
+    """Open the reranker of an OpenAI-compatible server: a plug-in of the group ``vitrina.rerankers``."""
+    if not options.model:
+        raise RerankerError(
+            f"The reranker's server at {host_of(address)} is set, its model is not.",
+            remedy="Set VITRINA_RERANKER_MODEL to the name under which the server has it.",
+        )
+    return OpenAIReranker(
+        address,
+        options.model,
+        key=options.key,
+        n_parallel=options.n_parallel,
+        max_pixels=options.max_pixels or MAX_PIXELS,
+        open_timeout_s=options.open_timeout_s,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from vitrina.search.reranking.backends.transformers.prompted_model import MAX_PI
 from vitrina.search.reranking.backends.transformers.reranker import CACHE_BYTES, MODEL_ERRORS, TransformersReranker
 from vitrina.search.reranking.fusion import CARD_FILE, read_fusion_weights
 from vitrina.search.reranking.prompts import digest
+from vitrina.search.reranking.registry import RerankerOptions
 from vitrina.search.store.feature_cache import FeatureCache, features_file
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.models import RerankerIdentity
@@ -77,6 +78,18 @@ def load_reranker(
             fusion_weights=read_fusion_weights(folder / CARD_FILE),
             features=FeatureCache(features_file(features, identity)) if features else None,
         )
+
+
+def open_model(name: str, options: RerankerOptions) -> TransformersReranker:
+    """Open a model in this process as the reranker: a plug-in of the group ``vitrina.rerankers``."""
+    return load_reranker(
+        name,
+        device=options.device,
+        allow_remote_code=options.allow_remote_code,
+        max_pixels=options.max_pixels or MAX_PIXELS,
+        cache_bytes=options.cache_bytes,
+        features=options.features,
+    )
 
 
 def identity_of(name: str, *, max_pixels: int = MAX_PIXELS) -> RerankerIdentity:

@@ -1,4 +1,4 @@
-"""Index a catalog with a slow fake encoder: ``python -m tests.e2e.index_slowly SOURCE HOME``, for a test to kill."""
+"""Index a catalog with a slow fake encoder: ``python -m tests.e2e.index_slowly SOURCE STORE``, for a test to kill."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ SECONDS_A_BATCH = 0.05
 
 
 class SlowEncoder(FakeEncoder):
-    """Takes its time over pictures."""
+    """Takes its time over images, and says so when it begins a batch."""
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Vectors:
+        sys.stdout.write("batch\n")
+        sys.stdout.flush()
         time.sleep(SECONDS_A_BATCH)
         return super().encode_pixels(batch)
 
@@ -30,8 +32,6 @@ class SlowEncoder(FakeEncoder):
 def main(source: str, store: str) -> None:
     vars(pipeline)["BATCH_ROWS"] = BATCH_ROWS
     indexer = Indexer(Store(Path(store)), SlowEncoder(), Fetcher())
-    sys.stdout.write("indexing\n")
-    sys.stdout.flush()
     indexer.run(open_source(source, {}))
 
 

@@ -133,7 +133,7 @@ def test_nothing_reads_further_than_its_depth() -> None:
     stage = prefetch(source.values(), 4)
     next(stage)
     assert wait_for(lambda: source.n_read == 6)
-    time.sleep(0.1)
+    assert not wait_for(lambda: source.n_read > 6, seconds=0.1)
     assert source.n_read == 6  # one handed out, four in the queue, one in the thread's hand
     stage.close()
 

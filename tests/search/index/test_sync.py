@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -95,14 +96,17 @@ def test_an_error_while_catching_up_is_survived(
 def test_an_error_while_saving_is_survived(
     replica: IndexReplica, catalog: Catalog, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    failed = threading.Event()
+
     def fail(*, force: bool = False) -> bool:
+        failed.set()
         raise StorageError("The disk is full.", remedy="Free some space.")
 
     monkeypatch.setattr(replica, "save", fail)
     with SyncThread(replica, interval_s=0.02):
         catalog.commit(replica.version_id, [make_entry(encoder, "a", "shirt")])
         assert soon(lambda: len(replica) == 1)
-        time.sleep(0.1)
+        assert failed.wait(2)
         catalog.commit(replica.version_id, [make_entry(encoder, "b", "shirt")])
         assert soon(lambda: len(replica) == 2)
 

@@ -21,7 +21,7 @@ from benchmarks.glossary import ROOT, Glossary, python_files, repeated_classes, 
 
 TRACER = Path(__file__).with_name("query_path.py")
 PAGE = ROOT / "docs" / "structure.md"
-PICTURE = ROOT / "docs" / "packages.svg"
+DRAWING = ROOT / "docs" / "packages.svg"
 Graph = Mapping[str, set[str]]
 
 
@@ -298,7 +298,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     made = NOTES.format(revision=options.against, table=table(before, after, options.against), files=files)
     kept = PAGE.read_text(encoding="utf-8").partition("\n---\n")[2] if PAGE.exists() else ""
     PAGE.write_text(made + (f"\n---\n{kept}" if kept else ""), encoding="utf-8")
-    PICTURE.write_text(draw(now), encoding="utf-8")
+    DRAWING.write_text(draw(now), encoding="utf-8")
 
 
 if __name__ == "__main__":

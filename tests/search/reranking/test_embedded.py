@@ -70,9 +70,9 @@ def test_it_judges_by_the_image(embedded: TransformersReranker, drawn: tuple[Lab
         if not some:
             continue
         candidates = [RerankCandidate(str(at), decode(rows.images[at])), RerankCandidate("white", WHITE)]
-        seen, unseen = embedded.judge(candidates, [judged.text for judged in some], SOON()) >= 0.5
+        known, unseen = embedded.judge(candidates, [judged.text for judged in some], SOON()) >= 0.5
         truth = np.array([judged.status is Status.MET for judged in some])
-        right += int((seen == truth).sum())
+        right += int((known == truth).sum())
         blind += int((unseen == truth).sum())
         n_statements += len(some)
     assert n_statements > 100

@@ -285,10 +285,10 @@ def test_a_listing_that_is_shown_moves_a_model_that_reads_it(model: Reranker, tm
     photo = drawing(0, 64)
     candidates = [RerankCandidate("bare", photo), RerankCandidate("listed", photo, INJECTIONS["plain"])]
     reader = load_reranker(str(tiny.save("llava", tmp_path)), device="cpu")
-    bare, listed = reader.judge(candidates, ["beige"], Deadline.within(120))[:, 0]
-    assert bare != pytest.approx(listed, abs=1e-5)
-    bare, listed = model.judge(candidates, ["beige"], Deadline.within(120))[:, 0]
-    assert bare == pytest.approx(listed, abs=1e-5)
+    bare, catalog_value = reader.judge(candidates, ["beige"], Deadline.within(120))[:, 0]
+    assert bare != pytest.approx(catalog_value, abs=1e-5)
+    bare, catalog_value = model.judge(candidates, ["beige"], Deadline.within(120))[:, 0]
+    assert bare == pytest.approx(catalog_value, abs=1e-5)
 
 
 def test_a_server_that_is_shown_a_listing_gets_it_as_a_quotation(server: ModelServer) -> None:
@@ -320,10 +320,10 @@ def test_what_the_asked_field_holds_reaches_a_server_as_a_quotation(server: Mode
         server.requests.clear()
         asked(store, reranker, ["navy t-shirt"])
     store.close()
-    telling = [text for text in texts_sent(server) if "found out" in text]
-    assert len(telling) > len(INJECTIONS) / 2
-    assert len({re.sub(r'""(; "")*', '""', QUOTATION.sub('""', text)) for text in telling}) == 1
-    for quotation in (found for text in telling for found in QUOTATION.findall(text)):
+    conflicting = [text for text in texts_sent(server) if "found out" in text]
+    assert len(conflicting) > len(INJECTIONS) / 2
+    assert len({re.sub(r'""(; "")*', '""', QUOTATION.sub('""', text)) for text in conflicting}) == 1
+    for quotation in (found for text in conflicting for found in QUOTATION.findall(text)):
         assert not re.search(r"[<>|\[\]`]", json.loads(quotation))
 
 

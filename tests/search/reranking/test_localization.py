@@ -26,7 +26,7 @@ def embedded() -> Encoder:
     return load_encoder("embedded", device="cpu")
 
 
-def halves(left: Image.Image, right: Image.Image) -> Image.Image:
+def two_sides(left: Image.Image, right: Image.Image) -> Image.Image:
     both = Image.new("RGB", (left.width + right.width, left.height))
     both.paste(left, (0, 0))
     both.paste(right, (left.width, 0))
@@ -90,7 +90,7 @@ def test_relevance_is_what_each_place_is_on_its_own(encoder: FakeEncoder) -> Non
 
 
 def test_each_half_of_a_image_is_what_it_is(encoder: FakeEncoder) -> None:
-    image = halves(make_image("red", size=(40, 60)), make_image("green", size=(40, 60)))
+    image = two_sides(make_image("red", size=(40, 60)), make_image("green", size=(40, 60)))
     red, green = relevance(encoder, image, ["red", "green"])
     assert red.dtype == np.float32
     assert red.shape == (48, 64)
@@ -107,7 +107,7 @@ def test_the_embedded_encoder_finds_drawings(embedded: Encoder) -> None:
     n_found = 0
     for left in range(0, 24, 2):
         statements = [str(each.attributes["article"]) for each in products[left : left + 2]]
-        first, second = relevance(embedded, halves(drawings[left], drawings[left + 1]), statements)
+        first, second = relevance(embedded, two_sides(drawings[left], drawings[left + 1]), statements)
         n_found += int(brightest(first)[0] < 0.5) + int(brightest(second)[0] > 0.5)
     assert n_found >= 23
 
@@ -123,7 +123,7 @@ def test_images_of_any_shape(encoder: FakeEncoder, size: tuple[int, int]) -> Non
 def test_a_box_where_the_reranker_gives_one_else_a_heatmap(
     encoder: FakeEncoder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    candidate = RerankCandidate("key", halves(make_image("red"), make_image("blue")))
+    candidate = RerankCandidate("key", two_sides(make_image("red"), make_image("blue")))
     statements = ["red", "mug", "dress", "red"]
     found = regions(candidate, statements, encoder, SharpEyes(), Deadline.within(60))
     assert [region.statement for region in found] == statements

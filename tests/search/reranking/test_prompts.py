@@ -36,8 +36,8 @@ def test_any_text_stays_within_its_quotation(text: str) -> None:
     question = prompts.question("navy", text)
     if not text.strip():
         return
-    listed = question.splitlines()[0].removeprefix("The catalog says: ").removesuffix(".")
-    assert json.loads(listed) == prompts.neutralised(text)
+    catalog_value = question.splitlines()[0].removeprefix("The catalog says: ").removesuffix(".")
+    assert json.loads(catalog_value) == prompts.neutralised(text)
     assert len(question.splitlines()) == 3
 
 
@@ -60,8 +60,8 @@ def test_long_texts_are_cut_at_a_word() -> None:
 
 
 def test_the_statement_is_asked_last_and_an_empty_listing_left_out() -> None:
-    listed = prompts.question("navy", "Shirt")
-    assert listed.index("Shirt") < listed.index("navy")
+    catalog_value = prompts.question("navy", "Shirt")
+    assert catalog_value.index("Shirt") < catalog_value.index("navy")
     assert "catalog" not in prompts.question("navy", "  ")
 
 

@@ -15,7 +15,7 @@ def verdict(
     values: tuple[str, ...] | None = None,
     narrower: tuple[str, ...] = (),
     wanted: bool = True,
-    listed: str | None = None,
+    catalog_value: str | None = None,
     image_value: str | None = None,
     disagreement: str | None = None,
 ) -> Verdict:
@@ -26,7 +26,7 @@ def verdict(
         status,
         0.5,
         Evidence.IMAGE,
-        catalog_value=listed,
+        catalog_value=catalog_value,
         image_value=image_value,
         disagreement=disagreement,
     )

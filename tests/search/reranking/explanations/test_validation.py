@@ -25,7 +25,7 @@ VOCABULARY = Vocabulary(
 )
 
 NAVY = verdict("navy", MET, "colour", values=("Navy Blue",))
-BLUE = verdict("blue", MET, "colour", values=("Blue", "Navy Blue"), narrower=("Navy Blue",), listed="Navy Blue")
+BLUE = verdict("blue", MET, "colour", values=("Blue", "Navy Blue"), narrower=("Navy Blue",), catalog_value="Navy Blue")
 SHIRT = verdict("shirt", MET, "article")
 NO_SHIRT = verdict("shirt", CONTRADICTED, "article", image_value="dress")
 LINEN = verdict("linen", UNKNOWN, "material")

@@ -58,7 +58,7 @@ class VerdictOut(JsonModel):
     evidence: Literal["field", "image", "both", "nothing"] = Field(description="What the verdict rests on.")
     catalog_value: str | None = Field(description="What the catalog says.")
     image_value: str | None = Field(description="What the image shows.")
-    disagreement: str | None = Field(description="How the catalog and the image disagree, in words; null if not.")
+    disagreement: str | None = Field(description="How catalog and image disagree, in words; null if they agree.")
     standing: StatusOut = old_name("status")
     listed: str | None = old_name("catalog_value")
     seen: str | None = old_name("image_value")
@@ -88,8 +88,8 @@ class ExplanationOut(JsonModel):
 
     text: str
     written_by: Literal["model", "template"] = Field(
-        description="model if every word of the model's is supported by a verdict; otherwise the text is made "
-        "from the verdicts by template."
+        description="model if the verdicts support everything that the model wrote; otherwise template, and the "
+        "text is made from the verdicts."
     )
 
     @classmethod

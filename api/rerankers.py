@@ -36,7 +36,7 @@ MAX_SMALL_BYTES = 256 * 2**20
 """The most bytes of weights of a small model. The image features of larger models do not fit into the feature cache,
 and they take long to open."""
 
-RERANKER_OPTIONS = (
+RERANKER_SETTING = (
     "VITRINA_RERANKER takes embedded, the folder of a vision-language model, its name on the Hugging Face hub, the "
     "address of an OpenAI-compatible server (http://127.0.0.1:8001/v1), anthropic, or the name of an installed plug-in."
 )
@@ -64,7 +64,7 @@ def no_reranker() -> NoRerankerError:
     """The error of requests for a reranker if there is none."""
     return NoRerankerError(
         "There is no reranker on this installation to check images, rerank hits and explain them.",
-        remedy=f'Set one: {RERANKER_OPTIONS} A search without "rerank" and "explain" needs none.',
+        remedy=f'Set one: {RERANKER_SETTING} A search without "rerank" and "explain" needs none.',
     )
 
 

@@ -40,11 +40,11 @@ _DRAWING_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Illustration:
-    """A JPEG. ``is_makeshift`` if a reranker that gives boxes failed or was late: the same models may draw it otherwise
+    """A JPEG. ``is_fallback`` if a reranker that gives boxes failed or was late: the same models may draw it otherwise
     later."""
 
     jpeg: bytes
-    is_makeshift: bool
+    is_fallback: bool
 
 
 class Illustrations:
@@ -73,7 +73,7 @@ class Illustrations:
             found = regions(RerankCandidate(image_id, image), statements, encoder, reranker, Deadline.within(LOCATE_S))
             out = io.BytesIO()
             illustrated(image, found, side_px).save(out, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
-        return Illustration(out.getvalue(), any(region.is_makeshift for region in found))
+        return Illustration(out.getvalue(), any(region.is_fallback for region in found))
 
     @contextmanager
     def _slot(self) -> Iterator[None]:

@@ -61,6 +61,6 @@ def explained(service: Service, image_id: str, statements: tuple[str, ...], side
     if etag in known_etags:
         return Response(status_code=304, headers=headers)
     drawing = service.illustrations.draw(service.store.images, image_id, statements, side_px, encoder, reranker)
-    if drawing.is_makeshift:
+    if drawing.is_fallback:
         headers = {"Cache-Control": NEVER, **SAFE}
     return Response(drawing.jpeg, media_type="image/jpeg", headers=headers)

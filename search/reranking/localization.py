@@ -1,4 +1,4 @@
-"""Regions: where in a picture a claim shows."""
+"""Localization: where in an image a statement is true, as a box or a heatmap."""
 
 from __future__ import annotations
 
@@ -19,44 +19,44 @@ from vitrina.search.types.errors import RerankerError
 log = logging.getLogger(__name__)
 
 Heatmap = NDArray[np.float32]
-"""How relevant each place of a picture is, shape (height, width), 0 the least to 1 the most; relative within the
-picture, so that it says where a claim shows best and not whether it holds."""
+"""The relevance of each place of an image, shape (height, width), 0 to 1; relative within the image, so that it shows
+where a statement fits best, not whether it is true."""
 
 WINDOWS = ((3, 0.5), (5, 0.3))
-"""Windows along each side, and a window's side as a part of the picture's, in the geometric mean of the two.
+"""Windows along each side, and a window's side as a fraction of the image's, as the geometric mean of both sides.
 
 Measured with the embedded encoder on drawings of the boutique. Two side by side: the highest place lies in the right
-half for all of 144 (with 5 x 5 windows of 0.35 alone, for 0.75 of a wide picture's 48). Two of a third to half a
-picture's width, anywhere: it lies in the right box for 0.93 of 144 (with windows of 0.5 alone, for 0.24)."""
+half for all of 144 (with 5 x 5 windows of 0.35 alone, for 0.75 of a wide image's 48). Two of a third to half a
+image's width, anywhere: it lies in the right box for 0.93 of 144 (with windows of 0.5 alone, for 0.24)."""
 
 _SPREAD = 0.25
 """Standard deviation, in windows' sides, of how a window counts around its middle. 0.2 and 0.3 find as much."""
 
 _PLAIN = 0.5
-"""What a window of one colour counts, against the most varied one: a bare wall matches anything a little, and hardly a
-claim is about it. By eye: at 1 the lining of a shoe is found on the wall above it."""
+"""The weight of a window of one colour, relative to the most varied one: a bare wall matches everything a little, and
+few statements are about it. Judged by eye: at 1 the lining of a shoe is found on the wall above it."""
 
 _OVERLAP = 1.2
-"""Windows that many make up a side at least, so that no place of a long picture is between them."""
+"""The windows of a side add up to this multiple of it at least, so that no place of a long image is left out."""
 
 SIDE_CELLS = 64
 """The heatmap's longer side."""
 
 _MIN_SPREAD = 1e-6
-"""Places whose relevance differs by less are the same."""
+"""Smaller differences in relevance count as none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Where a claim shows: a box that a model gave, or how an encoder finds the picture's places to match it.
+    """Where a statement fits an image: a model's box, or an encoder's heatmap.
 
-    ``is_makeshift``: a model that gives boxes failed or was late, so that it may be a box the next time.
+    ``is_fallback``: a model that gives boxes failed or was late, so the next answer may be a box.
     """
 
     statement: str
     box: Box | None = None
     heatmap: Heatmap | None = None
-    is_makeshift: bool = False
+    is_fallback: bool = False
 
 
 def regions(
@@ -66,10 +66,10 @@ def regions(
     reranker: Reranker | None,
     deadline: Deadline,
 ) -> list[Region]:
-    """One region for each claim about a look that has an image.
+    """Return one region for each statement about a candidate that has an image.
 
-    The reranker's box where it gives one in time; else a heatmap, all of them from one run of the encoder, which does
-    not ask for the time. Blocks. Logs what a reranker fails at.
+    It is the reranker's box if it gives one in time, else a heatmap; all heatmaps come from one run of the encoder,
+    which has no deadline. Blocks. Logs the reranker's failures.
     """
     if candidate.pixels is None or not statements:
         return []
@@ -86,10 +86,10 @@ def regions(
 
 
 def relevance(encoder: Encoder, image: Image.Image, statements: Sequence[str]) -> list[Heatmap]:
-    """Where a picture matches each claim: by how much the cosines of overlapping windows exceed the least of them, each
-    spread around its window's middle and summed.
+    """Return where an image matches each statement: by how much the cosines of overlapping windows exceed the least of
+    them, each spread around its window's centre and summed.
 
-    Not averaged: a place that few windows reach, at a corner, would be as good as the one window there (the highest
+    Not averaged: a place in a corner, which few windows reach, would score as high as the one window there (the highest
     place in the right box for 0.34 of 144, not 0.93).
 
     Any encoder can do it, in one batch of 34: on two cores 40 ms with the embedded one as exported, 60 ms with PyTorch,
@@ -103,7 +103,7 @@ def relevance(encoder: Encoder, image: Image.Image, statements: Sequence[str]) -
     boxes, weights = _windows(*_cells(image.size))
     small = _reduced(image, encoder)
     crops = [small.crop(_pixels(box, small.size)) for box in boxes]
-    cosines = encoder.encode_images(crops) @ encoder.encode_texts(statements).T  # (n windows, n claims)
+    cosines = encoder.encode_images(crops) @ encoder.encode_texts(statements).T  # (n windows, n statements)
     matches = (cosines - cosines.min(axis=0)) * _variety(crops)[:, None]
     return [_stretched(np.tensordot(column, weights, axes=1)) for column in matches.T]
 
@@ -111,14 +111,14 @@ def relevance(encoder: Encoder, image: Image.Image, statements: Sequence[str]) -
 def _located(
     candidate: RerankCandidate, statements: Sequence[str], reranker: Reranker, deadline: Deadline
 ) -> tuple[dict[str, Box], set[str]]:
-    """The boxes of the claims that the reranker located, and the claims at which it failed or was late."""
+    """The boxes of the statements that the reranker located, and the statements at which it failed or was late."""
     boxes: dict[str, Box] = {}
     failed: set[str] = set()
     for statement in dict.fromkeys(statements):
         try:
             box = reranker.locate(candidate, statement, deadline) if deadline.seconds_left else None
         except RerankerError as error:
-            log.warning("A claim is located without the reranker: %s", error)
+            log.warning("A statement is located without the reranker: %s", error)
             failed.add(statement)
             continue
         if box is not None:
@@ -129,15 +129,15 @@ def _located(
 
 
 def _cells(size: tuple[int, int]) -> tuple[int, int]:
-    """Height and width of a picture's heatmap."""
+    """Height and width of an image's heatmap."""
     scale = SIDE_CELLS / max(size)
     return max(1, round(size[1] * scale)), max(1, round(size[0] * scale))
 
 
 @lru_cache(maxsize=64)
 def _windows(height: int, width: int) -> tuple[tuple[Box, ...], NDArray[np.float32]]:
-    """The windows, and how much each counts at each place, shape (n windows, height, width). Windows of one size count
-    1 together where they do most."""
+    """The windows, and the weight of each at each place, shape (n windows, height, width). The weights of one size sum
+    to at most 1 at any place."""
     boxes: list[Box] = []
     weights: list[NDArray[np.float64]] = []
     for n_a_side, part in WINDOWS:
@@ -153,7 +153,7 @@ def _windows(height: int, width: int) -> tuple[tuple[Box, ...], NDArray[np.float
 
 
 def _part(part: float, n_a_side: int, own: int, other: int) -> float:
-    """A square window's side as a part of a picture's own side, or less square where the windows would not meet."""
+    """A square window's side as a fraction of the image's side; longer if the windows would not meet."""
     return float(min(1.0, max(part * np.sqrt(other / own), _OVERLAP / n_a_side)))
 
 
@@ -165,16 +165,16 @@ def _bell(start: float, end: float, n_places: int) -> NDArray[np.float64]:
 
 
 def _variety(crops: Sequence[Image.Image]) -> NDArray[np.float32]:
-    """What each window counts by how much there is to see in it, shape (n windows,): ``_PLAIN`` where nothing is, 1
-    from half of the most varied one's spread of colours on."""
+    """The weight of each window by its spread of colours, shape (n windows,): from ``_PLAIN`` for one colour to 1 for
+    half of the largest spread or more."""
     deviations = np.array([np.mean(ImageStat.Stat(crop).stddev) for crop in crops])
     varied = np.minimum(2 * deviations / max(deviations.max(), 1e-6), 1)
     return np.asarray(_PLAIN + (1 - _PLAIN) * varied, np.float32)
 
 
 def _reduced(image: Image.Image, encoder: Encoder) -> Image.Image:
-    """The picture no larger than its smallest windows need. Twice as large they find no more, and to scale them down
-    takes as long as to embed them."""
+    """The image reduced to what its smallest windows need. Twice that size finds no more, and scaling it down takes as
+    long as embedding it."""
     height, width = encoder.prepare(Image.new("RGB", (8, 8))).shape[1:]
     most = round(max(height, width) / min(part for _, part in WINDOWS))
     if max(image.size) <= most:

@@ -128,7 +128,7 @@ def test_a_box_where_the_reranker_gives_one_else_a_heatmap(
     found = regions(candidate, statements, encoder, SharpEyes(), Deadline.within(60))
     assert [region.statement for region in found] == statements
     assert [region.box for region in found] == [BOX, None, None, BOX]
-    assert [region.is_makeshift for region in found] == [False, False, True, False]
+    assert [region.is_fallback for region in found] == [False, False, True, False]
     assert [region.heatmap is None for region in found] == [True, False, False, True]
     assert "It cannot look." in caplog.text
 

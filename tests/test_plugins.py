@@ -1,4 +1,4 @@
-"""A third-party package adds an encoder, a source and a vector index, and each is used like a built-in."""
+"""A third-party package adds an encoder, a reranker, a source and a vector index; each is used like a built-in."""
 
 from __future__ import annotations
 
@@ -16,20 +16,25 @@ from vitrina.indexer.sources import open_source
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import IndexReplica
+from vitrina.search.reranking.pipeline import RerankPipeline
+from vitrina.search.reranking.registry import RerankerOptions, open_by_name
 from vitrina.search.store.store import Store
+from vitrina.search.types.answer import RerankState
 from vitrina.search.types.errors import SourceError
-from vitrina.search.types.query import Query
+from vitrina.search.types.query import Query, RerankOptions
 
 MODULE = '''
 import hashlib
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 
 from vitrina.indexer.sources.base import TableRow
 from vitrina.search.index.base import Matches
+from vitrina.search.reranking.base import Capabilities, Scoring
 from vitrina.search.types.item import EmbeddingRows
-from vitrina.search.types.models import EncoderIdentity
+from vitrina.search.types.models import EncoderIdentity, RerankerIdentity
 
 COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1)}
 
@@ -63,6 +68,34 @@ class MeanColour:
 
 def load_mean_colour(name, options):
     return MeanColour(options.known_as or name)
+
+
+class NamedColours:
+    """A reranker that says yes to the colour of an image."""
+
+    capabilities = Capabilities(Scoring.LOGITS)
+    fusion_weights = None
+
+    def __init__(self, name):
+        self.identity = RerankerIdentity(name, hashlib.sha256(b"named colours").hexdigest())
+
+    def judge(self, candidates, statements, deadline):
+        return np.array([[self.yes(each.pixels, statement) for statement in statements] for each in candidates])
+
+    def yes(self, pixels, statement):
+        named = [COLOURS[word] for word in statement.lower().split() if word in COLOURS]
+        mean = np.asarray(pixels, np.float32).mean(axis=(0, 1)) / 255
+        return 0.95 if named and float(mean @ named[0]) > 0.5 else 0.05
+
+    def write(self, candidate, facts, deadline):
+        return iter(())
+
+    def locate(self, candidate, statement, deadline):
+        return None
+
+
+def open_named_colours(name, options):
+    return nullcontext(NamedColours(name))
 
 
 @dataclass(frozen=True)
@@ -123,6 +156,9 @@ ENTRY_POINTS = """
 [vitrina.encoders]
 acme = acme_plugins:load_mean_colour
 
+[vitrina.rerankers]
+acme = acme_plugins:open_named_colours
+
 [vitrina.sources]
 acme = acme_plugins:PipeTable
 
@@ -172,6 +208,19 @@ def test_a_package_adds_an_encoder_a_source_and_a_vector_index(package: Path, ca
     assert type(engine.replica.indexes["image"]).__name__ == "BruteForce"
     assert [hit.stored.item.sku for hit in engine.search(Query("green", limit=1)).hits] == ["2"]
     assert [hit.stored.item.sku for hit in engine.search(Query(images=(make_image("blue"),), limit=1)).hits] == ["3"]
+    store.close()
+
+
+def test_a_package_adds_a_reranker(package: Path, catalog: Path, tmp_path: Path) -> None:
+    encoder, store = load_encoder("acme"), Store(tmp_path / "store")
+    with Fetcher() as fetcher:
+        Indexer(store, encoder, fetcher).run(open_source(str(catalog)))
+    with open_by_name("acme", RerankerOptions()) as reranker, RerankPipeline.open(store, reranker) as pipeline:
+        engine = SearchEngine.open(store, encoder).with_reranker(pipeline)
+        answer = engine.search(Query("blue"), RerankOptions(deadline_ms=30_000))
+    assert answer.rerank is RerankState.RERANKED
+    assert answer.hits[0].stored.item.sku == "3"
+    assert reranker.identity.name == "acme"
     store.close()
 
 

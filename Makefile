@@ -23,6 +23,7 @@ test: $(INSTALLED)
 check: $(INSTALLED) .links
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/python -m benchmarks.glossary
 	$(BIN)/mypy
 	cd .links && ../$(BIN)/lint-imports --config ../pyproject.toml
 

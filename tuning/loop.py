@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from vitrina.search.types.errors import StateError, StorageError
+from vitrina.search.types.errors import InputError, StateError, StorageError
 from vitrina.tuning.parallel import ThreadReplicas, copy_buffers, prefetch_one
 from vitrina.tuning.run_directory import History, RunDirectory, Score
 
@@ -25,6 +25,23 @@ MAX_NORM = 1.0
 
 BETAS = (0.9, 0.98)
 """Of AdamW in every run."""
+
+LEARNING_RATES: Mapping[tuple[bool, bool], float] = {
+    (True, False): 3e-4,
+    (True, True): 2e-3,
+    (False, False): 1e-5,
+    (False, True): 2e-4,
+}
+"""By whether a model is small and whether LoRA is used. Large models: 1e-5 is what CLIP is fine-tuned with (arXiv
+2212.06138), 2e-4 is LoRA's own (arXiv 2106.09685)."""
+
+
+def check_numbers(what: str, held_out: float, learning_rate: float | None) -> None:
+    """Raise InputError for a share of ``what`` or a rate that cannot be."""
+    if not 0 < held_out < 1:
+        raise InputError(f"{held_out:g} of the {what} cannot be held out.", remedy="Give a share such as 0.1.")
+    if learning_rate is not None and not 0 < learning_rate < 1:
+        raise InputError(f"The learning rate {learning_rate:g} is not possible.", remedy="Try 0.0001.")
 
 
 def warmup_cosine(progress: float, warmup: float) -> float:

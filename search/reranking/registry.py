@@ -6,17 +6,21 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from vitrina.search.plugins import RERANKERS, load_plugin, registered
 from vitrina.search.reranking.base import Reranker
 
-if TYPE_CHECKING:
-    from vitrina.search.reranking.backends.remote.transport import Secret
-
 SERVER_PLUGIN = "openai"
 MODEL_PLUGIN = "transformers"
+
+
+class Secret(Protocol):
+    """A text that is shown only on request, such as pydantic's SecretStr."""
+
+    def get_secret_value(self) -> str:
+        """The text itself."""
 
 
 @dataclass(frozen=True, slots=True)

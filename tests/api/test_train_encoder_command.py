@@ -86,7 +86,7 @@ def test_a_run_without_gain_exits_with_1(vitrina: Vitrina, indexed: Path, tiny: 
     [
         (("--caption", "{color} shirt"), ("No item has a field 'color'", "colour")),
         (("--caption", "{colour"), ("cannot be read",)),
-        (("--held-out", "1.5"), ("cannot be set aside",)),
+        (("--held-out", "1.5"), ("cannot be held out",)),
         (("--held-out", "0.01"), ("are too few", "--held-out")),
     ],
 )

@@ -85,7 +85,7 @@ def test_the_help_lists_the_main_options(train: Vitrina) -> None:
         ([JudgedQuery("", "", {"nobody": 1}, text="hat")], (), "None of the 1 judged skus is in the catalog"),
         ([JudgedQuery("", "", {sku_of(0): 0}, text="hat")], (), "No query has a relevant item"),
         (asked("red")[:2], (), "2 judged queries are too few"),
-        (asked("red"), ("--held-out", "1.5"), "cannot be set aside"),
+        (asked("red"), ("--held-out", "1.5"), "cannot be held out"),
     ],
 )
 def test_bad_judgements_are_refused_before_a_model_is_opened(

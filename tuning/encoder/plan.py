@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 
-from vitrina.search.types.errors import InputError
 from vitrina.tuning import Loss, TunedTower
 from vitrina.tuning.encoder.trainer import EncoderSchedule
+from vitrina.tuning.loop import LEARNING_RATES, check_numbers
 from vitrina.tuning.lora import is_small
 from vitrina.tuning.losses import LossWeights
 
@@ -18,15 +17,6 @@ LARGEST_BATCH, SMALLEST_BATCH = 128, 32
 """A batch is 128 rows, or less where an epoch would have fewer than 8 steps: a contrastive loss wants many rows to tell
 apart, and a small catalog still needs steps. On a shop that the encoder knew well, batches of 16 lost nDCG@10 (0.683 to
 0.661 in three epochs at 3e-4), and batches of 32 gained (0.779 to 0.797 in six, with another part held out)."""
-
-LEARNING_RATES: Mapping[tuple[bool, bool], float] = {
-    (True, False): 3e-4,
-    (True, True): 2e-3,
-    (False, False): 1e-5,
-    (False, True): 2e-4,
-}
-"""By whether a model is small and whether LoRA is used. Large models: 1e-5 is what CLIP is fine-tuned with (arXiv
-2212.06138), 2e-4 is LoRA's own (arXiv 2106.09685)."""
 
 MIN_PART = 8
 """Rows of a batch that one core works on at least."""
@@ -82,14 +72,6 @@ class EncoderPlan:
             n_parts=1 if alone else max(1, min(torch.get_num_threads(), batch_size // MIN_PART)),
             seed=self.seed,
         )
-
-
-def check_numbers(what: str, held_out: float, learning_rate: float | None) -> None:
-    """Raise InputError for a share of ``what`` or a rate that cannot be."""
-    if not 0 < held_out < 1:
-        raise InputError(f"{held_out:g} of the {what} cannot be set aside.", remedy="Give a share such as 0.1.")
-    if learning_rate is not None and not 0 < learning_rate < 1:
-        raise InputError(f"The learning rate {learning_rate:g} is not possible.", remedy="Try 0.0001.")
 
 
 def batch_size_for(n_rows: int) -> int:

@@ -17,7 +17,7 @@ from vitrina.search.reranking.backends.transformers.loading import (
 from vitrina.search.reranking.backends.transformers.prompted_model import MAX_PIXELS
 from vitrina.search.reranking.backends.transformers.reranker import CACHE_BYTES, TransformersReranker
 from vitrina.search.types.errors import RerankerError
-from vitrina.tuning.encoder.plan import LEARNING_RATES, check_numbers
+from vitrina.tuning.loop import LEARNING_RATES, check_numbers
 from vitrina.tuning.lora import is_small
 
 

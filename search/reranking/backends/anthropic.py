@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from vitrina.search.reranking import prompts
 from vitrina.search.reranking.backends.remote.chat import MAX_PIXELS, ChatRequest, StatementScorer, read_answer
 from vitrina.search.reranking.backends.remote.reranker import RemoteReranker
-from vitrina.search.reranking.backends.remote.transport import ApiKey, RequestFailure, RequestFault, Secret, Transport
+from vitrina.search.reranking.backends.remote.transport import ApiKey, RequestFailure, RequestFault, Transport
 from vitrina.search.reranking.base import Deadline
-from vitrina.search.reranking.registry import RerankerOptions
+from vitrina.search.reranking.registry import RerankerOptions, Secret
 from vitrina.search.types.errors import RerankerError
 
 BASE_URL = "https://api.anthropic.com"

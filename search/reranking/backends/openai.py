@@ -21,9 +21,9 @@ from vitrina.search.reranking.backends.remote.chat import (
 )
 from vitrina.search.reranking.backends.remote.reranker import RemoteReranker
 from vitrina.search.reranking.backends.remote.scoring import yes_no_probability
-from vitrina.search.reranking.backends.remote.transport import ApiKey, RequestFailure, RequestFault, Secret, Transport
+from vitrina.search.reranking.backends.remote.transport import ApiKey, RequestFailure, RequestFault, Transport
 from vitrina.search.reranking.base import Deadline, Scoring
-from vitrina.search.reranking.registry import RerankerOptions, host_of
+from vitrina.search.reranking.registry import RerankerOptions, Secret, host_of
 from vitrina.search.types.errors import RerankerError
 
 TOP_LOGPROBS = 20

@@ -12,13 +12,14 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
 import httpx
 from httpx_sse import EventSource
 from tenacity import AsyncRetrying, RetryCallState, wait_exponential
 
 from vitrina.search.reranking.base import Deadline
+from vitrina.search.reranking.registry import Secret
 from vitrina.search.types.errors import RerankerError
 
 
@@ -103,13 +104,6 @@ _MAX_DETAIL_BYTES = 4_000
 _MAX_DETAIL_CHARACTERS = 200
 
 log = logging.getLogger(__name__)
-
-
-class Secret(Protocol):
-    """A text that is shown only on request, such as pydantic's SecretStr."""
-
-    def get_secret_value(self) -> str:
-        """The text itself."""
 
 
 class ApiKey(httpx.Auth):

@@ -1,1 +1,1 @@
-"""Auditing: the listings of a whole catalog held against their pictures, to find those that do not agree."""
+"""Audits: label errors, found by comparing a whole catalog with its images."""

@@ -108,8 +108,8 @@ one of 8 billion parameters, less than ``CACHE_BYTES``."""
 class ItemStatus(StrEnum):
     """The status of an audited item."""
 
-    RERANKED = "looked at"
-    NO_IMAGE = "no picture"
+    AUDITED = "audited"
+    NO_IMAGE = "no image"
     NO_VALUE = "no value"
     """In none of the audited fields."""
     UNREADABLE = "unreadable"
@@ -298,7 +298,7 @@ def status(stored: StoredItem, checks: Sequence[FieldCheck], answers: BatchAnswe
         return ItemStatus.NO_VALUE
     if key in answers.unreadable:
         return ItemStatus.UNREADABLE
-    return ItemStatus.FAILED if key in answers.failed else ItemStatus.RERANKED
+    return ItemStatus.FAILED if key in answers.failed else ItemStatus.AUDITED
 
 
 MAX_NAMED = 20
@@ -306,9 +306,9 @@ MAX_NAMED = 20
 
 STATUS_TEXTS: Mapping[ItemStatus, str] = MappingProxyType(
     {
-        ItemStatus.NO_IMAGE: "without a picture",
+        ItemStatus.NO_IMAGE: "without an image",
         ItemStatus.NO_VALUE: "without a value in these fields",
-        ItemStatus.UNREADABLE: "with a picture that cannot be read",
+        ItemStatus.UNREADABLE: "with an image that cannot be read",
         ItemStatus.FAILED: "about which the reranker gave no answer",
     }
 )
@@ -347,7 +347,7 @@ class AuditSummary:
     def sentences(self) -> list[str]:
         """Say in sentences how many items were audited, and how many were not and why, with the names of those that
         could not be."""
-        reranked = f"{self.statuses[ItemStatus.RERANKED]:,} of {self.n_items:,} items were looked at."
+        reranked = f"{self.statuses[ItemStatus.AUDITED]:,} of {self.n_items:,} items were audited."
         return [reranked, *(self._not_reranked(status) for status in STATUS_TEXTS if self.statuses[status])]
 
     def _not_reranked(self, status: ItemStatus) -> str:

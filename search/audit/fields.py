@@ -58,11 +58,11 @@ def exclusion_reason(field: str, vocabulary: Vocabulary) -> str:
     """Say why a field's values cannot be compared with images; empty if they can."""
     values = vocabulary.fields.get(field, ())
     if not values:
-        return f"The field {field!r} has no values that are short names, or too many to compare a picture with"
+        return f"The field {field!r} has no values that are short names, or too many to compare with an image"
     if len(values) > MAX_VALUES:
-        return f"The field {field!r} has {len(values):,} values, and a picture is compared with {MAX_VALUES:,} at most"
+        return f"The field {field!r} has {len(values):,} values, and an image is compared with {MAX_VALUES:,} at most"
     if {facet_value(value) for value in values} <= TRUE_OR_FALSE:
-        return f"The field {field!r} says yes or no, and a picture is compared with names"
+        return f"The field {field!r} says yes or no, and an image is compared with names"
     return ""
 
 

@@ -93,9 +93,9 @@ def relevance(encoder: Encoder, image: Image.Image, statements: Sequence[str]) -
     place in the right box for 0.34 of 144, not 0.93).
 
     Any encoder can do it, in one batch of 34: on two cores 40 ms with the embedded one as exported, 60 ms with PyTorch,
-    and seconds with a ViT-B. Features of an image tower's last map would cost one picture, but are of little use where
-    an encoder learned from whole pictures: the embedded one's, each through the pooled head as in MaskCLIP (Zhou et
-    al., 2022), had their highest place in the box of 0.06 to 0.58 of 120 drawings, by the size of the picture, where
+    and seconds with a ViT-B. Features of an image tower's last map would take one image, but are of little use where
+    an encoder learned from whole images: the embedded one's, each through the pooled head as in MaskCLIP (Zhou et
+    al., 2022), had their highest place in the box of 0.06 to 0.58 of 120 drawings, by the size of the image, where
     averaged windows had theirs in 0.80. Blocks; uses the GPU where the encoder does.
     """
     if not statements:

@@ -34,7 +34,7 @@ EXPLANATION_SCHEMA: Final[dict[str, object]] = {
     "required": ["explanation"],
     "additionalProperties": False,
 }
-"""What ``explanation_json_prompt`` asks for."""
+"""The answer to ``explanation_json_prompt``."""
 
 _HARMLESS_CHARACTERS = str.maketrans({"<": "‹", ">": "›", "|": "¦", "[": "(", "]": ")", "`": "'", "\\": "/"})
 """Replaces the characters of control tokens: ``<|im_end|>``, ``<image>``, ``[INST]``, code fences."""
@@ -64,7 +64,7 @@ def explanation_prompt(facts: Sequence[str]) -> str:
 
 
 def explanation_json_prompt(facts: Sequence[str]) -> str:
-    """As ``explanation_prompt``, for an answer that keeps ``EXPLANATION_SCHEMA``."""
+    """As ``explanation_prompt``, for an answer in ``EXPLANATION_SCHEMA``."""
     return f'{explanation_prompt(facts)} Answer with a JSON object: {{"explanation": "your sentences"}}.'
 
 

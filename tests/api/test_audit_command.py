@@ -92,8 +92,8 @@ def test_label_errors_are_printed_and_written(audit: Run, store: Store, tmp_path
     assert "3 contradictions between listing and photo" in printed
     assert "colour: 3 of 33 checked" in printed
     assert "article: 0 of 33 checked" in printed
-    assert "33 of 37 items were looked at." in complaint
-    assert "4 items without a picture." in complaint
+    assert "33 of 37 items were audited." in complaint
+    assert "4 items without an image." in complaint
     found = {row["sku"]: row for row in rows(tmp_path / "found.csv")}
     assert set(found) == {"item-5", "item-6", "'=1+1"}
     assert tuple(found["item-6"]) == COLUMNS
@@ -114,7 +114,7 @@ def test_limit_and_chosen_fields(audit: Run) -> None:
     assert "0 contradictions" in printed
     assert "article: 0 of 6 checked" in printed
     assert "colour" not in printed
-    assert "6 of 6 items were looked at." in complaint
+    assert "6 of 6 items were audited." in complaint
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_of_many_the_most_confident_are_printed_and_the_first_that_failed_named(
     summary = AuditSummary(("colour",))
     for n in range(N_SHOWN + 1):
         found = LabelError(f"sku-{n}", "", "id", "colour", "Red", "Blue", 0.1, 0.9, float(n))
-        summary.add(ItemAudit(found.sku, ItemStatus.RERANKED, ("colour",), (found,)))
+        summary.add(ItemAudit(found.sku, ItemStatus.AUDITED, ("colour",), (found,)))
     for n in range(MAX_NAMED + 3):
         summary.add(ItemAudit(f"lost-{n}", ItemStatus.FAILED))
     show_label_errors(summary)

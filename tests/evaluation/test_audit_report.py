@@ -30,7 +30,7 @@ def test_every_listing_is_shown_with_its_image_by_field_the_surest_first(store: 
     summary = AuditSummary(("colour", "article"))
     mug = label_error("mug", image_id=image_id, field="article", margin=9.0)
     for each in (label_error("doubtful", margin=4.0), mug, label_error("sure")):
-        summary.add(ItemAudit(each.sku, ItemStatus.RERANKED, ("colour", "article"), (each,)))
+        summary.add(ItemAudit(each.sku, ItemStatus.AUDITED, ("colour", "article"), (each,)))
     summary.add(ItemAudit("bare", ItemStatus.NO_IMAGE))
     summary.add(ItemAudit("broken", ItemStatus.FAILED))
     page = render(store, tmp_path, summary, ("It ended early.",))
@@ -43,8 +43,8 @@ def test_every_listing_is_shown_with_its_image_by_field_the_surest_first(store: 
         "3 label errors",
         "colour 2 of 3 checked",
         "article 1 of 3 checked",
-        "3 of 5 items were looked at.",
-        "1 item without a picture.",
+        "3 of 5 items were audited.",
+        "1 item without an image.",
         "gave no answer: broken.",
         "It ended early.",
     ):
@@ -54,7 +54,7 @@ def test_every_listing_is_shown_with_its_image_by_field_the_surest_first(store: 
 def test_of_very_many_the_surest_are_shown(store: Store, tmp_path: Path) -> None:
     summary = AuditSummary(("colour",))
     for n in range(MAX_SHOWN + 2):
-        summary.add(ItemAudit(str(n), ItemStatus.RERANKED, ("colour",), (label_error(f"sku-{n}", margin=float(n)),)))
+        summary.add(ItemAudit(str(n), ItemStatus.AUDITED, ("colour",), (label_error(f"sku-{n}", margin=float(n)),)))
     page = render(store, tmp_path, summary)
     assert f"the {MAX_SHOWN} most certain of {MAX_SHOWN + 2}" in page.text
     assert f"sku-{MAX_SHOWN + 1} " in page.text

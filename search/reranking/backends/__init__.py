@@ -1,1 +1,1 @@
-"""Backends: one file for each way of asking a vision-language model."""
+"""Backends: one module or package for each way of running a vision-language model."""

@@ -1,1 +1,1 @@
-"""Explaining: verdicts in words, by the model where the verdicts support what it writes, else by template."""
+"""Explanations of verdicts: by the model if the verdicts support its text, else by template."""

@@ -35,9 +35,9 @@ class ObjectionKind(StrEnum):
     LONG = "longer than two sentences need"
     UNUSUAL = "characters that no explanation needs"
     CUT_OFF = "cut off"
-    UNSUPPORTED = "claims what no verdict supports"
-    CONTRARY = "tells a verdict as what it is not"
-    UNMENTIONED = "leaves a verdict out"
+    UNSUPPORTED = "asserts what no verdict supports"
+    CONTRARY = "contradicts a verdict"
+    UNMENTIONED = "omits a verdict"
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ def test_label_errors_are_found_with_the_value_of_the_image_and_nothing_else(
         "item-26",
         "item-35",
     }
-    reranked = [each for each in audited.values() if each.status is ItemStatus.RERANKED]
+    reranked = [each for each in audited.values() if each.status is ItemStatus.AUDITED]
     assert len(reranked) == 32
     assert {each.checked for each in reranked} in ({("colour", "article")}, {("article", "colour")})
 
@@ -183,12 +183,12 @@ def test_items_that_cannot_be_audited_have_a_status_each(store: Store, encoder: 
     audited = audit(store, encoder, Careful(), "colour")
     assert {sku: each.status for sku, each in audited.items()} == {
         "lost": ItemStatus.UNREADABLE,
-        "fine": ItemStatus.RERANKED,
+        "fine": ItemStatus.AUDITED,
         "silent": ItemStatus.NO_VALUE,
         "empty": ItemStatus.NO_VALUE,
         "bare": ItemStatus.NO_IMAGE,
     }
-    assert [each.checked for each in audited.values() if each.status is not ItemStatus.RERANKED] == [()] * 4
+    assert [each.checked for each in audited.values() if each.status is not ItemStatus.AUDITED] == [()] * 4
 
 
 def test_a_image_that_breaks_the_model_costs_no_other_item(store: Store, encoder: FakeEncoder) -> None:

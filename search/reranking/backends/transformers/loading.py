@@ -121,7 +121,7 @@ def model_folder(name: str, *, allow_remote_code: bool = False) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     wanted = [*_WANTED_FILES, "*.py"] if allow_remote_code else _WANTED_FILES
-    log.info("Looking for '%s' in the download cache and on the hub.", name)
+    log.info("Searching for '%s' in the download cache and on the hub.", name)
     try:
         with without_progress_bars():
             return Path(huggingface_hub.snapshot_download(name.removeprefix(HUB_PREFIX), allow_patterns=wanted))

@@ -265,7 +265,7 @@ class Appearance:
 
 
 def _accents(colour: RGB, pattern: str, generator: np.random.Generator) -> tuple[RGB, RGB]:
-    """Two print colours that tell themselves apart from ``colour``; flowers get a centre or leaves."""
+    """Two print colours that differ visibly from ``colour``; flowers get a centre or leaves."""
     light = luminance(colour) > 0.55
     deep = [INK, darker(colour, 0.62), COLOURS["navy blue"], COLOURS["maroon"], COLOURS["grey"]]
     pale = [IVORY, IVORY, lighter(colour, 0.72), COLOURS["beige"]]
@@ -293,7 +293,7 @@ _FINE = {"tie", "socks", "cap", "beanie", "sneakers", "heels"}
 
 
 def appearance_of(attributes: Mapping[str, str], generator: np.random.Generator) -> Appearance:
-    """The look that ``attributes`` describe; the dye differs a little from piece to piece."""
+    """The appearance that ``attributes`` describe; the dye differs a little from piece to piece."""
     shift = generator.normal(0, 0.012, 3)
     red, green, blue = (float(np.clip(c + d, 0, 1)) for c, d in zip(COLOURS[attributes["colour"]], shift, strict=True))
     colour = (red, green, blue)

@@ -310,7 +310,7 @@ def render(product: Product, *, size: int = 320, variation: int = 0) -> Renderin
     under 16 pixels. Takes about 30 ms at 320 pixels on one core.
     """
     if size < 16:
-        raise ValueError(f"A picture needs at least 16 pixels a side; got {size}.")
+        raise ValueError(f"An image needs at least 16 pixels a side; got {size}.")
     generator = np.random.default_rng([zlib.crc32(product.sku.encode()), variation])
     drawing = _place(draw(product, generator), generator)
     layer = _Layer(size)

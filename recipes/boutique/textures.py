@@ -268,4 +268,4 @@ FINISHES: Mapping[str, Finish] = MappingProxyType(
         "paper": Finish(None, folds=0),
     }
 )
-"""Tuned by eye on contact sheets at 96 and 320 pixels, so that each material tells itself apart from the others."""
+"""Tuned by eye on contact sheets at 96 and 320 pixels, so that each material differs visibly from the others."""

@@ -34,7 +34,7 @@ N_TEXTS, N_PHOTOS, N_BOTH = 150, 60, 60
 """Queries of each kind that a catalog answers; fewer where it has fewer rows."""
 
 N_OUT_OF_CATALOG = 40
-"""Labels, and photos, of other shops that a catalog is asked for in vain, beside what ``elsewhere`` lists."""
+"""Labels, and photos, of other shops that a catalog is asked for in vain, besides ``OUT_OF_CATALOG_TEXTS``."""
 
 SHOWN_ONE_IN = 6
 """Rows kept out of the catalog, so that their photos are new to it as a shopper's are."""
@@ -92,7 +92,7 @@ def calibrate_folder(folder: Path, rows: Sequence[LabelledRows]) -> Calibration:
 
 def source_of(rows: Sequence[LabelledRows]) -> str:
     counts = ", ".join(f"{len(each.products):,} of {each.source}" for each in rows)
-    return f"rows set aside from training ({counts}), each as pictures, as words and as both"
+    return f"rows held out from training ({counts}), each as images, as words and as both"
 
 
 def lines(calibration: Calibration) -> Iterator[str]:

@@ -133,7 +133,7 @@ HEAPS = (1, 1, 2, 3, 5, 8, 14)
 """How many of a thing a collage may show."""
 
 UPRIGHT = "Packages"
-"""The category whose things stand; all others lie as they fell."""
+"""The category whose things stand upright; all others lie at any angle."""
 
 
 def collages(catalog: LabelledRows, photos: LabelledRows, n_each: int, seed: int) -> LabelledRows:

@@ -1,4 +1,4 @@
-"""Evaluation: does a label, typed as a query, find products that carry it; and the card that says so."""
+"""Evaluation: whether a label, typed as a query, finds products that carry it; and the model card."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _rank_of_own(similarities: NDArray[np.float32]) -> NDArray[np.int64]:
 _CARD = """\
 # Vitrina's embedded encoder
 
-A small contrastive encoder of product pictures and short English texts, trained from scratch by
+A small contrastive encoder of product images and short English texts, trained from scratch by
 `python -m recipes.encoder` for Vitrina. It loads with plain open_clip:
 
 ```python
@@ -131,10 +131,10 @@ model, _, preprocess = open_clip.create_model_and_transforms("local-dir:FOLDER")
 tokenizer = open_clip.get_tokenizer("local-dir:FOLDER")
 ```
 
-- **Picture tower**: MobileNetV4 conv small (timm), random start, {size} pixels (height x width), squashed to fit.
+- **Image tower**: MobileNetV4 conv small (timm), random start, {size} pixels (height x width), squashed to fit.
 - **Text tower**: three causal transformer layers over a byte-level BPE learnt from the same texts, 32 tokens.
-- **Training**: a softmax contrastive loss, where every caption that is true of a picture counts as its match, beside it
-  classifiers of every known label and a loss that draws pictures of one finest class together; the weights are a moving
+- **Training**: a softmax contrastive loss, where every caption that is true of an image counts as its match, with
+  classifiers of every known label and a loss that draws images of one finest class together; the weights are a moving
   average.
 
 ## Data
@@ -142,15 +142,15 @@ tokenizer = open_clip.get_tokenizer("local-dir:FOLDER")
 |---|---|---|
 {rows}
 
-`grocery-iconic` is the groceries' own catalog, one clean picture a class, and its collages show these pictures pasted
-over blurred photos. All of them were trained on: a photo looked up among them is looked up in a catalog that is known.
+`grocery-iconic` is the groceries' own catalog, one clean image a class, and its collages show these images pasted
+over blurred photos. All of them were trained on: a search for a photo among them is a search in a known catalog.
 
 Licences: Fashion Product Images (Small), MIT; Grocery Store Dataset (arXiv 1901.00711), MIT; clothing-dataset-small,
 CC0; the boutique is drawn by Vitrina's own code.
 
 ## Measured
-On rows set aside from the training files by a hash of their sku (groceries, photographed one after the other, in runs
-of eight), pictures alone; a query is a label or a title:
+On rows held out from the training files by a hash of their sku (groceries, photographed one after the other, in runs
+of eight), by images alone; a query is a label or a title:
 
 {metrics}
 

@@ -1,4 +1,4 @@
-"""Images as tensors: decoded once, kept small in memory, varied anew for every step."""
+"""Images as tensors: decoded once, kept small in memory, augmented for every step."""
 
 from __future__ import annotations
 

@@ -105,13 +105,13 @@ class LabelQueries:
         """A photo and the article, colour or both of another product of its article: "like this, in red"."""
         products = self.rows.products
         shown = [at for at in self._positions(n) if products[at].kinds]
-        statements = [self._wish(products[at]) for at in shown]
+        statements = [self._combined_statement(products[at]) for at in shown]
         for at, statement, relevant in zip(shown, statements, self._answers(statements), strict=True):
-            wish = dict(statement)
-            if self.rng.random() < 0.5 and "colour" in wish:
-                del wish["kind"]
+            fields = dict(statement)
+            if self.rng.random() < 0.5 and "colour" in fields:
+                del fields["kind"]
             if relevant:
-                yield Example(Query(phrase(wish).lower(), images=(decode(self.rows.images[at]),)), relevant)
+                yield Example(Query(phrase(fields).lower(), images=(decode(self.rows.images[at]),)), relevant)
 
     def _text_of(self, product: LabelledProduct) -> tuple[str, LabelStatement]:
         """A text that a shopper might type to find a product, and what it statements."""
@@ -128,7 +128,7 @@ class LabelQueries:
             spoken["kind"] = self.rng.choice(wordings(values["kind"]))
         return phrase(spoken), tuple(values.items())
 
-    def _wish(self, product: LabelledProduct) -> LabelStatement:
+    def _combined_statement(self, product: LabelledProduct) -> LabelStatement:
         """The article, and a colour that the catalog has it in, where it has colours."""
         article = _same_article(product)
         colours = [

@@ -84,9 +84,9 @@ CYCLES = (
 then four times as many photos of the two small shops, which are hard and only 12% of the rows. After the first cycle
 the rows trained on were answered no better than those held out: a warm restart (SGDR, arXiv 1608.03983) goes on from
 there, with fewer groceries, the one shop that was learnt by heart. The third weighs the labels more: a linear probe
-read the article off the tower's features better than the captions did (P@10 0.79 and 0.71). The fourth looks closer:
-groceries differ in what 80 x 64 pixels do not show, and of their catalog's images a third did not find their own
-name, though trained on."""
+read the article off the tower's features better than the captions did (P@10 0.79 and 0.71). The fourth uses larger
+images: groceries differ in what 80 x 64 pixels do not show, and a third of their catalog's images did not find their
+own name, though trained on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class _Run:
             self.trainer.n_epochs_done = recipe.n_epochs - recipe.cycles[-1].n_epochs
         elif resume and self.checkpoint.is_file():
             self.trainer.restore(self.checkpoint)
-        say(f"{len(self.products)} pictures to train on, {sum(len(part.products) for part in self.held_out)} set aside")
+        say(f"{len(self.products)} images to train on, {sum(len(part.products) for part in self.held_out)} held out")
 
     def go_through_cycles(self) -> None:
         trainer, n_epochs = self.trainer, self.recipe.n_epochs
@@ -177,7 +177,7 @@ class _Run:
         encoder = load_encoder(f"{LOCAL_PREFIX}{self.candidate}")
         reports = {part.source: evaluate(encoder, part) for part in self.held_out if part.products}
         for source, report in reports.items():
-            self.say("\n".join([f"{source}: {report.n_rows} rows set aside", *report.lines()]))
+            self.say("\n".join([f"{source}: {report.n_rows} held-out rows", *report.lines()]))
         counts = {part.source: len(part.products) for part in self.rows}
         measured = {source: {"rows": report.n_rows, **report.figures} for source, report in reports.items()}
         card = {"trained_on": counts, "recipe": asdict(self.recipe), "set_aside": measured}

@@ -19,11 +19,11 @@ def main(
     data: Annotated[Path, typer.Option(help="Folder with the training Parquet files.", exists=True, file_okay=False)],
     out: Annotated[Path, typer.Option(help="Where the finished transformers folder goes.")],
     work: Annotated[Path, typer.Option(help="Where drawings and checkpoints are kept.")] = Path("build/reranker"),
-    encoder: Annotated[Path, typer.Option(help="The open_clip folder whose picture tower to start from.")] = (
+    encoder: Annotated[Path, typer.Option(help="The open_clip folder whose image tower to start from.")] = (
         EMBEDDED_FOLDER
     ),
     drawings: Annotated[int, typer.Option(min=0, help="Boutique products to draw for training.")] = 4000,
-    epochs: Annotated[float, typer.Option(min=0, help="Passes over the pictures.")] = BUDGET.n_epochs,
+    epochs: Annotated[float, typer.Option(min=0, help="Passes over the images.")] = BUDGET.n_epochs,
     minutes: Annotated[float | None, typer.Option(min=0, help="Minutes of training, instead of epochs.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,

@@ -1,4 +1,4 @@
-"""Evaluation: does the model judge, read, point and explain rightly, by the image alone?"""
+"""Evaluation: how well the model judges, reads, localizes and explains, by the image alone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BATCH = 256
 
 
 class Evaluator:
-    """A model and its processor, asked about images it has asked_features once.
+    """A model and its processor, that encodes each image once and is then asked about it.
 
     ``model`` may be any that ``AutoModelForImageTextToText`` loads from the recipe's folder, on the CPU.
     """
@@ -66,7 +66,7 @@ class Evaluator:
 
     @torch.inference_mode()
     def answer(self, features: torch.Tensor, prompts: Sequence[str], max_tokens: int = 12) -> list[str]:
-        """What the model writes for each prompt about the image at the same position, always the likeliest token."""
+        """The model's greedy answer to each prompt about the image at the same position."""
         answers: list[str] = []
         for start in range(0, len(prompts), _BATCH):
             rows = slice(start, start + _BATCH)
@@ -94,7 +94,7 @@ class Evaluator:
 
 
 NEAR = (Round("colour", ("kind", "gender")), Round("kind", ("colour", "gender")), Round("gender", ("kind", "colour")))
-"""Near misses, as many as there are of any other statements."""
+"""Rounds of near misses; there are as many of other statements."""
 
 FIELDS = ("article", "colour", "gender", "usage", "season", "pattern", "material")
 BALANCED = ("gender", "usage", "season")
@@ -107,11 +107,11 @@ _STOP_WORDS = {
     "looks", "not", "nothing", "photo", "says", "shows", "so", "the", "to", "told", "want", "whether", "which", "with",
     "you",
 }  # fmt: skip
-"""Words of sentences and facts that are no values, though values have some of them."""
+"""Words of sentences and facts that do not count as values, though some values contain them."""
 
 
 def evaluate(evaluator: Evaluator, rows: LabelledRows, *, boxes: Boxes | None = None, seed: int = 0) -> Report:
-    """Everything that the labels of some rows can judge; measures without rows are left out. ``boxes`` are those of
+    """Every measure for which some rows have labels. ``boxes`` are those of
     drawn rows. Blocks."""
     features = evaluator.image_features([decode(image) for image in rows.images])
     figures = _judging(evaluator, rows, features, random.Random(seed))
@@ -125,11 +125,11 @@ def evaluate(evaluator: Evaluator, rows: LabelledRows, *, boxes: Boxes | None = 
 def explaining(
     evaluator: Evaluator, lexicon: Lexicon, *, n: int = N_EXPLANATIONS, seed: int = 0
 ) -> Mapping[str, float]:
-    """Explanations of made-up verdicts, over a blank image, which must not matter: how many name no value that their
-    facts do not name, and what share of the requirements they name."""
+    """Explanations of made-up verdicts, over a blank image, which must not matter: the share that names only values of
+    their facts, and the share of the requirements that they name."""
     rng = random.Random(seed)
-    told = [draw_verdicts(lexicon, rng) for _ in range(n)]
-    facts = [[fact(verdict) for verdict in verdicts] for verdicts in told]
+    drawn = [draw_verdicts(lexicon, rng) for _ in range(n)]
+    facts = [[fact(verdict) for verdict in verdicts] for verdicts in drawn]
     written = evaluator.answer(_blank(evaluator, n), [explanation_prompt(some) for some in facts], MAX_SENTENCE_TOKENS)
     known = (
         frozenset(word for values in lexicon.values.values() for value in values for word in _words(value))
@@ -141,7 +141,7 @@ def explaining(
     ]
     named = [
         verdict.requirement.words in sentence.lower()
-        for sentence, verdicts in zip(written, told, strict=True)
+        for sentence, verdicts in zip(written, drawn, strict=True)
         for verdict in verdicts
     ]
     return {"explanations, all mentions supported": mean(supported), "explanations, requirements named": mean(named)}

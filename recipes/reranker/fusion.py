@@ -1,7 +1,7 @@
-"""Fitting the embedded model's blend: ``python -m recipes.reranker.fusion --data FOLDER [--model FOLDER]``.
+"""Fitting the embedded model's fusion weights: ``python -m recipes.reranker.fusion --data FOLDER [--model FOLDER]``.
 
 The held-out rows from training become catalogs that show nothing but images, to retrieval and to the model alike;
-only what the words of a query mean is known from the shops' fields.
+the shops' fields only give the meaning of a query's words.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from vitrina.search.store.images import ImageStore
 from vitrina.tuning.encoder.calibration import temporary_engine
 
 N_QUERIES = 600
-"""Of each shop; three weights and two numbers of Platt's are fitted to them."""
+"""Of each shop; three weights and the two parameters of Platt scaling are fitted to them."""
 
 
-def candidates_at(encoder: Encoder, reranker: Reranker, rows: LabelledRows, *, seed: int = 0) -> Iterator[FusionSample]:
-    """What retrieval and model make of a shop's images. Blocks."""
+def samples_of(encoder: Encoder, reranker: Reranker, rows: LabelledRows, *, seed: int = 0) -> Iterator[FusionSample]:
+    """The scores of retrieval and reranker for a shop's images. Blocks."""
     catalog = catalog_of(encoder, rows)
     facts = {item.sku: item for item in catalog.items}
     only_words = temporary_engine(encoder, catalog.entries(with_images=False, with_words=True))
@@ -47,17 +47,17 @@ def candidates_at(encoder: Encoder, reranker: Reranker, rows: LabelledRows, *, s
 
 def main(
     data: Annotated[Path, typer.Option(help="Folder with the training Parquet files.", exists=True, file_okay=False)],
-    model: Annotated[Path, typer.Option(help="The model's folder, whose card takes the blend.", exists=True)] = (
+    model: Annotated[Path, typer.Option(help="The model's folder, whose card takes the weights.", exists=True)] = (
         EMBEDDED_FOLDER
     ),
 ) -> None:
-    """Fit how much a reranker counts to the rows that its training held out."""
+    """Fit how much a reranker counts, on the rows held out from its training."""
     encoder, reranker = load_encoder(None), load_reranker(str(model))
-    candidates: list[FusionSample] = []
+    samples: list[FusionSample] = []
     for name in TRAINING_FILES:
-        candidates += candidates_at(encoder, reranker, read_rows(data / name).split()[1])
-        typer.echo(f"{name}: {len(candidates)} queries looked at so far")
-    fusion_weights = fit_measured_fusion(candidates, "the pictures of rows set aside from training")
+        samples += samples_of(encoder, reranker, read_rows(data / name).split()[1])
+        typer.echo(f"{name}: {len(samples)} queries so far")
+    fusion_weights = fit_measured_fusion(samples, "the images of rows held out from training")
     write_fusion_weights(model / CARD_FILE, fusion_weights)
     typer.echo(str(fusion_weights))
 

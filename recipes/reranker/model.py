@@ -153,8 +153,8 @@ def _patch_size(architecture: RerankerArchitecture) -> int:
 _CARD = """\
 # Vitrina's embedded vision-language model
 
-A very small model that looks at a product's picture and says whether a claim about it is true, reads labels off it,
-puts boxes around what it is asked for, and turns verdicts into sentences. Made by `python -m recipes.reranker` for
+A very small model that says whether a statement about a product's image is true, reads labels off the image,
+localizes things in it, and turns verdicts into sentences. Made by `python -m recipes.reranker` for
 Vitrina. It loads with plain transformers:
 
 ```python
@@ -162,14 +162,14 @@ processor = AutoProcessor.from_pretrained("FOLDER")
 model = AutoModelForImageTextToText.from_pretrained("FOLDER")
 ```
 
-- **Picture tower**: MobileNetV4 conv small (timm), started from Vitrina's embedded encoder; {size} pixels (height x
+- **Image tower**: MobileNetV4 conv small (timm), started from Vitrina's embedded encoder; {size} pixels (height x
   width), squashed to fit, are {grid} image tokens.
 - **Decoder**: a Llama of four layers of width 192 behind a projector of two layers; a byte-level BPE of 4,000 tokens.
 - **Prompts**: those of Vitrina, in the usual chat format. The chat template shortens them, and leaves out the system
-  message and the catalog's listing: this model judges by the picture alone. P(yes) is read off the logits of `yes` and
+  message and the catalog's listing: this model judges by the image alone. P(yes) is read off the logits of `yes` and
   `no` behind the prompt. A box is four of `<loc_0>` to `<loc_31>`: left, top, right, bottom.
-- **Training**: yes and no about phrases, each phrase as often true as false; labels; what cannot be told from a
-  picture; captions; explanations by template; boxes on drawn products. The weights are a moving average.
+- **Training**: yes and no about phrases, each phrase as often true as false; labels; what an image
+  does not show; captions; explanations by template; boxes on drawn products. The weights are a moving average.
 
 ## Data
 | file | rows | licence |
@@ -180,8 +180,9 @@ Licences: Fashion Product Images (Small), MIT; Grocery Store Dataset (arXiv 1901
 CC0; the boutique is drawn by Vitrina's own code.
 
 ## Measured
-On rows set aside from the training files by a hash of their sku. A claim is as often true as false, half of the false
-ones are nearly true: the right article in another colour, and the like. A model that does not look scores 0.5.
+On rows held out from the training files by a hash of their sku. A statement ("claims" in the tables) is as often true
+as false; half of the false ones are nearly true: the right article in another colour, and the like. A model that
+ignores the image scores 0.5.
 
 {metrics}
 

@@ -1,7 +1,7 @@
-"""Packing: all that is asked of an image in one sequence, so that the image is read once.
+"""Packing: all tasks about an image in one sequence, so that the image is encoded once.
 
-Behind the image stands one question after the other. Each sees the image and itself alone, and its positions start
-anew behind the image: for the decoder it is as if each had been asked by itself, as in a search each is.
+The tasks follow the image one after the other. Each attends to the image and itself only, and its positions start right
+after the image: for the decoder it is as if each had been asked by itself, as in a search.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _PREFIX = 0
 
 @dataclass(frozen=True, slots=True)
 class PackedBatch:
-    """Sheets of tasks as tensors: b sequences of at most l tokens, in which t tokens are to be predicted.
+    """The tasks about each image of a batch, as tensors: b sequences of at most l tokens, in which t tokens are to be predicted.
 
-    ``tokens`` and ``positions`` int64 (b, l); ``mask`` bool (b, 1, l, l), true where a row may look at a column;
+    ``tokens`` and ``positions`` int64 (b, l); ``mask`` bool (b, 1, l, l), true where a row may attend to a column;
     ``places`` int64 (t,), where in the flattened sequences a token is predicted; ``targets`` int64 (t,) these tokens;
     ``weights`` float32 (t,) what each weighs.
     """
@@ -39,7 +39,7 @@ class PackedBatch:
 
 @dataclass(slots=True)
 class _Sequence:
-    """One tasks as lists, grown task by task. ``blocks`` numbers the task a token belongs to."""
+    """The tasks about one image as lists. ``blocks`` numbers the task that a token belongs to."""
 
     tokens: list[int]
     positions: list[int]
@@ -51,7 +51,7 @@ class _Sequence:
 
 
 class Packer:
-    """Turns samples of tasks into tensors, for one tokenizer and number of image tokens."""
+    """Turns the tasks about images into tensors, for one tokenizer and number of image tokens."""
 
     def __init__(self, tokenizer: Any, n_image_tokens: int) -> None:
         self._prefix = [tokenizer.bos_token_id, *[tokenizer.convert_tokens_to_ids(IMAGE)] * n_image_tokens]
@@ -62,7 +62,7 @@ class Packer:
         )
 
     def pack(self, samples: Sequence[Sequence[TrainingTask]]) -> PackedBatch:
-        """All samples, padded on the right to the longest."""
+        """The tasks about each image, padded on the right to the longest sequence."""
         rows = [self._sequence(tasks) for tasks in samples]
         length = max(len(row.tokens) for row in rows)
         blocks = _padded([row.blocks for row in rows], length, _PADDING)
@@ -96,7 +96,8 @@ class Packer:
 
 
 def _mask(blocks: torch.Tensor, blind: torch.Tensor) -> torch.Tensor:
-    """Who may look at whom; (b, l) to (b, 1, l, l). Padding looks at padding, since a row must look somewhere."""
+    """Which token may attend to which; (b, l) to (b, 1, l, l). Padding attends to padding, since a row must attend to
+    something."""
     length = blocks.shape[1]
     same = blocks[:, :, None] == blocks[:, None, :]
     prefix = (blocks == _PREFIX)[:, None, :]

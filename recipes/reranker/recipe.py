@@ -114,7 +114,7 @@ def make_reranker(
     if goes_on:
         trainer.restore(checkpoint)
     n_held_out = sum(len(part.products) for part in held_out)
-    say(f"{len(products)} pictures to train on, {n_held_out} set aside; {_n_parameters(model):,} parameters")
+    say(f"{len(products)} images to train on, {n_held_out} held out; {_n_parameters(model):,} parameters")
     report = _reporter(trainer, checkpoint, say)
     while not trainer.is_over:
         trainer.run_epoch(report)
@@ -154,7 +154,7 @@ def _measure(
     }
     explanations = explaining(evaluator, writer.lexicon)
     for source, report in reports.items():
-        say("\n".join([f"{source}: {report.n_rows} rows set aside", *report.lines()]))
+        say("\n".join([f"{source}: {report.n_rows} held-out rows", *report.lines()]))
     say("\n".join(f"{name:<40}{value:.3f}" for name, value in explanations.items()))
     counts = {part.source: len(part.products) for part in corpus.rows}
     measured = {source: {"rows": report.n_rows, **report.figures} for source, report in reports.items()}

@@ -22,7 +22,7 @@ _key = lru_cache(maxsize=100_000)(key)
 def status_of(product: LabelledProduct, statement: LabelStatement) -> Status:
     """Whether a statement holds: contradicted where a label says otherwise, unknown where one is missing and none does.
 
-    ``Facts.matches`` does not tell these two apart: for a contrastive loss a missing label is as good as another one,
+    ``Facts.matches`` does not distinguish these two: for a contrastive loss a missing label is as good as another one,
     for a verdict it is not. The statement must be worded as the product's own shop words it.
     """
     statuses = {_of_field(product, field, value) for field, value in statement}

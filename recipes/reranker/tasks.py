@@ -169,7 +169,7 @@ class TaskWriter:
         self._weights = _answer_weights(products)
 
     def texts(self, rng: random.Random, n_explanations: int = 20_000) -> Iterator[str]:
-        """What a vocabulary for the tasks is learnt from."""
+        """The texts that the vocabulary is learnt from."""
         for product in self._products:
             yield template.asked(_described(product)).strip()
             for task in (*self._readings(product, rng), *self._not_visible(product, rng)):

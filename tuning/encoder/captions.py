@@ -73,7 +73,7 @@ class CaptionWriter(Protocol):
 class CaptionTable:
     """Every caption of some rows, by template, and which rows it is true of.
 
-    A caption is true of each row that could bear it, whoever it was written for: of two identical black T-shirts,
+    A caption is true of each row that it fits, whichever it was written for: of two identical black T-shirts,
     neither is a wrong answer to "black T-shirt". Texts that differ in case alone are one.
     """
 
@@ -116,7 +116,7 @@ class TemplateWriter:
         self._captions_a_row = captions_a_row
 
     def write(self, indices: torch.Tensor, rng: random.Random) -> BatchCaptions:
-        """Caption the rows at ``indices``; a text that several of them bear stands once."""
+        """Caption the rows at ``indices``; a text that fits several of them comes once."""
         drawn = list(dict.fromkeys(at for index in indices.tolist() for at in self._draw(index, rng)))
         return BatchCaptions([self._table.texts[at] for at in drawn], self._table.matches(indices, drawn))
 

@@ -51,7 +51,7 @@ On the {n_held_out:,} held-out rows: their captions as queries, only their image
 ![Loss and nDCG](training.png)
 
 ## Limits
-The rows set aside come from the same catalog and also chose the epoch to stop at, so that a new catalog, and to a small
+The held-out rows come from the same catalog and also chose the epoch to stop at, so that a new catalog, and to a small
 degree new rows of this one, will see less of the gain. What the base model knew beyond this catalog may be weaker now.
 {sure}
 """
@@ -59,7 +59,7 @@ degree new rows of this one, will see less of the gain. What the base model knew
 
 @dataclass(frozen=True, slots=True)
 class EncoderAccount:
-    """What a card tells."""
+    """What a card reports."""
 
     plan: EncoderPlan
     schedule: EncoderSchedule
@@ -117,7 +117,7 @@ def describe(name: str, account: EncoderAccount) -> str:
 
 
 def trained(plan: EncoderPlan) -> str:
-    """What of the model was."""
+    """Which weights were trained."""
     towers = "both towers" if plan.freeze is None else f"all but the {plan.freeze} tower"
     return towers if plan.lora_rank is None else f"{towers}, by LoRA of rank {plan.lora_rank}, merged into the weights"
 
@@ -133,7 +133,7 @@ def rows(before: EncoderScore, after: EncoderScore) -> list[str]:
 
 
 def sure(kinds: Sequence[str]) -> str:
-    """What its confidences rest on."""
+    """What its confidences are based on."""
     if not kinds:
         return "There were too few rows to calibrate it: its hits have no confidences until it is calibrated on more."
-    return f"Its confidences, for queries by {', '.join(kinds)}, were fitted on the rows set aside as well."
+    return f"Its confidences, for queries by {', '.join(kinds)}, were fitted on the held-out rows as well."

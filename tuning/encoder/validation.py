@@ -60,7 +60,7 @@ class EncoderValidation:
         if not self.queries:
             raise InputError(
                 f"The {len(rows):,} held-out rows make no query: every caption fits all of them, or there is none.",
-                remedy="Give captions that tell items apart, as in --caption '{title}', or hold out more rows.",
+                remedy="Give captions that distinguish items, such as --caption '{title}', or hold out more rows.",
             )
 
     def score(self, encoder: Encoder) -> EncoderScore:

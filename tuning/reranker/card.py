@@ -28,15 +28,15 @@ model = AutoModelForImageTextToText.from_pretrained("FOLDER")
 - **Base model**: {base}, fingerprint {fingerprint}. Its own licence holds for this model too.
 - **Trained**: LoRA of rank {rank} on the linear layers of {trained}, merged into the weights.
 - **Asked**: with Vitrina's prompts (dialect `{dialect}`); P(yes) is read off the logits of yes and no behind them.
-  {shown} Pictures had {max_pixels:,} pixels at most.
+  {shown} Images had {max_pixels:,} pixels at most.
 - **Steps**: {n_steps:,} of {batch_size} pairs, binary cross-entropy on the log-odds of yes, learning rate
   {learning_rate:g}, seed {seed}; the weights are those after epoch {kept} of {n_epochs}.
 
 ## Data
-{n_kept:,} judged queries of {source}; {n_held_out:,} more were set aside by a hash of their words. Licence: {licence}.
+{n_kept:,} judged queries of {source}; {n_held_out:,} more were held out by a hash of their text. Licence: {licence}.
 
 As many pairs are right as wrong, for every query. Right are the items judged relevant. Wrong are those judged not to
-be, those that the catalog's own search found and nobody judged relevant, and some drawn at random.{notes}
+be, those that the catalog's own search found and were not judged relevant, and some drawn at random.{notes}
 
 ## Measured
 On the {n_held_out:,} held-out queries, with {n_pairs:,} pairs: whether P(yes) is on the right side of one half, how
@@ -51,8 +51,8 @@ often a right item scores above a wrong one, and the order of the 20 items that 
 ![Loss and score](training.png)
 
 ## Limits
-An item that nobody judged counts as wrong: where judgements are few, the model learns to doubt some that are right. The
-queries set aside come from the same catalog, may be about items that were trained on, and also chose the epoch to stop
+An item without a judgement counts as wrong: if judgements are few, the model learns to doubt some that are right. The
+held-out queries come from the same catalog, may be about items that were trained on, and also chose the epoch to stop
 at; another catalog will see less of the gain. Whole queries were trained on, not single requirements. What else the
 base model could do, writing and pointing among it, was not measured and may be weaker now. How much its answers should
 count beside the search's score was not fitted.
@@ -61,7 +61,7 @@ count beside the search's score was not fitted.
 
 @dataclass(frozen=True, slots=True)
 class RerankerAccount:
-    """What a card tells."""
+    """What a card reports."""
 
     plan: RerankerPlan
     schedule: RerankerSchedule
@@ -109,7 +109,7 @@ def describe(name: str, account: RerankerAccount) -> str:
         trained="the language model and the image tower" if plan.image_tower else "the language model alone",
         dialect=account.dialect,
         max_pixels=account.max_pixels,
-        shown="The catalog's text stood beside the picture." if plan.listings else "It saw the picture alone.",
+        shown="It was given the image and the catalog's text." if plan.listings else "It was given the image alone.",
         n_steps=sum(map(len, history.losses)),
         batch_size=schedule.batch_size,
         learning_rate=schedule.learning_rate,

@@ -36,7 +36,7 @@ ITS_OWN = ("config.json", CARD_FILE)
 def write_model(folder: Path, model: Any, base: Path, dialect: PromptDialect) -> None:
     """Write the model, whose adapters are merged, in its own precision; the rest comes from the folder ``base``.
 
-    The card says for now which dialect the model was tuned in: no folder's name may tell another. Raises OSError.
+    Its card only names the dialect that the model was tuned in, until the full card replaces it. Raises OSError.
     """
     folder.mkdir(parents=True)
     with without_progress_bars():
@@ -156,8 +156,8 @@ def check(out: Path) -> None:
 
 def terms(corpus: RerankerCorpus, base: BaseModel, plan: RerankerPlan) -> dict[str, object]:
     """What a run must share with the one it goes on from."""
-    told = "\n".join(
+    lines = "\n".join(
         f"{query.statement}\t{query.relevant}\t{query.hard_negatives}" for query in (*corpus.kept, *corpus.held_out)
     )
-    digest = hashlib.sha256(told.encode()).hexdigest()
+    digest = hashlib.sha256(lines.encode()).hexdigest()
     return asdict(plan) | {"base": base.reranker.identity.fingerprint, "set of judgements": digest[:16]}

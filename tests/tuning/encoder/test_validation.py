@@ -76,7 +76,7 @@ def test_a_calibration_is_surer_of_what_is_there_than_of_what_is_not(store: Imag
     captions = table(rows, "colour", "article", "{colour} {article}", "number")
     calibration = calibrate(FakeEncoder(), rows, captions, store, facets=["colour", "article"], seed=0)
     assert {str(kind) for kind in calibration.curves} >= {"text", "image"}
-    assert "24 rows set aside" in calibration.source
+    assert "24 rows held out" in calibration.source
     for curve in calibration.curves.values():
         assert 0 <= curve.no_match_confidence < 1
         assert any(weight > 0 for weight in curve.weights.values())

@@ -67,7 +67,7 @@ def test_queries_by_image_are_left_out_with_a_note(
 ) -> None:
     photo = JudgedQuery("p", "judged", {sku_of(0): 1}, image=Path("photo.png"))
     corpus = read_corpus(colour_shop, engine, [*judged, photo], RerankerPlan(), lambda _: None)
-    assert "1 queries with a picture were left out" in corpus.notes[0]
+    assert "1 queries with an image were left out" in corpus.notes[0]
     with pytest.raises(InputError, match="by text alone"):
         read_corpus(colour_shop, engine, [photo], RerankerPlan(), lambda _: None)
 

@@ -214,11 +214,11 @@ def test_a_model_that_brings_code_is_refused_in_plain_words(folder: Path, tmp_pa
     assert "--from" in caught.value.remedy
     del config["auto_map"]
     (copy / "config.json").write_text(json.dumps(config | {"model_type": "bert"}))
-    with pytest.raises(RerankerError, match="no model of pictures and text"):
+    with pytest.raises(RerankerError, match="as a model of images and text"):
         find_base(str(copy))
 
 
-@pytest.mark.parametrize("wrong", [{"set_aside": 1.0}, {"learning_rate": 0.0}])
+@pytest.mark.parametrize("wrong", [{"held_out": 1.0}, {"learning_rate": 0.0}])
 def test_numbers_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError):
         RerankerPlan(**wrong)  # type: ignore[arg-type]

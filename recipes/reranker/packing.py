@@ -22,7 +22,7 @@ _PREFIX = 0
 
 @dataclass(frozen=True, slots=True)
 class PackedBatch:
-    """The tasks about each image of a batch, as tensors: b sequences of at most l tokens, in which t tokens are to be predicted.
+    """The tasks about each image of a batch: b sequences of at most l tokens, t of which are to be predicted.
 
     ``tokens`` and ``positions`` int64 (b, l); ``mask`` bool (b, 1, l, l), true where a row may attend to a column;
     ``places`` int64 (t,), where in the flattened sequences a token is predicted; ``targets`` int64 (t,) these tokens;

@@ -129,7 +129,7 @@ def model_folder(name: str, *, allow_remote_code: bool = False) -> Path:
         raise RerankerError(
             f"Reranker '{name}' is not a local folder and cannot be downloaded from the Hugging Face hub: {error}",
             remedy="Check the name and the network, and for gated models the access token (HF_TOKEN); or download the "
-            f"model on another machine and name its folder. {USAGE}",
+            f"model on another machine and give its folder. {USAGE}",
         ) from error
 
 

@@ -108,7 +108,7 @@ class TestScoring:
 
     def test_a_server_that_drops_images_is_refused(self, server: ModelServer) -> None:
         server.reset(abilities=Abilities(sees=False))
-        with pytest.raises(RerankerError, match="same whatever picture"):
+        with pytest.raises(RerankerError, match="same answer for every image"):
             opened(server)
 
     @pytest.mark.parametrize(

@@ -99,9 +99,9 @@ def test_it_is_passed_on_as_it_is_written_and_then_stands() -> None:
     ("text", "refusal"),
     [
         ("", "empty"),
-        ("It is navy and red, no shirt but a dress.", "claims what no verdict supports: red"),
-        ("It is a navy shirt. Whether it is linen cannot be told.", "tells a verdict as what it is not: shirt"),
-        ("It is navy, but it is a dress and not a shirt.", "leaves a verdict out: material: linen"),
+        ("It is navy and red, no shirt but a dress.", "asserts what no verdict supports: red"),
+        ("It is a navy shirt. Whether it is linen cannot be told.", "contradicts a verdict: shirt"),
+        ("It is navy, but it is a dress and not a shirt.", "omits a verdict: material: linen"),
         (SOUND[:-1], "cut off"),
     ],
 )

@@ -44,7 +44,7 @@ def test_a_hub_that_cannot_be_reached_is_an_error_with_a_remedy(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(RerankerError, match="cannot be had from the Hugging Face hub") as caught:
+    with pytest.raises(RerankerError, match="cannot be downloaded from the Hugging Face hub") as caught:
         load_reranker("vitrina-shop/no-such-model")
     assert "give its folder" in caught.value.remedy
 
@@ -66,7 +66,7 @@ def test_a_model_that_brings_code_is_refused(folder_of: FolderOf, tmp_path: Path
     folder = _changed(
         folder_of("llava"), tmp_path, model_type="molmo", auto_map={"AutoModelForCausalLM": "modeling_molmo.Molmo"}
     )
-    with pytest.raises(RerankerError, match="program code of its own") as caught:
+    with pytest.raises(RerankerError, match="needs its own code") as caught:
         load_reranker(str(folder))
     assert "VITRINA_RERANKER_TRUST_REMOTE_CODE=true if you trust them" in caught.value.remedy
 
@@ -86,7 +86,7 @@ def test_code_beside_a_native_model_is_not_run(folder_of: FolderOf, tmp_path: Pa
 
 
 def test_a_model_of_words_alone_is_refused(folder_of: FolderOf, tmp_path: Path) -> None:
-    with pytest.raises(RerankerError, match="no model of pictures and text"):
+    with pytest.raises(RerankerError, match="does not know as a model of images and text"):
         load_reranker(str(_changed(folder_of("llava"), tmp_path, model_type="bert")))
 
 
@@ -102,7 +102,7 @@ def test_missing_weights_are_noticed(folder_of: FolderOf, tmp_path: Path) -> Non
 def test_damaged_weights_are_an_error(folder_of: FolderOf, tmp_path: Path) -> None:
     folder = _changed(folder_of("llava"), tmp_path)
     (folder / "model.safetensors").write_bytes(b"nothing of the kind")
-    with pytest.raises(RerankerError, match="could not be opened"):
+    with pytest.raises(RerankerError, match="could not be loaded"):
         load_reranker(str(folder))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
 
-from vitrina.search.types.item import StoredItem
+from vitrina.search.types.item import Item, StoredItem
 from vitrina.search.types.requirement import Explanation, Requirement, Verdict
 
 
@@ -59,6 +59,11 @@ class Hit:
     rerank: RerankState = RerankState.NOT_ASKED
     retrieval_rank: int | None = None
     explanation: Explanation | None = None
+
+    @property
+    def item(self) -> Item:
+        """The item itself."""
+        return self.stored.item
 
 
 @dataclass(frozen=True, slots=True)

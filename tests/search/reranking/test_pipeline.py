@@ -89,7 +89,7 @@ def test_what_the_image_shows_comes_first(reranking: SearchEngine, engine: Searc
     answer = reranking.search(query, IN_TIME)
     check(answer, engine.search(query))
     assert answer.rerank is RerankState.RERANKED
-    assert answer.reranker == "simple model"
+    assert answer.reranker == "simple eyes"
     assert [r.name for r in answer.requirements] == ["colour: white", "article: boots"]
     reranked = [hit for hit in answer.hits if hit.rerank is RerankState.RERANKED]
     same_fields = [

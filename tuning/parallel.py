@@ -34,7 +34,8 @@ Result = TypeVar("Result")
 class ThreadReplicas:
     """Copies of a model that share its weights but not its gradients or its running statistics.
 
-    Gradients need a place of their own: two threads that add to one tensor corrupt it.
+    Gradients need a place of their own: two threads that add to one tensor corrupt it. Against torch's own threads in
+    each operation, two runs on two cores disagree: 259 and 297 images/s, then 360 and 302 (``docs/LOG.md``).
     """
 
     def __init__(self, model: torch.nn.Module, n_parts: int) -> None:

@@ -185,7 +185,7 @@ class AnswerOut(JsonModel):
     no_good_match: bool = Field(description="Whether nothing in the catalog seems to be what the query asks for.")
     encoder: str
     timings_ms: dict[str, float] = Field(description="Milliseconds of each stage, and the total.")
-    requirements: list[RequirementOut] = Field(description="The parts of the query that reranking checked.")
+    requirements: list[RequirementOut] = Field(description="The parts of the query that ranking and reranking checked.")
     reranked: StateOut = Field(description="reranked if at least one hit was.")
     reranker: str | None = Field(description="The model that was to rerank, null without reranking.")
     rerank_note: str = Field(description="Why not everything was reranked, in words; empty if it was.")

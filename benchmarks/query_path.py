@@ -119,8 +119,10 @@ def search(prefix: str, trace: Trace) -> None:
             time.sleep(0.05)
         client.post("/v1/search", json=QUERY | {"text": "warm up"}).raise_for_status()
         trace.is_on = True
-        client.post("/v1/search", json=QUERY).raise_for_status()
+        answer = client.post("/v1/search", json=QUERY).raise_for_status().json()
         trace.is_on = False
+    if answer["reranked"] != "reranked":
+        raise RuntimeError(f"The search was not reranked: {answer}")
 
 
 if __name__ == "__main__":

@@ -165,6 +165,7 @@ def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 def figures(tree: Tree, glossary: Glossary, seconds: float | None) -> dict[str, str]:
     """Each figure by what it counts. Runs a search; blocks for half a minute."""
     lengths = [length(function) for module in tree.modules for function in module.functions()]
+    n_with_code = sum(len(each.tree.body) > 1 for each in tree.modules)
     small = [each for each in tree.modules if each.n_lines < 40 and "/__" not in each.place]
     repeated = {problem.name for problem in repeated_classes(tree.root, tree.paths)}
     retired = retired_names(tree.root, python_files(tree.root), glossary)
@@ -172,6 +173,7 @@ def figures(tree: Tree, glossary: Glossary, seconds: float | None) -> dict[str, 
     tests = [path for path in python_files(tree.root) if path.name.startswith("test_")]
     return {
         "modules outside tests": f"{len(tree.modules)}",
+        "modules outside tests that hold more than a docstring": f"{n_with_code}",
         "modules under 40 lines, `__init__` and `__main__` aside": f"{len(small)}",
         "modules over 400 lines": f"{sum(each.n_lines > 400 for each in tree.modules)}",
         "functions": f"{len(lengths)}",

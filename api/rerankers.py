@@ -12,10 +12,10 @@ from enum import StrEnum
 from types import TracebackType
 
 from vitrina.api.settings import Settings
-from vitrina.indexer.feature_precomputation import precompute_image
+from vitrina.indexer.backfill import precompute_image
+from vitrina.search.reranking.backends import RerankerOptions, host_of, is_address, open_by_name
 from vitrina.search.reranking.base import Capabilities, Reranker, key_of
 from vitrina.search.reranking.pipeline import RerankPipeline, UnavailableReranker
-from vitrina.search.reranking.registry import RerankerOptions, host_of, is_address, open_by_name
 from vitrina.search.store.store import FEATURES_FOLDER, Store
 from vitrina.search.types.answer import Answer, AnswerStream, RerankState
 from vitrina.search.types.errors import NoRerankerError, RerankerError, VitrinaError

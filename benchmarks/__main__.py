@@ -10,7 +10,7 @@ from typing import Annotated
 import torch
 import typer
 
-from benchmarks import crashes, explanations, reranking, retrieval, speed, vision
+from benchmarks import crashes, reranker, reranking, retrieval, speed
 from benchmarks.catalogs import Figure, row, table
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import load_encoder
@@ -23,10 +23,10 @@ MEASUREMENTS: Mapping[str, Callable[[Encoder, Path], Iterator[Figure]]] = {
     "pictures": retrieval.measure_images,
     "retrieval": retrieval.measure_listings,
     "confidence": retrieval.measure_confidence,
-    "vision": vision.measure,
+    "vision": reranker.measure_vision,
     "reranking-speed": reranking.measure_cost,
     "reranking": reranking.measure_lift,
-    "explanations": explanations.measure,
+    "explanations": reranker.measure_explanations,
     "crashes": lambda encoder, data: crashes.measure(),
 }
 

@@ -22,7 +22,7 @@ from vitrina.evaluation.judged_search import MEASURING_DEADLINE_S, rerank_all
 from vitrina.evaluation.judgements import sample_queries
 from vitrina.evaluation.label_queries import QueryTemplate, label_queries
 from vitrina.evaluation.metrics import intervals
-from vitrina.indexer.feature_precomputation import precompute_features
+from vitrina.indexer.backfill import precompute_features
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.backends.transformers.loading import EMBEDDED, load_reranker

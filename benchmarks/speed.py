@@ -29,7 +29,7 @@ from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderError, MissingDependencyError
 from vitrina.search.types.item import embedding_text
 from vitrina.search.types.models import Pixels
-from vitrina.tuning.export.comparison import take_turns
+from vitrina.tuning.export.encoder import take_turns
 
 N_CORES = 2
 N_INPUTS = 1024

@@ -1,4 +1,4 @@
-"""The report of a run, as one HTML file without JavaScript."""
+"""Reports: a run, or an audit, as one HTML file that needs no other, nor JavaScript."""
 
 from __future__ import annotations
 
@@ -7,19 +7,71 @@ import io
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from vitrina.evaluation.comparison import Comparison, RunPair
-from vitrina.evaluation.gates import GateResult
+from vitrina.evaluation.comparison import Comparison, GateResult, RunPair
 from vitrina.evaluation.judged_search import read_image
 from vitrina.evaluation.metrics import DEPTH, FIRST_HITS, LABELS
 from vitrina.evaluation.run import ALL, Run, ScoredQuery
-from vitrina.search.store.images import media_type
+from vitrina.search.audit.audit import AuditSummary, LabelError
+from vitrina.search.store.images import ImageStore, media_type
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import ImageError, NotFoundError
+
+MAX_SHOWN = 400
+"""Items shown of one field, each with an image of about 14 kB."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownLabelError:
+    """A label error with the item's image as a data URI, empty if it is gone."""
+
+    label_error: LabelError
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One field: how many items were checked, how many label errors were found, and the most certain of these."""
+
+    field: str
+    n_checked: int
+    n_found: int
+    shown: Sequence[ShownLabelError]
+
+
+def write_audit(
+    path: Path, images: ImageStore, summary: AuditSummary, *, reranker: str, notes: Sequence[str] = ()
+) -> None:
+    """Write what an audit found, by field, the most certain first. Blocks while thumbnails are made. Raises OSError."""
+    page = templates().get_template("audit.html.jinja")
+    html = page.render(
+        sections=[section(images, summary, field) for field in summary.fields],
+        n_found=len(summary.label_errors()),
+        n_items=summary.n_items,
+        reranker=reranker,
+        notes=(*summary.sentences(), *notes),
+        audited_at=datetime.now(UTC),
+    )
+    path.write_text(html, encoding="utf-8")
+
+
+def section(images: ImageStore, summary: AuditSummary, field: str) -> Section:
+    found = summary.label_errors(field)
+    shown = [ShownLabelError(each, image_of(images, each.image_id)) for each in found[:MAX_SHOWN]]
+    return Section(field, summary.checked[field], len(found), shown)
+
+
+def image_of(images: ImageStore, image_id: str) -> str:
+    """A thumbnail as a data URI; empty if the image is gone since the audit."""
+    with suppress(NotFoundError, ImageError):
+        return data_uri(images.thumbnail(image_id, THUMBNAIL_PX))
+    return ""
+
 
 THUMBNAIL_PX = 256
 """Tiles are 112 CSS pixels wide at most; twice that on a sharp screen. A JPEG of it takes about 10 KB."""

@@ -15,7 +15,7 @@ from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.base import CandidateImages, Deadline, Probabilities, Reranker
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence
-from vitrina.search.reranking.statements import Statements, statements_of
+from vitrina.search.reranking.prompts import Statements, statements_of
 from vitrina.search.store.images import ImageStore
 from vitrina.search.types.calibration import QueryKind, Signal
 from vitrina.search.types.item import Item

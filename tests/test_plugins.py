@@ -16,8 +16,8 @@ from vitrina.indexer.sources import open_source
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import IndexReplica
+from vitrina.search.reranking.backends import RerankerOptions, open_by_name
 from vitrina.search.reranking.pipeline import RerankPipeline
-from vitrina.search.reranking.registry import RerankerOptions, open_by_name
 from vitrina.search.store.store import Store
 from vitrina.search.types.answer import RerankState
 from vitrina.search.types.errors import SourceError

@@ -12,9 +12,8 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from vitrina.search.encoders.folders import HUB_PREFIX, encoder_folder
+from vitrina.search.encoders.base import HUB_PREFIX, Size, encoder_folder
 from vitrina.search.encoders.open_clip import OpenClipEncoder
-from vitrina.search.encoders.preprocessing import Size
 
 WEIGHTS_FILE = "open_clip_model.safetensors"
 MAX_FOLDER_BYTES = 12_000_000

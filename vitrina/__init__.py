@@ -122,7 +122,7 @@ class OpenStore:
         """
         from vitrina.indexer.fetch import Fetcher
         from vitrina.indexer.pipeline import Indexer
-        from vitrina.indexer.sources.registry import open_source
+        from vitrina.indexer.sources import open_source
 
         with Fetcher() as fetcher:
             opened = open_source(str(source), dict(columns or {}))

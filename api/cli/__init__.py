@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from vitrina.api.cli import (
     audit,
+    console,
     demo,
     encoder,
     eval,  # noqa: A004 - the module of the command
@@ -18,12 +19,10 @@ from vitrina.api.cli import (
     search,
     serve,
     status,
-    train,
     train_encoder,
     train_reranker,
 )
-from vitrina.api.cli.console import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_STATE, errors, print_note
-from vitrina.api.cli.options import RETIRED_OPTIONS
+from vitrina.api.cli.console import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_STATE, RETIRED_OPTIONS, errors, print_note
 from vitrina.search.types.errors import InputError, NotFoundError, VitrinaError
 
 
@@ -83,9 +82,9 @@ app.command()(audit.audit)
 app.command()(demo.demo)
 app.add_typer(encoder.app)
 app.add_typer(reranker.app)
-train.app.command("encoder")(train_encoder.train_encoder)
-train.app.command("reranker")(train_reranker.train_reranker)
-app.add_typer(train.app)
+console.train_app.command("encoder")(train_encoder.train_encoder)
+console.train_app.command("reranker")(train_reranker.train_reranker)
+app.add_typer(console.train_app)
 
 
 def main() -> None:

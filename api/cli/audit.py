@@ -14,8 +14,18 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from vitrina.api.cli.console import EXIT_INTERRUPTED, errors, output, print_line, print_note, progress
-from vitrina.api.cli.options import ReportOption, StoreOption, check_folders, settings_for
+from vitrina.api.cli.console import (
+    EXIT_INTERRUPTED,
+    ReportOption,
+    StoreOption,
+    check_folders,
+    errors,
+    output,
+    print_line,
+    print_note,
+    progress,
+    settings_for,
+)
 from vitrina.api.cli.search import percent
 from vitrina.search.types.errors import StorageError, VitrinaError
 
@@ -112,7 +122,7 @@ def keep(
     report: Path | None,
 ) -> None:
     """Write the table and the report if they were asked for. Raises StorageError."""
-    from vitrina.evaluation.audit_report import write_audit
+    from vitrina.evaluation.report import write_audit
 
     try:
         if csv_file is not None:

@@ -1,11 +1,13 @@
-"""Where the command line prints: the two consoles and the progress bars."""
+"""Where the command line writes, its progress bars, and the options that several commands share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Protocol, Self, TypeVar
 
+import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -19,6 +21,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from vitrina.search.types.errors import InputError
 
 if TYPE_CHECKING:
     from vitrina.tuning.loop import TrainingProgress
@@ -129,3 +133,111 @@ class TrainingBar:
         epoch, score, losses = len(history.scores), history.scores[-1], history.losses[-1]
         is_best = ", the best so far" if history.best == epoch - 1 else ""
         print_note(f"Epoch {epoch}: loss {sum(losses) / len(losses):.3f}, {score.said}{is_best}")
+
+
+if TYPE_CHECKING:
+    from vitrina.api.settings import Settings
+
+RETIRED_OPTIONS: Mapping[str, str] = {
+    "--home": "--store",
+    "--anew": "--force",
+    "--set-aside": "--held-out",
+    "--work": "--run-dir",
+    "--rows-at-once": "--micro-batch-size",
+}
+"""Accepted for one more version, with a warning."""
+
+StoreOption = Annotated[
+    Path | None,
+    typer.Option("--store", help="The catalog's folder; by default VITRINA_STORE, else the platform's data folder."),
+]
+
+_JUDGEMENTS = typer.Option(
+    "--judgements", metavar="FILE", help="Judged queries as JSON lines or TREC qrels, as vitrina eval reads them."
+)
+JudgementsOption = Annotated[Path, _JUDGEMENTS]
+OptionalJudgementsOption = Annotated[Path | None, _JUDGEMENTS]
+QueriesOption = Annotated[
+    Path | None,
+    typer.Option("--queries", metavar="FILE", help="The query texts of TREC qrels: id, tab, text on each line."),
+]
+ByOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--by",
+        metavar="FIELD",
+        help="Query for each value of a field, or of a template such as '{colour} {article} for {gender}'. Repeatable.",
+    ),
+]
+LikeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--like", metavar="FIELD", help="Query with each item's image for the others of the same value. Repeatable."
+    ),
+]
+ReportOption = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE.html", help="Write a report as an HTML page.")
+]
+
+
+def settings_for(store: Path | None) -> Settings:
+    """The settings, with the folder that ``--store`` names."""
+    from vitrina.api.settings import Settings
+
+    settings = Settings()
+    return settings if store is None else settings.model_copy(update={"store": store})
+
+
+def check_folders(files: Sequence[Path | None]) -> None:
+    """Raise InputError if a file cannot be written at the end because its folder does not exist."""
+    for path in files:
+        if path is not None and not path.absolute().parent.is_dir():
+            raise InputError(f"There is no folder {path.parent} for {path.name}.", remedy="Create it first.")
+
+
+OutOption = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The new model's folder.")]
+StartOption = Annotated[
+    str | None,
+    typer.Option("--from", metavar="NAME", help="The model to start from; an encoder's default is the catalog's own."),
+]
+EpochsOption = Annotated[int, typer.Option("--epochs", min=1, help="The most times to see each row or query.")]
+LearningRateOption = Annotated[
+    float | None,
+    typer.Option("--learning-rate", help="By default chosen from the model's size, and whether it is LoRA."),
+]
+HeldOutOption = Annotated[
+    float, typer.Option("--held-out", metavar="SHARE", help="The share to measure on instead of training on it.")
+]
+PatienceOption = Annotated[int, typer.Option("--patience", min=1, help="Epochs without gain before training stops.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random choice in training.")]
+ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")]
+LicenceOption = Annotated[
+    str, typer.Option("--licence", metavar="TEXT", help="The data's licence, for the model card.")
+]
+RunDirectoryOption = Annotated[
+    Path | None, typer.Option("--run-dir", metavar="FOLDER", help="Where checkpoints go; by default beside --out.")
+]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Continue after the last finished epoch.")]
+
+CHART = "loss.png"
+
+train_app = typer.Typer(name="train", no_args_is_help=True, help="Tune models on a catalog's own rows.")
+
+
+def run_directory_for(out: Path, chosen: Path | None) -> Path:
+    """Where a run keeps its checkpoints: the chosen folder, else one beside ``out``."""
+    return chosen or out.with_name(f"{out.name}.work")
+
+
+def limit_threads(n_threads: int | None) -> None:
+    """Set how many CPU threads PyTorch uses; None leaves its default."""
+    import torch
+
+    if n_threads is not None:
+        torch.set_num_threads(n_threads)
+
+
+def show_no_gain(reached: str, chart: Path, remedy: str) -> None:
+    """Print that no epoch improved on the start, what was reached, and what to try."""
+    print_note(f"{reached} No model was written.")
+    print_note(f"Try {remedy}. The chart of the losses: {chart}")

@@ -10,10 +10,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from vitrina.api.cli.console import errors, output, print_line, progress
+from vitrina.api.cli.console import StoreOption, errors, output, print_line, progress, settings_for
 from vitrina.api.cli.encoder_calibrate import calibrate
 from vitrina.api.cli.encoder_export import export
-from vitrina.api.cli.options import StoreOption, settings_for
 from vitrina.search.types.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def use(
 
 def reembed_with_progress(store: Store, encoder: Encoder, *, force: bool) -> Progress:
     """Embed what the encoder has not embedded yet, or everything, and switch to it."""
-    from vitrina.indexer.re_embedding import reembed
+    from vitrina.indexer.backfill import reembed
 
     with progress("Embedding") as on_progress:
         return reembed(store, encoder, lambda done: on_progress(done.n_done, done.n_total), force=force)
@@ -131,7 +130,7 @@ def drop(
 
 def named(versions: Sequence[IndexVersion], name: str) -> IndexVersion:
     """The index version of the encoder with this name or fingerprint. Raises NotFoundError."""
-    from vitrina.search.encoders.folders import full_name
+    from vitrina.search.encoders.base import full_name
     from vitrina.search.encoders.registry import MIN_PREFIX
 
     for version in versions:

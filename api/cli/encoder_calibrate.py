@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from vitrina.api.cli.console import errors, output, print_line, print_note, with_progress
-from vitrina.api.cli.options import (
+from vitrina.api.cli.console import (
     ByOption,
     LikeOption,
     OptionalJudgementsOption,
     QueriesOption,
     StoreOption,
+    errors,
+    output,
+    print_line,
+    print_note,
     settings_for,
+    with_progress,
 )
 from vitrina.api.cli.search import percent
 from vitrina.search.types.errors import InputError
@@ -94,7 +98,7 @@ def keep(store: Store, identity: EncoderIdentity, calibration: Calibration) -> P
     That is the user's own folder and the store's copy of it; for an encoder in the package or in a download cache, a
     file in the store.
     """
-    from vitrina.search.encoders.folders import CARD_FILE
+    from vitrina.search.encoders.base import CARD_FILE
     from vitrina.search.encoders.registry import folder_of, keep_copy
     from vitrina.search.types.calibration import write_calibration
     from vitrina.search.types.models import LOCAL_PREFIX

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from vitrina.api.cli.console import errors, output, print_line
-from vitrina.api.cli.options import StoreOption, settings_for
+from vitrina.api.cli.console import StoreOption, errors, output, print_line, settings_for
 from vitrina.search.types.errors import EncoderError, InputError, SourceError
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from vitrina.api.settings import Settings
-    from vitrina.tuning.export.comparison import Agreement, Pace
+    from vitrina.tuning.export.encoder import Agreement, Pace
 
 N_SAMPLE = 500
 """Images and titles on which the runtimes are compared; the 8-bit ranges are fitted on as many."""
@@ -57,12 +56,10 @@ def export(
     folder: StoreOption = None,
 ) -> None:
     """Export an encoder to ONNX Runtime, which is faster on a CPU, and compare it with PyTorch in speed and results."""
-    from vitrina.search.encoders.base import Runtime
-    from vitrina.search.encoders.folders import encoder_folder, full_name
+    from vitrina.search.encoders.base import Runtime, encoder_folder, full_name
     from vitrina.search.encoders.registry import load_encoder
     from vitrina.search.types.models import LOCAL_PREFIX
-    from vitrina.tuning.export.comparison import compare, measure_paces
-    from vitrina.tuning.export.encoder import export_encoder, export_int8
+    from vitrina.tuning.export.encoder import compare, export_encoder, export_int8, measure_paces
 
     source = encoder_folder(full_name(name))
     if source is None:

@@ -11,22 +11,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from vitrina.api.cli.console import errors, print_line, print_note, progress
-from vitrina.api.cli.options import (
+from vitrina.api.cli.console import (
     ByOption,
     LikeOption,
     QueriesOption,
     ReportOption,
     StoreOption,
     check_folders,
+    errors,
+    print_line,
+    print_note,
+    progress,
     settings_for,
 )
 from vitrina.search.types.errors import InputError, RerankerError, StorageError
 
 if TYPE_CHECKING:
     from vitrina.api.settings import Settings
-    from vitrina.evaluation.comparison import Comparison
-    from vitrina.evaluation.gates import GateResult
+    from vitrina.evaluation.comparison import Comparison, GateResult
     from vitrina.evaluation.judged_search import QueryResult, RerankedQuery
     from vitrina.evaluation.judgements import JudgedQuery
     from vitrina.evaluation.label_queries import QueryTemplate
@@ -87,8 +89,7 @@ def evaluate(
     """Measure how well the search answers judged queries, and show where it fails."""
     from vitrina.api.cli.eval_tables import show_comparison, show_gates, show_run
     from vitrina.api.settings import encoder_for
-    from vitrina.evaluation.comparison import check_comparable, compare_runs
-    from vitrina.evaluation.gates import check_gates, parse_gate
+    from vitrina.evaluation.comparison import check_comparable, check_gates, compare_runs, parse_gate
     from vitrina.evaluation.judgements import by_kind, sample_queries
     from vitrina.evaluation.run import RunInfo, make_run, read_run
     from vitrina.search.engine import SearchEngine

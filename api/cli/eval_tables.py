@@ -8,8 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from vitrina.api.cli.console import errors, output, print_line, print_note
-from vitrina.evaluation.comparison import JUDGED_BY, Comparison, MetricChange, RunPair
-from vitrina.evaluation.gates import GateResult
+from vitrina.evaluation.comparison import JUDGED_BY, Comparison, GateResult, MetricChange, RunPair
 from vitrina.evaluation.metrics import LABELS, Interval
 from vitrina.evaluation.run import Run, Summary
 

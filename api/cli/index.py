@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from vitrina.api.cli.console import errors, print_line, print_note, progress
-from vitrina.api.cli.options import StoreOption, settings_for
+from vitrina.api.cli.console import StoreOption, errors, print_line, print_note, progress, settings_for
 from vitrina.search.types.errors import SourceError, VitrinaError
 
 if TYPE_CHECKING:
     from vitrina.api.settings import Settings
     from vitrina.indexer.pipeline import Indexer, IndexingProgress
-    from vitrina.indexer.sources import Source
+    from vitrina.indexer.sources.base import Source
     from vitrina.indexer.stages import Progress
     from vitrina.search.store.store import Store
 
@@ -101,7 +100,7 @@ def precompute_catalog_features(store: Store, settings: Settings) -> None:
     raised. Blocks.
     """
     from vitrina.api.rerankers import small_reranker
-    from vitrina.indexer.feature_precomputation import n_without_features
+    from vitrina.indexer.backfill import n_without_features
 
     try:
         identity = small_reranker(settings)
@@ -115,7 +114,7 @@ def precompute_catalog_features(store: Store, settings: Settings) -> None:
 def precompute_with_progress(store: Store, settings: Settings, n_images: int) -> Progress:
     """Open the settings' reranker and precompute its features of ``n_images`` images."""
     from vitrina.api.rerankers import open_reranker, reranker_name
-    from vitrina.indexer.feature_precomputation import precompute_features
+    from vitrina.indexer.backfill import precompute_features
 
     with ExitStack() as stack:
         with errors.status(f"Opening the reranker {escape(reranker_name(settings) or '')}"):

@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from vitrina.api.cli.console import errors, print_line, with_progress
+from vitrina.api.cli.console import (
+    JudgementsOption,
+    QueriesOption,
+    StoreOption,
+    errors,
+    print_line,
+    settings_for,
+    with_progress,
+)
 from vitrina.api.cli.encoder_calibrate import gather
-from vitrina.api.cli.options import JudgementsOption, QueriesOption, StoreOption, settings_for
 from vitrina.search.types.errors import InputError
 
 if TYPE_CHECKING:

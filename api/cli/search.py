@@ -13,8 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from vitrina.api.cli.console import errors, output, print_note
-from vitrina.api.cli.options import StoreOption, settings_for
+from vitrina.api.cli.console import StoreOption, errors, output, print_note, settings_for
 from vitrina.search.types.errors import ImageError, RerankerError
 from vitrina.search.types.requirement import Author, Evidence, Status, Verdict
 

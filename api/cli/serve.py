@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vitrina.api.cli.console import errors, print_note
-from vitrina.api.cli.options import StoreOption, settings_for
+from vitrina.api.cli.console import StoreOption, errors, print_note, settings_for
 
 if TYPE_CHECKING:
     from vitrina.api.service import Service

@@ -9,8 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from vitrina.api.cli.console import errors, output, print_line, print_note
-from vitrina.api.cli.options import StoreOption, settings_for
+from vitrina.api.cli.console import StoreOption, errors, output, print_line, print_note, settings_for
 from vitrina.search.types.errors import NotFoundError
 
 

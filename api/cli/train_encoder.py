@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from vitrina.api.cli.console import TrainingBar, errors, output, print_line, print_note
-from vitrina.api.cli.options import StoreOption, settings_for
-from vitrina.api.cli.train import (
+from vitrina.api.cli.console import (
     CHART,
     EpochsOption,
     HeldOutOption,
@@ -22,9 +20,16 @@ from vitrina.api.cli.train import (
     RunDirectoryOption,
     SeedOption,
     StartOption,
+    StoreOption,
     ThreadsOption,
+    TrainingBar,
+    errors,
     limit_threads,
+    output,
+    print_line,
+    print_note,
     run_directory_for,
+    settings_for,
     show_no_gain,
 )
 from vitrina.search.types.errors import EncoderError
@@ -76,8 +81,7 @@ def train_encoder(
     Every epoch is measured on held-out rows. Exits with 1 if none improved on the encoder it started from.
     """
     from vitrina.search.store.store import Store
-    from vitrina.tuning.encoder.corpus import read_corpus
-    from vitrina.tuning.encoder.plan import EncoderPlan
+    from vitrina.tuning.encoder.corpus import EncoderPlan, read_corpus
     from vitrina.tuning.encoder.run import EncoderTuning, check
 
     plan = EncoderPlan(

@@ -8,23 +8,31 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from vitrina.api.cli.console import TrainingBar, errors, output, print_line, print_note, progress
-from vitrina.api.cli.options import JudgementsOption, QueriesOption, StoreOption, settings_for
-from vitrina.api.cli.train import (
+from vitrina.api.cli.console import (
     CHART,
     EpochsOption,
     HeldOutOption,
+    JudgementsOption,
     LearningRateOption,
     LicenceOption,
     OutOption,
     PatienceOption,
+    QueriesOption,
     ResumeOption,
     RunDirectoryOption,
     SeedOption,
     StartOption,
+    StoreOption,
     ThreadsOption,
+    TrainingBar,
+    errors,
     limit_threads,
+    output,
+    print_line,
+    print_note,
+    progress,
     run_directory_for,
+    settings_for,
     show_no_gain,
 )
 

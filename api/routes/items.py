@@ -13,14 +13,7 @@ from pydantic import ValidationError
 from sse_starlette import EventSourceResponse
 
 from vitrina.api.answers import AnswerOut, ItemOut
-from vitrina.api.requests import (
-    ItemIn,
-    SearchRequest,
-    decode_data_uri,
-    from_json,
-    is_reranked,
-    rerank_options_of,
-)
+from vitrina.api.requests import ItemIn, SearchRequest, decode_data_uri, from_json, is_reranked, rerank_options_of
 from vitrina.api.routes.health import RunningService
 from vitrina.api.streaming import RESPONSES, respond
 from vitrina.indexer.sources.base import Record, Rejection, TableRow

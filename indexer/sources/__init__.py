@@ -1,6 +1,137 @@
-"""Catalog sources: one module per file format, each yielding records and rejections."""
+"""Opening a catalog: the reader for a location, built in or a plug-in, and what its columns mean."""
 
-from vitrina.indexer.sources.base import Source
-from vitrina.indexer.sources.registry import open_source
+from __future__ import annotations
 
-__all__ = ["Source", "open_source"]
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vitrina.indexer.sources.base import Record, Rejection, Source, Table
+from vitrina.indexer.sources.delimited import DelimitedTable
+from vitrina.indexer.sources.dialects import CatalogDialect, recognise_dialect
+from vitrina.indexer.sources.rows import Columns, choose_columns, read_row
+from vitrina.search.plugins import SOURCES, load_plugin, registered
+from vitrina.search.types.errors import SourceError
+
+FOLDER = "folder"
+"""The name that the reader of folders is registered under; readers of files have the file name's ending, as ``csv``."""
+
+SourceReader = Callable[[Path], Table | Source]
+"""A plug-in of ``vitrina.sources``: opens a file or folder as a table, whose columns Vitrina maps to fields, or as a
+source of finished records. Raises SourceError for what it cannot read, and OSError."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableSource:
+    """A table read as records, under one dialect and one choice of columns."""
+
+    table: Table
+    layout: CatalogDialect
+    columns: Columns
+    image_folder: Path
+
+    @property
+    def name(self) -> str:
+        """The file's own name."""
+        return self.table.path.name
+
+    @property
+    def dialect(self) -> str:
+        """The layout and the format, as ``Shopify product export (CSV)``."""
+        return f"{self.layout.name} ({self.table.format})"
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """Which column each field is read from."""
+        images = {"image": ",".join(self.columns.images)} if self.columns.images else {}
+        return {**self.columns.fields, **images}
+
+    @property
+    def n_rows(self) -> int | None:
+        """About how many records there are; None where items take several rows."""
+        return None if self.layout.merges_rows else self.table.n_rows
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the operator should know about how the file was read."""
+        return self.table.notes
+
+    def rows(self) -> Iterator[Record | Rejection]:
+        """Every row as a record or as its rejection, in the file's order."""
+        try:
+            for row in self.layout.translate(self.table.rows()):
+                yield row if isinstance(row, Rejection) else read_row(row, self.columns, self.image_folder)
+        except OSError as error:
+            raise _unreadable(self.table.path, error) from error
+
+
+def open_source(location: str, mapping: Mapping[str, str] | None = None, *, image_folder: Path | None = None) -> Source:
+    """Open a catalog: a folder of images, CSV/TSV, JSONL, Parquet, an XML product feed, a WebDataset tar, or a format
+    that an installed plug-in reads.
+
+    ``mapping`` says which column feeds which field (``{"sku": "Artikelnummer"}``); a field's name that is none of
+    ``rows.FIELDS`` names an attribute, and ``image`` takes several columns separated by commas. Images named by path
+    must lie inside ``image_folder``, the catalog file's own folder by default. Reads the file's beginning; blocks.
+    Raises ``SourceError`` for what is missing, empty, of no known format, or has no column for the sku, and
+    ``PluginError`` for a plug-in that cannot be imported.
+    """
+    path = _existing(location)
+    opened = _open(path)
+    if not isinstance(opened, Table):
+        _refuse_mapping(path, mapping)
+        return opened
+    table = opened
+    layout = recognise_dialect(table.columns)
+    if layout.joins_last and isinstance(table, DelimitedTable):
+        table = replace(table, joins_last=True)
+    names = (*table.columns, *(name for name in layout.added_columns if name not in table.columns))
+    columns = choose_columns(names, mapping or {}, preferred=layout.preferred, source=path.name)
+    return TableSource(table, layout, columns, image_folder or path.parent)
+
+
+def _existing(location: str) -> Path:
+    if location.lower().startswith(("http://", "https://")):
+        raise SourceError(
+            f"{location[:200]} is an address, and catalogs are read from files.",
+            remedy="Download it first, for example with: curl -LO, and index the file.",
+        )
+    path = Path(location).expanduser()
+    try:
+        found = path.is_file() or path.is_dir()
+    except (OSError, ValueError):
+        found = False
+    if not found:
+        raise SourceError(f"There is no file or folder {location[:500]}.", remedy="Check the path.")
+    return path
+
+
+def _open(path: Path) -> Table | Source:
+    name = FOLDER if path.is_dir() else path.suffix.lower().removeprefix(".")
+    known = registered(SOURCES)
+    if name not in known:
+        endings = ", ".join(f".{ending}" for ending in known if ending != FOLDER)
+        remedy = f"Give a folder of images or a file ending in {endings}."
+        if name in ("gz", "zip", "bz2", "zst", "xz", "tgz"):
+            remedy = "Decompress it first."
+        elif name in ("xlsx", "xls", "ods"):
+            remedy = "Save the sheet as CSV (UTF-8) first."
+        raise SourceError(f"{path.name} ends in no catalog format that can be read.", remedy=remedy)
+    reader: SourceReader = load_plugin(SOURCES, name)
+    try:
+        return reader(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> SourceError:
+    return SourceError(
+        f"{path} cannot be read: {error.strerror or error}.", remedy="Check the file and its permissions."
+    )
+
+
+def _refuse_mapping(path: Path, mapping: Mapping[str, str] | None) -> None:
+    if mapping:
+        raise SourceError(
+            f"{path} has no columns to map.",
+            remedy="Index it without --map, in a run of its own.",
+        )

@@ -1,19 +1,17 @@
-"""Exports: the boutique as a folder of images with a JSONL catalog, or as one Parquet file.
-
-Images are drawn by a pool of processes, one a core this process may use; small exports are drawn in this process.
-"""
+"""Exports: the boutique as a folder with a JSONL catalog, as one Parquet file, and as the demo's catalog."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from io import BytesIO
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Literal
 
@@ -159,3 +157,31 @@ def write_parquet(
             if on_progress is not None:
                 on_progress(done, n)
     return path
+
+
+N_PRODUCTS = 300
+SIZE = 384
+QUALITY = 65
+QUERY_SEED = 77
+"""Of another shop, so that the search finds similar products and not the image itself."""
+
+QUERIES: Mapping[str, Mapping[str, str]] = {
+    "query-watch.webp": {"article": "watch"},
+    "query-handbag.webp": {"article": "handbag", "colour": "navy blue"},
+}
+"""The photos to search with: the first product of each of these attributes."""
+
+
+def write_demo(folder: Path) -> None:
+    """Write the catalog and the query photos. Blocks for about a minute."""
+    write_parquet(folder / "boutique.parquet", N_PRODUCTS, size=SIZE, image_format="WEBP", quality=QUALITY)
+    for name, wanted in QUERIES.items():
+        products = (product(index, seed=QUERY_SEED) for index in count())
+        chosen = next(each for each in products if wanted.items() <= each.attributes.items())
+        (folder / name).write_bytes(encode_image(render(chosen, size=SIZE).image, "WEBP", QUALITY))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="api/demo")
+    write_demo(parser.parse_args().folder)

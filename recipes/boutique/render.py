@@ -14,7 +14,7 @@ from recipes.boutique.articles import COLOURS, RGB, lab, luminance
 from recipes.boutique.catalog import Product
 from recipes.boutique.drawing import Crease, Drawing, DrawnPart, Form, Pose
 from recipes.boutique.raster import Stencil, Window, silhouette, tones, window_of
-from recipes.boutique.shapes.drawings import draw
+from recipes.boutique.shapes import draw
 from recipes.boutique.textures import FINISHES, Field, Finish, blurred, covers, noise, slopes, step
 
 LIGHT = np.array([-0.42, -0.60, 0.68], dtype=np.float32)

@@ -20,8 +20,7 @@ from recipes.encoder.labels import LABELS, LabelledProduct
 from recipes.encoder.queries import LabelQueries, out_of_catalog
 from vitrina.evaluation.calibration import fit_calibration
 from vitrina.evaluation.samples import CalibrationSample, Example
-from vitrina.search.encoders.base import Encoder
-from vitrina.search.encoders.folders import CARD_FILE, EMBEDDED_FOLDER
+from vitrina.search.encoders.base import CARD_FILE, EMBEDDED_FOLDER, Encoder
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.store.images import image_id_of
 from vitrina.search.types.calibration import Calibration, write_calibration

@@ -12,13 +12,12 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from recipes.encoder.captions import phrase
 from recipes.encoder.corpus import LabelledRows, read_rows
+from recipes.encoder.facts import phrase
 from recipes.encoder.images import decode
 from recipes.encoder.labels import LabelledProduct
 from vitrina.evaluation import metrics
-from vitrina.search.encoders.base import Encoder
-from vitrina.search.encoders.preprocessing import Size
+from vitrina.search.encoders.base import Encoder, Size
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.types.models import Vectors
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch.nn.functional import affine_grid, grid_sample, interpolate
 
-from vitrina.search.encoders.preprocessing import Preprocessing, Size
+from vitrina.search.encoders.base import Preprocessing, Size
 
 NATIVE_SCALE = 1.25
 """Images at least this much larger than the tower's input are kept at twice its size, so that a crop stays sharp."""

@@ -1,13 +1,18 @@
-"""Labels: a product as the recipe sees it, and how shoppers word its labels."""
+"""Labels: a product as the recipe sees it, how shoppers word its labels, and classifiers that learn them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from vitrina.search.understanding.synonyms import SYNONYMS
+import torch
+from torch.nn.functional import cross_entropy, log_softmax, normalize
+
+from vitrina.search.understanding.names import SYNONYMS
+from vitrina.tuning.encoder.trainer import ContrastiveObjective, LossWeights
 
 _UNCOUNTABLE = ("wear", "ery", "apparel", "clothing", "care", "fragrance", "makeup", "milk")
 
@@ -97,3 +102,123 @@ class LabelledProduct:
     def label(self, field: str) -> str:
         """The value of one of ``LABELS``."""
         return str(getattr(self, field))
+
+
+def likeness_loss(images: torch.Tensor, classes: torch.Tensor, scale: float) -> torch.Tensor:
+    """Images of one class nearer to each other than to any other: SupCon (arXiv 2004.11362), "L out".
+
+    ``images`` (n, d) unit rows; ``classes`` (n,), below 0 where unknown: such images are only kept apart from others.
+    An image whose class no other has costs nothing. ``scale`` is the inverse temperature.
+    """
+    oneself = torch.eye(len(images), dtype=torch.bool, device=images.device)
+    logits = (scale * images @ images.T).masked_fill(oneself, float("-inf"))  # (n, n)
+    same = (classes[:, None] == classes[None, :]) & (classes[:, None] >= 0) & ~oneself
+    n_same = same.sum(dim=1)
+    to_same = -log_softmax(logits, dim=1).masked_fill(~same, 0).sum(dim=1) / n_same.clamp(min=1)  # (n,)
+    return to_same.sum() / (n_same > 0).sum().clamp(min=1)
+
+
+MIN_ROWS = 8
+"""A value with fewer rows has no class of its own."""
+
+SMOOTHING = 0.1
+HEAD_SCALE = 16.0
+"""Inverse temperature of the cosine classifiers: with unit vectors and 140 classes, the least that lets the loss fall
+to its smoothed minimum."""
+
+_NONE = -100  # what cross_entropy ignores
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTable:
+    """The classes of each field that the products name; ``classes`` int64, shape (n products, n fields)."""
+
+    fields: tuple[str, ...]
+    n_classes: tuple[int, ...]
+    classes: torch.Tensor
+
+    @classmethod
+    def of(cls, products: Sequence[LabelledProduct]) -> LabelTable:
+        """Collect article, subcategory, category, the finest of a product's names, every label, and titles that many
+        products share."""
+        columns = {"title": [product.title for product in products]}
+        columns |= {"finest": [product.names[0] if product.names else "" for product in products]}
+        for level, name in enumerate(("article", "subcategory", "category")):
+            columns[name] = [product.kinds[level] if level < len(product.kinds) else "" for product in products]
+        columns |= {label: [product.label(label) for product in products] for label in LABELS}
+        tables = {name: _classes(values) for name, values in columns.items()}
+        tables = {name: table for name, table in tables.items() if table[0] > 1}
+        classes = torch.tensor([column for _, column in tables.values()], dtype=torch.int64).T.contiguous()
+        return cls(tuple(tables), tuple(n for n, _ in tables.values()), classes)
+
+    def column(self, field: str) -> torch.Tensor:
+        """Each product's class of one field, below 0 where it has none; int64, shape (n products,)."""
+        return self.classes[:, self.fields.index(field)]
+
+
+class LabelHeads(torch.nn.Module):
+    """A cosine classifier for each field of a label table; used in training and thrown away after it."""
+
+    def __init__(self, table: LabelTable, dimension: int) -> None:
+        super().__init__()
+        self.table = table
+        self.weights = torch.nn.ParameterList(torch.randn(n, dimension) / dimension**0.5 for n in table.n_classes)
+
+    def forward(self, images: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
+        """Mean smoothed cross-entropy over fields. ``images`` (n, d) unit rows, ``indices`` positions of products."""
+        losses = []
+        for column, weight in enumerate(self.weights):
+            classes = self.table.classes[indices, column]
+            if (classes != _NONE).any():
+                logits = HEAD_SCALE * images @ normalize(weight, dim=-1).T
+                loss = cross_entropy(logits, classes, ignore_index=_NONE, label_smoothing=SMOOTHING)
+                losses.append(loss)
+        return torch.stack(losses).mean() if losses else images.new_zeros(())
+
+
+def _classes(values: Sequence[str]) -> tuple[int, list[int]]:
+    """The number of classes, and each value's class."""
+    counts = Counter(key(value) for value in values if value)
+    classes = {name: at for at, name in enumerate(sorted(name for name, n in counts.items() if n >= MIN_ROWS))}
+    return len(classes), [classes.get(key(value), _NONE) for value in values]
+
+
+LIKENESS_SCALE = 12.0
+"""Inverse temperature of the likeness loss, near where that of the contrastive loss settles (14)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLossWeights(LossWeights):
+    """The weight of each loss in the sum; 0 leaves it out. ``likeness`` draws images of one finest class together."""
+
+    heads: float = 1.0
+    likeness: float = 0.0
+
+
+class LabelObjective(ContrastiveObjective):
+    """The contrastive losses with classifiers of the labels and the likeness loss. ``weights`` may be replaced between
+    epochs."""
+
+    weights: LabelLossWeights
+
+    def __init__(self, weights: LabelLossWeights, heads: LabelHeads) -> None:
+        super().__init__(weights)
+        self.heads = heads
+
+    def forward(
+        self,
+        images: torch.Tensor,
+        texts: torch.Tensor,
+        matches: torch.Tensor,
+        indices: torch.Tensor,
+        logit_scale: torch.Tensor,
+        logit_bias: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """The loss, a scalar; arguments as in ``ContrastiveObjective``."""
+        loss = super().forward(images, texts, matches, indices, logit_scale, logit_bias)
+        if self.weights.heads:
+            loss = loss + self.weights.heads * self.heads(images, indices)
+        if self.weights.likeness:
+            finest = self.heads.table.column("finest")[indices].to(images.device)
+            loss = loss + self.weights.likeness * likeness_loss(images, finest, LIKENESS_SCALE)
+        return loss

@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from recipes.encoder.captions import LabelStatement, phrase
 from recipes.encoder.corpus import LabelledRows
-from recipes.encoder.facts import Facts
+from recipes.encoder.facts import Facts, LabelStatement, phrase
 from recipes.encoder.images import decode
 from recipes.encoder.labels import LabelledProduct, key, wordings
 from vitrina.evaluation.samples import Example

@@ -11,23 +11,14 @@ from pathlib import Path
 
 import torch
 
-from recipes.encoder.captions import Mixture, all_texts, train_vocabulary
-from recipes.encoder.corpus import (
-    CATALOG,
-    CLOTHES,
-    GROCERIES,
-    LabelledRows,
-    Say,
-    repeat_factors,
-)
+from recipes.encoder.corpus import CATALOG, CLOTHES, GROCERIES, LabelledRows, Say, repeat_factors
 from recipes.encoder.evaluation import describe, evaluate
-from recipes.encoder.facts import LabelCaptionWriter
+from recipes.encoder.facts import LabelCaptionWriter, Mixture, all_texts, train_vocabulary
 from recipes.encoder.images import BUSY, POSED, Album, StoredImage, store
-from recipes.encoder.labels import LabelledProduct
-from recipes.encoder.losses import LabelHeads, LabelLossWeights, LabelObjective, LabelTable
+from recipes.encoder.labels import LabelHeads, LabelledProduct, LabelLossWeights, LabelObjective, LabelTable
 from recipes.encoder.queries import OUT_OF_CATALOG_TRAINING
+from vitrina.search.encoders.base import Size
 from vitrina.search.encoders.open_clip import create_untrained, load_model, load_tokenizer
-from vitrina.search.encoders.preprocessing import Size
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.types.models import LOCAL_PREFIX
 from vitrina.tuning.encoder.trainer import EncoderSchedule, EncoderTrainer

@@ -12,7 +12,7 @@ from recipes.encoder.corpus import read_corpus
 from recipes.reranker.grounding import read_grounding_data
 from recipes.reranker.recipe import BUDGET, RecipeCorpus, make_reranker
 from recipes.reranker.trainer import Budget
-from vitrina.search.encoders.folders import EMBEDDED_FOLDER
+from vitrina.search.encoders.base import EMBEDDED_FOLDER
 
 
 def main(

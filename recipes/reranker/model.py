@@ -10,7 +10,7 @@ from typing import Any
 
 from recipes.encoder.evaluation import LICENCES, Report
 from recipes.reranker.template import IMAGE, chat_template
-from vitrina.search.encoders.preprocessing import Size
+from vitrina.search.encoders.base import Size
 from vitrina.tuning.model_folder import WEIGHTS_FILE, compact
 
 _TRUNK = "visual.trunk."

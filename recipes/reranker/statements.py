@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import torch
 
-from recipes.encoder.captions import Caption, LabelStatement, from_labels, phrase, single_values
+from recipes.encoder.facts import Caption, LabelStatement, from_labels, phrase, single_values
 from recipes.encoder.images import decode
 from recipes.encoder.labels import LabelledProduct, key, wordings
 from vitrina.search.encoders.base import Encoder

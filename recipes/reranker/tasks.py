@@ -11,7 +11,7 @@ from functools import cached_property
 
 import torch
 
-from recipes.encoder.captions import phrase
+from recipes.encoder.facts import phrase
 from recipes.encoder.labels import LABELS, LabelledProduct
 from recipes.reranker import grounding, template
 from recipes.reranker.grounding import Boxes

@@ -17,7 +17,7 @@ from recipes.encoder.labels import LabelledProduct
 from recipes.reranker.packing import PackedBatch, Packer
 from recipes.reranker.statements import HardNegatives, JudgedStatement, draw_statements
 from recipes.reranker.tasks import TaskWriter
-from vitrina.search.encoders.preprocessing import Size
+from vitrina.search.encoders.base import Size
 from vitrina.tuning.encoder.trainer import positions_of, train_mode
 from vitrina.tuning.loop import BETAS, Trainer, TrainingProgress, warmup_cosine
 

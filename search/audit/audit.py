@@ -19,7 +19,7 @@ from vitrina.search.reranking.base import Deadline, key_of
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence, CatalogValue
 from vitrina.search.reranking.fusion import logit
 from vitrina.search.reranking.pipeline import RerankPipeline
-from vitrina.search.reranking.statements import statement_of, values_to_try
+from vitrina.search.reranking.prompts import statement_of, values_to_try
 from vitrina.search.reranking.verdicts import conflict, resolved, shown_probabilities, verdict_of
 from vitrina.search.types.answer import RerankState
 from vitrina.search.types.errors import RerankerError

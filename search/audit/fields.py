@@ -9,7 +9,7 @@ import numpy as np
 
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.index.replica import IndexReplica
-from vitrina.search.reranking.statements import MAX_VALUES_TRIED
+from vitrina.search.reranking.prompts import MAX_VALUES_TRIED
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.types.errors import QueryError
 from vitrina.search.types.filters import facet_value

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from vitrina.search.encoders.preprocessing import Preprocessing
+from vitrina.search.encoders.base import Preprocessing
 from vitrina.search.types.errors import EncoderError
 
 TokenIds = NDArray[np.int64]

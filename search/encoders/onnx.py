@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vitrina.search.encoders.base import EncoderOptions, Runtime
+from vitrina.search.encoders.base import (
+    CARD_FILE,
+    EncoderOptions,
+    Runtime,
+    encoder_folder,
+    fingerprint_of,
+    identity_name,
+)
 from vitrina.search.encoders.compute import may_use_gpu, n_available_cores
 from vitrina.search.encoders.exports import (
     WEIGHTS_FILE,
@@ -29,7 +36,6 @@ from vitrina.search.encoders.exports import (
     read_graph,
     remedy,
 )
-from vitrina.search.encoders.folders import CARD_FILE, encoder_folder, fingerprint_of, identity_name
 from vitrina.search.types.calibration import Calibration, read_calibration
 from vitrina.search.types.errors import EncoderError, MissingDependencyError
 from vitrina.search.types.models import EncoderIdentity, Pixels, Vectors

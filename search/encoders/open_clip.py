@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 from PIL import Image
 
-from vitrina.search.encoders.base import EncoderOptions
-from vitrina.search.encoders.compute import ThreadDataParallel, device_of
-from vitrina.search.encoders.folders import (
+from vitrina.search.encoders.base import (
     CARD_FILE,
     HUB_PREFIX,
     KNOWN_NAMES,
+    EncoderOptions,
+    Preprocessing,
     encoder_folder,
     fingerprint_of,
     identity_name,
 )
-from vitrina.search.encoders.preprocessing import Preprocessing
+from vitrina.search.encoders.compute import ThreadDataParallel, device_of
 from vitrina.search.types.calibration import Calibration, read_calibration
 from vitrina.search.types.errors import EncoderError
 from vitrina.search.types.models import LOCAL_PREFIX, EncoderIdentity, Pixels, Vectors

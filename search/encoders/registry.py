@@ -5,9 +5,18 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from vitrina.search.encoders.base import Encoder, EncoderOptions, EncoderPlugin, LoadEncoder, Runtime
+from vitrina.search.encoders.base import (
+    EMBEDDED,
+    Encoder,
+    EncoderOptions,
+    EncoderPlugin,
+    LoadEncoder,
+    Runtime,
+    encoder_folder,
+    fingerprint_of,
+    full_name,
+)
 from vitrina.search.encoders.exports import is_int8
-from vitrina.search.encoders.folders import EMBEDDED, encoder_folder, fingerprint_of, full_name
 from vitrina.search.encoders.onnx import uses_export
 from vitrina.search.plugins import ENCODERS, load_plugin, registered
 from vitrina.search.store.store import Store

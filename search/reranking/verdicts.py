@@ -11,7 +11,7 @@ from vitrina.search.reranking.base import CandidateImages, Deadline, Probabiliti
 from vitrina.search.reranking.catalog_evidence import NOTHING, CatalogEvidence, CatalogValue
 from vitrina.search.reranking.client import RerankClient, ScoredStatements
 from vitrina.search.reranking.fusion import MAX_IMAGE_LOGIT, FusionWeights, Scores, probability
-from vitrina.search.reranking.statements import statement_of, statements_of, values_to_try
+from vitrina.search.reranking.prompts import statement_of, statements_of, values_to_try
 from vitrina.search.types.answer import Hit, RerankState, Stopwatch
 from vitrina.search.types.filters import facet_value
 from vitrina.search.types.requirement import Evidence, Requirement, Status, Verdict

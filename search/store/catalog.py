@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import delete, insert, select, update
 
-from vitrina.search.store.database import CHUNK, Database, chunks
+from vitrina.search.store.database import CHUNK, Database, chunks, clock, deletions, images, index_versions, items
 from vitrina.search.store.index_versions import (
     Embedded,
     IndexVersion,
@@ -37,7 +37,6 @@ from vitrina.search.store.items import (
     update_items,
 )
 from vitrina.search.store.reader import CatalogReader
-from vitrina.search.store.schema import clock, deletions, images, index_versions, items
 from vitrina.search.types.errors import StateError
 from vitrina.search.types.item import INCOMPLETE, Changes, IndexedItem, StoredItem
 from vitrina.search.types.models import EncoderIdentity

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Select, TableValuedAlias, and_, func, literal_column, select, text
 
-from vitrina.search.store.database import chunks
-from vitrina.search.store.schema import facets, items
+from vitrina.search.store.database import chunks, facets, items
 from vitrina.search.types.errors import FilterError
 from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, facet_value, field_of
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, column, literal_column, select, table, text
 
+from vitrina.search.store.database import FULL_TEXT, items
 from vitrina.search.store.facets import ids_as_table
-from vitrina.search.store.schema import FULL_TEXT, items
 from vitrina.search.types.item import Item, attribute_text
 
 BM25_WEIGHTS = "10.0, 5.0, 3.0, 1.0"

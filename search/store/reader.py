@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, func, select
 
-from vitrina.search.store.database import chunks
-from vitrina.search.store.embeddings import changes_since
+from vitrina.search.store.database import chunks, clock, embeddings, images, index_versions, items
 from vitrina.search.store.facets import FacetReader
 from vitrina.search.store.full_text import FullTextReader
 from vitrina.search.store.index_versions import dimension_of
-from vitrina.search.store.items import ids_by_sku, stored_items
-from vitrina.search.store.schema import clock, embeddings, images, index_versions, items
+from vitrina.search.store.items import changes_since, ids_by_sku, stored_items
 from vitrina.search.types.errors import NotFoundError
 from vitrina.search.types.item import Changes, StoredItem
 

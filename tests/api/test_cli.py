@@ -12,7 +12,7 @@ import pytest
 from tests.api.conftest import Vitrina
 from tests.fakes import FakeEncoder
 from vitrina.api.cli import current_names
-from vitrina.api.cli.options import RETIRED_OPTIONS
+from vitrina.api.cli.console import RETIRED_OPTIONS
 from vitrina.search.store.store import Store
 
 COMMANDS = {

@@ -21,7 +21,7 @@ from vitrina.api.app import create_app
 from vitrina.api.rerankers import BackgroundReranker
 from vitrina.api.service import Service
 from vitrina.api.settings import Settings
-from vitrina.indexer.re_embedding import reembed
+from vitrina.indexer.backfill import reembed
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.reranking.base import RerankCandidate
 from vitrina.search.store.store import Store

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.evaluation.test_report import NASTY, Page
 from tests.fakes import make_image, png
-from vitrina.evaluation.audit_report import MAX_SHOWN, write_audit
+from vitrina.evaluation.report import MAX_SHOWN, write_audit
 from vitrina.search.audit.audit import AuditSummary, ItemAudit, ItemStatus, LabelError
 from vitrina.search.store.store import Store
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.evaluation.runs import a_run
-from vitrina.evaluation.gates import check_gates, parse_gate
+from vitrina.evaluation.comparison import check_gates, parse_gate
 from vitrina.search.types.errors import InputError
 
 JUDGED = {"q": {"a": 1}, "r": {"a": 1}}

@@ -9,8 +9,7 @@ import pytest
 
 from tests.evaluation.runs import a_run
 from tests.fakes import FakeEncoder, make_entry, make_image, png
-from vitrina.evaluation.comparison import compare_runs
-from vitrina.evaluation.gates import check_gates, parse_gate
+from vitrina.evaluation.comparison import check_gates, compare_runs, parse_gate
 from vitrina.evaluation.judged_search import QueryResult
 from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.evaluation.report import worst, write_report

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vitrina.indexer.dead_letters import DeadLetters
+from vitrina.indexer.pipeline import DeadLetters
 from vitrina.indexer.sources.base import Rejection
 from vitrina.search.types.errors import StorageError
 

@@ -15,7 +15,7 @@ from tests.fakes import FakeEncoder, make_entry, make_image, png
 from tests.search.reranking.backends.transformers import tiny
 from tests.search.reranking.backends.transformers.candidates import STATEMENTS
 from tests.search.reranking.shops import ColourReranker, fill
-from vitrina.indexer.feature_precomputation import n_without_features, precompute_features
+from vitrina.indexer.backfill import n_without_features, precompute_features
 from vitrina.indexer.stages import Progress
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.engine import SearchEngine

@@ -12,7 +12,7 @@ import pytest
 from tests.fakes import FakeEncoder, make_entry, open_replica
 from vitrina.search.encoders.registry import load_encoder, open_index_version
 from vitrina.search.plugins import load_plugin, registered
-from vitrina.search.reranking.registry import RerankerOptions, open_by_name
+from vitrina.search.reranking.backends import RerankerOptions, open_by_name
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import PluginError
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
-from vitrina.tuning.losses import contrastive_loss, sigmoid_loss
+from vitrina.tuning.encoder.trainer import contrastive_loss, sigmoid_loss
 
 
 def unit(n: int, seed: int) -> torch.Tensor:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from vitrina.search.types.models import EncoderIdentity
 from vitrina.tuning import Loss
-from vitrina.tuning.encoder.corpus import EncoderCorpus
-from vitrina.tuning.encoder.plan import EncoderPlan
+from vitrina.tuning.encoder.corpus import EncoderCorpus, EncoderPlan
 from vitrina.tuning.encoder.trainer import EncoderSchedule
 from vitrina.tuning.encoder.validation import EncoderScore
 from vitrina.tuning.model_folder import write_card

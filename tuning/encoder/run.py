@@ -9,7 +9,7 @@ from typing import Protocol
 
 import torch
 
-from vitrina.search.encoders.folders import CARD_FILE
+from vitrina.search.encoders.base import CARD_FILE
 from vitrina.search.encoders.open_clip import OpenClipEncoder
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.types.calibration import write_calibration
@@ -18,12 +18,10 @@ from vitrina.search.types.models import LOCAL_PREFIX
 from vitrina.tuning import loop, run_directory
 from vitrina.tuning.encoder import card
 from vitrina.tuning.encoder.calibration import calibrate
-from vitrina.tuning.encoder.corpus import EncoderCorpus, StoreImages
-from vitrina.tuning.encoder.plan import EncoderPlan
-from vitrina.tuning.encoder.trainer import EncoderTrainer
+from vitrina.tuning.encoder.corpus import EncoderCorpus, EncoderPlan, StoreImages
+from vitrina.tuning.encoder.trainer import ContrastiveObjective, EncoderTrainer
 from vitrina.tuning.encoder.validation import EncoderScore, EncoderValidation
 from vitrina.tuning.lora import adapt, load_peft, n_parameters, unfreeze
-from vitrina.tuning.losses import ContrastiveObjective
 from vitrina.tuning.model_folder import write_model
 from vitrina.tuning.run_directory import History, RunDirectory, check_output, output_folder
 

@@ -16,7 +16,7 @@ from vitrina.evaluation.judgements import JudgedQuery, judged_skus, restrict_to_
 from vitrina.evaluation.metrics import Grades
 from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.base import IMAGE_SIDE_PX, CandidateImages, RerankCandidate
-from vitrina.search.reranking.statements import statements_of
+from vitrina.search.reranking.prompts import statements_of
 from vitrina.search.store.images import ImageStore
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import InputError

@@ -11,11 +11,11 @@ from enum import StrEnum
 from pydantic import BaseModel
 
 from vitrina.search.reranking import prompts
+from vitrina.search.reranking.backends import RerankerOptions, Secret
 from vitrina.search.reranking.backends.remote.chat import MAX_PIXELS, ChatRequest, StatementScorer, read_answer
 from vitrina.search.reranking.backends.remote.reranker import RemoteReranker
 from vitrina.search.reranking.backends.remote.transport import ApiKey, RequestFailure, RequestFault, Transport
 from vitrina.search.reranking.base import Deadline
-from vitrina.search.reranking.registry import RerankerOptions, Secret
 from vitrina.search.types.errors import RerankerError
 
 BASE_URL = "https://api.anthropic.com"

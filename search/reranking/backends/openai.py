@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, Field
 
 from vitrina.search.reranking import prompts
+from vitrina.search.reranking.backends import RerankerOptions, Secret, host_of
 from vitrina.search.reranking.backends.remote.chat import (
     MAX_PIXELS,
     ChatRequest,
@@ -23,7 +24,6 @@ from vitrina.search.reranking.backends.remote.reranker import RemoteReranker
 from vitrina.search.reranking.backends.remote.scoring import yes_no_probability
 from vitrina.search.reranking.backends.remote.transport import ApiKey, RequestFailure, RequestFault, Transport
 from vitrina.search.reranking.base import Deadline, Scoring
-from vitrina.search.reranking.registry import RerankerOptions, Secret, host_of
 from vitrina.search.types.errors import RerankerError
 
 TOP_LOGPROBS = 20

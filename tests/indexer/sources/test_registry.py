@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.indexer.sources.catalogs import make_image, only, only_rejection, read, write
-from vitrina.indexer.sources import Source, open_source
-from vitrina.indexer.sources.base import ImageReference, Record, TableRow
+from vitrina.indexer.sources import open_source
+from vitrina.indexer.sources.base import ImageReference, Record, Source, TableRow
 from vitrina.indexer.sources.rows import choose_columns, read_row
 from vitrina.search.types.errors import SourceError
 

@@ -2,8 +2,7 @@ import random
 
 import torch
 
-from recipes.encoder.captions import NOTHING, Caption, Mixture, batch_captions, phrase
-from recipes.encoder.facts import Facts
+from recipes.encoder.facts import NOTHING, Caption, Facts, Mixture, batch_captions, phrase
 from recipes.encoder.labels import LabelledProduct
 
 SHIRT = LabelledProduct(

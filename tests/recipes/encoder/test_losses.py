@@ -1,8 +1,7 @@
 import torch
 from torch.nn.functional import normalize
 
-from recipes.encoder.labels import LabelledProduct
-from recipes.encoder.losses import LabelHeads, LabelTable, likeness_loss
+from recipes.encoder.labels import LabelHeads, LabelledProduct, LabelTable, likeness_loss
 
 MUGS = [LabelledProduct(str(i), title=f"mug {i}", kinds=("Mugs",), colour="Red") for i in range(10)]
 BAGS = [LabelledProduct(str(i), title=f"bag {i}", kinds=("Bags",), colour="blue ") for i in range(10, 20)]

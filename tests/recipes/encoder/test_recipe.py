@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 
 from recipes.encoder.corpus import LabelledRows, is_held_out, read_rows, repeat_factors
-from recipes.encoder.labels import LabelledProduct
-from recipes.encoder.losses import LabelLossWeights
+from recipes.encoder.labels import LabelledProduct, LabelLossWeights
 from recipes.encoder.recipe import Cycle, Phase, Recipe, make_encoder, place, repeats_of
 from tests.search.encoders.conftest import TINY
 from vitrina.search.encoders.registry import load_encoder

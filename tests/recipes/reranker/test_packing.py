@@ -14,7 +14,7 @@ from recipes.reranker.packing import PackedBatch, Packer
 from recipes.reranker.tasks import TrainingTask
 from recipes.reranker.trainer import TaskBatch, _divided, features_of, read_packed
 from tests.recipes.reranker.conftest import TINY, Made, make_image
-from vitrina.search.encoders.preprocessing import Preprocessing
+from vitrina.search.encoders.base import Preprocessing
 from vitrina.search.reranking import prompts
 
 TASKS = [

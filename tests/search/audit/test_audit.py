@@ -15,7 +15,7 @@ from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.base import Deadline, Probabilities, RerankCandidate, Reranker
 from vitrina.search.reranking.pipeline import RerankPipeline
-from vitrina.search.reranking.statements import MAX_VALUES_TRIED
+from vitrina.search.reranking.prompts import MAX_VALUES_TRIED
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.item import AttributeValue, IndexedItem

@@ -6,7 +6,7 @@ from tests.fakes import COLOURS, FakeEncoder, make_entry, make_image
 from vitrina.search.audit.fields import NearestValues
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.engine import SearchEngine
-from vitrina.search.reranking.statements import MAX_VALUES_TRIED
+from vitrina.search.reranking.prompts import MAX_VALUES_TRIED
 from vitrina.search.store.store import Store
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from recipes.encoder.captions import train_vocabulary
+from recipes.encoder.facts import train_vocabulary
 from tests.fakes import CALIBRATION
 from vitrina.search.encoders.open_clip import create_untrained
 from vitrina.search.types.calibration import write_calibration

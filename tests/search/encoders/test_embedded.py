@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 
 from recipes.boutique.export import write_parquet
-from vitrina.search.encoders.base import Encoder
-from vitrina.search.encoders.folders import EMBEDDED_FOLDER
+from vitrina.search.encoders.base import EMBEDDED_FOLDER, Encoder
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.types.calibration import QueryKind
 from vitrina.tuning.model_folder import MAX_FOLDER_BYTES, n_bytes

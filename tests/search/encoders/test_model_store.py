@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from vitrina.search.encoders.folders import fingerprint_of
+from vitrina.search.encoders.base import fingerprint_of
 from vitrina.search.encoders.registry import keep_copy
-from vitrina.search.store.models import ModelStore
-from vitrina.search.store.store import Store
+from vitrina.search.store.store import ModelStore, Store
 from vitrina.search.types.errors import StorageError
 from vitrina.search.types.models import EncoderIdentity
 

@@ -7,7 +7,7 @@ import pytest
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
-from vitrina.search.encoders.preprocessing import Preprocessing, ResizeMode
+from vitrina.search.encoders.base import Preprocessing, ResizeMode
 
 SIZES = [(60, 80), (80, 60), (64, 64), (1, 1), (3, 200), (640, 481), (33, 32)]
 

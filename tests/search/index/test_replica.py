@@ -15,8 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import FakeEncoder, make_entry, make_image, new_catalog, open_replica
-from vitrina.search.index.replica import IndexReplica
-from vitrina.search.index.snapshot import read_snapshot, write_snapshot
+from vitrina.search.index.replica import IndexReplica, read_snapshot, write_snapshot
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderReplacedError, StorageError

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vitrina.search.index.snapshot import DamagedSnapshotError, read_snapshot, write_snapshot
+from vitrina.search.index.replica import DamagedSnapshotError, read_snapshot, write_snapshot
 from vitrina.search.types.errors import StorageError
 
 ARRAYS: dict[str, NDArray[np.generic]] = {

@@ -6,7 +6,7 @@ import pytest
 
 from tests.fakes import make_image
 from tests.search.understanding.shops import FASHION
-from vitrina.search.reranking.statements import MAX_STATEMENTS, MAX_VALUES_TRIED, statements_of, values_to_try
+from vitrina.search.reranking.prompts import MAX_STATEMENTS, MAX_VALUES_TRIED, statements_of, values_to_try
 from vitrina.search.types.query import Query
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.understanding.parser import requirements_of

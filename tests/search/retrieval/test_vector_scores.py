@@ -7,14 +7,7 @@ import pytest
 
 from tests.fakes import unit
 from vitrina.search.index.faiss import FaissIndex
-from vitrina.search.retrieval.vector_scores import (
-    MIN_DEVIATION,
-    Projection,
-    VectorScorer,
-    apart_from,
-    best_of,
-    project,
-)
+from vitrina.search.retrieval.vector_scores import MIN_DEVIATION, Projection, VectorScorer, apart_from, best_of, project
 from vitrina.search.types.item import EmbeddingRows
 from vitrina.search.understanding.parsed_query import VectorQuery
 

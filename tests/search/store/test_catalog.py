@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 
 from tests.fakes import FakeEncoder, make_entry, make_image
 from vitrina.search.store.catalog import Catalog
+from vitrina.search.store.database import FULL_TEXT, embeddings, facets, images
 from vitrina.search.store.full_text import full_text
-from vitrina.search.store.schema import FULL_TEXT, embeddings, facets, images
 from vitrina.search.types.errors import NotFoundError, StorageError
 from vitrina.search.types.item import IndexedItem, Item
 

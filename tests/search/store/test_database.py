@@ -19,8 +19,7 @@ from sqlalchemy import Table, create_engine, func, insert, select, text
 
 from tests.fakes import DIMENSION, FakeEncoder, make_entry
 from vitrina.search.store.catalog import Catalog
-from vitrina.search.store.database import MIGRATIONS_FOLDER, Database
-from vitrina.search.store.schema import FULL_TEXT, clock, deletions, metadata
+from vitrina.search.store.database import FULL_TEXT, MIGRATIONS_FOLDER, Database, clock, deletions, metadata
 from vitrina.search.types.errors import StateError, StorageError
 from vitrina.search.types.models import EncoderIdentity
 

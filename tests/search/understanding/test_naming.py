@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vitrina.search.understanding.names import MatchType, is_proper, names_of
+from vitrina.search.understanding.names import COVERS, SYNONYMS, MatchType, is_proper, names_of
 from vitrina.search.understanding.spelling import key, split
-from vitrina.search.understanding.synonyms import COVERS, SYNONYMS
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from vitrina.search.encoders.preprocessing import Preprocessing
+from vitrina.search.encoders.base import Preprocessing
 from vitrina.search.store.images import ImageStore
 from vitrina.search.types.errors import NotFoundError
 from vitrina.tuning.encoder.corpus import StoreImages

@@ -5,7 +5,7 @@ import torch
 
 from vitrina.search.types.errors import InputError
 from vitrina.tuning import Loss
-from vitrina.tuning.encoder.plan import EncoderPlan, batch_size_for
+from vitrina.tuning.encoder.corpus import EncoderPlan, batch_size_for
 from vitrina.tuning.lora import SMALL_MODEL
 
 

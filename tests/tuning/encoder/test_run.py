@@ -14,13 +14,12 @@ import pytest
 import torch
 
 from tests.tuning.conftest import loaded
-from vitrina.search.encoders.folders import EMBEDDED_FOLDER
+from vitrina.search.encoders.base import EMBEDDED_FOLDER
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import InputError, MissingDependencyError, StateError
 from vitrina.tuning import Loss, TunedTower
-from vitrina.tuning.encoder.corpus import read_corpus
-from vitrina.tuning.encoder.plan import EncoderPlan
+from vitrina.tuning.encoder.corpus import EncoderPlan, read_corpus
 from vitrina.tuning.encoder.run import EncoderTuning, check
 from vitrina.tuning.encoder.validation import EncoderScore
 from vitrina.tuning.loop import TrainingProgress

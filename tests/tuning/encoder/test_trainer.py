@@ -11,11 +11,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from vitrina.search.encoders.preprocessing import Size
+from vitrina.search.encoders.base import Size
 from vitrina.tuning.encoder.captions import BatchCaptions
-from vitrina.tuning.encoder.trainer import EncoderSchedule, EncoderTrainer, embed_images, train_mode
+from vitrina.tuning.encoder.trainer import (
+    ContrastiveObjective,
+    EncoderSchedule,
+    EncoderTrainer,
+    LossWeights,
+    embed_images,
+    train_mode,
+)
 from vitrina.tuning.loop import TrainingProgress
-from vitrina.tuning.losses import ContrastiveObjective, LossWeights
 from vitrina.tuning.parallel import prefetch_one
 
 N, SCHEDULE = 24, EncoderSchedule(n_epochs=2, batch_size=8, average_decay=None, n_parts=1, learning_rate=0.01)

@@ -6,7 +6,7 @@ from PIL import Image
 
 from tests.fakes import FakeEncoder
 from vitrina.search.types.models import Vectors
-from vitrina.tuning.export.comparison import compare, measure_paces, share_kept, take_turns
+from vitrina.tuning.export.encoder import compare, measure_paces, share_kept, take_turns
 
 IMAGES = [Image.new("RGB", (8, 8), (index * 7 % 256, index * 31 % 256, index * 3)) for index in range(40)]
 TEXTS = [f"text {index}" for index in range(20)]

@@ -18,8 +18,8 @@ import httpx
 from httpx_sse import EventSource
 from tenacity import AsyncRetrying, RetryCallState, wait_exponential
 
+from vitrina.search.reranking.backends import Secret
 from vitrina.search.reranking.base import Deadline
-from vitrina.search.reranking.registry import Secret
 from vitrina.search.types.errors import RerankerError
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitrina.search.encoders.compute import device_of
+from vitrina.search.reranking.backends import RerankerOptions
 from vitrina.search.reranking.backends.transformers.chat import PromptDialect, dialect_of
 from vitrina.search.reranking.backends.transformers.prompted_model import MAX_PIXELS
 from vitrina.search.reranking.backends.transformers.reranker import CACHE_BYTES, MODEL_ERRORS, TransformersReranker
 from vitrina.search.reranking.fusion import CARD_FILE, read_fusion_weights
 from vitrina.search.reranking.prompts import digest
-from vitrina.search.reranking.registry import RerankerOptions
 from vitrina.search.store.feature_cache import FeatureCache, features_file
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.models import RerankerIdentity

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.search.reranking.verdicts import CONTRADICTED, MET, UNKNOWN, verdict
+from vitrina.search.reranking.explanations.generation import ObjectionKind, find_objection
 from vitrina.search.reranking.explanations.templates import explanation
-from vitrina.search.reranking.explanations.validation import ObjectionKind, find_objection
 from vitrina.search.types.requirement import Status, Verdict
 from vitrina.search.understanding.catalog_attributes import Vocabulary
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from tests.fakes import CALIBRATION, FakeEncoder
 from tests.search.reranking.shops import ColourReranker, fill
 from vitrina.api.app import create_app
 from vitrina.api.cli import app
+from vitrina.api.cli.console import errors, output
 from vitrina.api.rerankers import BackgroundReranker, Readiness, RerankerStatus
 from vitrina.api.service import Service
 from vitrina.api.settings import Settings
@@ -40,6 +42,8 @@ Vitrina = Callable[..., tuple[int, str, str]]
 
 def run_vitrina(*arguments: str) -> tuple[int, str, str]:
     """Run the command in this process; returns its exit status, standard output and standard error."""
+    for console in (output, errors):  # they keep the COLUMNS of their creation, which pytest-xdist sets to 80
+        console.width = int(os.environ.get("COLUMNS", "80"))
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     return result.exit_code, result.stdout, result.stderr
 

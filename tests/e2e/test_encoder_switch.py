@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,8 +12,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from recipes.boutique.export import write_folder
+from tests.api.conftest import run_vitrina
 from tests.search.encoders.conftest import write_tiny_encoder
-from vitrina.api import cli
 from vitrina.api.app import create_app
 from vitrina.api.settings import Settings
 from vitrina.search.store.store import Store
@@ -25,19 +24,16 @@ Vitrina = Callable[..., str]
 
 
 @pytest.fixture
-def vitrina(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Vitrina:
+def vitrina(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vitrina:
     """Runs a command that must succeed; returns what it printed."""
     monkeypatch.setenv("VITRINA_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("VITRINA_DEVICE", "cpu")
     monkeypatch.setenv("COLUMNS", "300")
 
     def run(*arguments: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["vitrina", *arguments])
-        with pytest.raises(SystemExit) as leaving:
-            cli.main()
-        printed = capfd.readouterr()
-        assert leaving.value.code == 0, printed.err
-        return printed.out
+        status, printed, complaint = run_vitrina(*arguments)
+        assert status == 0, complaint
+        return printed
 
     return run
 

@@ -29,7 +29,7 @@ check: $(INSTALLED) .links
 
 # Serves the demo's boutique where there is one, else the default store.
 serve: $(INSTALLED)
-	$(BIN)/vitrina serve $(if $(wildcard demo/home),--home demo/home)
+	$(BIN)/vitrina serve $(if $(wildcard demo/store),--store demo/store)
 
 # Makes the encoder that ships in search/encoders/embedded. DATA holds the Parquet files that recipes/README.md names.
 encoder: $(INSTALLED)
@@ -41,7 +41,7 @@ reranker: $(INSTALLED)
 	$(BIN)/python -m recipes.reranker --data $(DATA) --out search/reranking/embedded
 	$(BIN)/python -m recipes.reranker.fusion --data $(DATA)
 
-# Measures the figures in benchmarks/README.md. DATA as above.
+# Measures the figures in benchmarks/results.md. DATA as above.
 benchmark: $(INSTALLED)
 	$(BIN)/python -m benchmarks --data $(DATA)
 

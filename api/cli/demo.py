@@ -108,7 +108,7 @@ N_PRODUCTS = 300
 WATCH, HANDBAG = "query-watch.webp", "query-handbag.webp"
 """Photos to search with: products of another shop, so that similar items are found and not the same image."""
 
-STORE = "home"
+STORE = "store"
 RESULTS = "contact-sheet.png"
 N_HITS = 6
 N_EXPLAINED = 3

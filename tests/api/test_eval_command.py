@@ -20,7 +20,7 @@ from vitrina.search.types.errors import RerankerError
 def evaluate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vitrina:
     """Runs ``vitrina eval`` with a fake encoder; returns its exit status, standard output and standard error."""
     monkeypatch.setattr("vitrina.api.settings.load_encoder", lambda *_, **__: FakeEncoder())
-    monkeypatch.setenv("VITRINA_STORE", str(tmp_path / "home"))
+    monkeypatch.setenv("VITRINA_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.chdir(tmp_path)
 

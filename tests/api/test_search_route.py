@@ -109,7 +109,7 @@ def test_pages_neither_repeat_nor_skip(client: TestClient) -> None:
         ({"images": ["data:image/png;base64,!!!"]}, 400, "bad_image", "base64"),
         ({"images": [data_uri(b"not a picture")]}, 400, "bad_image", "not an image"),
         ({"images": [{"sku": "nobody"}]}, 404, "not_found", "nobody"),
-        ({"images": [data_uri(make_image())] * 9}, 400, "bad_query", "9 pictures"),
+        ({"images": [data_uri(make_image())] * 9}, 400, "bad_query", "9 images"),
         ({"text": "a", "rerank": True}, 501, "no_reranker", "no reranker"),
         ({"text": "a", "explain": True}, 501, "no_reranker", "no reranker"),
         ({"text": "a", "rerank": {"top": 5}}, 501, "no_reranker", "no reranker"),

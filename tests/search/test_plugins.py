@@ -33,8 +33,8 @@ def load(name, options): return FakeEncoder(name)
 
 RERANKER = """
 from contextlib import nullcontext
-from tests.search.reranking.shops import SimpleEyes
-def open_reranker(name, options): return nullcontext(SimpleEyes(f"{name}/{options.model}"))
+from tests.search.reranking.shops import ColourReranker
+def open_reranker(name, options): return nullcontext(ColourReranker(f"{name}/{options.model}"))
 """
 
 
@@ -54,6 +54,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
         lines = "".join(f"{name} = {value}\n" for name, value in entries.items())
         (info / "entry_points.txt").write_text(f"[{group}]\n{lines}")
         (folder / f"{package}_module.py").write_text(code)
+        monkeypatch.delitem(sys.modules, f"{package}_module", raising=False)  # an earlier test's
         monkeypatch.syspath_prepend(str(folder))
 
     return put

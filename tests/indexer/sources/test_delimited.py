@@ -88,7 +88,7 @@ def test_an_empty_catalog_is_an_error(tmp_path: Path, content: str) -> None:
 
 
 def test_a_binary_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no text file"):
+    with pytest.raises(SourceError, match="not a text file"):
         open_source(str(write(tmp_path, "shop.csv", b"PK\x03\x04\0\0\0\0")))
 
 

@@ -64,7 +64,7 @@ def test_paths_stay_inside_the_folder() -> None:
     "cell", ["ftp://a.example/1.jpg", "file:///etc/passwd", "file:/etc/passwd", "s3://bucket/a.jpg"]
 )
 def test_other_addresses_are_refused(cell: str) -> None:
-    with pytest.raises(InputError, match="Pictures are not read from"):
+    with pytest.raises(InputError, match="Images are not read from"):
         make_images(cell)
 
 

@@ -97,7 +97,7 @@ def test_a_process_killed_before_the_rename_leaves_the_old_one(tmp_path: Path) -
     program = (
         "import os, sys, numpy as np\n"
         "from pathlib import Path\n"
-        "from vitrina.search.index.snapshot import write_snapshot\n"
+        "from vitrina.search.index.replica import write_snapshot\n"
         "Path.replace = lambda *_: os.kill(os.getpid(), 9)\n"
         "write_snapshot(Path(sys.argv[1]), {'ids': np.arange(1000)})\n"
     )

@@ -80,7 +80,7 @@ def test_what_the_deadline_cuts_off_are_the_last_candidates(
             object.__setattr__(deadline, "at", 0.0)
         return judged(some, statements)
 
-    monkeypatch.setattr(llava, "_judged", late)
+    monkeypatch.setattr(llava, "_scores", late)
     probabilities = llava.judge(candidates, STATEMENTS, deadline)
     assert batches == [16, 16]
     assert np.isfinite(probabilities[:32]).all()
@@ -174,7 +174,7 @@ def test_a_box_is_measured_in_the_familys_way(opened: Opened, monkeypatch: pytes
     boxes = {}
     for family in ("qwen2-vl", "qwen2.5-vl"):
         reranker = opened(family)
-        monkeypatch.setattr(reranker, "_written", lambda *_: iter(["[0, 0, 28, 14]"]))
+        monkeypatch.setattr(reranker, "_generate", lambda *_: iter(["[0, 0, 28, 14]"]))
         boxes[family] = reranker.locate(RerankCandidate("box", noise(0, 56, 56)), "navy", Deadline.within(60))
     thousandths, pixels = boxes.values()
     assert thousandths

@@ -11,7 +11,7 @@ import torch
 import typer
 
 from benchmarks import crashes, reranker, reranking, retrieval, speed
-from benchmarks.catalogs import Figure, row, table
+from benchmarks.catalogs import Figure, earlier_values, row, table
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import load_encoder
 
@@ -35,6 +35,7 @@ def run(
     data: Annotated[Path, typer.Option(help="The folder of the validation Parquet files.")],
     out: Annotated[Path, typer.Option(help="Where the table goes.")] = RESULTS,
     only: Annotated[list[str] | None, typer.Option(help=f"Some of: {', '.join(MEASUREMENTS)}.")] = None,
+    before: Annotated[Path | None, typer.Option(help="Earlier results, for a column beside the new ones.")] = None,
 ) -> None:
     """Measure retrieval, speed and survival; exits non-zero where a bound is missed."""
     encoder = load_encoder(None)
@@ -48,7 +49,8 @@ def run(
     out.write_text(
         "# Measured\n\n"
         f"`make benchmark DATA=...` on {machine}, torch {torch.__version__}; encoder {identity.name} "
-        f"({identity.fingerprint[:12]}). Nothing was trained or tuned on the rows measured.\n\n{table(figures)}\n",
+        f"({identity.fingerprint[:12]}). Nothing was trained or tuned on the rows measured.\n\n"
+        f"{table(figures, earlier_values(before.read_text(encoding='utf-8'), figures) if before else ())}\n",
         encoding="utf-8",
     )
     if not all(figure.is_met for figure in figures):

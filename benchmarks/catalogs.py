@@ -41,18 +41,28 @@ class Figure:
         return bool(compare(self.value, self.bound))
 
 
-def table(figures: list[Figure]) -> str:
-    """The figures as a Markdown table."""
-    head = ["| figure | measured | bound | met | how |", "|---|---|---|---|---|"]
-    return "\n".join(head + [row(figure) for figure in figures])
+def table(figures: Sequence[Figure], before: Sequence[str] = ()) -> str:
+    """The figures as a Markdown table; ``before`` has an earlier value for each, if there is a column for them."""
+    names = ["figure", *(["before"] if before else []), "measured", "bound", "met", "how"]
+    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    lines += [row(figure, before[at : at + 1]) for at, figure in enumerate(figures)]
+    return "\n".join(lines)
 
 
-def row(figure: Figure) -> str:
+def row(figure: Figure, before: Sequence[str] = ()) -> str:
     unit = f" {figure.unit}" if figure.unit else ""
-    return (
-        f"| {figure.name} | {figure.value:,.4g}{unit} | {figure.direction} {figure.bound:,g}{unit} "
-        f"| {'yes' if figure.is_met else '**no**'} | {figure.how} |"
-    )
+    measured, bound = f"{figure.value:,.4g}{unit}", f"{figure.direction} {figure.bound:,g}{unit}"
+    met = "yes" if figure.is_met else "**no**"
+    return f"| {' | '.join([figure.name, *before, measured, bound, met, figure.how])} |"
+
+
+def earlier_values(results: str, figures: Sequence[Figure]) -> list[str]:
+    """What an earlier table says of each figure, empty if nothing; figures of one name are matched in their order."""
+    known: dict[str, list[str]] = {}
+    for line in results.splitlines():
+        if line.startswith("| ") and len(cells := [cell.strip() for cell in line.strip("|").split(" | ")]) >= 5:
+            known.setdefault(cells[0], []).append(cells[-4])
+    return [values.pop(0) if (values := known.get(figure.name)) else "" for figure in figures]
 
 
 Row = Mapping[str, object]

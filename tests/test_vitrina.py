@@ -58,6 +58,19 @@ def test_a_catalog_is_searched_by_words_filters_and_likeness(shop: vitrina.OpenS
         shop.item("m-0")
 
 
+def test_the_images_of_an_item_are_there_to_be_shown(shop: vitrina.OpenStore, images: Path, tmp_path: Path) -> None:
+    shop.index(images)
+    found = shop.search("blue").hits[0].item
+    (image,) = shop.images(found.sku)
+    assert (image.mode, image.size) == ("RGB", (96, 96))
+    catalog = tmp_path / "words.jsonl"
+    catalog.write_text('{"sku": "w-1", "title": "a mug without a photo"}', encoding="utf-8")
+    shop.index(catalog)
+    assert shop.images("w-1") == []
+    with pytest.raises(vitrina.VitrinaError, match="nothing"):
+        shop.images("nothing")
+
+
 def test_judged_queries_are_measured(shop: vitrina.OpenStore, images: Path, tmp_path: Path) -> None:
     shop.index(images)
     judged = tmp_path / "judged.jsonl"

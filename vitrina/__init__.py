@@ -171,6 +171,12 @@ class OpenStore:
         """One item. Raises NotFoundError, a VitrinaError, where the catalog has none of that sku."""
         return self._store.catalog.item(sku)
 
+    def images(self, sku: str) -> list[Image.Image]:
+        """An item's images, RGB, main image first; none if it has only text. Raises NotFoundError as ``item`` does."""
+        from vitrina.search.images.decode import decode_image
+
+        return [decode_image(self._store.images.read(each)).pixels for each in self.item(sku).image_ids]
+
     def delete(self, *skus: str) -> list[str]:
         """Remove items; returns the skus that were there."""
         return self._store.catalog.delete(skus)

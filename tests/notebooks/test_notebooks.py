@@ -34,7 +34,7 @@ def test_runs_and_shows_images(path: Path, tmp_path: Path) -> None:
     asyncio.run(client.async_execute())
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     images = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
-    assert len(images) >= 3  # by words, by a picture, by both
+    assert len(images) >= 3  # by words, by a photo, by both
     for image in images:
         greys = np.asarray(Image.open(io.BytesIO(base64.b64decode(image))).convert("L"))
         assert greys.std() > 10  # something is on it

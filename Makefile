@@ -27,7 +27,7 @@ check: $(INSTALLED) .links
 	$(BIN)/mypy
 	cd .links && ../$(BIN)/lint-imports --config ../pyproject.toml
 
-# Serves the demo's boutique where there is one, else the default store.
+# Serves the demo's boutique if `make demo` was run, else the default store.
 serve: $(INSTALLED)
 	$(BIN)/vitrina serve $(if $(wildcard demo/store),--store demo/store)
 
@@ -49,12 +49,13 @@ benchmark: $(INSTALLED)
 structure: $(INSTALLED) .links
 	$(BIN)/python -m benchmarks.structure --against $(or $(AGAINST),HEAD)
 
-# Builds the wheel, installs it in an empty virtual environment, and runs the README's example there.
+# Builds the wheel, installs it in an empty virtual environment, and runs the README's Python example there.
 wheel-check: $(INSTALLED)
 	.ci/wheel-check
 
 constraints: $(INSTALLED)
-	$(BIN)/pip freeze --exclude-editable | grep -viE '^(nvidia|cuda|triton)' > constraints.txt
+	$(BIN)/pip freeze --exclude-editable | grep -viE '^(nvidia|cuda|triton)' \
+		| sed '1i # The versions that the tests pass with; renew with: make constraints' > constraints.txt
 
 $(INSTALLED): pyproject.toml setup.py constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

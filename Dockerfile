@@ -17,7 +17,7 @@ RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb
     print(*project['dependencies'], sep='\n')" > requirements.txt \
     && pip install --constraint constraints.txt --requirement requirements.txt
 
-COPY README.md LICENSE setup.py ./
+COPY README.md LICENSE NOTICE setup.py ./
 COPY vitrina ./vitrina
 COPY search ./search
 COPY indexer ./indexer

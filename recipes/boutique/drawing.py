@@ -111,7 +111,7 @@ class Pose(StrEnum):
     """How the product lies before the camera; decides floor and shadow."""
 
     LAID = "laid"
-    STATUS = "standing"
+    UPRIGHT = "upright"
 
 
 @dataclass(frozen=True, slots=True)

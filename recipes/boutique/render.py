@@ -189,7 +189,7 @@ def backdrop(size: int, stance: Pose, colour: str, generator: np.random.Generato
     x, y = axis[None, :], axis[:, None]
     glow_x, glow_y = generator.uniform(-0.25, 0.0), generator.uniform(-0.3, -0.1)
     light = 1.035 - 0.22 * ((x - np.float32(glow_x)) ** 2 + (y - np.float32(glow_y)) ** 2)
-    if stance is Pose.STATUS:
+    if stance is Pose.UPRIGHT:
         horizon = np.float32(generator.uniform(0.16, 0.28))
         light = light * (1 - np.float32(0.055) * step(np.asarray(y - horizon, dtype=np.float32), -0.06, 0.07))
     return np.asarray(tone * light[..., None], dtype=np.float32)

@@ -68,7 +68,7 @@ def tote_bag(appearance: Appearance) -> Drawing:
         ),
         DrawnPart("handle", (near, *ends), coat, bulge=0.012, lift=0.008),
     ]
-    return Drawing(parts, Pose.STATUS)
+    return Drawing(parts, Pose.UPRIGHT)
 
 
 def _loop(x: float, foot: float, rise: float, shift: float) -> Points:
@@ -119,7 +119,7 @@ def backpack(appearance: Appearance) -> Drawing:
         parts += _buckled_strap(appearance, leather, x * wide / 0.23, 0.36 if rolled else 0.3)
     patch = rounded(0, 0.25, 0.075, 0.045, 0.006)
     parts.append(DrawnPart("logo", (patch,), Coat((0.55, 0.37, 0.24), "leather"), bulge=0.008, lift=0.003))
-    return Drawing(parts, Pose.STATUS)
+    return Drawing(parts, Pose.UPRIGHT)
 
 
 def _rolled_top(appearance: Appearance, wide: float, top: float) -> DrawnPart:
@@ -181,7 +181,7 @@ def handbag(appearance: Appearance) -> Drawing:
                 "logo", (rounded(0, low - 0.07, 0.085, 0.014, 0.006),), Coat(IVORY, "brass"), bulge=0.005, lift=0.003
             )
         )
-    return Drawing(parts, Pose.STATUS)
+    return Drawing(parts, Pose.UPRIGHT)
 
 
 def _top_band(appearance: Appearance, wide: float, top: float) -> DrawnPart:

@@ -78,7 +78,7 @@ def mug(appearance: Appearance) -> Drawing:
         DrawnPart("body", (body,), appearance.coat, Form.LATHE),
         *_mouth(appearance, top, wide, ry),
     ]
-    return Drawing(parts, Pose.STATUS)
+    return Drawing(parts, Pose.UPRIGHT)
 
 
 def teapot(appearance: Appearance) -> Drawing:
@@ -138,7 +138,7 @@ def teapot(appearance: Appearance) -> Drawing:
         DrawnPart("lid", (cover,), appearance.coat.plain(), Form.LATHE, lift=0.006),
         DrawnPart("lid", (knob,), wood, bulge=0.03, lift=0.003),
     ]
-    return Drawing(parts, Pose.STATUS)
+    return Drawing(parts, Pose.UPRIGHT)
 
 
 _PROFILES: dict[str, tuple[tuple[float, float], ...]] = {
@@ -179,7 +179,7 @@ def vase(appearance: Appearance) -> Drawing:
                 lift=0,
             )
         )
-    return Drawing([*parts, *back], Pose.STATUS)
+    return Drawing([*parts, *back], Pose.UPRIGHT)
 
 
 def _stems(appearance: Appearance, rim: float, top: float) -> list[DrawnPart]:
@@ -306,7 +306,7 @@ def lamp(appearance: Appearance) -> Drawing:
         DrawnPart("base", (base,), base_coat, Form.LATHE, lift=0),
         DrawnPart("shade", (shade,), shade_coat, Form.LATHE, seams=trims, lift=0.02),
     ]
-    return Drawing(parts, Pose.STATUS)
+    return Drawing(parts, Pose.UPRIGHT)
 
 
 def _globe(appearance: Appearance) -> Drawing:
@@ -323,4 +323,4 @@ def _globe(appearance: Appearance) -> Drawing:
         DrawnPart("shade", (globe,), appearance.coat, Form.LATHE, lift=0),
         DrawnPart("base", (collar,), BRASS, Form.LATHE),
     ]
-    return Drawing(parts, Pose.STATUS)
+    return Drawing(parts, Pose.UPRIGHT)

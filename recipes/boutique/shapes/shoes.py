@@ -75,7 +75,7 @@ def boots(appearance: Appearance) -> Drawing:
             lift=0.004,
         )
     )
-    return Drawing(parts, Pose.STATUS)
+    return Drawing(parts, Pose.UPRIGHT)
 
 
 def _boot_upper(top: float, foot: float, heel: float, spread: float) -> Points:
@@ -192,7 +192,7 @@ def sneakers(appearance: Appearance) -> Drawing:
         DrawnPart("toe cap", (toe,), RUBBER if appearance.coin() else appearance.trim, bulge=0.035, lift=0.004),
         DrawnPart("sole", (_SNEAKER_SOLE,), RUBBER, seams=(rim,), bulge=0.025, lift=0.006),
     ]
-    return Drawing(parts, Pose.STATUS)
+    return Drawing(parts, Pose.UPRIGHT)
 
 
 def _sneaker_upper(top: float, high: bool) -> Points:
@@ -284,7 +284,7 @@ def heels(appearance: Appearance) -> Drawing:
         bow = smooth([(0.205, ground - 0.1), (0.16, ground - 0.145), (0.15, ground - 0.095)])
         other = smooth([(0.205, ground - 0.1), (0.25, ground - 0.13), (0.255, ground - 0.08)])
         parts.append(DrawnPart("bow", (bow, other), appearance.trim, bulge=0.015, lift=0.006))
-    return Drawing(parts, Pose.STATUS).placed(degrees=0, scale=1.22, shift=(-0.03, 0.0))
+    return Drawing(parts, Pose.UPRIGHT).placed(degrees=0, scale=1.22, shift=(-0.03, 0.0))
 
 
 def _shoe_heel(back: float, seat: float, ground: float, wide: float) -> Points:
@@ -317,12 +317,9 @@ def _arched_sole(back: float, seat: float, ground: float) -> Points:
     )
 
 
-def sandals(appearance: Appearance) -> Drawing:
-    """An open sandal: a band over the toes, a heel piece and an ankle strap on a footbed."""
-    thick = appearance.vary(0.10, 0.14) if appearance.style == "platform" else appearance.vary(0.045, 0.06)
-    ground, tall = 0.2, appearance.vary(0.9, 1.15)
-    bed = ground - thick
-    sole = smooth(
+def _footbed(bed: float, thick: float, ground: float) -> Points:
+    """The outline of a flat sole, ``thick``, from ``bed`` to the ground."""
+    return smooth(
         [
             (-0.36, bed + 0.005, 1),
             (-0.2, bed - 0.005),
@@ -334,6 +331,14 @@ def sandals(appearance: Appearance) -> Drawing:
             (-0.37, bed + thick * 0.5),
         ]
     )
+
+
+def sandals(appearance: Appearance) -> Drawing:
+    """An open sandal: a band over the toes, a heel piece and an ankle strap on a footbed."""
+    thick = appearance.vary(0.10, 0.14) if appearance.style == "platform" else appearance.vary(0.045, 0.06)
+    ground, tall = 0.2, appearance.vary(0.9, 1.15)
+    bed = ground - thick
+    sole = _footbed(bed, thick, ground)
     rim = Seam(np.array([(-0.38, bed + thick * 0.45), (0.39, bed + thick * 0.4)]), 0.005, -0.3)
     vamp = smooth(
         [
@@ -378,4 +383,4 @@ def sandals(appearance: Appearance) -> Drawing:
         DrawnPart("strap", (ribbon(ellipse(*loop, start=-4, sweep=188), 0.034),), appearance.coat, bulge=0.014),
         DrawnPart("buckle", (frame,), appearance.metal, holes=(gap,), bulge=0.007),
     ]
-    return Drawing(parts, Pose.STATUS).placed(degrees=0, scale=1.12, shift=(0.0, 0.02))
+    return Drawing(parts, Pose.UPRIGHT).placed(degrees=0, scale=1.12, shift=(0.0, 0.02))

@@ -14,6 +14,7 @@ from recipes.boutique.drawing import (
     Drawing,
     DrawnPart,
     Form,
+    Points,
     Seam,
     ellipse,
     flip,
@@ -24,6 +25,22 @@ from recipes.boutique.drawing import (
     trace,
     turned,
 )
+
+
+def _brim(reach: float) -> Points:
+    """The outline of a cap's brim that ends at ``reach``."""
+    return smooth(
+        [
+            (0.215, 0.03, 1),
+            (0.32, 0.055),
+            (reach, 0.145),
+            (reach - 0.01, 0.185),
+            (0.26, 0.165),
+            (0.08, 0.155),
+            (-0.06, 0.145, 1),
+            (0.08, 0.085),
+        ]
+    )
 
 
 def cap(appearance: Appearance) -> Drawing:
@@ -43,19 +60,7 @@ def cap(appearance: Appearance) -> Drawing:
             (-0.2, 0.15),
         ]
     )
-    reach = appearance.vary(0.41, 0.44)
-    brim = smooth(
-        [
-            (0.215, 0.03, 1),
-            (0.32, 0.055),
-            (reach, 0.145),
-            (reach - 0.01, 0.185),
-            (0.26, 0.165),
-            (0.08, 0.155),
-            (-0.06, 0.145, 1),
-            (0.08, 0.085),
-        ]
-    )
+    brim = _brim(appearance.vary(0.41, 0.44))
     stitch = 0.35 if luminance(appearance.coat.colour) < 0.4 else -0.3
     top = (-0.055, peak + 0.003)
     panels = tuple(

@@ -81,7 +81,11 @@ def quality_of(parameters: list[str]) -> float:
 
 
 def event_response(stream: AnswerStream, threads: Executor) -> EventSourceResponse:
-    """The stream as server-sent events, kept alive while nothing happens. Disconnecting ends the work."""
+    """The stream as server-sent events, kept alive while nothing happens. Disconnecting ends the work.
+
+    By sse-starlette: ``fastapi.sse`` makes a whole route a stream, where ours chooses JSON or events by the Accept
+    header, and answers with an HTTP error if retrieval fails.
+    """
     return EventSourceResponse(
         server_sent_events(stream, threads),
         ping=KEEP_ALIVE_S,

@@ -132,35 +132,35 @@ tokenizer = open_clip.get_tokenizer("local-dir:FOLDER")
 
 - **Image tower**: MobileNetV4 conv small (timm), random start, {size} pixels (height x width), squashed to fit.
 - **Text tower**: three causal transformer layers over a byte-level BPE learnt from the same texts, 32 tokens.
-- **Training**: a softmax contrastive loss, where every caption that is true of an image counts as its match, with
-  classifiers of every known label and a loss that draws images of one finest class together; the weights are a moving
-  average.
+- **Training**: a softmax contrastive loss, in which every caption that is true of an image counts as a positive, with
+  classifiers of all known labels and a loss that pulls images of the same finest class together. The weights are an
+  exponential moving average (EMA).
 
 ## Data
 | file | rows | licence |
 |---|---|---|
 {rows}
 
-`grocery-iconic` is the groceries' own catalog, one clean image a class, and its collages show these images pasted
-over blurred photos. All of them were trained on: a search for a photo among them is a search in a known catalog.
+`grocery-iconic` is the groceries' own catalog, one clean image per class, and its collages show these images pasted
+over blurred photos. The encoder was trained on all of them, so a search among them is a search in a known catalog.
 
 Licences: Fashion Product Images (Small), MIT; Grocery Store Dataset (arXiv 1901.00711), MIT; clothing-dataset-small,
 CC0; the boutique is drawn by Vitrina's own code.
 
 ## Measured
-On rows held out from the training files by a hash of their sku (groceries, photographed one after the other, in runs
-of eight), by images alone; a query is a label or a title:
+On rows held out from the training files by a hash of their sku, by images alone; a query is a label or a title. The
+groceries were photographed one after the other and are held out in runs of eight.
 
 {metrics}
 
-These rows come from the same shops as the training rows, an easier setting than zero-shot on an unknown catalog. The
-groceries even come from the same shelves: expect half of those figures in another shop.
+These rows come from the same shops as the training rows, which is easier than zero-shot search in an unknown catalog.
+The groceries even come from the same shelves: expect half of those figures in another shop.
 
 ## Limits
 It knows the kinds of product, colours and words of its training data: clothes, shoes, accessories, cosmetics and some
-groceries, in English. It sees {size} pixels, so small prints, logos and written text are lost on it. Colour labels
-of the source are noisy. Labels for gender and usage follow the source shop's habits, not what a person may wear.
-For another catalog use a larger encoder, or train on its own rows.
+groceries, in English. It sees {size} pixels, so it cannot make out small prints, logos and written text. The
+source's colour labels are noisy. Labels for gender and usage follow the source shop's habits, not what a person may
+wear. For another catalog, use a larger encoder or tune this one on the catalog's own rows.
 """
 
 LICENCES = {"fashion": "MIT", "grocery": "MIT", "clothing": "CC0", "boutique": "own drawings"}

@@ -154,8 +154,8 @@ _CARD = """\
 # Vitrina's embedded vision-language model
 
 A very small model that says whether a statement about a product's image is true, reads labels off the image,
-localizes things in it, and turns verdicts into sentences. Made by `python -m recipes.reranker` for
-Vitrina. It loads with plain transformers:
+localizes things in it, and turns verdicts into sentences. Made by `python -m recipes.reranker` for Vitrina. It loads
+with plain transformers:
 
 ```python
 processor = AutoProcessor.from_pretrained("FOLDER")
@@ -168,8 +168,8 @@ model = AutoModelForImageTextToText.from_pretrained("FOLDER")
 - **Prompts**: those of Vitrina, in the usual chat format. The chat template shortens them, and leaves out the system
   message and the catalog's listing: this model judges by the image alone. P(yes) is read off the logits of `yes` and
   `no` behind the prompt. A box is four of `<loc_0>` to `<loc_31>`: left, top, right, bottom.
-- **Training**: yes and no about phrases, each phrase as often true as false; labels; what an image
-  does not show; captions; explanations by template; boxes on drawn products. The weights are a moving average.
+- **Training**: yes or no to phrases, each phrase as often true as false; labels; what an image does not show; captions;
+  explanations by template; boxes on drawn products. The weights are an exponential moving average (EMA).
 
 ## Data
 | file | rows | licence |
@@ -189,8 +189,8 @@ ignores the image scores 0.5.
 ## Limits
 It knows the kinds of product, colours and words of its training data: clothes, shoes, accessories, cosmetics and some
 groceries, in English, and nothing else of the world. It cannot converse. Small prints, logos and written text are lost
-at {size} pixels. Boxes were learnt on drawings alone. Colour labels of the source are noisy; labels for gender and
-usage follow the source shop's habits, not what a person may wear. What it writes is to be checked against the verdicts.
+at {size} pixels. Boxes were learnt on drawings alone. The source's colour labels are noisy; labels for gender and
+usage follow the source shop's habits, not what a person may wear. Check what it writes against its verdicts.
 """
 
 

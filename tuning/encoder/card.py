@@ -35,13 +35,14 @@ tokenizer = open_clip.get_tokenizer("local-dir:FOLDER")
 ## Data
 {n_kept:,} rows with images of {source}. {n_held_out:,} more were held out by a hash of their sku; {n_twins:,} were left
 out because they share an image with one of those, and {n_wordless:,} because no caption could be made of them.
-Fields that shoppers name there: {facets}. Licence: {licence}.
+Fields that queries of this catalog name: {facets}. Licence: {licence}.
 
 Captions were made by these templates, a few drawn for each row and step, and every row that a caption fits counts as a
-match: {templates}.
+positive: {templates}.
 
 ## Measured
-On the {n_held_out:,} held-out rows: their captions as queries, only their images to find. nDCG@10, before and after.
+On the {n_held_out:,} held-out rows: nDCG@10 before and after, with their captions as queries and their images alone
+as the collection.
 
 | queries | number | before | after |
 |---|---|---|---|
@@ -50,8 +51,9 @@ On the {n_held_out:,} held-out rows: their captions as queries, only their image
 ![Loss and nDCG](training.png)
 
 ## Limits
-The held-out rows come from the same catalog and also chose the epoch to stop at, so that a new catalog, and to a small
-degree new rows of this one, will see less of the gain. What the base model knew beyond this catalog may be weaker now.
+The held-out rows come from the same catalog and also chose the epoch to stop at: another catalog will see less of the
+gain, and so, to a small degree, will new rows of this one. What the base model knew beyond this catalog may be weaker
+now.
 {sure}
 """
 

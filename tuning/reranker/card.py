@@ -29,18 +29,19 @@ model = AutoModelForImageTextToText.from_pretrained("FOLDER")
 - **Trained**: LoRA of rank {rank} on the linear layers of {trained}, merged into the weights.
 - **Asked**: with Vitrina's prompts (dialect `{dialect}`); P(yes) is read off the logits of yes and no behind them.
   {shown} Images had {max_pixels:,} pixels at most.
-- **Steps**: {n_steps:,} of {batch_size} pairs, binary cross-entropy on the log-odds of yes, learning rate
+- **Steps**: {n_steps:,} of {batch_size} pairs, binary cross-entropy on the logit of yes, learning rate
   {learning_rate:g}, seed {seed}; the weights are those after epoch {kept} of {n_epochs}.
 
 ## Data
 {n_kept:,} judged queries of {source}; {n_held_out:,} more were held out by a hash of their text. Licence: {licence}.
 
-As many pairs are right as wrong, for every query. Right are the items judged relevant. Wrong are those judged not to
-be, those that the catalog's own search found and were not judged relevant, and some drawn at random.{notes}
+Every query has as many positive pairs as negative ones. Positives are the items judged relevant. Negatives are those
+judged irrelevant, those that the catalog's own search found and that were not judged relevant, and some drawn at
+random.{notes}
 
 ## Measured
 On the {n_held_out:,} held-out queries, with {n_pairs:,} pairs: whether P(yes) is on the right side of one half, how
-often a right item scores above a wrong one, and the order of the 20 items that the search finds, by P(yes) alone.
+often a positive scores above a negative, and the order of the 20 items that the search finds, by P(yes) alone.
 
 | measure | before | after |
 |---|---|---|
@@ -51,11 +52,11 @@ often a right item scores above a wrong one, and the order of the 20 items that 
 ![Loss and score](training.png)
 
 ## Limits
-An item without a judgement counts as wrong: if judgements are few, the model learns to doubt some that are right. The
-held-out queries come from the same catalog, may be about items that were trained on, and also chose the epoch to stop
-at; another catalog will see less of the gain. Whole queries were trained on, not single requirements. What else the
-base model could do, writing and pointing among it, was not measured and may be weaker now. How much its answers should
-count beside the search's score was not fitted.
+An item without a judgement counts as a negative: if there are few judgements, the model learns to doubt some relevant
+items. The held-out queries come from the same catalog, may be about items of the training pairs, and also chose the
+epoch to stop at; another catalog will see less of the gain. The model was trained on whole queries, not on single
+requirements. What else the base model could do, such as writing and localizing, was not measured and may be weaker now.
+The fusion weights were not fitted: `vitrina reranker calibrate` does that.
 """
 
 

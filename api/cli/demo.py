@@ -99,7 +99,7 @@ if TYPE_CHECKING:
     from vitrina.search.types.query import Query
 
 SHIPPED = Path(__file__).parents[1] / "demo"
-"""Made by ``python -m recipes.boutique.demo api/demo``."""
+"""Made by ``python -m recipes.boutique.export api/demo``."""
 
 BOUTIQUE = SHIPPED / "boutique.parquet"
 N_PRODUCTS = 300

@@ -16,7 +16,7 @@ class Requirement:
 
     ``narrower`` are those of ``values`` that the words do not name but include: Navy Blue for "blue", Rain Jacket for
     "jacket", Unisex for "men". The others are exactly what was asked for, and come first. Values compare as
-    ``search.filters.facet_value`` folds them, since items may write them differently.
+    ``search.types.filters.facet_value`` folds them, since items may write them differently.
     """
 
     words: str

@@ -32,7 +32,7 @@ def read_box(text: str) -> Box | None:
 
 def visible_box(box: Box, placement: torch.Tensor) -> Box | None:
     """A box of an image in a view of it; None where too little of it is left. ``placement`` is the affine matrix
-    (2, 3) of ``Stored.vary_and_place``, without a turn."""
+    (2, 3) of ``StoredImage.vary_and_place``, without a turn."""
     (across, _, right), (_, down, low) = placement.tolist()
     sides = sorted((side * 2 - 1 - right) / across for side in (box.left, box.right))
     ends = sorted((end * 2 - 1 - low) / down for end in (box.top, box.bottom))

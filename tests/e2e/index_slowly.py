@@ -1,16 +1,16 @@
-"""Index a catalog with a slow fake encoder: ``python -m tests.e2e.index_slowly SOURCE STORE``, for a test to kill."""
+"""Indexes a catalog with a slow fake encoder and reports each commit, for a test to kill."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from tests.fakes import FakeEncoder
 from vitrina.indexer import pipeline
 from vitrina.indexer.fetch import Fetcher
-from vitrina.indexer.pipeline import Indexer
+from vitrina.indexer.pipeline import Indexer, IndexingProgress
 from vitrina.indexer.sources import open_source
 from vitrina.search.store.store import Store
 from vitrina.search.types.models import Pixels, Vectors
@@ -20,20 +20,22 @@ SECONDS_A_BATCH = 0.05
 
 
 class SlowEncoder(FakeEncoder):
-    """Takes its time over images, and says so when it begins a batch."""
+    """Takes its time over images, so that batches are read, encoded and committed at the same time."""
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Vectors:
-        sys.stdout.write("batch\n")
-        sys.stdout.flush()
         time.sleep(SECONDS_A_BATCH)
         return super().encode_pixels(batch)
 
 
-def main(source: str, store: str) -> None:
+def index_slowly(catalog: Path, store: Path, committed: Connection) -> None:
+    """Index ``catalog`` into ``store``; sends the number of items that were added, after each commit that adds some."""
     vars(pipeline)["BATCH_ROWS"] = BATCH_ROWS
-    indexer = Indexer(Store(Path(store)), SlowEncoder(), Fetcher())
-    indexer.run(open_source(source, {}))
+    n_added = 0
 
+    def report(progress: IndexingProgress) -> None:
+        nonlocal n_added
+        if progress.n_added > n_added:
+            n_added = progress.n_added
+            committed.send(n_added)
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    Indexer(Store(store), SlowEncoder(), Fetcher()).run(open_source(str(catalog), {}), report)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import random
-import subprocess
-import sys
+import time
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from recipes.boutique.export import write_folder
-from tests.e2e.index_slowly import BATCH_ROWS
+from recipes.boutique import export
+from tests.e2e.index_slowly import BATCH_ROWS, SECONDS_A_BATCH, index_slowly
 from tests.fakes import FakeEncoder
 from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
@@ -19,41 +23,55 @@ from vitrina.search.types.query import Query
 
 N_PRODUCTS = 160
 N_KILLS = 4
-N_BATCHES = N_PRODUCTS // BATCH_ROWS
+MAX_COMMITS = N_PRODUCTS // BATCH_ROWS // N_KILLS // 2
+"""Of one run before it is killed, so that the four leave something to do for the last one."""
+
+processes = multiprocessing.get_context("forkserver")  # imports once for all the runs
+processes.set_forkserver_preload(["tests.e2e.index_slowly"])
 
 
-def index(catalog: Path, store: Path, n_batches: int = N_BATCHES) -> subprocess.Popen[bytes]:
-    """Start a run; returns when it has begun that many batches, or all that were left."""
-    command = [sys.executable, "-m", "tests.e2e.index_slowly", str(catalog), str(store)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    for _ in range(n_batches):
-        if not process.stdout.readline():
-            break
-    return process
+def index(catalog: Path, store: Path) -> tuple[BaseProcess, Connection]:
+    """Start a run in a process of its own; the connection gets a message after each commit."""
+    receiver, sender = processes.Pipe(duplex=False)
+    process = processes.Process(target=index_slowly, args=(catalog, store, sender))
+    process.start()
+    sender.close()
+    return process, receiver
 
 
-def finish(process: subprocess.Popen[bytes]) -> int:
-    with process:
-        return process.wait()
+def finish(catalog: Path, store: Path) -> int | None:
+    process, committed = index(catalog, store)
+    process.join()
+    committed.close()
+    return process.exitcode
+
+
+def kill(catalog: Path, store: Path, n_commits: int, delay_s: float) -> None:
+    """Start a run, and end it with ``kill -9`` that long after so many commits."""
+    process, committed = index(catalog, store)
+    with committed, suppress(EOFError):  # where it was done before
+        for _ in range(n_commits):
+            committed.recv()
+        time.sleep(delay_s)
+    process.kill()
+    process.join()
 
 
 def rows(store: Store) -> dict[str, StoredItem]:
     return {stored.item.sku: stored for stored in store.catalog.all_items()}
 
 
-def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
-    catalog = write_folder(tmp_path / "shop", N_PRODUCTS, size=32)
-    assert finish(index(catalog, tmp_path / "calm")) == 0
-    chance, counts = random.Random(0), []
+def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "POOL_FROM", N_PRODUCTS + 1)  # the images are small
+    catalog = export.write_folder(tmp_path / "shop", N_PRODUCTS, size=32)
+    assert finish(catalog, tmp_path / "calm") == 0
+    rng, counts = random.Random(0), []
     for _ in range(N_KILLS):
-        process = index(catalog, tmp_path / "killed", n_batches=chance.randint(1, N_BATCHES // N_KILLS + 3))
-        process.kill()
-        finish(process)
+        kill(catalog, tmp_path / "killed", rng.randint(1, MAX_COMMITS), rng.uniform(0, SECONDS_A_BATCH))
         store = Store(tmp_path / "killed")
         counts.append(store.catalog.counts()["items"])
         store.close()
-    assert finish(index(catalog, tmp_path / "killed")) == 0
+    assert finish(catalog, tmp_path / "killed") == 0
 
     assert counts == sorted(counts)
     assert any(0 < count < N_PRODUCTS for count in counts), counts

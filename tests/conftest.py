@@ -1,19 +1,26 @@
-"""Fixtures that several packages' tests share."""
+"""Fixtures that several packages' tests share.
+
+Heavy imports wait for the fixtures: pytest-xdist's own process, which runs no test, loads this module, too.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 from hypothesis import HealthCheck, settings
 
-import vitrina.api.cli.console  # noqa: F401 - a console keeps the COLUMNS it was made under, so not under one test's
-from tests.fakes import FakeEncoder, blank_catalog, new_catalog
-from vitrina.search.store.catalog import Catalog
-from vitrina.search.store.store import Store
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler.loadfile import LoadFileScheduling
+
+    from tests.fakes import FakeEncoder
+    from vitrina.search.store.catalog import Catalog
+    from vitrina.search.store.store import Store
 
 settings.register_profile(
     "quick",
@@ -27,19 +34,48 @@ settings.load_profile("quick")
 HERE = Path(__file__).parent
 MARKERS = {"e2e": ("e2e", "notebooks"), "train": ("recipes/encoder", "recipes/reranker", "tuning")}
 """Whole folders, by marker; tests elsewhere name theirs."""
+LONGEST = (
+    "recipes/reranker",
+    "search/reranking/test_injections.py",
+    "search/encoders",
+    "api/test_encoder_export_command.py",
+    "tuning",
+    "e2e",
+    "notebooks",
+    "recipes",
+)
+"""Where the long tests are, the longest first: begun last, they would keep one worker busy after the others."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores; so do the processes that they start
+        import torch
+
         torch.set_num_threads(1)
         os.environ["OMP_NUM_THREADS"] = "1"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """Tests that share a fixture which takes seconds run in one worker, so that it is made once."""
+    from tests.scheduling import FixtureScheduling
+
+    config.option.loadscopereorder = False  # the order is that of pytest_collection_modifyitems
+    return FixtureScheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=length_rank)
     for item in items:
         for marker, folders in MARKERS.items():
             if any(HERE / folder in item.path.parents for folder in folders):
                 item.add_marker(marker)
+
+
+def length_rank(item: pytest.Item) -> int:
+    """The item's place in ``LONGEST``."""
+    path = item.path.relative_to(HERE).as_posix()
+    return next((rank for rank, start in enumerate(LONGEST) if path.startswith(start)), len(LONGEST))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -58,6 +94,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def no_reranker() -> Iterator[None]:
     """Tests that want a reranker name it: opening the embedded one in each service would take seconds."""
+    import vitrina.api.cli.console  # noqa: F401 - a console keeps the COLUMNS it was made under, so not under a test's
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VITRINA_RERANKER", "off")
         yield
@@ -65,11 +103,27 @@ def no_reranker() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def encoder() -> FakeEncoder:
+    from tests.fakes import FakeEncoder
+
     return FakeEncoder()
+
+
+@pytest.fixture(scope="session")
+def exported_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An encoder tinier than the tiny one, its images of another height than width, exported for ONNX Runtime."""
+    from tests.search.encoders.conftest import TINY, write_tiny_encoder
+    from vitrina.tuning.export.encoder import export_encoder
+
+    folder = tmp_path_factory.mktemp("encoders") / "exported"
+    write_tiny_encoder(folder, architecture=replace(TINY, image_tower="test_efficientnet", image_size=(40, 32)))
+    export_encoder(folder)
+    return folder
 
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    from tests.fakes import new_catalog
+
     catalog = new_catalog(tmp_path / "catalog.db")
     yield catalog
     catalog.close()
@@ -77,6 +131,9 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
+    from tests.fakes import blank_catalog
+    from vitrina.search.store.store import Store
+
     folder = tmp_path / "home"
     folder.mkdir()
     (folder / "catalog.db").write_bytes(blank_catalog())

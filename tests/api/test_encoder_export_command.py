@@ -9,7 +9,6 @@ import pytest
 
 from tests.api.conftest import run_vitrina
 from tests.fakes import FakeEncoder
-from tests.search.encoders.conftest import exported_folder
 from vitrina.api.cli import encoder_export
 from vitrina.api.settings import Settings
 from vitrina.indexer.fetch import Fetcher
@@ -17,8 +16,6 @@ from vitrina.indexer.pipeline import Indexer
 from vitrina.indexer.sources import open_source
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import SourceError
-
-__all__ = ["exported_folder"]
 
 
 def test_it_prints_both_speeds_and_the_agreement(

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,15 +35,4 @@ def write_tiny_encoder(folder: Path, seed: int = 0, architecture: EncoderArchite
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("encoders") / "tiny"
     write_tiny_encoder(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def exported_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An encoder tinier still, its images of another height than width, exported for ONNX Runtime."""
-    from vitrina.tuning.export.encoder import export_encoder
-
-    folder = tmp_path_factory.mktemp("encoders") / "exported"
-    write_tiny_encoder(folder, architecture=replace(TINY, image_tower="test_efficientnet", image_size=(40, 32)))
-    export_encoder(folder)
     return folder

@@ -28,7 +28,7 @@ IMAGE_PX = 96
 
 
 def measure(n_kills: int = N_KILLS, n_products: int = N_PRODUCTS) -> Iterator[Figure]:
-    """Kill a run at a random moment, run the same command again, and compare with a run that nobody disturbed."""
+    """Kill a run at a random moment, run the same command again, and compare with an undisturbed run."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         catalog = write_folder(folder / "shop", n_products, size=IMAGE_PX)
@@ -62,7 +62,7 @@ def kill(process: subprocess.Popen[bytes], after_s: float) -> bool:
 
 
 def agreeing(calm: Path, killed: Path) -> float:
-    """The share of rows that are the same in both homes in every respect: fields, images, vectors, and findable."""
+    """The share of rows that are the same in both stores in every respect: fields, images, vectors, and findable."""
     stores = Store(calm), Store(killed)
     expected, got = ({stored.item.sku: stored for stored in store.catalog.all_items()} for store in stores)
     vectors = [vectors_by_sku(store) for store in stores]

@@ -24,6 +24,7 @@ from recipes.reranker.statements import Round, draw_statements
 from vitrina.evaluation.judged_search import MEASURING_DEADLINE_S
 from vitrina.evaluation.judgements import sample_queries
 from vitrina.evaluation.label_queries import QueryTemplate, label_queries
+from vitrina.search.analysis.spelling import key, split
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.reranking.backends.transformers.loading import EMBEDDED, EMBEDDED_FOLDER, load_reranker
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence
@@ -35,7 +36,6 @@ from vitrina.search.types.filters import facet_value
 from vitrina.search.types.item import Item
 from vitrina.search.types.query import MAX_EXPLAIN_MS, Query, RerankOptions
 from vitrina.search.types.requirement import Author, Evidence, Status, Verdict
-from vitrina.search.understanding.spelling import key, split
 
 _CLAUSES = re.compile(r"[.;]+(?:\s|$)")
 _WISH = re.compile(r"\b(?:did|do) not want\b[^,]*$")

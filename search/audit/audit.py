@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from vitrina.search.analysis.spelling import split
 from vitrina.search.audit.fields import NearestValues
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.index.replica import IndexReplica
@@ -27,7 +28,6 @@ from vitrina.search.types.filters import facet_value
 from vitrina.search.types.item import StoredItem
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.understanding.catalog_attributes import Vocabulary, is_name
-from vitrina.search.understanding.spelling import split
 
 QUESTION_S = 30.0
 """Time for each question of an audit: distinguishes a slow model from one that hangs."""

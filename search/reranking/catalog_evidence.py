@@ -8,12 +8,12 @@ from functools import cached_property
 from textwrap import shorten
 from typing import Final
 
+from vitrina.search.analysis.spelling import split, stem
 from vitrina.search.reranking.prompts import MAX_LISTING_CHARACTERS
 from vitrina.search.types.filters import facet_value
 from vitrina.search.types.item import Item, Scalar
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.understanding.catalog_attributes import MAX_VALUE_CHARS, TRUE_OR_FALSE, item_scalars, item_values
-from vitrina.search.understanding.spelling import split, stem
 from vitrina.search.understanding.tokens import NOTS, WITHOUTS
 
 SAME_LOGIT = 3.5

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from vitrina.search.analysis.spelling import key, split
 from vitrina.search.types.filters import facet_value
 from vitrina.search.types.query import Query
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.understanding.colours import FAMILIES
-from vitrina.search.understanding.spelling import key, split
 from vitrina.search.understanding.tokens import prepared
 
 MAX_STATEMENT_CHARACTERS = 200

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from vitrina.search.analysis.spelling import growing_keys, key, split
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.types.filters import facet_value
 from vitrina.search.types.item import Item, Scalar
 from vitrina.search.understanding.colours import are_colours
 from vitrina.search.understanding.names import MatchType, is_proper, names_of
-from vitrina.search.understanding.spelling import growing_keys, key, split
 
 MAX_VALUE_WORDS = 6
 MAX_VALUE_CHARS = 60

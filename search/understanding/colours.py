@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from vitrina.search.understanding.spelling import key, split, stem
+from vitrina.search.analysis.spelling import key, split, stem
 
 
 class Tone(StrEnum):

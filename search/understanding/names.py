@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from types import MappingProxyType
 
+from vitrina.search.analysis.spelling import fold, key, split
 from vitrina.search.understanding.colours import family_names, same_names
-from vitrina.search.understanding.spelling import fold, key, split
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

@@ -9,13 +9,13 @@ from types import MappingProxyType
 import numpy as np
 from cachetools import LRUCache
 
+from vitrina.search.analysis.spelling import fold, split
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.types.filters import facet_value
 from vitrina.search.types.item import Item
 from vitrina.search.types.models import Vectors
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.understanding.catalog_attributes import KIND_NAMES, Vocabulary, item_values
-from vitrina.search.understanding.spelling import fold, split
 
 
 def photo_requirements(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
 
-from vitrina.search.understanding.spelling import SPELLED_WORD, fold, has_letter
+from vitrina.search.analysis.spelling import SPELLED_WORD, fold, has_letter
 
 NUMBER = r"(?<![\d.,])\d[\d.,]*+"
 CURRENCY = r"(?:[$€£¥₹]|(?<!\w)(?:usd|eur|euros?|gbp|dollars?|pounds?|bucks|inr|rs\.?|rupees?|chf|yen)(?!\w))"

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrina.evaluation.metrics import measure
+from vitrina.search.analysis.spelling import split
 from vitrina.search.reranking.base import Deadline, RerankCandidate, Reranker
 from vitrina.search.types.errors import InputError
 from vitrina.search.understanding.colours import colour_of
-from vitrina.search.understanding.spelling import split
 from vitrina.tuning.reranker.corpus import CandidateCache, TuningQuery, duos_of
 
 

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from vitrina.search.analysis.spelling import SPELLED_WORD, fold, growing_keys, has_letter, key, split, stem
 from vitrina.search.types.requirement import Requirement, Status, Verdict
 from vitrina.search.understanding.colours import same_names
-from vitrina.search.understanding.spelling import SPELLED_WORD, fold, growing_keys, has_letter, key, split, stem
 
 FUNCTION_WORDS = frozenset(
     {

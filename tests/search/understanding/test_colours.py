@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from vitrina.search.analysis.spelling import split
 from vitrina.search.understanding.catalog_attributes import Vocabulary
 from vitrina.search.understanding.colours import COLOURS, FAMILIES, are_colours, colour_of
-from vitrina.search.understanding.spelling import split
 
 VALUES = (
     *("Black", "White", "Off White", "Cream", "Grey", "Charcoal", "Grey Melange", "Blue", "Navy Blue", "Sky", "Teal"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from vitrina.search.analysis.spelling import key, split
 from vitrina.search.understanding.names import COVERS, SYNONYMS, MatchType, is_proper, names_of
-from vitrina.search.understanding.spelling import key, split
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.search.understanding.shops import BOUTIQUE, FASHION, GROCERY
+from vitrina.search.analysis.spelling import SPELLED_WORD, fold
 from vitrina.search.types.query import Query
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.understanding.catalog_attributes import Vocabulary
 from vitrina.search.understanding.parser import requirements_of
-from vitrina.search.understanding.spelling import SPELLED_WORD, fold
 from vitrina.search.understanding.tokens import MAX_WORDS
 
 

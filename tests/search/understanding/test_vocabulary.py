@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.search.understanding.shops import FASHION
+from vitrina.search.analysis.spelling import split
 from vitrina.search.understanding.catalog_attributes import MAX_VALUE_CHARS, Vocabulary
 from vitrina.search.understanding.names import MatchType
-from vitrina.search.understanding.spelling import split
 
 
 def meaning(vocabulary: Vocabulary, words: str) -> tuple[str, tuple[str, ...]] | None:

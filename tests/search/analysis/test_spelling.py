@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitrina.search.understanding.spelling import key, split
+from vitrina.search.analysis.spelling import key, split
 
 
 @pytest.mark.parametrize(

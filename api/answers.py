@@ -133,7 +133,7 @@ def item_fields(stored: StoredItem) -> dict[str, object]:
 
 class SignalsOut(JsonModel):
     """What a hit's score is made of: standard deviations above the catalog's average item by image and by text;
-    ``words`` is what full text and attributes added."""
+    ``words`` is what words and attributes added."""
 
     image: float | None
     text: float | None

@@ -1,4 +1,4 @@
-"""Retrieval by images alone and from all that a shop knows, beside full-text search alone; and its confidences."""
+"""Retrieval by images alone and from all that a shop knows, beside the words alone; and its confidences."""
 
 from __future__ import annotations
 
@@ -102,24 +102,23 @@ def measure_listings(encoder: Encoder, data: Path) -> Iterator[Figure]:
             ("season", "season", 3),
             ("colour article for gender", PHRASE, 5),
         ):
-            yield beside_full_text(
+            yield beside_words(
                 catalog, name, label_queries(labelled_items(catalog.rows), [QueryTemplate(by)], min_rows)
             )
 
 
-def beside_full_text(catalog: Indexed, name: str, queries: Sequence[JudgedQuery]) -> Figure:
-    """Precision of the whole search; its bound is what full-text search (SQLite FTS5, BM25) reaches alone."""
+def beside_words(catalog: Indexed, name: str, queries: Sequence[JudgedQuery]) -> Figure:
+    """Precision of the whole search; its bound is what the words (BM25) reach alone."""
     judgements = [query.grades for query in queries]
     whole = [found.skus for found in search_all(catalog.engine, queries, lambda done: None)]
     words = [by_words(catalog, query.text) for query in queries]
     reached, reference = (float(metrics.measure(each, judgements)[metrics.CAPPED].mean()) for each in (whole, words))
-    return Figure(f"{name} to product, P@10", reached, reference, how=f"{HOW}; the bound is full-text search alone")
+    return Figure(f"{name} to product, P@10", reached, reference, how=f"{HOW}; the bound is the lexical index alone")
 
 
 def by_words(catalog: Indexed, text: str) -> list[str]:
-    """The skus that full-text search finds alone, best first."""
-    with catalog.store.catalog.reading() as reader:
-        ids = [match.item_id for match in reader.full_text.search(text, limit=metrics.DEPTH)]
+    """The skus that the lexical index finds alone, best first."""
+    ids = catalog.engine.replica.lexical.match(text).best(metrics.DEPTH).item_ids.tolist()
     items = catalog.store.catalog.items(ids)
     return [items[item_id].item.sku for item_id in ids]
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrina.search.index.base import MakeIndex, VectorIndex, restored_index
+from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.plugins import INDEXES, load_plugin
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.store import VECTOR_INDEX, Store
@@ -164,7 +165,8 @@ cheap and a growing catalog is not written too often."""
 
 
 class IndexReplica:
-    """The image and text vectors of one index version, searchable, as the catalog has them at change ``sequence``."""
+    """The image and text vectors of one index version, searchable, as the catalog has them at change ``sequence``, and
+    beside them its words, in ``lexical``."""
 
     def __init__(
         self, catalog: Catalog, identity: EncoderIdentity, version_id: int, path: Path, vector_index: str = VECTOR_INDEX
@@ -177,6 +179,7 @@ class IndexReplica:
         self.version_id = version_id
         self.path = path
         self.sequence = 0
+        self.lexical = LexicalIndex(catalog)
         self._make_index: MakeIndex = load_plugin(INDEXES, vector_index)
         self.indexes: dict[Modality, VectorIndex] = {m: self._make_index(identity.dimension) for m in MODALITIES}
         self._catching_up = threading.Lock()
@@ -201,6 +204,7 @@ class IndexReplica:
         Raises StorageError, and EncoderReplacedError where the index version was dropped.
         """
         with self._catching_up:
+            self.lexical.catch_up()
             newest = self.catalog.sequence()
             if newest == self.sequence:
                 return False

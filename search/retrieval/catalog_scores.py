@@ -1,4 +1,4 @@
-"""Lexical and attribute scores: what full-text search and matching fields add to an item's score."""
+"""Lexical and attribute scores: what the words of items and matching fields add to an item's score."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrina.search.lexical.bm25 import QueryMatches
+from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.retrieval.vector_scores import Scores
 from vitrina.search.store.reader import CatalogReader
 from vitrina.search.types.filters import AnyOf, facet_value
@@ -27,45 +29,51 @@ MAX_HELD = 3
 ALL_WORDS_BONUS = 2.0
 """Added if the item contains every word of the query."""
 
+STRENGTH_BONUS = 0.9
+"""Added to that, times the item's BM25 score relative to the best match, so that these items are ranked, too."""
+
 ANY_WORD_BONUS = 1.0
-"""Added, times the match's relative BM25 score, if it contains only some of them."""
+"""Added, times the share of the query's words that it holds, if the item contains only some, or synonyms."""
 
 
 @dataclass(frozen=True, slots=True)
 class LexicalScores:
-    """What full-text search adds to the items it ``found``; ``crowded``: more items contain every word than it
-    returned."""
+    """What the lexical index adds to items: ``found`` has the best, ids ascending, and ``named`` the bonus of those
+    whose sku or title is the query."""
 
-    found: dict[int, float]
-    crowded: bool
+    found: NDArray[np.int64]
+    named: dict[int, float]
+    matches: QueryMatches
+    strongest: float
 
-    def matches(self, reader: CatalogReader, query: Query, item_ids: NDArray[np.int64]) -> Scores:
+    def bonus(self, reader: CatalogReader, query: Query, item_ids: NDArray[np.int64]) -> Scores:
         """What the query's text adds to each of ``item_ids``, shape (n,), at a text weight of 1."""
         ids = item_ids.tolist()
-        wanted = {item_id: self.found.get(item_id, 0.0) for item_id in ids}
-        if self.crowded:
-            for item_id in reader.full_text.containing_all(query.text, ids):
-                wanted[item_id] = max(wanted[item_id], ALL_WORDS_BONUS)
+        held = self.matches.of(item_ids)
+        strength = held.bm25.astype(np.float64) / max(self.strongest, 1e-9)
+        every, some = ALL_WORDS_BONUS + STRENGTH_BONUS * np.minimum(strength, 1), ANY_WORD_BONUS * held.share
+        added = np.where(held.whole, every, some)
+        added += np.array([self.named.get(item_id, 0.0) for item_id in ids])
         if query.text:
-            for item_id, n_held in reader.facets.items_with_value(query.text, ids).items():
-                wanted[item_id] += HOLDING_BONUS * min(n_held, MAX_HELD)
-        return np.array([wanted[item_id] for item_id in ids], dtype=np.float64)
+            n_held = reader.facets.items_with_value(query.text, ids)
+            added += HOLDING_BONUS * np.array([min(n_held[item_id], MAX_HELD) for item_id in ids])
+        return np.asarray(added)
 
 
-def avoided_words(reader: CatalogReader, query: Query, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of ``item_ids`` contain all words to avoid, shape (n,)."""
-    avoided = reader.full_text.containing_all(query.without, item_ids.tolist())
-    return np.array([item_id in avoided for item_id in item_ids.tolist()], dtype=np.bool_)
+def avoided_words(lexical: LexicalIndex, query: Query, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of ``item_ids`` contain all words to avoid, or forms of them; shape (n,)."""
+    return lexical.match(query.without).of(item_ids).whole
 
 
-def lexical_scores(reader: CatalogReader, query: Query, within: NDArray[np.int64] | None) -> LexicalScores:
-    matches = reader.full_text.search(query.text, limit=WINDOW, within=within)
-    named = reader.full_text.named(query.text, limit=WINDOW, within=within) if query.text else {}
-    found = {m.item_id: ALL_WORDS_BONUS if m.all_words else ANY_WORD_BONUS * m.strength for m in matches}
-    for item_id, kind in named.items():
-        found[item_id] = found.get(item_id, 0.0) + NAMED_BONUS[kind]
-    n_whole = sum(match.all_words for match in matches)
-    return LexicalScores(found, crowded=n_whole == WINDOW)
+def lexical_scores(
+    reader: CatalogReader, lexical: LexicalIndex, query: Query, within: NDArray[np.int64] | None
+) -> LexicalScores:
+    matches = lexical.match(query.text)
+    best = matches.best(WINDOW, within)
+    named = reader.named(query.text, limit=WINDOW, within=within) if query.text else {}
+    found = np.union1d(best.item_ids, np.array(list(named), np.int64))
+    bonus = {item_id: NAMED_BONUS[kind] for item_id, kind in named.items()}
+    return LexicalScores(found, bonus, matches, float(best.bm25[0]) if len(best) else 0.0)
 
 
 MET_BONUS = 2.0
@@ -112,7 +120,7 @@ def attribute_scores(reader: CatalogReader, parsed: ParsedQuery) -> AttributeSco
     """Find the items whose fields meet the requirements of a query's words, under its filters."""
     wanted = tuple(each for each in parsed.of_text if each.wanted and not each.is_free)
     denied = tuple(each for each in parsed.of_text if not each.wanted and not each.is_free)
-    # free requirements are left to full-text search
+    # free requirements are left to the lexical index
     without = () if any(each.is_free for each in parsed.of_without) else parsed.of_without
     conditions = [AnyOf(each.field, tuple(map(facet_value, each.values))) for each in wanted]
     found = reader.facets.first_matching(conditions, parsed.query.filters, WINDOW) if wanted else np.empty(0, np.int64)
@@ -148,7 +156,7 @@ def shares(reader: CatalogReader, requirements: Sequence[Requirement], item_ids:
 class ItemCatalogScores:
     """The lexical and attribute scores of n items.
 
-    ``words``, shape (n,), is what full-text search adds at a text weight of 1; ``met``, shape (n, m), is how far the
+    ``words``, shape (n,), is what the lexical index adds at a text weight of 1; ``met``, shape (n, m), is how far the
     fields meet each of m requirements, 0 to 1. ``is_kind``, shape (m,), marks those that name a kind of thing;
     ``n_asked`` counts free ones, too. ``avoided``, shape (n,), marks items to avoid.
     """
@@ -178,26 +186,29 @@ class CatalogScores:
     """The lexical and attribute scores of one query."""
 
     query: Query
+    lexical: LexicalIndex
     words: LexicalScores
     fields: AttributeScores
 
     @property
     def item_ids(self) -> NDArray[np.int64]:
         """The items they found, sorted."""
-        return np.union1d(self.fields.found, np.array(list(self.words.found), np.int64))
+        return np.union1d(self.fields.found, self.words.found)
 
     def about(self, reader: CatalogReader, item_ids: NDArray[np.int64]) -> ItemCatalogScores:
         """The scores of items, found or not. ``item_ids``: sorted, shape (n,)."""
         return ItemCatalogScores(
-            self.words.matches(reader, self.query, item_ids),
+            self.words.bonus(reader, self.query, item_ids),
             self.fields.met(reader, item_ids),
             self.fields.is_kind,
             self.fields.n_asked,
-            avoided_words(reader, self.query, item_ids) | self.fields.avoided(reader, item_ids),
+            avoided_words(self.lexical, self.query, item_ids) | self.fields.avoided(reader, item_ids),
         )
 
 
-def catalog_scores(reader: CatalogReader, parsed: ParsedQuery, within: NDArray[np.int64] | None) -> CatalogScores:
-    """Search a query in full text and fields; ``within`` are the ids that pass the query's filters."""
-    lexical = lexical_scores(reader, parsed.query, within)
-    return CatalogScores(parsed.query, lexical, attribute_scores(reader, parsed))
+def catalog_scores(
+    reader: CatalogReader, lexical: LexicalIndex, parsed: ParsedQuery, within: NDArray[np.int64] | None
+) -> CatalogScores:
+    """Search a query's words in the lexical index and the fields; ``within`` are the ids that pass its filters."""
+    words = lexical_scores(reader, lexical, parsed.query, within)
+    return CatalogScores(parsed.query, lexical, words, attribute_scores(reader, parsed))

@@ -101,7 +101,7 @@ class Retriever:
                 reader.facets.check(query.filters)
                 within = reader.facets.matching(query.filters) if query.filters else None
             with watch.stage("words"):
-                in_catalog = catalog_scores(reader, parsed, within)
+                in_catalog = catalog_scores(reader, self._replica.lexical, parsed, within)
             with watch.stage("vectors"):
                 scorer = VectorScorer(self._replica.indexes, parsed.vectors)
                 nearest = scorer.candidates(WINDOW, within)
@@ -187,7 +187,7 @@ LEAST_MATCHES: Mapping[Signal, float] = {
     Signal.WHOLE_VALUE: HOLDING_BONUS,
     Signal.NAME: min(NAMED_BONUS.values()),
 }
-"""The least that full-text search adds to a hit with each of these signals."""
+"""The least that the lexical index adds to a hit with each of these signals."""
 
 
 def length_of(text: str) -> float:

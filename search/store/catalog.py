@@ -37,6 +37,14 @@ from vitrina.search.store.items import (
     update_items,
 )
 from vitrina.search.store.reader import CatalogReader
+from vitrina.search.store.terms import (
+    TermChanges,
+    TextSettings,
+    read_text_settings,
+    store_missing_terms,
+    term_changes,
+    write_text_settings,
+)
 from vitrina.search.types.errors import StateError
 from vitrina.search.types.item import INCOMPLETE, Changes, IndexedItem, StoredItem
 from vitrina.search.types.models import EncoderIdentity
@@ -44,6 +52,9 @@ from vitrina.search.types.models import EncoderIdentity
 MAX_EMBEDDED_LAST = 16
 """How many items may be embedded during a promotion, while writers wait. A model of 90 million parameters embeds them
 in two to five seconds on two cores; a writer gives up after ``database.BUSY_TIMEOUT_S``."""
+
+TERMS_PER_COMMIT = 2000
+"""How many items of an older catalog are analysed in one transaction, which takes a fifth of a second."""
 
 Embed = Callable[[Sequence[StoredItem]], Sequence[Embedded]]
 
@@ -196,6 +207,34 @@ class Catalog:
                     connection.execute(delete(items).where(items.c.id.in_(chunk)))
                 connection.execute(insert(deletions), [{"item_id": i, "sequence": sequence} for i in ids])
         return [sku for sku in skus if sku in known]
+
+    # Words
+
+    def term_changes(self, since: int) -> TermChanges:
+        """The words of what changed after sequence number ``since``; of everything for 0."""
+        with self.database.read() as connection:
+            return term_changes(connection, since)
+
+    def store_missing_terms(self) -> int:
+        """Analyse some of the items whose words are not stored; returns how many, 0 where none is left."""
+        with self.database.write() as connection:
+            return store_missing_terms(connection, TERMS_PER_COMMIT)
+
+    def text_settings(self) -> TextSettings:
+        """The catalog's language and the shop's own synonyms."""
+        with self.database.read() as connection:
+            return read_text_settings(connection)
+
+    def keep_language(self, language: str, n_judged: int) -> None:
+        """Store the language that was found out when there were ``n_judged`` items."""
+        with self.database.write() as connection:
+            write_text_settings(connection, language=language, n_judged=n_judged)
+
+    def keep_synonyms(self, synonyms: str) -> None:
+        """Replace the shop's own synonyms, as a change that every index follows. They must have been parsed before."""
+        with self.database.write() as connection:
+            write_text_settings(connection, synonyms=synonyms)
+            next_sequence(connection)
 
     # Reading
 

@@ -136,9 +136,26 @@ embeddings = Table(
 )
 """Unit vectors as little-endian float32 bytes. ``modality`` is ``image`` or ``text``."""
 
-FULL_TEXT = "item_words"
-"""The FTS5 table over sku, title, attributes and description, which SQLAlchemy has no type for; its rowid is the
-item's id."""
+item_terms = Table(
+    "item_terms",
+    metadata,
+    Column("item_id", Key, ForeignKey("items.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("version", Integer, nullable=False),
+    Column("terms", Text, nullable=False),
+)
+"""The words of an item as the lexical index reads them (``analysis.analyser.stored_terms``), and the version of the
+analyser. An item without a row, or with one of another version, is analysed when it is read."""
+
+text_settings = Table(
+    "text_settings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("language", String(8), nullable=False),
+    Column("n_judged", Integer, nullable=False),
+    Column("synonyms", Text, nullable=False),
+)
+"""One row: the catalog's language (ISO 639-1, empty if there is none), how many items there were when it was found out,
+and the shop's own synonyms as it wrote them."""
 
 BUSY_TIMEOUT_S = 30.0
 """How long a writer waits for another process's transaction before it gives up."""

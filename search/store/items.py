@@ -7,8 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, delete, insert, select, union, update
 
-from vitrina.search.store.database import chunks, clock, deletions, embeddings, facets, images, insert_rows, items
-from vitrina.search.store.full_text import index_text, remove_text
+from vitrina.search.store.database import (
+    chunks,
+    clock,
+    deletions,
+    embeddings,
+    facets,
+    images,
+    insert_rows,
+    item_terms,
+    items,
+)
+from vitrina.search.store.terms import term_rows
 from vitrina.search.types.filters import facets as facets_of
 from vitrina.search.types.item import (
     MODALITIES,
@@ -182,9 +192,8 @@ def update_items(connection: Connection, entries: Sequence[tuple[int, IndexedIte
 def clear_parts(connection: Connection, item_ids: Sequence[int]) -> None:
     """Remove the items' facets, images, words, and vectors in every index version."""
     for chunk in chunks(item_ids):
-        for part in (facets, images, embeddings):
+        for part in (facets, images, embeddings, item_terms):
             connection.execute(delete(part).where(part.c.item_id.in_(chunk)))
-        remove_text(connection, chunk)
 
 
 def insert_parts(
@@ -204,7 +213,6 @@ def insert_parts(
     vector_rows = [
         row for item_id, entry in entries for row in embedding_rows(version_id, item_id, entry.vectors, sequence)
     ]
-    for part, rows in ((facets, facet_rows), (images, image_rows), (embeddings, vector_rows)):
+    words = term_rows([(item_id, entry.item) for item_id, entry in entries])
+    for part, rows in ((facets, facet_rows), (images, image_rows), (embeddings, vector_rows), (item_terms, words)):
         insert_rows(connection, part, rows)
-    if entries:
-        index_text(connection, [(item_id, entry.item) for item_id, entry in entries])

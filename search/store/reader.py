@@ -1,14 +1,15 @@
-"""One consistent read of the catalog: items, facets and full text as of one moment."""
+"""One consistent read of the catalog: items and facets as of one moment."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
 from vitrina.search.store.database import chunks, clock, embeddings, images, index_versions, items
-from vitrina.search.store.facets import FacetReader
-from vitrina.search.store.full_text import FullTextReader
+from vitrina.search.store.facets import FacetReader, ids_as_table
 from vitrina.search.store.index_versions import dimension_of
 from vitrina.search.store.items import changes_since, ids_by_sku, stored_items
 from vitrina.search.types.errors import NotFoundError
@@ -21,7 +22,6 @@ class CatalogReader:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.facets = FacetReader(connection)
-        self.full_text = FullTextReader(connection)
 
     def sequence(self) -> int:
         """The number of the last committed change; 0 for an empty, new catalog. Costs one row."""
@@ -41,6 +41,17 @@ class CatalogReader:
     def items(self, item_ids: Sequence[int]) -> dict[int, StoredItem]:
         """Items by id, without those that are gone."""
         return stored_items(self._connection, item_ids)
+
+    def named(self, query: str, *, limit: int, within: NDArray[np.int64] | None = None) -> dict[int, str]:
+        """Items whose sku or whole title is the query, without regard to case: item id to ``sku`` or ``title``."""
+        folded = " ".join(query.split()).casefold()
+        named: dict[int, str] = {}
+        for kind, key in (("title", items.c.folded_title), ("sku", items.c.folded_sku)):
+            rows = select(items.c.id).where(key == folded).order_by(items.c.id).limit(limit)
+            if within is not None:  # the addition makes SQLite use the name's index, not go through every id
+                rows = rows.where((items.c.id + 0).in_(ids_as_table(within.tolist())))
+            named.update(dict.fromkeys(self._connection.scalars(rows), kind))
+        return named
 
     def content_hashes(self, skus: Sequence[str]) -> dict[str, str]:
         """The content hash of each sku that is there."""

@@ -2,7 +2,7 @@
 
 A score orders the hits of one query; it cannot say whether even the best of them is any good, since it measures them
 against the catalog's average. A confidence can: it rests on raw cosines, whose scale is the encoder's own, and on what
-full-text search found. It is a logistic regression over several signals, Platt scaling (Platt 1999, "Probabilistic
+the lexical index found. It is a logistic regression over several signals, Platt scaling (Platt 1999, "Probabilistic
 outputs for support vector machines") where a hit has just one, fitted for each encoder and each kind of query by
 ``evaluation.calibration``.
 """

@@ -441,12 +441,12 @@ def test_what_is_deleted_or_changed_is_so_after_catching_up(
 
 
 def test_every_item_of_a_common_word_is_treated_alike(tmp_path: Path, encoder: FakeEncoder) -> None:
-    """More items hold the words than full-text search lists; the order must not depend on which it lists."""
+    """More items hold the words than the lexical index lists; the order must not depend on which it lists."""
     rng = np.random.default_rng(0)
     vectors = unit(rng.normal(size=(2400, encoder.identity.dimension)))
     entries = []
     for number in range(2400):
-        entry = make_entry(encoder, f"{number}", "plain common thing" if number % 2 else "common thing", text="")
+        entry = make_entry(encoder, f"{number}", "plain common thing" if number % 2 else "usual common thing", text="")
         empty = encoder.encode_texts([])
         entries.append(
             IndexedItem(
@@ -459,7 +459,7 @@ def test_every_item_of_a_common_word_is_treated_alike(tmp_path: Path, encoder: F
     assert skus(answer) == [str(number) for number in nearest]
     answer = engine.search(Query("zebra", without="plain", limit=600))
     signals = {(hit.stored.item.title, hit.signals.words) for hit in answer.hits}
-    assert signals == {("common thing", 0.0), ("plain common thing", -2.0)}
+    assert signals == {("usual common thing", 0.0), ("plain common thing", -2.0)}
     engine.catalog.close()
 
 

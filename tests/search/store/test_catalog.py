@@ -10,8 +10,7 @@ from sqlalchemy import func, select
 
 from tests.fakes import FakeEncoder, make_entry, make_image
 from vitrina.search.store.catalog import Catalog
-from vitrina.search.store.database import FULL_TEXT, embeddings, facets, images
-from vitrina.search.store.full_text import full_text
+from vitrina.search.store.database import embeddings, facets, images, item_terms
 from vitrina.search.types.errors import NotFoundError, StorageError
 from vitrina.search.types.item import IndexedItem, Item
 
@@ -43,7 +42,7 @@ def full_entry(encoder: FakeEncoder, sku: str = "a-1", title: str = "Red shirt")
 
 def parts_left(catalog: Catalog) -> dict[str, int]:
     with catalog.database.read() as connection:
-        tables = {"facets": facets, "images": images, "embeddings": embeddings, FULL_TEXT: full_text}
+        tables = {"facets": facets, "images": images, "embeddings": embeddings, "item_terms": item_terms}
         return {
             name: connection.execute(select(func.count()).select_from(table)).scalar_one()
             for name, table in tables.items()
@@ -101,7 +100,7 @@ def test_replacing_keeps_the_id_and_leaves_nothing_of_the_old(
     assert after.item == Item("a-1", "Blue shirt", attributes={"colour": "blue"})
     assert len(after.image_ids) == 1
     assert catalog.counts() == {"items": 2, "images": 1, "vectors": 3}
-    assert parts_left(catalog) == {"facets": 3, "images": 1, "embeddings": 3, FULL_TEXT: 2}
+    assert parts_left(catalog) == {"facets": 3, "images": 1, "embeddings": 3, "item_terms": 2}
 
 
 def test_deleting_leaves_nothing_and_tells_what_was_there(catalog: Catalog, encoder: FakeEncoder, version: int) -> None:
@@ -156,7 +155,7 @@ def test_a_commit_is_whole_or_not_at_all(catalog: Catalog, encoder: FakeEncoder,
     assert catalog.item("a").item.title == "before"
     assert catalog.content_hashes(["b"]) == {}
     assert catalog.sequence() == 1
-    assert parts_left(catalog) == {"facets": 1, "images": 0, "embeddings": 1, FULL_TEXT: 1}
+    assert parts_left(catalog) == {"facets": 1, "images": 0, "embeddings": 1, "item_terms": 1}
 
 
 def test_an_item_of_neither_words_nor_images(catalog: Catalog, encoder: FakeEncoder, version: int) -> None:

@@ -1,14 +1,16 @@
-"""Full-text search: which items hold a query's words, and that no query is an expression."""
+"""The lexical index: which items hold a query's words, how BM25 ranks them, and that it follows the catalog."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+import numpy as np
 import pytest
 
 from tests.fakes import FakeEncoder, make_entry, new_catalog
+from vitrina.search.lexical.bm25 import LexicalMatches
+from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.store.catalog import Catalog
-from vitrina.search.store.full_text import TextMatch, query_terms
 from vitrina.search.types.filters import parse_filters
 
 
@@ -29,16 +31,20 @@ def shop(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Iter
     catalog.close()
 
 
-def matches(shop: Catalog, query: str, limit: int = 100, asked: dict[str, object] | None = None) -> list[TextMatch]:
+def matches(shop: Catalog, query: str, limit: int = 100, asked: dict[str, object] | None = None) -> LexicalMatches:
     with shop.reading() as reader:
         within = reader.facets.matching(parse_filters(asked)) if asked else None
-        return reader.full_text.search(query, limit=limit, within=within)
+    return LexicalIndex(shop).match(query).best(limit, within)
+
+
+def skus_of(shop: Catalog, item_ids: Iterable[int]) -> list[str]:
+    ids = list(item_ids)
+    stored = shop.items(ids)
+    return [stored[item_id].item.sku for item_id in ids]
 
 
 def skus(shop: Catalog, query: str, limit: int = 100, asked: dict[str, object] | None = None) -> list[str]:
-    found = matches(shop, query, limit, asked)
-    stored = shop.items([match.item_id for match in found])
-    return [stored[match.item_id].item.sku for match in found]
+    return skus_of(shop, matches(shop, query, limit, asked).item_ids.tolist())
 
 
 @pytest.mark.parametrize(
@@ -61,17 +67,17 @@ def skus(shop: Catalog, query: str, limit: int = 100, asked: dict[str, object] |
     ],
 )
 def test_what_holds_every_word(shop: Catalog, query: str, expected: list[str]) -> None:
-    found = [match for match in matches(shop, query) if match.all_words]
-    stored = shop.items([match.item_id for match in found])
-    assert sorted(stored[match.item_id].item.sku for match in found) == sorted(expected)
+    found = matches(shop, query)
+    assert sorted(skus_of(shop, found.item_ids[found.literal].tolist())) == sorted(expected)
 
 
 def test_items_of_every_word_come_before_items_of_some(shop: Catalog) -> None:
     found = matches(shop, "red linen shirt boots")
     assert skus(shop, "red linen shirt boots")[0] == "shirt-1"
-    assert [match.all_words for match in found] == [True, False, False]
-    assert all(0 < match.strength <= 1 for match in found)
-    assert len({match.item_id for match in found}) == len(found)
+    assert found.whole.tolist() == [True, False, False]
+    assert found.share[0] == 1
+    assert np.all((found.share[1:] > 0) & (found.share[1:] < 1))
+    assert np.all(np.diff(found.bm25) <= 0)
 
 
 def test_stop_words_ask_for_nothing_unless_there_is_nothing_else(shop: Catalog) -> None:
@@ -121,7 +127,7 @@ def test_no_query_is_an_expression(shop: Catalog, query: str) -> None:
     found = matches(shop, query)
     assert len(found) <= 7
     with shop.reading() as reader:
-        reader.full_text.named(query, limit=10)
+        reader.named(query, limit=10)
         reader.facets.items_with_value(query, [1, 2, 3])
 
 
@@ -134,15 +140,15 @@ def test_operators_are_words(shop: Catalog) -> None:
 
 @pytest.mark.parametrize("query", ["", "  ", "👗", "&", '"*"', "-"])
 def test_a_query_without_words_has_no_terms(shop: Catalog, query: str) -> None:
-    assert query_terms(query) == []
-    assert matches(shop, query) == []
+    assert LexicalIndex(shop).match(query).words == ()
+    assert len(matches(shop, query)) == 0
 
 
 def test_the_limit_keeps_the_best(shop: Catalog) -> None:
-    every = matches(shop, "linen shirt boots")
+    every = skus(shop, "linen shirt boots")
     assert len(every) == 3
-    assert matches(shop, "linen shirt boots", limit=2) == every[:2]
-    assert matches(shop, "linen shirt boots", limit=1) == every[:1]
+    assert skus(shop, "linen shirt boots", limit=2) == every[:2]
+    assert skus(shop, "linen shirt boots", limit=1) == every[:1]
 
 
 def test_a_filter_restricts_the_words_too(shop: Catalog) -> None:
@@ -167,7 +173,7 @@ def test_a_filter_restricts_the_words_too(shop: Catalog) -> None:
 )
 def test_items_whose_sku_or_title_is_the_query(shop: Catalog, query: str, expected: dict[str, str]) -> None:
     with shop.reading() as reader:
-        named = reader.full_text.named(query, limit=100)
+        named = reader.named(query, limit=100)
     stored = shop.items(list(named))
     assert {stored[item_id].item.sku: kind for item_id, kind in named.items()} == expected
 
@@ -176,7 +182,7 @@ def test_a_filter_restricts_the_names_too(shop: Catalog) -> None:
     with shop.reading() as reader:
         for asked, n_named in (("navy", 1), ({"not": "navy"}, 0)):
             within = reader.facets.matching(parse_filters({"colour": asked}))
-            assert len(reader.full_text.named("ab-12.3", limit=9, within=within)) == n_named
+            assert len(reader.named("ab-12.3", limit=9, within=within)) == n_named
 
 
 def test_items_one_of_whose_values_is_the_query(shop: Catalog) -> None:

@@ -1,0 +1,188 @@
+"""Make the synonyms that ship in ``search/analysis``: ``python -m recipes.synonyms --words FOLDER``.
+
+Synonyms come from WordNet's nouns for things that shops sell, narrower kinds from WordNet and Shopify's categories, and
+both from the parser's own table. Each line of the file has a phrase key, a tab, its synonyms, a tab, and the narrower
+kinds, both separated by ``|``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vitrina.search.analysis.analyser import analyse
+from vitrina.search.analysis.language import Language
+from vitrina.search.understanding.names import COVERS, SYNONYMS
+
+OUT = Path(__file__).parent.parent / "search" / "analysis" / "synonyms.tsv.gz"
+
+HEADER = """\
+# Made by recipes/synonyms.py. WordNet 3.1 Copyright 2011 by Princeton University. All rights reserved.
+# Shopify Product Taxonomy, Copyright (c) Shopify Inc. (MIT License). Both licences: see NOTICE.
+"""
+
+MORE: tuple[tuple[str, ...], ...] = (
+    ("laptop", "notebook"),
+    ("trainers", "sneakers", "running shoes"),
+    ("mobile phone", "cell phone", "smartphone"),
+    ("earbuds", "earphones", "in ear headphones"),
+    ("fridge", "refrigerator"),
+    ("hoover", "vacuum cleaner"),
+    ("sat nav", "gps navigator"),
+    ("duvet", "comforter", "quilt"),
+    ("pram", "pushchair", "stroller"),
+    ("dummy", "pacifier"),
+    ("swimsuit", "bathing suit", "swimming costume"),
+    ("bum bag", "fanny pack", "waist bag"),
+    ("wellies", "wellingtons", "rain boots"),
+    ("spanner", "wrench"),
+    ("tap", "faucet"),
+    ("tumble dryer", "clothes dryer"),
+    ("cooker", "stove"),
+    ("hob", "cooktop"),
+    ("bin", "trash can", "garbage can", "wastebasket"),
+    ("timepiece", "watch", "clock"),
+)
+"""What shoppers say on either side of the Atlantic and WordNet 3.1 lacks, or keeps apart."""
+
+ALWAYS = frozenset({"artifact"})
+LEXNAMES = frozenset({"artifact", "food", "plant", "substance"})
+MAX_WORDS = 3
+MAX_SYNONYMS = 8
+MAX_NARROWER = 16
+LAST_POSITION = 1
+"""WordNet lists a synset's words by how often each is used in that sense. A word of several senses keeps those in which
+it stands first or second, so that phone is a telephone and not a headphone."""
+
+VAGUE = frozenset(
+    {"accessory", "part", "supply", "kit", "set", "other", "equipment", "component", "product", "item", "piece", "unit"}
+    | {"device", "thing", "material", "service", "system", "tool", "cover", "case", "line", "block"}
+)
+"""Last words of categories, and single words, that say nothing of what a product is."""
+
+ENGLISH = Language("en")
+SEPARATOR = re.compile(r"\s*(?:&|,|/|\band\b)\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Synset:
+    """One sense: its words as keys, the most usual first, and its hypernyms."""
+
+    lexname: str
+    words: tuple[str, ...]
+    hypernyms: tuple[str, ...]
+
+
+def phrase_key(phrase: str) -> str:
+    """What spellings of a phrase have in common, as ``Thesaurus.key`` has it."""
+    return " ".join(ENGLISH.keys(analyse(phrase)))
+
+
+def read_synsets(path: Path) -> list[Synset]:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    return [
+        Synset(
+            row["lexname"],
+            tuple(dict.fromkeys(key for word in row["synonyms"].split(", ") if (key := phrase_key(word)))),
+            tuple(phrase_key(word) for word in row["hypernyms"].split("; ") if word),
+        )
+        for row in rows
+    ]
+
+
+def read_categories(path: Path) -> list[list[str]]:
+    """The names from the root down to each category."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.partition(" : ")[2].strip().split(" > ") for line in lines if " : " in line and line[0] != "#"]
+
+
+def names_in(category: str) -> list[str]:
+    """The keys of the things that a category's name lists: Sofas & Couches are two."""
+    return [key for part in SEPARATOR.split(category) if (key := phrase_key(part))]
+
+
+def synonyms_of(synsets: Sequence[Synset], sold: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Pairs of words that are used in one sense, of which shops sell one under its own name."""
+    n_senses: dict[str, int] = defaultdict(int)
+    for synset in synsets:
+        for word in synset.words:
+            n_senses[word] += 1
+    for synset in synsets:
+        if synset.lexname in LEXNAMES and not sold.isdisjoint(synset.words):
+            usual = [w for at, w in enumerate(synset.words) if at <= LAST_POSITION or n_senses[w] == 1]
+            yield from ((one, other) for one in usual for other in usual if one != other)
+
+
+def kinds_of(synsets: Sequence[Synset], sold: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Pairs of a word and a narrower one, by WordNet, where shops sell both under their own names."""
+    for synset in synsets:
+        if synset.lexname in LEXNAMES and synset.words:
+            yield from ((h, synset.words[0]) for h in synset.hypernyms if {h, synset.words[0]} <= sold)
+
+
+def categories_below(categories: Iterable[Sequence[str]]) -> Iterator[tuple[str, str]]:
+    """Pairs of a category that is one thing and a category below it."""
+    for path in categories:
+        if len(path) > 1:
+            wide, narrow = names_in(path[-2]), names_in(path[-1])
+            if len(wide) == 1:
+                yield from ((wide[0], name) for name in narrow)
+
+
+def table_pairs(table: Iterable[Sequence[str]]) -> Iterator[tuple[str, str]]:
+    for group in table:
+        keys = [phrase_key(name) for name in group]
+        yield from ((one, other) for one in keys for other in keys if one != other)
+
+
+def is_useful(word: str, other: str) -> bool:
+    """Whether ``other`` says more than ``word``: an item that holds it need not hold the word anyway."""
+    words, others = word.split(), other.split()
+    if not words or max(len(words), len(others)) > MAX_WORDS or min(len(word), len(other)) < 2:
+        return False
+    if words[-1] in VAGUE or others[-1] in VAGUE or any(part.isdigit() for part in (*words, *others)):
+        return False
+    return f" {word} " not in f" {other} "
+
+
+def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for word, other in pairs:
+        if is_useful(word, other):
+            found[word][other] = None
+    return {word: list(others) for word, others in found.items()}
+
+
+def make_lines(same: Mapping[str, Sequence[str]], narrower: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for word in sorted({*same, *narrower}):
+        synonyms = list(same.get(word, ()))[:MAX_SYNONYMS]
+        kinds = [kind for kind in narrower.get(word, ()) if kind not in synonyms][:MAX_NARROWER]
+        yield f"{word}\t{'|'.join(synonyms)}\t{'|'.join(kinds)}\n"
+
+
+def main() -> None:
+    """Write the file."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--words", type=Path, required=True, help="The folder of WordNet's and Shopify's files.")
+    arguments.add_argument("--out", type=Path, default=OUT)
+    options = arguments.parse_args()
+    synsets = read_synsets(options.words / "wordnet31_product_nouns.tsv")
+    categories = read_categories(options.words / "shopify_categories.txt")
+    sold = frozenset(name for path in categories for name in names_in(path[-1]))
+    own = [(value, *others) for value, others in SYNONYMS.items()]
+    same = grouped([*table_pairs([*MORE, *own]), *synonyms_of(synsets, sold)])
+    covers = [(phrase_key(wide), phrase_key(kind)) for wide, kinds in COVERS.items() for kind in kinds]
+    narrower = grouped([*covers, *categories_below(categories), *kinds_of(synsets, sold)])
+    text = HEADER + "".join(make_lines(same, narrower))
+    options.out.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
+
+
+if __name__ == "__main__":
+    main()

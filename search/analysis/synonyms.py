@@ -1,0 +1,143 @@
+"""Synonyms: those that ship with the package, for catalogs in English, and a shop's own, for any."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from vitrina.search.analysis.analyser import analyse
+from vitrina.search.analysis.language import Language
+from vitrina.search.types.errors import InputError
+
+SYNONYM_WEIGHT = 0.5
+NARROWER_WEIGHT = 0.35
+"""How much an item that holds a synonym of a word, or the name of a narrower kind, counts for it."""
+
+OWN_WEIGHT = 0.9
+"""The same of a shop's own synonyms: almost as much as the word itself."""
+
+MAX_SYNONYM_WORDS = 5
+MAX_RULES = 20_000
+
+DATA_FILE = "synonyms.tsv.gz"
+
+
+@dataclass(frozen=True, slots=True)
+class Synonym:
+    """Words that count, by ``weight``, as much as the words they stand for."""
+
+    words: tuple[str, ...]
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class SynonymRule:
+    """One line of a shop's synonyms: any of ``sources``, each a phrase, also means any of ``targets``, or, if it
+    ``replaces``, those alone."""
+
+    sources: tuple[tuple[str, ...], ...]
+    targets: tuple[tuple[str, ...], ...]
+    replaces: bool
+
+
+def parse_synonyms(text: str) -> tuple[SynonymRule, ...]:
+    """The rules of a file in the format of Solr and Elasticsearch: ``a, b, c`` or ``a, b => c``, ``#`` for comments.
+
+    Raises InputError, which names the line.
+    """
+    rules: list[SynonymRule] = []
+    for number, line in enumerate(text.lstrip("\ufeff").splitlines(), start=1):
+        rule = line.partition("#")[0].strip()
+        if rule:
+            rules.append(parsed_rule(rule, number))
+    if len(rules) > MAX_RULES:
+        raise InputError(f"There are {len(rules):,} rules; the limit is {MAX_RULES:,}.", remedy="Leave some out.")
+    return tuple(rules)
+
+
+def parsed_rule(rule: str, number: int) -> SynonymRule:
+    left, arrow, right = rule.partition("=>")
+    sources, targets = phrases(left, number), phrases(right, number) if arrow else ()
+    if "=>" in right:
+        raise bad_line(number, "it has two arrows")
+    if arrow:
+        return SynonymRule(sources, targets, replaces=True)
+    if len(sources) < 2:
+        raise bad_line(number, f"{rule!r:.80} stands alone")
+    return SynonymRule(sources, sources, replaces=False)
+
+
+def phrases(listed: str, number: int) -> tuple[tuple[str, ...], ...]:
+    found = [(phrase.strip(), tuple(analyse(phrase))) for phrase in listed.split(",")]
+    for phrase, words in found:
+        if not words:
+            raise bad_line(
+                number, f"{phrase!r:.80} has no word" if phrase else "there is nothing before or after a comma"
+            )
+        if len(words) > MAX_SYNONYM_WORDS:
+            raise bad_line(number, f"{phrase!r:.80} has {len(words)} words; the limit is {MAX_SYNONYM_WORDS}")
+    return tuple(dict.fromkeys(words for _, words in found))
+
+
+def bad_line(number: int, reason: str) -> InputError:
+    return InputError(
+        f"Line {number} of the synonyms cannot be read: {reason}.",
+        remedy="Write 'sofa, couch, settee' for words that mean the same, or 'trainers => running shoes'.",
+        details={"line": number},
+    )
+
+
+@cache
+def shipped_synonyms() -> Mapping[str, str]:
+    """The synonyms that ship with the package, by phrase key: ``recipes/synonyms.py`` says what the lines hold."""
+    data = resources.files("vitrina.search.analysis").joinpath(DATA_FILE).read_bytes()
+    lines = gzip.decompress(data).decode().splitlines()
+    return {key: rest for key, _, rest in (line.partition("\t") for line in lines if not line.startswith("#"))}
+
+
+class Thesaurus:
+    """The synonyms that hold in one catalog: its shop's own, then, in English, those that ship with the package."""
+
+    def __init__(self, language: Language, rules: Sequence[SynonymRule] = ()) -> None:
+        self._language = language
+        self._own: dict[str, tuple[Synonym, ...]] = {}
+        self._replaced: set[str] = set()
+        self.longest = max((len(words) for rule in rules for words in rule.sources), default=1)
+        """The most words that a look-up can match."""
+        for rule in rules:
+            self._add(rule)
+        self._shipped: Mapping[str, str] = {}
+        if language.code == "en":
+            self._shipped = shipped_synonyms()
+            self.longest = max(self.longest, 3)
+
+    def _add(self, rule: SynonymRule) -> None:
+        for source in rule.sources:
+            key = self.key(source)
+            targets = [Synonym(words, 1.0 if rule.replaces else OWN_WEIGHT) for words in rule.targets]
+            others = tuple(each for each in targets if rule.replaces or each.words != source)
+            self._own[key] = self._own.get(key, ()) + others
+            if rule.replaces:
+                self._replaced.add(key)
+
+    def key(self, words: Sequence[str]) -> str:
+        """What spellings of one phrase have in common."""
+        return " ".join(self._language.keys(words))
+
+    def synonyms(self, words: Sequence[str]) -> tuple[Synonym, ...]:
+        """The synonyms of terms of a query, as one phrase."""
+        key = self.key(words)
+        own = self._own.get(key, ())
+        if key in self._replaced:
+            return own
+        same, _, narrower = self._shipped.get(key, "").partition("\t")
+        found = [Synonym(tuple(phrase.split()), SYNONYM_WEIGHT) for phrase in same.split("|") if phrase]
+        found += [Synonym(tuple(phrase.split()), NARROWER_WEIGHT) for phrase in narrower.split("|") if phrase]
+        return (*own, *found)
+
+    def replaces(self, words: Sequence[str]) -> bool:
+        """Whether the shop wants the synonyms of a phrase in its place."""
+        return self.key(words) in self._replaced

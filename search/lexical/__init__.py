@@ -1,0 +1,1 @@
+"""The lexical index: a catalog's words in memory, searched by BM25."""

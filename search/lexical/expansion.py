@@ -1,0 +1,171 @@
+"""Query expansion: the words of a query, and every way in which an item may hold each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from vitrina.search.analysis.analyser import HAS_CJK, analyse
+from vitrina.search.analysis.synonyms import Thesaurus
+from vitrina.search.lexical.lexicon import Lexicon, Phrase
+
+MAX_WORDS = 32
+
+LITERAL_WEIGHT = 0.9
+"""The least weight of a word that is held literally, in whatever spelling."""
+
+SPLIT_WEIGHT = 0.95
+"""Written apart, or as one word: ``head set`` and ``headset``, ``tn-2110`` and ``TN2110``."""
+
+FORM_WEIGHT = 0.7
+"""Another form of the word, by its stem: ``printed`` for ``print``; and ``oliver`` for ``olive``, so it counts less."""
+
+CORRECTED_WEIGHT = 0.6
+"""A word of the catalog that is a letter or two from one that it lacks."""
+
+SCRIPT_PART_WEIGHT = 0.5
+"""A pair of Chinese, Japanese or Korean letters for the one letter that was asked for."""
+
+MAX_CORRECTIONS = 3
+RARE_SHARE = 0.05
+"""A correction must be this frequent, relative to the most frequent as close: the rest are typing errors, too."""
+
+MAX_PHRASE_WORDS = 3
+"""The most words in a row that may be one word or model number."""
+
+CountItems = Callable[[int], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One way to hold words of a query: a phrase of the catalog's terms, the positions of the words that it counts for,
+    and by what weight, 1 for the words themselves."""
+
+    words: range
+    phrase: Phrase
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """A query's words, in order, and the alternatives for each or for several of them."""
+
+    words: tuple[str, ...]
+    alternatives: tuple[Alternative, ...]
+
+
+class QueryExpander:
+    """Expands queries by one state of a catalog's lexicon and thesaurus. ``n_holding`` gives the number of items that
+    hold a term."""
+
+    def __init__(self, lexicon: Lexicon, thesaurus: Thesaurus, n_holding: CountItems) -> None:
+        self._lexicon = lexicon
+        self._thesaurus = thesaurus
+        self._n_holding = n_holding
+
+    def expand(self, text: str) -> Expansion:
+        """The expansion of a query's text; without words for one that has none."""
+        words = self._words(text)
+        found: list[Alternative] = []
+        replaced: set[int] = set()
+        for span, alternatives in self._synonyms(words):
+            found += alternatives
+            if self._thesaurus.replaces(words[span.start : span.stop]):
+                replaced |= set(span)
+        for at, word in enumerate(words):
+            if at not in replaced:
+                found += self._spelled(word, at)
+        found += [each for each in self._joined(words) if replaced.isdisjoint(each.words)]
+        held = {at for each in found for at in each.words if self._is_held(each.phrase)}
+        for at in set(range(len(words))) - held:
+            found += self._corrected(words[at], at)
+        return Expansion(words, tuple(distinct(found)))
+
+    def _words(self, text: str) -> tuple[str, ...]:
+        terms = analyse(text)
+        meant = [term for term in terms if term not in self._lexicon.language.stop_words] or terms
+        return tuple(dict.fromkeys(meant))[:MAX_WORDS]
+
+    def _spelled(self, word: str, at: int) -> Iterator[Alternative]:
+        """The word itself, in every spelling and form."""
+        here = range(at, at + 1)
+        spellings = self._lexicon.spellings(word)
+        if spellings:
+            yield Alternative(here, (spellings,), 1.0)
+        forms = tuple(set(self._lexicon.forms(word)).difference(spellings))
+        if forms:
+            yield Alternative(here, (forms,), FORM_WEIGHT)
+        yield from (Alternative(here, phrase, SPLIT_WEIGHT) for phrase in self._lexicon.splits(word))
+        if len(word) == 1 and HAS_CJK.match(word):
+            parts = tuple(self._lexicon.containing(word))
+            yield from [Alternative(here, (parts,), SCRIPT_PART_WEIGHT)] if parts else []
+
+    def _joined(self, words: Sequence[str]) -> Iterator[Alternative]:
+        """Words next to each other that the catalog writes as one, or a model number that it writes otherwise."""
+        for n_words in range(2, MAX_PHRASE_WORDS + 1):
+            for at in range(len(words) - n_words + 1):
+                parts, span = words[at : at + n_words], range(at, at + n_words)
+                whole = "".join(parts)
+                has_digits = any(letter.isdigit() for letter in whole)
+                if has_digits:
+                    phrases = [*self._whole(whole), *self._lexicon.splits(whole)]
+                elif n_words == 2 and not HAS_CJK.search(whole):
+                    phrases = self._whole(whole)
+                else:
+                    continue
+                yield from (Alternative(span, phrase, SPLIT_WEIGHT) for phrase in phrases)
+
+    def _whole(self, word: str) -> list[Phrase]:
+        spellings = self._lexicon.spellings(word)
+        return [(spellings,)] if spellings else []
+
+    def _synonyms(self, words: Sequence[str]) -> Iterator[tuple[range, list[Alternative]]]:
+        """The synonyms of words and phrases; those of a phrase take the place of those of its words."""
+        at = 0
+        while at < len(words):
+            most = min(self._thesaurus.longest, len(words) - at)
+            for n_words in range(most, 0, -1):
+                synonyms = self._thesaurus.synonyms(words[at : at + n_words])
+                if synonyms:
+                    span = range(at, at + n_words)
+                    found = ((self._phrase(synonym.words), synonym.weight) for synonym in synonyms)
+                    yield span, [Alternative(span, phrase, weight) for phrase, weight in found if phrase]
+                    break
+            at += n_words
+
+    def _phrase(self, words: Sequence[str]) -> Phrase | None:
+        """Words as terms of the catalog, or None where it lacks one."""
+        found = tuple(self._lexicon.spellings(word) for word in words)
+        return found if all(found) else None
+
+    def _corrected(self, word: str, at: int) -> list[Alternative]:
+        """The catalog's words that may be meant by one that it lacks."""
+        close = [(self._n_items(term), distance, term) for term, distance in self._lexicon.close_to(word)]
+        ranked = sorted((distance, term[0] != word[0], -n_items, term) for n_items, distance, term in close if n_items)
+        for _, best in groupby(ranked, key=lambda each: each[:2]):
+            terms = [(term, -n_items) for *_, n_items, term in best]
+            usual = [term for term, n_items in terms if n_items >= RARE_SHARE * terms[0][1]][:MAX_CORRECTIONS]
+            phrases: list[Phrase] = [(self._lexicon.spellings(term),) for term in usual]
+            weights = [CORRECTED_WEIGHT * (n_of / terms[0][1]) ** 0.25 for _, n_of in terms]
+            return [
+                Alternative(range(at, at + 1), phrase, weight) for phrase, weight in zip(phrases, weights, strict=False)
+            ]
+        return []
+
+    def _n_items(self, term: str) -> int:
+        term_id = self._lexicon.id_of(term)
+        return 0 if term_id is None else self._n_holding(term_id)
+
+    def _is_held(self, phrase: Phrase) -> bool:
+        """Whether some item holds each word of the phrase."""
+        return all(any(map(self._n_holding, word)) for word in phrase)
+
+
+def distinct(alternatives: Sequence[Alternative]) -> list[Alternative]:
+    """Each phrase once for the same words, by its largest weight."""
+    best: dict[tuple[range, Phrase], float] = {}
+    for each in alternatives:
+        key = (each.words, each.phrase)
+        best[key] = max(best.get(key, 0.0), each.weight)
+    return [Alternative(words, phrase, weight) for (words, phrase), weight in best.items()]

@@ -1,0 +1,108 @@
+"""The lexicon: every term of a catalog, and which of them are spellings or forms of one word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from vitrina.search.analysis.language import Language
+
+ONE_TYPO_LETTERS = 4
+TWO_TYPOS_LETTERS = 8
+"""How many letters a word must have to be corrected by one letter, or by two."""
+
+MAX_CLOSE = 24
+MAX_PIECES = 4
+"""The most terms that a model number is written as: ``w-734d-1avdf`` has three."""
+
+Phrase = tuple[tuple[int, ...], ...]
+"""Words next to each other, each of them any of some terms."""
+
+
+class Lexicon:
+    """The terms of a catalog by id, for one language. Terms are only ever added, so that several threads may read while
+    one adds."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self.terms: list[str] = []
+        self._ids: dict[str, int] = {}
+        self._by_key: dict[str, tuple[int, ...]] = {}
+        self._by_stem: dict[str, tuple[int, ...]] = {}
+        self._by_length: dict[int, list[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self.terms)
+
+    def add(self, terms: Sequence[str]) -> NDArray[np.int32]:
+        """The ids of distinct terms, shape (n,); new ones are added."""
+        new = [term for term in terms if term not in self._ids]
+        keys = self.language.keys(new)
+        stems = self.language.stems(new, keys)
+        for term, key, stem in zip(new, keys, stems, strict=True):
+            term_id = len(self.terms)
+            self.terms.append(term)
+            self._ids[term] = term_id
+            self._by_key[key] = (*self._by_key.get(key, ()), term_id)
+            if stem != key:  # the others are found by their key
+                self._by_stem[stem] = (*self._by_stem.get(stem, ()), term_id)
+            if term.isalpha():
+                self._by_length.setdefault(len(term), []).append(term)
+        return np.array([self._ids[term] for term in terms], np.int32)
+
+    def id_of(self, term: str) -> int | None:
+        """A term's id, or None for one that the catalog lacks."""
+        return self._ids.get(term)
+
+    def spellings(self, word: str) -> tuple[int, ...]:
+        """The terms that are the word in whatever spelling: accents, and in English its number."""
+        return self._by_key.get(self.language.keys([word])[0], ())
+
+    def forms(self, word: str) -> tuple[int, ...]:
+        """The terms that have the word's stem: ``printed`` for ``print``."""
+        keys = self.language.keys([word])
+        stem = self.language.stems([word], keys)[0]
+        return self._by_stem.get(stem, ()) + self._by_key.get(stem, ())
+
+    def splits(self, word: str) -> list[Phrase]:
+        """How the word may be written apart: ``headset`` as ``head set``, ``tn2110`` as ``tn-2110``."""
+        if any(letter.isdigit() for letter in word):
+            return [tuple(pieces) for pieces in self._pieces(word, MAX_PIECES) if len(pieces) > 1]
+        halves = ((word[:at], word[at:]) for at in range(1, len(word) - 1) if may_split(word, at))
+        found = [(self.spellings(left), self.spellings(right)) for left, right in halves]
+        return [(left, right) for left, right in found if left and right]
+
+    def _pieces(self, word: str, n_pieces: int) -> Iterator[list[tuple[int, ...]]]:
+        """The ways to write a word with digits as terms next to each other."""
+        whole = self._ids.get(word)
+        if whole is not None:
+            yield [(whole,)]
+        if n_pieces == 1:
+            return
+        for at in range(1, len(word)):
+            first = self._ids.get(word[:at])
+            if first is not None:
+                yield from ([(first,), *rest] for rest in self._pieces(word[at:], n_pieces - 1))
+
+    def containing(self, letter: str) -> list[int]:
+        """The terms that contain a letter. Goes through all of them."""
+        return [term_id for term_id, term in enumerate(list(self.terms)) if letter in term]
+
+    def close_to(self, word: str) -> list[tuple[str, int]]:
+        """The words within one letter of a word of four letters or more, or two of eight or more, with the number of
+        letters that differ, a swap of neighbours counting as one; the closest first."""
+        most = (len(word) >= ONE_TYPO_LETTERS) + (len(word) >= TWO_TYPOS_LETTERS)
+        if not most or not word.isalpha():
+            return []
+        near = [term for n in range(len(word) - most, len(word) + most + 1) for term in self._by_length.get(n, ())]
+        found = process.extract(word, near, scorer=OSA.distance, score_cutoff=most, limit=MAX_CLOSE)
+        return [(term, int(distance)) for term, distance, _ in found]
+
+
+def may_split(word: str, at: int) -> bool:
+    """Whether letters may be two words: three letters each, or one or two before four or more, as in ``tshirt``."""
+    return (at >= 3 and len(word) - at >= 3) or (at < 3 and len(word) - at >= 4)

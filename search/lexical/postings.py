@@ -1,0 +1,239 @@
+"""Postings: where each term stands in the items of a catalog, as arrays that never change once they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitrina.search.analysis.analyser import Field
+
+Rows = NDArray[np.int32]
+Weights = NDArray[np.float32]
+
+N_FIELDS = len(Field)
+
+FIELD_WEIGHTS: Weights = np.array([3.0, 2.0, 1.5, 1.0], np.float32)
+"""Of a term's occurrence in each ``Field``: a word in a shorter, more deliberate field counts more."""
+
+NO_ROWS: Rows = np.empty(0, np.int32)
+NO_WEIGHTS: Weights = np.empty(0, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrences:
+    """The rows of items that hold something, ascending, and how often, weighted by field; both of shape (n,)."""
+
+    rows: Rows
+    frequencies: Weights
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+NOWHERE = Occurrences(NO_ROWS, NO_WEIGHTS)
+
+
+@dataclass(frozen=True, slots=True)
+class TermStream:
+    """The terms of n items in their order: item ids, ascending, shape (n,); how many terms each of an item's fields
+    has, shape (n, N_FIELDS); and the terms' ids, shape (number of terms,)."""
+
+    item_ids: NDArray[np.int64]
+    n_terms: NDArray[np.int32]
+    terms: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    def kept(self, mask: NDArray[np.bool_]) -> TermStream:
+        """The stream of some of the items; ``mask`` has shape (n,)."""
+        of_term = np.repeat(mask, self.n_terms.sum(axis=1))
+        return TermStream(self.item_ids[mask], self.n_terms[mask], self.terms[of_term])
+
+
+NO_TERMS = TermStream(np.empty(0, np.int64), np.empty((0, N_FIELDS), np.int32), np.empty(0, np.int32))
+
+
+def merged(streams: Sequence[TermStream]) -> TermStream:
+    """One stream of the items of all, which must differ."""
+    item_ids = np.concatenate([stream.item_ids for stream in streams])
+    n_terms = np.concatenate([stream.n_terms for stream in streams])
+    terms = np.concatenate([stream.terms for stream in streams])
+    order = np.argsort(item_ids, kind="stable")
+    if np.array_equal(order, np.arange(len(order))):
+        return TermStream(item_ids, n_terms, terms)
+    of_item = n_terms.sum(axis=1)
+    rank = np.empty(len(order), np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    return TermStream(item_ids[order], n_terms[order], terms[np.argsort(np.repeat(rank, of_item), kind="stable")])
+
+
+class Segment:
+    """The inverted index of one stream of terms. Immutable."""
+
+    def __init__(self, stream: TermStream, n_known: int) -> None:
+        """``n_known``: how many terms are known; every id in the stream is below it."""
+        self.stream = stream
+        runs = np.repeat(np.arange(stream.n_terms.size, dtype=np.int32), stream.n_terms.ravel())
+        self.runs: Rows = runs
+        """Of each term in the stream: the field that it stands in, counted over all items."""
+        self.lengths: Weights = (stream.n_terms @ FIELD_WEIGHTS).astype(np.float32)
+        """The weighted number of terms of each item, shape (n,)."""
+        self.positions = np.argsort(stream.terms, kind="stable").astype(np.int32)
+        self.starts = first_of_each(stream.terms, n_known)
+        by_term = stream.terms[self.positions]
+        rows, fields = np.divmod(runs[self.positions], N_FIELDS)
+        new = np.ones(len(rows), np.bool_)
+        new[1:] = (by_term[1:] != by_term[:-1]) | (rows[1:] != rows[:-1])
+        at = np.flatnonzero(new)
+        self._rows: Rows = rows[at]
+        self._frequencies = np.add.reduceat(FIELD_WEIGHTS[fields], at) if len(at) else NO_WEIGHTS
+        self._row_starts = first_of_each(by_term[at], n_known)
+
+    def __len__(self) -> int:
+        return len(self.stream)
+
+    def holding(self, term: int) -> Occurrences:
+        """Where one term stands."""
+        if term >= len(self._row_starts) - 1:
+            return NOWHERE
+        part = slice(self._row_starts[term], self._row_starts[term + 1])
+        return Occurrences(self._rows[part], self._frequencies[part])
+
+    def n_occurrences(self, term: int) -> int:
+        """How often one term stands anywhere."""
+        return 0 if term >= len(self.starts) - 1 else int(self.starts[term + 1] - self.starts[term])
+
+    def positions_of(self, terms: Sequence[int]) -> Rows:
+        """The positions in the stream of any of the terms, in no order."""
+        known = [term for term in terms if term < len(self.starts) - 1]
+        found = [self.positions[self.starts[term] : self.starts[term + 1]] for term in known]
+        return np.concatenate(found) if found else NO_ROWS
+
+    def holding_phrase(self, phrase: Sequence[Sequence[int]]) -> Occurrences:
+        """Where terms stand next to each other in one field; each word of the phrase may be any of several terms."""
+        counts = [sum(map(self.n_occurrences, word)) for word in phrase]
+        if not all(counts):
+            return NOWHERE
+        rarest = int(np.argmin(counts))
+        starts = self.positions_of(phrase[rarest]) - rarest
+        starts = starts[(starts >= 0) & (starts + len(phrase) <= len(self.runs))]
+        for distance, word in enumerate(phrase):
+            if distance != rarest:
+                starts = starts[is_one_of(self.stream.terms[starts + distance], word)]
+        starts = starts[self.runs[starts] == self.runs[starts + len(phrase) - 1]]
+        rows, fields = np.divmod(np.sort(self.runs[starts]), N_FIELDS)
+        first = np.flatnonzero(np.diff(rows, prepend=-1))
+        return Occurrences(rows[first], np.add.reduceat(FIELD_WEIGHTS[fields], first) if len(first) else NO_WEIGHTS)
+
+
+def first_of_each(terms: NDArray[np.int32], n_known: int) -> NDArray[np.int64]:
+    """Where each term's part of sorted terms begins, shape (n_known + 1,); the order within does not matter."""
+    return np.concatenate([[0], np.cumsum(np.bincount(terms, minlength=n_known))]).astype(np.int64)
+
+
+def is_one_of(terms: NDArray[np.int32], wanted: Sequence[int]) -> NDArray[np.bool_]:
+    if len(wanted) == 1:
+        return np.asarray(terms == wanted[0])
+    return np.isin(terms, np.array(wanted, np.int32))
+
+
+@dataclass(frozen=True)
+class Postings:
+    """One state of the inverted index: a large segment, and a small one of what changed since it was made.
+
+    Rows count through both. ``alive``, shape (n,), is false for items that were replaced or deleted.
+    """
+
+    segments: tuple[Segment, ...]
+    alive: NDArray[np.bool_]
+
+    @cached_property
+    def item_ids(self) -> NDArray[np.int64]:
+        """The item of each row, shape (n,)."""
+        return np.concatenate([np.empty(0, np.int64), *(segment.stream.item_ids for segment in self.segments)])
+
+    @cached_property
+    def offsets(self) -> list[int]:
+        """The row at which each segment begins."""
+        return [0, *np.cumsum([len(segment) for segment in self.segments]).tolist()][:-1]
+
+    @cached_property
+    def lengths(self) -> Weights:
+        """The weighted number of terms of each row, relative to the mean of the rows that are alive, shape (n,)."""
+        lengths = np.concatenate([NO_WEIGHTS, *(segment.lengths for segment in self.segments)])
+        mean = float(lengths[self.alive].mean()) if self.n_items else 0.0
+        return (lengths / mean).astype(np.float32) if mean else np.ones_like(lengths)
+
+    @cached_property
+    def n_items(self) -> int:
+        """How many items can be found."""
+        return int(np.count_nonzero(self.alive))
+
+    def holding(self, term: int) -> Occurrences:
+        """The items that hold a term."""
+        return self._joined([segment.holding(term) for segment in self.segments])
+
+    def holding_phrase(self, phrase: Sequence[Sequence[int]]) -> Occurrences:
+        """The items in one of whose fields terms stand next to each other; each word may be any of several terms."""
+        return self._joined([segment.holding_phrase(phrase) for segment in self.segments])
+
+    def _joined(self, found: Sequence[Occurrences]) -> Occurrences:
+        if len(found) == 1:
+            both = found[0]
+        else:
+            rows = [each.rows + np.int32(offset) for each, offset in zip(found, self.offsets, strict=True)]
+            both = Occurrences(
+                np.concatenate([NO_ROWS, *rows]), np.concatenate([NO_WEIGHTS, *(each.frequencies for each in found)])
+            )
+        if self.n_items == len(self.alive):
+            return both
+        kept = self.alive[both.rows]
+        return Occurrences(both.rows[kept], both.frequencies[kept])
+
+    def rows_of(self, item_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The row of each item, shape (n,); -1 for an item that is not there."""
+        rows = np.full(len(item_ids), -1, np.int64)
+        for segment, offset in zip(self.segments, self.offsets, strict=True):
+            if len(segment):
+                at = np.minimum(np.searchsorted(segment.stream.item_ids, item_ids), len(segment) - 1)
+                held = (segment.stream.item_ids[at] == item_ids) & self.alive[offset + at]
+                rows[held] = offset + at[held]
+        return rows
+
+
+NO_POSTINGS = Postings((), np.empty(0, np.bool_))
+
+MERGED_SHARE = 0.125
+"""The segments are merged once the small one, which each change rebuilds, has this share of the large one's items, or
+as many of those are gone."""
+
+
+def updated(postings: Postings, touched: NDArray[np.int64], changed: TermStream, n_known: int) -> Postings:
+    """The postings after a change: without the ``touched`` items, then with those of ``changed``."""
+    alive = postings.alive.copy()
+    rows = postings.rows_of(touched)
+    alive[rows[rows >= 0]] = False
+    parts = [
+        segment.stream.kept(alive[offset : offset + len(segment)])
+        for segment, offset in zip(postings.segments[1:], postings.offsets[1:], strict=True)
+    ]
+    small = merged([*parts, changed]) if parts else changed
+    if not postings.segments:
+        return one_segment([small], n_known)
+    large = postings.segments[0]
+    of_large = alive[: len(large)]
+    if max(len(small), len(large) - int(np.count_nonzero(of_large))) > MERGED_SHARE * len(large):
+        return one_segment([large.stream.kept(of_large), small], n_known)
+    if not len(small):
+        return Postings((large,), of_large)
+    return Postings((large, Segment(small, n_known)), np.concatenate([of_large, np.ones(len(small), np.bool_)]))
+
+
+def one_segment(streams: Sequence[TermStream], n_known: int) -> Postings:
+    segment = Segment(merged(streams), n_known)
+    return Postings((segment,), np.ones(len(segment), np.bool_))

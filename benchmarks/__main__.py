@@ -1,4 +1,4 @@
-"""Run the measurements and write them down: ``python -m benchmarks --data FOLDER``."""
+"""Run the measurements and write them down: ``python -m benchmarks --data FOLDER``, or some: ``... unseen certain``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Annotated
 import torch
 import typer
 
-from benchmarks import crashes, reranker, reranking, retrieval, speed
-from benchmarks.catalogs import Figure, earlier_values, row, table
-from vitrina.search.encoders.base import Encoder
+from benchmarks import crashes, photos, reranker, reranking, retrieval, speed
+from benchmarks.catalogs import Figure, earlier_values, read_sections, row, table
+from benchmarks.unseen import classes, shops
+from vitrina.search.encoders.base import Encoder, full_name
 from vitrina.search.encoders.registry import load_encoder
 
 RESULTS = Path(__file__).parent / "results.md"
@@ -23,38 +24,60 @@ MEASUREMENTS: Mapping[str, Callable[[Encoder, Path], Iterator[Figure]]] = {
     "pictures": retrieval.measure_images,
     "retrieval": retrieval.measure_listings,
     "confidence": retrieval.measure_confidence,
+    "unseen": shops.measure_shops,
+    "unseen-classes": classes.measure_classes,
+    "another-colour": photos.measure_colour_changes,
+    "certain": photos.measure_certainty,
     "vision": reranker.measure_vision,
     "reranking-speed": reranking.measure_cost,
     "reranking": reranking.measure_lift,
     "explanations": reranker.measure_explanations,
     "crashes": lambda encoder, data: crashes.measure(),
 }
+NAMES = ", ".join(MEASUREMENTS)
 
 
 def run(
-    data: Annotated[Path, typer.Option(help="The folder of the validation Parquet files.")],
-    out: Annotated[Path, typer.Option(help="Where the table goes.")] = RESULTS,
-    only: Annotated[list[str] | None, typer.Option(help=f"Some of: {', '.join(MEASUREMENTS)}.")] = None,
+    data: Annotated[Path, typer.Option(help="The folder of the Parquet files.")],
+    names: Annotated[list[str] | None, typer.Argument(help=f"Some of: {NAMES}.", show_default="all")] = None,
+    out: Annotated[Path, typer.Option(help="Where the tables go; what is not measured stays as it is.")] = RESULTS,
+    only: Annotated[list[str] | None, typer.Option(help="The same as the arguments.")] = None,
     before: Annotated[Path | None, typer.Option(help="Earlier results, for a column beside the new ones.")] = None,
+    encoder: Annotated[str | None, typer.Option(help="An encoder's folder or name; the embedded one without.")] = None,
 ) -> None:
     """Measure retrieval, speed and survival; exits non-zero where a bound is missed."""
-    encoder = load_encoder(None)
-    figures: list[Figure] = []
-    for name in only or MEASUREMENTS:
-        for figure in MEASUREMENTS[name](encoder, data):
+    chosen = [*(names or []), *(only or [])] or list(MEASUREMENTS)
+    if unknown := [name for name in chosen if name not in MEASUREMENTS]:
+        raise typer.BadParameter(f"There is no measurement {unknown[0]!r}; there are: {NAMES}.")
+    loaded = load_encoder(full_name(encoder) if encoder else None)
+    earlier = before.read_text(encoding="utf-8") if before else ""
+    sections = read_sections(out)
+    all_met = True
+    for name in chosen:
+        figures: list[Figure] = []
+        for figure in MEASUREMENTS[name](loaded, data):
             figures.append(figure)
             typer.echo(row(figure))
-    machine = f"{torch.get_num_threads()} cores, {platform.machine()}, Python {platform.python_version()}"
-    identity = encoder.identity
-    out.write_text(
-        "# Measured\n\n"
-        f"`make benchmark DATA=...` on {machine}, torch {torch.__version__}; encoder {identity.name} "
-        f"({identity.fingerprint[:12]}). Nothing was trained or tuned on the rows measured.\n\n"
-        f"{table(figures, earlier_values(before.read_text(encoding='utf-8'), figures) if before else ())}\n",
-        encoding="utf-8",
-    )
-    if not all(figure.is_met for figure in figures):
+        all_met = all_met and all(figure.is_met for figure in figures)
+        rows = table(figures, earlier_values(earlier, figures) if earlier else ())
+        sections[name] = f"{machine(loaded)}\n\n{rows}"
+        write(out, sections)
+    if not all_met:
         raise typer.Exit(1)
+
+
+def machine(encoder: Encoder) -> str:
+    """What a section was measured with, in a sentence."""
+    cores = f"{torch.get_num_threads()} cores, {platform.machine()}, Python {platform.python_version()}"
+    identity = encoder.identity
+    return f"On {cores}, torch {torch.__version__}; encoder {Path(identity.name).name} ({identity.fingerprint[:12]})."
+
+
+def write(out: Path, sections: Mapping[str, str]) -> None:
+    """All sections under their headings, in the order of ``MEASUREMENTS``, after each one measured."""
+    parts = [f"## {name}\n\n{sections[name]}\n" for name in MEASUREMENTS if name in sections]
+    head = "# Measured\n\n`make benchmark DATA=...`. Nothing was trained or tuned on the rows measured.\n"
+    out.write_text("\n".join([head, *parts]), encoding="utf-8")
 
 
 if __name__ == "__main__":

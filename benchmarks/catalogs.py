@@ -26,11 +26,12 @@ from vitrina.search.types.item import Item
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measurement, and its bound: ``at least`` or ``at most``. ``how`` says on what and against which reference."""
+    """A measurement, and its bound: ``at least`` or ``at most``, or None for a reference, which is held to nothing.
+    ``how`` says on what and against which reference."""
 
     name: str
     value: float
-    bound: float
+    bound: float | None
     direction: Literal["at least", "at most"] = "at least"
     unit: str = ""
     how: str = ""
@@ -38,7 +39,7 @@ class Figure:
     @property
     def is_met(self) -> bool:
         compare = operator.ge if self.direction == "at least" else operator.le
-        return bool(compare(self.value, self.bound))
+        return self.bound is None or bool(compare(self.value, self.bound))
 
 
 def table(figures: Sequence[Figure], before: Sequence[str] = ()) -> str:
@@ -51,8 +52,9 @@ def table(figures: Sequence[Figure], before: Sequence[str] = ()) -> str:
 
 def row(figure: Figure, before: Sequence[str] = ()) -> str:
     unit = f" {figure.unit}" if figure.unit else ""
-    measured, bound = f"{figure.value:,.4g}{unit}", f"{figure.direction} {figure.bound:,g}{unit}"
-    met = "yes" if figure.is_met else "**no**"
+    measured = f"{figure.value:,.4g}{unit}"
+    bound = "" if figure.bound is None else f"{figure.direction} {figure.bound:,g}{unit}"
+    met = "" if figure.bound is None else "yes" if figure.is_met else "**no**"
     return f"| {' | '.join([figure.name, *before, measured, bound, met, figure.how])} |"
 
 
@@ -63,6 +65,13 @@ def earlier_values(results: str, figures: Sequence[Figure]) -> list[str]:
         if line.startswith("| ") and len(cells := [cell.strip() for cell in line.strip("|").split(" | ")]) >= 5:
             known.setdefault(cells[0], []).append(cells[-4])
     return [values.pop(0) if (values := known.get(figure.name)) else "" for figure in figures]
+
+
+def read_sections(path: Path) -> dict[str, str]:
+    """What a file of results says under each heading of the second level; nothing without the file."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    parts = [part.partition("\n") for part in text.split("\n## ")[1:]]
+    return {heading.strip(): body.strip() for heading, _, body in parts}
 
 
 Row = Mapping[str, object]

@@ -1,0 +1,1 @@
+"""The search in shops that it has never seen, beside the references that anybody could install instead."""

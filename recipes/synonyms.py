@@ -48,17 +48,20 @@ MORE: tuple[tuple[str, ...], ...] = (
     ("hob", "cooktop"),
     ("bin", "trash can", "garbage can", "wastebasket"),
     ("timepiece", "watch", "clock"),
+    ("torch", "flashlight"),
+    ("phone", "telephone"),
 )
 """What shoppers say on either side of the Atlantic and WordNet 3.1 lacks, or keeps apart."""
 
-ALWAYS = frozenset({"artifact"})
-LEXNAMES = frozenset({"artifact", "food", "plant", "substance"})
+LEXNAMES = frozenset({"artifact", "food"})
 MAX_WORDS = 3
+MIN_LETTERS = 2
 MAX_SYNONYMS = 8
 MAX_NARROWER = 16
 LAST_POSITION = 1
+MAX_SENSES = 3
 """WordNet lists a synset's words by how often each is used in that sense. A word of several senses keeps those in which
-it stands first or second, so that phone is a telephone and not a headphone."""
+it stands first or, if it has three at most, second, so that phone is a telephone and not a headphone."""
 
 VAGUE = frozenset(
     {"accessory", "part", "supply", "kit", "set", "other", "equipment", "component", "product", "item", "piece", "unit"}
@@ -84,9 +87,12 @@ def phrase_key(phrase: str) -> str:
     return " ".join(ENGLISH.keys(analyse(phrase)))
 
 
-def read_synsets(path: Path) -> list[Synset]:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
+def read_wordnet(folder: Path) -> list[dict[str, str]]:
+    with (folder / "wordnet31_product_nouns.tsv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def make_synsets(rows: Iterable[Mapping[str, str]]) -> list[Synset]:
     return [
         Synset(
             row["lexname"],
@@ -104,8 +110,10 @@ def read_categories(path: Path) -> list[list[str]]:
 
 
 def names_in(category: str) -> list[str]:
-    """The keys of the things that a category's name lists: Sofas & Couches are two."""
-    return [key for part in SEPARATOR.split(category) if (key := phrase_key(part))]
+    """The keys of the things that a category's name lists: Sofas & Couches are two, Baby & Toddler Furniture is one
+    that has no name of its own."""
+    parts = [key for part in SEPARATOR.split(category) if (key := phrase_key(part))]
+    return parts if len(parts) == 1 or all(" " not in part for part in parts) else []
 
 
 def synonyms_of(synsets: Sequence[Synset], sold: frozenset[str]) -> Iterator[tuple[str, str]]:
@@ -116,8 +124,13 @@ def synonyms_of(synsets: Sequence[Synset], sold: frozenset[str]) -> Iterator[tup
             n_senses[word] += 1
     for synset in synsets:
         if synset.lexname in LEXNAMES and not sold.isdisjoint(synset.words):
-            usual = [w for at, w in enumerate(synset.words) if at <= LAST_POSITION or n_senses[w] == 1]
+            usual = [word for at, word in enumerate(synset.words) if is_usual(at, n_senses[word])]
             yield from ((one, other) for one in usual for other in usual if one != other)
+
+
+def is_usual(position: int, n_senses: int) -> bool:
+    """Whether a word is mostly used in the sense in which it is listed at a position."""
+    return position == 0 or n_senses == 1 or (position <= LAST_POSITION and n_senses <= MAX_SENSES)
 
 
 def kinds_of(synsets: Sequence[Synset], sold: frozenset[str]) -> Iterator[tuple[str, str]]:
@@ -145,7 +158,7 @@ def table_pairs(table: Iterable[Sequence[str]]) -> Iterator[tuple[str, str]]:
 def is_useful(word: str, other: str) -> bool:
     """Whether ``other`` says more than ``word``: an item that holds it need not hold the word anyway."""
     words, others = word.split(), other.split()
-    if not words or max(len(words), len(others)) > MAX_WORDS or min(len(word), len(other)) < 2:
+    if not words or max(len(words), len(others)) > MAX_WORDS or min(len(word), len(other)) < MIN_LETTERS:
         return False
     if words[-1] in VAGUE or others[-1] in VAGUE or any(part.isdigit() for part in (*words, *others)):
         return False
@@ -160,11 +173,21 @@ def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return {word: list(others) for word, others in found.items()}
 
 
-def make_lines(same: Mapping[str, Sequence[str]], narrower: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def spellings(phrases: Iterable[str]) -> dict[str, str]:
+    """Each phrase key as it is spelled where it comes first."""
+    found: dict[str, str] = {}
+    for phrase in phrases:
+        found.setdefault(phrase_key(phrase), " ".join(analyse(phrase)))
+    return found
+
+
+def make_lines(
+    same: Mapping[str, Sequence[str]], narrower: Mapping[str, Sequence[str]], spelled: Mapping[str, str]
+) -> Iterator[str]:
     for word in sorted({*same, *narrower}):
         synonyms = list(same.get(word, ()))[:MAX_SYNONYMS]
         kinds = [kind for kind in narrower.get(word, ()) if kind not in synonyms][:MAX_NARROWER]
-        yield f"{word}\t{'|'.join(synonyms)}\t{'|'.join(kinds)}\n"
+        yield "\t".join((word, "|".join(map(spelled.__getitem__, synonyms)), "|".join(map(spelled.__getitem__, kinds))))
 
 
 def main() -> None:
@@ -173,14 +196,19 @@ def main() -> None:
     arguments.add_argument("--words", type=Path, required=True, help="The folder of WordNet's and Shopify's files.")
     arguments.add_argument("--out", type=Path, default=OUT)
     options = arguments.parse_args()
-    synsets = read_synsets(options.words / "wordnet31_product_nouns.tsv")
+    rows = read_wordnet(options.words)
+    synsets = make_synsets(rows)
     categories = read_categories(options.words / "shopify_categories.txt")
     sold = frozenset(name for path in categories for name in names_in(path[-1]))
+    tables = [*MORE, *((value, *others) for table in (SYNONYMS, COVERS) for value, others in table.items())]
     own = [(value, *others) for value, others in SYNONYMS.items()]
     same = grouped([*table_pairs([*MORE, *own]), *synonyms_of(synsets, sold)])
     covers = [(phrase_key(wide), phrase_key(kind)) for wide, kinds in COVERS.items() for kind in kinds]
     narrower = grouped([*covers, *categories_below(categories), *kinds_of(synsets, sold)])
-    text = HEADER + "".join(make_lines(same, narrower))
+    wordnet = (word for column in ("synonyms", "hypernyms") for row in rows for word in re.split("[,;] ", row[column]))
+    listed = (part for path in categories for part in SEPARATOR.split(path[-1]))
+    spelled = spellings((*(name for table in tables for name in table), *wordnet, *listed))
+    text = HEADER + "\n".join(make_lines(same, narrower, spelled)) + "\n"
     options.out.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
 
 

@@ -19,6 +19,7 @@ from vitrina.api.cli import (
     search,
     serve,
     status,
+    synonyms,
     train_encoder,
     train_reranker,
 )
@@ -77,6 +78,7 @@ app.command()(serve.serve)
 app.command()(status.status)
 app.command()(status.delete)
 app.command()(status.rebuild)
+app.command()(synonyms.synonyms)
 app.command("eval")(eval.evaluate)
 app.command()(audit.audit)
 app.command()(demo.demo)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -96,6 +96,23 @@ def shipped_synonyms() -> Mapping[str, str]:
     data = resources.files("vitrina.search.analysis").joinpath(DATA_FILE).read_bytes()
     lines = gzip.decompress(data).decode().splitlines()
     return {key: rest for key, _, rest in (line.partition("\t") for line in lines if not line.startswith("#"))}
+
+
+@cache
+def english_words() -> frozenset[str]:
+    """The keys of the words for which synonyms ship: most things that shops sell."""
+    return frozenset(word for key in shipped_synonyms() for word in key.split())
+
+
+LEAST_ENGLISH = 0.6
+
+
+def are_english(texts: Iterable[str]) -> bool:
+    """Whether most of the different words of titles are English names of things, where they are too few to tell the
+    language by."""
+    words = list({word for text in texts for word in text.split() if word.isalpha() and len(word) > 2})
+    known = [key in english_words() for key in Language("en").keys(words)]
+    return len(known) > 1 and sum(known) >= LEAST_ENGLISH * len(known)
 
 
 class Thesaurus:

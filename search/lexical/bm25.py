@@ -21,6 +21,10 @@ B = 0.75
 """How fast repeated words stop to count, and how much longer items must repeat them."""
 
 
+DENSE_SHARE = 0.1
+"""From this share of the items on, adding up all rows is faster than picking some."""
+
+
 @dataclass(frozen=True, slots=True)
 class LexicalMatches:
     """What n items hold of a query's words; all of shape (n,), zeros for an item that holds none.
@@ -49,6 +53,18 @@ class LexicalMatches:
         return np.asarray(self.weakest >= FORM_WEIGHT)
 
 
+@dataclass(frozen=True, slots=True)
+class WordScores:
+    """What items hold of one word: their rows, all of them where they are many; before weighting by its rarity their
+    scores, and the weights by which they hold it, of the same shape. ``n_holding`` items hold the word itself or, where
+    none does, something like it."""
+
+    rows: NDArray[np.int64] | slice
+    scores: Weights
+    held: Weights
+    n_holding: int
+
+
 class QueryMatches:
     """What every item holds of one query's words, as of one state of the index."""
 
@@ -59,32 +75,19 @@ class QueryMatches:
         n_rows = len(postings.alive)
         self._bm25: Weights = np.zeros(n_rows, np.float32)
         self._share: Weights = np.zeros(n_rows, np.float32)
-        self._weakest: Weights = np.full(n_rows, 1.0 if self.words else 0.0, np.float32)
-        found = [(each, occurrences(each, postings)) for each in expansion.alternatives]
-        idfs = [self._add([pair for pair in found if at in pair[0].words]) for at in range(len(self.words))]
-        self._share /= np.float32(sum(idfs) or 1.0)
+        self._weakest: Weights = np.full(n_rows, np.inf if self.words else 0, np.float32)
+        self._n_held = np.zeros(n_rows, np.int8)
+        idfs = [self._add(expansion.of_word(at)) for at in range(len(self.words))]
+        self._idf = sum(idfs) or 1.0
 
-    def _add(self, found: Sequence[tuple[Alternative, Occurrences]]) -> float:
-        """Add the scores of one word, from the ways to hold it; returns its inverse document frequency."""
-        postings = self._postings
-        same = [pair for pair in found if pair[0].weight >= FORM_WEIGHT]
-        others = [pair for pair in found if pair[0].weight < FORM_WEIGHT]
-        frequencies, held = np.zeros_like(self._bm25), np.zeros_like(self._bm25)
-        for alternative, where in same:
-            frequencies[where.rows] += where.frequencies
-            held[where.rows] = np.maximum(held[where.rows], np.float32(alternative.weight))
-        rows = np.flatnonzero(frequencies)
-        scores = np.zeros_like(self._bm25)
-        scores[rows] = held[rows] * saturated(frequencies[rows], postings.lengths[rows])
-        for alternative, where in others:
-            score = np.float32(alternative.weight) * saturated(where.frequencies, postings.lengths[where.rows])
-            scores[where.rows] = np.maximum(scores[where.rows], score)
-            held[where.rows] = np.maximum(held[where.rows], np.float32(alternative.weight))
-        n_holding = len(rows) or int(np.count_nonzero(held))
-        idf = inverse_document_frequency(n_holding, postings.n_items)
-        self._bm25 += np.float32(idf) * scores
-        self._share += np.float32(idf) * held
-        np.minimum(self._weakest, held, out=self._weakest)
+    def _add(self, alternatives: tuple[Alternative, ...]) -> float:
+        """Add the scores of one word; returns its inverse document frequency."""
+        word = word_scores(alternatives, self._postings)
+        idf = inverse_document_frequency(word.n_holding, self._postings.n_items)
+        self._bm25[word.rows] += np.float32(idf) * word.scores
+        self._share[word.rows] += np.float32(idf) * word.held
+        self._n_held[word.rows] += word.held > 0
+        self._weakest[word.rows] = np.minimum(self._weakest[word.rows], word.held)
         return idf
 
     def best(self, limit: int, within: NDArray[np.int64] | None = None) -> LexicalMatches:
@@ -113,9 +116,44 @@ class QueryMatches:
         return LexicalMatches(item_ids, *filled)
 
     def _matches(self, rows: NDArray[np.int64]) -> LexicalMatches:
-        return LexicalMatches(
-            self._postings.item_ids[rows], self._bm25[rows], np.minimum(self._share[rows], 1), self._weakest[rows]
-        )
+        share = np.minimum(self._share[rows] / np.float32(self._idf), 1)
+        weakest = np.where(self._n_held[rows] == len(self.words), self._weakest[rows], np.float32(0))
+        return LexicalMatches(self._postings.item_ids[rows], self._bm25[rows], share, weakest)
+
+
+def word_scores(alternatives: tuple[Alternative, ...], postings: Postings) -> WordScores:
+    """The scores of one word, from the ways to hold it; those of the words asked for last are kept."""
+    key = tuple((each.phrase, each.weight) for each in alternatives)
+    with postings.lock:
+        cached = postings.cache.get(key)
+    if cached is None:
+        cached = computed_scores(alternatives, postings)
+        with postings.lock:
+            postings.cache[key] = cached
+    return cached
+
+
+def computed_scores(alternatives: Sequence[Alternative], postings: Postings) -> WordScores:
+    same = [(each, occurrences(each, postings)) for each in alternatives if each.weight >= FORM_WEIGHT]
+    others = [(each, occurrences(each, postings)) for each in alternatives if each.weight < FORM_WEIGHT]
+    frequencies, held, scores = np.zeros((3, len(postings.alive)), np.float32)
+    for alternative, where in same:
+        frequencies[where.rows] += where.frequencies
+        held[where.rows] = np.maximum(held[where.rows], np.float32(alternative.weight))
+    n_same = int(np.count_nonzero(held))
+    if n_same:
+        rows = np.flatnonzero(held)
+        scores[rows] = held[rows] * saturated(frequencies[rows], postings.lengths[rows])
+    for alternative, where in others:
+        weight = np.float32(alternative.weight)
+        score = weight * saturated(where.frequencies, postings.lengths[where.rows])
+        scores[where.rows] = np.maximum(scores[where.rows], score)
+        held[where.rows] = np.maximum(held[where.rows], weight)
+    rows = np.flatnonzero(held)
+    n_holding = n_same or len(rows)
+    if len(rows) > DENSE_SHARE * len(held):
+        return WordScores(slice(None), scores, held, n_holding)
+    return WordScores(rows, scores[rows], held[rows], n_holding)
 
 
 def occurrences(alternative: Alternative, postings: Postings) -> Occurrences:

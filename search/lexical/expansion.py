@@ -8,7 +8,7 @@ from itertools import groupby
 
 from vitrina.search.analysis.analyser import HAS_CJK, analyse
 from vitrina.search.analysis.synonyms import Thesaurus
-from vitrina.search.lexical.lexicon import Lexicon, Phrase
+from vitrina.search.lexical.term_dictionary import Phrase, TermDictionary
 
 MAX_WORDS = 32
 
@@ -54,13 +54,17 @@ class Expansion:
     words: tuple[str, ...]
     alternatives: tuple[Alternative, ...]
 
+    def of_word(self, at: int) -> tuple[Alternative, ...]:
+        """The alternatives that count for the word at a position."""
+        return tuple(each for each in self.alternatives if at in each.words)
+
 
 class QueryExpander:
-    """Expands queries by one state of a catalog's lexicon and thesaurus. ``n_holding`` gives the number of items that
-    hold a term."""
+    """Expands queries by one state of a catalog's term dictionary and thesaurus. ``n_holding`` counts the items of a
+    term."""
 
-    def __init__(self, lexicon: Lexicon, thesaurus: Thesaurus, n_holding: CountItems) -> None:
-        self._lexicon = lexicon
+    def __init__(self, dictionary: TermDictionary, thesaurus: Thesaurus, n_holding: CountItems) -> None:
+        self._dictionary = dictionary
         self._thesaurus = thesaurus
         self._n_holding = n_holding
 
@@ -84,21 +88,21 @@ class QueryExpander:
 
     def _words(self, text: str) -> tuple[str, ...]:
         terms = analyse(text)
-        meant = [term for term in terms if term not in self._lexicon.language.stop_words] or terms
+        meant = [term for term in terms if term not in self._dictionary.language.stop_words] or terms
         return tuple(dict.fromkeys(meant))[:MAX_WORDS]
 
     def _spelled(self, word: str, at: int) -> Iterator[Alternative]:
         """The word itself, in every spelling and form."""
         here = range(at, at + 1)
-        spellings = self._lexicon.spellings(word)
+        spellings = self._dictionary.spellings(word)
         if spellings:
             yield Alternative(here, (spellings,), 1.0)
-        forms = tuple(set(self._lexicon.forms(word)).difference(spellings))
+        forms = tuple(set(self._dictionary.forms(word)).difference(spellings))
         if forms:
             yield Alternative(here, (forms,), FORM_WEIGHT)
-        yield from (Alternative(here, phrase, SPLIT_WEIGHT) for phrase in self._lexicon.splits(word))
+        yield from (Alternative(here, phrase, SPLIT_WEIGHT) for phrase in self._dictionary.splits(word))
         if len(word) == 1 and HAS_CJK.match(word):
-            parts = tuple(self._lexicon.containing(word))
+            parts = tuple(self._dictionary.containing(word))
             yield from [Alternative(here, (parts,), SCRIPT_PART_WEIGHT)] if parts else []
 
     def _joined(self, words: Sequence[str]) -> Iterator[Alternative]:
@@ -109,7 +113,7 @@ class QueryExpander:
                 whole = "".join(parts)
                 has_digits = any(letter.isdigit() for letter in whole)
                 if has_digits:
-                    phrases = [*self._whole(whole), *self._lexicon.splits(whole)]
+                    phrases = [*self._whole(whole), *self._dictionary.splits(whole)]
                 elif n_words == 2 and not HAS_CJK.search(whole):
                     phrases = self._whole(whole)
                 else:
@@ -117,7 +121,7 @@ class QueryExpander:
                 yield from (Alternative(span, phrase, SPLIT_WEIGHT) for phrase in phrases)
 
     def _whole(self, word: str) -> list[Phrase]:
-        spellings = self._lexicon.spellings(word)
+        spellings = self._dictionary.spellings(word)
         return [(spellings,)] if spellings else []
 
     def _synonyms(self, words: Sequence[str]) -> Iterator[tuple[range, list[Alternative]]]:
@@ -136,17 +140,17 @@ class QueryExpander:
 
     def _phrase(self, words: Sequence[str]) -> Phrase | None:
         """Words as terms of the catalog, or None where it lacks one."""
-        found = tuple(self._lexicon.spellings(word) for word in words)
+        found = tuple(self._dictionary.spellings(word) for word in words)
         return found if all(found) else None
 
     def _corrected(self, word: str, at: int) -> list[Alternative]:
         """The catalog's words that may be meant by one that it lacks."""
-        close = [(self._n_items(term), distance, term) for term, distance in self._lexicon.close_to(word)]
+        close = [(self._n_items(term), distance, term) for term, distance in self._dictionary.close_to(word)]
         ranked = sorted((distance, term[0] != word[0], -n_items, term) for n_items, distance, term in close if n_items)
         for _, best in groupby(ranked, key=lambda each: each[:2]):
             terms = [(term, -n_items) for *_, n_items, term in best]
             usual = [term for term, n_items in terms if n_items >= RARE_SHARE * terms[0][1]][:MAX_CORRECTIONS]
-            phrases: list[Phrase] = [(self._lexicon.spellings(term),) for term in usual]
+            phrases: list[Phrase] = [(self._dictionary.spellings(term),) for term in usual]
             weights = [CORRECTED_WEIGHT * (n_of / terms[0][1]) ** 0.25 for _, n_of in terms]
             return [
                 Alternative(range(at, at + 1), phrase, weight) for phrase, weight in zip(phrases, weights, strict=False)
@@ -154,7 +158,7 @@ class QueryExpander:
         return []
 
     def _n_items(self, term: str) -> int:
-        term_id = self._lexicon.id_of(term)
+        term_id = self._dictionary.id_of(term)
         return 0 if term_id is None else self._n_holding(term_id)
 
     def _is_held(self, phrase: Phrase) -> bool:

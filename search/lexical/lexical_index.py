@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from vitrina.search.analysis.analyser import SEPARATOR, Field
 from vitrina.search.analysis.language import Language, detect_language
-from vitrina.search.analysis.synonyms import Thesaurus, parse_synonyms
+from vitrina.search.analysis.synonyms import Thesaurus, are_english, parse_synonyms
 from vitrina.search.lexical.bm25 import QueryMatches
 from vitrina.search.lexical.expansion import QueryExpander
-from vitrina.search.lexical.lexicon import Lexicon
 from vitrina.search.lexical.postings import N_FIELDS, NO_POSTINGS, Postings, Segment, TermStream, updated
+from vitrina.search.lexical.term_dictionary import TermDictionary
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.terms import TextSettings
 from vitrina.search.types.errors import StorageError
@@ -34,10 +34,10 @@ LANGUAGE_GROWTH = 4
 
 @dataclass(frozen=True, slots=True)
 class LexicalState:
-    """One state of the index; everything in it stays as it is but for terms that are added to the lexicon."""
+    """One state of the index; everything in it stays as it is but for terms that are added to the dictionary."""
 
     postings: Postings
-    lexicon: Lexicon
+    dictionary: TermDictionary
     thesaurus: Thesaurus
     settings: TextSettings
 
@@ -71,7 +71,7 @@ class LexicalIndex:
         def n_holding(term: int) -> int:
             return len(state.postings.holding(term))
 
-        expander = QueryExpander(state.lexicon, state.thesaurus, n_holding)
+        expander = QueryExpander(state.dictionary, state.thesaurus, n_holding)
         return QueryMatches(expander.expand(text), state.postings)
 
     def catch_up(self) -> bool:
@@ -90,9 +90,9 @@ class LexicalIndex:
         changes = self.catalog.term_changes(self.sequence)
         if changes.settings != state.settings:
             state = with_settings(state, changes.settings)
-        stream = term_stream(changes.item_ids, changes.terms, state.lexicon)
-        postings = updated(state.postings, changes.touched_items, stream, len(state.lexicon))
-        state = LexicalState(postings, state.lexicon, state.thesaurus, state.settings)
+        stream = term_stream(changes.item_ids, changes.terms, state.dictionary)
+        postings = updated(state.postings, changes.touched_items, stream, len(state.dictionary))
+        state = LexicalState(postings, state.dictionary, state.thesaurus, state.settings)
         if postings.n_items > LANGUAGE_GROWTH * state.settings.n_judged:
             state = self._with_language(state)
         self._state = state
@@ -100,7 +100,8 @@ class LexicalIndex:
 
     def _with_language(self, state: LexicalState) -> LexicalState:
         """The state in the catalog's language, found out from the words that are there, and stored."""
-        language, n_items = detect_language(sampled_texts(state)), state.postings.n_items
+        texts, n_items = sampled_texts(state), state.postings.n_items
+        language = detect_language(texts) or ("en" if are_english(texts) else "")
         try:
             self.catalog.keep_language(language, n_items)
         except StorageError as error:
@@ -110,17 +111,17 @@ class LexicalIndex:
 
 def empty_state() -> LexicalState:
     language = Language("")
-    return LexicalState(NO_POSTINGS, Lexicon(language), Thesaurus(language), TextSettings())
+    return LexicalState(NO_POSTINGS, TermDictionary(language), Thesaurus(language), TextSettings())
 
 
 def with_settings(state: LexicalState, settings: TextSettings) -> LexicalState:
     """The same words, read in the language and with the synonyms of other settings."""
-    lexicon = state.lexicon
-    if settings.language != lexicon.language.code:
-        lexicon = Lexicon(Language(settings.language))
-        lexicon.add(state.lexicon.terms)
-    thesaurus = Thesaurus(lexicon.language, parse_synonyms(settings.synonyms))
-    return LexicalState(state.postings, lexicon, thesaurus, settings)
+    dictionary = state.dictionary
+    if settings.language != dictionary.language.code:
+        dictionary = TermDictionary(Language(settings.language))
+        dictionary.add(state.dictionary.terms)
+    thesaurus = Thesaurus(dictionary.language, parse_synonyms(settings.synonyms))
+    return LexicalState(state.postings, dictionary, thesaurus, settings)
 
 
 def store_missing_terms(catalog: Catalog) -> None:
@@ -134,22 +135,22 @@ def store_missing_terms(catalog: Catalog) -> None:
         log.warning("The items' words are not stored, and are analysed at each start: %s", error)
 
 
-def term_stream(item_ids: NDArray[np.int64], terms: Sequence[str], lexicon: Lexicon) -> TermStream:
-    """Items' stored terms as ids; new terms are added to the lexicon."""
+def term_stream(item_ids: NDArray[np.int64], terms: Sequence[str], known: TermDictionary) -> TermStream:
+    """Items' stored terms as ids; new terms are added to the dictionary."""
     fields = pc.split_pattern(pa.array(terms, pa.large_string()), SEPARATOR).values
     words = pc.split_pattern(fields, " ")
     n_words = np.diff(words.offsets.to_numpy())
     encoded = words.values.dictionary_encode()
     codes = encoded.indices.to_numpy()
     written = np.ones(len(codes), np.bool_)
-    dictionary = encoded.dictionary.to_pylist()
-    if "" in dictionary:  # an empty field splits into one empty word
-        written = codes != dictionary.index("")
+    distinct = encoded.dictionary.to_pylist()
+    if "" in distinct:  # an empty field splits into one empty word
+        written = codes != distinct.index("")
         n_words -= np.bincount(np.repeat(np.arange(len(n_words)), n_words)[~written], minlength=len(n_words))
-        ids = lexicon.add([word for word in dictionary if word])
-        ids = np.insert(ids, dictionary.index(""), -1)
+        ids = known.add([word for word in distinct if word])
+        ids = np.insert(ids, distinct.index(""), -1)
     else:
-        ids = lexicon.add(dictionary)
+        ids = known.add(distinct)
     return TermStream(item_ids, n_words.reshape(-1, N_FIELDS).astype(np.int32), ids[codes[written]].astype(np.int32))
 
 
@@ -159,10 +160,10 @@ def sampled_texts(state: LexicalState) -> list[str]:
         return []
     segment = state.postings.segments[0]
     every = max(1, len(segment) // N_SAMPLED)
-    return [text_of(segment, row, state.lexicon) for row in range(0, len(segment), every)]
+    return [text_of(segment, row, state.dictionary) for row in range(0, len(segment), every)]
 
 
-def text_of(segment: Segment, row: int, lexicon: Lexicon) -> str:
+def text_of(segment: Segment, row: int, dictionary: TermDictionary) -> str:
     first, last = np.searchsorted(segment.runs, [row * N_FIELDS, (row + 1) * N_FIELDS])
     worded = segment.runs[first:last] % N_FIELDS != Field.SKU
-    return " ".join(lexicon.terms[term] for term in segment.stream.terms[first:last][worded])
+    return " ".join(dictionary.terms[term] for term in segment.stream.terms[first:last][worded])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
+from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from vitrina.search.analysis.analyser import Field
@@ -142,6 +145,13 @@ def is_one_of(terms: NDArray[np.int32], wanted: Sequence[int]) -> NDArray[np.boo
     return np.isin(terms, np.array(wanted, np.int32))
 
 
+MAX_CACHED = 512
+
+
+def new_cache() -> LRUCache[object, Any]:
+    return LRUCache(MAX_CACHED)
+
+
 @dataclass(frozen=True)
 class Postings:
     """One state of the inverted index: a large segment, and a small one of what changed since it was made.
@@ -151,6 +161,9 @@ class Postings:
 
     segments: tuple[Segment, ...]
     alive: NDArray[np.bool_]
+    cache: LRUCache[object, Any] = field(default_factory=new_cache, compare=False)
+    """What was computed of these postings, under ``lock``."""
+    lock: Lock = field(default_factory=Lock, compare=False)
 
     @cached_property
     def item_ids(self) -> NDArray[np.int64]:

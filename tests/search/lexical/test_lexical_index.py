@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pytest
+from sqlalchemy import select, update
 
 from tests.fakes import FakeEncoder, make_entry, new_catalog
 from vitrina.search.lexical.bm25 import LexicalMatches
 from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.store.catalog import Catalog
+from vitrina.search.store.database import item_terms
 from vitrina.search.types.filters import parse_filters
 
 
@@ -204,3 +208,105 @@ def test_changed_and_deleted_items_lose_their_old_words(catalog: Catalog, encode
     assert skus(catalog, "wool") == ["a"]
     catalog.delete(["b"])
     assert skus(catalog, "linen boots") == []
+
+
+def plain_scores(texts: dict[int, tuple[str, str]], query: str) -> dict[int, float]:
+    """BM25 of items with a title and a description, written plainly."""
+    n_items = len(texts)
+    words = {i: (title.split(), description.split()) for i, (title, description) in texts.items()}
+    lengths = {i: 3 * len(title) + 2 + len(description) for i, (title, description) in words.items()}  # a sku has one
+    mean = sum(lengths.values()) / n_items
+    scores = dict.fromkeys(texts, 0.0)
+    for word in query.split():
+        frequencies = {i: 3 * title.count(word) + description.count(word) for i, (title, description) in words.items()}
+        n_holding = sum(frequency > 0 for frequency in frequencies.values())
+        idf = math.log(1 + (n_items - n_holding + 0.5) / (n_holding + 0.5))
+        for i, frequency in frequencies.items():
+            scores[i] += idf * frequency * 2.2 / (frequency + 1.2 * (0.25 + 0.75 * lengths[i] / mean))
+    return {i: score for i, score in scores.items() if score}
+
+
+VOWELLESS = ("bcd", "fgh", "jkl", "mnp", "qrt", "vwx")
+
+
+def test_scores_are_those_of_bm25_whatever_changed_before(catalog: Catalog, encoder: FakeEncoder) -> None:
+    version = catalog.open_index_version(encoder.identity, active=True)
+    rng = np.random.default_rng(0)
+    index = LexicalIndex(catalog)
+    held: dict[str, tuple[str, str]] = {}
+    for step, n_changed in enumerate((60, 1, 3, 0, 5, 40, 2)):
+        changed = {f"s{number}" for number in rng.integers(0, 90, n_changed)}
+        texts = {sku: (" ".join(rng.choice(VOWELLESS, 2)), " ".join(rng.choice(VOWELLESS, 5))) for sku in changed}
+        catalog.commit(version, [make_entry(encoder, sku, a, description=b) for sku, (a, b) in texts.items()])
+        held |= texts
+        gone = catalog.delete(list(held)[step :: 20 - step])
+        held = {sku: texts for sku, texts in held.items() if sku not in gone}
+        assert index.catch_up()
+        ids = {stored.item.sku: stored.id for stored in catalog.all_items()}
+        assert len(index) == len(held) == len(ids)
+        for query in ("bcd", "fgh jkl", "vwx mnp qrt"):
+            expected = plain_scores({ids[sku]: texts for sku, texts in held.items()}, query)
+            matches = index.match(query)
+            best = matches.best(1000)
+            assert dict(zip(best.item_ids.tolist(), best.bm25.tolist(), strict=True)) == pytest.approx(expected)
+            asked = np.array([*sorted(expected), 10**9])
+            of = matches.of(asked)
+            np.testing.assert_allclose(of.bm25, [expected.get(item_id, 0) for item_id in asked.tolist()], rtol=1e-5)
+            within = np.array(sorted(ids.values())[::3])
+            allowed = [item_id for item_id in best.item_ids.tolist() if item_id in within]
+            assert matches.best(1000, within).item_ids.tolist() == allowed
+    assert not index.catch_up()
+
+
+def test_threads_search_while_the_index_catches_up(catalog: Catalog, encoder: FakeEncoder) -> None:
+    version = catalog.open_index_version(encoder.identity, active=True)
+    catalog.commit(version, [make_entry(encoder, f"s{number}", "linen shirt") for number in range(50)])
+    index = LexicalIndex(catalog)
+    wrong: list[object] = []
+    done = threading.Event()
+
+    def search() -> None:
+        while not done.is_set():
+            best = index.match("linen shirt").best(1000)
+            if len(best) < 50 or not best.literal.all():
+                wrong.append(best)
+
+    threads = [threading.Thread(target=search) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for step in range(20):
+        catalog.commit(version, [make_entry(encoder, f"t{step}-{n}", f"linen shirt w{step}x{n}") for n in range(5)])
+        index.catch_up()
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert len(index) == 150
+
+
+def test_language_and_words_are_stored(catalog: Catalog, encoder: FakeEncoder) -> None:
+    version = catalog.open_index_version(encoder.identity, active=True)
+    text = "A warm coat for the winter, made of wool, with a hood and two pockets on the sides"
+    catalog.commit(version, [make_entry(encoder, f"s{number}", "Coat", description=text) for number in range(5)])
+    assert LexicalIndex(catalog).language == "en"
+    assert catalog.text_settings().language == "en"
+    assert catalog.store_missing_terms() == 0
+
+
+def test_without_stored_words_nothing_is_lost(catalog: Catalog, encoder: FakeEncoder) -> None:
+    version = catalog.open_index_version(encoder.identity, active=True)
+    catalog.commit(version, [make_entry(encoder, "a", "linen shirt", attributes={"sizes": ("xl", 38)})])
+    with catalog.database.write() as connection:
+        connection.execute(update(item_terms).values(version=0, terms="\n\n\n"))
+    changes = catalog.term_changes(0)
+    assert changes.terms == ["linen shirt\na\nxl 38\n"]
+    assert LexicalIndex(catalog).match("linen xl 38").best(9).literal.tolist() == [True]
+    with catalog.database.read() as connection:
+        assert connection.execute(select(item_terms.c.terms)).scalar_one() == changes.terms[0]
+
+
+def test_an_empty_catalog(catalog: Catalog) -> None:
+    index = LexicalIndex(catalog)
+    assert len(index) == 0
+    assert len(index.match("shirt").best(10)) == 0
+    assert index.match("shirt").of(np.array([1, 2])).bm25.tolist() == [0, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import subprocess
 import sys
@@ -18,8 +19,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Table, create_engine, func, insert, select, text
 
 from tests.fakes import DIMENSION, FakeEncoder, make_entry
+from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.store.catalog import Catalog
-from vitrina.search.store.database import MIGRATIONS_FOLDER, Database, clock, deletions, metadata
+from vitrina.search.store.database import MIGRATIONS_FOLDER, Database, clock, deletions, item_terms, metadata
 from vitrina.search.types.errors import StateError, StorageError
 from vitrina.search.types.models import EncoderIdentity
 
@@ -232,4 +234,26 @@ def test_processes_that_make_and_write_one_catalog_at_once_all_succeed(tmp_path:
     catalog = Catalog(path)
     assert catalog.counts() == {"items": 20, "images": 20, "vectors": 20}
     assert catalog.sequence() == 20
+    catalog.close()
+
+
+def test_the_words_of_a_catalog_of_version_4_are_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "catalog.db"
+    migrate_to(path, "0004")
+    with closing(sqlite3.connect(path)) as old, old:
+        for item_id in range(1, 4):
+            row = (item_id, f"AB-{item_id}", f"ab-{item_id}", "Red Mug", "For tea", '{"size": ["s", 12]}')
+            old.execute("INSERT INTO items VALUES (?, ?, ?, 'red mug', ?, ?, ?, NULL, NULL, NULL, 'hash', 1)", row)
+            old.execute("INSERT INTO item_words (rowid, sku, title) VALUES (?, 'x', 'Red Mug')", (item_id,))
+        old.execute("UPDATE clock SET sequence = 1")
+    catalog = Catalog(path)
+    assert catalog.term_changes(0).terms[0] == "red mug\nab 1\ns 12\nfor tea"  # analysed when it is read
+    with caplog.at_level(logging.INFO):
+        matches = LexicalIndex(catalog).match("mug tea ab2").best(9)
+    assert matches.item_ids.tolist()[0] == 2
+    assert matches.literal.tolist() == [True, False, False]
+    assert "Analysed the words of 3 items" in caplog.text
+    assert count(catalog.database, item_terms) == 3
+    with closing(sqlite3.connect(path)) as migrated:
+        assert migrated.execute("SELECT count(*) FROM sqlite_master WHERE name = 'item_words'").fetchone() == (0,)
     catalog.close()

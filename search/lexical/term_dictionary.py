@@ -1,4 +1,4 @@
-"""The lexicon: every term of a catalog, and which of them are spellings or forms of one word."""
+"""The term dictionary: every term of a catalog, and which of them are spellings or forms of one word."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Phrase = tuple[tuple[int, ...], ...]
 """Words next to each other, each of them any of some terms."""
 
 
-class Lexicon:
+class TermDictionary:
     """The terms of a catalog by id, for one language. Terms are only ever added, so that several threads may read while
     one adds."""
 
@@ -98,9 +98,13 @@ class Lexicon:
         most = (len(word) >= ONE_TYPO_LETTERS) + (len(word) >= TWO_TYPOS_LETTERS)
         if not most or not word.isalpha():
             return []
-        near = [term for n in range(len(word) - most, len(word) + most + 1) for term in self._by_length.get(n, ())]
-        found = process.extract(word, near, scorer=OSA.distance, score_cutoff=most, limit=MAX_CLOSE)
-        return [(term, int(distance)) for term, distance, _ in found]
+        found: list[tuple[str, float]] = []
+        for n_letters in range(len(word) - most, len(word) + most + 1):
+            near = self._by_length.get(n_letters, ())
+            close = process.extract(word, near, scorer=OSA.distance, score_cutoff=most, limit=MAX_CLOSE)
+            found += [(term, distance) for term, distance, _ in close]
+        found.sort(key=lambda each: each[1])
+        return [(term, int(distance)) for term, distance in found]
 
 
 def may_split(word: str, at: int) -> bool:

@@ -1,0 +1,33 @@
+"""The analyser: which terms are indexed of an item's texts."""
+
+from __future__ import annotations
+
+import pytest
+
+from vitrina.search.analysis.analyser import analyse, stored_terms
+from vitrina.search.types.item import Item
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("Men's T-Shirt", ["men", "t", "shirt"]),
+        ("L'eau d’été, O'Neill", ["eau", "été", "oneill"]),
+        ('TN-2110 TN2110 27" 27″', ["tn", "2110", "tn2110", "27", "inch", "27", "inch"]),
+        ("5' 6''", ["5", "6", "inch"]),
+        ('A "quoted" word', ["a", "quoted", "word"]),
+        ("10,000 mAh, 1.5 TB, 12,5", ["10000", "mah", "1.5", "tb", "12,5"]),
+        ("ｓｈｉｒｔ SHIRT", ["shirt", "shirt"]),
+        ("漢字かな abc字", ["漢字", "字か", "かな", "abc", "字"]),
+        ("👗 ❤️ & -", []),
+        ("", []),
+    ],
+)
+def test_terms(text: str, terms: list[str]) -> None:
+    assert analyse(text) == terms
+
+
+def test_an_items_fields_are_kept_apart() -> None:
+    item = Item("AB-1", "Red\nMug", "For tea", {"brand": "Uni", "sizes": ("s", 12), "new": True})
+    assert stored_terms(item) == "red mug\nab 1\nuni s 12\nfor tea"
+    assert stored_terms(Item("👗")) == "\n\n\n"

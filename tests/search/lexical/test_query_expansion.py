@@ -1,0 +1,210 @@
+"""Query expansion: each spelling, form and synonym of a word finds the others, and the word itself comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import FakeEncoder, make_entry, new_catalog
+from vitrina.search.lexical.lexical_index import LexicalIndex
+from vitrina.search.store.catalog import Catalog
+
+Shop = Callable[..., LexicalIndex]
+"""Makes the index of a catalog with these titles; skus are their numbers, from 0."""
+
+ENGLISH = "This is one of the best things in our shop, and it was made with love for you and your family"
+GERMAN = "Das ist eines der besten Dinge in unserem Laden und wurde mit Liebe für Sie und Ihre Familie gemacht"
+SPANISH = "Esta es una de las mejores cosas de nuestra tienda y fue hecha con amor para usted y su familia"
+FRENCH = "C'est l'une des meilleures choses de notre boutique, faite avec amour pour vous et votre famille"
+
+
+@pytest.fixture
+def shop(tmp_path: Path, encoder: FakeEncoder) -> Iterator[Shop]:
+    opened: list[Catalog] = []
+
+    def make(*titles: str, text: str = ENGLISH, synonyms: str = "") -> LexicalIndex:
+        catalog = new_catalog(tmp_path / f"{len(opened)}.db")
+        opened.append(catalog)
+        entries = [make_entry(encoder, f"item{n}", title) for n, title in enumerate(titles)]
+        entries += [make_entry(encoder, f"other{n}", "zzz", description=text) for n in range(9)]
+        catalog.commit(catalog.open_index_version(encoder.identity, active=True), entries)
+        if synonyms:
+            catalog.keep_synonyms(synonyms)
+        return LexicalIndex(catalog)
+
+    yield make
+    for catalog in opened:
+        catalog.close()
+
+
+def found(index: LexicalIndex, query: str) -> list[int]:
+    """The numbers of the titles that match, best first."""
+    stored = index.catalog.items(item_ids := index.match(query).best(100).item_ids.tolist())
+    skus = [stored[item_id].item.sku for item_id in item_ids]
+    return [int(sku.removeprefix("item")) for sku in skus if sku.startswith("item")]
+
+
+def weakest(index: LexicalIndex, query: str) -> dict[int, float]:
+    """By the number of each title that matches: the weight of the word that it holds least."""
+    best = index.match(query).best(100)
+    stored = index.catalog.items(best.item_ids.tolist())
+    skus = [stored[item_id].item.sku for item_id in best.item_ids.tolist()]
+    weights = zip(skus, best.weakest.tolist(), strict=True)
+    return {int(sku.removeprefix("item")): weight for sku, weight in weights if sku.startswith("item")}
+
+
+def test_a_form_of_a_word_is_found_after_the_word_itself(shop: Shop) -> None:
+    index = shop("Printed Dress", "Print Dress", "Plain Dress", "Oliver Boots", "Olive Boots")
+    assert index.language == "en"
+    assert found(index, "print")[0] == 1
+    assert found(index, "print") == [1, 0]
+    assert found(index, "printed") == [0, 1]
+    assert found(index, "olive") == [4, 3]
+    assert index.match("olive").best(9).literal.tolist() == [True, False]
+
+
+def test_a_plural_and_a_british_spelling_are_the_word_itself(shop: Shop) -> None:
+    index = shop("Grey Watches", "Gray Watch", "Women's Jewellery")
+    assert weakest(index, "gray watches") == {0: 1.0, 1: 1.0}
+    assert weakest(index, "woman jewelry")[2] == 1.0
+
+
+@pytest.mark.parametrize("query", ["t shirt", "tshirt", "t-shirt", "T-Shirts", "tshirts"])
+def test_a_compound_is_found_in_every_spelling(shop: Shop, query: str) -> None:
+    index = shop("Red T-Shirt", "Red Tshirt", "Red T Shirts", "Red Dress Shirt")
+    assert {0, 1, 2} == {number for number, weight in weakest(index, query).items() if weight >= 0.9}
+
+
+@pytest.mark.parametrize(
+    ("query", "title"),
+    [
+        ("head set", "Gaming Headset"),
+        ("headset", "Gaming Head Set"),
+        ("smart watch", "Blue Smartwatch"),
+        ("smartwatches", "Blue Smart Watch"),
+        ("tn-2110", "Toner TN2110"),
+        ("TN2110", "Toner TN-2110"),
+        ("tn 2110", "Toner TN2110 black"),
+        ("tn2110", "Toner TN 2110 black"),
+        ("w734d-1avdf", "Casio W-734D-1AVDF"),
+        ("w-734-d", "Casio W734D"),
+        ("2tb", "Disk 2 TB"),
+        ("2 tb", "Disk 2TB"),
+        ("1.5 TB", "Disk 1.5TB"),
+        ("55cm", "Bag 55 cm"),
+        ("55 cm", "Bag 55cm"),
+        ('32"', "TV 32 inch"),
+        ("32 inch", 'TV 32"'),
+        ("32-inch", "TV 32″"),
+        ("10000mah", "Charger 10,000 mAh"),
+    ],
+)
+def test_parts_of_a_word_or_model_number(shop: Shop, query: str, title: str) -> None:
+    index = shop(title, "Something else")
+    assert index.match(query).best(9).literal.tolist()[:1] == [True]
+    assert found(index, query) == [0]
+
+
+def test_parts_must_stand_next_to_each_other_in_one_field(shop: Shop) -> None:
+    index = shop("Set of head bands", "Model 2110 TN", "TN 5 2110")
+    assert found(index, "headset") == []
+    assert found(index, "tn2110") == []
+
+
+def test_a_word_the_catalog_lacks_is_corrected(shop: Shop) -> None:
+    index = shop("Wireless Headphones", "Running Shoes", "Shoe Rack")
+    assert found(index, "headphnes") == [0]
+    assert found(index, "haedphones") == [0]
+    assert found(index, "runing shoes")[0] == 1
+    assert 0 < index.match("headphnes").best(9).weakest[0] < 0.7
+    assert found(index, "hdphns") == []
+
+
+def test_the_usual_one_of_close_words_is_meant(shop: Shop) -> None:
+    index = shop(*["Leather Wallet"] * 30, "Leathers Wallex")
+    assert set(found(index, "wallef")) == set(range(30))
+
+
+def test_no_word_of_the_catalog_is_corrected_and_no_number(shop: Shop) -> None:
+    index = shop("Short Coat", "Shirt", "Toner TN2110", "Model 2110", "Cat")
+    assert found(index, "shirt") == [1]
+    assert found(index, "tn2111") == []
+    assert found(index, "2111") == []
+    assert found(index, "cot") == []
+
+
+def test_synonyms_are_found_after_the_word_itself(shop: Shop) -> None:
+    index = shop("Grey Couch", "Grey Sofa", "Jump Rope", "Climbing Rope", "Black Sneakers", "Gaming Laptop")
+    assert found(index, "sofa") == [1, 0]
+    assert weakest(index, "sofa") == {1: 1.0, 0: 0.5}
+    assert found(index, "skipping rope")[0] == 2
+    assert found(index, "trainers") == [4]
+    assert found(index, "gaming notebook") == [5]
+
+
+def test_only_common_senses_are_synonyms(shop: Shop) -> None:
+    index = shop("Cow", "Marijuana", "Earphones", "Watch Strap")
+    for query in ("jersey", "pot", "phone", "bracelet"):
+        assert found(index, query) == []
+
+
+def test_a_shops_own_synonyms(shop: Shop) -> None:
+    titles = ("Grand Foulard", "Bed Throw", "Sitzsack", "Bean Bag")
+    index = shop(*titles)
+    assert found(index, "plaid") == []
+    index.catalog.keep_synonyms("plaid, grand foulard, bed throw\nbean bag => sitzsack  # as we call it\n")
+    assert index.catch_up()
+    assert set(found(index, "plaid")) == {0, 1}
+    assert found(index, "bed throw") == [1, 0]
+    assert found(index, "bean bag") == [2]
+    index.catalog.keep_synonyms("")
+    assert index.catch_up()
+    assert found(index, "plaid") == []
+    assert found(index, "bean bag") == [3]
+
+
+def test_german(shop: Shop) -> None:
+    index = shop("Rote Häuser", "Rotes Haus", "Sofa", "Couch", "Farbe", text=GERMAN)
+    assert index.language == "de"
+    assert set(found(index, "haus")) == {0, 1}
+    assert found(index, "hauser")[0] == 0
+    assert found(index, "sofa") == [2]
+    assert found(index, "der die das haus")[0] == 1
+    assert index.match("das haus").words == ("haus",)
+
+
+def test_spanish(shop: Shop) -> None:
+    index = shop("Zapatos negros de cuero", "Camión eléctrico", "Camisa", text=SPANISH)
+    assert index.language == "es"
+    assert found(index, "zapato de cuero negro") == [0]
+    assert index.match("camion").best(9).literal.tolist() == [True]
+    assert found(index, "electricos") == [1]
+
+
+def test_french_elision(shop: Shop) -> None:
+    index = shop("Eau de toilette", "Montre d'enfant", text=FRENCH)
+    assert index.language == "fr"
+    assert found(index, "l'eau") == [0]
+    assert found(index, "enfants") == [1]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [("连衣裙", [0]), ("裙", [0]), ("運動鞋", [1]), ("ワンピース", [2]), ("운동화", [3]), ("衣", [0])],
+)
+def test_letters_without_spaces(shop: Shop, query: str, expected: list[int]) -> None:
+    index = shop("红色连衣裙", "黑色運動鞋", "赤いワンピース", "검은 운동화", text="红色的鞋子和黑色的衬衫")
+    assert found(index, query)[:1] == expected
+
+
+def test_a_few_english_titles_are_english(shop: Shop) -> None:
+    assert shop("Linen Shirt", "Boots", "Leather Belt", text="").language == "en"
+
+
+def test_nothing_is_stemmed_in_a_language_that_is_not_known(shop: Shop) -> None:
+    index = shop("Print", "Printed", text="qqq xkcd 123 vvv")
+    assert index.language == ""
+    assert found(index, "print") == [0]
+    assert found(index, "sofa") == []

@@ -158,3 +158,8 @@ class Thesaurus:
     def replaces(self, words: Sequence[str]) -> bool:
         """Whether the shop wants the synonyms of a phrase in its place."""
         return self.key(words) in self._replaced
+
+    def knows(self, word: str) -> bool:
+        """Whether a word is in any of the synonyms, and so spelled as it is meant."""
+        key = self.key([word])
+        return key in self._own or (self._language.code == "en" and key in english_words())

@@ -83,7 +83,8 @@ class QueryExpander:
         found += [each for each in self._joined(words) if replaced.isdisjoint(each.words)]
         held = {at for each in found for at in each.words if self._is_held(each.phrase)}
         for at in set(range(len(words))) - held:
-            found += self._corrected(words[at], at)
+            if not self._thesaurus.knows(words[at]):
+                found += self._corrected(words[at], at)
         return Expansion(words, tuple(distinct(found)))
 
     def _words(self, text: str) -> tuple[str, ...]:

@@ -133,6 +133,7 @@ def test_no_word_of_the_catalog_is_corrected_and_no_number(shop: Shop) -> None:
     assert found(index, "tn2111") == []
     assert found(index, "2111") == []
     assert found(index, "cot") == []
+    assert found(shop("Touch Screen", "Hex Bolts"), "couch") == []  # spelled as it is meant
 
 
 def test_synonyms_are_found_after_the_word_itself(shop: Shop) -> None:

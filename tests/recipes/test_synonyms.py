@@ -1,0 +1,37 @@
+"""The recipe of the synonyms: common senses of what shops sell, and nothing else."""
+
+from __future__ import annotations
+
+from recipes.synonyms import categories_below, grouped, make_lines, make_synsets, names_in, spellings, synonyms_of
+
+SHEET = [
+    ("artifact", "sofa, couch, lounge", "seat"),
+    ("artifact", "sofa bed, couch", "bed"),
+    ("artifact", "telephone, phone", "equipment"),
+    ("artifact", "earphone, earpiece, headphone, phone", "transducer"),
+    ("artifact", "catapult, launcher", "device"),
+    ("animal", "jersey, cow", "cattle"),
+]
+ROWS = [dict(zip(("lexname", "synonyms", "hypernyms"), row, strict=True)) for row in SHEET]
+SOLD = frozenset({"sofa", "headphone", "phone"})
+
+
+def test_usual_senses_of_what_is_sold_give_synonyms() -> None:
+    found = grouped(synonyms_of(make_synsets(ROWS), SOLD))
+    assert found["sofa"] == ["couch", "lounge"]
+    assert found["couch"] == ["sofa", "lounge"]
+    assert found["phone"] == ["telephone"]
+    assert "phone" not in found["headphone"]
+    assert not {"catapult", "jersey", "launcher"} & set(found)
+
+
+def test_a_category_that_lists_things_names_each() -> None:
+    assert names_in("Sofas & Couches") == ["sofa", "couch"]
+    assert names_in("Baby & Toddler Furniture") == []
+    assert list(categories_below([["Shoes"], ["Shoes", "Boots"], ["Hats & Caps", "Caps"]])) == [("sho", "boot")]
+
+
+def test_lines_have_keys_and_spellings() -> None:
+    spelled = spellings(["Running Shoes", "Sneakers", "Boots"])
+    lines = list(make_lines({"sneaker": ["running sho"]}, {"sho": ["boot"]}, spelled))
+    assert lines == ["sho\t\tboots", "sneaker\trunning shoes\t"]

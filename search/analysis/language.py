@@ -94,8 +94,8 @@ class Language:
     def keys(self, terms: Sequence[str]) -> list[str]:
         """What spellings of one word have in common: the word without accents; in English also singular, British."""
         if self.code != "en":
-            return [without_accents(term) for term in terms]
-        return [key([term]) if term.isalpha() else without_accents(term) for term in terms]
+            return [term if term.isascii() else without_accents(term) for term in terms]
+        return [key([term]) if term.isalpha() else term if term.isascii() else without_accents(term) for term in terms]
 
     def stems(self, terms: Sequence[str], keys: Sequence[str]) -> list[str]:
         """What forms of one word have in common; the key where the language has no stemmer. ``keys``: those of the
@@ -105,4 +105,4 @@ class Language:
         # Of the key in English, so that colours and colored have one; else of the word, since endings have accents.
         stemmer = Stemmer.Stemmer(self._algorithm, 0)  # not safe to share between threads
         stems = stemmer.stemWords(list(keys if self.code == "en" else terms))
-        return [without_accents(stem) for stem in stems]
+        return [stem if stem.isascii() else without_accents(stem) for stem in stems]

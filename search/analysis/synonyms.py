@@ -74,9 +74,7 @@ def phrases(listed: str, number: int) -> tuple[tuple[str, ...], ...]:
     found = [(phrase.strip(), tuple(analyse(phrase))) for phrase in listed.split(",")]
     for phrase, words in found:
         if not words:
-            raise bad_line(
-                number, f"{phrase!r:.80} has no word" if phrase else "there is nothing before or after a comma"
-            )
+            raise bad_line(number, f"{phrase!r:.80} has no word" if phrase else "a comma or an arrow lacks a word")
         if len(words) > MAX_SYNONYM_WORDS:
             raise bad_line(number, f"{phrase!r:.80} has {len(words)} words; the limit is {MAX_SYNONYM_WORDS}")
     return tuple(dict.fromkeys(words for _, words in found))

@@ -204,11 +204,16 @@ MEASURES = (NDCG, RATED, FIRST)
 def quality(
     shop: Shop, queries: Sequence[JudgedQuery], rankings: Mapping[str, Sequence[Sequence[str]]]
 ) -> Iterator[Figure]:
-    """Every measure of every system, each reference beside the search; and the search against the best of its parts."""
+    """Every measure of every system, each reference beside the search; and the search against the best of its parts.
+
+    Where every item was rated, rated items alone say nothing: those without a grade are wrong.
+    """
     judgements = [query.grades for query in queries]
     values = {name: measured(found, judgements, shop.right) for name, found in rankings.items()}
     bounds = {NDCG: shop.ndcg, RATED: shop.rated, FIRST: shop.first}
     for at, measure in enumerate(MEASURES):
+        if measure == RATED and shop.is_complete:
+            continue
         for name, of_system in values.items():
             interval = metrics.intervals(of_system)[at]
             how = f"{len(queries)} queries, 95% interval {interval.low:.3f} to {interval.high:.3f}"

@@ -59,7 +59,7 @@ MIN_LETTERS = 2
 MAX_SYNONYMS = 8
 MAX_NARROWER = 16
 LAST_POSITION = 1
-MAX_SENSES = 3
+MAX_SYNSETS = 3
 """WordNet lists a synset's words by how often each is used in that sense. A word of several senses keeps those in which
 it stands first or, if it has three at most, second, so that phone is a telephone and not a headphone."""
 
@@ -118,19 +118,19 @@ def names_in(category: str) -> list[str]:
 
 def synonyms_of(synsets: Sequence[Synset], sold: frozenset[str]) -> Iterator[tuple[str, str]]:
     """Pairs of words that are used in one sense, of which shops sell one under its own name."""
-    n_senses: dict[str, int] = defaultdict(int)
+    n_synsets: dict[str, int] = defaultdict(int)
     for synset in synsets:
         for word in synset.words:
-            n_senses[word] += 1
+            n_synsets[word] += 1
     for synset in synsets:
         if synset.lexname in LEXNAMES and not sold.isdisjoint(synset.words):
-            usual = [word for at, word in enumerate(synset.words) if is_usual(at, n_senses[word])]
+            usual = [word for at, word in enumerate(synset.words) if is_usual(at, n_synsets[word])]
             yield from ((one, other) for one in usual for other in usual if one != other)
 
 
-def is_usual(position: int, n_senses: int) -> bool:
+def is_usual(position: int, n_synsets: int) -> bool:
     """Whether a word is mostly used in the sense in which it is listed at a position."""
-    return position == 0 or n_senses == 1 or (position <= LAST_POSITION and n_senses <= MAX_SENSES)
+    return position == 0 or n_synsets == 1 or (position <= LAST_POSITION and n_synsets <= MAX_SYNSETS)
 
 
 def kinds_of(synsets: Sequence[Synset], sold: frozenset[str]) -> Iterator[tuple[str, str]]:
@@ -206,8 +206,8 @@ def main() -> None:
     covers = [(phrase_key(wide), phrase_key(kind)) for wide, kinds in COVERS.items() for kind in kinds]
     narrower = grouped([*covers, *categories_below(categories), *kinds_of(synsets, sold)])
     wordnet = (word for column in ("synonyms", "hypernyms") for row in rows for word in re.split("[,;] ", row[column]))
-    listed = (part for path in categories for part in SEPARATOR.split(path[-1]))
-    spelled = spellings((*(name for table in tables for name in table), *wordnet, *listed))
+    parts = (part for path in categories for part in SEPARATOR.split(path[-1]))
+    spelled = spellings((*(name for table in tables for name in table), *wordnet, *parts))
     text = HEADER + "\n".join(make_lines(same, narrower, spelled)) + "\n"
     options.out.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
 

@@ -70,8 +70,8 @@ def parsed_rule(rule: str, number: int) -> SynonymRule:
     return SynonymRule(sources, sources, replaces=False)
 
 
-def phrases(listed: str, number: int) -> tuple[tuple[str, ...], ...]:
-    found = [(phrase.strip(), tuple(analyse(phrase))) for phrase in listed.split(",")]
+def phrases(text: str, number: int) -> tuple[tuple[str, ...], ...]:
+    found = [(phrase.strip(), tuple(analyse(phrase))) for phrase in text.split(",")]
     for phrase, words in found:
         if not words:
             raise bad_line(number, f"{phrase!r:.80} has no word" if phrase else "a comma or an arrow lacks a word")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recipes.synonyms import categories_below, grouped, make_lines, make_synsets, names_in, spellings, synonyms_of
 
-SHEET = [
+SYNSETS = [
     ("artifact", "sofa, couch, lounge", "seat"),
     ("artifact", "sofa bed, couch", "bed"),
     ("artifact", "telephone, phone", "equipment"),
@@ -12,11 +12,11 @@ SHEET = [
     ("artifact", "catapult, launcher", "device"),
     ("animal", "jersey, cow", "cattle"),
 ]
-ROWS = [dict(zip(("lexname", "synonyms", "hypernyms"), row, strict=True)) for row in SHEET]
+ROWS = [dict(zip(("lexname", "synonyms", "hypernyms"), row, strict=True)) for row in SYNSETS]
 SOLD = frozenset({"sofa", "headphone", "phone"})
 
 
-def test_usual_senses_of_what_is_sold_give_synonyms() -> None:
+def test_what_is_sold_has_synonyms_by_its_usual_meaning() -> None:
     found = grouped(synonyms_of(make_synsets(ROWS), SOLD))
     assert found["sofa"] == ["couch", "lounge"]
     assert found["couch"] == ["sofa", "lounge"]

@@ -107,7 +107,7 @@ def test_parts_of_a_word_or_model_number(shop: Shop, query: str, title: str) -> 
     assert found(index, query) == [0]
 
 
-def test_parts_must_stand_next_to_each_other_in_one_field(shop: Shop) -> None:
+def test_parts_must_be_next_to_each_other_in_one_field(shop: Shop) -> None:
     index = shop("Set of head bands", "Model 2110 TN", "TN 5 2110")
     assert found(index, "headset") == []
     assert found(index, "tn2110") == []
@@ -145,7 +145,7 @@ def test_synonyms_are_found_after_the_word_itself(shop: Shop) -> None:
     assert found(index, "gaming notebook") == [5]
 
 
-def test_only_common_senses_are_synonyms(shop: Shop) -> None:
+def test_rare_meanings_are_no_synonyms(shop: Shop) -> None:
     index = shop("Cow", "Marijuana", "Earphones", "Watch Strap")
     for query in ("jersey", "pot", "phone", "bracelet"):
         assert found(index, query) == []
@@ -195,7 +195,7 @@ def test_french_elision(shop: Shop) -> None:
     ("query", "expected"),
     [("连衣裙", [0]), ("裙", [0]), ("運動鞋", [1]), ("ワンピース", [2]), ("운동화", [3]), ("衣", [0])],
 )
-def test_letters_without_spaces(shop: Shop, query: str, expected: list[int]) -> None:
+def test_text_in_pairs_of_letters(shop: Shop, query: str, expected: list[int]) -> None:
     index = shop("红色连衣裙", "黑色運動鞋", "赤いワンピース", "검은 운동화", text="红色的鞋子和黑色的衬衫")
     assert found(index, query)[:1] == expected
 

@@ -149,6 +149,9 @@ class HitOut(ItemOut):
         description="The probability that this is what the query asks for, comparable across queries; "
         "null if the encoder is not calibrated for this kind of query."
     )
+    certain: bool = Field(
+        description="Whether the query names this item by an identifier (sku, barcode, model number) or is its photo."
+    )
     signals: SignalsOut
     verdicts: list[VerdictOut] = Field(description="One for each of the answer's requirements, or none at all.")
     explanation: ExplanationOut | None
@@ -164,6 +167,7 @@ class HitOut(ItemOut):
                 "score": round(hit.score, 6),
                 "rank": hit.rank,
                 "confidence": rounded(hit.confidence),
+                "certain": hit.certain,
                 "signals": signals,
                 "verdicts": [VerdictOut.of(verdict) for verdict in hit.verdicts],
                 "explanation": None if hit.explanation is None else ExplanationOut.of(hit.explanation),
@@ -280,6 +284,7 @@ ANSWER: Final[dict[str, Any]] = {
             "score": 0.81,
             "rank": 1,
             "confidence": 0.74,
+            "certain": False,
             "signals": {"image": 2.1, "text": 1.4, "words": 0.9},
             "verdicts": _VERDICTS,
             "explanation": _EXPLANATION,

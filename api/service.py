@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 RETRY_S = 30.0
 """The pause after an encoder could not be loaded: a download may have failed."""
 
+FINGERPRINTS_AT_ONCE = 32
+"""How many fingerprints are made each time the service looks for changes: at most a tenth of a second's work."""
+
 N_RERANKED = 32
 """How many answers are reranked at the same time. They mostly wait for a model, so they have threads of their own and
 plain queries never wait for one."""
@@ -63,6 +66,7 @@ class Service:
         self._switching = threading.Lock()
         self._retry_at = 0.0
         self._last_error = ""
+        self._has_fingerprints = False
         self._sync = SyncThread(self)
 
     @classmethod
@@ -128,8 +132,14 @@ class Service:
         return True
 
     def catch_up(self) -> bool:
-        """Follow the catalog to its encoder and to its last change; returns whether anything changed."""
-        return self._switch_if_due() or self._engine.replica.catch_up()
+        """Follow the catalog to its encoder and to its last change; returns whether anything changed.
+
+        Images that an older version stored get their fingerprints here, a few at a time.
+        """
+        changed = self._switch_if_due() or self._engine.replica.catch_up()
+        if not changed and not self._has_fingerprints:
+            self._has_fingerprints = self.store.fingerprints.fill(FINGERPRINTS_AT_ONCE) == 0
+        return changed
 
     def save(self) -> bool:
         """Write a snapshot of the index if enough changed; returns whether it did."""

@@ -103,10 +103,14 @@ PreparedRow = PreparedItem | UnchangedRecord | Rejection
 
 @dataclass(slots=True)
 class ItemBatch:
-    """An encoded batch, to be committed in one transaction. ``rejections`` are rejected rows and unusable images."""
+    """An encoded batch, to be committed in one transaction, with the ``fingerprints`` of its images by their ids.
+
+    ``rejections`` are rejected rows and unusable images.
+    """
 
     entries: list[IndexedItem] = field(default_factory=list)
     images: list[bytes] = field(default_factory=list)
+    fingerprints: dict[str, bytes] = field(default_factory=dict)
     rejections: list[Rejection] = field(default_factory=list)
     n_added: int = 0
     n_unchanged: int = 0
@@ -144,6 +148,8 @@ class Indexer:
                     dead_letters=letters.path if letters.n_rejections else None,
                 )
                 on_progress(done)
+        while self.store.fingerprints.fill(BATCH_ROWS):  # of images that an older version stored
+            pass
         if done.n_added or done.n_updated:
             with suppress(EncoderReplacedError):  # since the last commit; everything was committed before
                 IndexReplica.open(self.store, self.encoder.identity, self.index_version).save()
@@ -207,6 +213,11 @@ class Indexer:
         return ItemBatch(
             entries=embed(self.encoder, prepared) if prepared else [],
             images=[image for each in prepared for image in each.files],
+            fingerprints={
+                image_id: bits
+                for each in prepared
+                for image_id, bits in zip(each.image_ids, each.fingerprints, strict=True)
+            },
             rejections=[failure for each in prepared for failure in each.failures] + rejected,
             n_added=sum(each.is_new for each in prepared),
             n_unchanged=sum(isinstance(row, UnchangedRecord) for row in rows),
@@ -216,6 +227,7 @@ class Indexer:
     def commit(self, batch: ItemBatch) -> None:
         """Store a batch's images, then commit its items, so that no item is there before its images are."""
         self.store.images.put_all(batch.images)
+        self.store.fingerprints.put_all(batch.fingerprints)
         if batch.entries:
             self.store.catalog.commit(self.index_version, batch.entries)
 

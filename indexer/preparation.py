@@ -13,6 +13,7 @@ from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.sources.base import ImageReference, Record, Rejection
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.images.decode import decode_image
+from vitrina.search.images.fingerprint import fingerprint
 from vitrina.search.store.images import image_id_of, storable
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import ImageError, InputError, NotFoundError
@@ -73,8 +74,8 @@ def _check_size(n_bytes: int, name: str, max_bytes: int) -> None:
 class PreparedItem:
     """An item whose images are ready for the encoder.
 
-    ``files`` are the image files to store under ``image_ids``, empty for an item that is stored already; ``failures``
-    are the images that could not be used.
+    ``files`` are the image files to store under ``image_ids``, empty for an item that is stored already, with their
+    ``fingerprints``; ``failures`` are the images that could not be used.
     """
 
     item: Item
@@ -84,6 +85,7 @@ class PreparedItem:
     text: str
     is_new: bool
     files: tuple[bytes, ...] = ()
+    fingerprints: tuple[bytes, ...] = ()
     failures: tuple[Rejection, ...] = ()
 
 
@@ -124,7 +126,7 @@ class Preparer:
 
         An item is rejected if it has images and none can be used; if some can, the others become its failures.
         """
-        files, pixels, failures = [], [], []
+        files, pixels, fingerprints, failures = [], [], [], []
         for reference in record.images:
             try:
                 data = load_image(reference, self.fetcher)
@@ -134,6 +136,7 @@ class Preparer:
                 continue
             files.append(storable(image, data))
             pixels.append(self.encoder.prepare(image.pixels))
+            fingerprints.append(fingerprint(image.pixels))
         if failures and not files:
             return failures[0]
         return PreparedItem(
@@ -144,6 +147,7 @@ class Preparer:
             text=embedding_text(record.item),
             is_new=is_new,
             files=tuple(files),
+            fingerprints=tuple(fingerprints),
             failures=tuple(failures),
         )
 

@@ -12,6 +12,7 @@ from vitrina.search.index.replica import IndexReplica
 from vitrina.search.reranking.pipeline import SupportsRerank
 from vitrina.search.retrieval.retriever import RankedCandidates, Retriever
 from vitrina.search.store.catalog import Catalog
+from vitrina.search.store.fingerprints import Fingerprints
 from vitrina.search.store.store import Store
 from vitrina.search.types.answer import Answer, AnswerStream, Retrieved, Stopwatch, final_answer
 from vitrina.search.types.calibration import Calibration
@@ -24,7 +25,8 @@ class SearchEngine:
     """Answers queries over one catalog in one index version. Safe to call from several threads.
 
     ``calibration`` takes the place of the encoder's own, where one was fitted to this very catalog. ``reranker`` judges
-    and explains the best hits of queries that ask for it.
+    and explains the best hits of queries that ask for it. ``fingerprints`` are those of the catalog's images; without
+    them no photo is recognised as an item's own.
     """
 
     def __init__(
@@ -34,13 +36,14 @@ class SearchEngine:
         replica: IndexReplica,
         calibration: Calibration | None = None,
         reranker: SupportsRerank | None = None,
+        fingerprints: Fingerprints | None = None,
     ) -> None:
         self.catalog = catalog
         self.encoder = encoder
         self.replica = replica
         self.reranker = reranker
         self.parser = QueryParser(catalog, encoder, replica)
-        self.retriever = Retriever(catalog, replica, encoder.identity, calibration or encoder.calibration)
+        self.retriever = Retriever(catalog, replica, encoder.identity, calibration or encoder.calibration, fingerprints)
 
     @classmethod
     def open(cls, store: Store, encoder: Encoder, reranker: SupportsRerank | None = None) -> Self:
@@ -49,7 +52,8 @@ class SearchEngine:
         Blocks while a large catalog is read. Raises EncoderError where the catalog was embedded with another encoder.
         """
         replica = IndexReplica.open(store, encoder.identity, open_index_version(store, encoder))
-        return cls(store.catalog, encoder, replica, store.calibration(encoder.identity), reranker)
+        calibration = store.calibration(encoder.identity)
+        return cls(store.catalog, encoder, replica, calibration, reranker, store.fingerprints)
 
     def with_reranker(self, reranker: SupportsRerank | None) -> Self:
         """The same engine with another reranker, or without one; nothing is opened again."""

@@ -179,8 +179,14 @@ def paged(answer: Answer, query: Query) -> Answer:
 
 
 def merged(answer: Answer, hit_verdicts: HitVerdicts) -> Answer:
-    """The answer in its new order, its hits with their verdicts."""
-    judged = np.array([state is RerankState.RERANKED for state in hit_verdicts.states], np.bool_)
+    """The answer in its new order, its hits with their verdicts; certain hits keep their places."""
+    judged = np.array(
+        [
+            state is RerankState.RERANKED and not hit.certain
+            for hit, state in zip(answer.hits, hit_verdicts.states, strict=True)
+        ],
+        np.bool_,
+    )
     scores = np.array([hit.score for hit in answer.hits], np.float64)
     order, shown = reordered(scores, hit_verdicts.totals, judged)
     ranks = [hit.rank for hit in answer.hits]  # with gaps where an item went away meanwhile

@@ -19,8 +19,10 @@ from vitrina.search.retrieval.catalog_scores import (
     ItemCatalogScores,
     catalog_scores,
 )
+from vitrina.search.retrieval.certainty import CERTAIN_CONFIDENCE, Flags, assured, certain_items, lifted
 from vitrina.search.retrieval.vector_scores import Scores, VectorScorer, VectorScores
 from vitrina.search.store.catalog import Catalog
+from vitrina.search.store.fingerprints import Fingerprints
 from vitrina.search.types.answer import Answer, Hit, Signals, Stopwatch
 from vitrina.search.types.calibration import Calibration, CalibrationFeatures, Curve, QueryKind, Signal
 from vitrina.search.types.errors import QueryError
@@ -44,7 +46,8 @@ class RankedCandidates:
     """Every candidate of one ``kind`` of query: item ids, ascending, and what is known of each, all of shape (n,).
 
     Candidates are ranked by ``totals``, of which ``bonus`` is the part that the catalog's words and fields add;
-    ``order`` has positions, best first. ``features`` are those that a calibration weighs.
+    ``order`` has positions, best first. ``features`` are those that a calibration weighs. ``certain`` marks the items
+    that the query names by an identifier or shows by their own photo.
     """
 
     kind: QueryKind
@@ -54,6 +57,7 @@ class RankedCandidates:
     totals: Scores
     features: CalibrationFeatures
     order: NDArray[np.int64]
+    certain: Flags
 
 
 class Retriever:
@@ -63,12 +67,18 @@ class Retriever:
     """
 
     def __init__(
-        self, catalog: Catalog, replica: IndexReplica, encoder: EncoderIdentity, calibration: Calibration | None
+        self,
+        catalog: Catalog,
+        replica: IndexReplica,
+        encoder: EncoderIdentity,
+        calibration: Calibration | None,
+        fingerprints: Fingerprints | None = None,
     ) -> None:
         self.calibration = calibration
         self._catalog = catalog
         self._replica = replica
         self._encoder = encoder
+        self._fingerprints = fingerprints
 
     def retrieve(self, parsed: ParsedQuery, watch: Stopwatch) -> Answer:
         """The answer in retrieval's order: candidates, ranked, calibrated, cut to the query's page, and loaded.
@@ -80,7 +90,7 @@ class Retriever:
         ranked = self.rank(parsed, watch)
         with watch.stage("confidence"):
             curve = self._curve(query, ranked.kind)
-            confidence = None if curve is None else curve.confidence(ranked.features)
+            confidence = None if curve is None else assured(curve.confidence(ranked.features), ranked.certain)
             kept = ranked.order if confidence is None else at_least(query.min_confidence, confidence, ranked.order)
         with watch.stage("load"):
             hits = self._hits(query, ranked, confidence, kept)
@@ -102,18 +112,23 @@ class Retriever:
                 within = reader.facets.matching(query.filters) if query.filters else None
             with watch.stage("words"):
                 in_catalog = catalog_scores(reader, self._replica.lexical, parsed, within)
+            with watch.stage("certainty"):
+                sure = certain_items(reader, query, self._fingerprints, within)
             with watch.stage("vectors"):
                 scorer = VectorScorer(self._replica.indexes, parsed.vectors)
                 nearest = scorer.candidates(WINDOW, within)
-                pool = np.setdiff1d(np.union1d(nearest, in_catalog.item_ids), parsed.excluded).astype(np.int64)
+                found = np.union1d(np.union1d(nearest, in_catalog.item_ids), sure)
+                pool = np.setdiff1d(found, parsed.excluded).astype(np.int64)
             with watch.stage("rank"):
                 by_vectors = scorer.rank(pool)
                 by_catalog = in_catalog.about(reader, pool)
                 bonus = by_catalog.bonus(query.weights)
-                totals = np.round(np.nan_to_num(by_vectors.scores) + bonus, ROUND_DECIMALS)
+                certain = np.isin(pool, sure)
+                fused = np.round(np.nan_to_num(by_vectors.scores) + bonus, ROUND_DECIMALS)
+                totals = lifted(fused, certain)
                 order = np.lexsort((pool, -totals))
                 features = calibration_features(by_vectors, by_catalog, query.text)
-        return RankedCandidates(parsed.kind, pool, by_vectors.by_modality, bonus, totals, features, order)
+        return RankedCandidates(parsed.kind, pool, by_vectors.by_modality, bonus, totals, features, order, certain)
 
     def _curve(self, query: Query, kind: QueryKind) -> Curve | None:
         """The calibration of this kind of query. Raises QueryError where there is none and the query needs one."""
@@ -143,11 +158,19 @@ class Retriever:
                     text=number(ranked.by_modality["text"][at]),
                     words=float(ranked.bonus[at]),
                 ),
-                confidence=None if confidence is None else float(confidence[at]),
+                confidence=confidence_of(confidence, ranked.certain, at),
+                certain=bool(ranked.certain[at]),
             )
             for position, at in enumerate(page, start=1)
             if (item_id := int(ranked.item_ids[at])) in stored
         )
+
+
+def confidence_of(confidence: Scores | None, certain: Flags, at: int) -> float | None:
+    """The confidence of one candidate; without a calibration only a certain one has any."""
+    if confidence is None:
+        return CERTAIN_CONFIDENCE if certain[at] else None
+    return float(confidence[at])
 
 
 def at_least(least: float, confidence: Scores, order: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -112,13 +112,24 @@ facets = Table(
 )
 """Everything a filter can ask for, one value per row: case-folded text, and the number if it is one."""
 
+identifiers = Table(
+    "identifiers",
+    metadata,
+    Column("item_id", Key, ForeignKey("items.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("value", String(256), primary_key=True),
+    Column("key", String(256), nullable=False),
+    Column("is_sku", Boolean, nullable=False),
+    Index("ix_identifiers_key", "key", "item_id"),
+)
+"""The codes that name an item exactly (``types.identifiers``), as they are folded, and the key they are found by."""
+
 images = Table(
     "images",
     metadata,
     Column("id", Key, primary_key=True, autoincrement=True),
     Column("item_id", Key, ForeignKey("items.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("position", Integer, nullable=False),
-    Column("image_id", String(64), nullable=False),
+    Column("image_id", String(64), nullable=False, index=True),
 )
 """An item's images in the shop's order; ``image_id`` is the image's content hash in the image store."""
 

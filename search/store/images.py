@@ -79,15 +79,15 @@ class ImageStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = SqliteFile(path)
-        with self._file.read() as connection:
+        self.file = SqliteFile(path)
+        with self.file.read() as connection:
             is_made = connection.dialect.has_table(connection, thumbnails.name)
         if not is_made:
-            with self._file.write() as connection:
+            with self.file.write() as connection:
                 metadata.create_all(connection)
 
     def close(self) -> None:
-        self._file.close()
+        self.file.close()
 
     def put(self, data: bytes) -> str:
         """Store the bytes and return their id. Idempotent."""
@@ -97,13 +97,13 @@ class ImageStore:
         """Store several images in one transaction and return their ids; existing ones are not written again."""
         rows = [{"id": image_id_of(data), "data": data} for data in batch]
         if rows:
-            with self._file.write() as connection:
+            with self.file.write() as connection:
                 connection.execute(insert(images).prefix_with("OR IGNORE"), rows)
         return [str(row["id"]) for row in rows]
 
     def read(self, image_id: str) -> bytes:
         """The bytes of an image. Raises NotFoundError for an unknown or malformed id."""
-        with self._file.read() as connection:
+        with self.file.read() as connection:
             data = connection.scalar(select(images.c.data).where(images.c.id == image_id))
         if data is None:
             raise NotFoundError(
@@ -118,7 +118,7 @@ class ImageStore:
         NotFoundError for an unknown id and ImageError for a size below 1.
         """
         side_px = _side(size_px)
-        with self._file.read() as connection:
+        with self.file.read() as connection:
             key = (thumbnails.c.picture_id == image_id) & (thumbnails.c.side_px == side_px)
             made = connection.scalar(select(thumbnails.c.data).where(key))
         if made is not None:
@@ -134,7 +134,7 @@ class ImageStore:
 
     def _keep_thumbnail(self, image_id: str, side_px: int, data: bytes) -> None:
         row = {"picture_id": image_id, "side_px": side_px, "data": data}
-        with self._file.write() as connection:
+        with self.file.write() as connection:
             connection.execute(insert(thumbnails).prefix_with("OR IGNORE"), row)
 
 

@@ -13,6 +13,7 @@ from vitrina.search.store.database import (
     deletions,
     embeddings,
     facets,
+    identifiers,
     images,
     insert_rows,
     item_terms,
@@ -20,6 +21,7 @@ from vitrina.search.store.database import (
 )
 from vitrina.search.store.terms import term_rows
 from vitrina.search.types.filters import facets as facets_of
+from vitrina.search.types.identifiers import identifiers as identifiers_of
 from vitrina.search.types.item import (
     MODALITIES,
     AttributeValue,
@@ -190,20 +192,25 @@ def update_items(connection: Connection, entries: Sequence[tuple[int, IndexedIte
 
 
 def clear_parts(connection: Connection, item_ids: Sequence[int]) -> None:
-    """Remove the items' facets, images, words, and vectors in every index version."""
+    """Remove the items' facets, identifiers, images, words, and vectors in every index version."""
     for chunk in chunks(item_ids):
-        for part in (facets, images, embeddings, item_terms):
+        for part in (facets, identifiers, images, embeddings, item_terms):
             connection.execute(delete(part).where(part.c.item_id.in_(chunk)))
 
 
 def insert_parts(
     connection: Connection, version_id: int, sequence: int, entries: Sequence[tuple[int, IndexedItem]]
 ) -> None:
-    """Insert the facets, images, words, and vectors of items, given with their ids."""
+    """Insert the facets, identifiers, images, words, and vectors of items, given with their ids."""
     facet_rows = [
         {"item_id": item_id, "field": facet.field, "value": facet.value, "number": facet.number}
         for item_id, entry in entries
         for facet in facets_of(entry.item)
+    ]
+    identifier_rows = [
+        {"item_id": item_id, "value": code.value, "key": code.key, "is_sku": code.is_sku}
+        for item_id, entry in entries
+        for code in identifiers_of(entry.item)
     ]
     image_rows = [
         {"item_id": item_id, "position": position, "image_id": image_id}
@@ -214,5 +221,12 @@ def insert_parts(
         row for item_id, entry in entries for row in embedding_rows(version_id, item_id, entry.vectors, sequence)
     ]
     words = term_rows([(item_id, entry.item) for item_id, entry in entries])
-    for part, rows in ((facets, facet_rows), (images, image_rows), (embeddings, vector_rows), (item_terms, words)):
+    parts = (
+        (facets, facet_rows),
+        (identifiers, identifier_rows),
+        (images, image_rows),
+        (embeddings, vector_rows),
+        (item_terms, words),
+    )
+    for part, rows in parts:
         insert_rows(connection, part, rows)

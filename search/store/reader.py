@@ -8,12 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
-from vitrina.search.store.database import chunks, clock, embeddings, images, index_versions, items
+from vitrina.search.store.database import chunks, clock, embeddings, identifiers, images, index_versions, items
 from vitrina.search.store.facets import FacetReader, ids_as_table
 from vitrina.search.store.index_versions import dimension_of
 from vitrina.search.store.items import changes_since, ids_by_sku, stored_items
 from vitrina.search.types.errors import NotFoundError
+from vitrina.search.types.identifiers import asked_identifiers, query_keys
 from vitrina.search.types.item import Changes, StoredItem
+
+MAX_SHARING = 20
+"""An attribute's code that more items hold, the model of all cases for one telephone, names none of them."""
 
 
 class CatalogReader:
@@ -52,6 +56,35 @@ class CatalogReader:
                 rows = rows.where((items.c.id + 0).in_(ids_as_table(within.tolist())))
             named.update(dict.fromkeys(self._connection.scalars(rows), kind))
         return named
+
+    def identified(self, query: str) -> NDArray[np.int64]:
+        """The ids of the items that the query names by an identifier, sorted, shape (n,); mostly none.
+
+        Items that hold the code just as it is typed, letter case aside, come alone.
+        """
+        for code in asked_identifiers(query):
+            item_ids = self._with_identifier(code)
+            if item_ids:
+                return np.array(sorted(item_ids), np.int64)
+        return np.empty(0, np.int64)
+
+    def _with_identifier(self, code: str) -> set[int]:
+        by_sku = select(items.c.id).where(items.c.folded_sku == code).limit(MAX_SHARING)
+        exact = set(self._connection.scalars(by_sku))
+        keys = query_keys(code)
+        if not keys:
+            return exact
+        columns = identifiers.c.item_id, identifiers.c.value, identifiers.c.is_sku
+        held = select(*columns).where(identifiers.c.key.in_(keys)).limit(2 * MAX_SHARING + 1)
+        rows = self._connection.execute(held).all()
+        exact |= {row.item_id for row in rows if row.value == code}
+        found = exact or {row.item_id for row in rows}
+        return found if len(found) <= MAX_SHARING else {row.item_id for row in rows if row.is_sku}
+
+    def items_with_images(self, image_ids: Sequence[str]) -> NDArray[np.int64]:
+        """The ids of the items that have one of the images, sorted, shape (n,)."""
+        held = select(images.c.item_id).where(images.c.image_id.in_(image_ids)).distinct()
+        return np.array(sorted(self._connection.scalars(held)), np.int64)
 
     def content_hashes(self, skus: Sequence[str]) -> dict[str, str]:
         """The content hash of each sku that is there."""

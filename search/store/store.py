@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.feature_cache import FeatureCache, discard_other_features, features_file
+from vitrina.search.store.fingerprints import Fingerprints
 from vitrina.search.store.images import ImageStore
 from vitrina.search.store.index_versions import IndexVersion
 from vitrina.search.types.calibration import Calibration, read_calibration, write_calibration
@@ -88,6 +89,7 @@ class Store:
             ) from error
         self.catalog = Catalog(folder / CATALOG_FILE)
         self.images = ImageStore(folder / "pictures.db")
+        self.fingerprints = Fingerprints(self.images)
         self.models = ModelStore(folder / "encoders")
         shutil.rmtree(folder / "views", ignore_errors=True)  # where version 0.1 had its snapshots
 

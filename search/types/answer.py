@@ -44,7 +44,8 @@ class Hit:
     """An item found. ``score`` is in (0, 1), higher is better, comparable within one query; ``rank`` counts from 1.
 
     ``confidence`` is the probability that the item is what was asked for, comparable across queries; None if the
-    encoder is not calibrated for this kind of query. What the query excludes does not affect it.
+    encoder is not calibrated for this kind of query. What the query excludes does not affect it. A ``certain`` hit is
+    what the query names by an identifier, such as a sku; it comes first, and reranking leaves it there.
 
     ``verdicts`` has one for each of the answer's requirements, in their order, or none at all; ``retrieval_rank`` is
     the rank before reranking, None without reranking; ``explanation`` is there if it was requested.
@@ -55,6 +56,7 @@ class Hit:
     rank: int
     signals: Signals
     confidence: float | None = None
+    certain: bool = False
     verdicts: tuple[Verdict, ...] = ()
     rerank: RerankState = RerankState.NOT_ASKED
     retrieval_rank: int | None = None

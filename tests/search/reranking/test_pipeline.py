@@ -153,6 +153,15 @@ def test_what_must_not_be_goes_down(reranking: SearchEngine, engine: SearchEngin
             assert hit.verdicts[1].status is expected
 
 
+def test_a_certain_hit_stays_first(reranking: SearchEngine, engine: SearchEngine) -> None:
+    query = Query("item 14", limit=20)
+    answer = reranking.search(query, IN_TIME)
+    check(answer, engine.search(query))
+    assert skus(answer)[0] == "item-14"
+    assert [hit.certain for hit in answer.hits] == [True] + [False] * 19
+    assert answer.hits[0].rerank is RerankState.RERANKED, "it is judged all the same"
+
+
 def test_a_photo_asks_for_its_article_and_colour(reranking: SearchEngine, engine: SearchEngine) -> None:
     query = Query(images=(make_image("green"),), limit=12)
     answer = reranking.search(query, IN_TIME)

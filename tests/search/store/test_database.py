@@ -65,6 +65,29 @@ def migrate_to(path: Path, revision: str) -> None:
     engine.dispose()
 
 
+def test_the_items_of_version_4_get_their_identifiers(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    migrate_to(path, "0004")
+    with closing(sqlite3.connect(path)) as old, old:
+        for item_id, (sku, attributes) in enumerate(
+            [
+                ("TN-2110", '{"ean": "0012345678905"}'),
+                ("b", '{"variant_sku": ["BX-1", "BX-2"], "model": "Pro"}'),
+                ("c", "{}"),
+            ],
+            1,
+        ):
+            old.execute(
+                "INSERT INTO items VALUES (?, ?, ?, 'mug', 'Mug', '', ?, NULL, NULL, NULL, 'hash', 1)",
+                (item_id, sku, sku.casefold(), attributes),
+            )
+        old.execute("INSERT INTO images (item_id, position, image_id) VALUES (2, 0, 'f00')")
+    with closing(Catalog(path)) as catalog, catalog.reading() as reader:
+        found = [reader.identified(code).tolist() for code in ("tn2110", "12345678905", "bx 2", "pro", "C", "d")]
+        assert found == [[1], [1], [2], [], [3], []]
+        assert reader.items_with_images(["f00", "f01"]).tolist() == [2]
+
+
 def test_a_catalog_of_version_3_opens(tmp_path: Path, encoder: FakeEncoder) -> None:
     path = tmp_path / "catalog.db"
     migrate_to(path, "0003")

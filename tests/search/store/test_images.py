@@ -87,7 +87,7 @@ def fill_up(store: ImageStore) -> None:
         connection.execute("PRAGMA max_page_count = 1")
 
     store.close()
-    event.listen(store._file.engine, "connect", no_more)
+    event.listen(store.file.engine, "connect", no_more)
 
 
 @pytest.mark.parametrize("file", ["a folder", "a text"])

@@ -1,0 +1,108 @@
+"""Fingerprints: whether two images are one photo, whatever their size, file format and compression.
+
+A perceptual hash finds the few images that may be the same (pHash: Zauner 2010, "Implementation and benchmarking of
+perceptual image hash functions"), and a comparison of their pixels decides. Compression changes single pixels, this way
+and that; another shade of the same product changes an area one way. So what counts is how far the images differ once
+the differences are blurred.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.fft import dctn
+from scipy.ndimage import gaussian_filter
+
+N_BYTES = 32
+BLANK = bytes(N_BYTES)
+"""The fingerprint of an image that shows nothing to tell it by."""
+
+MAX_DISTANCE = 40
+"""Bits of 256 in which one photo's fingerprints differ at most. Of 400 catalog photos of 60 x 80 pixels, encoded again
+as JPEG or WebP of quality 60, 99 % lie within 26, and 99 % within 48 if they were halved before that. Of 36,000 others
+two lie within 40 of a photo on average, eight or fewer for 95 % of the photos."""
+
+HASH_SIDE = 32
+HASH_FREQUENCIES = 16
+MIN_CONTRAST = 2.0
+"""The least standard deviation of the grey levels, of 255, in an image with a fingerprint."""
+
+MAX_SIDE_PX = 96
+"""Pixels are compared at the smaller image's size, and at most at this one."""
+
+BLUR_PX = 2.0
+BLUR_REACH = 3.0
+MAX_LUMA = 8.0
+MAX_CHROMA = 13.0
+MAX_AGAINST_NOISE = 1.8
+NOISE_FLOOR = 1.5
+MAX_SHARE = 0.45
+SHARE_FLOOR = 0.3
+"""One photo's blurred differences stay below these: in levels of 255, in local standard deviations of what the blur
+removed, and all in all in relation to it. Measured on fashion photos of 60 x 80 pixels, the hardest case: 97 to 100 %
+pass after JPEG or WebP of quality 60 to 95, also at half the size; of 1,943 photos that are not in the catalog 0.1 %
+pass with a neighbour that differs at all to the eye, another shade of the same eyeliner."""
+
+LUMA_CHROMA = np.array([[0.299, -0.169, 0.5], [0.587, -0.331, -0.419], [0.114, 0.5, -0.081]], np.float32)
+"""RGB to YCbCr (ITU-T T.871)."""
+
+Levels = NDArray[np.float32]
+
+
+def fingerprint(image: Image.Image) -> bytes:
+    """The perceptual hash of an image, 256 bits: the signs of its low frequencies against their median."""
+    grey = np.asarray(image.convert("L").resize((HASH_SIDE, HASH_SIDE), Image.Resampling.BILINEAR), np.float32)
+    if grey.std() < MIN_CONTRAST:
+        return BLANK
+    low = dctn(grey, norm="ortho")[:HASH_FREQUENCIES, :HASH_FREQUENCIES].ravel()
+    return np.packbits(low > np.median(low[1:])).tobytes()
+
+
+def nearest(one: bytes, others: NDArray[np.uint64], limit: int) -> NDArray[np.int64]:
+    """The positions of the fingerprints within ``MAX_DISTANCE`` of one, the nearest first, ``limit`` at most.
+
+    ``others``, shape (4, n), holds the words of 64 bits, as this machine orders their bytes, of n fingerprints.
+    """
+    words = np.frombuffer(one, np.uint64)
+    apart = np.zeros(others.shape[1], np.int64)
+    for row, word in zip(others, words, strict=True):
+        apart += np.bitwise_count(row ^ word)
+    near = np.flatnonzero(apart <= MAX_DISTANCE)
+    return near[np.argsort(apart[near], kind="stable")[:limit]]
+
+
+def is_same_photo(one: Image.Image, other: Image.Image) -> bool:
+    """Whether two RGB images of like fingerprints are one photo, scaled or compressed differently."""
+    if not have_one_shape(one, other):
+        return False
+    difference = (levels(one, other) - levels(other, one)) @ LUMA_CHROMA  # (height, width, 3)
+    sigmas = (BLUR_PX, BLUR_PX, 0.0)
+    blurred = gaussian_filter(difference, sigmas, truncate=BLUR_REACH)
+    if np.abs(blurred[..., 0]).max() > MAX_LUMA or np.abs(blurred[..., 1:]).max() > MAX_CHROMA:
+        return False
+    removed = difference - blurred
+    noise = np.sqrt(gaussian_filter(removed**2, sigmas, truncate=BLUR_REACH))
+    share = rms(blurred) / (SHARE_FLOOR + rms(removed))
+    return bool((np.abs(blurred) / (NOISE_FLOOR + noise)).max() <= MAX_AGAINST_NOISE and share <= MAX_SHARE)
+
+
+def have_one_shape(one: Image.Image, other: Image.Image) -> bool:
+    """Whether two images have the same ratio of width to height, but for rounding to whole pixels."""
+    unlike = math.log(one.width * other.height / (one.height * other.width))
+    return abs(unlike) <= 1.5 / min(one.width, one.height, other.width, other.height)
+
+
+def levels(image: Image.Image, other: Image.Image) -> Levels:
+    """An image's levels, 0 to 255, at the size at which it is compared with the ``other``; (height, width, 3)."""
+    smaller = min(image.size, other.size)
+    scale = min(1.0, MAX_SIDE_PX / max(smaller))
+    size = max(1, round(smaller[0] * scale)), max(1, round(smaller[1] * scale))
+    fitted = image if image.size == size else image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return np.asarray(fitted.convert("RGB"), np.float32)
+
+
+def rms(values: Levels) -> float:
+    return float(np.sqrt(np.mean(values**2)))

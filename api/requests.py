@@ -23,6 +23,7 @@ from vitrina.search.types.query import (
     WINDOW,
     Query,
     RerankOptions,
+    SortOrder,
     Weights,
 )
 
@@ -90,7 +91,7 @@ class WeightsIn(JsonModel):
 
 
 class SearchRequest(JsonModel):
-    """A query: text, images, or both."""
+    """A query: text, images, or both; or neither, to browse."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -103,6 +104,7 @@ class SearchRequest(JsonModel):
                     "limit": 5,
                 },
                 {"images": [{"sku": "shirt-0042"}], "text": "in red"},
+                {"filters": {"category": "shirts"}, "sort": "price_asc"},
                 {"text": "navy linen shirt", "rerank": {"top": 20, "deadline_ms": 800, "explain": 5}},
             ]
         },
@@ -115,11 +117,17 @@ class SearchRequest(JsonModel):
     without: str = Field("", description="What to avoid, in words.")
     filters: dict[str, object] = Field(
         default_factory=dict,
-        description='Field to value, list of values, {"gte": 1, "lt": 5}, {"not": ...} or {"exists": true}.',
+        description="Without text and images they list a category. "
+        'Field to value, list of values, {"gte": 1, "lt": 5}, {"not": ...} or {"exists": true}.',
     )
     weights: WeightsIn = WeightsIn()
     limit: int = Field(10, description=f"How many hits to return, 1 to {WINDOW}.")
     offset: int = Field(0, description="How many of the best hits to skip.")
+    sort: SortOrder = Field(
+        SortOrder.RELEVANCE,
+        description="The order of the hits; with a text or an image it is that of the relevant ones. Items without a "
+        "price come last. A search with filters alone, or with nothing, lists the newest first by default.",
+    )
     min_confidence: float = Field(0, ge=0, le=1, description="Leave out hits with a lower confidence.")
     rerank: RerankOption = Field(
         None, description="Rerank the best hits with a vision-language model; true uses the service's defaults."
@@ -183,6 +191,7 @@ def query_of(request: SearchRequest, uploads: Sequence[bytes] = ()) -> Query:
         limit=request.limit,
         offset=request.offset,
         min_confidence=request.min_confidence,
+        sort=request.sort,
     )
 
 

@@ -14,10 +14,10 @@ from vitrina.search.retrieval.retriever import RankedCandidates, Retriever
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.fingerprints import Fingerprints
 from vitrina.search.store.store import Store
-from vitrina.search.types.answer import Answer, AnswerStream, Retrieved, Stopwatch, final_answer
+from vitrina.search.types.answer import Answer, AnswerStream, Reranked, Retrieved, Stopwatch, final_answer
 from vitrina.search.types.calibration import Calibration
 from vitrina.search.types.errors import NoRerankerError
-from vitrina.search.types.query import Query, RerankOptions
+from vitrina.search.types.query import Query, RerankOptions, SortOrder
 from vitrina.search.understanding.parsed_query import ParsedQuery, QueryParser
 
 
@@ -70,7 +70,8 @@ class SearchEngine:
         return final_answer(self.stream(query, rerank))
 
     def stream(self, query: Query, rerank: RerankOptions | None = None) -> AnswerStream:
-        """The answer's events: ``Retrieved``, and with ``rerank`` then ``Reranked`` and one ``Explained`` per hit.
+        """The answer's events: ``Retrieved``, and with ``rerank`` then ``Reranked`` and one ``Explained`` per hit. A
+        query that browses or is sorted by something else than relevance is not reranked, and its answer says so.
 
         Parses and retrieves at once, so that what is wrong with the query raises here and not at the first event; the
         stream blocks for each later event, and raises nothing. It may be left or closed before its end, which cancels
@@ -81,19 +82,35 @@ class SearchEngine:
         """
         watch = Stopwatch()
         if rerank is None:
-            parsed = self.parser.parse(query, watch)
-            return AnswerStream(iter([Retrieved(self.retriever.retrieve(parsed, watch))]))
+            return AnswerStream(iter([Retrieved(self._retrieved(query, watch))]))
         if self.reranker is None:
             raise NoRerankerError("This search engine has no reranker.", remedy="Search without reranking.")
+        if note := why_not_reranked(query):
+            retrieved = self._retrieved(query, watch)
+            return AnswerStream(iter([Retrieved(retrieved), Reranked(replace(retrieved, rerank_note=note))]))
         parsed = self.parser.parse(query, watch, reads_images=True)
         candidates = self.retriever.retrieve(with_candidates(parsed, rerank), watch)
         return self.reranker.rerank(parsed, candidates, rerank)
+
+    def _retrieved(self, query: Query, watch: Stopwatch) -> Answer:
+        if query.browses:
+            return self.retriever.browse(query, watch)
+        return self.retriever.retrieve(self.parser.parse(query, watch), watch)
 
     def rank(self, query: Query) -> RankedCandidates:
         """Every candidate of a query, scored and in order, with the features that calibrations are fitted to. Blocks
         and raises as ``stream`` does."""
         watch = Stopwatch()
         return self.retriever.rank(self.parser.parse(query, watch), watch)
+
+
+def why_not_reranked(query: Query) -> str:
+    """Why a query is answered without the reranking that was asked for; empty if it is reranked."""
+    if query.browses:
+        return "Not reranked: the search has no words and no image to judge hits by."
+    if query.sort is not SortOrder.RELEVANCE:
+        return f"Not reranked: the hits are sorted by {query.sort}."
+    return ""
 
 
 def with_candidates(parsed: ParsedQuery, rerank: RerankOptions) -> ParsedQuery:

@@ -29,7 +29,7 @@ from vitrina.search.types.answer import Answer, Hit, RerankState, Signals
 from vitrina.search.types.errors import VitrinaError
 from vitrina.search.types.filters import parse_filters
 from vitrina.search.types.item import Item, StoredItem
-from vitrina.search.types.query import Query, RerankOptions, Weights
+from vitrina.search.types.query import Query, RerankOptions, Weights, sort_order
 from vitrina.search.types.requirement import Explanation, Requirement, Verdict
 
 if TYPE_CHECKING:
@@ -140,15 +140,17 @@ class OpenStore:
         limit: int = 10,
         offset: int = 0,
         min_confidence: float = 0.0,
+        sort: str = "relevance",
         rerank: RerankOptions | bool = False,
     ) -> Answer:
         """Find items by words, by one or more images, by the likeness to another item (``like``, its sku, which is not
-        found itself), or by any of these together.
+        found itself), or by any of these together; by none of them, list every item that passes the filters.
 
         ``without`` says what to avoid. ``filters`` has the JSON form of the HTTP API, as in ``{"colour": ["navy",
         "blue"], "price_cents": {"lt": 6000}, "gender": {"not": "women"}}``. ``min_confidence``, 0 to 1, leaves out hits
-        that are less likely to be relevant. With ``rerank`` a vision-language model judges the best hits requirement by
-        requirement, reorders and explains them within a deadline.
+        that are less likely to be relevant. ``sort`` is ``relevance``, ``price_asc``, ``price_desc`` or ``newest``.
+        With ``rerank`` a vision-language model judges the best hits requirement by requirement, reorders and explains
+        them within a deadline.
         """
         query = Query(
             text=text,
@@ -161,6 +163,7 @@ class OpenStore:
             limit=limit,
             offset=offset,
             min_confidence=min_confidence,
+            sort=sort_order(sort),
         )
         if rerank is False:
             return self._engine().search(query)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,10 +52,13 @@ def search(
         typer.Option(
             "--filter",
             metavar="KEY=VALUE",
-            help="colour=navy, 'colour=!red', price_cents=1000..5000. Repeatable.",
+            help="colour=navy, 'colour=navy|blue', 'colour=!red', price_cents=1000..5000; a backslash before | or ! "
+            "takes it as it is. Repeatable. Without TEXT it lists the items that pass.",
         ),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", help="How many hits.")] = 10,
+    sort: Annotated[str, typer.Option("--sort", help="relevance, price_asc, price_desc or newest.")] = "relevance",
+    offset: Annotated[int, typer.Option("--offset", help="How many of the first hits to skip.")] = 0,
     min_confidence: Annotated[
         float, typer.Option("--min-confidence", help="Leave out hits below this confidence, 0 to 1.")
     ] = 0.0,
@@ -67,26 +71,32 @@ def search(
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as the HTTP API returns it.")] = False,
     folder: StoreOption = None,
 ) -> None:
-    """Search by text, by image, or by both."""
+    """Search by text, by image, or by both; or list what passes the filters."""
     from vitrina.api.answers import AnswerOut
     from vitrina.api.requests import SearchRequest, is_reranked
     from vitrina.api.settings import encoder_for
     from vitrina.search.engine import SearchEngine
     from vitrina.search.store.store import Store
     from vitrina.search.types.filters import parse_filter_arguments
-    from vitrina.search.types.query import Query
+    from vitrina.search.types.query import Query, sort_order
 
-    query = Query(
+    ask = partial(
+        Query,
         text=text,
         images=tuple(read_image(path) for path in images or ()),
         without=without,
-        filters=parse_filter_arguments(filters or ()),
         limit=limit,
+        offset=offset,
         min_confidence=min_confidence,
+        sort=sort_order(sort),
     )
+    ask()  # raises what is wrong before anything is opened
+    parse_filter_arguments(filters or (), lambda *_: True)
     request = SearchRequest(rerank=rerank, explain=explain)
     wants_reranking, settings = is_reranked(request), settings_for(folder)
     with closing(Store.existing(settings.store, settings.vector_index)) as store:
+        with store.catalog.reading() as reader:
+            query = ask(filters=parse_filter_arguments(filters or (), reader.facets.is_value))
         engine = SearchEngine.open(store, encoder_for(store, settings))
         answer = reranked(settings, store, engine, query, request) if wants_reranking else engine.search(query)
     if as_json:
@@ -163,6 +173,8 @@ def price(hit: Hit) -> str:
 def show_verdicts(answer: Answer) -> None:
     """Print the verdicts and the explanation of each hit; nothing if the answer was not to be reranked."""
     if answer.reranker is None:
+        if answer.rerank_note:
+            print_note(answer.rerank_note)
         return
     for hit in answer.hits:
         if hit.verdicts or hit.explanation:

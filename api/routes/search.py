@@ -17,7 +17,7 @@ from vitrina.api.routes.health import RunningService
 from vitrina.api.service import Service
 from vitrina.api.streaming import RESPONSES, respond
 from vitrina.search.types.answer import AnswerStream
-from vitrina.search.types.query import MAX_IMAGES
+from vitrina.search.types.query import MAX_IMAGES, SortOrder
 
 router = APIRouter(tags=["search"])
 
@@ -40,6 +40,7 @@ REQUEST_BODY: dict[str, Any] = {
                         "filters": {"type": "string", "example": '{"colour": "navy blue"}'},
                         "limit": {"type": "integer"},
                         "offset": {"type": "integer"},
+                        "sort": {"type": "string", "enum": [*SortOrder]},
                         "min_confidence": {"type": "number"},
                         "rerank": {"type": "string", "example": '{"top": 20, "deadline_ms": 800}'},
                         "explain": {"type": "string", "example": "5"},
@@ -53,7 +54,8 @@ REQUEST_BODY: dict[str, Any] = {
 
 @router.post("/v1/search", response_model=AnswerOut, responses=RESPONSES, openapi_extra=REQUEST_BODY)
 async def search(request: Request, service: RunningService) -> AnswerOut | EventSourceResponse:
-    """Find items by text, by images, or by both, with filters and with text to avoid. If asked to, a vision-language
+    """Find items by text, by images, or by both, with filters and with text to avoid; or list those that pass the
+    filters. If asked to, a vision-language
     model reranks the best hits and explains them, requirement by requirement."""
     body, uploads = await read_request(request)
     begin = partial(begin_search, service, body, uploads)

@@ -28,11 +28,14 @@ from vitrina.search.types.calibration import Calibration, CalibrationFeatures, C
 from vitrina.search.types.errors import QueryError
 from vitrina.search.types.item import Modality
 from vitrina.search.types.models import EncoderIdentity
-from vitrina.search.types.query import WINDOW, Query
+from vitrina.search.types.query import WINDOW, Query, SortOrder
 from vitrina.search.understanding.parsed_query import ParsedQuery
 
 SCORE_SCALE = 3.0
 """A score of this many summed standard deviations above the average item is shown as 0.73, twice as many as 0.88."""
+
+NEUTRAL_SCORE = 0.5
+"""The score of an item that was asked for by its fields alone: the average item's."""
 
 ROUND_DECIMALS = 6
 """Scores closer than this are ties, so that the last bits of a float do not decide an order."""
@@ -92,6 +95,8 @@ class Retriever:
             curve = self._curve(query, ranked.kind)
             confidence = None if curve is None else assured(curve.confidence(ranked.features), ranked.certain)
             kept = ranked.order if confidence is None else at_least(query.min_confidence, confidence, ranked.order)
+            if query.sort is not SortOrder.RELEVANCE:
+                kept = self._sorted(query.sort, ranked, relevant(curve, confidence, kept))
         with watch.stage("load"):
             hits = self._hits(query, ranked, confidence, kept)
         return Answer(
@@ -102,6 +107,20 @@ class Retriever:
             timings_ms=watch.timings_ms(),
             requirements=parsed.requirements,
         )
+
+    def browse(self, query: Query, watch: Stopwatch) -> Answer:
+        """The answer to a query by filters alone: every item that passes them, in the query's order, without
+        confidences. Raises FilterError for a filter that nothing can match, and NotFoundError. Blocks."""
+        with watch.stage("filter"), self._catalog.reading() as reader:
+            reader.facets.check(query.filters)
+            excluded = [reader.item(sku).id for sku in query.exclude_skus]
+            page, total = reader.facets.page(query.filters, query.sort, query.limit, query.offset, excluded)
+            stored = reader.items(page)
+        hits = (
+            Hit(stored[item_id], NEUTRAL_SCORE, query.offset + position, Signals(None, None, 0.0))
+            for position, item_id in enumerate(page, start=1)
+        )
+        return Answer(tuple(hits), total, not total, self._encoder.name, watch.timings_ms())
 
     def rank(self, parsed: ParsedQuery, watch: Stopwatch) -> RankedCandidates:
         """Every candidate of a query, scored and in order. Raises FilterError. Blocks."""
@@ -142,6 +161,12 @@ class Retriever:
             )
         return curve
 
+    def _sorted(self, sort: SortOrder, ranked: RankedCandidates, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Positions in another order than that of relevance, without items that were deleted meanwhile."""
+        with self._catalog.reading() as reader:
+            ordered = reader.facets.ordered(ranked.item_ids[positions].tolist(), sort)
+        return np.searchsorted(ranked.item_ids, np.array(ordered, np.int64)).astype(np.int64)
+
     def _hits(
         self, query: Query, ranked: RankedCandidates, confidence: Scores | None, order: NDArray[np.int64]
     ) -> tuple[Hit, ...]:
@@ -176,6 +201,15 @@ def confidence_of(confidence: Scores | None, certain: Flags, at: int) -> float |
 def at_least(least: float, confidence: Scores, order: NDArray[np.int64]) -> NDArray[np.int64]:
     """The positions in ``order`` whose confidence reaches ``least``."""
     return order[confidence[order] >= least]
+
+
+def relevant(curve: Curve | None, confidence: Scores | None, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The positions in ``order`` worth sorting by something else: those that are as sure as a good match is, or the
+    first page if none is; without a calibration the best ``WINDOW``."""
+    if curve is None or confidence is None:
+        return order[:WINDOW]
+    sure = at_least(curve.no_match_confidence, confidence, order)
+    return sure if len(sure) else order[:NO_MATCH_DEPTH]
 
 
 def is_doubtful(curve: Curve | None, confidence: Scores | None, order: NDArray[np.int64]) -> bool:

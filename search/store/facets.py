@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, Connection, Select, TableValuedAlias, and_
 
 from vitrina.search.store.database import chunks, facets, items
 from vitrina.search.types.errors import FilterError
-from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, facet_value, field_of
+from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, facet_value, field_of, spellings
+from vitrina.search.types.query import SortOrder
 
 MAX_COUNTED = 20_000
 """Conditions that more items satisfy are common; the rarer of two common ones is not determined."""
@@ -71,6 +72,27 @@ class FacetReader:
         ids.sort()
         return ids
 
+    def page(
+        self,
+        conditions: Sequence[Condition],
+        sort: SortOrder,
+        limit: int,
+        offset: int = 0,
+        excluded: Sequence[int] = (),
+    ) -> tuple[list[int], int]:
+        """The ids of one page of the items that satisfy every condition, in order, and how many there are in all."""
+        found = matching_items(conditions)
+        if excluded:
+            found = found.where(items.c.id.not_in(ids_as_table(excluded)))
+        total = self._connection.scalar(select(func.count()).select_from(found.subquery())) or 0
+        page = found.order_by(*ordering(sort)).limit(limit).offset(offset)
+        return list(self._connection.scalars(page)), total
+
+    def ordered(self, item_ids: Sequence[int], sort: SortOrder) -> list[int]:
+        """The items' ids in order, without those that are gone; by relevance as by novelty."""
+        found = select(items.c.id).where(items.c.id.in_(ids_as_table(item_ids)))
+        return list(self._connection.scalars(found.order_by(*ordering(sort))))
+
     def first_matching(self, wanted: Sequence[AnyOf], filters: Sequence[Condition], limit: int) -> NDArray[np.int64]:
         """The ids of up to ``limit`` items that satisfy every ``wanted`` condition, of which there must be one, and
         every filter; sorted. If there are more items, which ones come back is up to the database.
@@ -111,6 +133,11 @@ class FacetReader:
         held = facets.c.field.in_(holding) & (facets.c.value == folded) & facets.c.item_id.in_(ids_as_table(item_ids))
         return Counter(self._connection.scalars(select(facets.c.item_id).where(held)))
 
+    def is_value(self, field: str, value: str) -> bool:
+        """Whether some item has a value (case-folded) in a field."""
+        held = (facets.c.field == field) & facets.c.value.in_(spellings(value))
+        return self._connection.scalar(select(facets.c.id).where(held).limit(1)) is not None
+
     def distinct_values(self, field: str, limit: int) -> dict[str, int]:
         """The first ``limit`` values of a field (case-folded, sorted), each with the id of the first item that has
         it."""
@@ -137,11 +164,11 @@ class FacetReader:
                     remedy="Filter it by value, or give the range of a numeric field.",
                 )
         elif isinstance(condition, AnyOf) and condition.field != "sku":
-            asked = as_table(condition.values)
+            asked = as_table([each for value in condition.values for each in spellings(value)])
             exists = select(facets.c.id).where(of_field, facets.c.value == asked.c.value).exists()
             held = set(self._connection.scalars(select(asked.c.value).where(exists)))
             for value in condition.values:
-                if value not in held:
+                if held.isdisjoint(spellings(value)):
                     raise self._unknown_value(condition.field, value)
 
     def _unknown_value(self, field: str, value: str) -> FilterError:
@@ -162,6 +189,17 @@ class FacetReader:
                 select(items.c.id, items.c.attributes).where(items.c.id.in_(chunk))
             )
         }
+
+
+def ordering(sort: SortOrder) -> tuple[ColumnElement[int], ...]:
+    """The columns to order items by; no two items are equal. Relevance, which no column has, counts as novelty."""
+    match sort:
+        case SortOrder.PRICE_ASC:
+            return items.c.price_cents.asc().nulls_last(), items.c.id.asc()
+        case SortOrder.PRICE_DESC:
+            return items.c.price_cents.desc().nulls_last(), items.c.id.asc()
+        case SortOrder.RELEVANCE | SortOrder.NEWEST:
+            return (items.c.id.desc(),)
 
 
 def matching_items(conditions: Sequence[Condition]) -> Select[tuple[int]]:
@@ -188,8 +226,9 @@ def value_holds(condition: AnyOf | Range | Exists) -> ColumnElement[bool]:
 
 
 def among(values: Sequence[str]) -> ColumnElement[bool]:
-    """Whether a facet's value is one of these."""
-    return facets.c.value.in_(select(as_table(values).c.value))
+    """Whether a facet's value is one of these, however numbers among them are written."""
+    asked = as_table([each for value in values for each in spellings(value)])
+    return facets.c.value.in_(select(asked.c.value))
 
 
 def as_table(values: Sequence[str]) -> TableValuedAlias:

@@ -18,7 +18,7 @@ from vitrina.search.types.errors import ImageError
 
 log = logging.getLogger(__name__)
 
-MAX_COMPARED = 8
+MAX_CANDIDATES = 8
 """How many stored images are compared with a query's image pixel by pixel: those whose fingerprints are nearest."""
 
 MAX_STORED_SIDE_PX = 192
@@ -87,7 +87,7 @@ class Fingerprints:
         if bits == BLANK:
             return []
         keys, known = self._current()
-        near = keys[nearest(bits, known, MAX_COMPARED)].tolist()
+        near = keys[nearest(bits, known, MAX_CANDIDATES)].tolist()
         if not near:
             return []
         stored = select(images.c.id, images.c.data).join(fingerprints, fingerprints.c.picture_id == images.c.id)

@@ -13,7 +13,8 @@ regard to case. The JSON form of one condition, by example::
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vitrina.search.types.errors import FilterError
@@ -93,6 +94,20 @@ def facet_value(value: Scalar) -> str:
     return str(value).strip().casefold()
 
 
+def spellings(value: str) -> tuple[str, ...]:
+    """A case-folded value, and the other ways in which the catalog may have the same number: ``38`` and ``38.0`` for
+    38.00, since files write numbers as they please, and what is stored is ``4.5`` for 4.50."""
+    number = DECIMAL.fullmatch(value)
+    if number is None:
+        return (value,)
+    whole, digits = number["whole"], (number["digits"] or "").rstrip("0")
+    others = (f"{whole}.{digits}",) if digits else (whole, f"{whole}.0")
+    return tuple(dict.fromkeys((value, *others)))
+
+
+DECIMAL = re.compile(r"(?P<whole>-?[0-9]{1,15})(?:\.(?P<digits>[0-9]{0,15}))?")
+
+
 def facet_number(value: Scalar) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -164,32 +179,58 @@ def malformed(field: str, asked: object) -> FilterError:
     )
 
 
-def parse_filter_arguments(arguments: Sequence[str]) -> tuple[Condition, ...]:
+IsValue = Callable[[str, str], bool]
+"""Whether some item has a value, case-folded, in a field: ``is_value(field, value)``."""
+
+
+def parse_filter_arguments(
+    arguments: Sequence[str], is_value: IsValue = lambda field, value: False
+) -> tuple[Condition, ...]:
     """Read the command line's form, ``KEY=VALUE`` each: ``colour=navy``, ``colour=navy|black``, ``colour=!navy``,
     ``price_cents=1000..5000`` (both ends included, either may be left out), ``material=*`` (exists), ``material=!*``.
+
+    What an item has for a value is that value, whatever signs are in it: where the size ``a|b`` exists, ``size=a|b``
+    asks for it, too, and ``size=10..12`` for no range. After a backslash a sign stands for itself: ``size=a\\|b``.
     """
-    return tuple(parse_argument(argument) for argument in arguments)
+    return tuple(parse_argument(argument, is_value) for argument in arguments)
 
 
-def parse_argument(argument: str) -> Condition:
+def parse_argument(argument: str, is_value: IsValue) -> Condition:
     field, equals, asked = argument.partition("=")
     if not (field and equals and asked.lstrip("!")):
         raise FilterError(
             f"The filter {argument!r} is not KEY=VALUE.",
             remedy="Write colour=navy, colour='navy|black', colour='!navy', price_cents=1000..5000 or material='*'.",
         )
-    if asked.startswith("!"):
-        return Not(parse_positive(field, asked.removeprefix("!")))
-    return parse_positive(field, asked)
+    if asked.startswith("!") and not is_value(field, facet_value(asked)):
+        return Not(parse_positive(field, asked.removeprefix("!"), is_value))
+    return parse_positive(field, asked, is_value)
 
 
-def parse_positive(field: str, asked: str) -> AnyOf | Range | Exists:
-    if asked == "*":
-        return Exists(field)
-    low, dots, high = asked.partition("..")
-    if dots and (low or high):
-        return Range(field, gte=parse_end(field, low), lte=parse_end(field, high))
-    return AnyOf(field, tuple(facet_value(value) for value in asked.split("|")))
+def parse_positive(field: str, asked: str, is_value: IsValue) -> AnyOf | Range | Exists:
+    whole = facet_value(asked)
+    if "|" in asked:
+        parts = [facet_value(literal(part)) for part in ALTERNATIVES.split(asked)]
+        if is_value(field, whole):
+            return AnyOf(field, (whole, *(part for part in parts if is_value(field, part))))
+        return AnyOf(field, tuple(parts))
+    if not is_value(field, whole):
+        low, dots, high = asked.partition("..")
+        if asked == "*":
+            return Exists(field)
+        if dots and (low or high) and "\\" not in asked:
+            return Range(field, gte=parse_end(field, low), lte=parse_end(field, high))
+        whole = facet_value(literal(asked))
+    return AnyOf(field, (whole,))
+
+
+ALTERNATIVES = re.compile(r"(?<!\\)\|")
+ESCAPED = re.compile(r"\\([|.!*\\])")
+
+
+def literal(text: str) -> str:
+    """A value as typed, without the backslashes before signs that have a meaning in filters."""
+    return ESCAPED.sub(r"\1", text)
 
 
 def parse_end(field: str, end: str) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from PIL import Image
 
@@ -14,6 +15,9 @@ from vitrina.search.types.filters import Condition
 WINDOW = 1000
 """The last rank that can be paged to. Candidates are gathered to this depth for every page, so that pages neither
 repeat nor skip an item."""
+
+MAX_OFFSET = 1_000_000_000
+"""Browsing may page through the whole catalog; databases count rows in 64 bits."""
 
 MAX_TEXT_CHARS = 2000
 
@@ -42,13 +46,28 @@ class Weights:
                 raise QueryError(f"The weight {name} is {weight}.", remedy="Give weights between 0 and 10.")
 
 
+class SortOrder(StrEnum):
+    """The order of the hits. Items of one price are ordered by age, the oldest first; items without a price come last.
+
+    Amounts in several currencies are compared by their numbers.
+    """
+
+    RELEVANCE = "relevance"
+    PRICE_ASC = "price_asc"
+    PRICE_DESC = "price_desc"
+    NEWEST = "newest"
+    """By when items were first indexed, whatever was changed since."""
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Words, images, items to resemble (``skus``) and words to avoid (``without``); at least one of the first three.
+    """Words, images, items to resemble (``skus``) and words to avoid (``without``).
 
+    Without the first three it browses: every item that passes the ``filters`` is found, the newest first unless
+    ``sort`` says otherwise. With one of them, a ``sort`` other than relevance orders the hits that are relevant.
     Items in ``exclude_skus`` are never found: "similar items" is a query that resembles a sku and excludes it.
-    Hits whose confidence is under ``min_confidence``, 0 to 1, are left out.
-    Raises QueryError where it asks for nothing or past a limit.
+    Hits whose confidence is under ``min_confidence``, 0 to 1, are left out; browsing has no confidences.
+    Raises QueryError where it only says what to avoid, or past a limit.
     """
 
     text: str = ""
@@ -61,6 +80,12 @@ class Query:
     offset: int = 0
     min_confidence: float = 0.0
     exclude_skus: tuple[str, ...] = ()
+    sort: SortOrder = SortOrder.RELEVANCE
+
+    @property
+    def browses(self) -> bool:
+        """Whether the query asks for items by their fields alone."""
+        return not (self.text or self.images or self.skus)
 
     def __post_init__(self) -> None:
         for name in ("text", "without"):
@@ -70,17 +95,17 @@ class Query:
                     f"The query's {name} has {len(getattr(self, name))} characters; the limit is {MAX_TEXT_CHARS}.",
                     remedy="Shorten it to what matters.",
                 )
-        if not (self.text or self.images or self.skus):
+        if self.browses and self.without:
             raise QueryError(
-                "The query asks for nothing." if not self.without else "The query only says what to avoid.",
-                remedy="Give a text, an image, or a sku to resemble.",
+                "The query only says what to avoid.", remedy="Give a text, an image, or a sku to resemble."
             )
         if len(self.images) + len(self.skus) > MAX_IMAGES:
             raise QueryError(
                 f"The query has {len(self.images) + len(self.skus)} images; the limit is {MAX_IMAGES}.",
                 remedy="Choose the images that show best what is wanted.",
             )
-        if not (self.text and self.weights.text) and not ((self.images or self.skus) and self.weights.image):
+        has_weight = (self.text and self.weights.text) or ((self.images or self.skus) and self.weights.image)
+        if not (self.browses or has_weight):
             raise QueryError(
                 "Every part of the query has the weight 0.", remedy="Give a weight above 0 to what is asked for."
             )
@@ -88,16 +113,27 @@ class Query:
             raise QueryError(
                 f"The min_confidence {self.min_confidence} is no probability.", remedy="Give one between 0 and 1."
             )
+        object.__setattr__(self, "sort", sort_order(self.sort))
         self.check_page()
 
     def check_page(self) -> None:
         if not 1 <= self.limit <= WINDOW:
             raise QueryError(f"The limit {self.limit} is not possible.", remedy=f"Ask for 1 to {WINDOW} hits.")
-        if self.offset < 0 or self.offset + self.limit > WINDOW:
+        if self.offset < 0 or (self.offset + self.limit > WINDOW and not self.browses) or self.offset > MAX_OFFSET:
             raise QueryError(
                 f"Ranks {self.offset + 1} to {self.offset + self.limit} lie outside 1 to {WINDOW}.",
                 remedy="Narrow the query with filters instead of paging further.",
             )
+
+
+def sort_order(name: str) -> SortOrder:
+    """The order of a name. Raises QueryError with the names that exist."""
+    try:
+        return SortOrder(name)
+    except ValueError:
+        raise QueryError(
+            f"There is no order {name!r:.60}.", remedy=f"Sort by one of: {', '.join(SortOrder)}."
+        ) from None
 
 
 MAX_TOP = 100

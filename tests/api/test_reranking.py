@@ -181,7 +181,7 @@ def test_a_form_takes_them_as_json(client: TestClient) -> None:
         ({"rerank": {"nonsense": 1}}, 422, "nonsense"),
         ({"rerank": "yes"}, 422, "rerank"),
         ({"explain": 1.5}, 422, "explain"),
-        ({"rerank": True, "text": ""}, 400, "asks for nothing"),
+        ({"rerank": True, "text": "", "without": "red"}, 400, "only says what to avoid"),
     ],
 )
 @pytest.mark.parametrize("headers", [{}, STREAM])
@@ -346,3 +346,17 @@ def test_both_forms_are_described_with_examples(client: TestClient) -> None:
     }
     ExplanationEventOut.model_validate(dict(sent)["explanation"])
     DoneOut.model_validate(dict(sent)["done"])
+
+
+@pytest.mark.parametrize("headers", [{}, STREAM])
+@pytest.mark.parametrize(
+    ("fields", "says"), [({"text": ""}, "no words and no image"), ({"sort": "price_asc"}, "sorted by price_asc")]
+)
+def test_what_has_another_order_is_not_reranked_and_says_so(
+    client: TestClient, fields: dict[str, str], says: str, headers: dict[str, str]
+) -> None:
+    response = client.post("/v1/search", json={"text": "boots", "rerank": True, **fields}, headers=headers)
+    assert response.status_code == 200
+    assert says in response.text
+    assert '"reranked":"not_asked"' in response.text
+    assert '"reranked":"reranked"' not in response.text

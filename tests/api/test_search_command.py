@@ -49,6 +49,18 @@ def test_image_negative_text_and_filter(vitrina: Vitrina, tmp_path: Path) -> Non
     assert all(1000 <= hit["price_cents"] <= 20000 for hit in json.loads(printed)["hits"])
 
 
+@pytest.mark.usefixtures("store")
+def test_it_lists_a_category_in_an_order(vitrina: Vitrina, client: TestClient) -> None:
+    arguments = ("--filter", "price_cents=1000..20000", "--sort", "price_asc", "--limit", "3", "--offset", "1")
+    status, printed, _ = vitrina("search", *arguments, "--json")
+    body = {"filters": {"price_cents": {"gte": 1000, "lte": 20000}}, "sort": "price_asc", "limit": 3, "offset": 1}
+    assert status == 0
+    assert json.loads(printed)["hits"] == client.post("/v1/search", json=body).json()["hits"]
+    status, printed, complaint = vitrina("search", "--limit", "2")
+    assert (status, complaint) == (0, "")
+    assert len(printed.splitlines()) == 3
+
+
 def test_verdicts_and_explanations_are_printed_below_the_hits(reranking_vitrina: Vitrina) -> None:
     status, printed, _ = reranking_vitrina("search", "white", "--explain", "2", "--limit", "20")
     assert status == 0

@@ -87,11 +87,51 @@ def test_pages_neither_repeat_nor_skip(client: TestClient) -> None:
     assert len(set(paged)) == N_PRODUCTS
 
 
+def test_filters_alone_list_a_category(client: TestClient, store: Store) -> None:
+    article = next(store.catalog.all_items()).item.attributes["article"]
+    newest = [each.item.sku for each in store.catalog.all_items() if each.item.attributes["article"] == article][::-1]
+    answer = client.post("/v1/search", json={"filters": {"article": article}, "limit": 2, "min_confidence": 0.5}).json()
+    assert [hit["sku"] for hit in answer["hits"]] == newest[:2]
+    assert answer["total_considered"] == len(newest)
+    assert {hit["confidence"] for hit in answer["hits"]} == {None}
+    assert not answer["no_good_match"]
+    fields = {"filters": (None, json.dumps({"article": article})), "offset": (None, "2"), "sort": (None, "newest")}
+    form = client.post("/v1/search", files=fields).raise_for_status().json()
+    assert [hit["sku"] for hit in form["hits"]] == newest[2:12]
+    assert [hit["rank"] for hit in form["hits"]] == list(range(3, 3 + len(form["hits"])))
+
+
+def test_nothing_lists_the_whole_catalog(client: TestClient) -> None:
+    for body in ({}, {"text": "  "}):
+        answer = client.post("/v1/search", json=body).raise_for_status().json()
+        assert answer["total_considered"] == N_PRODUCTS
+        assert len(answer["hits"]) == 10
+    past = client.post("/v1/search", json={"offset": 5000}).json()
+    assert (past["hits"], past["total_considered"], past["no_good_match"]) == ([], N_PRODUCTS, False)
+
+
+@pytest.mark.parametrize("text", ["", "shirt"])
+@pytest.mark.parametrize("sort", ["price_asc", "price_desc", "newest"])
+def test_sorted_pages_neither_repeat_nor_skip(client: TestClient, store: Store, sort: str, text: str) -> None:
+    body = {"text": text, "sort": sort}
+    whole = client.post("/v1/search", json={**body, "limit": N_PRODUCTS}).raise_for_status().json()["hits"]
+    ids = {each.item.sku: each.id for each in store.catalog.all_items()}
+    sign = -1 if sort == "price_desc" else 1
+    keys = [-ids[hit["sku"]] if sort == "newest" else (sign * hit["price_cents"], ids[hit["sku"]]) for hit in whole]
+    assert keys == sorted(keys)
+    pages = [client.post("/v1/search", json={**body, "limit": 3, "offset": at}).json() for at in range(0, 42, 3)]
+    assert [hit["sku"] for page in pages for hit in page["hits"]] == [hit["sku"] for hit in whole]
+    if text:
+        assert 0 < len(whole) < N_PRODUCTS, "what is not relevant is left out, however cheap"
+        assert all("shirt" in hit["title"].casefold() for hit in whole)
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code", "says"),
     [
-        ({}, 400, "bad_query", "asks for nothing"),
-        ({"text": "  "}, 400, "bad_query", "asks for nothing"),
+        ({"sort": "cheapest"}, 422, "bad_request", "sort"),
+        ({"filters": {"colour": "mauvish"}}, 400, "bad_filter", "mauvish"),
+        ({"offset": -1}, 400, "bad_query", "outside"),
         ({"without": "red"}, 400, "bad_query", "only says what to avoid"),
         ({"text": "a", "limit": 0}, 400, "bad_query", "limit 0"),
         ({"text": "a", "limit": 1_000_000}, 400, "bad_query", "1000000"),

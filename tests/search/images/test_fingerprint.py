@@ -72,7 +72,7 @@ def test_a_photo_of_something_alike_is_another_one(other: Image.Image) -> None:
     assert not is_same_photo(encoded(other, "JPEG", 75), studio_photo())
 
 
-def test_other_shades_look_alike_to_the_hash_alone() -> None:
+def test_the_hash_alone_does_not_tell_shades_apart() -> None:
     assert n_bits_apart(studio_photo(), studio_photo(shade=(120, 60, 60))) <= 40, "so the pixels have to decide"
 
 

@@ -14,6 +14,7 @@ from vitrina.search.store.reader import CatalogReader
 from vitrina.search.types.errors import FilterError
 from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, parse_filters
 from vitrina.search.types.item import AttributeValue, Item
+from vitrina.search.types.query import SortOrder
 
 COLOURS = ("Navy", "black", "RED", "grün", "שחור", "👗")
 N_ITEMS = 250
@@ -280,3 +281,39 @@ def test_values_as_items_write_them(spelled: Catalog) -> None:
     assert written["grün"] == "Grün"
     assert written["red"] in ("RED", "red")
     assert set(written) == set(held)
+
+
+@pytest.mark.parametrize("asked", [38, 38.0, "38", "38.0", " 38.00 ", "38."])
+def test_a_number_is_found_however_it_is_written(catalog: Catalog, encoder: FakeEncoder, asked: object) -> None:
+    version = catalog.open_index_version(encoder.identity, active=True)
+    held: list[AttributeValue] = [38, 38.0, ("38.0", "S"), 38.5, "380"]
+    catalog.commit(version, [make_entry(encoder, f"s{at}", attributes={"size": each}) for at, each in enumerate(held)])
+    conditions = parse_filters({"size": asked})
+    with catalog.reading() as reader:
+        reader.facets.check(conditions)
+        assert [catalog.items([found])[found].item.sku for found in reader.facets.matching(conditions).tolist()] == [
+            "s0",
+            "s1",
+            "s2",
+        ]
+        assert reader.facets.is_value("size", "38")
+        assert not reader.facets.is_value("size", "39")
+
+
+def test_items_without_a_price_come_last_and_ties_by_age(catalog: Catalog, encoder: FakeEncoder) -> None:
+    version = catalog.open_index_version(encoder.identity, active=True)
+    prices = {"a": 300, "b": None, "c": 100, "d": 300, "e": None}
+    catalog.commit(version, [make_entry(encoder, sku, price_cents=price) for sku, price in prices.items()])
+    with catalog.reading() as reader:
+        skus = {stored.id: stored.item.sku for stored in catalog.all_items()}
+
+        def order(sort: SortOrder) -> str:
+            assert reader.facets.page((), sort, 10)[0] == reader.facets.ordered(list(skus), sort)
+            return "".join(skus[each] for each in reader.facets.ordered([*skus, 999], sort))
+
+        assert order(SortOrder.PRICE_ASC) == "cadbe"
+        assert order(SortOrder.PRICE_DESC) == "adcbe"
+        assert order(SortOrder.NEWEST) == "edcba"
+        first = next(iter(skus))
+        page, total = reader.facets.page((), SortOrder.NEWEST, 2, 1, [first])
+        assert ([skus[each] for each in page], total) == (["d", "c"], 4)

@@ -15,6 +15,7 @@ from vitrina.search.types.filters import (
     facets,
     parse_filter_arguments,
     parse_filters,
+    spellings,
 )
 from vitrina.search.types.item import Item
 
@@ -140,3 +141,48 @@ def test_facets_of_an_item() -> None:
         Facet("sku", "ab-1"),
         Facet("price_cents", "1999", 1999.0),
     ]
+
+
+HELD = {("size", "a|b"), ("size", "a"), ("size", "38"), ("age", "2..4"), ("name", "!wow"), ("name", "*")}
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("size=A|B", AnyOf("size", ("a|b", "a"))),
+        ("size=a|38", AnyOf("size", ("a", "38"))),
+        ("size=c|d", AnyOf("size", ("c", "d"))),
+        (r"size=a\|b", AnyOf("size", ("a|b",))),
+        (r"size=a\|b|38", AnyOf("size", ("a|b", "38"))),
+        ("age=2..4", AnyOf("age", ("2..4",))),
+        ("age=2..5", Range("age", gte=2, lte=5)),
+        (r"age=x\..y", AnyOf("age", ("x..y",))),
+        ("age=!2..4", Not(AnyOf("age", ("2..4",)))),
+        ("name=!wow", AnyOf("name", ("!wow",))),
+        ("name=!!wow", Not(AnyOf("name", ("!wow",)))),
+        (r"name=\!ow", AnyOf("name", ("!ow",))),
+        ("name=!ow", Not(AnyOf("name", ("ow",)))),
+        ("name=*", AnyOf("name", ("*",))),
+        ("size=*", Exists("size")),
+        (r"size=\*", AnyOf("size", ("*",))),
+        ("size= 38 ", AnyOf("size", ("38",))),
+    ],
+)
+def test_what_items_have_for_a_value_is_that_value(argument: str, expected: Condition) -> None:
+    assert parse_filter_arguments([argument], lambda field, value: (field, value) in HELD) == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("38.00", {"38.00", "38.0", "38"}),
+        ("38", {"38", "38.0"}),
+        ("4.50", {"4.50", "4.5"}),
+        ("-0.250", {"-0.250", "-0.25"}),
+        ("1.2.3", {"1.2.3"}),
+        ("red", {"red"}),
+        ("4006381333931000000", {"4006381333931000000"}),
+    ],
+)
+def test_the_spellings_of_a_number(value: str, expected: set[str]) -> None:
+    assert set(spellings(value)) == expected

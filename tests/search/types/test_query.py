@@ -8,14 +8,26 @@ import pytest
 
 from tests.fakes import make_image
 from vitrina.search.types.errors import QueryError
-from vitrina.search.types.query import Query, Weights
+from vitrina.search.types.query import Query, SortOrder, Weights, sort_order
 
 
-@pytest.mark.parametrize("asked", [{}, {"text": "  \n"}, {"text": "\x00"}, {"without": "red"}])
-def test_a_query_of_nothing(asked: dict[str, str]) -> None:
-    with pytest.raises(QueryError) as caught:
-        Query(**asked)  # type: ignore[arg-type]
+@pytest.mark.parametrize("asked", [{}, {"text": "  \n"}, {"text": "\x00"}])
+def test_a_query_of_nothing_browses(asked: dict[str, str]) -> None:
+    assert Query(**asked).browses  # type: ignore[arg-type]
+    assert Query(**asked, offset=30_000).offset == 30_000, "through the whole catalog"  # type: ignore[arg-type]
+
+
+def test_a_query_that_only_avoids_asks_for_nothing() -> None:
+    with pytest.raises(QueryError, match="only says what to avoid") as caught:
+        Query(without="red")
     assert caught.value.remedy
+
+
+def test_an_order_by_its_name() -> None:
+    assert Query("red", sort=sort_order("price_asc")).sort is SortOrder.PRICE_ASC
+    with pytest.raises(QueryError, match="cheapest") as caught:
+        sort_order("cheapest")
+    assert "relevance, price_asc, price_desc, newest" in caught.value.remedy
 
 
 @pytest.mark.parametrize("page", [(1, 0), (10, 990), (1000, 0), (1, 999)])

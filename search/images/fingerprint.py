@@ -42,9 +42,11 @@ NOISE_FLOOR = 1.5
 MAX_SHARE = 0.45
 SHARE_FLOOR = 0.3
 """One photo's blurred differences stay below these: in levels of 255, in local standard deviations of what the blur
-removed, and all in all in relation to it. Measured on fashion photos of 60 x 80 pixels, the hardest case: 97 to 100 %
-pass after JPEG or WebP of quality 60 to 95, also at half the size; of 1,943 photos that are not in the catalog 0.1 %
-pass with a neighbour that differs at all to the eye, another shade of the same eyeliner."""
+removed, and all in all in relation to it. Measured among 36,213 fashion photos of 60 x 80 pixels, the hardest case: of
+400 of them 98 to 100 % are recognised after JPEG or WebP of quality 60 to 95 and at half the size, and 96 % at half the
+size with quality 60. Of 1,943 photos that are not among them 9 are taken for one that is: 5 are the same photo, saved
+again, and 4 (0.2 %) show a lipstick or eyeliner in another shade, on a few pixels.
+"""
 
 LUMA_CHROMA = np.array([[0.299, -0.169, 0.5], [0.587, -0.331, -0.419], [0.114, 0.5, -0.081]], np.float32)
 """RGB to YCbCr (ITU-T T.871)."""

@@ -81,7 +81,8 @@ class Fingerprints:
     def same_photo(self, image: Image.Image) -> list[str]:
         """The ids of the stored images that are one photo with an RGB image; mostly none, or one.
 
-        Takes 1 ms at 40,000 images, and 1 to 3 ms more for each one whose fingerprint is alike.
+        At 36,000 small images it takes 2 ms at the median if none has a like fingerprint, and 4 ms (10 at the 95th
+        percentile) with the images that are compared, on two busy cores.
         """
         bits = fingerprint(image)
         if bits == BLANK:

@@ -51,9 +51,9 @@ class LabelledRows:
     def split(self) -> tuple[LabelledRows, LabelledRows]:
         """Rows to train on, and held-out rows; which is which depends on the sku alone."""
         held_out = [not self.is_whole and is_held_out(product.sku) for product in self.products]
-        return self._where([not held for held in held_out]), self._where(held_out)
+        return self.where([not held for held in held_out]), self.where(held_out)
 
-    def _where(self, keep: Sequence[bool]) -> LabelledRows:
+    def where(self, keep: Sequence[bool]) -> LabelledRows:
         products = tuple(product for product, kept in zip(self.products, keep, strict=True) if kept)
         images = tuple(image for image, kept in zip(self.images, keep, strict=True) if kept)
         return LabelledRows(self.source, products, images, self.is_whole)
@@ -146,7 +146,7 @@ def collages(catalog: LabelledRows, photos: LabelledRows, n_each: int, seed: int
         for number in range(n_each):
             ground = _ground(decode(rng.choice(photos.images)), rng)
             products.append(replace(product, sku=f"{product.sku}-collage-{number}"))
-            images.append(_encoded(_heaped(thing, ground, rng, lean)))
+            images.append(encoded(_heaped(thing, ground, rng, lean)))
     return LabelledRows(f"{catalog.source}-collages", tuple(products), tuple(images), is_whole=True)
 
 
@@ -196,7 +196,7 @@ def _places(n: int, rng: random.Random) -> Iterator[tuple[float, float]]:
         yield tuple(min(0.85, max(0.15, (at + rng.uniform(0.2, 0.8)) / across)) for at in (column, row))  # type: ignore[misc]
 
 
-def _encoded(image: Image.Image) -> bytes:
+def encoded(image: Image.Image) -> bytes:
     file = io.BytesIO()
     image.save(file, "JPEG", quality=JPEG_QUALITY)
     return file.getvalue()

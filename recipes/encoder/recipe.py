@@ -1,234 +1,343 @@
-"""The recipe of the embedded encoder: from labelled images to an open_clip folder."""
+"""The recipe of the embedded encoder: from pretrained towers and labelled images to an open_clip folder."""
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from recipes.encoder.corpus import CATALOG, CLOTHES, GROCERIES, LabelledRows, Say, repeat_factors
+from recipes.encoder.corpus import LabelledRows, Say
 from recipes.encoder.evaluation import describe, evaluate
-from recipes.encoder.facts import LabelCaptionWriter, Mixture, all_texts, train_vocabulary
-from recipes.encoder.images import BUSY, POSED, Album, StoredImage, store
-from recipes.encoder.labels import LabelHeads, LabelledProduct, LabelLossWeights, LabelObjective, LabelTable
-from recipes.encoder.queries import OUT_OF_CATALOG_TRAINING
+from recipes.encoder.images import Album
+from recipes.encoder.labels import LabelledProduct
+from recipes.encoder.pretrained import (
+    IMAGE_TOWER,
+    imagenet_classifier,
+    imagenet_names,
+    principal_directions,
+    pruned_tokens,
+    text_configuration,
+    text_weights,
+    write_tokenizer,
+)
+from recipes.encoder.sources import SOURCES, is_learnt, read_sources, sampling_weights, stored_images
+from recipes.encoder.texts import Pair, TextTable, grouped_texts, lexicon, stored_vectors
+from recipes.encoder.trainer import (
+    N_FEATURES,
+    Knowledge,
+    TowerLossWeights,
+    TowerSchedule,
+    TowerTrainer,
+    class_ids,
+    freeze,
+    train_heads,
+)
 from vitrina.search.encoders.base import Size
-from vitrina.search.encoders.open_clip import create_untrained, load_model, load_tokenizer
+from vitrina.search.encoders.compute import ThreadDataParallel
+from vitrina.search.encoders.exports import FastTokenizer
+from vitrina.search.encoders.open_clip import create_untrained, load_model
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.types.models import LOCAL_PREFIX
-from vitrina.tuning.encoder.trainer import EncoderSchedule, EncoderTrainer
 from vitrina.tuning.loop import TrainingProgress
-from vitrina.tuning.model_folder import (
-    EncoderArchitecture,
-    write_card,
-    write_configuration,
-    write_image_size,
-    write_weights,
-)
+from vitrina.tuning.model_folder import WEIGHTS_FILE, write_card, write_weights
 
-STEPS_A_LINE = 25
-
-N_OUT_OF_CATALOG = 12
-"""Texts a step that fit no image, so that what the shop does not sell lies far from everything it sells."""
+EPOCHS_A_MEASUREMENT = 4
+STEPS_A_LINE = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Phase:
-    """Some epochs of the run: the size of the images, the losses, and how often each shop's products are seen in an
-    epoch at least, once where a shop is not named."""
+class Stage:
+    """A part of the run with a schedule of its own, with or without the classes and shops kept for measuring."""
 
-    n_epochs: int
-    size: Size
-    mix: LabelLossWeights
-    repeats: Mapping[str, float] = field(default_factory=dict)
+    name: str
+    with_unseen: bool
+    schedule: TowerSchedule
 
 
-@dataclass(frozen=True, slots=True)
-class Cycle:
-    """Phases over which the learning rate rises to ``learning_rate`` and falls to zero once."""
-
-    learning_rate: float
-    phases: tuple[Phase, ...]
-
-    @property
-    def n_epochs(self) -> int:
-        """Over all phases."""
-        return sum(phase.n_epochs for phase in self.phases)
-
-
-ALIKE = LabelLossWeights(likeness=0.5)
-
-LABELLED = LabelLossWeights(likeness=0.5, heads=3.0)
-
-CYCLES = (
-    Cycle(2e-3, (Phase(8, (48, 48), LabelLossWeights()), Phase(10, (80, 64), ALIKE, {GROCERIES: 4.0, CLOTHES: 4.0}))),
-    Cycle(1.2e-3, (Phase(6, (80, 64), ALIKE, {GROCERIES: 2.0, CLOTHES: 4.0}),)),
-    Cycle(1.5e-3, (Phase(14, (80, 64), LABELLED, {GROCERIES: 6.0, CATALOG: 12.0, CLOTHES: 4.0}),)),
-    Cycle(1.5e-3, (Phase(12, (104, 84), LABELLED, {GROCERIES: 8.0, CATALOG: 40.0, CLOTHES: 4.0}),)),
+STAGES = (
+    Stage("unseen", False, TowerSchedule()),
+    Stage("all", True, TowerSchedule(n_epochs=4, n_small_epochs=0, tower_rate=2.5e-4, head_rate=4e-4)),
 )
-"""Coarse shapes and colours first, on images that take 0.85 times as long (measured: 1.12 and 0.95 steps a second);
-then four times as many photos of the two small shops, which are hard and only 12% of the rows. After the first cycle
-the rows trained on were answered no better than those held out: a warm restart (SGDR, arXiv 1608.03983) goes on from
-there, with fewer groceries, the one shop that was learnt by heart. The third weighs the labels more: a linear probe
-read the article off the tower's features better than the captions did (P@10 0.79 and 0.71). The fourth uses larger
-images: groceries differ in what 80 x 64 pixels do not show, and a third of their catalog's images did not find their
-own name, though trained on."""
+"""First without what the encoder is measured on as never seen: that model is kept, for ``benchmarks unseen``. Then with
+it, for what ships."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that a run depends on beside its rows. Epochs and learning rates of the ``schedule`` come from the cycles."""
+    """All that a run depends on beside its rows."""
 
-    architecture: EncoderArchitecture = field(default_factory=EncoderArchitecture)
-    cycles: Sequence[Cycle] = CYCLES
-    schedule: EncoderSchedule = field(default_factory=EncoderSchedule)
+    size: Size = (128, 128)
+    dimension: int = 256
+    n_tokens: int = 11_000
+    context_length: int = 64
+    n_head_steps: int = 400
+    losses: TowerLossWeights = field(default_factory=TowerLossWeights)
+    stages: Sequence[Stage] = STAGES
+    seed: int = 0
 
-    @property
-    def n_epochs(self) -> int:
-        """Over all cycles."""
-        return sum(cycle.n_epochs for cycle in self.cycles)
 
+def make_encoder(data: Path, out: Path, work: Path, recipe: Recipe, *, say: Say) -> None:
+    """Train on the files in ``data`` and write the open_clip folder ``out``; blocks for hours.
 
-def make_encoder(
-    rows: Sequence[LabelledRows],
-    out: Path,
-    work: Path,
-    recipe: Recipe,
-    *,
-    resume: bool = False,
-    start: Path | None = None,
-    say: Say,
-) -> None:
-    """Train on ``rows`` less those held out, and write the open_clip folder ``out``; blocks for the whole run.
-
-    ``work`` keeps the checkpoint and the model of the last epoch. Each epoch is measured on the held-out rows. With
-    ``start``, the folder of an encoder that went through all cycles but the last, only that one is left.
+    ``work`` keeps what was made so far; the same call goes on where one before it stopped. Raises OSError where a file
+    is missing.
     """
-    run = _Run(rows, work, recipe, resume=resume, start=start, say=say)
-    run.go_through_cycles()
-    shutil.copytree(run.candidate, out, dirs_exist_ok=True)
+    work.mkdir(parents=True, exist_ok=True)
+    rows = read_sources(data, say)
+    pairs = lexicon(data / "words", random.Random(recipe.seed))
+    candidate = work / "start"
+    if not (candidate / WEIGHTS_FILE).is_file():
+        write_start(candidate, rows, pairs, recipe, say)
+    for stage in recipe.stages:
+        candidate = _StageRun(rows, pairs, candidate, work, recipe, stage, say).run()
+    shutil.copytree(candidate, out, dirs_exist_ok=True)
 
 
-class _Run:
-    """One run of a recipe, with the folder of its latest model, ``candidate``."""
+def write_start(folder: Path, rows: Sequence[LabelledRows], pairs: Sequence[Pair], recipe: Recipe, say: Say) -> None:
+    """The pretrained towers as one open_clip folder, with heads that keep what MiniLM says."""
+    texts = {text for part in rows for product in part.products for _, group in grouped_texts(product) for text in group}
+    tokens = pruned_tokens([*texts, *(text for pair in pairs for text in pair)], recipe.n_tokens)
+    say(f"{len(tokens)} word pieces for {len(texts)} texts")
+    write_tokenizer(folder, tokens, recipe.context_length)
+    _write_json(folder / "config.json", text_configuration(len(tokens), recipe.context_length))
+    _write_json(folder / "open_clip_config.json", configuration(recipe, len(tokens)))
+    model: Any = create_untrained(folder).eval()
+    model.text.transformer.load_state_dict(text_weights(tokens, recipe.context_length))
+    classifier = imagenet_classifier().state_dict()
+    own = model.visual.trunk.state_dict()
+    model.visual.trunk.load_state_dict({name: classifier[name] for name in own})
+    some = random.Random(recipe.seed).sample(sorted(texts), min(4000, len(texts)))
+    keep_meaning(model.text.proj, pooled_texts(model.text, folder, recipe.context_length)(some))
+    write_weights(folder, model)
+
+
+def configuration(recipe: Recipe, n_tokens: int) -> dict[str, object]:
+    """``open_clip_config.json``: the towers, and the preprocessing (letterboxed on white)."""
+    return {
+        "model_cfg": {
+            "embed_dim": recipe.dimension,
+            "custom_text": True,
+            "vision_cfg": {
+                "timm_model_name": IMAGE_TOWER,
+                "timm_model_pretrained": False,
+                "timm_pool": "avg",
+                "timm_proj": "mlp",
+                "image_size": list(recipe.size),
+            },
+            "text_cfg": {
+                "context_length": recipe.context_length,
+                "vocab_size": n_tokens,
+                "hf_model_name": ".",
+                "hf_model_pretrained": False,
+                "hf_tokenizer_name": "tokenizer.json",
+                "hf_proj_type": "mlp",
+                "hf_pooler_type": "mean_pooler",
+            },
+        },
+        "preprocess_cfg": {
+            "size": list(recipe.size),
+            "mode": "RGB",
+            "mean": [0.5, 0.5, 0.5],
+            "std": [0.5, 0.5, 0.5],
+            "interpolation": "bicubic",
+            "resize_mode": "longest",
+            "fill_color": 255,
+        },
+    }
+
+
+LINEAR_PART = 0.1
+"""How small the inputs of a GELU are made so that it is nearly linear."""
+
+
+@torch.no_grad()
+def keep_meaning(head: torch.nn.Sequential, vectors: NDArray[np.float32]) -> None:
+    """Start a text head, linear - GELU - linear, as the projection onto the principal directions of ``vectors``
+    (n, width), so that similarities between texts are the transformer's own."""
+    first, last = head[0], head[2]
+    directions = principal_directions(vectors, len(last.weight))
+    spread = float(np.std(vectors @ directions.numpy().T))
+    torch.nn.init.normal_(first.weight, std=LINEAR_PART / spread * 0.05)
+    torch.nn.init.normal_(last.weight, std=0.005)
+    first.weight[: len(directions)] = LINEAR_PART / spread * directions
+    last.weight[:, : len(directions)] = torch.eye(len(directions)) / LINEAR_PART
+
+
+def pooled_texts(text: Any, folder: Path, context_length: int) -> Callable[[list[str]], NDArray[np.float32]]:
+    """Embeds texts by the text transformer of an open_clip text tower, before its head; float32, shape (n, width)."""
+    tokenize, cores = FastTokenizer(folder, context_length, pad_id=0), ThreadDataParallel(torch.get_num_threads())
+
+    def embed(texts: list[str]) -> NDArray[np.float32]:
+        tokens = torch.from_numpy(tokenize(texts))
+        lengths = (tokens != 0).sum(dim=1)
+        pooled = np.empty((len(texts), text.config.hidden_size), np.float32)
+
+        def pool(part: torch.Tensor) -> None:
+            ids = tokens[part, : int(lengths[part].max())]
+            mask = (ids != 0).long()
+            with torch.inference_mode():
+                pooled[part.numpy()] = text.pooler(text.transformer(input_ids=ids, attention_mask=mask), mask).numpy()
+
+        cores.map(pool, lengths.argsort(descending=True).split(64))
+        return pooled
+
+    return embed
+
+
+class _StageRun:
+    """One stage of a run: from the folder ``start`` to a candidate of its own."""
 
     def __init__(
-        self, rows: Sequence[LabelledRows], work: Path, recipe: Recipe, *, resume: bool, start: Path | None, say: Say
+        self,
+        rows: Sequence[LabelledRows],
+        pairs: Sequence[Pair],
+        start: Path,
+        work: Path,
+        recipe: Recipe,
+        stage: Stage,
+        say: Say,
     ) -> None:
-        self.rows, self.recipe, self.say = rows, recipe, say
-        self.candidate, self.checkpoint = work / "candidate", work / "checkpoint.pt"
-        self.kept, self.held_out = zip(*(part.split() for part in rows), strict=True)
-        self.products = [product for part in self.kept for product in part.products]
-        architecture, schedule = recipe.architecture, recipe.schedule
-        if start is not None:
-            shutil.copytree(start, self.candidate, dirs_exist_ok=True, ignore=shutil.ignore_patterns("onnx"))
-        elif not (resume and (self.candidate / "open_clip_config.json").is_file()):
-            _write_untrained(self.candidate, self.products, architecture, schedule.seed)
-        torch.manual_seed(schedule.seed)
-        self.objective = LabelObjective(
-            LabelLossWeights(), LabelHeads(LabelTable.of(self.products), architecture.dimension)
-        )
-        self.trainer = EncoderTrainer(
-            create_untrained(self.candidate) if start is None else _trained(self.candidate),
-            load_tokenizer(self.candidate),
-            Album([_stored(part, architecture.image_size) for part in self.kept]),
-            LabelCaptionWriter(
-                self.products, Mixture(out_of_catalog=OUT_OF_CATALOG_TRAINING, n_out_of_catalog=N_OUT_OF_CATALOG)
-            ),
-            self.objective,
-            size=architecture.image_size,
-            schedule=schedule,
-        )
-        if start is not None:
-            self.trainer.n_epochs_done = recipe.n_epochs - recipe.cycles[-1].n_epochs
-        elif resume and self.checkpoint.is_file():
-            self.trainer.restore(self.checkpoint)
-        say(f"{len(self.products)} images to train on, {sum(len(part.products) for part in self.held_out)} held out")
+        self.rows, self.pairs, self.start, self.recipe, self.stage, self.say = rows, pairs, start, recipe, stage, say
+        self.work, self.folder = work, work / stage.name
+        self.candidate, self.checkpoint = self.folder / "candidate", self.folder / "checkpoint.pt"
+        self.folder.mkdir(parents=True, exist_ok=True)
 
-    def go_through_cycles(self) -> None:
-        trainer, n_epochs = self.trainer, self.recipe.n_epochs
+    def run(self) -> Path:
+        """The folder of the stage's model; blocks until it is trained."""
+        finished = self.folder / "finished"
+        if finished.is_file():
+            return self.candidate
+        trainer = self._trainer()
+        n_epochs = self.stage.schedule.n_epochs
+        report = _reporter(self.say, self.stage, trainer.n_epochs_done)
         while trainer.n_epochs_done < n_epochs:
-            phase, trainer.schedule = place(self.recipe.cycles, trainer.n_epochs_done, self.recipe.schedule)
-            trainer.size, trainer.repeats = phase.size, repeats_of(self.kept, phase.repeats)
-            self.objective.weights = phase.mix
-            trainer.run_epoch(_reporter(self.say, n_epochs, trainer.n_epochs_done))
+            trainer.run_epoch(report)
             trainer.save(self.checkpoint)
-            self.write(phase.size)
+            self._write(trainer, is_measured=trainer.n_epochs_done % EPOCHS_A_MEASUREMENT == 0)
+        self._write(trainer, is_measured=True)
+        finished.touch()
+        return self.candidate
 
-    def write(self, size: Size) -> None:
-        """Write the model, measure it on the held-out rows as the product would load it, and write its cards."""
-        write_weights(self.candidate, self.trainer.averaged_model)
-        # a tower measured at a size it has not seen loses half its precision: 0.20 for 0.38 after two epochs
-        write_image_size(self.candidate, size)
+    def _trainer(self) -> TowerTrainer:
+        recipe, learnt = self.recipe, [is_learnt(part, with_unseen=self.stage.with_unseen) for part in self.rows]
+        flags = [flag for part in learnt for flag in part]
+        products = [product for part in self.rows for product in part.products]
+        table = TextTable(products, flags)
+        variations = {source.name: source.variation for source in SOURCES}
+        album = Album([stored_images(part, variations[part.source], self.work) for part in self.rows])
+        knowledge = self._knowledge(table, album, products)
+        weights = sampling_weights(self.rows, torch.tensor(flags))
+        self.say(f"{self.stage.name}: {sum(flags)} images and {table.n_texts} texts to train on")
+        model = self._start(table, knowledge, weights)
+        trainer = TowerTrainer(
+            model, album, table, knowledge, weights, size=recipe.size, losses=recipe.losses, schedule=self.stage.schedule
+        )
+        if self.checkpoint.is_file():
+            trainer.restore(self.checkpoint)
+        return trainer
+
+    def _start(self, table: TextTable, knowledge: Knowledge, weights: torch.Tensor) -> Any:
+        """The model of the folder that the stage begins from; in the first stage its heads are trained first."""
+        model, _, _ = load_model(f"{LOCAL_PREFIX}{self.start}", torch.device("cpu"))
+        model.requires_grad_(True)
+        if self.start == self.work / "start" and not self.checkpoint.is_file():
+            n_steps = self.recipe.n_head_steps
+            for step, loss in enumerate(
+                train_heads(model, table, knowledge, weights, n_steps=n_steps, seed=self.recipe.seed), start=1
+            ):
+                if step % STEPS_A_LINE == 0:
+                    self.say(f"heads: step {step}/{n_steps} loss {loss:.3f}")
+        freeze(model)
+        return model
+
+    def _knowledge(self, table: TextTable, album: Album, products: Sequence[LabelledProduct]) -> Knowledge:
+        pairs = torch.tensor([[table.id_of(text) for text in pair] for pair in self.pairs])
+        names = [(name, number) for number, group in enumerate(imagenet_names()) for name in group]
+        named = torch.tensor([[table.id_of(name), number] for name, number in names])
+        start, _, _ = load_model(f"{LOCAL_PREFIX}{self.work / 'start'}", torch.device("cpu"))
+        embed = pooled_texts(start.text, self.work / "start", self.recipe.context_length)
+        texts = stored_vectors(table.texts, embed, self.work, "texts", say=self.say)
+        classifier: Any = imagenet_classifier()
+        finest = [
+            product.title if "grocery" in product.sku or not product.kinds else product.kinds[0] for product in products
+        ]
+        return Knowledge(
+            texts,
+            pairs,
+            named,
+            self._features(album, classifier),
+            classifier.classifier.weight,
+            classifier.classifier.bias,
+            class_ids([name.casefold() for name in finest]),
+        )
+
+    def _features(self, album: Album, classifier: Any) -> torch.Tensor:
+        """The pretrained tower's features of all images, made once; float32, shape (n, N_FEATURES)."""
+        path = self.work / f"features-{len(album)}.npy"
+        if not path.is_file():
+            features = np.empty((len(album), N_FEATURES), np.float16)
+            model = classifier.to(memory_format=torch.channels_last)
+
+            def describe_images(part: torch.Tensor) -> None:
+                with torch.inference_mode():
+                    pixels = album.plain(part, self.recipe.size).contiguous(memory_format=torch.channels_last)
+                    features[part.numpy()] = model.forward_head(model.forward_features(pixels), pre_logits=True).numpy()
+
+            cores = ThreadDataParallel(torch.get_num_threads())
+            for many in torch.arange(len(album)).split(4096):
+                cores.map(describe_images, many.split(32))
+                self.say(f"features of {int(many[-1]) + 1}/{len(album)} images")
+            partial = path.with_suffix(".partial")
+            with partial.open("wb") as file:
+                np.save(file, features)
+            partial.replace(path)
+        return torch.from_numpy(np.load(path).astype(np.float32))
+
+    def _write(self, trainer: TowerTrainer, *, is_measured: bool) -> None:
+        """Write the model, measure it on the held-out rows as the product would load it, and write its card."""
+        if not (self.candidate / "tokenizer.json").is_file():
+            shutil.copytree(self.start, self.candidate, dirs_exist_ok=True)
+        write_weights(self.candidate, trainer.averaged_model)
+        if not is_measured:
+            return
         encoder = load_encoder(f"{LOCAL_PREFIX}{self.candidate}")
-        reports = {part.source: evaluate(encoder, part) for part in self.held_out if part.products}
+        held_out = [part.split()[1] for part in self.rows if part.source.endswith("-train")]
+        reports = {part.source: evaluate(encoder, part) for part in held_out}
         for source, report in reports.items():
             self.say("\n".join([f"{source}: {report.n_rows} held-out rows", *report.lines()]))
         counts = {part.source: len(part.products) for part in self.rows}
         measured = {source: {"rows": report.n_rows, **report.figures} for source, report in reports.items()}
         card = {"trained_on": counts, "recipe": asdict(self.recipe), "set_aside": measured}
-        write_card(self.candidate, card, describe(reports, counts, size))
+        write_card(self.candidate, card, describe(reports, counts, self.recipe.size))
 
 
-def place(cycles: Sequence[Cycle], epoch: int, schedule: EncoderSchedule) -> tuple[Phase, EncoderSchedule]:
-    """The phase that an epoch, counted from 0, belongs to, and the schedule of its cycle. Raises IndexError."""
-    first_epoch = 0
-    for cycle in cycles:
-        phases = [phase for phase in cycle.phases for _ in range(phase.n_epochs)]
-        if epoch < first_epoch + len(phases):
-            rate = cycle.learning_rate
-            of_cycle = replace(schedule, first_epoch=first_epoch, n_epochs=len(phases), learning_rate=rate)
-            return phases[epoch - first_epoch], of_cycle
-        first_epoch += len(phases)
-    raise IndexError(f"epoch {epoch} of {first_epoch}")
-
-
-def repeats_of(kept: Sequence[LabelledRows], repeats: Mapping[str, float]) -> torch.Tensor:
-    """How often each product is seen in an epoch, its shop's ``repeats`` at least; float, shape (n products,)."""
-    rare = repeat_factors([product for part in kept for product in part.products])
-    least = [torch.full((len(part.products),), repeats.get(part.source, 1.0)) for part in kept]
-    return torch.maximum(rare, torch.cat(least))
-
-
-def _stored(part: LabelledRows, size: Size) -> StoredImage:
-    """The images of a source, to be varied as suits it."""
-    return store(part.images, size, large=POSED if part.source == CATALOG else BUSY)
-
-
-def _trained(folder: Path) -> torch.nn.Module:
-    """The model in an open_clip folder, to be trained further."""
-    model, _, _ = load_model(f"{LOCAL_PREFIX}{folder}", torch.device("cpu"))
-    trained: torch.nn.Module = model.requires_grad_(True)
-    return trained
-
-
-def _write_untrained(
-    folder: Path, products: list[LabelledProduct], architecture: EncoderArchitecture, seed: int
-) -> None:
-    """Vocabulary and configuration, all that a model needs to begin."""
-    texts = all_texts(products, random.Random(seed))
-    size = train_vocabulary(texts, folder, context_length=architecture.context_length)
-    write_configuration(folder, architecture, size)
-
-
-def _reporter(say: Say, n_epochs: int, first_epoch: int) -> Callable[[TrainingProgress], None]:
-    """A line every few steps with the loss, the rate and the time left."""
-    begun = time.monotonic()
+def _reporter(say: Say, stage: Stage, first_epoch: int) -> Callable[[TrainingProgress], None]:
+    """A line every few steps with the loss, the images a second and the time left."""
+    begun, n_epochs = time.monotonic(), stage.schedule.n_epochs
 
     def report(progress: TrainingProgress) -> None:
-        if (progress.step + 1) % STEPS_A_LINE and progress.step + 1 < progress.n_steps:
+        if (progress.step + 1) % STEPS_A_LINE:
             return
         done = (progress.epoch - first_epoch) * progress.n_steps + progress.step + 1
         left = (n_epochs - first_epoch) * progress.n_steps - done
-        steps_a_second = done / (time.monotonic() - begun)
+        seconds = time.monotonic() - begun
         say(
-            f"epoch {progress.epoch + 1}/{n_epochs} step {progress.step + 1}/{progress.n_steps} "
-            f"loss {progress.loss:.3f}  {steps_a_second:.2f} steps/s  {left / steps_a_second / 60:.0f} min left"
+            f"{stage.name}: epoch {progress.epoch + 1}/{n_epochs} step {progress.step + 1}/{progress.n_steps} "
+            f"loss {progress.loss:.3f}  {done * stage.schedule.batch_size / seconds:.0f} images/s  "
+            f"{left * seconds / done / 60:.0f} min left"
         )
 
     return report
+
+
+def _write_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

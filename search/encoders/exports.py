@@ -70,7 +70,8 @@ class Tokens:
 
     ``is_plain`` says that ``tokenizer.json`` alone, padded with ``pad_id``, gives the ids that open_clip gives.
     ``may_be_cut`` says that the text tower accepts fewer than ``context_length`` if every end token is kept; that is
-    ``end_id``, or the highest id of a text if ``end_id`` is None.
+    ``end_id``, or the highest id of a text if ``end_id`` is None. If the tower ``is_masked``, the end of a text is where
+    the padding begins.
     """
 
     context_length: int
@@ -78,11 +79,14 @@ class Tokens:
     pad_id: int = 0
     may_be_cut: bool = False
     end_id: int | None = None
+    is_masked: bool = False
 
     def lengths(self, tokens: TokenIds) -> NDArray[np.int64]:
         """How many tokens of each text the tower needs; shape (n,)."""
         if not self.may_be_cut:
             return np.full(len(tokens), tokens.shape[1])
+        if self.is_masked:
+            return np.asarray((tokens != self.pad_id).sum(axis=1))
         is_end = tokens == (tokens.max(axis=1, keepdims=True) if self.end_id is None else self.end_id)
         return np.asarray(is_end.argmax(axis=1) + 1)
 

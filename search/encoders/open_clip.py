@@ -35,30 +35,42 @@ if TYPE_CHECKING:
     import torch
 
 
-class CausalTower:
+class ShortTextTower:
     """An open_clip text tower that accepts fewer tokens than its context length. Safe in several threads."""
 
     def __init__(self, tower: Any) -> None:
         self._tower = tower
+        self._is_masked = not hasattr(tower, "attn_mask")
         self._of_length = lru_cache(maxsize=None)(self._shortened)
 
     @classmethod
-    def of(cls, model: Any) -> CausalTower | None:
+    def of(cls, model: Any) -> ShortTextTower | None:
         """The text tower of an open_clip model, or None if fewer tokens would change the vector.
 
-        They would if the mask is not causal, if a class token follows the text, or if the vector is not read at the
-        end token. Models that contain their text tower (``custom_text`` is false) do not accept fewer tokens.
+        They do not if its mask is causal and the vector is read at the end token, without a class token after the text,
+        or if it is a transformer of transformers, which masks the padding. Models that contain their text tower
+        (``custom_text`` is false) do not accept fewer tokens.
         """
+        from open_clip.hf_model import HFTextEncoder, MaxPooler
         from open_clip.transformer import TextTransformer
 
         tower = getattr(model, "text", None)
+        if isinstance(tower, HFTextEncoder):
+            return None if isinstance(tower.pooler, MaxPooler) else cls(tower)
         if not isinstance(tower, TextTransformer):
             return None
         exact = tower.attn_mask is not None and tower.cls_emb is None and tower.pool_type in ("argmax", "eos")
         return cls(tower) if exact else None
 
+    @property
+    def pad_id(self) -> int | None:
+        """The token that is masked, or None where the tower is causal."""
+        return int(self._tower.config.pad_token_id) if self._is_masked else None
+
     def lengths(self, tokens: torch.Tensor) -> torch.Tensor:
-        """The number of tokens up to the one that the vector is read at; (n, context length) to int64, shape (n,)."""
+        """The number of tokens that count; (n, context length) to int64, shape (n,)."""
+        if self._is_masked:
+            return (tokens != self._tower.config.pad_token_id).sum(dim=1)
         if self._tower.pool_type == "eos":
             return cast("torch.Tensor", (tokens == self._tower.eos_id).int().argmax(dim=1) + 1)
         return tokens.argmax(dim=1) + 1  # the end token has the highest id
@@ -70,6 +82,8 @@ class CausalTower:
 
     def _shortened(self, length: int) -> Any:
         """The tower with a smaller mask: a shallow copy, which shares the weights and leaves the tower as it is."""
+        if self._is_masked:
+            return self._tower
         shortened = copy.copy(self._tower)
         shortened._buffers = {**self._tower._buffers, "attn_mask": self._tower.attn_mask[:length, :length]}
         return shortened
@@ -107,7 +121,7 @@ class OpenClipEncoder:
         self.device = device
         self._calibration = calibration
         self._lock = threading.Lock()
-        self._causal_text = CausalTower.of(model)
+        self._short_text = ShortTextTower.of(model)
         self._parallel = ThreadDataParallel(_n_cores(device))
 
     @property
@@ -142,7 +156,7 @@ class OpenClipEncoder:
         """Embed texts, truncated to the context length; shape (len(texts), dimension), unit rows. Blocks."""
         import torch
 
-        embed = self._causal_text or self.model.encode_text
+        embed = self._short_text or self.model.encode_text
 
         def encode(tokens: Sequence[torch.Tensor]) -> torch.Tensor:
             return cast("torch.Tensor", embed(torch.stack(list(tokens)).to(self.device)))
@@ -152,7 +166,7 @@ class OpenClipEncoder:
         with self._lock:
             tokens = self.tokenizer(list(texts))
         # texts of similar length share a part, the longest first, so that the last part to finish is short
-        lengths = self._causal_text.lengths(tokens) if self._causal_text else torch.zeros(len(tokens))
+        lengths = self._short_text.lengths(tokens) if self._short_text else torch.zeros(len(tokens))
         order = lengths.argsort(descending=True, stable=True)
         vectors = self._encode(encode, list(tokens[order]))
         return vectors[np.argsort(order.numpy())]
@@ -212,7 +226,26 @@ def create_untrained(folder: Path) -> torch.nn.Module:
     """The model that ``folder/open_clip_config.json`` describes, with random weights, for training."""
     import open_clip
 
-    return cast("torch.nn.Module", open_clip.create_model(f"{LOCAL_PREFIX}{folder}", load_weights=False))
+    name = f"{LOCAL_PREFIX}{folder}"
+    return cast("torch.nn.Module", open_clip.create_model(name, load_weights=False, **text_tower_here(name)))
+
+
+def text_tower_here(name: str) -> dict[str, Any]:
+    """What open_clip must be told of a folder that holds the architecture of its own text tower: a transformer of
+    transformers, whose ``hf_model_name`` is ``.``, described by the folder's ``config.json``. Empty for other models.
+
+    open_clip would look for ``.`` in the working directory, and for weights beside those of the whole model.
+    """
+    if not name.startswith(LOCAL_PREFIX):
+        return {}
+    folder = Path(name.removeprefix(LOCAL_PREFIX))
+    try:
+        text = json.loads((folder / "open_clip_config.json").read_text(encoding="utf-8"))["model_cfg"]["text_cfg"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}  # open_clip says what is wrong
+    if not isinstance(text, dict) or text.get("hf_model_name") != ".":
+        return {}
+    return {"text_cfg": {**text, "hf_model_name": str(folder), "hf_model_pretrained": False}}
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
@@ -238,7 +271,8 @@ def load_model(name: str, device: torch.device) -> tuple[Any, Tokenizer, int]:
 
     model_name, weights = _split(name)
     try:
-        model = open_clip.create_model(model_name, weights, device=device, require_pretrained=True)
+        own = text_tower_here(model_name)
+        model = open_clip.create_model(model_name, weights, device=device, require_pretrained=True, **own)
         tokenizer = cast(Tokenizer, open_clip.get_tokenizer(model_name))
         dimension = int(open_clip.get_model_config(model_name)["embed_dim"])
     except (RuntimeError, OSError, ValueError, KeyError, TypeError) as error:

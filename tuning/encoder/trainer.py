@@ -12,7 +12,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax, normalize
 
 from vitrina.search.encoders.base import Size
-from vitrina.search.encoders.open_clip import CausalTower, Tokenizer, precision
+from vitrina.search.encoders.open_clip import ShortTextTower, Tokenizer, precision
 from vitrina.tuning.encoder.captions import CaptionWriter
 from vitrina.tuning.loop import BETAS, Trainer, warmup_cosine
 
@@ -242,7 +242,7 @@ def embed_images(model: Any, pixels: torch.Tensor) -> torch.Tensor:
 
 def embed_texts(model: Any, tokens: torch.Tensor) -> torch.Tensor:
     """Unit rows, float32, shape (m, d), of (m, context) token ids; cut to their length where the tower allows it."""
-    tower = CausalTower.of(model)
+    tower = ShortTextTower.of(model)
     with precision(tokens.device):
         if tower is None:
             return normalize(model.encode_text(tokens).float(), dim=-1)

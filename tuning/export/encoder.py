@@ -31,7 +31,7 @@ from vitrina.search.encoders.exports import (
     Tokens,
     write_export,
 )
-from vitrina.search.encoders.open_clip import CausalTower, Tokenizer, load_model
+from vitrina.search.encoders.open_clip import ShortTextTower, Tokenizer, load_model
 from vitrina.search.types.errors import EncoderError
 from vitrina.search.types.models import LOCAL_PREFIX, Pixels, Vectors
 from vitrina.tuning.export.graphs import (
@@ -204,7 +204,8 @@ def export_text(model: Any, tokens: Tokens) -> Any:
     length = Dim("length", min=2, max=tokens.context_length)
     # neither 1 nor the context length, which the exporter would take for fixed
     example = torch.ones(2, max(2, tokens.context_length // 2), dtype=torch.long)
-    return to_onnx(CutTextTower(model), example, {0: ANY_NUMBER, 1: length})
+    tower = TextTower(model) if tokens.is_masked else CutTextTower(model)
+    return to_onnx(tower, example, {0: ANY_NUMBER, 1: length})
 
 
 def describe_tokens(folder: Path, model: Any, tokenizer: Tokenizer) -> Tokens:
@@ -216,7 +217,7 @@ def describe_tokens(folder: Path, model: Any, tokenizer: Tokenizer) -> Tokens:
     if (folder / TOKENIZER_FILE).is_file():
         plain = FastTokenizer(folder, context_length, pad_id)(PROBES)
         is_plain = plain.shape == expected.shape and bool((plain == expected).all())
-    tower = getattr(model, "text", None)
-    may_be_cut = CausalTower.of(model) is not None
-    end_id = int(tower.eos_id) if may_be_cut and tower is not None and tower.pool_type == "eos" else None
-    return Tokens(context_length, is_plain, pad_id, may_be_cut, end_id)
+    tower, short = getattr(model, "text", None), ShortTextTower.of(model)
+    is_masked = short is not None and short.pad_id is not None
+    end_id = int(tower.eos_id) if short and tower is not None and getattr(tower, "pool_type", "") == "eos" else None
+    return Tokens(context_length, is_plain, pad_id, short is not None, end_id, is_masked)

@@ -87,7 +87,7 @@ class TextTower(torch.nn.Module):
 
 
 class CutTextTower(TextTower):
-    """The same where the tokens may be fewer than the context length, as ``CausalTower`` explains."""
+    """The same where the tokens may be fewer than the context length, as ``ShortTextTower`` explains."""
 
     def forward(self, tokens: torch.Tensor) -> Any:
         length = tokens.shape[1]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from open_clip.transformer import TextTransformer
 
-from vitrina.search.encoders.open_clip import CausalTower
+from vitrina.search.encoders.open_clip import ShortTextTower
 from vitrina.search.encoders.registry import load_encoder
 
 CONTEXT, END = 12, 49
@@ -36,7 +36,7 @@ def tokens(lengths: list[int]) -> torch.Tensor:
 @pytest.mark.parametrize("lengths", [[1], [2, 3, 5], [CONTEXT, 1], [4] * 3])
 def test_a_cut_text_has_the_vector_of_the_whole(options: dict[str, object], lengths: list[int]) -> None:
     whole = tower(**options)
-    causal = CausalTower.of(SimpleNamespace(text=whole))
+    causal = ShortTextTower.of(SimpleNamespace(text=whole))
     assert causal is not None
     with torch.inference_mode():
         assert causal.lengths(tokens(lengths)).tolist() == lengths
@@ -49,7 +49,7 @@ def test_the_tower_sees_no_more_than_the_longest_text() -> None:
     whole.get_submodule("token_embedding").register_forward_pre_hook(
         lambda _, given: received.append(given[0].shape[1])
     )
-    causal = CausalTower.of(SimpleNamespace(text=whole))
+    causal = ShortTextTower.of(SimpleNamespace(text=whole))
     assert causal is not None
     causal(tokens([2, 5, 3]))
     assert received == [5]
@@ -57,7 +57,7 @@ def test_the_tower_sees_no_more_than_the_longest_text() -> None:
 
 def test_threads_with_texts_of_other_lengths_do_not_meet() -> None:
     whole = tower()
-    causal = CausalTower.of(SimpleNamespace(text=whole))
+    causal = ShortTextTower.of(SimpleNamespace(text=whole))
     assert causal is not None
     batches = [tokens([1 + i % CONTEXT]) for i in range(48)]
     with torch.inference_mode():
@@ -75,12 +75,12 @@ def test_threads_with_texts_of_other_lengths_do_not_meet() -> None:
     "options", [{"no_causal_mask": True}, {"embed_cls": True}, {"pool_type": "last"}, {"pool_type": "first"}]
 )
 def test_other_towers_get_the_whole_context(options: dict[str, object]) -> None:
-    assert CausalTower.of(SimpleNamespace(text=tower(**options))) is None
+    assert ShortTextTower.of(SimpleNamespace(text=tower(**options))) is None
 
 
 def test_models_without_a_text_tower_of_their_own_get_the_whole_context() -> None:
-    assert CausalTower.of(SimpleNamespace()) is None
-    assert CausalTower.of(SimpleNamespace(text=torch.nn.Linear(1, 1))) is None
+    assert ShortTextTower.of(SimpleNamespace()) is None
+    assert ShortTextTower.of(SimpleNamespace(text=torch.nn.Linear(1, 1))) is None
 
 
 def test_texts_keep_their_places_whatever_their_lengths(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

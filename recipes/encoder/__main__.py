@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,8 @@ import typer
 from recipes.encoder.calibration import calibrate_folder, lines
 from recipes.encoder.corpus import TRAINING_FILES, read_rows
 from recipes.encoder.recipe import Recipe, make_encoder
+from recipes.encoder.sources import read_sources
+from recipes.encoder.texts import lexicon
 
 
 def main(
@@ -23,7 +26,10 @@ def main(
 ) -> None:
     """Make the encoder that ships in the package."""
     torch.set_num_threads(threads)
-    make_encoder(data, out, work, Recipe(), say=typer.echo)
+    work.mkdir(parents=True, exist_ok=True)
+    rows, recipe = read_sources(data, work, typer.echo), Recipe()
+    pairs = lexicon(data / "words", random.Random(recipe.seed))
+    make_encoder(rows, pairs, out, work, recipe, say=typer.echo)
     held_out = [read_rows(data / name).split()[1] for name in TRAINING_FILES]
     typer.echo("\n".join(lines(calibrate_folder(out, held_out))))
 

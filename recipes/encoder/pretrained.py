@@ -45,7 +45,7 @@ def imagenet_classifier() -> torch.nn.Module:
     weights = torch.load(path, weights_only=True, map_location="cpu")
     model: torch.nn.Module = timm.create_model(IMAGE_TOWER)
     own = model.state_dict()
-    model.load_state_dict({name: tensor for name, tensor in zip(own, weights.values(), strict=True)})
+    model.load_state_dict(dict(zip(own, weights.values(), strict=True)))
     return model.eval().requires_grad_(False)
 
 

@@ -29,8 +29,8 @@ from recipes.encoder.pretrained import (
     text_weights,
     write_tokenizer,
 )
-from recipes.encoder.sources import SOURCES, is_learnt, read_sources, sampling_weights, stored_images
-from recipes.encoder.texts import Pair, TextTable, grouped_texts, lexicon, stored_vectors
+from recipes.encoder.sources import SOURCES, is_learnt, sampling_weights, stored_images
+from recipes.encoder.texts import Pair, TextTable, grouped_texts, save_array, stored_vectors
 from recipes.encoder.trainer import (
     N_FEATURES,
     Knowledge,
@@ -85,15 +85,14 @@ class Recipe:
     seed: int = 0
 
 
-def make_encoder(data: Path, out: Path, work: Path, recipe: Recipe, *, say: Say) -> None:
-    """Train on the files in ``data`` and write the open_clip folder ``out``; blocks for hours.
+def make_encoder(
+    rows: Sequence[LabelledRows], pairs: Sequence[Pair], out: Path, work: Path, recipe: Recipe, *, say: Say
+) -> None:
+    """Train on ``rows``, each a source of ``SOURCES``, and write the open_clip folder ``out``; blocks for hours.
 
-    ``work`` keeps what was made so far; the same call goes on where one before it stopped. Raises OSError where a file
-    is missing.
+    ``pairs`` are texts that mean the same. ``work`` keeps what was made so far; the same call goes on where one before
+    it stopped.
     """
-    work.mkdir(parents=True, exist_ok=True)
-    rows = read_sources(data, say)
-    pairs = lexicon(data / "words", random.Random(recipe.seed))
     candidate = work / "start"
     if not (candidate / WEIGHTS_FILE).is_file():
         write_start(candidate, rows, pairs, recipe, say)
@@ -104,7 +103,9 @@ def make_encoder(data: Path, out: Path, work: Path, recipe: Recipe, *, say: Say)
 
 def write_start(folder: Path, rows: Sequence[LabelledRows], pairs: Sequence[Pair], recipe: Recipe, say: Say) -> None:
     """The pretrained towers as one open_clip folder, with heads that keep what MiniLM says."""
-    texts = {text for part in rows for product in part.products for _, group in grouped_texts(product) for text in group}
+    texts = {
+        text for part in rows for product in part.products for _, group in grouped_texts(product) for text in group
+    }
     tokens = pruned_tokens([*texts, *(text for pair in pairs for text in pair)], recipe.n_tokens)
     say(f"{len(tokens)} word pieces for {len(texts)} texts")
     write_tokenizer(folder, tokens, recipe.context_length)
@@ -160,7 +161,7 @@ LINEAR_PART = 0.1
 
 
 @torch.no_grad()
-def keep_meaning(head: torch.nn.Sequential, vectors: NDArray[np.float32]) -> None:
+def keep_meaning(head: Any, vectors: NDArray[np.float32]) -> None:
     """Start a text head, linear - GELU - linear, as the projection onto the principal directions of ``vectors``
     (n, width), so that similarities between texts are the transformer's own."""
     first, last = head[0], head[2]
@@ -187,7 +188,7 @@ def pooled_texts(text: Any, folder: Path, context_length: int) -> Callable[[list
             with torch.inference_mode():
                 pooled[part.numpy()] = text.pooler(text.transformer(input_ids=ids, attention_mask=mask), mask).numpy()
 
-        cores.map(pool, lengths.argsort(descending=True).split(64))
+        cores.map(pool, torch.split(lengths.argsort(descending=True), 64))
         return pooled
 
     return embed
@@ -239,7 +240,14 @@ class _StageRun:
         self.say(f"{self.stage.name}: {sum(flags)} images and {table.n_texts} texts to train on")
         model = self._start(table, knowledge, weights)
         trainer = TowerTrainer(
-            model, album, table, knowledge, weights, size=recipe.size, losses=recipe.losses, schedule=self.stage.schedule
+            model,
+            album,
+            table,
+            knowledge,
+            weights,
+            size=recipe.size,
+            losses=recipe.losses,
+            schedule=self.stage.schedule,
         )
         if self.checkpoint.is_file():
             trainer.restore(self.checkpoint)
@@ -265,7 +273,7 @@ class _StageRun:
         named = torch.tensor([[table.id_of(name), number] for name, number in names])
         start, _, _ = load_model(f"{LOCAL_PREFIX}{self.work / 'start'}", torch.device("cpu"))
         embed = pooled_texts(start.text, self.work / "start", self.recipe.context_length)
-        texts = stored_vectors(table.texts, embed, self.work, "texts", say=self.say)
+        texts = stored_vectors(table.texts, embed, self.work / "texts", say=self.say)
         classifier: Any = imagenet_classifier()
         finest = [
             product.title if "grocery" in product.sku or not product.kinds else product.kinds[0] for product in products
@@ -282,25 +290,27 @@ class _StageRun:
 
     def _features(self, album: Album, classifier: Any) -> torch.Tensor:
         """The pretrained tower's features of all images, made once; float32, shape (n, N_FEATURES)."""
-        path = self.work / f"features-{len(album)}.npy"
-        if not path.is_file():
-            features = np.empty((len(album), N_FEATURES), np.float16)
-            model = classifier.to(memory_format=torch.channels_last)
+        features, start = [], 0
+        model, cores = classifier.to(memory_format=torch.channels_last), ThreadDataParallel(torch.get_num_threads())
+        for rows in self.rows:
+            places = torch.arange(start, start + len(rows.images))
+            path = self.work / f"features-{rows.source}-{len(places)}.npy"
+            if not path.is_file():
+                found = np.empty((len(places), N_FEATURES), np.float16)
 
-            def describe_images(part: torch.Tensor) -> None:
-                with torch.inference_mode():
-                    pixels = album.plain(part, self.recipe.size).contiguous(memory_format=torch.channels_last)
-                    features[part.numpy()] = model.forward_head(model.forward_features(pixels), pre_logits=True).numpy()
+                def describe_images(part: torch.Tensor, found: NDArray[Any] = found, start: int = start) -> None:
+                    with torch.inference_mode():
+                        pixels = album.plain(part, self.recipe.size).contiguous(memory_format=torch.channels_last)
+                        pooled = model.forward_head(model.forward_features(pixels), pre_logits=True)
+                    found[part.numpy() - start] = pooled.numpy()
 
-            cores = ThreadDataParallel(torch.get_num_threads())
-            for many in torch.arange(len(album)).split(4096):
-                cores.map(describe_images, many.split(32))
-                self.say(f"features of {int(many[-1]) + 1}/{len(album)} images")
-            partial = path.with_suffix(".partial")
-            with partial.open("wb") as file:
-                np.save(file, features)
-            partial.replace(path)
-        return torch.from_numpy(np.load(path).astype(np.float32))
+                for many in torch.split(places, 4096):
+                    cores.map(describe_images, torch.split(many, 32))
+                    self.say(f"features of {rows.source}: {int(many[-1]) + 1 - start}/{len(places)} images")
+                save_array(path, found)
+            features.append(np.load(path).astype(np.float32))
+            start += len(places)
+        return torch.from_numpy(np.concatenate(features))
 
     def _write(self, trainer: TowerTrainer, *, is_measured: bool) -> None:
         """Write the model, measure it on the held-out rows as the product would load it, and write its card."""

@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from recipes.boutique.export import write_parquet
 from recipes.encoder.corpus import LabelledRows, Say, collages, encoded, is_held_out, read_rows, repeat_factors
 from recipes.encoder.held_out import is_kept_from_training
 from recipes.encoder.images import BUSY, PLAIN, POSED, StoredImage, Variation, decode
 from recipes.encoder.labels import LabelledProduct
 from vitrina.search.encoders.base import Preprocessing
 
-COLOURS, COLLAGES = "drawn-colours", "grocery-iconic-collages"
+COLOURS, COLLAGES, BOUTIQUE = "drawn-colours", "grocery-iconic-collages", "boutique"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ SOURCES = (
     Source("emoji-objects", 0.05, POSED),
     Source("openclipart-objects", 0.04, POSED),
     Source(COLOURS, 0.03, POSED),
+    Source(BOUTIQUE, 0.05, POSED),
 )
 """The large file is 59% of the rows and must not drown the rest; phone photos need the most variation."""
 
@@ -56,10 +58,14 @@ STORED_SIZE = 144
 
 N_COLLAGES = 20
 N_DRAWN_COLOURS = 2400
+N_BOUTIQUE = 1500
+BOUTIQUE_SEED = 1000
+"""The demo draws with seed 0; training must not have seen its drawings."""
 
 
-def read_sources(data: Path, say: Say) -> list[LabelledRows]:
-    """The rows of every source, in the order of ``SOURCES``. Raises OSError where a file is missing."""
+def read_sources(data: Path, work: Path, say: Say) -> list[LabelledRows]:
+    """The rows of every source, in the order of ``SOURCES``; what the boutique draws is kept in ``work``. Raises
+    OSError where a file is missing."""
     rows: dict[str, LabelledRows] = {}
     for source in SOURCES:
         if source.name == COLOURS:
@@ -67,6 +73,8 @@ def read_sources(data: Path, say: Say) -> list[LabelledRows]:
         elif source.name == COLLAGES:
             photos, _ = rows["grocery-train"].split()
             part = collages(rows["grocery-iconic"], photos, N_COLLAGES, seed=0)
+        elif source.name == BOUTIQUE:
+            part = drawn_boutique(work, say)
         else:
             part = read_rows(data / f"{source.name}.parquet")
             part = replace(part, products=tuple(map(_NORMALISED.get(source.name, _as_it_is), part.products)))
@@ -97,7 +105,9 @@ def _as_it_is(product: LabelledProduct) -> LabelledProduct:
 
 def _described(product: LabelledProduct) -> LabelledProduct:
     """A row of the demo shops, or of drawings: its ``article`` is a description or a list of tags."""
-    said, category = (product.kinds[0], product.kinds[-1]) if len(product.kinds) > 1 else ("", *product.kinds[:1], "")[:2]
+    said, category = (
+        (product.kinds[0], product.kinds[-1]) if len(product.kinds) > 1 else ("", *product.kinds[:1], "")[:2]
+    )
     return replace(product, description=said, kinds=tuple(_leaf(kind) for kind in [category] if kind))
 
 
@@ -129,10 +139,22 @@ _NORMALISED: Mapping[str, Callable[[LabelledProduct], LabelledProduct]] = {
     "zava-diy-products": _named,
 }
 
+
+def drawn_boutique(work: Path, say: Say) -> LabelledRows:
+    """The boutique's products, rendered into ``work`` where they are missing."""
+    path = work / f"{BOUTIQUE}.parquet"
+    if not path.is_file():
+        say(f"drawing {N_BOUTIQUE} boutique products")
+        partial = path.with_suffix(".partial")
+        write_parquet(partial, N_BOUTIQUE, seed=BOUTIQUE_SEED)
+        partial.replace(path)
+    return read_rows(path)
+
+
 BASE_COLOURS = (
-    "beige", "black", "blue", "brown", "gold", "gray", "green", "grey", "khaki", "lavender", "lime", "magenta", "maroon",
-    "mustard", "navy", "olive", "orange", "peach", "pink", "purple", "red", "rose", "salmon", "silver", "tan", "teal",
-    "turquoise", "violet", "white", "yellow",
+    "beige", "black", "blue", "brown", "gold", "gray", "green", "grey", "khaki", "lavender", "lime", "magenta",
+    "maroon", "mustard", "navy", "olive", "orange", "peach", "pink", "purple", "red", "rose", "salmon", "silver",
+    "tan", "teal", "turquoise", "violet", "white", "yellow",
 )  # fmt: skip
 
 
@@ -202,7 +224,7 @@ def sampling_weights(rows: Sequence[LabelledRows], learnt: torch.Tensor) -> torc
     that are not ``learnt``, bool (n products,); float64, (n products,), sums to one."""
     shares = {source.name: source.share for source in SOURCES}
     parts = []
-    for part, kept in zip(rows, learnt.split([len(part.products) for part in rows]), strict=True):
+    for part, kept in zip(rows, torch.split(learnt, [len(part.products) for part in rows]), strict=True):
         factors = repeat_factors(part.products).double() * kept
         parts.append(shares[part.source] * factors / factors.sum().clamp(min=1e-9))
     weights = torch.cat(parts)

@@ -9,6 +9,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -139,25 +140,30 @@ Embed = Callable[[list[str]], NDArray[np.float32]]
 
 
 def stored_vectors(
-    texts: Sequence[str], embed: Embed, work: Path, name: str, *, say: Say, part: int = 4096
+    texts: Sequence[str], embed: Embed, folder: Path, *, say: Say, part_size: int = 4096
 ) -> torch.Tensor:
-    """The vectors of texts, float32, shape (n, d), made once and kept in ``work``; a broken run goes on from its last
-    part. Blocks for minutes."""
-    digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()[:12]
-    folder = work / f"{name}-{digest}"
+    """The vectors of texts, float32, shape (n, d), each made once and kept in ``folder``. Blocks for minutes."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts = []
-    for at, chunk in enumerate(_chunks(texts, part)):
-        path = folder / f"{at:04}.npy"
-        if not path.is_file():
-            say(f"{name}: {at * part}/{len(texts)}")
-            partial = path.with_suffix(".partial")
-            with partial.open("wb") as file:
-                np.save(file, embed(list(chunk)).astype(np.float16))
-            partial.replace(path)
-        parts.append(np.load(path).astype(np.float32))
-    return torch.from_numpy(np.concatenate(parts))
+    known: dict[str, NDArray[np.float16]] = {}
+    for path in sorted(folder.glob("*.json")):
+        known |= zip(json.loads(path.read_text(encoding="utf-8")), np.load(path.with_suffix(".npy")), strict=True)
+    missing = list(dict.fromkeys(text for text in texts if text not in known))
+    for start in range(0, len(missing), part_size):
+        part = missing[start : start + part_size]
+        vectors = embed(part).astype(np.float16)
+        path = folder / f"{hashlib.sha256(part[0].encode()).hexdigest()[:16]}-{len(known)}.npy"
+        save_array(path, vectors)
+        path.with_suffix(".json").write_text(
+            json.dumps(part), encoding="utf-8"
+        )  # the last: without it there is no part
+        known |= zip(part, vectors, strict=True)
+        say(f"vectors of texts: {start + len(part)}/{len(missing)}")
+    return torch.from_numpy(np.stack([known[text] for text in texts]).astype(np.float32))
 
 
-def _chunks(texts: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    return (texts[start : start + size] for start in range(0, len(texts), size))
+def save_array(path: Path, array: NDArray[Any]) -> None:
+    """Write an array in one piece: to a file beside it first, then renamed."""
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.save(file, array)
+    partial.replace(path)

@@ -52,8 +52,8 @@ class TowerSchedule:
     ``first_epoch`` is above 0 where an earlier schedule went before. The first ``n_small_epochs`` see images of
     ``small_size``, which take three quarters of the time."""
 
-    n_epochs: int = 14
-    n_small_epochs: int = 10
+    n_epochs: int = 11
+    n_small_epochs: int = 8
     small_size: Size = (112, 112)
     steps_an_epoch: int = 100
     first_epoch: int = 0
@@ -184,9 +184,11 @@ class TowerTrainer(Trainer[TowerBatch]):
         return torch.tensor(chosen)
 
     def _backward(self, batch: TowerBatch) -> float:
-        parts = [part.contiguous(memory_format=torch.channels_last) for part in batch.pixels.chunk(self.schedule.n_parts)]
+        parts = [
+            part.contiguous(memory_format=torch.channels_last) for part in batch.pixels.chunk(self.schedule.n_parts)
+        ]
         rows, to_tower = self._replicas.forward(features_and_vectors, parts)
-        loss = self._loss(batch, rows[:, :N_FEATURES], normalize(rows[:, N_FEATURES:], dim=1))
+        loss: Any = self._loss(batch, rows[:, :N_FEATURES], normalize(rows[:, N_FEATURES:], dim=1))
         loss.backward()
         assert rows.grad is not None
         to_tower(rows.grad)
@@ -300,7 +302,7 @@ def train_heads(
         images = normalize(model.visual.head(knowledge.features[indices]), dim=1)
         words = text_vectors(model, knowledge.texts[texts])
         scale = model.logit_scale.exp().clamp(max=MAX_SCALE)
-        loss = contrastive_loss(images, words, table.matches(indices, texts), scale)
+        loss: Any = contrastive_loss(images, words, table.matches(indices, texts), scale)
         some = torch.randint(len(knowledge.pairs), (256,), generator=torch_rng)
         said = knowledge.texts[knowledge.pairs[some].flatten()]
         loss = loss + distillation_loss(text_vectors(model, said), normalize(said, dim=1))

@@ -70,8 +70,8 @@ class Tokens:
 
     ``is_plain`` says that ``tokenizer.json`` alone, padded with ``pad_id``, gives the ids that open_clip gives.
     ``may_be_cut`` says that the text tower accepts fewer than ``context_length`` if every end token is kept; that is
-    ``end_id``, or the highest id of a text if ``end_id`` is None. If the tower ``is_masked``, the end of a text is where
-    the padding begins.
+    ``end_id``, or the highest id of a text if ``end_id`` is None. If the tower ``is_masked``, the end of a text is
+    where the padding begins.
     """
 
     context_length: int

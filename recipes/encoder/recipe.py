@@ -50,6 +50,9 @@ from vitrina.search.types.models import LOCAL_PREFIX
 from vitrina.tuning.loop import TrainingProgress
 from vitrina.tuning.model_folder import WEIGHTS_FILE, write_card, write_weights
 
+MAX_ENCODER_BYTES = 40_000_000
+"""The package carries the folder: both towers, the tokenizer and the exports."""
+
 EPOCHS_A_MEASUREMENT = 4
 STEPS_A_LINE = 20
 
@@ -327,7 +330,16 @@ class _StageRun:
         counts = {part.source: len(part.products) for part in self.rows}
         measured = {source: {"rows": report.n_rows, **report.figures} for source, report in reports.items()}
         card = {"trained_on": counts, "recipe": asdict(self.recipe), "set_aside": measured}
-        write_card(self.candidate, card, describe(reports, counts, self.recipe.size))
+        recipe = self.recipe
+        text = describe(
+            reports,
+            counts,
+            recipe.size,
+            n_tokens=recipe.n_tokens,
+            context_length=recipe.context_length,
+            unseen=f"build/encoder/{recipe.stages[0].name}/candidate",
+        )
+        write_card(self.candidate, card, text)
 
 
 def _reporter(say: Say, stage: Stage, first_epoch: int) -> Callable[[TrainingProgress], None]:

@@ -23,7 +23,6 @@ from recipes.encoder.recipe import Recipe, Stage, make_encoder, pooled_texts
 from recipes.encoder.trainer import TowerSchedule
 from vitrina.search.encoders.open_clip import load_model
 from vitrina.search.encoders.registry import load_encoder
-from vitrina.tuning.model_folder import MAX_FOLDER_BYTES, n_bytes
 
 SCHEDULE = TowerSchedule(n_epochs=2, n_small_epochs=1, small_size=(32, 32), steps_an_epoch=2, batch_size=16)
 STAGES = (Stage("unseen", False, SCHEDULE), Stage("all", True, replace(SCHEDULE, n_epochs=1, n_small_epochs=0)))
@@ -89,7 +88,6 @@ def run(folder: Path, say: object = None) -> list[str]:
 def test_a_tiny_run_ends_in_a_folder_that_loads_everywhere(tmp_path: Path) -> None:
     run(tmp_path)
     out = tmp_path / "out"
-    assert n_bytes(out) < MAX_FOLDER_BYTES
     encoder = load_encoder(f"local-dir:{out}", device="cpu")
     vectors = encoder.encode_texts(["red mug", "blue shirt and a bag"])
     assert vectors.shape == (2, 16)

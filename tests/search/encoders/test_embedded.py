@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 
 from recipes.boutique.export import write_parquet
+from recipes.encoder.recipe import MAX_ENCODER_BYTES
 from vitrina.search.encoders.base import EMBEDDED_FOLDER, Encoder
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.types.calibration import QueryKind
-from vitrina.tuning.model_folder import MAX_FOLDER_BYTES, n_bytes
+from vitrina.tuning.model_folder import n_bytes
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def embedded() -> Encoder:
 
 
 def test_it_fits_in_the_package() -> None:
-    assert n_bytes(EMBEDDED_FOLDER) < MAX_FOLDER_BYTES
+    assert n_bytes(EMBEDDED_FOLDER) < MAX_ENCODER_BYTES
 
 
 def test_both_names_load_the_same_encoder(embedded: Encoder) -> None:
@@ -33,8 +34,9 @@ def test_both_names_load_the_same_encoder(embedded: Encoder) -> None:
     assert 0 < embedded.calibration.curves[QueryKind.TEXT].no_match_confidence < 1
 
 
-def test_plain_open_clip_computes_the_same(embedded: Encoder) -> None:
-    name = f"local-dir:{EMBEDDED_FOLDER}"
+def test_plain_open_clip_computes_the_same(embedded: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(EMBEDDED_FOLDER)  # the text tower's architecture is read from the working directory
+    name = "local-dir:."
     model, _, transform = open_clip.create_model_and_transforms(name)
     model.eval()
     photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (80, 60, 3), dtype=np.uint8))

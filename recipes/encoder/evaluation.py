@@ -131,13 +131,13 @@ model, _, preprocess = open_clip.create_model_and_transforms("local-dir:.")
 tokenizer = open_clip.get_tokenizer("local-dir:.")
 ```
 
-- **Image tower**: EfficientNet-lite0 (timm's `tf_efficientnet_lite0`) from its ImageNet weights, {size} pixels (height x
-  width), letterboxed on white; the stem and the first two stages as they were, the rest fine-tuned; a two-layer head.
+- **Image tower**: EfficientNet-lite0 (timm's `tf_efficientnet_lite0`) from its ImageNet weights, {size} pixels (height
+  x width), letterboxed on white; the stem and the first two stages as they were, the rest fine-tuned; a two-layer head.
 - **Text tower**: all-MiniLM-L6-v2, its vocabulary pruned to {n_tokens:,} word pieces and {context_length} tokens, not
   trained further; a two-layer head that starts as its principal directions.
-- **Training**: a softmax contrastive loss, in which every text that is true of an image counts as a positive; a loss that
-  pulls images of one class together; ImageNet's own classifier as a teacher of the image tower, and its names against
-  made-up features of their classes; MiniLM's similarities between 30,000 nouns, categories and texts as a teacher of
+- **Training**: a softmax contrastive loss, in which every text that is true of an image counts as a positive; a loss
+  that pulls images of one class together; ImageNet's own classifier as a teacher of the image tower, and its names
+  against made-up features of their classes; MiniLM's similarities between nouns, categories and texts as a teacher of
   the text head. The weights are an exponential moving average (EMA).
 
 ## Weights it came from
@@ -159,14 +159,14 @@ groceries were photographed one after the other and are held out in runs of eigh
 
 {metrics}
 
-These rows come from the same shops as the training rows. What it is worth in shops, and on classes of things, that it was
-not trained on stands in `benchmarks/results.md` (`python -m benchmarks unseen`), measured with the run's model from before
-these were added to the training (`{unseen}`).
+These rows come from the same shops as the training rows. What it is worth in shops, and on classes of things, that it
+was not trained on stands in `benchmarks/results.md` (`python -m benchmarks unseen`), measured with the run's model from
+before these were added to the training (`{unseen}`).
 
 ## Limits
-English. It sees {size} pixels, so it cannot make out small prints, logos and written text. The sources' colour labels are
-noisy. Labels for gender and usage follow the source shop's habits, not what a person may wear. For another catalog, use
-a larger encoder or tune this one on the catalog's own rows.
+English. It sees {size} pixels, so it cannot make out small prints, logos and written text. The sources' colour labels
+are noisy. Labels for gender and usage follow the source shop's habits, not what a person may wear. For another catalog,
+use a larger encoder or tune this one on the catalog's own rows.
 """
 
 LICENCES: Mapping[str, str] = {

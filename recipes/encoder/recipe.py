@@ -7,7 +7,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,6 @@ from recipes.encoder.pretrained import (
 from recipes.encoder.sources import SOURCES, is_learnt, sampling_weights, stored_images
 from recipes.encoder.texts import Pair, TextTable, grouped_texts, save_array, stored_vectors
 from recipes.encoder.trainer import (
-    N_FEATURES,
     Knowledge,
     TowerLossWeights,
     TowerSchedule,
@@ -83,6 +82,7 @@ class Recipe:
     n_tokens: int = 11_000
     context_length: int = 64
     n_head_steps: int = 400
+    n_last_steps: int = 1400
     losses: TowerLossWeights = field(default_factory=TowerLossWeights)
     stages: Sequence[Stage] = STAGES
     seed: int = 0
@@ -227,9 +227,25 @@ class _StageRun:
             trainer.run_epoch(report)
             trainer.save(self.checkpoint)
             self._write(trainer, is_measured=trainer.n_epochs_done % EPOCHS_A_MEASUREMENT == 0)
+        self._finish_heads(trainer)
         self._write(trainer, is_measured=True)
         finished.touch()
         return self.candidate
+
+    def _finish_heads(self, trainer: TowerTrainer) -> None:
+        """Train the heads of the averaged model on the features of its tower, until they fit it."""
+        model, n_steps = trainer.averaged_model, self.recipe.n_last_steps
+        self.say(f"{self.stage.name}: the tower is trained, {n_steps} steps of the heads are left")
+        features = torch.cat([self._features_of(model.visual.trunk, trainer.album, part) for part in self._places()])
+        knowledge = replace(trainer.knowledge, features=features)
+        for part in (model.visual.head, model.text.proj, model.logit_scale):
+            part.requires_grad_(True)
+        losses = train_heads(
+            model, trainer.table, knowledge, trainer.weights, n_steps=n_steps, seed=self.recipe.seed + 1
+        )
+        for step, loss in enumerate(losses, start=1):
+            if step % (5 * STEPS_A_LINE) == 0:
+                self.say(f"heads: step {step}/{n_steps} loss {loss:.3f}")
 
     def _trainer(self) -> TowerTrainer:
         recipe, learnt = self.recipe, [is_learnt(part, with_unseen=self.stage.with_unseen) for part in self.rows]
@@ -278,42 +294,41 @@ class _StageRun:
         embed = pooled_texts(start.text, self.work / "start", self.recipe.context_length)
         texts = stored_vectors(table.texts, embed, self.work / "texts", say=self.say)
         classifier: Any = imagenet_classifier()
+        weight, bias = classifier.classifier.weight, classifier.classifier.bias
         finest = [
             product.title if "grocery" in product.sku or not product.kinds else product.kinds[0] for product in products
         ]
-        return Knowledge(
-            texts,
-            pairs,
-            named,
-            self._features(album, classifier),
-            classifier.classifier.weight,
-            classifier.classifier.bias,
-            class_ids([name.casefold() for name in finest]),
-        )
+        classes = class_ids([name.casefold() for name in finest])
+        return Knowledge(texts, pairs, named, self._features(album, classifier), weight, bias, classes)
 
     def _features(self, album: Album, classifier: Any) -> torch.Tensor:
         """The pretrained tower's features of all images, made once; float32, shape (n, N_FEATURES)."""
-        features, start = [], 0
-        model, cores = classifier.to(memory_format=torch.channels_last), ThreadDataParallel(torch.get_num_threads())
-        for rows in self.rows:
-            places = torch.arange(start, start + len(rows.images))
+        classifier.reset_classifier(0)
+        features = []
+        for rows, places in zip(self.rows, self._places(), strict=True):
             path = self.work / f"features-{rows.source}-{len(places)}.npy"
             if not path.is_file():
-                found = np.empty((len(places), N_FEATURES), np.float16)
-
-                def describe_images(part: torch.Tensor, found: NDArray[Any] = found, start: int = start) -> None:
-                    with torch.inference_mode():
-                        pixels = album.plain(part, self.recipe.size).contiguous(memory_format=torch.channels_last)
-                        pooled = model.forward_head(model.forward_features(pixels), pre_logits=True)
-                    found[part.numpy() - start] = pooled.numpy()
-
-                for many in torch.split(places, 4096):
-                    cores.map(describe_images, torch.split(many, 32))
-                    self.say(f"features of {rows.source}: {int(many[-1]) + 1 - start}/{len(places)} images")
-                save_array(path, found)
+                self.say(f"features of {len(places)} images of {rows.source}")
+                save_array(path, self._features_of(classifier, album, places).numpy().astype(np.float16))
             features.append(np.load(path).astype(np.float32))
-            start += len(places)
         return torch.from_numpy(np.concatenate(features))
+
+    def _places(self) -> list[torch.Tensor]:
+        """The positions of each source's images in the album."""
+        sizes = [len(rows.images) for rows in self.rows]
+        return list(torch.split(torch.arange(sum(sizes)), sizes))
+
+    def _features_of(self, tower: Any, album: Album, places: torch.Tensor) -> torch.Tensor:
+        """A tower's features of images as they are; float32, shape (n, N_FEATURES)."""
+        tower = tower.to(memory_format=torch.channels_last)
+
+        def describe_images(part: torch.Tensor) -> torch.Tensor:
+            with torch.inference_mode():
+                found = tower(album.plain(part, self.recipe.size).contiguous(memory_format=torch.channels_last))
+            return torch.from_numpy(found.numpy())
+
+        cores = ThreadDataParallel(torch.get_num_threads())
+        return torch.cat(cores.map(describe_images, torch.split(places, 32)))
 
     def _write(self, trainer: TowerTrainer, *, is_measured: bool) -> None:
         """Write the model, measure it on the held-out rows as the product would load it, and write its card."""

@@ -26,7 +26,7 @@ from vitrina.search.encoders.registry import load_encoder
 
 SCHEDULE = TowerSchedule(n_epochs=2, n_small_epochs=1, small_size=(32, 32), steps_an_epoch=2, batch_size=16)
 STAGES = (Stage("unseen", False, SCHEDULE), Stage("all", True, replace(SCHEDULE, n_epochs=1, n_small_epochs=0)))
-RECIPE = Recipe((48, 48), dimension=16, n_tokens=120, context_length=12, n_head_steps=2, stages=STAGES)
+RECIPE = Recipe((48, 48), dimension=16, n_tokens=120, context_length=12, n_head_steps=2, n_last_steps=2, stages=STAGES)
 PAIRS = [("red mug", "blue mug"), ("shirt", "a garment"), ("bag", "a container")]
 
 

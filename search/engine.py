@@ -10,6 +10,7 @@ from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.reranking.pipeline import SupportsRerank
+from vitrina.search.retrieval.fusion import shipped_prior
 from vitrina.search.retrieval.retriever import RankedCandidates, Retriever
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.fingerprints import Fingerprints
@@ -18,6 +19,7 @@ from vitrina.search.types.answer import Answer, AnswerStream, Reranked, Retrieve
 from vitrina.search.types.calibration import Calibration
 from vitrina.search.types.errors import NoRerankerError
 from vitrina.search.types.query import Query, RerankOptions, SortOrder
+from vitrina.search.types.trust import Trust
 from vitrina.search.understanding.parsed_query import ParsedQuery, QueryParser
 
 
@@ -26,7 +28,8 @@ class SearchEngine:
 
     ``calibration`` takes the place of the encoder's own, where one was fitted to this very catalog. ``reranker`` judges
     and explains the best hits of queries that ask for it. ``fingerprints`` are those of the catalog's images; without
-    them no photo is recognised as an item's own.
+    them no photo is recognised as an item's own. ``trust`` says how far vectors can be trusted on this catalog,
+    where that was measured.
     """
 
     def __init__(
@@ -37,13 +40,17 @@ class SearchEngine:
         calibration: Calibration | None = None,
         reranker: SupportsRerank | None = None,
         fingerprints: Fingerprints | None = None,
+        trust: Trust | None = None,
     ) -> None:
         self.catalog = catalog
         self.encoder = encoder
         self.replica = replica
         self.reranker = reranker
         self.parser = QueryParser(catalog, encoder, replica)
-        self.retriever = Retriever(catalog, replica, encoder.identity, calibration or encoder.calibration, fingerprints)
+        weights = shipped_prior().adapted(trust)
+        self.retriever = Retriever(
+            catalog, replica, encoder.identity, weights, calibration or encoder.calibration, fingerprints
+        )
 
     @classmethod
     def open(cls, store: Store, encoder: Encoder, reranker: SupportsRerank | None = None) -> Self:
@@ -52,8 +59,9 @@ class SearchEngine:
         Blocks while a large catalog is read. Raises EncoderError where the catalog was embedded with another encoder.
         """
         replica = IndexReplica.open(store, encoder.identity, open_index_version(store, encoder))
-        calibration = store.calibration(encoder.identity)
-        return cls(store.catalog, encoder, replica, calibration, reranker, store.fingerprints)
+        identity = encoder.identity
+        calibration, trust = store.calibration(identity), store.trust(identity)
+        return cls(store.catalog, encoder, replica, calibration, reranker, store.fingerprints, trust)
 
     def with_reranker(self, reranker: SupportsRerank | None) -> Self:
         """The same engine with another reranker, or without one; nothing is opened again."""

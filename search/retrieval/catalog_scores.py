@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,54 +10,45 @@ from numpy.typing import NDArray
 
 from vitrina.search.lexical.bm25 import QueryMatches
 from vitrina.search.lexical.lexical_index import LexicalIndex
-from vitrina.search.retrieval.vector_scores import Scores
+from vitrina.search.retrieval.fusion import Scores
 from vitrina.search.store.reader import CatalogReader
 from vitrina.search.types.filters import AnyOf, facet_value
 from vitrina.search.types.query import WINDOW, Query, Weights
 from vitrina.search.types.requirement import Requirement
+from vitrina.search.types.trust import Part
 from vitrina.search.understanding.parsed_query import ParsedQuery
 
-NAMED_BONUS = {"sku": 20.0, "title": 12.0}
-"""Added to the z-scores (a very good image match has 5) of an item whose sku or title is the query, so that a name
-typed exactly comes first."""
-
-HOLDING_BONUS = 3.0
 MAX_HELD = 3
-"""Added for each attribute, of ``MAX_HELD`` at most, whose whole value is the query: a brand, an article. An item with
-"Accessories" as its category and its subcategory is more of an accessory than a watch is."""
+"""Attributes at most whose whole value is the query that count: a brand, an article. An item with "Accessories" as its
+category and its subcategory is more of an accessory than a watch is."""
 
-ALL_WORDS_BONUS = 2.0
-"""Added if the item contains every word of the query."""
-
-STRENGTH_BONUS = 0.9
-"""Added to that, times the item's BM25 score relative to the best match, so that these items are ranked, too."""
-
-ANY_WORD_BONUS = 1.0
-"""Added, times the share of the query's words that it holds, if the item contains only some, or synonyms."""
+AVOIDED = 2.0
+"""How far an item to avoid falls, in standard deviations of vectors, at a ``without`` weight of 0.5."""
 
 
 @dataclass(frozen=True, slots=True)
 class LexicalScores:
-    """What the lexical index adds to items: ``found`` has the best, ids ascending, and ``named`` the bonus of those
-    whose sku or title is the query."""
+    """What the lexical index says of a query: ``found`` has the best items, ids ascending, and ``named`` those whose
+    title or sku is the query."""
 
     found: NDArray[np.int64]
-    named: dict[int, float]
+    named: frozenset[int]
     matches: QueryMatches
     strongest: float
 
-    def bonus(self, reader: CatalogReader, query: Query, item_ids: NDArray[np.int64]) -> Scores:
-        """What the query's text adds to each of ``item_ids``, shape (n,), at a text weight of 1."""
+    def parts(self, reader: CatalogReader, query: Query, item_ids: NDArray[np.int64]) -> dict[Part, Scores]:
+        """What the query's text says of each of ``item_ids``, every part of shape (n,)."""
         ids = item_ids.tolist()
         held = self.matches.of(item_ids)
-        strength = held.bm25.astype(np.float64) / max(self.strongest, 1e-9)
-        every, some = ALL_WORDS_BONUS + STRENGTH_BONUS * np.minimum(strength, 1), ANY_WORD_BONUS * held.share
-        added = np.where(held.whole, every, some)
-        added += np.array([self.named.get(item_id, 0.0) for item_id in ids])
-        if query.text:
-            n_held = reader.facets.items_with_value(query.text, ids)
-            added += HOLDING_BONUS * np.array([min(n_held[item_id], MAX_HELD) for item_id in ids])
-        return np.asarray(added)
+        share = held.share.astype(np.float64)
+        n_held = reader.facets.items_with_value(query.text, ids) if query.text else {}
+        return {
+            Part.BM25: np.minimum(held.bm25 / max(self.strongest, 1e-9), 1.0) * share,
+            Part.WORDS: share,
+            Part.ALL_WORDS: held.whole.astype(np.float64),
+            Part.TITLE: np.array([float(item_id in self.named) for item_id in ids]),
+            Part.VALUE: np.array([min(n_held.get(item_id, 0), MAX_HELD) / MAX_HELD for item_id in ids]),
+        }
 
 
 def avoided_words(lexical: LexicalIndex, query: Query, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -72,12 +63,8 @@ def lexical_scores(
     best = matches.best(WINDOW, within)
     named = reader.named(query.text, limit=WINDOW, within=within) if query.text else {}
     found = np.union1d(best.item_ids, np.array(list(named), np.int64))
-    bonus = {item_id: NAMED_BONUS[kind] for item_id, kind in named.items()}
-    return LexicalScores(found, bonus, matches, float(best.bm25[0]) if len(best) else 0.0)
+    return LexicalScores(found, frozenset(named), matches, float(best.bm25[0]) if len(best) else 0.0)
 
-
-MET_BONUS = 2.0
-"""Added to the z-scores for each requirement that one of the item's fields meets."""
 
 OTHER_KIND_WEIGHT = 0.5
 """The weight of the other requirements that an item meets if it is another kind of thing than was asked for: a plain
@@ -154,31 +141,19 @@ def shares(reader: CatalogReader, requirements: Sequence[Requirement], item_ids:
 
 @dataclass(frozen=True, slots=True)
 class ItemCatalogScores:
-    """The lexical and attribute scores of n items.
+    """What the catalog's words and fields say of n items.
 
-    ``words``, shape (n,), is what the lexical index adds at a text weight of 1; ``met``, shape (n, m), is how far the
-    fields meet each of m requirements, 0 to 1. ``is_kind``, shape (m,), marks those that name a kind of thing;
-    ``n_asked`` counts free ones, too. ``avoided``, shape (n,), marks items to avoid.
+    ``parts`` has the lexical parts and ``Part.FIELDS``, each of shape (n,). ``share_met``, shape (n,), is the share of
+    all wanted requirements that the fields meet, 0 to 1. ``avoided``, shape (n,), marks items to avoid.
     """
 
-    words: Scores
-    met: Scores
-    is_kind: NDArray[np.bool_]
-    n_asked: int
+    parts: Mapping[Part, Scores]
+    share_met: Scores
     avoided: NDArray[np.bool_]
 
-    def bonus(self, weights: Weights) -> Scores:
-        """What is added to the items' z-scores, below 0 for items to avoid; shape (n,).
-
-        Words and fields mostly say the same of an item, so only the larger of the two counts.
-        """
-        wanted = np.maximum(self.words, MET_BONUS * n_met(self.met, self.is_kind))
-        return np.asarray(weights.text * wanted - 2 * weights.without * ALL_WORDS_BONUS * self.avoided)
-
-    @property
-    def share_met(self) -> Scores:
-        """The share of all wanted requirements that the fields meet, 0 to 1; shape (n,)."""
-        return np.asarray(self.met.sum(axis=1) / max(self.n_asked, 1))
+    def penalty(self, weights: Weights) -> Scores:
+        """What is taken from the scores of items to avoid, 0 or more; shape (n,)."""
+        return np.asarray(2 * weights.without * AVOIDED * self.avoided, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +172,11 @@ class CatalogScores:
 
     def about(self, reader: CatalogReader, item_ids: NDArray[np.int64]) -> ItemCatalogScores:
         """The scores of items, found or not. ``item_ids``: sorted, shape (n,)."""
+        met, n_asked = self.fields.met(reader, item_ids), max(self.fields.n_asked, 1)
+        by_fields = {Part.FIELDS: n_met(met, self.fields.is_kind) / n_asked}
         return ItemCatalogScores(
-            self.words.bonus(reader, self.query, item_ids),
-            self.fields.met(reader, item_ids),
-            self.fields.is_kind,
-            self.fields.n_asked,
+            self.words.parts(reader, self.query, item_ids) | by_fields,
+            np.asarray(met.sum(axis=1) / n_asked),
             avoided_words(self.lexical, self.query, item_ids) | self.fields.avoided(reader, item_ids),
         )
 

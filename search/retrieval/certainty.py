@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.search.retrieval.vector_scores import Scores
+from vitrina.search.retrieval.fusion import Scores
 from vitrina.search.store.fingerprints import Fingerprints
 from vitrina.search.store.reader import MAX_SHARING, CatalogReader
 from vitrina.search.types.query import Query

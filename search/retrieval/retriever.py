@@ -11,24 +11,19 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from vitrina.search.index.replica import IndexReplica
-from vitrina.search.retrieval.catalog_scores import (
-    ALL_WORDS_BONUS,
-    ANY_WORD_BONUS,
-    HOLDING_BONUS,
-    NAMED_BONUS,
-    ItemCatalogScores,
-    catalog_scores,
-)
+from vitrina.search.retrieval.catalog_scores import ItemCatalogScores, catalog_scores
 from vitrina.search.retrieval.certainty import CERTAIN_CONFIDENCE, Flags, assured, certain_items, lifted
-from vitrina.search.retrieval.vector_scores import Scores, VectorScorer, VectorScores
+from vitrina.search.retrieval.fusion import PartWeights, Scores
+from vitrina.search.retrieval.vector_scores import VectorScorer, VectorScores
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.fingerprints import Fingerprints
 from vitrina.search.types.answer import Answer, Hit, Signals, Stopwatch
 from vitrina.search.types.calibration import Calibration, CalibrationFeatures, Curve, QueryKind, Signal
 from vitrina.search.types.errors import QueryError
-from vitrina.search.types.item import Modality
+from vitrina.search.types.item import MODALITIES, Modality
 from vitrina.search.types.models import EncoderIdentity
 from vitrina.search.types.query import WINDOW, Query, SortOrder
+from vitrina.search.types.trust import Part
 from vitrina.search.understanding.parsed_query import ParsedQuery
 
 SCORE_SCALE = 3.0
@@ -48,14 +43,15 @@ NO_MATCH_DEPTH = 10
 class RankedCandidates:
     """Every candidate of one ``kind`` of query: item ids, ascending, and what is known of each, all of shape (n,).
 
-    Candidates are ranked by ``totals``, of which ``bonus`` is the part that the catalog's words and fields add;
-    ``order`` has positions, best first. ``features`` are those that a calibration weighs. ``certain`` marks the items
-    that the query names by an identifier or shows by their own photo.
+    Candidates are ranked by ``totals``, fused from ``parts``, of which ``bonus`` is what the catalog's words and fields
+    add; ``order`` has positions, best first. ``features`` are those that a calibration weighs. ``certain`` marks the
+    items that the query names by an identifier or shows by their own photo.
     """
 
     kind: QueryKind
     item_ids: NDArray[np.int64]
     by_modality: Mapping[Modality, Scores]
+    parts: Mapping[Part, Scores]
     bonus: Scores
     totals: Scores
     features: CalibrationFeatures
@@ -66,7 +62,8 @@ class RankedCandidates:
 class Retriever:
     """Retrieves the hits of parsed queries from one catalog and one index version. Safe to call from several threads.
 
-    ``calibration`` turns features into confidences; without one, hits have none.
+    ``weights`` say how much each part of a score counts; ``calibration`` turns features into confidences, and without
+    one hits have none.
     """
 
     def __init__(
@@ -74,9 +71,11 @@ class Retriever:
         catalog: Catalog,
         replica: IndexReplica,
         encoder: EncoderIdentity,
+        weights: PartWeights,
         calibration: Calibration | None,
         fingerprints: Fingerprints | None = None,
     ) -> None:
+        self.weights = weights
         self.calibration = calibration
         self._catalog = catalog
         self._replica = replica
@@ -134,20 +133,23 @@ class Retriever:
             with watch.stage("certainty"):
                 sure = certain_items(reader, query, self._fingerprints, within)
             with watch.stage("vectors"):
-                scorer = VectorScorer(self._replica.indexes, parsed.vectors)
+                of_text = {modality: self.weights[VECTOR_PARTS[modality]] for modality in MODALITIES}
+                scorer = VectorScorer(self._replica.indexes, parsed.vectors, of_text)
                 nearest = scorer.candidates(WINDOW, within)
                 found = np.union1d(np.union1d(nearest, in_catalog.item_ids), sure)
                 pool = np.setdiff1d(found, parsed.excluded).astype(np.int64)
             with watch.stage("rank"):
                 by_vectors = scorer.rank(pool)
                 by_catalog = in_catalog.about(reader, pool)
-                bonus = by_catalog.bonus(query.weights)
+                bonus = query.weights.text * self.weights.fused(by_catalog.parts) - by_catalog.penalty(query.weights)
                 certain = np.isin(pool, sure)
                 fused = np.round(np.nan_to_num(by_vectors.scores) + bonus, ROUND_DECIMALS)
                 totals = lifted(fused, certain)
                 order = np.lexsort((pool, -totals))
                 features = calibration_features(by_vectors, by_catalog, query.text)
-        return RankedCandidates(parsed.kind, pool, by_vectors.by_modality, bonus, totals, features, order, certain)
+                parts = {**vector_parts(by_vectors), **by_catalog.parts}
+        shown = by_vectors.by_modality
+        return RankedCandidates(parsed.kind, pool, shown, parts, bonus, totals, features, order, certain)
 
     def _curve(self, query: Query, kind: QueryKind) -> Curve | None:
         """The calibration of this kind of query. Raises QueryError where there is none and the query needs one."""
@@ -223,6 +225,8 @@ def number(score: float) -> float | None:
     return None if np.isnan(score) else float(score)
 
 
+VECTOR_PARTS: Mapping[Modality, Part] = {"image": Part.IMAGE, "text": Part.TEXT}
+
 COSINES: Mapping[Signal, tuple[Modality, Modality]] = {
     Signal.TEXT_TO_IMAGE: ("text", "image"),
     Signal.TEXT_TO_TEXT: ("text", "text"),
@@ -239,17 +243,19 @@ SAID: Mapping[Signal, Signal] = {
 MAX_DOUBLINGS = 3.0
 """Eight words; a longer text describes one product, whatever its length."""
 
-LEAST_MATCHES: Mapping[Signal, float] = {
-    Signal.ALL_WORDS: ALL_WORDS_BONUS,
-    Signal.WHOLE_VALUE: HOLDING_BONUS,
-    Signal.NAME: min(NAMED_BONUS.values()),
-}
-"""The least that the lexical index adds to a hit with each of these signals."""
-
 
 def length_of(text: str) -> float:
     """The binary logarithm of a text's number of words, up to ``MAX_DOUBLINGS``; 0 without words."""
     return min(MAX_DOUBLINGS, math.log2(max(1, len(text.split()))))
+
+
+def vector_parts(by_vectors: VectorScores) -> dict[Part, Scores]:
+    """The z-scores of an item's text and image, shape (n,); where it has only one, that stands for both."""
+    image, text = by_vectors.by_modality["image"], by_vectors.by_modality["text"]
+    return {
+        Part.TEXT: np.nan_to_num(np.where(np.isnan(text), image, text)),
+        Part.IMAGE: np.nan_to_num(np.where(np.isnan(image), text, image)),
+    }
 
 
 def calibration_features(by_vectors: VectorScores, by_catalog: ItemCatalogScores, text: str) -> CalibrationFeatures:
@@ -257,14 +263,15 @@ def calibration_features(by_vectors: VectorScores, by_catalog: ItemCatalogScores
 
     These are the features that a calibration weighs.
     """
-    words = by_catalog.words
+    parts = by_catalog.parts
     found: dict[Signal, Scores] = {signal: np.nan_to_num(by_vectors.cosines[pair]) for signal, pair in COSINES.items()}
-    found[Signal.SOME_WORDS] = np.minimum(words / ANY_WORD_BONUS, 1.0)
-    for signal, least in LEAST_MATCHES.items():
-        found[signal] = (words >= least).astype(np.float64)
+    found[Signal.SOME_WORDS] = parts[Part.WORDS]
+    found[Signal.ALL_WORDS] = parts[Part.ALL_WORDS]
+    found[Signal.WHOLE_VALUE] = (parts[Part.VALUE] > 0).astype(np.float64)
+    found[Signal.NAME] = parts[Part.TITLE]
     found[Signal.NO_IMAGE] = np.isnan(by_vectors.by_modality["image"]).astype(np.float64)
     found[Signal.NO_TEXT] = np.isnan(by_vectors.by_modality["text"]).astype(np.float64)
-    found[Signal.LENGTH] = np.full(len(words), length_of(text))
+    found[Signal.LENGTH] = np.full(len(by_vectors.item_ids), length_of(text))
     found[Signal.FIELDS] = by_catalog.share_met
     said = np.maximum(found[Signal.ALL_WORDS], by_catalog.share_met >= 1)
     for signal, where_said in SAID.items():

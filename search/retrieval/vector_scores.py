@@ -8,7 +8,7 @@ linear function of the row, a whole query becomes one vector and one offset per 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,9 +25,9 @@ SAMPLE_ROWS = 1000
 MIN_DEVIATION = 0.02
 """The least spread of cosines assumed, so that a catalog of one item, or of copies, gives finite scores."""
 
-IMAGE_SHARE: Mapping[Modality, float] = {"text": 0.5, "image": 1.0}
-"""For a query part of each modality: the share of an item's images, the rest being that of its text, if it has both.
-A photo is compared with images alone, so that an item's own photo finds it whatever its text says."""
+SHOWN: Mapping[Modality, float] = {"image": 1.0, "text": 0.0}
+"""The weights of an item's images and text for a query's image, if it has both. A photo is compared with images alone,
+so that an item's own photo finds it whatever its text says."""
 
 APPEARANCE_WORDS = 0.5
 """How much the text of an item without images counts for a query's image: the item may look like the photo, but it must
@@ -79,6 +79,7 @@ def apart_from(positive: Vectors, negative: Vectors) -> Vectors:
 class VectorScores:
     """Candidate items by id, ascending, shape (n,), with each one's summed z-scores; NaN where it has no such row.
 
+    ``scores`` are weighted; ``by_modality`` has the plain z-scores of the best image and of the text.
     ``cosines`` has, by the modalities of query parts and rows, the cosine of the item's best row with what is wanted:
     the weighted mean over the query's parts of that modality; NaN if the query or the item has none.
     """
@@ -90,22 +91,31 @@ class VectorScores:
 
 
 class VectorScorer:
-    """Scores one query's parts against one index version."""
+    """Scores one query's parts against one index version.
 
-    def __init__(self, indexes: Mapping[Modality, VectorIndex], parts: Sequence[VectorQuery]) -> None:
+    ``of_text`` are the weights of an item's images and of its text for the parts that are text.
+    """
+
+    def __init__(
+        self,
+        indexes: Mapping[Modality, VectorIndex],
+        parts: Sequence[VectorQuery],
+        of_text: Mapping[Modality, float],
+    ) -> None:
         self.indexes = indexes
         self.wanted = {m: [part for part in parts if part.modality == m and part.weight > 0] for m in MODALITIES}
-        alone = {
-            "image": [part.weight for part in parts],
-            "text": [part.weight * (1.0 if part.modality == "text" else APPEARANCE_WORDS) for part in parts],
-        }
-        shared = {
-            "image": [part.weight * IMAGE_SHARE[part.modality] for part in parts],
-            "text": [part.weight * (1 - IMAGE_SHARE[part.modality]) for part in parts],
-        }
         samples = {modality: index.sample(SAMPLE_ROWS) for modality, index in indexes.items()}
-        self.alone = {m: project(parts, alone[m], samples[m]) for m in MODALITIES}
-        self.shared = {m: project(parts, shared[m], samples[m]) for m in MODALITIES}
+        weights = {"text": of_text, "image": SHOWN}
+        either = sum(of_text.values())
+
+        def projections(factor: Callable[[VectorQuery, Modality], float]) -> dict[Modality, Projection]:
+            return {
+                m: project(parts, [part.weight * factor(part, m) for part in parts], samples[m]) for m in MODALITIES
+            }
+
+        self.plain = projections(lambda part, modality: alone(part, modality, 1.0))
+        self.alone = projections(lambda part, modality: alone(part, modality, either))
+        self.shared = projections(lambda part, modality: weights[part.modality][modality])
 
     def candidates(self, depth: int, within: NDArray[np.int64] | None) -> NDArray[np.int64]:
         """The items with the best rows of each modality, at least ``depth`` items each if there are as many; sorted
@@ -124,18 +134,26 @@ class VectorScorer:
 
     def rank(self, item_ids: NDArray[np.int64]) -> VectorScores:
         """Score every candidate by its best image and by its text. ``item_ids``: sorted."""
-        alone, shared, cosines = {}, {}, {}
+        plain, alone, shared, cosines = {}, {}, {}, {}
         for modality, index in self.indexes.items():
             rows = index.rows_of(item_ids)
             at = np.searchsorted(item_ids, rows.item_ids)
             vectors = rows.vectors.astype(np.float64)
+            plain[modality] = best_of(self.plain[modality].of(vectors), at, len(item_ids))
             alone[modality] = best_of(self.alone[modality].of(vectors), at, len(item_ids))
             shared[modality] = best_of(self.shared[modality].of(vectors), at, len(item_ids))
             for asked, parts in self.wanted.items():
                 cosines[asked, modality] = mean_cosine(parts, vectors, at, len(item_ids))
         both = shared["image"] + shared["text"]
         either = np.where(np.isnan(alone["image"]), alone["text"], alone["image"])
-        return VectorScores(item_ids, np.where(np.isnan(both), either, both), alone, cosines)
+        return VectorScores(item_ids, np.where(np.isnan(both), either, both), plain, cosines)
+
+
+def alone(part: VectorQuery, modality: Modality, of_text: float) -> float:
+    """The weight of a query part for an item that has rows of one modality alone; ``of_text`` is that of a text."""
+    if part.modality == "text":
+        return of_text
+    return 1.0 if modality == "image" else APPEARANCE_WORDS
 
 
 def mean_cosine(parts: Sequence[VectorQuery], vectors: Scores, at: NDArray[np.int64], n_items: int) -> Scores:

@@ -46,6 +46,15 @@ class CatalogReader:
         """Items by id, without those that are gone."""
         return stored_items(self._connection, item_ids)
 
+    def some_items(self, n: int) -> list[StoredItem]:
+        """Up to ``n`` items, spread evenly over the catalog by id; the same ones on every call."""
+        n_items = self.counts()["items"]
+        every = max(1, n_items // n)
+        ids = select(items.c.id).order_by(items.c.id)
+        numbered = ids.add_columns(func.row_number().over(order_by=items.c.id).label("number")).subquery()
+        chosen = select(numbered.c.id).where(numbered.c.number % every == 0).limit(n)
+        return list(self.items(list(self._connection.scalars(chosen))).values())
+
     def named(self, query: str, *, limit: int, within: NDArray[np.int64] | None = None) -> dict[int, str]:
         """Items whose sku or whole title is the query, without regard to case: item id to ``sku`` or ``title``."""
         folded = " ".join(query.split()).casefold()

@@ -16,6 +16,7 @@ from vitrina.search.store.index_versions import IndexVersion
 from vitrina.search.types.calibration import Calibration, read_calibration, write_calibration
 from vitrina.search.types.errors import EncoderError, NotFoundError, StorageError
 from vitrina.search.types.models import LOCAL_PREFIX, EncoderIdentity, RerankerIdentity
+from vitrina.search.types.trust import Trust, read_trust, write_trust
 
 
 class ModelStore:
@@ -144,6 +145,15 @@ class Store:
         path = self._calibration_file(identity)
         write_calibration(path, calibration)
         return path
+
+    def trust(self, identity: EncoderIdentity) -> Trust | None:
+        """How far the encoder's vectors can be trusted on this catalog, or None if that was not measured. Raises
+        StorageError."""
+        return read_trust(self._calibration_file(identity))
+
+    def keep_trust(self, identity: EncoderIdentity, trust: Trust) -> None:
+        """Use a measured trust from the next start on. Raises StorageError."""
+        write_trust(self._calibration_file(identity), trust)
 
     def feature_cache(self, identity: RerankerIdentity) -> FeatureCache:
         """The features of images that a reranker computed. The cache is the caller's to close."""

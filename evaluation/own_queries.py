@@ -1,0 +1,118 @@
+"""Own queries: what a catalog itself tells of how far each part of a score can be trusted on it.
+
+Queries are made of some items' own words, as a shopper might remember them, and each part is asked alone how well it
+finds the item.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from vitrina.search.engine import SearchEngine
+from vitrina.search.retrieval.fusion import Scores
+from vitrina.search.retrieval.retriever import VECTOR_PARTS, RankedCandidates
+from vitrina.search.types.item import MODALITIES, Item, attribute_text
+from vitrina.search.types.query import Query
+from vitrina.search.types.trust import Part, Trust
+
+N_QUERIES = 120
+"""Enough for a median that is certain to a tenth of a standard deviation."""
+
+MAX_TITLE_WORDS = 4
+MAX_SENTENCE_WORDS = 12
+MAX_VALUE_CHARS = 30
+
+RENEWED_AT = 0.2
+"""Trust is measured again once the catalog has this much more or fewer items."""
+
+
+def own_query(item: Item, rng: random.Random) -> str:
+    """A part of the title, two attribute values, or the first sentence of the description; empty for an item without
+    words."""
+    words = item.title.split()
+    possible = []
+    if len(words) > 1:
+        length = rng.randint(2, min(MAX_TITLE_WORDS, len(words)))
+        start = rng.randrange(len(words) - length + 1)
+        possible.append(" ".join(words[start : start + length]))
+    values = [value for value in attribute_text(item.attributes).split("; ") if 2 < len(value) <= MAX_VALUE_CHARS]
+    if len(values) > 1:
+        possible.append(" ".join(rng.sample(values, 2)))
+    if item.description:
+        sentence = re.split(r"(?<=[.!?])\s", item.description, maxsplit=1)[0]
+        possible.append(" ".join(sentence.split()[:MAX_SENTENCE_WORDS]))
+    return rng.choice(possible) if possible else item.title
+
+
+def is_outdated(trust: Trust | None, n_items: int) -> bool:
+    """Whether trust must be measured again, since the catalog has changed."""
+    return trust is None or abs(n_items - trust.n_items) > RENEWED_AT * max(trust.n_items, 1)
+
+
+def measure_trust(engine: SearchEngine, *, n_queries: int = N_QUERIES, seed: int = 0) -> Trust:
+    """How far each part can be trusted on the engine's catalog. Blocks for some seconds.
+
+    Raises what ``SearchEngine.rank`` raises.
+    """
+    with engine.catalog.reading() as reader:
+        stored = reader.some_items(n_queries)
+        n_items = reader.counts()["items"]
+    rng = random.Random(seed)
+    apart: dict[Part, list[float]] = {part: [] for part in VECTOR_PARTS.values()}
+    found: dict[str, list[float]] = {}
+    n_asked = 0
+    for each in stored:
+        text = own_query(each.item, rng)
+        if not text:
+            continue
+        ranked = engine.rank(Query(text))
+        n_asked += 1
+        for part, separation in separations(ranked, each.id):
+            apart[part].append(separation)
+        for name, reciprocal in reciprocal_ranks(ranked, each.id).items():
+            found.setdefault(name, []).append(reciprocal)
+    return Trust(
+        separation={part: round(float(np.median(values)), 3) for part, values in apart.items() if values},
+        found={name: round(float(np.mean(values)), 3) for name, values in found.items()},
+        n_queries=n_asked,
+        n_items=n_items,
+    )
+
+
+def separations(ranked: RankedCandidates, item_id: int) -> Iterator[tuple[Part, float]]:
+    """By how many standard deviations each kind of vector sets an item apart, for those that it has."""
+    at = np.flatnonzero(ranked.item_ids == item_id)
+    for modality in MODALITIES:
+        scores = ranked.by_modality[modality]
+        if len(at) and not np.isnan(scores[at[0]]):
+            yield VECTOR_PARTS[modality], float(scores[at[0]])
+
+
+def reciprocal_ranks(ranked: RankedCandidates, item_id: int) -> dict[str, float]:
+    """The reciprocal rank of an item by words, by each kind of vector that any candidate has, and by all; 0 where it is
+    no candidate. Of candidates that score the same half are taken to be before it."""
+    by_part: dict[str, Scores] = {"words": ranked.parts[Part.BM25], "all": ranked.totals}
+    for modality, part in VECTOR_PARTS.items():
+        if not np.isnan(ranked.by_modality[modality]).all():
+            by_part[part.value] = np.nan_to_num(ranked.by_modality[modality], nan=-np.inf)
+    at = np.flatnonzero(ranked.item_ids == item_id)
+    if not len(at):
+        return dict.fromkeys(by_part, 0.0)
+    return {name: 1 / expected_rank(scores, int(at[0])) for name, scores in by_part.items()}
+
+
+def expected_rank(scores: Scores, at: int) -> float:
+    """The rank of one of n scores, counted from 1, ties in random order."""
+    return 1 + float(np.sum(scores > scores[at])) + (float(np.sum(scores == scores[at])) - 1) / 2
+
+
+def lines(trust: Trust) -> Mapping[str, str]:
+    """What was measured, for people to read."""
+    return {
+        "own queries": f"{trust.n_queries:,} on {trust.n_items:,} items",
+        "found by": ", ".join(f"{name} {value:.2f}" for name, value in trust.found.items()),
+    }

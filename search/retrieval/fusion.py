@@ -1,0 +1,80 @@
+"""Fusion: one score from what vectors, words and fields say of an item, each counted as far as this catalog proves it.
+
+A score is a weighted sum of features. The weights are a prior, fitted by ``recipes.fusion`` to queries whose answers are
+known in several shops, and adapted to a catalog by how far each kind of vector sets the catalog's own items apart
+(``evaluation.own_queries``): an encoder that does not know a shop's goods must not drown their words, nor rare words a
+good image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from vitrina.search.types.trust import Part, Trust
+
+Scores = NDArray[np.float64]
+
+
+PARTS = tuple(Part)
+
+
+@dataclass(frozen=True, slots=True)
+class PartWeights:
+    """How much each part counts in the score of an item."""
+
+    weights: Mapping[Part, float]
+
+    def __getitem__(self, part: Part) -> float:
+        return self.weights.get(part, 0.0)
+
+    def fused(self, parts: Mapping[Part, Scores]) -> Scores:
+        """The weighted sum of some parts, each of shape (n,)."""
+        return np.asarray(sum(self[part] * scores for part, scores in parts.items()), np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """Weights fitted to several shops, whose ``separation`` was as given; ``exponent`` says how closely the weight of a
+    kind of vector follows its separation on another catalog."""
+
+    weights: Mapping[Part, float]
+    separation: Mapping[Part, float]
+    exponent: float
+    source: str = ""
+
+    def adapted(self, trust: Trust | None) -> PartWeights:
+        """The weights for a catalog; those of the prior where nothing is known of it."""
+        if trust is None:
+            return PartWeights(self.weights)
+        adapted = dict(self.weights)
+        for part, separation in trust.separation.items():
+            ratio = max(separation, 0.0) / self.separation[part]
+            adapted[part] = self.weights[part] * min(ratio, MAX_RATIO) ** self.exponent
+        return PartWeights(adapted)
+
+
+MAX_RATIO = 2.0
+"""Vectors that set a catalog's items apart better than this count no more."""
+
+PRIOR_FILE = "prior.json"
+
+_adapter = TypeAdapter(Prior)
+
+
+@lru_cache(maxsize=1)
+def shipped_prior() -> Prior:
+    """The prior in the package."""
+    return _adapter.validate_json((files(__package__) / PRIOR_FILE).read_bytes())
+
+
+def write_prior(path: Path, prior: Prior) -> None:
+    """Write a prior as JSON. Raises OSError."""
+    path.write_bytes(_adapter.dump_json(prior, indent=1) + b"\n")

@@ -6,18 +6,24 @@ finds the item.
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from vitrina.search.encoders.base import Encoder
 from vitrina.search.engine import SearchEngine
 from vitrina.search.retrieval.fusion import Scores
 from vitrina.search.retrieval.retriever import VECTOR_PARTS, RankedCandidates
+from vitrina.search.store.store import Store
+from vitrina.search.types.errors import VitrinaError
 from vitrina.search.types.item import MODALITIES, Item, attribute_text
 from vitrina.search.types.query import Query
 from vitrina.search.types.trust import Part, Trust
+
+log = logging.getLogger(__name__)
 
 N_QUERIES = 120
 """Enough for a median that is certain to a tenth of a standard deviation."""
@@ -51,6 +57,19 @@ def own_query(item: Item, rng: random.Random) -> str:
 def is_outdated(trust: Trust | None, n_items: int) -> bool:
     """Whether trust must be measured again, since the catalog has changed."""
     return trust is None or abs(n_items - trust.n_items) > RENEWED_AT * max(trust.n_items, 1)
+
+
+def renew_trust(store: Store, encoder: Encoder) -> None:
+    """Measure the trust in an encoder's vectors again and keep it, where the catalog has changed. Blocks for seconds.
+
+    A failure is logged and costs nothing but the measurement.
+    """
+    n_items = store.catalog.counts()["items"]
+    try:
+        if n_items and is_outdated(store.trust(encoder.identity), n_items):
+            store.keep_trust(encoder.identity, measure_trust(SearchEngine.open(store, encoder)))
+    except VitrinaError as error:
+        log.warning("How far vectors can be trusted on this catalog was not measured: %s", error)
 
 
 def measure_trust(engine: SearchEngine, *, n_queries: int = N_QUERIES, seed: int = 0) -> Trust:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TextIO
 
 from vitrina.indexer.fetch import Fetcher
+from vitrina.evaluation.own_queries import renew_trust
 from vitrina.indexer.preparation import PreparedItem, Preparer, embed
 from vitrina.indexer.sources.base import Record, Rejection, Source
 from vitrina.indexer.stages import Progress, batched, prepared_batches
@@ -153,6 +154,7 @@ class Indexer:
         if done.n_added or done.n_updated:
             with suppress(EncoderReplacedError):  # since the last commit; everything was committed before
                 IndexReplica.open(self.store, self.encoder.identity, self.index_version).save()
+            renew_trust(self.store, self.encoder)
         return replace(done, seconds=time.perf_counter() - started)
 
     def plan(self, source: Source, on_progress: OnIndexingProgress = lambda _: None) -> IndexingProgress:

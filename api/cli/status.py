@@ -16,6 +16,7 @@ from vitrina.search.types.errors import NotFoundError
 def status(folder: StoreOption = None) -> None:
     """Show what the catalog holds, and which encoder and reranker it uses."""
     from vitrina.api.rerankers import reranker_name
+    from vitrina.evaluation.own_queries import lines as own_query_lines
     from vitrina.search.store.store import Store
 
     settings = settings_for(folder)
@@ -24,6 +25,7 @@ def status(folder: StoreOption = None) -> None:
         active = store.catalog.active_encoder()
         with store.catalog.reading() as reader:
             filterable = reader.facets.fields()
+        trust = store.trust(active) if active else None
         dead_letters = sorted(store.dead_letters.glob("*.jsonl"))
         table.add_row("store", escape(str(store.folder)))
         for name, count in store.catalog.counts().items():
@@ -31,6 +33,8 @@ def status(folder: StoreOption = None) -> None:
         table.add_row("last change", f"number {store.catalog.sequence():,}")
     encoder = f"{active.name} ({active.fingerprint[:12]}, {active.dimension}-d)" if active else "none yet"
     table.add_row("encoder", escape(encoder))
+    for name, measured in (own_query_lines(trust) if trust else {}).items():
+        table.add_row(name, escape(measured))
     table.add_row("reranker", escape(reranker_name(settings) or "none; set VITRINA_RERANKER to use one"))
     table.add_row("filter by", escape(", ".join(filterable)))
     table.add_row("dead letters", escape(str(dead_letters[-1])) if dead_letters else "none")

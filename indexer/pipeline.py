@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from vitrina.indexer.fetch import Fetcher
 from vitrina.evaluation.own_queries import renew_trust
+from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.preparation import PreparedItem, Preparer, embed
 from vitrina.indexer.sources.base import Record, Rejection, Source
 from vitrina.indexer.stages import Progress, batched, prepared_batches

@@ -234,7 +234,9 @@ def compare(samples: Sequence[ShopSample], separation: Mapping[Part, float], exp
             mean_ndcg(sample, [query.parts[:, PARTS.index(part)] for query in sample.queries])
             for part in (Part.BM25, *VECTORS)
         ]
-        fused = [mean_ndcg(sample, [way(query.parts) for query in sample.queries]) for way in (reciprocal_ranks, convex)]
+        fused = [
+            mean_ndcg(sample, [way(query.parts) for query in sample.queries]) for way in (reciprocal_ranks, convex)
+        ]
         fitted = mean_ndcg(sample, [parts @ weights for parts in adapted_parts(sample, separation, exponent)])
         yield f"{sample.name:<44} " + " ".join(f"{value:6.3f}" for value in (*alone, *fused, fitted))
 

@@ -1,7 +1,7 @@
 """Fusion: one score from what vectors, words and fields say of an item, each counted as far as this catalog proves it.
 
-A score is a weighted sum of features. The weights are a prior, fitted by ``recipes.fusion`` to queries whose answers are
-known in several shops, and adapted to a catalog by how far each kind of vector sets the catalog's own items apart
+A score is a weighted sum of features. The weights are a prior, fitted by ``recipes.retrieval`` to queries whose answers
+are known in several shops, and adapted to a catalog by how far each kind of vector sets the catalog's own items apart
 (``evaluation.own_queries``): an encoder that does not know a shop's goods must not drown their words, nor rare words a
 good image.
 """

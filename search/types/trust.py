@@ -14,8 +14,8 @@ from vitrina.search.types.models import read_entry, write_entry
 
 
 class Part(StrEnum):
-    """What an item's score is fused from. Vectors are measured in standard deviations above the average item (z-scores),
-    the rest from 0 to 1."""
+    """What an item's score is fused from. Vectors are measured in standard deviations above the average item, the rest
+    from 0 to 1."""
 
     TEXT = "text vectors"
     IMAGE = "image vectors"

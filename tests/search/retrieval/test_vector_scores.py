@@ -8,7 +8,7 @@ import pytest
 from tests.fakes import unit
 from vitrina.search.index.faiss import FaissIndex
 from vitrina.search.retrieval.vector_scores import MIN_DEVIATION, Projection, VectorScorer, apart_from, best_of, project
-from vitrina.search.types.item import EmbeddingRows
+from vitrina.search.types.item import EmbeddingRows, Modality
 from vitrina.search.understanding.parsed_query import VectorQuery
 
 DIMENSION = 48
@@ -57,6 +57,9 @@ def test_equal_rows_score_equally_wherever_they_are(n: int) -> None:
         assert len(np.unique(scores.round(6))) == 1
 
 
+HALVES: dict[Modality, float] = {"image": 0.5, "text": 0.5}
+
+
 def test_best_of_takes_each_items_best_row() -> None:
     best = best_of(np.array([1.0, 3.0, 2.0, -5.0]), np.array([0, 0, 2, 3]), 5)
     np.testing.assert_array_equal(best, [3.0, np.nan, 2.0, -5.0, np.nan])
@@ -67,7 +70,7 @@ def test_candidates_are_enough_items_however_many_rows_each_has() -> None:
     nothing = np.empty(0, np.int64)
     image.apply(nothing, EmbeddingRows(np.arange(600), np.repeat(np.arange(30), 20), rows(0, 600)))
     text.apply(nothing, EmbeddingRows(np.arange(5), np.arange(100, 105), rows(1, 5)))
-    scorer = VectorScorer({"image": image, "text": text}, [VectorQuery(rows(2, 1)[0], "text", 1.0)])
+    scorer = VectorScorer({"image": image, "text": text}, [VectorQuery(rows(2, 1)[0], "text", 1.0)], HALVES)
     found = scorer.candidates(25, None)
     assert set(range(100, 105)) <= set(found.tolist())
     assert len(found) >= 25 + 5

@@ -18,7 +18,6 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import logsumexp
 
 from recipes.encoder.calibration import item_of
 from recipes.encoder.corpus import LabelledRows
@@ -179,20 +178,21 @@ def adapted_parts(sample: ShopSample, separation: Mapping[Part, float], exponent
 def fit(samples: Sequence[ShopSample], separation: Mapping[Part, float], exponent: float) -> Array:
     """The weights, 0 or more, that make relevant candidates likely: the listwise cross-entropy (ListNet), each shop
     counting the same."""
-    queries = [
-        (parts, query.relevant, 1 / (len(sample.queries) * len(samples)))
-        for sample in samples
-        for parts, query in zip(adapted_parts(sample, separation, exponent), sample.queries, strict=True)
-    ]
+    parts = np.concatenate([part for sample in samples for part in adapted_parts(sample, separation, exponent)])
+    queries = [query for sample in samples for query in sample.queries]
+    sizes = np.array([len(query.relevant) for query in queries])
+    starts = np.cumsum(sizes) - sizes
+    shares = np.concatenate([np.full(len(s.queries), 1 / (len(s.queries) * len(samples))) for s in samples])
+    right = np.concatenate([query.relevant / query.relevant.sum() for query in queries])
 
     def loss(weights: Array) -> tuple[float, Array]:
-        total, gradient = RIDGE * float(weights @ weights), 2 * RIDGE * weights
-        for parts, relevant, share in queries:
-            scores = parts @ weights
-            normaliser = float(logsumexp(scores))
-            total += share * (normaliser - float(scores[relevant].mean()))
-            gradient = gradient + share * (np.exp(scores - normaliser) @ parts - parts[relevant].mean(axis=0))
-        return total, gradient
+        scores = parts @ weights
+        highest = np.maximum.reduceat(scores, starts)
+        likely = np.exp(scores - np.repeat(highest, sizes))
+        total = np.add.reduceat(likely, starts)
+        each = np.log(total) + highest - np.add.reduceat(right * scores, starts)
+        pull = np.repeat(shares, sizes) * (likely / np.repeat(total, sizes) - right)
+        return float(shares @ each) + RIDGE * float(weights @ weights), pull @ parts + 2 * RIDGE * weights
 
     bounds = [(0.0, None)] * len(PARTS)
     found = minimize(loss, np.full(len(PARTS), 0.5), jac=True, method="L-BFGS-B", bounds=bounds)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -34,7 +34,7 @@ from vitrina.search.store.images import image_id_of
 from vitrina.search.types.item import Item, embedding_text
 from vitrina.search.types.models import LOCAL_PREFIX
 from vitrina.search.types.query import Query
-from vitrina.search.types.trust import Part, Trust
+from vitrina.search.types.trust import WORDS_ALONE, Part, Trust
 from vitrina.tuning.encoder.calibration import CalibrationCatalog, temporary_engine
 
 Array = NDArray[np.float64]
@@ -46,7 +46,8 @@ DEPTH = 60
 """The best candidates by each part alone that a query's sample keeps, beside all that are relevant."""
 
 RIDGE = 1e-3
-EXPONENTS = (0.0, 0.5, 1.0, 1.5)
+EXPONENTS = (0.0, 0.5, 1.0, 2.0)
+MAX_LOSS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,18 +168,16 @@ def fusion_query(engine: SearchEngine, example: Example) -> FusionQuery | None:
     return FusionQuery(parts[kept], relevant[kept], len(example.relevant))
 
 
-def adapted_parts(sample: ShopSample, separation: Mapping[Part, float], exponent: float) -> list[Array]:
-    """Each query's parts, those of vectors multiplied by what the shop's trust does to their weights."""
-    factors = np.ones(len(PARTS))
-    for part, apart in sample.trust.separation.items():
-        factors[PARTS.index(part)] = min(max(apart, 0.0) / separation[part], 2.0) ** exponent
+def adapted_parts(sample: ShopSample, prior: Prior) -> list[Array]:
+    """Each query's parts, times what the shop's trust makes of their weights."""
+    factors = np.array([prior.factor(part, sample.trust) for part in PARTS])
     return [query.parts * factors for query in sample.queries]
 
 
-def fit(samples: Sequence[ShopSample], separation: Mapping[Part, float], exponent: float) -> Array:
+def fit(samples: Sequence[ShopSample], prior: Prior) -> Array:
     """The weights, 0 or more, that make relevant candidates likely: the listwise cross-entropy (ListNet), each shop
     counting the same."""
-    parts = np.concatenate([part for sample in samples for part in adapted_parts(sample, separation, exponent)])
+    parts = np.concatenate([part for sample in samples for part in adapted_parts(sample, prior)])
     queries = [query for sample in samples for query in sample.queries]
     sizes = np.array([len(query.relevant) for query in queries])
     starts = np.cumsum(sizes) - sizes
@@ -224,12 +223,10 @@ def convex(parts: Array) -> Array:
     return np.asarray(bm25 / max(bm25.max(), 1e-9) / 2 + vectors / max(vectors.max(), 1e-9) / 2)
 
 
-def compare(samples: Sequence[ShopSample], separation: Mapping[Part, float], exponent: float) -> Iterator[str]:
+def compare(samples: Sequence[ShopSample], prior: Prior) -> Iterator[str]:
     """What each way to fuse reaches, a shop a line; the weights were fitted to the other shops."""
     yield f"{'nDCG@10':<44} {'BM25':>6} {'text':>6} {'image':>6} {'RRF':>6} {'convex':>6} {'fitted':>6}"
     for sample in samples:
-        others = [other for other in samples if shop_of(other) != shop_of(sample)]
-        weights = fit(others, separation, exponent)
         alone = [
             mean_ndcg(sample, [query.parts[:, PARTS.index(part)] for query in sample.queries])
             for part in (Part.BM25, *VECTORS)
@@ -237,8 +234,14 @@ def compare(samples: Sequence[ShopSample], separation: Mapping[Part, float], exp
         fused = [
             mean_ndcg(sample, [way(query.parts) for query in sample.queries]) for way in (reciprocal_ranks, convex)
         ]
-        fitted = mean_ndcg(sample, [parts @ weights for parts in adapted_parts(sample, separation, exponent)])
-        yield f"{sample.name:<44} " + " ".join(f"{value:6.3f}" for value in (*alone, *fused, fitted))
+        figures = (*alone, *fused, left_out(sample, samples, prior))
+        yield f"{sample.name:<44} " + " ".join(f"{value:6.3f}" for value in figures)
+
+
+def left_out(sample: ShopSample, samples: Sequence[ShopSample], prior: Prior) -> float:
+    """What the weights reach on a shop that were fitted to the others."""
+    weights = fit([other for other in samples if shop_of(other) != shop_of(sample)], prior)
+    return mean_ndcg(sample, [parts @ weights for parts in adapted_parts(sample, prior)])
 
 
 def shop_of(sample: ShopSample) -> str:
@@ -247,27 +250,26 @@ def shop_of(sample: ShopSample) -> str:
 
 
 def fitted_prior(samples: Sequence[ShopSample]) -> Prior:
-    """The prior of all shops, with the exponent that serves shops best whose queries it was not fitted to."""
-    separation = {
-        part: float(np.median([sample.trust.separation[part] for sample in samples if part in sample.trust.separation]))
+    """The prior of all shops. Its exponent is the largest, which protects most, of those that cost shops whose queries
+    it was not fitted to no more than ``MAX_LOSS``."""
+    found = [sample.trust.found for sample in samples]
+    against_words = {
+        part: round(float(np.median([each[part] / each[WORDS_ALONE] for each in found if part in each])), 3)
         for part in VECTORS
     }
-    quality = {exponent: left_out_quality(samples, separation, exponent) for exponent in EXPONENTS}
-    typer.echo(f"nDCG@10 of shops left out, by exponent: {quality}")
-    exponent = max(quality, key=lambda each: quality[each])
-    weights = fit(samples, separation, exponent)
+    priors = [Prior({}, against_words, exponent) for exponent in EXPONENTS]
+    quality = [float(np.mean([left_out(sample, samples, prior) for sample in samples])) for prior in priors]
+    typer.echo(f"nDCG@10 of shops left out, by exponent: {dict(zip(EXPONENTS, np.round(quality, 4), strict=True))}")
+    chosen = max((p for p, q in zip(priors, quality, strict=True) if q >= max(quality) - MAX_LOSS), key=exponent_of)
+    weights = fit(samples, chosen)
     scale = sum(weights[PARTS.index(part)] for part in VECTORS)
-    found = {part: round(float(weight / scale), 4) for part, weight in zip(PARTS, weights, strict=True)}
+    rounded = {part: round(float(weight / scale), 4) for part, weight in zip(PARTS, weights, strict=True)}
     names = ", ".join(sample.name for sample in samples)
-    return Prior(found, {part: round(value, 3) for part, value in separation.items()}, exponent, f"fitted to {names}")
+    return Prior(rounded, against_words, chosen.exponent, f"fitted to {names}")
 
 
-def left_out_quality(samples: Sequence[ShopSample], separation: Mapping[Part, float], exponent: float) -> float:
-    found = []
-    for sample in samples:
-        weights = fit([other for other in samples if shop_of(other) != shop_of(sample)], separation, exponent)
-        found.append(mean_ndcg(sample, [parts @ weights for parts in adapted_parts(sample, separation, exponent)]))
-    return round(float(np.mean(found)), 4)
+def exponent_of(prior: Prior) -> float:
+    return prior.exponent
 
 
 def main(
@@ -281,10 +283,10 @@ def main(
     samples: list[ShopSample] = []
     for shop in shops(data, work):
         for sample in sampled(loaded, shop):
-            typer.echo(f"{sample.name}: {len(sample.queries)} queries, {dict(sample.trust.separation)}")
+            typer.echo(f"{sample.name}: {len(sample.queries)} queries, {dict(sample.trust.found)}")
             samples.append(sample)
     prior = fitted_prior(samples)
-    typer.echo("\n".join(compare(samples, prior.separation, prior.exponent)))
+    typer.echo("\n".join(compare(samples, prior)))
     typer.echo(str(dict(prior.weights)))
     write_prior(out, prior)
 

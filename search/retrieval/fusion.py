@@ -1,7 +1,7 @@
 """Fusion: one score from what vectors, words and fields say of an item, each counted as far as this catalog proves it.
 
 A score is a weighted sum of features. The weights are a prior, fitted by ``recipes.retrieval`` to queries whose answers
-are known in several shops, and adapted to a catalog by how far each kind of vector sets the catalog's own items apart
+are known in several shops, and adapted to a catalog by how well each kind of vector finds the catalog's own items
 (``evaluation.own_queries``): an encoder that does not know a shop's goods must not drown their words, nor rare words a
 good image.
 """
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from vitrina.search.types.trust import Part, Trust
+from vitrina.search.types.trust import WORDS_ALONE, Part, Trust
 
 Scores = NDArray[np.float64]
 
@@ -42,27 +42,29 @@ class PartWeights:
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """Weights fitted to several shops, whose ``separation`` was as given; ``exponent`` says how closely the weight of a
-    kind of vector follows its separation on another catalog."""
+    """Weights fitted to several shops. ``against_words`` is how well each kind of vector found the shops' own items,
+    relative to words; where it does worse on another catalog, ``exponent`` says how closely its weight follows."""
 
     weights: Mapping[Part, float]
-    separation: Mapping[Part, float]
+    against_words: Mapping[Part, float]
     exponent: float
     source: str = ""
 
     def adapted(self, trust: Trust | None) -> PartWeights:
         """The weights for a catalog; those of the prior where nothing is known of it."""
-        if trust is None:
-            return PartWeights(self.weights)
-        adapted = dict(self.weights)
-        for part, separation in trust.separation.items():
-            ratio = max(separation, 0.0) / self.separation[part]
-            adapted[part] = self.weights[part] * min(ratio, MAX_RATIO) ** self.exponent
-        return PartWeights(adapted)
+        return PartWeights({part: weight * self.factor(part, trust) for part, weight in self.weights.items()})
+
+    def factor(self, part: Part, trust: Trust | None) -> float:
+        """What a catalog's trust makes of the weight of a part; 1 at most."""
+        found = None if trust is None else trust.found.get(part)
+        if trust is None or found is None or part not in self.against_words:
+            return 1.0
+        ratio = found / max(trust.found[WORDS_ALONE], LEAST_FOUND) / self.against_words[part]
+        return float(min(ratio, 1.0) ** self.exponent)
 
 
-MAX_RATIO = 2.0
-"""Vectors that set a catalog's items apart better than this count no more."""
+LEAST_FOUND = 1e-3
+"""What words are taken to find at least."""
 
 PRIOR_FILE = "prior.json"
 

@@ -31,16 +31,17 @@ class Part(StrEnum):
     """The share of the requirements that the item's fields meet."""
 
 
+WORDS_ALONE, ALL = "words", "all"
+
+
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """How far vectors can be trusted on one catalog, measured by ``n_queries`` of its own on ``n_items`` items.
+    """How far each part can be trusted on one catalog, measured by ``n_queries`` of its own on ``n_items`` items.
 
-    ``separation`` is, by the kind of vector, by how many standard deviations a query made of an item's own words sets
-    that item apart from the average (the median); a kind that the catalog lacks is missing. ``found`` is the mean
-    reciprocal rank of the item by each part alone and by all, for people to read.
+    ``found`` is the mean reciprocal rank of the items that queries were made of, by ``WORDS_ALONE``, by each kind of
+    vector alone, and by ``ALL``; a kind of vector that the catalog lacks is missing.
     """
 
-    separation: Mapping[Part, float]
     found: Mapping[str, float]
     n_queries: int
     n_items: int

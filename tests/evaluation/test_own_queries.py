@@ -18,7 +18,7 @@ from vitrina.search.store.store import Store
 from vitrina.search.types.item import Item
 from vitrina.search.types.trust import Part, Trust
 
-PRIOR = Prior({Part.TEXT: 0.6, Part.IMAGE: 0.4, Part.BM25: 2.0}, {Part.TEXT: 3.0, Part.IMAGE: 2.0}, 1.0)
+PRIOR = Prior({Part.TEXT: 0.6, Part.IMAGE: 0.4, Part.BM25: 2.0}, {Part.TEXT: 1.0, Part.IMAGE: 0.5}, 1.0)
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def test_a_catalog_tells_how_well_each_part_finds_its_items(store: Store, encode
     trust = measure_trust(SearchEngine.open(store, encoder))
     assert trust.n_queries == trust.n_items == 12
     assert trust.found["words"] == 1.0  # every title is another
-    assert trust.separation[Part.TEXT] > 1
-    assert Part.IMAGE not in trust.separation  # it has no images
+    assert trust.found[Part.TEXT] > 0.5
+    assert Part.IMAGE not in trust.found  # it has no images
     assert "words 1.00" in lines(trust)["found by"]
 
 
@@ -66,28 +66,27 @@ def test_trust_is_kept_and_renewed_when_the_catalog_has_changed(store: Store, en
 
 @pytest.mark.parametrize(("n_items", "outdated"), [(100, False), (119, False), (121, True), (79, True)])
 def test_trust_is_outdated_by_a_fifth(n_items: int, outdated: bool) -> None:
-    assert is_outdated(Trust({}, {}, 100, 100), n_items) is outdated
+    assert is_outdated(Trust({}, 100, 100), n_items) is outdated
 
 
-def test_vectors_that_set_nothing_apart_lose_their_weight() -> None:
-    trusted = PRIOR.adapted(Trust({Part.TEXT: 3.0, Part.IMAGE: 0.2}, {}, 100, 1000))
-    assert trusted[Part.TEXT] == pytest.approx(0.6)
-    assert trusted[Part.IMAGE] == pytest.approx(0.04)
-    assert trusted[Part.BM25] == 2.0
-    worse_than_chance = PRIOR.adapted(Trust({Part.IMAGE: -1.0}, {}, 100, 1000))
-    assert worse_than_chance[Part.IMAGE] == 0
+def test_vectors_that_find_less_than_words_do_lose_weight() -> None:
+    weights = PRIOR.adapted(Trust({"words": 0.8, Part.TEXT: 0.4, Part.IMAGE: 0.04}, 100, 1000))
+    assert weights[Part.TEXT] == pytest.approx(0.3)
+    assert weights[Part.IMAGE] == pytest.approx(0.04)
+    assert weights[Part.BM25] == 2.0
     assert PRIOR.adapted(None)[Part.IMAGE] == 0.4
 
 
-def test_the_weight_of_vectors_stops_growing() -> None:
-    much, more = (PRIOR.adapted(Trust({Part.IMAGE: apart}, {}, 100, 1000))[Part.IMAGE] for apart in (4.0, 40.0))
-    assert much == more == pytest.approx(0.8)
-    assert replace(PRIOR, exponent=0.0).adapted(Trust({Part.IMAGE: 4.0}, {}, 9, 9))[Part.IMAGE] == pytest.approx(0.4)
+def test_vectors_that_find_more_than_words_keep_their_weight() -> None:
+    weights = PRIOR.adapted(Trust({"words": 0.0, Part.TEXT: 0.5, Part.IMAGE: 0.5}, 100, 1000))
+    assert [weights[Part.TEXT], weights[Part.IMAGE]] == [0.6, 0.4]
+    careless = replace(PRIOR, exponent=0.0).adapted(Trust({"words": 1.0, Part.TEXT: 0.1}, 9, 9))
+    assert careless[Part.TEXT] == 0.6
 
 
 def test_the_prior_in_the_package_counts_every_kind_of_part() -> None:
     prior = shipped_prior()
-    assert set(prior.separation) == {Part.TEXT, Part.IMAGE}
+    assert set(prior.against_words) == {Part.TEXT, Part.IMAGE}
     assert all(weight >= 0 for weight in prior.weights.values())
     assert prior.weights[Part.TEXT] + prior.weights[Part.IMAGE] == pytest.approx(1, abs=1e-3)
 

@@ -87,5 +87,5 @@ def test_texts_keep_their_places_whatever_their_lengths(tiny_folder: Path, monke
     encoder = load_encoder(f"local-dir:{tiny_folder}", device="cpu")
     texts = [" ".join(["navy", "linen", "shirt", "for", "men"][: 1 + i % 5]) for i in range(70)]
     together = encoder.encode_texts(texts)
-    monkeypatch.setattr(encoder, "_causal_text", None)
+    monkeypatch.setattr(encoder, "_short_text", None)
     np.testing.assert_allclose(together, encoder.encode_texts(texts), atol=1e-5)

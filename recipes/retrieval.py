@@ -29,7 +29,7 @@ from vitrina.evaluation.samples import Example
 from vitrina.search.encoders.base import EMBEDDED_FOLDER, Encoder
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.engine import SearchEngine
-from vitrina.search.retrieval.fusion import PRIOR_FILE, Prior, write_prior
+from vitrina.search.retrieval.fusion import LEAST_FOUND, PRIOR_FILE, Prior, write_prior
 from vitrina.search.store.images import image_id_of
 from vitrina.search.types.item import Item, embedding_text
 from vitrina.search.types.models import LOCAL_PREFIX
@@ -254,7 +254,7 @@ def fitted_prior(samples: Sequence[ShopSample]) -> Prior:
     it was not fitted to no more than ``MAX_LOSS``."""
     found = [sample.trust.found for sample in samples]
     against_words = {
-        part: round(float(np.median([each[part] / each[WORDS_ALONE] for each in found if part in each])), 3)
+        part: round(float(np.median([each[part] / max(each[WORDS_ALONE], LEAST_FOUND) for each in found if part in each])), 3)
         for part in VECTORS
     }
     priors = [Prior({}, against_words, exponent) for exponent in EXPONENTS]
@@ -264,8 +264,8 @@ def fitted_prior(samples: Sequence[ShopSample]) -> Prior:
     weights = fit(samples, chosen)
     scale = sum(weights[PARTS.index(part)] for part in VECTORS)
     rounded = {part: round(float(weight / scale), 4) for part, weight in zip(PARTS, weights, strict=True)}
-    names = ", ".join(sample.name for sample in samples)
-    return Prior(rounded, against_words, chosen.exponent, f"fitted to {names}")
+    source = f"{len(samples)} small shops of held-out rows, python -m recipes.retrieval"
+    return Prior(rounded, against_words, chosen.exponent, source)
 
 
 def exponent_of(prior: Prior) -> float:

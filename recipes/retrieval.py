@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -51,7 +51,7 @@ MAX_LOSS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class Shop:
+class FusionShop:
     """A small catalog and queries whose answers are known, by its skus."""
 
     name: str
@@ -79,14 +79,14 @@ class ShopSample:
     queries: Sequence[FusionQuery]
 
 
-def labelled_shop(rows: LabelledRows, seed: int) -> Shop:
+def labelled_shop(rows: LabelledRows, seed: int) -> FusionShop:
     """A shop of labelled products, asked for their labels, phrases and titles."""
     queries = LabelQueries(rows, np.ones(len(rows.products), np.bool_), seed)
     items = [item_of(product, str(at)) for at, product in enumerate(rows.products)]
-    return Shop(rows.source, items, rows.images, list(queries.by_text(N_QUERIES)))
+    return FusionShop(rows.source, items, rows.images, list(queries.by_text(N_QUERIES)))
 
 
-def tagged_shop(rows: LabelledRows, seed: int) -> Shop:
+def tagged_shop(rows: LabelledRows, seed: int) -> FusionShop:
     """A shop of things with tags, of which the items say nothing: whoever asks for a tag uses another word than the
     title's."""
     by_tag: dict[str, set[str]] = defaultdict(set)
@@ -97,14 +97,14 @@ def tagged_shop(rows: LabelledRows, seed: int) -> Shop:
     tags = sorted(tag for tag, skus in by_tag.items() if len(skus) <= MAX_TAGGED)
     chosen = random.Random(seed).sample(tags, min(N_QUERIES, len(tags)))
     items = [Item(str(at), product.title) for at, product in enumerate(rows.products)]
-    return Shop(rows.source, items, rows.images, [Example(Query(tag), frozenset(by_tag[tag])) for tag in chosen])
+    return FusionShop(rows.source, items, rows.images, [Example(Query(tag), frozenset(by_tag[tag])) for tag in chosen])
 
 
 MAX_TAGGED = 25
 """A tag of more rows says little of them."""
 
 
-def keyword_shop(rows: LabelledRows, seed: int) -> Shop:
+def keyword_shop(rows: LabelledRows, seed: int) -> FusionShop:
     """A shop of titles alone, asked for brands with kinds of product: ``casio watches``."""
     by_query: dict[str, set[str]] = defaultdict(set)
     for at, product in enumerate(rows.products):
@@ -115,10 +115,10 @@ def keyword_shop(rows: LabelledRows, seed: int) -> Shop:
     chosen = random.Random(seed).sample(sorted(by_query), min(N_QUERIES, len(by_query)))
     items = [Item(str(at), product.title) for at, product in enumerate(rows.products)]
     examples = [Example(Query(query), frozenset(by_query[query])) for query in chosen]
-    return Shop(f"{rows.source}, brands", items, rows.images, examples)
+    return FusionShop(f"{rows.source}, brands", items, rows.images, examples)
 
 
-def shops(data: Path, work: Path, seed: int = 0) -> Iterator[Shop]:
+def shops(data: Path, work: Path, seed: int = 0) -> Iterator[FusionShop]:
     """The shops that the prior is fitted to, of rows that no encoder was trained on."""
     for rows in read_sources(data, work, lambda _: None):
         learnt = is_learnt(rows, with_unseen=True)
@@ -137,7 +137,7 @@ GUISES = ((True, True), (False, True), (True, False))
 """Whether a catalog has images, and whether it has words."""
 
 
-def sampled(encoder: Encoder, shop: Shop) -> Iterator[ShopSample]:
+def sampled(encoder: Encoder, shop: FusionShop) -> Iterator[ShopSample]:
     """The shop in each of its guises. Blocks for about a minute."""
     catalog = CalibrationCatalog(
         shop.items,
@@ -253,10 +253,7 @@ def fitted_prior(samples: Sequence[ShopSample]) -> Prior:
     """The prior of all shops. Its exponent is the largest, which protects most, of those that cost shops whose queries
     it was not fitted to no more than ``MAX_LOSS``."""
     found = [sample.trust.found for sample in samples]
-    against_words = {
-        part: round(float(np.median([each[part] / max(each[WORDS_ALONE], LEAST_FOUND) for each in found if part in each])), 3)
-        for part in VECTORS
-    }
+    against_words = {part: round(float(np.median(ratios(found, part))), 3) for part in VECTORS}
     priors = [Prior({}, against_words, exponent) for exponent in EXPONENTS]
     quality = [float(np.mean([left_out(sample, samples, prior) for sample in samples])) for prior in priors]
     typer.echo(f"nDCG@10 of shops left out, by exponent: {dict(zip(EXPONENTS, np.round(quality, 4), strict=True))}")
@@ -266,6 +263,11 @@ def fitted_prior(samples: Sequence[ShopSample]) -> Prior:
     rounded = {part: round(float(weight / scale), 4) for part, weight in zip(PARTS, weights, strict=True)}
     source = f"{len(samples)} small shops of held-out rows, python -m recipes.retrieval"
     return Prior(rounded, against_words, chosen.exponent, source)
+
+
+def ratios(found: Sequence[Mapping[str, float]], part: Part) -> list[float]:
+    """How well a kind of vector finds items relative to words, in each shop that has it."""
+    return [each[part] / max(each[WORDS_ALONE], LEAST_FOUND) for each in found if part in each]
 
 
 def exponent_of(prior: Prior) -> float:

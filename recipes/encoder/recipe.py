@@ -57,7 +57,7 @@ STEPS_A_LINE = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class TrainingStage:
     """A part of the run with a schedule of its own, with or without the classes and shops kept for measuring."""
 
     name: str
@@ -66,8 +66,8 @@ class Stage:
 
 
 STAGES = (
-    Stage("unseen", False, TowerSchedule()),
-    Stage("all", True, TowerSchedule(n_epochs=4, n_small_epochs=0, tower_rate=2.5e-4, head_rate=4e-4)),
+    TrainingStage("unseen", False, TowerSchedule()),
+    TrainingStage("all", True, TowerSchedule(n_epochs=4, n_small_epochs=0, tower_rate=2.5e-4, head_rate=4e-4)),
 )
 """First without what the encoder is measured on as never seen: that model is kept, for ``benchmarks unseen``. Then with
 it, for what ships."""
@@ -84,7 +84,7 @@ class Recipe:
     n_head_steps: int = 400
     n_last_steps: int = 1400
     losses: TowerLossWeights = field(default_factory=TowerLossWeights)
-    stages: Sequence[Stage] = STAGES
+    stages: Sequence[TrainingStage] = STAGES
     seed: int = 0
 
 
@@ -207,7 +207,7 @@ class _StageRun:
         start: Path,
         work: Path,
         recipe: Recipe,
-        stage: Stage,
+        stage: TrainingStage,
         say: Say,
     ) -> None:
         self.rows, self.pairs, self.start, self.recipe, self.stage, self.say = rows, pairs, start, recipe, stage, say
@@ -357,7 +357,7 @@ class _StageRun:
         write_card(self.candidate, card, text)
 
 
-def _reporter(say: Say, stage: Stage, first_epoch: int) -> Callable[[TrainingProgress], None]:
+def _reporter(say: Say, stage: TrainingStage, first_epoch: int) -> Callable[[TrainingProgress], None]:
     """A line every few steps with the loss, the images a second and the time left."""
     begun, n_epochs = time.monotonic(), stage.schedule.n_epochs
 

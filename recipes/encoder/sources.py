@@ -25,7 +25,7 @@ COLOURS, COLLAGES, BOUTIQUE = "drawn-colours", "grocery-iconic-collages", "bouti
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class TrainingSource:
     """A file by its stem, its share of the images of a batch, and how its images are varied."""
 
     name: str
@@ -34,22 +34,22 @@ class Source:
 
 
 SOURCES = (
-    Source("fashion-train", 0.42, PLAIN),
-    Source("grocery-train", 0.07, BUSY),
-    Source("grocery-iconic", 0.01, POSED),
-    Source(COLLAGES, 0.03, BUSY),
-    Source("clothing-train", 0.07, BUSY),
-    Source("demo-shop-products", 0.04, PLAIN),
-    Source("zava-diy-products", 0.03, POSED),
-    Source("sweethome3d-icons", 0.03, POSED),
-    Source("sweethome3d-renders", 0.06, POSED),
-    Source("sweethome3d-recoloured", 0.06, POSED),
-    Source("caltech101-products", 0.09, PLAIN),
-    Source("caltech101-other", 0.03, PLAIN),
-    Source("emoji-objects", 0.05, POSED),
-    Source("openclipart-objects", 0.04, POSED),
-    Source(COLOURS, 0.03, POSED),
-    Source(BOUTIQUE, 0.05, POSED),
+    TrainingSource("fashion-train", 0.42, PLAIN),
+    TrainingSource("grocery-train", 0.07, BUSY),
+    TrainingSource("grocery-iconic", 0.01, POSED),
+    TrainingSource(COLLAGES, 0.03, BUSY),
+    TrainingSource("clothing-train", 0.07, BUSY),
+    TrainingSource("demo-shop-products", 0.04, PLAIN),
+    TrainingSource("zava-diy-products", 0.03, POSED),
+    TrainingSource("sweethome3d-icons", 0.03, POSED),
+    TrainingSource("sweethome3d-renders", 0.06, POSED),
+    TrainingSource("sweethome3d-recoloured", 0.06, POSED),
+    TrainingSource("caltech101-products", 0.09, PLAIN),
+    TrainingSource("caltech101-other", 0.03, PLAIN),
+    TrainingSource("emoji-objects", 0.05, POSED),
+    TrainingSource("openclipart-objects", 0.04, POSED),
+    TrainingSource(COLOURS, 0.03, POSED),
+    TrainingSource(BOUTIQUE, 0.05, POSED),
 )
 """The large file is 59% of the rows and must not drown the rest; phone photos need the most variation."""
 

@@ -17,7 +17,7 @@ from vitrina.search.store.store import Store
 
 COMMANDS = {
     *("index", "search", "serve", "status", "delete", "rebuild"),
-    *("eval", "audit", "demo", "encoder", "reranker", "train"),
+    *("eval", "audit", "demo", "encoder", "reranker", "synonyms", "train"),
 }
 
 

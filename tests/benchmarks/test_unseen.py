@@ -74,7 +74,7 @@ def asked(rankings: list[list[str]], confidences: list[list[float | None]]) -> s
     return shops.Asked(rankings, confidences, [False] * len(rankings), told=1.0)
 
 
-def test_the_calibration_error_leaves_out_what_nobody_rated_unless_the_rating_is_complete() -> None:
+def test_the_calibration_error_leaves_out_unrated_items_unless_the_rating_is_complete() -> None:
     electronics, demo, _ = shops.judged_shops(Path("data"))
     queries = [JudgedQuery("q", "k", {"a": 3}, text="q")]
     found = asked([["a", "b"]], [[1.0, 1.0]])
@@ -88,7 +88,7 @@ def test_a_text_is_all_columns_of_words() -> None:
     assert shops.texts_of(rows) == ["Mug kitchen"]
 
 
-def test_numbers_stand_for_skus_and_back() -> None:
+def test_skus_become_numbers_and_skus_again() -> None:
     rows = pa.table({"sku": ["a", "b"]})
     (query,) = shops.numbered([JudgedQuery("q", "k", {"b": 2}, text="q")], rows)
     assert query.grades == {"1": 2}

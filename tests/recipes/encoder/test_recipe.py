@@ -19,13 +19,16 @@ from recipes.encoder import pretrained
 from recipes.encoder.corpus import LabelledRows, is_held_out, read_rows, repeat_factors
 from recipes.encoder.labels import LabelledProduct
 from recipes.encoder.pretrained import IMAGE_PACKAGE, IMAGE_TOWER, SPECIAL_TOKENS, TEXT_PACKAGE
-from recipes.encoder.recipe import Recipe, Stage, make_encoder, pooled_texts
+from recipes.encoder.recipe import Recipe, TrainingStage, make_encoder, pooled_texts
 from recipes.encoder.trainer import TowerSchedule
 from vitrina.search.encoders.open_clip import load_model
 from vitrina.search.encoders.registry import load_encoder
 
 SCHEDULE = TowerSchedule(n_epochs=2, n_small_epochs=1, small_size=(32, 32), steps_an_epoch=2, batch_size=16)
-STAGES = (Stage("unseen", False, SCHEDULE), Stage("all", True, replace(SCHEDULE, n_epochs=1, n_small_epochs=0)))
+STAGES = (
+    TrainingStage("unseen", False, SCHEDULE),
+    TrainingStage("all", True, replace(SCHEDULE, n_epochs=1, n_small_epochs=0)),
+)
 RECIPE = Recipe((48, 48), dimension=16, n_tokens=120, context_length=12, n_head_steps=2, n_last_steps=2, stages=STAGES)
 PAIRS = [("red mug", "blue mug"), ("shirt", "a garment"), ("bag", "a container")]
 

@@ -46,6 +46,9 @@ DEPTH = 60
 """The best candidates by each part alone that a query's sample keeps, beside all that are relevant."""
 
 RIDGE = 1e-3
+LEAST_WEIGHTS = {Part.TITLE: 6.0}
+"""A title typed whole comes first, though it be a stop word; no shop here has such a title to learn it from."""
+
 EXPONENTS = (0.0, 0.5, 1.0, 2.0)
 MAX_LOSS = 0.001
 
@@ -193,7 +196,7 @@ def fit(samples: Sequence[ShopSample], prior: Prior) -> Array:
         pull = np.repeat(shares, sizes) * (likely / np.repeat(total, sizes) - right)
         return float(shares @ each) + RIDGE * float(weights @ weights), pull @ parts + 2 * RIDGE * weights
 
-    bounds = [(0.0, None)] * len(PARTS)
+    bounds = [(LEAST_WEIGHTS.get(part, 0.0), None) for part in PARTS]
     found = minimize(loss, np.full(len(PARTS), 0.5), jac=True, method="L-BFGS-B", bounds=bounds)
     return np.asarray(found.x, np.float64)
 

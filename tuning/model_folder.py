@@ -107,8 +107,9 @@ def _write_json(path: Path, content: Mapping[str, object]) -> None:
 
 CONFIGURATION = "open_clip_config.json"
 
-TOKENIZER_PATTERNS = ("*token*.json", "vocab*", "merges.txt", "*.model")
-"""What tokenizers of transformers are kept in. Exports, weights and cards of the model before stay behind."""
+KEPT_PATTERNS = ("*token*.json", "vocab*", "merges.txt", "*.model", "config.json")
+"""What tokenizers of transformers, and the architecture of a text tower of transformers, are kept in. Exports, weights
+and cards of the model before stay behind."""
 
 
 def write_model(folder: Path, base: OpenClipEncoder, source: str) -> None:
@@ -121,7 +122,7 @@ def write_model(folder: Path, base: OpenClipEncoder, source: str) -> None:
     configuration = configuration_of(source, base)
     origin = encoder_folder(source)
     if origin is not None:
-        for pattern in TOKENIZER_PATTERNS:
+        for pattern in KEPT_PATTERNS:
             for path in origin.glob(pattern):
                 shutil.copy(path, folder)
     elif hasattr(base.tokenizer, "save_pretrained"):

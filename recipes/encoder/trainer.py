@@ -303,7 +303,9 @@ def train_heads(
     rng, torch_rng = random.Random(seed), torch.Generator().manual_seed(seed)
     for step in range(n_steps):
         optimizer.param_groups[0]["lr"] = HEAD_RATE * warmup_cosine(step / n_steps, 0.05)
-        loss = head_loss(model, table, knowledge, torch.multinomial(weights, HEAD_BATCH, generator=torch_rng), rng)
+        loss = head_loss(
+            model, table, knowledge, torch.multinomial(weights, HEAD_BATCH, replacement=True, generator=torch_rng), rng
+        )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(heads, 5.0)

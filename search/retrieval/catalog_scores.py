@@ -66,7 +66,7 @@ def lexical_scores(
     return LexicalScores(found, frozenset(named), matches, float(best.bm25[0]) if len(best) else 0.0)
 
 
-OTHER_KIND_WEIGHT = 0.5
+OTHER_KIND_WEIGHT = 0.25
 """The weight of the other requirements that an item meets if it is another kind of thing than was asked for: a plain
 black shirt is closer to "striped navy shirt for men" than men's striped navy socks are. Set by judgement."""
 
@@ -119,10 +119,15 @@ def n_met(met: Scores, is_kind: NDArray[np.bool_]) -> Scores:
     """How many of m requirements each of n items meets, shape (n,); for things of another kind the others count less.
     ``met``, shape (n, m), says how far each is met, 0 to 1, and ``is_kind``, shape (m,), which of them name a kind."""
     others = met[:, ~is_kind].sum(axis=1)
+    return np.asarray(met[:, is_kind].sum(axis=1) + others * kind_factor(met, is_kind))
+
+
+def kind_factor(met: Scores, is_kind: NDArray[np.bool_]) -> Scores:
+    """How much counts what else n items have, shape (n,): ``OTHER_KIND_WEIGHT`` where their fields say that they are
+    another kind of thing than was asked for; 1 where none was asked for. Arguments as for ``n_met``."""
     if not is_kind.any():
-        return np.asarray(others)
-    kinds = met[:, is_kind]
-    return np.asarray(kinds.sum(axis=1) + others * (OTHER_KIND_WEIGHT + (1 - OTHER_KIND_WEIGHT) * kinds.max(axis=1)))
+        return np.ones(len(met))
+    return np.asarray(OTHER_KIND_WEIGHT + (1 - OTHER_KIND_WEIGHT) * met[:, is_kind].max(axis=1))
 
 
 def shares(reader: CatalogReader, requirements: Sequence[Requirement], item_ids: NDArray[np.int64]) -> Scores:
@@ -173,9 +178,11 @@ class CatalogScores:
     def about(self, reader: CatalogReader, item_ids: NDArray[np.int64]) -> ItemCatalogScores:
         """The scores of items, found or not. ``item_ids``: sorted, shape (n,)."""
         met, n_asked = self.fields.met(reader, item_ids), max(self.fields.n_asked, 1)
-        by_fields = {Part.FIELDS: n_met(met, self.fields.is_kind) / n_asked}
+        parts = self.words.parts(reader, self.query, item_ids)
+        parts |= {part: parts[part] * kind_factor(met, self.fields.is_kind) for part in (Part.BM25, Part.WORDS)}
+        parts[Part.FIELDS] = n_met(met, self.fields.is_kind) / n_asked
         return ItemCatalogScores(
-            self.words.parts(reader, self.query, item_ids) | by_fields,
+            parts,
             np.asarray(met.sum(axis=1) / n_asked),
             avoided_words(self.lexical, self.query, item_ids) | self.fields.avoided(reader, item_ids),
         )

@@ -159,7 +159,7 @@ def test_the_reranked_search_is_measured_against_retrieval_alone(reranking_vitri
     plain = str(tmp_path / "plain.json")
     assert reranking_vitrina("eval", judged, "--json", plain)[0] == 0
     before = read_run(Path(plain))
-    least = f"r@10={before.summaries[0].metrics['r@10'].mean + 0.01}"
+    least = f"ndcg@10={before.summaries[0].metrics['ndcg@10'].mean + 0.001}"
     assert reranking_vitrina("eval", judged, "--require", least)[0] == 1
     options = ("--rerank", "--rerank-top", "36", "--json", run, "--report", report, "--against", plain)
     status, printed, _ = reranking_vitrina("eval", judged, *options, "--require", least)

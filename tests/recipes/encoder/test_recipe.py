@@ -60,7 +60,14 @@ def write_text_wheel(path: Path) -> None:
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     ends = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
-    config = BertConfig(len(pieces), 32, 1, 2, 64, max_position_embeddings=64)
+    config = BertConfig(
+        vocab_size=len(pieces),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
     weights = {name: tensor.contiguous() for name, tensor in BertModel(config).state_dict().items()}
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("tokenizer.json", tokenizer.to_str())
@@ -125,7 +132,10 @@ def test_the_heads_start_with_the_similarities_of_the_pretrained_text_tower(tmp_
     pooled = pooled_texts(model.text, tmp_path / "work" / "start", RECIPE.context_length)(texts)
     vectors = load_encoder(f"local-dir:{tmp_path / 'out'}").encode_texts(texts)
     before = pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
-    np.testing.assert_allclose(vectors @ vectors.T, before @ before.T, atol=0.1)
+    apart = np.triu_indices(len(texts), 1)
+    assert (
+        np.corrcoef((vectors @ vectors.T)[apart], (before @ before.T)[apart])[0, 1] > 0.8
+    )  # of 32 dimensions 16 are left
 
 
 def test_rows_held_out_depend_on_the_sku_alone() -> None:
@@ -179,5 +189,5 @@ def test_products_of_rare_colours_come_more_often() -> None:
 def test_the_recipe_is_part_of_the_card(tmp_path: Path) -> None:
     run(tmp_path)
     card = json.loads((tmp_path / "out" / "vitrina.json").read_text())
-    assert [cycle["learning_rate"] for cycle in card["recipe"]["cycles"]] == [2e-3, 1e-3]
-    assert card["trained_on"] == {"tiny-train": 80}
+    assert [stage["name"] for stage in card["recipe"]["stages"]] == ["unseen", "all"]
+    assert card["trained_on"] == {"fashion-train": 80, "caltech101-products": 20}

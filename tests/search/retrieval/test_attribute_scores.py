@@ -11,6 +11,7 @@ from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.retrieval.catalog_scores import (
     NARROWER_VALUE_WEIGHT,
+    OTHER_KIND_WEIGHT,
     AttributeScores,
     attribute_scores,
     n_met,
@@ -136,7 +137,7 @@ def test_another_kind_of_thing_is_further_from_what_was_asked_than_another_colou
         "product_type"
     ]
     assert list(map(sum, met)) == [3.0, 2.0]
-    assert n_met(np.array(met), fields.is_kind).tolist() == [1.5, 2.0]
+    assert n_met(np.array(met), fields.is_kind).tolist() == [3 * OTHER_KIND_WEIGHT, 2.0]
     found = [hit.stored.item.sku for hit in engine.search(Query("navy striped shirt for men")).hits]
     assert found == ["shirt", "socks"]
     engine.catalog.close()

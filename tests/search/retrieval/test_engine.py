@@ -13,6 +13,7 @@ import pytest
 from tests.fakes import CALIBRATION, COLOURS, FakeEncoder, make_entry, make_image, new_catalog, unit
 from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import IndexReplica
+from vitrina.search.retrieval.fusion import shipped_prior
 from vitrina.search.retrieval.retriever import SCORE_SCALE
 from vitrina.search.types.answer import Answer
 from vitrina.search.types.calibration import Calibration, Curve, QueryKind, Signal
@@ -20,6 +21,7 @@ from vitrina.search.types.errors import FilterError, NotFoundError, QueryError
 from vitrina.search.types.filters import parse_filters
 from vitrina.search.types.item import IndexedItem
 from vitrina.search.types.query import Query, Weights
+from vitrina.search.types.trust import Part
 
 ARTICLES = ("shirt", "boots", "mug", "dress", "watch")
 N_ITEMS = 180
@@ -487,9 +489,9 @@ def test_scores_equal_brute_force(engine: SearchEngine, encoder: FakeEncoder, ki
         entries, {name: np.concatenate([entry.vectors[name] for entry in entries]) for name in ("image", "text")}
     )
     if kind == "text":
-        vector = encoder.encode_texts(["zebra quagga"])[0]
+        vector, image_share = encoder.encode_texts(["zebra quagga"])[0], shipped_prior().weights[Part.IMAGE]
         answer = engine.search(Query("zebra quagga", limit=N_ITEMS))
-        expected = {entry.item.sku: plain.score(entry, vector, 0.5) for entry in entries}
+        expected = {entry.item.sku: plain.score(entry, vector, image_share) for entry in entries}
     else:
         vector = encoder.encode_images([make_image("yellow", noise=77)])[0]
         answer = engine.search(Query(images=(make_image("yellow", noise=77),), limit=N_ITEMS))

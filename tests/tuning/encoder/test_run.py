@@ -28,7 +28,7 @@ from vitrina.tuning.run_directory import History, RunDirectory
 WriteTiny = Callable[[str], Path]
 
 SHORT = EncoderPlan(n_epochs=1, batch_size=16, held_out=0.2, captions=("colour", "{colour} {article}"), licence="CC0")
-LONG = EncoderPlan(n_epochs=4, batch_size=16, patience=4, held_out=0.2, captions=("colour",), learning_rate=1e-3)
+LONG = EncoderPlan(n_epochs=4, batch_size=16, patience=4, held_out=0.2, captions=("colour",), learning_rate=2e-4)
 
 
 @dataclass

@@ -303,9 +303,7 @@ def train_heads(
     rng, torch_rng = random.Random(seed), torch.Generator().manual_seed(seed)
     for step in range(n_steps):
         optimizer.param_groups[0]["lr"] = HEAD_RATE * warmup_cosine(step / n_steps, 0.05)
-        loss = head_loss(
-            model, table, knowledge, torch.multinomial(weights, HEAD_BATCH, replacement=True, generator=torch_rng), rng
-        )
+        loss = head_loss(model, table, knowledge, weights, rng, torch_rng)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(heads, 5.0)
@@ -313,12 +311,16 @@ def train_heads(
         yield float(loss.detach())
 
 
-def head_loss(model: Any, table: TextTable, knowledge: Knowledge, indices: torch.Tensor, rng: random.Random) -> Any:
-    """The loss of both heads on stored features: contrastive, between images, and MiniLM's similarities."""
+def head_loss(
+    model: Any, table: TextTable, knowledge: Knowledge, weights: torch.Tensor, rng: random.Random, draw: torch.Generator
+) -> Any:
+    """The loss of both heads on stored features: contrastive, between images, and MiniLM's similarities. All randomness
+    comes from ``rng`` and ``draw``."""
     losses = HEAD_LOSSES
+    indices = torch.multinomial(weights, HEAD_BATCH, replacement=True, generator=draw)
     texts = torch.tensor(table.draw(indices, rng))
     features = knowledge.features[indices]
-    features = features * (1 + FEATURE_NOISE * torch.randn(features.shape))
+    features = features * (1 + FEATURE_NOISE * torch.randn(features.shape, generator=draw))
     images = normalize(model.visual.head(features), dim=1)
     words = text_vectors(model, knowledge.texts[texts])
     scale = model.logit_scale.exp().clamp(max=MAX_SCALE)

@@ -114,6 +114,7 @@ def write_start(folder: Path, rows: Sequence[LabelledRows], pairs: Sequence[Pair
     write_tokenizer(folder, tokens, recipe.context_length)
     _write_json(folder / "config.json", text_configuration(len(tokens), recipe.context_length))
     _write_json(folder / "open_clip_config.json", configuration(recipe, len(tokens)))
+    torch.manual_seed(recipe.seed)
     model: Any = create_untrained(folder).eval()
     model.text.transformer.load_state_dict(text_weights(tokens, recipe.context_length))
     classifier = imagenet_classifier().state_dict()

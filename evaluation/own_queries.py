@@ -49,9 +49,13 @@ def own_query(item: Item, rng: random.Random) -> str:
     if len(values) > 1:
         possible.append(" ".join(rng.sample(values, 2)))
     if item.description:
-        sentence = re.split(r"(?<=[.!?])\s", item.description, maxsplit=1)[0]
-        possible.append(" ".join(sentence.split()[:MAX_SENTENCE_WORDS]))
+        possible.append(" ".join(first_sentence(item.description).split()[:MAX_SENTENCE_WORDS]))
     return rng.choice(possible) if possible else item.title
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a text, with single spaces."""
+    return re.split(r"(?<=[.!?])\s", " ".join(text.split()), maxsplit=1)[0]
 
 
 def is_outdated(trust: Trust | None, n_items: int) -> bool:

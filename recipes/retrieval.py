@@ -90,8 +90,7 @@ def labelled_shop(rows: LabelledRows, seed: int) -> FusionShop:
 
 
 def tagged_shop(rows: LabelledRows, seed: int) -> FusionShop:
-    """A shop of things with tags, of which the items say nothing: whoever asks for a tag uses another word than the
-    title's."""
+    """A shop of things whose tags its items do not mention: a query by a tag uses other words than the title."""
     by_tag: dict[str, set[str]] = defaultdict(set)
     for at, product in enumerate(rows.products):
         for tag in product.description.split(", "):

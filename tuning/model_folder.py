@@ -68,15 +68,6 @@ def write_configuration(folder: Path, architecture: EncoderArchitecture, vocabul
     _write_json(folder / "open_clip_config.json", configuration)
 
 
-def write_image_size(folder: Path, size: Size) -> None:
-    """Change the image size in ``open_clip_config.json``, for a tower that has seen another size so far."""
-    path = folder / "open_clip_config.json"
-    configuration = json.loads(path.read_text(encoding="utf-8"))
-    configuration["model_cfg"]["vision_cfg"]["image_size"] = list(size)
-    configuration["preprocess_cfg"]["size"] = list(size)
-    _write_json(path, configuration)
-
-
 def write_weights(folder: Path, model: torch.nn.Module) -> None:
     """Write the weights: matrices as float16, the small rest (norms, biases, statistics) as float32."""
     state = {name: compact(tensor.detach().cpu()) for name, tensor in model.state_dict().items()}

@@ -222,11 +222,15 @@ def read_corpus(data: Path, work: Path, n_drawings: int, say: Say) -> list[Label
     photos, _ = next(shop for shop in shops if shop.source == GROCERIES).split()
     made = [catalog, collages(catalog, photos, N_COLLAGES, seed=0)]
     if n_drawings:
-        drawings = work / f"boutique-{n_drawings}.parquet"
-        if not drawings.is_file():
-            say(f"drawing {n_drawings} boutique products")
-            partial = drawings.with_suffix(".partial")
-            write_parquet(partial, n_drawings, seed=BOUTIQUE_SEED)
-            partial.replace(drawings)
-        made.append(read_rows(drawings))
+        made.append(drawn_boutique(work / f"boutique-{n_drawings}.parquet", n_drawings, say))
     return [*shops, *made]
+
+
+def drawn_boutique(path: Path, n: int, say: Say) -> LabelledRows:
+    """``n`` products of the boutique, rendered into ``path`` where it is missing."""
+    if not path.is_file():
+        say(f"drawing {n} boutique products")
+        partial = path.with_suffix(".partial")
+        write_parquet(partial, n, seed=BOUTIQUE_SEED)
+        partial.replace(path)
+    return read_rows(path)

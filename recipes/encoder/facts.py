@@ -12,7 +12,6 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from recipes.encoder.labels import LABELS, LabelledProduct, key, wordings
-from vitrina.tuning.encoder.captions import BatchCaptions
 
 LabelStatement = tuple[tuple[str, str], ...]
 """What a caption asserts, as (field, value) pairs; ``kind`` and ``text`` beside the labels of a product."""
@@ -79,15 +78,6 @@ def batch_captions(products: Sequence[LabelledProduct], mixture: Mixture, rng: r
             captions.setdefault(caption.text.lower(), caption)
     out_of_catalog = rng.sample(mixture.out_of_catalog, min(mixture.n_out_of_catalog, len(mixture.out_of_catalog)))
     return [*captions.values(), *(Caption(text, NOTHING) for text in out_of_catalog)]
-
-
-def all_texts(products: Iterable[LabelledProduct], rng: random.Random) -> Iterable[str]:
-    """The texts a vocabulary is learnt from: every title, description and kind, and two phrases a product."""
-    for product in products:
-        yield product.title
-        yield product.description
-        yield from (wording for kind in product.kinds for wording in wordings(kind))
-        yield from (caption.text for _ in range(2) for caption in from_labels(product, rng))
 
 
 def phrase(fields: dict[str, str], *, possessive: bool = False) -> str:
@@ -242,17 +232,3 @@ def _any_equal(facts: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
     """Whether any fact column equals the statement, or the statement asks for nothing; (n, c) and (m,) to (n, m)."""
     equal = (facts[:, :, None] == values[None, None, :]).any(dim=1)
     return equal | (values == _ANYTHING)[None, :]
-
-
-class LabelCaptionWriter:
-    """Phrases, single values and own texts of labelled products, beside texts that fit none: see ``Mixture``."""
-
-    def __init__(self, products: Sequence[LabelledProduct], mixture: Mixture) -> None:
-        self._products = products
-        self._mixture = mixture
-        self._facts = Facts(products)
-
-    def write(self, indices: torch.Tensor, rng: random.Random) -> BatchCaptions:
-        captions = batch_captions([self._products[index] for index in indices.tolist()], self._mixture, rng)
-        matches = self._facts.matches(indices, [caption.statement for caption in captions])
-        return BatchCaptions([caption.text for caption in captions], matches)

@@ -12,7 +12,6 @@ import torch
 from torch.nn.functional import cross_entropy, log_softmax, normalize
 
 from vitrina.search.understanding.names import SYNONYMS
-from vitrina.tuning.encoder.trainer import ContrastiveObjective, LossWeights
 
 _UNCOUNTABLE = ("wear", "ery", "apparel", "clothing", "care", "fragrance", "makeup", "milk")
 
@@ -181,44 +180,3 @@ def _classes(values: Sequence[str]) -> tuple[int, list[int]]:
     counts = Counter(key(value) for value in values if value)
     classes = {name: at for at, name in enumerate(sorted(name for name, n in counts.items() if n >= MIN_ROWS))}
     return len(classes), [classes.get(key(value), _NONE) for value in values]
-
-
-LIKENESS_SCALE = 12.0
-"""Inverse temperature of the likeness loss, near where that of the contrastive loss settles (14)."""
-
-
-@dataclass(frozen=True, slots=True)
-class LabelLossWeights(LossWeights):
-    """The weight of each loss in the sum; 0 leaves it out. ``likeness`` draws images of one finest class together."""
-
-    heads: float = 1.0
-    likeness: float = 0.0
-
-
-class LabelObjective(ContrastiveObjective):
-    """The contrastive losses with classifiers of the labels and the likeness loss. ``weights`` may be replaced between
-    epochs."""
-
-    weights: LabelLossWeights
-
-    def __init__(self, weights: LabelLossWeights, heads: LabelHeads) -> None:
-        super().__init__(weights)
-        self.heads = heads
-
-    def forward(
-        self,
-        images: torch.Tensor,
-        texts: torch.Tensor,
-        matches: torch.Tensor,
-        indices: torch.Tensor,
-        logit_scale: torch.Tensor,
-        logit_bias: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """The loss, a scalar; arguments as in ``ContrastiveObjective``."""
-        loss = super().forward(images, texts, matches, indices, logit_scale, logit_bias)
-        if self.weights.heads:
-            loss = loss + self.weights.heads * self.heads(images, indices)
-        if self.weights.likeness:
-            finest = self.heads.table.column("finest")[indices].to(images.device)
-            loss = loss + self.weights.likeness * likeness_loss(images, finest, LIKENESS_SCALE)
-        return loss

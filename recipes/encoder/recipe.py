@@ -241,9 +241,12 @@ class _StageRun:
         knowledge = replace(trainer.knowledge, features=features)
         for part in (model.visual.head, model.text.proj, model.logit_scale):
             part.requires_grad_(True)
-        losses = train_heads(
-            model, trainer.table, knowledge, trainer.weights, n_steps=n_steps, seed=self.recipe.seed + 1
-        )
+        self._train_heads(model, trainer.table, knowledge, trainer.weights, n_steps, self.recipe.seed + 1)
+
+    def _train_heads(
+        self, model: Any, table: TextTable, knowledge: Knowledge, weights: torch.Tensor, n_steps: int, seed: int
+    ) -> None:
+        losses = train_heads(model, table, knowledge, weights, n_steps=n_steps, seed=seed)
         for step, loss in enumerate(losses, start=1):
             if step % (5 * STEPS_A_LINE) == 0:
                 self.say(f"heads: step {step}/{n_steps} loss {loss:.3f}")
@@ -278,12 +281,7 @@ class _StageRun:
         model, _, _ = load_model(f"{LOCAL_PREFIX}{self.start}", torch.device("cpu"))
         model.requires_grad_(True)
         if self.start == self.work / "start" and not self.checkpoint.is_file():
-            n_steps = self.recipe.n_head_steps
-            for step, loss in enumerate(
-                train_heads(model, table, knowledge, weights, n_steps=n_steps, seed=self.recipe.seed), start=1
-            ):
-                if step % STEPS_A_LINE == 0:
-                    self.say(f"heads: step {step}/{n_steps} loss {loss:.3f}")
+            self._train_heads(model, table, knowledge, weights, self.recipe.n_head_steps, self.recipe.seed)
         freeze(model)
         return model
 

@@ -14,8 +14,16 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from recipes.boutique.export import write_parquet
-from recipes.encoder.corpus import LabelledRows, Say, collages, encoded, is_held_out, read_rows, repeat_factors
+from recipes.encoder.corpus import (
+    LabelledRows,
+    Say,
+    collages,
+    drawn_boutique,
+    encoded,
+    is_held_out,
+    read_rows,
+    repeat_factors,
+)
 from recipes.encoder.held_out import is_kept_from_training
 from recipes.encoder.images import BUSY, PLAIN, POSED, StoredImage, Variation, decode
 from recipes.encoder.labels import LabelledProduct
@@ -59,8 +67,6 @@ STORED_SIZE = 144
 N_COLLAGES = 20
 N_DRAWN_COLOURS = 2400
 N_BOUTIQUE = 1500
-BOUTIQUE_SEED = 1000
-"""The demo draws with seed 0; training must not have seen its drawings."""
 
 
 def read_sources(data: Path, work: Path, say: Say) -> list[LabelledRows]:
@@ -74,7 +80,7 @@ def read_sources(data: Path, work: Path, say: Say) -> list[LabelledRows]:
             photos, _ = rows["grocery-train"].split()
             part = collages(rows["grocery-iconic"], photos, N_COLLAGES, seed=0)
         elif source.name == BOUTIQUE:
-            part = drawn_boutique(work, say)
+            part = drawn_boutique(work / f"{BOUTIQUE}.parquet", N_BOUTIQUE, say)
         else:
             part = read_rows(data / f"{source.name}.parquet")
             part = replace(part, products=tuple(map(_NORMALISED.get(source.name, _as_it_is), part.products)))
@@ -138,17 +144,6 @@ _NORMALISED: Mapping[str, Callable[[LabelledProduct], LabelledProduct]] = {
     "caltech101-other": lambda product: replace(_named(product), kinds=(product.title,)),
     "zava-diy-products": _named,
 }
-
-
-def drawn_boutique(work: Path, say: Say) -> LabelledRows:
-    """The boutique's products, rendered into ``work`` where they are missing."""
-    path = work / f"{BOUTIQUE}.parquet"
-    if not path.is_file():
-        say(f"drawing {N_BOUTIQUE} boutique products")
-        partial = path.with_suffix(".partial")
-        write_parquet(partial, N_BOUTIQUE, seed=BOUTIQUE_SEED)
-        partial.replace(path)
-    return read_rows(path)
 
 
 BASE_COLOURS = (

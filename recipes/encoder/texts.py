@@ -6,7 +6,6 @@ import csv
 import hashlib
 import json
 import random
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from recipes.encoder.corpus import Say
 from recipes.encoder.facts import KIND_WEIGHTS, PATTERNS, phrase
 from recipes.encoder.labels import LABELS, LabelledProduct, wordings
+from vitrina.evaluation.own_queries import first_sentence
 
 TITLE_WEIGHT, KIND_WEIGHT, LABEL_WEIGHT, SENTENCE_WEIGHT = 5.0, 5.0, 1.0, 1.0
 """How often a title, a kind, a single label and the description are drawn beside the phrases of ``PATTERNS``."""
@@ -43,7 +43,7 @@ def grouped_texts(product: LabelledProduct) -> Iterator[tuple[float, list[str]]]
         if all(product.kinds if field == "kind" else product.label(field) for field in fields):
             yield weight, list(phrases(product, fields))
     if product.description:
-        yield SENTENCE_WEIGHT, [first_sentence(product.description)]
+        yield SENTENCE_WEIGHT, [first_sentence(product.description)[:MAX_SENTENCE]]
 
 
 def phrases(product: LabelledProduct, fields: Sequence[str]) -> Iterator[str]:
@@ -55,11 +55,6 @@ def phrases(product: LabelledProduct, fields: Sequence[str]) -> Iterator[str]:
     for kind in product.kinds[:2]:
         for wording in wordings(kind)[:MAX_WORDINGS]:
             yield phrase({**values, "kind": wording})
-
-
-def first_sentence(text: str) -> str:
-    """The first sentence of a description, or its beginning."""
-    return re.split(r"(?<=[.!?])\s", " ".join(text.split()), maxsplit=1)[0][:MAX_SENTENCE]
 
 
 class TextTable:

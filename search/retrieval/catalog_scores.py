@@ -53,6 +53,8 @@ class LexicalScores:
 
 def avoided_words(lexical: LexicalIndex, query: Query, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which of ``item_ids`` contain all words to avoid, or forms of them; shape (n,)."""
+    if not query.without:  # a match costs arrays of the whole catalog's length
+        return np.zeros(len(item_ids), np.bool_)
     return lexical.match(query.without).of(item_ids).whole
 
 

@@ -1,4 +1,4 @@
-"""``vitrina synonyms``: a shop's own synonyms are kept with the store and used by whoever has it open."""
+"""``vitrina synonyms``: a shop's own synonyms are kept with the store and used by every process that has it open."""
 
 from __future__ import annotations
 

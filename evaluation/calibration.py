@@ -22,7 +22,7 @@ MIN_QUERIES = 20
 RIDGE = 1e-6
 """L2 penalty of every weight, against a mean log loss; it only keeps weights that no hit determines from growing."""
 
-PASS_SHARES = (0.9, 0.98)
+PASS_SHARES = (0.97, 0.99)
 """The shares of answerable queries that pass the no-match threshold: the second if nothing calls for a higher one,
 never less than the first however many off-catalog queries that would catch."""
 
@@ -31,15 +31,19 @@ CAUGHT_SHARE = 0.95
 
 
 def fit_calibration(samples: Sequence[CalibrationSample], source: str = "") -> Calibration:
-    """Fit a curve to each kind of query that has enough samples. ``source`` says what they are.
+    """Fit a curve to each kind of query that has enough samples, apart for catalogs of images alone. ``source`` says
+    what they are.
 
     The quality stored with a curve is measured on one half of the queries, with a fit to the other half.
     """
-    kinds: dict[QueryKind, list[CalibrationSample]] = defaultdict(list)
+    by_kind: dict[tuple[bool, QueryKind], list[CalibrationSample]] = defaultdict(list)
     for sample in samples:
-        kinds[sample.kind].append(sample)
-    curves = {kind: fit_measured_curve(kinds[kind]) for kind in QueryKind if is_enough(kinds[kind])}
-    return Calibration(curves, source)
+        by_kind[sample.images_alone, sample.kind].append(sample)
+    of_words, of_images = (
+        {kind: fit_measured_curve(found) for kind in QueryKind if is_enough(found := by_kind[images_alone, kind])}
+        for images_alone in (False, True)
+    )
+    return Calibration(of_words, source, of_images)
 
 
 def is_enough(samples: Sequence[CalibrationSample]) -> bool:

@@ -68,6 +68,7 @@ class CalibrationSample:
 
     ``key`` is the same for the same query on any catalog. ``signals`` has shape (n, signals), in the order of
     ``SIGNALS``; ``relevant`` has shape (n,). ``answerable``: whether anything in the catalog is relevant.
+    ``images_alone``: no hit has words.
     """
 
     key: str
@@ -75,6 +76,7 @@ class CalibrationSample:
     answerable: bool
     signals: Array
     relevant: NDArray[np.bool_]
+    images_alone: bool = False
 
 
 def calibration_samples(engine: SearchEngine, examples: Iterable[Example]) -> Iterator[CalibrationSample]:
@@ -93,6 +95,7 @@ def calibration_samples(engine: SearchEngine, examples: Iterable[Example]) -> It
             answerable=bool(example.relevant),
             signals=np.stack([ranked.features[signal][best] for signal in SIGNALS], axis=1),
             relevant=np.array([sku in example.relevant for sku in skus], dtype=np.bool_),
+            images_alone=ranked.images_alone,
         )
 
 

@@ -63,7 +63,7 @@ def calibrate(
         samples = list(with_progress(calibration_samples(engine, map(example_of, judged)), "Searching", len(judged)))
         n_items = store.catalog.counts()["items"]
         calibration = fit_calibration(samples, f"{len(judged):,} queries on a catalog of {n_items:,} items")
-        if not calibration.curves:
+        if not (calibration.curves or calibration.of_images):
             raise InputError(
                 f"There are too few queries to calibrate on: {len(judged)}, some of which must find something.",
                 remedy=f"Give at least {MIN_QUERIES} of a kind (text, images, or both).",
@@ -117,16 +117,15 @@ def show(calibration: Calibration) -> None:
     table.add_column("query")
     for column in ("queries", "calibration error", "Brier", "no match under", "answerable pass", "others fail"):
         table.add_column(column, justify="right")
-    for kind, curve in calibration.curves.items():
-        if (measured := curve.measured) is not None:
-            table.add_row(
-                kind,
-                f"{measured.n_queries:,}",
-                f"{measured.calibration_error:.3f}",
-                f"{measured.brier:.3f}",
-                percent(curve.no_match_confidence),
-                percent(measured.answerable_passed),
-                percent(measured.off_catalog_caught),
-            )
+    for kind, curve, measured in calibration.measured_curves():
+        table.add_row(
+            kind,
+            f"{measured.n_queries:,}",
+            f"{measured.calibration_error:.3f}",
+            f"{measured.brier:.3f}",
+            percent(curve.no_match_confidence),
+            percent(measured.answerable_passed),
+            percent(measured.off_catalog_caught),
+        )
     output.print(table)
     print_note("Measured on one half of the queries after a fit to the other half; what is written is fitted to all.")

@@ -9,8 +9,7 @@ from typing import Annotated
 import torch
 import typer
 
-from recipes.encoder.calibration import calibrate_folder, lines
-from recipes.encoder.corpus import TRAINING_FILES, read_rows
+from recipes.encoder.calibration import calibrate_folder, labelled_shops, lines
 from recipes.encoder.recipe import Recipe, make_encoder
 from recipes.encoder.sources import read_sources
 from recipes.encoder.texts import lexicon
@@ -30,8 +29,7 @@ def main(
     rows, recipe = read_sources(data, work, typer.echo), Recipe()
     pairs = lexicon(data / "words", random.Random(recipe.seed))
     make_encoder(rows, pairs, out, work, recipe, say=typer.echo)
-    held_out = [read_rows(data / name).split()[1] for name in TRAINING_FILES]
-    typer.echo("\n".join(lines(calibrate_folder(out, held_out))))
+    typer.echo("\n".join(lines(calibrate_folder(out, labelled_shops(data, work)))))
 
 
 if __name__ == "__main__":

@@ -90,19 +90,17 @@ def read_sources(data: Path, work: Path, say: Say) -> list[LabelledRows]:
     return list(rows.values())
 
 
-def is_learnt(rows: LabelledRows, *, with_unseen: bool) -> list[bool]:
-    """Which rows are trained on: not those held out for tuning nor, unless ``with_unseen``, the classes and shops that
-    the encoder is measured on as unseen."""
+def is_learnt(rows: LabelledRows) -> list[bool]:
+    """Which rows are trained on: not those held out for tuning, nor the classes and shops that the encoder is measured
+    on as never seen."""
     return [
-        (rows.is_whole or not is_held_out(product.sku))
-        and (with_unseen or not is_kept_from_training(rows.source, product.title, said_of(product)))
-        for product in rows.products
+        (rows.is_whole or not is_held_out(product.sku)) and not is_measured(rows, product) for product in rows.products
     ]
 
 
-def said_of(product: LabelledProduct) -> str:
-    """Everything that a row says of its product beside the title."""
-    return " ".join((*product.kinds, product.description))
+def is_measured(rows: LabelledRows, product: LabelledProduct) -> bool:
+    """Whether a row belongs to a shop or a class that ``benchmarks unseen`` measures as never seen."""
+    return is_kept_from_training(rows.source, product.title, " ".join((*product.kinds, product.description)))
 
 
 def _as_it_is(product: LabelledProduct) -> LabelledProduct:

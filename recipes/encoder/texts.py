@@ -38,7 +38,7 @@ def grouped_texts(product: LabelledProduct) -> Iterator[tuple[float, list[str]]]
         yield min(weight, KIND_WEIGHT), list(wordings(kind)[:MAX_WORDINGS])
     for label in LABELS:
         if value := product.label(label):
-            yield LABEL_WEIGHT * (2 if label == "colour" else 1), [value]
+            yield LABEL_WEIGHT * (4 if label == "colour" else 1), [value]
     for weight, fields in PATTERNS:
         if all(product.kinds if field == "kind" else product.label(field) for field in fields):
             yield weight, list(phrases(product, fields))

@@ -34,19 +34,19 @@ class TowerLossWeights:
 
     ``contrastive``: images and the texts that are true of them. ``likeness``: images of one class (SupCon).
     ``soft_labels``: ImageNet's classifier on what it said of the image before training. ``class_names``: ImageNet's
-    names and made-up features of their classes. ``distillation``: MiniLM's own similarities between texts.
-    ``text_pairs``: texts that mean the same.
+    names, as near to images and to made-up features of their classes as the classifier says. ``distillation``: MiniLM's
+    own similarities between texts. ``text_pairs``: texts that mean the same.
     """
 
     contrastive: float = 1.0
     likeness: float = 0.3
     soft_labels: float = 0.15
-    class_names: float = 0.2
+    class_names: float = 0.3
     distillation: float = 1.0
     text_pairs: float = 0.1
 
 
-HEAD_LOSSES = TowerLossWeights(distillation=0.4)
+HEAD_LOSSES = TowerLossWeights(distillation=0.8)
 """Of the heads alone."""
 
 
@@ -76,26 +76,31 @@ class Knowledge:
     """What is known before training: stored vectors and features, all float32 and fixed.
 
     ``texts`` (n texts, d) are MiniLM's pooled vectors of the table's texts, then of the lexicon's and of ImageNet's
-    names; ``pairs`` (n pairs, 2) and ``names`` (n names, 2: text, class) point into them. ``features`` (n images,
-    ``N_FEATURES``) are those of the images as they are, by the tower before training; ``classifier`` and ``bias`` are
-    ImageNet's classifier. ``classes`` (n images,) are the finest classes, below 0 where unknown.
+    names; ``pairs`` (n pairs, 2) and ``names``, those of each class of ImageNet, point into them. ``features`` (n
+    images, ``N_FEATURES``) are those of the images as they are, by the tower before training; ``classifier`` and
+    ``bias`` are ImageNet's classifier. ``classes`` (n images,) are the finest classes, below 0 where unknown.
     """
 
     texts: torch.Tensor
     pairs: torch.Tensor
-    names: torch.Tensor
+    names: Sequence[Sequence[int]]
     features: torch.Tensor
     classifier: torch.Tensor
     bias: torch.Tensor
     classes: torch.Tensor
 
-    def soft_labels(self, indices: torch.Tensor) -> torch.Tensor:
-        """What the classifier says of images; (n, 1000), rows sum to one."""
-        return softmax(self.features[indices] @ self.classifier.T + self.bias, dim=1)
+    def soft_labels(self, features: torch.Tensor) -> torch.Tensor:
+        """What the classifier says of features (n, ``N_FEATURES``); (n, 1000), rows sum to one."""
+        return softmax(features @ self.classifier.T + self.bias, dim=1)
 
-    def imagined(self, indices: torch.Tensor, classes: torch.Tensor, likely: float = 0.6) -> torch.Tensor:
-        """Features of images moved along the rows of ``classes`` (n,) until the classifier gives these ``likely``."""
-        features = self.features[indices]
+    def drawn_names(self, rng: random.Random) -> torch.Tensor:
+        """The text of one name of each class; int64, shape (1000,)."""
+        return torch.tensor([rng.choice(names) for names in self.names])
+
+    def imagined(self, n: int, draw: torch.Generator, likely: float = 0.6) -> torch.Tensor:
+        """Features of ``n`` images, each moved along the row of a class until the classifier gives it ``likely``."""
+        classes = torch.randint(len(self.names), (n,), generator=draw)
+        features = self.features[torch.randint(len(self.features), (n,), generator=draw)]
         rows = self.classifier[classes] - self.classifier.mean(dim=0)
         step = torch.full((len(features), 1), 0.5)
         for _ in range(12):
@@ -119,7 +124,7 @@ class TowerBatch:
     pairs: torch.Tensor
 
 
-N_OTHER_TEXTS, N_NAMES, N_PAIRS = 320, 96, 128
+N_OTHER_TEXTS, N_IMAGINED, N_PAIRS = 320, 128, 128
 """Texts of a batch that were drawn from all products, imagined images, and pairs of texts."""
 
 
@@ -165,14 +170,11 @@ class TowerTrainer(Trainer[TowerBatch]):
         ids = list(dict.fromkeys([*ids, *(rng.randrange(self.table.n_texts) for _ in range(N_OTHER_TEXTS))]))
         texts = torch.tensor(ids)
         known = self.knowledge
-        names = known.names[torch.randint(len(known.names), (N_NAMES,), generator=torch_rng)]
-        at = torch.randint(len(known.features), (N_NAMES,), generator=torch_rng)
+        imagined, names = known.imagined(N_IMAGINED, torch_rng), known.drawn_names(rng)
         pairs = known.pairs[torch.randint(len(known.pairs), (N_PAIRS,), generator=torch_rng)]
         is_small = number < self.schedule.n_small_epochs * self.schedule.steps_an_epoch
         pixels = self.album.vary(indices, self.schedule.small_size if is_small else self._size, torch_rng)
-        return TowerBatch(
-            indices, pixels, texts, self.table.matches(indices, texts), known.imagined(at, names[:, 1]), names, pairs
-        )
+        return TowerBatch(indices, pixels, texts, self.table.matches(indices, texts), imagined, names, pairs)
 
     def _drawn(self, rng: torch.Generator) -> torch.Tensor:
         """Images by their weights, and partners of the first of them."""
@@ -204,14 +206,13 @@ class TowerTrainer(Trainer[TowerBatch]):
         texts = text_vectors(self._model, known.texts[batch.texts])
         loss = weights.contrastive * contrastive_loss(images, texts, batch.matches, scale)
         loss = loss + weights.likeness * likeness_loss(images, known.classes[batch.indices], LIKENESS_SCALE)
-        if weights.soft_labels:
-            given = log_softmax(features @ known.classifier.T + known.bias, dim=1)
-            loss = loss - weights.soft_labels * (known.soft_labels(batch.indices) * given).sum(dim=1).mean()
-        if weights.class_names:
-            imagined = normalize(self._model.visual.head(batch.imagined), dim=1)
-            names = text_vectors(self._model, known.texts[batch.names[:, 0]])
-            same = batch.names[:, None, 1] == batch.names[None, :, 1]
-            loss = loss + weights.class_names * contrastive_loss(imagined, names, same, scale)
+        soft_labels = known.soft_labels(known.features[batch.indices])
+        given = log_softmax(features @ known.classifier.T + known.bias, dim=1)
+        loss = loss - weights.soft_labels * (soft_labels * given).sum(dim=1).mean()
+        names = text_vectors(self._model, known.texts[batch.names])
+        imagined = normalize(self._model.visual.head(batch.imagined), dim=1)
+        loss = loss + weights.class_names * name_loss(images, names, soft_labels, scale)
+        loss = loss + weights.class_names * name_loss(imagined, names, known.soft_labels(batch.imagined), scale)
         return loss + self._text_loss(batch, texts, scale)
 
     def _text_loss(self, batch: TowerBatch, texts: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
@@ -240,6 +241,14 @@ def features_and_vectors(model: Any, pixels: torch.Tensor) -> torch.Tensor:
 def text_vectors(model: Any, pooled: torch.Tensor) -> torch.Tensor:
     """Unit vectors, shape (n, d), of the text transformer's pooled vectors (n, width)."""
     return normalize(model.text.proj(pooled), dim=1)
+
+
+def name_loss(
+    images: torch.Tensor, names: torch.Tensor, soft_labels: torch.Tensor, scale: torch.Tensor
+) -> torch.Tensor:
+    """How far images (n, d) are from the names (1000, d) that a classifier gives them, (n, 1000): the mean
+    cross-entropy. It is what lets a query find things that no image of the training shows."""
+    return -(soft_labels * log_softmax(scale * images @ names.T, dim=1)).sum(dim=1).mean()
 
 
 def distillation_loss(ours: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
@@ -314,8 +323,8 @@ def train_heads(
 def head_loss(
     model: Any, table: TextTable, knowledge: Knowledge, weights: torch.Tensor, rng: random.Random, draw: torch.Generator
 ) -> Any:
-    """The loss of both heads on stored features: contrastive, between images, and MiniLM's similarities. All randomness
-    comes from ``rng`` and ``draw``."""
+    """The loss of both heads on stored features: contrastive, between images, ImageNet's names, and MiniLM's
+    similarities. All randomness comes from ``rng`` and ``draw``."""
     losses = HEAD_LOSSES
     indices = torch.multinomial(weights, HEAD_BATCH, replacement=True, generator=draw)
     texts = torch.tensor(table.draw(indices, rng))
@@ -324,11 +333,15 @@ def head_loss(
     images = normalize(model.visual.head(features), dim=1)
     words = text_vectors(model, knowledge.texts[texts])
     scale = model.logit_scale.exp().clamp(max=MAX_SCALE)
+    names, imagined = text_vectors(model, knowledge.texts[knowledge.drawn_names(rng)]), knowledge.imagined(512, draw)
+    moved = normalize(model.visual.head(imagined), dim=1)
     some = torch.tensor([rng.randrange(len(knowledge.pairs)) for _ in range(192)])
     said = torch.cat([knowledge.texts[knowledge.pairs[some].flatten()], knowledge.texts[texts[:128]]])
     return (
         losses.contrastive * contrastive_loss(images, words, table.matches(indices, texts), scale)
         + losses.likeness * likeness_loss(images, knowledge.classes[indices], LIKENESS_SCALE)
+        + losses.class_names * name_loss(images, names, knowledge.soft_labels(knowledge.features[indices]), scale)
+        + losses.class_names * name_loss(moved, names, knowledge.soft_labels(imagined), scale)
         + losses.distillation * distillation_loss(text_vectors(model, said), normalize(said, dim=1))
     )
 

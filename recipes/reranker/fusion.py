@@ -13,9 +13,9 @@ from typing import Annotated
 
 import typer
 
-from recipes.encoder.calibration import catalog_of
 from recipes.encoder.corpus import TRAINING_FILES, LabelledRows, read_rows
 from recipes.encoder.queries import LabelQueries
+from recipes.shops import catalog_of, in_fields, most_of
 from vitrina.evaluation.fusion_fitting import fit_measured_fusion
 from vitrina.evaluation.samples import FusionSample, fusion_samples
 from vitrina.search.encoders.base import Encoder
@@ -32,7 +32,8 @@ N_QUERIES = 600
 
 def samples_of(encoder: Encoder, reranker: Reranker, rows: LabelledRows, *, seed: int = 0) -> Iterator[FusionSample]:
     """The scores of retrieval and reranker for a shop's images. Blocks."""
-    catalog = catalog_of(encoder, rows)
+    items = [in_fields(product, str(at)) for at, product in enumerate(rows.products)]
+    catalog = catalog_of(encoder, items, rows.images, most_of(rows.products, seed))
     facts = {item.sku: item for item in catalog.items}
     only_words = temporary_engine(encoder, catalog.entries(with_images=False, with_words=True))
     only_images = temporary_engine(encoder, catalog.entries(with_images=True, with_words=False))

@@ -93,9 +93,16 @@ class AttributeScores:
     without: tuple[Requirement, ...]
     found: NDArray[np.int64]
 
-    def met(self, reader: CatalogReader, item_ids: NDArray[np.int64]) -> Scores:
-        """How far each of ``item_ids`` meets each wanted requirement, 0 to 1; shape (n, n wanted)."""
-        return shares(reader, self.wanted, item_ids)
+    def met(self, reader: CatalogReader, lexical: LexicalIndex, item_ids: NDArray[np.int64]) -> Scores:
+        """How far each of ``item_ids`` meets each wanted requirement, 0 to 1; shape (n, n wanted). Where an item's
+        field is empty, its words tell: a listing with a hole is no product of another kind."""
+        met = shares(reader, self.wanted, item_ids)
+        for column, requirement in enumerate(self.wanted):
+            unmet = item_ids[met[:, column] == 0]
+            silent = np.setdiff1d(unmet, reader.facets.items_with_field(requirement.field, unmet.tolist()))
+            if len(silent):
+                met[np.searchsorted(item_ids, silent), column] = lexical.match(requirement.words).of(silent).whole
+        return met
 
     def avoided(self, reader: CatalogReader, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of ``item_ids`` are to be avoided, by their fields; shape (n,)."""
@@ -179,7 +186,7 @@ class CatalogScores:
 
     def about(self, reader: CatalogReader, item_ids: NDArray[np.int64]) -> ItemCatalogScores:
         """The scores of items, found or not. ``item_ids``: sorted, shape (n,)."""
-        met, n_asked = self.fields.met(reader, item_ids), max(self.fields.n_asked, 1)
+        met, n_asked = self.fields.met(reader, self.lexical, item_ids), max(self.fields.n_asked, 1)
         parts = self.words.parts(reader, self.query, item_ids)
         parts |= {part: parts[part] * kind_factor(met, self.fields.is_kind) for part in (Part.BM25, Part.WORDS)}
         parts[Part.FIELDS] = n_met(met, self.fields.is_kind) / n_asked

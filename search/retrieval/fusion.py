@@ -28,31 +28,45 @@ PARTS = tuple(Part)
 
 @dataclass(frozen=True, slots=True)
 class PartWeights:
-    """How much each part counts in the score of an item."""
+    """How much each part counts in the score of an item, and in that of one without images: there the text stands
+    alone, and is worth less against words."""
 
     weights: Mapping[Part, float]
+    without_images: Mapping[Part, float]
 
-    def __getitem__(self, part: Part) -> float:
-        return self.weights.get(part, 0.0)
+    def of(self, part: Part, *, with_images: bool = True) -> float:
+        """The weight of one part; 0 where it has none."""
+        return (self.weights if with_images else self.without_images).get(part, 0.0)
 
-    def fused(self, parts: Mapping[Part, Scores]) -> Scores:
-        """The weighted sum of some parts, each of shape (n,)."""
-        return np.asarray(sum(self[part] * scores for part, scores in parts.items()), np.float64)
+    def fused(self, parts: Mapping[Part, Scores], has_images: NDArray[np.bool_]) -> Scores:
+        """The weighted sum of some parts, each of shape (n,), like ``has_images``."""
+        with_images, without = (
+            np.asarray(sum(self.of(part, with_images=which) * scores for part, scores in parts.items()), np.float64)
+            for which in (True, False)
+        )
+        return np.where(has_images, with_images, without)
 
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """Weights fitted to several shops. ``against_words`` is how well each kind of vector found the shops' own items,
-    relative to words; where it does worse on another catalog, ``exponent`` says how closely its weight follows."""
+    """Weights fitted to several shops, for items with images and without. ``against_words`` is how well each kind of
+    vector found the shops' own items, relative to words; where it does worse on another catalog, ``exponent`` says how
+    closely its weight follows."""
 
     weights: Mapping[Part, float]
+    without_images: Mapping[Part, float]
     against_words: Mapping[Part, float]
     exponent: float
     source: str = ""
 
     def adapted(self, trust: Trust | None) -> PartWeights:
         """The weights for a catalog; those of the prior where nothing is known of it."""
-        return PartWeights({part: weight * self.factor(part, trust) for part, weight in self.weights.items()})
+        factors = {part: self.factor(part, trust) for part in PARTS}
+        with_images, without = (
+            {part: weight * factors[part] for part, weight in weights.items()}
+            for weights in (self.weights, self.without_images)
+        )
+        return PartWeights(with_images, without)
 
     def factor(self, part: Part, trust: Trust | None) -> float:
         """What a catalog's trust makes of the weight of a part; 1 at most."""

@@ -20,7 +20,7 @@ from vitrina.search.store.fingerprints import Fingerprints
 from vitrina.search.types.answer import Answer, Hit, Signals, Stopwatch
 from vitrina.search.types.calibration import Calibration, CalibrationFeatures, Curve, QueryKind, Signal
 from vitrina.search.types.errors import QueryError
-from vitrina.search.types.item import MODALITIES, Modality
+from vitrina.search.types.item import Modality
 from vitrina.search.types.models import EncoderIdentity
 from vitrina.search.types.query import WINDOW, Query, SortOrder
 from vitrina.search.types.trust import Part
@@ -58,6 +58,11 @@ class RankedCandidates:
     order: NDArray[np.int64]
     certain: Flags
 
+    @property
+    def images_alone(self) -> bool:
+        """Whether no candidate has words, as in a catalog of images alone."""
+        return bool(np.isnan(self.by_modality["text"]).all())
+
 
 class Retriever:
     """Retrieves the hits of parsed queries from one catalog and one index version. Safe to call from several threads.
@@ -91,7 +96,7 @@ class Retriever:
         query = parsed.query
         ranked = self.rank(parsed, watch)
         with watch.stage("confidence"):
-            curve = self._curve(query, ranked.kind)
+            curve = self._curve(query, ranked)
             confidence = None if curve is None else assured(curve.confidence(ranked.features), ranked.certain)
             kept = ranked.order if confidence is None else at_least(query.min_confidence, confidence, ranked.order)
             if query.sort is not SortOrder.RELEVANCE:
@@ -133,30 +138,32 @@ class Retriever:
             with watch.stage("certainty"):
                 sure = certain_items(reader, query, self._fingerprints, within)
             with watch.stage("vectors"):
-                of_text = {modality: self.weights[VECTOR_PARTS[modality]] for modality in MODALITIES}
-                scorer = VectorScorer(self._replica.indexes, parsed.vectors, of_text)
+                scorer = VectorScorer(self._replica.indexes, parsed.vectors, *text_weights(self.weights))
                 nearest = scorer.candidates(WINDOW, within)
                 found = np.union1d(np.union1d(nearest, in_catalog.item_ids), sure)
                 pool = np.setdiff1d(found, parsed.excluded).astype(np.int64)
             with watch.stage("rank"):
                 by_vectors = scorer.rank(pool)
                 by_catalog = in_catalog.about(reader, pool)
-                bonus = query.weights.text * self.weights.fused(by_catalog.parts) - by_catalog.penalty(query.weights)
+                has_images = ~np.isnan(by_vectors.by_modality["image"])
+                said = self.weights.fused(by_catalog.parts, has_images)
+                bonus = query.weights.text * said - by_catalog.penalty(query.weights)
                 certain = np.isin(pool, sure)
                 fused = np.round(np.nan_to_num(by_vectors.scores) + bonus, ROUND_DECIMALS)
                 totals = lifted(fused, certain)
                 order = np.lexsort((pool, -totals))
-                features = calibration_features(by_vectors, by_catalog, query.text)
+                features = calibration_features(by_vectors, by_catalog, fused, query.text)
                 parts = {**vector_parts(by_vectors), **by_catalog.parts}
         shown = by_vectors.by_modality
         return RankedCandidates(parsed.kind, pool, shown, parts, bonus, totals, features, order, certain)
 
-    def _curve(self, query: Query, kind: QueryKind) -> Curve | None:
+    def _curve(self, query: Query, ranked: RankedCandidates) -> Curve | None:
         """The calibration of this kind of query. Raises QueryError where there is none and the query needs one."""
-        curve = self.calibration.curves.get(kind) if self.calibration else None
+        of_kind = self.calibration.curve if self.calibration else None
+        curve = of_kind(ranked.kind, images_alone=ranked.images_alone) if of_kind else None
         if curve is None and query.min_confidence > 0:
             raise QueryError(
-                f"The encoder {self._encoder.name} is not calibrated for queries by {kind}, so min_confidence "
+                f"The encoder {self._encoder.name} is not calibrated for queries by {ranked.kind}, so min_confidence "
                 f"cannot be {query.min_confidence:g}.",
                 remedy="Leave it out, or calibrate the encoder on queries whose answers are known: "
                 "vitrina encoder calibrate --judgements FILE.",
@@ -227,6 +234,13 @@ def number(score: float) -> float | None:
 
 VECTOR_PARTS: Mapping[Modality, Part] = {"image": Part.IMAGE, "text": Part.TEXT}
 
+
+def text_weights(weights: PartWeights) -> tuple[dict[Modality, float], dict[Modality, float]]:
+    """The weights of an item's images and of its text for a text, and those where it has one of them alone."""
+    shared = {modality: weights.of(part) for modality, part in VECTOR_PARTS.items()}
+    return shared, {"image": sum(shared.values()), "text": weights.of(Part.TEXT, with_images=False)}
+
+
 COSINES: Mapping[Signal, tuple[Modality, Modality]] = {
     Signal.TEXT_TO_IMAGE: ("text", "image"),
     Signal.TEXT_TO_TEXT: ("text", "text"),
@@ -258,7 +272,9 @@ def vector_parts(by_vectors: VectorScores) -> dict[Part, Scores]:
     }
 
 
-def calibration_features(by_vectors: VectorScores, by_catalog: ItemCatalogScores, text: str) -> CalibrationFeatures:
+def calibration_features(
+    by_vectors: VectorScores, by_catalog: ItemCatalogScores, fused: Scores, text: str
+) -> CalibrationFeatures:
     """Every signal of every candidate, shape (n,), 0 where the query or the item lacks it; ``text`` is the query's.
 
     These are the features that a calibration weighs.
@@ -273,6 +289,7 @@ def calibration_features(by_vectors: VectorScores, by_catalog: ItemCatalogScores
     found[Signal.NO_TEXT] = np.isnan(by_vectors.by_modality["text"]).astype(np.float64)
     found[Signal.LENGTH] = np.full(len(by_vectors.item_ids), length_of(text))
     found[Signal.FIELDS] = by_catalog.share_met
+    found[Signal.BEHIND] = fused.max(initial=-np.inf) - fused
     said = np.maximum(found[Signal.ALL_WORDS], by_catalog.share_met >= 1)
     for signal, where_said in SAID.items():
         found[where_said] = found[signal] * said

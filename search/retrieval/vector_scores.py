@@ -93,7 +93,8 @@ class VectorScores:
 class VectorScorer:
     """Scores one query's parts against one index version.
 
-    ``of_text`` are the weights of an item's images and of its text for the parts that are text.
+    ``of_text`` are the weights of an item's images and of its text for the parts that are text; ``of_text_alone`` are
+    those of an item that has nothing but images, or nothing but a text.
     """
 
     def __init__(
@@ -101,20 +102,20 @@ class VectorScorer:
         indexes: Mapping[Modality, VectorIndex],
         parts: Sequence[VectorQuery],
         of_text: Mapping[Modality, float],
+        of_text_alone: Mapping[Modality, float],
     ) -> None:
         self.indexes = indexes
         self.wanted = {m: [part for part in parts if part.modality == m and part.weight > 0] for m in MODALITIES}
         samples = {modality: index.sample(SAMPLE_ROWS) for modality, index in indexes.items()}
         weights = {"text": of_text, "image": SHOWN}
-        either = sum(of_text.values())
 
         def projections(factor: Callable[[VectorQuery, Modality], float]) -> dict[Modality, Projection]:
             return {
                 m: project(parts, [part.weight * factor(part, m) for part in parts], samples[m]) for m in MODALITIES
             }
 
-        self.plain = projections(lambda part, modality: alone(part, modality, 1.0))
-        self.alone = projections(lambda part, modality: alone(part, modality, either))
+        self.plain = projections(lambda part, modality: alone(part, modality, dict.fromkeys(MODALITIES, 1.0)))
+        self.alone = projections(lambda part, modality: alone(part, modality, of_text_alone))
         self.shared = projections(lambda part, modality: weights[part.modality][modality])
 
     def candidates(self, depth: int, within: NDArray[np.int64] | None) -> NDArray[np.int64]:
@@ -149,10 +150,10 @@ class VectorScorer:
         return VectorScores(item_ids, np.where(np.isnan(both), either, both), plain, cosines)
 
 
-def alone(part: VectorQuery, modality: Modality, of_text: float) -> float:
-    """The weight of a query part for an item that has rows of one modality alone; ``of_text`` is that of a text."""
+def alone(part: VectorQuery, modality: Modality, of_text: Mapping[Modality, float]) -> float:
+    """The weight of a query part for an item that has rows of one modality alone; ``of_text`` are those of a text."""
     if part.modality == "text":
-        return of_text
+        return of_text[modality]
     return 1.0 if modality == "image" else APPEARANCE_WORDS
 
 

@@ -123,6 +123,11 @@ class FacetReader:
         )
         return [(item_id, value) for item_id, value in self._connection.execute(rows)]
 
+    def items_with_field(self, field: str, item_ids: Sequence[int]) -> NDArray[np.int64]:
+        """Which of the items have any value in a field; sorted."""
+        held = (facets.c.field == field) & facets.c.item_id.in_(ids_as_table(item_ids))
+        return np.unique(np.array(self._connection.scalars(select(facets.c.item_id).where(held)).all(), np.int64))
+
     def items_with_value(self, query: str, item_ids: Sequence[int]) -> Counter[int]:
         """Which of the items have attributes whose whole value is the query (a brand, an article, a colour), and how
         many such attributes each has."""

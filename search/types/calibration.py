@@ -9,8 +9,8 @@ outputs for support vector machines") where a hit has just one, fitted for each 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -54,11 +54,13 @@ class Signal(StrEnum):
     NO_IMAGE_SAID = "no image, all said"
     NO_TEXT = "no text"
     LENGTH = "length of the text"
+    BEHIND = "behind the best"
 
 
-AGAINST = frozenset({Signal.NO_IMAGE, Signal.NO_IMAGE_SAID, Signal.NO_TEXT, Signal.LENGTH})
+AGAINST = frozenset({Signal.NO_IMAGE, Signal.NO_IMAGE_SAID, Signal.NO_TEXT, Signal.LENGTH, Signal.BEHIND})
 """The features that may lower a hit's probability; more of any other never does. A longer text asks for more: of ten
-shirts as close to it as shirts are to "shirt", nine are not quite the one."""
+shirts as close to it as shirts are to "shirt", nine are not quite the one. ``BEHIND`` is how far the hit's score lies
+below the best one's: what is right in a shop that has a hundred such things may not be in one that has two."""
 
 CalibrationFeatures = Mapping[Signal, Array]
 """The features of n hits, each of shape (n,)."""
@@ -101,10 +103,23 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """An encoder's curves by kind of query; a kind that was not measured has none. ``source`` says on what data."""
+    """An encoder's curves by kind of query; a kind that was not measured has none. ``of_images`` are those of catalogs
+    that have no words at all, where cosines alone must tell. ``source`` says on what data."""
 
     curves: Mapping[QueryKind, Curve]
     source: str = ""
+    of_images: Mapping[QueryKind, Curve] = field(default_factory=dict)
+
+    def curve(self, kind: QueryKind, *, images_alone: bool) -> Curve | None:
+        """The curve for one kind of query to a catalog with words or without; None where there is none."""
+        return (self.of_images.get(kind) if images_alone else None) or self.curves.get(kind)
+
+    def measured_curves(self) -> Iterator[tuple[str, Curve, CalibrationQuality]]:
+        """Every curve whose quality was measured, with what it is for in words."""
+        for curves, of in ((self.curves, ""), (self.of_images, ", images alone")):
+            for kind, curve in curves.items():
+                if curve.measured is not None:
+                    yield f"{kind}{of}", curve, curve.measured
 
 
 def read_calibration(path: Path) -> Calibration | None:

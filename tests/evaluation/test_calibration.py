@@ -90,12 +90,12 @@ def test_the_threshold_lets_the_answerable_pass_and_stops_the_rest() -> None:
     assert measured.off_catalog_caught >= 0.9
 
 
-def test_off_catalog_queries_like_answerable_ones_never_raise_the_threshold_past_one_in_ten() -> None:
+def test_off_catalog_queries_like_answerable_ones_refuse_no_more_than_three_in_a_hundred() -> None:
     alike = samples(300, answerable=False)
     curve = fit_curve([*samples(300), *alike])
     measured = measure_curve(curve, samples(500))
     assert measured is not None
-    assert measured.answerable_passed == pytest.approx(0.9, abs=0.04)
+    assert measured.answerable_passed == pytest.approx(0.97, abs=0.02)
 
 
 def test_without_off_catalog_queries_the_threshold_passes_98_in_100() -> None:

@@ -18,7 +18,12 @@ from vitrina.search.store.store import Store
 from vitrina.search.types.item import Item
 from vitrina.search.types.trust import Part, Trust
 
-PRIOR = Prior({Part.TEXT: 0.6, Part.IMAGE: 0.4, Part.BM25: 2.0}, {Part.TEXT: 1.0, Part.IMAGE: 0.5}, 1.0)
+PRIOR = Prior(
+    {Part.TEXT: 0.6, Part.IMAGE: 0.4, Part.BM25: 2.0},
+    {Part.TEXT: 0.2, Part.BM25: 3.0},
+    {Part.TEXT: 1.0, Part.IMAGE: 0.5},
+    1.0,
+)
 
 
 @pytest.fixture
@@ -71,24 +76,31 @@ def test_trust_is_outdated_by_a_fifth(n_items: int, outdated: bool) -> None:
 
 def test_vectors_that_find_less_than_words_do_lose_weight() -> None:
     weights = PRIOR.adapted(Trust({"words": 0.8, Part.TEXT: 0.4, Part.IMAGE: 0.04}, 100, 1000))
-    assert weights[Part.TEXT] == pytest.approx(0.3)
-    assert weights[Part.IMAGE] == pytest.approx(0.04)
-    assert weights[Part.BM25] == 2.0
-    assert PRIOR.adapted(None)[Part.IMAGE] == 0.4
+    assert weights.of(Part.TEXT) == pytest.approx(0.3)
+    assert weights.of(Part.IMAGE) == pytest.approx(0.04)
+    assert weights.of(Part.BM25) == 2.0
+    assert weights.of(Part.TEXT, with_images=False) == pytest.approx(0.1)
+    assert PRIOR.adapted(None).of(Part.IMAGE) == 0.4
+
+
+def test_an_item_without_images_is_scored_by_weights_of_its_own() -> None:
+    scores = {Part.TEXT: np.array([1.0, 1.0]), Part.BM25: np.array([0.5, 0.5])}
+    fused = PRIOR.adapted(None).fused(scores, np.array([True, False]))
+    assert fused == pytest.approx([0.6 + 1.0, 0.2 + 1.5])
 
 
 def test_vectors_that_find_more_than_words_keep_their_weight() -> None:
     weights = PRIOR.adapted(Trust({"words": 0.0, Part.TEXT: 0.5, Part.IMAGE: 0.5}, 100, 1000))
-    assert [weights[Part.TEXT], weights[Part.IMAGE]] == [0.6, 0.4]
+    assert [weights.of(Part.TEXT), weights.of(Part.IMAGE)] == [0.6, 0.4]
     careless = replace(PRIOR, exponent=0.0).adapted(Trust({"words": 1.0, Part.TEXT: 0.1}, 9, 9))
-    assert careless[Part.TEXT] == 0.6
+    assert careless.of(Part.TEXT) == 0.6
 
 
 def test_the_prior_in_the_package_counts_every_kind_of_part() -> None:
     prior = shipped_prior()
     assert set(prior.against_words) == {Part.TEXT, Part.IMAGE}
     assert all(weight >= 0 for weight in prior.weights.values())
-    assert prior.weights[Part.TEXT] + prior.weights[Part.IMAGE] == pytest.approx(1, abs=1e-3)
+    assert prior.weights[Part.TEXT] + prior.weights.get(Part.IMAGE) == pytest.approx(1, abs=1e-3)
 
 
 def test_the_rank_of_a_tie_is_its_mean() -> None:

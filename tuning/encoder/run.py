@@ -138,7 +138,7 @@ class EncoderTuning:
             corpus=corpus,
             history=self.history,
             after=after,
-            calibrated=[str(kind) for kind in calibration.curves],
+            calibrated=[str(kind) for kind in {**calibration.curves, **calibration.of_images}],
         )
         card.write(folder, account)
         write_calibration(folder / CARD_FILE, calibration)

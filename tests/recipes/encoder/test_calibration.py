@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from recipes.encoder import calibration
-from recipes.encoder.calibration import calibrate_folder, catalog_of, lines, unanswerable
+from recipes.encoder.calibration import calibrate_folder, lines
 from recipes.encoder.corpus import LabelledRows
 from recipes.encoder.labels import LabelledProduct
 from recipes.encoder.queries import OUT_OF_CATALOG_TRAINING, LabelQueries, out_of_catalog
+from recipes.shops import Nouns, shops_of
 from tests.fakes import FakeEncoder, make_image, png
 from vitrina.evaluation.samples import Example
 from vitrina.search.types.calibration import QueryKind, read_calibration
@@ -80,35 +81,25 @@ def test_out_of_catalog_texts_for_training_and_calibration_share_nothing() -> No
     assert len(set(OUT_OF_CATALOG_TRAINING)) == len(set(OUT_OF_CATALOG_TEXTS)) == 120
     assert not set(OUT_OF_CATALOG_TRAINING) & set(OUT_OF_CATALOG_TEXTS)
     assert "espresso machine" in OUT_OF_CATALOG_TEXTS
-    asked = {example.query.text for example in unanswerable(CLOTHES, [FRUIT], seed=0)}
-    assert set(OUT_OF_CATALOG_TEXTS) <= asked
-    assert not set(OUT_OF_CATALOG_TRAINING) & asked
 
 
-def test_a_shop_keeps_some_photos_out_of_its_catalog(encoder: FakeEncoder) -> None:
-    catalog = catalog_of(encoder, CLOTHES)
-    assert 0 < sum(catalog.is_indexed) < len(catalog.is_indexed)
-    for with_images, with_words in ((True, False), (False, True), (True, True)):
-        entries = catalog.entries(with_images=with_images, with_words=with_words)
-        assert len(entries) == sum(catalog.is_indexed)
-        assert {len(entry.vectors["image"]) for entry in entries} == {int(with_images)}
-        assert {len(entry.vectors["text"]) for entry in entries} == {int(with_words)}
-        assert {bool(entry.item.title) for entry in entries} == {with_words}
-
-
-def test_a_folder_is_calibrated_in_place(tmp_path: Path, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_is_calibrated_in_place(
+    tmp_path: Path, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch, nouns: Nouns
+) -> None:
     loads = {f"local-dir:{tmp_path}": encoder}
     monkeypatch.setattr(calibration, "load_encoder", loads.__getitem__)
-    monkeypatch.setattr(calibration, "OUT_OF_CATALOG_TEXTS", OUT_OF_CATALOG_TEXTS[:12])
-    for name in ("N_TEXTS", "N_PHOTOS", "N_BOTH", "N_OUT_OF_CATALOG"):
-        monkeypatch.setattr(calibration, name, 12)
     (tmp_path / "vitrina.json").write_text('{"schedule": {}}')
-    fitted = calibrate_folder(tmp_path, [CLOTHES, FRUIT])
-    assert set(fitted.curves) == set(QueryKind)
+    small_shops = [
+        shop
+        for rows, others in ((CLOTHES, [FRUIT]), (FRUIT, [CLOTHES]))
+        for shop in shops_of(rows, others, nouns, has_new_images=True, seed=0)
+    ]
+    fitted = calibrate_folder(tmp_path, small_shops)
+    assert set(fitted.curves) == set(fitted.of_images) == set(QueryKind)
     assert read_calibration(tmp_path / "vitrina.json") == fitted
     assert "schedule" in json.loads((tmp_path / "vitrina.json").read_text())
     assert "30 of clothes" in fitted.source
-    assert len(list(lines(fitted))) == 3
+    assert len(list(lines(fitted))) == 6
     text = fitted.curves[QueryKind.TEXT].measured
     assert text is not None
     assert text.calibration_error < 0.2

@@ -26,8 +26,8 @@ from vitrina.search.encoders.registry import load_encoder
 
 SCHEDULE = TowerSchedule(n_epochs=2, n_small_epochs=1, small_size=(32, 32), steps_an_epoch=2, batch_size=16)
 STAGES = (
-    TrainingStage("unseen", False, SCHEDULE),
-    TrainingStage("all", True, replace(SCHEDULE, n_epochs=1, n_small_epochs=0)),
+    TrainingStage("first", SCHEDULE),
+    TrainingStage("second", replace(SCHEDULE, n_epochs=1, n_small_epochs=0)),
 )
 RECIPE = Recipe((48, 48), dimension=16, n_tokens=120, context_length=12, n_head_steps=2, n_last_steps=2, stages=STAGES)
 PAIRS = [("red mug", "blue mug"), ("shirt", "a garment"), ("bag", "a container")]
@@ -103,7 +103,7 @@ def test_a_tiny_run_ends_in_a_folder_that_loads_everywhere(tmp_path: Path) -> No
     assert vectors.shape == (2, 16)
     one_alone = encoder.encode_texts(["red mug"])
     np.testing.assert_allclose(one_alone[0], vectors[0], atol=1e-5)  # padding is masked
-    assert (tmp_path / "work" / "unseen" / "candidate" / "open_clip_model.safetensors").is_file()
+    assert (tmp_path / "work" / "first" / "candidate" / "open_clip_model.safetensors").is_file()
     assert "Apache-2.0" in (out / "README.md").read_text()
 
 
@@ -114,7 +114,7 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(tmp_path: Path) -> N
         pass
 
     def cut(line: str) -> None:
-        if line.startswith("all:"):
+        if line.startswith("second:"):
             raise CutError
 
     with pytest.raises(CutError):
@@ -188,5 +188,5 @@ def test_products_of_rare_colours_come_more_often() -> None:
 def test_the_recipe_is_part_of_the_card(tmp_path: Path) -> None:
     run(tmp_path)
     card = json.loads((tmp_path / "out" / "vitrina.json").read_text())
-    assert [stage["name"] for stage in card["recipe"]["stages"]] == ["unseen", "all"]
+    assert [stage["name"] for stage in card["recipe"]["stages"]] == ["first", "second"]
     assert card["trained_on"] == {"fashion-train": 80, "caltech101-products": 20}

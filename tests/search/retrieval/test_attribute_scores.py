@@ -56,7 +56,7 @@ def asked(engine: SearchEngine, query: Query) -> tuple[AttributeScores, list[lis
     ids = np.sort([stored.id for stored in engine.catalog.all_items()])
     with engine.catalog.reading() as reader:
         fields = attribute_scores(reader, engine.parser.parse(query, Stopwatch()))
-        return fields, fields.met(reader, ids).tolist(), fields.avoided(reader, ids).tolist()
+        return fields, fields.met(reader, engine.replica.lexical, ids).tolist(), fields.avoided(reader, ids).tolist()
 
 
 def skus(engine: SearchEngine, ids: list[int]) -> list[str]:
@@ -156,3 +156,19 @@ def test_a_value_that_is_indexed_later_is_known(tmp_path: Path, encoder: FakeEnc
     ranked = engine.rank(Query("a kettle in teal"))
     assert ranked.parts[Part.FIELDS].tolist() == [0.5, 0.5]  # a kettle, of a colour that no field has
     engine.catalog.close()
+
+
+def test_where_a_field_is_empty_the_words_of_the_item_tell(tmp_path: Path, encoder: FakeEncoder) -> None:
+    engine = opened(tmp_path, encoder)
+    rows: dict[str, tuple[str, dict[str, AttributeValue]]] = {
+        "listed": ("thing", {"article": "Shirts"}),
+        "hole": ("linen shirt", {"colour": "red"}),
+        "nothing": ("thing", {}),
+        "other": ("shirt dress", {"article": "Dresses"}),
+    }
+    entries = [make_entry(encoder, sku, title, attributes=fields) for sku, (title, fields) in rows.items()]
+    engine.catalog.commit(engine.replica.version_id, entries)
+    engine.replica.catch_up()
+    _, met, _ = asked(engine, Query("shirts"))
+    engine.catalog.close()
+    assert met == [[1.0], [1.0], [0.0], [0.0]]

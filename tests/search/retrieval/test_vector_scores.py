@@ -70,7 +70,9 @@ def test_candidates_are_enough_items_however_many_rows_each_has() -> None:
     nothing = np.empty(0, np.int64)
     image.apply(nothing, EmbeddingRows(np.arange(600), np.repeat(np.arange(30), 20), rows(0, 600)))
     text.apply(nothing, EmbeddingRows(np.arange(5), np.arange(100, 105), rows(1, 5)))
-    scorer = VectorScorer({"image": image, "text": text}, [VectorQuery(rows(2, 1)[0], "text", 1.0)], EVEN_WEIGHTS)
+    scorer = VectorScorer(
+        {"image": image, "text": text}, [VectorQuery(rows(2, 1)[0], "text", 1.0)], EVEN_WEIGHTS, EVEN_WEIGHTS
+    )
     found = scorer.candidates(25, None)
     assert set(range(100, 105)) <= set(found.tolist())
     assert len(found) >= 25 + 5

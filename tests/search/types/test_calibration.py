@@ -81,4 +81,4 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
 
 
 def test_only_a_lack_may_speak_against_a_hit() -> None:
-    assert {Signal.NO_IMAGE, Signal.NO_IMAGE_SAID, Signal.NO_TEXT, Signal.LENGTH} == AGAINST
+    assert {Signal.NO_IMAGE, Signal.NO_IMAGE_SAID, Signal.NO_TEXT, Signal.LENGTH, Signal.BEHIND} == AGAINST

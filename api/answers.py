@@ -39,11 +39,13 @@ class RequirementOut(JsonModel):
     field: str | None = Field(description="The catalog's field, or null if no field has values for the words.")
     words: str = Field(description="The shopper's words, or what the query's photo shows.")
     wanted: bool = Field(description="false for what the product must not be.")
+    source: Literal["words", "photo", "item"] = Field(description="The part of the query that it was read from.")
 
     @classmethod
     def of(cls, requirement: Requirement) -> Self:
         field, words = requirement.field or None, requirement.words
-        return cls(name=requirement.name, field=field, words=words, wanted=requirement.wanted)
+        source = requirement.source.value
+        return cls(name=requirement.name, field=field, words=words, wanted=requirement.wanted, source=source)
 
 
 class VerdictOut(JsonModel):
@@ -297,8 +299,14 @@ ANSWER: Final[dict[str, Any]] = {
     "encoder": "embedded",
     "timings_ms": _TIMINGS,
     "requirements": [
-        {"name": "colour: navy", "field": "colour", "words": "navy", "wanted": True},
-        {"name": "pattern: not striped", "field": "pattern", "words": "striped", "wanted": False},
+        {"name": "colour: navy", "field": "colour", "words": "navy", "wanted": True, "source": "words"},
+        {
+            "name": "pattern: not striped",
+            "field": "pattern",
+            "words": "striped",
+            "wanted": False,
+            "source": "words",
+        },
     ],
     "reranked": "reranked",
     "reranker": "Qwen/Qwen3-VL-2B-Instruct",

@@ -59,9 +59,9 @@ def avoided_words(lexical: LexicalIndex, query: Query, item_ids: NDArray[np.int6
 
 
 def lexical_scores(
-    reader: CatalogReader, lexical: LexicalIndex, query: Query, within: NDArray[np.int64] | None
+    reader: CatalogReader, lexical: LexicalIndex, parsed: ParsedQuery, within: NDArray[np.int64] | None
 ) -> LexicalScores:
-    matches = lexical.match(query.text)
+    query, matches = parsed.query, lexical.match(parsed.text)
     best = matches.best(WINDOW, within)
     named = reader.named(query.text, limit=WINDOW, within=within) if query.text else {}
     found = np.union1d(best.item_ids, np.array(list(named), np.int64))
@@ -114,14 +114,14 @@ class AttributeScores:
 
 def attribute_scores(reader: CatalogReader, parsed: ParsedQuery) -> AttributeScores:
     """Find the items whose fields meet the requirements of a query's words, under its filters."""
-    wanted = tuple(each for each in parsed.of_text if each.wanted and not each.is_free)
-    denied = tuple(each for each in parsed.of_text if not each.wanted and not each.is_free)
+    wanted = tuple(each for each in parsed.of_catalog if each.wanted and not each.is_free)
+    denied = tuple(each for each in parsed.of_catalog if not each.wanted and not each.is_free)
     # free requirements are left to the lexical index
     without = () if any(each.is_free for each in parsed.of_without) else parsed.of_without
     conditions = [AnyOf(each.field, tuple(map(facet_value, each.values))) for each in wanted]
     found = reader.facets.first_matching(conditions, parsed.query.filters, WINDOW) if wanted else np.empty(0, np.int64)
     is_kind = np.array([each.field in parsed.vocabulary.kind_fields for each in wanted], np.bool_)
-    return AttributeScores(wanted, is_kind, sum(each.wanted for each in parsed.of_text), denied, without, found)
+    return AttributeScores(wanted, is_kind, sum(each.wanted for each in parsed.of_catalog), denied, without, found)
 
 
 def n_met(met: Scores, is_kind: NDArray[np.bool_]) -> Scores:
@@ -201,5 +201,5 @@ def catalog_scores(
     reader: CatalogReader, lexical: LexicalIndex, parsed: ParsedQuery, within: NDArray[np.int64] | None
 ) -> CatalogScores:
     """Search a query's words in the lexical index and the fields; ``within`` are the ids that pass its filters."""
-    words = lexical_scores(reader, lexical, parsed.query, within)
+    words = lexical_scores(reader, lexical, parsed, within)
     return CatalogScores(parsed.query, lexical, words, attribute_scores(reader, parsed))

@@ -6,13 +6,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+class Source(StrEnum):
+    """Which part of a query a requirement was read from."""
+
+    WORDS = "words"
+    PHOTO = "photo"
+    ITEM = "item"
+    """An item that the query resembles."""
+
+
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """What one part of a query asks of a product.
 
-    ``words`` is what the shopper wrote ("navy"), or for a photo what it shows. ``field`` is the catalog's field and
-    ``values`` are those of its values, as the catalog writes them, that satisfy it; both are empty for a free
-    requirement, words that the catalog knows no value for. With ``wanted`` false the product must not be so.
+    ``words`` is what the shopper wrote ("navy"), or what the photo or the item shows that is its ``source``. ``field``
+    is the catalog's field and ``values`` are those of its values, as the catalog writes them, that satisfy it; both are
+    empty for a free requirement, words that the catalog knows no value for. With ``wanted`` false the product must not
+    be so.
 
     ``narrower`` are those of ``values`` that the words do not name but include: Navy Blue for "blue", Rain Jacket for
     "jacket", Unisex for "men". The others are exactly what was asked for, and come first. Values compare as
@@ -24,6 +34,7 @@ class Requirement:
     values: tuple[str, ...] = ()
     wanted: bool = True
     narrower: tuple[str, ...] = ()
+    source: Source = Source.WORDS
 
     @property
     def is_free(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from vitrina.search.types.models import Vectors
 from vitrina.search.types.query import Query
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.understanding.catalog_attributes import CatalogVocabulary, Vocabulary
+from vitrina.search.understanding.composition import Composer, Composition
 from vitrina.search.understanding.parser import parse
 from vitrina.search.understanding.photo_attributes import PhotoReader, catalog_attributes_of, photo_requirements
 
@@ -41,14 +42,16 @@ class ParsedQuery:
 
     ``of_text`` and ``of_without`` are the requirements of the query's two texts, in the order of their words, whatever
     the texts' weights; ``of_images`` are those of its images and of the items to resemble, empty where they were not
-    read. ``vectors`` has one entry for each part of the query. ``vocabulary`` is the catalog's as of its ``version``,
-    and ``excluded`` has the ids of items that must not be found, shape (n,).
+    read. ``composition`` is what text and images ask for together, None without both. ``vectors`` has one entry for
+    each part of the query. ``vocabulary`` is the catalog's as of its ``version``, and ``excluded`` has the ids of items
+    that must not be found, shape (n,).
     """
 
     query: Query
     of_text: tuple[Requirement, ...]
     of_without: tuple[Requirement, ...]
     of_images: tuple[Requirement, ...]
+    composition: Composition | None
     vectors: tuple[VectorQuery, ...]
     vocabulary: Vocabulary
     excluded: NDArray[np.int64]
@@ -57,6 +60,16 @@ class ParsedQuery:
     def requirements(self) -> tuple[Requirement, ...]:
         """Everything that is asked for, each once: words first, then images; without parts whose weight is 0."""
         return (*word_requirements(self.query, self.of_text, self.of_without), *self.of_images)
+
+    @property
+    def text(self) -> str:
+        """The words that full text is searched for: the query's, and what its image shows if the two are composed."""
+        return self.composition.text if self.composition else self.query.text
+
+    @property
+    def of_catalog(self) -> tuple[Requirement, ...]:
+        """What items are matched against by their fields: the text's requirements, and those composed with them."""
+        return (*self.of_text, *self.composition.shown) if self.composition else self.of_text
 
     @property
     def kind(self) -> QueryKind:
@@ -85,6 +98,7 @@ class QueryParser:
         self._encoder = encoder
         self._replica = replica
         self._photos = PhotoReader(encoder)
+        self._composer = Composer(catalog, encoder, replica, self._photos)
 
     def parse(self, query: Query, watch: Stopwatch, *, reads_images: bool = False) -> ParsedQuery:
         """Take a query apart and encode it; with ``reads_images`` its images become requirements, too.
@@ -96,23 +110,48 @@ class QueryParser:
             excluded = np.array([self._catalog.item(sku).id for sku in query.exclude_skus], np.int64)
             items = [self._catalog.item(sku) for sku in query.skus]
             images = self._encoder.encode_images(query.images)  # (n images, d)
-            vectors = (*self._text_vectors(query), *self._image_vectors(query, images, items))
-            check_resembles(query, vectors)
+            shown = self._image_vectors(query, images, items)
         with watch.stage("requirements"):
             vocabulary = self.vocabulary.current()
             of_text = tuple(parse(query.text, vocabulary))
             of_without = tuple(parse(query.without, vocabulary, wanted=False))
             words = word_requirements(query, of_text, of_without)
-            of_images = self._read(items, images, vocabulary, words) if reads_images and query.weights.image else ()
-        return ParsedQuery(query, of_text, of_without, of_images, vectors, vocabulary, excluded)
+            composition = self._composed(query, words, shown, items, vocabulary)
+            of_images = composition.shown if composition else ()
+            if composition is None and reads_images and query.weights.image:
+                of_images = self._read(items, images, vocabulary, words)
+        with watch.stage("encode"):
+            vectors = (*self._text_vectors(query, composition), *with_share(shown, composition))
+            check_resembles(query, vectors)
+        return ParsedQuery(query, of_text, of_without, of_images, composition, vectors, vocabulary, excluded)
 
-    def _text_vectors(self, query: Query) -> list[VectorQuery]:
-        texts = [(query.text, query.weights.text), (query.without, -query.weights.without)]
+    def _composed(
+        self,
+        query: Query,
+        words: Sequence[Requirement],
+        shown: Sequence[VectorQuery],
+        items: Sequence[StoredItem],
+        vocabulary: Vocabulary,
+    ) -> Composition | None:
+        """What a query's text and images ask for together; None where it has but one of them."""
+        if not (query.text and query.weights.text and query.weights.image and shown):
+            return None
+        photos = [part.vector for part in shown if part.modality == "image"]
+        vectors = np.array(photos, np.float32).reshape(len(photos), self._encoder.identity.dimension)
+        try:
+            return self._composer.compose(query.text, words, vectors, [each.item for each in items], vocabulary)
+        except EncoderError as error:
+            log.warning("The query's text and images are searched for apart, since they cannot be composed: %s", error)
+            return None
+
+    def _text_vectors(self, query: Query, composition: Composition | None) -> list[VectorQuery]:
+        found = [VectorQuery(composition.vector, "text", query.weights.text)] if composition else []
+        texts = [("" if composition else query.text, query.weights.text), (query.without, -query.weights.without)]
         texts = [(text, weight) for text, weight in texts if text.strip() and weight]
         if not texts:
-            return []
+            return found
         vectors = self._encoder.encode_texts([text for text, _ in texts])
-        return [VectorQuery(vector, "text", weight) for vector, (_, weight) in zip(vectors, texts, strict=True)]
+        return found + [VectorQuery(vector, "text", weight) for vector, (_, weight) in zip(vectors, texts, strict=True)]
 
     def _image_vectors(self, query: Query, images: Vectors, items: Sequence[StoredItem]) -> list[VectorQuery]:
         """The vectors of images and of items to resemble, which share the weight of images."""
@@ -142,6 +181,12 @@ class QueryParser:
         except EncoderError as error:
             log.warning("The query's images are searched for, but their attributes cannot be read: %s", error)
         return photo_requirements(shown, vocabulary, words)
+
+
+def with_share(shown: Sequence[VectorQuery], composition: Composition | None) -> list[VectorQuery]:
+    """The parts of the images, with the share of their weight that words leave them."""
+    share = composition.photo_share if composition else 1.0
+    return [replace(part, weight=part.weight * share) for part in shown]
 
 
 def check_resembles(query: Query, vectors: Sequence[VectorQuery]) -> None:

@@ -26,7 +26,7 @@ from vitrina.search.types.item import Item
 from vitrina.search.types.models import Vectors
 from vitrina.search.types.requirement import Requirement, Source
 from vitrina.search.understanding.catalog_attributes import KIND_NAMES, Vocabulary, item_values
-from vitrina.search.understanding.colours import FAMILIES
+from vitrina.search.understanding.colours import COLOURS, colour_of
 from vitrina.search.understanding.parser import parse
 from vitrina.search.understanding.photo_attributes import MIN_SHARE, PhotoReader, photo_requirement, softmax
 
@@ -83,7 +83,13 @@ KINDS = tuple(re.split(r",\s+", KIND_LIST.strip()))
 
 WEARERS = ("men", "women", "boys", "girls")
 
-COMMON = Vocabulary({"colour": tuple(FAMILIES), "kind": KINDS, "wearer": (*WEARERS, "kids")})
+COMMON = Vocabulary(
+    {
+        "colour": tuple(dict.fromkeys(colour.shade for colour in COLOURS.values())),
+        "kind": tuple(kind for kind in KINDS if colour_of(split(kind)) is None),
+        "wearer": (*WEARERS, "kids"),
+    }
+)
 """What words name where the catalog has no field for it."""
 
 N_NEIGHBOURS = 10
@@ -145,8 +151,9 @@ class Composer:
         kinds. Raises EncoderError.
         """
         photo = photos.mean(axis=0) if len(photos) else None
+        lacking = COMMON.fields.keys() - aspect_fields(vocabulary).keys()
         reading = self._read(said, photo, items, vocabulary)
-        common = [each for each in parse(text, COMMON) if each.field and each.wanted]
+        common = [each for each in parse(text, COMMON) if each.wanted and each.field in lacking]
         phrases = (
             {"": 1.0} if photo is None else self._phrases(photo, reading.kept, aspects_of(said, common, vocabulary))
         )

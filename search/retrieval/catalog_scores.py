@@ -51,11 +51,13 @@ class LexicalScores:
         }
 
 
-def avoided_words(lexical: LexicalIndex, query: Query, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of ``item_ids`` contain all words to avoid, or forms of them; shape (n,)."""
-    if not query.without:  # a match costs arrays of the whole catalog's length
-        return np.zeros(len(item_ids), np.bool_)
-    return lexical.match(query.without).of(item_ids).whole
+def avoided_words(lexical: LexicalIndex, parsed: ParsedQuery, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of ``item_ids`` contain all words to avoid, or all of something that the text denies, or forms of them;
+    shape (n,)."""
+    avoided = np.zeros(len(item_ids), np.bool_)
+    for words in filter(None, (parsed.query.without, *parsed.denied)):  # a match costs arrays of the catalog's length
+        avoided |= lexical.match(words).of(item_ids).whole
+    return avoided
 
 
 def lexical_scores(
@@ -174,7 +176,7 @@ class ItemCatalogScores:
 class CatalogScores:
     """The lexical and attribute scores of one query."""
 
-    query: Query
+    parsed: ParsedQuery
     lexical: LexicalIndex
     words: LexicalScores
     fields: AttributeScores
@@ -187,13 +189,13 @@ class CatalogScores:
     def about(self, reader: CatalogReader, item_ids: NDArray[np.int64]) -> ItemCatalogScores:
         """The scores of items, found or not. ``item_ids``: sorted, shape (n,)."""
         met, n_asked = self.fields.met(reader, self.lexical, item_ids), max(self.fields.n_asked, 1)
-        parts = self.words.parts(reader, self.query, item_ids)
+        parts = self.words.parts(reader, self.parsed.query, item_ids)
         parts |= {part: parts[part] * kind_factor(met, self.fields.is_kind) for part in (Part.BM25, Part.WORDS)}
         parts[Part.FIELDS] = n_met(met, self.fields.is_kind) / n_asked
         return ItemCatalogScores(
             parts,
             np.asarray(met.sum(axis=1) / n_asked),
-            avoided_words(self.lexical, self.query, item_ids) | self.fields.avoided(reader, item_ids),
+            avoided_words(self.lexical, self.parsed, item_ids) | self.fields.avoided(reader, item_ids),
         )
 
 
@@ -202,4 +204,4 @@ def catalog_scores(
 ) -> CatalogScores:
     """Search a query's words in the lexical index and the fields; ``within`` are the ids that pass its filters."""
     words = lexical_scores(reader, lexical, parsed, within)
-    return CatalogScores(parsed.query, lexical, words, attribute_scores(reader, parsed))
+    return CatalogScores(parsed, lexical, words, attribute_scores(reader, parsed))

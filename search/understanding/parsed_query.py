@@ -21,7 +21,7 @@ from vitrina.search.types.query import Query
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.understanding.catalog_attributes import CatalogVocabulary, Vocabulary
 from vitrina.search.understanding.composition import Composer, Composition
-from vitrina.search.understanding.parser import parse
+from vitrina.search.understanding.parser import DividedText, divided, parse
 from vitrina.search.understanding.photo_attributes import PhotoReader, catalog_attributes_of, photo_requirements
 
 log = logging.getLogger(__name__)
@@ -42,9 +42,10 @@ class ParsedQuery:
 
     ``of_text`` and ``of_without`` are the requirements of the query's two texts, in the order of their words, whatever
     the texts' weights; ``of_images`` are those of its images and of the items to resemble, empty where they were not
-    read. ``composition`` is what text and images ask for together, None without both. ``vectors`` has one entry for
-    each part of the query. ``vocabulary`` is the catalog's as of its ``version``, and ``excluded`` has the ids of items
-    that must not be found, shape (n,).
+    read. ``composition`` is what text and images ask for together, None without both. ``text`` is what is searched for:
+    the query's text, without what it denies, ``denied``, and with what its image shows if the two are composed.
+    ``vectors`` has one entry for each part of the query. ``vocabulary`` is the catalog's as of its ``version``, and
+    ``excluded`` has the ids of items that must not be found, shape (n,).
     """
 
     query: Query
@@ -52,6 +53,8 @@ class ParsedQuery:
     of_without: tuple[Requirement, ...]
     of_images: tuple[Requirement, ...]
     composition: Composition | None
+    text: str
+    denied: tuple[str, ...]
     vectors: tuple[VectorQuery, ...]
     vocabulary: Vocabulary
     excluded: NDArray[np.int64]
@@ -60,11 +63,6 @@ class ParsedQuery:
     def requirements(self) -> tuple[Requirement, ...]:
         """Everything that is asked for, each once: words first, then images; without parts whose weight is 0."""
         return (*word_requirements(self.query, self.of_text, self.of_without), *self.of_images)
-
-    @property
-    def text(self) -> str:
-        """The words that full text is searched for: the query's, and what its image shows if the two are composed."""
-        return self.composition.text if self.composition else self.query.text
 
     @property
     def of_catalog(self) -> tuple[Requirement, ...]:
@@ -116,18 +114,30 @@ class QueryParser:
             of_text = tuple(parse(query.text, vocabulary))
             of_without = tuple(parse(query.without, vocabulary, wanted=False))
             words = word_requirements(query, of_text, of_without)
-            composition = self._composed(query, words, shown, items, vocabulary)
+            said = self._divided(query, of_text, vocabulary)
+            composition = self._composed(query, said.wanted, words, shown, items, vocabulary)
+            text = composition.text if composition else said.wanted
             of_images = composition.shown if composition else ()
             if composition is None and reads_images and query.weights.image:
                 of_images = self._read(items, images, vocabulary, words)
         with watch.stage("encode"):
-            vectors = (*self._text_vectors(query, composition), *with_share(shown, composition))
+            vectors = (*self._text_vectors(query, text, said.denied), *without_taken(shown, composition))
             check_resembles(query, vectors)
-        return ParsedQuery(query, of_text, of_without, of_images, composition, vectors, vocabulary, excluded)
+        return ParsedQuery(
+            query, of_text, of_without, of_images, composition, text, said.denied, vectors, vocabulary, excluded
+        )
+
+    def _divided(self, query: Query, of_text: Sequence[Requirement], vocabulary: Vocabulary) -> DividedText:
+        """The query's text, divided where it denies something and something else is wanted."""
+        if all(each.wanted for each in of_text):
+            return DividedText(query.text)
+        found = divided(query.text, vocabulary)
+        return found if found.wanted or query.images or query.skus else DividedText(query.text)
 
     def _composed(
         self,
         query: Query,
+        wanted: str,
         words: Sequence[Requirement],
         shown: Sequence[VectorQuery],
         items: Sequence[StoredItem],
@@ -139,19 +149,21 @@ class QueryParser:
         photos = [part.vector for part in shown if part.modality == "image"]
         vectors = np.array(photos, np.float32).reshape(len(photos), self._encoder.identity.dimension)
         try:
-            return self._composer.compose(query.text, words, vectors, [each.item for each in items], vocabulary)
+            return self._composer.compose(wanted, words, vectors, [each.item for each in items], vocabulary)
         except EncoderError as error:
             log.warning("The query's text and images are searched for apart, since they cannot be composed: %s", error)
             return None
 
-    def _text_vectors(self, query: Query, composition: Composition | None) -> list[VectorQuery]:
-        found = [VectorQuery(composition.vector, "text", query.weights.text)] if composition else []
-        texts = [("" if composition else query.text, query.weights.text), (query.without, -query.weights.without)]
+    def _text_vectors(self, query: Query, text: str, denied: Sequence[str]) -> list[VectorQuery]:
+        """The vectors of the words that are searched for, of those that the text denies, and of those to avoid."""
+        weights = query.weights
+        avoided = -weights.without if weights.text else 0.0
+        texts = [(text, weights.text), (", ".join(denied), avoided), (query.without, -weights.without)]
         texts = [(text, weight) for text, weight in texts if text.strip() and weight]
         if not texts:
-            return found
+            return []
         vectors = self._encoder.encode_texts([text for text, _ in texts])
-        return found + [VectorQuery(vector, "text", weight) for vector, (_, weight) in zip(vectors, texts, strict=True)]
+        return [VectorQuery(vector, "text", weight) for vector, (_, weight) in zip(vectors, texts, strict=True)]
 
     def _image_vectors(self, query: Query, images: Vectors, items: Sequence[StoredItem]) -> list[VectorQuery]:
         """The vectors of images and of items to resemble, which share the weight of images."""
@@ -183,10 +195,19 @@ class QueryParser:
         return photo_requirements(shown, vocabulary, words)
 
 
-def with_share(shown: Sequence[VectorQuery], composition: Composition | None) -> list[VectorQuery]:
-    """The parts of the images, with the share of their weight that words leave them."""
-    share = composition.photo_share if composition else 1.0
-    return [replace(part, weight=part.weight * share) for part in shown]
+def without_taken(shown: Sequence[VectorQuery], composition: Composition | None) -> list[VectorQuery]:
+    """The parts of the images, without what words replace."""
+    if composition is None:
+        return list(shown)
+    share = composition.photo_share
+    return [
+        replace(
+            part,
+            weight=part.weight * share,
+            vector=composition.of_photo(part.vector) if part.modality == "image" else part.vector,
+        )
+        for part in shown
+    ]
 
 
 def check_resembles(query: Query, vectors: Sequence[VectorQuery]) -> None:

@@ -17,6 +17,8 @@ from vitrina.search.understanding.catalog_attributes import AttributeMatch, Voca
 from vitrina.search.understanding.span_matching import SpanMatch, match_spans
 from vitrina.search.understanding.tokens import INNER, Joiner, Token, TokenRole, prepared, tokenize
 
+DENYING = (TokenRole.NOT, TokenRole.WITHOUT)
+
 NOT_DENYING = frozenset({"size", "shipping", "delivery", "gift", "gifts"})
 """Before these, ``free`` does not deny: ``cotton free size``."""
 
@@ -44,9 +46,56 @@ def parse(text: str, vocabulary: Vocabulary, *, wanted: bool = True) -> list[Req
     """The requirements in one text; with ``wanted`` false it lists only what to avoid."""
     folded = prepared(text)
     words = tokenize(folded)
+    return [requirement(folded, words, part) for part in query_parts(words, vocabulary, wanted=wanted)]
+
+
+def query_parts(words: Sequence[Token], vocabulary: Vocabulary, *, wanted: bool = True) -> list[QueryPart]:
     parts = details(words, unnamed(words, pieces(words, match_spans(words, vocabulary)), vocabulary))
     parts = with_polarity(words, parts) if wanted else [replace(p, wanted=False) for p in parts if is_content(words, p)]
-    return [requirement(folded, words, part) for part in joined(words, settled(words, parts))]
+    return list(joined(words, settled(words, parts)))
+
+
+@dataclass(frozen=True, slots=True)
+class DividedText:
+    """A text's ``wanted`` words, and the words of each thing ``denied``."""
+
+    wanted: str
+    denied: tuple[str, ...] = ()
+
+
+def divided(text: str, vocabulary: Vocabulary) -> DividedText:
+    """Divide a text by what it wants and denies; it stays as it is where it denies nothing.
+
+    The names of things that are called by what they lack (``non-stick``, ``sugar-free``) are wanted words, since the
+    things' own texts say them, too.
+    """
+    folded = prepared(text)
+    words = tokenize(folded)
+    denied = [part for part in query_parts(words, vocabulary) if not part.wanted and not is_compound(words, part)]
+    if not denied:
+        return DividedText(text)
+    kept, at = [], 0
+    for part in denied:
+        end = part.start
+        while end > at and words[end - 1].role is not TokenRole.PLAIN:
+            end -= 1
+        kept.append(range(at, end))
+        at = part.end
+    kept.append(range(at, len(words)))
+    wanted = [folded[words[span[0]].start : words[span[-1]].end] for span in kept if says_more(words, span)]
+    return DividedText(" ".join(wanted), tuple(requirement(folded, words, part).words for part in denied))
+
+
+def says_more(words: Sequence[Token], span: range) -> bool:
+    """Whether a run of words holds more than stop words."""
+    return any(words[at].role is TokenRole.PLAIN for at in span)
+
+
+def is_compound(words: Sequence[Token], part: QueryPart) -> bool:
+    """Whether a denied part and what denies it are one name: ``non-stick``, ``no-show``, ``sugar free``."""
+    before, first = words[part.start - 1 : part.start], words[part.start]
+    is_joined = any(word.text == "non" or first.joiner is Joiner.HYPHEN for word in before if word.role in DENYING)
+    return is_joined or any(word.text == "free" for word in words[part.end : part.end + 1])
 
 
 def pieces(words: Sequence[Token], found: Sequence[SpanMatch]) -> list[QueryPart]:
@@ -115,7 +164,7 @@ def with_polarity(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[Qu
         word = words[part.start]
         if word.joiner is Joiner.BREAK or (tight and word.joiner is not Joiner.HYPHEN):
             denying = False
-        if part.match is None and word.role in (TokenRole.NOT, TokenRole.WITHOUT):
+        if part.match is None and word.role in DENYING:
             denying, tight, denied = True, next_joiner(words, part) is Joiner.HYPHEN, None
         elif part.match is None and word.role is not TokenRole.PLAIN:
             joins = word.role is TokenRole.AND

@@ -50,7 +50,7 @@ MAX_VALUES = 500
 """A field with more values is not read from a photo. Embedding 188 names took 0.11 s on one core, once per catalog."""
 
 TEMPERATURE = 0.03
-KEPT_LISTS = 8
+KEPT_LISTS = 64
 """Lists of values whose names' vectors are kept."""
 
 MIN_SHARE = 0.5
@@ -85,11 +85,13 @@ class PhotoReader:
                     found[field] = values[int(shares.argmax())]
         return found
 
-    def nearest(self, photo: Vectors, values: tuple[str, ...], n: int = 1) -> list[str]:
-        """The ``n`` values whose names are nearest to a photo, shape (d,), the nearest first. Blocks; raises
-        EncoderError."""
-        order = np.argsort(-(self._name_vectors(values) @ photo), kind="stable")
-        return [values[at] for at in order[:n].tolist()]
+    def nearest(self, photo: Vectors, names: tuple[str, ...]) -> str:
+        """The name that is nearest to a photo, shape (d,). Blocks; raises EncoderError."""
+        return names[int((self._name_vectors(names) @ photo).argmax())]
+
+    def name_vector(self, name: str) -> Vectors:
+        """The unit vector of one name, shape (d,). Blocks; raises EncoderError."""
+        return np.asarray(self._name_vectors((name,))[0], np.float32)
 
     def _name_vectors(self, values: tuple[str, ...]) -> Vectors:
         """The vectors of the values' names, shape (n values, d), unit rows."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from tests.fakes import FakeEncoder, make_entry, make_image
+from tests.fakes import COLOURS, FakeEncoder, make_entry, make_image
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
@@ -26,13 +27,21 @@ SHOP = [
 ]
 
 
+def photo(at: int) -> Image.Image:
+    """A photo of the shop's item at this position: its colour, in patches that differ by article and gender."""
+    colour, article, _, gender = SHOP[at]
+    patches = np.random.default_rng([*f"{article} {gender}".encode()]).integers(-60, 60, size=(6, 6, 1))
+    pixels = np.clip(np.array(COLOURS[colour]) + patches, 0, 255).astype(np.uint8)
+    return Image.fromarray(pixels).resize((24, 24), Image.Resampling.NEAREST)
+
+
 @pytest.fixture
 def engine(store: Store, encoder: FakeEncoder) -> SearchEngine:
     entries = [
         make_entry(
             encoder,
             f"{colour}-{article}-{gender}".lower(),
-            images=[make_image(colour, noise=at)],
+            images=[photo(at)],
             text="",
             attributes={"colour": colour.title(), "article": article, "category": category, "gender": gender},
         )
@@ -44,7 +53,7 @@ def engine(store: Store, encoder: FakeEncoder) -> SearchEngine:
 
 def photo_of(sku: str) -> Query:
     at = ["-".join((colour, article, gender)).lower() for colour, article, _, gender in SHOP].index(sku)
-    return Query(images=(make_image(SHOP[at][0], noise=at),))
+    return Query(images=(photo(at),))
 
 
 def parsed(engine: SearchEngine, text: str, sku: str, **options: object) -> ParsedQuery:
@@ -122,25 +131,55 @@ def test_either_part_alone_is_not_composed(engine: SearchEngine) -> None:
         assert engine.parser.parse(query, Stopwatch()).composition is None
 
 
-def test_without_fields_the_words_gain_a_colour_and_the_photo_loses_weight(store: Store, encoder: FakeEncoder) -> None:
+@pytest.fixture
+def pictures(store: Store, encoder: FakeEncoder) -> SearchEngine:
+    """A catalog of pictures alone."""
     entries = [
         make_entry(encoder, f"{colour}-{at}", images=[make_image(colour, noise=at)])
         for at, colour in enumerate(("red", "red", "blue", "green", "black"))
     ]
     store.catalog.commit(open_index_version(store, encoder), entries)
-    engine = SearchEngine.open(store, encoder)
-    query = Query("in red", images=(make_image("blue", noise=2),))
-    of_both = engine.parser.parse(query, Stopwatch())
-    assert of_both.composition is not None
-    assert of_both.composition.shown == ()
-    assert np.linalg.norm(of_both.composition.vector) == pytest.approx(1.0, abs=1e-5)
-    assert image_weight(of_both) < 1.0
-    assert {hit.item.sku for hit in engine.search(query).hits[:2]} == {"red-0", "red-1"}
-    assert image_weight(engine.parser.parse(Query("in blue", images=query.images), Stopwatch())) == 1.0
+    return SearchEngine.open(store, encoder)
+
+
+BLUE = make_image("blue", noise=2)
+
+
+def test_without_fields_the_photo_loses_the_colour_that_words_replace(pictures: SearchEngine) -> None:
+    query = Query("in red", images=(BLUE,))
+    composed = pictures.parser.parse(query, Stopwatch())
+    assert composed.composition is not None
+    assert composed.composition.shown == ()
+    before = pictures.encoder.encode_images([BLUE])[0]
+    [after] = [part.vector for part in composed.vectors if part.modality == "image"]
+    name = pictures.encoder.encode_texts(["blue"])[0]
+    assert after @ name < before @ name - 0.3
+    assert np.linalg.norm(after) == pytest.approx(1.0, abs=1e-5)
+    assert image_weight(composed) < 1.0
+    assert {hit.item.sku for hit in pictures.search(query).hits[:2]} == {"red-0", "red-1"}
+
+
+@pytest.mark.parametrize("text", ["in blue", "in navy", "not red", "with long sleeves"])
+def test_without_fields_a_photo_that_words_do_not_contradict_stays_as_it_is(pictures: SearchEngine, text: str) -> None:
+    composed = pictures.parser.parse(Query(text, images=(BLUE,)), Stopwatch())
+    [after] = [part.vector for part in composed.vectors if part.modality == "image"]
+    assert after == pytest.approx(pictures.encoder.encode_images([BLUE])[0], abs=1e-6)
+    assert image_weight(composed) == 1.0
+
+
+def test_without_fields_the_encoder_says_whom_it_is_for(
+    pictures: SearchEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, phrase in (("women", "red for women"), ("food", "red")):
+        names = {"colour": ("blue",), "wearer": (name,)}
+        monkeypatch.setattr("vitrina.search.understanding.composition.SHOWN_NAMES", names)
+        assert pictures.parser.parse(Query("in red", images=(BLUE,)), Stopwatch()).text == phrase
+        asked = Query("red for men", images=(BLUE,))
+        assert pictures.parser.parse(asked, Stopwatch()).text == "red men"
 
 
 def test_common_words_are_known_without_a_catalog() -> None:
     fields = {
-        text: [each.field for each in parse(text, COMMON)] for text in ("in navy", "in orange", "jeans", "for kids")
+        text: [each.field for each in parse(text, COMMON)] for text in ("in navy", "in orange", "for kids", "jeans")
     }
-    assert fields == {"in navy": ["colour"], "in orange": ["colour"], "jeans": ["kind"], "for kids": ["wearer"]}
+    assert fields == {"in navy": ["colour"], "in orange": ["colour"], "for kids": ["wearer"], "jeans": [""]}

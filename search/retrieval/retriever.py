@@ -152,7 +152,7 @@ class Retriever:
                 fused = np.round(np.nan_to_num(by_vectors.scores) + bonus, ROUND_DECIMALS)
                 totals = lifted(fused, certain)
                 order = np.lexsort((pool, -totals))
-                features = calibration_features(by_vectors, by_catalog, fused, query.text)
+                features = calibration_features(by_vectors, by_catalog, fused, parsed.text)
                 parts = {**vector_parts(by_vectors), **by_catalog.parts}
         shown = by_vectors.by_modality
         return RankedCandidates(parsed.kind, pool, shown, parts, bonus, totals, features, order, certain)
@@ -275,7 +275,7 @@ def vector_parts(by_vectors: VectorScores) -> dict[Part, Scores]:
 def calibration_features(
     by_vectors: VectorScores, by_catalog: ItemCatalogScores, fused: Scores, text: str
 ) -> CalibrationFeatures:
-    """Every signal of every candidate, shape (n,), 0 where the query or the item lacks it; ``text`` is the query's.
+    """Every signal of every candidate, shape (n,), 0 where the query or the item lacks it; ``text`` was searched for.
 
     These are the features that a calibration weighs.
     """

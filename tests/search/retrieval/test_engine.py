@@ -159,6 +159,40 @@ def test_a_negative_pushes_down_what_it_names(engine: SearchEngine) -> None:
     assert {hit.stored.item.attributes["article"] for hit in without.hits} == {"shirt"}
 
 
+@pytest.mark.parametrize("text", ["shirt not red", "shirt without red", "shirt, not red"])
+def test_a_text_that_denies_something_searches_for_the_rest_of_its_words(engine: SearchEngine, text: str) -> None:
+    answer = engine.search(Query(text, limit=30))
+    assert skus(answer) == skus(engine.search(Query("shirt", without="red", limit=30)))
+    assert "red" not in colours(answer)
+
+
+def test_what_a_text_denies_is_pushed_down_by_pictures_alone(
+    small: Callable[[list[IndexedItem]], SearchEngine], encoder: FakeEncoder
+) -> None:
+    engine = small(
+        [
+            make_entry(encoder, f"{colour}-{at}", images=[make_image(colour, noise=at)])
+            for at in range(3)
+            for colour in ("red", "blue", "green", "yellow")
+        ]
+    )
+    answer = engine.search(Query("red or blue", limit=12))
+    assert {sku.split("-")[0] for sku in skus(answer)[:6]} == {"red", "blue"}
+    answer = engine.search(Query("shirt not red", limit=12))
+    assert {sku.split("-")[0] for sku in skus(answer)[-3:]} == {"red"}
+    no_weight = Query("shirt not red", weights=Weights(without=0), limit=12)
+    assert skus(engine.search(no_weight)) == skus(engine.search(Query("shirt", limit=12)))
+
+
+def test_words_that_a_text_denies_count_against_items_that_say_them(
+    small: Callable[[list[IndexedItem]], SearchEngine], encoder: FakeEncoder
+) -> None:
+    titles = ("lamp with cable", "lamp with battery", "sugar free cookies", "sugar cookies")
+    engine = small([make_entry(encoder, title, title, text="") for title in titles])
+    assert skus(engine.search(Query("lamp without cable")))[0] == "lamp with battery"
+    assert skus(engine.search(Query("sugar-free cookies")))[0] == "sugar free cookies"
+
+
 def test_a_negative_leaves_what_it_shares_with_the_query(engine: SearchEngine) -> None:
     answer = engine.search(Query("shirt", without="red shirt", limit=30))
     assert {hit.stored.item.title for hit in answer.hits} == {

@@ -14,7 +14,7 @@ from vitrina.search.analysis.spelling import SPELLED_WORD, fold
 from vitrina.search.types.query import Query
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.understanding.catalog_attributes import Vocabulary
-from vitrina.search.understanding.parser import requirements_of
+from vitrina.search.understanding.parser import DividedText, divided, requirements_of
 from vitrina.search.understanding.tokens import MAX_WORDS
 
 
@@ -277,3 +277,28 @@ def test_long_random_texts_end_soon(text: str) -> None:
     began = time.process_time()
     parsed(text)
     assert time.process_time() - began < 0.5  # measured below 0.02
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "denied"),
+    [
+        ("shirt not red", "shirt", ("red",)),
+        ("Shirt without red", "shirt", ("red",)),
+        ("shirt, not red", "shirt", ("red",)),
+        ("a shirt that is not red", "a shirt", ("red",)),
+        ("shirt -striped for men", "shirt for men", ("striped",)),
+        ("not red shirts size 42", "shirts size 42", ("red",)),
+        ("shirts without stripes or pockets", "shirts", ("stripes", "pockets")),
+        ("lamp without a cable", "lamp", ("cable",)),
+        ("not red", "", ("red",)),
+    ],
+)
+def test_a_text_is_divided_by_what_it_wants_and_denies(text: str, wanted: str, denied: tuple[str, ...]) -> None:
+    assert divided(text, FASHION) == DividedText(wanted, denied)
+
+
+@pytest.mark.parametrize(
+    "text", ["non-stick pan", "Sugar-free cookies", "no-show socks", "red shirt", "Nike No. 5", ""]
+)
+def test_a_text_that_denies_nothing_stays_as_it_is(text: str) -> None:
+    assert divided(text, FASHION) == DividedText(text)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Source(StrEnum):
+class RequirementSource(StrEnum):
     """Which part of a query a requirement was read from."""
 
     WORDS = "words"
@@ -34,7 +34,7 @@ class Requirement:
     values: tuple[str, ...] = ()
     wanted: bool = True
     narrower: tuple[str, ...] = ()
-    source: Source = Source.WORDS
+    source: RequirementSource = RequirementSource.WORDS
 
     @property
     def is_free(self) -> bool:

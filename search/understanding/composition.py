@@ -24,7 +24,7 @@ from vitrina.search.store.catalog import Catalog
 from vitrina.search.types.filters import facet_value
 from vitrina.search.types.item import Item
 from vitrina.search.types.models import Vectors
-from vitrina.search.types.requirement import Requirement, Source
+from vitrina.search.types.requirement import Requirement, RequirementSource
 from vitrina.search.understanding.catalog_attributes import KIND_NAMES, Vocabulary, item_values
 from vitrina.search.understanding.colours import COLOURS, FAMILIES, colour_of
 from vitrina.search.understanding.parser import parse
@@ -45,7 +45,7 @@ WEARERS = ("men", "women", "boys", "girls")
 
 SHOWN_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "colour": tuple(family for family in FAMILIES if family not in ("metallic", "multi")),
+        "colour": tuple(colour for colour in FAMILIES if colour not in ("metallic", "multi")),
         "wearer": (
             *WEARERS,
             *("furniture", "kitchenware", "food", "electronics", "tools", "hardware", "toys", "sports equipment"),
@@ -164,12 +164,12 @@ class Composer:
     ) -> Reading:
         fields = aspect_fields(vocabulary)
         every = sorted({*fields.values(), *vocabulary.kind_fields})
-        listed = {field: values[0] for item in items[:1] for field in every if (values := item_values(item, field))}
-        shown = listed if photo is None else self._votes(photo, every) | listed
+        held = {field: values[0] for item in items[:1] for field in every if (values := item_values(item, field))}
+        shown = held if photo is None else self._votes(photo, every) | held
         kept = {
             aspect: replace(
                 photo_requirement(field, shown[field], vocabulary),
-                source=Source.ITEM if field in listed else Source.PHOTO,
+                source=RequirementSource.ITEM if field in held else RequirementSource.PHOTO,
             )
             for aspect, field in fields.items()
             if field in shown and not any(replaces(each, field, shown, vocabulary) for each in said)
@@ -218,7 +218,7 @@ def is_other(asked: Requirement, shown: str) -> bool:
     """Whether a photo that shows a name does not meet a requirement in common names. Navy is asked for by its family:
     it is not another colour than blue."""
     colours = filter(None, (colour_of(split(value)) for value in asked.values))
-    names = {family for colour in colours for family, _ in colour.families} if asked.field == "colour" else asked.values
+    names = {name for colour in colours for name, _ in colour.families} if asked.field == "colour" else asked.values
     return (shown in names) is not asked.wanted
 
 

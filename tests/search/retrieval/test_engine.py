@@ -166,7 +166,7 @@ def test_a_text_that_denies_something_searches_for_the_rest_of_its_words(engine:
     assert "red" not in colours(answer)
 
 
-def test_what_a_text_denies_is_pushed_down_by_pictures_alone(
+def test_what_a_text_denies_is_pushed_down_by_images_alone(
     small: Callable[[list[IndexedItem]], SearchEngine], encoder: FakeEncoder
 ) -> None:
     engine = small(

@@ -132,8 +132,8 @@ def test_either_part_alone_is_not_composed(engine: SearchEngine) -> None:
 
 
 @pytest.fixture
-def pictures(store: Store, encoder: FakeEncoder) -> SearchEngine:
-    """A catalog of pictures alone."""
+def images_alone(store: Store, encoder: FakeEncoder) -> SearchEngine:
+    """A catalog of images alone."""
     entries = [
         make_entry(encoder, f"{colour}-{at}", images=[make_image(colour, noise=at)])
         for at, colour in enumerate(("red", "red", "blue", "green", "black"))
@@ -145,37 +145,39 @@ def pictures(store: Store, encoder: FakeEncoder) -> SearchEngine:
 BLUE = make_image("blue", noise=2)
 
 
-def test_without_fields_the_photo_loses_the_colour_that_words_replace(pictures: SearchEngine) -> None:
+def test_without_fields_the_photo_loses_the_colour_that_words_replace(images_alone: SearchEngine) -> None:
     query = Query("in red", images=(BLUE,))
-    composed = pictures.parser.parse(query, Stopwatch())
+    composed = images_alone.parser.parse(query, Stopwatch())
     assert composed.composition is not None
     assert composed.composition.shown == ()
-    before = pictures.encoder.encode_images([BLUE])[0]
+    before = images_alone.encoder.encode_images([BLUE])[0]
     [after] = [part.vector for part in composed.vectors if part.modality == "image"]
-    name = pictures.encoder.encode_texts(["blue"])[0]
+    name = images_alone.encoder.encode_texts(["blue"])[0]
     assert after @ name < before @ name - 0.3
     assert np.linalg.norm(after) == pytest.approx(1.0, abs=1e-5)
     assert image_weight(composed) < 1.0
-    assert {hit.item.sku for hit in pictures.search(query).hits[:2]} == {"red-0", "red-1"}
+    assert {hit.item.sku for hit in images_alone.search(query).hits[:2]} == {"red-0", "red-1"}
 
 
 @pytest.mark.parametrize("text", ["in blue", "in navy", "not red", "with long sleeves"])
-def test_without_fields_a_photo_that_words_do_not_contradict_stays_as_it_is(pictures: SearchEngine, text: str) -> None:
-    composed = pictures.parser.parse(Query(text, images=(BLUE,)), Stopwatch())
+def test_without_fields_a_photo_that_words_do_not_contradict_stays_as_it_is(
+    images_alone: SearchEngine, text: str
+) -> None:
+    composed = images_alone.parser.parse(Query(text, images=(BLUE,)), Stopwatch())
     [after] = [part.vector for part in composed.vectors if part.modality == "image"]
-    assert after == pytest.approx(pictures.encoder.encode_images([BLUE])[0], abs=1e-6)
+    assert after == pytest.approx(images_alone.encoder.encode_images([BLUE])[0], abs=1e-6)
     assert image_weight(composed) == 1.0
 
 
 def test_without_fields_the_encoder_says_whom_it_is_for(
-    pictures: SearchEngine, monkeypatch: pytest.MonkeyPatch
+    images_alone: SearchEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, phrase in (("women", "red for women"), ("food", "red")):
         names = {"colour": ("blue",), "wearer": (name,)}
         monkeypatch.setattr("vitrina.search.understanding.composition.SHOWN_NAMES", names)
-        assert pictures.parser.parse(Query("in red", images=(BLUE,)), Stopwatch()).text == phrase
+        assert images_alone.parser.parse(Query("in red", images=(BLUE,)), Stopwatch()).text == phrase
         asked = Query("red for men", images=(BLUE,))
-        assert pictures.parser.parse(asked, Stopwatch()).text == "red men"
+        assert images_alone.parser.parse(asked, Stopwatch()).text == "red men"
 
 
 def test_common_words_are_known_without_a_catalog() -> None:

@@ -17,7 +17,7 @@ import typer
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from recipes.shops import Shop, shops
+from recipes.shops import SmallShop, shops
 from vitrina.evaluation.own_queries import measure_trust
 from vitrina.evaluation.samples import Example
 from vitrina.search.encoders.base import EMBEDDED_FOLDER, Encoder
@@ -64,7 +64,7 @@ class ShopSample:
     queries: Sequence[FusionQuery]
 
 
-def guises(shop: Shop) -> Iterator[tuple[bool, bool]]:
+def guises(shop: SmallShop) -> Iterator[tuple[bool, bool]]:
     """Whether a catalog has images, and whether it has words: images that an encoder was trained on tell nothing."""
     yield False, True
     if shop.has_new_images:
@@ -72,7 +72,7 @@ def guises(shop: Shop) -> Iterator[tuple[bool, bool]]:
         yield True, False
 
 
-def samples_of(encoder: Encoder, shop: Shop) -> Iterator[ShopSample]:
+def samples_of(encoder: Encoder, shop: SmallShop) -> Iterator[ShopSample]:
     """The shop in each of its guises. Blocks for about a minute."""
     catalog = shop.catalog(encoder)
     asked = [each for each in shop.examples if each.relevant and not each.query.images]
@@ -106,8 +106,8 @@ def adapted_parts(sample: ShopSample, prior: Prior) -> list[Array]:
     if not sample.has_images:
         factors[PARTS.index(Part.IMAGE)] = 0.0  # the text's z-score stands in for the image's there
     adapted = [query.parts * factors for query in sample.queries]
-    halves = (adapted, none) if sample.has_images else (none, adapted)
-    return [np.concatenate(pair, axis=1) for pair in zip(*halves, strict=True)]
+    both = (adapted, none) if sample.has_images else (none, adapted)
+    return [np.concatenate(pair, axis=1) for pair in zip(*both, strict=True)]
 
 
 def fit(samples: Sequence[ShopSample], prior: Prior) -> Array:
@@ -198,10 +198,10 @@ def fitted_prior(samples: Sequence[ShopSample]) -> Prior:
     chosen = max((p for p, q in zip(priors, quality, strict=True) if q >= max(quality) - MAX_LOSS), key=exponent_of)
     weights = fit(samples, chosen)
     weights = weights / sum(weights[PARTS.index(part)] for part in VECTORS)
-    halves = (named(half) for half in np.split(weights, 2))
+    with_images, without = (named(part) for part in np.split(weights, 2))
     sources = len({sample.source for sample in samples})
     source = f"{len(samples)} small shops of {sources} files, python -m recipes.retrieval"
-    return Prior(*halves, against_words, chosen.exponent, source)
+    return Prior(with_images, without, against_words, chosen.exponent, source)
 
 
 def named(weights: Array) -> dict[Part, float]:

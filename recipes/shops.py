@@ -45,7 +45,7 @@ SHOWN_ONE_IN = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Shop:
+class SmallShop:
     """A small catalog and queries whose answers are known, by its skus; those without an answer are off-catalog.
 
     ``source`` is the file that the rows are from, ``style`` how its items are written. ``is_indexed`` says which rows
@@ -96,26 +96,26 @@ class Noun:
 
 
 class Nouns:
-    """The nouns of things that have one sense as a thing that is sold."""
+    """The nouns of things that have one meaning as a thing that is sold."""
 
     SOLD = frozenset({"artifact", "food", "plant", "animal"})
 
     def __init__(self, path: Path) -> None:
-        senses: dict[str, list[Noun]] = defaultdict(list)
+        meanings: dict[str, list[Noun]] = defaultdict(list)
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
                 if row["lexname"] in self.SOLD:
                     noun = Noun(row["synonyms"].split(", "), row["hypernyms"].split("; "), short(row["gloss"]))
                     for name in noun.synonyms:
-                        senses[name.lower()].append(noun)
-        self._senses = {name: nouns[0] for name, nouns in senses.items() if len(nouns) == 1}
+                        meanings[name.lower()].append(noun)
+        self._by_name = {name: nouns[0] for name, nouns in meanings.items() if len(nouns) == 1}
 
     def of(self, kind: str) -> tuple[str, Noun] | None:
         """The noun that a kind of product is, or else that its last word is."""
         for phrase in (singular(kind.lower()), kind.lower()):
             for name in (phrase, phrase.split()[-1]):
-                if name in self._senses:
-                    return name, self._senses[name]
+                if name in self._by_name:
+                    return name, self._by_name[name]
         return None
 
 
@@ -238,7 +238,7 @@ def sampled(rows: LabelledRows, seed: int) -> LabelledRows:
     return rows.where([at in some for at in range(len(rows.products))])
 
 
-def shops(data: Path, work: Path, seed: int = 0) -> Iterator[Shop]:
+def shops(data: Path, work: Path, seed: int = 0) -> Iterator[SmallShop]:
     """Every shop in each of its styles."""
     sources = list(read_small_sources(data, work, seed))
     nouns = Nouns(data / "words" / "wordnet31_product_nouns.tsv")
@@ -249,7 +249,7 @@ def shops(data: Path, work: Path, seed: int = 0) -> Iterator[Shop]:
 
 def shops_of(
     rows: LabelledRows, others: Sequence[LabelledRows], nouns: Nouns, *, has_new_images: bool, seed: int
-) -> Iterator[Shop]:
+) -> Iterator[SmallShop]:
     """The shop of some rows in each of the styles that suit it."""
     rng, products = random.Random(seed), rows.products
     held = most_of(products, seed)
@@ -263,9 +263,9 @@ def shops_of(
     asked += examples(by_brand(products), held, rng)
     asked += examples(by_title_words(products, rng), held, rng)
 
-    def shop(style: str, items: Sequence[Item]) -> Shop:
+    def shop(style: str, items: Sequence[Item]) -> SmallShop:
         away = off_catalog(rows, items, others, seed)
-        return Shop(rows.source, style, items, rows.images, held, [*asked, *away], has_new_images)
+        return SmallShop(rows.source, style, items, rows.images, held, [*asked, *away], has_new_images)
 
     titles = [Item(str(at), product.title) for at, product in enumerate(products)]
     if is_tagged or rows.source == "fashion-train":

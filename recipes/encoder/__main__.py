@@ -9,7 +9,6 @@ from typing import Annotated
 import torch
 import typer
 
-from recipes.encoder.calibration import calibrate_folder, labelled_shops, lines
 from recipes.encoder.recipe import Recipe, make_encoder
 from recipes.encoder.sources import read_sources
 from recipes.encoder.texts import lexicon
@@ -29,7 +28,6 @@ def main(
     rows, recipe = read_sources(data, work, typer.echo), Recipe()
     pairs = lexicon(data / "words", random.Random(recipe.seed))
     make_encoder(rows, pairs, out, work, recipe, say=typer.echo)
-    typer.echo("\n".join(lines(calibrate_folder(out, labelled_shops(data, work)))))
 
 
 if __name__ == "__main__":

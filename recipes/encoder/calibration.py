@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from recipes.shops import LABELLED, Shop, shops
+from recipes.shops import LABELLED, SmallShop, shops
 from vitrina.evaluation.calibration import fit_calibration
 from vitrina.evaluation.samples import CalibrationSample
 from vitrina.search.encoders.base import CARD_FILE, EMBEDDED_FOLDER
@@ -21,7 +21,7 @@ from vitrina.search.types.calibration import Calibration, write_calibration
 from vitrina.search.types.models import LOCAL_PREFIX
 
 
-def calibrate_folder(folder: Path, small_shops: Iterable[Shop]) -> Calibration:
+def calibrate_folder(folder: Path, small_shops: Iterable[SmallShop]) -> Calibration:
     """Calibrate the encoder in an open_clip folder on shops it was not trained on, and write that to its
     ``vitrina.json``. Blocks for some minutes. Raises EncoderError, StorageError."""
     encoder = load_encoder(f"{LOCAL_PREFIX}{folder}")
@@ -47,7 +47,7 @@ def lines(calibration: Calibration) -> Iterator[str]:
         )
 
 
-def labelled_shops(data: Path, work: Path) -> Iterator[Shop]:
+def labelled_shops(data: Path, work: Path) -> Iterator[SmallShop]:
     """The shops whose labels say of every item whether it answers a query; tags do not."""
     return (shop for shop in shops(data, work) if shop.source in LABELLED)
 

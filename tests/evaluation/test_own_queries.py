@@ -100,7 +100,7 @@ def test_the_prior_in_the_package_counts_every_kind_of_part() -> None:
     prior = shipped_prior()
     assert set(prior.against_words) == {Part.TEXT, Part.IMAGE}
     assert all(weight >= 0 for weight in prior.weights.values())
-    assert prior.weights[Part.TEXT] + prior.weights.get(Part.IMAGE) == pytest.approx(1, abs=1e-3)
+    assert prior.weights[Part.TEXT] + prior.weights[Part.IMAGE] == pytest.approx(1, abs=1e-3)
 
 
 def test_the_rank_of_a_tie_is_its_mean() -> None:

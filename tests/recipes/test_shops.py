@@ -6,7 +6,7 @@ import random
 
 from recipes.encoder.corpus import LabelledRows
 from recipes.encoder.labels import LabelledProduct
-from recipes.shops import Nouns, Shop, by_brand, by_nouns, by_tags, by_title_words, in_prose, shops_of
+from recipes.shops import Nouns, SmallShop, by_brand, by_nouns, by_tags, by_title_words, in_prose, shops_of
 from tests.fakes import make_image, png
 from vitrina.evaluation.samples import Example
 
@@ -18,7 +18,7 @@ ROWS = LabelledRows("fashion-train", PRODUCTS, tuple(png(make_image("red", noise
 FRUIT = LabelledRows("fruit", (LabelledProduct("f", "Pear", kinds=("Pear",)),), (png(make_image("green")),))
 
 
-def test_a_kind_is_looked_up_by_its_last_word_and_only_if_it_means_one_thing(nouns: Nouns) -> None:
+def test_a_kind_is_found_by_its_last_word_and_only_if_it_means_one_thing(nouns: Nouns) -> None:
     name, noun = nouns.of("Polo Shirts") or ("", None)
     assert name == "shirt"
     assert noun is not None
@@ -66,5 +66,5 @@ def test_a_shop_asks_for_what_it_has_and_for_what_only_others_sell(nouns: Nouns)
         assert any(each.query.images for each in away(shop))
 
 
-def away(shop: Shop) -> list[Example]:
+def away(shop: SmallShop) -> list[Example]:
     return [example for example in shop.examples if not example.relevant]

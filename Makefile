@@ -36,7 +36,7 @@ encoder: $(INSTALLED)
 	$(BIN)/python -m recipes.encoder --data $(DATA) --out search/encoders/embedded
 	$(BIN)/vitrina encoder export embedded
 	$(BIN)/python -m recipes.retrieval --data $(DATA)
-	$(BIN)/python -m recipes.encoder.calibration --data $(DATA)
+	$(BIN)/python -m recipes.calibration --data $(DATA)
 
 # Makes the vision-language model that ships in search/reranking/embedded. DATA as above.
 reranker: $(INSTALLED)

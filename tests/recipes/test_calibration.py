@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recipes.encoder import calibration
-from recipes.encoder.calibration import calibrate_folder, lines
+from recipes import calibration
+from recipes.calibration import calibrate_folder, lines
 from recipes.encoder.corpus import LabelledRows
 from recipes.encoder.labels import LabelledProduct
 from recipes.encoder.queries import OUT_OF_CATALOG_TRAINING, LabelQueries, out_of_catalog

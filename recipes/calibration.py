@@ -1,4 +1,4 @@
-"""Calibrating the embedded encoder: ``python -m recipes.encoder.calibration --data FOLDER [--encoder FOLDER]``.
+"""Calibrating the embedded encoder: ``python -m recipes.calibration --data FOLDER [--encoder FOLDER]``.
 
 Small shops of rows held out from training are asked in three guises, as shops have them: images alone, words alone, and
 both. Queries whose answers are known are put to each, and queries for what none of its items is.

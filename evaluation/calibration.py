@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from scipy.special import expit
 from vitrina.evaluation.metrics import FIRST_HITS, reliability
 from vitrina.evaluation.samples import SIGNALS, Array, CalibrationSample, split_half
 from vitrina.search.retrieval.retriever import NO_MATCH_DEPTH
-from vitrina.search.types.calibration import AGAINST, Calibration, CalibrationQuality, Curve, QueryKind
+from vitrina.search.types.calibration import AGAINST, Calibration, CalibrationQuality, Curve, QueryKind, Signal
 
 MIN_QUERIES = 20
 """The fewest queries of a kind to fit a curve to: half of them fit it, half measure it."""
@@ -30,14 +30,18 @@ CAUGHT_SHARE = 0.95
 """The share of off-catalog queries that the threshold should catch."""
 
 
-def fit_calibration(samples: Sequence[CalibrationSample], source: str = "") -> Calibration:
+def fit_calibration(
+    samples: Sequence[CalibrationSample], source: str = "", beside_words: Container[Signal] = SIGNALS
+) -> Calibration:
     """Fit a curve to each kind of query that has enough samples, apart for catalogs of images alone. ``source`` says
-    what they are.
+    what they are; of signals for a text only those ``beside_words`` are used where the catalog has words.
 
     The quality stored with a curve is measured on one half of the queries, with a fit to the other half.
     """
     by_kind: dict[tuple[bool, QueryKind], list[CalibrationSample]] = defaultdict(list)
     for sample in samples:
+        if sample.kind is QueryKind.TEXT and not sample.images_alone:
+            sample = replace(sample, signals=sample.signals * [signal in beside_words for signal in SIGNALS])
         by_kind[sample.images_alone, sample.kind].append(sample)
     of_words, of_images = (
         {kind: fit_measured_curve(found) for kind in QueryKind if is_enough(found := by_kind[images_alone, kind])}

@@ -17,8 +17,17 @@ from vitrina.evaluation.calibration import fit_calibration
 from vitrina.evaluation.samples import CalibrationSample
 from vitrina.search.encoders.base import CARD_FILE, EMBEDDED_FOLDER
 from vitrina.search.encoders.registry import load_encoder
-from vitrina.search.types.calibration import Calibration, write_calibration
+from vitrina.search.types.calibration import Calibration, Signal, write_calibration
 from vitrina.search.types.models import LOCAL_PREFIX
+
+BESIDE_WORDS = frozenset(Signal) - {
+    Signal.TEXT_TO_IMAGE,
+    Signal.TEXT_TO_IMAGE_SAID,
+    Signal.NO_IMAGE,
+    Signal.NO_IMAGE_SAID,
+}
+"""What tells whether a text is answered in a catalog with words. The encoder knows what these shops' images show, and
+may not know a stranger's; sources left out are told as well without the cosine between text and image."""
 
 
 def calibrate_folder(folder: Path, small_shops: Iterable[SmallShop]) -> Calibration:
@@ -32,7 +41,7 @@ def calibrate_folder(folder: Path, small_shops: Iterable[SmallShop]) -> Calibrat
         rows[shop.source] = len(shop.items)
     counts = ", ".join(f"{n:,} of {source}" for source, n in rows.items())
     source = f"rows held out from training ({counts}), in fields, prose and titles, with images, words and both"
-    calibration = fit_calibration(samples, source)
+    calibration = fit_calibration(samples, source, BESIDE_WORDS)
     write_calibration(folder / CARD_FILE, calibration)
     return calibration
 

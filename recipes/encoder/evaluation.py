@@ -160,8 +160,8 @@ groceries were photographed one after the other and are held out in runs of eigh
 {metrics}
 
 These rows come from the same shops as the training rows. What it is worth in shops, and on classes of things, that it
-was not trained on stands in `benchmarks/results.md`: two of the files above and 25 classes of the others are in no
-training, so that `python -m benchmarks unseen` can measure it there.
+was not trained on stands in `benchmarks/results.md`: two shops and 25 classes of things are in no training, so that
+`python -m benchmarks unseen` can measure it there.
 
 ## Limits
 English. It sees {size} pixels, so it cannot make out small prints, logos and written text. The sources' colour labels
@@ -193,7 +193,7 @@ def describe(
     n_tokens: int,
     context_length: int,
 ) -> str:
-    """The card's text, in Markdown. ``counts`` are rows by source file, those held out included; ``size`` is that of
+    """The card's text, in Markdown. ``counts`` are the rows trained on by source file; ``size`` is that of
     the images."""
     licences = {source: LICENCES.get(source.split("-")[0], "unknown") for source in counts}
     rows = [f"| {source} | {count} | {licences[source]} |" for source, count in counts.items()]

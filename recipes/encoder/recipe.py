@@ -337,7 +337,7 @@ class _StageRun:
         reports = {part.source: evaluate(encoder, part) for part in held_out}
         for source, report in reports.items():
             self.say("\n".join([f"{source}: {report.n_rows} held-out rows", *report.lines()]))
-        counts = {part.source: len(part.products) for part in self.rows}
+        counts = {part.source: n_learnt for part in self.rows if (n_learnt := sum(is_learnt(part)))}
         measured = {source: {"rows": report.n_rows, **report.figures} for source, report in reports.items()}
         card = {"trained_on": counts, "recipe": asdict(self.recipe), "set_aside": measured}
         recipe = self.recipe

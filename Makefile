@@ -31,7 +31,8 @@ check: $(INSTALLED) .links
 serve: $(INSTALLED)
 	$(BIN)/vitrina serve $(if $(wildcard demo/store),--store demo/store)
 
-# Makes the encoder that ships in search/encoders/embedded, and fits ranking and confidences to it. DATA holds the Parquet files that recipes/README.md names.
+# Makes the encoder that ships in search/encoders/embedded, and fits ranking and confidences to it. DATA holds the
+# Parquet files that recipes/README.md names.
 encoder: $(INSTALLED)
 	$(BIN)/python -m recipes.encoder --data $(DATA) --out search/encoders/embedded
 	$(BIN)/vitrina encoder export embedded

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes.encoder.corpus import LabelledRows, is_held_out
+from recipes.encoder.corpus import LabelledRows
 from recipes.encoder.images import decode
 from recipes.encoder.labels import LABELS, LabelledProduct, singular
 from recipes.encoder.queries import LabelQueries, out_of_catalog
@@ -227,7 +227,7 @@ def read_small_sources(data: Path, work: Path, seed: int = 0) -> Iterator[Source
     for rows in read_sources(data, work, lambda _: None):
         if rows.source in LABELLED + TAGGED:
             rows = rows.where([not is_measured(rows, product) for product in rows.products])
-            yield sampled(rows.where([is_held_out(product.sku) for product in rows.products]), seed), True
+            yield sampled(rows.split()[1], seed), True
             if rows.source in TAGGED:
                 yield sampled(rows, seed), False
 

@@ -159,8 +159,8 @@ class Retriever:
 
     def _curve(self, query: Query, ranked: RankedCandidates) -> Curve | None:
         """The calibration of this kind of query. Raises QueryError where there is none and the query needs one."""
-        of_kind = self.calibration.curve if self.calibration else None
-        curve = of_kind(ranked.kind, images_alone=ranked.images_alone) if of_kind else None
+        known = self.calibration
+        curve = known.curve(ranked.kind, images_alone=ranked.images_alone) if known else None
         if curve is None and query.min_confidence > 0:
             raise QueryError(
                 f"The encoder {self._encoder.name} is not calibrated for queries by {ranked.kind}, so min_confidence "

@@ -14,16 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.search.index.base import VectorIndex
+from vitrina.search.index.base import SAMPLE_ROWS, VectorIndex, deviation_of
 from vitrina.search.types.item import MODALITIES, Modality
 from vitrina.search.types.models import Vectors
 from vitrina.search.understanding.parsed_query import VectorQuery
-
-SAMPLE_ROWS = 1000
-"""Rows that the catalog's average is estimated from: the mean's error is 3 % of a standard deviation."""
-
-MIN_DEVIATION = 0.02
-"""The least spread of cosines assumed, so that a catalog of one item, or of copies, gives finite scores."""
 
 SHOWN: Mapping[Modality, float] = {"image": 1.0, "text": 0.0}
 """The weights of an item's images and text for a query's image, if it has both. A photo is compared with images alone,
@@ -57,7 +51,7 @@ def project(parts: Sequence[VectorQuery], weights: Sequence[float], sample: Vect
     positive = wanted(parts)
     for part, weight in zip(parts, weights, strict=True):
         meant = part.vector if part.weight > 0 else apart_from(positive, part.vector)
-        deviation = max(float(np.std(sample @ part.vector)), MIN_DEVIATION) if len(sample) else 1.0
+        deviation = deviation_of(sample, part.vector)
         mean = float(np.mean(sample @ meant)) if len(sample) else 0.0
         vector += np.float32(weight / deviation) * meant
         offset += weight * mean / deviation

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests.fakes import unit
+from vitrina.search.index.base import MIN_DEVIATION
 from vitrina.search.index.faiss import FaissIndex
-from vitrina.search.retrieval.vector_scores import MIN_DEVIATION, Projection, VectorScorer, apart_from, best_of, project
+from vitrina.search.retrieval.vector_scores import Projection, VectorScorer, apart_from, best_of, project
 from vitrina.search.types.item import EmbeddingRows, Modality
 from vitrina.search.understanding.parsed_query import VectorQuery
 

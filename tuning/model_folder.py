@@ -65,7 +65,7 @@ def write_configuration(folder: Path, architecture: EncoderArchitecture, vocabul
         },
     }
     folder.mkdir(parents=True, exist_ok=True)
-    _write_json(folder / "open_clip_config.json", configuration)
+    write_json(folder / "open_clip_config.json", configuration)
 
 
 def write_weights(folder: Path, model: torch.nn.Module) -> None:
@@ -76,7 +76,7 @@ def write_weights(folder: Path, model: torch.nn.Module) -> None:
 
 def write_card(folder: Path, card: Mapping[str, object], text: str) -> None:
     """Write ``vitrina.json``, which the encoder reads, and ``README.md``, which people read."""
-    _write_json(folder / "vitrina.json", card)
+    write_json(folder / "vitrina.json", card)
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 
@@ -92,7 +92,8 @@ def compact(tensor: torch.Tensor) -> torch.Tensor:
     return (tensor if small else tensor.half()).contiguous().clone()
 
 
-def _write_json(path: Path, content: Mapping[str, object]) -> None:
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Write a configuration as indented JSON. Raises OSError."""
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
@@ -119,7 +120,7 @@ def write_model(folder: Path, base: OpenClipEncoder, source: str) -> None:
     elif hasattr(base.tokenizer, "save_pretrained"):
         base.tokenizer.save_pretrained(str(folder))
         configuration["model_cfg"]["text_cfg"].setdefault("hf_tokenizer_name", "tokenizer.json")
-    (folder / CONFIGURATION).write_text(json.dumps(configuration, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / CONFIGURATION, configuration)
     write_weights(folder, base.model)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from recipes.encoder.labels import LABELS, LabelledProduct, key, wordings
+from vitrina.tuning.model_folder import write_json
 
 LabelStatement = tuple[tuple[str, str], ...]
 """What a caption asserts, as (field, value) pairs; ``kind`` and ``text`` beside the labels of a product."""
@@ -176,7 +176,7 @@ def _write_configuration(folder: Path, context_length: int) -> None:
         "bos_token": START,
         "eos_token": END,
     }
-    (folder / "tokenizer_config.json").write_text(json.dumps(configuration, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / "tokenizer_config.json", configuration)
 
 
 FIELDS = ("kind", "text", *LABELS)

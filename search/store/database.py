@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import alembic.command
+import numpy as np
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
+from numpy.typing import NDArray
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -27,13 +29,16 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Select,
     String,
     Table,
     Text,
     create_engine,
     event,
     insert,
+    select,
     text,
+    union,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError, OperationalError
@@ -304,3 +309,19 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
         statement = insert(table).compile(dialect=connection.dialect, column_keys=list(rows[0]))
         order = statement.positiontup or list(rows[0])
         connection.exec_driver_sql(str(statement), [tuple(row[name] for name in order) for row in rows])
+
+
+def sequence_of(connection: Connection) -> int:
+    """The number of the last committed change; 0 for an empty, new catalog. Costs one row."""
+    return int(connection.execute(select(clock.c.sequence)).scalar_one())
+
+
+def touched_items(connection: Connection, since: int, *others: Select[tuple[int]]) -> NDArray[np.int64]:
+    """The ids of the items that changed or were deleted after sequence number ``since``, or that ``others`` select;
+    none for 0, before which nothing was read. Shape (n,)."""
+    touched = union(
+        select(items.c.id).where(items.c.sequence > since),
+        select(deletions.c.item_id).where(deletions.c.sequence > since),
+        *others,
+    )
+    return np.fromiter(connection.scalars(touched) if since else (), dtype=np.int64)

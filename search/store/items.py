@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, delete, insert, select, union, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, delete, insert, select, update
 
 from vitrina.search.store.database import (
     chunks,
     clock,
-    deletions,
     embeddings,
     facets,
     identifiers,
@@ -18,6 +17,8 @@ from vitrina.search.store.database import (
     insert_rows,
     item_terms,
     items,
+    sequence_of,
+    touched_items,
 )
 from vitrina.search.store.terms import term_rows
 from vitrina.search.types.filters import facets as facets_of
@@ -62,15 +63,9 @@ def clear_vectors(connection: Connection, version_id: int, item_ids: Sequence[in
 
 def changes_since(connection: Connection, version_id: int, dimension: int, since: int) -> Changes:
     """What changed after sequence number ``since`` in one index version; everything in it for ``since`` 0."""
-    sequence = int(connection.execute(select(clock.c.sequence)).scalar_one())
-    touched = union(
-        select(items.c.id).where(items.c.sequence > since),
-        select(deletions.c.item_id).where(deletions.c.sequence > since),
-        select(embeddings.c.item_id).where(newer(version_id, since)),
-    )
-    ids = np.fromiter(connection.scalars(touched) if since else (), dtype=np.int64)
+    ids = touched_items(connection, since, select(embeddings.c.item_id).where(newer(version_id, since)))
     rows = {modality: rows_since(connection, version_id, modality, since, dimension) for modality in MODALITIES}
-    return Changes(sequence, ids, rows)
+    return Changes(sequence_of(connection), ids, rows)
 
 
 def newer(version_id: int, since: int) -> ColumnElement[bool]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
-from vitrina.search.store.database import chunks, clock, embeddings, identifiers, images, index_versions, items
+from vitrina.search.store.database import chunks, embeddings, identifiers, images, index_versions, items, sequence_of
 from vitrina.search.store.facets import FacetReader, ids_as_table
 from vitrina.search.store.index_versions import dimension_of
 from vitrina.search.store.items import changes_since, ids_by_sku, stored_items
@@ -29,7 +29,7 @@ class CatalogReader:
 
     def sequence(self) -> int:
         """The number of the last committed change; 0 for an empty, new catalog. Costs one row."""
-        return int(self._connection.execute(select(clock.c.sequence)).scalar_one())
+        return sequence_of(self._connection)
 
     def item(self, sku: str) -> StoredItem:
         """One item by its sku. Raises NotFoundError."""

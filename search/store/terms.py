@@ -7,10 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, and_, delete, select, union, update
+from sqlalchemy import Connection, and_, delete, select, update
 
 from vitrina.search.analysis.analyser import VERSION, stored_terms
-from vitrina.search.store.database import chunks, clock, deletions, insert_rows, item_terms, items, text_settings
+from vitrina.search.store.database import (
+    chunks,
+    insert_rows,
+    item_terms,
+    items,
+    sequence_of,
+    text_settings,
+    touched_items,
+)
 from vitrina.search.types.item import AttributeValue, Item, Scalar
 
 
@@ -52,12 +60,6 @@ def write_text_settings(connection: Connection, **values: object) -> None:
 
 def term_changes(connection: Connection, since: int) -> TermChanges:
     """The words of items that changed after sequence number ``since``; of every item for 0."""
-    sequence = int(connection.execute(select(clock.c.sequence)).scalar_one())
-    touched = union(
-        select(items.c.id).where(items.c.sequence > since),
-        select(deletions.c.item_id).where(deletions.c.sequence > since),
-    )
-    touched_items = np.fromiter(connection.scalars(touched) if since else (), dtype=np.int64)
     current = and_(item_terms.c.item_id == items.c.id, item_terms.c.version == VERSION)
     query = select(items.c.id, item_terms.c.terms).join(item_terms, current, isouter=True).order_by(items.c.id)
     if since:
@@ -66,7 +68,9 @@ def term_changes(connection: Connection, since: int) -> TermChanges:
     missing = analysed(connection, [row.id for row in rows if row.terms is None])
     terms = [missing[item_id] if of_item is None else of_item for item_id, of_item in rows]
     item_ids = np.fromiter((row.id for row in rows), np.int64, len(rows))
-    return TermChanges(sequence, touched_items, item_ids, terms, read_text_settings(connection))
+    return TermChanges(
+        sequence_of(connection), touched_items(connection, since), item_ids, terms, read_text_settings(connection)
+    )
 
 
 def analysed(connection: Connection, item_ids: Sequence[int]) -> dict[int, str]:

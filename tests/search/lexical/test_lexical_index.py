@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select, update
 
 from tests.fakes import FakeEncoder, make_entry, new_catalog
+from vitrina.search.index.facet_index import FacetIndex
 from vitrina.search.lexical.bm25 import LexicalMatches
 from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.store.catalog import Catalog
@@ -132,7 +133,7 @@ def test_no_query_is_an_expression(shop: Catalog, query: str) -> None:
     assert len(found) <= 7
     with shop.reading() as reader:
         reader.named(query, limit=10)
-        reader.facets.items_with_value(query, [1, 2, 3])
+    FacetIndex(shop).n_fields_with(query, np.array([1, 2, 3]))
 
 
 def test_operators_are_words(shop: Catalog) -> None:
@@ -187,17 +188,6 @@ def test_a_filter_restricts_the_names_too(shop: Catalog) -> None:
         for asked, n_named in (("navy", 1), ({"not": "navy"}, 0)):
             within = reader.facets.matching(parse_filters({"colour": asked}))
             assert len(reader.named("ab-12.3", limit=9, within=within)) == n_named
-
-
-def test_items_one_of_whose_values_is_the_query(shop: Catalog) -> None:
-    ids = {stored.item.sku: stored.id for stored in shop.all_items()}
-    with shop.reading() as reader:
-        everyone = list(ids.values())
-        assert reader.facets.items_with_value("NEAR &  dear", everyone) == {ids["AB-12.3"]: 1}
-        assert reader.facets.items_with_value("xl", everyone) == {ids["x"]: 1}
-        assert reader.facets.items_with_value("xl", [ids["y"]]) == {}
-        assert reader.facets.items_with_value("xl", []) == {}
-        assert reader.facets.items_with_value("navy linen", everyone) == {}
 
 
 def test_changed_and_deleted_items_lose_their_old_words(catalog: Catalog, encoder: FakeEncoder) -> None:

@@ -54,9 +54,11 @@ def opened(folder: Path, encoder: FakeEncoder) -> SearchEngine:
 def asked(engine: SearchEngine, query: Query) -> tuple[AttributeScores, list[list[float]], list[bool]]:
     """What fields say of all items, by id."""
     ids = np.sort([stored.id for stored in engine.catalog.all_items()])
+    replica = engine.replica
     with engine.catalog.reading() as reader:
-        fields = attribute_scores(reader, engine.parser.parse(query, Stopwatch()))
-        return fields, fields.met(reader, engine.replica.lexical, ids).tolist(), fields.avoided(reader, ids).tolist()
+        within = reader.facets.matching(query.filters) if query.filters else None
+    fields = attribute_scores(replica.facets, engine.parser.parse(query, Stopwatch()), within)
+    return fields, fields.met(replica, ids).tolist(), fields.avoided(replica.facets, ids).tolist()
 
 
 def skus(engine: SearchEngine, ids: list[int]) -> list[str]:

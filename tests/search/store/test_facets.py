@@ -204,41 +204,6 @@ def test_values_are_never_sql(shop: Catalog, filled: dict[int, Item], text: str)
             reader.facets.check(parse_filters({text: "navy"}))
 
 
-@pytest.mark.parametrize("limit", [3, 1000])
-def test_what_is_found_first_holds_all_that_is_wanted(shop: Catalog, filled: dict[int, Item], limit: int) -> None:
-    rng = random.Random(8)
-    for _ in range(40):
-        wanted = [
-            AnyOf("colour", tuple(colour.casefold() for colour in rng.sample(COLOURS, rng.randint(1, 3)))),
-            AnyOf("sizes", tuple(rng.sample(["s", "m", "l", "38"], rng.randint(1, 3)))),
-            AnyOf("year", ("2010", "2011")),
-        ][: rng.randint(1, 3)]
-        rng.shuffle(wanted)
-        filters: list[Condition] = [Range("price_cents", gte=999)] if rng.random() < 0.5 else []
-        every: list[Condition] = [*wanted, *filters]
-        with shop.reading() as reader:
-            found = reader.facets.first_matching(wanted, filters, limit).tolist()
-        right = [item_id for item_id, item in filled.items() if all(holds(item, each) for each in every)]
-        assert found == sorted(set(found))
-        assert set(found) <= set(right)
-        assert limit < len(filled) or found == sorted(right)
-        assert found or not right
-
-
-def test_the_holders_of_values_among_some_items(shop: Catalog, filled: dict[int, Item]) -> None:
-    some = sorted(filled)[::3]
-    with shop.reading() as reader:
-        found = reader.facets.holders("sizes", ["m", "38", "none"], some)
-    right = {
-        (item_id, value)
-        for item_id in some
-        for value in ("m", "38")
-        if holds(filled[item_id], AnyOf("sizes", (value,)))
-    }
-    assert right
-    assert sorted(found) == sorted(right)
-
-
 SPELLINGS = ("Navy Blue", "navy blue", "RED", "Grün", " padded ", "שחור", "👗")
 
 

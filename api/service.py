@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import TracebackType
 
+from threadpoolctl import threadpool_limits
+
 from vitrina.api.illustrations import Illustrations
 from vitrina.api.rerankers import BackgroundReranker, no_reranker
 from vitrina.api.settings import Settings, encoder_for, loader
@@ -17,6 +19,7 @@ from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
 from vitrina.indexer.sources.base import Record
 from vitrina.search.encoders.base import Encoder, LoadEncoder
+from vitrina.search.encoders.compute import n_available_cores
 from vitrina.search.encoders.registry import load_catalog_encoder, load_encoder
 from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import SyncThread
@@ -35,7 +38,10 @@ FINGERPRINTS_AT_ONCE = 32
 
 N_RERANKED = 32
 """How many answers are reranked at the same time. They mostly wait for a model, so they have threads of their own and
-plain queries never wait for one."""
+plain queries never wait for one.
+
+Retrieval computes, in as many threads as there are cores and one more that may wait for the disk: with more of them the
+threads wait for each other, and fewer searches are answered."""
 
 
 class Service:
@@ -57,7 +63,8 @@ class Service:
     ) -> None:
         self.store = store
         self.reranking = reranking
-        self.threads = ThreadPoolExecutor(N_RERANKED, thread_name_prefix="reranked")
+        self.searching = ThreadPoolExecutor(n_available_cores() + 1, thread_name_prefix="searching")
+        self.reranked = ThreadPoolExecutor(N_RERANKED, thread_name_prefix="reranked")
         self.illustrations = Illustrations()
         self._load = load
         self._fetcher = Fetcher()
@@ -161,6 +168,8 @@ class Service:
         return switched
 
     def __enter__(self) -> Service:
+        # a product of small matrices on all cores spends most of its time waiting, and its threads spin after it
+        self._blas = threadpool_limits(1, user_api="blas")
         self._sync.__enter__()
         if self.reranking is not None:
             self.reranking.__enter__()
@@ -170,6 +179,8 @@ class Service:
         self._sync.__exit__()
         if self.reranking is not None:
             self.reranking.__exit__(kind, error, at)
-        self.threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self.searching, self.reranked):
+            threads.shutdown(wait=False, cancel_futures=True)
         self._fetcher.close()
         self.store.close()
+        self._blas.restore_original_limits()

@@ -8,13 +8,13 @@ from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor
 from typing import Any
 
-from fastapi import Request
+from fastapi import Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
-from starlette.concurrency import run_in_threadpool
 
 from vitrina.api.answers import ANSWER, EVENTS, AnswerOut, DoneOut, ExplanationEventOut
 from vitrina.api.errors import INTERNAL
 from vitrina.api.requests import JsonModel
+from vitrina.api.service import Service
 from vitrina.search.types.answer import Answer, AnswerStream, Event, Explained, Reranked, Retrieved, final_answer
 
 log = logging.getLogger(__name__)
@@ -48,19 +48,19 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 async def respond(
-    request: Request, threads: Executor, begin: Callable[[], AnswerStream], *, is_reranked: bool
-) -> AnswerOut | EventSourceResponse:
+    request: Request, service: Service, begin: Callable[[], AnswerStream], *, is_reranked: bool
+) -> Response:
     """The answer that ``begin`` starts, in the form that the request accepts.
 
     ``begin`` retrieves at once, so that what is wrong with the query is an HTTP error and not an event. Reranking runs
-    in ``threads``, and is cancelled if the client disconnects.
+    in threads of its own, and is cancelled if the client disconnects.
     """
-    stream = await run_in_threadpool(begin)
+    stream = await asyncio.get_running_loop().run_in_executor(service.searching, begin)
     if accepts_events(request.headers.get("accept", "")):
-        return event_response(stream, threads)
-    if not is_reranked:
-        return AnswerOut.of(final_answer(stream))
-    return AnswerOut.of(await final_answer_for(request, stream, threads))
+        return event_response(stream, service.reranked)
+    answer = await final_answer_for(request, stream, service.reranked) if is_reranked else final_answer(stream)
+    # written here, since FastAPI would check again what was made a moment ago
+    return Response(AnswerOut.of(answer).model_dump_json(), media_type="application/json")
 
 
 def accepts_events(accept: str) -> bool:

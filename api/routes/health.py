@@ -12,7 +12,7 @@ from vitrina.api.rerankers import RerankerStatus
 from vitrina.api.service import Service
 
 
-def running_service(request: Request) -> Service:
+async def running_service(request: Request) -> Service:  # not async, it would take a thread of its own
     service: Service = request.app.state.service
     return service
 

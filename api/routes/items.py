@@ -10,7 +10,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from sse_starlette import EventSourceResponse
 
 from vitrina.api.answers import AnswerOut, ItemOut
 from vitrina.api.requests import ItemIn, SearchRequest, decode_data_uri, from_json, is_reranked, rerank_options_of
@@ -40,7 +39,7 @@ async def similar_items(
     min_confidence: Annotated[float, Query(description="Leave out hits with a lower confidence.", ge=0, le=1)] = 0.0,
     rerank: Annotated[str, Query(description='As JSON, as in a search: true, or {"top": 20}.')] = "null",
     explain: Annotated[str, Query(description="As JSON, as in a search: true, or 5.")] = "null",
-) -> AnswerOut | EventSourceResponse:
+) -> Response:
     """The items most similar to this one. If asked to, a vision-language model reranks the best of them and explains
     them."""
     options = rerank_request(rerank, explain)
@@ -54,7 +53,7 @@ async def similar_items(
     )
     reranking = rerank_options_of(options, service.default_rerank_options()) if is_reranked(options) else None
     begin = partial(service.engine.stream, query, reranking)
-    return await respond(request, service.threads, begin, is_reranked=reranking is not None)
+    return await respond(request, service, begin, is_reranked=reranking is not None)
 
 
 @router.get("/v1/items/{sku:path}")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from sse_starlette import EventSourceResponse
 from starlette.datastructures import FormData, UploadFile
 
 from vitrina.api.answers import AnswerOut
@@ -53,13 +52,13 @@ REQUEST_BODY: dict[str, Any] = {
 
 
 @router.post("/v1/search", response_model=AnswerOut, responses=RESPONSES, openapi_extra=REQUEST_BODY)
-async def search(request: Request, service: RunningService) -> AnswerOut | EventSourceResponse:
+async def search(request: Request, service: RunningService) -> Response:
     """Find items by text, by images, or by both, with filters and with text to avoid; or list those that pass the
     filters. If asked to, a vision-language
     model reranks the best hits and explains them, requirement by requirement."""
     body, uploads = await read_request(request)
     begin = partial(begin_search, service, body, uploads)
-    return await respond(request, service.threads, begin, is_reranked=is_reranked(body))
+    return await respond(request, service, begin, is_reranked=is_reranked(body))
 
 
 def begin_search(service: Service, body: SearchRequest, uploads: list[bytes]) -> AnswerStream:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Sequence
 from dataclasses import replace
+from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,21 @@ from scipy.special import expit
 
 from vitrina.evaluation.metrics import FIRST_HITS, reliability
 from vitrina.evaluation.samples import SIGNALS, Array, CalibrationSample, split_half
+from vitrina.search.encoders.base import Encoder
 from vitrina.search.retrieval.retriever import NO_MATCH_DEPTH
-from vitrina.search.types.calibration import AGAINST, Calibration, CalibrationQuality, Curve, QueryKind, Signal
+from vitrina.search.types.calibration import (
+    AGAINST,
+    PAGE_AGAINST,
+    Calibration,
+    CalibrationFeatures,
+    CalibrationQuality,
+    Cohort,
+    Curve,
+    MatchCurve,
+    PageSignal,
+    QueryKind,
+    Signal,
+)
 
 MIN_QUERIES = 20
 """The fewest queries of a kind to fit a curve to: half of them fit it, half measure it."""
@@ -23,18 +37,38 @@ RIDGE = 1e-6
 """L2 penalty of every weight, against a mean log loss; it only keeps weights that no hit determines from growing."""
 
 PASS_SHARES = (0.97, 0.99)
-"""The shares of answerable queries that pass the no-match threshold: the second if nothing calls for a higher one,
+"""The shares of answerable queries that are told to have a good match: the second if nothing calls for a higher one,
 never less than the first however many off-catalog queries that would catch."""
 
 CAUGHT_SHARE = 0.95
 """The share of off-catalog queries that the threshold should catch."""
 
 
+PAGE_SIGNALS = tuple(PageSignal)
+
+PRODUCT_NAMES_FILE = "product_names.txt"
+
+
+def product_names() -> list[str]:
+    """Names of products that any shop may sell, which ``recipes.product_names`` drew from a taxonomy."""
+    text = (files(__package__) / PRODUCT_NAMES_FILE).read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+def new_cohort(encoder: Encoder) -> Cohort:
+    """What an encoder makes of ``product_names``. Blocks for a second."""
+    return Cohort.of(encoder.encode_texts(product_names()))
+
+
 def fit_calibration(
-    samples: Sequence[CalibrationSample], source: str = "", beside_words: Container[Signal] = SIGNALS
+    samples: Sequence[CalibrationSample],
+    source: str = "",
+    beside_words: Container[Signal] = SIGNALS,
+    cohort: Cohort | None = None,
 ) -> Calibration:
     """Fit a curve to each kind of query that has enough samples, apart for catalogs of images alone. ``source`` says
-    what they are; of signals for a text only those ``beside_words`` are used where the catalog has words.
+    what they are, and ``cohort`` is the one that they were sampled with; of signals for a text only those
+    ``beside_words`` are used where the catalog has words.
 
     The quality stored with a curve is measured on one half of the queries, with a fit to the other half.
     """
@@ -47,7 +81,7 @@ def fit_calibration(
         {kind: fit_measured_curve(found) for kind in QueryKind if is_enough(found := by_kind[images_alone, kind])}
         for images_alone in (False, True)
     )
-    return Calibration(of_words, source, of_images)
+    return Calibration(of_words, source, of_images, cohort)
 
 
 def is_enough(samples: Sequence[CalibrationSample]) -> bool:
@@ -69,20 +103,43 @@ def fit_curve(samples: Sequence[CalibrationSample]) -> Curve:
     signals = np.concatenate([each.signals for each in samples])  # (hits, signals)
     relevant = np.concatenate([each.relevant for each in samples])  # (hits,)
     used = [at for at in range(len(SIGNALS)) if np.ptp(signals[:, at]) > 0]
-    columns = np.column_stack([np.ones(len(signals)), signals[:, used]])
-    solution = minimize(
-        log_loss,
-        np.zeros(columns.shape[1]),
-        (columns, targets(relevant)),
-        method="L-BFGS-B",
-        jac=True,
-        bounds=[(None, None), *((None if SIGNALS[at] in AGAINST else 0.0, None) for at in used)],
-        options={"maxiter": 2000, "ftol": 1e-12, "gtol": 1e-7},
-    )
-    intercept, *weights = (round(float(weight), 4) for weight in solution.x)
+    intercept, *weights = fit_logistic(signals[:, used], targets(relevant), [SIGNALS[at] in AGAINST for at in used])
     nonzero = {SIGNALS[at]: weight for at, weight in zip(used, weights, strict=True) if weight}
     curve = Curve(intercept, nonzero, no_match_confidence=0.0)
-    return replace(curve, no_match_confidence=no_match_confidence(curve, samples))
+    known, unknown = (best_confidences(curve, samples, answerable=which) for which in (True, False))
+    return replace(curve, no_match_confidence=threshold(known, unknown), match=fit_match(curve, samples))
+
+
+def fit_match(curve: Curve, samples: Sequence[CalibrationSample]) -> MatchCurve | None:
+    """The curve that tells queries with an answer from those without, each half of the weight; None if there are too
+    few of either."""
+    pages = [(surest_logit(curve, each), each) for each in samples if len(each.relevant)]
+    answerable = np.array([each.answerable for _, each in pages], np.bool_)
+    n_with, n_without = np.count_nonzero(answerable), np.count_nonzero(~answerable)
+    if min(n_with, n_without) < MIN_QUERIES:
+        return None
+    columns = np.array([[logit, *(each.page.get(name, 0.0) for name in PAGE_SIGNALS)] for logit, each in pages])
+    is_free = [False, *(name in PAGE_AGAINST for name in PAGE_SIGNALS)]
+    shares = np.where(answerable, 1 / n_with, 1 / n_without)
+    intercept, surest, *weights = fit_logistic(columns, answerable.astype(np.float64), is_free, shares)
+    match = MatchCurve(intercept, surest, dict(zip(PAGE_SIGNALS, weights, strict=True)))
+    margins = np.array([match.margin(logit, each.page) for logit, each in pages])
+    return replace(match, intercept=round(intercept - threshold(margins[answerable], margins[~answerable]), 4))
+
+
+def fit_logistic(columns: Array, wanted: Array, is_free: Sequence[bool], shares: Array | None = None) -> list[float]:
+    """The intercept and the weights of m columns, shape (n, m), that make a logistic curve come closest to ``wanted``,
+    shape (n,). A weight that is not free is 0 or more; ``shares``, shape (n,), say how much each row counts."""
+    solution = minimize(
+        log_loss,
+        np.zeros(columns.shape[1] + 1),
+        (np.column_stack([np.ones(len(columns)), columns]), wanted, shares),
+        method="L-BFGS-B",
+        jac=True,
+        bounds=[(None, None), *((None if free else 0.0, None) for free in is_free)],
+        options={"maxiter": 2000, "ftol": 1e-12, "gtol": 1e-7},
+    )
+    return [round(float(weight), 4) for weight in solution.x]
 
 
 def targets(relevant: NDArray[np.bool_]) -> Array:
@@ -90,17 +147,17 @@ def targets(relevant: NDArray[np.bool_]) -> Array:
     return np.where(relevant, (n_relevant + 1) / (n_relevant + 2), 1 / (n_other + 2))
 
 
-def log_loss(weights: Array, columns: Array, targets: Array) -> tuple[float, Array]:
+def log_loss(weights: Array, columns: Array, targets: Array, shares: Array | None = None) -> tuple[float, Array]:
     """The mean log loss of a logistic curve, and its gradient."""
     logits = columns @ weights
     penalty = RIDGE * np.append(0.0, weights[1:])
-    loss = float(np.mean(np.logaddexp(0, logits) - targets * logits)) + float(penalty @ weights) / 2
-    return loss, columns.T @ (expit(logits) - targets) / len(targets) + penalty
+    of_rows = np.full(len(targets), 1 / len(targets)) if shares is None else shares / shares.sum()
+    loss = float(of_rows @ (np.logaddexp(0, logits) - targets * logits)) + float(penalty @ weights) / 2
+    return loss, columns.T @ (of_rows * (expit(logits) - targets)) + penalty
 
 
-def no_match_confidence(curve: Curve, samples: Sequence[CalibrationSample]) -> float:
-    """The threshold that the best hits of answerable queries reach, and those of off-catalog queries do not."""
-    answerable, off_catalog = (best_confidences(curve, samples, answerable=which) for which in (True, False))
+def threshold(answerable: Array, off_catalog: Array) -> float:
+    """What the scores of queries with an answer reach, and those of queries without do not; 0 without the first."""
     if not len(answerable):
         return 0.0
     highest, lowest = np.quantile(answerable, [1 - share for share in PASS_SHARES])
@@ -110,13 +167,17 @@ def no_match_confidence(curve: Curve, samples: Sequence[CalibrationSample]) -> f
 
 def best_confidences(curve: Curve, samples: Sequence[CalibrationSample], *, answerable: bool) -> Array:
     """The highest confidence on the first page of each query that the catalog can, or cannot, answer."""
-    return np.array(
-        [
-            confidences(curve, each)[:NO_MATCH_DEPTH].max()
-            for each in samples
-            if each.answerable is answerable and len(each.relevant)
-        ]
-    )
+    logits = [surest_logit(curve, each) for each in samples if each.answerable is answerable and len(each.relevant)]
+    return np.asarray(expit(logits), np.float64)
+
+
+def first_page(sample: CalibrationSample) -> CalibrationFeatures:
+    """The features of the hits that tell whether a query has a good match."""
+    return dict(zip(SIGNALS, sample.signals[:NO_MATCH_DEPTH].T, strict=True))
+
+
+def surest_logit(curve: Curve, sample: CalibrationSample) -> float:
+    return float(curve.logits(first_page(sample)).max())
 
 
 def confidences(curve: Curve, sample: CalibrationSample) -> Array:
@@ -137,16 +198,18 @@ def measure_curve(curve: Curve, samples: Sequence[CalibrationSample]) -> Calibra
     )
     if judged is None:
         return None
-    answerable, off_catalog = (best_confidences(curve, samples, answerable=which) for which in (True, False))
+    found = [
+        (each.answerable, curve.has_good_match(first_page(each), each.page)) for each in samples if len(each.relevant)
+    ]
     return CalibrationQuality(
         n_queries=len({each.key for each in samples}),
         n_hits=judged.n_hits,
         calibration_error=round(judged.calibration_error, 4),
         brier=round(judged.brier, 4),
-        answerable_passed=share(answerable >= curve.no_match_confidence),
-        off_catalog_caught=share(off_catalog < curve.no_match_confidence),
+        answerable_passed=share([matched for answerable, matched in found if answerable]),
+        off_catalog_caught=share([not matched for answerable, matched in found if not answerable]),
     )
 
 
-def share(which: NDArray[np.bool_]) -> float | None:
+def share(which: Sequence[bool]) -> float | None:
     return round(float(np.mean(which)), 4) if len(which) else None

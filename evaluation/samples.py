@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -17,7 +17,7 @@ from vitrina.search.reranking.base import CandidateImages, Deadline, Probabiliti
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence
 from vitrina.search.reranking.prompts import Statements, statements_of
 from vitrina.search.store.images import ImageStore
-from vitrina.search.types.calibration import QueryKind, Signal
+from vitrina.search.types.calibration import PageSignals, QueryKind, Signal
 from vitrina.search.types.item import Item
 from vitrina.search.types.query import Query
 from vitrina.search.types.requirement import Requirement
@@ -68,7 +68,7 @@ class CalibrationSample:
 
     ``key`` is the same for the same query on any catalog. ``signals`` has shape (n, signals), in the order of
     ``SIGNALS``; ``relevant`` has shape (n,). ``answerable``: whether anything in the catalog is relevant.
-    ``images_alone``: no hit has words.
+    ``images_alone``: no hit has words. ``page`` has the signals of the first page.
     """
 
     key: str
@@ -77,6 +77,7 @@ class CalibrationSample:
     signals: Array
     relevant: NDArray[np.bool_]
     images_alone: bool = False
+    page: PageSignals = field(default_factory=dict)
 
 
 def calibration_samples(engine: SearchEngine, examples: Iterable[Example]) -> Iterator[CalibrationSample]:
@@ -96,6 +97,7 @@ def calibration_samples(engine: SearchEngine, examples: Iterable[Example]) -> It
             signals=np.stack([ranked.features[signal][best] for signal in SIGNALS], axis=1),
             relevant=np.array([sku in example.relevant for sku in skus], dtype=np.bool_),
             images_alone=ranked.images_alone,
+            page=ranked.page,
         )
 
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from recipes.shops import LABELLED, SmallShop, shops
-from vitrina.evaluation.calibration import fit_calibration
+from vitrina.evaluation.calibration import fit_calibration, new_cohort
 from vitrina.evaluation.samples import CalibrationSample
 from vitrina.search.encoders.base import CARD_FILE, EMBEDDED_FOLDER
 from vitrina.search.encoders.registry import load_encoder
@@ -34,24 +34,25 @@ def calibrate_folder(folder: Path, small_shops: Iterable[SmallShop]) -> Calibrat
     """Calibrate the encoder in an open_clip folder on shops it was not trained on, and write that to its
     ``vitrina.json``. Blocks for some minutes. Raises EncoderError, StorageError."""
     encoder = load_encoder(f"{LOCAL_PREFIX}{folder}")
+    cohort = new_cohort(encoder)
     samples: list[CalibrationSample] = []
     rows: dict[str, int] = {}
     for shop in small_shops:
-        samples += shop.catalog(encoder).samples(encoder, shop.examples)
+        samples += shop.catalog(encoder).samples(encoder, shop.examples, cohort)
         rows[shop.source] = len(shop.items)
     counts = ", ".join(f"{n:,} of {source}" for source, n in rows.items())
     source = f"rows held out from training ({counts}), in fields, prose and titles, with images, words and both"
-    calibration = fit_calibration(samples, source, BESIDE_WORDS)
+    calibration = fit_calibration(samples, source, BESIDE_WORDS, cohort)
     write_calibration(folder / CARD_FILE, calibration)
     return calibration
 
 
 def lines(calibration: Calibration) -> Iterator[str]:
     """What was measured, a kind of query a line."""
-    for kind, curve, measured in calibration.measured_curves():
+    for kind, _, measured in calibration.measured_curves():
         yield (
             f"{kind}: calibration error {measured.calibration_error:.3f}, Brier {measured.brier:.3f} over "
-            f"{measured.n_hits} hits of {measured.n_queries} queries; at {curve.no_match_confidence:.3f} pass "
+            f"{measured.n_hits} hits of {measured.n_queries} queries; pass "
             f"{measured.answerable_passed} of the answerable and fail {measured.off_catalog_caught} of the rest"
         )
 

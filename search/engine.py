@@ -16,7 +16,7 @@ from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.fingerprints import Fingerprints
 from vitrina.search.store.store import Store
 from vitrina.search.types.answer import Answer, AnswerStream, Reranked, Retrieved, Stopwatch, final_answer
-from vitrina.search.types.calibration import Calibration
+from vitrina.search.types.calibration import Calibration, Cohort
 from vitrina.search.types.errors import NoRerankerError
 from vitrina.search.types.query import Query, RerankOptions, SortOrder
 from vitrina.search.types.trust import Trust
@@ -67,6 +67,13 @@ class SearchEngine:
         """The same engine with another reranker, or without one; nothing is opened again."""
         engine = copy.copy(self)
         engine.reranker = reranker
+        return engine
+
+    def uncalibrated(self, cohort: Cohort) -> Self:
+        """The same engine without confidences, to fit new ones to what it ranks, with page signals by a cohort."""
+        engine = copy.copy(self)
+        engine.retriever = copy.copy(self.retriever)
+        engine.retriever.calibration = Calibration({}, cohort=cohort)
         return engine
 
     def search(self, query: Query, rerank: RerankOptions | None = None) -> Answer:

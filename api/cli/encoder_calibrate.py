@@ -50,7 +50,7 @@ def calibrate(
     A query judged to have no relevant item shows what the catalog does not hold.
     """
     from vitrina.api.settings import encoder_for
-    from vitrina.evaluation.calibration import MIN_QUERIES, fit_calibration
+    from vitrina.evaluation.calibration import MIN_QUERIES, fit_calibration, new_cohort
     from vitrina.evaluation.samples import calibration_samples, example_of
     from vitrina.search.engine import SearchEngine
     from vitrina.search.store.store import Store
@@ -59,10 +59,13 @@ def calibrate(
     with closing(Store.existing(settings.store, settings.vector_index)) as store:
         judged = gather(store, judgements, queries, by or [], like or [])
         with errors.status("Loading the encoder"):
-            engine = SearchEngine.open(store, encoder_for(store, settings))
+            encoder = encoder_for(store, settings)
+            cohort = new_cohort(encoder)
+            engine = SearchEngine.open(store, encoder).uncalibrated(cohort)
         samples = list(with_progress(calibration_samples(engine, map(example_of, judged)), "Searching", len(judged)))
         n_items = store.catalog.counts()["items"]
-        calibration = fit_calibration(samples, f"{len(judged):,} queries on a catalog of {n_items:,} items")
+        source = f"{len(judged):,} queries on a catalog of {n_items:,} items"
+        calibration = fit_calibration(samples, source, cohort=cohort)
         if not (calibration.curves or calibration.of_images):
             raise InputError(
                 f"There are too few queries to calibrate on: {len(judged)}, some of which must find something.",

@@ -14,11 +14,20 @@ from vitrina.search.index.replica import IndexReplica
 from vitrina.search.retrieval.catalog_scores import ItemCatalogScores, catalog_scores
 from vitrina.search.retrieval.certainty import CERTAIN_CONFIDENCE, Flags, assured, certain_items, lifted
 from vitrina.search.retrieval.fusion import PartWeights, Scores
-from vitrina.search.retrieval.vector_scores import VectorScorer, VectorScores
+from vitrina.search.retrieval.vector_scores import VectorScorer, VectorScores, wanted
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.fingerprints import Fingerprints
 from vitrina.search.types.answer import Answer, Hit, Signals, Stopwatch
-from vitrina.search.types.calibration import Calibration, CalibrationFeatures, Curve, QueryKind, Signal
+from vitrina.search.types.calibration import (
+    LEAST_SHARED,
+    Calibration,
+    CalibrationFeatures,
+    Curve,
+    PageSignal,
+    PageSignals,
+    QueryKind,
+    Signal,
+)
 from vitrina.search.types.errors import QueryError
 from vitrina.search.types.item import Modality
 from vitrina.search.types.models import EncoderIdentity
@@ -36,7 +45,7 @@ ROUND_DECIMALS = 6
 """Scores closer than this are ties, so that the last bits of a float do not decide an order."""
 
 NO_MATCH_DEPTH = 10
-"""How many of the best hits must all be in doubt before a query has no good match: the first page."""
+"""How many of the best hits tell whether a query has a good match: the first page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +53,9 @@ class RankedCandidates:
     """Every candidate of one ``kind`` of query: item ids, ascending, and what is known of each, all of shape (n,).
 
     Candidates are ranked by ``totals``, fused from ``parts``, of which ``bonus`` is what the catalog's words and fields
-    add; ``order`` has positions, best first. ``features`` are those that a calibration weighs. ``certain`` marks the
-    items that the query names by an identifier or shows by their own photo.
+    add; ``order`` has positions, best first. ``features`` are those that a calibration weighs for each, and ``page``
+    those of the first page as a whole. ``certain`` marks the items that the query names by an identifier or shows by
+    their own photo.
     """
 
     kind: QueryKind
@@ -55,8 +65,14 @@ class RankedCandidates:
     bonus: Scores
     totals: Scores
     features: CalibrationFeatures
+    page: PageSignals
     order: NDArray[np.int64]
     certain: Flags
+
+    @property
+    def first_page(self) -> NDArray[np.int64]:
+        """The positions of the hits that tell whether there is a good match, best first."""
+        return self.order[:NO_MATCH_DEPTH]
 
     @property
     def images_alone(self) -> bool:
@@ -106,7 +122,7 @@ class Retriever:
         return Answer(
             hits=hits,
             total_considered=len(kept),
-            no_good_match=not len(kept) or is_doubtful(curve, confidence, ranked.order),
+            no_good_match=not len(kept) or is_doubtful(curve, ranked),
             encoder=self._encoder.name,
             timings_ms=watch.timings_ms(),
             requirements=parsed.requirements,
@@ -154,8 +170,26 @@ class Retriever:
                 order = np.lexsort((pool, -totals))
                 features = calibration_features(by_vectors, by_catalog, fused, parsed.text)
                 parts = {**vector_parts(by_vectors), **by_catalog.parts}
+                first = order[:NO_MATCH_DEPTH]
+                page = page_signals(features, first) | self._names_shared(parsed, pool[first])
         shown = by_vectors.by_modality
-        return RankedCandidates(parsed.kind, pool, shown, parts, bonus, totals, features, order, certain)
+        return RankedCandidates(parsed.kind, pool, shown, parts, bonus, totals, features, page, order, certain)
+
+    def _names_shared(self, parsed: ParsedQuery, item_ids: NDArray[np.int64]) -> dict[PageSignal, float]:
+        """What the cohort's names tell of a query and of its best hits; nothing without a cohort, or without hits."""
+        cohort = self.calibration.cohort if self.calibration else None
+        if cohort is None or not len(item_ids):
+            return {}
+        asked, ids = wanted(parsed.vectors), np.sort(item_ids)
+        modalities: tuple[Modality, Modality] = (
+            ("image", "text") if parsed.kind is QueryKind.IMAGE else ("text", "image")
+        )
+        rows = (self._replica.indexes[modality].rows_of(ids) for modality in modalities)
+        vectors = next((found.vectors for found in rows if len(found)), np.empty((0, cohort.dimension), np.float32))
+        return {
+            PageSignal.NAMES: cohort.mean_closest(asked),
+            PageSignal.SAME_NAMES: float(cohort.shared(asked, vectors).max(initial=math.log(LEAST_SHARED))),
+        }
 
     def _curve(self, query: Query, ranked: RankedCandidates) -> Curve | None:
         """The calibration of this kind of query. Raises QueryError where there is none and the query needs one."""
@@ -221,11 +255,12 @@ def relevant(curve: Curve | None, confidence: Scores | None, order: NDArray[np.i
     return sure if len(sure) else order[:NO_MATCH_DEPTH]
 
 
-def is_doubtful(curve: Curve | None, confidence: Scores | None, order: NDArray[np.int64]) -> bool:
-    """Whether none of the best hits in ``order`` is as sure as a good match is."""
-    if curve is None or confidence is None:
+def is_doubtful(curve: Curve | None, ranked: RankedCandidates) -> bool:
+    """Whether a query's candidates, one at least, hold no good match, as far as a calibration can tell."""
+    first = ranked.first_page
+    if curve is None or ranked.certain[first].any():
         return False
-    return bool(confidence[order[:NO_MATCH_DEPTH]].max() < curve.no_match_confidence)
+    return not curve.has_good_match({signal: column[first] for signal, column in ranked.features.items()}, ranked.page)
 
 
 def number(score: float) -> float | None:
@@ -295,3 +330,15 @@ def calibration_features(
         found[where_said] = found[signal] * said
         found[signal] = found[signal] - found[where_said]
     return found
+
+
+def page_signals(features: CalibrationFeatures, first: NDArray[np.int64]) -> dict[PageSignal, float]:
+    """What the hits of the first page, at positions ``first``, tell together."""
+    if not len(first):
+        return {}
+    of_page = {
+        PageSignal.LENGTH: Signal.LENGTH,
+        PageSignal.WORDS: Signal.SOME_WORDS,
+        PageSignal.TEXT_TO_TEXT: Signal.TEXT_TO_TEXT,
+    }
+    return {signal: float(features[of_hit][first].max()) for signal, of_hit in of_page.items()}

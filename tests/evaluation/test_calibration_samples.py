@@ -13,7 +13,7 @@ from vitrina.evaluation.samples import SAMPLE_DEPTH, SIGNALS, Example, calibrati
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
-from vitrina.search.types.calibration import QueryKind, Signal
+from vitrina.search.types.calibration import Cohort, PageSignal, QueryKind, Signal
 from vitrina.search.types.query import Query
 
 
@@ -58,6 +58,17 @@ def test_signals_and_relevance_run_along_the_hits(engine: SearchEngine, encoder:
         expected = float(encoder.encode_texts([title])[0] @ vector) if title else 0.0
         assert column(sampled.signals, Signal.TEXT_TO_TEXT)[at] == pytest.approx(expected, abs=1e-5)
     assert column(sampled.signals, Signal.IMAGE_TO_IMAGE) == [0.0] * SAMPLE_DEPTH
+
+
+def test_with_a_cohort_a_page_tells_which_names_it_shares(engine: SearchEngine, encoder: FakeEncoder) -> None:
+    named = engine.uncalibrated(Cohort.of(encoder.encode_texts(["red", "blue", "green", "teapot"])))
+    (text,) = calibration_samples(named, [Example(Query("red things"), frozenset({"0"}))])
+    assert set(text.page) == set(PageSignal)
+    assert text.page[PageSignal.WORDS] == max(column(text.signals[:10], Signal.SOME_WORDS))
+    (photo,) = calibration_samples(named, [Example(Query(images=(make_image("red"),)), frozenset({"0"}))])
+    assert photo.page[PageSignal.SAME_NAMES] > -1
+    (without,) = calibration_samples(engine, [Example(Query("red things"), frozenset({"0"}))])
+    assert PageSignal.NAMES not in without.page
 
 
 def test_a_name_typed_exactly_is_a_signal(engine: SearchEngine) -> None:

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.evaluation.calibration import fit_calibration
+from vitrina.evaluation.calibration import fit_calibration, new_cohort
 from vitrina.evaluation.samples import CalibrationSample, Example, calibration_samples
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import open_index_version
@@ -20,7 +20,7 @@ from vitrina.search.engine import SearchEngine
 from vitrina.search.images.decode import decode_image
 from vitrina.search.store.images import ImageStore
 from vitrina.search.store.store import Store
-from vitrina.search.types.calibration import Calibration
+from vitrina.search.types.calibration import Calibration, Cohort
 from vitrina.search.types.item import WORD, IndexedItem, Item, embedding_text
 from vitrina.search.types.models import Vectors
 from vitrina.search.types.query import Query
@@ -108,21 +108,24 @@ class CalibrationCatalog:
             for at in np.flatnonzero(self.is_indexed).tolist()
         ]
 
-    def samples(self, encoder: Encoder, examples: Sequence[Example]) -> Iterator[CalibrationSample]:
+    def samples(self, encoder: Encoder, examples: Sequence[Example], cohort: Cohort) -> Iterator[CalibrationSample]:
         """Put the same queries to a catalog of each kind. Blocks."""
         for with_images, with_words in CATALOG_KINDS:
             entries = self.entries(with_images=with_images, with_words=with_words)
-            with temporary_engine(encoder, entries) as engine:
+            with temporary_engine(encoder, entries, cohort) as engine:
                 yield from calibration_samples(engine, examples)
 
 
 @contextmanager
-def temporary_engine(encoder: Encoder, entries: Sequence[IndexedItem]) -> Iterator[SearchEngine]:
-    """A search engine over some items, in a temporary store."""
+def temporary_engine(
+    encoder: Encoder, entries: Sequence[IndexedItem], cohort: Cohort | None = None
+) -> Iterator[SearchEngine]:
+    """A search engine over some items, in a temporary store; with a cohort to sample page signals for a calibration."""
     with TemporaryDirectory() as folder:
         store = Store(Path(folder))
         store.catalog.commit(open_index_version(store, encoder), entries)
-        yield SearchEngine.open(store, encoder)
+        engine = SearchEngine.open(store, encoder)
+        yield engine if cohort is None else engine.uncalibrated(cohort)
         store.close()
 
 
@@ -147,9 +150,11 @@ def calibrate(
         is_indexed=np.array([is_indexed(row) for row in rows], dtype=np.bool_),
     )
     examples = [*by_text(rows, table, seed), *by_photo(rows, store, facets, seed), *out_of_catalog(rows)]
+    cohort = new_cohort(encoder)
     return fit_calibration(
-        list(catalog.samples(encoder, examples)),
+        list(catalog.samples(encoder, examples, cohort)),
         f"{len(rows):,} rows held out from tuning, as images, as words and as both",
+        cohort=cohort,
     )
 
 

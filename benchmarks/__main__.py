@@ -21,6 +21,7 @@ RESULTS = Path(__file__).parent / "results.md"
 MEASUREMENTS: Mapping[str, Callable[[Encoder, Path], Iterator[Figure]]] = {
     "encoder-speed": speed.measure_encoder,
     "speed": speed.measure_time,
+    "load": speed.measure_load,
     "pictures": retrieval.measure_images,
     "retrieval": retrieval.measure_listings,
     "confidence": retrieval.measure_confidence,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 import httpx
@@ -135,13 +136,61 @@ def encoder_alone_s(encoder: Encoder, path: Path) -> float:
     return time.perf_counter() - started
 
 
-def http_latencies_ms(store: Store, path: Path) -> list[float]:
-    titles = pq.read_table(path, columns=["title"])["title"].to_pylist()[:N_QUERIES]
-    with serving(store.folder) as url, httpx.Client(base_url=url) as client:
-        times = []
-        for title in [*titles[:10], *titles]:
+N_CLIENTS = 16
+LOAD_S = 20.0
+
+
+def measure_load(encoder: Encoder, data: Path) -> Iterator[Figure]:
+    """On the 38,213 rows of ``fashion-train``, all fields: indexing them, and searches over HTTP, one after the other
+    and by many clients at once, which run on the same cores. The queries are of ``fashion-validation``."""
+    queries = short_texts(data / "fashion-validation.parquet")[:N_QUERIES]
+    with indexed(encoder, data / "fashion-train.parquet") as catalog, serving(catalog.store.folder) as url:
+        n_rows, seconds = len(catalog.rows), catalog.report.seconds
+        yield Figure("rows indexed a second", n_rows / seconds, 350, how=f"{n_rows:,} rows, an image each, all fields")
+        how = f"{len(queries)} text queries, one after the other, on 127.0.0.1; {n_rows:,} rows"
+        latency_ms = latencies_ms(url, queries)
+        yield Figure("search over HTTP, median", statistics.median(latency_ms), 25, "at most", "ms", how)
+        latency_ms, n_failed = asyncio.run(under_load_ms(url, queries))
+        how = f"{N_CLIENTS} clients for {LOAD_S:.0f} s, each asking as soon as it is answered"
+        yield Figure("searches a second", len(latency_ms) / LOAD_S, 60, how=how)
+        p99 = statistics.quantiles(latency_ms, n=100)[-1]
+        yield Figure("search under load, 99th percentile", p99, None, unit="ms", how=how)
+        yield Figure("searches that failed", n_failed, 0, "at most", how=how)
+
+
+async def under_load_ms(url: str, queries: Sequence[str]) -> tuple[list[float], int]:
+    """How long each search took that ``N_CLIENTS`` clients asked for, and how many failed."""
+    times: list[float] = []
+    n_failed = 0
+    until = time.perf_counter() + LOAD_S
+
+    async def ask(client: httpx.AsyncClient, first: int) -> None:
+        nonlocal n_failed
+        for text in islice(cycle(queries), first, None):
             started = time.perf_counter()
-            client.post("/v1/search", json={"text": " ".join(str(title).split()[1:4])}).raise_for_status()
+            if started > until:
+                return
+            answer = await client.post("/v1/search", json={"text": text})
+            n_failed += answer.status_code != httpx.codes.OK
+            times.append((time.perf_counter() - started) * 1000)
+
+    async with httpx.AsyncClient(base_url=url, timeout=START_S) as client:
+        await asyncio.gather(*(ask(client, number * len(queries) // N_CLIENTS) for number in range(N_CLIENTS)))
+    return times, n_failed
+
+
+def http_latencies_ms(store: Store, path: Path) -> list[float]:
+    with serving(store.folder) as url:
+        return latencies_ms(url, short_texts(path)[:N_QUERIES])
+
+
+def latencies_ms(url: str, queries: Sequence[str]) -> list[float]:
+    """How long each search takes, after ten to warm up."""
+    times = []
+    with httpx.Client(base_url=url) as client:
+        for text in [*queries[:10], *queries]:
+            started = time.perf_counter()
+            client.post("/v1/search", json={"text": text}).raise_for_status()
             times.append((time.perf_counter() - started) * 1000)
     return times[10:]
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from vitrina.search.images.decode import decode_image
 from vitrina.search.types.errors import ImageError, QueryError
@@ -135,6 +135,32 @@ class SearchRequest(JsonModel):
     explain: ExplainOption = Field(
         None, description="How many hits to explain, which also reranks them; true uses the service's default."
     )
+
+
+def request_of(query: object) -> object:
+    """A query that is a text alone as a request."""
+    return {"text": query} if isinstance(query, str) else query
+
+
+class ExplainRequest(JsonModel):
+    """An item, and the search that it is, or is not, among the hits of."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {"query": "red striped shirt", "sku": "A-17"},
+                {"query": {"text": "shirt", "filters": {"colour": "red"}, "rerank": True}, "sku": "A-17"},
+            ]
+        },
+    )
+
+    query: Annotated[SearchRequest, BeforeValidator(request_of, json_schema_input_type=SearchRequest | str)] = Field(
+        description="A search as POST /v1/search takes it, or its text alone. Where the service has a reranker, the "
+        "item's photo is judged, too, except with rerank false."
+    )
+    sku: str = Field(description="The item to explain; it need not be among the hits.")
 
 
 class ItemIn(JsonModel):

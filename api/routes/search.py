@@ -1,7 +1,8 @@
-"""``POST /v1/search``: text, images, or both."""
+"""``POST /v1/search``: text, images, or both; and ``POST /v1/explain``: why an item is, or is not, among the hits."""
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Any
 
@@ -11,12 +12,15 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from vitrina.api.answers import AnswerOut
-from vitrina.api.requests import SearchRequest, from_json, is_reranked, query_of, rerank_options_of
+from vitrina.api.rank_explanations import RANK_EXPLANATION, RankExplanationOut
+from vitrina.api.requests import ExplainRequest, SearchRequest, from_json, is_reranked, query_of, rerank_options_of
 from vitrina.api.routes.health import RunningService
 from vitrina.api.service import Service
 from vitrina.api.streaming import RESPONSES, respond
+from vitrina.search.rank_explanation import explain_rank
 from vitrina.search.types.answer import AnswerStream
 from vitrina.search.types.query import MAX_IMAGES, SortOrder
+from vitrina.search.types.rank_explanation import RankExplanation
 
 router = APIRouter(tags=["search"])
 
@@ -65,6 +69,29 @@ def begin_search(service: Service, body: SearchRequest, uploads: list[bytes]) ->
     """The answer's events. Blocks for the retrieval, and raises if anything is wrong with the request."""
     rerank = rerank_options_of(body, service.default_rerank_options()) if is_reranked(body) else None
     return service.engine.stream(query_of(body, uploads), rerank)
+
+
+@router.post(
+    "/v1/explain",
+    responses={200: {"content": {"application/json": {"example": RANK_EXPLANATION}}}},
+)
+async def explain(request: ExplainRequest, service: RunningService) -> RankExplanationOut:
+    """Why an item is, or is not, among the hits of a search: its rank by each part of the score, the filters that it
+    fails, and whether it meets each requirement, by its listing and by its photo."""
+    loop = asyncio.get_running_loop()
+    explained = await loop.run_in_executor(service.reranked, explained_by, service, request)
+    return RankExplanationOut.of(explained)
+
+
+def explained_by(service: Service, request: ExplainRequest) -> RankExplanation:
+    """The explanation. Blocks for the retrieval, and for the reranker's deadline where there is one."""
+    body, engine, options = request.query, service.engine, None
+    query, wants_reranking = query_of(body), is_reranked(body)
+    if wants_reranking or service.reranking is not None:
+        options = rerank_options_of(body, service.default_rerank_options())
+    if body.rerank is False:
+        engine = engine.with_reranker(None)
+    return explain_rank(engine, query, request.sku, options, is_reranked=wants_reranking)
 
 
 async def read_request(request: Request) -> tuple[SearchRequest, list[bytes]]:

@@ -64,6 +64,11 @@ class WordScores:
     held: Weights
     n_holding: int
 
+    def is_held(self, row: int) -> bool:
+        """Whether the item in a row holds the word."""
+        held = self.held[row] if isinstance(self.rows, slice) else self.held[self.rows == row].sum()
+        return bool(held > 0)
+
 
 class QueryMatches:
     """What every item holds of one query's words, as of one state of the index."""
@@ -71,6 +76,7 @@ class QueryMatches:
     def __init__(self, expansion: Expansion, postings: Postings) -> None:
         self.words = expansion.words
         """The query's words; none for a query without words, which nothing matches."""
+        self._expansion = expansion
         self._postings = postings
         n_rows = len(postings.alive)
         self._bm25: Weights = np.zeros(n_rows, np.float32)
@@ -114,6 +120,14 @@ class QueryMatches:
         for array, values in zip(filled, (found.bm25, found.share, found.weakest), strict=True):
             array[there] = values
         return LexicalMatches(item_ids, *filled)
+
+    def held_words(self, item_id: int) -> tuple[bool, ...]:
+        """Whether one item holds each of the query's words, in whatever form; in the order of ``words``."""
+        row = int(self._postings.rows_of(np.array([item_id]))[0])
+        if row < 0:
+            return (False,) * len(self.words)
+        held = (word_scores(self._expansion.of_word(at), self._postings) for at in range(len(self.words)))
+        return tuple(word.is_held(row) for word in held)
 
     def _matches(self, rows: NDArray[np.int64]) -> LexicalMatches:
         share = np.minimum(self._share[rows] / np.float32(self._idf), 1)

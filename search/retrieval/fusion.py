@@ -38,13 +38,16 @@ class PartWeights:
         """The weight of one part; 0 where it has none."""
         return (self.weights if with_images else self.without_images).get(part, 0.0)
 
+    def contributions(self, parts: Mapping[Part, Scores], has_images: NDArray[np.bool_]) -> dict[Part, Scores]:
+        """Some parts, each of shape (n,) like ``has_images``, times their weights."""
+        return {
+            part: np.where(has_images, self.of(part), self.of(part, with_images=False)) * scores
+            for part, scores in parts.items()
+        }
+
     def fused(self, parts: Mapping[Part, Scores], has_images: NDArray[np.bool_]) -> Scores:
         """The weighted sum of some parts, each of shape (n,), like ``has_images``."""
-        with_images, without = (
-            np.asarray(sum(self.of(part, with_images=which) * scores for part, scores in parts.items()), np.float64)
-            for which in (True, False)
-        )
-        return np.where(has_images, with_images, without)
+        return np.asarray(sum(self.contributions(parts, has_images).values()), np.float64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from vitrina.search.index.replica import IndexReplica
-from vitrina.search.retrieval.catalog_scores import ItemCatalogScores, catalog_scores
-from vitrina.search.retrieval.certainty import CERTAIN_CONFIDENCE, Flags, assured, certain_items, lifted
+from vitrina.search.retrieval.catalog_scores import catalog_scores
+from vitrina.search.retrieval.certainty import CERTAIN_CONFIDENCE, NO_ITEMS, Flags, assured, certain_items, lifted
+from vitrina.search.retrieval.features import calibration_features, page_signals
 from vitrina.search.retrieval.fusion import PartWeights, Scores
 from vitrina.search.retrieval.vector_scores import VectorScorer, VectorScores, wanted
 from vitrina.search.store.catalog import Catalog
@@ -26,7 +27,6 @@ from vitrina.search.types.calibration import (
     PageSignal,
     PageSignals,
     QueryKind,
-    Signal,
 )
 from vitrina.search.types.errors import QueryError
 from vitrina.search.types.item import Modality
@@ -52,22 +52,27 @@ NO_MATCH_DEPTH = 10
 class RankedCandidates:
     """Every candidate of one ``kind`` of query: item ids, ascending, and what is known of each, all of shape (n,).
 
-    Candidates are ranked by ``totals``, fused from ``parts``, of which ``bonus`` is what the catalog's words and fields
-    add; ``order`` has positions, best first. ``features`` are those that a calibration weighs for each, and ``page``
-    those of the first page as a whole. ``certain`` marks the items that the query names by an identifier or shows by
-    their own photo.
+    Candidates are ranked by ``totals``, fused from ``parts``: the sum of what each part, weighted, contributes, less
+    ``penalties`` for what is to be avoided; ``bonus`` is what the catalog's words and fields add. ``order`` has
+    positions, best first. ``features`` are those that a calibration weighs for each, and ``page`` those of the first
+    page as a whole. ``certain`` marks the items that the query names by an identifier or shows by their own photo,
+    whose totals are lifted above the others. ``gathered`` marks those that retrieval found, and not because it was told
+    to include them.
     """
 
     kind: QueryKind
     item_ids: NDArray[np.int64]
     by_modality: Mapping[Modality, Scores]
     parts: Mapping[Part, Scores]
+    contributions: Mapping[Part, Scores]
+    penalties: Scores
     bonus: Scores
     totals: Scores
     features: CalibrationFeatures
     page: PageSignals
     order: NDArray[np.int64]
     certain: Flags
+    gathered: Flags
 
     @property
     def first_page(self) -> NDArray[np.int64]:
@@ -78,6 +83,19 @@ class RankedCandidates:
     def images_alone(self) -> bool:
         """Whether no candidate has words, as in a catalog of images alone."""
         return bool(np.isnan(self.by_modality["text"]).all())
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCandidates:
+    """The ``ranked`` candidates of a query, and the positions of those that its answer has, ``kept``, in its order.
+
+    ``confidence``, shape (n,), is None without a calibration.
+    """
+
+    ranked: RankedCandidates
+    confidence: Scores | None
+    kept: NDArray[np.int64]
+    no_good_match: bool
 
 
 class Retriever:
@@ -109,20 +127,29 @@ class Retriever:
         Raises FilterError for a filter that nothing can match, and QueryError for a confidence that cannot be told.
         Blocks.
         """
+        return self.answer(parsed, self.find(parsed, watch), watch)
+
+    def find(self, parsed: ParsedQuery, watch: Stopwatch, include: NDArray[np.int64] = NO_ITEMS) -> FoundCandidates:
+        """The candidates of a query, and which of them its answer has, on all pages. ``include`` is as for ``rank``.
+        Raises as ``retrieve`` does. Blocks."""
         query = parsed.query
-        ranked = self.rank(parsed, watch)
+        ranked = self.rank(parsed, watch, include)
         with watch.stage("confidence"):
             curve = self._curve(query, ranked)
             confidence = None if curve is None else assured(curve.confidence(ranked.features), ranked.certain)
             kept = ranked.order if confidence is None else at_least(query.min_confidence, confidence, ranked.order)
             if query.sort is not SortOrder.RELEVANCE:
                 kept = self._sorted(query.sort, ranked, relevant(curve, confidence, kept))
+            return FoundCandidates(ranked, confidence, kept, not len(kept) or is_doubtful(curve, ranked))
+
+    def answer(self, parsed: ParsedQuery, found: FoundCandidates, watch: Stopwatch) -> Answer:
+        """The answer with the query's page of the candidates that were kept. Blocks while the items are loaded."""
         with watch.stage("load"):
-            hits = self._hits(query, ranked, confidence, kept)
+            hits = self._hits(parsed.query, found)
         return Answer(
             hits=hits,
-            total_considered=len(kept),
-            no_good_match=not len(kept) or is_doubtful(curve, ranked),
+            total_considered=len(found.kept),
+            no_good_match=found.no_good_match,
             encoder=self._encoder.name,
             timings_ms=watch.timings_ms(),
             requirements=parsed.requirements,
@@ -142,13 +169,14 @@ class Retriever:
         )
         return Answer(tuple(hits), total, not total, self._encoder.name, watch.timings_ms())
 
-    def rank(self, parsed: ParsedQuery, watch: Stopwatch) -> RankedCandidates:
-        """Every candidate of a query, scored and in order. Raises FilterError. Blocks."""
+    def rank(self, parsed: ParsedQuery, watch: Stopwatch, include: NDArray[np.int64] = NO_ITEMS) -> RankedCandidates:
+        """Every candidate of a query, scored and in order. Items to ``include``, ids of shape (n,), are ranked among
+        them as if they passed its filters and it excluded none of them. Raises FilterError. Blocks."""
         query = parsed.query
         with self._catalog.reading() as reader:
             with watch.stage("filter"):
                 reader.facets.check(query.filters)
-                within = reader.facets.matching(query.filters) if query.filters else None
+                within = joined(reader.facets.matching(query.filters), include) if query.filters else None
             with watch.stage("words"):
                 in_catalog = catalog_scores(reader, self._replica, parsed, within)
             with watch.stage("certainty"):
@@ -156,24 +184,38 @@ class Retriever:
             with watch.stage("vectors"):
                 scorer = VectorScorer(self._replica.indexes, parsed.vectors, *text_weights(self.weights))
                 nearest = scorer.candidates(WINDOW, within)
-                found = np.unique(np.concatenate([nearest, in_catalog.item_ids, sure]))
-                pool = found[~np.isin(found, parsed.excluded)]
+                gathered = np.unique(np.concatenate([nearest, in_catalog.item_ids, sure]))
+                pool = joined(gathered[~np.isin(gathered, parsed.excluded)], include)
             with watch.stage("rank"):
                 by_vectors = scorer.rank(pool)
                 by_catalog = in_catalog.about(pool)
                 has_images = ~np.isnan(by_vectors.by_modality["image"])
-                said = self.weights.fused(by_catalog.parts, has_images)
-                bonus = query.weights.text * said - by_catalog.penalty(query.weights)
+                weighted = self.weights.contributions(by_catalog.parts, has_images)
+                said = {part: query.weights.text * scores for part, scores in weighted.items()}
+                penalties = by_catalog.penalty(query.weights)
+                bonus = np.asarray(sum(said.values()) - penalties, np.float64)
                 certain = np.isin(pool, sure)
                 fused = np.round(np.nan_to_num(by_vectors.scores) + bonus, ROUND_DECIMALS)
                 totals = lifted(fused, certain)
                 order = np.lexsort((pool, -totals))
                 features = calibration_features(by_vectors, by_catalog, fused, parsed.text)
-                parts = {**vector_parts(by_vectors), **by_catalog.parts}
                 first = order[:NO_MATCH_DEPTH]
                 page = page_signals(features, first) | self._names_shared(parsed, pool[first])
-        shown = by_vectors.by_modality
-        return RankedCandidates(parsed.kind, pool, shown, parts, bonus, totals, features, page, order, certain)
+        return RankedCandidates(
+            kind=parsed.kind,
+            item_ids=pool,
+            by_modality=by_vectors.by_modality,
+            parts={**vector_parts(by_vectors), **by_catalog.parts},
+            contributions={part: by_vectors.contributions[m] for m, part in VECTOR_PARTS.items()} | said,
+            penalties=penalties,
+            bonus=bonus,
+            totals=totals,
+            features=features,
+            page=page,
+            order=order,
+            certain=certain,
+            gathered=~np.isin(pool, np.setdiff1d(include, gathered)),
+        )
 
     def _names_shared(self, parsed: ParsedQuery, item_ids: NDArray[np.int64]) -> dict[PageSignal, float]:
         """What the cohort's names tell of a query and of its best hits; nothing without a cohort, or without hits."""
@@ -210,11 +252,10 @@ class Retriever:
             ordered = reader.facets.ordered(ranked.item_ids[positions].tolist(), sort)
         return np.searchsorted(ranked.item_ids, np.array(ordered, np.int64)).astype(np.int64)
 
-    def _hits(
-        self, query: Query, ranked: RankedCandidates, confidence: Scores | None, order: NDArray[np.int64]
-    ) -> tuple[Hit, ...]:
-        """The hits of the query's page of ``order``, loaded; items that were deleted meanwhile are left out."""
-        page = order[query.offset : query.offset + query.limit]
+    def _hits(self, query: Query, found: FoundCandidates) -> tuple[Hit, ...]:
+        """The hits of the query's page, loaded; items that were deleted meanwhile are left out."""
+        ranked, confidence = found.ranked, found.confidence
+        page = found.kept[query.offset : query.offset + query.limit]
         stored = self._catalog.items(ranked.item_ids[page].tolist())
         return tuple(
             Hit(
@@ -232,6 +273,11 @@ class Retriever:
             for position, at in enumerate(page, start=1)
             if (item_id := int(ranked.item_ids[at])) in stored
         )
+
+
+def joined(item_ids: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Ids, sorted, and a few others, each once and sorted."""
+    return np.union1d(item_ids, others) if len(others) else item_ids
 
 
 def confidence_of(confidence: Scores | None, certain: Flags, at: int) -> float | None:
@@ -276,28 +322,6 @@ def text_weights(weights: PartWeights) -> tuple[dict[Modality, float], dict[Moda
     return shared, {"image": sum(shared.values()), "text": weights.of(Part.TEXT, with_images=False)}
 
 
-COSINES: Mapping[Signal, tuple[Modality, Modality]] = {
-    Signal.TEXT_TO_IMAGE: ("text", "image"),
-    Signal.TEXT_TO_TEXT: ("text", "text"),
-    Signal.IMAGE_TO_IMAGE: ("image", "image"),
-    Signal.IMAGE_TO_TEXT: ("image", "text"),
-}
-
-SAID: Mapping[Signal, Signal] = {
-    Signal.TEXT_TO_IMAGE: Signal.TEXT_TO_IMAGE_SAID,
-    Signal.NO_IMAGE: Signal.NO_IMAGE_SAID,
-}
-"""The signals that take the place of others where the item has all words of the query, or its fields meet them."""
-
-MAX_DOUBLINGS = 3.0
-"""Eight words; a longer text describes one product, whatever its length."""
-
-
-def length_of(text: str) -> float:
-    """The binary logarithm of a text's number of words, up to ``MAX_DOUBLINGS``; 0 without words."""
-    return min(MAX_DOUBLINGS, math.log2(max(1, len(text.split()))))
-
-
 def vector_parts(by_vectors: VectorScores) -> dict[Part, Scores]:
     """The z-scores of an item's text and image, shape (n,); where it has only one, that stands for both."""
     image, text = by_vectors.by_modality["image"], by_vectors.by_modality["text"]
@@ -305,40 +329,3 @@ def vector_parts(by_vectors: VectorScores) -> dict[Part, Scores]:
         Part.TEXT: np.nan_to_num(np.where(np.isnan(text), image, text)),
         Part.IMAGE: np.nan_to_num(np.where(np.isnan(image), text, image)),
     }
-
-
-def calibration_features(
-    by_vectors: VectorScores, by_catalog: ItemCatalogScores, fused: Scores, text: str
-) -> CalibrationFeatures:
-    """Every signal of every candidate, shape (n,), 0 where the query or the item lacks it; ``text`` was searched for.
-
-    These are the features that a calibration weighs.
-    """
-    parts = by_catalog.parts
-    found: dict[Signal, Scores] = {signal: np.nan_to_num(by_vectors.cosines[pair]) for signal, pair in COSINES.items()}
-    found[Signal.SOME_WORDS] = parts[Part.WORDS]
-    found[Signal.ALL_WORDS] = parts[Part.ALL_WORDS]
-    found[Signal.WHOLE_VALUE] = (parts[Part.VALUE] > 0).astype(np.float64)
-    found[Signal.NAME] = parts[Part.TITLE]
-    found[Signal.NO_IMAGE] = np.isnan(by_vectors.by_modality["image"]).astype(np.float64)
-    found[Signal.NO_TEXT] = np.isnan(by_vectors.by_modality["text"]).astype(np.float64)
-    found[Signal.LENGTH] = np.full(len(by_vectors.item_ids), length_of(text))
-    found[Signal.FIELDS] = by_catalog.share_met
-    found[Signal.BEHIND] = fused.max(initial=-np.inf) - fused
-    said = np.maximum(found[Signal.ALL_WORDS], by_catalog.share_met >= 1)
-    for signal, where_said in SAID.items():
-        found[where_said] = found[signal] * said
-        found[signal] = found[signal] - found[where_said]
-    return found
-
-
-def page_signals(features: CalibrationFeatures, first: NDArray[np.int64]) -> dict[PageSignal, float]:
-    """What the hits of the first page, at positions ``first``, tell together."""
-    if not len(first):
-        return {}
-    of_page = {
-        PageSignal.LENGTH: Signal.LENGTH,
-        PageSignal.WORDS: Signal.SOME_WORDS,
-        PageSignal.TEXT_TO_TEXT: Signal.TEXT_TO_TEXT,
-    }
-    return {signal: float(features[of_hit][first].max()) for signal, of_hit in of_page.items()}

@@ -82,13 +82,15 @@ def apart_from(positive: Vectors, negative: Vectors) -> Vectors:
 class VectorScores:
     """Candidate items by id, ascending, shape (n,), with each one's summed z-scores; NaN where it has no such row.
 
-    ``scores`` are weighted; ``by_modality`` has the plain z-scores of the best image and of the text.
+    ``scores`` are weighted, and ``contributions`` what images and text add to them, 0 for a row that an item lacks;
+    ``by_modality`` has the plain z-scores of the best image and of the text.
     ``cosines`` has, by the modalities of query parts and rows, the cosine of the item's best row with what is wanted:
     the weighted mean over the query's parts of that modality; NaN if the query or the item has none.
     """
 
     item_ids: NDArray[np.int64]
     scores: Scores
+    contributions: Mapping[Modality, Scores]
     by_modality: Mapping[Modality, Scores]
     cosines: Mapping[tuple[Modality, Modality], Scores]
 
@@ -147,7 +149,9 @@ class VectorScorer:
                 cosines[asked, modality] = mean_of([next(best) for _ in parts], parts, len(item_ids))
         both = shared["image"] + shared["text"]
         either = np.where(np.isnan(alone["image"]), alone["text"], alone["image"])
-        return VectorScores(item_ids, np.where(np.isnan(both), either, both), plain, cosines)
+        has_both = ~np.isnan(both)
+        added = {m: np.nan_to_num(np.where(has_both, shared[m], alone[m])) for m in MODALITIES}
+        return VectorScores(item_ids, np.where(has_both, both, either), added, plain, cosines)
 
 
 def alone(part: VectorQuery, modality: Modality, of_text: Mapping[Modality, float]) -> float:

@@ -122,6 +122,31 @@ def field_of(condition: Condition) -> str:
     return field_of(condition.condition) if isinstance(condition, Not) else condition.field
 
 
+def passes(condition: Condition, item: Item) -> bool:
+    """Whether an item satisfies a condition; ``search.store.facets`` asks a whole catalog the same in SQL."""
+    if isinstance(condition, Not):
+        return not passes(condition.condition, item)
+    held = [facet for facet in facets(item) if facet.field == condition.field]
+    match condition:
+        case AnyOf(values=values):
+            asked = {spelling for value in values for spelling in spellings(value)}
+            return any(facet.value in asked for facet in held)
+        case Range():
+            return any(facet.number is not None and within(condition, facet.number) for facet in held)
+        case Exists():
+            return bool(held)
+
+
+def within(bounds: Range, number: float) -> bool:
+    """Whether a number lies within every bound given."""
+    return (
+        (bounds.gt is None or number > bounds.gt)
+        and (bounds.gte is None or number >= bounds.gte)
+        and (bounds.lt is None or number < bounds.lt)
+        and (bounds.lte is None or number <= bounds.lte)
+    )
+
+
 def parse_filters(filters: Mapping[str, object]) -> tuple[Condition, ...]:
     """Read the JSON form. Raises FilterError with the field, the value and the forms that exist."""
     if len(filters) > MAX_CONDITIONS:

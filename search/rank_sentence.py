@@ -1,0 +1,254 @@
+"""The sentence of a rank explanation: why an item is, or is not, among the hits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import shorten
+
+from vitrina.search.analysis.spelling import split
+from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range
+from vitrina.search.types.item import Item, Scalar
+from vitrina.search.types.query import WINDOW, Query, SortOrder
+from vitrina.search.types.rank_explanation import FailedFilter, Placement, RankExplanation
+from vitrina.search.types.requirement import Evidence, Status, Verdict
+from vitrina.search.types.trust import Part
+
+MAX_REASONS = 4
+MAX_VALUES = 5
+MAX_QUOTED_CHARS = 60
+
+LEAST_LEAD = 0.05
+"""A part in which the hits lead by less, in standard deviations, is no reason."""
+
+BOUNDS = {"gt": "above", "gte": "at least", "lt": "under", "lte": "at most"}
+
+SORTED_BY: Mapping[SortOrder, str] = {
+    SortOrder.PRICE_ASC: "price, the lowest first",
+    SortOrder.PRICE_DESC: "price, the highest first",
+    SortOrder.NEWEST: "age, the newest first",
+}
+
+LESS: Mapping[Part, str] = {
+    Part.IMAGE: "its photo is less like what was asked for than the photos of the hits",
+    Part.TEXT: "its text is less like what was asked for than the texts of the hits",
+    Part.BM25: "its words fit less well than those of the hits",
+    Part.WORDS: "it holds fewer of the words than the hits do",
+    Part.ALL_WORDS: "it does not hold all of the words",
+    Part.TITLE: "what was asked for is not its title",
+    Part.VALUE: "what was asked for is the value of more fields of the hits",
+    Part.FIELDS: "its fields meet fewer of the requirements than those of the hits",
+}
+
+
+def failed_filter(condition: Condition, item: Item) -> FailedFilter:
+    """A condition that an item fails, in words."""
+    inner = condition.condition if isinstance(condition, Not) else condition
+    return FailedFilter(inner.field, condition_text(condition), f"{subject(inner.field)}{held_text(item, inner.field)}")
+
+
+def condition_text(condition: Condition) -> str:
+    """A filter's condition in words: ``colour=red or blue``, ``price under 50.00``, ``colour not red``."""
+    denied = isinstance(condition, Not)
+    inner = condition.condition if isinstance(condition, Not) else condition
+    name = field_name(inner.field)
+    match inner:
+        case AnyOf(field=field, values=values):
+            named = joined([number_text(field, value) for value in values[:MAX_VALUES]], "or")
+            more = f" or one of {len(values) - MAX_VALUES} more" if len(values) > MAX_VALUES else ""
+            return f"{name}{' not ' if denied else '='}{named}{more}"
+        case Range(field=field):
+            bounds = {word: getattr(inner, bound) for bound, word in BOUNDS.items()}
+            said = [f"{word} {number_text(field, bound)}" for word, bound in bounds.items() if bound is not None]
+            return f"{name} {'not ' if denied else ''}{joined(said)}"
+        case Exists():
+            return f"no {name}" if denied else f"any {name}"
+
+
+def number_text(field: str, value: Scalar) -> str:
+    """A value as people write it: prices with two decimals."""
+    if field != "price_cents":
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    try:
+        return f"{float(value) / 100:,.2f}"
+    except ValueError:
+        return str(value)
+
+
+def field_name(field: str) -> str:
+    """A field's name in people's words."""
+    return "price" if field == "price_cents" else field.replace("_", " ")
+
+
+def subject(field: str) -> str:
+    return "it " if field == "sku" else f"its {field_name(field)} "
+
+
+def held_text(item: Item, field: str) -> str:
+    """What an item has in a field, after "its colour": ``is blue``, ``is not given``."""
+    builtin: Mapping[str, Scalar | None] = {"sku": item.sku, "currency": item.currency, "price_cents": item.price_cents}
+    held = builtin[field] if field in builtin else item.attributes.get(field)
+    if held is None or held == ():
+        return "is not given"
+    values = held if isinstance(held, tuple) else (held,)
+    named = joined([shorten(number_text(field, value), MAX_QUOTED_CHARS, placeholder=" …") for value in values])
+    return f"is {named} {item.currency or ''}".rstrip() if field == "price_cents" else f"is {named}"
+
+
+def sentence(explained: RankExplanation, query: Query, text: str = "") -> str:
+    """One plain sentence that says why an item is, or is not, among the hits; ``text`` is what was searched for."""
+    head = placement_text(explained, query)
+    if explained.placement in (Placement.EXCLUDED, Placement.FILTERED) or query.browses:
+        return f"{head}."
+    if explained.certain:
+        return f"{head}: {'the search names it by its identifier' if query.text else 'it is the photo that was given'}."
+    if query.sort is not SortOrder.RELEVANCE and explained.placement.is_found:
+        return f"{head}."
+    against = list(dict.fromkeys(reasons_against(explained, text)))[:MAX_REASONS]
+    if explained.placement is not Placement.HIT and not is_on_earlier_page(explained, query):
+        return f"{head}: {joined(against or [closest_lead(explained)])}."
+    favourable = list(dict.fromkeys(reasons_for(explained, text)))[:MAX_REASONS]
+    if not favourable:
+        return f"{head}, though {joined(against)}." if against else f"{head}."
+    return f"{head}: {joined(favourable)}{', though ' if against else ''}{joined(against)}."
+
+
+def placement_text(explained: RankExplanation, query: Query) -> str:
+    """Where the item is in the answer, without the reasons."""
+    match explained.placement:
+        case Placement.EXCLUDED:
+            return "It is left out of a search for items like itself" if query.skus else "The search excludes it"
+        case Placement.FILTERED:
+            return filters_text(explained.failed_filters)
+        case Placement.BELOW_MIN_CONFIDENCE:
+            least, confidence = percent(query.min_confidence), percent(explained.confidence or 0.0)
+            return f"Its confidence, {confidence}, is below the {least} that the search asks for"
+        case Placement.NOT_A_CANDIDATE if explained.rank is not None and explained.rank == explained.n_candidates:
+            return f"It is not among the {explained.n_candidates - 1:,} candidates that come closest"
+        case Placement.NOT_A_CANDIDATE:
+            return f"It is {rank_text(explained)}, and a search ends at the first {WINDOW:,}"
+        case Placement.NOT_RELEVANT:
+            return f"Only relevant items are sorted by {SORTED_BY[query.sort]}, and it is {rank_text(explained)}"
+        case Placement.HIT | Placement.OTHER_PAGE:
+            return found_text(explained, query)
+
+
+def found_text(explained: RankExplanation, query: Query) -> str:
+    """The rank of an item that some page has, and how the hits are sorted."""
+    place = f"It is {rank_text(explained)}"
+    if is_on_earlier_page(explained, query):
+        place += ", on an earlier page"
+    if query.sort is SortOrder.RELEVANCE and not query.browses:
+        return place
+    order = SORTED_BY[SortOrder.NEWEST if query.sort is SortOrder.RELEVANCE else query.sort]
+    return f"{place}, sorted by {order}"
+
+
+def is_on_earlier_page(explained: RankExplanation, query: Query) -> bool:
+    return explained.placement.is_found and (explained.rank or 0) <= query.offset
+
+
+def filters_text(failed: Sequence[FailedFilter]) -> str:
+    if len(failed) == 1:
+        return f"It fails the filter {failed[0].condition}: {failed[0].reason}"
+    return f"It fails the filters {joined([f'{each.condition} ({each.reason})' for each in failed])}"
+
+
+def rank_text(explained: RankExplanation) -> str:
+    """The rank among the candidates: ``34th of 812``, ``2nd of 812 (5th before reranking)``."""
+    rank, before = explained.rank or explained.n_candidates, explained.retrieval_rank
+    moved = "" if before is None or before == rank else f" ({ordinal(before)} before reranking)"
+    return f"{ordinal(rank)} of {explained.n_candidates:,}{moved}"
+
+
+def reasons_against(explained: RankExplanation, text: str) -> Iterator[str]:
+    """Clauses on what speaks against the item: what is to be avoided, words that it lacks, requirements not met."""
+    if not text:  # the query is a photo, and requirements are only what was read from it
+        yield from [closest_lead(explained)] if any(each.lead >= LEAST_LEAD for each in explained.parts) else []
+    contradicted = [verdict for verdict in explained.verdicts if verdict.status is Status.CONTRADICTED]
+    told = {verdict.requirement.words.casefold() for verdict in contradicted}
+    avoided = [words for words in explained.avoided if words.casefold() not in told]
+    if avoided:
+        yield f"it holds {joined([quoted(words) for words in avoided])}, which is to be avoided"
+    yield from words_lacked(explained, text)
+    yield from map(contradiction, contradicted)
+    for verdict in explained.verdicts:
+        if verdict.status is Status.UNKNOWN and verdict.disagreement:
+            yield disagreement_text(verdict)
+        elif verdict.evidence is Evidence.NOTHING and verdict.requirement.field:
+            yield f"{subject(verdict.requirement.field)}is not given"
+
+
+def words_lacked(explained: RankExplanation, text: str) -> Iterator[str]:
+    """Which of the words the item holds, if it lacks any that others hold."""
+    words = explained.words
+    share = next((each for each in explained.parts if each.part is Part.WORDS), None)
+    if all(words.values()) or share is None or share.rank == 1:
+        return
+    held = [quoted(word) for word, is_held in words.items() if is_held]
+    yield f"its words hold {f'only {joined(held)}' if held else 'none'} of {quoted(text)}"
+
+
+def contradiction(verdict: Verdict) -> str:
+    """A clause on a requirement that the item does not meet."""
+    requirement = verdict.requirement
+    if verdict.disagreement:
+        return disagreement_text(verdict)
+    if not requirement.wanted:
+        return f"{value_text(verdict, verdict.catalog_value or requirement.words)}, which is to be avoided"
+    instead = verdict.image_value or verdict.catalog_value
+    if instead is not None:
+        return value_text(verdict, instead)
+    photo = verdict.evidence is Evidence.IMAGE
+    return f"its photo does not show {quoted(requirement.words)}" if photo else f"it is not {requirement.words}"
+
+
+def disagreement_text(verdict: Verdict) -> str:
+    """``its listing says Navy Blue, and its photo looks black``."""
+    listing, _, photo = str(verdict.disagreement).partition(", ")
+    return f"its {listing}" + (f" but its {photo}" if photo else "")
+
+
+def reasons_for(explained: RankExplanation, text: str) -> Iterator[str]:
+    """Clauses on what speaks for the item: requirements met, words held; else the part that it is best by."""
+    met = [each for each in explained.verdicts if each.status is Status.MET and each.requirement.wanted]
+    yield from (value_text(each, each.catalog_value or each.requirement.words) for each in met)
+    words = explained.words
+    told = {word for each in met for word in split(each.requirement.words)}
+    if words and all(words.values()) and not told >= set(words):
+        yield f"its words hold all of {quoted(text)}"
+    elif not met and (ranked := [each for each in explained.parts if each.rank is not None and each.contribution > 0]):
+        best = min(ranked, key=lambda each: (each.rank or 0, -each.contribution))
+        yield f"by {best.part} it is {ordinal(best.rank or 0)}"
+
+
+def value_text(verdict: Verdict, value: str) -> str:
+    """``its colour is blue``; of a requirement without a field, or a field of yes and no: ``it is striped``."""
+    requirement = verdict.requirement
+    if requirement.is_free:
+        return f"its {'photo shows' if verdict.evidence is Evidence.IMAGE else 'words hold'} {quoted(value)}"
+    return f"{subject(requirement.field)}is {value}"
+
+
+def closest_lead(explained: RankExplanation) -> str:
+    """The part of the score in which the hits are furthest ahead, in words."""
+    leads = sorted(explained.parts, key=lambda each: -each.lead)
+    return LESS[leads[0].part] if leads and leads[0].lead >= LEAST_LEAD else "others fit as well or better"
+
+
+def ordinal(number: int) -> str:
+    """``1st``, ``2nd``, ``11th``, ``1,234th``."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{ending}"
+
+
+def percent(probability: float) -> str:
+    return f"{min(max(round(100 * probability), 1), 99)}%"
+
+
+def quoted(text: str) -> str:
+    return f"'{shorten(text, MAX_QUOTED_CHARS, placeholder=' …')}'"
+
+
+def joined(parts: Sequence[str], word: str = "and") -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return f"{', '.join(parts[:-1])} {word} {parts[-1]}" if len(parts) > 1 else "".join(parts)

@@ -1,0 +1,74 @@
+"""Features: what a calibration weighs of each candidate, and of the first page as a whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitrina.search.retrieval.catalog_scores import ItemCatalogScores
+from vitrina.search.retrieval.fusion import Scores
+from vitrina.search.retrieval.vector_scores import VectorScores
+from vitrina.search.types.calibration import CalibrationFeatures, PageSignal, Signal
+from vitrina.search.types.item import Modality
+from vitrina.search.types.trust import Part
+
+COSINES: Mapping[Signal, tuple[Modality, Modality]] = {
+    Signal.TEXT_TO_IMAGE: ("text", "image"),
+    Signal.TEXT_TO_TEXT: ("text", "text"),
+    Signal.IMAGE_TO_IMAGE: ("image", "image"),
+    Signal.IMAGE_TO_TEXT: ("image", "text"),
+}
+
+SAID: Mapping[Signal, Signal] = {
+    Signal.TEXT_TO_IMAGE: Signal.TEXT_TO_IMAGE_SAID,
+    Signal.NO_IMAGE: Signal.NO_IMAGE_SAID,
+}
+"""The signals that take the place of others where the item has all words of the query, or its fields meet them."""
+
+MAX_DOUBLINGS = 3.0
+"""Eight words; a longer text describes one product, whatever its length."""
+
+
+def length_of(text: str) -> float:
+    """The binary logarithm of a text's number of words, up to ``MAX_DOUBLINGS``; 0 without words."""
+    return min(MAX_DOUBLINGS, math.log2(max(1, len(text.split()))))
+
+
+def calibration_features(
+    by_vectors: VectorScores, by_catalog: ItemCatalogScores, fused: Scores, text: str
+) -> CalibrationFeatures:
+    """Every signal of every candidate, shape (n,), 0 where the query or the item lacks it; ``text`` was searched for.
+
+    These are the features that a calibration weighs.
+    """
+    parts = by_catalog.parts
+    found: dict[Signal, Scores] = {signal: np.nan_to_num(by_vectors.cosines[pair]) for signal, pair in COSINES.items()}
+    found[Signal.SOME_WORDS] = parts[Part.WORDS]
+    found[Signal.ALL_WORDS] = parts[Part.ALL_WORDS]
+    found[Signal.WHOLE_VALUE] = (parts[Part.VALUE] > 0).astype(np.float64)
+    found[Signal.NAME] = parts[Part.TITLE]
+    found[Signal.NO_IMAGE] = np.isnan(by_vectors.by_modality["image"]).astype(np.float64)
+    found[Signal.NO_TEXT] = np.isnan(by_vectors.by_modality["text"]).astype(np.float64)
+    found[Signal.LENGTH] = np.full(len(by_vectors.item_ids), length_of(text))
+    found[Signal.FIELDS] = by_catalog.share_met
+    found[Signal.BEHIND] = fused.max(initial=-np.inf) - fused
+    said = np.maximum(found[Signal.ALL_WORDS], by_catalog.share_met >= 1)
+    for signal, where_said in SAID.items():
+        found[where_said] = found[signal] * said
+        found[signal] = found[signal] - found[where_said]
+    return found
+
+
+def page_signals(features: CalibrationFeatures, first: NDArray[np.int64]) -> dict[PageSignal, float]:
+    """What the hits of the first page, at positions ``first``, tell together."""
+    if not len(first):
+        return {}
+    of_page = {
+        PageSignal.LENGTH: Signal.LENGTH,
+        PageSignal.WORDS: Signal.SOME_WORDS,
+        PageSignal.TEXT_TO_TEXT: Signal.TEXT_TO_TEXT,
+    }
+    return {signal: float(features[of_hit][first].max()) for signal, of_hit in of_page.items()}

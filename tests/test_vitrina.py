@@ -58,6 +58,21 @@ def test_a_catalog_is_searched_by_words_filters_and_likeness(shop: vitrina.OpenS
         shop.item("m-0")
 
 
+def test_an_item_that_is_not_found_is_explained(shop: vitrina.OpenStore, tmp_path: Path) -> None:
+    rows = [{"sku": f"m-{at}", "title": f"{colour} mug", "colour": colour} for at, colour in enumerate(COLOURS)]
+    catalog = tmp_path / "mugs.jsonl"
+    catalog.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    shop.index(catalog)
+    explained = shop.explain("m-2", "green mug", limit=1)
+    assert explained.placement is vitrina.Placement.OTHER_PAGE
+    assert explained.sentence.endswith("its words hold only 'mug' of 'green mug' and its colour is blue.")
+    filtered = shop.explain("m-2", "mug", filters={"colour": "green"})
+    assert filtered.sentence == "It fails the filter colour=green: its colour is blue."
+    assert shop.explain("m-2", like="m-2").placement is vitrina.Placement.EXCLUDED
+    with pytest.raises(vitrina.VitrinaError, match="nothing"):
+        shop.explain("nothing", "mug")
+
+
 def test_the_images_of_an_item_are_there_to_be_shown(shop: vitrina.OpenStore, images: Path, tmp_path: Path) -> None:
     shop.index(images)
     found = shop.search("blue").hits[0].item

@@ -30,6 +30,7 @@ from vitrina.search.types.errors import VitrinaError
 from vitrina.search.types.filters import parse_filters
 from vitrina.search.types.item import Item, StoredItem
 from vitrina.search.types.query import Query, RerankOptions, Weights, sort_order
+from vitrina.search.types.rank_explanation import FailedFilter, PartRank, Placement, RankExplanation
 from vitrina.search.types.requirement import Explanation, Requirement, Verdict
 
 if TYPE_CHECKING:
@@ -42,9 +43,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "Explanation",
+    "FailedFilter",
     "Hit",
     "Item",
     "OpenStore",
+    "PartRank",
+    "Placement",
+    "RankExplanation",
     "Requirement",
     "RerankOptions",
     "RerankState",
@@ -152,23 +157,40 @@ class OpenStore:
         With ``rerank`` a vision-language model judges the best hits requirement by requirement, reorders and explains
         them within a deadline.
         """
-        query = Query(
-            text=text,
-            images=_images_of(image),
-            skus=() if like is None else (like,),
-            exclude_skus=() if like is None else (like,),
-            without=without,
-            filters=parse_filters(filters or {}),
-            weights=weights or Weights(),
-            limit=limit,
-            offset=offset,
-            min_confidence=min_confidence,
-            sort=sort_order(sort),
-        )
+        query = _query(text, image, like, without, filters, weights, limit, offset, min_confidence, sort)
         if rerank is False:
             return self._engine().search(query)
         options = RerankOptions() if rerank is True else rerank
         return self._engine().with_reranker(self._reranker).search(query, options)
+
+    def explain(
+        self,
+        sku: str,
+        text: str = "",
+        *,
+        image: AnyImage | Sequence[AnyImage] = (),
+        like: str | None = None,
+        without: str = "",
+        filters: Mapping[str, object] | None = None,
+        weights: Weights | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        min_confidence: float = 0.0,
+        sort: str = "relevance",
+        rerank: RerankOptions | bool = False,
+    ) -> RankExplanation:
+        """Why an item is, or is not, among the hits of a search: any item of the catalog, also one that was not found.
+
+        All but ``sku`` is as in ``search``. The result's ``sentence`` says why; with ``rerank`` ranks are those after
+        reranking, and the item's photo is judged, too. Raises NotFoundError where the catalog has none of that sku.
+        """
+        from vitrina.search.rank_explanation import explain_rank
+
+        query = _query(text, image, like, without, filters, weights, limit, offset, min_confidence, sort)
+        if rerank is False:
+            return explain_rank(self._engine(), query, sku)
+        options = RerankOptions() if rerank is True else rerank
+        return explain_rank(self._engine().with_reranker(self._reranker), query, sku, options, is_reranked=True)
 
     def item(self, sku: str) -> StoredItem:
         """One item. Raises NotFoundError, a VitrinaError, where the catalog has none of that sku."""
@@ -224,6 +246,34 @@ class OpenStore:
         with self._lock:
             reranker = open_reranker(self._settings, self._opened)
             return self._opened.enter_context(RerankPipeline.open(self._store, reranker))
+
+
+def _query(
+    text: str,
+    image: AnyImage | Sequence[AnyImage],
+    like: str | None,
+    without: str,
+    filters: Mapping[str, object] | None,
+    weights: Weights | None,
+    limit: int,
+    offset: int,
+    min_confidence: float,
+    sort: str,
+) -> Query:
+    """The query of a search. Raises QueryError, FilterError and ImageError."""
+    return Query(
+        text=text,
+        images=_images_of(image),
+        skus=() if like is None else (like,),
+        exclude_skus=() if like is None else (like,),
+        without=without,
+        filters=parse_filters(filters or {}),
+        weights=weights or Weights(),
+        limit=limit,
+        offset=offset,
+        min_confidence=min_confidence,
+        sort=sort_order(sort),
+    )
 
 
 def _images_of(image: AnyImage | Sequence[AnyImage]) -> tuple[Image.Image, ...]:

@@ -14,6 +14,7 @@ from vitrina.api.cli import (
     demo,
     encoder,
     eval,  # noqa: A004 - the module of the command
+    explain,
     index,
     reranker,
     search,
@@ -74,6 +75,7 @@ app = typer.Typer(
 
 app.command()(index.index)
 app.command()(search.search)
+app.command()(explain.explain)
 app.command()(serve.serve)
 app.command()(status.status)
 app.command()(status.delete)

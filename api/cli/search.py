@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vitrina.api.requests import SearchRequest
     from vitrina.api.settings import Settings
     from vitrina.search.engine import SearchEngine
+    from vitrina.search.reranking.pipeline import SupportsRerank
     from vitrina.search.store.store import Store
     from vitrina.search.types.answer import Answer, Hit
     from vitrina.search.types.query import Query
@@ -43,25 +44,34 @@ EVIDENCE: Mapping[Evidence, str] = {
 }
 
 
+ImagesOption = Annotated[list[Path] | None, typer.Option("--image", help="A photo of what to find. Repeatable.")]
+WithoutOption = Annotated[str, typer.Option("--without", help="What to avoid, in words.")]
+FiltersOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filter",
+        metavar="KEY=VALUE",
+        help="colour=navy, 'colour=navy|blue', 'colour=!red', price_cents=1000..5000; a backslash before | or ! "
+        "takes it as it is. Repeatable. Without TEXT it lists the items that pass.",
+    ),
+]
+LimitOption = Annotated[int, typer.Option("--limit", help="How many hits.")]
+SortOption = Annotated[str, typer.Option("--sort", help="relevance, price_asc, price_desc or newest.")]
+OffsetOption = Annotated[int, typer.Option("--offset", help="How many of the first hits to skip.")]
+MinConfidenceOption = Annotated[
+    float, typer.Option("--min-confidence", help="Leave out hits below this confidence, 0 to 1.")
+]
+
+
 def search(
     text: Annotated[str, typer.Argument(help="What to find, in words.")] = "",
-    images: Annotated[list[Path] | None, typer.Option("--image", help="A photo of what to find. Repeatable.")] = None,
-    without: Annotated[str, typer.Option("--without", help="What to avoid, in words.")] = "",
-    filters: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--filter",
-            metavar="KEY=VALUE",
-            help="colour=navy, 'colour=navy|blue', 'colour=!red', price_cents=1000..5000; a backslash before | or ! "
-            "takes it as it is. Repeatable. Without TEXT it lists the items that pass.",
-        ),
-    ] = None,
-    limit: Annotated[int, typer.Option("--limit", help="How many hits.")] = 10,
-    sort: Annotated[str, typer.Option("--sort", help="relevance, price_asc, price_desc or newest.")] = "relevance",
-    offset: Annotated[int, typer.Option("--offset", help="How many of the first hits to skip.")] = 0,
-    min_confidence: Annotated[
-        float, typer.Option("--min-confidence", help="Leave out hits below this confidence, 0 to 1.")
-    ] = 0.0,
+    images: ImagesOption = None,
+    without: WithoutOption = "",
+    filters: FiltersOption = None,
+    limit: LimitOption = 10,
+    sort: SortOption = "relevance",
+    offset: OffsetOption = 0,
+    min_confidence: MinConfidenceOption = 0.0,
     rerank: Annotated[
         bool | None, typer.Option("--rerank/--no-rerank", help="Rerank the best hits with VITRINA_RERANKER.")
     ] = None,
@@ -77,26 +87,12 @@ def search(
     from vitrina.api.settings import encoder_for
     from vitrina.search.engine import SearchEngine
     from vitrina.search.store.store import Store
-    from vitrina.search.types.filters import parse_filter_arguments
-    from vitrina.search.types.query import Query, sort_order
 
-    ask = partial(
-        Query,
-        text=text,
-        images=tuple(read_image(path) for path in images or ()),
-        without=without,
-        limit=limit,
-        offset=offset,
-        min_confidence=min_confidence,
-        sort=sort_order(sort),
-    )
-    ask()  # raises what is wrong before anything is opened
-    parse_filter_arguments(filters or (), lambda *_: True)
+    query = query_of(text, images or (), without, filters or (), limit, offset, min_confidence, sort)
     request = SearchRequest(rerank=rerank, explain=explain)
     wants_reranking, settings = is_reranked(request), settings_for(folder)
     with closing(Store.existing(settings.store, settings.vector_index)) as store:
-        with store.catalog.reading() as reader:
-            query = ask(filters=parse_filter_arguments(filters or (), reader.facets.is_value))
+        query = with_filters(query, filters or (), store)
         engine = SearchEngine.open(store, encoder_for(store, settings))
         answer = reranked(settings, store, engine, query, request) if wants_reranking else engine.search(query)
     if as_json:
@@ -104,6 +100,41 @@ def search(
     else:
         show_answer(answer)
         show_verdicts(answer)
+
+
+def query_of(
+    text: str,
+    images: Sequence[Path],
+    without: str,
+    filters: Sequence[str],
+    limit: int,
+    offset: int,
+    min_confidence: float,
+    sort: str,
+) -> Query:
+    """The query of a command's options, without its filters, whose form is checked; so what is wrong is known before
+    anything is opened. Raises InputError."""
+    from vitrina.search.types.filters import parse_filter_arguments
+    from vitrina.search.types.query import Query, sort_order
+
+    parse_filter_arguments(filters, lambda *_: True)
+    return Query(
+        text=text,
+        images=tuple(map(read_image, images)),
+        without=without,
+        limit=limit,
+        offset=offset,
+        min_confidence=min_confidence,
+        sort=sort_order(sort),
+    )
+
+
+def with_filters(query: Query, filters: Sequence[str], store: Store) -> Query:
+    """The query with filters, read by the values that the catalog has. Raises FilterError."""
+    from vitrina.search.types.filters import parse_filter_arguments
+
+    with store.catalog.reading() as reader:
+        return replace(query, filters=parse_filter_arguments(filters, reader.facets.is_value))
 
 
 def read_image(path: Path) -> Image.Image:
@@ -123,20 +154,26 @@ def reranked(settings: Settings, store: Store, engine: SearchEngine, query: Quer
     Blocks while a model is loaded. Raises NoRerankerError.
     """
     from vitrina.api.requests import rerank_options_of
-    from vitrina.api.rerankers import default_rerank_options, needed_reranker, open_reranker
+    from vitrina.api.rerankers import default_rerank_options
+
+    options = rerank_options_of(request, default_rerank_options(settings))
+    with ExitStack() as stack:
+        return engine.with_reranker(opened_reranker(settings, store, stack)).search(query, options)
+
+
+def opened_reranker(settings: Settings, store: Store, stack: ExitStack) -> SupportsRerank:
+    """The settings' reranker, or a stand-in that says why it cannot be opened; ``stack`` closes it. Blocks while a
+    model is loaded. Raises NoRerankerError."""
+    from vitrina.api.rerankers import needed_reranker, open_reranker
     from vitrina.search.reranking.pipeline import RerankPipeline, UnavailableReranker
     from vitrina.search.types.answer import RerankState
 
     name = needed_reranker(settings)
-    options = rerank_options_of(request, default_rerank_options(settings))
-    with ExitStack() as stack:
-        try:
-            with errors.status(f"Opening the reranker {escape(name)}"):
-                stage = stack.enter_context(RerankPipeline.open(store, open_reranker(settings, stack)))
-        except RerankerError as problem:
-            unavailable = UnavailableReranker(name, RerankState.FAILED, f"Not reranked: {problem}")
-            return engine.with_reranker(unavailable).search(query, options)
-        return engine.with_reranker(stage).search(query, options)
+    try:
+        with errors.status(f"Opening the reranker {escape(name)}"):
+            return stack.enter_context(RerankPipeline.open(store, open_reranker(settings, stack)))
+    except RerankerError as problem:
+        return UnavailableReranker(name, RerankState.FAILED, f"Not reranked: {problem}")
 
 
 def show_answer(answer: Answer, title: str | None = None) -> None:

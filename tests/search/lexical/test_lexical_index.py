@@ -149,6 +149,16 @@ def test_a_query_without_words_has_no_terms(shop: Catalog, query: str) -> None:
     assert len(matches(shop, query)) == 0
 
 
+def test_the_words_that_one_item_holds(shop: Catalog) -> None:
+    matches = LexicalIndex(shop).match("a red linen shirts kettle")
+    with shop.reading() as reader:
+        boots, shirt = reader.item("shirt-1").id, reader.item("AB-12.3").id
+    assert matches.words == ("red", "linen", "shirts", "kettle")
+    assert matches.held_words(boots) == (True, True, True, False)
+    assert matches.held_words(shirt) == (False, True, True, False)
+    assert matches.held_words(10**6) == (False,) * 4
+
+
 def test_the_limit_keeps_the_best(shop: Catalog) -> None:
     every = skus(shop, "linen shirt boots")
     assert len(every) == 3

@@ -12,7 +12,7 @@ from tests.fakes import FakeEncoder, make_entry, new_catalog
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.reader import CatalogReader
 from vitrina.search.types.errors import FilterError
-from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, parse_filters
+from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, parse_filters, passes
 from vitrina.search.types.item import AttributeValue, Item
 from vitrina.search.types.query import SortOrder
 
@@ -118,6 +118,7 @@ def test_each_operator_means_what_it_says(shop: Catalog, filled: dict[int, Item]
         reader.facets.check(conditions)
         found = reader.facets.matching(conditions).tolist()
     assert found == [item_id for item_id, item in filled.items() if holds(item, conditions[0])]
+    assert found == [item_id for item_id, item in filled.items() if passes(conditions[0], item)]
 
 
 def test_several_conditions_hold_together(shop: Catalog, filled: dict[int, Item]) -> None:
@@ -256,6 +257,7 @@ def test_a_number_is_found_however_it_is_written(catalog: Catalog, encoder: Fake
     conditions = parse_filters({"size": asked})
     with catalog.reading() as reader:
         reader.facets.check(conditions)
+        assert [passes(conditions[0], catalog.item(f"s{at}").item) for at in range(5)] == [True] * 3 + [False] * 2
         assert [catalog.items([found])[found].item.sku for found in reader.facets.matching(conditions).tolist()] == [
             "s0",
             "s1",

@@ -16,7 +16,7 @@ from vitrina.api.cli.console import RETIRED_OPTIONS
 from vitrina.search.store.store import Store
 
 COMMANDS = {
-    *("index", "search", "serve", "status", "delete", "rebuild"),
+    *("index", "search", "explain", "serve", "status", "delete", "rebuild"),
     *("eval", "audit", "demo", "encoder", "reranker", "synonyms", "train"),
 }
 
@@ -37,6 +37,7 @@ def test_help_lists_every_command_and_imports_no_model_library() -> None:
     [
         ("index", "--map --dry-run"),
         ("search", "--image --without --filter --limit --min-confidence --rerank --no-rerank --explain --json"),
+        ("explain", "--sku --image --without --filter --limit --min-confidence --rerank --no-rerank --json"),
         ("serve", "--host --port"),
         ("status", ""),
         ("delete", ""),

@@ -67,7 +67,7 @@ def test_verdicts_and_explanations_are_printed_below_the_hits(reranking_vitrina:
     assert "   ✓ colour: white  " in printed
     assert "   ✗ colour: white  " in printed
     assert "≠ listing says Black, photo looks white" in printed
-    assert printed.count("It fits white.") == 2
+    assert printed.count("It is white, as asked.") == 2
     assert "item-5" in printed
 
 

@@ -12,6 +12,7 @@ from typing import cast
 
 from vitrina.search.reranking.base import Deadline, RerankCandidate, Reranker
 from vitrina.search.reranking.explanations.clauses import Assertion, ParsedText, Polarity, parse_text
+from vitrina.search.reranking.explanations.english import find_english_fault
 from vitrina.search.reranking.explanations.mentions import (
     FUNCTION_WORDS,
     STOP_WORDS,
@@ -38,6 +39,7 @@ class ObjectionKind(StrEnum):
     UNSUPPORTED = "asserts what no verdict supports"
     CONTRARY = "contradicts a verdict"
     UNMENTIONED = "omits a verdict"
+    ENGLISH = "poor English"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,23 @@ def find_objection(text: str, verdicts: Sequence[Verdict], vocabulary: Vocabular
 
     Each word must be a stop word, or name what a verdict is about: a requirement's words, the value they name or
     another name of the same colour; the catalog or image value; the field. Each mention must agree with its verdict,
-    and each verdict must be mentioned. ``vocabulary`` finds catalog values made up of stop words.
+    and each verdict must be mentioned, in English as good as the template's. ``vocabulary`` finds catalog values made
+    up of stop words.
     """
     if (wrong := find_form_objection(text, verdicts)) is not None:
         return wrong
     tokens = with_mentions(tokens_of(text), verdicts)
-    return _unsupported(tokens, vocabulary) or _contradiction(parse_text(tokens), verdicts)
+    return (
+        _unsupported(tokens, vocabulary)
+        or _contradiction(parse_text(tokens), verdicts)
+        or find_language_objection(text, verdicts)
+    )
+
+
+def find_language_objection(text: str, verdicts: Sequence[Verdict]) -> Objection | None:
+    """Return what is poor English in a text about these verdicts, where the template would say it better."""
+    fault = find_english_fault(text.strip(), verdicts)
+    return None if fault is None else Objection(ObjectionKind.ENGLISH, fault)
 
 
 def find_form_objection(text: str, verdicts: Sequence[Verdict]) -> Objection | None:

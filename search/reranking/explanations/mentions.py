@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vitrina.search.analysis.spelling import SPELLED_WORD, fold, growing_keys, has_letter, key, split, stem
+from vitrina.search.reranking.explanations.fields import spoken_field
+from vitrina.search.reranking.explanations.phrases import filed, phrase
+from vitrina.search.reranking.explanations.templates import conflict_wordings
 from vitrina.search.types.requirement import Requirement, Status, Verdict
 from vitrina.search.understanding.colours import same_names
 
@@ -40,7 +43,8 @@ STOP_WORDS = frozenset(
         "visible", "say", "says", "said", "stated", "states", "listed", "described", "mentioned", "specified",
         "confirmed", "confirm", "confirms", "verified", "determined", "established", "known", "unknown", "clear",
         "unclear", "certain", "uncertain", "sure", "unsure", "tell", "told", "judge", "judged", "doubt", "comes",
-        "come", "made", "lacks", "lack", "lacking", "missing", "absent", "true", "case",
+        "come", "made", "lacks", "lack", "lacking", "missing", "absent", "true", "case", "probably", "tells", "leave",
+        "open", "mentions", "include", "filed", "under", "more",
     }
 )  # fmt: skip
 """Stop words unless a value of the catalog has the same name."""
@@ -50,7 +54,7 @@ VERBS = frozenset(
         "is", "are", "was", "were", "be", "has", "have", "had", "does", "do", "did", "can", "could", "cannot", "may",
         "might", "will", "would", "fit", "fits", "match", "matches", "matched", "meets", "met", "suits", "satisfies",
         "fulfils", "looks", "appears", "seems", "shows", "says", "states", "confirms", "contradicts", "differs",
-        "lacks", "comes",
+        "lacks", "comes", "come", "tells", "mentions", "include",
     }
 )  # fmt: skip
 """A clause without any of them belongs to the one before."""
@@ -81,7 +85,7 @@ SWEEPING = frozenset({"all", "every", "each", "full", "fully", "exact", "exactly
 """These refer to every requirement at once."""
 
 _TOKEN = re.compile(rf"{SPELLED_WORD.pattern}|[.,;:!?…()–—]")
-_BESIDE_A_CONFLICT = frozenset({"the", "a", "but", "while", "and", "whereas", "though", "its", ","})
+_BESIDE_A_CONFLICT = frozenset({"the", "a", "an", "but", "while", "and", "whereas", "though", "its", ","})
 """Allowed between the words of a disagreement without changing it."""
 
 _JOINED = re.compile(r"[,;/&+|]|\band\b")
@@ -135,7 +139,7 @@ def tokens_of(text: str) -> list[str]:
 def with_mentions(tokens: Sequence[str], verdicts: Sequence[Verdict]) -> list[Token]:
     """Replace each longest run of tokens that names something by a mention."""
     terms = _terms(verdicts)
-    conflicts = {at: _stems(verdict.disagreement) for at, verdict in enumerate(verdicts) if verdict.disagreement}
+    conflicts = [(at, stems) for at, verdict in enumerate(verdicts) for stems in _conflict_stems(verdict)]
     longest = max((len(split(name)) for verdict in verdicts for name in _names(verdict)), default=0) + 1
     found: list[Token] = []
     at = 0
@@ -168,7 +172,8 @@ def _terms(verdicts: Sequence[Verdict]) -> Mapping[str, _Term]:
         for name in set(_found(verdict)) - asked:
             terms[name].found.add(at)
         if verdict.requirement.field:
-            terms[key(split(verdict.requirement.field))].fields.add(verdict.requirement.field)
+            for name in (verdict.requirement.field, spoken_field(verdict.requirement.field)):
+                terms[key(split(name))].fields.add(verdict.requirement.field)
         for name in _names(verdict):
             if _JOINED.search(fold(name)) and (joined := key(split(name))) in terms:
                 terms[joined].is_list = True
@@ -184,6 +189,7 @@ def _asked(requirement: Requirement) -> Iterator[str]:
     if len(named) == 1:
         yield from named
     yield from same_names(words)
+    yield from map(key, map(split, _said(requirement)))
 
 
 def _found(verdict: Verdict) -> Iterator[str]:
@@ -194,11 +200,16 @@ def _found(verdict: Verdict) -> Iterator[str]:
     requirement = verdict.requirement
     fulfils = (verdict.status is Status.MET) is requirement.wanted
     values = {key(split(value)) for value in requirement.values}
-    yield from (
-        name
-        for value in (verdict.catalog_value, verdict.image_value)
-        if value and ((name := key(split(value))) in values) is fulfils
-    )
+    for value in (verdict.catalog_value, verdict.image_value):
+        if value and ((name := key(split(value))) in values) is fulfils:
+            yield name
+            yield from map(key, map(split, _said(requirement, value)))
+
+
+def _said(requirement: Requirement, text: str | None = None) -> tuple[str, ...]:
+    """What the template says of a requirement, or of another value of its field."""
+    said, under = phrase(requirement, text), filed(requirement, text)
+    return said.core, said.complement, under.core, under.complement
 
 
 def _names(verdict: Verdict) -> Iterator[str]:
@@ -207,9 +218,11 @@ def _names(verdict: Verdict) -> Iterator[str]:
         requirement.words,
         requirement.field,
         *requirement.values,
-        verdict.catalog_value or "",
-        verdict.image_value or "",
+        spoken_field(requirement.field),
+        *_said(requirement),
     )
+    for value in filter(None, (verdict.catalog_value, verdict.image_value)):
+        yield from (value, *_said(requirement, value))
 
 
 def _term_at(tokens: Sequence[str], at: int, terms: Mapping[str, _Term], longest: int) -> tuple[Mention, int] | None:
@@ -243,9 +256,11 @@ def _places_from(tokens: Sequence[str], at: int, most: int) -> Iterator[int]:
             return
 
 
-def _conflict_at(tokens: Sequence[str], at: int, conflicts: Mapping[int, Sequence[str]]) -> tuple[Mention, int] | None:
+def _conflict_at(
+    tokens: Sequence[str], at: int, conflicts: Sequence[tuple[int, Sequence[str]]]
+) -> tuple[Mention, int] | None:
     """The disagreement that begins at a token, and its end."""
-    for verdict, stems in conflicts.items():
+    for verdict, stems in conflicts:
         if end := _end_of(tokens, at, stems):
             return Mention(" ".join(tokens[at:end]), conflicts=frozenset({verdict})), end
     return None
@@ -264,5 +279,10 @@ def _end_of(tokens: Sequence[str], at: int, stems: Sequence[str]) -> int | None:
     return None
 
 
-def _stems(text: str) -> list[str]:
-    return [stem(token) for token in tokens_of(text) if has_letter(token)]
+def _conflict_stems(verdict: Verdict) -> list[list[str]]:
+    """What says that listing and image disagree, in each wording: its words that are not free to be left out."""
+    if not verdict.disagreement:
+        return []
+    wordings = (verdict.disagreement, *conflict_wordings(verdict))
+    told = [[token for token in tokens_of(text) if has_letter(token)] for text in wordings]
+    return [[stem(token) for token in tokens if token not in _BESIDE_A_CONFLICT] for tokens in told]

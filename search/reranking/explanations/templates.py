@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import TypeVar
 
-from vitrina.search.types.requirement import Status, Verdict
+from vitrina.search.analysis.spelling import fold, key, split
+from vitrina.search.reranking.explanations.fields import spoken, spoken_field
+from vitrina.search.reranking.explanations.nouns import Number, article, listed
+from vitrina.search.reranking.explanations.phrases import Phrase, Place, filed, phrase
+from vitrina.search.types.requirement import Evidence, RequirementSource, Status, Verdict
+
+SURE_FROM = 0.8
+"""A verdict less probable than this, either way, is said to be probable."""
 
 
 def fact(verdict: Verdict) -> str:
@@ -17,7 +25,7 @@ def fact(verdict: Verdict) -> str:
     """
     parts = [f"{asked_for(verdict)}: {verdict.status}"]
     if (instead := actual_value(verdict)) is not None:
-        parts.append(f"it is {instead}")
+        parts.append(f"it is {spoken(verdict.requirement, instead)}")
     if verdict.disagreement:
         parts.append(verdict.disagreement)
     return ", ".join(parts)
@@ -28,7 +36,7 @@ def asked_for(verdict: Verdict) -> str:
     requirement = verdict.requirement
     if not requirement.wanted:
         return f"not {requirement.words}"
-    return f"{requirement.field} {requirement.words}" if requirement.field else requirement.words
+    return f"{spoken_field(requirement.field)} {requirement.words}" if requirement.field else requirement.words
 
 
 def actual_value(verdict: Verdict) -> str | None:
@@ -40,102 +48,220 @@ def actual_value(verdict: Verdict) -> str | None:
 
 Option = TypeVar("Option")
 
-Wording = Callable[[Verdict], str]
-"""One clause about one verdict."""
-
 
 def explanation(verdicts: Sequence[Verdict], rng: Random | None = None) -> str:
-    """Write what is met in one sentence, and what is not met or unknown in another; empty without verdicts.
+    """Write why a product is found, and what is not as it was asked for; then what is not known. Empty without
+    verdicts.
 
+    "A navy hoodie for men, as asked, but it is by Puma, not Nike. The photo does not tell whether it is made of wool."
     Without ``rng`` the wording is always the same; with it, it is one of several.
     """
-    met = [verdict for verdict in verdicts if verdict.status is Status.MET and not verdict.disagreement]
-    rest = [_clause(verdict, rng) for verdict in verdicts if verdict not in met]
-    sentences = _sentence(_praised(met, rng)), _sentence("; ".join(rest))
-    return " ".join(sentence for sentence in sentences if sentence)
+    return _Writer(verdicts, rng).text()
 
 
-def _praised(met: Sequence[Verdict], rng: Random | None) -> str:
-    wanted = [verdict for verdict in met if verdict.requirement.wanted]
-    parts = [_pick((_as_words, _as_fields, _as_asked), rng)(wanted)] if wanted else []
-    parts += [_clause(verdict, rng) for verdict in met if not verdict.requirement.wanted]
-    return _enumerated(parts)
+class _Writer:
+    """Writes one explanation; of ``they`` if the product is a pair or a pack."""
+
+    def __init__(self, verdicts: Sequence[Verdict], rng: Random | None) -> None:
+        self._rng = rng
+        self._verdicts = verdicts
+        self._are_several = number_of(verdicts) is Number.SEVERAL
+
+    def text(self) -> str:
+        by_status = {status: [each for each in self._verdicts if each.status is status] for status in Status}
+        met = by_status[Status.MET]
+        doubtful = [each for each in met if not is_sure(each) and not each.disagreement]
+        reasons = [*self._reasons([each for each in met if is_sure(each)]), *self._probable(doubtful)]
+        misses = self._misses([each for each in by_status[Status.CONTRADICTED] if not each.disagreement])
+        conflicts = [_pick(conflict_wordings(each), self._rng) for each in self._verdicts if each.disagreement]
+        first = _joined("; ".join(reasons), "; ".join(misses), ", but ")
+        known = _joined(first, "; ".join(conflicts), "; ")
+        unknown = self._unknown([each for each in by_status[Status.UNKNOWN] if not each.disagreement])
+        return " ".join(_sentence(sentence) for sentence in (known, *unknown) if sentence)
+
+    def _reasons(self, met: Sequence[Verdict]) -> list[str]:
+        """What is met for sure, in clauses: first a noun phrase or one clause, said to be as asked."""
+        heads = [each for each in met if said(each).place is Place.HEAD and each.requirement.wanted]
+        apart = [each for each in met if said(each).place is Place.APART or each in heads[1:]]
+        main = [each for each in met if each not in apart]
+        clauses = [self._clause(each) for each in apart]
+        if main:
+            return [self._agreed(self._main(main, heads[:1]), met), *clauses]
+        return [self._agreed(listed(clauses), met)] if clauses else []
+
+    def _agreed(self, clause: str, met: Sequence[Verdict]) -> str:
+        """A clause that says where the wish comes from: ``as asked``, ``as in your photo``."""
+        if {each.requirement.source for each in met} == {RequirementSource.PHOTO}:
+            return f"{clause}, as in your photo"
+        return _pick((f"{clause}, as asked", f"{clause}, as you asked", f"as you asked, {clause}"), self._rng)
+
+    def _main(self, main: Sequence[Verdict], head: Sequence[Verdict]) -> str:
+        """``a navy hoodie for men, not striped``, or without a kind ``it is navy and for men, not striped``."""
+        wanted = [said(each) for each in main if each.requirement.wanted]
+        denied = listed([f"not {said(each).complement}" for each in main if not each.requirement.wanted])
+        subject = "they are" if self._are_several else "it is"
+        if not wanted:
+            return f"{subject} {denied}"
+        if not head:
+            return _joined(f"{subject} {listed([each.complement for each in wanted])}", denied, ", ")
+        opening = _pick(("", "these are " if self._are_several else "this is "), self._rng)
+        return _joined(f"{opening}{noun_phrase(wanted, said(head[0]))}", denied, ", ")
+
+    def _probable(self, met: Sequence[Verdict]) -> list[str]:
+        """What is met but not for sure: ``it is probably navy and for men``."""
+        simple = [each for each in met if said(each).place is not Place.APART and each.requirement.wanted]
+        complements = [said(each).complement for each in simple]
+        subject = "they are" if self._are_several else "it is"
+        together = [f"{subject} probably {listed(complements)}"] if complements else []
+        return [*together, *(self._clause(each) for each in met if each not in simple)]
+
+    def _clause(self, verdict: Verdict) -> str:
+        """A clause that says what is so, of a verdict that is met or that contradicts what was not wanted."""
+        is_so = (verdict.status is Status.MET) is verdict.requirement.wanted
+        subject = ""
+        if is_so and said(verdict).verb == "matches":
+            if verdict.evidence is Evidence.FIELD:
+                return f"the listing mentions {said(verdict).core}"
+            subject = "the photo" if verdict.evidence is Evidence.IMAGE else ""
+        are_several = self._are_several and not subject
+        return said(verdict).clause(is_so=is_so, are_several=are_several, hedge=_hedge(verdict), subject=subject)
+
+    def _misses(self, missed: Sequence[Verdict]) -> Iterator[str]:
+        """What is not as it was asked for, and how it is instead; clauses of one form are one clause."""
+        unwanted = [each for each in missed if not each.requirement.wanted]
+        for verdict in missed:
+            if verdict in unwanted:
+                continue
+            if (other := instead(verdict)) is None:
+                yield self._clause(verdict)
+            else:
+                asked = filed(verdict.requirement) if other.prefix == "filed under" else said(verdict)
+                wordings = other.instead_of(asked, are_several=self._are_several, hedge=_hedge(verdict))
+                yield _pick(wordings, self._rng)
+        if unwanted:
+            yield f"{listed([self._clause(each) for each in unwanted])}, which you did not want"
+
+    def _unknown(self, verdicts: Sequence[Verdict]) -> Iterator[str]:
+        """What is not known, a sentence for each kind of evidence that does not tell."""
+        for evidence, opening in _NOT_TELLING.items():
+            whether = [
+                f"whether {said(each).clause(are_several=self._are_several)}"
+                for each in verdicts
+                if each.evidence is evidence
+            ]
+            if whether:
+                last = _pick(
+                    (f"{opening} {listed(whether, 'or')}", f"{listed(whether, 'and')} cannot be told"), self._rng
+                )
+                yield last
 
 
-def _as_words(verdicts: Sequence[Verdict]) -> str:
-    return f"it fits {_enumerated([verdict.requirement.words for verdict in verdicts])}"
-
-
-def _as_fields(verdicts: Sequence[Verdict]) -> str:
-    parts = [f"{_subject(verdict)} is {verdict.requirement.words}" for verdict in verdicts if verdict.requirement.field]
-    free = [verdict for verdict in verdicts if verdict.requirement.is_free]
-    return _enumerated([*parts, *([_as_words(free)] if free else [])])
-
-
-def _as_asked(verdicts: Sequence[Verdict]) -> str:
-    return f"as you asked, {_as_fields(verdicts)}"
-
-
-def _clause(verdict: Verdict, rng: Random | None) -> str:
-    if verdict.disagreement:
-        return _pick(_DISAGREEING, rng)(verdict)
-    return _pick(_WORDINGS[verdict.status, verdict.requirement.wanted], rng)(verdict)
-
-
-def _is(verdict: Verdict) -> str:
-    return f"{_subject(verdict)} is {verdict.requirement.words}"
-
-
-def _is_not(verdict: Verdict) -> str:
-    return f"{_subject(verdict)} is not {verdict.requirement.words}"
-
-
-def _is_not_but(verdict: Verdict) -> str:
-    instead = actual_value(verdict)
-    return f"{_is_not(verdict)} but {instead}" if instead else _is_not(verdict)
-
-
-def _is_other_than(verdict: Verdict) -> str:
-    instead = actual_value(verdict)
-    return f"{_subject(verdict)} is {instead}, not {verdict.requirement.words}" if instead else _is_not(verdict)
-
-
-_CANNOT_BE_TOLD: tuple[Wording, ...] = (
-    lambda verdict: f"whether {_is(verdict)} cannot be told",
-    lambda verdict: f"nothing shows whether {_is(verdict)}",
-)
-
-_WORDINGS: Mapping[tuple[Status, bool], tuple[Wording, ...]] = {
-    (Status.MET, True): (_is,),
-    (Status.MET, False): (_is_not, lambda verdict: f"{_is_not(verdict)}, as you asked"),
-    (Status.CONTRADICTED, True): (_is_not_but, _is_other_than),
-    (Status.CONTRADICTED, False): (
-        lambda verdict: f"{_is(verdict)}, which you did not want",
-        lambda verdict: f"you did not want {verdict.requirement.words}, but {_is(verdict)}",
-    ),
-    (Status.UNKNOWN, True): _CANNOT_BE_TOLD,
-    (Status.UNKNOWN, False): _CANNOT_BE_TOLD,
+_NOT_TELLING: Mapping[Evidence, str] = {
+    Evidence.NOTHING: "neither the listing nor the photo tells",
+    Evidence.FIELD: "the listing does not tell",
+    Evidence.IMAGE: "the photo does not tell",
+    Evidence.BOTH: "the listing and the photo leave open",
 }
-"""By status, and by whether the requirement is wanted."""
-
-_DISAGREEING: tuple[Wording, ...] = (
-    lambda verdict: f"as to {verdict.requirement.words}, {verdict.disagreement}",
-    lambda verdict: f"{verdict.disagreement}, so {verdict.requirement.words} is in doubt",
-)
 
 
-def _subject(verdict: Verdict) -> str:
-    return f"the {verdict.requirement.field}" if verdict.requirement.field else "it"
+def said(verdict: Verdict) -> Phrase:
+    """What the requirement says of a product that meets it."""
+    return phrase(verdict.requirement)
+
+
+def instead(verdict: Verdict) -> Phrase | None:
+    """What the product is instead of what was wanted; None if that is unknown, or reads the same."""
+    value = actual_value(verdict)
+    if value is None or fold(value).startswith("no ") or verdict.requirement.is_free:
+        return None
+    other, asked = phrase(verdict.requirement, value), said(verdict)
+    if "filed under" in (other.prefix, asked.prefix):
+        other, asked = filed(verdict.requirement, value), filed(verdict.requirement)
+    is_same = key(split(other.complement)) == key(split(asked.complement))
+    return None if is_same or other.verb != asked.verb or other.subject != asked.subject else other
+
+
+def number_of(verdicts: Sequence[Verdict]) -> Number:
+    """Whether the product is spoken of as several things: by the kind that it is, or else by the one asked for."""
+    found = (
+        [said(each) for each in verdicts if each.status is Status.MET and each.requirement.wanted],
+        [other for each in verdicts if (other := instead(each)) is not None],
+        [said(each) for each in verdicts if each.requirement.wanted],
+        [said(each) for each in verdicts],
+    )
+    heads = [each for some in found for each in some if each.place is Place.HEAD]
+    return heads[0].number if heads else Number.ONE
+
+
+def noun_phrase(wanted: Sequence[Phrase], head: Phrase) -> str:
+    """``a navy striped hoodie for men and made of cotton``."""
+    before = [each.core for each in wanted if each.place is Place.BEFORE]
+    after = [each.complement for each in wanted if each.place is Place.AFTER]
+    bare = head.core.partition(" ")[2] if head.number is Number.ONE else head.core
+    described = " ".join([*before, bare])
+    if head.number is Number.ONE:
+        described = f"{article(described)} {described}"
+    return f"{described} {listed(after)}".strip()
+
+
+def conflict_wordings(verdict: Verdict) -> tuple[str, ...]:
+    """How listing and image disagree, in several wordings; each supports the verdict in the check of a text."""
+    requirement = verdict.requirement
+    verbatim = re.sub(r"\b(listing|photo)\b", r"the \1", verdict.disagreement or "").replace(", the", ", but the")
+    if requirement.is_free:
+        return (f"the listing mentions {said(verdict).core}, but the photo does not look like it",)
+    held = _REPORT.fullmatch(verdict.disagreement or "")
+    if held is None:
+        return (verbatim,)
+    listing, photo, asked = phrase(requirement, held[1]), phrase(requirement, held[2]), said(verdict)
+    if verdict.status is Status.MET and requirement.wanted and is_sure(verdict):
+        return (_leaning(asked, photo),)
+    return (_opposed(listing, photo), f"{_opposed(listing, photo)}, so {asked.complement} is in doubt")
+
+
+_REPORT = re.compile(r"listing says (.+), photo looks (.+)")
+
+
+def _leaning(asked: Phrase, photo: Phrase) -> str:
+    """``the photo looks more like a jacket than a hoodie``."""
+    if photo.place is Place.BEFORE and asked.place is Place.BEFORE:
+        return f"the photo looks more {photo.core} than {asked.core}"
+    if photo.place is Place.HEAD:
+        return f"the photo looks more like {photo.core} than {asked.core}"
+    return _looks(photo)
+
+
+def _opposed(listing: Phrase, photo: Phrase) -> str:
+    """``the listing says navy, but the photo looks black``."""
+    is_short = listing.place is photo.place and listing.place in (Place.BEFORE, Place.HEAD)
+    held = listing.core if is_short else listing.clause()
+    looks = f"the photo looks {photo.core}" if is_short and photo.place is Place.BEFORE else _looks(photo)
+    return f"the listing says {held}, but {looks}"
+
+
+def _looks(photo: Phrase) -> str:
+    if photo.place is Place.HEAD:
+        return f"the photo looks like {photo.core}"
+    if photo.place is Place.AFTER:
+        return f"the photo looks more like one {photo.complement}"
+    return f"in the photo it looks {photo.core}"
+
+
+def is_sure(verdict: Verdict) -> bool:
+    return max(verdict.probability, 1 - verdict.probability) >= SURE_FROM
+
+
+def _hedge(verdict: Verdict) -> str:
+    return "" if is_sure(verdict) else "probably"
 
 
 def _pick(options: Sequence[Option], rng: Random | None) -> Option:
     return options[0] if rng is None else rng.choice(options)
 
 
-def _enumerated(parts: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)
+def _joined(first: str, second: str, between: str) -> str:
+    return f"{first}{between}{second}" if first and second else first or second
 
 
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}." if text else ""
+    return f"{text[0].upper()}{text[1:]}."

@@ -381,7 +381,7 @@ def test_explanations_that_fail_or_hang_are_written_by_template(shop: Store, eng
 
 
 def test_what_the_model_writes_stands_where_the_verdicts_support_it(shop: Store, engine: SearchEngine) -> None:
-    for writes, author in (("It fits white and boots.", Author.MODEL), ("It is made of gold.", Author.TEMPLATE)):
+    for writes, author in (("These are white boots.", Author.MODEL), ("It is made of gold.", Author.TEMPLATE)):
         with RerankPipeline.open(shop, ColourReranker(writes=writes)) as stage:
             answer = engine.with_reranker(stage).search(Query("white boots"), replace(IN_TIME, top=36, explain=20))
         fitting = [hit for hit in answer.hits if all(v.status is Status.MET for v in hit.verdicts)]

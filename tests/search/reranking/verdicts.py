@@ -6,6 +6,8 @@ from vitrina.search.types.requirement import Evidence, Requirement, Status, Verd
 
 MET, CONTRADICTED, UNKNOWN = Status.MET, Status.CONTRADICTED, Status.UNKNOWN
 
+PROBABILITY = {MET: 0.95, CONTRADICTED: 0.05, UNKNOWN: 0.5}
+
 
 def verdict(
     words: str,
@@ -24,7 +26,7 @@ def verdict(
     return Verdict(
         requirement,
         status,
-        0.5,
+        PROBABILITY[status],
         Evidence.IMAGE,
         catalog_value=catalog_value,
         image_value=image_value,

@@ -1,26 +1,13 @@
 """Facts, and the sentences made of them."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
+from tests.search.reranking.verdicts import CONTRADICTED, MET, UNKNOWN, verdict
 from vitrina.search.reranking.explanations.templates import explanation, fact
-from vitrina.search.types.requirement import Evidence, Requirement, Status, Verdict
-
-MET, CONTRADICTED, UNKNOWN = Status.MET, Status.CONTRADICTED, Status.UNKNOWN
-
-
-def verdict(
-    words: str,
-    status: Status,
-    field: str = "",
-    *,
-    wanted: bool = True,
-    image_value: str | None = None,
-    disagreement: str | None = None,
-) -> Verdict:
-    requirement = Requirement(words, field, (words,) if field else (), wanted)
-    return Verdict(requirement, status, 0.5, Evidence.IMAGE, image_value=image_value, disagreement=disagreement)
+from vitrina.search.types.requirement import Evidence, RequirementSource, Verdict
 
 
 @pytest.mark.parametrize(
@@ -45,26 +32,84 @@ def test_a_verdict_in_few_words(given: Verdict, words: str) -> None:
     ("verdicts", "sentences"),
     [
         ([], ""),
-        ([verdict("navy", MET, "colour"), verdict("pockets", MET)], "It fits navy and pockets."),
-        ([verdict("shirt", CONTRADICTED, "article", image_value="dress")], "The article is not shirt but dress."),
-        ([verdict("striped", MET, wanted=False)], "It is not striped."),
-        ([verdict("striped", CONTRADICTED, wanted=False)], "It is striped, which you did not want."),
+        (
+            [verdict("navy", MET, "colour"), verdict("pockets", MET)],
+            "It is navy, as asked; the photo matches “pockets”.",
+        ),
+        ([verdict("shirt", CONTRADICTED, "article", image_value="dress")], "It is a dress, not a shirt."),
+        ([verdict("shirt", CONTRADICTED, "article")], "It is not a shirt."),
+        ([verdict("striped", MET, wanted=False)], "It does not match “striped”, as asked."),
+        ([verdict("striped", MET, "pattern", wanted=False)], "It is not striped, as asked."),
+        ([verdict("striped", CONTRADICTED, "pattern", wanted=False)], "It is striped, which you did not want."),
         (
             [
                 verdict("navy", MET, "colour"),
                 verdict("linen", UNKNOWN, "material"),
                 verdict("men", CONTRADICTED, "gender"),
             ],
-            "It fits navy. Whether the material is linen cannot be told; the gender is not men.",
+            "It is navy, as asked, but it is not for men. The photo does not tell whether it is made of linen.",
         ),
         (
-            [verdict("navy", MET, "colour", disagreement="listing says navy, photo looks black")],
-            "As to navy, listing says navy, photo looks black.",
+            [verdict("navy", UNKNOWN, "colour", disagreement="listing says navy, photo looks black")],
+            "The listing says navy, but the photo looks black.",
         ),
+        (
+            [
+                verdict("hoodie", MET, "style_general", disagreement="listing says hoodie, photo looks jacket"),
+                verdict("navy", MET, "base_colour"),
+                verdict("men", MET, "gender"),
+            ],
+            "A navy hoodie for men, as asked; the photo looks more like a jacket than a hoodie.",
+        ),
+        (
+            [
+                verdict("shoes", MET, "productType"),
+                verdict("red, white", MET, "g:color", values=("Red", "White")),
+                verdict("women", CONTRADICTED, "gender", catalog_value="Men"),
+            ],
+            "Red or white shoes, as asked, but they are for men, not women.",
+        ),
+        (
+            [verdict("shirts", MET, "category", values=("Apparel > Tops > Shirts",)), verdict("blue", MET, "colour")],
+            "A blue shirt, as asked.",
+        ),
+        (
+            [verdict("shirt", CONTRADICTED, "category", catalog_value="Apparel > Bottoms > Trousers")],
+            "These are trousers, not a shirt.",
+        ),
+        (
+            [verdict("blue", CONTRADICTED, "colour", catalog_value="red, white, green")],
+            "It is red, white and green, not blue.",
+        ),
+        ([verdict("casual", MET, "style_general")], "Its style is casual, as asked."),
+        ([verdict("60", MET, "width_cm")], "Its width is 60 cm, as asked."),
+        ([verdict("hood", CONTRADICTED, "has_hood", values=("true",))], "It does not have a hood."),
+        ([verdict("waterproof", MET, "is_waterproof", values=("true",))], "It is waterproof, as asked."),
+        ([verdict("nike", CONTRADICTED, "brand", catalog_value="Puma")], "It is by Puma, not Nike."),
+        ([verdict("cotton", MET, "material"), verdict("bag", MET, "type")], "A bag made of cotton, as asked."),
     ],
 )
 def test_sentences_say_what_the_verdicts_say(verdicts: list[Verdict], sentences: str) -> None:
     assert explanation(verdicts) == sentences
+
+
+def test_doubts_are_said_as_doubts() -> None:
+    given = replace(verdict("navy", MET, "colour"), probability=0.7)
+    assert explanation([given, verdict("shirt", MET, "article")]) == "A shirt, as asked; it is probably navy."
+    given = replace(verdict("navy", CONTRADICTED, "colour"), probability=0.3)
+    assert explanation([given]) == "It is probably not navy."
+    nothing = replace(verdict("navy", UNKNOWN, "colour"), evidence=Evidence.NOTHING)
+    assert explanation([nothing]) == "Neither the listing nor the photo tells whether it is navy."
+
+
+def test_what_a_photo_asks_for_is_as_in_the_photo() -> None:
+    shown = verdict("dress", MET, "article")
+    given = replace(shown, requirement=replace(shown.requirement, source=RequirementSource.PHOTO))
+    assert explanation([given]) == "A dress, as in your photo."
+
+
+def test_a_field_in_few_words() -> None:
+    assert fact(verdict("hoodie", MET, "style_general")) == "style hoodie: met"
 
 
 def test_rng_choose_other_words_for_the_same() -> None:

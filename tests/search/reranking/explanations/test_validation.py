@@ -63,7 +63,7 @@ SOUND: list[Given] = [
     ([STRIPED], "The pattern is striped, which you did not want."),
     ([STRIPED, NAVY], "It is navy. You did not want striped, but it is striped."),
     ([POCKETS, UNSTRIPED], "It has pockets and is not striped."),
-    ([BLUE], "It is navy blue and so fits blue."),
+    ([BLUE], "It is navy blue and so is blue."),
     ([CONFLICT], "The listing says navy, but the photo looks black."),
     ([CONFLICT, SHIRT], "It is a shirt. Listing says navy, photo looks black, so the colour is in doubt."),
     ([TEE], "The article is a t-shirt."),
@@ -71,7 +71,7 @@ SOUND: list[Given] = [
     ([verdict("kajal & eyeliner", MET, "article", values=("Kajal and Eyeliner",))], "It is kajal and eyeliner."),
     ([verdict("for running", UNKNOWN)], "Whether it is for running cannot be told."),
     ([verdict("size 10.5", MET, "shoe_size", values=("10.5",))], "The shoe size is 10.5."),
-    ([verdict("أحمر", MET, "colour")], "It fits أحمر."),
+    ([verdict("أحمر", MET, "colour")], "It is أحمر."),
     ([verdict("grün", CONTRADICTED, "farbe", image_value="weiß")], "It is not grün but weiß."),
 ]
 
@@ -138,6 +138,21 @@ UNSOUND: list[tuple[list[Verdict], str, ObjectionKind]] = [
     ([NAVY, LINEN], "The material is navy; whether it is linen cannot be told.", ObjectionKind.CONTRARY),
     ([CONFLICT], "It is not navy. Listing says navy, photo looks black.", ObjectionKind.CONTRARY),
     ([CONFLICT], "The listing says black, photo looks navy.", ObjectionKind.UNSUPPORTED),
+    # what a shopper would not say
+    ([NAVY], "It fits navy.", ObjectionKind.ENGLISH),
+    ([NO_SHIRT], "It is not shirt but a dress.", ObjectionKind.ENGLISH),
+    ([NO_SHIRT], "It is not a shirt but dress.", ObjectionKind.ENGLISH),
+    ([NO_SHIRT], "It is a a dress, not a shirt.", ObjectionKind.ENGLISH),
+    ([NO_SHIRT], "It is an dress, not a shirt.", ObjectionKind.ENGLISH),
+    ([NO_SHIRT], "it is a dress, not a shirt.", ObjectionKind.ENGLISH),
+    ([MEN], "The gender is women, not men.", ObjectionKind.ENGLISH),
+    ([MEN], "It is not men but for women.", ObjectionKind.ENGLISH),
+    ([verdict("shoes", MET, "article")], "It is a shoes.", ObjectionKind.ENGLISH),
+    ([verdict("shoes", MET, "article")], "It is shoes.", ObjectionKind.ENGLISH),
+    ([verdict("shoes", MET, "article")], "They is shoes.", ObjectionKind.ENGLISH),
+    ([verdict("casual", MET, "style_general")], "The style_general is casual.", ObjectionKind.ENGLISH),
+    ([verdict("casual", MET, "styleGeneral")], "The styleGeneral is casual.", ObjectionKind.ENGLISH),
+    ([verdict("casual", MET, "style")], "The style is is casual.", ObjectionKind.ENGLISH),
     # a verdict left out
     ([NAVY, SHIRT], "It is navy.", ObjectionKind.UNMENTIONED),
     ([NAVY, NO_SHIRT], "It is navy.", ObjectionKind.UNMENTIONED),
@@ -211,7 +226,7 @@ def test_a_template_about_other_verdicts_does_not(verdicts: list[Verdict], seed:
 
 
 def test_catalog_values_named_like_function_words_are_stop_words() -> None:
-    assert find_objection("This one fits navy as well.", [NAVY], VOCABULARY) is None
+    assert find_objection("This one is navy as well.", [NAVY], VOCABULARY) is None
     assert find_objection("The picture shows navy.", [NAVY], Vocabulary({})) is None
 
 

@@ -1,0 +1,84 @@
+"""English: faults that a shopper would notice in a sentence, whatever it says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from vitrina.search.analysis.spelling import fold
+from vitrina.search.reranking.explanations import lexicon
+from vitrina.search.reranking.explanations.fields import spoken_field
+from vitrina.search.reranking.explanations.nouns import Number, article
+from vitrina.search.reranking.explanations.phrases import Phrase, Place, phrase
+from vitrina.search.types.requirement import Verdict
+
+_QUOTED: Final = re.compile(r"“[^”]*”")
+_IDENTIFIER: Final = re.compile(r"\w+_\w*|\b\w+:\w+|\b[a-z]+[A-Z]\w*|[<>|{}\[\]]")
+_DOUBLED: Final = re.compile(r"\b(\w+)[ ,;]+\1\b", re.IGNORECASE)
+_BAD_MARKS: Final = re.compile(r" [,.;:!?]|[,.;:]{2}|  |\( | \)")
+_ARTICLE: Final = re.compile(r"\b(an?) ([\w&'-]+)", re.IGNORECASE)
+_TWO_ARTICLES: Final = re.compile(r"\b(?:an?|the) (?:an?|the)\b", re.IGNORECASE)
+_WRONG_VERB: Final = re.compile(
+    r"\b(?:they is|it are|these is|this are|it have|it match|they has|they matches)\b", re.IGNORECASE
+)
+_PEOPLE: Final = "|".join(sorted({*lexicon.PEOPLE.values()} - {"people", "pets", "dogs", "cats"}))
+_BARE_PEOPLE: Final = re.compile(rf"\b(?:is|are|isn't|aren't|not|but|fits?|looks?|be) (?:{_PEOPLE})\b(?!['’-])")
+_FOR_PEOPLE: Final = re.compile(rf"\bfor [^,;.]+,? (?:and |but )?not (?:{_PEOPLE})\b")
+_FITS: Final = re.compile(r"\b(?:fit|fits) (?!you\b|your\b|what\b|the\b|this\b|that\b|well\b|all\b)\w+", re.IGNORECASE)
+
+
+def find_english_fault(text: str, verdicts: Sequence[Verdict]) -> str | None:
+    """Return the first words of a text about these verdicts that are poor English, or None.
+
+    Found are the identifiers of fields, doubled words and marks, ``fits men``, ``is men``, ``is not hoodie``, ``a
+    shoes``, ``a hour``, ``it is shoes``. What stands in quotation marks is the shopper's and is not looked at, and a
+    word that a value of the catalog doubles may be doubled.
+    """
+    plain = _QUOTED.sub("“”", text)
+    return next((fault for fault in _faults(plain, verdicts) if fault), None)
+
+
+def _faults(text: str, verdicts: Sequence[Verdict]) -> Iterator[str]:
+    own = fold(" ".join(_values(verdicts)))
+    for pattern in (_IDENTIFIER, _DOUBLED):
+        yield from (match.group() for match in pattern.finditer(text) if fold(match.group()) not in own)
+    yield from (verdict.requirement.field for verdict in verdicts if _names_field(text, verdict.requirement.field))
+    for pattern in (_BAD_MARKS, _TWO_ARTICLES, _WRONG_VERB, _FITS):
+        yield from (match.group() for match in pattern.finditer(text))
+    yield from (match.group() for match in _BARE_PEOPLE.finditer(_FOR_PEOPLE.sub("", fold(text))))
+    yield from (match.group() for match in _ARTICLE.finditer(text) if match[1].lower() != article(match[2]))
+    for said in _nouns(verdicts):
+        yield from _noun_faults(fold(text), said)
+    yield "" if text[:1].isupper() or not text[:1].isalpha() else text[:10]
+
+
+def _values(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    for verdict in verdicts:
+        requirement = verdict.requirement
+        yield from filter(None, (requirement.words, *requirement.values, verdict.catalog_value, verdict.image_value))
+
+
+def _names_field(text: str, field: str) -> bool:
+    """Whether a text names a field by an identifier that is not a word of people."""
+    return bool(field) and field.lower() != spoken_field(field) and field in text
+
+
+def _nouns(verdicts: Sequence[Verdict]) -> Iterator[Phrase]:
+    for verdict in verdicts:
+        for value in (None, verdict.catalog_value, verdict.image_value):
+            said = phrase(verdict.requirement, value)
+            if said.place is Place.HEAD:
+                yield said
+
+
+def _noun_faults(folded: str, said: Phrase) -> Iterator[str]:
+    """A singular without an article, a plural with one."""
+    if said.number is Number.ONE:
+        bare = re.escape(fold(said.core.partition(" ")[2]))
+        pattern = rf"\b(?:is|are|isn't|be|not|but|like|than) (?:probably )?{bare}\b(?! \w+(?:s|ed)? (?:for|made))"
+    elif said.number is Number.SEVERAL:
+        pattern = rf"\b(?:an?|it is(?: not)?) {re.escape(fold(said.core))}\b"
+    else:
+        return
+    yield from (match.group() for match in re.finditer(pattern, folded))

@@ -203,16 +203,20 @@ def contradiction(verdict: Verdict) -> str:
 
 
 def disagreement_text(verdict: Verdict) -> str:
-    """``its listing says Navy Blue, and its photo looks black``."""
+    """``its listing says Navy Blue while its photo looks black``."""
     listing, _, photo = str(verdict.disagreement).partition(", ")
-    return f"its {listing}" + (f" but its {photo}" if photo else "")
+    return f"its {listing}" + (f" while its {photo}" if photo else "")
 
 
 def reasons_for(explained: RankExplanation, text: str) -> Iterator[str]:
     """Clauses on what speaks for the item: requirements met, words held; else the part that it is best by."""
     met = [each for each in explained.verdicts if each.status is Status.MET and each.requirement.wanted]
-    yield from (value_text(each, each.catalog_value or each.requirement.words) for each in met)
     words = explained.words
+    by_words = [each for each in met if each.requirement.is_free and each.evidence is Evidence.FIELD]
+    told_with_lacked = by_words if not all(words.values()) else []
+    yield from (
+        value_text(each, each.catalog_value or each.requirement.words) for each in met if each not in told_with_lacked
+    )
     told = {word for each in met for word in split(each.requirement.words)}
     if words and all(words.values()) and not told >= set(words):
         yield f"its words hold all of {quoted(text)}"

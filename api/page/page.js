@@ -4,6 +4,7 @@ import { eventsOf } from "./events.js";
 import { hitElement, showConfidence } from "./hit.js";
 import { showLocalization } from "./localization.js";
 import { showExplanation, showVerdicts } from "./verdicts.js";
+import { connectWhyNot, resetWhyNot } from "./why_not.js";
 
 const PAGE_SIZE = 24;
 const DEEPEST_RANK = 1000; // search/types/query.py, WINDOW
@@ -104,6 +105,25 @@ async function showStream(options, offset) {
   }
 }
 
+/** The API's explanation of an item's rank, for the search on the page and as many hits as it shows. */
+async function explain(sku, signal) {
+  const { text, without, like, photo } = query;
+  const images = photo ? [await dataUri(photo)] : like ? [{ sku: like }] : [];
+  const asked = { text, without, images, limit: Math.min(Math.max(nextOffset, PAGE_SIZE), DEEPEST_RANK) };
+  if (isReranked()) asked.rerank = true;
+  const headers = { "Content-Type": "application/json" };
+  return call("/v1/explain", { method: "POST", signal, headers, body: JSON.stringify({ query: asked, sku }) });
+}
+
+function dataUri(photo) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.addEventListener("load", () => resolve(reader.result));
+    reader.addEventListener("error", () => reject(new Problem("The photo cannot be read.", "Choose it again.", false)));
+    reader.readAsDataURL(photo);
+  });
+}
+
 // Reranking, if the service has a reranker
 
 function isReranked() {
@@ -198,6 +218,7 @@ function clear() {
   at("rerank-note").textContent = "";
   at("more").hidden = true;
   at("notice").hidden = true;
+  resetWhyNot(false);
   showCatalog();
 }
 
@@ -206,6 +227,7 @@ function showLoading(offset) {
   at("notice").hidden = true;
   at("rerank-note").textContent = "";
   at("more").disabled = true;
+  if (!offset) resetWhyNot(false);
   if (offset || grid.children.length) return;
   grid.replaceChildren(...Array.from({ length: 8 }, () => at("skeleton").content.cloneNode(true)));
 }
@@ -229,6 +251,7 @@ function showAnswer(answer, offset, isFirst = false) {
   at("rerank-note").textContent = answer.rerank_note;
   at("more").hidden = nextOffset >= answer.total_considered || nextOffset + PAGE_SIZE > DEEPEST_RANK || !shown.length;
   at("more").disabled = isFirst;
+  if (!isFirst) resetWhyNot(answer.total_considered > 0);
   if (!answer.total_considered) showEmptyCatalog();
   else if (answer.no_good_match) {
     showNotice("No good match.", "Nothing here seems to be quite what you asked for. These come closest.");
@@ -351,6 +374,7 @@ addEventListener("paste", (event) => {
   event.preventDefault();
   searchByPhoto(files);
 });
+connectWhyNot(explain);
 addEventListener("popstate", readUrl);
 await showRerankOption();
 readUrl();

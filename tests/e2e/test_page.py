@@ -194,3 +194,60 @@ def test_empty_catalog_says_so(empty_address: str, page: Page, query: str) -> No
     page.goto(f"{empty_address}/{query}")
     assert wait_for(page, "document.getElementById('notice-message')?.textContent") == "The catalog is empty."
     assert "vitrina index" in page.evaluate("document.getElementById('notice-remedy').textContent")
+
+
+def test_any_item_is_explained_under_the_hits(address: str, page: Page) -> None:
+    page.goto(address)
+    wait_for(page, "document.body?.classList.contains('start')")
+    assert not page.is_visible("#why-not-sku")
+    page.goto(f"{address}/?q=yellow+mug")
+    page.focus("#why-not-sku")
+    page.keyboard.type("mug/0")
+    page.keyboard.press("Enter")
+    sentence = wait_for(
+        page,
+        "!!document.querySelector('#why-not-answer').checkVisibility() && "
+        "document.getElementById('why-not-sentence').textContent",
+    )
+    assert re.fullmatch(
+        r"It is \d+th of 31, though its words hold only 'mug' of 'yellow mug' and its colour is red\.", str(sentence)
+    )
+    assert page.inner_text("#why-not-item") == "Mug 0 in red"
+    assert page.evaluate("[...document.querySelectorAll('#why-not .verdict')].map((each) => each.className)") == [
+        "verdict contradicted",
+        "verdict met",
+    ]
+    rows = page.evaluate(
+        "[...document.querySelectorAll('#why-not-parts tr')].map((each) => each.innerText.split('\\t'))"
+    )
+    assert {row[0] for row in rows} >= {"Image vectors", "Text vectors", "Words"}
+    assert all(re.fullmatch(r"\d+|–", row[1]) and re.fullmatch(r"[+−]\d+\.\d\d", row[2]) for row in rows)
+
+
+def test_an_unknown_sku_and_markup_in_an_explanation(address: str, page: Page) -> None:
+    page.goto(f"{address}/?q=yellow+mug")
+    page.fill("#why-not-sku", "nosuch")
+    page.press("#why-not-sku", "Enter")
+    problem = wait_for(page, "document.getElementById('why-not-problem').textContent")
+    assert str(problem).startswith("There is no item with the sku 'nosuch'. Check the sku's spelling")
+    page.fill("#why-not-sku", "evil")
+    page.press("#why-not-sku", "Enter")
+    assert wait_for(page, "document.getElementById('why-not-item').textContent") == EVIL
+    assert page.evaluate("document.getElementById('why-not-problem').textContent") == ""
+    assert page.evaluate("document.title") == "yellow mug · Vitrina"
+    page.fill("#text", "red mug")
+    page.press("#text", "Enter")
+    wait_for(page, "document.getElementById('summary').textContent.includes('red mug')")
+    assert not page.is_visible("#why-not-answer")
+
+
+def test_a_search_by_photo_is_explained(address: str, page: Page, tmp_path: Path) -> None:
+    make_image("green", noise=7).save(tmp_path / "photo.png")
+    page.goto(address)
+    wait_for(page, "document.body?.classList.contains('start') && !document.querySelector('.title')")
+    page.set_input_files("#photo", tmp_path / "photo.png")
+    wait_for(page, "document.querySelector('.hit .title')?.textContent")
+    page.fill("#why-not-sku", "mug/7")
+    page.press("#why-not-sku", "Enter")
+    sentence = wait_for(page, "document.getElementById('why-not-sentence').textContent")
+    assert sentence == "It is 1st of 31: it is the photo that was given."

@@ -249,7 +249,7 @@ def test_a_reranked_search_is_explained_by_its_final_ranks(reranking: SearchEngi
 
 def test_a_listing_that_the_photo_contradicts_is_told(reranking: SearchEngine) -> None:
     explained = explain_rank(reranking, Query("black", limit=1), "item-5", UNHURRIED, is_reranked=True)
-    assert "its listing says" in explained.sentence
+    assert "its listing says Black while its photo looks white" in explained.sentence
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,11 @@ from vitrina.search.types.answer import Answer, Explained, Hit, RerankState
 from vitrina.search.types.item import AttributeValue, StoredItem
 from vitrina.search.types.requirement import Explanation, Requirement, Verdict
 
-StateOut = Literal["not_asked", "reranked", "late", "failed"]
+StateOut = Literal["not_asked", "reranked", "judged", "late", "failed"]
 STATES: Final[dict[RerankState, StateOut]] = {
     RerankState.NOT_ASKED: "not_asked",
     RerankState.RERANKED: "reranked",
+    RerankState.JUDGED: "judged",
     RerankState.LATE: "late",
     RerankState.FAILED: "failed",
 }
@@ -157,7 +158,7 @@ class HitOut(ItemOut):
     signals: SignalsOut
     verdicts: list[VerdictOut] = Field(description="One for each of the answer's requirements, or none at all.")
     explanation: ExplanationOut | None
-    reranked: StateOut = Field(description="Whether this hit was reranked; all others keep their rank.")
+    reranked: StateOut = Field(description="reranked if the model could move this hit; all others keep their rank.")
     retrieval_rank: int | None = Field(description="The rank before reranking, null without reranking.")
 
     @classmethod
@@ -192,7 +193,7 @@ class AnswerOut(JsonModel):
     encoder: str
     timings_ms: dict[str, float] = Field(description="Milliseconds of each stage, and the total.")
     requirements: list[RequirementOut] = Field(description="The parts of the query that ranking and reranking checked.")
-    reranked: StateOut = Field(description="reranked if at least one hit was.")
+    reranked: StateOut = Field(description="reranked if at least one hit was, else judged if one was.")
     reranker: str | None = Field(description="The model that was to rerank, null without reranking.")
     rerank_note: str = Field(description="Why not everything was reranked, in words; empty if it was.")
 

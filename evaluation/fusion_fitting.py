@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy.special import expit
 from vitrina.evaluation.calibration import RIDGE, log_loss, targets
 from vitrina.evaluation.metrics import measure
 from vitrina.evaluation.samples import RERANK_DEPTH, Array, FusionSample, split_half
-from vitrina.search.reranking.fusion import FusionWeights, logit, probability
+from vitrina.search.reranking.fusion import FusionWeights, logit
 
 FREE_SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
 """Tried weights of requirements that the catalog has no values for; the first if they make no difference."""
@@ -38,26 +39,57 @@ def fit_measured_fusion(samples: Sequence[FusionSample], where: str) -> FusionWe
 
 def fit_fusion(samples: Sequence[FusionSample], source: str = "") -> FusionWeights:
     """The maximum-likelihood weights: P(yes) calibrated by Platt's method on single requirements, then the weights that
-    rank relevant hits before others, retrieval's being 1.
+    rank relevant hits before others, retrieval's being 1, apart for items with words and without; 0 where such weights
+    do not lift queries that they were not fitted to.
 
-    Catalog fields are left out: the reranker is weighed by what the images tell it. Raises ValueError for fewer than
-    ``MIN_QUERIES``.
+    Raises ValueError for fewer than ``MIN_QUERIES``.
     """
     if len(samples) < MIN_QUERIES:
         raise ValueError(f"{len(samples)} queries are too few to fit fusion weights to; the minimum is {MIN_QUERIES}")
     platt = replace(fit_platt(samples), source=source)
+    worded, wordless = ([each for each in samples if each.evidence.has_words.any() == which] for which in (True, False))
+    weights = fit_worded(platt, worded) if lifts_others(fit_worded, platt, worded) else replace(platt, whole=0, parts=0)
+    if not wordless:
+        return weights
+    if lifts_others(fit_wordless, weights, wordless):
+        return fit_wordless(weights, wordless)
+    return replace(weights, whole_alone=0, parts_alone=0)
+
+
+Fit = Callable[[FusionWeights, Sequence[FusionSample]], FusionWeights]
+
+
+def fit_worded(platt: FusionWeights, samples: Sequence[FusionSample]) -> FusionWeights:
+    """The weights of items that have words, and how much free requirements count."""
     tried = [replace(platt, free=free) for free in FREE_SHARES]
-    fitted = [fit_weights([(fusion_features(each, query), query.relevant) for query in samples]) for each in tried]
-    fusion_weights, (_, (retrieval, whole, parts)) = min(zip(tried, fitted, strict=True), key=lambda each: each[1][0])
-    if retrieval <= 0:
-        return replace(fusion_weights, retrieval=0.0, whole=rounded(whole), parts=rounded(parts))
-    return replace(fusion_weights, whole=rounded(whole / retrieval), parts=rounded(parts / retrieval))
+    fitted = [fit_weights(each, samples, OF_WORDED) for each in tried]
+    best, (_, (whole, parts)) = min(zip(tried, fitted, strict=True), key=lambda each: each[1][0])
+    return replace(best, whole=rounded(whole), parts=rounded(parts))
+
+
+def fit_wordless(weights: FusionWeights, samples: Sequence[FusionSample]) -> FusionWeights:
+    """The weights of items that have none."""
+    _, (whole, parts) = fit_weights(weights, samples, OF_WORDLESS)
+    return replace(weights, whole_alone=rounded(whole), parts_alone=rounded(parts))
+
+
+def lifts_others(fit: Fit, weights: FusionWeights, samples: Sequence[FusionSample]) -> bool:
+    """Whether weights lift the queries of shops left out of the fit, on average; with one shop, of its other half."""
+    shops = sorted({each.shop for each in samples})
+    apart = [
+        ([each for each in samples if each.shop != shop], [each for each in samples if each.shop == shop])
+        for shop in shops
+    ]
+    if len(shops) < 2:
+        both = split_half(samples)
+        apart = [both, both[::-1]]
+    return float(np.mean([rerank_lift(fit(weights, fitted), others).lift for fitted, others in apart])) > 0
 
 
 def fit_platt(samples: Sequence[FusionSample]) -> FusionWeights:
     """Weights whose slope and intercept calibrate P(yes) (Platt 1999), fitted to every requirement whose truth is
     known."""
-    asked = np.concatenate([each.parts.ravel() for each in samples])
+    asked = np.concatenate([each.evidence.parts.ravel() for each in samples])
     truth = np.concatenate([each.truth.ravel() for each in samples])
     known = ~np.isnan(asked) & ~np.isnan(truth)
     if not known.any() or np.ptp(truth[known]) == 0:
@@ -75,25 +107,28 @@ def fit_platt(samples: Sequence[FusionSample]) -> FusionWeights:
     return FusionWeights(slope=slope, intercept=intercept)
 
 
-def fusion_features(fusion_weights: FusionWeights, sample: FusionSample) -> Array:
-    """The features that the weights are for, of each hit, shape (n, 3), catalog fields left out."""
-    return fusion_weights.features(sample.scores, sample.whole, met_by_images(fusion_weights, sample), sample.is_free)
+OF_WORDED, OF_WORDLESS = (0, 1, 2), (0, 3, 4)
+"""The features that tell of items with words, and of items without: retrieval, the phrase, the requirements."""
+
+NO_EVIDENCE = 1e-3
+"""A retrieval weight below this means that its scores tell nothing here; the others are taken as they are."""
 
 
-def met_by_images(fusion_weights: FusionWeights, sample: FusionSample) -> Array:
-    """The probability of each requirement by the image alone, shape (n, m)."""
-    shown = fusion_weights.image_logit(sample.parts)
-    return np.nan_to_num(probability(np.where(sample.wanted, shown, -shown)), nan=0.5)
-
-
-def fit_weights(queries: Sequence[tuple[Array, NDArray[np.bool_]]]) -> tuple[float, Array]:
-    """The least pairwise logistic loss (RankNet, Burges et al. 2005) of relevant hits ranked before others, and its
-    weights, none below 0; each query counts the same. ``queries`` are features (n, 3) and relevance (n,)."""
-    differing = [differences(each, relevant) for each, relevant in queries if relevant.any() and not relevant.all()]
+def fit_weights(
+    fusion_weights: FusionWeights, samples: Sequence[FusionSample], which: tuple[int, int, int]
+) -> tuple[float, tuple[float, float]]:
+    """The least pairwise logistic loss (RankNet, Burges et al. 2005) of relevant hits ranked before others, and the
+    weights of phrase and requirements beside a retrieval weight of 1, none below 0. Each shop counts the same, and in
+    it each query."""
+    features = [(each.shop, fusion_weights.features(each.evidence)[:, which], each.relevant) for each in samples]
+    differing = [(shop, differences(each, right)) for shop, each, right in features if right.any() and not right.all()]
     if not differing:
-        return 0.0, np.array([1.0, 0.0, 0.0])
-    pairs = np.concatenate(differing)
-    shares = np.concatenate([np.full(len(each), 1 / len(each) / len(differing)) for each in differing])
+        return 0.0, (0.0, 0.0)
+    n_queries = Counter(shop for shop, _ in differing)
+    pairs = np.concatenate([each for _, each in differing])
+    shares = np.concatenate(
+        [np.full(len(each), 1 / len(each) / n_queries[shop] / len(n_queries)) for shop, each in differing]
+    )
 
     def loss(weights: Array) -> tuple[float, Array]:
         margins = pairs @ weights
@@ -103,7 +138,9 @@ def fit_weights(queries: Sequence[tuple[Array, NDArray[np.bool_]]]) -> tuple[flo
 
     start = np.array([1.0, 0.1, 0.1])
     solution = minimize(loss, start, method="L-BFGS-B", jac=True, bounds=[(0.0, None)] * 3)
-    return float(solution.fun), np.asarray(solution.x)
+    retrieval, whole, parts = map(float, solution.x)
+    scale = max(retrieval, NO_EVIDENCE)
+    return float(solution.fun), (whole / scale, parts / scale)
 
 
 def differences(features: Array, relevant: NDArray[np.bool_]) -> Array:
@@ -124,6 +161,11 @@ class RerankLift:
     before: float
     after: float
 
+    @property
+    def lift(self) -> float:
+        """The difference; 0 where there was nothing to measure."""
+        return self.after - self.before if self.n_queries else 0.0
+
 
 def rerank_lift(fusion_weights: FusionWeights, samples: Sequence[FusionSample]) -> RerankLift:
     """Measure weights on queries that they were not fitted to."""
@@ -143,6 +185,6 @@ def rerank_lift(fusion_weights: FusionWeights, samples: Sequence[FusionSample]) 
 
 def order_of(fusion_weights: FusionWeights, sample: FusionSample) -> list[int]:
     """The hits' positions as the weights rank them."""
-    totals = fusion_weights.totals(fusion_features(fusion_weights, sample))
+    totals = fusion_weights.totals(fusion_weights.features(sample.evidence))
     order: list[int] = np.argsort(-totals, kind="stable").tolist()
     return order

@@ -158,13 +158,16 @@ def two_answers(events: Iterator[Event]) -> tuple[Answer, Answer]:
     return retrieved.answer, reranked.answer
 
 
+JUDGED = (RerankState.RERANKED, RerankState.JUDGED)
+
+
 def why_not_judged(hit: Hit, answer: Answer) -> str:
     """Why a hit was not judged that should have been; empty if it was."""
-    if hit.rerank is RerankState.RERANKED:
+    if hit.rerank in JUDGED:
         return ""
     if not hit.stored.image_ids:
         return NO_IMAGE
-    if hit.rerank is RerankState.NOT_ASKED and answer.rerank is RerankState.RERANKED:
+    if hit.rerank is RerankState.NOT_ASKED and answer.rerank in JUDGED:
         return UNREADABLE
     return answer.rerank_note
 

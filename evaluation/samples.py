@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from vitrina.evaluation.judged_search import MEASURING_DEADLINE_S, read_image
 from vitrina.evaluation.judgements import JudgedQuery
 from vitrina.search.engine import SearchEngine
-from vitrina.search.reranking.base import CandidateImages, Deadline, Probabilities, Reranker
+from vitrina.search.reranking.base import CandidateImages, Deadline, Reranker
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence
-from vitrina.search.reranking.prompts import Statements, statements_of
+from vitrina.search.reranking.fusion import RerankEvidence
+from vitrina.search.reranking.prompts import statements_of
+from vitrina.search.reranking.verdicts import rerank_evidence
 from vitrina.search.store.images import ImageStore
 from vitrina.search.types.calibration import PageSignals, QueryKind, Signal
 from vitrina.search.types.item import Item
@@ -103,23 +105,19 @@ def calibration_samples(engine: SearchEngine, examples: Iterable[Example]) -> It
 
 @dataclass(frozen=True, slots=True)
 class FusionSample:
-    """One query's n best hits as retrieval scores them and as a reranker judges them, with its m requirements.
+    """One query's n best hits as retrieval, catalog and a reranker judge them, with its m requirements.
 
-    ``key`` is the same for the same query on any catalog. ``scores`` (n,) are the retrieval's, best first; ``whole``
-    (n,) and ``parts`` (n, m) are P(yes) of the phrase and of each requirement, NaN if it was not asked. ``wanted`` (m,)
-    says which are wanted, and ``is_free`` (m,) for which the catalog has no values; ``truth`` (n, m) is 1 if a
-    requirement's words are true of the product, 0 if they are not, NaN if unknown. ``relevant`` (n,) says which hits
-    are relevant.
+    ``key`` is the same for the same query on any catalog; ``shop`` says whose catalog the sample is of, and
+    ``condition`` in what state that was. ``truth`` (n, m) is 1 if a requirement's words are true of the product, 0 if
+    they are not, NaN if unknown. ``relevant`` (n,) says which hits are relevant.
     """
 
     key: str
-    scores: Array
-    whole: Array
-    parts: Array
-    wanted: NDArray[np.bool_]
-    is_free: NDArray[np.bool_]
+    evidence: RerankEvidence
     truth: Array
     relevant: NDArray[np.bool_]
+    shop: str = ""
+    condition: str = ""
 
 
 def fusion_samples(
@@ -128,6 +126,8 @@ def fusion_samples(
     reranker: Reranker,
     examples: Iterable[Example],
     facts: Mapping[str, Item] | None = None,
+    shop: str = "",
+    condition: str = "",
 ) -> Iterator[FusionSample]:
     """Have a reranker judge the best hits of each example's text. Blocks, on the GPU if the reranker uses one.
 
@@ -143,28 +143,19 @@ def fusion_samples(
         with_images = [(hit, candidate) for hit in answer.hits if (candidate := opened.candidate(hit.stored))]
         if not statements.asked or not with_images:
             continue
+        hits = [hit for hit, _ in with_images]
         judged = [candidate for _, candidate in with_images]
         yes = reranker.judge(judged, statements.asked, Deadline.within(MEASURING_DEADLINE_S))
-        items = [(facts or {}).get(hit.stored.item.sku, hit.stored.item) for hit, _ in with_images]
+        items = [(facts or {}).get(hit.stored.item.sku, hit.stored.item) for hit in hits]
+        catalog = [[CatalogEvidence(hit.stored.item).on(each) for each in requirements] for hit in hits]
         yield FusionSample(
             key=key_of(example.query),
-            scores=np.array([hit.score for hit, _ in with_images]),
-            whole=of_statement(yes, statements, statements.whole),
-            parts=np.stack(
-                [of_statement(yes, statements, statements.of.get(each, "")) for each in requirements], axis=1
-            ),
-            wanted=np.array([each.wanted for each in requirements]),
-            is_free=np.array([each.is_free for each in requirements]),
+            evidence=rerank_evidence(hits, requirements, statements, yes, catalog),
             truth=np.array([[truth_of(item, each) for each in requirements] for item in items]),
             relevant=np.array([item.sku in example.relevant for item in items]),
+            shop=shop,
+            condition=condition,
         )
-
-
-def of_statement(yes: Probabilities, statements: Statements, statement: str) -> Array:
-    """P(yes) of one statement, shape (n,); NaN if it was not asked."""
-    if statement not in statements.asked:
-        return np.full(len(yes), np.nan)
-    return yes[:, statements.asked.index(statement)].astype(np.float64)
 
 
 def truth_of(item: Item, requirement: Requirement) -> float:

@@ -1,49 +1,95 @@
 """Fitting the embedded model's fusion weights: ``python -m recipes.reranker.fusion --data FOLDER [--model FOLDER]``.
 
-The held-out rows from training become catalogs that show nothing but images, to retrieval and to the model alike;
-the shops' fields only give the meaning of a query's words.
+The small shops of rows held out from training, and of files that the model was not trained on at all, are searched as
+shoppers search them, in each condition that a shop may be in: images alone, words and fields, and fields with holes.
+What weights do in a shop that they were not fitted to is printed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
-from recipes.encoder.corpus import TRAINING_FILES, LabelledRows, read_rows
-from recipes.encoder.queries import LabelQueries
-from recipes.shops import catalog_of, in_fields, most_of
-from vitrina.evaluation.fusion_fitting import fit_measured_fusion
-from vitrina.evaluation.samples import FusionSample, fusion_samples
+from recipes.shops import LABELLED, SmallShop, catalog_of, shops
+from vitrina.evaluation.fusion_fitting import fit_fusion, fit_measured_fusion, rerank_lift
+from vitrina.evaluation.samples import Example, FusionSample, fusion_samples
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.reranking.backends.transformers.loading import EMBEDDED_FOLDER, load_reranker
 from vitrina.search.reranking.base import Reranker
 from vitrina.search.reranking.fusion import CARD_FILE, write_fusion_weights
 from vitrina.search.store.images import ImageStore
+from vitrina.search.types.item import Item
 from vitrina.tuning.encoder.calibration import temporary_engine
 
-N_QUERIES = 600
-"""Of each shop; three weights and the two parameters of Platt scaling are fitted to them."""
+N_QUERIES = 120
+"""Of each shop in each condition."""
+
+HOLED_FIELDS = ("colour", "article")
+"""Fields that half of the rows lack, one at a time, where listings have holes."""
 
 
-def samples_of(encoder: Encoder, reranker: Reranker, rows: LabelledRows, *, seed: int = 0) -> Iterator[FusionSample]:
-    """The scores of retrieval and reranker for a shop's images. Blocks."""
-    items = [in_fields(product, str(at)) for at, product in enumerate(rows.products)]
-    catalog = catalog_of(encoder, items, rows.images, most_of(rows.products, seed))
-    facts = {item.sku: item for item in catalog.items}
-    only_words = temporary_engine(encoder, catalog.entries(with_images=False, with_words=True))
-    only_images = temporary_engine(encoder, catalog.entries(with_images=True, with_words=False))
-    with TemporaryDirectory() as folder, only_words as words, only_images as engine:
+def samples_of(encoder: Encoder, reranker: Reranker, shop: SmallShop, *, seed: int = 0) -> Iterator[FusionSample]:
+    """The evidence of retrieval, catalog and reranker for a shop in each condition. Blocks."""
+    rng = random.Random(seed)
+    asked = [each for each in shop.examples if each.relevant and each.query.text and not each.query.images]
+    asked = rng.sample(asked, min(N_QUERIES, len(asked)))
+    with TemporaryDirectory() as folder:
         images = ImageStore(Path(folder) / "pictures.db")
-        images.put_all(rows.images)
-        engine.parser.vocabulary = words.parser.vocabulary
-        examples = LabelQueries(rows, catalog.is_indexed, seed).by_text(N_QUERIES)
-        yield from fusion_samples(engine, images, reranker, examples, facts)
+        images.put_all(shop.images)
+        for with_words in (False, True) if shop.style == "fields" else (True,):
+            yield from searched(encoder, reranker, shop, images, asked, with_words=with_words)
+        for field in HOLED_FIELDS if shop.style == "fields" else ():
+            holed = replace(shop, items=[with_hole(item, field, rng) for item in shop.items])
+            named = [each for each in asked if names_field(each, field, shop.items)]
+            yield from searched(encoder, reranker, holed, images, named, with_words=True, condition=f" without {field}")
         images.close()
+
+
+def searched(
+    encoder: Encoder,
+    reranker: Reranker,
+    shop: SmallShop,
+    images: ImageStore,
+    asked: Sequence[Example],
+    *,
+    with_words: bool,
+    condition: str = "",
+) -> Iterator[FusionSample]:
+    """The samples of one shop in one condition; the shop's whole rows say what is true of an item."""
+    facts = {item.sku: item for item in shop.items}
+    catalog = catalog_of(encoder, shop.items, shop.images, shop.is_indexed)
+    with temporary_engine(encoder, catalog.entries(with_images=True, with_words=with_words)) as engine:
+        condition = f"{shop.style}{condition}" if with_words else "images alone"
+        yield from fusion_samples(engine, images, reranker, asked, facts, shop.source, condition)
+
+
+def with_hole(item: Item, field: str, rng: random.Random) -> Item:
+    """An item, in half of the cases without one of its fields."""
+    if rng.random() < 0.5:
+        return item
+    return replace(item, attributes={name: value for name, value in item.attributes.items() if name != field})
+
+
+def names_field(example: Example, field: str, items: Sequence[Item]) -> bool:
+    """Whether a query names the value that all of its answers have in a field."""
+    values = {str(items[int(sku)].attributes.get(field, "")).casefold() for sku in example.relevant}
+    return len(values) == 1 and (value := values.pop()) != "" and value in example.query.text.casefold()
+
+
+def lines(samples: Sequence[FusionSample]) -> Iterator[str]:
+    """For each shop in each condition, what weights do there that were fitted to the other shops."""
+    for shop, condition in dict.fromkeys((each.shop, each.condition) for each in samples):
+        weights = fit_fusion([each for each in samples if each.shop != shop])
+        measured = rerank_lift(weights, [each for each in samples if (each.shop, each.condition) == (shop, condition)])
+        before_and_after = f"{measured.before:.3f} to {measured.after:.3f}, {measured.lift:+.3f}"
+        yield f"{shop}, {condition}: {measured.n_queries} queries, nDCG@10 {before_and_after}"
 
 
 def main(
@@ -51,16 +97,18 @@ def main(
     model: Annotated[Path, typer.Option(help="The model's folder, whose card takes the weights.", exists=True)] = (
         EMBEDDED_FOLDER
     ),
+    work: Annotated[Path, typer.Option(help="The working folder of the encoder's recipe.")] = Path("build/encoder"),
 ) -> None:
     """Fit how much a reranker counts, on the rows held out from its training."""
     encoder, reranker = load_encoder(None), load_reranker(str(model))
     samples: list[FusionSample] = []
-    for name in TRAINING_FILES:
-        samples += samples_of(encoder, reranker, read_rows(data / name).split()[1])
-        typer.echo(f"{name}: {len(samples)} queries so far")
-    fusion_weights = fit_measured_fusion(samples, "the images of rows held out from training")
+    for shop in shops(data, work):
+        if shop.source in LABELLED and shop.has_new_images:
+            samples += samples_of(encoder, reranker, shop)
+            typer.echo(f"{shop.source} in {shop.style}: {len(samples)} queries so far")
+    fusion_weights = fit_measured_fusion(samples, "small shops of rows held out from training, in each condition")
     write_fusion_weights(model / CARD_FILE, fusion_weights)
-    typer.echo(str(fusion_weights))
+    typer.echo("\n".join([*lines(samples), str(fusion_weights)]))
 
 
 if __name__ == "__main__":

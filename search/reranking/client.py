@@ -99,6 +99,7 @@ been time for another batch."""
 NOTES = {
     RerankState.RERANKED: "",
     RerankState.NOT_ASKED: "",
+    RerankState.JUDGED: "The model explains these hits and keeps their order: its answers were found not to help it.",
     RerankState.LATE: "The reranker was not done by the deadline.",
     RerankState.FAILED: "The reranker failed.",
 }

@@ -37,8 +37,34 @@ MAX_IMAGE_LOGIT = 3.0
 """An image's answer counts for no more than a probability of 0.95, and so for less than a plain word of the catalog:
 small models are often sure and wrong. With 8 in place of 3, nDCG on the held-out rows changed by 0.001 at most."""
 
-LEAST_MET = 0.02
-"""The least probability that a requirement counts with: further doubt about it does not change the order."""
+
+CONFLICT_LOGIT = 2.0
+"""Catalog and image are in conflict if each is surer than 0.88 that the other is wrong."""
+
+
+def in_conflict(catalog: NDArray[np.floating] | float, image: NDArray[np.floating] | float) -> NDArray[np.bool_]:
+    """Where catalog and image, logits of any one shape, are against each other, and both sure."""
+    both = np.minimum(np.abs(catalog), np.abs(image)) >= CONFLICT_LOGIT
+    return np.asarray(both & (np.sign(catalog) != np.sign(image)))
+
+
+@dataclass(frozen=True, slots=True)
+class RerankEvidence:
+    """What a query's n best hits are reranked by, with its m requirements.
+
+    ``scores`` (n,) are the retrieval's, 0 to 1; ``whole`` (n,) and ``parts`` (n, m) are P(yes) of the phrase and of
+    each requirement, NaN if it was not asked. ``wanted`` (m,) says which are wanted, ``is_free`` (m,) for which the
+    catalog has no values, and ``has_words`` (n,) which items have any. ``catalog`` (n, m) is the logit by which the
+    catalog says that a requirement's words are true of an item, 0 where it is silent.
+    """
+
+    scores: NDArray[np.floating]
+    whole: NDArray[np.floating]
+    parts: NDArray[np.floating]
+    wanted: NDArray[np.bool_]
+    is_free: NDArray[np.bool_]
+    catalog: NDArray[np.floating]
+    has_words: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +74,12 @@ class FusionWeights:
 
     ``slope`` and ``intercept`` are Platt's, from the logit of P(yes) to that of the statement's being true. A
     candidate's total is a logit: ``retrieval`` times that of its score, ``whole`` times that of the whole phrase, and
-    ``parts`` times the logarithm of the product of its verdicts' probabilities. Requirements that the catalog has no
-    values for, and their share of the phrase, count ``free`` times as much as others, 0 to 1: many are names of brands
-    and models, which images seldom show and small models have never read. By default the phrase moves a candidate by
-    0.45 at most, and each requirement that is plainly not met by 0.6.
+    ``parts`` times the sum of those of its requirements. What fields and texts say has its place in retrieval's score:
+    where they say anything, the image counts ``known`` times as much as where the catalog leaves a requirement open, 0
+    to 1. Requirements that the catalog has no values for, and their share of the phrase, count ``free`` times as much
+    as others, 0 to 1: many are names of brands and models, which images seldom show and small models have never read.
+    Of items that have no words at all, the phrase counts ``whole_alone`` and all requirements ``parts_alone``; without
+    these, as of others.
     """
 
     slope: float = 1.0
@@ -60,10 +88,13 @@ class FusionWeights:
     whole: float = 0.15
     parts: float = 0.15
     free: float = 1.0
+    known: float = 0.25
     source: str = ""
+    whole_alone: float | None = None
+    parts_alone: float | None = None
 
     def __post_init__(self) -> None:
-        weights = (self.slope, self.retrieval, self.whole, self.parts, self.free)
+        weights = (self.slope, self.free, self.known, *self.of_features)
         if not (all(math.isfinite(each) and each >= 0 for each in weights) and math.isfinite(self.intercept)):
             raise ValueError(f"weights must be 0 or more, and finite: {self}")
 
@@ -72,32 +103,36 @@ class FusionWeights:
         calibrated = self.slope * logit(yes) + self.intercept
         return np.asarray(np.clip(calibrated, -MAX_IMAGE_LOGIT, MAX_IMAGE_LOGIT))
 
-    def features(
-        self,
-        scores: NDArray[np.floating],
-        whole: NDArray[np.floating],
-        met: NDArray[np.floating],
-        is_free: NDArray[np.bool_],
-        left_open: NDArray[np.floating] | float = 1.0,
-        catalog: NDArray[np.floating] | float = 0.0,
-    ) -> NDArray[np.float64]:
-        """The features of n candidates that the weights multiply, logits of shape (n, 3): retrieval, phrase,
-        requirements.
+    @property
+    def of_features(self) -> tuple[float, float, float, float, float]:
+        """The weights of ``features``, in their order."""
+        alone = tuple(
+            of_alone if of_alone is not None else weight
+            for weight, of_alone in ((self.whole, self.whole_alone), (self.parts, self.parts_alone))
+        )
+        return self.retrieval, self.whole, self.parts, alone[0], alone[1]
 
-        ``scores``, shape (n,), are retrieval's, 0 to 1; ``whole``, shape (n,), is P(yes) of the whole phrase, NaN if it
-        was not asked; ``met``, shape (n, m), are the verdicts' probabilities; ``is_free``, shape (m,), marks the
-        requirements that the catalog has no values for. The model's answer to the phrase counts for the share that the
-        catalog leaves open: ``left_open``, shape (n,), 0 to 1. What the catalog says of the rest is the logit
-        ``catalog``, shape (n,).
-        """
-        counts = np.where(is_free, self.free, 1.0)
-        share = counts.mean() if len(counts) else 1.0
-        phrase = left_open * share * np.nan_to_num(self.image_logit(whole)) + catalog
-        return np.column_stack([logit(scores), phrase, np.log(np.clip(met, LEAST_MET, 1.0)) @ counts])
+    def features(self, evidence: RerankEvidence) -> NDArray[np.float64]:
+        """The features of n candidates that the weights multiply, logits of shape (n, 5): retrieval, then phrase and
+        requirements of items with words, then of those without, 0 for the others."""
+        met = np.nan_to_num(self.image_logit(evidence.parts)) * np.where(evidence.wanted, 1.0, -1.0)  # (n, m)
+        counts = np.where(evidence.has_words[:, None] & evidence.is_free, self.free, 1.0)
+        counts = np.where(evidence.catalog == 0, counts, self.known)
+        n_asked = max(counts.shape[1], 1)
+        share = counts.sum(axis=1) / n_asked if counts.shape[1] else np.ones(len(counts))
+        phrase = share * np.nan_to_num(self.image_logit(evidence.whole))
+        of_image = np.column_stack([phrase, (counts * met).sum(axis=1)])  # (n, 2)
+        worded = evidence.has_words[:, None]
+        return np.column_stack([logit(evidence.scores), np.where(worded, of_image, 0), np.where(worded, 0, of_image)])
+
+    def can_move(self, has_words: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Whether a model's answers can change the places of items with words, or without them; shape (n,)."""
+        _, *of_image = self.of_features
+        return np.where(has_words, any(of_image[:2]), any(of_image[2:]))
 
     def totals(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
         """Logits to rank n candidates by, shape (n,), higher is better, from their ``features``."""
-        return np.asarray(features @ [self.retrieval, self.whole, self.parts])
+        return np.asarray(features @ self.of_features)
 
 
 def read_fusion_weights(path: Path) -> FusionWeights | None:

@@ -16,7 +16,7 @@ from vitrina.search.reranking.client import MAX_SCORES, Breaker, OutOfTimeError,
 from vitrina.search.reranking.explanations.generation import explain
 from vitrina.search.reranking.explanations.templates import explanation
 from vitrina.search.reranking.fusion import FusionWeights, read_fusion_weights, reordered
-from vitrina.search.reranking.verdicts import HitVerdicts, VerdictBuilder
+from vitrina.search.reranking.verdicts import HitVerdicts, VerdictBuilder, overall
 from vitrina.search.store.images import ImageStore
 from vitrina.search.store.store import Store
 from vitrina.search.types.answer import (
@@ -197,11 +197,3 @@ def merged(answer: Answer, hit_verdicts: HitVerdicts) -> Answer:
         for at, rank, score in zip(order.tolist(), ranks, shown.tolist(), strict=True)
     )
     return replace(answer, hits=hits, rerank=overall(hit_verdicts.states), rerank_note=hit_verdicts.note)
-
-
-def overall(states: Sequence[RerankState]) -> RerankState:
-    """The state of an answer: reranked if any hit was."""
-    for state in (RerankState.RERANKED, RerankState.FAILED, RerankState.LATE):
-        if state in states:
-            return state
-    return RerankState.NOT_ASKED

@@ -9,11 +9,12 @@ import numpy as np
 
 from vitrina.search.reranking.base import CandidateImages, Deadline, Probabilities, key_of
 from vitrina.search.reranking.catalog_evidence import NOTHING, CatalogEvidence, CatalogValue
-from vitrina.search.reranking.client import RerankClient, ScoredStatements
-from vitrina.search.reranking.fusion import MAX_IMAGE_LOGIT, FusionWeights, Scores, probability
-from vitrina.search.reranking.prompts import statement_of, statements_of, values_to_try
+from vitrina.search.reranking.client import NOTES, RerankClient, ScoredStatements
+from vitrina.search.reranking.fusion import FusionWeights, RerankEvidence, Scores, in_conflict, probability
+from vitrina.search.reranking.prompts import Statements, statement_of, statements_of, values_to_try
 from vitrina.search.types.answer import Hit, RerankState, Stopwatch
 from vitrina.search.types.filters import facet_value
+from vitrina.search.types.item import has_words
 from vitrina.search.types.requirement import Evidence, Requirement, Status, Verdict
 from vitrina.search.understanding.parsed_query import ParsedQuery
 
@@ -23,9 +24,6 @@ CONTRADICTED_TO = 0.35
 
 SAYS_SOMETHING_LOGIT = 0.4
 """An image's answer is evidence if it is surer than 0.6."""
-
-CONFLICT_LOGIT = 2.0
-"""Catalog and image are in conflict if each is surer than 0.88 that the other is wrong."""
 
 NOT_SHOWN_LOGIT = -2.9
 """Words that only the texts mention have no other values to try: the model must be surer than 0.94 that the image does
@@ -75,9 +73,7 @@ def without_repeating(verdict: Verdict) -> Verdict:
 
 def conflict(catalog: CatalogValue, image_logit: float | None) -> bool:
     """Whether catalog and image are in conflict: against each other, and both sure."""
-    if image_logit is None or catalog.logit * image_logit >= 0:
-        return False
-    return min(abs(catalog.logit), abs(image_logit)) >= CONFLICT_LOGIT
+    return image_logit is not None and bool(in_conflict(catalog.logit, image_logit))
 
 
 def resolved(verdict: Verdict, catalog_values: tuple[str, ...], shown: Mapping[str, float]) -> Verdict:
@@ -152,8 +148,12 @@ class VerdictBuilder:
                 for at, both in enumerate(zip(*evidence, strict=True))
                 if not self.requirements[at].is_free and conflict(*both)
             )
-            totals = self._totals(hits, scored.probabilities, verdicts, catalog, image)
-        return HitVerdicts(verdicts, scored.states, totals, conflicts, scored.note)
+            weights = self._fusion_weights
+            evidence = rerank_evidence(hits, self.requirements, self.statements, scored.probabilities, catalog)
+            totals = weights.totals(weights.features(evidence))
+            states = states_of(scored.states, weights.can_move(evidence.has_words).tolist())
+            note = scored.note or (NOTES[RerankState.JUDGED] if overall(states) is RerankState.JUDGED else "")
+        return HitVerdicts(verdicts, states, totals, conflicts, note)
 
     def resolve_conflicts(
         self, hits: Sequence[Hit], conflicts: Collection[tuple[int, int]], deadline: Deadline
@@ -223,25 +223,44 @@ class VerdictBuilder:
         own = CatalogEvidence(hit.stored.item).values(field)
         return values_to_try(own, requirement, others, self._vocabulary.fields.get(field, ()))
 
-    def _totals(
-        self,
-        hits: Sequence[Hit],
-        yes: Probabilities,
-        verdicts: Sequence[Sequence[Verdict]],
-        catalog: Sequence[Sequence[CatalogValue]],
-        image: Sequence[Sequence[float | None]],
-    ) -> Scores:
-        """What the hits are ranked by, shape (n,): retrieval's scores, the whole phrase and the verdicts, fused."""
-        asked, n = self.statements.asked, len(hits)
-        whole = yes[:, asked.index(self.statements.whole)] if self.statements.whole else np.full(n, np.nan)
-        met = np.array([[verdict.probability for verdict in row] for row in verdicts], np.float64)
-        met = met.reshape(n, len(self.requirements))
-        shares = [catalog_shares(self.requirements, *evidence) for evidence in zip(catalog, image, strict=True)]
-        left_open, answered = np.array(shares, np.float64).reshape(n, 2).T
-        is_free = np.array([each.is_free for each in self.requirements], np.bool_)
-        scores = np.array([hit.score for hit in hits], np.float64)
-        weights = self._fusion_weights
-        return weights.totals(weights.features(scores, whole, met, is_free, left_open, answered))
+
+def rerank_evidence(
+    hits: Sequence[Hit],
+    requirements: Sequence[Requirement],
+    statements: Statements,
+    yes: Probabilities,
+    catalog: Sequence[Sequence[CatalogValue]],
+) -> RerankEvidence:
+    """What hits are ranked by: P(yes) of each statement, shape (n, n statements), where the catalog is silent."""
+    columns = {asked: column for column, asked in enumerate(statements.asked)}
+    answers = np.hstack([yes, np.full((len(hits), 1), np.nan, np.float32)])  # the last column: what was not asked
+    of_parts = [columns.get(statements.of.get(each, ""), -1) for each in requirements]
+    said = np.array([[value.logit for value in row] for row in catalog], np.float64)
+    return RerankEvidence(
+        scores=np.array([hit.score for hit in hits], np.float64),
+        whole=answers[:, columns.get(statements.whole, -1)],
+        parts=answers[:, of_parts],
+        wanted=np.array([each.wanted for each in requirements], np.bool_),
+        is_free=np.array([each.is_free for each in requirements], np.bool_),
+        catalog=said.reshape(len(hits), len(requirements)),
+        has_words=np.array([has_words(hit.stored.item) for hit in hits], np.bool_),
+    )
+
+
+def states_of(states: Sequence[RerankState], can_move: Sequence[bool]) -> tuple[RerankState, ...]:
+    """The states of hits, those that were judged and cannot be moved by it told apart."""
+    return tuple(
+        RerankState.JUDGED if state is RerankState.RERANKED and not movable else state
+        for state, movable in zip(states, can_move, strict=True)
+    )
+
+
+def overall(states: Sequence[RerankState]) -> RerankState:
+    """The state of an answer: reranked if any hit was."""
+    for state in (RerankState.RERANKED, RerankState.FAILED, RerankState.LATE, RerankState.JUDGED):
+        if state in states:
+            return state
+    return RerankState.NOT_ASKED
 
 
 def shown_probabilities(
@@ -255,21 +274,6 @@ def shown_probabilities(
         for value, answer in answers.items()
         if not np.isnan(answer)
     }
-
-
-def catalog_shares(
-    requirements: Sequence[Requirement], catalog: Sequence[CatalogValue], image_logits: Sequence[float | None]
-) -> tuple[float, float]:
-    """The share of a query's requirements that the catalog leaves open, 0 to 1: those that it says nothing of, or in
-    which the image contradicts it. And the mean logit of what it says of the others, clipped as an image's is."""
-    if not requirements:
-        return 1.0, 0.0
-    answers = [
-        float(np.clip(value.logit if requirement.wanted else -value.logit, -MAX_IMAGE_LOGIT, MAX_IMAGE_LOGIT))
-        for requirement, value, image_logit in zip(requirements, catalog, image_logits, strict=True)
-        if value.logit and not conflict(value, image_logit)
-    ]
-    return 1 - len(answers) / len(requirements), sum(answers) / len(requirements)
 
 
 def named_values(catalog: CatalogEvidence, requirement: Requirement) -> tuple[str, ...]:

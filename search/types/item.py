@@ -102,6 +102,11 @@ def attribute_text(attributes: Mapping[str, AttributeValue]) -> str:
     return "; ".join(str(part) for value in values for part in value if not isinstance(part, bool))
 
 
+def has_words(item: Item) -> bool:
+    """Whether an item has a title, a description or a value that says something."""
+    return bool(item.title or item.description or attribute_text(item.attributes))
+
+
 def embedding_text(item: Item) -> str:
     """The text of an item to embed: title, attribute values that the title does not name, and description, cut to
     ``MAX_EMBEDDED_CHARS``."""

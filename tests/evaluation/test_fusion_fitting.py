@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from vitrina.evaluation.fusion_fitting import (
     MIN_QUERIES,
+    OF_WORDED,
     fit_fusion,
     fit_measured_fusion,
     fit_platt,
     fit_weights,
+    fit_worded,
     rerank_lift,
 )
 from vitrina.evaluation.samples import FusionSample, split_half, truth_of
-from vitrina.search.reranking.fusion import FusionWeights, probability
+from vitrina.search.reranking.fusion import FusionWeights, RerankEvidence, probability
 from vitrina.search.types.item import Item
 from vitrina.search.types.requirement import Requirement
 
@@ -40,16 +43,24 @@ def samples(n: int, *, slope: float = 0.5, intercept: float = -1.0, blind: bool 
         made.append(
             FusionSample(
                 key=hashlib.sha256(f"{n} {number}".encode()).hexdigest(),
-                scores=scores,
-                whole=probability(heard.min(axis=1)),
-                parts=probability(heard),
-                wanted=np.array([True, True]),
-                is_free=np.array([False, False]),
+                evidence=RerankEvidence(
+                    scores=scores,
+                    whole=probability(heard.min(axis=1)),
+                    parts=probability(heard),
+                    wanted=np.array([True, True]),
+                    is_free=np.array([False, False]),
+                    catalog=np.zeros((20, 2)),
+                    has_words=np.ones(20, np.bool_),
+                ),
                 truth=truth,
                 relevant=relevant,
             )
         )
     return made
+
+
+def with_evidence(sample: FusionSample, **other: np.ndarray[Any, Any]) -> FusionSample:
+    return replace(sample, evidence=replace(sample.evidence, **other))
 
 
 def test_platt_finds_how_much_a_yes_is_worth() -> None:
@@ -59,7 +70,7 @@ def test_platt_finds_how_much_a_yes_is_worth() -> None:
 
 
 def test_platt_takes_denied_requirements_for_what_their_words_say() -> None:
-    denied = [replace(each, wanted=np.array([False, True])) for each in samples(200)]
+    denied = [with_evidence(each, wanted=np.array([False, True])) for each in samples(200)]
     assert fit_platt(denied) == fit_platt(samples(200))
 
 
@@ -72,7 +83,7 @@ def test_a_model_that_sees_is_given_weight_and_lifts_queries_it_was_not_fitted_t
     fusion_weights = fit_fusion(samples(150), "made up")
     assert fusion_weights.source == "made up"
     assert fusion_weights.retrieval == 1
-    assert fusion_weights.whole + fusion_weights.parts > 0.5
+    assert fusion_weights.whole + fusion_weights.parts > 0.3
     measured = rerank_lift(fusion_weights, samples(151))
     assert measured.after > measured.before + 0.1
 
@@ -85,7 +96,9 @@ def test_a_blind_model_is_given_next_to_no_weight_and_harms_nothing() -> None:
 
 
 def test_no_weight_is_below_zero_though_the_model_be_always_wrong() -> None:
-    contrary = [replace(each, whole=1 - each.whole, parts=1 - each.parts) for each in samples(100)]
+    contrary = [
+        with_evidence(each, whole=1 - each.evidence.whole, parts=1 - each.evidence.parts) for each in samples(100)
+    ]
     fusion_weights = fit_fusion(contrary)
     assert fusion_weights.slope == 0
     assert rerank_lift(fusion_weights, contrary).after == pytest.approx(
@@ -94,19 +107,41 @@ def test_no_weight_is_below_zero_though_the_model_be_always_wrong() -> None:
 
 
 def test_weights_need_a_right_and_a_wrong_hit() -> None:
-    none_right = [(np.ones((20, 3)), np.zeros(20, np.bool_))]
-    assert fit_weights(none_right)[1].tolist() == [1, 0, 0]
+    none_right = [replace(each, relevant=np.zeros(20, np.bool_)) for each in samples(30)]
+    assert fit_weights(FusionWeights(), none_right, OF_WORDED) == (0.0, (0.0, 0.0))
+
+
+def test_items_without_words_have_weights_of_their_own() -> None:
+    wordless = [with_evidence(each, has_words=np.zeros(20, np.bool_)) for each in samples(150)]
+    both = fit_fusion([*samples(150, blind=True), *wordless])
+    assert both.whole + both.parts < 0.15
+    assert both.whole_alone is not None
+    assert both.parts_alone is not None
+    assert both.whole_alone + both.parts_alone > 0.3
+    assert rerank_lift(both, wordless).after > rerank_lift(both, wordless).before + 0.1
+    assert fit_fusion(samples(150)).whole_alone is None
+
+
+def test_each_shop_counts_the_same_however_many_queries_it_has() -> None:
+    many = [replace(each, shop="many") for each in samples(300, blind=True)]
+    few = [replace(each, shop="few") for each in samples(60)]
+    alike = fit_worded(FusionWeights(), [replace(each, shop="") for each in [*many, *few]])
+    fair = fit_worded(FusionWeights(), [*many, *few])
+    assert fair.whole + fair.parts > alike.whole + alike.parts
 
 
 def test_words_that_a_model_does_not_know_come_to_count_less() -> None:
     rng = np.random.default_rng(0)
     guessed = [
         replace(
-            each,
-            parts=np.column_stack([each.parts, probability(rng.normal(0, 3, 20))]),
+            with_evidence(
+                each,
+                parts=np.column_stack([each.evidence.parts, probability(rng.normal(0, 3, 20))]),
+                wanted=np.array([True] * 3),
+                is_free=np.array([False, False, True]),
+                catalog=np.zeros((20, 3)),
+            ),
             truth=np.column_stack([each.truth, np.full(20, np.nan)]),
-            wanted=np.array([True] * 3),
-            is_free=np.array([False, False, True]),
         )
         for each in samples(150)
     ]
@@ -130,7 +165,7 @@ def test_too_few_queries_are_refused() -> None:
 
 
 def test_what_was_not_asked_says_nothing() -> None:
-    unasked = [replace(each, whole=np.full(20, np.nan), parts=np.full((20, 2), np.nan)) for each in samples(30)]
+    unasked = [with_evidence(each, whole=np.full(20, np.nan), parts=np.full((20, 2), np.nan)) for each in samples(30)]
     measured = rerank_lift(FusionWeights(whole=1, parts=1), unasked)
     assert measured.after == measured.before
 

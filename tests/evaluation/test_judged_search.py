@@ -88,7 +88,7 @@ def test_items_ask_by_their_photo_and_are_left_out(engine: SearchEngine) -> None
 
 
 def test_hidden_listings_are_no_evidence(store: Store, engine: SearchEngine) -> None:
-    model = ColourReranker(fusion_weights=FusionWeights(whole=0.0, parts=1.0))
+    model = ColourReranker(fusion_weights=FusionWeights(whole=0.0, parts=1.0, known=0.0))
     queries = [replace(of_colour("white"), text="white boots")]
     pipelines = [RerankPipeline.open(store, model, uses_catalog=uses_catalog) for uses_catalog in (True, False)]
     (shown,), (hidden,) = (

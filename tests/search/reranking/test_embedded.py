@@ -48,7 +48,7 @@ def test_it_can_do_all_that_a_search_asks_for(embedded: TransformersReranker) ->
     assert embedded.capabilities.boxes
     assert embedded.shares_images
     assert embedded.fusion_weights is not None
-    assert "set aside" in embedded.fusion_weights.source
+    assert "held out" in embedded.fusion_weights.source
 
 
 def test_plain_transformers_computes_the_same(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,51 +11,89 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from vitrina.search.reranking.fusion import (
     MAX_IMAGE_LOGIT,
     FusionWeights,
+    RerankEvidence,
     logit,
     read_fusion_weights,
     write_fusion_weights,
 )
 from vitrina.search.types.errors import RerankerError, StorageError
 
-KNOWN = np.array([False, False])
-"""Two requirements that the catalog has values for."""
+
+def evidence(parts: ArrayLike, **given: ArrayLike) -> RerankEvidence:
+    """Of n hits with m requirements, which fields name and the catalog leaves open; ``parts`` has shape (n, m)."""
+    yes = np.asarray(parts, np.float64)
+    n, m = yes.shape
+    usual: dict[str, Any] = {
+        "scores": np.full(n, 0.5),
+        "whole": np.full(n, np.nan),
+        "wanted": np.ones(m, np.bool_),
+        "is_free": np.zeros(m, np.bool_),
+        "catalog": np.zeros((n, m)),
+        "has_words": np.ones(n, np.bool_),
+    }
+    return RerankEvidence(parts=yes, **(usual | {name: np.asarray(value) for name, value in given.items()}))
 
 
-def totals(fusion_weights: FusionWeights, *evidence: NDArray[Any]) -> NDArray[np.float64]:
-    return fusion_weights.totals(fusion_weights.features(*evidence))
+def totals(fusion_weights: FusionWeights, of: RerankEvidence) -> NDArray[np.float64]:
+    return fusion_weights.totals(fusion_weights.features(of))
 
 
 def test_a_total_is_the_weighted_sum() -> None:
     fusion_weights = FusionWeights(slope=2.0, intercept=-0.5, retrieval=0.7, whole=0.3, parts=0.2)
-    scores, whole, met = np.array([0.8, 0.6]), np.array([0.7, np.nan]), np.array([[0.9, 0.5], [0.25, 1.0]])
+    asked = evidence([[0.6, 0.5], [0.25, np.nan]], scores=[0.8, 0.6], whole=[0.7, np.nan])
     expected = [
-        0.7 * np.log(4) + 0.3 * (2 * np.log(0.7 / 0.3) - 0.5) + 0.2 * np.log(0.45),
-        0.7 * np.log(1.5) + 0.2 * np.log(0.25),
+        0.7 * np.log(4) + 0.3 * (2 * np.log(0.7 / 0.3) - 0.5) + 0.2 * (2 * np.log(1.5) - 1),
+        0.7 * np.log(1.5) + 0.2 * (2 * np.log(1 / 3) - 0.5),
     ]
-    np.testing.assert_allclose(totals(fusion_weights, scores, whole, met, KNOWN), expected, rtol=1e-9)
+    np.testing.assert_allclose(totals(fusion_weights, asked), expected, rtol=1e-9)
+
+
+def test_what_must_not_be_counts_the_other_way_round() -> None:
+    denied = evidence([[0.8]], wanted=[False])
+    np.testing.assert_allclose(totals(FusionWeights(parts=1), denied), [-np.log(4)])
 
 
 def test_free_requirements_and_their_part_of_the_phrase_count_as_they_are_worth() -> None:
     fusion_weights = FusionWeights(retrieval=0.0, whole=0.3, parts=0.2, free=0.5)
-    found = totals(fusion_weights, np.array([0.5]), np.array([0.9]), np.array([[0.4, 0.8]]), np.array([False, True]))
-    np.testing.assert_allclose(found, 0.3 * 0.75 * np.log(9) + 0.2 * (np.log(0.4) + 0.5 * np.log(0.8)), rtol=1e-9)
+    found = totals(fusion_weights, evidence([[0.4, 0.8]], whole=[0.9], is_free=[False, True]))
+    expected = 0.3 * 0.75 * np.log(9) + 0.2 * (np.log(2 / 3) + 0.5 * np.log(4))
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
-def test_the_phrase_counts_for_what_the_listing_leaves_open() -> None:
-    fusion_weights = FusionWeights(whole=0.3)
-    scores, whole, met = np.full(3, 0.5), np.full(3, 0.9), np.ones((3, 2))
-    left_open, catalog = np.array([0.0, 0.5, 1.0]), np.array([2.0, -1.0, 0.0])
-    found = totals(fusion_weights, scores, whole, met, KNOWN, left_open, catalog)
-    np.testing.assert_allclose(found, 0.3 * (left_open * np.log(9) + catalog), atol=1e-9)
+def test_the_image_counts_for_what_the_listing_leaves_open() -> None:
+    fusion_weights = FusionWeights(whole=0.3, parts=0.2, known=0.0)
+    catalog = [[2.0, 3.5], [0.0, 3.5], [0.0, 0.0]]
+    found = totals(fusion_weights, evidence(np.full((3, 2), 0.8), whole=np.full(3, 0.9), catalog=catalog))
+    n_open = np.array([0, 1, 2])
+    np.testing.assert_allclose(found, n_open * (0.15 * np.log(9) + 0.2 * np.log(4)), atol=1e-9)
+    known = totals(FusionWeights(whole=0.0, parts=0.2, known=0.5), evidence([[0.8]], catalog=[[-3.0]]))
+    np.testing.assert_allclose(known, [0.1 * np.log(4)])
+
+
+def test_a_model_whose_answers_do_not_count_moves_nothing() -> None:
+    has_words = np.array([True, False])
+    assert FusionWeights().can_move(has_words).tolist() == [True, True]
+    assert FusionWeights(whole=0, parts=0).can_move(has_words).tolist() == [False, False]
+    assert FusionWeights(whole=0, parts=0, whole_alone=0.1).can_move(has_words).tolist() == [False, True]
+
+
+def test_items_without_words_are_weighed_apart() -> None:
+    weights = FusionWeights(whole=0.0, parts=0.0, free=0.0, whole_alone=1.0, parts_alone=2.0)
+    asked = evidence([[0.8], [0.8]], whole=[0.9, 0.9], is_free=[True], has_words=[True, False])
+    np.testing.assert_allclose(totals(weights, asked), [0, np.log(9) + 2 * np.log(4)], atol=1e-9)
+    np.testing.assert_allclose(
+        totals(FusionWeights(whole=0.5, parts=0.1), replace(asked, is_free=np.array([False]))),
+        np.full(2, 0.5 * np.log(9) + 0.1 * np.log(4)),
+    )
 
 
 def test_without_requirements_or_phrase_the_retrieval_decides() -> None:
-    found = totals(FusionWeights(), np.array([0.9, 0.2]), np.full(2, np.nan), np.empty((2, 0)), KNOWN[:0])
+    found = totals(FusionWeights(), evidence(np.empty((2, 0)), scores=[0.9, 0.2]))
     np.testing.assert_allclose(found, logit(np.array([0.9, 0.2])))
 
 
@@ -67,7 +106,7 @@ def test_an_image_is_never_surer_than_the_catalog() -> None:
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 def test_more_for_it_never_ranks_it_lower(score: float, phrase: float, met: float, more: float) -> None:
     def total(score: float, phrase: float, met: float) -> float:
-        return float(totals(FusionWeights(), np.array([score]), np.array([phrase]), np.array([[met]]), KNOWN[:1])[0])
+        return float(totals(FusionWeights(), evidence([[met]], scores=[score], whole=[phrase]))[0])
 
     here = total(score, phrase, met)
     assert total(max(score, more), phrase, met) >= here
@@ -92,7 +131,17 @@ def test_it_is_kept_beside_what_else_is_known_of_a_model(tmp_path: Path) -> None
     assert json.loads(path.read_text(encoding="utf-8"))["measured"] == {"auc": 0.9}
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"blend": 3}', '{"blend": {"whole": -1}}', '{"blend": {"slope": "x"}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"blend": 3}',
+        '{"blend": {"whole": -1}}',
+        '{"blend": {"whole_alone": -1}}',
+        '{"blend": {"slope": "x"}}',
+    ],
+)
 def test_a_damaged_file(tmp_path: Path, text: str) -> None:
     path = tmp_path / "vitrina.json"
     path.write_text(text, encoding="utf-8")

@@ -130,10 +130,12 @@ Hits = Mapping[tuple[str, str], Hit]
 
 
 def asked(store: Store, reranker: Reranker, texts: Sequence[str] = QUERIES, n_explained: int = N_PAGE) -> Hits:
-    """Every item's hit for each query, by the query and the sku, looked at; the first of each page explained."""
+    """Every item's hit for each query, by the query and the sku, looked at; the first of each page explained. The
+    answers count, whatever the model's own weights say."""
+    weights = replace(reranker.fusion_weights or FusionWeights(), whole=0.15, parts=0.15)
     budget = RerankOptions(top=100, explain=n_explained, explain_ms=60_000)
     found: dict[tuple[str, str], Hit] = {}
-    with RerankPipeline.open(store, reranker, deadline_s=600.0) as stage:
+    with RerankPipeline(store.images, reranker, weights, deadline_s=600.0) as stage:
         engine = SearchEngine.open(store, FakeEncoder()).with_reranker(stage)
         for text in texts:
             for offset in range(0, store.catalog.counts()["items"], N_PAGE):

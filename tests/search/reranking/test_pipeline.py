@@ -17,6 +17,7 @@ from tests.search.reranking.shops import WRONG_COLOURS, ColourReranker, fill
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.base import Deadline, Probabilities
+from vitrina.search.reranking.client import NOTES
 from vitrina.search.reranking.fusion import FusionWeights, write_fusion_weights
 from vitrina.search.reranking.pipeline import RerankPipeline, merged
 from vitrina.search.reranking.verdicts import HitVerdicts
@@ -298,8 +299,18 @@ def test_ties_keep_the_retrievals_order(shop: Store, engine: SearchEngine) -> No
     model = ColourReranker(fusion_weights=FusionWeights(retrieval=0.0, whole=0.0, parts=0.0))
     with RerankPipeline.open(shop, model) as stage:
         answer = engine.with_reranker(stage).search(Query("white boots", limit=20), IN_TIME)
-    assert answer.rerank is RerankState.RERANKED
     assert [hit.retrieval_rank for hit in answer.hits] == list(range(1, 21))
+
+
+def test_a_model_whose_answers_do_not_count_explains_and_keeps_the_order(shop: Store, engine: SearchEngine) -> None:
+    model = ColourReranker(fusion_weights=FusionWeights(whole=0.0, parts=0.0))
+    with RerankPipeline.open(shop, model) as stage:
+        answer = engine.with_reranker(stage).search(Query("white boots", limit=20), IN_TIME)
+    assert answer.rerank is RerankState.JUDGED
+    assert answer.rerank_note == NOTES[RerankState.JUDGED]
+    assert [hit.retrieval_rank for hit in answer.hits] == list(range(1, 21))
+    assert {hit.rerank for hit in answer.hits if hit.stored.image_ids} == {RerankState.JUDGED}
+    assert all(hit.verdicts for hit in answer.hits)
 
 
 def test_candidates_without_an_answer_keep_their_place_and_say_so(

@@ -8,11 +8,12 @@ from typing import Final
 
 from vitrina.search.analysis.spelling import fold
 from vitrina.search.reranking.explanations import lexicon
-from vitrina.search.reranking.explanations.fields import spoken_field
+from vitrina.search.reranking.explanations.fields import Role, role_of, spoken_field
 from vitrina.search.reranking.explanations.nouns import Number, article
 from vitrina.search.reranking.explanations.phrases import Phrase, Place, phrase
-from vitrina.search.types.requirement import Verdict
+from vitrina.search.types.requirement import Requirement, Verdict
 
+_SPOKEN_WITHOUT_FIELD: Final = (Role.KIND, Role.CATEGORY, Role.AUDIENCE, Role.PURPOSE, Role.SEASON)
 _QUOTED: Final = re.compile(r"“[^”]*”")
 _IDENTIFIER: Final = re.compile(r"\w+_\w*|\b\w+:\w+|\b[a-z]+[A-Z]\w*|[<>|{}\[\]]")
 _DOUBLED: Final = re.compile(r"\b(\w+)[ ,;]+\1\b", re.IGNORECASE)
@@ -22,6 +23,7 @@ _TWO_ARTICLES: Final = re.compile(r"\b(?:an?|the) (?:an?|the)\b", re.IGNORECASE)
 _WRONG_VERB: Final = re.compile(
     r"\b(?:they is|it are|these is|this are|it have|it match|they has|they matches)\b", re.IGNORECASE
 )
+_TWICE_AGREED: Final = re.compile(r"as (?:you )?asked\b.*\bas (?:you )?asked\b", re.IGNORECASE)
 _PEOPLE: Final = "|".join(sorted({*lexicon.PEOPLE.values()} - {"people", "pets", "dogs", "cats"}))
 _BARE_PEOPLE: Final = re.compile(rf"\b(?:is|are|isn't|aren't|not|but|fits?|looks?|be) (?:{_PEOPLE})\b(?!['’-])")
 _FOR_PEOPLE: Final = re.compile(rf"\bfor [^,;.]+,? (?:and |but )?not (?:{_PEOPLE})\b")
@@ -48,6 +50,8 @@ def _faults(text: str, verdicts: Sequence[Verdict]) -> Iterator[str]:
         yield from (match.group() for match in pattern.finditer(text))
     yield from (match.group() for match in _BARE_PEOPLE.finditer(_FOR_PEOPLE.sub("", fold(text))))
     yield from (match.group() for match in _ARTICLE.finditer(text) if match[1].lower() != article(match[2]))
+    yield from (name for verdict in verdicts for name in _stated_fields(fold(text), verdict.requirement))
+    yield from (match.group() for match in _TWICE_AGREED.finditer(text))
     for said in _nouns(verdicts):
         yield from _noun_faults(fold(text), said)
     yield "" if text[:1].isupper() or not text[:1].isalpha() else text[:10]
@@ -62,6 +66,13 @@ def _values(verdicts: Sequence[Verdict]) -> Iterator[str]:
 def _names_field(text: str, field: str) -> bool:
     """Whether a text names a field by an identifier that is not a word of people."""
     return bool(field) and field.lower() != spoken_field(field) and field in text
+
+
+def _stated_fields(folded: str, requirement: Requirement) -> Iterator[str]:
+    """``the usage is casual``, of which people say ``it is casual``."""
+    name = spoken_field(requirement.field)
+    if role_of(requirement.field, "") in _SPOKEN_WITHOUT_FIELD and phrase(requirement).subject == "it":
+        yield from (match.group() for match in re.finditer(rf"\b(?:the|its) {re.escape(name)} (?:is|are)\b", folded))
 
 
 def _nouns(verdicts: Sequence[Verdict]) -> Iterator[Phrase]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Final
 
 from vitrina.search.analysis.spelling import key, split, stem
 from vitrina.search.reranking.explanations import lexicon
-from vitrina.search.reranking.explanations.nouns import listed
+from vitrina.search.reranking.explanations.nouns import listed, noun
 from vitrina.search.types.requirement import Requirement, RequirementSource
 
 
@@ -73,8 +74,9 @@ def field_words(field: str) -> list[str]:
     return [word for at, word in enumerate(kept) if word != kept[at - 1] or not at]
 
 
-def role_of(field: str, words: str) -> Role:
-    """The role of words in a field, from the field's name and, where that says little, the words."""
+def role_of(field: str, words: str, values: Sequence[str] = ()) -> Role:
+    """The role of words in a field, from the field's name and, where that says little, the words and the ``values``
+    that they stand for."""
     if not field:
         return Role.PHRASE
     name = spoken_field(field)
@@ -83,9 +85,14 @@ def role_of(field: str, words: str) -> Role:
     is_about_people = bool(stems) and (stems[-1] in lexicon.PEOPLE or not lexicon.EVERYBODY.isdisjoint(stems))
     if is_about_people and len(stems) <= 3 and found in (Role.AUDIENCE, Role.CATEGORY, None):
         return Role.AUDIENCE
-    if name in lexicon.STYLES and stems and stems[-1] in lexicon.STYLE_KINDS:
+    if name in lexicon.STYLES and any(_is_kind(split(each)[-1]) for each in (words, *values) if split(each)):
         return Role.KIND
     return found or Role.PROPERTY
+
+
+def _is_kind(last: str) -> bool:
+    """Whether a value of a field of styles is a kind of thing, ``hoodie`` or ``kurtas``, and not ``casual``."""
+    return stem(last) in lexicon.STYLE_KINDS or last in lexicon.PAIRS or (len(last) > 4 and last != noun(last).words)
 
 
 def _role_by_name(name: str) -> Role | None:
@@ -121,11 +128,12 @@ def is_path(text: str, *, is_kind: bool = False) -> bool:
 def spoken(requirement: Requirement, text: str | None = None) -> str:
     """A requirement's words, or a value of its field, in people's words: a list with ``and``, alternatives with
     ``or``."""
-    role = role_of(requirement.field, requirement.words)
+    role = role_of(requirement.field, requirement.words, requirement.values)
     said = requirement.words if text is None else text
     if role is Role.PHRASE:
         return " ".join(said.split())
-    said = said.replace(" & ", " and ")
+    if role not in (Role.BRAND, Role.PROPERTY):
+        said = said.replace(" & ", " and ")
     parts = values_in(said, is_kind=role in (Role.KIND, Role.CATEGORY))
     parts = [_cased(part, role, requirement) for part in parts] or [said.strip()]
     if text is None and _are_alternatives(requirement):
@@ -154,4 +162,4 @@ def _word_cased(word: str, *, is_shouted: bool) -> str:
         return word.upper()
     is_code = not is_shouted and (word.isupper() and 1 < len(word) <= 4 and word.isalpha())
     has_own_capitals = not is_shouted and re.match(r"[a-z]+[A-Z]", word) is not None
-    return word if is_code or has_own_capitals else word.lower()
+    return word if is_code or has_own_capitals else re.sub(r"^t-?shirt", "T-shirt", word.lower())

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import Final
 
-from vitrina.search.analysis.spelling import fold, key, split, stem
+from vitrina.search.analysis.spelling import fold, split, stem
 from vitrina.search.reranking.explanations import lexicon
 from vitrina.search.reranking.explanations.fields import (
     Role,
@@ -98,7 +98,7 @@ _VERB_FORMS: Final = {
 
 def phrase(requirement: Requirement, text: str | None = None) -> Phrase:
     """What can be said of a product that is as required; with ``text``, of one with this other value of the field."""
-    role = role_of(requirement.field, requirement.words)
+    role = role_of(requirement.field, requirement.words, requirement.values)
     said = spoken(requirement, text)
     if role is Role.PHRASE or not split(said):
         return _quoted(said)
@@ -107,8 +107,9 @@ def phrase(requirement: Requirement, text: str | None = None) -> Phrase:
     if role is Role.KIND and len(values_in(text or "", is_kind=True)) > 1:
         return filed(requirement, text)
     if role is Role.CATEGORY and text is None:
-        as_listed = (value for each in requirement.values for value in values_in(each, is_kind=True))
-        said = next((value.lower() for value in as_listed if key(split(value)) == key(split(said))), said)
+        as_listed = [value.lower() for each in requirement.values for value in values_in(each, is_kind=True)]
+        if any(_is_thing(value) and stem(split(value)[-1]) == stem(split(said)[-1]) for value in as_listed):
+            return _kind(requirement.field, said)
     make = _PHRASES.get(role)
     return _property(requirement.field, said) if make is None else make(requirement.field, said)
 
@@ -129,12 +130,16 @@ def _kind(field: str, said: str) -> Phrase:
 
 
 def _category(field: str, said: str) -> Phrase:
+    return _kind(field, said) if _is_thing(said) else Phrase(said, Place.AFTER, "filed under")
+
+
+def _is_thing(said: str) -> bool:
+    """Whether the name of a category is also that of the things in it: ``jackets``, but not ``kitchen``."""
     found, words = noun(said), split(said)
-    is_plural = found.number is Number.SEVERAL or found.words != said
-    is_thing = is_plural and stem(words[-1]) not in lexicon.NO_THINGS and "and" not in words
-    if is_thing or stem(words[-1]) in lexicon.STYLE_KINDS or words[-1].endswith(("wear", "ware", "clothing")):
-        return Phrase(found.with_article, Place.HEAD, number=found.number)
-    return Phrase(said, Place.AFTER, "filed under")
+    if not words or "and" in words:
+        return False
+    is_plural = (found.number is Number.SEVERAL or found.words != said) and stem(words[-1]) not in lexicon.NO_THINGS
+    return is_plural or stem(words[-1]) in lexicon.STYLE_KINDS or words[-1].endswith(("wear", "ware", "clothing"))
 
 
 def _description(field: str, said: str) -> Phrase:

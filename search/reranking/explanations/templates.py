@@ -66,6 +66,8 @@ class _Writer:
         self._rng = rng
         self._verdicts = verdicts
         self._are_several = number_of(verdicts) is Number.SEVERAL
+        others = [instead(each) for each in verdicts if not each.disagreement]
+        self._is_another_kind = any(other is not None and other.place is Place.HEAD for other in others)
 
     def text(self) -> str:
         by_status = {status: [each for each in self._verdicts if each.status is status] for status in Status}
@@ -103,7 +105,8 @@ class _Writer:
         if not wanted:
             return f"{subject} {denied}"
         if not head:
-            return _joined(f"{subject} {listed([each.complement for each in wanted])}", denied, ", ")
+            met = listed([*(each.complement for each in wanted), *([denied] if denied else [])])
+            return met if self._is_another_kind else f"{subject} {met}"
         opening = _pick(("", "these are " if self._are_several else "this is "), self._rng)
         return _joined(f"{opening}{noun_phrase(wanted, said(head[0]))}", denied, ", ")
 
@@ -134,8 +137,11 @@ class _Writer:
                 continue
             if (other := instead(verdict)) is None:
                 yield self._clause(verdict)
+                continue
+            asked = said(verdict)
+            if asked.place is Place.HEAD and other.place is not Place.HEAD:
+                yield f"{self._clause(verdict)}; {other.clause(are_several=self._are_several)}"
             else:
-                asked = filed(verdict.requirement) if other.prefix == "filed under" else said(verdict)
                 wordings = other.instead_of(asked, are_several=self._are_several, hedge=_hedge(verdict))
                 yield _pick(wordings, self._rng)
         if unwanted:
@@ -175,8 +181,8 @@ def instead(verdict: Verdict) -> Phrase | None:
     if value is None or fold(value).startswith("no ") or verdict.requirement.is_free:
         return None
     other, asked = phrase(verdict.requirement, value), said(verdict)
-    if "filed under" in (other.prefix, asked.prefix):
-        other, asked = filed(verdict.requirement, value), filed(verdict.requirement)
+    if asked.prefix == "filed under":
+        other = filed(verdict.requirement, value)
     is_same = key(split(other.complement)) == key(split(asked.complement))
     return None if is_same or other.verb != asked.verb or other.subject != asked.subject else other
 

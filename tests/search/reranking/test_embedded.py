@@ -94,7 +94,7 @@ def test_some_of_what_it_writes_stands(embedded: TransformersReranker, drawn: tu
     lexicon, rng = Lexicon.of(drawn[0].products), random.Random(0)
     candidate = RerankCandidate("0", decode(drawn[0].images[0]))
     told = [explain(embedded, candidate, draw_verdicts(lexicon, rng), SOON()) for _ in range(20)]
-    assert sum(each.written_by is Author.MODEL for each in told) > 5
+    assert sum(each.written_by is Author.MODEL for each in told) > 1
     assert all(each.text for each in told)
 
 

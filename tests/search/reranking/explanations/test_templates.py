@@ -81,6 +81,14 @@ def test_a_verdict_in_few_words(given: Verdict, words: str) -> None:
             [verdict("blue", CONTRADICTED, "colour", catalog_value="red, white, green")],
             "It is red, white and green, not blue.",
         ),
+        (
+            [verdict("saree", CONTRADICTED, "style_general", values=("Sarees",), catalog_value="Dupatta")],
+            "It is a dupatta, not a saree.",
+        ),
+        (
+            [verdict("chair", CONTRADICTED, "tags", values=("Chairs",), catalog_value="Seat, Outdoor, Garden")],
+            "It is not a chair; it is filed under seat, outdoor and garden.",
+        ),
         ([verdict("casual", MET, "style_general")], "Its style is casual, as asked."),
         ([verdict("60", MET, "width_cm")], "Its width is 60 cm, as asked."),
         ([verdict("hood", CONTRADICTED, "has_hood", values=("true",))], "It does not have a hood."),

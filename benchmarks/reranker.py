@@ -39,11 +39,10 @@ from vitrina.search.types.requirement import Author, Evidence, Status, Verdict
 
 _CLAUSES = re.compile(r"[.;]+(?:\s|$)")
 _WISH = re.compile(r"\b(?:did|do) not want\b[^,]*$")
-_REPORT = re.compile(
-    r"\blisting (?:says|mentions)\b[^,]*$|\bin the photo it looks\b[^,]*$|\bphoto (?:looks|does not look)\b[^,]*$"
-)
+_REPORT = re.compile(r"\blisting says\b[^,]*$|\bin the photo it looks\b[^,]*$|\bphoto (?:looks|does not look)\b[^,]*$")
 _OPEN = re.compile(
-    r"\bwhether\b|\bcannot be told\b|\bleave open\b|\bin doubt\b|\bas to\b|\bmay\b|\bunclear\b|\bunknown\b"
+    r"\bwhether\b|\bcannot be told\b|\bleave open\b|\bbut the photo does not look\b"
+    r"|\bin doubt\b|\bas to\b|\bmay\b|\bunclear\b|\bunknown\b"
 )
 _DENIED = re.compile(r"\b(?:not|no|never|without|isn't|doesn't|nor)\b(?:(?!\bbut\b)[^,])*$")
 

@@ -104,6 +104,8 @@ N_EXPLANATIONS = 200
 
 _STOP_WORDS = {
     "a", "and", "as", "asked", "be", "but", "cannot", "did", "doubt", "fits", "for", "in", "is", "it", "listing",
+    "are", "by", "filed", "like", "made", "match", "matches", "mentions", "more", "of", "probably", "size", "tell",
+    "tells", "than", "these", "they", "this", "under", "use", "does", "has", "comes", "open", "leave", "neither", "nor",
     "looks", "not", "nothing", "photo", "says", "shows", "so", "the", "to", "told", "want", "whether", "which", "with",
     "you",
 }  # fmt: skip

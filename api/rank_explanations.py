@@ -126,7 +126,7 @@ RANK_EXPLANATION: Final[dict[str, Any]] = {
         "image_url": "/v1/images/5f2c?size=512",
         "image_urls": ["/v1/images/5f2c?size=512"],
     },
-    "sentence": "It is 34th of 812: its words hold only 'shirt' of 'red striped shirt' and its colour is Blue.",
+    "sentence": "It is 34th of 812: its words hold only “shirt” of “red striped shirt”; it is blue, not red.",
     "placement": "other_page",
     "rank": 34,
     "retrieval_rank": None,

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import shorten
 
 from vitrina.search.analysis.spelling import split
+from vitrina.search.reranking.explanations.fields import spoken_field
+from vitrina.search.reranking.explanations.templates import explanation
 from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range
 from vitrina.search.types.item import Item, Scalar
 from vitrina.search.types.query import WINDOW, Query, SortOrder
@@ -76,7 +78,7 @@ def number_text(field: str, value: Scalar) -> str:
 
 def field_name(field: str) -> str:
     """A field's name in people's words."""
-    return "price" if field == "price_cents" else field.replace("_", " ")
+    return "price" if field == "price_cents" else spoken_field(field)
 
 
 def subject(field: str) -> str:
@@ -105,11 +107,10 @@ def sentence(explained: RankExplanation, query: Query, text: str = "") -> str:
         return f"{head}."
     against = list(dict.fromkeys(reasons_against(explained, text)))[:MAX_REASONS]
     if explained.placement is not Placement.HIT and not is_on_earlier_page(explained, query):
-        return f"{head}: {joined(against or [closest_lead(explained)])}."
-    favourable = list(dict.fromkeys(reasons_for(explained, text)))[:MAX_REASONS]
-    if not favourable:
-        return f"{head}, though {joined(against)}." if against else f"{head}."
-    return f"{head}: {joined(favourable)}{', though ' if against else ''}{joined(against)}."
+        return f"{head}: {'; '.join(against or [closest_lead(explained)])}."
+    favourable = "; ".join(reasons_for(explained, text)) or ("" if against else best_part(explained))
+    opposed = f", although {'; '.join(against).replace(', but ', ' and ')}" if against else ""
+    return f"{head}{': ' if favourable else ''}{favourable}{opposed}."
 
 
 def placement_text(explained: RankExplanation, query: Query) -> str:
@@ -170,12 +171,18 @@ def reasons_against(explained: RankExplanation, text: str) -> Iterator[str]:
     if avoided:
         yield f"it holds {joined([quoted(words) for words in avoided])}, which is to be avoided"
     yield from words_lacked(explained, text)
-    yield from map(contradiction, contradicted)
+    in_doubt = [each for each in explained.verdicts if each.status is Status.UNKNOWN and each.disagreement]
+    if told_of := clause_of([*contradicted, *in_doubt]):
+        yield told_of
     for verdict in explained.verdicts:
-        if verdict.status is Status.UNKNOWN and verdict.disagreement:
-            yield disagreement_text(verdict)
-        elif verdict.evidence is Evidence.NOTHING and verdict.requirement.field:
+        if verdict.evidence is Evidence.NOTHING and verdict.requirement.field:
             yield f"{subject(verdict.requirement.field)}is not given"
+
+
+def clause_of(verdicts: Sequence[Verdict]) -> str:
+    """What the explanation of verdicts says, as part of a sentence: ``it is blue, not red``; empty without verdicts."""
+    text = explanation(verdicts)
+    return text[:1].lower() + text[1:].rstrip(".")
 
 
 def words_lacked(explained: RankExplanation, text: str) -> Iterator[str]:
@@ -188,49 +195,26 @@ def words_lacked(explained: RankExplanation, text: str) -> Iterator[str]:
     yield f"its words hold {f'only {joined(held)}' if held else 'none'} of {quoted(text)}"
 
 
-def contradiction(verdict: Verdict) -> str:
-    """A clause on a requirement that the item does not meet."""
-    requirement = verdict.requirement
-    if verdict.disagreement:
-        return disagreement_text(verdict)
-    if not requirement.wanted:
-        return f"{value_text(verdict, verdict.catalog_value or requirement.words)}, which is to be avoided"
-    instead = verdict.image_value or verdict.catalog_value
-    if instead is not None:
-        return value_text(verdict, instead)
-    photo = verdict.evidence is Evidence.IMAGE
-    return f"its photo does not show {quoted(requirement.words)}" if photo else f"it is not {requirement.words}"
-
-
-def disagreement_text(verdict: Verdict) -> str:
-    """``its listing says Navy Blue while its photo looks black``."""
-    listing, _, photo = str(verdict.disagreement).partition(", ")
-    return f"its {listing}" + (f" while its {photo}" if photo else "")
-
-
 def reasons_for(explained: RankExplanation, text: str) -> Iterator[str]:
-    """Clauses on what speaks for the item: requirements met, words held; else the part that it is best by."""
-    met = [each for each in explained.verdicts if each.status is Status.MET and each.requirement.wanted]
-    words = explained.words
-    by_words = [each for each in met if each.requirement.is_free and each.evidence is Evidence.FIELD]
-    told_with_lacked = by_words if not all(words.values()) else []
-    yield from (
-        value_text(each, each.catalog_value or each.requirement.words) for each in met if each not in told_with_lacked
-    )
+    """Clauses on what speaks for the item: requirements met, words held."""
+    words, has_all = explained.words, all(explained.words.values())
+    met = [
+        each
+        for each in explained.verdicts
+        if each.status is Status.MET and (has_all or not (each.requirement.is_free and each.evidence is Evidence.FIELD))
+    ]
+    if met:
+        yield clause_of(met)
     told = {word for each in met for word in split(each.requirement.words)}
-    if words and all(words.values()) and not told >= set(words):
+    if words and has_all and not told >= set(words):
         yield f"its words hold all of {quoted(text)}"
-    elif not met and (ranked := [each for each in explained.parts if each.rank is not None and each.contribution > 0]):
-        best = min(ranked, key=lambda each: (each.rank or 0, -each.contribution))
-        yield f"by {best.part} it is {ordinal(best.rank or 0)}"
 
 
-def value_text(verdict: Verdict, value: str) -> str:
-    """``its colour is blue``; of a requirement without a field, or a field of yes and no: ``it is striped``."""
-    requirement = verdict.requirement
-    if requirement.is_free:
-        return f"its {'photo shows' if verdict.evidence is Evidence.IMAGE else 'words hold'} {quoted(value)}"
-    return f"{subject(requirement.field)}is {value}"
+def best_part(explained: RankExplanation) -> str:
+    """The part of the score by which the item ranks best, in words; empty where none adds anything."""
+    ranked = [each for each in explained.parts if each.rank is not None and each.contribution > 0]
+    best = min(ranked, key=lambda each: (each.rank or 0, -each.contribution), default=None)
+    return f"by {best.part} it is {ordinal(best.rank or 0)}" if best else ""
 
 
 def closest_lead(explained: RankExplanation) -> str:
@@ -250,7 +234,7 @@ def percent(probability: float) -> str:
 
 
 def quoted(text: str) -> str:
-    return f"'{shorten(text, MAX_QUOTED_CHARS, placeholder=' …')}'"
+    return f"“{shorten(text, MAX_QUOTED_CHARS, placeholder=' …')}”"
 
 
 def joined(parts: Sequence[str], word: str = "and") -> str:

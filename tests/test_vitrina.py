@@ -65,7 +65,7 @@ def test_an_item_that_is_not_found_is_explained(shop: vitrina.OpenStore, tmp_pat
     shop.index(catalog)
     explained = shop.explain("m-2", "green mug", limit=1)
     assert explained.placement is vitrina.Placement.OTHER_PAGE
-    assert explained.sentence.endswith("its words hold only 'mug' of 'green mug' and its colour is blue.")
+    assert explained.sentence.endswith("its words hold only “mug” of “green mug”; it is blue, not green.")
     filtered = shop.explain("m-2", "mug", filters={"colour": "green"})
     assert filtered.sentence == "It fails the filter colour=green: its colour is blue."
     assert shop.explain("m-2", like="m-2").placement is vitrina.Placement.EXCLUDED

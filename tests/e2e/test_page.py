@@ -201,6 +201,7 @@ def test_any_item_is_explained_under_the_hits(address: str, page: Page) -> None:
     wait_for(page, "document.body?.classList.contains('start')")
     assert not page.is_visible("#why-not-sku")
     page.goto(f"{address}/?q=yellow+mug")
+    page.wait_for_selector("#why-not-sku")
     page.focus("#why-not-sku")
     page.keyboard.type("mug/0")
     page.keyboard.press("Enter")
@@ -210,7 +211,7 @@ def test_any_item_is_explained_under_the_hits(address: str, page: Page) -> None:
         "document.getElementById('why-not-sentence').textContent",
     )
     assert re.fullmatch(
-        r"It is \d+th of 31, though its words hold only 'mug' of 'yellow mug' and its colour is red\.", str(sentence)
+        r"It is \d+th of 31, although its words hold only “mug” of “yellow mug”; it is red, not yellow\.", str(sentence)
     )
     assert page.inner_text("#why-not-item") == "Mug 0 in red"
     assert page.evaluate("[...document.querySelectorAll('#why-not .verdict')].map((each) => each.className)") == [

@@ -115,8 +115,8 @@ def test_words_and_requirements_that_it_lacks_are_named(engine: SearchEngine) ->
     assert explained.placement is Placement.OTHER_PAGE
     assert explained.words == {"red": False, "striped": False, "shirt": True}
     assert explained.sentence == (
-        f"It is {ordinal(explained.rank or 0)} of {N_ITEMS}: its words hold only 'shirt' of 'red striped shirt' and "
-        "its colour is blue."
+        f"It is {ordinal(explained.rank or 0)} of {N_ITEMS}: its words hold only “shirt” of “red striped shirt”; "
+        "it is blue, not red."
     )
     statuses = {verdict.requirement.name: verdict.status for verdict in explained.verdicts}
     assert statuses == {"colour: red": Status.CONTRADICTED, "striped": Status.UNKNOWN, "article: shirt": Status.MET}
@@ -154,7 +154,7 @@ def test_what_is_to_be_avoided_is_named(engine: SearchEngine) -> None:
         explained = explain_rank(engine, query, "item-0")
         assert explained.avoided == ("red",)
         assert explained.penalty == 2.0
-        assert explained.sentence.endswith("its colour is red, which is to be avoided.")
+        assert explained.sentence.endswith("it is red, which you did not want.")
     assert explain_rank(engine, Query("shirt not red"), "item-2").penalty == 0
 
 
@@ -169,7 +169,7 @@ def test_an_excluded_item_a_certain_one_and_a_doubtful_one(engine: SearchEngine)
     assert doubtful.placement is Placement.BELOW_MIN_CONFIDENCE
     assert doubtful.confidence is not None
     assert doubtful.confidence < 0.9
-    assert "is below the 90% that the search asks for: its words hold none of 'red shirt'" in doubtful.sentence
+    assert "is below the 90% that the search asks for: its words hold none of “red shirt”" in doubtful.sentence
 
 
 def test_sorted_hits_and_pages(engine: SearchEngine) -> None:
@@ -178,7 +178,7 @@ def test_sorted_hits_and_pages(engine: SearchEngine) -> None:
     assert explain_rank(engine, by_price, "item-0").sentence == "It is 1st of 30, sorted by price, the lowest first."
     earlier = explain_rank(engine, Query("red shirt", offset=20), "item-0")
     assert earlier.placement is Placement.OTHER_PAGE
-    assert ", on an earlier page: its colour is red" in earlier.sentence
+    assert ", on an earlier page: a red shirt, as asked." in earlier.sentence
     newest = explain_rank(engine, Query(), "item-3")
     assert (newest.rank, newest.sentence) == (177, "It is 177th of 180, sorted by age, the newest first.")
 
@@ -199,7 +199,7 @@ def test_an_item_that_retrieval_did_not_find_is_ranked_all_the_same(
     assert explained.placement is Placement.NOT_A_CANDIDATE
     assert (explained.rank, explained.n_candidates) == (n_found + 1, n_found + 1)
     assert explained.sentence == (
-        f"It is not among the {n_found} candidates that come closest: its words hold none of 'red shirt'."
+        f"It is not among the {n_found} candidates that come closest: its words hold none of “red shirt”."
     )
     assert part(explained, Part.IMAGE)[1] == n_found + 1
     parsed = engine.parser.parse(query, Stopwatch())
@@ -213,6 +213,15 @@ def test_an_image_query_says_that_the_photo_is_less_like_it(engine: SearchEngine
     explained = explain_rank(engine, Query(images=(make_image("blue", noise=38),)), "item-0")
     assert "its photo is less like what was asked for than the photos of the hits" in explained.sentence
     assert explained.words == {}
+
+
+def test_without_requirements_a_hit_is_told_the_part_that_it_is_best_by(tmp_path: Path) -> None:
+    encoder = FakeEncoder()
+    shown = [make_entry(encoder, colour, images=[make_image(colour)]) for colour in ("red", "green", "blue")]
+    engine = make_engine(tmp_path, encoder, shown)
+    explained = explain_rank(engine, Query(images=(make_image("red"),)), "red")
+    assert explained.sentence == "It is 1st of 3: by image vectors it is 1st."
+    engine.catalog.close()
 
 
 def test_errors_are_those_of_a_search(engine: SearchEngine) -> None:
@@ -249,7 +258,7 @@ def test_a_reranked_search_is_explained_by_its_final_ranks(reranking: SearchEngi
 
 def test_a_listing_that_the_photo_contradicts_is_told(reranking: SearchEngine) -> None:
     explained = explain_rank(reranking, Query("black", limit=1), "item-5", UNHURRIED, is_reranked=True)
-    assert "its listing says Black while its photo looks white" in explained.sentence
+    assert "the listing says black, but the photo looks white" in explained.sentence
 
 
 @pytest.mark.parametrize(

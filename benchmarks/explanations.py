@@ -37,7 +37,7 @@ EXPLAIN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Catalog:
+class ExplainedCatalog:
     """Rows of a Parquet file, some columns under the names that a shop gives them, and what its shoppers ask for."""
 
     name: str
@@ -48,7 +48,7 @@ class Catalog:
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
+class PrintedExplanation:
     """One explanation, and what it explains."""
 
     query: str
@@ -57,7 +57,7 @@ class Explained:
     explanation: Explanation
 
 
-def catalogs(data: Path) -> tuple[Catalog, ...]:
+def catalogs(data: Path) -> tuple[ExplainedCatalog, ...]:
     """The demo's boutique, and three whose rows lie in ``data``; ten queries of each."""
     fashion = {
         "article": "style_general",
@@ -66,7 +66,7 @@ def catalogs(data: Path) -> tuple[Catalog, ...]:
         "usage": "usage_general",
     }
     return (
-        Catalog(
+        ExplainedCatalog(
             "The demo's boutique",
             BOUTIQUE,
             (
@@ -80,7 +80,7 @@ def catalogs(data: Path) -> tuple[Catalog, ...]:
                 *("beige linen trousers", "sports watch for a beach party"),
             ),
         ),
-        Catalog(
+        ExplainedCatalog(
             "Fashion",
             data / "fashion-train.parquet",
             (
@@ -90,7 +90,7 @@ def catalogs(data: Path) -> tuple[Catalog, ...]:
             ),
             names=fashion,
         ),
-        Catalog(
+        ExplainedCatalog(
             "DIY",
             data / "zava-diy-products.parquet",
             (
@@ -99,7 +99,7 @@ def catalogs(data: Path) -> tuple[Catalog, ...]:
             ),
             names={"article": "product_type"},
         ),
-        Catalog(
+        ExplainedCatalog(
             "Furniture",
             data / "sweethome3d-renders.parquet",
             (
@@ -118,7 +118,7 @@ def catalogs(data: Path) -> tuple[Catalog, ...]:
     )
 
 
-def explained(encoder: Encoder, reranker: Reranker, catalog: Catalog) -> Iterator[Explained]:
+def explained(encoder: Encoder, reranker: Reranker, catalog: ExplainedCatalog) -> Iterator[PrintedExplanation]:
     """The explanations of some hits of each of a catalog's queries."""
     table = pq.read_table(catalog.path)
     rows = random.Random(0).sample(range(table.num_rows), min(N_ROWS, table.num_rows))
@@ -138,10 +138,10 @@ def explained(encoder: Encoder, reranker: Reranker, catalog: Catalog) -> Iterato
                             continue
                         candidate = images.candidate(hit.stored) or RerankCandidate(hit.stored.item.sku, None)
                         said = explain(reranker, candidate, hit.verdicts, Deadline.within(EXPLAIN_S))
-                        yield Explained(text, hit.rank, hit.verdicts, said)
+                        yield PrintedExplanation(text, hit.rank, hit.verdicts, said)
 
 
-def written(found: Mapping[str, Sequence[Explained]]) -> str:
+def written(found: Mapping[str, Sequence[PrintedExplanation]]) -> str:
     """The explanations as Markdown, by catalog and query."""
     everything = [each for some in found.values() for each in some]
     n_model = sum(each.explanation.written_by is Author.MODEL for each in everything)
@@ -159,7 +159,7 @@ def written(found: Mapping[str, Sequence[Explained]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def line(one: Explained) -> str:
+def line(one: PrintedExplanation) -> str:
     return one.explanation.text + (" *model*" if one.explanation.written_by is Author.MODEL else "")
 
 

@@ -50,7 +50,7 @@ def _faults(text: str, verdicts: Sequence[Verdict]) -> Iterator[str]:
         yield from (match.group() for match in pattern.finditer(text))
     yield from (match.group() for match in _BARE_PEOPLE.finditer(_FOR_PEOPLE.sub("", fold(text))))
     yield from (match.group() for match in _ARTICLE.finditer(text) if match[1].lower() != article(match[2]))
-    yield from (name for verdict in verdicts for name in _stated_fields(fold(text), verdict.requirement))
+    yield from (name for verdict in verdicts for name in _fields_named_outright(fold(text), verdict.requirement))
     yield from (match.group() for match in _TWICE_AGREED.finditer(text))
     for said in _nouns(verdicts):
         yield from _noun_faults(fold(text), said)
@@ -68,7 +68,7 @@ def _names_field(text: str, field: str) -> bool:
     return bool(field) and field.lower() != spoken_field(field) and field in text
 
 
-def _stated_fields(folded: str, requirement: Requirement) -> Iterator[str]:
+def _fields_named_outright(folded: str, requirement: Requirement) -> Iterator[str]:
     """``the usage is casual``, of which people say ``it is casual``."""
     name = spoken_field(requirement.field)
     if role_of(requirement.field, "") in _SPOKEN_WITHOUT_FIELD and phrase(requirement).subject == "it":

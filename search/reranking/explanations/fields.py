@@ -9,7 +9,7 @@ from typing import Final
 
 from vitrina.search.analysis.spelling import key, split, stem
 from vitrina.search.reranking.explanations import lexicon
-from vitrina.search.reranking.explanations.nouns import listed, noun
+from vitrina.search.reranking.explanations.nouns import enumerated, noun
 from vitrina.search.types.requirement import Requirement, RequirementSource
 
 
@@ -137,8 +137,8 @@ def spoken(requirement: Requirement, text: str | None = None) -> str:
     parts = values_in(said, is_kind=role in (Role.KIND, Role.CATEGORY))
     parts = [_cased(part, role, requirement) for part in parts] or [said.strip()]
     if text is None and _are_alternatives(requirement):
-        return re.sub(r" (?:and|&) ", " or ", listed(parts, "or"))
-    return listed(parts)
+        return re.sub(r" (?:and|&) ", " or ", enumerated(parts, "or"))
+    return enumerated(parts)
 
 
 def _are_alternatives(requirement: Requirement) -> bool:
@@ -150,8 +150,8 @@ def _are_alternatives(requirement: Requirement) -> bool:
 def _cased(text: str, role: Role, requirement: Requirement) -> str:
     """Proper names and codes as the catalog writes them, other words in lower case."""
     if role in (Role.BRAND, Role.SIZE, Role.PROPERTY):
-        as_listed = (value for value in requirement.values if key(split(value)) == key(split(text)))
-        text = next(as_listed, text).replace("_", " ")
+        as_written = (value for value in requirement.values if key(split(value)) == key(split(text)))
+        text = next(as_written, text).replace("_", " ")
         return text if role is not Role.BRAND or text != text.lower() else text.title() if text.isascii() else text
     is_shouted = text.isupper() and len(text) > 4
     return " ".join(_word_cased(word, is_shouted=is_shouted) for word in text.split())

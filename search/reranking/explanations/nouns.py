@@ -34,7 +34,7 @@ _PREPOSITION: Final = re.compile(r"\s(?:of|for|with|without|in|to|by|on|from)\s"
 
 
 @dataclass(frozen=True, slots=True)
-class Noun:
+class NounPhrase:
     """What a noun phrase is called, without an article, and how many things it names."""
 
     words: str
@@ -46,7 +46,7 @@ class Noun:
         return f"{article(self.words)} {self.words}" if self.number is Number.ONE else self.words
 
 
-def noun(words: str) -> Noun:
+def noun(words: str) -> NounPhrase:
     """The noun that a name of a kind of things is, in the singular unless it names a pair or a pack.
 
     ``T-Shirts`` is ``T-Shirt``; ``running shoes`` and ``pliers`` stay; ``files & rasps`` is ``files and rasps``.
@@ -57,17 +57,17 @@ def noun(words: str) -> Noun:
     before, head = _parted(head_phrase)
     folded = fold(head)
     if not folded.isascii():
-        return Noun(words, Number.MASS)
+        return NounPhrase(words, Number.MASS)
     if " and " in head_phrase:
-        return Noun(words, Number.SEVERAL if _is_plural(folded) else Number.MASS)
+        return NounPhrase(words, Number.SEVERAL if _is_plural(folded) else Number.MASS)
     if folded in lexicon.PAIRS or fold(head_phrase).endswith(("flip flops", "men", "women", "people", "children")):
-        return Noun(words, Number.SEVERAL)
+        return NounPhrase(words, Number.SEVERAL)
     if folded in lexicon.MASSES or folded.endswith(_MASS_ENDINGS):
-        return Noun(words, Number.MASS)
+        return NounPhrase(words, Number.MASS)
     if not _is_plural(folded):
-        return Noun(words, Number.ONE)
+        return NounPhrase(words, Number.ONE)
     one = _singular(head)
-    return Noun(f"{before}{one}{rest}", Number.ONE) if one else Noun(words, Number.SEVERAL)
+    return NounPhrase(f"{before}{one}{rest}", Number.ONE) if one else NounPhrase(words, Number.SEVERAL)
 
 
 def article(words: str) -> str:
@@ -84,15 +84,15 @@ def article(words: str) -> str:
     return "an" if folded[:1] in tuple("aeiouàáâäæèéêëìíîïòóôöøùúûü") and not _SOUNDS_LIKE_YOU.match(folded) else "a"
 
 
-def listed(parts: list[str], joiner: str = "and") -> str:
+def enumerated(parts: list[str], joiner: str = "and") -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return f"{', '.join(parts[:-1])} {joiner} {parts[-1]}" if len(parts) > 1 else "".join(parts)
 
 
 def _parted(words: str) -> tuple[str, str]:
     """A noun phrase's words before its last, and its last."""
-    before, space, head = words.rpartition(" ")
-    return before + space, head
+    before, gap, head = words.rpartition(" ")
+    return before + gap, head
 
 
 def _is_plural(folded: str) -> bool:

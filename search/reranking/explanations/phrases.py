@@ -107,8 +107,8 @@ def phrase(requirement: Requirement, text: str | None = None) -> Phrase:
     if role is Role.KIND and len(values_in(text or "", is_kind=True)) > 1:
         return filed(requirement, text)
     if role is Role.CATEGORY and text is None:
-        as_listed = [value.lower() for each in requirement.values for value in values_in(each, is_kind=True)]
-        if any(_is_thing(value) and stem(split(value)[-1]) == stem(split(said)[-1]) for value in as_listed):
+        as_written = [value.lower() for each in requirement.values for value in values_in(each, is_kind=True)]
+        if any(_is_thing(value) and stem(split(value)[-1]) == stem(split(said)[-1]) for value in as_written):
             return _kind(requirement.field, said)
     make = _PHRASES.get(role)
     return _property(requirement.field, said) if make is None else make(requirement.field, said)
@@ -145,9 +145,9 @@ def _is_thing(said: str) -> bool:
 def _description(field: str, said: str) -> Phrase:
     """A colour, or a pattern if it is an adjective."""
     words = split(said)
-    listed_words = [word for word in words if word not in ("and", "or")]
+    listing_words = [word for word in words if word not in ("and", "or")]
     is_adjective = words[-1].endswith(lexicon.ADJECTIVE_ENDINGS) or words[-1] in ("solid", "plain", "abstract")
-    is_colour = said != "multi" and all(colour_of([word]) for word in listed_words[-1:])
+    is_colour = said != "multi" and all(colour_of([word]) for word in listing_words[-1:])
     if is_colour or is_adjective:
         return Phrase(said, Place.BEFORE)
     return _property(field, said)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from vitrina.search.analysis.spelling import fold, key, split
 from vitrina.search.reranking.explanations.fields import spoken, spoken_field
-from vitrina.search.reranking.explanations.nouns import Number, article, listed
+from vitrina.search.reranking.explanations.nouns import Number, article, enumerated
 from vitrina.search.reranking.explanations.phrases import Phrase, Place, filed, phrase
 from vitrina.search.types.requirement import Evidence, RequirementSource, Status, Verdict
 
@@ -89,7 +89,7 @@ class _Writer:
         clauses = [self._clause(each) for each in apart]
         if main:
             return [self._agreed(self._main(main, heads[:1]), met), *clauses]
-        return [self._agreed(listed(clauses), met)] if clauses else []
+        return [self._agreed(enumerated(clauses), met)] if clauses else []
 
     def _agreed(self, clause: str, met: Sequence[Verdict]) -> str:
         """A clause that says where the wish comes from: ``as asked``, ``as in your photo``."""
@@ -100,12 +100,12 @@ class _Writer:
     def _main(self, main: Sequence[Verdict], head: Sequence[Verdict]) -> str:
         """``a navy hoodie for men, not striped``, or without a kind ``it is navy and for men, not striped``."""
         wanted = [said(each) for each in main if each.requirement.wanted]
-        denied = listed([f"not {said(each).complement}" for each in main if not each.requirement.wanted])
+        denied = enumerated([f"not {said(each).complement}" for each in main if not each.requirement.wanted])
         subject = "they are" if self._are_several else "it is"
         if not wanted:
             return f"{subject} {denied}"
         if not head:
-            met = listed([*(each.complement for each in wanted), *([denied] if denied else [])])
+            met = enumerated([*(each.complement for each in wanted), *([denied] if denied else [])])
             return met if self._is_another_kind else f"{subject} {met}"
         opening = _pick(("", "these are " if self._are_several else "this is "), self._rng)
         return _joined(f"{opening}{noun_phrase(wanted, said(head[0]))}", denied, ", ")
@@ -115,7 +115,7 @@ class _Writer:
         simple = [each for each in met if said(each).place is not Place.APART and each.requirement.wanted]
         complements = [said(each).complement for each in simple]
         subject = "they are" if self._are_several else "it is"
-        together = [f"{subject} probably {listed(complements)}"] if complements else []
+        together = [f"{subject} probably {enumerated(complements)}"] if complements else []
         return [*together, *(self._clause(each) for each in met if each not in simple)]
 
     def _clause(self, verdict: Verdict) -> str:
@@ -145,11 +145,11 @@ class _Writer:
                 wordings = other.instead_of(asked, are_several=self._are_several, hedge=_hedge(verdict))
                 yield _pick(wordings, self._rng)
         if unwanted:
-            yield f"{listed([self._clause(each) for each in unwanted])}, which you did not want"
+            yield f"{enumerated([self._clause(each) for each in unwanted])}, which you did not want"
 
     def _unknown(self, verdicts: Sequence[Verdict]) -> Iterator[str]:
         """What is not known, a sentence for each kind of evidence that does not tell."""
-        for evidence, opening in _NOT_TELLING.items():
+        for evidence, opening in _UNKNOWN_OPENINGS.items():
             whether = [
                 f"whether {said(each).clause(are_several=self._are_several)}"
                 for each in verdicts
@@ -157,12 +157,13 @@ class _Writer:
             ]
             if whether:
                 last = _pick(
-                    (f"{opening} {listed(whether, 'or')}", f"{listed(whether, 'and')} cannot be told"), self._rng
+                    (f"{opening} {enumerated(whether, 'or')}", f"{enumerated(whether, 'and')} cannot be told"),
+                    self._rng,
                 )
                 yield last
 
 
-_NOT_TELLING: Mapping[Evidence, str] = {
+_UNKNOWN_OPENINGS: Mapping[Evidence, str] = {
     Evidence.NOTHING: "neither the listing nor the photo tells",
     Evidence.FIELD: "the listing does not tell",
     Evidence.IMAGE: "the photo does not tell",
@@ -207,7 +208,7 @@ def noun_phrase(wanted: Sequence[Phrase], head: Phrase) -> str:
     described = " ".join([*before, bare])
     if head.number is Number.ONE:
         described = f"{article(described)} {described}"
-    return f"{described} {listed(after)}".strip()
+    return f"{described} {enumerated(after)}".strip()
 
 
 def conflict_wordings(verdict: Verdict) -> tuple[str, ...]:
@@ -234,18 +235,18 @@ def _leaning(asked: Phrase, photo: Phrase) -> str:
         return f"the photo looks more {photo.core} than {asked.core}"
     if photo.place is Place.HEAD:
         return f"the photo looks more like {photo.core} than {asked.core}"
-    return _looks(photo)
+    return _photo_clause(photo)
 
 
 def _opposed(listing: Phrase, photo: Phrase) -> str:
     """``the listing says navy, but the photo looks black``."""
     is_short = listing.place is photo.place and listing.place in (Place.BEFORE, Place.HEAD)
     held = listing.core if is_short else listing.clause()
-    looks = f"the photo looks {photo.core}" if is_short and photo.place is Place.BEFORE else _looks(photo)
-    return f"the listing says {held}, but {looks}"
+    photo_says = f"the photo looks {photo.core}" if is_short and photo.place is Place.BEFORE else _photo_clause(photo)
+    return f"the listing says {held}, but {photo_says}"
 
 
-def _looks(photo: Phrase) -> str:
+def _photo_clause(photo: Phrase) -> str:
     if photo.place is Place.HEAD:
         return f"the photo looks like {photo.core}"
     if photo.place is Place.AFTER:

@@ -65,13 +65,13 @@ def verdict_lists(draw: st.DrawFn) -> list[Verdict]:
     for kind in draw(st.lists(st.sampled_from(sorted(VALUES)), min_size=1, max_size=4, unique=True)):
         field, words = draw(st.sampled_from(FIELDS[kind])), draw(st.sampled_from(VALUES[kind]))
         others = [value for value in VALUES[kind] if value != words]
-        seen = draw(st.none() | st.sampled_from(others)) if kind not in ("free", "flags") else None
+        shown = draw(st.none() | st.sampled_from(others)) if kind not in ("free", "flags") else None
         status = draw(st.sampled_from(list(Status)))
         asked = words if kind in ("free", "flags") else draw(st.sampled_from((words, words.lower())))
         values = {"free": (), "flags": ("true",)}.get(kind, (words,))
-        one = verdict(asked, status, field, values=values, wanted=draw(st.booleans()), catalog_value=seen)
-        if seen and draw(st.integers(0, 4)) == 0:
-            one = replace(one, disagreement=f"listing says {words}, photo looks {seen}")
+        one = verdict(asked, status, field, values=values, wanted=draw(st.booleans()), catalog_value=shown)
+        if shown and draw(st.integers(0, 4)) == 0:
+            one = replace(one, disagreement=f"listing says {words}, photo looks {shown}")
         evidence = draw(st.sampled_from(list(Evidence)[: 4 if status is UNKNOWN else 3]))
         doubtful = {MET: 0.7, CONTRADICTED: 0.3, UNKNOWN: 0.5}[status]
         found.append(replace(one, evidence=evidence, probability=draw(st.sampled_from((one.probability, doubtful)))))

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from recipes.shops import LABELLED, SmallShop, catalog_of, shops
+from recipes.shops import LABELLED, SmallShop, shops
 from vitrina.evaluation.fusion_fitting import fit_fusion, fit_measured_fusion, rerank_lift
 from vitrina.evaluation.samples import Example, FusionSample, fusion_samples
 from vitrina.search.encoders.base import Encoder
@@ -25,8 +25,8 @@ from vitrina.search.reranking.backends.transformers.loading import EMBEDDED_FOLD
 from vitrina.search.reranking.base import Reranker
 from vitrina.search.reranking.fusion import CARD_FILE, write_fusion_weights
 from vitrina.search.store.images import ImageStore
-from vitrina.search.types.item import Item
-from vitrina.tuning.encoder.calibration import temporary_engine
+from vitrina.search.types.item import Item, embedding_text
+from vitrina.tuning.encoder.calibration import CalibrationCatalog, temporary_engine
 
 N_QUERIES = 120
 """Of each shop in each condition."""
@@ -35,39 +35,33 @@ HOLED_FIELDS = ("colour", "article")
 """Fields that half of the rows lack, one at a time, where listings have holes."""
 
 
+IMAGES_ALONE = "images alone"
+
+
 def samples_of(encoder: Encoder, reranker: Reranker, shop: SmallShop, *, seed: int = 0) -> Iterator[FusionSample]:
     """The evidence of retrieval, catalog and reranker for a shop in each condition. Blocks."""
     rng = random.Random(seed)
     asked = [each for each in shop.examples if each.relevant and each.query.text and not each.query.images]
     asked = rng.sample(asked, min(N_QUERIES, len(asked)))
+    catalog = shop.catalog(encoder)
     with TemporaryDirectory() as folder:
         images = ImageStore(Path(folder) / "pictures.db")
         images.put_all(shop.images)
-        for with_words in (False, True) if shop.style == "fields" else (True,):
-            yield from searched(encoder, reranker, shop, images, asked, with_words=with_words)
+
+        def samples(catalog: CalibrationCatalog, asked: Sequence[Example], condition: str) -> Iterator[FusionSample]:
+            entries = catalog.entries(with_images=True, with_words=condition != IMAGES_ALONE)
+            facts = {item.sku: item for item in catalog.items}
+            with temporary_engine(encoder, entries) as engine:
+                yield from fusion_samples(engine, images, reranker, asked, facts, shop.source, condition)
+
+        for condition in (IMAGES_ALONE, shop.style) if shop.style == "fields" else (shop.style,):
+            yield from samples(catalog, asked, condition)
         for field in HOLED_FIELDS if shop.style == "fields" else ():
-            holed = replace(shop, items=[with_hole(item, field, rng) for item in shop.items])
+            items = [with_hole(item, field, rng) for item in shop.items]
+            holed = replace(catalog, items=items, texts=encoder.encode_texts(list(map(embedding_text, items))))
             named = [each for each in asked if names_field(each, field, shop.items)]
-            yield from searched(encoder, reranker, holed, images, named, with_words=True, condition=f" without {field}")
+            yield from samples(holed, named, f"{shop.style} without {field}")
         images.close()
-
-
-def searched(
-    encoder: Encoder,
-    reranker: Reranker,
-    shop: SmallShop,
-    images: ImageStore,
-    asked: Sequence[Example],
-    *,
-    with_words: bool,
-    condition: str = "",
-) -> Iterator[FusionSample]:
-    """The samples of one shop in one condition; the shop's whole rows say what is true of an item."""
-    facts = {item.sku: item for item in shop.items}
-    catalog = catalog_of(encoder, shop.items, shop.images, shop.is_indexed)
-    with temporary_engine(encoder, catalog.entries(with_images=True, with_words=with_words)) as engine:
-        condition = f"{shop.style}{condition}" if with_words else "images alone"
-        yield from fusion_samples(engine, images, reranker, asked, facts, shop.source, condition)
 
 
 def with_hole(item: Item, field: str, rng: random.Random) -> Item:

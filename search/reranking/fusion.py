@@ -38,16 +38,6 @@ MAX_IMAGE_LOGIT = 3.0
 small models are often sure and wrong. With 8 in place of 3, nDCG on the held-out rows changed by 0.001 at most."""
 
 
-CONFLICT_LOGIT = 2.0
-"""Catalog and image are in conflict if each is surer than 0.88 that the other is wrong."""
-
-
-def in_conflict(catalog: NDArray[np.floating] | float, image: NDArray[np.floating] | float) -> NDArray[np.bool_]:
-    """Where catalog and image, logits of any one shape, are against each other, and both sure."""
-    both = np.minimum(np.abs(catalog), np.abs(image)) >= CONFLICT_LOGIT
-    return np.asarray(both & (np.sign(catalog) != np.sign(image)))
-
-
 @dataclass(frozen=True, slots=True)
 class RerankEvidence:
     """What a query's n best hits are reranked by, with its m requirements.

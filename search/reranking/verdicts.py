@@ -10,7 +10,7 @@ import numpy as np
 from vitrina.search.reranking.base import CandidateImages, Deadline, Probabilities, key_of
 from vitrina.search.reranking.catalog_evidence import NOTHING, CatalogEvidence, CatalogValue
 from vitrina.search.reranking.client import NOTES, RerankClient, ScoredStatements
-from vitrina.search.reranking.fusion import FusionWeights, RerankEvidence, Scores, in_conflict, probability
+from vitrina.search.reranking.fusion import FusionWeights, RerankEvidence, Scores, probability
 from vitrina.search.reranking.prompts import Statements, statement_of, statements_of, values_to_try
 from vitrina.search.types.answer import Hit, RerankState, Stopwatch
 from vitrina.search.types.filters import facet_value
@@ -24,6 +24,9 @@ CONTRADICTED_TO = 0.35
 
 SAYS_SOMETHING_LOGIT = 0.4
 """An image's answer is evidence if it is surer than 0.6."""
+
+CONFLICT_LOGIT = 2.0
+"""Catalog and image are in conflict if each is surer than 0.88 that the other is wrong."""
 
 NOT_SHOWN_LOGIT = -2.9
 """Words that only the texts mention have no other values to try: the model must be surer than 0.94 that the image does
@@ -73,7 +76,9 @@ def without_repeating(verdict: Verdict) -> Verdict:
 
 def conflict(catalog: CatalogValue, image_logit: float | None) -> bool:
     """Whether catalog and image are in conflict: against each other, and both sure."""
-    return image_logit is not None and bool(in_conflict(catalog.logit, image_logit))
+    if image_logit is None or catalog.logit * image_logit >= 0:
+        return False
+    return min(abs(catalog.logit), abs(image_logit)) >= CONFLICT_LOGIT
 
 
 def resolved(verdict: Verdict, catalog_values: tuple[str, ...], shown: Mapping[str, float]) -> Verdict:

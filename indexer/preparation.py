@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from vitrina.indexer.fetch import Fetcher
@@ -25,7 +25,9 @@ ITEM_FIELDS = tuple(field.name for field in fields(Item))
 
 def content_hash(item: Item, image_digests: Sequence[str]) -> str:
     """SHA-256 (hex) of an item's fields and images: equal exactly if nothing changed."""
-    values = {field: getattr(item, field) for field in ITEM_FIELDS}
+    values = {field: getattr(item, field) for field in ITEM_FIELDS if field != "variants"}
+    if item.variants:  # what was indexed before there were any keeps its hash
+        values["variants"] = [asdict(variant) for variant in item.variants]
     content = json.dumps([values, list(image_digests)], sort_keys=True, ensure_ascii=False, default=dict)
     return hashlib.sha256(content.encode()).hexdigest()
 
@@ -126,21 +128,24 @@ class Preparer:
 
         An item is rejected if it has images and none can be used; if some can, the others become its failures.
         """
-        files, pixels, fingerprints, failures = [], [], [], []
-        for reference in record.images:
+        files: list[bytes] = []
+        pixels, fingerprints, failures = [], [], []
+        positions: dict[int, int] = {}
+        for at, reference in enumerate(record.images):
             try:
                 data = load_image(reference, self.fetcher)
                 image = decode_image(data)
             except InputError as error:
                 failures.append(Rejection(record.origin, error.message, error.remedy, record.item.sku))
                 continue
+            positions[at] = len(files)
             files.append(storable(image, data))
             pixels.append(self.encoder.prepare(image.pixels))
             fingerprints.append(fingerprint(image.pixels))
         if failures and not files:
             return failures[0]
         return PreparedItem(
-            item=record.item,
+            item=with_images(record.item, positions),
             content_hash=INCOMPLETE if failures else digest,
             image_ids=tuple(image_id_of(data) for data in files),
             pixels=tuple(pixels),
@@ -150,6 +155,17 @@ class Preparer:
             fingerprints=tuple(fingerprints),
             failures=tuple(failures),
         )
+
+
+def with_images(item: Item, positions: Mapping[int, int]) -> Item:
+    """An item whose variants count only those images that could be used; ``positions`` says where each is now."""
+    if not item.variants:
+        return item
+    variants = (
+        replace(variant, images=tuple(positions[at] for at in variant.images if at in positions))
+        for variant in item.variants
+    )
+    return replace(item, variants=tuple(variants))
 
 
 LOST_REMEDY = "Index the catalog that lists this item again, with the image in its place."

@@ -21,7 +21,7 @@ from vitrina.search.index.replica import IndexReplica
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.store import Store
 from vitrina.search.types.calibration import Calibration, Curve, QueryKind, Signal
-from vitrina.search.types.item import AttributeValue, IndexedItem, Item
+from vitrina.search.types.item import AttributeValue, IndexedItem, Item, Variant
 from vitrina.search.types.models import EncoderIdentity, Pixels, Vectors
 
 DIMENSION = 32
@@ -163,11 +163,13 @@ def make_entry(
     text: str | None = None,
     price_cents: int | None = None,
     attributes: Mapping[str, AttributeValue] | None = None,
+    variants: Sequence[Variant] = (),
 ) -> IndexedItem:
     """An entry as the indexer would make it; ``text`` is what is embedded, the title if left out, nothing if empty."""
     words, attributes = title if text is None else text, attributes or {}
+    currency = "EUR" if price_cents is not None else None
     return IndexedItem(
-        item=Item(sku, title, description, attributes, price_cents, "EUR" if price_cents is not None else None),
+        item=Item(sku, title, description, attributes, price_cents, currency, variants=tuple(variants)),
         content_hash=hashlib.sha256(repr((sku, title, description, attributes, price_cents)).encode()).hexdigest(),
         image_ids=tuple(hashlib.sha256(png(image)).hexdigest()[:32] for image in images),
         vectors={
@@ -184,11 +186,13 @@ def make_record(
     images: Sequence[Image.Image | bytes] = (),
     origin: str | None = None,
     attributes: Mapping[str, AttributeValue] | None = None,
+    variants: Sequence[Variant] = (),
 ) -> Record:
     """A row whose pictures travel as bytes; bytes given are taken as they are, broken or not."""
     data = [shown if isinstance(shown, bytes) else png(shown) for shown in images]
     references = tuple(ImageReference(data=each) for each in data)
-    return Record(origin or f"memory:{sku}", Item(sku, title, attributes=attributes or {}), references)
+    item = Item(sku, title, attributes=attributes or {}, variants=tuple(variants))
+    return Record(origin or f"memory:{sku}", item, references)
 
 
 @dataclass

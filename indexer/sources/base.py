@@ -25,7 +25,8 @@ class ImageReference:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One item with its images in the shop's order. ``origin`` says where it comes from, as ``products.csv:17``."""
+    """One item with its images in the shop's order, those of its variants among them (``Variant.images`` are positions
+    in ``images``). ``origin`` says where it comes from, as ``products.csv:17``."""
 
     origin: str
     item: Item

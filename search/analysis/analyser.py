@@ -72,6 +72,8 @@ def pairs(run: str) -> list[str]:
 
 
 def stored_terms(item: Item) -> str:
-    """An item's terms as they are stored: its fields on a line each, in the order of ``Field``, separated by blanks."""
-    texts = (item.title, item.sku, attribute_text(item.attributes), item.description)
+    """An item's terms as they are stored: its fields on a line each, in the order of ``Field``, separated by blanks.
+    Its variants' skus stand beside its own, and their options among its attributes."""
+    skus = " ".join((item.sku, *(variant.sku for variant in item.variants if variant.sku)))
+    texts = (item.title, skus, attribute_text(item.attributes), item.description)
     return SEPARATOR.join(" ".join(analyse(text)) if text else "" for text in texts)

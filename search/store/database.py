@@ -88,11 +88,14 @@ items = Table(
     Column("price_cents", BigInteger),
     Column("currency", String(3)),
     Column("url", Text),
+    Column("max_price_cents", BigInteger),
+    Column("variants", JSON(none_as_null=True)),
     Column("content_hash", String(64), nullable=False),
     Column("sequence", BigInteger, nullable=False, index=True),
     sqlite_autoincrement=True,
 )
-"""Products. No ``id`` is used twice, so a replica cannot mistake a new item for a deleted one."""
+"""Products. No ``id`` is used twice, so a replica cannot mistake a new item for a deleted one. ``price_cents`` and
+``max_price_cents`` are the lowest and the highest price of its variants (``items.variant_columns``)."""
 
 deletions = Table(
     "deletions",
@@ -111,11 +114,13 @@ facets = Table(
     Column("field", String(128), nullable=False),
     Column("value", Text, nullable=False),
     Column("number", Float),
+    Column("variant", Integer),
     Index("ix_facets_item_field", "item_id", "field", "value"),
     Index("ix_facets_field_value", "field", "value", "item_id"),
     Index("ix_facets_field_number", "field", "number", "item_id", sqlite_where=IS_NUMBER, postgresql_where=IS_NUMBER),
 )
-"""Everything a filter can ask for, one value per row: case-folded text, and the number if it is one."""
+"""Everything a filter can ask for, one value per row: case-folded text, and the number if it is one. ``variant`` is the
+position of the variant that alone has the value; where it is null the whole item has it."""
 
 identifiers = Table(
     "identifiers",

@@ -20,7 +20,7 @@ from vitrina.search.store.database import (
     sequence_of,
     touched_items,
 )
-from vitrina.search.store.terms import term_rows
+from vitrina.search.store.terms import stored_variant, term_rows, variant_columns
 from vitrina.search.types.filters import facets as facets_of
 from vitrina.search.types.identifiers import identifiers as identifiers_of
 from vitrina.search.types.item import (
@@ -136,6 +136,7 @@ def stored_item(row: RowMapping, image_ids: tuple[str, ...]) -> StoredItem:
         price_cents=row["price_cents"],
         currency=row["currency"],
         url=row["url"],
+        variants=tuple(map(stored_variant, row["variants"] or ())),
     )
     return StoredItem(row["id"], item, image_ids, row["content_hash"], row["sequence"])
 
@@ -162,6 +163,8 @@ def item_columns(entry: IndexedItem, sequence: int) -> dict[str, object]:
         "price_cents": item.price_cents,
         "currency": item.currency,
         "url": item.url,
+        "max_price_cents": item.max_price_cents,
+        "variants": [variant_columns(variant) for variant in item.variants] or None,
         "content_hash": entry.content_hash,
         "sequence": sequence,
     }
@@ -198,7 +201,13 @@ def insert_parts(
 ) -> None:
     """Insert the facets, identifiers, images, words, and vectors of items, given with their ids."""
     facet_rows = [
-        {"item_id": item_id, "field": facet.field, "value": facet.value, "number": facet.number}
+        {
+            "item_id": item_id,
+            "field": facet.field,
+            "value": facet.value,
+            "number": facet.number,
+            "variant": facet.variant,
+        }
         for item_id, entry in entries
         for facet in facets_of(entry.item)
     ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,9 @@ from vitrina.search.store.database import (
     text_settings,
     touched_items,
 )
-from vitrina.search.types.item import AttributeValue, Item, Scalar
+from vitrina.search.types.item import AttributeValue, Item, Scalar, Variant
+
+VARIANT_FIELDS = tuple(field.name for field in fields(Variant))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,17 @@ def term_changes(connection: Connection, since: int) -> TermChanges:
 
 def analysed(connection: Connection, item_ids: Sequence[int]) -> dict[int, str]:
     """The terms of items that have none stored, computed now."""
-    columns = (items.c.id, items.c.sku, items.c.title, items.c.description, items.c.attributes)
+    columns = (items.c.id, items.c.sku, items.c.title, items.c.description, items.c.attributes, items.c.variants)
     return {
-        row.id: stored_terms(Item(row.sku, row.title, row.description, attributes_of(row.attributes)))
+        row.id: stored_terms(
+            Item(
+                row.sku,
+                row.title,
+                row.description,
+                attributes_of(row.attributes),
+                variants=tuple(map(stored_variant, row.variants or ())),
+            )
+        )
         for chunk in chunks(item_ids)
         for row in connection.execute(select(*columns).where(items.c.id.in_(chunk)))
     }
@@ -85,6 +96,17 @@ def analysed(connection: Connection, item_ids: Sequence[int]) -> dict[int, str]:
 
 def attributes_of(held: Mapping[str, Scalar | list[Scalar]]) -> dict[str, AttributeValue]:
     return {field: tuple(value) if isinstance(value, list) else value for field, value in held.items()}
+
+
+def variant_columns(variant: Variant) -> dict[str, object]:
+    """A variant as it is stored: what it has, under the names of its fields."""
+    return {field: held for field in VARIANT_FIELDS if (held := getattr(variant, field)) not in (None, "", (), {})}
+
+
+def stored_variant(columns: Mapping[str, Any]) -> Variant:
+    """The variant of ``variant_columns``."""
+    held: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in columns.items()}
+    return Variant(**held)
 
 
 def store_missing_terms(connection: Connection, limit: int) -> int:

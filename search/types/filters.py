@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vitrina.search.types.errors import FilterError
-from vitrina.search.types.item import AttributeValue, Item, Scalar
+from vitrina.search.types.item import AttributeValue, Item, Scalar, Variant
 
 BOUNDS = ("gt", "gte", "lt", "lte")
 MAX_CONDITIONS = 50
@@ -63,23 +63,52 @@ Condition = AnyOf | Range | Exists | Not
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """One filterable value: its case-folded text, and its number if it is one."""
+    """One filterable value: its case-folded text, and its number if it is one. ``variant`` is the position of the
+    variant that has it; None where the whole item has."""
 
     field: str
     value: str
     number: float | None = None
+    variant: int | None = None
+
+
+BARCODE = "barcode"
+"""The field under which the identifiers of variants are found."""
 
 
 def facets(item: Item) -> list[Facet]:
-    """Every facet of an item, attributes first."""
+    """Every facet of an item, attributes first, then what its variants differ in."""
+    of_variants = [
+        facet
+        for position, variant in enumerate(item.variants)
+        for facet in fields_as_facets(variant_fields(variant), position if len(item.variants) > 1 else None)
+    ]
+    varied = {facet.field for facet in of_variants}
+    held = {(facet.field, facet.value) for facet in of_variants}
     builtin: dict[str, AttributeValue | None] = {
         "sku": item.sku,
-        "price_cents": item.price_cents,
-        "currency": item.currency,
+        "price_cents": None if "price_cents" in varied else item.price_cents,
+        "currency": None if "currency" in varied else item.currency,
     }
     fields = {**item.attributes, **{field: value for field, value in builtin.items() if value is not None}}
+    own = [facet for facet in fields_as_facets(fields) if (facet.field, facet.value) not in held]
+    return own + of_variants
+
+
+def variant_fields(variant: Variant) -> dict[str, AttributeValue]:
+    """What a variant can be filtered by."""
+    builtin: dict[str, AttributeValue | None] = {
+        "sku": variant.sku or None,
+        BARCODE: variant.identifiers or None,
+        "price_cents": variant.price_cents,
+        "currency": variant.currency,
+    }
+    return {**variant.options, **{field: value for field, value in builtin.items() if value is not None}}
+
+
+def fields_as_facets(fields: Mapping[str, AttributeValue], variant: int | None = None) -> list[Facet]:
     return [
-        Facet(field, facet_value(value), facet_number(value))
+        Facet(field, facet_value(value), facet_number(value), variant)
         for field, held in fields.items()
         for value in (held if isinstance(held, tuple) else (held,))
     ]

@@ -1,8 +1,8 @@
 """Identifiers: the codes that name an item exactly, and the same codes in a query.
 
-An item's identifiers are its sku and the values of attributes that are named as codes are: a variant's sku, a barcode,
-a model number. They are compared by keys that leave out letter case, blanks and hyphens; a trade item number (GTIN,
-which EAN, UPC and ISBN-13 are) also counts without its leading zeros.
+An item's identifiers are its sku, its variants' skus and codes, and the values of attributes that are named as codes
+are: a barcode, a model number. They are compared by keys that leave out letter case, blanks and hyphens; a trade item
+number (GTIN, which EAN, UPC and ISBN-13 are) also counts without its leading zeros.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vitrina.search.types.item import Item
+from vitrina.search.types.item import Item, Variant
 
 MAX_CHARS = 100
 """Longer values are texts, or lists that no source has split."""
@@ -77,7 +77,18 @@ def identifiers(item: Item) -> list[Identifier]:
             key = gtin_key(value) if is_gtin else compact(value)
             if is_distinctive(value, key) and not (is_model and NAME_WORD.search(value)):
                 found.setdefault(value, Identifier(value, key, is_sku=False))
+    for variant in item.variants:
+        for code in variant_identifiers(variant):
+            found.setdefault(code.value, code)
     return list(found.values())
+
+
+def variant_identifiers(variant: Variant) -> list[Identifier]:
+    """The codes that name one variant: its sku, and its barcodes and other codes that are distinctive."""
+    sku = folded(variant.sku)
+    found = [Identifier(sku, compact(sku), is_sku=True)] if DIGIT.search(sku) else []
+    codes = ((value, gtin_key(value)) for value in map(folded, variant.identifiers))
+    return found + [Identifier(value, key, is_sku=False) for value, key in codes if is_distinctive(value, key)]
 
 
 def gtin_key(value: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -19,12 +19,37 @@ AttributeValue = Scalar | tuple[Scalar, ...]
 """An attribute holds one value or several of them (tags, sizes in stock)."""
 
 
+MAX_VARIANTS = 2_048
+"""Variants that an item may have, which is also Shopify's limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One form in which a product is sold, such as a size in a colour.
+
+    ``sku`` is the shop's key of the variant; some have none. ``options`` say what it is, in the shop's order, under the
+    names that attributes have (``colour``, ``size``). ``identifiers`` are its barcodes and other codes. ``images`` are
+    the positions of its images among those of the item. Price and currency are as an item's.
+    """
+
+    sku: str = ""
+    options: Mapping[str, Scalar] = field(default_factory=dict)
+    price_cents: int | None = None
+    currency: str | None = None
+    identifiers: tuple[str, ...] = ()
+    images: tuple[int, ...] = ()
+    url: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """A product as the shop describes it; its images are stored separately.
 
     ``sku`` is the shop's own key, unique in a catalog. ``price_cents`` counts the currency's smallest unit and
     ``currency`` is its ISO 4217 code.
+
+    An item with ``variants`` has the values of all their options among its attributes, and the lowest of their prices.
+    A variant without a price has the item's.
     """
 
     sku: str
@@ -34,6 +59,43 @@ class Item:
     price_cents: int | None = None
     currency: str | None = None
     url: str | None = None
+    variants: tuple[Variant, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.variants:
+            currency = self.currency or next((each.currency for each in self.variants if each.currency), None)
+            variants = tuple(priced(variant, self.price_cents, currency) for variant in self.variants)
+            prices = [variant.price_cents for variant in variants if variant.price_cents is not None]
+            object.__setattr__(self, "variants", variants)
+            object.__setattr__(self, "price_cents", min(prices, default=None))
+            object.__setattr__(self, "currency", currency)
+            object.__setattr__(self, "attributes", with_options(self.attributes, variants))
+
+    @property
+    def max_price_cents(self) -> int | None:
+        """The highest price of its variants; its own price where it has none."""
+        prices = [variant.price_cents for variant in self.variants if variant.price_cents is not None]
+        return max(prices, default=self.price_cents)
+
+
+def priced(variant: Variant, price_cents: int | None, currency: str | None) -> Variant:
+    """A variant with the item's price and currency where it has none of its own."""
+    if variant.price_cents is None and price_cents is not None:
+        return replace(variant, price_cents=price_cents, currency=currency)
+    return replace(variant, currency=currency) if variant.currency is None and currency is not None else variant
+
+
+def with_options(attributes: Mapping[str, AttributeValue], variants: tuple[Variant, ...]) -> dict[str, AttributeValue]:
+    """An item's attributes with every value of its variants' options, each once, in the order in which they come."""
+    values: dict[str, dict[str, Scalar]] = {}
+    named = {name: None for variant in variants for name in variant.options}
+    held = ((name, attributes[name]) for name in named if name in attributes)
+    options = ((name, value) for variant in variants for name, value in variant.options.items())
+    for name, value in (*held, *options):
+        for each in value if isinstance(value, tuple) else (value,):
+            values.setdefault(name, {}).setdefault(str(each).strip().casefold(), each)
+    merged = {name: tuple(each.values()) for name, each in values.items()}
+    return {**attributes, **{name: each[0] if len(each) == 1 else each for name, each in merged.items()}}
 
 
 INCOMPLETE = ""

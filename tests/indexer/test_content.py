@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from vitrina.indexer.preparation import content_hash
-from vitrina.search.types.item import MAX_EMBEDDED_CHARS, Item, embedding_text
+from vitrina.search.types.item import MAX_EMBEDDED_CHARS, Item, Variant, embedding_text
 
 ITEM = Item(
     "a", "Shirt", "Warm", {"colour": "red", "sizes": ("s", "m"), "year": 2016}, 1999, "EUR", "https://x.example"
@@ -34,10 +34,15 @@ def test_equal_items_have_equal_hashes_whatever_the_order_of_their_attributes() 
         replace(ITEM, price_cents=None),
         replace(ITEM, currency="USD"),
         replace(ITEM, url=None),
+        replace(ITEM, variants=(Variant("b"),)),
     ],
 )
 def test_any_difference_is_a_difference(other: Item) -> None:
     assert content_hash(other, ["1", "2"]) != content_hash(ITEM, ["1", "2"])
+
+
+def test_items_without_variants_keep_the_hash_that_older_versions_stored() -> None:
+    assert content_hash(ITEM, ["1"]) == "714b4798f73d76274bcbc39205ab15b19a26fa1373a88b5d76eb16d991d451d9"
 
 
 def test_images_count_with_their_order() -> None:

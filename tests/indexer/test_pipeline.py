@@ -20,9 +20,10 @@ from vitrina.indexer.pipeline import BATCH_ROWS, Indexer, IndexingProgress
 from vitrina.indexer.sources.base import ImageReference, Record, Rejection
 from vitrina.search.engine import SearchEngine
 from vitrina.search.store.catalog import Catalog
+from vitrina.search.store.images import image_id_of
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderError, FetchError, InputError, SourceError, StorageError
-from vitrina.search.types.item import IndexedItem, Item
+from vitrina.search.types.item import INCOMPLETE, IndexedItem, Item, Variant
 from vitrina.search.types.models import Pixels, Vectors
 from vitrina.search.types.query import Query
 
@@ -185,6 +186,16 @@ def test_a_broken_image_in_the_middle_leaves_every_row_its_own_vectors(
         found = replica.indexes["text"].rows_of(np.array([stored.id])).vectors
         np.testing.assert_allclose(found, encoder.encode_texts([stored.item.title]), atol=1e-6)
         assert len(stored.image_ids) == len(replica.indexes["image"].rows_of(np.array([stored.id])))
+
+
+def test_variants_keep_their_own_images_where_another_is_broken(store: Store, indexer: Indexer) -> None:
+    pictures = [png(make_image(colour)) for colour in ("red", "blue")]
+    variants = [Variant("t-1", images=(0,)), Variant("t-2", images=(1,)), Variant("t-3", images=(2, 0))]
+    indexer.run(MemorySource([make_record("t", images=[pictures[0], b"broken", pictures[1]], variants=variants)]))
+    stored = store.catalog.item("t")
+    assert [each.images for each in stored.item.variants] == [(0,), (), (1, 0)]
+    assert stored.image_ids == tuple(map(image_id_of, pictures))
+    assert stored.content_hash == INCOMPLETE
 
 
 def test_an_item_some_of_whose_images_are_broken_is_tried_again(

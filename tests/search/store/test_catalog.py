@@ -12,7 +12,7 @@ from tests.fakes import FakeEncoder, make_entry, make_image
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.database import embeddings, facets, images, item_terms
 from vitrina.search.types.errors import NotFoundError, StorageError
-from vitrina.search.types.item import IndexedItem, Item
+from vitrina.search.types.item import IndexedItem, Item, Variant
 
 
 @pytest.fixture
@@ -70,6 +70,23 @@ def test_an_item_comes_back_as_it_went_in(catalog: Catalog, encoder: FakeEncoder
     changes = catalog.changes(version, 0)
     np.testing.assert_array_equal(changes.rows["image"].vectors, entry.vectors["image"])
     np.testing.assert_array_equal(changes.rows["text"].vectors, entry.vectors["text"])
+
+
+VARIANTS = (
+    Variant(
+        "T/1 ", {"Größe": "S", "colour": "Navy  Blue", "n": 38.0}, 1800, "EUR", ("0001234567890",), (1, 0), "https://x"
+    ),
+    Variant("", {}, 2000),
+    Variant(),
+)
+
+
+def test_variants_come_back_as_they_went_in(catalog: Catalog, encoder: FakeEncoder, version: int) -> None:
+    catalog.commit(version, [make_entry(encoder, "T", "Shirt", variants=VARIANTS), make_entry(encoder, "U")])
+    variants = catalog.item("T").item.variants
+    assert variants == Item("T", variants=VARIANTS).variants
+    assert list(variants[0].options.items()) == [("Größe", "S"), ("colour", "Navy  Blue"), ("n", 38.0)]
+    assert catalog.item("U").item.variants == ()
 
 
 @pytest.mark.parametrize(

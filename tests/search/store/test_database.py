@@ -23,6 +23,7 @@ from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.database import MIGRATIONS_FOLDER, Database, clock, deletions, item_terms, metadata
 from vitrina.search.types.errors import StateError, StorageError
+from vitrina.search.types.item import Variant
 from vitrina.search.types.models import EncoderIdentity
 
 
@@ -117,6 +118,21 @@ def test_a_catalog_of_version_3_opens(tmp_path: Path, encoder: FakeEncoder) -> N
     with closing(sqlite3.connect(path)) as now:
         assert now.execute("PRAGMA foreign_key_check").fetchall() == []
         assert now.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_the_items_of_version_6_have_no_variants(tmp_path: Path, encoder: FakeEncoder) -> None:
+    path = tmp_path / "catalog.db"
+    migrate_to(path, "0006")
+    with closing(sqlite3.connect(path)) as old, old:
+        old.execute("INSERT INTO items VALUES (1, 'a', 'a', 'mug', 'Mug', '', '{}', 900, 'EUR', NULL, 'hash', 1)")
+        old.execute("INSERT INTO facets (item_id, field, value, number) VALUES (1, 'price_cents', '900', 900)")
+        old.execute("UPDATE clock SET sequence = 1")
+    with closing(Catalog(path)) as catalog:
+        item = catalog.item("a").item
+        assert (item.variants, item.price_cents, item.max_price_cents) == ((), 900, 900)
+        version = catalog.open_index_version(encoder.identity, active=True)
+        catalog.commit(version, [make_entry(encoder, "b", variants=[Variant("b-1", {"size": "S"}, 500)])])
+        assert catalog.item("b").item.variants[0].sku == "b-1"
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
@@ -232,6 +248,7 @@ OPEN_AND_WRITE = """
 import sys
 from pathlib import Path
 from vitrina.search.store.catalog import Catalog
+from vitrina.search.types.item import Variant
 from vitrina.search.types.models import EncoderIdentity
 from vitrina.search.types.item import IndexedItem, Item
 import numpy as np

@@ -17,7 +17,7 @@ from vitrina.search.types.filters import (
     parse_filters,
     spellings,
 )
-from vitrina.search.types.item import Item
+from vitrina.search.types.item import Item, Variant
 
 
 @pytest.mark.parametrize(
@@ -141,6 +141,26 @@ def test_facets_of_an_item() -> None:
         Facet("sku", "ab-1"),
         Facet("price_cents", "1999", 1999.0),
     ]
+
+
+def test_facets_of_variants() -> None:
+    variants = (
+        Variant("T-1", {"colour": "Red"}, 1800, identifiers=("40",)),
+        Variant("", {"colour": "Blue"}, 2000),
+    )
+    item = Item("T", attributes={"colour": "Red/Blue", "material": "Cotton"}, variants=variants)
+    assert facets(item) == [
+        Facet("colour", "red/blue"),
+        Facet("material", "cotton"),
+        Facet("sku", "t"),
+        Facet("colour", "red", variant=0),
+        Facet("sku", "t-1", variant=0),
+        Facet("barcode", "40", variant=0),
+        Facet("price_cents", "1800", 1800.0, 0),
+        Facet("colour", "blue", variant=1),
+        Facet("price_cents", "2000", 2000.0, 1),
+    ]
+    assert {each.variant for each in facets(Item("T", variants=variants[:1]))} == {None}
 
 
 HELD = {("size", "a|b"), ("size", "a"), ("size", "38"), ("age", "2..4"), ("name", "!wow"), ("name", "*")}

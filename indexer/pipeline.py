@@ -15,14 +15,15 @@ from typing import TextIO
 
 from vitrina.evaluation.own_queries import renew_trust
 from vitrina.indexer.fetch import Fetcher
-from vitrina.indexer.preparation import PreparedItem, Preparer, embed
+from vitrina.indexer.preparation import PreparedItem, Preparer, embed, prepare_stored
 from vitrina.indexer.sources.base import Record, Rejection, Source
 from vitrina.indexer.stages import Progress, batched, prepared_batches
+from vitrina.indexer.summary import SourceSummary
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.store.store import Store
-from vitrina.search.types.errors import EncoderReplacedError, InputError, StorageError
+from vitrina.search.types.errors import EncoderReplacedError, InputError, NotFoundError, StorageError
 from vitrina.search.types.item import IndexedItem, StoredItem
 
 
@@ -46,7 +47,10 @@ class DeadLetters:
     def add(self, rejection: Rejection) -> None:
         """Write and flush one line. Raises StorageError if the disk refuses."""
         try:
-            self._write(json.dumps(asdict(rejection), ensure_ascii=False) + "\n")
+            fields = asdict(rejection)
+            if rejection.n_rows == 1:
+                del fields["n_rows"]
+            self._write(json.dumps(fields, ensure_ascii=False) + "\n")
         except OSError as error:
             raise StorageError(
                 f"The dead-letter file {self.path} cannot be written: {error.strerror or error}.",
@@ -72,13 +76,14 @@ LOOKUP_ROWS = 128
 @dataclass(frozen=True, slots=True)
 class IndexingProgress(Progress):
     """Rows done so far, by what became of them. ``n_total`` is the source's size; ``n_failed_images`` counts images of
-    items that were indexed without them."""
+    items that were indexed without them. ``summary``, one object for the run, counts what was read and left out."""
 
     n_added: int = 0
     n_updated: int = 0
     n_unchanged: int = 0
     n_rejected: int = 0
     n_images: int = 0
+    summary: SourceSummary = field(default_factory=SourceSummary, compare=False)
 
 
 OnIndexingProgress = Callable[[IndexingProgress], None]
@@ -106,16 +111,16 @@ PreparedRow = PreparedItem | UnchangedRecord | Rejection
 class ItemBatch:
     """An encoded batch, to be committed in one transaction, with the ``fingerprints`` of its images by their ids.
 
-    ``rejections`` are rejected rows and unusable images.
+    ``rejections`` are rejected rows, ``failures`` unusable images of the items.
     """
 
     entries: list[IndexedItem] = field(default_factory=list)
     images: list[bytes] = field(default_factory=list)
     fingerprints: dict[str, bytes] = field(default_factory=dict)
     rejections: list[Rejection] = field(default_factory=list)
+    failures: list[Rejection] = field(default_factory=list)
     n_added: int = 0
     n_unchanged: int = 0
-    n_rejected: int = 0
 
 
 class Indexer:
@@ -137,11 +142,13 @@ class Indexer:
         committed stays, and the same call resumes from there.
         """
         started, done = time.perf_counter(), IndexingProgress(source.n_rows)
-        rows = prepared_batches(self.changes(source), self.prepare, self.encode, BATCH_ROWS)
+        rows = prepared_batches(self.changes(source, done.summary), self.prepare, self.encode, BATCH_ROWS)
         with DeadLetters(self.store.dead_letters) as letters, closing(rows) as batches:
             for batch in batches:
-                for rejection in batch.rejections:
+                for rejection in batch.failures + batch.rejections:
                     letters.add(rejection)
+                done.summary.reject(batch.rejections)
+                done.summary.fail(batch.failures)
                 self.commit(batch)
                 done = replace(
                     add(done, batch),
@@ -160,7 +167,7 @@ class Indexer:
     def plan(self, source: Source, on_progress: OnIndexingProgress = lambda _: None) -> IndexingProgress:
         """Count what ``run`` would do, without decoding images or fetching URLs. Writes nothing."""
         started, done = time.perf_counter(), IndexingProgress(source.n_rows)
-        for row in self.changes(source):
+        for row in self.changes(source, done.summary):
             done = replace(done, n_done=done.n_done + 1, seconds=time.perf_counter() - started)
             match row:
                 case ChangedRecord(is_new=True):
@@ -170,6 +177,7 @@ class Indexer:
                 case UnchangedRecord():
                     done = replace(done, n_unchanged=done.n_unchanged + 1)
                 case Rejection():
+                    done.summary.reject([row])
                     done = replace(done, n_rejected=done.n_rejected + 1)
             on_progress(done)
         return done
@@ -179,51 +187,65 @@ class Indexer:
         is_new = not self.store.catalog.content_hashes([record.item.sku])
         prepared = self.preparer.prepare(record, self.preparer.digest(record), is_new=is_new)
         failures = [prepared] if isinstance(prepared, Rejection) else prepared.failures
-        if failures or isinstance(prepared, Rejection):
+        if failures or isinstance(prepared, Rejection):  # a request is answered, so no image is left out of it
             raise InputError(failures[0].reason, remedy=failures[0].remedy, details={"sku": record.item.sku})
         self.commit(self.encode([prepared]))
         return self.store.catalog.item(record.item.sku)
 
-    def changes(self, source: Source) -> Generator[Row, None, None]:
-        """The source's rows, compared with the catalog: new or changed, unchanged, or rejected."""
+    def changes(self, source: Source, summary: SourceSummary) -> Generator[Row, None, None]:
+        """The source's rows, compared with the catalog: new or changed, unchanged, or rejected; counted on the way."""
         with closing(KnownSkus()) as skus, closing(batched(source.rows(), LOOKUP_ROWS)) as batches:
             for rows in batches:
                 records = [row for row in rows if isinstance(row, Record)]
                 hashes = self.store.catalog.content_hashes([record.item.sku for record in records])
                 for row in rows:
-                    yield row if isinstance(row, Rejection) else self.change(row, hashes, skus)
+                    summary.n_rows += row.n_rows
+                    change = row if isinstance(row, Rejection) else self.change(row, hashes, skus)
+                    if isinstance(row, Record) and not isinstance(change, Rejection):
+                        summary.add(row)
+                    yield change
 
     def change(self, record: Record, hashes: dict[str, str], skus: KnownSkus) -> Row:
         """A record compared with the catalog's content hashes by sku; rejected if an earlier row has its sku."""
         sku = record.item.sku
         if (first := skus.first_origin(sku, record.origin)) is not None:
             reason = f"The sku {sku!r} is already used at {first}."
-            return Rejection(record.origin, reason, "Keep one row per sku.", sku)
+            return Rejection(record.origin, reason, "Keep one row per sku.", sku, record.n_rows)
         digest = self.preparer.digest(record)
         return UnchangedRecord() if hashes.get(sku) == digest else ChangedRecord(record, digest, sku not in hashes)
 
     def prepare(self, row: Row) -> PreparedRow:
         """Fetch and decode a changed record's images; other rows are returned as they are."""
-        if isinstance(row, ChangedRecord):
-            return self.preparer.prepare(row.record, row.content_hash, is_new=row.is_new)
-        return row
+        if not isinstance(row, ChangedRecord):
+            return row
+        prepared = self.preparer.prepare(row.record, row.content_hash, is_new=row.is_new)
+        if isinstance(prepared, PreparedItem) and prepared.failures and not (prepared.files or row.is_new):
+            return self._with_stored_images(prepared)
+        return prepared
+
+    def _with_stored_images(self, prepared: PreparedItem) -> PreparedItem:
+        """The item with the images that the catalog has of it: a server that is down must not take a shop's images."""
+        try:
+            stored = prepare_stored(self.store, self.encoder, self.store.catalog.item(prepared.item.sku))
+        except NotFoundError:  # deleted since it was compared
+            return prepared
+        return prepared if stored.failures else replace(prepared, image_ids=stored.image_ids, pixels=stored.pixels)
 
     def encode(self, rows: Sequence[PreparedRow]) -> ItemBatch:
         """Embed what is prepared among these rows."""
         prepared = [row for row in rows if isinstance(row, PreparedItem)]
-        rejected = [row for row in rows if isinstance(row, Rejection)]
         return ItemBatch(
             entries=embed(self.encoder, prepared) if prepared else [],
             images=[image for each in prepared for image in each.files],
             fingerprints={
                 image_id: bits
                 for each in prepared
-                for image_id, bits in zip(each.image_ids, each.fingerprints, strict=True)
+                for image_id, bits in zip(each.image_ids, each.fingerprints, strict=bool(each.fingerprints))
             },
-            rejections=[failure for each in prepared for failure in each.failures] + rejected,
+            rejections=[row for row in rows if isinstance(row, Rejection)],
+            failures=[failure for each in prepared for failure in each.failures],
             n_added=sum(each.is_new for each in prepared),
             n_unchanged=sum(isinstance(row, UnchangedRecord) for row in rows),
-            n_rejected=len(rejected),
         )
 
     def commit(self, batch: ItemBatch) -> None:
@@ -238,13 +260,13 @@ def add(done: IndexingProgress, batch: ItemBatch) -> IndexingProgress:
     """The progress after a batch."""
     return replace(
         done,
-        n_done=done.n_done + len(batch.entries) + batch.n_unchanged + batch.n_rejected,
+        n_done=done.n_done + len(batch.entries) + batch.n_unchanged + len(batch.rejections),
         n_added=done.n_added + batch.n_added,
         n_updated=done.n_updated + len(batch.entries) - batch.n_added,
         n_unchanged=done.n_unchanged + batch.n_unchanged,
-        n_rejected=done.n_rejected + batch.n_rejected,
+        n_rejected=done.n_rejected + len(batch.rejections),
         n_images=done.n_images + sum(len(entry.image_ids) for entry in batch.entries),
-        n_failed_images=done.n_failed_images + len(batch.rejections) - batch.n_rejected,
+        n_failed_images=done.n_failed_images + len(batch.failures),
     )
 
 

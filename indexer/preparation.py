@@ -17,7 +17,7 @@ from vitrina.search.images.fingerprint import fingerprint
 from vitrina.search.store.images import image_id_of, storable
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import ImageError, InputError, NotFoundError
-from vitrina.search.types.item import INCOMPLETE, IndexedItem, Item, Modality, StoredItem, embedding_text
+from vitrina.search.types.item import INCOMPLETE, IndexedItem, Item, Modality, StoredItem, embedding_text, has_words
 from vitrina.search.types.models import Pixels, Vectors
 
 ITEM_FIELDS = tuple(field.name for field in fields(Item))
@@ -126,7 +126,7 @@ class Preparer:
     def prepare(self, record: Record, digest: str, *, is_new: bool) -> PreparedItem | Rejection:
         """Fetch, verify and prepare a record's images. Blocks on disk and network.
 
-        An item is rejected if it has images and none can be used; if some can, the others become its failures.
+        Images that cannot be used become the item's failures; it is rejected if it has neither other images nor words.
         """
         files: list[bytes] = []
         pixels, fingerprints, failures = [], [], []
@@ -142,8 +142,8 @@ class Preparer:
             files.append(storable(image, data))
             pixels.append(self.encoder.prepare(image.pixels))
             fingerprints.append(fingerprint(image.pixels))
-        if failures and not files:
-            return failures[0]
+        if failures and not files and not has_words(record.item):
+            return replace(failures[0], n_rows=record.n_rows)
         return PreparedItem(
             item=with_images(record.item, positions),
             content_hash=INCOMPLETE if failures else digest,

@@ -93,6 +93,8 @@ def record_of(sku: str, item: ItemIn) -> Record:
     record = read_row(TableRow(f"PUT {sku}", cells), COLUMNS, folder=Path())
     if isinstance(record, Rejection):
         raise InputError(record.reason, remedy=record.remedy)
+    if record.problems:  # a request is answered: what is wrong in it can be mended, so nothing is left out
+        raise InputError(record.problems[0].reason, remedy=record.problems[0].remedy)
     return record
 
 

@@ -75,22 +75,21 @@ def typed(key: str, text: str) -> Scalar:
     return float(text) if _DECIMAL.fullmatch(text) else text
 
 
-def check_attributes(attributes: Mapping[str, AttributeValue]) -> None:
-    """Raise ``InputError`` for more attributes, values or characters than one row may have."""
-    if len(attributes) > MAX_ATTRIBUTES:
+def check_attribute(key: str, value: AttributeValue, n_attributes: int) -> None:
+    """Raise ``InputError`` for a value that is too large, or for one more attribute than a row may have."""
+    if n_attributes >= MAX_ATTRIBUTES:
         raise InputError(
-            f"The row has {len(attributes):,} attributes; the limit is {MAX_ATTRIBUTES}.",
+            f"The row has more than {MAX_ATTRIBUTES} attributes.",
             remedy="Leave out columns that are not searched or filtered by.",
         )
-    for key, value in attributes.items():
-        values = value if isinstance(value, tuple) else (value,)
-        n_chars = len(key) + sum(len(text) for text in values if isinstance(text, str))
-        if n_chars > MAX_ATTRIBUTE_CHARS or len(values) > MAX_VALUES:
-            raise InputError(
-                f"{key[:100]} holds {n_chars:,} characters in {len(values):,} values; "
-                f"the limits are {MAX_ATTRIBUTE_CHARS:,} and {MAX_VALUES:,}.",
-                remedy="Shorten it, or leave the column out.",
-            )
+    values = value if isinstance(value, tuple) else (value,)
+    n_chars = len(key) + sum(len(text) for text in values if isinstance(text, str))
+    if n_chars > MAX_ATTRIBUTE_CHARS or len(values) > MAX_VALUES:
+        raise InputError(
+            f"{key[:100]} holds {n_chars:,} characters in {len(values):,} values; "
+            f"the limits are {MAX_ATTRIBUTE_CHARS:,} and {MAX_VALUES:,}.",
+            remedy="Shorten it, or leave the column out.",
+        )
 
 
 def _flatten_list(key: str, values: Iterable[object], depth: int) -> Iterator[tuple[str, AttributeValue]]:

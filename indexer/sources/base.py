@@ -24,23 +24,41 @@ class ImageReference:
 
 
 @dataclass(frozen=True, slots=True)
+class CellProblem:
+    """A cell that could not be read, or not wholly, and what to do; its item is indexed without it."""
+
+    column: str
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One item with its images in the shop's order, those of its variants among them (``Variant.images`` are positions
-    in ``images``). ``origin`` says where it comes from, as ``products.csv:17``."""
+    in ``images``). ``origin`` says where it comes from, as ``products.csv:17``.
+
+    ``problems`` are the cells that it is indexed without; ``n_rows`` is how many rows of the source it was read from.
+    """
 
     origin: str
     item: Item
     images: tuple[ImageReference, ...] = ()
+    problems: tuple[CellProblem, ...] = ()
+    n_rows: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A row that could not become an item: where it comes from, why, and what to do. One dead-letter line."""
+    """Rows that could not become an item: where they come from, why, and what to do. One dead-letter line.
+
+    ``n_rows`` is how many rows of the source it stands for.
+    """
 
     origin: str
     reason: str
     remedy: str
     sku: str | None = None
+    n_rows: int = 1
 
 
 class Source(Protocol):
@@ -79,10 +97,14 @@ N_PEEKED_ROWS = 100
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row's cells by column name. ``origin`` says where it comes from, as ``products.csv:17``."""
+    """One row's cells by column name. ``origin`` says where it comes from, as ``products.csv:17``.
+
+    ``n_rows`` is how many rows of the source were merged into it.
+    """
 
     origin: str
     cells: Mapping[str, object]
+    n_rows: int = 1
 
 
 @runtime_checkable

@@ -76,7 +76,7 @@ def _merge(group: list[TableRow]) -> TableRow:
             options.setdefault(option.group(1), {})[option.group(2)] = found
         elif found:
             cells[column] = _merged(key, found)
-    return TableRow(group[0].origin, {**cells, **_named(options.values())})
+    return TableRow(group[0].origin, {**cells, **_named(options.values())}, sum(row.n_rows for row in group))
 
 
 def _merged(key: str, found: list[object]) -> object:
@@ -137,7 +137,7 @@ def _add_kagl_images(rows: Rows) -> Iterator[TableRow | Rejection]:
             continue
         cells = {column: cell for column, cell in row.cells.items() if cell != "NA"}
         cells.setdefault("image", f"images/{cells.get('id')}.jpg")
-        yield TableRow(row.origin, cells)
+        yield TableRow(row.origin, cells, row.n_rows)
 
 
 CATALOG_DIALECTS = (

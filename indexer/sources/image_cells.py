@@ -25,23 +25,26 @@ _STRUCT_KEYS = ("bytes", "url", "src", "path")
 """The keys of an image as an object: Hugging Face datasets write bytes and path, shop APIs url or src."""
 
 
-def read_image_cells(cell: object, folder: Path, depth: int = 0) -> Iterator[ImageReference]:
+def read_image_cells(cell: object, folder: Path, depth: int = 0) -> Iterator[ImageReference | InputError]:
     """Every image a cell names, in order: bytes, a path, an http(s) URL, a base64 data URI, ``{bytes, path}``, a
     list of these, a JSON list, or several URLs or paths in one text.
 
     A path counts from ``folder`` and must stay inside it, absolute or not: a catalog file often comes from somebody
     else, and must not publish other images of this machine. Whether the file exists is not checked here.
-    Raises ``InputError`` for a path outside and for anything that names no image.
+    In the place of a path outside, and of anything else that names no image, comes the error that says why.
     """
     if is_blank(cell) or cell == b"":
         return
     if depth > _MAX_DEPTH:
-        raise InputError(f"Images nest deeper than {_MAX_DEPTH} levels.", remedy="Write one flat list of them.")
-    if isinstance(cell, (bytes, bytearray, memoryview)):
+        yield InputError(f"Images nest deeper than {_MAX_DEPTH} levels.", remedy="Write one flat list of them.")
+    elif isinstance(cell, (bytes, bytearray, memoryview)):
         yield ImageReference(data=bytes(cell))
     elif isinstance(cell, str):
         for text in _split(clean_text(cell)):
-            yield _reference(text, folder)
+            try:
+                yield _reference(text, folder)
+            except InputError as error:
+                yield error
     elif isinstance(cell, (list, tuple)):
         for part in cell:
             yield from read_image_cells(part, folder, depth + 1)
@@ -49,7 +52,7 @@ def read_image_cells(cell: object, folder: Path, depth: int = 0) -> Iterator[Ima
         known = next((cell[key] for key in _STRUCT_KEYS if not is_blank(cell.get(key))), None)
         yield from read_image_cells(known, folder, depth + 1)
     else:
-        raise InputError(f"{str(cell)[:60]!r} is not an image.", remedy="Give its bytes, its path or its URL.")
+        yield InputError(f"{str(cell)[:60]!r} is not an image.", remedy="Give its bytes, its path or its URL.")
 
 
 def _split(text: str) -> list[str]:

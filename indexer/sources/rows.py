@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TypeVar
 
-from vitrina.indexer.sources.attributes import attribute_key, check_attributes, flatten
-from vitrina.indexer.sources.base import ImageReference, Record, Rejection, TableRow
+from vitrina.indexer.sources.attributes import attribute_key, check_attribute, flatten
+from vitrina.indexer.sources.base import CellProblem, ImageReference, Record, Rejection, TableRow
 from vitrina.indexer.sources.cells import is_blank, parse_cents, parse_currency, parse_price, plain, without_markup
 from vitrina.indexer.sources.image_cells import MAX_IMAGES, read_image_cells
 from vitrina.search.types.errors import InputError, SourceError
 from vitrina.search.types.item import AttributeValue, Item
+
+T = TypeVar("T")
 
 FIELDS = ("sku", "title", "description", "price", "price_cents", "currency", "url", "image")
 """What ``--map FIELD=COLUMN`` may name; any other name makes the column an attribute of that name."""
@@ -47,7 +51,7 @@ _MORE_IMAGES = re.compile(
 _SKU_LIKE = re.compile(r"sku|id\b|id$|code|number|key|handle|ref|ean|gtin", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Columns:
     """``fields`` maps a field to its column, ``images`` are the columns with images, ``renamed`` maps a column to
     the attribute it is to become. Every other column becomes an attribute under its own key.
@@ -57,7 +61,7 @@ class Columns:
     images: tuple[str, ...]
     renamed: Mapping[str, str]
 
-    @property
+    @cached_property
     def consumed(self) -> frozenset[str]:
         """The columns that do not become attributes."""
         return frozenset({*self.fields.values(), *self.images})
@@ -147,36 +151,122 @@ MAX_TITLE_CHARS = 2_000
 MAX_DESCRIPTION_CHARS = 100_000
 MAX_URL_CHARS = 4_096
 
+_ENGLISH = ("en_US", "en-US", "en_GB", "en-GB", "en", "default", "value", "text", "name")
+_LANGUAGE = re.compile(r"[a-z]{2}(?:[_-][A-Za-z]{2,4})?")
 _SCHEME = re.compile(r"\s*([a-zA-Z][a-zA-Z0-9+.-]*):(?!\d)")
 
 
 def read_row(row: TableRow, columns: Columns, folder: Path) -> Record | Rejection:
-    """One row as a record, or why it cannot be one.
+    """One row as a record, or why it cannot be one. ``folder`` is where relative image paths count from.
 
-    Rejected are rows without a sku, with neither image nor text, past a limit, with an unreadable price, or
-    with an image that may not be read. ``folder`` is where relative image paths count from.
+    A cell that cannot be read, or is past a limit, is left out, or cut, and noted in the record's ``problems``.
+    Rejected are only rows without a sku, and rows with neither image nor text.
     """
     sku = None
     try:
         sku = _read_sku(_cell(row.cells, columns.fields["sku"]), columns.fields["sku"])
-        return _read(row, columns, folder, sku)
+        return _RowReader(row, columns, folder).record(sku)
     except InputError as error:
-        return Rejection(row.origin, error.message, error.remedy, sku)
+        return Rejection(row.origin, error.message, error.remedy, sku, row.n_rows)
 
 
-def _read(row: TableRow, columns: Columns, folder: Path, sku: str) -> Record:
-    fields = {field: _cell(row.cells, column) for field, column in columns.fields.items()}
-    title = _read_text("title", fields.get("title"), MAX_TITLE_CHARS).replace("\n", " ")
-    description = _read_text("description", fields.get("description"), MAX_DESCRIPTION_CHARS)
-    attributes = _read_attributes(row.cells, columns)
-    price_cents, currency = _read_price(fields)
-    images = _read_images(row.cells, columns, folder)
-    if not (title or description or attributes or images):
-        raise InputError(
-            "The row has neither an image nor any text.", remedy="Give it a title, a description or an image."
-        )
-    item = Item(sku, title, description, attributes, price_cents, currency, _read_url(fields.get("url")))
-    return Record(row.origin, item, images)
+class _RowReader:
+    """Reads one row's cells, and notes those that cannot be read."""
+
+    def __init__(self, row: TableRow, columns: Columns, folder: Path) -> None:
+        self._row = row
+        self._columns = columns
+        self._folder = folder
+        self._problems: list[CellProblem] = []
+
+    def record(self, sku: str) -> Record:
+        """The row under this sku. Raises InputError if it has neither image nor text."""
+        title = self._text("title", MAX_TITLE_CHARS).replace("\n", " ")
+        description = self._text("description", MAX_DESCRIPTION_CHARS)
+        attributes = self._attributes()
+        price_cents, currency = self._price()
+        images = self._images()
+        if not (title or description or attributes or images):
+            first = f" {self._problems[0].reason}" if self._problems else ""
+            raise InputError(
+                f"The row has neither an image nor any text.{first}",
+                remedy="Give it a title, a description or an image.",
+            )
+        item = Item(sku, title, description, attributes, price_cents, currency, self._url())
+        return Record(self._row.origin, item, images, tuple(self._problems), self._row.n_rows)
+
+    def _field(self, field: str) -> object:
+        column = self._columns.fields.get(field)
+        return None if column is None else _cell(self._row.cells, column)
+
+    def _note(self, column: str, error: InputError) -> None:
+        self._problems.append(CellProblem(column, error.message, error.remedy))
+
+    def _read(self, field: str, read: Callable[[object], T], default: T) -> T:
+        """What ``read`` makes of a field's cell, or the default where it cannot be read."""
+        try:
+            return read(self._field(field))
+        except InputError as error:
+            self._note(self._columns.fields[field], error)
+            return default
+
+    def _text(self, field: str, max_chars: int) -> str:
+        text = self._read(field, partial(_read_text, field), "")
+        if len(text) <= max_chars:
+            return text
+        self._note(self._columns.fields[field], _too_long(field, text, max_chars))
+        return text[:max_chars].rstrip()
+
+    def _price(self) -> tuple[int | None, str | None]:
+        currency = self._read("currency", parse_currency, None)
+        cents = self._read("price_cents", parse_cents, None)
+        if cents is not None:
+            return cents, currency
+        default: tuple[int | None, str | None] = (None, currency)
+        return self._read("price", partial(_read_price, currency), default)
+
+    def _url(self) -> str | None:
+        return self._read("url", _read_url, None)
+
+    def _attributes(self) -> Mapping[str, AttributeValue]:
+        attributes: dict[str, AttributeValue] = {}
+        for column, cell in self._row.cells.items():
+            if column in self._columns.consumed or is_blank(cell):
+                continue
+            key = self._columns.renamed.get(column) or attribute_key(column)
+            if key == "attributes":
+                cell = _parsed(cell)
+                key = "" if isinstance(cell, Mapping) else key
+            elif not key:
+                continue
+            self._add_attributes(attributes, column, key, cell)
+        for column, key in self._columns.renamed.items():
+            if column not in self._row.cells:
+                self._add_attributes(attributes, column, key, _cell(self._row.cells, column))
+        return attributes
+
+    def _add_attributes(self, attributes: dict[str, AttributeValue], column: str, key: str, cell: object) -> None:
+        try:
+            for name, value in flatten(key, cell):
+                check_attribute(name, value, len(attributes))
+                attributes.setdefault(name, value)
+        except InputError as error:
+            self._note(column, error)
+
+    def _images(self) -> tuple[ImageReference, ...]:
+        images: dict[ImageReference, None] = {}
+        for column in self._columns.images:
+            for found in read_image_cells(_cell(self._row.cells, column), self._folder):
+                if isinstance(found, InputError):
+                    self._note(column, found)
+                else:
+                    images[found] = None
+        if len(images) > MAX_IMAGES:
+            error = InputError(
+                f"The row has {len(images):,} images; the first {MAX_IMAGES} are read.", remedy="Leave some out."
+            )
+            self._note(self._columns.images[0], error)
+        return tuple(images)[:MAX_IMAGES]
 
 
 def _cell(cells: Mapping[str, object], column: str) -> object:
@@ -196,51 +286,38 @@ def _read_sku(cell: object, column: str) -> str:
         raise InputError(
             f"The row has no sku: {column} is empty.", remedy="Fill it in, or map another column: --map sku=COLUMN."
         )
-    _check_length("sku", sku, MAX_SKU_CHARS)
+    if len(sku) > MAX_SKU_CHARS:
+        raise _too_long("sku", sku, MAX_SKU_CHARS)
     return sku
 
 
-def _read_text(field: str, cell: object, max_chars: int) -> str:
+def _read_text(field: str, cell: object) -> str:
     if is_blank(cell):
         return ""
     if isinstance(cell, Mapping):
+        key = next((key for key in (*_ENGLISH, *cell) if _is_text_of(cell, key)), None)
+        if key is not None:
+            return _read_text(field, cell[key])
         raise InputError(
             f"{field} is a nested object with {', '.join(map(str, list(cell)[:10]))}.",
             remedy=f"Map one of its keys, as in: --map {field}={field}.{next(iter(cell))}",
         )
     parts = cell if isinstance(cell, (list, tuple)) else (cell,)
     texts = (plain(part) for part in parts if isinstance(part, (str, int, float)) and not is_blank(part))
-    text = without_markup("\n".join(texts))
-    _check_length(field, text, max_chars)
-    return text
+    return without_markup("\n".join(texts))
 
 
-def _check_length(field: str, text: str, max_chars: int) -> None:
-    if len(text) > max_chars:
-        raise InputError(
-            f"The {field} has {len(text):,} characters ({text[:40]!r}...); the limit is {max_chars:,}.",
-            remedy="Shorten it, or map another column to it.",
-        )
+def _is_text_of(cell: Mapping[str, object], key: str) -> bool:
+    """Whether an object's key says that it holds the text itself, or the text in one language."""
+    named = key in _ENGLISH or _LANGUAGE.fullmatch(key) is not None
+    return named and isinstance(cell.get(key), str) and not is_blank(cell[key])
 
 
-def _read_attributes(cells: Mapping[str, object], columns: Columns) -> Mapping[str, AttributeValue]:
-    attributes: dict[str, AttributeValue] = {}
-    consumed = columns.consumed
-    for column, cell in cells.items():
-        if column in consumed or is_blank(cell):
-            continue
-        key = columns.renamed.get(column) or attribute_key(column)
-        if key == "attributes":
-            cell, key = _parsed(cell), "" if isinstance(_parsed(cell), Mapping) else key
-        elif not key:
-            continue
-        for name, value in flatten(key, cell):
-            attributes.setdefault(name, value)
-    for column, key in columns.renamed.items():
-        if column not in cells:
-            attributes.update(flatten(key, _cell(cells, column)))
-    check_attributes(attributes)
-    return attributes
+def _too_long(field: str, text: str, max_chars: int) -> InputError:
+    return InputError(
+        f"The {field} has {len(text):,} characters ({text[:40]!r}...); the limit is {max_chars:,}.",
+        remedy="Shorten it, or map another column to it.",
+    )
 
 
 def _parsed(cell: object) -> object:
@@ -253,13 +330,8 @@ def _parsed(cell: object) -> object:
     return cell
 
 
-def _read_price(fields: Mapping[str, object]) -> tuple[int | None, str | None]:
-    currency = parse_currency(fields.get("currency"))
-    cents = parse_cents(fields.get("price_cents"))
-    if cents is not None:
-        return cents, currency
-    price = fields.get("price")
-    prices = price if isinstance(price, (list, tuple)) else (price,)
+def _read_price(currency: str | None, cell: object) -> tuple[int | None, str | None]:
+    prices = cell if isinstance(cell, (list, tuple)) else (cell,)
     parsed = [parse_price(value, currency) for value in prices if not is_blank(value)]
     return min(parsed, key=lambda pair: pair[0] or 0, default=(None, currency))
 
@@ -268,18 +340,11 @@ def _read_url(cell: object) -> str | None:
     if is_blank(cell):
         return None
     url = "".join(plain(str(cell)).split())
-    _check_length("url", url, MAX_URL_CHARS)
+    if len(url) > MAX_URL_CHARS:
+        raise _too_long("url", url, MAX_URL_CHARS)
     scheme = _SCHEME.match(url)
     if scheme and scheme.group(1).lower() not in ("http", "https"):
         raise InputError(
             f"The url {url[:80]!r} is not a web address.", remedy="Use an address that starts with https://."
         )
     return url
-
-
-def _read_images(cells: Mapping[str, object], columns: Columns, folder: Path) -> tuple[ImageReference, ...]:
-    found = (reference for column in columns.images for reference in read_image_cells(_cell(cells, column), folder))
-    images = tuple(dict.fromkeys(found))
-    if len(images) > MAX_IMAGES:
-        raise InputError(f"The row has {len(images):,} images; the limit is {MAX_IMAGES}.", remedy="Leave some out.")
-    return images

@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -17,7 +18,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from tests.fakes import FakeEncoder, MemorySource, make_image, make_record, open_replica, png
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import BATCH_ROWS, Indexer, IndexingProgress
-from vitrina.indexer.sources.base import ImageReference, Record, Rejection
+from vitrina.indexer.sources.base import CellProblem, ImageReference, Record, Rejection
 from vitrina.search.engine import SearchEngine
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.images import image_id_of
@@ -174,13 +175,12 @@ def test_a_broken_image_in_the_middle_leaves_every_row_its_own_vectors(
     )
     given[30] = make_record("sku-30", "shirt 30")
     done = indexer.run(MemorySource(given))
-    assert counts(done) == (39, 0, 0, 1)
-    assert (done.n_images, done.n_failed_images) == (39, 1)
+    assert counts(done) == (40, 0, 0, 0)
+    assert (done.n_images, done.n_failed_images) == (39, 2)
     for at in set(range(40)) - {13, 20, 30}:
         assert_shows(store, encoder, f"sku-{at}", at)
     assert_shows(store, encoder, "sku-20", 20, 21)
-    assert len(image_vectors(store, encoder, "sku-30")) == 0
-    assert store.catalog.content_hashes(["sku-13"]) == {}
+    assert len(image_vectors(store, encoder, "sku-30")) == len(image_vectors(store, encoder, "sku-13")) == 0
     replica = open_replica(store, encoder)
     for stored in store.catalog.all_items():
         found = replica.indexes["text"].rows_of(np.array([stored.id])).vectors
@@ -214,17 +214,26 @@ def test_an_item_some_of_whose_images_are_broken_is_tried_again(
     assert counts(indexer.run(MemorySource([whole]))) == (0, 0, 1, 0)
 
 
-def test_an_item_all_of_whose_images_are_broken_leaves_its_earlier_version(
+def test_an_item_all_of_whose_images_are_broken_keeps_its_earlier_ones(
     store: Store, indexer: Indexer, encoder: FakeEncoder
 ) -> None:
     indexer.run(MemorySource([make_record("a", "shirt", images=[make_image("red", noise=1)])]))
-    before = store.catalog.sequence()
     done = indexer.run(MemorySource([make_record("a", "new shirt", images=[BROKEN, b""])]))
-    assert counts(done) == (0, 0, 0, 1)
-    assert store.catalog.sequence() == before
-    assert store.catalog.item("a").item.title == "shirt"
+    assert counts(done) == (0, 1, 0, 0)
+    assert done.n_failed_images == 2
+    assert store.catalog.item("a").item.title == "new shirt"
     assert_shows(store, encoder, "a", 1)
     assert letters(store)[0]["sku"] == "a"
+    assert counts(indexer.run(MemorySource([make_record("a", "new shirt", images=[BROKEN, b""])]))) == (0, 1, 0, 0)
+
+
+def test_an_item_without_words_needs_an_image(store: Store, indexer: Indexer) -> None:
+    indexer.run(MemorySource([make_record("a", "", images=[make_image("red", noise=1)])]))
+    before = store.catalog.sequence()
+    done = indexer.run(MemorySource([make_record("a", "", images=[BROKEN]), make_record("b", "", images=[BROKEN])]))
+    assert counts(done) == (0, 0, 0, 2)
+    assert store.catalog.sequence() == before
+    assert [letter["sku"] for letter in letters(store)] == ["a", "b"]
 
 
 def test_images_that_cannot_be_fetched_are_dead_letters(
@@ -240,10 +249,34 @@ def test_images_that_cannot_be_fetched_are_dead_letters(
         Record(f"c.csv:{sku}", Item(sku, sku), (ImageReference(url=f"https://shop.example/{sku}.png"),))
         for sku in ("good", "bad", "also good")
     ]
-    assert counts(indexer.run(MemorySource(given))) == (2, 0, 0, 1)
+    done = indexer.run(MemorySource(given))
+    assert counts(done) == (3, 0, 0, 0)
     assert [letter["sku"] for letter in letters(store)] == ["bad"]
     assert "404" in letters(store)[0]["reason"]
-    assert counts(indexer.run(MemorySource(given))) == (0, 0, 2, 1)
+    (left_out,) = done.summary.left_out
+    assert (left_out.column, left_out.n, left_out.origin) == ("image", 1, "c.csv:bad")
+    assert counts(indexer.run(MemorySource(given))) == (0, 1, 2, 0)
+
+
+def test_every_row_is_counted_with_what_was_left_out(store: Store, indexer: Indexer) -> None:
+    prices = [CellProblem("Price", f"'{words}' is not a price.", "Write one.") for words in ("cheap", "ask us")]
+    given: list[Row] = [
+        replace(make_record("a", origin="c.csv:2"), problems=(prices[0],), n_rows=3),
+        replace(make_record("b", origin="c.csv:5"), problems=(prices[1],)),
+        make_record("b", origin="c.csv:6"),
+        Rejection("c.csv:7", "Rows 6 to 9 cannot be read.", "Export them again.", n_rows=4),
+        Record("c.csv:11", Item("d", "priced", price_cents=5, attributes={"size": 4})),
+    ]
+    for summary in (indexer.plan(MemorySource(given)).summary, indexer.run(MemorySource(given)).summary):
+        assert (summary.n_rows, summary.n_rejected_rows, summary.n_prices) == (10, 5, 1)
+        assert summary.attributes == {"size"}
+        assert [(each.column, each.n, each.origin, each.reason) for each in summary.left_out] == [
+            (None, 4, "c.csv:7", "Rows 6 to 9 cannot be read."),
+            (None, 1, "c.csv:6", "The sku 'b' is already used at c.csv:5."),
+            ("Price", 2, "c.csv:2", "'cheap' is not a price."),
+        ]
+        assert [record.item.sku for record in summary.examples] == ["a", "b", "d"]
+    assert ["n_rows" in letter for letter in letters(store)] == [False, True]
 
 
 def test_a_disk_that_fills_up_keeps_every_batch_committed_before(

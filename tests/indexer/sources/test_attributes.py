@@ -13,7 +13,7 @@ from vitrina.indexer.sources.attributes import (
     MAX_ATTRIBUTES,
     MAX_VALUES,
     attribute_key,
-    check_attributes,
+    check_attribute,
     flatten,
     typed,
 )
@@ -118,9 +118,10 @@ def test_limits() -> None:
         nested = {"a": nested}
     with pytest.raises(InputError, match="nests deeper than 8"):
         flat(nested)
-    with pytest.raises(InputError, match=f"limit is {MAX_ATTRIBUTES}"):
-        check_attributes({str(number): 1 for number in range(MAX_ATTRIBUTES + 1)})
+    with pytest.raises(InputError, match=f"more than {MAX_ATTRIBUTES} attributes"):
+        check_attribute("one_more", 1, MAX_ATTRIBUTES)
     with pytest.raises(InputError, match="notes holds"):
-        check_attributes({"notes": "x" * MAX_ATTRIBUTE_CHARS})
+        check_attribute("notes", "x" * MAX_ATTRIBUTE_CHARS, 0)
     with pytest.raises(InputError, match="1,001 values"):
-        check_attributes({"notes": (1,) * (MAX_VALUES + 1)})
+        check_attribute("notes", (1,) * (MAX_VALUES + 1), 0)
+    check_attribute("notes", "x" * (MAX_ATTRIBUTE_CHARS - 5), MAX_ATTRIBUTES - 1)

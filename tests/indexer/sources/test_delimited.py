@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.indexer.sources.catalogs import only, only_rejection, read, write
+from tests.indexer.sources.catalogs import only, read, write
 from vitrina.indexer.sources import open_source
 from vitrina.indexer.sources.base import Rejection
 from vitrina.indexer.sources.delimited import DelimitedTable, _read_cells, open_delimited
@@ -149,10 +149,11 @@ def test_a_field_of_100_mb_is_one_rejection_in_little_memory(tmp_path: Path) -> 
 def test_long_cells_do_not_depend_on_the_csv_modules_limit(tmp_path: Path) -> None:
     csv.field_size_limit(1000)
     path = write(tmp_path, "shop.csv", f"sku,description\n1,{'x' * 90_000}\n2,{'x' * 100_001}\n")
-    (record,), (rejection,) = read(path)
+    (record, longer), _ = read(path)
     assert len(record.item.description) == 90_000
-    assert "100,001 characters" in rejection.reason
-    assert "limit is 100,000" in rejection.reason
+    assert len(longer.item.description) == 100_000
+    assert "100,001 characters" in longer.problems[0].reason
+    assert "limit is 100,000" in longer.problems[0].reason
 
 
 CELLS = st.text(st.sampled_from('a,;"\n\r é'), max_size=6)
@@ -201,10 +202,12 @@ def test_a_missing_sku_and_an_empty_row(tmp_path: Path) -> None:
     assert "neither an image nor any text" in rejections[1].reason
 
 
-def test_a_bad_price_names_the_row(tmp_path: Path) -> None:
-    rejection = only_rejection(write(tmp_path, "shop.csv", "sku,title,price\n7,mug,cheap\n"))
-    assert (rejection.origin, rejection.sku, rejection.reason) == ("shop.csv:2", "7", "'cheap' is not a price.")
-    assert "--map price_cents" in rejection.remedy
+def test_a_bad_price_costs_the_price_only(tmp_path: Path) -> None:
+    record = only(write(tmp_path, "shop.csv", "sku,title,Price\n7,mug,cheap\n"))
+    assert (record.item.title, record.item.price_cents) == ("mug", None)
+    (problem,) = record.problems
+    assert (problem.column, problem.reason) == ("Price", "'cheap' is not a price.")
+    assert "--map price_cents" in problem.remedy
 
 
 def test_the_format_is_named(tmp_path: Path) -> None:

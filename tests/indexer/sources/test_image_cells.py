@@ -15,7 +15,13 @@ FOLDER = Path("/shop")
 
 
 def make_images(cell: object) -> list[ImageReference]:
-    return list(read_image_cells(cell, FOLDER))
+    """The images that a cell names. Raises the first error in it."""
+    images = []
+    for found in read_image_cells(cell, FOLDER):
+        if isinstance(found, InputError):
+            raise found
+        images.append(found)
+    return images
 
 
 def paths(cell: object) -> list[str]:

@@ -42,8 +42,17 @@ def test_nested_columns_can_be_mapped(tmp_path: Path) -> None:
     path = line(tmp_path, sku="a", offer={"amount": 12.5, "unit": "EUR"}, name={"en": "mug"})
     item = only(path, {"price": "offer.amount", "currency": "offer.unit", "title": "name.en"}).item
     assert (item.price_cents, item.currency, item.title) == (1250, "EUR", "mug")
-    (rejection,) = read(path)[1]
-    assert "--map title=title.en" in rejection.remedy
+    path = line(tmp_path, sku="a", title={"length": 5, "width": 7}, colour="red")
+    (problem,) = only(path).problems
+    assert "--map title=title.length" in problem.remedy
+
+
+@pytest.mark.parametrize(
+    "names", [{"de": "Becher", "en": "mug"}, {"de_DE": "Becher", "en_US": "mug"}, {"value": "mug"}]
+)
+def test_a_text_in_several_languages_is_read_in_english(tmp_path: Path, names: dict[str, str]) -> None:
+    assert only(line(tmp_path, sku="a", title=names)).item.title == "mug"
+    assert only(line(tmp_path, sku="a", title={"de": "Becher", "fr": "tasse"})).item.title == "Becher"
 
 
 def test_images_in_every_shape(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_another_image_folder(tmp_path: Path) -> None:
         tmp_path / "pictures" / "a.png",
         tmp_path / "pictures" / "b.png",
     ]
-    assert [row.origin for row in rows if not isinstance(row, Record)] == ["shop.csv:4"]
+    assert [row.origin for row in rows if not isinstance(row, Record)] == ["shop.csv:4"]  # neither words nor image
 
 
 def row(tmp_path: Path, **cells: object) -> Path:
@@ -113,17 +113,10 @@ def row(tmp_path: Path, **cells: object) -> Path:
     ("cells", "message"),
     [
         ({"sku": "x" * 257}, r"sku has 257 characters.*limit is 256"),
-        ({"sku": 1, "title": "x" * 2001}, r"title has 2,001 characters.*limit is 2,000"),
-        ({"sku": 1, "description": "x" * 100_001}, r"description has 100,001 characters.*limit is 100,000"),
-        ({"sku": 1, "title": "a", "url": "javascript:alert(1)"}, "not a web address"),
-        ({"sku": 1, "title": "a", "url": "java\nscript:alert(1)"}, "not a web address"),
-        ({"sku": 1, "title": "a", "currency": "euros"}, "not a currency"),
-        ({"sku": 1, "title": "a", "image": "../x.jpg"}, "outside the catalog's folder"),
         ({"sku": True, "title": "a"}, "not a sku"),
         ({"sku": [1], "title": "a"}, "not a sku"),
         ({"sku": "\u0007", "title": "a"}, "no sku"),
-        ({"sku": 1, "notes": "x" * 100_001}, "notes holds"),
-        ({"sku": 1, "images": [f"{number}.jpg" for number in range(251)]}, "251 images; the limit is 250"),
+        ({"sku": 1, "notes": "x" * 100_001}, "neither an image nor any text.*notes holds"),
         ({"sku": 1, "title": " \u0000 "}, "neither an image nor any text"),
     ],
 )
@@ -131,6 +124,31 @@ def test_limits_of_a_row(tmp_path: Path, cells: dict[str, object], message: str)
     rejection = only_rejection(row(tmp_path, **cells))
     assert re.search(message, rejection.reason)
     assert rejection.remedy
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ({"title": "x" * 2001}, r"title has 2,001 characters.*limit is 2,000"),
+        ({"description": "x" * 100_001}, r"description has 100,001 characters.*limit is 100,000"),
+        ({"url": "javascript:alert(1)"}, "not a web address"),
+        ({"url": "java\nscript:alert(1)"}, "not a web address"),
+        ({"url": "data:text/html,hello"}, "not a web address"),
+        ({"currency": "euros"}, "not a currency"),
+        ({"image": "../x.jpg"}, "outside the catalog's folder"),
+        ({"images": [f"{number}.jpg" for number in range(251)]}, "251 images; the first 250 are read"),
+        ({"notes": "x" * 100_001}, "notes holds"),
+    ],
+)
+def test_a_cell_that_cannot_be_read_costs_the_cell(tmp_path: Path, cells: dict[str, object], message: str) -> None:
+    record = only(row(tmp_path, sku=1, name="a", size=5, **cells))
+    assert record.item.title[:1] == ("x" if "title" in cells else "a")
+    assert record.item.attributes["size"] == 5
+    assert record.item.url is None
+    (problem,) = record.problems
+    assert problem.column in cells
+    assert re.search(message, problem.reason)
+    assert problem.remedy
 
 
 def test_a_row_at_the_limits_loads(tmp_path: Path) -> None:

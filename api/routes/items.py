@@ -16,7 +16,8 @@ from vitrina.api.requests import ItemIn, SearchRequest, decode_data_uri, from_js
 from vitrina.api.routes.health import RunningService
 from vitrina.api.streaming import RESPONSES, respond
 from vitrina.indexer.sources.base import Record, Rejection, TableRow
-from vitrina.indexer.sources.rows import Columns, read_row
+from vitrina.indexer.sources.columns import Columns
+from vitrina.indexer.sources.rows import read_row
 from vitrina.search.types.errors import FilterError, InputError
 from vitrina.search.types.filters import parse_filters
 from vitrina.search.types.query import Query as SearchQuery
@@ -24,7 +25,7 @@ from vitrina.search.types.query import Query as SearchQuery
 router = APIRouter(tags=["items"])
 
 FIELDS = ("sku", "title", "description", "price_cents", "currency", "url")
-COLUMNS = Columns(fields={name: name for name in FIELDS}, images=("images",), renamed={})
+COLUMNS = Columns(fields={name: (name,) for name in FIELDS}, images=("images",))
 """How ``ItemIn`` maps to a catalog row: its fields keep their names."""
 
 

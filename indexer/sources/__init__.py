@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vitrina.indexer.sources.base import Record, Rejection, Source, Table
+from vitrina.indexer.sources.columns import Columns, choose_columns
 from vitrina.indexer.sources.delimited import DelimitedTable
 from vitrina.indexer.sources.dialects import CatalogDialect, recognise_dialect
-from vitrina.indexer.sources.rows import Columns, choose_columns, read_row
+from vitrina.indexer.sources.rows import read_row
 from vitrina.search.plugins import SOURCES, load_plugin, registered
 from vitrina.search.types.errors import SourceError
 
@@ -44,7 +45,7 @@ class TableSource:
     def fields(self) -> Mapping[str, str]:
         """Which column each field is read from."""
         images = {"image": ",".join(self.columns.images)} if self.columns.images else {}
-        return {**self.columns.fields, **images}
+        return {**{field: columns[0] for field, columns in self.columns.fields.items()}, **images}
 
     @property
     def n_rows(self) -> int | None:

@@ -1,150 +1,23 @@
-"""Reading a row as a validated record, and choosing the columns of each field."""
+"""Reading a row as a validated record."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from vitrina.indexer.sources.attributes import attribute_key, check_attribute, flatten
 from vitrina.indexer.sources.base import CellProblem, ImageReference, Record, Rejection, TableRow
 from vitrina.indexer.sources.cells import is_blank, parse_cents, parse_currency, parse_price, plain, without_markup
+from vitrina.indexer.sources.columns import Columns, cell_at
 from vitrina.indexer.sources.image_cells import MAX_IMAGES, read_image_cells
-from vitrina.search.types.errors import InputError, SourceError
+from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import AttributeValue, Item
 
 T = TypeVar("T")
-
-FIELDS = ("sku", "title", "description", "price", "price_cents", "currency", "url", "image")
-"""What ``--map FIELD=COLUMN`` may name; any other name makes the column an attribute of that name."""
-
-_KNOWN: Mapping[str, tuple[str, ...]] = {
-    "sku": (
-        "sku", "product_sku", "item_sku", "id", "product_id", "item_id", "productid", "itemid",
-        "article_number", "article_id", "item_number", "product_number", "product_code", "item_code",
-        "asin", "parent_asin", "uniq_id", "handle", "key", "__key__",
-    ),
-    "title": ("title", "name", "product_name", "product_title", "productname", "product_display_name", "display_name",
-              "item_name", "prod_name", "caption"),
-    "description": ("description", "long_description", "product_description", "body", "body_html", "detail_desc",
-                    "short_description", "text"),
-    "price": ("price", "current_price", "list_price", "product_price"),
-    "price_cents": ("price_cents", "price_in_cents"),
-    "currency": ("currency", "price_currency", "currency_code"),
-    "url": ("url", "link", "product_url", "product_link", "page_url"),
-}  # fmt: skip
-"""Column names taken for each field, the surest first, spelled as attribute keys."""
-
-_IMAGE = (
-    "image", "image_link", "image_url", "image_src", "image_path", "image_file", "images", "image_urls", "image_links",
-    "image_paths", "main_image", "main_image_url", "primary_image", "picture", "picture_url", "photo", "photo_url",
-    "img", "img_url", "image_name", "file_name", "filename", "file", "jpg", "jpeg", "png", "webp",
-)  # fmt: skip
-_MORE_IMAGES = re.compile(
-    r"(?:additional_|other_|variant_)?(?:image|picture|photo|img)(?:_(?:url|link|path|src))?(?:s|_?\d+)"
-    r"|(?:additional|other|variant)_(?:image|picture|photo)(?:_(?:url|link|path|src))?"
-)
-_SKU_LIKE = re.compile(r"sku|id\b|id$|code|number|key|handle|ref|ean|gtin", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Columns:
-    """``fields`` maps a field to its column, ``images`` are the columns with images, ``renamed`` maps a column to
-    the attribute it is to become. Every other column becomes an attribute under its own key.
-    """
-
-    fields: Mapping[str, str]
-    images: tuple[str, ...]
-    renamed: Mapping[str, str]
-
-    @cached_property
-    def consumed(self) -> frozenset[str]:
-        """The columns that do not become attributes."""
-        return frozenset({*self.fields.values(), *self.images})
-
-
-def choose_columns(
-    columns: Sequence[str],
-    mapping: Mapping[str, str],
-    *,
-    preferred: Mapping[str, tuple[str, ...]] | None = None,
-    source: str,
-) -> Columns:
-    """Find each field's column: ``mapping`` first, then the dialect's ``preferred`` keys, then well-known names.
-
-    Raises ``SourceError`` for a mapped column that does not exist and if no column can serve as sku.
-    """
-    chosen = {
-        field: _existing(column, columns, source)
-        for field, column in mapping.items()
-        if field not in ("image", "images")
-    }
-    images = _chosen_images(columns, mapping, source)
-    by_key = {attribute_key(column): column for column in reversed(columns)}
-    fields = {field: column for field, column in chosen.items() if field in FIELDS}
-    taken = {*chosen.values(), *images}
-    for field, names in _KNOWN.items():
-        candidates = (by_key[name] for name in (*(preferred or {}).get(field, ()), *names) if name in by_key)
-        found = next((column for column in candidates if column not in taken), None)
-        if found is not None and field not in fields:
-            fields[field] = found
-            taken.add(found)
-    if "sku" not in fields:
-        raise _no_sku(columns, source)
-    renamed = {column: attribute_key(field) or field for field, column in chosen.items() if field not in FIELDS}
-    return Columns(fields, images or _known_images(by_key, columns, taken, preferred or {}), renamed)
-
-
-def _chosen_images(columns: Sequence[str], mapping: Mapping[str, str], source: str) -> tuple[str, ...]:
-    named = mapping.get("image", mapping.get("images"))
-    if named is None:
-        return ()
-    names = [named] if named in columns else named.split(",")
-    return tuple(_existing(name.strip(), columns, source) for name in names)
-
-
-def _known_images(
-    by_key: Mapping[str, str], columns: Sequence[str], taken: Iterable[str], preferred: Mapping[str, tuple[str, ...]]
-) -> tuple[str, ...]:
-    names = (*preferred.get("image", ()), *_IMAGE)
-    main = next((by_key[name] for name in names if name in by_key and by_key[name] not in taken), None)
-    more = (column for column in columns if _MORE_IMAGES.fullmatch(attribute_key(column)) and column not in taken)
-    return tuple(dict.fromkeys((*((main,) if main else ()), *more)))
-
-
-def _existing(column: str, columns: Sequence[str], source: str) -> str:
-    if column in columns:
-        return column
-    alike = [name for name in columns if attribute_key(name) == attribute_key(column)]
-    if len(alike) == 1:
-        return alike[0]
-    if "." in column and column.split(".")[0] in columns:
-        return column
-    raise SourceError(
-        f"{source} has no column {column!r}. Its columns are: {_joined(columns)}.",
-        remedy="Map the field to one of these: --map FIELD=COLUMN.",
-        details={"column": column, "columns": list(columns)},
-    )
-
-
-def _no_sku(columns: Sequence[str], source: str) -> SourceError:
-    guess = next((column for column in columns if _SKU_LIKE.search(column)), columns[0])
-    spelled = f"sku={guess}" if re.fullmatch(r"[\w.-]+", guess) else f'"sku={guess}"'
-    return SourceError(
-        f"{source} has no column that looks like a product's key. Its columns are: {_joined(columns)}.",
-        remedy=f"Say which one identifies a product, for example: --map {spelled}",
-        details={"columns": list(columns)},
-    )
-
-
-def _joined(columns: Sequence[str]) -> str:
-    shown = ", ".join(column[:60] for column in columns[:60])
-    return shown if len(columns) <= 60 else f"{shown} and {len(columns) - 60} more"
-
 
 MAX_SKU_CHARS = 256
 MAX_TITLE_CHARS = 2_000
@@ -164,8 +37,9 @@ def read_row(row: TableRow, columns: Columns, folder: Path) -> Record | Rejectio
     """
     sku = None
     try:
-        sku = _read_sku(_cell(row.cells, columns.fields["sku"]), columns.fields["sku"])
-        return _RowReader(row, columns, folder).record(sku)
+        used = columns.used(row.cells)
+        sku = _read_sku(cell_at(row.cells, used["sku"]), used["sku"])
+        return _RowReader(row, columns, used, folder).record(sku)
     except InputError as error:
         return Rejection(row.origin, error.message, error.remedy, sku, row.n_rows)
 
@@ -173,9 +47,10 @@ def read_row(row: TableRow, columns: Columns, folder: Path) -> Record | Rejectio
 class _RowReader:
     """Reads one row's cells, and notes those that cannot be read."""
 
-    def __init__(self, row: TableRow, columns: Columns, folder: Path) -> None:
+    def __init__(self, row: TableRow, columns: Columns, used: Mapping[str, str], folder: Path) -> None:
         self._row = row
         self._columns = columns
+        self._used = used
         self._folder = folder
         self._problems: list[CellProblem] = []
 
@@ -185,6 +60,9 @@ class _RowReader:
         description = self._text("description", MAX_DESCRIPTION_CHARS)
         attributes = self._attributes()
         price_cents, currency = self._price()
+        if (sale := self._sale_price(price_cents, currency)) is not None:
+            self._add_attributes(attributes, self._used.get("price", ""), "regular_price", self._field("price"))
+            price_cents, currency = sale
         images = self._images()
         if not (title or description or attributes or images):
             first = f" {self._problems[0].reason}" if self._problems else ""
@@ -196,8 +74,8 @@ class _RowReader:
         return Record(self._row.origin, item, images, tuple(self._problems), self._row.n_rows)
 
     def _field(self, field: str) -> object:
-        column = self._columns.fields.get(field)
-        return None if column is None else _cell(self._row.cells, column)
+        column = self._used.get(field)
+        return None if column is None else cell_at(self._row.cells, column)
 
     def _note(self, column: str, error: InputError) -> None:
         self._problems.append(CellProblem(column, error.message, error.remedy))
@@ -207,31 +85,39 @@ class _RowReader:
         try:
             return read(self._field(field))
         except InputError as error:
-            self._note(self._columns.fields[field], error)
+            self._note(self._used[field], error)
             return default
 
     def _text(self, field: str, max_chars: int) -> str:
         text = self._read(field, partial(_read_text, field), "")
         if len(text) <= max_chars:
             return text
-        self._note(self._columns.fields[field], _too_long(field, text, max_chars))
+        self._note(self._used[field], _too_long(field, text, max_chars))
         return text[:max_chars].rstrip()
 
     def _price(self) -> tuple[int | None, str | None]:
-        currency = self._read("currency", parse_currency, None)
+        named = self._columns.currencies.get(self._used.get("price", ""))
+        currency = self._read("currency", parse_currency, None) or named
         cents = self._read("price_cents", parse_cents, None)
         if cents is not None:
             return cents, currency
         default: tuple[int | None, str | None] = (None, currency)
         return self._read("price", partial(_read_price, currency), default)
 
+    def _sale_price(self, price_cents: int | None, currency: str | None) -> tuple[int | None, str | None] | None:
+        """The sale price and its currency if that is what the item costs: lower than its price, and not zero."""
+        default: tuple[int | None, str | None] = (None, currency)
+        sale = self._read("sale_price", partial(_read_price, currency), default)
+        return sale if sale[0] and (price_cents is None or sale[0] < price_cents) else None
+
     def _url(self) -> str | None:
         return self._read("url", _read_url, None)
 
-    def _attributes(self) -> Mapping[str, AttributeValue]:
+    def _attributes(self) -> dict[str, AttributeValue]:
         attributes: dict[str, AttributeValue] = {}
+        consumed = {*self._used.values(), *self._columns.images, *self._columns.ignored}
         for column, cell in self._row.cells.items():
-            if column in self._columns.consumed or is_blank(cell):
+            if column in consumed or is_blank(cell):
                 continue
             key = self._columns.renamed.get(column) or attribute_key(column)
             if key == "attributes":
@@ -242,7 +128,7 @@ class _RowReader:
             self._add_attributes(attributes, column, key, cell)
         for column, key in self._columns.renamed.items():
             if column not in self._row.cells:
-                self._add_attributes(attributes, column, key, _cell(self._row.cells, column))
+                self._add_attributes(attributes, column, key, cell_at(self._row.cells, column))
         return attributes
 
     def _add_attributes(self, attributes: dict[str, AttributeValue], column: str, key: str, cell: object) -> None:
@@ -256,7 +142,7 @@ class _RowReader:
     def _images(self) -> tuple[ImageReference, ...]:
         images: dict[ImageReference, None] = {}
         for column in self._columns.images:
-            for found in read_image_cells(_cell(self._row.cells, column), self._folder):
+            for found in read_image_cells(cell_at(self._row.cells, column), self._folder):
                 if isinstance(found, InputError):
                     self._note(column, found)
                 else:
@@ -267,15 +153,6 @@ class _RowReader:
             )
             self._note(self._columns.images[0], error)
         return tuple(images)[:MAX_IMAGES]
-
-
-def _cell(cells: Mapping[str, object], column: str) -> object:
-    """The cell under a column's name, or under a dotted path into nested objects."""
-    if column in cells or "." not in column:
-        return cells.get(column)
-    head, _, rest = column.partition(".")
-    inner = cells.get(head)
-    return _cell(inner, rest) if isinstance(inner, Mapping) else None
 
 
 def _read_sku(cell: object, column: str) -> str:

@@ -113,12 +113,12 @@ def test_google_merchant_tsv(tmp_path: Path) -> None:
     assert open_source(str(path)).dialect == "Google Merchant feed (TSV)"
     assert (record.item.sku, record.item.title) == ("TV-1", 'A "smart" TV 55" set')
     assert (record.item.price_cents, record.item.currency, record.item.url) == (
-        129900,
+        99900,
         "USD",
         "https://shop.example/tv",
     )
     assert record.item.attributes == {
-        "sale_price": "999.00 USD",
+        "regular_price": "1299.00 USD",
         "availability": "in_stock",
         "brand": "Acme",
         "gtin": "0012345678905",

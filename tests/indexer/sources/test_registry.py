@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tests.indexer.sources.catalogs import make_image, only, only_rejection, read, write
 from vitrina.indexer.sources import open_source
 from vitrina.indexer.sources.base import ImageReference, Record, Source, TableRow
-from vitrina.indexer.sources.rows import choose_columns, read_row
+from vitrina.indexer.sources.columns import choose_columns
+from vitrina.indexer.sources.rows import read_row
 from vitrina.search.types.errors import SourceError
 
 

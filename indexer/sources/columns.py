@@ -1,0 +1,221 @@
+"""Choosing the columns of each field."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from importlib.resources import files
+
+from vitrina.indexer.sources.attributes import attribute_key
+from vitrina.indexer.sources.cells import is_blank
+from vitrina.search.types.errors import SourceError
+
+FIELDS = ("sku", "title", "description", "price", "sale_price", "price_cents", "currency", "url", "image")
+"""What ``--map FIELD=COLUMN`` may name; any other name makes the column an attribute of that name."""
+
+LOCALES = ("en_us", "en_gb", "en_int", "en")
+"""Of a field in several languages, the columns taken first; then other English ones, then the file's order."""
+
+_LOCALE = re.compile(r"[_.](?P<locale>[a-z]{2}(?:_[a-z]{2})?)(?:_(?P<channel>[a-z0-9_]+))?")
+_CURRENCY = re.compile(r"(?:_in)?[_.](?P<currency>[a-z]{3})")
+_MORE_IMAGES = re.compile(
+    r"(?:additional_|other_|variant_|product_|more_|extra_|gallery_|weitere_|zusatz)?(?:image|picture|photo|img|pic|bild"
+    r"|foto|imagen|image_url|picture_url)(?:_(?:url|link|path|src|file|location))?(?:s|_?\d+)(?:_url)?"
+    r"|(?:additional|other|variant|more|extra)_?(?:image|picture|photo)(?:_?(?:url|link|path|src))?s?"
+    r"|(?:image|picture)s?_?(?:additional|alternative|other)|(?:imgurl|image)_alternative|weitere_bilder"
+)
+_SKU_LIKE = re.compile(r"sku|id\b|id$|code|number|key|handle|ref|ean|gtin", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """``fields`` maps a field to its columns, of which the first that a row fills counts; ``images`` are the columns
+    with images, ``renamed`` maps a column to the attribute it is to become, ``currencies`` maps a price's column to the
+    currency that its name says. ``ignored`` columns are no attributes; every other one is, under its own key.
+    """
+
+    fields: Mapping[str, tuple[str, ...]]
+    images: tuple[str, ...]
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    currencies: Mapping[str, str] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
+
+    @property
+    def consumed(self) -> frozenset[str]:
+        """The columns that become no attributes where a row fills them: each field's first, and the images."""
+        return frozenset({*(columns[0] for columns in self.fields.values()), *self.images, *self.ignored})
+
+    def used(self, cells: Mapping[str, object]) -> dict[str, str]:
+        """The column that each field of a row is read from: the first with a value, or else the first."""
+        return {
+            name: next((column for column in columns if not is_blank(cell_at(cells, column))), columns[0])
+            for name, columns in self.fields.items()
+        }
+
+
+def cell_at(cells: Mapping[str, object], column: str) -> object:
+    """The cell under a column's name, or under a dotted path into nested objects; None if there is none."""
+    if column in cells or "." not in column:
+        return cells.get(column)
+    head, _, rest = column.partition(".")
+    inner = cells.get(head)
+    if isinstance(inner, (list, tuple)):
+        inner = next((part for part in inner if isinstance(part, Mapping)), None)
+    return cell_at(inner, rest) if isinstance(inner, Mapping) else None
+
+
+def choose_columns(
+    columns: Sequence[str],
+    mapping: Mapping[str, str],
+    *,
+    preferred: Mapping[str, Sequence[str]] | None = None,
+    source: str,
+) -> Columns:
+    """Find each field's columns: ``mapping`` first, then the dialect's ``preferred`` keys, then well-known names, also
+    with a locale or a currency behind them, and then names with a telling word in them.
+
+    Raises ``SourceError`` for a mapped column that does not exist and if no column can serve as sku.
+    """
+    names = _Names(columns)
+    preferred = preferred or {}
+    chosen = {
+        name: _existing(column, columns, source) for name, column in mapping.items() if name not in ("image", "images")
+    }
+    images = _chosen_images(columns, mapping, source)
+    fields: dict[str, tuple[str, ...]] = {name: (column,) for name, column in chosen.items() if name in FIELDS}
+    taken = {*chosen.values(), *images}
+    for name in FIELDS[:-1]:
+        if name not in fields and (found := names.of_field(name, preferred.get(name, ()), taken)):
+            fields[name] = found
+            taken.update(found if name != "sku" else found[:1])
+    if "sku" not in fields:
+        raise _no_sku(columns, source)
+    renamed = {column: attribute_key(name) or name for name, column in chosen.items() if name not in FIELDS}
+    currencies = {column: code for column in fields.get("price", ()) if (code := names.currency(column))}
+    return Columns(fields, images or names.images(preferred.get("image", ()), taken), renamed, currencies)
+
+
+@lru_cache(maxsize=4096)
+def folded(name: str) -> str:
+    """A column's name as names are compared: its attribute key without accents."""
+    key = attribute_key(name).replace("ß", "ss")
+    if key.isascii():
+        return key
+    return "".join(letter for letter in unicodedata.normalize("NFKD", key) if not unicodedata.combining(letter))
+
+
+@cache
+def _table(name: str) -> Mapping[str, list[str]]:
+    """One table of ``names.toml``, folded."""
+    table = tomllib.loads(files(__package__).joinpath("names.toml").read_text("utf-8"))[name]
+    return {key: list(dict.fromkeys(map(folded, words))) for key, words in table.items()}
+
+
+class _Names:
+    """A table's columns by their folded names."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = columns
+        self._by_name = {folded(column): column for column in reversed(columns) if column}
+        self._currencies: dict[str, str] = {}
+
+    def of_field(self, name: str, preferred: Sequence[str], taken: Iterable[str]) -> tuple[str, ...]:
+        """The columns of a field, the surest first, none of them ``taken``."""
+        known = (*map(folded, preferred), *_table("names")[name])
+        found = dict.fromkeys(column for each in known for column in self._spelled(each, name))
+        free = tuple(column for column in found if column not in taken)
+        return free or tuple(self._telling(name, taken))[:1]
+
+    def images(self, preferred: Sequence[str], taken: Iterable[str]) -> tuple[str, ...]:
+        """The columns with images: the main one, and those numbered or called additional."""
+        main = next((column for name in (*map(folded, preferred), *_table("names")["image"])
+                     if (column := self._by_name.get(name)) and column not in taken), None)  # fmt: skip
+        more = [column for name, column in self._ordered() if _MORE_IMAGES.fullmatch(name) and column not in taken]
+        if main is None and not more:
+            more = list(self._telling("image", taken))
+        return tuple(dict.fromkeys((*((main,) if main else ()), *more)))
+
+    def currency(self, column: str) -> str | None:
+        """The ISO 4217 code in the name of a price's column."""
+        return self._currencies.get(column)
+
+    def _ordered(self) -> Iterator[tuple[str, str]]:
+        return ((folded(column), column) for column in self._columns if column)
+
+    def _spelled(self, name: str, field_name: str) -> Iterator[str]:
+        """The columns of this name: the name itself, then with locales or currencies behind it."""
+        if name in self._by_name:
+            yield self._by_name[name]
+        if field_name in ("title", "description"):
+            yield from self._localised(name)
+        elif field_name in ("price", "sale_price"):
+            for own, column in self._ordered():
+                match = _CURRENCY.fullmatch(own[len(name) :]) if own.startswith(name) else None
+                if match and match["currency"] in _table("codes")["currencies"]:
+                    self._currencies[column] = match["currency"].upper()
+                    yield column
+
+    def _localised(self, name: str) -> Iterator[str]:
+        found: list[tuple[int, str]] = []
+        for own, column in self._ordered():
+            match = _LOCALE.fullmatch(own[len(name) :]) if own.startswith(name) and own != name else None
+            if match and match["locale"][:2] in _table("codes")["languages"]:
+                found.append((_locale_rank(match["locale"]), column))
+        yield from (column for _, column in sorted(found, key=lambda pair: pair[0]))
+
+    def _telling(self, name: str, taken: Iterable[str]) -> Iterator[str]:
+        """The columns with a word of this field in their names, and no word of another's."""
+        telling = set(_table("words").get(name, ()))
+        other = set(_table("not").get(name, ()))
+        for own, column in self._ordered():
+            words = set(re.split(r"[_.]", own))
+            if column not in taken and words & telling and not words & other:
+                yield column
+
+
+def _locale_rank(locale: str) -> int:
+    if locale in LOCALES:
+        return LOCALES.index(locale)
+    return len(LOCALES) + (0 if locale.startswith("en") else 1)
+
+
+def _chosen_images(columns: Sequence[str], mapping: Mapping[str, str], source: str) -> tuple[str, ...]:
+    named = mapping.get("image", mapping.get("images"))
+    if named is None:
+        return ()
+    names = [named] if named in columns else named.split(",")
+    return tuple(_existing(name.strip(), columns, source) for name in names)
+
+
+def _existing(column: str, columns: Sequence[str], source: str) -> str:
+    if column in columns:
+        return column
+    alike = [name for name in columns if attribute_key(name) == attribute_key(column)]
+    if len(alike) == 1:
+        return alike[0]
+    if "." in column and column.split(".")[0] in columns:
+        return column
+    raise SourceError(
+        f"{source} has no column {column!r}. Its columns are: {_joined(columns)}.",
+        remedy="Map the field to one of these: --map FIELD=COLUMN.",
+        details={"column": column, "columns": list(columns)},
+    )
+
+
+def _no_sku(columns: Sequence[str], source: str) -> SourceError:
+    guess = next((column for column in columns if _SKU_LIKE.search(column)), columns[0])
+    spelled = f"sku={guess}" if re.fullmatch(r"[\w.-]+", guess) else f'"sku={guess}"'
+    return SourceError(
+        f"{source} has no column that looks like a product's key. Its columns are: {_joined(columns)}.",
+        remedy=f"Say which one identifies a product, for example: --map {spelled}",
+        details={"columns": list(columns)},
+    )
+
+
+def _joined(columns: Sequence[str]) -> str:
+    shown = ", ".join(column[:60] for column in columns[:60])
+    return shown if len(columns) <= 60 else f"{shown} and {len(columns) - 60} more"

@@ -1,0 +1,70 @@
+"""Columns by their names: in many languages, with locales and currencies behind them, and several for one field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.indexer.sources.catalogs import only, read, write
+from vitrina.indexer.sources.columns import choose_columns
+
+
+@pytest.mark.parametrize(
+    ("header", "fields", "images"),
+    [
+        ("sku,name,price,photo", "sku,name,price", "photo"),
+        ("Artikelnummer,Bezeichnung,Verkaufspreis,Bild", "Artikelnummer,Bezeichnung,Verkaufspreis", "Bild"),
+        ("Référence,Désignation,Prix TTC,Visuel", "Référence,Désignation,Prix TTC", "Visuel"),
+        ("Código,Nombre,Precio,Imagen principal", "Código,Nombre,Precio", "Imagen principal"),
+        ("Артикул,Наименование,Цена,Фото", "Артикул,Наименование,Цена", "Фото"),
+        ("商品番号,商品名,価格,画像", "商品番号,商品名,価格", "画像"),
+        ("货号,标题,售价,主图", "货号,标题,售价", "主图"),
+        ("*Product Code,Title*,Price (EUR),Main Picture", "*Product Code,Title*,Price (EUR)", "Main Picture"),
+        ("sku,Brand Name,My Item Name,shop price,img_width,img_src", "sku,My Item Name,shop price", "img_src"),
+        ("id,brand,manufacturer_name,file_name", "id,,", "file_name"),
+        ("p_id,name,price,img", "p_id,name,price", "img"),
+        ("id,title,shipping_price,wholesale price,cost", "id,title,", ""),
+    ],
+)
+def test_names_of_columns(header: str, fields: str, images: str) -> None:
+    columns = choose_columns(header.split(","), {}, source="shop.csv")
+    found = [columns.fields.get(name, ("",))[0] for name in ("sku", "title", "price")]
+    assert (",".join(found), ",".join(columns.images)) == (fields, images)
+
+
+def test_english_columns_come_first_and_others_fill_the_gaps(tmp_path: Path) -> None:
+    content = "sku;name-de_DE;name-fr_FR;name-en_US;description-en_US-ecommerce\n1;Hemd;Chemise;Shirt;Soft\n2;Hose;;;\n"
+    (shirt, trousers), _ = read(write(tmp_path, "akeneo.csv", content))
+    assert (shirt.item.title, shirt.item.description, trousers.item.title) == ("Shirt", "Soft", "Hose")
+    assert shirt.item.attributes == {"name_de_de": "Hemd", "name_fr_fr": "Chemise"}
+
+
+def test_a_price_column_names_its_currency(tmp_path: Path) -> None:
+    item = only(write(tmp_path, "shop.csv", "sku,title,price-EUR,price-USD\n1,a,19.90,21.90\n")).item
+    assert (item.price_cents, item.currency) == (1990, "EUR")
+    item = only(write(tmp_path, "shop.csv", "sku,title,Price (JPY)\n1,a,1290\n")).item
+    assert (item.price_cents, item.currency) == (1290, "JPY")
+
+
+@pytest.mark.parametrize(
+    ("regular", "sale", "cents", "attributes"),
+    [
+        ("30.00", "20.00", 2000, {"regular_price": 30.0}),
+        ("30.00", "", 3000, {}),
+        ("30.00", "0.00", 3000, {}),
+        ("30.00", "35.00", 3000, {}),
+        ("", "20.00", 2000, {}),
+    ],
+)
+def test_the_sale_price_is_what_an_item_costs(
+    tmp_path: Path, regular: str, sale: str, cents: int, attributes: dict[str, float]
+) -> None:
+    item = only(write(tmp_path, "shop.csv", f"sku,title,price,sale price\n1,a,{regular},{sale}\n")).item
+    assert (item.price_cents, item.attributes) == (cents, attributes)
+
+
+def test_a_row_without_a_sku_goes_by_its_id(tmp_path: Path) -> None:
+    records, _ = read(write(tmp_path, "shop.csv", "ID,SKU,title\n7,A,a\n8,,b\n"))
+    assert [record.item.sku for record in records] == ["A", "8"]
+    assert records[0].item.attributes == {"id": 7}

@@ -13,12 +13,13 @@ from vitrina.search.types.answer import Answer, Explained, Hit, RerankState
 from vitrina.search.types.item import AttributeValue, StoredItem
 from vitrina.search.types.requirement import Explanation, Requirement, Verdict
 
-StateOut = Literal["not_asked", "reranked", "judged", "late", "failed"]
+StateOut = Literal["not_asked", "reranked", "judged", "late", "busy", "failed"]
 STATES: Final[dict[RerankState, StateOut]] = {
     RerankState.NOT_ASKED: "not_asked",
     RerankState.RERANKED: "reranked",
     RerankState.JUDGED: "judged",
     RerankState.LATE: "late",
+    RerankState.BUSY: "busy",
     RerankState.FAILED: "failed",
 }
 

@@ -15,6 +15,7 @@ from vitrina.api.settings import Settings
 from vitrina.indexer.backfill import precompute_image
 from vitrina.search.reranking.backends import RerankerOptions, host_of, is_address, open_by_name
 from vitrina.search.reranking.base import Capabilities, Reranker, key_of
+from vitrina.search.reranking.client import NOTES
 from vitrina.search.reranking.pipeline import RerankPipeline, UnavailableReranker
 from vitrina.search.store.store import FEATURES_FOLDER, Store
 from vitrina.search.types.answer import Answer, AnswerStream, RerankState
@@ -201,6 +202,11 @@ class BackgroundReranker:
             return pipeline.rerank(parsed, candidates, options)
         state = RerankState.LATE if status.readiness is Readiness.OPENING else RerankState.FAILED
         return UnavailableReranker(status.name, state, status.note).rerank(parsed, candidates, options)
+
+    @property
+    def busy(self) -> UnavailableReranker:
+        """Stands for the reranker where it has too much to do."""
+        return UnavailableReranker(self._status.name, RerankState.BUSY, NOTES[RerankState.BUSY])
 
     def precompute(self, stored: StoredItem) -> None:
         """Compute the features of a new item's image in a thread of its own, so that no search waits for them; does

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from types import TracebackType
 
 from threadpoolctl import threadpool_limits
 
 from vitrina.api.illustrations import Illustrations
+from vitrina.api.requests import SearchRequest, rerank_options_of
 from vitrina.api.rerankers import BackgroundReranker, no_reranker
 from vitrina.api.settings import Settings, encoder_for, loader
 from vitrina.indexer.fetch import Fetcher
@@ -37,8 +39,8 @@ FINGERPRINTS_AT_ONCE = 32
 """How many fingerprints are made each time the service looks for changes: at most a tenth of a second's work."""
 
 N_RERANKED = 32
-"""How many answers are reranked at the same time. They mostly wait for a model, so they have threads of their own and
-plain queries never wait for one.
+"""How many answers are reranked at the same time; others keep retrieval's order, since the reranker is busy. They
+mostly wait for a model, so they have threads of their own and plain queries never wait for one.
 
 Retrieval computes, in as many threads as there are cores and one more that may wait for the disk: with more of them the
 threads wait for each other, and fewer searches are answered."""
@@ -65,6 +67,7 @@ class Service:
         self.reranking = reranking
         self.searching = ThreadPoolExecutor(n_available_cores() + 1, thread_name_prefix="searching")
         self.reranked = ThreadPoolExecutor(N_RERANKED, thread_name_prefix="reranked")
+        self._free_to_rerank = threading.BoundedSemaphore(N_RERANKED)
         self.illustrations = Illustrations()
         self._load = load
         self._fetcher = Fetcher()
@@ -93,11 +96,23 @@ class Service:
         """The engine that answers queries now; take it once per request."""
         return self._engine
 
-    def default_rerank_options(self) -> RerankOptions:
-        """The options of a request for reranking that gives none. Raises NoRerankerError if there is no reranker."""
+    @contextmanager
+    def reranking_engine(self) -> Iterator[SearchEngine]:
+        """The engine for one answer to be reranked; where too many are, one that says that the reranker is busy."""
+        if not self._free_to_rerank.acquire(blocking=False):
+            yield self.engine.with_reranker(self.reranking and self.reranking.busy)
+            return
+        try:
+            yield self.engine
+        finally:
+            self._free_to_rerank.release()
+
+    def rerank_options(self, request: SearchRequest) -> RerankOptions:
+        """The options of a request that has just arrived, and the service's own for what it leaves out. Raises
+        NoRerankerError if there is no reranker, and QueryError."""
         if self.reranking is None:
             raise no_reranker()
-        return self.reranking.defaults
+        return replace(rerank_options_of(request, self.reranking.defaults), since=time.monotonic())
 
     def put(self, record: Record) -> StoredItem:
         """Index one item; every later answer can have it.

@@ -6,15 +6,18 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor
+from contextlib import ExitStack
 from typing import Any
 
 from fastapi import Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.types import Receive, Scope, Send
 
 from vitrina.api.answers import ANSWER, EVENTS, AnswerOut, DoneOut, ExplanationEventOut
 from vitrina.api.errors import INTERNAL
 from vitrina.api.requests import JsonModel
 from vitrina.api.service import Service
+from vitrina.search.engine import SearchEngine
 from vitrina.search.types.answer import Answer, AnswerStream, Event, Explained, Reranked, Retrieved, final_answer
 
 log = logging.getLogger(__name__)
@@ -48,17 +51,19 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 async def respond(
-    request: Request, service: Service, begin: Callable[[], AnswerStream], *, is_reranked: bool
+    request: Request, service: Service, begin: Callable[[SearchEngine], AnswerStream], *, is_reranked: bool
 ) -> Response:
-    """The answer that ``begin`` starts, in the form that the request accepts.
+    """The answer that ``begin`` starts on the service's engine, in the form that the request accepts.
 
     ``begin`` retrieves at once, so that what is wrong with the query is an HTTP error and not an event. Reranking runs
     in threads of its own, and is cancelled if the client disconnects.
     """
-    stream = await asyncio.get_running_loop().run_in_executor(service.searching, begin)
-    if accepts_events(request.headers.get("accept", "")):
-        return event_response(stream, service.reranked)
-    answer = await final_answer_for(request, stream, service.reranked) if is_reranked else final_answer(stream)
+    with ExitStack() as held:
+        engine = held.enter_context(service.reranking_engine()) if is_reranked else service.engine
+        stream = await asyncio.get_running_loop().run_in_executor(service.searching, begin, engine)
+        if accepts_events(request.headers.get("accept", "")):
+            return event_response(stream, service.reranked, held.pop_all())
+        answer = await final_answer_for(request, stream, service.reranked) if is_reranked else final_answer(stream)
     # written here, since FastAPI would check again what was made a moment ago
     return Response(AnswerOut.of(answer).model_dump_json(), media_type="application/json")
 
@@ -80,18 +85,31 @@ def quality_of(parameters: list[str]) -> float:
         return 1.0
 
 
-def event_response(stream: AnswerStream, threads: Executor) -> EventSourceResponse:
-    """The stream as server-sent events, kept alive while nothing happens. Disconnecting ends the work.
+class EventResponse(EventSourceResponse):
+    """A response of events. ``held`` is closed when it has ended, however it ends."""
+
+    held: ExitStack
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self.held:
+            await super().__call__(scope, receive, send)
+
+
+def event_response(stream: AnswerStream, threads: Executor, held: ExitStack) -> EventResponse:
+    """The stream as server-sent events, kept alive while nothing happens. Disconnecting ends the work, and the end of
+    the response closes what it ``held``.
 
     By sse-starlette: ``fastapi.sse`` makes a whole route a stream, where ours chooses JSON or events by the Accept
     header, and answers with an HTTP error if retrieval fails.
     """
-    return EventSourceResponse(
+    response = EventResponse(
         server_sent_events(stream, threads),
         ping=KEEP_ALIVE_S,
         ping_message_factory=lambda: ServerSentEvent(comment="keep-alive", sep=LINE_END),
         sep=LINE_END,
     )
+    response.held = held
+    return response
 
 
 async def server_sent_events(stream: AnswerStream, threads: Executor) -> AsyncGenerator[ServerSentEvent]:

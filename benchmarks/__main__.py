@@ -10,7 +10,7 @@ from typing import Annotated
 import torch
 import typer
 
-from benchmarks import crashes, photos, reranker, reranking, retrieval, speed
+from benchmarks import crashes, load, photos, reranker, reranking, retrieval, speed
 from benchmarks.catalogs import Figure, earlier_values, read_sections, row, table
 from benchmarks.unseen import classes, shops
 from vitrina.search.encoders.base import Encoder, full_name
@@ -21,7 +21,8 @@ RESULTS = Path(__file__).parent / "results.md"
 MEASUREMENTS: Mapping[str, Callable[[Encoder, Path], Iterator[Figure]]] = {
     "encoder-speed": speed.measure_encoder,
     "speed": speed.measure_time,
-    "load": speed.measure_load,
+    "load": load.measure_load,
+    "reranked-load": load.measure_reranked_load,
     "pictures": retrieval.measure_images,
     "retrieval": retrieval.measure_listings,
     "confidence": retrieval.measure_confidence,

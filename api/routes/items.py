@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from vitrina.api.answers import AnswerOut, ItemOut
-from vitrina.api.requests import ItemIn, SearchRequest, decode_data_uri, from_json, is_reranked, rerank_options_of
+from vitrina.api.requests import ItemIn, SearchRequest, decode_data_uri, from_json, is_reranked
 from vitrina.api.routes.health import RunningService
 from vitrina.api.streaming import RESPONSES, respond
 from vitrina.indexer.sources.base import Record, Rejection, TableRow
@@ -52,9 +51,10 @@ async def similar_items(
         min_confidence=min_confidence,
         exclude_skus=(sku,),
     )
-    reranking = rerank_options_of(options, service.default_rerank_options()) if is_reranked(options) else None
-    begin = partial(service.engine.stream, query, reranking)
-    return await respond(request, service, begin, is_reranked=reranking is not None)
+    reranking = service.rerank_options(options) if is_reranked(options) else None
+    return await respond(
+        request, service, lambda engine: engine.stream(query, reranking), is_reranked=reranking is not None
+    )
 
 
 @router.get("/v1/items/{sku:path}")

@@ -13,13 +13,13 @@ from starlette.datastructures import FormData, UploadFile
 
 from vitrina.api.answers import AnswerOut
 from vitrina.api.rank_explanations import RANK_EXPLANATION, RankExplanationOut
-from vitrina.api.requests import ExplainRequest, SearchRequest, from_json, is_reranked, query_of, rerank_options_of
+from vitrina.api.requests import ExplainRequest, SearchRequest, from_json, is_reranked, query_of
 from vitrina.api.routes.health import RunningService
-from vitrina.api.service import Service
 from vitrina.api.streaming import RESPONSES, respond
+from vitrina.search.engine import SearchEngine
 from vitrina.search.rank_explanation import explain_rank
 from vitrina.search.types.answer import AnswerStream
-from vitrina.search.types.query import MAX_IMAGES, SortOrder
+from vitrina.search.types.query import MAX_IMAGES, RerankOptions, SortOrder
 from vitrina.search.types.rank_explanation import RankExplanation
 
 router = APIRouter(tags=["search"])
@@ -61,14 +61,16 @@ async def search(request: Request, service: RunningService) -> Response:
     filters. If asked to, a vision-language
     model reranks the best hits and explains them, requirement by requirement."""
     body, uploads = await read_request(request)
-    begin = partial(begin_search, service, body, uploads)
-    return await respond(request, service, begin, is_reranked=is_reranked(body))
+    rerank = service.rerank_options(body) if is_reranked(body) else None
+    begin = partial(begin_search, body, uploads, rerank)
+    return await respond(request, service, begin, is_reranked=rerank is not None)
 
 
-def begin_search(service: Service, body: SearchRequest, uploads: list[bytes]) -> AnswerStream:
+def begin_search(
+    body: SearchRequest, uploads: list[bytes], rerank: RerankOptions | None, engine: SearchEngine
+) -> AnswerStream:
     """The answer's events. Blocks for the retrieval, and raises if anything is wrong with the request."""
-    rerank = rerank_options_of(body, service.default_rerank_options()) if is_reranked(body) else None
-    return service.engine.stream(query_of(body, uploads), rerank)
+    return engine.stream(query_of(body, uploads), rerank)
 
 
 @router.post(
@@ -78,20 +80,20 @@ def begin_search(service: Service, body: SearchRequest, uploads: list[bytes]) ->
 async def explain(request: ExplainRequest, service: RunningService) -> RankExplanationOut:
     """Why an item is, or is not, among the hits of a search: its rank by each part of the score, the filters that it
     fails, and whether it meets each requirement, by its listing and by its photo."""
-    loop = asyncio.get_running_loop()
-    explained = await loop.run_in_executor(service.reranked, explained_by, service, request)
+    options, loop = None, asyncio.get_running_loop()
+    if is_reranked(request.query) or service.reranking is not None:
+        options = service.rerank_options(request.query)
+    with service.reranking_engine() as engine:
+        explained = await loop.run_in_executor(service.reranked, explained_by, engine, request, options)
     return RankExplanationOut.of(explained)
 
 
-def explained_by(service: Service, request: ExplainRequest) -> RankExplanation:
+def explained_by(engine: SearchEngine, request: ExplainRequest, options: RerankOptions | None) -> RankExplanation:
     """The explanation. Blocks for the retrieval, and for the reranker's deadline where there is one."""
-    body, engine, options = request.query, service.engine, None
-    query, wants_reranking = query_of(body), is_reranked(body)
-    if wants_reranking or service.reranking is not None:
-        options = rerank_options_of(body, service.default_rerank_options())
+    body = request.query
     if body.rerank is False:
         engine = engine.with_reranker(None)
-    return explain_rank(engine, query, request.sku, options, is_reranked=wants_reranking)
+    return explain_rank(engine, query_of(body), request.sku, options, is_reranked=is_reranked(body))
 
 
 async def read_request(request: Request) -> tuple[SearchRequest, list[bytes]]:

@@ -18,6 +18,7 @@ from vitrina.search.encoders.base import Encoder
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.reranking.base import Deadline, key_of
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence, CatalogValue
+from vitrina.search.reranking.client import UNANSWERED
 from vitrina.search.reranking.fusion import logit
 from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.reranking.prompts import statement_of, values_to_try
@@ -62,7 +63,7 @@ class BatchAnswers:
                 broken = [key for key in keys if states[key] is RerankState.FAILED]
                 states |= {key: self._call([key], statements)[key] for key in broken}
             self.unreadable |= {key for key, state in states.items() if state is RerankState.NOT_ASKED}
-            self.failed |= {key for key, state in states.items() if state in (RerankState.FAILED, RerankState.LATE)}
+            self.failed |= {key for key, state in states.items() if state in UNANSWERED}
 
     def about(self, key: str, statements: Iterable[str]) -> dict[str, float]:
         """Return P(yes) of each statement about one image, NaN without an answer."""

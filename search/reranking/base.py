@@ -166,6 +166,26 @@ class Reranker(Protocol):
         """Where in the image the statement shows, or None if the backend cannot tell."""
 
 
+Pair = tuple[RerankCandidate, str]
+"""A candidate, and a statement about it."""
+
+
+@runtime_checkable
+class JudgesPairs(Protocol):
+    """A reranker in this process. One forward pass takes pairs of any candidates and statements, so that those of
+    concurrent queries are judged together. Rerankers without it, such as servers, get each query in a call of its own.
+    """
+
+    @property
+    def batch_size(self) -> int:
+        """How many pairs one forward pass takes. At least 1."""
+
+    def judge_pairs(self, pairs: Sequence[Pair], deadline: Deadline) -> NDArray[np.float32]:
+        """The probability of each pair's statement about its candidate, shape (n pairs,), in one forward pass: either
+        all candidates have an image, or none has. NaN where the image cannot be opened, and for all where the model is
+        not free before the deadline. Raises RerankerError; blocks."""
+
+
 @runtime_checkable
 class PrecomputesFeatures(Protocol):
     """A reranker that can compute image features ahead of queries, and cache them for later processes."""

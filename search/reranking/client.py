@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 from cachetools import LRUCache
+from numpy.typing import NDArray
 
-from vitrina.search.reranking.base import CandidateImages, Deadline, Probabilities, RerankCandidate, Reranker, key_of
+from vitrina.search.reranking.base import (
+    CandidateImages,
+    Deadline,
+    JudgesPairs,
+    Pair,
+    Probabilities,
+    RerankCandidate,
+    Reranker,
+    key_of,
+)
+from vitrina.search.reranking.batching import Batcher, BusyError, checked
 from vitrina.search.types.answer import RerankState
-from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.item import StoredItem
 
 MAX_FAILURES = 5
@@ -81,16 +92,16 @@ log = logging.getLogger(__name__)
 MAX_SCORES = 100_000
 """Some 30 MB: 5,000 queries of one phrase, or 1,000 of four requirements and the phrase."""
 
-N_THREADS = 4
-"""Queries that are reranked at the same time. A model in this process takes one at a time anyway, a server has limits
-of its own, and calls that outlive their deadline hold up no more than these."""
+N_JUDGING = 4
+"""Queries that are judged at the same time where they are not judged in batches: a server has limits of its own, and
+calls that outlive their deadline hold up no more than these."""
+
+N_WRITING = 4
+"""Explanations that are written at the same time. Others are by template at once, since an answer has several of them
+and a model in this process writes one at a time."""
 
 HEADROOM = 0.9
 """The share of the time left that the backend is given; the rest is for what it returns by then."""
-
-FAIR_S = 0.5
-"""A late answer to a call with less time than this says nothing of the reranker's health; otherwise one client with
-deadlines of a millisecond would open the circuit for everyone."""
 
 EARLY = 0.6
 """A gap in an answer that comes with more than this share of the time left is a failure; with less, there may not have
@@ -101,8 +112,12 @@ NOTES = {
     RerankState.NOT_ASKED: "",
     RerankState.JUDGED: "The model explains these hits and keeps their order: its answers were found not to help it.",
     RerankState.LATE: "The reranker was not done by the deadline.",
+    RerankState.BUSY: "The reranker has too much to do at the moment; try again in a while.",
     RerankState.FAILED: "The reranker failed.",
 }
+UNANSWERED = (RerankState.FAILED, RerankState.LATE, RerankState.BUSY)
+"""The states of hits that should have been judged and were not, the worst first."""
+
 CIRCUIT_OPEN = "The reranker failed several times in a row and is left alone for a while."
 
 Given = TypeVar("Given")
@@ -125,10 +140,12 @@ class ScoredStatements:
 class RerankClient:
     """Calls one reranker: cached, in threads of its own so that no deadline is missed, behind a circuit breaker.
 
+    A model in this process judges concurrent queries in batches; other rerankers get ``N_JUDGING`` calls at a time. The
+    deadline covers the wait for either. The circuit opens for a reranker that fails, not for one that is late or busy.
+
     The cache holds P(yes) by image and statement, the ``max_scores`` used last. An image's key names its content, so
     that nothing in it goes stale, and answers that come too late are kept for the next call. Safe to use from several
-    threads. A call that never ends keeps its thread, and a process does not exit while it has one; rerankers promise to
-    keep their deadlines.
+    threads.
     """
 
     def __init__(self, reranker: Reranker, breaker: Breaker | None = None, max_scores: int = MAX_SCORES) -> None:
@@ -136,7 +153,10 @@ class RerankClient:
         self._breaker = breaker or Breaker()
         self._scores: LRUCache[tuple[str, str], float] = LRUCache(max_scores)
         self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(N_THREADS, thread_name_prefix="reranker")
+        self._judging = ThreadPoolExecutor(N_JUDGING, thread_name_prefix="reranker")
+        self._writing = ThreadPoolExecutor(N_WRITING, thread_name_prefix="reranker-explanations")
+        self._free_writers = threading.BoundedSemaphore(N_WRITING)
+        self._batcher = Batcher(reranker, self._known, self._keep) if isinstance(reranker, JudgesPairs) else None
 
     @property
     def is_circuit_open(self) -> bool:
@@ -183,59 +203,79 @@ class RerankClient:
         }
         return scored(known, dict.fromkeys(rows, fault) | without_image)
 
-    def within(self, deadline: Deadline, call: Callable[[Deadline], Given]) -> Given:
-        """The result of a call, which is given a deadline a little earlier. Raises OutOfTimeError at the deadline, and
-        what the call raises."""
-        future = self._threads.submit(call, deadline.sooner(HEADROOM))
+    def write(self, deadline: Deadline, call: Callable[[Deadline], Given]) -> Given:
+        """The result of a call that writes, which is given a deadline a little earlier. Raises BusyError at once if too
+        much is being written, OutOfTimeError at the deadline, and what the call raises."""
+        if not self._free_writers.acquire(blocking=False):
+            raise BusyError
         try:
-            return future.result(timeout=deadline.seconds_left)
-        except TimeoutError:
-            if future.done():  # just now, or it is the call that raised it
-                return future.result()
-            future.cancel()
-            raise OutOfTimeError from None
+            future = self._writing.submit(call, deadline.sooner(HEADROOM))
+        except RuntimeError:
+            self._free_writers.release()
+            raise
+        future.add_done_callback(lambda _: self._free_writers.release())
+        return result_by(deadline, future)
 
     def close(self) -> None:
         """Start no further calls. Closing twice is fine."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._batcher is not None:
+            self._batcher.close()
+        for threads in (self._judging, self._writing):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def _call(
         self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
     ) -> tuple[Probabilities, RerankState]:
         """P(yes), shape (n candidates, n statements), and what a missing answer means. Reports to the breaker."""
-        had_s = deadline.seconds_left
-        none = np.full((len(candidates), len(statements)), np.nan, np.float32)
-        if not (candidates and had_s):
-            self._breaker.undecided()
-            return none, RerankState.LATE
-        try:
-            answers = self.within(deadline, lambda earlier: self._judge_and_cache(candidates, statements, earlier))
-        except OutOfTimeError:
-            answers, fault = none, RerankState.LATE
-        except Exception:
-            log.warning("The reranker %s failed", self.reranker.identity.name, exc_info=True)
-            answers, fault = none, RerankState.FAILED
-        else:
-            fault = RerankState.FAILED if deadline.seconds_left > EARLY * had_s else RerankState.LATE
+        answers = np.full((len(candidates), len(statements)), np.nan, np.float32)
+        fault = RerankState.LATE
+        if candidates and deadline.seconds_left:
+            try:
+                answers, fault = self._ask(candidates, statements, deadline)
+            except OutOfTimeError:
+                fault = RerankState.LATE
+            except BusyError:
+                fault = RerankState.BUSY
+            except Exception:
+                log.warning("The reranker %s failed", self.reranker.identity.name, exc_info=True)
+                fault = RerankState.FAILED
         if not np.isnan(answers).all():
             self._breaker.succeeded()
-        elif deadline.is_cancelled or all(candidate.is_blank for candidate in candidates):
+        elif fault is not RerankState.FAILED or deadline.is_cancelled or all(each.is_blank for each in candidates):
             self._breaker.undecided()
-        elif fault is RerankState.FAILED or had_s >= FAIR_S:
-            self._breaker.failed()
         else:
-            self._breaker.undecided()
+            self._breaker.failed()
         return answers, fault
 
-    def _judge_and_cache(
+    def _ask(
+        self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
+    ) -> tuple[Probabilities, RerankState]:
+        """The same, from the model in batches or from a call of its own. Raises OutOfTimeError, BusyError, and what the
+        reranker raises."""
+        if self._batcher is not None:
+            return self._batcher.judge(candidates, statements, deadline.sooner(HEADROOM))
+        had_s = deadline.seconds_left
+        call = self._judging.submit(self._judge, candidates, statements, deadline.sooner(HEADROOM))
+        answers = result_by(deadline, call)
+        return answers, RerankState.FAILED if deadline.seconds_left > EARLY * had_s else RerankState.LATE
+
+    def _judge(
         self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
     ) -> Probabilities:
         answers = checked(self.reranker.judge(candidates, statements, deadline), (len(candidates), len(statements)))
         answers[[candidate.is_blank for candidate in candidates]] = np.nan  # the model was shown no image
-        with self._lock:
-            for row, column in np.argwhere(~np.isnan(answers)).tolist():
-                self._scores[candidates[row].key, statements[column]] = float(answers[row, column])
+        self._keep([(candidate, statement) for candidate in candidates for statement in statements], answers.ravel())
         return answers
+
+    def _keep(self, pairs: Sequence[Pair], answers: NDArray[np.float32]) -> None:
+        with self._lock:
+            for (candidate, statement), answer in zip(pairs, answers.tolist(), strict=True):
+                if not math.isnan(answer):
+                    self._scores[candidate.key, statement] = answer
+
+    def _known(self, key: str, statement: str) -> float | None:
+        with self._lock:
+            return self._scores.get((key, statement))
 
     def _cached(self, keys: Sequence[str], statements: Sequence[str]) -> Probabilities:
         """The scores in the cache, shape (n keys, n statements); NaN for those that are not."""
@@ -248,16 +288,18 @@ def scored(probabilities: Probabilities, faults: dict[int, RerankState], note: s
     """Rows with every answer are reranked; ``faults`` has the states of others, by row."""
     gaps = [row for row in range(len(probabilities)) if np.isnan(probabilities[row]).any()]
     states = tuple(faults[row] if row in gaps else RerankState.RERANKED for row in range(len(probabilities)))
-    worst = next((state for state in (RerankState.FAILED, RerankState.LATE) if state in states), RerankState.RERANKED)
+    worst = next((state for state in UNANSWERED if state in states), RerankState.RERANKED)
     return ScoredStatements(probabilities, states, note if note and worst is RerankState.FAILED else NOTES[worst])
 
 
-def checked(answers: Probabilities, shape: tuple[int, int]) -> Probabilities:
-    """The answers, what is no probability made NaN. Raises RerankerError where they are not of this shape."""
-    found = np.array(answers, np.float32)
-    if found.shape != shape:
-        raise RerankerError(
-            f"The reranker gave answers of shape {found.shape} to a question of {shape}.", remedy="Report it."
-        )
-    found[~((found >= 0) & (found <= 1))] = np.nan
-    return found
+def result_by(deadline: Deadline, call: Future[Given]) -> Given:
+    """The result of a call, once it is done. Raises BusyError if it has not begun by the deadline, OutOfTimeError if it
+    has, and what the call raises."""
+    try:
+        return call.result(timeout=deadline.seconds_left)
+    except TimeoutError:
+        if call.cancel():
+            raise BusyError from None
+        if call.done():  # just now, or it is the call that raised it
+            return call.result()
+        raise OutOfTimeError from None

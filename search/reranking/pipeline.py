@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -12,6 +13,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from vitrina.search.reranking.base import CandidateImages, Deadline, RerankCandidate, Reranker
+from vitrina.search.reranking.batching import BusyError
 from vitrina.search.reranking.client import MAX_SCORES, Breaker, OutOfTimeError, RerankClient
 from vitrina.search.reranking.explanations.generation import explain
 from vitrina.search.reranking.explanations.templates import explanation
@@ -132,14 +134,16 @@ class RerankPipeline:
         query, requirements = parsed.query, parsed.requirements
         yield Retrieved(paged(retrieved, query))
         watch, images = Stopwatch(), self.candidate_images()
-        deadline = Deadline.within(self._deadline_s or options.deadline_s, cancelled)
+        since = time.monotonic() if options.since is None else options.since
+        deadline_s = self._deadline_s or options.deadline_s
+        deadline = Deadline(since + deadline_s, cancelled)
         builder = VerdictBuilder(parsed, self.client, images, self.fusion_weights, watch, self.uses_catalog)
         hit_verdicts = builder.build(retrieved.hits, n_reranked(query, options), deadline)
         final = paged(replace(merged(retrieved, hit_verdicts), requirements=requirements), query)
         final = replace(final, hits=builder.resolve_conflicts(final.hits, hit_verdicts.conflicts, deadline))
         final = replace(final, timings_ms=watch.together_ms(retrieved.timings_ms))
         yield Reranked(final)
-        until = Deadline.within(options.explain_ms / 1000, cancelled)
+        until = Deadline(explaining_until(options, since + deadline_s), cancelled)
         for hit in final.hits[: options.explain] if requirements else ():
             with watch.stage("explain"):
                 explained = self._explained(hit, images, parsed.vocabulary, until)
@@ -151,14 +155,22 @@ class RerankPipeline:
         candidate = images.candidate(hit.stored) or RerankCandidate(hit.stored.item.sku, None)
         if not self.client.is_circuit_open and deadline.seconds_left > 0:
             try:
-                return self.client.within(
+                return self.client.write(
                     deadline, lambda earlier: self._explain(self.reranker, candidate, hit.verdicts, earlier, vocabulary)
                 )
-            except OutOfTimeError:
-                log.debug("An explanation was late")
+            except (OutOfTimeError, BusyError):
+                log.debug("An explanation is by template, since the model was late or busy")
             except Exception:
                 log.warning("An explanation failed", exc_info=True)
         return Explanation(explanation(hit.verdicts), Author.TEMPLATE)
+
+
+def explaining_until(options: RerankOptions, judged_by: float) -> float:
+    """When explanations must be there, on ``time.monotonic``: within their time from now, and where the deadlines count
+    from a moment that is given, within their time after the deadline of judging, too."""
+    explain_s = options.explain_ms / 1000
+    latest = time.monotonic() + explain_s
+    return latest if options.since is None else min(latest, judged_by + explain_s)
 
 
 def retrieved_by(candidates: Answer, reranker: str) -> Answer:

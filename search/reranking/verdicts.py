@@ -262,7 +262,7 @@ def states_of(states: Sequence[RerankState], can_move: Sequence[bool]) -> tuple[
 
 def overall(states: Sequence[RerankState]) -> RerankState:
     """The state of an answer: reranked if any hit was."""
-    for state in (RerankState.RERANKED, RerankState.FAILED, RerankState.LATE, RerankState.JUDGED):
+    for state in (RerankState.RERANKED, RerankState.FAILED, RerankState.LATE, RerankState.BUSY, RerankState.JUDGED):
         if state in states:
             return state
     return RerankState.NOT_ASKED

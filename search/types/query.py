@@ -149,14 +149,16 @@ class RerankOptions:
     """How a query is reranked. A query that is not to be reranked goes without one of these.
 
     The best ``top`` candidates of retrieval are judged within ``deadline_ms``, and may change places with each other;
-    the first ``explain`` hits of the page are explained, all of them within ``explain_ms`` more. Raises QueryError past
-    a limit.
+    the first ``explain`` hits of the page are explained, all of them within ``explain_ms`` more. Both count from
+    ``since``, the moment of ``time.monotonic`` at which a request arrived; from when the candidates are found where it
+    is None. Raises QueryError past a limit.
     """
 
     top: int = 20
     deadline_ms: int = 800
     explain: int = 5
     explain_ms: int = 3_000
+    since: float | None = None
 
     def __post_init__(self) -> None:
         limits = {

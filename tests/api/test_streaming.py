@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 from starlette.types import Message
@@ -60,7 +61,7 @@ async def sent(stream: AnswerStream, hang_up: threading.Event | None = None, n_c
 
     scope = {"type": "http", "method": "POST"}
     with ThreadPoolExecutor(1) as threads:
-        await asyncio.wait_for(event_response(stream, threads)(scope, receive, send), 60)
+        await asyncio.wait_for(event_response(stream, threads, ExitStack())(scope, receive, send), 60)
     return chunks
 
 

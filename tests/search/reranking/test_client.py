@@ -12,7 +12,8 @@ import pytest
 from tests.fakes import COLOURS, make_image
 from tests.search.reranking.shops import ColourReranker
 from vitrina.search.reranking.base import Deadline, Probabilities, RerankCandidate
-from vitrina.search.reranking.client import CIRCUIT_OPEN, FAIR_S, Breaker, RerankClient
+from vitrina.search.reranking.batching import BusyError
+from vitrina.search.reranking.client import CIRCUIT_OPEN, N_JUDGING, N_WRITING, NOTES, Breaker, RerankClient
 from vitrina.search.types.answer import RerankState
 from vitrina.search.types.errors import RerankerError
 
@@ -20,9 +21,10 @@ KEYS = list(COLOURS)
 LATE_S = 2.0
 """Far more than an answer is late where the machine has nothing else to do."""
 
-RERANKED, LATE, FAILED, NOT_ASKED = (
+RERANKED, LATE, BUSY, FAILED, NOT_ASKED = (
     RerankState.RERANKED,
     RerankState.LATE,
+    RerankState.BUSY,
     RerankState.FAILED,
     RerankState.NOT_ASKED,
 )
@@ -207,16 +209,59 @@ def test_failures_in_a_row_leave_it_alone_but_not_what_is_known(client: RerankCl
     assert len(model.asked) == 3
 
 
-def test_who_gives_no_time_does_not_switch_it_off_for_others(
-    client: RerankClient, model: ColourReranker, breaker: Breaker
+def test_one_that_is_late_is_not_left_alone(client: RerankClient, model: ColourReranker) -> None:
+    model.before = lambda deadline: time.sleep(deadline.seconds_left + 0.3)
+    for number in range(2 * N_JUDGING):
+        assert client.judge(["red"], [f"blue {number}"], candidate_of, Deadline.within(0.005)).states[0] in (LATE, BUSY)
+    assert client.judge(["red"], ["late"], candidate_of, Deadline.within(0.8)).states == (LATE,)
+    assert not client.is_circuit_open
+
+
+def test_what_waits_for_a_thread_until_its_deadline_is_busy_and_in_time(
+    client: RerankClient, model: ColourReranker
 ) -> None:
-    model.before = lambda deadline: time.sleep(deadline.seconds_left + 0.2)
-    for number in range(5):
-        assert client.judge(["red"], [f"blue {number}"], candidate_of, Deadline.within(0.005)).states == (LATE,)
-    assert not breaker.is_open
-    for number in range(2):
-        client.judge(["red"], [f"red {number}"], candidate_of, Deadline.within(FAIR_S + 0.05))
-    assert breaker.is_open
+    release, begun = threading.Event(), threading.Semaphore(0)
+
+    def hang(deadline: Deadline) -> None:
+        begun.release()
+        release.wait(30)
+
+    model.before = hang
+    others = [
+        threading.Thread(target=client.judge, args=(["red"], [f"{n}"], candidate_of, in_time())) for n in range(4)
+    ]
+    for thread in others:
+        thread.start()
+    for _ in range(N_JUDGING):
+        assert begun.acquire(timeout=10)
+    started = time.monotonic()
+    asked = client.judge(["red"], ["red"], candidate_of, Deadline.within(0.2))
+    assert time.monotonic() - started < 0.2 + LATE_S
+    assert (asked.states, asked.note) == ((BUSY,), NOTES[BUSY])
+    release.set()
+    for thread in others:
+        thread.join(10)
+    assert not client.is_circuit_open
+    assert client.judge(["red"], ["red"], candidate_of, in_time()).states == (RERANKED,)
+
+
+def test_no_explanation_waits_for_others_to_be_written(client: RerankClient) -> None:
+    release, begun = threading.Event(), threading.Semaphore(0)
+
+    def write(deadline: Deadline) -> None:
+        begun.release()
+        release.wait(30)
+
+    writing = [threading.Thread(target=client.write, args=(in_time(), write)) for _ in range(N_WRITING)]
+    for thread in writing:
+        thread.start()
+        assert begun.acquire(timeout=10)
+    with pytest.raises(BusyError):
+        client.write(in_time(), write)
+    release.set()
+    for thread in writing:
+        thread.join(10)
+    assert client.write(in_time(), lambda _: "written") == "written"
 
 
 def test_closing_twice(client: RerankClient) -> None:

@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Any, Self, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from vitrina.search.reranking.backends.transformers.cached_features import CachedFeatures, pack
@@ -36,7 +37,7 @@ from vitrina.search.reranking.backends.transformers.prompted_model import (
     MAX_STATEMENT_TOKENS,
     PromptedModel,
 )
-from vitrina.search.reranking.base import Box, Capabilities, Deadline, Probabilities, RerankCandidate, Scoring
+from vitrina.search.reranking.base import Box, Capabilities, Deadline, Pair, Probabilities, RerankCandidate, Scoring
 from vitrina.search.reranking.fusion import FusionWeights
 from vitrina.search.reranking.prompts import EXPLANATION_PATTERN, explanation_prompt, localization_prompt
 from vitrina.search.store.feature_cache import FeatureCache
@@ -164,6 +165,20 @@ class TransformersReranker:
                 took = time.monotonic() - started
         return probabilities
 
+    @property
+    def batch_size(self) -> int:
+        """How many prompts one forward pass takes."""
+        return self._max_rows
+
+    def judge_pairs(self, pairs: Sequence[Pair], deadline: Deadline) -> NDArray[np.float32]:
+        """Return P(yes) of each pair, shape (n pairs,), one prompt each, in one forward pass. NaN where the image
+        cannot be opened, and for all if the model is not free before the deadline. Blocks; uses the GPU if the model is
+        on one. Raises RerankerError."""
+        with self._exclusive(deadline) as acquired:
+            if acquired and deadline.seconds_left > 0:
+                return self._pair_scores(pairs)
+        return np.full(len(pairs), np.nan, np.float32)
+
     def precompute_features(self, candidates: Sequence[RerankCandidate]) -> int:
         """Compute and cache the features of the candidates' images. Returns how many could be opened, 0 without a
         cache. Blocks; uses the GPU if the model is on one. Raises RerankerError and StorageError."""
@@ -235,16 +250,22 @@ class TransformersReranker:
         self, candidates: Sequence[RerankCandidate], statements: Sequence[str], *, share: bool | None = None
     ) -> Probabilities:
         """P(yes), shape (n candidates, n statements); NaN where the image cannot be opened. Call it with the lock."""
+        pairs = [(candidate, statement) for candidate in candidates for statement in statements]
+        return self._pair_scores(pairs, share=share).reshape(len(candidates), len(statements))
+
+    def _pair_scores(self, pairs: Sequence[Pair], *, share: bool | None = None) -> NDArray[np.float32]:
+        """P(yes) of each pair, shape (n pairs,); NaN where the image cannot be opened. Call it with the lock."""
         share = self._shares_images if share is None else share
-        given = self._prompted_model.prompt_inputs(candidates, share=share)
-        answers = np.full((len(candidates), len(statements)), np.nan, np.float32)
-        answerable = [row for row, each in enumerate(given) if each is not None]
-        pairs = [(each, statement) for each in given if each is not None for statement in statements]
-        if pairs:
-            logits = self._prompted_model.answers(*map(list, zip(*pairs, strict=True)))
-            answers[answerable] = (
-                self._answers.probability(logits).cpu().numpy().reshape(len(answerable), len(statements))
-            )
+        candidates = {candidate.key: candidate for candidate, _ in pairs}
+        given = dict(
+            zip(candidates, self._prompted_model.prompt_inputs(list(candidates.values()), share=share), strict=True)
+        )
+        answers = np.full(len(pairs), np.nan, np.float32)
+        answerable = [row for row, (candidate, _) in enumerate(pairs) if given[candidate.key] is not None]
+        inputs = [each for candidate, _ in pairs if (each := given[candidate.key]) is not None]
+        if inputs:
+            logits = self._prompted_model.answers(inputs, [pairs[row][1] for row in answerable])
+            answers[answerable] = self._answers.probability(logits).cpu().numpy()
         if not np.isfinite(answers[answerable]).all():
             raise ValueError("its answer is not a number.")
         return answers

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
-from vitrina.indexer.sources.cells import clean_text, is_blank, plain
+from vitrina.indexer.sources.cells import clean_text, display_text, is_blank, parse_literal, plain
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import AttributeValue, Scalar
 
@@ -25,6 +25,9 @@ _NOT_KEY = re.compile(r"[^\w.]+")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,10})")  # 12 digits and more are GTINs and their like: names, not numbers
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
 _CODE_KEYS = re.compile(r"(?:^|[_.])(?:sku|gtin\d*|ean\d*|upc|isbn\d*|barcode|mpn|asin|code|zip|phone)$")
+MAX_LIST_CHARS = 300
+_LISTED = re.compile(r"[^\W\d_][\w'&/+-]{0,24}(?: [\w'&/+-]{1,24}){0,2}")
+_AFTER_NAMES = frozenset({"inc", "ltd", "llc", "gmbh", "co", "corp", "sa", "bv", "ag", "plc", "jr", "sr", "and", "or"})
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -40,19 +43,24 @@ def attribute_key(column: str) -> str:
 def flatten(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, AttributeValue]]:
     """One cell as attributes: a scalar or list under ``key``, a nested object under dotted keys, blanks dropped.
 
-    Strings are typed (see ``typed``); dates become ISO 8601 text; bytes are dropped. Of a list of objects each inner
-    key holds every object's values. Raises ``InputError`` past ``MAX_DEPTH`` levels.
+    Strings are typed (see ``typed``), and read as lists and objects where they spell them; dates become ISO 8601 text;
+    bytes are dropped. Of a list of objects each inner key holds every object's values. Raises ``InputError`` past
+    ``MAX_DEPTH`` levels.
     """
     if depth > MAX_DEPTH:
         raise InputError(f"{key} nests deeper than {MAX_DEPTH} levels.", remedy="Flatten it, or leave it out.")
     if is_blank(value):
         return
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        value = parse_literal(value)
     if isinstance(value, Mapping):
         for inner, cell in value.items():
             if name := attribute_key(str(inner)):
                 yield from flatten(f"{key}.{name}" if key else name, cell, depth + 1)
     elif isinstance(value, (list, tuple)):
         yield from _flatten_list(key, value, depth)
+    elif isinstance(value, str) and "," in value and len(parts := split_values(value)) > 1:
+        yield key, tuple(typed(key, part) for part in parts)
     elif (scalar := _scalar(key, value)) is not None:
         yield key, scalar
 
@@ -73,6 +81,18 @@ def typed(key: str, text: str) -> Scalar:
     if _INTEGER.fullmatch(text):
         return int(text)
     return float(text) if _DECIMAL.fullmatch(text) else text
+
+
+def split_values(text: str) -> list[str]:
+    """The values of a text such as ``Red, White``; the whole text where it is rather a phrase, a name or a number.
+
+    Values are short, start with a letter, and are not what follows a comma in names (``Acme, Inc.``).
+    """
+    if len(text) > MAX_LIST_CHARS or "<" in text or "\n" in text:
+        return [text]
+    parts = [part.strip() for part in text.split(",")]
+    is_list = all(_LISTED.fullmatch(part) and part.lower() not in _AFTER_NAMES for part in parts)
+    return list(dict.fromkeys(parts)) if is_list else [text]
 
 
 def check_attribute(key: str, value: AttributeValue, n_attributes: int) -> None:
@@ -110,13 +130,13 @@ def _alike(key: str, values: list[object]) -> list[Scalar]:
     """The values typed, unless that would mix texts and numbers, as in sizes ``S, M, 40``."""
     pairs = [(value, scalar) for value in values if (scalar := _scalar(key, value)) is not None]
     if any(isinstance(scalar, str) for _, scalar in pairs):
-        return [clean_text(value) if isinstance(value, str) else plain(scalar) for value, scalar in pairs]
+        return [display_text(value) if isinstance(value, str) else plain(scalar) for value, scalar in pairs]
     return [scalar for _, scalar in pairs]
 
 
 def _scalar(key: str, value: object) -> Scalar | None:
     if isinstance(value, str):
-        text = clean_text(value)
+        text = display_text(value)
         return typed(key, text) if text else None
     if isinstance(value, bool):
         return value

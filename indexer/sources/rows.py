@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -11,9 +10,10 @@ from typing import TypeVar
 
 from vitrina.indexer.sources.attributes import attribute_key, check_attribute, flatten
 from vitrina.indexer.sources.base import CellProblem, ImageReference, Record, Rejection, TableRow
-from vitrina.indexer.sources.cells import is_blank, parse_cents, parse_currency, parse_price, plain, without_markup
+from vitrina.indexer.sources.cells import display_text, is_blank, parse_literal, plain, without_spreadsheet_marks
 from vitrina.indexer.sources.columns import Columns, cell_at
 from vitrina.indexer.sources.image_cells import MAX_IMAGES, read_image_cells
+from vitrina.indexer.sources.money import parse_cents, parse_currency, parse_price
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import AttributeValue, Item
 
@@ -121,7 +121,7 @@ class _RowReader:
                 continue
             key = self._columns.renamed.get(column) or attribute_key(column)
             if key == "attributes":
-                cell = _parsed(cell)
+                cell = parse_literal(cell) if isinstance(cell, str) else cell
                 key = "" if isinstance(cell, Mapping) else key
             elif not key:
                 continue
@@ -158,7 +158,8 @@ class _RowReader:
 def _read_sku(cell: object, column: str) -> str:
     if isinstance(cell, (bool, list, tuple, dict, bytes)):
         raise InputError(f"{str(cell)[:60]!r} is not a sku.", remedy="Use a text or a number.")
-    sku = "" if is_blank(cell) else " ".join(plain(cell if isinstance(cell, (int, float)) else str(cell)).split())
+    text = "" if is_blank(cell) else plain(cell if isinstance(cell, (int, float)) else str(cell))
+    sku = " ".join(without_spreadsheet_marks(text).split())
     if not sku:
         raise InputError(
             f"The row has no sku: {column} is empty.", remedy="Fill it in, or map another column: --map sku=COLUMN."
@@ -181,7 +182,7 @@ def _read_text(field: str, cell: object) -> str:
         )
     parts = cell if isinstance(cell, (list, tuple)) else (cell,)
     texts = (plain(part) for part in parts if isinstance(part, (str, int, float)) and not is_blank(part))
-    return without_markup("\n".join(texts))
+    return display_text("\n".join(texts))
 
 
 def _is_text_of(cell: Mapping[str, object], key: str) -> bool:
@@ -197,20 +198,10 @@ def _too_long(field: str, text: str, max_chars: int) -> InputError:
     )
 
 
-def _parsed(cell: object) -> object:
-    """A column named ``attributes`` holds them all; a CSV file writes them as a JSON object."""
-    if isinstance(cell, str) and cell.lstrip().startswith("{"):
-        try:
-            return json.loads(cell)
-        except (ValueError, RecursionError):
-            return cell
-    return cell
-
-
 def _read_price(currency: str | None, cell: object) -> tuple[int | None, str | None]:
-    prices = cell if isinstance(cell, (list, tuple)) else (cell,)
-    parsed = [parse_price(value, currency) for value in prices if not is_blank(value)]
-    return min(parsed, key=lambda pair: pair[0] or 0, default=(None, currency))
+    if isinstance(cell, str) and cell.lstrip()[:1] in ("[", "{"):
+        cell = parse_literal(cell)
+    return parse_price(cell, currency)
 
 
 def _read_url(cell: object) -> str | None:

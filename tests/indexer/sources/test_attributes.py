@@ -105,6 +105,31 @@ def test_nested_objects_have_dotted_keys() -> None:
     assert flat([{"name": "a", "n": 1}, {"name": "b"}]) == {"a.name": ("a", "b"), "a.n": (1,)}
 
 
+@pytest.mark.parametrize(
+    ("cell", "values"),
+    [
+        ("Red, White", ("Red", "White")),
+        ("S,M,L", ("S", "M", "L")),
+        ("['Red', 'White']", ("Red", "White")),
+        ('["38", "40"]', (38, 40)),
+        ("Acme, Inc.", "Acme, Inc."),
+        ("Acme, Inc", "Acme, Inc"),
+        ("1,5", "1,5"),
+        ("Soft to the touch all day, and warm", "Soft to the touch all day, and warm"),
+        ("Men|Shirts", "Men|Shirts"),
+        ("<p>Wash <b>cold</b></p>", "Wash cold"),
+        ("4.50", 4.5),
+    ],
+)
+def test_lists_written_as_text(cell: str, values: AttributeValue) -> None:
+    assert flat(cell) == {"a": values}
+
+
+def test_objects_written_as_text() -> None:
+    assert flat("{'Fabric': 'Silk', 'Body Shape': '443,333'}") == {"a.fabric": "Silk", "a.body_shape": "443,333"}
+    assert flat("{oops}") == {"a": "{oops}"}
+
+
 def test_other_scalars() -> None:
     assert flat(datetime.date(2026, 1, 2)) == {"a": "2026-01-02"}
     assert flat(decimal.Decimal("12.00")) == {"a": 12}

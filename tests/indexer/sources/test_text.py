@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from vitrina.indexer.sources.cells import clean_text, is_blank, plain, without_markup
+from vitrina.indexer.sources.cells import clean_text, display_text, is_blank, parse_literal, plain, without_markup
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,34 @@ def test_clean_text(text: str, clean: str) -> None:
     clean_text(text).encode()
 
 
-@pytest.mark.parametrize("value", [None, "", "  ", "NaN", "null", " N/A ", math.nan, [], {}, ()])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        "  ",
+        " " * 50,
+        "NaN",
+        "null",
+        " N/A ",
+        "None",
+        "-",
+        "—",
+        "\\N",
+        "#REF!",
+        "NA",
+        "<NA>",
+        math.nan,
+        [],
+        {},
+        (),
+    ],
+)
 def test_blanks(value: object) -> None:
     assert is_blank(value)
 
 
-@pytest.mark.parametrize("value", [0, False, "0", "None", "nankeen", 0.0, [None], "-"])
+@pytest.mark.parametrize("value", [0, False, "0", "Naan", "nankeen", 0.0, [None], "na", "-1", "None of these"])
 def test_what_is_not_blank(value: object) -> None:
     assert not is_blank(value)
 
@@ -56,10 +78,54 @@ def test_plain() -> None:
         ("<td>a</td><td>b</td>", "a b"),
         ("<p>never closed <script>alert(1)", "never closed"),
         ("<p>cut <b", "cut"),
+        ("&lt;b&gt;1 kg&lt;/b&gt;", "1 kg"),
+        ("&lt;p&gt;Soft &amp;amp; warm&lt;/p&gt;&lt;p&gt;Red&lt;/p&gt;", "Soft & warm\nRed"),
+        ("one&lt;br&gt;two", "one\ntwo"),
     ],
 )
 def test_markup_becomes_what_it_shows(markup: str, text: str) -> None:
     assert without_markup(markup) == text
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        (r"Warm wool.\n\nWash cold.\n<ul>\n<li>Crew</li></ul>", "Warm wool.\nWash cold.\nCrew"),
+        (r"one\r\ntwo lines", "one\ntwo lines"),
+        (r"img\navy.jpg", r"img\navy.jpg"),
+        ('="00451"', "00451"),
+        ('="say ""hi"""', 'say "hi"'),
+        ("'0045100", "0045100"),
+        ("'=1+1", "=1+1"),
+        ("'90s jeans", "'90s jeans"),
+        ("=cmd|' /C calc'!A0", "=cmd|' /C calc'!A0"),
+        ("caf&eacute; <b>au lait</b>", "café au lait"),
+    ],
+)
+def test_what_a_cell_shows(cell: str, shown: str) -> None:
+    assert display_text(cell) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("['Red', 'White']", ["Red", "White"]),
+        ('["Red", null]', ["Red", None]),
+        ("{'Fit': 'Slim', 'n': nan}", {"Fit": "Slim", "n": None}),
+        (
+            '{"spec"=>[{"key"=>"Fabric", "value"=>"Silk"}], "x"=>nil}',
+            {"spec": [{"key": "Fabric", "value": "Silk"}], "x": None},
+        ),
+        ("('a', 'b')", ("a", "b")),
+        ("[S, M]", "[S, M]"),
+        ("(new)", "(new)"),
+        ("{", "{"),
+        ("[" * 100_000 + "]" * 100_000, "[" * 100_000 + "]" * 100_000),
+        ("__import__('os')", "__import__('os')"),
+    ],
+)
+def test_lists_and_objects_written_as_text(text: str, value: object) -> None:
+    assert parse_literal(text) == value
 
 
 @pytest.mark.parametrize("piece", ["<", "<!--", "<script>", "<p", "</", "<!", "&amp;", "<b>"])

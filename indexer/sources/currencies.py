@@ -1,0 +1,151 @@
+"""Currencies: the symbols that shops write for them, their smallest units, and how their countries write numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from babel import Locale, UnknownLocaleError
+from babel.numbers import get_currency_precision, list_currencies
+
+CODES = frozenset(list_currencies())
+"""Every ISO 4217 code, those of the past too."""
+
+_N_DECIMALS = {
+    **dict.fromkeys(str.split("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"), 0),
+    **dict.fromkeys(str.split("BHD IQD JOD KWD LYD OMR TND"), 3),
+}
+"""ISO 4217 minor units where they are not 2."""
+
+_WHOLE_IN_SHOPS = frozenset({"COP", "HUF", "IDR", "TZS"})
+"""Currencies with a smallest unit that no shop writes, besides those of which CLDR says so."""
+
+_TABLE = """
+AED د.إ درهم Dhs Dh|AFN ؋|ALL Lekë|AMD ֏|AOA Kz|ARS AR$ $AR $|AUD A$ AU$ AUD$ $AU $A $|AWG Afl|AZN ₼
+BAM KM КМ|BBD Bds$ $|BDT ৳ Tk|BGN лв|BHD د.ب|BIF FBu|BMD BM$ $BM $|BND $BN $|BOB Bs|BRL R$ BR$|BSD BS$ $|BTN Nu
+BWP P|BYN Br|BZD BZ$ $BZ $|CAD C$ CA$ CAN$ $CA KA$ $|CDF FC|CHF SFr Fr Franken|CLP CL$ $CL $|CNY CN¥ RMB 元 ¥CN ¥
+COP COL$ $CO $|CRC ₡|CUP $|CZK Kč Кч Kc|DJF Fdj|DKK Dkr kr|DOP RD$|DZD د.ج DA|EGP ج.م EG£ LE £|ERN Nfk|ETB ብር Br
+EUR € Euro Euros|FJD FJ$ $FJ $|FKP £FK £|GBP £ GB£ UK£ £GB|GEL ₾|GHS GH₵ ₵|GIP £GI £|GMD D|GNF FG|GTQ Q|GYD $
+HKD HK$ $HK $|HNL L|HTG G|HUF Ft|IDR Rp|ILS ₪ NIS|INR ₹ Rs|IQD د.ع|IRR ﷼ ریال ر.إ تومان|ISK Ikr kr|JMD JM$ J$ $
+JOD د.أ|JPY JP¥ 円 ¥|KES KSh|KGS сом|KHR ៛|KMF CF|KRW ₩ 원 KR₩|KWD د.ك|KYD $|KZT ₸|LAK ₭|LBP ل.ل £LB £|LKR රු Rs
+LRD $|LSL M|LYD د.ل|MAD د.م DH|MDL leu lei L|MGA Ar|MKD ден den|MMK K|MNT ₮|MOP MOP$|MRU UM أ.م|MUR Rs|MVR Rf ރ|MWK MK
+MXN MX$ MEX$ $MX $|MYR RM|MZN MTn|NAD N$ $NA $|NGN ₦|NIO C$|NOK Nkr kr|NPR नेरू रू Rs|NZD NZ$ NZD$ $NZ $ZN $|OMR ر.ع
+PAB B/|PEN S/|PGK K|PHP ₱|PKR Rs ر|PLN zł zl зл|PYG ₲ Gs|QAR ر.ق|RON lei leu|RSD дин din|RUB ₽ руб р|RWF RF|SAR ر.س ﷼ SR
+SBD SI$ $SB $|SCR SR Rs|SDG ج.س £|SEK Skr kr|SGD S$ SG$ $SG $|SHP £|SLE Le|SOS S|SRD $SR $|SSP £|STN Db|SYP ل.س LS £
+SZL E|THB ฿ บาท TH฿ Baht|TMT ТМТ|TND د.ت DT|TOP T$|TRY ₺ TL Тл|TTD TT$ $TT $|TWD NT$ NTD $|TZS TSh|UAH ₴ грн|UGX USh
+USD $ US$ $US USD$ U$S U$ $SU щ.д dollars dollar|UYU $UY $|UZS soʻm сўм|VES Bs.S Bs|VND ₫ đ|VUV VT|WST WS$ $WS|XAF FCFA
+XCD EC$ $EC $|XCG Cg ƒ|XOF FCFA CFA|XPF CFPF CFP FCFP|YER ر.ي|ZAR R|ZMW K|ZWG ZiG
+"""
+"""Each currency's symbols: those of babel (CLDR) in any of its locales, and what shops write besides."""
+
+_USUAL = {"$": "USD", "¥": "JPY", "£": "GBP", "rs": "INR", "r": "ZAR", "lei": "RON", "leu": "RON", "c$": "CAD"}
+_USUAL |= {"﷼": "IRR", "bs": "BOB", "dh": "AED", "br": "BYN"}
+"""The currency that a symbol of several is taken for where nothing else says which."""
+
+_NOT_WORDS = frozenset(str.split("all ang bam bob cad cup gel lak mad mop pen shp sos top try"))
+"""ISO 4217 codes that are words as well, so that only their capitals are codes."""
+
+
+def symbol_key(symbol: str) -> str:
+    """A symbol as it is compared: lower case, without blanks and points (``Rs.`` and ``rs``)."""
+    return re.sub(r"[\s.]", "", symbol).casefold()
+
+
+def _by_symbol() -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for row in _TABLE.replace("\n", "|").strip("|").split("|"):
+        code, *symbols = row.split()
+        for key in map(symbol_key, symbols):
+            found[key] = (*found.get(key, ()), code)
+    return found
+
+
+_CURRENCIES_OF = _by_symbol()
+
+_TOKEN = re.compile(r"""[SB]/\.?(?=[\s\d])|[^\s\d,+\-/:;()\[\]*~|!"'<>=#&?@\x01]+""")
+_PIECE = re.compile(r"[^\W\d_]+\.?|[^\w\s]")
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A currency's symbol or code in a text, and its place there."""
+
+    text: str
+    start: int
+    end: int
+
+
+def find_symbols(text: str, stated: str | None) -> list[Symbol]:
+    """The currencies' symbols and codes in a text, also of two words (``US $``). ``stated`` is the row's currency."""
+    tokens = [Symbol(found.group(), found.start(), found.end()) for found in _TOKEN.finditer(text)]
+    found: list[Symbol] = []
+    at = 0
+    while at < len(tokens):
+        token = tokens[at]
+        after = tokens[at + 1] if at + 1 < len(tokens) else None
+        if after is not None and text[token.end : after.start].isspace():
+            pair = Symbol(text[token.start : after.end], token.start, after.end)
+            if symbol_key(pair.text) in _CURRENCIES_OF:
+                found.append(pair)
+                at += 2
+                continue
+        pieces = [token]
+        if not _is_symbol(token.text, stated):
+            pieces = [Symbol(one.group(), token.start + one.start(), token.start + one.end())
+                      for one in _PIECE.finditer(token.text)]  # fmt: skip
+        found += [piece for piece in pieces if _is_symbol(piece.text, stated)]
+        at += 1
+    return found
+
+
+def currency_of(symbol: str, stated: str | None) -> str | None:
+    """The currency that a symbol or a code stands for; ``stated`` is what the row says elsewhere, which decides where
+    several currencies share the symbol. None if that is not known.
+    """
+    key = symbol_key(symbol)
+    if len(key) == 3 and key.upper() in CODES and (key not in _NOT_WORDS or symbol.isupper()):
+        return key.upper()
+    shared = _CURRENCIES_OF.get(key, ())
+    if stated in shared or len(shared) == 1:
+        return stated if stated in shared else shared[0]
+    return _USUAL.get(key)
+
+
+def _is_symbol(text: str, stated: str | None) -> bool:
+    """Whether a text is a currency: single letters are so only where the row's own currency has that symbol."""
+    key = symbol_key(text)
+    if key in _CURRENCIES_OF:
+        return len(key) > 1 or not key.isalpha() or not key.isascii() or key == "r" or stated in _CURRENCIES_OF[key]
+    return len(key) == 3 and key.upper() in CODES and (key not in _NOT_WORDS or text.isupper())
+
+
+def n_decimals(currency: str | None) -> int:
+    """The decimals of a currency's smallest unit (ISO 4217): 2 if it is not known."""
+    return _N_DECIMALS.get(currency or "", 2)
+
+
+@cache
+def groups_by_point(currency: str | None) -> bool:
+    """Whether a point before three digits groups thousands where this currency is written beside the amount, because
+    its country writes decimals after a comma, or none at all.
+    """
+    if currency is None:
+        return False
+    if is_whole(currency):
+        return True
+    try:
+        locale = Locale.parse(f"und_{'DE' if currency == 'EUR' else currency[:2]}")
+    except (UnknownLocaleError, ValueError):
+        return False
+    symbols = locale.number_symbols.get("latn", locale.number_symbols)
+    return bool(symbols.get("decimal") == ",")
+
+
+@cache
+def is_whole(currency: str | None) -> bool:
+    """Whether no shop writes decimals in this currency: by ISO 4217, or by custom (CLDR), as with rupiah and dinars."""
+    if currency is None or n_decimals(currency) == 0:
+        return currency is not None
+    return currency in _WHOLE_IN_SHOPS or get_currency_precision(currency) == 0

@@ -1,0 +1,387 @@
+"""Prices, however a shop writes them, as whole numbers of the currency's smallest unit."""
+
+from __future__ import annotations
+
+import decimal
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Literal
+
+from babel import Locale
+
+from vitrina.indexer.sources.cells import clean_text, is_blank
+from vitrina.indexer.sources.currencies import (
+    CODES,
+    Symbol,
+    currency_of,
+    find_symbols,
+    groups_by_point,
+    is_whole,
+    n_decimals,
+)
+from vitrina.search.types.errors import InputError
+
+MAX_PRICE_CENTS = 10**12
+
+DecimalMark = Literal[".", ","]
+Price = tuple[int | None, str | None]
+"""An amount in the currency's smallest unit, and its ISO 4217 code."""
+
+_REMEDY = "Write a plain amount such as 39.90 or 39.90 EUR, or map a column of whole cents: --map price_cents=COLUMN."
+_MAX_CHARS = 200
+_PERCENTAGE = re.compile(r"\d+(?:[.,]\d+)? ?%")
+
+_EXPLICIT = "\x01"  # Arabic has signs of its own for the decimal mark and for groups
+_BLANKS = "\u00a0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+_DIRECTIONS = "\ufeff\u061c" + "".join(
+    map(chr, (*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+)
+_SIGNS = str.maketrans(
+    {
+        **dict.fromkeys(_BLANKS, " "),
+        **dict.fromkeys(_DIRECTIONS, ""),
+        **dict.fromkeys("’‘ʼ′`´＇٬", "'"),
+        **dict.fromkeys("‐‑‒–—―−－﹣", "-"),
+        **dict.fromkeys("，、،⹁", ","),
+        **dict.fromkeys("．。", "."),
+        "٫": _EXPLICIT,
+        "￥": "¥",
+        "＄": "$",
+        "￡": "£",
+        "￦": "₩",
+        "～": "~",
+        "〜": "~",
+        "／": "/",
+    }
+)  # fmt: skip
+
+_AMOUNT = re.compile(
+    r"(?<!\d)(?<!\d[.,'])(?:\d{1,3}(?: \d{3})+(?!\d)(?:[.,\x01]\d+)?|\d+(?:[.,'\x01]\d+)*"
+    r"|(?:^|(?<=[\s$€£¥₹(:]))[.,]\d{1,2}(?![.,]))(?!\d)"
+    r"(?P<exponent>[eE]\+?\d{1,2}(?![\w.,]))?(?P<whole>\s?[.,]\s?-+)?"
+)
+_SPACED_MARK = re.compile(r"(?<=\d) +([.,]) *(?=\d)")
+_SCALES = "k|m|mn|mio|mln|million|millions|b|bn|thousand|tsd|tausend|mille|lakhs?|lacs?|crores?|cr|тыс|млн"
+_REFUSED = re.compile(
+    rf"\b(?:off|save|saves|discount|rabatt|coupon|deposit|over|above|below|under|minimum|shipping|versand|{_SCALES})\b"
+    r"|[千万億兆萬亿만억½¼¾]",
+    re.IGNORECASE,
+)
+_QUALIFIERS = frozenset(
+    str.split(
+        "a ab abt approx apiece at aus bis btw by c ca circa da dal de dès des desde each ea excl exc "
+        "exclusive fra from für gst hasta hors ht inc incl inclusive inkl iva jusqu jusqua les mehrwertsteuer "
+        "moms mrp msrp mwst mva net netto now od only ono op or à partir pair par pc pcs per piece pieces "
+        "preis price prices prix precio prezzo pro retail rrp sale set special st stk stück starting starts "
+        "tax taxes to tva ttc unit until up uvp vanaf vat vb von was zt от до за шт cena"
+    )
+)
+"""Words around an amount that change nothing about it; any other word needs a currency in the text."""
+_RANGE = frozenset({"-", "--", "~", "to", "bis", "à", "a", "hasta", "until", "до", "fino", "→"})
+_FREE = frozenset({"free", "gratis", "kostenlos", "gratuit", "for free"})
+_PUNCTUATION = re.compile(r"[-\s.,+/:;()\[\]{}*~|!\"'<>=#&?@•·→\x01]+")
+_PLAIN = re.compile(
+    r"([^\W\d_]{2,4}|[$€£₹])? ?"
+    r"(?:(\d{1,12}(?:\.\d\d?)?|\d{1,3}(?:,\d{3})+\.\d\d)|(\d{1,12},\d\d|\d{1,3}(?:\.\d{3})+,\d\d))"
+    r" ?([^\W\d_]{2,4}|[$€£₹])?",
+    re.ASCII,
+)
+_PENCE = re.compile(r"(\d{1,3}(?:[.,]\d{1,2})?)\s*(¢|p|ct|cents?)\.?", re.IGNORECASE)
+_WESTERN = re.compile(r"\d{1,3}(?:[.,' ]\d{3})+")
+_INDIAN = re.compile(r"\d{1,2}(?:[.,' ]\d{2})+[.,' ]\d{3}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Amount:
+    """An amount found in a text, with the ends of its place there, and whether a currency stands right beside it."""
+
+    text: str
+    exponent: str
+    is_whole: bool
+    start: int
+    end: int
+    has_symbol: bool
+
+
+def parse_price(value: object, currency: str | None = None, decimal_mark: DecimalMark | None = None) -> Price:
+    """An amount as ``(price_cents, currency)``, for a blank ``(None, currency)``.
+
+    Reads numbers, texts such as ``39,90``, ``1.299,00 €``, ``Rs. 1,29,999/-``, ``19,- €`` or ``from US$ 12.99``, and
+    objects with an amount; of a range or of several amounts, the lowest. ``currency`` is what the row says elsewhere;
+    a currency written with the amount wins over it, but not a symbol that several currencies share. ``decimal_mark``
+    is what the file's other prices use; without it one comma before three digits groups thousands, and so does a point
+    where the country of a currency beside it writes so. Amounts finer than the smallest unit are rounded.
+    Raises ``InputError`` for what is no price or is negative.
+    """
+    if isinstance(value, Mapping):
+        return _of_object(value, currency, decimal_mark)
+    if is_blank(value):
+        return None, currency
+    if isinstance(value, (int, float, decimal.Decimal)) and not isinstance(value, bool):
+        return _cents(decimal.Decimal(str(value)), currency, value), currency
+    if isinstance(value, (list, tuple)):
+        return _lowest(parse_price(each, currency, decimal_mark) for each in value if not is_blank(each))
+    if not isinstance(value, str):
+        raise _no_price(value)
+    return _of_plain(value, currency) or _of_text(clean_text(value), currency, decimal_mark)
+
+
+def parse_cents(value: object) -> int | None:
+    """A whole number of cents, taken as it is; None for a blank. Raises ``InputError`` for anything else."""
+    if is_blank(value):
+        return None
+    try:
+        cents = decimal.Decimal(str(value).strip())
+    except decimal.InvalidOperation:
+        raise _no_price(value) from None
+    whole = not isinstance(value, bool) and cents.is_finite() and cents == cents.to_integral_value()
+    if not whole or not 0 <= cents < MAX_PRICE_CENTS:
+        raise _no_price(value)
+    return int(cents)
+
+
+def parse_currency(value: object) -> str | None:
+    """An ISO 4217 code from a code, a symbol or an English name; None for a blank. Raises ``InputError`` otherwise."""
+    if is_blank(value):
+        return None
+    text = clean_text(str(value))
+    code = currency_of(text, None) or _names().get(text.casefold().removesuffix("s"))
+    if code is None:
+        raise InputError(f"{str(value)[:40]!r} is not a currency.", remedy="Use an ISO 4217 code such as EUR.")
+    return code
+
+
+@lru_cache(maxsize=1)
+def _names() -> Mapping[str, str]:
+    names = Locale.parse("en").currencies
+    return {name.casefold(): code for code, name in names.items()} | {"euro": "EUR", "dollar": "USD"}
+
+
+def usual_decimal_mark(values: Iterable[object]) -> DecimalMark | None:
+    """The decimal mark of a column of prices, where its values show only one."""
+    marks: set[DecimalMark] = set()
+    n_thousands = n_plain = 0
+    for value in values:
+        if not isinstance(value, str):
+            continue
+        for found in _AMOUNT.finditer(_prepared(value)):
+            mark = _certain_mark(found.group())
+            if mark:
+                marks.add(mark)
+            n_thousands += re.fullmatch(r"[1-9]\d{0,2}(?:\.\d{3})", found.group()) is not None
+            n_plain += found.group().isdigit()
+    if n_thousands and n_plain and "." not in marks:
+        return ","  # 1.299 beside 499: nobody writes three decimals to some prices and none to others
+    return marks.pop() if len(marks) == 1 else None
+
+
+def _certain_mark(text: str) -> DecimalMark | None:
+    """The decimal mark of an amount; None where it has none, or one that could group thousands as well."""
+    last = max(text.rfind("."), text.rfind(","))
+    if last < 0 or text.count(text[last]) > 1:
+        return None
+    is_mixed = "." in text and "," in text
+    if not is_mixed and len(text) - last - 1 not in (1, 2):
+        return None
+    return "." if text[last] == "." else ","
+
+
+def _of_object(value: Mapping[str, object], currency: str | None, decimal_mark: DecimalMark | None) -> Price:
+    """The price of an object such as ``{"amount": "25.00", "currencyCode": "EUR"}``."""
+    named = {re.sub(r"[^a-z]", "", str(key).casefold()): cell for key, cell in value.items()}
+    stated = next((named[key] for key in ("currency", "currencycode", "pricecurrency") if key in named), None)
+    keys = ("amount", "value", "price", "current", "saleprice", "lowprice", "min", "minvalue")
+    found = next((named[key] for key in keys if not is_blank(named.get(key))), None)
+    if found is None or isinstance(found, (list, tuple)):
+        raise _no_price(dict(value))
+    return parse_price(found, parse_currency(stated) or currency, decimal_mark)
+
+
+def _lowest(prices: Iterable[Price]) -> Price:
+    return min(prices, key=lambda pair: pair[0] or 0, default=(None, None))
+
+
+def _prepared(text: str) -> str:
+    """The text in ASCII digits, with one sign for each kind of blank, dash and mark."""
+    if not text.isascii():
+        text = "".join(str(unicodedata.decimal(sign, sign)) for sign in text.translate(_SIGNS))
+    return _SPACED_MARK.sub(r"\1", text)
+
+
+def _of_plain(text: str, currency: str | None) -> Price | None:
+    """The price of a text in one of the usual forms, which are read twenty times as fast; None for any other."""
+    found = _PLAIN.fullmatch(text)
+    if found is None:
+        return None
+    before, with_point, with_comma, after = found.groups()
+    symbol = before or after
+    code = currency
+    if symbol is not None:
+        code = currency_of(symbol, currency)
+        if code is None or (before and after):
+            return None
+    digits = with_point.replace(",", "") if with_point else with_comma.replace(".", "").replace(",", ".")
+    return _cents(decimal.Decimal(digits), code, text), code
+
+
+@lru_cache(maxsize=8192)
+def _of_text(original: str, currency: str | None, decimal_mark: DecimalMark | None) -> Price:
+    if original.casefold() in _FREE:
+        return 0, currency
+    text = _prepared(original)
+    if len(text) > _MAX_CHARS:
+        raise _no_price(original)
+    if (pence := _PENCE.fullmatch(text)) is not None:
+        return _of_pence(pence, currency, original)
+    symbols = find_symbols(text, currency)
+    code = _currency(symbols, currency)
+    amounts = _amounts(text, symbols)
+    chosen = _comparable(text, amounts, symbols)
+    if not chosen or _is_negative(text, chosen[0], symbols):
+        raise _no_price(original)
+    marks = {_certain_mark(each.text) for each in amounts} - {None}
+    mark = marks.pop() if len(marks) == 1 else decimal_mark
+    if code == "JPY" and currency is None and any(_certain_mark(each.text) for each in chosen):
+        code = "CNY" if all(found.text == "¥" for found in symbols) else code  # yen have no decimals
+    values = [_value(each, code, mark, is_written=bool(symbols)) for each in chosen]
+    if not all(value is not None for value in values):
+        raise _no_price(original)
+    return min(_cents(value, code, original) for value in values if value is not None), code
+
+
+def _of_pence(found: re.Match[str], currency: str | None, original: str) -> Price:
+    amount = decimal.Decimal(found[1].replace(",", "."))
+    code = "GBP" if found[2].lower() == "p" else currency or ("USD" if found[2] == "¢" else None)
+    return _cents(amount.scaleb(-2), code, original), code
+
+
+def _currency(symbols: Sequence[Symbol], stated: str | None) -> str | None:
+    """The currency that the symbols of a text say, the plainest of them: a code before ``US$`` before ``$``."""
+    found = [(each.text, code) for each in symbols if (code := currency_of(each.text, stated))]
+    if not found:
+        return stated
+    return max(found, key=lambda pair: (pair[0].strip(".").upper() in CODES, len(pair[0])))[1]
+
+
+def _amounts(text: str, symbols: Sequence[Symbol]) -> list[_Amount]:
+    """The amounts of a text, without percentages."""
+    starts, ends = {found.start for found in symbols}, {found.end for found in symbols}
+    amounts = []
+    for found in _AMOUNT.finditer(text):
+        after = found.end() + len(text[found.end() :]) - len(text[found.end() :].lstrip(" "))
+        before = len(text[: found.start()].rstrip(" -"))
+        if text[after : after + 1] == "%":
+            continue
+        has_symbol = after in starts or before in ends
+        digits = found.group()[: len(found.group()) - len(found["exponent"] or "") - len(found["whole"] or "")]
+        amounts.append(
+            _Amount(digits, found["exponent"] or "", bool(found["whole"]), found.start(), found.end(), has_symbol)
+        )
+    return amounts
+
+
+def _comparable(text: str, amounts: Sequence[_Amount], symbols: Sequence[Symbol]) -> list[_Amount]:
+    """Those amounts of a text that are prices; none if words or signs are left over that no price has."""
+    letters = list(_PERCENTAGE.sub(lambda found: " " * len(found.group()), text))
+    for start, end in (*((each.start, each.end) for each in amounts), *((found.start, found.end) for found in symbols)):
+        letters[start:end] = " " * (end - start)
+    rest = "".join(letters)
+    words = [word for word in _PUNCTUATION.sub(" ", rest).casefold().split() if word != "%"]
+    unknown = [word for word in words if word not in _QUALIFIERS]
+    if any(not _is_word(word) for word in words) or (unknown and not symbols) or _REFUSED.search(rest):
+        return []
+    if _has_suffix(rest, amounts) or _is_split(rest, amounts):
+        return []
+    if len(amounts) > 1 and not (not unknown and all(map(_is_range, _gaps(rest, amounts)))):
+        if any(each.has_symbol for each in amounts):
+            return [each for each in amounts if each.has_symbol]
+        is_list = not words and len({bool(_certain_mark(each.text)) for each in amounts}) == 1
+        return list(amounts) if is_list and len(amounts) <= 4 else []
+    return list(amounts) if len(amounts) <= 2 or any(each.has_symbol for each in amounts) else []
+
+
+def _is_word(word: str) -> bool:
+    return all(unicodedata.category(sign)[0] in "LM" for sign in word)
+
+
+def _is_split(rest: str, amounts: Sequence[_Amount]) -> bool:
+    """Whether only blanks stand between two amounts that are not written alike: rather groups of one amount."""
+    pairs = pairwise(amounts)
+    return any(
+        rest[one.end : other.start].isspace() and not (_certain_mark(one.text) and _certain_mark(other.text))
+        for one, other in pairs
+    )
+
+
+def _has_suffix(rest: str, amounts: Sequence[_Amount]) -> bool:
+    """Whether letters that are no currency are written right at an amount, as in ``12cm``."""
+    ends = [rest[each.end : each.end + 1] for each in amounts] + [rest[: each.start][-1:] for each in amounts]
+    return any(sign.isalpha() for sign in ends)
+
+
+def _gaps(rest: str, amounts: Sequence[_Amount]) -> list[str]:
+    return [rest[one.end : other.start].strip().casefold() for one, other in pairwise(amounts)]
+
+
+def _is_range(gap: str) -> bool:
+    return gap in _RANGE
+
+
+def _is_negative(text: str, first: _Amount, symbols: Sequence[Symbol]) -> bool:
+    """Whether a minus stands before the first amount, or accountants' brackets around it."""
+    before = text[: first.start]
+    for found in symbols:
+        if found.end <= first.start:
+            before = before.replace(found.text, "", 1)
+    is_bracketed = text.startswith("(") and text.endswith(")")
+    return before.strip() in ("-", "(-", "- -") or is_bracketed
+
+
+def _value(
+    amount: _Amount, currency: str | None, mark: DecimalMark | None, *, is_written: bool
+) -> decimal.Decimal | None:
+    """An amount as a number, None if its marks make no sense."""
+    text = amount.text
+    point = _decimal_point(amount, currency, mark, is_written=is_written)
+    whole, fraction = (text[:point], text[point + 1 :]) if point >= 0 else (text, "")
+    if not fraction.isdigit() and point >= 0:
+        return None
+    is_number = not whole or whole.isdigit() or _WESTERN.fullmatch(whole) or _INDIAN.fullmatch(whole)
+    if not is_number or len(set(whole) - set("0123456789")) > 1 or (point >= 0 and text[point] in whole):
+        return None
+    digits = re.sub(r"\D", "", whole) or "0"
+    return decimal.Decimal(f"{digits}.{fraction or '0'}{amount.exponent.replace('+', '')}")
+
+
+def _decimal_point(amount: _Amount, currency: str | None, mark: DecimalMark | None, *, is_written: bool) -> int:
+    """Where the decimals of an amount begin, -1 if it has none."""
+    text = amount.text
+    if _EXPLICIT in text:
+        return text.rfind(_EXPLICIT)
+    last = max(text.rfind("."), text.rfind(","))
+    if last < 0 or amount.is_whole or text.count(text[last]) > 1:
+        return -1
+    whole, fraction = text[:last], text[last + 1 :]
+    is_mixed = any(sign in whole for sign in ".,' ")
+    if is_mixed or len(fraction) != 3 or len(whole) > 3 or whole in ("", "0"):
+        return last
+    if is_whole(currency) or n_decimals(currency) == 3:
+        return -1 if is_whole(currency) else last
+    if mark is not None:
+        return last if text[last] == mark else -1
+    return -1 if text[last] == "," or (is_written and groups_by_point(currency)) else last
+
+
+def _cents(amount: decimal.Decimal, currency: str | None, value: object) -> int:
+    if not amount.is_finite() or not 0 <= amount < MAX_PRICE_CENTS:
+        raise _no_price(value)
+    cents = amount.scaleb(n_decimals(currency))
+    return int(cents.to_integral_value(decimal.ROUND_HALF_UP))
+
+
+def _no_price(value: object) -> InputError:
+    return InputError(f"{str(value)[:60]!r} is not a price.", remedy=_REMEDY)

@@ -64,7 +64,9 @@ class Item:
     def __post_init__(self) -> None:
         if self.variants:
             currency = self.currency or next((each.currency for each in self.variants if each.currency), None)
-            variants = tuple(priced(variant, self.price_cents, currency) for variant in self.variants)
+            known = [each.price_cents for each in self.variants if each.price_cents is not None]
+            own = min(known, default=None) if self.price_cents is None else self.price_cents
+            variants = tuple(priced(variant, own, currency) for variant in self.variants)
             prices = [variant.price_cents for variant in variants if variant.price_cents is not None]
             object.__setattr__(self, "variants", variants)
             object.__setattr__(self, "price_cents", min(prices, default=None))

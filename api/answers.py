@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final, Literal, Self
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ from pydantic import Field
 
 from vitrina.api.requests import JsonModel
 from vitrina.search.types.answer import Answer, Explained, Hit, RerankState
-from vitrina.search.types.item import AttributeValue, StoredItem
+from vitrina.search.types.item import AttributeValue, StoredItem, Variant
 from vitrina.search.types.requirement import Explanation, Requirement, Verdict
 
 StateOut = Literal["not_asked", "reranked", "judged", "late", "busy", "failed"]
@@ -101,6 +102,31 @@ class ExplanationOut(JsonModel):
         return cls(text=explanation.text, written_by=explanation.written_by.value)
 
 
+class VariantOut(JsonModel):
+    """One form in which a product is sold, such as a size in a colour."""
+
+    sku: str = Field(description="The shop's key of the variant; empty if it has none.")
+    options: dict[str, str | int | float | bool]
+    price_cents: int | None
+    currency: str | None
+    identifiers: list[str] = Field(description="Barcodes and other codes.")
+    url: str | None
+    image_url: str | None = Field(description="Its own main image, null if it has none of its own.")
+
+    @classmethod
+    def of(cls, variant: Variant, image_urls: Sequence[str]) -> Self:
+        own = [image_urls[at] for at in variant.images if at < len(image_urls)]
+        return cls(
+            sku=variant.sku,
+            options=dict(variant.options),
+            price_cents=variant.price_cents,
+            currency=variant.currency,
+            identifiers=list(variant.identifiers),
+            url=variant.url,
+            image_url=own[0] if own else None,
+        )
+
+
 class ItemOut(JsonModel):
     """An item as it is in the catalog."""
 
@@ -108,30 +134,42 @@ class ItemOut(JsonModel):
     title: str
     description: str
     attributes: dict[str, AttributeValue]
-    price_cents: int | None
+    price_cents: int | None = Field(description="The lowest price of its variants.")
+    max_price_cents: int | None = Field(description="The highest price of its variants.")
     currency: str | None
     url: str | None
     image_url: str | None
     image_urls: list[str]
+    variants: list[VariantOut] = Field(description="The forms in which it is sold; empty if there is only one.")
 
     @classmethod
     def of(cls, stored: StoredItem) -> Self:
         return cls.model_validate(item_fields(stored))
 
 
+def image_urls_of(stored: StoredItem) -> list[str]:
+    return [f"/v1/images/{quote(image_id)}?size={HIT_IMAGE_PX}" for image_id in stored.image_ids]
+
+
+def variants_out(stored: StoredItem) -> list[VariantOut]:
+    image_urls = image_urls_of(stored)
+    return [VariantOut.of(variant, image_urls) for variant in stored.item.variants]
+
+
 def item_fields(stored: StoredItem) -> dict[str, object]:
-    item = stored.item
-    image_urls = [f"/v1/images/{quote(image_id)}?size={HIT_IMAGE_PX}" for image_id in stored.image_ids]
+    item, image_urls = stored.item, image_urls_of(stored)
     return {
         "sku": item.sku,
         "title": item.title,
         "description": item.description,
         "attributes": dict(item.attributes),
         "price_cents": item.price_cents,
+        "max_price_cents": item.max_price_cents,
         "currency": item.currency,
         "url": item.url,
         "image_url": image_urls[0] if image_urls else None,
         "image_urls": image_urls,
+        "variants": variants_out(stored),
     }
 
 
@@ -157,6 +195,10 @@ class HitOut(ItemOut):
         description="Whether the query names this item by an identifier (sku, barcode, model number) or is its photo."
     )
     signals: SignalsOut
+    variant: VariantOut | None = Field(
+        description="The variant that fits the query; image_url and the first of image_urls are its image. Null for an "
+        "item without variants."
+    )
     verdicts: list[VerdictOut] = Field(description="One for each of the answer's requirements, or none at all.")
     explanation: ExplanationOut | None
     reranked: StateOut = Field(description="reranked if the model could move this hit; all others keep their rank.")
@@ -165,9 +207,11 @@ class HitOut(ItemOut):
     @classmethod
     def of_hit(cls, hit: Hit) -> Self:
         signals = {name: rounded(getattr(hit.signals, name)) for name in ("image", "text", "words")}
+        variants = variants_out(hit.stored)
         return cls.model_validate(
             {
                 **item_fields(hit.stored),
+                "variant": None if hit.variant is None else variants[hit.variant],
                 "score": round(hit.score, 6),
                 "rank": hit.rank,
                 "confidence": rounded(hit.confidence),
@@ -273,6 +317,16 @@ _EXPLANATION: Final = {
 
 _TIMINGS: Final = {"encode": 6.1, "vectors": 1.9, "judge": 412.5, "explain": 96.2, "total": 524.8}
 
+_VARIANT: Final = {
+    "sku": "A-17-M",
+    "options": {"size": "M"},
+    "price_cents": 4990,
+    "currency": "EUR",
+    "identifiers": ["4006381333931"],
+    "url": None,
+    "image_url": None,
+}
+
 ANSWER: Final[dict[str, Any]] = {
     "hits": [
         {
@@ -281,10 +335,13 @@ ANSWER: Final[dict[str, Any]] = {
             "description": "",
             "attributes": {"colour": "Navy Blue"},
             "price_cents": 4990,
+            "max_price_cents": 4990,
             "currency": "EUR",
             "url": None,
             "image_url": "/v1/images/5f2c?size=512",
             "image_urls": ["/v1/images/5f2c?size=512"],
+            "variants": [_VARIANT],
+            "variant": _VARIANT,
             "score": 0.81,
             "rank": 1,
             "confidence": 0.74,

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 from vitrina.search.images.decode import decode_image
 from vitrina.search.types.errors import ImageError, QueryError
 from vitrina.search.types.filters import parse_filters
+from vitrina.search.types.item import MAX_VARIANTS
 from vitrina.search.types.query import (
     MAX_DEADLINE_MS,
     MAX_EXPLAIN,
@@ -128,6 +129,10 @@ class SearchRequest(JsonModel):
         description="The order of the hits; with a text or an image it is that of the relevant ones. Items without a "
         "price come last. A search with filters alone, or with nothing, lists the newest first by default.",
     )
+    collapse: bool = Field(
+        True,
+        description="Show a product once, with the variant that fits; with false its variants are hits one by one.",
+    )
     min_confidence: float = Field(0, ge=0, le=1, description="Leave out hits with a lower confidence.")
     rerank: RerankOption = Field(
         None, description="Rerank the best hits with a vision-language model; true uses the service's defaults."
@@ -163,6 +168,22 @@ class ExplainRequest(JsonModel):
     sku: str = Field(description="The item to explain; it need not be among the hits.")
 
 
+class VariantIn(JsonModel):
+    """One form in which an item is sold, such as a size in a colour."""
+
+    sku: str = Field("", max_length=256)
+    options: dict[str, str | int | float | bool] = Field(
+        default_factory=dict, description="What it is, under the names that attributes have, in the shop's order."
+    )
+    price_cents: Annotated[int, Field(ge=0)] | None = None
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
+    identifiers: list[str] = Field(default_factory=list, description="Barcodes and other codes.")
+    url: str | None = None
+    images: list[Annotated[int, Field(ge=0)]] = Field(
+        default_factory=list, description="The positions of its images among those of the item."
+    )
+
+
 class ItemIn(JsonModel):
     """An item to add or replace."""
 
@@ -187,6 +208,7 @@ class ItemIn(JsonModel):
     price_cents: Annotated[int, Field(ge=0)] | None = None
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
     url: str | None = None
+    variants: list[VariantIn] = Field(default_factory=list, max_length=MAX_VARIANTS)
     images: list[str] = Field(default_factory=list, description="Data URIs or public http(s) URLs, the main one first.")
 
 
@@ -218,6 +240,7 @@ def query_of(request: SearchRequest, uploads: Sequence[bytes] = ()) -> Query:
         offset=request.offset,
         min_confidence=request.min_confidence,
         sort=request.sort,
+        collapse=request.collapse,
     )
 
 

@@ -28,7 +28,7 @@ from PIL import Image
 from vitrina.search.types.answer import Answer, Hit, RerankState, Signals
 from vitrina.search.types.errors import VitrinaError
 from vitrina.search.types.filters import parse_filters
-from vitrina.search.types.item import Item, StoredItem
+from vitrina.search.types.item import Item, StoredItem, Variant
 from vitrina.search.types.query import Query, RerankOptions, Weights, sort_order
 from vitrina.search.types.rank_explanation import FailedFilter, PartRank, Placement, RankExplanation
 from vitrina.search.types.requirement import Explanation, Requirement, Verdict
@@ -55,6 +55,7 @@ __all__ = [
     "RerankState",
     "Signals",
     "StoredItem",
+    "Variant",
     "Verdict",
     "VitrinaError",
     "Weights",
@@ -147,6 +148,7 @@ class OpenStore:
         min_confidence: float = 0.0,
         sort: str = "relevance",
         rerank: RerankOptions | bool = False,
+        collapse: bool = True,
     ) -> Answer:
         """Find items by words, by one or more images, by the likeness to another item (``like``, its sku, which is not
         found itself), or by any of these together; by none of them, list every item that passes the filters.
@@ -155,9 +157,10 @@ class OpenStore:
         "blue"], "price_cents": {"lt": 6000}, "gender": {"not": "women"}}``. ``min_confidence``, 0 to 1, leaves out hits
         that are less likely to be relevant. ``sort`` is ``relevance``, ``price_asc``, ``price_desc`` or ``newest``.
         With ``rerank`` a vision-language model judges the best hits requirement by requirement, reorders and explains
-        them within a deadline.
+        them within a deadline. With ``collapse`` an item is a hit once, with the variant that fits; without, its
+        variants are hits one by one.
         """
-        query = _query(text, image, like, without, filters, weights, limit, offset, min_confidence, sort)
+        query = _query(text, image, like, without, filters, weights, limit, offset, min_confidence, sort, collapse)
         if rerank is False:
             return self._engine().search(query)
         options = RerankOptions() if rerank is True else rerank
@@ -259,6 +262,7 @@ def _query(
     offset: int,
     min_confidence: float,
     sort: str,
+    collapse: bool = True,
 ) -> Query:
     """The query of a search. Raises QueryError, FilterError and ImageError."""
     return Query(
@@ -273,6 +277,7 @@ def _query(
         offset=offset,
         min_confidence=min_confidence,
         sort=sort_order(sort),
+        collapse=collapse,
     )
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from vitrina.search.reranking.pipeline import SupportsRerank
     from vitrina.search.store.store import Store
     from vitrina.search.types.answer import Answer, Hit
+    from vitrina.search.types.item import Item, Variant
     from vitrina.search.types.query import Query
 
 MARKS: Mapping[Status, tuple[str, str]] = {
@@ -55,6 +56,9 @@ FiltersOption = Annotated[
         "takes it as it is. Repeatable. Without TEXT it lists the items that pass.",
     ),
 ]
+CollapseOption = Annotated[
+    bool, typer.Option("--collapse/--no-collapse", help="Show a product once, or its variants one by one.")
+]
 LimitOption = Annotated[int, typer.Option("--limit", help="How many hits.")]
 SortOption = Annotated[str, typer.Option("--sort", help="relevance, price_asc, price_desc or newest.")]
 OffsetOption = Annotated[int, typer.Option("--offset", help="How many of the first hits to skip.")]
@@ -72,6 +76,7 @@ def search(
     sort: SortOption = "relevance",
     offset: OffsetOption = 0,
     min_confidence: MinConfidenceOption = 0.0,
+    collapse: CollapseOption = True,
     rerank: Annotated[
         bool | None, typer.Option("--rerank/--no-rerank", help="Rerank the best hits with VITRINA_RERANKER.")
     ] = None,
@@ -88,7 +93,7 @@ def search(
     from vitrina.search.engine import SearchEngine
     from vitrina.search.store.store import Store
 
-    query = query_of(text, images or (), without, filters or (), limit, offset, min_confidence, sort)
+    query = query_of(text, images or (), without, filters or (), limit, offset, min_confidence, sort, collapse)
     request = SearchRequest(rerank=rerank, explain=explain)
     wants_reranking, settings = is_reranked(request), settings_for(folder)
     with closing(Store.existing(settings.store, settings.vector_index)) as store:
@@ -111,6 +116,7 @@ def query_of(
     offset: int,
     min_confidence: float,
     sort: str,
+    collapse: bool = True,
 ) -> Query:
     """The query of a command's options, without its filters, whose form is checked; so what is wrong is known before
     anything is opened. Raises InputError."""
@@ -126,6 +132,7 @@ def query_of(
         offset=offset,
         min_confidence=min_confidence,
         sort=sort_order(sort),
+        collapse=collapse,
     )
 
 
@@ -192,19 +199,28 @@ def show_answer(answer: Answer, title: str | None = None) -> None:
     if is_calibrated:
         table.add_column("confidence", justify="right")
     for hit in answer.hits:
-        item, confidence = hit.stored.item, [percent(hit.confidence)] if is_calibrated else []
-        table.add_row(
-            str(hit.rank), Text(item.sku), Text(item.title), Text(price(hit)), f"{hit.score:.3f}", *confidence
-        )
+        confidence = [percent(hit.confidence)] if is_calibrated else []
+        table.add_row(str(hit.rank), *map(Text, told(hit)), f"{hit.score:.3f}", *confidence)
     output.print(table)
     if answer.no_good_match:
         print_note("Nothing in the catalog matches well; these are the closest.")
 
 
-def price(hit: Hit) -> str:
-    """The price with its currency; empty if the item has none."""
-    item = hit.stored.item
-    return "" if item.price_cents is None else f"{item.price_cents / 100:.2f} {item.currency or ''}".strip()
+def told(hit: Hit) -> tuple[str, str, str]:
+    """A hit's sku, its title, and its price; with those of the variant that fits, and how many others there are."""
+    item = hit.item
+    if hit.variant is None:
+        return item.sku, item.title, price(item)
+    variant, n_others = item.variants[hit.variant], len(item.variants) - 1
+    options = ", ".join(map(str, variant.options.values()))
+    others = f"and {n_others} more" if n_others else ""
+    chosen = ", ".join(part for part in (options, others) if part)
+    return item.sku, f"{item.title} ({chosen})" if chosen else item.title, price(variant)
+
+
+def price(priced: Item | Variant) -> str:
+    """The price with its currency; empty if there is none."""
+    return "" if priced.price_cents is None else f"{priced.price_cents / 100:.2f} {priced.currency or ''}".strip()
 
 
 def show_verdicts(answer: Answer) -> None:

@@ -9,8 +9,10 @@ export function hitElement(hit, onSimilar) {
   const part = (name) => element.querySelector(`.${name}`);
   const name = hit.title || hit.sku;
   showImage(part("tile"), hit.image_url);
-  part("title").append(titleNode(name, hit.url));
-  part("price").textContent = price(hit.price_cents, hit.currency);
+  part("title").append(titleNode(name, hit.variant?.url ?? hit.url));
+  const shown = hit.variant ?? hit;
+  part("price").textContent = price(shown.price_cents, shown.currency);
+  showVariants(part("variants"), hit);
   part("facts").append(...facts(hit).map((fact) => Object.assign(document.createElement("li"), fact)));
   showConfidence(part, hit);
   part("similar").setAttribute("aria-label", `Similar to ${name}`);
@@ -37,6 +39,26 @@ function showImage(tile, url) {
   image.addEventListener("error", () => tile.classList.add("empty"));
   if (url) image.src = url;
   else tile.classList.add("empty");
+}
+
+/** The variant that fits in a line, which opens the list of all, each with its price. */
+function showVariants(details, { variant, variants }) {
+  if (variants.length < 2) return;
+  const others = `${variants.length - 1} more`;
+  details.querySelector("summary").textContent = variant ? `${optionsOf(variant)}, ${others}` : others;
+  details.querySelector("ul").append(
+    ...variants.map((each) => {
+      const line = document.createElement("li");
+      const parts = [optionsOf(each), price(each.price_cents, each.currency)];
+      line.append(...parts.map((textContent) => Object.assign(document.createElement("span"), { textContent })));
+      line.title = each.sku;
+      return line;
+    }),
+  );
+}
+
+function optionsOf({ options, sku }) {
+  return Object.values(options).join(", ") || sku;
 }
 
 /** The title, linked to the shop's page if that is a web address. */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,14 +12,15 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from vitrina.api.answers import AnswerOut, ItemOut
-from vitrina.api.requests import ItemIn, SearchRequest, decode_data_uri, from_json, is_reranked
+from vitrina.api.requests import ItemIn, SearchRequest, VariantIn, decode_data_uri, from_json, is_reranked
 from vitrina.api.routes.health import RunningService
 from vitrina.api.streaming import RESPONSES, respond
 from vitrina.indexer.sources.base import Record, Rejection, TableRow
 from vitrina.indexer.sources.columns import Columns
-from vitrina.indexer.sources.rows import read_row
+from vitrina.indexer.sources.rows import read_row, read_url
 from vitrina.search.types.errors import FilterError, InputError
 from vitrina.search.types.filters import parse_filters
+from vitrina.search.types.item import Variant
 from vitrina.search.types.query import Query as SearchQuery
 
 router = APIRouter(tags=["items"])
@@ -39,6 +41,7 @@ async def similar_items(
     min_confidence: Annotated[float, Query(description="Leave out hits with a lower confidence.", ge=0, le=1)] = 0.0,
     rerank: Annotated[str, Query(description='As JSON, as in a search: true, or {"top": 20}.')] = "null",
     explain: Annotated[str, Query(description="As JSON, as in a search: true, or 5.")] = "null",
+    collapse: Annotated[bool, Query(description="Show a product once; with false its variants one by one.")] = True,
 ) -> Response:
     """The items most similar to this one. If asked to, a vision-language model reranks the best of them and explains
     them."""
@@ -50,6 +53,7 @@ async def similar_items(
         offset=offset,
         min_confidence=min_confidence,
         exclude_skus=(sku,),
+        collapse=collapse,
     )
     reranking = service.rerank_options(options) if is_reranked(options) else None
     return await respond(
@@ -90,13 +94,37 @@ def rerank_request(rerank: str, explain: str) -> SearchRequest:
 
 def record_of(sku: str, item: ItemIn) -> Record:
     """The item as a record, under the same rules as every catalog row. Raises InputError."""
-    cells = {"sku": sku, **item.model_dump(exclude={"images"}), "images": [image_cell(i) for i in item.images]}
+    cells = {
+        "sku": sku,
+        **item.model_dump(exclude={"images", "variants"}),
+        "images": [image_cell(i) for i in item.images],
+    }
     record = read_row(TableRow(f"PUT {sku}", cells), COLUMNS, folder=Path())
     if isinstance(record, Rejection):
         raise InputError(record.reason, remedy=record.remedy)
     if record.problems:  # a request is answered: what is wrong in it can be mended, so nothing is left out
         raise InputError(record.problems[0].reason, remedy=record.problems[0].remedy)
-    return record
+    variants = tuple(variant_of(variant, len(record.images)) for variant in item.variants)
+    return replace(record, item=replace(record.item, variants=variants))
+
+
+def variant_of(variant: VariantIn, n_images: int) -> Variant:
+    """A variant of an item with so many images. Raises InputError for an image that it has not, and for an address that
+    is none of the web."""
+    if any(at >= n_images for at in variant.images):
+        raise InputError(
+            f"The variant {variant.sku!r} has an image {max(variant.images)} of {n_images}.",
+            remedy='Count from 0 in "images" of the item.',
+        )
+    return Variant(
+        sku=variant.sku,
+        options=variant.options,
+        price_cents=variant.price_cents,
+        currency=variant.currency,
+        identifiers=tuple(variant.identifiers),
+        images=tuple(variant.images),
+        url=read_url(variant.url),
+    )
 
 
 def image_cell(image: str) -> str | bytes:

@@ -24,7 +24,7 @@ from vitrina.search.types.rank_explanation import RankExplanation
 
 router = APIRouter(tags=["search"])
 
-JSON_FIELDS = ("filters", "weights", "images", "rerank", "explain")
+JSON_FIELDS = ("filters", "weights", "images", "rerank", "explain", "collapse")
 """Form fields that hold JSON."""
 
 REQUEST_BODY: dict[str, Any] = {
@@ -45,6 +45,7 @@ REQUEST_BODY: dict[str, Any] = {
                         "offset": {"type": "integer"},
                         "sort": {"type": "string", "enum": [*SortOrder]},
                         "min_confidence": {"type": "number"},
+                        "collapse": {"type": "boolean"},
                         "rerank": {"type": "string", "example": '{"top": 20, "deadline_ms": 800}'},
                         "explain": {"type": "string", "example": "5"},
                     },

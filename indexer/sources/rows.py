@@ -26,7 +26,10 @@ MAX_URL_CHARS = 4_096
 
 _ENGLISH = ("en_US", "en-US", "en_GB", "en-GB", "en", "default", "value", "text", "name")
 _LANGUAGE = re.compile(r"[a-z]{2}(?:[_-][A-Za-z]{2,4})?")
-_SCHEME = re.compile(r"\s*([a-zA-Z][a-zA-Z0-9+.-]*):(?!\d)")
+_SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
+_PORT = re.compile(r"\d{1,5}(?![^/?#])")
+_KNOWN_SCHEMES = frozenset({"javascript", "vbscript", "data", "file", "blob", "about", "ftp", "mailto", "tel"})
+"""What never stands for a host before a port, as ``shop.example:8080/a`` does."""
 
 
 def read_row(row: TableRow, columns: Columns, folder: Path) -> Record | Rejection:
@@ -204,14 +207,16 @@ def _read_price(currency: str | None, cell: object) -> tuple[int | None, str | N
     return parse_price(cell, currency)
 
 
-def _read_url(cell: object) -> str | None:
+def read_url(cell: object) -> str | None:
+    """A web address; None for an empty cell. Raises InputError for any other scheme."""
     if is_blank(cell):
         return None
     url = "".join(plain(str(cell)).split())
     if len(url) > MAX_URL_CHARS:
         raise _too_long("url", url, MAX_URL_CHARS)
     scheme = _SCHEME.match(url)
-    if scheme and scheme.group(1).lower() not in ("http", "https"):
+    name = scheme.group(1).lower() if scheme else "https"
+    if name not in ("http", "https") and (name in _KNOWN_SCHEMES or not _PORT.match(url, len(name) + 1)):
         raise InputError(
             f"The url {url[:80]!r} is not a web address.", remedy="Use an address that starts with https://."
         )

@@ -12,7 +12,7 @@ from vitrina.search.reranking.catalog_evidence import NOTHING, CatalogEvidence, 
 from vitrina.search.reranking.client import NOTES, RerankClient, ScoredStatements
 from vitrina.search.reranking.fusion import FusionWeights, RerankEvidence, Scores, probability
 from vitrina.search.reranking.prompts import Statements, statement_of, statements_of, values_to_try
-from vitrina.search.types.answer import Hit, RerankState, Stopwatch
+from vitrina.search.types.answer import Hit, RerankState, Shown, Stopwatch
 from vitrina.search.types.filters import facet_value
 from vitrina.search.types.item import has_words
 from vitrina.search.types.requirement import Evidence, Requirement, Status, Verdict
@@ -103,13 +103,13 @@ class HitVerdicts:
     """The verdicts on n hits, each hit's state, their ``totals`` to rank them by, shape (n,), and a ``note`` to people
     on why some were not reranked.
 
-    ``conflicts`` are pairs of an item id and the position of a requirement on which catalog and image disagree.
+    ``conflicts`` are pairs of what a hit shows and the position of a requirement on which catalog and image disagree.
     """
 
     verdicts: tuple[tuple[Verdict, ...], ...]
     states: tuple[RerankState, ...]
     totals: Scores
-    conflicts: frozenset[tuple[int, int]]
+    conflicts: frozenset[tuple[Shown, int]]
     note: str = ""
 
 
@@ -148,7 +148,7 @@ class VerdictBuilder:
                 for evidence in zip(catalog, image, strict=True)
             )
             conflicts = frozenset(
-                (hit.stored.id, at)
+                (hit.shown, at)
                 for hit, *evidence in zip(hits, catalog, image, strict=True)
                 for at, both in enumerate(zip(*evidence, strict=True))
                 if not self.requirements[at].is_free and conflict(*both)
@@ -161,7 +161,7 @@ class VerdictBuilder:
         return HitVerdicts(verdicts, states, totals, conflicts, note)
 
     def resolve_conflicts(
-        self, hits: Sequence[Hit], conflicts: Collection[tuple[int, int]], deadline: Deadline
+        self, hits: Sequence[Hit], conflicts: Collection[tuple[Shown, int]], deadline: Deadline
     ) -> tuple[Hit, ...]:
         """The hits; where catalog and image are in conflict, with what the image shows instead, of the values of the
         requirement's field.
@@ -170,21 +170,21 @@ class VerdictBuilder:
         """
         with self._watch.stage("compare"):
             tried = {
-                (hit.stored.id, at): self._values_to_try(hit, self.requirements[at], hits)
+                (hit.shown, at): self._values_to_try(hit, self.requirements[at], hits)
                 for hit in hits
                 for at in range(len(self.requirements))
-                if (hit.stored.id, at) in conflicts
+                if (hit.shown, at) in conflicts
             }
             if not tried:
                 return tuple(hits)
-            doubtful = [hit for hit in hits if any(item_id == hit.stored.id for item_id, _ in tried)]
+            doubtful = [hit for hit in hits if any(shown == hit.shown for shown, _ in tried)]
             statements = list(dict.fromkeys(statement_of(value) for values in tried.values() for value in values))
             scored = self._client.judge_items([hit.stored for hit in doubtful], statements, self._images, deadline)
             resolved_hits = {
-                hit.stored.id: self._resolved(hit, tried, dict(zip(statements, row, strict=True)))
+                hit.shown: self._resolved(hit, tried, dict(zip(statements, row, strict=True)))
                 for hit, row in zip(doubtful, scored.probabilities.tolist(), strict=True)
             }
-            return tuple(resolved_hits.get(hit.stored.id, hit) for hit in hits)
+            return tuple(resolved_hits.get(hit.shown, hit) for hit in hits)
 
     def _score(self, hits: Sequence[Hit], top: int, deadline: Deadline) -> ScoredStatements:
         """P(yes) of the query's statements about all hits, NaN for those that the reranker does not judge."""
@@ -211,11 +211,11 @@ class VerdictBuilder:
         found = [np.nan if asked is None else float(logits[columns[asked]]) for asked in of_requirements]
         return [None if np.isnan(each) else each for each in found]
 
-    def _resolved(self, hit: Hit, tried: Mapping[tuple[int, int], Sequence[str]], yes: Mapping[str, float]) -> Hit:
+    def _resolved(self, hit: Hit, tried: Mapping[tuple[Shown, int], Sequence[str]], yes: Mapping[str, float]) -> Hit:
         """The hit with its conflicts resolved, from P(yes) by statement, NaN where there was no answer."""
         catalog, verdicts = CatalogEvidence(hit.stored.item), list(hit.verdicts)
         for at, requirement in enumerate(self.requirements):
-            values = tried.get((hit.stored.id, at))
+            values = tried.get((hit.shown, at))
             if values is None:
                 continue
             shown = shown_probabilities(self._fusion_weights, values, yes)

@@ -15,6 +15,7 @@ from vitrina.search.retrieval.catalog_scores import catalog_scores
 from vitrina.search.retrieval.certainty import CERTAIN_CONFIDENCE, NO_ITEMS, Flags, assured, certain_items, lifted
 from vitrina.search.retrieval.features import calibration_features, page_signals
 from vitrina.search.retrieval.fusion import PartWeights, Scores
+from vitrina.search.retrieval.variants import VariantFit, listed_one_by_one
 from vitrina.search.retrieval.vector_scores import VectorScorer, VectorScores, wanted
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.fingerprints import Fingerprints
@@ -29,9 +30,9 @@ from vitrina.search.types.calibration import (
     QueryKind,
 )
 from vitrina.search.types.errors import QueryError
-from vitrina.search.types.item import Modality
+from vitrina.search.types.item import Modality, StoredItem
 from vitrina.search.types.models import EncoderIdentity
-from vitrina.search.types.query import WINDOW, Query, SortOrder
+from vitrina.search.types.query import MAX_OFFSET, WINDOW, Query, SortOrder
 from vitrina.search.types.trust import Part
 from vitrina.search.understanding.parsed_query import ParsedQuery
 
@@ -139,16 +140,16 @@ class Retriever:
             confidence = None if curve is None else assured(curve.confidence(ranked.features), ranked.certain)
             kept = ranked.order if confidence is None else at_least(query.min_confidence, confidence, ranked.order)
             if query.sort is not SortOrder.RELEVANCE:
-                kept = self._sorted(query.sort, ranked, relevant(curve, confidence, kept))
+                kept = self._sorted(query, ranked, relevant(curve, confidence, kept))
             return FoundCandidates(ranked, confidence, kept, not len(kept) or is_doubtful(curve, ranked))
 
     def answer(self, parsed: ParsedQuery, found: FoundCandidates, watch: Stopwatch) -> Answer:
         """The answer with the query's page of the candidates that were kept. Blocks while the items are loaded."""
         with watch.stage("load"):
-            hits = self._hits(parsed.query, found)
+            hits, total = self._hits(parsed, found)
         return Answer(
             hits=hits,
-            total_considered=len(found.kept),
+            total_considered=total,
             no_good_match=found.no_good_match,
             encoder=self._encoder.name,
             timings_ms=watch.timings_ms(),
@@ -161,13 +162,20 @@ class Retriever:
         with watch.stage("filter"), self._catalog.reading() as reader:
             reader.facets.check(query.filters)
             excluded = [reader.item(sku).id for sku in query.exclude_skus]
-            page, total = reader.facets.page(query.filters, query.sort, query.limit, query.offset, excluded)
-            stored = reader.items(page)
+            if query.collapse:
+                page, total = reader.facets.page(query.filters, query.sort, query.limit, query.offset, excluded)
+                first, skipped = query.offset, 0
+            else:
+                page, _ = reader.facets.page(query.filters, query.sort, MAX_OFFSET, 0, excluded)
+                listed = listed_one_by_one(query, reader.facets.n_fitting(page, query.filters))
+                page, first, skipped, total = page[listed.items], query.offset, listed.skipped, listed.total
+            loaded = reader.items(page)
         hits = (
-            Hit(stored[item_id], NEUTRAL_SCORE, query.offset + position, Signals(None, None, 0.0))
+            Hit(loaded[item_id], NEUTRAL_SCORE, first + position, Signals(None, None, 0.0))
             for position, item_id in enumerate(page, start=1)
         )
-        return Answer(tuple(hits), total, not total, self._encoder.name, watch.timings_ms())
+        shown = VariantFit(query).page(hits, skipped)
+        return Answer(shown, total, not total, self._encoder.name, watch.timings_ms())
 
     def rank(self, parsed: ParsedQuery, watch: Stopwatch, include: NDArray[np.int64] = NO_ITEMS) -> RankedCandidates:
         """Every candidate of a query, scored and in order. Items to ``include``, ids of shape (n,), are ranked among
@@ -246,32 +254,43 @@ class Retriever:
             )
         return curve
 
-    def _sorted(self, sort: SortOrder, ranked: RankedCandidates, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _sorted(self, query: Query, ranked: RankedCandidates, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Positions in another order than that of relevance, without items that were deleted meanwhile."""
         with self._catalog.reading() as reader:
-            ordered = reader.facets.ordered(ranked.item_ids[positions].tolist(), sort)
+            ordered = reader.facets.ordered(ranked.item_ids[positions].tolist(), query.sort, query.filters)
         return np.searchsorted(ranked.item_ids, np.array(ordered, np.int64)).astype(np.int64)
 
-    def _hits(self, query: Query, found: FoundCandidates) -> tuple[Hit, ...]:
-        """The hits of the query's page, loaded; items that were deleted meanwhile are left out."""
-        ranked, confidence = found.ranked, found.confidence
-        page = found.kept[query.offset : query.offset + query.limit]
+    def _hits(self, parsed: ParsedQuery, found: FoundCandidates) -> tuple[tuple[Hit, ...], int]:
+        """The hits of the query's page, loaded, and how many there are on all pages; items that were deleted meanwhile
+        are left out."""
+        query, ranked, kept, skipped, total = parsed.query, found.ranked, found.kept, 0, len(found.kept)
+        page = kept[query.offset : query.offset + query.limit]
+        if not query.collapse:
+            with self._catalog.reading() as reader:
+                counts = reader.facets.n_fitting(ranked.item_ids[kept].tolist(), query.filters)
+            listed = listed_one_by_one(query, counts)
+            page, skipped, total = kept[listed.items], listed.skipped, listed.total
         stored = self._catalog.items(ranked.item_ids[page].tolist())
-        return tuple(
-            Hit(
-                stored=stored[item_id],
-                score=float(expit(ranked.totals[at] / SCORE_SCALE)),
-                rank=query.offset + position,
-                signals=Signals(
-                    image=number(ranked.by_modality["image"][at]),
-                    text=number(ranked.by_modality["text"][at]),
-                    words=float(ranked.bonus[at]),
-                ),
-                confidence=confidence_of(confidence, ranked.certain, at),
-                certain=bool(ranked.certain[at]),
-            )
+        hits = (
+            self._hit(found, int(at), stored[item_id], query.offset + position)
             for position, at in enumerate(page, start=1)
             if (item_id := int(ranked.item_ids[at])) in stored
+        )
+        return VariantFit(query, parsed, self._replica).page(hits, skipped), total
+
+    def _hit(self, found: FoundCandidates, at: int, stored: StoredItem, rank: int) -> Hit:
+        ranked = found.ranked
+        return Hit(
+            stored=stored,
+            score=float(expit(ranked.totals[at] / SCORE_SCALE)),
+            rank=rank,
+            signals=Signals(
+                image=number(ranked.by_modality["image"][at]),
+                text=number(ranked.by_modality["text"][at]),
+                words=float(ranked.bonus[at]),
+            ),
+            confidence=confidence_of(found.confidence, ranked.certain, at),
+            certain=bool(ranked.certain[at]),
         )
 
 

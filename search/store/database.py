@@ -116,8 +116,16 @@ facets = Table(
     Column("number", Float),
     Column("variant", Integer),
     Index("ix_facets_item_field", "item_id", "field", "value"),
-    Index("ix_facets_field_value", "field", "value", "item_id"),
-    Index("ix_facets_field_number", "field", "number", "item_id", sqlite_where=IS_NUMBER, postgresql_where=IS_NUMBER),
+    Index("ix_facets_field_value", "field", "value", "item_id", "variant"),
+    Index(
+        "ix_facets_field_number",
+        "field",
+        "number",
+        "item_id",
+        "variant",
+        sqlite_where=IS_NUMBER,
+        postgresql_where=IS_NUMBER,
+    ),
 )
 """Everything a filter can ask for, one value per row: case-folded text, and the number if it is one. ``variant`` is the
 position of the variant that alone has the value; where it is null the whole item has it."""

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Select, TableValuedAlias, and_, func, select, text
+from sqlalchemy import ColumnElement, Connection, func, select, text
 
 from vitrina.search.store.database import chunks, facets, items, sequence_of, touched_items
+from vitrina.search.store.matching import as_table, ids_as_table, items_of, matches, variant_prices
 from vitrina.search.types.errors import FilterError
 from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, facet_value, field_of, spellings
 from vitrina.search.types.query import SortOrder
@@ -89,13 +90,8 @@ class FacetReader:
             self._check_value(condition.condition if isinstance(condition, Not) else condition)
 
     def matching(self, conditions: Sequence[Condition]) -> NDArray[np.int64]:
-        """The ids of the items that satisfy every condition, sorted, shape (n,)."""
-        # One row of JSON is read twice as fast as one row for each id.
-        found = matching_items(conditions).subquery()
-        ids_json = self._connection.execute(select(func.json_group_array(found.c.id))).scalar_one()
-        ids = np.array(json.loads(ids_json), np.int64)
-        ids.sort()
-        return ids
+        """The ids of the items that satisfy every condition, an item with variants by one of them; sorted, (n,)."""
+        return matches(self._connection, conditions).item_ids
 
     def page(
         self,
@@ -106,17 +102,49 @@ class FacetReader:
         excluded: Sequence[int] = (),
     ) -> tuple[list[int], int]:
         """The ids of one page of the items that satisfy every condition, in order, and how many there are in all."""
-        found = matching_items(conditions)
+        if conditions:
+            found = np.setdiff1d(self.matching(conditions), np.array(excluded, np.int64))
+            return self.ordered(found.tolist(), sort, conditions)[offset : offset + limit], len(found)
+        every = select(items.c.id)
         if excluded:
-            found = found.where(items.c.id.not_in(ids_as_table(excluded)))
-        total = self._connection.scalar(select(func.count()).select_from(found.subquery())) or 0
-        page = found.order_by(*ordering(sort)).limit(limit).offset(offset)
+            every = every.where(items.c.id.not_in(ids_as_table(excluded)))
+        total = self._connection.scalar(select(func.count()).select_from(every.subquery())) or 0
+        page = every.order_by(*ordering(sort)).limit(limit).offset(offset)
         return list(self._connection.scalars(page)), total
 
-    def ordered(self, item_ids: Sequence[int], sort: SortOrder) -> list[int]:
-        """The items' ids in order, without those that are gone; by relevance as by novelty."""
+    def ordered(self, item_ids: Sequence[int], sort: SortOrder, conditions: Sequence[Condition] = ()) -> list[int]:
+        """The items' ids in order, without those that are gone; by relevance as by novelty. An item counts with the
+        prices of those of its variants that satisfy every condition."""
         found = select(items.c.id).where(items.c.id.in_(ids_as_table(item_ids)))
-        return list(self._connection.scalars(found.order_by(*ordering(sort))))
+        ordered = list(self._connection.scalars(found.order_by(*ordering(sort))))
+        if not conditions or sort not in (SortOrder.PRICE_ASC, SortOrder.PRICE_DESC):
+            return ordered
+        kept = matches(self._connection, conditions)
+        prices = variant_prices(self._connection, kept, highest=sort is SortOrder.PRICE_DESC)
+        return self._by_price(ordered, sort, prices) if prices else ordered
+
+    def _by_price(self, item_ids: Sequence[int], sort: SortOrder, fitting: Mapping[int, float]) -> list[int]:
+        """Items in the order of their prices, or of their ``fitting`` variants' where those are given."""
+        column = items.c.price_cents if sort is SortOrder.PRICE_ASC else items.c.max_price_cents
+        rows = self._connection.execute(select(items.c.id, column).where(items.c.id.in_(ids_as_table(item_ids))))
+        prices = {item_id: fitting.get(item_id, price) for item_id, price in rows}
+        sign = 1 if sort is SortOrder.PRICE_ASC else -1
+        return sorted(prices, key=lambda each: (prices[each] is None, sign * (prices[each] or 0), each))
+
+    def n_fitting(self, item_ids: Sequence[int], conditions: Sequence[Condition]) -> NDArray[np.int64]:
+        """How many variants of each item satisfy every condition, shape (n,); 1 for an item without variants, and all
+        of them where none does."""
+        n_variants = select(items.c.id, func.json_array_length(items.c.variants)).where(
+            items.c.variants.is_not(None), items.c.id.in_(ids_as_table(item_ids))
+        )
+        known: dict[int, int] = {row[0]: row[1] for row in self._connection.execute(n_variants)}
+        if known and conditions:
+            found = matches(self._connection, conditions)
+            varied, counts = np.unique(items_of(found.variants), return_counts=True)
+            whole = set(found.whole.tolist())
+            fitting = zip(varied.tolist(), counts.tolist(), strict=True)
+            known |= {item_id: n for item_id, n in fitting if item_id in known and item_id not in whole}
+        return np.array([known.get(item_id, 1) for item_id in item_ids], np.int64)
 
     def is_value(self, field: str, value: str) -> bool:
         """Whether some item has a value (case-folded) in a field."""
@@ -177,49 +205,9 @@ def ordering(sort: SortOrder) -> tuple[ColumnElement[int], ...]:
         case SortOrder.PRICE_ASC:
             return items.c.price_cents.asc().nulls_last(), items.c.id.asc()
         case SortOrder.PRICE_DESC:
-            return items.c.price_cents.desc().nulls_last(), items.c.id.asc()
+            return items.c.max_price_cents.desc().nulls_last(), items.c.id.asc()
         case SortOrder.RELEVANCE | SortOrder.NEWEST:
             return (items.c.id.desc(),)
-
-
-def matching_items(conditions: Sequence[Condition]) -> Select[tuple[int]]:
-    """The ids of the items that satisfy every condition, as a query."""
-    return select(items.c.id).where(*(holds(condition) for condition in conditions))
-
-
-def holds(condition: Condition) -> ColumnElement[bool]:
-    if isinstance(condition, Not):
-        return ~holds(condition.condition)
-    return items.c.id.in_(select(facets.c.item_id).where(facets.c.field == condition.field, value_holds(condition)))
-
-
-def value_holds(condition: AnyOf | Range | Exists) -> ColumnElement[bool]:
-    match condition:
-        case AnyOf(values=values):
-            return among(values)
-        case Range(gt=gt, gte=gte, lt=lt, lte=lte):
-            number = facets.c.number
-            bounds = ((gt, number.__gt__), (gte, number.__ge__), (lt, number.__lt__), (lte, number.__le__))
-            return and_(number.is_not(None), *(compare(bound) for bound, compare in bounds if bound is not None))
-        case Exists():
-            return facets.c.item_id.is_not(None)
-
-
-def among(values: Sequence[str]) -> ColumnElement[bool]:
-    """Whether a facet's value is one of these, however numbers among them are written."""
-    asked = as_table([each for value in values for each in spellings(value)])
-    return facets.c.value.in_(select(asked.c.value))
-
-
-def as_table(values: Sequence[str]) -> TableValuedAlias:
-    """Values as a table from one parameter: SQLite takes 32,766 of them a statement, and filters up to 50 x 1,000."""
-    # SQLite's JSON ends a text at a NUL, which no stored text holds.
-    return func.json_each(json.dumps([value.replace("\0", "\ufffd") for value in values])).table_valued("value")
-
-
-def ids_as_table(item_ids: Sequence[int]) -> Select[tuple[int]]:
-    """Ids as one parameter of a statement, however many."""
-    return select(func.json_each(json.dumps(list(item_ids))).table_valued("value").c.value)
 
 
 def spelling(held: object, value: str) -> str:

@@ -6,18 +6,25 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from vitrina.search.store.database import chunks, embeddings, identifiers, images, index_versions, items, sequence_of
-from vitrina.search.store.facets import FacetReader, ids_as_table
+from vitrina.search.store.facets import FacetReader
 from vitrina.search.store.index_versions import dimension_of
 from vitrina.search.store.items import changes_since, ids_by_sku, stored_items
+from vitrina.search.store.matching import ids_as_table
 from vitrina.search.types.errors import NotFoundError
-from vitrina.search.types.identifiers import asked_identifiers, query_keys
+from vitrina.search.types.identifiers import asked_identifiers, compact, query_keys
 from vitrina.search.types.item import Changes, StoredItem
 
 MAX_SHARING = 20
 """An attribute's code that more items hold, the model of all cases for one telephone, names none of them."""
+
+
+def of_variant(code: str) -> Select[tuple[int]]:
+    """The items that have a folded code for a sku, their own or a variant's."""
+    is_code = (identifiers.c.key == compact(code)) & (identifiers.c.value == code) & identifiers.c.is_sku
+    return select(identifiers.c.item_id).where(is_code).limit(MAX_SHARING)
 
 
 class CatalogReader:
@@ -79,7 +86,7 @@ class CatalogReader:
 
     def _with_identifier(self, code: str) -> set[int]:
         by_sku = select(items.c.id).where(items.c.folded_sku == code).limit(MAX_SHARING)
-        exact = set(self._connection.scalars(by_sku))
+        exact = set(self._connection.scalars(by_sku)) | set(self._connection.scalars(of_variant(code)))
         keys = query_keys(code)
         if not keys:
             return exact

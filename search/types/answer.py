@@ -44,6 +44,10 @@ class RerankState(StrEnum):
     """The reranker failed, or is suspended since it failed before; the hit keeps its rank."""
 
 
+Shown = tuple[int, int | None]
+"""What a hit shows: the id of an item, and the position of its variant."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """An item found. ``score`` is in (0, 1), higher is better, comparable within one query; ``rank`` counts from 1.
@@ -54,6 +58,9 @@ class Hit:
 
     ``verdicts`` has one for each of the answer's requirements, in their order, or none at all; ``retrieval_rank`` is
     the rank before reranking, None without reranking; ``explanation`` is there if it was requested.
+
+    ``variant`` is the position of the variant that fits the query, whose images are before the item's others; None for
+    an item without variants.
     """
 
     stored: StoredItem
@@ -66,11 +73,17 @@ class Hit:
     rerank: RerankState = RerankState.NOT_ASKED
     retrieval_rank: int | None = None
     explanation: Explanation | None = None
+    variant: int | None = None
 
     @property
     def item(self) -> Item:
         """The item itself."""
         return self.stored.item
+
+    @property
+    def shown(self) -> Shown:
+        """What tells the hit from every other of its answer."""
+        return self.stored.id, self.variant
 
 
 @dataclass(frozen=True, slots=True)

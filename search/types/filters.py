@@ -152,10 +152,16 @@ def field_of(condition: Condition) -> str:
 
 
 def passes(condition: Condition, item: Item) -> bool:
-    """Whether an item satisfies a condition; ``search.store.facets`` asks a whole catalog the same in SQL."""
+    """Whether an item satisfies a condition, by one of its variants if it has any; ``search.store.matching`` asks a
+    whole catalog the same."""
+    return bool(fitting_variants([condition], item)) if item.variants else satisfied(condition, facets(item))
+
+
+def satisfied(condition: Condition, held: Sequence[Facet]) -> bool:
+    """Whether the facets of an item, or of one variant, satisfy a condition."""
     if isinstance(condition, Not):
-        return not passes(condition.condition, item)
-    held = [facet for facet in facets(item) if facet.field == condition.field]
+        return not satisfied(condition.condition, held)
+    held = [facet for facet in held if facet.field == condition.field]
     match condition:
         case AnyOf(values=values):
             asked = {spelling for value in values for spelling in spellings(value)}
@@ -164,6 +170,14 @@ def passes(condition: Condition, item: Item) -> bool:
             return any(facet.number is not None and within(condition, facet.number) for facet in held)
         case Exists():
             return bool(held)
+
+
+def fitting_variants(conditions: Sequence[Condition], item: Item) -> list[int]:
+    """The positions of the variants that satisfy every condition by themselves."""
+    held = facets(item)
+    n_variants = len(item.variants)
+    own = [[facet for facet in held if facet.variant in (None, position)] for position in range(n_variants)]
+    return [at for at in range(n_variants) if all(satisfied(condition, own[at]) for condition in conditions)]
 
 
 def within(bounds: Range, number: float) -> bool:

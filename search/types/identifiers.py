@@ -86,7 +86,7 @@ def identifiers(item: Item) -> list[Identifier]:
 def variant_identifiers(variant: Variant) -> list[Identifier]:
     """The codes that name one variant: its sku, and its barcodes and other codes that are distinctive."""
     sku = folded(variant.sku)
-    found = [Identifier(sku, compact(sku), is_sku=True)] if DIGIT.search(sku) else []
+    found = [Identifier(sku, compact(sku), is_sku=True)] if sku else []
     codes = ((value, gtin_key(value)) for value in map(folded, variant.identifiers))
     return found + [Identifier(value, key, is_sku=False) for value, key in codes if is_distinctive(value, key)]
 

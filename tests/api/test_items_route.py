@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -30,6 +31,54 @@ def test_put_get_replace_delete(client: TestClient) -> None:
     assert client.delete("/v1/items/vase-1").json()["error"]["code"] == "not_found"
     hits = client.post("/v1/search", json={"text": "tall vase", "limit": 40}).json()["hits"]
     assert "vase-1" not in {hit["sku"] for hit in hits}
+
+
+TEE = {
+    "title": "Zebra tee",
+    "attributes": {"fabric": "cotton"},
+    "images": [data_uri(make_image("red")), data_uri(make_image("blue"))],
+    "variants": [
+        {"sku": "ZT-RS", "options": {"hue": "crimson", "fit": "slim"}, "price_cents": 1800, "images": [0]},
+        {"sku": "ZT-BL", "options": {"hue": "azure", "fit": "loose"}, "price_cents": 2000, "images": [1]},
+    ],
+}
+
+
+def test_an_item_with_variants(client: TestClient) -> None:
+    created = client.put("/v1/items/zt", json=TEE).json()
+    assert [(each["sku"], each["options"], each["price_cents"]) for each in created["variants"]] == [
+        ("ZT-RS", {"hue": "crimson", "fit": "slim"}, 1800),
+        ("ZT-BL", {"hue": "azure", "fit": "loose"}, 2000),
+    ]
+    assert (created["price_cents"], created["max_price_cents"]) == (1800, 2000)
+    assert [each["image_url"] for each in created["variants"]] == created["image_urls"]
+    assert created["attributes"] == {"fabric": "cotton", "hue": ["crimson", "azure"], "fit": ["slim", "loose"]}
+    again = {**TEE, "attributes": created["attributes"]}
+    assert client.put("/v1/items/zt", json=again).json() == created
+
+
+def test_a_search_shows_the_variant_that_fits_or_all_one_by_one(client: TestClient) -> None:
+    client.put("/v1/items/zt", json=TEE)
+
+    def hits(**asked: object) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = client.post("/v1/search", json=asked).json()["hits"]
+        return found
+
+    (hit,) = hits(filters={"hue": "azure"})
+    assert (hit["variant"]["sku"], hit["variant"]["price_cents"]) == ("ZT-BL", 2000)
+    assert hit["image_url"] == hit["variant"]["image_url"] == hit["image_urls"][0]
+    assert [each["sku"] for each in hit["variants"]] == ["ZT-RS", "ZT-BL"]
+    assert hits(filters={"hue": "azure", "fit": "slim"}) == []
+    assert hits(filters={"hue": "azure", "price_cents": {"lt": 1900}}) == []
+    assert [hit["variant"]["sku"] for hit in hits(text="ZT-BL", limit=1)] == ["ZT-BL"]
+    assert [hit["variant"]["sku"] for hit in hits(filters={"fabric": "cotton"}, collapse=False)] == ["ZT-RS", "ZT-BL"]
+    assert [hit["variant"] for hit in hits(text="shirt", limit=1)] == [None]
+
+
+@pytest.mark.parametrize("variant", [{"images": [2]}, {"url": "javascript:alert(1)"}])
+def test_variants_are_checked(client: TestClient, variant: dict[str, object]) -> None:
+    response = client.put("/v1/items/zt", json={**TEE, "variants": [variant]})
+    assert (response.status_code, client.get("/v1/items/zt").status_code) == (400, 404)
 
 
 @pytest.mark.parametrize("sku", ["a/b c", "ключ-7", "50%", "sku?x=1", "emoji-👟"])

@@ -27,6 +27,19 @@ def test_it_prints_a_table_or_the_http_answer(vitrina: Vitrina, client: TestClie
     assert all(hit["sku"] in table for hit in answer["hits"])
 
 
+def test_it_prints_the_variant_that_fits_or_all_one_by_one(vitrina: Vitrina, client: TestClient) -> None:
+    variants = [
+        {"sku": "W-1", "options": {"size": "S"}, "price_cents": 1800, "currency": "EUR"},
+        {"sku": "W-2", "options": {"size": "M"}, "price_cents": 2000, "currency": "EUR"},
+    ]
+    client.put("/v1/items/w", json={"title": "Wimple", "variants": variants})
+    _, collapsed, _ = vitrina("search", "--filter", "size=M")
+    assert "Wimple (M, and 1 more)" in collapsed
+    assert "20.00 EUR" in collapsed
+    _, listed, _ = vitrina("search", "--filter", "sku=w", "--no-collapse")
+    assert [line.split()[-3:-1] for line in listed.splitlines()[1:]] == [["18.00", "EUR"], ["20.00", "EUR"]]
+
+
 @pytest.mark.usefixtures("store")
 def test_it_prints_confidences_and_leaves_out_hits_below_a_minimum(vitrina: Vitrina) -> None:
     _, everything, _ = vitrina("search", "shirt", "--limit", "40")

@@ -1,0 +1,147 @@
+"""Which items satisfy a filter's conditions, and by which of their variants."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Connection, Select, TableValuedAlias, and_, case, func, select
+
+from vitrina.search.store.database import facets, items
+from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, spellings
+
+Ids = NDArray[np.int64]
+
+NONE: Ids = np.empty(0, np.int64)
+
+VARIANTS_PER_ITEM = 1 << 20
+"""A variant's key is the item's id times this, plus its position."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilterMatches:
+    """What satisfies some conditions: items ``whole``, with all variants that they have, and single ``variants`` by
+    their keys; both sorted, of shape (n,)."""
+
+    whole: Ids
+    variants: Ids
+
+    @property
+    def item_ids(self) -> Ids:
+        """The items that satisfy them, sorted, shape (n,)."""
+        return np.union1d(self.whole, items_of(self.variants)) if len(self.variants) else self.whole
+
+    def both(self, other: FilterMatches) -> FilterMatches:
+        """What satisfies the conditions of both: a variant must do so by itself."""
+        whole = np.intersect1d(self.whole, other.whole, assume_unique=True)
+        if not (len(self.variants) or len(other.variants)):
+            return FilterMatches(whole, NONE)
+        parts = (
+            np.intersect1d(self.variants, other.variants, assume_unique=True),
+            self.variants[np.isin(items_of(self.variants), other.whole)],
+            other.variants[np.isin(items_of(other.variants), self.whole)],
+        )
+        return FilterMatches(whole, np.unique(np.concatenate(parts)))
+
+
+def matches(connection: Connection, conditions: Sequence[Condition]) -> FilterMatches:
+    """What satisfies every condition: of an item with variants those that satisfy all of them."""
+    wanted = [holding(connection, each) for each in conditions if not isinstance(each, Not)]
+    found = wanted[0] if wanted else FilterMatches(every_item(connection), NONE)
+    for each in wanted[1:]:
+        found = found.both(each)
+    for condition in conditions:
+        if isinstance(condition, Not):
+            found = without(connection, found, holding(connection, condition.condition))
+    return found
+
+
+def holding(connection: Connection, condition: AnyOf | Range | Exists) -> FilterMatches:
+    """What satisfies one condition that denies nothing."""
+    key = facets.c.item_id * VARIANTS_PER_ITEM + facets.c.variant
+    either = case((facets.c.variant.is_(None), facets.c.item_id), else_=-key)
+    # One row of JSON is read twice as fast as one row for each id.
+    found = select(func.json_group_array(either)).where(facets.c.field == condition.field, value_holds(condition))
+    keys = np.unique(np.array(json.loads(connection.execute(found).scalar_one()), np.int64))
+    at = int(np.searchsorted(keys, 0))
+    return FilterMatches(keys[at:], -keys[:at][::-1])
+
+
+def every_item(connection: Connection) -> Ids:
+    ids_json = connection.execute(select(func.json_group_array(items.c.id))).scalar_one()
+    return np.sort(np.array(json.loads(ids_json), np.int64))
+
+
+def without(connection: Connection, found: FilterMatches, denied: FilterMatches) -> FilterMatches:
+    """What was found and does not satisfy the conditions of ``denied``."""
+    whole = np.setdiff1d(found.whole, denied.whole, assume_unique=True)
+    variants = found.variants[~np.isin(items_of(found.variants), denied.whole)]
+    if len(denied.variants):
+        varied = np.intersect1d(whole, items_of(denied.variants))
+        variants = np.setdiff1d(np.concatenate([variants, variants_of(connection, varied)]), denied.variants)
+        whole = np.setdiff1d(whole, varied, assume_unique=True)
+    return FilterMatches(whole, variants)
+
+
+def items_of(variants: Ids) -> Ids:
+    """The items of variants' keys, in their order."""
+    return variants // VARIANTS_PER_ITEM
+
+
+def variants_of(connection: Connection, item_ids: Ids) -> Ids:
+    """The keys of the variants of items, shape (n,)."""
+    key = facets.c.item_id * VARIANTS_PER_ITEM + facets.c.variant
+    of_items = facets.c.variant.is_not(None) & facets.c.item_id.in_(ids_as_table(item_ids.tolist()))
+    ids_json = connection.execute(select(func.json_group_array(key)).where(of_items)).scalar_one()
+    return np.unique(np.array(json.loads(ids_json), np.int64))
+
+
+def variant_prices(connection: Connection, found: FilterMatches, *, highest: bool) -> dict[int, float]:
+    """The lowest or the highest price of those variants of each item that were found, for items of which not all
+    were."""
+    varied = np.setdiff1d(items_of(found.variants), found.whole)
+    if not len(varied):
+        return {}
+    priced = select(facets.c.item_id, facets.c.variant, facets.c.number).where(
+        facets.c.field == "price_cents",
+        facets.c.variant.is_not(None),
+        facets.c.item_id.in_(ids_as_table(varied.tolist())),
+    )
+    fitting, prices = set(found.variants.tolist()), dict[int, float]()
+    for item_id, variant, price in connection.execute(priced):
+        if item_id * VARIANTS_PER_ITEM + variant in fitting:
+            known = prices.get(item_id, price)
+            prices[item_id] = max(known, price) if highest else min(known, price)
+    return prices
+
+
+def value_holds(condition: AnyOf | Range | Exists) -> ColumnElement[bool]:
+    match condition:
+        case AnyOf(values=values):
+            return among(values)
+        case Range(gt=gt, gte=gte, lt=lt, lte=lte):
+            number = facets.c.number
+            bounds = ((gt, number.__gt__), (gte, number.__ge__), (lt, number.__lt__), (lte, number.__le__))
+            return and_(number.is_not(None), *(compare(bound) for bound, compare in bounds if bound is not None))
+        case Exists():
+            return facets.c.item_id.is_not(None)
+
+
+def among(values: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a facet's value is one of these, however numbers among them are written."""
+    asked = as_table([each for value in values for each in spellings(value)])
+    return facets.c.value.in_(select(asked.c.value))
+
+
+def as_table(values: Sequence[str]) -> TableValuedAlias:
+    """Values as a table from one parameter: SQLite takes 32,766 of them a statement, and filters up to 50 x 1,000."""
+    # SQLite's JSON ends a text at a NUL, which no stored text holds.
+    return func.json_each(json.dumps([value.replace("\0", "\ufffd") for value in values])).table_valued("value")
+
+
+def ids_as_table(item_ids: Sequence[int]) -> Select[tuple[int]]:
+    """Ids as one parameter of a statement, however many."""
+    return select(func.json_each(json.dumps(list(item_ids))).table_valued("value").c.value)

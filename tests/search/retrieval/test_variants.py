@@ -1,0 +1,108 @@
+"""Which variant a hit shows, and pages of variants one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import FakeEncoder, make_entry, make_image, new_catalog, open_replica
+from vitrina.search.engine import SearchEngine
+from vitrina.search.store.store import Store
+from vitrina.search.types.answer import Answer
+from vitrina.search.types.filters import parse_filters
+from vitrina.search.types.item import Variant
+from vitrina.search.types.query import Query, SortOrder
+
+SHIRT = [
+    Variant("T-RS", {"colour": "red", "size": "S"}, 1800, "EUR", ("4006381333931",), (0,)),
+    Variant("T-RM", {"colour": "red", "size": "M"}, 2000, "EUR", (), (0,)),
+    Variant("T-BM", {"colour": "blue", "size": "M"}, 1900, "EUR", (), (1,)),
+]
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Iterator[SearchEngine]:
+    folder: Path = tmp_path_factory.mktemp("variants")
+    new_catalog(folder / "catalog.db").close()
+    store = Store(folder)
+    version = store.catalog.open_index_version(encoder.identity, active=True)
+    pictures = [make_image("red"), make_image("blue", noise=3)]
+    store.catalog.commit(
+        version,
+        [
+            make_entry(encoder, "T", "V-Neck shirt", images=pictures, variants=SHIRT),
+            make_entry(encoder, "M", "Green mug", images=[make_image("green")], price_cents=1850),
+            make_entry(encoder, "H", "Hat", variants=[Variant("H-1", {"size": "M"}, 500)]),
+        ],
+    )
+    yield SearchEngine(store.catalog, encoder, open_replica(store, encoder))
+    store.close()
+
+
+def shown(answer: Answer) -> list[tuple[str, str | None]]:
+    return [(hit.item.sku, None if hit.variant is None else hit.item.variants[hit.variant].sku) for hit in answer.hits]
+
+
+@pytest.mark.parametrize(
+    ("text", "filters", "expected"),
+    [
+        ("shirt", {}, "T-RS"),
+        ("blue shirt", {}, "T-BM"),
+        ("shirt in m", {}, "T-RM"),
+        ("red shirt m", {}, "T-RM"),
+        ("shirt", {"size": "M"}, "T-RM"),
+        ("red shirt", {"price_cents": {"gte": 1850, "lt": 2000}}, "T-BM"),
+        ("t-bm", {}, "T-BM"),
+        ("T-RM", {}, "T-RM"),
+        ("4006381333931", {"colour": "red"}, "T-RS"),
+    ],
+)
+def test_a_hit_shows_the_variant_that_fits(
+    engine: SearchEngine, text: str, filters: dict[str, object], expected: str
+) -> None:
+    answer = engine.search(Query(text, filters=parse_filters(filters)))
+    assert ("T", expected) in shown(answer)
+    assert answer.total_considered == len(answer.hits)
+
+
+@pytest.mark.parametrize("code", ["T-RM", "t-bm", "4006381333931", "T"])
+def test_an_item_is_named_by_the_codes_of_its_variants(engine: SearchEngine, code: str) -> None:
+    (first, *_) = engine.search(Query(code)).hits
+    assert (first.item.sku, first.certain) == ("T", True)
+
+
+def test_the_picture_of_the_variant_comes_first(engine: SearchEngine) -> None:
+    stored = engine.catalog.item("T")
+    (hit,) = engine.search(Query("blue shirt", limit=1)).hits
+    assert hit.stored.image_ids == stored.image_ids[::-1]
+    assert [each.images for each in hit.item.variants] == [(1,), (1,), (0,)]
+    (hit,) = engine.search(Query(images=(make_image("blue", noise=3),), limit=1)).hits
+    assert shown(engine.search(Query(images=(make_image("blue", noise=3),), limit=1))) == [("T", "T-BM")]
+    assert hit.stored.image_ids == stored.image_ids[::-1]
+
+
+def test_browsing_shows_the_variant_that_passes_and_by_price_the_cheapest(engine: SearchEngine) -> None:
+    def found(sort: SortOrder, **filters: object) -> list[tuple[str, str | None]]:
+        return shown(engine.search(Query(filters=parse_filters(filters), sort=sort)))
+
+    assert found(SortOrder.NEWEST) == [("H", "H-1"), ("M", None), ("T", "T-RS")]
+    assert found(SortOrder.NEWEST, size="M") == [("H", "H-1"), ("T", "T-RM")]
+    assert found(SortOrder.PRICE_ASC, size="M") == [("H", "H-1"), ("T", "T-BM")]
+    assert found(SortOrder.PRICE_ASC) == [("H", "H-1"), ("T", "T-RS"), ("M", None)]
+    assert found(SortOrder.PRICE_DESC) == [("T", "T-RM"), ("M", None), ("H", "H-1")]
+
+
+def test_variants_one_by_one(engine: SearchEngine) -> None:
+    every = [("H", "H-1"), ("M", None), ("T", "T-RS"), ("T", "T-RM"), ("T", "T-BM")]
+    answer = engine.search(Query(collapse=False))
+    assert (shown(answer), answer.total_considered) == (every, 5)
+    for size in (1, 2, 3):
+        pages = [engine.search(Query(collapse=False, limit=size, offset=at)) for at in range(0, 7, size)]
+        assert [each for page in pages for each in shown(page)] == every
+        assert [hit.rank for page in pages for hit in page.hits] == [1, 2, 3, 4, 5]
+        assert {page.total_considered for page in pages} == {5}
+    answer = engine.search(Query("blue shirt", filters=parse_filters({"size": "m"}), collapse=False))
+    assert (shown(answer)[:2], answer.total_considered) == ([("T", "T-BM"), ("T", "T-RM")], 3)
+    assert [hit.rank for hit in answer.hits] == [1, 2, 3]

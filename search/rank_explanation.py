@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit
 
 from vitrina.search.engine import SearchEngine
-from vitrina.search.rank_sentence import failed_filter, sentence
+from vitrina.search.rank_sentence import failed_filter, failed_together, sentence
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence
 from vitrina.search.reranking.verdicts import verdict_of
 from vitrina.search.retrieval.retriever import (
@@ -20,7 +20,7 @@ from vitrina.search.retrieval.retriever import (
 )
 from vitrina.search.types.answer import Answer, RerankState, Stopwatch, final_answer
 from vitrina.search.types.errors import NoRerankerError
-from vitrina.search.types.filters import passes
+from vitrina.search.types.filters import fitting_variants, passes
 from vitrina.search.types.item import StoredItem
 from vitrina.search.types.query import WINDOW, Query, RerankOptions, SortOrder
 from vitrina.search.types.rank_explanation import FailedFilter, PartRank, Placement, RankExplanation
@@ -205,9 +205,12 @@ def part_ranks(query: Query, found: FoundCandidates, at: int) -> tuple[PartRank,
 
 
 def failed_filters(query: Query, stored: StoredItem) -> tuple[FailedFilter, ...]:
-    """Each condition of a query that an item fails."""
-    failed = (condition for condition in query.filters if not passes(condition, stored.item))
-    return tuple(failed_filter(condition, stored.item) for condition in failed)
+    """Each condition of a query that an item fails; or all of them as one, where no variant of it satisfies them
+    together."""
+    failed = [condition for condition in query.filters if not passes(condition, stored.item)]
+    if failed or not stored.item.variants or fitting_variants(query.filters, stored.item):
+        return tuple(failed_filter(condition, stored.item) for condition in failed)
+    return (failed_together(query.filters),)
 
 
 def catalog_verdicts(parsed: ParsedQuery, stored: StoredItem) -> tuple[Verdict, ...]:

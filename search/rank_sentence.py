@@ -8,7 +8,7 @@ from textwrap import shorten
 from vitrina.search.analysis.spelling import split
 from vitrina.search.reranking.explanations.fields import spoken_field
 from vitrina.search.reranking.explanations.templates import explanation
-from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range
+from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, field_of
 from vitrina.search.types.item import Item, Scalar
 from vitrina.search.types.query import WINDOW, Query, SortOrder
 from vitrina.search.types.rank_explanation import FailedFilter, Placement, RankExplanation
@@ -46,6 +46,13 @@ def failed_filter(condition: Condition, item: Item) -> FailedFilter:
     """A condition that an item fails, in words."""
     inner = condition.condition if isinstance(condition, Not) else condition
     return FailedFilter(inner.field, condition_text(condition), f"{subject(inner.field)}{held_text(item, inner.field)}")
+
+
+def failed_together(conditions: Sequence[Condition]) -> FailedFilter:
+    """Conditions that single variants of an item satisfy, and no variant all of them."""
+    fields = dict.fromkeys(field_of(condition) for condition in conditions)
+    text = joined([condition_text(condition) for condition in conditions])
+    return FailedFilter(" and ".join(fields), text, "none of its variants is all that")
 
 
 def condition_text(condition: Condition) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, func, select, text
 
 from vitrina.search.store.database import chunks, facets, items, sequence_of, touched_items
-from vitrina.search.store.matching import as_table, ids_as_table, items_of, matches, variant_prices
+from vitrina.search.store.matching import as_table, ids_as_table, in_order, items_of, matches
 from vitrina.search.types.errors import FilterError
 from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, facet_value, field_of, spellings
 from vitrina.search.types.query import SortOrder
@@ -103,8 +103,8 @@ class FacetReader:
     ) -> tuple[list[int], int]:
         """The ids of one page of the items that satisfy every condition, in order, and how many there are in all."""
         if conditions:
-            found = np.setdiff1d(self.matching(conditions), np.array(excluded, np.int64))
-            return self.ordered(found.tolist(), sort, conditions)[offset : offset + limit], len(found)
+            found = matches(self._connection, conditions).less(excluded)
+            return in_order(self._connection, found, sort)[offset : offset + limit], len(found.item_ids)
         every = select(items.c.id)
         if excluded:
             every = every.where(items.c.id.not_in(ids_as_table(excluded)))
@@ -115,21 +115,11 @@ class FacetReader:
     def ordered(self, item_ids: Sequence[int], sort: SortOrder, conditions: Sequence[Condition] = ()) -> list[int]:
         """The items' ids in order, without those that are gone; by relevance as by novelty. An item counts with the
         prices of those of its variants that satisfy every condition."""
-        found = select(items.c.id).where(items.c.id.in_(ids_as_table(item_ids)))
-        ordered = list(self._connection.scalars(found.order_by(*ordering(sort))))
-        if not conditions or sort not in (SortOrder.PRICE_ASC, SortOrder.PRICE_DESC):
-            return ordered
-        kept = matches(self._connection, conditions)
-        prices = variant_prices(self._connection, kept, highest=sort is SortOrder.PRICE_DESC)
-        return self._by_price(ordered, sort, prices) if prices else ordered
-
-    def _by_price(self, item_ids: Sequence[int], sort: SortOrder, fitting: Mapping[int, float]) -> list[int]:
-        """Items in the order of their prices, or of their ``fitting`` variants' where those are given."""
-        column = items.c.price_cents if sort is SortOrder.PRICE_ASC else items.c.max_price_cents
-        rows = self._connection.execute(select(items.c.id, column).where(items.c.id.in_(ids_as_table(item_ids))))
-        prices = {item_id: fitting.get(item_id, price) for item_id, price in rows}
-        sign = 1 if sort is SortOrder.PRICE_ASC else -1
-        return sorted(prices, key=lambda each: (prices[each] is None, sign * (prices[each] or 0), each))
+        if sort in (SortOrder.RELEVANCE, SortOrder.NEWEST) or not conditions:
+            found = select(items.c.id).where(items.c.id.in_(ids_as_table(item_ids)))
+            return list(self._connection.scalars(found.order_by(*ordering(sort))))
+        kept = matches(self._connection, conditions).only(item_ids)
+        return in_order(self._connection, kept, sort)
 
     def n_fitting(self, item_ids: Sequence[int], conditions: Sequence[Condition]) -> NDArray[np.int64]:
         """How many variants of each item satisfy every condition, shape (n,); 1 for an item without variants, and all

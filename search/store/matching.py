@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, TableValuedAlias, and_
 
 from vitrina.search.store.database import facets, items
 from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, spellings
+from vitrina.search.types.query import SortOrder
 
 Ids = NDArray[np.int64]
 
@@ -33,6 +34,18 @@ class FilterMatches:
     def item_ids(self) -> Ids:
         """The items that satisfy them, sorted, shape (n,)."""
         return np.union1d(self.whole, items_of(self.variants)) if len(self.variants) else self.whole
+
+    def only(self, item_ids: Sequence[int]) -> FilterMatches:
+        """What was found of some items alone."""
+        ids = np.array(item_ids, np.int64)
+        return FilterMatches(np.intersect1d(self.whole, ids), self.variants[np.isin(items_of(self.variants), ids)])
+
+    def less(self, item_ids: Sequence[int]) -> FilterMatches:
+        """What was found of all items but some."""
+        if not item_ids:
+            return self
+        kept = ~np.isin(items_of(self.variants), item_ids)
+        return FilterMatches(self.whole[~np.isin(self.whole, item_ids)], self.variants[kept])
 
     def both(self, other: FilterMatches) -> FilterMatches:
         """What satisfies the conditions of both: a variant must do so by itself."""
@@ -99,23 +112,50 @@ def variants_of(connection: Connection, item_ids: Ids) -> Ids:
     return np.unique(np.array(json.loads(ids_json), np.int64))
 
 
-def variant_prices(connection: Connection, found: FilterMatches, *, highest: bool) -> dict[int, float]:
-    """The lowest or the highest price of those variants of each item that were found, for items of which not all
-    were."""
+def in_order(connection: Connection, found: FilterMatches, sort: SortOrder) -> list[int]:
+    """The ids of the items that were found, in order; each counts with the prices of its variants that were."""
+    item_ids = found.item_ids
+    if sort in (SortOrder.RELEVANCE, SortOrder.NEWEST):
+        return list(map(int, item_ids[::-1]))
+    sign = 1 if sort is SortOrder.PRICE_ASC else -1
+    prices = sign * item_prices(connection, item_ids, sort)
     varied = np.setdiff1d(items_of(found.variants), found.whole)
-    if not len(varied):
-        return {}
-    priced = select(facets.c.item_id, facets.c.variant, facets.c.number).where(
-        facets.c.field == "price_cents",
-        facets.c.variant.is_not(None),
-        facets.c.item_id.in_(ids_as_table(varied.tolist())),
+    if len(varied):
+        fitting = sign * variant_prices(connection, found.variants)
+        at = np.searchsorted(item_ids, items_of(found.variants))
+        prices[np.searchsorted(item_ids, varied)] = np.nan
+        np.fmin.at(prices, at, fitting)
+    order = np.lexsort((item_ids, np.nan_to_num(prices), np.isnan(prices)))
+    return list(map(int, item_ids[order]))
+
+
+def item_prices(connection: Connection, item_ids: Ids, sort: SortOrder) -> NDArray[np.float64]:
+    """The items' lowest prices, or for a falling order their highest, NaN for an item without one; shape (n,)."""
+    price = items.c.price_cents if sort is SortOrder.PRICE_ASC else items.c.max_price_cents
+    of_items = items.c.id.in_(ids_as_table(item_ids.tolist()))
+    columns = select(func.json_group_array(items.c.id), func.json_group_array(price)).where(of_items)
+    return prices_of(item_ids, *connection.execute(columns).one())
+
+
+def variant_prices(connection: Connection, variants: Ids) -> NDArray[np.float64]:
+    """The prices of variants, by their keys; NaN for one without. Shape (n,)."""
+    key = facets.c.item_id * VARIANTS_PER_ITEM + facets.c.variant
+    priced = (facets.c.field == "price_cents") & facets.c.variant.is_not(None)
+    columns = select(func.json_group_array(key), func.json_group_array(facets.c.number)).where(
+        priced, facets.c.item_id.in_(ids_as_table(np.unique(items_of(variants)).tolist()))
     )
-    fitting, prices = set(found.variants.tolist()), dict[int, float]()
-    for item_id, variant, price in connection.execute(priced):
-        if item_id * VARIANTS_PER_ITEM + variant in fitting:
-            known = prices.get(item_id, price)
-            prices[item_id] = max(known, price) if highest else min(known, price)
-    return prices
+    return prices_of(variants, *connection.execute(columns).one())
+
+
+def prices_of(keys: Ids, known_json: str, prices_json: str) -> NDArray[np.float64]:
+    """The price of each key (sorted) among known ones, NaN where it is none of them."""
+    known, prices = np.array(json.loads(known_json), np.int64), np.array(json.loads(prices_json), np.float64)
+    found = np.full(len(keys), np.nan)
+    at = np.searchsorted(keys, known)
+    held = at < len(keys)
+    held[held] = keys[at[held]] == known[held]
+    found[at[held]] = prices[held]
+    return found
 
 
 def value_holds(condition: AnyOf | Range | Exists) -> ColumnElement[bool]:

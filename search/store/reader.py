@@ -86,7 +86,7 @@ class CatalogReader:
 
     def _with_identifier(self, code: str) -> set[int]:
         by_sku = select(items.c.id).where(items.c.folded_sku == code).limit(MAX_SHARING)
-        exact = set(self._connection.scalars(by_sku)) | set(self._connection.scalars(of_variant(code)))
+        exact = {*self._connection.scalars(by_sku), *self._connection.scalars(of_variant(code))}
         keys = query_keys(code)
         if not keys:
             return exact

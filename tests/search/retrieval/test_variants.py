@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes import FakeEncoder, make_entry, make_image, new_catalog, open_replica
 from vitrina.search.engine import SearchEngine
+from vitrina.search.rank_explanation import explain_rank
 from vitrina.search.store.store import Store
 from vitrina.search.types.answer import Answer
 from vitrina.search.types.filters import parse_filters
@@ -106,3 +107,11 @@ def test_variants_one_by_one(engine: SearchEngine) -> None:
     answer = engine.search(Query("blue shirt", filters=parse_filters({"size": "m"}), collapse=False))
     assert (shown(answer)[:2], answer.total_considered) == ([("T", "T-BM"), ("T", "T-RM")], 3)
     assert [hit.rank for hit in answer.hits] == [1, 2, 3]
+
+
+def test_what_no_variant_is_alone_is_told(engine: SearchEngine) -> None:
+    query = Query("shirt", filters=parse_filters({"colour": "blue", "size": "S"}))
+    explained = explain_rank(engine, query, "T")
+    (failed,) = explained.failed_filters
+    assert (failed.field, failed.condition) == ("colour and size", "colour=blue and size=s")
+    assert "none of its variants is all that" in explained.sentence

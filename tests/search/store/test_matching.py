@@ -103,8 +103,8 @@ def test_items_count_with_the_prices_of_the_variants_that_fit(
     prices: dict[int, int | None] = {}
     for item_id, item in filled.items():
         if satisfies(item, conditions):
-            fitting = [item.variants[at] for at in fitting_variants(conditions, item)] or [item]
-            prices[item_id] = best((each.price_cents for each in fitting if each.price_cents is not None), default=None)
+            fitting = [item.variants[at].price_cents for at in fitting_variants(conditions, item)] or [item.price_cents]
+            prices[item_id] = best((price for price in fitting if price is not None), default=None)
     sign = 1 if sort is SortOrder.PRICE_ASC else -1
     expected = sorted(prices, key=lambda each: (prices[each] is None, sign * (prices[each] or 0), each))
     with shop.reading() as reader:

@@ -114,7 +114,7 @@ class _RowReader:
         return sale if sale[0] and (price_cents is None or sale[0] < price_cents) else None
 
     def _url(self) -> str | None:
-        return self._read("url", _read_url, None)
+        return self._read("url", read_url, None)
 
     def _attributes(self) -> dict[str, AttributeValue]:
         attributes: dict[str, AttributeValue] = {}

@@ -135,6 +135,7 @@ def test_limits_of_a_row(tmp_path: Path, cells: dict[str, object], message: str)
         ({"url": "javascript:alert(1)"}, "not a web address"),
         ({"url": "java\nscript:alert(1)"}, "not a web address"),
         ({"url": "data:text/html,hello"}, "not a web address"),
+        ({"url": "javascript:0/alert(1)"}, "not a web address"),
         ({"currency": "euros"}, "not a currency"),
         ({"image": "../x.jpg"}, "outside the catalog's folder"),
         ({"images": [f"{number}.jpg" for number in range(251)]}, "251 images; the first 250 are read"),

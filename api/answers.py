@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, Literal, Self
 from urllib.parse import quote
 
 from pydantic import Field
 
 from vitrina.api.requests import JsonModel
+from vitrina.search.store.sources import ItemPage, ListedItem
 from vitrina.search.types.answer import Answer, Explained, Hit, RerankState
+from vitrina.search.types.errors import QueryError
 from vitrina.search.types.item import AttributeValue, StoredItem, Variant
 from vitrina.search.types.requirement import Explanation, Requirement, Verdict
 
@@ -171,6 +175,44 @@ def item_fields(stored: StoredItem) -> dict[str, object]:
         "image_urls": image_urls,
         "variants": variants_out(stored),
     }
+
+
+class ListedItemOut(ItemOut):
+    """An item in a list of all."""
+
+    source: str | None = Field(description="Where it comes from; null if it was added over HTTP.")
+    changed_at: datetime | None = Field(description="When it changed last; null if an older version wrote it.")
+
+    @classmethod
+    def of_listed(cls, listed: ListedItem) -> Self:
+        changed_at = None if listed.changed_at is None else datetime.fromtimestamp(listed.changed_at, UTC)
+        return cls.model_validate({**item_fields(listed.stored), "source": listed.source, "changed_at": changed_at})
+
+
+class ItemPageOut(JsonModel):
+    """A page of the catalog's items, the longest unchanged first."""
+
+    items: list[ListedItemOut]
+    total: int = Field(description="How many items there are on all pages.")
+    next: str | None = Field(description="The cursor of the next page; null on the last.")
+    sources: dict[str, int] = Field(description="How many items each source has.")
+
+    @classmethod
+    def of(cls, page: ItemPage, sources: Mapping[str, int]) -> Self:
+        return cls(
+            items=[ListedItemOut.of_listed(each) for each in page.items],
+            total=page.total,
+            next=None if page.last is None else "-".join(map(str, page.last)),
+            sources=dict(sources),
+        )
+
+
+def position_of(cursor: str) -> tuple[int, int]:
+    """The position that a cursor stands for; the beginning for an empty one. Raises QueryError."""
+    found = re.fullmatch(r"([0-9]{1,18})-([0-9]{1,18})", cursor or "0-0")
+    if found is None:
+        raise QueryError(f"There is no page {cursor!r:.60}.", remedy='Take "next" of the page before.')
+    return int(found[1]), int(found[2])
 
 
 class SignalsOut(JsonModel):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,9 +18,11 @@ from vitrina.indexer.preparation import PreparedItem, Preparer, embed, prepare_s
 from vitrina.indexer.sources.base import Record, Rejection, Source
 from vitrina.indexer.stages import Progress, batched, prepared_batches
 from vitrina.indexer.summary import SourceSummary
+from vitrina.indexer.sync import NONE_GONE, GoneItems, OnGone, SourceRun
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.index.replica import IndexReplica
+from vitrina.search.store.sources import KnownItem
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderReplacedError, InputError, NotFoundError, StorageError
 from vitrina.search.types.item import IndexedItem, StoredItem
@@ -76,13 +77,16 @@ LOOKUP_ROWS = 128
 @dataclass(frozen=True, slots=True)
 class IndexingProgress(Progress):
     """Rows done so far, by what became of them. ``n_total`` is the source's size; ``n_failed_images`` counts images of
-    items that were indexed without them. ``summary``, one object for the run, counts what was read and left out."""
+    items that were indexed without them. ``gone`` are items that the source no longer has, of which ``n_deleted`` were
+    deleted. ``summary``, one object for the run, counts what was read and left out."""
 
     n_added: int = 0
     n_updated: int = 0
     n_unchanged: int = 0
     n_rejected: int = 0
     n_images: int = 0
+    n_deleted: int = 0
+    gone: GoneItems = NONE_GONE
     summary: SourceSummary = field(default_factory=SourceSummary, compare=False)
 
 
@@ -100,7 +104,9 @@ class ChangedRecord:
 
 @dataclass(frozen=True, slots=True)
 class UnchangedRecord:
-    """A record whose item is in the catalog already, as it is."""
+    """A record whose item is in the catalog already, as it is; ``moved`` is its sku if it came from another source."""
+
+    moved: str | None = None
 
 
 Row = ChangedRecord | UnchangedRecord | Rejection
@@ -111,7 +117,8 @@ PreparedRow = PreparedItem | UnchangedRecord | Rejection
 class ItemBatch:
     """An encoded batch, to be committed in one transaction, with the ``fingerprints`` of its images by their ids.
 
-    ``rejections`` are rejected rows, ``failures`` unusable images of the items.
+    ``rejections`` are rejected rows, ``failures`` unusable images of the items, and ``moved`` the skus of unchanged
+    items that came from another source.
     """
 
     entries: list[IndexedItem] = field(default_factory=list)
@@ -121,6 +128,7 @@ class ItemBatch:
     failures: list[Rejection] = field(default_factory=list)
     n_added: int = 0
     n_unchanged: int = 0
+    moved: list[str] = field(default_factory=list)
 
 
 class Indexer:
@@ -135,39 +143,66 @@ class Indexer:
         self.index_version = open_index_version(store, encoder)
         self.preparer = Preparer(encoder, fetcher)
 
-    def run(self, source: Source, on_progress: OnIndexingProgress = lambda _: None) -> IndexingProgress:
+    def run(
+        self,
+        source: Source,
+        on_progress: OnIndexingProgress = lambda _: None,
+        *,
+        name: str | None = None,
+        on_gone: OnGone = lambda _: False,
+    ) -> IndexingProgress:
         """Index a whole source; rows that fail go to the dead-letter file and the run continues. Blocks until done.
+
+        The items become those of the source's ``name``, by default its own. At the end ``on_gone`` is asked whether to
+        delete what is no longer in it, if anything is; by default that is only counted.
 
         Raises SourceError if the source can no longer be read and StorageError if the disk refuses; all that was
         committed stays, and the same call resumes from there.
         """
+        with closing(SourceRun(self.store.catalog, name or source.name)) as of_source:
+            done = self._index(source, on_progress, of_source)
+            gone = of_source.gone()
+            n_deleted = of_source.delete_gone() if gone.n_gone and on_gone(gone) else 0
+            done = replace(done, gone=gone, n_deleted=n_deleted)
+        started = time.perf_counter()
+        while self.store.fingerprints.fill(BATCH_ROWS):  # of images that an older version stored
+            pass
+        if done.n_added or done.n_updated or done.n_deleted:
+            with suppress(EncoderReplacedError):  # since the last commit; everything was committed before
+                IndexReplica.open(self.store, self.encoder.identity, self.index_version).save()
+            renew_trust(self.store, self.encoder)
+        return replace(done, seconds=done.seconds + time.perf_counter() - started)
+
+    def _index(self, source: Source, on_progress: OnIndexingProgress, of_source: SourceRun) -> IndexingProgress:
         started, done = time.perf_counter(), IndexingProgress(source.n_rows)
-        rows = prepared_batches(self.changes(source, done.summary), self.prepare, self.encode, BATCH_ROWS)
+        rows = prepared_batches(self.changes(source, done.summary, of_source), self.prepare, self.encode, BATCH_ROWS)
         with DeadLetters(self.store.dead_letters) as letters, closing(rows) as batches:
             for batch in batches:
                 for rejection in batch.failures + batch.rejections:
                     letters.add(rejection)
                 done.summary.reject(batch.rejections)
                 done.summary.fail(batch.failures)
-                self.commit(batch)
+                self.commit(batch, of_source.source_id)
+                of_source.claim(batch.moved)
                 done = replace(
                     add(done, batch),
                     seconds=time.perf_counter() - started,
                     dead_letters=letters.path if letters.n_rejections else None,
                 )
                 on_progress(done)
-        while self.store.fingerprints.fill(BATCH_ROWS):  # of images that an older version stored
-            pass
-        if done.n_added or done.n_updated:
-            with suppress(EncoderReplacedError):  # since the last commit; everything was committed before
-                IndexReplica.open(self.store, self.encoder.identity, self.index_version).save()
-            renew_trust(self.store, self.encoder)
         return replace(done, seconds=time.perf_counter() - started)
 
-    def plan(self, source: Source, on_progress: OnIndexingProgress = lambda _: None) -> IndexingProgress:
+    def plan(
+        self, source: Source, on_progress: OnIndexingProgress = lambda _: None, *, name: str | None = None
+    ) -> IndexingProgress:
         """Count what ``run`` would do, without decoding images or fetching URLs. Writes nothing."""
+        with closing(SourceRun(self.store.catalog, name or source.name, make=False)) as of_source:
+            done = self._plan(source, on_progress, of_source)
+            return replace(done, gone=of_source.gone())
+
+    def _plan(self, source: Source, on_progress: OnIndexingProgress, of_source: SourceRun) -> IndexingProgress:
         started, done = time.perf_counter(), IndexingProgress(source.n_rows)
-        for row in self.changes(source, done.summary):
+        for row in self.changes(source, done.summary, of_source):
             done = replace(done, n_done=done.n_done + 1, seconds=time.perf_counter() - started)
             match row:
                 case ChangedRecord(is_new=True):
@@ -192,27 +227,32 @@ class Indexer:
         self.commit(self.encode([prepared]))
         return self.store.catalog.item(record.item.sku)
 
-    def changes(self, source: Source, summary: SourceSummary) -> Generator[Row, None, None]:
+    def changes(self, source: Source, summary: SourceSummary, of_source: SourceRun) -> Generator[Row, None, None]:
         """The source's rows, compared with the catalog: new or changed, unchanged, or rejected; counted on the way."""
-        with closing(KnownSkus()) as skus, closing(batched(source.rows(), LOOKUP_ROWS)) as batches:
+        with closing(batched(source.rows(), LOOKUP_ROWS)) as batches:
             for rows in batches:
                 records = [row for row in rows if isinstance(row, Record)]
-                hashes = self.store.catalog.content_hashes([record.item.sku for record in records])
+                known = self.store.catalog.known_items([record.item.sku for record in records])
                 for row in rows:
                     summary.n_rows += row.n_rows
-                    change = row if isinstance(row, Rejection) else self.change(row, hashes, skus)
+                    change = row if isinstance(row, Rejection) else self.change(row, known, of_source)
+                    if isinstance(row, Rejection) and row.sku is not None:  # it is still in the source
+                        of_source.rejected.first_origin(row.sku, row.origin)
                     if isinstance(row, Record) and not isinstance(change, Rejection):
                         summary.add(row)
                     yield change
 
-    def change(self, record: Record, hashes: dict[str, str], skus: KnownSkus) -> Row:
+    def change(self, record: Record, known: Mapping[str, KnownItem], of_source: SourceRun) -> Row:
         """A record compared with the catalog's content hashes by sku; rejected if an earlier row has its sku."""
         sku = record.item.sku
-        if (first := skus.first_origin(sku, record.origin)) is not None:
+        if (first := of_source.skus.first_origin(sku, record.origin)) is not None:
             reason = f"The sku {sku!r} is already used at {first}."
             return Rejection(record.origin, reason, "Keep one row per sku.", sku, record.n_rows)
-        digest = self.preparer.digest(record)
-        return UnchangedRecord() if hashes.get(sku) == digest else ChangedRecord(record, digest, sku not in hashes)
+        digest, before = self.preparer.digest(record), known.get(sku)
+        has_moved = of_source.note(before)
+        if before is not None and before.content_hash == digest:
+            return UnchangedRecord(sku if has_moved else None)
+        return ChangedRecord(record, digest, before is None)
 
     def prepare(self, row: Row) -> PreparedRow:
         """Fetch and decode a changed record's images; other rows are returned as they are."""
@@ -246,14 +286,15 @@ class Indexer:
             failures=[failure for each in prepared for failure in each.failures],
             n_added=sum(each.is_new for each in prepared),
             n_unchanged=sum(isinstance(row, UnchangedRecord) for row in rows),
+            moved=[row.moved for row in rows if isinstance(row, UnchangedRecord) and row.moved is not None],
         )
 
-    def commit(self, batch: ItemBatch) -> None:
+    def commit(self, batch: ItemBatch, source_id: int | None = None) -> None:
         """Store a batch's images, then commit its items, so that no item is there before its images are."""
         self.store.images.put_all(batch.images)
         self.store.fingerprints.put_all(batch.fingerprints)
         if batch.entries:
-            self.store.catalog.commit(self.index_version, batch.entries)
+            self.store.catalog.commit(self.index_version, batch.entries, source_id)
 
 
 def add(done: IndexingProgress, batch: ItemBatch) -> IndexingProgress:
@@ -268,26 +309,3 @@ def add(done: IndexingProgress, batch: ItemBatch) -> IndexingProgress:
         n_images=done.n_images + sum(len(entry.image_ids) for entry in batch.entries),
         n_failed_images=done.n_failed_images + len(batch.failures),
     )
-
-
-class KnownSkus:
-    """The skus of a source with the origin of each. They live in a private temporary database that SQLite moves to
-    disk when it grows, so memory does not grow with the catalog. For one thread at a time."""
-
-    def __init__(self) -> None:
-        self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
-        self._database.execute("PRAGMA synchronous = OFF")
-        self._database.execute("CREATE TABLE skus (sku TEXT PRIMARY KEY, origin TEXT) WITHOUT ROWID")
-        self._database.execute("BEGIN")
-
-    def first_origin(self, sku: str, origin: str) -> str | None:
-        """Add a sku; if it is known already, return the origin it was first added with."""
-        cursor = self._database.execute("INSERT OR IGNORE INTO skus VALUES (?, ?)", (sku, origin))
-        if cursor.rowcount:
-            return None
-        row = self._database.execute("SELECT origin FROM skus WHERE sku = ?", (sku,)).fetchone()
-        return str(row[0])
-
-    def close(self) -> None:
-        """Drop the database."""
-        self._database.close()

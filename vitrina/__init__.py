@@ -119,20 +119,25 @@ class OpenStore:
         *,
         columns: Mapping[str, str] | None = None,
         on_progress: Callable[[IndexingProgress], None] = lambda _: None,
+        sync: bool = False,
     ) -> IndexingProgress:
         """Index a catalog file (CSV, TSV, JSONL, Parquet, WebDataset, feed) or a folder of images; returns the counts.
 
         ``columns`` says which column feeds which field, as in ``{"sku": "ArticleNumber"}``, where the names are not
         recognised. Rows that have not changed are skipped. A bad row never stops a run: it goes to a dead-letter file,
-        which the result names. ``on_progress`` is called after each batch. Downloads images that the catalog links to.
+        which the result names. ``on_progress`` is called after each batch. With ``sync`` items that are no longer in
+        the source are deleted, except if they are more than a fifth of it; the result counts them as ``gone`` and
+        ``n_deleted``. While another process indexes into the store, this one waits. Downloads images that the
+        catalog links to.
         """
         from vitrina.indexer.fetch import Fetcher
         from vitrina.indexer.pipeline import Indexer
         from vitrina.indexer.sources import open_source
 
-        with Fetcher() as fetcher:
-            opened = open_source(str(source), dict(columns or {}))
-            return Indexer(self._store, self._encoder, fetcher).run(opened, on_progress)
+        opened, name = open_source(str(source), dict(columns or {})), str(Path(source).expanduser().absolute())
+        with self._store.importing(), Fetcher() as fetcher:
+            indexer = Indexer(self._store, self._encoder, fetcher)
+            return indexer.run(opened, on_progress, name=name, on_gone=lambda gone: sync and not gone.is_doubtful)
 
     def search(
         self,

@@ -16,6 +16,7 @@ from vitrina.api.cli import (
     eval,  # noqa: A004 - the module of the command
     explain,
     index,
+    items,
     reranker,
     search,
     serve,
@@ -77,6 +78,7 @@ app.command()(index.index)
 app.command()(search.search)
 app.command()(explain.explain)
 app.command()(serve.serve)
+app.command()(items.items)
 app.command()(status.status)
 app.command()(status.delete)
 app.command()(status.rebuild)

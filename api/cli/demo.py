@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from rich.text import Text
 
 from vitrina.api.cli.console import errors, output, print_line, settings_for
-from vitrina.api.cli.index import index_one, precompute_catalog_features, show_report
+from vitrina.api.cli.index import Sync, index_one, precompute_catalog_features, show_report
 from vitrina.api.cli.search import read_image, reranked, show_answer, show_verdicts
 
 CELL_PX = 220
@@ -164,7 +164,8 @@ def index_boutique(store: Store, settings: Settings, encoder: Encoder, catalog: 
 
     source = open_source(str(catalog), {})
     indexer = Indexer(store, encoder, Fetcher())
-    show_report(source, index_one(indexer, source, dry_run=False), dry_run=False)
+    report = index_one(indexer, source, source.name, Sync(is_wanted=False, is_sure=False), dry_run=False)
+    show_report(source, report, dry_run=False)
     precompute_catalog_features(store, settings)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,11 +15,14 @@ from rich.markup import escape
 from vitrina.api.cli.console import StoreOption, errors, print_line, print_note, progress, settings_for
 from vitrina.search.types.errors import SourceError, VitrinaError
 
+WAITING = "Another import into this store is under way; waiting for it to finish."
+
 if TYPE_CHECKING:
     from vitrina.api.settings import Settings
     from vitrina.indexer.pipeline import Indexer, IndexingProgress
     from vitrina.indexer.sources.base import Source
     from vitrina.indexer.stages import Progress
+    from vitrina.indexer.sync import GoneItems
     from vitrina.search.store.store import Store
 
 
@@ -29,6 +35,14 @@ def index(
         list[str] | None,
         typer.Option("--map", metavar="FIELD=COLUMN", help="The column that holds a field. Repeatable."),
     ] = None,
+    sync: Annotated[
+        bool, typer.Option("--sync", "--prune", help="Delete items that are no longer in the source they came from.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --sync, do not ask if more than 20 % would go.")] = False,
+    source_name: Annotated[
+        str | None,
+        typer.Option("--source", metavar="NAME", help="The source's name, for one that moves; by default its path."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen and change nothing.")] = False,
 ) -> None:
     """Index catalogs: add new items, update changed ones, skip the rest."""
@@ -38,13 +52,18 @@ def index(
     from vitrina.indexer.sources import open_source
     from vitrina.search.store.store import Store
 
-    settings = settings_for(folder)
+    settings, names = settings_for(folder), names_of(sources, source_name)
     opened = [open_source(source, parse_mapping(mapping or [])) for source in sources]
-    with closing(Store(settings.store, settings.vector_index)) as store:
+    with ExitStack() as stack:
+        store = stack.enter_context(closing(Store(settings.store, settings.vector_index)))
+        if not dry_run:
+            stack.enter_context(store.importing(lambda: print_note(WAITING)))
         with errors.status("Loading the encoder"):
             indexer = Indexer(store, encoder_for(store, settings), Fetcher())
-        for source in opened:
-            show_report(source, index_one(indexer, source, dry_run=dry_run), dry_run=dry_run)
+        for source, name in zip(opened, names, strict=True):
+            report = index_one(indexer, source, name, Sync(sync, yes), dry_run=dry_run)
+            show_report(source, report, dry_run=dry_run)
+            show_gone(source, report, is_synced=sync, dry_run=dry_run)
         if not dry_run:
             precompute_catalog_features(store, settings)
             print_line(f"{store.catalog.counts()['items']:,} items in {settings.store}")
@@ -61,13 +80,60 @@ def parse_mapping(maps: Sequence[str]) -> Mapping[str, str]:
     return mapping
 
 
-def index_one(indexer: Indexer, source: Source, *, dry_run: bool) -> IndexingProgress:
+def names_of(sources: Sequence[str], name: str | None) -> list[str]:
+    """What the catalog calls each source: its path, or the name that was given. Raises SourceError for several sources
+    of one name: each would take the others' items for gone."""
+    if name is not None and len(sources) > 1:
+        raise SourceError(f"{len(sources)} sources cannot all be {name!r}.", remedy="Index each in a run of its own.")
+    return [name] if name is not None else [str(Path(source).expanduser().absolute()) for source in sources]
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """Whether items that are gone from their source are deleted, and even if they are many."""
+
+    is_wanted: bool
+    is_sure: bool
+
+    def agreed(self, source: Source, gone: GoneItems) -> bool:
+        """Whether to delete them; asks where there are too many to be sure and somebody can answer."""
+        if not self.is_wanted or self.is_sure or not gone.is_doubtful:
+            return self.is_wanted
+        question = f"{gone.n_gone:,} of {gone.n_before:,} items are no longer in {source.name}. Delete them?"
+        return sys.stdin.isatty() and typer.confirm(question, err=True)
+
+
+def index_one(indexer: Indexer, source: Source, name: str, sync: Sync, *, dry_run: bool) -> IndexingProgress:
     """Index one source under a progress bar, or only plan it."""
-    work = indexer.plan if dry_run else indexer.run
-    with progress(source.name, source.n_rows) as on_progress:
-        report = work(source, lambda done: on_progress(done.n_done))
+    with ExitStack() as bar:
+        on_progress = bar.enter_context(progress(source.name, source.n_rows))
+
+        def on_gone(gone: GoneItems) -> bool:
+            bar.close()  # so that it does not write over the question
+            return sync.agreed(source, gone)
+
+        if dry_run:
+            report = indexer.plan(source, lambda done: on_progress(done.n_done), name=name)
+        else:
+            report = indexer.run(source, lambda done: on_progress(done.n_done), name=name, on_gone=on_gone)
         on_progress(report.n_done, report.n_done)
     return report
+
+
+def show_gone(source: Source, report: IndexingProgress, *, is_synced: bool, dry_run: bool) -> None:
+    """Print what became of items that are no longer in their source; nothing if there are none."""
+    gone = report.gone
+    if report.n_deleted:
+        print_line(f"{report.n_deleted:,} items that are no longer in {source.name} were deleted")
+    elif gone.n_gone:
+        items = "item is" if gone.n_gone == 1 else "items are"
+        left = f"{gone.n_gone:,} {items} no longer in {source.name}"
+        if dry_run and is_synced and not gone.is_doubtful:
+            print_line(f"{left} and would be deleted")
+        elif is_synced:
+            print_note(f"{left}, of {gone.n_before:,}: none was deleted. If that is right, add --yes")
+        else:
+            print_note(f"{left}. To delete what is gone: vitrina index --sync")
 
 
 def show_report(source: Source, report: IndexingProgress, *, dry_run: bool) -> None:

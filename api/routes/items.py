@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from vitrina.api.answers import AnswerOut, ItemOut
+from vitrina.api.answers import AnswerOut, ItemOut, ItemPageOut, position_of
 from vitrina.api.requests import ItemIn, SearchRequest, VariantIn, decode_data_uri, from_json, is_reranked
 from vitrina.api.routes.health import RunningService
 from vitrina.api.streaming import RESPONSES, respond
@@ -21,6 +22,7 @@ from vitrina.indexer.sources.rows import read_row, read_url
 from vitrina.search.types.errors import FilterError, InputError
 from vitrina.search.types.filters import parse_filters
 from vitrina.search.types.item import Variant
+from vitrina.search.types.query import WINDOW
 from vitrina.search.types.query import Query as SearchQuery
 
 router = APIRouter(tags=["items"])
@@ -59,6 +61,21 @@ async def similar_items(
     return await respond(
         request, service, lambda engine: engine.stream(query, reranking), is_reranked=reranking is not None
     )
+
+
+@router.get("/v1/items")
+def list_items(
+    service: RunningService,
+    limit: Annotated[int, Query(description="How many items to return.", ge=1, le=WINDOW)] = 100,
+    cursor: Annotated[str, Query(description='"next" of the page before.')] = "",
+    source: Annotated[str | None, Query(description="Only those that come from this source.")] = None,
+    since: Annotated[datetime | None, Query(description="Only those that changed at this time or later.")] = None,
+) -> ItemPageOut:
+    """Page through the items of the catalog, the longest unchanged first: what changes meanwhile comes at the end."""
+    catalog = service.store.catalog
+    seconds = None if since is None else since.replace(tzinfo=since.tzinfo or UTC).timestamp()
+    page = catalog.item_page(limit, position_of(cursor), source=source, since=seconds)
+    return ItemPageOut.of(page, catalog.source_names())
 
 
 @router.get("/v1/items/{sku:path}")

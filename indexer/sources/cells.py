@@ -40,6 +40,14 @@ def clean_text(text: str) -> str:
     return unicodedata.normalize("NFC", _UNWANTED.sub("", text)).strip()
 
 
+def key_text(text: str) -> str:
+    """A shop's key: trimmed, on one line, without control characters and lone surrogates, and else as the file spells
+    it, whatever the encoding of its letters and however many blanks it has; so the shop knows it again."""
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    return " ".join(line.strip() for line in _UNWANTED.sub("", text).splitlines()).strip()
+
+
 def is_blank(value: object) -> bool:
     """Whether a cell is empty: None, NaN, an empty container, or the words that spreadsheets write for them."""
     if value is None or value != value:

@@ -10,7 +10,14 @@ from typing import TypeVar
 
 from vitrina.indexer.sources.attributes import attribute_key, check_attribute, flatten
 from vitrina.indexer.sources.base import CellProblem, ImageReference, Record, Rejection, TableRow
-from vitrina.indexer.sources.cells import display_text, is_blank, parse_literal, plain, without_spreadsheet_marks
+from vitrina.indexer.sources.cells import (
+    display_text,
+    is_blank,
+    key_text,
+    parse_literal,
+    plain,
+    without_spreadsheet_marks,
+)
 from vitrina.indexer.sources.columns import Columns, cell_at
 from vitrina.indexer.sources.image_cells import MAX_IMAGES, read_image_cells
 from vitrina.indexer.sources.money import parse_cents, parse_currency, parse_price
@@ -161,8 +168,8 @@ class _RowReader:
 def _read_sku(cell: object, column: str) -> str:
     if isinstance(cell, (bool, list, tuple, dict, bytes)):
         raise InputError(f"{str(cell)[:60]!r} is not a sku.", remedy="Use a text or a number.")
-    text = "" if is_blank(cell) else plain(cell if isinstance(cell, (int, float)) else str(cell))
-    sku = " ".join(without_spreadsheet_marks(text).split())
+    text = "" if is_blank(cell) else plain(cell) if isinstance(cell, (int, float)) else key_text(str(cell))
+    sku = without_spreadsheet_marks(text).strip()
     if not sku:
         raise InputError(
             f"The row has no sku: {column} is empty.", remedy="Fill it in, or map another column: --map sku=COLUMN."

@@ -38,6 +38,17 @@ from vitrina.search.store.items import (
     update_items,
 )
 from vitrina.search.store.reader import CatalogReader
+from vitrina.search.store.sources import (
+    ItemPage,
+    KnownItem,
+    claim,
+    item_page,
+    make_source,
+    skus_of,
+    source_counts,
+    source_id_of,
+    source_names,
+)
 from vitrina.search.store.terms import (
     TermChanges,
     TextSettings,
@@ -172,19 +183,20 @@ class Catalog:
 
     # Writing
 
-    def commit(self, version_id: int, entries: Sequence[IndexedItem]) -> int:
+    def commit(self, version_id: int, entries: Sequence[IndexedItem], source_id: int | None = None) -> int:
         """Insert or replace items by sku, all or none; returns the change's sequence number.
 
-        Skus must be distinct within one call. Raises EncoderReplacedError where another index version is the active
-        one.
+        They become items of a source; without one those that are there stay with theirs. Skus must be distinct within
+        one call. Raises EncoderReplacedError where another index version is the active one.
         """
         with self.database.write() as connection:
             check_active(connection, version_id)
             sequence = next_sequence(connection)
             known = ids_by_sku(connection, [entry.item.sku for entry in entries])
             clear_parts(connection, list(known.values()))
-            ids = known | insert_items(connection, [e for e in entries if e.item.sku not in known], sequence)
-            update_items(connection, [(known[e.item.sku], e) for e in entries if e.item.sku in known], sequence)
+            ids = known | insert_items(connection, [e for e in entries if e.item.sku not in known], sequence, source_id)
+            changed = [(known[e.item.sku], e) for e in entries if e.item.sku in known]
+            update_items(connection, changed, sequence, source_id)
             insert_parts(connection, version_id, sequence, [(ids[entry.item.sku], entry) for entry in entries])
         return sequence
 
@@ -208,6 +220,52 @@ class Catalog:
                     connection.execute(delete(items).where(items.c.id.in_(chunk)))
                 connection.execute(insert(deletions), [{"item_id": i, "sequence": sequence} for i in ids])
         return [sku for sku in skus if sku in known]
+
+    # Sources
+
+    def source_id(self, name: str, *, make: bool = True) -> int | None:
+        """The id of the source of a name, which is added if it is new; None where it is not and ``make`` is false."""
+        with self.database.read() as connection:
+            known = source_id_of(connection, name)
+        if known is not None or not make:
+            return known
+        with self.database.write() as connection:
+            return make_source(connection, name)
+
+    def source_counts(self) -> dict[int, int]:
+        """How many items each source has, by its id."""
+        with self.database.read() as connection:
+            return source_counts(connection)
+
+    def source_names(self) -> dict[str, int]:
+        """How many items each source has that has any, by its name."""
+        with self.database.read() as connection:
+            return source_names(connection)
+
+    def claim(self, source_id: int, skus: Sequence[str]) -> None:
+        """Make items those of a source."""
+        if skus:
+            with self.database.write() as connection:
+                claim(connection, source_id, skus)
+
+    def skus_of(self, source_ids: Sequence[int]) -> Iterator[list[str]]:
+        """The skus of the items of some sources, in pages, each a consistent state of its own."""
+        last = 0
+        while True:
+            with self.database.read() as connection:
+                page = skus_of(connection, source_ids, last)
+            if not page:
+                return
+            yield [sku for _, sku in page]
+            last = page[-1][0]
+
+    def item_page(
+        self, limit: int, after: tuple[int, int] = (0, 0), *, source: str | None = None, since: float | None = None
+    ) -> ItemPage:
+        """A page of the items of a source, or of all, that changed ``since`` (seconds since 1970) or later, the longest
+        unchanged first; ``after`` is the ``last`` of the page before."""
+        with self.database.read() as connection:
+            return item_page(connection, limit, after, source, since)
 
     # Words and facets
 
@@ -262,8 +320,12 @@ class Catalog:
 
     def content_hashes(self, skus: Sequence[str]) -> dict[str, str]:
         """The content hash of each sku that is there."""
+        return {sku: known.content_hash for sku, known in self.known_items(skus).items()}
+
+    def known_items(self, skus: Sequence[str]) -> dict[str, KnownItem]:
+        """The content hash and the source of each sku that is there."""
         with self.reading() as reader:
-            return reader.content_hashes(skus)
+            return reader.known_items(skus)
 
     def item(self, sku: str) -> StoredItem:
         """One item by its sku. Raises NotFoundError."""

@@ -75,6 +75,15 @@ index_versions = Table(
 """One version for each encoder. Queries are answered from the active one, which every change is written to. Another
 version holds the items whose sequence number is at most its ``watermark``. No ``id`` is used twice."""
 
+sources = Table(
+    "sources",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False, unique=True),
+    sqlite_autoincrement=True,
+)
+"""Where items come from: the files and folders that were indexed, by path or by the name they were given."""
+
 items = Table(
     "items",
     metadata,
@@ -92,10 +101,14 @@ items = Table(
     Column("variants", JSON(none_as_null=True)),
     Column("content_hash", String(64), nullable=False),
     Column("sequence", BigInteger, nullable=False, index=True),
+    Column("source_id", Key, index=True),
+    Column("changed_at", Float),
     sqlite_autoincrement=True,
 )
 """Products. No ``id`` is used twice, so a replica cannot mistake a new item for a deleted one. ``price_cents`` and
-``max_price_cents`` are the lowest and the highest price of its variants (``items.variant_columns``)."""
+``max_price_cents`` are the lowest and the highest price of its ``variants`` (``terms.variant_columns``). ``source_id``
+is null for what was added over HTTP; ``changed_at`` counts seconds since 1970, and is null for what an older version
+wrote."""
 
 deletions = Table(
     "deletions",

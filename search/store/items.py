@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -22,6 +23,7 @@ from vitrina.search.store.database import (
 )
 from vitrina.search.store.terms import stored_variant, term_rows, variant_columns
 from vitrina.search.types.filters import facets as facets_of
+from vitrina.search.types.identifiers import folded
 from vitrina.search.types.identifiers import identifiers as identifiers_of
 from vitrina.search.types.item import (
     MODALITIES,
@@ -151,11 +153,15 @@ def next_sequence(connection: Connection) -> int:
     return int(connection.execute(step).scalar_one())
 
 
-def item_columns(entry: IndexedItem, sequence: int) -> dict[str, object]:
+def item_columns(entry: IndexedItem, sequence: int, source_id: int | None) -> dict[str, object]:
+    """An item's row; one that is put by itself, without a source, stays with the source that it has."""
     item = entry.item
+    source = {} if source_id is None else {"source_id": source_id}
     return {
+        **source,
+        "changed_at": round(time.time(), 3),
         "sku": item.sku,
-        "folded_sku": item.sku.casefold(),
+        "folded_sku": folded(item.sku),
         "folded_title": " ".join(item.title.split()).casefold(),
         "title": item.title,
         "description": item.description,
@@ -170,22 +176,27 @@ def item_columns(entry: IndexedItem, sequence: int) -> dict[str, object]:
     }
 
 
-def insert_items(connection: Connection, entries: Sequence[IndexedItem], sequence: int) -> dict[str, int]:
+def insert_items(
+    connection: Connection, entries: Sequence[IndexedItem], sequence: int, source_id: int | None = None
+) -> dict[str, int]:
     """Insert rows of new items; returns their ids by sku."""
     if not entries:
         return {}
     rows = connection.execute(
-        insert(items).returning(items.c.sku, items.c.id), [item_columns(entry, sequence) for entry in entries]
+        insert(items).returning(items.c.sku, items.c.id),
+        [item_columns(entry, sequence, source_id) for entry in entries],
     )
     return {row.sku: row.id for row in rows}
 
 
-def update_items(connection: Connection, entries: Sequence[tuple[int, IndexedItem]], sequence: int) -> None:
+def update_items(
+    connection: Connection, entries: Sequence[tuple[int, IndexedItem]], sequence: int, source_id: int | None = None
+) -> None:
     """Overwrite the rows of items, given with their ids."""
     if entries:
         connection.execute(
             update(items).where(items.c.id == bindparam("key")),
-            [{"key": item_id, **item_columns(entry, sequence)} for item_id, entry in entries],
+            [{"key": item_id, **item_columns(entry, sequence, source_id)} for item_id, entry in entries],
         )
 
 

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Select, func, select
 
-from vitrina.search.store.database import chunks, embeddings, identifiers, images, index_versions, items, sequence_of
+from vitrina.search.store.database import embeddings, identifiers, images, index_versions, items, sequence_of
 from vitrina.search.store.facets import FacetReader
 from vitrina.search.store.index_versions import dimension_of
 from vitrina.search.store.items import changes_since, ids_by_sku, stored_items
 from vitrina.search.store.matching import ids_as_table
+from vitrina.search.store.sources import KnownItem, known_items
 from vitrina.search.types.errors import NotFoundError
-from vitrina.search.types.identifiers import asked_identifiers, compact, query_keys
+from vitrina.search.types.identifiers import asked_identifiers, compact, folded, query_keys
 from vitrina.search.types.item import Changes, StoredItem
 
 MAX_SHARING = 20
@@ -39,8 +40,11 @@ class CatalogReader:
         return sequence_of(self._connection)
 
     def item(self, sku: str) -> StoredItem:
-        """One item by its sku. Raises NotFoundError."""
+        """One item by its sku, or by that of one of its variants; where none is spelled just so, by one that differs
+        in letter case, in the encoding of letters or in blanks alone. Raises NotFoundError."""
         found = ids_by_sku(self._connection, [sku])
+        if not found and (alike := self._with_sku(folded(sku))) is not None:
+            found = {sku: alike}
         if not found:
             raise NotFoundError(
                 f"There is no item with the sku {sku!r:.300}.",
@@ -48,6 +52,12 @@ class CatalogReader:
                 details={"sku": sku[:300]},
             )
         return self.items(list(found.values()))[found[sku]]
+
+    def _with_sku(self, code: str) -> int | None:
+        """The first item with a sku, its own or a variant's, that is folded to the code."""
+        by_own = select(items.c.id).where(items.c.folded_sku == code).order_by(items.c.id).limit(1)
+        found = [*self._connection.scalars(by_own), *self._connection.scalars(of_variant(code))]
+        return found[0] if found else None
 
     def items(self, item_ids: Sequence[int]) -> dict[int, StoredItem]:
         """Items by id, without those that are gone."""
@@ -64,10 +74,10 @@ class CatalogReader:
 
     def named(self, query: str, *, limit: int, within: NDArray[np.int64] | None = None) -> dict[int, str]:
         """Items whose sku or whole title is the query, without regard to case: item id to ``sku`` or ``title``."""
-        folded = " ".join(query.split()).casefold()
         named: dict[int, str] = {}
-        for kind, key in (("title", items.c.folded_title), ("sku", items.c.folded_sku)):
-            rows = select(items.c.id).where(key == folded).order_by(items.c.id).limit(limit)
+        by_title = items.c.folded_title == " ".join(query.split()).casefold()
+        for kind, is_named in (("title", by_title), ("sku", items.c.folded_sku == folded(query))):
+            rows = select(items.c.id).where(is_named).order_by(items.c.id).limit(limit)
             if within is not None:  # the addition makes SQLite use the name's index, not go through every id
                 rows = rows.where((items.c.id + 0).in_(ids_as_table(within.tolist())))
             named.update(dict.fromkeys(self._connection.scalars(rows), kind))
@@ -102,15 +112,9 @@ class CatalogReader:
         held = select(images.c.item_id).where(images.c.image_id.in_(image_ids)).distinct()
         return np.array(sorted(self._connection.scalars(held)), np.int64)
 
-    def content_hashes(self, skus: Sequence[str]) -> dict[str, str]:
-        """The content hash of each sku that is there."""
-        return {
-            sku: content_hash
-            for chunk in chunks(skus)
-            for sku, content_hash in self._connection.execute(
-                select(items.c.sku, items.c.content_hash).where(items.c.sku.in_(chunk))
-            )
-        }
+    def known_items(self, skus: Sequence[str]) -> dict[str, KnownItem]:
+        """The content hash and the source of each sku that is there."""
+        return known_items(self._connection, skus)
 
     def counts(self) -> dict[str, int]:
         """How many items, images and vectors of the active index version there are."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import filecmp
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.feature_cache import FeatureCache, discard_other_features, features_file
@@ -55,7 +58,7 @@ def copy_file(source: str, target: str) -> str:
     """Copy a file so that concurrent readers of ``target`` see the old or the new one, whole; skips equal files."""
     if os.path.exists(target) and filecmp.cmp(source, target):
         return target
-    fresh = f"{target}.part"
+    fresh = f"{target}.{os.getpid()}.part"
     shutil.copy2(source, fresh)
     os.replace(fresh, target)
     return target
@@ -103,6 +106,27 @@ class Store:
                 remedy="Index a catalog first, as in: vitrina index products.csv (or try: vitrina demo).",
             )
         return cls(folder, vector_index)
+
+    @contextmanager
+    def importing(self, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """The turn of one import at a time, among all processes; calls ``on_wait`` if another has it, and blocks until
+        that ends. Raises StorageError where the folder cannot be written to."""
+        lock = FileLock(self.folder / "import.lock")
+        try:
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                on_wait()
+                lock.acquire()
+        except OSError as error:
+            raise StorageError(
+                f"Nothing can be written to the store {self.folder}: {error.strerror or error}.",
+                remedy="Check the folder's permissions, or choose another with --store.",
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def open_index_version(self, identity: EncoderIdentity) -> int:
         """The key of the active index version, which must be this encoder's; in a new store it is made.

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -115,12 +116,14 @@ def fields_as_facets(fields: Mapping[str, AttributeValue], variant: int | None =
 
 
 def facet_value(value: Scalar) -> str:
-    """The text under which a value is stored and compared: case-folded, ``2016`` for 2016 and for 2016.0."""
+    """The text under which a value is stored and compared: case-folded, ``2016`` for 2016 and for 2016.0, letters with
+    accents in one encoding (NFC)."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value).strip().casefold()
+    text = str(value)
+    return (text if text.isascii() else unicodedata.normalize("NFC", text)).strip().casefold()
 
 
 def spellings(value: str) -> tuple[str, ...]:

@@ -52,8 +52,8 @@ class Identifier:
 
 
 def folded(text: str) -> str:
-    """A code without regard to letter case, width of characters, and blanks around it."""
-    return unicodedata.normalize("NFKC", text).strip().casefold()
+    """A code without regard to letter case, width and encoding of characters, and how many blanks there are."""
+    return " ".join(unicodedata.normalize("NFKC", text).split()).casefold()
 
 
 def compact(value: str) -> str:

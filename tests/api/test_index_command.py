@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.api.conftest import N_PRODUCTS, Vitrina, run_vitrina
 from tests.fakes import FakeEncoder
@@ -39,6 +40,43 @@ def test_columns_are_mapped_and_dead_letters_written(vitrina: Vitrina, tmp_path:
     assert [letter["origin"] for letter in reasons] == ["odd.csv:3", "odd.csv:4"]
     assert all(letter["reason"] and letter["remedy"] for letter in reasons)
     assert vitrina("search", "Becher")[0] == 0
+
+
+def test_what_is_gone_from_the_source_is_deleted_only_if_that_is_wanted(vitrina: Vitrina, tmp_path: Path) -> None:
+    catalog = tmp_path / "shop.csv"
+
+    def index(skus: str, *options: str) -> str:
+        catalog.write_text("sku,title\n" + "".join(f"{sku},Mug {sku}\n" for sku in skus), encoding="utf-8")
+        _, printed, noted = vitrina("index", str(catalog), *options)
+        return printed + noted
+
+    index("ABCDEFGHIJ")
+    assert "1 item is no longer in shop.csv. To delete what is gone: vitrina index --sync" in index("ABCDEFGHI")
+    assert "1 item is no longer in shop.csv and would be deleted" in index("ABCDEFGHI", "--sync", "--dry-run")
+    assert "1 items that are no longer in shop.csv were deleted" in index("ABCDEFGHI", "--prune")
+    assert "6 items are no longer in shop.csv, of 9: none was deleted. If that is right, add --yes" in index(
+        "ABC", "--sync"
+    )
+    assert "9 items in" in index("ABC")
+    assert "3 items in" in index("ABC", "--sync", "--yes")
+
+
+def test_imports_into_one_store_take_turns(vitrina: Vitrina, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = tmp_path / "shop.csv"
+    catalog.write_text("sku,title\nA,Mug\n", encoding="utf-8")
+    (tmp_path / "store").mkdir()
+    held = FileLock(tmp_path / "store" / "import.lock", is_singleton=False)
+    held.acquire()
+    noted: list[str] = []
+
+    def note(text: str) -> None:
+        noted.append(text)
+        held.release()
+
+    monkeypatch.setattr("vitrina.api.cli.index.print_note", note)
+    _, printed, _ = vitrina("index", str(catalog))
+    assert noted == ["Another import into this store is under way; waiting for it to finish."]
+    assert "1 added" in printed
 
 
 @pytest.fixture(scope="module")

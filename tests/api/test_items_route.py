@@ -33,6 +33,39 @@ def test_put_get_replace_delete(client: TestClient) -> None:
     assert "vase-1" not in {hit["sku"] for hit in hits}
 
 
+def test_paging_through_all_items(client: TestClient, store: Store) -> None:
+    first = client.get("/v1/items", params={"limit": 25}).json()
+    rest = client.get("/v1/items", params={"limit": 25, "cursor": first["next"]}).json()
+    skus = [item["sku"] for page in (first, rest) for item in page["items"]]
+    assert (first["total"], rest["next"]) == (N_PRODUCTS, None)
+    assert sorted(skus) == sorted(stored.item.sku for stored in store.catalog.all_items())
+    (source,) = first["sources"]
+    assert {item["source"] for item in first["items"]} == {source}
+    client.put("/v1/items/pot", json={"title": "Pot"})
+    last = client.get("/v1/items", params={"limit": 25, "cursor": first["next"]}).json()["items"][-1]
+    assert (last["sku"], last["source"]) == ("pot", None)
+    since = client.get("/v1/items", params={"since": last["changed_at"]}).json()
+    assert [item["sku"] for item in since["items"]] == ["pot"]
+    assert client.get("/v1/items", params={"source": source}).json()["total"] == N_PRODUCTS
+    assert client.get("/v1/items", params={"source": "nobody"}).json()["items"] == []
+    assert client.get("/v1/items", params={"cursor": "x"}).status_code == 400
+
+
+@pytest.mark.parametrize("asked", ["cafe\u0301  1", "caf\u00e9 1", "CAF\u00c9  1", " caf\u00e9\u00a01"])
+def test_a_sku_is_found_however_it_is_encoded(client: TestClient, asked: str) -> None:
+    sku = "cafe\u0301  1"
+    assert client.put(f"/v1/items/{quote(sku, safe='')}", json={"title": "Odd"}).status_code == 201
+    assert client.get(f"/v1/items/{quote(asked, safe='')}").json()["sku"] == sku
+    hits = client.post("/v1/search", json={"text": asked, "limit": 1}).json()["hits"]
+    assert [(hit["sku"], hit["certain"]) for hit in hits] == [(sku, True)]
+
+
+def test_an_item_is_found_by_the_sku_of_a_variant(client: TestClient) -> None:
+    client.put("/v1/items/zt", json=TEE)
+    assert client.get("/v1/items/zt-bl").json()["sku"] == "zt"
+    assert client.get("/v1/items/ZT-BL/similar").status_code == 200
+
+
 TEE = {
     "title": "Zebra tee",
     "attributes": {"fabric": "cotton"},

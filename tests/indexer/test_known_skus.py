@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from vitrina.indexer.pipeline import KnownSkus
+from vitrina.indexer.sync import KnownSkus
 
 
 def test_a_repeated_sku_names_its_first_origin() -> None:

@@ -23,6 +23,7 @@ from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.database import MIGRATIONS_FOLDER, Database, clock, deletions, item_terms, metadata
 from vitrina.search.types.errors import StateError, StorageError
+from vitrina.search.types.filters import parse_filters
 from vitrina.search.types.item import Variant
 from vitrina.search.types.models import EncoderIdentity
 
@@ -126,10 +127,19 @@ def test_the_items_of_version_6_have_no_variants(tmp_path: Path, encoder: FakeEn
     with closing(sqlite3.connect(path)) as old, old:
         old.execute("INSERT INTO items VALUES (1, 'a', 'a', 'mug', 'Mug', '', '{}', 900, 'EUR', NULL, 'hash', 1)")
         old.execute("INSERT INTO facets (item_id, field, value, number) VALUES (1, 'price_cents', '900', 900)")
+        old.execute(
+            "INSERT INTO items VALUES (2, ?, ?, 'x', 'X', '', '{}', NULL, NULL, NULL, 'hash', 1)", ("e\u0301  1",) * 2
+        )
+        old.execute("INSERT INTO facets (item_id, field, value) VALUES (2, 'sku', ?)", ("e\u0301  1",))
         old.execute("UPDATE clock SET sequence = 1")
     with closing(Catalog(path)) as catalog:
         item = catalog.item("a").item
         assert (item.variants, item.price_cents, item.max_price_cents) == ((), 900, 900)
+        assert catalog.item("\u00c9 1").id == 2
+        with catalog.reading() as reader:
+            assert reader.facets.matching(parse_filters({"sku": "\u00c9  1"})).tolist() == [2]
+        assert list(catalog.source_names().values()) == [2]
+        assert {each.changed_at for each in catalog.item_page(9).items} == {None}
         version = catalog.open_index_version(encoder.identity, active=True)
         catalog.commit(version, [make_entry(encoder, "b", variants=[Variant("b-1", {"size": "S"}, 500)])])
         assert catalog.item("b").item.variants[0].sku == "b-1"
@@ -248,6 +258,7 @@ OPEN_AND_WRITE = """
 import sys
 from pathlib import Path
 from vitrina.search.store.catalog import Catalog
+from vitrina.search.types.filters import parse_filters
 from vitrina.search.types.item import Variant
 from vitrina.search.types.models import EncoderIdentity
 from vitrina.search.types.item import IndexedItem, Item

@@ -1,0 +1,66 @@
+"""``vitrina items``."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from vitrina.api.cli.console import StoreOption, output, print_line, print_note, settings_for
+from vitrina.api.cli.search import price
+
+if TYPE_CHECKING:
+    from vitrina.search.store.sources import ItemPage
+
+
+def items(
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="NAME", help="Only those that come from this source.")
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option("--since", help="Only those that changed at this time or later (UTC).")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many items.")] = 50,
+    cursor: Annotated[str, typer.Option("--cursor", help="Where to go on, as the page before says.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the page as the HTTP API returns it.")] = False,
+    folder: StoreOption = None,
+) -> None:
+    """List what is in the store, the longest unchanged first, by source and by when it changed."""
+    from vitrina.api.answers import ItemPageOut, position_of
+    from vitrina.search.store.store import Store
+
+    settings = settings_for(folder)
+    seconds = None if since is None else since.replace(tzinfo=since.tzinfo or UTC).timestamp()
+    with closing(Store.existing(settings.store, settings.vector_index)) as store:
+        page = store.catalog.item_page(limit, position_of(cursor), source=source, since=seconds)
+        shown = ItemPageOut.of(page, store.catalog.source_names())
+    if as_json:
+        output.file.write(shown.model_dump_json(indent=2) + "\n")
+        return
+    show_page(page)
+    for name, n_items in shown.sources.items():
+        print_line(f"{n_items:,} from {name}")
+    if shown.next is not None:
+        print_note(f"{page.total:,} items in all. The next page: --cursor {shown.next}")
+
+
+def show_page(page: ItemPage) -> None:
+    """Print a page of items as a table."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("sku", no_wrap=True)
+    table.add_column("title", ratio=1)
+    table.add_column("variants", justify="right")
+    table.add_column("price", justify="right", no_wrap=True)
+    table.add_column("changed", no_wrap=True)
+    for listed in page.items:
+        item = listed.stored.item
+        changed = (
+            "" if listed.changed_at is None else f"{datetime.fromtimestamp(listed.changed_at, UTC):%Y-%m-%d %H:%M}"
+        )
+        n_variants = str(len(item.variants)) if item.variants else ""
+        table.add_row(Text(item.sku), Text(item.title), n_variants, Text(price(item)), changed)
+    output.print(table)

@@ -43,6 +43,14 @@ def index(
         str | None,
         typer.Option("--source", metavar="NAME", help="The source's name, for one that moves; by default its path."),
     ] = None,
+    dialect: Annotated[
+        str | None,
+        typer.Option("--dialect", metavar="FILE", help="How the catalog is laid out: a TOML file, or a known name."),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", metavar="DIR", help="The folder that paths of images count from.", file_okay=False),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen and change nothing.")] = False,
 ) -> None:
     """Index catalogs: add new items, update changed ones, skip the rest."""
@@ -53,7 +61,8 @@ def index(
     from vitrina.search.store.store import Store
 
     settings, names = settings_for(folder), names_of(sources, source_name)
-    opened = [open_source(source, parse_mapping(mapping or [])) for source in sources]
+    fields = parse_mapping(mapping or [])
+    opened = [open_source(source, fields, image_folder=images, dialect=dialect) for source in sources]
     with ExitStack() as stack:
         store = stack.enter_context(closing(Store(settings.store, settings.vector_index)))
         if not dry_run:

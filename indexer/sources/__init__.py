@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vitrina.indexer.sources.base import Record, Rejection, Source, Table
 from vitrina.indexer.sources.columns import Columns, choose_columns
 from vitrina.indexer.sources.delimited import DelimitedTable
-from vitrina.indexer.sources.dialects import CatalogDialect, recognise_dialect
+from vitrina.indexer.sources.dialects.dialect import CatalogDialect, open_dialect, recognise_dialect
+from vitrina.indexer.sources.dialects.layout import Layout
+from vitrina.indexer.sources.dialects.translation import translate
 from vitrina.indexer.sources.rows import read_row
 from vitrina.search.plugins import SOURCES, load_plugin, registered
 from vitrina.search.types.errors import SourceError
@@ -30,6 +32,8 @@ class TableSource:
     layout: CatalogDialect
     columns: Columns
     image_folder: Path
+    kept: frozenset[str] = frozenset()
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -43,9 +47,10 @@ class TableSource:
 
     @property
     def fields(self) -> Mapping[str, str]:
-        """Which column each field is read from."""
-        images = {"image": ",".join(self.columns.images)} if self.columns.images else {}
-        return {**{field: columns[0] for field, columns in self.columns.fields.items()}, **images}
+        """Which column each field is read from, as the file spells it."""
+        images = ",".join(self.headers.get(column, column) for column in self.columns.images)
+        named = {name: self.headers.get(columns[0], columns[0]) for name, columns in self.columns.fields.items()}
+        return {**named, "image": images} if images else named
 
     @property
     def n_rows(self) -> int | None:
@@ -60,34 +65,54 @@ class TableSource:
     def rows(self) -> Iterator[Record | Rejection]:
         """Every row as a record or as its rejection, in the file's order."""
         try:
-            for row in self.layout.translate(self.table.rows()):
+            for row in translate(self.table.rows(), self.layout, self.columns, self.kept):
                 yield row if isinstance(row, Rejection) else read_row(row, self.columns, self.image_folder)
         except OSError as error:
             raise _unreadable(self.table.path, error) from error
 
 
-def open_source(location: str, mapping: Mapping[str, str] | None = None, *, image_folder: Path | None = None) -> Source:
+def open_source(
+    location: str,
+    mapping: Mapping[str, str] | None = None,
+    *,
+    image_folder: Path | None = None,
+    dialect: str | None = None,
+) -> Source:
     """Open a catalog: a folder of images, CSV/TSV, JSONL, Parquet, an XML product feed, a WebDataset tar, or a format
     that an installed plug-in reads.
 
     ``mapping`` says which column feeds which field (``{"sku": "Artikelnummer"}``); a field's name that is none of
-    ``rows.FIELDS`` names an attribute, and ``image`` takes several columns separated by commas. Images named by path
-    must lie inside ``image_folder``, the catalog file's own folder by default. Reads the file's beginning; blocks.
-    Raises ``SourceError`` for what is missing, empty, of no known format, or has no column for the sku, and
-    ``PluginError`` for a plug-in that cannot be imported.
+    ``columns.FIELDS`` names an attribute, and ``image`` takes several columns separated by commas. ``dialect`` is a
+    built-in one's name or a TOML file; without it, the columns tell. Images named by path must lie inside
+    ``image_folder``, the catalog file's own folder by default, or the dialect's folder in it. Reads the file's
+    beginning; blocks. Raises ``SourceError`` for what is missing, empty, of no known format, or has no column for the
+    sku, for a dialect that cannot be used, and ``PluginError`` for a plug-in that cannot be imported.
     """
     path = _existing(location)
+    chosen = open_dialect(dialect) if dialect else None
     opened = _open(path)
     if not isinstance(opened, Table):
         _refuse_mapping(path, mapping)
         return opened
     table = opened
-    layout = recognise_dialect(table.columns)
+    layout = chosen or recognise_dialect(table.columns)
     if layout.joins_last and isinstance(table, DelimitedTable):
         table = replace(table, joins_last=True)
-    names = (*table.columns, *(name for name in layout.added_columns if name not in table.columns))
-    columns = choose_columns(names, mapping or {}, preferred=layout.preferred, source=path.name)
-    return TableSource(table, layout, columns, image_folder or path.parent)
+    bound = Layout(layout, table.columns, frozenset((mapping or {}).values()))
+    columns = choose_columns(
+        bound.columns_after, mapping or {}, preferred=layout.fields, ignored=bound.ignored, source=path.name
+    )
+    if (code := layout.currency(table.columns)) is not None:
+        columns = replace(columns, currencies=dict.fromkeys(columns.fields.get("price", ()), code))
+    kept = frozenset((*columns.renamed, *(each for name in mapping or {} for each in columns.fields.get(name, ()))))
+    headers = {name: column for column, name in reversed(bound.names.items())}
+    return TableSource(table, layout, columns, image_folder or _image_folder(path, layout), kept, headers)
+
+
+def _image_folder(path: Path, dialect: CatalogDialect) -> Path:
+    """The file's own folder, or the folder in it where the dialect's images lie."""
+    inside = (path.parent / name for name in dialect.image_folders)
+    return next((folder for folder in inside if folder.is_dir()), path.parent)
 
 
 def _existing(location: str) -> Path:

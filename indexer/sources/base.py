@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -96,15 +96,28 @@ N_PEEKED_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True)
+class VariantRow:
+    """What a row says of one variant: cells by role (``sku``, ``price``, ``sale_price``, ``currency``, ``identifiers``,
+    ``image``, ``url``), and its options by name."""
+
+    origin: str
+    cells: Mapping[str, object]
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class TableRow:
     """One row's cells by column name. ``origin`` says where it comes from, as ``products.csv:17``.
 
-    ``n_rows`` is how many rows of the source were merged into it.
+    ``n_rows`` is how many rows of the source were merged into it. ``attributes`` are those that columns hold by name
+    and value.
     """
 
     origin: str
     cells: Mapping[str, object]
     n_rows: int = 1
+    variants: tuple[VariantRow, ...] = ()
+    attributes: Mapping[str, object] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -49,6 +49,12 @@ class Columns:
         """The columns that become no attributes where a row fills them: each field's first, and the images."""
         return frozenset({*(columns[0] for columns in self.fields.values()), *self.images, *self.ignored})
 
+    @property
+    def used_by_fields(self) -> frozenset[str]:
+        """All columns that a field or an image may be read from."""
+        names = (*(name for names in self.fields.values() for name in names), *self.images, *self.renamed)
+        return frozenset((*names, *(name.partition(".")[0] for name in names if "." in name)))
+
     def used(self, cells: Mapping[str, object]) -> dict[str, str]:
         """The column that each field of a row is read from: the first with a value, or else the first."""
         return {
@@ -73,6 +79,7 @@ def choose_columns(
     mapping: Mapping[str, str],
     *,
     preferred: Mapping[str, Sequence[str]] | None = None,
+    ignored: frozenset[str] = frozenset(),
     source: str,
 ) -> Columns:
     """Find each field's columns: ``mapping`` first, then the dialect's ``preferred`` keys, then well-known names, also
@@ -80,23 +87,25 @@ def choose_columns(
 
     Raises ``SourceError`` for a mapped column that does not exist and if no column can serve as sku.
     """
-    names = _Names(columns)
+    names = _Names(columns, ignored)
     preferred = preferred or {}
     chosen = {
         name: _existing(column, columns, source) for name, column in mapping.items() if name not in ("image", "images")
     }
     images = _chosen_images(columns, mapping, source)
     fields: dict[str, tuple[str, ...]] = {name: (column,) for name, column in chosen.items() if name in FIELDS}
+    reserved = () if images else names.declared(preferred.get("image", ()))
     taken = {*chosen.values(), *images}
     for name in FIELDS[:-1]:
-        if name not in fields and (found := names.of_field(name, preferred.get(name, ()), taken)):
+        if name not in fields and (found := names.of_field(name, preferred.get(name, ()), taken, reserved)):
             fields[name] = found
             taken.update(found if name != "sku" else found[:1])
     if "sku" not in fields:
         raise _no_sku(columns, source)
     renamed = {column: attribute_key(name) or name for name, column in chosen.items() if name not in FIELDS}
     currencies = {column: code for column in fields.get("price", ()) if (code := names.currency(column))}
-    return Columns(fields, images or names.images(preferred.get("image", ()), taken), renamed, currencies)
+    found_images = images or names.images(preferred.get("image", ()), taken)
+    return Columns(fields, found_images, renamed, currencies, ignored - renamed.keys())
 
 
 @lru_cache(maxsize=4096)
@@ -118,26 +127,50 @@ def _table(name: str) -> Mapping[str, list[str]]:
 class _Names:
     """A table's columns by their folded names."""
 
-    def __init__(self, columns: Sequence[str]) -> None:
+    def __init__(self, columns: Sequence[str], ignored: frozenset[str]) -> None:
         self._columns = columns
+        self._ignored = ignored
         self._by_name = {folded(column): column for column in reversed(columns) if column}
         self._currencies: dict[str, str] = {}
 
-    def of_field(self, name: str, preferred: Sequence[str], taken: Iterable[str]) -> tuple[str, ...]:
-        """The columns of a field, the surest first, none of them ``taken``."""
-        known = (*map(folded, preferred), *_table("names")[name])
-        found = dict.fromkeys(column for each in known for column in self._spelled(each, name))
-        free = tuple(column for column in found if column not in taken)
+    def of_field(
+        self, name: str, preferred: Sequence[str], taken: Iterable[str], reserved: Iterable[str]
+    ) -> tuple[str, ...]:
+        """The columns of a field, the surest first, none of them ``taken``; those ``reserved`` only if preferred."""
+        own = [column for each in preferred for column in self._spelled(each, name)]
+        known = [column for each in _table("names")[name] for column in self._spelled(each, name)]
+        found = (*own, *(column for column in known if column not in self._ignored and column not in reserved))
+        free = tuple(dict.fromkeys(column for column in found if column not in taken))
         return free or tuple(self._telling(name, taken))[:1]
 
     def images(self, preferred: Sequence[str], taken: Iterable[str]) -> tuple[str, ...]:
-        """The columns with images: the main one, and those numbered or called additional."""
-        main = next((column for name in (*map(folded, preferred), *_table("names")["image"])
-                     if (column := self._by_name.get(name)) and column not in taken), None)  # fmt: skip
+        """The columns with images: the dialect's, or else the main one, and those numbered or called additional."""
+        if declared := [column for column in self.declared(preferred) if column not in taken]:
+            return tuple(declared)
+        taken = {*taken, *self._ignored}
+        candidates = (self._by_name[name] for name in _table("names")["image"] if name in self._by_name)
+        main = next((column for column in candidates if column not in taken), None)
         more = [column for name, column in self._ordered() if _MORE_IMAGES.fullmatch(name) and column not in taken]
         if main is None and not more:
             more = list(self._telling("image", taken))
         return tuple(dict.fromkeys((*((main,) if main else ()), *more)))
+
+    def declared(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The columns that a dialect names for images."""
+        return tuple(dict.fromkeys(column for name in names for column in self._declared(name)))
+
+    def _declared(self, name: str) -> Iterator[str]:
+        """The columns of a dialect's name, in which ``{n}`` stands for a number."""
+        if "{n}" not in name:
+            head, dot, rest = name.partition(".")
+            if name in self._by_name:
+                yield self._by_name[name]
+            elif dot and head in self._by_name:
+                yield f"{self._by_name[head]}.{rest}"
+            return
+        pattern = re.compile(r"(\d+)".join(map(re.escape, name.split("{n}"))))
+        found = ((int(match[1]), column) for own, column in self._ordered() if (match := pattern.fullmatch(own)))
+        yield from (column for _, column in sorted(found))
 
     def currency(self, column: str) -> str | None:
         """The ISO 4217 code in the name of a price's column."""
@@ -173,7 +206,7 @@ class _Names:
         other = set(_table("not").get(name, ()))
         for own, column in self._ordered():
             words = set(re.split(r"[_.]", own))
-            if column not in taken and words & telling and not words & other:
+            if column not in taken and column not in self._ignored and words & telling and not words & other:
                 yield column
 
 

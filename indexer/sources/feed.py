@@ -1,27 +1,52 @@
-"""Product feeds in XML: RSS 2.0 and Atom, as for Google Merchant."""
+"""Product feeds in XML: RSS and Atom for Google Merchant, YML, Heureka, Ceneo, and lists of products of any shop."""
 
 from __future__ import annotations
 
+import codecs
+import html
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
+from vitrina.indexer.sources.delimited import FALLBACK
 from vitrina.search.types.errors import SourceError
 
-_ITEM_TAGS = frozenset({"item", "entry"})
-_ENTITIES = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
-_NAMESPACE = re.compile(r"^\{[^}]*\}")
+GOOGLE = "http://base.google.com/ns/1.0"
+"""The namespace of Google Merchant's elements, usually ``g:``."""
+
+_ITEM_TAGS = ("item", "entry", "offer", "shopitem", "product", "produkt", "article", "artikel", "o", "row", "record")
+_CURRENCY_KEYS = ("currency", "currencyId", "currencyCode", "cur")
+_N_PEEKED_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 16
+_DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
+
+ItemPath = tuple[str, ...]
+Cells = dict[str, object]
+
+
+class _Entities(ValueError):
+    """The file defines entities, which can blow up in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeedTable:
-    """An XML feed: each ``item`` or ``entry`` is a row, its elements are the cells, without their namespaces."""
+    """An XML feed: the elements at ``item_path`` are rows, and their elements and attributes the cells.
+
+    Cells have the elements' local names. Google's elements (``g:price``) beat plain ones of the same name;
+    ``prefixes`` are those of Google's namespace.
+    """
 
     path: Path
-    columns: tuple[str, ...]
+    item_path: ItemPath
+    prefixes: frozenset[str]
+    encoding: str
+    columns: tuple[str, ...] = ()
     n_rows: int | None = None
     notes: tuple[str, ...] = ()
 
@@ -34,67 +59,252 @@ class FeedTable:
         """The items, numbered from 1. If the XML is broken, one rejection stands for the rest of the file."""
         number = 0
         try:
-            for item in _items(self.path):
+            for cells in self._items():
                 number += 1
-                yield TableRow(f"{self.path.name}#{number}", _cells(item))
-        except (ElementTree.ParseError, LookupError, ValueError) as error:
+                yield TableRow(f"{self.path.name}#{number}", cells)
+        except (expat.ExpatError, LookupError, ValueError) as error:
             reason = f"The XML is broken after item {number:,}: {error}."
             yield Rejection(
                 f"{self.path.name}#{number + 1}", reason, "Export the feed again; the items before are read."
             )
 
+    def _items(self) -> Iterator[Cells]:
+        reader = _Reader(self.item_path, self.prefixes)
+        for chunk in chain(_decoded(self.path, self.encoding), ("",)):
+            broken: Exception | None = None
+            try:
+                reader.feed(chunk, last=not chunk)
+            except (expat.ExpatError, ValueError) as error:
+                broken = error
+            yield from reader.taken()  # those before what is broken, too
+            if broken is not None:
+                raise broken
+
 
 def open_feed(path: Path) -> FeedTable:
-    """Learn the columns from the first items. Raises ``SourceError`` if there are none, or if the file defines
-    entities, which can blow up in memory.
-    """
+    """Find the items and learn their columns from the first. Raises ``SourceError`` if there are none, or if the file
+    defines entities."""
     with path.open("rb") as file:
-        if _ENTITIES.search(file.read(1 << 16)):
-            raise SourceError(
-                f"{path.name} has a document type of its own, which feeds do not need.",
-                remedy="Remove the <!DOCTYPE ...> from it.",
-            )
-    table = FeedTable(path, ())
-    columns = union_of_columns(table.rows())
-    if not columns:
+        start = file.read(_N_PEEKED_BYTES)
+    encoding = _encoding(start)
+    shape = _Shape()
+    try:
+        for chunk in _decoded(path, encoding, len(start)):
+            shape.feed(chunk)
+    except _Entities:
         raise SourceError(
-            f"{path.name} has no <item> or <entry> that can be read.", remedy="Give an RSS or Atom product feed."
+            f"{path.name} defines entities in its document type, which feeds do not need.",
+            remedy="Remove the <!DOCTYPE ...> from it.",
+        ) from None
+    except (expat.ExpatError, LookupError):
+        pass  # broken XML is reported where the items end
+    item_path = shape.item_path()
+    prefixes = frozenset(shape.google or {"g"})
+    table = FeedTable(path, item_path, prefixes, encoding) if item_path else None
+    columns = union_of_columns(table.rows()) if table else ()
+    if table is None or not columns:
+        raise SourceError(
+            f"{path.name} has no <item> or <entry> or other list of products that can be read.",
+            remedy="Give a product feed: RSS, Atom, YML, Heureka, or a list of <product> elements.",
         )
-    return replace(table, columns=columns)
+    undeclared = sorted(shape.used - shape.declared)
+    note = (
+        f"{path.name} uses the prefix {undeclared[0]}: without declaring it; it was read all the same."
+        if undeclared
+        else ""
+    )
+    return replace(table, columns=columns, notes=(note,) if note else ())
 
 
-def _items(path: Path) -> Iterator[ElementTree.Element]:
-    """Each item, complete; what was read before it is freed."""
-    open_elements: list[ElementTree.Element] = []
-    with path.open("rb") as file:
-        for event, element in ElementTree.iterparse(file, events=("start", "end")):
-            if event == "start":
-                open_elements.append(element)
-                continue
-            open_elements.pop()
-            if _tag(element) in _ITEM_TAGS:
-                yield element
-                for parent in open_elements:
-                    parent.clear()
+def _encoding(start: bytes) -> str:
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    declared = _DECLARED.match(start.removeprefix(codecs.BOM_UTF8))
+    name = declared[1].decode("ascii") if declared else "utf-8"
+    try:
+        name = codecs.lookup(name).name
+    except LookupError:
+        name = "utf-8"
+    return "utf-8-sig" if name in ("utf-8", "ascii", "utf-16") else name
 
 
-def _cells(item: ElementTree.Element) -> dict[str, object]:
-    cells: dict[str, object] = {}
+def _decoded(path: Path, encoding: str, n_bytes: int | None = None) -> Iterator[str]:
+    """The file's text in pieces; bytes that are not in its encoding are read as Windows-1252."""
+    errors = FALLBACK if encoding.startswith("utf-8") else "replace"
+    with path.open(encoding=encoding, errors=errors, newline="") as file:
+        n_left = n_bytes
+        while (n_left is None or n_left > 0) and (chunk := file.read(_CHUNK_BYTES)):
+            n_left = None if n_left is None else n_left - len(chunk)
+            yield chunk
+
+
+def _parser() -> expat.XMLParserType:
+    """A parser that leaves prefixes as they are, loads nothing, and refuses a file that defines entities."""
+    parser = expat.ParserCreate("utf-8")
+    parser.buffer_text = True
+    parser.UseForeignDTD(True)  # so that &nbsp; and its like are skipped, and not errors
+    parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
+
+    def refuse(*_: object) -> None:
+        raise _Entities("The document type defines entities.")
+
+    parser.EntityDeclHandler = refuse
+    return parser
+
+
+class _Shape:
+    """What a feed's beginning looks like: how often each path of elements occurs, and which prefixes there are."""
+
+    def __init__(self) -> None:
+        self.used: set[str] = set()
+        self.declared: set[str] = {"xml"}
+        self.google: set[str] = set()
+        self._path: list[str] = []
+        self._counts: Counter[ItemPath] = Counter()
+        self._parents: set[ItemPath] = set()
+        self._parser = _parser()
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+
+    def feed(self, text: str) -> None:
+        """Take in a piece of the text."""
+        self._parser.Parse(text, False)
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._parents.add(tuple(self._path))
+        prefix, colon, _ = tag.partition(":")
+        if colon:
+            self.used.add(prefix)
+        for name, value in attributes.items():
+            if name == "xmlns" or name.startswith("xmlns:"):
+                own = name.partition(":")[2]
+                self.declared.add(own)
+                if value.rstrip("/").lower() in (GOOGLE, GOOGLE.replace("http:", "https:")):
+                    self.google.add(own)
+        self._path.append(_local(tag))
+        self._counts[tuple(self._path)] += 1
+
+    def _end(self, tag: str) -> None:
+        self._path.pop()
+
+    def item_path(self) -> ItemPath | None:
+        """The path of the items: of a known name, or else the elements with children that occur most often."""
+        paths = [path for path in self._counts if path in self._parents or len(path) > 1]
+        for tag in _ITEM_TAGS:
+            known = [path for path in paths if path[-1].lower() == tag and path in self._parents]
+            if known:
+                return min(known, key=len)
+        repeated = [path for path in paths if self._counts[path] > 1 and path in self._parents and len(path) > 1]
+        return min(repeated, key=lambda path: (len(path), -self._counts[path]), default=None)
+
+
+class _Reader:
+    """Reads items as they are completed, and forgets everything else but the names of categories."""
+
+    def __init__(self, item_path: ItemPath, prefixes: frozenset[str]) -> None:
+        self._item_path = item_path
+        self._prefixes = prefixes
+        self._path: list[str] = []
+        self._builder: ElementTree.TreeBuilder | None = None
+        self._items: list[Cells] = []
+        self._categories: dict[str, tuple[str, str]] = {}
+        self._category: str | None = None
+        self._parser = _parser()
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._data
+        self._parser.SkippedEntityHandler = self._entity
+
+    def feed(self, text: str, *, last: bool = False) -> None:
+        """Parse a piece of the text."""
+        self._parser.Parse(text, last)
+
+    def taken(self) -> Iterator[Cells]:
+        """The items completed since the last call."""
+        items, self._items = self._items, []
+        yield from items
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._path.append(_local(tag))
+        if self._builder is None and tuple(self._path) == self._item_path:
+            self._builder = ElementTree.TreeBuilder()
+        if self._builder is not None:
+            self._builder.start(tag, attributes)
+        elif tag.lower() == "category" and "id" in attributes:
+            self._category = attributes["id"]
+            self._categories[self._category] = ("", attributes.get("parentId", ""))
+
+    def _data(self, text: str) -> None:
+        if self._builder is not None:
+            self._builder.data(text)
+        elif self._category is not None:
+            name, parent = self._categories[self._category]
+            self._categories[self._category] = (name + text, parent)
+
+    def _entity(self, name: str, is_parameter: bool) -> None:
+        if not is_parameter:
+            self._data(html.unescape(f"&{name};"))
+
+    def _end(self, tag: str) -> None:
+        self._category = None
+        if self._builder is not None:
+            element = self._builder.end(tag)
+            if tuple(self._path) == self._item_path:
+                self._items.append(self._named_category(_cells(element, self._prefixes)))
+                self._builder = None
+        self._path.pop()
+
+    def _named_category(self, cells: Cells) -> Cells:
+        """The cells with the category that a YML offer gives the number of."""
+        number, names, seen = str(cells.get("categoryId", "")), [], set[str]()
+        while number in self._categories and number not in seen and len(seen) < 20:
+            seen.add(number)
+            name, number = self._categories[number]
+            names.append(name.strip())
+        return {**cells, "category": " / ".join(reversed(names))} if names and "category" not in cells else cells
+
+
+def _cells(item: ElementTree.Element, prefixes: frozenset[str]) -> Cells:
+    cells: Cells = {key: value for key, value in item.attrib.items() if not key.startswith("xmlns")}
+    google = {_local(child.tag) for child in item if _is_google(child.tag, prefixes) and _value(child) is not None}
     for element in item:
-        tag, value = _tag(element), _value(element)
-        if tag in cells:
-            before = cells[tag]
-            cells[tag] = [*before, value] if isinstance(before, list) else [before, value]
-        else:
-            cells[tag] = value
+        tag = _local(element.tag)
+        if tag in google and not _is_google(element.tag, prefixes):
+            continue
+        value = _value(element)
+        _add(cells, tag, value)
     return cells
 
 
+def _add(cells: Cells, tag: str, value: object) -> None:
+    """Put a value under a tag; several values of one tag are a list."""
+    held = cells.get(tag)
+    cells[tag] = value if tag not in cells else [*(held if isinstance(held, list) else [held]), value]
+
+
+def _is_google(tag: str, prefixes: frozenset[str]) -> bool:
+    prefix, colon, _ = tag.partition(":")
+    return (prefix if colon else "") in prefixes and (bool(colon) or "" in prefixes)
+
+
 def _value(element: ElementTree.Element) -> object:
+    """An element's text; of one with elements inside, those by their names; of a named one, its name and text."""
     if len(element):
-        return {_tag(child): child.text for child in element}
-    return element.text if element.text is not None else element.get("href")  # Atom writes <link href="..."/>
+        inner: dict[str, object] = {}
+        for child in element:
+            _add(inner, _local(child.tag), _value(child))
+        alone = next(iter(inner.values()))
+        return alone if len(inner) == 1 and isinstance(alone, list) else inner
+    text = element.text if element.text and element.text.strip() else None
+    currency = next((element.attrib[key] for key in _CURRENCY_KEYS if key in element.attrib), None)
+    if text is not None and currency is not None:
+        return {"amount": text, "currency": currency}
+    if text is not None and "name" in element.attrib:
+        return {"name": element.attrib["name"], "value": text}
+    if text is not None:
+        return text
+    return next((element.attrib[key] for key in ("href", "url", "src", "value") if key in element.attrib), element.text)
 
 
-def _tag(element: ElementTree.Element) -> str:
-    return _NAMESPACE.sub("", element.tag)
+def _local(tag: str) -> str:
+    return tag.rpartition(":")[2]

@@ -1,4 +1,4 @@
-"""JSON lines: one object per line."""
+"""JSON: one object per line, or one document with a list of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
+from vitrina.indexer.sources.cells import parse_literal
 from vitrina.indexer.sources.delimited import FALLBACK, count_lines, detect_encoding
+from vitrina.indexer.sources.json_documents import JsonDocumentTable, open_document
 from vitrina.search.types.errors import SourceError
 
 MAX_ROW_BYTES = 1 << 24
@@ -43,18 +45,14 @@ class JsonLinesTable:
                     yield _parse(origin, line)
 
 
-def open_jsonl(path: Path) -> JsonLinesTable:
-    """Learn the columns from the first rows. Raises ``SourceError`` if the first lines hold no JSON objects."""
+def open_jsonl(path: Path) -> JsonLinesTable | JsonDocumentTable:
+    """Learn the columns from the first rows, of a document or of lines. Raises ``SourceError`` if the first lines hold
+    no JSON objects."""
     encoding, notes = detect_encoding(path)
     if encoding == "utf-16":
         raise SourceError(f"{path.name} is UTF-16; JSON is written in UTF-8.", remedy="Save it as UTF-8.")
-    with path.open("rb") as file:
-        start = file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()
-    if start.startswith(b"["):
-        raise SourceError(
-            f"{path.name} holds one JSON array, and catalogs are read one object a line.",
-            remedy=f"Convert it, for example with: jq -c '.[]' {path.name} > {path.stem}.jsonl",
-        )
+    if (document := open_document(path)) is not None:
+        return document
     table = JsonLinesTable(path, (), count_lines(path), notes)
     columns = union_of_columns(table.rows())
     if not columns:
@@ -79,8 +77,11 @@ def _lines(file: BinaryIO, max_bytes: int) -> Iterator[tuple[int, bytes | None]]
 
 def _parse(origin: str, line: bytes) -> TableRow | Rejection:
     try:
-        cells = json.loads(line.decode("utf-8-sig", errors=FALLBACK), parse_constant=lambda name: None)
+        text = line.decode("utf-8-sig", errors=FALLBACK)
+        cells = json.loads(text, parse_constant=lambda name: None)
     except (ValueError, RecursionError) as error:
+        if isinstance(cells := parse_literal(text.strip()), dict):  # the Amazon data of 2014 are Python, not JSON
+            return TableRow(origin, cells)
         return Rejection(origin, f"The line is not JSON: {str(error)[:200]}.", "Write one JSON object a line.")
     if not isinstance(cells, dict):
         return Rejection(origin, f"The line is a JSON {type(cells).__name__}.", "Write one JSON object a line.")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from vitrina.indexer.sources.attributes import attribute_key, check_attribute, flatten
-from vitrina.indexer.sources.base import CellProblem, ImageReference, Record, Rejection, TableRow
+from vitrina.indexer.sources.base import CellProblem, ImageReference, Record, Rejection, TableRow, VariantRow
 from vitrina.indexer.sources.cells import (
     display_text,
     is_blank,
@@ -19,10 +19,11 @@ from vitrina.indexer.sources.cells import (
     without_spreadsheet_marks,
 )
 from vitrina.indexer.sources.columns import Columns, cell_at
+from vitrina.indexer.sources.currencies import n_decimals
 from vitrina.indexer.sources.image_cells import MAX_IMAGES, read_image_cells
 from vitrina.indexer.sources.money import parse_cents, parse_currency, parse_price
 from vitrina.search.types.errors import InputError
-from vitrina.search.types.item import AttributeValue, Item
+from vitrina.search.types.item import MAX_VARIANTS, AttributeValue, Item, Variant
 
 T = TypeVar("T")
 
@@ -71,17 +72,19 @@ class _RowReader:
         attributes = self._attributes()
         price_cents, currency = self._price()
         if (sale := self._sale_price(price_cents, currency)) is not None:
-            self._add_attributes(attributes, self._used.get("price", ""), "regular_price", self._field("price"))
+            if price_cents is not None:
+                attributes["regular_price"] = price_cents / 10 ** n_decimals(currency)
             price_cents, currency = sale
         images = self._images()
-        if not (title or description or attributes or images):
+        variants = self._variants(images, currency)
+        if not (title or description or attributes or images or variants):
             first = f" {self._problems[0].reason}" if self._problems else ""
             raise InputError(
                 f"The row has neither an image nor any text.{first}",
                 remedy="Give it a title, a description or an image.",
             )
-        item = Item(sku, title, description, attributes, price_cents, currency, self._url())
-        return Record(self._row.origin, item, images, tuple(self._problems), self._row.n_rows)
+        item = Item(sku, title, description, attributes, price_cents, currency, self._url(), variants)
+        return Record(self._row.origin, item, tuple(images)[:MAX_IMAGES], tuple(self._problems), self._row.n_rows)
 
     def _field(self, field: str) -> object:
         column = self._used.get(field)
@@ -125,7 +128,8 @@ class _RowReader:
 
     def _attributes(self) -> dict[str, AttributeValue]:
         attributes: dict[str, AttributeValue] = {}
-        consumed = {*self._used.values(), *self._columns.images, *self._columns.ignored}
+        images = (column.partition(".")[0] for column in self._columns.images)
+        consumed = {*self._used.values(), *self._columns.images, *images, *self._columns.ignored}
         for column, cell in self._row.cells.items():
             if column in consumed or is_blank(cell):
                 continue
@@ -139,6 +143,9 @@ class _RowReader:
         for column, key in self._columns.renamed.items():
             if column not in self._row.cells:
                 self._add_attributes(attributes, column, key, cell_at(self._row.cells, column))
+        for name, cell in self._row.attributes.items():
+            if key := attribute_key(name):
+                self._add_attributes(attributes, name, key, cell)
         return attributes
 
     def _add_attributes(self, attributes: dict[str, AttributeValue], column: str, key: str, cell: object) -> None:
@@ -149,20 +156,70 @@ class _RowReader:
         except InputError as error:
             self._note(column, error)
 
-    def _images(self) -> tuple[ImageReference, ...]:
-        images: dict[ImageReference, None] = {}
+    def _images(self) -> dict[ImageReference, int]:
+        """The item's own images by their positions."""
+        images: dict[ImageReference, int] = {}
         for column in self._columns.images:
-            for found in read_image_cells(cell_at(self._row.cells, column), self._folder):
-                if isinstance(found, InputError):
-                    self._note(column, found)
-                else:
-                    images[found] = None
+            self._add_images(images, column, cell_at(self._row.cells, column))
         if len(images) > MAX_IMAGES:
             error = InputError(
                 f"The row has {len(images):,} images; the first {MAX_IMAGES} are read.", remedy="Leave some out."
             )
             self._note(self._columns.images[0], error)
-        return tuple(images)[:MAX_IMAGES]
+        return images
+
+    def _add_images(self, images: dict[ImageReference, int], column: str, cell: object) -> tuple[int, ...]:
+        """Add a cell's images to those of the item, and return their positions."""
+        positions = []
+        for found in read_image_cells(cell, self._folder):
+            if isinstance(found, InputError):
+                self._note(column, found)
+            else:
+                positions.append(images.setdefault(found, len(images)))
+        return tuple(dict.fromkeys(position for position in positions if position < MAX_IMAGES))
+
+    def _variants(self, images: dict[ImageReference, int], currency: str | None) -> tuple[Variant, ...]:
+        return tuple(self._variant(row, images, currency) for row in self._row.variants[:MAX_VARIANTS])
+
+    def _variant(self, row: VariantRow, images: dict[ImageReference, int], currency: str | None) -> Variant:
+        """One variant. Cells that cannot be read are noted under the names of their roles."""
+        cells = row.cells
+
+        def read(role: str, reader: Callable[[object], T], otherwise: T) -> T:
+            try:
+                return reader(cells.get(role))
+            except InputError as error:
+                self._note(f"variant {role}", error)
+                return otherwise
+
+        currency = read("currency", parse_currency, None) or currency
+        default: tuple[int | None, str | None] = (None, currency)
+        price_cents, own_currency = read("price", partial(_read_price, currency), default)
+        sale_cents, sale_currency = read("sale_price", partial(_read_price, currency), default)
+        if sale_cents and (price_cents is None or sale_cents < price_cents):
+            price_cents, own_currency = sale_cents, sale_currency
+        options: dict[str, AttributeValue] = {}
+        for name, cell in row.options.items():
+            self._add_attributes(options, name, attribute_key(name), cell)
+        return Variant(
+            sku=read("sku", _read_variant_sku, ""),
+            options={name: value[0] if isinstance(value, tuple) else value for name, value in options.items()},
+            price_cents=price_cents,
+            currency=own_currency,
+            identifiers=tuple(dict.fromkeys(_texts(cells.get("identifiers")))),
+            images=self._add_images(images, "variant image", cells.get("image")),
+            url=read("url", read_url, None),
+        )
+
+
+def _texts(cell: object) -> Iterator[str]:
+    for part in cell if isinstance(cell, (list, tuple)) else (cell,):
+        if isinstance(part, (str, int, float)) and not isinstance(part, bool) and not is_blank(part):
+            yield plain(part).lstrip("'")
+
+
+def _read_variant_sku(cell: object) -> str:
+    return "" if is_blank(cell) else _read_sku(cell, "sku")
 
 
 def _read_sku(cell: object, column: str) -> str:

@@ -72,14 +72,17 @@ def test_shopify_rows_of_a_handle_are_one_item(tmp_path: Path) -> None:
         "type": "Shirts",
         "tags": ("summer", "linen", "sale"),
         "published": True,
-        "variant_sku": ("LS-S", "LS-M"),
-        "variant_barcode": ("0123", "0124"),
-        "image_position": (1, 2, 3),
-        "color": "navy; white",
+        "color": ("navy", "white"),
         "status": "active",
         "size": ("S", "M"),
         "cut": "Slim",
     }
+    assert [(each.sku, dict(each.options), each.price_cents, each.identifiers) for each in shirt.item.variants] == [
+        ("LS-S", {"size": "S", "cut": "Slim"}, 4990, ("0123",)),
+        ("LS-M", {"size": "M", "cut": "Slim"}, 3990, ("0124",)),
+    ]
+    assert [each.images for each in shirt.item.variants] == [(), (0,)]
+    assert (shirt.n_rows, mug.n_rows, mug.item.variants) == (3, 1, ())
     assert urls(path) == [[f"https://cdn.example/{number}.jpg" for number in (1, 2, 3)], []]
     assert mug.item.attributes == {"vendor": "Acme", "type": "Mugs", "published": False, "status": "draft"}
 
@@ -89,7 +92,8 @@ def test_shopify_template_of_2024(tmp_path: Path) -> None:
     record = only(path)
     assert open_source(str(path)).dialect.startswith("Shopify")
     assert (record.item.sku, record.item.title, record.item.price_cents) == ("cap", "Cap", 1900)
-    assert record.item.attributes == {"vendor": "Acme", "sku": ("C-R", "C-B"), "color": ("Red", "Blue")}
+    assert record.item.attributes == {"vendor": "Acme", "color": ("Red", "Blue")}
+    assert [(each.sku, each.images) for each in record.item.variants] == [("C-R", ()), ("C-B", (1,))]
     assert urls(path) == [["https://cdn.example/r.jpg", "https://cdn.example/b.jpg"]]
 
 
@@ -118,7 +122,7 @@ def test_google_merchant_tsv(tmp_path: Path) -> None:
         "https://shop.example/tv",
     )
     assert record.item.attributes == {
-        "regular_price": "1299.00 USD",
+        "regular_price": 1299.0,
         "availability": "in_stock",
         "brand": "Acme",
         "gtin": "0012345678905",

@@ -107,7 +107,8 @@ def test_latin1_and_byte_order_marks(tmp_path: Path) -> None:
     [
         ("a.jsonl", "", "is empty"),
         ("a.jsonl", "sku,title\n1,a\n", "no JSON objects"),
-        ("a.json", '[{"sku": 1}]', r"one JSON array.*jq -c"),
+        ("a.json", "[1, 2]", "holds no products"),
+        ("a.json", '{"a": {"b": [1]}}', "no column that looks like"),
         ("a.jsonl", '{"sku": 1}'.encode("utf-16"), "UTF-16"),
         ("a.jsonl", '{"colour": 1}', r"Its columns are: colour.*--map sku=colour"),
     ],

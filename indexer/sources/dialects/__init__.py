@@ -1,0 +1,1 @@
+"""Dialects: well-known catalog layouts, each one declarative file beside this one."""

@@ -1,0 +1,117 @@
+"""Variants that stand in the row of their product: as objects in a list, or as several skus in one cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
+
+from vitrina.indexer.sources.base import VariantRow
+from vitrina.indexer.sources.cells import is_blank
+from vitrina.indexer.sources.columns import cell_at
+from vitrina.indexer.sources.dialects.dialect import Variants
+from vitrina.indexer.sources.dialects.layout import Cells, Layout, split_list
+
+ROLES = ("sku", "price", "sale_price", "currency", "identifiers", "image", "url")
+"""What a variant's cells are read for, besides its options."""
+
+_SEVERAL = frozenset({"identifiers", "image"})
+"""The roles of which all columns count, and not the first alone."""
+
+DEFAULT = "Default Title"
+"""What Shopify calls the only variant of a product, which has no options."""
+
+
+def roles_of(layout: Layout, cells: Cells, variants: Variants) -> dict[str, object]:
+    """A variant's cells by role."""
+    found: dict[str, object] = {}
+    for role in ROLES:
+        keys = getattr(variants, role)
+        if role not in _SEVERAL:
+            found[role] = layout.cell(cells, keys)
+        else:
+            held = (cell_at(cells, column) for column in layout.columns(keys))
+            found[role] = [cell for cell in held if not is_blank(cell)] or None
+    return {role: cell for role, cell in found.items() if cell is not None}
+
+
+def named_options(layout: Layout, cells: Cells, variants: Variants, spread: Cells) -> dict[str, object]:
+    """A variant's options: those of columns of their own, and those ``spread``; else what its title says."""
+    columns = ((column, cells.get(column)) for column in layout.columns(variants.options))
+    options = {**{name: cell for name, cell in columns if not is_blank(cell)}, **spread}
+    options = {name: value for name, value in options.items() if value != DEFAULT}
+    title = layout.cell(cells, variants.title)
+    return options or ({"variant": title} if title is not None and title != DEFAULT else {})
+
+
+def nested_variants(
+    origin: str, cells: dict[str, object], column: str | None, variants: Variants, bind: Callable[[Cells], Layout]
+) -> tuple[VariantRow, ...]:
+    """The variants that are objects in a column's cell, which is taken out of ``cells``; none if the objects have
+    neither a sku nor a price nor options."""
+    nested = cells.get(column) if column else None
+    objects = nested if isinstance(nested, (list, tuple)) else ()
+    found = [
+        VariantRow(origin, roles, options)
+        for each in objects
+        if isinstance(each, Mapping)
+        for roles, options in [_read(each, cells, variants, bind)]
+        if roles.keys() & {"sku", "price", "identifiers"} or options
+    ]
+    if found and column:
+        del cells[column]
+        cells.pop("options", None)
+    return tuple(found)
+
+
+def _read(
+    each: Cells, cells: Cells, variants: Variants, bind: Callable[[Cells], Layout]
+) -> tuple[dict[str, object], dict[str, object]]:
+    inner = bind(each).normal(each)
+    layout = bind(inner)
+    spread = {**layout.spread(inner, "variant"), **dict(_numbered(inner, cells.get("options")))}
+    roles = roles_of(layout, inner, variants)
+    if "image" not in roles and (image := _image_of(inner.get("image_id"), cells.get("images"))) is not None:
+        roles["image"] = image
+    return roles, named_options(layout, inner, variants, spread)
+
+
+def _numbered(inner: Cells, listed: object) -> Iterator[tuple[str, object]]:
+    """Shopify's ``option1`` to ``option3`` under the names that the product lists."""
+    options: Iterable[object] = listed if isinstance(listed, (list, tuple)) else ()
+    names = (each.get("name") if isinstance(each, Mapping) else each for each in options)
+    for number, name in enumerate(names, 1):
+        if isinstance(name, str) and not is_blank(value := inner.get(f"option{number}")):
+            yield name, value
+
+
+def _image_of(image_id: object, images: object) -> object:
+    """The image with this id among a product's images."""
+    if image_id is None or not isinstance(images, (list, tuple)):
+        return None
+    return next((each for each in images if isinstance(each, Mapping) and each.get("id") == image_id), None)
+
+
+def expanded_variants(
+    origin: str, cells: dict[str, object], column: str | None, mark: str, attributes: Cells
+) -> tuple[VariantRow, ...]:
+    """The variants whose skus stand in one cell, each with one combination of the row's options where their numbers
+    agree. The first sku stays the product's."""
+    skus = split_list(str(cells.get(column) or ""), mark) if column and mark else ""
+    if not isinstance(skus, list) or not column:
+        return ()
+    cells[column] = skus[0]
+    named = [(name, value) for name, value in attributes.items() if isinstance(value, list)]
+    names = [name for name, _ in named]
+    combined = [dict(zip(names, each, strict=True)) for each in product(*(value for _, value in named))]
+    options = combined if len(combined) == len(skus) else [{} for _ in skus]
+    return tuple(VariantRow(origin, {"sku": sku}, own) for sku, own in zip(skus, options, strict=True))
+
+
+def of_single(variant: VariantRow) -> dict[str, object]:
+    """What a product's only variant says of the product."""
+    found = {name: variant.cells[name] for name in ("price", "sale_price", "currency") if name in variant.cells}
+    if "sku" in variant.cells:
+        found["variant_sku"] = variant.cells["sku"]
+    if "identifiers" in variant.cells:
+        found["barcode"] = variant.cells["identifiers"]
+    return found

@@ -1,0 +1,290 @@
+"""Translating a table's rows: each product one row, with its variants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from vitrina.indexer.sources.base import Rejection, TableRow, VariantRow
+from vitrina.indexer.sources.cells import is_blank
+from vitrina.indexer.sources.columns import Columns, folded
+from vitrina.indexer.sources.dialects.dialect import CatalogDialect, Join, PairList
+from vitrina.indexer.sources.dialects.joining import GROUPINGS, Group, JoinRow, Kind, kind_of
+from vitrina.indexer.sources.dialects.layout import Cells, Layout, read_pairs
+from vitrina.indexer.sources.dialects.nesting import (
+    DEFAULT,
+    expanded_variants,
+    named_options,
+    nested_variants,
+    of_single,
+    roles_of,
+)
+
+Rows = Iterable[TableRow | Rejection]
+
+_LEVELS = frozenset({"sku", "price", "sale_price", "currency", "identifiers"})
+"""The roles whose columns tell nothing of the product as a whole once they are its variants'."""
+
+
+def translate(
+    rows: Rows, dialect: CatalogDialect, columns: Columns, kept: frozenset[str]
+) -> Iterator[TableRow | Rejection]:
+    """One row a product: columns under the dialect's names, options and attributes by their own, rows joined.
+
+    ``kept`` are the columns that the user mapped, which are kept whatever the dialect says.
+    """
+    translator = _Translator(dialect, columns, kept)
+    join = dialect.join
+    if join is None or join.by == "nested":
+        for row in rows:
+            yield row if isinstance(row, Rejection) else translator.single(row)
+        return
+    grouping = "consecutive" if join.consecutive else "following" if join.by == "order" else "anywhere"
+    for group in GROUPINGS[grouping](translator.prepared(rows, join)):
+        yield group if isinstance(group, Rejection) else translator.merged(group, join)
+
+
+class _Translator:
+    """Translates rows under one dialect; layouts are kept for the sets of columns met."""
+
+    def __init__(self, dialect: CatalogDialect, columns: Columns, kept: frozenset[str]) -> None:
+        self._dialect = dialect
+        self._columns = columns
+        self._kept = kept
+        self._layouts: dict[tuple[str, ...], Layout] = {}
+
+    def _layout(self, cells: Cells) -> Layout:
+        names = tuple(cells)
+        if names not in self._layouts:
+            if len(self._layouts) > 1_000:
+                self._layouts.clear()
+            self._layouts[names] = Layout(self._dialect, names, self._kept)
+        return self._layouts[names]
+
+    def single(self, row: TableRow) -> TableRow:
+        """A row that is a product by itself, with the variants that stand in it."""
+        cells = self._layout(row.cells).normal(row.cells)
+        layout, join, declared = self._layout(cells), self._dialect.join, self._dialect.variants
+        column = layout.column(join.column) if join else None
+        variants = nested_variants(row.origin, cells, column, declared, self._layout)
+        attributes = layout.spread(cells)
+        variants = variants or expanded_variants(
+            row.origin, cells, layout.column(declared.sku), declared.expand, attributes
+        )
+        return self._product(row.origin, cells, row.n_rows, variants, attributes, layout)
+
+    def _product(
+        self,
+        origin: str,
+        cells: dict[str, object],
+        n_rows: int,
+        variants: Sequence[VariantRow],
+        attributes: Mapping[str, object],
+        layout: Layout,
+    ) -> TableRow:
+        """The row of a product; what its only variant says without options is the product's."""
+        if len(variants) == 1 and not variants[0].options:
+            cells = {**of_single(variants[0]), **cells}
+            variants = ()
+        return TableRow(origin, self._without_ignored(cells, layout), n_rows, tuple(variants), attributes)
+
+    def _without_ignored(self, cells: dict[str, object], layout: Layout) -> dict[str, object]:
+        ignored = layout.ignored - self._columns.used_by_fields - self._kept
+        return {name: cell for name, cell in cells.items() if name not in ignored}
+
+    def prepared(self, rows: Rows, join: Join) -> Iterator[JoinRow | Rejection]:
+        """The rows with what joins them."""
+        for row in rows:
+            if isinstance(row, Rejection):
+                yield row
+                continue
+            cells = self._layout(row.cells).normal(row.cells)
+            layout = self._layout(cells)
+            kind = self._kind(layout, cells, join)
+            names = tuple(name for template in join.names if (name := _filled(template, layout, cells)))
+            parent = ""
+            if kind == "translation":
+                parent, names = (names[0] if names else ""), ()
+            elif join.by == "group" or (join.by == "parent" and kind != "product"):
+                parent = str(layout.cell(cells, join.column) or "").strip()
+            children = tuple(self._listed(layout, cells, join)) if join.by == "children" and kind == "product" else ()
+            yield JoinRow(kind, TableRow(row.origin, cells, row.n_rows), names, parent, children)
+
+    def _kind(self, layout: Layout, cells: Cells, join: Join) -> Kind:
+        kinds = join.kinds
+        if kinds is None:
+            return "product"
+        text = str(layout.cell(cells, kinds.column) or "").strip()
+        patterns: tuple[tuple[Kind, str | None], ...] = (
+            ("variant", kinds.variant),
+            ("image", kinds.image),
+            ("translation", kinds.translation),
+            ("ignored", kinds.ignored),
+        )
+        return kind_of(text, patterns)
+
+    def _listed(self, layout: Layout, cells: Cells, join: Join) -> dict[str, dict[str, object]]:
+        """The options of the variants that a product lists, by their skus."""
+        text = layout.cell(cells, join.column)
+        found: dict[str, dict[str, object]] = {}
+        if isinstance(text, str) and join.pattern:
+            for part in text.split(join.between):
+                pairs = dict(read_pairs(part, PairList(column="", pattern=join.pattern)))
+                if sku := str(pairs.pop("sku", "")).strip():
+                    found[sku] = pairs
+        return found
+
+    def merged(self, group: Group, join: Join) -> TableRow:
+        """The rows of one product as one row."""
+        head = group[0]
+        n_rows = sum(each.row.n_rows for each in group)
+        in_group = join.by == "group" or (join.by != "children" and head.kind == "variant")
+        members = [each.row for each in group if each.kind in ("product", "variant")]
+        layout = self._layout(head.row.cells)
+        variants: list[VariantRow]
+        if in_group and (len(members) > 1 or join.consecutive):
+            cells, attributes, variants = self._grouped(members, layout, head, join)
+        else:
+            cells = dict(head.row.cells)
+            listed = self._listed(layout, cells, join) if join.by == "children" else {}
+            if listed and (column := layout.column(join.column)):
+                cells.pop(column, None)
+            attributes = layout.spread(cells)
+            rows = [each.row for each in group[1:] if each.kind in ("product", "variant")]
+            variants = [self._variant(row, listed, attributes) for row in rows]
+            known = {str(variant.cells.get("sku", "")).strip() for variant in variants}
+            unlisted = ((sku, options) for sku, options in listed.items() if sku not in known)
+            variants += [VariantRow(head.row.origin, {"sku": sku}, options) for sku, options in unlisted]
+            self._fill_gaps(cells, rows)
+        self._add_images(cells, [each.row for each in group if each.kind == "image"])
+        self._add_translations(cells, [each for each in group[1:] if each.kind == "translation"], join)
+        return self._product(head.row.origin, cells, n_rows, variants, attributes, layout)
+
+    def _grouped(
+        self, rows: list[TableRow], layout: Layout, head: JoinRow, join: Join
+    ) -> tuple[dict[str, object], dict[str, object], list[VariantRow]]:
+        """Rows of which none is the product: columns with their distinct values, and each row a variant."""
+        spread = [(row, dict(row.cells)) for row in rows]
+        options = self._options_of(spread)
+        attributes = _constant(options, layout) if len(rows) > 1 else {}
+        differing = self._differing(spread) if len(rows) > 1 else ()
+        variants = []
+        for (row, _), own in zip(spread, options, strict=True):
+            of_row = self._layout(row.cells)
+            when = self._dialect.variants.when
+            if when and of_row.cell(row.cells, when) is None:
+                continue
+            named = {name: cell for name in differing if not is_blank(cell := row.cells.get(name))}
+            variants.append(
+                VariantRow(row.origin, roles_of(of_row, row.cells, self._dialect.variants), {**named, **own})
+            )
+        if len(variants) == 1 and not variants[0].options:
+            variants = []
+        drop = {*(self._level_columns(spread) if variants else ()), *differing}
+        cells = _distinct((cells for _, cells in spread), drop - self._kept)
+        if len(rows) > 1 and not join.consecutive and head.parent:
+            cells[self._columns.fields["sku"][0]] = head.parent
+        for field in ("title", "description", "url"):
+            for column in self._columns.fields.get(field, ()):
+                if isinstance(cell := cells.get(column), list):
+                    cells[column] = cell[0]
+        return cells, attributes, variants
+
+    def _options_of(self, rows: list[tuple[TableRow, dict[str, object]]]) -> list[dict[str, object]]:
+        """Each row's options, taken out of its cells; a name that only the first row has counts for all."""
+        named: dict[str, object] = {}
+        found = []
+        for row, cells in rows:
+            layout = self._layout(row.cells)
+            for name_column, _value_column, _mark in layout.pairs:
+                if not is_blank(cells.get(name_column)):
+                    named[name_column] = cells[name_column]
+                elif name_column in named:
+                    cells[name_column] = named[name_column]
+            options = layout.spread(cells, "variant")
+            found.append({name: value for name, value in options.items() if value != DEFAULT})
+        return found
+
+    def _differing(self, rows: list[tuple[TableRow, dict[str, object]]]) -> tuple[str, ...]:
+        """The columns that are options since they differ between the rows."""
+        keys = self._dialect.variants.options
+        columns = dict.fromkeys(column for row, _ in rows for column in self._layout(row.cells).columns(keys))
+        values = {column: {str(row.cells.get(column) or "") for row, _ in rows} - {""} for column in columns}
+        return tuple(column for column, found in values.items() if len(found) > 1)
+
+    def _level_columns(self, rows: list[tuple[TableRow, dict[str, object]]]) -> set[str]:
+        """The columns that tell of variants alone."""
+        keys = [key for role in _LEVELS for key in getattr(self._dialect.variants, role)]
+        found = {column for row, _ in rows for column in self._layout(row.cells).columns(keys)}
+        return found - {*self._columns.fields.get("sku", ())[:1]} - {*self._columns.fields.get("title", ())}
+
+    def _variant(
+        self, row: TableRow, listed: Mapping[str, Mapping[str, object]], attributes: dict[str, object]
+    ) -> VariantRow:
+        """A variant's own row; what it says besides its options becomes the product's."""
+        layout, cells = self._layout(row.cells), dict(row.cells)
+        options = layout.spread(cells, "variant")
+        own = roles_of(layout, cells, self._dialect.variants)
+        if (named := listed.get(str(own.get("sku", "")).strip())) is not None:
+            for name, value in options.items():
+                if name not in named:
+                    attributes.setdefault(name, value)
+            options = {**named}
+        return VariantRow(row.origin, own, named_options(layout, cells, self._dialect.variants, options))
+
+    def _fill_gaps(self, cells: dict[str, object], rows: list[TableRow]) -> None:
+        for field in ("title", "description", "url"):
+            columns = self._columns.fields.get(field, ())
+            if columns and all(is_blank(cells.get(column)) for column in columns):
+                found = ((column, row.cells.get(column)) for row in rows for column in columns)
+                cells.update(dict([next(((c, v) for c, v in found if not is_blank(v)), (columns[0], None))]))
+
+    def _add_images(self, cells: dict[str, object], rows: list[TableRow]) -> None:
+        for row in rows:
+            for column in self._columns.images:
+                if not is_blank(cell := row.cells.get(column)):
+                    held = cells.get(column)
+                    cells[column] = [cell] if is_blank(held) else [*(held if isinstance(held, list) else [held]), cell]
+
+    def _add_translations(self, cells: dict[str, object], rows: list[JoinRow], join: Join) -> None:
+        for each in rows:
+            layout = self._layout(each.row.cells)
+            code = str(layout.cell(each.row.cells, join.kinds.column if join.kinds else ()) or "").strip()
+            for column in self._columns.fields.get("title", ()):
+                if not is_blank(cell := each.row.cells.get(column)) and cell != cells.get(column):
+                    cells.setdefault(f"{column}_{code}", cell)
+
+
+def _filled(template: str, layout: Layout, cells: Cells) -> str:
+    head, brace, rest = template.partition("{")
+    if not brace:
+        return template
+    name, _, tail = rest.partition("}")
+    value = str(layout.cell(cells, (folded(name),)) or "").strip()
+    return f"{head}{value}{tail}" if value else ""
+
+
+def _constant(options: list[dict[str, object]], layout: Layout) -> dict[str, object]:
+    """Take out of the rows' options those that do not differ, unless they stand in columns made for options."""
+    if layout.pairs:
+        return {}
+    values: dict[str, list[object]] = {}
+    for own in options:
+        for name, value in own.items():
+            if value not in values.setdefault(name, []):
+                values[name].append(value)
+    constant = {name: found[0] for name, found in values.items() if len(found) == 1}
+    for own in options:
+        for name in constant:
+            own.pop(name, None)
+    return constant
+
+
+def _distinct(rows: Iterable[dict[str, object]], dropped: set[str]) -> dict[str, object]:
+    """Each column with its distinct values in order; one value as itself."""
+    values: dict[str, list[object]] = {}
+    for cells in rows:
+        for column, cell in cells.items():
+            if column not in dropped and not is_blank(cell):
+                held = values.setdefault(column, [])
+                held.extend(part for part in (cell if isinstance(cell, list) else [cell]) if part not in held)
+    return {column: held[0] if len(held) == 1 else held for column, held in values.items()}

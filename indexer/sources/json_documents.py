@@ -1,0 +1,154 @@
+"""JSON documents: an array of products, or an object that holds one, as shop APIs answer; JSON-LD among them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TextIO
+
+import ijson
+
+from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
+from vitrina.indexer.sources.delimited import FALLBACK
+from vitrina.indexer.sources.json_ld import is_json_ld, products_of
+from vitrina.search.types.errors import SourceError
+
+CONTAINERS = (
+    "products", "items", "item_list_element", "itemListElement", "@graph", "data", "results", "records", "rows",
+    "entries", "articles", "catalog", "goods", "offers", "listings", "hits", "docs", "nodes", "edges", "list",
+    "content", "value", "product", "objects", "elements", "response",
+)  # fmt: skip
+"""Keys under which APIs put their lists of products."""
+
+_OF_PRODUCT = frozenset({"title", "name", "sku", "handle", "product_name", "@type", "__parentId"})
+"""Keys of an object that is a product itself, whatever lists it holds."""
+
+_N_PEEKED_EVENTS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class JsonDocumentTable:
+    """A JSON document whose products stand at ``prefix``, as ijson spells it: ``products.item``."""
+
+    path: Path
+    prefix: str
+    columns: tuple[str, ...] = ()
+    n_rows: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def format(self) -> str:
+        """Always ``JSON``."""
+        return "JSON"
+
+    def rows(self) -> Iterator[TableRow | Rejection]:
+        """The products, numbered from 1. If the JSON is broken, one rejection stands for the rest of the file."""
+        number = 0
+        try:
+            with _open(self.path) as file:
+                for value in ijson.items(_Bytes(file), self.prefix, use_float=True):
+                    for cells in _products(value):
+                        number += 1
+                        yield _row(f"{self.path.name}#{number}", cells)
+        except (ijson.JSONError, RecursionError, OverflowError) as error:
+            reason = f"The JSON is broken after product {number:,}: {' '.join(str(error).split())[:200]}."
+            yield Rejection(f"{self.path.name}#{number + 1}", reason, "Export it again; the products before are read.")
+
+
+def open_document(path: Path) -> JsonDocumentTable | None:
+    """The file as one JSON document; None if it holds one object a line. Raises ``SourceError`` for a document without
+    a list of objects."""
+    with _open(path) as file:
+        start = file.read(1 << 16).lstrip()
+    lines = [line for line in start.splitlines() if line.strip()]
+    if not lines or lines[0].lstrip()[:1] not in ("[", "{") or _is_line(lines):
+        return None
+    prefix = _find_prefix(path)
+    if prefix is None:
+        if start.startswith("{") and len(lines) > 1:
+            return None  # lines, the first of which is damaged
+        raise SourceError(
+            f"{path.name} is a JSON document without a list of objects.",
+            remedy="Give an array of products, or one JSON object a line.",
+        )
+    table = JsonDocumentTable(path, prefix)
+    columns = union_of_columns(table.rows())
+    if not columns:
+        raise SourceError(
+            f"{path.name} holds no products that can be read.", remedy="Give an array of JSON objects, or one a line."
+        )
+    return replace(table, columns=columns)
+
+
+def _open(path: Path) -> TextIO:
+    return path.open(encoding="utf-8-sig", errors=FALLBACK, newline="")
+
+
+class _Bytes:
+    """A text file as the UTF-8 bytes that ijson reads."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def read(self, n_chars: int = -1) -> bytes:
+        """Up to n characters, as bytes."""
+        return self._file.read(n_chars).encode("utf-8", errors="replace")
+
+
+def _is_line(lines: list[str]) -> bool:
+    """Whether the first line is an object for itself, and not one that holds the list of products."""
+    try:
+        first = json.loads(lines[0])
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(first, dict) or len(lines) > 1:
+        return isinstance(first, dict)
+    return not is_json_ld(first) and not (_OF_PRODUCT.isdisjoint(first) and _holds_list(first))
+
+
+def _holds_list(value: Mapping[str, object], depth: int = 0) -> bool:
+    found = [inner for key, inner in value.items() if key in CONTAINERS]
+    if any(isinstance(each, list) and each and isinstance(each[0], dict) for each in found):
+        return True
+    return depth < 4 and any(_holds_list(each, depth + 1) for each in value.values() if isinstance(each, dict))
+
+
+def _find_prefix(path: Path) -> str | None:
+    """Where the products are: the first list of objects under a known key, else the object itself if it is a product,
+    else the first list of objects."""
+    lists: dict[str, None] = {}
+    keys: set[str] = set()
+    try:
+        with _open(path) as file:
+            for _, (prefix, event, value) in zip(range(_N_PEEKED_EVENTS), ijson.parse(_Bytes(file)), strict=False):
+                if event == "start_map" and prefix.endswith("item") and prefix.count("item") == 1:
+                    lists[prefix] = None
+                elif event == "map_key" and prefix == "":
+                    keys.add(str(value))
+                if prefix == "item":
+                    return "item"
+    except (ijson.JSONError, RecursionError):
+        pass  # reported where the products end
+    known = (prefix for prefix in lists if prefix.removesuffix(".item").rpartition(".")[2] in CONTAINERS)
+    own = "" if keys & _OF_PRODUCT else None
+    if own is not None and "@graph" not in keys:
+        return own
+    return next(known, next(iter(lists), "" if keys & {"@context"} else None))
+
+
+def _products(value: object) -> Iterator[object]:
+    """The products in one value of the list: itself, what a GraphQL edge holds, or those of a JSON-LD graph."""
+    if isinstance(value, dict) and isinstance(value.get("node"), dict) and value.keys() <= {"node", "cursor"}:
+        value = value["node"]
+    if isinstance(value, dict) and is_json_ld(value):
+        yield from products_of(value)
+    else:
+        yield value
+
+
+def _row(origin: str, cells: object) -> TableRow | Rejection:
+    if isinstance(cells, dict):
+        return TableRow(origin, cells)
+    return Rejection(origin, f"The product is a JSON {type(cells).__name__}.", "Write each product as an object.")

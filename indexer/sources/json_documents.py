@@ -11,6 +11,7 @@ from typing import TextIO
 import ijson
 
 from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
+from vitrina.indexer.sources.cells import parse_literal
 from vitrina.indexer.sources.delimited import FALLBACK
 from vitrina.indexer.sources.json_ld import is_json_ld, products_of
 from vitrina.search.types.errors import SourceError
@@ -102,7 +103,7 @@ def _is_line(lines: list[str]) -> bool:
     try:
         first = json.loads(lines[0])
     except (ValueError, RecursionError):
-        return False
+        return isinstance(parse_literal(lines[0]), dict)  # Python, not JSON
     if not isinstance(first, dict) or len(lines) > 1:
         return isinstance(first, dict)
     return not is_json_ld(first) and not (_OF_PRODUCT.isdisjoint(first) and _holds_list(first))
@@ -123,7 +124,7 @@ def _find_prefix(path: Path) -> str | None:
     try:
         with _open(path) as file:
             for _, (prefix, event, value) in zip(range(_N_PEEKED_EVENTS), ijson.parse(_Bytes(file)), strict=False):
-                if event == "start_map" and prefix.endswith("item") and prefix.count("item") == 1:
+                if event == "start_map" and prefix.endswith("item") and prefix.split(".").count("item") == 1:
                     lists[prefix] = None
                 elif event == "map_key" and prefix == "":
                     keys.add(str(value))

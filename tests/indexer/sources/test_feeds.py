@@ -1,0 +1,119 @@
+"""XML feeds of every kind: Merchant, YML, Heureka, Ceneo, plain lists; prefixes, entities, encodings, broken files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.indexer.sources.catalogs import only, read, write
+from vitrina.indexer.sources import open_source
+from vitrina.search.types.errors import SourceError
+
+# ruff: noqa: E501 -- the sample files are as wide as the real ones
+
+GROUP = """\
+<rss version="2.0" xmlns:gm="http://base.google.com/ns/1.0"><channel><title>Shop</title>
+<item><title>plain</title><gm:title>Lamp red</gm:title><link>https://s.example/1</link><gm:id>L1</gm:id><gm:item_group_id>L</gm:item_group_id>
+<gm:color>red</gm:color><gm:size>S</gm:size><gm:price>10 EUR</gm:price><gm:sale_price>8 EUR</gm:sale_price><gm:image_link>https://s.example/r.jpg</gm:image_link>
+<gm:product_detail><gm:attribute_name>Socket</gm:attribute_name><gm:attribute_value>E27</gm:attribute_value></gm:product_detail></item>
+<item><gm:title>Bulb</gm:title><gm:id>B</gm:id><gm:item_group_id>alone</gm:item_group_id><gm:price>5 EUR</gm:price><gm:sale_price>4 EUR</gm:sale_price>
+<gm:sale_price_effective_date>2020-01-01T00:00+0000/2020-02-01T00:00+0000</gm:sale_price_effective_date></item>
+<item><gm:title>Lamp blue</gm:title><gm:id>L2</gm:id><gm:item_group_id>L</gm:item_group_id><gm:color>blue</gm:color><gm:size>S</gm:size>
+<gm:price>12 EUR</gm:price><gm:image_link>https://s.example/b.jpg</gm:image_link><gm:gtin>4006381333931</gm:gtin></item>
+</channel></rss>
+"""
+
+YML = """\
+<?xml version="1.0" encoding="windows-1251"?>
+<!DOCTYPE yml_catalog SYSTEM "shops.dtd">
+<yml_catalog date="2026-01-01"><shop><categories><category id="1">Одежда</category><category id="2" parentId="1">Платья</category></categories><offers>
+<offer id="a1" available="true" group_id="5"><url>https://s.example/1</url><price>599</price><currencyId>RUB</currencyId><categoryId>2</categoryId>
+<picture>https://s.example/1.jpg</picture><picture>https://s.example/2.jpg</picture><name>Платье&nbsp;синее</name><param name="Цвет">Синий</param><param name="Ткань">Лён</param></offer>
+<offer id="a2" group_id="5"><price>650</price><currencyId>RUB</currencyId><categoryId>2</categoryId><picture>https://s.example/3.jpg</picture><name>Платье красное</name><param name="Цвет">Красный</param><param name="Ткань">Лён</param></offer>
+<offer id="b"><price>99</price><currencyId>RUB</currencyId><categoryId>1</categoryId><typePrefix>Сумка</typePrefix><vendor>Acme</vendor><model>X1</model><param name="Цвет">Синий</param></offer>
+</offers></shop></yml_catalog>
+"""
+
+HEUREKA = """\
+<?xml version="1.0" encoding="utf-8"?><SHOP>
+<SHOPITEM><ITEM_ID>1</ITEM_ID><PRODUCTNAME>Tričko červené</PRODUCTNAME><URL>https://s.example/1</URL><IMGURL>https://s.example/1.jpg</IMGURL><IMGURL_ALTERNATIVE>https://s.example/2.jpg</IMGURL_ALTERNATIVE>
+<PRICE_VAT>599,00</PRICE_VAT><MANUFACTURER>Acme</MANUFACTURER><PARAM><PARAM_NAME>Barva</PARAM_NAME><VAL>červená</VAL></PARAM><PARAM><PARAM_NAME>Velikost</PARAM_NAME><VAL>M</VAL></PARAM><ITEMGROUP_ID>T</ITEMGROUP_ID><EAN>8590000000017</EAN></SHOPITEM>
+<SHOPITEM><ITEM_ID>2</ITEM_ID><PRODUCTNAME>Tričko modré</PRODUCTNAME><PRICE_VAT>699</PRICE_VAT><PARAM><PARAM_NAME>Barva</PARAM_NAME><VAL>modrá</VAL></PARAM><PARAM><PARAM_NAME>Velikost</PARAM_NAME><VAL>M</VAL></PARAM><ITEMGROUP_ID>T</ITEMGROUP_ID></SHOPITEM>
+</SHOP>
+"""
+
+CENEO = """\
+<offers version="1"><o id="1" url="https://s.example/1" price="12.50" avail="1"><cat><![CDATA[Odzież/Koszule]]></cat><name><![CDATA[Koszula]]></name>
+<imgs><main url="https://s.example/1.jpg"/><i url="https://s.example/2.jpg"/></imgs><desc>opis</desc><attrs><a name="Producent">Acme</a><a name="Kolor">Czerwony</a></attrs></o></offers>
+"""
+
+
+def test_a_group_of_a_merchant_feed_is_one_product(tmp_path: Path) -> None:
+    (lamp, bulb), rejections = read(write(tmp_path, "feed.xml", GROUP))
+    assert rejections == []
+    assert (lamp.item.sku, lamp.item.title, lamp.n_rows, lamp.item.url) == ("L", "Lamp red", 2, "https://s.example/1")
+    assert [(each.sku, dict(each.options), each.price_cents) for each in lamp.item.variants] == [
+        ("L1", {"color": "red"}, 800),
+        ("L2", {"color": "blue"}, 1200),
+    ]
+    assert [each.identifiers for each in lamp.item.variants] == [(), ("4006381333931",)]
+    assert (lamp.item.attributes["size"], lamp.item.attributes["socket"]) == ("S", "E27")
+    assert (bulb.item.sku, bulb.item.price_cents, bulb.item.variants) == ("B", 500, ())
+
+
+def test_yml(tmp_path: Path) -> None:
+    path = write(tmp_path, "yandex.xml", YML.encode("cp1251"))
+    assert open_source(str(path)).dialect == "YML feed (XML feed)"
+    (dress, bag), _ = read(path)
+    assert (dress.item.sku, dress.item.title, dress.item.currency) == ("5", "Платье\xa0синее", "RUB")
+    assert [(each.sku, dict(each.options), each.price_cents) for each in dress.item.variants] == [
+        ("a1", {"цвет": "Синий"}, 59900),
+        ("a2", {"цвет": "Красный"}, 65000),
+    ]
+    assert (dress.item.attributes["ткань"], dress.item.attributes["category"]) == ("Лён", "Одежда / Платья")
+    assert [image.url for image in dress.images] == [f"https://s.example/{number}.jpg" for number in (1, 2, 3)]
+    assert (bag.item.title, bag.item.attributes["цвет"]) == ("Сумка Acme X1", "Синий")
+
+
+def test_heureka(tmp_path: Path) -> None:
+    shirt = only(write(tmp_path, "heureka.xml", HEUREKA))
+    assert [(each.sku, dict(each.options), each.price_cents) for each in shirt.item.variants] == [
+        ("1", {"barva": "červená"}, 59900),
+        ("2", {"barva": "modrá"}, 69900),
+    ]
+    assert (shirt.item.title, shirt.item.attributes["velikost"]) == ("Tričko červené", "M")
+    assert [image.url for image in shirt.images] == ["https://s.example/1.jpg", "https://s.example/2.jpg"]
+
+
+def test_ceneo(tmp_path: Path) -> None:
+    shirt = only(write(tmp_path, "ceneo.xml", CENEO))
+    assert (shirt.item.sku, shirt.item.title, shirt.item.price_cents) == ("1", "Koszula", 1250)
+    assert shirt.item.attributes == {"cat": "Odzież/Koszule", "producent": "Acme", "kolor": "Czerwony"}
+    assert [image.url for image in shirt.images] == ["https://s.example/1.jpg", "https://s.example/2.jpg"]
+
+
+def test_a_list_of_unknown_elements(tmp_path: Path) -> None:
+    content = "<shop><v>1</v><things><thing sku='T1'><name>Lamp</name><price currency='EUR'>12</price></thing><thing sku='T2'><name>Bulb</name></thing></things></shop>"
+    (lamp, bulb), _ = read(write(tmp_path, "things.xml", content))
+    assert (lamp.item.sku, lamp.item.title, lamp.item.price_cents, lamp.item.currency) == ("T1", "Lamp", 1200, "EUR")
+    assert bulb.item.title == "Bulb"
+
+
+def test_a_prefix_that_nobody_declared_is_read_and_named(tmp_path: Path) -> None:
+    content = "<rss><channel><item><g:id>1</g:id><title>plain</title><g:title>Lamp</g:title><g:image_link>https://s.example/1.jpg</g:image_link></item></channel></rss>"
+    path = write(tmp_path, "feed.xml", content)
+    assert only(path).item.title == "Lamp"
+    assert "g: without declaring it" in open_source(str(path)).notes[0]
+
+
+def test_entities_of_its_own_are_refused_wherever_they_stand(tmp_path: Path) -> None:
+    padding = " " * 100_000
+    bomb = f'{padding}<!DOCTYPE x [<!ENTITY a "bbb"><!ENTITY c "&a;&a;">]><rss><channel><item><id>1</id><title>&c;</title></item></channel></rss>'
+    with pytest.raises(SourceError, match="defines entities"):
+        open_source(str(write(tmp_path, "bomb.xml", bomb)))
+
+
+def test_html_entities_and_bytes_of_another_encoding(tmp_path: Path) -> None:
+    content = b"<rss><channel><item><id>1</id><title>Gr\xf6\xdfe &mdash; &eacute;&nbsp;A</title><image_link>https://s.example/1.jpg</image_link></item></channel></rss>"
+    assert only(write(tmp_path, "feed.xml", content)).item.title == "Größe — é\xa0A"

@@ -1,0 +1,195 @@
+"""JSON documents: arrays, API answers, GraphQL edges, JSON-LD in files and in web pages."""
+
+# ruff: noqa: E501 -- the samples are as wide as the real ones
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.indexer.sources.catalogs import only, read, write
+from vitrina.indexer.sources import open_source
+from vitrina.search.types.errors import SourceError
+
+PRODUCT = {
+    "@context": "https://schema.org",
+    "@type": "Product",
+    "name": "Lamp",
+    "sku": "JL-1",
+    "image": ["https://s.example/1.jpg", {"@type": "ImageObject", "url": "https://s.example/2.jpg"}],
+    "brand": {"@type": "Brand", "name": "Acme"},
+    "offers": {
+        "@type": "Offer",
+        "price": "19.90",
+        "priceCurrency": "EUR",
+        "availability": "https://schema.org/InStock",
+        "url": "https://s.example/lamp",
+    },
+    "additionalProperty": [{"@type": "PropertyValue", "name": "Socket", "value": "E27"}],
+    "weight": {"@type": "QuantitativeValue", "value": "0.5", "unitCode": "KGM"},
+}
+GROUP = {
+    "@type": "https://schema.org/ProductGroup",
+    "name": "Tee",
+    "productGroupID": "G-1",
+    "hasVariant": [
+        {
+            "@type": "Product",
+            "sku": f"G-1-{colour}",
+            "color": colour,
+            "image": f"https://s.example/{colour}.jpg",
+            "gtin13": code,
+            "offers": {"@type": "Offer", "price": price, "priceCurrency": "USD"},
+        }
+        for colour, code, price in (("Red", "4006381333931", 10), ("Blue", "4006381333948", 12))
+    ],
+}
+SHOPIFY = {
+    "products": [
+        {
+            "id": 1,
+            "title": "Tee",
+            "handle": "tee",
+            "body_html": "<p>Soft</p>",
+            "vendor": "Acme",
+            "tags": ["new", "cotton"],
+            "variants": [
+                {"id": 11, "sku": "T-R", "price": "25.00", "option1": "Red", "option2": "S", "image_id": 5, "barcode": "1"},
+                {"id": 12, "sku": "T-B", "price": "27.00", "option1": "Blue", "option2": "S", "image_id": None},
+            ],
+            "options": [{"name": "Color", "values": ["Red", "Blue"]}, {"name": "Size", "values": ["S"]}],
+            "images": [{"id": 4, "src": "https://s.example/4.jpg"}, {"id": 5, "src": "https://s.example/5.jpg"}],
+        },
+        {
+            "id": 2,
+            "title": "Card",
+            "handle": "card",
+            "variants": [{"id": 21, "sku": "CARD", "price": "5.00", "option1": "Default Title", "title": "Default Title"}],
+            "options": [{"name": "Title", "values": ["Default Title"]}],
+            "images": [],
+        },
+    ]
+}  # fmt: skip
+BULK = """\
+{"id": "gid://shopify/Product/1", "handle": "tee", "title": "Tee", "descriptionHtml": "<p>Soft</p>"}
+{"id": "gid://shopify/ProductVariant/11", "sku": "T-R", "price": "25.00", "barcode": "1", "selectedOptions": [{"name": "Color", "value": "Red"}], "image": {"url": "https://s.example/r.jpg"}, "__parentId": "gid://shopify/Product/1"}
+{"id": "gid://shopify/MediaImage/5", "image": {"url": "https://s.example/1.jpg"}, "__parentId": "gid://shopify/Product/1"}
+{"id": "gid://shopify/Product/2", "handle": "card", "title": "Card"}
+{"id": "gid://shopify/Metafield/9", "key": "care", "value": "x", "__parentId": "gid://shopify/ProductVariant/11"}
+{"id": "gid://shopify/ProductVariant/12", "sku": "T-B", "price": "27.00", "selectedOptions": [{"name": "Color", "value": "Blue"}], "__parentId": "gid://shopify/Product/1"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", json.dumps([PRODUCT, GROUP])),
+        ("a.json", json.dumps({"@context": "https://schema.org", "@graph": [{"@type": "WebSite"}, PRODUCT, GROUP]})),
+        ("a.jsonld", json.dumps({"@graph": [PRODUCT, GROUP]}, indent=2)),
+        ("a.html", f'<html><script type="application/ld+json">{json.dumps([PRODUCT, GROUP])}</script></html>'),
+        (
+            "a.htm",
+            f"<script type=application/ld+json>\n<!--\n{json.dumps({'mainEntity': [PRODUCT, GROUP]})}\n--></script>",
+        ),
+    ],
+)
+def test_json_ld(tmp_path: Path, name: str, content: str) -> None:
+    (lamp, tee), rejections = read(write(tmp_path, name, content))
+    assert rejections == []
+    assert (lamp.item.sku, lamp.item.title, lamp.item.price_cents, lamp.item.currency) == ("JL-1", "Lamp", 1990, "EUR")
+    assert lamp.item.url == "https://s.example/lamp"
+    assert [image.url for image in lamp.images] == ["https://s.example/1.jpg", "https://s.example/2.jpg"]
+    assert lamp.item.attributes == {"brand": "Acme", "weight": "0.5 KGM", "availability": "InStock", "socket": "E27"}
+    assert [(each.sku, dict(each.options), each.price_cents, each.images) for each in tee.item.variants] == [
+        ("G-1-Red", {"color": "Red"}, 1000, (0,)),
+        ("G-1-Blue", {"color": "Blue"}, 1200, (1,)),
+    ]
+    assert (tee.item.sku, tee.item.currency, tee.item.variants[0].identifiers) == ("G-1", "USD", ("4006381333931",))
+
+
+def test_pages_without_products(tmp_path: Path) -> None:
+    page = (
+        '<script type="application/ld+json">{"@type": "WebSite"}</script><script type="application/ld+json">{x</script>'
+    )
+    with pytest.raises(SourceError, match=r"embeds no schema.org Product as JSON-LD \(1 blocks of JSON-LD in it"):
+        open_source(str(write(tmp_path, "a.html", page)))
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_products_json_of_shopify(tmp_path: Path, indent: int | None) -> None:
+    (tee, card), _ = read(write(tmp_path, "products.json", json.dumps(SHOPIFY, indent=indent)))
+    assert (tee.item.sku, tee.item.description, tee.item.attributes["tags"]) == ("tee", "Soft", ("new", "cotton"))
+    assert [(each.sku, dict(each.options), each.price_cents, each.images) for each in tee.item.variants] == [
+        ("T-R", {"color": "Red", "size": "S"}, 2500, (1,)),
+        ("T-B", {"color": "Blue", "size": "S"}, 2700, ()),
+    ]
+    assert (card.item.price_cents, card.item.variants, card.item.attributes) == (500, (), {"variant_sku": "CARD"})
+
+
+def test_lines_of_a_bulk_operation_are_joined_by_their_parents(tmp_path: Path) -> None:
+    (tee, card), rejections = read(write(tmp_path, "bulk.jsonl", BULK))
+    assert (rejections, tee.n_rows, card.n_rows) == ([], 5, 1)
+    assert [(each.sku, dict(each.options), each.price_cents) for each in tee.item.variants] == [
+        ("T-R", {"color": "Red"}, 2500),
+        ("T-B", {"color": "Blue"}, 2700),
+    ]
+    assert [image.url for image in tee.images] == ["https://s.example/1.jpg", "https://s.example/r.jpg"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [{"sku": 1, "title": "a"}, {"sku": 2, "title": "b"}],
+        {"data": {"products": {"edges": [{"node": {"sku": 1, "title": "a"}}, {"node": {"sku": 2, "title": "b"}}]}}},
+        {"meta": {"pages": [{"n": 1}]}, "items": [{"sku": 1, "title": "a"}, {"sku": 2, "title": "b"}]},
+        {"whatever": [{"sku": 1, "title": "a"}, {"sku": 2, "title": "b"}]},
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_lists_of_products_in_documents(tmp_path: Path, document: object, indent: int | None) -> None:
+    if isinstance(document, dict) and "whatever" in document and indent is None:
+        return  # one line with one object that nothing tells from a product
+    records, rejections = read(write(tmp_path, "a.json", json.dumps(document, indent=indent)))
+    assert rejections == []
+    assert [(record.item.sku, record.item.title) for record in records] == [("1", "a"), ("2", "b")]
+
+
+def test_one_product_over_several_lines(tmp_path: Path) -> None:
+    product = {
+        "sku": 1,
+        "title": "a",
+        "variants": [{"sku": "v", "price": 3, "options": [{"name": "Size", "value": "S"}]}],
+    }
+    item = only(write(tmp_path, "a.json", json.dumps(product, indent=1))).item
+    assert [(each.sku, dict(each.options), each.price_cents) for each in item.variants] == [("v", {"size": "S"}, 300)]
+
+
+def test_a_document_that_is_cut_keeps_the_products_before(tmp_path: Path) -> None:
+    content = json.dumps([{"sku": number, "title": "a"} for number in range(3)])[:-9]
+    records, (rejection,) = read(write(tmp_path, "a.json", content))
+    assert [record.item.sku for record in records] == ["0", "1"]
+    assert "broken after product 2" in rejection.reason
+
+
+def test_the_amazon_review_data(tmp_path: Path) -> None:
+    of_2014 = (
+        "{'asin': '1', 'title': 'Girl\\'s skirt', 'price': 3.17, 'imUrl': 'https://i.example/1.jpg', 'brand': 'A'}\n"
+    )
+    skirt = only(write(tmp_path, "meta.json", of_2014))
+    assert (skirt.item.sku, skirt.item.title, skirt.item.price_cents) == ("1", "Girl's skirt", 317)
+    assert [image.url for image in skirt.images] == ["https://i.example/1.jpg"]
+    of_2023 = {
+        "main_category": "Fashion",
+        "title": "Socks",
+        "features": ["Soft"],
+        "description": ["One", "Two"],
+        "price": "$12.99",
+        "images": [{"large": "https://i.example/l.jpg", "hi_res": "https://i.example/h.jpg", "variant": "MAIN"}],
+        "details": {"Department": "mens"},
+        "parent_asin": "B01",
+    }
+    socks = only(write(tmp_path, "meta.jsonl", json.dumps(of_2023)))
+    assert (socks.item.sku, socks.item.description, socks.item.price_cents) == ("B01", "One\nTwo", 1299)
+    assert socks.item.attributes["details.department"] == "mens"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from vitrina.indexer.sources.base import Rejection, TableRow, VariantRow
 from vitrina.indexer.sources.cells import is_blank
@@ -151,6 +152,7 @@ class _Translator:
             attributes = layout.spread(cells)
             rows = [each.row for each in group[1:] if each.kind in ("product", "variant")]
             variants = [self._variant(row, listed, attributes) for row in rows]
+            variants = self._without_constant_options(variants, attributes)
             known = {str(variant.cells.get("sku", "")).strip() for variant in variants}
             unlisted = ((sku, options) for sku, options in listed.items() if sku not in known)
             variants += [VariantRow(head.row.origin, {"sku": sku}, options) for sku, options in unlisted]
@@ -230,6 +232,20 @@ class _Translator:
                     attributes.setdefault(name, value)
             options = {**named}
         return VariantRow(row.origin, own, named_options(layout, cells, self._dialect.variants, options))
+
+    def _without_constant_options(self, variants: list[VariantRow], attributes: dict[str, object]) -> list[VariantRow]:
+        """The variants without those columns of options in which all are alike; these are the product's attributes."""
+        keys = set(self._dialect.variants.options)
+        names = {name for variant in variants for name in variant.options if folded(name) in keys}
+        alike = {name for name in names if len({str(each.options.get(name, "")) for each in variants}) == 1}
+        if len(variants) < 2 or not alike:
+            return variants
+        for name in alike:
+            attributes.setdefault(name, variants[0].options[name])
+        return [
+            replace(each, options={name: value for name, value in each.options.items() if name not in alike})
+            for each in variants
+        ]
 
     def _fill_gaps(self, cells: dict[str, object], rows: list[TableRow]) -> None:
         for field in ("title", "description", "url"):

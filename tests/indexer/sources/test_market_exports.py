@@ -53,8 +53,8 @@ def test_amazon_inventory_files(tmp_path: Path) -> None:
     (tee, bag), rejections = read(write(tmp_path, "amazon.txt", AMAZON_FLAT))
     assert rejections == []
     assert [(each.sku, dict(each.options), each.price_cents) for each in tee.item.variants] == [
-        ("TEE-R-S", {"color_name": "Red", "size_name": "S"}, 1999),
-        ("TEE-B-M", {"color_name": "Blue", "size_name": "M"}, 1599),
+        ("TEE-R-S", {"color": "Red", "size": "S"}, 1999),
+        ("TEE-B-M", {"color": "Blue", "size": "M"}, 1599),
     ]
     assert (tee.item.sku, tee.item.title, tee.item.description, tee.n_rows) == ("TEE", "Tee", "Soft", 3)
     assert tee.item.variants[0].identifiers == ("4006381333931",)

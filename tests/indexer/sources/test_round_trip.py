@@ -1,0 +1,79 @@
+"""The demo's catalog, exported into each dialect and read again, is the same catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from tests.indexer.sources.catalogs import read, write
+from tests.indexer.sources.writers import ATTRIBUTES, WITHOUT_VARIANTS, WRITERS
+from vitrina.indexer.sources import TableSource, open_source
+from vitrina.indexer.sources.base import Record
+from vitrina.search.types.item import Item, Variant
+
+N_ITEMS = 24
+
+
+@pytest.fixture(scope="module")
+def demo() -> list[tuple[Item, bytes]]:
+    """The first items of the demo's shop with their pictures, every third in three sizes."""
+    rows = open_source(str(files("vitrina.api").joinpath("demo/boutique.parquet"))).rows()
+    records = islice((row for row in rows if isinstance(row, Record)), N_ITEMS)
+    return [
+        (in_sizes(record.item) if number % 3 == 0 else record.item, record.images[0].data or b"")
+        for number, record in enumerate(records)
+    ]
+
+
+def in_sizes(item: Item) -> Item:
+    """The item in three sizes, the larger the dearer."""
+    sizes = enumerate(("S", "M", "L"))
+    variants = [Variant(f"{item.sku}-{size}", {"size": size}, (item.price_cents or 0) + 150 * n) for n, size in sizes]
+    return replace(item, variants=tuple(variants))
+
+
+def facts(item: Item) -> object:
+    """What every export carries of an item."""
+    variants = [(each.sku, dict(each.options), each.price_cents) for each in item.variants]
+    named = {name: item.attributes.get(name) for name in ATTRIBUTES}
+    return item.sku, item.title, item.description, item.price_cents, named, variants
+
+
+def check(tmp_path: Path, dialect: str, name: str, text: str, catalog: Sequence[tuple[Item, bytes]]) -> None:
+    for item, image in catalog:
+        write(tmp_path, f"pics/{item.sku}.webp", image)
+    path = write(tmp_path, name, text)
+    assert open_source(str(path)).dialect.startswith(f"{dialect.partition(',')[0]} (")
+    records, rejections = read(path)
+    assert rejections == []
+    assert [facts(record.item) for record in records] == [facts(item) for item, _ in catalog]
+    for record, (item, image) in zip(records, catalog, strict=True):
+        assert record.problems == ()
+        assert record.item.currency in (None, item.currency)
+        assert [found.path and found.path.read_bytes() for found in record.images] == [image]
+
+
+@pytest.mark.parametrize("dialect", WRITERS)
+def test_products_with_variants(tmp_path: Path, demo: list[tuple[Item, bytes]], dialect: str) -> None:
+    name, export = WRITERS[dialect]
+    check(tmp_path, dialect, name, export([item for item, _ in demo]), demo)
+
+
+@pytest.mark.parametrize("dialect", WITHOUT_VARIANTS)
+def test_products_without_variants(tmp_path: Path, demo: list[tuple[Item, bytes]], dialect: str) -> None:
+    name, export = WITHOUT_VARIANTS[dialect]
+    catalog = [(item, image) for item, image in demo if not item.variants]
+    check(tmp_path, dialect, name, export([item for item, _ in catalog]), catalog)
+
+
+@pytest.mark.parametrize("dialect", [*WRITERS, *WITHOUT_VARIANTS])
+def test_no_row_of_an_export_is_lost(tmp_path: Path, demo: list[tuple[Item, bytes]], dialect: str) -> None:
+    name, export = {**WRITERS, **WITHOUT_VARIANTS}[dialect]
+    source = open_source(str(write(tmp_path, name, export([item for item, _ in demo]))))
+    assert isinstance(source, TableSource)
+    assert sum(row.n_rows for row in source.rows()) == sum(1 for _ in source.table.rows())

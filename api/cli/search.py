@@ -52,8 +52,9 @@ FiltersOption = Annotated[
     typer.Option(
         "--filter",
         metavar="KEY=VALUE",
-        help="colour=navy, 'colour=navy|blue', 'colour=!red', price_cents=1000..5000; a backslash before | or ! "
-        "takes it as it is. Repeatable. Without TEXT it lists the items that pass.",
+        help="colour=navy, 'colour=navy|blue', 'colour=!red', price_cents=1000..5000, 'material=*' (has any). In "
+        "double quotes | .. ! * = stand for themselves: 'style=\"Men|Shirts\"'. Repeatable; a product passes by one "
+        "of its variants. Without TEXT it lists the items that pass.",
     ),
 ]
 CollapseOption = Annotated[

@@ -260,19 +260,28 @@ def parse_filter_arguments(
     """Read the command line's form, ``KEY=VALUE`` each: ``colour=navy``, ``colour=navy|black``, ``colour=!navy``,
     ``price_cents=1000..5000`` (both ends included, either may be left out), ``material=*`` (exists), ``material=!*``.
 
-    What an item has for a value is that value, whatever signs are in it: where the size ``a|b`` exists, ``size=a|b``
-    asks for it, too, and ``size=10..12`` for no range. After a backslash a sign stands for itself: ``size=a\\|b``.
+    In double quotes, and after a backslash, every sign stands for itself: ``style="Men|Shirts"``, ``size=a\\|b``,
+    ``"a=b"=c``. So it does in what an item has for a value: where the size ``a|b`` exists, ``size=a|b`` asks for it,
+    too, and ``size=10..12`` for no range.
     """
     return tuple(parse_argument(argument, is_value) for argument in arguments)
 
 
+QUOTED = r'"(?:[^"\\]|\\.)*"'
+FIELD = re.compile(rf"(?P<field>{QUOTED}|[^=]+)=(?P<asked>!*[^!].*)", re.DOTALL)
+ALTERNATIVE = re.compile(rf"(?:\A|(?<=\|))(?:{QUOTED}(?=\||\Z)|(?:[^|\\]|\\.)*)", re.DOTALL)
+ESCAPED = re.compile(r"\\([|.!*\"\\])")
+
+
 def parse_argument(argument: str, is_value: IsValue) -> Condition:
-    field, equals, asked = argument.partition("=")
-    if not (field and equals and asked.lstrip("!")):
+    found = FIELD.fullmatch(argument)
+    if found is None:
         raise FilterError(
             f"The filter {argument!r} is not KEY=VALUE.",
-            remedy="Write colour=navy, colour='navy|black', colour='!navy', price_cents=1000..5000 or material='*'.",
+            remedy="Write colour=navy, colour='navy|black', colour='!navy', price_cents=1000..5000 or material='*'; "
+            "or in double quotes what has such signs, as in 'style=\"Men|Shirts\"'.",
         )
+    field, asked = literal(found["field"]), found["asked"]
     if asked.startswith("!") and not is_value(field, facet_value(asked)):
         return Not(parse_positive(field, asked.removeprefix("!"), is_value))
     return parse_positive(field, asked, is_value)
@@ -280,28 +289,26 @@ def parse_argument(argument: str, is_value: IsValue) -> Condition:
 
 def parse_positive(field: str, asked: str, is_value: IsValue) -> AnyOf | Range | Exists:
     whole = facet_value(asked)
-    if "|" in asked:
-        parts = [facet_value(literal(part)) for part in ALTERNATIVES.split(asked)]
-        if is_value(field, whole):
-            return AnyOf(field, (whole, *(part for part in parts if is_value(field, part))))
-        return AnyOf(field, tuple(parts))
-    if not is_value(field, whole):
-        low, dots, high = asked.partition("..")
-        if asked == "*":
-            return Exists(field)
-        if dots and (low or high) and "\\" not in asked:
-            return Range(field, gte=parse_end(field, low), lte=parse_end(field, high))
-        whole = facet_value(literal(asked))
-    return AnyOf(field, (whole,))
-
-
-ALTERNATIVES = re.compile(r"(?<!\\)\|")
-ESCAPED = re.compile(r"\\([|.!*\\])")
+    parts = ALTERNATIVE.findall(asked)
+    if len(parts) > 1:
+        values = [facet_value(literal(part)) for part in parts]
+        held = [value for value in values if is_value(field, value)]
+        return AnyOf(field, (whole, *held) if is_value(field, whole) else tuple(values))
+    if is_value(field, whole):
+        return AnyOf(field, (whole,))
+    low, dots, high = asked.partition("..")
+    if asked == "*":
+        return Exists(field)
+    if dots and (low or high) and not {'"', "\\"} & set(asked):
+        return Range(field, gte=parse_end(field, low), lte=parse_end(field, high))
+    return AnyOf(field, (facet_value(literal(asked)),))
 
 
 def literal(text: str) -> str:
-    """A value as typed, without the backslashes before signs that have a meaning in filters."""
-    return ESCAPED.sub(r"\1", text)
+    """A name or a value as typed, without the double quotes around it, and without the backslashes before signs that
+    have a meaning in filters."""
+    inner = text[1:-1] if re.fullmatch(QUOTED, text, re.DOTALL) else text
+    return ESCAPED.sub(r"\1", inner)
 
 
 def parse_end(field: str, end: str) -> float | None:

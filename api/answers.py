@@ -241,6 +241,7 @@ class HitOut(ItemOut):
         description="The variant that fits the query; image_url and the first of image_urls are its image. Null for an "
         "item without variants."
     )
+    twins: list[str] = Field(description="Skus of other items with the same product photo that this hit stands for.")
     verdicts: list[VerdictOut] = Field(description="One for each of the answer's requirements, or none at all.")
     explanation: ExplanationOut | None
     reranked: StateOut = Field(description="reranked if the model could move this hit; all others keep their rank.")
@@ -259,6 +260,7 @@ class HitOut(ItemOut):
                 "confidence": rounded(hit.confidence),
                 "certain": hit.certain,
                 "signals": signals,
+                "twins": list(hit.twins),
                 "verdicts": [VerdictOut.of(verdict) for verdict in hit.verdicts],
                 "explanation": None if hit.explanation is None else ExplanationOut.of(hit.explanation),
                 "reranked": STATES[hit.rerank],
@@ -277,6 +279,7 @@ class AnswerOut(JsonModel):
     hits: list[HitOut]
     total_considered: int = Field(description="How many items were ranked, without those below min_confidence.")
     no_good_match: bool = Field(description="Whether nothing in the catalog seems to be what the query asks for.")
+    n_collapsed: int = Field(description="How many items are not among the hits since they are twins of one that is.")
     encoder: str
     timings_ms: dict[str, float] = Field(description="Milliseconds of each stage, and the total.")
     requirements: list[RequirementOut] = Field(description="The parts of the query that ranking and reranking checked.")
@@ -290,6 +293,7 @@ class AnswerOut(JsonModel):
             hits=[HitOut.of_hit(hit) for hit in answer.hits],
             total_considered=answer.total_considered,
             no_good_match=answer.no_good_match,
+            n_collapsed=answer.n_collapsed,
             encoder=answer.encoder,
             timings_ms=dict(answer.timings_ms),
             requirements=[RequirementOut.of(requirement) for requirement in answer.requirements],
@@ -384,6 +388,7 @@ ANSWER: Final[dict[str, Any]] = {
             "image_urls": ["/v1/images/5f2c?size=512"],
             "variants": [_VARIANT],
             "variant": _VARIANT,
+            "twins": [],
             "score": 0.81,
             "rank": 1,
             "confidence": 0.74,
@@ -397,6 +402,7 @@ ANSWER: Final[dict[str, Any]] = {
     ],
     "total_considered": 1,
     "no_good_match": False,
+    "n_collapsed": 0,
     "encoder": "embedded",
     "timings_ms": _TIMINGS,
     "requirements": [

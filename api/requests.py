@@ -131,7 +131,8 @@ class SearchRequest(JsonModel):
     )
     collapse: bool = Field(
         True,
-        description="Show a product once, with the variant that fits; with false its variants are hits one by one.",
+        description="Show a product once, with the variant that fits, and items with the same product photo as one; "
+        "with false variants and such twins are hits one by one.",
     )
     min_confidence: float = Field(0, ge=0, le=1, description="Leave out hits with a lower confidence.")
     rerank: RerankOption = Field(

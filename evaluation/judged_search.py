@@ -51,9 +51,9 @@ def query_of(judged: JudgedQuery) -> Query:
     Raises ImageError, and QueryError past the engine's limits.
     """
     if judged.sku:
-        return Query(skus=(judged.sku,), limit=DEPTH, exclude_skus=(judged.sku,))
+        return Query(skus=(judged.sku,), limit=DEPTH, exclude_skus=(judged.sku,), collapse=False)
     images = () if judged.image is None else (read_image(judged.image),)
-    return Query(text=judged.text, images=images, limit=DEPTH)
+    return Query(text=judged.text, images=images, limit=DEPTH, collapse=False)
 
 
 def result_of(answer: Answer) -> QueryResult:

@@ -19,6 +19,7 @@ from vitrina.indexer.sources.base import Record, Rejection, Source
 from vitrina.indexer.stages import Progress, batched, prepared_batches
 from vitrina.indexer.summary import SourceSummary
 from vitrina.indexer.sync import NONE_GONE, GoneItems, OnGone, SourceRun
+from vitrina.indexer.twins import TwinFinder
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.index.replica import IndexReplica
@@ -159,6 +160,7 @@ class Indexer:
         Raises SourceError if the source can no longer be read and StorageError if the disk refuses; all that was
         committed stays, and the same call resumes from there.
         """
+        before = self.store.catalog.sequence()
         with closing(SourceRun(self.store.catalog, name or source.name)) as of_source:
             done = self._index(source, on_progress, of_source)
             gone = of_source.gone()
@@ -169,7 +171,9 @@ class Indexer:
             pass
         if done.n_added or done.n_updated or done.n_deleted:
             with suppress(EncoderReplacedError):  # since the last commit; everything was committed before
-                IndexReplica.open(self.store, self.encoder.identity, self.index_version).save()
+                replica = IndexReplica.open(self.store, self.encoder.identity, self.index_version)
+                replica.save()
+                TwinFinder(self.store, replica).find_since(before)
             renew_trust(self.store, self.encoder)
         return replace(done, seconds=done.seconds + time.perf_counter() - started)
 

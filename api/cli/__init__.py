@@ -12,6 +12,7 @@ from vitrina.api.cli import (
     audit,
     console,
     demo,
+    duplicates,
     encoder,
     eval,  # noqa: A004 - the module of the command
     explain,
@@ -79,6 +80,7 @@ app.command()(search.search)
 app.command()(explain.explain)
 app.command()(serve.serve)
 app.command()(items.items)
+app.command()(duplicates.duplicates)
 app.command()(status.status)
 app.command()(status.delete)
 app.command()(status.rebuild)

@@ -58,7 +58,7 @@ FiltersOption = Annotated[
     ),
 ]
 CollapseOption = Annotated[
-    bool, typer.Option("--collapse/--no-collapse", help="Show a product once, or its variants one by one.")
+    bool, typer.Option("--collapse/--no-collapse", help="Show a product once, or its variants and twins one by one.")
 ]
 LimitOption = Annotated[int, typer.Option("--limit", help="How many hits.")]
 SortOption = Annotated[str, typer.Option("--sort", help="relevance, price_asc, price_desc or newest.")]
@@ -203,6 +203,8 @@ def show_answer(answer: Answer, title: str | None = None) -> None:
         confidence = [percent(hit.confidence)] if is_calibrated else []
         table.add_row(str(hit.rank), *map(Text, told(hit)), f"{hit.score:.3f}", *confidence)
     output.print(table)
+    if answer.n_collapsed:
+        print_note(f"{answer.n_collapsed:,} more with the photo of a hit are not shown; --no-collapse shows all.")
     if answer.no_good_match:
         print_note("Nothing in the catalog matches well; these are the closest.")
 

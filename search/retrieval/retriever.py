@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from vitrina.search.retrieval.catalog_scores import catalog_scores
 from vitrina.search.retrieval.certainty import CERTAIN_CONFIDENCE, NO_ITEMS, Flags, assured, certain_items, lifted
 from vitrina.search.retrieval.features import calibration_features, page_signals
 from vitrina.search.retrieval.fusion import PartWeights, Scores
+from vitrina.search.retrieval.twins import Collapsed, collapsed
 from vitrina.search.retrieval.variants import VariantFit, listed_one_by_one
 from vitrina.search.retrieval.vector_scores import VectorScorer, VectorScores, wanted
 from vitrina.search.store.catalog import Catalog
@@ -90,13 +91,15 @@ class RankedCandidates:
 class FoundCandidates:
     """The ``ranked`` candidates of a query, and the positions of those that its answer has, ``kept``, in its order.
 
-    ``confidence``, shape (n,), is None without a calibration.
+    ``confidence``, shape (n,), is None without a calibration. ``twins`` are the ids of items for which others stand, by
+    those others' ids.
     """
 
     ranked: RankedCandidates
     confidence: Scores | None
     kept: NDArray[np.int64]
     no_good_match: bool
+    twins: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
 
 class Retriever:
@@ -141,12 +144,24 @@ class Retriever:
             kept = ranked.order if confidence is None else at_least(query.min_confidence, confidence, ranked.order)
             if query.sort is not SortOrder.RELEVANCE:
                 kept = self._sorted(query, ranked, relevant(curve, confidence, kept))
-            return FoundCandidates(ranked, confidence, kept, not len(kept) or is_doubtful(curve, ranked))
+            twins = self._collapsed(parsed, ranked.item_ids[kept]) if query.collapse and not len(include) else None
+            return FoundCandidates(
+                ranked,
+                confidence,
+                kept if twins is None else kept[twins.kept],
+                not len(kept) or is_doubtful(curve, ranked),
+                {} if twins is None else twins.twins,
+            )
+
+    def _collapsed(self, parsed: ParsedQuery, ranked: NDArray[np.int64]) -> Collapsed:
+        with self._catalog.reading() as reader:
+            return collapsed(ranked, reader.twin_groups(), parsed.excluded)
 
     def answer(self, parsed: ParsedQuery, found: FoundCandidates, watch: Stopwatch) -> Answer:
         """The answer with the query's page of the candidates that were kept. Blocks while the items are loaded."""
         with watch.stage("load"):
             hits, total = self._hits(parsed, found)
+            hits = self._with_twins(hits, found.twins)
         return Answer(
             hits=hits,
             total_considered=total,
@@ -154,7 +169,18 @@ class Retriever:
             encoder=self._encoder.name,
             timings_ms=watch.timings_ms(),
             requirements=parsed.requirements,
+            n_collapsed=sum(map(len, found.twins.values())),
         )
+
+    def _with_twins(self, hits: tuple[Hit, ...], twins: Mapping[int, Sequence[int]]) -> tuple[Hit, ...]:
+        """The hits with the skus of the twins that they stand for."""
+        shown = [twin for hit in hits for twin in twins.get(hit.stored.id, ())]
+        if not shown:
+            return hits
+        with self._catalog.reading() as reader:
+            skus = reader.skus(shown)
+        named = (tuple(skus[twin] for twin in twins.get(hit.stored.id, ()) if twin in skus) for hit in hits)
+        return tuple(replace(hit, twins=of_hit) if of_hit else hit for hit, of_hit in zip(hits, named, strict=True))
 
     def browse(self, query: Query, watch: Stopwatch) -> Answer:
         """The answer to a query by filters alone: every item that passes them, in the query's order, without
@@ -162,20 +188,27 @@ class Retriever:
         with watch.stage("filter"), self._catalog.reading() as reader:
             reader.facets.check(query.filters)
             excluded = [reader.item(sku).id for sku in query.exclude_skus]
-            if query.collapse:
-                page, total = reader.facets.page(query.filters, query.sort, query.limit, query.offset, excluded)
-                first, skipped = query.offset, 0
+            groups, skipped = reader.twin_groups() if query.collapse else None, 0
+            of_page, twins = (query.limit, query.offset), Collapsed(NO_ITEMS)
+            if query.collapse and not len(groups or ()):
+                page, total = reader.facets.page(query.filters, query.sort, *of_page, excluded)
             else:
-                page, _ = reader.facets.page(query.filters, query.sort, MAX_OFFSET, 0, excluded)
+                page, total = reader.facets.page(query.filters, query.sort, MAX_OFFSET, 0, excluded)
+            if groups:
+                twins = collapsed(np.array(page, np.int64), groups, np.array(excluded, np.int64))
+                total = len(twins.kept)
+                page = [page[at] for at in twins.kept[query.offset : query.offset + query.limit]]
+            elif not query.collapse:
                 listed = listed_one_by_one(query, reader.facets.n_fitting(page, query.filters))
-                page, first, skipped, total = page[listed.items], query.offset, listed.skipped, listed.total
+                page, skipped, total = page[listed.items], listed.skipped, listed.total
             loaded = reader.items(page)
         hits = (
-            Hit(loaded[item_id], NEUTRAL_SCORE, first + position, Signals(None, None, 0.0))
+            Hit(loaded[item_id], NEUTRAL_SCORE, query.offset + position, Signals(None, None, 0.0))
             for position, item_id in enumerate(page, start=1)
         )
-        shown = VariantFit(query).page(hits, skipped)
-        return Answer(shown, total, not total, self._encoder.name, watch.timings_ms())
+        shown = self._with_twins(VariantFit(query).page(hits, skipped), twins.twins)
+        timings_ms = watch.timings_ms()
+        return Answer(shown, total, not total, self._encoder.name, timings_ms, n_collapsed=twins.n_hidden)
 
     def rank(self, parsed: ParsedQuery, watch: Stopwatch, include: NDArray[np.int64] = NO_ITEMS) -> RankedCandidates:
         """Every candidate of a query, scored and in order. Items to ``include``, ids of shape (n,), are ranked among

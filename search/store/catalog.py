@@ -57,6 +57,7 @@ from vitrina.search.store.terms import (
     term_changes,
     write_text_settings,
 )
+from vitrina.search.store.twins import replace_twins
 from vitrina.search.types.errors import StateError
 from vitrina.search.types.item import INCOMPLETE, Changes, IndexedItem, StoredItem
 from vitrina.search.types.models import EncoderIdentity
@@ -266,6 +267,14 @@ class Catalog:
         unchanged first; ``after`` is the ``last`` of the page before."""
         with self.database.read() as connection:
             return item_page(connection, limit, after, source, since)
+
+    # Twins
+
+    def replace_twins(self, item_ids: Sequence[int] | None, groups: Sequence[Sequence[int]]) -> None:
+        """Forget the groups of some items, or all for None, and store others, joined with those their items are in."""
+        if groups or item_ids is None:
+            with self.database.write() as connection:
+                replace_twins(connection, item_ids, groups)
 
     # Words and facets
 

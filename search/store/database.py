@@ -164,6 +164,14 @@ images = Table(
 )
 """An item's images in the shop's order; ``image_id`` is the image's content hash in the image store."""
 
+twins = Table(
+    "twins",
+    metadata,
+    Column("item_id", Key, ForeignKey("items.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("group_id", Key, nullable=False, index=True),
+)
+"""Items that show the same product photo under several skus; those of one ``group_id`` are twins of each other."""
+
 embeddings = Table(
     "embeddings",
     metadata,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,19 @@ class Fingerprints:
         with self._store.file.read() as connection:
             rows = connection.execute(stored.where(fingerprints.c.id.in_(near))).all()
         return [row.id for row in rows if (shown := decoded(row.id, row.data)) and is_same_photo(image, shown)]
+
+    def of(self, image_ids: Collection[str]) -> tuple[list[str], NDArray[np.uint64]]:
+        """The ids of those of the images whose fingerprint tells something, and the fingerprints, shape (n, 4)."""
+        known = select(fingerprints.c.picture_id, fingerprints.c.bits)
+        with self._store.file.read() as connection:
+            rows = [row for row in connection.execute(known) if row.bits != BLANK and row.picture_id in image_ids]
+        bits = np.frombuffer(b"".join(row.bits for row in rows), np.uint64).reshape(-1, 4)
+        return [row.picture_id for row in rows], bits
+
+    def are_same_photo(self, one: str, other: str) -> bool:
+        """Whether two stored images are one photo, by their pixels."""
+        shown = [decoded(image_id, self._store.read(image_id)) for image_id in (one, other)]
+        return shown[0] is not None and shown[1] is not None and is_same_photo(shown[0], shown[1])
 
     def _current(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
         """The rows' keys, shape (n,), and fingerprints, shape (4, n), with those that were added since."""

@@ -20,6 +20,7 @@ from vitrina.search.store.database import (
     items,
     sequence_of,
     touched_items,
+    twins,
 )
 from vitrina.search.store.terms import stored_variant, term_rows, variant_columns
 from vitrina.search.types.filters import facets as facets_of
@@ -201,9 +202,9 @@ def update_items(
 
 
 def clear_parts(connection: Connection, item_ids: Sequence[int]) -> None:
-    """Remove the items' facets, identifiers, images, words, and vectors in every index version."""
+    """Remove the items' facets, identifiers, images, words, twins, and vectors in every index version."""
     for chunk in chunks(item_ids):
-        for part in (facets, identifiers, images, embeddings, item_terms):
+        for part in (facets, identifiers, images, embeddings, item_terms, twins):
             connection.execute(delete(part).where(part.c.item_id.in_(chunk)))
 
 

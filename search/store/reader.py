@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,14 @@ from vitrina.search.store.index_versions import dimension_of
 from vitrina.search.store.items import changes_since, ids_by_sku, stored_items
 from vitrina.search.store.matching import ids_as_table
 from vitrina.search.store.sources import KnownItem, known_items
+from vitrina.search.store.twins import (
+    FirstImage,
+    TwinGroups,
+    first_images,
+    items_by_first_image,
+    skus_by_id,
+    twin_groups,
+)
 from vitrina.search.types.errors import NotFoundError
 from vitrina.search.types.identifiers import asked_identifiers, compact, folded, query_keys
 from vitrina.search.types.item import Changes, StoredItem
@@ -106,6 +114,26 @@ class CatalogReader:
         exact |= {row.item_id for row in rows if row.value == code}
         found = exact or {row.item_id for row in rows}
         return found if len(found) <= MAX_SHARING else {row.item_id for row in rows if row.is_sku}
+
+    def changed_since(self, sequence: int) -> list[int]:
+        """The ids of the items that changed after a sequence number."""
+        return list(self._connection.scalars(select(items.c.id).where(items.c.sequence > sequence)))
+
+    def twin_groups(self) -> TwinGroups:
+        """Every group of twins."""
+        return twin_groups(self._connection)
+
+    def items_by_first_image(self) -> dict[str, list[int]]:
+        """The items that have each image for their first, the oldest first."""
+        return items_by_first_image(self._connection)
+
+    def first_images(self, item_ids: Collection[int]) -> dict[int, FirstImage]:
+        """What twins are told by, of items that have an image."""
+        return first_images(self._connection, item_ids)
+
+    def skus(self, item_ids: Sequence[int]) -> dict[int, str]:
+        """The skus of items, by their ids."""
+        return skus_by_id(self._connection, item_ids)
 
     def items_with_images(self, image_ids: Sequence[str]) -> NDArray[np.int64]:
         """The ids of the items that have one of the images, sorted, shape (n,)."""

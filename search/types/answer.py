@@ -60,7 +60,7 @@ class Hit:
     the rank before reranking, None without reranking; ``explanation`` is there if it was requested.
 
     ``variant`` is the position of the variant that fits the query, whose images are before the item's others; None for
-    an item without variants.
+    an item without variants. ``twins`` are the skus of other items with the same product photo that the hit stands for.
     """
 
     stored: StoredItem
@@ -74,6 +74,7 @@ class Hit:
     retrieval_rank: int | None = None
     explanation: Explanation | None = None
     variant: int | None = None
+    twins: tuple[str, ...] = ()
 
     @property
     def item(self) -> Item:
@@ -88,7 +89,8 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``total_considered`` counts the items that were ranked, less those under the query's ``min_confidence``;
+    """``total_considered`` counts the items that were ranked, less those under the query's ``min_confidence``, and less
+    the ``n_collapsed`` for which a twin of theirs stands;
     ``timings_ms`` has each stage and the ``total``.
 
     ``rerank`` is reranked if at least one candidate was; ``reranker`` names the model, None if no reranking was
@@ -104,6 +106,7 @@ class Answer:
     rerank: RerankState = RerankState.NOT_ASKED
     reranker: str | None = None
     rerank_note: str = ""
+    n_collapsed: int = 0
 
 
 class Stopwatch:

@@ -67,7 +67,8 @@ class Query:
     ``sort`` says otherwise. With one of them, a ``sort`` other than relevance orders the hits that are relevant.
     Items in ``exclude_skus`` are never found: "similar items" is a query that resembles a sku and excludes it.
     Hits whose confidence is under ``min_confidence``, 0 to 1, are left out; browsing has no confidences.
-    With ``collapse`` an item is shown once, with the variant that fits; without, its variants are shown one by one.
+    With ``collapse`` an item is shown once, with the variant that fits, and so are items with the same product photo;
+    without, variants and such twins are shown one by one.
     Raises QueryError where it only says what to avoid, or past a limit.
     """
 

@@ -290,6 +290,8 @@ class Catalog:
 
     def store_missing_terms(self) -> int:
         """Analyse some of the items whose words are not stored; returns how many, 0 where none is left."""
+        if self.database.is_read_only:
+            return 0
         with self.database.write() as connection:
             return store_missing_terms(connection, TERMS_PER_COMMIT)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 import alembic.command
 import numpy as np
@@ -217,16 +219,21 @@ IF_DAMAGED = (
 
 
 class SqliteFile:
-    """A database file in WAL mode: many readers, one writer at a time, each transaction atomic.
+    """A database file in WAL mode: many readers, one writer at a time, each transaction atomic. A file that must not be
+    written, or that lies in a folder or on a disk where nothing may be, can be read.
 
     ``if_damaged`` is the remedy to name if the file can no longer be read.
     """
 
     def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, if_damaged: str = IF_DAMAGED) -> None:
         self.path = path
-        self.engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": busy_timeout_s})
+        self.is_read_only = path.is_file() and not is_writable(path)
+        arguments = {"timeout": busy_timeout_s, "uri": self.is_read_only}
+        self.engine = create_engine(
+            f"sqlite:///{read_only(path) if self.is_read_only else path}", connect_args=arguments
+        )
         self._if_damaged = if_damaged
-        event.listen(self.engine, "connect", prepare_connection)
+        event.listen(self.engine, "connect", prepare_to_read if self.is_read_only else prepare_connection)
         event.listen(self.engine, "begin", begin)
 
     @contextmanager
@@ -256,6 +263,24 @@ class SqliteFile:
         self.engine.dispose()
 
 
+def is_writable(path: Path) -> bool:
+    """Whether a database may be written: SQLite needs to make files beside it for that."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def read_only(path: Path) -> str:
+    """The address of a file that is only read. Without a log beside it nothing can change it, so it is not locked."""
+    log_file = path.with_name(f"{path.name}-wal")
+    has_log = log_file.is_file() and log_file.stat().st_size > 0
+    return f"file:{quote(str(path.absolute()))}?mode=ro{'' if has_log else '&immutable=1'}&uri=true"
+
+
+def prepare_to_read(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    assert isinstance(connection, sqlite3.Connection)
+    connection.isolation_level = None
+    connection.execute("PRAGMA cache_size = -16384")
+
+
 def prepare_connection(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     assert isinstance(connection, sqlite3.Connection)
     # Autocommit: sqlite3's own transaction handling neither covers reads nor can begin immediately.
@@ -276,6 +301,8 @@ def storage_error(path: Path, error: DatabaseError, if_damaged: str) -> StorageE
         remedy = "Free some space and run the same command again; what was committed before is kept."
     elif "locked" in reason:
         remedy = "Another process is writing; wait for it to finish and try again."
+    elif "readonly" in reason:
+        remedy = "It can be searched as it is; to change it, make the file and its folder writable, or copy them."
     elif isinstance(error, OperationalError):
         remedy = "Check that the folder exists and that you may write to it."
     else:

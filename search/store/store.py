@@ -85,7 +85,8 @@ class Store:
         self.snapshots = folder / "snapshots"
         self.features = folder / FEATURES_FOLDER
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            if not folder.is_dir():
+                folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(
                 f"The store {folder} cannot be made: {error.strerror}.",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.fakes import FakeEncoder, make_entry, open_replica
+from tests.fakes import FakeEncoder, make_entry, make_image, open_replica, png
 from vitrina.search.encoders.base import Encoder, LoadEncoder
 from vitrina.search.encoders.registry import load_catalog_encoder, open_index_version
 from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderError, NotFoundError, StorageError
+from vitrina.search.types.filters import parse_filters
 from vitrina.search.types.query import Query
 
 
@@ -97,3 +99,24 @@ def test_the_folder_of_snapshots_may_be_deleted_at_any_time(store: Store, encode
     assert SearchEngine.open(store, encoder).search(Query("shirt")).hits[0].stored.item.sku == "a"
     replica.save(force=True)
     assert replica.path.is_file()
+
+
+def test_a_store_that_must_not_be_written_can_be_searched(
+    store: Store, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = store.catalog.open_index_version(encoder.identity, active=True)
+    red = make_image("red", noise=1)
+    store.catalog.commit(version, [make_entry(encoder, "m", "Red mug", images=[red])])
+    store.images.put(png(red))
+    store.close()
+    monkeypatch.setattr("vitrina.search.store.database.is_writable", lambda _: False)
+    before = {path: path.stat().st_mtime_ns for path in store.folder.rglob("*")}
+    with closing(Store.existing(store.folder)) as read:
+        assert read.catalog.database.is_read_only
+        engine = SearchEngine.open(read, encoder)
+        for query in (Query("mug"), Query(images=(red,)), Query(filters=parse_filters({"sku": "m"}))):
+            assert [hit.item.sku for hit in engine.search(query).hits] == ["m"]
+        with pytest.raises(StorageError, match="readonly") as caught:
+            read.catalog.delete(["m"])
+        assert "searched as it is" in caught.value.remedy
+    assert {path: path.stat().st_mtime_ns for path in store.folder.rglob("*")} == before

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from pydantic import Field
 
 from vitrina.api.requests import JsonModel
-from vitrina.search.store.sources import ItemPage, ListedItem
+from vitrina.search.store.sources import ItemPage, PageItem
 from vitrina.search.types.answer import Answer, Explained, Hit, RerankState
 from vitrina.search.types.errors import QueryError
 from vitrina.search.types.item import AttributeValue, StoredItem, Variant
@@ -69,7 +69,7 @@ class VerdictOut(JsonModel):
     image_value: str | None = Field(description="What the image shows.")
     disagreement: str | None = Field(description="How catalog and image disagree, in words; null if they agree.")
     standing: StatusOut = old_name("status")
-    listed: str | None = old_name("catalog_value")
+    row: str | None = old_name("catalog_value")
     seen: str | None = old_name("image_value")
 
     @classmethod
@@ -87,7 +87,7 @@ class VerdictOut(JsonModel):
             image_value=verdict.image_value,
             disagreement=verdict.disagreement,
             standing=verdict.status.value,
-            listed=verdict.catalog_value,
+            row=verdict.catalog_value,
             seen=verdict.image_value,
         )
 
@@ -177,22 +177,22 @@ def item_fields(stored: StoredItem) -> dict[str, object]:
     }
 
 
-class ListedItemOut(ItemOut):
+class PageItemOut(ItemOut):
     """An item in a list of all."""
 
     source: str | None = Field(description="Where it comes from; null if it was added over HTTP.")
     changed_at: datetime | None = Field(description="When it changed last; null if an older version wrote it.")
 
     @classmethod
-    def of_listed(cls, listed: ListedItem) -> Self:
-        changed_at = None if listed.changed_at is None else datetime.fromtimestamp(listed.changed_at, UTC)
-        return cls.model_validate({**item_fields(listed.stored), "source": listed.source, "changed_at": changed_at})
+    def of_row(cls, row: PageItem) -> Self:
+        changed_at = None if row.changed_at is None else datetime.fromtimestamp(row.changed_at, UTC)
+        return cls.model_validate({**item_fields(row.stored), "source": row.source, "changed_at": changed_at})
 
 
 class ItemPageOut(JsonModel):
     """A page of the catalog's items, the longest unchanged first."""
 
-    items: list[ListedItemOut]
+    items: list[PageItemOut]
     total: int = Field(description="How many items there are on all pages.")
     next: str | None = Field(description="The cursor of the next page; null on the last.")
     sources: dict[str, int] = Field(description="How many items each source has.")
@@ -200,7 +200,7 @@ class ItemPageOut(JsonModel):
     @classmethod
     def of(cls, page: ItemPage, sources: Mapping[str, int]) -> Self:
         return cls(
-            items=[ListedItemOut.of_listed(each) for each in page.items],
+            items=[PageItemOut.of_row(each) for each in page.items],
             total=page.total,
             next=None if page.last is None else "-".join(map(str, page.last)),
             sources=dict(sources),
@@ -336,7 +336,7 @@ _VERDICTS: Final[list[dict[str, Any]]] = [
         "image_value": "black",
         "disagreement": "listing says Navy Blue, photo looks black",
         "standing": "unknown",
-        "listed": "Navy Blue",
+        "row": "Navy Blue",
         "seen": "black",
     },
     {
@@ -351,7 +351,7 @@ _VERDICTS: Final[list[dict[str, Any]]] = [
         "image_value": None,
         "disagreement": None,
         "standing": "met",
-        "listed": None,
+        "row": None,
         "seen": None,
     },
 ]

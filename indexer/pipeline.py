@@ -187,7 +187,7 @@ class Indexer:
                 done.summary.reject(batch.rejections)
                 done.summary.fail(batch.failures)
                 self.commit(batch, of_source.source_id)
-                of_source.claim(batch.moved)
+                of_source.assign(batch.moved)
                 done = replace(
                     add(done, batch),
                     seconds=time.perf_counter() - started,

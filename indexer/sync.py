@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.sources import KnownItem
 
-MIN_SHARE_TAKEN_OVER = 0.5
+MIN_SHARE_REPLACED = 0.5
 """A source that gives at least this share of an earlier one's items takes its place: the same catalog under another
 file name. One that shares less with it stands beside it."""
 
@@ -90,10 +90,10 @@ class SourceRun:
             self._taken[known.source_id] += 1
         return True
 
-    def claim(self, skus: Sequence[str]) -> None:
+    def assign(self, skus: Sequence[str]) -> None:
         """Make unchanged items of another source this one's."""
         if self.source_id is not None:
-            self._catalog.claim(self.source_id, skus)
+            self._catalog.assign(self.source_id, skus)
 
     def gone(self) -> GoneItems:
         """How many items are gone from the source."""
@@ -111,5 +111,5 @@ class SourceRun:
 
     def _replaced(self) -> list[int]:
         """The source itself, and those whose place it takes."""
-        taken = (each for each, n in self._taken.items() if n >= MIN_SHARE_TAKEN_OVER * self._before.get(each, 0))
+        taken = (each for each, n in self._taken.items() if n >= MIN_SHARE_REPLACED * self._before.get(each, 0))
         return [*taken] if self.source_id is None else [self.source_id, *taken]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedTwin:
+class DuplicateItem:
     """One item of a group."""
 
     sku: str
@@ -27,11 +27,11 @@ class ListedTwin:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedGroup:
+class DuplicateGroup:
     """Items with one product photo; ``is_exact`` if their image files are equal, too."""
 
     is_exact: bool
-    items: tuple[ListedTwin, ...]
+    items: tuple[DuplicateItem, ...]
 
 
 def duplicates(
@@ -54,14 +54,14 @@ def duplicates(
                 replica = IndexReplica.open(store, identity, store.open_index_version(identity))
                 TwinFinder(store, replica).find_all()
         with store.catalog.reading() as reader:
-            groups = listed_groups(reader)
+            groups = duplicate_groups(reader)
     if as_json:
         output.file.write(json.dumps([asdict(group) for group in groups], ensure_ascii=False, indent=2) + "\n")
     else:
         show_groups(groups)
 
 
-def listed_groups(reader: CatalogReader) -> list[ListedGroup]:
+def duplicate_groups(reader: CatalogReader) -> list[DuplicateGroup]:
     """Every group of two items or more, the oldest first."""
     twins = reader.twin_groups()
     of_group: dict[int, list[int]] = {}
@@ -71,13 +71,13 @@ def listed_groups(reader: CatalogReader) -> list[ListedGroup]:
     groups = []
     for item_ids in of_group.values():
         held = [stored[item_id] for item_id in item_ids]
-        items = tuple(ListedTwin(each.item.sku, each.item.title, next(iter(each.image_ids), "")) for each in held)
+        items = tuple(DuplicateItem(each.item.sku, each.item.title, next(iter(each.image_ids), "")) for each in held)
         if len(items) > 1:
-            groups.append(ListedGroup(len({each.image_id for each in items}) == 1, items))
+            groups.append(DuplicateGroup(len({each.image_id for each in items}) == 1, items))
     return groups
 
 
-def show_groups(groups: Sequence[ListedGroup]) -> None:
+def show_groups(groups: Sequence[DuplicateGroup]) -> None:
     """Print each group: its photo's items, one a line."""
     for number, group in enumerate(groups, start=1):
         output.print(Text.assemble((f"{number}. ", "dim"), "one image file" if group.is_exact else "one photo"))

@@ -56,11 +56,9 @@ def show_page(page: ItemPage) -> None:
     table.add_column("variants", justify="right")
     table.add_column("price", justify="right", no_wrap=True)
     table.add_column("changed", no_wrap=True)
-    for listed in page.items:
-        item = listed.stored.item
-        changed = (
-            "" if listed.changed_at is None else f"{datetime.fromtimestamp(listed.changed_at, UTC):%Y-%m-%d %H:%M}"
-        )
+    for row in page.items:
+        item = row.stored.item
+        changed = "" if row.changed_at is None else f"{datetime.fromtimestamp(row.changed_at, UTC):%Y-%m-%d %H:%M}"
         n_variants = str(len(item.variants)) if item.variants else ""
         table.add_row(Text(item.sku), Text(item.title), n_variants, Text(price(item)), changed)
     output.print(table)

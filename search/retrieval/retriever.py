@@ -16,7 +16,7 @@ from vitrina.search.retrieval.certainty import CERTAIN_CONFIDENCE, NO_ITEMS, Fla
 from vitrina.search.retrieval.features import calibration_features, page_signals
 from vitrina.search.retrieval.fusion import PartWeights, Scores
 from vitrina.search.retrieval.twins import Collapsed, collapsed
-from vitrina.search.retrieval.variants import VariantFit, listed_one_by_one
+from vitrina.search.retrieval.variants import VariantFit, variant_page
 from vitrina.search.retrieval.vector_scores import VectorScorer, VectorScores, wanted
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.fingerprints import Fingerprints
@@ -199,8 +199,8 @@ class Retriever:
                 total = len(twins.kept)
                 page = [page[at] for at in twins.kept[query.offset : query.offset + query.limit]]
             elif not query.collapse:
-                listed = listed_one_by_one(query, reader.facets.n_fitting(page, query.filters))
-                page, skipped, total = page[listed.items], listed.skipped, listed.total
+                window = variant_page(query, reader.facets.n_fitting(page, query.filters))
+                page, skipped, total = page[window.items], window.skipped, window.total
             loaded = reader.items(page)
         hits = (
             Hit(loaded[item_id], NEUTRAL_SCORE, query.offset + position, Signals(None, None, 0.0))
@@ -301,8 +301,8 @@ class Retriever:
         if not query.collapse:
             with self._catalog.reading() as reader:
                 counts = reader.facets.n_fitting(ranked.item_ids[kept].tolist(), query.filters)
-            listed = listed_one_by_one(query, counts)
-            page, skipped, total = kept[listed.items], listed.skipped, listed.total
+            window = variant_page(query, counts)
+            page, skipped, total = kept[window.items], window.skipped, window.total
         stored = self._catalog.items(ranked.item_ids[page].tolist())
         hits = (
             self._hit(found, int(at), stored[item_id], query.offset + position)

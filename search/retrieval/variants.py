@@ -47,8 +47,8 @@ class VariantFit:
         passing = fitting_variants(self.query.filters, item) or list(range(len(item.variants)))
         if len(passing) < 2:
             return passing
-        seen = self._image_scores(stored) if self._vector is not None else {}
-        fits = {at: (*self._fit(item.variants[at]), seen.get(at, -1.0)) for at in passing}
+        by_image = self._image_scores(stored) if self._vector is not None else {}
+        fits = {at: (*self._fit(item.variants[at]), by_image.get(at, -1.0)) for at in passing}
         return sorted(passing, key=lambda at: (*(-part for part in fits[at]), at))
 
     def page(self, hits: Iterable[Hit], skipped: int = 0) -> tuple[Hit, ...]:
@@ -135,7 +135,7 @@ def of_variant(hit: Hit, at: int | None) -> Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedOneByOne:
+class VariantPage:
     """A page of variants: which of the ranked ``items`` have them, how many of those items' variants are ``skipped``,
     and how many variants there are in all."""
 
@@ -144,11 +144,11 @@ class ListedOneByOne:
     total: int
 
 
-def listed_one_by_one(query: Query, counts: NDArray[np.int64]) -> ListedOneByOne:
+def variant_page(query: Query, counts: NDArray[np.int64]) -> VariantPage:
     """The query's page of variants. ``counts``, shape (n,), says how many each ranked item has."""
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
     first = int(np.searchsorted(ends, query.offset, side="right"))
     last = int(np.searchsorted(ends, min(query.offset + query.limit, total), side="left")) + 1
     before = int(ends[first - 1]) if first else 0
-    return ListedOneByOne(slice(first, last), query.offset - before, total)
+    return VariantPage(slice(first, last), query.offset - before, total)

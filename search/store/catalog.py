@@ -41,7 +41,7 @@ from vitrina.search.store.reader import CatalogReader
 from vitrina.search.store.sources import (
     ItemPage,
     KnownItem,
-    claim,
+    assign,
     item_page,
     make_source,
     skus_of,
@@ -243,11 +243,11 @@ class Catalog:
         with self.database.read() as connection:
             return source_names(connection)
 
-    def claim(self, source_id: int, skus: Sequence[str]) -> None:
+    def assign(self, source_id: int, skus: Sequence[str]) -> None:
         """Make items those of a source."""
         if skus:
             with self.database.write() as connection:
-                claim(connection, source_id, skus)
+                assign(connection, source_id, skus)
 
     def skus_of(self, source_ids: Sequence[int]) -> Iterator[list[str]]:
         """The skus of the items of some sources, in pages, each a consistent state of its own."""

@@ -24,7 +24,7 @@ class KnownItem:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedItem:
+class PageItem:
     """An item in a list of all: the name of its source, None if it was added over HTTP, and when it changed last, in
     seconds since 1970, None if an older version wrote it."""
 
@@ -37,7 +37,7 @@ class ListedItem:
 class ItemPage:
     """A page of items, the longest unchanged first; ``last`` is where the next page goes on, None after the end."""
 
-    items: tuple[ListedItem, ...]
+    items: tuple[PageItem, ...]
     last: tuple[int, int] | None
     total: int
 
@@ -71,7 +71,7 @@ def known_items(connection: Connection, skus: Sequence[str]) -> dict[str, KnownI
     }
 
 
-def claim(connection: Connection, source_id: int, skus: Sequence[str]) -> None:
+def assign(connection: Connection, source_id: int, skus: Sequence[str]) -> None:
     """Make items those of a source."""
     for chunk in chunks(skus):
         connection.execute(update(items).where(items.c.sku.in_(chunk)).values(source_id=source_id))
@@ -89,20 +89,20 @@ def item_page(
 ) -> ItemPage:
     """A page of the items of a source, or of all, that changed at ``since`` or later, in the order of their changes."""
     columns = (items.c.id, items.c.sequence, items.c.changed_at, sources.c.name)
-    listed = select(*columns).join(sources, sources.c.id == items.c.source_id, isouter=True)
+    found = select(*columns).join(sources, sources.c.id == items.c.source_id, isouter=True)
     if source is not None:
-        listed = listed.where(sources.c.name == source)
+        found = found.where(sources.c.name == source)
     if since is not None:
-        listed = listed.where(items.c.changed_at > since - ROUNDING_S)
-    total = connection.scalar(select(func.count()).select_from(listed.subquery())) or 0
+        found = found.where(items.c.changed_at > since - ROUNDING_S)
+    total = connection.scalar(select(func.count()).select_from(found.subquery())) or 0
     position = tuple_(items.c.sequence, items.c.id)
-    page = listed.where(position > tuple_(*after)).order_by(items.c.sequence, items.c.id).limit(limit + 1)
+    page = found.where(position > tuple_(*after)).order_by(items.c.sequence, items.c.id).limit(limit + 1)
     rows = connection.execute(page).all()
     shown = rows[:limit]
     stored = stored_items(connection, [row.id for row in shown])
-    found = tuple(ListedItem(stored[row.id], row.name, row.changed_at) for row in shown)
+    shown_items = tuple(PageItem(stored[row.id], row.name, row.changed_at) for row in shown)
     last = (shown[-1].sequence, shown[-1].id) if len(rows) > limit else None
-    return ItemPage(found, last, total)
+    return ItemPage(shown_items, last, total)
 
 
 def source_names(connection: Connection) -> dict[str, int]:

@@ -36,8 +36,8 @@ def test_it_prints_the_variant_that_fits_or_all_one_by_one(vitrina: Vitrina, cli
     _, collapsed, _ = vitrina("search", "--filter", "size=M")
     assert "Wimple (M, and 1 more)" in collapsed
     assert "20.00 EUR" in collapsed
-    _, listed, _ = vitrina("search", "--filter", "sku=w", "--no-collapse")
-    assert [line.split()[-3:-1] for line in listed.splitlines()[1:]] == [["18.00", "EUR"], ["20.00", "EUR"]]
+    _, printed, _ = vitrina("search", "--filter", "sku=w", "--no-collapse")
+    assert [line.split()[-3:-1] for line in printed.splitlines()[1:]] == [["18.00", "EUR"], ["20.00", "EUR"]]
 
 
 @pytest.mark.usefixtures("store")

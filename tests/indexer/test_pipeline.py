@@ -189,12 +189,12 @@ def test_a_broken_image_in_the_middle_leaves_every_row_its_own_vectors(
 
 
 def test_variants_keep_their_own_images_where_another_is_broken(store: Store, indexer: Indexer) -> None:
-    pictures = [png(make_image(colour)) for colour in ("red", "blue")]
+    files = [png(make_image(colour)) for colour in ("red", "blue")]
     variants = [Variant("t-1", images=(0,)), Variant("t-2", images=(1,)), Variant("t-3", images=(2, 0))]
-    indexer.run(MemorySource([make_record("t", images=[pictures[0], b"broken", pictures[1]], variants=variants)]))
+    indexer.run(MemorySource([make_record("t", images=[files[0], b"broken", files[1]], variants=variants)]))
     stored = store.catalog.item("t")
     assert [each.images for each in stored.item.variants] == [(0,), (), (1, 0)]
-    assert stored.image_ids == tuple(map(image_id_of, pictures))
+    assert stored.image_ids == tuple(map(image_id_of, files))
     assert stored.content_hash == INCOMPLETE
 
 

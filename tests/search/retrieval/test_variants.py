@@ -29,11 +29,11 @@ def engine(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> It
     new_catalog(folder / "catalog.db").close()
     store = Store(folder)
     version = store.catalog.open_index_version(encoder.identity, active=True)
-    pictures = [make_image("red"), make_image("blue", noise=3)]
+    images = [make_image("red"), make_image("blue", noise=3)]
     store.catalog.commit(
         version,
         [
-            make_entry(encoder, "T", "V-Neck shirt", images=pictures, variants=SHIRT),
+            make_entry(encoder, "T", "V-Neck shirt", images=images, variants=SHIRT),
             make_entry(encoder, "M", "Green mug", images=[make_image("green")], price_cents=1850),
             make_entry(encoder, "H", "Hat", variants=[Variant("H-1", {"size": "M"}, 500)]),
         ],
@@ -74,7 +74,7 @@ def test_an_item_is_named_by_the_codes_of_its_variants(engine: SearchEngine, cod
     assert (first.item.sku, first.certain) == ("T", True)
 
 
-def test_the_picture_of_the_variant_comes_first(engine: SearchEngine) -> None:
+def test_the_image_of_the_variant_comes_first(engine: SearchEngine) -> None:
     stored = engine.catalog.item("T")
     (hit,) = engine.search(Query("blue shirt", limit=1)).hits
     assert hit.stored.image_ids == stored.image_ids[::-1]

@@ -94,7 +94,10 @@ class _Spool:
         """Keep one row."""
         self._n_rows += 1
         position, execute = self._n_rows, self._connection.execute
-        execute("INSERT INTO rows VALUES (?, ?, ?, ?)", (position, row.parent or None, position, pickle.dumps(row)))
+        held = pickle.dumps(
+            (row.kind, row.row.origin, row.row.cells, row.row.n_rows, row.parent), pickle.HIGHEST_PROTOCOL
+        )
+        execute("INSERT INTO rows VALUES (?, ?, ?, ?)", (position, row.parent or None, position, held))
         for name in row.names:
             execute("INSERT OR IGNORE INTO names VALUES (?, ?)", (name, position))
         for name in row.children:
@@ -110,7 +113,9 @@ class _Spool:
                 if len(group) > MAX_VARIANTS:
                     yield group
                     group = []
-                group.insert(0 if position == head else len(group), pickle.loads(pickled))
+                kind, origin, cells, n_rows, parent = pickle.loads(pickled)
+                row = JoinRow(kind, TableRow(origin, cells, n_rows), parent=parent)
+                group.insert(0 if position == head else len(group), row)
             yield group
 
     def _find_heads(self) -> None:

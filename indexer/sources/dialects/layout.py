@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from vitrina.indexer.sources.cells import is_blank, parse_literal
 from vitrina.indexer.sources.columns import cell_at, folded
-from vitrina.indexer.sources.dialects.dialect import CatalogDialect, PairList
+from vitrina.indexer.sources.dialects.dialect import CatalogDialect
 
 Cells = Mapping[str, object]
 
@@ -22,14 +22,33 @@ class Layout:
         self.dialect = dialect
         aliases = {column: dialect.alias(column) for column in columns}
         self.names = {column: aliases[column] or column for column in columns}
-        self._order = sorted(columns, key=lambda column: aliases[column] is not None)
+        self._order = [
+            (column, self.names[column]) for column in sorted(columns, key=lambda each: aliases[each] is not None)
+        ]
         self._by_key = {folded(name): name for name in reversed(list(self.names.values()))}
         self._fills = dict(self._numbered_fills())
         for name in (*self._fills, *dialect.derive):
             self._by_key.setdefault(folded(name), name)
-        self._ignored = {self.names[column] for column in columns if column not in kept and self._is_ignored(column)}
+        self._resolved: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._added = frozenset((*self._fills, *dialect.derive)) - frozenset(self.names.values())
+        ignored = {self.names[column] for column in columns if column not in kept and self._is_ignored(column)}
+        self.ignored = frozenset(ignored | self._added)
+        """The columns that become no attributes."""
+        self.known = frozenset((*columns, *self.names.values(), *self._added))
+        """All columns by their names before and after they are translated."""
         self._splits = [(self.names[column], mark) for column in columns if (mark := self._separator(column))]
         self.pairs = [pair for each in dialect.pairs for pair in self._numbered(each.name, each.value, each.split)]
+        self._lists = [(column, each) for each in dialect.lists for column in self.columns((folded(each.column),))]
+        self._objects = [(column, each) for each in dialect.objects for column in self.columns((folded(each.column),))]
+        self._sale = self.columns((*dialect.fields.get("sale_price", ()), *dialect.variants.sale_price))
+        self.nested = self.column(dialect.join.column) if dialect.join and dialect.join.by == "nested" else None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether rows with these columns are left as they are."""
+        changes = (self._added, self.ignored, self._splits, self.pairs, self._lists, self._objects, self._fills)
+        renamed = any(name != column for column, name in self._order)
+        return not (any(changes) or renamed or self.nested or self.dialect.blank or self.dialect.variants.expand)
 
     def _numbered_fills(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """The columns to fill from others, one for each number where their names have one."""
@@ -48,17 +67,9 @@ class Layout:
     @property
     def columns_after(self) -> tuple[str, ...]:
         """The names of all columns that rows have once they are translated."""
-        added = (name for name in (*self._fills, *self.dialect.derive) if name not in self.names.values())
-        join = self.dialect.join
-        nested = join is not None and join.by == "nested" and self.column(join.column) is not None
-        of_single = ("price", "sale_price", "currency") if nested else ()
+        added = (name for name in (*self._fills, *self.dialect.derive) if name in self._added)
+        of_single = ("price", "sale_price", "currency") if self.nested else ()
         return tuple(dict.fromkeys((*self.names.values(), *added, *of_single)))
-
-    @property
-    def ignored(self) -> frozenset[str]:
-        """The columns that become no attributes."""
-        added = (name for name in (*self._fills, *self.dialect.derive) if name not in self.names.values())
-        return frozenset((*self._ignored, *added))
 
     def _is_ignored(self, column: str) -> bool:
         name = folded(self.names[column])
@@ -82,31 +93,40 @@ class Layout:
                 if own in self._by_key:
                     yield column, self._by_key[own], split
 
-    def column(self, keys: Iterable[str]) -> str | None:
-        """The first of these columns that the row has, as a name or as a path."""
-        return next(self.columns(keys), None)
+    def column(self, keys: tuple[str, ...]) -> str | None:
+        """The first of these columns that there is, as a name or as a path."""
+        return next(iter(self.columns(keys)), None)
 
-    def columns(self, keys: Iterable[str]) -> Iterator[str]:
-        """Those of these columns that the row has."""
-        for key in keys:
-            head, dot, rest = key.partition(".")
-            if key in self._by_key:
-                yield self._by_key[key]
-            elif dot and head in self._by_key:
-                yield f"{self._by_key[head]}.{rest}"
+    def columns(self, keys: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of these columns that there are."""
+        if keys not in self._resolved:
+            found = (self._found(key) for key in keys)
+            self._resolved[keys] = tuple(column for column in found if column is not None)
+        return self._resolved[keys]
 
-    def cell(self, cells: Cells, keys: Iterable[str]) -> object:
+    def _found(self, key: str) -> str | None:
+        if key in self._by_key:
+            return self._by_key[key]
+        head, dot, rest = key.partition(".")
+        return f"{self._by_key[head]}.{rest}" if dot and head in self._by_key else None
+
+    def cell(self, cells: Cells, keys: tuple[str, ...]) -> object:
         """The first cell that holds something, of these columns."""
-        found = (cell_at(cells, column) for column in self.columns(keys))
-        return next((cell for cell in found if not is_blank(cell)), None)
+        for column in self.columns(keys):
+            if not is_blank(cell := cell_at(cells, column)):
+                return cell
+        return None
 
     def normal(self, cells: Cells) -> dict[str, object]:
-        """The cells under the dialect's names, filled, derived and split; no sale price whose time is not now."""
+        """The cells that hold something, under the dialect's names, filled, derived and split; no sale price whose
+        time is not now."""
         dialect, blank = self.dialect, self.dialect.blank
         found: dict[str, object] = {}
-        for column in self._order:
-            cell, name = cells.get(column), self.names[column]
-            if (name not in found or not is_blank(cell)) and not (isinstance(cell, str) and cell in blank):
+        for column, name in self._order:
+            cell = cells.get(column)
+            if cell is None or cell == "" or (blank and isinstance(cell, str) and cell in blank):
+                continue
+            if name not in found or not is_blank(cell):
                 found[name] = cell
         for name, keys in self._fills.items():
             if is_blank(found.get(name)) and (cell := self.cell(found, keys)) is not None:
@@ -117,15 +137,15 @@ class Layout:
         for name, mark in self._splits:
             if isinstance(cell := found.get(name), str):
                 found[name] = split_list(cell, mark)
-        if dialect.sale != type(dialect.sale)() and not self._on_sale(found):
-            for column in self.columns((*dialect.fields.get("sale_price", ()), *dialect.variants.sale_price)):
+        if any(column in found for column in self._sale) and not self._on_sale(found):
+            for column in self._sale:
                 found.pop(column, None)
         return found
 
     def _filled(self, template: str, cells: Cells) -> str:
-        values = {key: str(cells.get(column, "") or "").strip() for key, column in self._by_key.items()}
         needed = re.findall(r"{(\w+)", template)
-        return template.format_map(values) if all(values.get(name) for name in needed) else ""
+        values = {name: str(cells.get(self._by_key.get(name, ""), "") or "").strip() for name in needed}
+        return template.format_map(values) if all(values.values()) else ""
 
     def _on_sale(self, cells: Cells) -> bool:
         sale = self.dialect.sale
@@ -143,26 +163,24 @@ class Layout:
             name, value = cells.pop(name_column, None), cells.pop(value_column, None)
             if not is_blank(name) and not is_blank(value):
                 found.setdefault(str(name).strip(), split_list(value, mark) if isinstance(value, str) else value)
-        for each in self.dialect.lists:
-            column = self.column((folded(each.column),))
-            if column and each.of in ("all", kind) and isinstance(cell := cells.get(column), str):
-                listed = dict(read_pairs(cell, each))
+        for column, each in self._lists:
+            if each.of in ("all", kind) and isinstance(cell := cells.get(column), str):
+                listed = dict(read_pairs(cell, each.pattern, each.split))
                 if listed:
                     del cells[column]
                 found = {**listed, **found}
-        for objects in self.dialect.objects:
-            column = self.column((folded(objects.column),))
-            if column and (pairs := dict(object_pairs(cells.get(column), objects.name, objects.value))):
+        for column, objects in self._objects:
+            if pairs := dict(object_pairs(cells.get(column), objects.name, objects.value)):
                 del cells[column]
                 found = {**pairs, **found}
         return found
 
 
-def read_pairs(text: str, pairs: PairList) -> Iterator[tuple[str, object]]:
-    """The names and values in a text, several values as a list."""
-    for match in re.finditer(pairs.pattern, text):
+def read_pairs(text: str, pattern: str, mark: str = "") -> Iterator[tuple[str, object]]:
+    """The names and values that a pattern finds in a text, several values as a list."""
+    for match in re.finditer(pattern, text):
         if name := match["name"].strip():
-            yield name, split_list(match["value"].strip(), pairs.split)
+            yield name, split_list(match["value"].strip(), mark)
 
 
 def object_pairs(cell: object, names: Sequence[str], values: Sequence[str]) -> Iterator[tuple[str, object]]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from vitrina.indexer.sources.base import Rejection, TableRow, VariantRow
 from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.columns import Columns, folded
-from vitrina.indexer.sources.dialects.dialect import CatalogDialect, Join, PairList
+from vitrina.indexer.sources.dialects.dialect import CatalogDialect, Join
 from vitrina.indexer.sources.dialects.joining import GROUPINGS, Group, JoinRow, Kind, kind_of
 from vitrina.indexer.sources.dialects.layout import Cells, Layout, read_pairs
 from vitrina.indexer.sources.dialects.nesting import (
@@ -21,6 +21,9 @@ from vitrina.indexer.sources.dialects.nesting import (
 )
 
 Rows = Iterable[TableRow | Rejection]
+
+MAX_COLUMNS = 10_000
+"""Columns that one layout knows, of objects that all have other keys."""
 
 _LEVELS = frozenset({"sku", "price", "sale_price", "currency", "identifiers"})
 """The roles whose columns tell nothing of the product as a whole once they are its variants'."""
@@ -51,26 +54,38 @@ class _Translator:
         self._dialect = dialect
         self._columns = columns
         self._kept = kept
-        self._layouts: dict[tuple[str, ...], Layout] = {}
+        self._used = columns.used_by_fields | kept
+        self._row = Layout(dialect, (), kept)
+        self._inner = Layout(dialect, (), kept)
 
     def _layout(self, cells: Cells) -> Layout:
-        names = tuple(cells)
-        if names not in self._layouts:
-            if len(self._layouts) > 1_000:
-                self._layouts.clear()
-            self._layouts[names] = Layout(self._dialect, names, self._kept)
-        return self._layouts[names]
+        """The layout of the table's rows; it grows with the columns met."""
+        if not cells.keys() <= self._row.known:
+            self._row = self._grown(self._row, cells)
+        return self._row
+
+    def _layout_inside(self, cells: Cells) -> Layout:
+        """The layout of the objects in the rows."""
+        if not cells.keys() <= self._inner.known:
+            self._inner = self._grown(self._inner, cells)
+        return self._inner
+
+    def _grown(self, layout: Layout, cells: Cells) -> Layout:
+        before = layout.names if len(layout.names) < MAX_COLUMNS else {}
+        return Layout(self._dialect, tuple(dict.fromkeys((*before, *cells))), self._kept)
 
     def single(self, row: TableRow) -> TableRow:
         """A row that is a product by itself, with the variants that stand in it."""
-        cells = self._layout(row.cells).normal(row.cells)
-        layout, join, declared = self._layout(cells), self._dialect.join, self._dialect.variants
-        column = layout.column(join.column) if join else None
-        variants = nested_variants(row.origin, cells, column, declared, self._layout)
+        layout = self._layout(row.cells)
+        if layout.is_plain:
+            return row
+        cells = layout.normal(row.cells)
+        declared = self._dialect.variants
+        variants = nested_variants(row.origin, cells, layout.nested, declared, self._layout_inside)
         attributes = layout.spread(cells)
-        variants = variants or expanded_variants(
-            row.origin, cells, layout.column(declared.sku), declared.expand, attributes
-        )
+        if not variants and declared.expand:
+            column = layout.column(declared.sku)
+            variants = expanded_variants(row.origin, cells, column, declared.expand, attributes)
         return self._product(row.origin, cells, row.n_rows, variants, attributes, layout)
 
     def _product(
@@ -89,7 +104,7 @@ class _Translator:
         return TableRow(origin, self._without_ignored(cells, layout), n_rows, tuple(variants), attributes)
 
     def _without_ignored(self, cells: dict[str, object], layout: Layout) -> dict[str, object]:
-        ignored = layout.ignored - self._columns.used_by_fields - self._kept
+        ignored = layout.ignored - self._used
         return {name: cell for name, cell in cells.items() if name not in ignored}
 
     def prepared(self, rows: Rows, join: Join) -> Iterator[JoinRow | Rejection]:
@@ -98,8 +113,8 @@ class _Translator:
             if isinstance(row, Rejection):
                 yield row
                 continue
-            cells = self._layout(row.cells).normal(row.cells)
-            layout = self._layout(cells)
+            layout = self._layout(row.cells)
+            cells = layout.normal(row.cells)
             kind = self._kind(layout, cells, join)
             names = tuple(name for template in join.names if (name := _filled(template, layout, cells)))
             parent = ""
@@ -129,7 +144,7 @@ class _Translator:
         found: dict[str, dict[str, object]] = {}
         if isinstance(text, str) and join.pattern:
             for part in text.split(join.between):
-                pairs = dict(read_pairs(part, PairList(column="", pattern=join.pattern)))
+                pairs = dict(read_pairs(part, join.pattern))
                 if sku := str(pairs.pop("sku", "")).strip():
                     found[sku] = pairs
         return found
@@ -215,7 +230,7 @@ class _Translator:
 
     def _level_columns(self, rows: list[tuple[TableRow, dict[str, object]]]) -> set[str]:
         """The columns that tell of variants alone."""
-        keys = [key for role in _LEVELS for key in getattr(self._dialect.variants, role)]
+        keys = tuple(key for role in sorted(_LEVELS) for key in getattr(self._dialect.variants, role))
         found = {column for row, _ in rows for column in self._layout(row.cells).columns(keys)}
         return found - {*self._columns.fields.get("sku", ())[:1]} - {*self._columns.fields.get("title", ())}
 

@@ -37,7 +37,7 @@ def _pair_pattern(pattern: str) -> str:
 
 def folded_path(name: str) -> str:
     """A column's name folded; of a path such as ``image.src``, its parts; ``option{n}_name`` is left as it is."""
-    return name.casefold() if "{n}" in name else ".".join(map(folded, name.split(".")))
+    return name.casefold() if "{" in name else ".".join(map(folded, name.split(".")))
 
 
 def _recognised_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -94,13 +94,17 @@ class ObjectList(_Part):
 
 
 class Kinds(_Part):
-    """What a row is, by what a column holds; without a match, it is a product."""
+    """What a row is, by what a column holds; without a match, it is a product.
+
+    ``default_translation`` are translations whose texts count instead of the product's own.
+    """
 
     column: Names
     variant: Pattern | None = None
     image: Pattern | None = None
     translation: Pattern | None = None
     ignored: Pattern | None = None
+    default_translation: Pattern | None = None
 
 
 class Join(_Part):
@@ -217,16 +221,19 @@ class CatalogDialect(_Part):
         if key in self._plain_aliases:
             return self._plain_aliases[key]
         matches = ((pattern.fullmatch(key), name) for pattern, name in self._numbered_aliases)
-        return next((name.replace("{n}", match[1]) for match, name in matches if match), None)
+        return next((name.replace("{n}", match.groupdict().get("n", "")) for match, name in matches if match), None)
 
     @cached_property
     def _plain_aliases(self) -> dict[str, str]:
-        return {alias: name for name, names in self.aliases.items() for alias in names if "{n}" not in alias}
+        return {alias: name for name, names in self.aliases.items() for alias in names if "{" not in alias}
 
     @cached_property
     def _numbered_aliases(self) -> list[tuple[re.Pattern[str], str]]:
-        numbered = ((name, alias) for name, names in self.aliases.items() for alias in names if "{n}" in alias)
-        return [(re.compile(re.escape(alias).replace(r"\{n\}", r"(\d+)")), name) for name, alias in numbered]
+        patterns = ((name, re.escape(alias)) for name, names in self.aliases.items() for alias in names if "{" in alias)
+        return [
+            (re.compile(alias.replace(r"\{n\}", r"(?P<n>\d+)").replace(r"\{\*\}", ".*")), name)
+            for name, alias in patterns
+        ]
 
 
 def load_dialect(path: Path) -> CatalogDialect:

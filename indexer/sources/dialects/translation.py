@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -280,6 +281,11 @@ class _Translator:
         for each in rows:
             layout = self._layout(each.row.cells)
             code = str(layout.cell(each.row.cells, join.kinds.column if join.kinds else ()) or "").strip()
+            default = join.kinds.default_translation if join.kinds else None
+            if default and re.fullmatch(default, code):
+                texts = (*self._columns.fields.get("title", ()), *self._columns.fields.get("description", ()))
+                cells.update({name: each.row.cells[name] for name in texts if name in each.row.cells})
+                continue
             for column in self._columns.fields.get("title", ()):
                 if not is_blank(cell := each.row.cells.get(column)) and cell != cells.get(column):
                     cells.setdefault(f"{column}_{code}", cell)

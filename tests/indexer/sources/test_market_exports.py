@@ -61,6 +61,32 @@ def test_amazon_inventory_files(tmp_path: Path) -> None:
     assert (bag.item.sku, bag.item.price_cents, bag.item.variants) == ("BAG", 999, ())
 
 
+def test_the_amazon_template_of_2023(tmp_path: Path) -> None:
+    header = [
+        "contribution_sku#1.value",
+        "product_type#1.value",
+        "item_name[marketplace_id=ATVPDKIKX0DER][language_tag=en_US]#1.value",
+        "purchasable_offer[marketplace_id=ATVPDKIKX0DER][audience=ALL]#1.our_price#1.schedule#1.value_with_tax",
+        "main_product_image_locator[marketplace_id=ATVPDKIKX0DER]#1.media_location",
+        "other_product_image_locator_1[marketplace_id=ATVPDKIKX0DER]#1.media_location",
+        "parentage_level[marketplace_id=ATVPDKIKX0DER]#1.value",
+        "child_parent_sku_relationship[marketplace_id=ATVPDKIKX0DER]#1.parent_sku",
+        "color[marketplace_id=ATVPDKIKX0DER][language_tag=en_US]#1.value",
+    ]
+    rows = [
+        ["TEE", "SHIRT", "Tee", "", "https://s.example/1.jpg", "https://s.example/2.jpg", "Parent", "", ""],
+        ["TEE-R", "SHIRT", "Tee red", "19.99", "https://s.example/r.jpg", "", "Child", "TEE", "Red"],
+        ["TEE-B", "SHIRT", "Tee blue", "21.99", "https://s.example/b.jpg", "", "Child", "TEE", "Blue"],
+    ]
+    tee = only(write(tmp_path, "template.txt", "\n".join("\t".join(row) for row in [header, *rows]) + "\n"))
+    assert (tee.item.sku, tee.item.title) == ("TEE", "Tee")
+    assert [(each.sku, dict(each.options), each.price_cents) for each in tee.item.variants] == [
+        ("TEE-R", {"color": "Red"}, 1999),
+        ("TEE-B", {"color": "Blue"}, 2199),
+    ]
+    assert [image.url for image in tee.images] == [f"https://s.example/{name}.jpg" for name in ("1", "2", "r", "b")]
+
+
 def test_amazon_listing_reports(tmp_path: Path) -> None:
     path = write(tmp_path, "report.txt", LISTINGS)
     lamp = only(path).item

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
@@ -13,7 +14,7 @@ import pytest
 from tests.indexer.sources.catalogs import read, write
 from tests.indexer.sources.writers import ATTRIBUTES, WITHOUT_VARIANTS, WRITERS
 from vitrina.indexer.sources import TableSource, open_source
-from vitrina.indexer.sources.base import Record
+from vitrina.indexer.sources.base import Record, Rejection, TableRow
 from vitrina.search.types.item import Item, Variant
 
 N_ITEMS = 24
@@ -77,3 +78,31 @@ def test_no_row_of_an_export_is_lost(tmp_path: Path, demo: list[tuple[Item, byte
     source = open_source(str(write(tmp_path, name, export([item for item, _ in demo]))))
     assert isinstance(source, TableSource)
     assert sum(row.n_rows for row in source.rows()) == sum(1 for _ in source.table.rows())
+
+
+JUNK = (
+    "", " ", "-", "None", "NaN", '"', "a,b;c|d", "='x'", "<p>", "&nbsp;", "[1, {", "{'a': 1}", "\x07", "Ä" * 3, "1e999",
+    "-5", "sku=,size=|sku=x", "Name=|Value=", "::", "/../x.jpg", "id:", "gid://shopify/Product/", "variation", "child",
+    "Variation", "configurable", "\ud800".encode("utf-8", "replace").decode(), "x" * 300,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("dialect", [name for name, (file, _) in WRITERS.items() if not file.endswith(("xml", "json"))])
+def test_dirt_in_an_export_stops_nothing_and_loses_no_row(
+    tmp_path: Path, demo: list[tuple[Item, bytes]], dialect: str, seed: int
+) -> None:
+    name, export = WRITERS[dialect]
+    rng = random.Random(f"{dialect}{seed}")
+    text = export([item for item, _ in demo])
+    for _ in range(40):
+        marks = [place for place, letter in enumerate(text) if letter in ",;\t:" and text.count("\n", 0, place)]
+        place = rng.choice(marks) + 1
+        text = text[:place] + rng.choice(JUNK) + text[place + rng.randrange(3) :]
+    source = open_source(str(write(tmp_path, name, text.encode("utf-8", "replace"))))
+    assert isinstance(source, TableSource)
+    assert sum(row.n_rows for row in source.rows()) == sum(row_count(row) for row in source.table.rows())
+
+
+def row_count(row: TableRow | Rejection) -> int:
+    return row.n_rows

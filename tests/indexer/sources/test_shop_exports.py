@@ -100,6 +100,14 @@ Product ID [Non Editable],Variant ID [Non Editable],Product Type [Non Editable],
 ,v2,,,,,,SQ-2,,M,22,,No,4,,,,
 """
 
+MAGENTO_1 = """\
+sku,_store,_attribute_set,_type,_category,_root_category,_product_websites,name,description,price,special_price,image,small_image,visibility,_media_image,_media_position,color
+M1,,Default,simple,Tops,Default Category,base,Tee,Soft,20.0000,15.0000,https://s.example/1.jpg,no_selection,4,https://s.example/1.jpg,1,Red
+,,,,Sale,Default Category,,,,,,,,,https://s.example/2.jpg,2,
+,de,,,,,,Hemd,,,,,,,,,
+M2,,Default,simple,Tops,Default Category,base,Bag,,9.0000,,no_selection,no_selection,4,,,Blue
+"""
+
 
 def loaded(tmp_path: Path, name: str, content: str) -> dict[str, Record]:
     """The records of a file by their skus; none of its rows is lost."""
@@ -197,6 +205,30 @@ def test_adobe_commerce_pictures_below_another_folder(tmp_path: Path) -> None:
     assert [image.path for image in bag.images] == [tmp_path / "pictures/b/a/bag.jpg"]
 
 
+def test_the_texts_of_the_default_store_view_win(tmp_path: Path) -> None:
+    content = (
+        "sku,store_view_code,product_type,attribute_set_code,name,description,price\n"
+        "T,,simple,Default,Tee,Soft,20\nT,default,,,Nice tee,,\nT,fr,,,Chemise,Doux,\nF,fr,simple,,Sac,,5\n"
+    )
+    records = loaded(tmp_path, "export.csv", content)
+    tee, bag = records["T"].item, records["F"].item
+    assert (tee.title, tee.description, tee.price_cents, tee.attributes["name_fr"]) == (
+        "Nice tee",
+        "Soft",
+        2000,
+        "Chemise",
+    )
+    assert (bag.title, bag.price_cents) == ("Sac", 500)
+
+
+def test_magento_1(tmp_path: Path) -> None:
+    records = loaded(tmp_path, "m1.csv", MAGENTO_1)
+    tee = records["M1"]
+    assert (tee.item.title, tee.item.price_cents, tee.n_rows) == ("Tee", 1500, 3)
+    assert urls(tee) == ["https://s.example/1.jpg", "https://s.example/2.jpg"]
+    assert tee.item.attributes["color"] == "Red"
+
+
 def test_bigcommerce_v2(tmp_path: Path) -> None:
     records = loaded(tmp_path, "bc.csv", BIGCOMMERCE_V2)
     lamp = records["L-1"]
@@ -286,6 +318,7 @@ def test_wix(tmp_path: Path) -> None:
     [
         (WOO, "WooCommerce product export"),
         (MAGENTO, "Adobe Commerce product export"),
+        (MAGENTO_1, "Magento 1 product export"),
         (BIGCOMMERCE_V2, "BigCommerce product export"),
         (BIGCOMMERCE_V3, "BigCommerce product export"),
         (PRESTASHOP, "PrestaShop products"),

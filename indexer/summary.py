@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from vitrina.indexer.sources.base import Record, Rejection
+from vitrina.search.types.item import Item
 
 MAX_REASONS = 200
 """Reasons told apart in one run; a source of more, such as a plug-in's own, has the rest counted together."""
@@ -15,6 +16,13 @@ MAX_REASONS = 200
 N_EXAMPLES = 3
 
 _PARTICULARS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\S*[/\\]\S*|\d[\d,.]*""")
+
+
+N_SAMPLED = 100
+"""Records whose attributes are looked through for a column that was not recognised."""
+
+_IMAGE = re.compile(r"\.(?:jpe?g|jfif|png|gif|webp|avif|heic|bmp|tiff?)(?:\?.*)?$", re.IGNORECASE)
+_AMOUNT = re.compile(r"[1-9][\d.,' ]*[.,]\d{1,2}|[$€£₹¥] ?\d[\d.,]*|\d[\d.,]* ?(?:[$€£₹¥]|[A-Z]{3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,17 @@ class LeftOut:
     remedy: str
 
 
+def _share_like(field: str, values: Sequence[str]) -> float:
+    """The share of values that are like a field's: images' addresses, amounts with a currency or decimals, or phrases
+    of some words, each its own."""
+    if field == "image":
+        return sum(_IMAGE.search(value) is not None for value in values) / len(values)
+    if field == "price":
+        return sum(_AMOUNT.fullmatch(value) is not None for value in values) / len(values)
+    phrases = {value for value in values if 1 < len(value.split()) <= 25 and not _IMAGE.search(value)}
+    return len(phrases) / len(values)
+
+
 class SourceSummary:
     """Counts a source's rows as they pass; its memory does not grow with the source.
 
@@ -41,11 +60,14 @@ class SourceSummary:
     def __init__(self) -> None:
         self.n_rows = 0
         self.n_titles = 0
+        self.n_variants = 0
         self.n_prices = 0
         self.n_images = 0
         self.n_rejected_rows = 0
         self.attributes: set[str] = set()
         self.examples: list[Record] = []
+        self._values: dict[str, list[str]] = {}
+        self._n_sampled = 0
         self._lock = threading.Lock()
         self._left_out: dict[tuple[str | None, str], LeftOut] = {}
 
@@ -53,11 +75,14 @@ class SourceSummary:
         """Count what a record holds, and the cells that it is indexed without."""
         item = record.item
         self.n_titles += bool(item.title)
+        self.n_variants += len(item.variants)
         self.n_prices += item.price_cents is not None
         self.n_images += len(record.images)
         self.attributes.update(item.attributes)
         if len(self.examples) < N_EXAMPLES:
             self.examples.append(record)
+        if self._n_sampled < N_SAMPLED:
+            self._sample(item)
         for problem in record.problems:
             self._count(problem.column, record.origin, problem.reason, problem.remedy, 1)
 
@@ -71,6 +96,18 @@ class SourceSummary:
         """Count images that could not be used."""
         for failure in failures:
             self._count("image", failure.origin, failure.reason, failure.remedy, 1)
+
+    def likely_attribute(self, field: str) -> str | None:
+        """The attribute whose first values read most like a title, an image or a price; None if none do."""
+        shares = {key: _share_like(field, values) for key, values in self._values.items() if len(values) > 1}
+        best = max(shares, key=lambda key: shares[key], default=None)
+        return best if best is not None and shares[best] >= 0.8 else None
+
+    def _sample(self, item: Item) -> None:
+        self._n_sampled += 1
+        for key, value in item.attributes.items():
+            first = value[0] if isinstance(value, tuple) and value else value
+            self._values.setdefault(key, []).append(str(first))
 
     @property
     def left_out(self) -> Sequence[LeftOut]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import typer
-from rich.text import Text
 from typer.core import TyperGroup
 
 from vitrina.api.cli import (
@@ -26,7 +25,7 @@ from vitrina.api.cli import (
     train_encoder,
     train_reranker,
 )
-from vitrina.api.cli.console import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_STATE, RETIRED_OPTIONS, errors, print_note
+from vitrina.api.cli.console import EXIT_INPUT, EXIT_INTERRUPTED, EXIT_STATE, RETIRED_OPTIONS, print_error, print_note
 from vitrina.search.types.errors import InputError, NotFoundError, VitrinaError
 
 
@@ -45,8 +44,7 @@ class VitrinaGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except VitrinaError as error:
-            errors.print(Text.assemble(("Error: ", "bold red"), error.message), soft_wrap=True)
-            print_note(error.remedy)
+            print_error(error)
             raise typer.Exit(EXIT_INPUT if isinstance(error, InputError | NotFoundError) else EXIT_STATE) from error
         except KeyboardInterrupt as interrupt:
             print_note("Interrupted. Everything committed so far is kept; run the same command to continue.")

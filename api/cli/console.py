@@ -22,7 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from vitrina.search.types.errors import InputError
+from vitrina.search.types.errors import InputError, VitrinaError
 
 if TYPE_CHECKING:
     from vitrina.tuning.loop import TrainingProgress
@@ -52,6 +52,12 @@ def print_line(text: str) -> None:
 def print_note(text: str) -> None:
     """Print to standard error as is, without markup, and without wrapping it; above a progress bar if there is one."""
     errors.print(text, markup=False, soft_wrap=True)
+
+
+def print_error(error: VitrinaError) -> None:
+    """Print an error and its remedy to standard error."""
+    errors.print(Text.assemble(("Error: ", "bold red"), error.message), soft_wrap=True)
+    print_note(error.remedy)
 
 
 class RateColumn(ProgressColumn):

@@ -16,7 +16,8 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from rich.text import Text
 
 from vitrina.api.cli.console import errors, output, print_line, settings_for
-from vitrina.api.cli.index import Sync, index_one, precompute_catalog_features, show_report
+from vitrina.api.cli.index import Sync, index_one, precompute_catalog_features
+from vitrina.api.cli.index_report import show_report
 from vitrina.api.cli.search import read_image, reranked, show_answer, show_verdicts
 
 CELL_PX = 220

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from vitrina.api.cli.console import StoreOption, errors, print_line, print_note, progress, settings_for
+from vitrina.api.cli.console import (
+    EXIT_STATE,
+    StoreOption,
+    errors,
+    print_error,
+    print_line,
+    print_note,
+    progress,
+    settings_for,
+)
+from vitrina.api.cli.index_report import exit_status, show_report
 from vitrina.search.types.errors import SourceError, VitrinaError
 
 WAITING = "Another import into this store is under way; waiting for it to finish."
@@ -49,11 +59,18 @@ def index(
     ] = None,
     images: Annotated[
         Path | None,
-        typer.Option("--images", metavar="DIR", help="The folder that paths of images count from.", file_okay=False),
+        typer.Option("--images", metavar="DIR", help="The folder that paths of images count from.", exists=True),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option("--encoding", metavar="NAME", help="The encoding of CSV files, as cp1251; by default found out."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen and change nothing.")] = False,
 ) -> None:
-    """Index catalogs: add new items, update changed ones, skip the rest."""
+    """Index catalogs: add new items, update changed ones, skip the rest.
+
+    The exit status is 0 if every row went in, 3 if some did not, 1 if a source cannot be read or nothing went in.
+    """
     from vitrina.api.settings import encoder_for
     from vitrina.indexer.fetch import Fetcher
     from vitrina.indexer.pipeline import Indexer
@@ -62,8 +79,12 @@ def index(
 
     settings, names = settings_for(folder), names_of(sources, source_name)
     fields = parse_mapping(mapping or [])
-    opened = [open_source(source, fields, image_folder=images, dialect=dialect) for source in sources]
+    reports: list[IndexingProgress] = []
     with ExitStack() as stack:
+        stack.enter_context(source_errors())
+        opened = [
+            open_source(source, fields, image_folder=images, dialect=dialect, encoding=encoding) for source in sources
+        ]
         store = stack.enter_context(closing(Store(settings.store, settings.vector_index)))
         if not dry_run:
             stack.enter_context(store.importing(lambda: print_note(WAITING)))
@@ -73,9 +94,21 @@ def index(
             report = index_one(indexer, source, name, Sync(sync, yes), dry_run=dry_run)
             show_report(source, report, dry_run=dry_run)
             show_gone(source, report, is_synced=sync, dry_run=dry_run)
+            reports.append(report)
         if not dry_run:
             precompute_catalog_features(store, settings)
             print_line(f"{store.catalog.counts()['items']:,} items in {settings.store}")
+    raise typer.Exit(exit_status(reports))
+
+
+@contextmanager
+def source_errors() -> Iterator[None]:
+    """Report a source that cannot be read by exit status 1; what other sources gave stays indexed."""
+    try:
+        yield
+    except SourceError as error:
+        print_error(error)
+        raise typer.Exit(EXIT_STATE) from error
 
 
 def parse_mapping(maps: Sequence[str]) -> Mapping[str, str]:
@@ -143,29 +176,6 @@ def show_gone(source: Source, report: IndexingProgress, *, is_synced: bool, dry_
             print_note(f"{left}, of {gone.n_before:,}: none was deleted. If that is right, add --yes")
         else:
             print_note(f"{left}. To delete what is gone: vitrina index --sync")
-
-
-def show_report(source: Source, report: IndexingProgress, *, dry_run: bool) -> None:
-    """Print what happened to the source's rows, or would happen."""
-    for note in source.notes:
-        print_note(note)
-    if dry_run:
-        read = ", ".join(f"{field} from {column}" for field, column in source.fields.items())
-        print_line(f"{source.name}: {read}; every other column becomes an attribute")
-    would = "would be " if dry_run else ""
-    counts = (
-        (report.n_added, "added"),
-        (report.n_updated, "updated"),
-        (report.n_unchanged, "unchanged"),
-        (report.n_rejected, "rejected"),
-    )
-    changes = ", ".join(f"{n:,} {would}{what}" for n, what in counts if n or what == "added")
-    duration = f" in {report.seconds:.1f} s" if not dry_run else ""
-    print_line(f"{source.name} ({source.dialect}): {changes}{duration}")
-    if report.n_failed_images:
-        print_line(f"{report.n_failed_images:,} images of indexed items could not be used")
-    if report.dead_letters is not None:
-        print_line(f"Reasons and remedies, one line each: {report.dead_letters}")
 
 
 def precompute_catalog_features(store: Store, settings: Settings) -> None:

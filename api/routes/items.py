@@ -18,6 +18,7 @@ from vitrina.api.routes.health import RunningService
 from vitrina.api.streaming import RESPONSES, respond
 from vitrina.indexer.sources.base import Record, Rejection, TableRow
 from vitrina.indexer.sources.columns import Columns
+from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.indexer.sources.rows import read_row, read_url
 from vitrina.search.types.errors import FilterError, InputError
 from vitrina.search.types.filters import parse_filters
@@ -116,7 +117,7 @@ def record_of(sku: str, item: ItemIn) -> Record:
         **item.model_dump(exclude={"images", "variants"}),
         "images": [image_cell(i) for i in item.images],
     }
-    record = read_row(TableRow(f"PUT {sku}", cells), COLUMNS, folder=Path())
+    record = read_row(TableRow(f"PUT {sku}", cells), COLUMNS, ImageFiles(Path()))
     if isinstance(record, Rejection):
         raise InputError(record.reason, remedy=record.remedy)
     if record.problems:  # a request is answered: what is wrong in it can be mended, so nothing is left out

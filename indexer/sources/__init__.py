@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from vitrina.indexer.sources.base import Record, Rejection, Source, Table
+from vitrina.indexer.sources.base import Record, Rejection, Source, Table, TableRow
+from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.columns import Columns, choose_columns
-from vitrina.indexer.sources.delimited import DelimitedTable
+from vitrina.indexer.sources.delimited import DelimitedTable, open_delimited
 from vitrina.indexer.sources.dialects.dialect import CatalogDialect, open_dialect, recognise_dialect
 from vitrina.indexer.sources.dialects.layout import Layout
 from vitrina.indexer.sources.dialects.translation import translate
+from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.indexer.sources.rows import read_row
 from vitrina.search.plugins import SOURCES, load_plugin, registered
 from vitrina.search.types.errors import SourceError
 
 FOLDER = "folder"
 """The name that the reader of folders is registered under; readers of files have the file name's ending, as ``csv``."""
+
+COMPRESSED = ("csv", "tsv", "tab", "txt", "tar")
+"""The formats that are also read when compressed, as ``products.csv.gz``."""
 
 SourceReader = Callable[[Path], Table | Source]
 """A plug-in of ``vitrina.sources``: opens a file or folder as a table, whose columns Vitrina maps to fields, or as a
@@ -26,14 +34,20 @@ source of finished records. Raises SourceError for what it cannot read, and OSEr
 
 @dataclass(frozen=True, slots=True)
 class TableSource:
-    """A table read as records, under one dialect and one choice of columns."""
+    """A table read as records, under one dialect and one choice of columns.
+
+    Of the file's own columns, ``ignored`` are those that the dialect leaves out, and ``empty_columns``, once all rows
+    are read, those in which no row has anything.
+    """
 
     table: Table
     layout: CatalogDialect
     columns: Columns
-    image_folder: Path
+    files: ImageFiles
     kept: frozenset[str] = frozenset()
     headers: Mapping[str, str] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
+    empty_columns: set[str] = field(default_factory=set, compare=False)
 
     @property
     def name(self) -> str:
@@ -53,6 +67,12 @@ class TableSource:
         return {**named, "image": images} if images else named
 
     @property
+    def used_columns(self) -> frozenset[str]:
+        """The file's columns that become fields."""
+        fields = {column for columns in self.columns.fields.values() for column in columns}
+        return frozenset(self.headers.get(column, column) for column in (*fields, *self.columns.images))
+
+    @property
     def n_rows(self) -> int | None:
         """About how many records there are; None where items take several rows."""
         return None if self.layout.merges_rows else self.table.n_rows
@@ -65,10 +85,21 @@ class TableSource:
     def rows(self) -> Iterator[Record | Rejection]:
         """Every row as a record or as its rejection, in the file's order."""
         try:
-            for row in translate(self.table.rows(), self.layout, self.columns, self.kept):
-                yield row if isinstance(row, Rejection) else read_row(row, self.columns, self.image_folder)
-        except OSError as error:
+            for row in translate(self._noted(self.table.rows()), self.layout, self.columns, self.kept):
+                yield row if isinstance(row, Rejection) else read_row(row, self.columns, self.files)
+        except (OSError, EOFError, zlib.error) as error:
             raise _unreadable(self.table.path, error) from error
+
+    def _noted(self, rows: Iterator[TableRow | Rejection]) -> Iterator[TableRow | Rejection]:
+        """The same rows; notes the columns in which one has something."""
+        self.empty_columns.update(column for column in self.table.columns if column)
+        for row in rows:
+            if self.empty_columns and isinstance(row, TableRow):
+                cells = row.cells
+                self.empty_columns.difference_update(
+                    [column for column in self.empty_columns if not is_blank(cells.get(column))]
+                )
+            yield row
 
 
 def open_source(
@@ -77,6 +108,7 @@ def open_source(
     *,
     image_folder: Path | None = None,
     dialect: str | None = None,
+    encoding: str | None = None,
 ) -> Source:
     """Open a catalog: a folder of images, CSV/TSV, JSONL, Parquet, an XML product feed, a WebDataset tar, or a format
     that an installed plug-in reads.
@@ -84,13 +116,14 @@ def open_source(
     ``mapping`` says which column feeds which field (``{"sku": "Artikelnummer"}``); a field's name that is none of
     ``columns.FIELDS`` names an attribute, and ``image`` takes several columns separated by commas. ``dialect`` is a
     built-in one's name or a TOML file; without it, the columns tell. Images named by path must lie inside
-    ``image_folder``, the catalog file's own folder by default, or the dialect's folder in it. Reads the file's
-    beginning; blocks. Raises ``SourceError`` for what is missing, empty, of no known format, or has no column for the
-    sku, for a dialect that cannot be used, and ``PluginError`` for a plug-in that cannot be imported.
+    ``image_folder``, the catalog file's own folder, or the dialect's folders in it. ``encoding`` names that of a text
+    file, which is found out otherwise. Reads the file's beginning; blocks. Raises ``SourceError`` for what is missing,
+    empty, of no known format, or has no column for the sku, for a dialect that cannot be used, and ``PluginError`` for
+    a plug-in that cannot be imported.
     """
     path = _existing(location)
     chosen = open_dialect(dialect) if dialect else None
-    opened = _open(path)
+    opened = _open(path, encoding)
     if not isinstance(opened, Table):
         _refuse_mapping(path, mapping)
         return opened
@@ -106,13 +139,10 @@ def open_source(
         columns = replace(columns, currencies=dict.fromkeys(columns.fields.get("price", ()), code))
     kept = frozenset((*columns.renamed, *(each for name in mapping or {} for each in columns.fields.get(name, ()))))
     headers = {name: column for column, name in reversed(bound.names.items())}
-    return TableSource(table, layout, columns, image_folder or _image_folder(path, layout), kept, headers)
-
-
-def _image_folder(path: Path, dialect: CatalogDialect) -> Path:
-    """The file's own folder, or the folder in it where the dialect's images lie."""
-    inside = (path.parent / name for name in dialect.image_folders)
-    return next((folder for folder in inside if folder.is_dir()), path.parent)
+    given = () if image_folder is None else (image_folder,)
+    usual = tuple(path.parent / name for name in layout.image_folders)
+    ignored = frozenset(column for column, name in bound.names.items() if name in bound.ignored)
+    return TableSource(table, layout, columns, ImageFiles(path.parent, given, usual), kept, headers, ignored)
 
 
 def _existing(location: str) -> Path:
@@ -128,11 +158,13 @@ def _existing(location: str) -> Path:
         found = False
     if not found:
         raise SourceError(f"There is no file or folder {location[:500]}.", remedy="Check the path.")
+    if path.is_file() and not path.stat().st_size:
+        raise SourceError(f"{path.name} is empty: 0 bytes.", remedy="Export the catalog again.")
     return path
 
 
-def _open(path: Path) -> Table | Source:
-    name = FOLDER if path.is_dir() else path.suffix.lower().removeprefix(".")
+def _open(path: Path, encoding: str | None) -> Table | Source:
+    name = FOLDER if path.is_dir() else _ending(path)
     known = registered(SOURCES)
     if name not in known:
         endings = ", ".join(f".{ending}" for ending in known if ending != FOLDER)
@@ -143,13 +175,34 @@ def _open(path: Path) -> Table | Source:
             remedy = "Save the sheet as CSV (UTF-8) first."
         raise SourceError(f"{path.name} ends in no catalog format that can be read.", remedy=remedy)
     reader: SourceReader = load_plugin(SOURCES, name)
+    if encoding is not None:
+        if reader is not open_delimited:
+            raise SourceError(
+                f"{path.name} is no CSV file, whose encoding may be given.", remedy="Leave --encoding out."
+            )
+        reader = partial(open_delimited, encoding=encoding)
     try:
         return reader(path)
-    except OSError as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, error) from error
 
 
-def _unreadable(path: Path, error: OSError) -> SourceError:
+def _ending(path: Path) -> str:
+    """The ending that names a file's format: that of ``products.csv.gz`` is ``csv``."""
+    endings = [ending.lower().removeprefix(".") for ending in path.suffixes[-2:]]
+    if endings[-1:] == ["tgz"]:
+        return "tar"
+    return (
+        endings[0] if len(endings) == 2 and endings[1] == "gz" and endings[0] in COMPRESSED else "".join(endings[-1:])
+    )
+
+
+def _unreadable(path: Path, error: Exception) -> SourceError:
+    if isinstance(error, EOFError | zlib.error | gzip.BadGzipFile):
+        return SourceError(
+            f"{path.name} is cut short or damaged: {error}.", remedy="Export, copy or download it again."
+        )
+    assert isinstance(error, OSError)
     return SourceError(
         f"{path} cannot be read: {error.strerror or error}.", remedy="Check the file and its permissions."
     )

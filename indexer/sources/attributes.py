@@ -26,7 +26,7 @@ _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,10})")  # 12 digits and more are GTI
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
 _CODE_KEYS = re.compile(r"(?:^|[_.])(?:sku|gtin\d*|ean\d*|upc|isbn\d*|barcode|mpn|asin|code|zip|phone)$")
 MAX_LIST_CHARS = 300
-_LISTED = re.compile(r"[^\W\d_][\w'&/+-]{0,24}(?: [\w'&/+-]{1,24}){0,2}")
+_LIST_VALUE = re.compile(r"[^\W\d_][\w'&/+-]{0,24}(?: [\w'&/+-]{1,24}){0,2}")
 _AFTER_NAMES = frozenset({"inc", "ltd", "llc", "gmbh", "co", "corp", "sa", "bv", "ag", "plc", "jr", "sr", "and", "or"})
 _BOOLEANS = {"true": True, "false": False}
 
@@ -91,7 +91,7 @@ def split_values(text: str) -> list[str]:
     if len(text) > MAX_LIST_CHARS or "<" in text or "\n" in text:
         return [text]
     parts = [part.strip() for part in text.split(",")]
-    is_list = all(_LISTED.fullmatch(part) and part.lower() not in _AFTER_NAMES for part in parts)
+    is_list = all(_LIST_VALUE.fullmatch(part) and part.lower() not in _AFTER_NAMES for part in parts)
     return list(dict.fromkeys(parts)) if is_list else [text]
 
 

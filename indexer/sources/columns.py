@@ -108,6 +108,12 @@ def choose_columns(
     return Columns(fields, found_images, renamed, currencies, ignored - renamed.keys())
 
 
+def n_known_names(names: Sequence[str]) -> int:
+    """How many of these texts are well-known names of fields: what tells a header from the rows around it."""
+    known = {name for words in _table("names").values() for name in words}
+    return len({own for name in names if name and len(name) <= 80 and (own := folded(name)) in known})
+
+
 @lru_cache(maxsize=4096)
 def folded(name: str) -> str:
     """A column's name as names are compared: its attribute key without accents."""

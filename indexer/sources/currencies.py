@@ -77,8 +77,8 @@ class Symbol:
     end: int
 
 
-def find_symbols(text: str, stated: str | None) -> list[Symbol]:
-    """The currencies' symbols and codes in a text, also of two words (``US $``). ``stated`` is the row's currency."""
+def find_symbols(text: str, row_currency: str | None) -> list[Symbol]:
+    """The currencies' symbols and codes in a text, also of two words (``US $``), for a row of one currency or none."""
     tokens = [Symbol(found.group(), found.start(), found.end()) for found in _TOKEN.finditer(text)]
     found: list[Symbol] = []
     at = 0
@@ -92,32 +92,34 @@ def find_symbols(text: str, stated: str | None) -> list[Symbol]:
                 at += 2
                 continue
         pieces = [token]
-        if not _is_symbol(token.text, stated):
+        if not _is_symbol(token.text, row_currency):
             pieces = [Symbol(one.group(), token.start + one.start(), token.start + one.end())
                       for one in _PIECE.finditer(token.text)]  # fmt: skip
-        found += [piece for piece in pieces if _is_symbol(piece.text, stated)]
+        found += [piece for piece in pieces if _is_symbol(piece.text, row_currency)]
         at += 1
     return found
 
 
-def currency_of(symbol: str, stated: str | None) -> str | None:
-    """The currency that a symbol or a code stands for; ``stated`` is what the row says elsewhere, which decides where
-    several currencies share the symbol. None if that is not known.
+def currency_of(symbol: str, row_currency: str | None) -> str | None:
+    """The currency that a symbol or a code stands for. ``row_currency`` is what the row says elsewhere, which decides
+    where several currencies share the symbol. None if that is not known.
     """
     key = symbol_key(symbol)
     if len(key) == 3 and key.upper() in CODES and (key not in _NOT_WORDS or symbol.isupper()):
         return key.upper()
     shared = _CURRENCIES_OF.get(key, ())
-    if stated in shared or len(shared) == 1:
-        return stated if stated in shared else shared[0]
+    if row_currency in shared or len(shared) == 1:
+        return row_currency if row_currency in shared else shared[0]
     return _USUAL.get(key)
 
 
-def _is_symbol(text: str, stated: str | None) -> bool:
+def _is_symbol(text: str, row_currency: str | None) -> bool:
     """Whether a text is a currency: single letters are so only where the row's own currency has that symbol."""
     key = symbol_key(text)
     if key in _CURRENCIES_OF:
-        return len(key) > 1 or not key.isalpha() or not key.isascii() or key == "r" or stated in _CURRENCIES_OF[key]
+        return (
+            len(key) > 1 or not key.isalpha() or not key.isascii() or key == "r" or row_currency in _CURRENCIES_OF[key]
+        )
     return len(key) == 3 and key.upper() in CODES and (key not in _NOT_WORDS or text.isupper())
 
 

@@ -1,156 +1,209 @@
-"""CSV and TSV files in any encoding."""
+"""CSV and TSV files as they come: other encodings, lines above the header, and quotes that nobody closed."""
 
 from __future__ import annotations
 
-import codecs
 import csv
 import re
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from vitrina.indexer.sources.base import Rejection, TableRow
 from vitrina.indexer.sources.cells import clean_text
+from vitrina.indexer.sources.columns import n_known_names
+from vitrina.indexer.sources.delimited_rows import MAX_ROW_CHARS, Damage, RowFormat, read_cells
+from vitrina.indexer.sources.encodings import TextEncoding, detect_encoding, open_bytes, open_text
 from vitrina.search.types.errors import SourceError
-
-FALLBACK = "vitrina-cp1252"
-"""A decoding error handler: bytes that are no UTF-8 are read one by one as Windows-1252, the usual other encoding of
-spreadsheets in the West. Text in it hardly ever forms valid UTF-8, so files that mix both come out right too."""
-
-N_SAMPLE_BYTES = 1 << 20
-
-
-def _as_cp1252(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeDecodeError):
-        raise error
-    return error.object[error.start : error.end].decode("cp1252", errors="replace"), error.end
-
-
-codecs.register_error(FALLBACK, _as_cp1252)
-
-
-def detect_encoding(path: Path) -> tuple[str, tuple[str, ...]]:
-    """The encoding to open a text file with, and a note if it is not UTF-8. Open it with ``errors=FALLBACK``.
-
-    Judges the first MiB. Raises ``SourceError`` if the file is empty or not a text.
-    """
-    with path.open("rb") as file:
-        sample = file.read(N_SAMPLE_BYTES)
-    if not sample.strip():
-        raise SourceError(
-            f"{path.name} is empty.", remedy="Export the catalog again; its first line names the columns."
-        )
-    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16", (f"{path.name} was read as UTF-16.",)
-    if b"\0" in sample:
-        raise SourceError(f"{path.name} is not a text file: it holds NUL bytes.", remedy="Save it as text in UTF-8.")
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(sample)
-    except UnicodeDecodeError as error:
-        note = f"{path.name} is not UTF-8 (byte {error.start:,}): such bytes were read as Windows-1252."
-        return "utf-8-sig", (f"{note} If letters look wrong, save it as UTF-8.",)
-    return "utf-8-sig", ()
-
-
-def count_lines(path: Path, max_bytes: int = 1 << 28) -> int | None:
-    """The lines that end in the file; None for one larger than ``max_bytes``, 256 MiB or about a quarter second."""
-    if path.stat().st_size > max_bytes:
-        return None
-    with path.open("rb") as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
-
-
-MAX_ROW_CHARS = 1 << 20
-"""The longest row read, ten times the longest description allowed; a longer one is skipped without being held."""
 
 _DELIMITERS = ",\t;|"
 _NAMES = {",": "CSV", "\t": "TSV", ";": "CSV, semicolons", "|": "CSV, bars"}
+_SEPARATOR = re.compile(r'\ufeff?"?sep=([,;|\t])"?[,;|\t]*\s*', re.IGNORECASE)
 
-
-_HELD = frozenset('"' + _DELIMITERS)
-
-
-class _OverlongRow(Exception):
-    """A row of more characters than are read; the reader has moved past it."""
-
-
-class _OpenQuote(Exception):
-    """The file ended inside quotes."""
+N_HEADER_LINES = 30
+"""Rows looked through for the header."""
 
 
 @dataclass(frozen=True, slots=True)
 class DelimitedTable:
-    """A text file of delimited rows under a header. ``joins_last`` puts cells past the last column back into it."""
+    """A text file of delimited rows under a header. ``joins_last`` puts cells past the last column back into it.
+
+    ``n_skipped`` is how many lines stand above the rows, the header among them.
+    """
 
     path: Path
     columns: tuple[str, ...]
-    delimiter: str
-    encoding: str
+    layout: RowFormat
+    encoding: TextEncoding
     n_rows: int | None
+    n_skipped: int = 1
     notes: tuple[str, ...] = ()
     joins_last: bool = False
-    max_row_chars: int = MAX_ROW_CHARS
 
     @property
     def format(self) -> str:
         """``CSV`` or ``TSV``, with its delimiter if unusual."""
-        return _NAMES[self.delimiter]
+        return _NAMES[self.layout.delimiter]
 
     def rows(self) -> Iterator[TableRow | Rejection]:
         """The rows under the header; blank ones are left out, damaged ones rejected with the line they begin on."""
-        with _open(self.path, self.encoding) as file:
-            cells = _read_cells(file, self.delimiter, self.max_row_chars)
-            next(cells, None)
-            for line, found in cells:
+        with open_text(self.path, self.encoding) as file:
+            _skip(file, self.n_skipped)
+            for line, found in read_cells(file, self.layout, self.n_skipped):
                 origin = f"{self.path.name}:{line}"
-                if isinstance(found, str):
-                    yield Rejection(origin, *_damage(found, self.max_row_chars))
+                if isinstance(found, Damage):
+                    yield Rejection(origin, *found.explained(self.layout))
                 elif any(cell and not cell.isspace() for cell in found):
                     yield self._row(origin, found)
 
     def _row(self, origin: str, cells: list[str]) -> TableRow | Rejection:
         n_columns = len(self.columns)
         if len(cells) > n_columns and self.joins_last:
-            cells[n_columns - 1 :] = [self.delimiter.join(cells[n_columns - 1 :])]
+            cells[n_columns - 1 :] = [self.layout.delimiter.join(cells[n_columns - 1 :])]
         elif any(cell.strip() for cell in cells[n_columns:]):
             reason = f"The row has {len(cells)} cells, the header {n_columns}."
-            return Rejection(origin, reason, f"Put cells that contain {self.delimiter!r} in double quotes.")
+            return Rejection(origin, reason, f"Put cells that contain {self.layout.delimiter!r} in double quotes.")
         return TableRow(origin, {column: cell for column, cell in zip(self.columns, cells, strict=False) if column})
 
 
-def open_delimited(path: Path) -> DelimitedTable:
-    """Find a file's encoding, delimiter and columns. Raises ``SourceError`` if it is empty or only a header."""
-    encoding, notes = detect_encoding(path)
-    with _open(path, encoding) as file:
-        header = file.readline(MAX_ROW_CHARS)
-        while header and not header.strip():
-            header = file.readline(MAX_ROW_CHARS)
-    delimiter = _sniff(header, path)
-    with _open(path, encoding) as file:
-        cells = _read_cells(file, delimiter, MAX_ROW_CHARS)
-        _, names = next(cells, (0, ""))
-        has_rows = next(cells, None) is not None
-    if isinstance(names, str):
-        raise SourceError(f"The header of {path.name} cannot be read.", remedy=_damage(names, MAX_ROW_CHARS)[1])
-    if not has_rows:
-        raise SourceError(f"{path.name} has a header and no rows.", remedy="Export the catalog again.")
+def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
+    """Find a file's encoding, which ``encoding`` may name, its delimiter, its header and its quoting.
+
+    Raises ``SourceError`` if it is empty or only a header, or if its encoding cannot be told.
+    """
+    found = detect_encoding(path, encoding)
+    with open_text(path, found) as file:
+        sample = list(_first_lines(file))
+    header = _find_header(sample, path)
+    if header is None:
+        raise SourceError(
+            f"The header of {path.name} cannot be read.", remedy="Put each column's name in its first line."
+        )
+    layout = RowFormat(header.delimiter, len(header.names), is_quoted=_is_quoted(sample[header.n_lines :], header))
     n_lines = count_lines(path)
-    return DelimitedTable(path, _unique(names), delimiter, encoding, n_lines and max(1, n_lines - 1), notes)
+    table = DelimitedTable(
+        path,
+        _unique(header.names),
+        layout,
+        found,
+        n_lines and max(1, n_lines - header.n_lines),
+        header.n_lines,
+        (*found.notes, *header.notes(path)),
+    )
+    if next(table.rows(), None) is None:
+        raise SourceError(f"{path.name} has a header and no rows.", remedy="Export the catalog again.")
+    return table
 
 
-def _open(path: Path, encoding: str) -> TextIO:
-    return path.open(encoding=encoding, errors=FALLBACK, newline="")
+def _first_lines(file: TextIO) -> Iterator[str]:
+    n_chars = 0
+    while n_chars < MAX_ROW_CHARS and (line := file.readline(MAX_ROW_CHARS)):
+        yield line
+        n_chars += len(line)
 
 
-def _sniff(header: str, path: Path) -> str:
-    """The delimiter that cuts the header into most columns; a tie goes to the file name's ending, then to commas."""
-    order = "\t" + _DELIMITERS if path.suffix.lower() in (".tsv", ".tab") else _DELIMITERS
-    return max(order, key=lambda delimiter: len(next(csv.reader([header[:100_000]], delimiter=delimiter), [])))
+def count_lines(path: Path, max_bytes: int = 1 << 28) -> int | None:
+    """The lines that end in the file; None for one larger than ``max_bytes``, 256 MiB or about a quarter second, and
+    for a compressed one."""
+    if path.stat().st_size > max_bytes or path.suffix.lower() == ".gz":
+        return None
+    with open_bytes(path) as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
 
 
-def _unique(names: list[str]) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """The header's cells, how many lines end with it, and the text of the lines above it."""
+
+    delimiter: str
+    names: list[str]
+    n_lines: int
+    above: tuple[str, ...]
+
+    def notes(self, path: Path) -> tuple[str, ...]:
+        """What was skipped."""
+        if not self.above:
+            return ()
+        lines = "line" if len(self.above) == 1 else "lines"
+        return (f"{path.name}: the {len(self.above)} {lines} above the header were skipped ({self.above[0][:60]!r}).",)
+
+
+def _find_header(sample: Sequence[str], path: Path) -> _Header | None:
+    """The header by the delimiter that cuts it into most known names and columns; of equals, by the file name's
+    ending, then commas."""
+    separator = _SEPARATOR.fullmatch(sample[0]) if sample else None
+    if separator:
+        return _header(sample, separator[1], 1)
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    order = "\t" + _DELIMITERS if {".tsv", ".tab"} & set(suffixes) else _DELIMITERS
+    found = [header for delimiter in order if (header := _header(sample, delimiter, 0)) is not None]
+    return max(found, key=lambda each: (n_known_names(each.names), len(each.names)), default=None)
+
+
+def _header(sample: Sequence[str], delimiter: str, n_before: int) -> _Header | None:
+    """The row that names the columns: the one with most known names, the last of equals; without any known name, the
+    first that is about as wide as the widest.
+    """
+    rows = [(at, row) for at, row in _sample_rows(sample, delimiter) if at > n_before and any(map(str.strip, row))]
+    rows = rows[:N_HEADER_LINES]
+    if not rows:
+        return None
+    known = [n_known_names(row) for _, row in rows]
+    most = max(known)
+    if most > 1 and (known[0] < most or len(rows) == 1 or known[1] == most):
+        first = known.index(most)
+        best = first + 1 if known[first + 1 : first + 2] == [most] and _is_second_header(rows, first) else first
+    elif known[0]:
+        best = 0
+    else:
+        widths = [sum(bool(cell.strip()) for cell in row) for _, row in rows]
+        best = 0 if widths[0] > 1 else next(at for at, width in enumerate(widths) if width >= 0.6 * max(widths))
+    line, names = rows[best]
+    above = [text.strip().strip(delimiter) for text in sample[n_before : line - 1]]
+    end = line + names[-1].count("\n") if names else line
+    return _Header(delimiter, names, end, tuple(text for text in above if text))
+
+
+def _is_second_header(rows: Sequence[tuple[int, list[str]]], first: int) -> bool:
+    """Whether the row after a header is another, as in Amazon's files: names for people, then for programs."""
+    return all(re.fullmatch(r"[\w .:*-]*", cell) for cell in rows[first + 1][1])
+
+
+def _sample_rows(sample: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The sample's rows with the number of the line that each begins on, quotes read leniently."""
+    reader = csv.reader(sample, delimiter=delimiter)
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            continue
+        yield line, [*row]
+
+
+def _is_quoted(lines: Sequence[str], header: _Header) -> bool:
+    """Whether double quotes enclose cells. They do not in a file that nobody quoted: every line has the header's
+    number of cells if quotes are letters, and some quote that opens a cell does not close it.
+    """
+    filled = [line.rstrip("\r\n") for line in lines if line.strip()]
+    quoting = [line for line in filled if re.search(rf'(?:^|{re.escape(header.delimiter)})"', line)]
+    if not quoting or any(line.count(header.delimiter) != len(header.names) - 1 for line in filled):
+        return True
+    if header.delimiter != "\t":
+        return True
+    cells = re.compile(rf'(?:^|{header.delimiter})"(?:[^"]|"")*"(?={header.delimiter}|$)')
+    opening = re.compile(rf'(?:^|{header.delimiter})"')
+    return all(len(opening.findall(line)) == len(cells.findall(line)) for line in quoting)
+
+
+def _skip(file: TextIO, n_lines: int) -> None:
+    for _ in range(n_lines):
+        file.readline()
+
+
+def _unique(names: Sequence[str]) -> tuple[str, ...]:
     """Column names trimmed; a repeated one gets its number, a missing one stays empty and its cells are dropped."""
     counts: dict[str, int] = {}
     unique = []
@@ -158,110 +211,3 @@ def _unique(names: list[str]) -> tuple[str, ...]:
         counts[name] = counts.get(name, 0) + 1
         unique.append(f"{name}_{counts[name]}" if name and counts[name] > 1 else name)
     return tuple(unique)
-
-
-def _read_cells(file: TextIO, delimiter: str, max_row_chars: int) -> Iterator[tuple[int, list[str] | str]]:
-    """Each row's first line and its cells, or the name of its damage."""
-    csv.field_size_limit(max(csv.field_size_limit(), max_row_chars))  # rows are limited here, a cell by its row
-    lines = _Lines(file, delimiter, max_row_chars)
-    reader = csv.reader(lines, delimiter=delimiter)
-    while True:
-        lines.begin_row()
-        first = lines.number + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except _OverlongRow:
-            yield first, "overlong"
-        except _OpenQuote:
-            yield first, "open quote"
-        except csv.Error:
-            yield first, "malformed"
-        else:
-            if cells:
-                yield first, cells
-
-
-def _damage(kind: str, max_row_chars: int) -> tuple[str, str]:
-    if kind == "overlong":
-        reason = f"The row is longer than {max_row_chars:,} characters."
-        return reason, "Shorten its texts; if they are short, a double quote that opens in this row never closes."
-    if kind == "open quote":
-        return "A double quote opens in this row and never closes.", "Close it, or write it twice if it is meant."
-    return "The row is no valid CSV.", "Put its cells in double quotes, and double the quotes inside them."
-
-
-class _Lines:
-    """The file's lines, fed to ``csv.reader`` so that no row holds more than ``max_chars``.
-
-    The reader asks for another line in the middle of a row only inside quotes, which tells the state. If a
-    quote is still open at the end of the file, the lines after the row's first are given out again as rows.
-    """
-
-    def __init__(self, file: TextIO, delimiter: str, max_chars: int) -> None:
-        self.number = 0
-        self._file = file
-        self._max_chars = max_chars
-        self._row: list[str] = []
-        self._again: deque[str] = deque()
-        self._room = max_chars
-        self._opening = re.compile(rf'\n|\r|{re.escape(delimiter)}"')
-
-    def begin_row(self) -> None:
-        """Forget the row before: the next line starts one."""
-        self._row.clear()
-        self._room = self._max_chars
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = self._again.popleft() if self._again else self._file.readline(self._room + 1)
-        if not line:
-            self._end()
-        if len(line) > self._room:
-            self._skip(line)
-            raise _OverlongRow
-        self.number += 1
-        self._room -= len(line)
-        self._row.append(line)
-        return line
-
-    def _end(self) -> None:
-        if not self._row:
-            raise StopIteration
-        self._again.extend(self._row[1:])
-        self.number -= len(self._row) - 1
-        raise _OpenQuote
-
-    def _skip(self, text: str) -> None:
-        """Move past the row that ``text`` belongs to, in pieces, following its quotes."""
-        quoted = bool(self._row) or text.startswith('"')
-        position = 0 if self._row else 1
-        while text:
-            # A doubled quote, or a delimiter and an opening quote, must not fall between two pieces.
-            held = text[-1] if text[-1] in _HELD else ""
-            quoted, ended = self._follow(text[:-1] if held else text, position, quoted)
-            self.number += text.count("\n")
-            if ended:
-                return
-            more = self._file.readline(self._max_chars)
-            text, position = held + more if more else "", 0
-
-    def _follow(self, text: str, position: int, quoted: bool) -> tuple[bool, bool]:
-        """Whether quotes are open at the end of ``text``, and whether the row ended there."""
-        while True:
-            if quoted:
-                position = text.find('"', position) + 1
-                if not position:
-                    return True, False
-                quoted = text.startswith('"', position)
-                position += quoted
-            else:
-                found = self._opening.search(text, position)
-                if found is None:
-                    return False, False
-                if found.group()[-1] != '"':
-                    return False, True
-                quoted, position = True, found.end()

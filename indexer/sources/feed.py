@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
-from vitrina.indexer.sources.delimited import FALLBACK
+from vitrina.indexer.sources.encodings import FALLBACK
 from vitrina.search.types.errors import SourceError
 
 GOOGLE = "http://base.google.com/ns/1.0"

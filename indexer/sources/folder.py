@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,12 @@ from vitrina.indexer.sources.rows import MAX_SKU_CHARS
 from vitrina.search.types.errors import SourceError
 from vitrina.search.types.item import Item
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif"})
+IMAGE_SUFFIXES = frozenset(
+    {
+        ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic",
+        ".heif", ".jxl",
+    }
+)  # fmt: skip
 CATALOG_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".xml", ".tar"})
 
 _BETWEEN_WORDS = re.compile(r"[\s_.+-]+")
@@ -23,7 +29,8 @@ _BETWEEN_WORDS = re.compile(r"[\s_.+-]+")
 @dataclass(frozen=True, slots=True)
 class ImageFolder:
     """Every image below ``path``: its sku is its path without the ending, its title the words of its file name,
-    and its folder, if any, the attribute ``folder``. Hidden files and folders and linked folders are left out.
+    and its folder, if any, the attribute ``folder``. Hidden files and folders, links to folders, and links to files
+    outside are left out.
     """
 
     path: Path
@@ -33,14 +40,17 @@ class ImageFolder:
     @classmethod
     def open(cls, path: Path) -> ImageFolder:
         """Count the images. Blocks for a walk over the folder. Raises ``SourceError`` if there are none."""
-        n_images = sum(1 for _ in _walk(path))
+        walk = _Walk(path)
+        n_images = sum(isinstance(found, Path) for found in walk)
         catalogs = sorted(name.name for name in path.iterdir() if name.suffix.lower() in CATALOG_SUFFIXES)
         names = ", ".join(catalogs[:5])
         if not n_images:
             remedy = f"Index the catalog files in it themselves: {names}." if catalogs else "Check the path."
             raise SourceError(f"The folder {path} holds no images.", remedy=remedy)
-        notes = (f"{path} also holds {names}: index that file instead to get its text.",) if catalogs else ()
-        return cls(path, n_images, notes)
+        notes = [f"{path} also holds {names}: index that file instead to get its text."] if catalogs else []
+        if left_out := walk.left_out():
+            notes.append(f"{path}: left out {left_out}.")
+        return cls(path, n_images, tuple(notes))
 
     @property
     def name(self) -> str:
@@ -58,17 +68,78 @@ class ImageFolder:
         return {"sku": "path", "title": "file name", "image": "file"}
 
     def rows(self) -> Iterator[Record | Rejection]:
-        """One record per image, in the order of their paths."""
-        for file in _walk(self.path):
-            yield _record(file, self.path, self.name)
+        """One record per image, in the order of their paths; a rejection for each folder that cannot be read."""
+        for found in _Walk(self.path):
+            if isinstance(found, Path):
+                yield _record(found, self.path, self.name)
+            else:
+                reason = f"The folder cannot be read: {found.strerror or found}."
+                origin = clean_text(os.path.relpath(os.fspath(found.filename or self.path), self.path))
+                yield Rejection(f"{self.name}/{origin}", reason, "Check its permissions.")
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:
-                yield Path(parent, name)
+class _Walk:
+    """Walks over the images below a folder, and counts what it leaves out."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._real = os.path.realpath(root)
+        self._others: Counter[str] = Counter()
+        self._links: list[str] = []
+        self._n_hidden = 0
+        self._errors: list[OSError] = []
+
+    def __iter__(self) -> Iterator[Path | OSError]:
+        """The images' paths in order, and the error of each folder that cannot be read."""
+        for parent, folders, files in os.walk(self._root, onerror=self._errors.append):
+            yield from self._unreadable()
+            folders[:] = [name for name in sorted(folders) if self._is_walked(parent, name)]
+            for name in sorted(files):
+                if self._is_read(parent, name):
+                    yield Path(parent, name)
+        yield from self._unreadable()
+
+    def left_out(self) -> str:
+        """What the walk left out, counted and named; empty if nothing."""
+        kinds = ", ".join(f"{n:,} {suffix or 'without an ending'}" for suffix, n in self._others.most_common(10))
+        parts = (
+            (self._others.total(), "file that is no image", "files that are no images", kinds),
+            (len(self._links), "link", "links", ", ".join(sorted(self._links)[:10])),
+            (self._n_hidden, "hidden file or folder", "hidden files and folders", ""),
+        )
+        return "; ".join(
+            f"{n:,} {one if n == 1 else several}" + (f" ({names})" if names else "")
+            for n, one, several, names in parts
+            if n
+        )
+
+    def _unreadable(self) -> Iterator[OSError]:
+        while self._errors:
+            yield self._errors.pop(0)
+
+    def _is_walked(self, parent: str, name: str) -> bool:
+        if name.startswith((".", "__MACOSX")):
+            self._n_hidden += 1
+            return False
+        if os.path.islink(path := os.path.join(parent, name)):
+            self._links.append(os.path.relpath(path, self._root))
+            return False
+        return True
+
+    def _is_read(self, parent: str, name: str) -> bool:
+        suffix = os.path.splitext(name)[1].lower()
+        if name.startswith("."):
+            self._n_hidden += 1
+        elif suffix not in IMAGE_SUFFIXES:
+            self._others[suffix] += suffix not in CATALOG_SUFFIXES  # which have a note of their own
+        elif os.path.islink(path := os.path.join(parent, name)) and not self._is_inside(path):
+            self._links.append(os.path.relpath(path, self._root))
+        else:
+            return True
+        return False
+
+    def _is_inside(self, path: str) -> bool:
+        return os.path.realpath(path).startswith(self._real + os.sep)
 
 
 def _record(file: Path, root: Path, name: str) -> Record | Rejection:

@@ -1,37 +1,44 @@
-"""Image cells: bytes, paths, URLs, lists and structs of them, as references."""
+"""Image cells: bytes, paths, URLs, lists and objects of them, as references."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import json
-import os
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from vitrina.indexer.sources.base import ImageReference
-from vitrina.indexer.sources.cells import clean_text, is_blank
+from vitrina.indexer.sources.cells import clean_text, is_blank, parse_literal
+from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.search.types.errors import InputError
 
 MAX_IMAGES = 250
 """Images one item may have; Shopify's own limit."""
 
-_BETWEEN_URLS = re.compile(r"[\s,;|]+(?=https?://)", re.IGNORECASE)
-_BETWEEN_PATHS = re.compile(r"\s*[|;]\s*")
+_SUFFIX = re.compile(r"\.(?:jpe?g|jpe|jfif|png|gif|webp|avif|heic|heif|bmp|tiff?|mpo|jxl)(?:[?#]\S*)?$", re.IGNORECASE)
+_BETWEEN_URLS = re.compile(r"[\s,;|]+(?=(?:https?:)?//)|\s*[|\n]\s*", re.IGNORECASE)
+_BETWEEN_PATHS = re.compile(r"\s*[|;\n\t]\s*")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+)(?=://)|(?:data|file)(?=:)", re.IGNORECASE)
-_MAX_DEPTH = 4
-_STRUCT_KEYS = ("bytes", "url", "src", "path")
-"""The keys of an image as an object: Hugging Face datasets write bytes and path, shop APIs url or src."""
+_EMBEDDED = re.compile(
+    r"""<img\b[^<>]*?\bsrc\s*=\s*["']?([^"'\s<>]+)|^=\w+\(\s*"([^"]+)"|\((https?://[^()\s]+)\)""", re.IGNORECASE
+)
+"""Images in HTML, in a spreadsheet's ``=IMAGE("...")``, and beside a file's name as Airtable writes them."""
+
+_PLACEHOLDERS = frozenset({"no_selection", "no selection", "no image", "no_image", "noimage", "no-image"})
+_MAX_DEPTH = 8
+_OBJECT_KEYS = (
+    "bytes", "url", "src", "hi_res", "hiRes", "original", "full", "xl", "large", "contentUrl", "href", "link",
+    "image_url", "imageUrl", "image", "path", "file", "medium", "small", "thumb", "thumbnail",
+)  # fmt: skip
+"""The keys of an image as an object, the largest image first: Hugging Face data sets write bytes and path."""
 
 
-def read_image_cells(cell: object, folder: Path, depth: int = 0) -> Iterator[ImageReference | InputError]:
+def read_image_cells(cell: object, files: ImageFiles, depth: int = 0) -> Iterator[ImageReference | InputError]:
     """Every image a cell names, in order: bytes, a path, an http(s) URL, a base64 data URI, ``{bytes, path}``, a
-    list of these, a JSON list, or several URLs or paths in one text.
+    list of these, such a list as text, or several URLs or paths in one text.
 
-    A path counts from ``folder`` and must stay inside it, absolute or not: a catalog file often comes from somebody
-    else, and must not publish other images of this machine. Whether the file exists is not checked here.
-    In the place of a path outside, and of anything else that names no image, comes the error that says why.
+    In the place of a path outside the folders of ``files``, and of anything else that names no image, comes the error
+    that says why. Files that do not exist come as they are named.
     """
     if is_blank(cell) or cell == b"":
         return
@@ -40,60 +47,97 @@ def read_image_cells(cell: object, folder: Path, depth: int = 0) -> Iterator[Ima
     elif isinstance(cell, (bytes, bytearray, memoryview)):
         yield ImageReference(data=bytes(cell))
     elif isinstance(cell, str):
-        for text in _split(clean_text(cell)):
-            try:
-                yield _reference(text, folder)
-            except InputError as error:
-                yield error
+        yield from _read_text(clean_text(cell), files, depth)
     elif isinstance(cell, (list, tuple)):
         for part in cell:
-            yield from read_image_cells(part, folder, depth + 1)
+            yield from read_image_cells(part, files, depth + 1)
     elif isinstance(cell, Mapping):
-        known = next((cell[key] for key in _STRUCT_KEYS if not is_blank(cell.get(key))), None)
-        yield from read_image_cells(known, folder, depth + 1)
+        yield from read_image_cells(_of_object(cell), files, depth + 1)
     else:
         yield InputError(f"{str(cell)[:60]!r} is not an image.", remedy="Give its bytes, its path or its URL.")
 
 
-def _split(text: str) -> list[str]:
-    if text.startswith("["):
+def _read_text(text: str, files: ImageFiles, depth: int) -> Iterator[ImageReference | InputError]:
+    literal = parse_literal(text) if text[:1] in ("[", "{") else text
+    if not isinstance(literal, str):
+        yield from read_image_cells(literal, files, depth + 1)
+        return
+    for part in _split(text, files):
+        if part.lower() in _PLACEHOLDERS:
+            continue
         try:
-            parts = json.loads(text)
-        except ValueError:
-            parts = None
-        if isinstance(parts, list) and all(isinstance(part, str) for part in parts):
-            return [part for part in map(clean_text, parts) if part]
-    if text.lower().startswith(("http://", "https://")):
-        return [url.rstrip(",;|") for url in _BETWEEN_URLS.split(text)]
-    return [text] if text.startswith("data:") else [part for part in _BETWEEN_PATHS.split(text) if part]
+            yield _reference(part, files)
+        except InputError as error:
+            yield error
 
 
-def _reference(text: str, folder: Path) -> ImageReference:
+def _of_object(cell: Mapping[object, object]) -> object:
+    """What an object holds of an image: under the first known key, or else in the objects and lists inside it."""
+    known = next((cell[key] for key in _OBJECT_KEYS if not is_blank(cell.get(key)) and cell[key] != [None]), None)
+    if known is not None or not cell:
+        return known
+    return [value for value in cell.values() if isinstance(value, (Mapping, list, tuple))]
+
+
+def _split(text: str, files: ImageFiles) -> list[str]:
+    """The images that a text names, one by one."""
+    if "<" in text or "(" in text:
+        embedded = [next(filter(None, found.groups())) for found in _EMBEDDED.finditer(text)]
+        if embedded:
+            return embedded
+    lowered = text[:8].lower()
+    if lowered.startswith("data:"):
+        return [text]
+    if lowered.startswith(("http://", "https://", "//")):
+        return [url.strip(" ,;|") for url in _BETWEEN_URLS.split(text) if url.strip(" ,;|")]
+    if not any(sign in text for sign in ",;| \n\t"):
+        return [text]
+    if files.exists(text):
+        return [text]
+    return [path for part in _BETWEEN_PATHS.split(text) if part for path in _between_commas(part, files)]
+
+
+def _between_commas(text: str, files: ImageFiles) -> list[str]:
+    """Paths with commas or blanks between them: each ends with an image's ending, so that a name with a comma in it
+    stays whole, or is a file."""
+    for mark in (",", " "):
+        if mark not in text or (mark == " " and files.exists(text)):
+            continue
+        paths: list[str] = []
+        for piece in text.split(mark):
+            if paths and not _is_image(paths[-1], files):
+                paths[-1] = f"{paths[-1]}{mark}{piece}"
+            else:
+                paths.append(piece)
+        if len(paths) > 1 and all(_is_image(path, files) for path in paths if path.strip()):
+            return [found for path in paths if path.strip() for found in _between_commas(path.strip(), files)]
+    return [text]
+
+
+def _is_image(path: str, files: ImageFiles) -> bool:
+    path = path.strip()
+    return _SUFFIX.search(path) is not None or (bool(path) and files.exists(path))
+
+
+def _reference(text: str, files: ImageFiles) -> ImageReference:
     if text.startswith("//"):
         return ImageReference(url=f"https:{text}")  # shop exports leave the scheme to the page
+    if text[:4].lower() == "www.":
+        return ImageReference(url=f"https://{text}")
     scheme = _SCHEME.match(text)
     if scheme is None:
-        return ImageReference(path=_inside(text, folder))
+        return ImageReference(path=files.find(text))
     name = scheme.group().lower()
     if name in ("http", "https"):
         return ImageReference(url=text)
     if name == "data":
         return ImageReference(data=_inline(text))
+    if name == "file" and files.exists(path := re.sub(r"^file:/*", "/", text, flags=re.IGNORECASE)):
+        return ImageReference(path=files.find(path))
     raise InputError(
         f"Images are not read from {name}: addresses, as in {text[:80]!r}.",
-        remedy="Give an http(s) URL, or a path inside the catalog file's folder.",
+        remedy="Give an http(s) URL, or a path inside the catalog file's folder or the one of --images.",
     )
-
-
-def _inside(text: str, folder: Path) -> Path:
-    root = os.path.abspath(folder)
-    path = os.path.normpath(os.path.join(root, text.replace("\\", "/")))
-    if os.path.commonpath((root, path)) != root or path == root:
-        raise InputError(
-            f"The image {text[:200]!r} is outside the catalog's folder {folder}.",
-            remedy="Put the images inside that folder, or name their own folder when indexing.",
-        )
-    return Path(path)
 
 
 def _inline(uri: str) -> bytes:

@@ -12,7 +12,7 @@ import ijson
 
 from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
 from vitrina.indexer.sources.cells import parse_literal
-from vitrina.indexer.sources.delimited import FALLBACK
+from vitrina.indexer.sources.encodings import FALLBACK
 from vitrina.indexer.sources.json_ld import is_json_ld, products_of
 from vitrina.search.types.errors import SourceError
 

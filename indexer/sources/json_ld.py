@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitrina.indexer.sources.base import TableRow, union_of_columns
-from vitrina.indexer.sources.delimited import FALLBACK
+from vitrina.indexer.sources.encodings import FALLBACK
 from vitrina.search.types.errors import SourceError
 
 Node = Mapping[str, object]

@@ -10,7 +10,8 @@ from typing import BinaryIO
 
 from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
 from vitrina.indexer.sources.cells import parse_literal
-from vitrina.indexer.sources.delimited import FALLBACK, count_lines, detect_encoding
+from vitrina.indexer.sources.delimited import count_lines
+from vitrina.indexer.sources.encodings import FALLBACK, detect_encoding
 from vitrina.indexer.sources.json_documents import JsonDocumentTable, open_document
 from vitrina.search.types.errors import SourceError
 
@@ -48,12 +49,12 @@ class JsonLinesTable:
 def open_jsonl(path: Path) -> JsonLinesTable | JsonDocumentTable:
     """Learn the columns from the first rows, of a document or of lines. Raises ``SourceError`` if the first lines hold
     no JSON objects."""
-    encoding, notes = detect_encoding(path)
-    if encoding == "utf-16":
+    encoding = detect_encoding(path)
+    if encoding.name.startswith("utf-16"):
         raise SourceError(f"{path.name} is UTF-16; JSON is written in UTF-8.", remedy="Save it as UTF-8.")
     if (document := open_document(path)) is not None:
         return document
-    table = JsonLinesTable(path, (), count_lines(path), notes)
+    table = JsonLinesTable(path, (), count_lines(path), encoding.notes)
     columns = union_of_columns(table.rows())
     if not columns:
         raise SourceError(

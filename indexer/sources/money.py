@@ -193,12 +193,12 @@ def _certain_mark(text: str) -> DecimalMark | None:
 def _of_object(value: Mapping[str, object], currency: str | None, decimal_mark: DecimalMark | None) -> Price:
     """The price of an object such as ``{"amount": "25.00", "currencyCode": "EUR"}``."""
     named = {re.sub(r"[^a-z]", "", str(key).casefold()): cell for key, cell in value.items()}
-    stated = next((named[key] for key in ("currency", "currencycode", "pricecurrency") if key in named), None)
+    own_currency = next((named[key] for key in ("currency", "currencycode", "pricecurrency") if key in named), None)
     keys = ("amount", "value", "price", "current", "saleprice", "lowprice", "min", "minvalue")
     found = next((named[key] for key in keys if not is_blank(named.get(key))), None)
     if found is None or isinstance(found, (list, tuple)):
         raise _no_price(dict(value))
-    return parse_price(found, parse_currency(stated) or currency, decimal_mark)
+    return parse_price(found, parse_currency(own_currency) or currency, decimal_mark)
 
 
 def _lowest(prices: Iterable[Price]) -> Price:
@@ -259,11 +259,11 @@ def _of_pence(found: re.Match[str], currency: str | None, original: str) -> Pric
     return _cents(amount.scaleb(-2), code, original), code
 
 
-def _currency(symbols: Sequence[Symbol], stated: str | None) -> str | None:
+def _currency(symbols: Sequence[Symbol], own_currency: str | None) -> str | None:
     """The currency that the symbols of a text say, the plainest of them: a code before ``US$`` before ``$``."""
-    found = [(each.text, code) for each in symbols if (code := currency_of(each.text, stated))]
+    found = [(each.text, code) for each in symbols if (code := currency_of(each.text, own_currency))]
     if not found:
-        return stated
+        return own_currency
     return max(found, key=lambda pair: (pair[0].strip(".").upper() in CODES, len(pair[0])))[1]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 from vitrina.indexer.sources.attributes import attribute_key, check_attribute, flatten
@@ -21,6 +20,7 @@ from vitrina.indexer.sources.cells import (
 from vitrina.indexer.sources.columns import Columns, cell_at
 from vitrina.indexer.sources.currencies import n_decimals
 from vitrina.indexer.sources.image_cells import MAX_IMAGES, read_image_cells
+from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.indexer.sources.money import parse_cents, parse_currency, parse_price
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import MAX_VARIANTS, AttributeValue, Item, Variant
@@ -36,12 +36,13 @@ _ENGLISH = ("en_US", "en-US", "en_GB", "en-GB", "en", "default", "value", "text"
 _LANGUAGE = re.compile(r"[a-z]{2}(?:[_-][A-Za-z]{2,4})?")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
 _PORT = re.compile(r"\d{1,5}(?![^/?#])")
+_SHORTENED = re.compile(r"\d(?:[.,]\d{3,})?E\+\d{2}")
 _KNOWN_SCHEMES = frozenset({"javascript", "vbscript", "data", "file", "blob", "about", "ftp", "mailto", "tel"})
 """What never stands for a host before a port, as ``shop.example:8080/a`` does."""
 
 
-def read_row(row: TableRow, columns: Columns, folder: Path) -> Record | Rejection:
-    """One row as a record, or why it cannot be one. ``folder`` is where relative image paths count from.
+def read_row(row: TableRow, columns: Columns, files: ImageFiles) -> Record | Rejection:
+    """One row as a record, or why it cannot be one. ``files`` finds the images that it names by path.
 
     A cell that cannot be read, or is past a limit, is left out, or cut, and noted in the record's ``problems``.
     Rejected are only rows without a sku, and rows with neither image nor text.
@@ -50,7 +51,7 @@ def read_row(row: TableRow, columns: Columns, folder: Path) -> Record | Rejectio
     try:
         used = columns.used(row.cells)
         sku = _read_sku(cell_at(row.cells, used["sku"]), used["sku"])
-        return _RowReader(row, columns, used, folder).record(sku)
+        return _RowReader(row, columns, used, files).record(sku)
     except InputError as error:
         return Rejection(row.origin, error.message, error.remedy, sku, row.n_rows)
 
@@ -58,15 +59,18 @@ def read_row(row: TableRow, columns: Columns, folder: Path) -> Record | Rejectio
 class _RowReader:
     """Reads one row's cells, and notes those that cannot be read."""
 
-    def __init__(self, row: TableRow, columns: Columns, used: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, row: TableRow, columns: Columns, used: Mapping[str, str], files: ImageFiles) -> None:
         self._row = row
         self._columns = columns
         self._used = used
-        self._folder = folder
+        self._files = files
         self._problems: list[CellProblem] = []
 
     def record(self, sku: str) -> Record:
         """The row under this sku. Raises InputError if it has neither image nor text."""
+        if _SHORTENED.fullmatch(sku):
+            remedy = "Export the catalog again, with that column as text."
+            self._note(self._used["sku"], InputError(f"{sku!r} lost its last digits in a spreadsheet.", remedy=remedy))
         title = self._text("title", MAX_TITLE_CHARS).replace("\n", " ")
         description = self._text("description", MAX_DESCRIPTION_CHARS)
         attributes = self._attributes()
@@ -171,7 +175,7 @@ class _RowReader:
     def _add_images(self, images: dict[ImageReference, int], column: str, cell: object) -> tuple[int, ...]:
         """Add a cell's images to those of the item, and return their positions."""
         positions = []
-        for found in read_image_cells(cell, self._folder):
+        for found in read_image_cells(cell, self._files):
             if isinstance(found, InputError):
                 self._note(column, found)
             else:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
-from vitrina.indexer.sources.delimited import FALLBACK
+from vitrina.indexer.sources.encodings import FALLBACK
 from vitrina.indexer.sources.folder import IMAGE_SUFFIXES
 from vitrina.indexer.sources.image_cells import MAX_IMAGES
 from vitrina.search.types.errors import SourceError
@@ -53,9 +53,11 @@ class WebDatasetTable:
                     sample.add(tar, member, ending, self.max_member_bytes)
             if sample is not None:
                 yield sample.row()
+            if _is_cut(self.path):
+                raise tarfile.ReadError("it ends without its end mark")
         except (tarfile.TarError, EOFError, OSError) as error:
             last = sample.key if sample else "the start"
-            reason = f"The tar is damaged after {last}: {str(error)[:200]}."
+            reason = f"The tar is damaged or cut short after {last}: {str(error)[:200]}."
             yield Rejection(
                 f"{self.path.name}:{last}", reason, "Pack or download it again; the samples before are read."
             )
@@ -122,6 +124,16 @@ def open_webdataset(path: Path) -> WebDatasetTable:
     if not columns:
         raise SourceError(f"{path.name} is not a tar with readable samples.", remedy="Give a WebDataset shard.")
     return replace(table, columns=columns)
+
+
+def _is_cut(path: Path) -> bool:
+    """Whether an uncompressed tar ends without the blocks of zeros that end every tar."""
+    with path.open("rb") as file:
+        if file.read(262)[257:] != b"ustar":
+            return False
+        size = file.seek(0, 2)
+        file.seek(max(0, size - tarfile.BLOCKSIZE))
+        return size % tarfile.BLOCKSIZE != 0 or any(file.read())
 
 
 def _split(name: str) -> tuple[str, str]:

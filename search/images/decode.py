@@ -10,12 +10,10 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError, features
+from PIL import Image, UnidentifiedImageError
 
+from vitrina.search.images.formats import FORMATS, PLUGIN_FORMATS, formats_of, jxl_size
 from vitrina.search.types.errors import ImageError
-
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", *(("AVIF",) if features.check("avif") else ()))
-"""The formats read, in Pillow's names; its other readers are old, rare and attack surface."""
 
 _BROKEN = (
     UnidentifiedImageError,
@@ -86,7 +84,9 @@ def decode_image(
     _refuse_bytes(data, max_bytes)
     _hush_pillow()
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        if (claimed := jxl_size(data)) is not None:
+            _refuse_size(claimed, max_pixels)
+        with Image.open(io.BytesIO(data), formats=formats_of(data)) as image:
             _refuse_size(image.size, max_pixels)
             return _decode(image, max_side_px)
     except Image.DecompressionBombError as error:
@@ -175,7 +175,7 @@ def _too_many_pixels(found: str, max_pixels: int) -> ImageError:
 
 def _not_an_image(data: bytes, error: BaseException) -> ImageError:
     head = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    readable = ", ".join(FORMATS)
+    readable = ", ".join((*FORMATS, *PLUGIN_FORMATS))
     if b"<svg" in head:
         message, remedy = "This is an SVG drawing, not an image made of pixels.", f"Export it as one of {readable}."
     elif head.startswith(b"<"):
@@ -183,9 +183,7 @@ def _not_an_image(data: bytes, error: BaseException) -> ImageError:
             "This is a web page or XML, not an image.",
             "Link the image itself, not the page around it.",
         )
-    elif head[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"):
-        message, remedy = "This is a HEIC image, which cannot be read here.", f"Convert it to one of {readable}."
-    elif isinstance(error, UnidentifiedImageError) and not data.startswith(_MAGIC):
+    elif isinstance(error, UnidentifiedImageError) and formats_of(data) == FORMATS and not data.startswith(_MAGIC):
         message, remedy = "These bytes are not an image in a format that can be read.", f"Send one of {readable}."
     else:
         reason = str(error) if not isinstance(error, UnidentifiedImageError) else "its header cannot be read"

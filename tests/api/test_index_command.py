@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from PIL import Image
 
 from tests.api.conftest import N_PRODUCTS, Vitrina, run_vitrina
 from tests.fakes import FakeEncoder
@@ -31,9 +33,9 @@ def test_it_prints_what_it_did_and_a_second_run_changes_nothing(vitrina: Vitrina
 def test_columns_are_mapped_and_dead_letters_written(vitrina: Vitrina, tmp_path: Path) -> None:
     catalog = tmp_path / "odd.csv"
     catalog.write_text("nr;bezeichnung\n1;Becher\n;Kanne\n1;Becher\n", encoding="utf-8")
-    assert vitrina("index", str(catalog), "--map", "sku=nope")[0] == 2
+    assert vitrina("index", str(catalog), "--map", "sku=nope")[0] == 1
     status, printed, _ = vitrina("index", str(catalog), "--map", "sku=nr", "--map", "title=bezeichnung")
-    assert status == 0
+    assert status == 3
     assert "1 added, 2 rejected" in printed
     letters = Path(printed.split("one line each: ")[1].splitlines()[0])
     reasons = [json.loads(line) for line in letters.read_text(encoding="utf-8").splitlines()]
@@ -77,6 +79,74 @@ def test_imports_into_one_store_take_turns(vitrina: Vitrina, tmp_path: Path, mon
     _, printed, _ = vitrina("index", str(catalog))
     assert noted == ["Another import into this store is under way; waiting for it to finish."]
     assert "1 added" in printed
+
+
+ODD = """nr,sku,title,cost,photo,blank
+1,a,Red mug,$12.50,img/a.png,
+2,b,Blue mug,$8.00,img/b.png,
+3,c,Green mug,Call for price,img/c.png,
+4,,Grey mug,$9.00,img/d.png,
+"""
+
+
+def test_the_run_says_what_was_read_and_what_was_left_out(vitrina: Vitrina, tmp_path: Path) -> None:
+    catalog = tmp_path / "odd.csv"
+    catalog.write_text(ODD.replace("cost", "price"), encoding="utf-8")
+    (tmp_path / "img").mkdir()
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "img" / "a.png")
+    status, printed, _ = vitrina("index", str(catalog), "--map", "image=photo")
+    assert status == 3
+    table = dict(re.findall(r"^  (\w+(?: \w+)?) {2,}(.*)$", printed, re.MULTILINE))
+    assert table["rows read"] == "4"
+    assert table["items"] == "3"
+    assert table["variants"] == "0"
+    assert table["images"] == "3, 2 of them could not be used"
+    assert table["prices"] == "2; 1 item has none"
+    assert table["left out"] == "1 row"
+    assert (table["sku"], table["image"]) == ("from sku", "from photo")
+    assert table["attributes"] == "nr"
+    assert table["not used"] == "blank (empty)"
+    assert "left out: 1 row, as at odd.csv:5: The row has no sku: sku is empty. Fill it in" in printed
+    assert "left out: 1 x price, as at odd.csv:4: 'Call for price' is not a price. Write" in printed
+    assert "left out: 2 x image, as at odd.csv:3: The image" in printed
+
+
+def test_a_dry_run_shows_examples_and_what_would_mend_it(vitrina: Vitrina, tmp_path: Path) -> None:
+    catalog = tmp_path / "odd.csv"
+    catalog.write_text(ODD.replace("photo", "seen").replace("cost", "amnt"), encoding="utf-8")
+    status, printed, _ = vitrina("index", str(catalog), "--dry-run")
+    assert status == 3
+    assert printed.count("  for example ") == 3
+    assert "for example b (odd.csv:3): Blue mug" in printed
+    assert "no image: no column is known to hold it (columns: nr, sku, title, amnt, seen, blank)" in printed
+    assert "; seen may, add --map image=seen" in printed
+    assert "no price: no column is known to hold it" in printed
+    _, printed, _ = vitrina("index", str(catalog), "--dry-run", "--map", "price=amnt")
+    assert "    price       12.50 USD" in printed
+
+
+def test_the_exit_status_says_whether_all_went_in(vitrina: Vitrina, tmp_path: Path) -> None:
+    catalog = tmp_path / "shop.csv"
+    for content, expected in (("sku,title\n1,mug\n", 0), ("sku,title\n1,mug\n,cup\n", 3), ("sku,title\n,mug\n", 1)):
+        catalog.write_text(content, encoding="utf-8")
+        assert vitrina("index", str(catalog))[0] == expected
+    (tmp_path / "cut.parquet").write_bytes(b"PAR1 and no more")
+    status, _, complaint = vitrina("index", str(tmp_path / "cut.parquet"))
+    assert status == 1
+    assert "cut.parquet is not a Parquet file that can be read" in complaint
+
+
+def test_images_in_another_folder_and_an_encoding_that_is_given(vitrina: Vitrina, tmp_path: Path) -> None:
+    (tmp_path / "media").mkdir()
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "media" / "a.png")
+    catalog = tmp_path / "exports" / "shop.csv"
+    catalog.parent.mkdir()
+    catalog.write_bytes("sku,title,image\n1,Größe,/a.png\n".encode("cp850"))
+    options = ("--images", str(tmp_path / "media"), "--encoding", "cp850")
+    status, printed, _ = vitrina("index", str(catalog), *options)
+    assert status == 0
+    assert "could not be used" not in printed
+    assert vitrina("search", "Größe")[0] == 0
 
 
 @pytest.fixture(scope="module")

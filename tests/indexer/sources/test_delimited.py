@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from tests.indexer.sources.catalogs import only, read, write
 from vitrina.indexer.sources import open_source
 from vitrina.indexer.sources.base import Rejection
-from vitrina.indexer.sources.delimited import DelimitedTable, _read_cells, open_delimited
+from vitrina.indexer.sources.delimited import DelimitedTable, open_delimited
+from vitrina.indexer.sources.delimited_rows import RowFormat, read_cells
+from vitrina.indexer.sources.encodings import TextEncoding
 from vitrina.search.types.errors import SourceError
 
 
@@ -93,7 +95,8 @@ def test_a_binary_file_is_an_error(tmp_path: Path) -> None:
 
 
 def table(path: Path, max_row_chars: int) -> DelimitedTable:
-    return DelimitedTable(path, ("sku", "title"), ",", "utf-8-sig", None, max_row_chars=max_row_chars)
+    layout = RowFormat(",", 2, max_row_chars=max_row_chars)
+    return DelimitedTable(path, ("sku", "title"), layout, TextEncoding("utf-8-sig"), None)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +131,110 @@ def test_a_quote_that_never_closes_costs_one_row(tmp_path: Path) -> None:
     ]
     assert rejection.origin == "shop.csv:3"
     assert "never closes" in rejection.reason
+
+
+def cells_of(path: Path) -> list[list[object]]:
+    """Each row's cells, the reason of each that cannot be read."""
+    table = open_delimited(path)
+    return [[row.reason] if isinstance(row, Rejection) else [*row.cells.values()] for row in table.rows()]
+
+
+def test_an_open_quote_costs_its_row_and_none_after_it(tmp_path: Path) -> None:
+    rows = ['1,"32 inch"" screen",a.jpg', '2,"Broken,b.jpg', "3,Teal,c.jpg", "4,Grey,d.jpg", '5,"Sand, light",e.jpg']
+    first, broken, *others = cells_of(write(tmp_path, "shop.csv", "sku,title,image\n" + "\n".join(rows) + "\n"))
+    assert first == ["1", '32 inch" screen', "a.jpg"]
+    assert "never closes" in str(broken)
+    assert others == [["3", "Teal", "c.jpg"], ["4", "Grey", "d.jpg"], ["5", "Sand, light", "e.jpg"]]
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        ['4,17" pan",d.jpg'],  # a quote before a delimiter closes the open one
+        ["4,Grey,d.jpg", '5,"Sand",e.jpg'],
+        ['4,"",d.jpg', '5,"",e.jpg'],
+        [f"{number},Grey,{number}.jpg" for number in range(4, 40)],
+    ],
+)
+def test_an_open_quote_swallows_no_rows_however_it_is_closed(tmp_path: Path, ending: list[str]) -> None:
+    rows = ["1,Red,a.jpg", '2,"Broken,b.jpg', "3,Teal,c.jpg", *ending]
+    found = cells_of(write(tmp_path, "shop.csv", "sku,title,image\n" + "\n".join(rows) + "\n"))
+    assert len(found) == len(rows)
+    assert "never closes" in str(found[1])
+    assert [cells[0] for cells in found if len(cells) > 1] == [
+        row.partition(",")[0] for row in rows if row is not rows[1]
+    ]
+
+
+def test_an_open_quote_in_a_long_file_is_no_overlong_row(tmp_path: Path) -> None:
+    rows = ["1,a", '2,"b', *(f"{number},c" for number in range(3, 40))]
+    path = write(tmp_path, "shop.csv", "sku,title\n" + "\n".join(rows) + "\n")
+    found = list(table(path, 60).rows())
+    assert [row.origin for row in found if isinstance(row, Rejection)] == ["shop.csv:3"]
+    assert len(found) == len(rows)
+
+
+def test_quotes_inside_quotes(tmp_path: Path) -> None:
+    rows = ['1;"Table 24" wide";a.jpg', '2;"Lamp "Luna" large";b.jpg', '3;24" screen;c.jpg', '4;"Tall" lamp;d.jpg']
+    rows += ['5;"First line', 'says "hi" to', 'all";e.jpg', "6;Grey;f.jpg"]
+    found = cells_of(write(tmp_path, "shop.csv", "sku;title;image\n" + "\n".join(rows) + "\n"))
+    titles = [cells[1] for cells in found]
+    assert titles == [
+        'Table 24" wide',
+        'Lamp "Luna" large',
+        '24" screen',
+        '"Tall" lamp',
+        'First line\nsays "hi" to\nall',
+        "Grey",
+    ]
+
+
+def test_a_text_of_several_lines_stays_one_cell(tmp_path: Path) -> None:
+    rows = ['1,"Soft, warm', "red, blue, green", "wash, dry", 'cold",a.jpg', '2,"One, two\nthree, four\nfive",b.jpg']
+    found = cells_of(write(tmp_path, "shop.csv", "sku,title,image\n" + "\n".join(rows) + "\n"))
+    assert [cells[0] for cells in found] == ["1", "2"]
+    assert found[0][1:] == ["Soft, warm\nred, blue, green\nwash, dry\ncold", "a.jpg"]
+
+
+def test_quotes_in_a_tsv_without_quoting_are_letters(tmp_path: Path) -> None:
+    rows = [
+        '1\tGrey "slim" jeans\t"Best" jeans, grey',
+        '2\t"Jeans 32 inch\tGrey',
+        "3\tTeal\tTeal",
+        '4\tBag 6" tall\tNice',
+    ]
+    found = cells_of(write(tmp_path, "feed.tsv", "id\ttitle\tdescription\n" + "\n".join(rows) + "\n"))
+    assert found == [row.split("\t") for row in rows]
+
+
+def test_a_quoted_tsv(tmp_path: Path) -> None:
+    found = cells_of(write(tmp_path, "feed.tsv", 'id\ttitle\tdescription\n1\t"a\tb"\t"one\ntwo"\n2\t"c ""d"""\te\n'))
+    assert found == [["1", "a\tb", "one\ntwo"], ["2", 'c "d"', "e"]]
+
+
+@pytest.mark.parametrize(
+    ("above", "delimiter", "n_above"),
+    [
+        ("Product export,,\nGenerated 2026-02-03,,\n,,\n", ",", 2),
+        ("Our shop\n\n", ";", 1),
+        ("sep=;\n", ";", 0),
+        ('"sep=;"\n', ";", 0),
+        ("Type=custom\tVersion=2\tx\nProduct Name\tSeller SKU\tMain Image URL\n", "\t", 2),
+    ],
+)
+def test_lines_above_the_header_are_skipped(tmp_path: Path, above: str, delimiter: str, n_above: int) -> None:
+    rows = [["sku", "title", "image"], ["1", "Grey", "a.jpg"], ["2", "Teal", "b.jpg"]]
+    path = write(tmp_path, "shop.txt", above + "".join(delimiter.join(row) + "\n" for row in rows))
+    assert cells_of(path) == rows[1:]
+    table = open_delimited(path)
+    first = next(row for row in table.rows() if not isinstance(row, Rejection))
+    assert first.origin == f"shop.txt:{above.count(chr(10)) + 2}"
+    assert (f"the {n_above} line" in "".join(table.notes)) == bool(n_above)
+
+
+def test_a_file_without_known_names_keeps_its_first_line_as_the_header(tmp_path: Path) -> None:
+    path = write(tmp_path, "shop.csv", "foo,bar,baz\n1,sku,b\n2,title,c\n")
+    assert open_delimited(path).columns == ("foo", "bar", "baz")
 
 
 def test_a_field_of_100_mb_is_one_rejection_in_little_memory(tmp_path: Path) -> None:
@@ -170,7 +277,8 @@ def test_rows_within_the_limit_survive_any_neighbour(rows: list[list[str]], max_
         csv.writer(out, quoting=csv.QUOTE_ALL).writerow(cells)
         n_chars = len(out.getvalue()) - start
         expected.append(cells if n_chars <= max_chars else "overlong")
-    found = [cells for _, cells in _read_cells(io.StringIO(out.getvalue(), newline=""), ",", max_chars)]
+    layout = RowFormat(",", 1, max_row_chars=max_chars)  # of one column, so that no line of a text looks like a row
+    found = [cells for _, cells in read_cells(io.StringIO(out.getvalue(), newline=""), layout)]
     assert found == expected
 
 

@@ -7,17 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.indexer.sources.catalogs import make_image, write
 from vitrina.indexer.sources.base import ImageReference
 from vitrina.indexer.sources.image_cells import read_image_cells
+from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.search.types.errors import InputError
 
-FOLDER = Path("/shop")
+FILES = ImageFiles(Path("/shop"))
 
 
 def make_images(cell: object) -> list[ImageReference]:
     """The images that a cell names. Raises the first error in it."""
     images = []
-    for found in read_image_cells(cell, FOLDER):
+    for found in read_image_cells(cell, FILES):
         if isinstance(found, InputError):
             raise found
         images.append(found)
@@ -57,11 +59,111 @@ def test_several_in_one_text() -> None:
     assert urls("//cdn.example/1.jpg") == ["https://cdn.example/1.jpg"]
 
 
+def test_several_in_one_text_however_they_are_divided() -> None:
+    two = ["/shop/a/1.jpg", "/shop/a/2 b.png"]
+    for text in (
+        "a/1.jpg,a/2 b.png",
+        "a/1.jpg, a/2 b.png",
+        "a/1.jpg;a/2 b.png",
+        "a/1.jpg|a/2 b.png",
+        "a/1.jpg\na/2 b.png",
+    ):
+        assert paths(text) == two
+    assert paths("a/1.jpg a/2.jpg a/3.JPG") == ["/shop/a/1.jpg", "/shop/a/2.jpg", "/shop/a/3.JPG"]
+    assert paths("d, e.jpg,f.jpg") == ["/shop/d, e.jpg", "/shop/f.jpg"]
+    assert paths("['a.jpg', 'b.jpg']") == paths('["a.jpg", "b.jpg" ]') == ["/shop/a.jpg", "/shop/b.jpg"]
+    assert urls("https://a.example/1.jpg https://a.example/2.jpg") == [
+        "https://a.example/1.jpg",
+        "https://a.example/2.jpg",
+    ]
+    assert urls("['https://a.example/1.jpg', 'https://a.example/2.jpg']")[1] == "https://a.example/2.jpg"
+    assert urls("//a.example/1.jpg,//a.example/2.jpg") == ["https://a.example/1.jpg", "https://a.example/2.jpg"]
+
+
+def test_objects_of_images() -> None:
+    assert urls([{"large": "https://a.example/l.jpg", "hi_res": None, "thumb": "https://a.example/t.jpg"}]) == [
+        "https://a.example/l.jpg"
+    ]
+    assert urls({"large": ["https://a.example/l.jpg"], "hi_res": ["https://a.example/h.jpg"]}) == [
+        "https://a.example/h.jpg"
+    ]
+    assert urls({"edges": [{"node": {"url": "https://a.example/1.jpg"}}]}) == ["https://a.example/1.jpg"]
+    assert urls('[{"src": "https://a.example/1.jpg"}]') == ["https://a.example/1.jpg"]
+
+
+def test_images_inside_other_text() -> None:
+    assert paths('<p><img class="x" src="a.jpg"><IMG SRC=b.jpg></p>') == ["/shop/a.jpg", "/shop/b.jpg"]
+    assert urls('=IMAGE("https://a.example/1.jpg")') == ["https://a.example/1.jpg"]
+    assert urls("1.jpg (https://a.example/1.jpg),2.jpg (https://a.example/2.jpg)")[1] == "https://a.example/2.jpg"
+    assert urls("www.shop.example/a.jpg") == ["https://www.shop.example/a.jpg"]
+    assert make_images("no_selection") == []
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> ImageFiles:
+    for name in (
+        "img/Red Shirt.jpg",
+        "img/café.jpg",
+        "img/a, b.jpg",
+        "img/100% wool.jpg",
+        "pub/media/r/e/red.jpg",
+        "x.png",
+    ):
+        write(tmp_path / "shop", name, make_image())
+    write(tmp_path, "private/secret.jpg", make_image())
+    (tmp_path / "shop" / "linked.jpg").symlink_to(tmp_path / "private" / "secret.jpg")
+    (tmp_path / "shop" / "links").symlink_to(tmp_path / "private")
+    return ImageFiles(tmp_path / "shop")
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("img/Red%20Shirt.jpg", "img/Red Shirt.jpg"),
+        ("/img/Red Shirt.jpg", "img/Red Shirt.jpg"),
+        ("./img/Red Shirt.jpg", "img/Red Shirt.jpg"),
+        ("img\\Red Shirt.jpg", "img/Red Shirt.jpg"),
+        ("IMG/RED SHIRT.JPG", "img/Red Shirt.jpg"),
+        ("img/red%20shirt.jpg?v=17#main", "img/Red Shirt.jpg"),
+        ("img/cafe\u0301.jpg", "img/café.jpg"),
+        ("img/100% wool.jpg", "img/100% wool.jpg"),
+        ("img/a, b.jpg", "img/a, b.jpg"),
+        ("img/a, b.jpg|x.png", "img/a, b.jpg"),
+        ("/srv/www/pub/media/r/e/red.jpg", "pub/media/r/e/red.jpg"),
+        ("file:///srv/shop/img/Red%20Shirt.jpg", "img/Red Shirt.jpg"),
+    ],
+)
+def test_a_file_is_found_however_its_path_is_written(
+    tmp_path: Path, files: ImageFiles, written: str, found: str
+) -> None:
+    references = list(read_image_cells(written, files))
+    assert references[0] == ImageReference(path=tmp_path / "shop" / found)
+    assert len(references) == written.count("|") + 1
+
+
+def test_images_in_a_folder_of_their_own(tmp_path: Path, files: ImageFiles) -> None:
+    write(tmp_path, "catalog/shop.csv", "sku\n1\n")
+    given = ImageFiles(tmp_path / "catalog", (tmp_path / "shop" / "pub" / "media",))
+    for written in ("/r/e/red.jpg", "r/e/red.jpg", "catalog/product/r/e/red.jpg", "https:red.jpg"[6:]):
+        wanted = tmp_path / "shop/pub/media/r/e/red.jpg"
+        found = given.find(written)
+        assert (found == wanted) == (written != "red.jpg")
+    assert given.find("absent.jpg") == tmp_path / "shop/pub/media/absent.jpg"
+
+
+@pytest.mark.parametrize("written", ["linked.jpg", "links/secret.jpg", "LINKS/SECRET.JPG"])
+def test_links_out_of_the_folder_are_not_followed(files: ImageFiles, written: str) -> None:
+    (found,) = read_image_cells(written, files)
+    assert isinstance(found, InputError)
+    assert "outside" in found.message
+
+
 def test_paths_stay_inside_the_folder() -> None:
     assert paths("x/../a.jpg") == ["/shop/a.jpg"]
     assert paths("images\\a.jpg") == ["/shop/images/a.jpg"]
     assert paths("/shop/a.jpg") == ["/shop/a.jpg"]
-    for path in ("../a.jpg", "/etc/passwd", "x/../../a.jpg", "..\\a.jpg", "/shop2/a.jpg", ".", "/"):
+    assert paths("/etc/passwd") == ["/shop/etc/passwd"]  # from the top of the shop's own server
+    for path in ("../a.jpg", "x/../../a.jpg", "..\\a.jpg", "/../a.jpg", "/"):
         with pytest.raises(InputError, match="outside the catalog's folder"):
             make_images(path)
 
@@ -74,7 +176,9 @@ def test_other_addresses_are_refused(cell: str) -> None:
         make_images(cell)
 
 
-@pytest.mark.parametrize("cell", [5, True, "data:image/png,abc", "data:image/png;base64,???", [[[[[["a.jpg"]]]]]]])
+@pytest.mark.parametrize(
+    "cell", [5, True, "data:image/png,abc", "data:image/png;base64,???", [[[[[[[[[["a.jpg"]]]]]]]]]]]
+)
 def test_what_names_no_image(cell: object) -> None:
     with pytest.raises(InputError):
         make_images(cell)

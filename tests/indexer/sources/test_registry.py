@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from tests.indexer.sources.catalogs import make_image, only, only_rejection, rea
 from vitrina.indexer.sources import open_source
 from vitrina.indexer.sources.base import ImageReference, Record, Source, TableRow
 from vitrina.indexer.sources.columns import choose_columns
+from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.indexer.sources.rows import read_row
 from vitrina.search.types.errors import SourceError
 
@@ -24,6 +26,10 @@ def test_a_folder_of_images(tmp_path: Path) -> None:
         "red-shirt_01.jpg",
         "mugs/Blue Mug.PNG",
         "mugs/old/x.webp",
+        "phone/a.HEIC",
+        "phone/b.jfif",
+        "phone/c.jpe",
+        "phone/d.mpo",
         ".hidden.jpg",
         "notes.md",
         "__MACOSX/y.jpg",
@@ -31,15 +37,39 @@ def test_a_folder_of_images(tmp_path: Path) -> None:
         write(tmp_path, f"shop/{name}", make_image())
     source: Source = open_source(str(tmp_path / "shop"))
     rows = [row for row in source.rows() if isinstance(row, Record)]
-    assert (source.name, source.dialect, source.n_rows, source.notes) == ("shop", "folder of images", 3, ())
+    assert (source.name, source.dialect, source.n_rows) == ("shop", "folder of images", 7)
+    assert source.notes == (f"{tmp_path}/shop: left out 1 file that is no image (1 .md); 2 hidden files and folders.",)
     assert [(row.item.sku, row.item.title) for row in rows] == [
         ("red-shirt_01", "red shirt 01"),
         ("mugs/Blue Mug", "Blue Mug"),
         ("mugs/old/x", "x"),
+        *((f"phone/{name}", name) for name in "abcd"),
     ]
-    assert [row.item.attributes for row in rows] == [{}, {"folder": "mugs"}, {"folder": "mugs/old"}]
+    assert [row.item.attributes for row in rows[:3]] == [{}, {"folder": "mugs"}, {"folder": "mugs/old"}]
     assert rows[0].origin == "shop/red-shirt_01.jpg"
     assert rows[0].images == (ImageReference(path=tmp_path / "shop" / "red-shirt_01.jpg"),)
+
+
+def test_links_out_of_a_folder_and_folders_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("shop/a.jpg", "shop/locked/b.jpg", "private/secret.jpg"):
+        write(tmp_path, name, make_image())
+    (tmp_path / "shop/linked").symlink_to(tmp_path / "private")
+    (tmp_path / "shop/secret.jpg").symlink_to(tmp_path / "private/secret.jpg")
+    (tmp_path / "shop/same.jpg").symlink_to(tmp_path / "shop/a.jpg")
+    scan = os.scandir
+
+    def scandir(path: str) -> object:
+        if os.fspath(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    source = open_source(str(tmp_path / "shop"))
+    assert source.notes == (f"{tmp_path}/shop: left out 2 links (linked, secret.jpg).",)
+    rows = list(source.rows())
+    assert [row.item.sku for row in rows if isinstance(row, Record)] == ["a", "same"]
+    (rejection,) = (row for row in rows if not isinstance(row, Record))
+    assert (rejection.origin, rejection.reason) == ("shop/locked", "The folder cannot be read: Permission denied.")
 
 
 def test_file_names_that_are_no_text(tmp_path: Path) -> None:
@@ -75,14 +105,20 @@ def test_a_folder_has_no_columns_to_map(tmp_path: Path) -> None:
         ("https://shop.example/products.csv", "Download it first"),
         ("empty", "holds no images"),
         ("shop.docx", r"no catalog format.*\.parquet"),
-        ("shop.csv.gz", "Decompress it first"),
+        ("shop.csv.zip", "Decompress it first"),
+        ("shop.csv.gz", r"shop.csv.gz is cut short or damaged: Not a gzipped file"),
+        ("nothing.parquet", "nothing.parquet is empty: 0 bytes"),
+        ("nothing.tar", "nothing.tar is empty: 0 bytes"),
+        ("nothing.csv.gz", "nothing.csv.gz is empty: 0 bytes"),
         ("shop.xlsx", "as CSV"),
     ],
 )
 def test_what_cannot_be_opened(tmp_path: Path, location: str, message: str) -> None:
     (tmp_path / "empty").mkdir()
-    for name in ("shop.docx", "shop.csv.gz", "shop.xlsx"):
-        write(tmp_path, name, b"x")
+    for name in ("shop.docx", "shop.csv.gz", "shop.csv.zip", "shop.xlsx"):
+        write(tmp_path, name, b"xx")
+    for name in ("nothing.parquet", "nothing.tar", "nothing.csv.gz"):
+        write(tmp_path, name, b"")
     with pytest.raises(SourceError, match=message):
         open_source(location if "://" in location else f"{tmp_path}/{location}")
 
@@ -104,6 +140,17 @@ def test_another_image_folder(tmp_path: Path) -> None:
         tmp_path / "pictures" / "b.png",
     ]
     assert [row.origin for row in rows if not isinstance(row, Record)] == ["shop.csv:4"]  # neither words nor image
+
+
+def test_a_compressed_file_and_one_that_is_cut(tmp_path: Path) -> None:
+    content = gzip.compress(
+        "".join(["sku,title\n", *(f"{number},mug {number * 7}\n" for number in range(9999))]).encode()
+    )
+    records, _ = read(write(tmp_path, "shop.csv.gz", content))
+    assert len(records) == 9999
+    cut = write(tmp_path, "cut.csv.gz", content[: len(content) // 2])
+    with pytest.raises(SourceError, match=r"cut\.csv\.gz is cut short or damaged"):
+        list(open_source(str(cut)).rows())
 
 
 def row(tmp_path: Path, **cells: object) -> Path:
@@ -136,7 +183,7 @@ def test_limits_of_a_row(tmp_path: Path, cells: dict[str, object], message: str)
         ({"url": "java\nscript:alert(1)"}, "not a web address"),
         ({"url": "data:text/html,hello"}, "not a web address"),
         ({"url": "javascript:0/alert(1)"}, "not a web address"),
-        ({"currency": "euros"}, "not a currency"),
+        ({"currency": "shells"}, "not a currency"),
         ({"image": "../x.jpg"}, "outside the catalog's folder"),
         ({"images": [f"{number}.jpg" for number in range(251)]}, "251 images; the first 250 are read"),
         ({"notes": "x" * 100_001}, "notes holds"),
@@ -188,7 +235,7 @@ FIELD_NAMES = (
 @given(st.dictionaries(st.sampled_from(FIELD_NAMES) | st.text(max_size=5), JSON, max_size=6))
 def test_no_row_whatever_it_holds_stops_the_run(cells: dict[str, object]) -> None:
     columns = choose_columns(("sku", *cells), {}, source="shop.jsonl")
-    found = read_row(TableRow("shop.jsonl:1", cells), columns, Path("/shop"))
+    found = read_row(TableRow("shop.jsonl:1", cells), columns, ImageFiles(Path("/shop")))
     if isinstance(found, Record):
         assert found.item.sku
         assert json.loads(json.dumps(found.item.attributes, allow_nan=False)).keys() == found.item.attributes.keys()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.indexer.sources.catalogs import make_image, read
+from tests.indexer.sources.catalogs import make_image, read, write
 from vitrina.indexer.sources import open_source
 from vitrina.indexer.sources.base import Rejection
 from vitrina.indexer.sources.webdataset import WebDatasetTable
@@ -81,7 +82,21 @@ def test_a_cut_tar_keeps_the_samples_before(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:20_000])
     records, (rejection,) = read(path)
     assert 2 <= len(records) <= 10
-    assert "damaged after" in rejection.reason
+    assert "damaged or cut short after" in rejection.reason
+
+
+def test_a_tar_that_is_cut_between_two_samples_says_so(tmp_path: Path) -> None:
+    path = shard(tmp_path, [(f"{number}.jpg", make_image() * 20) for number in range(20)])
+    with tarfile.open(path) as tar:
+        end = tar.getmembers()[7].offset
+    path.write_bytes(path.read_bytes()[:end])
+    records, (rejection,) = read(path)
+    assert len(records) == 7
+    assert rejection.origin == "shard.tar:6"
+    assert "ends without its end mark" in rejection.reason
+    packed = write(tmp_path, "shard.tar.gz", gzip.compress(path.read_bytes() + b"\0" * 1024)[:-50])
+    _, (rejection,) = read(packed)
+    assert "cut short" in rejection.reason
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
@@ -99,5 +114,5 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"no tar", b"\0" * 10_240])
 def test_no_tar_is_an_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "shard.tar").write_bytes(content)
-    with pytest.raises(SourceError, match=r"shard.tar is not a tar with"):
+    with pytest.raises(SourceError, match=r"shard.tar is (not a tar with|empty: 0 bytes)"):
         open_source(str(tmp_path / "shard.tar"))

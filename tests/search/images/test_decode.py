@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitrina.search.images.decode import FORMATS, DecodedImage, decode_image
+from vitrina.search.images.decode import DecodedImage, decode_image
+from vitrina.search.images.formats import FORMATS, PLUGIN_FORMATS, formats_of, jxl_size
 from vitrina.search.types.errors import ImageError
 
 
@@ -52,12 +53,39 @@ def png_header(width_px: int, height_px: int) -> bytes:
     )
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", [*FORMATS, *PLUGIN_FORMATS])
 def test_every_format_gives_the_same_image(kind: str) -> None:
-    image = decode(encode(flag(), kind, **({"quality": 95} if kind in ("JPEG", "WEBP", "AVIF") else {})))
+    formats_of(b"\xff\x0a" if kind == "JXL" else b"\0\0\0\x18ftypheic")  # loads the plug-in, which also writes
+    lossy = kind in ("JPEG", "WEBP", "AVIF", "HEIF", "JXL")
+    image = decode(encode(flag(), kind, **({"quality": 95} if lossy else {})))
     assert (image.format, image.width_px, image.height_px, image.pixels.mode) == (kind, 40, 30, "RGB")
     difference = np.abs(np.asarray(image.pixels, dtype=int) - np.asarray(flag(), dtype=int))
     assert np.median(difference) <= 4
+
+
+@pytest.mark.parametrize("kind", PLUGIN_FORMATS)
+def test_the_size_of_a_plugins_format_is_checked_before_it_is_decoded(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    formats_of(b"\xff\x0a" if kind == "JXL" else b"\0\0\0\x18ftypheic")
+    data = encode(Image.new("RGB", (1000, 700)), kind)
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("It was decoded."))
+    with pytest.raises(ImageError, match="1,000 x 700"):
+        decode_image(data, max_pixels=600_000)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (40, 30), (256, 256), (320, 200), (300, 1000), (1920, 1080), (5000, 16)])
+@pytest.mark.parametrize("boxed", [True, False])
+def test_the_size_in_a_jpeg_xl_header(size: tuple[int, int], boxed: bool) -> None:
+    formats_of(b"\xff\x0a")
+    assert jxl_size(encode(Image.new("RGB", size), "JXL", use_container=boxed)) == size
+
+
+def test_a_photo_of_two_images_is_its_first() -> None:
+    both = encode(flag(), "MPO", save_all=True, append_images=[Image.new("RGB", (40, 30), "green")])
+    image = decode(both)
+    assert (image.format, image.is_web_ready) == ("MPO", False)
+    assert image.pixels.getpixel((2, 2))[0] > 200  # type: ignore[index]
 
 
 def test_one_pixel_is_a_image() -> None:
@@ -194,7 +222,9 @@ def test_the_limits_themselves_are_allowed() -> None:
         (b"", "empty"),
         (b"<!doctype html><html><body>Not found</body></html>", "web page"),
         (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG drawing.*Export"),
-        (b"\0\0\0\x18ftypheic" + b"\0" * 40, "HEIC.*Convert"),
+        (b"\0\0\0\x18ftypheic" + b"\0" * 40, "damaged"),
+        (b"\xff\x0a" + b"\0" * 40, "damaged"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n" + b"\0" * 40, "damaged"),
         (b"%PDF-1.7 and so on", "not an image.*JPEG"),
         (png_header(8, 8)[:40], "damaged"),
     ],

@@ -147,7 +147,7 @@ class _Names:
         known = [column for each in _table("names")[name] for column in self._spelled(each, name)]
         found = (*own, *(column for column in known if column not in self._ignored and column not in reserved))
         free = tuple(dict.fromkeys(column for column in found if column not in taken))
-        return free or tuple(self._telling(name, taken))[:1]
+        return free or tuple(self._by_words(name, taken))[:1]
 
     def images(self, preferred: Sequence[str], taken: Iterable[str]) -> tuple[str, ...]:
         """The columns with images: the dialect's, or else the main one, and those numbered or called additional."""
@@ -158,7 +158,7 @@ class _Names:
         main = next((column for column in candidates if column not in taken), None)
         more = [column for name, column in self._ordered() if _MORE_IMAGES.fullmatch(name) and column not in taken]
         if main is None and not more:
-            more = list(self._telling("image", taken))
+            more = list(self._by_words("image", taken))
         return tuple(dict.fromkeys((*((main,) if main else ()), *more)))
 
     def declared(self, names: Sequence[str]) -> tuple[str, ...]:
@@ -206,13 +206,13 @@ class _Names:
                 found.append((_locale_rank(match["locale"]), column))
         yield from (column for _, column in sorted(found, key=lambda pair: pair[0]))
 
-    def _telling(self, name: str, taken: Iterable[str]) -> Iterator[str]:
+    def _by_words(self, name: str, taken: Iterable[str]) -> Iterator[str]:
         """The columns with a word of this field in their names, and no word of another's."""
-        telling = set(_table("words").get(name, ()))
+        words_of_field = set(_table("words").get(name, ()))
         other = set(_table("not").get(name, ()))
         for own, column in self._ordered():
             words = set(re.split(r"[_.]", own))
-            if column not in taken and column not in self._ignored and words & telling and not words & other:
+            if column not in taken and column not in self._ignored and words & words_of_field and not words & other:
                 yield column
 
 

@@ -256,9 +256,9 @@ class _Reader:
 
     def _named_category(self, cells: Cells) -> Cells:
         """The cells with the category that a YML offer gives the number of."""
-        number, names, seen = str(cells.get("categoryId", "")), [], set[str]()
-        while number in self._categories and number not in seen and len(seen) < 20:
-            seen.add(number)
+        number, names, passed = str(cells.get("categoryId", "")), [], set[str]()
+        while number in self._categories and number not in passed and len(passed) < 20:
+            passed.add(number)
             name, number = self._categories[number]
             names.append(name.strip())
         return {**cells, "category": " / ".join(reversed(names))} if names and "category" not in cells else cells

@@ -165,10 +165,10 @@ class Layout:
                 found.setdefault(str(name).strip(), split_list(value, mark) if isinstance(value, str) else value)
         for column, each in self._lists:
             if each.of in ("all", kind) and isinstance(cell := cells.get(column), str):
-                listed = dict(read_pairs(cell, each.pattern, each.split))
-                if listed:
+                pairs = dict(read_pairs(cell, each.pattern, each.split))
+                if pairs:
                     del cells[column]
-                found = {**listed, **found}
+                found = {**pairs, **found}
         for column, objects in self._objects:
             if pairs := dict(object_pairs(cells.get(column), objects.name, objects.value)):
                 del cells[column]

@@ -75,9 +75,9 @@ def _read(
     return roles, named_options(layout, inner, variants, spread)
 
 
-def _numbered(inner: Cells, listed: object) -> Iterator[tuple[str, object]]:
+def _numbered(inner: Cells, product_options: object) -> Iterator[tuple[str, object]]:
     """Shopify's ``option1`` to ``option3`` under the names that the product lists."""
-    options: Iterable[object] = listed if isinstance(listed, (list, tuple)) else ()
+    options: Iterable[object] = product_options if isinstance(product_options, (list, tuple)) else ()
     names = (each.get("name") if isinstance(each, Mapping) else each for each in options)
     for number, name in enumerate(names, 1):
         if isinstance(name, str) and not is_blank(value := inner.get(f"option{number}")):

@@ -123,7 +123,7 @@ class _Translator:
                 parent, names = (names[0] if names else ""), ()
             elif join.by == "group" or (join.by == "parent" and kind != "product"):
                 parent = str(layout.cell(cells, join.column) or "").strip()
-            children = tuple(self._listed(layout, cells, join)) if join.by == "children" and kind == "product" else ()
+            children = tuple(self._children(layout, cells, join)) if join.by == "children" and kind == "product" else ()
             yield JoinRow(kind, TableRow(row.origin, cells, row.n_rows), names, parent, children)
 
     def _kind(self, layout: Layout, cells: Cells, join: Join) -> Kind:
@@ -139,7 +139,7 @@ class _Translator:
         )
         return kind_of(text, patterns)
 
-    def _listed(self, layout: Layout, cells: Cells, join: Join) -> dict[str, dict[str, object]]:
+    def _children(self, layout: Layout, cells: Cells, join: Join) -> dict[str, dict[str, object]]:
         """The options of the variants that a product lists, by their skus."""
         text = layout.cell(cells, join.column)
         found: dict[str, dict[str, object]] = {}
@@ -162,16 +162,16 @@ class _Translator:
             cells, attributes, variants = self._grouped(members, layout, head, join)
         else:
             cells = dict(head.row.cells)
-            listed = self._listed(layout, cells, join) if join.by == "children" else {}
-            if listed and (column := layout.column(join.column)):
+            children = self._children(layout, cells, join) if join.by == "children" else {}
+            if children and (column := layout.column(join.column)):
                 cells.pop(column, None)
             attributes = layout.spread(cells)
             rows = [each.row for each in group[1:] if each.kind in ("product", "variant")]
-            variants = [self._variant(row, listed, attributes) for row in rows]
+            variants = [self._variant(row, children, attributes) for row in rows]
             variants = self._without_constant_options(variants, attributes)
             known = {str(variant.cells.get("sku", "")).strip() for variant in variants}
-            unlisted = ((sku, options) for sku, options in listed.items() if sku not in known)
-            variants += [VariantRow(head.row.origin, {"sku": sku}, options) for sku, options in unlisted]
+            absent = ((sku, options) for sku, options in children.items() if sku not in known)
+            variants += [VariantRow(head.row.origin, {"sku": sku}, options) for sku, options in absent]
             self._fill_gaps(cells, rows)
         self._add_images(cells, [each.row for each in group if each.kind == "image"])
         self._add_translations(cells, [each for each in group[1:] if each.kind == "translation"], join)
@@ -236,13 +236,13 @@ class _Translator:
         return found - {*self._columns.fields.get("sku", ())[:1]} - {*self._columns.fields.get("title", ())}
 
     def _variant(
-        self, row: TableRow, listed: Mapping[str, Mapping[str, object]], attributes: dict[str, object]
+        self, row: TableRow, children: Mapping[str, Mapping[str, object]], attributes: dict[str, object]
     ) -> VariantRow:
         """A variant's own row; what it says besides its options becomes the product's."""
         layout, cells = self._layout(row.cells), dict(row.cells)
         options = layout.spread(cells, "variant")
         own = roles_of(layout, cells, self._dialect.variants)
-        if (named := listed.get(str(own.get("sku", "")).strip())) is not None:
+        if (named := children.get(str(own.get("sku", "")).strip())) is not None:
             for name, value in options.items():
                 if name not in named:
                     attributes.setdefault(name, value)
@@ -264,11 +264,13 @@ class _Translator:
         ]
 
     def _fill_gaps(self, cells: dict[str, object], rows: list[TableRow]) -> None:
+        """Take from the variants' rows the texts that the product's own row lacks."""
         for field in ("title", "description", "url"):
             columns = self._columns.fields.get(field, ())
-            if columns and all(is_blank(cells.get(column)) for column in columns):
-                found = ((column, row.cells.get(column)) for row in rows for column in columns)
-                cells.update(dict([next(((c, v) for c, v in found if not is_blank(v)), (columns[0], None))]))
+            if any(not is_blank(cells.get(column)) for column in columns):
+                continue
+            held = ((column, row.cells.get(column)) for row in rows for column in columns)
+            cells.update(next(({column: cell} for column, cell in held if not is_blank(cell)), {}))
 
     def _add_images(self, cells: dict[str, object], rows: list[TableRow]) -> None:
         for row in rows:
@@ -318,10 +320,13 @@ def _constant(options: list[dict[str, object]], layout: Layout) -> dict[str, obj
 
 def _distinct(rows: Iterable[dict[str, object]], dropped: set[str]) -> dict[str, object]:
     """Each column with its distinct values in order; one value as itself."""
-    values: dict[str, list[object]] = {}
+    values: dict[str, dict[object, object]] = {}
     for cells in rows:
         for column, cell in cells.items():
-            if column not in dropped and not is_blank(cell):
-                held = values.setdefault(column, [])
-                held.extend(part for part in (cell if isinstance(cell, list) else [cell]) if part not in held)
-    return {column: held[0] if len(held) == 1 else held for column, held in values.items()}
+            if column in dropped or is_blank(cell):
+                continue
+            for part in cell if isinstance(cell, list) else [cell]:
+                known = part if isinstance(part, (str, int, float)) else repr(part)
+                values.setdefault(column, {}).setdefault(known, part)
+    found = {column: list(parts.values()) for column, parts in values.items()}
+    return {column: parts[0] if len(parts) == 1 else parts for column, parts in found.items()}

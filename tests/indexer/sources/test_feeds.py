@@ -100,14 +100,14 @@ def test_a_list_of_unknown_elements(tmp_path: Path) -> None:
     assert bulb.item.title == "Bulb"
 
 
-def test_a_prefix_that_nobody_declared_is_read_and_named(tmp_path: Path) -> None:
+def test_a_prefix_without_a_declaration_is_read_and_named(tmp_path: Path) -> None:
     content = "<rss><channel><item><g:id>1</g:id><title>plain</title><g:title>Lamp</g:title><g:image_link>https://s.example/1.jpg</g:image_link></item></channel></rss>"
     path = write(tmp_path, "feed.xml", content)
     assert only(path).item.title == "Lamp"
     assert "g: without declaring it" in open_source(str(path)).notes[0]
 
 
-def test_entities_of_its_own_are_refused_wherever_they_stand(tmp_path: Path) -> None:
+def test_entities_of_its_own_are_refused_wherever_they_are(tmp_path: Path) -> None:
     padding = " " * 100_000
     bomb = f'{padding}<!DOCTYPE x [<!ENTITY a "bbb"><!ENTITY c "&a;&a;">]><rss><channel><item><id>1</id><title>&c;</title></item></channel></rss>'
     with pytest.raises(SourceError, match="defines entities"):

@@ -197,7 +197,7 @@ def test_adobe_commerce(tmp_path: Path) -> None:
     assert (records["BAG"].item.price_cents, records["BAG"].item.variants) == (1650, ())
 
 
-def test_adobe_commerce_pictures_below_another_folder(tmp_path: Path) -> None:
+def test_adobe_commerce_images_below_another_folder(tmp_path: Path) -> None:
     write(tmp_path, "pictures/b/a/bag.jpg", make_image())
     path = write(tmp_path, "export.csv", MAGENTO)
     rows = open_source(str(path), image_folder=tmp_path / "pictures").rows()
@@ -205,7 +205,7 @@ def test_adobe_commerce_pictures_below_another_folder(tmp_path: Path) -> None:
     assert [image.path for image in bag.images] == [tmp_path / "pictures/b/a/bag.jpg"]
 
 
-def test_the_texts_of_the_default_store_view_win(tmp_path: Path) -> None:
+def test_the_texts_of_the_default_store_win(tmp_path: Path) -> None:
     content = (
         "sku,store_view_code,product_type,attribute_set_code,name,description,price\n"
         "T,,simple,Default,Tee,Soft,20\nT,default,,,Nice tee,,\nT,fr,,,Chemise,Doux,\nF,fr,simple,,Sac,,5\n"

@@ -32,7 +32,7 @@ def money(cents: int | None) -> str:
     return "" if cents is None else f"{cents // 100}.{cents % 100:02}"
 
 
-def picture(item: Item) -> str:
+def image_path(item: Item) -> str:
     return f"pics/{item.sku}.webp"
 
 
@@ -48,7 +48,7 @@ def shopify(items: Sequence[Item]) -> str:
             "Title": item.title,
             "Body (HTML)": f"<p>{escape(item.description)}</p>",
             "Published": "true",
-            "Image Src": picture(item),
+            "Image Src": image_path(item),
             "Image Position": 1,
             **{
                 f"{name.title()} (product.metafields.custom.{name})": item.attributes.get(name, "")
@@ -79,7 +79,7 @@ def shopify_products(items: Sequence[Item]) -> str:
                     "title": item.title,
                     "body_html": item.description,
                     **{name: item.attributes.get(name) for name in ATTRIBUTES},
-                    "images": [{"id": 1, "src": picture(item)}],
+                    "images": [{"id": 1, "src": image_path(item)}],
                     "options": [{"name": "Size" if item.variants else "Title"}],
                     "variants": [
                         {"id": 1, "sku": each.sku, "price": money(each.price_cents), "option1": size(each)}
@@ -102,7 +102,7 @@ def shopify_bulk(items: Sequence[Item]) -> str:
             | {name: item.attributes.get(name) for name in ATTRIBUTES}
         )
         lines.append(
-            {"id": f"gid://shopify/MediaImage/{number}", "image": {"url": picture(item)}, "__parentId": parent}
+            {"id": f"gid://shopify/MediaImage/{number}", "image": {"url": image_path(item)}, "__parentId": parent}
         )
         forms = [(each.sku, each.price_cents, [{"name": "Size", "value": size(each)}]) for each in item.variants]
         for position, (sku, cents, options) in enumerate(forms or [("", item.price_cents, [])]):
@@ -129,7 +129,7 @@ def woocommerce(items: Sequence[Item]) -> str:
                 "Published": 1,
                 "Description": f"<p>{escape(item.description)}</p>",
                 "Regular price": "" if item.variants else money(item.price_cents),
-                "Images": picture(item),
+                "Images": image_path(item),
                 "Parent": "",
                 **named,
                 **values,
@@ -169,7 +169,7 @@ def magento(items: Sequence[Item]) -> str:
             }
             for each in item.variants
         ]
-        listed = "|".join(f"sku={each.sku},size={size(each)}" for each in item.variants)
+        children = "|".join(f"sku={each.sku},size={size(each)}" for each in item.variants)
         rows.append(
             {
                 "sku": item.sku,
@@ -178,10 +178,10 @@ def magento(items: Sequence[Item]) -> str:
                 "description": f"<p>{escape(item.description)}</p>",
                 "visibility": "Catalog, Search",
                 "price": "" if item.variants else money(item.price_cents),
-                "base_image": f"/{picture(item)}",
+                "base_image": f"/{image_path(item)}",
                 "additional_attributes": ",".join(f"{name}={item.attributes.get(name, '')}" for name in ATTRIBUTES),
-                "additional_images": f"/{picture(item)}",
-                "configurable_variations": listed,
+                "additional_images": f"/{image_path(item)}",
+                "configurable_variations": children,
                 **common,
             }
         )
@@ -199,7 +199,7 @@ def bigcommerce_v2(items: Sequence[Item]) -> str:
                 "Product Code/SKU": item.sku,
                 "Product Description": item.description,
                 "Price": money(item.price_cents),
-                "Product Image URL - 1": picture(item),
+                "Product Image URL - 1": image_path(item),
                 "Product Custom Fields": ";".join(f"{name}={item.attributes.get(name, '')}" for name in ATTRIBUTES),
             }
         )
@@ -230,7 +230,7 @@ def bigcommerce_v3(items: Sequence[Item]) -> str:
             }
             for each in item.variants
         ]
-        rows.append({"Item": "Image", "Image URL (Import)": picture(item)})
+        rows.append({"Item": "Image", "Image URL (Import)": image_path(item)})
     return table(rows)
 
 
@@ -243,7 +243,7 @@ def prestashop(items: Sequence[Item]) -> str:
                 "Reference #": item.sku,
                 "Price tax included": money(item.price_cents),
                 "Description": item.description,
-                "Image URLs (x,y,z...)": picture(item),
+                "Image URLs (x,y,z...)": image_path(item),
                 "Feature(Name:Value:Position)": ",".join(
                     f"{name}:{item.attributes.get(name, '')}:{n}" for n, name in enumerate(ATTRIBUTES)
                 ),
@@ -264,7 +264,7 @@ def akeneo(items: Sequence[Item]) -> str:
             "name-de_DE": f"{item.title} (de)",
             "name-en_US": item.title,
             "description-en_US-ecommerce": item.description,
-            "picture": picture(item),
+            "picture": image_path(item),
             **{name: item.attributes.get(name, "") for name in ATTRIBUTES},
         }
         forms = [(each.sku, item.sku, size(each), each.price_cents) for each in item.variants]
@@ -282,7 +282,7 @@ def etsy(items: Sequence[Item]) -> str:
             "CURRENCY_CODE": "EUR",
             "TAGS": "a,b",
             "MATERIALS": "x",
-            "IMAGE1": picture(item),
+            "IMAGE1": image_path(item),
             "VARIATION 1 TYPE": "Colour",
             "VARIATION 1 NAME": "Colour",
             "VARIATION 1 VALUES": item.attributes.get("colour", ""),
@@ -307,7 +307,7 @@ def ebay(items: Sequence[Item]) -> str:
                 "Relationship": "",
                 "RelationshipDetails": f"Size={sizes}" if sizes else "",
                 "*Description": item.description,
-                "PicURL": picture(item),
+                "PicURL": image_path(item),
                 "*StartPrice": "" if sizes else money(item.price_cents),
                 **{f"C:{name}": item.attributes.get(name, "") for name in ATTRIBUTES},
             }
@@ -330,7 +330,7 @@ def amazon(items: Sequence[Item]) -> str:
         common = {
             "feed_product_type": "x",
             "product_description": item.description,
-            "main_image_url": picture(item),
+            "main_image_url": image_path(item),
             **{name: item.attributes.get(name, "") for name in ATTRIBUTES},
         }
         own = {
@@ -359,7 +359,7 @@ def merchant_rows(items: Sequence[Item]) -> list[dict[str, object]]:
                     "id": sku,
                     "title": item.title,
                     "description": item.description,
-                    "image_link": picture(item),
+                    "image_link": image_path(item),
                     "price": f"{money(cents)} EUR",
                     "item_group_id": group,
                     "size": own,
@@ -443,7 +443,7 @@ def json_ld(items: Sequence[Item]) -> str:
             "name": item.title,
             "description": item.description,
             "productGroupID" if item.variants else "sku": item.sku,
-            "image": {"@type": "ImageObject", "contentUrl": picture(item)},
+            "image": {"@type": "ImageObject", "contentUrl": image_path(item)},
             "additionalProperty": [
                 {"@type": "PropertyValue", "name": name, "value": item.attributes.get(name)} for name in ATTRIBUTES
             ],
@@ -473,7 +473,7 @@ def wix(items: Sequence[Item]) -> str:
             "description": item.description,
         }
         own = {
-            "productImageUrl": picture(item),
+            "productImageUrl": image_path(item),
             "sku": item.sku,
             "price": money(item.price_cents),
             "productOptionName1": "",
@@ -495,7 +495,7 @@ def plain(items: Sequence[Item]) -> str:
             "description": item.description,
             "price": money(item.price_cents),
             "currency": "EUR",
-            "image": picture(item),
+            "image": image_path(item),
             **{name: item.attributes.get(name, "") for name in ATTRIBUTES},
         }
         for item in items

@@ -62,6 +62,20 @@ def test_a_group_of_a_merchant_feed_is_one_product(tmp_path: Path) -> None:
     assert (bulb.item.sku, bulb.item.price_cents, bulb.item.variants) == ("B", 500, ())
 
 
+def test_merchant_feeds_with_german_headers(tmp_path: Path) -> None:
+    content = (
+        "id\ttitel\tbeschreibung\tlink\tbildlink\tpreis\tsonderangebotspreis\tartikelgruppe-id\tfarbe\n"
+        "A1\tHemd rot\tweich\thttps://s.example/1\thttps://s.example/1.jpg\t19,90 EUR\t\tA\trot\n"
+        "A2\tHemd blau\tweich\thttps://s.example/2\thttps://s.example/2.jpg\t21,90 EUR\t15,00 EUR\tA\tblau\n"
+    )
+    shirt = only(write(tmp_path, "feed.tsv", content))
+    assert [(each.sku, dict(each.options), each.price_cents) for each in shirt.item.variants] == [
+        ("A1", {"color": "rot"}, 1990),
+        ("A2", {"color": "blau"}, 1500),
+    ]
+    assert (shirt.item.sku, shirt.item.description, len(shirt.images)) == ("A", "weich", 2)
+
+
 def test_yml(tmp_path: Path) -> None:
     path = write(tmp_path, "yandex.xml", YML.encode("cp1251"))
     assert open_source(str(path)).dialect == "YML feed (XML feed)"

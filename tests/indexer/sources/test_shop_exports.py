@@ -307,6 +307,23 @@ def test_ebay(tmp_path: Path) -> None:
     assert records["BAG"].item.price_cents == 999
 
 
+def test_the_ebay_report_of_active_listings(tmp_path: Path) -> None:
+    content = (
+        "Item number,Title,Variation details,Custom label (SKU),Format,Currency,Start price,P:EAN\n"
+        "110,Tee,,TEE,FIXED_PRICE,GBP,19.99,\n"
+        '110,Tee,"[Colour=Red,Size=M]",TEE-R,FIXED_PRICE,GBP,19.99,4006381333931\n'
+        '110,Tee,"[Colour=Blue,Size=L]",TEE-B,FIXED_PRICE,GBP,21.99,\n'
+        "111,Mug,,MUG,FIXED_PRICE,GBP,9.99,\n"
+    )
+    records = loaded(tmp_path, "active.csv", content)
+    assert list(records) == ["TEE", "MUG"]
+    assert forms(records["TEE"].item) == [
+        ("TEE-R", {"colour": "Red", "size": "M"}, 1999),
+        ("TEE-B", {"colour": "Blue", "size": "L"}, 2199),
+    ]
+    assert records["TEE"].item.currency == "GBP"
+
+
 def test_wix(tmp_path: Path) -> None:
     tee = loaded(tmp_path, "wix.csv", WIX)["TEE"]
     assert forms(tee.item) == [("TEE-S", {"size": "S"}, 2000), ("TEE-M", {"size": "M"}, 2200)]

@@ -242,6 +242,10 @@ class _Translator:
         layout, cells = self._layout(row.cells), dict(row.cells)
         options = layout.spread(cells, "variant")
         own = roles_of(layout, cells, self._dialect.variants)
+        codes = [name for name in options if folded(name) in self._dialect.variants.identifiers]
+        if codes:
+            held = own.get("identifiers")
+            own["identifiers"] = [*(held if isinstance(held, list) else ()), *(options.pop(name) for name in codes)]
         if (named := children.get(str(own.get("sku", "")).strip())) is not None:
             for name, value in options.items():
                 if name not in named:

@@ -33,7 +33,7 @@ sku,store_view_code,attribute_set_code,product_type,categories,product_websites,
 TEE-S-Red,,Top,simple,Default Category/Men,base,Tee S Red,,1,1,Not Visible Individually,29.000000,24.000000,,,tee-s-red,/t/e/red.jpg,,/t/e/red.jpg,"color=Red,size=S,ean=4006381333931",10,1,/t/e/red.jpg,,
 TEE-M-Blue,,Top,simple,Default Category/Men,base,Tee M Blue,,1,1,Not Visible Individually,31.000000,5.000000,1/1/2020,2/1/2020,tee-m-blue,/t/e/blue.jpg,,no_selection,"color=Blue,size=M",10,1,,,
 TEE,de,,,,,Hemd,,,,,,,,,,,,,,,,,,
-TEE,,Top,configurable,"Default Category/Men,Default Category/Sale",base,Tee,<p>Soft</p>,1,1,"Catalog, Search",,,,,tee,,,/t/e/red.jpg,"material=Cotton|Linen,care=Wash cold, dry flat,eco=Yes",0,1,"/t/e/red.jpg,/t/e/back.jpg","sku=TEE-S-Red,size=S,color=Red|sku=TEE-M-Blue,size=M,color=Blue|sku=TEE-L-Blue,size=L,color=Blue","size=Size,color=Color"
+TEE,,Top,configurable,"Default Category/Men,Default Category/Sale",base,Tee,<p>Soft</p>,1,1,"Catalog, Search",,,,,tee,,,/t/e/red.jpg,"material=Cotton|Linen,care=Wash at 30°, dry flat,eco=Yes",0,1,"/t/e/red.jpg,/t/e/back.jpg","sku=TEE-S-Red,size=S,color=Red|sku=TEE-M-Blue,size=M,color=Blue|sku=TEE-L-Blue,size=L,color=Blue","size=Size,color=Color"
 BAG,,Bag,simple,Default Category/Gear,base,Bag,,2,1,"Catalog, Search",16.500000,,,,bag,/b/a/bag.jpg,,/b/a/bag.jpg,"color=Brown",5,1,,,
 """
 
@@ -183,11 +183,12 @@ def test_adobe_commerce(tmp_path: Path) -> None:
     folder = tmp_path / "media/catalog/product/t/e"
     assert [image.path for image in tee.images] == [folder / "red.jpg", folder / "back.jpg", folder / "blue.jpg"]
     assert [each.images for each in tee.item.variants] == [(0,), (2,), ()]
+    assert [each.identifiers for each in tee.item.variants] == [("4006381333931",), (), ()]
     assert {
         name: tee.item.attributes[name] for name in ("material", "care", "eco", "size", "name_de", "categories")
     } == {
         "material": ("Cotton", "Linen"),
-        "care": "Wash cold, dry flat",
+        "care": ("Wash cold", "dry flat"),
         "eco": "Yes",
         "size": ("S", "M", "L"),
         "name_de": "Hemd",

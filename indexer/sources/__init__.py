@@ -16,7 +16,10 @@ from vitrina.indexer.sources.delimited import DelimitedTable, open_delimited
 from vitrina.indexer.sources.dialects.dialect import CatalogDialect, open_dialect, recognise_dialect
 from vitrina.indexer.sources.dialects.layout import Layout
 from vitrina.indexer.sources.dialects.translation import translate
+from vitrina.indexer.sources.feed import open_feed
 from vitrina.indexer.sources.image_files import ImageFiles
+from vitrina.indexer.sources.json_ld import open_page
+from vitrina.indexer.sources.jsonl import open_jsonl
 from vitrina.indexer.sources.rows import read_row
 from vitrina.search.plugins import SOURCES, load_plugin, registered
 from vitrina.search.types.errors import SourceError
@@ -24,12 +27,16 @@ from vitrina.search.types.errors import SourceError
 FOLDER = "folder"
 """The name that the reader of folders is registered under; readers of files have the file name's ending, as ``csv``."""
 
-COMPRESSED = ("csv", "tsv", "tab", "txt", "tar")
+COMPRESSED = ("csv", "tsv", "tab", "txt", "tar", "jsonl", "ndjson", "json", "jsonld", "xml", "rss", "atom", "yml")
 """The formats that are also read when compressed, as ``products.csv.gz``."""
 
 SourceReader = Callable[[Path], Table | Source]
 """A plug-in of ``vitrina.sources``: opens a file or folder as a table, whose columns Vitrina maps to fields, or as a
 source of finished records. Raises SourceError for what it cannot read, and OSError."""
+
+
+TEXT_READERS = (open_delimited, open_jsonl, open_feed, open_page)
+"""The readers of text files, which may be told the encoding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +183,12 @@ def _open(path: Path, encoding: str | None) -> Table | Source:
         raise SourceError(f"{path.name} ends in no catalog format that can be read.", remedy=remedy)
     reader: SourceReader = load_plugin(SOURCES, name)
     if encoding is not None:
-        if reader is not open_delimited:
+        text_reader = next((each for each in TEXT_READERS if each is reader), None)
+        if text_reader is None:
             raise SourceError(
-                f"{path.name} is no CSV file, whose encoding may be given.", remedy="Leave --encoding out."
+                f"{path.name} is no text file, whose encoding may be given.", remedy="Leave --encoding out."
             )
-        reader = partial(open_delimited, encoding=encoding)
+        reader = partial(text_reader, encoding=encoding)
     try:
         return reader(path)
     except (OSError, EOFError, zlib.error) as error:

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
-from vitrina.indexer.sources.encodings import FALLBACK
+from vitrina.indexer.sources.encodings import FALLBACK, TextEncoding, open_bytes, open_text
 from vitrina.search.types.errors import SourceError
 
 GOOGLE = "http://base.google.com/ns/1.0"
@@ -81,12 +81,14 @@ class FeedTable:
                 raise broken
 
 
-def open_feed(path: Path) -> FeedTable:
-    """Find the items and learn their columns from the first. Raises ``SourceError`` if there are none, or if the file
-    defines entities."""
-    with path.open("rb") as file:
+def open_feed(path: Path, encoding: str | None = None) -> FeedTable:
+    """Find the items and learn their columns from the first; ``encoding`` overrides what the file declares.
+
+    Raises ``SourceError`` if there are no items, or if the file defines entities.
+    """
+    with open_bytes(path) as file:
         start = file.read(_N_PEEKED_BYTES)
-    encoding = _encoding(start)
+    encoding = encoding or _encoding(start)
     shape = _Shape()
     try:
         for chunk in _decoded(path, encoding, len(start)):
@@ -131,7 +133,7 @@ def _encoding(start: bytes) -> str:
 def _decoded(path: Path, encoding: str, n_bytes: int | None = None) -> Iterator[str]:
     """The file's text in pieces; bytes that are not in its encoding are read as Windows-1252."""
     errors = FALLBACK if encoding.startswith("utf-8") else "replace"
-    with path.open(encoding=encoding, errors=errors, newline="") as file:
+    with open_text(path, TextEncoding(encoding, errors)) as file:
         n_left = n_bytes
         while (n_left is None or n_left > 0) and (chunk := file.read(_CHUNK_BYTES)):
             n_left = None if n_left is None else n_left - len(chunk)

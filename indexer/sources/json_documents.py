@@ -12,7 +12,7 @@ import ijson
 
 from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
 from vitrina.indexer.sources.cells import parse_literal
-from vitrina.indexer.sources.encodings import FALLBACK
+from vitrina.indexer.sources.encodings import TextEncoding, open_text
 from vitrina.indexer.sources.json_ld import is_json_ld, products_of
 from vitrina.search.types.errors import SourceError
 
@@ -35,6 +35,7 @@ class JsonDocumentTable:
 
     path: Path
     prefix: str
+    encoding: TextEncoding
     columns: tuple[str, ...] = ()
     n_rows: int | None = None
     notes: tuple[str, ...] = ()
@@ -48,7 +49,7 @@ class JsonDocumentTable:
         """The products, numbered from 1. If the JSON is broken, one rejection stands for the rest of the file."""
         number = 0
         try:
-            with _open(self.path) as file:
+            with open_text(self.path, self.encoding) as file:
                 for value in ijson.items(_Bytes(file), self.prefix, use_float=True):
                     for cells in _products(value):
                         number += 1
@@ -58,15 +59,15 @@ class JsonDocumentTable:
             yield Rejection(f"{self.path.name}#{number + 1}", reason, "Export it again; the products before are read.")
 
 
-def open_document(path: Path) -> JsonDocumentTable | None:
+def open_document(path: Path, encoding: TextEncoding) -> JsonDocumentTable | None:
     """The file as one JSON document; None if it holds one object a line. Raises ``SourceError`` for a document without
     a list of objects."""
-    with _open(path) as file:
+    with open_text(path, encoding) as file:
         start = file.read(1 << 16).lstrip()
     lines = [line for line in start.splitlines() if line.strip()]
     if not lines or lines[0].lstrip()[:1] not in ("[", "{") or _is_line(lines):
         return None
-    prefix = _find_prefix(path)
+    prefix = _find_prefix(path, encoding)
     if prefix is None:
         if start.startswith("{") and len(lines) > 1:
             return None  # lines, the first of which is damaged
@@ -74,17 +75,13 @@ def open_document(path: Path) -> JsonDocumentTable | None:
             f"{path.name} is a JSON document without a list of objects.",
             remedy="Give an array of products, or one JSON object a line.",
         )
-    table = JsonDocumentTable(path, prefix)
+    table = JsonDocumentTable(path, prefix, encoding, notes=encoding.notes)
     columns = union_of_columns(table.rows())
     if not columns:
         raise SourceError(
             f"{path.name} holds no products that can be read.", remedy="Give an array of JSON objects, or one a line."
         )
     return replace(table, columns=columns)
-
-
-def _open(path: Path) -> TextIO:
-    return path.open(encoding="utf-8-sig", errors=FALLBACK, newline="")
 
 
 class _Bytes:
@@ -116,13 +113,13 @@ def _holds_list(value: Mapping[str, object], depth: int = 0) -> bool:
     return depth < 4 and any(_holds_list(each, depth + 1) for each in value.values() if isinstance(each, dict))
 
 
-def _find_prefix(path: Path) -> str | None:
+def _find_prefix(path: Path, encoding: TextEncoding) -> str | None:
     """Where the products are: the first list of objects under a known key, else the object itself if it is a product,
     else the first list of objects."""
     lists: dict[str, None] = {}
     keys: set[str] = set()
     try:
-        with _open(path) as file:
+        with open_text(path, encoding) as file:
             for _, (prefix, event, value) in zip(range(_N_PEEKED_EVENTS), ijson.parse(_Bytes(file)), strict=False):
                 if event == "start_map" and prefix.endswith("item") and prefix.split(".").count("item") == 1:
                     lists[prefix] = None

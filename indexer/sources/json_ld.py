@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitrina.indexer.sources.base import TableRow, union_of_columns
-from vitrina.indexer.sources.encodings import FALLBACK
+from vitrina.indexer.sources.encodings import detect_encoding
 from vitrina.search.types.errors import SourceError
 
 Node = Mapping[str, object]
@@ -136,11 +136,12 @@ class PageTable:
             yield TableRow(f"{self.path.name}#{number}", cells)
 
 
-def open_page(path: Path) -> PageTable:
+def open_page(path: Path, encoding: str | None = None) -> PageTable:
     """Read a web page's products. Raises ``SourceError`` if it embeds none."""
     if path.stat().st_size > MAX_PAGE_BYTES:
         raise SourceError(f"{path.name} is larger than {MAX_PAGE_BYTES >> 20} MiB.", remedy="Give smaller pages.")
-    text = path.read_bytes().decode("utf-8-sig", errors=FALLBACK)
+    found = detect_encoding(path, encoding)
+    text = path.read_bytes().decode(found.name, errors=found.errors)
     products: list[dict[str, object]] = []
     n_broken = 0
     for match in _SCRIPT.finditer(text):

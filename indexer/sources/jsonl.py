@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
 from vitrina.indexer.sources.cells import parse_literal
 from vitrina.indexer.sources.delimited import count_lines
-from vitrina.indexer.sources.encodings import FALLBACK, detect_encoding
+from vitrina.indexer.sources.encodings import UTF8, TextEncoding, detect_encoding, open_bytes
 from vitrina.indexer.sources.json_documents import JsonDocumentTable, open_document
 from vitrina.search.types.errors import SourceError
 
@@ -27,6 +27,7 @@ class JsonLinesTable:
     columns: tuple[str, ...]
     n_rows: int | None
     notes: tuple[str, ...] = ()
+    encoding: TextEncoding = field(default_factory=lambda: TextEncoding(UTF8))
     max_row_bytes: int = MAX_ROW_BYTES
 
     @property
@@ -36,25 +37,25 @@ class JsonLinesTable:
 
     def rows(self) -> Iterator[TableRow | Rejection]:
         """One row per line; a line that is not a JSON object is rejected with its number."""
-        with self.path.open("rb") as file:
+        with open_bytes(self.path) as file:
             for number, line in _lines(file, self.max_row_bytes):
                 origin = f"{self.path.name}:{number}"
                 if line is None:
                     reason = f"The line is longer than {self.max_row_bytes:,} bytes."
                     yield Rejection(origin, reason, "Shorten its texts, and give images by path or URL.")
                 elif line.strip():
-                    yield _parse(origin, line)
+                    yield _parse(origin, line.decode(self.encoding.name, errors=self.encoding.errors))
 
 
-def open_jsonl(path: Path) -> JsonLinesTable | JsonDocumentTable:
+def open_jsonl(path: Path, encoding: str | None = None) -> JsonLinesTable | JsonDocumentTable:
     """Learn the columns from the first rows, of a document or of lines. Raises ``SourceError`` if the first lines hold
-    no JSON objects."""
-    encoding = detect_encoding(path)
-    if encoding.name.startswith("utf-16"):
+    no JSON objects, or if the file is in an encoding that cannot be told."""
+    found = detect_encoding(path, encoding)
+    if found.name.startswith("utf-16"):
         raise SourceError(f"{path.name} is UTF-16; JSON is written in UTF-8.", remedy="Save it as UTF-8.")
-    if (document := open_document(path)) is not None:
+    if (document := open_document(path, found)) is not None:
         return document
-    table = JsonLinesTable(path, (), count_lines(path), encoding.notes)
+    table = JsonLinesTable(path, (), count_lines(path), found.notes, found)
     columns = union_of_columns(table.rows())
     if not columns:
         raise SourceError(
@@ -76,9 +77,8 @@ def _lines(file: BinaryIO, max_bytes: int) -> Iterator[tuple[int, bytes | None]]
         yield number, None
 
 
-def _parse(origin: str, line: bytes) -> TableRow | Rejection:
+def _parse(origin: str, text: str) -> TableRow | Rejection:
     try:
-        text = line.decode("utf-8-sig", errors=FALLBACK)
         cells = json.loads(text, parse_constant=lambda name: None)
     except (ValueError, RecursionError) as error:
         if isinstance(cells := parse_literal(text.strip()), dict):  # the Amazon data of 2014 are Python, not JSON

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
 
 from tests.indexer.sources.catalogs import only, read, write
 from vitrina.indexer.sources import open_source
+from vitrina.indexer.sources.base import Record
 from vitrina.search.types.errors import SourceError
 
 # ruff: noqa: E501 -- the sample files are as wide as the real ones
@@ -131,3 +133,12 @@ def test_entities_of_its_own_are_refused_wherever_they_are(tmp_path: Path) -> No
 def test_html_entities_and_bytes_of_another_encoding(tmp_path: Path) -> None:
     content = b"<rss><channel><item><id>1</id><title>Gr\xf6\xdfe &mdash; &eacute;&nbsp;A</title><image_link>https://s.example/1.jpg</image_link></item></channel></rss>"
     assert only(write(tmp_path, "feed.xml", content)).item.title == "Größe — é\xa0A"
+
+
+def test_an_encoding_that_is_given_and_a_compressed_feed(tmp_path: Path) -> None:
+    content = "<rss><channel><item><id>1</id><title>Рубашка</title><image_link>https://s.example/1.jpg</image_link></item></channel></rss>"
+    path = write(tmp_path, "feed.xml", content.encode("cp1251"))
+    (record,) = open_source(str(path), encoding="cp1251").rows()
+    assert isinstance(record, Record)
+    assert record.item.title == "Рубашка"
+    assert only(write(tmp_path, "feed.xml.gz", gzip.compress(content.encode()))).item.title == "Рубашка"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.indexer.sources.catalogs import only, read, write
 from vitrina.indexer.sources import open_source
-from vitrina.indexer.sources.base import Rejection
+from vitrina.indexer.sources.base import Record, Rejection
 from vitrina.indexer.sources.jsonl import JsonLinesTable
 from vitrina.search.types.errors import SourceError
 
@@ -97,9 +98,22 @@ def test_an_overlong_line_is_rejected_alone(tmp_path: Path) -> None:
     assert "longer than 50 bytes" in rows[1].reason
 
 
-def test_latin1_and_byte_order_marks(tmp_path: Path) -> None:
-    assert only(write(tmp_path, "a.jsonl", '{"sku": 1, "title": "Größe"}'.encode("latin-1"))).item.title == "Größe"
+def test_other_encodings_and_byte_order_marks(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.jsonl", '{"sku": 1, "title": "Größe"}'.encode("latin-1"))
+    with pytest.raises(SourceError, match="--encoding"):
+        open_source(str(path))
+    (record,) = open_source(str(path), encoding="latin-1").rows()
+    assert isinstance(record, Record)
+    assert record.item.title == "Größe"
+    russian = json.dumps([{"sku": 1, "title": "Красная рубашка из льна"}], ensure_ascii=False, indent=1)
+    assert only(write(tmp_path, "c.json", russian.encode("cp1251"))).item.title == "Красная рубашка из льна"
     assert only(write(tmp_path, "b.jsonl", '{"sku": 1, "title": "Größe"}'.encode("utf-8-sig"))).item.title == "Größe"
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.json.gz"])
+def test_compressed_files(tmp_path: Path, name: str) -> None:
+    content = '{"sku": 1, "title": "a"}\n' if name == "a.jsonl.gz" else '[{"sku": 1,\n "title": "a"}]'
+    assert only(write(tmp_path, name, gzip.compress(content.encode()))).item.title == "a"
 
 
 @pytest.mark.parametrize(

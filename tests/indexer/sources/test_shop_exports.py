@@ -188,7 +188,7 @@ def test_adobe_commerce(tmp_path: Path) -> None:
         name: tee.item.attributes[name] for name in ("material", "care", "eco", "size", "name_de", "categories")
     } == {
         "material": ("Cotton", "Linen"),
-        "care": ("Wash cold", "dry flat"),
+        "care": "Wash at 30°, dry flat",
         "eco": "Yes",
         "size": ("S", "M", "L"),
         "name_de": "Hemd",

@@ -60,5 +60,7 @@ def show_page(page: ItemPage) -> None:
         item = row.stored.item
         changed = "" if row.changed_at is None else f"{datetime.fromtimestamp(row.changed_at, UTC):%Y-%m-%d %H:%M}"
         n_variants = str(len(item.variants)) if item.variants else ""
-        table.add_row(Text(item.sku), Text(item.title), n_variants, Text(price(item)), changed)
+        most = "" if item.max_price_cents in (None, item.price_cents) else f"{item.max_price_cents / 100:.2f}"
+        prices = f"{price(item)} to {most}" if most else price(item)
+        table.add_row(Text(item.sku), Text(item.title), n_variants, Text(prices), changed)
     output.print(table)

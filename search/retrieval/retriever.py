@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from vitrina.search.index.replica import IndexReplica
+from vitrina.search.retrieval.browsing import browsed_page
 from vitrina.search.retrieval.catalog_scores import catalog_scores
 from vitrina.search.retrieval.certainty import CERTAIN_CONFIDENCE, NO_ITEMS, Flags, assured, certain_items, lifted
 from vitrina.search.retrieval.features import calibration_features, page_signals
@@ -33,7 +34,7 @@ from vitrina.search.types.calibration import (
 from vitrina.search.types.errors import QueryError
 from vitrina.search.types.item import Modality, StoredItem
 from vitrina.search.types.models import EncoderIdentity
-from vitrina.search.types.query import MAX_OFFSET, WINDOW, Query, SortOrder
+from vitrina.search.types.query import WINDOW, Query, SortOrder
 from vitrina.search.types.trust import Part
 from vitrina.search.understanding.parsed_query import ParsedQuery
 
@@ -186,29 +187,15 @@ class Retriever:
         """The answer to a query by filters alone: every item that passes them, in the query's order, without
         confidences. Raises FilterError for a filter that nothing can match, and NotFoundError. Blocks."""
         with watch.stage("filter"), self._catalog.reading() as reader:
-            reader.facets.check(query.filters)
-            excluded = [reader.item(sku).id for sku in query.exclude_skus]
-            groups, skipped = reader.twin_groups() if query.collapse else None, 0
-            of_page, twins = (query.limit, query.offset), Collapsed(NO_ITEMS)
-            if query.collapse and not len(groups or ()):
-                page, total = reader.facets.page(query.filters, query.sort, *of_page, excluded)
-            else:
-                page, total = reader.facets.page(query.filters, query.sort, MAX_OFFSET, 0, excluded)
-            if groups:
-                twins = collapsed(np.array(page, np.int64), groups, np.array(excluded, np.int64))
-                total = len(twins.kept)
-                page = [page[at] for at in twins.kept[query.offset : query.offset + query.limit]]
-            elif not query.collapse:
-                window = variant_page(query, reader.facets.n_fitting(page, query.filters))
-                page, skipped, total = page[window.items], window.skipped, window.total
-            loaded = reader.items(page)
+            page = browsed_page(reader, query)
+            stored = reader.items(page.item_ids)
         hits = (
-            Hit(loaded[item_id], NEUTRAL_SCORE, query.offset + position, Signals(None, None, 0.0))
-            for position, item_id in enumerate(page, start=1)
+            Hit(stored[item_id], NEUTRAL_SCORE, query.offset + position, Signals(None, None, 0.0))
+            for position, item_id in enumerate(page.item_ids, start=1)
         )
-        shown = self._with_twins(VariantFit(query).page(hits, skipped), twins.twins)
-        timings_ms = watch.timings_ms()
-        return Answer(shown, total, not total, self._encoder.name, timings_ms, n_collapsed=twins.n_hidden)
+        shown = self._with_twins(VariantFit(query).page(hits, page.skipped), page.twins.twins)
+        timings_ms, n_collapsed = watch.timings_ms(), page.twins.n_hidden
+        return Answer(shown, page.total, not page.total, self._encoder.name, timings_ms, n_collapsed=n_collapsed)
 
     def rank(self, parsed: ParsedQuery, watch: Stopwatch, include: NDArray[np.int64] = NO_ITEMS) -> RankedCandidates:
         """Every candidate of a query, scored and in order. Items to ``include``, ids of shape (n,), are ranked among

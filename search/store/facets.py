@@ -101,14 +101,15 @@ class FacetReader:
         offset: int = 0,
         excluded: Sequence[int] = (),
     ) -> tuple[list[int], int]:
-        """The ids of one page of the items that satisfy every condition, in order, and how many there are in all."""
+        """The ids of one page of the items that satisfy every condition, in order, and how many there are in all.
+        ``excluded`` are the ids of items that are there, each once."""
         if conditions:
             found = matches(self._connection, conditions).less(excluded)
             return in_order(self._connection, found, sort)[offset : offset + limit], len(found.item_ids)
         every = select(items.c.id)
         if excluded:
             every = every.where(items.c.id.not_in(ids_as_table(excluded)))
-        total = self._connection.scalar(select(func.count()).select_from(every.subquery())) or 0
+        total = (self._connection.scalar(select(func.count()).select_from(items)) or 0) - len(excluded)
         page = every.order_by(*ordering(sort)).limit(limit).offset(offset)
         return list(self._connection.scalars(page)), total
 

@@ -92,7 +92,7 @@ def _split(text: str, files: ImageFiles) -> list[str]:
         return [url.strip(" ,;|") for url in _BETWEEN_URLS.split(text) if url.strip(" ,;|")]
     if not any(sign in text for sign in ",;| \n\t"):
         return [text]
-    if files.exists(text):
+    if files.is_one(text):
         return [text]
     return [path for part in _BETWEEN_PATHS.split(text) if part for path in _between_commas(part, files)]
 
@@ -101,7 +101,7 @@ def _between_commas(text: str, files: ImageFiles) -> list[str]:
     """Paths with commas or blanks between them: each ends with an image's ending, so that a name with a comma in it
     stays whole, or is a file."""
     for mark in (",", " "):
-        if mark not in text or (mark == " " and files.exists(text)):
+        if mark not in text or (mark == " " and files.is_one(text)):
             continue
         paths: list[str] = []
         for piece in text.split(mark):
@@ -116,7 +116,7 @@ def _between_commas(text: str, files: ImageFiles) -> list[str]:
 
 def _is_image(path: str, files: ImageFiles) -> bool:
     path = path.strip()
-    return _SUFFIX.search(path) is not None or (bool(path) and files.exists(path))
+    return _SUFFIX.search(path) is not None or (bool(path) and files.is_one(path))
 
 
 def _reference(text: str, files: ImageFiles) -> ImageReference:

@@ -43,11 +43,15 @@ class ImageFiles:
         return self._alike(written, text) or self._absent(written, text)
 
     def exists(self, text: str) -> bool:
-        """Whether a text as a whole is the path of a file."""
+        """Whether a text is the path of a file, or ends in one."""
         try:
             return self.find(text).is_file()
         except (InputError, OSError, ValueError):
             return False
+
+    def is_one(self, text: str) -> bool:
+        """Whether a text as a whole is the path of a file, and not only its end, as in ``a.jpg,/x/b.jpg``."""
+        return self.exists(text) and _is_whole(self.find(text), text)
 
     def _inside(self, root: str, text: str) -> str | None:
         path = os.path.normpath(os.path.join(root, text))
@@ -88,6 +92,12 @@ class ImageFiles:
 
 def _is_below(path: str, root: str) -> bool:
     return path.startswith(root if root.endswith(os.sep) else root + os.sep)
+
+
+def _is_whole(path: Path, text: str) -> bool:
+    """Whether a file's path ends in all folders that a text names."""
+    folder = os.path.dirname(os.path.normpath(text.replace("\\", "/"))).strip("/")
+    return _folded(os.path.dirname(path)).endswith(_folded(unquote(folder)))
 
 
 def _spellings(text: str) -> Iterator[str]:

@@ -206,6 +206,15 @@ def test_adobe_commerce_images_below_another_folder(tmp_path: Path) -> None:
     assert [image.path for image in bag.images] == [tmp_path / "pictures/b/a/bag.jpg"]
 
 
+def test_several_images_in_one_cell_below_another_folder(tmp_path: Path) -> None:
+    for name in ("red", "back"):
+        write(tmp_path, f"pictures/{name}.jpg", make_image())
+    path = write(tmp_path, "export.csv", MAGENTO)
+    rows = open_source(str(path), image_folder=tmp_path / "pictures").rows()
+    tee = next(row for row in rows if isinstance(row, Record) and row.item.sku == "TEE")
+    assert [image.path for image in tee.images][:2] == [tmp_path / "pictures/red.jpg", tmp_path / "pictures/back.jpg"]
+
+
 def test_the_texts_of_the_default_store_win(tmp_path: Path) -> None:
     content = (
         "sku,store_view_code,product_type,attribute_set_code,name,description,price\n"

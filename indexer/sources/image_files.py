@@ -22,9 +22,8 @@ class ImageFiles:
 
     def __init__(self, folder: Path, given: tuple[Path, ...] = (), usual: tuple[Path, ...] = ()) -> None:
         self.folder = folder
-        self._roots = tuple(
-            os.path.abspath(root) for root in (*given, folder, *usual) if root == folder or root.is_dir()
-        )
+        roots = (*given, folder, *(root for root in usual if root.is_dir()))
+        self._roots = tuple(map(os.path.abspath, roots))
         self._real_roots = tuple(os.path.realpath(root) for root in self._roots)
         self._n_given = len(given)
 

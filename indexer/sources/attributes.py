@@ -65,6 +65,12 @@ def flatten(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, Attr
         yield key, scalar
 
 
+@lru_cache(maxsize=1 << 14)
+def flatten_text(key: str, text: str) -> tuple[tuple[str, AttributeValue], ...]:
+    """``flatten`` of a short text, kept: most values of a catalog are in many rows."""
+    return tuple(flatten(key, text))
+
+
 def typed(key: str, text: str) -> Scalar:
     """A text as the value it spells: ``12`` an int, ``1.5`` a float, ``true`` a bool, everything else itself.
 

@@ -53,8 +53,12 @@ def is_blank(value: object) -> bool:
     if value is None or value != value:
         return True
     if isinstance(value, str):
+        if not value:
+            return True
         if len(value) > 20:
             return value.isspace()
+        if value[0].isalnum() and value[0] not in "nNuU":
+            return False
         stripped = value.strip()
         return stripped.lower() in _BLANK or stripped == "NA"
     return isinstance(value, (list, tuple, dict)) and not value
@@ -115,7 +119,7 @@ def without_markup(text: str) -> str:
 
     Takes time linear in the text for any input, which ``html.parser`` of Python 3.11 does not.
     """
-    if not _MARKUP.search(text):
+    if ("<" not in text and "&" not in text) or not _MARKUP.search(text):
         return text
     pieces: list[str] = []
     position = 0

@@ -58,7 +58,9 @@ class Columns:
     def used(self, cells: Mapping[str, object]) -> dict[str, str]:
         """The column that each field of a row is read from: the first with a value, or else the first."""
         return {
-            name: next((column for column in columns if not is_blank(cell_at(cells, column))), columns[0])
+            name: columns[0]
+            if len(columns) == 1
+            else next((column for column in columns if not is_blank(cell_at(cells, column))), columns[0])
             for name, columns in self.fields.items()
         }
 

@@ -12,6 +12,8 @@ from urllib.parse import unquote
 
 from vitrina.search.types.errors import InputError
 
+N_FOLDERS_CACHED = 256
+
 
 class ImageFiles:
     """The folders that a catalog's image paths count from: the catalog file's own, and others given for its images.
@@ -26,6 +28,8 @@ class ImageFiles:
         self._roots = tuple(map(os.path.abspath, roots))
         self._real_roots = tuple(os.path.realpath(root) for root in self._roots)
         self._n_given = len(given)
+        self._real = lru_cache(maxsize=N_FOLDERS_CACHED)(os.path.realpath)
+        self._names = lru_cache(maxsize=N_FOLDERS_CACHED)(_names)
 
     def find(self, text: str) -> Path:
         """The file that a path names: as it is written, or without its leading slash, its query, its escapes; or in
@@ -60,7 +64,8 @@ class ImageFiles:
         return path if text.startswith("/") and _is_below(path, root) else None
 
     def _checked(self, path: str, text: str) -> Path:
-        real = os.path.realpath(path)
+        folder, name = os.path.split(path)
+        real = os.path.realpath(path) if os.path.islink(path) else os.path.join(self._real(folder), name)
         if not any(_is_below(real, root) for root in (*self._real_roots, *self._roots)):
             raise self._outside(text)
         return Path(path)
@@ -71,10 +76,20 @@ class ImageFiles:
             for number, root in enumerate(self._roots):
                 least = 1 if number < self._n_given else 2 if written.startswith("/") else len(parts)
                 for start in range(max(1, len(parts) - least + 1)):
-                    found = _find_alike(root, parts[start:])
+                    found = self._find_alike(root, parts[start:])
                     if found is not None:
                         return self._checked(found, text)
         return None
+
+    def _find_alike(self, root: str, parts: list[str]) -> str | None:
+        """The file below a folder whose path has these parts, whatever their letter case and Unicode form."""
+        path = root
+        for part in parts:
+            name = self._names(path).get(_folded(part))
+            if name is None:
+                return None
+            path = os.path.join(path, name)
+        return path if parts and os.path.isfile(path) else None
 
     def _absent(self, written: str, text: str) -> Path:
         for root in self._roots:
@@ -114,18 +129,6 @@ def _spellings(text: str) -> Iterator[str]:
         yield plain
 
 
-def _find_alike(root: str, parts: list[str]) -> str | None:
-    """The file below a folder whose path has these parts, whatever their letter case and Unicode form."""
-    path = root
-    for part in parts:
-        name = _names(path).get(_folded(part))
-        if name is None:
-            return None
-        path = os.path.join(path, name)
-    return path if parts and os.path.isfile(path) else None
-
-
-@lru_cache(maxsize=256)
 def _names(folder: str) -> dict[str, str]:
     """The names in a folder by their folded forms; none if it cannot be read."""
     try:

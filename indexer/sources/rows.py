@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
-from vitrina.indexer.sources.attributes import attribute_key, check_attribute, flatten
+from vitrina.indexer.sources.attributes import attribute_key, check_attribute, flatten, flatten_text
 from vitrina.indexer.sources.base import CellProblem, ImageReference, Record, Rejection, TableRow, VariantRow
 from vitrina.indexer.sources.cells import (
     display_text,
@@ -26,6 +26,9 @@ from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import MAX_VARIANTS, AttributeValue, Item, Variant
 
 T = TypeVar("T")
+
+MAX_CACHED_CHARS = 64
+"""Longer texts are hardly ever in two rows."""
 
 MAX_SKU_CHARS = 256
 MAX_TITLE_CHARS = 2_000
@@ -154,7 +157,8 @@ class _RowReader:
 
     def _add_attributes(self, attributes: dict[str, AttributeValue], column: str, key: str, cell: object) -> None:
         try:
-            for name, value in flatten(key, cell):
+            is_short = isinstance(cell, str) and len(cell) <= MAX_CACHED_CHARS
+            for name, value in flatten_text(key, str(cell)) if is_short else flatten(key, cell):
                 check_attribute(name, value, len(attributes))
                 attributes.setdefault(name, value)
         except InputError as error:

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from vitrina.indexer.sources.base import Record, Rejection, Source, Table, TableRow
@@ -20,12 +21,16 @@ from vitrina.indexer.sources.feed import open_feed
 from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.indexer.sources.json_ld import open_page
 from vitrina.indexer.sources.jsonl import open_jsonl
+from vitrina.indexer.sources.money import usual_decimal_mark
 from vitrina.indexer.sources.rows import read_row
 from vitrina.search.plugins import SOURCES, load_plugin, registered
 from vitrina.search.types.errors import SourceError
 
 FOLDER = "folder"
 """The name that the reader of folders is registered under; readers of files have the file name's ending, as ``csv``."""
+
+N_PRICES_SAMPLED = 500
+"""Rows from whose prices the decimal mark of a file is told."""
 
 COMPRESSED = ("csv", "tsv", "tab", "txt", "tar", "jsonl", "ndjson", "json", "jsonld", "xml", "rss", "atom", "yml")
 """The formats that are also read when compressed, as ``products.csv.gz``."""
@@ -146,10 +151,19 @@ def open_source(
         columns = replace(columns, currencies=dict.fromkeys(columns.fields.get("price", ()), code))
     kept = frozenset((*columns.renamed, *(each for name in mapping or {} for each in columns.fields.get(name, ()))))
     headers = {name: column for column, name in reversed(bound.names.items())}
+    if isinstance(table, DelimitedTable):
+        columns = replace(columns, decimal_mark=usual_decimal_mark(_first_prices(table, columns, headers)))
     given = () if image_folder is None else (image_folder,)
     usual = tuple(path.parent / name for name in layout.image_folders)
     ignored = frozenset(column for column, name in bound.names.items() if name in bound.ignored)
     return TableSource(table, layout, columns, ImageFiles(path.parent, given, usual), kept, headers, ignored)
+
+
+def _first_prices(table: DelimitedTable, columns: Columns, headers: Mapping[str, str]) -> list[object]:
+    """The cells of the price columns in the first rows."""
+    prices = [headers.get(name, name) for field in ("price", "sale_price") for name in columns.fields.get(field, ())]
+    rows = islice(table.rows(), N_PRICES_SAMPLED) if prices else ()
+    return [row.cells.get(name) for row in rows if isinstance(row, TableRow) for name in prices]
 
 
 def _existing(location: str) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from importlib.resources import files
+from typing import Literal
 
 from vitrina.indexer.sources.attributes import attribute_key
 from vitrina.indexer.sources.cells import is_blank
@@ -36,6 +37,7 @@ class Columns:
     """``fields`` maps a field to its columns, of which the first that a row fills counts; ``images`` are the columns
     with images, ``renamed`` maps a column to the attribute it is to become, ``currencies`` maps a price's column to the
     currency that its name says. ``ignored`` columns are no attributes; every other one is, under its own key.
+    ``decimal_mark`` is that of the prices, where they show only one.
     """
 
     fields: Mapping[str, tuple[str, ...]]
@@ -43,6 +45,7 @@ class Columns:
     renamed: Mapping[str, str] = field(default_factory=dict)
     currencies: Mapping[str, str] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
+    decimal_mark: Literal[".", ","] | None = None
 
     @property
     def consumed(self) -> frozenset[str]:

@@ -124,7 +124,8 @@ def parse_price(value: object, currency: str | None = None, decimal_mark: Decima
     if isinstance(value, (int, float, decimal.Decimal)) and not isinstance(value, bool):
         return _cents(decimal.Decimal(str(value)), currency, value), currency
     if isinstance(value, (list, tuple)):
-        return _lowest(parse_price(each, currency, decimal_mark) for each in value if not is_blank(each))
+        prices = [parse_price(each, currency, decimal_mark) for each in value if not is_blank(each)]
+        return min(prices, key=lambda pair: pair[0] or 0, default=(None, currency))
     if not isinstance(value, str):
         raise _no_price(value)
     return _of_plain(value, currency) or _of_text(clean_text(value), currency, decimal_mark)
@@ -206,10 +207,6 @@ def _of_object(value: Mapping[str, object], currency: str | None, decimal_mark: 
         amount = decimal.Decimal(cents or 0).scaleb(-n_digits)
         return _cents(amount, currency, found), currency
     return parse_price(found, currency, decimal_mark)
-
-
-def _lowest(prices: Iterable[Price]) -> Price:
-    return min(prices, key=lambda pair: pair[0] or 0, default=(None, None))
 
 
 def _prepared(text: str) -> str:

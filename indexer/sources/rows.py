@@ -21,7 +21,7 @@ from vitrina.indexer.sources.columns import Columns, cell_at
 from vitrina.indexer.sources.currencies import n_decimals
 from vitrina.indexer.sources.image_cells import MAX_IMAGES, read_image_cells
 from vitrina.indexer.sources.image_files import ImageFiles
-from vitrina.indexer.sources.money import parse_cents, parse_currency, parse_price
+from vitrina.indexer.sources.money import DecimalMark, parse_cents, parse_currency, parse_price
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import MAX_VARIANTS, AttributeValue, Item, Variant
 
@@ -122,12 +122,12 @@ class _RowReader:
         if cents is not None:
             return cents, currency
         default: tuple[int | None, str | None] = (None, currency)
-        return self._read("price", partial(_read_price, currency), default)
+        return self._read("price", partial(_read_price, currency, self._columns.decimal_mark), default)
 
     def _sale_price(self, price_cents: int | None, currency: str | None) -> tuple[int | None, str | None] | None:
         """The sale price and its currency if that is what the item costs: lower than its price, and not zero."""
         default: tuple[int | None, str | None] = (None, currency)
-        sale = self._read("sale_price", partial(_read_price, currency), default)
+        sale = self._read("sale_price", partial(_read_price, currency, self._columns.decimal_mark), default)
         return sale if sale[0] and (price_cents is None or sale[0] < price_cents) else None
 
     def _url(self) -> str | None:
@@ -202,8 +202,10 @@ class _RowReader:
 
         currency = read("currency", parse_currency, None) or currency
         default: tuple[int | None, str | None] = (None, currency)
-        price_cents, own_currency = read("price", partial(_read_price, currency), default)
-        sale_cents, sale_currency = read("sale_price", partial(_read_price, currency), default)
+        price_cents, own_currency = read("price", partial(_read_price, currency, self._columns.decimal_mark), default)
+        sale_cents, sale_currency = read(
+            "sale_price", partial(_read_price, currency, self._columns.decimal_mark), default
+        )
         if sale_cents and (price_cents is None or sale_cents < price_cents):
             price_cents, own_currency = sale_cents, sale_currency
         options: dict[str, AttributeValue] = {}
@@ -273,10 +275,10 @@ def _too_long(field: str, text: str, max_chars: int) -> InputError:
     )
 
 
-def _read_price(currency: str | None, cell: object) -> tuple[int | None, str | None]:
+def _read_price(currency: str | None, decimal_mark: DecimalMark | None, cell: object) -> tuple[int | None, str | None]:
     if isinstance(cell, str) and cell.lstrip()[:1] in ("[", "{"):
         cell = parse_literal(cell)
-    return parse_price(cell, currency)
+    return parse_price(cell, currency, decimal_mark)
 
 
 def read_url(cell: object) -> str | None:

@@ -318,6 +318,22 @@ def test_a_bad_price_costs_the_price_only(tmp_path: Path) -> None:
     assert "--map price_cents" in problem.remedy
 
 
+@pytest.mark.parametrize(
+    ("prices", "cents"),
+    [
+        (["12,50", "1.299", "999,00"], [1250, 129900, 99900]),
+        (["12.50", "1.299", "1,299"], [1250, 130, 129900]),
+        (["89", "1.299", "499"], [8900, 129900, 49900]),
+    ],
+)
+def test_a_point_before_three_digits_is_what_it_is_in_the_files_other_prices(
+    tmp_path: Path, prices: list[str], cents: list[int]
+) -> None:
+    rows = "".join(f"{at};mug;{price}\n" for at, price in enumerate(prices))
+    records, _ = read(write(tmp_path, "shop.csv", f"sku;title;price\n{rows}"))
+    assert [record.item.price_cents for record in records] == cents
+
+
 def test_the_format_is_named(tmp_path: Path) -> None:
     assert open_delimited(write(tmp_path, "a.csv", "sku;title\n1;a\n")).format == "CSV, semicolons"
     assert open_source(str(write(tmp_path, "b.tsv", "sku\ttitle\n1\ta\n"))).dialect == "catalog table (TSV)"

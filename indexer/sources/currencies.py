@@ -24,15 +24,17 @@ _WHOLE_IN_SHOPS = frozenset({"COP", "HUF", "IDR", "TZS"})
 
 _TABLE = """
 AED د.إ درهم Dhs Dh|AFN ؋|ALL Lekë|AMD ֏|AOA Kz|ARS AR$ $AR $|AUD A$ AU$ AUD$ $AU $A $|AWG Afl|AZN ₼
-BAM KM КМ|BBD Bds$ $|BDT ৳ Tk|BGN лв|BHD د.ب|BIF FBu|BMD BM$ $BM $|BND $BN $|BOB Bs|BRL R$ BR$|BSD BS$ $|BTN Nu
+BAM KM КМ|BBD Bds$ $|BDT ৳ Tk|BGN лв|BHD د.ب BD|BIF FBu|BMD BM$ $BM $|BND $BN $|BOB Bs|BRL R$ BR$|BSD BS$ $|BTN Nu
 BWP P|BYN Br|BZD BZ$ $BZ $|CAD C$ CA$ CAN$ $CA KA$ $|CDF FC|CHF SFr Fr Franken|CLP CL$ $CL $|CNY CN¥ RMB 元 ¥CN ¥
 COP COL$ $CO $|CRC ₡|CUP $|CZK Kč Кч Kc|DJF Fdj|DKK Dkr kr|DOP RD$|DZD د.ج DA|EGP ج.م EG£ LE £|ERN Nfk|ETB ብር Br
 EUR € Euro Euros|FJD FJ$ $FJ $|FKP £FK £|GBP £ GB£ UK£ £GB|GEL ₾|GHS GH₵ ₵|GIP £GI £|GMD D|GNF FG|GTQ Q|GYD $
-HKD HK$ $HK $|HNL L|HTG G|HUF Ft|IDR Rp|ILS ₪ NIS|INR ₹ Rs|IQD د.ع|IRR ﷼ ریال ر.إ تومان|ISK Ikr kr|JMD JM$ J$ $
-JOD د.أ|JPY JP¥ 円 ¥|KES KSh|KGS сом|KHR ៛|KMF CF|KRW ₩ 원 KR₩|KWD د.ك|KYD $|KZT ₸|LAK ₭|LBP ل.ل £LB £|LKR රු Rs
+HKD HK$ $HK $|HNL L|HTG G|HUF Ft|IDR Rp|ILS ₪ NIS|INR ₹ Rs|IQD د.ع|IRR ﷼ ریال ر.إ|ISK Ikr kr|JMD JM$ J$ $
+JOD د.أ JD
+JPY JP¥ 円 ¥|KES KSh|KGS сом|KHR ៛|KMF CF|KRW ₩ 원 KR₩|KWD د.ك KD|KYD $|KZT ₸|LAK ₭|LBP ل.ل £LB £|LKR රු Rs
 LRD $|LSL M|LYD د.ل|MAD د.م DH|MDL leu lei L|MGA Ar|MKD ден den|MMK K|MNT ₮|MOP MOP$|MRU UM أ.م|MUR Rs|MVR Rf ރ|MWK MK
 MXN MX$ MEX$ $MX $|MYR RM|MZN MTn|NAD N$ $NA $|NGN ₦|NIO C$|NOK Nkr kr|NPR नेरू रू Rs|NZD NZ$ NZD$ $NZ $ZN $|OMR ر.ع
-PAB B/|PEN S/|PGK K|PHP ₱|PKR Rs ر|PLN zł zl зл|PYG ₲ Gs|QAR ر.ق|RON lei leu|RSD дин din|RUB ₽ руб р|RWF RF|SAR ر.س ﷼ SR
+PAB B/|PEN S/|PGK K|PHP ₱|PKR Rs ر|PLN zł zl зл|PYG ₲ Gs|QAR ر.ق QR|RON lei leu|RSD дин din|RUB ₽ руб р|RWF RF
+SAR ر.س ﷼ SR
 SBD SI$ $SB $|SCR SR Rs|SDG ج.س £|SEK Skr kr|SGD S$ SG$ $SG $|SHP £|SLE Le|SOS S|SRD $SR $|SSP £|STN Db|SYP ل.س LS £
 SZL E|THB ฿ บาท TH฿ Baht|TMT ТМТ|TND د.ت DT|TOP T$|TRY ₺ TL Тл|TTD TT$ $TT $|TWD NT$ NTD $|TZS TSh|UAH ₴ грн|UGX USh
 USD $ US$ $US USD$ U$S U$ $SU щ.д dollars dollar|UYU $UY $|UZS soʻm сўм|VES Bs.S Bs|VND ₫ đ|VUV VT|WST WS$ $WS|XAF FCFA

@@ -33,6 +33,7 @@ Price = tuple[int | None, str | None]
 
 _REMEDY = "Write a plain amount such as 39.90 or 39.90 EUR, or map a column of whole cents: --map price_cents=COLUMN."
 _MAX_CHARS = 200
+_WITHOUT_BLANKS = "\u2e80"  # from here on come scripts that are written without blanks between words
 _PERCENTAGE = re.compile(r"\d+(?:[.,]\d+)? ?%")
 
 _EXPLICIT = "\x01"  # Arabic has signs of its own for the decimal mark and for groups
@@ -56,18 +57,20 @@ _SIGNS = str.maketrans(
         "～": "~",
         "〜": "~",
         "／": "/",
+        "（": "(",
+        "）": ")",
     }
 )  # fmt: skip
 
 _AMOUNT = re.compile(
     r"(?<!\d)(?<!\d[.,'])(?:\d{1,3}(?: \d{3})+(?!\d)(?:[.,\x01]\d+)?|\d+(?:[.,'\x01]\d+)*"
     r"|(?:^|(?<=[\s$€£¥₹(:]))[.,]\d{1,2}(?![.,]))(?!\d)"
-    r"(?P<exponent>[eE]\+?\d{1,2}(?![\w.,]))?(?P<whole>\s?[.,]\s?-+)?"
+    r"(?P<exponent>[eE]\+?\d{1,2}(?![\w.,]))?(?P<whole>\s?[.,:]\s?-+)?"
 )
 _SPACED_MARK = re.compile(r"(?<=\d) +([.,]) *(?=\d)")
 _SCALES = "k|m|mn|mio|mln|million|millions|b|bn|thousand|tsd|tausend|mille|lakhs?|lacs?|crores?|cr|тыс|млн"
 _REFUSED = re.compile(
-    rf"\b(?:off|save|saves|discount|rabatt|coupon|deposit|over|above|below|under|minimum|shipping|versand|{_SCALES})\b"
+    rf"\b(?:off|save|saves|discount|rabatt|coupon|deposit|over|above|below|under|minimum|shipping|months?|mo|mth|monat|mtl|mois|mes|mese|versand|{_SCALES})\b"
     r"|[千万億兆萬亿만억½¼¾]",
     re.IGNORECASE,
 )
@@ -83,7 +86,7 @@ _QUALIFIERS = frozenset(
 """Words around an amount that change nothing about it; any other word needs a currency in the text."""
 _RANGE = frozenset({"-", "--", "~", "to", "bis", "à", "a", "hasta", "until", "до", "fino", "→"})
 _FREE = frozenset({"free", "gratis", "kostenlos", "gratuit", "for free"})
-_PUNCTUATION = re.compile(r"[-\s.,+/:;()\[\]{}*~|!\"'<>=#&?@•·→\x01]+")
+_PUNCTUATION = re.compile(r"[-\s.,+/:;()\[\]{}*~|!\"'<>=#&?@•·→≈²³\x01]+")
 _PLAIN = re.compile(
     r"([^\W\d_]{2,4}|[$€£₹])? ?"
     r"(?:(\d{1,12}(?:\.\d\d?)?|\d{1,3}(?:,\d{3})+\.\d\d)|(\d{1,12},\d\d|\d{1,3}(?:\.\d{3})+,\d\d))"
@@ -298,12 +301,12 @@ def _comparable(text: str, amounts: Sequence[_Amount], symbols: Sequence[Symbol]
     unknown = [word for word in words if word not in _QUALIFIERS]
     if any(not _is_word(word) for word in words) or (unknown and not symbols) or _REFUSED.search(rest):
         return []
-    if _has_suffix(rest, amounts) or _is_split(rest, amounts):
+    if _has_suffix(rest, amounts) or _is_split(text, amounts):
         return []
     if len(amounts) > 1 and not (not unknown and all(map(_is_range, _gaps(rest, amounts)))):
         if any(each.has_symbol for each in amounts):
             return [each for each in amounts if each.has_symbol]
-        is_list = not words and len({bool(_certain_mark(each.text)) for each in amounts}) == 1
+        is_list = not words and set(_gaps(rest, amounts)) <= {"", ",", ";", "|", "/"}
         return list(amounts) if is_list and len(amounts) <= 4 else []
     return list(amounts) if len(amounts) <= 2 or any(each.has_symbol for each in amounts) else []
 
@@ -312,11 +315,11 @@ def _is_word(word: str) -> bool:
     return all(unicodedata.category(sign)[0] in "LM" for sign in word)
 
 
-def _is_split(rest: str, amounts: Sequence[_Amount]) -> bool:
+def _is_split(text: str, amounts: Sequence[_Amount]) -> bool:
     """Whether only blanks stand between two amounts that are not written alike: rather groups of one amount."""
     pairs = pairwise(amounts)
     return any(
-        rest[one.end : other.start].isspace() and not (_certain_mark(one.text) and _certain_mark(other.text))
+        text[one.end : other.start].isspace() and not (_certain_mark(one.text) and _certain_mark(other.text))
         for one, other in pairs
     )
 
@@ -324,7 +327,7 @@ def _is_split(rest: str, amounts: Sequence[_Amount]) -> bool:
 def _has_suffix(rest: str, amounts: Sequence[_Amount]) -> bool:
     """Whether letters that are no currency are written right at an amount, as in ``12cm``."""
     ends = [rest[each.end : each.end + 1] for each in amounts] + [rest[: each.start][-1:] for each in amounts]
-    return any(sign.isalpha() for sign in ends)
+    return any(sign.isalpha() and sign < _WITHOUT_BLANKS for sign in ends)
 
 
 def _gaps(rest: str, amounts: Sequence[_Amount]) -> list[str]:

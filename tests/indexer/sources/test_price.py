@@ -110,6 +110,12 @@ from vitrina.search.types.errors import InputError
         ({"minVariantPrice": {"amount": "18.0", "currencyCode": "EUR"}}, 1800, "EUR"),
         ({"min": 25, "max": 30}, 2500, None),
         ("1500.50 JPY", 1501, "JPY"),
+        ("2.499:-", 249900, None),
+        ("MRP ₹999 ₹499", 49900, "INR"),
+        ("税込2,499円", 2499, "JPY"),
+        ("¥2,499（税込）", 2499, "JPY"),
+        ("24.50€/m²", 2450, "EUR"),
+        ("KD 24.500", 24500, "KWD"),
         ("-", None, None),
         ("None", None, None),
         ("\\N", None, None),
@@ -148,7 +154,7 @@ def test_a_symbol_of_several_currencies_is_the_columns_own() -> None:
     ["cheap", "-5", "-5.00 EUR", "- 5 ₱", "(5.00)", "1,2,3", "1.2.3", "1,23,456,7.0", "12..5", "99999999999999", True,
      -1, float("inf"), b"5", "Call for price", "Price on request", "Sold out", "TBC", "EUR", "12cm", "12K", "$12K",
      "1.5 million", "1万円", "12½ €", "14 59 30,91 €", "12 99 €", "2024-01-01", "555 shirts", "20% off $40", "1e400",
-     "size 12", {"x": 5}],
+     "size 12", "$25/month", "1299 تومان", {"x": 5}],
 )  # fmt: skip
 def test_what_is_no_price(value: object) -> None:
     with pytest.raises(InputError, match=r"is not a (price|currency)"):

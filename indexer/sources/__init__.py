@@ -154,7 +154,7 @@ def open_source(
     if isinstance(table, DelimitedTable):
         columns = replace(columns, decimal_mark=usual_decimal_mark(_first_prices(table, columns, headers)))
     given = () if image_folder is None else (image_folder,)
-    usual = tuple(path.parent / name for name in layout.image_folders)
+    usual = tuple(folder / name for folder in (*given, path.parent) for name in layout.image_folders)
     ignored = frozenset(column for column, name in bound.names.items() if name in bound.ignored)
     return TableSource(table, layout, columns, ImageFiles(path.parent, given, usual), kept, headers, ignored)
 

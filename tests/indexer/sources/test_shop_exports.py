@@ -198,12 +198,13 @@ def test_adobe_commerce(tmp_path: Path) -> None:
     assert (records["BAG"].item.price_cents, records["BAG"].item.variants) == (1650, ())
 
 
-def test_adobe_commerce_images_below_another_folder(tmp_path: Path) -> None:
-    write(tmp_path, "pictures/b/a/bag.jpg", make_image())
-    path = write(tmp_path, "export.csv", MAGENTO)
+@pytest.mark.parametrize("folder", ["b/a", ".", "catalog/product/b/a"])
+def test_adobe_commerce_images_below_another_folder(tmp_path: Path, folder: str) -> None:
+    image = write(tmp_path, f"pictures/{folder}/bag.jpg", make_image())
+    path = write(tmp_path, "feeds/export.csv", MAGENTO)
     rows = open_source(str(path), image_folder=tmp_path / "pictures").rows()
     bag = next(row for row in rows if isinstance(row, Record) and row.item.sku == "BAG")
-    assert [image.path for image in bag.images] == [tmp_path / "pictures/b/a/bag.jpg"]
+    assert [found.path and found.path.resolve() for found in bag.images] == [image.resolve()]
 
 
 def test_several_images_in_one_cell_below_another_folder(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ class Layout:
         for name in (*self._fills, *dialect.derive):
             self._by_key.setdefault(folded(name), name)
         self._resolved: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._noise: dict[str, bool] = {}
         self._added = frozenset((*self._fills, *dialect.derive)) - frozenset(self.names.values())
         ignored = {self.names[column] for column in columns if column not in kept and self._is_ignored(column)}
         self.ignored = frozenset(ignored | self._added)
@@ -72,8 +73,12 @@ class Layout:
         return tuple(dict.fromkeys((*self.names.values(), *added, *of_single)))
 
     def _is_ignored(self, column: str) -> bool:
-        name = folded(self.names[column])
-        return any(re.fullmatch(pattern, name) for pattern in self.dialect.ignore)
+        return self._is_noise(self.names[column])
+
+    def _is_noise(self, name: str) -> bool:
+        if name not in self._noise:
+            self._noise[name] = any(re.fullmatch(pattern, folded(name)) for pattern in self.dialect.ignore)
+        return self._noise[name]
 
     def _separator(self, column: str) -> str:
         named = (column, folded(self.names[column]))
@@ -168,7 +173,7 @@ class Layout:
                 pairs = dict(read_pairs(cell, each.pattern, each.split))
                 if pairs:
                     del cells[column]
-                found = {**pairs, **found}
+                found = {**{name: value for name, value in pairs.items() if not self._is_noise(name)}, **found}
         for column, objects in self._objects:
             if pairs := dict(object_pairs(cells.get(column), objects.name, objects.value)):
                 del cells[column]

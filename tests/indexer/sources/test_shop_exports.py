@@ -30,7 +30,7 @@ ID,Typ,Artikelnummer,"GTIN, UPC, EAN oder ISBN",Name,Veröffentlicht,"Ist hervor
 
 MAGENTO = """\
 sku,store_view_code,attribute_set_code,product_type,categories,product_websites,name,description,weight,product_online,visibility,price,special_price,special_price_from_date,special_price_to_date,url_key,base_image,base_image_label,small_image,additional_attributes,qty,use_config_min_qty,additional_images,configurable_variations,configurable_variation_labels
-TEE-S-Red,,Top,simple,Default Category/Men,base,Tee S Red,,1,1,Not Visible Individually,29.000000,24.000000,,,tee-s-red,/t/e/red.jpg,,/t/e/red.jpg,"color=Red,size=S,ean=4006381333931",10,1,/t/e/red.jpg,,
+TEE-S-Red,,Top,simple,Default Category/Men,base,Tee S Red,,1,1,Not Visible Individually,29.000000,24.000000,,,tee-s-red,/t/e/red.jpg,,/t/e/red.jpg,"color=Red,size=S,has_options=0,ean=4006381333931",10,1,/t/e/red.jpg,,
 TEE-M-Blue,,Top,simple,Default Category/Men,base,Tee M Blue,,1,1,Not Visible Individually,31.000000,5.000000,1/1/2020,2/1/2020,tee-m-blue,/t/e/blue.jpg,,no_selection,"color=Blue,size=M",10,1,,,
 TEE,de,,,,,Hemd,,,,,,,,,,,,,,,,,,
 TEE,,Top,configurable,"Default Category/Men,Default Category/Sale",base,Tee,<p>Soft</p>,1,1,"Catalog, Search",,,,,tee,,,/t/e/red.jpg,"material=Cotton|Linen,care=Wash at 30°, dry flat,eco=Yes",0,1,"/t/e/red.jpg,/t/e/back.jpg","sku=TEE-S-Red,size=S,color=Red|sku=TEE-M-Blue,size=M,color=Blue|sku=TEE-L-Blue,size=L,color=Blue","size=Size,color=Color"
@@ -194,7 +194,7 @@ def test_adobe_commerce(tmp_path: Path) -> None:
         "name_de": "Hemd",
         "categories": ("Default Category/Men", "Default Category/Sale"),
     }
-    assert "use_config_min_qty" not in tee.item.attributes
+    assert not {"use_config_min_qty", "has_options"} & tee.item.attributes.keys()
     assert (records["BAG"].item.price_cents, records["BAG"].item.variants) == (1650, ())
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrina.search.index.variant_facets import NO_VARIANTS, Ids
 from vitrina.search.lexical.postings import N_FIELDS, NO_POSTINGS, Postings, TermStream, updated
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.facets import FacetHolders
@@ -34,6 +35,7 @@ class FacetIndex:
         self._codes: dict[FacetKey, int] = {}
         self._fields: tuple[str, ...] = ()
         self._postings = NO_POSTINGS
+        self._of_variants = NO_VARIANTS
         self.catch_up()
 
     def having(self, field: str, values: Iterable[str] | None, item_ids: NDArray[np.int64]) -> Flags:
@@ -41,6 +43,17 @@ class FacetIndex:
         postings = self._postings
         rows = postings.rows_of(item_ids)
         return np.asarray(self._rows_having(postings, field, values)[rows] & (rows >= 0))
+
+    @property
+    def has_variants(self) -> bool:
+        """Whether some item has several variants."""
+        return len(self._of_variants) > 0
+
+    def variants_having(self, field: str, values: Iterable[str] | None, item_ids: NDArray[np.int64]) -> Ids:
+        """The keys of those variants of the items that alone have one of the values (case-folded) in a field, or with
+        None any value; sorted. ``item_ids``: sorted."""
+        keys: Iterable[FacetKey] = [(field, None)] if values is None else ((field, value) for value in values)
+        return self._of_variants.having(filter(None, map(self._codes.get, keys)), item_ids)
 
     def n_fields_with(self, query: str, item_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """In how many fields each of the items has the query (a brand, an article, a colour) as a whole value; (n,)."""
@@ -78,11 +91,14 @@ class FacetIndex:
             if newest == self.sequence:
                 return False
             if newest < self.sequence:
-                self.sequence, self._postings = 0, NO_POSTINGS
+                self.sequence, self._postings, self._of_variants = 0, NO_POSTINGS, NO_VARIANTS
             changes = self.catalog.facet_changes(self.sequence)
             stream = self._stream(changes.holders)
             self._fields = tuple(sorted({field for field, _ in self._codes}))
             self._postings = updated(self._postings, changes.touched_items, stream, len(self._codes) + 1)
+            of_each = [self._code(each.field, value) for each in changes.variants for value in (each.value, None)]
+            keys = [each.item_ids for each in changes.variants for _ in range(2)]
+            self._of_variants = self._of_variants.updated(changes.touched_items, of_each, keys)
             self.sequence = changes.sequence
             return True
 

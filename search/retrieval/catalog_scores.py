@@ -13,6 +13,7 @@ from vitrina.search.index.replica import IndexReplica
 from vitrina.search.lexical.bm25 import QueryMatches
 from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.retrieval.fusion import Scores
+from vitrina.search.store.matching import items_of
 from vitrina.search.store.reader import CatalogReader
 from vitrina.search.types.filters import AnyOf, facet_value
 from vitrina.search.types.query import WINDOW, Query, Weights
@@ -105,6 +106,8 @@ class AttributeScores:
             silent = (met[:, column] == 0) & ~replica.facets.having(requirement.field, None, item_ids)
             if silent.any():
                 met[silent, column] = replica.lexical.match(requirement.words).of(item_ids[silent]).whole
+        if len(self.wanted) > 1 and replica.facets.has_variants:
+            met = met_by_one_variant(replica.facets, self.wanted, item_ids, met)
         return met
 
     def avoided(self, facets: FacetIndex, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -113,6 +116,49 @@ class AttributeScores:
         by_field = {each.field: [other for other in self.without if other.field == each.field] for each in self.without}
         met = [shares(facets, alternatives, item_ids).any(axis=1) for alternatives in by_field.values()]
         return np.asarray(avoided | np.all(met, axis=0) if met else avoided, np.bool_)
+
+
+def met_by_one_variant(
+    facets: FacetIndex, wanted: Sequence[Requirement], item_ids: NDArray[np.int64], met: Scores
+) -> Scores:
+    """How far each item meets each requirement, shape (n, n wanted), where one of its variants has to meet all that
+    single variants do: "red" and "M" are no match for a product that is red in S alone. ``met``: by any variant."""
+    shares_of = [dict[int, float]() for _ in wanted]
+    for column, requirement in enumerate(wanted):
+        for values, share in ((requirement.narrower, NARROWER_VALUE_WEIGHT), (named_values(requirement), 1.0)):
+            for key in facets.variants_having(requirement.field, map(facet_value, values), item_ids).tolist():
+                shares_of[column][key] = share
+    keys = np.array(sorted(set().union(*shares_of)), np.int64)
+    if not len(keys):
+        return met
+    by_variant = np.array([[each.get(key, 0.0) for each in shares_of] for key in keys.tolist()])  # (k, n wanted)
+    owners, first = np.unique(items_of(keys), return_index=True)
+    is_varied = np.maximum.reduceat(by_variant > 0, first)  # (n owners, n wanted)
+    order = np.lexsort((-by_variant.sum(axis=1), items_of(keys)))  # the best variant of each item first
+    best = by_variant[order[first]]
+    rows = np.searchsorted(item_ids, owners)
+    together = met.copy()
+    together[rows] = np.where(is_varied, best, met[rows])
+    return together
+
+
+def with_another_variant(
+    facets: FacetIndex, denied: Sequence[Requirement], item_ids: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The items that have a variant with another value than each denied one, so that "not red" leaves a product that is
+    blue, too."""
+    found = item_ids
+    for requirement in denied:
+        of_field = facets.variants_having(requirement.field, None, found)
+        values = map(facet_value, (*requirement.values, *requirement.narrower))
+        others = np.setdiff1d(of_field, facets.variants_having(requirement.field, values, found))
+        found = np.unique(items_of(others))
+    return found
+
+
+def named_values(requirement: Requirement) -> list[str]:
+    """The values that a requirement's words name, without those that they only include."""
+    return [value for value in requirement.values if value not in requirement.narrower]
 
 
 def attribute_scores(facets: FacetIndex, parsed: ParsedQuery, within: NDArray[np.int64] | None) -> AttributeScores:
@@ -192,11 +238,11 @@ class CatalogScores:
         parts = self.words.parts(facets, self.parsed.query, item_ids)
         parts |= {part: parts[part] * kind_factor(met, self.fields.is_kind) for part in (Part.BM25, Part.WORDS)}
         parts[Part.FIELDS] = n_met(met, self.fields.is_kind) / n_asked
-        return ItemCatalogScores(
-            parts,
-            np.asarray(met.sum(axis=1) / n_asked),
-            avoided_words(self.replica.lexical, self.parsed, item_ids) | self.fields.avoided(facets, item_ids),
-        )
+        avoided = avoided_words(self.replica.lexical, self.parsed, item_ids) | self.fields.avoided(facets, item_ids)
+        denied = self.fields.denied
+        if facets.has_variants and avoided.any() and denied and len(denied) == len(self.parsed.denied):
+            avoided &= ~np.isin(item_ids, with_another_variant(facets, denied, item_ids))
+        return ItemCatalogScores(parts, np.asarray(met.sum(axis=1) / n_asked), avoided)
 
 
 def catalog_scores(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, func, select, text
 
 from vitrina.search.store.database import chunks, facets, items, sequence_of, touched_items
-from vitrina.search.store.matching import as_table, ids_as_table, in_order, items_of, matches
+from vitrina.search.store.matching import as_table, ids_as_table, in_order, items_of, matches, variant_key
 from vitrina.search.types.errors import FilterError
 from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, facet_value, field_of, spellings
 from vitrina.search.types.query import SortOrder
@@ -48,22 +48,36 @@ class FacetHolders:
 
 @dataclass(frozen=True, slots=True)
 class FacetChanges:
-    """What brings a facet index to ``sequence``: drop the ``touched_items``, then add what ``holders`` have."""
+    """What brings a facet index to ``sequence``: drop the ``touched_items``, then add what ``holders`` have, and what
+    ``variants`` have, whose ids are variants' keys (``matching.VARIANTS_PER_ITEM``)."""
 
     sequence: int
     touched_items: NDArray[np.int64]
     holders: Sequence[FacetHolders]
+    variants: Sequence[FacetHolders]
 
 
 def facet_changes(connection: Connection, since: int) -> FacetChanges:
     """The facets of items that changed after sequence number ``since``; of every item for 0."""
+    of_variants = facets.c.variant.is_not(None)
+    return FacetChanges(
+        sequence_of(connection),
+        touched_items(connection, since),
+        facet_holders(connection, since, facets.c.item_id),
+        facet_holders(connection, since, variant_key(), of_variants),
+    )
+
+
+def facet_holders(
+    connection: Connection, since: int, key: ColumnElement[int], *conditions: ColumnElement[bool]
+) -> list[FacetHolders]:
+    """The keys of what has each value, of items that changed after sequence number ``since``."""
     # One row of JSON is read twice as fast as one row for each id.
-    of_value = select(facets.c.field, facets.c.value, func.json_group_array(facets.c.item_id))
+    of_value = select(facets.c.field, facets.c.value, func.json_group_array(key)).where(*conditions)
     if since:
         of_value = of_value.where(facets.c.item_id.in_(select(items.c.id).where(items.c.sequence > since)))
     rows = connection.execute(of_value.group_by(facets.c.field, facets.c.value))
-    holders = [FacetHolders(field, value, np.array(json.loads(ids), np.int64)) for field, value, ids in rows]
-    return FacetChanges(sequence_of(connection), touched_items(connection, since), holders)
+    return [FacetHolders(field, value, np.array(json.loads(ids), np.int64)) for field, value, ids in rows]
 
 
 class FacetReader:

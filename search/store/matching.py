@@ -74,13 +74,18 @@ def matches(connection: Connection, conditions: Sequence[Condition]) -> FilterMa
 
 def holding(connection: Connection, condition: AnyOf | Range | Exists) -> FilterMatches:
     """What satisfies one condition that denies nothing."""
-    key = facets.c.item_id * VARIANTS_PER_ITEM + facets.c.variant
+    key = variant_key()
     either = case((facets.c.variant.is_(None), facets.c.item_id), else_=-key)
     # One row of JSON is read twice as fast as one row for each id.
     found = select(func.json_group_array(either)).where(facets.c.field == condition.field, value_holds(condition))
     keys = np.unique(np.array(json.loads(connection.execute(found).scalar_one()), np.int64))
     at = int(np.searchsorted(keys, 0))
     return FilterMatches(keys[at:], -keys[:at][::-1])
+
+
+def variant_key() -> ColumnElement[int]:
+    """The key of the variant that has a facet; null where the whole item has it."""
+    return facets.c.item_id * VARIANTS_PER_ITEM + facets.c.variant
 
 
 def every_item(connection: Connection) -> Ids:
@@ -106,7 +111,7 @@ def items_of(variants: Ids) -> Ids:
 
 def variants_of(connection: Connection, item_ids: Ids) -> Ids:
     """The keys of the variants of items, shape (n,)."""
-    key = facets.c.item_id * VARIANTS_PER_ITEM + facets.c.variant
+    key = variant_key()
     of_items = facets.c.variant.is_not(None) & facets.c.item_id.in_(ids_as_table(item_ids.tolist()))
     ids_json = connection.execute(select(func.json_group_array(key)).where(of_items)).scalar_one()
     return np.unique(np.array(json.loads(ids_json), np.int64))
@@ -139,7 +144,7 @@ def item_prices(connection: Connection, item_ids: Ids, sort: SortOrder) -> NDArr
 
 def variant_prices(connection: Connection, variants: Ids) -> NDArray[np.float64]:
     """The prices of variants, by their keys; NaN for one without. Shape (n,)."""
-    key = facets.c.item_id * VARIANTS_PER_ITEM + facets.c.variant
+    key = variant_key()
     priced = (facets.c.field == "price_cents") & facets.c.variant.is_not(None)
     columns = select(func.json_group_array(key), func.json_group_array(facets.c.number)).where(
         priced, facets.c.item_id.in_(ids_as_table(np.unique(items_of(variants)).tolist()))

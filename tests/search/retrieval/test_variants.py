@@ -13,7 +13,7 @@ from vitrina.search.rank_explanation import explain_rank
 from vitrina.search.store.store import Store
 from vitrina.search.types.answer import Answer
 from vitrina.search.types.filters import parse_filters
-from vitrina.search.types.item import Variant
+from vitrina.search.types.item import IndexedItem, Variant
 from vitrina.search.types.query import Query, SortOrder
 
 SHIRT = [
@@ -115,3 +115,24 @@ def test_what_no_variant_is_alone_is_told(engine: SearchEngine) -> None:
     (failed,) = explained.failed_filters
     assert (failed.field, failed.condition) == ("colour and size", "colour=blue and size=s")
     assert "none of its variants is all that" in explained.sentence
+
+
+def test_words_ask_for_one_variant_that_is_all_of_it(store: Store, encoder: FakeEncoder) -> None:
+    def shirt(sku: str, *sold: str) -> IndexedItem:
+        options = [dict(zip(("colour", "size"), each.split(), strict=True)) for each in sold]
+        variants = [Variant(f"{sku}-{at}", each) for at, each in enumerate(options)]
+        return make_entry(encoder, sku, "Shirt", variants=variants, attributes={"article": "Shirt"})
+
+    version = store.catalog.open_index_version(encoder.identity, active=True)
+    store.catalog.commit(version, [shirt("apart", "red S", "blue M"), shirt("both", "blue S", "red M")])
+    engine = SearchEngine(store.catalog, encoder, open_replica(store, encoder))
+    assert [hit.item.sku for hit in engine.search(Query("red shirt size m")).hits] == ["both", "apart"]
+    assert [hit.item.sku for hit in engine.search(Query("blue shirt size m")).hits] == ["apart", "both"]
+    store.catalog.commit(version, [shirt("apart", "red M", "blue S"), shirt("red", "red S", "red M")])
+    engine.replica.catch_up()
+    first, second, last = engine.search(Query("blue shirt size s")).hits
+    assert {first.item.sku, second.item.sku, last.item.sku} == {"apart", "both", "red"}
+    assert first.score == second.score > last.score
+    denied = engine.search(Query("shirt not red"))
+    assert [hit.item.sku for hit in denied.hits][-1] == "red"
+    assert {hit.item.variants[hit.variant or 0].options["colour"] for hit in denied.hits[:2]} == {"blue"}

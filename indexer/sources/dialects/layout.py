@@ -77,6 +77,8 @@ class Layout:
 
     def _is_noise(self, name: str) -> bool:
         if name not in self._noise:
+            if len(self._noise) > 10_000:  # of names in texts there is no end
+                self._noise.clear()
             self._noise[name] = any(re.fullmatch(pattern, folded(name)) for pattern in self.dialect.ignore)
         return self._noise[name]
 

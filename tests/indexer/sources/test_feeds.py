@@ -64,6 +64,14 @@ def test_a_group_of_a_merchant_feed_is_one_product(tmp_path: Path) -> None:
     assert (bulb.item.sku, bulb.item.price_cents, bulb.item.variants) == ("B", 500, ())
 
 
+def test_a_group_is_named_apart_from_its_items(tmp_path: Path) -> None:
+    rows = "".join(f"{n}\tLamp {n}\thttps://s.example/{n}.jpg\t{n // 2}\tc{n}\n" for n in range(10))
+    records, _ = read(write(tmp_path, "feed.tsv", f"id\ttitle\timage_link\titem_group_id\tcolor\n{rows}"))
+    assert [[each.sku for each in record.item.variants] for record in records] == [
+        [str(n), str(n + 1)] for n in range(0, 10, 2)
+    ]
+
+
 def test_merchant_feeds_with_german_headers(tmp_path: Path) -> None:
     content = (
         "id\ttitel\tbeschreibung\tlink\tbildlink\tpreis\tsonderangebotspreis\tartikelgruppe-id\tfarbe\n"

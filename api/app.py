@@ -8,11 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vitrina.api.admission import MAX_BUFFERED_BYTES, Admission
 from vitrina.api.answers import DoneOut, ExplanationEventOut
 from vitrina.api.errors import REMEDIES, ErrorOut, add_error_handlers, error_response
 from vitrina.api.requests import SearchRequest
@@ -22,15 +23,26 @@ from vitrina.api.settings import Settings
 
 
 class BodyTooLargeError(Exception):
-    """The request's body is larger than the limit."""
+    """There is no room for the request's body, with the status to answer."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+    def response(self) -> JSONResponse:
+        """The answer."""
+        code = "too_large" if self.status == 413 else "busy"
+        return error_response(self.status, code, str(self), REMEDIES[self.status], {})
 
 
 class BodyLimit:
-    """ASGI middleware that answers 413 for bodies larger than ``max_bytes``."""
+    """ASGI middleware that answers 413 for bodies larger than ``max_bytes``, and 503 where those that are being read
+    would take more than ``MAX_BUFFERED_BYTES`` of memory together."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self.app = app
         self.max_bytes = max_bytes
+        self._n_buffered_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -42,9 +54,10 @@ class BodyLimit:
         async def receive_and_count() -> Message:
             nonlocal n_bytes
             message = await receive()
-            n_bytes += len(message.get("body", b""))
-            if n_bytes > self.max_bytes:
-                raise BodyTooLargeError
+            n_new = len(message.get("body", b""))
+            n_bytes += n_new
+            self._n_buffered_bytes += n_new
+            self._check(n_bytes)
             return message
 
         async def send_and_note(message: Message) -> None:
@@ -53,14 +66,20 @@ class BodyLimit:
             await send(message)
 
         try:
-            if declared.isdigit() and int(declared) > self.max_bytes:
-                raise BodyTooLargeError
+            self._check(int(declared) if declared.isdigit() else 0)
             await self.app(scope, receive_and_count, send_and_note)
-        except BodyTooLargeError:
+        except BodyTooLargeError as error:
             if has_started:
                 raise
-            message = f"The request's body is larger than {self.max_bytes:,} bytes."
-            await error_response(413, "too_large", message, REMEDIES[413], {})(scope, receive, send)
+            await error.response()(scope, receive, send)
+        finally:
+            self._n_buffered_bytes -= n_bytes
+
+    def _check(self, n_bytes: int) -> None:
+        if n_bytes > self.max_bytes:
+            raise BodyTooLargeError(413, f"The request's body is larger than {self.max_bytes:,} bytes.")
+        if self._n_buffered_bytes > max(MAX_BUFFERED_BYTES, self.max_bytes):
+            raise BodyTooLargeError(503, "Too many large requests are being read already.")
 
 
 PAGE = Path(__file__).parent / "page"
@@ -84,6 +103,7 @@ def create_app(settings: Settings, open_service: Callable[[Settings], Service] =
         responses={"default": {"model": ErrorOut, "description": "Any error"}},
     )
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(Admission)
     add_error_handlers(app)
     for routes in (search, items, images, health):
         app.include_router(routes.router)

@@ -37,10 +37,14 @@ STATUS_CODES: Mapping[type[VitrinaError], int] = {
     VitrinaError: 500,
 }
 
+RETRY_AFTER_S = 1
+"""When a client that got 503 may try again."""
+
 REMEDIES = {
     404: "See /docs for what exists.",
     405: "See /docs for the methods of this URL.",
     413: "Send smaller images; 1,024 pixels on the longer side are enough.",
+    503: "Try again in a second.",
 }
 
 INTERNAL = ErrorOut(
@@ -96,4 +100,5 @@ def unexpected_error(request: Request, error: Exception) -> JSONResponse:
 
 def error_response(status: int, code: str, message: str, remedy: str, details: Mapping[str, object]) -> JSONResponse:
     body = ErrorBody(code=code, message=message, remedy=remedy, details=dict(details))
-    return JSONResponse(ErrorOut(error=body).model_dump(mode="json"), status_code=status)
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
+    return JSONResponse(ErrorOut(error=body).model_dump(mode="json"), status_code=status, headers=headers)

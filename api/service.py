@@ -46,6 +46,17 @@ Retrieval computes, in as many threads as there are cores and one more that may 
 threads wait for each other, and fewer searches are answered."""
 
 
+N_WRITING = 4
+"""How many items are written at the same time. They mostly wait for the images' servers, up to ``FETCH_S``, and neither
+searches nor ``/healthz`` ever wait for them."""
+
+FETCH_S = 30.0
+"""How long fetching all images of an item may take that is written over HTTP."""
+
+N_DRAWING = 8
+"""How many images are read, reduced and drawn on at the same time."""
+
+
 class Service:
     """Everything that requests need, over one store. Use it as a context manager, which closes the store.
 
@@ -67,6 +78,8 @@ class Service:
         self.reranking = reranking
         self.searching = ThreadPoolExecutor(n_available_cores() + 1, thread_name_prefix="searching")
         self.reranked = ThreadPoolExecutor(N_RERANKED, thread_name_prefix="reranked")
+        self.writing = ThreadPoolExecutor(N_WRITING, thread_name_prefix="writing")
+        self.drawing = ThreadPoolExecutor(N_DRAWING, thread_name_prefix="drawing")
         self._free_to_rerank = threading.BoundedSemaphore(N_RERANKED)
         self.illustrations = Illustrations()
         self._load = load
@@ -122,7 +135,8 @@ class Service:
         """
         while True:
             try:
-                stored = self._indexer.put(record)
+                with self._fetcher.limited(FETCH_S):
+                    stored = self._indexer.put(record)
             except EncoderReplacedError:
                 self.switch()
                 continue
@@ -194,7 +208,7 @@ class Service:
         self._sync.__exit__()
         if self.reranking is not None:
             self.reranking.__exit__(kind, error, at)
-        for threads in (self.searching, self.reranked):
+        for threads in (self.searching, self.reranked, self.writing, self.drawing):
             threads.shutdown(wait=False, cancel_futures=True)
         self._fetcher.close()
         self.store.close()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import certifi
 import httpcore
@@ -22,11 +24,30 @@ Resolver = Callable[[str, int], Sequence[IPAddress]]
 
 _GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")  # all that IANA has allocated as global unicast
 _REFUSED_NETWORKS: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = (
+    ipaddress.IPv4Network(
+        "0.0.0.0/8"
+    ),  # what is not public by IANA's registry, which Python's versions read differently
+    ipaddress.IPv4Network("10.0.0.0/8"),
+    ipaddress.IPv4Network("100.64.0.0/10"),
+    ipaddress.IPv4Network("127.0.0.0/8"),
+    ipaddress.IPv4Network("169.254.0.0/16"),
+    ipaddress.IPv4Network("172.16.0.0/12"),
+    ipaddress.IPv4Network("192.0.0.0/24"),
+    ipaddress.IPv4Network("192.0.2.0/24"),
+    ipaddress.IPv4Network("192.168.0.0/16"),
+    ipaddress.IPv4Network("198.18.0.0/15"),
+    ipaddress.IPv4Network("198.51.100.0/24"),
+    ipaddress.IPv4Network("203.0.113.0/24"),
+    ipaddress.IPv4Network("224.0.0.0/3"),  # multicast, reserved and broadcast
     ipaddress.IPv4Network("168.63.129.16/32"),  # Azure's metadata and health service, a public number
+    ipaddress.IPv4Network("192.31.196.0/24"),  # AS112, RFC 7535
+    ipaddress.IPv4Network("192.52.193.0/24"),  # AMT, RFC 7450
+    ipaddress.IPv4Network("192.175.48.0/24"),  # AS112, RFC 7534
     ipaddress.IPv4Network("192.88.99.0/24"),  # 6to4 relays, RFC 7526
     ipaddress.IPv6Network("2001::/23"),  # Teredo, ORCHID and other protocol assignments, RFC 2928
     ipaddress.IPv6Network("2001:db8::/32"),  # documentation
     ipaddress.IPv6Network("2002::/16"),  # 6to4, which carries any IPv4 address
+    ipaddress.IPv6Network("2620:4f:8000::/48"),  # AS112, RFC 7534
     ipaddress.IPv6Network("3fff::/20"),  # documentation, RFC 9637
 )
 
@@ -105,6 +126,15 @@ class Fetcher:
         """Close every connection."""
         self._pool.close()
 
+    @contextmanager
+    def limited(self, total_s: float) -> Iterator[None]:
+        """Bounds the time of all fetches of this thread together, inside the context."""
+        self._network.deadline.latest = time.monotonic() + total_s
+        try:
+            yield
+        finally:
+            self._network.deadline.latest = math.inf
+
     def fetch(self, url: str) -> bytes:
         """The bytes behind a URL, at most ``max_bytes``. Blocks.
 
@@ -112,7 +142,7 @@ class Fetcher:
         and for no http(s) URL, credentials in it, a private address, an error status, a web page, and too many bytes,
         redirects or seconds.
         """
-        deadline = time.monotonic() + self._timeout_s
+        deadline = min(time.monotonic() + self._timeout_s, self._network.deadline.latest)
         self._network.deadline.at = deadline
         for attempt in range(N_RETRIES + 1):
             try:
@@ -216,9 +246,10 @@ def _shown(url: httpx.URL | str) -> str:
 
 
 class _Deadline(threading.local):
-    """When the fetch of this thread must end, on the monotonic clock."""
+    """When the fetch of this thread must end, and when all of its fetches must, on the monotonic clock."""
 
     at = 0.0
+    latest = math.inf
 
     def seconds_left(self, timeout_s: float | None) -> float:
         left_s = self.at - time.monotonic()

@@ -55,7 +55,7 @@ class HealthOut(JsonModel):
 
 
 @router.get("/healthz")
-def healthz() -> HealthOut:
+async def healthz() -> HealthOut:  # not async, it would wait for a thread
     """Whether the process runs."""
     return HealthOut(status="ok")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
@@ -30,7 +31,7 @@ SAFE = {"X-Content-Type-Options": "nosniff"}
     responses={200: {"content": {"image/jpeg": {}}}, 304: {"description": "Not modified"}},
     response_class=Response,
 )
-def get_image(
+async def get_image(
     service: RunningService,
     image_id: str,
     size: Annotated[int | None, Query(ge=1, le=4096, description="The longer side in pixels, at most.")] = None,
@@ -44,10 +45,15 @@ def get_image(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """An image as it was indexed, or reduced to ``size``, or with what ``explain`` names shown in it."""
+    run = asyncio.get_running_loop().run_in_executor
     if explain:
-        return explained(
-            service, image_id, parse_statements(explain), min(size or SIDE_PX, MAX_SIDE_PX), if_none_match or ""
-        )
+        statements, side_px = parse_statements(explain), min(size or SIDE_PX, MAX_SIDE_PX)
+        return await run(service.drawing, explained, service, image_id, statements, side_px, if_none_match or "")
+    return await run(service.drawing, shown, service, image_id, size)
+
+
+def shown(service: Service, image_id: str, size: int | None) -> Response:
+    """The image, reduced to ``size`` where that is given."""
     store = service.store.images
     data = store.read(image_id) if size is None else store.thumbnail(image_id, size)
     return Response(data, media_type=media_type(data), headers={"Cache-Control": FOREVER, **SAFE})

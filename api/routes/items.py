@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 from vitrina.api.answers import AnswerOut, ItemOut, ItemPageOut, position_of
 from vitrina.api.requests import ItemIn, SearchRequest, VariantIn, decode_data_uri, from_json, is_reranked
 from vitrina.api.routes.health import RunningService
+from vitrina.api.service import Service
 from vitrina.api.streaming import RESPONSES, respond
 from vitrina.indexer.sources.base import Record, Rejection, TableRow
 from vitrina.indexer.sources.columns import Columns
@@ -22,7 +24,7 @@ from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.indexer.sources.rows import read_row, read_url
 from vitrina.search.types.errors import FilterError, InputError
 from vitrina.search.types.filters import parse_filters
-from vitrina.search.types.item import Variant
+from vitrina.search.types.item import StoredItem, Variant
 from vitrina.search.types.query import WINDOW
 from vitrina.search.types.query import Query as SearchQuery
 
@@ -86,18 +88,24 @@ def get_item(service: RunningService, sku: str) -> ItemOut:
 
 
 @router.put("/v1/items/{sku:path}", responses={201: {"model": ItemOut}})
-def put_item(service: RunningService, sku: str, item: ItemIn, response: Response) -> ItemOut:
+async def put_item(service: RunningService, sku: str, item: ItemIn, response: Response) -> ItemOut:
     """Add an item, or replace it as a whole. It is searchable when the response arrives."""
-    existed = bool(service.store.catalog.content_hashes([sku]))
-    stored = service.put(record_of(sku, item))
+    record = record_of(sku, item)
+    existed, stored = await asyncio.get_running_loop().run_in_executor(service.writing, put, service, record)
     response.status_code = 200 if existed else 201
     return ItemOut.of(stored)
 
 
+def put(service: Service, record: Record) -> tuple[bool, StoredItem]:
+    """Whether the item existed, and how it is stored now. Blocks while its images are fetched."""
+    existed = bool(service.store.catalog.content_hashes([record.item.sku]))
+    return existed, service.put(record)
+
+
 @router.delete("/v1/items/{sku:path}", status_code=204)
-def delete_item(service: RunningService, sku: str) -> None:
+async def delete_item(service: RunningService, sku: str) -> None:
     """Remove an item. No later answer of this service has it."""
-    if not service.delete([sku]):
+    if not await asyncio.get_running_loop().run_in_executor(service.writing, service.delete, [sku]):
         service.store.catalog.item(sku)  # raises NotFoundError
 
 

@@ -21,7 +21,7 @@ NEW_SHARE = 0.3
 """How much the latest batch counts in the time that a pair is expected to take: the model is slower where images are
 new and while other work has the cores, each for seconds at a time."""
 
-CHECK_S = 0.05
+CHECK_S = 0.2
 """How often a waiting query looks whether its client has left."""
 
 Known = Callable[[str, str], float | None]

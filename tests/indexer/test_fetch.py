@@ -299,6 +299,16 @@ def test_addresses_that_are_not_public(address: str) -> None:
     assert not is_public(ipaddress.ip_address(address))
 
 
+@pytest.mark.parametrize("address", ["192.0.0.9", "192.0.0.170", "10.0.0.1", "100.64.0.1", "198.18.0.1", "240.0.0.1"])
+def test_what_pythons_of_other_versions_take_for_public_is_refused(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setattr(ipaddress.IPv4Address, "is_global", True)
+    for name in ("is_reserved", "is_multicast"):
+        monkeypatch.setattr(ipaddress.IPv4Address, name, False)
+    assert not is_public(ipaddress.ip_address(address))
+
+
 @pytest.mark.parametrize("address", ["1.1.1.1", "93.184.215.14", "172.32.0.1", "2606:4700::1111", "2a00:1450::1"])
 def test_addresses_that_are_public(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))

@@ -1,0 +1,213 @@
+"""The service where more is asked than it can do."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
+
+from tests.api.conftest import make_image, tried
+from tests.api.test_reranking import BODY, STREAM, serving
+from tests.api.test_reranking import shop as shop
+from tests.search.reranking.shops import ColourReranker
+from tests.sse import events_in
+from vitrina.api import service
+from vitrina.api.admission import MAX_BUFFERED_BYTES, MAX_IN_FLIGHT, Work, work_of
+from vitrina.api.app import BodyLimit
+from vitrina.indexer.fetch import Fetcher
+from vitrina.search.reranking.base import Deadline
+from vitrina.search.reranking.client import NOTES
+from vitrina.search.store.store import Store
+from vitrina.search.types.answer import RerankState
+
+
+@contextmanager
+def held_up(client: TestClient, model: ColourReranker, n: int) -> Iterator[None]:
+    """While ``n`` answers are being reranked."""
+    release, begun = threading.Event(), threading.Semaphore(0)
+
+    def hang(deadline: Deadline) -> None:
+        begun.release()
+        release.wait(60)
+
+    model.before = hang
+    with ThreadPoolExecutor(n) as threads:
+        asked = [threads.submit(post, client, f"white {number}") for number in range(n)]
+        try:
+            for _ in range(n):
+                assert begun.acquire(timeout=30)
+            yield
+        finally:
+            release.set()
+            model.before = lambda deadline: None
+        for each in asked:
+            assert each.result(60)["reranked"] == "reranked"
+
+
+def post(client: TestClient, text: str) -> dict[str, Any]:
+    answer: dict[str, Any] = client.post("/v1/search", json={**BODY, "text": text}).raise_for_status().json()
+    return answer
+
+
+def test_more_reranked_answers_than_there_is_room_for_are_busy(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "N_RERANKED", 2)
+    model = ColourReranker()
+    with serving(shop, lambda _: model) as (client, reranking):
+        tried(reranking)
+        with held_up(client, model, 2):
+            plain = client.post("/v1/search", json={"text": "white boots"}).json()
+            answer = post(client, "white boots")
+            assert (answer["reranked"], answer["rerank_note"]) == ("busy", NOTES[RerankState.BUSY])
+            assert [hit["sku"] for hit in answer["hits"]] == [hit["sku"] for hit in plain["hits"]]
+            assert {hit["reranked"] for hit in answer["hits"]} == {"busy"}
+            sent = client.post("/v1/search", json=BODY, headers=STREAM).raise_for_status()
+            events = list(events_in(sent.text.splitlines()))
+            assert [name for name, _ in events] == ["retrieved", "reranked", "done"]
+            assert events[1][1]["reranked"] == "busy"
+            explained = client.post("/v1/explain", json={"query": {"text": "white boots"}, "sku": "item-1"})
+            assert explained.raise_for_status().json()["reranked"] == "busy"
+        for _ in range(3):  # the room is free again, after streams and after answers
+            assert post(client, "white boots")["reranked"] == "reranked"
+            client.post("/v1/search", json=BODY, headers=STREAM).raise_for_status()
+
+
+def test_the_deadline_counts_from_the_requests_arrival(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wait for a thread of retrieval is part of it."""
+    model = ColourReranker()
+    with serving(shop, lambda _: model) as (client, reranking):
+        tried(reranking)
+        threads: ThreadPoolExecutor = client.app.state.service.searching  # type: ignore[attr-defined]
+        release = threading.Event()
+        waiting: list[Future[bool]] = [threads.submit(release.wait, 30) for _ in range(threads._max_workers)]
+        threading.Timer(0.6, release.set).start()
+        started = time.monotonic()
+        body = {"text": "white boots", "rerank": {"deadline_ms": 500, "explain": 0}}
+        answer = client.post("/v1/search", json=body).raise_for_status().json()
+        assert time.monotonic() - started >= 0.6
+        assert answer["reranked"] == "late"
+        assert all(each.result(10) for each in waiting)
+        assert model.asked == []
+
+
+def test_requests_beyond_the_bound_of_their_kind_are_refused_at_once(shop: Store) -> None:
+    model = ColourReranker()
+    with serving(shop, lambda _: model) as (client, reranking):
+        tried(reranking)
+        threads: ThreadPoolExecutor = client.app.state.service.searching  # type: ignore[attr-defined]
+        release = threading.Event()
+        waiting = [threads.submit(release.wait, 60) for _ in range(threads._max_workers)]
+        n_more, most = 5, MAX_IN_FLIGHT[Work.SEARCH]
+        with ThreadPoolExecutor(most + n_more) as clients:
+            asked = [clients.submit(search, client) for _ in range(most + n_more)]
+            until = time.monotonic() + 30
+            while sum(each.done() for each in asked) < n_more and time.monotonic() < until:
+                time.sleep(0.01)
+            refused = [each.result() for each in asked if each.done()]
+            assert client.get("/healthz").status_code == 200
+            assert client.get("/v1/items/item-1").status_code == 200
+            release.set()
+            answered = [each.result(60) for each in asked if each.result(60) not in refused]
+        assert all(each.result(10) for each in waiting)
+        assert [each.status_code for each in refused] == [503] * n_more
+        assert {each.headers["retry-after"] for each in refused} == {"1"}
+        assert refused[0].json()["error"]["code"] == "busy"
+        assert [each.status_code for each in answered] == [200] * most
+        assert search(client).status_code == 200
+
+
+def search(client: TestClient) -> Any:
+    return client.post("/v1/search", json={"text": "white boots"})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "work"),
+    [
+        ("POST", "/v1/search", Work.SEARCH),
+        ("GET", "/v1/items/a/b/similar", Work.SEARCH),
+        ("GET", "/v1/items/a", None),
+        ("PUT", "/v1/items/a/similar", Work.WRITE),
+        ("DELETE", "/v1/items/a\nb", Work.WRITE),
+        ("GET", "/v1/images/0", Work.IMAGE),
+        ("GET", "/healthz", None),
+        ("GET", "/", None),
+    ],
+)
+def test_which_bound_a_request_counts_against(method: str, path: str, work: Work | None) -> None:
+    assert work_of(method, path) is work
+
+
+def test_slow_pictures_hold_up_nothing_but_writes(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    release, begun = threading.Event(), threading.Semaphore(0)
+
+    def fetch(self: Fetcher, url: str) -> bytes:
+        begun.release()
+        release.wait(60)
+        return make_image("red")
+
+    monkeypatch.setattr(Fetcher, "fetch", fetch)
+    with serving(shop, lambda _: ColourReranker()) as (client, _), ThreadPoolExecutor(45) as clients:
+        asked = [clients.submit(put, client, f"slow-{number}") for number in range(45)]
+        for _ in range(service.N_WRITING):
+            assert begun.acquire(timeout=30)
+        until = time.monotonic() + 30
+        while sum(each.done() for each in asked) < 45 - MAX_IN_FLIGHT[Work.WRITE] and time.monotonic() < until:
+            time.sleep(0.01)
+        for path in ("/healthz", "/readyz", "/v1/items/item-1", "/"):
+            assert client.get(path).status_code == 200
+        assert search(client).status_code == 200
+        release.set()
+        found = Counter(each.result(60).status_code for each in asked)
+    assert found == {201: MAX_IN_FLIGHT[Work.WRITE], 503: 45 - MAX_IN_FLIGHT[Work.WRITE]}
+
+
+def put(client: TestClient, sku: str) -> Any:
+    return client.put(f"/v1/items/{sku}", json={"title": "Boots", "images": [f"https://pictures.example/{sku}.png"]})
+
+
+def test_large_bodies_together_take_a_bounded_part_of_memory() -> None:
+    """One of three that arrive at once is refused, and the next is taken when the others have gone."""
+
+    async def read(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    limit = BodyLimit(read, max_bytes=MAX_BUFFERED_BYTES // 2)
+
+    async def status(n_bytes: int, arrives: asyncio.Event) -> int:
+        sent: list[Message] = []
+        parts: list[Message] = [
+            {"type": "http.request", "body": bytes(n_bytes), "more_body": True},
+            {"type": "http.request"},
+        ]
+
+        async def receive() -> Message:
+            if len(parts) == 1:
+                await arrives.wait()
+            return parts.pop(0)
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await limit({"type": "http", "headers": []}, receive, send)
+        return int(sent[0]["status"])
+
+    async def three() -> list[int]:
+        arrives = asyncio.Event()
+        first = [asyncio.ensure_future(status(MAX_BUFFERED_BYTES // 2, arrives)) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        third = await status(1, arrives)
+        arrives.set()
+        return [third, *await asyncio.gather(*first), await status(1, arrives)]
+
+    assert asyncio.run(three()) == [503, 200, 200, 200]

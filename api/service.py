@@ -46,6 +46,9 @@ Retrieval computes, in as many threads as there are cores and one more that may 
 threads wait for each other, and fewer searches are answered."""
 
 
+N_SPARE = 4
+"""Threads for the answers that are not reranked since the reranker is busy: none waits for one that is."""
+
 N_WRITING = 4
 """How many items are written at the same time. They mostly wait for the images' servers, up to ``FETCH_S``, and neither
 searches nor ``/healthz`` ever wait for them."""
@@ -77,7 +80,7 @@ class Service:
         self.store = store
         self.reranking = reranking
         self.searching = ThreadPoolExecutor(n_available_cores() + 1, thread_name_prefix="searching")
-        self.reranked = ThreadPoolExecutor(N_RERANKED, thread_name_prefix="reranked")
+        self.reranked = ThreadPoolExecutor(N_RERANKED + N_SPARE, thread_name_prefix="reranked")
         self.writing = ThreadPoolExecutor(N_WRITING, thread_name_prefix="writing")
         self.drawing = ThreadPoolExecutor(N_DRAWING, thread_name_prefix="drawing")
         self._free_to_rerank = threading.BoundedSemaphore(N_RERANKED)

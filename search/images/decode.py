@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from vitrina.search.images.formats import FORMATS, PLUGIN_FORMATS, formats_of, jxl_size
+from vitrina.search.images.memory import MAX_IMAGE_BYTES, MEMORY, decoding_bytes
 from vitrina.search.types.errors import ImageError
 
 _BROKEN = (
@@ -45,6 +46,9 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_REDUCED_FIRST = frozenset({"L", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "I;16"})
+"""Modes that are reduced before they are converted, which takes less memory."""
+
 _WEB_FORMATS = frozenset({"JPEG", "PNG", "WEBP"})
 _WEB_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA"})
 
@@ -69,7 +73,8 @@ MAX_BYTES = 30 * 1024 * 1024
 """The largest file read, from a catalog, a URL or a query: room for a 64-megapixel camera's JPEG."""
 
 MAX_PIXELS = 64_000_000
-"""The largest image decoded; it takes 192 MB while it is."""
+"""The largest image decoded: a JPEG, which is decoded at a part of its size. Others take up to 20 bytes a pixel and may
+have as many as ``MAX_IMAGE_BYTES`` hold: 33 million in PNG, 14 million in WebP."""
 
 
 def decode_image(
@@ -88,22 +93,29 @@ def decode_image(
             _refuse_size(claimed, max_pixels)
         with Image.open(io.BytesIO(data), formats=formats_of(data)) as image:
             _refuse_size(image.size, max_pixels)
-            return _decode(image, max_side_px)
+            size = image.size
+            image.draft(None, _fitted(size, max_side_px))  # a large JPEG decodes at 1/2, 1/4 or 1/8 of its size
+            n_bytes = decoding_bytes(image, data)
+            if n_bytes > MAX_IMAGE_BYTES:
+                raise _too_much_memory(image, size, n_bytes)
+            with MEMORY.taking(n_bytes):
+                return _decode(image, size, max_side_px)
     except Image.DecompressionBombError as error:
         raise _too_many_pixels("more than 178 million", max_pixels) from error
     except _BROKEN as error:
         raise _not_an_image(data, error) from error
 
 
-def _decode(image: Image.Image, max_side_px: int) -> DecodedImage:
-    size = image.size
-    image.draft(None, _fitted(size, max_side_px))  # a large JPEG decodes at 1/2, 1/4 or 1/8 of its size
+def _decode(image: Image.Image, size: tuple[int, int], max_side_px: int) -> DecodedImage:
     still, mode = not getattr(image, "is_animated", False), image.mode
     image.load()
     orientation = image.getexif().get(_ORIENTATION_TAG, 1)
-    pixels = _rgb(image)
-    if max(size) > max_side_px:
-        pixels = pixels.resize(_fitted(size, max_side_px), Image.Resampling.LANCZOS)
+    reduced = _fitted(size, max_side_px)
+    if image.mode in _REDUCED_FIRST and "transparency" not in image.info and max(size) > max_side_px:
+        pixels = _rgb(image.resize(reduced, Image.Resampling.LANCZOS))
+    else:
+        pixels = _rgb(image)
+        pixels = pixels.resize(reduced, Image.Resampling.LANCZOS) if max(size) > max_side_px else pixels
     if orientation in _UPRIGHT:
         pixels = pixels.transpose(_UPRIGHT[orientation])
         size = size[::-1] if orientation >= 5 else size
@@ -136,7 +148,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     16-bit samples use their whole range. 32-bit and float files do not state theirs: it is taken to be the smallest of
     1 (floats), 255, 65,535 and the image's own maximum that holds every sample.
     """
-    samples = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0)
+    samples = np.array(image, dtype=np.float32)
+    np.nan_to_num(samples, copy=False, posinf=0.0)
     high = 65_535.0
     if not image.mode.startswith("I;16"):
         top = float(samples.max())
@@ -145,8 +158,9 @@ def _eight_bits(image: Image.Image) -> Image.Image:
             for limit in ((1.0, 255.0, 65_535.0, top) if image.mode == "F" else (255.0, 65_535.0, top))
             if limit >= top
         )
-    scaled = np.clip(samples * (255.0 / high) + 0.5, 0, 255)
-    return Image.fromarray(scaled.astype(np.uint8))
+    samples *= 255.0 / high
+    samples += 0.5
+    return Image.fromarray(np.clip(samples, 0, 255, out=samples).astype(np.uint8))
 
 
 def _refuse_bytes(data: bytes, max_bytes: int) -> None:
@@ -170,6 +184,17 @@ def _too_many_pixels(found: str, max_pixels: int) -> ImageError:
         f"The image's header claims {found} pixels; the limit is {max_pixels:,} in all.",
         remedy="Downscale it first; 1,024 pixels on the longer side are plenty.",
         details={"max_pixels": max_pixels},
+    )
+
+
+def _too_much_memory(image: Image.Image, size: tuple[int, int], n_bytes: int) -> ImageError:
+    kind = f"{image.format} in {image.mode}"
+    most = int(MAX_IMAGE_BYTES / (n_bytes / (size[0] * size[1])))
+    return ImageError(
+        f"The image's header claims {size[0]:,} x {size[1]:,} pixels, which take {n_bytes / 1e6:,.0f} MB to decode; "
+        f"the limit for {kind} is {most:,} pixels.",
+        remedy="Downscale it first; 1,024 pixels on the longer side are plenty.",
+        details={"max_pixels": most},
     )
 
 

@@ -19,10 +19,12 @@ def serve(
 ) -> None:
     """Serve the HTTP API and the web page."""
     import logging
+    from contextlib import suppress
 
     import uvicorn
 
     from vitrina.api.app import create_app
+    from vitrina.api.connections import exit_soon, server_config
     from vitrina.api.service import Service
 
     settings = settings_for(folder)
@@ -34,7 +36,12 @@ def serve(
     print_note(f"{service.store.catalog.counts()['items']:,} items from {settings.store}")
     print_note(reranker_line(service))
     print_note(f"Open http://{host}:{port}/ to search, http://{host}:{port}/docs for the API. Ctrl-C stops.")
-    uvicorn.run(create_app(settings, lambda _: service), host=host, port=port, log_level="warning")
+    server = uvicorn.Server(server_config(create_app(settings, lambda _: service), host, port))
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        raise typer.Exit(3)
+    exit_soon()
 
 
 def reranker_line(service: Service) -> str:

@@ -1,0 +1,154 @@
+"""Connections: a client that is silent, slow, or one of too many, holds up no other."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from enum import StrEnum
+
+from starlette.types import ASGIApp
+from uvicorn import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEADER_S = 10.0
+"""How long a client may take for a request's line and headers, from connecting or from its last answer."""
+
+BODY_SILENCE_S = 15.0
+BODY_S = 120.0
+"""How long a client may be silent within a body, and how long the whole body may take: 64 MB at 4 Mbit/s."""
+
+UNREAD_S = 60.0
+"""How long a client may leave an answer unread."""
+
+CHECK_S = 1.0
+"""How often each connection is checked."""
+
+MAX_CONNECTIONS = 1000
+SPARE_FILES = 200
+"""Open files that are not connections: the catalog's, images', and those of requests to other servers."""
+
+GRACE_S = 4
+"""How long answers under way may take once the service is asked to stop."""
+
+EXIT_S = 3.0
+"""How long threads may take after that; a picture's server may keep one waiting for longer."""
+
+
+class Phase(StrEnum):
+    """What a connection waits for."""
+
+    HEADER = "header"
+    BODY = "body"
+    ANSWER = "answer"
+
+
+class Connection(H11Protocol):
+    """An HTTP/1.1 connection with time limits. Of too many, those are closed that have waited longest for a request."""
+
+    max_connections = MAX_CONNECTIONS
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Count it, and close others if there are too many."""
+        self._phase_since = self._heard_at = self.loop.time()
+        self._unread_since: float | None = None
+        self._n_requests = 0
+        super().connection_made(transport)
+        self._check_timer = self.loop.call_later(CHECK_S, self._check)
+        if len(self.connections) > self.max_connections:
+            self._make_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop checking it."""
+        self._check_timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Note when something came, and what is waited for since."""
+        before = self.phase
+        self._heard_at = self.loop.time()
+        super().data_received(data)
+        if self.phase is not before:
+            self._phase_since = self._heard_at
+            self._n_requests += before is Phase.HEADER
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        self._phase_since = self.loop.time()
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        """Note since when the answer is not read."""
+        self._unread_since = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """The answer is read again."""
+        self._unread_since = None
+        super().resume_writing()
+
+    def shutdown(self) -> None:
+        """Close it now unless an answer is under way, which is finished; a half-sent request is not waited for."""
+        if self.phase is Phase.BODY:
+            self.transport.abort()
+        else:
+            super().shutdown()
+
+    @property
+    def phase(self) -> Phase:
+        """What it waits for now."""
+        if self.cycle is None or self.cycle.response_complete:
+            return Phase.HEADER
+        return Phase.BODY if self.cycle.more_body else Phase.ANSWER
+
+    def _check(self) -> None:
+        if self._is_overdue():
+            self.transport.abort()
+        else:
+            self._check_timer = self.loop.call_later(CHECK_S, self._check)
+
+    def _is_overdue(self) -> bool:
+        now = self.loop.time()
+        if self._unread_since is not None and now - self._unread_since > UNREAD_S:
+            return True
+        if self.phase is Phase.HEADER:
+            return now - self._phase_since > HEADER_S
+        if self.phase is Phase.BODY:
+            return now - self._heard_at > BODY_SILENCE_S or now - self._phase_since > BODY_S
+        return False
+
+    def _make_room(self) -> None:
+        """Close a connection that waits for a request: first one that never sent any, the oldest of them."""
+        others = [each for each in self.connections if isinstance(each, Connection) and each.phase is Phase.HEADER]
+        oldest = min(others, key=lambda each: (each._n_requests > 0, each._phase_since), default=self)
+        self.connections.discard(oldest)
+        oldest.transport.abort()
+
+
+def max_connections() -> int:
+    """How many connections this process may have. Raises its limit of open files as far as the system lets it."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return MAX_CONNECTIONS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + SPARE_FILES
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, min(MAX_CONNECTIONS, soft - SPARE_FILES))
+
+
+def server_config(app: ASGIApp, host: str, port: int) -> Config:
+    """How the application is served."""
+    Connection.max_connections = max_connections()
+    return Config(
+        app, host=host, port=port, http=Connection, backlog=256, log_level="warning", timeout_graceful_shutdown=GRACE_S
+    )
+
+
+def exit_soon(status: int = 0) -> None:
+    """End the process in ``EXIT_S`` even if threads are still at work; at once when they are done."""
+    watchdog = threading.Timer(EXIT_S, os._exit, [status])
+    watchdog.daemon = True
+    watchdog.start()

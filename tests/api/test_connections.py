@@ -1,0 +1,150 @@
+"""Connections of clients that are silent, slow or too many, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from vitrina.api import connections
+from vitrina.api.connections import Connection, max_connections, server_config
+
+ANSWER_S = 0.6
+SHORT_S = 0.3
+HALF_A_HEADER = b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Half:"
+HALF_A_BODY = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf"
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with the body; ``/slow`` takes ``ANSWER_S``."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    if scope["path"] == "/slow":
+        await asyncio.sleep(ANSWER_S)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
+
+
+@contextmanager
+def serving() -> Iterator[tuple[uvicorn.Server, int]]:
+    config = server_config(echo, "127.0.0.1", 0)
+    config.lifespan = "off"
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield server, server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    for name in ("HEADER_S", "BODY_SILENCE_S"):
+        monkeypatch.setattr(connections, name, SHORT_S)
+    monkeypatch.setattr(connections, "CHECK_S", 0.05)
+    with serving() as (_, port):
+        yield port
+
+
+def is_closed(connection: socket.socket, within_s: float) -> bool:
+    """Whether the server closes a connection in time."""
+    connection.settimeout(within_s)
+    try:
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
+@pytest.mark.parametrize("sent", [b"", HALF_A_HEADER, HALF_A_BODY])
+def test_who_says_no_more_is_closed(port: int, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(sent)
+        started = time.monotonic()
+        assert is_closed(connection, 10)
+        assert time.monotonic() - started >= SHORT_S / 2
+
+
+def test_headers_byte_by_byte_are_not_waited_for(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(HALF_A_HEADER)
+        started = time.monotonic()
+        with pytest.raises(OSError):  # noqa: PT011 - broken pipe or reset, whichever comes first
+            while time.monotonic() - started < 10:
+                connection.sendall(b"x")
+                time.sleep(0.05)
+
+
+def test_answers_that_take_longer_are_not_cut_and_connections_are_used_again(port: int) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        for _ in range(2):
+            assert client.post("/slow", content=b"body").content == b"body"
+        time.sleep(SHORT_S / 2)
+        assert client.post("/", content=b"again").content == b"again"
+
+
+def test_too_many_silent_connections_make_room_for_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving() as (server, port), ExitStack() as stack:
+        monkeypatch.setattr(Connection, "max_connections", 8)
+        client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}"))
+        assert client.post("/", content=b"before").content == b"before"
+        silent = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(40)]
+        for connection in silent:
+            connection.sendall(HALF_A_HEADER)
+        assert client.post("/", content=b"kept").content == b"kept", "who asks is kept before who never did"
+        assert httpx.post(f"http://127.0.0.1:{port}/", content=b"new").content == b"new"
+        assert len(server.server_state.connections) <= 8
+        assert is_closed(silent[0], 10)
+
+
+@pytest.mark.parametrize("sent", [b"", HALF_A_HEADER, HALF_A_BODY])
+def test_stopping_does_not_wait_for_what_is_half_sent(sent: bytes) -> None:
+    with serving() as (server, port), socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(sent)
+        time.sleep(0.1)
+        started = time.monotonic()
+        server.should_exit = True
+        assert is_closed(connection, 5)
+        assert time.monotonic() - started < 3
+
+
+def test_stopping_waits_for_an_answer_under_way() -> None:
+    with serving() as (server, port):
+        answers: list[bytes] = []
+        asking = threading.Thread(
+            target=lambda: answers.append(httpx.post(f"http://127.0.0.1:{port}/slow", content=b"last").content)
+        )
+        asking.start()
+        time.sleep(0.2)
+        server.should_exit = True
+        asking.join(10)
+        assert answers == [b"last"]
+
+
+def test_connections_are_fewer_than_files_may_be_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_to: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: set_to.append(limits))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 512))
+    assert max_connections() == 512 - connections.SPARE_FILES
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, resource.RLIM_INFINITY))
+    assert max_connections() == connections.MAX_CONNECTIONS
+    assert set_to == [(512, 512), (1200, resource.RLIM_INFINITY)]

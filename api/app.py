@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vitrina.api.admission import MAX_BUFFERED_BYTES, Admission
@@ -18,6 +19,7 @@ from vitrina.api.answers import DoneOut, ExplanationEventOut
 from vitrina.api.errors import REMEDIES, ErrorOut, add_error_handlers, error_response
 from vitrina.api.requests import SearchRequest
 from vitrina.api.routes import health, images, items, search
+from vitrina.api.security import Security, names_in
 from vitrina.api.service import Service
 from vitrina.api.settings import Settings
 
@@ -104,6 +106,10 @@ def create_app(settings: Settings, open_service: Callable[[Settings], Service] =
     )
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(Admission)
+    origins = names_in(settings.allowed_origins)
+    if origins:
+        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["content-type"])
+    app.add_middleware(Security, hosts=names_in(settings.allowed_hosts), origins=origins)
     add_error_handlers(app)
     for routes in (search, items, images, health):
         app.include_router(routes.router)

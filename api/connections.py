@@ -143,7 +143,14 @@ def server_config(app: ASGIApp, host: str, port: int) -> Config:
     """How the application is served."""
     Connection.max_connections = max_connections()
     return Config(
-        app, host=host, port=port, http=Connection, backlog=256, log_level="warning", timeout_graceful_shutdown=GRACE_S
+        app,
+        host=host,
+        port=port,
+        http=Connection,
+        backlog=256,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
     )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
+from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from vitrina.api.requests import JsonModel
 from vitrina.search.types.errors import InputError, NoRerankerError, NotFoundError, StateError, VitrinaError
@@ -37,6 +41,18 @@ STATUS_CODES: Mapping[type[VitrinaError], int] = {
     VitrinaError: 500,
 }
 
+API_CSP = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+SECURITY_HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": API_CSP,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+"""On every answer; the page and the documentation have policies of their own."""
+
 RETRY_AFTER_S = 1
 """When a client that got 503 may try again."""
 
@@ -62,6 +78,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(VitrinaError, vitrina_error)
     app.add_exception_handler(RequestValidationError, validation_error)
     app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(ClientDisconnect, client_left)
     app.add_exception_handler(Exception, unexpected_error)
 
 
@@ -90,15 +107,38 @@ def http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = "not_found" if error.status_code == 404 else "bad_request"
     message = f"{request.method} {request.url.path}: {error.detail}."
-    return error_response(error.status_code, code, message, REMEDIES.get(error.status_code, "See /docs."), {})
+    response = error_response(error.status_code, code, message, REMEDIES.get(error.status_code, "See /docs."), {})
+    if error.status_code == 405:
+        response.headers["Allow"] = ", ".join(sorted(methods_of(request)))
+    return response
+
+
+def methods_of(request: Request) -> set[str]:
+    """The methods that the path of a request has, by all of its routes."""
+    matching = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    methods = {method for route in matching for method in getattr(route, "methods", None) or ()}
+    return methods or {"GET", "HEAD"}  # a folder of files
+
+
+async def client_left(_: Request, error: Exception) -> Response:
+    """Nobody is there to answer, and nothing went wrong here."""
+    return Response(status_code=499)
 
 
 def unexpected_error(request: Request, error: Exception) -> JSONResponse:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return JSONResponse(INTERNAL.model_dump(mode="json"), status_code=500)
+    return JSONResponse(INTERNAL.model_dump(mode="json"), status_code=500, headers=dict(SECURITY_HEADERS))
+
+
+class ErrorResponse(JSONResponse):
+    """An error as JSON, whatever a request had in it that no text can have."""
+
+    def render(self, content: object) -> bytes:
+        """The JSON, a ``?`` in place of lone surrogates."""
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def error_response(status: int, code: str, message: str, remedy: str, details: Mapping[str, object]) -> JSONResponse:
     body = ErrorBody(code=code, message=message, remedy=remedy, details=dict(details))
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
-    return JSONResponse(ErrorOut(error=body).model_dump(mode="json"), status_code=status, headers=headers)
+    return ErrorResponse(ErrorOut(error=body).model_dump(mode="json"), status_code=status, headers=headers)

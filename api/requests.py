@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
+from vitrina.indexer.sources.cells import key_text
 from vitrina.search.images.decode import decode_image
 from vitrina.search.types.errors import ImageError, QueryError
 from vitrina.search.types.filters import parse_filters
@@ -185,6 +186,13 @@ class VariantIn(JsonModel):
     )
 
 
+EXAMPLE_IMAGE = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAACAAAAAgAQMAAABJtOi3AAAAA1BMVEUfNmRzw+2jAAAADElEQVR42mNgGNwAAACgAAGO"
+    "+7G0AAAAAElFTkSuQmCC"
+)
+"""32 x 32 pixels in navy blue."""
+
+
 class ItemIn(JsonModel):
     """An item to add or replace."""
 
@@ -197,7 +205,7 @@ class ItemIn(JsonModel):
                     "attributes": {"colour": "navy blue", "material": "linen"},
                     "price_cents": 4990,
                     "currency": "EUR",
-                    "images": ["data:image/jpeg;base64,..."],
+                    "images": [EXAMPLE_IMAGE],
                 }
             ]
         },
@@ -233,7 +241,7 @@ def query_of(request: SearchRequest, uploads: Sequence[bytes] = ()) -> Query:
     return Query(
         text=request.text,
         images=tuple(decode_image(data).pixels for data in [*images, *uploads]),
-        skus=tuple(image.sku for image in request.images if isinstance(image, SkuReference)),
+        skus=tuple(key_text(image.sku) for image in request.images if isinstance(image, SkuReference)),
         without=request.without,
         filters=parse_filters(request.filters),
         weights=Weights(**request.weights.model_dump()),
@@ -272,7 +280,20 @@ def rerank_options_of(request: SearchRequest, defaults: RerankOptions) -> Rerank
 def from_json(text: str, location: tuple[str, str]) -> object:
     """The value of a form field or URL parameter that holds JSON. Raises RequestValidationError, with its location."""
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
+        return strict_json(text)
+    except ValueError as error:
         problem = {"loc": location, "msg": f"is not JSON: {error}", "type": "json_invalid"}
         raise RequestValidationError([problem]) from error
+
+
+def strict_json(text: str) -> object:
+    """The value of a JSON text. Raises ValueError, also for what Python reads and cannot write again: values nested too
+    deeply, numbers of thousands of digits, NaN, and halves of surrogate pairs."""
+    try:
+        value: object = json.loads(text)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("it has half of a surrogate pair") from None
+    return value

@@ -105,6 +105,13 @@ class Settings(BaseSettings):
     rerank_explain_ms: Annotated[int, Field(ge=1, le=MAX_EXPLAIN_MS)] = 3_000
     """How long the explanations may take if a request does not say."""
 
+    allowed_hosts: str = ""
+    """Names under which the service is reached, beside its addresses and ``localhost``, separated by commas; ``*``
+    stands for any characters, as in ``*.shop.example``."""
+
+    allowed_origins: str = ""
+    """Origins of other sites whose pages may ask the service, separated by commas: ``https://shop.example``."""
+
     max_body_bytes: Annotated[int, Field(gt=0)] = 64 * 1024 * 1024
     """The largest HTTP request body accepted: eight images of 6 MB in base64."""
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from vitrina.search.store.catalog import Catalog
     from vitrina.search.store.store import Store
 
+os.environ["VITRINA_ALLOWED_HOSTS"] = "testserver"  # what Starlette's test client calls itself
+
 settings.register_profile(
     "quick",
     max_examples=25,

@@ -28,6 +28,7 @@ def serve(
     from vitrina.api.service import Service
 
     settings = settings_for(folder)
+    settings = settings.model_copy(update={"allowed_hosts": f"{settings.allowed_hosts},{host}"})
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("vitrina.api.rerankers").setLevel(logging.INFO)  # logs once what the reranker can do
     # Opened before the server starts, so that a mistake ends the command instead of leaving a server that answers 503.

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from vitrina.api.answers import AnswerOut, ItemOut, ItemPageOut, position_of
-from vitrina.api.requests import ItemIn, SearchRequest, VariantIn, decode_data_uri, from_json, is_reranked
+from vitrina.api.requests import ItemIn, SearchRequest, VariantIn, decode_data_uri, from_json, is_reranked, strict_json
 from vitrina.api.routes.health import RunningService
 from vitrina.api.service import Service
 from vitrina.api.streaming import RESPONSES, respond
 from vitrina.indexer.sources.base import Record, Rejection, TableRow
+from vitrina.indexer.sources.cells import key_text
 from vitrina.indexer.sources.columns import Columns
 from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.indexer.sources.rows import read_row, read_url
@@ -35,6 +36,16 @@ COLUMNS = Columns(fields={name: (name,) for name in FIELDS}, images=("images",))
 """How ``ItemIn`` maps to a catalog row: its fields keep their names."""
 
 
+def is_item_itself(request: Request, service: Service, sku: str) -> bool:
+    """Whether ``/v1/items/{sku}/similar`` names the item whose sku ends in ``/similar``: where the last slash is
+    written ``%2F``, and where there is such an item and none of the shorter sku."""
+    if request.scope.get("raw_path", b"").upper().endswith(b"%2FSIMILAR"):
+        return True
+    whole, part = key_text(f"{sku}/similar"), key_text(sku)
+    known = service.store.catalog.content_hashes([whole, part])
+    return whole in known and part not in known
+
+
 @router.get("/v1/items/{sku:path}/similar", response_model=AnswerOut, responses=RESPONSES)
 async def similar_items(
     request: Request,
@@ -49,8 +60,11 @@ async def similar_items(
     collapse: Annotated[bool, Query(description="Show a product once; with false its variants one by one.")] = True,
 ) -> Response:
     """The items most similar to this one. If asked to, a vision-language model reranks the best of them and explains
-    them."""
-    options = rerank_request(rerank, explain)
+    them. An item whose sku ends in ``/similar`` is read with that slash as ``%2F``."""
+    if await run_in_threadpool(is_item_itself, request, service, sku):
+        item = await run_in_threadpool(get_item, service, f"{sku}/similar")
+        return Response(item.model_dump_json(), media_type="application/json")
+    sku, options = key_text(sku), rerank_request(rerank, explain)
     query = SearchQuery(
         skus=(sku,),
         filters=parse_filters(json_object(filters)),
@@ -84,7 +98,7 @@ def list_items(
 @router.get("/v1/items/{sku:path}")
 def get_item(service: RunningService, sku: str) -> ItemOut:
     """One item by its sku."""
-    return ItemOut.of(service.store.catalog.item(sku))
+    return ItemOut.of(service.store.catalog.item(key_text(sku)))
 
 
 @router.put("/v1/items/{sku:path}", responses={201: {"model": ItemOut}})
@@ -105,8 +119,8 @@ def put(service: Service, record: Record) -> tuple[bool, StoredItem]:
 @router.delete("/v1/items/{sku:path}", status_code=204)
 async def delete_item(service: RunningService, sku: str) -> None:
     """Remove an item. No later answer of this service has it."""
-    if not await asyncio.get_running_loop().run_in_executor(service.writing, service.delete, [sku]):
-        service.store.catalog.item(sku)  # raises NotFoundError
+    if not await asyncio.get_running_loop().run_in_executor(service.writing, service.delete, [key_text(sku)]):
+        service.store.catalog.item(key_text(sku))  # raises NotFoundError
 
 
 def rerank_request(rerank: str, explain: str) -> SearchRequest:
@@ -160,8 +174,8 @@ def image_cell(image: str) -> str | bytes:
 
 def json_object(text: str) -> dict[str, object]:
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
+        value = strict_json(text)
+    except ValueError as error:
         value = error
     if not isinstance(value, dict):
         raise FilterError(f"The filters {text[:200]!r} are not a JSON object.", remedy='Write {"colour": "navy blue"}.')

@@ -16,6 +16,7 @@ from vitrina.api.rank_explanations import RANK_EXPLANATION, RankExplanationOut
 from vitrina.api.requests import ExplainRequest, SearchRequest, from_json, is_reranked, query_of
 from vitrina.api.routes.health import RunningService
 from vitrina.api.streaming import RESPONSES, respond
+from vitrina.indexer.sources.cells import key_text
 from vitrina.search.engine import SearchEngine
 from vitrina.search.rank_explanation import explain_rank
 from vitrina.search.types.answer import AnswerStream
@@ -94,7 +95,7 @@ def explained_by(engine: SearchEngine, request: ExplainRequest, options: RerankO
     body = request.query
     if body.rerank is False:
         engine = engine.with_reranker(None)
-    return explain_rank(engine, query_of(body), request.sku, options, is_reranked=is_reranked(body))
+    return explain_rank(engine, query_of(body), key_text(request.sku), options, is_reranked=is_reranked(body))
 
 
 async def read_request(request: Request) -> tuple[SearchRequest, list[bytes]]:

@@ -64,7 +64,7 @@ from vitrina.search.types.models import EncoderIdentity
 
 MAX_EMBEDDED_LAST = 16
 """How many items may be embedded during a promotion, while writers wait. A model of 90 million parameters embeds them
-in two to five seconds on two cores; a writer gives up after ``database.BUSY_TIMEOUT_S``."""
+in two to five seconds on two cores; a writer gives up after ``sqlite_file.BUSY_TIMEOUT_S``."""
 
 TERMS_PER_COMMIT = 2000
 """How many items of an older catalog are analysed in one transaction, which takes a fifth of a second."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote
+from uuid import uuid4
 
 import alembic.command
 import numpy as np
@@ -35,17 +34,13 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    create_engine,
-    event,
     insert,
     select,
     text,
     union,
 )
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DatabaseError, OperationalError
-from sqlalchemy.pool import ConnectionPoolEntry
 
+from vitrina.search.store.sqlite_file import IF_DAMAGED, SqliteFile
 from vitrina.search.types.errors import StateError, StorageError
 
 metadata = MetaData()
@@ -209,107 +204,6 @@ text_settings = Table(
 """One row: the catalog's language (ISO 639-1, empty if there is none), how many items there were when it was found out,
 and the shop's own synonyms as it wrote them."""
 
-BUSY_TIMEOUT_S = 30.0
-"""How long a writer waits for another process's transaction before it gives up."""
-
-IF_DAMAGED = (
-    "The file is damaged: restore it from a backup and delete the folder snapshots beside it, "
-    "or choose a new --store and index again."
-)
-
-
-class SqliteFile:
-    """A database file in WAL mode: many readers, one writer at a time, each transaction atomic. A file that must not be
-    written, or that lies in a folder or on a disk where nothing may be, can be read.
-
-    ``if_damaged`` is the remedy to name if the file can no longer be read.
-    """
-
-    def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, if_damaged: str = IF_DAMAGED) -> None:
-        self.path = path
-        self.is_read_only = path.is_file() and not is_writable(path)
-        arguments = {"timeout": busy_timeout_s, "uri": self.is_read_only}
-        self.engine = create_engine(
-            f"sqlite:///{read_only(path) if self.is_read_only else path}", connect_args=arguments
-        )
-        self._if_damaged = if_damaged
-        event.listen(self.engine, "connect", prepare_to_read if self.is_read_only else prepare_connection)
-        event.listen(self.engine, "begin", begin)
-
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """One consistent snapshot of the database, however long it is read."""
-        with self.translated(), self.engine.connect() as connection, connection.begin():
-            yield connection
-
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """One transaction that takes the write lock at once; rolled back if anything raises."""
-        with self.translated(), self.engine.connect() as connection:
-            connection = connection.execution_options(writes=True)
-            with connection.begin():
-                yield connection
-
-    @contextmanager
-    def translated(self) -> Iterator[None]:
-        """Turn the database's errors into StorageError."""
-        try:
-            yield
-        except DatabaseError as error:
-            raise storage_error(self.path, error, self._if_damaged) from error
-
-    def close(self) -> None:
-        """Close every connection; the last to close a file merges its log into it."""
-        self.engine.dispose()
-
-
-def is_writable(path: Path) -> bool:
-    """Whether a database may be written: SQLite needs to make files beside it for that."""
-    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-
-
-def read_only(path: Path) -> str:
-    """The address of a file that is only read. Without a log beside it nothing can change it, so it is not locked."""
-    log_file = path.with_name(f"{path.name}-wal")
-    has_log = log_file.is_file() and log_file.stat().st_size > 0
-    return f"file:{quote(str(path.absolute()))}?mode=ro{'' if has_log else '&immutable=1'}&uri=true"
-
-
-def prepare_to_read(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    assert isinstance(connection, sqlite3.Connection)
-    connection.isolation_level = None
-    connection.execute("PRAGMA cache_size = -16384")
-
-
-def prepare_connection(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    assert isinstance(connection, sqlite3.Connection)
-    # Autocommit: sqlite3's own transaction handling neither covers reads nor can begin immediately.
-    connection.isolation_level = None
-    # With WAL, NORMAL loses no commit to a killed process and damages nothing on power loss (sqlite.org/wal.html).
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "cache_size = -16384"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def storage_error(path: Path, error: DatabaseError, if_damaged: str) -> StorageError:
-    reason = str(error.orig)
-    if "full" in reason:
-        remedy = "Free some space and run the same command again; what was committed before is kept."
-    elif "locked" in reason:
-        remedy = "Another process is writing; wait for it to finish and try again."
-    elif "readonly" in reason:
-        remedy = "It can be searched as it is; to change it, make the file and its folder writable, or copy them."
-    elif isinstance(error, OperationalError):
-        remedy = "Check that the folder exists and that you may write to it."
-    else:
-        remedy = if_damaged
-    return StorageError(f"The database {path} cannot be used: {reason}.", remedy=remedy)
-
-
 MIGRATING = threading.Lock()
 """Alembic keeps the running migration in module globals."""
 
@@ -319,24 +213,64 @@ MIGRATIONS_FOLDER = Path(__file__).parent / "migrations"
 class Database(SqliteFile):
     """The catalog's file. Opening creates it, or migrates an older one.
 
-    Raises StorageError where the file is damaged or the disk refuses, StateError where a newer Vitrina wrote it.
+    Raises StorageError where the file is damaged or the disk refuses, StateError where a newer Vitrina wrote it, or
+    where it cannot be migrated since it may only be read.
     """
 
     def __init__(self, path: Path) -> None:
+        if not path.exists():
+            create(path)
+        elif path.stat().st_size == 0:  # SQLite would take it for a new catalog, and all that was in it for gone
+            raise StorageError(f"The database {path} is empty: 0 bytes.", remedy=IF_DAMAGED)
         super().__init__(path)
         with self.translated():
-            migrate(self.engine)
+            if not self.is_read_only:
+                migrate(self.engine)
+            elif not is_current(self.engine):
+                self.close()
+                raise StateError(
+                    f"The catalog at {path} was written by an older Vitrina, and may only be read.",
+                    remedy="Make the folder writable and open it once.",
+                )
+
+
+def create(path: Path) -> None:
+    """Make a new catalog's file, whole at once: whoever else opens or makes it meanwhile never sees a part of it."""
+    unfinished = path.with_name(f"{path.name}.{uuid4().hex}.new")
+    try:
+        made = SqliteFile(unfinished)
+        with made.translated():
+            migrate(made.engine)
+        made.close()
+        with suppress(FileExistsError):  # another process was faster
+            os.link(unfinished, path)
+    except (OSError, StorageError):  # a file system without links; the file is made in place, or the reason told
+        pass
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
+
+
+def migrations() -> Config:
+    """Alembic's configuration."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS_FOLDER))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def is_current(engine: Engine) -> bool:
+    """Whether the schema is of this version."""
+    head = ScriptDirectory.from_config(migrations()).get_current_head()
+    with engine.connect() as connection, connection.begin():
+        return MigrationContext.configure(connection).get_current_revision() == head
 
 
 def migrate(engine: Engine) -> None:
     """Upgrade the schema to this version; does nothing, and takes no write lock, if it is current."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS_FOLDER))
-    config.set_main_option("path_separator", "os")
-    head = ScriptDirectory.from_config(config).get_current_head()
-    with engine.connect() as connection, connection.begin():
-        if MigrationContext.configure(connection).get_current_revision() == head:
-            return
+    if is_current(engine):
+        return
+    config = migrations()
     with MIGRATING, engine.connect() as connection:
         connection = connection.execution_options(writes=True)
         with connection.begin():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Column, LargeBinary, MetaData, String, Table, insert, select
 
-from vitrina.search.store.database import SqliteFile
+from vitrina.search.store.sqlite_file import SqliteFile
 from vitrina.search.types.errors import StorageError
 from vitrina.search.types.models import RerankerIdentity
 

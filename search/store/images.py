@@ -16,7 +16,7 @@ from PIL import Image
 from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, MetaData, String, Table, insert, select
 
 from vitrina.search.images.decode import DecodedImage, decode_image
-from vitrina.search.store.database import SqliteFile
+from vitrina.search.store.sqlite_file import SqliteFile
 from vitrina.search.types.errors import ImageError, NotFoundError, StorageError
 
 THUMBNAIL_SIDES_PX = (64, 128, 256, 512, 1024)

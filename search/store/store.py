@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
@@ -58,9 +59,12 @@ def copy_file(source: str, target: str) -> str:
     """Copy a file so that concurrent readers of ``target`` see the old or the new one, whole; skips equal files."""
     if os.path.exists(target) and filecmp.cmp(source, target):
         return target
-    fresh = f"{target}.{os.getpid()}.part"
-    shutil.copy2(source, fresh)
-    os.replace(fresh, target)
+    fresh = f"{target}.{uuid4().hex}.part"  # of its own, since another process may copy the same file
+    try:
+        shutil.copy2(source, fresh)
+        os.replace(fresh, target)
+    finally:
+        Path(fresh).unlink(missing_ok=True)
     return target
 
 

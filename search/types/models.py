@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,7 @@ def write_entry(path: Path, name: str, adapter: TypeAdapter[EntryT], entry: Entr
         entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         entries[name] = adapter.dump_python(entry, mode="json")
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
+        partial = path.with_suffix(f".{uuid4().hex}.partial")
         partial.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
         partial.replace(path)
     except OSError as error:

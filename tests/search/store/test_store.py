@@ -109,7 +109,7 @@ def test_a_store_that_must_not_be_written_can_be_searched(
     store.catalog.commit(version, [make_entry(encoder, "m", "Red mug", images=[red])])
     store.images.put(png(red))
     store.close()
-    monkeypatch.setattr("vitrina.search.store.database.is_writable", lambda _: False)
+    monkeypatch.setattr("vitrina.search.store.sqlite_file.is_writable", lambda _: False)
     before = {path: path.stat().st_mtime_ns for path in store.folder.rglob("*")}
     with closing(Store.existing(store.folder)) as read:
         assert read.catalog.database.is_read_only

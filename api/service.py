@@ -49,6 +49,9 @@ threads wait for each other, and fewer searches are answered."""
 N_SPARE = 4
 """Threads for the answers that are not reranked since the reranker is busy: none waits for one that is."""
 
+N_DECODING = 2
+"""How many queries' images are decoded at the same time: a large one takes a core for a second."""
+
 N_WRITING = 4
 """How many items are written at the same time. They mostly wait for the images' servers, up to ``FETCH_S``, and neither
 searches nor ``/healthz`` ever wait for them."""
@@ -81,6 +84,7 @@ class Service:
         self.reranking = reranking
         self.searching = ThreadPoolExecutor(n_available_cores() + 1, thread_name_prefix="searching")
         self.reranked = ThreadPoolExecutor(N_RERANKED + N_SPARE, thread_name_prefix="reranked")
+        self.decoding = ThreadPoolExecutor(N_DECODING, thread_name_prefix="decoding")
         self.writing = ThreadPoolExecutor(N_WRITING, thread_name_prefix="writing")
         self.drawing = ThreadPoolExecutor(N_DRAWING, thread_name_prefix="drawing")
         self._free_to_rerank = threading.BoundedSemaphore(N_RERANKED)
@@ -211,7 +215,7 @@ class Service:
         self._sync.__exit__()
         if self.reranking is not None:
             self.reranking.__exit__(kind, error, at)
-        for threads in (self.searching, self.reranked, self.writing, self.drawing):
+        for threads in (self.searching, self.reranked, self.decoding, self.writing, self.drawing):
             threads.shutdown(wait=False, cancel_futures=True)
         self._fetcher.close()
         self.store.close()

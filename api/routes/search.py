@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -15,12 +14,12 @@ from vitrina.api.answers import AnswerOut
 from vitrina.api.rank_explanations import RANK_EXPLANATION, RankExplanationOut
 from vitrina.api.requests import ExplainRequest, SearchRequest, from_json, is_reranked, query_of
 from vitrina.api.routes.health import RunningService
+from vitrina.api.service import Service
 from vitrina.api.streaming import RESPONSES, respond
 from vitrina.indexer.sources.cells import key_text
 from vitrina.search.engine import SearchEngine
 from vitrina.search.rank_explanation import explain_rank
-from vitrina.search.types.answer import AnswerStream
-from vitrina.search.types.query import MAX_IMAGES, RerankOptions, SortOrder
+from vitrina.search.types.query import MAX_IMAGES, Query, RerankOptions, SortOrder
 from vitrina.search.types.rank_explanation import RankExplanation
 
 router = APIRouter(tags=["search"])
@@ -64,15 +63,15 @@ async def search(request: Request, service: RunningService) -> Response:
     model reranks the best hits and explains them, requirement by requirement."""
     body, uploads = await read_request(request)
     rerank = service.rerank_options(body) if is_reranked(body) else None
-    begin = partial(begin_search, body, uploads, rerank)
-    return await respond(request, service, begin, is_reranked=rerank is not None)
+    query = await read_query(service, body, uploads)
+    return await respond(request, service, lambda engine: engine.stream(query, rerank), is_reranked=rerank is not None)
 
 
-def begin_search(
-    body: SearchRequest, uploads: list[bytes], rerank: RerankOptions | None, engine: SearchEngine
-) -> AnswerStream:
-    """The answer's events. Blocks for the retrieval, and raises if anything is wrong with the request."""
-    return engine.stream(query_of(body, uploads), rerank)
+async def read_query(service: Service, body: SearchRequest, uploads: list[bytes]) -> Query:
+    """The request's query. Its images are decoded in threads of their own, so that large ones hold up no search."""
+    if body.images or uploads:
+        return await asyncio.get_running_loop().run_in_executor(service.decoding, query_of, body, uploads)
+    return query_of(body)
 
 
 @router.post(
@@ -85,17 +84,20 @@ async def explain(request: ExplainRequest, service: RunningService) -> RankExpla
     options, loop = None, asyncio.get_running_loop()
     if is_reranked(request.query) or service.reranking is not None:
         options = service.rerank_options(request.query)
+    query = await read_query(service, request.query, [])
     with service.reranking_engine() as engine:
-        explained = await loop.run_in_executor(service.reranked, explained_by, engine, request, options)
+        explained = await loop.run_in_executor(service.reranked, explained_by, engine, request, query, options)
     return RankExplanationOut.of(explained)
 
 
-def explained_by(engine: SearchEngine, request: ExplainRequest, options: RerankOptions | None) -> RankExplanation:
+def explained_by(
+    engine: SearchEngine, request: ExplainRequest, query: Query, options: RerankOptions | None
+) -> RankExplanation:
     """The explanation. Blocks for the retrieval, and for the reranker's deadline where there is one."""
     body = request.query
     if body.rerank is False:
         engine = engine.with_reranker(None)
-    return explain_rank(engine, query_of(body), key_text(request.sku), options, is_reranked=is_reranked(body))
+    return explain_rank(engine, query, key_text(request.sku), options, is_reranked=is_reranked(body))
 
 
 async def read_request(request: Request) -> tuple[SearchRequest, list[bytes]]:

@@ -24,6 +24,7 @@ from vitrina.api import service
 from vitrina.api.admission import MAX_BUFFERED_BYTES, MAX_IN_FLIGHT, Work, work_of
 from vitrina.api.app import BodyLimit
 from vitrina.indexer.fetch import Fetcher
+from vitrina.search.images.memory import MAX_TOTAL_BYTES, MEMORY
 from vitrina.search.reranking.base import Deadline
 from vitrina.search.reranking.client import NOTES
 from vitrina.search.store.store import Store
@@ -171,6 +172,21 @@ def test_slow_pictures_hold_up_nothing_but_writes(shop: Store, monkeypatch: pyte
 
 def put(client: TestClient, sku: str) -> Any:
     return client.put(f"/v1/items/{sku}", json={"title": "Boots", "images": [f"https://pictures.example/{sku}.png"]})
+
+
+def test_pictures_that_wait_for_memory_hold_up_no_search(shop: Store) -> None:
+    with serving(shop, lambda _: ColourReranker()) as (client, _), ThreadPoolExecutor(8) as clients:
+        with MEMORY.taking(MAX_TOTAL_BYTES):
+            asked = [clients.submit(search_by, client, make_image("red")) for _ in range(8)]
+            time.sleep(0.2)
+            for _ in range(3):
+                assert search(client).status_code == 200
+            assert not any(each.done() for each in asked)
+        assert {each.result(30).status_code for each in asked} == {200}
+
+
+def search_by(client: TestClient, picture: bytes) -> Any:
+    return client.post("/v1/search", files={"image": picture})
 
 
 def test_large_bodies_together_take_a_bounded_part_of_memory() -> None:

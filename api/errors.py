@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import Match
+from starlette.routing import Match, Mount
 
 from vitrina.api.requests import JsonModel
 from vitrina.search.types.errors import InputError, NoRerankerError, NotFoundError, StateError, VitrinaError
@@ -109,15 +109,22 @@ def http_error(request: Request, error: Exception) -> JSONResponse:
     message = f"{request.method} {request.url.path}: {error.detail}."
     response = error_response(error.status_code, code, message, REMEDIES.get(error.status_code, "See /docs."), {})
     if error.status_code == 405:
-        response.headers["Allow"] = ", ".join(sorted(methods_of(request)))
+        response.headers["Allow"] = ", ".join(methods_of(request))
     return response
 
 
-def methods_of(request: Request) -> set[str]:
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+
+
+def methods_of(request: Request) -> list[str]:
     """The methods that the path of a request has, by all of its routes."""
-    matching = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
-    methods = {method for route in matching for method in getattr(route, "methods", None) or ()}
-    return methods or {"GET", "HEAD"}  # a folder of files
+    routes = [route for route in request.app.routes if not isinstance(route, Mount)]
+    methods = [
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    return methods or ["GET", "HEAD"]  # a folder of files
 
 
 async def client_left(_: Request, error: Exception) -> Response:

@@ -25,8 +25,10 @@ CHECK_S = 1.0
 """How often each connection is checked."""
 
 MAX_CONNECTIONS = 1000
-SPARE_FILES = 200
-"""Open files that are not connections: the catalog's, images', and those of requests to other servers."""
+BACKLOG = 256
+SPARE_FILES = 256 + BACKLOG
+"""Open files that are not connections, such as the catalog's, and connections that are accepted together before any of
+them can be closed again."""
 
 GRACE_S = 4
 """How long answers under way may take once the service is asked to stop."""
@@ -147,7 +149,7 @@ def server_config(app: ASGIApp, host: str, port: int) -> Config:
         host=host,
         port=port,
         http=Connection,
-        backlog=256,
+        backlog=BACKLOG,
         log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,

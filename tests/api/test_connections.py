@@ -144,8 +144,8 @@ def test_stopping_waits_for_an_answer_under_way() -> None:
 def test_connections_are_fewer_than_files_may_be_open(monkeypatch: pytest.MonkeyPatch) -> None:
     set_to: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: set_to.append(limits))
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 512))
-    assert max_connections() == 512 - connections.SPARE_FILES
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 1024))
+    assert max_connections() == 1024 - connections.SPARE_FILES
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, resource.RLIM_INFINITY))
     assert max_connections() == connections.MAX_CONNECTIONS
-    assert set_to == [(512, 512), (1200, resource.RLIM_INFINITY)]
+    assert set_to == [(1024, 1024), (1512, resource.RLIM_INFINITY)]

@@ -205,7 +205,7 @@ class RerankClient:
 
     def write(self, deadline: Deadline, call: Callable[[Deadline], Given]) -> Given:
         """The result of a call that writes, which is given a deadline a little earlier. Raises BusyError at once if too
-        much is being written, OutOfTimeError at the deadline, and what the call raises."""
+        much is being written, OutOfTimeError just before the deadline, and what the call raises."""
         if not self._free_writers.acquire(blocking=False):
             raise BusyError
         try:
@@ -214,7 +214,7 @@ class RerankClient:
             self._free_writers.release()
             raise
         future.add_done_callback(lambda _: self._free_writers.release())
-        return result_by(deadline, future)
+        return result_by(deadline.sooner((1 + HEADROOM) / 2), future)
 
     def close(self) -> None:
         """Start no further calls. Closing twice is fine."""

@@ -23,6 +23,7 @@ MEASUREMENTS: Mapping[str, Callable[[Encoder, Path], Iterator[Figure]]] = {
     "speed": speed.measure_time,
     "load": load.measure_load,
     "reranked-load": load.measure_reranked_load,
+    "overload": load.measure_overload,
     "pictures": retrieval.measure_images,
     "retrieval": retrieval.measure_listings,
     "confidence": retrieval.measure_confidence,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import socket
 import statistics
@@ -80,6 +81,61 @@ def reranked_figures(answers: Sequence[LoadAnswer], limit_ms: int, words: str) -
     yield Figure(f"{name}, median", statistics.median(latency_ms), None, unit="ms")
     yield Figure(f"{name}, failed", states["failed"] + states[""], 0, "at most")
     yield Figure(f"{name}, judged in time", sum(states[state] for state in JUDGED) / len(answers), None)
+
+
+N_PER_S = 250
+FLOOD_S = 20.0
+MAX_REFUSAL_MS = 100
+MAX_ANSWER_MS = 2_000
+
+
+def measure_overload(encoder: Encoder, data: Path) -> Iterator[Figure]:
+    """On ``fashion-validation``, 2,000 rows: more searches a second than can be answered, each on a connection of its
+    own. The client runs on the same cores."""
+    path = data / "fashion-validation.parquet"
+    with indexed(encoder, path) as catalog, serving(catalog.store.folder) as url:
+        times_ms = asyncio.run(flood_ms(url, short_texts(path)))
+    how = f"{N_PER_S} searches a second for {FLOOD_S:.0f} s; " + ", ".join(
+        f"{status or 'broken'}: {len(times):,}" for status, times in sorted(times_ms.items())
+    )
+    answered, refused = times_ms.pop(200, [0.0]), times_ms.pop(503, [0.0])
+    yield Figure("flood, the latest answer", max(answered), MAX_ANSWER_MS, "at most", "ms", how)
+    p99 = statistics.quantiles([*refused, *refused], n=100)[-1]
+    yield Figure("flood, refusals, 99th percentile", p99, MAX_REFUSAL_MS, "at most", "ms")
+    yield Figure("flood, neither answered nor refused", sum(map(len, times_ms.values())), 0, "at most")
+
+
+async def flood_ms(url: str, queries: Sequence[str]) -> dict[int, list[float]]:
+    """How long each request took, by its status, 0 for a broken connection. Written on plain sockets, since an HTTP
+    client takes as much of the machine as the service does."""
+    times_ms: dict[int, list[float]] = {}
+    host, port = url.removeprefix("http://").split(":")
+
+    async def ask(text: str) -> None:
+        body, status, started = json.dumps({"text": text}).encode(), 0, time.perf_counter()
+        with suppress(OSError, ValueError, IndexError):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(SEARCH_HEADER % len(body) + body)
+            status = int((await reader.readline()).split(b" ")[1])
+            await reader.read()
+            writer.close()
+        times_ms.setdefault(status, []).append((time.perf_counter() - started) * 1000)
+
+    asked: list[asyncio.Task[None]] = []
+    started = time.perf_counter()
+    while (elapsed := time.perf_counter() - started) < FLOOD_S:
+        asked += [
+            asyncio.create_task(ask(queries[n % len(queries)])) for n in range(len(asked), int(elapsed * N_PER_S))
+        ]
+        await asyncio.sleep(0.005)
+    await asyncio.gather(*asked)
+    return times_ms
+
+
+SEARCH_HEADER = (
+    b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\n\r\n"
+)
 
 
 @dataclass(frozen=True, slots=True)

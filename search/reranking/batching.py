@@ -64,17 +64,17 @@ class _Batch:
 
     def __init__(self) -> None:
         self.pairs: dict[tuple[str, str], Pair] = {}
-        self.askers: dict[tuple[str, str], list[tuple[_Question, int]]] = {}
+        self.owners: dict[tuple[str, str], list[tuple[_Question, int]]] = {}
 
     def add(self, pair: Pair, question: _Question, at: int) -> None:
         candidate, statement = pair
         self.pairs.setdefault((candidate.key, statement), pair)
-        self.askers.setdefault((candidate.key, statement), []).append((question, at))
+        self.owners.setdefault((candidate.key, statement), []).append((question, at))
         question.n_open += 1
 
     @property
     def questions(self) -> list[_Question]:
-        return list(dict.fromkeys(question for askers in self.askers.values() for question, _ in askers))
+        return list(dict.fromkeys(question for owners in self.owners.values() for question, _ in owners))
 
     def accepts(self, candidate: RerankCandidate) -> bool:
         """Whether a candidate has an image as those of the batch do, or has none as they have none."""
@@ -218,12 +218,12 @@ class Batcher:
             return
         answers[[candidate.is_blank for candidate, _ in pairs]] = np.nan  # the model was shown no image
         self._keep(pairs, answers)
-        for (candidate, _), askers in zip(pairs, batch.askers.values(), strict=True):
-            for question, at in askers if candidate.is_blank else ():
+        for (candidate, _), owners in zip(pairs, batch.owners.values(), strict=True):
+            for question, at in owners if candidate.is_blank else ():
                 _ = question.pairs[at][0].pixels  # so that its own candidate, too, is known to be blank
         with self._changed:
-            for askers, answer in zip(batch.askers.values(), answers.tolist(), strict=True):
-                for question, at in askers:
+            for owners, answer in zip(batch.owners.values(), answers.tolist(), strict=True):
+                for question, at in owners:
                     question.answers[at] = answer
                     question.n_open -= 1
             for question in batch.questions:
@@ -239,7 +239,7 @@ class Batcher:
                 question.ended.set()
                 continue
             question.is_alone = True
-            question.n_begun = min(at for askers in batch.askers.values() for asker, at in askers if asker is question)
+            question.n_begun = min(at for owners in batch.owners.values() for owner, at in owners if owner is question)
             if not question.ended.is_set() and question not in self._waiting:
                 self._waiting.append(question)
         self._waiting = [each for each in self._waiting if each.error is None]

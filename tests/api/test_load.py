@@ -146,7 +146,7 @@ def test_which_bound_a_request_counts_against(method: str, path: str, work: Work
     assert work_of(method, path) is work
 
 
-def test_slow_pictures_hold_up_nothing_but_writes(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_images_hold_up_nothing_but_writes(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     release, begun = threading.Event(), threading.Semaphore(0)
 
     def fetch(self: Fetcher, url: str) -> bytes:
@@ -174,7 +174,7 @@ def put(client: TestClient, sku: str) -> Any:
     return client.put(f"/v1/items/{sku}", json={"title": "Boots", "images": [f"https://pictures.example/{sku}.png"]})
 
 
-def test_pictures_that_wait_for_memory_hold_up_no_search(shop: Store) -> None:
+def test_images_that_wait_for_memory_hold_up_no_search(shop: Store) -> None:
     with serving(shop, lambda _: ColourReranker()) as (client, _), ThreadPoolExecutor(8) as clients:
         with MEMORY.taking(MAX_TOTAL_BYTES):
             asked = [clients.submit(search_by, client, make_image("red")) for _ in range(8)]
@@ -185,8 +185,8 @@ def test_pictures_that_wait_for_memory_hold_up_no_search(shop: Store) -> None:
         assert {each.result(30).status_code for each in asked} == {200}
 
 
-def search_by(client: TestClient, picture: bytes) -> Any:
-    return client.post("/v1/search", files={"image": picture})
+def search_by(client: TestClient, image: bytes) -> Any:
+    return client.post("/v1/search", files={"image": image})
 
 
 def test_large_bodies_together_take_a_bounded_part_of_memory() -> None:

@@ -178,7 +178,7 @@ def test_what_breaks_parsers_is_the_clients_error(client: TestClient, name: str)
 
 
 @pytest.mark.parametrize("charset", ["utf-7", "unicode_escape", "raw_unicode_escape", "utf-16", "nonsense", "idna"])
-def test_forms_in_strange_charsets(client: TestClient, charset: str) -> None:
+def test_forms_in_unusual_charsets(client: TestClient, charset: str) -> None:
     part = b'--b\r\nContent-Disposition: form-data; name="text"\r\n\r\n\\ud800 +2AA- shirt\r\n--b--\r\n'
     kind = f"multipart/form-data; boundary=b; charset={charset}"
     response = client.post("/v1/search", content=part, headers={"Content-Type": kind})

@@ -83,11 +83,11 @@ def test_jpegs_that_are_held_as_a_whole() -> None:
     assert is_buffered(data[: scan - 1]), "what cannot be told takes most"
 
 
-def test_large_pictures_with_alpha_look_the_same_reduced_before_or_after() -> None:
+def test_large_images_with_alpha_are_the_same_reduced_before_or_after() -> None:
     out = io.BytesIO()
-    picture = Image.new("RGBA", (300, 300), (200, 30, 30, 0))
-    picture.paste((200, 30, 30, 255), (0, 0, 300, 150))
-    picture.save(out, "PNG")
+    image = Image.new("RGBA", (300, 300), (200, 30, 30, 0))
+    image.paste((200, 30, 30, 255), (0, 0, 300, 150))
+    image.save(out, "PNG")
     pixels = decode_image(out.getvalue(), max_side_px=30).pixels
     assert (pixels.getpixel((15, 4)), pixels.getpixel((15, 25))) == ((200, 30, 30), (255, 255, 255))
 

@@ -24,7 +24,7 @@ from vitrina.search.types.query import Query
 
 FORKED = multiprocessing.get_context("fork")
 N_PROCESSES = 4
-NOBODY = 65534
+NO_RIGHTS = 65534
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def in_a_process(work: Callable[[], None]) -> None:
     def run() -> None:
         if os.getuid() == 0:
             os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
+            os.setgid(NO_RIGHTS)
+            os.setuid(NO_RIGHTS)
         work()
 
     process = FORKED.Process(target=run)
@@ -60,13 +60,13 @@ def in_a_process(work: Callable[[], None]) -> None:
 
 def filled(folder: Path, encoder: FakeEncoder) -> None:
     store = Store(folder)
-    picture = make_image("red", size=(800, 800))
-    store.images.put(png(picture))
-    store.catalog.commit(open_index_version(store, encoder), [make_entry(encoder, "a", "red mug", images=[picture])])
+    image = make_image("red", size=(800, 800))
+    store.images.put(png(image))
+    store.catalog.commit(open_index_version(store, encoder), [make_entry(encoder, "a", "red mug", images=[image])])
     store.close()
 
 
-def test_a_home_that_may_only_be_read_is_searched(shared_folder: Path, encoder: FakeEncoder) -> None:
+def test_a_store_that_may_only_be_read_is_searched(shared_folder: Path, encoder: FakeEncoder) -> None:
     filled(shared_folder, encoder)
     for path in (shared_folder, *shared_folder.iterdir()):
         path.chmod(0o555 if path.is_dir() else 0o444)

@@ -69,7 +69,7 @@ class VerdictOut(JsonModel):
     image_value: str | None = Field(description="What the image shows.")
     disagreement: str | None = Field(description="How catalog and image disagree, in words; null if they agree.")
     standing: StatusOut = old_name("status")
-    row: str | None = old_name("catalog_value")
+    listed: str | None = old_name("catalog_value")
     seen: str | None = old_name("image_value")
 
     @classmethod
@@ -87,7 +87,7 @@ class VerdictOut(JsonModel):
             image_value=verdict.image_value,
             disagreement=verdict.disagreement,
             standing=verdict.status.value,
-            row=verdict.catalog_value,
+            listed=verdict.catalog_value,
             seen=verdict.image_value,
         )
 
@@ -336,7 +336,7 @@ _VERDICTS: Final[list[dict[str, Any]]] = [
         "image_value": "black",
         "disagreement": "listing says Navy Blue, photo looks black",
         "standing": "unknown",
-        "row": "Navy Blue",
+        "listed": "Navy Blue",
         "seen": "black",
     },
     {
@@ -351,7 +351,7 @@ _VERDICTS: Final[list[dict[str, Any]]] = [
         "image_value": None,
         "disagreement": None,
         "standing": "met",
-        "row": None,
+        "listed": None,
         "seen": None,
     },
 ]

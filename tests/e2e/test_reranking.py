@@ -189,7 +189,9 @@ def test_a_client_that_hangs_up_ends_what_the_model_is_at_and_no_more_is_begun(s
 def test_a_client_that_hangs_up_before_its_one_answer_ends_it_too(slow: tuple[Slow, str]) -> None:
     model, address = slow
     body = json.dumps(LONG).encode()
-    head = f"POST /v1/search HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    head = (
+        f"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    )
     with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as client:
         client.sendall(head.encode() + b"\r\n\r\n" + body)
         assert model.judging.wait(60)

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from vitrina.search.images.formats import FORMATS, PLUGIN_FORMATS, formats_of, jxl_size
-from vitrina.search.images.memory import MAX_IMAGE_BYTES, MEMORY, decoding_bytes
+from vitrina.search.images.memory import MAX_IMAGE_BYTES, MEMORY, OTHER_BYTES_PER_PIXEL, decoding_bytes
 from vitrina.search.types.errors import ImageError
 
 _BROKEN = (
@@ -89,21 +89,29 @@ def decode_image(
     _refuse_bytes(data, max_bytes)
     _hush_pillow()
     try:
-        if (claimed := jxl_size(data)) is not None:
-            _refuse_size(claimed, max_pixels)
-        with Image.open(io.BytesIO(data), formats=formats_of(data)) as image:
-            _refuse_size(image.size, max_pixels)
-            size = image.size
-            image.draft(None, _fitted(size, max_side_px))  # a large JPEG decodes at 1/2, 1/4 or 1/8 of its size
-            n_bytes = decoding_bytes(image, data)
-            if n_bytes > MAX_IMAGE_BYTES:
-                raise _too_much_memory(image, size, n_bytes)
-            with MEMORY.taking(n_bytes):
-                return _decode(image, size, max_side_px)
+        claimed = jxl_size(data)
+        if claimed is None:
+            return _opened(data, max_pixels, max_side_px)
+        _refuse_size(claimed, max_pixels)  # its plug-in decodes it when it opens it
+        n_bytes = OTHER_BYTES_PER_PIXEL * claimed[0] * claimed[1]
+        _refuse_memory("JXL", claimed, n_bytes)
+        with MEMORY.taking(n_bytes), Image.open(io.BytesIO(data), formats=formats_of(data)) as image:
+            return _decode(image, image.size, max_side_px)
     except Image.DecompressionBombError as error:
         raise _too_many_pixels("more than 178 million", max_pixels) from error
     except _BROKEN as error:
         raise _not_an_image(data, error) from error
+
+
+def _opened(data: bytes, max_pixels: int, max_side_px: int) -> DecodedImage:
+    with Image.open(io.BytesIO(data), formats=formats_of(data)) as image:
+        size = image.size
+        _refuse_size(size, max_pixels)
+        image.draft(None, _fitted(size, max_side_px))  # a large JPEG decodes at 1/2, 1/4 or 1/8 of its size
+        n_bytes = decoding_bytes(image, data)
+        _refuse_memory(f"{image.format} in {image.mode}", size, n_bytes)
+        with MEMORY.taking(n_bytes):
+            return _decode(image, size, max_side_px)
 
 
 def _decode(image: Image.Image, size: tuple[int, int], max_side_px: int) -> DecodedImage:
@@ -187,10 +195,11 @@ def _too_many_pixels(found: str, max_pixels: int) -> ImageError:
     )
 
 
-def _too_much_memory(image: Image.Image, size: tuple[int, int], n_bytes: int) -> ImageError:
-    kind = f"{image.format} in {image.mode}"
+def _refuse_memory(kind: str, size: tuple[int, int], n_bytes: int) -> None:
+    if n_bytes <= MAX_IMAGE_BYTES:
+        return
     most = int(MAX_IMAGE_BYTES / (n_bytes / (size[0] * size[1])))
-    return ImageError(
+    raise ImageError(
         f"The image's header claims {size[0]:,} x {size[1]:,} pixels, which take {n_bytes / 1e6:,.0f} MB to decode; "
         f"the limit for {kind} is {most:,} pixels.",
         remedy="Downscale it first; 1,024 pixels on the longer side are plenty.",

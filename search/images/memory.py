@@ -19,6 +19,8 @@ BYTES_PER_PIXEL: Final[Mapping[str, Mapping[str, int]]] = {
     "PNG": {"L": 2, "1": 6, "P": 6, "RGB": 6, "RGBA": 10, "LA": 14, "I;16": 5},
     "WEBP": {"RGB": 14, "RGBA": 18},
     "AVIF": {"RGB": 12, "RGBA": 16},
+    "HEIF": {"RGB": 12, "RGBA": 16},
+    "JXL": {"RGB": 14, "RGBA": 20},
     "GIF": {"L": 3, "P": 7, "RGB": 10, "RGBA": 12},
     "BMP": {"L": 3, "1": 6, "P": 6, "RGB": 6, "RGBA": 10},
     "TIFF": {"L": 4, "1": 6, "P": 8, "RGB": 12, "RGBA": 16, "LA": 16, "CMYK": 16, "I;16": 8},

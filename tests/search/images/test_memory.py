@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+import pillow_heif
 import pytest
 from PIL import Image, features
 
@@ -28,8 +29,12 @@ KINDS: Mapping[str, tuple[str, str, dict[str, object]]] = {
     "GIF": ("GIF", "P", {}),
     "BMP": ("BMP", "RGB", {}),
     "progressive JPEG": ("JPEG", "RGB", {"progressive": True}),
+    "HEIC": ("HEIF", "RGB", {}),
     **({"AVIF": ("AVIF", "RGB", {})} if features.check("avif") else {}),
 }
+
+
+pillow_heif.register_heif_opener()
 
 
 def encoded(kind: str, side_px: int = SIDE_PX) -> bytes:
@@ -60,6 +65,17 @@ def test_what_takes_too_much_is_refused_by_its_header(monkeypatch: pytest.Monkey
 def test_a_bomb_of_a_few_kilobytes_is_refused() -> None:
     out = io.BytesIO()
     Image.new("1", (7_900, 7_900)).save(out, "PNG")
+    with pytest.raises(ImageError, match="MB to decode"):
+        decode_image(out.getvalue())
+
+
+def test_a_jpeg_xl_is_refused_before_its_plug_in_decodes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pillow_jxl")
+    out = io.BytesIO()
+    Image.new("RGB", (SIDE_PX, SIDE_PX)).save(out, "JXL")
+    assert decode_image(out.getvalue(), max_side_px=64).pixels.size == (64, 64)
+    monkeypatch.setattr(decode, "MAX_IMAGE_BYTES", SIDE_PX * SIDE_PX)
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("It was opened."))
     with pytest.raises(ImageError, match="MB to decode"):
         decode_image(out.getvalue())
 

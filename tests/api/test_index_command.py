@@ -136,6 +136,22 @@ def test_the_exit_status_says_whether_all_went_in(vitrina: Vitrina, tmp_path: Pa
     assert "cut.parquet is not a Parquet file that can be read" in complaint
 
 
+def test_a_dialect_of_ones_own(vitrina: Vitrina, tmp_path: Path) -> None:
+    catalog, dialect = tmp_path / "till.csv", tmp_path / "till.toml"
+    catalog.write_text("plu;text;vk;zu\n10;Shirt;;\n11;Shirt red;9,90;10\n20;Bag;5,00;\n", encoding="utf-8")
+    dialect.write_text(
+        'name = "our till"\n[fields]\nsku = ["plu"]\ntitle = ["text"]\nprice = ["vk"]\n'
+        '[join]\nby = "parent"\ncolumn = ["zu"]\nnames = ["{plu}"]\nkinds = {column = ["zu"], variant = "."}\n'
+        '[variants]\nsku = ["plu"]\nprice = ["vk"]\ntitle = ["text"]\n',
+        encoding="utf-8",
+    )
+    status, printed, _ = vitrina("index", str(catalog), "--dialect", str(dialect))
+    assert (status, "our till" in printed, "2 added" in printed) == (0, True, True)
+    dialect.write_text('name = "x"\nfeilds = {}\n', encoding="utf-8")
+    status, _, noted = vitrina("index", str(catalog), "--dialect", str(dialect))
+    assert (status, "feilds: Extra inputs are not permitted" in re.sub(r"\s+", " ", noted)) == (1, True)
+
+
 def test_images_in_another_folder_and_an_encoding_that_is_given(vitrina: Vitrina, tmp_path: Path) -> None:
     (tmp_path / "media").mkdir()
     Image.new("RGB", (8, 8), "red").save(tmp_path / "media" / "a.png")

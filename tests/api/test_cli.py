@@ -16,7 +16,7 @@ from vitrina.api.cli.console import RETIRED_OPTIONS
 from vitrina.search.store.store import Store
 
 COMMANDS = {
-    *("index", "search", "explain", "serve", "status", "delete", "rebuild"),
+    *("index", "search", "explain", "serve", "items", "duplicates", "status", "delete", "rebuild"),
     *("eval", "audit", "demo", "duplicates", "encoder", "items", "reranker", "synonyms", "train"),
 }
 
@@ -35,10 +35,12 @@ def test_help_lists_every_command_and_imports_no_model_library() -> None:
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("index", "--map --dry-run"),
+        ("index", "--map --dry-run --sync --yes --source"),
         ("search", "--image --without --filter --limit --min-confidence --rerank --no-rerank --explain --json"),
         ("explain", "--sku --image --without --filter --limit --min-confidence --rerank --no-rerank --json"),
         ("serve", "--host --port"),
+        ("items", "--source --since --limit --cursor --json"),
+        ("duplicates", "--json"),
         ("status", ""),
         ("delete", ""),
         ("rebuild", ""),

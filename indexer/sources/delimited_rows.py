@@ -64,7 +64,7 @@ def read_cells(file: TextIO, layout: RowFormat, n_before: int = 0) -> Iterator[t
         first = lines.number + 1
         try:
             cells: list[str] | Damage = next(reader)
-            if lines.holds_rows():
+            if lines.holds_rows() or lines.n_held > 1 < layout.n_columns < len(cells):
                 raise _OpenQuote
         except StopIteration:
             return
@@ -161,6 +161,11 @@ class _Lines:
         self._again: deque[str] = deque()
         self._room = layout.max_row_chars
         self._opening = re.compile(rf'\n|\r|{re.escape(layout.delimiter)}"')
+
+    @property
+    def n_held(self) -> int:
+        """How many lines the row has so far."""
+        return len(self._row)
 
     def begin_row(self) -> None:
         """Forget the row before: the next line starts one."""

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import decimal
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from vitrina.indexer.sources import open_source
 from vitrina.indexer.sources.base import Record, Rejection
 from vitrina.search.types.errors import SourceError
 
+LINE_END = r"\r\n|\r|\n"
 N_ROWS = 20
 """Rows of one generated file; the opt-in test reads a thousand files."""
 
@@ -68,12 +70,12 @@ Catalog = tuple[list[tuple[list[str], int | None]], str, int, str]
 def check_a_catalog(folder: Path, catalog: Catalog) -> None:
     """Every row of a written file is a record or a rejection, and every price is the one that was written."""
     given_rows, delimiter, quoting, encoding = catalog
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator="\n")  # type: ignore[arg-type]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator="\r\n")  # type: ignore[arg-type]
     writer.writerow(COLUMNS)
     starts = {}
     for row, amount in given_rows:
-        starts[f"shop.csv:{text.getvalue().count(chr(10)) + 1}"] = amount
+        starts[f"shop.csv:{len(re.findall(LINE_END, text.getvalue())) + 1}"] = amount
         writer.writerow(row)
     path = write(folder, "shop.csv", text.getvalue().encode(encoding, errors="replace"))
     n_blank = sum(not any(cell.strip() for cell in row) for row, _ in given_rows)
@@ -111,7 +113,10 @@ def test_20_000_dirty_rows(tmp_path: Path, catalog: Catalog) -> None:
     check_a_catalog(tmp_path, catalog)
 
 
-quoted = st.text(st.sampled_from('ab" '), min_size=1, max_size=8).filter(lambda text: text.strip(' "'))
+# Without doubled quotes, which make a text of several lines valid in which each line looks like a row.
+quoted = st.text(st.sampled_from('ab" '), min_size=1, max_size=8).filter(
+    lambda text: text.strip(' "') and '""' not in text
+)
 
 
 @quiet(200)

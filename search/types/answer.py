@@ -37,7 +37,7 @@ class RerankState(StrEnum):
     JUDGED = "judged"
     """Judged, but such answers were found not to help: the hit keeps its rank, and its verdicts explain it."""
     LATE = "late"
-    """The deadline passed while it was being judged; the hit keeps its rank."""
+    """The deadline passed first; the hit keeps its rank."""
     BUSY = "busy"
     """There was too much else to judge; the hit keeps its rank."""
     FAILED = "failed"

@@ -10,7 +10,7 @@ from typing import Annotated
 import torch
 import typer
 
-from benchmarks import crashes, load, photos, reranker, reranking, retrieval, speed
+from benchmarks import crashes, load, photos, reranker, reranking, retrieval, speed, start
 from benchmarks.catalogs import Figure, earlier_values, read_sections, row, table
 from benchmarks.unseen import classes, shops
 from vitrina.search.encoders.base import Encoder, full_name
@@ -35,6 +35,7 @@ MEASUREMENTS: Mapping[str, Callable[[Encoder, Path], Iterator[Figure]]] = {
     "reranking-speed": reranking.measure_cost,
     "reranking": reranking.measure_lift,
     "explanations": reranker.measure_explanations,
+    "start": start.measure_start,
     "crashes": lambda encoder, data: crashes.measure(),
 }
 NAMES = ", ".join(MEASUREMENTS)

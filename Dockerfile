@@ -9,12 +9,15 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/vitrina/bin:$PA
 RUN python -m venv /opt/vitrina
 WORKDIR /src
 
-# Dependencies first, so that they are fetched again only when they change. PyTorch's own index has builds without CUDA,
-# a tenth of the size: name it with --build-arg PIP_EXTRA_INDEX_URL=..., which pip reads.
+# Dependencies first, so that they are fetched again only when they change. EXTRAS names what else to install, such as
+# "parquet eval models": --build-arg EXTRAS="parquet". For PyTorch (models) its own index has builds without CUDA, a tenth
+# of the size: --build-arg PIP_EXTRA_INDEX_URL=..., which pip reads.
 COPY pyproject.toml constraints.txt ./
 ARG PIP_EXTRA_INDEX_URL
-RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-    print(*project['dependencies'], sep='\n')" > requirements.txt \
+ARG EXTRAS
+RUN python -c "import os, tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+    extras = [project['optional-dependencies'][name] for name in os.environ.get('EXTRAS', '').split()]; \
+    print(*project['dependencies'], *sum(extras, []), sep='\n')" > requirements.txt \
     && pip install --constraint constraints.txt --requirement requirements.txt
 
 COPY README.md LICENSE NOTICE setup.py ./

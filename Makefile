@@ -1,12 +1,14 @@
 # Every goal makes .venv and installs what it lacks. Two to start with: `make demo`, `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
+BASE := .venv/.base
 INSTALLED := .venv/.installed
 JOBS ?= $(shell nproc)
 
 .PHONY: demo test check wheel-check structure serve encoder reranker benchmark constraints clean
 
-demo: $(INSTALLED)
+# With the base alone, unless everything is installed.
+demo: $(BASE)
 	$(BIN)/vitrina demo
 
 test: $(INSTALLED)
@@ -28,7 +30,7 @@ check: $(INSTALLED) .links
 	cd .links && ../$(BIN)/lint-imports --config ../pyproject.toml
 
 # Serves the demo's boutique if `make demo` was run, else the default store.
-serve: $(INSTALLED)
+serve: $(BASE)
 	$(BIN)/vitrina serve $(if $(wildcard demo/store),--store demo/store)
 
 # Makes the encoder that ships in search/encoders/embedded, and fits ranking and confidences to it. DATA holds the
@@ -42,6 +44,7 @@ encoder: $(INSTALLED)
 # Makes the vision-language model that ships in search/reranking/embedded. DATA as above.
 reranker: $(INSTALLED)
 	$(BIN)/python -m recipes.reranker --data $(DATA) --out search/reranking/embedded
+	$(BIN)/vitrina reranker export embedded
 	$(BIN)/python -m recipes.reranker.fusion --data $(DATA)
 
 # Measures the figures in benchmarks/results.md. DATA as above.
@@ -60,10 +63,15 @@ constraints: $(INSTALLED)
 	$(BIN)/pip freeze --exclude-editable | grep -viE '^(nvidia|cuda|triton)' \
 		| sed '1i # The versions that the tests pass with; renew with: make constraints' > constraints.txt
 
+$(BASE): pyproject.toml setup.py constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	touch $@
+
 $(INSTALLED): pyproject.toml setup.py constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	touch $@
+	touch $(BASE) $@
 
 clean:
 	rm -rf .venv .links demo runs build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

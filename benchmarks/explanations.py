@@ -16,7 +16,8 @@ from benchmarks.catalogs import indexed
 from vitrina.evaluation.judged_search import MEASURING_DEADLINE_S
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import load_encoder
-from vitrina.search.reranking.backends.transformers.loading import EMBEDDED, load_reranker
+from vitrina.search.reranking.backends.model_folders import EMBEDDED
+from vitrina.search.reranking.backends.transformers.loading import load_reranker
 from vitrina.search.reranking.base import Deadline, RerankCandidate, Reranker
 from vitrina.search.reranking.explanations.english import find_english_fault
 from vitrina.search.reranking.explanations.generation import explain
@@ -25,7 +26,7 @@ from vitrina.search.types.query import Query, RerankOptions
 from vitrina.search.types.requirement import Author, Explanation, Verdict
 
 OUT = Path(__file__).parent.parent / "docs" / "explanations.md"
-BOUTIQUE = Path(__file__).parent.parent / "api" / "demo" / "boutique.parquet"
+BOUTIQUE = Path(__file__).parent.parent / "api" / "demo" / "boutique.tar"
 
 N_ROWS = 400
 """Of each catalog, drawn by chance: enough that something fits each query, and something does not."""

@@ -9,8 +9,6 @@ from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import expit
 
 from vitrina.evaluation.metrics import FIRST_HITS, reliability
 from vitrina.evaluation.samples import SIGNALS, Array, CalibrationSample, split_half
@@ -29,6 +27,7 @@ from vitrina.search.types.calibration import (
     QueryKind,
     Signal,
 )
+from vitrina.search.types.logistic import expit
 
 MIN_QUERIES = 20
 """The fewest queries of a kind to fit a curve to: half of them fit it, half measure it."""
@@ -130,6 +129,8 @@ def fit_match(curve: Curve, samples: Sequence[CalibrationSample]) -> MatchCurve 
 def fit_logistic(columns: Array, wanted: Array, is_free: Sequence[bool], shares: Array | None = None) -> list[float]:
     """The intercept and the weights of m columns, shape (n, m), that make a logistic curve come closest to ``wanted``,
     shape (n,). A weight that is not free is 0 or more; ``shares``, shape (n,), say how much each row counts."""
+    from scipy.optimize import minimize  # with ir-measures
+
     solution = minimize(
         log_loss,
         np.zeros(columns.shape[1] + 1),

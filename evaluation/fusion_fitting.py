@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import expit
 
 from vitrina.evaluation.calibration import RIDGE, log_loss, targets
 from vitrina.evaluation.metrics import measure
 from vitrina.evaluation.samples import RERANK_DEPTH, Array, FusionSample, split_half
 from vitrina.search.reranking.fusion import FusionWeights, logit
+from vitrina.search.types.logistic import expit
 
 FREE_SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
 """Tried weights of requirements that the catalog has no values for; the first if they make no difference."""
@@ -95,6 +94,8 @@ def fit_platt(samples: Sequence[FusionSample]) -> FusionWeights:
     if not known.any() or np.ptp(truth[known]) == 0:
         return FusionWeights()
     columns = np.column_stack([np.ones(known.sum()), logit(asked[known])])
+    from scipy.optimize import minimize  # with ir-measures
+
     solution = minimize(
         log_loss,
         np.array([0.0, 1.0]),
@@ -135,6 +136,8 @@ def fit_weights(
         penalty = RIDGE * weights
         value = float(shares @ np.logaddexp(0, -margins) + penalty @ weights / 2)
         return value, -pairs.T @ (shares * expit(-margins)) + penalty
+
+    from scipy.optimize import minimize
 
     start = np.array([1.0, 0.1, 0.1])
     solution = minimize(loss, start, method="L-BFGS-B", jac=True, bounds=[(0.0, None)] * 3)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-import ir_measures
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -140,6 +139,8 @@ def read_qrels(path: Path, text: str, queries: tuple[Path, str] | None) -> list[
 
 def _judgement(path: Path, number: int, line: str) -> tuple[str, str, int]:
     """One qrels line, read by itself so that an error can name its number, which the library's does not."""
+    import ir_measures
+
     try:
         (qrel,) = ir_measures.read_trec_qrels(f"{line}\n")  # type: ignore[no-untyped-call]
     except ValueError:

@@ -7,10 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import ir_measures
 import numpy as np
-from ir_measures import RR, Measure, P, R, nDCG
 from numpy.typing import NDArray
+
+from vitrina.search.types.errors import MissingDependencyError
+
+try:
+    import ir_measures
+    from ir_measures import RR, Measure, P, R, nDCG
+except ImportError as error:
+    raise MissingDependencyError(
+        "ir-measures, which evaluation and calibration need, is not installed.",
+        remedy="Install it: pip install 'vitrina[eval]'.",
+    ) from error
 
 RESAMPLES = 2000
 """Percentiles at 2.5 and 97.5 move by about 0.05 standard errors between seeds; 1,000 is the textbook's minimum."""

@@ -10,13 +10,16 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import certifi
 import httpcore
-import httpx
 
 from vitrina.search.images.decode import MAX_BYTES
 from vitrina.search.types.errors import FetchError
+
+if TYPE_CHECKING:
+    import httpx
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int], Sequence[IPAddress]]
@@ -225,6 +228,8 @@ class Fetcher:
 
 def _checked(url: str, base: httpx.URL | None = None) -> httpx.URL:
     """The URL, absolute, http or https, without credentials and fragment."""
+    import httpx  # takes 0.1 s of a start, with what its command line needs
+
     try:
         parsed = base.join(url) if base else httpx.URL(url)
     except (httpx.InvalidURL, ValueError, TypeError) as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import expit
 
 from vitrina.search.engine import SearchEngine
 from vitrina.search.rank_sentence import failed_filter, failed_together, sentence
@@ -22,6 +21,7 @@ from vitrina.search.types.answer import Answer, RerankState, Stopwatch, final_an
 from vitrina.search.types.errors import NoRerankerError
 from vitrina.search.types.filters import fitting_variants, passes
 from vitrina.search.types.item import StoredItem
+from vitrina.search.types.logistic import expit
 from vitrina.search.types.query import WINDOW, Query, RerankOptions, SortOrder
 from vitrina.search.types.rank_explanation import FailedFilter, PartRank, Placement, RankExplanation
 from vitrina.search.types.requirement import Status, Verdict

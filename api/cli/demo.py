@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import tarfile
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from shutil import copyfile
 from typing import TYPE_CHECKING, Annotated
@@ -102,7 +104,7 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parents[1] / "demo"
 """Made by ``python -m recipes.boutique.export api/demo``."""
 
-BOUTIQUE = SHIPPED / "boutique.parquet"
+BOUTIQUE = SHIPPED / "boutique.tar"
 N_PRODUCTS = 300
 """In ``BOUTIQUE``."""
 
@@ -147,11 +149,11 @@ def demo(
 
 
 def copy_boutique(folder: Path, n_products: int) -> Path:
-    """Copy the first products and the query photos into the folder; returns the catalog's Parquet file."""
-    import pyarrow.parquet as pq
-
+    """Copy the first products and the query photos into the folder; returns the catalog, a tar of two files each."""
     catalog = folder / BOUTIQUE.name
-    pq.write_table(pq.read_table(BOUTIQUE).slice(0, n_products), catalog, compression="zstd")
+    with tarfile.open(BOUTIQUE) as shipped, tarfile.open(catalog, "w") as copy:
+        for member in islice(shipped, 2 * n_products):
+            copy.addfile(member, shipped.extractfile(member))
     for name in (WATCH, HANDBAG):
         copyfile(SHIPPED / name, folder / name)
     return catalog

@@ -80,7 +80,10 @@ def train_encoder(
 
     Every epoch is measured on held-out rows. Exits with 1 if none improved on the encoder it started from.
     """
+    from vitrina.search.encoders.compute import require_models
     from vitrina.search.store.store import Store
+
+    require_models("torch", "open_clip")
     from vitrina.tuning.encoder.corpus import EncoderPlan, read_corpus
     from vitrina.tuning.encoder.run import EncoderTuning, check
 

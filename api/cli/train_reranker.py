@@ -83,7 +83,10 @@ def train_reranker(
     Every epoch is measured on held-out queries. Exits with 1 if none improved on the model it started from.
     """
     from vitrina.evaluation.judgements import read_judgements
+    from vitrina.search.encoders.compute import require_models
     from vitrina.search.store.store import Store
+
+    require_models("torch", "transformers")
     from vitrina.tuning.reranker.plan import RerankerPlan, find_base, load_base
     from vitrina.tuning.reranker.run import RerankerTuning, check
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING
 
 from vitrina.indexer.sources.base import Rejection, TableRow
-from vitrina.search.types.errors import SourceError
+from vitrina.search.types.errors import MissingDependencyError, SourceError
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 N_BATCH_ROWS = 64
 """Rows decoded at once: with images of 1 MB, 64 MB."""
@@ -32,6 +33,8 @@ class ParquetTable:
 
     def rows(self) -> Iterator[TableRow | Rejection]:
         """The rows, numbered from 1. If a row group is damaged, one rejection stands for the rest of it."""
+        import pyarrow.parquet as pq
+
         first = 1
         with pq.ParquetFile(self.path, buffer_size=1 << 20, pre_buffer=False) as file:
             for group in range(file.num_row_groups):
@@ -39,6 +42,8 @@ class ParquetTable:
                 first += file.metadata.row_group(group).num_rows
 
     def _group(self, file: pq.ParquetFile, group: int, first: int) -> Iterator[TableRow | Rejection]:
+        import pyarrow as pa
+
         number = first
         try:
             for batch in file.iter_batches(batch_size=N_BATCH_ROWS, row_groups=[group], use_threads=False):
@@ -52,7 +57,16 @@ class ParquetTable:
 
 
 def open_parquet(path: Path) -> ParquetTable:
-    """Read the file's footer. Raises ``SourceError`` if it is not a Parquet file or has no rows."""
+    """Read the file's footer. Raises ``SourceError`` if it is not a Parquet file or has no rows, and
+    ``MissingDependencyError`` without pyarrow."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MissingDependencyError(
+            "pyarrow, which reads Parquet files, is not installed.",
+            remedy="Install it: pip install 'vitrina[parquet]'; or export the catalog as CSV or JSON lines.",
+        ) from error
     try:
         with pq.ParquetFile(path) as file:
             n_rows, columns = file.metadata.num_rows, tuple(file.schema_arrow.names)

@@ -13,8 +13,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.fft import dctn
-from scipy.ndimage import gaussian_filter
 
 N_BYTES = 32
 BLANK = bytes(N_BYTES)
@@ -51,7 +49,31 @@ again, and 4 (0.2 %) show a lipstick or eyeliner in another shade, on a few pixe
 LUMA_CHROMA = np.array([[0.299, -0.169, 0.5], [0.587, -0.331, -0.419], [0.114, 0.5, -0.081]], np.float32)
 """RGB to YCbCr (ITU-T T.871)."""
 
-Levels = NDArray[np.float32]
+Levels = NDArray[np.floating]
+
+
+def cosines(n_frequencies: int, n: int) -> Levels:
+    """The lowest rows of the orthonormal DCT-II of length ``n``, shape (n_frequencies, n)."""
+    frequencies, places = np.arange(n_frequencies)[:, None], np.arange(n) + 0.5
+    rows = np.sqrt(2 / n) * np.cos(np.pi / n * frequencies * places)
+    rows[0] /= np.sqrt(2)
+    return np.asarray(rows, np.float32)
+
+
+COSINES = cosines(HASH_FREQUENCIES, HASH_SIDE)
+
+
+def blur(values: Levels) -> Levels:
+    """A Gaussian blur of standard deviation ``BLUR_PX``, cut at ``BLUR_REACH`` of them, that mirrors the image at its
+    edges; of shape (height, width, channels)."""
+    reach = int(BLUR_REACH * BLUR_PX + 0.5)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / BLUR_PX) ** 2).astype(np.float32)
+    weights /= weights.sum()
+    for _ in range(2):  # along the height, and then along the width
+        padded = np.pad(values, ((reach, reach), (0, 0), (0, 0)), mode="symmetric")
+        shifted = [weight * padded[at : at + len(values)] for at, weight in enumerate(weights)]
+        values = np.sum(shifted, axis=0).swapaxes(0, 1)
+    return values
 
 
 def fingerprint(image: Image.Image) -> bytes:
@@ -59,7 +81,7 @@ def fingerprint(image: Image.Image) -> bytes:
     grey = np.asarray(image.convert("L").resize((HASH_SIDE, HASH_SIDE), Image.Resampling.BILINEAR), np.float32)
     if grey.std() < MIN_CONTRAST:
         return BLANK
-    low = dctn(grey, norm="ortho")[:HASH_FREQUENCIES, :HASH_FREQUENCIES].ravel()
+    low = (COSINES @ grey @ COSINES.T).ravel()
     return np.packbits(low > np.median(low[1:])).tobytes()
 
 
@@ -81,12 +103,11 @@ def is_same_photo(one: Image.Image, other: Image.Image) -> bool:
     if not have_one_shape(one, other):
         return False
     difference = (levels(one, other) - levels(other, one)) @ LUMA_CHROMA  # (height, width, 3)
-    sigmas = (BLUR_PX, BLUR_PX, 0.0)
-    blurred = gaussian_filter(difference, sigmas, truncate=BLUR_REACH)
+    blurred = blur(difference)
     if np.abs(blurred[..., 0]).max() > MAX_LUMA or np.abs(blurred[..., 1:]).max() > MAX_CHROMA:
         return False
     removed = difference - blurred
-    noise = np.sqrt(gaussian_filter(removed**2, sigmas, truncate=BLUR_REACH))
+    noise = np.sqrt(blur(removed**2))
     share = rms(blurred) / (SHARE_FLOOR + rms(removed))
     return bool((np.abs(blurred) / (NOISE_FLOOR + noise)).max() <= MAX_AGAINST_NOISE and share <= MAX_SHARE)
 

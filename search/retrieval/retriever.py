@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.retrieval.browsing import browsed_page
@@ -33,6 +32,7 @@ from vitrina.search.types.calibration import (
 )
 from vitrina.search.types.errors import QueryError
 from vitrina.search.types.item import Modality, StoredItem
+from vitrina.search.types.logistic import expit
 from vitrina.search.types.models import EncoderIdentity
 from vitrina.search.types.query import WINDOW, Query, SortOrder
 from vitrina.search.types.trust import Part

@@ -23,9 +23,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
-from scipy.special import expit, softmax
 
 from vitrina.search.types.errors import EncoderError
+from vitrina.search.types.logistic import expit, softmax
 from vitrina.search.types.models import Vectors, read_entry, write_entry
 
 Array = NDArray[np.float64]

@@ -23,7 +23,7 @@ N_ITEMS = 24
 @pytest.fixture(scope="module")
 def demo() -> list[tuple[Item, bytes]]:
     """The first items of the demo's shop with their pictures, every third in three sizes."""
-    rows = open_source(str(files("vitrina.api").joinpath("demo/boutique.parquet"))).rows()
+    rows = open_source(str(files("vitrina.api").joinpath("demo/boutique.tar"))).rows()
     records = islice((row for row in rows if isinstance(row, Record)), N_ITEMS)
     return [
         (in_sizes(record.item) if number % 3 == 0 else record.item, record.images[0].data or b"")

@@ -7,8 +7,22 @@ import io
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
+from scipy.fft import dctn
+from scipy.ndimage import gaussian_filter
 
-from vitrina.search.images.fingerprint import BLANK, N_BYTES, fingerprint, is_same_photo, nearest
+from vitrina.search.images.fingerprint import (
+    BLANK,
+    BLUR_PX,
+    BLUR_REACH,
+    COSINES,
+    HASH_FREQUENCIES,
+    HASH_SIDE,
+    N_BYTES,
+    blur,
+    fingerprint,
+    is_same_photo,
+    nearest,
+)
 
 SIZE = (120, 160)
 
@@ -88,3 +102,14 @@ def test_the_nearest_come_first_and_no_more_than_asked_for() -> None:
     assert found[0] == 1
     assert len(found) == 2
     assert nearest(fingerprint(photo), np.empty((4, 0), np.uint64), 8).tolist() == []
+
+
+def test_the_blur_and_the_cosines_are_those_of_scipy() -> None:
+    rng = np.random.default_rng(0)
+    for shape in ((40, 30, 3), (3, 5, 3), (1, 1, 3)):
+        values = rng.normal(size=shape)
+        expected = gaussian_filter(values, (BLUR_PX, BLUR_PX, 0.0), truncate=BLUR_REACH)
+        np.testing.assert_allclose(blur(values), expected, atol=1e-6)
+    grey = rng.uniform(0, 255, (HASH_SIDE, HASH_SIDE))
+    low = dctn(grey, norm="ortho")[:HASH_FREQUENCIES, :HASH_FREQUENCIES]
+    np.testing.assert_allclose(COSINES @ grey @ COSINES.T, low, atol=1e-3)

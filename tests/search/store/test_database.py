@@ -16,12 +16,22 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Table, create_engine, func, insert, select, text
 
 from tests.fakes import DIMENSION, FakeEncoder, make_entry
 from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.store.catalog import Catalog
-from vitrina.search.store.database import MIGRATIONS_FOLDER, Database, clock, deletions, item_terms, metadata
+from vitrina.search.store.database import (
+    MIGRATIONS_FOLDER,
+    Database,
+    clock,
+    deletions,
+    item_terms,
+    metadata,
+    newest_version,
+    schema_version,
+)
 from vitrina.search.types.errors import StateError, StorageError
 from vitrina.search.types.filters import parse_filters
 from vitrina.search.types.item import Variant
@@ -40,6 +50,24 @@ def test_migrations_create_exactly_the_tables_of_the_schema(tmp_path: Path) -> N
         found = compare_metadata(context, metadata)
     database.close()
     assert found == []
+
+
+def test_the_newest_migration_by_name_is_the_head(tmp_path: Path) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS_FOLDER))
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_heads() == [newest_version()]
+    with closing(Database(tmp_path / "catalog.db")) as database:
+        assert schema_version(database.engine) == newest_version()
+
+
+def test_opening_again_needs_no_alembic(tmp_path: Path) -> None:
+    Database(tmp_path / "catalog.db").close()
+    program = (
+        "import sys; from pathlib import Path; from vitrina.search.store.database import Database; "
+        "Database(Path(sys.argv[1])).close(); assert 'alembic' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "catalog.db")], check=True, timeout=60)
 
 
 def test_opening_again_keeps_what_was_there(tmp_path: Path) -> None:

@@ -13,7 +13,15 @@ from types import TracebackType
 
 from vitrina.api.settings import Settings
 from vitrina.indexer.backfill import precompute_image
+from vitrina.search.encoders.base import Runtime
 from vitrina.search.reranking.backends import RerankerOptions, host_of, is_address, open_by_name
+from vitrina.search.reranking.backends.model_folders import (
+    EMBEDDED,
+    MAX_PIXELS,
+    identity_of,
+    local_folder,
+    n_weight_bytes,
+)
 from vitrina.search.reranking.base import Capabilities, Reranker, key_of
 from vitrina.search.reranking.client import NOTES
 from vitrina.search.reranking.pipeline import RerankPipeline, UnavailableReranker
@@ -30,8 +38,8 @@ log = logging.getLogger(__name__)
 OFF = "off"
 ANTHROPIC = "anthropic"
 
-DEFAULT = "embedded"
-"""The reranker if ``VITRINA_RERANKER`` is not set: ``loading.EMBEDDED``, which is slow to import."""
+DEFAULT = EMBEDDED
+"""The reranker if ``VITRINA_RERANKER`` is not set."""
 
 MAX_SMALL_BYTES = 256 * 2**20
 """The most bytes of weights of a small model. The image features of larger models do not fit into the feature cache,
@@ -91,6 +99,7 @@ def open_reranker(settings: Settings, closing: ExitStack) -> Reranker:
         n_parallel=settings.reranker_parallel_requests,
         open_timeout_s=settings.reranker_open_timeout_s,
         device=settings.reranker_device or settings.device,
+        runtime=Runtime(settings.runtime),
         allow_remote_code=settings.reranker_trust_remote_code,
         cache_bytes=settings.reranker_cache_bytes,
         features=settings.store / FEATURES_FOLDER,
@@ -103,17 +112,13 @@ def small_reranker(settings: Settings) -> RerankerIdentity | None:
     """The identity of the reranker that the settings name if it is a small model in a folder, such as the embedded one;
     None for others, and if there is none.
 
-    The image features of such a model are worth precomputing. Blocks for about 10 ms, and for a second if transformers
-    is not imported yet. Raises RerankerError.
+    The image features of such a model are worth precomputing. Blocks for about 10 ms. Raises RerankerError.
     """
-    from vitrina.search.reranking.backends.transformers.loading import identity_of, local_folder, n_weight_bytes
-    from vitrina.search.reranking.backends.transformers.prompted_model import MAX_PIXELS
-
     name = settings.reranker or DEFAULT
     folder = None if name in (OFF, ANTHROPIC) else local_folder(name)
     if folder is None or n_weight_bytes(folder) > MAX_SMALL_BYTES:
         return None
-    return identity_of(name, max_pixels=settings.reranker_max_pixels or MAX_PIXELS)
+    return identity_of(name, folder, max_pixels=settings.reranker_max_pixels or MAX_PIXELS)
 
 
 RETRY_S = 30.0

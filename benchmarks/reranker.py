@@ -26,7 +26,8 @@ from vitrina.evaluation.judgements import sample_queries
 from vitrina.evaluation.label_queries import QueryTemplate, label_queries
 from vitrina.search.analysis.spelling import key, split
 from vitrina.search.encoders.base import Encoder
-from vitrina.search.reranking.backends.transformers.loading import EMBEDDED, EMBEDDED_FOLDER, load_reranker
+from vitrina.search.reranking.backends.model_folders import EMBEDDED, EMBEDDED_FOLDER
+from vitrina.search.reranking.backends.transformers.loading import load_reranker
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence
 from vitrina.search.reranking.fusion import CARD_FILE, FusionWeights, probability, read_fusion_weights
 from vitrina.search.reranking.pipeline import RerankPipeline

@@ -25,7 +25,9 @@ from vitrina.evaluation.metrics import intervals
 from vitrina.indexer.backfill import precompute_features
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.engine import SearchEngine
-from vitrina.search.reranking.backends.transformers.loading import EMBEDDED, load_reranker
+from vitrina.search.reranking.backends import RerankerOptions, open_by_name
+from vitrina.search.reranking.backends.model_folders import EMBEDDED
+from vitrina.search.reranking.backends.transformers.loading import load_reranker
 from vitrina.search.reranking.base import Reranker
 from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.store.store import FEATURES_FOLDER
@@ -99,11 +101,12 @@ class Times:
 def measure_cost(encoder: Encoder, data: Path) -> Iterator[Figure]:
     """Medians over queries none of which was asked before, of 20 candidates and five explanations each."""
     with large_photos(encoder, data / "fashion-validation.parquet") as catalog:
-        with load_reranker(EMBEDDED, device="cpu", cache_bytes=0) as cold:
+        with open_by_name(EMBEDDED, RerankerOptions(device="cpu", cache_bytes=0)) as cold:
             times = timed(catalog, cold)
         how = f"{len(times.reranked)} queries of two or three requirements, photos of 768 x 1,024"
         yield Figure("20 candidates reranked, cold", median(times.reranked), COLD_MS, "at most", "ms", how)
-        with load_reranker(EMBEDDED, device="cpu", features=catalog.store.folder / FEATURES_FOLDER) as warm:
+        cached = RerankerOptions(device="cpu", features=catalog.store.folder / FEATURES_FOLDER)
+        with open_by_name(EMBEDDED, cached) as warm:
             precomputed = precompute_features(catalog.store, warm)
             times = timed(catalog, warm)
         kept = f"{how}; precomputed at index time, {precomputed.n_done / precomputed.seconds:,.0f} pictures/s"

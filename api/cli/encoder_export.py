@@ -57,8 +57,11 @@ def export(
 ) -> None:
     """Export an encoder to ONNX Runtime, which is faster on a CPU, and compare it with PyTorch in speed and results."""
     from vitrina.search.encoders.base import Runtime, encoder_folder, full_name
+    from vitrina.search.encoders.compute import require_models
     from vitrina.search.encoders.registry import load_encoder
     from vitrina.search.types.models import LOCAL_PREFIX
+
+    require_models("torch", "open_clip")
     from vitrina.tuning.export.encoder import compare, export_encoder, export_int8, measure_paces
 
     source = encoder_folder(full_name(name))

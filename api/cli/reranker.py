@@ -1,4 +1,4 @@
-"""``vitrina reranker calibrate``."""
+"""``vitrina reranker``: calibrate and export."""
 
 from __future__ import annotations
 
@@ -17,19 +17,13 @@ from vitrina.api.cli.console import (
     with_progress,
 )
 from vitrina.api.cli.encoder_calibrate import gather
+from vitrina.api.cli.reranker_export import export
 from vitrina.search.types.errors import InputError
 
 if TYPE_CHECKING:
     from vitrina.search.reranking.fusion import FusionWeights
 
-HELP = "Change how much the reranker counts."
-
-app = typer.Typer(name="reranker", no_args_is_help=True, help=HELP)
-
-
-@app.callback(help=HELP)
-def group() -> None:
-    """Makes Typer keep ``calibrate`` a subcommand although it is the only one."""
+app = typer.Typer(name="reranker", no_args_is_help=True, help="Change how much the reranker counts, or export one.")
 
 
 @app.command()
@@ -73,3 +67,6 @@ def show(fusion_weights: FusionWeights) -> None:
         f"and {fusion_weights.free:g} times as much where the catalog has no values for the words; "
         f"the model's log-odds are taken {fusion_weights.slope:g} times, {fusion_weights.intercept:+g}."
     )
+
+
+app.command()(export)

@@ -19,7 +19,7 @@ from recipes.encoder.labels import LabelledProduct
 from recipes.reranker.grounding import Boxes, read_box
 from recipes.reranker.statements import JudgedStatement, Round, draw_statements, same
 from recipes.reranker.tasks import Lexicon, draw_verdicts, fields_of
-from vitrina.search.reranking.backends.transformers.chat import AnswerTokens
+from vitrina.search.reranking.backends.dialects import AnswerTokens
 from vitrina.search.reranking.explanations.templates import fact
 from vitrina.search.reranking.prompts import explanation_prompt, field_prompt, localization_prompt, question
 from vitrina.search.types.requirement import Status

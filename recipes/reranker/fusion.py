@@ -21,7 +21,8 @@ from vitrina.evaluation.fusion_fitting import fit_fusion, fit_measured_fusion, r
 from vitrina.evaluation.samples import Example, FusionSample, fusion_samples
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import load_encoder
-from vitrina.search.reranking.backends.transformers.loading import EMBEDDED_FOLDER, load_reranker
+from vitrina.search.reranking.backends.model_folders import EMBEDDED_FOLDER
+from vitrina.search.reranking.backends.transformers.loading import load_reranker
 from vitrina.search.reranking.base import Reranker
 from vitrina.search.reranking.fusion import CARD_FILE, write_fusion_weights
 from vitrina.search.store.images import ImageStore

@@ -7,16 +7,30 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
 
-from vitrina.search.types.errors import StateError
+from vitrina.search.types.errors import MissingDependencyError, StateError
 
 if TYPE_CHECKING:
     import torch
 
 
+def require_models(*packages: str) -> None:
+    """Raise MissingDependencyError unless these packages of the extra ``models`` are installed."""
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        raise MissingDependencyError(
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed, which other models "
+            "than the embedded ones, tuning and exporting need.",
+            remedy="Install the extra: pip install 'vitrina[models]'.",
+        )
+
+
 def device_of(name: str, error: type[StateError]) -> torch.device:
-    """The device of that name; ``auto`` is the GPU if there is one. Raises ``error`` if it does not exist."""
+    """The device of that name; ``auto`` is the GPU if there is one. Raises ``error`` if it does not exist, and
+    MissingDependencyError without PyTorch."""
+    require_models("torch")
     import torch
 
     if name == "auto":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from vitrina.search.encoders.base import Preprocessing
+from vitrina.search.encoders.graphs import ExportedFolder, Graph
 from vitrina.search.types.errors import EncoderError
 
 TokenIds = NDArray[np.int64]
@@ -53,15 +53,6 @@ INT8_FILE = "image-int8.onnx"
 TEXT_FILE = "onnx/text.onnx"
 IMAGE_FILE = "onnx/image.onnx"
 EXPORT_FILE = "onnx/export.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Graph:
-    """One tower's file, its SHA-256 (hex), and the weights it leaves to the folder's safetensors file."""
-
-    file: str
-    sha256: str
-    weights: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +102,11 @@ def remedy(folder: Path) -> str:
     return f"Export it again: vitrina encoder export {folder}"
 
 
+def exported(folder: Path) -> ExportedFolder:
+    """The folder of an exported encoder."""
+    return ExportedFolder(folder, WEIGHTS_FILE, remedy(folder), EncoderError)
+
+
 def is_exported(folder: Path) -> bool:
     """Whether the folder holds an export, intact or not."""
     return (folder / EXPORT_FILE).is_file()
@@ -137,15 +133,3 @@ def read_export(folder: Path, fingerprint: str) -> Export:
         made_from = f"{export.fingerprint[:12]}, not from {fingerprint[:12]}"
         raise EncoderError(f"The export in {folder} was made from other weights ({made_from}).", remedy=remedy(folder))
     return export
-
-
-def read_graph(folder: Path, graph: Graph) -> bytes:
-    """A tower's ONNX file. Raises EncoderError if it is missing or not the file that was exported."""
-    path = folder / graph.file
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise EncoderError(f"{path} cannot be read: {error.strerror}.", remedy=remedy(folder)) from error
-    if hashlib.sha256(content).hexdigest() != graph.sha256:
-        raise EncoderError(f"{path} is not the file that was exported.", remedy=remedy(folder))
-    return content

@@ -1,17 +1,16 @@
-"""The ONNX Runtime adapter: an exported encoder on a CPU. Nothing else in ``search`` imports onnxruntime.
+"""An exported encoder on a CPU, by ONNX Runtime.
 
 It needs neither torch nor open_clip, whose imports take four seconds of a cold start.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from vitrina.search.encoders.base import (
@@ -24,53 +23,24 @@ from vitrina.search.encoders.base import (
 )
 from vitrina.search.encoders.compute import may_use_gpu, n_available_cores
 from vitrina.search.encoders.exports import (
-    WEIGHTS_FILE,
     Export,
     FastTokenizer,
-    Graph,
     TokenIds,
     Tokenize,
+    exported,
     is_exported,
     is_int8,
     read_export,
-    read_graph,
     remedy,
 )
+from vitrina.search.encoders.graphs import GraphSession, open_sessions
 from vitrina.search.types.calibration import Calibration, read_calibration
-from vitrina.search.types.errors import EncoderError, MissingDependencyError
+from vitrina.search.types.errors import EncoderError
 from vitrina.search.types.models import EncoderIdentity, Pixels, Vectors
 
 PART_SIZE = 32
 """Images or texts in one run. On two cores with 512 KB of cache each, 32 images of 64 x 64 pixels at a time: 2,680 a
 second; 256 at a time: 980."""
-
-
-class OnnxTower:
-    """One exported tower: from (n, ...) inputs to (n, dimension) vectors, not normalised. Safe in several threads."""
-
-    def __init__(self, folder: Path, graph: Graph, weights: Mapping[str, NDArray[np.float32]], n_threads: int) -> None:
-        onnxruntime = _import_onnxruntime()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = n_threads
-        # threads that spin while they wait would take the cores from the indexer's decoders
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3  # it would print warnings
-        self._weights = [weights[name] for name in graph.weights]  # kept: an OrtValue does not own its array
-        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in self._weights]
-        options.add_external_initializers(list(graph.weights), values)
-        try:
-            session = onnxruntime.InferenceSession(read_graph(folder, graph), options, ["CPUExecutionProvider"])
-        except RuntimeError as error:  # the base of ONNX Runtime's errors
-            raise EncoderError(
-                f"ONNX Runtime cannot run {folder / graph.file}: {error}", remedy=remedy(folder)
-            ) from error
-        self._session = session
-        self._input = session.get_inputs()[0].name
-
-    def __call__(self, inputs: NDArray[Any]) -> Vectors:
-        """Blocks."""
-        vectors: Vectors = self._session.run(None, {self._input: inputs})[0]
-        return vectors
 
 
 class OnnxEncoder:
@@ -81,8 +51,8 @@ class OnnxEncoder:
 
     def __init__(
         self,
-        images: OnnxTower,
-        texts: OnnxTower,
+        images: GraphSession,
+        texts: GraphSession,
         tokenize: Tokenize,
         export: Export,
         identity: EncoderIdentity,
@@ -114,7 +84,7 @@ class OnnxEncoder:
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Vectors:
         """Embed prepared images; shape (len(batch), dimension), unit rows. Blocks."""
-        return self._encode(lambda start: self._images(np.stack(batch[start : start + PART_SIZE])), len(batch))
+        return self._encode(lambda start: self._images(np.stack(batch[start : start + PART_SIZE]))[0], len(batch))
 
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
         """Prepare and embed images; shape (len(images), dimension), unit rows. Blocks."""
@@ -131,7 +101,7 @@ class OnnxEncoder:
 
         def embed(start: int) -> Vectors:
             part = order[start : start + PART_SIZE]
-            return self._texts(tokens[part, : lengths[part[0]]])
+            return self._texts(tokens[part, : lengths[part[0]]])[0]
 
         return self._encode(embed, len(texts))[np.argsort(order)]
 
@@ -142,30 +112,6 @@ class OnnxEncoder:
         vectors = np.concatenate([np.empty((0, self._identity.dimension), dtype=np.float32), *parts])
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return vectors
-
-
-def read_weights(folder: Path, graphs: Sequence[Graph]) -> dict[str, NDArray[np.float32]]:
-    """The weights that the graphs leave to the folder's safetensors file, as float32. Raises EncoderError."""
-    from safetensors import SafetensorError, safe_open
-
-    names = [name for graph in graphs for name in graph.weights]
-    if not names:
-        return {}
-    try:
-        with safe_open(folder / WEIGHTS_FILE, framework="numpy") as file:
-            return {name: file.get_tensor(name).astype(np.float32) for name in names}
-    except (OSError, SafetensorError, TypeError) as error:
-        raise EncoderError(f"{folder / WEIGHTS_FILE} cannot be read: {error}", remedy=remedy(folder)) from error
-
-
-def _import_onnxruntime() -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingDependencyError(
-            "ONNX Runtime is not installed.", remedy="Install it: pip install onnxruntime."
-        ) from error
-    return onnxruntime
 
 
 def uses_export(folder: Path, options: EncoderOptions) -> bool:
@@ -181,7 +127,7 @@ def uses_export(folder: Path, options: EncoderOptions) -> bool:
     if options.runtime is Runtime.ONNX and not is_exported(folder):
         raise EncoderError(f"The encoder in {folder} is not exported.", remedy=remedy(folder))
     if options.runtime is Runtime.AUTO:
-        return is_int8(folder) or (is_exported(folder) and not may_use_gpu(options.device))
+        return is_int8(folder) or (is_exported(folder) and not (may_use_gpu(options.device) and find_spec("torch")))
     return options.runtime is Runtime.ONNX
 
 
@@ -196,9 +142,8 @@ def load(name: str, options: EncoderOptions) -> OnnxEncoder:
         raise EncoderError(f"{name!r} names no folder, so no export.", remedy="Name the folder of an exported encoder.")
     fingerprint = fingerprint_of(folder)
     export = read_export(folder, fingerprint)
-    weights = read_weights(folder, [export.image, export.text])
     n_threads = options.n_threads or n_available_cores()
-    images, texts = (OnnxTower(folder, graph, weights, n_threads) for graph in (export.image, export.text))
+    images, texts = open_sessions(exported(folder), [export.image, export.text], n_threads)
     return OnnxEncoder(
         images,
         texts,

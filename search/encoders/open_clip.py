@@ -26,7 +26,7 @@ from vitrina.search.encoders.base import (
     fingerprint_of,
     identity_name,
 )
-from vitrina.search.encoders.compute import ThreadDataParallel, device_of
+from vitrina.search.encoders.compute import ThreadDataParallel, device_of, require_models
 from vitrina.search.types.calibration import Calibration, read_calibration
 from vitrina.search.types.errors import EncoderError
 from vitrina.search.types.models import LOCAL_PREFIX, EncoderIdentity, Pixels, Vectors
@@ -202,8 +202,10 @@ def _n_cores(device: torch.device) -> int:
 def load(name: str, options: EncoderOptions) -> OpenClipEncoder:
     """An encoder that open_clip loads: the plug-in ``open_clip``, and the default for names of no other plug-in.
 
-    Blocks; downloads encoders that are in no folder. Raises EncoderError.
+    Blocks; downloads encoders that are in no folder. Raises EncoderError, and MissingDependencyError without the extra
+    ``models``.
     """
+    require_models("torch", "open_clip")
     import torch  # takes about four seconds, with open_clip, so only loading an encoder imports it
 
     if options.n_threads is not None:

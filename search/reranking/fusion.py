@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
-from scipy import special
 
+from vitrina.search.types import logistic
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.models import read_entry, write_entry
 
@@ -21,13 +21,13 @@ MIN_PROBABILITY = 1e-9
 def logit(probabilities: float | NDArray[np.floating]) -> NDArray[np.float64]:
     """The logit of probabilities of any shape, finite even of 0 and 1; NaN stays NaN."""
     inside = np.clip(np.asarray(probabilities, np.float64), MIN_PROBABILITY, 1 - MIN_PROBABILITY)
-    return np.asarray(special.logit(inside))
+    return np.asarray(logistic.logit(inside))
 
 
 def probability(logits: float | NDArray[np.floating]) -> NDArray[np.float64]:
     """The logistic function of any shape, within ``MIN_PROBABILITY`` of 0 and 1 at the nearest."""
     most = -np.log(MIN_PROBABILITY)
-    return np.asarray(special.expit(np.clip(np.asarray(logits, np.float64), -most, most)))
+    return np.asarray(logistic.expit(np.clip(np.asarray(logits, np.float64), -most, most)))
 
 
 CARD_FILE = "vitrina.json"

@@ -31,7 +31,8 @@ INSTRUCTIONS = (
 )
 """The system message of every request; models without one get it before the first question."""
 
-EXPLANATION_PATTERN = rf"[ -!#-\[\]-~¡-ɏ“”]{{1,{MAX_EXPLANATION_CHARACTERS}}}"
+EXPLANATION_CHARACTER = r"[ -!#-\[\]-~¡-ɏ“”]"
+EXPLANATION_PATTERN = rf"{EXPLANATION_CHARACTER}{{1,{MAX_EXPLANATION_CHARACTERS}}}"
 """Text in Latin letters on one line, without straight quotes and backslashes. A pattern, since xgrammar allows raw
 control characters in a string bounded by ``maxLength`` (mlc-ai/xgrammar issue 800)."""
 

@@ -13,7 +13,8 @@ from tests.api.conftest import tried
 from tests.search.reranking.shops import ColourReranker
 from vitrina.api.rerankers import BackgroundReranker, open_reranker, reranker_name
 from vitrina.api.settings import Settings
-from vitrina.search.reranking.backends.transformers import loading
+from vitrina.search.reranking.backends.model_folders import EMBEDDED
+from vitrina.search.reranking.backends.onnx.reranker import OnnxReranker
 from vitrina.search.reranking.base import Reranker
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import RerankerError
@@ -93,18 +94,12 @@ def test_models_with_code_of_their_own_are_refused_unless_they_may_run_it(monkey
 
 def test_the_embedded_one_reranks_where_none_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VITRINA_RERANKER")
-    opened: list[str] = []
-
-    def load(name: str, **_: object) -> AbstractContextManager[Reranker]:
-        opened.append(name)
-        return nullcontext(ColourReranker(name))
-
-    monkeypatch.setattr(loading, "load_reranker", load)
-    assert reranker_name(settings()) == loading.EMBEDDED
+    assert reranker_name(settings()) == EMBEDDED
     assert reranker_name(settings(reranker="off")) is None
     with ExitStack() as closing:
-        open_reranker(settings(), closing)
-    assert opened == [loading.EMBEDDED]
+        reranker = open_reranker(settings(device="cpu"), closing)
+    assert isinstance(reranker, OnnxReranker)
+    assert reranker.identity.name == EMBEDDED
 
 
 def test_the_default_options_are_settings(store: Store) -> None:

@@ -25,12 +25,13 @@ from vitrina.search.encoders.exports import (
     INT8_FILE,
     TEXT_FILE,
     TOKENIZER_FILE,
+    WEIGHTS_FILE,
     Export,
     FastTokenizer,
-    Graph,
     Tokens,
     write_export,
 )
+from vitrina.search.encoders.graphs import Graph
 from vitrina.search.encoders.open_clip import ShortTextTower, Tokenizer, load_model
 from vitrina.search.types.errors import EncoderError
 from vitrina.search.types.models import LOCAL_PREFIX, Pixels, Vectors
@@ -38,6 +39,7 @@ from vitrina.tuning.export.graphs import (
     ANY_NUMBER,
     CutTextTower,
     ImageTower,
+    Signature,
     TextTower,
     quantize,
     read_safetensors,
@@ -145,17 +147,17 @@ def export_encoder(folder: Path) -> Export:
     MissingDependencyError without the extra ``export``.
     """
     model, tokenizer, dimension = load_plain(folder)
-    weights = read_safetensors(folder)
+    weights = read_safetensors(folder / WEIGHTS_FILE)
     preprocessing = Preprocessing.from_config(model.visual.preprocess_cfg)
     tokens = describe_tokens(folder, model, tokenizer)
-    image = to_onnx(ImageTower(model), example_pixels(preprocessing), {0: ANY_NUMBER})
+    image = to_onnx(ImageTower(model), images_signature(preprocessing))
     text = export_text(model, tokens)
     (folder / EXPORT_FILE).unlink(missing_ok=True)  # until both towers are written there is no export
     export = Export(
         fingerprint_of(folder),
         dimension,
-        write_graph(image, folder, IMAGE_FILE, weights),
-        write_graph(text, folder, TEXT_FILE, weights),
+        write_graph(image, folder, IMAGE_FILE, weights, WEIGHTS_FILE),
+        write_graph(text, folder, TEXT_FILE, weights, WEIGHTS_FILE),
         tokens,
         preprocessing,
     )
@@ -177,7 +179,7 @@ def export_int8(folder: Path, target: Path, pixels: Sequence[Pixels]) -> Export:
     (target / INT8_FILE).unlink(missing_ok=True)
     export = export_encoder(target)
     model, _, _ = load_plain(target)
-    whole = to_onnx(ImageTower(model), example_pixels(export.preprocessing), {0: ANY_NUMBER}, fold=True)
+    whole = to_onnx(ImageTower(model), images_signature(export.preprocessing), fold=True)
     (target / EXPORT_FILE).unlink()
     quantize(whole, target / INT8_FILE, pixels)
     (target / IMAGE_FILE).unlink()
@@ -193,19 +195,21 @@ def load_plain(folder: Path) -> tuple[Any, Tokenizer, int]:
     return model.to(memory_format=torch.contiguous_format), tokenizer, dimension
 
 
-def example_pixels(preprocessing: Preprocessing) -> torch.Tensor:
-    return torch.zeros(2, 3, *preprocessing.size)
+def images_signature(preprocessing: Preprocessing) -> Signature:
+    """Any number of prepared images."""
+    return Signature((torch.zeros(2, 3, *preprocessing.size),), ({0: ANY_NUMBER},))
 
 
 def export_text(model: Any, tokens: Tokens) -> Any:
     """The text tower, for any number of tokens up to the context length where it may be cut."""
     if not tokens.may_be_cut:
-        return to_onnx(TextTower(model), torch.ones(2, tokens.context_length, dtype=torch.long), {0: ANY_NUMBER})
+        whole = torch.ones(2, tokens.context_length, dtype=torch.long)
+        return to_onnx(TextTower(model), Signature((whole,), ({0: ANY_NUMBER},)))
     length = Dim("length", min=2, max=tokens.context_length)
     # neither 1 nor the context length, which the exporter would take for fixed
     example = torch.ones(2, max(2, tokens.context_length // 2), dtype=torch.long)
     tower = TextTower(model) if tokens.is_masked else CutTextTower(model)
-    return to_onnx(tower, example, {0: ANY_NUMBER, 1: length})
+    return to_onnx(tower, Signature((example,), ({0: ANY_NUMBER, 1: length},)))
 
 
 def describe_tokens(folder: Path, model: Any, tokenizer: Tokenizer) -> Tokens:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch.export import Dim
 
-from vitrina.search.encoders.exports import WEIGHTS_FILE, Graph
-from vitrina.search.types.errors import EncoderError, MissingDependencyError
+from vitrina.search.encoders.graphs import Graph
+from vitrina.search.types.errors import MissingDependencyError, StateError
 from vitrina.search.types.models import Pixels
 
 BATCH_SIZE = 16
@@ -95,12 +97,29 @@ class CutTextTower(TextTower):
         return torch.func.functional_call(self.model.text, {"attn_mask": mask}, (tokens,))
 
 
-def to_onnx(tower: torch.nn.Module, example: torch.Tensor, sizes: Mapping[int, Any], *, fold: bool = False) -> Any:
-    """A tower as an ``onnx_ir`` model, its weights under open_clip's names. Blocks for ten seconds and more.
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a graph takes and gives: an example of each input, the dimensions of each that may differ from it, and the
+    names of inputs and outputs."""
 
-    ``sizes`` are the dimensions of the input that may differ from ``example``'s. ``fold`` merges weights where that
-    saves operations, for a model that keeps them; otherwise ONNX Runtime does that when it loads. Raises EncoderError
-    for a tower that cannot be exported, MissingDependencyError without onnxscript.
+    examples: tuple[torch.Tensor, ...]
+    sizes: tuple[Mapping[int, Any], ...]
+    inputs: tuple[str, ...] = ("inputs",)
+    outputs: tuple[str, ...] = ("vectors",)
+
+
+def to_onnx(
+    module: torch.nn.Module,
+    signature: Signature,
+    *,
+    tied: Mapping[str, str] = MappingProxyType({}),
+    fold: bool = False,
+) -> Any:
+    """A module as an ``onnx_ir`` model, its weights under the model's own names. Blocks for ten seconds and more.
+
+    ``tied`` gives the name that a weight has in the folder where it shares it with another. ``fold`` merges weights
+    where that saves operations, for a model that keeps them; otherwise ONNX Runtime does that when it loads. Raises
+    StateError for a module that cannot be exported, MissingDependencyError without onnxscript.
     """
     try:
         import onnxscript
@@ -110,18 +129,18 @@ def to_onnx(tower: torch.nn.Module, example: torch.Tensor, sizes: Mapping[int, A
         ) from error
     try:
         program = torch.onnx.export(
-            tower.eval(),
-            (example,),
-            input_names=["inputs"],
-            output_names=["vectors"],
-            dynamic_shapes=(dict(sizes),),
+            module.eval(),
+            signature.examples,
+            input_names=list(signature.inputs),
+            output_names=list(signature.outputs),
+            dynamic_shapes=tuple(dict(sizes) for sizes in signature.sizes),
             dynamo=True,
             optimize=fold,
             verbose=False,
         )
     except torch.onnx.OnnxExporterError as error:
-        raise EncoderError(
-            f"The {type(tower).__name__} cannot be exported: {error}", remedy="Go on with PyTorch; nothing changed."
+        raise StateError(
+            f"The {type(module).__name__} cannot be exported: {error}", remedy="Go on with PyTorch; nothing changed."
         ) from error
     if program is None:
         raise TypeError("torch.onnx.export gave no program")
@@ -133,7 +152,8 @@ def to_onnx(tower: torch.nn.Module, example: torch.Tensor, sizes: Mapping[int, A
     for node in model.graph:
         node.metadata_props.clear()  # stack traces of this machine
     for value in list(model.graph.initializers.values()):
-        value.name = value.name.removeprefix(PREFIX)
+        name = value.name.removeprefix(PREFIX)
+        value.name = tied.get(name, name)
     return model
 
 
@@ -141,15 +161,15 @@ def _takes_no_weight(node: Any) -> bool | None:
     return False if any(value is not None and value.is_initializer() for value in node.inputs) else None
 
 
-def read_safetensors(folder: Path) -> dict[str, NDArray[np.float32]]:
-    """The floating-point weights of an open_clip folder; none where they are kept in another format."""
-    path = folder / WEIGHTS_FILE
+def read_safetensors(path: Path) -> dict[str, NDArray[np.float32]]:
+    """The floating-point weights in a safetensors file; none where a model keeps them in another format."""
     tensors = load_file(path) if path.is_file() else {}
     return {name: tensor.float().numpy() for name, tensor in tensors.items() if tensor.is_floating_point()}
 
 
-def write_graph(model: Any, folder: Path, file: str, weights: Weights) -> Graph:
-    """Write ``folder/file`` without those weights that ``weights`` holds under the same names with the same values."""
+def write_graph(model: Any, folder: Path, file: str, weights: Weights, weights_file: str) -> Graph:
+    """Write ``folder/file`` without those weights that ``weights``, read from ``weights_file``, holds under the same
+    names with the same values."""
     import onnx
     import onnx_ir
 
@@ -158,7 +178,7 @@ def write_graph(model: Any, folder: Path, file: str, weights: Weights) -> Graph:
     for initializer in proto.graph.initializer:
         kept = weights.get(initializer.name)
         if kept is not None and np.array_equal(onnx.numpy_helper.to_array(initializer), kept):
-            _leave_to(initializer, WEIGHTS_FILE)
+            _leave_to(initializer, weights_file)
             left_out.append(initializer.name)
     content = proto.SerializeToString(deterministic=True)
     path = folder / file

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import torch
 
+from vitrina.search.reranking.backends.model_folders import EMBEDDED, MAX_PIXELS
 from vitrina.search.reranking.backends.transformers.loading import (
-    EMBEDDED,
     has_own_code,
     load_reranker,
     model_folder,
     read_configuration,
 )
-from vitrina.search.reranking.backends.transformers.prompted_model import MAX_PIXELS
 from vitrina.search.reranking.backends.transformers.reranker import CACHE_BYTES, TransformersReranker
 from vitrina.search.types.errors import RerankerError
 from vitrina.tuning.loop import LEARNING_RATES, check_numbers

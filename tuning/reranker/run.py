@@ -16,7 +16,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from vitrina.search.encoders.open_clip import precision
-from vitrina.search.reranking.backends.transformers.chat import PromptDialect
+from vitrina.search.reranking.backends.dialects import PromptDialect
 from vitrina.search.reranking.backends.transformers.image_features import FeatureMemory
 from vitrina.search.reranking.backends.transformers.loading import load_reranker, without_progress_bars
 from vitrina.search.reranking.backends.transformers.prompted_model import PromptedModel

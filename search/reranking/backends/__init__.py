@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from vitrina.search.encoders.base import Runtime
 from vitrina.search.plugins import RERANKERS, load_plugin, registered
 from vitrina.search.reranking.base import Reranker
 
 SERVER_PLUGIN = "openai"
-MODEL_PLUGIN = "transformers"
+MODEL_PLUGIN = "embedded"
+"""For exported models; it leaves others to ``transformers``."""
 
 
 class Secret(Protocol):
@@ -29,8 +31,8 @@ class RerankerOptions:
 
     For servers: ``model`` is its name there, ``key`` the API key, ``n_parallel`` bounds the requests at a time, and
     ``open_timeout_s`` the probe. For models in this process: ``device`` is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``,
-    ``cache_bytes`` bounds the image features in memory, and ``features`` is a folder to cache them in. Images are
-    reduced to ``max_pixels``; None leaves that to the plug-in.
+    ``runtime`` what runs a model that was exported, ``cache_bytes`` bounds the image features in memory, and
+    ``features`` is a folder to cache them in. Images are reduced to ``max_pixels``; None leaves that to the plug-in.
     """
 
     model: str = ""
@@ -38,6 +40,7 @@ class RerankerOptions:
     n_parallel: int = 8
     open_timeout_s: float = 60.0
     device: str = "auto"
+    runtime: Runtime = Runtime.AUTO
     allow_remote_code: bool = False
     cache_bytes: int = 512 * 2**20
     features: Path | None = None

@@ -30,7 +30,9 @@ from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
 from vitrina.indexer.sources.base import ImageReference, Record
 from vitrina.search.engine import SearchEngine
-from vitrina.search.reranking.backends.transformers.loading import EMBEDDED, load_reranker
+from vitrina.search.reranking.backends import RerankerOptions, open_by_name
+from vitrina.search.reranking.backends.model_folders import EMBEDDED
+from vitrina.search.reranking.backends.transformers.loading import load_reranker
 from vitrina.search.reranking.base import Box, Capabilities, Deadline, Probabilities, RerankCandidate, Reranker
 from vitrina.search.reranking.fusion import FusionWeights
 from vitrina.search.reranking.pipeline import RerankPipeline
@@ -209,7 +211,7 @@ def photo_shops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stor
 @pytest.fixture(scope="module")
 def model() -> Reranker:
     """The model that ships with the package."""
-    return load_reranker(EMBEDDED, device="cpu")
+    return open_by_name(EMBEDDED, RerankerOptions(device="cpu")).__enter__()
 
 
 @pytest.fixture(scope="module")

@@ -1,86 +1,29 @@
-"""Image features cached on disk, for the next process that opens the same model."""
+"""Image features as bytes and back, for the cache on disk."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from vitrina.search.reranking.backends.cached_features import (
+    EXPANSION,
+    FEATURES,
+    MAX_IMAGE_BYTES,
+    PLACEHOLDER,
+    CachedFeatures,
+)
 from vitrina.search.reranking.backends.transformers.image_features import ImageFeatures
 from vitrina.search.store.feature_cache import FeatureCache
-from vitrina.search.types.errors import StorageError
 
 if TYPE_CHECKING:
     import torch
 
-log = logging.getLogger(__name__)
-
-MAX_IMAGE_BYTES = 64 * 1024
-"""Larger features of an image are not cached. The embedded model's take 5 kB; those of Qwen3-VL 8B would take 3 MB, a
-hundred times the thumbnail."""
-
-_FEATURES, _PLACEHOLDER, _EXPANSION = "features", "placeholder", "expansion"
 _GRIDS, _KINDS = "grids.", "kinds."
 
 
-class CachedFeatures:
-    """One model's image features in a ``FeatureCache``, as ``FeatureMemory`` has them in memory. Thread-safe.
-
-    Nothing depends on the cache: its errors are logged once, and searching continues.
-    """
-
-    def __init__(self, store: FeatureCache, model: Any) -> None:
-        self._store = store
-        self._model = model
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="feature-cache")
-        self._logged: set[str] = set()
-
-    def get(self, keys: Sequence[str]) -> dict[str, ImageFeatures]:
-        """Return the cached features of these keys, in one query. Blocks for a millisecond."""
-        try:
-            rows = self._store.get(keys)
-        except StorageError as error:
-            self._log_once(error)
-            return {}
-        unpacked = ((key, self._unpack_row(key, data)) for key, data in rows.items())
-        return {key: features for key, features in unpacked if features is not None}
-
-    def put_async(self, images: Mapping[str, ImageFeatures]) -> None:
-        """Cache features in a background thread, so that no search waits for the disk."""
-        rows = _packed_rows(images)
-        with suppress(RuntimeError):  # already closed
-            self._writer.submit(self._put, rows)
-
-    def put(self, images: Mapping[str, ImageFeatures]) -> None:
-        """Cache features now. Raises StorageError."""
-        self._store.put(_packed_rows(images))
-
-    def close(self) -> None:
-        """Finish writing, and close the cache. Closing twice is fine."""
-        self._writer.shutdown()
-        self._store.close()
-
-    def _put(self, rows: Mapping[str, bytes]) -> None:
-        try:
-            self._store.put(rows)
-        except StorageError as error:
-            self._log_once(error)
-
-    def _unpack_row(self, key: str, data: bytes) -> ImageFeatures | None:
-        from safetensors import SafetensorError
-
-        try:
-            return unpack(data, self._model.device, self._model.dtype)
-        except (SafetensorError, KeyError, ValueError) as error:
-            log.warning("The cached features of image %s are damaged, and are computed again: %s", key, error)
-            return None
-
-    def _log_once(self, error: StorageError) -> None:
-        level = logging.DEBUG if str(error) in self._logged else logging.WARNING
-        self._logged.add(str(error))
-        log.log(level, "Image features are not cached: %s", error)
+def cached_for(model: Any, store: FeatureCache) -> CachedFeatures[ImageFeatures]:
+    """The cache of a model's features, which come back on its device and in its precision."""
+    return CachedFeatures(store, pack, partial(unpack, device=model.device, dtype=model.dtype))
 
 
 def pack(image: ImageFeatures) -> bytes | None:
@@ -96,9 +39,9 @@ def pack(image: ImageFeatures) -> bytes | None:
     if not isinstance(features, torch.Tensor) or image.features.get("deepstack_features"):
         return None
     tensors = {
-        _FEATURES: _to_half(features),
-        _PLACEHOLDER: torch.tensor(image.placeholder, dtype=torch.int32),
-        _EXPANSION: torch.tensor(image.expansion, dtype=torch.int32),
+        FEATURES: _to_half(features),
+        PLACEHOLDER: torch.tensor(image.placeholder, dtype=torch.int32),
+        EXPANSION: torch.tensor(image.expansion, dtype=torch.int32),
         **{_GRIDS + name: grid for name, grid in image.grids.items()},
         **{_KINDS + name: kind for name, kind in image.kinds.items()},
     }
@@ -114,20 +57,16 @@ def unpack(data: bytes, device: torch.device, dtype: torch.dtype) -> ImageFeatur
     from transformers.modeling_outputs import BaseModelOutputWithPooling
 
     tensors = load(data)
-    features = tensors.pop(_FEATURES)
+    features = tensors.pop(FEATURES)
     if not features.isfinite().all():
         raise ValueError("its features are not finite.")
     return ImageFeatures(
         features=BaseModelOutputWithPooling(pooler_output=features.to(device, dtype)),
         grids={name.removeprefix(_GRIDS): grid for name, grid in tensors.items() if name.startswith(_GRIDS)},
-        placeholder=tuple(tensors[_PLACEHOLDER].tolist()),
-        expansion=tuple(tensors[_EXPANSION].tolist()),
+        placeholder=tuple(tensors[PLACEHOLDER].tolist()),
+        expansion=tuple(tensors[EXPANSION].tolist()),
         kinds={name.removeprefix(_KINDS): kind for name, kind in tensors.items() if name.startswith(_KINDS)},
     )
-
-
-def _packed_rows(images: Mapping[str, ImageFeatures]) -> dict[str, bytes]:
-    return {key: data for key, each in images.items() if (data := pack(each)) is not None}
 
 
 def _to_half(features: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from cachetools import LRUCache
 from PIL import Image
 
-from vitrina.search.reranking.backends.transformers.chat import ChatTemplate, Inputs, Prompt
+from vitrina.search.reranking.backends.dialects import Prompt
+from vitrina.search.reranking.backends.transformers.chat import ChatTemplate, Inputs
 from vitrina.search.reranking.base import IMAGE_SIDE_PX
 
 if TYPE_CHECKING:

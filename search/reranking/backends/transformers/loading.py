@@ -3,42 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitrina.search.encoders.compute import device_of
+from vitrina.search.encoders.compute import device_of, require_models
 from vitrina.search.reranking.backends import RerankerOptions
-from vitrina.search.reranking.backends.transformers.chat import PromptDialect, dialect_of
-from vitrina.search.reranking.backends.transformers.prompted_model import MAX_PIXELS
+from vitrina.search.reranking.backends.dialects import dialect_of
+from vitrina.search.reranking.backends.model_folders import (
+    LOCAL_PREFIX,
+    MAX_PIXELS,
+    USAGE,
+    configuration,
+    identity_of,
+    local_folder,
+)
 from vitrina.search.reranking.backends.transformers.reranker import CACHE_BYTES, MODEL_ERRORS, TransformersReranker
 from vitrina.search.reranking.fusion import CARD_FILE, read_fusion_weights
-from vitrina.search.reranking.prompts import digest
 from vitrina.search.store.feature_cache import FeatureCache, features_file
 from vitrina.search.types.errors import RerankerError
-from vitrina.search.types.models import RerankerIdentity
 
 if TYPE_CHECKING:
     import torch
 
 log = logging.getLogger(__name__)
 
-EMBEDDED = "embedded"
-EMBEDDED_FOLDER = Path(__file__).parents[2] / "embedded"
-"""The model that ships in the package."""
-
-LOCAL_PREFIX = "local-dir:"
 HUB_PREFIX = "hf-hub:"
 
-USAGE = (
-    "Use a folder in the Hugging Face format, or a name on the hub such as 'Qwen/Qwen3-VL-2B-Instruct'; native are "
-    "Qwen2-VL, Qwen2.5-VL, Qwen3-VL, SmolVLM, Idefics3, LLaVA, Llama 3.2 Vision, Pixtral, Gemma 3 and Molmo2."
-)
-
 _WANTED_FILES = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]
-_FINGERPRINTED_SUFFIXES = {".safetensors", ".json", ".jinja", ".txt", ".model", ".py"}
 
 
 def load_reranker(
@@ -57,22 +50,23 @@ def load_reranker(
     on the CPU. Models that come with their own code are refused unless ``allow_remote_code``, since it would run with
     all rights of this process. Images are reduced to ``max_pixels``. Features of the latest images are cached in up to
     ``cache_bytes`` of memory and, if they are small, in a file of the folder ``features`` where one is given. Blocks,
-    for minutes if the weights are large; downloads names on the hub. Raises RerankerError.
+    for minutes if the weights are large; downloads names on the hub. Raises RerankerError, and MissingDependencyError
+    without the extra ``models``.
     """
+    require_models("torch", "transformers")
     placed = device_of(device, RerankerError)
     folder = model_folder(name, allow_remote_code=allow_remote_code)
     config = read_configuration(name, folder, allow_remote_code=allow_remote_code)
     model_type = str(config.get("model_type", ""))
     native = _is_native(model_type)
     model, processor = _loaded(name, folder, config, placed, native=native)
-    dialect = dialect_of(name, folder, model_type)
-    identity = RerankerIdentity(name, _fingerprint(folder, dialect, max_pixels))
+    identity = identity_of(name, folder, max_pixels=max_pixels)
     with _as_reranker_error(name):
         return TransformersReranker(
             model,
             processor,
             identity,
-            dialect,
+            dialect_of(name, folder, model_type),
             max_pixels=max_pixels,
             cache_bytes=cache_bytes,
             fusion_weights=read_fusion_weights(folder / CARD_FILE),
@@ -90,25 +84,6 @@ def open_model(name: str, options: RerankerOptions) -> TransformersReranker:
         cache_bytes=options.cache_bytes,
         features=options.features,
     )
-
-
-def identity_of(name: str, *, max_pixels: int = MAX_PIXELS) -> RerankerIdentity:
-    """Return the identity of what ``load_reranker`` would load, without loading it. Reads all weights to hash them;
-    downloads and raises as ``load_reranker`` does."""
-    folder = model_folder(name)
-    model_type = str(_configuration(name, folder).get("model_type", ""))
-    return RerankerIdentity(name, _fingerprint(folder, dialect_of(name, folder, model_type), max_pixels))
-
-
-def local_folder(name: str) -> Path | None:
-    """Return the local folder of a model name; None without one, as for names on the hub."""
-    path = EMBEDDED_FOLDER if name == EMBEDDED else Path(name.removeprefix(LOCAL_PREFIX)).expanduser()
-    return path.resolve() if path.is_dir() else None
-
-
-def n_weight_bytes(folder: Path) -> int:
-    """Return the size of the weights in a model's folder."""
-    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
 
 
 def model_folder(name: str, *, allow_remote_code: bool = False) -> Path:
@@ -136,7 +111,7 @@ def model_folder(name: str, *, allow_remote_code: bool = False) -> Path:
 def read_configuration(name: str, folder: Path, *, allow_remote_code: bool = False) -> dict[str, Any]:
     """Return the configuration of the model in a folder. Raises RerankerError for a model that cannot be loaded, before
     its weights are read."""
-    config = _configuration(name, folder)
+    config = configuration(name, folder)
     model_type = str(config.get("model_type", ""))
     if not _is_native(model_type):
         _check_foreign(name, model_type, config, allow_remote_code=allow_remote_code)
@@ -145,19 +120,8 @@ def read_configuration(name: str, folder: Path, *, allow_remote_code: bool = Fal
 
 def has_own_code(folder: Path) -> bool:
     """Whether the model in a folder runs on code of its own. Raises RerankerError if there is no model."""
-    config = _configuration(folder.name, folder)
+    config = configuration(folder.name, folder)
     return "auto_map" in config and not _is_native(str(config.get("model_type", "")))
-
-
-def _configuration(name: str, folder: Path) -> dict[str, Any]:
-    """The configuration as written in the folder, before transformers chooses classes by it."""
-    from transformers import PreTrainedConfig
-
-    if not (folder / "config.json").is_file():
-        raise RerankerError(f"There is no model in {folder}: it holds no config.json.", remedy=USAGE)
-    with _as_reranker_error(name):
-        config, _ = PreTrainedConfig.get_config_dict(folder, local_files_only=True)
-    return dict(config)
 
 
 def _is_native(model_type: str) -> bool:
@@ -218,17 +182,6 @@ def _make_deterministic(model: Any, processor: Any) -> None:
         settings.pad_token_id = processor.tokenizer.pad_token_id or processor.tokenizer.eos_token_id
     if hasattr(processor.image_processor, "do_image_splitting"):
         processor.image_processor.do_image_splitting = False
-
-
-def _fingerprint(folder: Path, dialect: PromptDialect, max_pixels: int) -> str:
-    """SHA-256 over weights, configuration, tokenizer and templates, and over prompts and image size."""
-    digested = hashlib.sha256(f"{digest()}:{dialect.name}:{max_pixels}:".encode())
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in _FINGERPRINTED_SUFFIXES and path.name != CARD_FILE:
-            digested.update(f"{path.relative_to(folder).as_posix()}:{path.stat().st_size}:".encode())
-            with path.open("rb") as file:
-                digested.update(hashlib.file_digest(file, "sha256").digest())
-    return digested.hexdigest()
 
 
 @contextlib.contextmanager

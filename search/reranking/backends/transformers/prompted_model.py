@@ -9,14 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from PIL import Image
 
-from vitrina.search.reranking.backends.transformers.cached_features import CachedFeatures
-from vitrina.search.reranking.backends.transformers.chat import (
-    PLACEHOLDER_IMAGE,
-    ChatTemplate,
-    Inputs,
-    Prompt,
-    PromptDialect,
-)
+from vitrina.search.reranking.backends.cached_features import CachedFeatures
+from vitrina.search.reranking.backends.dialects import PLACEHOLDER_IMAGE, Prompt, PromptDialect
+from vitrina.search.reranking.backends.transformers.chat import ChatTemplate, Inputs
 from vitrina.search.reranking.backends.transformers.image_features import (
     FeatureMemory,
     ImageFeatures,
@@ -30,8 +25,6 @@ from vitrina.search.reranking.base import RerankCandidate
 if TYPE_CHECKING:
     import torch
 
-MAX_PIXELS = 448 * 448
-"""256 tokens of Qwen2-VL, 196 of Qwen3-VL: a product fills its image, and the time grows with the tokens."""
 MAX_LISTING_TOKENS = 256
 MAX_STATEMENT_TOKENS = 48
 
@@ -61,7 +54,7 @@ class PromptedModel:
     dialect: PromptDialect
     max_pixels: int
     memory: FeatureMemory
-    cache: CachedFeatures | None = None
+    cache: CachedFeatures[ImageFeatures] | None = None
 
     def logits(self, candidates: Sequence[RerankCandidate], statements: Sequence[str], *, share: bool) -> torch.Tensor:
         """Return the logits of the answer to each statement about the candidate at its position, shape (n, vocabulary).

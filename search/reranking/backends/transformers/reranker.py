@@ -16,8 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vitrina.search.reranking.backends.transformers.cached_features import CachedFeatures, pack
-from vitrina.search.reranking.backends.transformers.chat import ChatTemplate, Prompt, PromptDialect, image_parts
+from vitrina.search.reranking.backends.cached_features import CachedFeatures
+from vitrina.search.reranking.backends.dialects import Prompt, PromptDialect, image_parts
+from vitrina.search.reranking.backends.model_folders import MAX_PIXELS
+from vitrina.search.reranking.backends.transformers.cached_features import cached_for, pack
+from vitrina.search.reranking.backends.transformers.chat import ChatTemplate
 from vitrina.search.reranking.backends.transformers.generation import (
     BOX_UNITS,
     BoxUnit,
@@ -27,13 +30,13 @@ from vitrina.search.reranking.backends.transformers.generation import (
 )
 from vitrina.search.reranking.backends.transformers.image_features import (
     FeatureMemory,
+    ImageFeatures,
     accepts_features,
     fit_image,
     max_useful_side_px,
     to_model,
 )
 from vitrina.search.reranking.backends.transformers.prompted_model import (
-    MAX_PIXELS,
     MAX_STATEMENT_TOKENS,
     PromptedModel,
 )
@@ -316,13 +319,13 @@ class TransformersReranker:
             image_side_px=image_side_px,
         )
 
-    def _open_cache(self, features: FeatureCache | None) -> CachedFeatures | None:
+    def _open_cache(self, features: FeatureCache | None) -> CachedFeatures[ImageFeatures] | None:
         """The cache of this model's image features; None if they are too large, or if it does not accept features."""
         if features is None or not self._shares_images:
             return None
         with self._exclusive(Deadline.within(_PROBE_SECONDS)):
             probe = self._prompted_model.compute_features([_PROBE])[_PROBE.key]
-        return CachedFeatures(features, self._model) if pack(probe) is not None else None
+        return cached_for(self._model, features) if pack(probe) is not None else None
 
     def _features_agree(self, candidate: RerankCandidate, whole: Probabilities) -> bool:
         """Whether statements judged from features get the same answers as from pixels; if not, pixels are used."""

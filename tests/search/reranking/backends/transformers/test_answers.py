@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vitrina.search.reranking.backends.transformers.chat import AnswerTokens
+from vitrina.search.reranking.backends.dialects import AnswerTokens
 from vitrina.search.types.errors import RerankerError
 
 

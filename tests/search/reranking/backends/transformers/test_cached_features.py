@@ -19,9 +19,11 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from tests.search.reranking.backends.transformers.candidates import STATEMENTS, noise
 from tests.search.reranking.backends.transformers.conftest import FolderOf, Opened
-from vitrina.search.reranking.backends.transformers.cached_features import MAX_IMAGE_BYTES, pack, unpack
+from vitrina.search.reranking.backends.cached_features import MAX_IMAGE_BYTES
+from vitrina.search.reranking.backends.model_folders import identity_of
+from vitrina.search.reranking.backends.transformers.cached_features import pack, unpack
 from vitrina.search.reranking.backends.transformers.image_features import ImageFeatures
-from vitrina.search.reranking.backends.transformers.loading import identity_of, load_reranker
+from vitrina.search.reranking.backends.transformers.loading import load_reranker
 from vitrina.search.reranking.backends.transformers.reranker import TransformersReranker
 from vitrina.search.reranking.base import Deadline, OpenImage, PrecomputesFeatures, RerankCandidate
 from vitrina.search.store.feature_cache import FeatureCache
@@ -154,8 +156,8 @@ def test_another_model_sees_for_itself(folder: Path, features: Path, tmp_path: P
 
 
 def test_an_identity_can_be_told_without_opening_the_model(folder: Path, opened: Opened) -> None:
-    assert identity_of(str(folder)) == opened("fast-vlm").identity
-    assert identity_of(str(folder), max_pixels=10_000) != opened("fast-vlm").identity
+    assert identity_of(str(folder), folder) == opened("fast-vlm").identity
+    assert identity_of(str(folder), folder, max_pixels=10_000) != opened("fast-vlm").identity
 
 
 @pytest.mark.parametrize("family", ["llava", "qwen2-vl"])

@@ -12,7 +12,8 @@ import transformers
 from tests.search.reranking.backends.transformers import tiny
 from tests.search.reranking.backends.transformers.candidates import noise
 from tests.search.reranking.backends.transformers.conftest import FolderOf
-from vitrina.search.reranking.backends.transformers.chat import PLAIN, QWEN3_VL_RERANKER, ChatTemplate, Prompt
+from vitrina.search.reranking.backends.dialects import PLAIN, QWEN3_VL_RERANKER, Prompt
+from vitrina.search.reranking.backends.transformers.chat import ChatTemplate
 from vitrina.search.reranking.prompts import INSTRUCTIONS
 from vitrina.search.types.errors import RerankerError
 

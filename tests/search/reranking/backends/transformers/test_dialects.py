@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vitrina.search.reranking.backends.transformers.chat import PLAIN, QWEN3_VL_RERANKER, PromptDialect, dialect_of
+from vitrina.search.reranking.backends.dialects import PLAIN, QWEN3_VL_RERANKER, PromptDialect, dialect_of
 
 
 @pytest.mark.parametrize(

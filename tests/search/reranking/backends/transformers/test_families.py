@@ -10,7 +10,7 @@ import transformers
 from tests.search.reranking.backends.transformers import tiny
 from tests.search.reranking.backends.transformers.candidates import STATEMENTS, three_candidates
 from tests.search.reranking.backends.transformers.conftest import FolderOf, Opened
-from vitrina.search.reranking.backends.transformers.chat import PLAIN
+from vitrina.search.reranking.backends.dialects import PLAIN
 from vitrina.search.reranking.backends.transformers.reranker import TransformersReranker
 from vitrina.search.reranking.base import Deadline, Scoring
 from vitrina.search.types.models import RerankerIdentity

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from tests.search.reranking.backends.transformers.candidates import STATEMENTS, three_candidates
 from tests.search.reranking.backends.transformers.conftest import FolderOf, Opened
+from vitrina.search.reranking.backends.model_folders import MAX_PIXELS
 from vitrina.search.reranking.backends.transformers.loading import load_reranker
-from vitrina.search.reranking.backends.transformers.prompted_model import MAX_PIXELS
 from vitrina.search.reranking.base import Deadline
 from vitrina.search.types.errors import RerankerError
 

@@ -1,0 +1,1 @@
+"""Rerankers in this process by ONNX Runtime: the embedded one, and what ``vitrina reranker export`` has exported."""

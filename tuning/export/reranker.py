@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from jinja2 import TemplateError
 from PIL import Image
 from torch.export import Dim
 from transformers.cache_utils import DynamicCache
@@ -98,7 +100,7 @@ def export_reranker(folder: Path) -> RerankerExport:
     runtime would not prepare as transformers does, and MissingDependencyError without the extras ``models`` and
     ``export``.
     """
-    with load_reranker(str(folder), device="cpu") as reranker, torch.inference_mode():
+    with load_reranker(str(folder), device="cpu") as reranker, _as_reranker_error(), torch.inference_mode():
         prompted = reranker.prompted_model
         config = prompted.model.config
         if not reranker.shares_images or dialect_of(folder.name, folder, config.model_type) is not PLAIN:
@@ -166,7 +168,9 @@ def embedding_name(model: Any, weights: Weights) -> str:
 def describe_images(prompted: PromptedModel) -> Preprocessing:
     """How images are prepared. Raises RerankerError where the runtime would prepare them otherwise."""
     processor = prompted.chat.processor.image_processor
-    size = processor.size
+    size = dict(processor.size)
+    if not size.get("height") or not size.get("width"):
+        raise RerankerError("The model's images are of no fixed size.", remedy=_REMEDY)
     preprocessing = Preprocessing(
         (int(size["height"]), int(size["width"])),
         tuple(processor.image_mean),
@@ -223,6 +227,16 @@ def reranker_stop_tokens(model: Any) -> list[int]:
     """The tokens that end a text."""
     stop = model.generation_config.eos_token_id
     return list(stop) if isinstance(stop, list) else [stop]
+
+
+@contextmanager
+def _as_reranker_error() -> Iterator[None]:
+    """Raise RerankerError for a model of another kind, which lacks what is read off it, or whose template does not
+    render here."""
+    try:
+        yield
+    except (TemplateError, AttributeError, TypeError, KeyError, ValueError) as error:
+        raise RerankerError(f"The model cannot be exported: {error}", remedy=_REMEDY) from error
 
 
 def _placeholder(image: ImageFeatures) -> int:

@@ -47,7 +47,7 @@ from pathlib import Path
 from fastapi.testclient import TestClient
 from vitrina.api.app import create_app
 from vitrina.api.settings import Settings
-with TestClient(create_app(Settings(store=Path(sys.argv[2])))) as client:
+with TestClient(create_app(Settings(store=Path(sys.argv[2]))), base_url="http://127.0.0.1") as client:
     until = time.monotonic() + 60
     while client.get("/readyz").json()["reranker"]["status"] == "opening" and time.monotonic() < until:
         time.sleep(0.05)

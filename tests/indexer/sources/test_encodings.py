@@ -83,5 +83,5 @@ def test_an_encoding_that_is_given(tmp_path: Path) -> None:
         open_source(str(path), encoding="klingon")
     with pytest.raises(SourceError, match="not in the encoding ascii"):
         open_source(str(path), encoding="ascii")
-    with pytest.raises(SourceError, match="no CSV file"):
-        open_source(str(write(tmp_path, "shop.jsonl", '{"sku": 1}')), encoding="cp850")
+    with pytest.raises(SourceError, match="no text file"):
+        open_source(str(write(tmp_path, "shop.parquet", b"PAR1")), encoding="cp850")

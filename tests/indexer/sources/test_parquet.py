@@ -96,7 +96,7 @@ def test_a_damaged_row_group_is_one_rejection(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 but no more", b"sku,title\n1,a\n"])
 def test_no_parquet_is_an_error(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(SourceError, match=r"shop.parquet is not a Parquet file"):
+    with pytest.raises(SourceError, match=r"shop.parquet is (not a Parquet file|empty: 0 bytes)"):
         open_source(str(write(tmp_path, "shop.parquet", content)))
 
 

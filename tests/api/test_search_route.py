@@ -14,7 +14,7 @@ from vitrina.search.store.store import Store
 def test_text_answer_has_every_field(client: TestClient) -> None:
     answer = client.post("/v1/search", json={"text": "shirt", "limit": 3}).raise_for_status().json()
     assert set(answer) == {
-        *("hits", "total_considered", "no_good_match", "encoder", "timings_ms"),
+        *("hits", "total_considered", "no_good_match", "n_collapsed", "encoder", "timings_ms"),
         *("requirements", "reranked", "reranker", "rerank_note"),
     }
     assert [hit["rank"] for hit in answer["hits"]] == [1, 2, 3]

@@ -43,12 +43,12 @@ def test_a_name_without_a_folder_is_refused() -> None:
     assert "is not a folder" in complaint
 
 
-@pytest.mark.parametrize("family", ["llava", "qwen2-vl"])
-def test_models_of_other_kinds_are_refused(family: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["llava", "qwen2-vl"])
+def test_models_of_other_kinds_are_refused(kind: str, tmp_path: Path) -> None:
     with pytest.raises(RerankerError) as raised:
-        export_reranker(tiny.save(family, tmp_path))
+        export_reranker(tiny.save(kind, tmp_path))
     assert "PyTorch" in raised.value.remedy
-    assert not is_exported(tmp_path / family)
+    assert not is_exported(tmp_path / kind)
 
 
 def test_a_template_that_is_rendered_otherwise_is_refused(exported_vlm: Path, tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def _header(sample: Sequence[str], delimiter: str, n_before: int) -> _Header | N
         best = 0 if widths[0] > 1 else next(at for at, width in enumerate(widths) if width >= 0.6 * max(widths))
     line, names = rows[best]
     above = [text.strip().strip(delimiter) for text in sample[n_before : line - 1]]
-    end = line + names[-1].count("\n") if names else line
+    end = line + sum(name.count("\n") for name in names)
     return _Header(delimiter, names, end, tuple(text for text in above if text))
 
 

@@ -232,6 +232,20 @@ def test_lines_above_the_header_are_skipped(tmp_path: Path, above: str, delimite
     assert (f"the {n_above} line" in "".join(table.notes)) == bool(n_above)
 
 
+def test_a_header_of_several_lines(tmp_path: Path) -> None:
+    path = write(tmp_path, "shop.csv", '"sku","title of\nproduct","price\n(EUR)"\n1,mug,5\n')
+    assert [name.split("\n") for name in open_delimited(path).columns] == [
+        ["sku"],
+        ["title of", "product"],
+        ["price", "(EUR)"],
+    ]
+    assert cells_of(path) == [["1", "mug", "5"]]
+
+
+def test_line_ends_of_an_old_mac(tmp_path: Path) -> None:
+    assert cells_of(write(tmp_path, "shop.csv", "sku,title\r1,mug\r2,cup\r")) == [["1", "mug"], ["2", "cup"]]
+
+
 def test_a_file_without_known_names_keeps_its_first_line_as_the_header(tmp_path: Path) -> None:
     path = write(tmp_path, "shop.csv", "foo,bar,baz\n1,sku,b\n2,title,c\n")
     assert open_delimited(path).columns == ("foo", "bar", "baz")

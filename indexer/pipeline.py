@@ -164,6 +164,7 @@ class Indexer:
         with closing(SourceRun(self.store.catalog, name or source.name)) as of_source:
             done = self._index(source, on_progress, of_source)
             gone = of_source.gone()
+            of_source.inherit()
             n_deleted = of_source.delete_gone() if gone.n_gone and on_gone(gone) else 0
             done = replace(done, gone=gone, n_deleted=n_deleted)
         started = time.perf_counter()

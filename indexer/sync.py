@@ -100,6 +100,12 @@ class SourceRun:
         n_before = sum(self._before.get(source_id, 0) for source_id in self._replaced())
         return GoneItems(sum(map(len, self._pages())), n_before)
 
+    def inherit(self) -> None:
+        """Make this source's own what is gone from it and came from those whose place it takes, so that a later run
+        knows of it, too."""
+        if self.source_id is not None:
+            self._catalog.move_items([each for each in self._replaced() if each != self.source_id], self.source_id)
+
     def delete_gone(self) -> int:
         """Delete the items that are gone from the source; returns how many."""
         return sum(len(self._catalog.delete(skus)) for skus in self._pages())

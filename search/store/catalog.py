@@ -249,6 +249,13 @@ class Catalog:
             with self.database.write() as connection:
                 assign(connection, source_id, skus)
 
+    def move_items(self, source_ids: Sequence[int], source_id: int) -> None:
+        """Make the items of some sources those of another."""
+        if source_ids:
+            with self.database.write() as connection:
+                moved = update(items).where(items.c.source_id.in_(source_ids))
+                connection.execute(moved.values(source_id=source_id))
+
     def skus_of(self, source_ids: Sequence[int]) -> Iterator[list[str]]:
         """The skus of the items of some sources, in pages, each a consistent state of its own."""
         last = 0

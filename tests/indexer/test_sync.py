@@ -66,6 +66,14 @@ def test_the_same_catalog_under_another_name_takes_its_place(store: Store, index
     assert (skus(store), store.catalog.source_names()) == (list("ABCDE"), {"tuesday.csv": 5})
 
 
+def test_what_was_gone_when_a_source_took_anothers_place_is_gone_later_too(store: Store, indexer: Indexer) -> None:
+    run(indexer, "ABC", name="monday.csv")
+    assert run(indexer, "AC", name="tuesday.csv").gone == GoneItems(1, 3)
+    assert run(indexer, "AC", name="tuesday.csv").gone == GoneItems(1, 3)
+    done = run(indexer, "AC", name="tuesday.csv", sync=True)
+    assert (done.n_deleted, skus(store), store.catalog.source_names()) == (1, ["A", "C"], {"tuesday.csv": 2})
+
+
 def test_a_source_that_shares_a_few_items_stands_beside(store: Store, indexer: Indexer) -> None:
     run(indexer, "ABCDEF", name="one")
     done = run(indexer, "AXYZ", name="two", sync=True)

@@ -166,7 +166,8 @@ def show_gone(source: Source, report: IndexingProgress, *, is_synced: bool, dry_
     """Print what became of items that are no longer in their source; nothing if there are none."""
     gone = report.gone
     if report.n_deleted:
-        print_line(f"{report.n_deleted:,} items that are no longer in {source.name} were deleted")
+        deleted = "item is" if report.n_deleted == 1 else "items are"
+        print_line(f"{report.n_deleted:,} {deleted} no longer in {source.name}: deleted")
     elif gone.n_gone:
         items = "item is" if gone.n_gone == 1 else "items are"
         left = f"{gone.n_gone:,} {items} no longer in {source.name}"

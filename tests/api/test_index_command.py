@@ -55,7 +55,7 @@ def test_what_is_gone_from_the_source_is_deleted_only_if_that_is_wanted(vitrina:
     index("ABCDEFGHIJ")
     assert "1 item is no longer in shop.csv. To delete what is gone: vitrina index --sync" in index("ABCDEFGHI")
     assert "1 item is no longer in shop.csv and would be deleted" in index("ABCDEFGHI", "--sync", "--dry-run")
-    assert "1 items that are no longer in shop.csv were deleted" in index("ABCDEFGHI", "--prune")
+    assert "1 item is no longer in shop.csv: deleted" in index("ABCDEFGHI", "--prune")
     assert "6 items are no longer in shop.csv, of 9: none was deleted. If that is right, add --yes" in index(
         "ABC", "--sync"
     )

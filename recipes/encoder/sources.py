@@ -27,7 +27,7 @@ from recipes.encoder.corpus import (
 from recipes.encoder.held_out import is_kept_from_training
 from recipes.encoder.images import BUSY, PLAIN, POSED, StoredImage, Variation, decode
 from recipes.encoder.labels import LabelledProduct
-from vitrina.search.encoders.base import Preprocessing
+from vitrina.search.encoders.base import Preprocessing, ResizeMode
 
 COLOURS, COLLAGES, BOUTIQUE = "drawn-colours", "grocery-iconic-collages", "boutique"
 
@@ -195,14 +195,19 @@ def _shape(colour: str, rng: random.Random) -> Image.Image:
     return ground
 
 
-def stored_images(rows: LabelledRows, variation: Variation, work: Path) -> StoredImage:
-    """The images of some rows, letterboxed on white, uint8, (n, 3, 144, 144); kept in ``work`` from run to run."""
-    shape = (len(rows.images), 3, STORED_SIZE, STORED_SIZE)
+def stored_images(
+    rows: LabelledRows,
+    variation: Variation,
+    work: Path,
+    side: int = STORED_SIZE,
+    resize_mode: ResizeMode = "longest",
+) -> StoredImage:
+    """The images of some rows, letterboxed on white or as ``resize_mode`` says, uint8, (n, 3, side, side); kept in
+    ``work`` from run to run."""
+    shape = (len(rows.images), 3, side, side)
     path = work / f"{rows.source}-{len(rows.images)}.u8"
     if not path.is_file() or path.stat().st_size != math.prod(shape):
-        fit = Preprocessing(
-            (STORED_SIZE, STORED_SIZE), (0.0,) * 3, (1 / 255,) * 3, resize_mode="longest", fill_color=255
-        )
+        fit = Preprocessing((side, side), (0.0,) * 3, (1 / 255,) * 3, resize_mode=resize_mode, fill_color=255)
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
             for image in rows.images:

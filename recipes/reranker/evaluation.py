@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -28,6 +28,16 @@ from vitrina.tuning.reranker.validation import area_under_curve, balanced_accura
 Truths = NDArray[np.float64]
 
 _BATCH = 256
+
+
+class Judge(Protocol):
+    """Says whether statements are true of images."""
+
+    def image_features(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """Features of each image, (n, ...)."""
+
+    def judge(self, features: torch.Tensor, statements: Sequence[str]) -> Truths:
+        """P(yes) of each statement about the image at the same position, shape (n,)."""
 
 
 class Evaluator:
@@ -116,7 +126,7 @@ def evaluate(evaluator: Evaluator, rows: LabelledRows, *, boxes: Boxes | None = 
     """Every measure for which some rows have labels. ``boxes`` are those of
     drawn rows. Blocks."""
     features = evaluator.image_features([decode(image) for image in rows.images])
-    figures = _judging(evaluator, rows, features, random.Random(seed))
+    figures = judging(evaluator, rows, features, random.Random(seed))
     for field in FIELDS:
         figures |= _reading(evaluator, rows.products, features, field)
     if boxes:
@@ -149,7 +159,7 @@ def explaining(
     return {"explanations, all mentions supported": mean(supported), "explanations, requirements named": mean(named)}
 
 
-def _judging(evaluator: Evaluator, rows: LabelledRows, features: torch.Tensor, rng: random.Random) -> dict[str, float]:
+def judging(evaluator: Judge, rows: LabelledRows, features: torch.Tensor, rng: random.Random) -> dict[str, float]:
     """Statements that are as often true as false, half of the false ones nearly true; and the same of a blank image."""
     shops = [rows.source] * len(rows.products)
     near = draw_statements(rows.products, shops, rng, NEAR)
@@ -173,7 +183,7 @@ def _judging(evaluator: Evaluator, rows: LabelledRows, features: torch.Tensor, r
 
 
 def _whole_and_parts(
-    evaluator: Evaluator, asked_features: torch.Tensor, asked: Sequence[JudgedStatement], whole: NDArray[np.float64]
+    evaluator: Judge, asked_features: torch.Tensor, asked: Sequence[JudgedStatement], whole: NDArray[np.float64]
 ) -> dict[str, float]:
     """Whether a phrase of three values is better asked as a whole, or as the product of its values asked one by one."""
     rows = [row for row, judged in enumerate(asked) if len(judged.statement) == 3]
@@ -222,7 +232,7 @@ def _localization(
     return {"boxes, mean IoU": mean(overlaps), "boxes of whole articles, mean IoU": mean(whole)}
 
 
-def _judge_blindly(evaluator: Evaluator, texts: Sequence[str]) -> NDArray[np.float64]:
+def _judge_blindly(evaluator: Judge, texts: Sequence[str]) -> NDArray[np.float64]:
     """P(yes) of each statement about a blank image; each text is judged once."""
     once = sorted(set(texts))
     places = {text: at for at, text in enumerate(once)}
@@ -230,7 +240,7 @@ def _judge_blindly(evaluator: Evaluator, texts: Sequence[str]) -> NDArray[np.flo
     return judged
 
 
-def _blank(evaluator: Evaluator, n: int) -> torch.Tensor:
+def _blank(evaluator: Judge, n: int) -> torch.Tensor:
     return evaluator.image_features([Image.new("RGB", (64, 80), "white")]).expand(n, -1, -1)
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from recipes.encoder.facts import Caption, LabelStatement, from_labels, phrase, single_values
 from recipes.encoder.images import decode
-from recipes.encoder.labels import LabelledProduct, key, wordings
+from recipes.encoder.labels import LABELS, LabelledProduct, key, wordings
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.types.requirement import Status
 
@@ -88,6 +91,7 @@ PHRASES: tuple[tuple[float, Fields], ...] = (
     (1.0, ("colour",)),
     (1.0, ("kind",)),
     (1.0, ("gender",)),
+    (1.0, ("title",)),
 )
 """What a near miss is asked by, and how often; set by judgement, the wording that the issue measures comes first."""
 
@@ -112,23 +116,102 @@ def draw_statements(
     rng: random.Random,
     rounds: Sequence[Round] = ROUNDS,
     clusters: Sequence[int] | None = None,
+    meanings: Apartness | None = None,
 ) -> list[list[JudgedStatement]]:
     """The statements about each product, at its position; a product may come several times. ``shops`` names each one's
-    shop. Products of two shops are paired only where no kind of product is in both. ``clusters`` has each one's
-    cluster of similar images; without it the rounds over clusters are left out."""
-    clusters = clusters or [0] * len(products)
-    items = [LabelledItem(place, *each) for place, each in enumerate(zip(products, shops, clusters, strict=True))]
-    apart = _shops_apart(items)
+    shop. ``clusters`` has each one's cluster of similar images; without it the rounds over clusters are left out.
+
+    Only one of ``LABELLED_SHOPS`` is trusted that two of its labels differ: elsewhere a sofa is a couch as well, and
+    products are paired only where their ``meanings`` are apart, without these not at all across shops.
+    """
+    given = clusters or [0] * len(products)
+    items = [LabelledItem(place, *each) for place, each in enumerate(zip(products, shops, given, strict=True))]
     statements: list[list[JudgedStatement]] = [[] for _ in items]
     for chosen in rounds:
         if chosen.alike and clusters is None:
             continue
         for one, other in _pairs(items, chosen, rng):
-            if one.shop != other.shop and frozenset((one.shop, other.shop)) not in apart:
+            if not _may_differ(one, other, chosen, meanings):
                 continue
             for item, judged in _asked_of_both(one, other, chosen, rng):
                 statements[item.place].append(judged)
     return statements
+
+
+class Apartness(Protocol):
+    """Tells whether what is true of one product is false of another."""
+
+    def are_apart(self, one: LabelledProduct, other: LabelledProduct) -> bool:
+        """Whether nothing that one product is called could also be said of the other."""
+
+    def differ(self, one: str, other: str) -> bool:
+        """Whether two values of a label are two."""
+
+
+def _may_differ(one: LabelledItem, other: LabelledItem, chosen: Round, meanings: Apartness | None) -> bool:
+    if one.shop == other.shop and (one.shop in LABELLED_SHOPS or meanings is None):
+        return chosen.differing != "title" or _labelled_apart(one.product, other.product)
+    if meanings is None:
+        return False
+    if chosen.differing and chosen.differing != "kind" and one.shop == other.shop:
+        return meanings.differ(one.product.value(chosen.differing), other.product.value(chosen.differing))
+    return meanings.are_apart(one.product, other.product)
+
+
+def _labelled_apart(one: LabelledProduct, other: LabelledProduct) -> bool:
+    """Whether a label or the kind says that neither product could have the other's title."""
+    pairs = [(one.value(field), other.value(field)) for field in ("kind", "fine", "colour", "gender")]
+    return any(own and others and not same(own, others) for own, others in pairs)
+
+
+LABELLED_SHOPS = frozenset({"fashion", "grocery", "clothing", "boutique"})
+"""Whose labels are of one list, each of another meaning."""
+
+SAME_KIND, SAME_VALUE = 0.6, 0.8
+"""Cosines of the encoder's text vectors from which two kinds, or two values, may be one: sofa and couch .84, mug and
+cup .70, shirt and jacket .57, dog and cat .65; sea green and light sea green .91, red and green .65."""
+
+
+class Meanings:
+    """What products are called, as unit vectors, so that none is denied what it is by another word.
+
+    ``vectors`` float32, shape (n names, d), by the names in lower case.
+    """
+
+    def __init__(self, vectors: Mapping[str, NDArray[np.float32]]) -> None:
+        self._vectors = vectors
+
+    @classmethod
+    def embedded_by(cls, encoder: Encoder, products: Sequence[LabelledProduct]) -> Meanings:
+        """From the embeddings of every name and value of the products. Blocks, for a second per few hundred."""
+        texts = {name for product in products for name in _called(product)}
+        texts |= {product.label(label).lower() for product in products for label in LABELS}
+        texts |= {product.title.lower() for product in products if _is_named_by_title(product)}
+        ordered = sorted(text for text in texts if text)
+        return cls(dict(zip(ordered, encoder.encode_texts(ordered), strict=True)))
+
+    def are_apart(self, one: LabelledProduct, other: LabelledProduct) -> bool:
+        """Whether nothing that one product is called could also be said of the other."""
+        own, others = ([self._vectors[name] for name in _called(product)] for product in (one, other))
+        return bool(own and others) and float((np.stack(own) @ np.stack(others).T).max()) < SAME_KIND
+
+    def differ(self, one: str, other: str) -> bool:
+        """Whether two values of a label are two."""
+        if not (set(one.lower().split()) - set(other.lower().split())):
+            return False
+        if one.lower() not in self._vectors or other.lower() not in self._vectors:
+            return False
+        return float(self._vectors[one.lower()] @ self._vectors[other.lower()]) < SAME_VALUE
+
+
+def _is_named_by_title(product: LabelledProduct) -> bool:
+    """Whether the title is what the thing is, with its colour perhaps: ``yellow armchair``."""
+    return any(product.title.lower().endswith(kind.lower()) for kind in product.kinds[:1])
+
+
+def _called(product: LabelledProduct) -> list[str]:
+    """What a product is, in lower case, but for the widest kind where there are more: two kinds of furniture differ."""
+    return [name.lower() for name in (product.names[:-1] if len(product.names) > 1 else product.names)]
 
 
 def _pairs(
@@ -188,7 +271,11 @@ def _written(
         return (own, others) if own and others else None
     if same(one.value(chosen.differing), other.value(chosen.differing)):
         return None
-    possible = [(weight, fields) for weight, fields in PHRASES if chosen.differing in fields]
+    possible = [
+        (weight, fields)
+        for weight, fields in PHRASES
+        if chosen.differing in fields and all(one.value(field) and other.value(field) for field in fields)
+    ]
     weights, patterns = zip(*possible, strict=True)
     fields = rng.choices(patterns, weights)[0]
     return _phrased(one, fields, rng), _phrased(other, fields, rng)
@@ -202,7 +289,9 @@ def _anything(product: LabelledProduct, rng: random.Random) -> Caption | None:
 
 
 def _phrased(product: LabelledProduct, fields: Fields, rng: random.Random) -> Caption:
-    """A phrase of just these fields, its kind in the catalog's word or another."""
+    """A phrase of just these fields, its kind in the catalog's word or another; a title as it is."""
+    if fields == ("title",):
+        return Caption(product.title, (("title", product.title),))
     values = {field: product.value(field) for field in fields}
     spoken = dict(values)
     if "kind" in values and rng.random() >= _OWN_WORD_SHARE:
@@ -210,13 +299,73 @@ def _phrased(product: LabelledProduct, fields: Fields, rng: random.Random) -> Ca
     return Caption(phrase(spoken, possessive=rng.random() < 0.2), tuple(values.items()))
 
 
-def _shops_apart(items: Sequence[LabelledItem]) -> set[frozenset[str]]:
-    """Pairs of shops that share no kind of product."""
-    kinds: dict[str, set[str]] = defaultdict(set)
-    for item in items:
-        kinds[item.shop].update(map(str.lower, item.product.names))
-    names = sorted(kinds)
-    return {frozenset((a, b)) for a in names for b in names if a < b and not kinds[a] & kinds[b]}
+NAMED_ROUNDS = (Round("kind", alike=True), Round("kind"))
+"""Of ImageNet's names, in which each image is of the shop ``NAMED``."""
+
+NAMED = "imagenet"
+LIKELY, UNLIKELY = 0.7, 0.02
+
+AGREEING = 0.45
+"""Cosine of the encoder's text vectors from which a class may be another word for what a product is called: the
+classifier is as sure where it is wrong, that a Golden Delicious is a lemon, or an earring a dumbbell."""
+
+
+class SoftLabels:
+    """What ImageNet's classifier says of images: statements with the names of its classes, true where it is sure and
+    what the product is called agrees, and false of another image of which it is sure that it is not.
+
+    ``probabilities`` float, shape (n images, n classes); ``names`` are the names of each class, none where a class
+    is not to be named; ``agreeing`` bool, of the same shape as the probabilities.
+    """
+
+    def __init__(
+        self, probabilities: NDArray[np.float16], names: Sequence[Sequence[str]], agreeing: NDArray[np.bool_]
+    ) -> None:
+        self._probabilities, self._names = probabilities, names
+        self._best = probabilities.argmax(axis=1)
+        rows = np.arange(len(probabilities))
+        self._is_sure = (probabilities[rows, self._best] >= LIKELY) & agreeing[rows, self._best]
+
+    @classmethod
+    def checked_by(
+        cls,
+        encoder: Encoder,
+        products: Sequence[LabelledProduct],
+        probabilities: NDArray[np.float16],
+        names: Sequence[Sequence[str]],
+    ) -> SoftLabels:
+        """With the classes that may be another word for what each product is called. Blocks for seconds."""
+        spoken = [names[at][0] if names[at] else "nothing" for at in range(len(names))]
+        called = [" ".join(_called(product)[:1]) or product.title.lower() for product in products]
+        once = sorted(set(called))
+        places = {text: at for at, text in enumerate(once)}
+        alike = encoder.encode_texts(once) @ encoder.encode_texts(spoken).T >= AGREEING  # (n texts, n classes)
+        return cls(probabilities, names, alike[[places[text] for text in called]])
+
+    def draw(
+        self, indices: Sequence[int], clusters: Sequence[int], rng: random.Random
+    ) -> dict[int, list[JudgedStatement]]:
+        """Statements about the images at ``indices``, by their places in it."""
+        places = [place for place, at in enumerate(indices) if self._is_sure[at] and self._names[self._best[at]]]
+        called = [self._called(indices[place], rng) for place in places]
+        drawn = draw_statements(
+            called, [NAMED] * len(called), rng, NAMED_ROUNDS, [clusters[place] for place in places], self
+        )
+        return dict(zip(places, drawn, strict=True))
+
+    def _called(self, index: int, rng: random.Random) -> LabelledProduct:
+        """The image as a product: its position, and one of the names of its class."""
+        return LabelledProduct(str(index), kinds=(rng.choice(self._names[self._best[index]]),))
+
+    def are_apart(self, one: LabelledProduct, other: LabelledProduct) -> bool:
+        """Whether the classifier is sure that neither image is of the other's class."""
+        first, second = int(one.sku), int(other.sku)
+        crossed = (self._probabilities[first, self._best[second]], self._probabilities[second, self._best[first]])
+        return bool(max(crossed) < UNLIKELY)
+
+    def differ(self, one: str, other: str) -> bool:
+        """Never asked: a class is a kind."""
+        return not same(one, other)
 
 
 ALIKE = 16

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Final
 
 from vitrina.search.analysis.spelling import key, split, stem
@@ -66,12 +67,14 @@ def unit_of(field: str) -> str:
     return lexicon.UNITS.get(words[-1], "") if len(words) > 1 else ""
 
 
-def field_words(field: str) -> list[str]:
+@lru_cache(maxsize=10_000)
+def field_words(field: str) -> tuple[str, ...]:
+    """The words of a field's name that say what it holds, in lower case."""
     last = re.split(r"\s*[>|/]\s*", field.strip())[-1]
     apart = _CAMEL.sub(" ", _NAMESPACE.sub("", last))
     words = [word.lower() for word in re.split(r"[\W_]+", apart) if word]
     kept = [word for word in words if word not in lexicon.QUALIFIERS] or words
-    return [word for at, word in enumerate(kept) if word != kept[at - 1] or not at]
+    return tuple(word for at, word in enumerate(kept) if word != kept[at - 1] or not at)
 
 
 def role_of(field: str, words: str, values: Sequence[str] = ()) -> Role:

@@ -205,7 +205,7 @@ def _size(field: str, said: str) -> Phrase:
 def _flag(field: str, said: str) -> Phrase:
     """A field of yes and no: ``it has a hood`` for ``has_hood``, ``it is waterproof``."""
     bare = " ".join(word for word in said.split() if fold(word) not in ("is", "has")) or said
-    is_part = field_words(field)[:1] in (["has"], ["with"], ["includes"]) or bare.endswith("s")
+    is_part = field_words(field)[:1] in (("has",), ("with",), ("includes",)) or bare.endswith("s")
     if is_part and not bare.endswith(lexicon.ADJECTIVE_ENDINGS):
         return _having(bare)
     return Phrase(bare, Place.BEFORE)

@@ -3,8 +3,10 @@
 import random
 from collections import Counter, defaultdict
 
-from recipes.encoder.labels import LabelledProduct
-from recipes.reranker.statements import ROUNDS, Round, draw_statements, status_of
+import numpy as np
+
+from recipes.encoder.labels import LabelledProduct, singular
+from recipes.reranker.statements import ROUNDS, Meanings, Round, SoftLabels, draw_statements, status_of
 from vitrina.search.types.requirement import Status
 
 
@@ -83,13 +85,74 @@ def test_a_near_miss_shares_all_but_one_field() -> None:
         assert statement.get("gender", product.gender) == product.gender
 
 
-def test_shops_are_paired_where_they_share_no_kind() -> None:
+class Named:
+    """Products of other kinds are apart, and so are other values."""
+
+    def are_apart(self, one: LabelledProduct, other: LabelledProduct) -> bool:
+        return one.kinds[0] != other.kinds[0]
+
+    def differ(self, one: str, other: str) -> bool:
+        return one != other
+
+
+def test_shops_are_paired_where_what_they_sell_is_apart() -> None:
     across = (Round(within_shop=False),) * 5
-    apart = drawn(fashion(40) + grocery(), ["fashion"] * 40 + ["grocery"] * 40, across)
-    assert any(product.sku.startswith("g") and "shirt" in text.lower() for product, text, _ in apart)
-    shared = [LabelledProduct("x", kinds=("Apple",))] * 40
-    mixed = draw_statements([*grocery(), *shared], ["grocery"] * 40 + ["other"] * 40, random.Random(0), across)
-    assert not any(mixed[40:])
+    shops = ["fashion"] * 40 + ["grocery"] * 40
+    assert not any(
+        product.sku.startswith("g") and "shirt" in text.lower()
+        for product, text, _ in drawn(fashion(40) + grocery(), shops, across)
+    )
+    statements = draw_statements(fashion(40) + grocery(), shops, random.Random(1), across, meanings=Named())
+    assert any("shirt" in statement.text.lower() for some in statements[40:] for statement in some)
+
+
+def meanings(vectors: dict[str, tuple[float, float]]) -> Meanings:
+    return Meanings({name: np.array(vector, np.float32) for name, vector in vectors.items()})
+
+
+def test_a_product_is_not_denied_what_it_is_by_another_word() -> None:
+    sofas = [LabelledProduct(f"s{at}", kinds=("Sofa",)) for at in range(20)]
+    couches = [LabelledProduct(f"c{at}", kinds=("Couch",)) for at in range(20)]
+    lamps = [LabelledProduct(f"l{at}", kinds=("Lamp",)) for at in range(20)]
+    known = meanings({"sofa": (1, 0), "couch": (0.9, 0.43), "lamp": (0, 1)})
+    rounds = (Round("kind"),) * 4
+    same = draw_statements(sofas + couches, ["open"] * 40, random.Random(0), rounds, meanings=known)
+    other = draw_statements(sofas + lamps, ["open"] * 40, random.Random(0), rounds, meanings=known)
+    assert not any(same)
+    assert all(other)
+
+
+def test_a_value_in_other_words_is_no_other_value() -> None:
+    known = meanings({"green": (1, 0), "sea green": (0.9, 0.43), "red": (0.5, 0.87)})
+    assert not known.differ("sea green", "green")
+    assert known.differ("red", "green")
+
+
+def test_soft_labels_are_true_where_sure_and_false_where_ruled_out() -> None:
+    sure = np.zeros((30, 3), np.float16)
+    sure[np.arange(30), np.arange(30) % 3] = 0.9
+    sure[::3, 1] = 0.1  # the first class could be the second, too
+    labels = SoftLabels(sure, [("balloon",), ("airship",), ("teapot", "kettle")], np.ones_like(sure, bool))
+    drawn_by_place = labels.draw(range(30), [0] * 30, random.Random(0))
+    said = [
+        (place % 3, singular(statement.text), statement.status)
+        for place, some in drawn_by_place.items()
+        for statement in some
+    ]
+    assert any(
+        kind == 0 and text in ("teapot", "kettle") and truth is Status.CONTRADICTED for kind, text, truth in said
+    )
+    assert not any(kind == 0 and text == "airship" for kind, text, _ in said)
+    true = {(kind, text) for kind, text, truth in said if truth is Status.MET}
+    assert true <= {(0, "balloon"), (1, "airship"), (2, "teapot"), (2, "kettle")}
+
+
+def test_images_are_asked_nothing_where_no_class_is_sure_or_none_agrees() -> None:
+    names, sure = [("a",), ("b",), ("c",)], np.eye(3, dtype=np.float16)[[0, 1, 2] * 3]
+    unsure = SoftLabels(np.full_like(sure, 0.33), names, np.ones_like(sure, bool))
+    unnamed = SoftLabels(sure, names, np.zeros_like(sure, bool))
+    assert unsure.draw(range(9), [0] * 9, random.Random(0)) == {}
+    assert unnamed.draw(range(9), [0] * 9, random.Random(0)) == {}
 
 
 def test_what_no_label_says_is_unknown() -> None:

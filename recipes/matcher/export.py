@@ -1,0 +1,105 @@
+"""The matcher's graphs: tower and head for ONNX Runtime, their weights as float16."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.export import Dim
+
+from recipes.matcher.model import N_PLACES, SIDE, MatchHead, MatchTower
+from vitrina.search.reranking.matcher import HEAD_FILE, TOWER_FILE
+
+SMALL = 256
+"""Numbers of a weight that is not worth rounding."""
+
+
+class Looking(torch.nn.Module):
+    """From pixels to what phrases look at."""
+
+    def __init__(self, tower: MatchTower, head: MatchHead) -> None:
+        super().__init__()
+        self.tower, self.head = tower, head
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.head.look(self.tower(pixels))
+
+
+class Judging(torch.nn.Module):
+    """From what phrases look at, and the phrases, to logits."""
+
+    def __init__(self, head: MatchHead) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, seen: torch.Tensor, texts: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
+        return self.head.judge(seen, texts, owners)
+
+
+N_IMAGES, N_PAIRS = Dim("n", min=2), Dim("m", min=2)
+
+
+def write_features(path: Path, tower: MatchTower) -> None:
+    """Write the graph from pixels to features, which the head is trained on. Blocks for ten seconds and more."""
+    _write(path, tower, (_PIXELS,), ["pixels"], ["features"], ({0: N_IMAGES},))
+
+
+def write_matcher(folder: Path, tower: MatchTower, head: MatchHead, text_width: int) -> None:
+    """Write both graphs of a matcher. Blocks for ten seconds and more."""
+    _write(folder / TOWER_FILE, Looking(tower, head), (_PIXELS,), ["pixels"], ["seen"], ({0: N_IMAGES},))
+    example = (torch.zeros(3, N_PLACES, head.width), torch.zeros(7, text_width), torch.zeros(7, dtype=torch.int64))
+    sizes = ({0: N_IMAGES}, {0: N_PAIRS}, {0: N_PAIRS})
+    _write(folder / HEAD_FILE, Judging(head), example, ["seen", "texts", "owners"], ["logits"], sizes)
+
+
+_PIXELS = torch.zeros(3, 3, SIDE, SIDE)
+
+
+def _write(
+    path: Path,
+    model: torch.nn.Module,
+    example: tuple[torch.Tensor, ...],
+    inputs: list[str],
+    outputs: list[str],
+    shapes: Any,
+) -> None:
+    import onnx_ir
+
+    program = torch.onnx.export(
+        model.eval(),
+        example,
+        input_names=inputs,
+        output_names=outputs,
+        dynamic_shapes=shapes,
+        dynamo=True,
+        verbose=False,
+    )
+    if program is None:
+        raise TypeError("torch.onnx.export gave no program")
+    for node in program.model.graph:
+        node.metadata_props.clear()  # stack traces of this machine
+    proto = onnx_ir.to_proto(program.model)
+    _round_weights(proto.graph)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(proto.SerializeToString(deterministic=True))
+    partial.replace(path)
+
+
+def _round_weights(graph: Any) -> None:
+    """Keep large weights as float16, each behind a cast to float32, which ONNX Runtime does once, when it loads."""
+    import onnx
+
+    casts = []
+    for initializer in graph.initializer:
+        weight = onnx.numpy_helper.to_array(initializer)
+        if weight.dtype != np.float32 or weight.size < SMALL:
+            continue
+        name = initializer.name
+        initializer.CopyFrom(onnx.numpy_helper.from_array(weight.astype(np.float16), f"{name}.half"))
+        casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)

@@ -1,0 +1,122 @@
+"""The matcher: from the maps of ImageNet's tower and the vector of a phrase, whether the phrase is true of an image.
+
+The decoder of the vision-language model reads a statement token by token, and knows the words of its training alone.
+The matcher takes a statement as the embedded encoder's vector of it, so that what it learnt of sofas holds for couches,
+and a pair of a statement and an image costs it a fiftieth.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.functional import avg_pool2d, gelu, scaled_dot_product_attention
+
+SIDE, N_ROWS = 160, 5
+"""Pixels of a side, to which images are squashed, and the places that a side is seen in."""
+
+TAPS = (1, 2, 4, 6)
+"""The stages of the tower whose maps are taken: the early ones know colours and patterns, the last one things."""
+
+N_FEATURES = 502
+N_PLACES = N_ROWS * N_ROWS
+
+
+class MatchTower(torch.nn.Module):
+    """Pixels, (n, 3, ``SIDE``, ``SIDE``) from -1 to 1, to features of each place, (n, ``N_PLACES``, ``N_FEATURES``):
+    the mean and the spread of its colours, and the mean of four stages' maps over it. ``trunk`` is timm's
+    EfficientNet."""
+
+    def __init__(self, trunk: Any) -> None:
+        super().__init__()
+        self.conv_stem, self.bn1, self.blocks = trunk.conv_stem, trunk.bn1, trunk.blocks
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        mean = _by_place(pixels)
+        maps = [mean, (_by_place(pixels**2) - mean**2).clamp(min=0).sqrt()]
+        states = self.bn1(self.conv_stem(pixels))
+        for stage, block in enumerate(self.blocks):
+            states = block(states)
+            if stage in TAPS:
+                maps.append(_by_place(states))
+        return torch.cat(maps, dim=1).flatten(2).transpose(1, 2)
+
+
+def _by_place(maps: torch.Tensor) -> torch.Tensor:
+    side = maps.shape[-1] // N_ROWS
+    return avg_pool2d(maps, side) if side > 1 else maps
+
+
+def _two_layers(taken: int, width: int, given: int) -> torch.nn.Sequential:
+    return torch.nn.Sequential(torch.nn.Linear(taken, width), torch.nn.GELU(), torch.nn.Linear(width, given))
+
+
+class MatchHead(torch.nn.Module):
+    """A few queries made from a phrase look twice at an image's places, and say whether it is so.
+
+    ``mean`` and ``spread`` are those of the features, float32, (``N_FEATURES``,).
+    """
+
+    mean: torch.Tensor
+    spread: torch.Tensor
+
+    def __init__(
+        self, mean: torch.Tensor, spread: torch.Tensor, *, text_width: int, width: int = 192, n_queries: int = 4
+    ) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("spread", spread)
+        self.n_queries, self.width = n_queries, width
+        self.see = _two_layers(len(mean), width, width)
+        self.places = torch.nn.Parameter(torch.randn(N_PLACES, width) * 0.02)
+        self.norm = torch.nn.LayerNorm(width)
+        self.ask = _two_layers(text_width, width, n_queries * width)
+        self.layers = torch.nn.ModuleList(CrossLayer(width) for _ in range(2))
+        self.decide = torch.nn.Sequential(
+            torch.nn.LayerNorm(n_queries * width),
+            torch.nn.Linear(n_queries * width, width),
+            torch.nn.GELU(),
+            torch.nn.Linear(width, 1),
+        )
+
+    def forward(self, features: torch.Tensor, texts: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
+        """The logit of each phrase being true of its image. ``features`` (n, ``N_PLACES``, ``N_FEATURES``); ``texts``
+        (m, text width), unit rows; ``owners`` int64 (m,), the image that each is about; returns (m,)."""
+        return self.judge(self.look(features), texts, owners)
+
+    def look(self, features: torch.Tensor) -> torch.Tensor:
+        """What the phrases look at, (n, ``N_PLACES``, width)."""
+        seen: torch.Tensor = self.norm(self.see((features - self.mean) / self.spread) + self.places)
+        return seen
+
+    def judge(self, seen: torch.Tensor, texts: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
+        """As ``forward``, from what ``look`` returned."""
+        states = self.ask(texts * texts.shape[1] ** 0.5).unflatten(1, (self.n_queries, self.width))
+        for layer in self.layers:
+            states = layer(states, seen, owners)
+        logits: torch.Tensor = self.decide(states.flatten(1)).squeeze(1)
+        return logits
+
+
+class CrossLayer(torch.nn.Module):
+    """Queries attend to the places of their image, and then think: pre-norm, six heads."""
+
+    def __init__(self, width: int, n_heads: int = 6) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.before, self.between = torch.nn.LayerNorm(width), torch.nn.LayerNorm(width)
+        self.query, self.out = torch.nn.Linear(width, width), torch.nn.Linear(width, width)
+        self.key, self.value = torch.nn.Linear(width, width), torch.nn.Linear(width, width)
+        self.widen, self.narrow = torch.nn.Linear(width, 2 * width), torch.nn.Linear(2 * width, width)
+
+    def forward(self, states: torch.Tensor, seen: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
+        """``states`` (m, queries, width), ``seen`` (n, places, width), ``owners`` (m,); returns (m, queries, width)."""
+        keys, values = self._heads(self.key(seen))[owners], self._heads(self.value(seen))[owners]
+        looked = scaled_dot_product_attention(self._heads(self.query(self.before(states))), keys, values)
+        states = states + self.out(looked.transpose(1, 2).flatten(2))
+        thought: torch.Tensor = states + self.narrow(gelu(self.widen(self.between(states))))
+        return thought
+
+    def _heads(self, states: torch.Tensor) -> torch.Tensor:
+        heads: torch.Tensor = states.reshape(*states.shape[:2], self.n_heads, -1)
+        return heads.transpose(1, 2)

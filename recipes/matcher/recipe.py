@@ -1,0 +1,184 @@
+"""The recipe: from labelled images and ImageNet's tower to the matcher's graphs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from recipes.encoder.corpus import LabelledRows, Say
+from recipes.encoder.images import decode
+from recipes.encoder.pretrained import imagenet_classifier
+from recipes.matcher.export import write_features, write_matcher
+from recipes.matcher.model import SIDE, MatchHead, MatchTower
+from recipes.matcher.sources import MatchCorpus, described, encoder_vectors, repeats_of, soft_labels
+from recipes.matcher.trainer import TITLED_ROUNDS, MatchSchedule, MatchTrainer, TextVectors
+from recipes.reranker.evaluation import judging
+from recipes.reranker.statements import ROUNDS, HardNegatives, Meanings
+from vitrina.search.encoders.base import Encoder
+from vitrina.search.reranking.matcher import Matcher, open_session, run
+from vitrina.tuning.loop import TrainingProgress
+from vitrina.tuning.model_folder import write_json
+
+CARD_FILE = "matcher.json"
+
+STEPS_A_LINE = 25
+MEASURED_ROWS = 400
+EPOCHS_A_MEASUREMENT = 4
+
+
+def make_matcher(
+    corpus: MatchCorpus, encoder: Encoder, out: Path, work: Path, schedule: MatchSchedule, *, say: Say
+) -> None:
+    """Train on the corpus less the held-out rows, and write the graphs of tower and head into the folder ``out``;
+    blocks for the whole run. ``work`` keeps what is made; the same call goes on from there."""
+    kept = corpus.learnt
+    tower, maps = MatchTower(imagenet_classifier()), work / "maps.onnx"
+    if not maps.is_file():
+        write_features(maps, tower)
+    features = described(kept, "maps", Features(maps), work, say)
+    products = [product for part in kept for product in part.products]
+    vectors = TextVectors(encoder.encode_texts, read_vectors(work))
+    torch.manual_seed(schedule.seed)
+    trainer = MatchTrainer(
+        _untrained(features, encoder),
+        features,
+        products,
+        [part.source.partition("-")[0] for part in kept for _ in part.products],
+        vectors,
+        hard_negatives=HardNegatives(torch.from_numpy(encoder_vectors(kept, encoder, work, say))),
+        meanings=Meanings.embedded_by(encoder, products),
+        soft_labels=soft_labels(kept, encoder, work, say),
+        repeats=repeats_of(kept, schedule.images_an_epoch),
+        schedule=schedule,
+        rounds=(*ROUNDS, *TITLED_ROUNDS),
+    )
+    checkpoint = work / "matcher.pt"
+    if checkpoint.is_file():
+        trainer.restore(checkpoint)
+    held_out = corpus.held_out
+    say(f"{len(products)} images to train on, {sum(len(part.products) for part in held_out)} held out")
+    while not trainer.is_over:
+        trainer.run_epoch(_reporter(say))
+        trainer.save(checkpoint)
+        write_vectors(work, vectors)
+        write_matcher(out, tower, trainer.averaged_model, encoder.identity.dimension)
+        if trainer.n_epochs_done % EPOCHS_A_MEASUREMENT == 0 or trainer.is_over:
+            _measure(out, held_out if trainer.is_over else list(map(_some, held_out)), kept, encoder, schedule, say)
+
+
+def _untrained(features: NDArray[np.float16], encoder: Encoder) -> MatchHead:
+    some = features[:: max(1, len(features) // 4096)].astype(np.float32).reshape(-1, features.shape[-1])
+    spread = np.maximum(some.std(axis=0), 1e-3)
+    return MatchHead(
+        torch.from_numpy(some.mean(axis=0)), torch.from_numpy(spread), text_width=encoder.identity.dimension
+    )
+
+
+class Features:
+    """Describes pixels by the exported tower; float16, (n, places, features)."""
+
+    def __init__(self, path: Path) -> None:
+        self._session = open_session(path, n_threads=torch.get_num_threads())
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float16]:
+        pixels = images.astype(np.float32) / 127.5 - 1
+        parts = [run(self._session, pixels[start : start + 32]) for start in range(0, len(pixels), 32)]
+        return np.concatenate(parts).astype(np.float16)
+
+
+class MatchEvaluator:
+    """A matcher that is asked as the recipe of the vision-language model asks its own: features first, then pairs."""
+
+    def __init__(self, matcher: Matcher) -> None:
+        self._matcher = matcher
+
+    def image_features(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """What phrases look at in each image, (n, places, width)."""
+        starts = range(0, len(images), 32)
+        return torch.from_numpy(np.concatenate([self._matcher.look(images[start : start + 32]) for start in starts]))
+
+    def judge(self, features: torch.Tensor, statements: Sequence[str]) -> NDArray[np.float64]:
+        """P(yes) of each statement about the image at the same position, shape (n,)."""
+        starts = range(0, len(statements), 1024)
+        parts = [(features[start : start + 1024].numpy(), statements[start : start + 1024]) for start in starts]
+        judged = [self._matcher.judge_pairs(seen, asked, np.arange(len(asked))) for seen, asked in parts]
+        return np.concatenate(judged).astype(np.float64)
+
+
+def _some(rows: LabelledRows) -> LabelledRows:
+    step = max(1, -(-len(rows.products) // MEASURED_ROWS))
+    return rows.where([at % step == 0 for at in range(len(rows.products))])
+
+
+def _measure(
+    folder: Path,
+    held_out: Sequence[LabelledRows],
+    learnt: Sequence[LabelledRows],
+    encoder: Encoder,
+    schedule: MatchSchedule,
+    say: Say,
+) -> None:
+    """Measure the folder as a service would load it, and write its card."""
+    evaluator = MatchEvaluator(Matcher.open(folder, encoder.encode_texts))
+    measured: dict[str, Mapping[str, Any]] = {}
+    for part in held_out:
+        features = evaluator.image_features([decode(image) for image in part.images])
+        figures = judging(evaluator, part, features, random.Random(0))
+        measured[part.source] = {"rows": len(part.products), **figures}
+        say(
+            "\n".join(
+                [
+                    f"{part.source}: {len(part.products)} rows",
+                    *(f"  {name:<44}{value:.3f}" for name, value in figures.items()),
+                ]
+            )
+        )
+    counts = {part.source: len(part.products) for part in learnt}
+    card = {
+        "encoder": encoder.identity.fingerprint,
+        "side": SIDE,
+        "trained_on": counts,
+        "schedule": asdict(schedule),
+        "set_aside": measured,
+    }
+    write_json(folder / CARD_FILE, card)
+
+
+def read_vectors(work: Path) -> dict[str, NDArray[np.float16]]:
+    """The vectors of statements that an earlier run made."""
+    path = work / "statements.npz"
+    if not path.is_file():
+        return {}
+    with np.load(path) as kept:
+        return dict(zip(kept["texts"].tolist(), kept["vectors"], strict=True))
+
+
+def write_vectors(work: Path, vectors: TextVectors) -> None:
+    """Keep them for a run that goes on."""
+    partial = work / "statements.partial.npz"
+    np.savez(partial, texts=np.array(list(vectors.known)), vectors=np.stack(list(vectors.known.values())))
+    partial.replace(work / "statements.npz")
+
+
+def _reporter(say: Say) -> Any:
+    """A line every few steps with the loss, the part that is done, and the time left."""
+    losses: list[float] = []
+
+    def report(progress: TrainingProgress) -> None:
+        losses.append(progress.loss)
+        if (progress.step + 1) % STEPS_A_LINE:
+            return
+        left = progress.seconds * (1 - progress.done) / max(1e-9, progress.done)
+        step, mean = f"step {progress.step + 1}/{progress.n_steps}", sum(losses) / len(losses)
+        say(f"epoch {progress.epoch + 1} {step} loss {mean:.3f}  {left / 60:.0f} min left")
+        losses.clear()
+
+    return report

@@ -1,0 +1,152 @@
+"""Sources: what the matcher learns from, and what is known of its images before training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from recipes.encoder.corpus import LabelledRows, Say, repeat_factors
+from recipes.encoder.held_out import CALTECH, held_out_class
+from recipes.encoder.images import PLAIN, decode
+from recipes.encoder.labels import LabelledProduct
+from recipes.encoder.pretrained import imagenet_classifier, imagenet_names
+from recipes.encoder.sources import SOURCES, is_learnt, is_measured, read_sources, stored_images
+from recipes.encoder.texts import save_array
+from recipes.matcher.model import SIDE
+from recipes.reranker.statements import SoftLabels
+from vitrina.search.encoders.base import Encoder
+
+UNSEEN = "unseen"
+"""What the rows of classes that nothing was learnt from are called."""
+
+TITLED = ("sweethome3d-icons", "sweethome3d-renders", "emoji-objects", "openclipart-objects")
+"""Sources whose title says what is shown, where the category is a wide one."""
+
+
+@dataclass(frozen=True, slots=True)
+class MatchCorpus:
+    """The rows of every source."""
+
+    rows: Sequence[LabelledRows]
+
+    @classmethod
+    def read(cls, data: Path, work: Path, say: Say) -> MatchCorpus:
+        """The sources of the encoder; what has to be drawn is kept in ``work``. Raises OSError where a file is
+        missing."""
+        return cls([_named(part) for part in read_sources(data, work, say)])
+
+    @property
+    def learnt(self) -> list[LabelledRows]:
+        """The rows to train on, of sources that have any."""
+        parts = [part.where(is_learnt(part)) for part in self.rows]
+        return [part for part in parts if part.products]
+
+    @property
+    def held_out(self) -> list[LabelledRows]:
+        """The rows held out for tuning, of shops and classes that are trained on; then those of no other class."""
+        parts = [part.split()[1] for part in self.rows]
+        kept = [part.where([not is_measured(part, product) for product in part.products]) for part in parts]
+        return [*(part for part in kept if part.products), self._unseen()]
+
+    def _unseen(self) -> LabelledRows:
+        """The rows of classes that nothing was learnt from, each with its class as its kind."""
+        found = [
+            (replace(product, kinds=(called,), title=called), image)
+            for part in self.rows
+            for product, image in zip(part.products, part.images, strict=True)
+            if (called := held_out_class(part.source, product.title, " ".join(product.kinds)))
+        ]
+        return LabelledRows(UNSEEN, tuple(product for product, _ in found), tuple(image for _, image in found))
+
+
+def _named(rows: LabelledRows) -> LabelledRows:
+    """The rows with a kind that says what is shown: the title, or a class as it is said, grand piano for
+    ``grand_piano``."""
+    if rows.source in TITLED:
+        return replace(rows, products=tuple(replace(product, kinds=(product.title,)) for product in rows.products))
+    if rows.source.startswith(CALTECH):
+        return replace(rows, products=tuple(_spoken(product) for product in rows.products))
+    return rows
+
+
+def _spoken(product: LabelledProduct) -> LabelledProduct:
+    kinds = tuple(kind.replace("_", " ").lower() for kind in product.kinds)
+    return replace(product, kinds=kinds, title=product.title.replace("_", " "))
+
+
+Describe = Callable[[NDArray[np.uint8]], NDArray[Any]]
+"""From pixels, (n, 3, ``SIDE``, ``SIDE``), to numbers of each image."""
+
+
+def squashed(rows: LabelledRows, work: Path) -> NDArray[np.uint8]:
+    """The images of a source, squashed to a square; uint8, (n, 3, ``SIDE``, ``SIDE``), kept in ``work``."""
+    pixels: NDArray[np.uint8] = stored_images(rows, PLAIN, work, SIDE, "squash").images.numpy()
+    return pixels
+
+
+def described(rows: Sequence[LabelledRows], what: str, describe: Describe, work: Path, say: Say) -> NDArray[Any]:
+    """Numbers for every image, (n, ...), made once a source and kept in ``work``. Blocks."""
+    found = []
+    for part in rows:
+        path = work / f"{what}-{part.source}-{len(part.images)}.npy"
+        if not path.is_file():
+            say(f"{what} of {len(part.images)} images of {part.source}")
+            pixels = squashed(part, work)
+            starts = range(0, len(pixels), 256)
+            save_array(path, np.concatenate([describe(pixels[start : start + 256]) for start in starts]))
+        found.append(np.load(path))
+    return np.concatenate(found)
+
+
+def encoder_vectors(rows: Sequence[LabelledRows], encoder: Encoder, work: Path, say: Say) -> NDArray[np.float32]:
+    """The encoder's vectors of every image, (n, d), made once a source and kept in ``work``. Blocks."""
+    found = []
+    for part in rows:
+        path = work / f"vectors-{part.source}-{len(part.images)}.npy"
+        if not path.is_file():
+            say(f"vectors of {len(part.images)} images of {part.source}")
+            starts = range(0, len(part.images), 256)
+            batches = ([decode(image) for image in part.images[start : start + 256]] for start in starts)
+            save_array(path, np.concatenate([encoder.encode_images(batch) for batch in batches]))
+        found.append(np.load(path))
+    return np.concatenate(found)
+
+
+def imagenet_probabilities() -> Describe:
+    """What ImageNet's classifier says, float16, (n, 1000)."""
+    classifier = imagenet_classifier().to(memory_format=torch.channels_last)
+
+    def describe(images: NDArray[np.uint8]) -> NDArray[np.float16]:
+        pixels = torch.from_numpy(images).float() / 127.5 - 1
+        with torch.inference_mode():
+            logits = torch.cat([classifier(part) for part in torch.split(pixels, 32)])
+        return logits.softmax(dim=1).numpy().astype(np.float16)
+
+    return describe
+
+
+def soft_labels(rows: Sequence[LabelledRows], encoder: Encoder, work: Path, say: Say) -> SoftLabels:
+    """ImageNet's classes of every image, but for those that are measured as never seen. Blocks for minutes the first
+    time."""
+    names = [() if any(held_out_class(CALTECH, name) for name in group) else group for group in imagenet_names()]
+    products = [product for part in rows for product in part.products]
+    return SoftLabels.checked_by(
+        encoder, products, described(rows, "classes", imagenet_probabilities(), work, say), names
+    )
+
+
+def repeats_of(rows: Sequence[LabelledRows], n_images: int) -> torch.Tensor:
+    """How often each product is seen in an epoch of ``n_images``, by its source's share; float, shape (n,)."""
+    shares: Mapping[str, float] = {source.name: source.share for source in SOURCES}
+    n_rows, parts = sum(len(part.products) for part in rows), []
+    for part in rows:
+        factors = repeat_factors(part.products)
+        parts.append(shares.get(part.source, len(part.products) / n_rows) * factors / factors.sum())
+    repeats = torch.cat(parts)
+    return n_images * repeats / repeats.sum()

@@ -1,0 +1,202 @@
+"""A matcher that judges beside a vision-language model that writes and points, as one ``Reranker``."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Protocol, Self
+
+import numpy as np
+from cachetools import LRUCache
+from numpy.typing import NDArray
+
+from vitrina.search.encoders.compute import n_available_cores
+from vitrina.search.reranking.backends.cached_features import CachedFeatures
+from vitrina.search.reranking.base import Box, Capabilities, Deadline, Pair, Probabilities, RerankCandidate, Reranker
+from vitrina.search.reranking.fusion import FusionWeights
+from vitrina.search.reranking.matcher import Matcher, Seen
+from vitrina.search.store.feature_cache import FeatureCache
+from vitrina.search.types.errors import RerankerError
+from vitrina.search.types.models import RerankerIdentity
+
+BATCH_PAIRS: Final = 512
+"""Pairs of one run of the head: some 20 ms on a core."""
+
+MAX_PART = 8
+"""Images of one run of the tower: a deadline is checked between two."""
+
+
+class Writer(Reranker, Protocol):
+    """A reranker that can be closed."""
+
+    def close(self) -> None:
+        """Start no further work."""
+
+
+class MatchedReranker:
+    """Judges by a ``Matcher``, writes and points by a vision-language model. Thread-safe.
+
+    What phrases look at in the images used last is kept in up to ``cache_bytes`` of memory, and in ``features`` for
+    later processes. Close it, or use it as a context manager.
+    """
+
+    def __init__(
+        self,
+        matcher: Matcher,
+        writer: Writer,
+        identity: RerankerIdentity,
+        *,
+        cache_bytes: int,
+        features: FeatureCache | None = None,
+        n_threads: int | None = None,
+    ) -> None:
+        self._matcher, self._writer, self._identity = matcher, writer, identity
+        self._memory: LRUCache[str, Seen] = LRUCache(cache_bytes, getsizeof=lambda seen: int(seen.nbytes))
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(n_threads or n_available_cores(), thread_name_prefix="matcher")
+        self._cache = CachedFeatures(features, pack, unpack) if features else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Start no further work, and close the feature cache. Closing twice is fine."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._writer.close()
+        if self._cache is not None:
+            self._cache.close()
+
+    @property
+    def identity(self) -> RerankerIdentity:
+        """The name it was opened by, and a fingerprint of both models."""
+        return self._identity
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those of the vision-language model."""
+        return self._writer.capabilities
+
+    @property
+    def fusion_weights(self) -> FusionWeights | None:
+        """As measured for the matcher's answers."""
+        return self._writer.fusion_weights
+
+    @property
+    def caches_features(self) -> bool:
+        """Whether what phrases look at is cached on disk."""
+        return self._cache is not None
+
+    @property
+    def batch_size(self) -> int:
+        """How many pairs one run of the head takes."""
+        return BATCH_PAIRS
+
+    def judge(
+        self, candidates: Sequence[RerankCandidate], statements: Sequence[str], deadline: Deadline
+    ) -> Probabilities:
+        """P(yes), shape (n candidates, n statements); NaN for candidates without an image, and for those that the
+        deadline leaves no time for. Blocks. Raises RerankerError."""
+        pairs = [(candidate, statement) for candidate in candidates for statement in statements]
+        return self.judge_pairs(pairs, deadline).reshape(len(candidates), len(statements))
+
+    def judge_pairs(self, pairs: Sequence[Pair], deadline: Deadline) -> NDArray[np.float32]:
+        """P(yes) of each pair, shape (n pairs,); NaN where there is no image, or no time. Blocks. Raises
+        RerankerError."""
+        answers = np.full(len(pairs), np.nan, np.float32)
+        seen = self._seen(list({candidate.key: candidate for candidate, _ in pairs}.values()), deadline)
+        rows = [row for row, (candidate, _) in enumerate(pairs) if candidate.key in seen]
+        places = {key: at for at, key in enumerate(seen)}
+        with self._as_reranker_error():
+            for start in range(0, len(rows), BATCH_PAIRS):
+                part = rows[start : start + BATCH_PAIRS]
+                if deadline.seconds_left <= 0:
+                    break
+                owners = np.array([places[pairs[row][0].key] for row in part], np.int64)
+                answers[part] = self._matcher.judge_pairs(
+                    np.stack(list(seen.values())), [pairs[row][1] for row in part], owners
+                )
+        return answers
+
+    def precompute_features(self, candidates: Sequence[RerankCandidate]) -> int:
+        """Compute and cache what phrases look at in the candidates' images. Returns how many could be opened, 0 without
+        a cache. Blocks. Raises RerankerError and StorageError."""
+        if self._cache is None:
+            return 0
+        computed = self._computed(candidates, None)
+        self._cache.put(computed)
+        return len(computed)
+
+    def write(self, candidate: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
+        """One or two sentences from facts, in pieces, by the vision-language model."""
+        return self._writer.write(candidate, facts, deadline)
+
+    def locate(self, candidate: RerankCandidate, statement: str, deadline: Deadline) -> Box | None:
+        """The box of what a statement is about, by the vision-language model."""
+        return self._writer.locate(candidate, statement, deadline)
+
+    def _seen(self, candidates: Sequence[RerankCandidate], deadline: Deadline) -> dict[str, Seen]:
+        """What phrases look at, by the candidates' keys: from memory, from disk, or computed."""
+        shown = [candidate for candidate in candidates if candidate.has_image]
+        with self._lock:
+            seen = {each.key: self._memory[each.key] for each in shown if each.key in self._memory}
+        missing = [candidate for candidate in shown if candidate.key not in seen]
+        if self._cache is not None and missing:
+            found = self._cache.get([candidate.key for candidate in missing])
+            self._remember(found)
+            seen |= found
+            missing = [candidate for candidate in missing if candidate.key not in found]
+        if missing:
+            computed = self._computed(missing, deadline)
+            self._remember(computed)
+            seen |= computed
+            if self._cache is not None:
+                self._cache.put_async(computed)
+        return seen
+
+    def _computed(self, candidates: Sequence[RerankCandidate], deadline: Deadline | None) -> dict[str, Seen]:
+        """What phrases look at in images that can be opened, in parts on several threads, until the deadline."""
+        parts = [candidates[start : start + MAX_PART] for start in range(0, len(candidates), MAX_PART)]
+
+        def look(part: Sequence[RerankCandidate]) -> dict[str, Seen]:
+            if deadline is not None and deadline.seconds_left <= 0:
+                return {}
+            opened = {each.key: pixels for each in part if (pixels := each.pixels) is not None}
+            return dict(zip(opened, self._matcher.look(list(opened.values())), strict=True)) if opened else {}
+
+        with self._as_reranker_error():
+            return {key: seen for found in self._pool.map(look, parts) for key, seen in found.items()}
+
+    def _remember(self, seen: Mapping[str, Seen]) -> None:
+        with self._lock:
+            for key, each in seen.items():
+                if each.nbytes <= self._memory.maxsize:
+                    self._memory[key] = each
+
+    @contextlib.contextmanager
+    def _as_reranker_error(self) -> Iterator[None]:
+        try:
+            yield
+        except (RuntimeError, ValueError, OSError) as error:  # the first is the base of ONNX Runtime's errors
+            raise RerankerError(
+                f"Reranker '{self._identity.name}' failed: {error or type(error).__name__}",
+                remedy="Read the log; if memory ran out, ask for fewer candidates.",
+            ) from error
+
+
+def pack(seen: Seen) -> bytes:
+    """What phrases look at as bytes: the number of places, then the numbers."""
+    return len(seen).to_bytes(2, "little") + np.ascontiguousarray(seen, np.float16).tobytes()
+
+
+def unpack(data: bytes) -> Seen:
+    """Restore packed features. Raises ValueError for bytes that were not packed here or are damaged."""
+    n_places = int.from_bytes(data[:2], "little")
+    seen = np.frombuffer(data, np.float16, offset=2)
+    if not n_places or len(seen) % n_places or not np.isfinite(seen).all():
+        raise ValueError("they are not finite, or of another shape.")
+    return seen.reshape(n_places, -1)

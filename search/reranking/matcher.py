@@ -1,0 +1,94 @@
+"""The matcher: whether phrases are true of images, by two small graphs on ONNX Runtime.
+
+The tower turns an image into what phrases look at, 25 places of it, which is cached; the head lets a phrase, as the
+embedded encoder's vector of it, look at them. Made by ``recipes/matcher``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vitrina.search.types.models import Vectors
+
+MATCHER_FOLDER = "matcher"
+"""Inside the folder of a vision-language model whose judging a matcher does."""
+
+TOWER_FILE, HEAD_FILE = "tower.onnx", "head.onnx"
+
+SIDE = 160
+"""Pixels of a side, to which images are squashed."""
+
+Seen = NDArray[np.float16]
+"""What phrases look at in an image, shape (places, width)."""
+
+EmbedTexts = Callable[[Sequence[str]], Vectors]
+
+
+class Matcher:
+    """Both graphs, and what embeds phrases. Every method blocks, and may be called from any thread.
+
+    ``embed`` gives texts the unit vectors (n, d) of the encoder that the head was trained with.
+    """
+
+    def __init__(self, tower: Any, head: Any, embed: EmbedTexts) -> None:
+        self._tower, self._head, self._embed = tower, head, embed
+
+    @classmethod
+    def open(cls, folder: Path, embed: EmbedTexts, *, n_threads: int = 1) -> Self:
+        """Open a folder that the recipe made. Raises onnxruntime's errors where a file cannot be run."""
+        return cls(open_session(folder / TOWER_FILE, n_threads), open_session(folder / HEAD_FILE, n_threads), embed)
+
+    def look(self, images: Sequence[Image.Image]) -> NDArray[np.float16]:
+        """What phrases look at in upright RGB images; float16, shape (n, places, width)."""
+        seen: NDArray[np.float16] = run(self._tower, np.stack([_pixels(image) for image in images])).astype(np.float16)
+        return seen
+
+    def judge_pairs(
+        self, seen: NDArray[np.float16], statements: Sequence[str], owners: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """P(yes) of each statement about the image at its owner's position in ``seen``, (n, places, width); shape
+        (n statements,)."""
+        once = sorted(set(statements))
+        places = {text: at for at, text in enumerate(once)}
+        vectors = self._embed(once)[[places[text] for text in statements]]
+        given = {"seen": seen.astype(np.float32), "texts": vectors, "owners": owners}
+        logits: NDArray[np.float32] = self._head.run(None, given)[0]
+        return (1 / (1 + np.exp(-logits))).astype(np.float32)
+
+
+def matcher_digest(folder: Path) -> str:
+    """SHA-256 (hex) over both graphs."""
+    digested = hashlib.sha256()
+    for name in (TOWER_FILE, HEAD_FILE):
+        with (folder / name).open("rb") as file:
+            digested.update(hashlib.file_digest(file, "sha256").digest())
+    return digested.hexdigest()
+
+
+def open_session(path: Path, n_threads: int) -> Any:
+    """An ONNX Runtime session on the CPU. Raises onnxruntime's errors where the file cannot be run."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = n_threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+
+
+def run(session: Any, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The one output of a graph of one input."""
+    found: NDArray[np.float32] = session.run(None, {session.get_inputs()[0].name: inputs})[0]
+    return found
+
+
+def _pixels(image: Image.Image) -> NDArray[np.float32]:
+    squashed = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    return np.asarray(squashed, np.float32).transpose(2, 0, 1) / np.float32(127.5) - 1

@@ -38,19 +38,19 @@ class Judging(torch.nn.Module):
         return self.head.judge(seen, texts, owners)
 
 
-N_IMAGES, N_PAIRS = Dim("n", min=2), Dim("m", min=2)
+ANY_NUMBER = Dim.DYNAMIC
 
 
 def write_features(path: Path, tower: MatchTower) -> None:
     """Write the graph from pixels to features, which the head is trained on. Blocks for ten seconds and more."""
-    _write(path, tower, (_PIXELS,), ["pixels"], ["features"], ({0: N_IMAGES},))
+    _write(path, tower, (_PIXELS,), ["pixels"], ["features"], ({0: ANY_NUMBER},))
 
 
 def write_matcher(folder: Path, tower: MatchTower, head: MatchHead, text_width: int) -> None:
     """Write both graphs of a matcher. Blocks for ten seconds and more."""
-    _write(folder / TOWER_FILE, Looking(tower, head), (_PIXELS,), ["pixels"], ["seen"], ({0: N_IMAGES},))
+    _write(folder / TOWER_FILE, Looking(tower, head), (_PIXELS,), ["pixels"], ["seen"], ({0: ANY_NUMBER},))
     example = (torch.zeros(3, N_PLACES, head.width), torch.zeros(7, text_width), torch.zeros(7, dtype=torch.int64))
-    sizes = ({0: N_IMAGES}, {0: N_PAIRS}, {0: N_PAIRS})
+    sizes = ({0: ANY_NUMBER}, {0: ANY_NUMBER}, {0: ANY_NUMBER})
     _write(folder / HEAD_FILE, Judging(head), example, ["seen", "texts", "owners"], ["logits"], sizes)
 
 

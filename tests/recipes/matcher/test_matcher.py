@@ -1,0 +1,127 @@
+"""The head learns to look, its graphs answer as it does, and sources say what is shown."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+
+from recipes.encoder.corpus import LabelledRows
+from recipes.encoder.labels import LabelledProduct
+from recipes.matcher.export import write_matcher
+from recipes.matcher.model import N_FEATURES, N_PLACES, SIDE, MatchHead, MatchTower
+from recipes.matcher.recipe import read_vectors, write_vectors
+from recipes.matcher.sources import UNSEEN, MatchCorpus, repeats_of
+from recipes.matcher.trainer import MatchSchedule, MatchTrainer, TextVectors
+from recipes.reranker.statements import HardNegatives, Meanings, Round, SoftLabels
+from tests.recipes.reranker.conftest import COLOURS, shop
+from vitrina.search.reranking.matcher import HEAD_FILE, TOWER_FILE, open_session, run
+
+TEXT_WIDTH = 16
+
+
+def embed(texts: list[str]) -> np.ndarray:
+    """A vector that says which of the known colours a text names."""
+    vectors = np.full((len(texts), TEXT_WIDTH), 0.1, np.float32)
+    for row, text in enumerate(texts):
+        for place, colour in enumerate(COLOURS):
+            vectors[row, place] += colour in text
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def untrained() -> MatchHead:
+    torch.manual_seed(0)
+    return MatchHead(torch.zeros(N_FEATURES), torch.ones(N_FEATURES), text_width=TEXT_WIDTH, width=48)
+
+
+def test_it_learns_what_is_true_of_an_image() -> None:
+    products = [LabelledProduct(product.sku, colour=product.colour) for product in shop(120).products]
+    features = np.random.default_rng(0).normal(size=(120, N_PLACES, N_FEATURES)).astype(np.float16)
+    for row, product in enumerate(products):
+        features[row, 7, list(COLOURS).index(product.colour)] += 4  # in one place only
+    vectors = TextVectors(embed)
+    trainer = MatchTrainer(
+        untrained(),
+        features,
+        products,
+        ["boutique"] * 120,
+        vectors,
+        hard_negatives=HardNegatives(torch.eye(120)),
+        meanings=Meanings({}),
+        soft_labels=SoftLabels(np.zeros((120, 1), np.float16), [("thing",)], np.ones((120, 1), bool)),
+        repeats=torch.ones(120),
+        schedule=MatchSchedule(minutes=0.25, batch_size=60, learning_rate=3e-3, average_decay=0.9),
+        rounds=(Round("colour"),),
+    )
+    while not trainer.is_over:
+        trainer.run_epoch(lambda progress: None)
+    head, colours = trainer.averaged_model, list(COLOURS)
+    with torch.no_grad():
+        asked = torch.from_numpy(embed(colours)).repeat(120, 1)
+        owners = torch.arange(120).repeat_interleave(len(colours))
+        logits = head(torch.from_numpy(features).float(), asked, owners).view(120, -1)
+    right = torch.tensor([colours.index(product.colour) for product in products])
+    assert float((logits.argmax(dim=1) == right).float().mean()) > 0.9
+    assert set(vectors.known) == set(colours)
+
+
+@pytest.mark.train
+@pytest.mark.timeout(400)
+def test_the_graphs_answer_as_the_model_does(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    tower, head = MatchTower(timm.create_model("tf_efficientnet_lite0")).eval(), untrained().eval()
+    write_matcher(tmp_path, tower, head, TEXT_WIDTH)
+    pixels = torch.rand(3, 3, SIDE, SIDE) * 2 - 1
+    owners, texts = torch.tensor([0, 2, 2, 1, 0]), torch.from_numpy(embed(["red", "blue", "green", "red blue", "none"]))
+    with torch.no_grad():
+        features = tower(pixels)
+        seen, logits = head.look(features), head(features, texts, owners)
+    assert features.shape == (3, N_PLACES, N_FEATURES)
+    found = run(open_session(tmp_path / TOWER_FILE, 1), pixels.numpy())
+    assert np.abs(found - seen.numpy()).max() < 0.02  # weights are stored as float16
+    given = {"seen": seen.numpy(), "texts": texts.numpy(), "owners": owners.numpy()}
+    answers = open_session(tmp_path / HEAD_FILE, 1).run(None, given)[0]
+    np.testing.assert_allclose(answers, logits.numpy(), atol=2e-3)
+    one = {"seen": seen.numpy()[:1], "texts": texts.numpy()[:1], "owners": owners.numpy()[:1]}
+    assert open_session(tmp_path / HEAD_FILE, 1).run(None, one)[0].shape == (1,)
+
+
+def open_set() -> LabelledRows:
+    titles = ["grand_piano", "scissors", "barrel", "lamp"] * 20
+    products = [
+        LabelledProduct(f"caltech101-{title}-{at}", title, kinds=(title, "Things")) for at, title in enumerate(titles)
+    ]
+    return LabelledRows("caltech101-products", tuple(products), tuple(b"" for _ in products))
+
+
+def test_classes_that_are_measured_as_never_seen_are_not_learnt() -> None:
+    corpus = MatchCorpus([open_set()])
+    learnt = {product.title for part in corpus.learnt for product in part.products}
+    *_, unseen = corpus.held_out
+    assert "scissors" not in learnt
+    assert "barrel" in learnt
+    assert unseen.source == UNSEEN
+    assert {product.kinds for product in unseen.products} == {("scissors",)}
+
+
+def test_sources_are_seen_by_their_shares() -> None:
+    part = open_set()
+    repeats = repeats_of([part], 1000)
+    assert float(repeats.sum()) == pytest.approx(1000)
+
+
+def test_vectors_of_statements_are_kept_for_a_run_that_goes_on(tmp_path: Path) -> None:
+    made: list[str] = []
+
+    def noted(texts: list[str]) -> np.ndarray:
+        made.extend(texts)
+        return embed(texts)
+
+    vectors = TextVectors(noted)
+    vectors.add(["Red", "red", "blue"])
+    write_vectors(tmp_path, vectors)
+    again = TextVectors(noted, read_vectors(tmp_path))
+    again.add(["red", "green"])
+    assert made == ["red", "blue", "green"]
+    np.testing.assert_allclose(again(["RED"]), vectors(["red"]))

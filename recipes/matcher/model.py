@@ -91,11 +91,26 @@ class MatchHead(torch.nn.Module):
 
     def judge(self, seen: torch.Tensor, texts: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
         """As ``forward``, from what ``look`` returned."""
-        states = self.ask(texts * texts.shape[1] ** 0.5).unflatten(1, (self.n_queries, self.width))
+        states = self._queries(texts)
         for layer in self.layers:
-            states = layer(states, seen, owners)
+            states = layer(states, *(looked[owners] for looked in layer.of_image(seen)))  # type: ignore[operator]
         logits: torch.Tensor = self.decide(states.flatten(1)).squeeze(1)
         return logits
+
+    def judge_each(self, seen: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
+        """The same for as many phrases of each image, (n, s, text width); returns (n, s). Nothing is gathered, which
+        takes most of the time of a step otherwise."""
+        n, s, _ = texts.shape
+        states = self._queries(texts.flatten(0, 1)).reshape(n, s * self.n_queries, self.width)
+        for layer in self.layers:
+            states = layer(states, *layer.of_image(seen))  # type: ignore[operator]
+        logits: torch.Tensor = self.decide(states.reshape(n, s, -1)).squeeze(2)
+        return logits
+
+    def _queries(self, texts: torch.Tensor) -> torch.Tensor:
+        """(m, text width) to (m, queries, width)."""
+        asked: torch.Tensor = self.ask(texts * texts.shape[1] ** 0.5)
+        return asked.reshape(len(texts), self.n_queries, self.width)
 
 
 class CrossLayer(torch.nn.Module):
@@ -109,9 +124,12 @@ class CrossLayer(torch.nn.Module):
         self.key, self.value = torch.nn.Linear(width, width), torch.nn.Linear(width, width)
         self.widen, self.narrow = torch.nn.Linear(width, 2 * width), torch.nn.Linear(2 * width, width)
 
-    def forward(self, states: torch.Tensor, seen: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
-        """``states`` (m, queries, width), ``seen`` (n, places, width), ``owners`` (m,); returns (m, queries, width)."""
-        keys, values = self._heads(self.key(seen))[owners], self._heads(self.value(seen))[owners]
+    def of_image(self, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values of each image's places, (n, heads, places, width of a head)."""
+        return self._heads(self.key(seen)), self._heads(self.value(seen))
+
+    def forward(self, states: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        """``states`` (m, queries, width) and each one's own ``of_image``; returns (m, queries, width)."""
         looked = scaled_dot_product_attention(self._heads(self.query(self.before(states))), keys, values)
         states = states + self.out(looked.transpose(1, 2).flatten(2))
         thought: torch.Tensor = states + self.narrow(gelu(self.widen(self.between(states))))

@@ -58,13 +58,13 @@ class MatchSchedule:
 
 @dataclass(frozen=True, slots=True)
 class MatchBatch:
-    """``features`` float32 (b, places, features), ``texts`` float32 (m, d), ``owners`` int64 (m,), ``truths`` float32
-    (m,)."""
+    """``features`` float32 (b, places, features); of each image's statements, as many places for each, ``texts``
+    float32 (b, s, d), ``truths`` float32 (b, s), and ``weights`` float32 (b, s), 0 where a place is empty."""
 
     features: torch.Tensor
     texts: torch.Tensor
-    owners: torch.Tensor
     truths: torch.Tensor
+    weights: torch.Tensor
 
 
 TITLED_ROUNDS = (Round("title", alike=True), Round("title"))
@@ -131,14 +131,20 @@ class MatchTrainer(Trainer[MatchBatch]):
         features = torch.from_numpy(self._features[indices.numpy()]).float()
         features = _mirrored(features, draw)
         features = features * (1 + self._schedule.feature_noise * torch.randn(features.shape, generator=draw))
-        texts = self._vectors([statement.text for some in statements for statement in some])
-        texts = texts + self._schedule.text_noise * torch.randn(texts.shape, generator=draw)
-        owners = torch.arange(len(statements)).repeat_interleave(torch.tensor([len(some) for some in statements]))
-        truths = [float(statement.status is Status.MET) for some in statements for statement in some]
-        return MatchBatch(features, texts, owners, torch.tensor(truths))
+        vectors = self._vectors([statement.text for some in statements for statement in some])
+        vectors = vectors + self._schedule.text_noise * torch.randn(vectors.shape, generator=draw)
+        counts = torch.tensor([len(some) for some in statements])
+        is_asked = torch.arange(int(counts.max())) < counts[:, None]  # (b, s)
+        texts = vectors.new_zeros(*is_asked.shape, vectors.shape[1])
+        texts[is_asked] = vectors
+        truths = torch.zeros(is_asked.shape)
+        truths[is_asked] = torch.tensor([float(each.status is Status.MET) for some in statements for each in some])
+        return MatchBatch(features, texts, truths, is_asked.float())
 
     def _backward(self, batch: MatchBatch) -> float:
-        loss = binary_cross_entropy_with_logits(self._model(batch.features, batch.texts, batch.owners), batch.truths)
+        logits = self._model.judge_each(self._model.look(batch.features), batch.texts)
+        losses = binary_cross_entropy_with_logits(logits, batch.truths, batch.weights, reduction="sum")
+        loss = losses / batch.weights.sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from numpy.typing import NDArray
 
 from recipes.encoder.corpus import LabelledRows
 from recipes.encoder.labels import LabelledProduct
@@ -21,13 +22,14 @@ from vitrina.search.reranking.matcher import HEAD_FILE, TOWER_FILE, open_session
 TEXT_WIDTH = 16
 
 
-def embed(texts: list[str]) -> np.ndarray:
+def embed(texts: list[str]) -> NDArray[np.float32]:
     """A vector that says which of the known colours a text names."""
     vectors = np.full((len(texts), TEXT_WIDTH), 0.1, np.float32)
     for row, text in enumerate(texts):
         for place, colour in enumerate(COLOURS):
             vectors[row, place] += colour in text
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
 
 
 def untrained() -> MatchHead:
@@ -114,7 +116,7 @@ def test_sources_are_seen_by_their_shares() -> None:
 def test_vectors_of_statements_are_kept_for_a_run_that_goes_on(tmp_path: Path) -> None:
     made: list[str] = []
 
-    def noted(texts: list[str]) -> np.ndarray:
+    def noted(texts: list[str]) -> NDArray[np.float32]:
         made.extend(texts)
         return embed(texts)
 

@@ -20,6 +20,7 @@ from vitrina.search.reranking.backends.model_folders import (
     MAX_PIXELS,
     identity_of,
     local_folder,
+    matched_identity,
     n_weight_bytes,
 )
 from vitrina.search.reranking.base import Capabilities, Reranker, key_of
@@ -118,7 +119,8 @@ def small_reranker(settings: Settings) -> RerankerIdentity | None:
     folder = None if name in (OFF, ANTHROPIC) else local_folder(name)
     if folder is None or n_weight_bytes(folder) > MAX_SMALL_BYTES:
         return None
-    return identity_of(name, folder, max_pixels=settings.reranker_max_pixels or MAX_PIXELS)
+    identify = matched_identity if name == DEFAULT else identity_of
+    return identify(name, folder, max_pixels=settings.reranker_max_pixels or MAX_PIXELS)
 
 
 RETRY_S = 30.0

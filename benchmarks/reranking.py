@@ -32,7 +32,6 @@ from vitrina.search.encoders.base import Encoder
 from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.backends import RerankerOptions, open_by_name
 from vitrina.search.reranking.backends.model_folders import EMBEDDED
-from vitrina.search.reranking.backends.transformers.loading import load_reranker
 from vitrina.search.reranking.base import Reranker
 from vitrina.search.reranking.pipeline import RerankPipeline
 from vitrina.search.store.store import FEATURES_FOLDER

@@ -13,7 +13,7 @@ from recipes.matcher.sources import MatchCorpus
 from recipes.matcher.trainer import MatchSchedule
 from vitrina.search.encoders.base import EMBEDDED
 from vitrina.search.encoders.registry import load_encoder
-from vitrina.search.reranking.backends.transformers.loading import EMBEDDED_FOLDER as EMBEDDED_RERANKER
+from vitrina.search.reranking.backends.model_folders import EMBEDDED_FOLDER as EMBEDDED_RERANKER
 from vitrina.search.reranking.matcher import MATCHER_FOLDER
 
 OUT = EMBEDDED_RERANKER / MATCHER_FOLDER

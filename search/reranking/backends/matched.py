@@ -6,18 +6,23 @@ import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Final, Protocol, Self
 
 import numpy as np
 from cachetools import LRUCache
 from numpy.typing import NDArray
 
+from vitrina.search.encoders.base import EMBEDDED
 from vitrina.search.encoders.compute import n_available_cores
+from vitrina.search.encoders.registry import load_encoder
+from vitrina.search.reranking.backends import RerankerOptions
 from vitrina.search.reranking.backends.cached_features import CachedFeatures
+from vitrina.search.reranking.backends.model_folders import MAX_PIXELS, matched_identity
 from vitrina.search.reranking.base import Box, Capabilities, Deadline, Pair, Probabilities, RerankCandidate, Reranker
 from vitrina.search.reranking.fusion import FusionWeights
-from vitrina.search.reranking.matcher import Matcher, Seen
-from vitrina.search.store.feature_cache import FeatureCache
+from vitrina.search.reranking.matcher import MATCHER_FOLDER, Matcher, Seen
+from vitrina.search.store.feature_cache import FeatureCache, features_file
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.models import RerankerIdentity
 
@@ -186,6 +191,21 @@ class MatchedReranker:
                 f"Reranker '{self._identity.name}' failed: {error or type(error).__name__}",
                 remedy="Read the log; if memory ran out, ask for fewer candidates.",
             ) from error
+
+
+def open_matched(name: str, folder: Path, options: RerankerOptions, writer: Writer) -> MatchedReranker:
+    """The matcher in a model's folder beside the model itself. Raises RerankerError where the matcher cannot be run,
+    and what loading the embedded encoder raises."""
+    identity = matched_identity(name, folder, max_pixels=options.max_pixels or MAX_PIXELS)
+    try:
+        matcher = Matcher.open(folder / MATCHER_FOLDER, load_encoder(EMBEDDED).encode_texts)
+    except (OSError, RuntimeError, ValueError) as error:  # the second is the base of ONNX Runtime's errors
+        raise RerankerError(
+            f"The matcher in {folder} cannot be run: {error}",
+            remedy="Install Vitrina again: pip install --force-reinstall vitrina.",
+        ) from error
+    features = FeatureCache(features_file(options.features, identity)) if options.features else None
+    return MatchedReranker(matcher, writer, identity, cache_bytes=options.cache_bytes, features=features)
 
 
 def pack(seen: Seen) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any
 
 from vitrina.search.reranking.backends.dialects import PromptDialect, dialect_of
 from vitrina.search.reranking.fusion import CARD_FILE
+from vitrina.search.reranking.matcher import MATCHER_FOLDER, matcher_digest
 from vitrina.search.reranking.prompts import digest
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.models import RerankerIdentity
@@ -66,6 +67,16 @@ def identity_of(name: str, folder: Path, *, max_pixels: int = MAX_PIXELS) -> Rer
     return RerankerIdentity(name, reranker_fingerprint(folder, dialect_of(name, folder, model_type), max_pixels))
 
 
+def matched_identity(name: str, folder: Path, *, max_pixels: int = MAX_PIXELS) -> RerankerIdentity:
+    """As ``identity_of``, of the model and the matcher beside it; of the model alone where there is none."""
+    identity = identity_of(name, folder, max_pixels=max_pixels)
+    matcher = folder / MATCHER_FOLDER
+    if not matcher.is_dir():
+        return identity
+    both = hashlib.sha256(f"{identity.fingerprint}:{matcher_digest(matcher)}".encode())
+    return RerankerIdentity(name, both.hexdigest())
+
+
 def reranker_fingerprint(folder: Path, dialect: PromptDialect, max_pixels: int) -> str:
     """SHA-256 over weights, configuration, tokenizer and templates, and over prompts and image size."""
     digested = hashlib.sha256(f"{digest()}:{dialect.name}:{max_pixels}:".encode())
@@ -83,7 +94,7 @@ def folder_fingerprint(folder: Path) -> str:
 def _digest_files(folder: Path, digested: hashlib._Hash) -> None:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        is_export = name.parts[0] == EXPORT_FOLDER
+        is_export = name.parts[0] in (EXPORT_FOLDER, MATCHER_FOLDER)
         if path.suffix in _FINGERPRINTED_SUFFIXES and path.name != CARD_FILE and not is_export:
             digested.update(f"{name.as_posix()}:{path.stat().st_size}:".encode())
             with path.open("rb") as file:

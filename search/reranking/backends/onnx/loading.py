@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vitrina.search.encoders.base import Runtime
 from vitrina.search.reranking.backends import RerankerOptions
+from vitrina.search.reranking.backends.matched import open_matched
 from vitrina.search.reranking.backends.model_folders import (
     MAX_PIXELS,
     USAGE,
@@ -21,17 +24,27 @@ from vitrina.search.reranking.backends.onnx.reranker import OnnxReranker
 from vitrina.search.reranking.backends.onnx.vlm import ExportedVlm
 from vitrina.search.reranking.base import Reranker
 from vitrina.search.reranking.fusion import CARD_FILE, read_fusion_weights
+from vitrina.search.reranking.matcher import MATCHER_FOLDER
 from vitrina.search.store.feature_cache import FeatureCache, features_file
 from vitrina.search.types.errors import MissingDependencyError, RerankerError
+
+if TYPE_CHECKING:
+    from vitrina.search.reranking.backends.transformers.reranker import TransformersReranker
 
 log = logging.getLogger(__name__)
 
 
 def open_exported(name: str, options: RerankerOptions) -> AbstractContextManager[Reranker]:
-    """Open a model in a folder with ONNX Runtime if it was exported, else with PyTorch: the plug-in ``embedded``. An
-    export that cannot be used is logged. Blocks for a tenth of a second. Raises RerankerError and
-    MissingDependencyError."""
+    """Open a model in a folder with ONNX Runtime if it was exported, else with PyTorch: the plug-in ``embedded``. A
+    matcher beside it judges in its place. An export that cannot be used is logged. Blocks for a tenth of a second.
+    Raises RerankerError and MissingDependencyError."""
     folder = local_folder(name)
+    if folder is not None and (folder / MATCHER_FOLDER).is_dir():
+        return open_matched(name, folder, options, _open_vlm(name, folder, replace(options, features=None)))
+    return _open_vlm(name, folder, options)
+
+
+def _open_vlm(name: str, folder: Path | None, options: RerankerOptions) -> OnnxReranker | TransformersReranker:
     if folder is not None and uses_export(folder, options):
         try:
             return load_exported(name, folder, options)

@@ -49,7 +49,8 @@ class LightMatcher:
         if self.fails:
             raise RuntimeError("out of memory")
         reds = seen[owners, 0, 0].astype(np.float32)
-        return np.where([statement == "red" for statement in statements], reds, 1 - reds).astype(np.float32)
+        answers: NDArray[np.float32] = np.where([each == "red" for each in statements], reds, 1 - reds)
+        return answers
 
 
 def opened(

@@ -23,11 +23,9 @@ from recipes.matcher.trainer import TITLED_ROUNDS, MatchSchedule, MatchTrainer, 
 from recipes.reranker.evaluation import judging
 from recipes.reranker.statements import ROUNDS, HardNegatives, Meanings
 from vitrina.search.encoders.base import Encoder
-from vitrina.search.reranking.matcher import Matcher, open_session, run
+from vitrina.search.reranking.matcher import CARD_FILE, Matcher, open_session, run
 from vitrina.tuning.loop import TrainingProgress
 from vitrina.tuning.model_folder import write_json
-
-CARD_FILE = "matcher.json"
 
 STEPS_A_LINE = 25
 MEASURED_ROWS = 400
@@ -71,7 +69,7 @@ def make_matcher(
         write_vectors(work, vectors)
         write_matcher(out, tower, trainer.averaged_model, encoder.identity.dimension)
         if trainer.n_epochs_done % EPOCHS_A_MEASUREMENT == 0 or trainer.is_over:
-            _measure(out, held_out if trainer.is_over else list(map(_some, held_out)), kept, encoder, schedule, say)
+            _measure(out, held_out if trainer.is_over else list(map(some_rows, held_out)), kept, encoder, schedule, say)
 
 
 def _untrained(features: NDArray[np.float16], encoder: Encoder) -> MatchHead:
@@ -113,8 +111,9 @@ class MatchEvaluator:
         return np.concatenate(judged).astype(np.float64)
 
 
-def _some(rows: LabelledRows) -> LabelledRows:
-    step = max(1, -(-len(rows.products) // MEASURED_ROWS))
+def some_rows(rows: LabelledRows, n: int = MEASURED_ROWS) -> LabelledRows:
+    """At most ``n`` of the rows, from all over the file."""
+    step = max(1, -(-len(rows.products) // n))
     return rows.where([at % step == 0 for at in range(len(rows.products))])
 
 

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import TypeAdapter
 
-from vitrina.search.types.models import Vectors
+from vitrina.search.reranking.fusion import logit, probability
+from vitrina.search.types.errors import RerankerError
+from vitrina.search.types.models import Vectors, read_entry
 
 MATCHER_FOLDER = "matcher"
 """Inside the folder of a vision-language model whose judging a matcher does."""
 
-TOWER_FILE, HEAD_FILE = "tower.onnx", "head.onnx"
+TOWER_FILE, HEAD_FILE, CARD_FILE = "tower.onnx", "head.onnx", "matcher.json"
 
 SIDE = 160
 """Pixels of a side, to which images are squashed."""
@@ -29,6 +33,26 @@ Seen = NDArray[np.float16]
 """What phrases look at in an image, shape (places, width)."""
 
 EmbedTexts = Callable[[Sequence[str]], Vectors]
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """How a matcher's answers and a vision-language model's make one: a logit is ``matcher`` times the one's, ``model``
+    times the other's, and ``intercept``. Fitted to rows that neither was trained on."""
+
+    matcher: float = 1.0
+    model: float = 0.0
+    intercept: float = 0.0
+
+    def __call__(self, matched: NDArray[np.float32], said: NDArray[np.float32]) -> NDArray[np.float32]:
+        """P(yes) from both, of any shape; the matcher's own where the model says nothing (NaN)."""
+        both = self.matcher * logit(matched) + self.model * logit(said) + self.intercept
+        return np.where(np.isnan(said), matched, probability(both)).astype(np.float32)
+
+
+def read_blend(folder: Path) -> Blend:
+    """The blend on the card of a matcher; the matcher alone where it has none. Raises RerankerError if damaged."""
+    return read_entry(folder / CARD_FILE, "blend", TypeAdapter(Blend), RerankerError) or Blend()
 
 
 class Matcher:
@@ -64,9 +88,9 @@ class Matcher:
 
 
 def matcher_digest(folder: Path) -> str:
-    """SHA-256 (hex) over both graphs."""
+    """SHA-256 (hex) over both graphs and the card."""
     digested = hashlib.sha256()
-    for name in (TOWER_FILE, HEAD_FILE):
+    for name in (TOWER_FILE, HEAD_FILE, CARD_FILE):
         with (folder / name).open("rb") as file:
             digested.update(hashlib.file_digest(file, "sha256").digest())
     return digested.hexdigest()

@@ -1,4 +1,5 @@
-"""A matcher that judges beside a vision-language model that writes and points, as one ``Reranker``."""
+"""A matcher and a vision-language model that judge together, and of which the model writes and points, as one
+``Reranker``."""
 
 from __future__ import annotations
 
@@ -19,9 +20,19 @@ from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.reranking.backends import RerankerOptions
 from vitrina.search.reranking.backends.cached_features import CachedFeatures
 from vitrina.search.reranking.backends.model_folders import MAX_PIXELS, matched_identity
-from vitrina.search.reranking.base import Box, Capabilities, Deadline, Pair, Probabilities, RerankCandidate, Reranker
+from vitrina.search.reranking.base import (
+    Box,
+    Capabilities,
+    Deadline,
+    JudgesPairs,
+    Pair,
+    PrecomputesFeatures,
+    Probabilities,
+    RerankCandidate,
+    Reranker,
+)
 from vitrina.search.reranking.fusion import FusionWeights
-from vitrina.search.reranking.matcher import MATCHER_FOLDER, Matcher, Seen
+from vitrina.search.reranking.matcher import MATCHER_FOLDER, Blend, Matcher, Seen, read_blend
 from vitrina.search.store.feature_cache import FeatureCache, features_file
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.models import RerankerIdentity
@@ -33,15 +44,16 @@ MAX_PART = 8
 """Images of one run of the tower: a deadline is checked between two."""
 
 
-class Writer(Reranker, Protocol):
-    """A reranker that can be closed."""
+class Writer(Reranker, JudgesPairs, PrecomputesFeatures, Protocol):
+    """A vision-language model in this process."""
 
     def close(self) -> None:
         """Start no further work."""
 
 
 class MatchedReranker:
-    """Judges by a ``Matcher``, writes and points by a vision-language model. Thread-safe.
+    """Judges by a ``Matcher`` and a vision-language model as ``blend`` says, writes and points by the model.
+    Thread-safe.
 
     What phrases look at in the images used last is kept in up to ``cache_bytes`` of memory, and in ``features`` for
     later processes. Close it, or use it as a context manager.
@@ -53,11 +65,12 @@ class MatchedReranker:
         writer: Writer,
         identity: RerankerIdentity,
         *,
+        blend: Blend,
         cache_bytes: int,
         features: FeatureCache | None = None,
         n_threads: int | None = None,
     ) -> None:
-        self._matcher, self._writer, self._identity = matcher, writer, identity
+        self._matcher, self._writer, self._identity, self._blend = matcher, writer, identity, blend
         self._memory: LRUCache[str, Seen] = LRUCache(cache_bytes, getsizeof=lambda seen: int(seen.nbytes))
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(n_threads or n_available_cores(), thread_name_prefix="matcher")
@@ -125,6 +138,10 @@ class MatchedReranker:
                 answers[part] = self._matcher.judge_pairs(
                     np.stack(list(seen.values())), [pairs[row][1] for row in part], owners
                 )
+        judged = [row for row in rows if not np.isnan(answers[row])]
+        if self._blend.model and judged:
+            said = self._writer.judge_pairs([pairs[row] for row in judged], deadline)
+            answers[judged] = self._blend(answers[judged], said)
         return answers
 
     def precompute_features(self, candidates: Sequence[RerankCandidate]) -> int:
@@ -134,6 +151,8 @@ class MatchedReranker:
             return 0
         computed = self._computed(candidates, None)
         self._cache.put(computed)
+        if self._blend.model:
+            self._writer.precompute_features(candidates)
         return len(computed)
 
     def write(self, candidate: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
@@ -205,7 +224,14 @@ def open_matched(name: str, folder: Path, options: RerankerOptions, writer: Writ
             remedy="Install Vitrina again: pip install --force-reinstall vitrina.",
         ) from error
     features = FeatureCache(features_file(options.features, identity)) if options.features else None
-    return MatchedReranker(matcher, writer, identity, cache_bytes=options.cache_bytes, features=features)
+    return MatchedReranker(
+        matcher,
+        writer,
+        identity,
+        blend=read_blend(folder / MATCHER_FOLDER),
+        cache_bytes=options.cache_bytes,
+        features=features,
+    )
 
 
 def pack(seen: Seen) -> bytes:

@@ -40,7 +40,8 @@ def open_exported(name: str, options: RerankerOptions) -> AbstractContextManager
     Raises RerankerError and MissingDependencyError."""
     folder = local_folder(name)
     if folder is not None and (folder / MATCHER_FOLDER).is_dir():
-        return open_matched(name, folder, options, _open_vlm(name, folder, replace(options, features=None)))
+        beside = options.features.with_name(f"{options.features.name}-model") if options.features else None
+        return open_matched(name, folder, options, _open_vlm(name, folder, replace(options, features=beside)))
     return _open_vlm(name, folder, options)
 
 

@@ -14,7 +14,8 @@ from PIL import Image
 from tests.fakes import make_image
 from tests.search.reranking.shops import ColourReranker
 from vitrina.search.reranking.backends.matched import MatchedReranker, pack, unpack
-from vitrina.search.reranking.base import Deadline, JudgesPairs, PrecomputesFeatures, RerankCandidate
+from vitrina.search.reranking.base import Deadline, JudgesPairs, Pair, PrecomputesFeatures, RerankCandidate
+from vitrina.search.reranking.matcher import Blend, read_blend
 from vitrina.search.store.feature_cache import FeatureCache
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.models import RerankerIdentity
@@ -23,9 +24,18 @@ SOON = 30.0
 
 
 class Writer(ColourReranker):
-    """Writes, and says when it is closed."""
+    """Writes, judges by colours, and says when it is closed."""
 
     is_closed = False
+    caches_features = False
+    batch_size = 64
+
+    def judge_pairs(self, pairs: Sequence[Pair], deadline: Deadline) -> NDArray[np.float32]:
+        answers = [self.judge([candidate], [statement], deadline)[0, 0] for candidate, statement in pairs]
+        return np.array(answers, np.float32)
+
+    def precompute_features(self, candidates: Sequence[RerankCandidate]) -> int:
+        return 0
 
     def close(self) -> None:
         self.is_closed = True
@@ -54,14 +64,17 @@ class LightMatcher:
 
 
 def opened(
-    matcher: LightMatcher, features: FeatureCache | None = None, cache_bytes: int = 1 << 20
+    matcher: LightMatcher,
+    features: FeatureCache | None = None,
+    blend: Blend = Blend(),  # noqa: B008 - frozen
 ) -> tuple[MatchedReranker, Writer]:
     writer = Writer(writes="A red thing.")
     made = MatchedReranker(
         matcher,  # type: ignore[arg-type]
         writer,
         RerankerIdentity("matched", "1" * 64),
-        cache_bytes=cache_bytes,
+        blend=blend,
+        cache_bytes=1 << 20,
         features=features,
     )
     return made, writer
@@ -87,6 +100,32 @@ def test_the_matcher_judges_and_the_model_writes() -> None:
         assert isinstance(reranker, JudgesPairs)
         assert isinstance(reranker, PrecomputesFeatures)
     assert writer.is_closed
+
+
+def test_both_judge_where_the_blend_says_so() -> None:
+    reranker, writer = opened(LightMatcher(), blend=Blend(0.5, 0.5))
+    alone, _ = opened(LightMatcher())
+    statements = ["red", "not so"]
+    with reranker, alone:
+        both = reranker.judge(candidates(), statements, Deadline.within(SOON))
+        matched = alone.judge(candidates(), statements, Deadline.within(SOON))
+    assert writer.n_judged == 4
+    assert matched[0, 0] < both[0, 0] < 0.98  # the writer says .98
+    assert np.isnan(both[1:3]).all()
+
+
+def test_a_matcher_answers_alone_where_the_model_says_nothing() -> None:
+    blend = Blend(2.0, 1.0, 0.5)
+    answers = blend(np.array([0.7, 0.7], np.float32), np.array([np.nan, 0.5], np.float32))
+    assert answers[0] == pytest.approx(0.7)
+    assert answers[1] > 0.8
+
+
+def test_a_card_without_a_blend_leaves_the_matcher_alone(tmp_path: Path) -> None:
+    assert read_blend(tmp_path) == Blend()
+    (tmp_path / "matcher.json").write_text('{"blend": {"matcher": "much"}}')
+    with pytest.raises(RerankerError):
+        read_blend(tmp_path)
 
 
 def test_an_image_is_looked_at_once() -> None:

@@ -16,8 +16,8 @@ from benchmarks.catalogs import indexed
 from vitrina.evaluation.judged_search import MEASURING_DEADLINE_S
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import load_encoder
+from vitrina.search.reranking.backends import RerankerOptions, open_by_name
 from vitrina.search.reranking.backends.model_folders import EMBEDDED
-from vitrina.search.reranking.backends.transformers.loading import load_reranker
 from vitrina.search.reranking.base import Deadline, RerankCandidate, Reranker
 from vitrina.search.reranking.explanations.english import find_english_fault
 from vitrina.search.reranking.explanations.generation import explain
@@ -169,8 +169,9 @@ def run(
     out: Annotated[Path, typer.Option(help="Where the explanations go.")] = OUT,
 ) -> None:
     """Print the explanations and write them down; exits non-zero if the check finds poor English in one."""
-    encoder, reranker = load_encoder(None), load_reranker(EMBEDDED, device="cpu")
-    found = {catalog.name: list(explained(encoder, reranker, catalog)) for catalog in catalogs(data)}
+    encoder = load_encoder(None)
+    with open_by_name(EMBEDDED, RerankerOptions(device="cpu")) as reranker:
+        found = {catalog.name: list(explained(encoder, reranker, catalog)) for catalog in catalogs(data)}
     text = written(found)
     out.write_text(text, encoding="utf-8")
     typer.echo(text)

@@ -21,7 +21,8 @@ from vitrina.evaluation.fusion_fitting import fit_fusion, fit_measured_fusion, r
 from vitrina.evaluation.samples import Example, FusionSample, fusion_samples
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import load_encoder
-from vitrina.search.reranking.backends.model_folders import EMBEDDED_FOLDER
+from vitrina.search.reranking.backends import RerankerOptions, open_by_name
+from vitrina.search.reranking.backends.model_folders import EMBEDDED, EMBEDDED_FOLDER
 from vitrina.search.reranking.backends.transformers.loading import load_reranker
 from vitrina.search.reranking.base import Reranker
 from vitrina.search.reranking.fusion import CARD_FILE, write_fusion_weights
@@ -95,12 +96,13 @@ def main(
     work: Annotated[Path, typer.Option(help="The working folder of the encoder's recipe.")] = Path("build/encoder"),
 ) -> None:
     """Fit how much a reranker counts, on the rows held out from its training."""
-    encoder, reranker = load_encoder(None), load_reranker(str(model))
-    samples: list[FusionSample] = []
-    for shop in shops(data, work):
-        if shop.source in LABELLED and shop.has_new_images:
-            samples += samples_of(encoder, reranker, shop)
-            typer.echo(f"{shop.source} in {shop.style}: {len(samples)} queries so far")
+    encoder, samples = load_encoder(None), list[FusionSample]()
+    opened = open_by_name(EMBEDDED, RerankerOptions()) if model == EMBEDDED_FOLDER else load_reranker(str(model))
+    with opened as reranker:
+        for shop in shops(data, work):
+            if shop.source in LABELLED and shop.has_new_images:
+                samples += samples_of(encoder, reranker, shop)
+                typer.echo(f"{shop.source} in {shop.style}: {len(samples)} queries so far")
     fusion_weights = fit_measured_fusion(samples, "small shops of rows held out from training, in each condition")
     write_fusion_weights(model / CARD_FILE, fusion_weights)
     typer.echo("\n".join([*lines(samples), str(fusion_weights)]))

@@ -1,5 +1,6 @@
 """The vision-language model in the package: it loads with plain transformers, it is small, and it looks."""
 
+import json
 import random
 from collections.abc import Iterator
 from functools import partial
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from transformers import AutoImageProcessor
 
 from recipes.encoder.corpus import LabelledRows
@@ -17,15 +18,19 @@ from recipes.reranker.grounding import Boxes, read_grounding_data
 from recipes.reranker.model import MAX_FOLDER_BYTES, load
 from recipes.reranker.statements import draw_statements
 from recipes.reranker.tasks import Lexicon, draw_verdicts
+from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.reranking.backends import RerankerOptions, open_by_name
+from vitrina.search.reranking.backends.matched import MatchedReranker
 from vitrina.search.reranking.backends.model_folders import EMBEDDED, EMBEDDED_FOLDER, folder_fingerprint
 from vitrina.search.reranking.backends.onnx.exports import read_export
+from vitrina.search.reranking.backends.onnx.loading import load_exported
 from vitrina.search.reranking.backends.onnx.reranker import OnnxReranker
 from vitrina.search.reranking.backends.transformers.loading import load_reranker
 from vitrina.search.reranking.backends.transformers.reranker import TransformersReranker
 from vitrina.search.reranking.base import Deadline, RerankCandidate, Scoring
 from vitrina.search.reranking.explanations.generation import explain
 from vitrina.search.reranking.explanations.templates import fact
+from vitrina.search.reranking.matcher import CARD_FILE, MATCHER_FOLDER, read_blend
 from vitrina.search.types.requirement import Author, Status
 from vitrina.tuning.model_folder import n_bytes
 
@@ -44,9 +49,16 @@ def plain() -> TransformersReranker:
 
 @pytest.fixture(scope="module")
 def embedded() -> Iterator[OnnxReranker]:
+    """The model alone, as a search runs it."""
+    with load_exported(EMBEDDED, EMBEDDED_FOLDER, RerankerOptions(device="cpu")) as reranker:
+        yield reranker
+
+
+@pytest.fixture(scope="module")
+def matched() -> Iterator[MatchedReranker]:
     """As a search opens it."""
     with open_by_name(EMBEDDED, RerankerOptions(device="cpu")) as reranker:
-        assert isinstance(reranker, OnnxReranker)
+        assert isinstance(reranker, MatchedReranker)
         yield reranker
 
 
@@ -60,13 +72,28 @@ def test_it_fits_in_the_package() -> None:
     assert n_bytes(EMBEDDED_FOLDER) < MAX_FOLDER_BYTES
 
 
-def test_it_can_do_all_that_a_search_asks_for(embedded: OnnxReranker) -> None:
-    assert embedded.identity.name == EMBEDDED
-    assert embedded.capabilities.scoring is Scoring.LOGITS
-    assert embedded.capabilities.writes
-    assert embedded.capabilities.boxes
-    assert embedded.fusion_weights is not None
-    assert "held out" in embedded.fusion_weights.source
+def test_it_can_do_all_that_a_search_asks_for(matched: MatchedReranker) -> None:
+    assert matched.identity.name == EMBEDDED
+    assert matched.capabilities.scoring is Scoring.LOGITS
+    assert matched.capabilities.writes
+    assert matched.capabilities.boxes
+    assert matched.fusion_weights is not None
+    assert "held out" in matched.fusion_weights.source
+
+
+def test_the_matcher_beside_it_was_trained_with_the_embedded_encoder() -> None:
+    card = json.loads((EMBEDDED_FOLDER / MATCHER_FOLDER / CARD_FILE).read_text(encoding="utf-8"))
+    assert card["encoder"] == load_encoder(EMBEDDED).identity.fingerprint
+    assert read_blend(EMBEDDED_FOLDER / MATCHER_FOLDER).matcher > 0
+
+
+def test_the_matcher_tells_things_that_the_model_never_learnt(matched: MatchedReranker, embedded: OnnxReranker) -> None:
+    """Drawings of no shop: a red ball on white is neither a guitar nor blue."""
+    ball = Image.new("RGB", (160, 160), "white")
+    ImageDraw.Draw(ball).ellipse((30, 30, 130, 130), "crimson")
+    statements = ["red ball", "electric guitar", "blue sofa"]
+    yes = matched.judge([RerankCandidate("ball", ball)], statements, SOON())[0]
+    assert yes[0] > max(yes[1:])
 
 
 def test_it_answers_as_pytorch_does(

@@ -54,7 +54,7 @@ def judged_pairs(rows: LabelledRows, matcher: Matcher, model: JudgesPairs) -> Ju
     rng, shops = random.Random(1), [rows.source] * len(rows.products)
     drawn = [draw_statements(rows.products, shops, rng, rounds) for rounds in (NEAR, (Round(),) * len(NEAR))]
     asked = [(at, judged) for some in drawn for at, each in enumerate(some) for judged in each]
-    candidates = [RerankCandidate(str(at), decode(image)) for at, image in enumerate(rows.images)]
+    candidates = [RerankCandidate(f"{rows.source} {at}", decode(image)) for at, image in enumerate(rows.images)]
     seen = np.concatenate([matcher.look([decode(image)]) for image in rows.images])
     texts, owners = [judged.text for _, judged in asked], np.array([at for at, _ in asked], np.int64)
     starts = range(0, len(asked), 512)

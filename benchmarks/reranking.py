@@ -86,8 +86,8 @@ def measure_lift(encoder: Encoder, data: Path) -> Iterator[Figure]:
         columns = {name: column for name, column in shop.columns if column in rows.column_names}
         natural = [LiftQuestion("natural queries", queries, NATURAL_LIFT)]
         yield from lifts(encoder, rows, f"{shop.name}, all fields", natural, columns)
-        seen = [LiftQuestion("natural queries", numbered(queries, rows))]
-        yield from lifts(encoder, images_alone(rows), f"{shop.name}, pictures alone", seen)
+        by_images = [LiftQuestion("natural queries", numbered(queries, rows))]
+        yield from lifts(encoder, images_alone(rows), f"{shop.name}, pictures alone", by_images)
 
 
 def by_template(rows: pa.Table, targets: Iterable[Target], at_least: float = WORST) -> Iterator[LiftQuestion]:

@@ -16,26 +16,26 @@ SMALL = 256
 """Numbers of a weight that is not worth rounding."""
 
 
-class Looking(torch.nn.Module):
-    """From pixels to what phrases look at."""
+class TokensOfImages(torch.nn.Module):
+    """From pixels to image tokens."""
 
     def __init__(self, tower: MatchTower, head: MatchHead) -> None:
         super().__init__()
         self.tower, self.head = tower, head
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.head.look(self.tower(pixels))
+        return self.head.image_tokens(self.tower(pixels))
 
 
-class Judging(torch.nn.Module):
-    """From what phrases look at, and the phrases, to logits."""
+class JudgeOfTokens(torch.nn.Module):
+    """From image tokens, and phrases, to logits."""
 
     def __init__(self, head: MatchHead) -> None:
         super().__init__()
         self.head = head
 
-    def forward(self, seen: torch.Tensor, texts: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
-        return self.head.judge(seen, texts, owners)
+    def forward(self, tokens: torch.Tensor, texts: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
+        return self.head.judge(tokens, texts, owners)
 
 
 ANY_NUMBER = Dim.DYNAMIC
@@ -48,10 +48,10 @@ def write_features(path: Path, tower: MatchTower) -> None:
 
 def write_matcher(folder: Path, tower: MatchTower, head: MatchHead, text_width: int) -> None:
     """Write both graphs of a matcher. Blocks for ten seconds and more."""
-    _write(folder / TOWER_FILE, Looking(tower, head), (_PIXELS,), ["pixels"], ["seen"], ({0: ANY_NUMBER},))
+    _write(folder / TOWER_FILE, TokensOfImages(tower, head), (_PIXELS,), ["pixels"], ["tokens"], ({0: ANY_NUMBER},))
     example = (torch.zeros(3, N_PLACES, head.width), torch.zeros(7, text_width), torch.zeros(7, dtype=torch.int64))
     sizes = ({0: ANY_NUMBER}, {0: ANY_NUMBER}, {0: ANY_NUMBER})
-    _write(folder / HEAD_FILE, Judging(head), example, ["seen", "texts", "owners"], ["logits"], sizes)
+    _write(folder / HEAD_FILE, JudgeOfTokens(head), example, ["tokens", "texts", "owners"], ["logits"], sizes)
 
 
 _PIXELS = torch.zeros(3, 3, SIDE, SIDE)

@@ -13,7 +13,7 @@ import torch
 from torch.nn.functional import avg_pool2d, gelu, scaled_dot_product_attention
 
 SIDE, N_ROWS = 160, 5
-"""Pixels of a side, to which images are squashed, and the places that a side is seen in."""
+"""Pixels of a side, to which images are squashed, and the places that a side is divided into."""
 
 TAPS = (1, 2, 4, 6)
 """The stages of the tower whose maps are taken: the early ones know colours and patterns, the last one things."""
@@ -52,7 +52,7 @@ def _two_layers(taken: int, width: int, given: int) -> torch.nn.Sequential:
 
 
 class MatchHead(torch.nn.Module):
-    """A few queries made from a phrase look twice at an image's places, and say whether it is so.
+    """A few queries made from a phrase attend twice to an image's places, and say whether it is so.
 
     ``mean`` and ``spread`` are those of the features, float32, (``N_FEATURES``,).
     """
@@ -82,28 +82,28 @@ class MatchHead(torch.nn.Module):
     def forward(self, features: torch.Tensor, texts: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
         """The logit of each phrase being true of its image. ``features`` (n, ``N_PLACES``, ``N_FEATURES``); ``texts``
         (m, text width), unit rows; ``owners`` int64 (m,), the image that each is about; returns (m,)."""
-        return self.judge(self.look(features), texts, owners)
+        return self.judge(self.image_tokens(features), texts, owners)
 
-    def look(self, features: torch.Tensor) -> torch.Tensor:
-        """What the phrases look at, (n, ``N_PLACES``, width)."""
-        seen: torch.Tensor = self.norm(self.see((features - self.mean) / self.spread) + self.places)
-        return seen
+    def image_tokens(self, features: torch.Tensor) -> torch.Tensor:
+        """What the phrases attend to, (n, ``N_PLACES``, width)."""
+        tokens: torch.Tensor = self.norm(self.see((features - self.mean) / self.spread) + self.places)
+        return tokens
 
-    def judge(self, seen: torch.Tensor, texts: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
-        """As ``forward``, from what ``look`` returned."""
+    def judge(self, tokens: torch.Tensor, texts: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
+        """As ``forward``, from what ``image_tokens`` returned."""
         states = self._queries(texts)
         for layer in self.layers:
-            states = layer(states, *(looked[owners] for looked in layer.of_image(seen)))  # type: ignore[operator]
+            states = layer(states, *(attended[owners] for attended in layer.of_image(tokens)))  # type: ignore[operator]
         logits: torch.Tensor = self.decide(states.flatten(1)).squeeze(1)
         return logits
 
-    def judge_each(self, seen: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
+    def judge_each(self, tokens: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
         """The same for as many phrases of each image, (n, s, text width); returns (n, s). Nothing is gathered, which
         takes most of the time of a step otherwise."""
         n, s, _ = texts.shape
         states = self._queries(texts.flatten(0, 1)).reshape(n, s * self.n_queries, self.width)
         for layer in self.layers:
-            states = layer(states, *layer.of_image(seen))  # type: ignore[operator]
+            states = layer(states, *layer.of_image(tokens))  # type: ignore[operator]
         logits: torch.Tensor = self.decide(states.reshape(n, s, -1)).squeeze(2)
         return logits
 
@@ -124,14 +124,14 @@ class CrossLayer(torch.nn.Module):
         self.key, self.value = torch.nn.Linear(width, width), torch.nn.Linear(width, width)
         self.widen, self.narrow = torch.nn.Linear(width, 2 * width), torch.nn.Linear(2 * width, width)
 
-    def of_image(self, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def of_image(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Keys and values of each image's places, (n, heads, places, width of a head)."""
-        return self._heads(self.key(seen)), self._heads(self.value(seen))
+        return self._heads(self.key(tokens)), self._heads(self.value(tokens))
 
     def forward(self, states: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         """``states`` (m, queries, width) and each one's own ``of_image``; returns (m, queries, width)."""
-        looked = scaled_dot_product_attention(self._heads(self.query(self.before(states))), keys, values)
-        states = states + self.out(looked.transpose(1, 2).flatten(2))
+        attended = scaled_dot_product_attention(self._heads(self.query(self.before(states))), keys, values)
+        states = states + self.out(attended.transpose(1, 2).flatten(2))
         thought: torch.Tensor = states + self.narrow(gelu(self.widen(self.between(states))))
         return thought
 

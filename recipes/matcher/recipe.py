@@ -99,15 +99,17 @@ class MatchEvaluator:
         self._matcher = matcher
 
     def image_features(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        """What phrases look at in each image, (n, places, width)."""
+        """The tokens of each image, (n, places, width)."""
         starts = range(0, len(images), 32)
-        return torch.from_numpy(np.concatenate([self._matcher.look(images[start : start + 32]) for start in starts]))
+        return torch.from_numpy(
+            np.concatenate([self._matcher.image_tokens(images[start : start + 32]) for start in starts])
+        )
 
     def judge(self, features: torch.Tensor, statements: Sequence[str]) -> NDArray[np.float64]:
         """P(yes) of each statement about the image at the same position, shape (n,)."""
         starts = range(0, len(statements), 1024)
         parts = [(features[start : start + 1024].numpy(), statements[start : start + 1024]) for start in starts]
-        judged = [self._matcher.judge_pairs(seen, asked, np.arange(len(asked))) for seen, asked in parts]
+        judged = [self._matcher.judge_pairs(tokens, asked, np.arange(len(asked))) for tokens, asked in parts]
         return np.concatenate(judged).astype(np.float64)
 
 

@@ -132,7 +132,7 @@ def imagenet_probabilities() -> Describe:
 
 
 def soft_labels(rows: Sequence[LabelledRows], encoder: Encoder, work: Path, say: Say) -> SoftLabels:
-    """ImageNet's classes of every image, but for those that are measured as never seen. Blocks for minutes the first
+    """ImageNet's classes of every image, but for those that are measured as never tokens. Blocks for minutes the first
     time."""
     names = [() if any(held_out_class(CALTECH, name) for name in group) else group for group in imagenet_names()]
     products = [product for part in rows for product in part.products]
@@ -142,7 +142,7 @@ def soft_labels(rows: Sequence[LabelledRows], encoder: Encoder, work: Path, say:
 
 
 def repeats_of(rows: Sequence[LabelledRows], n_images: int) -> torch.Tensor:
-    """How often each product is seen in an epoch of ``n_images``, by its source's share; float, shape (n,)."""
+    """How often each product is tokens in an epoch of ``n_images``, by its source's share; float, shape (n,)."""
     shares: Mapping[str, float] = {source.name: source.share for source in SOURCES}
     n_rows, parts = sum(len(part.products) for part in rows), []
     for part in rows:

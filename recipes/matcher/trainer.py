@@ -73,7 +73,7 @@ TITLED_ROUNDS = (Round("title", alike=True), Round("title"))
 
 class MatchTrainer(Trainer[MatchBatch]):
     """Trains a ``MatchHead`` on stored features, float16 (n, places, features). What else is given knows the products
-    by the same positions; ``repeats`` float (n,), how often each is seen in an epoch."""
+    by the same positions; ``repeats`` float (n,), how often each is tokens in an epoch."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class MatchTrainer(Trainer[MatchBatch]):
         return MatchBatch(features, texts, truths, is_asked.float())
 
     def _backward(self, batch: MatchBatch) -> float:
-        logits = self._model.judge_each(self._model.look(batch.features), batch.texts)
+        logits = self._model.judge_each(self._model.image_tokens(batch.features), batch.texts)
         losses = binary_cross_entropy_with_logits(logits, batch.truths, batch.weights, reduction="sum")
         loss = losses / batch.weights.sum()
         loss.backward()  # type: ignore[no-untyped-call]

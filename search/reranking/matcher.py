@@ -1,7 +1,7 @@
 """The matcher: whether phrases are true of images, by two small graphs on ONNX Runtime.
 
-The tower turns an image into what phrases look at, 25 places of it, which is cached; the head lets a phrase, as the
-embedded encoder's vector of it, look at them. Made by ``recipes/matcher``.
+The tower turns an image into 25 tokens, which are cached; a phrase, as the embedded encoder's vector of it, attends to
+them in the head. Made by ``recipes/matcher``.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ TOWER_FILE, HEAD_FILE, CARD_FILE = "tower.onnx", "head.onnx", "matcher.json"
 SIDE = 160
 """Pixels of a side, to which images are squashed."""
 
-Seen = NDArray[np.float16]
-"""What phrases look at in an image, shape (places, width)."""
+ImageTokens = NDArray[np.float16]
+"""The tokens of an image, which phrases attend to, shape (places, width)."""
 
 EmbedTexts = Callable[[Sequence[str]], Vectors]
 
 
 @dataclass(frozen=True, slots=True)
-class Blend:
+class AnswerFusion:
     """How a matcher's answers and a vision-language model's make one: a logit is ``matcher`` times the one's, ``model``
     times the other's, and ``intercept``. Fitted to rows that neither was trained on."""
 
@@ -50,9 +50,9 @@ class Blend:
         return np.where(np.isnan(said), matched, probability(both)).astype(np.float32)
 
 
-def read_blend(folder: Path) -> Blend:
-    """The blend on the card of a matcher; the matcher alone where it has none. Raises RerankerError if damaged."""
-    return read_entry(folder / CARD_FILE, "blend", TypeAdapter(Blend), RerankerError) or Blend()
+def read_answer_fusion(folder: Path) -> AnswerFusion:
+    """The answer fusion on the card of a matcher; the matcher alone where there is none. Raises RerankerError."""
+    return read_entry(folder / CARD_FILE, "answer_fusion", TypeAdapter(AnswerFusion), RerankerError) or AnswerFusion()
 
 
 class Matcher:
@@ -69,20 +69,22 @@ class Matcher:
         """Open a folder that the recipe made. Raises onnxruntime's errors where a file cannot be run."""
         return cls(open_session(folder / TOWER_FILE, n_threads), open_session(folder / HEAD_FILE, n_threads), embed)
 
-    def look(self, images: Sequence[Image.Image]) -> NDArray[np.float16]:
-        """What phrases look at in upright RGB images; float16, shape (n, places, width)."""
-        seen: NDArray[np.float16] = run(self._tower, np.stack([_pixels(image) for image in images])).astype(np.float16)
-        return seen
+    def image_tokens(self, images: Sequence[Image.Image]) -> NDArray[np.float16]:
+        """The tokens of upright RGB images; float16, shape (n, places, width)."""
+        tokens: NDArray[np.float16] = run(self._tower, np.stack([_pixels(image) for image in images])).astype(
+            np.float16
+        )
+        return tokens
 
     def judge_pairs(
-        self, seen: NDArray[np.float16], statements: Sequence[str], owners: NDArray[np.int64]
+        self, tokens: NDArray[np.float16], statements: Sequence[str], owners: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        """P(yes) of each statement about the image at its owner's position in ``seen``, (n, places, width); shape
+        """P(yes) of each statement about the image at its owner's position in ``tokens``, (n, places, width); shape
         (n statements,)."""
         once = sorted(set(statements))
         places = {text: at for at, text in enumerate(once)}
         vectors = self._embed(once)[[places[text] for text in statements]]
-        given = {"seen": seen.astype(np.float32), "texts": vectors, "owners": owners}
+        given = {"tokens": tokens.astype(np.float32), "texts": vectors, "owners": owners}
         logits: NDArray[np.float32] = self._head.run(None, given)[0]
         return (1 / (1 + np.exp(-logits))).astype(np.float32)
 

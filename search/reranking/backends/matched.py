@@ -32,7 +32,7 @@ from vitrina.search.reranking.base import (
     Reranker,
 )
 from vitrina.search.reranking.fusion import FusionWeights
-from vitrina.search.reranking.matcher import MATCHER_FOLDER, Blend, Matcher, Seen, read_blend
+from vitrina.search.reranking.matcher import MATCHER_FOLDER, AnswerFusion, ImageTokens, Matcher, read_answer_fusion
 from vitrina.search.store.feature_cache import FeatureCache, features_file
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.models import RerankerIdentity
@@ -52,10 +52,10 @@ class Writer(Reranker, JudgesPairs, PrecomputesFeatures, Protocol):
 
 
 class MatchedReranker:
-    """Judges by a ``Matcher`` and a vision-language model as ``blend`` says, writes and points by the model.
+    """Judges by a ``Matcher`` and a vision-language model as ``answer_fusion`` says, writes and points by the model.
     Thread-safe.
 
-    What phrases look at in the images used last is kept in up to ``cache_bytes`` of memory, and in ``features`` for
+    The tokens of the images used last is kept in up to ``cache_bytes`` of memory, and in ``features`` for
     later processes. Close it, or use it as a context manager.
     """
 
@@ -65,13 +65,13 @@ class MatchedReranker:
         writer: Writer,
         identity: RerankerIdentity,
         *,
-        blend: Blend,
+        answer_fusion: AnswerFusion,
         cache_bytes: int,
         features: FeatureCache | None = None,
         n_threads: int | None = None,
     ) -> None:
-        self._matcher, self._writer, self._identity, self._blend = matcher, writer, identity, blend
-        self._memory: LRUCache[str, Seen] = LRUCache(cache_bytes, getsizeof=lambda seen: int(seen.nbytes))
+        self._matcher, self._writer, self._identity, self._answer_fusion = matcher, writer, identity, answer_fusion
+        self._memory: LRUCache[str, ImageTokens] = LRUCache(cache_bytes, getsizeof=lambda tokens: int(tokens.nbytes))
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(n_threads or n_available_cores(), thread_name_prefix="matcher")
         self._cache = CachedFeatures(features, pack, unpack) if features else None
@@ -106,7 +106,7 @@ class MatchedReranker:
 
     @property
     def caches_features(self) -> bool:
-        """Whether what phrases look at is cached on disk."""
+        """Whether image tokens is cached on disk."""
         return self._cache is not None
 
     @property
@@ -126,9 +126,9 @@ class MatchedReranker:
         """P(yes) of each pair, shape (n pairs,); NaN where there is no image, or no time. Blocks. Raises
         RerankerError."""
         answers = np.full(len(pairs), np.nan, np.float32)
-        seen = self._seen(list({candidate.key: candidate for candidate, _ in pairs}.values()), deadline)
-        rows = [row for row, (candidate, _) in enumerate(pairs) if candidate.key in seen]
-        places = {key: at for at, key in enumerate(seen)}
+        tokens = self._image_tokens(list({candidate.key: candidate for candidate, _ in pairs}.values()), deadline)
+        rows = [row for row, (candidate, _) in enumerate(pairs) if candidate.key in tokens]
+        places = {key: at for at, key in enumerate(tokens)}
         with self._as_reranker_error():
             for start in range(0, len(rows), BATCH_PAIRS):
                 part = rows[start : start + BATCH_PAIRS]
@@ -136,22 +136,22 @@ class MatchedReranker:
                     break
                 owners = np.array([places[pairs[row][0].key] for row in part], np.int64)
                 answers[part] = self._matcher.judge_pairs(
-                    np.stack(list(seen.values())), [pairs[row][1] for row in part], owners
+                    np.stack(list(tokens.values())), [pairs[row][1] for row in part], owners
                 )
         judged = [row for row in rows if not np.isnan(answers[row])]
-        if self._blend.model and judged:
+        if self._answer_fusion.model and judged:
             said = self._writer.judge_pairs([pairs[row] for row in judged], deadline)
-            answers[judged] = self._blend(answers[judged], said)
+            answers[judged] = self._answer_fusion(answers[judged], said)
         return answers
 
     def precompute_features(self, candidates: Sequence[RerankCandidate]) -> int:
-        """Compute and cache what phrases look at in the candidates' images. Returns how many could be opened, 0 without
+        """Compute and cache image tokens of the candidates' images. Returns how many could be opened, 0 without
         a cache. Blocks. Raises RerankerError and StorageError."""
         if self._cache is None:
             return 0
         computed = self._computed(candidates, None)
         self._cache.put(computed)
-        if self._blend.model:
+        if self._answer_fusion.model:
             self._writer.precompute_features(candidates)
         return len(computed)
 
@@ -163,41 +163,41 @@ class MatchedReranker:
         """The box of what a statement is about, by the vision-language model."""
         return self._writer.locate(candidate, statement, deadline)
 
-    def _seen(self, candidates: Sequence[RerankCandidate], deadline: Deadline) -> dict[str, Seen]:
-        """What phrases look at, by the candidates' keys: from memory, from disk, or computed."""
+    def _image_tokens(self, candidates: Sequence[RerankCandidate], deadline: Deadline) -> dict[str, ImageTokens]:
+        """Image tokens, by the candidates' keys: from memory, from disk, or computed."""
         shown = [candidate for candidate in candidates if candidate.has_image]
         with self._lock:
-            seen = {each.key: self._memory[each.key] for each in shown if each.key in self._memory}
-        missing = [candidate for candidate in shown if candidate.key not in seen]
+            tokens = {each.key: self._memory[each.key] for each in shown if each.key in self._memory}
+        missing = [candidate for candidate in shown if candidate.key not in tokens]
         if self._cache is not None and missing:
             found = self._cache.get([candidate.key for candidate in missing])
             self._remember(found)
-            seen |= found
+            tokens |= found
             missing = [candidate for candidate in missing if candidate.key not in found]
         if missing:
             computed = self._computed(missing, deadline)
             self._remember(computed)
-            seen |= computed
+            tokens |= computed
             if self._cache is not None:
                 self._cache.put_async(computed)
-        return seen
+        return tokens
 
-    def _computed(self, candidates: Sequence[RerankCandidate], deadline: Deadline | None) -> dict[str, Seen]:
-        """What phrases look at in images that can be opened, in parts on several threads, until the deadline."""
+    def _computed(self, candidates: Sequence[RerankCandidate], deadline: Deadline | None) -> dict[str, ImageTokens]:
+        """The tokens of images that can be opened, in parts on several threads, until the deadline."""
         parts = [candidates[start : start + MAX_PART] for start in range(0, len(candidates), MAX_PART)]
 
-        def look(part: Sequence[RerankCandidate]) -> dict[str, Seen]:
+        def compute(part: Sequence[RerankCandidate]) -> dict[str, ImageTokens]:
             if deadline is not None and deadline.seconds_left <= 0:
                 return {}
             opened = {each.key: pixels for each in part if (pixels := each.pixels) is not None}
-            return dict(zip(opened, self._matcher.look(list(opened.values())), strict=True)) if opened else {}
+            return dict(zip(opened, self._matcher.image_tokens(list(opened.values())), strict=True)) if opened else {}
 
         with self._as_reranker_error():
-            return {key: seen for found in self._pool.map(look, parts) for key, seen in found.items()}
+            return {key: tokens for found in self._pool.map(compute, parts) for key, tokens in found.items()}
 
-    def _remember(self, seen: Mapping[str, Seen]) -> None:
+    def _remember(self, tokens: Mapping[str, ImageTokens]) -> None:
         with self._lock:
-            for key, each in seen.items():
+            for key, each in tokens.items():
                 if each.nbytes <= self._memory.maxsize:
                     self._memory[key] = each
 
@@ -228,21 +228,21 @@ def open_matched(name: str, folder: Path, options: RerankerOptions, writer: Writ
         matcher,
         writer,
         identity,
-        blend=read_blend(folder / MATCHER_FOLDER),
+        answer_fusion=read_answer_fusion(folder / MATCHER_FOLDER),
         cache_bytes=options.cache_bytes,
         features=features,
     )
 
 
-def pack(seen: Seen) -> bytes:
-    """What phrases look at as bytes: the number of places, then the numbers."""
-    return len(seen).to_bytes(2, "little") + np.ascontiguousarray(seen, np.float16).tobytes()
+def pack(tokens: ImageTokens) -> bytes:
+    """Image tokens as bytes: the number of places, then the numbers."""
+    return len(tokens).to_bytes(2, "little") + np.ascontiguousarray(tokens, np.float16).tobytes()
 
 
-def unpack(data: bytes) -> Seen:
+def unpack(data: bytes) -> ImageTokens:
     """Restore packed features. Raises ValueError for bytes that were not packed here or are damaged."""
     n_places = int.from_bytes(data[:2], "little")
-    seen = np.frombuffer(data, np.float16, offset=2)
-    if not n_places or len(seen) % n_places or not np.isfinite(seen).all():
+    tokens = np.frombuffer(data, np.float16, offset=2)
+    if not n_places or len(tokens) % n_places or not np.isfinite(tokens).all():
         raise ValueError("they are not finite, or of another shape.")
-    return seen.reshape(n_places, -1)
+    return tokens.reshape(n_places, -1)

@@ -78,14 +78,14 @@ def test_the_graphs_answer_as_the_model_does(tmp_path: Path) -> None:
     owners, texts = torch.tensor([0, 2, 2, 1, 0]), torch.from_numpy(embed(["red", "blue", "green", "red blue", "none"]))
     with torch.no_grad():
         features = tower(pixels)
-        seen, logits = head.look(features), head(features, texts, owners)
+        tokens, logits = head.image_tokens(features), head(features, texts, owners)
     assert features.shape == (3, N_PLACES, N_FEATURES)
     found = run(open_session(tmp_path / TOWER_FILE, 1), pixels.numpy())
-    assert np.abs(found - seen.numpy()).max() < 0.02  # weights are stored as float16
-    given = {"seen": seen.numpy(), "texts": texts.numpy(), "owners": owners.numpy()}
+    assert np.abs(found - tokens.numpy()).max() < 0.02  # weights are stored as float16
+    given = {"tokens": tokens.numpy(), "texts": texts.numpy(), "owners": owners.numpy()}
     answers = open_session(tmp_path / HEAD_FILE, 1).run(None, given)[0]
     np.testing.assert_allclose(answers, logits.numpy(), atol=2e-3)
-    one = {"seen": seen.numpy()[:1], "texts": texts.numpy()[:1], "owners": owners.numpy()[:1]}
+    one = {"tokens": tokens.numpy()[:1], "texts": texts.numpy()[:1], "owners": owners.numpy()[:1]}
     assert open_session(tmp_path / HEAD_FILE, 1).run(None, one)[0].shape == (1,)
 
 
@@ -97,7 +97,7 @@ def open_set() -> LabelledRows:
     return LabelledRows("caltech101-products", tuple(products), tuple(b"" for _ in products))
 
 
-def test_classes_that_are_measured_as_never_seen_are_not_learnt() -> None:
+def test_classes_that_are_measured_as_unknown_are_not_learnt() -> None:
     corpus = MatchCorpus([open_set()])
     learnt = {product.title for part in corpus.learnt for product in part.products}
     *_, unseen = corpus.held_out
@@ -107,7 +107,7 @@ def test_classes_that_are_measured_as_never_seen_are_not_learnt() -> None:
     assert {product.kinds for product in unseen.products} == {("scissors",)}
 
 
-def test_sources_are_seen_by_their_shares() -> None:
+def test_sources_are_drawn_by_their_shares() -> None:
     part = open_set()
     repeats = repeats_of([part], 1000)
     assert float(repeats.sum()) == pytest.approx(1000)

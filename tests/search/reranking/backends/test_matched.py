@@ -15,7 +15,7 @@ from tests.fakes import make_image
 from tests.search.reranking.shops import ColourReranker
 from vitrina.search.reranking.backends.matched import MatchedReranker, pack, unpack
 from vitrina.search.reranking.base import Deadline, JudgesPairs, Pair, PrecomputesFeatures, RerankCandidate
-from vitrina.search.reranking.matcher import Blend, read_blend
+from vitrina.search.reranking.matcher import AnswerFusion, read_answer_fusion
 from vitrina.search.store.feature_cache import FeatureCache
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.models import RerankerIdentity
@@ -45,20 +45,20 @@ class Writer(ColourReranker):
 class LightMatcher:
     """Sees how red an image is, and calls it so."""
 
-    looked: list[int] = field(default_factory=list)
+    attended: list[int] = field(default_factory=list)
     fails: bool = False
 
-    def look(self, images: Sequence[Image.Image]) -> NDArray[np.float16]:
-        self.looked.append(len(images))
+    def image_tokens(self, images: Sequence[Image.Image]) -> NDArray[np.float16]:
+        self.attended.append(len(images))
         reds = [np.asarray(image, np.float32)[..., 0].mean() / 255 for image in images]
         return np.array(reds, np.float16)[:, None, None]
 
     def judge_pairs(
-        self, seen: NDArray[np.float16], statements: Sequence[str], owners: NDArray[np.int64]
+        self, tokens: NDArray[np.float16], statements: Sequence[str], owners: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         if self.fails:
             raise RuntimeError("out of memory")
-        reds = seen[owners, 0, 0].astype(np.float32)
+        reds = tokens[owners, 0, 0].astype(np.float32)
         answers: NDArray[np.float32] = np.where([each == "red" for each in statements], reds, 1 - reds)
         return answers
 
@@ -66,14 +66,14 @@ class LightMatcher:
 def opened(
     matcher: LightMatcher,
     features: FeatureCache | None = None,
-    blend: Blend = Blend(),  # noqa: B008 - frozen
+    answer_fusion: AnswerFusion = AnswerFusion(),  # noqa: B008 - frozen
 ) -> tuple[MatchedReranker, Writer]:
     writer = Writer(writes="A red thing.")
     made = MatchedReranker(
         matcher,  # type: ignore[arg-type]
         writer,
         RerankerIdentity("matched", "1" * 64),
-        blend=blend,
+        answer_fusion=answer_fusion,
         cache_bytes=1 << 20,
         features=features,
     )
@@ -102,8 +102,8 @@ def test_the_matcher_judges_and_the_model_writes() -> None:
     assert writer.is_closed
 
 
-def test_both_judge_where_the_blend_says_so() -> None:
-    reranker, writer = opened(LightMatcher(), blend=Blend(0.5, 0.5))
+def test_both_judge_where_the_fusion_says_so() -> None:
+    reranker, writer = opened(LightMatcher(), answer_fusion=AnswerFusion(0.5, 0.5))
     alone, _ = opened(LightMatcher())
     statements = ["red", "not so"]
     with reranker, alone:
@@ -115,30 +115,30 @@ def test_both_judge_where_the_blend_says_so() -> None:
 
 
 def test_a_matcher_answers_alone_where_the_model_says_nothing() -> None:
-    blend = Blend(2.0, 1.0, 0.5)
-    answers = blend(np.array([0.7, 0.7], np.float32), np.array([np.nan, 0.5], np.float32))
+    answer_fusion = AnswerFusion(2.0, 1.0, 0.5)
+    answers = answer_fusion(np.array([0.7, 0.7], np.float32), np.array([np.nan, 0.5], np.float32))
     assert answers[0] == pytest.approx(0.7)
     assert answers[1] > 0.8
 
 
-def test_a_card_without_a_blend_leaves_the_matcher_alone(tmp_path: Path) -> None:
-    assert read_blend(tmp_path) == Blend()
-    (tmp_path / "matcher.json").write_text('{"blend": {"matcher": "much"}}')
+def test_a_card_without_a_fusion_leaves_the_matcher_alone(tmp_path: Path) -> None:
+    assert read_answer_fusion(tmp_path) == AnswerFusion()
+    (tmp_path / "matcher.json").write_text('{"answer_fusion": {"matcher": "much"}}')
     with pytest.raises(RerankerError):
-        read_blend(tmp_path)
+        read_answer_fusion(tmp_path)
 
 
-def test_an_image_is_looked_at_once() -> None:
+def test_the_tokens_of_an_image_are_computed_once() -> None:
     matcher = LightMatcher()
     reranker, _ = opened(matcher)
     with reranker:
         first = reranker.judge(candidates(), ["red"], Deadline.within(SOON))
         again = reranker.judge(candidates(), ["red"], Deadline.within(SOON))
     np.testing.assert_array_equal(first, again)
-    assert sum(matcher.looked) == 2
+    assert sum(matcher.attended) == 2
 
 
-def test_a_later_process_finds_what_was_looked_at(tmp_path: Path) -> None:
+def test_a_later_process_finds_the_tokens(tmp_path: Path) -> None:
     path = tmp_path / "features" / "matched.db"
     reranker, _ = opened(LightMatcher(), FeatureCache(path))
     with reranker:
@@ -153,7 +153,7 @@ def test_a_later_process_finds_what_was_looked_at(tmp_path: Path) -> None:
     with later:
         judged = later.judge([RerankCandidate("red", open_image)], ["red"], Deadline.within(SOON))
     assert judged[0, 0] > 0.7
-    assert matcher.looked == []
+    assert matcher.attended == []
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:5], lambda data: b"\x00\x00" + data[2:], lambda data: b""])
@@ -165,12 +165,12 @@ def test_damaged_features_are_computed_again(tmp_path: Path, damage: Callable[[b
     with reranker:
         judged = reranker.judge(candidates()[:1], ["red"], Deadline.within(SOON))
     assert np.isfinite(judged).all()
-    assert matcher.looked == [1]
+    assert matcher.attended == [1]
 
 
 def test_what_is_packed_is_unpacked() -> None:
-    seen = np.arange(50, dtype=np.float16).reshape(25, 2)
-    np.testing.assert_array_equal(unpack(pack(seen)), seen)
+    tokens = np.arange(50, dtype=np.float16).reshape(25, 2)
+    np.testing.assert_array_equal(unpack(pack(tokens)), tokens)
 
 
 def test_a_deadline_that_has_passed_is_kept() -> None:
@@ -178,7 +178,7 @@ def test_a_deadline_that_has_passed_is_kept() -> None:
     reranker, _ = opened(matcher)
     with reranker:
         assert np.isnan(reranker.judge(candidates(), ["red"], Deadline.within(0))).all()
-    assert matcher.looked == []
+    assert matcher.attended == []
 
 
 def test_a_matcher_that_fails_says_so() -> None:

@@ -1,4 +1,4 @@
-"""Fitting how the matcher and the vision-language model judge together: ``python -m recipes.matcher.blend --data
+"""Fitting how the matcher and the vision-language model judge together: ``python -m recipes.matcher.fusion --data
 FOLDER``."""
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from vitrina.search.reranking.backends.model_folders import EMBEDDED_FOLDER
 from vitrina.search.reranking.backends.onnx.loading import load_exported
 from vitrina.search.reranking.base import Deadline, JudgesPairs, Pair, RerankCandidate
 from vitrina.search.reranking.fusion import logit
-from vitrina.search.reranking.matcher import CARD_FILE, MATCHER_FOLDER, Blend, Matcher
+from vitrina.search.reranking.matcher import CARD_FILE, MATCHER_FOLDER, AnswerFusion, Matcher
 from vitrina.search.types.requirement import Status
 from vitrina.tuning.model_folder import write_json
 from vitrina.tuning.reranker.validation import area_under_curve, balanced_accuracy
@@ -55,17 +55,17 @@ def judged_pairs(rows: LabelledRows, matcher: Matcher, model: JudgesPairs) -> Ju
     drawn = [draw_statements(rows.products, shops, rng, rounds) for rounds in (NEAR, (Round(),) * len(NEAR))]
     asked = [(at, judged) for some in drawn for at, each in enumerate(some) for judged in each]
     candidates = [RerankCandidate(f"{rows.source} {at}", decode(image)) for at, image in enumerate(rows.images)]
-    seen = np.concatenate([matcher.look([decode(image)]) for image in rows.images])
+    tokens = np.concatenate([matcher.image_tokens([decode(image)]) for image in rows.images])
     texts, owners = [judged.text for _, judged in asked], np.array([at for at, _ in asked], np.int64)
     starts = range(0, len(asked), 512)
-    matched = [matcher.judge_pairs(seen, texts[start : start + 512], owners[start : start + 512]) for start in starts]
+    matched = [matcher.judge_pairs(tokens, texts[start : start + 512], owners[start : start + 512]) for start in starts]
     pairs: list[Pair] = [(candidates[at], judged.text) for at, judged in asked]
     said = [model.judge_pairs(pairs[start : start + 512], Deadline.within(600)) for start in starts]
     truths = np.array([judged.status is Status.MET for _, judged in asked])
     return JudgedPairs(rows.source, np.concatenate(matched), np.concatenate(said), truths)
 
 
-def fit_blend(sources: Sequence[JudgedPairs]) -> Blend:
+def fit_answer_fusion(sources: Sequence[JudgedPairs]) -> AnswerFusion:
     """The logistic regression of the truth on both logits; every source counts the same."""
     features = np.concatenate([np.stack([logit(each.matched), logit(each.said)], axis=1) for each in sources])
     truths = np.concatenate([each.truths for each in sources])
@@ -76,13 +76,13 @@ def fit_blend(sources: Sequence[JudgedPairs]) -> Blend:
         return float(weights @ np.logaddexp(0, np.where(truths, -logits, logits)) + RIDGE * given @ given)
 
     found = minimize(loss, np.array([1.0, 0.0, 0.0]), bounds=[(0, None), (0, None), (None, None)]).x
-    return Blend(*(round(float(each), 4) for each in found))
+    return AnswerFusion(*(round(float(each), 4) for each in found))
 
 
 def main(
     data: Annotated[Path, typer.Option(help="Folder with the training Parquet files.", exists=True, file_okay=False)],
     work: Annotated[Path, typer.Option(help="The working folder of the matcher's recipe.")] = Path("build/matcher"),
-    folder: Annotated[Path, typer.Option(help="The matcher's folder, whose card takes the blend.")] = (
+    folder: Annotated[Path, typer.Option(help="The matcher's folder, whose card takes the answer_fusion.")] = (
         EMBEDDED_FOLDER / MATCHER_FOLDER
     ),
 ) -> None:
@@ -95,20 +95,20 @@ def main(
             typer.echo(f"{part.source}: {len(judged[-1].truths)} statements")
     learnt = [each for each in judged if each.source != UNSEEN and len(each.truths)]
     for each in judged:
-        others = fit_blend([other for other in learnt if other.source != each.source])
+        others = fit_answer_fusion([other for other in learnt if other.source != each.source])
         typer.echo(line(each, others))
-    blend = fit_blend(learnt)
+    answer_fusion = fit_answer_fusion(learnt)
     card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
-    write_json(folder / CARD_FILE, card | {"blend": asdict(blend)})
-    typer.echo(str(blend))
+    write_json(folder / CARD_FILE, card | {"answer_fusion": asdict(answer_fusion)})
+    typer.echo(str(answer_fusion))
 
 
-def line(judged: JudgedPairs, blend: Blend) -> str:
+def line(judged: JudgedPairs, answer_fusion: AnswerFusion) -> str:
     """Balanced accuracy and AUC of each, and of both."""
     told = {
         "matcher": judged.matched,
         "model": judged.said,
-        "both": blend(judged.matched, judged.said),
+        "both": answer_fusion(judged.matched, judged.said),
     }
     figures = (
         f"{name} {balanced_accuracy(yes, judged.truths):.3f} / {area_under_curve(yes, judged.truths):.3f}"

@@ -46,7 +46,7 @@ class AnswerFusion:
 
     def __call__(self, matched: NDArray[np.float32], said: NDArray[np.float32]) -> NDArray[np.float32]:
         """P(yes) from both, of any shape; the matcher's own where the model says nothing (NaN)."""
-        both = self.matcher * logit(matched) + self.model * logit(said) + self.intercept
+        both = self.matcher * logit(matched) + self.model * logit(np.nan_to_num(said, nan=0.5)) + self.intercept
         return np.where(np.isnan(said), matched, probability(both)).astype(np.float32)
 
 

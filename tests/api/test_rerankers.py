@@ -13,8 +13,8 @@ from tests.api.conftest import tried
 from tests.search.reranking.shops import ColourReranker
 from vitrina.api.rerankers import BackgroundReranker, open_reranker, reranker_name
 from vitrina.api.settings import Settings
+from vitrina.search.reranking.backends.matched import MatchedReranker
 from vitrina.search.reranking.backends.model_folders import EMBEDDED
-from vitrina.search.reranking.backends.onnx.reranker import OnnxReranker
 from vitrina.search.reranking.base import Reranker
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import RerankerError
@@ -98,7 +98,7 @@ def test_the_embedded_one_reranks_where_none_is_set(monkeypatch: pytest.MonkeyPa
     assert reranker_name(settings(reranker="off")) is None
     with ExitStack() as closing:
         reranker = open_reranker(settings(device="cpu"), closing)
-    assert isinstance(reranker, OnnxReranker)
+    assert isinstance(reranker, MatchedReranker)
     assert reranker.identity.name == EMBEDDED
 
 

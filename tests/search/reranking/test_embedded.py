@@ -87,7 +87,7 @@ def test_the_matcher_beside_it_was_trained_with_the_embedded_encoder() -> None:
     assert read_answer_fusion(EMBEDDED_FOLDER / MATCHER_FOLDER).matcher > 0
 
 
-def test_the_matcher_tells_things_that_the_model_never_learnt(matched: MatchedReranker, embedded: OnnxReranker) -> None:
+def test_the_matcher_tells_things_that_the_model_never_learnt(matched: MatchedReranker) -> None:
     """Drawings of no shop: a red ball on white is neither a guitar nor blue."""
     ball = Image.new("RGB", (160, 160), "white")
     ImageDraw.Draw(ball).ellipse((30, 30, 130, 130), "crimson")

@@ -168,7 +168,7 @@ class TaskWriter:
         self.lexicon = Lexicon.of(products)
         self._weights = _answer_weights(products)
 
-    def texts(self, rng: random.Random, n_explanations: int = 20_000) -> Iterator[str]:
+    def texts(self, rng: random.Random, n_explanations: int = 4_000) -> Iterator[str]:
         """The texts that the vocabulary is learnt from."""
         for product in self._products:
             yield template.asked(_described(product)).strip()

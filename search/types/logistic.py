@@ -12,8 +12,9 @@ Floats = NDArray[np.floating]
 
 
 def expit(logits: ArrayLike) -> Floats:
-    """The probability of log-odds, without overflow, and as exact near 0 as numbers are."""
-    return np.asarray(np.exp(-np.logaddexp(0, np.negative(logits))))
+    """The probability of log-odds, without overflow, and as exact near 0 as numbers are; NaN stays NaN."""
+    with np.errstate(invalid="ignore"):  # some builds of numpy warn of NaN here
+        return np.asarray(np.exp(-np.logaddexp(0, np.negative(logits))))
 
 
 def logit(probabilities: ArrayLike) -> Floats:

@@ -80,12 +80,18 @@ def test_the_old_name_of_the_store_option_finds_the_store(vitrina: Vitrina, stor
     assert complaint == "--home is deprecated and will be removed in the next version; use --store.\n"
 
 
+def test_a_source_that_cannot_be_read_has_an_exit_status_of_its_own(vitrina: Vitrina) -> None:
+    status, printed, complaint = vitrina("index", "missing.csv")
+    assert (status, printed) == (1, "")
+    assert "missing.csv" in complaint
+    assert "Traceback" not in complaint
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (("search", "shirt"), "Nothing is indexed"),
         (("status",), "vitrina index"),
-        (("index", "missing.csv"), "missing.csv"),
         (("index", ".", "--map", "sku"), "FIELD=COLUMN"),
         (("search",), "Nothing is indexed"),
         (("search", "--without", "red"), "only says what to avoid"),

@@ -389,7 +389,7 @@ def test_explanations_that_fail_or_hang_are_written_by_template(shop: Store, eng
     release.set()
     told = [hit.explanation for hit in answer.hits[:5]]
     assert all(each is not None and each.written_by is Author.TEMPLATE and each.text for each in told)
-    assert n_asked_in_time == 2
+    assert n_asked_in_time in (2, 3)  # a third may have the millisecond that the second left
 
 
 def test_what_the_model_writes_stands_where_the_verdicts_support_it(shop: Store, engine: SearchEngine) -> None:

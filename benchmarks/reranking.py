@@ -119,7 +119,7 @@ def lifts(
         pq.write_table(rows, catalog, row_group_size=1000)
         with vitrina.open_store(store, encoder=encoder.identity.name) as opened:
             opened.index(catalog, columns=columns)
-        with TestClient(create_app(Settings(store=store))) as client:
+        with TestClient(create_app(Settings(store=store)), base_url="http://localhost") as client:
             for question in questions:
                 yield lift(client, condition, question)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import multiprocessing
 import os
 import sqlite3
@@ -52,6 +53,7 @@ def in_a_process(work: Callable[[], None]) -> None:
     """Do it in a process that may not write what others own. Skips where it could not even read the code."""
     if os.getuid() == 0 and not is_open_to_others(Path(store_module.__file__)):
         pytest.skip("The code lies in a folder that is closed to others.")
+    codecs.lookup("cp437")  # Python's own files may be closed to others, too, and zipfile asks for it late
 
     def run() -> None:
         if os.getuid() == 0:

@@ -23,7 +23,8 @@ from recipes.matcher.trainer import TITLED_ROUNDS, MatchSchedule, MatchTrainer, 
 from recipes.reranker.evaluation import judging
 from recipes.reranker.statements import ROUNDS, HardNegatives, Meanings
 from vitrina.search.encoders.base import Encoder
-from vitrina.search.reranking.matcher import CARD_FILE, Matcher, open_session, run
+from vitrina.search.encoders.graphs import open_session
+from vitrina.search.reranking.matcher import CARD_FILE, Matcher, run
 from vitrina.tuning.loop import TrainingProgress
 from vitrina.tuning.model_folder import write_json
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -70,18 +71,10 @@ class GraphSession:
     def __init__(
         self, folder: ExportedFolder, graph: Graph, weights: Mapping[str, NDArray[np.float32]], n_threads: int
     ) -> None:
-        onnxruntime = _import_onnxruntime()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = n_threads
-        # threads that spin while they wait would take the cores from the indexer's decoders
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3  # it would print warnings
-        self._weights = [weights[name] for name in graph.weights]  # kept: an OrtValue does not own its array
-        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in self._weights]
-        options.add_external_initializers(list(graph.weights), values)
+        self._weights = {name: weights[name] for name in graph.weights}  # kept: an OrtValue does not own its array
         content = folder.read_graph(graph)
         try:
-            session = onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+            session = open_session(content, n_threads, self._weights)
         except RuntimeError as error:  # the base of ONNX Runtime's errors
             raise folder.error(
                 f"ONNX Runtime cannot run {folder.path / graph.file}: {error}", remedy=folder.remedy
@@ -93,6 +86,22 @@ class GraphSession:
         """Blocks. Raises RuntimeError for inputs that the graph cannot take."""
         outputs: Arrays = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
         return outputs
+
+
+def open_session(
+    model: bytes | Path, n_threads: int, weights: Mapping[str, NDArray[np.float32]] = MappingProxyType({})
+) -> Any:
+    """An ONNX Runtime session on the CPU, of a graph or its file; ``weights`` are those that it leaves out. Raises
+    MissingDependencyError, and RuntimeError, the base of ONNX Runtime's errors."""
+    onnxruntime = _import_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = n_threads
+    # threads that spin while they wait would take the cores from the indexer's decoders
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3  # it would print warnings
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
+    options.add_external_initializers(list(weights), values)
+    return onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
 
 
 def open_sessions(folder: ExportedFolder, graphs: Sequence[Graph], n_threads: int) -> list[GraphSession]:

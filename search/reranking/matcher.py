@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import TypeAdapter
 
+from vitrina.search.encoders.graphs import open_session
 from vitrina.search.reranking.fusion import logit, probability
 from vitrina.search.types.errors import RerankerError
+from vitrina.search.types.logistic import expit
 from vitrina.search.types.models import Vectors, read_entry
 
 MATCHER_FOLDER = "matcher"
@@ -86,7 +88,7 @@ class Matcher:
         vectors = self._embed(once)[[places[text] for text in statements]]
         given = {"tokens": tokens.astype(np.float32), "texts": vectors, "owners": owners}
         logits: NDArray[np.float32] = self._head.run(None, given)[0]
-        return (1 / (1 + np.exp(-logits))).astype(np.float32)
+        return expit(logits).astype(np.float32)
 
 
 def matcher_digest(folder: Path) -> str:
@@ -96,17 +98,6 @@ def matcher_digest(folder: Path) -> str:
         with (folder / name).open("rb") as file:
             digested.update(hashlib.file_digest(file, "sha256").digest())
     return digested.hexdigest()
-
-
-def open_session(path: Path, n_threads: int) -> Any:
-    """An ONNX Runtime session on the CPU. Raises onnxruntime's errors where the file cannot be run."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = n_threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
 
 
 def run(session: Any, inputs: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -106,7 +106,7 @@ class MatchedReranker:
 
     @property
     def caches_features(self) -> bool:
-        """Whether image tokens is cached on disk."""
+        """Whether image tokens are cached on disk."""
         return self._cache is not None
 
     @property
@@ -129,15 +129,14 @@ class MatchedReranker:
         tokens = self._image_tokens(list({candidate.key: candidate for candidate, _ in pairs}.values()), deadline)
         rows = [row for row, (candidate, _) in enumerate(pairs) if candidate.key in tokens]
         places = {key: at for at, key in enumerate(tokens)}
+        images = np.stack(list(tokens.values())) if tokens else np.empty(0, np.float16)
         with self._as_reranker_error():
             for start in range(0, len(rows), BATCH_PAIRS):
                 part = rows[start : start + BATCH_PAIRS]
                 if deadline.seconds_left <= 0:
                     break
                 owners = np.array([places[pairs[row][0].key] for row in part], np.int64)
-                answers[part] = self._matcher.judge_pairs(
-                    np.stack(list(tokens.values())), [pairs[row][1] for row in part], owners
-                )
+                answers[part] = self._matcher.judge_pairs(images, [pairs[row][1] for row in part], owners)
         judged = [row for row in rows if not np.isnan(answers[row])]
         if self._answer_fusion.model and judged:
             said = self._writer.judge_pairs([pairs[row] for row in judged], deadline)

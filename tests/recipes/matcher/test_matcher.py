@@ -17,7 +17,8 @@ from recipes.matcher.sources import UNSEEN, MatchCorpus, repeats_of
 from recipes.matcher.trainer import MatchSchedule, MatchTrainer, TextVectors
 from recipes.reranker.statements import HardNegatives, Meanings, Round, SoftLabels
 from tests.recipes.reranker.conftest import COLOURS, shop
-from vitrina.search.reranking.matcher import HEAD_FILE, TOWER_FILE, open_session, run
+from vitrina.search.encoders.graphs import open_session
+from vitrina.search.reranking.matcher import HEAD_FILE, TOWER_FILE, run
 
 TEXT_WIDTH = 16
 

@@ -5,7 +5,7 @@ BASE := .venv/.base
 INSTALLED := .venv/.installed
 JOBS ?= $(shell nproc)
 
-.PHONY: demo test check wheel-check structure serve encoder reranker benchmark constraints clean
+.PHONY: demo test check docs wheel-check structure serve encoder reranker benchmark constraints clean
 
 # With the base alone, unless everything is installed.
 demo: $(BASE)
@@ -28,6 +28,10 @@ check: $(INSTALLED) .links
 	$(BIN)/python -m benchmarks.glossary
 	$(BIN)/mypy
 	cd .links && ../$(BIN)/lint-imports --config ../pyproject.toml
+
+# The documentation site, in site/. Fails on a dead link.
+docs: $(INSTALLED)
+	$(BIN)/mkdocs build --strict --quiet
 
 # Serves the demo's boutique if `make demo` was run, else the default store.
 serve: $(BASE)
@@ -76,5 +80,5 @@ $(INSTALLED): pyproject.toml setup.py constraints.txt
 	touch $(BASE) $@
 
 clean:
-	rm -rf .venv .links demo runs build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .links demo runs build site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

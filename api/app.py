@@ -14,7 +14,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vitrina.api.admission import MAX_BUFFERED_BYTES, Admission
+from vitrina.api.admission import MAX_BUFFERED_BYTES, Admission, InFlight
 from vitrina.api.answers import DoneOut, ExplanationEventOut
 from vitrina.api.errors import REMEDIES, ErrorOut, add_error_handlers, error_response
 from vitrina.api.requests import SearchRequest
@@ -105,7 +105,8 @@ def create_app(settings: Settings, open_service: Callable[[Settings], Service] =
         responses={"default": {"model": ErrorOut, "description": "Any error"}},
     )
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(Admission)
+    app.state.in_flight = InFlight()
+    app.add_middleware(Admission, in_flight=app.state.in_flight)
     origins = names_in(settings.allowed_origins)
     if origins:
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["content-type"])

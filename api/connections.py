@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
+from typing import Any, cast
 
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 from uvicorn import Config
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
 
 HEADER_S = 10.0
 """How long a client may take for a request's line and headers, from connecting or from its last answer."""
+
+MAX_HEADER_BYTES = 64 * 1024
+"""The largest request line and headers together."""
 
 BODY_SILENCE_S = 15.0
 BODY_S = 120.0
@@ -45,19 +52,43 @@ class Phase(StrEnum):
     ANSWER = "answer"
 
 
-class Connection(H11Protocol):
-    """An HTTP/1.1 connection with time limits. Of too many, those are closed that have waited longest for a request."""
+Refusal = Callable[[Scope], bytes | None]
+"""The headers and body of the 503 that a request gets, or None if it is answered."""
 
-    max_connections = MAX_CONNECTIONS
+BUSY_LINE = b"HTTP/1.1 503 Service Unavailable\r\n"
+HEADER_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class Connection(HttpToolsProtocol):
+    """An HTTP/1.1 connection with time limits. Of too many, those are closed that have waited longest for a request.
+
+    ``refusal`` answers what cannot be answered soon, as soon as its headers are read and without the application, whose
+    middleware takes ten times as long: beside searches that compute, that decides how many refusals a second there are.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        max_connections: int = MAX_CONNECTIONS,
+        refusal: Refusal | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._max_connections = max_connections
+        self._refusal = refusal
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count it, and close others if there are too many."""
         self._phase_since = self._heard_at = self.loop.time()
         self._unread_since: float | None = None
-        self._n_requests = 0
+        self._n_requests = self._n_header_bytes = 0
+        self._is_in_body = self._closes_after_body = False
         super().connection_made(transport)
         self._check_timer = self.loop.call_later(CHECK_S, self._check)
-        if len(self.connections) > self.max_connections:
+        if len(self.connections) > self._max_connections:
             self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -69,10 +100,51 @@ class Connection(H11Protocol):
         """Note when something came, and what is waited for since."""
         before = self.phase
         self._heard_at = self.loop.time()
+        self._n_header_bytes += len(data)
         super().data_received(data)
         if self.phase is not before:
             self._phase_since = self._heard_at
-            self._n_requests += before is Phase.HEADER
+        if not self._is_in_body and self._n_header_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
+            self.transport.write(HEADER_TOO_LARGE)
+            self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        """A request begins."""
+        self._is_in_body = True
+        self._n_requests += 1
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """What came is none of the headers."""
+        self._n_header_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole; one that was refused may now be hung up on."""
+        self._is_in_body = False
+        self._n_header_bytes = 0
+        super().on_message_complete()
+        if self._closes_after_body:
+            self.transport.close()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        refusal = self._refusal and self._refusal(cast(Scope, cycle.scope))
+        if refusal is None:
+            super()._start_asgi_task(cycle, app)
+        else:
+            self._refuse(cycle, refusal)
+
+    def _refuse(self, cycle: RequestResponseCycle, refusal: bytes) -> None:
+        """Answer a request whose body may still be under way. The body is read and dropped: what is closed with
+        something unread is reset, and the client may never see its answer."""
+        waits_for_us = cycle.waiting_for_100_continue
+        keeps_open = cycle.keep_alive and not waits_for_us
+        self.transport.write(BUSY_LINE + (b"" if keeps_open else b"Connection: close\r\n") + refusal)
+        cycle.response_complete = True
+        self.on_response_complete()
+        if waits_for_us or not (keeps_open or self._is_in_body):
+            self.transport.close()
+        self._closes_after_body = not keeps_open
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
@@ -141,14 +213,15 @@ def max_connections() -> int:
     return max(1, min(MAX_CONNECTIONS, soft - SPARE_FILES))
 
 
-def server_config(app: ASGIApp, host: str, port: int) -> Config:
-    """How the application is served."""
-    Connection.max_connections = max_connections()
+def server_config(app: ASGIApp, host: str, port: int, refusal: Refusal | None = None) -> Config:
+    """How the application is served; ``refusal`` is asked before it."""
+    protocol = partial(Connection, max_connections=max_connections(), refusal=refusal)
     return Config(
         app,
         host=host,
         port=port,
-        http=Connection,
+        http=cast("type[Connection]", protocol),
+        ws="none",
         backlog=BACKLOG,
         log_level="warning",
         server_header=False,

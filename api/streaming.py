@@ -18,7 +18,7 @@ from vitrina.api.errors import INTERNAL
 from vitrina.api.requests import JsonModel
 from vitrina.api.service import Service
 from vitrina.search.engine import SearchEngine
-from vitrina.search.types.answer import Answer, AnswerStream, Event, Explained, Reranked, Retrieved, final_answer
+from vitrina.search.types.answer import AnswerStream, Event, Explained, Reranked, Retrieved, final_answer
 
 log = logging.getLogger(__name__)
 
@@ -60,12 +60,24 @@ async def respond(
     """
     with ExitStack() as held:
         engine = held.enter_context(service.reranking_engine()) if is_reranked else service.engine
-        stream = await asyncio.get_running_loop().run_in_executor(service.searching, begin, engine)
-        if accepts_events(request.headers.get("accept", "")):
+        run, wants_events = (
+            asyncio.get_running_loop().run_in_executor,
+            accepts_events(request.headers.get("accept", "")),
+        )
+        if not is_reranked and not wants_events:
+            body = await run(service.searching, lambda: answer_json(begin(engine)))
+            return Response(body, media_type="application/json")
+        stream = await run(service.searching, begin, engine)
+        if wants_events:
             return event_response(stream, service.reranked, held.pop_all())
-        answer = await final_answer_for(request, stream, service.reranked) if is_reranked else final_answer(stream)
-    # written here, since FastAPI would check again what was made a moment ago
-    return Response(AnswerOut.of(answer).model_dump_json(), media_type="application/json")
+        body = await answer_json_for(request, stream, service.reranked)
+    return Response(body, media_type="application/json")
+
+
+def answer_json(stream: AnswerStream) -> str:
+    """The final answer as JSON, written where it is computed: on the event loop it would hold up all others. FastAPI
+    would check again what was made a moment ago. Blocks until the answer is final."""
+    return AnswerOut.of(final_answer(stream)).model_dump_json()
 
 
 def accepts_events(accept: str) -> bool:
@@ -145,9 +157,9 @@ def named(name: str, data: JsonModel) -> ServerSentEvent:
     return ServerSentEvent(data.model_dump_json(), event=name, sep=LINE_END)
 
 
-async def final_answer_for(request: Request, stream: AnswerStream, threads: Executor) -> Answer:
-    """The final answer, computed in ``threads``; the work is cancelled if the client disconnects."""
-    answer = asyncio.get_running_loop().run_in_executor(threads, final_answer, stream)
+async def answer_json_for(request: Request, stream: AnswerStream, threads: Executor) -> str:
+    """The final answer as JSON, computed in ``threads``; the work is cancelled if the client disconnects."""
+    answer = asyncio.get_running_loop().run_in_executor(threads, answer_json, stream)
     disconnect = asyncio.ensure_future(disconnected(request))
     either: tuple[asyncio.Future[Any], ...] = (answer, disconnect)
     try:

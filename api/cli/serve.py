@@ -37,7 +37,8 @@ def serve(
     print_note(f"{service.store.catalog.counts()['items']:,} items from {settings.store}")
     print_note(reranker_line(service))
     print_note(f"Open http://{host}:{port}/ to search, http://{host}:{port}/docs for the API. Ctrl-C stops.")
-    server = uvicorn.Server(server_config(create_app(settings, lambda _: service), host, port))
+    app = create_app(settings, lambda _: service)
+    server = uvicorn.Server(server_config(app, host, port, app.state.in_flight.refusal))
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:

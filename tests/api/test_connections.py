@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import resource
 import socket
 import threading
@@ -16,7 +17,8 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from vitrina.api import connections
-from vitrina.api.connections import Connection, max_connections, server_config
+from vitrina.api.admission import InFlight, Work
+from vitrina.api.connections import Refusal, max_connections, server_config
 
 ANSWER_S = 0.6
 SHORT_S = 0.3
@@ -39,8 +41,8 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @contextmanager
-def serving() -> Iterator[tuple[uvicorn.Server, int]]:
-    config = server_config(echo, "127.0.0.1", 0)
+def serving(refusal: Refusal | None = None) -> Iterator[tuple[uvicorn.Server, int]]:
+    config = server_config(echo, "127.0.0.1", 0, refusal)
     config.lifespan = "off"
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -104,8 +106,8 @@ def test_answers_that_take_longer_are_not_cut_and_connections_are_used_again(por
 
 
 def test_too_many_silent_connections_make_room_for_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 8)
     with serving() as (server, port), ExitStack() as stack:
-        monkeypatch.setattr(Connection, "max_connections", 8)
         client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}"))
         assert client.post("/", content=b"before").content == b"before"
         silent = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(40)]
@@ -149,3 +151,60 @@ def test_connections_are_fewer_than_files_may_be_open(monkeypatch: pytest.Monkey
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, resource.RLIM_INFINITY))
     assert max_connections() == connections.MAX_CONNECTIONS
     assert set_to == [(1024, 1024), (1512, resource.RLIM_INFINITY)]
+
+
+def ask(port: int, request: bytes) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port))
+    connection.settimeout(10)
+    connection.sendall(request)
+    return connection
+
+
+def read_all(connection: socket.socket) -> bytes:
+    return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+def test_what_is_refused_is_answered_before_its_body_comes_and_the_connection_is_used_again() -> None:
+    in_flight = InFlight({Work.SEARCH: 0, Work.WRITE: 1, Work.IMAGE: 1})
+    head = b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n%s\r\n"
+    with serving(in_flight.refusal) as (_, port):
+        with ask(port, head % b"") as connection:
+            refused = connection.recv(65_536)
+            assert refused.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+            assert b"retry-after: 1\r\n" in refused.lower()
+            assert b"x-content-type-options: nosniff\r\n" in refused.lower()
+            body = refused.partition(b"\r\n\r\n")[2]
+            assert json.loads(body)["error"]["code"] == "busy"
+            connection.sendall(bytes(200_000) + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 200 OK\r\n")
+        with ask(port, head % b"Connection: close\r\n") as connection:
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 503")
+            connection.sendall(bytes(200_000))
+            assert read_all(connection) == b"", "closed, and not reset with something unread"
+        with ask(port, head % b"Expect: 100-continue\r\n") as connection:
+            answer = read_all(connection)
+            assert answer.startswith(b"HTTP/1.1 503")
+            assert b"\r\nConnection: close\r\n" in answer
+        with ask(port, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n") as connection:
+            assert read_all(connection).startswith(b"HTTP/1.1 200 OK")
+    assert in_flight.n_refused == {Work.SEARCH: 3}
+
+
+def test_pages_of_other_sites_are_refused_by_the_application_with_the_headers_that_they_need() -> None:
+    in_flight = InFlight({Work.SEARCH: 0})
+    scope = {"method": "POST", "path": "/v1/search", "headers": [(b"origin", b"https://shop.example")]}
+    assert in_flight.refusal(scope) is None
+    assert in_flight.refusal({**scope, "headers": []}) is not None
+    assert in_flight.refusal({**scope, "path": "/healthz", "headers": []}) is None
+
+
+@pytest.mark.parametrize("part", [b"GET /" + b"a" * 100_000, b"GET / HTTP/1.1\r\nX-Long: " + b"a" * 100_000])
+def test_headers_without_end_are_refused(part: bytes) -> None:
+    with serving() as (_, port), ask(port, part) as connection:
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 431 ")
+
+
+def test_bodies_may_be_longer_than_headers_in_one_piece_and_in_many() -> None:
+    with serving() as (_, port), httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        for content in (b"a" * 300_000, (b"a" * 1000 for _ in range(300))):
+            assert client.post("/", content=content).content == b"a" * 300_000

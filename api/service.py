@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from vitrina.api.illustrations import Illustrations
 from vitrina.api.requests import SearchRequest, rerank_options_of
 from vitrina.api.rerankers import BackgroundReranker, no_reranker
-from vitrina.api.settings import Settings, encoder_for, loader
+from vitrina.api.settings import Settings, encoder_for, loader, open_store
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
 from vitrina.indexer.sources.base import Record
@@ -107,7 +107,7 @@ class Service:
     @classmethod
     def from_settings(cls, settings: Settings) -> Service:
         """Open the store and load its encoder. Blocks for seconds; raises EncoderError, StorageError or StateError."""
-        store = Store(settings.store, settings.vector_index)
+        store = open_store(settings)
         reranking = BackgroundReranker.from_settings(settings, store)
         return cls(store, encoder_for(store, settings), loader(settings), reranking)
 

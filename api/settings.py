@@ -128,6 +128,16 @@ class Settings(BaseSettings):
         return init_settings, env_settings, OldNamesSource(settings_cls)
 
 
+def open_store(settings: Settings) -> Store:
+    """The store that the settings name, made if there is none. Raises StorageError and StateError."""
+    return Store(settings.store, settings.vector_index)
+
+
+def existing_store(settings: Settings) -> Store:
+    """The store that the settings name. Raises NotFoundError where nothing was indexed into it."""
+    return Store.existing(settings.store, settings.vector_index)
+
+
 def loader(settings: Settings) -> LoadEncoder:
     """Loads encoders on the device and runtime of the settings."""
     return partial(load_encoder, device=settings.device, runtime=Runtime(settings.runtime))

@@ -89,12 +89,11 @@ class OpenStore:
     """
 
     def __init__(self, folder: Path, *, encoder: str | None, reranker: str | None, device: str) -> None:
-        from vitrina.api.settings import Settings
-        from vitrina.search.store.store import Store
+        from vitrina.api.settings import Settings, open_store
 
         given = {"store": folder, "encoder": encoder, "reranker": reranker, "device": device}
         self._settings = Settings.model_validate({name: value for name, value in given.items() if value is not None})
-        self._store = Store(folder)
+        self._store = open_store(self._settings)
         self._opened = ExitStack()
         self._opened.callback(self._store.close)
         self._lock = RLock()

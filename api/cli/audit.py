@@ -64,19 +64,18 @@ def audit(
     What was found before Ctrl-C, or before the reranker failed for good, is printed and written, too.
     """
     from vitrina.api.rerankers import needed_reranker, open_reranker
-    from vitrina.api.settings import encoder_for
+    from vitrina.api.settings import encoder_for, existing_store
     from vitrina.search.audit.audit import Audit, AuditSummary
     from vitrina.search.audit.fields import choose_fields
     from vitrina.search.engine import SearchEngine
     from vitrina.search.reranking.pipeline import RerankPipeline
-    from vitrina.search.store.store import Store
     from vitrina.search.understanding.catalog_attributes import CatalogVocabulary
 
     # Everything that can be wrong with the options is reported before a model is opened.
     check_folders([csv_file, report])
     settings = settings_for(folder)
     name = needed_reranker(settings)
-    with closing(Store.existing(settings.store, settings.vector_index)) as store, ExitStack() as stack:
+    with closing(existing_store(settings)) as store, ExitStack() as stack:
         vocabulary = CatalogVocabulary(store.catalog).current()
         audited = choose_fields(store.catalog, vocabulary, fields or [])
         for note in audited.notes:

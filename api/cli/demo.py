@@ -125,12 +125,11 @@ def demo(
 ) -> None:
     """Index a small boutique, search it three ways, and draw the results on a contact sheet."""
     from vitrina.api.rerankers import reranker_name
-    from vitrina.api.settings import encoder_for
+    from vitrina.api.settings import encoder_for, open_store
     from vitrina.search.engine import SearchEngine
-    from vitrina.search.store.store import Store
 
     settings = settings_for(folder / STORE)
-    with closing(Store(settings.store, settings.vector_index)) as store:
+    with closing(open_store(settings)) as store:
         with errors.status("Loading the encoder"):
             encoder = encoder_for(store, settings)
         index_boutique(store, settings, encoder, copy_boutique(folder, n_products))

@@ -40,13 +40,13 @@ def duplicates(
 ) -> None:
     """List items that show the same product photo under several skus, found anew; a search shows one of each group."""
     from vitrina.api.cli.index import WAITING
+    from vitrina.api.settings import existing_store
     from vitrina.indexer.twins import TwinFinder
     from vitrina.search.index.replica import IndexReplica
-    from vitrina.search.store.store import Store
 
     settings = settings_for(folder)
     with ExitStack() as stack:
-        store = stack.enter_context(closing(Store.existing(settings.store, settings.vector_index)))
+        store = stack.enter_context(closing(existing_store(settings)))
         stack.enter_context(store.importing(lambda: print_note(WAITING)))
         identity = store.catalog.active_encoder()
         if identity is not None:

@@ -41,12 +41,11 @@ def use(
 
     Searches are answered throughout. After an interruption the same command continues.
     """
-    from vitrina.api.settings import loader
+    from vitrina.api.settings import loader, open_store
     from vitrina.search.encoders.registry import keep_copy, load_catalog_encoder
-    from vitrina.search.store.store import Store
 
     settings = settings_for(folder)
-    with closing(Store(settings.store, settings.vector_index)) as store:
+    with closing(open_store(settings)) as store:
         with errors.status("Loading the encoder"):
             encoder = load_catalog_encoder(store, loader(settings), name)
             keep_copy(store, encoder.identity)
@@ -86,12 +85,12 @@ def show_way_back(others: Sequence[IndexVersion]) -> None:
 @app.command()
 def show(folder: StoreOption = None) -> None:
     """List the encoders that a catalog is embedded with, the active one first, and how many items each has embedded."""
-    from vitrina.search.store.store import Store
+    from vitrina.api.settings import existing_store
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("", "encoder", "fingerprint", "dimensions", "items embedded"):
         table.add_column(column, overflow="fold")
-    with closing(Store.existing(settings_for(folder).store)) as store:
+    with closing(existing_store(settings_for(folder))) as store:
         n_items = store.catalog.counts()["items"]
         for version in store.catalog.index_versions():
             identity = version.identity
@@ -116,9 +115,9 @@ def drop(
 
     If one of them is the active encoder, nothing is dropped.
     """
-    from vitrina.search.store.store import Store
+    from vitrina.api.settings import existing_store
 
-    with closing(Store.existing(settings_for(folder).store)) as store:
+    with closing(existing_store(settings_for(folder))) as store:
         versions = store.catalog.index_versions()
         dropped = [named(versions, name) for name in names or ()] or [each for each in versions if not each.active]
         for version in sorted(set(dropped), key=lambda each: not each.active):  # the active one first: it is refused

@@ -49,14 +49,13 @@ def calibrate(
 
     A query judged to have no relevant item shows what the catalog does not hold.
     """
-    from vitrina.api.settings import encoder_for
+    from vitrina.api.settings import encoder_for, existing_store
     from vitrina.evaluation.calibration import MIN_QUERIES, fit_calibration, new_cohort
     from vitrina.evaluation.samples import calibration_samples, example_of
     from vitrina.search.engine import SearchEngine
-    from vitrina.search.store.store import Store
 
     settings = settings_for(folder)
-    with closing(Store.existing(settings.store, settings.vector_index)) as store:
+    with closing(existing_store(settings)) as store:
         judged = gather(store, judgements, queries, by or [], like or [])
         with errors.status("Loading the encoder"):
             encoder = encoder_for(store, settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -94,14 +94,14 @@ def export(
 def sample_for(settings: Settings) -> Sample:
     """Images and titles of the indexed catalog, or of the demo's boutique if nothing is indexed."""
     from vitrina.api.cli.demo import BOUTIQUE
+    from vitrina.api.settings import existing_store
     from vitrina.search.images.decode import decode_image
-    from vitrina.search.store.store import CATALOG_FILE, Store
+    from vitrina.search.types.errors import NotFoundError
 
-    if (settings.store / CATALOG_FILE).is_file():
-        with closing(Store.existing(settings.store, settings.vector_index)) as store:
-            rows = [(item.image_ids[0], item.item.title) for item in store.catalog.all_items() if item.image_ids]
-            rows = rows[:: max(1, len(rows) // N_SAMPLE)][:N_SAMPLE]
-            images = [decode_image(store.images.read(image_id)).pixels for image_id, _ in rows]
+    with suppress(NotFoundError), closing(existing_store(settings)) as store:
+        rows = [(item.image_ids[0], item.item.title) for item in store.catalog.all_items() if item.image_ids]
+        rows = rows[:: max(1, len(rows) // N_SAMPLE)][:N_SAMPLE]
+        images = [decode_image(store.images.read(image_id)).pixels for image_id, _ in rows]
         if images:
             return Sample(f"the catalog in {settings.store}", images, [title for _, title in rows])
     products = list(islice(images_and_titles(str(BOUTIQUE)), N_DEMO_SAMPLE))

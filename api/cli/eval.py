@@ -88,12 +88,11 @@ def evaluate(
 ) -> None:
     """Measure how well the search answers judged queries, and show where it fails."""
     from vitrina.api.cli.eval_tables import show_comparison, show_gates, show_run
-    from vitrina.api.settings import encoder_for
+    from vitrina.api.settings import encoder_for, existing_store
     from vitrina.evaluation.comparison import check_comparable, check_gates, compare_runs, parse_gate
     from vitrina.evaluation.judgements import by_kind, sample_queries
     from vitrina.evaluation.run import RunInfo, make_run, read_run
     from vitrina.search.engine import SearchEngine
-    from vitrina.search.store.store import Store
 
     # Everything that can be wrong with the options is reported before the first query runs.
     check_sources(judgements, queries, labels, has_fields=bool(by or like))
@@ -101,7 +100,7 @@ def evaluate(
     settings = settings_for(folder)
     options = rerank_options(settings, rerank=rerank, top=rerank_top, hide_listings=hide_listings)
     earlier = None if against is None else read_run(against)
-    with closing(Store.existing(settings.store, settings.vector_index)) as store:
+    with closing(existing_store(settings)) as store:
         judged, notes = gather(store, judgements, queries, by or [], like or [], labels, min_rows)
         if max_queries is not None:
             judged = sample_queries(judged, max_queries, seed)

@@ -48,15 +48,14 @@ def explain(
     """Say why an item is, or is not, among the hits of a search."""
     from vitrina.api.rank_explanations import RankExplanationOut
     from vitrina.api.rerankers import default_rerank_options
-    from vitrina.api.settings import encoder_for
+    from vitrina.api.settings import encoder_for, existing_store
     from vitrina.search.engine import SearchEngine
     from vitrina.search.rank_explanation import explain_rank
-    from vitrina.search.store.store import Store
 
     query = query_of(" ".join(text or ()), images or (), without, filters or (), limit, offset, min_confidence, sort)
     settings = settings_for(folder)
     with ExitStack() as stack:
-        store = stack.enter_context(closing(Store.existing(settings.store, settings.vector_index)))
+        store = stack.enter_context(closing(existing_store(settings)))
         query = with_filters(query, filters or (), store)
         store.catalog.item(sku)  # raises before anything slow is opened
         engine = SearchEngine.open(store, encoder_for(store, settings))

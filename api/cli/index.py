@@ -71,11 +71,10 @@ def index(
 
     The exit status is 0 if every row went in, 3 if some did not, 1 if a source cannot be read or nothing went in.
     """
-    from vitrina.api.settings import encoder_for
+    from vitrina.api.settings import encoder_for, open_store
     from vitrina.indexer.fetch import Fetcher
     from vitrina.indexer.pipeline import Indexer
     from vitrina.indexer.sources import open_source
-    from vitrina.search.store.store import Store
 
     settings, names = settings_for(folder), names_of(sources, source_name)
     fields = parse_mapping(mapping or [])
@@ -85,7 +84,7 @@ def index(
         opened = [
             open_source(source, fields, image_folder=images, dialect=dialect, encoding=encoding) for source in sources
         ]
-        store = stack.enter_context(closing(Store(settings.store, settings.vector_index)))
+        store = stack.enter_context(closing(open_store(settings)))
         if not dry_run:
             stack.enter_context(store.importing(lambda: print_note(WAITING)))
         with errors.status("Loading the encoder"):

@@ -31,11 +31,11 @@ def items(
 ) -> None:
     """List what is in the store, the longest unchanged first, by source and by when it changed."""
     from vitrina.api.answers import ItemPageOut, position_of
-    from vitrina.search.store.store import Store
+    from vitrina.api.settings import existing_store
 
     settings = settings_for(folder)
     seconds = None if since is None else since.replace(tzinfo=since.tzinfo or UTC).timestamp()
-    with closing(Store.existing(settings.store, settings.vector_index)) as store:
+    with closing(existing_store(settings)) as store:
         page = store.catalog.item_page(limit, position_of(cursor), source=source, since=seconds)
         shown = ItemPageOut.of(page, store.catalog.source_names())
     if as_json:

@@ -30,16 +30,15 @@ app = typer.Typer(name="reranker", no_args_is_help=True, help="Change how much t
 def calibrate(judgements: JudgementsOption, queries: QueriesOption = None, folder: StoreOption = None) -> None:
     """Learn from judged queries how much the probabilities of VITRINA_RERANKER count beside the retrieval score."""
     from vitrina.api.rerankers import needed_reranker, open_reranker
-    from vitrina.api.settings import encoder_for
+    from vitrina.api.settings import encoder_for, existing_store
     from vitrina.evaluation.fusion_fitting import MIN_QUERIES, fit_measured_fusion
     from vitrina.evaluation.samples import example_of, fusion_samples
     from vitrina.search.engine import SearchEngine
     from vitrina.search.reranking.fusion import write_fusion_weights
-    from vitrina.search.store.store import Store
 
     settings = settings_for(folder)
     needed_reranker(settings)
-    with closing(Store.existing(settings.store, settings.vector_index)) as store, ExitStack() as stack:
+    with closing(existing_store(settings)) as store, ExitStack() as stack:
         judged = [query for query in gather(store, judgements, queries) if query.text and not query.image]
         with errors.status("Loading the encoder and the reranker"):
             engine = SearchEngine.open(store, encoder_for(store, settings))

@@ -90,14 +90,13 @@ def search(
     """Search by text, by image, or by both; or list what passes the filters."""
     from vitrina.api.answers import AnswerOut
     from vitrina.api.requests import SearchRequest, is_reranked
-    from vitrina.api.settings import encoder_for
+    from vitrina.api.settings import encoder_for, existing_store
     from vitrina.search.engine import SearchEngine
-    from vitrina.search.store.store import Store
 
     query = query_of(text, images or (), without, filters or (), limit, offset, min_confidence, sort, collapse)
     request = SearchRequest(rerank=rerank, explain=explain)
     wants_reranking, settings = is_reranked(request), settings_for(folder)
-    with closing(Store.existing(settings.store, settings.vector_index)) as store:
+    with closing(existing_store(settings)) as store:
         query = with_filters(query, filters or (), store)
         engine = SearchEngine.open(store, encoder_for(store, settings))
         answer = reranked(settings, store, engine, query, request) if wants_reranking else engine.search(query)

@@ -16,12 +16,12 @@ from vitrina.search.types.errors import NotFoundError
 def status(folder: StoreOption = None) -> None:
     """Show what the catalog holds, and which encoder and reranker it uses."""
     from vitrina.api.rerankers import reranker_name
+    from vitrina.api.settings import existing_store
     from vitrina.evaluation.own_queries import lines as own_query_lines
-    from vitrina.search.store.store import Store
 
     settings = settings_for(folder)
     table = Table(box=None, show_header=False, pad_edge=False)
-    with closing(Store.existing(settings.store, settings.vector_index)) as store:
+    with closing(existing_store(settings)) as store:
         active = store.catalog.active_encoder()
         with store.catalog.reading() as reader:
             filterable = reader.facets.fields()
@@ -46,9 +46,9 @@ def delete(
     folder: StoreOption = None,
 ) -> None:
     """Delete items by sku. Fails if none of them exists."""
-    from vitrina.search.store.store import Store
+    from vitrina.api.settings import existing_store
 
-    with closing(Store.existing(settings_for(folder).store)) as store:
+    with closing(existing_store(settings_for(folder))) as store:
         deleted = set(store.catalog.delete(list(dict.fromkeys(skus))))
     missing = [sku for sku in skus if sku not in deleted]
     if missing and not deleted:
@@ -62,13 +62,12 @@ def delete(
 
 def rebuild(folder: StoreOption = None) -> None:
     """Rebuild the vector index from the catalog."""
-    from vitrina.api.settings import encoder_for
+    from vitrina.api.settings import encoder_for, existing_store
     from vitrina.search.encoders.registry import open_index_version
     from vitrina.search.index.replica import IndexReplica
-    from vitrina.search.store.store import Store
 
     settings = settings_for(folder)
-    with closing(Store.existing(settings.store, settings.vector_index)) as store:
+    with closing(existing_store(settings)) as store:
         with errors.status("Loading the encoder"):
             encoder = encoder_for(store, settings)
         replica = IndexReplica.open(store, encoder.identity, open_index_version(store, encoder))

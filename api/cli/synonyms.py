@@ -23,14 +23,14 @@ def synonyms(
     folder: StoreOption = None,
 ) -> None:
     """Set the shop's own synonyms, which running services use at once; without FILE, show them."""
+    from vitrina.api.settings import existing_store
     from vitrina.search.analysis.synonyms import parse_synonyms
-    from vitrina.search.store.store import Store
 
     if clear and file is not None:
         raise InputError("FILE and --clear exclude each other.", remedy="Give one of them.")
     text = None if file is None else read_text(file)
     n_rules = len(parse_synonyms(text or ""))
-    with closing(Store.existing(settings_for(folder).store)) as store:
+    with closing(existing_store(settings_for(folder))) as store:
         if clear or text is not None:
             store.catalog.keep_synonyms(text or "")
             print_line("Synonyms removed" if clear else f"{n_rules:,} {'rule' if n_rules == 1 else 'rules'} kept")

@@ -80,8 +80,8 @@ def train_encoder(
 
     Every epoch is measured on held-out rows. Exits with 1 if none improved on the encoder it started from.
     """
+    from vitrina.api.settings import existing_store
     from vitrina.search.encoders.compute import require_models
-    from vitrina.search.store.store import Store
 
     require_models("torch", "open_clip")
     from vitrina.tuning.encoder.corpus import EncoderPlan, read_corpus
@@ -102,7 +102,7 @@ def train_encoder(
     )
     settings = settings_for(folder)
     check(plan, out)
-    with closing(Store.existing(settings.store, settings.vector_index)) as store:
+    with closing(existing_store(settings)) as store:
         limit_threads(threads)
         with errors.status("Reading the catalog"):
             corpus = read_corpus(store, plan)

@@ -82,9 +82,9 @@ def train_reranker(
 
     Every epoch is measured on held-out queries. Exits with 1 if none improved on the model it started from.
     """
+    from vitrina.api.settings import existing_store
     from vitrina.evaluation.judgements import read_judgements
     from vitrina.search.encoders.compute import require_models
-    from vitrina.search.store.store import Store
 
     require_models("torch", "transformers")
     from vitrina.tuning.reranker.plan import RerankerPlan, find_base, load_base
@@ -105,7 +105,7 @@ def train_reranker(
     )
     check(out)
     settings, judged, found = settings_for(folder), read_judgements(judgements, queries), find_base(start)
-    with closing(Store.existing(settings.store, settings.vector_index)) as store:
+    with closing(existing_store(settings)) as store:
         limit_threads(threads)
         corpus = gather(store, settings, judged, plan)
         with errors.status("Loading and measuring the reranker"):

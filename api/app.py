@@ -14,9 +14,12 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vitrina.api.access import Access, describe_access
 from vitrina.api.admission import MAX_BUFFERED_BYTES, Admission, InFlight
 from vitrina.api.answers import DoneOut, ExplanationEventOut
-from vitrina.api.errors import REMEDIES, ErrorOut, add_error_handlers, error_response
+from vitrina.api.errors import METHODS, REMEDIES, ErrorOut, add_error_handlers, error_response
+from vitrina.api.keys import KeyFile
+from vitrina.api.rate_limits import Rate
 from vitrina.api.requests import SearchRequest
 from vitrina.api.routes import health, images, items, search
 from vitrina.api.security import Security, names_in
@@ -84,6 +87,9 @@ class BodyLimit:
             raise BodyTooLargeError(503, "Too many large requests are being read already.")
 
 
+HEADERS = ("authorization", "content-type")
+"""What pages of allowed origins may send, beside what every page may."""
+
 PAGE = Path(__file__).parent / "page"
 
 
@@ -108,21 +114,24 @@ def create_app(settings: Settings, open_service: Callable[[Settings], Service] =
     app.state.in_flight = InFlight()
     app.add_middleware(Admission, in_flight=app.state.in_flight)
     origins = names_in(settings.allowed_origins)
+    needs_key = settings.api_keys == "required"
+    rate = Rate.of(settings.rate_limit) if settings.rate_limit else None
+    app.add_middleware(Access, keys=KeyFile(settings.store), rate=rate, needs_key=needs_key)
     if origins:
-        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["content-type"])
+        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=METHODS, allow_headers=HEADERS)
     app.add_middleware(Security, hosts=names_in(settings.allowed_hosts), origins=origins)
     add_error_handlers(app)
     for routes in (search, items, images, health):
         app.include_router(routes.router)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     app.add_api_route("/", lambda: FileResponse(PAGE / "index.html"), include_in_schema=False)
-    describe_search(app)
+    describe(app, needs_key=needs_key)
     return app
 
 
-def describe_search(app: FastAPI) -> None:
-    """Add the models of the search's request and of its events to the OpenAPI document: FastAPI finds neither, since
-    the request and the response have two content types each."""
+def describe(app: FastAPI, *, needs_key: bool) -> None:
+    """Add to the OpenAPI document who may ask, and the models of the search's request and of its events: FastAPI finds
+    neither, since the request and the response have two content types each."""
     generate = app.openapi
 
     def openapi() -> dict[str, object]:
@@ -133,6 +142,7 @@ def describe_search(app: FastAPI) -> None:
                 described = model.model_json_schema(ref_template="#/components/schemas/{model}")
                 models.update(described.pop("$defs", {}))
                 models[model.__name__] = described
+        describe_access(schema, needs_key=needs_key)
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the schema

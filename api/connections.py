@@ -213,8 +213,10 @@ def max_connections() -> int:
     return max(1, min(MAX_CONNECTIONS, soft - SPARE_FILES))
 
 
-def server_config(app: ASGIApp, host: str, port: int, refusal: Refusal | None = None) -> Config:
-    """How the application is served; ``refusal`` is asked before it."""
+def server_config(
+    app: ASGIApp, host: str, port: int, refusal: Refusal | None = None, trusted_proxies: str = "127.0.0.1,::1"
+) -> Config:
+    """How the application is served; ``refusal`` is asked before it, and ``X-Forwarded-For`` believed of proxies."""
     protocol = partial(Connection, max_connections=max_connections(), refusal=refusal)
     return Config(
         app,
@@ -225,6 +227,7 @@ def server_config(app: ASGIApp, host: str, port: int, refusal: Refusal | None = 
         backlog=BACKLOG,
         log_level="warning",
         server_header=False,
+        forwarded_allow_ips=trusted_proxies,
         timeout_graceful_shutdown=GRACE_S,
     )
 

@@ -128,6 +128,7 @@ class Sender:
             headers = MutableHeaders(scope=message)
             for name, value in {**SECURITY_HEADERS, "Content-Security-Policy": self._policy}.items():
                 headers[name] = value
+            headers.setdefault("Cache-Control", "no-store" if self._policy == API_CSP else "no-cache")
         await self._send(message)
 
 

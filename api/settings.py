@@ -12,6 +12,7 @@ from platformdirs import user_data_path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from vitrina.api.rate_limits import RATE_PATTERN
 from vitrina.search.encoders.base import Encoder, LoadEncoder, Runtime
 from vitrina.search.encoders.registry import load_catalog_encoder, load_encoder
 from vitrina.search.store.store import Store
@@ -104,6 +105,17 @@ class Settings(BaseSettings):
 
     rerank_explain_ms: Annotated[int, Field(ge=1, le=MAX_EXPLAIN_MS)] = 3_000
     """How long the explanations may take if a request does not say."""
+
+    api_keys: Literal["auto", "required", "off"] = "auto"
+    """Whether requests need an API key: ``auto`` where ``vitrina serve`` listens on more than this machine's loopback
+    address, ``off`` nowhere, for networks in which everybody may search, change and delete."""
+
+    rate_limit: Annotated[str, Field(pattern=f"{RATE_PATTERN}|^$")] = "6000/minute"
+    """How often each key may ask, or each address where no keys are used, this machine's own excepted; empty for no
+    limit. Also ``/second`` and ``/hour``."""
+
+    trusted_proxies: str = "127.0.0.1,::1"
+    """Addresses and networks of reverse proxies, separated by commas, whose ``X-Forwarded-For`` is believed."""
 
     allowed_hosts: str = ""
     """Names under which the service is reached, beside its addresses and ``localhost``, separated by commas; ``*``

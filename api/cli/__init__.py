@@ -17,6 +17,7 @@ from vitrina.api.cli import (
     explain,
     index,
     items,
+    keys,
     reranker,
     search,
     serve,
@@ -86,6 +87,7 @@ app.command()(synonyms.synonyms)
 app.command("eval")(eval.evaluate)
 app.command()(audit.audit)
 app.command()(demo.demo)
+app.add_typer(keys.app)
 app.add_typer(encoder.app)
 app.add_typer(reranker.app)
 console.train_app.command("encoder")(train_encoder.train_encoder)

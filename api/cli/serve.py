@@ -10,6 +10,7 @@ from vitrina.api.cli.console import StoreOption, errors, print_note, settings_fo
 
 if TYPE_CHECKING:
     from vitrina.api.service import Service
+    from vitrina.api.settings import Settings
 
 
 def serve(
@@ -29,6 +30,7 @@ def serve(
 
     settings = settings_for(folder)
     settings = settings.model_copy(update={"allowed_hosts": f"{settings.allowed_hosts},{host}"})
+    settings = settings.model_copy(update={"api_keys": key_mode(settings, host)})
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("vitrina.api.rerankers").setLevel(logging.INFO)  # logs once what the reranker can do
     # Opened before the server starts, so that a mistake ends the command instead of leaving a server that answers 503.
@@ -36,14 +38,36 @@ def serve(
         service = Service.from_settings(settings)
     print_note(f"{service.store.catalog.counts()['items']:,} items from {settings.store}")
     print_note(reranker_line(service))
+    print_note(keys_line(settings))
     print_note(f"Open http://{host}:{port}/ to search, http://{host}:{port}/docs for the API. Ctrl-C stops.")
     app = create_app(settings, lambda _: service)
-    server = uvicorn.Server(server_config(app, host, port, app.state.in_flight.refusal))
+    server = uvicorn.Server(server_config(app, host, port, app.state.in_flight.refusal, settings.trusted_proxies))
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:
         raise typer.Exit(3)
     exit_soon()
+
+
+def key_mode(settings: Settings, host: str) -> str:
+    """Whether requests need an API key: where ``auto``, if others than this machine can reach the host."""
+    from vitrina.api.access import is_loopback
+
+    if settings.api_keys != "auto":
+        return settings.api_keys
+    return "off" if is_loopback(host) else "required"
+
+
+def keys_line(settings: Settings) -> str:
+    """Who may ask. Raises StorageError where the keys cannot be read."""
+    from vitrina.api.keys import KeyFile
+
+    if settings.api_keys == "off":
+        return "No API keys are asked for: who can reach this address may search, change and delete."
+    n_keys = sum(key.revoked_at is None for key in KeyFile(settings.store).all_keys())
+    if not n_keys:
+        return "Requests need an API key and there is none yet; make one: vitrina keys add NAME --scope search"
+    return f"Requests need one of {n_keys:,} API keys." if n_keys > 1 else "Requests need the API key."
 
 
 def reranker_line(service: Service) -> str:

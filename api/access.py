@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vitrina.api.errors import error_response
-from vitrina.api.keys import ApiKey, KeyFile, KeyScope
+from vitrina.api.keys import KeyFile, KeyScope, ServiceKey
 from vitrina.api.rate_limits import Rate, RateLimiter
 from vitrina.search.types.errors import StorageError
 
@@ -140,13 +140,13 @@ def unauthorized(message: str, remedy: str) -> Response:
     return response
 
 
-def wrong_key(key: ApiKey | None) -> Response:
+def wrong_key(key: ServiceKey | None) -> Response:
     """The answer to a key that is none, or none any more."""
     message = "This API key is not known here." if key is None else "This API key was revoked."
     return unauthorized(message, "Ask for a new one; vitrina keys add makes it.")
 
 
-def out_of_scope(key: ApiKey, needed: KeyScope) -> Response:
+def out_of_scope(key: ServiceKey, needed: KeyScope) -> Response:
     """The answer to a key that may do other things."""
     may = ", ".join(sorted(key.scopes))
     message = f"This API key has the scope {may}; this request needs {needed}."

@@ -35,7 +35,7 @@ class KeyScope(StrEnum):
     ADMIN = "admin"
 
 
-class ApiKey(BaseModel):
+class ServiceKey(BaseModel):
     """A key as it is kept: everything about it but its secret."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,7 +53,7 @@ class ApiKey(BaseModel):
         return scope in self.scopes or KeyScope.ADMIN in self.scopes
 
 
-_FILE = TypeAdapter(tuple[ApiKey, ...])
+_FILE = TypeAdapter(tuple[ServiceKey, ...])
 
 
 class KeyFile:
@@ -65,9 +65,9 @@ class KeyFile:
     def __init__(self, folder: Path) -> None:
         self.path = folder / KEYS_FILE
         self._read_at: tuple[int, int, int] | None = None
-        self._keys: tuple[ApiKey, ...] = ()
+        self._keys: tuple[ServiceKey, ...] = ()
 
-    def all_keys(self) -> tuple[ApiKey, ...]:
+    def all_keys(self) -> tuple[ServiceKey, ...]:
         """All keys, those that were revoked, too, the oldest first. Reads the file only if it changed."""
         try:
             found = self.path.stat()
@@ -84,7 +84,7 @@ class KeyFile:
             ) from error
         return self._keys
 
-    def find(self, secret: str) -> ApiKey | None:
+    def find(self, secret: str) -> ServiceKey | None:
         """The key, revoked or not, that a text is the secret of. Compares with all of them in constant time."""
         digest, found = digest_of(secret), None
         for key in self.all_keys():
@@ -92,14 +92,14 @@ class KeyFile:
                 found = key
         return found
 
-    def add(self, name: str, scopes: Collection[KeyScope], rate_limit: str | None = None) -> tuple[ApiKey, str]:
+    def add(self, name: str, scopes: Collection[KeyScope], rate_limit: str | None = None) -> tuple[ServiceKey, str]:
         """Make a key; returns its secret, which nothing else ever shows. Raises InputError for a name that is taken."""
         name = name.strip()
         if not name or not name.isprintable() or len(name) > 100:
             raise InputError(f"A key cannot be called {name[:100]!r}.", remedy="Name it after who uses it: website.")
         key_id = secrets.token_hex(4)
         secret = f"{PREFIX}_{key_id}_{secrets.token_urlsafe(SECRET_BYTES)}"
-        key = ApiKey(
+        key = ServiceKey(
             id=key_id,
             name=name,
             scopes=frozenset(scopes),
@@ -108,7 +108,7 @@ class KeyFile:
             rate_limit=rate_limit,
         )
 
-        def added(keys: tuple[ApiKey, ...]) -> tuple[ApiKey, ...]:
+        def added(keys: tuple[ServiceKey, ...]) -> tuple[ServiceKey, ...]:
             if any(each.name == name and each.revoked_at is None for each in keys):
                 raise InputError(f"There is a key {name!r} already.", remedy="Revoke it first, or choose another name.")
             return (*keys, key)
@@ -116,11 +116,11 @@ class KeyFile:
         self._change(added)
         return key, secret
 
-    def revoke(self, name_or_id: str) -> ApiKey:
+    def revoke(self, name_or_id: str) -> ServiceKey:
         """Revoke a key, from the next request on. Raises NotFoundError."""
-        revoked: list[ApiKey] = []
+        revoked: list[ServiceKey] = []
 
-        def without(keys: tuple[ApiKey, ...]) -> tuple[ApiKey, ...]:
+        def without(keys: tuple[ServiceKey, ...]) -> tuple[ServiceKey, ...]:
             changed = []
             for key in keys:
                 if name_or_id in (key.id, key.name) and key.revoked_at is None:
@@ -134,7 +134,7 @@ class KeyFile:
         self._change(without)
         return revoked[0]
 
-    def _change(self, change: Callable[[tuple[ApiKey, ...]], tuple[ApiKey, ...]]) -> None:
+    def _change(self, change: Callable[[tuple[ServiceKey, ...]], tuple[ServiceKey, ...]]) -> None:
         """Write the file anew, whole, one process at a time."""
         fresh = self.path.with_name(f"{KEYS_FILE}.part")
         try:

@@ -12,7 +12,7 @@ from vitrina.api.cli.console import StoreOption, output, print_line, print_note,
 from vitrina.search.types.errors import InputError
 
 if TYPE_CHECKING:
-    from vitrina.api.keys import ApiKey, KeyFile
+    from vitrina.api.keys import KeyFile, ServiceKey
 
 app = typer.Typer(name="keys", no_args_is_help=True, help="Make, list and revoke the API keys of the service.")
 
@@ -79,7 +79,7 @@ def key_file(folder: StoreOption) -> KeyFile:
     return KeyFile(settings_for(folder).store)
 
 
-def show_keys(keys: tuple[ApiKey, ...]) -> None:
+def show_keys(keys: tuple[ServiceKey, ...]) -> None:
     """Print keys as a table."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("id", "name", "scopes", "rate limit", "made", "revoked"):

@@ -18,17 +18,17 @@ from vitrina.api.settings import Settings
 from vitrina.search.store.store import Store
 
 ITEM = {"title": "Linen shirt", "images": [data_uri(make_image("navy"))]}
-ELSEWHERE = ("203.0.113.9", 50_000)
+REMOTE = ("203.0.113.9", 50_000)
 
 Serve = Callable[..., TestClient]
-"""A service with settings, asked from an address elsewhere."""
+"""A service with settings, asked from another machine."""
 
 
 @pytest.fixture
 def serve(store: Store) -> Iterator[Serve]:
     with ExitStack() as stack:
 
-        def opened(address: tuple[str, int] = ELSEWHERE, **settings: str) -> TestClient:
+        def opened(address: tuple[str, int] = REMOTE, **settings: str) -> TestClient:
             app = create_app(
                 Settings.model_validate({"store": store.folder, **settings}),
                 lambda _: Service(Store(store.folder), FakeEncoder()),

@@ -27,11 +27,11 @@ def test_a_key_is_shown_once_and_kept_as_a_hash(vitrina: Vitrina, tmp_path: Path
     assert found is not None
     assert (found.name, found.scopes) == ("website", frozenset({KeyScope.SEARCH, KeyScope.WRITE}))
     for arguments in (["list"], ["list", "--json"]):
-        status, listed, _ = vitrina("keys", *arguments)
+        status, shown, _ = vitrina("keys", *arguments)
         assert status == 0
-        assert "website" in listed
-        assert secret not in listed
-        assert found.digest not in listed
+        assert "website" in shown
+        assert secret not in shown
+        assert found.digest not in shown
 
 
 def test_a_key_is_revoked_by_name_or_id(vitrina: Vitrina, tmp_path: Path) -> None:

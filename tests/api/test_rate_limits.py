@@ -62,7 +62,7 @@ def test_callers_are_counted_apart() -> None:
     assert limiter.wait_s("c") == 0.0
 
 
-def test_looking_counts_nothing() -> None:
+def test_asking_for_the_wait_counts_nothing() -> None:
     limiter = RateLimiter(Rate(1, 60.0), Clock())
     assert [limiter.wait_s("a") for _ in range(3)] == [0.0] * 3
     assert limiter.take("a") == 0.0

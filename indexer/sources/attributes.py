@@ -19,12 +19,16 @@ MAX_VALUES = 1_000
 MAX_DEPTH = 8
 """Per row, per value, per list and of nesting: far above any known shop, and low enough that one row stays small."""
 
-_METAFIELD = re.compile(r"\s*\((?:product|variant)\.metafields\.[^)]*\)$")
+_METAFIELD = re.compile(r"\s*\((?:product|variant)\.metafields\.[^)]*\)$|\s*\[[\w.]+\]$")
+_METAFIELD_PATH = re.compile(r"^(?:Variant )?Metafield: (?:[\w-]+\.)?")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NOT_KEY = re.compile(r"[^\w.]+")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,10})")  # 12 digits and more are GTINs and their like: names, not numbers
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
 _CODE_KEYS = re.compile(r"(?:^|[_.])(?:sku|gtin\d*|ean\d*|upc|isbn\d*|barcode|mpn|asin|code|zip|phone)$")
+_OF_NAMED = frozenset({"name", "id", "_id", "uid", "slug", "link", "href", "url", "handle", "parent", "parent_id"})
+"""The keys of an object that is a name and where to find what it names."""
+
 MAX_LIST_CHARS = 300
 _LIST_VALUE = re.compile(r"[^\W\d_][\w'&/+-]{0,24}(?: [\w'&/+-]{1,24}){0,2}")
 _AFTER_NAMES = frozenset({"inc", "ltd", "llc", "gmbh", "co", "corp", "sa", "bv", "ag", "plc", "jr", "sr", "and", "or"})
@@ -36,7 +40,10 @@ def attribute_key(column: str) -> str:
     """A column's name as filters spell it: lower case, words joined by ``_``, dots kept (``Base Colour`` or
     ``baseColour`` to ``base_colour``). Shopify's metafield paths are cut off. Empty when nothing is left.
     """
-    words = _CAMEL.sub("_", _METAFIELD.sub("", clean_text(column)))
+    text = clean_text(column)
+    if "etafield" in text:
+        text = _METAFIELD_PATH.sub("", _METAFIELD.sub("", text))
+    words = _CAMEL.sub("_", text)
     return _NOT_KEY.sub("_", words).strip("_.").lower()
 
 
@@ -54,6 +61,9 @@ def flatten(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, Attr
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         value = parse_literal(value)
     if isinstance(value, Mapping):
+        if key and (name := _name_of(value)) is not None:
+            yield from flatten(key, name, depth + 1)
+            return
         for inner, cell in value.items():
             if name := attribute_key(str(inner)):
                 yield from flatten(f"{key}.{name}" if key else name, cell, depth + 1)
@@ -63,6 +73,12 @@ def flatten(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, Attr
         yield key, tuple(typed(key, part) for part in parts)
     elif (scalar := _scalar(key, value)) is not None:
         yield key, scalar
+
+
+def _name_of(value: Mapping[object, object]) -> str | None:
+    """The name of an object that says nothing else but where what it names is, as of a category; None of any other."""
+    name = value.get("name")
+    return name if isinstance(name, str) and len(value) > 1 and value.keys() <= _OF_NAMED else None
 
 
 @lru_cache(maxsize=1 << 14)
@@ -122,7 +138,9 @@ def _flatten_list(key: str, values: Iterable[object], depth: int) -> Iterator[tu
     plain_values: list[object] = []
     inner: dict[str, list[Scalar]] = {}
     for value in values:
-        if isinstance(value, (Mapping, list, tuple)):
+        if isinstance(value, Mapping) and key and (own := _name_of(value)) is not None:
+            plain_values.append(own)
+        elif isinstance(value, (Mapping, list, tuple)):
             for name, found in flatten(key, value, depth + 1):
                 inner.setdefault(name, []).extend(found if isinstance(found, tuple) else (found,))
         elif not is_blank(value):

@@ -76,7 +76,12 @@ def cell_at(cells: Mapping[str, object], column: str) -> object:
     inner = cells.get(head)
     if isinstance(inner, (list, tuple)):
         inner = next((part for part in inner if isinstance(part, Mapping)), None)
-    return cell_at(inner, rest) if isinstance(inner, Mapping) else None
+    if not isinstance(inner, Mapping):
+        return None
+    if rest in inner or (name := rest.partition(".")[0]) in inner:
+        return cell_at(inner, rest)
+    spelled = next((str(key) for key in inner if folded(str(key)) == name), None)  # minPrice for min_price
+    return None if spelled is None else cell_at(inner, f"{spelled}{rest[len(name) :]}")
 
 
 def choose_columns(
@@ -113,6 +118,17 @@ def choose_columns(
     return Columns(fields, found_images, renamed, currencies, ignored - renamed.keys())
 
 
+def is_noise(name: str) -> bool:
+    """Whether a column of this folded name is a shop's bookkeeping, which no shopper searches by and none should see:
+    when a row was changed, what the shop paid for the product, what page titles say."""
+    return _noise().fullmatch(name) is not None
+
+
+@cache
+def _noise() -> re.Pattern[str]:
+    return re.compile("|".join(_table("noise")["patterns"]))
+
+
 def n_known_names(names: Sequence[str]) -> int:
     """How many of these texts are well-known names of fields: what tells a header from the rows around it."""
     known = {name for words in _table("names").values() for name in words}
@@ -132,6 +148,8 @@ def folded(name: str) -> str:
 def _table(name: str) -> Mapping[str, list[str]]:
     """One table of ``names.toml``, folded."""
     table = tomllib.loads(files(__package__).joinpath("names.toml").read_text("utf-8"))[name]
+    if name == "noise":
+        return dict(table)
     return {key: list(dict.fromkeys(map(folded, words))) for key, words in table.items()}
 
 
@@ -142,6 +160,9 @@ class _Names:
         self._columns = columns
         self._ignored = ignored
         self._by_name = {folded(column): column for column in reversed(columns) if column}
+        for name, column in list(self._by_name.items()):
+            if "." in name:  # "Art.-Nr."
+                self._by_name.setdefault(re.sub(r"[._]+", "_", name), column)
         self._currencies: dict[str, str] = {}
 
     def of_field(
@@ -150,6 +171,8 @@ class _Names:
         """The columns of a field, the surest first, none of them ``taken``; those ``reserved`` only if preferred."""
         own = [column for each in preferred for column in self._spelled(each, name)]
         known = [column for each in _table("names")[name] for column in self._spelled(each, name)]
+        if own and name in ("price", "sale_price"):  # what a dialect does not name is another price
+            known = []
         found = (*own, *(column for column in known if column not in self._ignored and column not in reserved))
         free = tuple(dict.fromkeys(column for column in found if column not in taken))
         return free or tuple(self._by_words(name, taken))[:1]
@@ -192,8 +215,11 @@ class _Names:
 
     def _spelled(self, name: str, field_name: str) -> Iterator[str]:
         """The columns of this name: the name itself, then with locales or currencies behind it."""
+        head, _, rest = name.partition(".")
         if name in self._by_name:
             yield self._by_name[name]
+        elif rest and head in self._by_name:
+            yield f"{self._by_name[head]}.{rest}"
         if field_name in ("title", "description"):
             yield from self._localised(name)
         elif field_name in ("price", "sale_price"):

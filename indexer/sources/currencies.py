@@ -102,11 +102,16 @@ def find_symbols(text: str, row_currency: str | None) -> list[Symbol]:
     return found
 
 
+_RENAMED = {"rur": "rub"}
+"""Codes that feeds still write for currencies that were renamed."""
+
+
 def currency_of(symbol: str, row_currency: str | None) -> str | None:
     """The currency that a symbol or a code stands for. ``row_currency`` is what the row says elsewhere, which decides
     where several currencies share the symbol. None if that is not known.
     """
     key = symbol_key(symbol)
+    key = _RENAMED.get(key, key)
     if len(key) == 3 and key.upper() in CODES and (key not in _NOT_WORDS or symbol.isupper()):
         return key.upper()
     shared = _CURRENCIES_OF.get(key, ())

@@ -158,6 +158,8 @@ def _header(sample: Sequence[str], delimiter: str, n_before: int) -> _Header | N
     else:
         widths = [sum(bool(cell.strip()) for cell in row) for _, row in rows]
         best = 0 if widths[0] > 1 else next(at for at, width in enumerate(widths) if width >= 0.6 * max(widths))
+    if _names_for_programs(rows[best + 1 : best + 2], rows[best][1]):
+        best += 1
     line, names = rows[best]
     above = [text.strip().strip(delimiter) for text in sample[n_before : line - 1]]
     end = line + sum(name.count("\n") for name in names)
@@ -167,6 +169,16 @@ def _header(sample: Sequence[str], delimiter: str, n_before: int) -> _Header | N
 def _is_second_header(rows: Sequence[tuple[int, list[str]]], first: int) -> bool:
     """Whether the row after a header is another, as in Amazon's files: names for people, then for programs."""
     return all(re.fullmatch(r"[\w .:*-]*", cell) for cell in rows[first + 1][1])
+
+
+def _names_for_programs(below: Sequence[tuple[int, list[str]]], header: Sequence[str]) -> bool:
+    """Whether the row below a header for people names the same columns for programs, as ``item_sku``."""
+    names = [cell.strip() for cell in below[0][1]] if below else []
+    held = [name for name in names if name]
+    n_joined = sum("_" in name for name in held)
+    is_for_people = sum(re.fullmatch(r"[a-z0-9_.]*", cell.strip()) is None for cell in header) > len(header) / 2
+    keys = all(re.fullmatch(r"[a-z][a-z0-9_.]*", name) for name in held)
+    return keys and is_for_people and len(held) >= 3 and n_joined > len(held) / 3
 
 
 def _sample_rows(sample: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:

@@ -24,6 +24,7 @@ _EMBEDDED = re.compile(
 )
 """Images in HTML, in a spreadsheet's ``=IMAGE("...")``, and beside a file's name as Airtable writes them."""
 
+_URL_WITHIN = re.compile(r"https?://[^\s,;|\"'<>\])]+", re.IGNORECASE)
 _PLACEHOLDERS = frozenset({"no_selection", "no selection", "no image", "no_image", "noimage", "no-image"})
 _MAX_DEPTH = 8
 _OBJECT_KEYS = (
@@ -90,6 +91,8 @@ def _split(text: str, files: ImageFiles) -> list[str]:
         return [text]
     if lowered.startswith(("http://", "https://", "//")):
         return [url.strip(" ,;|") for url in _BETWEEN_URLS.split(text) if url.strip(" ,;|")]
+    if "://" in text and (urls := _URL_WITHIN.findall(text)):
+        return list(urls)  # Red=https://a.example/1.jpg|Blue=https://a.example/2.jpg
     if not any(sign in text for sign in ",;| \n\t"):
         return [text]
     if files.is_one(text):

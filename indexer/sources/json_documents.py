@@ -13,7 +13,7 @@ import ijson
 from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
 from vitrina.indexer.sources.cells import parse_literal
 from vitrina.indexer.sources.encodings import TextEncoding, open_text
-from vitrina.indexer.sources.json_ld import is_json_ld, products_of
+from vitrina.indexer.sources.json_ld import GraphReader, is_json_ld
 from vitrina.search.types.errors import SourceError
 
 CONTAINERS = (
@@ -27,6 +27,7 @@ _OF_PRODUCT = frozenset({"title", "name", "sku", "handle", "product_name", "@typ
 """Keys of an object that is a product itself, whatever lists it holds."""
 
 _N_PEEKED_EVENTS = 200_000
+_MAX_DEPTH = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,11 @@ class JsonDocumentTable:
 
     def rows(self) -> Iterator[TableRow | Rejection]:
         """The products, numbered from 1. If the JSON is broken, one rejection stands for the rest of the file."""
-        number = 0
+        number, reader = 0, GraphReader()
         try:
             with open_text(self.path, self.encoding) as file:
                 for value in ijson.items(_Bytes(file), self.prefix, use_float=True):
-                    for cells in _products(value):
+                    for cells in _products(value, reader):
                         number += 1
                         yield _row(f"{self.path.name}#{number}", cells)
         except (ijson.JSONError, RecursionError, OverflowError) as error:
@@ -136,17 +137,37 @@ def _find_prefix(path: Path, encoding: TextEncoding) -> str | None:
     return next(known, next(iter(lists), "" if keys & {"@context"} else None))
 
 
-def _products(value: object) -> Iterator[object]:
+def _products(value: object, reader: GraphReader) -> Iterator[object]:
     """The products in one value of the list: itself, what a GraphQL edge holds, or those of a JSON-LD graph."""
     if isinstance(value, dict) and isinstance(value.get("node"), dict) and value.keys() <= {"node", "cursor"}:
         value = value["node"]
     if isinstance(value, dict) and is_json_ld(value):
-        yield from products_of(value)
+        yield from reader.products(value)
     else:
         yield value
 
 
+def without_connections(cells: dict[str, object]) -> dict[str, object]:
+    """An object with plain lists in the place of GraphQL's connections, ``{"edges": [{"node": {}}]}``."""
+    return {key: _plain(cell) if isinstance(cell, (dict, list)) else cell for key, cell in cells.items()}
+
+
+def _plain(value: object, depth: int = 0) -> object:
+    if depth > _MAX_DEPTH:
+        return value
+    if isinstance(value, list):
+        return [_plain(each, depth + 1) for each in value]
+    if not isinstance(value, dict):
+        return value
+    edges, nodes = value.get("edges"), value.get("nodes")
+    if isinstance(edges, list) and all(isinstance(each, dict) and "node" in each for each in edges):
+        return [_plain(each["node"], depth + 1) for each in edges]
+    if isinstance(nodes, list) and value.keys() <= {"nodes", "pageInfo", "totalCount"}:
+        return [_plain(each, depth + 1) for each in nodes]
+    return {key: _plain(inner, depth + 1) for key, inner in value.items()}
+
+
 def _row(origin: str, cells: object) -> TableRow | Rejection:
     if isinstance(cells, dict):
-        return TableRow(origin, cells)
+        return TableRow(origin, without_connections(cells))
     return Rejection(origin, f"The product is a JSON {type(cells).__name__}.", "Write each product as an object.")

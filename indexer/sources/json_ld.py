@@ -20,6 +20,7 @@ PRODUCT_TYPES = frozenset(
 )
 MAX_PAGE_BYTES = 1 << 26
 _MAX_DEPTH = 12
+_READ_APART = frozenset({"offers", "hasVariant", "isVariantOf", "inProductGroupWithID", "@context", "@id", "review"})
 _SCRIPT = re.compile(
     r"<script\b[^>]{0,500}\btype\s*=\s*[\"']?application/ld\+json[^>]{0,500}>(.*?)</script", re.IGNORECASE | re.DOTALL
 )
@@ -31,20 +32,55 @@ def is_json_ld(value: Node) -> bool:
     return bool(value.keys() & {"@type", "@graph", "@context"})
 
 
-def products_of(value: object, depth: int = 0) -> Iterator[dict[str, object]]:
-    """Every product in a graph, as cells; a product's variants and related products are not looked for in it."""
-    if depth > _MAX_DEPTH:
-        return
-    if isinstance(value, list):
-        for each in value:
-            yield from products_of(each, depth + 1)
-    elif isinstance(value, Mapping):
-        if _types(value) & PRODUCT_TYPES:
-            yield _cells(value)
+class GraphReader:
+    """Reads the products of graphs as cells, each variant after its product with the key of it as ``product_group``.
+
+    A group that only its variants describe (``isVariantOf``) is read once. ``variant_ids`` are the nodes that a group
+    names as its variants and describes elsewhere.
+    """
+
+    def __init__(self) -> None:
+        self._groups: set[str] = set()
+
+    def products(self, value: object, depth: int = 0) -> Iterator[dict[str, object]]:
+        """Every product in a value; related products inside of one are not looked for."""
+        if depth > _MAX_DEPTH:
             return
-        for inner in value.values():
-            if isinstance(inner, (Mapping, list)):
-                yield from products_of(inner, depth + 1)
+        if isinstance(value, list):
+            for each in value:
+                yield from self.products(each, depth + 1)
+        elif isinstance(value, Mapping):
+            if _types(value) & PRODUCT_TYPES:
+                yield from self._product(value)
+                return
+            for inner in value.values():
+                if isinstance(inner, (Mapping, list)):
+                    yield from self.products(inner, depth + 1)
+
+    def _product(self, node: Node) -> Iterator[dict[str, object]]:
+        cells = _cells(node)
+        held = node.get("hasVariant")
+        variants = [each for each in (held if isinstance(held, list) else [held]) if isinstance(each, Mapping)]
+        if "ProductGroup" in _types(node) or variants:
+            self._groups.add(key := _group_key(node))
+            cells["productGroupID"] = key
+            cells["variant_ids"] = [each["@id"] for each in variants if "@id" in each] or None
+        group = node.get("isVariantOf") or node.get("inProductGroupWithID")
+        group = group[0] if isinstance(group, list) and group else group
+        if group:
+            key = _group_key(group) if isinstance(group, Mapping) else str(group)
+            cells["product_group"] = key
+            if isinstance(group, Mapping) and "name" in group and key not in self._groups:
+                yield from self._product(group)
+            self._groups.add(key)
+        yield cells
+        for each in variants:
+            if each.keys() - {"@id", "@type"}:
+                yield {**_cells(each), "product_group": cells["productGroupID"]}
+
+
+def _group_key(node: Node) -> str:
+    return str(next((node[key] for key in ("productGroupID", "@id", "sku", "url", "name") if node.get(key)), ""))
 
 
 def _types(node: Node) -> set[str]:
@@ -54,15 +90,9 @@ def _types(node: Node) -> set[str]:
 
 
 def _cells(node: Node) -> dict[str, object]:
-    cells = {
-        key: _plain(value) for key, value in node.items() if key not in ("offers", "hasVariant", "@context", "review")
-    }
+    cells = {key: _plain(value) for key, value in node.items() if key not in _READ_APART}
     cells.update({key: value for key, value in _offer(node.get("offers")).items() if key not in cells})
-    variants = node.get("hasVariant")
-    nodes = [each for each in (variants if isinstance(variants, list) else [variants]) if isinstance(each, Mapping)]
-    if nodes:
-        cells["hasVariant"] = [_cells(each) for each in nodes]
-    return cells
+    return {**cells, "node_id": node["@id"]} if "@id" in node else cells
 
 
 def _plain(value: object) -> object:
@@ -78,7 +108,9 @@ def _plain(value: object) -> object:
         return value.get("contentUrl") or value.get("url") or value.get("@id")
     if "QuantitativeValue" in kinds:
         unit = value.get("unitText") or value.get("unitCode")
-        return f"{value.get('value')} {unit}" if unit else value.get("value")
+        bounds = [str(value[key]) for key in ("minValue", "maxValue") if value.get(key) is not None]
+        found = value.get("value", "-".join(bounds) or None)
+        return f"{found} {unit}" if unit and found is not None else found
     if "AggregateRating" in kinds:
         return value.get("ratingValue")
     if "PropertyValue" not in kinds and isinstance(value.get("name"), str):
@@ -143,10 +175,10 @@ def open_page(path: Path, encoding: str | None = None) -> PageTable:
     found = detect_encoding(path, encoding)
     text = path.read_bytes().decode(found.name, errors=found.errors)
     products: list[dict[str, object]] = []
-    n_broken = 0
+    reader, n_broken = GraphReader(), 0
     for match in _SCRIPT.finditer(text):
         try:
-            products.extend(products_of(_parsed(match[1])))
+            products.extend(reader.products(_parsed(match[1])))
         except (ValueError, RecursionError):
             n_broken += 1
     if not products:

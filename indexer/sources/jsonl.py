@@ -12,7 +12,7 @@ from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
 from vitrina.indexer.sources.cells import parse_literal
 from vitrina.indexer.sources.delimited import count_lines
 from vitrina.indexer.sources.encodings import UTF8, TextEncoding, detect_encoding, open_bytes
-from vitrina.indexer.sources.json_documents import JsonDocumentTable, open_document
+from vitrina.indexer.sources.json_documents import JsonDocumentTable, open_document, without_connections
 from vitrina.search.types.errors import SourceError
 
 MAX_ROW_BYTES = 1 << 24
@@ -86,4 +86,5 @@ def _parse(origin: str, text: str) -> TableRow | Rejection:
         return Rejection(origin, f"The line is not JSON: {str(error)[:200]}.", "Write one JSON object a line.")
     if not isinstance(cells, dict):
         return Rejection(origin, f"The line is a JSON {type(cells).__name__}.", "Write one JSON object a line.")
-    return TableRow(origin, cells)
+    has_connection = '"edges"' in text or '"nodes"' in text
+    return TableRow(origin, without_connections(cells) if has_connection else cells)

@@ -23,7 +23,7 @@ from vitrina.indexer.sources.image_cells import MAX_IMAGES, read_image_cells
 from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.indexer.sources.money import DecimalMark, parse_cents, parse_currency, parse_price
 from vitrina.search.types.errors import InputError
-from vitrina.search.types.item import MAX_VARIANTS, AttributeValue, Item, Variant
+from vitrina.search.types.item import MAX_VARIANTS, AttributeValue, Item, Scalar, Variant
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ MAX_TITLE_CHARS = 2_000
 MAX_DESCRIPTION_CHARS = 100_000
 MAX_URL_CHARS = 4_096
 
-_ENGLISH = ("en_US", "en-US", "en_GB", "en-GB", "en", "default", "value", "text", "name")
+_ENGLISH = ("en_US", "en-US", "en_GB", "en-GB", "en", "default", "value", "text", "name", "html", "rendered", "raw")
 _LANGUAGE = re.compile(r"[a-z]{2}(?:[_-][A-Za-z]{2,4})?")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
 _PORT = re.compile(r"\d{1,5}(?![^/?#])")
@@ -213,13 +213,18 @@ class _RowReader:
             self._add_attributes(options, name, attribute_key(name), cell)
         return Variant(
             sku=read("sku", _read_variant_sku, ""),
-            options={name: value[0] if isinstance(value, tuple) else value for name, value in options.items()},
+            options={name: _one_value(value) for name, value in options.items()},
             price_cents=price_cents,
             currency=own_currency,
             identifiers=tuple(dict.fromkeys(_texts(cells.get("identifiers")))),
             images=self._add_images(images, "variant image", cells.get("image")),
             url=read("url", read_url, None),
         )
+
+
+def _one_value(value: AttributeValue) -> Scalar:
+    """An option's value, which is one even where it reads like a list (``Oil, Rubbed``)."""
+    return value if not isinstance(value, tuple) else value[0] if len(value) == 1 else ", ".join(map(str, value))
 
 
 def _texts(cell: object) -> Iterator[str]:

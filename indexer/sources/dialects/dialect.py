@@ -28,6 +28,12 @@ def _checked_pattern(pattern: str) -> str:
     return pattern
 
 
+def _checked_separator(mark: str) -> str:
+    if len(mark) > 1 and re.compile(_checked_pattern(mark)).match(""):
+        raise ValueError(f"{mark!r} would part every letter: a separator of several signs is a regular expression")
+    return mark
+
+
 def _pair_pattern(pattern: str) -> str:
     named = re.compile(_checked_pattern(pattern)).groupindex
     if not {"name", "value"} <= named.keys():
@@ -51,6 +57,8 @@ Names = Annotated[tuple[str, ...], AfterValidator(_folded_names)]
 
 Pattern = Annotated[str, AfterValidator(_checked_pattern)]
 PairPattern = Annotated[str, AfterValidator(_pair_pattern)]
+Separator = Annotated[str, AfterValidator(_checked_separator)]
+"""What stands between values: one sign, which a backslash before it makes a letter, or a regular expression."""
 
 
 class _Part(BaseModel):
@@ -68,12 +76,15 @@ class Recognition(_Part):
 class Pair(_Part):
     """Two columns that hold the name and the value of an option or attribute; ``{n}`` stands for their number.
 
-    ``split`` is what stands between several values.
+    ``split`` is what stands between several values; ``between`` what stands between several names, and so between
+    the values of each. ``part`` finds what of a name or a value counts, by its group if it has one.
     """
 
     name: str
     value: str
-    split: str = ""
+    split: Separator = ""
+    between: Separator = ""
+    part: Pattern = ""
 
 
 class PairList(_Part):
@@ -81,27 +92,33 @@ class PairList(_Part):
 
     column: str
     pattern: PairPattern
-    split: str = ""
+    split: Separator = ""
     of: Literal["all", "product", "variant"] = "all"
 
 
 class ObjectList(_Part):
-    """A column with objects, each of which holds the name and the value of an attribute under these keys."""
+    """A column with objects, each of which holds the name and the value of an attribute under these keys.
+
+    With ``columns`` they are cells of the row, which fields may be read from.
+    """
 
     column: str
     name: tuple[str, ...]
     value: tuple[str, ...]
+    columns: bool = False
 
 
 class Kinds(_Part):
     """What a row is, by what a column holds; without a match, it is a product.
 
-    ``default_translation`` are translations whose texts count instead of the product's own.
+    ``attribute`` rows hold a name and a value of their product (``pairs``). ``default_translation`` are translations
+    whose texts count instead of the product's own.
     """
 
     column: Names
     variant: Pattern | None = None
     image: Pattern | None = None
+    attribute: Pattern | None = None
     translation: Pattern | None = None
     ignored: Pattern | None = None
     default_translation: Pattern | None = None
@@ -110,26 +127,29 @@ class Kinds(_Part):
 class Join(_Part):
     """How rows become one product.
 
-    ``group`` joins rows that hold the same value, anywhere or, with ``consecutive``, in a row; ``order`` joins the
-    rows after a product to it; ``parent`` joins a row to the one whose ``names`` it gives, ``children`` to the one that
-    lists it; ``nested`` finds the variants as a list in the product's own row.
+    ``group`` joins rows that hold the same value, with ``alone`` one by itself, too; ``order`` joins the rows after a
+    product to it; ``parent`` joins a row to the one whose ``names`` it gives, or that names it among its ``children``;
+    ``children`` joins it to the one that lists it, by ``pattern`` with options or by its name alone; ``nested`` finds
+    the variants as a list in the product's own row.
     """
 
     by: Literal["group", "order", "parent", "children", "nested"]
     column: Names = ()
     names: tuple[str, ...] = ()
     pattern: PairPattern | None = None
+    children: Names = ()
     between: str = "|"
-    consecutive: bool = False
+    alone: bool = False
     kinds: Kinds | None = None
 
 
 class Variants(_Part):
     """Where a variant's row holds what; ``when`` are columns of which one is filled where a row is a variant.
 
-    ``options`` are columns that are options where they differ within a product; ``title`` says what a variant is that
-    has none. ``expand`` is what stands between the
-    skus of several variants in one row, each of which has one combination of the row's options.
+    ``options`` are columns that are options where they differ within a product, ``named`` finds columns that are
+    options by the name in its group; ``title`` says what a variant is that has none. ``surcharge`` is what a variant
+    costs more than its product. ``expand`` is what stands between the skus of several variants in one row, each of
+    which has one combination of the row's options.
     """
 
     sku: Names = ()
@@ -141,13 +161,17 @@ class Variants(_Part):
     url: Names = ()
     title: Names = ()
     options: Names = ()
+    named: Pattern | None = None
+    surcharge: Names = ()
     when: Names = ()
     expand: str = ""
 
 
 class Sale(_Part):
-    """The columns with the first and the last day of a sale price, or with both and a slash between them."""
+    """The columns with the first and the last day of a sale price, or with both and a slash between them; and one that
+    says whether it counts at all."""
 
+    active: Names = ()
     begins: Names = ()
     ends: Names = ()
     during: Names = ()
@@ -160,7 +184,8 @@ class CatalogDialect(_Part):
     as in translated exports; ``fields`` are the columns of each field, the
     surest first; ``fill`` fills an empty column from others, ``derive`` from a template such as
     ``images/{id}.jpg``; ``split`` says what stands between the values of a column; ``blank`` are words that mean
-    nothing; ``ignore`` are columns that become no attributes; ``image_folders`` are where images may lie, from the
+    nothing; ``ignore`` are columns that become no attributes; ``usual`` are values that say nothing in a column since
+    most rows have them (``status = ["active"]``); ``image_folders`` are where images may lie, from the
     file's own folder. ``currency_in_header`` finds a currency's code in the names of columns. ``joins_last``
     says that writers leave commas in the last column unquoted.
     """
@@ -172,9 +197,10 @@ class CatalogDialect(_Part):
     fields: Mapping[str, Names] = {}
     fill: Mapping[str, Names] = {}
     derive: Mapping[str, str] = {}
-    split: Mapping[str, str] = {}
+    split: Mapping[str, Separator] = {}
     blank: tuple[str, ...] = ()
     ignore: tuple[Pattern, ...] = ()
+    usual: Mapping[str, tuple[str, ...]] = {}
     image_folders: tuple[str, ...] = ()
     currency_in_header: Pattern | None = None
     joins_last: bool = False

@@ -15,7 +15,7 @@ from typing import Literal
 from vitrina.indexer.sources.base import Rejection, TableRow
 from vitrina.search.types.item import MAX_VARIANTS
 
-Kind = Literal["product", "variant", "image", "translation", "ignored"]
+Kind = Literal["product", "variant", "image", "attribute", "translation", "ignored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +30,6 @@ class JoinRow:
 
 
 Group = list[JoinRow]
-
-
-def consecutive(rows: Iterable[JoinRow | Rejection]) -> Iterator[Group | Rejection]:
-    """Groups of rows that stand one after another and have the same ``parent``; a row without one stands alone."""
-    group: Group = []
-    for row in rows:
-        if isinstance(row, Rejection):
-            yield row
-            continue
-        if group and (row.parent != group[0].parent or not row.parent or len(group) >= MAX_VARIANTS):
-            yield group
-            group = []
-        group.append(row)
-    if group:
-        yield group
 
 
 def following(rows: Iterable[JoinRow | Rejection]) -> Iterator[Group | Rejection]:
@@ -138,7 +123,6 @@ class _Spool:
 
 
 GROUPINGS: dict[str, Callable[[Iterable[JoinRow | Rejection]], Iterator[Group | Rejection]]] = {
-    "consecutive": consecutive,
     "following": following,
     "anywhere": anywhere,
 }

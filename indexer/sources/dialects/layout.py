@@ -5,12 +5,17 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import TypeVar
 
 from vitrina.indexer.sources.cells import is_blank, parse_literal
-from vitrina.indexer.sources.columns import cell_at, folded
-from vitrina.indexer.sources.dialects.dialect import CatalogDialect
+from vitrina.indexer.sources.columns import cell_at, folded, is_noise
+from vitrina.indexer.sources.dialects.dialect import CatalogDialect, Pair
 
 Cells = Mapping[str, object]
+T = TypeVar("T")
+
+_NO = frozenset({"no", "false", "0", "n", "off"})
 
 _DAY = re.compile(r"(\d{4})-(\d{2})-(\d{2})|(\d{1,2})/(\d{1,2})/(\d{2,4})")
 
@@ -38,9 +43,16 @@ class Layout:
         self.known = frozenset((*columns, *self.names.values(), *self._added))
         """All columns by their names before and after they are translated."""
         self._splits = [(self.names[column], mark) for column in columns if (mark := self._separator(column))]
-        self.pairs = [pair for each in dialect.pairs for pair in self._numbered(each.name, each.value, each.split)]
+        self.pairs = [found for each in dialect.pairs for found in self._numbered(each)]
         self._lists = [(column, each) for each in dialect.lists for column in self.columns((folded(each.column),))]
         self._objects = [(column, each) for each in dialect.objects for column in self.columns((folded(each.column),))]
+        self._lifted = [pair for pair in self._objects if pair[1].columns]
+        usual = ((column, values) for name, values in dialect.usual.items() for column in self.columns((folded(name),)))
+        self._usual = {column: frozenset(map(str.casefold, values)) for column, values in usual}
+        named = dialect.variants.named
+        options = ((column, re.fullmatch(named, key)) for key, column in self._by_key.items() if named)
+        self.options = {column: match[1] for column, match in options if match}
+        """The columns that are options by their names, with those of the options."""
         self._sale = self.columns((*dialect.fields.get("sale_price", ()), *dialect.variants.sale_price))
         self.nested = self.column(dialect.join.column) if dialect.join and dialect.join.by == "nested" else None
 
@@ -70,7 +82,9 @@ class Layout:
         """The names of all columns that rows have once they are translated."""
         added = (name for name in (*self._fills, *self.dialect.derive) if name in self._added)
         of_single = ("price", "sale_price", "currency") if self.nested else ()
-        return tuple(dict.fromkeys((*self.names.values(), *added, *of_single)))
+        lifted = (key for keys in self.dialect.fields.values() for key in keys if self._lifted)
+        unnamed = (key for key in lifted if "{" not in key and key not in self._by_key)
+        return tuple(dict.fromkeys((*self.names.values(), *added, *of_single, *unnamed)))
 
     def _is_ignored(self, column: str) -> bool:
         return self._is_noise(self.names[column])
@@ -79,7 +93,8 @@ class Layout:
         if name not in self._noise:
             if len(self._noise) > 10_000:  # of names in texts there is no end
                 self._noise.clear()
-            self._noise[name] = any(re.fullmatch(pattern, folded(name)) for pattern in self.dialect.ignore)
+            key = folded(name)
+            self._noise[name] = is_noise(key) or any(re.fullmatch(pattern, key) for pattern in self.dialect.ignore)
         return self._noise[name]
 
     def _separator(self, column: str) -> str:
@@ -87,18 +102,19 @@ class Layout:
         matches = (mark for pattern, mark in self.dialect.split.items() if any(re.fullmatch(pattern, n) for n in named))
         return next(matches, "")
 
-    def _numbered(self, name: str, value: str, split: str) -> Iterator[tuple[str, str, str]]:
+    def _numbered(self, pair: Pair) -> Iterator[tuple[str, str, Pair]]:
         """The columns of a pair whose name and value differ in nothing but a number."""
+        name, value = pair.name, pair.value
         if "{n}" not in name:
             if name in self._by_key and value in self._by_key:
-                yield self._by_key[name], self._by_key[value], split
+                yield self._by_key[name], self._by_key[value], pair
             return
         pattern = re.compile(r"(\d+)".join(map(re.escape, name.split("{n}"))))
         for key, column in sorted(self._by_key.items()):
             if match := pattern.fullmatch(key):
                 own = value.replace("{n}", match[1])
                 if own in self._by_key:
-                    yield column, self._by_key[own], split
+                    yield column, self._by_key[own], pair
 
     def column(self, keys: tuple[str, ...]) -> str | None:
         """The first of these columns that there is, as a name or as a path."""
@@ -107,15 +123,19 @@ class Layout:
     def columns(self, keys: tuple[str, ...]) -> tuple[str, ...]:
         """Those of these columns that there are."""
         if keys not in self._resolved:
-            found = (self._found(key) for key in keys)
-            self._resolved[keys] = tuple(column for column in found if column is not None)
+            self._resolved[keys] = tuple(column for key in keys for column in self._found(key))
         return self._resolved[keys]
 
-    def _found(self, key: str) -> str | None:
-        if key in self._by_key:
-            return self._by_key[key]
+    def _found(self, key: str) -> Iterator[str]:
         head, dot, rest = key.partition(".")
-        return f"{self._by_key[head]}.{rest}" if dot and head in self._by_key else None
+        if key in self._by_key:
+            yield self._by_key[key]
+        elif dot and head in self._by_key:
+            yield f"{self._by_key[head]}.{rest}"
+        elif "{n}" in key:
+            pattern = re.compile(r"(\d+)".join(map(re.escape, key.split("{n}"))))
+            numbered = ((match, column) for own, column in self._by_key.items() if (match := pattern.fullmatch(own)))
+            yield from (column for _, column in sorted((int(match[1]), column) for match, column in numbered))
 
     def cell(self, cells: Cells, keys: tuple[str, ...]) -> object:
         """The first cell that holds something, of these columns."""
@@ -127,14 +147,17 @@ class Layout:
     def normal(self, cells: Cells) -> dict[str, object]:
         """The cells that hold something, under the dialect's names, filled, derived and split; no sale price whose
         time is not now."""
-        dialect, blank = self.dialect, self.dialect.blank
+        dialect, blank, usual = self.dialect, self.dialect.blank, self._usual
         found: dict[str, object] = {}
         for column, name in self._order:
             cell = cells.get(column)
             if cell is None or cell == "" or (blank and isinstance(cell, str) and cell in blank):
                 continue
+            if name in usual and str(cell).strip().casefold() in usual[name]:
+                continue
             if name not in found or not is_blank(cell):
                 found[name] = cell
+        lifted = self._lift(found) if self._lifted else ()
         for name, keys in self._fills.items():
             if is_blank(found.get(name)) and (cell := self.cell(found, keys)) is not None:
                 found[name] = cell
@@ -147,7 +170,20 @@ class Layout:
         if any(column in found for column in self._sale) and not self._on_sale(found):
             for column in self._sale:
                 found.pop(column, None)
+        for name in lifted:
+            if self._is_noise(name):
+                del found[name]
         return found
+
+    def _lift(self, cells: dict[str, object]) -> list[str]:
+        """Put what objects in a column hold among the cells, and return its names."""
+        added: list[str] = []
+        for column, objects in self._lifted:
+            for key, value in object_pairs(cells.pop(column, None), objects.name, objects.value):
+                if key not in cells:
+                    cells[key] = value
+                    added.append(key)
+        return added
 
     def _filled(self, template: str, cells: Cells) -> str:
         needed = re.findall(r"{(\w+)", template)
@@ -156,6 +192,8 @@ class Layout:
 
     def _on_sale(self, cells: Cells) -> bool:
         sale = self.dialect.sale
+        if str(self.cell(cells, sale.active) or "yes").strip().casefold() in _NO:
+            return False
         begins, ends = self.cell(cells, sale.begins), self.cell(cells, sale.ends)
         if isinstance(during := self.cell(cells, sale.during), str) and "/" in during:
             begins, _, ends = during.partition("/")
@@ -166,10 +204,11 @@ class Layout:
     def spread(self, cells: dict[str, object], kind: str = "product") -> dict[str, object]:
         """Take the columns that hold names and values out of ``cells``, and return what they hold by name."""
         found: dict[str, object] = {}
-        for name_column, value_column, mark in self.pairs:
+        for name_column, value_column, pair in self.pairs:
             name, value = cells.pop(name_column, None), cells.pop(value_column, None)
-            if not is_blank(name) and not is_blank(value):
-                found.setdefault(str(name).strip(), split_list(value, mark) if isinstance(value, str) else value)
+            for own, of_own in _of_pair(pair, name, value):
+                if not self._is_noise(own):
+                    found.setdefault(own, of_own)
         for column, each in self._lists:
             if each.of in ("all", kind) and isinstance(cell := cells.get(column), str):
                 pairs = dict(read_pairs(cell, each.pattern, each.split))
@@ -181,6 +220,27 @@ class Layout:
                 del cells[column]
                 found = {**pairs, **found}
         return found
+
+
+def _of_pair(pair: Pair, name: object, value: object) -> Iterator[tuple[str, object]]:
+    """The names and values of two cells."""
+    if is_blank(name) or is_blank(value):
+        return
+    names, values = [str(name)], [value]
+    if pair.between:
+        names, values = [*_parts(str(name), pair.between)], [*_parts(str(value), pair.between)]
+    for own, of_own in zip(names, values, strict=False):
+        split = split_list(of_own, pair.split) if isinstance(of_own, str) else of_own
+        if part := _part(pair, own):
+            yield part, [_part(pair, each) for each in split] if isinstance(split, list) else _part(pair, split)
+
+
+def _part(pair: Pair, cell: T) -> T | str:
+    """What of a cell counts."""
+    if not isinstance(cell, str):
+        return cell
+    match = re.match(pair.part, cell) if pair.part else None
+    return (match[match.lastindex or 0] if match else cell).strip()
 
 
 def read_pairs(text: str, pattern: str, mark: str = "") -> Iterator[tuple[str, object]]:
@@ -204,13 +264,41 @@ def object_pairs(cell: object, names: Sequence[str], values: Sequence[str]) -> I
 
 
 def split_list(text: str, mark: str) -> object:
-    """A text's parts as a list, or the text where there is one; JSON lists are read as such."""
+    """A text's parts as a list, or the text where there is one, without quotes around them; JSON lists are read as
+    such."""
     if isinstance(found := parse_literal(text), (list, tuple)):
         return list(found)
-    if not mark or mark not in text:
+    if not mark or (len(mark) == 1 and mark not in text and '"' not in text):
         return text
-    parts = [part for part in map(str.strip, text.split(mark)) if part]
+    parts = [part for part in _parts(text, mark) if part]
     return parts[0] if len(parts) == 1 else parts
+
+
+def _parts(text: str, mark: str) -> Iterator[str]:
+    """A text's parts, where a mark behind a backslash or inside quotes that enclose a part is a letter."""
+    separator = _separator(mark)
+    at = 0
+    while at <= len(text):
+        quoted = _QUOTED.match(text, at) if '"' in text else None
+        start = quoted.end() if quoted and (quoted.end() == len(text) or separator.match(text, quoted.end())) else at
+        found = separator.search(text, start)
+        end = found.start() if found else len(text)
+        part = text[at:end].strip()
+        if start > at:
+            yield part[1:-1].replace('""', '"').strip()
+        else:
+            yield part.replace(f"\\{mark}", mark) if len(mark) == 1 else part
+        if found is None:
+            return
+        at = found.end()
+
+
+_QUOTED = re.compile(r'\s*"(?:[^"]|"")*"\s*')
+
+
+@cache
+def _separator(mark: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\\){re.escape(mark)}" if len(mark) == 1 else mark)
 
 
 def _day(cell: object) -> datetime.date | None:

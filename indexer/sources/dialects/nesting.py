@@ -37,7 +37,8 @@ def roles_of(layout: Layout, cells: Cells, variants: Variants) -> dict[str, obje
 def named_options(layout: Layout, cells: Cells, variants: Variants, spread: Cells) -> dict[str, object]:
     """A variant's options: those of columns of their own, and those ``spread``; else what its title says."""
     columns = ((column, cells.get(column)) for column in layout.columns(variants.options))
-    options = {**{name: cell for name, cell in columns if not is_blank(cell)}, **spread}
+    named = ((name, cells.get(column)) for column, name in layout.options.items())
+    options = {**{name: cell for name, cell in (*columns, *named) if not is_blank(cell)}, **spread}
     options = {name: value for name, value in options.items() if value != DEFAULT}
     title = layout.cell(cells, variants.title)
     return options or ({"variant": title} if title is not None and title != DEFAULT else {})
@@ -66,6 +67,9 @@ def nested_variants(
 def _read(
     each: Cells, cells: Cells, variants: Variants, bind: Callable[[Cells], Layout]
 ) -> tuple[dict[str, object], dict[str, object]]:
+    within = next((each[key] for key in ("product", "node") if isinstance(each.get(key), Mapping)), None)
+    if isinstance(within, Mapping):  # a product, and beside it which variant it is
+        each = {**within, **{key: cell for key, cell in each.items() if key not in ("product", "node")}}
     inner = bind(each).normal(each)
     layout = bind(inner)
     spread = {**layout.spread(inner, "variant"), **dict(_numbered(inner, cells.get("options")))}

@@ -43,7 +43,7 @@ def translate(
         for row in rows:
             yield row if isinstance(row, Rejection) else translator.single(row)
         return
-    grouping = "consecutive" if join.consecutive else "following" if join.by == "order" else "anywhere"
+    grouping = "following" if join.by == "order" else "anywhere"
     for group in GROUPINGS[grouping](translator.prepared(rows, join)):
         yield group if isinstance(group, Rejection) else translator.merged(group, join)
 
@@ -100,7 +100,8 @@ class _Translator:
     ) -> TableRow:
         """The row of a product; what its only variant says without options is the product's."""
         if len(variants) == 1 and not variants[0].options:
-            cells = {**of_single(variants[0]), **cells}
+            for name, cell in of_single(variants[0]).items():
+                cells.setdefault(self._columns.fields.get(name, (name,))[0], cell)
             variants = ()
         return TableRow(origin, self._without_ignored(cells, layout), n_rows, tuple(variants), attributes)
 
@@ -123,7 +124,7 @@ class _Translator:
                 parent, names = (names[0] if names else ""), ()
             elif join.by == "group" or (join.by == "parent" and kind != "product"):
                 parent = str(layout.cell(cells, join.column) or "").strip()
-            children = tuple(self._children(layout, cells, join)) if join.by == "children" and kind == "product" else ()
+            children = tuple(self._children(layout, cells, join)) if kind == "product" else ()
             yield JoinRow(kind, TableRow(row.origin, cells, row.n_rows), names, parent, children)
 
     def _kind(self, layout: Layout, cells: Cells, join: Join) -> Kind:
@@ -134,6 +135,7 @@ class _Translator:
         patterns: tuple[tuple[Kind, str | None], ...] = (
             ("variant", kinds.variant),
             ("image", kinds.image),
+            ("attribute", kinds.attribute),
             ("translation", kinds.translation),
             ("ignored", kinds.ignored),
         )
@@ -141,11 +143,13 @@ class _Translator:
 
     def _children(self, layout: Layout, cells: Cells, join: Join) -> dict[str, dict[str, object]]:
         """The options of the variants that a product lists, by their skus."""
-        text = layout.cell(cells, join.column)
+        text = layout.cell(cells, join.column if join.by == "children" else join.children)
         found: dict[str, dict[str, object]] = {}
-        if isinstance(text, str) and join.pattern:
+        if isinstance(text, list):
+            return {str(each): {} for each in text}
+        if isinstance(text, str):
             for part in text.split(join.between):
-                pairs = dict(read_pairs(part, join.pattern))
+                pairs: dict[str, object] = dict(read_pairs(part, join.pattern)) if join.pattern else {"sku": part}
                 if sku := str(pairs.pop("sku", "")).strip():
                     found[sku] = pairs
         return found
@@ -154,11 +158,11 @@ class _Translator:
         """The rows of one product as one row."""
         head = group[0]
         n_rows = sum(each.row.n_rows for each in group)
-        in_group = join.by == "group" or (join.by != "children" and head.kind == "variant")
+        in_group = join.by == "group" or join.alone or (join.by != "children" and head.kind == "variant")
         members = [each.row for each in group if each.kind in ("product", "variant")]
         layout = self._layout(head.row.cells)
         variants: list[VariantRow]
-        if in_group and (len(members) > 1 or join.consecutive):
+        if in_group and (len(members) > 1 or join.alone):
             cells, attributes, variants = self._grouped(members, layout, head, join)
         else:
             cells = dict(head.row.cells)
@@ -167,13 +171,18 @@ class _Translator:
                 cells.pop(column, None)
             attributes = layout.spread(cells)
             rows = [each.row for each in group[1:] if each.kind in ("product", "variant")]
-            variants = [self._variant(row, children, attributes) for row in rows]
+            names = {name: head.row.cells[name] for name, *_ in layout.pairs if name in head.row.cells}
+            price = layout.cell(cells, self._dialect.fields.get("price", ()))
+            variants = [self._variant(row, children, attributes, names, price) for row in rows]
             variants = self._without_constant_options(variants, attributes)
             known = {str(variant.cells.get("sku", "")).strip() for variant in variants}
             absent = ((sku, options) for sku, options in children.items() if sku not in known)
             variants += [VariantRow(head.row.origin, {"sku": sku}, options) for sku, options in absent]
             self._fill_gaps(cells, rows)
         self._add_images(cells, [each.row for each in group if each.kind == "image"])
+        for each in group:
+            if each.kind == "attribute":
+                attributes = {**self._layout(each.row.cells).spread(dict(each.row.cells)), **attributes}
         self._add_translations(cells, [each for each in group[1:] if each.kind == "translation"], join)
         return self._product(head.row.origin, cells, n_rows, variants, attributes, layout)
 
@@ -199,7 +208,7 @@ class _Translator:
             variants = []
         drop = {*(self._level_columns(spread) if variants else ()), *differing}
         cells = _distinct((cells for _, cells in spread), drop - self._kept)
-        if len(rows) > 1 and not join.consecutive and head.parent:
+        if len(rows) > 1 and not join.alone and head.parent:
             cells[self._columns.fields["sku"][0]] = head.parent
         for field in ("title", "description", "url"):
             for column in self._columns.fields.get(field, ()):
@@ -208,15 +217,17 @@ class _Translator:
         return cells, attributes, variants
 
     def _options_of(self, rows: list[tuple[TableRow, dict[str, object]]]) -> list[dict[str, object]]:
-        """Each row's options, taken out of its cells; a name that only the first row has counts for all."""
+        """Each row's options, taken out of its cells; a name that only one row has counts for all."""
         named: dict[str, object] = {}
+        for row, cells in rows:
+            for name_column, _value_column, _pair in self._layout(row.cells).pairs:
+                if not is_blank(cells.get(name_column)):
+                    named.setdefault(name_column, cells[name_column])
         found = []
         for row, cells in rows:
             layout = self._layout(row.cells)
-            for name_column, _value_column, _mark in layout.pairs:
-                if not is_blank(cells.get(name_column)):
-                    named[name_column] = cells[name_column]
-                elif name_column in named:
+            for name_column, _value_column, _pair in layout.pairs:
+                if is_blank(cells.get(name_column)) and name_column in named:
                     cells[name_column] = named[name_column]
             options = layout.spread(cells, "variant")
             found.append({name: value for name, value in options.items() if value != DEFAULT})
@@ -236,12 +247,21 @@ class _Translator:
         return found - {*self._columns.fields.get("sku", ())[:1]} - {*self._columns.fields.get("title", ())}
 
     def _variant(
-        self, row: TableRow, children: Mapping[str, Mapping[str, object]], attributes: dict[str, object]
+        self,
+        row: TableRow,
+        children: Mapping[str, Mapping[str, object]],
+        attributes: dict[str, object],
+        names: Cells,
+        price: object,
     ) -> VariantRow:
-        """A variant's own row; what it says besides its options becomes the product's."""
-        layout, cells = self._layout(row.cells), dict(row.cells)
+        """A variant's own row; what it says besides its options becomes the product's. ``names`` are those of options
+        in the product's row, ``price`` is the product's."""
+        layout, cells = self._layout(row.cells), {**names, **row.cells}
         options = layout.spread(cells, "variant")
         own = roles_of(layout, cells, self._dialect.variants)
+        more = layout.cell(cells, self._dialect.variants.surcharge)
+        if "price" not in own and (total := _sum(price, more)) is not None:
+            own["price"] = total
         codes = [name for name in options if folded(name) in self._dialect.variants.identifiers]
         if codes:
             held = own.get("identifiers")
@@ -304,6 +324,14 @@ def _filled(template: str, layout: Layout, cells: Cells) -> str:
     name, _, tail = rest.partition("}")
     value = str(layout.cell(cells, (folded(name),)) or "").strip()
     return f"{head}{value}{tail}" if value else ""
+
+
+def _sum(price: object, surcharge: object) -> float | None:
+    """A product's price with a variant's surcharge; None if one of them is no plain number."""
+    try:
+        return round(float(str(price)) + float(str(surcharge)), 4)
+    except ValueError:
+        return None
 
 
 def _constant(options: list[dict[str, object]], layout: Layout) -> dict[str, object]:

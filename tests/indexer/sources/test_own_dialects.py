@@ -144,3 +144,9 @@ def test_a_row_that_names_itself_or_a_circle_of_rows_is_not_lost(tmp_path: Path)
     rows = list(open_source(str(write(tmp_path, "akeneo.csv", content))).rows())
     assert sum(row.n_rows for row in rows) == 4
     assert all(isinstance(row, Record) for row in rows)
+
+
+def test_a_separator_that_would_part_every_letter_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "mine.toml", 'name = "mine"\n[split]\ntags = "||"\n')
+    with pytest.raises(SourceError, match=r"would part every letter: a separator of several signs is a regular"):
+        open_source(str(write(tmp_path, "a.csv", "sku,title\n1,Mug\n")), dialect=str(path))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.responses import FileResponse, JSONResponse
@@ -19,12 +21,17 @@ from vitrina.api.admission import MAX_BUFFERED_BYTES, Admission, InFlight
 from vitrina.api.answers import DoneOut, ExplanationEventOut
 from vitrina.api.errors import METHODS, REMEDIES, ErrorOut, add_error_handlers, error_response
 from vitrina.api.keys import KeyFile
+from vitrina.api.metrics import Metrics, Observation
 from vitrina.api.rate_limits import Rate
 from vitrina.api.requests import SearchRequest
 from vitrina.api.routes import health, images, items, search
 from vitrina.api.security import Security, names_in
 from vitrina.api.service import Service
 from vitrina.api.settings import Settings
+from vitrina.search.types.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from fastapi.telemetry import TelemetryConfig
 
 
 class BodyTooLargeError(Exception):
@@ -90,6 +97,18 @@ class BodyLimit:
 HEADERS = ("authorization", "content-type")
 """What pages of allowed origins may send, beside what every page may."""
 
+
+def telemetry(*, is_on: bool) -> TelemetryConfig:
+    """OpenTelemetry's spans of requests, exported by the standard variables, if it is on; nothing else of FastAPI's
+    telemetry, since errors may quote what was asked. Raises MissingDependencyError without the extra ``tracing``."""
+    if is_on and find_spec("opentelemetry.exporter.otlp.proto.http") is None:
+        raise MissingDependencyError(
+            "OpenTelemetry's exporter is not installed, which VITRINA_TRACING needs.",
+            remedy="Install the extra: pip install 'vitrina[tracing]'.",
+        )
+    return {"tracing": is_on, "auto_configure": is_on, "operation_spans": False, "metrics": False, "logs": False}
+
+
 PAGE = Path(__file__).parent / "page"
 
 
@@ -100,6 +119,7 @@ def create_app(settings: Settings, open_service: Callable[[Settings], Service] =
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with open_service(settings) as service:
             app.state.service = service
+            app.state.metrics.watch(service, app.state.in_flight)
             yield
 
     app = FastAPIOffline(
@@ -109,9 +129,10 @@ def create_app(settings: Settings, open_service: Callable[[Settings], Service] =
         description="Search a product catalog by text, by image, or by both.",
         lifespan=lifespan,
         responses={"default": {"model": ErrorOut, "description": "Any error"}},
+        telemetry=telemetry(is_on=settings.tracing),
     )
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.state.in_flight = InFlight()
+    app.state.in_flight, app.state.metrics = InFlight(), Metrics()
     app.add_middleware(Admission, in_flight=app.state.in_flight)
     origins = names_in(settings.allowed_origins)
     needs_key = settings.api_keys == "required"
@@ -120,6 +141,7 @@ def create_app(settings: Settings, open_service: Callable[[Settings], Service] =
     if origins:
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=METHODS, allow_headers=HEADERS)
     app.add_middleware(Security, hosts=names_in(settings.allowed_hosts), origins=origins)
+    app.add_middleware(Observation, metrics=app.state.metrics)
     add_error_handlers(app)
     for routes in (search, items, images, health):
         app.include_router(routes.router)

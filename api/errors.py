@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match, Mount
 
+from vitrina.api.logs import request_id
 from vitrina.api.requests import JsonModel
 from vitrina.search.types.errors import InputError, NoRerankerError, NotFoundError, StateError, VitrinaError
 
@@ -84,14 +85,23 @@ def add_error_handlers(app: FastAPI) -> None:
 
 def vitrina_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, VitrinaError)
+    count(request, error.code)
     status = next(STATUS_CODES[kind] for kind in type(error).__mro__ if kind in STATUS_CODES)
     if status >= 500 and status != 501:
         log.error("%s %s: %s", request.method, request.url.path, error)
     return error_response(status, error.code, error.message, error.remedy, dict(error.details))
 
 
-def validation_error(_: Request, error: Exception) -> JSONResponse:
+def count(request: Request, code: str) -> None:
+    """Count an error where the application has metrics."""
+    metrics = getattr(request.app.state, "metrics", None)
+    if metrics is not None:
+        metrics.count_error(code)
+
+
+def validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    count(request, "bad_request")
     problems = [{"where": ".".join(map(str, each["loc"])), "problem": each["msg"]} for each in error.errors()]
     first = problems[0] if problems else {"where": "body", "problem": "cannot be read"}
     return error_response(
@@ -106,6 +116,7 @@ def validation_error(_: Request, error: Exception) -> JSONResponse:
 def http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = "not_found" if error.status_code == 404 else "bad_request"
+    count(request, code)
     message = f"{request.method} {request.url.path}: {error.detail}."
     response = error_response(error.status_code, code, message, REMEDIES.get(error.status_code, "See /docs."), {})
     if error.status_code == 405:
@@ -133,8 +144,10 @@ async def client_left(_: Request, error: Exception) -> Response:
 
 
 def unexpected_error(request: Request, error: Exception) -> JSONResponse:
+    count(request, "internal")
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return JSONResponse(INTERNAL.model_dump(mode="json"), status_code=500, headers=dict(SECURITY_HEADERS))
+    headers = {**SECURITY_HEADERS, "X-Request-ID": request_id.get()}  # this is outside of what adds them to others
+    return JSONResponse(INTERNAL.model_dump(mode="json"), status_code=500, headers=headers)
 
 
 class ErrorResponse(JSONResponse):

@@ -24,7 +24,7 @@ from vitrina.search.reranking.backends.model_folders import (
     n_weight_bytes,
 )
 from vitrina.search.reranking.base import Capabilities, Reranker, key_of
-from vitrina.search.reranking.client import NOTES
+from vitrina.search.reranking.client import NOTES, CacheCounts
 from vitrina.search.reranking.pipeline import RerankPipeline, UnavailableReranker
 from vitrina.search.store.store import FEATURES_FOLDER, Store
 from vitrina.search.types.answer import Answer, AnswerStream, RerankState
@@ -200,6 +200,16 @@ class BackgroundReranker:
     def reranker(self) -> Reranker | None:
         """The reranker, or None while it is not open."""
         return self._pipeline.reranker if self._pipeline else None
+
+    @property
+    def is_circuit_open(self) -> bool:
+        """Whether the reranker failed so often that it is left alone for a while."""
+        return self._pipeline is not None and self._pipeline.client.is_circuit_open
+
+    @property
+    def cache_counts(self) -> CacheCounts:
+        """How often its answers were found in the cache."""
+        return self._pipeline.client.cache_counts if self._pipeline else CacheCounts()
 
     def rerank(self, parsed: ParsedQuery, candidates: Answer, options: RerankOptions) -> AnswerStream:
         """The answer's events, as ``RerankPipeline.rerank`` gives them; in retrieval's order, with the reason, while

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
+from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from types import TracebackType
+from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
@@ -22,6 +28,7 @@ from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
 from vitrina.indexer.sources.base import Record
 from vitrina.search.encoders.base import Encoder, LoadEncoder
+from vitrina.search.encoders.batching import BatchingEncoder, ComputeSlots
 from vitrina.search.encoders.compute import n_available_cores
 from vitrina.search.encoders.registry import load_catalog_encoder, load_encoder
 from vitrina.search.engine import SearchEngine
@@ -33,6 +40,8 @@ from vitrina.search.types.query import RerankOptions
 
 log = logging.getLogger(__name__)
 
+Given = TypeVar("Given")
+
 RETRY_S = 30.0
 """The pause after an encoder could not be loaded: a download may have failed."""
 
@@ -43,8 +52,11 @@ N_RERANKED = 32
 """How many answers are reranked at the same time; others keep retrieval's order, since the reranker is busy. They
 mostly wait for a model, so they have threads of their own and plain queries never wait for one.
 
-Retrieval computes, in as many threads as there are cores and one more that may wait for the disk: with more of them the
-threads wait for each other, and fewer searches are answered."""
+Retrieval computes, in as many threads at a time as there are cores and one more that may wait for the disk: with more
+of them the threads wait for each other, and fewer searches are answered."""
+
+N_SEARCHING = 16
+"""How many searches are under way at the same time: those that compute, and others that wait to be encoded together."""
 
 
 SWITCH_INTERVAL_S = 0.0005
@@ -68,6 +80,40 @@ N_DRAWING = 8
 """How many images are read, reduced and drawn on at the same time."""
 
 
+MAX_LATE_S = 10.0
+"""How long the index may be behind the catalog before the service is not ready. It looks for changes every quarter of a
+second, and applies 50,000 rows in about a second."""
+
+MIN_FREE_BYTES = 32 * 2**20
+"""The least room on the store's disk: SQLite's log alone grows to 4 MB."""
+
+
+def disk_problem(folder: Path) -> str:
+    """Why nothing can be written to a folder, empty if something can."""
+    if not os.access(folder, os.W_OK):
+        return f"{folder} cannot be written to."
+    n_free = shutil.disk_usage(folder).free
+    return f"{folder} has {n_free / 2**20:.0f} MB of free space." if n_free < MIN_FREE_BYTES else ""
+
+
+class Threads(ThreadPoolExecutor):
+    """Threads whose calls know the context that they were submitted in, such as the request's id. With ``slots`` no
+    more of them compute at a time than those allow."""
+
+    def __init__(self, name: str, n: int, slots: ComputeSlots | None = None) -> None:
+        super().__init__(n, thread_name_prefix=name)
+        self.name = name
+        self._slots = slots
+
+    def submit(self, call: Callable[..., Given], /, *given: Any, **named: Any) -> Future[Given]:
+        """As any executor does."""
+        return super().submit(copy_context().run, self._run, partial(call, *given, **named))
+
+    def _run(self, call: Callable[[], Given]) -> Given:
+        with self._slots.taken() if self._slots else nullcontext():
+            return call()
+
+
 class Service:
     """Everything that requests need, over one store. Use it as a context manager, which closes the store.
 
@@ -87,21 +133,23 @@ class Service:
     ) -> None:
         self.store = store
         self.reranking = reranking
-        self.searching = ThreadPoolExecutor(n_available_cores() + 1, thread_name_prefix="searching")
-        self.reranked = ThreadPoolExecutor(N_RERANKED + N_SPARE, thread_name_prefix="reranked")
-        self.decoding = ThreadPoolExecutor(N_DECODING, thread_name_prefix="decoding")
-        self.writing = ThreadPoolExecutor(N_WRITING, thread_name_prefix="writing")
-        self.drawing = ThreadPoolExecutor(N_DRAWING, thread_name_prefix="drawing")
+        self._slots = ComputeSlots(n_available_cores() + 1)
+        self.searching = Threads("searching", N_SEARCHING, self._slots)
+        self.reranked = Threads("reranked", N_RERANKED + N_SPARE)
+        self.decoding = Threads("decoding", N_DECODING)
+        self.writing = Threads("writing", N_WRITING)
+        self.drawing = Threads("drawing", N_DRAWING)
         self._free_to_rerank = threading.BoundedSemaphore(N_RERANKED)
         self.illustrations = Illustrations()
         self._load = load
         self._fetcher = Fetcher()
-        self._engine = SearchEngine.open(store, encoder, reranking)
+        self._engine = SearchEngine.open(store, BatchingEncoder(encoder, self._slots), reranking)
         self._indexer = Indexer(store, encoder, self._fetcher)
         self._switching = threading.Lock()
         self._retry_at = 0.0
         self._last_error = ""
         self._has_fingerprints = False
+        self._in_step_at = time.monotonic()
         self._sync = SyncThread(self)
 
     @classmethod
@@ -115,6 +163,12 @@ class Service:
     def encoder(self) -> Encoder:
         """The encoder that queries are answered with now."""
         return self._engine.encoder
+
+    @property
+    def threads(self) -> dict[str, Threads]:
+        """Every pool of threads by its name."""
+        pools = (self.searching, self.reranked, self.decoding, self.writing, self.drawing)
+        return {pool.name: pool for pool in pools}
 
     @property
     def engine(self) -> SearchEngine:
@@ -174,7 +228,7 @@ class Service:
             if self.store.catalog.is_active(self._engine.replica.version_id):
                 return False
             encoder = load_catalog_encoder(self.store, self._load)
-            self._engine = SearchEngine.open(self.store, encoder, self.reranking)
+            self._engine = SearchEngine.open(self.store, BatchingEncoder(encoder, self._slots), self.reranking)
             self._indexer = Indexer(self.store, encoder, self._fetcher)
         log.warning("Queries are now answered with the encoder %r", encoder.identity.name)
         return True
@@ -185,9 +239,29 @@ class Service:
         Images that an older version stored get their fingerprints here, a few at a time.
         """
         changed = self._switch_if_due() or self._engine.replica.catch_up()
+        self._in_step_at = time.monotonic()
         if not changed and not self._has_fingerprints:
             self._has_fingerprints = self.store.fingerprints.fill(FINGERPRINTS_AT_ONCE) == 0
         return changed
+
+    def changes_behind(self) -> int:
+        """How many of the catalog's changes the index has not applied yet. Raises StorageError. Blocks."""
+        return max(0, self.store.catalog.sequence() - self._engine.replica.sequence)
+
+    def problems(self) -> dict[str, str]:
+        """What keeps the service from answering, or will soon, by part: ``store``, ``index``, ``disk``; empty if
+        nothing does. Its encoder is loaded, or there would be no service. Blocks for a read."""
+        found = {}
+        try:
+            behind = self.changes_behind()
+        except VitrinaError as error:
+            return {"store": str(error)}
+        late_s = time.monotonic() - self._in_step_at
+        if behind and late_s > MAX_LATE_S:
+            found["index"] = f"The index is {behind:,} changes behind the catalog, for {late_s:.0f} s."
+        if not self.store.catalog.database.is_read_only and (problem := disk_problem(self.store.folder)):
+            found["disk"] = problem
+        return found
 
     def save(self) -> bool:
         """Write a snapshot of the index if enough changed; returns whether it did."""
@@ -222,7 +296,7 @@ class Service:
         self._sync.__exit__()
         if self.reranking is not None:
             self.reranking.__exit__(kind, error, at)
-        for threads in (self.searching, self.reranked, self.decoding, self.writing, self.drawing):
+        for threads in self.threads.values():
             threads.shutdown(wait=False, cancel_futures=True)
         self._fetcher.close()
         self.store.close()

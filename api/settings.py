@@ -124,6 +124,14 @@ class Settings(BaseSettings):
     allowed_origins: str = ""
     """Origins of other sites whose pages may ask the service, separated by commas: ``https://shop.example``."""
 
+    log: Literal["text", "json"] = "text"
+    """How the service logs: warnings as lines of text, or everything as JSON, an object a line, with a line for each
+    answer. Neither has bodies, images, or texts searched for in it."""
+
+    tracing: bool = False
+    """Whether requests are traced by OpenTelemetry and sent by OTLP, as the standard variables say
+    (``OTEL_EXPORTER_OTLP_ENDPOINT``, ``OTEL_SERVICE_NAME``). Needs the extra ``tracing``."""
+
     max_body_bytes: Annotated[int, Field(gt=0)] = 64 * 1024 * 1024
     """The largest HTTP request body accepted: eight images of 6 MB in base64."""
 

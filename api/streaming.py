@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from fastapi import Request, Response
@@ -18,7 +19,7 @@ from vitrina.api.errors import INTERNAL
 from vitrina.api.requests import JsonModel
 from vitrina.api.service import Service
 from vitrina.search.engine import SearchEngine
-from vitrina.search.types.answer import AnswerStream, Event, Explained, Reranked, Retrieved, final_answer
+from vitrina.search.types.answer import Answer, AnswerStream, Event, Explained, Reranked, Retrieved, final_answer
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,9 @@ MEDIA_TYPE = "text/event-stream"
 
 KEEP_ALIVE_S = 10.0
 """How often a comment is sent: proxies close connections that are silent for longer, usually 30 to 60 s."""
+
+Note = Callable[[Answer], None]
+"""Counts a final answer."""
 
 LINE_END = "\n"
 """What clients of earlier versions split events at; sse-starlette's default is ``\\r\\n``."""
@@ -58,6 +62,7 @@ async def respond(
     ``begin`` retrieves at once, so that what is wrong with the query is an HTTP error and not an event. Reranking runs
     in threads of its own, and is cancelled if the client disconnects.
     """
+    note: Note = request.app.state.metrics.count_answer
     with ExitStack() as held:
         engine = held.enter_context(service.reranking_engine()) if is_reranked else service.engine
         run, wants_events = (
@@ -65,19 +70,21 @@ async def respond(
             accepts_events(request.headers.get("accept", "")),
         )
         if not is_reranked and not wants_events:
-            body = await run(service.searching, lambda: answer_json(begin(engine)))
+            body = await run(service.searching, lambda: answer_json(begin(engine), note))
             return Response(body, media_type="application/json")
         stream = await run(service.searching, begin, engine)
         if wants_events:
-            return event_response(stream, service.reranked, held.pop_all())
-        body = await answer_json_for(request, stream, service.reranked)
+            return event_response(stream, service.reranked, held.pop_all(), note)
+        body = await answer_json_for(request, stream, service.reranked, note)
     return Response(body, media_type="application/json")
 
 
-def answer_json(stream: AnswerStream) -> str:
+def answer_json(stream: AnswerStream, note: Note) -> str:
     """The final answer as JSON, written where it is computed: on the event loop it would hold up all others. FastAPI
     would check again what was made a moment ago. Blocks until the answer is final."""
-    return AnswerOut.of(final_answer(stream)).model_dump_json()
+    answer = final_answer(stream)
+    note(answer)
+    return AnswerOut.of(answer).model_dump_json()
 
 
 def accepts_events(accept: str) -> bool:
@@ -107,7 +114,7 @@ class EventResponse(EventSourceResponse):
             await super().__call__(scope, receive, send)
 
 
-def event_response(stream: AnswerStream, threads: Executor, held: ExitStack) -> EventResponse:
+def event_response(stream: AnswerStream, threads: Executor, held: ExitStack, note: Note) -> EventResponse:
     """The stream as server-sent events, kept alive while nothing happens. Disconnecting ends the work, and the end of
     the response closes what it ``held``.
 
@@ -115,7 +122,7 @@ def event_response(stream: AnswerStream, threads: Executor, held: ExitStack) -> 
     header, and answers with an HTTP error if retrieval fails.
     """
     response = EventResponse(
-        server_sent_events(stream, threads),
+        server_sent_events(stream, threads, note),
         ping=KEEP_ALIVE_S,
         ping_message_factory=lambda: ServerSentEvent(comment="keep-alive", sep=LINE_END),
         sep=LINE_END,
@@ -124,17 +131,20 @@ def event_response(stream: AnswerStream, threads: Executor, held: ExitStack) -> 
     return response
 
 
-async def server_sent_events(stream: AnswerStream, threads: Executor) -> AsyncGenerator[ServerSentEvent]:
+async def server_sent_events(stream: AnswerStream, threads: Executor, note: Note) -> AsyncGenerator[ServerSentEvent]:
     """Each event as soon as it is ready, then ``done``, or ``error`` if something broke.
 
     Each event is computed in ``threads`` once the one before it was sent. Closing the generator, or cancelling it while
     an event is being computed, closes the stream.
     """
-    loop, timings_ms = asyncio.get_running_loop(), dict[str, float]()
+    loop, timings_ms, answer = asyncio.get_running_loop(), dict[str, float](), None
     try:
         while event := await loop.run_in_executor(threads, next, stream, None):
+            answer = answer if isinstance(event, Explained) else event.answer
             timings_ms = dict(event.timings_ms if isinstance(event, Explained) else event.answer.timings_ms)
             yield server_sent_event(event)
+        if answer is not None:
+            note(replace(answer, timings_ms=timings_ms))
         yield named("done", DoneOut(timings_ms=timings_ms))
     except Exception as error:
         log.error("A stream of events broke", exc_info=error)
@@ -157,9 +167,9 @@ def named(name: str, data: JsonModel) -> ServerSentEvent:
     return ServerSentEvent(data.model_dump_json(), event=name, sep=LINE_END)
 
 
-async def answer_json_for(request: Request, stream: AnswerStream, threads: Executor) -> str:
+async def answer_json_for(request: Request, stream: AnswerStream, threads: Executor, note: Note) -> str:
     """The final answer as JSON, computed in ``threads``; the work is cancelled if the client disconnects."""
-    answer = asyncio.get_running_loop().run_in_executor(threads, answer_json, stream)
+    answer = asyncio.get_running_loop().run_in_executor(threads, answer_json, stream, note)
     disconnect = asyncio.ensure_future(disconnected(request))
     either: tuple[asyncio.Future[Any], ...] = (answer, disconnect)
     try:

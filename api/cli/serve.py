@@ -19,20 +19,19 @@ def serve(
     folder: StoreOption = None,
 ) -> None:
     """Serve the HTTP API and the web page."""
-    import logging
     from contextlib import suppress
 
     import uvicorn
 
     from vitrina.api.app import create_app
     from vitrina.api.connections import exit_soon, server_config
+    from vitrina.api.logs import configure_logs
     from vitrina.api.service import Service
 
     settings = settings_for(folder)
     settings = settings.model_copy(update={"allowed_hosts": f"{settings.allowed_hosts},{host}"})
     settings = settings.model_copy(update={"api_keys": key_mode(settings, host)})
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("vitrina.api.rerankers").setLevel(logging.INFO)  # logs once what the reranker can do
+    configure_logs(settings.log)
     # Opened before the server starts, so that a mistake ends the command instead of leaving a server that answers 503.
     with errors.status("Loading the catalog and the encoder"):
         service = Service.from_settings(settings)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
+from vitrina.api.errors import ErrorOut
+from vitrina.api.metrics import MEDIA_TYPE
 from vitrina.api.requests import JsonModel
 from vitrina.api.rerankers import RerankerStatus
 from vitrina.api.service import Service
+from vitrina.search.types.errors import NotReadyError
 
 
 async def running_service(request: Request) -> Service:  # not async, it would take a thread of its own
@@ -52,18 +55,33 @@ class HealthOut(JsonModel):
     items: int | None = None
     encoder: str | None = None
     reranker: RerankerOut | None = Field(None, description="null if the service does not rerank.")
+    changes_behind: int | None = Field(None, description="Changes of the catalog that cannot be searched yet.")
 
 
 @router.get("/healthz")
 async def healthz() -> HealthOut:  # not async, it would wait for a thread
-    """Whether the process runs."""
+    """Whether the process runs. Nothing else is looked at, so a slow disk or a busy machine restarts nothing."""
     return HealthOut(status="ok")
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"model": ErrorOut, "description": "Not ready; details say why"}})
 def readyz(service: RunningService) -> HealthOut:
-    """Whether the catalog can be read and the encoder is loaded; 503 if not. Also shows the status of the reranker,
-    which search does not need."""
+    """Whether the service can answer: the catalog can be read, the encoder is loaded, the index is in step with the
+    catalog, and the disk has room; 503 if not. Also shows the status of the reranker, which search does not need."""
+    if problems := service.problems():
+        raise NotReadyError("The service is not ready.", remedy=" ".join(problems.values()), details=problems)
     items = service.store.catalog.counts()["items"]
     reranker = None if service.reranking is None else RerankerOut.of(service.reranking.status)
-    return HealthOut(status="ready", items=items, encoder=service.encoder.identity.name, reranker=reranker)
+    return HealthOut(
+        status="ready",
+        items=items,
+        encoder=service.encoder.identity.name,
+        reranker=reranker,
+        changes_behind=service.changes_behind(),
+    )
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {MEDIA_TYPE: {}}}})
+def metrics(request: Request) -> Response:
+    """The service's metrics in Prometheus's text format: requests, stages of searches, queues, caches and reranking."""
+    return Response(request.app.state.metrics.text(), media_type=MEDIA_TYPE)

@@ -137,6 +137,14 @@ class ScoredStatements:
     note: str = ""
 
 
+@dataclass(slots=True)
+class CacheCounts:
+    """How many answers were looked up in the cache and found, and how many were not there."""
+
+    n_hits: int = 0
+    n_misses: int = 0
+
+
 class RerankClient:
     """Calls one reranker: cached, in threads of its own so that no deadline is missed, behind a circuit breaker.
 
@@ -152,6 +160,7 @@ class RerankClient:
         self.reranker = reranker
         self._breaker = breaker or Breaker()
         self._scores: LRUCache[tuple[str, str], float] = LRUCache(max_scores)
+        self.cache_counts = CacheCounts()
         self._lock = threading.Lock()
         self._judging = ThreadPoolExecutor(N_JUDGING, thread_name_prefix="reranker")
         self._writing = ThreadPoolExecutor(N_WRITING, thread_name_prefix="reranker-explanations")
@@ -281,7 +290,11 @@ class RerankClient:
         """The scores in the cache, shape (n keys, n statements); NaN for those that are not."""
         with self._lock:
             found = [[self._scores.get((key, statement), np.nan) for statement in statements] for key in keys]
-        return np.array(found, np.float32).reshape(len(keys), len(statements))
+            answers = np.array(found, np.float32).reshape(len(keys), len(statements))
+            n_missing = int(np.isnan(answers).sum())
+            self.cache_counts.n_misses += n_missing
+            self.cache_counts.n_hits += answers.size - n_missing
+        return answers
 
 
 def scored(probabilities: Probabilities, faults: dict[int, RerankState], note: str = "") -> ScoredStatements:

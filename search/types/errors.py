@@ -90,6 +90,12 @@ class StorageError(StateError):
     code = "storage"
 
 
+class NotReadyError(StateError):
+    """The service cannot answer as it should; the details say why, by part."""
+
+    code = "not_ready"
+
+
 class MissingDependencyError(StateError):
     """An optional package is not installed; the remedy names the extra that brings it."""
 

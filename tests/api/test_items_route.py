@@ -167,7 +167,8 @@ def test_images_by_size(client: TestClient, store: Store) -> None:
 
 def test_health_and_openapi(client: TestClient) -> None:
     assert client.get("/healthz").json()["status"] == "ok"
-    assert client.get("/readyz").json() == {"status": "ready", "items": N_PRODUCTS, "encoder": "fake", "reranker": None}
+    ready = {"status": "ready", "items": N_PRODUCTS, "encoder": "fake", "reranker": None, "changes_behind": 0}
+    assert client.get("/readyz").json() == ready
     schema = client.get("/openapi.json").json()
     assert "SearchRequest" in schema["components"]["schemas"]
     assert schema["components"]["schemas"]["SearchRequest"]["examples"]

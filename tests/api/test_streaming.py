@@ -61,7 +61,9 @@ async def sent(stream: AnswerStream, hang_up: threading.Event | None = None, n_c
 
     scope = {"type": "http", "method": "POST"}
     with ThreadPoolExecutor(1) as threads:
-        await asyncio.wait_for(event_response(stream, threads, ExitStack())(scope, receive, send), 60)
+        await asyncio.wait_for(
+            event_response(stream, threads, ExitStack(), lambda answer: None)(scope, receive, send), 60
+        )
     return chunks
 
 

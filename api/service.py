@@ -193,15 +193,15 @@ class Service:
             raise no_reranker()
         return replace(rerank_options_of(request, self.reranking.defaults), since=time.monotonic())
 
-    def put(self, record: Record) -> StoredItem:
-        """Index one item; every later answer can have it.
+    def put(self, record: Record, cancelled: threading.Event | None = None) -> StoredItem:
+        """Index one item; every later answer can have it. Once it is ``cancelled`` no more of its images are fetched.
 
         Blocks, for seconds if another encoder has just become active. Raises InputError, and EncoderError if the
         catalog's encoder cannot be loaded.
         """
         while True:
             try:
-                with self._fetcher.limited(FETCH_S):
+                with self._fetcher.limited(FETCH_S, cancelled):
                     stored = self._indexer.put(record)
             except EncoderReplacedError:
                 self.switch()

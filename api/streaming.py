@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from vitrina.api.answers import ANSWER, EVENTS, AnswerOut, DoneOut, ExplanationEventOut
@@ -22,6 +23,8 @@ from vitrina.search.engine import SearchEngine
 from vitrina.search.types.answer import Answer, AnswerStream, Event, Explained, Reranked, Retrieved, final_answer
 
 log = logging.getLogger(__name__)
+
+Given = TypeVar("Given")
 
 MEDIA_TYPE = "text/event-stream"
 
@@ -65,17 +68,14 @@ async def respond(
     note: Note = request.app.state.metrics.count_answer
     with ExitStack() as held:
         engine = held.enter_context(service.reranking_engine()) if is_reranked else service.engine
-        run, wants_events = (
-            asyncio.get_running_loop().run_in_executor,
-            accepts_events(request.headers.get("accept", "")),
-        )
+        wants_events = accepts_events(request.headers.get("accept", ""))
         if not is_reranked and not wants_events:
-            body = await run(service.searching, lambda: answer_json(begin(engine), note))
-            return Response(body, media_type="application/json")
-        stream = await run(service.searching, begin, engine)
+            work = service.searching.submit(lambda: answer_json(begin(engine), note))
+            return Response(await while_connected(request, work), media_type="application/json")
+        stream = await while_connected(request, service.searching.submit(begin, engine))
         if wants_events:
             return event_response(stream, service.reranked, held.pop_all(), note)
-        body = await answer_json_for(request, stream, service.reranked, note)
+        body = await while_connected(request, service.reranked.submit(answer_json, stream, note), stream.close)
     return Response(body, media_type="application/json")
 
 
@@ -167,17 +167,26 @@ def named(name: str, data: JsonModel) -> ServerSentEvent:
     return ServerSentEvent(data.model_dump_json(), event=name, sep=LINE_END)
 
 
-async def answer_json_for(request: Request, stream: AnswerStream, threads: Executor, note: Note) -> str:
-    """The final answer as JSON, computed in ``threads``; the work is cancelled if the client disconnects."""
-    answer = asyncio.get_running_loop().run_in_executor(threads, answer_json, stream, note)
-    disconnect = asyncio.ensure_future(disconnected(request))
-    either: tuple[asyncio.Future[Any], ...] = (answer, disconnect)
+async def while_connected(request: Request, work: Future[Given], cancel: Callable[[], None] = lambda: None) -> Given:
+    """What a thread computes, unless the client leaves: then the work is not begun, or ``cancel`` is called and its end
+    is waited for, and ClientDisconnect is raised. Whatever of the request's body was not read is dropped."""
+    done, left = asyncio.wrap_future(work), asyncio.ensure_future(disconnected(request))
+    either: tuple[asyncio.Future[Any], ...] = (done, left)
     try:
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if done.done():
+            return done.result()
+        cancel()
+        if not work.cancel():
+            await asyncio.wait((done,))
+            done.exception()  # looked at, so that nothing logs it
+        raise ClientDisconnect
+    except asyncio.CancelledError:
+        cancel()
+        work.cancel()
+        raise
     finally:
-        disconnect.cancel()
-        stream.close()
-    return await answer
+        left.cancel()
 
 
 async def disconnected(request: Request) -> None:

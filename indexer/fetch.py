@@ -79,6 +79,9 @@ N_RETRIES = 2
 BACKOFF_S = 0.25
 """The pause before the first retry; the next is twice as long."""
 
+CHECK_S = 0.5
+"""How often a fetch that may be cancelled looks whether it was."""
+
 _HEADERS = (("User-Agent", "vitrina-indexer"), ("Accept", "image/*"), ("Accept-Encoding", "identity"))
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RETRIED = frozenset({429, 500, 502, 503, 504})
@@ -130,13 +133,15 @@ class Fetcher:
         self._pool.close()
 
     @contextmanager
-    def limited(self, total_s: float) -> Iterator[None]:
-        """Bounds the time of all fetches of this thread together, inside the context."""
-        self._network.deadline.latest = time.monotonic() + total_s
+    def limited(self, total_s: float, cancelled: threading.Event | None = None) -> Iterator[None]:
+        """Bounds the time of all fetches of this thread together, inside the context; once they are ``cancelled`` they
+        end within ``CHECK_S``, with FetchError."""
+        deadline = self._network.deadline
+        deadline.latest, deadline.cancelled = time.monotonic() + total_s, cancelled
         try:
             yield
         finally:
-            self._network.deadline.latest = math.inf
+            deadline.latest, deadline.cancelled = math.inf, None
 
     def fetch(self, url: str) -> bytes:
         """The bytes behind a URL, at most ``max_bytes``. Blocks.
@@ -251,12 +256,16 @@ def _shown(url: httpx.URL | str) -> str:
 
 
 class _Deadline(threading.local):
-    """When the fetch of this thread must end, and when all of its fetches must, on the monotonic clock."""
+    """When the fetch of this thread must end, and when all of its fetches must, on the monotonic clock; and what is set
+    when nobody waits for them any more."""
 
     at = 0.0
     latest = math.inf
+    cancelled: threading.Event | None = None
 
     def seconds_left(self, timeout_s: float | None) -> float:
+        if self.cancelled is not None and self.cancelled.is_set():
+            raise FetchError("The fetch was cancelled.", remedy="Ask again, and wait for the answer.")
         left_s = self.at - time.monotonic()
         if left_s <= 0:
             raise httpcore.ReadTimeout("the time limit is exceeded")
@@ -314,7 +323,13 @@ class _TimedStream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read what has arrived, waiting until the deadline at most."""
-        return self._stream.read(max_bytes, self._deadline.seconds_left(timeout))
+        until = time.monotonic() + self._deadline.seconds_left(timeout)
+        while (left_s := until - time.monotonic()) > CHECK_S and self._deadline.cancelled is not None:
+            try:
+                return self._stream.read(max_bytes, CHECK_S)
+            except httpcore.ReadTimeout:
+                self._deadline.seconds_left(timeout)  # raises if it was cancelled
+        return self._stream.read(max_bytes, max(left_s, 0.001))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Write it all."""

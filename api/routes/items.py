@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from vitrina.api.answers import AnswerOut, ItemOut, ItemPageOut, position_of
 from vitrina.api.requests import ItemIn, SearchRequest, VariantIn, decode_data_uri, from_json, is_reranked, strict_json
 from vitrina.api.routes.health import RunningService
 from vitrina.api.service import Service
-from vitrina.api.streaming import RESPONSES, respond
+from vitrina.api.streaming import RESPONSES, respond, while_connected
 from vitrina.indexer.sources.base import Record, Rejection, TableRow
 from vitrina.indexer.sources.cells import key_text
 from vitrina.indexer.sources.columns import Columns
@@ -102,18 +103,19 @@ def get_item(service: RunningService, sku: str) -> ItemOut:
 
 
 @router.put("/v1/items/{sku:path}", responses={201: {"model": ItemOut}})
-async def put_item(service: RunningService, sku: str, item: ItemIn, response: Response) -> ItemOut:
+async def put_item(request: Request, service: RunningService, sku: str, item: ItemIn, response: Response) -> ItemOut:
     """Add an item, or replace it as a whole. It is searchable when the response arrives."""
-    record = record_of(sku, item)
-    existed, stored = await asyncio.get_running_loop().run_in_executor(service.writing, put, service, record)
+    record, cancelled = record_of(sku, item), threading.Event()
+    work = service.writing.submit(put, service, record, cancelled)
+    existed, stored = await while_connected(request, work, cancelled.set)
     response.status_code = 200 if existed else 201
     return ItemOut.of(stored)
 
 
-def put(service: Service, record: Record) -> tuple[bool, StoredItem]:
-    """Whether the item existed, and how it is stored now. Blocks while its images are fetched."""
+def put(service: Service, record: Record, cancelled: threading.Event) -> tuple[bool, StoredItem]:
+    """Whether the item existed, and how it is stored now. Blocks while its images are fetched, unless ``cancelled``."""
     existed = bool(service.store.catalog.content_hashes([record.item.sku]))
-    return existed, service.put(record)
+    return existed, service.put(record, cancelled)
 
 
 @router.delete("/v1/items/{sku:path}", status_code=204)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -15,7 +14,7 @@ from vitrina.api.rank_explanations import RANK_EXPLANATION, RankExplanationOut
 from vitrina.api.requests import ExplainRequest, SearchRequest, from_json, is_reranked, query_of
 from vitrina.api.routes.health import RunningService
 from vitrina.api.service import Service
-from vitrina.api.streaming import RESPONSES, respond
+from vitrina.api.streaming import RESPONSES, respond, while_connected
 from vitrina.indexer.sources.cells import key_text
 from vitrina.search.engine import SearchEngine
 from vitrina.search.rank_explanation import explain_rank
@@ -63,14 +62,14 @@ async def search(request: Request, service: RunningService) -> Response:
     model reranks the best hits and explains them, requirement by requirement."""
     body, uploads = await read_request(request)
     rerank = service.rerank_options(body) if is_reranked(body) else None
-    query = await read_query(service, body, uploads)
+    query = await read_query(request, service, body, uploads)
     return await respond(request, service, lambda engine: engine.stream(query, rerank), is_reranked=rerank is not None)
 
 
-async def read_query(service: Service, body: SearchRequest, uploads: list[bytes]) -> Query:
+async def read_query(request: Request, service: Service, body: SearchRequest, uploads: list[bytes]) -> Query:
     """The request's query. Its images are decoded in threads of their own, so that large ones hold up no search."""
     if body.images or uploads:
-        return await asyncio.get_running_loop().run_in_executor(service.decoding, query_of, body, uploads)
+        return await while_connected(request, service.decoding.submit(query_of, body, uploads))
     return query_of(body)
 
 
@@ -78,15 +77,16 @@ async def read_query(service: Service, body: SearchRequest, uploads: list[bytes]
     "/v1/explain",
     responses={200: {"content": {"application/json": {"example": RANK_EXPLANATION}}}},
 )
-async def explain(request: ExplainRequest, service: RunningService) -> RankExplanationOut:
+async def explain(request: Request, body: ExplainRequest, service: RunningService) -> RankExplanationOut:
     """Why an item is, or is not, among the hits of a search: its rank by each part of the score, the filters that it
     fails, and whether it meets each requirement, by its listing and by its photo."""
-    options, loop = None, asyncio.get_running_loop()
-    if is_reranked(request.query) or service.reranking is not None:
-        options = service.rerank_options(request.query)
-    query = await read_query(service, request.query, [])
+    options = None
+    if is_reranked(body.query) or service.reranking is not None:
+        options = service.rerank_options(body.query)
+    query = await read_query(request, service, body.query, [])
     with service.reranking_engine() as engine:
-        explained = await loop.run_in_executor(service.reranked, explained_by, engine, request, query, options)
+        work = service.reranked.submit(explained_by, engine, body, query, options)
+        explained = await while_connected(request, work)
     return RankExplanationOut.of(explained)
 
 

@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -25,7 +25,7 @@ from vitrina.search.reranking.base import (
     Reranker,
     key_of,
 )
-from vitrina.search.reranking.batching import Batcher, BusyError, checked
+from vitrina.search.reranking.batching import CHECK_S, Batcher, BusyError, checked
 from vitrina.search.types.answer import RerankState
 from vitrina.search.types.item import StoredItem
 
@@ -309,6 +309,10 @@ def result_by(deadline: Deadline, call: Future[Given]) -> Given:
     """The result of a call, once it is done. Raises BusyError if it has not begun by the deadline, OutOfTimeError if it
     has, and what the call raises."""
     try:
+        while deadline.seconds_left > CHECK_S:  # it may be cancelled meanwhile
+            wait((call,), timeout=CHECK_S)
+            if call.done():
+                break
         return call.result(timeout=deadline.seconds_left)
     except TimeoutError:
         if call.cancel():

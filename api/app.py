@@ -21,7 +21,7 @@ from vitrina.api.admission import MAX_BUFFERED_BYTES, Admission, InFlight
 from vitrina.api.answers import DoneOut, ExplanationEventOut
 from vitrina.api.errors import METHODS, REMEDIES, ErrorOut, add_error_handlers, error_response
 from vitrina.api.keys import KeyFile
-from vitrina.api.metrics import Metrics, Observation
+from vitrina.api.metrics import Metrics, RequestObserver
 from vitrina.api.rate_limits import Rate
 from vitrina.api.requests import SearchRequest
 from vitrina.api.routes import health, images, items, search
@@ -141,7 +141,7 @@ def create_app(settings: Settings, open_service: Callable[[Settings], Service] =
     if origins:
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=METHODS, allow_headers=HEADERS)
     app.add_middleware(Security, hosts=names_in(settings.allowed_hosts), origins=origins)
-    app.add_middleware(Observation, metrics=app.state.metrics)
+    app.add_middleware(RequestObserver, metrics=app.state.metrics)
     add_error_handlers(app)
     for routes in (search, items, images, health):
         app.include_router(routes.router)

@@ -127,13 +127,13 @@ class ServiceCollector(Collector):
 
 def gauges(name: str, text: str, label: str, values: dict[str, int] | dict[Work, int]) -> GaugeMetricFamily:
     """One gauge for each value of a label."""
-    family = GaugeMetricFamily(name, text, labels=[label])
+    metric = GaugeMetricFamily(name, text, labels=[label])
     for value, n in values.items():
-        family.add_metric([str(value)], n)
-    return family
+        metric.add_metric([str(value)], n)
+    return metric
 
 
-class Observation:
+class RequestObserver:
     """ASGI middleware that gives each request an id, counts its answer, and logs it."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:

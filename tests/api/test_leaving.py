@@ -115,7 +115,7 @@ def test_reranking_ends_when_its_client_leaves(reranking_store: Store, caplog: p
 def test_images_are_not_fetched_any_longer(
     reranking_store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The picture's server accepts connections and says nothing."""
+    """The image server accepts connections and says nothing."""
     caplog.set_level(logging.WARNING)
     address = ipaddress.IPv4Address("127.0.0.1")
     silent = partial(Fetcher, resolver=lambda host, port: [address], address_allowed=lambda _: True)
@@ -127,7 +127,7 @@ def test_images_are_not_fetched_any_longer(
             service,
         ),
     ):
-        url = f"http://shop.example:{pictures.getsockname()[1]}/a.png"
+        url = f"http://shop.example:{images.getsockname()[1]}/a.png"
         body = {"title": "Boots", "images": [url]}
         clients = [ask(port, request("PUT", f"/v1/items/new-{n}", body)) for n in range(service_module.N_WRITING + 2)]
         assert soon(lambda: service.writing._work_queue.qsize() == 2)

@@ -37,8 +37,8 @@ def samples(client: TestClient) -> dict[str, float]:
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     return {
         f"{sample.name}{json.dumps(sample.labels, sort_keys=True) if sample.labels else ''}": sample.value
-        for family in text_string_to_metric_families(answer.text)
-        for sample in family.samples
+        for metric in text_string_to_metric_families(answer.text)
+        for sample in metric.samples
     }
 
 
@@ -123,16 +123,16 @@ def test_what_is_no_id_gets_a_new_one(client: TestClient, given: str) -> None:
 
 
 def test_threads_know_the_request_that_they_work_for(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
+    known_ids: list[str] = []
     stream = SearchEngine.stream
 
     def note(self: SearchEngine, query: Query, rerank: RerankOptions | None = None) -> AnswerStream:
-        seen.append(request_id.get())
+        known_ids.append(request_id.get())
         return stream(self, query, rerank)
 
     monkeypatch.setattr(SearchEngine, "stream", note)
     client.post("/v1/search", json={"text": "red"}, headers={"X-Request-ID": "mine"}).raise_for_status()
-    assert seen == ["mine"]
+    assert known_ids == ["mine"]
 
 
 def test_errors_inside_are_logged_with_their_request(

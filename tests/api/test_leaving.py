@@ -121,7 +121,7 @@ def test_images_are_not_fetched_any_longer(
     silent = partial(Fetcher, resolver=lambda host, port: [address], address_allowed=lambda _: True)
     monkeypatch.setattr(service_module, "Fetcher", silent)
     with (
-        socket.create_server(("127.0.0.1", 0)) as pictures,
+        socket.create_server(("127.0.0.1", 0)) as images,
         running(reranking_store.folder, ColourReranker()) as (
             port,
             service,

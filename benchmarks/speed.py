@@ -122,5 +122,5 @@ def encoder_alone_s(encoder: Encoder, path: Path) -> float:
 
 
 def http_latencies_ms(store: Store, path: Path) -> list[float]:
-    with serving(store.folder) as url:
-        return latencies_ms(url, short_texts(path)[:N_QUERIES])
+    with serving(store.folder) as service:
+        return latencies_ms(service.url, short_texts(path)[:N_QUERIES])

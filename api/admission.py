@@ -22,15 +22,17 @@ class Work(StrEnum):
     SEARCH = "search"
     WRITE = "write"
     IMAGE = "image"
+    IMPORT = "import"
 
 
-MAX_IN_FLIGHT: Final[Mapping[Work, int]] = {Work.SEARCH: 66, Work.WRITE: 24, Work.IMAGE: 64}
+MAX_IN_FLIGHT: Final[Mapping[Work, int]] = {Work.SEARCH: 66, Work.WRITE: 24, Work.IMAGE: 64, Work.IMPORT: 16}
 """The most requests of each kind at a time. 66 searches are answered within 2 s where a search takes 30 ms of the
 machine; 24 writes hold at most 24 bodies in memory, four of which are worked on."""
 
 PATHS: Final = (
     (Work.SEARCH, re.compile(r"POST /v1/(search|explain)|GET /v1/items/.+/similar", re.DOTALL)),
-    (Work.WRITE, re.compile(r"(PUT|DELETE) /v1/items/.*", re.DOTALL)),
+    (Work.WRITE, re.compile(r"(PUT|DELETE) /v1/items/.*|POST /v1/items:batch", re.DOTALL)),
+    (Work.IMPORT, re.compile(r"POST /v1/imports|GET /v1/imports/.*/events", re.DOTALL)),
     (Work.IMAGE, re.compile(r"GET /v1/images/.*", re.DOTALL)),
 )
 MAX_BUFFERED_BYTES = 256 * 2**20

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -20,11 +20,12 @@ from vitrina.api.access import Access, describe_access
 from vitrina.api.admission import MAX_BUFFERED_BYTES, Admission, InFlight
 from vitrina.api.answers import DoneOut, ExplanationEventOut
 from vitrina.api.errors import METHODS, REMEDIES, ErrorOut, add_error_handlers, error_response
+from vitrina.api.imports import RowsImportIn, UrlImportIn
 from vitrina.api.keys import KeyFile
 from vitrina.api.metrics import Metrics, RequestObserver
 from vitrina.api.rate_limits import Rate
 from vitrina.api.requests import SearchRequest
-from vitrina.api.routes import health, images, items, search
+from vitrina.api.routes import health, images, imports, items, search
 from vitrina.api.security import Security, names_in
 from vitrina.api.service import Service
 from vitrina.api.settings import Settings
@@ -49,27 +50,33 @@ class BodyTooLargeError(Exception):
 
 class BodyLimit:
     """ASGI middleware that answers 413 for bodies larger than ``max_bytes``, and 503 where those that are being read
-    would take more than ``MAX_BUFFERED_BYTES`` of memory together."""
+    would take more than ``MAX_BUFFERED_BYTES`` of memory together. A catalog file, which goes straight to the disk, may
+    have ``max_import_bytes``."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, max_import_bytes: int) -> None:
         self.app = app
         self.max_bytes = max_bytes
+        self.max_import_bytes = max_import_bytes
         self._n_buffered_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        n_bytes, has_started = 0, False
+        headers = dict(scope["headers"])
+        declared, goes_to_disk = headers.get(b"content-length", b"0"), is_upload(scope, headers)
+        max_bytes = self.max_import_bytes + FORM_BYTES if goes_to_disk else self.max_bytes
+        n_bytes, n_buffered_bytes, has_started = 0, 0, False
 
         async def receive_and_count() -> Message:
-            nonlocal n_bytes
+            nonlocal n_bytes, n_buffered_bytes
             message = await receive()
             n_new = len(message.get("body", b""))
             n_bytes += n_new
-            self._n_buffered_bytes += n_new
-            self._check(n_bytes)
+            if not goes_to_disk:
+                n_buffered_bytes += n_new
+                self._n_buffered_bytes += n_new
+            self._check(n_bytes, max_bytes)
             return message
 
         async def send_and_note(message: Message) -> None:
@@ -78,24 +85,33 @@ class BodyLimit:
             await send(message)
 
         try:
-            self._check(int(declared) if declared.isdigit() else 0)
+            self._check(int(declared) if declared.isdigit() else 0, max_bytes)
             await self.app(scope, receive_and_count, send_and_note)
         except BodyTooLargeError as error:
             if has_started:
                 raise
             await error.response()(scope, receive, send)
         finally:
-            self._n_buffered_bytes -= n_bytes
+            self._n_buffered_bytes -= n_buffered_bytes
 
-    def _check(self, n_bytes: int) -> None:
-        if n_bytes > self.max_bytes:
-            raise BodyTooLargeError(413, f"The request's body is larger than {self.max_bytes:,} bytes.")
+    def _check(self, n_bytes: int, max_bytes: int) -> None:
+        if n_bytes > max_bytes:
+            raise BodyTooLargeError(413, f"The request's body is larger than {max_bytes:,} bytes.")
         if self._n_buffered_bytes > max(MAX_BUFFERED_BYTES, self.max_bytes):
             raise BodyTooLargeError(503, "Too many large requests are being read already.")
 
 
 HEADERS = ("authorization", "content-type")
 """What pages of allowed origins may send, beside what every page may."""
+
+FORM_BYTES = 1 << 20
+"""What a form has beside its file."""
+
+
+def is_upload(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a request's body goes to the disk as it comes."""
+    content_type = headers.get(b"content-type", b"").lower()
+    return scope.get("path") == "/v1/imports" and content_type.startswith(b"multipart/form-data")
 
 
 def telemetry(*, is_on: bool) -> TelemetryConfig:
@@ -131,7 +147,7 @@ def create_app(settings: Settings, open_service: Callable[[Settings], Service] =
         responses={"default": {"model": ErrorOut, "description": "Any error"}},
         telemetry=telemetry(is_on=settings.tracing),
     )
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_import_bytes=settings.max_import_bytes)
     app.state.in_flight, app.state.metrics = InFlight(), Metrics()
     app.add_middleware(Admission, in_flight=app.state.in_flight)
     origins = names_in(settings.allowed_origins)
@@ -143,7 +159,7 @@ def create_app(settings: Settings, open_service: Callable[[Settings], Service] =
     app.add_middleware(Security, hosts=names_in(settings.allowed_hosts), origins=origins)
     app.add_middleware(RequestObserver, metrics=app.state.metrics)
     add_error_handlers(app)
-    for routes in (search, items, images, health):
+    for routes in (search, items, images, imports, health):
         app.include_router(routes.router)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     app.add_api_route("/", lambda: FileResponse(PAGE / "index.html"), include_in_schema=False)
@@ -159,7 +175,7 @@ def describe(app: FastAPI, *, needs_key: bool) -> None:
     def openapi() -> dict[str, object]:
         schema = generate()
         models = schema["components"]["schemas"]
-        for model in (SearchRequest, ExplanationEventOut, DoneOut):
+        for model in (SearchRequest, ExplanationEventOut, DoneOut, UrlImportIn, RowsImportIn):
             if model.__name__ not in models:
                 described = model.model_json_schema(ref_template="#/components/schemas/{model}")
                 models.update(described.pop("$defs", {}))

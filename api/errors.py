@@ -16,7 +16,14 @@ from starlette.routing import Match, Mount
 
 from vitrina.api.logs import request_id
 from vitrina.api.requests import JsonModel
-from vitrina.search.types.errors import InputError, NoRerankerError, NotFoundError, StateError, VitrinaError
+from vitrina.search.types.errors import (
+    InputError,
+    NoRerankerError,
+    NotFoundError,
+    StateError,
+    TooManyJobsError,
+    VitrinaError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +45,7 @@ STATUS_CODES: Mapping[type[VitrinaError], int] = {
     InputError: 400,
     NotFoundError: 404,
     NoRerankerError: 501,
+    TooManyJobsError: 429,
     StateError: 503,
     VitrinaError: 500,
 }
@@ -160,5 +168,5 @@ class ErrorResponse(JSONResponse):
 
 def error_response(status: int, code: str, message: str, remedy: str, details: Mapping[str, object]) -> JSONResponse:
     body = ErrorBody(code=code, message=message, remedy=remedy, details=dict(details))
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status in (429, 503) else None
     return ErrorResponse(ErrorOut(error=body).model_dump(mode="json"), status_code=status, headers=headers)

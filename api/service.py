@@ -21,6 +21,8 @@ from typing import Any, TypeVar
 from threadpoolctl import threadpool_limits
 
 from vitrina.api.illustrations import Illustrations
+from vitrina.api.job_worker import ProcessWorker, ThreadWorker, Worker
+from vitrina.api.jobs import JobQueue
 from vitrina.api.requests import SearchRequest, rerank_options_of
 from vitrina.api.rerankers import BackgroundReranker, no_reranker
 from vitrina.api.settings import Settings, encoder_for, loader, open_store
@@ -33,6 +35,7 @@ from vitrina.search.encoders.compute import n_available_cores
 from vitrina.search.encoders.registry import load_catalog_encoder, load_encoder
 from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import SyncThread
+from vitrina.search.store.jobs import Job
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderReplacedError, VitrinaError
 from vitrina.search.types.item import StoredItem
@@ -121,7 +124,8 @@ class Service:
     becomes active, it is loaded beside the old one, which answers until then; requests under way end with the encoder
     that they started with.
 
-    ``reranking`` is None if the service does not rerank.
+    ``reranking`` is None if the service does not rerank. ``start_job`` begins imports and audits, by default in a
+    thread of this process, with the service's encoder.
     """
 
     def __init__(
@@ -130,6 +134,7 @@ class Service:
         encoder: Encoder,
         load: LoadEncoder = load_encoder,
         reranking: BackgroundReranker | None = None,
+        start_job: Callable[[Job], Worker] | None = None,
     ) -> None:
         self.store = store
         self.reranking = reranking
@@ -151,13 +156,17 @@ class Service:
         self._has_fingerprints = False
         self._in_step_at = time.monotonic()
         self._sync = SyncThread(self)
+        self.jobs = JobQueue(store, start_job or self._start_in_thread)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Service:
         """Open the store and load its encoder. Blocks for seconds; raises EncoderError, StorageError or StateError."""
         store = open_store(settings)
         reranking = BackgroundReranker.from_settings(settings, store)
-        return cls(store, encoder_for(store, settings), loader(settings), reranking)
+        return cls(store, encoder_for(store, settings), loader(settings), reranking, partial(ProcessWorker, settings))
+
+    def _start_in_thread(self, job: Job) -> Worker:
+        return ThreadWorker(self.store, Settings(store=self.store.folder), lambda: self.encoder, job)
 
     @property
     def encoder(self) -> Encoder:
@@ -288,11 +297,13 @@ class Service:
         self._switch_interval_s = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._sync.__enter__()
+        self.jobs.__enter__()
         if self.reranking is not None:
             self.reranking.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.jobs.__exit__(kind, error, at)
         self._sync.__exit__()
         if self.reranking is not None:
             self.reranking.__exit__(kind, error, at)

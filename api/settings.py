@@ -135,6 +135,12 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(gt=0)] = 64 * 1024 * 1024
     """The largest HTTP request body accepted: eight images of 6 MB in base64."""
 
+    max_import_bytes: Annotated[int, Field(gt=0)] = 2 * 2**30
+    """The largest catalog file that is taken over HTTP, or fetched from an address for an import."""
+
+    max_unpacked_bytes: Annotated[int, Field(gt=0)] = 20 * 2**30
+    """How large such a file may be once it is decompressed."""
+
     @classmethod
     def settings_customise_sources(
         cls,

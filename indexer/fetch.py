@@ -83,7 +83,7 @@ CHECK_S = 0.5
 """How often a fetch that may be cancelled looks whether it was."""
 
 _HEADERS = (("User-Agent", "vitrina-indexer"), ("Accept", "image/*"), ("Accept-Encoding", "identity"))
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 _RETRIED = frozenset({429, 500, 502, 503, 504})
 _NO_IMAGE = ("text/", "application/json", "application/xml", "application/xhtml", "video/", "audio/")
 
@@ -113,7 +113,7 @@ class Fetcher:
         self.max_bytes = max_bytes
         self._timeout_s = timeout_s
         self._backoff_s = backoff_s
-        self._network = _CheckedNetwork(resolver, address_allowed)
+        self._network = CheckedNetwork(resolver, address_allowed)
         self._pool = httpcore.ConnectionPool(
             ssl_context=ssl.create_default_context(cafile=certifi.where()),
             max_connections=64,
@@ -159,21 +159,21 @@ class Fetcher:
                 pause_s = self._backoff_s * 2**attempt
                 if attempt == N_RETRIES or time.monotonic() + pause_s >= deadline:
                     raise FetchError(
-                        f"{_shown(url)} could not be fetched: {failure} (tried {attempt + 1} times).",
+                        f"{shown_url(url)} could not be fetched: {failure} (tried {attempt + 1} times).",
                         remedy="Index again later; what is indexed already is skipped.",
                     ) from failure
                 time.sleep(pause_s)
         raise AssertionError("unreachable")
 
     def _follow(self, url: str) -> bytes:
-        target = _checked(url)
+        target = checked_url(url)
         for _ in range(MAX_REDIRECTS + 1):
             found = self._get(target)
             if isinstance(found, bytes):
                 return found
-            target = _checked(found, base=target)
+            target = checked_url(found, base=target)
         raise FetchError(
-            f"{_shown(url)} redirects more than {MAX_REDIRECTS} times.", remedy="Link the image's final address."
+            f"{shown_url(url)} redirects more than {MAX_REDIRECTS} times.", remedy="Link the image's final address."
         )
 
     def _get(self, url: httpx.URL) -> bytes | str:
@@ -188,29 +188,30 @@ class Fetcher:
                 extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), self._timeout_s / 2)},
             ) as response:
                 headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-                if response.status in _REDIRECTS and "location" in headers:
+                if response.status in REDIRECT_STATUSES and "location" in headers:
                     return headers["location"]
                 self._check_response(url, response.status, headers)
                 return self._body(url, response.iter_stream())
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.RemoteProtocolError) as error:
             raise _TransientError(str(error) or type(error).__name__) from error
         except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
-            raise FetchError(f"{_shown(url)} cannot be requested: {error}.", remedy="Correct the URL.") from error
+            raise FetchError(f"{shown_url(url)} cannot be requested: {error}.", remedy="Correct the URL.") from error
 
     def _check_response(self, url: httpx.URL, status: int, headers: Mapping[str, str]) -> None:
         if status in _RETRIED:
             raise _TransientError(f"the server answered {status}")
         if status != 200:
-            raise FetchError(f"{_shown(url)} answered {status}.", remedy="Open it in a browser and correct the URL.")
+            raise FetchError(f"{shown_url(url)} answered {status}.", remedy="Open it in a browser and correct the URL.")
         media_type = headers.get("content-type", "").lower().strip()
         if media_type.startswith(_NO_IMAGE):
             raise FetchError(
-                f"{_shown(url)} is not an image but {media_type[:60]}.",
+                f"{shown_url(url)} is not an image but {media_type[:60]}.",
                 remedy="Link the image itself, not the page around it.",
             )
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise FetchError(
-                f"{_shown(url)} is compressed, though the request declined that.", remedy="Serve images uncompressed."
+                f"{shown_url(url)} is compressed, though the request declined that.",
+                remedy="Serve images uncompressed.",
             )
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > self.max_bytes:
@@ -226,32 +227,34 @@ class Fetcher:
 
     def _too_large(self, url: httpx.URL, found: str) -> FetchError:
         return FetchError(
-            f"{_shown(url)} has {found}; the limit is {self.max_bytes:,} bytes.",
+            f"{shown_url(url)} has {found}; the limit is {self.max_bytes:,} bytes.",
             remedy="Link a smaller version; 1,024 pixels on the longer side are plenty.",
         )
 
 
-def _checked(url: str, base: httpx.URL | None = None) -> httpx.URL:
+def checked_url(url: str, base: httpx.URL | None = None) -> httpx.URL:
     """The URL, absolute, http or https, without credentials and fragment."""
     import httpx  # takes 0.1 s of a start, with what its command line needs
 
     try:
         parsed = base.join(url) if base else httpx.URL(url)
     except (httpx.InvalidURL, ValueError, TypeError) as error:
-        raise FetchError(f"{_shown(url)} is not a URL: {error}.", remedy="Correct the URL.") from error
+        raise FetchError(f"{shown_url(url)} is not a URL: {error}.", remedy="Correct the URL.") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise FetchError(
-            f"{_shown(url)} is not an http(s) address.", remedy="Images are fetched over http and https only."
+            f"{shown_url(url)} is not an http(s) address.",
+            remedy="Only what is on the web is fetched, over http and https.",
         )
     if parsed.userinfo:
         raise FetchError(
             f"The URL of {parsed.host} contains a user name or password.",
-            remedy="Make the image public, or download it and give its path.",
+            remedy="Make it public, or download it and give the file.",
         )
     return parsed.copy_with(fragment=None)
 
 
-def _shown(url: httpx.URL | str) -> str:
+def shown_url(url: httpx.URL | str) -> str:
+    """A URL as messages name it, cut."""
     return str(url)[:200]
 
 
@@ -272,7 +275,7 @@ class _Deadline(threading.local):
         return left_s if timeout_s is None else min(timeout_s, left_s)
 
 
-class _CheckedNetwork(httpcore.NetworkBackend):
+class CheckedNetwork(httpcore.NetworkBackend):
     """Connects to checked addresses only, and ends every step by the fetch's deadline."""
 
     def __init__(self, resolver: Resolver, address_allowed: Callable[[IPAddress], bool]) -> None:
@@ -309,7 +312,7 @@ class _CheckedNetwork(httpcore.NetworkBackend):
         if refused:
             raise FetchError(
                 f"{host} resolves to {refused[0]}, which is not a public address.",
-                remedy="Images are fetched from the public internet only; give this one as a file path.",
+                remedy="Only what is on the public internet is fetched; give this one as a file.",
             )
         return addresses
 

@@ -79,7 +79,8 @@ LOOKUP_ROWS = 128
 class IndexingProgress(Progress):
     """Rows done so far, by what became of them. ``n_total`` is the source's size; ``n_failed_images`` counts images of
     items that were indexed without them. ``gone`` are items that the source no longer has, of which ``n_deleted`` were
-    deleted. ``summary``, one object for the run, counts what was read and left out."""
+    deleted. ``summary``, one object for the run, counts what was read and left out. ``is_finishing`` once all rows are
+    done, while the index is written and twins are found."""
 
     n_added: int = 0
     n_updated: int = 0
@@ -89,6 +90,7 @@ class IndexingProgress(Progress):
     n_deleted: int = 0
     gone: GoneItems = NONE_GONE
     summary: SourceSummary = field(default_factory=SourceSummary, compare=False)
+    is_finishing: bool = False
 
 
 OnIndexingProgress = Callable[[IndexingProgress], None]
@@ -168,6 +170,7 @@ class Indexer:
             n_deleted = of_source.delete_gone() if gone.n_gone and on_gone(gone) else 0
             done = replace(done, gone=gone, n_deleted=n_deleted)
         started = time.perf_counter()
+        on_progress(replace(done, is_finishing=True))
         while self.store.fingerprints.fill(BATCH_ROWS):  # of images that an older version stored
             pass
         if done.n_added or done.n_updated or done.n_deleted:

@@ -199,6 +199,24 @@ text_settings = Table(
 """One row: the catalog's language (ISO 639-1, empty if there is none), how many items there were when it was found out,
 and the shop's own synonyms as it wrote them."""
 
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("kind", String(16), nullable=False),
+    Column("status", String(16), nullable=False, index=True),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("ended_at", Float),
+    Column("request", JSON, nullable=False),
+    Column("progress", JSON, nullable=False),
+    Column("result", JSON(none_as_null=True)),
+    Column("error", JSON(none_as_null=True)),
+    Column("is_cancelled", Boolean, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Imports and audits that were asked for over HTTP (``store.jobs``). Times are seconds since 1970."""
+
 MIGRATING = threading.Lock()
 """Alembic keeps the running migration in module globals."""
 

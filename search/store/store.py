@@ -17,6 +17,7 @@ from vitrina.search.store.feature_cache import FeatureCache, discard_other_featu
 from vitrina.search.store.fingerprints import Fingerprints
 from vitrina.search.store.images import ImageStore
 from vitrina.search.store.index_versions import IndexVersion
+from vitrina.search.store.jobs import Jobs
 from vitrina.search.types.calibration import Calibration, read_calibration, write_calibration
 from vitrina.search.types.errors import EncoderError, NotFoundError, StorageError
 from vitrina.search.types.models import LOCAL_PREFIX, EncoderIdentity, RerankerIdentity
@@ -68,6 +69,16 @@ def copy_file(source: str, target: str) -> str:
     return target
 
 
+def wait_for(lock: FileLock, still_waiting: Callable[[], None]) -> None:
+    """Acquire a lock that another process has, with a call about once a second."""
+    while True:
+        try:
+            lock.acquire(timeout=1.0)
+            return
+        except Timeout:
+            still_waiting()
+
+
 CATALOG_FILE = "catalog.db"
 FEATURES_FOLDER = "features"
 
@@ -96,7 +107,9 @@ class Store:
                 f"The store {folder} cannot be made: {error.strerror}.",
                 remedy="Choose another folder with --store or VITRINA_STORE.",
             ) from error
+        self.uploads = folder / "uploads"
         self.catalog = Catalog(folder / CATALOG_FILE)
+        self.jobs = Jobs(self.catalog.database)
         self.images = ImageStore(folder / "pictures.db")
         self.fingerprints = Fingerprints(self.images)
         self.models = ModelStore(folder / "encoders")
@@ -113,16 +126,19 @@ class Store:
         return cls(folder, vector_index)
 
     @contextmanager
-    def importing(self, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    def importing(
+        self, on_wait: Callable[[], None] = lambda: None, still_waiting: Callable[[], None] = lambda: None
+    ) -> Iterator[None]:
         """The turn of one import at a time, among all processes; calls ``on_wait`` if another has it, and blocks until
-        that ends. Raises StorageError where the folder cannot be written to."""
-        lock = FileLock(self.folder / "import.lock")
+        that ends. ``still_waiting`` is called about once a second meanwhile, and may raise. Raises StorageError where
+        the folder cannot be written to."""
+        lock = FileLock(self.folder / "import.lock", is_singleton=False)
         try:
             try:
                 lock.acquire(timeout=0)
             except Timeout:
                 on_wait()
-                lock.acquire()
+                wait_for(lock, still_waiting)
         except OSError as error:
             raise StorageError(
                 f"Nothing can be written to the store {self.folder}: {error.strerror or error}.",

@@ -72,6 +72,12 @@ class StateError(VitrinaError):
     code = "bad_state"
 
 
+class TooManyJobsError(StateError):
+    """So many jobs wait that no other is taken."""
+
+    code = "too_many_jobs"
+
+
 class EncoderError(StateError):
     """An encoder that cannot be loaded, or is not the one the catalog was embedded with."""
 

@@ -48,7 +48,7 @@ def test_magento_lists_with_commas_quotes_and_other_separators_stay_whole(tmp_pa
 
 
 def test_what_a_run_leaves_out_is_named_and_kept_if_mapped(tmp_path: Path) -> None:
-    from vitrina.api.cli.index_report import unused_columns
+    from vitrina.indexer.report import unused_columns
 
     path = write(tmp_path, "catalog_product.csv", MAGENTO)
     source = open_source(str(path))

@@ -162,6 +162,7 @@ def test_text_logs_have_no_line_for_an_answer(capsys: pytest.CaptureFixture[str]
     finally:
         root.handlers[:], root.level = before
         access_log.setLevel(logging.NOTSET)
+        logging.getLogger("vitrina.api.rerankers").setLevel(logging.NOTSET)
     text, as_json = capsys.readouterr().err.splitlines()
     assert text.endswith("WARNING vitrina.test: something")
     assert json.loads(as_json)["route"] == "/v1/search"

@@ -21,6 +21,11 @@ from vitrina.search.types.answer import Answer
 if TYPE_CHECKING:
     from vitrina.api.service import Service
 
+try:
+    from opentelemetry import trace
+except ImportError:  # FastAPI brings it only from the version on that the extra tracing names
+    trace = None  # type: ignore[assignment]
+
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 UNKNOWN_ROUTE = "none"
@@ -72,6 +77,8 @@ class Metrics:
         """A search was answered."""
         for stage, ms in answer.timings_ms.items():
             self._stage_s.labels(stage).observe(ms / 1000)
+        if trace is not None and (span := trace.get_current_span()).is_recording():
+            span.set_attributes({f"vitrina.{stage}_ms": ms for stage, ms in answer.timings_ms.items()})
         if answer.reranker is not None:
             self._reranked.labels(answer.rerank.value).inc()
 

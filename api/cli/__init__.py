@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from vitrina.api.cli import (
     audit,
+    backup,
     console,
     demo,
     duplicates,
@@ -83,6 +84,8 @@ app.command()(duplicates.duplicates)
 app.command()(status.status)
 app.command()(status.delete)
 app.command()(status.rebuild)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.command()(synonyms.synonyms)
 app.command("eval")(eval.evaluate)
 app.command()(audit.audit)

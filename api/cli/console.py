@@ -76,14 +76,14 @@ class RateColumn(ProgressColumn):
 
 
 @contextmanager
-def progress(description: str, total: int | None = None) -> Iterator[OnProgress]:
+def progress(description: str, total: int | None = None, unit: str = "") -> Iterator[OnProgress]:
     """Show a bar with count, rate and time left on standard error; yields the callback that moves it."""
     with Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         MofNCompleteColumn(),
-        RateColumn(),
+        RateColumn(unit),
         TimeRemainingColumn(),
         console=errors,
     ) as bar:

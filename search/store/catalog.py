@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from sqlalchemy import delete, insert, select, update
 
@@ -86,6 +87,13 @@ class Catalog:
 
     def close(self) -> None:
         self.database.close()
+
+    def become_another(self) -> None:
+        """Take a new name, after which nothing that was derived from the catalog under its old name fits it."""
+        name = uuid4().hex
+        with self.database.write() as connection:
+            connection.execute(update(clock).values(catalog=name))
+        self.name = name
 
     # Index versions
 

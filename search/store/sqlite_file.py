@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -24,6 +24,9 @@ IF_DAMAGED = (
     "The file is damaged: restore it from a backup and delete the folder snapshots beside it, "
     "or choose a new --store and index again."
 )
+
+
+IF_NOT_COPIED = "Check the space that is left on the disk; the database itself is as it was."
 
 
 class SqliteFile:
@@ -57,6 +60,31 @@ class SqliteFile:
             connection = connection.execution_options(writes=True)
             with connection.begin():
                 yield connection
+
+    def copy_to(self, path: Path) -> None:
+        """Write a copy of one consistent state to a file, in place of what is there, while others read and write.
+        Raises StorageError if the database is damaged."""
+        path.unlink(missing_ok=True)
+        with self.read() as connection, closing(sqlite3.connect(path)) as copy:
+            source = connection.connection.driver_connection
+            assert isinstance(source, sqlite3.Connection)
+            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")  # the state is that of the first read
+            try:
+                source.backup(copy)
+                copy.execute("PRAGMA journal_mode = DELETE")
+                found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+            except sqlite3.Error as error:
+                raise StorageError(
+                    f"The database {self.path} cannot be copied: {error}.", remedy=IF_NOT_COPIED
+                ) from error
+            if found != "ok":
+                raise StorageError(f"The database {self.path} is damaged: {found}.", remedy=self._if_damaged)
+
+    def has_programs(self) -> bool:
+        """Whether it has triggers or views, which run when tables are written or read."""
+        programs = "SELECT count(*) FROM sqlite_master WHERE type IN ('trigger', 'view')"
+        with self.read() as connection:
+            return bool(connection.exec_driver_sql(programs).scalar())
 
     @contextmanager
     def translated(self) -> Iterator[None]:

@@ -31,8 +31,8 @@ FORMAT = 1
 
 HEADER, CHECKSUMS = "vitrina-backup.json", "vitrina-checksums.json"
 
-DERIVED = {"snapshots", "views"}
-"""Folders of a store that are made again from the catalog."""
+DERIVED = {"snapshots", "uploads", "views"}
+"""Folders of a store that are made again from the catalog, or hold what an import over HTTP is reading."""
 
 TEMPORARY = (".lock", ".new", ".part", "-journal", "-shm", "-wal")
 """Ends of names of files that live as long as the process that uses them."""

@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -42,42 +43,91 @@ class Step:
         return sources, target
 
 
-def read_steps() -> list[Step]:
+@dataclass
+class Stage:
+    """What lies between two FROMs: its name, the image or stage that it starts from, and its steps."""
+
+    name: str
+    base: str
+    steps: list[Step]
+
+
+def read_stages() -> dict[str, Stage]:
     written = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
     joined = "\n".join(line for line in written if not line.startswith("#")).replace("\\\n", "")
-    lines = [line.strip() for line in joined.splitlines()]
-    return [Step(word, rest.strip()) for word, _, rest in (line.partition(" ") for line in lines if line)]
+    stages: dict[str, Stage] = {}
+    for line in filter(None, map(str.strip, joined.splitlines())):
+        word, _, rest = line.partition(" ")
+        if word == "FROM":
+            base, _, name = rest.partition(" AS ")
+            stages[name] = Stage(name, base, [])
+        else:
+            [*_, stage] = stages.values()
+            stage.steps.append(Step(word, rest.strip()))
+    return stages
 
 
-STEPS = read_steps()
-LAST_FROM = max(n for n, step in enumerate(STEPS) if step.word == "FROM")
-IMAGE = STEPS[LAST_FROM:]
-"""The last stage, which is what runs."""
+STAGES = read_stages()
+
+
+def steps_of(target: str) -> list[Step]:
+    """The steps of a stage after those of the stages that it starts from: what is run in the image."""
+    steps: list[Step] = []
+    while target in STAGES:
+        steps = STAGES[target].steps + steps
+        target = STAGES[target].base
+    return steps
+
+
+[*_, DEFAULT] = STAGES
+IMAGE = steps_of(DEFAULT)
+
+
+def sources_of(target: str) -> list[str]:
+    """The stages from which an image's files are copied."""
+    return [found[1] for step in steps_of(target) if (found := re.match(r"--from=(\S+)", step.rest))]
+
+
+BUILD = [step for stage in sources_of(DEFAULT) for step in steps_of(stage)]
 
 
 def repository_copies() -> list[str]:
-    return [
-        source for step in STEPS if step.word == "COPY" and "--from=" not in step.rest for source in step.copied()[0]
-    ]
+    copies = [step for stage in STAGES.values() for step in stage.steps if step.word == "COPY"]
+    return [source for step in copies if "--from=" not in step.rest for source in step.copied()[0]]
 
 
 def last(word: str) -> Step:
     return [step for step in IMAGE if step.word == word][-1]
 
 
+def test_hadolint_finds_nothing() -> None:
+    linter = Path(sysconfig.get_path("scripts")) / "hadolint"
+    program = str(linter) if linter.exists() else shutil.which("hadolint")
+    assert program, "pip install 'vitrina[dev]' brings hadolint"
+    linted = subprocess.run([program, "--no-color", str(ROOT / "Dockerfile")], capture_output=True, text=True)
+    assert linted.returncode == 0, linted.stdout
+
+
+def test_the_default_target_has_no_pytorch_and_the_other_has() -> None:
+    assert DEFAULT == "cpu"
+    assert sources_of("cpu") == ["build"]
+    assert sources_of("cuda") == ["build-cuda"]
+    installs = {name: " ".join(step.rest for step in steps_of(name) if step.word == "RUN") for name in STAGES}
+    assert "models" not in installs["build"]
+    assert re.search(r"\.\[[^]]*models.*uninstall --yes faiss-cpu.*\.\[gpu\]", installs["build-cuda"])
+
+
 def test_it_starts_from_a_slim_python_that_the_project_supports() -> None:
-    bases = [step.rest.split()[0] for step in STEPS if step.word == "FROM"]
-    for base in bases:
-        version = re.fullmatch(r"python:3\.(\d+)-slim", base)
-        assert version, base
-        assert int(version[1]) >= 11
-    assert len(set(bases)) == 1  # the venv made in one stage runs in the other
+    [base] = {stage.base for stage in STAGES.values()} - set(STAGES)  # one: the venv of one stage runs in the others
+    version = re.fullmatch(r"python:3\.(\d+)-slim", base)
+    assert version, base
+    assert int(version[1]) >= 11
 
 
 def test_it_runs_as_a_user_without_rights() -> None:
     user = last("USER").rest
-    assert user not in ("root", "0")
-    assert any(step.word == "RUN" and "useradd" in step.rest and f" {user} " in step.rest for step in IMAGE)
+    assert int(user) >= 10_000  # Kubernetes' runAsNonRoot reads numbers only
+    assert any(step.word == "RUN" and f"useradd --uid {user} " in step.rest for step in IMAGE)
     words = [step.word for step in IMAGE]
     assert words.index("USER") < words.index("CMD")
     assert "RUN" not in words[words.index("USER") :]
@@ -90,6 +140,12 @@ def test_it_keeps_its_data_in_a_volume() -> None:
 
 def test_it_asks_its_own_health() -> None:
     assert any("/healthz" in part for part in last("HEALTHCHECK").json_command())
+
+
+def test_nothing_but_the_volume_need_be_written() -> None:
+    environment = dict(part.split("=", 1) for step in IMAGE if step.word == "ENV" for part in step.rest.split())
+    assert environment["HF_HOME"].startswith("/data/.")  # hidden, so that no backup has it
+    assert environment["PYTHONDONTWRITEBYTECODE"] == "1"
 
 
 def test_everything_copied_is_in_the_repository_and_not_ignored() -> None:
@@ -108,8 +164,8 @@ def test_every_package_is_copied() -> None:
 
 
 def test_dependencies_are_installed_before_the_source_is_copied() -> None:
-    installs = next(n for n, step in enumerate(STEPS) if step.word == "RUN" and "--constraint" in step.rest)
-    copies = next(n for n, step in enumerate(STEPS) if step.word == "COPY" and step.copied()[0] == ["search"])
+    installs = next(n for n, step in enumerate(BUILD) if step.word == "RUN" and "--constraint" in step.rest)
+    copies = next(n for n, step in enumerate(BUILD) if step.word == "COPY" and step.copied()[0] == ["search"])
     assert installs < copies
 
 
@@ -140,7 +196,7 @@ class CleanFolder:
 
     def script(self) -> str:
         """The Dockerfile's steps as one shell script."""
-        return "\n".join(["set -eu", *(self.moved(line) for step in STEPS for line in self.lines(step))])
+        return "\n".join(["set -eu", *(self.moved(line) for step in [*BUILD, *IMAGE] for line in self.lines(step))])
 
     def lines(self, step: Step) -> Iterator[str]:
         match step.word:

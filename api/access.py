@@ -21,12 +21,13 @@ from vitrina.search.types.errors import StorageError
 log = logging.getLogger(__name__)
 
 PUBLIC: Final = re.compile(
-    r"(GET|HEAD) (/|/page/.*|/docs|/openapi\.json|/static-offline-docs/.*|/healthz|/readyz)", re.DOTALL
+    r"(GET|HEAD) (/|/(page|items|catalog)/.*|/catalog|/docs|/openapi\.json|/static-offline-docs/.*|/healthz|/readyz)",
+    re.DOTALL,
 )
 """What is answered to everybody: the page, the documentation, and whether the service runs."""
 
 SCOPES: Final = (
-    (KeyScope.SEARCH, re.compile(r"POST /v1/(search|explain)")),
+    (KeyScope.SEARCH, re.compile(r"POST /v1/(search|explain|facets)")),
     (KeyScope.SEARCH, re.compile(r"GET /v1/(items|images|facets|catalog)(/.*)?", re.DOTALL)),
     (KeyScope.WRITE, re.compile(r"(PUT|DELETE) /v1/items/.*|POST /v1/items:batch", re.DOTALL)),
     (KeyScope.WRITE, re.compile(r"[A-Z]+ /v1/imports(/.*)?", re.DOTALL)),

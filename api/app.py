@@ -6,12 +6,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse, JSONResponse
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,6 +24,7 @@ from vitrina.api.metrics import Metrics, RequestObserver
 from vitrina.api.rate_limits import Rate
 from vitrina.api.requests import SearchRequest
 from vitrina.api.routes import health, images, imports, items, search
+from vitrina.api.routes.page import add_page
 from vitrina.api.security import Security, names_in
 from vitrina.api.service import Service
 from vitrina.api.settings import Settings
@@ -125,9 +124,6 @@ def telemetry(*, is_on: bool) -> TelemetryConfig:
     return {"tracing": is_on, "auto_configure": is_on, "operation_spans": False, "metrics": False, "logs": False}
 
 
-PAGE = Path(__file__).parent / "page"
-
-
 def create_app(settings: Settings, open_service: Callable[[Settings], Service] = Service.from_settings) -> FastAPI:
     """The ASGI application. It opens the store and loads the encoder on start-up, and fails with the reason."""
 
@@ -161,8 +157,7 @@ def create_app(settings: Settings, open_service: Callable[[Settings], Service] =
     add_error_handlers(app)
     for routes in (search, items, images, imports, health):
         app.include_router(routes.router)
-    app.mount("/page", StaticFiles(directory=PAGE), name="page")
-    app.add_api_route("/", lambda: FileResponse(PAGE / "index.html"), include_in_schema=False)
+    add_page(app)
     describe(app, needs_key=needs_key)
     return app
 

@@ -113,7 +113,8 @@ ORIGIN_REMEDY = "Name the origin in VITRINA_ALLOWED_ORIGINS and start the servic
 
 def policy_of(path: str) -> str:
     """The content security policy of what is at a path."""
-    return PAGE_CSP if path == "/" or path.startswith("/page/") else API_CSP
+    is_page = path in ("/", "/catalog") or path.startswith(("/page/", "/items/", "/catalog/"))
+    return PAGE_CSP if is_page else API_CSP
 
 
 class Sender:

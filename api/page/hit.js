@@ -1,22 +1,40 @@
 // One hit as a tile. What the catalog says reaches the document as text only, never as markup.
 
+import { showPicture } from "./api.js";
+import { copyOf, make } from "./elements.js";
+import { itemUrl, labelOf, optionsOf, price, textOf } from "./values.js";
+
 const N_FACTS = 3;
 const MAX_FACT_CHARS = 28;
 
-/** A tile of the grid; `onSimilar` is called with the sku. Its verdicts are shown by verdicts.js. */
-export function hitElement(hit, onSimilar) {
-  const element = document.getElementById("hit").content.cloneNode(true).firstElementChild;
+/** A tile of the grid, whose title leads to the item's page in the search of the address `search`. `onSimilar` is called
+ * with the hit, `onExclude` with the hit and the button. Its verdicts are shown by verdicts.js. */
+export function hitElement(hit, search, onSimilar, onExclude) {
+  const element = copyOf("hit");
   const part = (name) => element.querySelector(`.${name}`);
   const name = hit.title || hit.sku;
   showImage(part("tile"), hit.image_url);
-  part("title").append(titleNode(name, hit.variant?.url ?? hit.url));
+  part("title").append(make("a", { href: itemUrl(hit.sku, search), textContent: name }));
   const shown = hit.variant ?? hit;
   part("price").textContent = price(shown.price_cents, shown.currency);
   showVariants(part("variants"), hit);
-  part("facts").append(...facts(hit).map((fact) => Object.assign(document.createElement("li"), fact)));
+  part("facts").append(...facts(hit).map((fact) => make("li", fact)));
   showConfidence(part, hit);
-  part("similar").setAttribute("aria-label", `Similar to ${name}`);
-  part("similar").addEventListener("click", () => onSimilar(hit.sku));
+  part("similar").ariaLabel = `Similar to ${name}`;
+  part("similar").addEventListener("click", () => onSimilar(hit));
+  part("exclude").ariaLabel = `Not … like ${name}`;
+  part("exclude").addEventListener("click", () => onExclude(hit, part("exclude")));
+  return element;
+}
+
+/** A small tile of an item that leads to its page. */
+export function itemElement({ sku, title, image_url: url }) {
+  const element = copyOf("small-item");
+  showImage(element.querySelector(".tile"), url);
+  const link = element.querySelector("a");
+  link.href = itemUrl(sku);
+  link.textContent = title || sku;
+  element.querySelector(".quiet").textContent = sku;
   return element;
 }
 
@@ -29,16 +47,17 @@ export function showConfidence(part, { confidence, score }) {
   part("score-number").textContent = isCalibrated ? `${percent(confidence)} sure` : score.toFixed(2);
 }
 
+/** Show an image in a tile, or that there is none. */
+export function showImage(tile, url) {
+  const image = tile.querySelector("img");
+  tile.classList.toggle("empty", !url);
+  image.addEventListener("error", () => tile.classList.add("empty"));
+  if (url) showPicture(image, url);
+}
+
 /** At least 1 and at most 99 %: no measurement gives certainty. */
 function percent(probability) {
   return (Math.min(Math.max(Math.round(100 * probability), 1), 99) / 100).toLocaleString(undefined, { style: "percent" });
-}
-
-function showImage(tile, url) {
-  const image = tile.querySelector("img");
-  image.addEventListener("error", () => tile.classList.add("empty"));
-  if (url) image.src = url;
-  else tile.classList.add("empty");
 }
 
 /** The variant that fits in a line, which opens the list of all, each with its price. */
@@ -46,40 +65,18 @@ function showVariants(details, { variant, variants }) {
   if (variants.length < 2) return;
   const others = `${variants.length - 1} more`;
   details.querySelector("summary").textContent = variant ? `${optionsOf(variant)}, ${others}` : others;
-  details.querySelector("ul").append(
-    ...variants.map((each) => {
-      const line = document.createElement("li");
-      const parts = [optionsOf(each), price(each.price_cents, each.currency)];
-      line.append(...parts.map((textContent) => Object.assign(document.createElement("span"), { textContent })));
-      line.title = each.sku;
-      return line;
-    }),
-  );
-}
-
-function optionsOf({ options, sku }) {
-  return Object.values(options).join(", ") || sku;
-}
-
-/** The title, linked to the shop's page if that is a web address. */
-function titleNode(name, url) {
-  if (!/^https?:\/\//i.test(url ?? "")) return name;
-  const properties = { textContent: name, href: url, target: "_blank", rel: "noopener noreferrer" };
-  return Object.assign(document.createElement("a"), properties);
-}
-
-function price(cents, currency) {
-  if (cents === null) return "";
-  if (!/^[A-Z]{3}$/.test(currency ?? "")) return (cents / 100).toLocaleString(undefined, { minimumFractionDigits: 2 });
-  const format = new Intl.NumberFormat(undefined, { style: "currency", currency });
-  return format.format(cents / 10 ** format.resolvedOptions().maximumFractionDigits);
+  const lines = variants.map((each) => {
+    const parts = [optionsOf(each), price(each.price_cents, each.currency)];
+    return make("li", { title: each.sku }, ...parts.map((textContent) => make("span", { textContent })));
+  });
+  details.querySelector("ul").append(...lines);
 }
 
 /** The first few attributes that are short and not already in the title. */
 function facts({ title, attributes }) {
   const titleText = title.toLowerCase();
   return Object.entries(attributes)
-    .map(([key, value]) => ({ title: key.replaceAll("_", " "), textContent: [value].flat().join(", ") }))
+    .map(([field, value]) => ({ title: labelOf(field), textContent: textOf(value) }))
     .filter(({ textContent }) => /\p{L}/u.test(textContent) && textContent.length <= MAX_FACT_CHARS)
     .filter(({ textContent }) => !titleText.includes(textContent.toLowerCase()))
     .filter((fact, index, all) => all.findIndex(({ textContent }) => textContent === fact.textContent) === index)

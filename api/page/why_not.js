@@ -1,11 +1,10 @@
 // "Why is it not here?": the rank of any item for the search on the page, in a sentence, its verdicts and a table.
 // What the catalog says reaches the document as text only, never as markup.
 
-import { showLocalization } from "./localization.js";
+import { asProblem, showPicture } from "./api.js";
+import { at, make } from "./elements.js";
+import { capitalized } from "./values.js";
 import { showVerdicts } from "./verdicts.js";
-
-const at = (id) => document.getElementById(id);
-const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
 
 let pending = new AbortController();
 
@@ -43,10 +42,10 @@ function showExplained(explained) {
   const { item } = explained;
   at("why-not-problem").textContent = "";
   at("why-not-image").hidden = !item.image_url;
-  if (item.image_url) at("why-not-image").src = item.image_url;
+  showPicture(at("why-not-image"), item.image_url);
   at("why-not-item").textContent = item.title || item.sku;
   at("why-not-sentence").textContent = explained.sentence;
-  showVerdicts(at("why-not-answer"), { ...item, verdicts: explained.verdicts, explanation: null }, showLocalization);
+  showVerdicts(at("why-not-answer"), { ...item, verdicts: explained.verdicts, explanation: null });
   const { parts, penalty } = explained;
   const rows = parts.map((part) => row(capitalized(part.part), part.rank, part.contribution, part.lead));
   if (penalty) rows.push(row(`To be avoided: ${explained.avoided.join(", ")}`, null, -penalty, null));
@@ -57,23 +56,17 @@ function showExplained(explained) {
 
 function showProblem(error) {
   at("why-not-answer").hidden = true;
-  at("why-not-problem").textContent = error.remedy ? `${error.message} ${error.remedy}` : "The page cannot show the answer.";
-  if (!error.remedy) console.error(error);
+  const { message, remedy } = asProblem(error);
+  at("why-not-problem").textContent = `${message} ${remedy}`;
 }
 
 function row(name, rank, contribution, lead) {
   const head = make("th", { scope: "row", textContent: name });
   const values = [rank?.toLocaleString() ?? "–", signed(contribution), signed(lead)];
-  const element = make("tr", {});
-  element.append(head, ...values.map((textContent) => make("td", { textContent })));
-  return element;
+  return make("tr", {}, head, ...values.map((textContent) => make("td", { textContent })));
 }
 
 function signed(number) {
   if (number === null) return "";
   return `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(2)}`;
-}
-
-function capitalized(text) {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -1,0 +1,45 @@
+// The API key: asked for when the service wants one, and kept until the browser's tab is closed.
+
+import { at } from "./elements.js";
+
+const NAME = "vitrina-api-key";
+
+let asking = null;
+let key = stored();
+
+/** The header that carries the key; null without one. */
+export function authorization() {
+  return key ? { Authorization: `Bearer ${key}` } : null;
+}
+
+/** Whether a key was given, in a dialog that says what is wrong. Requests that wait for one share the dialog. */
+export function askForKey(problem) {
+  asking ??= new Promise((resolve) => {
+    const dialog = at("api-key");
+    at("api-key-problem").textContent = key ? `${problem.message} ${problem.remedy}` : "";
+    dialog.returnValue = "";
+    dialog.addEventListener("close", () => resolve(keep(dialog.returnValue === "give" ? at("api-key-value").value.trim() : "")), { once: true });
+    dialog.showModal();
+  }).finally(() => (asking = null));
+  return asking;
+}
+
+function keep(given) {
+  at("api-key-value").value = "";
+  if (!given) return false;
+  key = given;
+  try {
+    sessionStorage.setItem(NAME, given);
+  } catch {
+    // The browser's settings forbid it: the key is kept until the page is left.
+  }
+  return true;
+}
+
+function stored() {
+  try {
+    return sessionStorage.getItem(NAME) ?? "";
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,207 @@
+// Imports: a file or an address to index, the progress of those that run, and what came of those before.
+
+import { Problem, asProblem, call, post, problem, send } from "./api.js";
+import { at, button, copyOf, make } from "./elements.js";
+import { eventsOf } from "./events.js";
+import { capitalized, counted } from "./values.js";
+
+const PAGE_SIZE = 20;
+const N_DEAD_LETTERS = 100;
+const STATUSES = {
+  waiting: "Waiting",
+  running: "Running",
+  done: "Done",
+  failed: "Failed",
+  cancelled: "Cancelled",
+  interrupted: "Interrupted",
+};
+
+let signal = null;
+
+export function connectImports() {
+  const run = (act) => async (event) => {
+    event.preventDefault();
+    showFormProblem(null);
+    at("import-form").setAttribute("aria-busy", "true");
+    try {
+      await act();
+    } catch (error) {
+      showFormProblem(asProblem(error));
+    } finally {
+      at("import-form").setAttribute("aria-busy", "false");
+    }
+  };
+  at("import-file").addEventListener("change", (event) => run(() => upload(event.target.files[0]))(event));
+  at("import-form").addEventListener("submit", run(fetchFromUrl));
+}
+
+/** Show the imports, newest first; those under way are followed until the view is left. */
+export async function showImports(_section, newSignal) {
+  signal = newSignal;
+  at("imports").replaceChildren();
+  await showMore("");
+}
+
+/** Index a file that was chosen or dropped. Throws a Problem. */
+export async function upload(file) {
+  const body = new FormData();
+  body.append("options", JSON.stringify(options()));
+  body.append("file", file);
+  at("import-file").value = "";
+  prepend(await call("/v1/imports", { method: "POST", body }));
+}
+
+async function fetchFromUrl() {
+  const url = at("import-url").value.trim();
+  if (!url) throw new Problem("There is no address.", "Give the web address of a catalog file, or choose a file.");
+  prepend(await post("/v1/imports", { url, ...options() }));
+  at("import-url").value = "";
+}
+
+function options() {
+  return { dry_run: at("import-dry-run").checked, sync: at("import-sync").checked };
+}
+
+function prepend(job) {
+  at("no-imports").hidden = true;
+  const element = jobElement(job);
+  at("imports").prepend(element);
+  element.querySelector(".job-name").focus();
+}
+
+async function showMore(cursor) {
+  const page = await call(`/v1/imports?limit=${PAGE_SIZE}&cursor=${encodeURIComponent(cursor)}`, { signal });
+  at("imports").append(...page.imports.map(jobElement));
+  at("no-imports").hidden = page.total > 0;
+  at("more-imports").hidden = page.next === null;
+  at("more-imports").onclick = () => showMore(page.next);
+}
+
+function showFormProblem(error) {
+  at("import-problem").textContent = error ? `${error.message} ${error.remedy}` : "";
+}
+
+/** An import's element, which follows it to its end. */
+function jobElement(job) {
+  const element = copyOf("job");
+  const cancel = element.querySelector(".cancel");
+  cancel.addEventListener("click", async () => {
+    cancel.disabled = true;
+    await act(element, async () => fill(element, await post(`/v1/imports/${job.id}/cancel`, {})));
+  });
+  element.querySelector(".dead-letters").addEventListener("toggle", ({ target }) => target.open && act(element, () => showDeadLetters(element, job.id)));
+  fill(element, job);
+  if (isUnderWay(job)) follow(element, job.id);
+  return element;
+}
+
+async function act(element, action) {
+  try {
+    await action();
+  } catch (error) {
+    if (signal.aborted) return;
+    const { message, remedy } = asProblem(error);
+    element.querySelector(".problem").textContent = `${message} ${remedy}`;
+  }
+}
+
+async function follow(element, id) {
+  await act(element, async () => {
+    const response = await send(`/v1/imports/${id}/events`, { signal, headers: { Accept: "text/event-stream" } });
+    for await (const { name, data } of eventsOf(response)) {
+      if (name === "error") throw problem(data, 500);
+      fill(element, data);
+    }
+  });
+}
+
+function isUnderWay({ status }) {
+  return status === "waiting" || status === "running";
+}
+
+/** Bring an import's element in line with it. */
+function fill(element, job) {
+  const part = (name) => element.querySelector(`.${name}`);
+  const underWay = isUnderWay(job);
+  element.dataset.status = job.status;
+  part("job-name").textContent = job.source || `Import ${job.id}`;
+  part("status").textContent = [STATUSES[job.status], job.dry_run && "a trial"].filter(Boolean).join(", ");
+  part("when").textContent = new Date(job.created_at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  part("when").dateTime = job.created_at;
+  part("changes").textContent = underWay ? progressText(job) : (job.report?.changes ?? progressText(job));
+  part("note").textContent = job.note;
+  part("problem").textContent = job.error ? `${job.error.message} ${job.error.remedy}` : "";
+  part("cancel").hidden = !underWay;
+  fillBar(part("bar"), job, underWay);
+  fillReport(part("report"), job);
+  part("dead-letters").hidden = !job.n_dead_letters;
+  part("dead-letters").querySelector("summary").textContent = counted(job.n_dead_letters, "rejected row");
+}
+
+function fillBar(bar, { progress, source }, isShown) {
+  bar.hidden = !isShown;
+  bar.ariaLabel = `Progress of ${source}`;
+  if (progress.n_total) {
+    bar.max = Math.max(progress.n_total, progress.n_done);
+    bar.value = progress.n_done;
+  } else bar.removeAttribute("value"); // as long as the number of rows is not known
+}
+
+function progressText({ status, stage, progress }) {
+  const { n_done, n_total, per_second: speed, seconds_left: seconds, n_rejected } = progress;
+  const rows = n_total ? `${n_done.toLocaleString()} of about ${counted(n_total, "row")}` : counted(n_done, "row");
+  const words = [
+    status === "running" && stage !== "indexing" && capitalized(stage),
+    n_done > 0 && rows,
+    n_rejected > 0 && `${n_rejected.toLocaleString()} rejected`,
+    status === "running" && speed && `${Math.round(speed).toLocaleString()} a second`,
+    status === "running" && seconds !== null && `${duration(seconds)} left`,
+  ];
+  return words.filter(Boolean).join(" · ");
+}
+
+function duration(seconds) {
+  return seconds < 90 ? counted(Math.max(1, Math.round(seconds)), "second") : counted(Math.round(seconds / 60), "minute");
+}
+
+function fillReport(details, { report, left_out: leftOut }) {
+  details.hidden = !report && !leftOut.length;
+  const rows = (report?.table ?? []).map(({ label, value }) => pair(label, value));
+  if (report) rows.unshift(pair("format", report.dialect), pair("time", duration(report.seconds)));
+  details.querySelector("dl").replaceChildren(...rows);
+  const told = [report?.gone, ...(report?.advice ?? []), ...(report?.notes ?? [])].filter(Boolean);
+  const left = leftOut.map(({ n, column, origin, reason, remedy }) => {
+    const where = [column && `in ${column}`, `first at ${origin}`].filter(Boolean).join(", ");
+    return `${counted(n, "value")} left out (${where}): ${reason} ${remedy}`;
+  });
+  details.querySelector("ul").replaceChildren(...[...told, ...left].map((textContent) => make("li", { textContent })));
+}
+
+function pair(label, value) {
+  return make("div", {}, make("dt", { textContent: capitalized(label) }), make("dd", { textContent: value }));
+}
+
+async function showDeadLetters(element, id) {
+  const { dead_letters: letters, total } = await call(`/v1/imports/${id}/dead-letters?limit=${N_DEAD_LETTERS}`, { signal });
+  const rows = letters.map(({ origin, sku, reason, remedy }) =>
+    make(
+      "tr",
+      {},
+      make("td", { textContent: [origin, sku].filter(Boolean).join(", ") }),
+      make("td", { textContent: reason }),
+      make("td", { textContent: remedy }),
+    ),
+  );
+  element.querySelector(".dead-letters tbody").replaceChildren(...rows);
+  element.querySelector(".dead-letters .rest").textContent = total > letters.length ? `and ${(total - letters.length).toLocaleString()} more` : "";
+  const all = button("outline", "Download all of them", () => act(element, () => download(id)));
+  element.querySelector(".dead-letters .actions").replaceChildren(all);
+}
+
+/** Save an import's dead letters as a file. */
+async function download(id) {
+  const response = await send(`/v1/imports/${id}/dead-letters`, { signal, headers: { Accept: "application/x-ndjson" } });
+  const link = make("a", { href: URL.createObjectURL(await response.blob()), download: `dead-letters-${id}.jsonl` });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}

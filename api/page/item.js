@@ -1,0 +1,149 @@
+// The page of one item: its pictures, variants and attributes, how it fits the search it was found by, and what is like it.
+
+import { asProblem, call, showPicture } from "./api.js";
+import { at, button, copyOf, make } from "./elements.js";
+import { itemElement, showImage } from "./hit.js";
+import { addressOf, asksForLooks } from "./query.js";
+import { explain, searchSimilar } from "./search.js";
+import { capitalized, labelOf, optionsOf, price, priceRange, textOf, webAddress } from "./values.js";
+import { showVerdicts } from "./verdicts.js";
+
+const N_SIMILAR = 6;
+const PICTURE_PX = 1024;
+
+let pending = new AbortController();
+
+/** Show an item, with its verdicts for the query that it was found by. */
+export async function showItem(sku, query) {
+  pending.abort();
+  pending = new AbortController();
+  const { signal } = pending;
+  const view = at("item");
+  view.setAttribute("aria-busy", "true");
+  view.replaceChildren(make("h1", { className: "spoken", tabIndex: -1, textContent: "One product" }));
+  try {
+    const item = await call(`/v1/items/${encodeURIComponent(sku)}`, { signal });
+    if (signal.aborted) return;
+    document.title = `${item.title || item.sku} · Vitrina`;
+    view.replaceChildren(pageElement(item, query));
+    view.querySelector("h1").focus({ preventScroll: true });
+    showFit(item, query, signal);
+    showSimilar(item, signal);
+  } catch (error) {
+    if (!signal.aborted) view.replaceChildren(problemElement(asProblem(error)));
+  } finally {
+    if (!signal.aborted) view.setAttribute("aria-busy", "false");
+  }
+}
+
+function pageElement(item, query) {
+  const element = copyOf("item-template");
+  const part = (name) => element.querySelector(`.${name}`);
+  part("back").href = `/${addressOf(query)}`;
+  part("back").textContent = addressOf(query) || query.photo ? "Back to the results" : "Search";
+  part("name").textContent = item.title || item.sku;
+  part("price").textContent = priceRange(item);
+  part("description").textContent = item.description;
+  showGallery(part("gallery"), item);
+  showActions(part("actions"), item);
+  showVariants(part("item-variants"), item, (url) => showMain(element, url));
+  const rows = [["Sku", item.sku], ...Object.entries(item.attributes).map(([field, value]) => [labelOf(field), textOf(value)])];
+  part("attributes").append(...rows.map(([name, value]) => make("div", {}, make("dt", { textContent: name }), make("dd", { textContent: value }))));
+  return element;
+}
+
+/** All pictures: the first large, the others as small ones that take its place. */
+function showGallery(gallery, { title, sku, image_urls: urls }) {
+  const tile = gallery.querySelector(".tile");
+  tile.querySelector("img").alt = title || sku;
+  showImage(tile, larger(urls[0]));
+  if (urls.length < 2) return;
+  const thumbs = urls.map((url, index) => {
+    const thumb = button("thumb", "", () => showMain(gallery, url));
+    thumb.ariaLabel = `Picture ${index + 1} of ${urls.length}`;
+    thumb.ariaPressed = String(index === 0);
+    thumb.dataset.url = url;
+    const image = make("img", { alt: "", loading: "lazy" });
+    showPicture(image, url);
+    thumb.append(image);
+    return make("li", {}, thumb);
+  });
+  gallery.querySelector(".thumbs").append(...thumbs);
+}
+
+function showMain(element, url) {
+  showPicture(element.querySelector(".tile img"), larger(url));
+  for (const thumb of element.querySelectorAll(".thumb")) thumb.ariaPressed = String(thumb.dataset.url === url);
+}
+
+function larger(url) {
+  if (!url) return null;
+  const address = new URL(url, location.href);
+  address.searchParams.set("size", PICTURE_PX);
+  return address.pathname + address.search;
+}
+
+function showActions(actions, { sku, url }) {
+  const shop = webAddress(url);
+  if (shop) actions.append(make("a", { className: "go", href: shop, target: "_blank", rel: "noopener noreferrer", textContent: "View in the shop" }));
+  actions.append(button("outline", "More like this", () => searchSimilar({ sku })));
+}
+
+function showVariants(section, { variants }, onPicture) {
+  section.hidden = variants.length < 2;
+  const rows = variants.map((variant) => {
+    const url = webAddress(variant.url);
+    const name = url ? make("a", { href: url, target: "_blank", rel: "noopener noreferrer", textContent: optionsOf(variant) }) : optionsOf(variant);
+    const row = make(
+      "tr",
+      {},
+      make("th", { scope: "row" }, name),
+      make("td", { textContent: variant.sku }),
+      make("td", { textContent: price(variant.price_cents, variant.currency) }),
+    );
+    if (variant.image_url) row.querySelector("th").append(" ", button("show", "Show", () => onPicture(variant.image_url)));
+    return row;
+  });
+  section.querySelector("tbody").append(...rows);
+}
+
+/** The item's rank and verdicts in the search that it was found by. */
+async function showFit(item, query, signal) {
+  if (!asksForLooks(query)) return;
+  const fit = at("item").querySelector(".fit");
+  fit.hidden = false;
+  fit.setAttribute("aria-busy", "true");
+  try {
+    const explained = await explain(item.sku, signal, query);
+    if (signal.aborted) return;
+    fit.querySelector(".sentence").textContent = explained.sentence;
+    showVerdicts(fit, { ...item, verdicts: explained.verdicts, explanation: null }, at("item").querySelector(".tile"));
+  } catch (error) {
+    if (!signal.aborted) fit.querySelector(".sentence").textContent = asProblem(error).message;
+  }
+  fit.setAttribute("aria-busy", "false");
+}
+
+async function showSimilar({ sku }, signal) {
+  try {
+    const answer = await call(`/v1/items/${encodeURIComponent(sku)}/similar?limit=${N_SIMILAR}`, { signal });
+    if (signal.aborted || !answer.hits.length) return;
+    const section = at("item").querySelector(".alike");
+    section.querySelector("ul").append(...answer.hits.map(similarElement));
+    section.hidden = false;
+  } catch {
+    // The item itself is shown; that nothing like it is, says enough.
+  }
+}
+
+function similarElement(hit) {
+  const element = itemElement(hit);
+  const shown = hit.variant ?? hit;
+  element.querySelector(".quiet").textContent = price(shown.price_cents, shown.currency);
+  return element;
+}
+
+function problemElement({ message, remedy }) {
+  const title = make("h1", { tabIndex: -1, textContent: capitalized(message) });
+  return make("div", { className: "notice", role: "alert" }, title, make("p", { textContent: remedy }), make("a", { href: "/", textContent: "Search" }));
+}

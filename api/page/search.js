@@ -1,0 +1,339 @@
+// The search: its form, its hits, and what is said about them.
+
+import { asProblem, call, post, problem, send, showPicture } from "./api.js";
+import { at, button, copyOf, make } from "./elements.js";
+import { eventsOf } from "./events.js";
+import { openExclusion } from "./exclusion.js";
+import { connectFilters, showFilters } from "./filters.js";
+import { hitElement, showConfidence } from "./hit.js";
+import { dataUri } from "./photos.js";
+import { EMPTY_QUERY, addressOf, asksForLooks, conditionsOf, hasFilters, isEmpty, requestOf, withoutFilters } from "./query.js";
+import { counted } from "./values.js";
+import { showExplanation, showVerdicts } from "./verdicts.js";
+import { connectWhyNot, resetWhyNot } from "./why_not.js";
+
+const PAGE_SIZE = 24;
+const DEEPEST_RANK = 1000; // search/types/query.py, WINDOW
+const N_RELAXED = 5; // filters that are tried to be left out where nothing passes all of them
+
+const form = at("search");
+const results = at("results");
+const grid = at("grid");
+
+let query = EMPTY_QUERY;
+let nextOffset = 0;
+let pending = new AbortController();
+let search = () => {};
+
+/** The tiles of the latest answer, by sku: reranking may put them into another order. */
+let tiles = new Map();
+
+/** Let the form and the hits ask `onSearch(query)` for another search, which puts it into the page's address. */
+export async function connectSearch(onSearch) {
+  search = onSearch;
+  connectFilters(onSearch);
+  connectWhyNot(explain);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (matchMedia("(hover: none)").matches) document.activeElement?.blur(); // puts the on-screen keyboard away
+    search({ ...query, ...typedText() });
+  });
+  at("photo").addEventListener("change", ({ target }) => searchByPhoto([...target.files]));
+  at("more").addEventListener("click", () => runSearch(nextOffset));
+  at("query-image-remove").addEventListener("click", () => {
+    search({ ...query, ...typedText(), like: "", photo: null });
+    at("text").focus();
+  });
+  at("rerank").addEventListener("change", ({ target }) => {
+    storage()?.setItem("rerank", target.checked ? "on" : "off");
+    if (!isEmpty(query)) runSearch();
+  });
+  await showRerankOption();
+}
+
+/** Bring the form in line with a query; its hits may be on the page already. */
+export function setQuery(newQuery) {
+  query = newQuery;
+  at("text").value = query.text;
+  at("without").value = query.without;
+  showQueryImage();
+}
+
+/** Show the hits of a query, and its filters. */
+export function showSearch(newQuery) {
+  setQuery(newQuery);
+  showFilters(query);
+  if (isEmpty(query)) clear();
+  else runSearch();
+}
+
+/** Search by the first image among files that were chosen, dropped or pasted. */
+export function searchByPhoto(files) {
+  const photo = files.find((file) => file.type.startsWith("image/"));
+  if (photo) search({ ...query, ...typedText(), like: "", photo });
+  else if (files.length) showNotice(`“${files[0].name}” is not an image.`, "Choose a JPEG, PNG or WebP file.");
+}
+
+/** The hits that are most like an item. */
+export function searchSimilar({ sku }) {
+  search({ ...EMPTY_QUERY, like: sku });
+  scrollTo({ top: 0 });
+  at("summary").focus({ preventScroll: true });
+}
+
+/** The API's explanation of an item's rank in a search, among as many hits as the page shows. */
+export async function explain(sku, signal, asked = query) {
+  const images = asked.photo ? [await dataUri(asked.photo)] : requestOf(asked).images;
+  const limit = Math.min(Math.max(nextOffset, PAGE_SIZE), DEEPEST_RANK);
+  const body = { query: { ...requestOf(asked), images, limit, ...(isReranked(asked) && { rerank: true }) }, sku };
+  return post("/v1/explain", body, { signal });
+}
+
+// Requests
+
+function request(offset) {
+  const fields = { ...requestOf(query), limit: PAGE_SIZE, offset, ...(isReranked(query) && { rerank: true }) };
+  const headers = isReranked(query) ? { Accept: "text/event-stream" } : {};
+  if (!query.photo) return { headers: { ...headers, "Content-Type": "application/json" }, body: JSON.stringify(fields) };
+  const body = new FormData();
+  const texts = { ...fields, images: null, filters: JSON.stringify(fields.filters) };
+  for (const [name, value] of Object.entries(texts)) if (value !== null) body.append(name, value);
+  body.append("image", query.photo);
+  return { headers, body };
+}
+
+/** Search from `offset` on and show the answer; a newer search cancels an older one. */
+async function runSearch(offset = 0) {
+  pending.abort();
+  pending = new AbortController();
+  const { signal } = pending;
+  tiles = new Map();
+  showLoading(offset);
+  try {
+    const options = { method: "POST", signal, ...request(offset) };
+    if (isReranked(query)) await showStream(options, offset);
+    else showAnswer(await call("/v1/search", options), offset);
+  } catch (error) {
+    if (!signal.aborted) showProblem(asProblem(error), offset);
+  } finally {
+    if (!signal.aborted) results.setAttribute("aria-busy", "false");
+  }
+}
+
+/** Show each event of an answer as it comes: first the retrieval order, then the reranked one, then explanations. */
+async function showStream(options, offset) {
+  const response = await send("/v1/search", options);
+  for await (const { name, data } of eventsOf(response)) {
+    if (options.signal.aborted) return;
+    if (name === "error") throw problem(data, 500);
+    if (name === "retrieved" || name === "reranked") showAnswer(data, offset, name === "retrieved");
+    if (name === "explanation" && tiles.has(data.sku)) showExplanation(tiles.get(data.sku), data.explanation);
+    if (name === "done") showTime(data.timings_ms);
+    results.setAttribute("aria-busy", "false");
+  }
+}
+
+// Reranking, if the service has a reranker
+
+/** Whether a query is reranked; without words and images there is nothing to check hits against. */
+function isReranked(asked) {
+  return asksForLooks(asked) && !at("rerank-option").hidden && at("rerank").checked;
+}
+
+/** Where the browser stores options; null if its settings forbid that, which throws. */
+function storage() {
+  try {
+    return localStorage;
+  } catch {
+    return null;
+  }
+}
+
+async function showRerankOption() {
+  const { reranker } = await call("/readyz").catch(() => ({}));
+  at("rerank").checked = storage()?.getItem("rerank") !== "off";
+  at("rerank-option").hidden = !["ready", "opening"].includes(reranker?.status);
+  at("rerank-option").title = reranker ? `Reranked by ${reranker.name}` : "";
+}
+
+// The form
+
+function typedText() {
+  return { text: at("text").value.trim(), without: at("without").value.trim() };
+}
+
+function showQueryImage() {
+  const image = at("query-image-preview");
+  if (image.src.startsWith("blob:")) URL.revokeObjectURL(image.src);
+  image.removeAttribute("src");
+  image.alt = "";
+  const hasImage = Boolean(query.photo || query.like);
+  at("query-image").hidden = !hasImage;
+  at("text").placeholder = hasImage ? "in red, of leather" : "navy linen shirt";
+  at("photo").value = "";
+  if (query.photo) image.src = URL.createObjectURL(query.photo);
+  else if (query.like) showItem(query.like, image);
+}
+
+async function showItem(sku, image) {
+  try {
+    const item = await call(`/v1/items/${encodeURIComponent(sku)}`);
+    if (query.like !== sku) return;
+    image.alt = item.title || sku;
+    if (item.image_url) showPicture(image, item.image_url);
+  } catch {
+    // The search by the same sku shows what is wrong.
+  }
+}
+
+// Showing
+
+function clear() {
+  pending.abort();
+  results.setAttribute("aria-busy", "false");
+  grid.replaceChildren();
+  at("summary").replaceChildren();
+  at("timing").textContent = "";
+  at("rerank-note").textContent = "";
+  at("more").hidden = true;
+  at("notice").hidden = true;
+  resetWhyNot(false);
+  showCatalogSize();
+}
+
+function showLoading(offset) {
+  results.setAttribute("aria-busy", "true");
+  at("notice").hidden = true;
+  at("rerank-note").textContent = "";
+  at("more").disabled = true;
+  if (!offset) resetWhyNot(false);
+  if (offset || grid.children.length) return;
+  grid.replaceChildren(...Array.from({ length: 8 }, () => copyOf("skeleton")));
+}
+
+/** Show an answer; `isFirst` if its reranked order is still to come. */
+function showAnswer(answer, offset, isFirst = false) {
+  const others = answer.hits.filter(({ sku }) => sku !== query.like); // the search form shows that one already
+  const isNew = !tiles.size;
+  const shown = others.map((hit) => tileOf(hit));
+  const focused = document.activeElement;
+  if (!offset) grid.replaceChildren(...shown);
+  else {
+    for (const tile of tiles.values()) tile.remove();
+    grid.append(...shown);
+  }
+  if (grid.contains(focused)) focused.focus({ preventScroll: true }); // an element that changes its place loses it
+  tiles = new Map(others.map(({ sku }, index) => [sku, shown[index]]));
+  nextOffset = offset + answer.hits.length;
+  at("summary").replaceChildren(...summary(answer));
+  showTime(answer.timings_ms);
+  if (isFirst) at("timing").textContent = "Checking the best matches";
+  at("timing").classList.toggle("busy", isFirst);
+  at("rerank-note").textContent = answer.total_considered ? answer.rerank_note : "";
+  at("more").hidden = nextOffset >= answer.total_considered || isTooDeep(nextOffset) || !shown.length;
+  at("more").disabled = isFirst;
+  if (!isFirst) resetWhyNot(answer.total_considered > 0 && asksForLooks(query));
+  if (!answer.total_considered && !isFirst) showNothing();
+  else if (answer.no_good_match) {
+    showNotice("No good match.", "Nothing here seems to be quite what you asked for. These come closest.");
+  }
+  if (offset && isNew) shown[0]?.querySelector("a")?.focus({ preventScroll: true });
+}
+
+/** Whether a page from a rank on is beyond what can be asked for; browsing has no end. */
+function isTooDeep(offset) {
+  return asksForLooks(query) && offset + PAGE_SIZE > DEEPEST_RANK;
+}
+
+/** The hit's tile, the same one before and after reranking, so that its image does not flicker. */
+function tileOf(hit) {
+  const exclude = (each, opener) => openExclusion(each, opener, query, search);
+  const tile = tiles.get(hit.sku) ?? hitElement(hit, addressOf(query), searchSimilar, exclude);
+  showConfidence((name) => tile.querySelector(`.${name}`), hit);
+  tile.classList.toggle("browsed", !asksForLooks(query));
+  showVerdicts(tile, hit, tile.querySelector(".tile"));
+  return tile;
+}
+
+function showTime({ total }) {
+  at("timing").classList.remove("busy");
+  at("timing").textContent = `${Math.max(1, Math.round(total))} ms`;
+}
+
+function summary(answer) {
+  const strong = (text) => make("b", { textContent: text });
+  const what = [query.text && `“${query.text}”`, query.photo && "your photo", query.like && "this image"].filter(Boolean);
+  const total = answer.total_considered - (query.like ? 1 : 0);
+  if (!what.length) return [total > grid.children.length ? `${grid.children.length.toLocaleString()} of ` : "", strong(counted(total, "product"))];
+  const parts = [`Best ${grid.children.length.toLocaleString()} of ${total.toLocaleString()} for `, strong(what.join(" and "))];
+  return query.without ? [...parts, ", without ", strong(`“${query.without}”`)] : parts;
+}
+
+function showProblem({ message, remedy, isTransient }, offset) {
+  if (!offset && !tiles.size) {
+    grid.replaceChildren();
+    at("summary").replaceChildren();
+    at("more").hidden = true;
+  }
+  at("timing").textContent = "";
+  at("timing").classList.remove("busy");
+  at("more").disabled = false;
+  const actions = isTransient ? [button("outline", "Try again", () => runSearch(offset))] : relaxing(query);
+  showNotice(message, remedy, actions);
+}
+
+function showNotice(message, remedy, actions = []) {
+  at("notice-message").textContent = message;
+  at("notice-remedy").textContent = remedy;
+  at("notice-actions").replaceChildren(...actions);
+  at("notice").hidden = false;
+}
+
+/** Buttons that leave out the filters one by one. */
+function relaxing(asked) {
+  return conditionsOf(asked)
+    .slice(0, N_RELAXED)
+    .map(({ words, rest }) => button("outline", `Drop “${words}”`, () => search(rest)));
+}
+
+/** Why there is nothing, and what comes nearest: the same search with fewer filters. */
+async function showNothing() {
+  at("summary").replaceChildren();
+  at("timing").textContent = "";
+  if (!hasFilters(query)) return showNotice("The catalog is empty.", "Index one first, as in: vitrina index products.csv");
+  showNotice("No product passes all of these filters.", "", relaxing(query));
+  if (!query.photo) await showNearest(query, pending.signal);
+}
+
+/** The hits of the search without its filters, and how many there are with all but one. */
+async function showNearest(asked, signal) {
+  const counts = conditionsOf(asked).slice(0, N_RELAXED).map(async ({ words, rest }) => {
+    const { total_considered: total } = await post("/v1/search", { ...requestOf(rest), limit: 1 }, { signal });
+    return total ? button("outline", `Drop “${words}”: ${counted(total, "product")}`, () => search(rest)) : null;
+  });
+  try {
+    const [nearest, ...actions] = await Promise.all([
+      post("/v1/search", { ...requestOf(withoutFilters(asked)), limit: 8 }, { signal }),
+      ...counts,
+    ]);
+    at("notice-actions").replaceChildren(...actions.filter(Boolean));
+    at("notice-remedy").textContent = nearest.hits.length ? "Below is what comes nearest without them." : "";
+    grid.replaceChildren(...nearest.hits.map(tileOf));
+  } catch {
+    // The buttons without counts stay.
+  }
+}
+
+/** How much there is to search, on the start page. */
+async function showCatalogSize() {
+  try {
+    const { items } = await call("/readyz");
+    if (!isEmpty(query)) return;
+    if (items === 0) return showNothing();
+    const count = items === 1 ? "One product" : counted(items, "product");
+    at("catalog-size").textContent = `${count}. Describe one, show an image of it, or do both.`;
+  } catch (error) {
+    const { message, remedy } = asProblem(error);
+    showNotice(message, remedy);
+  }
+}

@@ -1,0 +1,217 @@
+"""The page for everybody: by keyboard, for screen readers (axe), on a phone, with a slow, broken or absent service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, Route
+
+from tests.e2e.conftest import wait_for, watch
+from tests.e2e.serving import serve, wait_until_tried
+from tests.fakes import FakeEncoder
+from tests.search.reranking.shops import ColourReranker, fill
+from vitrina.search.store.store import Store
+
+N_ITEMS = 36
+SETTLED = "!!document.querySelector('.hit .title a') && document.getElementById('results').ariaBusy !== 'true'"
+FOCUSED = "document.activeElement.closest('.hit')?.querySelector('.title').textContent"
+VIEWS = ["/", "/?q=white+boots", "/?q=boots&is.colour=nosuch", "/items/item-3?q=white+boots", "/items/nosuch"]
+SECTIONS = ["/catalog", "/catalog/duplicates", "/catalog/audit", "/catalog/report"]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    store = Store(tmp_path_factory.mktemp("shop") / "store")
+    fill(store, FakeEncoder(), N_ITEMS)
+    store.close()
+    with serve(store.folder, lambda _: ColourReranker()) as address:
+        wait_until_tried(address)
+        yield address
+
+
+def serious(page: Page) -> list[str]:
+    """What axe finds that keeps people out, with the elements."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {[node['html'] for node in each['nodes']][:3]}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_any_view(address: str, browser: Browser, scheme: str) -> None:
+    faults: list[str] = []
+    with browser.new_context(color_scheme=scheme, reduced_motion="reduce") as context:  # type: ignore[arg-type]
+        page = context.new_page()
+        watch(page, faults)
+        for view in [*VIEWS, *SECTIONS]:
+            page.goto(address + view)
+            page.wait_for_load_state("networkidle")
+            faults += [f"{view}: {each}" for each in serious(page)]
+    assert not faults
+
+
+def test_axe_finds_nothing_serious_in_what_opens(address: str, page: Page) -> None:
+    page.goto(f"{address}/?q=white")
+    wait_for(page, "!!document.querySelector('button.chip')")
+    page.locator(".facet").first.click()
+    assert not serious(page)
+    page.locator("button.chip").first.click()
+    wait_for(page, "document.getElementById('localization').open")
+    assert not serious(page)
+    page.keyboard.press("Escape")
+    page.locator(".exclude").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#exclusion .choice")
+    assert not serious(page)
+
+
+@pytest.mark.parametrize("width", [320, 390, 768])
+def test_nothing_is_wider_than_the_screen(address: str, browser: Browser, width: int) -> None:
+    with browser.new_context(viewport={"width": width, "height": 800}, has_touch=True, is_mobile=True) as context:
+        page = context.new_page()
+        for view in [*VIEWS, *SECTIONS]:
+            page.goto(address + view)
+            page.wait_for_load_state("networkidle")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, view
+
+
+def test_a_phone_can_take_a_photo_and_needs_no_pointer(address: str, browser: Browser) -> None:
+    with browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True) as context:
+        page = context.new_page()
+        page.goto(address)
+        assert page.locator("label.camera").is_visible()
+        assert page.get_attribute("#camera", "capture") == "environment"
+        page.goto(f"{address}/?q=white+boots")
+        wait_for(page, SETTLED)
+        page.locator(".similar").first.tap()
+        wait_for(page, "document.getElementById('summary').textContent.includes('this image')")
+
+
+def test_the_keyboard_alone_searches_walks_through_the_hits_and_comes_back(address: str, page: Page) -> None:
+    page.goto(f"{address}/?q=white+boots")
+    wait_for(page, SETTLED)
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "text"
+    page.keyboard.type("red mug")
+    assert page.input_value("#text") == "red mug"  # what was there is replaced
+    page.keyboard.press("Enter")
+    wait_for(page, f"document.getElementById('summary').textContent.includes('red mug') && {SETTLED}")
+    page.keyboard.press("ArrowDown")
+    titles = page.evaluate("[...document.querySelectorAll('.hit .title a')].map((each) => each.pathname)")
+    focused = "document.activeElement.pathname"
+    assert page.evaluate(focused) == titles[0]
+    for key, place in [("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1), ("End", -1), ("Home", 0)]:
+        page.keyboard.press(key)
+        assert page.evaluate(focused) == titles[place]
+    page.keyboard.press("ArrowDown")
+    left = "document.activeElement.closest('.hit').offsetLeft"
+    assert page.evaluate(f"{left} === document.querySelector('.hit').offsetLeft")
+    below = page.evaluate(focused)
+    assert below not in titles[:2]
+    page.keyboard.press("Enter")
+    wait_for(page, "document.querySelector('#item .name')?.checkVisibility()")
+    assert page.evaluate("document.activeElement.className") == "name"
+    page.keyboard.press("Escape")
+    wait_for(page, SETTLED)
+    assert page.evaluate(focused) == below
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate("document.activeElement.id") == "text"
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.tagName") == "BODY"
+
+
+def test_a_slow_service_shows_that_it_is_asked_and_the_latest_search_wins(address: str, page: Page) -> None:
+    waiting: list[Route] = []
+    page.route("**/v1/search", lambda route: waiting.append(route))
+    page.goto(f"{address}/?q=white+boots")
+    wait_for(page, "document.querySelectorAll('.skeleton').length === 8")
+    assert page.get_attribute("#results", "aria-busy") == "true"
+    page.fill("#text", "red mug")
+    page.press("#text", "Enter")
+    wait_for(page, "document.title.startsWith('red mug')")
+    page.wait_for_timeout(100)
+    waiting[1].continue_()
+    wait_for(page, f"{SETTLED} && document.getElementById('summary').textContent.includes('red mug')")
+    assert page.get_attribute("#results", "aria-busy") == "false"
+
+
+def aborted(route: Route) -> None:
+    route.abort("internetdisconnected")
+
+
+def broken(route: Route) -> None:
+    route.fulfill(status=503, json={"error": {"code": "busy", "message": "It is busy.", "remedy": "Wait a little."}})
+
+
+def no_json(route: Route) -> None:
+    route.fulfill(status=502, body="<h1>Bad gateway</h1>", content_type="text/html")
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (aborted, "The service does not answer."),
+        (broken, "It is busy."),
+        (no_json, "The service answered with status 502."),
+    ],
+)
+def test_a_service_that_fails_is_reported_and_asked_again(
+    address: str, page: Page, answer: Callable[[Route], None], message: str
+) -> None:
+    page.goto(address)
+    page.route("**/v1/search", answer)
+    page.fill("#text", "white boots")
+    page.press("#text", "Enter")
+    page.wait_for_selector("#notice-actions button")
+    assert page.inner_text("#notice-message") == message
+    assert not page.locator(".hit").count()
+    page.unroute("**/v1/search")
+    page.click("#notice-actions button")
+    wait_for(page, SETTLED)
+    assert not page.is_visible("#notice")
+
+
+def test_a_service_that_wants_a_key_gets_one(address: str, page: Page) -> None:
+    keys: list[str | None] = []
+
+    def guard(route: Route) -> None:
+        keys.append(route.request.headers.get("authorization"))
+        if keys[-1] == "Bearer right":
+            route.continue_()
+        else:
+            problem = {"code": "unauthorized", "message": "There is no such key.", "remedy": "Give another."}
+            route.fulfill(status=401, json={"error": problem})
+
+    page.route("**/v1/**", guard)
+    page.goto(f"{address}/?q=white+boots")
+    page.wait_for_selector("#api-key[open]")
+    assert not serious(page)
+    page.fill("#api-key-value", "wrong")
+    page.keyboard.press("Enter")
+    wait_for(page, "document.getElementById('api-key-problem').textContent.startsWith('There is no such key.')")
+    page.fill("#api-key-value", "right")
+    page.keyboard.press("Enter")
+    wait_for(page, f"{SETTLED} && document.querySelector('.hit img').src.startsWith('blob:')")
+    page.goto(f"{address}/items/item-3")
+    wait_for(page, "document.querySelector('#item .name')?.textContent")
+    assert keys[-1] == "Bearer right"
+    assert page.evaluate("sessionStorage.length") == 1
+    assert page.evaluate("Object.keys(localStorage).join()") in ("", "rerank")
+
+
+def test_without_a_key_the_page_says_so(address: str, page: Page) -> None:
+    page.route(
+        "**/v1/**", lambda route: route.fulfill(status=401, json={"error": {"message": "No.", "remedy": "Ask."}})
+    )
+    page.goto(f"{address}/?q=white+boots")
+    page.wait_for_selector("#api-key[open]")
+    page.keyboard.press("Escape")
+    wait_for(page, "document.getElementById('notice-message').textContent === 'No.'")
+    assert Path(page.url).name == "?q=white+boots"

@@ -13,10 +13,12 @@ export class Problem extends Error {
 
 /** The response to a request, if it is one of success. Asks for the key that the service wants. Throws a Problem. */
 export async function send(path, options = {}) {
+  const key = authorization();
   const response = await attempt(path, options);
   if (response.ok) return response;
   const error = problem(await response.json().catch(() => null), response.status);
-  if (response.status === 401 && (await askForKey(error))) return send(path, options);
+  const hasNewKey = response.status === 401 && (authorization() !== key || (await askForKey(error)));
+  if (hasNewKey) return send(path, options);
   throw error;
 }
 
@@ -46,14 +48,14 @@ export function asProblem(error) {
   return new Problem("The page cannot show the answer.", "Reload the page.");
 }
 
-/** Show a picture of the service in an image element; with a key, as the browser does not send that for pictures. */
-export async function showPicture(image, url) {
+/** Show an image of the service in an element; with a key, as the browser does not send that for images. */
+export async function loadImage(image, url) {
   if (image.src.startsWith("blob:")) URL.revokeObjectURL(image.src);
   if (!authorization() || !url) return void (url ? (image.src = url) : image.removeAttribute("src"));
   image.dataset.url = url;
   try {
-    const picture = await (await send(url)).blob();
-    if (image.dataset.url === url) image.src = URL.createObjectURL(picture);
+    const loaded = await (await send(url)).blob();
+    if (image.dataset.url === url) image.src = URL.createObjectURL(loaded);
   } catch {
     image.dispatchEvent(new Event("error"));
   }

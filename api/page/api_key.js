@@ -5,20 +5,21 @@ import { at } from "./elements.js";
 const NAME = "vitrina-api-key";
 
 let asking = null;
-let key = stored();
+let header = headerOf(stored());
 
-/** The header that carries the key; null without one. */
+/** The header that carries the key, the same object until there is another key; null without one. */
 export function authorization() {
-  return key ? { Authorization: `Bearer ${key}` } : null;
+  return header;
 }
 
 /** Whether a key was given, in a dialog that says what is wrong. Requests that wait for one share the dialog. */
 export function askForKey(problem) {
   asking ??= new Promise((resolve) => {
     const dialog = at("api-key");
-    at("api-key-problem").textContent = key ? `${problem.message} ${problem.remedy}` : "";
+    at("api-key-problem").textContent = header ? `${problem.message} ${problem.remedy}` : "";
     dialog.returnValue = "";
-    dialog.addEventListener("close", () => resolve(keep(dialog.returnValue === "give" ? at("api-key-value").value.trim() : "")), { once: true });
+    const close = () => resolve(keep(dialog.returnValue === "give" ? at("api-key-value").value.trim() : ""));
+    dialog.addEventListener("close", close, { once: true });
     dialog.showModal();
   }).finally(() => (asking = null));
   return asking;
@@ -27,13 +28,17 @@ export function askForKey(problem) {
 function keep(given) {
   at("api-key-value").value = "";
   if (!given) return false;
-  key = given;
+  header = headerOf(given);
   try {
     sessionStorage.setItem(NAME, given);
   } catch {
     // The browser's settings forbid it: the key is kept until the page is left.
   }
   return true;
+}
+
+function headerOf(key) {
+  return key ? { Authorization: `Bearer ${key}` } : null;
 }
 
 function stored() {

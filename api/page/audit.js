@@ -8,19 +8,20 @@ import { counted, labelOf } from "./values.js";
 const PAGE_SIZE = 24;
 const REFRESH_MS = 1000;
 
-/** Show the last audit, and the one that runs now. */
+/** Show the last audit, and the one that is under way. */
 export async function showAudit(section, signal) {
-  section.querySelector(".findings").replaceChildren();
-  at("audit-start").onclick = () => act(signal, () => post("/v1/audit", {}, { signal }), section);
-  at("audit-cancel").onclick = () => act(signal, () => post("/v1/audit/cancel", {}, { signal }), section);
+  section.querySelector(".label-errors").replaceChildren();
+  const start = (path) => () => act(signal, () => post(path, {}, { signal }).then(() => refresh(section, signal)));
+  at("audit-start").onclick = start("/v1/audit");
+  at("audit-cancel").onclick = start("/v1/audit/cancel");
+  at("audit-problem").textContent = "";
   await refresh(section, signal);
 }
 
-async function act(signal, action, section) {
+async function act(signal, action) {
   at("audit-problem").textContent = "";
   try {
     await action();
-    await refresh(section, signal);
   } catch (error) {
     const { message, remedy } = asProblem(error);
     if (!signal.aborted) at("audit-problem").textContent = `${message} ${remedy}`;
@@ -30,44 +31,47 @@ async function act(signal, action, section) {
 async function refresh(section, signal) {
   const state = await call(`/v1/audit?limit=${PAGE_SIZE}`, { signal });
   show(section, state, signal);
-  if (state.running) setTimeout(() => signal.aborted || refresh(section, signal).catch(() => {}), REFRESH_MS);
+  if (isUnderWay(state.job)) setTimeout(() => signal.aborted || refresh(section, signal).catch(() => {}), REFRESH_MS);
 }
 
-function show(section, { audit, running, findings, total }, signal) {
-  at("audit-start").hidden = Boolean(running);
-  at("audit-cancel").hidden = !running;
-  at("audit-bar").hidden = !running;
-  if (running) {
-    at("audit-bar").max = running.n_total || 1;
-    at("audit-bar").value = running.n_done;
-  }
-  section.querySelector(".sum").textContent = running
-    ? `${running.n_done.toLocaleString()} of ${counted(running.n_total, "product")} checked`
-    : summaryOf(audit);
+function isUnderWay(job) {
+  return job?.status === "waiting" || job?.status === "running";
+}
+
+function show(section, { audit, job, label_errors: errors, total }, signal) {
+  const underWay = isUnderWay(job);
+  at("audit-start").hidden = underWay;
+  at("audit-cancel").hidden = !underWay;
+  at("audit-bar").hidden = !underWay;
+  if (underWay && job.n_total) Object.assign(at("audit-bar"), { max: job.n_total, value: job.n_done });
+  if (job?.error) at("audit-problem").textContent = `${job.error.message} ${job.error.remedy}`;
+  section.querySelector(".sum").textContent = underWay ? progressOf(job) : summaryOf(audit);
   section.querySelector(".sentences").replaceChildren(...(audit?.sentences ?? []).map((textContent) => make("li", { textContent })));
-  section.querySelector(".findings").replaceChildren(...findings.map(findingElement));
-  const more = at("more-findings");
-  more.hidden = findings.length >= total;
-  more.onclick = () => showMore(section, signal);
+  section.querySelector(".label-errors").replaceChildren(...errors.map(errorElement));
+  at("more-label-errors").hidden = errors.length >= total;
+  at("more-label-errors").onclick = () => act(signal, () => showMore(section, signal));
 }
 
 async function showMore(section, signal) {
-  const list = section.querySelector(".findings");
-  const { findings, total } = await call(`/v1/audit?limit=${PAGE_SIZE}&offset=${list.children.length}`, { signal });
-  list.append(...findings.map(findingElement));
-  at("more-findings").hidden = list.children.length >= total;
+  const list = section.querySelector(".label-errors");
+  const { label_errors: errors, total } = await call(`/v1/audit?limit=${PAGE_SIZE}&offset=${list.children.length}`, { signal });
+  list.append(...errors.map(errorElement));
+  at("more-label-errors").hidden = list.children.length >= total;
+}
+
+function progressOf({ status, n_done: done, n_total: total }) {
+  return status === "waiting" ? "The audit waits for its turn." : `${done.toLocaleString()} of ${counted(total ?? 0, "product")} checked`;
 }
 
 function summaryOf(audit) {
   if (!audit) return "The catalog has not been audited yet.";
-  const when = new Date(audit.ended_at ?? audit.created_at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
-  const error = audit.error ? ` ${audit.error.message ?? audit.error}` : "";
-  return `${counted(audit.n_items, "product")} checked by ${audit.reranker}, ${when}.${error}`;
+  const when = new Date(audit.ended_at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  return `${counted(audit.n_items, "product")} checked by ${audit.reranker}, ${when}.`;
 }
 
-function findingElement(finding) {
-  const element = itemElement(finding);
-  const { field, catalog_value: listed, image_value: seen } = finding;
-  element.append(make("p", { className: "contradiction", textContent: `${labelOf(field)}: listed as ${listed}, looks ${seen}` }));
+function errorElement(error) {
+  const element = itemElement(error);
+  const { field, catalog_value: listed, image_value: shown } = error;
+  element.append(make("p", { className: "contradiction", textContent: `${labelOf(field)}: listed as ${listed}, looks ${shown}` }));
   return element;
 }

@@ -1,6 +1,6 @@
 // One hit as a tile. What the catalog says reaches the document as text only, never as markup.
 
-import { showPicture } from "./api.js";
+import { loadImage } from "./api.js";
 import { copyOf, make } from "./elements.js";
 import { itemUrl, labelOf, optionsOf, price, textOf } from "./values.js";
 
@@ -52,7 +52,7 @@ export function showImage(tile, url) {
   const image = tile.querySelector("img");
   tile.classList.toggle("empty", !url);
   image.addEventListener("error", () => tile.classList.add("empty"));
-  if (url) showPicture(image, url);
+  if (url) loadImage(image, url);
 }
 
 /** At least 1 and at most 99 %: no measurement gives certainty. */

@@ -39,13 +39,13 @@ export function connectImports() {
 export async function showImports(_section, newSignal) {
   signal = newSignal;
   at("imports").replaceChildren();
-  await showMore("");
+  await showMore(null);
 }
 
 /** Index a file that was chosen or dropped. Throws a Problem. */
 export async function upload(file) {
   const body = new FormData();
-  body.append("options", JSON.stringify(options()));
+  for (const [name, value] of Object.entries(options())) body.append(name, value);
   body.append("file", file);
   at("import-file").value = "";
   prepend(await call("/v1/imports", { method: "POST", body }));
@@ -70,7 +70,7 @@ function prepend(job) {
 }
 
 async function showMore(cursor) {
-  const page = await call(`/v1/imports?limit=${PAGE_SIZE}&cursor=${encodeURIComponent(cursor)}`, { signal });
+  const page = await call(`/v1/imports?limit=${PAGE_SIZE}${cursor === null ? "" : `&cursor=${cursor}`}`, { signal });
   at("imports").append(...page.imports.map(jobElement));
   at("no-imports").hidden = page.total > 0;
   at("more-imports").hidden = page.next === null;
@@ -169,12 +169,20 @@ function fillReport(details, { report, left_out: leftOut }) {
   const rows = (report?.table ?? []).map(({ label, value }) => pair(label, value));
   if (report) rows.unshift(pair("format", report.dialect), pair("time", duration(report.seconds)));
   details.querySelector("dl").replaceChildren(...rows);
-  const told = [report?.gone, ...(report?.advice ?? []), ...(report?.notes ?? [])].filter(Boolean);
+  const told = [report && goneText(report), ...(report?.advice ?? []), ...(report?.notes ?? [])].filter(Boolean);
   const left = leftOut.map(({ n, column, origin, reason, remedy }) => {
     const where = [column && `in ${column}`, `first at ${origin}`].filter(Boolean).join(", ");
     return `${counted(n, "value")} left out (${where}): ${reason} ${remedy}`;
   });
   details.querySelector("ul").replaceChildren(...[...told, ...left].map((textContent) => make("li", { textContent })));
+}
+
+/** What is no longer in the source, and what became of it. */
+function goneText({ n_gone: gone, n_before: before, n_deleted: deleted, is_gone_doubtful: isDoubtful }) {
+  if (!gone) return "";
+  const what = `${gone.toLocaleString()} of ${counted(before, "product")} from here ${gone === 1 ? "is" : "are"} no longer in it`;
+  if (deleted) return `${what}, and ${deleted === 1 ? "was" : "were"} deleted.`;
+  return isDoubtful ? `${what}: so many that nothing was deleted.` : `${what}, and ${gone === 1 ? "was" : "were"} kept.`;
 }
 
 function pair(label, value) {

@@ -1,6 +1,6 @@
-// The page of one item: its pictures, variants and attributes, how it fits the search it was found by, and what is like it.
+// The page of one item: its images, variants and attributes, how it fits the search it was found by, and what is like it.
 
-import { asProblem, call, showPicture } from "./api.js";
+import { asProblem, call, loadImage } from "./api.js";
 import { at, button, copyOf, make } from "./elements.js";
 import { itemElement, showImage } from "./hit.js";
 import { addressOf, asksForLooks } from "./query.js";
@@ -9,7 +9,7 @@ import { capitalized, labelOf, optionsOf, price, priceRange, textOf, webAddress 
 import { showVerdicts } from "./verdicts.js";
 
 const N_SIMILAR = 6;
-const PICTURE_PX = 1024;
+const IMAGE_PX = 1024;
 
 let pending = new AbortController();
 
@@ -52,7 +52,7 @@ function pageElement(item, query) {
   return element;
 }
 
-/** All pictures: the first large, the others as small ones that take its place. */
+/** All images: the first large, the others as small ones that take its place. */
 function showGallery(gallery, { title, sku, image_urls: urls }) {
   const tile = gallery.querySelector(".tile");
   tile.querySelector("img").alt = title || sku;
@@ -60,11 +60,11 @@ function showGallery(gallery, { title, sku, image_urls: urls }) {
   if (urls.length < 2) return;
   const thumbs = urls.map((url, index) => {
     const thumb = button("thumb", "", () => showMain(gallery, url));
-    thumb.ariaLabel = `Picture ${index + 1} of ${urls.length}`;
+    thumb.ariaLabel = `Image ${index + 1} of ${urls.length}`;
     thumb.ariaPressed = String(index === 0);
     thumb.dataset.url = url;
     const image = make("img", { alt: "", loading: "lazy" });
-    showPicture(image, url);
+    loadImage(image, url);
     thumb.append(image);
     return make("li", {}, thumb);
   });
@@ -72,14 +72,14 @@ function showGallery(gallery, { title, sku, image_urls: urls }) {
 }
 
 function showMain(element, url) {
-  showPicture(element.querySelector(".tile img"), larger(url));
+  loadImage(element.querySelector(".tile img"), larger(url));
   for (const thumb of element.querySelectorAll(".thumb")) thumb.ariaPressed = String(thumb.dataset.url === url);
 }
 
 function larger(url) {
   if (!url) return null;
   const address = new URL(url, location.href);
-  address.searchParams.set("size", PICTURE_PX);
+  address.searchParams.set("size", IMAGE_PX);
   return address.pathname + address.search;
 }
 
@@ -89,7 +89,7 @@ function showActions(actions, { sku, url }) {
   actions.append(button("outline", "More like this", () => searchSimilar({ sku })));
 }
 
-function showVariants(section, { variants }, onPicture) {
+function showVariants(section, { variants }, onImage) {
   section.hidden = variants.length < 2;
   const rows = variants.map((variant) => {
     const url = webAddress(variant.url);
@@ -101,7 +101,7 @@ function showVariants(section, { variants }, onPicture) {
       make("td", { textContent: variant.sku }),
       make("td", { textContent: price(variant.price_cents, variant.currency) }),
     );
-    if (variant.image_url) row.querySelector("th").append(" ", button("show", "Show", () => onPicture(variant.image_url)));
+    if (variant.image_url) row.querySelector("th").append(" ", button("show", "Show", () => onImage(variant.image_url)));
     return row;
   });
   section.querySelector("tbody").append(...rows);

@@ -1,11 +1,11 @@
-// Where in a photo a verdict comes from: over the picture itself while a verdict is pointed at, or in a dialog.
+// Where in a photo a verdict comes from: over the image itself while a verdict is pointed at, or in a dialog.
 
-import { showPicture } from "./api.js";
+import { loadImage } from "./api.js";
 import { at, make } from "./elements.js";
 
-const REST_MS = 250; // a pointer that only crosses a picture starts nothing
+const REST_MS = 250; // a pointer that only crosses an image starts nothing
 
-/** The region of each tile's picture that is shown while the pointer rests on it: its address, or null. */
+/** The region of each tile's image that is shown while the pointer rests on it: its address, or null. */
 const regions = new WeakMap();
 
 /** Open the dialog for one verdict of a hit, with the verdict in `words`. */
@@ -13,7 +13,7 @@ export function showLocalization(words, verdict, hit) {
   const image = at("localization-image");
   at("localization").classList.remove("empty");
   image.alt = `The photo of ${hit.title || hit.sku}, showing where “${verdict.words}” was looked for`;
-  showPicture(image, regionUrl(hit.image_url, verdict));
+  loadImage(image, regionUrl(hit.image_url, verdict));
   at("localization-verdict").textContent = words;
   at("localization-item").textContent = verdict.disagreement ?? (hit.title || hit.sku);
   at("localization").showModal();
@@ -26,14 +26,14 @@ export function regionUrl(imageUrl, verdict) {
   return url.pathname + url.search;
 }
 
-/** Let the picture in `tile` show the verdict's region while the pointer rests on it, or on the link that covers it; none
+/** Let the image in `tile` show the verdict's region while the pointer rests on it, or on the link that covers it; none
  * for undefined. */
 export function setRegion(tile, imageUrl, verdict) {
   if (!regions.has(tile)) connectRegion(tile.parentElement.querySelector(".title a") ?? tile, tile, () => regions.get(tile));
   regions.set(tile, verdict ? regionUrl(imageUrl, verdict) : null);
 }
 
-/** Show the region at the address `urlOf()` over the picture in `tile` while the pointer rests on `element`, or the
+/** Show the region at the address `urlOf()` over the image in `tile` while the pointer rests on `element`, or the
  * focus does. */
 export function connectRegion(element, tile, urlOf) {
   let timer = 0;
@@ -58,7 +58,7 @@ function showRegion(tile, url) {
   region.addEventListener("load", () => region.classList.add("shown"));
   region.addEventListener("error", () => region.remove());
   tile.append(region);
-  showPicture(region, url);
+  loadImage(region, url);
 }
 
 at("localization-image").addEventListener("error", () => at("localization").classList.add("empty"));

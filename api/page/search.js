@@ -1,6 +1,6 @@
 // The search: its form, its hits, and what is said about them.
 
-import { asProblem, call, post, problem, send, showPicture } from "./api.js";
+import { asProblem, call, post, problem, send, loadImage } from "./api.js";
 import { at, button, copyOf, make } from "./elements.js";
 import { eventsOf } from "./events.js";
 import { openExclusion } from "./exclusion.js";
@@ -180,7 +180,7 @@ async function showItem(sku, image) {
     const item = await call(`/v1/items/${encodeURIComponent(sku)}`);
     if (query.like !== sku) return;
     image.alt = item.title || sku;
-    if (item.image_url) showPicture(image, item.image_url);
+    if (item.image_url) loadImage(image, item.image_url);
   } catch {
     // The search by the same sku shows what is wrong.
   }

@@ -1,7 +1,7 @@
 // "Why is it not here?": the rank of any item for the search on the page, in a sentence, its verdicts and a table.
 // What the catalog says reaches the document as text only, never as markup.
 
-import { asProblem, showPicture } from "./api.js";
+import { asProblem, loadImage } from "./api.js";
 import { at, make } from "./elements.js";
 import { capitalized } from "./values.js";
 import { showVerdicts } from "./verdicts.js";
@@ -42,7 +42,7 @@ function showExplained(explained) {
   const { item } = explained;
   at("why-not-problem").textContent = "";
   at("why-not-image").hidden = !item.image_url;
-  showPicture(at("why-not-image"), item.image_url);
+  loadImage(at("why-not-image"), item.image_url);
   at("why-not-item").textContent = item.title || item.sku;
   at("why-not-sentence").textContent = explained.sentence;
   showVerdicts(at("why-not-answer"), { ...item, verdicts: explained.verdicts, explanation: null });

@@ -13,8 +13,8 @@ from starlette.types import Scope
 
 PAGE: Final = Path(__file__).parents[1] / "page"
 
-VIEWS: Final = ("/", "/items/{sku:path}", "/catalog", "/catalog/{section}")
-"""Addresses at which the page shows its views: the search, an item, and the catalog."""
+ADDRESSES: Final = ("/", "/items/{sku:path}", "/catalog", "/catalog/{section}")
+"""Addresses at which the page shows the search, an item, and the catalog."""
 
 REVALIDATED: Final = {"Cache-Control": "no-cache"}
 """Browsers ask whether a file has changed, so that those of two versions never mix."""
@@ -38,5 +38,5 @@ async def document() -> FileResponse:
 def add_page(app: FastAPI) -> None:
     """Serve the page, outside the OpenAPI document."""
     app.mount("/page", PageFiles(directory=PAGE), name="page")
-    for view in VIEWS:
-        app.add_api_route(view, document, include_in_schema=False)
+    for path in ADDRESSES:
+        app.add_api_route(path, document, include_in_schema=False)

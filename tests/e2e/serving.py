@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import uvicorn
@@ -21,7 +22,9 @@ from vitrina.search.types.query import RerankOptions
 
 
 @contextmanager
-def serve(folder: Path, open_reranker: Open | None = None) -> Iterator[str]:
+def serve(
+    folder: Path, open_reranker: Open | None = None, api_keys: Literal["auto", "required"] = "auto"
+) -> Iterator[str]:
     """A server over a store, on a free port of this machine; its address. It is stopped on errors, too: the
     process would wait for it forever."""
 
@@ -30,7 +33,7 @@ def serve(folder: Path, open_reranker: Open | None = None) -> Iterator[str]:
         reranking = None if open_reranker is None else BackgroundReranker(store, "eyes", open_reranker, budget)
         return Service(store, FakeEncoder(), reranking=reranking)
 
-    app = create_app(Settings(store=folder), open_service)
+    app = create_app(Settings(store=folder, api_keys=api_keys), open_service)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

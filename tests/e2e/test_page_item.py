@@ -77,7 +77,7 @@ def test_an_item_has_an_address_of_its_own_with_all_that_is_known(address: str, 
     assert page.is_hidden("#item .fit")  # nothing was searched for
 
 
-def test_all_its_pictures_can_be_seen(address: str, page: Page) -> None:
+def test_all_its_images_are_shown(address: str, page: Page) -> None:
     page.goto(f"{address}/items/mug%2F0")
     main = "document.querySelector('.gallery .tile img')"
     first = wait_for(page, f"{main}?.naturalWidth && {main}.src")

@@ -88,7 +88,6 @@ def take(address: str, out: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for shot in SHOTS:
-            scheme = "dark" if shot.dark else "light"
             page = browser.new_page(viewport=shot.size, locale="en-GB", has_touch=shot.size == PHONE)
             page.emulate_media(color_scheme="dark" if shot.dark else "light")
             page.goto(address + shot.path)

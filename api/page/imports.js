@@ -172,7 +172,7 @@ function fillReport(details, { report, left_out: leftOut }) {
   const told = [report && goneText(report), ...(report?.advice ?? []), ...(report?.notes ?? [])].filter(Boolean);
   const left = leftOut.map(({ n, column, origin, reason, remedy }) => {
     const where = [column && `in ${column}`, `first at ${origin}`].filter(Boolean).join(", ");
-    return `${counted(n, "value")} left out (${where}): ${reason} ${remedy}`;
+    return `${counted(n, column ? "value" : "row")} left out (${where}): ${reason} ${remedy}`;
   });
   details.querySelector("ul").replaceChildren(...[...told, ...left].map((textContent) => make("li", { textContent })));
 }

@@ -237,6 +237,12 @@ class Database(SqliteFile):
             raise StorageError(f"The database {path} is empty: 0 bytes.", remedy=IF_DAMAGED)
         super().__init__(path)
         with self.translated():
+            if (schema_version(self.engine) or "") > newest_version():
+                self.close()
+                raise StateError(
+                    f"The catalog at {path} was written by a newer Vitrina.",
+                    remedy="Install that version or a later one, or choose another folder with --store.",
+                )
             if not self.is_read_only:
                 migrate(self.engine)
             elif not is_current(self.engine):
@@ -278,7 +284,6 @@ def migrate(engine: Engine) -> None:
         return
     import alembic.command
     from alembic.config import Config
-    from alembic.util.exc import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS_FOLDER))
@@ -287,13 +292,7 @@ def migrate(engine: Engine) -> None:
         connection = connection.execution_options(writes=True)
         with connection.begin():
             config.attributes["connection"] = connection
-            try:
-                alembic.command.upgrade(config, "head")
-            except CommandError as error:
-                raise StateError(
-                    f"The catalog at {engine.url.database} was written by a newer Vitrina ({error}).",
-                    remedy="Install that version or a later one, or choose another folder with --store.",
-                ) from error
+            alembic.command.upgrade(config, "head")
 
 
 def schema_version(engine: Engine) -> str | None:

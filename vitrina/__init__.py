@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
@@ -208,6 +209,22 @@ class OpenStore:
         from vitrina.search.images.decode import decode_image
 
         return [decode_image(self._store.images.read(each)).pixels for each in self.item(sku).image_ids]
+
+    def illustrate(self, sku: str, *texts: str, side_px: int = 512) -> Image.Image:
+        """An item's main image in panels, RGB, each with the region where one of the texts fits best: the reranker's
+        box if it gives one, else a map of the encoder's scores, which says where and not whether.
+
+        ``side_px`` is a panel's longer side. Raises NotFoundError as ``item`` does and where the item has no image, and
+        QueryError for more than four texts.
+        """
+        from vitrina.api.illustrations import Illustrations, parse_statements
+
+        image_id = next(iter(self.item(sku).image_ids), "")
+        reranker = None if self._settings.reranker == "off" else self._reranker.reranker
+        drawn = Illustrations().draw(
+            self._store.images, image_id, parse_statements(texts), side_px, self._encoder, reranker
+        )
+        return Image.open(BytesIO(drawn.jpeg)).convert("RGB")
 
     def delete(self, *skus: str) -> list[str]:
         """Remove items; returns the skus that were there."""

@@ -23,7 +23,7 @@ from vitrina.api.keys import KeyFile
 from vitrina.api.metrics import Metrics, RequestObserver
 from vitrina.api.rate_limits import Rate
 from vitrina.api.requests import SearchRequest
-from vitrina.api.routes import health, images, imports, items, search
+from vitrina.api.routes import catalog, health, images, imports, items, search
 from vitrina.api.routes.page import add_page
 from vitrina.api.security import Security, names_in
 from vitrina.api.service import Service
@@ -155,7 +155,7 @@ def create_app(settings: Settings, open_service: Callable[[Settings], Service] =
     app.add_middleware(Security, hosts=names_in(settings.allowed_hosts), origins=origins)
     app.add_middleware(RequestObserver, metrics=app.state.metrics)
     add_error_handlers(app)
-    for routes in (search, items, images, imports, health):
+    for routes in (search, items, images, imports, catalog, health):
         app.include_router(routes.router)
     add_page(app)
     describe(app, needs_key=needs_key)

@@ -16,6 +16,8 @@ from typing import Any, Protocol
 
 from pydantic import SecretStr
 
+from vitrina.api import audits
+from vitrina.api.audits import AuditProgress, run_audit
 from vitrina.api.settings import Settings, encoder_for
 from vitrina.indexer.download import Download
 from vitrina.indexer.imports import (
@@ -69,7 +71,7 @@ class JobPerformer:
         """Do a job, and store how far it is and what came of it. Blocks. Raises StorageError where even that fails."""
         result, failure = None, None
         try:
-            result = self._import(job)
+            result = self._import(job) if job.kind is JobKind.IMPORT else self._audit(job)
         except CancelledError:  # the queue tells whether somebody cancelled it, or the service ends
             return
         except VitrinaError as error:
@@ -101,6 +103,15 @@ class JobPerformer:
         result = done.run()
         tell(replace(done.progress, stage=ImportStage.ENDED))
         return dict(RESULT.dump_python(result, mode="json"))
+
+    def _audit(self, job: Job) -> Json:
+        def tell(progress: AuditProgress) -> bool:
+            kept = audits.PROGRESS.dump_python(progress, mode="json")
+            return self.store.jobs.report(job.id, kept) and not self.is_stopped()
+
+        request = audits.REQUEST.validate_python(job.request)
+        result = run_audit(self.store, self.settings, self.encoder(), request, tell)
+        return dict(audits.RESULT.dump_python(result, mode="json"))
 
 
 class Worker(Protocol):

@@ -28,6 +28,7 @@ from vitrina.api.rerankers import BackgroundReranker, no_reranker
 from vitrina.api.settings import Settings, encoder_for, loader, open_store
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
+from vitrina.indexer.preparation import PreparedItem
 from vitrina.indexer.sources.base import Record
 from vitrina.search.encoders.base import Encoder, LoadEncoder
 from vitrina.search.encoders.batching import BatchingEncoder, ComputeSlots
@@ -37,7 +38,7 @@ from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import SyncThread
 from vitrina.search.store.jobs import Job
 from vitrina.search.store.store import Store
-from vitrina.search.types.errors import EncoderReplacedError, VitrinaError
+from vitrina.search.types.errors import EncoderReplacedError, InputError, VitrinaError
 from vitrina.search.types.item import StoredItem
 from vitrina.search.types.query import RerankOptions
 
@@ -220,6 +221,35 @@ class Service:
             if self.reranking is not None:
                 self.reranking.precompute(stored)
             return stored
+
+    def put_all(self, records: Sequence[Record], cancelled: threading.Event, until: float) -> list[bool | InputError]:
+        """Index items of different skus together: for each whether it was new, or why it is not indexed. Their images
+        are fetched until ``until``, on the monotonic clock. Blocks. Raises as ``put`` does, except InputError."""
+
+        def prepared(indexer: Indexer, record: Record) -> PreparedItem | InputError:
+            try:
+                with self._fetcher.limited(min(FETCH_S, until - time.monotonic()), cancelled):
+                    return indexer.prepare_whole(record)
+            except InputError as error:
+                return error
+
+        with ThreadPoolExecutor(N_WRITING, thread_name_prefix="batch") as pool:
+            while True:
+                indexer = self._indexer
+                found = list(pool.map(partial(prepared, indexer), records))
+                ready = [each for each in found if isinstance(each, PreparedItem)]
+                try:
+                    if ready:
+                        indexer.commit(indexer.encode(ready))
+                        self._engine.replica.catch_up()
+                    break
+                except EncoderReplacedError:
+                    self.switch()
+        if self.reranking is not None:
+            for record, each in zip(records, found, strict=True):
+                if isinstance(each, PreparedItem):
+                    self.reranking.precompute(self.store.catalog.item(record.item.sku))
+        return [each if isinstance(each, InputError) else each.is_new for each in found]
 
     def delete(self, skus: Sequence[str]) -> list[str]:
         """Remove items; no later answer has them. Returns the skus that existed."""

@@ -227,13 +227,18 @@ class Indexer:
 
     def put(self, record: Record) -> StoredItem:
         """Index one item now. Raises InputError with the reason if it would be a dead letter. Blocks."""
+        self.commit(self.encode([self.prepare_whole(record)]))
+        return self.store.catalog.item(record.item.sku)
+
+    def prepare_whole(self, record: Record) -> PreparedItem:
+        """An item ready to be encoded with all its images. Raises InputError with the reason if one cannot be used.
+        Blocks."""
         is_new = not self.store.catalog.content_hashes([record.item.sku])
         prepared = self.preparer.prepare(record, self.preparer.digest(record), is_new=is_new)
         failures = [prepared] if isinstance(prepared, Rejection) else prepared.failures
         if failures or isinstance(prepared, Rejection):  # a request is answered, so no image is left out of it
             raise InputError(failures[0].reason, remedy=failures[0].remedy, details={"sku": record.item.sku})
-        self.commit(self.encode([prepared]))
-        return self.store.catalog.item(record.item.sku)
+        return prepared
 
     def changes(self, source: Source, summary: SourceSummary, of_source: SourceRun) -> Generator[Row, None, None]:
         """The source's rows, compared with the catalog: new or changed, unchanged, or rejected; counted on the way."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.reranking.pipeline import SupportsRerank
+from vitrina.search.retrieval.facets import facets_of
 from vitrina.search.retrieval.fusion import shipped_prior
 from vitrina.search.retrieval.retriever import RankedCandidates, Retriever
 from vitrina.search.store.catalog import Catalog
@@ -18,6 +23,8 @@ from vitrina.search.store.store import Store
 from vitrina.search.types.answer import Answer, AnswerStream, Reranked, Retrieved, Stopwatch, final_answer
 from vitrina.search.types.calibration import Calibration, Cohort
 from vitrina.search.types.errors import NoRerankerError
+from vitrina.search.types.facet_counts import FacetsOfQuery
+from vitrina.search.types.filters import Condition
 from vitrina.search.types.query import Query, RerankOptions, SortOrder
 from vitrina.search.types.trust import Trust
 from vitrina.search.understanding.parsed_query import ParsedQuery, QueryParser
@@ -111,6 +118,21 @@ class SearchEngine:
         if query.browses:
             return self.retriever.browse(query, watch)
         return self.retriever.retrieve(self.parser.parse(query, watch), watch)
+
+    def facets(self, query: Query, fields: Sequence[str] = (), n_values: int = 20) -> FacetsOfQuery:
+        """How many of the items that a query finds have which values, the ``n_values`` most frequent of each field; of
+        ``fields``, or of all that tell groups of items apart. Of a query by words or images those items count that are
+        worth showing. Blocks. Raises as ``stream`` does, and FilterError for a field that does not exist."""
+        parsed = None if query.browses else self.parser.parse(query, Stopwatch())
+
+        def found(filters: tuple[Condition, ...]) -> NDArray[np.int64]:
+            if parsed is not None:
+                return self.retriever.relevant(replace(parsed, query=replace(query, filters=filters)), Stopwatch())
+            with self.catalog.reading() as reader:
+                reader.facets.check(filters)
+                return reader.facets.matching(filters)
+
+        return facets_of(self.catalog, self.replica.facets, query.filters, found, fields, n_values)
 
     def rank(self, query: Query) -> RankedCandidates:
         """Every candidate of a query, scored and in order, with the features that calibrations are fitted to. Blocks

@@ -63,6 +63,7 @@ def audit(
 
     What was found before Ctrl-C, or before the reranker failed for good, is printed and written, too.
     """
+    from vitrina.api.audits import AuditRequest, keep_result, result_of
     from vitrina.api.rerankers import needed_reranker, open_reranker
     from vitrina.api.settings import encoder_for, existing_store
     from vitrina.search.audit.audit import Audit, AuditSummary
@@ -91,6 +92,8 @@ def audit(
         )
         show_label_errors(summary)
         notes = [*audited.notes, *(["It ended early."] if stop else [])]
+        result = result_of(summary, reranker.identity.name, notes)
+        keep_result(store, AuditRequest(tuple(fields or ()), limit), result)
         keep(store, summary, reranker.identity.name, notes, csv_file, report)
     if isinstance(stop, VitrinaError):
         raise stop

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,24 +14,7 @@ from rich.text import Text
 from vitrina.api.cli.console import StoreOption, errors, output, print_line, print_note, settings_for
 
 if TYPE_CHECKING:
-    from vitrina.search.store.reader import CatalogReader
-
-
-@dataclass(frozen=True, slots=True)
-class DuplicateItem:
-    """One item of a group."""
-
-    sku: str
-    title: str
-    image_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class DuplicateGroup:
-    """Items with one product photo; ``is_exact`` if their image files are equal, too."""
-
-    is_exact: bool
-    items: tuple[DuplicateItem, ...]
+    from vitrina.search.store.duplicates import DuplicateGroup
 
 
 def duplicates(
@@ -43,6 +26,7 @@ def duplicates(
     from vitrina.api.settings import existing_store
     from vitrina.indexer.twins import TwinFinder
     from vitrina.search.index.replica import IndexReplica
+    from vitrina.search.store.duplicates import duplicate_groups
 
     settings = settings_for(folder)
     with ExitStack() as stack:
@@ -59,22 +43,6 @@ def duplicates(
         output.file.write(json.dumps([asdict(group) for group in groups], ensure_ascii=False, indent=2) + "\n")
     else:
         show_groups(groups)
-
-
-def duplicate_groups(reader: CatalogReader) -> list[DuplicateGroup]:
-    """Every group of two items or more, the oldest first."""
-    twins = reader.twin_groups()
-    of_group: dict[int, list[int]] = {}
-    for item_id, group_id in zip(twins.item_ids.tolist(), twins.group_ids.tolist(), strict=True):
-        of_group.setdefault(group_id, []).append(item_id)
-    stored = reader.items(twins.item_ids.tolist())
-    groups = []
-    for item_ids in of_group.values():
-        held = [stored[item_id] for item_id in item_ids]
-        items = tuple(DuplicateItem(each.item.sku, each.item.title, next(iter(each.image_ids), "")) for each in held)
-        if len(items) > 1:
-            groups.append(DuplicateGroup(len({each.image_id for each in items}) == 1, items))
-    return groups
 
 
 def show_groups(groups: Sequence[DuplicateGroup]) -> None:

@@ -276,6 +276,8 @@ def keep(
     from vitrina.evaluation.run import write_run
 
     try:
+        if not store.catalog.database.is_read_only:
+            write_run(run, store.last_run)  # which GET /v1/evaluation shows
         if json_file is not None:
             write_run(run, json_file)
             print_line(f"The run, for --against: {json_file}")

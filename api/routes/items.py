@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -15,26 +13,21 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from vitrina.api.answers import AnswerOut, ItemOut, ItemPageOut, position_of
-from vitrina.api.requests import ItemIn, SearchRequest, VariantIn, decode_data_uri, from_json, is_reranked, strict_json
+from vitrina.api.item_batches import BatchIn, BatchOut, BatchWriter
+from vitrina.api.item_records import record_of
+from vitrina.api.requests import ItemIn, SearchRequest, from_json, is_reranked, strict_json
 from vitrina.api.routes.health import RunningService
 from vitrina.api.service import Service
 from vitrina.api.streaming import RESPONSES, respond, while_connected
-from vitrina.indexer.sources.base import Record, Rejection, TableRow
+from vitrina.indexer.sources.base import Record
 from vitrina.indexer.sources.cells import key_text
-from vitrina.indexer.sources.columns import Columns
-from vitrina.indexer.sources.image_files import ImageFiles
-from vitrina.indexer.sources.rows import read_row, read_url
-from vitrina.search.types.errors import FilterError, InputError
+from vitrina.search.types.errors import FilterError
 from vitrina.search.types.filters import parse_filters
-from vitrina.search.types.item import StoredItem, Variant
+from vitrina.search.types.item import StoredItem
 from vitrina.search.types.query import WINDOW
 from vitrina.search.types.query import Query as SearchQuery
 
 router = APIRouter(tags=["items"])
-
-FIELDS = ("sku", "title", "description", "price_cents", "currency", "url")
-COLUMNS = Columns(fields={name: (name,) for name in FIELDS}, images=("images",))
-"""How ``ItemIn`` maps to a catalog row: its fields keep their names."""
 
 
 def is_item_itself(request: Request, service: Service, sku: str) -> bool:
@@ -118,6 +111,15 @@ def put(service: Service, record: Record, cancelled: threading.Event) -> tuple[b
     return existed, service.put(record, cancelled)
 
 
+@router.post("/v1/items:batch")
+async def write_items(request: Request, service: RunningService, batch: BatchIn) -> BatchOut:
+    """Put and delete up to 1,000 items, in this order. Each has a result of its own: one that fails keeps no other from
+    being written. Those that are written are searchable when the response arrives."""
+    cancelled = threading.Event()
+    work = service.writing.submit(BatchWriter(service, cancelled).write, batch.operations)
+    return await while_connected(request, work, cancelled.set)
+
+
 @router.delete("/v1/items/{sku:path}", status_code=204)
 async def delete_item(service: RunningService, sku: str) -> None:
     """Remove an item. No later answer of this service has it."""
@@ -132,46 +134,6 @@ def rerank_request(rerank: str, explain: str) -> SearchRequest:
         return SearchRequest.model_validate({name: from_json(text, ("query", name)) for name, text in given.items()})
     except ValidationError as error:
         raise RequestValidationError(error.errors()) from error
-
-
-def record_of(sku: str, item: ItemIn) -> Record:
-    """The item as a record, under the same rules as every catalog row. Raises InputError."""
-    cells = {
-        "sku": sku,
-        **item.model_dump(exclude={"images", "variants"}),
-        "images": [image_cell(i) for i in item.images],
-    }
-    record = read_row(TableRow(f"PUT {sku}", cells), COLUMNS, ImageFiles(Path()))
-    if isinstance(record, Rejection):
-        raise InputError(record.reason, remedy=record.remedy)
-    if record.problems:  # a request is answered: what is wrong in it can be mended, so nothing is left out
-        raise InputError(record.problems[0].reason, remedy=record.problems[0].remedy)
-    variants = tuple(variant_of(variant, len(record.images)) for variant in item.variants)
-    return replace(record, item=replace(record.item, variants=variants))
-
-
-def variant_of(variant: VariantIn, n_images: int) -> Variant:
-    """A variant of an item with so many images. Raises InputError for an image that it has not, and for an address that
-    is none of the web."""
-    if any(at >= n_images for at in variant.images):
-        raise InputError(
-            f"The variant {variant.sku!r} has an image {max(variant.images)} of {n_images}.",
-            remedy='Count from 0 in "images" of the item.',
-        )
-    return Variant(
-        sku=variant.sku,
-        options=variant.options,
-        price_cents=variant.price_cents,
-        currency=variant.currency,
-        identifiers=tuple(variant.identifiers),
-        images=tuple(variant.images),
-        url=read_url(variant.url),
-    )
-
-
-def image_cell(image: str) -> str | bytes:
-    """A URL, or the bytes of a data URI; a request never names a local file."""
-    return image if image.startswith(("http://", "https://")) else decode_data_uri(image)
 
 
 def json_object(text: str) -> dict[str, object]:

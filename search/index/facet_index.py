@@ -6,13 +6,13 @@ A value of a field is a term like a word, and so is the field itself, which ever
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitrina.search.index.variant_facets import NO_VARIANTS, Ids
-from vitrina.search.lexical.postings import N_FIELDS, NO_POSTINGS, Postings, TermStream, updated
+from vitrina.search.lexical.postings import N_FIELDS, NO_POSTINGS, NO_ROWS, Postings, TermStream, updated
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.facets import FacetHolders
 from vitrina.search.types.filters import AnyOf
@@ -33,6 +33,7 @@ class FacetIndex:
         self.sequence = 0
         self._catching_up = threading.Lock()
         self._codes: dict[FacetKey, int] = {}
+        self._values: dict[str, dict[str | None, int]] = {}
         self._fields: tuple[str, ...] = ()
         self._postings = NO_POSTINGS
         self._of_variants = NO_VARIANTS
@@ -76,6 +77,36 @@ class FacetIndex:
             found = np.intersect1d(found, within)
         return np.sort(found)[:limit]
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Every field that some item has, or had since this was made, sorted."""
+        return self._fields
+
+    def counts(self, item_ids: Ids, fields: Collection[str]) -> dict[str, dict[str | None, int]]:
+        """How many of the items have each value (case-folded) of some fields, those that none has left out; by None how
+        many have any."""
+        postings, n_codes = self._postings, len(self._codes) + 1
+        rows = postings.rows_of(item_ids)
+        wanted = np.zeros(len(postings.alive), np.bool_)
+        wanted[rows[rows >= 0]] = True
+        totals = np.zeros(n_codes, np.int64)
+        for segment, offset in zip(postings.segments, postings.offsets, strict=True):
+            stream = segment.stream
+            of_term = np.repeat(wanted[offset : offset + len(segment)], stream.n_terms.sum(axis=1))
+            totals += np.bincount(stream.terms[of_term], minlength=n_codes)[:n_codes]
+        found: dict[str, dict[str | None, int]] = {}
+        for field in fields:
+            known = [(value, code) for value, code in list(self._values.get(field, {}).items()) if code < n_codes]
+            held = totals[[code for _, code in known]] if known else totals[:0]
+            found[field] = {value: n for (value, _), n in zip(known, held.tolist(), strict=True) if n}
+        return found
+
+    def holder(self, field: str, value: str) -> int | None:
+        """The id of an item that has a value (case-folded) in a field; None if none has."""
+        postings, code = self._postings, self._codes.get((field, value))
+        rows = postings.holding(code).rows if code is not None else NO_ROWS
+        return int(postings.item_ids[rows[0]]) if len(rows) else None
+
     def _rows_having(self, postings: Postings, field: str, values: Iterable[str] | None) -> Flags:
         """Which rows have one of the values; shape (number of rows + 1,), the last for an item that is not there."""
         keys: Iterable[FacetKey] = [(field, None)] if values is None else ((field, value) for value in values)
@@ -116,4 +147,8 @@ class FacetIndex:
         return TermStream(ids, counts, pairs[:, 1].astype(np.int32))
 
     def _code(self, field: str, value: str | None) -> int:
-        return self._codes.setdefault((field, value), len(self._codes) + 1)
+        code = self._codes.get((field, value))
+        if code is None:
+            code = self._codes[field, value] = len(self._codes) + 1
+            self._values.setdefault(field, {})[value] = code
+        return code

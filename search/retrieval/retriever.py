@@ -154,6 +154,18 @@ class Retriever:
                 {} if twins is None else twins.twins,
             )
 
+    def relevant(self, parsed: ParsedQuery, watch: Stopwatch) -> NDArray[np.int64]:
+        """The ids of the items that a query finds and that are worth showing, sorted: those that are as sure as a good
+        match is, or the first page if none is; without a calibration the best ``WINDOW``. Raises as ``retrieve`` does.
+        Blocks."""
+        ranked = self.rank(parsed, watch)
+        curve = self._curve(parsed.query, ranked)
+        confidence = None if curve is None else assured(curve.confidence(ranked.features), ranked.certain)
+        order = ranked.order
+        if confidence is not None:
+            order = at_least(parsed.query.min_confidence, confidence, order)
+        return np.sort(ranked.item_ids[relevant(curve, confidence, order)])
+
     def _collapsed(self, parsed: ParsedQuery, ranked: NDArray[np.int64]) -> Collapsed:
         with self._catalog.reading() as reader:
             return collapsed(ranked, reader.twin_groups(), parsed.excluded)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, func, select, text
 
 from vitrina.search.store.database import chunks, facets, items, sequence_of, touched_items
-from vitrina.search.store.matching import as_table, ids_as_table, in_order, items_of, matches, variant_key
+from vitrina.search.store.matching import Ids, as_table, ids_as_table, in_order, items_of, matches, variant_key
 from vitrina.search.types.errors import FilterError
 from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, facet_value, field_of, spellings
 from vitrina.search.types.query import SortOrder
@@ -150,6 +150,15 @@ class FacetReader:
             fitting = zip(varied.tolist(), counts.tolist(), strict=True)
             known |= {item_id: n for item_id, n in fitting if item_id in known and item_id not in whole}
         return np.array([known.get(item_id, 1) for item_id in item_ids], np.int64)
+
+    def prices(self, item_ids: Ids) -> dict[str | None, Ids]:
+        """The lowest prices of items in cents, by currency; each of shape (n,), without those of items that have
+        none."""
+        rows = select(items.c.currency, func.json_group_array(items.c.price_cents)).where(
+            items.c.price_cents.is_not(None), items.c.id.in_(ids_as_table(item_ids.tolist()))
+        )
+        of_each = self._connection.execute(rows.group_by(items.c.currency))
+        return {currency: np.array(json.loads(cents), np.int64) for currency, cents in of_each}
 
     def is_value(self, field: str, value: str) -> bool:
         """Whether some item has a value (case-folded) in a field."""

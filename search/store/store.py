@@ -108,6 +108,7 @@ class Store:
                 remedy="Choose another folder with --store or VITRINA_STORE.",
             ) from error
         self.uploads = folder / "uploads"
+        self.last_run = folder / "last-run.json"
         self.catalog = Catalog(folder / CATALOG_FILE)
         self.jobs = Jobs(self.catalog.database)
         self.images = ImageStore(folder / "pictures.db")

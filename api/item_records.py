@@ -1,0 +1,58 @@
+"""Items that come over HTTP, as records: under the same rules as every catalog row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from vitrina.api.requests import ItemIn, VariantIn, decode_data_uri
+from vitrina.indexer.sources.base import Record, Rejection, TableRow
+from vitrina.indexer.sources.columns import Columns
+from vitrina.indexer.sources.image_files import ImageFiles
+from vitrina.indexer.sources.rows import read_row, read_url
+from vitrina.search.types.errors import InputError
+from vitrina.search.types.item import Variant
+
+FIELDS = ("sku", "title", "description", "price_cents", "currency", "url")
+COLUMNS = Columns(fields={name: (name,) for name in FIELDS}, images=("images",))
+"""How ``ItemIn`` maps to a catalog row: its fields keep their names."""
+
+
+def record_of(sku: str, item: ItemIn) -> Record:
+    """The item as a record, under the same rules as every catalog row. Raises InputError."""
+    cells = {
+        "sku": sku,
+        **item.model_dump(exclude={"images", "variants"}),
+        "images": [image_cell(i) for i in item.images],
+    }
+    record = read_row(TableRow(f"PUT {sku}", cells), COLUMNS, ImageFiles(Path()))
+    if isinstance(record, Rejection):
+        raise InputError(record.reason, remedy=record.remedy)
+    if record.problems:  # a request is answered: what is wrong in it can be mended, so nothing is left out
+        raise InputError(record.problems[0].reason, remedy=record.problems[0].remedy)
+    variants = tuple(variant_of(variant, len(record.images)) for variant in item.variants)
+    return replace(record, item=replace(record.item, variants=variants))
+
+
+def variant_of(variant: VariantIn, n_images: int) -> Variant:
+    """A variant of an item with so many images. Raises InputError for an image that it has not, and for an address that
+    is none of the web."""
+    if any(at >= n_images for at in variant.images):
+        raise InputError(
+            f"The variant {variant.sku!r} has an image {max(variant.images)} of {n_images}.",
+            remedy='Count from 0 in "images" of the item.',
+        )
+    return Variant(
+        sku=variant.sku,
+        options=variant.options,
+        price_cents=variant.price_cents,
+        currency=variant.currency,
+        identifiers=tuple(variant.identifiers),
+        images=tuple(variant.images),
+        url=read_url(variant.url),
+    )
+
+
+def image_cell(image: str) -> str | bytes:
+    """A URL, or the bytes of a data URI; a request never names a local file."""
+    return image if image.startswith(("http://", "https://")) else decode_data_uri(image)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from functools import cache
@@ -26,8 +28,19 @@ class Work(StrEnum):
 
 
 MAX_IN_FLIGHT: Final[Mapping[Work, int]] = {Work.SEARCH: 66, Work.WRITE: 24, Work.IMAGE: 64, Work.IMPORT: 16}
-"""The most requests of each kind at a time. 66 searches are answered within 2 s where a search takes 30 ms of the
-machine; 24 writes hold at most 24 bodies in memory, four of which are worked on."""
+"""The most requests of each kind at a time. 66 clients that wait for their answers before they search again are never
+refused, however slow the catalog; 24 writes hold at most 24 bodies in memory, four of which are worked on."""
+
+MIN_SEARCHES = 8
+QUEUE_S = 1.5
+"""In a flood, as many searches are taken as are answered in this time, at the pace of the last ``PACE_S``, but no fewer
+than ``MIN_SEARCHES``. The rest of 2 s is for a pace that changes."""
+
+PACE_S = 2.0
+REFUSED_S = 1.0
+FLOOD_S = 5.0
+"""It is a flood if more searches are under way, or were refused within ``REFUSED_S``, than are taken at most; and for
+so long after that."""
 
 PATHS: Final = (
     (Work.SEARCH, re.compile(r"POST /v1/(search|explain)|GET /v1/items/.+/similar", re.DOTALL)),
@@ -44,23 +57,58 @@ def work_of(method: str, path: str) -> Work | None:
     return next((work for work, pattern in PATHS if pattern.fullmatch(f"{method} {path}")), None)
 
 
+class RecentCount:
+    """How often something happened within the last ``period_s``."""
+
+    def __init__(self, period_s: float, clock: Callable[[], float]) -> None:
+        self._period_s = period_s
+        self._clock = clock
+        self._times: deque[float] = deque()
+
+    def add(self) -> None:
+        """It happens now."""
+        self._times.append(self._clock())
+
+    def __len__(self) -> int:
+        oldest = self._clock() - self._period_s
+        while self._times and self._times[0] < oldest:
+            self._times.popleft()
+        return len(self._times)
+
+
 class InFlight:
     """How many requests of each kind are being answered, and whether there is room for another. For one thread."""
 
-    def __init__(self, max_in_flight: Mapping[Work, int] = MAX_IN_FLIGHT) -> None:
+    def __init__(
+        self, max_in_flight: Mapping[Work, int] = MAX_IN_FLIGHT, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.n_refused = Counter[Work]()
         self._max_in_flight = max_in_flight
         self._n = Counter[Work]()
+        self._clock = clock
+        self._flooded_until = -math.inf
+        self._answered = RecentCount(PACE_S, clock)
+        self._refused = RecentCount(REFUSED_S, clock)
 
     def __getitem__(self, work: Work) -> int:
         return self._n[work]
 
     def refuses(self, work: Work) -> bool:
         """Whether a request is one too many, which is counted."""
-        if self._n[work] < self._max_in_flight[work]:
+        if self._n[work] < self._bound(work):
             return False
         self.n_refused[work] += 1
+        if work is Work.SEARCH:
+            self._refused.add()
+            if self._n[work] + len(self._refused) > self._max_in_flight[work]:
+                self._flooded_until = self._clock() + FLOOD_S
         return True
+
+    def _bound(self, work: Work) -> int:
+        most = self._max_in_flight[work]
+        if work is not Work.SEARCH or self._clock() >= self._flooded_until:
+            return most
+        return min(most, max(MIN_SEARCHES, int(len(self._answered) / PACE_S * QUEUE_S)))
 
     @contextmanager
     def counting(self, work: Work) -> Iterator[None]:
@@ -70,6 +118,8 @@ class InFlight:
             yield
         finally:
             self._n[work] -= 1
+            if work is Work.SEARCH:
+                self._answered.add()
 
     def refusal(self, scope: Scope) -> bytes | None:
         """The whole answer to a request that is one too many, before anything else looks at it; None for others, and

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from tests.api.test_reranking import shop as shop
 from tests.search.reranking.shops import ColourReranker
 from tests.sse import events_in
 from vitrina.api import service
-from vitrina.api.admission import MAX_BUFFERED_BYTES, MAX_IN_FLIGHT, Work, work_of
+from vitrina.api.admission import FLOOD_S, MAX_BUFFERED_BYTES, MAX_IN_FLIGHT, InFlight, Work, work_of
 from vitrina.api.app import BodyLimit
 from vitrina.indexer.fetch import Fetcher
 from vitrina.search.images.memory import MAX_TOTAL_BYTES, MEMORY
@@ -144,6 +144,68 @@ def search(client: TestClient) -> Any:
 )
 def test_which_bound_a_request_counts_against(method: str, path: str, work: Work | None) -> None:
     assert work_of(method, path) is work
+
+
+class Pace:
+    """Searches that are answered one after the other, ``per_s`` a second, and a clock that goes on when it is told."""
+
+    def __init__(self, per_s: float) -> None:
+        self.now, self.per_s = 0.0, per_s
+        self.in_flight = InFlight(clock=lambda: self.now)
+        self.waits_s: list[float] = []
+        self.later_waits_s: list[float] = []
+        self._waiting: list[tuple[float, AbstractContextManager[None]]] = []
+        self._next_at = 0.0
+
+    def ask(self) -> bool:
+        """Whether a search is taken."""
+        if self.in_flight.refuses(Work.SEARCH):
+            return False
+        counting = self.in_flight.counting(Work.SEARCH)
+        counting.__enter__()
+        self._waiting.append((self.now, counting))
+        return True
+
+    def go_on(self, seconds: float) -> None:
+        """Let time pass, in which searches are answered in their order."""
+        self.now += seconds
+        while self._waiting and self.now >= self._next_at:
+            asked_at, counting = self._waiting.pop(0)
+            counting.__exit__(None, None, None)
+            self.waits_s.append(self.now - asked_at)
+            if asked_at > 0.5:
+                self.later_waits_s.append(self.now - asked_at)
+            self._next_at = max(self._next_at, self.now - seconds) + 1 / self.per_s
+
+
+@pytest.mark.parametrize("per_s", [10.0, 20.0, 40.0, 200.0])
+def test_in_a_flood_as_many_are_taken_as_are_answered_soon(per_s: float) -> None:
+    pace = Pace(per_s)
+    for _ in range(250 * 20):
+        pace.ask()
+        pace.go_on(1 / 250)
+    assert len(pace.waits_s) >= 0.9 * per_s * 20
+    assert max(pace.later_waits_s) < 2.0
+    assert max(pace.waits_s) < MAX_IN_FLIGHT[Work.SEARCH] / per_s + 0.1, "asked before there was a flood"
+
+
+def test_clients_that_wait_for_their_answers_are_never_refused_and_are_taken_again_after_a_flood() -> None:
+    pace = Pace(10.0)
+    n_clients = MAX_IN_FLIGHT[Work.SEARCH]
+    assert all(pace.ask() for _ in range(n_clients))
+    for _ in range(3000):
+        before = len(pace.waits_s)
+        pace.go_on(0.01)
+        assert all(pace.ask() for _ in range(len(pace.waits_s) - before))
+    assert max(pace.waits_s) > 5, "however slow it is"
+    for _ in range(250 * 5):  # others come, too many
+        pace.ask()
+        pace.go_on(1 / 250)
+    assert not pace.ask()
+    pace.go_on(FLOOD_S + 0.1)
+    for _ in range(2000):
+        pace.go_on(0.01)
+    assert all(pace.ask() for _ in range(n_clients))
 
 
 def test_slow_images_hold_up_nothing_but_writes(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,7 @@ class TableRow:
     """One row's cells by column name. ``origin`` says where it comes from, as ``products.csv:17``.
 
     ``n_rows`` is how many rows of the source were merged into it. ``attributes`` are those that columns hold by name
-    and value.
+    and value. ``problems`` are what of the row could not be read.
     """
 
     origin: str
@@ -118,6 +118,7 @@ class TableRow:
     n_rows: int = 1
     variants: tuple[VariantRow, ...] = ()
     attributes: Mapping[str, object] = field(default_factory=dict)
+    problems: tuple[CellProblem, ...] = ()
 
 
 @runtime_checkable

@@ -139,6 +139,11 @@ def _of_other(path: Path, sample: bytes, at: int) -> TextEncoding:
 
 
 _LATIN = ("cp1252", "cp1250", "iso8859-2", "cp1254", "cp1257", "mac_roman", "cp850", "cp852")
+_RARE = frozenset({"mac_roman", "cp850", "cp852", "cp1257"})
+_LEAST_OF_RARE = 6
+"""Letters outside of ASCII that speak for a rare encoding at least. Of 954 samples in 36 languages the three that were
+read wrongly, but for Romanian ş and ţ, had fewer; 32 that were right stop now."""
+
 _LETTERS = {
     "de": "äöüß", "fr": "àâæçéèêëîïôœùûüÿ", "es": "áéíñóúü", "it": "àèéìíòóùú", "pt": "àáâãçéêíóôõúü",
     "ca": "àçéèíïòóúü", "nl": "áéèëïíóöúü", "da": "æøåéü", "no": "æøåéòô", "nb": "æøåéòô",
@@ -186,6 +191,8 @@ def _latin(judged: bytes) -> str | None:
     if not ranked:
         return None
     (best, name), (second, _) = ranked[0], ranked[1] if len(ranked) > 1 else (0.0, "")
+    if name in _RARE and sum(byte >= 0x80 for byte in judged) < _LEAST_OF_RARE:
+        return None
     return name if best > (3 if name == "cp1252" else 10) * second else None
 
 

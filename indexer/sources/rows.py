@@ -67,7 +67,7 @@ class _RowReader:
         self._columns = columns
         self._used = used
         self._files = files
-        self._problems: list[CellProblem] = []
+        self._problems = list(row.problems)
 
     def record(self, sku: str) -> Record:
         """The row under this sku. Raises InputError if it has neither image nor text."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
+from vitrina.indexer.sources.base import CellProblem, Rejection, TableRow, union_of_columns
 from vitrina.indexer.sources.encodings import FALLBACK
 from vitrina.indexer.sources.folder import IMAGE_SUFFIXES
 from vitrina.indexer.sources.image_cells import MAX_IMAGES
@@ -71,7 +71,7 @@ class _Sample:
         self._origin = origin
         self._cells: dict[str, object] = {}
         self._images: list[bytes] = []
-        self._damage: tuple[str, str] | None = None
+        self._problems: list[CellProblem] = []
 
     def add(self, tar: tarfile.TarFile, member: tarfile.TarInfo, ending: str, max_bytes: int) -> None:
         """Add a member's content as an image, as cells or as text; other members are skipped."""
@@ -81,7 +81,7 @@ class _Sample:
             return
         if member.size > max_bytes:
             reason = f"{member.name} has {member.size:,} bytes; the limit is {max_bytes:,}."
-            self._damage = (reason, "Leave it out, or shrink it.")
+            self._note(last, reason, "Leave it out, or shrink it.")
             return
         file = tar.extractfile(member)
         data = file.read() if file else b""
@@ -93,28 +93,33 @@ class _Sample:
             self._cells.setdefault(_TEXT_COLUMNS[last], data.decode("utf-8-sig", errors=FALLBACK))
 
     def row(self) -> TableRow | Rejection:
-        """The sample as one row, or why it cannot be one."""
-        if self._damage:
-            return Rejection(self._origin, *self._damage, sku=self.key[:256])
+        """The sample as one row without what could not be read, or why it cannot be one."""
+        if self._problems and not self._cells and not self._images:
+            first = self._problems[0]
+            return Rejection(self._origin, first.reason, first.remedy, sku=self.key[:256])
         cells = {**self._cells, "__key__": self.key}
-        return TableRow(self._origin, {**cells, "image": self._images} if self._images else cells)
+        images = {"image": self._images} if self._images else {}
+        return TableRow(self._origin, {**cells, **images}, problems=tuple(self._problems))
+
+    def _note(self, column: str, reason: str, remedy: str) -> None:
+        self._problems.append(CellProblem(column, reason, remedy))
 
     def _add_image(self, data: bytes) -> None:
         if len(self._images) < MAX_IMAGES:
             self._images.append(data)
-        else:
-            self._damage = (f"The sample has more than {MAX_IMAGES} images.", "Leave some out.")
+        elif not any(problem.column == "image" for problem in self._problems):
+            self._note("image", f"The sample has more than {MAX_IMAGES} images; the first are read.", "Leave some out.")
 
     def _add_json(self, name: str, data: bytes) -> None:
         try:
             found = json.loads(data.decode("utf-8-sig", errors=FALLBACK), parse_constant=lambda constant: None)
         except (ValueError, RecursionError) as error:
-            self._damage = (f"{name} is not JSON: {str(error)[:200]}.", "Write one JSON object.")
+            self._note("json", f"{name} is not JSON: {str(error)[:200]}.", "Write one JSON object.")
             return
         if isinstance(found, dict):
             self._cells.update(found)
         else:
-            self._damage = (f"{name} is a JSON {type(found).__name__}.", "Write one JSON object.")
+            self._note("json", f"{name} is a JSON {type(found).__name__}.", "Write one JSON object.")
 
 
 def open_webdataset(path: Path) -> WebDatasetTable:

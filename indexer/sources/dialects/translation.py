@@ -87,7 +87,9 @@ class _Translator:
         if not variants and declared.expand:
             column = layout.column(declared.sku)
             variants = expanded_variants(row.origin, cells, column, declared.expand, attributes)
-        return self._product(row.origin, cells, row.n_rows, variants, attributes, layout)
+        return replace(
+            self._product(row.origin, cells, row.n_rows, variants, attributes, layout), problems=row.problems
+        )
 
     def _product(
         self,

@@ -193,3 +193,34 @@ def test_the_amazon_review_data(tmp_path: Path) -> None:
     socks = only(write(tmp_path, "meta.jsonl", json.dumps(of_2023)))
     assert (socks.item.sku, socks.item.description, socks.item.price_cents) == ("B01", "One\nTwo", 1299)
     assert socks.item.attributes["details.department"] == "mens"
+
+
+def test_variants_that_name_their_group_or_are_named_by_it_are_one_product(tmp_path: Path) -> None:
+    def offer(price: float) -> dict[str, object]:
+        return {"@type": "Offer", "price": price, "priceCurrency": "EUR"}
+
+    graph = [
+        {"@type": "ProductGroup", "productGroupID": "G1", "name": "Coat", "hasVariant": [
+            {"@id": "#red"}, {"@type": "Product", "sku": "G1-B", "color": "Blue", "offers": offer(20)}]},
+        {"@type": "Product", "@id": "#red", "sku": "G1-R", "color": "Red", "offers": offer(10)},
+        {"@type": "Product", "sku": "G2-S", "size": "S", "offers": offer(5),
+         "isVariantOf": {"@type": "ProductGroup", "productGroupID": "G2", "name": "Tee", "brand": {"name": "Acme"}}},
+        {"@type": "Product", "sku": "G2-M", "size": "M", "offers": offer(6), "isVariantOf": {"@id": "G2"}},
+        {"@type": "Product", "sku": "G3-S", "name": "Cap", "size": "S", "inProductGroupWithID": "G3",
+         "offers": offer(7)},
+        {"@type": "Product", "sku": "G3-M", "name": "Cap", "size": "M", "inProductGroupWithID": "G3",
+         "offers": offer(8)},
+    ]  # fmt: skip
+    records, rejections = read(
+        write(tmp_path, "a.jsonld", json.dumps({"@context": "https://schema.org", "@graph": graph}))
+    )
+    assert not rejections
+    found = {record.item.sku: record.item for record in records}
+    assert {sku: item.title for sku, item in found.items()} == {"G1": "Coat", "G2": "Tee", "G3": "Cap"}
+    forms = [[(each.sku, dict(each.options), each.price_cents) for each in item.variants] for item in found.values()]
+    assert forms == [
+        [("G1-B", {"color": "Blue"}, 2000), ("G1-R", {"color": "Red"}, 1000)],
+        [("G2-S", {"size": "S"}, 500), ("G2-M", {"size": "M"}, 600)],
+        [("G3-S", {"size": "S"}, 700), ("G3-M", {"size": "M"}, 800)],
+    ]
+    assert found["G2"].attributes == {"brand": "Acme", "size": ("S", "M")}

@@ -64,7 +64,7 @@ def test_without_json_the_key_is_the_sku(tmp_path: Path) -> None:
     assert records[1].item.attributes == {"class": 7}
 
 
-def test_bad_samples_are_rejected_alone(tmp_path: Path) -> None:
+def test_a_bad_member_costs_itself_and_a_sample_of_nothing_else_is_rejected(tmp_path: Path) -> None:
     members = [
         ("0.json", b"{oops"),
         ("0.jpg", make_image()),
@@ -73,8 +73,13 @@ def test_bad_samples_are_rejected_alone(tmp_path: Path) -> None:
         ("3.json", b"[1]"),
     ]
     rows = list(WebDatasetTable(shard(tmp_path, members), (), max_member_bytes=500).rows())
-    assert [isinstance(row, Rejection) for row in rows] == [True, True, False, True]
+    assert [isinstance(row, Rejection) for row in rows] == [False, True, False, True]
     assert [row.origin for row in rows] == [f"shard.tar:{key}" for key in "0123"]
+    records, rejections = read(tmp_path / "shard.tar")
+    assert [(record.item.sku, len(record.images)) for record in records] == [("0", 1), ("1", 1), ("2", 1)]
+    (problem,) = records[0].problems
+    assert problem.column == "json" and problem.reason.startswith("0.json is not JSON: ")
+    assert [rejection.reason for rejection in rejections] == ["3.json is a JSON list."]
 
 
 def test_a_cut_tar_keeps_the_samples_before(tmp_path: Path) -> None:

@@ -21,6 +21,9 @@ FIELDS = ("sku", "title", "description", "price", "sale_price", "price_cents", "
 LOCALES = ("en_us", "en_gb", "en_int", "en")
 """Of a field in several languages, the columns taken first; then other English ones, then the file's order."""
 
+MAX_KEYS = 10_000
+"""Columns remembered, of objects that all have other keys."""
+
 _LOCALE = re.compile(r"[_.](?P<locale>[a-z]{2}(?:_[a-z]{2})?)(?:_(?P<channel>[a-z0-9_]+))?")
 _CURRENCY = re.compile(r"(?:_in)?[_.](?P<currency>[a-z]{3})")
 _MORE_IMAGES = re.compile(
@@ -30,6 +33,20 @@ _MORE_IMAGES = re.compile(
     r"|(?:image|picture)s?_?(?:additional|alternative|other)|(?:imgurl|image)_alternative|weitere_bilder"
 )
 _SKU_LIKE = re.compile(r"sku|id\b|id$|code|number|key|handle|ref|ean|gtin", re.IGNORECASE)
+
+
+class AttributeKeys(dict[str, str | None]):
+    """The attributes that columns become, found as they are asked for; None for those that are read otherwise."""
+
+    def __init__(self, consumed: set[str], renamed: Mapping[str, str]) -> None:
+        self._consumed = consumed
+        self._renamed = renamed
+
+    def __missing__(self, column: str) -> str | None:
+        key = None if column in self._consumed else self._renamed.get(column) or attribute_key(column)
+        if len(self) < MAX_KEYS:
+            self[column] = key
+        return key
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +63,15 @@ class Columns:
     currencies: Mapping[str, str] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
     decimal_mark: Literal[".", ","] | None = None
+    _keys: dict[tuple[str, ...], AttributeKeys] = field(default_factory=dict, compare=False, repr=False)
+
+    def attribute_keys(self, used: Mapping[str, str]) -> AttributeKeys:
+        """The attributes that columns become in a row whose fields are read from the columns ``used``."""
+        read = tuple(used.values())
+        if read not in self._keys:
+            heads = (column.partition(".")[0] for column in self.images)
+            self._keys[read] = AttributeKeys({*read, *self.images, *heads, *self.ignored}, self.renamed)
+        return self._keys[read]
 
     @property
     def consumed(self) -> frozenset[str]:

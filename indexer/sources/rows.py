@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TypeVar
 
-from vitrina.indexer.sources.attributes import attribute_key, check_attribute, flatten, flatten_text
+from vitrina.indexer.sources.attributes import MAX_ATTRIBUTES, attribute_key, check_attribute, flatten, flatten_text
 from vitrina.indexer.sources.base import CellProblem, ImageReference, Record, Rejection, TableRow, VariantRow
 from vitrina.indexer.sources.cells import (
     display_text,
@@ -135,12 +135,11 @@ class _RowReader:
 
     def _attributes(self) -> dict[str, AttributeValue]:
         attributes: dict[str, AttributeValue] = {}
-        images = (column.partition(".")[0] for column in self._columns.images)
-        consumed = {*self._used.values(), *self._columns.images, *images, *self._columns.ignored}
+        keys = self._columns.attribute_keys(self._used)
         for column, cell in self._row.cells.items():
-            if column in consumed or is_blank(cell):
+            key = keys[column]
+            if key is None or is_blank(cell):
                 continue
-            key = self._columns.renamed.get(column) or attribute_key(column)
             if key == "attributes":
                 cell = parse_literal(cell) if isinstance(cell, str) else cell
                 key = "" if isinstance(cell, Mapping) else key
@@ -157,9 +156,11 @@ class _RowReader:
 
     def _add_attributes(self, attributes: dict[str, AttributeValue], column: str, key: str, cell: object) -> None:
         try:
-            is_short = isinstance(cell, str) and len(cell) <= MAX_CACHED_CHARS
+            has_room = len(attributes) < MAX_ATTRIBUTES - MAX_CACHED_CHARS
+            is_short = isinstance(cell, str) and len(cell) <= MAX_CACHED_CHARS and has_room
             for name, value in flatten_text(key, str(cell)) if is_short else flatten(key, cell):
-                check_attribute(name, value, len(attributes))
+                if not is_short:
+                    check_attribute(name, value, len(attributes))
                 attributes.setdefault(name, value)
         except InputError as error:
             self._note(column, error)

@@ -120,12 +120,12 @@ class FacetReader:
         if conditions:
             found = matches(self._connection, conditions).less(excluded)
             return in_order(self._connection, found, sort)[offset : offset + limit], len(found.item_ids)
-        every = select(items.c.id)
-        if excluded:
-            every = every.where(items.c.id.not_in(ids_as_table(excluded)))
         total = (self._connection.scalar(select(func.count()).select_from(items)) or 0) - len(excluded)
-        page = every.order_by(*ordering(sort)).limit(limit).offset(offset)
-        return list(self._connection.scalars(page)), total
+        # SQLite sorts the first rows faster than it looks up each row among the excluded ones.
+        first = select(items.c.id).order_by(*ordering(sort)).limit(offset + limit + len(excluded))
+        left_out = set(excluded)
+        kept = [item_id for item_id in self._connection.scalars(first) if item_id not in left_out]
+        return kept[offset : offset + limit], total
 
     def ordered(self, item_ids: Sequence[int], sort: SortOrder, conditions: Sequence[Condition] = ()) -> list[int]:
         """The items' ids in order, without those that are gone; by relevance as by novelty. An item counts with the

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from typing import TypeVar
 
 from vitrina.indexer.sources.cells import is_blank, parse_literal
@@ -56,12 +56,13 @@ class Layout:
         self._sale = self.columns((*dialect.fields.get("sale_price", ()), *dialect.variants.sale_price))
         self.nested = self.column(dialect.join.column) if dialect.join and dialect.join.by == "nested" else None
 
-    @property
+    @cached_property
     def is_plain(self) -> bool:
         """Whether rows with these columns are left as they are."""
         changes = (self._added, self.ignored, self._splits, self.pairs, self._lists, self._objects, self._fills)
         renamed = any(name != column for column, name in self._order)
-        return not (any(changes) or renamed or self.nested or self.dialect.blank or self.dialect.variants.expand)
+        more = (self.nested, self.dialect.blank, self._usual, self.dialect.variants.expand)
+        return not (any(changes) or renamed or any(more))
 
     def _numbered_fills(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """The columns to fill from others, one for each number where their names have one."""

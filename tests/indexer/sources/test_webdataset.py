@@ -78,7 +78,8 @@ def test_a_bad_member_costs_itself_and_a_sample_of_nothing_else_is_rejected(tmp_
     records, rejections = read(tmp_path / "shard.tar")
     assert [(record.item.sku, len(record.images)) for record in records] == [("0", 1), ("1", 1), ("2", 1)]
     (problem,) = records[0].problems
-    assert problem.column == "json" and problem.reason.startswith("0.json is not JSON: ")
+    assert problem.column == "json"
+    assert problem.reason.startswith("0.json is not JSON: ")
     assert [rejection.reason for rejection in rejections] == ["3.json is a JSON list."]
 
 

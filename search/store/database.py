@@ -102,6 +102,9 @@ items = Table(
 is null for what was added over HTTP; ``changed_at`` counts seconds since 1970, and is null for what an older version
 wrote."""
 
+Index("ix_items_price", items.c.price_cents, items.c.id)
+Index("ix_items_max_price", items.c.max_price_cents.desc(), items.c.id)
+
 deletions = Table(
     "deletions",
     metadata,

@@ -7,9 +7,12 @@ import sqlite3
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import select, text
 
 from tests.fakes import FakeEncoder, make_entry, new_catalog
 from vitrina.search.store.catalog import Catalog
+from vitrina.search.store.database import items
+from vitrina.search.store.facets import ordering
 from vitrina.search.store.reader import CatalogReader
 from vitrina.search.types.errors import FilterError
 from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, parse_filters, passes
@@ -284,3 +287,18 @@ def test_items_without_a_price_come_last_and_ties_by_age(catalog: Catalog, encod
         first = next(iter(skus))
         page, total = reader.facets.page((), SortOrder.NEWEST, 2, 1, [first])
         assert ([skus[each] for each in page], total) == (["d", "c"], 4)
+
+
+@pytest.mark.parametrize("sort", list(SortOrder))
+def test_a_page_in_order_sorts_nothing_and_leaves_out_what_is_excluded(shop: Catalog, sort: SortOrder) -> None:
+    with shop.reading() as reader:
+        every, n_items = reader.facets.page((), sort, N_ITEMS)
+        excluded = every[::3]
+        page, total = reader.facets.page((), sort, 20, 10, excluded)
+    assert (n_items, total) == (N_ITEMS, N_ITEMS - len(excluded))
+    assert page == [item_id for item_id in every if item_id not in excluded][10:30]
+    with shop.database.read() as connection:
+        page_of_ids = select(items.c.id).order_by(*ordering(sort)).limit(20)
+        statement = str(page_of_ids.compile(connection, compile_kwargs={"literal_binds": True}))
+        plan = str(connection.execute(text(f"EXPLAIN QUERY PLAN {statement}")).all())
+    assert "B-TREE" not in plan

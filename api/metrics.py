@@ -114,8 +114,20 @@ class ServiceCollector(Collector):
         yield GaugeMetricFamily("vitrina_items", "Items in the catalog.", service.store.catalog.counts()["items"])
         behind = service.changes_behind()
         yield GaugeMetricFamily("vitrina_index_changes_behind", "Changes that the index has not applied yet.", behind)
+        yield from self._of_indexes(service)
         if service.reranking is not None:
             yield from self._of_reranker(service)
+
+    def _of_indexes(self, service: Service) -> Iterator[Metric]:
+        """How well approximate indexes find, by a sample of the queries."""
+        reports = service.engine.replica.reports()
+        recall = GaugeMetricFamily(
+            "vitrina_index_recall", "Recall of searches, sampled against an exact search.", labels=["modality"]
+        )
+        for modality, report in reports.items():
+            if report.measured is not None:
+                recall.add_metric([modality], report.measured)
+        yield recall
 
     def _of_reranker(self, service: Service) -> Iterator[Metric]:
         assert service.reranking is not None

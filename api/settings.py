@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from vitrina.api.rate_limits import RATE_PATTERN
 from vitrina.search.encoders.base import Encoder, LoadEncoder, Runtime
 from vitrina.search.encoders.registry import load_catalog_encoder, load_encoder
-from vitrina.search.store.store import Store
+from vitrina.search.store.store import RECALL, Store
 from vitrina.search.types.query import MAX_DEADLINE_MS, MAX_EXPLAIN, MAX_EXPLAIN_MS, MAX_TOP
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,12 @@ class Settings(BaseSettings):
     otherwise; ``torch`` and ``onnx`` force one or the other."""
 
     vector_index: str = "faiss"
-    """The engine that searches vectors: ``faiss``, or a plug-in of another package (``vitrina.indexes``)."""
+    """The engine that searches vectors: ``faiss``, which chooses a kind of index by size and memory, or a kind:
+    ``faiss-flat``, ``faiss-hnsw``, ``faiss-ivf-sq8``, ``faiss-ivf-pq``; or a plug-in of another package
+    (``vitrina.indexes``)."""
+
+    recall: Annotated[float, Field(gt=0, le=1)] = RECALL
+    """The share of the best items that an approximate vector index should find, as against comparing all of them."""
 
     reranker: str | None = None
     """The vision-language model that reranks: a folder or a name on the Hugging Face hub, the http(s) address of an
@@ -156,12 +161,12 @@ class Settings(BaseSettings):
 
 def open_store(settings: Settings) -> Store:
     """The store that the settings name, made if there is none. Raises StorageError and StateError."""
-    return Store(settings.store, settings.vector_index)
+    return Store(settings.store, settings.vector_index, settings.recall)
 
 
 def existing_store(settings: Settings) -> Store:
     """The store that the settings name. Raises NotFoundError where nothing was indexed into it."""
-    return Store.existing(settings.store, settings.vector_index)
+    return Store.existing(settings.store, settings.vector_index, settings.recall)
 
 
 def loader(settings: Settings) -> LoadEncoder:

@@ -18,6 +18,7 @@ def status(folder: StoreOption = None) -> None:
     from vitrina.api.rerankers import reranker_name
     from vitrina.api.settings import existing_store
     from vitrina.evaluation.own_queries import lines as own_query_lines
+    from vitrina.search.index.replica import saved_reports
 
     settings = settings_for(folder)
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -26,6 +27,7 @@ def status(folder: StoreOption = None) -> None:
         with store.catalog.reading() as reader:
             filterable = reader.facets.fields()
         trust = store.trust(active) if active else None
+        reports = saved_reports(store.snapshot_file(active)) if active else {}
         dead_letters = sorted(store.dead_letters.glob("*.jsonl"))
         table.add_row("store", escape(str(store.folder)))
         for name, count in store.catalog.counts().items():
@@ -33,6 +35,10 @@ def status(folder: StoreOption = None) -> None:
         table.add_row("last change", f"number {store.catalog.sequence():,}")
     encoder = f"{active.name} ({active.fingerprint[:12]}, {active.dimension}-d)" if active else "none yet"
     table.add_row("encoder", escape(encoder))
+    for modality, report in reports.items():
+        table.add_row(f"{modality} index", escape(str(report)))
+    if not reports:
+        table.add_row("index", f"not saved yet; {settings.vector_index} chooses its kind when the catalog is searched")
     for name, measured in (own_query_lines(trust) if trust else {}).items():
         table.add_row(name, escape(measured))
     table.add_row("reranker", escape(reranker_name(settings) or "none; set VITRINA_RERANKER to use one"))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +75,30 @@ class Matches:
         return len(self.row_ids)
 
 
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What a vector index of ``n_rows`` is: its ``kind``, the ``reason`` for it, how many of its lists or graph nodes
+    are ``searched`` for the best rows of some depths, of how many, and the recall of queries that were ``measured``
+    against an exact search, None where there was none."""
+
+    kind: str
+    reason: str
+    n_rows: int
+    searched: Mapping[int, int]
+    n_searchable: int
+    measured: float | None
+
+    def __str__(self) -> str:
+        """In a line, for people."""
+        parts = [f"{self.kind}, {self.n_rows:,} rows ({self.reason})"]
+        if self.searched:
+            of = ", ".join(f"{n:,} for the best {int(depth):,}" for depth, n in self.searched.items())
+            parts.append(f"searches, of {self.n_searchable:,}: {of}")
+        if self.measured is not None:
+            parts.append(f"recall of queries {self.measured:.3f}")
+        return "; ".join(parts)
+
+
 class VectorIndex(Protocol):
     """Embedding rows of one modality, searchable by inner product. Safe to search from several threads while one
     thread changes it."""
@@ -105,18 +129,30 @@ class VectorIndex(Protocol):
         """A copy of all rows that can be found, by row id: an empty index that applies them is the same index."""
 
 
+@runtime_checkable
+class MaintainedIndex(VectorIndex, Protocol):
+    """An index that has work to do beside searches and changes, that knows how well it finds, and that can be saved as
+    it is. Safe to use as a vector index is."""
+
+    recall: float
+    """The share of the best rows that a search should find."""
+
+    def is_due(self) -> bool:
+        """Whether ``maintain`` has work to do. Cheap."""
+
+    def maintain(self, n_threads: int = 1) -> bool:
+        """Build, fill or compact what is due, and measure how well searches find; returns whether what there is to
+        save has changed. Blocks, for minutes where there are millions of rows; searches and changes go on meanwhile."""
+
+    def report(self) -> IndexReport:
+        """What the index is, and how well it finds."""
+
+    def state(self) -> Mapping[str, NDArray[Any]]:
+        """Everything that ``restore`` needs, as arrays."""
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take the place of an index whose ``state`` this is. Raises ValueError or KeyError where it fits no index."""
+
+
 MakeIndex = Callable[[int], VectorIndex]
 """Makes an empty index for vectors of a dimension. Plug-ins of the group ``vitrina.indexes`` are such callables."""
-
-
-def restored_index(
-    make_index: MakeIndex, dimension: int, vectors: Vectors, row_ids: NDArray[np.int64], item_ids: NDArray[np.int64]
-) -> VectorIndex:
-    """The index with these rows. Raises ValueError where the arrays do not fit together or to the dimension."""
-    if vectors.ndim != 2 or not len(vectors) == len(row_ids) == len(item_ids):
-        raise ValueError(f"shapes {vectors.shape}, {row_ids.shape} and {item_ids.shape} do not fit together")
-    if vectors.shape[1] != dimension:
-        raise ValueError(f"vectors of dimension {vectors.shape[1]}, not {dimension}")
-    index = make_index(dimension)
-    index.apply(np.empty(0, np.int64), EmbeddingRows(row_ids, item_ids, vectors))
-    return index

@@ -1,109 +1,31 @@
-"""Snapshots: named arrays in one file that is read whole or not at all, an NPZ archive followed by its SHA-256."""
+"""Index replicas: a process's own copy of a catalog's vectors, words and values, and what keeps it up to date."""
 
 from __future__ import annotations
 
-import hashlib
+import json
 import logging
 import os
-import secrets
 import threading
-import time
-import zipfile
 from collections.abc import Mapping
-from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.search.index.base import MakeIndex, VectorIndex, restored_index
+from vitrina.search.index.base import IndexReport, MaintainedIndex, MakeIndex, VectorIndex
 from vitrina.search.index.facet_index import FacetIndex
+from vitrina.search.index.name_index import NameIndex
+from vitrina.search.index.snapshot import MAPPED_BYTES, Snapshot, read_snapshot, write_snapshot
 from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.plugins import INDEXES, load_plugin
 from vitrina.search.store.catalog import Catalog
-from vitrina.search.store.store import VECTOR_INDEX, Store
+from vitrina.search.store.store import RECALL, VECTOR_INDEX, Store
+from vitrina.search.types.arrays import part_of
 from vitrina.search.types.errors import StorageError, VitrinaError
 from vitrina.search.types.item import MODALITIES, EmbeddingRows, Modality
 from vitrina.search.types.models import EncoderIdentity
-
-MAGIC = b"VITRINA1"
-TRAILER_BYTES = hashlib.sha256().digest_size + len(MAGIC)
-CHUNK_BYTES = 1 << 22
-STALE_S = 3600.0
-"""A half-written file this old was left by a process that was killed: no snapshot takes an hour to write."""
-
-
-class DamagedSnapshotError(StorageError):
-    """The file differs from what was written; readers rebuild from the catalog."""
-
-
-def write_snapshot(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a new file beside ``path``, flush it to the disk, then rename: readers get the old or the new file, whole.
-
-    Raises StorageError if the disk refuses; the old file is then untouched.
-    """
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with fresh.open("w+b") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-            n_bytes = file.seek(0, os.SEEK_END)
-            file.write(digest(file, n_bytes) + MAGIC)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        sweep(path)
-    except OSError as error:
-        with suppress(OSError):  # what stopped the write may stop this too
-            fresh.unlink()
-        raise StorageError(
-            f"The snapshot {path} cannot be written: {error.strerror or error}.",
-            remedy="Free some space; the catalog itself is complete, and the snapshot is written again next time.",
-        ) from error
-
-
-def sweep(path: Path) -> None:
-    """Delete files that killed processes left half-written beside ``path``."""
-    for leftover in path.parent.glob(f".{path.name}.*"):
-        with suppress(OSError):  # another process may delete or rename it first
-            if time.time() - leftover.stat().st_mtime > STALE_S:
-                leftover.unlink()
-
-
-def read_snapshot(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a file. Raises FileNotFoundError, or DamagedSnapshotError if a byte differs."""
-    with path.open("rb") as file:
-        n_bytes = file.seek(0, os.SEEK_END) - TRAILER_BYTES
-        if n_bytes < 0:
-            raise damaged(path)
-        expected = digest(file, n_bytes) + MAGIC
-        if file.read() != expected:
-            raise damaged(path)
-        file.seek(0)
-        try:
-            with np.load(file, allow_pickle=False) as archive:
-                return dict(archive)
-        except (ValueError, zipfile.BadZipFile) as error:
-            raise damaged(path) from error
-
-
-def digest(file: BinaryIO, n_bytes: int) -> bytes:
-    """SHA-256 of the first n bytes; leaves the file positioned after them."""
-    file.seek(0)
-    sha = hashlib.sha256()
-    while n_bytes > 0:
-        chunk = file.read(min(CHUNK_BYTES, n_bytes))
-        sha.update(chunk)
-        n_bytes -= len(chunk)
-    return sha.digest()
-
-
-def damaged(path: Path) -> DamagedSnapshotError:
-    return DamagedSnapshotError(
-        f"The snapshot {path} is damaged.", remedy="It is rebuilt from the catalog; nothing is lost."
-    )
-
 
 log = logging.getLogger(__name__)
 
@@ -167,27 +89,38 @@ cheap and a growing catalog is not written too often."""
 
 class IndexReplica:
     """The image and text vectors of one index version, searchable, as the catalog has them at change ``sequence``, and
-    beside them its words, in ``lexical``, and its items' values, in ``facets``."""
+    beside them its words, in ``lexical``, its items' values, in ``facets``, and their ``names``."""
 
     def __init__(
-        self, catalog: Catalog, identity: EncoderIdentity, version_id: int, path: Path, vector_index: str = VECTOR_INDEX
+        self,
+        catalog: Catalog,
+        identity: EncoderIdentity,
+        version_id: int,
+        path: Path,
+        vector_index: str = VECTOR_INDEX,
+        recall: float = RECALL,
     ) -> None:
         """Load the snapshot at ``path``, if there is an intact one, then catch up. Blocks for as long as that takes.
 
-        ``vector_index`` names a plug-in of the group ``vitrina.indexes``. Raises PluginError if there is none.
+        ``vector_index`` names a plug-in of the group ``vitrina.indexes``, and ``recall`` is the share of the best rows
+        that an approximate one should find. Raises PluginError if there is none.
         """
         self.catalog = catalog
         self.version_id = version_id
         self.path = path
         self.sequence = 0
-        self.lexical = LexicalIndex(catalog)
-        self.facets = FacetIndex(catalog)
-        self._make_index: MakeIndex = load_plugin(INDEXES, vector_index)
-        self.indexes: dict[Modality, VectorIndex] = {m: self._make_index(identity.dimension) for m in MODALITIES}
+        self._make: MakeIndex = load_plugin(INDEXES, vector_index)
+        self._recall = recall
+        self._dimension = identity.dimension
+        self.indexes: dict[Modality, VectorIndex] = {m: self._new_index() for m in MODALITIES}
         self._catching_up = threading.Lock()
+        self._maintaining = threading.Lock()
         self._rows_since_snapshot = 0
-        self._load(identity.dimension)
-        self.catch_up()
+        snapshot = self._snapshot()
+        loaded = snapshot is not None and self._load(snapshot)
+        if not loaded:
+            self._read_catalog()
+        self._catch_up()
 
     @classmethod
     def open(cls, store: Store, identity: EncoderIdentity, version_id: int) -> IndexReplica:
@@ -195,7 +128,8 @@ class IndexReplica:
 
         Raises EncoderReplacedError where the version was dropped.
         """
-        return cls(store.catalog, identity, version_id, store.snapshot_file(identity), store.vector_index)
+        path = store.snapshot_file(identity)
+        return cls(store.catalog, identity, version_id, path, store.vector_index, store.recall)
 
     def __len__(self) -> int:
         return sum(len(index) for index in self.indexes.values())
@@ -205,9 +139,14 @@ class IndexReplica:
 
         Raises StorageError, and EncoderReplacedError where the index version was dropped.
         """
+        changed = self._catch_up()
+        self._maintain_beside()
+        return changed
+
+    def _catch_up(self) -> bool:
         with self._catching_up:
-            self.lexical.catch_up()
-            self.facets.catch_up()
+            for each in (self.lexical, self.facets, self.names):
+                each.catch_up()
             newest = self.catalog.sequence()
             if newest == self.sequence:
                 return False
@@ -224,6 +163,33 @@ class IndexReplica:
             self._rows_since_snapshot += len(changes.touched_items) + sum(map(len, changes.rows.values()))
             return True
 
+    def _maintained(self) -> list[MaintainedIndex]:
+        return [index for index in self.indexes.values() if isinstance(index, MaintainedIndex)]
+
+    def _maintain_beside(self) -> None:
+        """Begin what the indexes have to do, in a thread of its own, unless one is at it."""
+        if any(index.is_due() for index in self._maintained()) and self._maintaining.acquire(blocking=False):
+            threading.Thread(target=self._maintain, name="index-maintenance", daemon=True).start()
+
+    def _maintain(self) -> None:
+        try:
+            self.maintain()
+        except Exception as error:
+            log.warning("An index could not be maintained; it answers as before", exc_info=error)
+        finally:
+            self._maintaining.release()
+
+    def maintain(self, n_threads: int = 1) -> None:
+        """Build, fill or compact the indexes where that is due. Blocks, for minutes where there are millions of rows;
+        searches and changes go on meanwhile."""
+        for index in self._maintained():
+            if index.is_due() and index.maintain(n_threads):
+                self._rows_since_snapshot += len(self)
+
+    def reports(self) -> dict[Modality, IndexReport]:
+        """What each index is, and how well it finds."""
+        return {m: index.report() for m, index in self.indexes.items() if isinstance(index, MaintainedIndex)}
+
     def save(self, *, force: bool = False) -> bool:
         """Write the snapshot if enough changed since the last one (always with ``force``); returns whether it did.
 
@@ -236,50 +202,113 @@ class IndexReplica:
             arrays = {
                 f"{modality}_{name}": array
                 for modality, index in self.indexes.items()
-                for name, array in arrays_of(index.rows()).items()
+                for name, array in state_of(index).items()
             }
+            for name, each in (("lexical", self.lexical), ("facets", self.facets), ("names", self.names)):
+                arrays |= {f"{name}_{part}": array for part, array in each.arrays().items()}
+            reports = {modality: asdict(report) for modality, report in self.reports().items()}
             head = {"catalog": np.array(self.catalog.name), "sequence": np.array(self.sequence)}
+            head["reports"] = np.array(json.dumps(reports))
             self._rows_since_snapshot = 0
         write_snapshot(self.path, {**head, **arrays})
         return True
 
     def rebuild(self) -> None:
-        """Delete the snapshot and build the indexes from the catalog again."""
+        """Delete the snapshot and build the indexes from the catalog again, with all cores."""
         self.path.unlink(missing_ok=True)
         with self._catching_up:
             self._rebuild()
+        self.maintain(os.cpu_count() or 1)
         self.save(force=True)
 
     def _rebuild(self) -> None:
         changes = self.catalog.changes(self.version_id, 0)
         for modality, rows in changes.rows.items():
-            index = self._make_index(rows.vectors.shape[1])
+            index = self._new_index()
             index.apply(changes.touched_items, rows)
             self.indexes[modality] = index
         self.sequence = changes.sequence
         self._rows_since_snapshot += len(self)
 
-    def _load(self, dimension: int) -> None:
+    def _new_index(self) -> VectorIndex:
+        index = self._make(self._dimension)
+        if isinstance(index, MaintainedIndex):
+            index.recall = self._recall
+        return index
+
+    def _read_catalog(self) -> None:
+        self.lexical, self.facets = LexicalIndex(self.catalog), FacetIndex(self.catalog)
+        self.names = NameIndex(self.catalog)
+
+    def _snapshot(self) -> Snapshot | None:
+        """The snapshot, if there is an intact one of this catalog."""
         try:
-            arrays = read_snapshot(self.path)
-            indexes = {m: self._restored(m, arrays, dimension) for m in MODALITIES}
-            catalog, sequence = str(arrays["catalog"]), int(arrays["sequence"])
+            snapshot = read_snapshot(self.path, MAPPED_BYTES)
         except FileNotFoundError:
-            return
-        except (OSError, StorageError, ValueError, KeyError) as error:
+            return None
+        except (OSError, StorageError) as error:
             log.warning("%s; rebuilding the index from the catalog", error)
-            return
-        if catalog != self.catalog.name or sequence > self.catalog.sequence():
+            return None
+        head = snapshot.arrays
+        known = str(head.get("catalog")) == self.catalog.name
+        if not known or int(head.get("sequence", 0)) > self.catalog.sequence():
             log.warning("The snapshot %s is not of this catalog; rebuilding the index from the catalog", self.path)
-            return
+            return None
+        return snapshot
+
+    def _load(self, snapshot: Snapshot) -> bool:
+        """Take over what a snapshot holds; returns whether it is whole."""
+        arrays = snapshot.arrays
+        try:
+            indexes = {m: self._restored(m, arrays) for m in MODALITIES}
+            self.lexical = LexicalIndex(self.catalog, part_of(arrays, "lexical_"))
+            self.facets = FacetIndex(self.catalog, part_of(arrays, "facets_"))
+            self.names = NameIndex(self.catalog, part_of(arrays, "names_"))
+        except (ValueError, KeyError) as error:
+            log.warning("The snapshot %s: %s; rebuilding the index from the catalog", self.path, error)
+            return False
         self.indexes.update(indexes)
-        self.sequence = sequence
+        self.sequence = int(arrays["sequence"])
+        if snapshot.mapped:
+            threading.Thread(target=self._check, args=(snapshot,), name="snapshot-check", daemon=True).start()
+        return True
 
-    def _restored(self, modality: Modality, arrays: Mapping[str, NDArray[Any]], dimension: int) -> VectorIndex:
-        vectors, row_ids, item_ids = (arrays[f"{modality}_{name}"] for name in ("vectors", "row_ids", "item_ids"))
-        return restored_index(self._make_index, dimension, vectors, row_ids, item_ids)
+    def _check(self, snapshot: Snapshot) -> None:
+        """Check what was only mapped, while it answers already."""
+        try:
+            snapshot.check()
+        except (OSError, StorageError) as error:
+            log.warning("%s Rebuilding the index from the catalog", error)
+            self._read_catalog()
+            self.rebuild()
+
+    def _restored(self, modality: Modality, arrays: Mapping[str, NDArray[Any]]) -> VectorIndex:
+        held = part_of(arrays, f"{modality}_")
+        index = self._new_index()
+        if isinstance(index, MaintainedIndex):
+            index.restore(held)
+        else:
+            rows = EmbeddingRows(held["row_ids"], held["item_ids"], held["vectors"])
+            index.apply(np.empty(0, np.int64), rows)
+        return index
 
 
-def arrays_of(rows: EmbeddingRows) -> dict[str, NDArray[Any]]:
-    """Rows as a snapshot names them."""
+def saved_reports(path: Path) -> dict[Modality, IndexReport]:
+    """What each index was when the snapshot at ``path`` was written; nothing without an intact one."""
+    try:
+        known = json.loads(str(read_snapshot(path, REPORT_BYTES).arrays["reports"]))
+    except (OSError, StorageError, KeyError):
+        return {}
+    return {modality: IndexReport(**known[modality]) for modality in MODALITIES if modality in known}
+
+
+REPORT_BYTES = 1 << 16
+"""Nothing larger is read for the reports."""
+
+
+def state_of(index: VectorIndex) -> Mapping[str, NDArray[Any]]:
+    """An index as a snapshot has it."""
+    if isinstance(index, MaintainedIndex):
+        return index.state()
+    rows = index.rows()
     return {"vectors": rows.vectors, "row_ids": rows.row_ids, "item_ids": rows.item_ids}

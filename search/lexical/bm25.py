@@ -14,15 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrina.search.lexical.expansion import FORM_WEIGHT, LITERAL_WEIGHT, Alternative, Expansion
-from vitrina.search.lexical.postings import Occurrences, Postings, Weights
+from vitrina.search.lexical.postings import NO_WEIGHTS, Occurrences, Postings, Weights
 
 K1 = 1.2
 B = 0.75
 """How fast repeated words stop to count, and how much longer items must repeat them."""
 
 
-DENSE_SHARE = 0.1
-"""From this share of the items on, adding up all rows is faster than picking some."""
+SUM_ERROR = 1.00001
+"""How far sums of a few float32 numbers may be off."""
+
+NO_IDS: NDArray[np.int64] = np.empty(0, np.int64)
+
+DENSE_SHARE = 0.06
+"""From this share of the items on, adding up in an array of all rows is faster than sorting those that are held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +60,29 @@ class LexicalMatches:
 
 @dataclass(frozen=True, slots=True)
 class WordScores:
-    """What items hold of one word: their rows, all of them where they are many; before weighting by its rarity their
-    scores, and the weights by which they hold it, of the same shape. ``n_holding`` items hold the word itself or, where
-    none does, something like it."""
+    """What items hold of one word: their rows, ascending, and before weighting by its rarity their scores, and the
+    weights by which they hold it; all of shape (n,). ``n_holding`` items hold the word itself or, where none does,
+    something like it; ``highest`` is the best score."""
 
-    rows: NDArray[np.int64] | slice
+    rows: NDArray[np.int64]
     scores: Weights
     held: Weights
     n_holding: int
+    highest: float
 
-    def is_held(self, row: int) -> bool:
-        """Whether the item in a row holds the word."""
-        held = self.held[row] if isinstance(self.rows, slice) else self.held[self.rows == row].sum()
-        return bool(held > 0)
+    @property
+    def nbytes(self) -> int:
+        """The memory that the arrays take."""
+        return self.rows.nbytes + self.scores.nbytes + self.held.nbytes
+
+    def at(self, rows: NDArray[np.int64]) -> tuple[Weights, Weights]:
+        """The scores of some rows, and the weights by which they hold the word; both of shape (n,), 0 where they do
+        not."""
+        if not len(self.rows):
+            return np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
+        at = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
+        is_held = self.rows[at] == rows
+        return np.where(is_held, self.scores[at], np.float32(0)), np.where(is_held, self.held[at], np.float32(0))
 
 
 class QueryMatches:
@@ -76,40 +91,66 @@ class QueryMatches:
     def __init__(self, expansion: Expansion, postings: Postings) -> None:
         self.words = expansion.words
         """The query's words; none for a query without words, which nothing matches."""
-        self._expansion = expansion
         self._postings = postings
-        n_rows = len(postings.alive)
-        self._bm25: Weights = np.zeros(n_rows, np.float32)
-        self._share: Weights = np.zeros(n_rows, np.float32)
-        self._weakest: Weights = np.full(n_rows, np.inf if self.words else 0, np.float32)
-        self._n_held = np.zeros(n_rows, np.int8)
-        idfs = [self._add(expansion.of_word(at)) for at in range(len(self.words))]
-        self._idf = sum(idfs) or 1.0
-
-    def _add(self, alternatives: tuple[Alternative, ...]) -> float:
-        """Add the scores of one word; returns its inverse document frequency."""
-        word = word_scores(alternatives, self._postings)
-        idf = inverse_document_frequency(word.n_holding, self._postings.n_items)
-        self._bm25[word.rows] += np.float32(idf) * word.scores
-        self._share[word.rows] += np.float32(idf) * word.held
-        self._n_held[word.rows] += word.held > 0
-        self._weakest[word.rows] = np.minimum(self._weakest[word.rows], word.held)
-        return idf
+        self._scores = [word_scores(expansion.of_word(at), postings) for at in range(len(self.words))]
+        self._idfs = [inverse_document_frequency(each.n_holding, postings.n_items) for each in self._scores]
+        self._idf = sum(self._idfs) or 1.0
 
     def best(self, limit: int, within: NDArray[np.int64] | None = None) -> LexicalMatches:
         """The items with the highest BM25 scores, best first, ties by item id; up to ``limit`` of those that hold
         anything. ``within``, sorted item ids, restricts the search itself."""
-        if within is None:
-            rows = np.flatnonzero(self._bm25)
-        else:
-            rows = self._postings.rows_of(within)
-            rows = rows[rows >= 0]
-            rows = rows[self._bm25[rows] > 0]
+        allowed = None
+        if within is not None:
+            allowed = self._postings.rows_of(within)
+            if len(within) <= self._n_held:
+                rows = allowed[allowed >= 0]
+                return self._best_of(rows, self._bm25(rows), limit)
+        by_most = sorted(range(len(self.words)), key=self._highest, reverse=True)
+        rest, n_added, n_tried = sum(map(self._highest, by_most)), 0, 0
+        for n_words, at in enumerate(by_most, start=1):
+            rest, n_added = rest - self._highest(at), n_added + len(self._scores[at].rows)
+            if n_words < len(by_most) and not max(limit, 2 * n_tried) < n_added < self._n_held / 2:
+                continue
+            n_tried = n_added
+            rows = self._rows_with(by_most[:n_words], allowed)
+            found = self._best_of(rows, self._bm25(rows), limit)
+            if len(found) == limit and found.bm25[-1] > rest * SUM_ERROR:
+                return found  # no item that has none of these words comes near (Turtle and Flood, 1995)
+        return found if by_most else self._best_of(NO_IDS, NO_WEIGHTS, limit)
+
+    @property
+    def _n_held(self) -> int:
+        return sum(len(each.rows) for each in self._scores)
+
+    def _highest(self, at: int) -> float:
+        """The most that a word adds to a score."""
+        return self._idfs[at] * self._scores[at].highest
+
+    def _rows_with(self, words: Sequence[int], allowed: NDArray[np.int64] | None) -> NDArray[np.int64]:
+        """The rows that hold any of some words, ascending."""
+        found = union([self._scores[at].rows for at in words], len(self._postings.alive))
+        return found if allowed is None else found[self._postings.flags_of(allowed)[found]]
+
+    def _bm25(self, rows: NDArray[np.int64]) -> Weights:
+        """The scores of some rows, ascending, added up in the order of the query's words."""
+        bm25 = np.zeros(len(rows), np.float32)
+        for word, idf in zip(self._scores, self._idfs, strict=True):
+            if len(word.rows) * 8 < len(rows):
+                at = np.searchsorted(rows, word.rows)
+                is_among = at < len(rows)
+                is_among[is_among] = rows[at[is_among]] == word.rows[is_among]
+                bm25[at[is_among]] += np.float32(idf) * word.scores[is_among]
+            else:
+                bm25 += np.float32(idf) * word.at(rows)[0]
+        return bm25
+
+    def _best_of(self, rows: NDArray[np.int64], bm25: Weights, limit: int) -> LexicalMatches:
+        held = bm25 > 0
         if len(rows) > limit:
-            scores = self._bm25[rows]
-            rows = rows[scores >= np.partition(scores, len(rows) - limit)[len(rows) - limit]]
-        order = np.lexsort((self._postings.item_ids[rows], -self._bm25[rows]))
-        return self._matches(rows[order[:limit]])
+            held &= bm25 >= np.partition(bm25, len(rows) - limit)[len(rows) - limit]
+        rows, bm25 = rows[held], bm25[held]
+        order = np.lexsort((self._postings.item_ids[rows], -bm25))[:limit]
+        return self._matches(rows[order], bm25[order])
 
     def of(self, item_ids: NDArray[np.int64]) -> LexicalMatches:
         """What the given items hold, in their order."""
@@ -123,51 +164,61 @@ class QueryMatches:
 
     def held_words(self, item_id: int) -> tuple[bool, ...]:
         """Whether one item holds each of the query's words, in whatever form; in the order of ``words``."""
-        row = int(self._postings.rows_of(np.array([item_id]))[0])
-        if row < 0:
-            return (False,) * len(self.words)
-        held = (word_scores(self._expansion.of_word(at), self._postings) for at in range(len(self.words)))
-        return tuple(word.is_held(row) for word in held)
+        row = self._postings.rows_of(np.array([item_id]))
+        return tuple(bool(row[0] >= 0 and word.at(row)[1][0] > 0) for word in self._scores)
 
-    def _matches(self, rows: NDArray[np.int64]) -> LexicalMatches:
-        share = np.minimum(self._share[rows] / np.float32(self._idf), 1)
-        weakest = np.where(self._n_held[rows] == len(self.words), self._weakest[rows], np.float32(0))
-        return LexicalMatches(self._postings.item_ids[rows], self._bm25[rows], share, weakest)
+    def _matches(self, rows: NDArray[np.int64], bm25: Weights | None = None) -> LexicalMatches:
+        added, share = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
+        weakest = np.full(len(rows), np.inf if self.words else 0, np.float32)
+        for word, idf in zip(self._scores, self._idfs, strict=True):
+            scores, held = word.at(rows)
+            added += np.float32(idf) * scores
+            share += np.float32(idf) * held
+            weakest = np.minimum(weakest, held)
+        share = np.minimum(share / np.float32(self._idf), 1)
+        return LexicalMatches(self._postings.item_ids[rows], added if bm25 is None else bm25, share, weakest)
+
+
+def union(parts: Sequence[NDArray[np.int64]], n_rows: int) -> NDArray[np.int64]:
+    """The rows in any of several parts, each ascending; ascending, and each once."""
+    if len(parts) == 1:
+        return parts[0]
+    if sum(map(len, parts)) < DENSE_SHARE * n_rows:
+        return np.unique(np.concatenate(parts))
+    flags = np.zeros(n_rows, np.bool_)
+    for part in parts:
+        flags[part] = True
+    return np.flatnonzero(flags)
 
 
 def word_scores(alternatives: tuple[Alternative, ...], postings: Postings) -> WordScores:
     """The scores of one word, from the ways to hold it; those of the words asked for last are kept."""
     key = tuple((each.phrase, each.weight) for each in alternatives)
-    with postings.lock:
-        cached = postings.cache.get(key)
-    if cached is None:
-        cached = computed_scores(alternatives, postings)
-        with postings.lock:
-            postings.cache[key] = cached
-    return cached
+    return postings.cached(key, lambda: computed_scores(alternatives, postings))
 
 
 def computed_scores(alternatives: Sequence[Alternative], postings: Postings) -> WordScores:
-    same = [(each, occurrences(each, postings)) for each in alternatives if each.weight >= FORM_WEIGHT]
-    others = [(each, occurrences(each, postings)) for each in alternatives if each.weight < FORM_WEIGHT]
-    frequencies, held, scores = np.zeros((3, len(postings.alive)), np.float32)
-    for alternative, where in same:
-        frequencies[where.rows] += where.frequencies
-        held[where.rows] = np.maximum(held[where.rows], np.float32(alternative.weight))
+    found = [(each, occurrences(each, postings)) for each in alternatives]
+    rows = union([where.rows.astype(np.int64) for _, where in found] or [NO_IDS], len(postings.alive))
+    frequencies, held, scores = np.zeros((3, len(rows)), np.float32)
+    lengths = postings.lengths[rows]
+    others = []
+    for alternative, where in found:
+        if alternative.weight < FORM_WEIGHT:
+            others.append((alternative, where))
+            continue
+        at = np.searchsorted(rows, where.rows) if len(found) > 1 else slice(None)
+        frequencies[at] += where.frequencies
+        held[at] = np.maximum(held[at], np.float32(alternative.weight))
     n_same = int(np.count_nonzero(held))
     if n_same:
-        rows = np.flatnonzero(held)
-        scores[rows] = held[rows] * saturated(frequencies[rows], postings.lengths[rows])
+        scores = held * saturated(frequencies, lengths)
     for alternative, where in others:
+        at = np.searchsorted(rows, where.rows) if len(found) > 1 else slice(None)
         weight = np.float32(alternative.weight)
-        score = weight * saturated(where.frequencies, postings.lengths[where.rows])
-        scores[where.rows] = np.maximum(scores[where.rows], score)
-        held[where.rows] = np.maximum(held[where.rows], weight)
-    rows = np.flatnonzero(held)
-    n_holding = n_same or len(rows)
-    if len(rows) > DENSE_SHARE * len(held):
-        return WordScores(slice(None), scores, held, n_holding)
-    return WordScores(rows, scores[rows], held[rows], n_holding)
+        scores[at] = np.maximum(scores[at], weight * saturated(where.frequencies, lengths[at]))
+        held[at] = np.maximum(held[at], weight)
+    return WordScores(rows, scores, held, n_same or len(rows), float(scores.max(initial=0.0)))
 
 
 def occurrences(alternative: Alternative, postings: Postings) -> Occurrences:

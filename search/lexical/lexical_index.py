@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,19 @@ from vitrina.search.analysis.language import Language, detect_language
 from vitrina.search.analysis.synonyms import Thesaurus, are_english, parse_synonyms
 from vitrina.search.lexical.bm25 import QueryMatches
 from vitrina.search.lexical.expansion import QueryExpander
-from vitrina.search.lexical.postings import N_FIELDS, NO_POSTINGS, Postings, Segment, TermStream, updated
+from vitrina.search.lexical.postings import (
+    N_FIELDS,
+    NO_POSTINGS,
+    Postings,
+    Segment,
+    TermStream,
+    restored_postings,
+    updated,
+)
 from vitrina.search.lexical.term_dictionary import TermDictionary
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.terms import TextSettings
+from vitrina.search.types.arrays import Arrays, packed, part_of, unpacked
 from vitrina.search.types.errors import StorageError
 
 log = logging.getLogger(__name__)
@@ -47,15 +57,29 @@ class LexicalIndex:
     """The words of a catalog's items, as of change ``sequence``. Safe to search from several threads while one catches
     up."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        """Read the catalog's words, and analyse those items that an older Vitrina stored. Blocks for as long as that
-        takes: half a second for 100,000 items whose words are stored."""
+    def __init__(self, catalog: Catalog, arrays: Arrays | None = None) -> None:
+        """Read the catalog's words, those aside that ``arrays`` of an earlier state hold, and analyse those items that
+        an older Vitrina stored. Blocks for as long as that takes: three seconds for 100,000 items whose words are
+        stored. Raises KeyError or ValueError where ``arrays`` are not whole."""
         self.catalog = catalog
-        self.sequence = 0
         self._catching_up = threading.Lock()
         store_missing_terms(catalog)
-        self._state = empty_state()
-        self._catch_up()
+        if arrays is None:
+            self.sequence, self._state = 0, empty_state()
+            self._catch_up()
+        else:
+            self.sequence, self._state = restored(arrays)
+            self.catch_up()
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The words as of ``sequence``, for a later index; nothing may catch up meanwhile."""
+        state = self._state
+        head = [state.settings.language, str(state.settings.n_judged), state.settings.synonyms, str(self.sequence)]
+        return {
+            **{f"settings.{name}": array for name, array in packed(head).items()},
+            **{f"dictionary.{name}": array for name, array in state.dictionary.arrays().items()},
+            **{f"postings.{name}": array for name, array in state.postings.arrays().items()},
+        }
 
     def __len__(self) -> int:
         return self._state.postings.n_items
@@ -108,6 +132,16 @@ class LexicalIndex:
         except StorageError as error:
             log.warning("The catalog's language is not stored: %s", error)
         return with_settings(state, TextSettings(language, n_items, state.settings.synonyms))
+
+
+def restored(arrays: Arrays) -> tuple[int, LexicalState]:
+    """The sequence number and the state that ``LexicalIndex.arrays`` were of."""
+    language, n_judged, synonyms, sequence = unpacked(part_of(arrays, "settings."))
+    dictionary = TermDictionary(Language(language))
+    dictionary.restore(part_of(arrays, "dictionary."))
+    postings = restored_postings(part_of(arrays, "postings."))
+    thesaurus = Thesaurus(dictionary.language, parse_synonyms(synonyms))
+    return int(sequence), LexicalState(postings, dictionary, thesaurus, TextSettings(language, int(n_judged), synonyms))
 
 
 def empty_state() -> LexicalState:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from vitrina.search.analysis.analyser import Field
+from vitrina.search.types.arrays import Arrays, part_of
 
 Rows = NDArray[np.int32]
 Weights = NDArray[np.float32]
@@ -75,16 +76,42 @@ def merged(streams: Sequence[TermStream]) -> TermStream:
     return TermStream(item_ids[order], n_terms[order], terms[np.argsort(np.repeat(rank, of_item), kind="stable")])
 
 
+SEGMENT_ARRAYS = ("runs", "lengths", "positions", "starts", "_rows", "_frequencies", "_row_starts")
+
+
 class Segment:
     """The inverted index of one stream of terms. Immutable."""
 
-    def __init__(self, stream: TermStream, n_known: int) -> None:
-        """``n_known``: how many terms are known; every id in the stream is below it."""
+    def __init__(self, stream: TermStream, n_known: int, arrays: Arrays | None = None) -> None:
+        """``n_known``: how many terms are known; every id in the stream is below it. ``arrays`` are those of a segment
+        of this very stream, which need not be made again."""
         self.stream = stream
+        if arrays is None:
+            self._invert(stream, n_known)
+            return
+        self.runs: Rows = arrays["runs"]
+        self.lengths: Weights = arrays["lengths"]
+        self.positions: Rows = arrays["positions"]
+        self.starts: NDArray[np.int64] = arrays["starts"]
+        self._rows: Rows = arrays["_rows"]
+        self._frequencies: Weights = arrays["_frequencies"]
+        self._row_starts: NDArray[np.int64] = arrays["_row_starts"]
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything that ``restored`` needs."""
+        stream = {"item_ids": self.stream.item_ids, "n_terms": self.stream.n_terms, "terms": self.stream.terms}
+        return {**stream, **{name: getattr(self, name) for name in SEGMENT_ARRAYS}}
+
+    @classmethod
+    def restored(cls, arrays: Arrays) -> Segment:
+        """The segment of ``arrays``. Raises KeyError where some are missing."""
+        return cls(TermStream(arrays["item_ids"], arrays["n_terms"], arrays["terms"]), 0, arrays)
+
+    def _invert(self, stream: TermStream, n_known: int) -> None:
         runs = np.repeat(np.arange(stream.n_terms.size, dtype=np.int32), stream.n_terms.ravel())
-        self.runs: Rows = runs
+        self.runs = runs
         """Of each term in the stream: the field that it stands in, counted over all items."""
-        self.lengths: Weights = (stream.n_terms @ FIELD_WEIGHTS).astype(np.float32)
+        self.lengths = (stream.n_terms @ FIELD_WEIGHTS).astype(np.float32)
         """The weighted number of terms of each item, shape (n,)."""
         self.positions = np.argsort(stream.terms, kind="stable").astype(np.int32)
         self.starts = first_of_each(stream.terms, n_known)
@@ -93,7 +120,7 @@ class Segment:
         new = np.ones(len(rows), np.bool_)
         new[1:] = (by_term[1:] != by_term[:-1]) | (rows[1:] != rows[:-1])
         at = np.flatnonzero(new)
-        self._rows: Rows = rows[at]
+        self._rows = rows[at]
         self._frequencies = np.add.reduceat(FIELD_WEIGHTS[fields], at) if len(at) else NO_WEIGHTS
         self._row_starts = first_of_each(by_term[at], n_known)
 
@@ -106,6 +133,19 @@ class Segment:
             return NOWHERE
         part = slice(self._row_starts[term], self._row_starts[term + 1])
         return Occurrences(self._rows[part], self._frequencies[part])
+
+    def contains(self, term: int, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of some rows hold a term, shape (n,)."""
+        held = self.holding(term).rows
+        if not len(held):
+            return np.zeros(len(rows), np.bool_)
+        rows = rows.astype(np.int32)  # or all of ``held`` would be converted
+        at = np.minimum(np.searchsorted(held, rows), len(held) - 1)
+        return np.asarray(held[at] == rows)
+
+    def n_holding(self, term: int) -> int:
+        """How many rows hold a term."""
+        return 0 if term >= len(self._row_starts) - 1 else int(self._row_starts[term + 1] - self._row_starts[term])
 
     def n_occurrences(self, term: int) -> int:
         """How often one term stands anywhere."""
@@ -134,6 +174,14 @@ class Segment:
         return Occurrences(rows[first], np.add.reduceat(FIELD_WEIGHTS[fields], first) if len(first) else NO_WEIGHTS)
 
 
+@dataclass(frozen=True, slots=True)
+class SegmentPart:
+    """A segment, and which of its rows are there."""
+
+    segment: Segment
+    alive: NDArray[np.bool_]
+
+
 def first_of_each(terms: NDArray[np.int32], n_known: int) -> NDArray[np.int64]:
     """Where each term's part of sorted terms begins, shape (n_known + 1,); the order within does not matter."""
     return np.concatenate([[0], np.cumsum(np.bincount(terms, minlength=n_known))]).astype(np.int64)
@@ -145,11 +193,36 @@ def is_one_of(terms: NDArray[np.int32], wanted: Sequence[int]) -> NDArray[np.boo
     return np.isin(terms, np.array(wanted, np.int32))
 
 
-MAX_CACHED = 512
+MAX_CACHED_BYTES = 96 << 20
+"""What may be kept of words, rows and filters that were asked for: 20 bytes for each item that holds a word."""
+
+
+class Sized(Protocol):
+    """Something kept in a cache."""
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that it takes."""
+
+
+SizedT = TypeVar("SizedT", bound=Sized)
 
 
 def new_cache() -> LRUCache[object, Any]:
-    return LRUCache(MAX_CACHED)
+    return LRUCache(MAX_CACHED_BYTES, getsizeof=lambda kept: max(1, kept.nbytes))
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What was made from an array, and that array itself: while this is kept, no other one has its ``id``."""
+
+    source: NDArray[np.int64]
+    made: NDArray[Any]
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that both take."""
+        return self.source.nbytes + self.made.nbytes
 
 
 @dataclass(frozen=True)
@@ -208,8 +281,51 @@ class Postings:
         kept = self.alive[both.rows]
         return Occurrences(both.rows[kept], both.frequencies[kept])
 
+    def cached(self, key: object, make: Callable[[], SizedT]) -> SizedT:
+        """What was made for a key, or is made now."""
+        with self.lock:
+            kept: SizedT | None = self.cache.get(key)
+        if kept is None:
+            kept = make()
+            if kept.nbytes < self.cache.maxsize:
+                with self.lock:
+                    self.cache[key] = kept
+        return kept
+
     def rows_of(self, item_ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The row of each item, shape (n,); -1 for an item that is not there."""
+        """The row of each item, shape (n,), not to be changed; -1 for an item that is not there. Kept for the next use
+        of the same array."""
+        return self.cached(("rows", id(item_ids)), lambda: Derived(item_ids, self._rows_of(item_ids))).made
+
+    def contain(self, term: int, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of some rows hold a term, shape (n,); false for -1."""
+        found = np.zeros(len(rows), np.bool_)
+        for segment, offset in zip(self.segments, self.offsets, strict=True):
+            found |= segment.contains(term, rows - offset)
+        return found
+
+    def n_holding(self, term: int) -> int:
+        """How many rows hold a term, those that are no longer there among them."""
+        return sum(segment.n_holding(term) for segment in self.segments)
+
+    def parts(self) -> list[SegmentPart]:
+        """The segments, each with what of it is there."""
+        return [
+            SegmentPart(segment, self.alive[offset : offset + len(segment)])
+            for segment, offset in zip(self.segments, self.offsets, strict=True)
+        ] or [SegmentPart(Segment(NO_TERMS, 0), self.alive)]
+
+    def flags_of(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which rows are among some, -1 aside; shape (number of rows,), not to be changed. Kept as ``rows_of`` is."""
+
+        def flagged() -> Derived:
+            flags = np.zeros(len(self.alive) + 1, np.bool_)
+            flags[rows] = True
+            return Derived(rows, flags[:-1])
+
+        return self.cached(("flags", id(rows)), flagged).made
+
+    def _rows_of(self, item_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         rows = np.full(len(item_ids), -1, np.int64)
         for segment, offset in zip(self.segments, self.offsets, strict=True):
             if len(segment):
@@ -218,8 +334,25 @@ class Postings:
                 rows[held] = offset + at[held]
         return rows
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything that ``restored_postings`` needs."""
+        found: dict[str, NDArray[Any]] = {"alive": self.alive}
+        for number, segment in enumerate(self.segments):
+            found |= {f"{number}.{name}": array for name, array in segment.arrays().items()}
+        return found
+
 
 NO_POSTINGS = Postings((), np.empty(0, np.bool_))
+
+
+def restored_postings(arrays: Arrays) -> Postings:
+    """The postings of ``arrays``. Raises KeyError or ValueError where they are not whole."""
+    numbers = sorted({int(name.partition(".")[0]) for name in arrays if "." in name})
+    segments = tuple(Segment.restored(part_of(arrays, f"{number}.")) for number in numbers)
+    if sum(map(len, segments)) != len(arrays["alive"]):
+        raise ValueError("the segments have other rows than there are")
+    return Postings(segments, arrays["alive"])
+
 
 MERGED_SHARE = 0.125
 """The segments are merged once the small one, which each change rebuilds, has this share of the large one's items, or

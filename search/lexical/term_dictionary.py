@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from vitrina.search.analysis.language import Language
+from vitrina.search.types.arrays import Arrays, packed, part_of, unpacked
 
 ONE_TYPO_LETTERS = 4
 TWO_TYPOS_LETTERS = 8
@@ -35,6 +37,9 @@ class TermDictionary:
         self.language = language
         self.terms: list[str] = []
         self._ids: dict[str, int] = {}
+        self._keys: dict[int, str] = {}
+        self._stems: dict[int, str] = {}
+        """The key of a term that is not the term itself, and the stem of one that is not its key."""
         self._by_key: dict[str, tuple[int, ...]] = {}
         self._by_stem: dict[str, tuple[int, ...]] = {}
         self._by_start: dict[tuple[str, int], list[str]] = {}
@@ -48,17 +53,50 @@ class TermDictionary:
         new = [term for term in terms if term not in self._ids]
         keys = self.language.keys(new)
         stems = self.language.stems(new, keys)
-        for term, key, stem in zip(new, keys, stems, strict=True):
-            term_id = len(self.terms)
-            self.terms.append(term)
-            self._ids[term] = term_id
+        first = len(self.terms)
+        rekeyed = {first + at: key for at, (term, key) in enumerate(zip(new, keys, strict=True)) if key != term}
+        stemmed = {first + at: stem for at, (key, stem) in enumerate(zip(keys, stems, strict=True)) if stem != key}
+        self._add(new, rekeyed, stemmed)
+        return np.array([self._ids[term] for term in terms], np.int32)
+
+    def _add(self, new: Sequence[str], keys: Mapping[int, str], stems: Mapping[int, str]) -> None:
+        """Add terms, with the keys and stems of those that have others than they are themselves."""
+        first = len(self.terms)
+        for term_id, key in keys.items():
             self._by_key[key] = (*self._by_key.get(key, ()), term_id)
-            if stem != key:  # the others are found by their key
-                self._by_stem[stem] = (*self._by_stem.get(stem, ()), term_id)
+        for term_id, stem in stems.items():
+            self._by_stem[stem] = (*self._by_stem.get(stem, ()), term_id)
+        self._keys.update(keys)
+        self._stems.update(stems)
+        self.terms.extend(new)
+        self._ids.update(zip(new, range(first, first + len(new)), strict=True))
+        for term in new:
             if term.isalpha():
                 self._by_start.setdefault((term[0], len(term)), []).append(term)
                 self._by_end.setdefault(term[-END_LETTERS:], []).append(term)
-        return np.array([self._ids[term] for term in terms], np.int32)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything that ``restore`` needs but the language."""
+        found = {f"terms.{name}": array for name, array in packed(self.terms).items()}
+        for kind, held in (("keys", self._keys), ("stems", self._stems)):
+            found[f"{kind}.of"] = np.fromiter(held, np.int64, len(held))
+            found |= {f"{kind}.{name}": array for name, array in packed(list(held.values())).items()}
+        return found
+
+    def restore(self, arrays: Arrays) -> None:
+        """Add all terms that ``arrays`` was of, in an empty dictionary of the same language, in a second for a
+        million. Raises KeyError or ValueError where it is not whole."""
+        keys, stems = (
+            dict(zip(arrays[f"{kind}.of"].tolist(), unpacked(part_of(arrays, f"{kind}.")), strict=True))
+            for kind in ("keys", "stems")
+        )
+        self._add(unpacked(part_of(arrays, "terms.")), keys, stems)
+
+    def _with_key(self, key: str) -> tuple[int, ...]:
+        """The terms of a key; most are their key themselves."""
+        others = self._by_key.get(key, ())
+        own = self._ids.get(key)
+        return others if own is None or own in self._keys else tuple(sorted((own, *others)))
 
     def id_of(self, term: str) -> int | None:
         """A term's id, or None for one that the catalog lacks."""
@@ -66,13 +104,13 @@ class TermDictionary:
 
     def spellings(self, word: str) -> tuple[int, ...]:
         """The terms that are the word in whatever spelling: accents, and in English its number."""
-        return self._by_key.get(self.language.keys([word])[0], ())
+        return self._with_key(self.language.keys([word])[0])
 
     def forms(self, word: str) -> tuple[int, ...]:
         """The terms that have the word's stem: ``printed`` for ``print``."""
         keys = self.language.keys([word])
         stem = self.language.stems([word], keys)[0]
-        return self._by_stem.get(stem, ()) + self._by_key.get(stem, ())
+        return self._by_stem.get(stem, ()) + self._with_key(stem)
 
     def splits(self, word: str) -> list[Phrase]:
         """How the word may be written apart: ``headset`` as ``head set``, ``tn2110`` as ``tn-2110``."""

@@ -62,11 +62,12 @@ def avoided_words(lexical: LexicalIndex, parsed: ParsedQuery, item_ids: NDArray[
 
 
 def lexical_scores(
-    reader: CatalogReader, lexical: LexicalIndex, parsed: ParsedQuery, within: NDArray[np.int64] | None
+    reader: CatalogReader, replica: IndexReplica, parsed: ParsedQuery, within: NDArray[np.int64] | None
 ) -> LexicalScores:
-    query, matches = parsed.query, lexical.match(parsed.text)
+    query, matches = parsed.query, replica.lexical.match(parsed.text)
     best = matches.best(WINDOW, within)
-    names = reader.named(query.text, limit=WINDOW, within=within) if query.text else {}
+    may_name = bool(query.text) and replica.names.may_name(query.text, reader.sequence())
+    names = reader.named(query.text, limit=WINDOW, within=within) if may_name else {}
     named = np.array(sorted(names), np.int64)
     return LexicalScores(
         np.concatenate([best.item_ids, named]), named, matches, float(best.bm25[0]) if len(best) else 0.0
@@ -249,5 +250,5 @@ def catalog_scores(
     reader: CatalogReader, replica: IndexReplica, parsed: ParsedQuery, within: NDArray[np.int64] | None
 ) -> CatalogScores:
     """Search a query's words in the lexical index and the fields; ``within`` are the ids that pass its filters."""
-    words = lexical_scores(reader, replica.lexical, parsed, within)
+    words = lexical_scores(reader, replica, parsed, within)
     return CatalogScores(parsed, replica, words, attribute_scores(replica.facets, parsed, within))

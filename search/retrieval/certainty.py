@@ -8,8 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrina.search.index.name_index import NameIndex
 from vitrina.search.retrieval.fusion import Scores
 from vitrina.search.store.fingerprints import Fingerprints
+from vitrina.search.store.matching import is_among
 from vitrina.search.store.reader import MAX_SHARING, CatalogReader
 from vitrina.search.types.query import Query
 
@@ -24,7 +26,11 @@ NO_ITEMS = np.empty(0, np.int64)
 
 
 def certain_items(
-    reader: CatalogReader, query: Query, fingerprints: Fingerprints | None, within: NDArray[np.int64] | None
+    reader: CatalogReader,
+    names: NameIndex,
+    query: Query,
+    fingerprints: Fingerprints | None,
+    within: NDArray[np.int64] | None,
 ) -> NDArray[np.int64]:
     """The ids of the items that a query's text names by an identifier, or that its image is the very photo of, among
     those ``within`` its filters; sorted, shape (n,).
@@ -32,12 +38,13 @@ def certain_items(
     A photo with words asks for something like it, and not for the item itself. A photo that more than ``MAX_SHARING``
     items have stands for a missing one.
     """
-    found = reader.identified(query.text) if query.text else NO_ITEMS
+    may_name = bool(query.text) and names.may_name(query.text, reader.sequence())
+    found = reader.identified(query.text) if may_name else NO_ITEMS
     if query.images and fingerprints is not None and not (query.text or query.without or query.skus):
         shown = [image_id for image in query.images for image_id in fingerprints.same_photo(image)]
         of_photos = reader.items_with_images(shown) if shown else NO_ITEMS
         found = of_photos if len(of_photos) <= MAX_SHARING * len(query.images) else NO_ITEMS
-    return found if within is None else np.intersect1d(found, within)
+    return found if within is None else found[is_among(found, within)]
 
 
 def lifted(totals: Scores, is_certain: Flags) -> Scores:

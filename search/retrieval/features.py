@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vitrina.search.retrieval.catalog_scores import ItemCatalogScores
 from vitrina.search.retrieval.fusion import Scores
-from vitrina.search.retrieval.vector_scores import VectorScores
+from vitrina.search.retrieval.vector_scores import VectorScores, zero_where_nan
 from vitrina.search.types.calibration import CalibrationFeatures, PageSignal, Signal
 from vitrina.search.types.item import Modality
 from vitrina.search.types.trust import Part
@@ -45,7 +45,7 @@ def calibration_features(
     These are the features that a calibration weighs.
     """
     parts = by_catalog.parts
-    found: dict[Signal, Scores] = {signal: np.nan_to_num(by_vectors.cosines[pair]) for signal, pair in COSINES.items()}
+    found: dict[Signal, Scores] = {signal: zero_where_nan(by_vectors.cosines[pair]) for signal, pair in COSINES.items()}
     found[Signal.SOME_WORDS] = parts[Part.WORDS]
     found[Signal.ALL_WORDS] = parts[Part.ALL_WORDS]
     found[Signal.WHOLE_VALUE] = (parts[Part.VALUE] > 0).astype(np.float64)

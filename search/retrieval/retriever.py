@@ -17,7 +17,7 @@ from vitrina.search.retrieval.features import calibration_features, page_signals
 from vitrina.search.retrieval.fusion import PartWeights, Scores
 from vitrina.search.retrieval.twins import Collapsed, collapsed
 from vitrina.search.retrieval.variants import VariantFit, variant_page
-from vitrina.search.retrieval.vector_scores import VectorScorer, VectorScores, wanted
+from vitrina.search.retrieval.vector_scores import VectorScorer, VectorScores, distinct, wanted, zero_where_nan
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.fingerprints import Fingerprints
 from vitrina.search.types.answer import Answer, Hit, Signals, Stopwatch
@@ -215,16 +215,16 @@ class Retriever:
         query = parsed.query
         with self._catalog.reading() as reader:
             with watch.stage("filter"):
-                reader.facets.check(query.filters)
-                within = joined(reader.facets.matching(query.filters), include) if query.filters else None
+                passing = self._replica.facets.passing(reader, query.filters) if query.filters else None
+                within = None if passing is None else joined(passing, include)
             with watch.stage("words"):
                 in_catalog = catalog_scores(reader, self._replica, parsed, within)
             with watch.stage("certainty"):
-                sure = certain_items(reader, query, self._fingerprints, within)
+                sure = certain_items(reader, self._replica.names, query, self._fingerprints, within)
             with watch.stage("vectors"):
                 scorer = VectorScorer(self._replica.indexes, parsed.vectors, *text_weights(self.weights))
                 nearest = scorer.candidates(WINDOW, within)
-                gathered = np.unique(np.concatenate([nearest, in_catalog.item_ids, sure]))
+                gathered = distinct(np.concatenate([nearest, in_catalog.item_ids, sure]))
                 pool = joined(gathered[~np.isin(gathered, parsed.excluded)], include)
             with watch.stage("rank"):
                 by_vectors = scorer.rank(pool)
@@ -235,7 +235,7 @@ class Retriever:
                 penalties = by_catalog.penalty(query.weights)
                 bonus = np.asarray(sum(said.values()) - penalties, np.float64)
                 certain = np.isin(pool, sure)
-                fused = np.round(np.nan_to_num(by_vectors.scores) + bonus, ROUND_DECIMALS)
+                fused = np.round(zero_where_nan(by_vectors.scores) + bonus, ROUND_DECIMALS)
                 totals = lifted(fused, certain)
                 order = np.lexsort((pool, -totals))
                 features = calibration_features(by_vectors, by_catalog, fused, parsed.text)
@@ -377,6 +377,6 @@ def vector_parts(by_vectors: VectorScores) -> dict[Part, Scores]:
     """The z-scores of an item's text and image, shape (n,); where it has only one, that stands for both."""
     image, text = by_vectors.by_modality["image"], by_vectors.by_modality["text"]
     return {
-        Part.TEXT: np.nan_to_num(np.where(np.isnan(text), image, text)),
-        Part.IMAGE: np.nan_to_num(np.where(np.isnan(image), text, image)),
+        Part.TEXT: zero_where_nan(np.where(np.isnan(text), image, text)),
+        Part.IMAGE: zero_where_nan(np.where(np.isnan(image), text, image)),
     }

@@ -8,7 +8,7 @@ linear function of the row, a whole query becomes one vector and one offset per 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,10 @@ not pass the item whose own photo this is."""
 Scores = NDArray[np.float64]
 
 
+ROWS_AT_ONCE = 256
+"""So many rows are converted at a time, which stay in the processor's cache."""
+
+
 @dataclass(frozen=True, slots=True)
 class Projection:
     """A query as a linear function of a row: ``row @ vector - offset`` is its summed z-score."""
@@ -44,7 +48,10 @@ def scores_of(projections: Sequence[Projection], rows: Vectors) -> Scores:
     In float64: in float32 a matrix product gives equal rows scores that differ by up to 5e-7, by their position.
     """
     vectors = np.stack([each.vector for each in projections], axis=1).astype(np.float64)  # (d, m)
-    return np.asarray(rows.astype(np.float64) @ vectors - [each.offset for each in projections])
+    scores = np.empty((len(rows), len(projections)))
+    for first in range(0, len(rows), ROWS_AT_ONCE):
+        scores[first : first + ROWS_AT_ONCE] = rows[first : first + ROWS_AT_ONCE].astype(np.float64) @ vectors
+    return scores - [each.offset for each in projections]
 
 
 def z_scores(parts: Sequence[VectorQuery], sample: Vectors) -> list[Projection]:
@@ -110,6 +117,7 @@ class VectorScorer:
         of_text_alone: Mapping[Modality, float],
     ) -> None:
         self.indexes = indexes
+        self._n_parts = len(parts)
         self.wanted = {m: [part for part in parts if part.modality == m and part.weight > 0] for m in MODALITIES}
         z = {modality: z_scores(parts, index.sample(SAMPLE_ROWS)) for modality, index in indexes.items()}
         weights = {"text": of_text, "image": SHOWN}
@@ -130,7 +138,7 @@ class VectorScorer:
         k = depth
         while True:
             matches = self.indexes[modality].search(self.alone[modality].vector, k, within=within)
-            item_ids = np.unique(matches.item_ids)
+            item_ids = distinct(matches.item_ids)
             if len(matches) < k or len(item_ids) >= depth:
                 return item_ids
             k *= 4
@@ -143,15 +151,38 @@ class VectorScorer:
             at = np.searchsorted(item_ids, rows.item_ids)
             projections = [self.plain[modality], self.alone[modality], self.shared[modality]]
             projections += [Projection(part.vector, 0.0) for parts in self.wanted.values() for part in parts]
-            best = iter(best_of(scores_of(projections, rows.vectors), at, len(item_ids)).T)
+            best = iter(self._best(projections, rows.vectors, at, len(item_ids)))
             plain[modality], alone[modality], shared[modality] = next(best), next(best), next(best)
             for asked, parts in self.wanted.items():
                 cosines[asked, modality] = mean_of([next(best) for _ in parts], parts, len(item_ids))
         both = shared["image"] + shared["text"]
         either = np.where(np.isnan(alone["image"]), alone["text"], alone["image"])
         has_both = ~np.isnan(both)
-        added = {m: np.nan_to_num(np.where(has_both, shared[m], alone[m])) for m in MODALITIES}
+        added = {m: zero_where_nan(np.where(has_both, shared[m], alone[m])) for m in MODALITIES}
         return VectorScores(item_ids, np.where(has_both, both, either), added, plain, cosines)
+
+    def _best(
+        self, projections: Sequence[Projection], rows: Vectors, at: NDArray[np.int64], n_items: int
+    ) -> Iterable[Scores]:
+        """The best score of each item under each projection, shape (n_items,). Those of a query of one part all point
+        the same way: rows are compared once, and what they score is scaled."""
+        of_part = [part.vector for parts in self.wanted.values() for part in parts]
+        if self._n_parts > 1 or len(of_part) != 1:
+            return best_of(scores_of(projections, rows), at, n_items).T
+        cosines = best_of(scores_of([Projection(of_part[0], 0.0)], rows), at, n_items)[:, 0]
+        unit = float(of_part[0] @ of_part[0])
+        return [cosines * (float(each.vector @ of_part[0]) / unit) - each.offset for each in projections]
+
+
+def distinct(ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Ids, each once and ascending; for some thousands four times as fast as NumPy's, which hashes them."""
+    ordered = np.sort(ids)
+    return ordered[np.diff(ordered, prepend=ordered[:1] - 1) > 0]
+
+
+def zero_where_nan(scores: Scores) -> Scores:
+    """Scores with 0 for NaN."""
+    return np.where(np.isnan(scores), 0.0, scores)
 
 
 def alone(part: VectorQuery, modality: Modality, of_text: Mapping[Modality, float]) -> float:
@@ -172,6 +203,9 @@ def best_of(scores: Scores, at: NDArray[np.int64], n_items: int) -> Scores:
     """The largest scores of each item, shape (n_items, k); NaN for an item without a row. ``scores``, shape (m, k), are
     those of the rows, and ``at``, shape (m,), says which item each belongs to."""
     best = np.full((n_items, *scores.shape[1:]), np.nan)
+    if np.all(np.diff(at) > 0):  # a row each, as texts have
+        best[at] = scores
+        return best
     order = np.argsort(at, kind="stable")
     first = np.flatnonzero(np.diff(at[order], prepend=-1))
     if len(first):

@@ -29,10 +29,12 @@ from vitrina.search.store.index_versions import (
     watermark_of,
 )
 from vitrina.search.store.items import (
+    NameChanges,
     clear_parts,
     ids_by_sku,
     insert_items,
     insert_parts,
+    names_since,
     next_sequence,
     stored_items,
     unchanged,
@@ -302,6 +304,11 @@ class Catalog:
         """The facets of what changed after sequence number ``since``; of everything for 0."""
         with self.database.read() as connection:
             return facet_changes(connection, since)
+
+    def names_since(self, since: int) -> NameChanges:
+        """The names of the items that changed after sequence number ``since``; of all for 0."""
+        with self.database.read() as connection:
+            return names_since(connection, since)
 
     def store_missing_terms(self) -> int:
         """Analyse some of the items whose words are not stored; returns how many, 0 where none is left."""

@@ -333,9 +333,12 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
         connection.exec_driver_sql(str(statement), [tuple(row[name] for name in order) for row in rows])
 
 
+LAST_SEQUENCE = select(clock.c.sequence)
+
+
 def sequence_of(connection: Connection) -> int:
     """The number of the last committed change; 0 for an empty, new catalog. Costs one row."""
-    return int(connection.execute(select(clock.c.sequence)).scalar_one())
+    return int(connection.execute(LAST_SEQUENCE).scalar_one())
 
 
 def touched_items(connection: Connection, since: int, *others: Select[tuple[int]]) -> NDArray[np.int64]:

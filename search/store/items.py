@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, delete, func, insert, select, update
 
 from vitrina.search.store.database import (
     chunks,
@@ -24,7 +26,7 @@ from vitrina.search.store.database import (
 )
 from vitrina.search.store.terms import stored_variant, term_rows, variant_columns
 from vitrina.search.types.filters import facets as facets_of
-from vitrina.search.types.identifiers import folded
+from vitrina.search.types.identifiers import folded, folded_title
 from vitrina.search.types.identifiers import identifiers as identifiers_of
 from vitrina.search.types.item import (
     MODALITIES,
@@ -98,6 +100,24 @@ def rows_of(page: Sequence[tuple[int, int, bytes]]) -> EmbeddingRows:
     return EmbeddingRows(np.array(row_ids, np.int64), np.array(item_ids, np.int64), vectors)
 
 
+@dataclass(frozen=True, slots=True)
+class NameChanges:
+    """The names of items that changed, under which a query finds them: titles, skus and codes, as they are folded."""
+
+    sequence: int
+    names: list[str]
+
+
+def names_since(connection: Connection, since: int) -> NameChanges:
+    """The names of the items that changed after sequence number ``since``; of all for 0."""
+    of_codes = select(identifiers.c.key)
+    if since:
+        of_codes = of_codes.join(items, items.c.id == identifiers.c.item_id).where(items.c.sequence > since)
+    of_items = select(items.c.folded_title, items.c.folded_sku).where(items.c.sequence > since)
+    names = [name for row in connection.execute(of_items) for name in row]
+    return NameChanges(sequence_of(connection), [*names, *connection.scalars(of_codes)])
+
+
 def ids_by_sku(connection: Connection, skus: Sequence[str]) -> dict[str, int]:
     """The id of each sku that is there."""
     return {
@@ -107,15 +127,26 @@ def ids_by_sku(connection: Connection, skus: Sequence[str]) -> dict[str, int]:
     }
 
 
+ASKED_IDS = select(func.json_each(bindparam("ids")).table_valued("value").c.value)
+"""Ids as one parameter, however many; the statements are made once, since making them takes longer than running."""
+
+IMAGES_OF = (
+    select(images.c.item_id, images.c.image_id)
+    .where(images.c.item_id.in_(ASKED_IDS))
+    .order_by(images.c.item_id, images.c.position)
+)
+ITEMS_OF = select(items).where(items.c.id.in_(ASKED_IDS))
+
+
 def stored_items(connection: Connection, item_ids: Sequence[int]) -> dict[int, StoredItem]:
     """Items by id, without those that are gone."""
+    if not item_ids:
+        return {}
     image_ids: dict[int, list[str]] = {}
-    rows: list[RowMapping] = []
-    for chunk in chunks(item_ids):
-        of_items = select(images.c.item_id, images.c.image_id).where(images.c.item_id.in_(chunk))
-        for item_id, image_id in connection.execute(of_items.order_by(images.c.item_id, images.c.position)):
-            image_ids.setdefault(item_id, []).append(image_id)
-        rows += connection.execute(select(items).where(items.c.id.in_(chunk))).mappings().all()
+    asked = {"ids": json.dumps(list(item_ids))}
+    for item_id, image_id in connection.execute(IMAGES_OF, asked):
+        image_ids.setdefault(item_id, []).append(image_id)
+    rows = connection.execute(ITEMS_OF, asked).mappings()
     return {row["id"]: stored_item(row, tuple(image_ids.get(row["id"], ()))) for row in rows}
 
 
@@ -163,7 +194,7 @@ def item_columns(entry: IndexedItem, sequence: int, source_id: int | None) -> di
         "changed_at": round(time.time(), 3),
         "sku": item.sku,
         "folded_sku": folded(item.sku),
-        "folded_title": " ".join(item.title.split()).casefold(),
+        "folded_title": folded_title(item.title),
         "title": item.title,
         "description": item.description,
         "attributes": dict(item.attributes),

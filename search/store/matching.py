@@ -104,6 +104,14 @@ def without(connection: Connection, found: FilterMatches, denied: FilterMatches)
     return FilterMatches(whole, variants)
 
 
+def is_among(item_ids: Ids, others: Ids) -> NDArray[np.bool_]:
+    """Which of some ids are among others, which are sorted and may be many; shape (n,)."""
+    if not len(others):
+        return np.zeros(len(item_ids), np.bool_)
+    at = np.minimum(np.searchsorted(others, item_ids), len(others) - 1)
+    return np.asarray(others[at] == item_ids)
+
+
 def items_of(variants: Ids) -> Ids:
     """The items of variants' keys, in their order."""
     return variants // VARIANTS_PER_ITEM

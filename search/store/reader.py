@@ -12,7 +12,7 @@ from vitrina.search.store.database import embeddings, identifiers, images, index
 from vitrina.search.store.facets import FacetReader
 from vitrina.search.store.index_versions import dimension_of
 from vitrina.search.store.items import changes_since, ids_by_sku, stored_items
-from vitrina.search.store.matching import ids_as_table
+from vitrina.search.store.matching import is_among
 from vitrina.search.store.sources import KnownItem, known_items
 from vitrina.search.store.twins import (
     FirstImage,
@@ -23,7 +23,7 @@ from vitrina.search.store.twins import (
     twin_groups,
 )
 from vitrina.search.types.errors import NotFoundError
-from vitrina.search.types.identifiers import asked_identifiers, compact, folded, query_keys
+from vitrina.search.types.identifiers import asked_identifiers, compact, folded, folded_title, query_keys
 from vitrina.search.types.item import Changes, StoredItem
 
 MAX_SHARING = 20
@@ -42,10 +42,13 @@ class CatalogReader:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.facets = FacetReader(connection)
+        self._sequence: int | None = None
 
     def sequence(self) -> int:
-        """The number of the last committed change; 0 for an empty, new catalog. Costs one row."""
-        return sequence_of(self._connection)
+        """The number of the last committed change; 0 for an empty, new catalog. Costs one row, once."""
+        if self._sequence is None:
+            self._sequence = sequence_of(self._connection)
+        return self._sequence
 
     def item(self, sku: str) -> StoredItem:
         """One item by its sku, or by that of one of its variants; where none is spelled just so, by one that differs
@@ -83,12 +86,14 @@ class CatalogReader:
     def named(self, query: str, *, limit: int, within: NDArray[np.int64] | None = None) -> dict[int, str]:
         """Items whose sku or whole title is the query, without regard to case: item id to ``sku`` or ``title``."""
         named: dict[int, str] = {}
-        by_title = items.c.folded_title == " ".join(query.split()).casefold()
+        by_title = items.c.folded_title == folded_title(query)
         for kind, is_named in (("title", by_title), ("sku", items.c.folded_sku == folded(query))):
-            rows = select(items.c.id).where(is_named).order_by(items.c.id).limit(limit)
-            if within is not None:  # the addition makes SQLite use the name's index, not go through every id
-                rows = rows.where((items.c.id + 0).in_(ids_as_table(within.tolist())))
-            named.update(dict.fromkeys(self._connection.scalars(rows), kind))
+            rows = select(items.c.id).where(is_named).order_by(items.c.id)
+            found = list(self._connection.scalars(rows if within is not None else rows.limit(limit)))
+            if within is not None:
+                ids = np.array(found, np.int64)
+                found = ids[is_among(ids, within)][:limit].tolist()
+            named.update(dict.fromkeys(found, kind))
         return named
 
     def identified(self, query: str) -> NDArray[np.int64]:

@@ -85,17 +85,21 @@ FEATURES_FOLDER = "features"
 VECTOR_INDEX = "faiss"
 """The vector index that is used by default."""
 
+RECALL = 0.95
+"""The share of the best rows that an approximate vector index should find."""
+
 
 class Store:
     """A data directory, made if it does not exist; opening it needs no encoder.
 
-    ``vector_index`` names the engine of its index replicas, a plug-in of the group ``vitrina.indexes``.
-    Raises StorageError where the folder cannot be made or the catalog cannot be read.
+    ``vector_index`` names the engine of its index replicas, a plug-in of the group ``vitrina.indexes``, and ``recall``
+    is what they aim at. Raises StorageError where the folder cannot be made or the catalog cannot be read.
     """
 
-    def __init__(self, folder: Path, vector_index: str = VECTOR_INDEX) -> None:
+    def __init__(self, folder: Path, vector_index: str = VECTOR_INDEX, recall: float = RECALL) -> None:
         self.folder = folder
         self.vector_index = vector_index
+        self.recall = recall
         self.dead_letters = folder / "dead-letters"
         self.snapshots = folder / "snapshots"
         self.features = folder / FEATURES_FOLDER
@@ -117,14 +121,14 @@ class Store:
         shutil.rmtree(folder / "views", ignore_errors=True)  # where version 0.1 had its snapshots
 
     @classmethod
-    def existing(cls, folder: Path, vector_index: str = VECTOR_INDEX) -> Store:
+    def existing(cls, folder: Path, vector_index: str = VECTOR_INDEX, recall: float = RECALL) -> Store:
         """A store that something was indexed into. Raises NotFoundError if there is none."""
         if not (folder / CATALOG_FILE).is_file():
             raise NotFoundError(
                 f"Nothing is indexed in {folder}.",
                 remedy="Index a catalog first, as in: vitrina index products.csv (or try: vitrina demo).",
             )
-        return cls(folder, vector_index)
+        return cls(folder, vector_index, recall)
 
     @contextmanager
     def importing(

@@ -45,10 +45,12 @@ class FirstImage:
     colours: frozenset[str]
 
 
+EVERY_TWIN = select(func.json_group_array(twins.c.item_id), func.json_group_array(twins.c.group_id))
+
+
 def twin_groups(connection: Connection) -> TwinGroups:
     """Every group of twins."""
-    columns = select(func.json_group_array(twins.c.item_id), func.json_group_array(twins.c.group_id))
-    item_ids, group_ids = (np.array(json.loads(each), np.int64) for each in connection.execute(columns).one())
+    item_ids, group_ids = (np.array(json.loads(each), np.int64) for each in connection.execute(EVERY_TWIN).one())
     order = np.argsort(item_ids)
     return TwinGroups(item_ids[order], group_ids[order])
 

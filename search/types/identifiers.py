@@ -56,6 +56,11 @@ def folded(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).split()).casefold()
 
 
+def folded_title(title: str) -> str:
+    """A title without regard to letter case and to how many blanks there are."""
+    return " ".join(title.split()).casefold()
+
+
 def compact(value: str) -> str:
     """A folded code without blanks and hyphens; a number as long as a GTIN as 14 digits."""
     key = SEPARATORS.sub("", value)

@@ -22,6 +22,9 @@ def test_delete_and_rebuild(vitrina: Vitrina, store: Store) -> None:
     status, printed, _ = vitrina("rebuild")
     assert status == 0
     assert f"{2 * (N_PRODUCTS - 1)} vectors" in printed
+    _, printed, _ = vitrina("status")
+    assert "text index" in printed
+    assert f"flat, {N_PRODUCTS - 1} rows (exact, since" in printed
 
 
 def test_status_and_serve_name_the_reranker(reranking_vitrina: Vitrina, reranking_store: Store) -> None:

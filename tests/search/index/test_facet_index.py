@@ -12,8 +12,9 @@ import pytest
 from tests.fakes import FakeEncoder, make_entry, new_catalog
 from vitrina.search.index.facet_index import FacetIndex
 from vitrina.search.store.catalog import Catalog
+from vitrina.search.types.errors import FilterError
 from vitrina.search.types.filters import AnyOf, parse_filters
-from vitrina.search.types.item import AttributeValue, IndexedItem
+from vitrina.search.types.item import AttributeValue, IndexedItem, Variant
 
 COLOURS = ("Navy", "black", "RED", "grün", "שחור", "👗")
 N_ITEMS = 250
@@ -102,6 +103,71 @@ def test_what_satisfies_conditions_holds_all_of_them(catalog: Catalog, limit: in
         right = matching(catalog, *({each.field: list(each.values)} for each in wanted))
         right &= right if within is None else set(within.tolist())
         assert index.satisfying(wanted, limit, within).tolist() == sorted(right)[:limit]
+
+
+FILTERS: tuple[dict[str, object], ...] = (
+    {"colour": "navy"},
+    {"colour": ["navy", "grün"], "sizes": "m"},
+    {"colour": {"not": "navy"}},
+    {"sizes": {"exists": False}},
+    {"year": "2011", "sizes": {"not": ["m", "38"]}},
+    {"price_cents": {"lt": 1000}},
+    {"sku": "sku-7"},
+)
+
+
+@pytest.mark.parametrize("asked", FILTERS)
+def test_what_passes_a_filter_is_what_the_catalog_says(
+    catalog: Catalog, encoder: FakeEncoder, asked: dict[str, object]
+) -> None:
+    index, rng, conditions = FacetIndex(catalog), random.Random(1), parse_filters(asked)
+    version = catalog.open_index_version(encoder.identity, active=True)
+    for step in range(3):
+        with catalog.reading() as reader:
+            found = index.passing(reader, conditions)
+            assert found.tolist() == reader.facets.matching(conditions).tolist()
+            assert index.passing(reader, conditions) is found
+        catalog.commit(version, [entry(encoder, number, rng) for number in rng.sample(range(N_ITEMS), 40)])
+        catalog.delete([f"sku-{rng.randrange(8, N_ITEMS)}"])
+        if step:  # without it the index is behind, and the database answers
+            index.catch_up()
+
+
+def test_a_filter_that_nothing_can_pass_is_an_error(catalog: Catalog) -> None:
+    with catalog.reading() as reader, pytest.raises(FilterError):
+        FacetIndex(catalog).passing(reader, parse_filters({"colour": "plaid"}))
+
+
+def test_variants_pass_by_themselves(tmp_path: Path, encoder: FakeEncoder) -> None:
+    catalog = new_catalog(tmp_path / "variants.db")
+    variants = (Variant("a-1", {"colour": "red", "size": "S"}), Variant("a-2", {"colour": "blue", "size": "M"}))
+    entries = [make_entry(encoder, "a", "Shirt", variants=variants), make_entry(encoder, "b", "Mug")]
+    catalog.commit(catalog.open_index_version(encoder.identity, active=True), entries)
+    index = FacetIndex(catalog)
+    with catalog.reading() as reader:
+        assert index.passing(reader, parse_filters({"colour": "red", "size": "M"})).tolist() == []
+        assert len(index.passing(reader, parse_filters({"colour": "red", "size": "S"}))) == 1
+
+
+def test_a_restored_index_is_the_same_and_goes_on(catalog: Catalog, encoder: FakeEncoder) -> None:
+    first, rng = FacetIndex(catalog), random.Random(3)
+    version = catalog.open_index_version(encoder.identity, active=True)
+    catalog.commit(version, [entry(encoder, number, rng) for number in range(10)])
+    first.catch_up()
+    again = FacetIndex(catalog, first.arrays())
+    check_all(again, catalog)
+    catalog.commit(version, [entry(encoder, number, rng) for number in range(5, 300, 7)])
+    catalog.delete(["sku-3"])
+    again.catch_up()
+    check_all(again, catalog)
+
+
+@pytest.mark.parametrize("cost", [0.0, 1e9])
+def test_values_are_found_alike_by_bisection_and_by_flags(
+    catalog: Catalog, cost: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vitrina.search.index.facet_index.BISECTION_COST", cost)
+    check_all(FacetIndex(catalog), catalog)
 
 
 def test_an_empty_catalog(tmp_path: Path) -> None:

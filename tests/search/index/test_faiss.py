@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vitrina.search.index.base import Matches, restored_index
+from vitrina.search.index.base import Matches
 from vitrina.search.index.faiss import FaissIndex
 from vitrina.search.types.item import EmbeddingRows
 
@@ -81,7 +81,7 @@ def as_it_is(index: FaissIndex) -> FaissIndex:
 
 def reloaded(index: FaissIndex) -> FaissIndex:
     again = FaissIndex(DIMENSION)
-    again.apply(NO_ITEMS, index.rows())
+    again.restore(index.state())
     return again
 
 
@@ -208,11 +208,11 @@ def test_row_ids_that_do_not_grow_are_refused(row_ids: list[int]) -> None:
 
 
 def test_rows_that_do_not_fit_together_are_refused() -> None:
-    found = filled(10)[0].rows()
+    found = dict(filled(10)[0].state())
     with pytest.raises(ValueError, match="fit"):
-        restored_index(FaissIndex, DIMENSION, found.vectors, found.row_ids, found.item_ids[:-1])
+        FaissIndex(DIMENSION).restore(found | {"item_ids": found["item_ids"][:-1]})
     with pytest.raises(ValueError, match="dimension"):
-        restored_index(FaissIndex, DIMENSION + 1, found.vectors, found.row_ids, found.item_ids)
+        FaissIndex(DIMENSION + 1).restore(found)
 
 
 def test_a_sample_is_of_living_rows_spread_evenly_and_always_the_same() -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import FakeEncoder, make_entry, make_image, new_catalog, open_replica
-from vitrina.search.index.replica import IndexReplica, read_snapshot, write_snapshot
+from vitrina.search.index.replica import IndexReplica
+from vitrina.search.index.snapshot import read_snapshot, write_snapshot
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderReplacedError, StorageError
@@ -107,21 +109,21 @@ def of_another_layout(path: Path) -> None:
 
 
 def of_another_dimension(path: Path) -> None:
-    arrays = read_snapshot(path)
-    write_snapshot(path, arrays | {"image_vectors": arrays["image_vectors"][:, :5]})
+    arrays = read_snapshot(path).arrays
+    write_snapshot(path, {**arrays} | {"image_vectors": arrays["image_vectors"][:, :5]})
 
 
 def of_rows_that_do_not_fit(path: Path) -> None:
-    arrays = read_snapshot(path)
-    write_snapshot(path, arrays | {"text_item_ids": arrays["text_item_ids"][:-1]})
+    arrays = read_snapshot(path).arrays
+    write_snapshot(path, {**arrays} | {"text_item_ids": arrays["text_item_ids"][:-1]})
 
 
 def of_a_later_state(path: Path) -> None:
-    write_snapshot(path, read_snapshot(path) | {"sequence": np.array(99)})
+    write_snapshot(path, {**read_snapshot(path).arrays} | {"sequence": np.array(99)})
 
 
 def of_another_catalog(path: Path) -> None:
-    write_snapshot(path, read_snapshot(path) | {"catalog": np.array("another")})
+    write_snapshot(path, {**read_snapshot(path).arrays} | {"catalog": np.array("another")})
 
 
 def a_folder(path: Path) -> None:
@@ -159,6 +161,47 @@ def test_a_snapshot_that_is_no_good_is_rebuilt_from_the_catalog(
         after = make_replica(catalog, encoder, tmp_path)
     assert rows(after) == rows(before)
     assert "rebuilding" in caplog.text
+
+
+def test_damage_in_a_mapped_part_is_mended_while_it_answers(
+    catalog: Catalog, encoder: FakeEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vitrina.search.index.replica.MAPPED_BYTES", 64)
+    add(catalog, encoder, *(f"sku-{number}" for number in range(40)))
+    before = make_replica(catalog, encoder, tmp_path)
+    before.save()
+    assert rows(make_replica(catalog, encoder, tmp_path)) == rows(before)
+    content = before.path.read_bytes()
+    at = content.index(before.indexes["text"].rows().vectors.tobytes()[:64])
+    before.path.write_bytes(content[:at] + bytes(64) + content[at + 64 :])
+    after = make_replica(catalog, encoder, tmp_path)
+    end = time.monotonic() + 10
+    while rows(after) != rows(before) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert rows(after) == rows(before)
+    assert (
+        after.lexical.match("shirt").best(100).item_ids.tolist()
+        == before.lexical.match("shirt").best(100).item_ids.tolist()
+    )
+
+
+def test_indexes_are_maintained_beside_the_changes(
+    catalog: Catalog, encoder: FakeEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vitrina.search.index.kinds.FLAT_ROWS", 50)
+    replica = make_replica(catalog, encoder, tmp_path)
+    add(catalog, encoder, *(f"sku-{number}" for number in range(80)))
+    assert replica.catch_up()
+    end = time.monotonic() + 10
+    while replica.reports()["text"].kind == "flat" and time.monotonic() < end:
+        replica.catch_up()
+        time.sleep(0.02)
+    assert {report.kind for report in replica.reports().values()} == {"ivf-sq8"}
+    while not replica.save() and time.monotonic() < end:  # what was built is worth a snapshot
+        time.sleep(0.02)
+    again = make_replica(catalog, encoder, tmp_path)
+    assert again.reports()["image"].kind == "ivf-sq8"
+    assert [row[:3] for row in rows(again)] == [row[:3] for row in rows(replica)]
 
 
 def test_rebuilding_replaces_the_indexes_and_the_snapshot(

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vitrina.search.index.replica import DamagedSnapshotError, read_snapshot, write_snapshot
+from vitrina.search.index.snapshot import DamagedSnapshotError, read_snapshot, write_snapshot
 from vitrina.search.types.errors import StorageError
 
 ARRAYS: dict[str, NDArray[np.generic]] = {
@@ -27,7 +27,7 @@ ARRAYS: dict[str, NDArray[np.generic]] = {
 
 
 def assert_holds(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
-    found = read_snapshot(path)
+    found = read_snapshot(path).arrays
     assert found.keys() == arrays.keys()
     for name, array in arrays.items():
         np.testing.assert_array_equal(found[name], array)
@@ -97,7 +97,7 @@ def test_a_process_killed_before_the_rename_leaves_the_old_one(tmp_path: Path) -
     program = (
         "import os, sys, numpy as np\n"
         "from pathlib import Path\n"
-        "from vitrina.search.index.replica import write_snapshot\n"
+        "from vitrina.search.index.snapshot import write_snapshot\n"
         "Path.replace = lambda *_: os.kill(os.getpid(), 9)\n"
         "write_snapshot(Path(sys.argv[1]), {'ids': np.arange(1000)})\n"
     )
@@ -169,5 +169,31 @@ def test_writers_at_once_leave_one_whole_file(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
-    assert len(set(read_snapshot(path)["version"].tolist())) == 1
+    assert len(set(read_snapshot(path).arrays["version"].tolist())) == 1
     assert leftovers(path) == []
+
+
+@pytest.mark.parametrize("mapped_bytes", [1, 100, 10**9])
+def test_large_arrays_are_mapped_and_checked_afterwards(tmp_path: Path, mapped_bytes: int) -> None:
+    path = tmp_path / "it.snapshot"
+    write_snapshot(path, ARRAYS)
+    snapshot = read_snapshot(path, mapped_bytes)
+    assert {each.name for each in snapshot.mapped} == {
+        name for name, array in ARRAYS.items() if array.nbytes >= mapped_bytes
+    }
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(snapshot.arrays[name], array)
+    write_snapshot(path, {"ids": np.arange(3)})  # the mapped file stays as it is
+    np.testing.assert_array_equal(snapshot.arrays["vectors"], ARRAYS["vectors"])
+    snapshot.check()
+
+
+def test_a_flipped_bit_in_a_mapped_array_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "it.snapshot"
+    write_snapshot(path, {"vectors": np.arange(1000)})
+    whole = bytearray(path.read_bytes())
+    whole[4000] ^= 8
+    path.write_bytes(whole)
+    snapshot = read_snapshot(path, 1)
+    with pytest.raises(DamagedSnapshotError):
+        snapshot.check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import threading
 from collections.abc import Iterable, Iterator
 
@@ -17,6 +18,7 @@ from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.database import item_terms
 from vitrina.search.types.filters import parse_filters
+from vitrina.search.types.item import IndexedItem
 
 
 @pytest.fixture(scope="module")
@@ -310,3 +312,58 @@ def test_an_empty_catalog(catalog: Catalog) -> None:
     assert len(index) == 0
     assert len(index.match("shirt").best(10)) == 0
     assert index.match("shirt").of(np.array([1, 2])).bm25.tolist() == [0, 0]
+
+
+def random_shop(catalog: Catalog, encoder: FakeEncoder, n_items: int = 400) -> random.Random:
+    """A catalog of words from a common one to a rare one, some items of which were changed and deleted."""
+    rng = random.Random(5)
+    words = [f"w{'abcdefghijklmnop'[number]}" for number in range(16)]
+
+    def entry(number: int) -> IndexedItem:
+        found = [word for rank, word in enumerate(words) if rng.random() < 0.9 / (1 + rank)]
+        return make_entry(encoder, f"s{number}", " ".join(found), description=" ".join(rng.choices(words, k=3)))
+
+    version = catalog.open_index_version(encoder.identity, active=True)
+    catalog.commit(version, [entry(number) for number in range(n_items)])
+    catalog.commit(version, [entry(number) for number in range(0, n_items, 17)])
+    catalog.delete([f"s{number}" for number in range(5, n_items, 23)])
+    return rng
+
+
+@pytest.mark.parametrize("dense_share", [0.0, 1.0])
+def test_the_best_are_those_of_all_items_whatever_is_left_out(
+    catalog: Catalog, encoder: FakeEncoder, dense_share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vitrina.search.lexical.bm25.DENSE_SHARE", dense_share)
+    rng = random_shop(catalog, encoder)
+    index, ids = LexicalIndex(catalog), np.array(sorted(stored.id for stored in catalog.all_items()))
+    for _ in range(60):
+        text = " ".join(f"w{letter}" for letter in rng.sample("abcdefghijklmnopz", rng.randint(1, 5)))
+        limit = rng.choice([1, 5, 20, 1000])
+        within = np.sort(rng.sample(ids.tolist(), rng.choice([3, 100, len(ids)]))) if rng.random() < 0.5 else None
+        every = index.match(text).of(ids if within is None else within)
+        order = np.lexsort((every.item_ids, -every.bm25))
+        order = order[every.bm25[order] > 0][:limit]
+        best = index.match(text).best(limit, within)
+        assert best.item_ids.tolist() == every.item_ids[order].tolist()
+        np.testing.assert_array_equal(best.bm25, every.bm25[order])
+        np.testing.assert_array_equal(best.share, every.share[order])
+        np.testing.assert_array_equal(best.weakest, every.weakest[order])
+
+
+def test_a_restored_index_is_the_same_and_goes_on(catalog: Catalog, encoder: FakeEncoder) -> None:
+    random_shop(catalog, encoder)
+    catalog.keep_synonyms("wa, wonder")
+    version = catalog.open_index_version(encoder.identity, active=True)
+    catalog.commit(version, [make_entry(encoder, "e1", "Striped shirts", description="Dresses, café, t-shirt TN-2110")])
+    first = LexicalIndex(catalog)
+    again = LexicalIndex(catalog, first.arrays())
+    for _ in range(2):
+        for text in ("wa wb", "wonder", "shirt", "stripe", "dress", "cafe", "tshirt", "tn2110", "wz"):
+            one, other = first.match(text).best(50), again.match(text).best(50)
+            assert one.item_ids.tolist() == other.item_ids.tolist()
+            np.testing.assert_array_equal(one.bm25, other.bm25)
+        catalog.commit(version, [make_entry(encoder, "e2", "Striped dress wa"), make_entry(encoder, "s7", "shirt")])
+        catalog.delete(["s8"])
+        assert first.catch_up()
+        assert again.catch_up()

@@ -18,7 +18,7 @@ test: $(INSTALLED)
 .links: $(INSTALLED)
 	mkdir -p .links/vitrina
 	for folder in search indexer api evaluation tuning; do ln -sfn ../../$$folder .links/vitrina/$$folder; done
-	for file in __init__.py py.typed; do ln -sfn ../../vitrina/$$file .links/vitrina/$$file; done
+	for file in __init__.py py.typed client; do ln -sfn ../../vitrina/$$file .links/vitrina/$$file; done
 	for folder in recipes benchmarks; do ln -sfn ../$$folder .links/$$folder; done
 
 # Format, lint, strict types, import rules, words. The tests are `make test`.

@@ -7,6 +7,7 @@ FOLDERS = ("search", "indexer", "api", "evaluation", "tuning")
 setup(
     packages=[
         "vitrina",
+        "vitrina.client",
         *(
             f"vitrina.{name}"
             for name in find_namespace_packages(include=[*FOLDERS, *(f"{each}.*" for each in FOLDERS)])

@@ -55,7 +55,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
             copy = Path(PACKAGE.name) / "vitrina" / path.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copy)
-    shutil.copy(ROOT / "vitrina" / "__init__.py", Path(PACKAGE.name) / "vitrina")
+    shutil.copytree(ROOT / "vitrina", Path(PACKAGE.name) / "vitrina", dirs_exist_ok=True)
     config.plugins["mkdocstrings"].config["handlers"]["python"]["paths"] = [PACKAGE.name]
     return config
 

@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))  # MkDocs imports this file by its path
 
 from benchmarks import reference  # noqa: E402
 
-ELSEWHERE: Mapping[str, str] = {
+OUTSIDE: Mapping[str, str] = {
     "CHANGELOG.md": "changelog.md",
     "benchmarks/results.md": "benchmarks.md",
     "recipes/README.md": "internals/recipes.md",
@@ -44,7 +44,7 @@ LINK = re.compile(r"(?<=\]\()(?!\w+:|#|/)([^)\s#]+)((?:#[^)\s]*)?)(?=\))")
 
 PACKAGE = TemporaryDirectory(prefix="vitrina-docs-")
 
-REPOSITORY_PATHS = {site: place for place, site in ELSEWHERE.items()}
+REPOSITORY_PATHS = {site: place for place, site in OUTSIDE.items()}
 
 
 @event_priority(100)  # before mkdocstrings reads its settings
@@ -62,7 +62,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are not in ``docs/``."""
-    for place, site in ELSEWHERE.items():
+    for place, site in OUTSIDE.items():
         text = (ROOT / place).read_text(encoding="utf-8")
         files.append(File.generated(config, site, content=notebook_page(text) if place.endswith(".ipynb") else text))
     for site, make in GENERATED.items():
@@ -79,8 +79,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
     def on_site(found: re.Match[str]) -> str:
         target = normpath(join(dirname(place), found[1]))
-        if target in ELSEWHERE:
-            return relpath(ELSEWHERE[target], dirname(here) or ".") + found[2]
+        if target in OUTSIDE:
+            return relpath(OUTSIDE[target], dirname(here) or ".") + found[2]
         if target.startswith("docs/"):
             return relpath(target.removeprefix("docs/"), dirname(here) or ".") + found[2]
         return found[0]
@@ -93,7 +93,7 @@ def without_outside_links(markdown: str, place: str) -> str:
 
     def words(found: re.Match[str]) -> str:
         target = normpath(join(dirname(place), found[2]))
-        is_on_site = target in ELSEWHERE or target.startswith("docs/")
+        is_on_site = target in OUTSIDE or target.startswith("docs/")
         return found[0] if is_on_site or not (ROOT / target).exists() else found[1]
 
     return without_code(re.compile(r"(?<!!)\[([^\]]*)\]\((?!\w+:|#|/)([^)\s#]+)(?:#[^)\s]*)?\)"), words, markdown)

@@ -69,7 +69,7 @@ def restore(path: Path, folder: Path, *, overwrite: bool = False, on_bytes: OnBy
         if not folder.exists():
             folder.mkdir(parents=True)
             stack.callback(remove_if_empty, folder)
-        check_space(path, folder)
+        check_room(path, folder)
         with tempfile.TemporaryDirectory(prefix=".restoring-", dir=folder, ignore_cleanup_errors=True) as temporary:
             fresh, replaced = Path(temporary) / "fresh", Path(temporary) / "replaced"
             fresh.mkdir()
@@ -121,15 +121,15 @@ def members_of(path: Path) -> Iterator[Iterator[Member]]:
 
 
 def checked_members(path: Path, archive: tarfile.TarFile) -> Iterator[Member]:
-    seen: set[str] = set()
+    known: set[str] = set()
     for member in archive:
         if member.type != tarfile.REGTYPE or member.sparse is not None:
             raise damaged(path, f"{member.name[:200]!r} is not a plain file")
         if not is_harmless(member.name):
             raise damaged(path, f"a file has the name {member.name[:200]!r}")
-        if member.name.casefold() in seen or len(seen) > MAX_FILES:
+        if member.name.casefold() in known or len(known) > MAX_FILES:
             raise damaged(path, f"{member.name[:200]!r} is there twice, or there are more than {MAX_FILES:,} files")
-        seen.add(member.name.casefold())
+        known.add(member.name.casefold())
         content = archive.extractfile(member)
         assert content is not None
         yield member, content
@@ -227,7 +227,7 @@ def open_restored(path: Path, folder: Path) -> None:
         catalog.become_another()
 
 
-def check_space(path: Path, folder: Path) -> None:
+def check_room(path: Path, folder: Path) -> None:
     """Raise StorageError if the files will not fit."""
     needed, free = path.stat().st_size, shutil.disk_usage(folder).free
     if needed > free:

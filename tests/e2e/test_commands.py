@@ -67,8 +67,8 @@ class CleanFolder:
         for program in programs.iterdir():
             program.chmod(0o755)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("VITRINA_", "XDG_"))}
-        home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder / "data")}
-        self.environment = {**kept, **home, "PATH": f"{programs}:{os.environ['PATH']}"}
+        folders = {"HOME": str(folder), "XDG_DATA_HOME": str(folder / "data")}
+        self.environment = {**kept, **folders, "PATH": f"{programs}:{os.environ['PATH']}"}
 
     def write_catalog(self) -> None:
         """``products.csv`` with a picture folder, ``photo.jpg`` and ``judged.jsonl``, as a shop might have them."""

@@ -91,8 +91,8 @@ def test_one_replica_has_the_disk(manifests: dict[str, Document]) -> None:
     pod = deployment["template"]["spec"]
     mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
     assert mounts["store"] == last("VOLUME").rest
-    [claim] = [volume["persistentVolumeClaim"]["claimName"] for volume in pod["volumes"] if volume["name"] == "store"]
-    assert claim == manifests["PersistentVolumeClaim"]["metadata"]["name"]
+    [name] = [volume["persistentVolumeClaim"]["claimName"] for volume in pod["volumes"] if volume["name"] == "store"]
+    assert name == manifests["PersistentVolumeClaim"]["metadata"]["name"]
 
 
 def test_settings_are_settings_and_images_of_this_version(manifests: dict[str, Document], service: Document) -> None:

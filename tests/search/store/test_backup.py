@@ -213,7 +213,7 @@ def test_a_full_disk_leaves_no_backup(filled: Store, tmp_path: Path, monkeypatch
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
-def test_too_little_space_is_said_at_once(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_room_is_said_at_once(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type("Usage", (), {"free": 1_000})
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(StorageError, match="0 MB left"):
@@ -223,10 +223,10 @@ def test_too_little_space_is_said_at_once(saved: Path, tmp_path: Path, monkeypat
 
 def test_a_damaged_database_is_not_backed_up(filled: Store, tmp_path: Path) -> None:
     filled.close()
-    pictures = filled.folder / "pictures.db"
-    data = bytearray(pictures.read_bytes())
+    image_file = filled.folder / "pictures.db"
+    data = bytearray(image_file.read_bytes())
     data[4096 * 2 : 4096 * 4] = b"\xff" * 8192
-    pictures.write_bytes(data)
+    image_file.write_bytes(data)
     with closing(Store(filled.folder)) as again, pytest.raises(StorageError, match=r"pictures\.db"):
         back_up(again, tmp_path / "shop.tar")
     assert not (tmp_path / "shop.tar").exists()

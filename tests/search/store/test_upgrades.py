@@ -50,9 +50,9 @@ def make_old_store(folder: Path, revision: str, encoder: FakeEncoder) -> None:
     folder.mkdir()
     migrate_to(folder / "catalog.db", revision)
     photos = [png(make_image(colour)) for colour in COLOURS]
-    with closing(sqlite3.connect(folder / "pictures.db")) as pictures, pictures:
-        pictures.execute("CREATE TABLE pictures (id VARCHAR(32) NOT NULL PRIMARY KEY, data BLOB NOT NULL)")
-        pictures.executemany("INSERT INTO pictures VALUES (?, ?)", [(image_id_of(each), each) for each in photos])
+    with closing(sqlite3.connect(folder / "pictures.db")) as images, images:
+        images.execute("CREATE TABLE pictures (id VARCHAR(32) NOT NULL PRIMARY KEY, data BLOB NOT NULL)")
+        images.executemany("INSERT INTO pictures VALUES (?, ?)", [(image_id_of(each), each) for each in photos])
     with closing(sqlite3.connect(folder / "catalog.db")) as old, old:
         identity = encoder.identity
         version = {"id": 1, "encoder": identity.name, "fingerprint": identity.fingerprint, "dimension": 32}

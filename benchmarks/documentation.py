@@ -20,7 +20,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # MkDocs imports this file by its path
 
-from benchmarks import reference  # noqa: E402
+from benchmarks import plots, reference  # noqa: E402
 
 OUTSIDE: Mapping[str, str] = {
     "CHANGELOG.md": "changelog.md",
@@ -67,6 +67,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, site, content=notebook_page(text) if place.endswith(".ipynb") else text))
     for site, make in GENERATED.items():
         files.append(File.generated(config, site, content=make()))
+    for name in plots.PLOTS:
+        files.append(File.generated(config, f"plots/{name}.svg", content=plots.draw(name)))
     return files
 
 
@@ -76,6 +78,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if here in GENERATED:
         return markdown
     place = REPOSITORY_PATHS.get(here, f"docs/{here}")
+    if here == "benchmarks.md":
+        heading, _, rest = markdown.partition("\n")
+        return f"{heading}\n\n{plots.figures()}\n{rest}"
 
     def on_site(found: re.Match[str]) -> str:
         target = normpath(join(dirname(place), found[1]))

@@ -13,7 +13,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from benchmarks import documentation
+from benchmarks import documentation, plots
 from vitrina.api.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -57,6 +57,21 @@ def test_the_python_reference_has_what_is_public(site: Path) -> None:
     page = (site / "reference" / "python.html").read_text(encoding="utf-8")
     for name in vitrina.__all__:
         assert f'id="vitrina.{name}"' in page
+
+
+def test_benchmarks_have_their_plots(site: Path) -> None:
+    page = (site / "benchmarks.html").read_text(encoding="utf-8")
+    for name in plots.PLOTS:
+        assert f'src="plots/{name}.svg"' in page
+        assert (site / "plots" / f"{name}.svg").read_text(encoding="utf-8").count("<path") > 20
+
+
+def test_measurements_are_read_with_units_bounds_and_intervals() -> None:
+    section = "| figure | measured | bound | met | how |\n|---|---|---|---|---|\n"
+    section += "| a | 1,301 | at least 1,000 | yes | 95% interval -0.060 to +0.043 |\n| b | 36.9 ms |  |  |  |\n"
+    first, second = plots.read_measurements(section)
+    assert (first.value, first.bound, first.interval) == (1301, 1000, (-0.06, 0.043))
+    assert (second.value, second.bound, second.interval) == (36.9, None, None)
 
 
 def test_links_of_the_repository_become_links_of_the_site() -> None:

@@ -6,7 +6,7 @@ import datetime
 import decimal
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from vitrina.indexer.sources.cells import clean_text, display_text, is_blank, parse_literal, plain
@@ -61,12 +61,8 @@ def flatten(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, Attr
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         value = parse_literal(value)
     if isinstance(value, Mapping):
-        if key and (name := _name_of(value)) is not None:
-            yield from flatten(key, name, depth + 1)
-            return
-        for inner, cell in value.items():
-            if name := attribute_key(str(inner)):
-                yield from flatten(f"{key}.{name}" if key else name, cell, depth + 1)
+        name = _name_of(value) if key else None
+        yield from _flatten_object(key, value, depth) if name is None else flatten(key, name, depth + 1)
     elif isinstance(value, (list, tuple)):
         yield from _flatten_list(key, value, depth)
     elif isinstance(value, str) and "," in value and len(parts := split_values(value)) > 1:
@@ -78,7 +74,7 @@ def flatten(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, Attr
 def _name_of(value: Mapping[object, object]) -> str | None:
     """The name of an object that says nothing else but where what it names is, as of a category; None of any other."""
     name = value.get("name")
-    return name if isinstance(name, str) and len(value) > 1 and value.keys() <= _OF_NAMED else None
+    return name if isinstance(name, str) and value.keys() <= _OF_NAMED else None
 
 
 @lru_cache(maxsize=1 << 14)
@@ -134,14 +130,25 @@ def check_attribute(key: str, value: AttributeValue, n_attributes: int) -> None:
         )
 
 
-def _flatten_list(key: str, values: Iterable[object], depth: int) -> Iterator[tuple[str, AttributeValue]]:
+def _flatten_object(key: str, value: Mapping[str, object], depth: int) -> Iterator[tuple[str, AttributeValue]]:
+    for inner, cell in value.items():
+        if name := attribute_key(str(inner)):
+            yield from flatten(f"{key}.{name}" if key else name, cell, depth + 1)
+
+
+def _flatten_list(key: str, values: Sequence[object], depth: int) -> Iterator[tuple[str, AttributeValue]]:
+    objects = [value for value in values if isinstance(value, Mapping)]
+    names = [name for value in objects if (name := _name_of(value)) is not None] if key else []
+    if names and len(names) == len(objects):
+        values = [_name_of(value) if isinstance(value, Mapping) else value for value in values]
     plain_values: list[object] = []
     inner: dict[str, list[Scalar]] = {}
     for value in values:
-        if isinstance(value, Mapping) and key and (own := _name_of(value)) is not None:
-            plain_values.append(own)
-        elif isinstance(value, (Mapping, list, tuple)):
-            for name, found in flatten(key, value, depth + 1):
+        if isinstance(value, (Mapping, list, tuple)):
+            held = (
+                _flatten_object(key, value, depth + 1) if isinstance(value, Mapping) else flatten(key, value, depth + 1)
+            )
+            for name, found in held:
                 inner.setdefault(name, []).extend(found if isinstance(found, tuple) else (found,))
         elif not is_blank(value):
             plain_values.append(value)

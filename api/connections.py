@@ -25,6 +25,10 @@ BODY_SILENCE_S = 15.0
 BODY_S = 120.0
 """How long a client may be silent within a body, and how long the whole body may take: 64 MB at 4 Mbit/s."""
 
+UPLOAD_PATH = "/v1/imports"
+UPLOAD_S = 3600.0
+"""How long a catalog's file may take, which goes straight to the disk: 2 GB at 5 Mbit/s."""
+
 UNREAD_S = 60.0
 """How long a client may leave an answer unread."""
 
@@ -188,7 +192,8 @@ class Connection(HttpToolsProtocol):
         if self.phase is Phase.HEADER:
             return now - self._phase_since > HEADER_S
         if self.phase is Phase.BODY:
-            return now - self._heard_at > BODY_SILENCE_S or now - self._phase_since > BODY_S
+            whole_s = UPLOAD_S if self.scope["path"] == UPLOAD_PATH else BODY_S
+            return now - self._heard_at > BODY_SILENCE_S or now - self._phase_since > whole_s
         return False
 
     def _make_room(self) -> None:

@@ -10,8 +10,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from pydantic import SecretStr
@@ -66,6 +67,8 @@ class JobPerformer:
     settings: Settings
     encoder: Callable[[], Encoder]
     is_stopped: Callable[[], bool] = lambda: False
+    precompute: Callable[[Callable[[], bool]], None] = lambda _: None
+    """What is done for the reranker after an import, as long as its argument says to go on."""
 
     def perform(self, job: Job) -> None:
         """Do a job, and store how far it is and what came of it. Blocks. Raises StorageError where even that fails."""
@@ -101,6 +104,8 @@ class JobPerformer:
             max_unpacked_bytes=self.settings.max_unpacked_bytes,
         )
         result = done.run()
+        if not REQUEST.validate_python(job.request).dry_run:
+            self.precompute(lambda: tell(replace(done.progress, stage=ImportStage.PRECOMPUTING)))
         tell(replace(done.progress, stage=ImportStage.ENDED))
         return dict(RESULT.dump_python(result, mode="json"))
 
@@ -189,6 +194,27 @@ def end_with_parent() -> None:
     os._exit(1)
 
 
+def precompute_catalog(store: Store, settings: Settings, goes_on: Callable[[], bool]) -> None:
+    """Compute the reranker's features of images that it has none of, where it is a small one, as long as ``goes_on``. A
+    reranker that fails is logged: it will compute them when it is used. Blocks."""
+    from vitrina.api.rerankers import open_reranker, small_reranker
+    from vitrina.indexer.backfill import n_without_features, precompute_features
+
+    def check(_: object) -> None:
+        if not goes_on():
+            raise CancelledError
+
+    try:
+        identity = small_reranker(settings)
+        if identity is not None and goes_on() and n_without_features(store, identity):
+            with ExitStack() as stack:
+                precompute_features(store, open_reranker(settings, stack), check)
+    except CancelledError:
+        return
+    except VitrinaError as error:
+        log.warning("No features were precomputed for the reranker: %s", error)
+
+
 def main() -> None:
     """Do the job that standard input names, in this process."""
     values, job_id, kind = json.loads(sys.stdin.readline())
@@ -197,7 +223,12 @@ def main() -> None:
         os.nice(NICENESS)
     settings = Settings(**values)
     with closing(Store(settings.store, settings.vector_index)) as store:
-        performer = JobPerformer(store, settings, lambda: encoder_for(store, settings))
+        performer = JobPerformer(
+            store,
+            settings,
+            lambda: encoder_for(store, settings),
+            precompute=partial(precompute_catalog, store, settings),
+        )
         performer.perform(store.jobs.find(job_id, JobKind(kind)))
 
 

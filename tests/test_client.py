@@ -113,12 +113,12 @@ def test_items_are_put_read_and_deleted(remote: Client) -> None:
 def test_a_catalog_is_imported_with_progress(remote: Client, tmp_path: Path) -> None:
     file = tmp_path / "shop.csv"
     file.write_text("sku,title\nI-1,Mug\n,Nothing\n")
-    seen: list[str] = []
+    statuses: list[str] = []
     job = remote.import_catalog(file, name="shop", map={"title": "title"})
-    done = remote.wait_for_import(job, on_progress=lambda each: seen.append(each.status), timeout_s=60)
+    done = remote.wait_for_import(job, on_progress=lambda each: statuses.append(each.status), timeout_s=60)
     assert (done.status, done.source, done.progress.n_added, done.progress.n_rejected) == ("done", "shop", 1, 1)
     assert done.report is not None
-    assert seen[-1] == "done"
+    assert statuses[-1] == "done"
     assert remote.dead_letters(job)[0].origin == "shop.csv:3"
     rows = remote.import_catalog([{"sku": "I-2", "title": "Pot"}], name="rows")
     assert list(remote.watch_import(rows))[-1].status == "done"

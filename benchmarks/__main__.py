@@ -10,7 +10,7 @@ from typing import Annotated
 import torch
 import typer
 
-from benchmarks import attacks, crashes, load, photos, reranker, reranking, retrieval, speed, start
+from benchmarks import attacks, crashes, crowd, load, photos, reranker, reranking, retrieval, speed, start
 from benchmarks.catalogs import Figure, earlier_values, read_sections, row, table
 from benchmarks.unseen import classes, shops
 from vitrina.search.encoders.base import Encoder, full_name
@@ -24,6 +24,8 @@ MEASUREMENTS: Mapping[str, Callable[[Encoder, Path], Iterator[Figure]]] = {
     "load": load.measure_load,
     "reranked-load": load.measure_reranked_load,
     "overload": load.measure_overload,
+    "crowd": crowd.measure_crowd,
+    "synthetic-crowd": crowd.measure_synthetic_crowd,
     "attacks": attacks.measure_attacks,
     "pictures": retrieval.measure_images,
     "retrieval": retrieval.measure_listings,

@@ -59,6 +59,14 @@ def test_the_python_reference_has_what_is_public(site: Path) -> None:
         assert f'id="vitrina.{name}"' in page
 
 
+def test_the_reference_of_the_client_has_its_methods(site: Path) -> None:
+    import vitrina.client
+
+    page = (site / "reference" / "client.html").read_text(encoding="utf-8")
+    for name in (*vitrina.client.__all__, "Client.search"):
+        assert f'id="vitrina.client.{name}"' in page
+
+
 def test_benchmarks_have_their_plots(site: Path) -> None:
     page = (site / "benchmarks.html").read_text(encoding="utf-8")
     for name in plots.PLOTS:

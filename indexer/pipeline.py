@@ -14,7 +14,7 @@ from typing import TextIO
 
 from vitrina.evaluation.own_queries import renew_trust
 from vitrina.indexer.fetch import Fetcher
-from vitrina.indexer.preparation import PreparedItem, Preparer, embed, prepare_stored
+from vitrina.indexer.preparation import PreparedItem, Preparer, absent_images, embed, prepare_stored
 from vitrina.indexer.sources.base import Record, Rejection, Source
 from vitrina.indexer.stages import Progress, batched, prepared_batches
 from vitrina.indexer.summary import SourceSummary
@@ -203,7 +203,8 @@ class Indexer:
     def plan(
         self, source: Source, on_progress: OnIndexingProgress = lambda _: None, *, name: str | None = None
     ) -> IndexingProgress:
-        """Count what ``run`` would do, without decoding images or fetching URLs. Writes nothing."""
+        """Count what ``run`` would do, without decoding images or fetching URLs; images that are not there count as
+        failed. Writes nothing."""
         with closing(SourceRun(self.store.catalog, name or source.name, make=False)) as of_source:
             done = self._plan(source, on_progress, of_source)
             return replace(done, gone=of_source.gone())
@@ -212,6 +213,9 @@ class Indexer:
         started, done = time.perf_counter(), IndexingProgress(source.n_rows)
         for row in self.changes(source, done.summary, of_source):
             done = replace(done, n_done=done.n_done + 1, seconds=time.perf_counter() - started)
+            if isinstance(row, ChangedRecord) and (absent := absent_images(row.record)):
+                done.summary.fail(absent)
+                done = replace(done, n_failed_images=done.n_failed_images + len(absent))
             match row:
                 case ChangedRecord(is_new=True):
                     done = replace(done, n_added=done.n_added + 1)

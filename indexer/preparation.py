@@ -32,6 +32,18 @@ def content_hash(item: Item, image_digests: Sequence[str]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
+def absent_images(record: Record) -> list[Rejection]:
+    """The images that a record names by paths where no file is, as they would fail."""
+    failures = []
+    for image in record.images:
+        if image.path is not None and not image.path.exists():
+            try:
+                _read_file(image.path, 0)
+            except ImageError as error:
+                failures.append(Rejection(record.origin, error.message, error.remedy, record.item.sku))
+    return failures
+
+
 def load_image(reference: ImageReference, fetcher: Fetcher) -> bytes:
     """The bytes of a referenced image, at most ``fetcher.max_bytes``, not yet decoded. Blocks.
 
@@ -57,7 +69,8 @@ def _read_file(path: Path, max_bytes: int) -> bytes:
             return file.read(max_bytes)
     except FileNotFoundError as error:
         raise ImageError(
-            f"The image {path} does not exist.", remedy="Put it there, or correct its path in the catalog."
+            f"The image {path} does not exist.",
+            remedy="Put it there, correct its path in the catalog, or name the images' folder: --images DIR.",
         ) from error
     except (OSError, ValueError) as error:
         raise ImageError(f"The image {path} cannot be read: {error}.", remedy="Check its permissions.") from error

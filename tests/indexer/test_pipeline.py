@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -397,6 +398,16 @@ def test_a_plan_counts_what_a_run_then_does_and_writes_nothing(store: Store, ind
     assert store.catalog.sequence() == before
     assert letters(store) == []
     assert counts(indexer.run(MemorySource(given))) == counts(planned)
+
+
+def test_a_plan_says_which_images_are_not_there(indexer: Indexer, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png(make_image("red")))
+    paths = tuple(ImageReference(path=tmp_path / name) for name in ("a.png", "b.png"))
+    planned = indexer.plan(MemorySource([replace(make_record("a", "shirt"), images=paths)]))
+    (failed,) = planned.summary.left_out
+    assert (counts(planned), planned.n_failed_images) == ((1, 0, 0, 0), 1)
+    assert failed.reason == f"The image {tmp_path / 'b.png'} does not exist."
+    assert failed.remedy.endswith("name the images' folder: --images DIR.")
 
 
 def test_putting_one_item(store: Store, indexer: Indexer, encoder: FakeEncoder) -> None:

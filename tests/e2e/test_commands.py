@@ -99,7 +99,7 @@ class CleanFolder:
         text = text.replace("127.0.0.1:8000", f"127.0.0.1:{self.port}")
         command = {"sh": ["bash", "-euo", "pipefail", "-c", text], "python": ["python", "-c", text]}[language]
         ended = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=300
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=600
         )
         assert ended.returncode == 0, f"{text}\n{ended.stdout}\n{ended.stderr}"
         assert "Traceback" not in ended.stderr, ended.stderr
@@ -151,7 +151,7 @@ def test_every_block_is_run_or_says_why_not() -> None:
     assert slow == [["vitrina", "train", "encoder"]]
 
 
-@pytest.mark.timeout(600)  # 60 s on two idle cores
+@pytest.mark.timeout(1200)  # a minute on two idle cores, ten on two that others use
 def test_the_commands_of_the_readme(tmp_path: Path) -> None:
     folder = CleanFolder(tmp_path)
     folder.write_catalog()
@@ -161,7 +161,7 @@ def test_the_commands_of_the_readme(tmp_path: Path) -> None:
         assert (folder.folder / written).stat().st_size, written
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_the_commands_of_the_quickstart(tmp_path: Path) -> None:
     """With nothing but what the page itself makes."""
     folder = CleanFolder(tmp_path)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,10 +89,12 @@ class CleanFolder:
 
     @contextmanager
     def running(self, block: Block) -> Iterator[None]:
-        """Run a block; a service that it starts runs until the end."""
-        with self.serving() if "vitrina serve" in block.text else no_service():
-            lines = [line for line in block.text.splitlines() if not line.startswith("vitrina serve")]
-            self.execute(block.language, "\n".join(lines))
+        """Run a block; a service that it starts in its last line runs until the end."""
+        lines = block.text.splitlines()
+        has_service = lines[-1].startswith("vitrina serve")
+        assert not any(line.startswith("vitrina serve") for line in lines[:-1])
+        self.execute(block.language, "\n".join(lines[:-1] if has_service else lines))
+        with self.serving() if has_service else nullcontext():
             yield
 
     def execute(self, language: str, text: str) -> None:
@@ -122,15 +124,8 @@ class CleanFolder:
             assert service.wait(timeout=30) in (0, -15)
 
 
-@contextmanager
-def no_service() -> Iterator[None]:
-    yield
-
-
 def run_page(page: str, folder: CleanFolder, *, slow: bool) -> list[str]:
     """Run a page's blocks in order, the slow ones only if asked; the first lines of those that were run."""
-    from contextlib import ExitStack
-
     ran = []
     with ExitStack() as services:
         for block in blocks_of(page):

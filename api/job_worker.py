@@ -37,9 +37,9 @@ from vitrina.search.types.errors import VitrinaError
 
 log = logging.getLogger(__name__)
 
-NICENESS = 15
-"""Of a job's process: searches get the cores first. Beside one that computes all the time a process of niceness 15 gets
-a thirtieth of a core on Linux."""
+NICENESS = 10
+"""Of a job's process: searches get the cores first. Beside one that computes all the time a process of niceness 10 gets
+a tenth of a core on Linux; with 15 it gets a thirtieth, and may hold the catalog's write lock for seconds."""
 
 INTERNAL: Json = {
     "code": "internal",

@@ -65,19 +65,26 @@ class FormReader:
         self._headers: dict[str, bytes] = {}
         self._n_parts = 0
         self._is_complete = False
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": lambda data, start, end: self._add_header(0, data[start:end]),
-                "on_header_value": lambda data, start, end: self._add_header(1, data[start:end]),
-                "on_header_end": self._end_header,
-                "on_headers_finished": self._open,
-                "on_part_data": self._add,
-                "on_part_end": self._close,
-                "on_end": self._complete,
-            },
-        )
+        self._parser = self._parser_of(boundary)
+
+    def _parser_of(self, boundary: bytes) -> MultipartParser:
+        """What calls the methods below for each part."""
+        try:
+            return MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._begin,
+                    "on_header_field": lambda data, start, end: self._add_header(0, data[start:end]),
+                    "on_header_value": lambda data, start, end: self._add_header(1, data[start:end]),
+                    "on_header_end": self._end_header,
+                    "on_headers_finished": self._open,
+                    "on_part_data": self._add,
+                    "on_part_end": self._close,
+                    "on_end": self._complete,
+                },
+            )
+        except FormParserError as error:
+            raise invalid("body", f"the boundary cannot be used: {error}") from error
 
     def write(self, chunk: bytes) -> None:
         """Read the next bytes of the body. Blocks while they are written. Raises RequestValidationError and

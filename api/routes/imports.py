@@ -133,7 +133,10 @@ def received_json(body: bytes, folder: Path) -> ImportRequest:
 
 def public_url(url: str) -> str:
     """An address without what may be secret in it: the name and password, and the query."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no address at all, as the import will tell
+        return url.partition("?")[0]
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 

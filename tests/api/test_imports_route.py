@@ -208,6 +208,19 @@ def test_bad_forms_are_refused(client: TestClient, store: Store) -> None:
     assert not list(store.uploads.glob("*"))
 
 
+@pytest.mark.parametrize("boundary", ["x" * 300, '"', "x y"])
+def test_odd_boundaries_are_refused(client: TestClient, boundary: str) -> None:
+    kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    assert client.post("/v1/imports", content=b"--x\r\n\r\n--x--\r\n", headers=kind).status_code == 422
+
+
+@pytest.mark.parametrize("body", [b'{"url": "http://["}', b'{"url": "https://\\u0000"}', b'{"rows": [{"sku": 1e999}]}'])
+def test_what_cannot_be_imported_fails_with_a_reason(client: TestClient, body: bytes) -> None:
+    accepted = client.post("/v1/imports", content=body, headers={"Content-Type": "application/json"})
+    assert accepted.status_code == 202
+    assert ended(client, accepted.json())["error"]["remedy"]
+
+
 def test_the_history_is_paged_newest_first(client: TestClient) -> None:
     started = [client.post("/v1/imports", json={"rows": [{"sku": f"H-{at}"}]}).json()["id"] for at in range(3)]
     first = client.get("/v1/imports?limit=2").json()

@@ -68,6 +68,7 @@ class FaissIndex:
         self._rows = RowTable()
         self._ann: AnnIndex | None = None
         self._newest = faiss.IndexFlatIP(dimension)
+        self._n_moved = 0
         self._samples: dict[int, Vectors] = {}
         self._n_compactions = 0
         self._measured: list[float] = []
@@ -81,7 +82,15 @@ class FaissIndex:
     def _n_ann(self) -> int:
         return 0 if self._ann is None else len(self._ann)
 
-    # Changing
+    @property
+    def _n_newest(self) -> int:
+        """How many rows are compared one by one."""
+        return int(self._newest.ntotal) - self._n_moved
+
+    @property
+    def _first_newest(self) -> int:
+        """The position of the first row among the newest, which may be in the approximate index, too."""
+        return self._n_ann - self._n_moved
 
     def apply(self, touched_items: NDArray[np.int64], rows: EmbeddingRows) -> None:
         with self._lock.writing():
@@ -114,10 +123,8 @@ class FaissIndex:
         vectors = np.empty((len(positions), self.dimension), np.float32)
         old = positions < self._n_ann
         vectors[old] = self._ann.rows.take(positions[old])
-        vectors[~old] = self._flat()[positions[~old] - self._n_ann]
+        vectors[~old] = self._flat()[positions[~old] - self._first_newest]
         return vectors
-
-    # Maintaining
 
     def choice(self) -> KindChoice:
         """The kind of index for the rows that there are, and why."""
@@ -125,7 +132,7 @@ class FaissIndex:
 
     def is_due(self) -> bool:
         """Whether ``maintain`` has work to do."""
-        is_full = self._ann is not None and self._newest.ntotal > NEWEST_ROWS
+        is_full = self._ann is not None and self._n_newest > NEWEST_ROWS
         return is_full or self._is_build_due() or self._is_guard_due()
 
     def _is_build_due(self) -> bool:
@@ -146,7 +153,7 @@ class FaissIndex:
                 self._build(n_threads)
                 return True
             moved = False
-            while self._ann is not None and self._newest.ntotal > NEWEST_ROWS // 2:
+            while self._ann is not None and self._n_newest > NEWEST_ROWS // 2:
                 self._move_some()
                 moved = True
             if not moved and self._is_guard_due():
@@ -168,7 +175,7 @@ class FaissIndex:
             newest = self._take(np.arange(n_before, len(self._rows)))
             mask = np.zeros(len(self._rows), np.bool_)
             mask[kept] = True
-            self._newest = faiss.IndexFlatIP(self.dimension)
+            self._newest, self._n_moved = faiss.IndexFlatIP(self.dimension), 0
             if ann is None:
                 self._newest.add(vectors)
             self._newest.add(newest)
@@ -190,12 +197,14 @@ class FaissIndex:
         """Move the oldest of the newest rows into the approximate index."""
         with self._lock.writing():
             assert self._ann is not None
-            flat = self._flat().copy()
-            self._ann.add(flat[:ROWS_PER_STEP])
-            self._newest.reset()
-            self._newest.add(flat[ROWS_PER_STEP:])
-
-    # Searching
+            some = self._flat()[self._n_moved : self._n_moved + ROWS_PER_STEP].copy()
+            self._ann.add(some)
+            self._n_moved += len(some)
+            if 2 * self._n_moved >= self._newest.ntotal:
+                kept = self._flat()[self._n_moved :].copy()
+                self._newest.reset()
+                self._newest.add(kept)
+                self._n_moved = 0
 
     def search(self, query: Vectors, k: int, *, within: NDArray[np.int64] | None = None) -> Matches:
         query = np.ascontiguousarray(query, dtype=np.float32)
@@ -215,9 +224,10 @@ class FaissIndex:
             if len(positions) <= 2 * FEW_SURVIVORS:
                 return best_of(query, self._take(positions), positions, k)
         allowed = rows.alive if within is None else rows.allowed(within)
-        scores, positions = self._of_newest(query, k, allowed[self._n_ann :])
-        parts = self._of_ann(query, k, allowed[: self._n_ann]), (scores, positions + self._n_ann)
-        return merged(k, *parts)
+        of_newest = allowed[self._first_newest :].copy()
+        of_newest[: self._n_moved] = False
+        scores, positions = self._of_newest(query, k, of_newest)
+        return merged(k, self._of_ann(query, k, allowed[: self._n_ann]), (scores, positions + self._first_newest))
 
     def _of_ann(self, query: Vectors, k: int, allowed: Flags) -> Scored:
         assert self._ann is not None
@@ -279,8 +289,6 @@ class FaissIndex:
             n_searchable = 0 if self._ann is None else self._ann.n_searchable
             return IndexReport(kind, reason, len(self), searched, n_searchable, measured)
 
-    # Reading
-
     def rows_of(self, item_ids: NDArray[np.int64]) -> EmbeddingRows:
         with self._lock.reading():
             return self._rows_at(self._rows.positions_of(item_ids))
@@ -300,8 +308,6 @@ class FaissIndex:
         with self._lock.reading():
             return self._rows_at(np.flatnonzero(self._rows.alive))
 
-    # Saving
-
     def state(self) -> Mapping[str, NDArray[Any]]:
         """Everything that ``restore`` needs, without the deleted rows where there is no approximate index."""
         with self._lock.reading():
@@ -311,7 +317,7 @@ class FaissIndex:
             ids = {"row_ids": self._rows.row_ids, "item_ids": self._rows.item_ids, "alive": self._rows.alive.copy()}
             return {
                 **ids,
-                "vectors": self._flat().copy(),
+                "vectors": self._flat()[self._n_moved :].copy(),
                 "kind": np.array(self._ann.kind.value),
                 "compact": self._ann.rows.whole(),
                 "structure": self._ann.serialized(),
@@ -334,7 +340,7 @@ class FaissIndex:
         with self._lock.writing():
             alive = np.array(arrays["alive"]) if "alive" in arrays else None
             self._rows, self._ann = RowTable(row_ids, item_ids, alive), ann
-            self._newest = faiss.IndexFlatIP(self.dimension)
+            self._newest, self._n_moved = faiss.IndexFlatIP(self.dimension), 0
             self._newest.add(np.ascontiguousarray(vectors, np.float32))
             self._samples.clear()
 

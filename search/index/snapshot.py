@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from vitrina.search.types.errors import StorageError
 
-MAGIC = b"VITRINA2"
+MAGIC, OLD_MAGIC = b"VITRINA2", b"VITRINA1"
+REMEDY = "It is rebuilt from the catalog; nothing is lost."
 DIGEST_BYTES = hashlib.sha256().digest_size
 TRAILER_BYTES = DIGEST_BYTES + 8 + len(MAGIC)
 ALIGNED_BYTES = 64
@@ -152,7 +153,9 @@ def read_directory(path: Path, file: BinaryIO) -> list[SnapshotSection]:
     trailer = file.read()
     n_directory = int.from_bytes(trailer[DIGEST_BYTES : DIGEST_BYTES + 8], "little")
     start = n_bytes - TRAILER_BYTES - n_directory
-    if trailer[-len(MAGIC) :] != MAGIC or start < 0:
+    if trailer.endswith(OLD_MAGIC):
+        raise DamagedSnapshotError(f"The snapshot {path} was written by an older Vitrina.", remedy=REMEDY)
+    if not trailer.endswith(MAGIC) or start < 0:
         raise damaged(path)
     file.seek(start)
     directory = file.read(n_directory)
@@ -192,6 +195,4 @@ def digest(file: BinaryIO, start: int, end: int) -> str:
 
 
 def damaged(path: Path) -> DamagedSnapshotError:
-    return DamagedSnapshotError(
-        f"The snapshot {path} is damaged.", remedy="It is rebuilt from the catalog; nothing is lost."
-    )
+    return DamagedSnapshotError(f"The snapshot {path} is damaged.", remedy=REMEDY)

@@ -24,6 +24,36 @@ SORTED_SHARE = 8
 """What was added since the rows were last sorted is sorted by itself, up to this part of the others."""
 
 
+class RowsByItem:
+    """Item ids, ascending, and the positions of their rows, which are counted from ``first``."""
+
+    def __init__(self, item_ids: Ids, first: int) -> None:
+        steps = np.diff(item_ids)
+        if np.all(steps >= 0):
+            self._ids, self._positions = item_ids, np.arange(first, first + len(item_ids))
+        else:
+            order = np.argsort(item_ids, kind="stable")
+            self._ids, self._positions = item_ids[order], order + first
+            steps = np.diff(self._ids)
+        self._one_each = bool(np.all(steps > 0))
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def positions_of(self, item_ids: Ids) -> Positions:
+        """The positions of the rows of items, in no order."""
+        first = np.searchsorted(self._ids, item_ids)
+        if not len(self) or not len(item_ids):
+            return NO_IDS.copy()
+        if self._one_each:
+            first = np.minimum(first, len(self) - 1)
+            return np.asarray(self._positions[first[self._ids[first] == item_ids]])
+        n_rows = np.searchsorted(self._ids, item_ids, side="right") - first
+        ends = np.cumsum(n_rows)
+        at = np.repeat(first - (ends - n_rows), n_rows) + np.arange(ends[-1])
+        return np.asarray(self._positions[at])
+
+
 class RowTable:
     """Row ids (ascending), item ids and tombstones of rows by position. Readers may share it while nothing changes it,
     which its owner sees to."""
@@ -33,7 +63,7 @@ class RowTable:
         self.item_ids = item_ids
         self.alive: Flags = np.ones(len(row_ids), np.bool_) if alive is None else alive
         self.n_alive = int(np.count_nonzero(self.alive))
-        self._sorted: list[tuple[Ids, Positions]] = [by_item(item_ids, 0)]
+        self._sorted = [RowsByItem(item_ids, 0)]
         self._masks: OrderedDict[int, tuple[Ids, Flags]] = OrderedDict()
         self._lock = Lock()
 
@@ -51,13 +81,13 @@ class RowTable:
         self.item_ids = np.concatenate([self.item_ids, item_ids])
         self.alive = np.concatenate([self.alive, np.ones(len(row_ids), np.bool_)])
         self.n_alive += len(row_ids)
-        n_sorted = len(self._sorted[0][0])
+        n_sorted = len(self._sorted[0])
         if (len(self) - n_sorted) * SORTED_SHARE > n_sorted:
-            self._sorted = [by_item(self.item_ids, 0)]
+            self._sorted = [RowsByItem(self.item_ids, 0)]
         elif len(self._sorted) > 1:
-            self._sorted[1] = by_item(self.item_ids[n_sorted:], n_sorted)
+            self._sorted[1] = RowsByItem(self.item_ids[n_sorted:], n_sorted)
         else:
-            self._sorted.append(by_item(item_ids, first))
+            self._sorted.append(RowsByItem(item_ids, first))
 
     def remove(self, item_ids: Ids) -> None:
         """Mark all rows of items as deleted."""
@@ -69,7 +99,7 @@ class RowTable:
 
     def positions_of(self, item_ids: Ids) -> Positions:
         """The positions of the rows of items that are there, ascending."""
-        found = [positions_among(*each, item_ids) for each in self._sorted]
+        found = [each.positions_of(item_ids) for each in self._sorted]
         positions = np.concatenate(found) if len(found) > 1 else found[0]
         positions.sort()
         return positions[self.alive[positions]]
@@ -101,22 +131,3 @@ class RowTable:
     def kept(self, mask: Flags) -> RowTable:
         """The table of some of the rows; ``mask`` has shape (n,)."""
         return RowTable(self.row_ids[mask], self.item_ids[mask], self.alive[mask])
-
-
-def by_item(item_ids: Ids, first: int) -> tuple[Ids, Positions]:
-    """Item ids, ascending, and the positions of their rows, which are counted from ``first``."""
-    if not len(item_ids) or np.all(item_ids[1:] >= item_ids[:-1]):
-        return item_ids, np.arange(first, first + len(item_ids))
-    order = np.argsort(item_ids, kind="stable")
-    return item_ids[order], order + first
-
-
-def positions_among(sorted_ids: Ids, positions: Positions, item_ids: Ids) -> Positions:
-    """The positions of the rows of items among those of ``sorted_ids``, in no order."""
-    first = np.searchsorted(sorted_ids, item_ids, side="left")
-    n_rows = np.searchsorted(sorted_ids, item_ids, side="right") - first
-    ends = np.cumsum(n_rows)
-    if not len(ends) or not ends[-1]:
-        return NO_IDS.copy()
-    at = np.repeat(first - (ends - n_rows), n_rows) + np.arange(ends[-1])
-    return np.asarray(positions[at])

@@ -68,6 +68,7 @@ class Growth:
     http: dict[str, float] = field(default_factory=dict)
     recalls: dict[str, float] = field(default_factory=dict)
     index: float = 0.0
+    cpu: float = 0.0
     searches_per_s: float = 0.0
     p99: float = 0.0
 
@@ -90,7 +91,7 @@ def measure(encoder: Encoder, folder: Path) -> Growth:
         engine = SearchEngine.open(store, encoder)
         found.kind = engine.replica.reports()["text"].kind
         found.recalls = recalls(engine)
-        found.index = index_ms(engine)
+        found.index, found.cpu = index_ms(engine), cpu_ms(engine)
         del engine
     measure_service(found, folder)
     return found
@@ -144,6 +145,16 @@ def index_ms(engine: SearchEngine) -> float:
         for modality in MODALITIES:
             engine.replica.indexes[modality].search(scorer.alone[modality].vector, WINDOW)
         times.append((time.perf_counter() - started) * 1000)
+    return statistics.median(times)
+
+
+def cpu_ms(engine: SearchEngine) -> float:
+    """The median of the processor's time for a search once its words are encoded, whatever else the machine does."""
+    times = []
+    for parsed in [engine.parser.parse(Query(text=text, limit=20), Stopwatch()) for text in queries(N_QUERIES)]:
+        started = time.thread_time()
+        engine.retriever.retrieve(parsed, Stopwatch())
+        times.append((time.thread_time() - started) * 1000)
     return statistics.median(times)
 
 
@@ -234,6 +245,7 @@ def table(found: Sequence[Growth]) -> str:
             "the same / (2 bare index searches + 8 ms)",
             [f"{each.http['none'] / (2 * each.index + 8):.2f}" for each in found],
         ),
+        ("processor's time for a search without encoding, ms", [f"{each.cpu:.1f}" for each in found]),
         ("bare index searches, ms", [f"{each.index:.1f}" for each in found]),
         (f"searches a second, {N_CLIENTS} clients", [f"{each.searches_per_s:.0f}" for each in found]),
         ("their 99th percentile, ms", [f"{each.p99:.0f}" for each in found]),

@@ -19,6 +19,8 @@ from vitrina.search.types.models import Vectors
 CompactVectors = NDArray[np.int16]
 Positions = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+Scored = tuple[NDArray[np.float32], Positions]
+NOTHING: Scored = (np.empty(0, np.float32), np.empty(0, np.int64))
 
 ROWS_PER_CHUNK = 50_000
 CENTROID_ROWS = 64
@@ -282,3 +284,25 @@ def exact_positions(rows: CompactRows, queries: Vectors, k: int, allowed: Flags 
     order = np.argsort(-best_scores, axis=1, kind="stable")
     best = np.take_along_axis(best, order, axis=1)
     return np.where(np.isneginf(np.take_along_axis(best_scores, order, axis=1)), -1, best)
+
+
+TIES = 64
+"""So many more rows are ordered than are asked for, so that those of one score are cut off by position."""
+
+
+def best_of(query: Vectors, rows: Vectors, positions: Positions, k: int) -> Scored:
+    """The k best of some rows, shape (n, d), at ``positions``, shape (n,), ties by position."""
+    if not len(rows):
+        return NOTHING
+    # its scores are those of a flat index: by a matrix product those of equal rows differ in their last bits
+    n_best = min(len(rows), k + TIES)
+    scores, at = faiss.knn(query.reshape(1, -1), rows, n_best, faiss.METRIC_INNER_PRODUCT)
+    return merged(k, (scores[0], positions[at[0]]))
+
+
+def merged(k: int, *parts: Scored) -> Scored:
+    """The k best of several parts, ties by position."""
+    scores = np.concatenate([part[0] for part in parts])
+    positions = np.concatenate([part[1] for part in parts])
+    order = np.lexsort((positions, -scores))[:k]
+    return scores[order], positions[order]

@@ -29,7 +29,18 @@ except ImportError as error:
         remedy="Install it with: pip install faiss-cpu (or 'vitrina[gpu]' on a machine with an NVIDIA GPU).",
     ) from error
 
-from vitrina.search.index.ann import AnnIndex, CompactRows, compacted, exact_positions, recall_of
+from vitrina.search.index.ann import (
+    NOTHING,
+    AnnIndex,
+    CompactRows,
+    Positions,
+    Scored,
+    best_of,
+    compacted,
+    exact_positions,
+    merged,
+    recall_of,
+)
 
 COMPACT_AT = 0.25
 """The share of deleted rows at which the index is compacted: each deleted row costs a test in every search, compacting
@@ -50,10 +61,6 @@ FEW_SURVIVORS = 12_000
 SEARCH_THREADS = 1
 """On two cores a search of 38,000 rows takes 3 ms on one thread, 5 on two, 12 where other libraries' threads spin on
 the second core."""
-
-Positions = NDArray[np.int64]
-Scored = tuple[NDArray[np.float32], Positions]
-NOTHING: Scored = (np.empty(0, np.float32), np.empty(0, np.int64))
 
 
 class FaissIndex:
@@ -351,23 +358,6 @@ GUARDED = 50
 GUARD_EVERY_S = 2.0
 GUARD_REST = 30
 """How long after a guarded query the next one is: this many times as long as it took, so 3 % of a core at most."""
-
-
-def best_of(query: Vectors, rows: Vectors, positions: Positions, k: int) -> Scored:
-    """The k best of some rows, shape (n, d), at ``positions``, shape (n,), ties by position."""
-    if not len(rows):
-        return NOTHING
-    # its scores are those of a flat index: by a matrix product those of equal rows differ in their last bits
-    scores, at = faiss.knn(query.reshape(1, -1), rows, len(rows), faiss.METRIC_INNER_PRODUCT)
-    return merged(k, (scores[0], positions[at[0]]))
-
-
-def merged(k: int, *parts: Scored) -> Scored:
-    """The k best of several parts, ties by position."""
-    scores = np.concatenate([part[0] for part in parts])
-    positions = np.concatenate([part[1] for part in parts])
-    order = np.lexsort((positions, -scores))[:k]
-    return scores[order], positions[order]
 
 
 def selecting(allowed: Flags) -> Any:

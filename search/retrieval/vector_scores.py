@@ -175,7 +175,7 @@ class VectorScorer:
 
 
 def distinct(ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Ids, each once and ascending; for some thousands four times as fast as NumPy's, which hashes them."""
+    """Ids, each once and ascending; for some thousands many times as fast as NumPy's, which hashes them."""
     ordered = np.sort(ids)
     return ordered[np.diff(ordered, prepend=ordered[:1] - 1) > 0]
 

@@ -61,16 +61,16 @@ HALF_A_BODY = b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1
 def measure_attacks(encoder: Encoder, data: Path) -> Iterator[Figure]:
     """On 300 rendered products. The attacker runs on the same cores."""
     with TemporaryDirectory() as folder:
-        home = Path(folder) / "home"
-        store = Store(home)
+        path = Path(folder) / "store"
+        store = Store(path)
         catalog = write_folder(Path(folder) / "shop", N_PRODUCTS, size=IMAGE_PX)
         Indexer(store, encoder, Fetcher()).run(open_source(str(catalog), {}))
         store.close()
-        with serving(home) as service:
+        with serving(path) as service:
             yield from bombs(service.url, service.process.pid)
-        with serving(home, module="benchmarks.local_images") as service:
+        with serving(path, module="benchmarks.local_images") as service:
             yield from slow_images(service.url)
-        with serving(home) as service:
+        with serving(path) as service:
             yield from silent_connections(service.url)
             yield from stop(service.url, service.process)
 

@@ -75,11 +75,11 @@ def measure_crowd(encoder: Encoder, data: Path) -> Iterator[Figure]:
 def measure_synthetic_crowd(encoder: Encoder, data: Path) -> Iterator[Figure]:
     """The same on 100,000 synthetic rows, which have no images for a reranker to see."""
     with TemporaryDirectory() as folder:
-        home = Path(folder) / "home"
-        store = Store(home)
+        path = Path(folder) / "store"
+        store = Store(path)
         fill(store, encoder, N_SYNTHETIC)
         store.close()
-        with serving(home) as service:
+        with serving(path) as service:
             yield from crowd_figures(service, synthetic_requests(), f"{N_SYNTHETIC:,} synthetic rows")
 
 
@@ -126,9 +126,9 @@ def crowd_figures(service: RunningProcess, requests: Sequence[CrowdRequest], wor
     answers = asyncio.run(crowd(service.url, requests, N_CLIENTS, CROWD_S))
     yield from time_figures(answers, words)
     expected = {json.dumps(each.request.body): each.skus for each in alone}
-    compared = [each for each in answers if json.dumps(each.request.body) in expected and each.status == 200]
-    n_wrong = sum(each.skus != expected[json.dumps(each.request.body)] for each in compared)
-    how = f"of {len(compared):,} that were also asked one by one, reranked ones aside"
+    checked_again = [each for each in answers if json.dumps(each.request.body) in expected and each.status == 200]
+    n_wrong = sum(each.skus != expected[json.dumps(each.request.body)] for each in checked_again)
+    how = f"of {len(checked_again):,} that were also asked one by one, reranked ones aside"
     yield Figure(f"crowd, {words}, answers with other hits", n_wrong, 0, "at most", how=how)
 
 

@@ -22,6 +22,7 @@ from tests.search.reranking.shops import ColourReranker, fill
 from vitrina.api.app import create_app
 from vitrina.api.cli import app
 from vitrina.api.cli.console import errors, output
+from vitrina.api.keys import KeyFile
 from vitrina.api.rerankers import BackgroundReranker, Readiness, RerankerStatus
 from vitrina.api.service import Service
 from vitrina.api.settings import Settings
@@ -35,6 +36,12 @@ from vitrina.search.store.store import Store
 N_PRODUCTS = 40
 
 SECRET = "sk-never-shown-9f2"
+
+REMOTE = ("203.0.113.9", 50_000)
+"""Another machine's address."""
+
+Serve = Callable[..., TestClient]
+"""Makes a client of a service with settings, on another machine."""
 
 Vitrina = Callable[..., tuple[int, str, str]]
 """Runs ``vitrina`` with arguments; returns its exit status, standard output and standard error."""
@@ -140,3 +147,27 @@ def make_image(colour: str = "red", size: tuple[int, int] = (40, 40)) -> bytes:
 
 def data_uri(data: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+
+
+@pytest.fixture
+def serve(store: Store) -> Iterator[Serve]:
+    with ExitStack() as stack:
+
+        def opened(address: tuple[str, int] = REMOTE, **settings: str) -> TestClient:
+            app = create_app(
+                Settings.model_validate({"store": store.folder, **settings}),
+                lambda _: Service(Store(store.folder), FakeEncoder()),
+            )
+            client = TestClient(app, base_url="http://localhost", client=address, raise_server_exceptions=False)
+            return stack.enter_context(client)
+
+        yield opened
+
+
+@pytest.fixture
+def keys(store: Store) -> KeyFile:
+    return KeyFile(store.folder)
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}

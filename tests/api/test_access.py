@@ -2,50 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-
 import pytest
-from fastapi.testclient import TestClient
 
-from tests.api.conftest import data_uri, make_image
-from tests.fakes import FakeEncoder
+from tests.api.conftest import Serve, bearer, data_uri, make_image
 from vitrina.api.access import address_of, scope_needed
-from vitrina.api.app import create_app
 from vitrina.api.keys import KeyFile, KeyScope
-from vitrina.api.service import Service
-from vitrina.api.settings import Settings
 from vitrina.search.store.store import Store
 
 ITEM = {"title": "Linen shirt", "images": [data_uri(make_image("navy"))]}
-REMOTE = ("203.0.113.9", 50_000)
-
-Serve = Callable[..., TestClient]
-"""A service with settings, asked from another machine."""
-
-
-@pytest.fixture
-def serve(store: Store) -> Iterator[Serve]:
-    with ExitStack() as stack:
-
-        def opened(address: tuple[str, int] = REMOTE, **settings: str) -> TestClient:
-            app = create_app(
-                Settings.model_validate({"store": store.folder, **settings}),
-                lambda _: Service(Store(store.folder), FakeEncoder()),
-            )
-            client = TestClient(app, base_url="http://localhost", client=address, raise_server_exceptions=False)
-            return stack.enter_context(client)
-
-        yield opened
-
-
-@pytest.fixture
-def keys(store: Store) -> KeyFile:
-    return KeyFile(store.folder)
-
-
-def bearer(secret: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {secret}"}
 
 
 @pytest.mark.parametrize(

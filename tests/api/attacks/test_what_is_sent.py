@@ -1,0 +1,120 @@
+"""Attacks by bodies: larger than they look, without end, or made to break what reads them."""
+
+from __future__ import annotations
+
+import io
+import time
+import tracemalloc
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from tests.api.conftest import data_uri, make_image
+
+JSON = {"Content-Type": "application/json"}
+
+
+def bomb(form: str, side_px: int = 12_000) -> bytes:
+    """A picture of one colour that takes a few kilobytes, and more than 200 MB when it is decoded."""
+    file = io.BytesIO()
+    Image.new("1" if form in ("PNG", "TIFF") else "L" if form == "GIF" else "RGB", (side_px, side_px)).save(
+        file, form, **({"compression": "group4"} if form == "TIFF" else {"progressive": True} if form == "JPEG" else {})
+    )
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("form", ["PNG", "GIF", "TIFF", "JPEG"])
+def test_decompression_bombs(client: TestClient, form: str) -> None:
+    data = bomb(form)
+    assert len(data) < 1_500_000
+    tracemalloc.start()
+    try:
+        asked = client.post("/v1/search", json={"images": [data_uri(data)]})
+        uploaded = client.post("/v1/search", files={"image": ("a.png", data, "image/png")})
+        written = client.put("/v1/items/a", json={"title": "a", "images": [data_uri(data)]})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert {each.status_code for each in (asked, uploaded, written)} == {400}
+    assert peak < 100_000_000
+
+
+def test_bodies_that_never_end(client: TestClient) -> None:
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b" " * 100_000
+
+    for method, path in (("POST", "/v1/search"), ("PUT", "/v1/items/a")):
+        for kind in ("application/json", "multipart/form-data; boundary=b"):
+            response = client.request(method, path, content=endless(), headers={"Content-Type": kind})
+            assert response.status_code == 413, (path, kind)
+
+
+def test_forms_of_many_parts(client: TestClient) -> None:
+    part = b'--b\r\nContent-Disposition: form-data; name="%d"\r\n\r\nx\r\n'
+    body = b"".join(part % n for n in range(20_000)) + b"--b--\r\n"
+    started = time.monotonic()
+    response = client.post("/v1/search", content=body, headers={"Content-Type": "multipart/form-data; boundary=b"})
+    assert response.status_code in (400, 422)
+    files = [("image", (f"{n}.png", make_image(), "image/png")) for n in range(12)]
+    assert client.post("/v1/search", files=files).status_code in (400, 422)
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 200_000,
+        '{"a":' * 200_000,
+        '{"text": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        '{"limit": 1' + "0" * 100_000 + "}",
+        '{"limit": 1e400}',
+        '{"offset": -9223372036854775809}',
+        '{"weights": {"text": 1' + "0" * 400 + "}}",
+        r'{"text": "\ud800"}',
+        r'{"filters": {"\udfff": "a"}}',
+        '{"limit": 5, "limit": 100000}',
+        '{"images": [], "images": ["file:///etc/passwd"]}',
+        '{"text": "' + "a" * 2_001 + '"}',
+        '{"filters": {' + ",".join(f'"f{n}": 1' for n in range(51)) + "}}",
+        '{"filters": {"colour": [' + ",".join('"a"' for _ in range(1_001)) + "]}}",
+        '{"images": [' + ",".join('{"sku": "a"}' for _ in range(9)) + "]}",
+        "\x00",
+        "\xef\xbb\xbf",
+        "",
+    ],
+    ids=lambda text: repr(text[:24]),
+)
+def test_json_that_breaks_parsers_or_limits(client: TestClient, text: str) -> None:
+    started = time.monotonic()
+    response = client.post("/v1/search", content=text.encode("utf-8"), headers=JSON)
+    assert 400 <= response.status_code < 500
+    assert time.monotonic() - started < 5
+    assert len(response.content) < 20_000, "what was sent does not come back as a whole"
+
+
+def test_many_ranges_of_a_file(client: TestClient) -> None:
+    ranges = ",".join(f"{n}-{n + 1}" for n in range(0, 20_000, 2))
+    started = time.monotonic()
+    response = client.get("/page/page.js", headers={"Range": f"bytes={ranges}"})
+    assert time.monotonic() - started < 2
+    assert response.status_code < 500
+    assert len(response.content) < 3_000_000
+
+
+def test_texts_that_take_long_to_read(client: TestClient) -> None:
+    for text in (
+        "a" * 2_000,
+        "( " * 1_000,
+        "not " * 500,
+        "ﷺ" * 2_000,
+        "\u0300" * 2_000,
+        "1" * 2_000,
+        "a-" * 1_000,
+        "€" * 2_000,
+    ):
+        started = time.monotonic()
+        assert client.post("/v1/search", json={"text": text, "without": text}).status_code < 500
+        assert time.monotonic() - started < 3, text[:10]

@@ -14,15 +14,13 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vitrina.api.access import Access, describe_access
+from vitrina.api.access import Access
 from vitrina.api.admission import MAX_BUFFERED_BYTES, Admission, InFlight
-from vitrina.api.answers import DoneOut, ExplanationEventOut
 from vitrina.api.errors import METHODS, REMEDIES, ErrorOut, add_error_handlers, error_response
-from vitrina.api.imports import RowsImportIn, UrlImportIn
 from vitrina.api.keys import KeyFile
 from vitrina.api.metrics import Metrics, RequestObserver
+from vitrina.api.openapi import describe
 from vitrina.api.rate_limits import Rate
-from vitrina.api.requests import SearchRequest
 from vitrina.api.routes import catalog, health, images, imports, items, search
 from vitrina.api.routes.page import add_page
 from vitrina.api.security import Security, names_in
@@ -160,22 +158,3 @@ def create_app(settings: Settings, open_service: Callable[[Settings], Service] =
     add_page(app)
     describe(app, needs_key=needs_key)
     return app
-
-
-def describe(app: FastAPI, *, needs_key: bool) -> None:
-    """Add to the OpenAPI document who may ask, and the models of the search's request and of its events: FastAPI finds
-    neither, since the request and the response have two content types each."""
-    generate = app.openapi
-
-    def openapi() -> dict[str, object]:
-        schema = generate()
-        models = schema["components"]["schemas"]
-        for model in (SearchRequest, ExplanationEventOut, DoneOut, UrlImportIn, RowsImportIn):
-            if model.__name__ not in models:
-                described = model.model_json_schema(ref_template="#/components/schemas/{model}")
-                models.update(described.pop("$defs", {}))
-                models[model.__name__] = described
-        describe_access(schema, needs_key=needs_key)
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the schema

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 from vitrina.api.requests import ItemIn, VariantIn, decode_data_uri
 from vitrina.indexer.sources.base import Record, Rejection, TableRow
@@ -53,6 +55,12 @@ def variant_of(variant: VariantIn, n_images: int) -> Variant:
     )
 
 
+NOT_IN_URLS = re.compile(r"[\s<>|\"\\^`{}\x00-\x1f\x7f-\x9f]")
+"""What an address has in it only with ``%``. In a catalog's cell it ends one image and begins another, or a path."""
+
+
 def image_cell(image: str) -> str | bytes:
     """A URL, or the bytes of a data URI; a request never names a local file."""
-    return image if image.startswith(("http://", "https://")) else decode_data_uri(image)
+    if not image.startswith(("http://", "https://")):
+        return decode_data_uri(image)
+    return NOT_IN_URLS.sub(lambda found: quote(found.group()), image)

@@ -11,7 +11,23 @@ from typing import Annotated
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
+from vitrina.api.request_schemas import (
+    CATALOG_IMAGES,
+    CURRENCY,
+    FILTERS,
+    IMAGES,
+    LIMIT,
+    OFFSET,
+    TEXT,
+    URL,
+    WHOLE_ITEM,
+    between,
+    whole_search,
+)
+from vitrina.indexer.sources.attributes import MAX_ATTRIBUTES
 from vitrina.indexer.sources.cells import key_text
+from vitrina.indexer.sources.money import MAX_PRICE_CENTS
+from vitrina.indexer.sources.rows import MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS
 from vitrina.search.images.decode import decode_image
 from vitrina.search.types.errors import ImageError, QueryError
 from vitrina.search.types.filters import parse_filters
@@ -36,20 +52,34 @@ class JsonModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-WholeNumber = Annotated[int, Field(strict=True)]
+def whole(value: object) -> object:
+    """A whole number that is written with a point, as an integer: JSON has no difference."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WholeNumber = Annotated[int, Field(strict=True), BeforeValidator(whole)]
+Cents = Annotated[int, Field(strict=True, ge=0, le=MAX_PRICE_CENTS - 1), BeforeValidator(whole)]
+Position = Annotated[int, Field(strict=True, ge=0), BeforeValidator(whole)]
+Number = Annotated[float, Field(strict=True)]
+TrueOrFalse = Annotated[bool, Field(strict=True)]
+"""What the document calls an integer, a number and a boolean: no texts that spell one."""
 
 
 class RerankIn(JsonModel):
     """How many candidates to rerank and explain, and how long that may take; the service has defaults."""
 
-    top: WholeNumber | None = Field(None, description=f"How many of the best candidates to rerank, 1 to {MAX_TOP}.")
-    deadline_ms: WholeNumber | None = Field(
+    top: Annotated[WholeNumber, between(1, MAX_TOP)] | None = Field(
+        None, description=f"How many of the best candidates to rerank, 1 to {MAX_TOP}."
+    )
+    deadline_ms: Annotated[WholeNumber, between(1, MAX_DEADLINE_MS)] | None = Field(
         None,
         description=f"How long reranking may take, 1 to {MAX_DEADLINE_MS:,}; "
         "candidates that are not ready by then keep their rank.",
     )
-    explain: WholeNumber | None = Field(None, description=f"How many hits to explain, 0 to {MAX_EXPLAIN}.")
-    explain_ms: WholeNumber | None = Field(
+    explain: Annotated[WholeNumber, between(0, MAX_EXPLAIN)] | None = Field(
+        None, description=f"How many hits to explain, 0 to {MAX_EXPLAIN}."
+    )
+    explain_ms: Annotated[WholeNumber, between(1, MAX_EXPLAIN_MS)] | None = Field(
         None, description=f"How long all explanations together may take in addition, 1 to {MAX_EXPLAIN_MS:,}."
     )
 
@@ -58,7 +88,7 @@ def option_form(value: object) -> str | None:
     """Which form of ``rerank`` or ``explain`` a value has, so that errors are about that form alone."""
     if value is None or isinstance(value, bool):
         return "switch"
-    return "number" if isinstance(value, int) else "options" if isinstance(value, dict | RerankIn) else None
+    return "number" if isinstance(whole(value), int) else "options" if isinstance(value, dict | RerankIn) else None
 
 
 Switch = Annotated[bool | None, Tag("switch")]
@@ -73,7 +103,7 @@ RerankOption = Annotated[
 ]
 
 ExplainOption = Annotated[
-    Switch | Annotated[int, Tag("number")],
+    Switch | Annotated[WholeNumber, between(0, MAX_EXPLAIN), Tag("number")],
     Discriminator(
         option_form, custom_error_type="explain", custom_error_message="Write true, false, or a whole number"
     ),
@@ -87,9 +117,9 @@ class SkuReference(JsonModel):
 
 
 class WeightsIn(JsonModel):
-    text: float = Field(1.0, ge=0, le=10, description="Weight of the text.")
-    image: float = Field(1.0, ge=0, le=10, description="Weight of all images together.")
-    without: float = Field(0.5, ge=0, le=10, description="Weight of the text to avoid.")
+    text: Number = Field(1.0, ge=0, le=10, description="Weight of the text.")
+    image: Number = Field(1.0, ge=0, le=10, description="Weight of all images together.")
+    without: Number = Field(0.5, ge=0, le=10, description="Weight of the text to avoid.")
 
 
 class SearchRequest(JsonModel):
@@ -105,43 +135,57 @@ class SearchRequest(JsonModel):
                     "filters": {"price_cents": {"lt": 6000}},
                     "limit": 5,
                 },
-                {"images": [{"sku": "shirt-0042"}], "text": "in red"},
-                {"filters": {"category": "shirts"}, "sort": "price_asc"},
+                {"images": [{"sku": "VB00-0000001"}], "text": "in red"},
+                {"filters": {"price_cents": {"gte": 2000, "lt": 6000}}, "sort": "price_asc"},
                 {"text": "navy linen shirt", "rerank": {"top": 20, "deadline_ms": 800, "explain": 5}},
-            ]
+            ],
+            "allOf": whole_search("images"),
         },
     )
 
-    text: str = Field("", description=f"What to find, in words; at most {MAX_TEXT_CHARS} characters.")
-    images: list[str | SkuReference] = Field(
-        default_factory=list, description='Images: data URIs ("data:image/jpeg;base64,...") or {"sku": ...}.'
+    text: str = Field(
+        "", description=f"What to find, in words; at most {MAX_TEXT_CHARS} characters.", json_schema_extra=TEXT
     )
-    without: str = Field("", description="What to avoid, in words.")
+    images: list[str | SkuReference] = Field(
+        default_factory=list,
+        description='Images: data URIs ("data:image/jpeg;base64,...") or {"sku": ...}.',
+        json_schema_extra=IMAGES,
+    )
+    without: str = Field("", description="What to avoid, in words.", json_schema_extra=TEXT)
     filters: dict[str, object] = Field(
         default_factory=dict,
         description="Without text and images they list a category. "
-        'Field to value, list of values, {"gte": 1, "lt": 5}, {"not": ...} or {"exists": true}.',
+        'Field to value, list of values, {"gte": 1, "lt": 5}, {"not": ...} or {"exists": true}. Fields and values that '
+        "no item has are refused, with those that there are.",
+        json_schema_extra=FILTERS,
     )
     weights: WeightsIn = WeightsIn()
-    limit: int = Field(10, description=f"How many hits to return, 1 to {WINDOW}.")
-    offset: int = Field(0, description="How many of the best hits to skip.")
+    limit: WholeNumber = Field(10, description=f"How many hits to return, 1 to {WINDOW}.", json_schema_extra=LIMIT)
+    offset: WholeNumber = Field(
+        0,
+        description=f"How many of the best hits to skip; with a text or an image, ranks end at {WINDOW}.",
+        json_schema_extra=OFFSET,
+    )
     sort: SortOrder = Field(
         SortOrder.RELEVANCE,
         description="The order of the hits; with a text or an image it is that of the relevant ones. Items without a "
         "price come last. A search with filters alone, or with nothing, lists the newest first by default.",
     )
-    collapse: bool = Field(
+    collapse: TrueOrFalse = Field(
         True,
         description="Show a product once, with the variant that fits, and items with the same product photo as one; "
         "with false variants and such twins are hits one by one.",
     )
-    min_confidence: float = Field(0, ge=0, le=1, description="Leave out hits with a lower confidence.")
+    min_confidence: Number = Field(0, ge=0, le=1, description="Leave out hits with a lower confidence.")
     rerank: RerankOption = Field(
         None, description="Rerank the best hits with a vision-language model; true uses the service's defaults."
     )
     explain: ExplainOption = Field(
         None, description="How many hits to explain, which also reranks them; true uses the service's default."
     )
+
+
+QueryText = Annotated[str, Field(json_schema_extra=TEXT)]
 
 
 def request_of(query: object) -> object:
@@ -157,15 +201,20 @@ class ExplainRequest(JsonModel):
         frozen=True,
         json_schema_extra={
             "examples": [
-                {"query": "red striped shirt", "sku": "A-17"},
-                {"query": {"text": "shirt", "filters": {"colour": "red"}, "rerank": True}, "sku": "A-17"},
+                {"query": "red striped shirt", "sku": "VB00-0000001"},
+                {
+                    "query": {"text": "shirt", "filters": {"price_cents": {"lt": 6000}}, "rerank": True},
+                    "sku": "VB00-0000001",
+                },
             ]
         },
     )
 
-    query: Annotated[SearchRequest, BeforeValidator(request_of, json_schema_input_type=SearchRequest | str)] = Field(
-        description="A search as POST /v1/search takes it, or its text alone. Where the service has a reranker, the "
-        "item's photo is judged, too, except with rerank false."
+    query: Annotated[SearchRequest, BeforeValidator(request_of, json_schema_input_type=SearchRequest | QueryText)] = (
+        Field(
+            description="A search as POST /v1/search takes it, or its text alone. Where the service has a reranker, "
+            "the item's photo is judged, too, except with rerank false."
+        )
     )
     sku: str = Field(description="The item to explain; it need not be among the hits.")
 
@@ -177,11 +226,11 @@ class VariantIn(JsonModel):
     options: dict[str, str | int | float | bool] = Field(
         default_factory=dict, description="What it is, under the names that attributes have, in the shop's order."
     )
-    price_cents: Annotated[int, Field(ge=0)] | None = None
+    price_cents: Cents | None = None
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
     identifiers: list[str] = Field(default_factory=list, description="Barcodes and other codes.")
-    url: str | None = None
-    images: list[Annotated[int, Field(ge=0)]] = Field(
+    url: Annotated[str, Field(json_schema_extra=URL)] | None = None
+    images: list[Position] = Field(
         default_factory=list, description="The positions of its images among those of the item."
     )
 
@@ -207,18 +256,25 @@ class ItemIn(JsonModel):
                     "currency": "EUR",
                     "images": [EXAMPLE_IMAGE],
                 }
-            ]
+            ],
+            "allOf": WHOLE_ITEM,
         },
     )
 
-    title: str = ""
-    description: str = ""
-    attributes: dict[str, str | int | float | bool | list[str | int | float | bool]] = Field(default_factory=dict)
-    price_cents: Annotated[int, Field(ge=0)] | None = None
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
-    url: str | None = None
+    title: str = Field("", json_schema_extra={"maxLength": MAX_TITLE_CHARS})
+    description: str = Field("", json_schema_extra={"maxLength": MAX_DESCRIPTION_CHARS})
+    attributes: dict[str, str | int | float | bool | list[str | int | float | bool]] = Field(
+        default_factory=dict, json_schema_extra={"maxProperties": MAX_ATTRIBUTES}
+    )
+    price_cents: Cents | None = None
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$", json_schema_extra=CURRENCY)] | None = None
+    url: Annotated[str, Field(json_schema_extra=URL)] | None = None
     variants: list[VariantIn] = Field(default_factory=list, max_length=MAX_VARIANTS)
-    images: list[str] = Field(default_factory=list, description="Data URIs or public http(s) URLs, the main one first.")
+    images: list[str] = Field(
+        default_factory=list,
+        description="Data URIs or public http(s) URLs, the main one first.",
+        json_schema_extra=CATALOG_IMAGES,
+    )
 
 
 def decode_data_uri(uri: str) -> bytes:

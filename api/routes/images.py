@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 
 from vitrina.api.illustrations import MAX_DRAWN_STATEMENTS, MAX_SIDE_PX, SIDE_PX, etag_of, parse_statements
+from vitrina.api.request_schemas import STATEMENT
 from vitrina.api.routes.health import RunningService
 from vitrina.api.service import Service
 from vitrina.search.store.images import media_type
@@ -39,7 +40,8 @@ async def get_image(
         list[str] | None,
         Query(
             description=f"What to show in the image, up to {MAX_DRAWN_STATEMENTS} texts, such as striped, or hood. One "
-            "panel for each text, side by side, with a box if the reranker gives one and otherwise a heatmap."
+            "panel for each text, side by side, with a box if the reranker gives one and otherwise a heatmap.",
+            json_schema_extra={"maxItems": MAX_DRAWN_STATEMENTS, "items": STATEMENT},
         ),
     ] = None,
     if_none_match: Annotated[str | None, Header()] = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from datetime import UTC, datetime
 from typing import Annotated
@@ -10,11 +11,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import BeforeValidator, ValidationError
 
 from vitrina.api.answers import AnswerOut, ItemOut, ItemPageOut, position_of
 from vitrina.api.item_batches import BatchIn, BatchOut, BatchWriter
 from vitrina.api.item_records import record_of
+from vitrina.api.request_schemas import CURSOR, LIMIT, RANK
 from vitrina.api.requests import ItemIn, SearchRequest, from_json, is_reranked, strict_json
 from vitrina.api.routes.health import RunningService
 from vitrina.api.service import Service
@@ -45,8 +47,8 @@ async def similar_items(
     request: Request,
     service: RunningService,
     sku: str,
-    limit: Annotated[int, Query(description="How many hits to return.")] = 10,
-    offset: Annotated[int, Query(description="How many of the best hits to skip.")] = 0,
+    limit: Annotated[int, Query(description="How many hits to return.", json_schema_extra=LIMIT)] = 10,
+    offset: Annotated[int, Query(description="How many of the best hits to skip.", json_schema_extra=RANK)] = 0,
     filters: Annotated[str, Query(description="Filters as JSON, as in a search.")] = "{}",
     min_confidence: Annotated[float, Query(description="Leave out hits with a lower confidence.", ge=0, le=1)] = 0.0,
     rerank: Annotated[str, Query(description='As JSON, as in a search: true, or {"top": 20}.')] = "null",
@@ -62,7 +64,7 @@ async def similar_items(
     query = SearchQuery(
         skus=(sku,),
         filters=parse_filters(json_object(filters)),
-        limit=limit,
+        limit=min(limit, WINDOW - offset) if 0 <= offset < WINDOW and limit <= WINDOW else limit,
         offset=offset,
         min_confidence=min_confidence,
         exclude_skus=(sku,),
@@ -74,13 +76,22 @@ async def similar_items(
     )
 
 
+def no_number(text: object) -> object:
+    """A time as it is written. Raises ValueError for a number, which would be taken for seconds since 1970."""
+    if isinstance(text, str) and re.fullmatch(r"[-+.0-9eE_\s]*", text) and not re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+        raise ValueError("Write it as 2026-01-31T12:00:00Z")
+    return text
+
+
 @router.get("/v1/items")
 def list_items(
     service: RunningService,
     limit: Annotated[int, Query(description="How many items to return.", ge=1, le=WINDOW)] = 100,
-    cursor: Annotated[str, Query(description='"next" of the page before.')] = "",
+    cursor: Annotated[str, Query(description='"next" of the page before.', json_schema_extra=CURSOR)] = "",
     source: Annotated[str | None, Query(description="Only those that come from this source.")] = None,
-    since: Annotated[datetime | None, Query(description="Only those that changed at this time or later.")] = None,
+    since: Annotated[
+        datetime | None, BeforeValidator(no_number), Query(description="Only those that changed at this time or later.")
+    ] = None,
 ) -> ItemPageOut:
     """Page through the items of the catalog, the longest unchanged first: what changes meanwhile comes at the end."""
     catalog = service.store.catalog

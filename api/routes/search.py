@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from vitrina.api.answers import AnswerOut
+from vitrina.api.openapi import FORM_FIELDS
 from vitrina.api.rank_explanations import RANK_EXPLANATION, RankExplanationOut
 from vitrina.api.requests import ExplainRequest, SearchRequest, from_json, is_reranked, query_of
 from vitrina.api.routes.health import RunningService
@@ -18,12 +19,12 @@ from vitrina.api.streaming import RESPONSES, respond, while_connected
 from vitrina.indexer.sources.cells import key_text
 from vitrina.search.engine import SearchEngine
 from vitrina.search.rank_explanation import explain_rank
-from vitrina.search.types.query import MAX_IMAGES, Query, RerankOptions, SortOrder
+from vitrina.search.types.query import MAX_IMAGES, Query, RerankOptions
 from vitrina.search.types.rank_explanation import RankExplanation
 
 router = APIRouter(tags=["search"])
 
-JSON_FIELDS = ("filters", "weights", "images", "rerank", "explain", "collapse")
+JSON_FIELDS = frozenset(SearchRequest.model_fields) - {*FORM_FIELDS}
 """Form fields that hold JSON."""
 
 REQUEST_BODY: dict[str, Any] = {
@@ -31,25 +32,7 @@ REQUEST_BODY: dict[str, Any] = {
         "required": True,
         "content": {
             "application/json": {"schema": {"$ref": "#/components/schemas/SearchRequest"}},
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "description": "The same fields, with filters and weights as JSON text and images as files.",
-                    "properties": {
-                        "image": {"type": "array", "items": {"type": "string", "format": "binary"}},
-                        "text": {"type": "string"},
-                        "without": {"type": "string"},
-                        "filters": {"type": "string", "example": '{"colour": "navy blue"}'},
-                        "limit": {"type": "integer"},
-                        "offset": {"type": "integer"},
-                        "sort": {"type": "string", "enum": [*SortOrder]},
-                        "min_confidence": {"type": "number"},
-                        "collapse": {"type": "boolean"},
-                        "rerank": {"type": "string", "example": '{"top": 20, "deadline_ms": 800}'},
-                        "explain": {"type": "string", "example": "5"},
-                    },
-                }
-            },
+            "multipart/form-data": {"schema": {"type": "object"}},  # openapi.describe_form
         },
     }
 }

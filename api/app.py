@@ -64,22 +64,28 @@ class BodyLimit:
         declared, goes_to_disk = headers.get(b"content-length", b"0"), is_upload(scope, headers)
         max_bytes = self.max_import_bytes + FORM_BYTES if goes_to_disk else self.max_bytes
         n_bytes, n_buffered_bytes, has_started = 0, 0, False
+        refused: BodyTooLargeError | None = None
 
         async def receive_and_count() -> Message:
-            nonlocal n_bytes, n_buffered_bytes
+            nonlocal n_bytes, n_buffered_bytes, refused
             message = await receive()
             n_new = len(message.get("body", b""))
             n_bytes += n_new
             if not goes_to_disk:
                 n_buffered_bytes += n_new
                 self._n_buffered_bytes += n_new
-            self._check(n_bytes, max_bytes)
+            try:
+                self._check(n_bytes, max_bytes)
+            except BodyTooLargeError as error:
+                refused = error
+                raise
             return message
 
         async def send_and_note(message: Message) -> None:
             nonlocal has_started
-            has_started = True
-            await send(message)
+            if refused is None or has_started:  # FastAPI would answer that the body cannot be parsed
+                has_started = True
+                await send(message)
 
         try:
             self._check(int(declared) if declared.isdigit() else 0, max_bytes)
@@ -87,9 +93,11 @@ class BodyLimit:
         except BodyTooLargeError as error:
             if has_started:
                 raise
-            await error.response()(scope, receive, send)
+            refused = error
         finally:
             self._n_buffered_bytes -= n_buffered_bytes
+        if refused is not None and not has_started:
+            await refused.response()(scope, receive, send)
 
     def _check(self, n_bytes: int, max_bytes: int) -> None:
         if n_bytes > max_bytes:

@@ -8,7 +8,6 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,6 +27,7 @@ DOCS_CSP = (
 DOCS = "/docs"
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_HOST = re.compile(r"(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:/?#@\s]+))(?::[0-9]*)?")
 _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -49,11 +49,10 @@ class AllowedHosts:
 
     def allows(self, host: str) -> bool:
         """Whether a ``Host`` header, with or without a port, names this service."""
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
+        found = _HOST.fullmatch(host)
+        if found is None:
             return False
-        name = name.rstrip(".")
+        name = (found["address"] or found["name"]).lower().rstrip(".")
         if name == "localhost" or name.endswith(".localhost") or is_address(name):
             return True
         return any(fnmatchcase(name, pattern) for pattern in self._names)

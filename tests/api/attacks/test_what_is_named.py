@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -57,6 +58,27 @@ def test_skus_that_are_paths_or_commands(client: TestClient, store: Store, sku: 
 def test_pictures_of_this_machine(client: TestClient, name: str) -> None:
     assert client.put("/v1/items/a", json={"title": "a", "images": [name]}).status_code == 400
     assert client.post("/v1/search", json={"images": [name]}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        'https://shop.invalid/a <img src="secret.png">',
+        "https://shop.invalid/a.png|secret.png",
+        "https://shop.invalid/a.png\nsecret.png",
+        "https://shop.invalid/a.png | secret.png",
+        "http://127.0.0.1/a.png,secret.png",
+    ],
+)
+def test_addresses_with_a_path_in_them(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: str
+) -> None:
+    """A catalog's cell may name several pictures; a request names none of the service's own folder."""
+    (tmp_path / "secret.png").write_bytes(make_image("navy"))
+    monkeypatch.chdir(tmp_path)
+    response = client.put("/v1/items/a", json={"title": "a", "images": [address]})
+    assert response.status_code == 400
+    assert client.get("/v1/items/a").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/v1/items/a%00b", "/v1/items/%00", "/v1/images/%00", "/page/page.js%00.png", "/%00"])

@@ -12,11 +12,14 @@ from pydantic import BeforeValidator, Field
 from vitrina.api.answers import HIT_IMAGE_PX
 from vitrina.api.audits import PROGRESS, RESULT, AuditResult
 from vitrina.api.imports import FailureOut, ImportStatusOut, moment
-from vitrina.api.requests import JsonModel, SearchRequest, request_of
+from vitrina.api.requests import JsonModel, QueryText, SearchRequest, request_of, whole
 from vitrina.search.audit.audit import LabelError
 from vitrina.search.store.duplicates import DuplicateGroup
 from vitrina.search.store.jobs import Job
 from vitrina.search.types.facet_counts import FacetCounts, FacetsOfQuery, PriceCounts
+
+FacetLimit = Annotated[int, Field(strict=True, ge=1, le=1000), BeforeValidator(whole)]
+AuditLimit = Annotated[int, Field(strict=True, ge=1, le=2**31), BeforeValidator(whole)]
 
 
 class FacetsRequest(JsonModel):
@@ -32,12 +35,14 @@ class FacetsRequest(JsonModel):
         }
     }
 
-    query: Annotated[SearchRequest, BeforeValidator(request_of, json_schema_input_type=SearchRequest | str)] = Field(
-        SearchRequest(),
-        description="A search as POST /v1/search takes it, or its text; {} for the whole catalog.",
+    query: Annotated[SearchRequest, BeforeValidator(request_of, json_schema_input_type=SearchRequest | QueryText)] = (
+        Field(
+            SearchRequest(),
+            description="A search as POST /v1/search takes it, or its text; {} for all.",
+        )
     )
     fields: list[str] = Field(default_factory=list, max_length=50, description="By default those that tell most apart.")
-    limit: int = Field(20, ge=1, le=1000, strict=True, description="How many values of each field.")
+    limit: FacetLimit = Field(20, description="How many values of each field.")
 
 
 class ValueCountOut(JsonModel):
@@ -146,7 +151,7 @@ class AuditIn(JsonModel):
     """What to audit."""
 
     fields: list[str] = Field(default_factory=list, max_length=50, description="By default colours and the like.")
-    limit: int | None = Field(None, ge=1, le=2**31, strict=True, description="Audit so many of the first items.")
+    limit: AuditLimit | None = Field(None, description="Audit so many of the first items.")
 
 
 class AuditJobOut(JsonModel):

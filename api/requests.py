@@ -292,7 +292,10 @@ def decode_data_uri(uri: str) -> bytes:
 
 
 def query_of(request: SearchRequest, uploads: Sequence[bytes] = ()) -> Query:
-    """The request as a query, its images and the uploaded files decoded. Raises InputError and its subclasses."""
+    """The request as a query, its images and the uploaded files decoded. Raises InputError and its subclasses, also for
+    options of reranking that nobody would take."""
+    if is_reranked(request):
+        rerank_options_of(request, RerankOptions())
     images = [decode_data_uri(image) for image in request.images if isinstance(image, str)]
     return Query(
         text=request.text,

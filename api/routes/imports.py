@@ -52,19 +52,25 @@ ImportId = Annotated[int, PathParameter(ge=1, le=MAX_ID, description="The import
 
 
 def form_schema() -> dict[str, Any]:
-    """A form: the file, and the options as text fields."""
+    """A form: the file, and the options as text fields, those of ``OPTIONS_AS_JSON`` as JSON."""
     options = ImportOptions.model_json_schema()["properties"]
-    fields = {name: {**each, "type": "string"} if name == "map" else each for name, each in options.items()}
-    fields["map"] = {"type": "string", "description": f"{options['map']['description']} As JSON."}
     file = {"type": "string", "format": "binary", "description": "Its name's ending tells the format."}
-    return {"type": "object", "required": ["file"], "properties": {"file": file, **fields}}
+    return {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": file, **options},
+        "additionalProperties": False,
+    }
 
 
 REQUEST_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "multipart/form-data": {"schema": form_schema()},
+            "multipart/form-data": {
+                "schema": form_schema(),
+                "encoding": {name: {"contentType": "application/json"} for name in OPTIONS_AS_JSON},
+            },
             "application/json": {
                 "schema": {
                     "oneOf": [

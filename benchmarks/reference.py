@@ -18,6 +18,9 @@ from typer.cli import get_docs_for_click
 Schema = Mapping[str, Any]
 """A JSON schema, or another part of an OpenAPI document."""
 
+MAX_NAMED = 50
+"""How many values of a type are named."""
+
 METHODS = ("get", "put", "post", "patch", "delete")
 
 
@@ -111,7 +114,7 @@ def operation_lines(method: str, path: str, operation: Schema) -> Iterator[str]:
     parameters = operation.get("parameters", ())
     if parameters:
         rows = (
-            (f"`{each['name']}`", each["in"], type_of(each["schema"]), default_of(each), description_of(each))
+            (f"`{each['name']}`", each["in"], parameter_type(each), default_of(each), description_of(each))
             for each in parameters
         )
         yield from (*table(("parameter", "in", "type", "default", "meaning"), rows), "")
@@ -122,6 +125,13 @@ def operation_lines(method: str, path: str, operation: Schema) -> Iterator[str]:
         for status, answer in operation["responses"].items()
     ]
     yield from (*table(("status", "meaning", "body"), answers), "")
+
+
+def parameter_type(parameter: Schema) -> str:
+    """The type of a parameter, and whether it is written as JSON."""
+    if "schema" in parameter:
+        return type_of(parameter["schema"])
+    return f"JSON: {type_of(parameter['content']['application/json']['schema'])}"
 
 
 def body_lines(body: Schema) -> Iterator[str]:
@@ -176,12 +186,17 @@ def type_of(schema: Schema) -> str:
     if "const" in schema:
         return f"`{json.dumps(schema['const'])}`"
     if "enum" in schema:
-        return " or ".join(f"`{value}`" for value in schema["enum"])
+        values = [f"`{value}`" for value in schema["enum"]]
+        return (
+            " or ".join(values) if len(values) <= MAX_NAMED else f"{', '.join(values[:3])} ... ({len(values)} values)"
+        )
     match schema.get("type"):
         case "array":
             return f"list of {type_of(schema.get('items', {}))}"
         case "object" if isinstance(schema.get("additionalProperties"), Mapping):
             return f"object of {type_of(schema['additionalProperties'])}"
+        case list(names):
+            return " or ".join(names)
         case str(name):
             return "file" if schema.get("format") == "binary" else name + bounds_of(schema)
         case _:

@@ -96,7 +96,7 @@ def _with(properties: Schema) -> Schema:
     return {"required": list(properties), "properties": properties}
 
 
-def _weighing(*parts: str) -> Schema:
+def _counting(*parts: str) -> Schema:
     """Weights in which these parts count."""
     return {"properties": {part: {"exclusiveMinimum": 0} for part in parts}}
 
@@ -111,16 +111,16 @@ def whole_search(images: str) -> list[Any]:
     """What holds between the fields of a search, whose pictures are in the field ``images``: something to look for
     beside what to avoid, a weight above 0 for it, ranks within the window, and explanations asked for once, and not
     where reranking is forbidden."""
-    text, pictures = {"text": {"pattern": VISIBLE}}, {images: {"minItems": 1}}
+    text, shown = {"text": {"pattern": VISIBLE}}, {images: {"minItems": 1}}
     browsing: Schema = {"properties": {"text": {"pattern": BLANK}, images: {"maxItems": 0}}}
     any_number: Schema = {"type": "integer", "not": {"const": 0}}
     return [
-        {"anyOf": [{"properties": {"without": {"pattern": BLANK}}}, _with(text), _with(pictures)]},
+        {"anyOf": [{"properties": {"without": {"pattern": BLANK}}}, _with(text), _with(shown)]},
         {
             "anyOf": [
-                {"properties": {"weights": _weighing("text", "image")}},
-                {"required": ["text"], "properties": {**text, "weights": _weighing("text")}},
-                {"required": [images], "properties": {**pictures, "weights": _weighing("image")}},
+                {"properties": {"weights": _counting("text", "image")}},
+                {"required": ["text"], "properties": {**text, "weights": _counting("text")}},
+                {"required": [images], "properties": {**shown, "weights": _counting("image")}},
                 browsing,
             ]
         },

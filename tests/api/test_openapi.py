@@ -45,9 +45,9 @@ REASONS = (
 """Why what fits the document may be refused, which no schema can say: a filter by what this catalog does not have, an
 item with nothing in it but blanks and signs, an address without a picture, and a variant with a picture of another."""
 
-PICTURES = [make_image(colour) for colour in ("red", "navy")]
-schemathesis.openapi.format("image-data-uri", st.sampled_from([data_uri(picture) for picture in PICTURES]))
-schemathesis.openapi.format("binary", st.sampled_from(PICTURES))
+IMAGES = [make_image(colour) for colour in ("red", "navy")]
+schemathesis.openapi.format("image-data-uri", st.sampled_from([data_uri(image) for image in IMAGES]))
+schemathesis.openapi.format("binary", st.sampled_from(IMAGES))
 
 
 class Offline(Fetcher):

@@ -56,7 +56,7 @@ def test_stored_scripts(client: TestClient, field: str) -> None:
         assert "javascript:" not in json.dumps([answer.json().get("url"), answer.json().get("variants")])
 
 
-def test_pictures_that_are_also_pages(client: TestClient, store: Store) -> None:
+def test_images_that_are_also_pages(client: TestClient, store: Store) -> None:
     svg = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'
     html = make_image("navy") + b"<html><script>alert(1)</script>"
     assert client.put("/v1/items/a", json={"title": "a", "images": [data_uri(svg)]}).status_code == 400

@@ -55,7 +55,7 @@ def test_skus_that_are_paths_or_commands(client: TestClient, store: Store, sku: 
 @pytest.mark.parametrize(
     "name", ["file:///etc/passwd", "/etc/passwd", "../x.png", "x.png", "ftp://a.example/x", "\\\\a\\b"]
 )
-def test_pictures_of_this_machine(client: TestClient, name: str) -> None:
+def test_images_of_this_machine(client: TestClient, name: str) -> None:
     assert client.put("/v1/items/a", json={"title": "a", "images": [name]}).status_code == 400
     assert client.post("/v1/search", json={"images": [name]}).status_code == 400
 
@@ -160,7 +160,7 @@ def listener() -> Iterator[Listener]:
         *("user@127.0.0.1", "shop.example@127.0.0.1", "127.0.0.1#shop.example", "①②⑦.⓪.⓪.①"),
     ],
 )
-def test_pictures_of_addresses_that_are_not_public(client: TestClient, listener: Listener, host: str) -> None:
+def test_images_of_addresses_that_are_not_public(client: TestClient, listener: Listener, host: str) -> None:
     started = time.monotonic()
     address = f"http://{host}" if "#" in host else f"http://{host}:{listener.port}/x.png"
     response = client.put("/v1/items/a", json={"title": "a", "images": [address]})

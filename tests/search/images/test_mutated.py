@@ -20,7 +20,7 @@ from vitrina.search.images.formats import formats_of
 from vitrina.search.images.memory import MAX_IMAGE_BYTES
 from vitrina.search.types.errors import ImageError
 
-N_PICTURES, N_SLOW_PICTURES = 300, 10_000
+N_IMAGES, N_SLOW_IMAGES = 300, 10_000
 MAX_SECONDS = 10.0
 """For one picture, on a busy machine; a hang is ended after that."""
 
@@ -114,14 +114,14 @@ def mutated(written: Sequence[bytes], chance: random.Random) -> bytes:
     return bytes(data)
 
 
-def decode_all(n_pictures: int, seed: int) -> Outcome:
+def decode_all(n_images: int, seed: int) -> Outcome:
     """Decode mutated pictures in this process; ends it where one hangs."""
     chance, written = random.Random(seed), originals()
     for data in written:
         decode_image(data)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     n_decoded, slowest_s = 0, 0.0
-    for _ in range(n_pictures):
+    for _ in range(n_images):
         data = mutated(written, chance)
         faulthandler.dump_traceback_later(MAX_SECONDS, exit=True)
         started = time.monotonic()
@@ -137,32 +137,32 @@ def decode_all(n_pictures: int, seed: int) -> Outcome:
         slowest_s = max(slowest_s, time.monotonic() - started)
     faulthandler.cancel_dump_traceback_later()
     grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-    return Outcome(n_decoded, n_pictures - n_decoded, slowest_s, grown)
+    return Outcome(n_decoded, n_images - n_decoded, slowest_s, grown)
 
 
-def outcome_of(n_pictures: int, seed: int) -> Outcome:
+def outcome_of(n_images: int, seed: int) -> Outcome:
     """The same in a process of its own, which may crash. Raises BrokenProcessPool."""
     from concurrent.futures import ProcessPoolExecutor
 
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as processes:
-        return processes.submit(decode_all, n_pictures, seed).result()
+        return processes.submit(decode_all, n_images, seed).result()
 
 
-def check(outcome: Outcome, n_pictures: int) -> None:
-    assert outcome.n_decoded + outcome.n_refused == n_pictures
-    assert outcome.n_decoded > n_pictures // 50, "some are damaged where it does not matter"
-    assert outcome.n_refused > n_pictures // 10
+def check(outcome: Outcome, n_images: int) -> None:
+    assert outcome.n_decoded + outcome.n_refused == n_images
+    assert outcome.n_decoded > n_images // 50, "some are damaged where it does not matter"
+    assert outcome.n_refused > n_images // 10
     assert outcome.slowest_s < MAX_SECONDS
     assert outcome.grown_bytes < 1.5 * MAX_IMAGE_BYTES
 
 
-def test_mutated_pictures() -> None:
-    check(outcome_of(N_PICTURES, seed=1), N_PICTURES)
+def test_mutated_images() -> None:
+    check(outcome_of(N_IMAGES, seed=1), N_IMAGES)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
-def test_ten_thousand_mutated_pictures() -> None:
-    outcome = outcome_of(N_SLOW_PICTURES, seed=2)
+def test_ten_thousand_mutated_images() -> None:
+    outcome = outcome_of(N_SLOW_IMAGES, seed=2)
     print(outcome)  # noqa: T201
-    check(outcome, N_SLOW_PICTURES)
+    check(outcome, N_SLOW_IMAGES)

@@ -148,7 +148,7 @@ def status_from(app: Any, client: tuple[str, int], forwarded_for: str) -> int:
         "/%76%31/items",
     ],
 )
-def test_paths_that_look_public(guarded: TestClient, path: str) -> None:
+def test_paths_that_seem_public(guarded: TestClient, path: str) -> None:
     response = guarded.get(f"http://localhost{path}")
     assert response.status_code in (401, 404), response.status_code
     assert "items" not in response.text.split("/v1/items")[0] or response.status_code == 401

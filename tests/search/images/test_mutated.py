@@ -29,7 +29,7 @@ HUGE = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 12_000, 65_535
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Decoded:
     """What became of mutated pictures."""
 
     n_decoded: int
@@ -114,7 +114,7 @@ def mutated(written: Sequence[bytes], chance: random.Random) -> bytes:
     return bytes(data)
 
 
-def decode_all(n_images: int, seed: int) -> Outcome:
+def decode_all(n_images: int, seed: int) -> Decoded:
     """Decode mutated pictures in this process; ends it where one hangs."""
     chance, written = random.Random(seed), originals()
     for data in written:
@@ -137,10 +137,10 @@ def decode_all(n_images: int, seed: int) -> Outcome:
         slowest_s = max(slowest_s, time.monotonic() - started)
     faulthandler.cancel_dump_traceback_later()
     grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-    return Outcome(n_decoded, n_images - n_decoded, slowest_s, grown)
+    return Decoded(n_decoded, n_images - n_decoded, slowest_s, grown)
 
 
-def outcome_of(n_images: int, seed: int) -> Outcome:
+def decoded_apart(n_images: int, seed: int) -> Decoded:
     """The same in a process of its own, which may crash. Raises BrokenProcessPool."""
     from concurrent.futures import ProcessPoolExecutor
 
@@ -148,21 +148,21 @@ def outcome_of(n_images: int, seed: int) -> Outcome:
         return processes.submit(decode_all, n_images, seed).result()
 
 
-def check(outcome: Outcome, n_images: int) -> None:
-    assert outcome.n_decoded + outcome.n_refused == n_images
-    assert outcome.n_decoded > n_images // 50, "some are damaged where it does not matter"
-    assert outcome.n_refused > n_images // 10
-    assert outcome.slowest_s < MAX_SECONDS
-    assert outcome.grown_bytes < 1.5 * MAX_IMAGE_BYTES
+def check(decoded: Decoded, n_images: int) -> None:
+    assert decoded.n_decoded + decoded.n_refused == n_images
+    assert decoded.n_decoded > n_images // 50, "some are damaged where it does not matter"
+    assert decoded.n_refused > n_images // 10
+    assert decoded.slowest_s < MAX_SECONDS
+    assert decoded.grown_bytes < 1.5 * MAX_IMAGE_BYTES
 
 
 def test_mutated_images() -> None:
-    check(outcome_of(N_IMAGES, seed=1), N_IMAGES)
+    check(decoded_apart(N_IMAGES, seed=1), N_IMAGES)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
 def test_ten_thousand_mutated_images() -> None:
-    outcome = outcome_of(N_SLOW_IMAGES, seed=2)
-    print(outcome)  # noqa: T201
-    check(outcome, N_SLOW_IMAGES)
+    decoded = decoded_apart(N_SLOW_IMAGES, seed=2)
+    print(decoded)  # noqa: T201
+    check(decoded, N_SLOW_IMAGES)

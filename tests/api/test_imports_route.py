@@ -214,7 +214,7 @@ def test_odd_boundaries_are_refused(client: TestClient, boundary: str) -> None:
     assert client.post("/v1/imports", content=b"--x\r\n\r\n--x--\r\n", headers=kind).status_code == 422
 
 
-@pytest.mark.parametrize("body", [b'{"url": "http://["}', b'{"url": "https://\\u0000"}', b'{"rows": [{"sku": 1e999}]}'])
+@pytest.mark.parametrize("body", [b'{"url": "http://["}', b'{"url": "https://\\u0000"}'])
 def test_what_cannot_be_imported_fails_with_a_reason(client: TestClient, body: bytes) -> None:
     accepted = client.post("/v1/imports", content=body, headers={"Content-Type": "application/json"})
     assert accepted.status_code == 202

@@ -66,7 +66,7 @@ def test_what_a_shop_paid_for_its_products_is_no_attribute(tmp_path: Path) -> No
     assert record.item.attributes == {"costume": "pirate"}
 
 
-def test_magento_profiles_join_store_views_and_simples(tmp_path: Path) -> None:
+def test_magento_profiles_join_translations_and_simples(tmp_path: Path) -> None:
     records = loaded(tmp_path, "profile.csv", """\
 sku,store,websites,attribute_set,type,category_ids,name,price,image,media_gallery,status,visibility,tax_class_id,color,simples_skus,is_in_stock
 X-R,admin,base,Default,simple,"2,3",Lamp red,20.0000,/x/r.jpg,,Enabled,Search,2,Red,,1
@@ -137,7 +137,7 @@ def test_woocommerce_in_more_languages(tmp_path: Path, header: str) -> None:
     assert tee.item.attributes["color"] == ("Red", "Blue")
 
 
-def test_shopify_rows_of_a_handle_may_stand_apart(tmp_path: Path) -> None:
+def test_shopify_rows_of_a_handle_may_be_apart(tmp_path: Path) -> None:
     records = loaded(tmp_path, "export.csv", """\
 Handle,Title,Vendor,Published,Status,Option1 Name,Option1 Value,Variant SKU,Variant Price,Variant Compare At Price,Cost per item,Image Src
 tee,,,,,,S,T-S,9,,,https://s.example/2.jpg

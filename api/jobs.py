@@ -15,7 +15,6 @@ from filelock import FileLock, Timeout
 from vitrina.api.job_worker import Worker, discard_upload
 from vitrina.search.store.jobs import Job, JobStatus, Json
 from vitrina.search.store.store import Store
-from vitrina.search.types.errors import VitrinaError
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +40,12 @@ ENDED_EARLY: Json = {
     "code": "internal",
     "message": "The process that did this ended early; it may have run out of memory.",
     "remedy": "The service's log may say why. Start it again; what was committed is kept, and skipped the next time.",
+}
+
+NOT_STARTED: Json = {
+    "code": "internal",
+    "message": "No process could be started for this.",
+    "remedy": "Try again; the service's log has the details.",
 }
 
 
@@ -80,10 +85,10 @@ class JobQueue:
                 try:
                     self._work_if_leading()
                     last_error = ""
-                except (VitrinaError, OSError) as error:
+                except Exception as error:
                     if str(error) != last_error:
                         last_error = str(error)
-                        log.error("No job can be done: %s", error)
+                        log.error("No job can be done", exc_info=error)
                 self._wake.wait(POLL_S)
                 self._wake.clear()
         finally:
@@ -104,7 +109,13 @@ class JobQueue:
             self._do(job)
 
     def _do(self, job: Job) -> None:
-        worker, cancelled_at = self._start(job), 0.0
+        cancelled_at = 0.0
+        try:
+            worker = self._start(job)
+        except OSError as error:  # such as too many processes
+            log.error("The %s %d could not be started", job.kind, job.id, exc_info=error)
+            self._end(job, JobStatus.FAILED, NOT_STARTED)
+            return
         while not worker.wait(WATCH_S):
             if self._closed.is_set():
                 worker.stop()

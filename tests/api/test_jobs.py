@@ -81,6 +81,20 @@ def test_a_process_that_dies_is_told(empty: Store) -> None:
     assert "ended early" in found.error["message"]
 
 
+def test_a_process_that_cannot_be_started_is_told_and_the_next_job_is_done(empty: Store) -> None:
+    def start(job: Job) -> Worker:
+        if job.id == first.id:
+            raise BlockingIOError("too many processes")
+        return Idle(job)
+
+    first, second = add(empty, "N-1"), add(empty, "N-2")
+    with JobQueue(empty, start):
+        failed = status_of(empty, first, JobStatus.FAILED)
+        status_of(empty, second, JobStatus.RUNNING)
+    assert failed.error is not None
+    assert "could be started" in failed.error["message"]
+
+
 def test_jobs_take_turns_and_those_that_wait_survive_the_service(empty: Store) -> None:
     first, second = add(empty, "T-1"), add(empty, "T-2")
     with JobQueue(empty, Idle):

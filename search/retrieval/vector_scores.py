@@ -167,11 +167,12 @@ class VectorScorer:
         """The best score of each item under each projection, shape (n_items,). Those of a query of one part all point
         the same way: rows are compared once, and what they score is scaled."""
         of_part = [part.vector for parts in self.wanted.values() for part in parts]
-        if self._n_parts > 1 or len(of_part) != 1:
+        scales = [float(each.vector @ of_part[0]) for each in projections] if of_part else []
+        if self._n_parts > 1 or len(of_part) != 1 or min(scales) < 0:
             return best_of(scores_of(projections, rows), at, n_items).T
         cosines = best_of(scores_of([Projection(of_part[0], 0.0)], rows), at, n_items)[:, 0]
         unit = float(of_part[0] @ of_part[0])
-        return [cosines * (float(each.vector @ of_part[0]) / unit) - each.offset for each in projections]
+        return [cosines * (scale / unit) - each.offset for each, scale in zip(projections, scales, strict=True)]
 
 
 def distinct(ids: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -76,6 +76,25 @@ def test_best_of_takes_each_items_best_row() -> None:
     assert np.isnan(best_of(np.empty((0, 2)), np.empty(0, np.int64), 3)).all()
 
 
+@pytest.mark.parametrize("modality", ["text", "image"])
+def test_a_query_of_one_part_scores_as_any_other(modality: Modality) -> None:
+    image, text = FaissIndex(DIMENSION), FaissIndex(DIMENSION)
+    of_images, of_texts = np.repeat(np.arange(1, 41), 3), np.arange(20, 61)
+    for index, item_ids, seed in ((image, of_images, 1), (text, of_texts, 2)):
+        index.apply(np.empty(0, np.int64), EmbeddingRows(np.arange(len(item_ids)), item_ids, rows(seed, len(item_ids))))
+    parts = [VectorQuery(rows(5, 1)[0], modality, 0.7)]
+    scorer = VectorScorer({"image": image, "text": text}, parts, EVEN_WEIGHTS, {"image": 1.0, "text": 0.8})
+    once = scorer.rank(np.arange(1, 61))
+    scorer._n_parts = 2
+    each = scorer.rank(np.arange(1, 61))
+    np.testing.assert_allclose(once.scores, each.scores, atol=1e-6)
+    for held, right in ((once.by_modality, each.by_modality), (once.contributions, each.contributions)):
+        for name in ("image", "text"):
+            np.testing.assert_allclose(held[name], right[name], atol=1e-6)
+    for pair, cosines in each.cosines.items():
+        np.testing.assert_allclose(once.cosines[pair], cosines, atol=1e-6)
+
+
 def test_candidates_are_enough_items_however_many_rows_each_has() -> None:
     image, text = FaissIndex(DIMENSION), FaissIndex(DIMENSION)
     nothing = np.empty(0, np.int64)

@@ -69,6 +69,7 @@ class Growth:
     recalls: dict[str, float] = field(default_factory=dict)
     index: float = 0.0
     cpu: float = 0.0
+    load_average: float = 0.0
     searches_per_s: float = 0.0
     p99: float = 0.0
 
@@ -84,7 +85,7 @@ def measure(encoder: Encoder, folder: Path) -> Growth:
     """Measure one store; its index is built once, and how long that took is kept beside its snapshot."""
     kept = folder / "growth.json"
     with closing(Store(folder)) as store:
-        found = Growth(store.catalog.counts()["items"])
+        found = Growth(store.catalog.counts()["items"], load_average=os.getloadavg()[0])
         if not kept.is_file():
             kept.write_text(json.dumps(built(store, encoder)), encoding="utf-8")
         found.read_s, found.build_s = json.loads(kept.read_text(encoding="utf-8"))
@@ -235,6 +236,7 @@ def table(found: Sequence[Growth]) -> str:
     """The measurements as a Markdown table, a column for each size."""
     rows: list[tuple[str, list[str]]] = [
         ("index", [each.kind for each in found]),
+        ("load average of the machine before", [f"{each.load_average:.1f}" for each in found]),
         ("reading the catalog, s", [f"{each.read_s:.1f}" for each in found]),
         ("building the index, s", [f"{each.build_s:.1f}" for each in found]),
         ("start from a snapshot, s", [f"{each.start_s:.1f}" for each in found]),

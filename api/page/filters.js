@@ -3,12 +3,13 @@
 
 import { post } from "./api.js";
 import { at, button, make } from "./elements.js";
-import { SORTS, addressOf, conditionsOf, holds, isEmpty, requestOf, toggled, withoutFilters } from "./query.js";
+import { SORTS, addressOf, asksForLooks, conditionsOf, holds, isEmpty, requestOf, toggled, withoutFilters } from "./query.js";
 import { labelOf, price, unitsOf } from "./values.js";
 
 const N_FIELDS = 8;
 const N_VALUES_SHOWN = 14;
 const MAX_VALUES = 60;
+const MIN_TOTAL = 4;
 const PRICE = "price_cents";
 
 let query = null;
@@ -43,14 +44,22 @@ export async function showFilters(newQuery) {
   if (isEmpty(query)) open(null);
   at("sort").value = query.sort;
   try {
-    const body = { query: countedQuery(), limit: MAX_VALUES };
-    const counted = await post("/v1/facets", body, { signal });
+    const counted = await count(signal);
     if (signal.aborted) return;
     facets = counted;
     showFacets();
   } catch {
-    if (!signal.aborted) at("facets").setAttribute("aria-busy", "false"); // the search itself says what is wrong
+    // The search itself says what is wrong.
   }
+}
+
+/** The values of what the query finds; where that is little to choose from, or a photo is given, which is not sent to count,
+ * those of all that pass the filters. */
+async function count(signal) {
+  const request = requestOf(query);
+  const ask = (asked) => post("/v1/facets", { query: asked, limit: MAX_VALUES }, { signal });
+  const found = asksForLooks({ ...query, photo: null }) ? await ask(request) : null;
+  return found?.total >= MIN_TOTAL ? found : ask({ filters: request.filters });
 }
 
 /** The fields that are worth a chip: that divide the hits, or are filtered by. */
@@ -67,12 +76,6 @@ function chosenFields() {
   const kept = shown.words === words ? shown.fields.filter((field) => facets.fields.some((each) => each.field === field)) : [];
   shown = { words, fields: [...new Set([...kept, ...fieldsWorthAChip(facets)])] };
   return shown.fields;
-}
-
-// A photo is not sent to count: the counts are those of the filters alone.
-function countedQuery() {
-  const request = requestOf(query);
-  return query.photo && !request.images.length && !request.text ? { filters: request.filters } : request;
 }
 
 function showConditions() {

@@ -112,7 +112,7 @@ def test_shared_address_shows_hits(address: str, page: Page) -> None:
     wait_for(page, "document.querySelector('.title')")
     document = page.content()
     assert re.search(
-        r'<h3 class="title"><a href="/items/mug%2F\d+\?q=yellow\+mug">Mug \d+ in yellow</a></h3>', document
+        r'<h2 class="title"><a href="/items/mug%2F\d+\?q=yellow\+mug">Mug \d+ in yellow</a></h2>', document
     )
     assert "Best 24 of 31 for" in document
     assert '<input name="q"' in document

@@ -5,7 +5,7 @@ BASE := .venv/.base
 INSTALLED := .venv/.installed
 JOBS ?= $(shell nproc)
 
-.PHONY: demo test check docs wheel-check structure serve encoder reranker benchmark constraints clean
+.PHONY: demo test check docs wheel-check structure screenshots serve encoder reranker benchmark constraints clean
 
 # With the base alone, unless everything is installed.
 demo: $(BASE)
@@ -60,6 +60,11 @@ benchmark: $(INSTALLED)
 # Figures of the tree against another revision, and the picture of its packages, in docs/.
 structure: $(INSTALLED) .links
 	$(BIN)/python -m benchmarks.structure --against $(or $(AGAINST),HEAD)
+
+# The pictures of the page in docs/, over the demo's boutique. Needs Chromium.
+screenshots: $(INSTALLED)
+	test -d demo/store || $(BIN)/vitrina demo
+	$(BIN)/python -m recipes.screenshots --store demo/store --out docs
 
 # Builds the wheel, installs it in an empty virtual environment, and runs the README's Python example there.
 wheel-check: $(INSTALLED)

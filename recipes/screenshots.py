@@ -2,7 +2,7 @@
 
     python -m recipes.screenshots --store demo/store --out docs
 
-Serves the store on a free port and takes about ten seconds. Needs Chromium and ``vitrina[dev]``.
+Serves the store on a free port and takes about half a minute. Needs Chromium and ``vitrina[dev]``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx
 import uvicorn
 from PIL import Image
-from playwright.sync_api import Page, ViewportSize, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from vitrina.api.app import create_app
 from vitrina.api.settings import Settings
@@ -28,8 +28,9 @@ from vitrina.api.settings import Settings
 JPEG_QUALITY = 78
 """At 70 the hairlines of the page grow shadows; above 80 the files grow faster than they improve."""
 
-DESKTOP = ViewportSize(width=1280, height=860)
-PHONE = ViewportSize(width=390, height=844)
+DESKTOP = (1280, 860)
+PHONE = (390, 844)
+"""Width and height in CSS pixels."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Shot:
     name: str
     path: str
     ready: str
-    size: ViewportSize = DESKTOP
+    size: tuple[int, int] = DESKTOP
     act: Callable[[Page], None] = lambda page: None
     dark: bool = False
 
@@ -88,7 +89,8 @@ def take(address: str, out: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for shot in SHOTS:
-            page = browser.new_page(viewport=shot.size, locale="en-GB", has_touch=shot.size == PHONE)
+            width, height = shot.size
+            page = browser.new_page(viewport={"width": width, "height": height}, locale="en-GB")
             page.emulate_media(color_scheme="dark" if shot.dark else "light")
             page.goto(address + shot.path)
             page.wait_for_selector(shot.ready)

@@ -229,7 +229,7 @@ function showAnswer(answer, offset, isFirst = false) {
   showTime(answer.timings_ms);
   if (isFirst) at("timing").textContent = "Checking the best matches";
   at("timing").classList.toggle("busy", isFirst);
-  at("rerank-note").textContent = answer.total_considered ? answer.rerank_note : "";
+  at("rerank-note").textContent = answer.hits.some((hit) => hit.image_url) ? answer.rerank_note : ""; // it is about images
   at("more").hidden = nextOffset >= answer.total_considered || isTooDeep(nextOffset) || !shown.length;
   at("more").disabled = isFirst;
   if (!isFirst) resetWhyNot(answer.total_considered > 0 && asksForLooks(query));

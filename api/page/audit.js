@@ -1,9 +1,9 @@
 // The audit: listings that contradict their photos, as the reranker sees them.
 
 import { asProblem, call, post } from "./api.js";
-import { at, make } from "./elements.js";
+import { at, lines, make } from "./elements.js";
 import { itemElement } from "./hit.js";
-import { counted, labelOf } from "./values.js";
+import { counted, labelOf, moment } from "./values.js";
 
 const PAGE_SIZE = 24;
 const REFRESH_MS = 1000;
@@ -46,7 +46,7 @@ function show(section, { audit, job, label_errors: errors, total }, signal) {
   if (underWay && job.n_total) Object.assign(at("audit-bar"), { max: job.n_total, value: job.n_done });
   if (job?.error) at("audit-problem").textContent = `${job.error.message} ${job.error.remedy}`;
   section.querySelector(".sum").textContent = underWay ? progressOf(job) : summaryOf(audit);
-  section.querySelector(".sentences").replaceChildren(...(audit?.sentences ?? []).map((textContent) => make("li", { textContent })));
+  section.querySelector(".sentences").replaceChildren(...lines(audit?.sentences ?? []));
   section.querySelector(".label-errors").replaceChildren(...errors.map(errorElement));
   at("more-label-errors").hidden = errors.length >= total;
   at("more-label-errors").onclick = () => act(signal, () => showMore(section, signal));
@@ -54,24 +54,26 @@ function show(section, { audit, job, label_errors: errors, total }, signal) {
 
 async function showMore(section, signal) {
   const list = section.querySelector(".label-errors");
-  const { label_errors: errors, total } = await call(`/v1/audit?limit=${PAGE_SIZE}&offset=${list.children.length}`, { signal });
+  const path = `/v1/audit?limit=${PAGE_SIZE}&offset=${list.children.length}`;
+  const { label_errors: errors, total } = await call(path, { signal });
   list.append(...errors.map(errorElement));
   at("more-label-errors").hidden = list.children.length >= total;
 }
 
 function progressOf({ status, n_done: done, n_total: total }) {
-  return status === "waiting" ? "The audit waits for its turn." : `${done.toLocaleString()} of ${counted(total ?? 0, "product")} checked`;
+  if (status === "waiting") return "The audit waits for its turn.";
+  return `${done.toLocaleString()} of ${counted(total ?? 0, "product")} checked`;
 }
 
 function summaryOf(audit) {
   if (!audit) return "The catalog has not been audited yet.";
-  const when = new Date(audit.ended_at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
-  return `${counted(audit.n_items, "product")} checked by ${audit.reranker}, ${when}.`;
+  return `${counted(audit.n_items, "product")} checked by ${audit.reranker}, ${moment(audit.ended_at)}.`;
 }
 
 function errorElement(error) {
   const element = itemElement(error);
   const { field, catalog_value: listed, image_value: shown } = error;
-  element.append(make("p", { className: "contradiction", textContent: `${labelOf(field)}: listed as ${listed}, looks ${shown}` }));
+  const textContent = `${labelOf(field)}: listed as ${listed}, looks ${shown}`;
+  element.append(make("p", { className: "contradiction", textContent }));
   return element;
 }

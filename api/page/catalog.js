@@ -23,7 +23,8 @@ export async function showCatalog(name) {
   const { signal } = pending;
   const section = name in SECTIONS ? name : "";
   document.title = "Catalog · Vitrina";
-  for (const link of at("sections").children) link.ariaCurrent = link.pathname === `/catalog${section && `/${section}`}` ? "page" : null;
+  const path = section ? `/catalog/${section}` : "/catalog";
+  for (const link of at("sections").children) link.ariaCurrent = link.pathname === path ? "page" : null;
   for (const element of document.querySelectorAll("[data-section]")) element.hidden = element.dataset.section !== section;
   showSize(signal);
   try {

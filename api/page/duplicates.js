@@ -23,6 +23,6 @@ async function showMore(section, signal, offset) {
 }
 
 function groupElement({ is_exact: isExact, items }) {
-  const title = make("h2", { textContent: `${counted(items.length, "product")}, ${isExact ? "the same file" : "nearly the same photo"}` });
-  return make("li", { className: "group" }, title, make("ul", { className: "row-of-items" }, ...items.map(itemElement)));
+  const textContent = `${counted(items.length, "product")}, ${isExact ? "the same file" : "nearly the same photo"}`;
+  return make("li", { className: "group" }, make("h2", { textContent }), make("ul", { className: "row-of-items" }, ...items.map(itemElement)));
 }

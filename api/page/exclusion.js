@@ -19,7 +19,8 @@ export function openExclusion(hit, opener, query, search) {
     choice.append(make("span", { className: "quiet", textContent: labelOf(field) }));
     return make("li", {}, choice);
   });
-  menu.querySelector("ul").replaceChildren(make("li", {}, button("choice", "This product", choose("sku", hit.sku))), ...choices);
+  const itself = make("li", {}, button("choice", "This product", choose("sku", hit.sku)));
+  menu.querySelector("ul").replaceChildren(itself, ...choices);
   menu.showPopover({ source: opener });
   place(menu, opener);
   menu.querySelector(".choice").focus();

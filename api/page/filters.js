@@ -53,8 +53,8 @@ export async function showFilters(newQuery) {
   }
 }
 
-/** The values of what the query finds; where that is little to choose from, or a photo is given, which is not sent to count,
- * those of all that pass the filters. */
+/** The values of what the query finds; of all that passes the filters where that is little to choose from, or a photo is
+ * given, which is not sent to count. */
 async function count(signal) {
   const request = requestOf(query);
   const ask = (asked) => post("/v1/facets", { query: asked, limit: MAX_VALUES }, { signal });
@@ -73,7 +73,8 @@ function fieldsWorthAChip({ fields, total }) {
 /** The fields that have a chip. Those of the same words stay where they are, though fewer hits may differ in them. */
 function chosenFields() {
   const words = addressOf(withoutFilters({ ...query, sort: "" }));
-  const kept = shown.words === words ? shown.fields.filter((field) => facets.fields.some((each) => each.field === field)) : [];
+  const isThere = (field) => facets.fields.some((each) => each.field === field);
+  const kept = shown.words === words ? shown.fields.filter(isThere) : [];
   shown = { words, fields: [...new Set([...kept, ...fieldsWorthAChip(facets)])] };
   return shown.fields;
 }
@@ -86,7 +87,8 @@ function showConditions() {
     chip.append(make("span", { className: "cross", textContent: "×", ariaHidden: "true" }));
     return make("li", {}, chip);
   });
-  if (conditions.length > 1) chips.push(make("li", {}, button("quiet", "Clear all", () => onChange(withoutFilters(query)))));
+  const clear = button("quiet", "Clear all", () => onChange(withoutFilters(query)));
+  if (conditions.length > 1) chips.push(make("li", {}, clear));
   at("conditions").replaceChildren(...chips);
 }
 
@@ -102,7 +104,8 @@ function showFacets() {
 
 function facetChip(field) {
   const n = field === PRICE ? 0 : query.wanted.filter(([name]) => name === field).length;
-  const chip = button("facet", field === PRICE ? "Price" : labelOf(field), () => open(openField === field ? null : field));
+  const toggle = () => open(openField === field ? null : field);
+  const chip = button("facet", field === PRICE ? "Price" : labelOf(field), toggle);
   if (n) chip.append(make("span", { className: "count", textContent: n }));
   chip.dataset.key = `field ${field}`;
   chip.ariaExpanded = String(openField === field);
@@ -135,7 +138,8 @@ function valueChips({ field, values, n_values }) {
     chip.ariaPressed = String(holds(query.wanted, field, text));
     return chip;
   });
-  if (listed.length === values.length) return n_values > values.length ? [...chips, rest(n_values - values.length)] : chips;
+  const n_unlisted = n_values - values.length;
+  if (listed.length === values.length) return n_unlisted ? [...chips, rest(n_unlisted)] : chips;
   const all = button("quiet", `Show all ${n_values.toLocaleString()}`, () => {
     showsAll = true;
     showPanel();
@@ -167,7 +171,10 @@ function priceForm() {
   );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const cents = (name) => (form.elements[name].value === "" ? null : Math.round(form.elements[name].valueAsNumber * units));
+    const cents = (name) => {
+      const { value, valueAsNumber } = form.elements[name];
+      return value === "" ? null : Math.round(valueAsNumber * units);
+    };
     onChange({ ...query, minPrice: cents("min"), maxPrice: cents("max") });
   });
   return form;

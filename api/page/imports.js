@@ -1,9 +1,9 @@
 // Imports: a file or an address to index, the progress of those that run, and what came of those before.
 
 import { Problem, asProblem, call, post, problem, send } from "./api.js";
-import { at, button, copyOf, make } from "./elements.js";
+import { at, button, copyOf, lines, make, pair, row } from "./elements.js";
 import { eventsOf } from "./events.js";
-import { capitalized, counted } from "./values.js";
+import { capitalized, counted, moment } from "./values.js";
 
 const PAGE_SIZE = 20;
 const N_DEAD_LETTERS = 100;
@@ -89,7 +89,9 @@ function jobElement(job) {
     cancel.disabled = true;
     await act(element, async () => fill(element, await post(`/v1/imports/${job.id}/cancel`, {})));
   });
-  element.querySelector(".dead-letters").addEventListener("toggle", ({ target }) => target.open && act(element, () => showDeadLetters(element, job.id)));
+  element.querySelector(".dead-letters").addEventListener("toggle", ({ target }) => {
+    if (target.open) act(element, () => showDeadLetters(element, job.id));
+  });
   fill(element, job);
   if (isUnderWay(job)) follow(element, job.id);
   return element;
@@ -126,7 +128,7 @@ function fill(element, job) {
   element.dataset.status = job.status;
   part("job-name").textContent = job.source || `Import ${job.id}`;
   part("status").textContent = [STATUSES[job.status], job.dry_run && "a trial"].filter(Boolean).join(", ");
-  part("when").textContent = new Date(job.created_at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+  part("when").textContent = moment(job.created_at);
   part("when").dateTime = job.created_at;
   part("changes").textContent = underWay ? progressText(job) : (job.report?.changes ?? progressText(job));
   part("note").textContent = job.note;
@@ -166,42 +168,35 @@ function duration(seconds) {
 
 function fillReport(details, { report, left_out: leftOut }) {
   details.hidden = !report && !leftOut.length;
-  const rows = (report?.table ?? []).map(({ label, value }) => pair(label, value));
-  if (report) rows.unshift(pair("format", report.dialect), pair("time", duration(report.seconds)));
+  const rows = (report?.table ?? []).map(({ label, value }) => pair(capitalized(label), value));
+  if (report) rows.unshift(pair("Format", report.dialect), pair("Time", duration(report.seconds)));
   details.querySelector("dl").replaceChildren(...rows);
   const told = [report && goneText(report), ...(report?.advice ?? []), ...(report?.notes ?? [])].filter(Boolean);
   const left = leftOut.map(({ n, column, origin, reason, remedy }) => {
     const where = [column && `in ${column}`, `first at ${origin}`].filter(Boolean).join(", ");
     return `${counted(n, column ? "value" : "row")} left out (${where}): ${reason} ${remedy}`;
   });
-  details.querySelector("ul").replaceChildren(...[...told, ...left].map((textContent) => make("li", { textContent })));
+  details.querySelector("ul").replaceChildren(...lines([...told, ...left]));
 }
 
 /** What is no longer in the source, and what became of it. */
 function goneText({ n_gone: gone, n_before: before, n_deleted: deleted, is_gone_doubtful: isDoubtful }) {
   if (!gone) return "";
-  const what = `${gone.toLocaleString()} of ${counted(before, "product")} from here ${gone === 1 ? "is" : "are"} no longer in it`;
+  const verb = gone === 1 ? "is" : "are";
+  const what = `${gone.toLocaleString()} of ${counted(before, "product")} from here ${verb} no longer in it`;
   if (deleted) return `${what}, and ${deleted === 1 ? "was" : "were"} deleted.`;
   return isDoubtful ? `${what}: so many that nothing was deleted.` : `${what}, and ${gone === 1 ? "was" : "were"} kept.`;
 }
 
-function pair(label, value) {
-  return make("div", {}, make("dt", { textContent: capitalized(label) }), make("dd", { textContent: value }));
-}
-
 async function showDeadLetters(element, id) {
-  const { dead_letters: letters, total } = await call(`/v1/imports/${id}/dead-letters?limit=${N_DEAD_LETTERS}`, { signal });
+  const path = `/v1/imports/${id}/dead-letters?limit=${N_DEAD_LETTERS}`;
+  const { dead_letters: letters, total } = await call(path, { signal });
   const rows = letters.map(({ origin, sku, reason, remedy }) =>
-    make(
-      "tr",
-      {},
-      make("td", { textContent: [origin, sku].filter(Boolean).join(", ") }),
-      make("td", { textContent: reason }),
-      make("td", { textContent: remedy }),
-    ),
+    row([origin, sku].filter(Boolean).join(", "), reason, remedy),
   );
   element.querySelector(".dead-letters tbody").replaceChildren(...rows);
-  element.querySelector(".dead-letters .rest").textContent = total > letters.length ? `and ${(total - letters.length).toLocaleString()} more` : "";
+  const n_more = total - letters.length;
+  element.querySelector(".dead-letters .rest").textContent = n_more ? `and ${n_more.toLocaleString()} more` : "";
   const all = button("outline", "Download all of them", () => act(element, () => download(id)));
   element.querySelector(".dead-letters .actions").replaceChildren(all);
 }

@@ -1,7 +1,7 @@
 // The page of one item: its images, variants and attributes, how it fits the search it was found by, and what is like it.
 
 import { asProblem, call, loadImage } from "./api.js";
-import { at, button, copyOf, make } from "./elements.js";
+import { at, button, copyOf, make, outsideLink, pair, row } from "./elements.js";
 import { itemElement, showImage } from "./hit.js";
 import { addressOf, asksForLooks } from "./query.js";
 import { explain, searchSimilar } from "./search.js";
@@ -47,8 +47,8 @@ function pageElement(item, query) {
   showGallery(part("gallery"), item);
   showActions(part("actions"), item);
   showVariants(part("item-variants"), item, (url) => showMain(element, url));
-  const rows = [["Sku", item.sku], ...Object.entries(item.attributes).map(([field, value]) => [labelOf(field), textOf(value)])];
-  part("attributes").append(...rows.map(([name, value]) => make("div", {}, make("dt", { textContent: name }), make("dd", { textContent: value }))));
+  const attributes = Object.entries(item.attributes).map(([field, value]) => pair(labelOf(field), textOf(value)));
+  part("attributes").append(pair("Sku", item.sku), ...attributes);
   return element;
 }
 
@@ -85,7 +85,7 @@ function larger(url) {
 
 function showActions(actions, { sku, url }) {
   const shop = webAddress(url);
-  if (shop) actions.append(make("a", { className: "go", href: shop, target: "_blank", rel: "noopener noreferrer", textContent: "View in the shop" }));
+  if (shop) actions.append(outsideLink(shop, "View in the shop", "go"));
   actions.append(button("outline", "More like this", () => searchSimilar({ sku })));
 }
 
@@ -93,16 +93,11 @@ function showVariants(section, { variants }, onImage) {
   section.hidden = variants.length < 2;
   const rows = variants.map((variant) => {
     const url = webAddress(variant.url);
-    const name = url ? make("a", { href: url, target: "_blank", rel: "noopener noreferrer", textContent: optionsOf(variant) }) : optionsOf(variant);
-    const row = make(
-      "tr",
-      {},
-      make("th", { scope: "row" }, name),
-      make("td", { textContent: variant.sku }),
-      make("td", { textContent: price(variant.price_cents, variant.currency) }),
-    );
-    if (variant.image_url) row.querySelector("th").append(" ", button("show", "Show", () => onImage(variant.image_url)));
-    return row;
+    const name = url ? outsideLink(url, optionsOf(variant)) : optionsOf(variant);
+    const element = row(name, variant.sku, price(variant.price_cents, variant.currency));
+    const show = button("show", "Show", () => onImage(variant.image_url));
+    if (variant.image_url) element.querySelector("th").append(" ", show);
+    return element;
   });
   section.querySelector("tbody").append(...rows);
 }
@@ -145,5 +140,6 @@ function similarElement(hit) {
 
 function problemElement({ message, remedy }) {
   const title = make("h1", { tabIndex: -1, textContent: capitalized(message) });
-  return make("div", { className: "notice", role: "alert" }, title, make("p", { textContent: remedy }), make("a", { href: "/", textContent: "Search" }));
+  const link = make("a", { href: "/", textContent: "Search" });
+  return make("div", { className: "notice", role: "alert" }, title, make("p", { textContent: remedy }), link);
 }

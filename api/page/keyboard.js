@@ -8,13 +8,20 @@ const STEPS = { ArrowLeft: -1, ArrowRight: 1 };
 export function connectKeyboard(leave) {
   addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("dialog, [popover]")) return; // the browser closes those itself
     const isTyping = event.target.matches("input, select, textarea, [contenteditable]");
     if (event.key === "/" && !isTyping) goTo(event, at("text"));
     else if (event.key === "ArrowDown" && event.target.matches("#text, #without")) goTo(event, linksOfHits()[0]);
-    else if (event.key === "Escape" && isTyping) event.target.blur();
+    else if (event.key === "Escape" && isTyping) leaveField(event);
     else if (event.key === "Escape") leave();
     else if (event.target.matches(".hit .title a")) goTo(event, neighbour(event.target, event.key));
   });
+}
+
+/** Leave a field with what is in it: browsers would empty a search field. */
+function leaveField(event) {
+  event.preventDefault();
+  event.target.blur();
 }
 
 function goTo(event, element) {

@@ -29,7 +29,8 @@ export function regionUrl(imageUrl, verdict) {
 /** Let the image in `tile` show the verdict's region while the pointer rests on it, or on the link that covers it; none
  * for undefined. */
 export function setRegion(tile, imageUrl, verdict) {
-  if (!regions.has(tile)) connectRegion(tile.parentElement.querySelector(".title a") ?? tile, tile, () => regions.get(tile));
+  const pointed = tile.parentElement.querySelector(".title a") ?? tile;
+  if (!regions.has(tile)) connectRegion(pointed, tile, () => regions.get(tile));
   regions.set(tile, verdict ? regionUrl(imageUrl, verdict) : null);
 }
 
@@ -63,4 +64,6 @@ function showRegion(tile, url) {
 
 at("localization-image").addEventListener("error", () => at("localization").classList.add("empty"));
 at("localization").addEventListener("close", () => at("localization-image").removeAttribute("src"));
-at("localization").addEventListener("click", ({ target }) => target === at("localization") && at("localization").close()); // outside it
+at("localization").addEventListener("click", ({ target, currentTarget }) => {
+  if (target === currentTarget) currentTarget.close(); // a click outside it
+});

@@ -14,6 +14,7 @@ let shownSearch = null;
 let left = { y: 0, link: null };
 
 function search(query) {
+  shownSearch = null; // also the same again, as after a fault
   goTo(`/${addressOf(query)}`, numberOf(query.photo));
 }
 
@@ -25,7 +26,15 @@ function goTo(address, photo = -1) {
 
 function viewOf(path) {
   const [, view, ...rest] = path.split("/");
-  return { view: view || "search", name: decodeURIComponent(rest.join("/")) };
+  return { view: view || "search", name: decoded(rest.join("/")) };
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // an address that was mistyped
+  }
 }
 
 /** Bring the page in line with its address. */
@@ -45,7 +54,8 @@ function show() {
 /** Note where the shopper leaves the hits, before the view changes. */
 function leave(view) {
   const { view: leaving } = document.body.dataset;
-  if (leaving === "search" && view !== "search") left = { y: scrollY, link: document.activeElement.closest(".hit .title a") };
+  const link = document.activeElement.closest(".hit .title a");
+  if (leaving === "search" && view !== "search") left = { y: scrollY, link };
   if (leaving === "catalog") leaveCatalog();
   if (leaving && view !== leaving) scrollTo(0, 0);
 }
@@ -68,6 +78,7 @@ function follow(event) {
   if (!link || !isPlain || event.defaultPrevented || link.target || link.origin !== location.origin) return;
   if (link.pathname !== "/" && !["items", "catalog"].includes(viewOf(link.pathname).view)) return;
   event.preventDefault();
+  if (link.matches(".skip")) return at("main").focus();
   goTo(link.pathname + link.search, link.matches(".hit a, .back") ? (history.state?.photo ?? -1) : -1);
 }
 

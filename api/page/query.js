@@ -16,7 +16,12 @@ export const EMPTY_QUERY = Object.freeze({
   sort: "",
 });
 
-export const SORTS = { "": "Best match", newest: "Newest", price_asc: "Price, low to high", price_desc: "Price, high to low" };
+export const SORTS = {
+  "": "Best match",
+  newest: "Newest",
+  price_asc: "Price, low to high",
+  price_desc: "Price, high to low",
+};
 
 /** Whether a query asks for nothing at all; a sort alone browses everything. */
 export function isEmpty(query) {
@@ -75,28 +80,31 @@ export function conditionsOf(query, currency = null) {
     })),
   ];
   if (minPrice !== null || maxPrice !== null) {
-    const words = [minPrice !== null && `from ${price(minPrice, currency)}`, maxPrice !== null && `up to ${price(maxPrice, currency)}`];
-    conditions.push({ words: capitalized(words.filter(Boolean).join(" ")), rest: { ...query, minPrice: null, maxPrice: null } });
+    const least = minPrice !== null && `from ${price(minPrice, currency)}`;
+    const most = maxPrice !== null && `up to ${price(maxPrice, currency)}`;
+    const words = capitalized([least, most].filter(Boolean).join(" "));
+    conditions.push({ words, rest: { ...query, minPrice: null, maxPrice: null } });
   }
   return conditions;
 }
 
 /** The filters as the API takes them. */
-export function filtersOf({ wanted, unwanted, minPrice, maxPrice }) {
+function filtersOf({ wanted, unwanted, minPrice, maxPrice }) {
   const filters = {};
   for (const [field, value] of unwanted) filters[field] = { not: [...(filters[field]?.not ?? []), value] };
   const any = Map.groupBy(wanted, ([field]) => field);
   for (const [field, values] of any) filters[field] = values.map(([, value]) => value); // says more than what is unwanted
   if (minPrice !== null || maxPrice !== null) {
-    filters.price_cents = Object.fromEntries(Object.entries({ gte: minPrice, lte: maxPrice }).filter(([, cents]) => cents !== null));
+    filters.price_cents = { ...(minPrice !== null && { gte: minPrice }), ...(maxPrice !== null && { lte: maxPrice }) };
   }
   return filters;
 }
 
 /** The query as a search request has it, except for a photo. */
 export function requestOf(query) {
-  const request = { text: query.text, without: query.without, images: query.like ? [{ sku: query.like }] : [], filters: filtersOf(query) };
-  return query.sort ? { ...request, sort: query.sort } : request;
+  const { text, without, like, sort } = query;
+  const images = like ? [{ sku: like }] : [];
+  return { text, without, images, filters: filtersOf(query), ...(sort && { sort }) };
 }
 
 /** The part of an address that stands for the query, with its question mark; empty for the empty query. */
@@ -114,7 +122,7 @@ export function queryOf(address, photo = null) {
   const parameters = new URLSearchParams(address);
   const word = (name) => (parameters.get(name) ?? "").trim();
   const conditions = (prefix) =>
-    [...parameters].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]);
+    [...parameters].flatMap(([name, value]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), value]] : []));
   return {
     text: word("q"),
     without: word("without"),

@@ -1,35 +1,37 @@
 // The lab's report: how well searches do on judged queries, as `vitrina eval` measured it last.
 
 import { call } from "./api.js";
-import { make } from "./elements.js";
+import { lines, make, row } from "./elements.js";
 import { addressOf, EMPTY_QUERY } from "./query.js";
-import { capitalized, counted } from "./values.js";
+import { capitalized, counted, moment } from "./values.js";
 
 const N_WORST = 12;
 const MAIN_METRIC = "ndcg@10";
+const NOTHING = "Nothing has been measured yet: vitrina eval judged.jsonl";
 
 export async function showReport(section, signal) {
   const { run } = await call("/v1/evaluation", { signal });
   section.querySelector(".report-body").hidden = !run;
-  section.querySelector(".sum").textContent = run ? sentenceOf(run) : "Nothing has been measured yet: vitrina eval judged.jsonl";
+  section.querySelector(".sum").textContent = run ? sentenceOf(run) : NOTHING;
   if (!run) return;
-  section.querySelector(".sentences").replaceChildren(...run.notes.map((textContent) => make("li", { textContent })));
+  section.querySelector(".sentences").replaceChildren(...lines(run.notes));
   const metrics = Object.keys(run.summaries[0]?.metrics ?? {});
-  const head = ["Queries", "Number", ...metrics.map(metricName)];
-  section.querySelector("thead").replaceChildren(make("tr", {}, ...head.map((textContent) => make("th", { scope: "col", textContent }))));
+  const names = ["Queries", "Number", ...metrics.map(metricName)];
+  const head = names.map((textContent) => make("th", { scope: "col", textContent }));
+  section.querySelector("thead").replaceChildren(make("tr", {}, ...head));
   section.querySelector("tbody").replaceChildren(...run.summaries.map((summary) => summaryRow(summary, metrics)));
   const worst = (run.results ?? []).toSorted((a, b) => a.metrics[MAIN_METRIC] - b.metrics[MAIN_METRIC]).slice(0, N_WORST);
   section.querySelector(".worst").replaceChildren(...worst.map(queryElement));
 }
 
 function sentenceOf({ measured_at: time, encoder, n_items: n, reranking }) {
-  const when = new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
-  return `Measured ${when} on ${counted(n, "product")} with the encoder ${encoder}${reranking ? ", reranked" : ""}.`;
+  return `Measured ${moment(time)} on ${counted(n, "product")} with the encoder ${encoder}${reranking ? ", reranked" : ""}.`;
 }
 
 function summaryRow({ kind, n_queries: n, metrics }, names) {
-  const cells = names.map((name) => make("td", { textContent: shown(metrics[name]), title: interval(metrics[name]) }));
-  return make("tr", {}, make("th", { scope: "row", textContent: capitalized(kind) }), make("td", { textContent: n.toLocaleString() }), ...cells);
+  const element = row(capitalized(kind), n.toLocaleString());
+  element.append(...names.map((name) => make("td", { textContent: shown(metrics[name]), title: interval(metrics[name]) })));
+  return element;
 }
 
 function shown(metric) {
@@ -48,5 +50,6 @@ function queryElement({ text, sku, metrics, n_relevant: n }) {
   const query = { ...EMPTY_QUERY, text, like: sku };
   const words = [text && `“${text}”`, sku && `like ${sku}`].filter(Boolean).join(", ") || "a photo";
   const link = addressOf(query) ? make("a", { href: `/${addressOf(query)}`, textContent: words }) : words;
-  return make("li", {}, link, ` ${metricName(MAIN_METRIC)} ${metrics[MAIN_METRIC]?.toFixed(2) ?? "–"}, ${n.toLocaleString()} relevant`);
+  const value = metrics[MAIN_METRIC]?.toFixed(2) ?? "–";
+  return make("li", {}, link, ` ${metricName(MAIN_METRIC)} ${value}, ${n.toLocaleString()} relevant`);
 }

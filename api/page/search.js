@@ -1,20 +1,21 @@
 // The search: its form, its hits, and what is said about them.
 
-import { asProblem, call, post, problem, send, loadImage } from "./api.js";
+import { asProblem, call, loadImage, post, problem, send } from "./api.js";
 import { at, button, copyOf, make } from "./elements.js";
 import { eventsOf } from "./events.js";
 import { openExclusion } from "./exclusion.js";
 import { connectFilters, showFilters } from "./filters.js";
 import { hitElement, showConfidence } from "./hit.js";
+import { hideNotice, relaxing, showNotice, showNothing } from "./notice.js";
 import { dataUri } from "./photos.js";
-import { EMPTY_QUERY, addressOf, asksForLooks, conditionsOf, hasFilters, isEmpty, requestOf, withoutFilters } from "./query.js";
+import { EMPTY_QUERY, addressOf, asksForLooks, isEmpty, requestOf } from "./query.js";
+import { connectReranking, isReranked } from "./reranking.js";
 import { counted } from "./values.js";
 import { showExplanation, showVerdicts } from "./verdicts.js";
 import { connectWhyNot, resetWhyNot } from "./why_not.js";
 
 const PAGE_SIZE = 24;
 const DEEPEST_RANK = 1000; // search/types/query.py, WINDOW
-const N_RELAXED = 5; // filters that are tried to be left out where nothing passes all of them
 
 const form = at("search");
 const results = at("results");
@@ -38,17 +39,15 @@ export async function connectSearch(onSearch) {
     if (matchMedia("(hover: none)").matches) document.activeElement?.blur(); // puts the on-screen keyboard away
     search({ ...query, ...typedText() });
   });
-  at("photo").addEventListener("change", ({ target }) => searchByPhoto([...target.files]));
+  for (const input of [at("photo"), at("camera")]) {
+    input.addEventListener("change", () => searchByPhoto([...input.files]));
+  }
   at("more").addEventListener("click", () => runSearch(nextOffset));
   at("query-image-remove").addEventListener("click", () => {
     search({ ...query, ...typedText(), like: "", photo: null });
     at("text").focus();
   });
-  at("rerank").addEventListener("change", ({ target }) => {
-    storage()?.setItem("rerank", target.checked ? "on" : "off");
-    if (!isEmpty(query)) runSearch();
-  });
-  await showRerankOption();
+  await connectReranking(() => isEmpty(query) || runSearch());
 }
 
 /** Bring the form in line with a query; its hits may be on the page already. */
@@ -133,29 +132,6 @@ async function showStream(options, offset) {
   }
 }
 
-// Reranking, if the service has a reranker
-
-/** Whether a query is reranked; without words and images there is nothing to check hits against. */
-function isReranked(asked) {
-  return asksForLooks(asked) && !at("rerank-option").hidden && at("rerank").checked;
-}
-
-/** Where the browser stores options; null if its settings forbid that, which throws. */
-function storage() {
-  try {
-    return localStorage;
-  } catch {
-    return null;
-  }
-}
-
-async function showRerankOption() {
-  const { reranker } = await call("/readyz").catch(() => ({}));
-  at("rerank").checked = storage()?.getItem("rerank") !== "off";
-  at("rerank-option").hidden = !["ready", "opening"].includes(reranker?.status);
-  at("rerank-option").title = reranker ? `Reranked by ${reranker.name}` : "";
-}
-
 // The form
 
 function typedText() {
@@ -170,7 +146,7 @@ function showQueryImage() {
   const hasImage = Boolean(query.photo || query.like);
   at("query-image").hidden = !hasImage;
   at("text").placeholder = hasImage ? "in red, of leather" : "navy linen shirt";
-  at("photo").value = "";
+  at("photo").value = at("camera").value = "";
   if (query.photo) image.src = URL.createObjectURL(query.photo);
   else if (query.like) showItem(query.like, image);
 }
@@ -196,14 +172,14 @@ function clear() {
   at("timing").textContent = "";
   at("rerank-note").textContent = "";
   at("more").hidden = true;
-  at("notice").hidden = true;
+  hideNotice();
   resetWhyNot(false);
   showCatalogSize();
 }
 
 function showLoading(offset) {
   results.setAttribute("aria-busy", "true");
-  at("notice").hidden = true;
+  hideNotice();
   at("rerank-note").textContent = "";
   at("more").disabled = true;
   if (!offset) resetWhyNot(false);
@@ -229,11 +205,12 @@ function showAnswer(answer, offset, isFirst = false) {
   showTime(answer.timings_ms);
   if (isFirst) at("timing").textContent = "Checking the best matches";
   at("timing").classList.toggle("busy", isFirst);
-  at("rerank-note").textContent = answer.hits.some((hit) => hit.image_url) ? answer.rerank_note : ""; // it is about images
+  const hasImages = answer.hits.some((hit) => hit.image_url);
+  at("rerank-note").textContent = hasImages ? answer.rerank_note : ""; // it is about images
   at("more").hidden = nextOffset >= answer.total_considered || isTooDeep(nextOffset) || !shown.length;
   at("more").disabled = isFirst;
   if (!isFirst) resetWhyNot(answer.total_considered > 0 && asksForLooks(query));
-  if (!answer.total_considered && !isFirst) showNothing();
+  if (!answer.total_considered && !isFirst) showEmpty();
   else if (answer.no_good_match) {
     showNotice("No good match.", "Nothing here seems to be quite what you asked for. These come closest.");
   }
@@ -264,8 +241,9 @@ function summary(answer) {
   const strong = (text) => make("b", { textContent: text });
   const what = [query.text && `“${query.text}”`, query.photo && "your photo", query.like && "this image"].filter(Boolean);
   const total = answer.total_considered - (query.like ? 1 : 0);
-  if (!what.length) return [total > grid.children.length ? `${grid.children.length.toLocaleString()} of ` : "", strong(counted(total, "product"))];
-  const parts = [`Best ${grid.children.length.toLocaleString()} of ${total.toLocaleString()} for `, strong(what.join(" and "))];
+  const n_shown = grid.children.length;
+  if (!what.length) return [total > n_shown ? `${n_shown.toLocaleString()} of ` : "", strong(counted(total, "product"))];
+  const parts = [`Best ${n_shown.toLocaleString()} of ${total.toLocaleString()} for `, strong(what.join(" and "))];
   return query.without ? [...parts, ", without ", strong(`“${query.without}”`)] : parts;
 }
 
@@ -278,50 +256,14 @@ function showProblem({ message, remedy, isTransient }, offset) {
   at("timing").textContent = "";
   at("timing").classList.remove("busy");
   at("more").disabled = false;
-  const actions = isTransient ? [button("outline", "Try again", () => runSearch(offset))] : relaxing(query);
+  const actions = isTransient ? [button("outline", "Try again", () => runSearch(offset))] : relaxing(query, search);
   showNotice(message, remedy, actions);
 }
 
-function showNotice(message, remedy, actions = []) {
-  at("notice-message").textContent = message;
-  at("notice-remedy").textContent = remedy;
-  at("notice-actions").replaceChildren(...actions);
-  at("notice").hidden = false;
-}
-
-/** Buttons that leave out the filters one by one. */
-function relaxing(asked) {
-  return conditionsOf(asked)
-    .slice(0, N_RELAXED)
-    .map(({ words, rest }) => button("outline", `Drop “${words}”`, () => search(rest)));
-}
-
-/** Why there is nothing, and what comes nearest: the same search with fewer filters. */
-async function showNothing() {
+function showEmpty() {
   at("summary").replaceChildren();
   at("timing").textContent = "";
-  if (!hasFilters(query)) return showNotice("The catalog is empty.", "Index one first, as in: vitrina index products.csv");
-  showNotice("No product passes all of these filters.", "", relaxing(query));
-  if (!query.photo) await showNearest(query, pending.signal);
-}
-
-/** The hits of the search without its filters, and how many there are with all but one. */
-async function showNearest(asked, signal) {
-  const counts = conditionsOf(asked).slice(0, N_RELAXED).map(async ({ words, rest }) => {
-    const { total_considered: total } = await post("/v1/search", { ...requestOf(rest), limit: 1 }, { signal });
-    return total ? button("outline", `Drop “${words}”: ${counted(total, "product")}`, () => search(rest)) : null;
-  });
-  try {
-    const [nearest, ...actions] = await Promise.all([
-      post("/v1/search", { ...requestOf(withoutFilters(asked)), limit: 8 }, { signal }),
-      ...counts,
-    ]);
-    at("notice-actions").replaceChildren(...actions.filter(Boolean));
-    at("notice-remedy").textContent = nearest.hits.length ? "Below is what comes nearest without them." : "";
-    grid.replaceChildren(...nearest.hits.map(tileOf));
-  } catch {
-    // The buttons without counts stay.
-  }
+  showNothing(query, search, (hits) => grid.replaceChildren(...hits.map(tileOf)), pending.signal);
 }
 
 /** How much there is to search, on the start page. */
@@ -329,7 +271,7 @@ async function showCatalogSize() {
   try {
     const { items } = await call("/readyz");
     if (!isEmpty(query)) return;
-    if (items === 0) return showNothing();
+    if (items === 0) return showEmpty();
     const count = items === 1 ? "One product" : counted(items, "product");
     at("catalog-size").textContent = `${count}. Describe one, show an image of it, or do both.`;
   } catch (error) {

@@ -9,7 +9,8 @@ export function price(cents, currency) {
 
 /** The price of an item, from its lowest to its highest if its variants differ. */
 export function priceRange({ price_cents: least, max_price_cents: most, currency }) {
-  return most !== null && most !== least ? `${price(least, currency)} – ${price(most, currency)}` : price(least, currency);
+  const lowest = price(least, currency);
+  return most === null || most === least ? lowest : `${lowest} – ${price(most, currency)}`;
 }
 
 /** How many of a currency's smallest units make one of it: 100 for most, 1 for yen. */
@@ -45,6 +46,11 @@ export function capitalized(text) {
 /** "1 product", "2 products", with the reader's separators. */
 export function counted(number, noun) {
   return `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** A moment of an ISO string in the reader's time. */
+export function moment(text) {
+  return new Date(text).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
 
 /** The address if it is one of the web; null otherwise, as for javascript: URLs. */

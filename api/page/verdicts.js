@@ -29,12 +29,12 @@ export function showExplanation(element, explanation) {
   paragraph.title = AUTHORS[explanation?.written_by] ?? "";
 }
 
-export function requirementText({ words, wanted }) {
+function requirementText({ words, wanted }) {
   return wanted ? words : `not ${words}`;
 }
 
 /** A verdict in words: met, by the photo. */
-export function verdictText(verdict) {
+function verdictText(verdict) {
   return [STATUSES[verdict.status], EVIDENCE[verdict.evidence]].filter(Boolean).join(", ");
 }
 
@@ -48,7 +48,8 @@ function chip(verdict, hit, tile) {
   const label = make(canShow ? "button" : "span", { className: "chip", title: tooltip(verdict, canShow) });
   if (canShow) {
     label.type = "button";
-    label.addEventListener("click", () => showLocalization(`${requirementText(verdict)}: ${verdictText(verdict)}`, verdict, hit));
+    const words = `${requirementText(verdict)}: ${verdictText(verdict)}`;
+    label.addEventListener("click", () => showLocalization(words, verdict, hit));
     if (tile) connectRegion(label, tile, () => regionUrl(hit.image_url, verdict));
   }
   const sign = make("span", { className: "sign", textContent: SIGNS[verdict.status], ariaHidden: "true" });

@@ -2,7 +2,7 @@
 // What the catalog says reaches the document as text only, never as markup.
 
 import { asProblem, loadImage } from "./api.js";
-import { at, make } from "./elements.js";
+import { at, row } from "./elements.js";
 import { capitalized } from "./values.js";
 import { showVerdicts } from "./verdicts.js";
 
@@ -47,8 +47,8 @@ function showExplained(explained) {
   at("why-not-sentence").textContent = explained.sentence;
   showVerdicts(at("why-not-answer"), { ...item, verdicts: explained.verdicts, explanation: null });
   const { parts, penalty } = explained;
-  const rows = parts.map((part) => row(capitalized(part.part), part.rank, part.contribution, part.lead));
-  if (penalty) rows.push(row(`To be avoided: ${explained.avoided.join(", ")}`, null, -penalty, null));
+  const rows = parts.map((part) => partRow(capitalized(part.part), part.rank, part.contribution, part.lead));
+  if (penalty) rows.push(partRow(`To be avoided: ${explained.avoided.join(", ")}`, null, -penalty, null));
   at("why-not-parts").replaceChildren(...rows);
   at("why-not-table").hidden = !rows.length;
   at("why-not-answer").hidden = false;
@@ -60,10 +60,8 @@ function showProblem(error) {
   at("why-not-problem").textContent = `${message} ${remedy}`;
 }
 
-function row(name, rank, contribution, lead) {
-  const head = make("th", { scope: "row", textContent: name });
-  const values = [rank?.toLocaleString() ?? "–", signed(contribution), signed(lead)];
-  return make("tr", {}, head, ...values.map((textContent) => make("td", { textContent })));
+function partRow(name, rank, contribution, lead) {
+  return row(name, rank?.toLocaleString() ?? "–", signed(contribution), signed(lead));
 }
 
 function signed(number) {

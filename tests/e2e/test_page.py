@@ -99,6 +99,24 @@ def test_catalog_text_never_becomes_markup() -> None:
         assert way not in script
 
 
+def test_modules_import_what_there_is_and_use_it() -> None:
+    """No bundler checks them."""
+    scripts = {path.name: path.read_text(encoding="utf-8") for path in PAGE.glob("*.js")}
+    imported = {
+        (source, name.strip())
+        for script in scripts.values()
+        for names, source in re.findall(r'^import \{([^}]*)\} from "\./(\w+\.js)";$', script, re.MULTILINE)
+        for name in names.split(",")
+        if len(re.findall(rf"\b{name.strip()}\b", script)) > 1
+    }
+    exported = {
+        (file, name)
+        for file, script in scripts.items()
+        for name in re.findall(r"^export (?:async )?(?:function\*?|const|class) (\w+)", script, re.MULTILINE)
+    }
+    assert imported == exported
+
+
 def test_every_control_has_a_name() -> None:
     document = (PAGE / "index.html").read_text(encoding="utf-8")
     for tag, attrs in Tags(document).found:

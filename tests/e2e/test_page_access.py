@@ -63,6 +63,8 @@ def test_axe_finds_nothing_serious_anywhere(address: str, browser: Browser, sche
 def test_axe_finds_nothing_serious_in_what_opens(address: str, page: Page) -> None:
     page.goto(f"{address}/?q=white")
     wait_for(page, "!!document.querySelector('button.chip')")
+    page.locator(".facet").first.click()
+    assert not serious(page)
     page.locator("button.chip").first.click()
     wait_for(page, "document.getElementById('localization').open")
     assert not serious(page)
@@ -129,6 +131,19 @@ def test_the_keyboard_alone_searches_walks_through_the_hits_and_comes_back(addre
     assert page.evaluate("document.activeElement.id") == "text"
     page.keyboard.press("Escape")
     assert page.evaluate("document.activeElement.tagName") == "BODY"
+
+
+def test_the_content_can_be_skipped_to_and_the_same_search_asked_again(address: str, page: Page) -> None:
+    page.goto(f"{address}/items/item-3")
+    wait_for(page, "!!document.querySelector('#item .name')")
+    page.evaluate("document.querySelector('.skip').focus()")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    assert page.url.endswith("/items/item-3")
+    page.goto(f"{address}/?q=white+boots")
+    wait_for(page, SETTLED)
+    with page.expect_request("**/v1/search"):
+        page.press("#text", "Enter")
 
 
 def test_a_slow_service_shows_that_it_is_asked_and_the_latest_search_wins(address: str, page: Page) -> None:

@@ -3,9 +3,8 @@
 import { call } from "./api.js";
 import { lines, make, row } from "./elements.js";
 import { addressOf, EMPTY_QUERY } from "./query.js";
-import { capitalized, counted, moment } from "./values.js";
+import { capitalized, counted, itemUrl, moment } from "./values.js";
 
-const N_WORST = 12;
 const MAIN_METRIC = "ndcg@10";
 const NOTHING = "Nothing has been measured yet: vitrina eval judged.jsonl";
 
@@ -20,12 +19,11 @@ export async function showReport(section, signal) {
   const head = names.map((textContent) => make("th", { scope: "col", textContent }));
   section.querySelector("thead").replaceChildren(make("tr", {}, ...head));
   section.querySelector("tbody").replaceChildren(...run.summaries.map((summary) => summaryRow(summary, metrics)));
-  const worst = (run.results ?? []).toSorted((a, b) => a.metrics[MAIN_METRIC] - b.metrics[MAIN_METRIC]).slice(0, N_WORST);
-  section.querySelector(".worst").replaceChildren(...worst.map(queryElement));
+  section.querySelector(".worst").replaceChildren(...run.worst.map(queryElement));
 }
 
-function sentenceOf({ measured_at: time, encoder, n_items: n, reranking }) {
-  return `Measured ${moment(time)} on ${counted(n, "product")} with the encoder ${encoder}${reranking ? ", reranked" : ""}.`;
+function sentenceOf({ measured_at: time, encoder, n_items: n, is_reranked: isReranked }) {
+  return `Measured ${moment(time)} on ${counted(n, "product")} with the encoder ${encoder}${isReranked ? ", reranked" : ""}.`;
 }
 
 function summaryRow({ kind, n_queries: n, metrics }, names) {
@@ -42,14 +40,16 @@ function interval(metric) {
   return metric ? `95% confidence interval: ${metric.low.toFixed(3)} to ${metric.high.toFixed(3)}` : "";
 }
 
-function metricName(name) {
-  return name.replace("ndcg", "nDCG").replace("recall", "Recall").replace("precision", "Precision");
+function metricName(key) {
+  return key === MAIN_METRIC ? "nDCG@10" : key.toUpperCase();
 }
 
-function queryElement({ text, sku, metrics, n_relevant: n }) {
-  const query = { ...EMPTY_QUERY, text, like: sku };
+/** A query with what it missed, each a link to where it can be seen. */
+function queryElement({ text, sku, metrics, missed }) {
+  const address = addressOf({ ...EMPTY_QUERY, text, like: sku });
   const words = [text && `“${text}”`, sku && `like ${sku}`].filter(Boolean).join(", ") || "a photo";
-  const link = addressOf(query) ? make("a", { href: `/${addressOf(query)}`, textContent: words }) : words;
+  const query = address ? make("a", { href: `/${address}`, textContent: words }) : words;
+  const links = missed.flatMap((each) => [" ", make("a", { href: itemUrl(each, address), textContent: each })]);
   const value = metrics[MAIN_METRIC]?.toFixed(2) ?? "–";
-  return make("li", {}, link, ` ${metricName(MAIN_METRIC)} ${value}, ${n.toLocaleString()} relevant`);
+  return make("li", {}, query, ` ${metricName(MAIN_METRIC)} ${value}`, ...(links.length ? [". Missed:", ...links] : []));
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,16 @@ from vitrina.search.store.store import Store
 
 EVIL = "<img src=x onerror=document.title='stolen'>"
 CSV = f"sku,title,price,colour\nA-1,Blue kettle,4.50,blue\nA-2,{EVIL},5.00,red\n,No sku,1,red\n"
+METRICS = {"ndcg@10": {"mean": 0.71, "low": 0.66, "high": 0.75}, "r@10": {"mean": 0.6, "low": 0.5, "high": 0.7}}
+SCORED = {"kind": "text", "text": "blue mug", "sku": "", "metrics": {"ndcg@10": 0.2}, "missed": ["mug-2"]}
+RUN = {
+    "measured_at": "2026-11-29T03:00:00Z",
+    "encoder": "fake",
+    "n_items": 7,
+    "notes": ["Three queries name items that are gone."],
+    "summaries": [{"kind": "all", "n_queries": 80, "metrics": METRICS}],
+    "results": [SCORED],
+}
 FIRST = "document.querySelector('#imports .job')"
 DONE = f"{FIRST}?.dataset.status === 'done'"
 
@@ -32,6 +43,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         for n, colour in enumerate([*COLOURS, "red"])
     ]
     Indexer(store, FakeEncoder(), Fetcher()).run(MemorySource(records))
+    store.last_run.write_text(json.dumps(RUN))
     store.close()
     with serve(store.folder, lambda _: ColourReranker()) as address:
         wait_until_tried(address)
@@ -119,3 +131,36 @@ def test_progress_is_shown_and_an_import_can_be_cancelled(address: str, page: Pa
     wait_for(page, f"{FIRST}.dataset.status === 'cancelled'")
     assert asked == ["POST"]
     assert page.is_hidden(".job progress")
+
+
+def test_items_with_one_photo_are_listed(address: str, page: Page) -> None:
+    page.goto(f"{address}/catalog/duplicates")
+    wait_for(page, "!!document.querySelector('.group .title a')")
+    assert page.inner_text("[data-section=duplicates] .sum") == "2 products in 1 group share a photo."
+    skus = page.evaluate("[...document.querySelectorAll('.group .quiet')].map((each) => each.textContent)")
+    assert sorted(skus) == ["mug-0", "mug-6"]
+    page.locator(".group .title a").first.click()
+    wait_for(page, "document.querySelector('#item .name')?.textContent.startsWith('Mug')")
+    page.go_back()
+    wait_for(page, "!!document.querySelector('.group .title a')?.checkVisibility()")
+
+
+def test_an_audit_is_started_and_what_it_finds_is_shown(address: str, page: Page) -> None:
+    page.goto(f"{address}/catalog/audit")
+    page.click("#audit-start")
+    wait_for(page, "!!document.querySelector('.contradiction')")
+    assert "Colour: listed as black, looks white" in page.inner_text(".label-errors")
+    wait_for(page, "document.getElementById('audit-start').checkVisibility()")
+    assert "checked by simple eyes" in page.inner_text("[data-section=audit] .sum")
+
+
+def test_the_last_evaluation_is_reported(address: str, page: Page) -> None:
+    page.goto(f"{address}/catalog")
+    page.click("text=Search quality")
+    wait_for(page, "!!document.querySelector('.worst li')")
+    assert page.evaluate("location.pathname") == "/catalog/report"
+    row = page.inner_text("[data-section=report] tbody tr")
+    assert row.split() == ["All", "80", "0.710", "0.600"]
+    assert page.inner_text(".worst li") == "“blue mug” nDCG@10 0.20. Missed: mug-2"
+    page.click(".worst a >> nth=0")
+    wait_for(page, "location.search === '?q=blue+mug' && !!document.querySelector('.hit')")

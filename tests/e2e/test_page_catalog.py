@@ -145,7 +145,11 @@ def test_items_with_one_photo_are_listed(address: str, page: Page) -> None:
     wait_for(page, "!!document.querySelector('.group .title a')?.checkVisibility()")
 
 
-def test_an_audit_is_started_and_what_it_finds_is_shown(address: str, page: Page) -> None:
+def test_an_audit_is_started_and_what_it_finds_is_shown(
+    address: str, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vitrina.api.rerankers.needed_reranker", lambda settings: "eyes")
+    monkeypatch.setattr("vitrina.api.rerankers.open_reranker", lambda settings, stack: ColourReranker())
     page.goto(f"{address}/catalog/audit")
     page.click("#audit-start")
     wait_for(page, "!!document.querySelector('.contradiction')")

@@ -39,7 +39,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     store = Store(tmp_path_factory.mktemp("shop") / "store")
     listed = {colour: colour for colour in COLOURS} | {"white": "black"}
     records = [
-        make_record(f"mug-{n}", f"Mug {n}", images=[make_image(colour, noise=10 + n % 6)], attributes={"colour": listed[colour]})
+        make_record(
+            f"mug-{n}", f"Mug {n}", images=[make_image(colour, noise=10 + n % 6)], attributes={"colour": listed[colour]}
+        )
         for n, colour in enumerate([*COLOURS, "red"])
     ]
     Indexer(store, FakeEncoder(), Fetcher()).run(MemorySource(records))

@@ -32,7 +32,7 @@ MAX_IN_FLIGHT: Final[Mapping[Work, int]] = {Work.SEARCH: 66, Work.WRITE: 24, Wor
 refused, however slow the catalog; 24 writes hold at most 24 bodies in memory, four of which are worked on."""
 
 MIN_SEARCHES = 8
-QUEUE_S = 1.5
+QUEUE_S = 1.2
 """In a flood, as many searches are taken as are answered in this time, at the pace of the last ``PACE_S``, but no fewer
 than ``MIN_SEARCHES``. The rest of 2 s is for a pace that changes."""
 

@@ -76,7 +76,7 @@ class CleanFolder:
         products = [json.loads(line) for line in catalog.read_text(encoding="utf-8").splitlines()]
         renamed = self.folder / "images" / "A-17.jpg"
         (self.folder / products[3]["image"]).rename(renamed)
-        products[3] |= {"sku": "A-17", "image": "images/A-17.jpg"}
+        products[3] |= {"sku": "A-17", "image": "images/A-17.jpg", "colour": "navy blue"}
         for extra in (catalog, self.folder / "boxes.jsonl"):
             extra.unlink()
         shutil.copy(renamed, self.folder / "photo.jpg")

@@ -37,10 +37,10 @@ DONE = f"{FIRST}?.dataset.status === 'done'"
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Six mugs: two share an image, and one is listed in another colour than it has."""
     store = Store(tmp_path_factory.mktemp("shop") / "store")
-    listed = {colour: colour for colour in COLOURS} | {"white": "black"}
+    named = {colour: colour for colour in COLOURS} | {"white": "black"}
     records = [
         make_record(
-            f"mug-{n}", f"Mug {n}", images=[make_image(colour, noise=10 + n % 6)], attributes={"colour": listed[colour]}
+            f"mug-{n}", f"Mug {n}", images=[make_image(colour, noise=10 + n % 6)], attributes={"colour": named[colour]}
         )
         for n, colour in enumerate([*COLOURS, "red"])
     ]
@@ -136,7 +136,7 @@ def test_progress_is_shown_and_an_import_can_be_cancelled(address: str, page: Pa
     assert page.is_hidden(".job progress")
 
 
-def test_items_with_one_photo_are_listed(address: str, page: Page) -> None:
+def test_items_with_one_photo_are_shown_together(address: str, page: Page) -> None:
     page.goto(f"{address}/catalog/duplicates")
     wait_for(page, "!!document.querySelector('.group .title a')")
     assert page.inner_text("[data-section=duplicates] .sum") == "2 products in 1 group share a photo."

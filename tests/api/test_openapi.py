@@ -147,6 +147,7 @@ def run_cases(app: FastAPI, n_cases: int) -> int:
     return n_sent
 
 
+@pytest.mark.timeout(300)
 def test_what_fits_the_document_is_accepted_and_nothing_else(app: FastAPI) -> None:
     assert run_cases(app, N_CASES) > 100
 

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from vitrina.api import audits
 from vitrina.api.audits import AuditProgress, run_audit
-from vitrina.api.settings import Settings, encoder_for
+from vitrina.api.settings import Settings, encoder_for, open_store
 from vitrina.indexer.download import Download
 from vitrina.indexer.imports import (
     PROGRESS,
@@ -222,7 +222,7 @@ def main() -> None:
     with suppress(AttributeError, OSError):  # Windows has no such thing
         os.nice(NICENESS)
     settings = Settings(**values)
-    with closing(Store(settings.store, settings.vector_index)) as store:
+    with closing(open_store(settings)) as store:
         performer = JobPerformer(
             store,
             settings,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from vitrina.api.job_worker import Worker, discard_upload
 from vitrina.search.store.jobs import Job, JobStatus, Json
@@ -62,7 +62,7 @@ class JobQueue:
         self._start = start
         self._wake = threading.Event()
         self._closed = threading.Event()
-        self._turn = FileLock(store.folder / "jobs.lock", is_singleton=False)
+        self._turn = store.job_lock()
         self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
 
     def __enter__(self) -> JobQueue:

@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     store: Path = Field(default_factory=lambda: user_data_path("vitrina", appauthor=False))
     """The data directory: the catalog and everything derived from it."""
 
+    database: SecretStr | None = None
+    """The address of a PostgreSQL database, ``postgresql://USER:PASSWORD@HOST/DATABASE``, that holds the catalog and
+    the images in place of the store's SQLite files (``vitrina[postgres]``). Several services may share it."""
+
     encoder: str | None = None
     """``embedded``, a folder, ``MODEL/PRETRAINED`` or ``hf-hub:NAME``; None for the store's own encoder, which in a new
     store is the embedded one."""
@@ -161,12 +165,17 @@ class Settings(BaseSettings):
 
 def open_store(settings: Settings) -> Store:
     """The store that the settings name, made if there is none. Raises StorageError and StateError."""
-    return Store(settings.store, settings.vector_index, settings.recall)
+    return Store(settings.store, settings.vector_index, settings.recall, address_of(settings))
 
 
 def existing_store(settings: Settings) -> Store:
     """The store that the settings name. Raises NotFoundError where nothing was indexed into it."""
-    return Store.existing(settings.store, settings.vector_index, settings.recall)
+    return Store.existing(settings.store, settings.vector_index, settings.recall, address_of(settings))
+
+
+def address_of(settings: Settings) -> str | None:
+    """The address of the database, if it is not SQLite's."""
+    return None if settings.database is None else settings.database.get_secret_value()
 
 
 def loader(settings: Settings) -> LoadEncoder:

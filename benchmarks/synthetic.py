@@ -20,12 +20,12 @@ from vitrina.search.store.database import (
     facets,
     identifiers,
     images,
-    insert_rows,
     item_terms,
     items,
     text_settings,
 )
 from vitrina.search.store.items import item_columns
+from vitrina.search.store.sql import insert_rows
 from vitrina.search.store.store import Store
 from vitrina.search.store.terms import term_rows
 from vitrina.search.types.filters import facet_number, facet_value

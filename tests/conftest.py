@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from xdist.scheduler.loadfile import LoadFileScheduling
 
     from tests.fakes import FakeEncoder
+    from tests.postgres import Postgres
     from vitrina.search.store.catalog import Catalog
     from vitrina.search.store.store import Store
 
@@ -120,6 +121,15 @@ def exported_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_tiny_encoder(folder, architecture=replace(TINY, image_tower="test_efficientnet", image_size=(40, 32)))
     export_encoder(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A real PostgreSQL server, which takes two seconds to start."""
+    from tests.postgres import postgres_server
+
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.store.catalog import Catalog
+from vitrina.search.store.database import Database
 from vitrina.search.store.store import Store
 from vitrina.search.types.calibration import Calibration, Curve, QueryKind, Signal
 from vitrina.search.types.item import AttributeValue, IndexedItem, Item, Variant
@@ -48,6 +49,12 @@ def blank_catalog() -> bytes:
 def new_catalog(path: Path) -> Catalog:
     path.write_bytes(blank_catalog())
     return Catalog(path)
+
+
+def path_of(catalog: Catalog) -> Path:
+    """The SQLite file of a catalog."""
+    assert isinstance(catalog.database, Database)
+    return catalog.database.path
 
 
 def open_replica(store: Store, encoder: Encoder) -> IndexReplica:

@@ -29,10 +29,10 @@ def backup(
 
     The file appears when it is complete. It has everything but the snapshots of the vector index, which are made again.
     """
+    from vitrina.api.settings import existing_store
     from vitrina.search.store.backup import back_up
-    from vitrina.search.store.store import Store
 
-    with closing(Store.existing(settings_for(folder).store)) as store, megabytes("Backing up") as on_bytes:
+    with closing(existing_store(settings_for(folder))) as store, megabytes("Backing up") as on_bytes:
         header = back_up(store, file, overwrite=overwrite, on_bytes=on_bytes)
     print_line(f"{header.n_items:,} items in {file}, {file.stat().st_size / 1e6:,.1f} MB")
 

@@ -145,23 +145,26 @@ class IndexReplica:
 
     def _catch_up(self) -> bool:
         with self._catching_up:
-            for each in (self.lexical, self.facets, self.names):
+            for each in (self.facets, self.names):
                 each.catch_up()
-            newest = self.catalog.sequence()
-            if newest == self.sequence:
-                return False
-            if newest < self.sequence:
-                log.warning(
-                    "The catalog has gone back from change %d to %d: rebuilding the index", self.sequence, newest
-                )
-                self._rebuild()
-                return True
-            changes = self.catalog.changes(self.version_id, self.sequence)
-            for modality, index in self.indexes.items():
-                index.apply(changes.touched_items, changes.rows[modality])
-            self.sequence = changes.sequence
-            self._rows_since_snapshot += len(changes.touched_items) + sum(map(len, changes.rows.values()))
+            changed = self._catch_up_vectors()
+            self.lexical.catch_up()  # the last: it may have to find out the catalog's language
+            return changed
+
+    def _catch_up_vectors(self) -> bool:
+        newest = self.catalog.sequence()
+        if newest == self.sequence:
+            return False
+        if newest < self.sequence:
+            log.warning("The catalog has gone back from change %d to %d: rebuilding the index", self.sequence, newest)
+            self._rebuild()
             return True
+        changes = self.catalog.changes(self.version_id, self.sequence)
+        for modality, index in self.indexes.items():
+            index.apply(changes.touched_items, changes.rows[modality])
+        self.sequence = changes.sequence
+        self._rows_since_snapshot += len(changes.touched_items) + sum(map(len, changes.rows.values()))
+        return True
 
     def _maintained(self) -> list[MaintainedIndex]:
         return [index for index in self.indexes.values() if isinstance(index, MaintainedIndex)]

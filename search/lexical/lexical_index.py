@@ -118,10 +118,9 @@ class LexicalIndex:
         stream = term_stream(changes.item_ids, changes.terms, state.dictionary)
         postings = updated(state.postings, changes.touched_items, stream, len(state.dictionary))
         state = LexicalState(postings, state.dictionary, state.thesaurus, state.settings)
-        if postings.n_items > LANGUAGE_GROWTH * state.settings.n_judged:
-            state = self._with_language(state)
-        self._state = state
-        self.sequence = changes.sequence
+        self._state, self.sequence = state, changes.sequence
+        if postings.n_items > LANGUAGE_GROWTH * state.settings.n_judged:  # takes seconds where another process writes
+            self._state = self._with_language(state)
 
     def _with_language(self, state: LexicalState) -> LexicalState:
         """The state in the catalog's language, found out from the words that are there, and stored."""

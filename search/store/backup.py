@@ -81,8 +81,13 @@ def back_up(store: Store, path: Path, *, overwrite: bool = False, on_bytes: OnBy
     search and index meanwhile, and what they commit after the start may be missing.
 
     Raises InputError if the file exists and is not to be overwritten, StorageError if it cannot be written or a
-    database is damaged.
+    database is damaged, StateError where the catalog is in PostgreSQL.
     """
+    if not isinstance(store.catalog.database, SqliteFile):
+        raise StateError(
+            "The catalog is in a PostgreSQL database, which this command cannot copy.",
+            remedy="Use the server's own tools, such as pg_dump, and copy the store's folder beside it.",
+        )
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists.", remedy="Choose another file, or add --overwrite.")
     with translated(path), tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.absolute().parent) as folder:
@@ -103,7 +108,9 @@ def _write(store: Store, file: IO[bytes], copy: Path, on_bytes: OnBytes) -> Back
     active = store.catalog.active_encoder()
     own_encoder = None if active is None else f"encoders/{active.key}/"
     has_own = own_encoder is not None and (store.folder / own_encoder).is_dir()
-    store.catalog.database.copy_to(copy)
+    catalog = store.catalog.database
+    assert isinstance(catalog, SqliteFile)
+    catalog.copy_to(copy)
     header = _header(copy, sum(path.stat().st_size for _, path in _files(store.folder)))
     progress = ByteProgress(on_bytes, header.n_bytes)
     with tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT) as archive:

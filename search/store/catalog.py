@@ -52,6 +52,7 @@ from vitrina.search.store.sources import (
     source_id_of,
     source_names,
 )
+from vitrina.search.store.sql import SqlDatabase
 from vitrina.search.store.terms import (
     TermChanges,
     TextSettings,
@@ -69,6 +70,8 @@ MAX_EMBEDDED_LAST = 16
 """How many items may be embedded during a promotion, while writers wait. A model of 90 million parameters embeds them
 in two to five seconds on two cores; a writer gives up after ``sqlite_file.BUSY_TIMEOUT_S``."""
 
+LANGUAGE_WAIT_S = 0.5
+
 TERMS_PER_COMMIT = 2000
 """How many items of an older catalog are analysed in one transaction, which takes a fifth of a second."""
 
@@ -82,8 +85,9 @@ class Catalog:
     raise StorageError.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.database = Database(path)
+    def __init__(self, place: Path | SqlDatabase) -> None:
+        """Open an SQLite file, made if there is none, or a database whose schema is of this version."""
+        self.database: SqlDatabase = Database(place) if isinstance(place, Path) else place
         with self.database.read() as connection:
             self.name: str = connection.execute(select(clock.c.catalog)).scalar_one()
 
@@ -323,8 +327,9 @@ class Catalog:
             return read_text_settings(connection)
 
     def keep_language(self, language: str, n_judged: int) -> None:
-        """Store the language that was found out when there were ``n_judged`` items."""
-        with self.database.write() as connection:
+        """Store the language that was found out when there were ``n_judged`` items. Raises StorageError where another
+        process writes for longer than ``LANGUAGE_WAIT_S``: searches wait for this."""
+        with self.database.write(wait_s=LANGUAGE_WAIT_S) as connection:
             write_text_settings(connection, language=language, n_judged=n_judged)
 
     def keep_synonyms(self, synonyms: str) -> None:

@@ -9,11 +9,12 @@ from collections.abc import Collection, Mapping
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, String, Table, func, insert, select
+from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, String, Table, func, select
 
 from vitrina.search.images.decode import decode_image
 from vitrina.search.images.fingerprint import BLANK, fingerprint, is_same_photo, nearest
 from vitrina.search.store.images import ImageStore, images, metadata
+from vitrina.search.store.sql import insert_new
 from vitrina.search.types.errors import ImageError
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class Fingerprints:
         if found:
             rows = [{"picture_id": image_id, "bits": bits} for image_id, bits in found.items()]
             with self._store.file.write() as connection:
-                connection.execute(insert(fingerprints).prefix_with("OR IGNORE"), rows)
+                insert_new(connection, fingerprints, rows)
 
     def fill(self, limit: int) -> int:
         """Make the fingerprints of up to ``limit`` stored images that have none; returns how many were made."""

@@ -13,9 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, MetaData, String, Table, insert, select
+from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, MetaData, String, Table, select
 
 from vitrina.search.images.decode import DecodedImage, decode_image
+from vitrina.search.store.sql import SqlDatabase, insert_new
 from vitrina.search.store.sqlite_file import SqliteFile
 from vitrina.search.types.errors import ImageError, NotFoundError, StorageError
 
@@ -72,14 +73,14 @@ thumbnails = Table(
 
 
 class ImageStore:
-    """Images in one SQLite file, each under the first 32 hex digits of its SHA-256.
+    """Images in one SQLite file, or in tables of PostgreSQL, each under the first 32 hex digits of its SHA-256.
 
     Every method may be called from several threads and processes at once. Every method blocks and may raise
     StorageError, for a full disk or a damaged file.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.file = SqliteFile(path)
+    def __init__(self, place: Path | SqlDatabase) -> None:
+        self.file: SqlDatabase = SqliteFile(place) if isinstance(place, Path) else place
         with self.file.read() as connection:
             is_made = connection.dialect.has_table(connection, thumbnails.name)
         if not is_made:
@@ -98,7 +99,7 @@ class ImageStore:
         rows = [{"id": image_id_of(data), "data": data} for data in batch]
         if rows:
             with self.file.write() as connection:
-                connection.execute(insert(images).prefix_with("OR IGNORE"), rows)
+                insert_new(connection, images, rows)
         return [str(row["id"]) for row in rows]
 
     def read(self, image_id: str) -> bytes:
@@ -135,7 +136,7 @@ class ImageStore:
     def _keep_thumbnail(self, image_id: str, side_px: int, data: bytes) -> None:
         row = {"picture_id": image_id, "side_px": side_px, "data": data}
         with self.file.write() as connection:
-            connection.execute(insert(thumbnails).prefix_with("OR IGNORE"), row)
+            insert_new(connection, thumbnails, [row])
 
 
 def _side(size_px: int) -> int:

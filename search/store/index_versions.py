@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, exists, func, insert, select, tuple_, update
 
-from vitrina.search.store.database import embeddings, index_versions, insert_rows, items
+from vitrina.search.store.database import embeddings, index_versions, items
 from vitrina.search.store.items import clear_vectors, embedding_rows, stored_items, unchanged
+from vitrina.search.store.sql import insert_rows
 from vitrina.search.types.errors import EncoderReplacedError
 from vitrina.search.types.item import Modality, StoredItem
 from vitrina.search.types.models import EncoderIdentity, Vectors

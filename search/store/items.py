@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Text, and_, bindparam, delete, select, update
 
 from vitrina.search.store.database import (
     chunks,
@@ -17,13 +17,13 @@ from vitrina.search.store.database import (
     facets,
     identifiers,
     images,
-    insert_rows,
     item_terms,
     items,
     sequence_of,
     touched_items,
     twins,
 )
+from vitrina.search.store.sql import ids_of_parameter, insert_rows, insert_with_ids
 from vitrina.search.store.terms import stored_variant, term_rows, variant_columns
 from vitrina.search.types.filters import facets as facets_of
 from vitrina.search.types.identifiers import folded, folded_title
@@ -86,7 +86,8 @@ def rows_since(
         .order_by(embeddings.c.sequence, embeddings.c.id)  # as the index has them: ids grow with the sequence
     )
     parts = [EmbeddingRows(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, dimension), np.float32))]
-    parts += [rows_of([tuple(row) for row in page]) for page in connection.execute(query).partitions(ROWS_PER_FETCH)]
+    pages = connection.execute(query.execution_options(yield_per=ROWS_PER_FETCH)).partitions()
+    parts += [rows_of([tuple(row) for row in page]) for page in pages]
     return EmbeddingRows(
         np.concatenate([part.row_ids for part in parts]),
         np.concatenate([part.item_ids for part in parts]),
@@ -127,7 +128,7 @@ def ids_by_sku(connection: Connection, skus: Sequence[str]) -> dict[str, int]:
     }
 
 
-ASKED_IDS = select(func.json_each(bindparam("ids")).table_valued("value").c.value)
+ASKED_IDS = ids_of_parameter(bindparam("ids", type_=Text))
 """Ids as one parameter, however many; the statements are made once, since making them takes longer than running."""
 
 IMAGES_OF = (
@@ -212,13 +213,8 @@ def insert_items(
     connection: Connection, entries: Sequence[IndexedItem], sequence: int, source_id: int | None = None
 ) -> dict[str, int]:
     """Insert rows of new items; returns their ids by sku."""
-    if not entries:
-        return {}
-    rows = connection.execute(
-        insert(items).returning(items.c.sku, items.c.id),
-        [item_columns(entry, sequence, source_id) for entry in entries],
-    )
-    return {row.sku: row.id for row in rows}
+    ids = insert_with_ids(connection, items, [item_columns(entry, sequence, source_id) for entry in entries])
+    return {entry.item.sku: item_id for entry, item_id in zip(entries, ids, strict=True)}
 
 
 def update_items(

@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import Row, func, insert, select, update
 
-from vitrina.search.store.database import Database, jobs
+from vitrina.search.store.database import jobs
+from vitrina.search.store.sql import SqlDatabase
 from vitrina.search.types.errors import NotFoundError, TooManyJobsError
 
 MAX_WAITING = 32
@@ -76,7 +77,7 @@ class JobPage:
 class Jobs:
     """The jobs of one store. Safe to use from several threads and processes. Every method may raise StorageError."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: SqlDatabase) -> None:
         self._database = database
 
     def add(self, kind: JobKind, request: Json) -> Job:

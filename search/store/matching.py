@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Select, TableValuedAlias, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, and_, case, select
 
 from vitrina.search.store.database import facets, items
+from vitrina.search.store.sql import ArrayOf, as_table, ids_as_table
 from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, spellings
 from vitrina.search.types.query import SortOrder
 
@@ -76,9 +76,8 @@ def holding(connection: Connection, condition: AnyOf | Range | Exists) -> Filter
     """What satisfies one condition that denies nothing."""
     key = variant_key()
     either = case((facets.c.variant.is_(None), facets.c.item_id), else_=-key)
-    # One row of JSON is read twice as fast as one row for each id.
-    found = select(func.json_group_array(either)).where(facets.c.field == condition.field, value_holds(condition))
-    keys = np.unique(np.array(json.loads(connection.execute(found).scalar_one()), np.int64))
+    found = select(ArrayOf(either)).where(facets.c.field == condition.field, value_holds(condition))
+    keys = np.unique(np.array(connection.execute(found).scalar_one(), np.int64))
     at = int(np.searchsorted(keys, 0))
     return FilterMatches(keys[at:], -keys[:at][::-1])
 
@@ -89,8 +88,8 @@ def variant_key() -> ColumnElement[int]:
 
 
 def every_item(connection: Connection) -> Ids:
-    ids_json = connection.execute(select(func.json_group_array(items.c.id))).scalar_one()
-    return np.sort(np.array(json.loads(ids_json), np.int64))
+    ids = connection.execute(select(ArrayOf(items.c.id))).scalar_one()
+    return np.sort(np.array(ids, np.int64))
 
 
 def without(connection: Connection, found: FilterMatches, denied: FilterMatches) -> FilterMatches:
@@ -121,8 +120,7 @@ def variants_of(connection: Connection, item_ids: Ids) -> Ids:
     """The keys of the variants of items, shape (n,)."""
     key = variant_key()
     of_items = facets.c.variant.is_not(None) & facets.c.item_id.in_(ids_as_table(item_ids.tolist()))
-    ids_json = connection.execute(select(func.json_group_array(key)).where(of_items)).scalar_one()
-    return np.unique(np.array(json.loads(ids_json), np.int64))
+    return np.unique(np.array(connection.execute(select(ArrayOf(key)).where(of_items)).scalar_one(), np.int64))
 
 
 def in_order(connection: Connection, found: FilterMatches, sort: SortOrder) -> list[int]:
@@ -146,7 +144,7 @@ def item_prices(connection: Connection, item_ids: Ids, sort: SortOrder) -> NDArr
     """The items' lowest prices, or for a falling order their highest, NaN for an item without one; shape (n,)."""
     price = items.c.price_cents if sort is SortOrder.PRICE_ASC else items.c.max_price_cents
     of_items = items.c.id.in_(ids_as_table(item_ids.tolist()))
-    columns = select(func.json_group_array(items.c.id), func.json_group_array(price)).where(of_items)
+    columns = select(ArrayOf(items.c.id), ArrayOf(price)).where(of_items)
     return prices_of(item_ids, *connection.execute(columns).one())
 
 
@@ -154,15 +152,15 @@ def variant_prices(connection: Connection, variants: Ids) -> NDArray[np.float64]
     """The prices of variants, by their keys; NaN for one without. Shape (n,)."""
     key = variant_key()
     priced = (facets.c.field == "price_cents") & facets.c.variant.is_not(None)
-    columns = select(func.json_group_array(key), func.json_group_array(facets.c.number)).where(
+    columns = select(ArrayOf(key), ArrayOf(facets.c.number)).where(
         priced, facets.c.item_id.in_(ids_as_table(np.unique(items_of(variants)).tolist()))
     )
     return prices_of(variants, *connection.execute(columns).one())
 
 
-def prices_of(keys: Ids, known_json: str, prices_json: str) -> NDArray[np.float64]:
+def prices_of(keys: Ids, known_keys: Sequence[int], known_prices: Sequence[float | None]) -> NDArray[np.float64]:
     """The price of each key (sorted) among known ones, NaN where it is none of them."""
-    known, prices = np.array(json.loads(known_json), np.int64), np.array(json.loads(prices_json), np.float64)
+    known, prices = np.array(known_keys, np.int64), np.array(known_prices, np.float64)
     found = np.full(len(keys), np.nan)
     at = np.searchsorted(keys, known)
     held = at < len(keys)
@@ -187,14 +185,3 @@ def among(values: Sequence[str]) -> ColumnElement[bool]:
     """Whether a facet's value is one of these, however numbers among them are written."""
     asked = as_table([each for value in values for each in spellings(value)])
     return facets.c.value.in_(select(asked.c.value))
-
-
-def as_table(values: Sequence[str]) -> TableValuedAlias:
-    """Values as a table from one parameter: SQLite takes 32,766 of them a statement, and filters up to 50 x 1,000."""
-    # SQLite's JSON ends a text at a NUL, which no stored text holds.
-    return func.json_each(json.dumps([value.replace("\0", "\ufffd") for value in values])).table_valued("value")
-
-
-def ids_as_table(item_ids: Sequence[int]) -> Select[tuple[int]]:
-    """Ids as one parameter of a statement, however many."""
-    return select(func.json_each(json.dumps(list(item_ids))).table_valued("value").c.value)

@@ -44,6 +44,7 @@ class SqliteFile:
             f"sqlite:///{read_only(path) if self.is_read_only else path}", connect_args=arguments
         )
         self._if_damaged = if_damaged
+        self._busy_timeout_s = busy_timeout_s
         event.listen(self.engine, "connect", prepare_to_read if self.is_read_only else prepare_connection)
         event.listen(self.engine, "begin", begin)
 
@@ -54,10 +55,12 @@ class SqliteFile:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """One transaction that takes the write lock at once; rolled back if anything raises."""
+    def write(self, *, wait_s: float | None = None) -> Iterator[Connection]:
+        """One transaction that takes the write lock at once, or waits for it, for ``wait_s`` if given; rolled back if
+        anything raises."""
         with self.translated(), self.engine.connect() as connection:
             connection = connection.execution_options(writes=True)
+            set_busy_timeout(connection, self._busy_timeout_s if wait_s is None else wait_s)
             with connection.begin():
                 yield connection
 
@@ -125,6 +128,13 @@ def prepare_connection(connection: DBAPIConnection, _: ConnectionPoolEntry) -> N
     use_wal(connection)
     for pragma in ("synchronous = NORMAL", "foreign_keys = ON", "cache_size = -16384"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def set_busy_timeout(connection: Connection, seconds: float) -> None:
+    """Let a connection wait that long for another process's transaction, until it is told otherwise."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    driver.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
 
 
 def use_wal(connection: sqlite3.Connection) -> None:

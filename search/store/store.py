@@ -13,11 +13,13 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from vitrina.search.store.catalog import Catalog
+from vitrina.search.store.database import is_made, open_server
 from vitrina.search.store.feature_cache import FeatureCache, discard_other_features, features_file
 from vitrina.search.store.fingerprints import Fingerprints
 from vitrina.search.store.images import ImageStore
 from vitrina.search.store.index_versions import IndexVersion
 from vitrina.search.store.jobs import Jobs
+from vitrina.search.store.postgres import IMAGES_LOCK, IMPORT_LOCK, JOBS_LOCK, AdvisoryLock
 from vitrina.search.types.calibration import Calibration, read_calibration, write_calibration
 from vitrina.search.types.errors import EncoderError, NotFoundError, StorageError
 from vitrina.search.types.models import LOCAL_PREFIX, EncoderIdentity, RerankerIdentity
@@ -69,7 +71,7 @@ def copy_file(source: str, target: str) -> str:
     return target
 
 
-def wait_for(lock: FileLock, still_waiting: Callable[[], None]) -> None:
+def wait_for(lock: FileLock | AdvisoryLock, still_waiting: Callable[[], None]) -> None:
     """Acquire a lock that another process has, with a call about once a second."""
     while True:
         try:
@@ -93,10 +95,14 @@ class Store:
     """A data directory, made if it does not exist; opening it needs no encoder.
 
     ``vector_index`` names the engine of its index replicas, a plug-in of the group ``vitrina.indexes``, and ``recall``
-    is what they aim at. Raises StorageError where the folder cannot be made or the catalog cannot be read.
+    is what they aim at. With ``database``, the address of a PostgreSQL database, catalog and images are there, and
+    stores of several machines share them. Raises StorageError where the folder cannot be made or the catalog cannot be
+    read.
     """
 
-    def __init__(self, folder: Path, vector_index: str = VECTOR_INDEX, recall: float = RECALL) -> None:
+    def __init__(
+        self, folder: Path, vector_index: str = VECTOR_INDEX, recall: float = RECALL, database: str | None = None
+    ) -> None:
         self.folder = folder
         self.vector_index = vector_index
         self.recall = recall
@@ -113,22 +119,26 @@ class Store:
             ) from error
         self.uploads = folder / "uploads"
         self.last_run = folder / "last-run.json"
-        self.catalog = Catalog(folder / CATALOG_FILE)
+        self._server = None if database is None else open_server(database)
+        self.catalog = Catalog(self._server or folder / CATALOG_FILE)
         self.jobs = Jobs(self.catalog.database)
-        self.images = ImageStore(folder / "pictures.db")
+        self.images = ImageStore(self._server.beside(IMAGES_LOCK) if self._server else folder / "pictures.db")
         self.fingerprints = Fingerprints(self.images)
         self.models = ModelStore(folder / "encoders")
         shutil.rmtree(folder / "views", ignore_errors=True)  # where version 0.1 had its snapshots
 
     @classmethod
-    def existing(cls, folder: Path, vector_index: str = VECTOR_INDEX, recall: float = RECALL) -> Store:
+    def existing(
+        cls, folder: Path, vector_index: str = VECTOR_INDEX, recall: float = RECALL, database: str | None = None
+    ) -> Store:
         """A store that something was indexed into. Raises NotFoundError if there is none."""
-        if not (folder / CATALOG_FILE).is_file():
+        is_there = (folder / CATALOG_FILE).is_file() if database is None else is_made(database)
+        if not is_there:
             raise NotFoundError(
-                f"Nothing is indexed in {folder}.",
+                f"Nothing is indexed in {folder if database is None else 'the database'}.",
                 remedy="Index a catalog first, as in: vitrina index products.csv (or try: vitrina demo).",
             )
-        return cls(folder, vector_index, recall)
+        return cls(folder, vector_index, recall, database)
 
     @contextmanager
     def importing(
@@ -137,7 +147,7 @@ class Store:
         """The turn of one import at a time, among all processes; calls ``on_wait`` if another has it, and blocks until
         that ends. ``still_waiting`` is called about once a second meanwhile, and may raise. Raises StorageError where
         the folder cannot be written to."""
-        lock = FileLock(self.folder / "import.lock", is_singleton=False)
+        lock = self._lock("import.lock", IMPORT_LOCK)
         try:
             try:
                 lock.acquire(timeout=0)
@@ -153,6 +163,16 @@ class Store:
             yield
         finally:
             lock.release()
+
+    def job_lock(self) -> FileLock | AdvisoryLock:
+        """What the one service has that does the store's jobs."""
+        return self._lock("jobs.lock", JOBS_LOCK)
+
+    def _lock(self, file: str, key: int) -> FileLock | AdvisoryLock:
+        """A lock among all processes that have this store open: a file in its folder, or one of the server."""
+        if self._server is not None:
+            return AdvisoryLock(self._server, key)
+        return FileLock(self.folder / file, is_singleton=False)
 
     def open_index_version(self, identity: EncoderIdentity) -> int:
         """The key of the active index version, which must be this encoder's; in a new store it is made.

@@ -13,13 +13,13 @@ from sqlalchemy import Connection, and_, delete, select, update
 from vitrina.search.analysis.analyser import VERSION, stored_terms
 from vitrina.search.store.database import (
     chunks,
-    insert_rows,
     item_terms,
     items,
     sequence_of,
     text_settings,
     touched_items,
 )
+from vitrina.search.store.sql import insert_rows
 from vitrina.search.types.item import AttributeValue, Item, Scalar, Variant
 
 VARIANT_FIELDS = tuple(field.name for field in fields(Variant))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, select
 
-from vitrina.search.store.database import chunks, images, insert_rows, items, twins
-from vitrina.search.store.matching import ids_as_table
+from vitrina.search.store.database import chunks, images, items, twins
+from vitrina.search.store.sql import ArrayOf, ids_as_table, insert_rows
 
 Ids = NDArray[np.int64]
 
@@ -45,12 +44,12 @@ class FirstImage:
     colours: frozenset[str]
 
 
-EVERY_TWIN = select(func.json_group_array(twins.c.item_id), func.json_group_array(twins.c.group_id))
+EVERY_TWIN = select(ArrayOf(twins.c.item_id), ArrayOf(twins.c.group_id))
 
 
 def twin_groups(connection: Connection) -> TwinGroups:
     """Every group of twins."""
-    item_ids, group_ids = (np.array(json.loads(each), np.int64) for each in connection.execute(EVERY_TWIN).one())
+    item_ids, group_ids = (np.array(each, np.int64) for each in connection.execute(EVERY_TWIN).one())
     order = np.argsort(item_ids)
     return TwinGroups(item_ids[order], group_ids[order])
 

@@ -12,6 +12,7 @@ regard to case. The JSON form of one condition, by example::
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 import unicodedata
@@ -24,6 +25,8 @@ from vitrina.search.types.item import AttributeValue, Item, Scalar, Variant
 BOUNDS = ("gt", "gte", "lt", "lte")
 MAX_CONDITIONS = 50
 MAX_VALUES = 1000
+MAX_VALUE_CHARS = 450
+"""No longer value is stored as it is: nobody picks it from a list, and PostgreSQL indexes 2,704 bytes a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +120,21 @@ def fields_as_facets(fields: Mapping[str, AttributeValue], variant: int | None =
 
 def facet_value(value: Scalar) -> str:
     """The text under which a value is stored and compared: case-folded, ``2016`` for 2016 and for 2016.0, letters with
-    accents in one encoding (NFC)."""
+    accents in one encoding (NFC); a text of more than ``MAX_VALUE_CHARS`` is ``shortened``."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     text = str(value)
-    return (text if text.isascii() else unicodedata.normalize("NFC", text)).strip().casefold()
+    folded = (text if text.isascii() else unicodedata.normalize("NFC", text)).strip().casefold()
+    return folded if len(folded) <= MAX_VALUE_CHARS else shortened(folded)
+
+
+def shortened(folded: str) -> str:
+    """A case-folded text that is too long to be stored as a value: its beginning, and a digest of the whole. The same
+    for one that was shortened before."""
+    digest = hashlib.blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{folded[: MAX_VALUE_CHARS - len(digest) - 1]}\u2026{digest}"
 
 
 def spellings(value: str) -> tuple[str, ...]:

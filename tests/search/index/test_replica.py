@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import FakeEncoder, make_entry, make_image, new_catalog, open_replica
+from tests.fakes import FakeEncoder, make_entry, make_image, new_catalog, open_replica, path_of
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.index.snapshot import read_snapshot, write_snapshot
 from vitrina.search.store.catalog import Catalog
@@ -269,7 +269,7 @@ def test_a_catalog_restored_from_a_backup_is_followed_from_there(
 ) -> None:
     add(catalog, encoder, "a", "b")
     with (
-        closing(sqlite3.connect(catalog.database.path)) as now,
+        closing(sqlite3.connect(path_of(catalog))) as now,
         closing(sqlite3.connect(tmp_path / "backup.db")) as backup,
     ):
         now.backup(backup)

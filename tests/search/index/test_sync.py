@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import FakeEncoder, make_entry
+from tests.fakes import FakeEncoder, make_entry, path_of
 from vitrina.search.index.replica import IndexReplica, SyncThread
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.types.errors import StorageError
@@ -49,7 +49,7 @@ def soon(condition: Callable[[], bool], seconds: float = 2.0) -> bool:
 def test_what_another_catalog_commits_is_found_within_two_seconds(
     replica: IndexReplica, catalog: Catalog, encoder: FakeEncoder
 ) -> None:
-    other = Catalog(catalog.database.path)
+    other = Catalog(path_of(catalog))
     version = other.open_index_version(encoder.identity, active=True)
     with SyncThread(replica):
         other.commit(version, [make_entry(encoder, "a", "shirt")])
@@ -60,7 +60,7 @@ def test_what_another_catalog_commits_is_found_within_two_seconds(
 
 
 def test_what_another_process_commits_is_found_within_two_seconds(replica: IndexReplica, catalog: Catalog) -> None:
-    command = [sys.executable, "-c", COMMIT, str(catalog.database.path)]
+    command = [sys.executable, "-c", COMMIT, str(path_of(catalog))]
     with (
         SyncThread(replica),
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process,

@@ -21,6 +21,7 @@ from tests.fakes import FakeEncoder, make_entry, make_image, open_replica, png
 from vitrina.search.engine import SearchEngine
 from vitrina.search.store.backup import CHECKSUMS, HEADER, back_up
 from vitrina.search.store.restore import check_backup, restore
+from vitrina.search.store.sqlite_file import SqliteFile
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import InputError, NotFoundError, StateError, StorageError, VitrinaError
 from vitrina.search.types.models import RerankerIdentity
@@ -114,15 +115,15 @@ def test_what_others_write_meanwhile_does_not_get_in(
     filled: Store, tmp_path: Path, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the copy of the catalog and those of the other files an import goes on."""
-    copy_to = type(filled.images.file).copy_to
+    copy_to = SqliteFile.copy_to
 
-    def copy_then_write(file: object, path: Path) -> None:
-        copy_to(file, path)  # type: ignore[arg-type]
+    def copy_then_write(file: SqliteFile, path: Path) -> None:
+        copy_to(file, path)
         sku, image = f"late-{filled.catalog.sequence()}", make_image("white")
         filled.images.put(png(image))
         filled.catalog.commit(filled.open_index_version(encoder.identity), [make_entry(encoder, sku, images=[image])])
 
-    monkeypatch.setattr(type(filled.images.file), "copy_to", copy_then_write)
+    monkeypatch.setattr(SqliteFile, "copy_to", copy_then_write)
     back_up(filled, tmp_path / "shop.tar")
     restore(tmp_path / "shop.tar", tmp_path / "shop")
     with closing(Store.existing(tmp_path / "shop")) as restored:

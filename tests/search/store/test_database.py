@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 import subprocess
@@ -32,13 +33,14 @@ from vitrina.search.store.database import (
     newest_version,
     schema_version,
 )
+from vitrina.search.store.sql import SqlDatabase
 from vitrina.search.types.errors import StateError, StorageError
-from vitrina.search.types.filters import parse_filters
+from vitrina.search.types.filters import MAX_VALUE_CHARS, parse_filters
 from vitrina.search.types.item import Variant
 from vitrina.search.types.models import EncoderIdentity
 
 
-def count(database: Database, table: Table) -> int:
+def count(database: SqlDatabase, table: Table) -> int:
     with database.read() as connection:
         return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
@@ -171,6 +173,24 @@ def test_the_items_of_version_6_have_no_variants(tmp_path: Path, encoder: FakeEn
         version = catalog.open_index_version(encoder.identity, active=True)
         catalog.commit(version, [make_entry(encoder, "b", variants=[Variant("b-1", {"size": "S"}, 500)])])
         assert catalog.item("b").item.variants[0].sku == "b-1"
+
+
+def test_the_long_values_of_version_11_are_found_as_before(tmp_path: Path, encoder: FakeEncoder) -> None:
+    path, story = tmp_path / "catalog.db", "once upon a time " * 200 + "the end"
+    migrate_to(path, "0011")
+    with closing(sqlite3.connect(path)) as old, old:
+        columns = "id, sku, folded_sku, title, folded_title, description, attributes, content_hash, sequence"
+        row = f"INSERT INTO items ({columns}) VALUES (1, 'a', 'a', '', '', '', ?, 'hash', 1)"
+        old.execute(row, (json.dumps({"story": story}),))
+        old.execute("INSERT INTO facets (item_id, field, value) VALUES (1, 'story', ?)", (story,))
+        old.execute("INSERT INTO facets (item_id, field, value) VALUES (1, 'short', 'a')")
+        old.execute("UPDATE clock SET sequence = 1")
+    with closing(Catalog(path)) as catalog, catalog.reading() as reader:
+        assert reader.facets.matching(parse_filters({"story": story.upper(), "short": "A"})).tolist() == [1]
+        assert reader.facets.matching(parse_filters({"story": story + "."})).tolist() == []
+        (held,) = reader.facets.distinct_values("story", 9)
+        assert len(held) == MAX_VALUE_CHARS
+        assert reader.facets.original_spellings("story", {held: 1}) == {held: story.strip()}
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:

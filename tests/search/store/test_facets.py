@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select, text
 
-from tests.fakes import FakeEncoder, make_entry, new_catalog
+from tests.fakes import FakeEncoder, make_entry
+from tests.search.store.conftest import DATABASES, open_new_catalog
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.database import items
 from vitrina.search.store.facets import ordering
@@ -37,9 +38,11 @@ def random_item(rng: random.Random, number: int) -> tuple[dict[str, AttributeVal
     return attributes, rng.choice([None, 0, 999, 1000, 4999, 5000])
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Iterator[Catalog]:
-    catalog = new_catalog(tmp_path_factory.mktemp("filtering") / "catalog.db")
+@pytest.fixture(scope="module", params=DATABASES)
+def shop(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder
+) -> Iterator[Catalog]:
+    catalog = open_new_catalog(request.param, tmp_path_factory.mktemp("filtering"), request)
     rng = random.Random(4)
     version = catalog.open_index_version(encoder.identity, active=True)
     entries = []
@@ -141,18 +144,22 @@ def test_no_condition_holds_for_every_item(shop: Catalog, filled: dict[int, Item
         assert reader.facets.matching(()).tolist() == list(filled)
 
 
+def limit_variables(driver: object, most: int) -> int:
+    """Set how many parameters a statement of SQLite may have; the limit before."""
+    return driver.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, most) if isinstance(driver, sqlite3.Connection) else 0
+
+
 def test_as_many_values_as_the_limits_allow(shop: Catalog, filled: dict[int, Item]) -> None:
     numbers = [*range(N_ITEMS), *[1] * (1000 - N_ITEMS)]
     conditions = parse_filters({"number": numbers})
     conditions += tuple(Not(AnyOf("sku", tuple(f"no-{at}-{i}" for i in range(1000)))) for at in range(49))
     with shop.database.read() as connection:
         driver = connection.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
-        before = driver.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)  # SQLite's default
+        before = limit_variables(driver, 32_766)  # SQLite's default
         reader = CatalogReader(connection)
         reader.facets.check(conditions)
         assert reader.facets.matching(conditions).tolist() == list(filled)
-        driver.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, before)
+        limit_variables(driver, before)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.fakes import FakeEncoder, make_entry, make_image
+from tests.search.store.conftest import reopened
 from vitrina.search.store.catalog import MAX_EMBEDDED_LAST, Catalog
 from vitrina.search.store.index_versions import Embedded
 from vitrina.search.types.errors import EncoderReplacedError, StateError
@@ -73,7 +74,7 @@ def test_opening_the_active_version_again_needs_no_write_lock(
     catalog: Catalog, encoder: FakeEncoder, version: int
 ) -> None:
     with catalog.database.write():
-        other = Catalog(catalog.database.path)
+        other = reopened(catalog)
         assert other.open_index_version(encoder.identity, active=True) == version
         other.close()
 

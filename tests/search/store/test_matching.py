@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fakes import FakeEncoder, make_entry, new_catalog
+from tests.fakes import FakeEncoder, make_entry
+from tests.search.store.conftest import DATABASES, open_new_catalog
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.types.filters import Condition, fitting_variants, parse_filters, passes
 from vitrina.search.types.item import Item, Variant
@@ -32,9 +33,11 @@ def random_item(rng: random.Random, number: int) -> Item:
     return Item(f"sku-{number}", "", "", attributes, rng.choice(PRICES), "EUR", variants=variants)
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Iterator[Catalog]:
-    catalog = new_catalog(tmp_path_factory.mktemp("matching") / "catalog.db")
+@pytest.fixture(scope="module", params=DATABASES)
+def shop(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder
+) -> Iterator[Catalog]:
+    catalog = open_new_catalog(request.param, tmp_path_factory.mktemp("matching"), request)
     version, rng = catalog.open_index_version(encoder.identity, active=True), random.Random(5)
     drawn = [random_item(rng, number) for number in range(300)]
     catalog.commit(

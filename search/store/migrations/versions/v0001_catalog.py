@@ -19,14 +19,19 @@ IS_NUMBER = sa.text("number IS NOT NULL")
 KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
+def plain(n_chars: int | None = None) -> sa.types.TypeEngine[str]:
+    return (sa.String(n_chars) if n_chars else sa.Text()).with_variant(sa.Text(collation="C"), "postgresql")
+
+
 def upgrade() -> None:
     create_bookkeeping()
     create_items()
     create_parts()
-    op.execute(
-        "CREATE VIRTUAL TABLE item_words USING fts5("
-        "sku, title, attributes, description, tokenize = 'porter unicode61 remove_diacritics 2')"
-    )
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(
+            "CREATE VIRTUAL TABLE item_words USING fts5("
+            "sku, title, attributes, description, tokenize = 'porter unicode61 remove_diacritics 2')"
+        )
 
 
 def create_bookkeeping() -> None:
@@ -40,7 +45,7 @@ def create_bookkeeping() -> None:
     op.create_table(
         "spaces",
         sa.Column("id", KEY, primary_key=True, autoincrement=True),
-        sa.Column("encoder", sa.String(512), nullable=False),
+        sa.Column("encoder", plain(512), nullable=False),
         sa.Column("fingerprint", sa.String(64), nullable=False, unique=True),
         sa.Column("dimension", sa.Integer, nullable=False),
         sa.Column("live", sa.Boolean, nullable=False),
@@ -57,9 +62,9 @@ def create_items() -> None:
     op.create_table(
         "items",
         sa.Column("id", KEY, primary_key=True, autoincrement=True),
-        sa.Column("sku", sa.String(256), nullable=False, unique=True),
-        sa.Column("folded_sku", sa.String(256), nullable=False, index=True),
-        sa.Column("folded_title", sa.Text, nullable=False, index=True),
+        sa.Column("sku", plain(256), nullable=False, unique=True),
+        sa.Column("folded_sku", plain(256), nullable=False),
+        sa.Column("folded_title", plain(), nullable=False),
         sa.Column("title", sa.Text, nullable=False),
         sa.Column("description", sa.Text, nullable=False),
         sa.Column("attributes", sa.JSON, nullable=False),
@@ -68,6 +73,8 @@ def create_items() -> None:
         sa.Column("url", sa.Text),
         sa.Column("content_hash", sa.String(64), nullable=False),
         sa.Column("sequence", sa.BigInteger, nullable=False, index=True),
+        sa.Index("ix_items_folded_sku", "folded_sku", postgresql_using="hash"),
+        sa.Index("ix_items_folded_title", "folded_title", postgresql_using="hash"),
         sqlite_autoincrement=True,
     )
 
@@ -77,8 +84,8 @@ def create_parts() -> None:
         "facets",
         sa.Column("id", KEY, primary_key=True, autoincrement=True),
         item_reference(),
-        sa.Column("field", sa.String(128), nullable=False),
-        sa.Column("value", sa.Text, nullable=False),
+        sa.Column("field", plain(128), nullable=False),
+        sa.Column("value", plain(), nullable=False),
         sa.Column("number", sa.Float),
         sa.Index("ix_facets_field_value", "field", "value", "item_id"),
         sa.Index(

@@ -17,7 +17,7 @@ KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    op.execute("DROP TABLE item_words")
+    op.execute("DROP TABLE IF EXISTS item_words")
     op.create_table(
         "item_terms",
         sa.Column("item_id", KEY, sa.ForeignKey("items.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),

@@ -19,6 +19,7 @@ branch_labels = None
 depends_on = None
 
 KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+CODE = sa.String(256).with_variant(sa.Text(collation="C"), "postgresql")
 ROWS_PER_FETCH = 1_000
 
 
@@ -26,8 +27,8 @@ def upgrade() -> None:
     table = op.create_table(
         "identifiers",
         sa.Column("item_id", KEY, sa.ForeignKey("items.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
-        sa.Column("value", sa.String(256), primary_key=True),
-        sa.Column("key", sa.String(256), nullable=False),
+        sa.Column("value", CODE, primary_key=True),
+        sa.Column("key", CODE, nullable=False),
         sa.Column("is_sku", sa.Boolean, nullable=False),
         sa.Index("ix_identifiers_key", "key", "item_id"),
     )

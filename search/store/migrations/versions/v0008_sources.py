@@ -26,13 +26,15 @@ def upgrade() -> None:
     sources = op.create_table(
         "sources",
         sa.Column("id", KEY, primary_key=True, autoincrement=True),
-        sa.Column("name", sa.Text, nullable=False, unique=True),
+        sa.Column("name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False, unique=True),
         sqlite_autoincrement=True,
     )
     op.add_column("items", sa.Column("source_id", KEY))
     op.add_column("items", sa.Column("changed_at", sa.Float))
     op.create_index("ix_items_source_id", "items", ["source_id"])
     connection = op.get_bind()
+    if connection.dialect.name != "sqlite":
+        return  # no such database is older than this version
     if connection.scalar(sa.text("SELECT EXISTS (SELECT 1 FROM items)")):
         connection.execute(sources.insert(), [{"id": 1, "name": EARLIER}])
         connection.execute(sa.text("UPDATE items SET source_id = 1"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from vitrina.search.encoders.base import (
     EMBEDDED,
@@ -42,17 +44,31 @@ def load_encoder(
     ``name`` is None or ``embedded`` for the one in the package, ``local-dir:FOLDER``, ``MODEL/WEIGHTS`` of open_clip's
     own list, ``hf-hub:ORGANISATION/MODEL``, or ``PLUGIN`` or ``PLUGIN:REST`` for another package's plug-in of the group
     ``vitrina.encoders``. If a folder's export cannot be used, ``Runtime.AUTO`` logs a warning and takes PyTorch.
+    The one in the package is loaded once, and shared while anybody uses it: a catalog and the matcher both do.
     Blocks; encoders that are in no folder may be downloaded. Raises EncoderError, whose remedy lists what works, and
     PluginError.
     """
     name = name or EMBEDDED
-    options = EncoderOptions(device, runtime, n_threads, known_as)
+    options = EncoderOptions(device, runtime, n_threads, None if known_as == name else known_as)
+    if name != EMBEDDED:
+        return _load(name, options)
+    with _loading:
+        encoder = _embedded.get(options) or _load(name, options)
+        _embedded[options] = encoder
+        return encoder
+
+
+_embedded: WeakValueDictionary[EncoderOptions, Encoder] = WeakValueDictionary()
+_loading = threading.Lock()
+
+
+def _load(name: str, options: EncoderOptions) -> Encoder:
     folder = encoder_folder(name)
     if folder and uses_export(folder, options):
         try:
             return plugin("onnx")(name, options)
         except (EncoderError, MissingDependencyError) as error:
-            if runtime is Runtime.ONNX or is_int8(folder):
+            if options.runtime is Runtime.ONNX or is_int8(folder):
                 raise
             log.warning("%s PyTorch runs the encoder. %s", error.message, error.remedy)
     scheme = name.partition(":")[0]

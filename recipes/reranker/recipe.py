@@ -26,7 +26,7 @@ from recipes.reranker.model import (
     write_model,
 )
 from recipes.reranker.packing import Packer
-from recipes.reranker.statements import HardNegatives
+from recipes.reranker.statements import HardNegatives, Meanings
 from recipes.reranker.tasks import TaskWriter
 from recipes.reranker.template import VOCABULARY_SIZE, train_vocabulary
 from recipes.reranker.trainer import Budget, RecipeSchedule, RecipeTrainer, Stage
@@ -98,6 +98,7 @@ def make_reranker(
     )
     if not goes_on:
         write_model(candidate, model, processor)
+    embedding = load_encoder(f"{LOCAL_PREFIX}{encoder}")
     trainer = RecipeTrainer(
         model,
         Packer(processor.tokenizer, architecture.n_image_tokens),
@@ -105,7 +106,8 @@ def make_reranker(
         [_shop(part) for part in kept for _ in part.products],
         Album([store(part.images, architecture.image_size) for part in kept]),
         writer,
-        HardNegatives.embedded_by(load_encoder(f"{LOCAL_PREFIX}{encoder}"), images),
+        HardNegatives.embedded_by(embedding, images),
+        Meanings.embedded_by(embedding, products),
         size=architecture.image_size,
         repeats=_repeats(kept, products),
         schedule=schedule,

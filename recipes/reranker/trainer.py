@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from recipes.encoder.images import Album
 from recipes.encoder.labels import LabelledProduct
 from recipes.reranker.packing import PackedBatch, Packer
-from recipes.reranker.statements import HardNegatives, JudgedStatement, draw_statements
+from recipes.reranker.statements import HardNegatives, JudgedStatement, Meanings, draw_statements
 from recipes.reranker.tasks import TaskWriter
 from vitrina.search.encoders.base import Size
 from vitrina.tuning.encoder.trainer import positions_of, train_mode
@@ -90,7 +90,8 @@ class RecipeTrainer(Trainer[TaskBatch]):
     """Trains a ``FastVlmForConditionalGeneration`` on the CPU.
 
     ``products``, the names of their ``shops``, ``album``, ``writer``, ``hard_negatives`` and ``repeats`` (how
-    often each is seen in an epoch; float, (n,)) know the products by the same positions.
+    often each is seen in an epoch; float, (n,)) know the products by the same positions. ``meanings`` say which of
+    different shops may be paired.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class RecipeTrainer(Trainer[TaskBatch]):
         album: Album,
         writer: TaskWriter,
         hard_negatives: HardNegatives,
+        meanings: Meanings,
         *,
         size: Size,
         repeats: torch.Tensor,
@@ -122,6 +124,7 @@ class RecipeTrainer(Trainer[TaskBatch]):
         self._album = album
         self._writer = writer
         self._hard_negatives = hard_negatives
+        self._meanings = meanings
         self._size = size
         self._repeats = repeats
         self._schedule = schedule
@@ -163,6 +166,7 @@ class RecipeTrainer(Trainer[TaskBatch]):
             [self._shops[at] for at in chosen],
             rng,
             clusters=self._hard_negatives.clusters(indices, torch_rng),
+            meanings=self._meanings,
         )
         order = torch.randperm(len(chosen), generator=torch_rng).tolist()
         parts = list(self._in_batches(order, statements))

@@ -13,7 +13,7 @@ from recipes.encoder.labels import LabelledProduct
 from recipes.reranker.evaluation import Evaluator, evaluate
 from recipes.reranker.model import create_processor, create_untrained, tower_of
 from recipes.reranker.packing import Packer
-from recipes.reranker.statements import HardNegatives
+from recipes.reranker.statements import HardNegatives, Meanings
 from recipes.reranker.tasks import TaskWriter
 from recipes.reranker.template import train_vocabulary
 from recipes.reranker.trainer import Budget, RecipeSchedule, RecipeTrainer, Stage, own_statistics
@@ -47,6 +47,7 @@ def trained(rows: LabelledRows) -> tuple[Any, Any]:
         album,
         writer,
         HardNegatives(torch.eye(len(rows.products))),
+        Meanings({}),
         size=TINY.image_size,
         repeats=torch.ones(len(rows.products)),
         schedule=SCHEDULE,

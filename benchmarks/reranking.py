@@ -6,7 +6,7 @@ import io
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -49,7 +49,9 @@ HOLE_SHARE, HOLE_LIFT, NATURAL_LIFT = 0.5, 0.05, 0.03
 IMAGE_LIFTS = {PHRASE: 0.05, "article": 0.02, "colour": 0.02}
 """What pictures alone are asked for on ``fashion-validation``, by the template of the queries."""
 
-HOLES = ("article", "colour", "gender", "usage")
+HOLES = {"article": PHRASE, "colour": PHRASE, "gender": PHRASE, "usage": "{usage} {article} for {gender}"}
+"""The queries about each field that is taken from half of the listings. They ask for other things, too: of a field's
+value alone, the listings that have it fill the first page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +75,8 @@ def measure_lift(encoder: Encoder, data: Path) -> Iterator[Figure]:
         yield from lifts(encoder, images_alone(rows), f"{source}, pictures alone", numbers)
         if source == "fashion-validation":
             yield from lifts(encoder, rows, f"{source}, all fields", asked)
-            for field_name in HOLES:
-                about = [replace(each, at_least=HOLE_LIFT) for each in asked if each.name == field_name]
-                about = about or list(by_template(rows, [Target(field_name, field_name, 0)], HOLE_LIFT))
+            for field_name, template in HOLES.items():
+                about = list(by_template(rows, [Target(field_name, template, 0, min_rows=5)], HOLE_LIFT))
                 yield from lifts(encoder, with_holes(rows, field_name), f"{source}, half without {field_name}", about)
     for shop in judged_shops(data):
         rows = pq.read_table(data / shop.file)

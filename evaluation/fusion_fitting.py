@@ -15,8 +15,11 @@ from vitrina.evaluation.samples import RERANK_DEPTH, Array, FusionSample, split_
 from vitrina.search.reranking.fusion import FusionWeights, logit
 from vitrina.search.types.logistic import expit
 
-FREE_SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
+FREE_SHARES = (1.0, 0.5, 0.25, 0.0)
 """Tried weights of requirements that the catalog has no values for; the first if they make no difference."""
+
+KNOWN_SHARES = (0.25, 0.0)
+"""Tried weights of requirements of which a listing says something; the first if they make no difference."""
 
 MIN_QUERIES = 20
 """The fewest queries to fit to."""
@@ -47,33 +50,44 @@ def fit_fusion(samples: Sequence[FusionSample], source: str = "") -> FusionWeigh
         raise ValueError(f"{len(samples)} queries are too few to fit fusion weights to; the minimum is {MIN_QUERIES}")
     platt = replace(fit_platt(samples), source=source)
     worded, wordless = ([each for each in samples if each.evidence.has_words.any() == which] for which in (True, False))
-    weights = fit_worded(platt, worded) if lifts_others(fit_worded, platt, worded) else replace(platt, whole=0, parts=0)
+    weights = replace(platt, whole=0, parts=0)
+    lift, shares = best_shares(platt, worded)
+    if lift > 0:
+        weights = fit_worded(shares, worded)
     if not wordless:
         return weights
-    if lifts_others(fit_wordless, weights, wordless):
+    if lift_of_others(fit_wordless, weights, wordless) > 0:
         return fit_wordless(weights, wordless)
     return replace(weights, whole_alone=0, parts_alone=0)
+
+
+def best_shares(platt: FusionWeights, samples: Sequence[FusionSample]) -> tuple[float, FusionWeights]:
+    """The lift of shops left out, and the weights with the shares of free and known requirements that give it."""
+    tried = [replace(platt, free=free, known=known) for free in FREE_SHARES for known in KNOWN_SHARES]
+    lifts = [rounded(lift_of_others(fit_worded, each, samples)) for each in tried]
+    best = int(np.argmax(lifts))
+    return lifts[best], tried[best]
 
 
 Fit = Callable[[FusionWeights, Sequence[FusionSample]], FusionWeights]
 
 
 def fit_worded(platt: FusionWeights, samples: Sequence[FusionSample]) -> FusionWeights:
-    """The weights of items that have words, and how much free requirements count."""
-    tried = [replace(platt, free=free) for free in FREE_SHARES]
-    fitted = [fit_weights(each, samples, OF_WORDED) for each in tried]
-    best, (_, (whole, parts)) = min(zip(tried, fitted, strict=True), key=lambda each: each[1][0])
-    return replace(best, whole=rounded(whole), parts=rounded(parts))
+    """The weights of items that have words."""
+    whole, parts = fit_weights(platt, samples, OF_WORDED)
+    return replace(platt, whole=rounded(whole), parts=rounded(parts))
 
 
 def fit_wordless(weights: FusionWeights, samples: Sequence[FusionSample]) -> FusionWeights:
     """The weights of items that have none."""
-    _, (whole, parts) = fit_weights(weights, samples, OF_WORDLESS)
+    whole, parts = fit_weights(weights, samples, OF_WORDLESS)
     return replace(weights, whole_alone=rounded(whole), parts_alone=rounded(parts))
 
 
-def lifts_others(fit: Fit, weights: FusionWeights, samples: Sequence[FusionSample]) -> bool:
-    """Whether weights lift the queries of shops left out of the fit, on average; with one shop, of its other half."""
+def lift_of_others(fit: Fit, weights: FusionWeights, samples: Sequence[FusionSample]) -> float:
+    """How far fitted weights lift the queries of shops left out of the fit, the mean; with one shop, its other half."""
+    if not samples:
+        return 0.0
     shops = sorted({each.shop for each in samples})
     apart = [
         ([each for each in samples if each.shop != shop], [each for each in samples if each.shop == shop])
@@ -82,7 +96,7 @@ def lifts_others(fit: Fit, weights: FusionWeights, samples: Sequence[FusionSampl
     if len(shops) < 2:
         both = split_half(samples)
         apart = [both, both[::-1]]
-    return float(np.mean([rerank_lift(fit(weights, fitted), others).lift for fitted, others in apart])) > 0
+    return float(np.mean([rerank_lift(fit(weights, fitted), others).lift for fitted, others in apart]))
 
 
 def fit_platt(samples: Sequence[FusionSample]) -> FusionWeights:
@@ -117,14 +131,14 @@ NO_EVIDENCE = 1e-3
 
 def fit_weights(
     fusion_weights: FusionWeights, samples: Sequence[FusionSample], which: tuple[int, int, int]
-) -> tuple[float, tuple[float, float]]:
-    """The least pairwise logistic loss (RankNet, Burges et al. 2005) of relevant hits ranked before others, and the
-    weights of phrase and requirements beside a retrieval weight of 1, none below 0. Each shop counts the same, and in
+) -> tuple[float, float]:
+    """The weights of phrase and requirements beside a retrieval weight of 1, none below 0, with the least pairwise
+    logistic loss (RankNet, Burges et al. 2005) of relevant hits ranked before others. Each shop counts the same, and in
     it each query."""
     features = [(each.shop, fusion_weights.features(each.evidence)[:, which], each.relevant) for each in samples]
     differing = [(shop, differences(each, right)) for shop, each, right in features if right.any() and not right.all()]
     if not differing:
-        return 0.0, (0.0, 0.0)
+        return 0.0, 0.0
     n_queries = Counter(shop for shop, _ in differing)
     pairs = np.concatenate([each for _, each in differing])
     shares = np.concatenate(
@@ -143,7 +157,7 @@ def fit_weights(
     solution = minimize(loss, start, method="L-BFGS-B", jac=True, bounds=[(0.0, None)] * 3)
     retrieval, whole, parts = map(float, solution.x)
     scale = max(retrieval, NO_EVIDENCE)
-    return float(solution.fun), (whole / scale, parts / scale)
+    return whole / scale, parts / scale
 
 
 def differences(features: Array, relevant: NDArray[np.bool_]) -> Array:

@@ -1,7 +1,8 @@
 """Fitting the embedded model's fusion weights: ``python -m recipes.reranker.fusion --data FOLDER [--model FOLDER]``.
 
 The small shops of rows held out from training, and of files that the model was not trained on at all, are searched as
-shoppers search them, in each condition that a shop may be in: images alone, words and fields, and fields with holes.
+shoppers search them, in each condition that a shop may be in: images alone, words and fields, and fields with holes,
+with titles that name what is missing and without.
 What weights do in a shop that they were not fitted to is printed.
 """
 
@@ -33,9 +34,11 @@ from vitrina.tuning.encoder.calibration import CalibrationCatalog, temporary_eng
 N_QUERIES = 120
 """Of each shop in each condition."""
 
-HOLED_FIELDS = ("colour", "article")
-"""Fields that half of the rows lack, one at a time, where listings have holes."""
+MIN_ASKED = 5
+"""Fewer queries about a field say nothing of a shop that lacks it."""
 
+HOLED_FIELDS = ("colour", "article", "gender", "usage")
+"""Fields that half of the rows lack, one at a time, where listings have holes."""
 
 IMAGES_ALONE = "images alone"
 
@@ -59,10 +62,13 @@ def samples_of(encoder: Encoder, reranker: Reranker, shop: SmallShop, *, seed: i
         for condition in (IMAGES_ALONE, shop.style) if shop.style == "fields" else (shop.style,):
             yield from samples(catalog, asked, condition)
         for field in HOLED_FIELDS if shop.style == "fields" else ():
-            items = [with_hole(item, field, rng) for item in shop.items]
-            holed = replace(catalog, items=items, texts=encoder.encode_texts(list(map(embedding_text, items))))
             named = [each for each in asked if names_field(each, field, shop.items)]
-            yield from samples(holed, named, f"{shop.style} without {field}")
+            items = [with_hole(item, field, rng) for item in shop.items]
+            untitled = [replace(item, title="") for item in items]
+            for holed, said in ((items, ""), (untitled, " and titles")) if len(named) >= MIN_ASKED else ():
+                texts = encoder.encode_texts(list(map(embedding_text, holed)))
+                condition = f"{shop.style} without {field}{said}"
+                yield from samples(replace(catalog, items=holed, texts=texts), named, condition)
         images.close()
 
 

@@ -108,7 +108,7 @@ def test_no_weight_is_below_zero_though_the_model_be_always_wrong() -> None:
 
 def test_weights_need_a_right_and_a_wrong_hit() -> None:
     none_right = [replace(each, relevant=np.zeros(20, np.bool_)) for each in samples(30)]
-    assert fit_weights(FusionWeights(), none_right, OF_WORDED) == (0.0, (0.0, 0.0))
+    assert fit_weights(FusionWeights(), none_right, OF_WORDED) == (0.0, 0.0)
 
 
 def test_items_without_words_have_weights_of_their_own() -> None:
@@ -147,6 +147,23 @@ def test_words_that_a_model_does_not_know_come_to_count_less() -> None:
     ]
     assert fit_fusion(guessed).free <= 0.25
     assert fit_fusion(samples(150)).free == 1
+
+
+def test_what_listings_say_counts_for_more_than_a_model_that_guesses_there() -> None:
+    rng = np.random.default_rng(0)
+    guessed = [
+        with_evidence(
+            each,
+            parts=np.column_stack([each.evidence.parts, probability(rng.normal(0, 3, 20))]),
+            wanted=np.array([True] * 3),
+            is_free=np.array([False] * 3),
+            catalog=np.column_stack([np.zeros((20, 2)), np.full(20, 3.5)]),
+        )
+        for each in samples(150)
+    ]
+    guessed = [replace(each, truth=np.column_stack([each.truth, np.full(20, np.nan)])) for each in guessed]
+    assert fit_fusion(guessed).known == 0
+    assert fit_fusion(samples(150)).known == 0.25
 
 
 def test_weights_say_what_they_did_for_queries_that_they_were_not_fitted_to() -> None:

@@ -50,7 +50,6 @@ reranker: $(INSTALLED)
 	$(BIN)/python -m recipes.reranker --data $(DATA) --out search/reranking/embedded
 	$(BIN)/vitrina reranker export embedded
 	$(BIN)/python -m recipes.matcher --data $(DATA)
-	$(BIN)/python -m recipes.matcher.fusion --data $(DATA)
 	$(BIN)/python -m recipes.reranker.fusion --data $(DATA)
 
 # Measures the figures in benchmarks/results.md. DATA as above.

@@ -10,7 +10,20 @@ from typing import Annotated
 import torch
 import typer
 
-from benchmarks import attacks, crashes, crowd, load, photos, reranker, reranking, retrieval, speed, start
+from benchmarks import (
+    attacks,
+    audit,
+    crashes,
+    crowd,
+    load,
+    photos,
+    reranker,
+    reranking,
+    retrieval,
+    speed,
+    start,
+    vision,
+)
 from benchmarks.catalogs import Figure, earlier_values, read_sections, row, table
 from benchmarks.unseen import classes, shops
 from vitrina.search.encoders.base import Encoder, full_name
@@ -34,10 +47,11 @@ MEASUREMENTS: Mapping[str, Callable[[Encoder, Path], Iterator[Figure]]] = {
     "unseen-classes": classes.measure_classes,
     "another-colour": photos.measure_colour_changes,
     "certain": photos.measure_certainty,
-    "vision": reranker.measure_vision,
+    "vision": vision.measure_vision,
     "reranking-speed": reranking.measure_cost,
     "reranking": reranking.measure_lift,
     "explanations": reranker.measure_explanations,
+    "audit": audit.measure_audit,
     "start": start.measure_start,
     "crashes": lambda encoder, data: crashes.measure(),
 }

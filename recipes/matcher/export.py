@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.export import Dim
 
-from recipes.matcher.model import N_PLACES, SIDE, MatchHead, MatchTower
+from recipes.matcher.model import MODEL_WIDTH, N_MODEL_PLACES, N_PLACES, SIDE, MatchHead, MatchTower
 from vitrina.search.reranking.matcher import HEAD_FILE, TOWER_FILE
 
 SMALL = 256
@@ -17,14 +17,14 @@ SMALL = 256
 
 
 class TokensOfImages(torch.nn.Module):
-    """From pixels to image tokens."""
+    """From pixels, and what the vision-language model's tower made of the image, to image tokens."""
 
     def __init__(self, tower: MatchTower, head: MatchHead) -> None:
         super().__init__()
         self.tower, self.head = tower, head
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.head.image_tokens(self.tower(pixels))
+    def forward(self, pixels: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        return self.head.image_tokens([self.tower(pixels), features])
 
 
 class JudgeOfTokens(torch.nn.Module):
@@ -48,9 +48,11 @@ def write_features(path: Path, tower: MatchTower) -> None:
 
 def write_matcher(folder: Path, tower: MatchTower, head: MatchHead, text_width: int) -> None:
     """Write both graphs of a matcher. Blocks for ten seconds and more."""
-    _write(folder / TOWER_FILE, TokensOfImages(tower, head), (_PIXELS,), ["pixels"], ["tokens"], ({0: ANY_NUMBER},))
-    example = (torch.zeros(3, N_PLACES, head.width), torch.zeros(7, text_width), torch.zeros(7, dtype=torch.int64))
+    shown = (_PIXELS, torch.zeros(3, N_MODEL_PLACES, MODEL_WIDTH))
     sizes = ({0: ANY_NUMBER}, {0: ANY_NUMBER}, {0: ANY_NUMBER})
+    _write(folder / TOWER_FILE, TokensOfImages(tower, head), shown, ["pixels", "features"], ["tokens"], sizes[:2])
+    tokens = torch.zeros(3, N_PLACES + N_MODEL_PLACES, head.width)
+    example = (tokens, torch.zeros(7, text_width), torch.zeros(7, dtype=torch.int64))
     _write(folder / HEAD_FILE, JudgeOfTokens(head), example, ["tokens", "texts", "owners"], ["logits"], sizes)
 
 

@@ -1,4 +1,7 @@
-"""The matcher: from the maps of ImageNet's tower and the vector of a phrase, whether the phrase is true of an image.
+"""The matcher: from what two towers see and the vector of a phrase, whether the phrase is true of an image.
+
+ImageNet's tower, as it is, knows a thousand kinds of things; that of the vision-language model was trained on what
+shops sell. Phrases attend to the places of both, and so learn which of them to ask.
 
 The decoder of the vision-language model reads a statement token by token, and knows the words of its training alone.
 The matcher takes a statement as the embedded encoder's vector of it, so that what it learnt of sofas holds for couches,
@@ -7,9 +10,12 @@ and a pair of a statement and an image costs it a fiftieth.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn.functional import avg_pool2d, gelu, scaled_dot_product_attention
 
 SIDE, N_ROWS = 160, 5
@@ -20,6 +26,10 @@ TAPS = (1, 2, 4, 6)
 
 N_FEATURES = 502
 N_PLACES = N_ROWS * N_ROWS
+
+MODEL_ROWS, MODEL_COLUMNS, MODEL_WIDTH = 4, 3, 192
+N_MODEL_PLACES = MODEL_ROWS * MODEL_COLUMNS
+"""What the embedded vision-language model's tower makes of an image."""
 
 
 class MatchTower(torch.nn.Module):
@@ -51,27 +61,46 @@ def _two_layers(taken: int, width: int, given: int) -> torch.nn.Sequential:
     return torch.nn.Sequential(torch.nn.Linear(taken, width), torch.nn.GELU(), torch.nn.Linear(width, given))
 
 
-class MatchHead(torch.nn.Module):
-    """A few queries made from a phrase attend twice to an image's places, and say whether it is so.
-
-    ``mean`` and ``spread`` are those of the features, float32, (``N_FEATURES``,).
-    """
+class Eye(torch.nn.Module):
+    """Turns the features of an image's places into tokens. ``mean`` and ``spread`` are those of the features, float32,
+    (features,)."""
 
     mean: torch.Tensor
     spread: torch.Tensor
 
-    def __init__(
-        self, mean: torch.Tensor, spread: torch.Tensor, *, text_width: int, width: int = 192, n_queries: int = 4
-    ) -> None:
+    def __init__(self, mean: torch.Tensor, spread: torch.Tensor, n_places: int, width: int) -> None:
         super().__init__()
         self.register_buffer("mean", mean)
         self.register_buffer("spread", spread)
-        self.n_queries, self.width = n_queries, width
         self.see = _two_layers(len(mean), width, width)
-        self.places = torch.nn.Parameter(torch.randn(N_PLACES, width) * 0.02)
+        self.places = torch.nn.Parameter(torch.randn(n_places, width) * 0.02)
         self.norm = torch.nn.LayerNorm(width)
+
+    @classmethod
+    def for_features(cls, features: NDArray[np.float16], width: int) -> Self:
+        """An untrained one for features like these, (n, places, features)."""
+        some = features[:: max(1, len(features) // 4096)].astype(np.float32).reshape(-1, features.shape[-1])
+        mean, spread = some.mean(axis=0), np.maximum(some.std(axis=0), 1e-3)
+        return cls(torch.from_numpy(mean), torch.from_numpy(spread), features.shape[1], width)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        tokens: torch.Tensor = self.norm(self.see((features - self.mean) / self.spread) + self.places)
+        return tokens
+
+
+class MatchHead(torch.nn.Module):
+    """A few queries made from a phrase attend again and again to an image's places, and say whether it is so.
+
+    ``eyes`` are one for each tower, of the same width.
+    """
+
+    def __init__(self, eyes: Sequence[Eye], *, text_width: int, n_queries: int = 4, n_layers: int = 3) -> None:
+        super().__init__()
+        width = eyes[0].places.shape[1]
+        self.eyes = torch.nn.ModuleList(eyes)
+        self.n_queries, self.width = n_queries, width
         self.ask = _two_layers(text_width, width, n_queries * width)
-        self.layers = torch.nn.ModuleList(CrossLayer(width) for _ in range(2))
+        self.layers = torch.nn.ModuleList(CrossLayer(width) for _ in range(n_layers))
         self.decide = torch.nn.Sequential(
             torch.nn.LayerNorm(n_queries * width),
             torch.nn.Linear(n_queries * width, width),
@@ -79,18 +108,13 @@ class MatchHead(torch.nn.Module):
             torch.nn.Linear(width, 1),
         )
 
-    def forward(self, features: torch.Tensor, texts: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
-        """The logit of each phrase being true of its image. ``features`` (n, ``N_PLACES``, ``N_FEATURES``); ``texts``
-        (m, text width), unit rows; ``owners`` int64 (m,), the image that each is about; returns (m,)."""
-        return self.judge(self.image_tokens(features), texts, owners)
-
-    def image_tokens(self, features: torch.Tensor) -> torch.Tensor:
-        """What the phrases attend to, (n, ``N_PLACES``, width)."""
-        tokens: torch.Tensor = self.norm(self.see((features - self.mean) / self.spread) + self.places)
-        return tokens
+    def image_tokens(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
+        """What the phrases attend to, (n, all places, width), from the features of each tower, (n, places, ...)."""
+        return torch.cat([eye(each) for eye, each in zip(self.eyes, features, strict=True)], dim=1)
 
     def judge(self, tokens: torch.Tensor, texts: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
-        """As ``forward``, from what ``image_tokens`` returned."""
+        """The logit of each phrase being true of its image. ``tokens`` as ``image_tokens`` returns; ``texts`` (m, text
+        width), unit rows; ``owners`` int64 (m,), the image that each is about; returns (m,)."""
         states = self._queries(texts)
         for layer in self.layers:
             states = layer(states, *(attended[owners] for attended in layer.of_image(tokens)))  # type: ignore[operator]

@@ -17,16 +17,20 @@ from recipes.encoder.corpus import LabelledRows, Say
 from recipes.encoder.images import decode
 from recipes.encoder.pretrained import imagenet_classifier
 from recipes.matcher.export import write_features, write_matcher
-from recipes.matcher.model import SIDE, MatchHead, MatchTower
-from recipes.matcher.sources import MatchCorpus, described, encoder_vectors, repeats_of, soft_labels
-from recipes.matcher.trainer import TITLED_ROUNDS, MatchSchedule, MatchTrainer, TextVectors
+from recipes.matcher.model import MODEL_COLUMNS, N_ROWS, SIDE, Eye, MatchHead, MatchTower
+from recipes.matcher.sources import MatchCorpus, described, encoder_vectors, model_features, repeats_of, soft_labels
+from recipes.matcher.trainer import TITLED_ROUNDS, MatchSchedule, MatchTrainer, Stored, TextVectors
 from recipes.reranker.evaluation import judging
 from recipes.reranker.statements import ROUNDS, HardNegatives, Meanings
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.graphs import open_session
-from vitrina.search.reranking.matcher import CARD_FILE, Matcher, run
+from vitrina.search.reranking.backends.onnx.loading import embedded_vlm
+from vitrina.search.reranking.matcher import CARD_FILE, Matcher
 from vitrina.tuning.loop import TrainingProgress
 from vitrina.tuning.model_folder import write_json
+
+WIDTH = 192
+"""Of a token."""
 
 STEPS_A_LINE = 25
 MEASURED_ROWS = 400
@@ -42,13 +46,17 @@ def make_matcher(
     tower, maps = MatchTower(imagenet_classifier()), work / "maps.onnx"
     if not maps.is_file():
         write_features(maps, tower)
-    features = described(kept, "maps", Features(maps), work, say)
+    vlm = embedded_vlm()
+    stored = [
+        Stored(described(kept, "maps", Features(maps), work, say), N_ROWS),
+        Stored(model_features(kept, vlm, work, say), MODEL_COLUMNS),
+    ]
     products = [product for part in kept for product in part.products]
     vectors = TextVectors(encoder.encode_texts, read_vectors(work))
     torch.manual_seed(schedule.seed)
     trainer = MatchTrainer(
-        _untrained(features, encoder),
-        features,
+        MatchHead([Eye.for_features(each.features, WIDTH) for each in stored], text_width=encoder.identity.dimension),
+        stored,
         products,
         [part.source.partition("-")[0] for part in kept for _ in part.products],
         vectors,
@@ -70,15 +78,8 @@ def make_matcher(
         write_vectors(work, vectors)
         write_matcher(out, tower, trainer.averaged_model, encoder.identity.dimension)
         if trainer.n_epochs_done % EPOCHS_A_MEASUREMENT == 0 or trainer.is_over:
-            _measure(out, held_out if trainer.is_over else list(map(some_rows, held_out)), kept, encoder, schedule, say)
-
-
-def _untrained(features: NDArray[np.float16], encoder: Encoder) -> MatchHead:
-    some = features[:: max(1, len(features) // 4096)].astype(np.float32).reshape(-1, features.shape[-1])
-    spread = np.maximum(some.std(axis=0), 1e-3)
-    return MatchHead(
-        torch.from_numpy(some.mean(axis=0)), torch.from_numpy(spread), text_width=encoder.identity.dimension
-    )
+            measured = held_out if trainer.is_over else list(map(some_rows, held_out))
+            _measure(Matcher.open(out, encoder.encode_texts, vlm.features), out, measured, kept, encoder, schedule, say)
 
 
 class Features:
@@ -89,7 +90,9 @@ class Features:
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float16]:
         pixels = images.astype(np.float32) / 127.5 - 1
-        parts = [run(self._session, pixels[start : start + 32]) for start in range(0, len(pixels), 32)]
+        parts = [
+            self._session.run(None, {"pixels": pixels[start : start + 32]})[0] for start in range(0, len(pixels), 32)
+        ]
         return np.concatenate(parts).astype(np.float16)
 
 
@@ -121,6 +124,7 @@ def some_rows(rows: LabelledRows, n: int = MEASURED_ROWS) -> LabelledRows:
 
 
 def _measure(
+    matcher: Matcher,
     folder: Path,
     held_out: Sequence[LabelledRows],
     learnt: Sequence[LabelledRows],
@@ -128,8 +132,8 @@ def _measure(
     schedule: MatchSchedule,
     say: Say,
 ) -> None:
-    """Measure the folder as a service would load it, and write its card."""
-    evaluator = MatchEvaluator(Matcher.open(folder, encoder.encode_texts))
+    """Measure the matcher of a folder as a service would load it, and write its card."""
+    evaluator = MatchEvaluator(matcher)
     measured: dict[str, Mapping[str, Any]] = {}
     for part in held_out:
         features = evaluator.image_features([decode(image) for image in part.images])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from recipes.encoder.corpus import LabelledRows, Say, repeat_factors
 from recipes.encoder.held_out import CALTECH, held_out_class
@@ -21,6 +23,7 @@ from recipes.encoder.texts import save_array
 from recipes.matcher.model import SIDE
 from recipes.reranker.statements import SoftLabels
 from vitrina.search.encoders.base import Encoder
+from vitrina.search.reranking.backends.onnx.vlm import ExportedVlm
 
 UNSEEN = "unseen"
 """What the rows of classes that nothing was learnt from are called."""
@@ -104,18 +107,40 @@ def described(rows: Sequence[LabelledRows], what: str, describe: Describe, work:
     return np.concatenate(found)
 
 
-def encoder_vectors(rows: Sequence[LabelledRows], encoder: Encoder, work: Path, say: Say) -> NDArray[np.float32]:
-    """The encoder's vectors of every image, (n, d), made once a source and kept in ``work``. Blocks."""
+def described_whole(
+    rows: Sequence[LabelledRows],
+    what: str,
+    describe: Callable[[Sequence[Image.Image]], NDArray[Any]],
+    work: Path,
+    say: Say,
+) -> NDArray[Any]:
+    """As ``described``, of the images as they are: for models that prepare them themselves."""
     found = []
     for part in rows:
-        path = work / f"vectors-{part.source}-{len(part.images)}.npy"
+        path = work / f"{what}-{part.source}-{len(part.images)}.npy"
         if not path.is_file():
-            say(f"vectors of {len(part.images)} images of {part.source}")
+            say(f"{what} of {len(part.images)} images of {part.source}")
             starts = range(0, len(part.images), 256)
             batches = ([decode(image) for image in part.images[start : start + 256]] for start in starts)
-            save_array(path, np.concatenate([encoder.encode_images(batch) for batch in batches]))
+            save_array(path, np.concatenate([describe(batch) for batch in batches]))
         found.append(np.load(path))
     return np.concatenate(found)
+
+
+def encoder_vectors(rows: Sequence[LabelledRows], encoder: Encoder, work: Path, say: Say) -> NDArray[np.float32]:
+    """The encoder's vectors of every image, (n, d)."""
+    return described_whole(rows, "vectors", encoder.encode_images, work, say)
+
+
+def model_features(rows: Sequence[LabelledRows], vlm: ExportedVlm, work: Path, say: Say) -> NDArray[np.float16]:
+    """What the vision-language model's tower makes of every image, (n, places, width)."""
+
+    def describe(images: Sequence[Image.Image]) -> NDArray[np.float16]:
+        parts = [images[start : start + 32] for start in range(0, len(images), 32)]
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            return np.concatenate(list(pool.map(vlm.features, parts))).astype(np.float16)
+
+    return described_whole(rows, "model", describe, work, say)
 
 
 def imagenet_probabilities() -> Describe:
@@ -132,7 +157,7 @@ def imagenet_probabilities() -> Describe:
 
 
 def soft_labels(rows: Sequence[LabelledRows], encoder: Encoder, work: Path, say: Say) -> SoftLabels:
-    """ImageNet's classes of every image, but for those that are measured as never tokens. Blocks for minutes the first
+    """ImageNet's classes of every image, but for those that are measured as never seen. Blocks for minutes the first
     time."""
     names = [() if any(held_out_class(CALTECH, name) for name in group) else group for group in imagenet_names()]
     products = [product for part in rows for product in part.products]
@@ -142,7 +167,7 @@ def soft_labels(rows: Sequence[LabelledRows], encoder: Encoder, work: Path, say:
 
 
 def repeats_of(rows: Sequence[LabelledRows], n_images: int) -> torch.Tensor:
-    """How often each product is tokens in an epoch of ``n_images``, by its source's share; float, shape (n,)."""
+    """How often each product is shown in an epoch of ``n_images``, by its source's share; float, shape (n,)."""
     shares: Mapping[str, float] = {source.name: source.share for source in SOURCES}
     n_rows, parts = sum(len(part.products) for part in rows), []
     for part in rows:

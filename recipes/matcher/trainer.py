@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from recipes.encoder.labels import LabelledProduct
-from recipes.matcher.model import N_ROWS, MatchHead
+from recipes.matcher.model import MatchHead
 from recipes.reranker.statements import HardNegatives, JudgedStatement, Meanings, Round, SoftLabels, draw_statements
 from vitrina.search.types.requirement import Status
 from vitrina.tuning.encoder.trainer import positions_of
@@ -58,10 +58,10 @@ class MatchSchedule:
 
 @dataclass(frozen=True, slots=True)
 class MatchBatch:
-    """``features`` float32 (b, places, features); of each image's statements, as many places for each, ``texts``
-    float32 (b, s, d), ``truths`` float32 (b, s), and ``weights`` float32 (b, s), 0 where a place is empty."""
+    """``features`` of each tower, float32 (b, places, features); of each image's statements, as many places for each,
+    ``texts`` float32 (b, s, d), ``truths`` float32 (b, s), and ``weights`` float32 (b, s), 0 where a place is empty."""
 
-    features: torch.Tensor
+    features: Sequence[torch.Tensor]
     texts: torch.Tensor
     truths: torch.Tensor
     weights: torch.Tensor
@@ -71,14 +71,30 @@ TITLED_ROUNDS = (Round("title", alike=True), Round("title"))
 """Whole titles as statements, beside the rounds of phrases: shoppers' words are like neither alone."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a tower made of n images, float16 (n, places, features), in so many ``columns`` of places."""
+
+    features: NDArray[np.float16]
+    columns: int
+
+    def of(self, indices: torch.Tensor, is_mirrored: torch.Tensor) -> torch.Tensor:
+        """The features of some images, float32 (b, places, features); of those to be mirrored, bool (b,), with their
+        columns in the other order: nearly what a mirror image has."""
+        features = torch.from_numpy(self.features[indices.numpy()]).float()
+        b, _, width = features.shape
+        flipped = features.view(b, -1, self.columns, width).flip(2).reshape(features.shape)
+        return torch.where(is_mirrored[:, None, None], flipped, features)
+
+
 class MatchTrainer(Trainer[MatchBatch]):
-    """Trains a ``MatchHead`` on stored features, float16 (n, places, features). What else is given knows the products
-    by the same positions; ``repeats`` float (n,), how often each is tokens in an epoch."""
+    """Trains a ``MatchHead`` on what its towers made of the images. What else is given knows the products by the same
+    positions; ``repeats`` float (n,), how often each is shown in an epoch."""
 
     def __init__(
         self,
         head: MatchHead,
-        features: NDArray[np.float16],
+        stored: Sequence[Stored],
         products: Sequence[LabelledProduct],
         shops: Sequence[str],
         vectors: TextVectors,
@@ -97,7 +113,7 @@ class MatchTrainer(Trainer[MatchBatch]):
             betas=BETAS,
         )
         super().__init__(head, optimizer, average_decay=schedule.average_decay, prefetch=True)
-        self._features, self._products, self._shops, self._vectors = features, products, shops, vectors
+        self._stored, self._products, self._shops, self._vectors = stored, products, shops, vectors
         self._hard_negatives, self._meanings, self._soft_labels = hard_negatives, meanings, soft_labels
         self._repeats, self._schedule, self._rounds = repeats, schedule, rounds
 
@@ -128,9 +144,8 @@ class MatchTrainer(Trainer[MatchBatch]):
         self, indices: torch.Tensor, statements: list[list[JudgedStatement]], epoch: int, step: int
     ) -> MatchBatch:
         draw = torch.Generator().manual_seed((self._schedule.seed * 1000 + epoch) * 1_000_000 + step)
-        features = torch.from_numpy(self._features[indices.numpy()]).float()
-        features = _mirrored(features, draw)
-        features = features * (1 + self._schedule.feature_noise * torch.randn(features.shape, generator=draw))
+        is_mirrored = torch.rand(len(indices), generator=draw) < 0.5
+        features = [self._noisy(each.of(indices, is_mirrored), draw) for each in self._stored]
         vectors = self._vectors([statement.text for some in statements for statement in some])
         vectors = vectors + self._schedule.text_noise * torch.randn(vectors.shape, generator=draw)
         counts = torch.tensor([len(some) for some in statements])
@@ -148,16 +163,11 @@ class MatchTrainer(Trainer[MatchBatch]):
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 
+    def _noisy(self, features: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+        return features * (1 + self._schedule.feature_noise * torch.randn(features.shape, generator=draw))
+
     def _schedule_step(self, n_epochs: float) -> None:
         self.done = self.seconds / (60 * self._schedule.minutes)
         rate = self._schedule.learning_rate * warmup_cosine(min(1.0, self.done), self._schedule.warmup)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-
-
-def _mirrored(features: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
-    """Half of the images with their columns in the other order: nearly what a mirror image has."""
-    n, _, width = features.shape
-    flipped = features.view(n, N_ROWS, N_ROWS, width).flip(2).reshape(features.shape)
-    chosen = torch.rand(n, generator=draw) < 0.5
-    return torch.where(chosen[:, None, None], flipped, features)

@@ -87,9 +87,11 @@ def names_field(example: Example, field: str, items: Sequence[Item]) -> bool:
 
 def lines(samples: Sequence[FusionSample]) -> Iterator[str]:
     """For each shop in each condition, what weights do there that were fitted to the other shops."""
+    shops = dict.fromkeys(each.shop for each in samples)
+    fitted = {shop: fit_fusion([each for each in samples if each.shop != shop]) for shop in shops}
     for shop, condition in dict.fromkeys((each.shop, each.condition) for each in samples):
-        weights = fit_fusion([each for each in samples if each.shop != shop])
-        measured = rerank_lift(weights, [each for each in samples if (each.shop, each.condition) == (shop, condition)])
+        there = [each for each in samples if (each.shop, each.condition) == (shop, condition)]
+        measured = rerank_lift(fitted[shop], there)
         before_and_after = f"{measured.before:.3f} to {measured.after:.3f}, {measured.lift:+.3f}"
         yield f"{shop}, {condition}: {measured.n_queries} queries, nDCG@10 {before_and_after}"
 

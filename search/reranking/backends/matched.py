@@ -1,5 +1,4 @@
-"""A matcher and a vision-language model that judge together, and of which the model writes and points, as one
-``Reranker``."""
+"""A matcher that judges, and a vision-language model that writes and points, as one ``Reranker``."""
 
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ from vitrina.search.reranking.base import (
     Reranker,
 )
 from vitrina.search.reranking.fusion import FusionWeights
-from vitrina.search.reranking.matcher import MATCHER_FOLDER, AnswerFusion, ImageTokens, Matcher, read_answer_fusion
+from vitrina.search.reranking.matcher import MATCHER_FOLDER, ImageTokens, Matcher, SeeImages
 from vitrina.search.store.feature_cache import FeatureCache, features_file
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.models import RerankerIdentity
@@ -52,10 +51,9 @@ class Writer(Reranker, JudgesPairs, PrecomputesFeatures, Protocol):
 
 
 class MatchedReranker:
-    """Judges by a ``Matcher`` and a vision-language model as ``answer_fusion`` says, writes and points by the model.
-    Thread-safe.
+    """Judges by a ``Matcher``, writes and points by the vision-language model beside it. Thread-safe.
 
-    The tokens of the images used last is kept in up to ``cache_bytes`` of memory, and in ``features`` for
+    The tokens of the images used last are kept in up to ``cache_bytes`` of memory, and in ``features`` for
     later processes. Close it, or use it as a context manager.
     """
 
@@ -65,12 +63,11 @@ class MatchedReranker:
         writer: Writer,
         identity: RerankerIdentity,
         *,
-        answer_fusion: AnswerFusion,
         cache_bytes: int,
         features: FeatureCache | None = None,
         n_threads: int | None = None,
     ) -> None:
-        self._matcher, self._writer, self._identity, self._answer_fusion = matcher, writer, identity, answer_fusion
+        self._matcher, self._writer, self._identity = matcher, writer, identity
         self._memory: LRUCache[str, ImageTokens] = LRUCache(cache_bytes, getsizeof=lambda tokens: int(tokens.nbytes))
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(n_threads or n_available_cores(), thread_name_prefix="matcher")
@@ -137,10 +134,6 @@ class MatchedReranker:
                     break
                 owners = np.array([places[pairs[row][0].key] for row in part], np.int64)
                 answers[part] = self._matcher.judge_pairs(images, [pairs[row][1] for row in part], owners)
-        judged = [row for row in rows if not np.isnan(answers[row])]
-        if self._answer_fusion.model and judged:
-            said = self._writer.judge_pairs([pairs[row] for row in judged], deadline)
-            answers[judged] = self._answer_fusion(answers[judged], said)
         return answers
 
     def precompute_features(self, candidates: Sequence[RerankCandidate]) -> int:
@@ -150,8 +143,6 @@ class MatchedReranker:
             return 0
         computed = self._computed(candidates, None)
         self._cache.put(computed)
-        if self._answer_fusion.model:
-            self._writer.precompute_features(candidates)
         return len(computed)
 
     def write(self, candidate: RerankCandidate, facts: Sequence[str], deadline: Deadline) -> Iterator[str]:
@@ -211,12 +202,13 @@ class MatchedReranker:
             ) from error
 
 
-def open_matched(name: str, folder: Path, options: RerankerOptions, writer: Writer) -> MatchedReranker:
-    """The matcher in a model's folder beside the model itself. Raises RerankerError where the matcher cannot be run,
-    and what loading the embedded encoder raises."""
+def open_matched(name: str, folder: Path, options: RerankerOptions, writer: Writer, see: SeeImages) -> MatchedReranker:
+    """The matcher in a model's folder beside the model itself, whose tower is ``see``. Raises RerankerError where the
+    matcher cannot be run, and what loading the embedded encoder raises."""
     identity = matched_identity(name, folder, max_pixels=options.max_pixels or MAX_PIXELS)
     try:
-        matcher = Matcher.open(folder / MATCHER_FOLDER, load_encoder(EMBEDDED).encode_texts)
+        encoder = load_encoder(EMBEDDED, device=options.device, runtime=options.runtime)
+        matcher = Matcher.open(folder / MATCHER_FOLDER, encoder.encode_texts, see)
     except (OSError, RuntimeError, ValueError) as error:  # the second is the base of ONNX Runtime's errors
         raise RerankerError(
             f"The matcher in {folder} cannot be run: {error}",
@@ -227,7 +219,6 @@ def open_matched(name: str, folder: Path, options: RerankerOptions, writer: Writ
         matcher,
         writer,
         identity,
-        answer_fusion=read_answer_fusion(folder / MATCHER_FOLDER),
         cache_bytes=options.cache_bytes,
         features=features,
     )

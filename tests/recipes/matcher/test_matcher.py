@@ -11,14 +11,25 @@ from numpy.typing import NDArray
 from recipes.encoder.corpus import LabelledRows
 from recipes.encoder.labels import LabelledProduct
 from recipes.matcher.export import write_matcher
-from recipes.matcher.model import N_FEATURES, N_PLACES, SIDE, MatchHead, MatchTower
+from recipes.matcher.model import (
+    MODEL_COLUMNS,
+    MODEL_WIDTH,
+    N_FEATURES,
+    N_MODEL_PLACES,
+    N_PLACES,
+    N_ROWS,
+    SIDE,
+    Eye,
+    MatchHead,
+    MatchTower,
+)
 from recipes.matcher.recipe import read_vectors, write_vectors
 from recipes.matcher.sources import UNSEEN, MatchCorpus, repeats_of
-from recipes.matcher.trainer import MatchSchedule, MatchTrainer, TextVectors
+from recipes.matcher.trainer import MatchSchedule, MatchTrainer, Stored, TextVectors
 from recipes.reranker.statements import HardNegatives, Meanings, Round, SoftLabels
 from tests.recipes.reranker.conftest import COLOURS, shop
 from vitrina.search.encoders.graphs import open_session
-from vitrina.search.reranking.matcher import HEAD_FILE, TOWER_FILE, run
+from vitrina.search.reranking.matcher import HEAD_FILE, TOWER_FILE
 
 TEXT_WIDTH = 16
 
@@ -35,18 +46,27 @@ def embed(texts: list[str]) -> NDArray[np.float32]:
 
 def untrained() -> MatchHead:
     torch.manual_seed(0)
-    return MatchHead(torch.zeros(N_FEATURES), torch.ones(N_FEATURES), text_width=TEXT_WIDTH, width=48)
+    eyes = [
+        Eye(torch.zeros(n_features), torch.ones(n_features), n_places, 48)
+        for n_places, n_features in ((N_PLACES, N_FEATURES), (N_MODEL_PLACES, MODEL_WIDTH))
+    ]
+    return MatchHead(eyes, text_width=TEXT_WIDTH)
 
 
-def test_it_learns_what_is_true_of_an_image() -> None:
+def noise(n: int, n_places: int, n_features: int) -> NDArray[np.float16]:
+    return np.random.default_rng(n_places).normal(size=(n, n_places, n_features)).astype(np.float16)
+
+
+@pytest.mark.parametrize("tower", [0, 1])
+def test_it_learns_what_is_true_of_an_image_from_either_tower(tower: int) -> None:
     products = [LabelledProduct(product.sku, colour=product.colour) for product in shop(120).products]
-    features = np.random.default_rng(0).normal(size=(120, N_PLACES, N_FEATURES)).astype(np.float16)
+    features = [noise(120, N_PLACES, N_FEATURES), noise(120, N_MODEL_PLACES, MODEL_WIDTH)]
     for row, product in enumerate(products):
-        features[row, 7, list(COLOURS).index(product.colour)] += 4  # in one place only
+        features[tower][row, 7, list(COLOURS).index(product.colour)] += 4  # in one place only
     vectors = TextVectors(embed)
     trainer = MatchTrainer(
         untrained(),
-        features,
+        [Stored(features[0], N_ROWS), Stored(features[1], MODEL_COLUMNS)],
         products,
         ["boutique"] * 120,
         vectors,
@@ -61,9 +81,8 @@ def test_it_learns_what_is_true_of_an_image() -> None:
         trainer.run_epoch(lambda progress: None)
     head, colours = trainer.averaged_model, list(COLOURS)
     with torch.no_grad():
-        asked = torch.from_numpy(embed(colours)).repeat(120, 1)
-        owners = torch.arange(120).repeat_interleave(len(colours))
-        logits = head(torch.from_numpy(features).float(), asked, owners).view(120, -1)
+        asked = torch.from_numpy(embed(colours)).repeat(120, 1, 1)
+        logits = head.judge_each(head.image_tokens([torch.from_numpy(each).float() for each in features]), asked)
     right = torch.tensor([colours.index(product.colour) for product in products])
     assert float((logits.argmax(dim=1) == right).float().mean()) > 0.9
     assert set(vectors.known) == set(colours)
@@ -75,13 +94,15 @@ def test_the_graphs_answer_as_the_model_does(tmp_path: Path) -> None:
     torch.manual_seed(0)
     tower, head = MatchTower(timm.create_model("tf_efficientnet_lite0")).eval(), untrained().eval()
     write_matcher(tmp_path, tower, head, TEXT_WIDTH)
-    pixels = torch.rand(3, 3, SIDE, SIDE) * 2 - 1
+    pixels, model = torch.rand(3, 3, SIDE, SIDE) * 2 - 1, noise(3, N_MODEL_PLACES, MODEL_WIDTH).astype(np.float32)
     owners, texts = torch.tensor([0, 2, 2, 1, 0]), torch.from_numpy(embed(["red", "blue", "green", "red blue", "none"]))
     with torch.no_grad():
         features = tower(pixels)
-        tokens, logits = head.image_tokens(features), head(features, texts, owners)
+        tokens = head.image_tokens([features, torch.from_numpy(model)])
+        logits = head.judge(tokens, texts, owners)
     assert features.shape == (3, N_PLACES, N_FEATURES)
-    found = run(open_session(tmp_path / TOWER_FILE, 1), pixels.numpy())
+    shown = {"pixels": pixels.numpy(), "features": model}
+    found = open_session(tmp_path / TOWER_FILE, 1).run(None, shown)[0]
     assert np.abs(found - tokens.numpy()).max() < 0.02  # weights are stored as float16
     given = {"tokens": tokens.numpy(), "texts": texts.numpy(), "owners": owners.numpy()}
     answers = open_session(tmp_path / HEAD_FILE, 1).run(None, given)[0]

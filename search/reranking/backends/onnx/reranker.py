@@ -123,6 +123,11 @@ class OnnxReranker:
         return self._fusion_weights
 
     @property
+    def vlm(self) -> ExportedVlm:
+        """The graphs."""
+        return self._vlm
+
+    @property
     def caches_features(self) -> bool:
         """Whether image features are cached on disk: there is a cache, and they are small enough for it."""
         return self._cache is not None

@@ -15,7 +15,6 @@ from tests.fakes import make_image
 from tests.search.reranking.shops import ColourReranker
 from vitrina.search.reranking.backends.matched import MatchedReranker, pack, unpack
 from vitrina.search.reranking.base import Deadline, JudgesPairs, Pair, PrecomputesFeatures, RerankCandidate
-from vitrina.search.reranking.matcher import AnswerFusion, read_answer_fusion
 from vitrina.search.store.feature_cache import FeatureCache
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.models import RerankerIdentity
@@ -63,17 +62,12 @@ class LightMatcher:
         return answers
 
 
-def opened(
-    matcher: LightMatcher,
-    features: FeatureCache | None = None,
-    answer_fusion: AnswerFusion = AnswerFusion(),  # noqa: B008 - frozen
-) -> tuple[MatchedReranker, Writer]:
+def opened(matcher: LightMatcher, features: FeatureCache | None = None) -> tuple[MatchedReranker, Writer]:
     writer = Writer(writes="A red thing.")
     made = MatchedReranker(
         matcher,  # type: ignore[arg-type]
         writer,
         RerankerIdentity("matched", "1" * 64),
-        answer_fusion=answer_fusion,
         cache_bytes=1 << 20,
         features=features,
     )
@@ -100,32 +94,6 @@ def test_the_matcher_judges_and_the_model_writes() -> None:
         assert isinstance(reranker, JudgesPairs)
         assert isinstance(reranker, PrecomputesFeatures)
     assert writer.is_closed
-
-
-def test_both_judge_where_the_fusion_says_so() -> None:
-    reranker, writer = opened(LightMatcher(), answer_fusion=AnswerFusion(0.5, 0.5))
-    alone, _ = opened(LightMatcher())
-    statements = ["red", "not so"]
-    with reranker, alone:
-        both = reranker.judge(candidates(), statements, Deadline.within(SOON))
-        matched = alone.judge(candidates(), statements, Deadline.within(SOON))
-    assert writer.n_judged == 4
-    assert matched[0, 0] < both[0, 0] < 0.98  # the writer says .98
-    assert np.isnan(both[1:3]).all()
-
-
-def test_a_matcher_answers_alone_where_the_model_says_nothing() -> None:
-    answer_fusion = AnswerFusion(2.0, 1.0, 0.5)
-    answers = answer_fusion(np.array([0.7, 0.7], np.float32), np.array([np.nan, 0.5], np.float32))
-    assert answers[0] == pytest.approx(0.7)
-    assert answers[1] > 0.8
-
-
-def test_a_card_without_a_fusion_leaves_the_matcher_alone(tmp_path: Path) -> None:
-    assert read_answer_fusion(tmp_path) == AnswerFusion()
-    (tmp_path / "matcher.json").write_text('{"answer_fusion": {"matcher": "much"}}')
-    with pytest.raises(RerankerError):
-        read_answer_fusion(tmp_path)
 
 
 def test_the_tokens_of_an_image_are_computed_once() -> None:

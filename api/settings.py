@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     """The address of a PostgreSQL database, ``postgresql://USER:PASSWORD@HOST/DATABASE``, that holds the catalog and
     the images in place of the store's SQLite files (``vitrina[postgres]``). Several services may share it."""
 
+    images: str | None = None
+    """Where the bytes of images are stored, if not in the database: ``s3://BUCKET/FOLDER``, or another address that
+    fsspec knows (``vitrina[s3]``)."""
+
     encoder: str | None = None
     """``embedded``, a folder, ``MODEL/PRETRAINED`` or ``hf-hub:NAME``; None for the store's own encoder, which in a new
     store is the embedded one."""
@@ -165,12 +169,12 @@ class Settings(BaseSettings):
 
 def open_store(settings: Settings) -> Store:
     """The store that the settings name, made if there is none. Raises StorageError and StateError."""
-    return Store(settings.store, settings.vector_index, settings.recall, address_of(settings))
+    return Store(settings.store, settings.vector_index, settings.recall, address_of(settings), settings.images)
 
 
 def existing_store(settings: Settings) -> Store:
     """The store that the settings name. Raises NotFoundError where nothing was indexed into it."""
-    return Store.existing(settings.store, settings.vector_index, settings.recall, address_of(settings))
+    return Store.existing(settings.store, settings.vector_index, settings.recall, address_of(settings), settings.images)
 
 
 def address_of(settings: Settings) -> str | None:

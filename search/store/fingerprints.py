@@ -67,15 +67,16 @@ class Fingerprints:
             select(func.count()).select_from(images).scalar_subquery(),
             select(func.count()).select_from(fingerprints).scalar_subquery(),
         )
-        missing = select(images.c.id, images.c.data).where(
+        missing = select(images.c.id).where(
             ~select(fingerprints.c.id).where(fingerprints.c.picture_id == images.c.id).exists()
         )
         with self._store.file.read() as connection:
             n_images, n_known = connection.execute(counts).one()
             if n_images == n_known:
                 return 0
-            rows = connection.execute(missing.limit(limit)).all()
-        made = {row.id: BLANK if (image := decoded(row.id, row.data)) is None else fingerprint(image) for row in rows}
+            unknown = list(connection.scalars(missing.limit(limit)))
+        shown = {image_id: decoded(image_id, data) for image_id, data in self._store.read_all(unknown).items()}
+        made = {image_id: BLANK if image is None else fingerprint(image) for image_id, image in shown.items()}
         self.put_all(made)
         return len(made)
 
@@ -92,10 +93,10 @@ class Fingerprints:
         near = keys[nearest(bits, known, MAX_CANDIDATES)].tolist()
         if not near:
             return []
-        stored = select(images.c.id, images.c.data).join(fingerprints, fingerprints.c.picture_id == images.c.id)
         with self._store.file.read() as connection:
-            rows = connection.execute(stored.where(fingerprints.c.id.in_(near))).all()
-        return [row.id for row in rows if (shown := decoded(row.id, row.data)) and is_same_photo(image, shown)]
+            ids = list(connection.scalars(select(fingerprints.c.picture_id).where(fingerprints.c.id.in_(near))))
+        candidates = self._store.read_all(ids).items()
+        return [each for each, data in candidates if (shown := decoded(each, data)) and is_same_photo(image, shown)]
 
     def of(self, image_ids: Collection[str]) -> tuple[list[str], NDArray[np.uint64]]:
         """The ids of those of the images whose fingerprint tells something, and the fingerprints, shape (n, 4)."""

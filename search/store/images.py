@@ -16,6 +16,7 @@ from PIL import Image
 from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, MetaData, String, Table, select
 
 from vitrina.search.images.decode import DecodedImage, decode_image
+from vitrina.search.store.object_storage import ObjectStorage
 from vitrina.search.store.sql import SqlDatabase, insert_new
 from vitrina.search.store.sqlite_file import SqliteFile
 from vitrina.search.types.errors import ImageError, NotFoundError, StorageError
@@ -26,6 +27,9 @@ THUMBNAIL_SIDES_PX = (64, 128, 256, 512, 1024)
 MAX_ORIGINAL_BYTES = 1 << 20
 """Originals up to this size are kept as they are. A 1,024-pixel JPEG at quality 90 takes 150 to 400 KiB; 1 MiB leaves
 room for a drawing in PNG and stops photographs in PNG."""
+
+IN_STORAGE = b""
+"""In place of the bytes of an image that is in object storage."""
 
 _JPEG_QUALITY = 90
 _THUMBNAIL_QUALITY = 85
@@ -73,14 +77,16 @@ thumbnails = Table(
 
 
 class ImageStore:
-    """Images in one SQLite file, or in tables of PostgreSQL, each under the first 32 hex digits of its SHA-256.
+    """Images in one SQLite file, or in tables of PostgreSQL, each under the first 32 hex digits of its SHA-256. With
+    ``storage`` the bytes of new ones are there; thumbnails stay in the database.
 
     Every method may be called from several threads and processes at once. Every method blocks and may raise
     StorageError, for a full disk or a damaged file.
     """
 
-    def __init__(self, place: Path | SqlDatabase) -> None:
+    def __init__(self, place: Path | SqlDatabase, storage: ObjectStorage | None = None) -> None:
         self.file: SqlDatabase = SqliteFile(place) if isinstance(place, Path) else place
+        self._storage = storage
         with self.file.read() as connection:
             is_made = connection.dialect.has_table(connection, thumbnails.name)
         if not is_made:
@@ -96,21 +102,50 @@ class ImageStore:
 
     def put_all(self, batch: Sequence[bytes]) -> list[str]:
         """Store several images in one transaction and return their ids; existing ones are not written again."""
-        rows = [{"id": image_id_of(data), "data": data} for data in batch]
-        if rows:
+        ids = [image_id_of(data) for data in batch]
+        given = dict(zip(ids, batch, strict=True))
+        if self._storage is not None:
+            self._storage.write({image_id: given[image_id] for image_id in self._unknown(list(given))})
+            given = dict.fromkeys(given, IN_STORAGE)
+        if given:
             with self.file.write() as connection:
-                insert_new(connection, images, rows)
-        return [str(row["id"]) for row in rows]
+                insert_new(connection, images, [{"id": image_id, "data": data} for image_id, data in given.items()])
+        return ids
+
+    def _unknown(self, image_ids: Sequence[str]) -> list[str]:
+        """Those of the images that are not stored."""
+        with self.file.read() as connection:
+            known = set(connection.scalars(select(images.c.id).where(images.c.id.in_(image_ids))))
+        return [image_id for image_id in image_ids if image_id not in known]
 
     def read(self, image_id: str) -> bytes:
         """The bytes of an image. Raises NotFoundError for an unknown or malformed id."""
-        with self.file.read() as connection:
-            data = connection.scalar(select(images.c.data).where(images.c.id == image_id))
-        if data is None:
+        found = self.read_all([image_id])
+        if not found:
             raise NotFoundError(
                 f"There is no image {image_id[:64]!r}.", remedy="Take image ids from a search answer or an item."
             )
-        return bytes(data)
+        return found[image_id]
+
+    def read_all(self, image_ids: Sequence[str]) -> dict[str, bytes]:
+        """The bytes of images, by id, without those that are unknown."""
+        with self.file.read() as connection:
+            rows = connection.execute(select(images.c.id, images.c.data).where(images.c.id.in_(image_ids))).all()
+        found = {row.id: bytes(row.data) for row in rows}
+        in_storage = [image_id for image_id, data in found.items() if data == IN_STORAGE]
+        return found | self._read_from_storage(in_storage) if in_storage else found
+
+    def _read_from_storage(self, image_ids: Sequence[str]) -> dict[str, bytes]:
+        """Images of object storage, each as it was written. Raises StorageError where one is not."""
+        found = {} if self._storage is None else self._storage.read(image_ids)
+        broken = [image_id for image_id in image_ids if image_id_of(found.get(image_id, b"")) != image_id]
+        if broken:
+            where = "in object storage" if self._storage is None else f"at {self._storage.address}"
+            raise StorageError(
+                f"The image {broken[0]} is {where}, and cannot be read there as it was written.",
+                remedy="Set VITRINA_IMAGES to where the images were stored, or index their items again.",
+            )
+        return found
 
     def thumbnail(self, image_id: str, size_px: int) -> bytes:
         """An image whose longer side is at most ``size_px`` rounded up to one of ``THUMBNAIL_SIDES_PX``.

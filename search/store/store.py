@@ -19,6 +19,7 @@ from vitrina.search.store.fingerprints import Fingerprints
 from vitrina.search.store.images import ImageStore
 from vitrina.search.store.index_versions import IndexVersion
 from vitrina.search.store.jobs import Jobs
+from vitrina.search.store.object_storage import ObjectStorage
 from vitrina.search.store.postgres import IMAGES_LOCK, IMPORT_LOCK, JOBS_LOCK, AdvisoryLock
 from vitrina.search.types.calibration import Calibration, read_calibration, write_calibration
 from vitrina.search.types.errors import EncoderError, NotFoundError, StorageError
@@ -96,12 +97,17 @@ class Store:
 
     ``vector_index`` names the engine of its index replicas, a plug-in of the group ``vitrina.indexes``, and ``recall``
     is what they aim at. With ``database``, the address of a PostgreSQL database, catalog and images are there, and
-    stores of several machines share them. Raises StorageError where the folder cannot be made or the catalog cannot be
-    read.
+    stores of several machines share them; ``images`` is the address of object storage for the images' bytes. Raises
+    StorageError where the folder cannot be made or the catalog cannot be read.
     """
 
     def __init__(
-        self, folder: Path, vector_index: str = VECTOR_INDEX, recall: float = RECALL, database: str | None = None
+        self,
+        folder: Path,
+        vector_index: str = VECTOR_INDEX,
+        recall: float = RECALL,
+        database: str | None = None,
+        images: str | None = None,
     ) -> None:
         self.folder = folder
         self.vector_index = vector_index
@@ -122,14 +128,20 @@ class Store:
         self._server = None if database is None else open_server(database)
         self.catalog = Catalog(self._server or folder / CATALOG_FILE)
         self.jobs = Jobs(self.catalog.database)
-        self.images = ImageStore(self._server.beside(IMAGES_LOCK) if self._server else folder / "pictures.db")
+        storage = None if images is None else ObjectStorage(images)
+        self.images = ImageStore(self._server.beside(IMAGES_LOCK) if self._server else folder / "pictures.db", storage)
         self.fingerprints = Fingerprints(self.images)
         self.models = ModelStore(folder / "encoders")
         shutil.rmtree(folder / "views", ignore_errors=True)  # where version 0.1 had its snapshots
 
     @classmethod
     def existing(
-        cls, folder: Path, vector_index: str = VECTOR_INDEX, recall: float = RECALL, database: str | None = None
+        cls,
+        folder: Path,
+        vector_index: str = VECTOR_INDEX,
+        recall: float = RECALL,
+        database: str | None = None,
+        images: str | None = None,
     ) -> Store:
         """A store that something was indexed into. Raises NotFoundError if there is none."""
         is_there = (folder / CATALOG_FILE).is_file() if database is None else is_made(database)
@@ -138,7 +150,7 @@ class Store:
                 f"Nothing is indexed in {folder if database is None else 'the database'}.",
                 remedy="Index a catalog first, as in: vitrina index products.csv (or try: vitrina demo).",
             )
-        return cls(folder, vector_index, recall, database)
+        return cls(folder, vector_index, recall, database, images)
 
     @contextmanager
     def importing(

@@ -305,6 +305,8 @@ def test_a_page_in_order_sorts_nothing_and_leaves_out_what_is_excluded(shop: Cat
     assert (n_items, total) == (N_ITEMS, N_ITEMS - len(excluded))
     assert page == [item_id for item_id in every if item_id not in excluded][10:30]
     with shop.database.read() as connection:
+        if connection.dialect.name != "sqlite":
+            return  # so few rows PostgreSQL sorts in any case
         page_of_ids = select(items.c.id).order_by(*ordering(sort)).limit(20)
         statement = str(page_of_ids.compile(connection, compile_kwargs={"literal_binds": True}))
         plan = str(connection.execute(text(f"EXPLAIN QUERY PLAN {statement}")).all())

@@ -15,11 +15,11 @@ from vitrina.evaluation.samples import RERANK_DEPTH, Array, FusionSample, split_
 from vitrina.search.reranking.fusion import FusionWeights, logit
 from vitrina.search.types.logistic import expit
 
-FREE_SHARES = (1.0, 0.5, 0.25, 0.0)
-"""Tried weights of requirements that the catalog has no values for; the first if they make no difference."""
+FREE_SHARES = (0.0, 0.25, 0.5, 1.0)
+"""Tried weights of requirements that the catalog has no values for."""
 
-KNOWN_SHARES = (0.25, 0.0)
-"""Tried weights of requirements of which a listing says something; the first if they make no difference."""
+KNOWN_SHARES = (0.0, 0.25)
+"""Tried weights of requirements of which a listing says something."""
 
 MIN_QUERIES = 20
 """The fewest queries to fit to."""
@@ -51,22 +51,26 @@ def fit_fusion(samples: Sequence[FusionSample], source: str = "") -> FusionWeigh
     platt = replace(fit_platt(samples), source=source)
     worded, wordless = ([each for each in samples if each.evidence.has_words.any() == which] for which in (True, False))
     weights = replace(platt, whole=0, parts=0)
-    lift, shares = best_shares(platt, worded)
-    if lift > 0:
-        weights = fit_worded(shares, worded)
+    if worded:
+        lift, shares = best_shares(platt, worded)
+        weights = fit_worded(shares, worded) if lift > 0 else weights
     if not wordless:
         return weights
-    if lift_of_others(fit_wordless, weights, wordless) > 0:
+    if np.mean(lifts_of_others(fit_wordless, weights, wordless)) > 0:
         return fit_wordless(weights, wordless)
     return replace(weights, whole_alone=0, parts_alone=0)
 
 
 def best_shares(platt: FusionWeights, samples: Sequence[FusionSample]) -> tuple[float, FusionWeights]:
-    """The lift of shops left out, and the weights with the shares of free and known requirements that give it."""
+    """The weights with the least shares of free and known requirements whose lift of shops left out is within one
+    standard error of the best (Breiman et al. 1984), and that lift: where shops disagree, listings are believed."""
     tried = [replace(platt, free=free, known=known) for free in FREE_SHARES for known in KNOWN_SHARES]
-    lifts = [rounded(lift_of_others(fit_worded, each, samples)) for each in tried]
-    best = int(np.argmax(lifts))
-    return lifts[best], tried[best]
+    lifts = [lifts_of_others(fit_worded, each, samples) for each in tried]
+    best = max(lifts, key=np.mean)
+    enough = np.mean(best) - np.std(best, ddof=1) / np.sqrt(len(best))
+    return next(
+        (float(np.mean(each)), shares) for each, shares in zip(lifts, tried, strict=True) if np.mean(each) >= enough
+    )
 
 
 Fit = Callable[[FusionWeights, Sequence[FusionSample]], FusionWeights]
@@ -84,10 +88,8 @@ def fit_wordless(weights: FusionWeights, samples: Sequence[FusionSample]) -> Fus
     return replace(weights, whole_alone=rounded(whole), parts_alone=rounded(parts))
 
 
-def lift_of_others(fit: Fit, weights: FusionWeights, samples: Sequence[FusionSample]) -> float:
-    """How far fitted weights lift the queries of shops left out of the fit, the mean; with one shop, its other half."""
-    if not samples:
-        return 0.0
+def lifts_of_others(fit: Fit, weights: FusionWeights, samples: Sequence[FusionSample]) -> list[float]:
+    """How far fitted weights lift the queries of each shop left out of the fit; with one shop, of each half."""
     shops = sorted({each.shop for each in samples})
     apart = [
         ([each for each in samples if each.shop != shop], [each for each in samples if each.shop == shop])
@@ -96,7 +98,7 @@ def lift_of_others(fit: Fit, weights: FusionWeights, samples: Sequence[FusionSam
     if len(shops) < 2:
         both = split_half(samples)
         apart = [both, both[::-1]]
-    return float(np.mean([rerank_lift(fit(weights, fitted), others).lift for fitted, others in apart]))
+    return [rerank_lift(fit(weights, fitted), others).lift for fitted, others in apart]
 
 
 def fit_platt(samples: Sequence[FusionSample]) -> FusionWeights:

@@ -41,8 +41,8 @@ def fit_measured_fusion(samples: Sequence[FusionSample], where: str) -> FusionWe
 
 def fit_fusion(samples: Sequence[FusionSample], source: str = "") -> FusionWeights:
     """The maximum-likelihood weights: P(yes) calibrated by Platt's method on single requirements, then the weights that
-    rank relevant hits before others, retrieval's being 1, apart for items with words and without; 0 where such weights
-    do not lift queries that they were not fitted to.
+    rank relevant hits before others, retrieval's being 1, apart for items with words and without; 0 where the lift
+    of queries that they were not fitted to is within its standard error.
 
     Raises ValueError for fewer than ``MIN_QUERIES``.
     """
@@ -52,25 +52,27 @@ def fit_fusion(samples: Sequence[FusionSample], source: str = "") -> FusionWeigh
     worded, wordless = ([each for each in samples if each.evidence.has_words.any() == which] for which in (True, False))
     weights = replace(platt, whole=0, parts=0)
     if worded:
-        lift, shares = best_shares(platt, worded)
-        weights = fit_worded(shares, worded) if lift > 0 else weights
+        lifts, shares = best_shares(platt, worded)
+        weights = fit_worded(shares, worded) if at_least(lifts) > 0 else weights
     if not wordless:
         return weights
-    if np.mean(lifts_of_others(fit_wordless, weights, wordless)) > 0:
+    if at_least(lifts_of_others(fit_wordless, weights, wordless)) > 0:
         return fit_wordless(weights, wordless)
     return replace(weights, whole_alone=0, parts_alone=0)
 
 
-def best_shares(platt: FusionWeights, samples: Sequence[FusionSample]) -> tuple[float, FusionWeights]:
+def best_shares(platt: FusionWeights, samples: Sequence[FusionSample]) -> tuple[list[float], FusionWeights]:
     """The weights with the least shares of free and known requirements whose lift of shops left out is within one
-    standard error of the best (Breiman et al. 1984), and that lift: where shops disagree, listings are believed."""
+    standard error of the best (Breiman et al. 1984), and their lifts: where shops disagree, listings are believed."""
     tried = [replace(platt, free=free, known=known) for free in FREE_SHARES for known in KNOWN_SHARES]
     lifts = [lifts_of_others(fit_worded, each, samples) for each in tried]
-    best = max(lifts, key=np.mean)
-    enough = np.mean(best) - np.std(best, ddof=1) / np.sqrt(len(best))
-    return next(
-        (float(np.mean(each)), shares) for each, shares in zip(lifts, tried, strict=True) if np.mean(each) >= enough
-    )
+    enough = at_least(max(lifts, key=np.mean))
+    return next((each, shares) for each, shares in zip(lifts, tried, strict=True) if np.mean(each) >= enough)
+
+
+def at_least(lifts: Sequence[float]) -> float:
+    """The mean lift less its standard error."""
+    return float(np.mean(lifts) - np.std(lifts, ddof=1) / np.sqrt(len(lifts)))
 
 
 Fit = Callable[[FusionWeights, Sequence[FusionSample]], FusionWeights]

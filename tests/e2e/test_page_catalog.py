@@ -35,14 +35,15 @@ DONE = f"{FIRST}?.dataset.status === 'done'"
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Six mugs: two share an image, and one is listed in another colour than it has."""
+    """Eight mugs: two share an image, and a white one is listed as black."""
     store = Store(tmp_path_factory.mktemp("shop") / "store")
-    named = {colour: colour for colour in COLOURS} | {"white": "black"}
+    shown = [*COLOURS, "red", "white"]
+    listed = ["black" if n == shown.index("white") else colour for n, colour in enumerate(shown)]
     records = [
         make_record(
-            f"mug-{n}", f"Mug {n}", images=[make_image(colour, noise=10 + n % 6)], attributes={"colour": named[colour]}
+            f"mug-{n}", f"Mug {n}", images=[make_image(colour, noise=10 + n % 6)], attributes={"colour": listed[n]}
         )
-        for n, colour in enumerate([*COLOURS, "red"])
+        for n, colour in enumerate(shown)
     ]
     Indexer(store, FakeEncoder(), Fetcher()).run(MemorySource(records))
     store.last_run.write_text(json.dumps(RUN))

@@ -85,7 +85,12 @@ def test_rows_become_searchable_items(store: Store, indexer: Indexer, encoder: F
     done = indexer.run(MemorySource(rows(n)), progress.append)
     assert counts(done) == (n, 0, 0, 0)
     assert (done.n_total, done.n_done, done.n_images, done.n_failed_images, done.dead_letters) == (n, n, n, 0, None)
-    assert [each.n_done for each in progress] == [BATCH_ROWS, 2 * BATCH_ROWS, n]
+    assert [(each.n_done, each.is_finishing) for each in progress] == [
+        (BATCH_ROWS, False),
+        (2 * BATCH_ROWS, False),
+        (n, False),
+        (n, True),
+    ]
     assert all(one.seconds <= other.seconds for one, other in pairwise(progress))
     assert store.catalog.counts() == {"items": n, "images": n, "vectors": 2 * n}
     assert [stored.item.sku for stored in store.catalog.all_items()] == [f"sku-{at}" for at in range(n)]

@@ -17,7 +17,20 @@ from vitrina.search.store.store import Store
 
 COMMANDS = {
     *("index", "search", "explain", "serve", "items", "duplicates", "status", "delete", "rebuild"),
-    *("eval", "audit", "demo", "duplicates", "encoder", "items", "keys", "reranker", "synonyms", "train"),
+    *(
+        "eval",
+        "audit",
+        "backup",
+        "restore",
+        "demo",
+        "duplicates",
+        "encoder",
+        "items",
+        "keys",
+        "reranker",
+        "synonyms",
+        "train",
+    ),
 }
 
 

@@ -38,10 +38,13 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Eight mugs: two share an image, and a white one is listed as black."""
     store = Store(tmp_path_factory.mktemp("shop") / "store")
     shown = [*COLOURS, "red", "white"]
-    listed = ["black" if n == shown.index("white") else colour for n, colour in enumerate(shown)]
+    catalog_values = ["black" if n == shown.index("white") else colour for n, colour in enumerate(shown)]
     records = [
         make_record(
-            f"mug-{n}", f"Mug {n}", images=[make_image(colour, noise=10 + n % 6)], attributes={"colour": listed[n]}
+            f"mug-{n}",
+            f"Mug {n}",
+            images=[make_image(colour, noise=10 + n % 6)],
+            attributes={"colour": catalog_values[n]},
         )
         for n, colour in enumerate(shown)
     ]

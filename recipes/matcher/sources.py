@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -86,6 +86,11 @@ def _spoken(product: LabelledProduct) -> LabelledProduct:
 Describe = Callable[[NDArray[np.uint8]], NDArray[Any]]
 """From pixels, (n, 3, ``SIDE``, ``SIDE``), to numbers of each image."""
 
+DescribeWhole = Callable[[Sequence[Image.Image]], NDArray[Any]]
+"""From images as they are, for models that prepare them themselves."""
+
+DESCRIBED_TOGETHER = 256
+
 
 def squashed(rows: LabelledRows, work: Path) -> NDArray[np.uint8]:
     """The images of a source, squashed to a square; uint8, (n, 3, ``SIDE``, ``SIDE``), kept in ``work``."""
@@ -95,34 +100,40 @@ def squashed(rows: LabelledRows, work: Path) -> NDArray[np.uint8]:
 
 def described(rows: Sequence[LabelledRows], what: str, describe: Describe, work: Path, say: Say) -> NDArray[Any]:
     """Numbers for every image, (n, ...), made once a source and kept in ``work``. Blocks."""
-    found = []
-    for part in rows:
-        path = work / f"{what}-{part.source}-{len(part.images)}.npy"
-        if not path.is_file():
-            say(f"{what} of {len(part.images)} images of {part.source}")
-            pixels = squashed(part, work)
-            starts = range(0, len(pixels), 256)
-            save_array(path, np.concatenate([describe(pixels[start : start + 256]) for start in starts]))
-        found.append(np.load(path))
-    return np.concatenate(found)
+
+    def batches(part: LabelledRows) -> Iterator[NDArray[Any]]:
+        pixels = squashed(part, work)
+        for start in range(0, len(pixels), DESCRIBED_TOGETHER):
+            yield describe(pixels[start : start + DESCRIBED_TOGETHER])
+
+    return _made_once(rows, what, batches, work, say)
 
 
 def described_whole(
+    rows: Sequence[LabelledRows], what: str, describe: DescribeWhole, work: Path, say: Say
+) -> NDArray[Any]:
+    """As ``described``, of the images as they are."""
+
+    def batches(part: LabelledRows) -> Iterator[NDArray[Any]]:
+        for start in range(0, len(part.images), DESCRIBED_TOGETHER):
+            yield describe([decode(image) for image in part.images[start : start + DESCRIBED_TOGETHER]])
+
+    return _made_once(rows, what, batches, work, say)
+
+
+def _made_once(
     rows: Sequence[LabelledRows],
     what: str,
-    describe: Callable[[Sequence[Image.Image]], NDArray[Any]],
+    batches: Callable[[LabelledRows], Iterator[NDArray[Any]]],
     work: Path,
     say: Say,
 ) -> NDArray[Any]:
-    """As ``described``, of the images as they are: for models that prepare them themselves."""
     found = []
     for part in rows:
         path = work / f"{what}-{part.source}-{len(part.images)}.npy"
         if not path.is_file():
             say(f"{what} of {len(part.images)} images of {part.source}")
-            starts = range(0, len(part.images), 256)
-            batches = ([decode(image) for image in part.images[start : start + 256]] for start in starts)
-            save_array(path, np.concatenate([describe(batch) for batch in batches]))
+            save_array(path, np.concatenate(list(batches(part))))
         found.append(np.load(path))
     return np.concatenate(found)
 

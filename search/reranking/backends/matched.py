@@ -23,9 +23,7 @@ from vitrina.search.reranking.base import (
     Box,
     Capabilities,
     Deadline,
-    JudgesPairs,
     Pair,
-    PrecomputesFeatures,
     Probabilities,
     RerankCandidate,
     Reranker,
@@ -43,7 +41,7 @@ MAX_PART = 8
 """Images of one run of the tower: a deadline is checked between two."""
 
 
-class Writer(Reranker, JudgesPairs, PrecomputesFeatures, Protocol):
+class Writer(Reranker, Protocol):
     """A vision-language model in this process."""
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from tests.fakes import make_image
 from tests.search.reranking.shops import ColourReranker
 from vitrina.search.reranking.backends.matched import MatchedReranker, pack, unpack
-from vitrina.search.reranking.base import Deadline, JudgesPairs, Pair, PrecomputesFeatures, RerankCandidate
+from vitrina.search.reranking.base import Deadline, JudgesPairs, PrecomputesFeatures, RerankCandidate
 from vitrina.search.store.feature_cache import FeatureCache
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.models import RerankerIdentity
@@ -23,18 +23,9 @@ SOON = 30.0
 
 
 class Writer(ColourReranker):
-    """Writes, judges by colours, and says when it is closed."""
+    """Writes, and says when it is closed."""
 
     is_closed = False
-    caches_features = False
-    batch_size = 64
-
-    def judge_pairs(self, pairs: Sequence[Pair], deadline: Deadline) -> NDArray[np.float32]:
-        answers = [self.judge([candidate], [statement], deadline)[0, 0] for candidate, statement in pairs]
-        return np.array(answers, np.float32)
-
-    def precompute_features(self, candidates: Sequence[RerankCandidate]) -> int:
-        return 0
 
     def close(self) -> None:
         self.is_closed = True

@@ -28,10 +28,19 @@ from vitrina.search.types.errors import (
 log = logging.getLogger(__name__)
 
 
-class ErrorBody(JsonModel):
+class FailureOut(JsonModel):
+    """Why a job or an operation failed."""
+
     code: str
     message: str
     remedy: str
+
+    @classmethod
+    def of(cls, error: VitrinaError) -> FailureOut:
+        return FailureOut(code=error.code, message=error.message, remedy=error.remedy)
+
+
+class ErrorBody(FailureOut):
     details: dict[str, object]
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, StrictBool, Tag
 
+from vitrina.api.errors import FailureOut
 from vitrina.api.requests import JsonModel
 from vitrina.indexer.imports import PROGRESS, REQUEST, RESULT, ImportKind, ImportProgress, ImportRequest, ImportStage
 from vitrina.indexer.sources.dialects.dialect import built_in
@@ -175,14 +176,6 @@ class ImportReportOut(JsonModel):
     n_deleted: int
     is_gone_doubtful: bool = Field(description="Whether so many are gone that only sync_many deletes them.")
     examples: list[ExampleItemOut] = Field(description="Some of the items, of a dry run.")
-
-
-class FailureOut(JsonModel):
-    """Why a job failed."""
-
-    code: str
-    message: str
-    remedy: str
 
 
 ImportStatusOut = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]

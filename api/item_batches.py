@@ -6,16 +6,17 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from vitrina.api.errors import FailureOut
 from vitrina.api.item_records import record_of
 from vitrina.api.requests import EXAMPLE_IMAGE, ItemIn, JsonModel
 from vitrina.api.service import Service
 from vitrina.indexer.sources.base import Record
 from vitrina.indexer.sources.cells import key_text
-from vitrina.search.types.errors import InputError, VitrinaError
+from vitrina.search.types.errors import InputError
 
 MAX_OPERATIONS = 1_000
 
@@ -63,25 +64,13 @@ class BatchIn(JsonModel):
     operations: list[OperationIn] = Field(min_length=1, max_length=MAX_OPERATIONS)
 
 
-class ProblemOut(JsonModel):
-    """Why an operation failed."""
-
-    code: str
-    message: str
-    remedy: str
-
-    @classmethod
-    def of(cls, error: VitrinaError) -> Self:
-        return cls(code=error.code, message=error.message, remedy=error.remedy)
-
-
 class OperationOut(JsonModel):
     """What came of one operation."""
 
     op: Literal["put", "delete"]
     sku: str
     status: Literal["created", "replaced", "deleted", "not_found", "failed"]
-    error: ProblemOut | None = Field(None, description="Why it failed.")
+    error: FailureOut | None = Field(None, description="Why it failed.")
 
 
 class BatchOut(JsonModel):
@@ -150,5 +139,5 @@ def record_or_error(put: PutIn) -> Record | InputError:
 def put_result(sku: str, found: bool | InputError) -> OperationOut:
     """What came of a put: whether the item was new, or why it failed."""
     if isinstance(found, InputError):
-        return OperationOut(op="put", sku=sku, status="failed", error=ProblemOut.of(found))
+        return OperationOut(op="put", sku=sku, status="failed", error=FailureOut.of(found))
     return OperationOut(op="put", sku=sku, status="created" if found else "replaced")

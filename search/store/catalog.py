@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from uuid import uuid4
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
-from vitrina.search.store.database import CHUNK, Database, chunks, clock, deletions, images, index_versions, items
+from vitrina.search.store.database import (
+    CHUNK,
+    Database,
+    chunks,
+    clock,
+    deletions,
+    images,
+    index_versions,
+    items,
+    pages,
+)
 from vitrina.search.store.facets import FacetChanges, facet_changes
 from vitrina.search.store.index_versions import (
     Embedded,
@@ -272,14 +283,7 @@ class Catalog:
 
     def skus_of(self, source_ids: Sequence[int]) -> Iterator[list[str]]:
         """The skus of the items of some sources, in pages, each a consistent state of its own."""
-        last = 0
-        while True:
-            with self.database.read() as connection:
-                page = skus_of(connection, source_ids, last)
-            if not page:
-                return
-            yield [sku for _, sku in page]
-            last = page[-1][0]
+        return pages(self.database, lambda connection, last: skus_of(connection, source_ids, last))
 
     def item_page(
         self, limit: int, after: tuple[int, int] = (0, 0), *, source: str | None = None, since: float | None = None
@@ -377,29 +381,23 @@ class Catalog:
 
     def all_items(self) -> Iterator[StoredItem]:
         """Every item in the order of its id, read in pages, each a consistent state of its own."""
-        last = 0
-        while True:
-            with self.database.read() as connection:
-                page = select(items.c.id).where(items.c.id > last).order_by(items.c.id).limit(CHUNK)
-                found = stored_items(connection, list(connection.scalars(page)))
-            if not found:
-                return
-            yield from found.values()
-            last = max(found)
+
+        def page(connection: Connection, last: int) -> list[tuple[int, StoredItem]]:
+            ids = connection.scalars(select(items.c.id).where(items.c.id > last).order_by(items.c.id).limit(CHUNK))
+            return sorted(stored_items(connection, list(ids)).items())
+
+        return chain.from_iterable(pages(self.database, page))
 
     def first_images(self) -> Iterator[str]:
         """The id of each item's first image, the oldest first, read in pages; an image that several items share comes
         several times."""
-        last = 0
-        while True:
-            first = images.c.position == 0
-            page = select(images.c.id, images.c.image_id).where(images.c.id > last, first).order_by(images.c.id)
-            with self.database.read() as connection:
-                found = connection.execute(page.limit(CHUNK)).all()
-            if not found:
-                return
-            yield from (image_id for _, image_id in found)
-            last = found[-1][0]
+        columns = select(images.c.id, images.c.image_id).where(images.c.position == 0).order_by(images.c.id)
+
+        def page(connection: Connection, last: int) -> list[tuple[int, str]]:
+            rows = connection.execute(columns.where(images.c.id > last).limit(CHUNK))
+            return [(row_id, image_id) for row_id, image_id in rows]
+
+        return chain.from_iterable(pages(self.database, page))
 
     def changes(self, version_id: int, since: int) -> Changes:
         """What changed after sequence number ``since`` in one index version; everything in it for ``since`` 0.

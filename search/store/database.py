@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -375,3 +375,15 @@ def touched_items(connection: Connection, since: int, *others: Select[tuple[int]
         *others,
     )
     return np.fromiter(connection.scalars(touched) if since else (), dtype=np.int64)
+
+
+def pages(database: SqlDatabase, read: Callable[[Connection, int], list[tuple[int, T]]]) -> Iterator[list[T]]:
+    """What lies under ascending ids, each page in a transaction of its own; ``read`` gets the last id before."""
+    last = 0
+    while True:
+        with database.read() as connection:
+            page = read(connection, last)
+        if not page:
+            return
+        yield [value for _, value in page]
+        last = page[-1][0]

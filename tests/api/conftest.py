@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from starlette.types import Message, Receive
 from typer.testing import CliRunner
 
 from recipes.boutique.export import write_folder
@@ -171,3 +173,23 @@ def keys(store: Store) -> KeyFile:
 
 def bearer(secret: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {secret}"}
+
+
+def sent_by(client: TestClient, method: str, path: str, kind: bytes, receive: Receive) -> list[Message]:
+    """The messages that the application answers with to a body of that content type, received piece by piece."""
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"host", b"localhost"), (b"content-type", kind)],
+        "app": client.app,
+    }
+    asyncio.run(client.app(scope, receive, send))  # type: ignore[arg-type]
+    return sent

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import unicodedata
@@ -14,7 +13,7 @@ from fastapi import Request
 from fastapi.testclient import TestClient
 from starlette.types import Message
 
-from tests.api.conftest import data_uri, make_image
+from tests.api.conftest import data_uri, make_image, sent_by
 from tests.fakes import FakeEncoder
 from vitrina.api.app import create_app
 from vitrina.api.errors import API_CSP
@@ -255,25 +254,11 @@ def test_a_client_that_leaves_within_its_body_is_no_error(client: TestClient, ca
         messages: Iterator[Message] = iter(
             [{"type": "http.request", "body": b"--b\r\n", "more_body": True}, {"type": "http.disconnect"}]
         )
-        sent: list[Message] = []
 
         async def receive() -> Message:
             return next(messages)
 
-        async def send(message: Message) -> None:
-            sent.append(message)
-
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": b"",
-            "headers": [(b"host", b"localhost"), (b"content-type", kind)],
-            "app": client.app,
-        }
-        asyncio.run(client.app(scope, receive, send))  # type: ignore[arg-type]
-        return sent
+        return sent_by(client, method, path, kind, receive)
 
     with caplog.at_level(logging.INFO):
         for method, path in (("POST", "/v1/search"), ("PUT", "/v1/items/a")):

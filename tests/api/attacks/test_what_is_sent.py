@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import time
 import tracemalloc
@@ -12,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from tests.api.conftest import data_uri, make_image
+from tests.api.conftest import data_uri, make_image, sent_by
 
 JSON = {"Content-Type": "application/json"}
 
@@ -55,7 +54,7 @@ FORM = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r
     ],
 )
 def test_bodies_that_never_end(client: TestClient, method: str, path: str, kind: str, beginning: bytes) -> None:
-    n_chunks, sent = 0, list[Any]()
+    n_chunks = 0
 
     async def receive() -> Any:
         nonlocal n_chunks
@@ -64,19 +63,7 @@ def test_bodies_that_never_end(client: TestClient, method: str, path: str, kind:
         body = beginning if n_chunks == 1 else b" " * 100_000
         return {"type": "http.request", "body": body, "more_body": True}
 
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {
-        "type": "http",
-        "method": method,
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "headers": [(b"host", b"localhost"), (b"content-type", kind.encode())],
-        "app": client.app,
-    }
-    asyncio.run(client.app(scope, receive, send))  # type: ignore[arg-type]
+    sent = sent_by(client, method, path, kind.encode(), receive)
     assert sent[0]["status"] == 413
     assert n_chunks < 30
 

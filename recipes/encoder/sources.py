@@ -82,12 +82,17 @@ def read_sources(data: Path, work: Path, say: Say) -> list[LabelledRows]:
         elif source.name == BOUTIQUE:
             part = drawn_boutique(work / f"{BOUTIQUE}.parquet", N_BOUTIQUE, say)
         else:
-            part = read_rows(data / f"{source.name}.parquet")
-            part = replace(part, products=tuple(map(_NORMALISED.get(source.name, _as_it_is), part.products)))
-            part = replace(part, is_whole=source.name == "grocery-iconic")
+            part = read_file(data, source.name)
         rows[source.name] = part
         say(f"{source.name}: {len(part.products)} images")
     return list(rows.values())
+
+
+def read_file(data: Path, name: str) -> LabelledRows:
+    """The rows of a source that is a file. Raises OSError where it is missing."""
+    part = read_rows(data / f"{name}.parquet")
+    products = tuple(map(_NORMALISED.get(name, _as_it_is), part.products))
+    return replace(part, products=products, is_whole=name == "grocery-iconic")
 
 
 def is_learnt(rows: LabelledRows) -> list[bool]:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from recipes.encoder.corpus import LabelledRows, Say, repeat_factors
-from recipes.encoder.held_out import CALTECH, held_out_class
+from recipes.encoder.held_out import CALTECH, OPEN_SETS, held_out_class
 from recipes.encoder.images import PLAIN, decode
 from recipes.encoder.labels import LabelledProduct
 from recipes.encoder.pretrained import imagenet_classifier, imagenet_names
-from recipes.encoder.sources import SOURCES, is_learnt, is_measured, read_sources, stored_images
+from recipes.encoder.sources import SOURCES, is_learnt, is_measured, read_file, read_sources, stored_images
 from recipes.encoder.texts import save_array
 from recipes.matcher.model import SIDE
 from recipes.reranker.statements import SoftLabels
@@ -44,6 +44,12 @@ class MatchCorpus:
         missing."""
         return cls([_named(part) for part in read_sources(data, work, say)])
 
+    @classmethod
+    def open_sets(cls, data: Path) -> MatchCorpus:
+        """The files alone that show classes which nothing is learnt from. Raises OSError where one is missing."""
+        names = [source.name for source in SOURCES if source.name.startswith(OPEN_SETS)]
+        return cls([_named(read_file(data, name)) for name in names])
+
     @property
     def learnt(self) -> list[LabelledRows]:
         """The rows to train on, of sources that have any."""
@@ -55,9 +61,10 @@ class MatchCorpus:
         """The rows held out for tuning, of shops and classes that are trained on; then those of no other class."""
         parts = [part.split()[1] for part in self.rows]
         kept = [part.where([not is_measured(part, product) for product in part.products]) for part in parts]
-        return [*(part for part in kept if part.products), self._unseen()]
+        return [*(part for part in kept if part.products), self.unseen]
 
-    def _unseen(self) -> LabelledRows:
+    @property
+    def unseen(self) -> LabelledRows:
         """The rows of classes that nothing was learnt from, each with its class as its kind."""
         found = [
             (replace(product, kinds=(called,), title=called), image)

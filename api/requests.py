@@ -261,8 +261,8 @@ class ItemIn(JsonModel):
         },
     )
 
-    title: str = Field("", json_schema_extra={"maxLength": MAX_TITLE_CHARS})
-    description: str = Field("", json_schema_extra={"maxLength": MAX_DESCRIPTION_CHARS})
+    title: str = Field("", max_length=MAX_TITLE_CHARS)
+    description: str = Field("", max_length=MAX_DESCRIPTION_CHARS)
     attributes: dict[str, str | int | float | bool | list[str | int | float | bool]] = Field(
         default_factory=dict, json_schema_extra={"maxProperties": MAX_ATTRIBUTES}
     )

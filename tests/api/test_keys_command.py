@@ -22,7 +22,7 @@ def test_a_key_is_shown_once_and_kept_as_a_hash(vitrina: Vitrina, tmp_path: Path
     assert secret not in note
     file = tmp_path / "store" / "keys.json"
     assert file.stat().st_mode & 0o077 == 0, "only its owner may read it"
-    assert secret.split("_")[2] not in file.read_text("utf-8")
+    assert secret.split("_", maxsplit=2)[2] not in file.read_text("utf-8")
     found = KeyFile(tmp_path / "store").find(secret)
     assert found is not None
     assert (found.name, found.scopes) == ("website", frozenset({KeyScope.SEARCH, KeyScope.WRITE}))

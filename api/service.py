@@ -8,7 +8,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from contextvars import copy_context
@@ -30,6 +30,7 @@ from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
 from vitrina.indexer.preparation import PreparedItem
 from vitrina.indexer.sources.base import Record
+from vitrina.indexer.twins import TwinFinder
 from vitrina.search.encoders.base import Encoder, LoadEncoder
 from vitrina.search.encoders.batching import BatchingEncoder, ComputeSlots
 from vitrina.search.encoders.compute import n_available_cores
@@ -38,7 +39,7 @@ from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import SyncThread
 from vitrina.search.store.jobs import Job
 from vitrina.search.store.store import Store
-from vitrina.search.types.errors import EncoderReplacedError, InputError, VitrinaError
+from vitrina.search.types.errors import EncoderReplacedError, InputError, NotFoundError, VitrinaError
 from vitrina.search.types.item import StoredItem
 from vitrina.search.types.query import RerankOptions
 
@@ -79,6 +80,9 @@ searches nor ``/healthz`` ever wait for them."""
 
 FETCH_S = 30.0
 """How long fetching all images of an item may take that is written over HTTP."""
+
+MAX_TWINS_FOLLOWED = 16
+"""Items of one photo that are compared again when one of them is written or deleted; a larger group stays as it is."""
 
 N_DRAWING = 8
 """How many images are read, reduced and drawn on at the same time."""
@@ -209,6 +213,7 @@ class Service:
         Blocks, for seconds if another encoder has just become active. Raises InputError, and EncoderError if the
         catalog's encoder cannot be loaded.
         """
+        twins = self._twins_of([record.item.sku])
         while True:
             try:
                 with self._fetcher.limited(FETCH_S, cancelled):
@@ -216,8 +221,7 @@ class Service:
             except EncoderReplacedError:
                 self.switch()
                 continue
-            with suppress(EncoderReplacedError):  # replaced since then; the new replica has the item, too
-                self._engine.replica.catch_up()
+            self._follow([stored.id, *twins])
             if self.reranking is not None:
                 self.reranking.precompute(stored)
             return stored
@@ -233,6 +237,7 @@ class Service:
             except InputError as error:
                 return error
 
+        twins = self._twins_of([record.item.sku for record in records])
         with ThreadPoolExecutor(N_WRITING, thread_name_prefix="batch") as pool:
             while True:
                 indexer = self._indexer
@@ -241,22 +246,42 @@ class Service:
                 try:
                     if ready:
                         indexer.commit(indexer.encode(ready))
-                        self._engine.replica.catch_up()
                     break
                 except EncoderReplacedError:
                     self.switch()
+        stored = [*self._stored(each.item.sku for each in ready)]
+        self._follow([*(each.id for each in stored), *twins])
         if self.reranking is not None:
-            for record, each in zip(records, found, strict=True):
-                if isinstance(each, PreparedItem):
-                    self.reranking.precompute(self.store.catalog.item(record.item.sku))
+            for item in stored:
+                self.reranking.precompute(item)
         return [each if isinstance(each, InputError) else each.is_new for each in found]
 
     def delete(self, skus: Sequence[str]) -> list[str]:
         """Remove items; no later answer has them. Returns the skus that existed."""
+        twins = self._twins_of(skus)
         deleted = self.store.catalog.delete(skus)
-        with suppress(EncoderReplacedError):  # a replica whose index version was dropped shows no deleted item
-            self._engine.replica.catch_up()
+        self._follow(twins)
         return deleted
+
+    def _stored(self, skus: Iterable[str]) -> Iterator[StoredItem]:
+        """The items of these skus, without those that were deleted meanwhile."""
+        for sku in skus:
+            with suppress(NotFoundError):
+                yield self.store.catalog.item(sku)
+
+    def _twins_of(self, skus: Sequence[str]) -> list[int]:
+        """The items that may be no twins any more once these change: those of their groups, where they are few."""
+        with self.store.catalog.reading() as reader:
+            groups = reader.twins_of(skus)
+        return [item_id for group in groups if len(group) <= MAX_TWINS_FOLLOWED for item_id in group]
+
+    def _follow(self, item_ids: Sequence[int]) -> None:
+        """Make what was written searchable, and find the twins of these items anew, of which some may be gone."""
+        with suppress(EncoderReplacedError):  # a new replica has what was written; a dropped one shows nothing deleted
+            replica = self._engine.replica
+            replica.catch_up()
+            if item_ids:
+                TwinFinder(self.store, replica).find_of(item_ids)
 
     def switch(self) -> bool:
         """Switch to the catalog's active encoder; returns whether it is another one.

@@ -34,6 +34,10 @@ MAX_TITLES = 50
 """Different titles under one photo that are compared with each other; a photo of more stands for a missing one, and
 only equal titles are twins."""
 
+MAX_SHARING = 500
+"""Items that may share the photo of one that is written: of more, it stands for a missing one, and only an import or
+``vitrina duplicates`` compares all their titles."""
+
 MAX_RUN = 2_000
 """A part of a fingerprint that more images share tells nothing."""
 
@@ -57,12 +61,29 @@ class TwinFinder:
             item_ids = reader.changed_since(sequence)
         return self._find(item_ids) if item_ids else 0
 
+    def find_of(self, item_ids: Sequence[int]) -> int:
+        """Find the twins of a few items anew, by comparing their photos alone with all others; returns how many groups
+        there are. Blocks, for milliseconds."""
+        with self._store.catalog.reading() as reader:
+            own = {each.image_id for each in reader.first_images(item_ids).values()}
+        near = self._store.fingerprints.near(own)
+        with self._store.catalog.reading() as reader:
+            of_photo = reader.items_by_first_image({*own, *near})
+        few = {photo: held for photo, held in of_photo.items() if len(held) <= MAX_SHARING}
+        return self._replace(item_ids, few, own & few.keys())
+
     def _find(self, item_ids: Sequence[int] | None) -> int:
-        catalog = self._store.catalog
-        with catalog.reading() as reader:
+        with self._store.catalog.reading() as reader:
             of_photo = reader.items_by_first_image()
         asked = set(item_ids or ())
         changed = {photo for photo, held in of_photo.items() if item_ids is None or not asked.isdisjoint(held)}
+        return self._replace(item_ids, of_photo, changed)
+
+    def _replace(
+        self, item_ids: Sequence[int] | None, of_photo: Mapping[str, Sequence[int]], changed: Collection[str]
+    ) -> int:
+        """Replace the groups of these items, or all for None, by those of the photos that changed."""
+        catalog = self._store.catalog
         shared = [(photo, photo) for photo in changed if len(of_photo[photo]) > 1]
         photos = [*shared, *self._same_photos(of_photo, None if item_ids is None else changed)]
         with catalog.reading() as reader:
@@ -72,8 +93,14 @@ class TwinFinder:
             for one, other in photos
             for twins in twins_by(*([told[each] for each in of_photo[photo] if each in told] for photo in (one, other)))
         )
-        catalog.replace_twins(item_ids, groups)
+        if groups or item_ids is None or self._have_twins(item_ids):
+            catalog.replace_twins(item_ids, groups)
         return len(groups)
+
+    def _have_twins(self, item_ids: Sequence[int]) -> bool:
+        with self._store.catalog.reading() as reader:
+            known = reader.twin_groups()
+        return bool(np.isin(known.item_ids, item_ids).any())
 
     def _same_photos(
         self, of_photo: Mapping[str, Sequence[int]], changed: Collection[str] | None

@@ -297,9 +297,8 @@ class Catalog:
 
     def replace_twins(self, item_ids: Sequence[int] | None, groups: Sequence[Sequence[int]]) -> None:
         """Forget the groups of some items, or all for None, and store others, joined with those their items are in."""
-        if groups or item_ids is None:
-            with self.database.write() as connection:
-                replace_twins(connection, item_ids, groups)
+        with self.database.write() as connection:
+            replace_twins(connection, item_ids, groups)
 
     # Words and facets
 

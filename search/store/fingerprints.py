@@ -25,6 +25,12 @@ MAX_CANDIDATES = 8
 MAX_STORED_SIDE_PX = 192
 """Stored images are decoded this small to be compared; of large JPEGs only a part is read then."""
 
+MAX_NEAR = 64
+"""How many near ones of one image are looked for when an item is written."""
+
+MAX_ASKED = 1_000
+"""Fingerprints of so many images are read by their ids, of more all are read."""
+
 fingerprints = Table(
     "fingerprints",
     metadata,
@@ -98,9 +104,19 @@ class Fingerprints:
         candidates = self._store.read_all(ids).items()
         return [each for each, data in candidates if (shown := decoded(each, data)) and is_same_photo(image, shown)]
 
+    def near(self, image_ids: Collection[str]) -> set[str]:
+        """The ids of the stored images whose fingerprints are near to those of a few images."""
+        _, own = self.of(image_ids)
+        keys, known = self._current()
+        near = {key for bits in own for key in keys[nearest(bits.tobytes(), known, MAX_NEAR)].tolist()}
+        with self._store.file.read() as connection:
+            return {*connection.scalars(select(fingerprints.c.picture_id).where(fingerprints.c.id.in_(near)))}
+
     def of(self, image_ids: Collection[str]) -> tuple[list[str], NDArray[np.uint64]]:
         """The ids of those of the images whose fingerprint tells something, and the fingerprints, shape (n, 4)."""
         known = select(fingerprints.c.picture_id, fingerprints.c.bits)
+        if len(image_ids) <= MAX_ASKED:
+            known = known.where(fingerprints.c.picture_id.in_(image_ids))
         with self._store.file.read() as connection:
             rows = [row for row in connection.execute(known) if row.bits != BLANK and row.picture_id in image_ids]
         bits = np.frombuffer(b"".join(row.bits for row in rows), np.uint64).reshape(-1, 4)

@@ -21,6 +21,7 @@ from vitrina.search.store.twins import (
     items_by_first_image,
     skus_by_id,
     twin_groups,
+    twins_of,
 )
 from vitrina.search.types.errors import NotFoundError
 from vitrina.search.types.identifiers import asked_identifiers, compact, folded, folded_title, query_keys
@@ -128,9 +129,13 @@ class CatalogReader:
         """Every group of twins."""
         return twin_groups(self._connection)
 
-    def items_by_first_image(self) -> dict[str, list[int]]:
-        """The items that have each image for their first, the oldest first."""
-        return items_by_first_image(self._connection)
+    def twins_of(self, skus: Sequence[str]) -> list[list[int]]:
+        """The groups of the items of these skus, whole."""
+        return twins_of(self._connection, skus)
+
+    def items_by_first_image(self, image_ids: Collection[str] | None = None) -> dict[str, list[int]]:
+        """The items that have each image, or each of some, for their first, the oldest first."""
+        return items_by_first_image(self._connection, image_ids)
 
     def first_images(self, item_ids: Collection[int]) -> dict[int, FirstImage]:
         """What twins are told by, of items that have an image."""

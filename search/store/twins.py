@@ -61,21 +61,26 @@ def replace_twins(connection: Connection, item_ids: Sequence[int] | None, groups
         connection.execute(delete(twins))
     for chunk in chunks(item_ids or ()):
         connection.execute(delete(twins).where(twins.c.item_id.in_(chunk)))
-    for group in groups:
+    for group in groups:  # of which some may have been deleted since
+        group = list(connection.scalars(select(items.c.id).where(items.c.id.in_(ids_as_table(group)))))
         of_items = twins.c.item_id.in_(ids_as_table(group))
         known = list(connection.scalars(select(twins.c.group_id).where(of_items).distinct()))
         others = connection.scalars(select(twins.c.item_id).where(twins.c.group_id.in_(known)))
         members = sorted({*group, *others})
+        if len(members) < 2:
+            continue
         for chunk in chunks(members):
             connection.execute(delete(twins).where(twins.c.item_id.in_(chunk)))
         group_id = min(known, default=members[0])
         insert_rows(connection, twins, [{"item_id": member, "group_id": group_id} for member in members])
 
 
-def items_by_first_image(connection: Connection) -> dict[str, list[int]]:
-    """The items that have each image for their first, the oldest first."""
+def items_by_first_image(connection: Connection, image_ids: Collection[str] | None = None) -> dict[str, list[int]]:
+    """The items that have each image, or each of some, for their first, the oldest first."""
     found: dict[str, list[int]] = {}
     first = select(images.c.item_id, images.c.image_id).where(images.c.position == 0).order_by(images.c.item_id)
+    if image_ids is not None:
+        first = first.where(images.c.image_id.in_(image_ids))
     for item_id, image_id in connection.execute(first):
         found.setdefault(image_id, []).append(item_id)
     return found
@@ -97,6 +102,15 @@ def colours_of(attributes: Mapping[str, object]) -> frozenset[str]:
     return frozenset(
         str(each).strip().casefold() for value in held for each in (value if isinstance(value, list) else [value])
     )
+
+
+def twins_of(connection: Connection, skus: Sequence[str]) -> list[list[int]]:
+    """The groups of the items of these skus, whole."""
+    own = select(twins.c.group_id).join(items, items.c.id == twins.c.item_id).where(items.c.sku.in_(skus))
+    found: dict[int, list[int]] = {}
+    for row in connection.execute(select(twins).where(twins.c.group_id.in_(own))):
+        found.setdefault(row.group_id, []).append(row.item_id)
+    return list(found.values())
 
 
 def skus_by_id(connection: Connection, item_ids: Sequence[int]) -> dict[int, str]:

@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.api.conftest import N_PRODUCTS, data_uri, make_image
+from tests.indexer.test_twins import again, photo
 from vitrina.search.store.store import Store
 
 
@@ -106,6 +107,27 @@ def test_a_search_shows_the_variant_that_fits_or_all_one_by_one(client: TestClie
     assert [hit["variant"]["sku"] for hit in hits(text="ZT-BL", limit=1)] == ["ZT-BL"]
     assert [hit["variant"]["sku"] for hit in hits(filters={"fabric": "cotton"}, collapse=False)] == ["ZT-RS", "ZT-BL"]
     assert [hit["variant"] for hit in hits(text="shirt", limit=1)] == [None]
+
+
+def test_items_written_over_http_are_shown_once_for_one_photo(client: TestClient) -> None:
+    shown, resaved, other = (data_uri(again(photo(seed), side)) for seed, side in ((1, 140), (1, 120), (2, 140)))
+
+    def put(sku: str, image: str) -> dict[str, Any]:
+        return {"op": "put", "sku": sku, "item": {"title": "Zebra print mug", "images": [image]}}
+
+    def groups() -> list[list[str]]:
+        hits = client.post("/v1/search", json={"text": "zebra print mug", "limit": 10}).json()["hits"]
+        return sorted(sorted([hit["sku"], *hit["twins"]]) for hit in hits if hit["title"] == "Zebra print mug")
+
+    for sku in ("1", "2"):
+        client.put(f"/v1/items/{sku}", json=put(sku, shown)["item"])
+    assert groups() == [["1", "2"]]
+    client.post("/v1/items:batch", json={"operations": [put("3", resaved), put("4", other)]})
+    assert groups() == [["1", "2", "3"], ["4"]]
+    client.put("/v1/items/1", json=put("1", other)["item"])
+    assert groups() == [["1", "4"], ["2", "3"]]
+    client.delete("/v1/items/2")
+    assert groups() == [["1", "4"], ["3"]]
 
 
 @pytest.mark.parametrize("variant", [{"images": [2]}, {"url": "javascript:alert(1)"}])

@@ -25,7 +25,9 @@ ITEM_FIELDS = tuple(field.name for field in fields(Item))
 
 def content_hash(item: Item, image_digests: Sequence[str]) -> str:
     """SHA-256 (hex) of an item's fields and images: equal exactly if nothing changed."""
-    values = {field: getattr(item, field) for field in ITEM_FIELDS if field != "variants"}
+    values = {field: getattr(item, field) for field in ITEM_FIELDS if field not in ("variants", "price_to_cents")}
+    if item.price_to_cents is not None:
+        values["price_to_cents"] = item.price_to_cents
     if item.variants:  # what was indexed before there were any keeps its hash
         values["variants"] = [asdict(variant) for variant in item.variants]
     content = json.dumps([values, list(image_digests)], sort_keys=True, ensure_ascii=False, default=dict)

@@ -106,11 +106,24 @@ class VariantRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PartRow:
+    """One of the products that another is sold as, or of which it consists: its name, its cells of price and sale
+    price, and how many of it. Those of one ``choice`` are alternatives; with an ``is_optional`` one it may be sold
+    without."""
+
+    name: str
+    cells: Mapping[str, object] = field(default_factory=dict)
+    choice: str = ""
+    quantity: int = 1
+    is_optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TableRow:
     """One row's cells by column name. ``origin`` says where it comes from, as ``products.csv:17``.
 
     ``n_rows`` is how many rows of the source were merged into it. ``attributes`` are those that columns hold by name
-    and value. ``problems`` are what of the row could not be read.
+    and value. ``problems`` are what of the row could not be read. ``parts`` say what a product without a price costs.
     """
 
     origin: str
@@ -119,6 +132,7 @@ class TableRow:
     variants: tuple[VariantRow, ...] = ()
     attributes: Mapping[str, object] = field(default_factory=dict)
     problems: tuple[CellProblem, ...] = ()
+    parts: tuple[PartRow, ...] = ()
 
 
 @runtime_checkable

@@ -82,6 +82,9 @@ class _RowReader:
             if price_cents is not None:
                 attributes["regular_price"] = price_cents / 10 ** n_decimals(currency)
             price_cents, currency = sale
+        price_to_cents = None
+        if not price_cents and self._row.parts:
+            price_cents, price_to_cents = self._price_of_parts(currency)
         images = self._images()
         variants = self._variants(images, currency)
         if not (title or description or attributes or images or variants):
@@ -90,7 +93,7 @@ class _RowReader:
                 f"The row has neither an image nor any text.{first}",
                 remedy="Give it a title, a description or an image.",
             )
-        item = Item(sku, title, description, attributes, price_cents, currency, self._url(), variants)
+        item = Item(sku, title, description, attributes, price_cents, currency, self._url(), variants, price_to_cents)
         return Record(self._row.origin, item, tuple(images)[:MAX_IMAGES], tuple(self._problems), self._row.n_rows)
 
     def _field(self, field: str) -> object:
@@ -129,6 +132,27 @@ class _RowReader:
         default: tuple[int | None, str | None] = (None, currency)
         sale = self._read("sale_price", partial(_read_price, currency, self._columns.decimal_mark), default)
         return sale if sale[0] and (price_cents is None or sale[0] < price_cents) else None
+
+    def _price_of_parts(self, currency: str | None) -> tuple[int | None, int | None]:
+        """The lowest and the highest price of what a product is sold as, or of what it consists of; None where they are
+        not known, and for the highest where it is the lowest."""
+        choices: dict[str, list[int]] = {}
+        for part in self._row.parts:
+            price, sale = (self._part_price(part.cells.get(role), currency) for role in ("price", "sale_price"))
+            cents = sale if sale and (price is None or sale < price) else price
+            if cents:
+                choices.setdefault(part.choice, []).append(cents * part.quantity)
+        optional = {part.choice for part in self._row.parts if part.is_optional}
+        lowest = sum(min(each) for choice, each in choices.items() if choice not in optional)
+        highest = sum(max(each) for each in choices.values())
+        lowest = lowest or min((min(each) for each in choices.values()), default=0)
+        return lowest or None, highest if highest > lowest else None
+
+    def _part_price(self, cell: object, currency: str | None) -> int | None:
+        try:
+            return _read_price(currency, self._columns.decimal_mark, cell)[0]
+        except InputError:  # the part's own item says so
+            return None
 
     def _url(self) -> str | None:
         return self._read("url", read_url, None)

@@ -172,8 +172,14 @@ def stored_item(row: RowMapping, image_ids: tuple[str, ...]) -> StoredItem:
         currency=row["currency"],
         url=row["url"],
         variants=tuple(map(stored_variant, row["variants"] or ())),
+        price_to_cents=price_to(row),
     )
     return StoredItem(row["id"], item, image_ids, row["content_hash"], row["sequence"])
+
+
+def price_to(row: RowMapping) -> int | None:
+    """The highest price of an item without variants, where that is another than its price."""
+    return None if row["variants"] or row["max_price_cents"] == row["price_cents"] else row["max_price_cents"]
 
 
 def attribute_value(value: Scalar | list[Scalar]) -> AttributeValue:

@@ -49,7 +49,8 @@ class Item:
     ``currency`` is its ISO 4217 code.
 
     An item with ``variants`` has the values of all their options among its attributes, and the lowest of their prices.
-    A variant without a price has the item's.
+    A variant without a price has the item's. ``price_to_cents`` is the highest price of an item without
+    variants that is sold at several, as a bundle whose parts are chosen.
     """
 
     sku: str
@@ -60,6 +61,7 @@ class Item:
     currency: str | None = None
     url: str | None = None
     variants: tuple[Variant, ...] = ()
+    price_to_cents: int | None = None
 
     def __post_init__(self) -> None:
         if self.variants:
@@ -75,9 +77,11 @@ class Item:
 
     @property
     def max_price_cents(self) -> int | None:
-        """The highest price of its variants; its own price where it has none."""
+        """The highest price of its variants; its own highest price where it has none."""
         prices = [variant.price_cents for variant in self.variants if variant.price_cents is not None]
-        return max(prices, default=self.price_cents)
+        if self.price_cents is None or prices:
+            return max(prices, default=None)
+        return max(self.price_cents, self.price_to_cents or 0)
 
 
 def priced(variant: Variant, price_cents: int | None, currency: str | None) -> Variant:

@@ -131,6 +131,9 @@ class Join(_Part):
     product to it; ``parent`` joins a row to the one whose ``names`` it gives, or that names it among its ``children``;
     ``children`` joins it to the one that lists it, by ``pattern`` with options or by its name alone; ``nested`` finds
     the variants as a list in the product's own row.
+
+    Rows in which none of the ``continued`` columns says anything hold more values of the row before them. Where each
+    names one child, ``option_name`` and ``option_value`` are the columns of its option.
     """
 
     by: Literal["group", "order", "parent", "children", "nested"]
@@ -140,7 +143,26 @@ class Join(_Part):
     children: Names = ()
     between: str = "|"
     alone: bool = False
+    continued: Names = ()
+    option_name: Names = ()
+    option_value: Names = ()
     kinds: Kinds | None = None
+
+
+class Parts(_Part):
+    """A column with the names of other products, of which a product without a price is one, or consists.
+
+    ``between`` stands between them, and ``pattern`` finds what is said of each: its ``sku``, and under these keys the
+    name of the choice that it is made from, how many of it are taken, and whether one is needed (0 if not). Without a
+    pattern each is a name, up to an ``=``.
+    """
+
+    column: Names
+    between: str = ","
+    pattern: PairPattern | None = None
+    choice: str = "name"
+    quantity: str = "default_qty"
+    required: str = "required"
 
 
 class Variants(_Part):
@@ -208,6 +230,7 @@ class CatalogDialect(_Part):
     lists: tuple[PairList, ...] = ()
     objects: tuple[ObjectList, ...] = ()
     join: Join | None = None
+    parts: tuple[Parts, ...] = ()
     variants: Variants = Variants()
     sale: Sale = Sale()
 

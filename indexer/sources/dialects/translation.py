@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
+from itertools import zip_longest
 
-from vitrina.indexer.sources.base import Rejection, TableRow, VariantRow
+from vitrina.indexer.sources.base import PartRow, Rejection, TableRow, VariantRow
 from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.columns import Columns, folded
 from vitrina.indexer.sources.dialects.dialect import CatalogDialect, Join
-from vitrina.indexer.sources.dialects.joining import GROUPINGS, Group, JoinRow, Kind, kind_of
+from vitrina.indexer.sources.dialects.joining import (
+    Group,
+    JoinRow,
+    Spool,
+    continued,
+    distinct,
+    following,
+    parts_in,
+    row_kind,
+)
 from vitrina.indexer.sources.dialects.layout import Cells, Layout, read_pairs
 from vitrina.indexer.sources.dialects.nesting import (
     DEFAULT,
@@ -43,9 +54,14 @@ def translate(
         for row in rows:
             yield row if isinstance(row, Rejection) else translator.single(row)
         return
-    grouping = "following" if join.by == "order" else "anywhere"
-    for group in GROUPINGS[grouping](translator.prepared(rows, join)):
-        yield group if isinstance(group, Rejection) else translator.merged(group, join)
+    with closing(Spool()) as spool:
+        prepared = translator.prepared(rows, join)
+        for group in following(prepared) if join.by == "order" else spool.joined(prepared):
+            if isinstance(group, Rejection):
+                yield group
+                continue
+            merged = translator.merged(group, join)
+            yield replace(merged, parts=translator.parts(group[0].row.cells, spool)) if dialect.parts else merged
 
 
 class _Translator:
@@ -113,42 +129,42 @@ class _Translator:
 
     def prepared(self, rows: Rows, join: Join) -> Iterator[JoinRow | Rejection]:
         """The rows with what joins them."""
-        for row in rows:
+        normal = self._normal(rows)
+        for row in continued(normal, self._layout, join, self._columns.images) if join.continued else normal:
             if isinstance(row, Rejection):
                 yield row
                 continue
             layout = self._layout(row.cells)
-            cells = layout.normal(row.cells)
-            kind = self._kind(layout, cells, join)
+            cells = dict(row.cells)
+            kind = row_kind(layout, cells, join)
             names = tuple(name for template in join.names if (name := _filled(template, layout, cells)))
             parent = ""
+            rank = 0
             if kind == "translation":
-                parent, names = (names[0] if names else ""), ()
+                parent, names, rank = (names[0] if names else ""), (), _rank(_code(layout, cells, join), join)
             elif join.by == "group" or (join.by == "parent" and kind != "product"):
                 parent = str(layout.cell(cells, join.column) or "").strip()
-            children = tuple(self._children(layout, cells, join)) if kind == "product" else ()
-            yield JoinRow(kind, TableRow(row.origin, cells, row.n_rows), names, parent, children)
+            children = tuple(self._children(layout, cells, join)) if kind in ("product", "translation") else ()
+            yield JoinRow(kind, TableRow(row.origin, cells, row.n_rows), names, parent, children, rank)
 
-    def _kind(self, layout: Layout, cells: Cells, join: Join) -> Kind:
-        kinds = join.kinds
-        if kinds is None:
-            return "product"
-        text = str(layout.cell(cells, kinds.column) or "").strip()
-        patterns: tuple[tuple[Kind, str | None], ...] = (
-            ("variant", kinds.variant),
-            ("image", kinds.image),
-            ("attribute", kinds.attribute),
-            ("translation", kinds.translation),
-            ("ignored", kinds.ignored),
-        )
-        return kind_of(text, patterns)
+    def _normal(self, rows: Rows) -> Iterator[TableRow | Rejection]:
+        for row in rows:
+            yield row if isinstance(row, Rejection) else self._with_normal_cells(row)
+
+    def _with_normal_cells(self, row: TableRow) -> TableRow:
+        return TableRow(row.origin, self._layout(row.cells).normal(row.cells), row.n_rows)
 
     def _children(self, layout: Layout, cells: Cells, join: Join) -> dict[str, dict[str, object]]:
         """The options of the variants that a product lists, by their skus."""
         text = layout.cell(cells, join.column if join.by == "children" else join.children)
         found: dict[str, dict[str, object]] = {}
         if isinstance(text, list):
-            return {str(each): {} for each in text}
+            names, values = (layout.cell(cells, keys) for keys in (join.option_name, join.option_value))
+            for each, name, value in zip_longest(text, *(x if isinstance(x, list) else () for x in (names, values))):
+                if not is_blank(each):
+                    options = found.setdefault(str(each).strip(), {})
+                    options.update({} if is_blank(name) or is_blank(value) else {str(name): value})
+            return found
         if isinstance(text, str):
             for part in text.split(join.between):
                 pairs: dict[str, object] = dict(read_pairs(part, join.pattern)) if join.pattern else {"sku": part}
@@ -185,7 +201,9 @@ class _Translator:
         for each in group:
             if each.kind == "attribute":
                 attributes = {**self._layout(each.row.cells).spread(dict(each.row.cells)), **attributes}
-        self._add_translations(cells, [each for each in group[1:] if each.kind == "translation"], join)
+        own = {_filled(template, layout, head.row.cells) for template in join.names}
+        translations = [each for each in group[1:] if each.kind == "translation" and each.parent in own]
+        self._add_translations(cells, translations, join)
         return self._product(head.row.origin, cells, n_rows, variants, attributes, layout)
 
     def _grouped(
@@ -209,7 +227,7 @@ class _Translator:
         if len(variants) == 1 and not variants[0].options:
             variants = []
         drop = {*(self._level_columns(spread) if variants else ()), *differing}
-        cells = _distinct((cells for _, cells in spread), drop - self._kept)
+        cells = distinct((cells for _, cells in spread), drop - self._kept)
         if len(rows) > 1 and not join.alone and head.parent:
             cells[self._columns.fields["sku"][0]] = head.parent
         for field in ("title", "description", "url"):
@@ -298,6 +316,16 @@ class _Translator:
             held = ((column, row.cells.get(column)) for row in rows for column in columns)
             cells.update(next(({column: cell} for column, cell in held if not is_blank(cell)), {}))
 
+    def parts(self, cells: Cells, spool: Spool) -> tuple[PartRow, ...]:
+        """What a product without a price is sold as, or consists of."""
+        layout, declared = self._layout(cells), self._dialect.variants
+        return tuple(
+            replace(part, cells=roles_of(self._layout(own), own, declared))
+            for each in self._dialect.parts
+            for part in parts_in(layout.cell(cells, each.column), each)
+            for own in spool.cells_of(part.name)
+        )
+
     def _add_images(self, cells: dict[str, object], rows: list[TableRow]) -> None:
         for row in rows:
             for column in self._columns.images:
@@ -306,17 +334,35 @@ class _Translator:
                     cells[column] = [cell] if is_blank(held) else [*(held if isinstance(held, list) else [held]), cell]
 
     def _add_translations(self, cells: dict[str, object], rows: list[JoinRow], join: Join) -> None:
+        """Add the titles in other languages. Fields of the default store count instead of the product's own; what no
+        other row says is taken from a translation."""
+        fields = self._columns.used_by_fields - {*self._columns.images, *self._columns.fields["sku"]}
         for each in rows:
-            layout = self._layout(each.row.cells)
-            code = str(layout.cell(each.row.cells, join.kinds.column if join.kinds else ()) or "").strip()
-            default = join.kinds.default_translation if join.kinds else None
-            if default and re.fullmatch(default, code):
-                texts = (*self._columns.fields.get("title", ()), *self._columns.fields.get("description", ()))
-                cells.update({name: each.row.cells[name] for name in texts if name in each.row.cells})
+            own = {name: cell for name, cell in each.row.cells.items() if not is_blank(cell)}
+            code = _code(self._layout(own), own, join)
+            if _rank(code, join) == 0:
+                cells.update({name: own[name] for name in fields if name in own})
                 continue
             for column in self._columns.fields.get("title", ()):
-                if not is_blank(cell := each.row.cells.get(column)) and cell != cells.get(column):
-                    cells.setdefault(f"{column}_{code}", cell)
+                if column in own and own[column] != cells.get(column):
+                    cells.setdefault(f"{column}_{code}", own[column])
+        for each in rows:
+            for column in (*self._columns.images, *sorted(fields)):
+                if is_blank(cells.get(column)) and not is_blank(cell := each.row.cells.get(column)):
+                    cells[column] = cell
+
+
+def _code(layout: Layout, cells: Cells, join: Join) -> str:
+    """The language or store of a translation."""
+    return str(layout.cell(cells, join.kinds.column if join.kinds else ()) or "").strip()
+
+
+def _rank(code: str, join: Join) -> int:
+    """How much a translation says of the product itself: that of the default store the most, then one in English."""
+    default = join.kinds.default_translation if join.kinds else None
+    if default and re.fullmatch(default, code, re.IGNORECASE):
+        return 0
+    return 1 if re.search(r"(?:^|_)en(?:glish)?(?:_|$)", folded(code)) else 2
 
 
 def _filled(template: str, layout: Layout, cells: Cells) -> str:
@@ -350,17 +396,3 @@ def _constant(options: list[dict[str, object]], layout: Layout) -> dict[str, obj
         for name in constant:
             own.pop(name, None)
     return constant
-
-
-def _distinct(rows: Iterable[dict[str, object]], dropped: set[str]) -> dict[str, object]:
-    """Each column with its distinct values in order; one value as itself."""
-    values: dict[str, dict[object, object]] = {}
-    for cells in rows:
-        for column, cell in cells.items():
-            if column in dropped or is_blank(cell):
-                continue
-            for part in cell if isinstance(cell, list) else [cell]:
-                known = part if isinstance(part, (str, int, float)) else repr(part)
-                values.setdefault(column, {}).setdefault(known, part)
-    found = {column: list(parts.values()) for column, parts in values.items()}
-    return {column: parts[0] if len(parts) == 1 else parts for column, parts in found.items()}

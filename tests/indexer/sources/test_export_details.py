@@ -47,6 +47,30 @@ def test_magento_lists_with_commas_quotes_and_other_separators_stay_whole(tmp_pa
     ]
 
 
+def test_magento_products_that_stand_in_rows_of_store_views_alone(tmp_path: Path) -> None:
+    records = loaded(tmp_path, "views.csv", """\
+sku,store_view_code,attribute_set_code,product_type,categories,product_websites,name,description,price,visibility,base_image,additional_attributes,configurable_variations
+T,fr,Top,configurable,Default Category/Tops,base,Chemise,,,,,,
+T,default,Top,configurable,Default Category/Tops,base,Shirt,Soft,,,/t/1.jpg,material=Cotton,"sku=T-S,size=S|sku=T-M,size=M"
+T-S,fr,Top,simple,,base,Chemise S,,,,,,
+T-S,default,Top,simple,,base,Shirt S,,20.00,,/t/s.jpg,size=S,
+T-M,fr,Top,simple,,base,Chemise M,,25.00,,,size=M,
+M,de,Mug,simple,,base,Becher,,9.50,,/m/1.jpg,,
+M,us_en,Mug,simple,,base,Mug,,9.00,,,,
+H,,Hat,simple,,base,Hat,Warm,5.00,,,,
+H,default,,,,,,,4.00,,,,
+H,de,,,,,Hut,,6.00,,/h/1.jpg,color=Rot,
+""")  # fmt: skip
+    assert list(records) == ["T", "M", "H"]
+    shirt, mug, hat = (records[sku] for sku in ("T", "M", "H"))
+    assert (shirt.item.title, shirt.item.description) == ("Shirt", "Soft")
+    assert shirt.item.attributes["name_fr"] == "Chemise"
+    assert forms(shirt.item) == [("T-S", {"size": "S"}, 2000), ("T-M", {"size": "M"}, 2500)]
+    assert (mug.item.title, mug.item.price_cents, len(mug.images)) == ("Mug", 900, 1)
+    assert (hat.item.title, hat.item.price_cents, len(hat.images)) == ("Hat", 400, 1)
+    assert hat.item.attributes == {"name_de": "Hut"}
+
+
 def test_what_a_run_leaves_out_is_named_and_kept_if_mapped(tmp_path: Path) -> None:
     from vitrina.indexer.report import unused_columns
 
@@ -320,3 +344,81 @@ def test_columns_with_points_in_their_names(tmp_path: Path) -> None:
     record = only(write(tmp_path, "a.csv", "Art.-Nr.;Bezeichnung 1;VK brutto;EK netto\n0012;Hemd;49,-;20\n"))
     assert (record.item.sku, record.item.title, record.item.price_cents) == ("0012", "Hemd", 4900)
     assert record.item.attributes == {}
+
+
+MAGENTO_1 = """\
+sku,_store,_attribute_set,_type,_category,_root_category,_product_websites,name,price,special_price,image,visibility,color,_links_related_sku,_associated_sku,_associated_default_qty,_tier_price_qty,_tier_price_price,_media_attribute_id,_media_image,_media_position,_super_products_sku,_super_attribute_code,_super_attribute_option,_super_attribute_price_corr
+T-R,,Top,simple,,,base,Tee red,20.0000,,/t/r.jpg,1,Red,,,,,,88,/t/r.jpg,1,,,,
+T-B,,Top,simple,,,base,Tee blue,22.0000,18.0000,/t/b.jpg,1,Blue,,,,,,88,/t/b.jpg,1,,,,
+T,,Top,configurable,Men/Tops,Default Category,base,Tee,20.0000,,/t/1.jpg,4,,BAG,,,,,88,/t/1.jpg,1,T-R,color,Red,
+,,,,Sale,Default Category,,,,,,,,,,,,,88,/t/2.jpg,2,T-R,fit,Slim,
+,,,,,,,,,,,,,,,,,,,,,T-B,color,Blue,2.0000
+,,,,,,,,,,,,,,,,,,,,,T-B,fit,Loose,
+,de,,,,,,Hemd,,,,,,,,,,,88,/t/3.jpg,3,,,,
+BAG,,Bag,simple,Gear,Default Category,base,Bag,9.0000,,no_selection,4,,,,,5,8.0000,,,,,,,
+SET,,Bag,grouped,Gear,Default Category,base,Set,,,no_selection,4,,,BAG,0,,,,,,,,,
+,,,,,,,,,,,,,,T-B,0,,,,,,,,,
+"""
+
+
+def test_magento_1_joins_the_rows_that_continue_a_product_and_its_simples(tmp_path: Path) -> None:
+    records = loaded(tmp_path, "m1.csv", MAGENTO_1)
+    assert list(records) == ["T", "BAG", "SET"]
+    tee = records["T"]
+    assert (tee.item.title, tee.n_rows) == ("Tee", 7)
+    assert forms(tee.item) == [
+        ("T-R", {"color": "Red", "fit": "Slim"}, 2000),
+        ("T-B", {"color": "Blue", "fit": "Loose"}, 1800),
+    ]
+    assert tee.item.attributes == {
+        "category": ("Men/Tops", "Sale"),
+        "name_de": "Hemd",
+        "color": ("Red", "Blue"),
+        "fit": ("Slim", "Loose"),
+    }
+    paths = [str(image.path)[-8:] for image in tee.images]
+    assert paths == ["/t/1.jpg", "/t/2.jpg", "/t/3.jpg", "/t/r.jpg", "/t/b.jpg"]
+
+
+def test_grouped_products_cost_what_their_parts_do(tmp_path: Path) -> None:
+    group = loaded(tmp_path, "m1.csv", MAGENTO_1)["SET"].item
+    assert (group.price_cents, group.max_price_cents, group.variants) == (900, 1800, ())
+    woo = """\
+ID,Type,SKU,Name,Published,"Is featured?","Visibility in catalog","Sale price","Regular price",Images,Parent,"Grouped products"
+1,simple,A,Hat,1,0,visible,,9,,,
+2,variable,B,Tee,1,0,visible,,,,,
+3,variation,B-S,Tee - S,1,0,visible,15,20,,B,
+4,variation,B-M,Tee - M,1,0,visible,,22,,B,
+5,grouped,C,Both,1,0,visible,,,,,"A, id:2"
+6,grouped,D,None known,1,0,visible,,,,,GONE
+"""
+    records = loaded(tmp_path, "woo.csv", woo)
+    assert [(records[sku].item.price_cents, records[sku].item.max_price_cents) for sku in "BCD"] == [
+        (1500, 2200),
+        (900, 2200),
+        (None, None),
+    ]
+
+
+def test_bundles_cost_the_sum_of_their_choices(tmp_path: Path) -> None:
+    def choice(name: str, sku: str, quantity: int = 1, required: int = 1) -> str:
+        return f"name={name},type=radio,required={required},sku={sku},price=0.0000,default=1,default_qty={quantity}.0000,price_type=fixed"
+
+    values = [
+        choice("Ball", "B-1"),
+        choice("Ball", "B-2"),
+        choice("Brick, foam", "C", 2),
+        choice("Mat", "M", required=0),
+    ]
+    text = f"""\
+sku,attribute_set_code,product_type,categories,name,visibility,price,special_price,bundle_price_type,bundle_values
+KIT,Gear,bundle,Default Category/Gear,Kit,"Catalog, Search",,,dynamic,"{"|".join(values)}"
+FIXED,Gear,bundle,Default Category/Gear,Fixed,"Catalog, Search",50.000000,,fixed,"{values[0]}"
+B-1,Gear,simple,Default Category/Gear,Ball,"Catalog, Search",23.000000,,,
+B-2,Gear,simple,Default Category/Gear,Large ball,"Catalog, Search",32.000000,27.000000,,
+C,Gear,simple,Default Category/Gear,Brick,"Catalog, Search",5.000000,,,
+M,Gear,simple,Default Category/Gear,Mat,"Catalog, Search",19.000000,,,
+"""
+    records = loaded(tmp_path, "export.csv", text)
+    assert (records["KIT"].item.price_cents, records["KIT"].item.max_price_cents) == (3300, 5600)
+    assert (records["FIXED"].item.price_cents, records["FIXED"].item.max_price_cents) == (5000, 5000)

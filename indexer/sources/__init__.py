@@ -29,8 +29,8 @@ from vitrina.search.types.errors import SourceError
 FOLDER = "folder"
 """The name that the reader of folders is registered under; readers of files have the file name's ending, as ``csv``."""
 
-N_PRICES_SAMPLED = 500
-"""Rows from whose prices the decimal mark of a file is told."""
+N_SAMPLED = 500
+"""Rows from whose prices the decimal mark of a file is told, and its key where no column's name says it."""
 
 COMPRESSED = ("csv", "tsv", "tab", "txt", "tar", "jsonl", "ndjson", "json", "jsonld", "xml", "rss", "atom", "yml")
 """The formats that are also read when compressed, as ``products.csv.gz``."""
@@ -44,10 +44,15 @@ TEXT_READERS = (open_delimited, open_jsonl, open_feed, open_page)
 """The readers of text files, which may be told the encoding."""
 
 
+_OF_VARIANTS = ("sale_price", "currency")
+"""The fields that a row may have from its only variant, and that are only told of where the file has such a column."""
+
+
 @dataclass(frozen=True, slots=True)
 class TableSource:
     """A table read as records, under one dialect and one choice of columns.
 
+    ``headers`` says which of the file's columns a name stands for, ``container`` in which one the objects of a row are.
     Of the file's own columns, ``ignored`` are those that the dialect leaves out, and ``empty_columns``, once all rows
     are read, those in which no row has anything.
     """
@@ -58,6 +63,7 @@ class TableSource:
     files: ImageFiles
     kept: frozenset[str] = frozenset()
     headers: Mapping[str, str] = field(default_factory=dict)
+    container: str | None = None
     ignored: frozenset[str] = frozenset()
     empty_columns: set[str] = field(default_factory=set, compare=False)
 
@@ -74,9 +80,21 @@ class TableSource:
     @property
     def fields(self) -> Mapping[str, str]:
         """Which column each field is read from, as the file spells it."""
-        images = ",".join(self.headers.get(column, column) for column in self.columns.images)
-        named = {name: self.headers.get(columns[0], columns[0]) for name, columns in self.columns.fields.items()}
-        return {**named, "image": images} if images else named
+        named = {
+            name: self._spelled(columns[0])
+            for name, columns in self.columns.fields.items()
+            if name not in _OF_VARIANTS or self._is_own(columns[0])
+        }
+        images = dict.fromkeys(map(self._spelled, self.columns.images))
+        return {**named, "image": ",".join(images)} if images else named
+
+    def _spelled(self, column: str) -> str:
+        """A column as the file has it; one that stands in objects, behind theirs."""
+        own = self.headers.get(column, column)
+        return own if self._is_own(column) or self.container is None else f"{self.container}.{own}"
+
+    def _is_own(self, column: str) -> bool:
+        return column in self.headers or column in self.table.columns or "." in column
 
     @property
     def used_columns(self) -> frozenset[str]:
@@ -145,24 +163,33 @@ def open_source(
         table = replace(table, joins_last=True)
     bound = Layout(layout, table.columns, frozenset((mapping or {}).values()))
     columns = choose_columns(
-        bound.columns_after, mapping or {}, preferred=layout.fields, ignored=bound.ignored, source=path.name
+        bound.columns_after,
+        mapping or {},
+        preferred=layout.fields,
+        ignored=bound.ignored,
+        source=path.name,
+        sample=lambda: [
+            bound.normal(row.cells) for row in islice(table.rows(), N_SAMPLED) if isinstance(row, TableRow)
+        ],
     )
     if (code := layout.currency(table.columns)) is not None:
         columns = replace(columns, currencies=dict.fromkeys(columns.fields.get("price", ()), code))
     kept = frozenset((*columns.renamed, *(each for name in mapping or {} for each in columns.fields.get(name, ()))))
-    headers = {name: column for column, name in reversed(bound.names.items())}
+    headers = bound.sources
     if isinstance(table, DelimitedTable):
         columns = replace(columns, decimal_mark=usual_decimal_mark(_first_prices(table, columns, headers)))
     given = () if image_folder is None else (image_folder,)
     usual = tuple(folder / name for folder in (*given, path.parent) for name in layout.image_folders)
     ignored = frozenset(column for column, name in bound.names.items() if name in bound.ignored)
-    return TableSource(table, layout, columns, ImageFiles(path.parent, given, usual), kept, headers, ignored)
+    return TableSource(
+        table, layout, columns, ImageFiles(path.parent, given, usual), kept, headers, bound.container, ignored
+    )
 
 
 def _first_prices(table: DelimitedTable, columns: Columns, headers: Mapping[str, str]) -> list[object]:
     """The cells of the price columns in the first rows."""
     prices = [headers.get(name, name) for field in ("price", "sale_price") for name in columns.fields.get(field, ())]
-    rows = islice(table.rows(), N_PRICES_SAMPLED) if prices else ()
+    rows = islice(table.rows(), N_SAMPLED) if prices else ()
     return [row.cells.get(name) for row in rows if isinstance(row, TableRow) for name in prices]
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from vitrina.indexer.sources.cells import clean_text, display_text, is_blank, parse_literal, plain
+from vitrina.indexer.sources.cells import clean_text, display_text, is_blank, parse_literal, plain, rich_text
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import AttributeValue, Scalar
 
@@ -28,6 +28,9 @@ _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
 _CODE_KEYS = re.compile(r"(?:^|[_.])(?:sku|gtin\d*|ean\d*|upc|isbn\d*|barcode|mpn|asin|code|zip|phone)$")
 _OF_NAMED = frozenset({"name", "id", "_id", "uid", "slug", "link", "href", "url", "handle", "parent", "parent_id"})
 """The keys of an object that is a name and where to find what it names."""
+
+_OF_LABELLED = frozenset({"label", "key", "value", "id", "code"})
+"""The keys of a choice: what people read, and what programs do."""
 
 MAX_LIST_CHARS = 300
 _LIST_VALUE = re.compile(r"[^\W\d_][\w'&/+-]{0,24}(?: [\w'&/+-]{1,24}){0,2}")
@@ -60,6 +63,8 @@ def flatten(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, Attr
         return
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         value = parse_literal(value)
+    if isinstance(value, Mapping) and (text := rich_text(value)) is not None:
+        value = display_text(text)
     if isinstance(value, Mapping):
         name = _name_of(value) if key else None
         yield from _flatten_object(key, value, depth) if name is None else flatten(key, name, depth + 1)
@@ -73,6 +78,14 @@ def flatten(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, Attr
 
 def _name_of(value: Mapping[object, object]) -> str | None:
     """The name of an object that says nothing else but where what it names is, as of a category; None of any other."""
+    if "label" in value and value.keys() <= _OF_LABELLED:
+        label = value["label"]
+        spelled = (
+            (label[key] for key in ("en", "en-US", "en-GB", "en_US", *label) if key in label)
+            if isinstance(label, Mapping)
+            else [label]
+        )
+        return next((each for each in spelled if isinstance(each, str)), None)
     name = value.get("name")
     return name if isinstance(name, str) and value.keys() <= _OF_NAMED else None
 

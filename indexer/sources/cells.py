@@ -9,6 +9,7 @@ import json
 import re
 import unicodedata
 import warnings
+from collections.abc import Mapping
 
 _UNWANTED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff\ud800-\udfff]")
 _BLANK = frozenset(
@@ -75,6 +76,14 @@ def without_spreadsheet_marks(text: str) -> str:
     return text[1:] if text[:1] == "'" and _APOSTROPHE.fullmatch(text) else text
 
 
+_DIRECTIVE = re.compile(
+    r"\{\{/?(?:widget|media|store|block|config|var|view|customvar|trans|depend|if|else|layout|skin|template|css|htmlescape)\b"
+    r"[^{}]*\}\}|\[/?(?:[a-z]+_[a-z0-9_]+|caption|gallery|embed|playlist|video|audio|row|column|col|products?|section)"
+    r"(?:\s[^\[\]]*)?/?\]",
+    re.IGNORECASE,
+)
+"""What a shop's own page is made by: Magento's directives, WordPress's shortcodes."""
+
 _LINE_END = re.compile(r"\\r\\n|\\n|\\r")
 
 
@@ -84,6 +93,49 @@ def display_text(text: str) -> str:
     if "\\" in text and " " in text:  # a path has none
         text = _LINE_END.sub("\n", text)
     return without_markup(text)
+
+
+def without_directives(text: str) -> str:
+    """A description without the directives and shortcodes that a shop's page is made by."""
+    shown = _DIRECTIVE.sub(" ", text) if "{{" in text or "[" in text else text
+    return text if shown == text else _BLANKS.sub(" ", shown)
+
+
+_TEXT_KEYS = ("value", "text", "content", "html")
+
+
+def rich_text(value: object, depth: int = 0) -> str | None:
+    """The text of a document that an editor keeps as JSON, of Shopify, Contentful, Allegro and others; None of any
+    other value. Each block is a line."""
+    if depth == 0 and not _is_document(value):
+        return None
+    if isinstance(value, (list, tuple)):
+        texts = [rich_text(each, depth + 1) for each in value] if depth <= _MAX_RICH_DEPTH else []
+        is_inline = all(
+            isinstance(each, Mapping) and each.get("type", each.get("nodeType")) in _INLINE for each in value
+        )
+        return ("" if is_inline else "\n").join(text for text in texts if text)
+    if isinstance(value, Mapping):
+        own = next((value[key] for key in _TEXT_KEYS if isinstance(value.get(key), str)), "")
+        held = [each for each in value.values() if isinstance(each, (list, tuple, Mapping))]
+        inner = [text for each in held if (text := rich_text(each, depth + 1))] if depth <= _MAX_RICH_DEPTH else []
+        return "\n".join([*([str(own)] if own else []), *inner])
+    return ""
+
+
+def _is_document(value: object) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    kind = value.get("type", value.get("nodeType"))
+    parts = (value.get(key) for key in ("children", "content", "blocks", "sections"))
+    return (kind in ("root", "doc", "document") or not value.keys() - _OF_DOCUMENT) and any(
+        isinstance(each, (list, tuple)) for each in parts
+    )
+
+
+_MAX_RICH_DEPTH = 30
+_INLINE = frozenset({"text", "link", "hyperlink", "link-text"})
+_OF_DOCUMENT = frozenset({"blocks", "entityMap", "sections", "time", "version"})
 
 
 def parse_literal(text: str) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -21,10 +21,13 @@ FIELDS = ("sku", "title", "description", "price", "sale_price", "price_cents", "
 LOCALES = ("en_us", "en_gb", "en_int", "en")
 """Of a field in several languages, the columns taken first; then other English ones, then the file's order."""
 
+_LETTERS = str.maketrans({"ß": "ss", "ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe"})
+"""Letters that are no accented ones, and are left so where names are written without accents."""
+
 MAX_KEYS = 10_000
 """Columns remembered, of objects that all have other keys."""
 
-_LOCALE = re.compile(r"[_.](?P<locale>[a-z]{2}(?:_[a-z]{2})?)(?:_(?P<channel>[a-z0-9_]+))?")
+_LOCALE = re.compile(r"[_.](?P<locale>[a-z]{2}(?:_[a-z]{2}(?:_(?P<channel>[a-z0-9_]+))?)?)")
 _CURRENCY = re.compile(r"(?:_in)?[_.](?P<currency>[a-z]{3})")
 _MORE_IMAGES = re.compile(
     r"(?:additional_|other_|variant_|product_|more_|extra_|gallery_|weitere_|zusatz)?(?:image|picture|photo|img|pic|bild"
@@ -33,6 +36,15 @@ _MORE_IMAGES = re.compile(
     r"|(?:image|picture)s?_?(?:additional|alternative|other)|(?:imgurl|image)_alternative|weitere_bilder"
 )
 _SKU_LIKE = re.compile(r"sku|id\b|id$|code|number|key|handle|ref|ean|gtin", re.IGNORECASE)
+_SKU_WORDS = frozenset(
+    str.split(
+        "sku id pid no nr num number numero numer nummer code codigo codice kod key ref reference artikel article item "
+        "style model plu part handle ean gtin upc isbn asin barcode"
+    )
+)
+MAX_KEY_CHARS = 64
+MAX_SHORT_CHARS = 120
+"""Descriptions of a table without titles that are all as short as this are its titles."""
 
 
 class AttributeKeys(dict[str, str | None]):
@@ -117,9 +129,11 @@ def choose_columns(
     preferred: Mapping[str, Sequence[str]] | None = None,
     ignored: frozenset[str] = frozenset(),
     source: str,
+    sample: Callable[[], Sequence[Mapping[str, object]]] = tuple,
 ) -> Columns:
     """Find each field's columns: ``mapping`` first, then the dialect's ``preferred`` keys, then well-known names, also
-    with a locale or a currency behind them, and then names with a telling word in them.
+    with a locale or a currency behind them, and then names with a telling word in them. Where none of them is the key,
+    the first column serves that has a telling word and another value in each row of the ``sample``.
 
     Raises ``SourceError`` for a mapped column that does not exist and if no column can serve as sku.
     """
@@ -137,7 +151,12 @@ def choose_columns(
             fields[name] = found
             taken.update(found if name != "sku" else found[:1])
     if "sku" not in fields:
-        raise _no_sku(columns, source)
+        key = _key_in(sample(), [column for column in columns if column not in taken])
+        if key is None:
+            raise _no_sku(columns, source)
+        fields = {"sku": (key,), **fields}
+    if "title" not in fields and "title" not in preferred and _are_titles(sample, fields.get("description", ())):
+        fields["title"] = fields.pop("description")
     renamed = {column: attribute_key(name) or name for name, column in chosen.items() if name not in FIELDS}
     currencies = {column: code for column in fields.get("price", ()) if (code := names.currency(column))}
     found_images = images or names.images(preferred.get("image", ()), taken)
@@ -164,10 +183,11 @@ def n_known_names(names: Sequence[str]) -> int:
 @lru_cache(maxsize=4096)
 def folded(name: str) -> str:
     """A column's name as names are compared: its attribute key without accents."""
-    key = attribute_key(name).replace("ß", "ss")
+    key = attribute_key(name)
     if key.isascii():
         return key
-    return "".join(letter for letter in unicodedata.normalize("NFKD", key) if not unicodedata.combining(letter))
+    letters = unicodedata.normalize("NFKD", key.translate(_LETTERS))
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 @cache
@@ -300,6 +320,24 @@ def _existing(column: str, columns: Sequence[str], source: str) -> str:
         remedy="Map the field to one of these: --map FIELD=COLUMN.",
         details={"column": column, "columns": list(columns)},
     )
+
+
+def _are_titles(sample: Callable[[], Sequence[Mapping[str, object]]], columns: Sequence[str]) -> bool:
+    """Whether a table's only texts are as short as titles are."""
+    texts = [str(row[columns[0]]) for row in sample() if not is_blank(row.get(columns[0]))] if columns else []
+    return bool(texts) and all(len(text) <= MAX_SHORT_CHARS and "\n" not in text and "<" not in text for text in texts)
+
+
+def _key_in(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str | None:
+    """The first column whose name has a word of a key, and that has another short value in every row; None if there is
+    none, or one row alone."""
+    for column in columns:
+        if _SKU_WORDS.isdisjoint(re.split(r"[_.]", folded(column))) or len(rows) < 2:
+            continue
+        values = {str(row[column]).strip() for row in rows if not is_blank(row.get(column))}
+        if len(values) == len(rows) and all(len(value) <= MAX_KEY_CHARS for value in values):
+            return column
+    return None
 
 
 def _no_sku(columns: Sequence[str], source: str) -> SourceError:

@@ -22,6 +22,10 @@ GOOGLE = "http://base.google.com/ns/1.0"
 
 _ITEM_TAGS = ("item", "entry", "offer", "shopitem", "product", "produkt", "article", "artikel", "o", "row", "record")
 _CURRENCY_KEYS = ("currency", "currencyId", "currencyCode", "cur")
+_NAME_KEYS = ("name", "attribute-id", "attribute", "code", "key")
+_VALUE_KEYS = ("href", "url", "src", "value", "path", "file")
+"""The attributes of an element that name what it says, and that say it."""
+
 _N_PEEKED_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 16
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
@@ -269,13 +273,31 @@ class _Reader:
 def _cells(item: ElementTree.Element, prefixes: frozenset[str]) -> Cells:
     cells: Cells = {key: value for key, value in item.attrib.items() if not key.startswith("xmlns")}
     google = {_local(child.tag) for child in item if _is_google(child.tag, prefixes) and _value(child) is not None}
+    languages: dict[str, Cells] = {}
     for element in item:
         tag = _local(element.tag)
         if tag in google and not _is_google(element.tag, prefixes):
             continue
-        value = _value(element)
-        _add(cells, tag, value)
+        language = _language(element)
+        _add(languages.setdefault(tag, {}) if language else cells, language or tag, _value(element))
+    for tag, texts in languages.items():
+        first = min(texts, key=_language_rank)
+        for language, value in texts.items():
+            _add(cells, tag if language == first else f"{tag}-{language}", value)
     return cells
+
+
+def _language(element: ElementTree.Element) -> str | None:
+    """The language that an element says its text is in."""
+    return next(
+        (element.attrib[key] for key in ("xml:lang", "lang", "language", "locale") if key in element.attrib), None
+    )
+
+
+def _language_rank(language: str) -> int:
+    """The shop's own language first, then English."""
+    own = language.casefold()
+    return 0 if own in ("x-default", "default") else 1 if own.startswith("en") else 2
 
 
 def _add(cells: Cells, tag: str, value: object) -> None:
@@ -296,16 +318,16 @@ def _value(element: ElementTree.Element) -> object:
         for child in element:
             _add(inner, _local(child.tag), _value(child))
         alone = next(iter(inner.values()))
+        if len(inner) == 1 and isinstance(alone, dict) and alone.keys() == {"name", "value"}:
+            return [alone]
         return alone if len(inner) == 1 and isinstance(alone, list) else inner
     text = element.text if element.text and element.text.strip() else None
     currency = next((element.attrib[key] for key in _CURRENCY_KEYS if key in element.attrib), None)
     if text is not None and currency is not None:
         return {"amount": text, "currency": currency}
-    if text is not None and "name" in element.attrib:
-        return {"name": element.attrib["name"], "value": text}
-    if text is not None:
-        return text
-    return next((element.attrib[key] for key in ("href", "url", "src", "value") if key in element.attrib), element.text)
+    name = next((element.attrib[key] for key in _NAME_KEYS if key in element.attrib), None)
+    value = text or next((element.attrib[key] for key in _VALUE_KEYS if key in element.attrib), element.text)
+    return {"name": name, "value": value} if name is not None and value is not None else value
 
 
 def _local(tag: str) -> str:

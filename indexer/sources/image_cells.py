@@ -24,6 +24,11 @@ _EMBEDDED = re.compile(
 )
 """Images in HTML, in a spreadsheet's ``=IMAGE("...")``, and beside a file's name as Airtable writes them."""
 
+_BASE64_STARTS = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR")
+"""How PNG, JPEG, GIF and WebP files begin in base64, in which Odoo and databases export them."""
+
+_MIN_BASE64_CHARS = 200
+
 _URL_WITHIN = re.compile(r"https?://[^\s,;|\"'<>\])]+", re.IGNORECASE)
 _PLACEHOLDERS = frozenset({"no_selection", "no selection", "no image", "no_image", "noimage", "no-image"})
 _MAX_DEPTH = 8
@@ -77,7 +82,8 @@ def _of_object(cell: Mapping[object, object]) -> object:
     known = next((cell[key] for key in _OBJECT_KEYS if not is_blank(cell.get(key)) and cell[key] != [None]), None)
     if known is not None or not cell:
         return known
-    return [value for value in cell.values() if isinstance(value, (Mapping, list, tuple))]
+    named = [value for value in cell.values() if isinstance(value, str) and _SUFFIX.search(value)]
+    return named or [value for value in cell.values() if isinstance(value, (Mapping, list, tuple))]
 
 
 def _split(text: str, files: ImageFiles) -> list[str]:
@@ -128,6 +134,8 @@ def _reference(text: str, files: ImageFiles) -> ImageReference:
     if text[:4].lower() == "www.":
         return ImageReference(url=f"https://{text}")
     scheme = _SCHEME.match(text)
+    if scheme is None and len(text) > _MIN_BASE64_CHARS and text.startswith(_BASE64_STARTS):
+        return ImageReference(data=_inline(f"data:;base64,{text}"))
     if scheme is None:
         return ImageReference(path=files.find(text))
     name = scheme.group().lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
@@ -37,7 +38,7 @@ class ImageFiles:
 
         Raises ``InputError`` for a path outside the folders.
         """
-        written = text.replace("\\", "/")
+        written = _DRIVE.sub("/", text.replace("\\", "/"))
         for spelled in _spellings(written):
             for root in self._roots:
                 path = self._inside(root, spelled)
@@ -102,6 +103,10 @@ class ImageFiles:
             f"The image {text[:200]!r} is outside the catalog's folder {self.folder}.",
             remedy="Put the images inside that folder, or name their own folder: --images DIR.",
         )
+
+
+_DRIVE = re.compile(r"^[A-Za-z]:/+")
+"""A drive of Windows, below which a shop's images were; here its folders are looked for as those of any path."""
 
 
 def _is_below(path: str, root: str) -> bool:

@@ -13,13 +13,15 @@ import ijson
 from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
 from vitrina.indexer.sources.cells import parse_literal
 from vitrina.indexer.sources.encodings import TextEncoding, open_text
+from vitrina.indexer.sources.json_envelopes import plain_cells
 from vitrina.indexer.sources.json_ld import GraphReader, is_json_ld
 from vitrina.search.types.errors import SourceError
 
 CONTAINERS = (
     "products", "items", "item_list_element", "itemListElement", "@graph", "data", "results", "records", "rows",
     "entries", "articles", "catalog", "goods", "offers", "listings", "hits", "docs", "nodes", "edges", "list",
-    "content", "value", "product", "objects", "elements", "response",
+    "content", "value", "product", "objects", "elements", "response", "documents", "product_list", "productlist",
+    "payload", "search_results", "searchresults", "skus", "feed", "store", "models",
 )  # fmt: skip
 """Keys under which APIs put their lists of products."""
 
@@ -27,7 +29,6 @@ _OF_PRODUCT = frozenset({"title", "name", "sku", "handle", "product_name", "@typ
 """Keys of an object that is a product itself, whatever lists it holds."""
 
 _N_PEEKED_EVENTS = 200_000
-_MAX_DEPTH = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def _is_line(lines: list[str]) -> bool:
 
 
 def _holds_list(value: Mapping[str, object], depth: int = 0) -> bool:
-    found = [inner for key, inner in value.items() if key in CONTAINERS]
+    found = [inner for key, inner in value.items() if key in CONTAINERS or key.casefold() in CONTAINERS]
     if any(isinstance(each, list) and each and isinstance(each[0], dict) for each in found):
         return True
     return depth < 4 and any(_holds_list(each, depth + 1) for each in value.values() if isinstance(each, dict))
@@ -130,7 +131,8 @@ def _find_prefix(path: Path, encoding: TextEncoding) -> str | None:
                     return "item"
     except (ijson.JSONError, RecursionError):
         pass  # reported where the products end
-    known = (prefix for prefix in lists if prefix.removesuffix(".item").rpartition(".")[2] in CONTAINERS)
+    last = {prefix: prefix.removesuffix(".item").rpartition(".")[2] for prefix in lists}
+    known = (prefix for prefix, key in last.items() if key in CONTAINERS or key.casefold() in CONTAINERS)
     own = "" if keys & _OF_PRODUCT else None
     if own is not None and "@graph" not in keys:
         return own
@@ -138,36 +140,14 @@ def _find_prefix(path: Path, encoding: TextEncoding) -> str | None:
 
 
 def _products(value: object, reader: GraphReader) -> Iterator[object]:
-    """The products in one value of the list: itself, what a GraphQL edge holds, or those of a JSON-LD graph."""
-    if isinstance(value, dict) and isinstance(value.get("node"), dict) and value.keys() <= {"node", "cursor"}:
-        value = value["node"]
+    """The products in one value of the list: itself, or those of a JSON-LD graph."""
     if isinstance(value, dict) and is_json_ld(value):
         yield from reader.products(value)
     else:
         yield value
 
 
-def without_connections(cells: dict[str, object]) -> dict[str, object]:
-    """An object with plain lists in the place of GraphQL's connections, ``{"edges": [{"node": {}}]}``."""
-    return {key: _plain(cell) if isinstance(cell, (dict, list)) else cell for key, cell in cells.items()}
-
-
-def _plain(value: object, depth: int = 0) -> object:
-    if depth > _MAX_DEPTH:
-        return value
-    if isinstance(value, list):
-        return [_plain(each, depth + 1) for each in value]
-    if not isinstance(value, dict):
-        return value
-    edges, nodes = value.get("edges"), value.get("nodes")
-    if isinstance(edges, list) and all(isinstance(each, dict) and "node" in each for each in edges):
-        return [_plain(each["node"], depth + 1) for each in edges]
-    if isinstance(nodes, list) and value.keys() <= {"nodes", "pageInfo", "totalCount"}:
-        return [_plain(each, depth + 1) for each in nodes]
-    return {key: _plain(inner, depth + 1) for key, inner in value.items()}
-
-
 def _row(origin: str, cells: object) -> TableRow | Rejection:
     if isinstance(cells, dict):
-        return TableRow(origin, without_connections(cells))
+        return TableRow(origin, plain_cells(cells))
     return Rejection(origin, f"The product is a JSON {type(cells).__name__}.", "Write each product as an object.")

@@ -12,7 +12,8 @@ from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
 from vitrina.indexer.sources.cells import parse_literal
 from vitrina.indexer.sources.delimited import count_lines
 from vitrina.indexer.sources.encodings import UTF8, TextEncoding, detect_encoding, open_bytes
-from vitrina.indexer.sources.json_documents import JsonDocumentTable, open_document, without_connections
+from vitrina.indexer.sources.json_documents import JsonDocumentTable, open_document
+from vitrina.indexer.sources.json_envelopes import SIGNS, bulk_action, plain_cells
 from vitrina.search.types.errors import SourceError
 
 MAX_ROW_BYTES = 1 << 24
@@ -37,6 +38,7 @@ class JsonLinesTable:
 
     def rows(self) -> Iterator[TableRow | Rejection]:
         """One row per line; a line that is not a JSON object is rejected with its number."""
+        key: dict[str, object] = {}
         with open_bytes(self.path) as file:
             for number, line in _lines(file, self.max_row_bytes):
                 origin = f"{self.path.name}:{number}"
@@ -44,7 +46,12 @@ class JsonLinesTable:
                     reason = f"The line is longer than {self.max_row_bytes:,} bytes."
                     yield Rejection(origin, reason, "Shorten its texts, and give images by path or URL.")
                 elif line.strip():
-                    yield _parse(origin, line.decode(self.encoding.name, errors=self.encoding.errors))
+                    row = _parse(origin, line.decode(self.encoding.name, errors=self.encoding.errors))
+                    if isinstance(row, TableRow) and (action := bulk_action(row.cells)) is not None:
+                        key = action
+                        continue
+                    yield replace(row, cells={**key, **row.cells}) if key and isinstance(row, TableRow) else row
+                    key = {}
 
 
 def open_jsonl(path: Path, encoding: str | None = None) -> JsonLinesTable | JsonDocumentTable:
@@ -86,5 +93,4 @@ def _parse(origin: str, text: str) -> TableRow | Rejection:
         return Rejection(origin, f"The line is not JSON: {str(error)[:200]}.", "Write one JSON object a line.")
     if not isinstance(cells, dict):
         return Rejection(origin, f"The line is a JSON {type(cells).__name__}.", "Write one JSON object a line.")
-    has_connection = '"edges"' in text or '"nodes"' in text
-    return TableRow(origin, without_connections(cells) if has_connection else cells)
+    return TableRow(origin, plain_cells(cells) if any(sign in text for sign in SIGNS) else cells)

@@ -15,6 +15,8 @@ from vitrina.indexer.sources.cells import (
     key_text,
     parse_literal,
     plain,
+    rich_text,
+    without_directives,
     without_spreadsheet_marks,
 )
 from vitrina.indexer.sources.columns import Columns, cell_at
@@ -175,11 +177,19 @@ class _RowReader:
                 self._add_attributes(attributes, column, key, cell_at(self._row.cells, column))
         for name, cell in self._row.attributes.items():
             if key := attribute_key(name):
-                self._add_attributes(attributes, name, key, cell)
+                self._add_attributes(attributes, name, key, cell, is_one=True)
         return attributes
 
-    def _add_attributes(self, attributes: dict[str, AttributeValue], column: str, key: str, cell: object) -> None:
+    def _add_attributes(
+        self, attributes: dict[str, AttributeValue], column: str, key: str, cell: object, *, is_one: bool = False
+    ) -> None:
+        """Add a cell's attributes; a text that ``is_one`` value is no list for its commas."""
         try:
+            if is_one and isinstance(cell, str) and "," in cell and cell.lstrip()[:1] not in ("[", "{"):
+                cell = display_text(cell)
+                check_attribute(key, cell, len(attributes))
+                attributes.setdefault(key, cell)
+                return
             has_room = len(attributes) < MAX_ATTRIBUTES - MAX_CACHED_CHARS
             is_short = isinstance(cell, str) and len(cell) <= MAX_CACHED_CHARS and has_room
             for name, value in flatten_text(key, str(cell)) if is_short else flatten(key, cell):
@@ -279,6 +289,11 @@ def _read_sku(cell: object, column: str) -> str:
 def _read_text(field: str, cell: object) -> str:
     if is_blank(cell):
         return ""
+    if isinstance(cell, str) and cell.lstrip()[:1] == "{":
+        written = rich_text(parse_literal(cell))
+        cell = cell if written is None else written
+    if isinstance(cell, Mapping) and (document := rich_text(cell)) is not None:
+        cell = document
     if isinstance(cell, Mapping):
         key = next((key for key in (*_ENGLISH, *cell) if _is_text_of(cell, key)), None)
         if key is not None:
@@ -289,7 +304,7 @@ def _read_text(field: str, cell: object) -> str:
         )
     parts = cell if isinstance(cell, (list, tuple)) else (cell,)
     texts = (plain(part) for part in parts if isinstance(part, (str, int, float)) and not is_blank(part))
-    return display_text("\n".join(texts))
+    return display_text(without_directives("\n".join(texts)))
 
 
 def _is_text_of(cell: Mapping[str, object], key: str) -> bool:

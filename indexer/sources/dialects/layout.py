@@ -79,6 +79,22 @@ class Layout:
                 yield self._by_key.get(folded(own), own), tuple(key.replace("{n}", number) for key in keys)
 
     @property
+    def sources(self) -> dict[str, str]:
+        """The columns of the file that each name is read from: also what is filled from others or made of them."""
+        found = {name: column for column, name in reversed(self.names.items())}
+        for name, keys in self._fills.items():
+            found.setdefault(name, next((found[each] for each in self.columns(keys) if each in found), ""))
+        for name, template in self.dialect.derive.items():
+            needed = (self._by_key.get(each, "") for each in re.findall(r"{(\w+)", template))
+            found.setdefault(name, next((found[each] for each in needed if found.get(each)), ""))
+        return {name: column for name, column in found.items() if column}
+
+    @property
+    def container(self) -> str | None:
+        """The column with the objects in which more columns may stand."""
+        return self.nested or next((column for column, _ in self._lifted), None)
+
+    @property
     def columns_after(self) -> tuple[str, ...]:
         """The names of all columns that rows have once they are translated."""
         added = (name for name in (*self._fills, *self.dialect.derive) if name in self._added)
@@ -217,8 +233,8 @@ class Layout:
                     del cells[column]
                 found = {**{name: value for name, value in pairs.items() if not self._is_noise(name)}, **found}
         for column, objects in self._objects:
-            if pairs := dict(object_pairs(cells.get(column), objects.name, objects.value)):
-                del cells[column]
+            if pairs := dict(object_pairs(cell_at(cells, column), objects.name, objects.value)):
+                cells.pop(column.partition(".")[0] if column not in cells else column)
                 found = {**pairs, **found}
         return found
 

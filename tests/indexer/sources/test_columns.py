@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.indexer.sources.catalogs import only, read, write
+from vitrina.indexer.sources import open_source
 from vitrina.indexer.sources.columns import choose_columns
+from vitrina.search.types.errors import SourceError
+
+# ruff: noqa: E501 -- the sample files are as wide as the real ones
 
 
 @pytest.mark.parametrize(
@@ -68,3 +72,21 @@ def test_a_row_without_a_sku_goes_by_its_id(tmp_path: Path) -> None:
     records, _ = read(write(tmp_path, "shop.csv", "ID,SKU,title\n7,A,a\n8,,b\n"))
     assert [record.item.sku for record in records] == ["A", "8"]
     assert records[0].item.attributes == {"id": 7}
+
+
+@pytest.mark.parametrize(
+    ("table", "fields"),
+    [
+        ("Item #,Item Description,Unit Price\n1,Hat,9\n2,Cap,8\n", {"sku": "Item #", "title": "Item Description", "price": "Unit Price"}),
+        ("ID oferty;Tytuł oferty;Opis oferty;Cena PL\n1;Hat;Warm;9\n2;Cap;Light;8\n", {"sku": "ID oferty", "title": "Tytuł oferty", "description": "Opis oferty", "price": "Cena PL"}),
+        ("SKU,Nombre,Nombre de propiedad 1,UVP,Preis\n1,Hat,Talle,9,8\n", {"sku": "SKU", "title": "Nombre", "price": "Preis"}),
+        ("sku,title,net price,Prix TTC\n1,Hat,9,8\n", {"sku": "sku", "title": "title", "price": "Prix TTC"}),
+    ],
+)  # fmt: skip
+def test_columns_without_well_known_names(tmp_path: Path, table: str, fields: dict[str, str]) -> None:
+    assert open_source(str(write(tmp_path, "list.csv", table))).fields == fields
+
+
+def test_a_column_whose_values_repeat_is_no_key(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="product's key"):
+        open_source(str(write(tmp_path, "list.csv", "Item group,Price\nHats,9\nHats,8\n")))

@@ -150,3 +150,31 @@ def test_an_encoding_that_is_given_and_a_compressed_feed(tmp_path: Path) -> None
     assert isinstance(record, Record)
     assert record.item.title == "Рубашка"
     assert only(write(tmp_path, "feed.xml.gz", gzip.compress(content.encode()))).item.title == "Рубашка"
+
+
+def test_languages_named_elements_and_groups_of_images(tmp_path: Path) -> None:
+    records, _ = read(write(tmp_path, "catalog.xml", """\
+<catalog xmlns="http://www.demandware.com/xml/impex/catalog/2006-10-31">
+<product product-id="A"><display-name xml:lang="fr">Jupe</display-name><display-name xml:lang="x-default">Skirt</display-name>
+<images><image-group view-type="large"><image path="l/1.jpg"/><image path="l/2.jpg"/></image-group></images>
+<custom-attributes><custom-attribute attribute-id="color">Black</custom-attribute><custom-attribute attribute-id="size">4</custom-attribute></custom-attributes></product>
+<product product-id="B"><display-name>Hat</display-name><custom-attributes><custom-attribute attribute-id="size">6</custom-attribute></custom-attributes></product>
+</catalog>"""))  # fmt: skip
+    skirt, hat = (record.item for record in records)
+    assert (skirt.sku, skirt.title) == ("A", "Skirt")
+    assert skirt.attributes == {"display_name_fr": "Jupe", "color": "Black", "size": 4}
+    assert [image.path for image in records[0].images] == [tmp_path / "l/1.jpg", tmp_path / "l/2.jpg"]
+    assert hat.attributes == {"size": 6}
+
+
+def test_bmecat(tmp_path: Path) -> None:
+    record = only(write(tmp_path, "catalog.xml", """\
+<BMECAT version="2005" xmlns="http://www.bmecat.org/bmecat/2005"><T_NEW_CATALOG><PRODUCT mode="new"><SUPPLIER_PID>100</SUPPLIER_PID>
+<PRODUCT_DETAILS><DESCRIPTION_SHORT>Hammer</DESCRIPTION_SHORT><DESCRIPTION_LONG>Ein Hammer</DESCRIPTION_LONG></PRODUCT_DETAILS>
+<PRODUCT_FEATURES><FEATURE><FNAME>Farbe</FNAME><FVALUE>rot</FVALUE></FEATURE><FEATURE><FNAME>Stiel</FNAME><FVALUE>Holz</FVALUE></FEATURE></PRODUCT_FEATURES>
+<PRODUCT_PRICE_DETAILS><PRODUCT_PRICE price_type="net_list"><PRICE_AMOUNT>12.50</PRICE_AMOUNT><PRICE_CURRENCY>EUR</PRICE_CURRENCY></PRODUCT_PRICE></PRODUCT_PRICE_DETAILS>
+<MIME_INFO><MIME><MIME_TYPE>image/jpeg</MIME_TYPE><MIME_SOURCE>100.jpg</MIME_SOURCE></MIME></MIME_INFO></PRODUCT></T_NEW_CATALOG></BMECAT>"""))  # fmt: skip
+    item = record.item
+    assert (item.sku, item.title, item.description) == ("100", "Hammer", "Ein Hammer")
+    assert (item.price_cents, item.currency, item.attributes) == (1250, "EUR", {"farbe": "rot", "stiel": "Holz"})
+    assert [image.path for image in record.images] == [tmp_path / "100.jpg"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.indexer.sources.catalogs import make_image, write
+from tests.indexer.sources.catalogs import make_image, read, write
 from vitrina.indexer.sources.base import ImageReference
 from vitrina.indexer.sources.image_cells import read_image_cells
 from vitrina.indexer.sources.image_files import ImageFiles
@@ -182,3 +182,13 @@ def test_other_addresses_are_refused(cell: str) -> None:
 def test_what_names_no_image(cell: object) -> None:
     with pytest.raises(InputError):
         make_images(cell)
+
+
+def test_images_in_base64_and_on_a_drive_of_windows(tmp_path: Path) -> None:
+    (tmp_path / "Bilder").mkdir()
+    (tmp_path / "Bilder" / "1.png").write_bytes(make_image())
+    large = make_image() + bytes(200)
+    table = f"sku,title,image\nA,Hat,{base64.b64encode(large).decode()}\nB,Cap,H:\\Shop\\Bilder\\1.png\n"
+    records, _ = read(write(tmp_path, "list.csv", table))
+    assert [each.data for each in records[0].images] == [large]
+    assert [each.path for each in records[1].images] == [tmp_path / "Bilder" / "1.png"]

@@ -1,0 +1,107 @@
+"""What databases, search engines and APIs wrap products in, taken off: connections, envelopes, types beside values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Cells = dict[str, object]
+
+_MAX_DEPTH = 12
+_ENVELOPES = ("_source", "attributes", "fields", "node", "document", "product", "Item", "value", "doc", "data")
+"""Keys under which a product stands where nothing else of its object is the product's own."""
+
+_BESIDE = frozenset(
+    {
+        "_id", "_index", "_type", "_score", "_version", "_rev", "_highlightResult", "_snippetResult", "_rankingInfo",
+        "sort", "highlight", "highlights", "id", "type", "sys", "metadata", "meta", "cursor", "links", "relationships",
+        "documentId", "createTime", "updateTime", "name", "key", "score", "contentType", "found", "text_match",
+        "text_match_info",
+    }
+)  # fmt: skip
+_KEYS = ("_id", "id", "key")
+_ACTIONS = frozenset({"index", "create", "update"})
+
+_TYPES = frozenset(
+    {
+        "S", "N", "BOOL", "L", "M", "SS", "NS", "NULL", "stringValue", "doubleValue", "integerValue", "booleanValue",
+        "arrayValue", "mapValue", "timestampValue", "nullValue", "referenceValue",
+    }
+)  # fmt: skip
+"""The types that DynamoDB and Firestore write around each value."""
+
+SIGNS = ('"edges"', '"nodes"', '"$', "_source", '"masterVariant"', *(f'"{each}"' for each in _ENVELOPES))
+"""Of these a text has one if there may be something to take off."""
+
+
+def plain_cells(cells: Cells) -> Cells:
+    """A product's object without what it is wrapped in: lists in the place of GraphQL's connections, plain values in
+    the place of MongoDB's ``{"$oid": ...}`` and of DynamoDB's and Firestore's typed ones."""
+    cells = _opened({key: _plain(cell) if isinstance(cell, (dict, list)) else cell for key, cell in cells.items()})
+    typed = bool(cells) and all(_is_typed(cell) for key, cell in cells.items() if key not in _KEYS)
+    cells = {key: _untyped(cell) for key, cell in cells.items()} if typed else cells
+    master = cells.get("masterVariant")
+    if isinstance(master, dict):
+        others = cells.get("variants")
+        cells = {key: cell for key, cell in cells.items() if key != "masterVariant"}
+        cells["variants"] = [master, *(others if isinstance(others, list) else ())]
+    return cells
+
+
+def bulk_action(cells: object) -> Cells | None:
+    """The key in a line of Elasticsearch's bulk format that says what the next line is; None of any other line."""
+    if not isinstance(cells, dict) or len(cells) != 1 or not cells.keys() <= _ACTIONS:
+        return None
+    (target,) = cells.values()
+    if not isinstance(target, dict) or not target.keys() <= _BESIDE | {"routing", "_routing"}:
+        return None
+    return {"_id": target["_id"]} if "_id" in target else {}
+
+
+def _opened(cells: Cells, depth: int = 0) -> Cells:
+    """What stands in an envelope, with the envelope's own key."""
+    current = cells.get("masterData")  # commercetools
+    if isinstance(current, dict) and isinstance(current.get("current"), dict):
+        return {**{key: cell for key, cell in cells.items() if key != "masterData"}, **current["current"]}
+    for name in _ENVELOPES:
+        inner = cells.get(name)
+        if isinstance(inner, dict) and len(inner) > 1 and cells.keys() - {name} <= _BESIDE and depth < _MAX_DEPTH:
+            own = {key: cells[key] for key in _KEYS if key in cells}
+            if isinstance(about := cells.get("sys"), dict) and "id" in about:
+                own["id"] = about["id"]
+            return _opened({**own, **inner}, depth + 1)
+    return cells
+
+
+def _plain(value: object, depth: int = 0) -> object:
+    if depth > _MAX_DEPTH:
+        return value
+    if isinstance(value, list):
+        return [_plain(each, depth + 1) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1 and next(iter(value))[:1] == "$":
+        return _plain(next(iter(value.values())), depth + 1)
+    edges, nodes = value.get("edges"), value.get("nodes")
+    if isinstance(edges, list) and all(isinstance(each, dict) and "node" in each for each in edges):
+        return [_plain(each["node"], depth + 1) for each in edges]
+    if isinstance(nodes, list) and value.keys() <= {"nodes", "pageInfo", "totalCount"}:
+        return [_plain(each, depth + 1) for each in nodes]
+    return {key: _plain(inner, depth + 1) for key, inner in value.items()}
+
+
+def _is_typed(value: object) -> bool:
+    return isinstance(value, Mapping) and len(value) == 1 and value.keys() <= _TYPES
+
+
+def _untyped(value: object, depth: int = 0) -> object:
+    """A value without its type; numbers as numbers."""
+    if not isinstance(value, Mapping) or not _is_typed(value) or depth > _MAX_DEPTH:
+        return value
+    ((name, inner),) = value.items()
+    if name in ("L", "arrayValue"):
+        values = inner.get("values", []) if isinstance(inner, Mapping) else inner
+        return [_untyped(each, depth + 1) for each in values] if isinstance(values, list) else None
+    if name in ("M", "mapValue"):
+        held = inner.get("fields", inner) if isinstance(inner, Mapping) else {}
+        return {key: _untyped(each, depth + 1) for key, each in held.items()}
+    return None if name in ("NULL", "nullValue") else inner

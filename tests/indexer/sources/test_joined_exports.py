@@ -1,0 +1,172 @@
+"""Exports whose rows say more of other rows: store views, rows that continue a product, parts of bundles, parents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.indexer.sources.test_shop_exports import forms, loaded
+from vitrina.search.types.item import Item
+
+# ruff: noqa: E501 -- the sample files are as wide as the real ones
+
+MAGENTO_1 = """\
+sku,_store,_attribute_set,_type,_category,_root_category,_product_websites,name,price,special_price,image,visibility,color,_links_related_sku,_associated_sku,_associated_default_qty,_tier_price_qty,_tier_price_price,_media_attribute_id,_media_image,_media_position,_super_products_sku,_super_attribute_code,_super_attribute_option,_super_attribute_price_corr
+T-R,,Top,simple,,,base,Tee red,20.0000,,/t/r.jpg,1,Red,,,,,,88,/t/r.jpg,1,,,,
+T-B,,Top,simple,,,base,Tee blue,22.0000,18.0000,/t/b.jpg,1,Blue,,,,,,88,/t/b.jpg,1,,,,
+T,,Top,configurable,Men/Tops,Default Category,base,Tee,20.0000,,/t/1.jpg,4,,BAG,,,,,88,/t/1.jpg,1,T-R,color,Red,
+,,,,Sale,Default Category,,,,,,,,,,,,,88,/t/2.jpg,2,T-R,fit,Slim,
+,,,,,,,,,,,,,,,,,,,,,T-B,color,Blue,2.0000
+,,,,,,,,,,,,,,,,,,,,,T-B,fit,Loose,
+,de,,,,,,Hemd,,,,,,,,,,,88,/t/3.jpg,3,,,,
+BAG,,Bag,simple,Gear,Default Category,base,Bag,9.0000,,no_selection,4,,,,,5,8.0000,,,,,,,
+SET,,Bag,grouped,Gear,Default Category,base,Set,,,no_selection,4,,,BAG,0,,,,,,,,,
+,,,,,,,,,,,,,,T-B,0,,,,,,,,,
+"""
+
+
+def test_magento_1_joins_the_rows_that_continue_a_product_and_its_simples(tmp_path: Path) -> None:
+    records = loaded(tmp_path, "m1.csv", MAGENTO_1)
+    assert list(records) == ["T", "BAG", "SET"]
+    tee = records["T"]
+    assert (tee.item.title, tee.n_rows) == ("Tee", 7)
+    assert forms(tee.item) == [
+        ("T-R", {"color": "Red", "fit": "Slim"}, 2000),
+        ("T-B", {"color": "Blue", "fit": "Loose"}, 1800),
+    ]
+    assert tee.item.attributes == {
+        "category": ("Men/Tops", "Sale"),
+        "name_de": "Hemd",
+        "color": ("Red", "Blue"),
+        "fit": ("Slim", "Loose"),
+    }
+    paths = [str(image.path)[-8:] for image in tee.images]
+    assert paths == ["/t/1.jpg", "/t/2.jpg", "/t/3.jpg", "/t/r.jpg", "/t/b.jpg"]
+
+
+def test_grouped_products_cost_what_their_parts_do(tmp_path: Path) -> None:
+    group = loaded(tmp_path, "m1.csv", MAGENTO_1)["SET"].item
+    assert (group.price_cents, group.max_price_cents, group.variants) == (900, 1800, ())
+    woo = """\
+ID,Type,SKU,Name,Published,"Is featured?","Visibility in catalog","Sale price","Regular price",Images,Parent,"Grouped products"
+1,simple,A,Hat,1,0,visible,,9,,,
+2,variable,B,Tee,1,0,visible,,,,,
+3,variation,B-S,Tee - S,1,0,visible,15,20,,B,
+4,variation,B-M,Tee - M,1,0,visible,,22,,B,
+5,grouped,C,Both,1,0,visible,,,,,"A, id:2"
+6,grouped,D,None known,1,0,visible,,,,,GONE
+"""
+    records = loaded(tmp_path, "woo.csv", woo)
+    assert [(records[sku].item.price_cents, records[sku].item.max_price_cents) for sku in "BCD"] == [
+        (1500, 2200),
+        (900, 2200),
+        (None, None),
+    ]
+
+
+def test_bundles_cost_the_sum_of_their_choices(tmp_path: Path) -> None:
+    def choice(name: str, sku: str, quantity: int = 1, required: int = 1) -> str:
+        return f"name={name},type=radio,required={required},sku={sku},price=0.0000,default=1,default_qty={quantity}.0000,price_type=fixed"
+
+    values = [
+        choice("Ball", "B-1"),
+        choice("Ball", "B-2"),
+        choice("Brick, foam", "C", 2),
+        choice("Mat", "M", required=0),
+    ]
+    text = f"""\
+sku,attribute_set_code,product_type,categories,name,visibility,price,special_price,bundle_price_type,bundle_values
+KIT,Gear,bundle,Default Category/Gear,Kit,"Catalog, Search",,,dynamic,"{"|".join(values)}"
+FIXED,Gear,bundle,Default Category/Gear,Fixed,"Catalog, Search",50.000000,,fixed,"{values[0]}"
+B-1,Gear,simple,Default Category/Gear,Ball,"Catalog, Search",23.000000,,,
+B-2,Gear,simple,Default Category/Gear,Large ball,"Catalog, Search",32.000000,27.000000,,
+C,Gear,simple,Default Category/Gear,Brick,"Catalog, Search",5.000000,,,
+M,Gear,simple,Default Category/Gear,Mat,"Catalog, Search",19.000000,,,
+"""
+    records = loaded(tmp_path, "export.csv", text)
+    assert (records["KIT"].item.price_cents, records["KIT"].item.max_price_cents) == (3300, 5600)
+    assert (records["FIXED"].item.price_cents, records["FIXED"].item.max_price_cents) == (5000, 5000)
+
+
+def test_magento_products_that_stand_in_rows_of_store_views_alone(tmp_path: Path) -> None:
+    records = loaded(tmp_path, "views.csv", """\
+sku,store_view_code,attribute_set_code,product_type,categories,product_websites,name,description,price,visibility,base_image,additional_attributes,configurable_variations
+T,fr,Top,configurable,Default Category/Tops,base,Chemise,,,,,,
+T,default,Top,configurable,Default Category/Tops,base,Shirt,Soft,,,/t/1.jpg,material=Cotton,"sku=T-S,size=S|sku=T-M,size=M"
+T-S,fr,Top,simple,,base,Chemise S,,,,,,
+T-S,default,Top,simple,,base,Shirt S,,20.00,,/t/s.jpg,size=S,
+T-M,fr,Top,simple,,base,Chemise M,,25.00,,,size=M,
+M,de,Mug,simple,,base,Becher,,9.50,,/m/1.jpg,,
+M,us_en,Mug,simple,,base,Mug,,9.00,,,,
+H,,Hat,simple,,base,Hat,Warm,5.00,,,,
+H,default,,,,,,,4.00,,,,
+H,de,,,,,Hut,,6.00,,/h/1.jpg,color=Rot,
+""")  # fmt: skip
+    assert list(records) == ["T", "M", "H"]
+    shirt, mug, hat = (records[sku] for sku in ("T", "M", "H"))
+    assert (shirt.item.title, shirt.item.description) == ("Shirt", "Soft")
+    assert shirt.item.attributes["name_fr"] == "Chemise"
+    assert forms(shirt.item) == [("T-S", {"size": "S"}, 2000), ("T-M", {"size": "M"}, 2500)]
+    assert (mug.item.title, mug.item.price_cents, len(mug.images)) == ("Mug", 900, 1)
+    assert (hat.item.title, hat.item.price_cents, len(hat.images)) == ("Hat", 400, 1)
+    assert hat.item.attributes == {"name_de": "Hut"}
+
+
+OXID = """\
+"OXID";"OXPARENTID";"OXACTIVE";"OXARTNUM";"OXTITLE";"OXSHORTDESC";"OXPRICE";"OXPIC1";"OXPIC2";"OXVARNAME";"OXVARSELECT";"OXEAN"
+"b5";"";"1";"1202";"Jeans EVA";"Denim";"69,90";"a.jpg";"b.jpg";"Größe | Farbe";"";""
+"v1";"b5";"1";"1202-1";"";"";"69,90";"";"";"";"W 30 | Blau";"4006381333931"
+"v2";"b5";"1";"1202-2";"";"";"79,90";"";"";"";"W 32 | Rot";""
+"""
+
+JTL = """\
+Artikelnummer;Artikelname;Beschreibung;Brutto-VK;UVP;EAN;Bild 1;Vaterartikel;Variation Name 1;Variationswert 1
+1202;Jeans EVA;Denim;69,90;99,90;;a.jpg;;;
+1202-1;Jeans EVA 30;;69,90;99,90;4006381333931;;1202;Größe;W 30
+1202-2;Jeans EVA 32;;79,90;99,90;;b.jpg;1202;Größe;W 32
+"""
+
+SQUARE = """\
+Reference Handle,Token,Item Name,Variation Name,SKU,Description,GTIN,Price,Sellable,Option Name 1,Option Value 1,Tax - Sales Tax (8%)
+1202,ABC,Jeans EVA,W 30,1202-1,Denim,4006381333931,69.90,Y,Größe,W 30,Y
+1202,ABD,Jeans EVA,W 32,1202-2,Denim,,79.90,Y,Größe,W 32,Y
+"""
+
+WEBFLOW = """\
+Product Handle,Product ID,Product Type,Product Name,Product Description,Product Visibility,Variant SKU,Variant Price,Variant Image,Variant Inventory,Option1 Name,Option1 Value
+1202,5f1,Physical,Jeans EVA,<p>Denim</p>,visible,1202-1,$ 69.90 USD,https://s.example/1.jpg,3,Größe,W 30
+1202,5f1,,,,,1202-2,$ 79.90 USD,,3,Größe,W 32
+"""
+
+TIENDANUBE = """\
+"Identificador de URL";Nombre;Categorías;"Nombre de propiedad 1";"Valor de propiedad 1";Precio;"Precio promocional";Stock;SKU;"Código de barras";"Mostrar en tienda";Descripción
+1202;Jeans EVA;Ropa > Jeans;Größe;W 30;1.069,90;69,90;5;1202-1;4006381333931;SÍ;<p>Denim</p>
+1202;;;Größe;W 32;79,90;;5;1202-2;;;
+"""
+
+LIGHTSPEED = """\
+Internal_ID,Internal_Variant_ID,Visible,Brand,DE_Title_Short,DE_Title_Long,DE_Description_Long,DE_Variant,Default,SKU,EAN,Price,Price_Old,Images
+1202,456,Y,Acme,Jeans EVA,Jeans EVA lang,<p>Denim</p>,Größe: W 30,1,1202-1,4006381333931,69.90,79.90,https://s.example/1.jpg
+1202,457,Y,Acme,Jeans EVA,Jeans EVA lang,<p>Denim</p>,Größe: W 32,0,1202-2,,79.90,,https://s.example/1.jpg
+"""
+
+
+@pytest.mark.parametrize("content", [OXID, JTL, SQUARE, WEBFLOW, TIENDANUBE, LIGHTSPEED])
+def test_more_systems_join_their_variants(tmp_path: Path, content: str) -> None:
+    item: Item = loaded(tmp_path, "products.csv", content)["1202"].item
+    assert (item.title, item.description or "Denim") == ("Jeans EVA", "Denim")
+    found = [(each.sku, each.options["größe"], each.price_cents) for each in item.variants]
+    assert found == [("1202-1", "W 30", 6990), ("1202-2", "W 32", 7990)]
+    assert set(item.attributes) <= {
+        "größe",
+        "farbe",
+        "uvp",
+        "brand",
+        "product_type",
+        "categorias",
+        "title_long",
+        "short_description",
+    }
+    if "4006381333931" in content:
+        assert item.variants[0].identifiers == ("4006381333931",)

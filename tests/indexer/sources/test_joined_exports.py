@@ -65,7 +65,7 @@ ID,Type,SKU,Name,Published,"Is featured?","Visibility in catalog","Sale price","
     ]
 
 
-def test_bundles_cost_the_sum_of_their_choices(tmp_path: Path) -> None:
+def test_bundles_cost_the_sum_of_their_options(tmp_path: Path) -> None:
     def choice(name: str, sku: str, quantity: int = 1, required: int = 1) -> str:
         return f"name={name},type=radio,required={required},sku={sku},price=0.0000,default=1,default_qty={quantity}.0000,price_type=fixed"
 
@@ -89,7 +89,7 @@ M,Gear,simple,Default Category/Gear,Mat,"Catalog, Search",19.000000,,,
     assert (records["FIXED"].item.price_cents, records["FIXED"].item.max_price_cents) == (5000, 5000)
 
 
-def test_magento_products_that_stand_in_rows_of_store_views_alone(tmp_path: Path) -> None:
+def test_magento_products_that_stand_in_translations_alone(tmp_path: Path) -> None:
     records = loaded(tmp_path, "views.csv", """\
 sku,store_view_code,attribute_set_code,product_type,categories,product_websites,name,description,price,visibility,base_image,additional_attributes,configurable_variations
 T,fr,Top,configurable,Default Category/Tops,base,Chemise,,,,,,

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Discriminator, Field, StrictBool, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StrictBool, Tag
 
 from vitrina.api.errors import FailureOut
-from vitrina.api.requests import JsonModel
+from vitrina.api.requests import JsonModel, whole
 from vitrina.indexer.imports import PROGRESS, REQUEST, RESULT, ImportKind, ImportProgress, ImportRequest, ImportStage
 from vitrina.indexer.sources.dialects.dialect import built_in
 from vitrina.indexer.summary import LeftOut
@@ -49,6 +49,11 @@ class ImportOptions(JsonModel):
     sync_many: StrictBool = Field(False, description="With sync, even if more than a fifth of them would go.")
     dry_run: StrictBool = Field(False, description="Report what would happen, and change nothing.")
     catalog: Name = Field("", description="Which file of a zip or tar to index, where it holds several.")
+    retry: Annotated[int, Field(ge=1, le=2**63 - 1, strict=True), BeforeValidator(whole)] | None = Field(
+        None,
+        description="An earlier import's id: only the rows of its dead letters are indexed, what goes in leaves them, "
+        "and nothing is gone.",
+    )
 
 
 class UrlImportIn(ImportOptions):
@@ -77,8 +82,8 @@ ImportIn = Annotated[
     Annotated[UrlImportIn, Tag("url")] | Annotated[RowsImportIn, Tag("rows")], Discriminator(form_of_import)
 ]
 
-OPTIONS_AS_JSON = ("map", "sync", "sync_many", "dry_run")
-"""Form fields that hold JSON: true, false, or an object."""
+OPTIONS_AS_JSON = ("map", "sync", "sync_many", "dry_run", "retry")
+"""Form fields that hold JSON: true, false, a number, or an object."""
 
 EXAMPLE_CSV: Final = "sku,title,price\nA-17,Linen Shirt,49.90\n"
 EXAMPLE_ROWS: Final = {"rows": [{"sku": "A-17", "title": "Linen Shirt", "price": "49.90 EUR"}], "source": "erp"}
@@ -99,6 +104,7 @@ def request_of(options: ImportOptions, kind: ImportKind, folder: str, *, file_na
         sync_many=options.sync_many,
         dry_run=options.dry_run,
         catalog=options.catalog,
+        retry=options.retry,
     )
 
 

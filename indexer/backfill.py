@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 
-from vitrina.indexer.pipeline import BATCH_ROWS, DeadLetters
+from vitrina.indexer.dead_letters import DeadLetters
+from vitrina.indexer.pipeline import BATCH_ROWS
 from vitrina.indexer.preparation import PreparedItem, embed, prepare_stored
 from vitrina.indexer.stages import Progress, batched, prepared_batches
 from vitrina.search.encoders.base import Encoder

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from vitrina.indexer.dead_letters import OPENED, RetriedLetters
 from vitrina.indexer.download import Download
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer, IndexingProgress
@@ -23,8 +24,9 @@ from vitrina.indexer.summary import LeftOut
 from vitrina.indexer.sync import GoneItems
 from vitrina.indexer.uploads import Unpacker, catalog_in, is_packed_catalog
 from vitrina.search.encoders.base import Encoder
+from vitrina.search.store.jobs import JobKind
 from vitrina.search.store.store import Store
-from vitrina.search.types.errors import SourceError
+from vitrina.search.types.errors import NotFoundError, SourceError
 from vitrina.search.types.item import AttributeValue
 
 REPORT_EVERY_S = 0.5
@@ -63,7 +65,7 @@ class ImportRequest:
     ``url``; as items of ``source``.
 
     The options are those of ``vitrina index``; ``sync_many`` deletes what is gone even if it is much, and ``catalog``
-    names the file in an archive."""
+    names the file in an archive. ``retry`` is the id of the import of whose dead letters alone the rows are tried."""
 
     kind: ImportKind
     source: str
@@ -77,6 +79,7 @@ class ImportRequest:
     sync_many: bool = False
     dry_run: bool = False
     catalog: str = ""
+    retry: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,12 +246,13 @@ class Import:
         self.progress = replace(self.progress, n_bytes=0)
         self._enter(ImportStage.INDEXING)
         request = self._request
+        retried = None if request.retry is None else letters_of(self._store, request.retry)
         with Fetcher() as fetcher:
             indexer = Indexer(self._store, self._encoder(), fetcher)
             if request.dry_run:
-                done = indexer.plan(source, self._count_rows, name=request.source)
+                done = indexer.plan(source, self._count_rows, name=request.source, retried=retried)
             else:
-                done = indexer.run(source, self._count_rows, name=request.source, on_gone=self._agree)
+                done = indexer.run(source, self._count_rows, name=request.source, on_gone=self._agree, retried=retried)
         self.progress = self.progress.indexed(done)
         examples = tuple(
             ExampleItem(
@@ -295,6 +299,15 @@ class Import:
             raise CancelledError
 
 
+def letters_of(store: Store, import_id: int) -> RetriedLetters:
+    """The dead letters of an earlier import. Raises NotFoundError where it has none."""
+    progress = PROGRESS.validate_python(store.jobs.find(import_id, JobKind.IMPORT).progress)
+    file = store.dead_letters / (progress.dead_letters or "none")
+    if not file.is_file():
+        raise NotFoundError(f"The import {import_id} has no dead letters.", remedy="Import the catalog without retry.")
+    return RetriedLetters.read(file)
+
+
 def write_rows(folder: Path, rows: Sequence[Mapping[str, Any]]) -> str:
     """Write rows as a catalog file into a folder; returns its name. Raises OSError."""
     name = "rows.jsonl"
@@ -312,5 +325,6 @@ def read_dead_letters(file: Path, offset: int, limit: int) -> tuple[list[dict[st
         with file.open(encoding="utf-8") as lines:
             for total, line in enumerate(lines, start=1):
                 if offset < total <= offset + limit:
-                    found.append(json.loads(line))
+                    letter = json.loads(line)
+                    found.append({key: value for key, value in letter.items() if key != OPENED})
     return found, total

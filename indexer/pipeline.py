@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
-from pathlib import Path
-from types import TracebackType
-from typing import TextIO
+from dataclasses import dataclass, field, replace
 
 from vitrina.evaluation.own_queries import renew_trust
+from vitrina.indexer.dead_letters import DeadLetters, RetriedLetters, SourceOptions
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.preparation import PreparedItem, Preparer, absent_images, embed, prepare_stored
 from vitrina.indexer.sources.base import Record, Rejection, Source
@@ -25,48 +21,8 @@ from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.store.sources import KnownItem
 from vitrina.search.store.store import Store
-from vitrina.search.types.errors import EncoderReplacedError, InputError, NotFoundError, StorageError
+from vitrina.search.types.errors import EncoderReplacedError, InputError, NotFoundError
 from vitrina.search.types.item import IndexedItem, StoredItem
-
-
-class DeadLetters:
-    """Appends rejections to a file of JSON lines, created with the first one. For one thread at a time."""
-
-    def __init__(self, folder: Path) -> None:
-        started = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
-        self.path = folder / f"{started}.jsonl"
-        self.n_rejections = 0
-        self._file: TextIO | None = None
-
-    def __enter__(self) -> DeadLetters:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._file is not None:
-            with suppress(OSError):  # every line was flushed, or its failure raised, when it was added
-                self._file.close()
-
-    def add(self, rejection: Rejection) -> None:
-        """Write and flush one line. Raises StorageError if the disk refuses."""
-        try:
-            fields = asdict(rejection)
-            if rejection.n_rows == 1:
-                del fields["n_rows"]
-            self._write(json.dumps(fields, ensure_ascii=False) + "\n")
-        except OSError as error:
-            raise StorageError(
-                f"The dead-letter file {self.path} cannot be written: {error.strerror or error}.",
-                remedy="Free some space and run the same command again; what was committed before is kept.",
-            ) from error
-        self.n_rejections += 1
-
-    def _write(self, line: str) -> None:
-        if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("w", encoding="utf-8", errors="backslashreplace")
-        self._file.write(line)
-        self._file.flush()
-
 
 BATCH_ROWS = 256
 """Rows encoded and committed together. Indexing takes 1.4 times the encoder's own time; with 128 it took 1.5 times."""
@@ -153,22 +109,28 @@ class Indexer:
         *,
         name: str | None = None,
         on_gone: OnGone = lambda _: False,
+        options: SourceOptions | None = None,
+        retried: RetriedLetters | None = None,
     ) -> IndexingProgress:
         """Index a whole source; rows that fail go to the dead-letter file and the run continues. Blocks until done.
 
         The items become those of the source's ``name``, by default its own. At the end ``on_gone`` is asked whether to
-        delete what is no longer in it, if anything is; by default that is only counted.
+        delete what is no longer in it, if anything is; by default that is only counted. ``options`` are kept with the
+        dead letters. With ``retried`` only the rows of those are indexed, what still fails takes their place, and
+        nothing is counted as gone.
 
         Raises SourceError if the source can no longer be read and StorageError if the disk refuses; all that was
         committed stays, and the same call resumes from there.
         """
         before = self.store.catalog.sequence()
         with closing(SourceRun(self.store.catalog, name or source.name)) as of_source:
-            done = self._index(source, on_progress, of_source)
-            gone = of_source.gone()
-            of_source.inherit()
-            n_deleted = of_source.delete_gone() if gone.n_gone and on_gone(gone) else 0
-            done = replace(done, gone=gone, n_deleted=n_deleted)
+            letters = DeadLetters(self.store.dead_letters, options, retried)
+            done = self._index(source, on_progress, of_source, letters, retried)
+            if retried is None:
+                gone = of_source.gone()
+                of_source.inherit()
+                n_deleted = of_source.delete_gone() if gone.n_gone and on_gone(gone) else 0
+                done = replace(done, gone=gone, n_deleted=n_deleted)
         started = time.perf_counter()
         on_progress(replace(done, is_finishing=True))
         while self.store.fingerprints.fill(BATCH_ROWS):  # of images that an older version stored
@@ -181,10 +143,19 @@ class Indexer:
             renew_trust(self.store, self.encoder)
         return replace(done, seconds=done.seconds + time.perf_counter() - started)
 
-    def _index(self, source: Source, on_progress: OnIndexingProgress, of_source: SourceRun) -> IndexingProgress:
-        started, done = time.perf_counter(), IndexingProgress(source.n_rows)
-        rows = prepared_batches(self.changes(source, done.summary, of_source), self.prepare, self.encode, BATCH_ROWS)
-        with DeadLetters(self.store.dead_letters) as letters, closing(rows) as batches:
+    def _index(
+        self,
+        source: Source,
+        on_progress: OnIndexingProgress,
+        of_source: SourceRun,
+        letters: DeadLetters,
+        retried: RetriedLetters | None,
+    ) -> IndexingProgress:
+        started = time.perf_counter()
+        done = IndexingProgress(source.n_rows if retried is None else len(retried))
+        changes = self.changes(source, done.summary, of_source, retried)
+        rows = prepared_batches(changes, self.prepare, self.encode, BATCH_ROWS)
+        with letters, closing(rows) as batches:
             for batch in batches:
                 for rejection in batch.failures + batch.rejections:
                     letters.add(rejection)
@@ -198,20 +169,29 @@ class Indexer:
                     dead_letters=letters.path if letters.n_rejections else None,
                 )
                 on_progress(done)
-        return replace(done, seconds=time.perf_counter() - started)
+        left = letters.path if letters.n_rejections else None
+        return replace(done, seconds=time.perf_counter() - started, dead_letters=left)
 
     def plan(
-        self, source: Source, on_progress: OnIndexingProgress = lambda _: None, *, name: str | None = None
+        self,
+        source: Source,
+        on_progress: OnIndexingProgress = lambda _: None,
+        *,
+        name: str | None = None,
+        retried: RetriedLetters | None = None,
     ) -> IndexingProgress:
         """Count what ``run`` would do, without decoding images or fetching URLs; images that are not there count as
         failed. Writes nothing."""
         with closing(SourceRun(self.store.catalog, name or source.name, make=False)) as of_source:
-            done = self._plan(source, on_progress, of_source)
-            return replace(done, gone=of_source.gone())
+            done = self._plan(source, on_progress, of_source, retried)
+            return done if retried is not None else replace(done, gone=of_source.gone())
 
-    def _plan(self, source: Source, on_progress: OnIndexingProgress, of_source: SourceRun) -> IndexingProgress:
-        started, done = time.perf_counter(), IndexingProgress(source.n_rows)
-        for row in self.changes(source, done.summary, of_source):
+    def _plan(
+        self, source: Source, on_progress: OnIndexingProgress, of_source: SourceRun, retried: RetriedLetters | None
+    ) -> IndexingProgress:
+        started = time.perf_counter()
+        done = IndexingProgress(source.n_rows if retried is None else len(retried))
+        for row in self.changes(source, done.summary, of_source, retried):
             done = replace(done, n_done=done.n_done + 1, seconds=time.perf_counter() - started)
             if isinstance(row, ChangedRecord) and (absent := absent_images(row.record)):
                 done.summary.fail(absent)
@@ -244,10 +224,14 @@ class Indexer:
             raise InputError(failures[0].reason, remedy=failures[0].remedy, details={"sku": record.item.sku})
         return prepared
 
-    def changes(self, source: Source, summary: SourceSummary, of_source: SourceRun) -> Generator[Row, None, None]:
-        """The source's rows, compared with the catalog: new or changed, unchanged, or rejected; counted on the way."""
+    def changes(
+        self, source: Source, summary: SourceSummary, of_source: SourceRun, retried: RetriedLetters | None = None
+    ) -> Generator[Row, None, None]:
+        """The source's rows, compared with the catalog: new or changed, unchanged, or rejected; counted on the way.
+        With ``retried`` only its rows, and of the others only the skus are noted."""
         with closing(batched(source.rows(), LOOKUP_ROWS)) as batches:
-            for rows in batches:
+            for batch in batches:
+                rows = batch if retried is None else of_source.noting_others(retried.among(batch))
                 records = [row for row in rows if isinstance(row, Record)]
                 known = self.store.catalog.known_items([record.item.sku for record in records])
                 for row in rows:

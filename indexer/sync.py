@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from vitrina.indexer.sources.base import Record, Rejection
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.sources import KnownItem
 
@@ -89,6 +90,16 @@ class SourceRun:
         if known.source_id is not None:
             self._taken[known.source_id] += 1
         return True
+
+    def noting_others(self, rows: Iterable[tuple[Record | Rejection, bool]]) -> list[Record | Rejection]:
+        """Those of the rows that are wanted; of the others the skus are noted, which no later row may have."""
+        wanted = []
+        for row, is_wanted in rows:
+            if is_wanted:
+                wanted.append(row)
+            elif isinstance(row, Record):
+                self.skus.first_origin(row.item.sku, row.origin)
+        return wanted
 
     def assign(self, skus: Sequence[str]) -> None:
         """Make unchanged items of another source this one's."""

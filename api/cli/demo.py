@@ -160,13 +160,15 @@ def copy_boutique(folder: Path, n_products: int) -> Path:
 
 def index_boutique(store: Store, settings: Settings, encoder: Encoder, catalog: Path) -> None:
     """Index the catalog, and precompute the reranker's features of its images if there is a reranker."""
+    from vitrina.indexer.dead_letters import SourceOptions
     from vitrina.indexer.fetch import Fetcher
     from vitrina.indexer.pipeline import Indexer
     from vitrina.indexer.sources import open_source
 
     source = open_source(str(catalog), {})
     indexer = Indexer(store, encoder, Fetcher())
-    report = index_one(indexer, source, source.name, Sync(is_wanted=False, is_sure=False), dry_run=False)
+    options = SourceOptions(str(catalog), source.name)
+    report = index_one(indexer, source, options, Sync(is_wanted=False, is_sure=False), dry_run=False)
     show_report(source, report, dry_run=False)
     precompute_catalog_features(store, settings)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ WAITING = "Another import into this store is under way; waiting for it to finish
 
 if TYPE_CHECKING:
     from vitrina.api.settings import Settings
+    from vitrina.indexer.dead_letters import RetriedLetters, SourceOptions
     from vitrina.indexer.pipeline import Indexer, IndexingProgress
     from vitrina.indexer.sources.base import Source
     from vitrina.indexer.stages import Progress
@@ -38,8 +39,12 @@ if TYPE_CHECKING:
 
 def index(
     sources: Annotated[
-        list[str], typer.Argument(help="Folders of images, and CSV, TSV, JSONL, Parquet, XML or tar files.")
-    ],
+        list[str] | None,
+        typer.Argument(
+            help="Folders of images, and CSV, TSV, JSONL, Parquet, XML or tar files; with --retry that run's.",
+            show_default=False,
+        ),
+    ] = None,
     folder: StoreOption = None,
     mapping: Annotated[
         list[str] | None,
@@ -66,32 +71,42 @@ def index(
         typer.Option("--encoding", metavar="NAME", help="The encoding of CSV files, as cp1251; by default found out."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen and change nothing.")] = False,
+    retry: Annotated[
+        Path | None,
+        typer.Option(
+            "--retry", metavar="DEADLETTERS", help="Index only the rows that an earlier run left out, by its file."
+        ),
+    ] = None,
 ) -> None:
     """Index catalogs: add new items, update changed ones, skip the rest.
 
     The exit status is 0 if every row went in, 3 if some did not, 1 if a source cannot be read or nothing went in.
     """
+    from vitrina.api.cli.index_sources import GivenOptions, open_again, options_of, parse_mapping
     from vitrina.api.settings import encoder_for, open_store
+    from vitrina.indexer.dead_letters import RetriedLetters
     from vitrina.indexer.fetch import Fetcher
     from vitrina.indexer.pipeline import Indexer
-    from vitrina.indexer.sources import open_source
 
-    settings, names = settings_for(folder), names_of(sources, source_name)
-    fields = parse_mapping(mapping or [])
+    settings, fields = settings_for(folder), parse_mapping(mapping or [])
     reports: list[IndexingProgress] = []
     with ExitStack() as stack:
         stack.enter_context(source_errors())
-        opened = [
-            open_source(source, fields, image_folder=images, dialect=dialect, encoding=encoding) for source in sources
-        ]
+        if retry is not None and sync:
+            raise typer.BadParameter("--sync needs the whole source, and --retry reads a part of it.")
+        retried = None if retry is None else RetriedLetters.read(retry)
+        given = GivenOptions(source_name, fields, dialect, images, encoding)
+        asked = options_of(sources or [], given, retried)
+        opened = [open_again(options) for options in asked]
         store = stack.enter_context(closing(open_store(settings)))
         if not dry_run:
             stack.enter_context(store.importing(lambda: print_note(WAITING)))
         with errors.status("Loading the encoder"):
             indexer = Indexer(store, encoder_for(store, settings), Fetcher())
-        for source, name in zip(opened, names, strict=True):
-            report = index_one(indexer, source, name, Sync(sync, yes), dry_run=dry_run)
+        for source, options in zip(opened, asked, strict=True):
+            report = index_one(indexer, source, options, Sync(sync, yes), retried, dry_run=dry_run)
             show_report(source, report, dry_run=dry_run)
+            show_retried(retried, report, dry_run=dry_run)
             show_gone(source, report, is_synced=sync, dry_run=dry_run)
             reports.append(report)
         if not dry_run:
@@ -110,25 +125,6 @@ def source_errors() -> Iterator[None]:
         raise typer.Exit(EXIT_STATE) from error
 
 
-def parse_mapping(maps: Sequence[str]) -> Mapping[str, str]:
-    """Parse ``FIELD=COLUMN`` options. Raises SourceError for one that does not have that form."""
-    mapping: dict[str, str] = {}
-    for each in maps:
-        field, equals, column = each.partition("=")
-        if not (field and equals and column):
-            raise SourceError(f"--map {each!r} is not FIELD=COLUMN.", remedy="For example: --map sku=product_id")
-        mapping[field] = column
-    return mapping
-
-
-def names_of(sources: Sequence[str], name: str | None) -> list[str]:
-    """What the catalog calls each source: its path, or the name that was given. Raises SourceError for several sources
-    of one name: each would take the others' items for gone."""
-    if name is not None and len(sources) > 1:
-        raise SourceError(f"{len(sources)} sources cannot all be {name!r}.", remedy="Index each in a run of its own.")
-    return [name] if name is not None else [str(Path(source).expanduser().absolute()) for source in sources]
-
-
 @dataclass(frozen=True, slots=True)
 class Sync:
     """Whether items that are gone from their source are deleted, and even if they are many."""
@@ -144,8 +140,17 @@ class Sync:
         return sys.stdin.isatty() and typer.confirm(question, err=True)
 
 
-def index_one(indexer: Indexer, source: Source, name: str, sync: Sync, *, dry_run: bool) -> IndexingProgress:
+def index_one(
+    indexer: Indexer,
+    source: Source,
+    options: SourceOptions,
+    sync: Sync,
+    retried: RetriedLetters | None = None,
+    *,
+    dry_run: bool,
+) -> IndexingProgress:
     """Index one source under a progress bar, or only plan it."""
+    name = options.name
     with ExitStack() as bar:
         on_progress = bar.enter_context(progress(source.name, source.n_rows))
 
@@ -154,11 +159,28 @@ def index_one(indexer: Indexer, source: Source, name: str, sync: Sync, *, dry_ru
             return sync.agreed(source, gone)
 
         if dry_run:
-            report = indexer.plan(source, lambda done: on_progress(done.n_done), name=name)
+            report = indexer.plan(source, lambda done: on_progress(done.n_done), name=name, retried=retried)
         else:
-            report = indexer.run(source, lambda done: on_progress(done.n_done), name=name, on_gone=on_gone)
+            report = indexer.run(
+                source,
+                lambda done: on_progress(done.n_done),
+                name=name,
+                on_gone=on_gone,
+                options=options,
+                retried=retried,
+            )
         on_progress(report.n_done, report.n_done)
     return report
+
+
+def show_retried(retried: RetriedLetters | None, report: IndexingProgress, *, dry_run: bool) -> None:
+    """Print what is left of the dead letters that were tried again."""
+    if retried is None or dry_run:
+        return
+    if n_lost := len(retried.not_met()):
+        print_note(f"{n_lost:,} of the dead letters are of rows that the source no longer has; they stay in the file")
+    if report.dead_letters is None:
+        print_line(f"None of the {len(retried):,} dead letters is left; {retried.path} was removed")
 
 
 def show_gone(source: Source, report: IndexingProgress, *, is_synced: bool, dry_run: bool) -> None:

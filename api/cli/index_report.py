@@ -44,6 +44,7 @@ def show_report(source: Source, report: IndexingProgress, *, dry_run: bool) -> N
             _show_example(record)
     if report.dead_letters is not None:
         print_line(f"Reasons and remedies, one line each: {report.dead_letters}")
+        print_line(f"Once they are mended: vitrina index --retry {report.dead_letters}")
 
 
 def _left_out(found: Sequence[LeftOut]) -> Iterator[str]:

@@ -36,7 +36,15 @@ from vitrina.api.routes.health import RunningService
 from vitrina.api.service import Service
 from vitrina.api.streaming import KEEP_ALIVE_S, LINE_END, named
 from vitrina.api.uploads import make_folder, receive_form
-from vitrina.indexer.imports import PROGRESS, REQUEST, ImportKind, ImportRequest, read_dead_letters, write_rows
+from vitrina.indexer.imports import (
+    PROGRESS,
+    REQUEST,
+    ImportKind,
+    ImportRequest,
+    letters_of,
+    read_dead_letters,
+    write_rows,
+)
 from vitrina.indexer.uploads import no_room
 from vitrina.search.store.jobs import Job, JobKind
 
@@ -97,6 +105,8 @@ async def start_import(request: Request, service: RunningService, response: Resp
             wanted = await received_form(request, content_type, folder)
         else:
             wanted = await asyncio.to_thread(received_json, await request.body(), folder)
+        if wanted.retry is not None:
+            await asyncio.to_thread(letters_of, store, wanted.retry)
         job = await asyncio.to_thread(store.jobs.add, JobKind.IMPORT, REQUEST.dump_python(wanted, mode="json"))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

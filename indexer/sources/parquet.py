@@ -53,7 +53,8 @@ class ParquetTable:
         except (pa.ArrowException, OSError, ValueError) as error:
             last = first + file.metadata.row_group(group).num_rows - 1
             reason = f"Rows {number:,} to {last:,} cannot be read: {' '.join(str(error).split())[:200]}."
-            yield Rejection(f"{self.path.name}:{number}", reason, "Export the catalog again; the other rows are read.")
+            remedy = "Export the catalog again; the other rows are read."
+            yield Rejection(f"{self.path.name}:{number}", reason, remedy, n_rows=last - number + 1)
 
 
 def open_parquet(path: Path) -> ParquetTable:

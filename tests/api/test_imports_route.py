@@ -67,6 +67,20 @@ def test_a_file_is_indexed_and_reported_as_on_the_command_line(client: TestClien
     assert not list(store.uploads.glob("*"))
 
 
+def test_the_rows_of_an_imports_dead_letters_are_tried_again(client: TestClient, store: Store) -> None:
+    before = ended(client, send(client, "shop.csv", CSV))
+    mended = CSV.replace(b"\n,No sku,1", b"\nA-3,Green Mug,1\nA-4,New,1")
+    done = ended(client, send(client, "shop.csv", mended, retry=str(before["id"])))
+    assert (done["report"]["changes"], done["progress"]["n_total"]) == ("1 added", 1)
+    assert client.get("/v1/items/A-3").status_code == 200
+    assert client.get("/v1/items/A-4").status_code == 404
+    assert client.get(f"/v1/imports/{before['id']}/dead-letters").json()["total"] == 0
+    for unknown in (before["id"], 10**6):
+        answer = client.post("/v1/imports", json={"rows": [{"sku": "a", "title": "b"}], "retry": unknown})
+        assert answer.status_code == 404
+        assert answer.json()["error"]["remedy"]
+
+
 def test_what_was_imported_is_searchable(client: TestClient) -> None:
     ended(client, send(client, "shop.csv", CSV))
     until = time.monotonic() + 10

@@ -44,6 +44,50 @@ def test_columns_are_mapped_and_dead_letters_written(vitrina: Vitrina, tmp_path:
     assert vitrina("search", "Becher")[0] == 0
 
 
+def test_the_rows_of_dead_letters_alone_are_tried_again(vitrina: Vitrina, tmp_path: Path) -> None:
+    catalog, photos = tmp_path / "odd.csv", tmp_path / "photos"
+    photos.mkdir()
+    rows = ["nr;bezeichnung;bild", "1;Becher;a.png", ";Kanne;", "1;Becher;", "2;Tasse;b.png", "3;Glas;"]
+    catalog.write_text("\n".join(rows), encoding="utf-8")
+    Image.new("RGB", (8, 8), "red").save(photos / "a.png")
+    options = ("--map", "sku=nr", "--map", "title=bezeichnung", "--map", "image=bild", "--images", str(photos))
+    _, printed, _ = vitrina("index", str(catalog), *options)
+    letters = Path(printed.split("vitrina index --retry ")[1].splitlines()[0])
+    assert len(letters.read_text("utf-8").splitlines()) == 3
+
+    status, printed, _ = vitrina("index", "--retry", str(letters))  # nothing is mended
+    assert (status, "0 added, 1 updated, 1 unchanged, 2 rejected" in printed) == (3, True)
+    assert len(letters.read_text("utf-8").splitlines()) == 3
+
+    rows[2:5] = ["4;Kanne;", "5;Becher;", "2;Tasse;b.png"]
+    catalog.write_text("\n".join([*rows, "6;Neu;"]), encoding="utf-8")
+    Image.new("RGB", (8, 8), "blue").save(photos / "b.png")
+    _, planned, _ = vitrina("index", "--retry", str(letters), "--dry-run")
+    assert "2 would be added, 1 would be updated, 1 would be unchanged" in planned
+    status, printed, _ = vitrina("index", "--retry", str(letters))
+    assert (status, "2 added, 1 updated, 1 unchanged" in printed) == (0, True)
+    assert f"None of the 3 dead letters is left; {letters} was removed" in printed
+    assert not letters.exists()
+    assert "5 items in" in printed  # without the row that is new
+    assert "1 added, 5 unchanged" in vitrina("index", str(catalog), *options)[1]
+
+
+def test_dead_letters_need_their_source(vitrina: Vitrina, tmp_path: Path) -> None:
+    catalog, letters = tmp_path / "shop.csv", tmp_path / "letters.jsonl"
+    catalog.write_text("sku,title\n1,mug\n2,cup\n", encoding="utf-8")
+    lines = [{"origin": "shop.csv:3", "reason": "a", "remedy": "b", "sku": "2"}]
+    lines.append({"origin": "shop.csv:9", "reason": "a", "remedy": "b", "sku": "9"})
+    letters.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    status, _, complaint = vitrina("index", "--retry", str(letters))
+    assert (status, f"vitrina index SOURCE --retry {letters}" in complaint) == (1, True)
+    assert vitrina("index", str(catalog), "--retry", str(letters), "--sync")[0] == 2
+    assert vitrina("index")[0] == 2
+    status, printed, noted = vitrina("index", str(catalog), "--retry", str(letters))
+    assert (status, "1 added" in printed, "1 items in" in printed) == (0, True, True)
+    assert "1 of the dead letters are of rows that the source no longer has; they stay in the file" in noted
+    assert [json.loads(line)["sku"] for line in letters.read_text("utf-8").splitlines()] == ["9"]
+
+
 def test_what_is_gone_from_the_source_is_deleted_only_if_that_is_wanted(vitrina: Vitrina, tmp_path: Path) -> None:
     catalog = tmp_path / "shop.csv"
 

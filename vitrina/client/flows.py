@@ -241,11 +241,13 @@ def import_catalog(
     sync_many: bool = False,
     dry_run: bool = False,
     catalog: str | None = None,
+    retry: int | None = None,
 ) -> Flow[ImportJob]:
     """Begin to import a catalog in the background: a file, an http(s) address that the service fetches, or rows.
 
     ``name`` is that of the source, ``map`` says which column holds which field, ``sync`` deletes what is no longer in
-    the source, and ``catalog`` names the file in an archive. Raises ServiceError, and OSError for the file.
+    the source, ``catalog`` names the file in an archive, and ``retry`` is the id of the import of whose dead letters
+    alone the rows are tried. Raises ServiceError, and OSError for the file.
     """
     options = {
         "source": name,
@@ -256,6 +258,7 @@ def import_catalog(
         "sync_many": sync_many,
         "dry_run": dry_run,
         "catalog": catalog,
+        "retry": retry,
     }
     given = {key: value for key, value in options.items() if value is not None}
     if not isinstance(source, str | Path):

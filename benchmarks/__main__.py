@@ -17,6 +17,7 @@ from benchmarks import (
     crowd,
     load,
     photos,
+    pipeline,
     reranker,
     reranking,
     retrieval,
@@ -34,6 +35,7 @@ RESULTS = Path(__file__).parent / "results.md"
 MEASUREMENTS: Mapping[str, Callable[[Encoder, Path], Iterator[Figure]]] = {
     "encoder-speed": speed.measure_encoder,
     "speed": speed.measure_time,
+    "pipeline": pipeline.measure_pipeline,
     "load": load.measure_load,
     "reranked-load": load.measure_reranked_load,
     "overload": load.measure_overload,

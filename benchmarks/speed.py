@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.catalogs import Figure, indexed
 from benchmarks.load import N_QUERIES, N_QUERY_WORDS, latencies_ms, serving, short_texts
-from vitrina.indexer.pipeline import BATCH_ROWS
+from vitrina.indexer.rows import MAX_BATCH_ROWS
 from vitrina.indexer.sources import open_source
 from vitrina.indexer.sources.base import Record
 from vitrina.indexer.stages import batched
@@ -114,9 +114,9 @@ def encoder_alone_s(encoder: Encoder, path: Path) -> float:
     images = [decode_image(image.data or b"").pixels for record in records for image in record.images]
     words = [embedding_text(record.item) for record in records]
     started = time.perf_counter()
-    for batch in batched(images, BATCH_ROWS):
+    for batch in batched(images, MAX_BATCH_ROWS):
         encoder.encode_pixels([encoder.prepare(image) for image in batch])
-    for texts in batched(words, BATCH_ROWS):
+    for texts in batched(words, MAX_BATCH_ROWS):
         encoder.encode_texts(texts)
     return time.perf_counter() - started
 

@@ -14,17 +14,8 @@ from urllib.parse import unquote
 import certifi
 import httpcore
 
-from vitrina.indexer.fetch import (
-    MAX_REDIRECTS,
-    REDIRECT_STATUSES,
-    CheckedNetwork,
-    IPAddress,
-    Resolver,
-    checked_url,
-    is_public,
-    resolve,
-    shown_url,
-)
+from vitrina.indexer.fetch import MAX_REDIRECTS, REDIRECT_STATUSES, checked_url, shown_url
+from vitrina.indexer.network import CheckedNetwork, IPAddress, Resolver, is_public, resolve
 from vitrina.indexer.uploads import FreeDisk, no_room, safe_name
 from vitrina.search.types.errors import FetchError
 

@@ -2,94 +2,120 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
-import socket
+import re
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import certifi
 import httpcore
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_before_delay,
+    wait_random_exponential,
+)
 
+from vitrina.indexer.network import CHECK_S, CheckedNetwork, IPAddress, Resolver, is_public, resolve
 from vitrina.search.images.decode import MAX_BYTES
 from vitrina.search.types.errors import FetchError
 
 if TYPE_CHECKING:
     import httpx
 
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-Resolver = Callable[[str, int], Sequence[IPAddress]]
-"""A host name and a port to its addresses; raises ``OSError`` for an unknown name."""
-
-_GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")  # all that IANA has allocated as global unicast
-_REFUSED_NETWORKS: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = (
-    ipaddress.IPv4Network(
-        "0.0.0.0/8"
-    ),  # what is not public by IANA's registry, which Python's versions read differently
-    ipaddress.IPv4Network("10.0.0.0/8"),
-    ipaddress.IPv4Network("100.64.0.0/10"),
-    ipaddress.IPv4Network("127.0.0.0/8"),
-    ipaddress.IPv4Network("169.254.0.0/16"),
-    ipaddress.IPv4Network("172.16.0.0/12"),
-    ipaddress.IPv4Network("192.0.0.0/24"),
-    ipaddress.IPv4Network("192.0.2.0/24"),
-    ipaddress.IPv4Network("192.168.0.0/16"),
-    ipaddress.IPv4Network("198.18.0.0/15"),
-    ipaddress.IPv4Network("198.51.100.0/24"),
-    ipaddress.IPv4Network("203.0.113.0/24"),
-    ipaddress.IPv4Network("224.0.0.0/3"),  # multicast, reserved and broadcast
-    ipaddress.IPv4Network("168.63.129.16/32"),  # Azure's metadata and health service, a public number
-    ipaddress.IPv4Network("192.31.196.0/24"),  # AS112, RFC 7535
-    ipaddress.IPv4Network("192.52.193.0/24"),  # AMT, RFC 7450
-    ipaddress.IPv4Network("192.175.48.0/24"),  # AS112, RFC 7534
-    ipaddress.IPv4Network("192.88.99.0/24"),  # 6to4 relays, RFC 7526
-    ipaddress.IPv6Network("2001::/23"),  # Teredo, ORCHID and other protocol assignments, RFC 2928
-    ipaddress.IPv6Network("2001:db8::/32"),  # documentation
-    ipaddress.IPv6Network("2002::/16"),  # 6to4, which carries any IPv4 address
-    ipaddress.IPv6Network("2620:4f:8000::/48"),  # AS112, RFC 7534
-    ipaddress.IPv6Network("3fff::/20"),  # documentation, RFC 9637
-)
-
-
-def is_public(address: IPAddress) -> bool:
-    """Whether an address is on the public internet.
-
-    False for private, shared, loopback, link-local, multicast, reserved and unspecified addresses, and for every
-    IPv6 form that carries an IPv4 address (mapped, NAT64, 6to4, Teredo), whatever it carries.
-    """
-    if address.version == 6 and address not in _GLOBAL_V6:
-        return False
-    if any(address in network for network in _REFUSED_NETWORKS if network.version == address.version):
-        return False
-    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
-
-
-def resolve(host: str, port: int) -> Sequence[IPAddress]:
-    """A host's addresses by the system's resolver, which also accepts 2130706433, 0x7f.1 and 0177.0.0.1. Blocks."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(ipaddress.ip_address(str(sockaddr[0]).partition("%")[0]) for *_, sockaddr in found))
-
-
 MAX_REDIRECTS = 5
 N_RETRIES = 2
 BACKOFF_S = 0.25
-"""The pause before the first retry; the next is twice as long."""
+"""The pause before the first retry is at random up to twice as long; before the next up to four times."""
 
-CHECK_S = 0.5
-"""How often a fetch that may be cancelled looks whether it was."""
+MAX_BACKOFF_S = 10.0
+"""The longest pause, also where a server asks for a longer one: the row is tried again with the next run."""
+
+MAX_PER_HOST = 6
+"""Fetches from one host at a time, as browsers have it: a small shop's server is not to be flooded by its search."""
 
 _HEADERS = (("User-Agent", "vitrina-indexer"), ("Accept", "image/*"), ("Accept-Encoding", "identity"))
 REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+NOT_MODIFIED = 304
+MAX_VALIDATOR_CHARS = 200
+"""Longer ones are not kept: the image is fetched again."""
+
+_MAX_AGE = re.compile(r"(?:^|[,\s])max-age\s*=\s*\"?(\d{1,9})")
 _RETRIED = frozenset({429, 500, 502, 503, 504})
 _NO_IMAGE = ("text/", "application/json", "application/xml", "application/xhtml", "video/", "audio/")
 
 
 class _TransientError(Exception):
-    """A failure that a retry may not meet again."""
+    """A failure that a retry may not meet again; ``pause_s`` is how long the server asks to wait."""
+
+    def __init__(self, message: str, pause_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.pause_s = pause_s
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """By what a server tells whether an image has changed (RFC 9110, 8.8), as it sent them; empty if it sent none."""
+
+    etag: str = ""
+    last_modified: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.etag or self.last_modified)
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers of a request for what has changed."""
+        given = (("If-None-Match", self.etag), ("If-Modified-Since", self.last_modified))
+        return [(name, value) for name, value in given if value]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer: ``data`` is None if nothing has changed. ``fresh_s`` is for how long the server says that nothing
+    will."""
+
+    data: bytes | None
+    validators: Validators
+    fresh_s: float = 0.0
+
+
+class HostLimits:
+    """At most ``limit`` uses of one host at a time. Safe to use from several threads."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._hosts: dict[str, tuple[threading.BoundedSemaphore, int]] = {}
+
+    @contextmanager
+    def using(self, host: str, still_waiting: Callable[[], object]) -> Iterator[None]:
+        """Waits for a turn at a host, and has it inside the context. ``still_waiting`` is called every ``CHECK_S``
+        meanwhile, and may raise."""
+        with self._lock:
+            turns, n_users = self._hosts.get(host) or (threading.BoundedSemaphore(self._limit), 0)
+            self._hosts[host] = turns, n_users + 1
+        try:
+            while not turns.acquire(timeout=CHECK_S):
+                still_waiting()
+            try:
+                yield
+            finally:
+                turns.release()
+        finally:
+            with self._lock:
+                turns, n_users = self._hosts[host]
+                if n_users > 1:
+                    self._hosts[host] = turns, n_users - 1
+                else:
+                    del self._hosts[host]
 
 
 class Fetcher:
@@ -109,10 +135,12 @@ class Fetcher:
         resolver: Resolver = resolve,
         address_allowed: Callable[[IPAddress], bool] = is_public,
         backoff_s: float = BACKOFF_S,
+        max_per_host: int = MAX_PER_HOST,
     ) -> None:
         self.max_bytes = max_bytes
         self._timeout_s = timeout_s
-        self._backoff_s = backoff_s
+        self._backoff = wait_random_exponential(2 * backoff_s, MAX_BACKOFF_S)
+        self._hosts = HostLimits(max_per_host)
         self._network = CheckedNetwork(resolver, address_allowed)
         self._pool = httpcore.ConnectionPool(
             ssl_context=ssl.create_default_context(cafile=certifi.where()),
@@ -144,54 +172,72 @@ class Fetcher:
             deadline.latest, deadline.cancelled = math.inf, None
 
     def fetch(self, url: str) -> bytes:
-        """The bytes behind a URL, at most ``max_bytes``. Blocks.
+        """The bytes behind a URL, at most ``max_bytes``. Blocks. Raises as ``fetch_changed``."""
+        data = self.fetch_changed(url, Validators()).data
+        assert data is not None
+        return data
 
-        Server errors, timeouts and broken connections are retried twice. Raises ``FetchError`` for what still fails,
-        and for no http(s) URL, credentials in it, a private address, an error status, a web page, and too many bytes,
-        redirects or seconds.
+    def fetch_changed(self, url: str, known: Validators) -> Fetched:
+        """What is behind a URL, at most ``max_bytes``, unless it is as it was when the server sent the validators.
+
+        Blocks, first until fewer than ``max_per_host`` others fetch from that host. Server errors, timeouts and broken
+        connections are retried twice, after a pause at random that doubles, or as long as the server asks. Raises
+        ``FetchError`` for what still fails, and for no http(s) URL, credentials in it, a private address, an error
+        status, a web page, and too many bytes, redirects or seconds.
         """
-        deadline = min(time.monotonic() + self._timeout_s, self._network.deadline.latest)
-        self._network.deadline.at = deadline
-        for attempt in range(N_RETRIES + 1):
+        network = self._network.deadline
+        with self._hosts.using(checked_url(url).host, network.check):
+            deadline = network.at = min(time.monotonic() + self._timeout_s, network.latest)
+            retrying = Retrying(
+                retry=retry_if_exception_type(_TransientError),
+                stop=stop_after_attempt(N_RETRIES + 1) | stop_before_delay(deadline - time.monotonic()),
+                wait=self._pause_s,
+                reraise=True,
+            )
             try:
-                return self._follow(url)
+                return retrying(self._follow, url, known)
             except _TransientError as failure:
-                pause_s = self._backoff_s * 2**attempt
-                if attempt == N_RETRIES or time.monotonic() + pause_s >= deadline:
-                    raise FetchError(
-                        f"{shown_url(url)} could not be fetched: {failure} (tried {attempt + 1} times).",
-                        remedy="Index again later; what is indexed already is skipped.",
-                    ) from failure
-                time.sleep(pause_s)
-        raise AssertionError("unreachable")
+                tried = retrying.statistics["attempt_number"]
+                raise FetchError(
+                    f"{shown_url(url)} could not be fetched: {failure} (tried {tried} times).",
+                    remedy="Index again later; what is indexed already is skipped.",
+                ) from failure
 
-    def _follow(self, url: str) -> bytes:
+    def _pause_s(self, state: RetryCallState) -> float:
+        failure = state.outcome.exception() if state.outcome else None
+        asked_s = failure.pause_s if isinstance(failure, _TransientError) else 0.0
+        return max(self._backoff(state), min(asked_s, MAX_BACKOFF_S))
+
+    def _follow(self, url: str, known: Validators) -> Fetched:
         target = checked_url(url)
         for _ in range(MAX_REDIRECTS + 1):
-            found = self._get(target)
-            if isinstance(found, bytes):
+            found = self._get(target, known)
+            if isinstance(found, Fetched):
                 return found
             target = checked_url(found, base=target)
         raise FetchError(
             f"{shown_url(url)} redirects more than {MAX_REDIRECTS} times.", remedy="Link the image's final address."
         )
 
-    def _get(self, url: httpx.URL) -> bytes | str:
-        """The body of one response, or where it redirects to."""
+    def _get(self, url: httpx.URL, known: Validators) -> Fetched | str:
+        """One response, or where it redirects to."""
         host = url.netloc.decode("ascii")
         request_url = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         try:
             with self._pool.stream(
                 "GET",
                 request_url,
-                headers=[*_HEADERS, ("Host", host)],
+                headers=[*_HEADERS, ("Host", host), *known.headers],
                 extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), self._timeout_s / 2)},
             ) as response:
                 headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
                 if response.status in REDIRECT_STATUSES and "location" in headers:
                     return headers["location"]
+                if response.status == NOT_MODIFIED and known:
+                    return Fetched(None, validators_of(headers) or known, fresh_s(headers))
                 self._check_response(url, response.status, headers)
-                return self._body(url, response.iter_stream())
+                data = self._body(url, response.iter_stream())
+                return Fetched(data, validators_of(headers), fresh_s(headers))
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.RemoteProtocolError) as error:
             raise _TransientError(str(error) or type(error).__name__) from error
         except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
@@ -199,7 +245,8 @@ class Fetcher:
 
     def _check_response(self, url: httpx.URL, status: int, headers: Mapping[str, str]) -> None:
         if status in _RETRIED:
-            raise _TransientError(f"the server answered {status}")
+            asked = headers.get("retry-after", "")
+            raise _TransientError(f"the server answered {status}", float(asked) if asked.isdecimal() else 0.0)
         if status != 200:
             raise FetchError(f"{shown_url(url)} answered {status}.", remedy="Open it in a browser and correct the URL.")
         media_type = headers.get("content-type", "").lower().strip()
@@ -232,6 +279,23 @@ class Fetcher:
         )
 
 
+def validators_of(headers: Mapping[str, str]) -> Validators:
+    """The validators that a response has."""
+    found = (headers.get(name, "").strip() for name in ("etag", "last-modified"))
+    etag, last_modified = (each if len(each) <= MAX_VALIDATOR_CHARS and each.isascii() else "" for each in found)
+    return Validators(etag, last_modified)
+
+
+def fresh_s(headers: Mapping[str, str]) -> float:
+    """For how long a response is fresh: what its max-age leaves (RFC 9111, 4.2.1), 0 without."""
+    control = headers.get("cache-control", "").lower()
+    found = _MAX_AGE.search(control)
+    if found is None or "no-cache" in control or "no-store" in control:
+        return 0.0
+    age = headers.get("age", "")
+    return max(0.0, float(found[1]) - (float(age) if age.isdecimal() else 0.0))
+
+
 def checked_url(url: str, base: httpx.URL | None = None) -> httpx.URL:
     """The URL, absolute, http or https, without credentials and fragment."""
     import httpx  # takes 0.1 s of a start, with what its command line needs
@@ -256,99 +320,3 @@ def checked_url(url: str, base: httpx.URL | None = None) -> httpx.URL:
 def shown_url(url: httpx.URL | str) -> str:
     """A URL as messages name it, cut."""
     return str(url)[:200]
-
-
-class _Deadline(threading.local):
-    """When the fetch of this thread must end, and when all of its fetches must, on the monotonic clock; and what is set
-    when nobody waits for them any more."""
-
-    at = 0.0
-    latest = math.inf
-    cancelled: threading.Event | None = None
-
-    def seconds_left(self, timeout_s: float | None) -> float:
-        if self.cancelled is not None and self.cancelled.is_set():
-            raise FetchError("The fetch was cancelled.", remedy="Ask again, and wait for the answer.")
-        left_s = self.at - time.monotonic()
-        if left_s <= 0:
-            raise httpcore.ReadTimeout("the time limit is exceeded")
-        return left_s if timeout_s is None else min(timeout_s, left_s)
-
-
-class CheckedNetwork(httpcore.NetworkBackend):
-    """Connects to checked addresses only, and ends every step by the fetch's deadline."""
-
-    def __init__(self, resolver: Resolver, address_allowed: Callable[[IPAddress], bool]) -> None:
-        self.deadline = _Deadline()
-        self._resolver = resolver
-        self._address_allowed = address_allowed
-        self._sockets = httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        """Resolve, check, and connect to the first address that answers."""
-        failure: httpcore.ConnectError | httpcore.ConnectTimeout | None = None
-        for address in self._checked_addresses(host, port):
-            left_s = self.deadline.seconds_left(timeout)
-            try:
-                stream = self._sockets.connect_tcp(str(address), port, left_s, local_address, socket_options)
-                return _TimedStream(stream, self.deadline)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-        raise failure or httpcore.ConnectError(f"{host} has no address")
-
-    def _checked_addresses(self, host: str, port: int) -> list[IPAddress]:
-        try:
-            addresses = list(self._resolver(host, port))
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"the name {host} is unknown") from error
-        refused = [address for address in addresses if not self._address_allowed(address)]
-        if refused:
-            raise FetchError(
-                f"{host} resolves to {refused[0]}, which is not a public address.",
-                remedy="Only what is on the public internet is fetched; give this one as a file.",
-            )
-        return addresses
-
-
-class _TimedStream(httpcore.NetworkStream):
-    """A connection whose every read and write ends by the fetch's deadline."""
-
-    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
-        self._stream = stream
-        self._deadline = deadline
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Read what has arrived, waiting until the deadline at most."""
-        until = time.monotonic() + self._deadline.seconds_left(timeout)
-        while (left_s := until - time.monotonic()) > CHECK_S and self._deadline.cancelled is not None:
-            try:
-                return self._stream.read(max_bytes, CHECK_S)
-            except httpcore.ReadTimeout:
-                self._deadline.seconds_left(timeout)  # raises if it was cancelled
-        return self._stream.read(max_bytes, max(left_s, 0.001))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Write it all."""
-        self._stream.write(buffer, self._deadline.seconds_left(timeout))
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        """Start TLS; the certificate is checked against the host's name, not its address."""
-        left_s = self._deadline.seconds_left(timeout)
-        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, left_s), self._deadline)
-
-    def get_extra_info(self, info: str) -> object:
-        """A property of the connection."""
-        return self._stream.get_extra_info(info)

@@ -75,6 +75,17 @@ class CatalogReader:
         """Items by id, without those that are gone."""
         return stored_items(self._connection, item_ids)
 
+    def image_vectors(self, version_id: int, sku: str) -> dict[str, NDArray[np.float32]]:
+        """The vectors that an index version has of an item's images, by the images' ids; none if not of all."""
+        item_id = ids_by_sku(self._connection, [sku]).get(sku)
+        of_item = select(images.c.image_id).where(images.c.item_id == item_id).order_by(images.c.position)
+        rows = (embeddings.c.version_id == version_id) & (embeddings.c.item_id == item_id)
+        vectors = select(embeddings.c.vector).where(rows, embeddings.c.modality == "image").order_by(embeddings.c.id)
+        image_ids, blobs = list(self._connection.scalars(of_item)), list(self._connection.scalars(vectors))
+        if len(image_ids) != len(blobs):
+            return {}
+        return {image_id: np.frombuffer(blob, "<f4") for image_id, blob in zip(image_ids, blobs, strict=True)}
+
     def some_items(self, n: int) -> list[StoredItem]:
         """Up to ``n`` items, spread evenly over the catalog by id; the same ones on every call."""
         n_items = self.counts()["items"]

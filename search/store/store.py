@@ -21,6 +21,7 @@ from vitrina.search.store.index_versions import IndexVersion
 from vitrina.search.store.jobs import Jobs
 from vitrina.search.store.object_storage import ObjectStorage
 from vitrina.search.store.postgres import IMAGES_LOCK, IMPORT_LOCK, JOBS_LOCK, AdvisoryLock
+from vitrina.search.store.web_images import WebImages
 from vitrina.search.types.calibration import Calibration, read_calibration, write_calibration
 from vitrina.search.types.errors import EncoderError, NotFoundError, StorageError
 from vitrina.search.types.models import LOCAL_PREFIX, EncoderIdentity, RerankerIdentity
@@ -131,6 +132,7 @@ class Store:
         storage = None if images is None else ObjectStorage(images)
         self.images = ImageStore(self._server.beside(IMAGES_LOCK) if self._server else folder / "pictures.db", storage)
         self.fingerprints = Fingerprints(self.images)
+        self.web_images = WebImages(self.images)
         self.models = ModelStore(folder / "encoders")
         shutil.rmtree(folder / "views", ignore_errors=True)  # where version 0.1 had its snapshots
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from vitrina.indexer.fetch import Fetcher, IPAddress, is_public
+from vitrina.indexer.fetch import Fetcher
+from vitrina.indexer.network import IPAddress, is_public
 from vitrina.indexer.preparation import load_image
 from vitrina.indexer.sources.base import ImageReference
 from vitrina.search.types.errors import FetchError, ImageError

@@ -139,6 +139,7 @@ class ImportProgressOut(JsonModel):
     n_bytes: int = Field(description="Bytes fetched or unpacked.")
     per_second: float | None
     seconds_left: float | None
+    slowest_stage: str = Field("", description="What the others wait for: read, fetch, decode, embed or commit.")
 
     @classmethod
     def of(cls, progress: ImportProgress) -> Self:

@@ -21,6 +21,7 @@ from vitrina.api import audits
 from vitrina.api.audits import AuditProgress, run_audit
 from vitrina.api.settings import Settings, encoder_for, open_store
 from vitrina.indexer.download import Download
+from vitrina.indexer.features import FeatureStage
 from vitrina.indexer.imports import (
     PROGRESS,
     REQUEST,
@@ -69,6 +70,8 @@ class JobPerformer:
     is_stopped: Callable[[], bool] = lambda: False
     precompute: Callable[[Callable[[], bool]], None] = lambda _: None
     """What is done for the reranker after an import, as long as its argument says to go on."""
+    features: FeatureStage | None = None
+    """What is done for it during one."""
 
     def perform(self, job: Job) -> None:
         """Do a job, and store how far it is and what came of it. Blocks. Raises StorageError where even that fails."""
@@ -100,6 +103,7 @@ class JobPerformer:
             folder,
             request,
             tell,
+            features=self.features,
             download=Download(folder, self.settings.max_import_bytes),
             max_unpacked_bytes=self.settings.max_unpacked_bytes,
         )
@@ -194,10 +198,12 @@ def end_with_parent() -> None:
     os._exit(1)
 
 
-def precompute_catalog(store: Store, settings: Settings, goes_on: Callable[[], bool]) -> None:
-    """Compute the reranker's features of images that it has none of, where it is a small one, as long as ``goes_on``. A
-    reranker that fails is logged: it will compute them when it is used. Blocks."""
-    from vitrina.api.rerankers import open_reranker, small_reranker
+def precompute_catalog(
+    store: Store, settings: Settings, features: FeatureStage | None, goes_on: Callable[[], bool]
+) -> None:
+    """Compute the features of images that the reranker has none of yet, where it is a small one, as long as
+    ``goes_on``. A reranker that fails is logged: it will compute them when it is used. Blocks."""
+    from vitrina.api.rerankers import small_reranker
     from vitrina.indexer.backfill import n_without_features, precompute_features
 
     def check(_: object) -> None:
@@ -206,9 +212,12 @@ def precompute_catalog(store: Store, settings: Settings, goes_on: Callable[[], b
 
     try:
         identity = small_reranker(settings)
-        if identity is not None and goes_on() and n_without_features(store, identity):
-            with ExitStack() as stack:
-                precompute_features(store, open_reranker(settings, stack), check)
+        if features is None or identity is None:
+            return
+        if features.problem is not None:
+            raise features.problem
+        if goes_on() and n_without_features(store, identity):
+            precompute_features(store, features.reranker, check)
     except CancelledError:
         return
     except VitrinaError as error:
@@ -221,13 +230,17 @@ def main() -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
     with suppress(AttributeError, OSError):  # Windows has no such thing
         os.nice(NICENESS)
+    from vitrina.api.rerankers import feature_stage
+
     settings = Settings(**values)
-    with closing(open_store(settings)) as store:
+    with closing(open_store(settings)) as store, ExitStack() as stack:
+        features = feature_stage(store, settings, stack)
         performer = JobPerformer(
             store,
             settings,
             lambda: encoder_for(store, settings),
-            precompute=partial(precompute_catalog, store, settings),
+            precompute=partial(precompute_catalog, store, settings, features),
+            features=features,
         )
         performer.perform(store.jobs.find(job_id, JobKind(kind)))
 

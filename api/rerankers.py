@@ -13,6 +13,7 @@ from types import TracebackType
 
 from vitrina.api.settings import Settings
 from vitrina.indexer.backfill import precompute_image
+from vitrina.indexer.features import FeatureStage
 from vitrina.search.encoders.base import Runtime
 from vitrina.search.reranking.backends import RerankerOptions, host_of, is_address, open_by_name
 from vitrina.search.reranking.backends.model_folders import (
@@ -121,6 +122,17 @@ def small_reranker(settings: Settings) -> RerankerIdentity | None:
         return None
     identify = matched_identity if name == DEFAULT else identity_of
     return identify(name, folder, max_pixels=settings.reranker_max_pixels or MAX_PIXELS)
+
+
+def feature_stage(store: Store, settings: Settings, closing: ExitStack) -> FeatureStage | None:
+    """What computes the reranker's features of new images while they are indexed, if it is a small one; ``closing``
+    closes the reranker, if it is opened."""
+    try:
+        is_small = small_reranker(settings) is not None
+    except VitrinaError as error:  # who uses the reranker is told, too
+        log.info("No features are precomputed for the reranker: %s", error)
+        return None
+    return FeatureStage(store, lambda: open_reranker(settings, closing)) if is_small else None
 
 
 RETRY_S = 30.0

@@ -8,9 +8,10 @@ from contextlib import closing
 from dataclasses import replace
 
 from vitrina.indexer.dead_letters import DeadLetters
-from vitrina.indexer.pipeline import BATCH_ROWS
-from vitrina.indexer.preparation import PreparedItem, embed, prepare_stored
-from vitrina.indexer.stages import Progress, batched, prepared_batches
+from vitrina.indexer.preparation import PreparedItem, embed, prepare_stored, working_side_px
+from vitrina.indexer.progress import Progress
+from vitrina.indexer.rows import MAX_BATCH_ROWS
+from vitrina.indexer.stages import batched, prepared_batches
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.reranking.base import PrecomputesFeatures, RerankCandidate, Reranker, opening
@@ -124,6 +125,7 @@ class Backfill:
         self.version = version
         self.letters = letters
         self.total = Progress()
+        self._side_px = working_side_px(encoder)
         self._started = time.perf_counter()
 
     def fill(self, on_progress: OnProgress) -> None:
@@ -131,7 +133,7 @@ class Backfill:
         catalog = self.store.catalog
         n_total = catalog.counts()["items"]
         n_done = n_total - catalog.n_pending(self.version)
-        batches = prepared_batches(catalog.pending(self.version), self.prepare, self.embed, BATCH_ROWS)
+        batches = prepared_batches(catalog.pending(self.version), self.prepare, self.embed, MAX_BATCH_ROWS)
         with closing(batches):
             for prepared, entries in batches:
                 catalog.backfill(self.version, entries)
@@ -153,7 +155,7 @@ class Backfill:
         return promoted
 
     def prepare(self, stored: StoredItem) -> PreparedStored:
-        return stored, prepare_stored(self.store, self.encoder, stored)
+        return stored, prepare_stored(self.store, self.encoder, stored, self._side_px)
 
     def embed(self, batch: list[PreparedStored]) -> tuple[list[PreparedStored], list[Embedded]]:
         entries = embed(self.encoder, [item for _, item in batch])

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from vitrina.indexer.dead_letters import OPENED, RetriedLetters
 from vitrina.indexer.download import Download
+from vitrina.indexer.features import FeatureStage
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer, IndexingProgress
 from vitrina.indexer.report import ImportReport, report_of
@@ -117,6 +118,7 @@ class ImportProgress:
     seconds: float = 0.0
     left_out: tuple[LeftOut, ...] = ()
     dead_letters: str = ""
+    slowest_stage: str = ""
 
     @property
     def per_second(self) -> float | None:
@@ -148,6 +150,7 @@ class ImportProgress:
             seconds=done.seconds,
             left_out=tuple(done.summary.left_out[:MAX_REASONS]),
             dead_letters=done.dead_letters.name if done.dead_letters else "",
+            slowest_stage=done.slowest_stage,
         )
 
 
@@ -184,6 +187,7 @@ class Import:
         request: ImportRequest,
         tell: Callable[[ImportProgress], bool],
         *,
+        features: FeatureStage | None = None,
         download: Download,
         max_unpacked_bytes: int,
     ) -> None:
@@ -193,6 +197,7 @@ class Import:
         self._folder = folder
         self._request = request
         self._tell = tell
+        self._features = features
         self._download = download
         self._max_unpacked_bytes = max_unpacked_bytes
         self._told_at = 0.0
@@ -248,7 +253,7 @@ class Import:
         request = self._request
         retried = None if request.retry is None else letters_of(self._store, request.retry)
         with Fetcher() as fetcher:
-            indexer = Indexer(self._store, self._encoder(), fetcher)
+            indexer = Indexer(self._store, self._encoder(), fetcher, self._features)
             if request.dry_run:
                 done = indexer.plan(source, self._count_rows, name=request.source, retried=retried)
             else:

@@ -9,23 +9,42 @@ from dataclasses import dataclass, field, replace
 
 from vitrina.evaluation.own_queries import renew_trust
 from vitrina.indexer.dead_letters import DeadLetters, RetriedLetters, SourceOptions
+from vitrina.indexer.features import FeatureStage
 from vitrina.indexer.fetch import Fetcher
-from vitrina.indexer.preparation import PreparedItem, Preparer, absent_images, embed, prepare_stored
+from vitrina.indexer.preparation import (
+    FetchedRecord,
+    PreparedItem,
+    Preparer,
+    absent_images,
+    embed,
+    prepare_stored,
+    weigh,
+)
+from vitrina.indexer.progress import Progress, StageClock
+from vitrina.indexer.rows import (
+    MAX_BATCH_ROWS,
+    FetchedRow,
+    IndexingStages,
+    ItemBatch,
+    PreparedRow,
+    ReadRecord,
+    ReadRow,
+    UnchangedRecord,
+    unchanged,
+)
 from vitrina.indexer.sources.base import Record, Rejection, Source
-from vitrina.indexer.stages import Progress, batched, prepared_batches
+from vitrina.indexer.stages import batched
 from vitrina.indexer.summary import SourceSummary
 from vitrina.indexer.sync import NONE_GONE, GoneItems, OnGone, SourceRun
 from vitrina.indexer.twins import TwinFinder
 from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.compute import n_available_cores
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.store.sources import KnownItem
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderReplacedError, InputError, NotFoundError
-from vitrina.search.types.item import IndexedItem, StoredItem
-
-BATCH_ROWS = 256
-"""Rows encoded and committed together. Indexing takes 1.4 times the encoder's own time; with 128 it took 1.5 times."""
+from vitrina.search.types.item import StoredItem
 
 LOOKUP_ROWS = 128
 """Rows whose content hashes are compared with the catalog's in one query."""
@@ -52,55 +71,19 @@ class IndexingProgress(Progress):
 OnIndexingProgress = Callable[[IndexingProgress], None]
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedRecord:
-    """A record that is new in the catalog or differs from it."""
-
-    record: Record
-    content_hash: str
-    is_new: bool
-
-
-@dataclass(frozen=True, slots=True)
-class UnchangedRecord:
-    """A record whose item is in the catalog already, as it is; ``moved`` is its sku if it came from another source."""
-
-    moved: str | None = None
-
-
-Row = ChangedRecord | UnchangedRecord | Rejection
-PreparedRow = PreparedItem | UnchangedRecord | Rejection
-
-
-@dataclass(slots=True)
-class ItemBatch:
-    """An encoded batch, to be committed in one transaction, with the ``fingerprints`` of its images by their ids.
-
-    ``rejections`` are rejected rows, ``failures`` unusable images of the items, and ``moved`` the skus of unchanged
-    items that came from another source.
-    """
-
-    entries: list[IndexedItem] = field(default_factory=list)
-    images: list[bytes] = field(default_factory=list)
-    fingerprints: dict[str, bytes] = field(default_factory=dict)
-    rejections: list[Rejection] = field(default_factory=list)
-    failures: list[Rejection] = field(default_factory=list)
-    n_added: int = 0
-    n_unchanged: int = 0
-    moved: list[str] = field(default_factory=list)
-
-
 class Indexer:
     """Indexes catalogs, and single items, into one store with one encoder.
 
-    Raises EncoderError if the store's catalog was embedded with another encoder.
+    ``features`` computes a reranker's features of new images, in runs over sources. Raises EncoderError if the store's
+    catalog was embedded with another encoder.
     """
 
-    def __init__(self, store: Store, encoder: Encoder, fetcher: Fetcher) -> None:
+    def __init__(self, store: Store, encoder: Encoder, fetcher: Fetcher, features: FeatureStage | None = None) -> None:
         self.store = store
+        self.features = features
         self.encoder = encoder
         self.index_version = open_index_version(store, encoder)
-        self.preparer = Preparer(encoder, fetcher)
+        self.preparer = Preparer(store, encoder, fetcher, self.index_version, features)
 
     def run(
         self,
@@ -131,17 +114,28 @@ class Indexer:
                 of_source.inherit()
                 n_deleted = of_source.delete_gone() if gone.n_gone and on_gone(gone) else 0
                 done = replace(done, gone=gone, n_deleted=n_deleted)
-        started = time.perf_counter()
         on_progress(replace(done, is_finishing=True))
-        while self.store.fingerprints.fill(BATCH_ROWS):  # of images that an older version stored
+        clock = StageClock("publish")
+        with clock.working(done.n_added + done.n_updated):
+            self._publish(done, before)
+        published = clock.load(1.0)
+        seconds = done.seconds + published.busy_s
+        published = replace(published, load=published.busy_s / seconds if seconds else 0.0)
+        return replace(done, seconds=seconds, stages=(*done.stages, published))
+
+    def _publish(self, done: IndexingProgress, before: int) -> None:
+        """Write the index, so that a service starts at once, find the twins of what changed after sequence number
+        ``before``, and measure the trust in the vectors."""
+        while self.store.fingerprints.fill(MAX_BATCH_ROWS):  # of images that an older version stored
             pass
-        if done.n_added or done.n_updated or done.n_deleted:
-            with suppress(EncoderReplacedError):  # since the last commit; everything was committed before
-                replica = IndexReplica.open(self.store, self.encoder.identity, self.index_version)
-                replica.save()
-                TwinFinder(self.store, replica).find_since(before)
-            renew_trust(self.store, self.encoder)
-        return replace(done, seconds=done.seconds + time.perf_counter() - started)
+        if not (done.n_added or done.n_updated or done.n_deleted):
+            return
+        with suppress(EncoderReplacedError):  # since the last commit; everything was committed before
+            replica = IndexReplica.open(self.store, self.encoder.identity, self.index_version)
+            replica.maintain(n_available_cores())
+            replica.save()
+            TwinFinder(self.store, replica).find_since(before)
+        renew_trust(self.store, self.encoder)
 
     def _index(
         self,
@@ -153,20 +147,23 @@ class Indexer:
     ) -> IndexingProgress:
         started = time.perf_counter()
         done = IndexingProgress(source.n_rows if retried is None else len(retried))
-        changes = self.changes(source, done.summary, of_source, retried)
-        rows = prepared_batches(changes, self.prepare, self.encode, BATCH_ROWS)
+        stages = IndexingStages(self.fetch, self.decode, self.encode, self.features)
+        rows = stages.batches(self.read(source, done.summary, of_source, retried))
         with letters, closing(rows) as batches:
             for batch in batches:
-                for rejection in batch.failures + batch.rejections:
-                    letters.add(rejection)
-                done.summary.reject(batch.rejections)
-                done.summary.fail(batch.failures)
-                self.commit(batch, of_source.source_id)
-                of_source.assign(batch.moved)
+                with stages.commit.working(batch.n_rows):
+                    for rejection in batch.failures + batch.rejections:
+                        letters.add(rejection)
+                    done.summary.reject(batch.rejections)
+                    done.summary.fail(batch.failures)
+                    self.commit(batch, of_source.source_id)
+                    of_source.assign(batch.moved)
+                seconds = time.perf_counter() - started
                 done = replace(
                     add(done, batch),
-                    seconds=time.perf_counter() - started,
+                    seconds=seconds,
                     dead_letters=letters.path if letters.n_rejections else None,
+                    stages=stages.loads(seconds),
                 )
                 on_progress(done)
         left = letters.path if letters.n_rejections else None
@@ -191,15 +188,16 @@ class Indexer:
     ) -> IndexingProgress:
         started = time.perf_counter()
         done = IndexingProgress(source.n_rows if retried is None else len(retried))
-        for row in self.changes(source, done.summary, of_source, retried):
+        for read in self.read(source, done.summary, of_source, retried):
+            row = self.compare(read)
             done = replace(done, n_done=done.n_done + 1, seconds=time.perf_counter() - started)
-            if isinstance(row, ChangedRecord) and (absent := absent_images(row.record)):
+            if isinstance(row, FetchedRecord) and (absent := absent_images(row.record)):
                 done.summary.fail(absent)
                 done = replace(done, n_failed_images=done.n_failed_images + len(absent))
             match row:
-                case ChangedRecord(is_new=True):
+                case FetchedRecord(is_new=True):
                     done = replace(done, n_added=done.n_added + 1)
-                case ChangedRecord():
+                case FetchedRecord():
                     done = replace(done, n_updated=done.n_updated + 1)
                 case UnchangedRecord():
                     done = replace(done, n_unchanged=done.n_unchanged + 1)
@@ -218,56 +216,68 @@ class Indexer:
         """An item ready to be encoded with all its images. Raises InputError with the reason if one cannot be used.
         Blocks."""
         is_new = not self.store.catalog.content_hashes([record.item.sku])
-        prepared = self.preparer.prepare(record, self.preparer.digest(record), is_new=is_new)
+        fetched = self.preparer.fetch(record, None)
+        assert fetched is not None
+        prepared = self.preparer.decode(replace(fetched, is_new=is_new))
         failures = [prepared] if isinstance(prepared, Rejection) else prepared.failures
         if failures or isinstance(prepared, Rejection):  # a request is answered, so no image is left out of it
             raise InputError(failures[0].reason, remedy=failures[0].remedy, details={"sku": record.item.sku})
         return prepared
 
-    def changes(
+    def read(
         self, source: Source, summary: SourceSummary, of_source: SourceRun, retried: RetriedLetters | None = None
-    ) -> Generator[Row, None, None]:
-        """The source's rows, compared with the catalog: new or changed, unchanged, or rejected; counted on the way.
-        With ``retried`` only its rows, and of the others only the skus are noted."""
-        with closing(batched(source.rows(), LOOKUP_ROWS)) as batches:
+    ) -> Generator[ReadRow, None, None]:
+        """The source's rows, each with what the catalog has of it, or rejected; counted on the way. With ``retried``
+        only its rows, and of the others only the skus are noted."""
+        with closing(batched(source.rows(), LOOKUP_ROWS, weigh=weigh)) as batches:
             for batch in batches:
                 rows = batch if retried is None else of_source.noting_others(retried.among(batch))
                 records = [row for row in rows if isinstance(row, Record)]
                 known = self.store.catalog.known_items([record.item.sku for record in records])
                 for row in rows:
                     summary.n_rows += row.n_rows
-                    change = row if isinstance(row, Rejection) else self.change(row, known, of_source)
+                    found = row if isinstance(row, Rejection) else self.join_known(row, known, of_source)
                     if isinstance(row, Rejection) and row.sku is not None:  # it is still in the source
                         of_source.rejected.first_origin(row.sku, row.origin)
-                    if isinstance(row, Record) and not isinstance(change, Rejection):
+                    if isinstance(row, Record) and not isinstance(found, Rejection):
                         summary.add(row)
-                    yield change
+                    yield found
 
-    def change(self, record: Record, known: Mapping[str, KnownItem], of_source: SourceRun) -> Row:
-        """A record compared with the catalog's content hashes by sku; rejected if an earlier row has its sku."""
+    def join_known(self, record: Record, known: Mapping[str, KnownItem], of_source: SourceRun) -> ReadRow:
+        """A record with what the catalog has of it, by sku; rejected if an earlier row has its sku."""
         sku = record.item.sku
         if (first := of_source.skus.first_origin(sku, record.origin)) is not None:
             reason = f"The sku {sku!r} is already used at {first}."
             return Rejection(record.origin, reason, "Keep one row per sku.", sku, record.n_rows)
-        digest, before = self.preparer.digest(record), known.get(sku)
-        has_moved = of_source.note(before)
-        if before is not None and before.content_hash == digest:
-            return UnchangedRecord(sku if has_moved else None)
-        return ChangedRecord(record, digest, before is None)
+        before = known.get(sku)
+        return ReadRecord(record, before.content_hash if before else None, of_source.note(before))
 
-    def prepare(self, row: Row) -> PreparedRow:
-        """Fetch and decode a changed record's images; other rows are returned as they are."""
-        if not isinstance(row, ChangedRecord):
+    def compare(self, row: ReadRow) -> FetchedRow:
+        """Whether a record differs from the catalog's; fetches nothing. Other rows are returned as they are."""
+        if isinstance(row, Rejection):
             return row
-        prepared = self.preparer.prepare(row.record, row.content_hash, is_new=row.is_new)
-        if isinstance(prepared, PreparedItem) and prepared.failures and not (prepared.files or row.is_new):
+        return self.preparer.compare(row.record, row.known_hash) or unchanged(row)
+
+    def fetch(self, row: ReadRow) -> FetchedRow:
+        """A record with its images, unless it is unchanged; other rows are returned as they are."""
+        if isinstance(row, Rejection):
+            return row
+        return self.preparer.fetch(row.record, row.known_hash) or unchanged(row)
+
+    def decode(self, row: FetchedRow) -> PreparedRow:
+        """Decode a fetched record's images; other rows are returned as they are."""
+        if not isinstance(row, FetchedRecord):
+            return row
+        prepared = self.preparer.decode(row)
+        if isinstance(prepared, PreparedItem) and prepared.failures and not (prepared.image_ids or row.is_new):
             return self._with_stored_images(prepared)
         return prepared
 
     def _with_stored_images(self, prepared: PreparedItem) -> PreparedItem:
         """The item with the images that the catalog has of it: a server that is down must not take a shop's images."""
         try:
-            stored = prepare_stored(self.store, self.encoder, self.store.catalog.item(prepared.item.sku))
+            before = self.store.catalog.item(prepared.item.sku)
+            stored = prepare_stored(self.store, self.encoder, before, self.preparer.working_side_px)
         except NotFoundError:  # deleted since it was compared
             return prepared
         return prepared if stored.failures else replace(prepared, image_ids=stored.image_ids, pixels=stored.pixels)
@@ -282,11 +292,14 @@ class Indexer:
                 image_id: bits
                 for each in prepared
                 for image_id, bits in zip(each.image_ids, each.fingerprints, strict=bool(each.fingerprints))
+                if bits
             },
             rejections=[row for row in rows if isinstance(row, Rejection)],
             failures=[failure for each in prepared for failure in each.failures],
             n_added=sum(each.is_new for each in prepared),
             n_unchanged=sum(isinstance(row, UnchangedRecord) for row in rows),
+            found=[found for each in prepared for found in each.found],
+            shown={each.image_ids[0]: each.shown for each in prepared if each.shown is not None},
             moved=[row.moved for row in rows if isinstance(row, UnchangedRecord) and row.moved is not None],
         )
 
@@ -294,6 +307,7 @@ class Indexer:
         """Store a batch's images, then commit its items, so that no item is there before its images are."""
         self.store.images.put_all(batch.images)
         self.store.fingerprints.put_all(batch.fingerprints)
+        self.store.web_images.put_all(batch.found)
         if batch.entries:
             self.store.catalog.commit(self.index_version, batch.entries, source_id)
 
@@ -302,7 +316,7 @@ def add(done: IndexingProgress, batch: ItemBatch) -> IndexingProgress:
     """The progress after a batch."""
     return replace(
         done,
-        n_done=done.n_done + len(batch.entries) + batch.n_unchanged + len(batch.rejections),
+        n_done=done.n_done + batch.n_rows,
         n_added=done.n_added + batch.n_added,
         n_updated=done.n_updated + len(batch.entries) - batch.n_added,
         n_unchanged=done.n_unchanged + batch.n_unchanged,

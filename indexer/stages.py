@@ -1,4 +1,4 @@
-"""Concurrent pipeline stages with bounded queues, all of them in a row, and the progress of a run through them.
+"""Concurrent pipeline stages with queues bounded in values and in bytes, all of them in a row.
 
 Every stage is a generator that closes its source when it ends, because the source is exhausted, the work fails, or the
 consumer closes it: closing the last stage stops the threads of all stages. Errors are raised in the consumer.
@@ -7,39 +7,30 @@ consumer closes it: closing the last stage stops the threads of all stages. Erro
 from __future__ import annotations
 
 import os
-import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
-from typing import TypeVar
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 P = TypeVar("P")
 R = TypeVar("R")
 
-POLL_S = 0.05
+Weigh = Callable[[Any], int]
+"""The bytes that a value keeps in memory."""
+
 N_RESULTS_PREFETCHED = 2
 """Batches computed while the consumer commits one: enough that neither waits for the other."""
 
+MAX_BYTES = 32 << 20
+"""What one queue holds at most; a value larger than that is alone in it."""
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What a run over the catalog has done so far, counted in rows, items or images.
 
-    ``n_total`` is None if unknown; ``n_failed_images`` counts images that could not be used; ``dead_letters`` is the
-    file with the reasons, None if there are none.
-    """
-
-    n_total: int | None = None
-    n_done: int = 0
-    n_failed_images: int = 0
-    seconds: float = 0.0
-    dead_letters: Path | None = None
+def weightless(_: object) -> int:
+    """Of values whose number alone is bounded."""
+    return 0
 
 
 def prepared_batches(
@@ -50,17 +41,20 @@ def prepared_batches(
     A thread of its own reads the source, one thread a core prepares values, another thread computes, and the caller
     commits what it gets. No queue holds more than ``batch_size`` values.
     """
-    return prefetch(_computed(source, prepare, compute, batch_size), N_RESULTS_PREFETCHED)
-
-
-def _computed(
-    source: Iterable[T], prepare: Callable[[T], P], compute: Callable[[list[P]], R], batch_size: int
-) -> Generator[R, None, None]:
     values = prefetch(source, max(1, batch_size // 2))
     prepared = parallel_map(prepare, values, os.cpu_count() or 2, depth=batch_size)
-    with closing(batched(prefetch(prepared, batch_size), batch_size)) as batches:
-        for batch in batches:
-            yield compute(batch)
+    return computed(batched(prefetch(prepared, batch_size), batch_size), compute)
+
+
+def computed(batches: Iterable[P], compute: Callable[[P], R]) -> Generator[R, None, None]:
+    """``compute`` of each batch, in a thread of its own, somewhat ahead of the consumer."""
+
+    def results() -> Generator[R, None, None]:
+        with reading(batches) as values:
+            for batch in values:
+                yield compute(batch)
+
+    return prefetch(results(), N_RESULTS_PREFETCHED)
 
 
 @contextmanager
@@ -74,64 +68,155 @@ def reading(source: Iterable[T]) -> Iterator[Iterator[T]]:
             values.close()
 
 
-def prefetch(source: Iterable[T], depth: int) -> Generator[T, None, None]:
-    """Yield from ``source``, which a thread of its own reads up to ``depth`` values in advance.
+class _Queue(Generic[T]):
+    """Values between two threads, at most ``depth`` and so many bytes of them."""
+
+    def __init__(self, depth: int, max_bytes: int) -> None:
+        self._depth = depth
+        self._max_bytes = max_bytes
+        self._changed = threading.Condition()
+        self._entries: deque[tuple[T, int]] = deque()
+        self._n_bytes = 0
+        self._ended: BaseException | None = None
+        self._is_closed = False
+
+    def put(self, value: T, n_bytes: int) -> bool:
+        """Wait for room and add a value; False once the queue is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_closed or self._has_room(n_bytes))
+            if self._is_closed:
+                return False
+            self._entries.append((value, n_bytes))
+            self._n_bytes += n_bytes
+            self._changed.notify_all()
+            return True
+
+    def _has_room(self, n_bytes: int) -> bool:
+        fits = len(self._entries) < self._depth and self._n_bytes + n_bytes <= self._max_bytes
+        return fits or not self._entries
+
+    def end(self, error: BaseException) -> None:
+        """No value comes any more: for the error, or StopIteration."""
+        with self._changed:
+            self._ended = error
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """No value is taken any more."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+    def __iter__(self) -> Generator[T, None, None]:
+        """The values as they come. Raises the error for which they ended."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._entries or self._ended is not None)
+                if not self._entries:
+                    break
+                value, n_bytes = self._entries.popleft()
+                self._n_bytes -= n_bytes
+                self._changed.notify_all()
+            yield value
+        if not isinstance(self._ended, StopIteration):
+            assert self._ended is not None
+            raise self._ended
+
+
+def prefetch(
+    source: Iterable[T], depth: int, *, weigh: Weigh = weightless, max_bytes: int = MAX_BYTES
+) -> Generator[T, None, None]:
+    """Yield from ``source``, which a thread of its own reads up to ``depth`` values and ``max_bytes`` in advance.
 
     What the source raises is raised here, after the values before it.
     """
-    entries: queue.Queue[tuple[T] | BaseException] = queue.Queue(maxsize=depth)
-    closed = threading.Event()
-
-    def put(entry: tuple[T] | BaseException) -> bool:
-        while not closed.is_set():
-            try:
-                entries.put(entry, timeout=POLL_S)
-            except queue.Full:
-                continue
-            return True
-        return False
+    entries: _Queue[T] = _Queue(depth, max_bytes)
 
     def read() -> None:
         try:
             with reading(source) as values:
                 for value in values:
-                    if not put((value,)):
+                    if not entries.put(value, weigh(value)):
                         return
         except BaseException as error:  # noqa: BLE001 - handed to the consumer, which raises it
-            put(error)
+            entries.end(error)
         else:
-            put(StopIteration())
+            entries.end(StopIteration())
 
     thread = threading.Thread(target=read, name="prefetch", daemon=True)
     thread.start()
     try:
-        while not isinstance(entry := entries.get(), BaseException):
-            yield entry[0]
-        if not isinstance(entry, StopIteration):
-            raise entry
+        yield from entries
     finally:
-        closed.set()
+        entries.close()
         thread.join()
 
 
-def parallel_map(work: Callable[[T], R], source: Iterable[T], n_threads: int, depth: int) -> Generator[R, None, None]:
-    """``map`` over a thread pool, in the source's order, with at most ``depth`` values in progress."""
+def parallel_map(
+    work: Callable[[T], R],
+    source: Iterable[T],
+    n_threads: int,
+    depth: int,
+    *,
+    weigh: Weigh = weightless,
+    max_bytes: int = MAX_BYTES,
+) -> Generator[R, None, None]:
+    """``map`` over a thread pool, in the source's order, with at most ``depth`` values in progress, those counted that
+    are done and wait for their turn, and no other value taken while they keep more than ``max_bytes``."""
+    held = _Weight()
+
+    def weighed(value: T, before: int) -> tuple[R, int]:
+        result = work(value)
+        after = weigh(result)
+        held.add(after - before)
+        return result, after
+
+    def next_of(running: deque[Future[tuple[R, int]]]) -> R:
+        result, n_bytes = running.popleft().result()
+        held.add(-n_bytes)
+        return result
+
     with ThreadPoolExecutor(n_threads, thread_name_prefix="worker") as pool, reading(source) as values:
-        running: deque[Future[R]] = deque()
+        running: deque[Future[tuple[R, int]]] = deque()
         try:
             for value in values:
-                running.append(pool.submit(work, value))
-                if len(running) >= depth:
-                    yield running.popleft().result()
+                n_bytes = weigh(value)
+                held.add(n_bytes)
+                running.append(pool.submit(weighed, value, n_bytes))
+                while running and (len(running) >= depth or held.n_bytes > max_bytes):
+                    yield next_of(running)
             while running:
-                yield running.popleft().result()
+                yield next_of(running)
         finally:
             for future in running:
                 future.cancel()
 
 
-def batched(source: Iterable[T], n: int) -> Generator[list[T], None, None]:
-    """Lists of n values, the last one shorter."""
+class _Weight:
+    """Bytes, counted by several threads."""
+
+    def __init__(self) -> None:
+        self.n_bytes = 0
+        self._lock = threading.Lock()
+
+    def add(self, n_bytes: int) -> None:
+        with self._lock:
+            self.n_bytes += n_bytes
+
+
+def batched(
+    source: Iterable[T], n: int | Callable[[], int], *, weigh: Weigh = weightless, max_bytes: int = MAX_BYTES
+) -> Generator[list[T], None, None]:
+    """Lists of n values, the last one shorter, as are those whose values reach ``max_bytes``. Where ``n`` changes, it
+    is called for every value."""
     with reading(source) as values:
-        while batch := list(islice(values, n)):
+        batch: list[T] = []
+        n_bytes = 0
+        for value in values:
+            batch.append(value)
+            n_bytes += weigh(value)
+            if len(batch) >= (n if isinstance(n, int) else n()) or n_bytes >= max_bytes:
+                yield batch
+                batch, n_bytes = [], 0
+        if batch:
             yield batch

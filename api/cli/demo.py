@@ -6,7 +6,7 @@ import io
 import json
 import tarfile
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,8 +18,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from rich.text import Text
 
 from vitrina.api.cli.console import errors, output, print_line, settings_for
-from vitrina.api.cli.index import Sync, index_one, precompute_catalog_features
-from vitrina.api.cli.index_report import show_report
+from vitrina.api.cli.index import Sync, finish_features, index_one
 from vitrina.api.cli.search import read_image, reranked, show_answer, show_verdicts
 
 CELL_PX = 220
@@ -160,17 +159,20 @@ def copy_boutique(folder: Path, n_products: int) -> Path:
 
 def index_boutique(store: Store, settings: Settings, encoder: Encoder, catalog: Path) -> None:
     """Index the catalog, and precompute the reranker's features of its images if there is a reranker."""
+    from vitrina.api.cli.index_progress import TextReporter
+    from vitrina.api.rerankers import feature_stage
     from vitrina.indexer.dead_letters import SourceOptions
     from vitrina.indexer.fetch import Fetcher
     from vitrina.indexer.pipeline import Indexer
     from vitrina.indexer.sources import open_source
 
     source = open_source(str(catalog), {})
-    indexer = Indexer(store, encoder, Fetcher())
     options = SourceOptions(str(catalog), source.name)
-    report = index_one(indexer, source, options, Sync(is_wanted=False, is_sure=False), dry_run=False)
-    show_report(source, report, dry_run=False)
-    precompute_catalog_features(store, settings)
+    with ExitStack() as stack:
+        features, reporter = feature_stage(store, settings, stack), TextReporter()
+        indexer = Indexer(store, encoder, Fetcher(), features)
+        index_one(indexer, source, options, Sync(is_wanted=False, is_sure=False), reporter, dry_run=False)
+        finish_features(store, settings, features, reporter)
 
 
 def demo_searches(folder: Path) -> list[tuple[str, Query]]:

@@ -16,7 +16,7 @@ from vitrina.api.cli.encoder_export import export
 from vitrina.search.types.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from vitrina.indexer.stages import Progress
+    from vitrina.indexer.progress import Progress
     from vitrina.search.encoders.base import Encoder
     from vitrina.search.store.index_versions import IndexVersion
     from vitrina.search.store.store import Store

@@ -6,35 +6,44 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from vitrina.api.cli.console import (
     EXIT_STATE,
     StoreOption,
     errors,
     print_error,
-    print_line,
     print_note,
     progress,
     settings_for,
 )
-from vitrina.api.cli.index_report import exit_status, show_report
+from vitrina.api.cli.index_report import exit_status
 from vitrina.search.types.errors import SourceError, VitrinaError
 
 WAITING = "Another import into this store is under way; waiting for it to finish."
 
 if TYPE_CHECKING:
+    from vitrina.api.cli.index_progress import IndexReporter
     from vitrina.api.settings import Settings
     from vitrina.indexer.dead_letters import RetriedLetters, SourceOptions
+    from vitrina.indexer.features import FeatureStage
     from vitrina.indexer.pipeline import Indexer, IndexingProgress
+    from vitrina.indexer.progress import Progress
     from vitrina.indexer.sources.base import Source
-    from vitrina.indexer.stages import Progress
     from vitrina.indexer.sync import GoneItems
     from vitrina.search.store.store import Store
+
+
+class ProgressForm(StrEnum):
+    """How progress is shown."""
+
+    BAR = "bar"
+    JSON = "json"
+    OFF = "off"
 
 
 def index(
@@ -77,18 +86,25 @@ def index(
             "--retry", metavar="DEADLETTERS", help="Index only the rows that an earlier run left out, by its file."
         ),
     ] = None,
+    progress_form: Annotated[
+        ProgressForm,
+        typer.Option(
+            "--progress", help="A bar, or all that is told as JSON lines on standard output, or reports alone."
+        ),
+    ] = ProgressForm.BAR,
 ) -> None:
     """Index catalogs: add new items, update changed ones, skip the rest.
 
     The exit status is 0 if every row went in, 3 if some did not, 1 if a source cannot be read or nothing went in.
     """
     from vitrina.api.cli.index_sources import GivenOptions, open_again, options_of, parse_mapping
+    from vitrina.api.rerankers import feature_stage
     from vitrina.api.settings import encoder_for, open_store
     from vitrina.indexer.dead_letters import RetriedLetters
     from vitrina.indexer.fetch import Fetcher
     from vitrina.indexer.pipeline import Indexer
 
-    settings, fields = settings_for(folder), parse_mapping(mapping or [])
+    settings, fields, reporter = settings_for(folder), parse_mapping(mapping or []), reporter_of(progress_form)
     reports: list[IndexingProgress] = []
     with ExitStack() as stack:
         stack.enter_context(source_errors())
@@ -101,18 +117,23 @@ def index(
         store = stack.enter_context(closing(open_store(settings)))
         if not dry_run:
             stack.enter_context(store.importing(lambda: print_note(WAITING)))
+        features = None if dry_run else feature_stage(store, settings, stack)
         with errors.status("Loading the encoder"):
-            indexer = Indexer(store, encoder_for(store, settings), Fetcher())
+            indexer = Indexer(store, encoder_for(store, settings), Fetcher(), features)
         for source, options in zip(opened, asked, strict=True):
-            report = index_one(indexer, source, options, Sync(sync, yes), retried, dry_run=dry_run)
-            show_report(source, report, dry_run=dry_run)
-            show_retried(retried, report, dry_run=dry_run)
-            show_gone(source, report, is_synced=sync, dry_run=dry_run)
-            reports.append(report)
+            reports.append(index_one(indexer, source, options, Sync(sync, yes), reporter, retried, dry_run=dry_run))
         if not dry_run:
-            precompute_catalog_features(store, settings)
-            print_line(f"{store.catalog.counts()['items']:,} items in {settings.store}")
+            finish_features(store, settings, features, reporter)
+        n_items = None if dry_run else store.catalog.counts()["items"]
+        reporter.end(n_items, settings.store, exit_status(reports))
     raise typer.Exit(exit_status(reports))
+
+
+def reporter_of(form: ProgressForm) -> IndexReporter:
+    """What tells how far a run is."""
+    from vitrina.api.cli.index_progress import JsonReporter, TextReporter
+
+    return JsonReporter() if form is ProgressForm.JSON else TextReporter(is_quiet=form is ProgressForm.OFF)
 
 
 @contextmanager
@@ -145,95 +166,59 @@ def index_one(
     source: Source,
     options: SourceOptions,
     sync: Sync,
+    reporter: IndexReporter,
     retried: RetriedLetters | None = None,
     *,
     dry_run: bool,
 ) -> IndexingProgress:
-    """Index one source under a progress bar, or only plan it."""
-    name = options.name
-    with ExitStack() as bar:
-        on_progress = bar.enter_context(progress(source.name, source.n_rows))
+    """Index one source, or only plan it, and tell the reporter."""
+    from vitrina.api.cli.index_progress import SourceEnd
+
+    with ExitStack() as watching:
+        on_progress = watching.enter_context(reporter.watching(source))
 
         def on_gone(gone: GoneItems) -> bool:
-            bar.close()  # so that it does not write over the question
+            watching.close()  # so that no bar writes over the question
             return sync.agreed(source, gone)
 
         if dry_run:
-            report = indexer.plan(source, lambda done: on_progress(done.n_done), name=name, retried=retried)
+            report = indexer.plan(source, on_progress, name=options.name, retried=retried)
         else:
             report = indexer.run(
-                source,
-                lambda done: on_progress(done.n_done),
-                name=name,
-                on_gone=on_gone,
-                options=options,
-                retried=retried,
+                source, on_progress, name=options.name, on_gone=on_gone, options=options, retried=retried
             )
-        on_progress(report.n_done, report.n_done)
+    reporter.end_source(SourceEnd(source, report, retried, sync.is_wanted, dry_run))
     return report
 
 
-def show_retried(retried: RetriedLetters | None, report: IndexingProgress, *, dry_run: bool) -> None:
-    """Print what is left of the dead letters that were tried again."""
-    if retried is None or dry_run:
-        return
-    if n_lost := len(retried.not_met()):
-        print_note(f"{n_lost:,} of the dead letters are of rows that the source no longer has; they stay in the file")
-    if report.dead_letters is None:
-        print_line(f"None of the {len(retried):,} dead letters is left; {retried.path} was removed")
-
-
-def show_gone(source: Source, report: IndexingProgress, *, is_synced: bool, dry_run: bool) -> None:
-    """Print what became of items that are no longer in their source; nothing if there are none."""
-    gone = report.gone
-    if report.n_deleted:
-        deleted = "item is" if report.n_deleted == 1 else "items are"
-        print_line(f"{report.n_deleted:,} {deleted} no longer in {source.name}: deleted")
-    elif gone.n_gone:
-        items = "item is" if gone.n_gone == 1 else "items are"
-        left = f"{gone.n_gone:,} {items} no longer in {source.name}"
-        if dry_run and is_synced and not gone.is_doubtful:
-            print_line(f"{left} and would be deleted")
-        elif is_synced:
-            print_note(f"{left}, of {gone.n_before:,}: none was deleted. If that is right, add --yes")
-        else:
-            print_note(f"{left}. To delete what is gone: vitrina index --sync")
-
-
-def precompute_catalog_features(store: Store, settings: Settings) -> None:
-    """Precompute the reranker's features of images that it has none of, and print how many and how fast.
+def finish_features(store: Store, settings: Settings, features: FeatureStage | None, reporter: IndexReporter) -> None:
+    """Precompute the reranker's features of images of earlier runs that it has none of, and tell how many there are.
 
     Opens the reranker only if there are such images, and only a small one. A reranker that fails is reported, not
     raised. Blocks.
     """
     from vitrina.api.rerankers import small_reranker
     from vitrina.indexer.backfill import n_without_features
+    from vitrina.indexer.progress import Progress
 
     try:
         identity = small_reranker(settings)
-        n_images = n_without_features(store, identity) if identity else 0
-        if n_images:
-            show_precomputed(precompute_with_progress(store, settings, n_images))
+        if features is None or identity is None:
+            return
+        if features.problem is not None:
+            raise features.problem
+        reporter.tell_features(Progress(n_done=features.n_computed))
+        if n_images := n_without_features(store, identity):
+            reporter.tell_features(precompute_with_progress(store, features, n_images))
     except VitrinaError as error:
         print_note(f"No features were precomputed for the reranker; it will compute them when it is used: {error}")
 
 
-def precompute_with_progress(store: Store, settings: Settings, n_images: int) -> Progress:
-    """Open the settings' reranker and precompute its features of ``n_images`` images."""
-    from vitrina.api.rerankers import open_reranker, reranker_name
+def precompute_with_progress(store: Store, features: FeatureStage, n_images: int) -> Progress:
+    """Precompute the reranker's features of ``n_images`` images."""
     from vitrina.indexer.backfill import precompute_features
 
-    with ExitStack() as stack:
-        with errors.status(f"Opening the reranker {escape(reranker_name(settings) or '')}"):
-            reranker = open_reranker(settings, stack)
-        with progress("Precomputing the reranker's features", n_images) as on_progress:
-            return precompute_features(store, reranker, lambda done: on_progress(done.n_done))
-
-
-def show_precomputed(done: Progress) -> None:
-    """Print how many images the reranker has features of now, and how many could not be read."""
-    if n_precomputed := done.n_done - done.n_failed_images:
-        pace = f"in {done.seconds:.1f} s, {n_precomputed / done.seconds:,.0f} per second"
-        print_line(f"Features of {n_precomputed:,} images precomputed for the reranker {pace}")
-    if done.n_failed_images:
-        print_note(f"{done.n_failed_images:,} images are missing or damaged and were skipped")
+    with errors.status("Opening the reranker"):
+        reranker = features.reranker
+    with progress("Precomputing the reranker's features", n_images) as on_progress:
+        return precompute_features(store, reranker, lambda done: on_progress(done.n_done))

@@ -13,8 +13,9 @@ from vitrina.search.types.errors import MissingDependencyError, SourceError
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
-N_BATCH_ROWS = 64
-"""Rows decoded at once: with images of 1 MB, 64 MB."""
+MAX_BATCH_ROWS = 64
+BATCH_BYTES = 16 << 20
+"""Rows decoded at once, and about the bytes that they take: a row with a larger image is alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,15 @@ class ParquetTable:
         import pyarrow as pa
 
         number = first
+        head = file.metadata.row_group(group)
+        n_rows = min(MAX_BATCH_ROWS, max(1, BATCH_BYTES * head.num_rows // max(1, head.total_byte_size)))
         try:
-            for batch in file.iter_batches(batch_size=N_BATCH_ROWS, row_groups=[group], use_threads=False):
+            for batch in file.iter_batches(batch_size=n_rows, row_groups=[group], use_threads=False):
                 for cells in batch.to_pylist():
                     yield TableRow(f"{self.path.name}:{number}", cells)
                     number += 1
         except (pa.ArrowException, OSError, ValueError) as error:
-            last = first + file.metadata.row_group(group).num_rows - 1
+            last = first + head.num_rows - 1
             reason = f"Rows {number:,} to {last:,} cannot be read: {' '.join(str(error).split())[:200]}."
             remedy = "Export the catalog again; the other rows are read."
             yield Rejection(f"{self.path.name}:{number}", reason, remedy, n_rows=last - number + 1)

@@ -77,46 +77,97 @@ MAX_PIXELS = 64_000_000
 have as many as ``MAX_IMAGE_BYTES`` hold: 33 million in PNG, 14 million in WebP."""
 
 
+MAX_ORIGINAL_BYTES = 1 << 20
+"""Originals up to this size are kept as they are. A 1,024-pixel JPEG at quality 90 takes 150 to 400 KiB; 1 MiB leaves
+room for a drawing in PNG and stops photographs in PNG."""
+
+KEPT_SIDE_PX = 2048
+KEPT_BYTES = 512 << 10
+"""A web-ready file of more than 1,024 pixels within both is kept as it is: encoding its pixels at 1,024 again would
+take as much disk, and three times as long as decoding them."""
+
+
 def decode_image(
-    data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS, max_side_px: int = 1024
+    data: bytes,
+    *,
+    max_bytes: int = MAX_BYTES,
+    max_pixels: int = MAX_PIXELS,
+    max_side_px: int = 1024,
+    working_side_px: int | None = None,
 ) -> DecodedImage:
     """Decode one untrusted image; of an animation or a multi-page file, the first frame.
 
     Sizes are checked in the header, before any pixel is decoded. ``max_pixels`` is at most 178 million, Pillow's own
-    limit. The result's longer side is at most ``max_side_px``; smaller images are left at their size.
+    limit. The result's longer side is at most ``max_side_px``; smaller images are left at their size. With
+    ``working_side_px`` the pixels are for a model: a file that is to be stored as it is, within ``KEPT_SIDE_PX`` and
+    ``KEPT_BYTES`` or of ``MAX_ORIGINAL_BYTES`` at most, is web-ready, and if it is a JPEG it is decoded at that part of
+    its size whose shorter side is at least so long.
     Raises ImageError for anything but a whole image within the limits. Safe from several threads.
     """
+    bounds = _Bounds(max_side_px, working_side_px)
     _refuse_bytes(data, max_bytes)
     _hush_pillow()
     try:
         claimed = jxl_size(data)
         if claimed is None:
-            return _opened(data, max_pixels, max_side_px)
+            return _opened(data, max_pixels, bounds)
         _refuse_size(claimed, max_pixels)  # its plug-in decodes it when it opens it
         n_bytes = OTHER_BYTES_PER_PIXEL * claimed[0] * claimed[1]
         _refuse_memory("JXL", claimed, n_bytes)
         with MEMORY.taking(n_bytes), Image.open(io.BytesIO(data), formats=formats_of(data)) as image:
-            return _decode(image, image.size, max_side_px)
+            return _decode(image, image.size, len(data), bounds)
     except Image.DecompressionBombError as error:
         raise _too_many_pixels("more than 178 million", max_pixels) from error
     except _BROKEN as error:
         raise _not_an_image(data, error) from error
 
 
-def _opened(data: bytes, max_pixels: int, max_side_px: int) -> DecodedImage:
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """How large the pixels may be, and how large they need be where the file itself is kept."""
+
+    max_side_px: int
+    working_side_px: int | None
+
+    def are_kept_by(self, size: tuple[int, int], n_bytes: int) -> bool:
+        """Whether a web-ready file of this size and so many bytes can be kept as it is."""
+        if self.working_side_px is None:
+            return max(size) <= self.max_side_px
+        max_side_px = KEPT_SIDE_PX if n_bytes <= KEPT_BYTES else self.max_side_px
+        return max(size) <= max_side_px and n_bytes <= MAX_ORIGINAL_BYTES
+
+    def drafted(self, size: tuple[int, int], *, is_kept: bool) -> tuple[int, int]:
+        """The size that a JPEG is decoded at, or somewhat more."""
+        if not is_kept or self.working_side_px is None:
+            return _fitted(size, self.max_side_px)
+        scale = min(1.0, self.working_side_px / min(size))
+        return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _opened(data: bytes, max_pixels: int, bounds: _Bounds) -> DecodedImage:
     with Image.open(io.BytesIO(data), formats=formats_of(data)) as image:
         size = image.size
         _refuse_size(size, max_pixels)
-        image.draft(None, _fitted(size, max_side_px))  # a large JPEG decodes at 1/2, 1/4 or 1/8 of its size
+        is_kept = _is_plain(image)
+        # a large JPEG decodes at 1/2, 1/4 or 1/8 of its size
+        image.draft(None, bounds.drafted(size, is_kept=is_kept and bounds.are_kept_by(size, len(data))))
         n_bytes = decoding_bytes(image, data)
         _refuse_memory(f"{image.format} in {image.mode}", size, n_bytes)
         with MEMORY.taking(n_bytes):
-            return _decode(image, size, max_side_px)
+            return _decode(image, size, len(data), bounds)
 
 
-def _decode(image: Image.Image, size: tuple[int, int], max_side_px: int) -> DecodedImage:
-    still, mode = not getattr(image, "is_animated", False), image.mode
+def _is_plain(image: Image.Image) -> bool:
+    """Whether a browser shows the file as it is, whatever its size; as far as the header tells before it is loaded."""
+    plain = image.mode in _WEB_MODES and not {"exif", "xmp"} & image.info.keys()
+    return plain and image.format in _WEB_FORMATS and not getattr(image, "is_animated", False)
+
+
+def _decode(image: Image.Image, size: tuple[int, int], n_bytes: int, bounds: _Bounds) -> DecodedImage:
+    is_plain = _is_plain(image)
     image.load()
+    is_web_ready = is_plain and _is_plain(image) and bounds.are_kept_by(size, n_bytes)
+    max_side_px = KEPT_SIDE_PX if is_web_ready else bounds.max_side_px
     orientation = image.getexif().get(_ORIENTATION_TAG, 1)
     reduced = _fitted(size, max_side_px)
     if image.mode in _REDUCED_FIRST and "transparency" not in image.info and max(size) > max_side_px:
@@ -127,9 +178,7 @@ def _decode(image: Image.Image, size: tuple[int, int], max_side_px: int) -> Deco
     if orientation in _UPRIGHT:
         pixels = pixels.transpose(_UPRIGHT[orientation])
         size = size[::-1] if orientation >= 5 else size
-    plain = still and mode in _WEB_MODES and not {"exif", "xmp"} & image.info.keys()
-    web_ready = plain and image.format in _WEB_FORMATS and max(size) <= max_side_px
-    return DecodedImage(pixels, image.format or "", *size, is_web_ready=web_ready)
+    return DecodedImage(pixels, image.format or "", *size, is_web_ready=is_web_ready)
 
 
 def _fitted(size: tuple[int, int], max_side_px: int) -> tuple[int, int]:

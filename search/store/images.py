@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, MetaData, String, Table, select
 
-from vitrina.search.images.decode import DecodedImage, decode_image
+from vitrina.search.images.decode import MAX_ORIGINAL_BYTES, DecodedImage, decode_image
 from vitrina.search.store.object_storage import ObjectStorage
 from vitrina.search.store.sql import SqlDatabase, insert_new
 from vitrina.search.store.sqlite_file import SqliteFile
@@ -23,10 +23,6 @@ from vitrina.search.types.errors import ImageError, NotFoundError, StorageError
 
 THUMBNAIL_SIDES_PX = (64, 128, 256, 512, 1024)
 """The only thumbnail sizes made, so that a client cannot fill the disk with every size between."""
-
-MAX_ORIGINAL_BYTES = 1 << 20
-"""Originals up to this size are kept as they are. A 1,024-pixel JPEG at quality 90 takes 150 to 400 KiB; 1 MiB leaves
-room for a drawing in PNG and stops photographs in PNG."""
 
 IN_STORAGE = b""
 """In place of the bytes of an image that is in object storage."""

@@ -44,6 +44,34 @@ def test_columns_are_mapped_and_dead_letters_written(vitrina: Vitrina, tmp_path:
     assert vitrina("search", "Becher")[0] == 0
 
 
+def test_progress_is_told_as_json_lines(vitrina: Vitrina, tmp_path: Path) -> None:
+    catalog = tmp_path / "shop.csv"
+    rows = [f"{at},mug {at}" for at in range(300)] + [",cup", ",pot"]
+    catalog.write_text("\n".join(["sku,title", *rows]), encoding="utf-8")
+    status, printed, _ = vitrina("index", str(catalog), "--progress", "json")
+    events = [json.loads(line) for line in printed.splitlines()]
+    assert [event["event"] for event in events[-2:]] == ["report", "end"]
+    assert {event["event"] for event in events[:-2]} == {"progress"}
+    first, last, report, end = events[0], events[-3], events[-2], events[-1]
+    assert (first["source"], first["stage"], last["stage"]) == ("shop.csv", "indexing", "finishing")
+    assert 0 < first["n_done"] <= last["n_done"] == 302
+    assert (last["n_added"], last["n_rejected"]) == (300, 2)
+    assert last["n_total"] == pytest.approx(302, rel=0.05)  # told from the file's size
+    assert first["per_second"] > 0
+    assert first["seconds_left"] is not None
+    assert list(first["stages"]) == ["read", "fetch", "decode", "embed", "commit"]
+    assert first["slowest_stage"] in first["stages"]
+    assert last["left_out"][0]["n"] == 2
+    assert "The row has no sku" in last["left_out"][0]["reason"]
+    assert report["changes"] == "300 added, 2 rejected"
+    assert report["table"]["rows read"] == "302"
+    assert Path(report["dead_letters"]).is_file()
+    assert (end["n_items"], end["exit_status"], status) == (300, 3, 3)
+    _, printed, complaint = vitrina("index", str(catalog), "--progress", "off")
+    assert "300 unchanged" in printed
+    assert "%" not in complaint
+
+
 def test_the_rows_of_dead_letters_alone_are_tried_again(vitrina: Vitrina, tmp_path: Path) -> None:
     catalog, photos = tmp_path / "odd.csv", tmp_path / "photos"
     photos.mkdir()
@@ -232,12 +260,18 @@ def index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shop: Path) -> Vitrin
 def test_features_are_precomputed_once(index: Vitrina, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status, printed, _ = index(folder)
     assert status == 0
-    assert f"Features of {N_PRODUCTS} images precomputed for the reranker in " in printed
-    assert " per second" in printed
+    assert f"Features of {N_PRODUCTS} images precomputed for the reranker while they were indexed" in printed
     monkeypatch.setattr("vitrina.api.rerankers.open_reranker", lambda *_: pytest.fail("It was opened."))
     status, printed, _ = index(folder)
     assert status == 0
     assert "for the reranker" not in printed
+
+
+def test_features_of_images_of_earlier_runs_are_precomputed_afterwards(index: Vitrina, folder: Path) -> None:
+    index("off")
+    _, printed, _ = index(folder)
+    assert f"Features of {N_PRODUCTS} images precomputed for the reranker in " in printed
+    assert " per second" in printed
 
 
 @pytest.mark.parametrize("reranker", ["off", "http://127.0.0.1:9/v1", "anthropic", "some/model-on-the-hub"])

@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from tests.fakes import FakeEncoder
-from vitrina.indexer import pipeline
+from vitrina.indexer import rows
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer, IndexingProgress
 from vitrina.indexer.sources import open_source
@@ -29,7 +29,7 @@ class SlowEncoder(FakeEncoder):
 
 def index_slowly(catalog: Path, store: Path, committed: Connection) -> None:
     """Index ``catalog`` into ``store``; sends the number of items that were added, after each commit that adds some."""
-    vars(pipeline)["BATCH_ROWS"] = BATCH_ROWS
+    vars(rows).update(MIN_BATCH_ROWS=BATCH_ROWS // 2, MAX_BATCH_ROWS=BATCH_ROWS)
     n_added = 0
 
     def report(progress: IndexingProgress) -> None:

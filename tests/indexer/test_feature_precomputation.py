@@ -11,12 +11,15 @@ import pytest
 
 from recipes.boutique.catalog import product
 from recipes.boutique.render import render
-from tests.fakes import FakeEncoder, make_entry, make_image, png
+from tests.fakes import FakeEncoder, MemorySource, make_entry, make_image, make_record, png
 from tests.search.reranking.backends.transformers import tiny
 from tests.search.reranking.backends.transformers.candidates import STATEMENTS
 from tests.search.reranking.shops import ColourReranker, fill
 from vitrina.indexer.backfill import n_without_features, precompute_features
-from vitrina.indexer.stages import Progress
+from vitrina.indexer.features import FeatureStage
+from vitrina.indexer.fetch import Fetcher
+from vitrina.indexer.pipeline import Indexer
+from vitrina.indexer.progress import Progress
 from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.engine import SearchEngine
 from vitrina.search.reranking.backends.transformers.loading import load_reranker
@@ -156,3 +159,64 @@ def test_a_reranker_that_caches_nothing_is_left_alone(shop: Store, folder: Path)
 def test_an_empty_catalog(store: Store, reranker: TransformersReranker) -> None:
     assert n_without_features(store, reranker.identity) == 0
     assert precompute_features(store, reranker).n_done == 0
+
+
+def drawn_source(n: int) -> MemorySource:
+    drawings = [render(product(index), size=700).image for index in range(n)]
+    words_alone = [make_record("words", "A mug")]
+    shown_twice = [make_record("second", "A drawing", images=[drawings[0], drawings[1]])]
+    return MemorySource(
+        [make_record(f"{at}", "A drawing", images=[each]) for at, each in enumerate(drawings)]
+        + words_alone
+        + shown_twice
+    )
+
+
+def test_features_are_computed_while_rows_are_indexed(
+    store: Store, folder: Path, reranker: TransformersReranker, encoder: FakeEncoder, tmp_path: Path
+) -> None:
+    opened: list[str] = []
+
+    def open_() -> TransformersReranker:
+        opened.append("opened")
+        return reranker
+
+    features = FeatureStage(store, open_)
+    with Fetcher() as fetcher:
+        indexer = Indexer(store, encoder, fetcher, features)
+        done = indexer.run(drawn_source(12))
+        assert (done.n_added, features.n_computed, features.problem) == (14, 12, None)
+        names = [stage.name for stage in done.stages]
+        assert names == ["read", "fetch", "decode", "embed", "features", "commit", "publish"]
+        assert n_without_features(store, reranker.identity) == 0
+        indexer.run(drawn_source(12))
+        changed = [make_record("0", "Another title", images=[render(product(0), size=700).image])]
+        indexer.run(MemorySource(changed))
+    assert (opened, features.n_computed) == (["opened"], 12)
+
+    images = CandidateImages(store.images, reranker.capabilities.image_side_px)
+    candidates = [candidate for stored in store.catalog.all_items() if (candidate := images.candidate(stored))]
+    precomputed = reranker.judge(
+        [replace(candidate, image=lambda: None) for candidate in candidates], STATEMENTS, Deadline.within(100)
+    )
+    with load_reranker(str(folder), device="cpu") as other:
+        searched = other.judge(candidates, STATEMENTS, Deadline.within(100))
+    np.testing.assert_allclose(precomputed, searched, atol=1e-2)
+
+
+def test_a_reranker_that_fails_stops_no_indexing(store: Store, encoder: FakeEncoder) -> None:
+    def fail() -> TransformersReranker:
+        raise RerankerError("It broke.", remedy="Mend it.")
+
+    features = FeatureStage(store, fail)
+    with Fetcher() as fetcher:
+        done = Indexer(store, encoder, fetcher, features).run(drawn_source(2))
+    assert done.n_added == 4
+    assert str(features.problem) == "It broke. Mend it."
+
+
+def test_a_reranker_is_not_opened_where_nothing_is_new(store: Store, encoder: FakeEncoder) -> None:
+    with Fetcher() as fetcher:
+        Indexer(store, encoder, fetcher).run(drawn_source(2))
+        features = FeatureStage(store, lambda: pytest.fail("It was opened."))
+        assert Indexer(store, encoder, fetcher, features).run(drawn_source(2)).n_unchanged == 4

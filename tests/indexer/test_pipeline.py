@@ -17,10 +17,12 @@ from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from tests.fakes import FakeEncoder, MemorySource, make_image, make_record, open_replica, png
-from vitrina.indexer.fetch import Fetcher
-from vitrina.indexer.pipeline import BATCH_ROWS, Indexer, IndexingProgress
+from vitrina.indexer.fetch import Fetched, Fetcher, Validators
+from vitrina.indexer.pipeline import Indexer, IndexingProgress
+from vitrina.indexer.rows import MAX_BATCH_ROWS
 from vitrina.indexer.sources.base import CellProblem, ImageReference, Record, Rejection
 from vitrina.search.engine import SearchEngine
+from vitrina.search.index.replica import saved_reports
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.images import image_id_of
 from vitrina.search.store.store import Store
@@ -42,6 +44,12 @@ def fetcher() -> Iterator[Fetcher]:
 @pytest.fixture
 def indexer(store: Store, encoder: FakeEncoder, fetcher: Fetcher) -> Indexer:
     return Indexer(store, encoder, fetcher)
+
+
+@pytest.fixture
+def whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of one size, however long they take."""
+    monkeypatch.setattr("vitrina.indexer.rows.BatchSize.__call__", lambda _: MAX_BATCH_ROWS)
 
 
 def shown(at: int) -> int:
@@ -81,16 +89,15 @@ def first_found(store: Store, encoder: FakeEncoder, query: Query) -> str:
 
 def test_rows_become_searchable_items(store: Store, indexer: Indexer, encoder: FakeEncoder) -> None:
     progress: list[IndexingProgress] = []
-    n = 2 * BATCH_ROWS + 40
+    n = 2 * MAX_BATCH_ROWS + 40
     done = indexer.run(MemorySource(rows(n)), progress.append)
     assert counts(done) == (n, 0, 0, 0)
     assert (done.n_total, done.n_done, done.n_images, done.n_failed_images, done.dead_letters) == (n, n, n, 0, None)
-    assert [(each.n_done, each.is_finishing) for each in progress] == [
-        (BATCH_ROWS, False),
-        (2 * BATCH_ROWS, False),
-        (n, False),
-        (n, True),
-    ]
+    assert [each.is_finishing for each in progress] == [False] * (len(progress) - 1) + [True]
+    assert [each.n_done for each in progress[-2:]] == [n, n]
+    assert all(0 < other.n_done - one.n_done <= MAX_BATCH_ROWS for one, other in pairwise(progress[:-1]))
+    assert [stage.name for stage in progress[0].stages] == ["read", "fetch", "decode", "embed", "commit"]
+    assert {stage.n_done for stage in progress[-2].stages} == {n}
     assert all(one.seconds <= other.seconds for one, other in pairwise(progress))
     assert store.catalog.counts() == {"items": n, "images": n, "vectors": 2 * n}
     assert [stored.item.sku for stored in store.catalog.all_items()] == [f"sku-{at}" for at in range(n)]
@@ -100,6 +107,20 @@ def test_rows_become_searchable_items(store: Store, indexer: Indexer, encoder: F
     stored = store.catalog.item("sku-3")
     assert store.images.read(stored.image_ids[0]) == png(make_image("red", noise=3))
     assert open_replica(store, encoder).path.is_file()
+
+
+def test_the_snapshot_has_the_lists_of_a_large_index(
+    store: Store, indexer: Indexer, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vitrina.search.index.kinds.FLAT_ROWS", 100)
+    done = indexer.run(MemorySource(rows(400)))
+    assert done.stages[-1].name == "publish"
+    saved = saved_reports(store.snapshot_file(encoder.identity))
+    assert [(modality, each.kind) for modality, each in saved.items()] == [("image", "ivf-sq8"), ("text", "ivf-sq8")]
+    monkeypatch.setattr("vitrina.search.index.ann.AnnIndex.build", lambda *_: pytest.fail("It was built again."))
+    replica = open_replica(store, encoder)
+    replica.catch_up()
+    assert {report.kind for report in replica.reports().values()} == {"ivf-sq8"}
 
 
 def test_an_empty_source(store: Store, indexer: Indexer) -> None:
@@ -150,7 +171,7 @@ def test_a_repeated_sku_keeps_the_first_row_and_names_its_origin(store: Store, i
         make_record("a", "first", origin="c.csv:2"),
         make_record("b", "other", origin="c.csv:3"),
         make_record("a", "second", origin="c.csv:4"),
-        *rows(BATCH_ROWS + 20),
+        *rows(MAX_BATCH_ROWS + 20),
         make_record("a", "third", origin="c.csv:900"),
     ]
     done = indexer.run(MemorySource(given))
@@ -245,12 +266,12 @@ def test_an_item_without_words_needs_an_image(store: Store, indexer: Indexer) ->
 def test_images_that_cannot_be_fetched_are_dead_letters(
     store: Store, indexer: Indexer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fetch(url: str) -> bytes:
+    def fetch(url: str, known: Validators) -> Fetched:
         if "good" in url:
-            return png(make_image("green"))
+            return Fetched(png(make_image("green")), Validators())
         raise FetchError(f"{url} answered 404.", remedy="Correct the address.")
 
-    monkeypatch.setattr(indexer.preparer.fetcher, "fetch", fetch)
+    monkeypatch.setattr(indexer.preparer.fetcher, "fetch_changed", fetch)
     given = [
         Record(f"c.csv:{sku}", Item(sku, sku), (ImageReference(url=f"https://shop.example/{sku}.png"),))
         for sku in ("good", "bad", "also good")
@@ -285,6 +306,7 @@ def test_every_row_is_counted_with_what_was_left_out(store: Store, indexer: Inde
     assert ["n_rows" in letter for letter in letters(store)] == [False, True]
 
 
+@pytest.mark.usefixtures("whole_batches")
 def test_a_disk_that_fills_up_keeps_every_batch_committed_before(
     store: Store, indexer: Indexer, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -301,14 +323,15 @@ def test_a_disk_that_fills_up_keeps_every_batch_committed_before(
 
     monkeypatch.setattr(Catalog, "commit", commit_until_full)
     with pytest.raises(StorageError, match="full"):
-        indexer.run(MemorySource(rows(3 * BATCH_ROWS)))
-    assert store.catalog.counts()["items"] == 2 * BATCH_ROWS
+        indexer.run(MemorySource(rows(3 * MAX_BATCH_ROWS)))
+    assert store.catalog.counts()["items"] == 2 * MAX_BATCH_ROWS
     assert first_found(store, encoder, Query("shirt 200")) == "sku-200"
-    done = indexer.run(MemorySource(rows(3 * BATCH_ROWS)))
-    assert counts(done) == (BATCH_ROWS, 0, 2 * BATCH_ROWS, 0)
+    done = indexer.run(MemorySource(rows(3 * MAX_BATCH_ROWS)))
+    assert counts(done) == (MAX_BATCH_ROWS, 0, 2 * MAX_BATCH_ROWS, 0)
     assert [thread.name for thread in threading.enumerate() if "prefetch" in thread.name] == []
 
 
+@pytest.mark.usefixtures("whole_batches")
 def test_a_disk_that_fills_up_while_images_are_kept(
     store: Store, indexer: Indexer, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -324,11 +347,12 @@ def test_a_disk_that_fills_up_while_images_are_kept(
 
     monkeypatch.setattr(store.images, "put_all", put_until_full)
     with pytest.raises(StorageError, match="No space left"):
-        indexer.run(MemorySource(rows(2 * BATCH_ROWS)))
-    assert store.catalog.counts()["items"] == BATCH_ROWS
+        indexer.run(MemorySource(rows(2 * MAX_BATCH_ROWS)))
+    assert store.catalog.counts()["items"] == MAX_BATCH_ROWS
     assert first_found(store, encoder, Query(images=(make_image("red", noise=4),))) == "sku-4"
 
 
+@pytest.mark.usefixtures("whole_batches")
 def test_a_full_disk_in_sqlite_itself_is_a_storage_error_and_loses_nothing(
     store: Store, indexer: Indexer, encoder: FakeEncoder
 ) -> None:
@@ -345,7 +369,7 @@ def test_a_full_disk_in_sqlite_itself_is_a_storage_error_and_loses_nothing(
     with pytest.raises(StorageError, match="full") as caught:
         indexer.run(MemorySource(rows(300)))
     assert "space" in caught.value.remedy
-    assert store.catalog.counts()["items"] in (20, BATCH_ROWS)
+    assert store.catalog.counts()["items"] in (20, MAX_BATCH_ROWS)
     assert first_found(store, encoder, Query(images=(make_image("red", noise=4),))) == "sku-4"
     event.remove(engine, "connect", bound)
     engine.dispose()
@@ -353,14 +377,15 @@ def test_a_full_disk_in_sqlite_itself_is_a_storage_error_and_loses_nothing(
     assert store.catalog.counts()["items"] == 300
 
 
+@pytest.mark.usefixtures("whole_batches")
 def test_a_source_that_breaks_off_keeps_what_was_committed(store: Store, indexer: Indexer) -> None:
-    given = [*rows(BATCH_ROWS + 300), SourceError("The file is gone.", remedy="Bring it back.")]
+    given = [*rows(MAX_BATCH_ROWS + 300), SourceError("The file is gone.", remedy="Bring it back.")]
     with pytest.raises(SourceError, match="gone"):
         indexer.run(MemorySource(given))
     n_kept = store.catalog.counts()["items"]
-    assert n_kept % BATCH_ROWS == 0
-    done = indexer.run(MemorySource(rows(BATCH_ROWS + 300)))
-    assert counts(done) == (BATCH_ROWS + 300 - n_kept, 0, n_kept, 0)
+    assert n_kept % MAX_BATCH_ROWS == 0
+    done = indexer.run(MemorySource(rows(MAX_BATCH_ROWS + 300)))
+    assert counts(done) == (MAX_BATCH_ROWS + 300 - n_kept, 0, n_kept, 0)
 
 
 def test_an_encoder_that_fails_stops_the_run(
@@ -376,14 +401,15 @@ def test_an_encoder_that_fails_stops_the_run(
     assert [thread.name for thread in threading.enumerate() if "prefetch" in thread.name] == []
 
 
+@pytest.mark.usefixtures("whole_batches")
 def test_a_progress_callback_that_raises_stops_the_run_after_its_commit(store: Store, indexer: Indexer) -> None:
     def interrupt(done: IndexingProgress) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         indexer.run(MemorySource(rows(300)), interrupt)
-    assert store.catalog.counts()["items"] == BATCH_ROWS
-    assert counts(indexer.run(MemorySource(rows(300)))) == (300 - BATCH_ROWS, 0, BATCH_ROWS, 0)
+    assert store.catalog.counts()["items"] == MAX_BATCH_ROWS
+    assert counts(indexer.run(MemorySource(rows(300)))) == (300 - MAX_BATCH_ROWS, 0, MAX_BATCH_ROWS, 0)
 
 
 def test_a_plan_counts_what_a_run_then_does_and_writes_nothing(store: Store, indexer: Indexer) -> None:

@@ -17,7 +17,7 @@ from tests.fakes import FakeEncoder, MemorySource, make_image, make_record, open
 from vitrina.indexer.backfill import reembed
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
-from vitrina.indexer.stages import Progress
+from vitrina.indexer.progress import Progress
 from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderError, EncoderReplacedError
@@ -85,7 +85,7 @@ def test_rows_are_not_indexed_again_after_a_promotion(store: Store, indexer: Ind
 def test_what_is_indexed_and_deleted_meanwhile_is_not_lost(
     store: Store, indexer: Indexer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vitrina.indexer.backfill.BATCH_ROWS", 70)
+    monkeypatch.setattr("vitrina.indexer.backfill.MAX_BATCH_ROWS", 70)
     n_calls = 0
 
     def interfere(done: Progress) -> None:
@@ -138,7 +138,7 @@ def test_items_put_meanwhile_are_all_in_the_active_version(
 def test_a_run_that_was_stopped_goes_on_where_it_was(
     store: Store, indexer: Indexer, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vitrina.indexer.backfill.BATCH_ROWS", 30)
+    monkeypatch.setattr("vitrina.indexer.backfill.MAX_BATCH_ROWS", 30)
     for start in range(200, 260, 20):
         indexer.run(MemorySource([make_record(f"{at}", f"shirt {at}") for at in range(start, start + 20)]))
 

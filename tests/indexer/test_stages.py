@@ -10,6 +10,7 @@ from itertools import count
 
 import pytest
 
+from vitrina.indexer.progress import Progress, StageClock, StageLoad
 from vitrina.indexer.stages import batched, parallel_map, prefetch
 
 
@@ -144,6 +145,84 @@ def test_nothing_reads_further_than_its_depth() -> None:
     next(mapped)
     assert source.n_read == 8
     mapped.close()
+
+
+def heavy(value: int) -> int:
+    return 10
+
+
+def test_a_queue_is_bounded_in_bytes() -> None:
+    source = Endless()
+    stage = prefetch(source.values(), 100, weigh=heavy, max_bytes=25)
+    next(stage)
+    assert wait_for(lambda: source.n_read == 4)
+    assert not wait_for(
+        lambda: source.n_read > 4, seconds=0.1
+    )  # handed out, two in the queue, one in the thread's hand
+    stage.close()
+
+
+def test_a_value_larger_than_the_bound_passes_alone() -> None:
+    stages = parallel_map(
+        slowly_at_first, prefetch(range(9), 5, weigh=heavy, max_bytes=1), 3, 5, weigh=heavy, max_bytes=1
+    )
+    assert list(batched(stages, 4, weigh=heavy, max_bytes=1)) == [[at * at] for at in range(9)]
+    assert stage_threads() == []
+
+
+def test_work_is_bounded_in_the_bytes_of_what_waits() -> None:
+    source, done = Endless(), []
+
+    def work(value: int) -> int:
+        done.append(value)
+        return value
+
+    stage = parallel_map(work, source.values(), 2, depth=100, weigh=heavy, max_bytes=30)
+    assert next(stage) == 0
+    assert source.n_read == 4
+    assert next(stage) == 1
+    assert source.n_read == 5
+    stage.close()
+
+
+def test_what_the_work_adds_to_the_weight_counts() -> None:
+    source = Endless()
+    stage = parallel_map(lambda value: "x" * 20, source.values(), 1, depth=100, weigh=grown, max_bytes=30)
+    assert next(stage) == "x" * 20
+    assert source.n_read < 10
+    stage.close()
+
+
+def grown(value: object) -> int:
+    time.sleep(0.01)  # so that what was begun is done before more is taken
+    return len(value) if isinstance(value, str) else 0
+
+
+def test_batches_are_cut_at_their_bytes_and_at_a_size_that_changes() -> None:
+    assert list(batched(range(5), 4, weigh=heavy, max_bytes=20)) == [[0, 1], [2, 3], [4]]
+    sizes = iter([3, 3, 3, 1, 2, 2])
+    assert list(batched(range(6), lambda: next(sizes))) == [[0, 1, 2], [3], [4, 5]]
+
+
+def test_a_clock_counts_work_and_not_waiting() -> None:
+    clock = StageClock("decode", n_threads=2)
+    work = clock.timed(slowly_at_first)
+    assert [work(value) for value in clock.reading(range(3))] == [0, 1, 4]
+    load = clock.load(1.0)
+    assert (load.name, load.n_done) == ("decode", 6)
+    assert 0.01 <= load.busy_s < 0.5
+    assert load.load == pytest.approx(load.busy_s / 2)
+    assert Progress(10, n_done=4, seconds=2.0, stages=(load, StageLoad("embed", 4, 1.9, 0.95))).slowest_stage == "embed"
+    assert Progress(10, n_done=4, seconds=2.0).seconds_left == 3.0
+    assert (Progress().per_second, Progress().seconds_left, Progress().slowest_stage) == (None, None, "")
+
+
+def test_a_clock_closes_what_it_reads() -> None:
+    source = Endless()
+    values = StageClock("read").reading(source.values())
+    next(values)
+    values.close()
+    assert source.closed
 
 
 def test_workers_run_concurrently() -> None:

@@ -12,8 +12,8 @@ from PIL import Image
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from vitrina.search.images.decode import decode_image
-from vitrina.search.store.images import MAX_ORIGINAL_BYTES, ImageStore, image_id_of, media_type, storable
+from vitrina.search.images.decode import MAX_ORIGINAL_BYTES, decode_image
+from vitrina.search.store.images import ImageStore, image_id_of, media_type, storable
 from vitrina.search.types.errors import ImageError, NotFoundError, StorageError
 
 

@@ -6,7 +6,7 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 
@@ -168,9 +168,7 @@ def open_source(
         preferred=layout.fields,
         ignored=bound.ignored,
         source=path.name,
-        sample=lambda: [
-            bound.normal(row.cells) for row in islice(table.rows(), N_SAMPLED) if isinstance(row, TableRow)
-        ],
+        sample=cache(lambda: _first_cells(table, bound)),
     )
     if (code := layout.currency(table.columns)) is not None:
         columns = replace(columns, currencies=dict.fromkeys(columns.fields.get("price", ()), code))
@@ -184,6 +182,11 @@ def open_source(
     return TableSource(
         table, layout, columns, ImageFiles(path.parent, given, usual), kept, headers, bound.container, ignored
     )
+
+
+def _first_cells(table: Table, layout: Layout) -> list[dict[str, object]]:
+    """The cells of the first rows, under the dialect's names."""
+    return [layout.normal(row.cells) for row in islice(table.rows(), N_SAMPLED) if isinstance(row, TableRow)]
 
 
 def _first_prices(table: DelimitedTable, columns: Columns, headers: Mapping[str, str]) -> list[object]:

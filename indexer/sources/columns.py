@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import tomllib
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Literal
 
 from vitrina.indexer.sources.attributes import attribute_key
 from vitrina.indexer.sources.cells import is_blank
+from vitrina.indexer.sources.column_names import folded, n_known_names, name_table
+from vitrina.indexer.sources.column_values import Sample, is_value, key_in, tell_by_values
 from vitrina.search.types.errors import SourceError
 
 FIELDS = ("sku", "title", "description", "price", "sale_price", "price_cents", "currency", "url", "image")
@@ -21,9 +20,6 @@ FIELDS = ("sku", "title", "description", "price", "sale_price", "price_cents", "
 LOCALES = ("en_us", "en_gb", "en_int", "en")
 """Of a field in several languages, the columns taken first; then other English ones, then the file's order."""
 
-_LETTERS = str.maketrans({"ß": "ss", "ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe"})
-"""Letters that are no accented ones, and are left so where names are written without accents."""
-
 MAX_KEYS = 10_000
 """Columns remembered, of objects that all have other keys."""
 
@@ -31,20 +27,14 @@ _LOCALE = re.compile(r"[_.](?P<locale>[a-z]{2}(?:_[a-z]{2}(?:_(?P<channel>[a-z0-
 _CURRENCY = re.compile(r"(?:_in)?[_.](?P<currency>[a-z]{3})")
 _MORE_IMAGES = re.compile(
     r"(?:additional_|other_|variant_|product_|more_|extra_|gallery_|weitere_|zusatz)?(?:image|picture|photo|img|pic|bild"
-    r"|foto|imagen|image_url|picture_url)(?:_(?:url|link|path|src|file|location))?(?:s|_?\d+)(?:_url)?"
+    r"|foto|imagen|image_url|picture_url)(?:_(?:url|link|path|src|file|location))?(?:s?_?\d+|s)(?:_url)?"
     r"|(?:additional|other|variant|more|extra)_?(?:image|picture|photo)(?:_?(?:url|link|path|src))?s?"
     r"|(?:image|picture)s?_?(?:additional|alternative|other)|(?:imgurl|image)_alternative|weitere_bilder"
 )
+_WITHOUT_BLANKS = "\u2e80"
+"""From here on come scripts that are written without blanks between words."""
+
 _SKU_LIKE = re.compile(r"sku|id\b|id$|code|number|key|handle|ref|ean|gtin", re.IGNORECASE)
-_SKU_WORDS = frozenset(
-    str.split(
-        "sku id pid no nr num number numero numer nummer code codigo codice kod key ref reference artikel article item "
-        "style model plu part handle ean gtin upc isbn asin barcode"
-    )
-)
-MAX_KEY_CHARS = 64
-MAX_SHORT_CHARS = 120
-"""Descriptions of a table without titles that are all as short as this are its titles."""
 
 
 class AttributeKeys(dict[str, str | None]):
@@ -129,7 +119,7 @@ def choose_columns(
     preferred: Mapping[str, Sequence[str]] | None = None,
     ignored: frozenset[str] = frozenset(),
     source: str,
-    sample: Callable[[], Sequence[Mapping[str, object]]] = tuple,
+    sample: Sample = tuple,
 ) -> Columns:
     """Find each field's columns: ``mapping`` first, then the dialect's ``preferred`` keys, then well-known names, also
     with a locale or a currency behind them, and then names with a telling word in them. Where none of them is the key,
@@ -151,52 +141,17 @@ def choose_columns(
             fields[name] = found
             taken.update(found if name != "sku" else found[:1])
     if "sku" not in fields:
-        key = _key_in(sample(), [column for column in columns if column not in taken])
+        key = key_in(sample(), [column for column in columns if column not in taken])
         if key is None:
             raise _no_sku(columns, source)
         fields = {"sku": (key,), **fields}
-    if "title" not in fields and "title" not in preferred and _are_titles(sample, fields.get("description", ())):
-        fields["title"] = fields.pop("description")
     renamed = {column: attribute_key(name) or name for name, column in chosen.items() if name not in FIELDS}
     currencies = {column: code for column in fields.get("price", ()) if (code := names.currency(column))}
     found_images = images or names.images(preferred.get("image", ()), taken)
+    untold = [column for column in columns if column not in {*taken, *ignored, *found_images}]
+    tell_by_values(fields, {"image": found_images, **preferred}, sample, untold)
+    found_images = found_images or fields.pop("image", ())
     return Columns(fields, found_images, renamed, currencies, ignored - renamed.keys())
-
-
-def is_noise(name: str) -> bool:
-    """Whether a column of this folded name is a shop's bookkeeping, which no shopper searches by and none should see:
-    when a row was changed, what the shop paid for the product, what page titles say."""
-    return _noise().fullmatch(name) is not None
-
-
-@cache
-def _noise() -> re.Pattern[str]:
-    return re.compile("|".join(_table("noise")["patterns"]))
-
-
-def n_known_names(names: Sequence[str]) -> int:
-    """How many of these texts are well-known names of fields: what tells a header from the rows around it."""
-    known = {name for words in _table("names").values() for name in words}
-    return len({own for name in names if name and len(name) <= 80 and (own := folded(name)) in known})
-
-
-@lru_cache(maxsize=4096)
-def folded(name: str) -> str:
-    """A column's name as names are compared: its attribute key without accents."""
-    key = attribute_key(name)
-    if key.isascii():
-        return key
-    letters = unicodedata.normalize("NFKD", key.translate(_LETTERS))
-    return "".join(letter for letter in letters if not unicodedata.combining(letter))
-
-
-@cache
-def _table(name: str) -> Mapping[str, list[str]]:
-    """One table of ``names.toml``, folded."""
-    table = tomllib.loads(files(__package__).joinpath("names.toml").read_text("utf-8"))[name]
-    if name == "noise":
-        return dict(table)
-    return {key: list(dict.fromkeys(map(folded, words))) for key, words in table.items()}
 
 
 class _Names:
@@ -209,14 +164,27 @@ class _Names:
         for name, column in list(self._by_name.items()):
             if "." in name:  # "Art.-Nr."
                 self._by_name.setdefault(re.sub(r"[._]+", "_", name), column)
+        for name, column in list(self._without_prefix()):
+            self._by_name.setdefault(name, column)
+        self._run_together = {name.replace("_", ""): column for name, column in reversed(list(self._by_name.items()))}
         self._currencies: dict[str, str] = {}
+
+    def _without_prefix(self) -> Iterator[tuple[str, str]]:
+        """The columns' names without a short prefix that nearly all have, as ``v_products_name`` and ``p_name``."""
+        heads = Counter(head for name in self._by_name if (head := name.partition("_")[0]) and len(head) <= 3)
+        for head, n in heads.most_common(1):
+            if n >= 4 and n >= 0.8 * len(self._by_name):
+                prefix = f"{head}_"
+                yield from (
+                    (name[len(prefix) :], own) for name, own in self._by_name.items() if name.startswith(prefix)
+                )
 
     def of_field(
         self, name: str, preferred: Sequence[str], taken: Iterable[str], reserved: Iterable[str]
     ) -> tuple[str, ...]:
         """The columns of a field, the surest first, none of them ``taken``; those ``reserved`` only if preferred."""
         own = [column for each in preferred for column in self._spelled(each, name)]
-        known = [column for each in _table("names")[name] for column in self._spelled(each, name)]
+        known = [column for each in name_table("names")[name] for column in self._spelled(each, name)]
         if own and name in ("price", "sale_price"):  # what a dialect does not name is another price
             known = []
         found = (*own, *(column for column in known if column not in self._ignored and column not in reserved))
@@ -228,7 +196,7 @@ class _Names:
         if declared := [column for column in self.declared(preferred) if column not in taken]:
             return tuple(declared)
         taken = {*taken, *self._ignored}
-        candidates = (self._by_name[name] for name in _table("names")["image"] if name in self._by_name)
+        candidates = (self._by_name[name] for name in name_table("names")["image"] if name in self._by_name)
         main = next((column for column in candidates if column not in taken), None)
         more = [column for name, column in self._ordered() if _MORE_IMAGES.fullmatch(name) and column not in taken]
         if main is None and not more:
@@ -264,6 +232,8 @@ class _Names:
         head, _, rest = name.partition(".")
         if name in self._by_name:
             yield self._by_name[name]
+        elif "_" in name and (joined := name.replace("_", "")) in self._run_together:
+            yield self._run_together[joined]
         elif rest and head in self._by_name:
             yield f"{self._by_name[head]}.{rest}"
         if field_name in ("title", "description"):
@@ -271,7 +241,7 @@ class _Names:
         elif field_name in ("price", "sale_price"):
             for own, column in self._ordered():
                 match = _CURRENCY.fullmatch(own[len(name) :]) if own.startswith(name) else None
-                if match and match["currency"] in _table("codes")["currencies"]:
+                if match and match["currency"] in name_table("codes")["currencies"]:
                     self._currencies[column] = match["currency"].upper()
                     yield column
 
@@ -279,17 +249,19 @@ class _Names:
         found: list[tuple[int, str]] = []
         for own, column in self._ordered():
             match = _LOCALE.fullmatch(own[len(name) :]) if own.startswith(name) and own != name else None
-            if match and match["locale"][:2] in _table("codes")["languages"]:
+            if match and match["locale"][:2] in name_table("codes")["languages"]:
                 found.append((_locale_rank(match["locale"]), column))
         yield from (column for _, column in sorted(found, key=lambda pair: pair[0]))
 
     def _by_words(self, name: str, taken: Iterable[str]) -> Iterator[str]:
         """The columns with a word of this field in their names, and no word of another's."""
-        words_of_field = set(_table("words").get(name, ()))
-        other = set(_table("not").get(name, ()))
+        words_of_field = set(name_table("words").get(name, ()))
+        unspaced = [word for word in words_of_field if not word.isascii() and word[0] > _WITHOUT_BLANKS]
+        other = set(name_table("not").get(name, ()))
         for own, column in self._ordered():
             words = set(re.split(r"[_.]", own))
-            if column not in taken and column not in self._ignored and words & words_of_field and not words & other:
+            is_named = words & words_of_field or any(word in own for word in unspaced)
+            if column not in taken and column not in self._ignored and is_named and not words & other:
                 yield column
 
 
@@ -322,25 +294,13 @@ def _existing(column: str, columns: Sequence[str], source: str) -> str:
     )
 
 
-def _are_titles(sample: Callable[[], Sequence[Mapping[str, object]]], columns: Sequence[str]) -> bool:
-    """Whether a table's only texts are as short as titles are."""
-    texts = [str(row[columns[0]]) for row in sample() if not is_blank(row.get(columns[0]))] if columns else []
-    return bool(texts) and all(len(text) <= MAX_SHORT_CHARS and "\n" not in text and "<" not in text for text in texts)
-
-
-def _key_in(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str | None:
-    """The first column whose name has a word of a key, and that has another short value in every row; None if there is
-    none, or one row alone."""
-    for column in columns:
-        if _SKU_WORDS.isdisjoint(re.split(r"[_.]", folded(column))) or len(rows) < 2:
-            continue
-        values = {str(row[column]).strip() for row in rows if not is_blank(row.get(column))}
-        if len(values) == len(rows) and all(len(value) <= MAX_KEY_CHARS for value in values):
-            return column
-    return None
-
-
 def _no_sku(columns: Sequence[str], source: str) -> SourceError:
+    if not n_known_names(columns) and any(map(is_value, columns)):
+        return SourceError(
+            f"The first line of {source} looks like a product and not like the names of columns: {_joined(columns)}.",
+            remedy="Write a line with the columns' names above it, such as: sku,title,price,image",
+            details={"columns": list(columns)},
+        )
     guess = next((column for column in columns if _SKU_LIKE.search(column)), columns[0])
     spelled = f"sku={guess}" if re.fullmatch(r"[\w.-]+", guess) else f'"sku={guess}"'
     return SourceError(

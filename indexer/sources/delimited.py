@@ -11,7 +11,7 @@ from typing import TextIO
 
 from vitrina.indexer.sources.base import Rejection, TableRow
 from vitrina.indexer.sources.cells import clean_text
-from vitrina.indexer.sources.columns import n_known_names
+from vitrina.indexer.sources.column_names import n_known_names
 from vitrina.indexer.sources.delimited_rows import MAX_ROW_CHARS, Damage, RowFormat, read_cells
 from vitrina.indexer.sources.encodings import TextEncoding, detect_encoding, open_bytes, open_text
 from vitrina.search.types.errors import SourceError

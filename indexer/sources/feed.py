@@ -26,6 +26,9 @@ _NAME_KEYS = ("name", "attribute-id", "attribute", "code", "key")
 _VALUE_KEYS = ("href", "url", "src", "value", "path", "file")
 """The attributes of an element that name what it says, and that say it."""
 
+_LANGUAGE_TAGS = frozenset({"language", "lang", "locale", "translation"})
+_ADDRESSES = frozenset({"href", "url", "src"})
+
 _N_PEEKED_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 16
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
@@ -314,7 +317,10 @@ def _is_google(tag: str, prefixes: frozenset[str]) -> bool:
 def _value(element: ElementTree.Element) -> object:
     """An element's text; of one with elements inside, those by their names; of a named one, its name and text."""
     if len(element):
-        inner: dict[str, object] = {}
+        if all(_local(child.tag) in _LANGUAGE_TAGS for child in element):
+            first = min(element, key=lambda child: _language_rank(" ".join(child.attrib.values())))
+            return _value(first)
+        inner: dict[str, object] = {key: value for key, value in element.attrib.items() if _local(key) in _ADDRESSES}
         for child in element:
             _add(inner, _local(child.tag), _value(child))
         alone = next(iter(inner.values()))

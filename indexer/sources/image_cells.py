@@ -16,7 +16,7 @@ MAX_IMAGES = 250
 """Images one item may have; Shopify's own limit."""
 
 _SUFFIX = re.compile(r"\.(?:jpe?g|jpe|jfif|png|gif|webp|avif|heic|heif|bmp|tiff?|mpo|jxl)(?:[?#]\S*)?$", re.IGNORECASE)
-_BETWEEN_URLS = re.compile(r"[\s,;|]+(?=(?:https?:)?//)|\s*[|\n]\s*", re.IGNORECASE)
+_BETWEEN_URLS = re.compile(r"(?:&&|[\s,;|])+(?=(?:https?:)?//)|\s*[|\n]\s*", re.IGNORECASE)
 _BETWEEN_PATHS = re.compile(r"\s*[|;\n\t]\s*")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+)(?=://)|(?:data|file)(?=:)", re.IGNORECASE)
 _EMBEDDED = re.compile(
@@ -30,6 +30,9 @@ _BASE64_STARTS = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR")
 _MIN_BASE64_CHARS = 200
 
 _URL_WITHIN = re.compile(r"https?://[^\s,;|\"'<>\])]+", re.IGNORECASE)
+_LABEL = re.compile(r"#\{[^{}]*\}")
+"""What CS-Cart writes behind an image: ``tv.jpg#{[en]:A television;}``."""
+
 _PLACEHOLDERS = frozenset({"no_selection", "no selection", "no image", "no_image", "noimage", "no-image"})
 _MAX_DEPTH = 8
 _OBJECT_KEYS = (
@@ -68,7 +71,7 @@ def _read_text(text: str, files: ImageFiles, depth: int) -> Iterator[ImageRefere
     if not isinstance(literal, str):
         yield from read_image_cells(literal, files, depth + 1)
         return
-    for part in _split(text, files):
+    for part in _split(_LABEL.sub("", text) if "#{" in text else text, files):
         if part.lower() in _PLACEHOLDERS:
             continue
         try:

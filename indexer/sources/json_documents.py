@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,19 +22,24 @@ CONTAINERS = (
     "products", "items", "item_list_element", "itemListElement", "@graph", "data", "results", "records", "rows",
     "entries", "articles", "catalog", "goods", "offers", "listings", "hits", "docs", "nodes", "edges", "list",
     "content", "value", "product", "objects", "elements", "response", "documents", "product_list", "productlist",
-    "payload", "search_results", "searchresults", "skus", "feed", "store", "models",
+    "payload", "result", "search_results", "searchresults", "skus", "feed", "store", "models",
 )  # fmt: skip
 """Keys under which APIs put their lists of products."""
 
 _OF_PRODUCT = frozenset({"title", "name", "sku", "handle", "product_name", "@type", "__parentId"})
 """Keys of an object that is a product itself, whatever lists it holds."""
 
+_BY_COLUMNS = re.compile(r'\[\s*\[|\{\s*"[^"]*"\s*:\s*(?:\{\s*"0"\s*:|\[\s*")')
+"""How a document begins that holds a table by its columns, or by its names and then its rows."""
+
+_MAX_WHOLE_BYTES = 1 << 28
 _N_PEEKED_EVENTS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class JsonDocumentTable:
-    """A JSON document whose products stand at ``prefix``, as ijson spells it: ``products.item``."""
+    """A JSON document whose products are at ``prefix``, as ijson spells it: ``products.item``; if it ``is_keyed``, in
+    an object under their keys."""
 
     path: Path
     prefix: str
@@ -41,6 +47,7 @@ class JsonDocumentTable:
     columns: tuple[str, ...] = ()
     n_rows: int | None = None
     notes: tuple[str, ...] = ()
+    is_keyed: bool = False
 
     @property
     def format(self) -> str:
@@ -52,7 +59,7 @@ class JsonDocumentTable:
         number, reader = 0, GraphReader()
         try:
             with open_text(self.path, self.encoding) as file:
-                for value in ijson.items(_Bytes(file), self.prefix, use_float=True):
+                for value in self._values(file):
                     for cells in _products(value, reader):
                         number += 1
                         yield _row(f"{self.path.name}#{number}", cells)
@@ -60,16 +67,87 @@ class JsonDocumentTable:
             reason = f"The JSON is broken after product {number:,}: {' '.join(str(error).split())[:200]}."
             yield Rejection(f"{self.path.name}#{number + 1}", reason, "Export it again; the products before are read.")
 
+    def _values(self, file: TextIO) -> Iterator[object]:
+        if not self.is_keyed:
+            yield from ijson.items(_Bytes(file), self.prefix, use_float=True)
+            return
+        for key, value in ijson.kvitems(_Bytes(file), self.prefix, use_float=True):
+            yield {"key": key, **value} if isinstance(value, dict) else value
 
-def open_document(path: Path, encoding: TextEncoding) -> JsonDocumentTable | None:
+
+@dataclass(frozen=True, slots=True)
+class JsonColumnsTable:
+    """A JSON document that holds a table by columns, or its names and then its rows, as pandas writes it. It is read as
+    a whole."""
+
+    path: Path
+    columns: tuple[str, ...]
+    cells: tuple[dict[str, object], ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def format(self) -> str:
+        """Always ``JSON``."""
+        return "JSON"
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return len(self.cells)
+
+    def rows(self) -> Iterator[TableRow | Rejection]:
+        """The rows, numbered from 1."""
+        for number, cells in enumerate(self.cells, start=1):
+            yield TableRow(f"{self.path.name}#{number}", cells)
+
+
+def open_columns(path: Path, encoding: TextEncoding) -> JsonColumnsTable | None:
+    """The table in a document by its columns, ``{"sku": {"0": "A"}}``, or by ``columns`` and ``data``, or by lists of
+    which the first has the names; None for any other document, and one too large to be read as a whole."""
+    if path.stat().st_size > _MAX_WHOLE_BYTES:
+        return None
+    try:
+        with open_text(path, encoding) as file:
+            document = json.load(file, parse_constant=lambda name: None)
+    except (ValueError, RecursionError):
+        return None
+    rows = _rows_of(document)
+    return JsonColumnsTable(path, tuple(rows[0]), tuple(rows), encoding.notes) if rows else None
+
+
+def _rows_of(document: object) -> list[dict[str, object]]:
+    if (
+        isinstance(document, dict)
+        and isinstance(document.get("columns"), list)
+        and isinstance(document.get("data"), list)
+    ):
+        document = [document["columns"], *document["data"]]
+    if isinstance(document, list) and document and all(isinstance(each, list) for each in document):
+        names, *rows = document
+        named = names and all(isinstance(name, str) for name in names)
+        return [dict(zip(names, row, strict=False)) for row in rows] if named else []
+    if not isinstance(document, dict) or not document or not all(isinstance(each, dict) for each in document.values()):
+        return []
+    keys = next(iter(document.values())).keys()
+    if not keys or keys - set(map(str, range(len(keys)))) or any(each.keys() != keys for each in document.values()):
+        return []
+    return [{name: column[key] for name, column in document.items()} for key in keys]
+
+
+def open_document(path: Path, encoding: TextEncoding) -> JsonDocumentTable | JsonColumnsTable | None:
     """The file as one JSON document; None if it holds one object a line. Raises ``SourceError`` for a document without
     a list of objects."""
     with open_text(path, encoding) as file:
         start = file.read(1 << 16).lstrip()
     lines = [line for line in start.splitlines() if line.strip()]
+    if _BY_COLUMNS.match(start) and (by_columns := open_columns(path, encoding)) is not None:
+        return by_columns
     if not lines or lines[0].lstrip()[:1] not in ("[", "{") or _is_line(lines):
         return None
     prefix = _find_prefix(path, encoding)
+    if prefix is None and start.startswith("{") and _are_products(path, encoding):
+        table = JsonDocumentTable(path, "", encoding, notes=encoding.notes, is_keyed=True)
+        return replace(table, columns=union_of_columns(table.rows()))
     if prefix is None:
         if start.startswith("{") and len(lines) > 1:
             return None  # lines, the first of which is damaged
@@ -86,6 +164,16 @@ def open_document(path: Path, encoding: TextEncoding) -> JsonDocumentTable | Non
     return replace(table, columns=columns)
 
 
+def _are_products(path: Path, encoding: TextEncoding) -> bool:
+    """Whether a document is an object of products by their keys."""
+    try:
+        with open_text(path, encoding) as file:
+            first = [value for _, (_, value) in zip(range(3), ijson.kvitems(_Bytes(file), ""), strict=False)]
+    except (ijson.JSONError, RecursionError):
+        return False
+    return len(first) > 1 and all(isinstance(each, dict) and not _OF_PRODUCT.isdisjoint(each) for each in first)
+
+
 class _Bytes:
     """A text file as the UTF-8 bytes that ijson reads."""
 
@@ -100,11 +188,13 @@ class _Bytes:
 def _is_line(lines: list[str]) -> bool:
     """Whether the first line is an object for itself, and not one that holds the list of products."""
     try:
-        first = json.loads(lines[0])
+        first = json.loads(lines[0].strip().removesuffix(",") if len(lines) > 1 else lines[0])
     except (ValueError, RecursionError):
         return isinstance(parse_literal(lines[0]), dict)  # Python, not JSON
     if not isinstance(first, dict) or len(lines) > 1:
         return isinstance(first, dict)
+    if len(first) > 1 and all(isinstance(each, dict) and not _OF_PRODUCT.isdisjoint(each) for each in first.values()):
+        return False  # products by their keys
     return not is_json_ld(first) and not (_OF_PRODUCT.isdisjoint(first) and _holds_list(first))
 
 

@@ -12,7 +12,7 @@ from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
 from vitrina.indexer.sources.cells import parse_literal
 from vitrina.indexer.sources.delimited import count_lines
 from vitrina.indexer.sources.encodings import UTF8, TextEncoding, detect_encoding, open_bytes
-from vitrina.indexer.sources.json_documents import JsonDocumentTable, open_document
+from vitrina.indexer.sources.json_documents import JsonColumnsTable, JsonDocumentTable, open_document
 from vitrina.indexer.sources.json_envelopes import SIGNS, bulk_action, plain_cells
 from vitrina.search.types.errors import SourceError
 
@@ -54,7 +54,7 @@ class JsonLinesTable:
                     key = {}
 
 
-def open_jsonl(path: Path, encoding: str | None = None) -> JsonLinesTable | JsonDocumentTable:
+def open_jsonl(path: Path, encoding: str | None = None) -> JsonLinesTable | JsonDocumentTable | JsonColumnsTable:
     """Learn the columns from the first rows, of a document or of lines. Raises ``SourceError`` if the first lines hold
     no JSON objects, or if the file is in an encoding that cannot be told."""
     found = detect_encoding(path, encoding)
@@ -86,7 +86,7 @@ def _lines(file: BinaryIO, max_bytes: int) -> Iterator[tuple[int, bytes | None]]
 
 def _parse(origin: str, text: str) -> TableRow | Rejection:
     try:
-        cells = json.loads(text, parse_constant=lambda name: None)
+        cells = json.loads(text.strip().removesuffix(","), parse_constant=lambda name: None)
     except (ValueError, RecursionError) as error:
         if isinstance(cells := parse_literal(text.strip()), dict):  # the Amazon data of 2014 are Python, not JSON
             return TableRow(origin, cells)

@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from vitrina.indexer.sources.columns import FIELDS, folded
+from vitrina.indexer.sources.column_names import folded
+from vitrina.indexer.sources.columns import FIELDS
 from vitrina.search.types.errors import SourceError
 
 

@@ -9,7 +9,8 @@ from functools import cache, cached_property
 from typing import TypeVar
 
 from vitrina.indexer.sources.cells import is_blank, parse_literal
-from vitrina.indexer.sources.columns import cell_at, folded, is_noise
+from vitrina.indexer.sources.column_names import folded, is_noise
+from vitrina.indexer.sources.columns import cell_at
 from vitrina.indexer.sources.dialects.dialect import CatalogDialect, Pair
 
 Cells = Mapping[str, object]

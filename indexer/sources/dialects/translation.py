@@ -10,7 +10,8 @@ from itertools import zip_longest
 
 from vitrina.indexer.sources.base import PartRow, Rejection, TableRow, VariantRow
 from vitrina.indexer.sources.cells import is_blank
-from vitrina.indexer.sources.columns import Columns, folded
+from vitrina.indexer.sources.column_names import folded
+from vitrina.indexer.sources.columns import Columns
 from vitrina.indexer.sources.dialects.dialect import CatalogDialect, Join
 from vitrina.indexer.sources.dialects.joining import (
     Group,
@@ -221,9 +222,9 @@ class _Translator:
             if when and of_row.cell(row.cells, when) is None:
                 continue
             named = {name: cell for name in differing if not is_blank(cell := row.cells.get(name))}
-            variants.append(
-                VariantRow(row.origin, roles_of(of_row, row.cells, self._dialect.variants), {**named, **own})
-            )
+            title = of_row.cell(row.cells, self._dialect.variants.title) if len(rows) > 1 else None
+            held = {**named, **own} or ({"variant": title} if title is not None else {})
+            variants.append(VariantRow(row.origin, roles_of(of_row, row.cells, self._dialect.variants), held))
         if len(variants) == 1 and not variants[0].options:
             variants = []
         drop = {*(self._level_columns(spread) if variants else ()), *differing}

@@ -81,6 +81,13 @@ def test_a_row_without_a_sku_goes_by_its_id(tmp_path: Path) -> None:
         ("ID oferty;Tytuł oferty;Opis oferty;Cena PL\n1;Hat;Warm;9\n2;Cap;Light;8\n", {"sku": "ID oferty", "title": "Tytuł oferty", "description": "Opis oferty", "price": "Cena PL"}),
         ("SKU,Nombre,Nombre de propiedad 1,UVP,Preis\n1,Hat,Talle,9,8\n", {"sku": "SKU", "title": "Nombre", "price": "Preis"}),
         ("sku,title,net price,Prix TTC\n1,Hat,9,8\n", {"sku": "sku", "title": "title", "price": "Prix TTC"}),
+        ("productcode,productname,listprice,productprice,photourl\n1,Hat,9,8,a.jpg\n", {"sku": "productcode", "title": "productname", "price": "productprice", "image": "photourl"}),
+        ("v_products_model,v_products_name_1,v_products_price,v_products_image,v_status\n1,Hat,9,a.jpg,1\n", {"sku": "v_products_model", "title": "v_products_name_1", "price": "v_products_price", "image": "v_products_image"}),
+        ("등록상품ID,등록상품명,판매가,대표이미지\n1,모자,9,a.jpg\n", {"sku": "등록상품ID", "title": "등록상품명", "price": "판매가", "image": "대표이미지"}),
+        ("商家编码,宝贝名称,宝贝价格,新图片\n1,帽子,9,a.jpg\n", {"sku": "商家编码", "title": "宝贝名称", "price": "宝贝价格", "image": "新图片"}),
+        ("MATNR|MAKTX|KBETR|WAERS|ZZFILE\n1|Hat|9,50|EUR|a.jpg\n", {"sku": "MATNR", "title": "MAKTX", "price": "KBETR", "currency": "WAERS", "image": "ZZFILE"}),
+        ("Item\tAmount due\tLook\nRed hat\t$9.50\ta.jpg\nBlue cap\t$8.00\tb.png\n", {"sku": "Item", "title": "Item", "price": "Amount due", "image": "Look"}),
+        ("SKU,Item Name,Rate,Purchase Rate,Images1\n1,Hat,USD 9.50,USD 4.00,a.jpg\n", {"sku": "SKU", "title": "Item Name", "price": "Rate", "image": "Images1"}),
     ],
 )  # fmt: skip
 def test_columns_without_well_known_names(tmp_path: Path, table: str, fields: dict[str, str]) -> None:
@@ -90,3 +97,20 @@ def test_columns_without_well_known_names(tmp_path: Path, table: str, fields: di
 def test_a_column_whose_values_repeat_is_no_key(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="product's key"):
         open_source(str(write(tmp_path, "list.csv", "Item group,Price\nHats,9\nHats,8\n")))
+
+
+def test_a_table_without_a_header_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"first line of list\.csv looks like a product"):
+        open_source(str(write(tmp_path, "list.csv", "A-1,Red shirt,19.99,https://s.example/1.jpg\n" * 2)))
+
+
+def test_columns_that_others_are_made_of_are_named_as_the_file_does(tmp_path: Path) -> None:
+    table = "article_id,product_code,prod_name,product_type_name,detail_desc,colour_group_name\n0108775015,0108775,Top,Vest top,Soft,Black\n"
+    assert dict(open_source(str(write(tmp_path, "articles.csv", table))).fields) == {
+        "sku": "article_id",
+        "title": "prod_name",
+        "description": "detail_desc",
+        "image": "article_id",
+    }
+    products = '{"products":[{"handle":"a","title":"A","vendor":"V","variants":[{"sku":"1","price":"9.00"},{"sku":"2","price":"8.00"}]}]}'
+    assert open_source(str(write(tmp_path, "products.json", products))).fields["price"] == "variants.price"

@@ -89,7 +89,7 @@ M,Gear,simple,Default Category/Gear,Mat,"Catalog, Search",19.000000,,,
     assert (records["FIXED"].item.price_cents, records["FIXED"].item.max_price_cents) == (5000, 5000)
 
 
-def test_magento_products_that_stand_in_translations_alone(tmp_path: Path) -> None:
+def test_magento_products_without_a_row_for_all_stores(tmp_path: Path) -> None:
     records = loaded(tmp_path, "views.csv", """\
 sku,store_view_code,attribute_set_code,product_type,categories,product_websites,name,description,price,visibility,base_image,additional_attributes,configurable_variations
 T,fr,Top,configurable,Default Category/Tops,base,Chemise,,,,,,
@@ -152,7 +152,21 @@ Internal_ID,Internal_Variant_ID,Visible,Brand,DE_Title_Short,DE_Title_Long,DE_De
 """
 
 
-@pytest.mark.parametrize("content", [OXID, JTL, SQUARE, WEBFLOW, TIENDANUBE, LIGHTSPEED])
+PLENTYMARKETS = """\
+Variation.number;Variation.id;Item.id;VariationText.name[de];VariationText.description[de];VariationSalesPrice.price;VariationBarcode.code;ItemImage.url;VariationAttribute.values
+1202-1;1001;1202;Jeans EVA;<p>Denim</p>;69,90;4006381333931;https://p.example/1.jpg;Größe:W 30
+1202-2;1002;1202;Jeans EVA;<p>Denim</p>;79,90;;https://p.example/1.jpg;Größe:W 32
+"""
+
+SHOPWARE_6 = """\
+id;parent_id;product_number;active;name;description;price_gross;options;ean
+a;;1202;1;Jeans EVA;<p>Denim</p>;69.90;;
+b;a;1202-1;1;;;69.90;Größe: W 30, Farbe: Rot;4006381333931
+c;a;1202-2;1;;;79.90;Größe: W 32, Farbe: Blau;
+"""
+
+
+@pytest.mark.parametrize("content", [OXID, JTL, SQUARE, WEBFLOW, TIENDANUBE, LIGHTSPEED, PLENTYMARKETS, SHOPWARE_6])
 def test_more_systems_join_their_variants(tmp_path: Path, content: str) -> None:
     item: Item = loaded(tmp_path, "products.csv", content)["1202"].item
     assert (item.title, item.description or "Denim") == ("Jeans EVA", "Denim")
@@ -170,3 +184,22 @@ def test_more_systems_join_their_variants(tmp_path: Path, content: str) -> None:
     }
     if "4006381333931" in content:
         assert item.variants[0].identifiers == ("4006381333931",)
+
+
+def test_variants_of_a_product_without_a_row_are_told_by_their_names(tmp_path: Path) -> None:
+    item = loaded(tmp_path, "list.csv", """\
+Product ID,Product Name,Variation ID,Variation Name,Parent SKU,SKU,Price
+1,Kaos Polos,2,"Merah,M",KP,KP-1,75.00
+1,Kaos Polos,3,"Biru,L",KP,KP-2,80.00
+""")["KP"].item  # fmt: skip
+    assert forms(item) == [("KP-1", {"variant": "Merah, M"}, 7500), ("KP-2", {"variant": "Biru, L"}, 8000)]
+
+
+def test_cs_cart(tmp_path: Path) -> None:
+    record = loaded(tmp_path, "export.csv", """\
+Product code,Language,Product id,Category,List price,Price,Product name,Detailed image,Features,Options
+K-1,en,12,Electronics///TV,899.99,799.99,"OLED TV, 55""\",images/tv.jpg#{[en]:A TV;},"{12}Display: S[OLED]; Color: M[Black,Red]",
+""")["K-1"]  # fmt: skip
+    assert (record.item.title, record.item.price_cents) == ('OLED TV, 55"', 79999)
+    assert record.item.attributes == {"category": "Electronics///TV", "display": "OLED", "color": ("Black", "Red")}
+    assert [image.path for image in record.images] == [tmp_path / "images/tv.jpg"]

@@ -224,3 +224,21 @@ def test_variants_that_name_their_group_or_are_named_by_it_are_one_product(tmp_p
         [("G3-S", {"size": "S"}, 700), ("G3-M", {"size": "M"}, 800)],
     ]
     assert found["G2"].attributes == {"brand": "Acme", "size": ("S", "M")}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '[["sku","title"],["A","Hat"],["B","Cap"]]',
+        '{"columns":["sku","title"],"index":[0,1],"data":[["A","Hat"],["B","Cap"]]}',
+        '{"sku":{"0":"A","1":"B"},"title":{"0":"Hat","1":"Cap"}}',
+        '{"A":{"title":"Hat"},"B":{"title":"Cap"}}',
+        '{\n"A": {"title": "Hat"},\n"B": {"title": "Cap"}\n}',
+        '{"sku":"A","title":"Hat"},\n{"sku":"B","title":"Cap"},\n',
+        '{"code":200,"result":[{"id":"A","name":"Hat"},{"id":"B","name":"Cap"}]}',
+    ],
+)
+def test_tables_by_columns_and_products_by_keys(tmp_path: Path, content: str) -> None:
+    records, rejections = read(write(tmp_path, "a.json", content))
+    assert [(each.item.sku, each.item.title) for each in records] == [("A", "Hat"), ("B", "Cap")]
+    assert rejections == []

@@ -1,0 +1,90 @@
+"""What a column holds, told by its values where its name does not say it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from vitrina.indexer.sources.cells import is_blank
+from vitrina.indexer.sources.column_names import folded, name_table
+
+Sample = Callable[[], Sequence[Mapping[str, object]]]
+"""Gives the cells of a table's first rows; reads them only if they are asked for."""
+
+_SKU_WORDS = frozenset(
+    str.split(
+        "sku id pid no nr num number numero numer nummer code codigo codice kod key ref reference artikel article item "
+        "style model plu part handle ean gtin upc isbn asin barcode"
+    )
+)
+_IMAGE = re.compile(r"\.(?:jpe?g|jfif|png|gif|webp|avif|heic|bmp|tiff?)(?:[?#].*)?$", re.IGNORECASE)
+_AMOUNT = re.compile(
+    r"^(?:(?:[$€£₹¥]|(?:USD|EUR|GBP|CHF|CAD|AUD|INR|JPY|PLN|SEK|NOK|DKK) ?)\d[\d.,]*|\d[\d.,]* ?[€£₹])$"
+)
+_NUMBER = re.compile(r"\d+[.,]\d{1,2}")
+MAX_KEY_CHARS = 64
+MAX_SHORT_CHARS = 120
+"""Descriptions of a table without titles that are all as short as this are its titles."""
+
+
+def _are_phrases(sample: Sample, column: str) -> bool:
+    """Whether most keys of a table are rather names: words with blanks between them."""
+    texts = [str(row[column]).strip() for row in sample() if not is_blank(row.get(column))]
+    return sum(" " in text and any(map(str.isalpha, text)) for text in texts) * 2 >= max(1, len(texts))
+
+
+def _column_with(pattern: re.Pattern[str], sample: Sample, columns: Iterable[str]) -> str | None:
+    """The first column in which at least four of five values are as the pattern says."""
+    rows = sample() if columns else ()
+    for column in columns:
+        texts = [cell.strip() for row in rows if isinstance(cell := row.get(column), str) and not is_blank(cell)]
+        if texts and 5 * sum(map(bool, map(pattern.search, texts))) >= 4 * len(texts):
+            return column
+    return None
+
+
+def _is_price_name(column: str) -> bool:
+    """Whether nothing in a column's name says that its amounts are no prices of the products."""
+    return set(re.split(r"[_.]", folded(column))).isdisjoint(name_table("not")["price"])
+
+
+def key_in(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str | None:
+    """The first column whose name has a word of a key, and that has another short value in every row; None if there is
+    none, or one row alone."""
+    for column in columns:
+        if _SKU_WORDS.isdisjoint(re.split(r"[_.]", folded(column))) or len(rows) < 2:
+            continue
+        values = {str(row[column]).strip() for row in rows if not is_blank(row.get(column))}
+        if len(values) == len(rows) and all(len(value) <= MAX_KEY_CHARS for value in values):
+            return column
+    return None
+
+
+def _are_titles(sample: Sample, columns: Sequence[str]) -> bool:
+    """Whether a table's only texts are as short as titles are."""
+    texts = [str(row[columns[0]]) for row in sample() if not is_blank(row.get(columns[0]))] if columns else []
+    return bool(texts) and all(len(text) <= MAX_SHORT_CHARS and "\n" not in text and "<" not in text for text in texts)
+
+
+def tell_by_values(
+    fields: dict[str, tuple[str, ...]], known: Mapping[str, Sequence[str]], sample: Sample, columns: Sequence[str]
+) -> None:
+    """Add to ``fields`` what no name tells and no dialect knows: the titles in short descriptions or in
+    keys of several words, and, among the ``columns`` that are nothing else, images and prices with a
+    currency."""
+    if "title" not in fields and not known.get("title"):
+        if _are_titles(sample, fields.get("description", ())):
+            fields["title"] = fields.pop("description")
+        elif _are_phrases(sample, fields["sku"][0]):
+            fields["title"] = fields["sku"]
+    if not known.get("image") and (column := _column_with(_IMAGE, sample, columns)):
+        fields["image"] = (column,)
+    if fields.keys().isdisjoint(("price", "price_cents")) and not known.get("price"):
+        free = [column for column in columns if _is_price_name(column) and (column,) != fields.get("image")]
+        if column := _column_with(_AMOUNT, sample, free):
+            fields["price"] = (column,)
+
+
+def is_value(text: str) -> bool:
+    """Whether a text is rather an image or an amount than the name of a column."""
+    return _IMAGE.search(text) is not None or _NUMBER.fullmatch(text) is not None

@@ -216,10 +216,11 @@ def _skip(file: TextIO, n_lines: int) -> None:
 
 
 def _unique(names: Sequence[str]) -> tuple[str, ...]:
-    """Column names trimmed; a repeated one gets its number, a missing one stays empty and its cells are dropped."""
+    """Column names trimmed; a repeated one, in whatever letter case, gets its number, a missing one stays empty and its
+    cells are dropped."""
     counts: dict[str, int] = {}
     unique = []
     for name in map(clean_text, names):
-        counts[name] = counts.get(name, 0) + 1
-        unique.append(f"{name}_{counts[name]}" if name and counts[name] > 1 else name)
+        n = counts[name.casefold()] = counts.get(name.casefold(), 0) + 1
+        unique.append(f"{name}_{n}" if name and n > 1 else name)
     return tuple(unique)

@@ -112,14 +112,16 @@ class ObjectList(_Part):
 class Kinds(_Part):
     """What a row is, by what a column holds; without a match, it is a product.
 
-    ``attribute`` rows hold a name and a value of their product (``pairs``). ``default_translation`` are translations
-    whose texts count instead of the product's own.
+    ``attribute`` rows hold a name and a value of their product (``pairs``). ``rule`` rows say what the variant of their
+    sku costs: ``[FIXED]30``, or with ``[ADD]`` and ``[REMOVE]`` more or less than the product. ``default_translation``
+    are translations that count instead of the product's own row.
     """
 
     column: Names
     variant: Pattern | None = None
     image: Pattern | None = None
     attribute: Pattern | None = None
+    rule: Pattern | None = None
     translation: Pattern | None = None
     ignored: Pattern | None = None
     default_translation: Pattern | None = None

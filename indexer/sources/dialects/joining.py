@@ -13,11 +13,12 @@ from typing import Literal
 
 from vitrina.indexer.sources.base import PartRow, Rejection, TableRow
 from vitrina.indexer.sources.cells import is_blank
+from vitrina.indexer.sources.column_names import folded
 from vitrina.indexer.sources.dialects.dialect import Join, Parts
 from vitrina.indexer.sources.dialects.layout import Cells, Layout, read_pairs
 from vitrina.search.types.item import MAX_VARIANTS
 
-Kind = Literal["product", "variant", "image", "attribute", "translation", "ignored"]
+Kind = Literal["product", "variant", "image", "attribute", "rule", "translation", "ignored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +147,24 @@ def row_kind(layout: Layout, cells: Cells, join: Join) -> Kind:
         ("variant", kinds.variant),
         ("image", kinds.image),
         ("attribute", kinds.attribute),
+        ("rule", kinds.rule),
         ("translation", kinds.translation),
         ("ignored", kinds.ignored),
     )
     return next((kind for kind, pattern in patterns if pattern and re.search(pattern, text, re.IGNORECASE)), "product")
+
+
+def code_of(layout: Layout, cells: Cells, join: Join) -> str:
+    """The language or store of a translation."""
+    return str(layout.cell(cells, join.kinds.column if join.kinds else ()) or "").strip()
+
+
+def rank_of(code: str, join: Join) -> int:
+    """How much a translation says of the product itself: that of the default store the most, then one in English."""
+    default = join.kinds.default_translation if join.kinds else None
+    if default and re.fullmatch(default, code, re.IGNORECASE):
+        return 0
+    return 1 if re.search(r"(?:^|_)en(?:glish)?(?:_|$)", folded(code)) else 2
 
 
 def continued(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import product
 
@@ -119,3 +120,22 @@ def of_single(variant: VariantRow) -> dict[str, object]:
     if "identifiers" in variant.cells:
         found["barcode"] = variant.cells["identifiers"]
     return found
+
+
+def summed(price: object, surcharge: object) -> float | None:
+    """A product's price with a variant's surcharge; None if one of them is no plain number."""
+    try:
+        return round(float(str(price)) + float(str(surcharge)), 4)
+    except ValueError:
+        return None
+
+
+_RULE = re.compile(r"\[(FIXED|ADD|REMOVE)\]\s*([\d.,]+)", re.IGNORECASE)
+
+
+def ruled_price(rule: object, price: object) -> object:
+    """What a variant costs by a rule such as ``[ADD]5``, given the product's price; None if it says no price."""
+    found = _RULE.match(str(rule))
+    if found is None or found[1].upper() == "FIXED":
+        return found[2] if found else None
+    return summed(price, found[2] if found[1].upper() == "ADD" else f"-{found[2]}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -17,10 +16,12 @@ from vitrina.indexer.sources.dialects.joining import (
     Group,
     JoinRow,
     Spool,
+    code_of,
     continued,
     distinct,
     following,
     parts_in,
+    rank_of,
     row_kind,
 )
 from vitrina.indexer.sources.dialects.layout import Cells, Layout, read_pairs
@@ -31,6 +32,8 @@ from vitrina.indexer.sources.dialects.nesting import (
     nested_variants,
     of_single,
     roles_of,
+    ruled_price,
+    summed,
 )
 
 Rows = Iterable[TableRow | Rejection]
@@ -142,7 +145,7 @@ class _Translator:
             parent = ""
             rank = 0
             if kind == "translation":
-                parent, names, rank = (names[0] if names else ""), (), _rank(_code(layout, cells, join), join)
+                parent, names, rank = (names[0] if names else ""), (), rank_of(code_of(layout, cells, join), join)
             elif join.by == "group" or (join.by == "parent" and kind != "product"):
                 parent = str(layout.cell(cells, join.column) or "").strip()
             children = tuple(self._children(layout, cells, join)) if kind in ("product", "translation") else ()
@@ -197,6 +200,7 @@ class _Translator:
             known = {str(variant.cells.get("sku", "")).strip() for variant in variants}
             absent = ((sku, options) for sku, options in children.items() if sku not in known)
             variants += [VariantRow(head.row.origin, {"sku": sku}, options) for sku, options in absent]
+            variants = [self._under_rules(variant, group, price) for variant in variants]
             self._fill_gaps(cells, rows)
         self._add_images(cells, [each.row for each in group if each.kind == "image"])
         for each in group:
@@ -281,7 +285,7 @@ class _Translator:
         options = layout.spread(cells, "variant")
         own = roles_of(layout, cells, self._dialect.variants)
         more = layout.cell(cells, self._dialect.variants.surcharge)
-        if "price" not in own and (total := _sum(price, more)) is not None:
+        if "price" not in own and (total := summed(price, more)) is not None:
             own["price"] = total
         codes = [name for name in options if folded(name) in self._dialect.variants.identifiers]
         if codes:
@@ -293,6 +297,16 @@ class _Translator:
                     attributes.setdefault(name, value)
             options = {**named}
         return VariantRow(row.origin, own, named_options(layout, cells, self._dialect.variants, options))
+
+    def _under_rules(self, variant: VariantRow, group: Group, price: object) -> VariantRow:
+        """A variant with the price that a rule in its group gives its sku."""
+        for each in group:
+            if each.kind == "rule":
+                own = roles_of(self._layout(each.row.cells), each.row.cells, self._dialect.variants)
+                is_named = variant.cells.get("sku") in each.row.cells.values()  # in the column of skus or of names
+                if is_named and (found := ruled_price(own.get("price"), price)):
+                    return replace(variant, cells={**variant.cells, "price": found})
+        return variant
 
     def _without_constant_options(self, variants: list[VariantRow], attributes: dict[str, object]) -> list[VariantRow]:
         """The variants without those columns of options in which all are alike; these are the product's attributes."""
@@ -340,8 +354,8 @@ class _Translator:
         fields = self._columns.used_by_fields - {*self._columns.images, *self._columns.fields["sku"]}
         for each in rows:
             own = {name: cell for name, cell in each.row.cells.items() if not is_blank(cell)}
-            code = _code(self._layout(own), own, join)
-            if _rank(code, join) == 0:
+            code = code_of(self._layout(own), own, join)
+            if rank_of(code, join) == 0:
                 cells.update({name: own[name] for name in fields if name in own})
                 continue
             for column in self._columns.fields.get("title", ()):
@@ -353,19 +367,6 @@ class _Translator:
                     cells[column] = cell
 
 
-def _code(layout: Layout, cells: Cells, join: Join) -> str:
-    """The language or store of a translation."""
-    return str(layout.cell(cells, join.kinds.column if join.kinds else ()) or "").strip()
-
-
-def _rank(code: str, join: Join) -> int:
-    """How much a translation says of the product itself: that of the default store the most, then one in English."""
-    default = join.kinds.default_translation if join.kinds else None
-    if default and re.fullmatch(default, code, re.IGNORECASE):
-        return 0
-    return 1 if re.search(r"(?:^|_)en(?:glish)?(?:_|$)", folded(code)) else 2
-
-
 def _filled(template: str, layout: Layout, cells: Cells) -> str:
     head, brace, rest = template.partition("{")
     if not brace:
@@ -373,14 +374,6 @@ def _filled(template: str, layout: Layout, cells: Cells) -> str:
     name, _, tail = rest.partition("}")
     value = str(layout.cell(cells, (folded(name),)) or "").strip()
     return f"{head}{value}{tail}" if value else ""
-
-
-def _sum(price: object, surcharge: object) -> float | None:
-    """A product's price with a variant's surcharge; None if one of them is no plain number."""
-    try:
-        return round(float(str(price)) + float(str(surcharge)), 4)
-    except ValueError:
-        return None
 
 
 def _constant(options: list[dict[str, object]], layout: Layout) -> dict[str, object]:

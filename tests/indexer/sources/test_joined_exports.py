@@ -203,3 +203,15 @@ K-1,en,12,Electronics///TV,899.99,799.99,"OLED TV, 55""\",images/tv.jpg#{[en]:A 
     assert (record.item.title, record.item.price_cents) == ('OLED TV, 55"', 79999)
     assert record.item.attributes == {"category": "Electronics///TV", "display": "OLED", "color": ("Black", "Red")}
     assert [image.path for image in record.images] == [tmp_path / "images/tv.jpg"]
+
+
+@pytest.mark.parametrize(("rule", "cents"), [("[FIXED]30", 3000), ("[ADD]2.50", 2750), ("[REMOVE]5", 2000), ("", 2500)])
+def test_rules_of_bigcommerce_price_their_variant(tmp_path: Path, rule: str, cents: int) -> None:
+    item = loaded(tmp_path, "bc.csv", f"""\
+Item Type,Product ID,Product Name,Product Type,Product Code/SKU,Price,Sale Price,Category,Product Image URL - 1
+Product,77,Red shirt,P,BC-1,25,,Shirts,
+  SKU,,[S]Size=Small,,BC-1-S,,,,
+  SKU,,[S]Size=Large,,BC-1-L,,,,
+  Rule,,BC-1-L,,,{rule},,,
+""")["BC-1"].item  # fmt: skip
+    assert [each.price_cents for each in item.variants] == [2500, cents]

@@ -66,7 +66,9 @@ def _show_example(record: Record) -> None:
     if item.description:
         print_line(f"    description {_short(item.description)}")
     if item.price_cents is not None:
-        print_line(f"    price       {_amount(item.price_cents, item.currency)}")
+        most = item.max_price_cents if item.max_price_cents != item.price_cents else None
+        above = "" if most is None else f" to {_amount(most, item.currency)}"
+        print_line(f"    price       {_amount(item.price_cents, item.currency)}{above}")
     for reference in record.images[:3]:
         print_line(f"    image       {_short(str(reference.path or reference.url or 'in the file'))}")
     for key, value in [*item.attributes.items()][:10]:

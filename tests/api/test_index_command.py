@@ -185,7 +185,9 @@ def test_the_run_says_what_was_read_and_what_was_left_out(vitrina: Vitrina, tmp_
 
 def test_a_dry_run_shows_examples_and_what_would_mend_it(vitrina: Vitrina, tmp_path: Path) -> None:
     catalog = tmp_path / "odd.csv"
-    catalog.write_text(ODD.replace("photo", "seen").replace("cost", "amnt"), encoding="utf-8")
+    odd = ODD.replace("photo", "seen").replace("cost", "amnt")
+    odd += "5,e,Black mug,Call for price,none yet,\n6,f,White mug,$7.00,img/f.png,\n"
+    catalog.write_text(odd, encoding="utf-8")
     status, printed, _ = vitrina("index", str(catalog), "--dry-run")
     assert status == 3
     assert printed.count("  for example ") == 3

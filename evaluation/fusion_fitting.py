@@ -21,6 +21,12 @@ FREE_SHARES = (0.0, 0.25, 0.5, 1.0)
 KNOWN_SHARES = (0.0, 0.25)
 """Tried weights of requirements of which a listing says something."""
 
+SHRINKAGES = (0.1, 0.2, 0.3, 0.5, 1.0)
+"""Tried shares of the most likely weights (shrinkage, James and Stein 1961). The likelihood counts every pair of hits
+alike; the first places, which retrieval has mostly right where there are words, are better off with less."""
+
+N_FOLDS = 5
+
 MIN_QUERIES = 20
 """The fewest queries to fit to."""
 
@@ -40,67 +46,73 @@ def fit_measured_fusion(samples: Sequence[FusionSample], where: str) -> FusionWe
 
 
 def fit_fusion(samples: Sequence[FusionSample], source: str = "") -> FusionWeights:
-    """The maximum-likelihood weights: P(yes) calibrated by Platt's method on single requirements, then the weights that
-    rank relevant hits before others, retrieval's being 1, apart for items with words and without; 0 where the lift
-    of queries that they were not fitted to is within its standard error.
+    """The maximum-likelihood weights, shrunk: P(yes) calibrated by Platt's method on single requirements, then the
+    weights that rank relevant hits before others, retrieval's being 1, apart for items with words and without; 0 where
+    nothing tried lifts the queries that it was not fitted to by more than its standard error.
 
     Raises ValueError for fewer than ``MIN_QUERIES``.
     """
     if len(samples) < MIN_QUERIES:
         raise ValueError(f"{len(samples)} queries are too few to fit fusion weights to; the minimum is {MIN_QUERIES}")
-    platt = replace(fit_platt(samples), source=source)
+    weights = replace(fit_platt(samples), source=source, whole=0, parts=0)
     worded, wordless = ([each for each in samples if each.evidence.has_words.any() == which] for which in (True, False))
-    weights = replace(platt, whole=0, parts=0)
     if worded:
-        lifts, shares = best_shares(platt, worded)
-        weights = fit_worded(shares, worded) if at_least(lifts) > 0 else weights
-    if not wordless:
-        return weights
-    if at_least(lifts_of_others(fit_wordless, weights, wordless)) > 0:
-        return fit_wordless(weights, wordless)
-    return replace(weights, whole_alone=0, parts_alone=0)
-
-
-def best_shares(platt: FusionWeights, samples: Sequence[FusionSample]) -> tuple[list[float], FusionWeights]:
-    """The weights with the least shares of free and known requirements whose lift of shops left out is within one
-    standard error of the best (Breiman et al. 1984), and their lifts: where shops disagree, listings are believed."""
-    tried = [replace(platt, free=free, known=known) for free in FREE_SHARES for known in KNOWN_SHARES]
-    lifts = [lifts_of_others(fit_worded, each, samples) for each in tried]
-    enough = at_least(max(lifts, key=np.mean))
-    return next((each, shares) for each, shares in zip(lifts, tried, strict=True) if np.mean(each) >= enough)
-
-
-def at_least(lifts: Sequence[float]) -> float:
-    """The mean lift less its standard error."""
-    return float(np.mean(lifts) - np.std(lifts, ddof=1) / np.sqrt(len(lifts)))
+        starts = [replace(weights, free=free, known=known) for free in FREE_SHARES for known in KNOWN_SHARES]
+        weights = fit_surest(fit_worded, starts, worded) or weights
+    if wordless:
+        weights = replace(weights, whole_alone=0, parts_alone=0)
+        weights = fit_surest(fit_wordless, [weights], wordless) or weights
+    return weights
 
 
 Fit = Callable[[FusionWeights, Sequence[FusionSample]], FusionWeights]
 
 
-def fit_worded(platt: FusionWeights, samples: Sequence[FusionSample]) -> FusionWeights:
+def fit_surest(fit: Fit, starts: Sequence[FusionWeights], samples: Sequence[FusionSample]) -> FusionWeights | None:
+    """The weights, a share of the way from a start to its fit, whose lift of shops left out of the fit is surest: whose
+    mean less its standard error is greatest. None if that is 0 or less."""
+    tried = {}
+    for start in starts:
+        apart = [(fit(start, fitted), others) for fitted, others in folds(samples)]
+        for share in SHRINKAGES:
+            lifts = [rerank_lift(between(start, fitted, share), others).lift for fitted, others in apart]
+            tried[start, share] = np.mean(lifts) - np.std(lifts, ddof=1) / np.sqrt(len(lifts))
+    start, share = max(tried, key=tried.__getitem__)
+    return between(start, fit(start, samples), share) if tried[start, share] > 0 else None
+
+
+def between(start: FusionWeights, end: FusionWeights, share: float) -> FusionWeights:
+    """Weights a share of the way from one to the other, both with the same slope, intercept and shares."""
+    ends = zip(start.of_features, end.of_features, strict=True)
+    _, whole, parts, whole_alone, parts_alone = (rounded(near + share * (far - near)) for near, far in ends)
+    if end.whole_alone is None:
+        return replace(end, whole=whole, parts=parts)
+    return replace(end, whole=whole, parts=parts, whole_alone=whole_alone, parts_alone=parts_alone)
+
+
+def folds(samples: Sequence[FusionSample]) -> list[tuple[list[FusionSample], list[FusionSample]]]:
+    """What to fit to and what to measure on: each shop is left out once; of one shop, each of ``N_FOLDS`` parts."""
+    one_shop = len({each.shop for each in samples}) == 1
+    of = [int(each.key[:8], 16) % N_FOLDS if one_shop else each.shop for each in samples]
+    return [
+        (
+            [each for each, at in zip(samples, of, strict=True) if at != left_out],
+            [each for each, at in zip(samples, of, strict=True) if at == left_out],
+        )
+        for left_out in sorted(set(of), key=str)
+    ]
+
+
+def fit_worded(weights: FusionWeights, samples: Sequence[FusionSample]) -> FusionWeights:
     """The weights of items that have words."""
-    whole, parts = fit_weights(platt, samples, OF_WORDED)
-    return replace(platt, whole=rounded(whole), parts=rounded(parts))
+    whole, parts = fit_weights(weights, samples, OF_WORDED)
+    return replace(weights, whole=whole, parts=parts)
 
 
 def fit_wordless(weights: FusionWeights, samples: Sequence[FusionSample]) -> FusionWeights:
     """The weights of items that have none."""
     whole, parts = fit_weights(weights, samples, OF_WORDLESS)
-    return replace(weights, whole_alone=rounded(whole), parts_alone=rounded(parts))
-
-
-def lifts_of_others(fit: Fit, weights: FusionWeights, samples: Sequence[FusionSample]) -> list[float]:
-    """How far fitted weights lift the queries of each shop left out of the fit; with one shop, of each half."""
-    shops = sorted({each.shop for each in samples})
-    apart = [
-        ([each for each in samples if each.shop != shop], [each for each in samples if each.shop == shop])
-        for shop in shops
-    ]
-    if len(shops) < 2:
-        both = split_half(samples)
-        apart = [both, both[::-1]]
-    return [rerank_lift(fit(weights, fitted), others).lift for fitted, others in apart]
+    return replace(weights, whole_alone=whole, parts_alone=parts)
 
 
 def fit_platt(samples: Sequence[FusionSample]) -> FusionWeights:

@@ -83,7 +83,7 @@ def test_a_model_that_sees_is_given_weight_and_lifts_queries_it_was_not_fitted_t
     fusion_weights = fit_fusion(samples(150), "made up")
     assert fusion_weights.source == "made up"
     assert fusion_weights.retrieval == 1
-    assert fusion_weights.whole + fusion_weights.parts > 0.3
+    assert fusion_weights.whole + fusion_weights.parts > 0.15
     measured = rerank_lift(fusion_weights, samples(151))
     assert measured.after > measured.before + 0.1
 

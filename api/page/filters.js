@@ -43,6 +43,7 @@ export async function showFilters(newQuery) {
   showConditions();
   if (isEmpty(query)) open(null);
   at("sort").value = query.sort;
+  at("filters").ariaBusy = "true";
   try {
     const counted = await count(signal);
     if (signal.aborted) return;
@@ -51,6 +52,7 @@ export async function showFilters(newQuery) {
   } catch {
     // The search itself says what is wrong.
   }
+  if (!signal.aborted) at("filters").ariaBusy = "false";
 }
 
 /** The values of what the query finds; of all that passes the filters where that is little to choose from, or a photo is

@@ -44,8 +44,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def settled(page: Page, search: str) -> None:
     """Wait for the hits of an address, and for its counts."""
-    wait_for(page, f"location.search === '{search}' && document.getElementById('results').ariaBusy === 'false'")
-    page.wait_for_load_state("networkidle")
+    is_settled = "['results', 'filters'].every((id) => document.getElementById(id).ariaBusy === 'false')"
+    wait_for(page, f"location.search === '{search}' && {is_settled}")
 
 
 def choose(page: Page, *names: str) -> None:

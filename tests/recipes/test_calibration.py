@@ -83,6 +83,7 @@ def test_out_of_catalog_texts_for_training_and_calibration_share_nothing() -> No
     assert "espresso machine" in OUT_OF_CATALOG_TEXTS
 
 
+@pytest.mark.slow
 def test_a_folder_is_calibrated_in_place(
     tmp_path: Path, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch, nouns: Nouns
 ) -> None:

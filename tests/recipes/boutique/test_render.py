@@ -61,6 +61,7 @@ def test_every_article_fills_a_good_part_of_its_image(article: int) -> None:
         assert len(rendering.boxes) >= 2
 
 
+@pytest.mark.slow
 def test_no_two_of_four_hundred_products_have_the_same_image() -> None:
     small = [np.asarray(render(item, size=32).image, dtype=np.float32).ravel() for item in products(400)]
     stack = np.stack(small)

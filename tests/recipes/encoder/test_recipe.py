@@ -105,8 +105,12 @@ def test_a_tiny_run_ends_in_a_folder_that_loads_everywhere(tmp_path: Path) -> No
     np.testing.assert_allclose(one_alone[0], vectors[0], atol=1e-5)  # padding is masked
     assert (tmp_path / "work" / "first" / "candidate" / "open_clip_model.safetensors").is_file()
     assert "Apache-2.0" in (out / "README.md").read_text()
+    card = json.loads((out / "vitrina.json").read_text())
+    assert [stage["name"] for stage in card["recipe"]["stages"]] == ["first", "second"]
+    assert card["trained_on"] == {"fashion-train": 78, "caltech101-products": 20}
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     run(tmp_path / "whole")
 
@@ -183,10 +187,3 @@ def test_products_of_rare_colours_come_more_often() -> None:
     factors = repeat_factors(products)
     assert [factors[0].item(), factors[-1].item()] == [1, 1]
     assert 1 < factors[995] <= 4
-
-
-def test_the_recipe_is_part_of_the_card(tmp_path: Path) -> None:
-    run(tmp_path)
-    card = json.loads((tmp_path / "out" / "vitrina.json").read_text())
-    assert [stage["name"] for stage in card["recipe"]["stages"]] == ["first", "second"]
-    assert card["trained_on"] == {"fashion-train": 78, "caltech101-products": 20}

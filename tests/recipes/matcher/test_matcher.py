@@ -74,7 +74,7 @@ def test_it_learns_what_is_true_of_an_image_from_either_tower(tower: int) -> Non
         meanings=Meanings({}),
         soft_labels=SoftLabels(np.zeros((120, 1), np.float16), [("thing",)], np.ones((120, 1), bool)),
         repeats=torch.ones(120),
-        schedule=MatchSchedule(minutes=0.25, batch_size=60, learning_rate=3e-3, average_decay=0.9),
+        schedule=MatchSchedule(minutes=0.1, batch_size=60, learning_rate=3e-3, average_decay=0.9),
         rounds=(Round("colour"),),
     )
     while not trainer.is_over:
@@ -88,6 +88,7 @@ def test_it_learns_what_is_true_of_an_image_from_either_tower(tower: int) -> Non
     assert set(vectors.known) == set(colours)
 
 
+@pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.timeout(400)
 def test_the_graphs_answer_as_the_model_does(tmp_path: Path) -> None:

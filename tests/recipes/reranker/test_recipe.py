@@ -53,6 +53,7 @@ def test_the_card_tells_every_measure(made: Made) -> None:
     assert set(card["explanations"]) == {"explanations, all mentions supported", "explanations, requirements named"}
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_goes_on_to_the_same_weights(made: Made, tiny_encoder: Path, tmp_path: Path) -> None:
     class CutError(Exception):
         pass

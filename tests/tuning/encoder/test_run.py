@@ -59,6 +59,7 @@ def prepared(shop: Store, folder: Path, plan: EncoderPlan, work: Path, *, resume
     return EncoderTuning(read_corpus(shop, plan), loaded(folder), f"local-dir:{folder}", plan, work, resume=resume)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)  # it trains: a minute on two free cores, five beside other work
 def test_the_embedded_encoder_learns_a_shops_own_words(shop: Store, tmp_path: Path) -> None:
     tuning = prepared(shop, EMBEDDED_FOLDER, LONG, tmp_path / "work")

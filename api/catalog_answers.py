@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 from pydantic import BeforeValidator, Field
 
-from vitrina.api.answers import HIT_IMAGE_PX
 from vitrina.api.audits import PROGRESS, RESULT, AuditResult
 from vitrina.api.errors import FailureOut
 from vitrina.api.imports import ImportStatusOut, moment
+from vitrina.api.item_answers import HIT_IMAGE_PX
 from vitrina.api.requests import JsonModel, QueryText, SearchRequest, request_of, whole
 from vitrina.search.audit.audit import LabelError
 from vitrina.search.store.duplicates import DuplicateGroup

@@ -6,7 +6,8 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import Field
 
-from vitrina.api.answers import STATES, ItemOut, RequirementOut, StateOut, VerdictOut, rounded
+from vitrina.api.answers import STATES, RequirementOut, StateOut, VerdictOut, rounded
+from vitrina.api.item_answers import ItemOut
 from vitrina.api.requests import JsonModel
 from vitrina.search.types.rank_explanation import FailedFilter, PartRank, Placement, RankExplanation
 

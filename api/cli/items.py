@@ -30,7 +30,7 @@ def items(
     folder: StoreOption = None,
 ) -> None:
     """List what is in the store, the longest unchanged first, by source and by when it changed."""
-    from vitrina.api.answers import ItemPageOut, position_of
+    from vitrina.api.item_answers import ItemPageOut, position_of
     from vitrina.api.settings import existing_store
 
     settings = settings_for(folder)

@@ -13,7 +13,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import BeforeValidator, ValidationError
 
-from vitrina.api.answers import AnswerOut, ItemOut, ItemPageOut, position_of
+from vitrina.api.answers import AnswerOut
+from vitrina.api.item_answers import ItemOut, ItemPageOut, position_of
 from vitrina.api.item_batches import BatchIn, BatchOut, BatchWriter
 from vitrina.api.item_records import record_of
 from vitrina.api.request_schemas import CURSOR, LIMIT, RANK

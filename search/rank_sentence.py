@@ -8,7 +8,8 @@ from textwrap import shorten
 from vitrina.search.analysis.spelling import split
 from vitrina.search.reranking.explanations.fields import spoken_field
 from vitrina.search.reranking.explanations.templates import explanation
-from vitrina.search.types.filters import AnyOf, Condition, Exists, Not, Range, field_of
+from vitrina.search.types.currencies import price_text
+from vitrina.search.types.filters import PRICE, AnyOf, Condition, Exists, Not, Range, field_of
 from vitrina.search.types.item import Item, Scalar
 from vitrina.search.types.query import WINDOW, Query, SortOrder
 from vitrina.search.types.rank_explanation import FailedFilter, Placement, RankExplanation
@@ -59,7 +60,7 @@ def condition_text(condition: Condition) -> str:
     """A filter's condition in words: ``colour=red or blue``, ``price under 50.00``, ``colour not red``."""
     denied = isinstance(condition, Not)
     inner = condition.condition if isinstance(condition, Not) else condition
-    name = field_name(inner.field)
+    name = spoken_field(inner.field)
     match inner:
         case AnyOf(field=field, values=values):
             named = joined([number_text(field, value) for value in values[:MAX_VALUES]], "or")
@@ -75,7 +76,7 @@ def condition_text(condition: Condition) -> str:
 
 def number_text(field: str, value: Scalar) -> str:
     """A value as people write it: prices with two decimals."""
-    if field != "price_cents":
+    if field != PRICE:
         return f"{value:g}" if isinstance(value, float) else str(value)
     try:
         return f"{float(value) / 100:,.2f}"
@@ -83,24 +84,21 @@ def number_text(field: str, value: Scalar) -> str:
         return str(value)
 
 
-def field_name(field: str) -> str:
-    """A field's name in people's words."""
-    return "price" if field == "price_cents" else spoken_field(field)
-
-
 def subject(field: str) -> str:
-    return "it " if field == "sku" else f"its {field_name(field)} "
+    return "it " if field == "sku" else f"its {spoken_field(field)} "
 
 
 def held_text(item: Item, field: str) -> str:
     """What an item has in a field, after "its colour": ``is blue``, ``is not given``."""
-    builtin: Mapping[str, Scalar | None] = {"sku": item.sku, "currency": item.currency, "price_cents": item.price_cents}
+    builtin: Mapping[str, Scalar | None] = {"sku": item.sku, "currency": item.currency, PRICE: item.price_cents}
     held = builtin[field] if field in builtin else item.attributes.get(field)
     if held is None or held == ():
         return "is not given"
+    if field == PRICE and item.price_cents is not None:
+        return f"is {price_text(item.price_cents, item.currency)}"
     values = held if isinstance(held, tuple) else (held,)
     named = joined([shorten(number_text(field, value), MAX_QUOTED_CHARS, placeholder=" …") for value in values])
-    return f"is {named} {item.currency or ''}".rstrip() if field == "price_cents" else f"is {named}"
+    return f"is {named}"
 
 
 def sentence(explained: RankExplanation, query: Query, text: str = "") -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vitrina.api.cli.console import print_line, print_note
+from vitrina.search.types.currencies import price_text
 
 if TYPE_CHECKING:
     from vitrina.indexer.pipeline import IndexingProgress
@@ -67,24 +68,16 @@ def _show_example(record: Record) -> None:
         print_line(f"    description {_short(item.description)}")
     if item.price_cents is not None:
         most = item.max_price_cents if item.max_price_cents != item.price_cents else None
-        above = "" if most is None else f" to {_amount(most, item.currency)}"
-        print_line(f"    price       {_amount(item.price_cents, item.currency)}{above}")
+        above = "" if most is None else f" to {price_text(most, item.currency)}"
+        print_line(f"    price       {price_text(item.price_cents, item.currency)}{above}")
     for reference in record.images[:3]:
         print_line(f"    image       {_short(str(reference.path or reference.url or 'in the file'))}")
     for key, value in [*item.attributes.items()][:10]:
         print_line(f"    {key:<11} {_short(', '.join(map(str, value)) if isinstance(value, tuple) else str(value))}")
     for variant in item.variants[:5]:
         options = ", ".join(f"{name} {value}" for name, value in variant.options.items())
-        price = f" at {_amount(variant.price_cents, item.currency)}" if variant.price_cents is not None else ""
+        price = f" at {price_text(variant.price_cents, item.currency)}" if variant.price_cents is not None else ""
         print_line(f"    variant     {variant.sku or 'without a sku'}: {_short(options)}{price}")
-
-
-def _amount(cents: int, currency: str | None) -> str:
-    """An amount as people write it, with its currency if that is known."""
-    from vitrina.indexer.sources.currencies import n_decimals
-
-    places = n_decimals(currency)
-    return f"{cents / 10**places:,.{places}f} {currency or ''}".rstrip()
 
 
 def _short(text: str) -> str:

@@ -10,14 +10,10 @@ from functools import cache
 from babel import Locale, UnknownLocaleError
 from babel.numbers import get_currency_precision, list_currencies
 
+from vitrina.search.types.currencies import n_decimals
+
 CODES = frozenset(list_currencies())
 """Every ISO 4217 code, those of the past too."""
-
-_N_DECIMALS = {
-    **dict.fromkeys(str.split("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"), 0),
-    **dict.fromkeys(str.split("BHD IQD JOD KWD LYD OMR TND"), 3),
-}
-"""ISO 4217 minor units where they are not 2."""
 
 _WHOLE_IN_SHOPS = frozenset({"COP", "HUF", "IDR", "TZS"})
 """Currencies with a smallest unit that no shop writes, besides those of which CLDR says so."""
@@ -128,11 +124,6 @@ def _is_symbol(text: str, row_currency: str | None) -> bool:
             len(key) > 1 or not key.isalpha() or not key.isascii() or key == "r" or row_currency in _CURRENCIES_OF[key]
         )
     return len(key) == 3 and key.upper() in CODES and (key not in _NOT_WORDS or text.isupper())
-
-
-def n_decimals(currency: str | None) -> int:
-    """The decimals of a currency's smallest unit (ISO 4217): 2 if it is not known."""
-    return _N_DECIMALS.get(currency or "", 2)
 
 
 @cache

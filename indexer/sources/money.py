@@ -21,8 +21,8 @@ from vitrina.indexer.sources.currencies import (
     find_symbols,
     groups_by_point,
     is_whole,
-    n_decimals,
 )
+from vitrina.search.types.currencies import n_decimals
 from vitrina.search.types.errors import InputError
 
 MAX_PRICE_CENTS = 10**12

@@ -20,10 +20,10 @@ from vitrina.indexer.sources.cells import (
     without_spreadsheet_marks,
 )
 from vitrina.indexer.sources.columns import Columns, cell_at
-from vitrina.indexer.sources.currencies import n_decimals
 from vitrina.indexer.sources.image_cells import MAX_IMAGES, read_image_cells
 from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.indexer.sources.money import DecimalMark, parse_cents, parse_currency, parse_price
+from vitrina.search.types.currencies import n_decimals
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import MAX_VARIANTS, AttributeValue, Item, Scalar, Variant
 

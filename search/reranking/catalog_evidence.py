@@ -10,7 +10,8 @@ from typing import Final
 
 from vitrina.search.analysis.spelling import split, stem
 from vitrina.search.reranking.prompts import MAX_LISTING_CHARACTERS
-from vitrina.search.types.filters import facet_value
+from vitrina.search.types.currencies import price_text
+from vitrina.search.types.filters import Range, facet_value, within
 from vitrina.search.types.item import Item, Scalar
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.understanding.catalog_attributes import MAX_VALUE_CHARS, TRUE_OR_FALSE, item_scalars, item_values
@@ -67,6 +68,8 @@ class CatalogEvidence:
 
     def on(self, requirement: Requirement) -> CatalogValue:
         """What it says of a requirement: by its field or, where the item has no such field, by the texts."""
+        if requirement.bounds is not None:
+            return on_price(self._item, requirement.bounds)
         held = item_scalars(self._item, requirement.field)
         return on_field(held, requirement) if held else self._on_texts(requirement)
 
@@ -93,6 +96,17 @@ class CatalogEvidence:
     def _is_denied(self, start: int, end: int) -> bool:
         before = self._words[max(0, start - DENIAL_REACH) : start]
         return not DENIALS.isdisjoint(before) or self._words[end : end + 1] == ["free"]
+
+
+def on_price(item: Item, bounds: Range) -> CatalogValue:
+    """What an item's price, or those of its variants, say of bounds; the nearest price that there is speaks."""
+    prices = [each.price_cents for each in item.variants] if item.variants else [item.price_cents]
+    known = sorted(price for price in prices if price is not None)
+    if not known:
+        return NOTHING
+    fitting = [price for price in known if within(bounds, price)]
+    nearest = fitting[0] if fitting else known[-1] if bounds.gte is not None and known[-1] < bounds.gte else known[0]
+    return CatalogValue(SAME_LOGIT if fitting else OTHER_LOGIT, price_text(nearest, item.currency))
 
 
 def on_field(held: Sequence[Scalar], requirement: Requirement) -> CatalogValue:

@@ -177,7 +177,8 @@ class Statements:
 
 def statements_of(query: Query, requirements: Sequence[Requirement]) -> Statements:
     """The statements of a query with these requirements."""
-    of = {requirement: statement_of(requirement.words) for requirement in requirements[:MAX_STATEMENTS]}
+    shown = [requirement for requirement in requirements if requirement.bounds is None]  # no photo shows a price
+    of = {requirement: statement_of(requirement.words) for requirement in shown[:MAX_STATEMENTS]}
     return Statements(statement_of(whole_phrase(query, requirements)), MappingProxyType(of))
 
 
@@ -187,7 +188,7 @@ def whole_phrase(query: Query, requirements: Sequence[Requirement]) -> str:
     red`` means nothing without its image."""
     if query.text and not (query.images or query.skus) and all(requirement.wanted for requirement in requirements):
         return prepared(query.text).replace(" , ", ", ").strip(" ,") if requirements else ""
-    return " ".join(requirement.words for requirement in requirements if requirement.wanted)
+    return " ".join(each.words for each in requirements if each.wanted and each.bounds is None)
 
 
 def statement_of(words: str) -> str:

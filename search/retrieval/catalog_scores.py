@@ -88,7 +88,8 @@ class AttributeScores:
     at most, that meet all that are ``wanted``.
 
     ``is_kind``, shape (n wanted,), marks those that name a kind of thing; ``n_asked`` counts the wanted requirements,
-    free ones included. An item must not meet any of the ``denied``, which the query's text denies, nor all of
+    free ones included. ``priced`` has the ids of the items within the bounds of each that bounds the price, sorted.
+    An item must not meet any of the ``denied``, which the query's text denies, nor all of
     ``without`` together, one value a field: avoiding "red or blue shirts" does not avoid everything red.
     """
 
@@ -98,12 +99,16 @@ class AttributeScores:
     denied: tuple[Requirement, ...]
     without: tuple[Requirement, ...]
     found: NDArray[np.int64]
+    priced: Mapping[Requirement, NDArray[np.int64]]
 
     def met(self, replica: IndexReplica, item_ids: NDArray[np.int64]) -> Scores:
         """How far each of ``item_ids`` meets each wanted requirement, 0 to 1; shape (n, n wanted). Where an item's
         field is empty, its words tell: a listing with a hole is no product of another kind."""
         met = shares(replica.facets, self.wanted, item_ids)
         for column, requirement in enumerate(self.wanted):
+            if requirement.bounds is not None:
+                met[:, column] = np.isin(item_ids, self.priced[requirement], assume_unique=True)
+                continue
             silent = (met[:, column] == 0) & ~replica.facets.having(requirement.field, None, item_ids)
             if silent.any():
                 met[silent, column] = replica.lexical.match(requirement.words).of(item_ids[silent]).whole
@@ -162,17 +167,24 @@ def named_values(requirement: Requirement) -> list[str]:
     return [value for value in requirement.values if value not in requirement.narrower]
 
 
-def attribute_scores(facets: FacetIndex, parsed: ParsedQuery, within: NDArray[np.int64] | None) -> AttributeScores:
+def attribute_scores(
+    reader: CatalogReader, facets: FacetIndex, parsed: ParsedQuery, within: NDArray[np.int64] | None
+) -> AttributeScores:
     """Find the items whose fields meet the requirements of a query's words; ``within`` are the ids that pass its
     filters."""
     wanted = tuple(each for each in parsed.of_catalog if each.wanted and not each.is_free)
     denied = tuple(each for each in parsed.of_catalog if not each.wanted and not each.is_free)
     # free requirements are left to the lexical index
     without = () if any(each.is_free for each in parsed.of_without) else parsed.of_without
-    conditions = [AnyOf(each.field, tuple(map(facet_value, each.values))) for each in wanted]
-    found = facets.satisfying(conditions, WINDOW, within) if wanted else np.empty(0, np.int64)
+    priced = {each: facets.passing(reader, (each.bounds,)) for each in wanted if each.bounds is not None}
+    conditions = [AnyOf(each.field, tuple(map(facet_value, each.values))) for each in wanted if each not in priced]
+    for item_ids in priced.values():
+        within = item_ids if within is None else np.intersect1d(within, item_ids, assume_unique=True)
+    found = facets.satisfying(conditions, WINDOW, within) if conditions else np.empty(0, np.int64)
     is_kind = np.array([each.field in parsed.vocabulary.kind_fields for each in wanted], np.bool_)
-    return AttributeScores(wanted, is_kind, sum(each.wanted for each in parsed.of_catalog), denied, without, found)
+    return AttributeScores(
+        wanted, is_kind, sum(each.wanted for each in parsed.of_catalog), denied, without, found, priced
+    )
 
 
 def n_met(met: Scores, is_kind: NDArray[np.bool_]) -> Scores:
@@ -251,4 +263,4 @@ def catalog_scores(
 ) -> CatalogScores:
     """Search a query's words in the lexical index and the fields; ``within`` are the ids that pass its filters."""
     words = lexical_scores(reader, replica, parsed, within)
-    return CatalogScores(parsed, replica, words, attribute_scores(replica.facets, parsed, within))
+    return CatalogScores(parsed, replica, words, attribute_scores(reader, replica.facets, parsed, within))

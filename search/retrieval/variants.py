@@ -15,7 +15,7 @@ from vitrina.search.retrieval.catalog_scores import NARROWER_VALUE_WEIGHT
 from vitrina.search.retrieval.vector_scores import wanted
 from vitrina.search.types.answer import Hit
 from vitrina.search.types.calibration import QueryKind
-from vitrina.search.types.filters import facet_value, fitting_variants
+from vitrina.search.types.filters import facet_value, fitting_variants, within
 from vitrina.search.types.identifiers import asked_identifiers, query_keys, variant_identifiers
 from vitrina.search.types.item import StoredItem, Variant
 from vitrina.search.types.models import Vectors
@@ -69,7 +69,7 @@ class VariantFit:
         options = {name: facet_value(value) for name, value in variant.options.items()}
         words = [set(analyse(value)) for value in options.values()]
         named = sum(bool(terms) and terms <= self._terms for terms in words)
-        met = sum(requirement_met(each, options) for each in self._requirements)
+        met = sum(requirement_met(each, variant, options) for each in self._requirements)
         return float(self._is_named(variant)), self._price(variant), met, float(named)
 
     def _is_named(self, variant: Variant) -> bool:
@@ -106,8 +106,11 @@ def image_scores(stored: StoredItem, vectors: Vectors, asked: Vectors) -> dict[i
     }
 
 
-def requirement_met(requirement: Requirement, options: Mapping[str, str]) -> float:
-    """How far a variant's options (case-folded) meet a requirement: 1 as it is named, less for what it includes."""
+def requirement_met(requirement: Requirement, variant: Variant, options: Mapping[str, str]) -> float:
+    """How far a variant's price or options (case-folded) meet a requirement: 1 as it is named, less for what it
+    includes."""
+    if requirement.bounds is not None:
+        return float(variant.price_cents is not None and within(requirement.bounds, variant.price_cents))
     held = options.get(requirement.field)
     if held is None:
         return 0.0

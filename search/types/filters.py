@@ -79,6 +79,8 @@ class Facet:
 BARCODE = "barcode"
 """The field under which the identifiers of variants are found."""
 
+PRICE = "price_cents"
+
 
 def facets(item: Item) -> list[Facet]:
     """Every facet of an item, attributes first, then what its variants differ in."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from vitrina.search.types.filters import Range
+
 
 class RequirementSource(StrEnum):
     """Which part of a query a requirement was read from."""
@@ -26,7 +28,8 @@ class Requirement:
 
     ``narrower`` are those of ``values`` that the words do not name but include: Navy Blue for "blue", Rain Jacket for
     "jacket", Unisex for "men". The others are exactly what was asked for, and come first. Values compare as
-    ``search.types.filters.facet_value`` folds them, since items may write them differently.
+    ``search.types.filters.facet_value`` folds them, since items may write them differently. A requirement of the price
+    has ``bounds`` in place of values.
     """
 
     words: str
@@ -35,6 +38,7 @@ class Requirement:
     wanted: bool = True
     narrower: tuple[str, ...] = ()
     source: RequirementSource = RequirementSource.WORDS
+    bounds: Range | None = None
 
     @property
     def is_free(self) -> bool:
@@ -43,9 +47,10 @@ class Requirement:
 
     @property
     def name(self) -> str:
-        """For people: ``colour: navy``, ``pattern: not striped``, ``not see-through``."""
+        """For people: ``colour: navy``, ``pattern: not striped``, ``not see-through``, ``price: under 50 euros``."""
         asked = self.words if self.wanted else f"not {self.words}"
-        return f"{self.field}: {asked}" if self.field else asked
+        field = "price" if self.bounds else self.field
+        return f"{field}: {asked}" if field else asked
 
 
 class Status(StrEnum):

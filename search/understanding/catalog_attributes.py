@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from vitrina.search.analysis.spelling import growing_keys, key, split
 from vitrina.search.store.catalog import Catalog
-from vitrina.search.types.filters import facet_value
+from vitrina.search.types.filters import PRICE, facet_value
 from vitrina.search.types.item import Item, Scalar
 from vitrina.search.understanding.colours import are_colours
 from vitrina.search.understanding.names import MatchType, is_proper, names_of
@@ -47,11 +47,15 @@ class AttributeMatch:
 class Vocabulary:
     """The attributes that words match, from each field's values as the catalog writes them. Immutable.
 
-    ``version`` is the catalog's sequence number at which these values were first read.
+    ``version`` is the catalog's sequence number at which these values were first read; ``currencies`` are those of its
+    prices, ISO 4217, None if nothing has a price.
     """
 
-    def __init__(self, values: Mapping[str, Iterable[str]], version: int = 0) -> None:
+    def __init__(
+        self, values: Mapping[str, Iterable[str]], version: int = 0, currencies: tuple[str, ...] | None = None
+    ) -> None:
         self.version = version
+        self.currencies = currencies
         known = {field: [value for value in held if is_name(value)] for field, held in values.items()}
         self.fields: Mapping[str, tuple[str, ...]] = MappingProxyType(
             {field: tuple(held) for field, held in known.items() if held}
@@ -163,7 +167,7 @@ def field_names(fields: Iterable[str]) -> dict[str, tuple[str, ...]]:
 MAX_VALUES = 5000
 """Fields with more values hold titles, keys or addresses. A value costs one seek to read, and about 1 kB of memory."""
 
-NOT_TYPED = frozenset({"sku", "price_cents", "currency"})
+NOT_TYPED = frozenset({"sku", PRICE, "currency"})
 """Facets that every item has and that a query's words do not name."""
 
 
@@ -176,6 +180,7 @@ class CatalogVocabulary:
         self._sequence = -1
         self._vocabulary = Vocabulary({})
         self._values: dict[str, tuple[str, ...]] = {}
+        self._currencies: tuple[str, ...] | None = None
         self._written: dict[str, dict[str, str]] = {}
         self._too_wide: set[str] = set()
 
@@ -188,17 +193,21 @@ class CatalogVocabulary:
         sequence = self._catalog.sequence()
         with self._lock:
             if sequence > self._sequence:
-                values = self._read()
-                if values != self._values:
-                    self._values, self._vocabulary = values, Vocabulary(values, sequence)
+                values, currencies = self._read()
+                if (values, currencies) != (self._values, self._currencies):
+                    self._values, self._currencies = values, currencies
+                    self._vocabulary = Vocabulary(values, sequence, currencies)
                 self._sequence = sequence
             return self._vocabulary
 
-    def _read(self) -> dict[str, tuple[str, ...]]:
-        """Each field's values as the catalog writes them."""
+    def _read(self) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...] | None]:
+        """Each field's values as the catalog writes them, and the currencies of its prices."""
         values: dict[str, tuple[str, ...]] = {}
         with self._catalog.reading() as reader:
-            for field in reader.facets.fields():
+            fields = reader.facets.fields()
+            codes = tuple(map(str.upper, reader.facets.distinct_values("currency", MAX_VALUES)))
+            currencies = codes if PRICE in fields else None
+            for field in fields:
                 if field in NOT_TYPED or field in self._too_wide:
                     continue
                 held = reader.facets.distinct_values(field, MAX_VALUES + 1)
@@ -209,4 +218,4 @@ class CatalogVocabulary:
                 new = {value: item_id for value, item_id in held.items() if value not in written}
                 written |= reader.facets.original_spellings(field, new)
                 values[field] = tuple(written[value] for value in held)
-        return values
+        return values, currencies

@@ -23,6 +23,7 @@ from vitrina.search.understanding.catalog_attributes import CatalogVocabulary, V
 from vitrina.search.understanding.composition import Composer, Composition
 from vitrina.search.understanding.parser import DividedText, divided, parse
 from vitrina.search.understanding.photo_attributes import PhotoReader, catalog_attributes_of, photo_requirements
+from vitrina.search.understanding.tokens import unpriced
 
 log = logging.getLogger(__name__)
 
@@ -128,11 +129,14 @@ class QueryParser:
         )
 
     def _divided(self, query: Query, of_text: Sequence[Requirement], vocabulary: Vocabulary) -> DividedText:
-        """The query's text, divided where it denies something and something else is wanted."""
+        """The query's text without prices that are understood, divided where it denies something and something else is
+        wanted."""
+        has_price = any(each.bounds for each in of_text)
+        whole = DividedText((unpriced(query.text) if has_price else "") or query.text)
         if all(each.wanted for each in of_text):
-            return DividedText(query.text)
+            return whole
         found = divided(query.text, vocabulary)
-        return found if found.wanted or query.images or query.skus else DividedText(query.text)
+        return found if found.wanted or query.images or query.skus else whole
 
     def _composed(
         self,

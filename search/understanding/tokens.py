@@ -9,35 +9,7 @@ from enum import Enum, auto
 from types import MappingProxyType
 
 from vitrina.search.analysis.spelling import SPELLED_WORD, fold, has_letter
-
-NUMBER = r"(?<![\d.,])\d[\d.,]*+"
-CURRENCY = r"(?:[$€£¥₹]|(?<!\w)(?:usd|eur|euros?|gbp|dollars?|pounds?|bucks|inr|rs\.?|rupees?|chf|yen)(?!\w))"
-AMOUNT = rf"(?:{CURRENCY}\s?{NUMBER}|{NUMBER}\s?(?:{CURRENCY}|(?<=\d)(?:eur|usd|gbp)(?!\w)))"
-BOUND = (
-    r"(?<!\w)(?:(?:no|not) (?:more|less) than|(?:less|more|cheaper) than|up to|at (?:most|least)|under|below|over|above"
-    r"|max(?:imum)?|min(?:imum)?)"
-)
-ABOUT = r"(?<!\w)(?:for|from|between|around|about|within)"
-MEASURE = (
-    r"(?:%|°|(?:cm|mm|m|km|ml|cl|l|litres?|liters?|g|kg|oz|lbs?|inch(?:es)?|ft|years?|yrs?|months?|days?|hours?|w|watts?"
-    r"|v|gb|tb|mah|x|pack|pieces?|pcs)(?!\w))"
-)
-BARE = rf"{NUMBER}(?!\s*-?\s*{MEASURE})(?!\w)"
-TO = r"\s*(?:and|to|-|–)\s*"
-
-DIGIT = re.compile(r"\d")
-PRICE = re.compile(
-    rf"{BOUND}\s+(?:{AMOUNT}|{BARE})"
-    rf"|(?<!\w)between\s+(?:{AMOUNT}|{NUMBER}){TO}(?:{AMOUNT}|{BARE})"
-    rf"|(?:{ABOUT}\s+)?(?:(?:{AMOUNT}|{NUMBER}){TO})?{AMOUNT}"
-)
-"""``under 50``, ``between 20 and 50 euros``, ``$50``; not ``under 50 cm``, nor a bare ``50``."""
-
-
-def without_prices(folded: str) -> str:
-    """Folded text with a comma in place of each price and its bound."""
-    return PRICE.sub(" , ", folded) if DIGIT.search(folded) else folded
-
+from vitrina.search.understanding.prices import without_prices
 
 MAX_WORDS = 64
 """Words that are read of a query; later words of a pasted text add no useful requirement."""
@@ -129,12 +101,22 @@ class Token:
     joiner: Joiner
 
 
-def prepared(text: str) -> str:
-    """A query's text, ready for tokenizing: folded, single spaces, abbreviations expanded, prices removed."""
+def spelled_out(text: str) -> str:
+    """A query's text, folded, with single spaces, abbreviations expanded."""
     folded = " ".join(fold(text).split())
     for pattern, words in ABBREVIATIONS:
         folded = pattern.sub(words, folded)
-    return without_prices(folded)
+    return folded
+
+
+def prepared(text: str) -> str:
+    """A query's text, ready for tokenizing: spelled out, prices removed."""
+    return without_prices(spelled_out(text))
+
+
+def unpriced(text: str) -> str:
+    """The words of a query's text without its prices; empty where it has no others."""
+    return " ".join(prepared(text).replace(" , ", " ").split())
 
 
 def tokenize(text: str) -> list[Token]:

@@ -11,6 +11,7 @@ from typing import Final
 from vitrina.search.analysis.spelling import key, split, stem
 from vitrina.search.reranking.explanations import lexicon
 from vitrina.search.reranking.explanations.nouns import enumerated, noun
+from vitrina.search.types.filters import PRICE
 from vitrina.search.types.requirement import Requirement, RequirementSource
 
 
@@ -55,6 +56,8 @@ _NAMESPACE: Final = re.compile(r"^(?:\w+[:.])+|^(?:attribute[ _])?(?:pa_|attr_|m
 def spoken_field(field: str) -> str:
     """A field's name in people's words: ``style`` for ``style_general``, ``article type`` for ``articleType``,
     ``colour`` for ``g:colour``, ``width`` for ``width_cm``."""
+    if field == PRICE:
+        return "price"
     words = field_words(field)
     while len(words) > 1 and words[-1] in lexicon.UNITS:
         words = words[:-1]

@@ -92,12 +92,15 @@ _VERB_FORMS: Final = {
     "has": ("has", "have"),
     "matches": ("matches", "match"),
     "include": ("include", "include"),
+    "costs": ("costs", "cost"),
 }
 """Of each verb its form after ``it``, and after ``they``, ``do`` and ``does``."""
 
 
 def phrase(requirement: Requirement, text: str | None = None) -> Phrase:
     """What can be said of a product that is as required; with ``text``, of one with this other value of the field."""
+    if requirement.bounds is not None:
+        return _price(requirement.words if text is None else text, is_asked=text is None)
     role = role_of(requirement.field, requirement.words, requirement.values)
     said = spoken(requirement, text)
     if role is Role.PHRASE or not split(said):
@@ -117,6 +120,11 @@ def phrase(requirement: Requirement, text: str | None = None) -> Phrase:
 def filed(requirement: Requirement, text: str | None = None) -> Phrase:
     """The same of a kind or a category: ``it is filed under shoes``."""
     return Phrase(spoken(requirement, text), Place.AFTER, "filed under")
+
+
+def _price(said: str, *, is_asked: bool) -> Phrase:
+    is_bare = is_asked and not re.match(r"[^\W\d]", said)
+    return Phrase(f"about {said}" if is_bare else said, Place.AFTER, verb="costs")
 
 
 def _quoted(said: str) -> Phrase:

@@ -11,8 +11,8 @@ from babel.numbers import format_currency, get_currency_precision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vitrina.indexer.sources.currencies import n_decimals
 from vitrina.indexer.sources.money import parse_cents, parse_currency, parse_price, usual_decimal_mark
+from vitrina.search.types.currencies import n_decimals
 from vitrina.search.types.errors import InputError
 
 

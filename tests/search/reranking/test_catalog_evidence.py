@@ -13,7 +13,8 @@ from vitrina.search.reranking.catalog_evidence import (
     CatalogEvidence,
     CatalogValue,
 )
-from vitrina.search.types.item import AttributeValue, Item
+from vitrina.search.types.filters import PRICE, Range
+from vitrina.search.types.item import AttributeValue, Item, Variant
 from vitrina.search.types.requirement import Requirement
 
 BLUE = Requirement("blue", "colour", ("Blue", "Navy Blue", "Teal"), narrower=("Navy Blue", "Teal"))
@@ -94,3 +95,22 @@ def test_texts_replace_only_a_missing_field() -> None:
         OTHER_LOGIT, "Red"
     )
     assert CatalogEvidence(Item("a", "Teal shirt", attributes={"colour": "none"})).on(BLUE).says == "Teal"
+
+
+UNDER_50 = Requirement("under 50 euros", PRICE, bounds=Range(PRICE, lte=5000))
+
+
+@pytest.mark.parametrize(
+    ("prices", "value"),
+    [
+        ([4990], CatalogValue(SAME_LOGIT, "49.90 EUR")),
+        ([12900], CatalogValue(OTHER_LOGIT, "129.00 EUR")),
+        ([4000, 12900], CatalogValue(SAME_LOGIT, "40.00 EUR")),
+        ([6000, 12900], CatalogValue(OTHER_LOGIT, "60.00 EUR")),
+        ([None], NOTHING),
+    ],
+)
+def test_a_price(prices: list[int | None], value: CatalogValue) -> None:
+    variants = tuple(Variant(str(price), price_cents=price) for price in prices) if len(prices) > 1 else ()
+    item = Item("a", price_cents=None if variants else prices[0], currency="EUR", variants=variants)
+    assert CatalogEvidence(item).on(UNDER_50) == value

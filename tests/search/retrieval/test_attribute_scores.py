@@ -18,7 +18,7 @@ from vitrina.search.retrieval.catalog_scores import (
 )
 from vitrina.search.types.answer import Stopwatch
 from vitrina.search.types.filters import parse_filters
-from vitrina.search.types.item import AttributeValue
+from vitrina.search.types.item import AttributeValue, Variant
 from vitrina.search.types.query import Query
 from vitrina.search.types.trust import Part
 
@@ -57,7 +57,7 @@ def asked(engine: SearchEngine, query: Query) -> tuple[AttributeScores, list[lis
     replica = engine.replica
     with engine.catalog.reading() as reader:
         within = reader.facets.matching(query.filters) if query.filters else None
-    fields = attribute_scores(replica.facets, engine.parser.parse(query, Stopwatch()), within)
+        fields = attribute_scores(reader, replica.facets, engine.parser.parse(query, Stopwatch()), within)
     return fields, fields.met(replica, ids).tolist(), fields.avoided(replica.facets, ids).tolist()
 
 
@@ -174,3 +174,27 @@ def test_where_a_field_is_empty_the_words_of_the_item_tell(tmp_path: Path, encod
     _, met, _ = asked(engine, Query("shirts"))
     engine.catalog.close()
     assert met == [[1.0], [1.0], [0.0], [0.0]]
+
+
+def test_what_costs_more_than_was_asked_for_comes_after_what_does_not(tmp_path: Path, encoder: FakeEncoder) -> None:
+    engine = opened(tmp_path, encoder)
+    prices = {"cheap": 4000, "dear": 12900, "free-of-price": None}
+    sizes = {"S": 9000, "M": 4500}
+    variants = [Variant(size, {"size": size}, price_cents=price, currency="EUR") for size, price in sizes.items()]
+    entries = [
+        make_entry(encoder, sku, "red jacket", price_cents=price, attributes={"article": "Jackets"})
+        for sku, price in prices.items()
+    ]
+    entries.append(make_entry(encoder, "sized", "red jacket", attributes={"article": "Jackets"}, variants=variants))
+    engine.catalog.commit(engine.replica.version_id, entries)
+    engine.replica.catch_up()
+    answer = engine.search(Query("red jacket under 50 euros"))
+    assert [each.name for each in answer.requirements] == ["red", "article: jacket", "price: under 50 euros"]
+    first, second, *others = answer.hits
+    assert {first.item.sku, second.item.sku} == {"cheap", "sized"}
+    assert {hit.item.sku for hit in others} == {"dear", "free-of-price"}
+    shown = next(hit for hit in (first, second) if hit.item.sku == "sized")
+    assert shown.item.variants[shown.variant or 0].options == {"size": "M"}
+    assert engine.search(Query("red jacket under 50 dollars")).requirements == answer.requirements[:2]
+    assert engine.search(Query("under 50 euros")).hits
+    engine.catalog.close()

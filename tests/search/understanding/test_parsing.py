@@ -177,7 +177,7 @@ def test_details_and_unknown_words_are_free(text: str, expected: list[str]) -> N
         ("belt under 50 cm", ["article: belt", "50 cm"]),
     ],
 )
-def test_prices_are_left_to_filters(text: str, expected: list[str]) -> None:
+def test_prices_are_no_words_of_the_product(text: str, expected: list[str]) -> None:
     assert names(text) == expected
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from tests.search.reranking.verdicts import CONTRADICTED, MET, UNKNOWN, verdict
 from vitrina.search.reranking.explanations.templates import explanation, fact
-from vitrina.search.types.requirement import Evidence, RequirementSource, Verdict
+from vitrina.search.types.filters import PRICE, Range
+from vitrina.search.types.requirement import Evidence, RequirementSource, Status, Verdict
 
 
 @pytest.mark.parametrize(
@@ -99,6 +100,25 @@ def test_a_verdict_in_few_words(given: Verdict, words: str) -> None:
 )
 def test_sentences_say_what_the_verdicts_say(verdicts: list[Verdict], sentences: str) -> None:
     assert explanation(verdicts) == sentences
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "catalog_value", "sentences"),
+    [
+        ("under 50 euros", MET, "49.90 EUR", "A jacket under 50 euros, as asked."),
+        (
+            "under 50 euros",
+            CONTRADICTED,
+            "129.00 EUR",
+            "A jacket, as asked, but it costs 129.00 EUR, not under 50 euros.",
+        ),
+        ("60 €", CONTRADICTED, "129.00 EUR", "A jacket, as asked, but it costs 129.00 EUR, not about 60 €."),
+    ],
+)
+def test_prices(words: str, status: Status, catalog_value: str, sentences: str) -> None:
+    price = verdict(words, status, PRICE, catalog_value=catalog_value)
+    price = replace(price, requirement=replace(price.requirement, values=(), bounds=Range(PRICE, lte=5000)))
+    assert explanation([verdict("jacket", MET, "article"), price]) == sentences
 
 
 def test_doubts_are_said_as_doubts() -> None:

@@ -1,0 +1,116 @@
+"""Prices: the bounds that a query's words set to them, in the languages that most shops are written in.
+
+``under 50``, ``between 20 and 50 euros``, ``$50``; ``unter 50 Euro``, ``moins de 50 €``. A bare number is a price where
+words that bound something come before it and no unit after it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from decimal import Decimal
+
+from vitrina.search.types.currencies import n_decimals
+from vitrina.search.types.filters import PRICE, Range
+from vitrina.search.types.requirement import Requirement
+
+NUMBER = r"(?<![\d.,])\d[\d.,]*+"
+DOLLARS = ("USD", "AUD", "CAD", "HKD", "MXN", "NZD", "SGD", "TWD")
+KRONER = ("SEK", "NOK", "DKK")
+CURRENCIES = {
+    "$": DOLLARS, "dollar": DOLLARS, "bucks": DOLLARS, "usd": ("USD",), "€": ("EUR",),
+    "eur": ("EUR",), "euro": ("EUR",),
+    "£": ("GBP",), "gbp": ("GBP",), "pound": ("GBP",), "quid": ("GBP",), "¥": ("JPY", "CNY"), "yen": ("JPY",),
+    "₹": ("INR",), "inr": ("INR",), "rs": ("INR", "PKR", "LKR"), "rupee": ("INR", "PKR", "LKR"), "chf": ("CHF",),
+    "franken": ("CHF",), "zł": ("PLN",), "zl": ("PLN",), "pln": ("PLN",), "kr": KRONER, "sek": ("SEK",),
+    "nok": ("NOK",), "dkk": ("DKK",), "r$": ("BRL",), "reais": ("BRL",), "₺": ("TRY",), "₽": ("RUB",), "kč": ("CZK",),
+}  # fmt: skip
+"""The currencies that a sign or a word, less its plural, may mean."""
+
+CURRENCY = (
+    r"(?:r\$|[$€£¥₹₺₽]|(?<![^\W\d])(?:usd|euros?|eur|gbp|dollars?|pounds?|quid|bucks|inr|rs\.?|rupees?|chf|franken|yen"
+    r"|zł|zl|pln|kr|sek|nok|dkk|reais|kč)(?!\w))"
+)
+AMOUNT = rf"(?:{CURRENCY}\s?{NUMBER}|{NUMBER}\s?{CURRENCY})"
+UNDER = (
+    r"(?:no|not) more than|(?:less|cheaper|lower) than|up to|at most|under|below|unter|h[oö]chstens|bis zu|weniger als"
+    r"|(?:à |a )?moins de|en dessous de|jusqu['a]?\s?à|menos de|por debajo de|hasta|meno di|sotto (?:i|gli)?|fino a"
+    r"|onder(?: de)?|minder dan|hoogstens|abaixo de|poniżej"
+)
+OVER = (
+    r"(?:no|not) less than|more than|at least|over|above|[üu]ber|mehr als|mindestens|plus de|au moins|m[aá]s de"
+    r"|al menos|pi[uù] di|almeno|meer dan|boven|minstens|mais de|acima de|powyżej"
+)
+UP_TO = r"max(?:imum|imal)?\.?|within|bis|tot|até|do"
+FROM = r"min(?:imum|imal)?\.?|from|ab|dès|à partir de|desde|a partir de|vanaf|od"
+BETWEEN = r"between|zwischen|entre|tra|fra|tussen"
+ABOUT = r"for|around|about|für|um|pour|por|para|per|voor|za"
+TO = r"\s*(?:and|to|und|bis|et|à|y|a|e|en|-|–)\s*"
+MEASURE = (
+    r"(?:%|°|[\"″'′]|(?:cm|mm|m|km|ml|cl|l|litres?|liters?|litros?|g|kg|kilos?|grams?|oz|lbs?|inch(?:es)?|zoll|pouces"
+    r"|ft|feet|years?|yrs?|jahren?|ans|años|anni|jaar|months?|monaten?|mois|days?|hours?|h|w|watts?|v|volts?|gb|tb|mah"
+    r"|mp|lumens?|hz|khz|ghz|x|pack|pieces?|pcs|stück|persons?|people|personen|personnes|personas|persone|players?)(?!\w))"
+)
+NO_SIZE = r"(?<!size )(?<!sizes )(?<!age )(?<!aged )(?<!gr[oö](?:ß|s)e )(?<!größe )(?<!taille )(?<!talla )"
+BARE = rf"{NUMBER}(?!\s*-?\s*{MEASURE})(?!\w)"
+
+DIGIT = re.compile(r"\d")
+PRICES = re.compile(
+    rf"(?<!\w){NO_SIZE}(?:(?P<under>{UNDER})|(?P<over>{OVER}))\s+(?:{AMOUNT}|{BARE})"
+    rf"|[<≤]\s*(?P<less>{AMOUNT})|[>≥]\s*(?P<more>{AMOUNT})"
+    rf"|(?<!\w)(?:{BETWEEN})\s+(?:{AMOUNT}|{NUMBER}){TO}(?:{AMOUNT}|{BARE})"
+    rf"|(?:(?<!\w)(?:(?P<up_to>{UP_TO})|(?P<from>{FROM})|(?:{ABOUT}))\s+)?(?:(?:{AMOUNT}|{NUMBER}){TO})?{AMOUNT}"
+)
+"""A price and its bound in a folded text; not ``under 50 cm``, nor a bare ``50``, nor ``Air Max 90``."""
+
+NEAR = 0.25
+"""How far from ``$50`` a price may be that is as asked."""
+
+
+def without_prices(folded: str) -> str:
+    """Folded text with a comma in place of each price and its bound."""
+    return PRICES.sub(" , ", folded) if DIGIT.search(folded) else folded
+
+
+def price_requirements(folded: str, currencies: Collection[str] | None) -> Iterator[Requirement]:
+    """What a folded text asks of the price, in a catalog whose prices are in ``currencies``: none if they have none,
+    None if nothing has a price. An amount in another currency asks for nothing that the catalog could tell."""
+    for found in PRICES.finditer(folded) if currencies is not None and DIGIT.search(folded) else ():
+        asked = currencies_in(found.group())
+        fitting = [each for each in currencies or () if each in asked]
+        if asked and currencies and not fitting:
+            continue
+        unit = 10 ** n_decimals(next(iter(fitting or currencies or ()), None))
+        bounds = bounds_of(found, [number_of(each) * unit for each in re.findall(NUMBER, found.group())])
+        yield Requirement(found.group().strip(), PRICE, bounds=bounds)
+
+
+def currencies_in(text: str) -> tuple[str, ...]:
+    """The currencies that the first sign or word of a price may mean; empty without one."""
+    sign = re.search(CURRENCY, text)
+    if sign is None:
+        return ()
+    name = sign.group().rstrip(".")
+    return CURRENCIES.get(name) or CURRENCIES[name.removesuffix("s")]
+
+
+def bounds_of(found: re.Match[str], cents: list[Decimal]) -> Range:
+    """The bounds that a match sets with its amounts, in cents."""
+    first, last = float(min(cents)), float(max(cents))
+    if len(cents) > 1:
+        return Range(PRICE, gte=first, lte=last)
+    if found["under"] or found["up_to"] or found["less"]:
+        return Range(PRICE, lte=last)
+    if found["over"] or found["from"] or found["more"]:
+        return Range(PRICE, gte=first)
+    return Range(PRICE, gte=first * (1 - NEAR), lte=last * (1 + NEAR))
+
+
+def number_of(text: str) -> Decimal:
+    """A number as people write it: ``1,500`` and ``1.500`` are thousands, ``19,99`` and ``19.99`` are not."""
+    text = text.rstrip(".,")
+    mark = max(text.rfind("."), text.rfind(","))
+    digits = re.sub(r"[.,]", "", text)
+    n_after = len(text) - mark - 1
+    is_grouped = n_after == 3 and not text.startswith("0") and not ("." in text and "," in text)
+    return Decimal(digits) if mark < 0 or is_grouped else Decimal(digits).scaleb(-n_after)

@@ -1,0 +1,88 @@
+"""What a query's words ask of the price."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from vitrina.search.types.filters import PRICE, Range
+from vitrina.search.understanding.prices import price_requirements, without_prices
+
+EUR = ("EUR",)
+
+
+def bounds(text: str, currencies: tuple[str, ...] | None = EUR) -> list[tuple[float | None, float | None]]:
+    found = [each.bounds for each in price_requirements(text, currencies)]
+    assert all(isinstance(each, Range) and each.field == PRICE for each in found)
+    return [(each.gte, each.lte) for each in found if each is not None]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("rain jacket under 100 euros", (None, 10000)),
+        ("jacket below €49.99", (None, 4999)),
+        ("jacket up to 1,500", (None, 150000)),
+        ("jacket no more than 19,99 €", (None, 1999)),
+        ("max 80€ jacket", (None, 8000)),
+        ("over 200 euro", (20000, None)),
+        ("from 20 eur", (2000, None)),
+        ("at least 30", (3000, None)),
+        ("between 20 and 50", (2000, 5000)),
+        ("20-50 euros", (2000, 5000)),
+        ("from 20 to 50 eur", (2000, 5000)),
+        ("lamp 40 €", (3000, 5000)),
+        ("lamp < 40 €", (None, 4000)),
+        ("regenjacke unter 100 euro", (None, 10000)),
+        ("lampe bis 50 €", (None, 5000)),
+        ("lampe zwischen 20 und 50 euro", (2000, 5000)),
+        ("lampe über 50", (5000, None)),
+        ("chaussures moins de 60 euros", (None, 6000)),
+        ("chaussures entre 40 et 60 €", (4000, 6000)),
+        ("zapatos por menos de 60", (None, 6000)),
+        ("scarpe sotto i 60 euro", (None, 6000)),
+        ("schoenen onder de 60 euro", (None, 6000)),
+        ("tisch unter 1.200 euro", (None, 120000)),
+    ],
+)
+def test_bounds_in_words(text: str, expected: tuple[float | None, float | None]) -> None:
+    assert bounds(text) == [expected]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "belt under 50 cm",
+        "air max 90",
+        "iphone 10 case",
+        "toys for children under 5 years",
+        "tent up to 4 people",
+        "shoes size up to 42",
+        "lampe unter 60 watt",
+        "shirt",
+        "2012 watch",
+        "table 140x200",
+    ],
+)
+def test_other_numbers_are_no_prices(text: str) -> None:
+    assert bounds(text) == []
+    assert without_prices(text) == text
+
+
+def test_another_currency_asks_for_nothing_that_the_catalog_could_tell() -> None:
+    assert bounds("jacket under $100") == []
+    assert bounds("jacket under $100", ("CAD", "USD")) == [(None, 10000)]
+    assert bounds("jacket under 100", ("JPY",)) == [(None, 100)]
+    assert bounds("jacket under £100", ()) == [(None, 10000)], "prices without a currency"
+    assert bounds("jacket under 100", None) == [], "no prices"
+    assert without_prices("jacket under $100").strip(" ,") == "jacket"
+
+
+@pytest.mark.parametrize(
+    "text", ["under 1,,5", "under .5", "< $0", "$1.", "under 99999999999999999999", "between 5 and 1"]
+)
+def test_odd_numbers_are_read_or_left(text: str) -> None:
+    for least, most in bounds(text, ("USD",)):
+        assert all(each is None or math.isfinite(each) for each in (least, most))
+        assert least is None or most is None or least <= most

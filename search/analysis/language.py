@@ -44,6 +44,15 @@ STOP_WORDS: Mapping[str, str] = MappingProxyType(
 )
 """Words that are never a requirement, by language; a query of nothing else keeps them."""
 
+COMPOUND_LINKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "da": ("", "s", "e"), "de": ("", "s", "es", "n", "en", "e", "er"), "et": ("",), "fi": ("", "n"), "hu": ("",),
+        "nl": ("", "s", "en", "e"), "no": ("", "s", "e"), "sv": ("", "s", "e"),
+    }
+)  # fmt: skip
+"""The languages that write compounds as one word, whose last part says what it is, and what may join the parts:
+``Blume-n-topf``, ``Arbeit-s-schuh``."""
+
 LEAST_CERTAIN = 0.6
 """The least mean probability of the catalog's language; below it the text is too short, or mixed, and none is used."""
 
@@ -89,6 +98,7 @@ class Language:
     def __init__(self, code: str) -> None:
         self.code = code
         self.stop_words = frozenset(STOP_WORDS.get(code, "").split())
+        self.compound_links = COMPOUND_LINKS.get(code, ())
         self._algorithm = STEMMERS.get(code)
 
     def keys(self, terms: Sequence[str]) -> list[str]:

@@ -21,6 +21,15 @@ SPLIT_WEIGHT = 0.95
 FORM_WEIGHT = 0.7
 """Another form of the word, by its stem: ``printed`` for ``print``; and ``oliver`` for ``olive``, so it counts less."""
 
+KIND_WEIGHT = 0.7
+"""A compound that ends with the word: ``Stehlampe`` for ``Lampe``."""
+
+PURPOSE_WEIGHT = 0.35
+"""A compound that begins with the word: ``Schreibtischlampe`` for ``Schreibtisch``."""
+
+TAIL_WEIGHT = 0.4
+"""The last part of a compound that the catalog lacks: ``Schuhe`` for ``Turnschuhe``."""
+
 CORRECTED_WEIGHT = 0.6
 """A word of the catalog that is a letter or two from one that it lacks."""
 
@@ -90,7 +99,15 @@ class QueryExpander:
     def _words(self, text: str) -> tuple[str, ...]:
         terms = analyse(text)
         meant = [term for term in terms if term not in self._dictionary.language.stop_words] or terms
-        return tuple(dict.fromkeys(meant))[:MAX_WORDS]
+        apart = (part for term in meant for part in self._apart(term))
+        return tuple(dict.fromkeys(apart))[:MAX_WORDS]
+
+    def _apart(self, word: str) -> tuple[str, ...]:
+        """A compound that the catalog lacks as the two words that it has instead; another word as it is."""
+        if self._dictionary.forms(word) or self._dictionary.close_to(word):
+            return (word,)
+        parts = self._dictionary.parts(word)
+        return parts if parts and all(parts) else (word,)
 
     def _spelled(self, word: str, at: int) -> Iterator[Alternative]:
         """The word itself, in every spelling and form."""
@@ -102,6 +119,13 @@ class QueryExpander:
         if forms:
             yield Alternative(here, (forms,), FORM_WEIGHT)
         yield from (Alternative(here, phrase, SPLIT_WEIGHT) for phrase in self._dictionary.splits(word))
+        if kinds := tuple(set(self._dictionary.compounds(word)).difference(spellings, forms)):
+            yield Alternative(here, (kinds,), KIND_WEIGHT)
+        if for_it := self._dictionary.compounds_of(word):
+            yield Alternative(here, (for_it,), PURPOSE_WEIGHT)
+        if not (spellings or forms or kinds) and (apart := self._dictionary.parts(word)):
+            tail = (*self._dictionary.forms(apart[1]), *self._dictionary.compounds(apart[1]))
+            yield Alternative(here, (tuple(dict.fromkeys(tail)),), TAIL_WEIGHT)
         if len(word) == 1 and HAS_CJK.match(word):
             parts = tuple(self._dictionary.containing(word))
             yield from [Alternative(here, (parts,), SCRIPT_PART_WEIGHT)] if parts else []

@@ -21,6 +21,12 @@ END_LETTERS = 3
 """Only words that begin with the same letter or end with the same three are compared, a tenth of all: 1 ms instead of
 20 where there are 200,000."""
 
+LEAST_HEAD, LEAST_MODIFIER, LEAST_OF_ALL = 3, 3, 7
+"""How many letters the last part of a compound, what stands before it, and both together must have: ``Uhr`` ends
+``Armbanduhr``, but ``Rat`` is no part of ``Karat``."""
+
+LONGEST_COMPOUND = 36
+
 MAX_CLOSE = 24
 MAX_PIECES = 4
 """The most terms that a model number is written as: ``w-734d-1avdf`` has three."""
@@ -44,6 +50,8 @@ class TermDictionary:
         self._by_stem: dict[str, tuple[int, ...]] = {}
         self._by_start: dict[tuple[str, int], list[str]] = {}
         self._by_end: dict[str, list[str]] = {}
+        self._by_stems_end: dict[str, list[int]] = {}
+        """The terms that may be compounds, where the language has any."""
 
     def __len__(self) -> int:
         return len(self.terms)
@@ -74,6 +82,9 @@ class TermDictionary:
             if term.isalpha():
                 self._by_start.setdefault((term[0], len(term)), []).append(term)
                 self._by_end.setdefault(term[-END_LETTERS:], []).append(term)
+                if self.language.compound_links and len(term) >= LEAST_OF_ALL:
+                    term_id = self._ids[term]
+                    self._by_stems_end.setdefault(self._stem_of(term_id)[-END_LETTERS:], []).append(term_id)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything that ``restore`` needs but the language."""
@@ -108,9 +119,50 @@ class TermDictionary:
 
     def forms(self, word: str) -> tuple[int, ...]:
         """The terms that have the word's stem: ``printed`` for ``print``."""
-        keys = self.language.keys([word])
-        stem = self.language.stems([word], keys)[0]
+        stem = self._stem(word)
         return self._by_stem.get(stem, ()) + self._with_key(stem)
+
+    def compounds(self, word: str) -> tuple[int, ...]:
+        """The terms that end with the word, in a language that writes compounds as one word: ``stehlampe`` for
+        ``lampen``."""
+        stem = self._stem(word)
+        least = max(len(stem) + LEAST_MODIFIER, LEAST_OF_ALL)
+        found = self._by_stems_end.get(stem[-END_LETTERS:], ()) if len(stem) >= LEAST_HEAD else ()
+        ending = [term_id for term_id in found if self._stem_of(term_id).endswith(stem)]
+        return tuple(term_id for term_id in ending if len(self._stem_of(term_id)) >= least)
+
+    def compounds_of(self, word: str) -> tuple[int, ...]:
+        """The terms that begin with the word, in such a language: ``schreibtischlampe`` for ``schreibtisch``."""
+        key = self.language.keys([word])[0]
+        if not self.language.compound_links or len(word) < LEAST_MODIFIER + 1 or not word.isalpha():
+            return ()
+        lengths = range(len(word) + LEAST_HEAD, LONGEST_COMPOUND + 1)
+        terms = [term for n_letters in lengths for term in self._by_start.get((word[0], n_letters), ())]
+        found = [self._ids[term] for term in terms if term.startswith((word, key))]
+        return tuple(term_id for term_id in found if self._stem_of(term_id) != self._stem(word))
+
+    def parts(self, word: str) -> tuple[str, str] | None:
+        """The two words of the catalog that a compound which it lacks is made of: ``damenschuhe`` of ``damen`` and
+        ``schuhe``; the first is empty where the catalog has only the last. None for a word that is no such compound."""
+        if not self.language.compound_links or not word.isalpha():
+            return None
+        tails = [at for at in range(LEAST_MODIFIER, len(word) - LEAST_HEAD + 1) if self._is_known(word[at:])]
+        for at in tails:
+            for link in self.language.compound_links:
+                first = word[: at - len(link)]
+                if word[:at].endswith(link) and len(first) >= LEAST_MODIFIER and self.forms(first):
+                    return first, word[at:]
+        longest = next((word[at:] for at in tails if len(word) - at > LEAST_HEAD), None)
+        return None if longest is None else ("", longest)
+
+    def _is_known(self, word: str) -> bool:
+        return bool(self.forms(word) or self.compounds(word))
+
+    def _stem(self, word: str) -> str:
+        return self.language.stems([word], self.language.keys([word]))[0]
+
+    def _stem_of(self, term_id: int) -> str:
+        return self._stems.get(term_id) or self._keys.get(term_id) or self.terms[term_id]
 
     def splits(self, word: str) -> list[Phrase]:
         """How the word may be written apart: ``headset`` as ``head set``, ``tn2110`` as ``tn-2110``."""

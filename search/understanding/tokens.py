@@ -61,14 +61,21 @@ STOP_WORDS = frozenset(
 INNER = frozenset({"a", "an", "the", "of", "on", "at", "to", "around"})
 """Stop words that belong to a phrase if they are within it: ``logo on the chest``."""
 
-LINKS = ("for", "in", "from", "by", "as", "but", "while", "during", "into", "under", "over", "below", "above")
-NOTS = ("not", "non", "never", "except", "isn't", "isnt", "aren't", "arent", "don't", "dont", "doesn't", "doesnt")
+LINKS = (
+    "for", "in", "from", "by", "as", "but", "while", "during", "into", "under", "over", "below", "above",
+    "für", "zum", "zur", "aus", "vom", "von", "pour", "para", "per", "voor",
+)  # fmt: skip
+NOTS = (
+    "not", "non", "never", "except", "isn't", "isnt", "aren't", "arent", "don't", "dont", "doesn't", "doesnt",
+    "nicht", "kein", "keine", "keinen", "pas", "niet", "geen", "ikke", "inte", "não",
+)  # fmt: skip
+"""Words for ``without`` in other languages are left out: ``sans fil`` is what shops call a thing."""
 WITHOUTS = ("without", "no", "excluding", "avoid", "avoiding", "minus", "lacking")
 ROLES: Mapping[str, TokenRole] = MappingProxyType(
     dict.fromkeys(STOP_WORDS, TokenRole.FILLER)
     | dict.fromkeys(LINKS, TokenRole.LINK)
-    | dict.fromkeys(("with", "featuring", "including"), TokenRole.WITH)
-    | dict.fromkeys(("and", "or", "nor"), TokenRole.AND)
+    | dict.fromkeys(("with", "featuring", "including", "mit", "avec", "con", "com", "met"), TokenRole.WITH)
+    | dict.fromkeys(("and", "or", "nor", "und", "oder", "et", "ou", "og", "och"), TokenRole.AND)
     | dict.fromkeys(NOTS, TokenRole.NOT)
     | dict.fromkeys(WITHOUTS, TokenRole.WITHOUT)
 )

@@ -209,3 +209,34 @@ def test_nothing_is_stemmed_in_a_language_that_is_not_known(shop: Shop) -> None:
     assert index.language == ""
     assert found(index, "print") == [0]
     assert found(index, "sofa") == []
+
+
+def test_a_compound_is_found_by_what_it_is_and_by_what_it_is_for(shop: Shop) -> None:
+    index = shop("Stehlampe", "Lampen", "Schreibtischlampe", "Lampenschirm", "Karat", text=GERMAN)
+    assert index.language == "de"
+    assert set(found(index, "lampe")[:3]) == {0, 1, 2}
+    assert found(index, "lampe")[3:] == [3]
+    assert found(index, "Schreibtisch") == [2]
+    assert found(index, "rat") == []
+    assert set(found(shop("Stehlampe", "Lampen"), "lampe")) <= {1}, "English writes them apart"
+
+
+def test_a_compound_that_the_catalog_lacks_is_found_by_its_parts(shop: Shop) -> None:
+    index = shop("Damen Laufschuh", "Herren Laufschuh", "Damen Jacke", "Blume", "Topf", "Schuhe", text=GERMAN)
+    assert found(index, "Damenschuhe")[0] == 0
+    assert {0, 1, 5} <= set(found(index, "Turnschuhe"))
+    assert set(found(index, "Blumentopf")) == {3, 4}
+    assert found(index, "Damenjacken")[0] == 2
+
+
+DUTCH = "Dit is een van de beste dingen in onze winkel en het is met liefde gemaakt voor u en uw gezin"
+SWEDISH = "Detta är en av de bästa sakerna i vår butik och den gjordes med kärlek till dig och din familj"
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "query"), [(DUTCH, "Staande Bureaulamp", "lampen"), (SWEDISH, "Golvlampa", "lampa")]
+)
+def test_compounds_in_other_languages(shop: Shop, text: str, title: str, query: str) -> None:
+    index = shop(title, "Tafel", text=text)
+    assert index.language in ("nl", "sv")
+    assert found(index, query) == [0]

@@ -184,6 +184,21 @@ def test_prices_are_no_words_of_the_product(text: str, expected: list[str]) -> N
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("hemd nicht black", ["hemd", "colour: not black"]),
+        ("chemise pas black", ["chemise", "colour: not black"]),
+        ("overhemd niet black", ["overhemd", "colour: not black"]),
+        ("hemd für men", ["hemd", "gender: men"]),
+        ("black oder navy hemd", ["colour: black oder navy", "hemd"]),
+        ("aspirateur sans fil", ["aspirateur sans fil"]),
+    ],
+)
+def test_small_words_of_other_languages(text: str, expected: list[str]) -> None:
+    assert names(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
         ("size M shirt", ["size: m", "article: shirt"]),
         ("shirt m", ["article: shirt", "size: m"]),
         ("shoes in shoe size 10.5", ["subcategory: shoes", "shoe_size: 10.5"]),

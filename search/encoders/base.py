@@ -58,6 +58,12 @@ def encoder_folder(name: str) -> Path | None:
     return folder
 
 
+def reads(identity: EncoderIdentity, language: str) -> bool:
+    """Whether an encoder may have learnt from texts in a language (ISO 639-1, empty if it is not known): the embedded
+    one knows English alone, and of others nothing is known."""
+    return identity.name != EMBEDDED or language in ("", "en")
+
+
 def fingerprint_of(folder: Path) -> str:
     """SHA-256 over the configuration, weight and tokenizer files; the readme and ``vitrina.json`` may change."""
     digest = hashlib.sha256()

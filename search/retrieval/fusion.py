@@ -25,6 +25,10 @@ Scores = NDArray[np.float64]
 
 PARTS = tuple(Part)
 
+UNREAD = 0.5
+"""What vectors of words count in a language that the encoder has not learnt. Of 36 queries to a German shop of 57
+products, written to try it, 33 found a right product first with 1, 34 with 0.7, and 35 with 0.5, 0.3 or 0.15."""
+
 
 @dataclass(frozen=True, slots=True)
 class PartWeights:
@@ -37,6 +41,15 @@ class PartWeights:
     def of(self, part: Part, *, with_images: bool = True) -> float:
         """The weight of one part; 0 where it has none."""
         return (self.weights if with_images else self.without_images).get(part, 0.0)
+
+    def in_unread_language(self) -> PartWeights:
+        """The weights of words in a language that the encoder has not learnt, in which its vectors tell spellings apart
+        and little else."""
+        with_images, without = (
+            {part: weight * (UNREAD if part in (Part.TEXT, Part.IMAGE) else 1) for part, weight in weights.items()}
+            for weights in (self.weights, self.without_images)
+        )
+        return PartWeights(with_images, without)
 
     def contributions(self, parts: Mapping[Part, Scores], has_images: NDArray[np.bool_]) -> dict[Part, Scores]:
         """Some parts, each of shape (n,) like ``has_images``, times their weights."""

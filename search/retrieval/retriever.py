@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrina.search.encoders.base import reads
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.retrieval.browsing import browsed_page
 from vitrina.search.retrieval.catalog_scores import catalog_scores
@@ -213,6 +214,8 @@ class Retriever:
         """Every candidate of a query, scored and in order. Items to ``include``, ids of shape (n,), are ranked among
         them as if they passed its filters and it excluded none of them. Raises FilterError. Blocks."""
         query = parsed.query
+        is_read = reads(self._encoder, self._replica.lexical.language)
+        weights = self.weights if is_read else self.weights.in_unread_language()
         with self._catalog.reading() as reader:
             with watch.stage("filter"):
                 passing = self._replica.facets.passing(reader, query.filters) if query.filters else None
@@ -222,7 +225,7 @@ class Retriever:
             with watch.stage("certainty"):
                 sure = certain_items(reader, self._replica.names, query, self._fingerprints, within)
             with watch.stage("vectors"):
-                scorer = VectorScorer(self._replica.indexes, parsed.vectors, *text_weights(self.weights))
+                scorer = VectorScorer(self._replica.indexes, parsed.vectors, *text_weights(weights))
                 nearest = scorer.candidates(WINDOW, within)
                 gathered = distinct(np.concatenate([nearest, in_catalog.item_ids, sure]))
                 pool = joined(gathered[~np.isin(gathered, parsed.excluded)], include)
@@ -230,7 +233,7 @@ class Retriever:
                 by_vectors = scorer.rank(pool)
                 by_catalog = in_catalog.about(pool)
                 has_images = ~np.isnan(by_vectors.by_modality["image"])
-                weighted = self.weights.contributions(by_catalog.parts, has_images)
+                weighted = weights.contributions(by_catalog.parts, has_images)
                 said = {part: query.weights.text * scores for part, scores in weighted.items()}
                 penalties = by_catalog.penalty(query.weights)
                 bonus = np.asarray(sum(said.values()) - penalties, np.float64)

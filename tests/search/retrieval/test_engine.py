@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from tests.fakes import CALIBRATION, COLOURS, FakeEncoder, make_entry, make_image, new_catalog, unit
+from vitrina.search.encoders.base import EMBEDDED, reads
 from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import IndexReplica
-from vitrina.search.retrieval.fusion import shipped_prior
+from vitrina.search.retrieval.fusion import UNREAD, shipped_prior
 from vitrina.search.retrieval.retriever import SCORE_SCALE
 from vitrina.search.types.answer import Answer
 from vitrina.search.types.calibration import Calibration, Curve, QueryKind, Signal
@@ -570,3 +571,23 @@ def test_searching_beside_commits_and_deletes(
     assert failures == []
     expected = {stored.item.sku for stored in engine.catalog.all_items()}
     assert set(skus(engine.search(Query("shirt", limit=1000)))) == expected
+
+
+def test_vectors_of_words_count_less_in_a_language_that_the_encoder_has_not_learnt(
+    tmp_path: Path, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    german = "Das ist eines der besten Dinge in unserem Laden und wurde mit Liebe für Sie und Ihre Familie gemacht"
+    engine = make_engine(
+        tmp_path, encoder, [make_entry(encoder, f"{n}", "red mug", description=german) for n in range(9)]
+    )
+    added = {}
+    for name in (encoder.identity.name, EMBEDDED):
+        monkeypatch.setattr(engine.retriever, "_encoder", replace(encoder.identity, name=name))
+        added[name] = engine.rank(Query("red mug")).contributions
+    assert engine.replica.lexical.language == "de"
+    known, unknown = added.values()
+    np.testing.assert_allclose(unknown[Part.TEXT], UNREAD * known[Part.TEXT], atol=1e-5)
+    np.testing.assert_array_equal(unknown[Part.BM25], known[Part.BM25])
+    assert reads(replace(encoder.identity, name=EMBEDDED), "en")
+    assert reads(replace(encoder.identity, name=EMBEDDED), "")
+    engine.catalog.close()

@@ -15,7 +15,7 @@ from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.retrieval.fusion import Scores
 from vitrina.search.store.matching import items_of
 from vitrina.search.store.reader import CatalogReader
-from vitrina.search.types.filters import AnyOf, facet_value
+from vitrina.search.types.filters import PRICE, AnyOf, facet_value
 from vitrina.search.types.query import WINDOW, Query, Weights
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.types.trust import Part
@@ -115,6 +115,13 @@ class AttributeScores:
         if len(self.wanted) > 1 and replica.facets.has_variants:
             met = met_by_one_variant(replica.facets, self.wanted, item_ids, met)
         return met
+
+    def mispriced(self, facets: FacetIndex, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of ``item_ids`` have a price, and none within all bounds; shape (n,)."""
+        if not self.priced:
+            return np.zeros(len(item_ids), np.bool_)
+        fits = [np.isin(item_ids, within, assume_unique=True) for within in self.priced.values()]
+        return np.asarray(facets.having(PRICE, None, item_ids) & ~np.all(fits, axis=0))
 
     def avoided(self, facets: FacetIndex, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of ``item_ids`` are to be avoided, by their fields; shape (n,)."""
@@ -218,12 +225,14 @@ class ItemCatalogScores:
     """What the catalog's words and fields say of n items.
 
     ``parts`` has the lexical parts and ``Part.FIELDS``, each of shape (n,). ``share_met``, shape (n,), is the share of
-    all wanted requirements that the fields meet, 0 to 1. ``avoided``, shape (n,), marks items to avoid.
+    all wanted requirements that the fields meet, 0 to 1. ``avoided``, shape (n,), marks items to avoid, and
+    ``mispriced``, shape (n,), those whose price is not within the bounds that were asked for.
     """
 
     parts: Mapping[Part, Scores]
     share_met: Scores
     avoided: NDArray[np.bool_]
+    mispriced: NDArray[np.bool_]
 
     def penalty(self, weights: Weights) -> Scores:
         """What is taken from the scores of items to avoid, 0 or more; shape (n,)."""
@@ -255,7 +264,8 @@ class CatalogScores:
         denied = self.fields.denied
         if facets.has_variants and avoided.any() and denied and len(denied) == len(self.parsed.denied):
             avoided &= ~np.isin(item_ids, with_another_variant(facets, denied, item_ids))
-        return ItemCatalogScores(parts, np.asarray(met.sum(axis=1) / n_asked), avoided)
+        mispriced = self.fields.mispriced(facets, item_ids)
+        return ItemCatalogScores(parts, np.asarray(met.sum(axis=1) / n_asked), avoided, mispriced)
 
 
 def catalog_scores(

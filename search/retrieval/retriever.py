@@ -48,6 +48,10 @@ NEUTRAL_SCORE = 0.5
 ROUND_DECIMALS = 6
 """Scores closer than this are ties, so that the last bits of a float do not decide an order."""
 
+MISPRICED = 0.5
+"""The confidence of an item that costs more or less than was asked for, in parts of what it is at any price. Set by
+judgement."""
+
 NO_MATCH_DEPTH = 10
 """How many of the best hits tell whether a query has a good match: the first page."""
 
@@ -61,7 +65,7 @@ class RankedCandidates:
     positions, best first. ``features`` are those that a calibration weighs for each, and ``page`` those of the first
     page as a whole. ``certain`` marks the items that the query names by an identifier or shows by their own photo,
     whose totals are lifted above the others. ``gathered`` marks those that retrieval found, and not because it was told
-    to include them.
+    to include them. ``mispriced`` marks those that cost more or less than was asked for.
     """
 
     kind: QueryKind
@@ -77,6 +81,7 @@ class RankedCandidates:
     order: NDArray[np.int64]
     certain: Flags
     gathered: Flags
+    mispriced: Flags
 
     @property
     def first_page(self) -> NDArray[np.int64]:
@@ -142,7 +147,7 @@ class Retriever:
         ranked = self.rank(parsed, watch, include)
         with watch.stage("confidence"):
             curve = self._curve(query, ranked)
-            confidence = None if curve is None else assured(curve.confidence(ranked.features), ranked.certain)
+            confidence = confidences(curve, ranked)
             kept = ranked.order if confidence is None else at_least(query.min_confidence, confidence, ranked.order)
             if query.sort is not SortOrder.RELEVANCE:
                 kept = self._sorted(query, ranked, relevant(curve, confidence, kept))
@@ -161,7 +166,7 @@ class Retriever:
         Blocks."""
         ranked = self.rank(parsed, watch)
         curve = self._curve(parsed.query, ranked)
-        confidence = None if curve is None else assured(curve.confidence(ranked.features), ranked.certain)
+        confidence = confidences(curve, ranked)
         order = ranked.order
         if confidence is not None:
             order = at_least(parsed.query.min_confidence, confidence, order)
@@ -258,6 +263,7 @@ class Retriever:
             order=order,
             certain=certain,
             gathered=~np.isin(pool, np.setdiff1d(include, gathered)),
+            mispriced=by_catalog.mispriced,
         )
 
     def _names_shared(self, parsed: ParsedQuery, item_ids: NDArray[np.int64]) -> dict[PageSignal, float]:
@@ -332,6 +338,14 @@ class Retriever:
 def joined(item_ids: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
     """Ids, sorted, and a few others, each once and sorted."""
     return np.union1d(item_ids, others) if len(others) else item_ids
+
+
+def confidences(curve: Curve | None, ranked: RankedCandidates) -> Scores | None:
+    """The confidence of each candidate, shape (n,); None without a calibration."""
+    if curve is None:
+        return None
+    at_any_price = curve.confidence(ranked.features)
+    return assured(np.where(ranked.mispriced, MISPRICED * at_any_price, at_any_price), ranked.certain)
 
 
 def confidence_of(confidence: Scores | None, certain: Flags, at: int) -> float | None:

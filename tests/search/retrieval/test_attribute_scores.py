@@ -195,6 +195,9 @@ def test_what_costs_more_than_was_asked_for_comes_after_what_does_not(tmp_path: 
     assert {hit.item.sku for hit in others} == {"dear", "free-of-price"}
     shown = next(hit for hit in (first, second) if hit.item.sku == "sized")
     assert shown.item.variants[shown.variant or 0].options == {"size": "M"}
+    ranked = engine.rank(Query("red jacket under 50 euros"))
+    stored = engine.catalog.items(ranked.item_ids[ranked.mispriced].tolist())
+    assert [each.item.sku for each in stored.values()] == ["dear"]
     assert engine.search(Query("red jacket under 50 dollars")).requirements == answer.requirements[:2]
     assert engine.search(Query("under 50 euros")).hits
     engine.catalog.close()

@@ -58,10 +58,13 @@ DIGIT = re.compile(r"\d")
 PRICES = re.compile(
     rf"(?<!\w){NO_SIZE}(?:(?P<under>{UNDER})|(?P<over>{OVER}))\s+(?:{AMOUNT}|{BARE})"
     rf"|[<≤]\s*(?P<less>{AMOUNT})|[>≥]\s*(?P<more>{AMOUNT})"
-    rf"|(?<!\w)(?:{BETWEEN})\s+(?:{AMOUNT}|{NUMBER}){TO}(?:{AMOUNT}|{BARE})"
+    rf"|(?<!\w){NO_SIZE}(?:{BETWEEN})\s+(?:{AMOUNT}|{NUMBER}){TO}(?:{AMOUNT}|{BARE})"
     rf"|(?:(?<!\w)(?:(?P<up_to>{UP_TO})|(?P<from>{FROM})|(?:{ABOUT}))\s+)?(?:(?:{AMOUNT}|{NUMBER}){TO})?{AMOUNT}"
 )
 """A price and its bound in a folded text; not ``under 50 cm``, nor a bare ``50``, nor ``Air Max 90``."""
+
+MOST_CENTS = 10**15
+"""What costs more is no price, but digits."""
 
 NEAR = 0.25
 """How far from ``$50`` a price may be that is as asked."""
@@ -81,8 +84,9 @@ def price_requirements(folded: str, currencies: Collection[str] | None) -> Itera
         if asked and currencies and not fitting:
             continue
         unit = 10 ** n_decimals(next(iter(fitting or currencies or ()), None))
-        bounds = bounds_of(found, [number_of(each) * unit for each in re.findall(NUMBER, found.group())])
-        yield Requirement(found.group().strip(), PRICE, bounds=bounds)
+        cents = [number_of(each) * unit for each in re.findall(NUMBER, found.group())]
+        if 0 < max(cents) <= MOST_CENTS:
+            yield Requirement(found.group().strip(), PRICE, bounds=bounds_of(found, cents))
 
 
 def currencies_in(text: str) -> tuple[str, ...]:

@@ -59,6 +59,7 @@ def test_bounds_in_words(text: str, expected: tuple[float | None, float | None])
         "toys for children under 5 years",
         "tent up to 4 people",
         "shoes size up to 42",
+        "dress size between 38 and 40",
         "lampe unter 60 watt",
         "shirt",
         "2012 watch",

@@ -124,15 +124,16 @@ def rich_text(value: object, depth: int = 0) -> str | None:
 
 
 def _is_document(value: object) -> bool:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, Mapping) or _PARTS.isdisjoint(value):
         return False
     kind = value.get("type", value.get("nodeType"))
-    parts = (value.get(key) for key in ("children", "content", "blocks", "sections"))
+    parts = (value.get(key) for key in _PARTS)
     return (kind in ("root", "doc", "document") or not value.keys() - _OF_DOCUMENT) and any(
         isinstance(each, (list, tuple)) for each in parts
     )
 
 
+_PARTS = frozenset({"children", "content", "blocks", "sections"})
 _MAX_RICH_DEPTH = 30
 _INLINE = frozenset({"text", "link", "hyperlink", "link-text"})
 _OF_DOCUMENT = frozenset({"blocks", "entityMap", "sections", "time", "version"})

@@ -18,6 +18,7 @@ _BESIDE = frozenset(
         "text_match_info",
     }
 )  # fmt: skip
+_OPENED = frozenset({*_ENVELOPES, "masterData"})
 _KEYS = ("_id", "id", "key")
 _ACTIONS = frozenset({"index", "create", "update"})
 
@@ -29,16 +30,19 @@ _TYPES = frozenset(
 )  # fmt: skip
 """The types that DynamoDB and Firestore write around each value."""
 
-SIGNS = ('"edges"', '"nodes"', '"$', "_source", '"masterVariant"', *(f'"{each}"' for each in _ENVELOPES))
-"""Of these a text has one if there may be something to take off."""
+_INSIDE = ('"edges"', '"nodes"', '"$')
+"""Of these a text has one if there may be something to take off inside of a product."""
 
 
-def plain_cells(cells: Cells) -> Cells:
+def plain_cells(cells: Cells, text: str | None = None) -> Cells:
     """A product's object without what it is wrapped in: lists in the place of GraphQL's connections, plain values in
-    the place of MongoDB's ``{"$oid": ...}`` and of DynamoDB's and Firestore's typed ones."""
-    cells = _opened({key: _plain(cell) if isinstance(cell, (dict, list)) else cell for key, cell in cells.items()})
-    typed = bool(cells) and all(_is_typed(cell) for key, cell in cells.items() if key not in _KEYS)
-    cells = {key: _untyped(cell) for key, cell in cells.items()} if typed else cells
+    the place of MongoDB's ``{"$oid": ...}`` and of DynamoDB's and Firestore's typed ones. Its ``text``, if that is
+    known, tells whether to look inside."""
+    if text is None or any(sign in text for sign in _INSIDE):
+        cells = {key: _plain(cell) if isinstance(cell, (dict, list)) else cell for key, cell in cells.items()}
+    cells = _opened(cells)
+    if _are_typed(cells):
+        cells = {key: _untyped(cell) for key, cell in cells.items()}
     master = cells.get("masterVariant")
     if isinstance(master, dict):
         others = cells.get("variants")
@@ -59,6 +63,8 @@ def bulk_action(cells: object) -> Cells | None:
 
 def _opened(cells: Cells, depth: int = 0) -> Cells:
     """What stands in an envelope, with the envelope's own key."""
+    if _OPENED.isdisjoint(cells):
+        return cells
     current = cells.get("masterData")  # commercetools
     if isinstance(current, dict) and isinstance(current.get("current"), dict):
         return {**{key: cell for key, cell in cells.items() if key != "masterData"}, **current["current"]}
@@ -87,6 +93,13 @@ def _plain(value: object, depth: int = 0) -> object:
     if isinstance(nodes, list) and value.keys() <= {"nodes", "pageInfo", "totalCount"}:
         return [_plain(each, depth + 1) for each in nodes]
     return {key: _plain(inner, depth + 1) for key, inner in value.items()}
+
+
+def _are_typed(cells: Cells) -> bool:
+    for key, cell in cells.items():
+        if key not in _KEYS and not (isinstance(cell, dict) and _is_typed(cell)):
+            return False
+    return bool(cells)
 
 
 def _is_typed(value: object) -> bool:

@@ -13,7 +13,7 @@ from vitrina.indexer.sources.cells import parse_literal
 from vitrina.indexer.sources.delimited import count_lines
 from vitrina.indexer.sources.encodings import UTF8, TextEncoding, detect_encoding, open_bytes
 from vitrina.indexer.sources.json_documents import JsonColumnsTable, JsonDocumentTable, open_document
-from vitrina.indexer.sources.json_envelopes import SIGNS, bulk_action, plain_cells
+from vitrina.indexer.sources.json_envelopes import bulk_action, plain_cells
 from vitrina.search.types.errors import SourceError
 
 MAX_ROW_BYTES = 1 << 24
@@ -93,4 +93,4 @@ def _parse(origin: str, text: str) -> TableRow | Rejection:
         return Rejection(origin, f"The line is not JSON: {str(error)[:200]}.", "Write one JSON object a line.")
     if not isinstance(cells, dict):
         return Rejection(origin, f"The line is a JSON {type(cells).__name__}.", "Write one JSON object a line.")
-    return TableRow(origin, plain_cells(cells) if any(sign in text for sign in SIGNS) else cells)
+    return TableRow(origin, plain_cells(cells, text))

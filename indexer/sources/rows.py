@@ -292,7 +292,7 @@ def _read_sku(cell: object, column: str) -> str:
 def _read_text(field: str, cell: object) -> str:
     if is_blank(cell):
         return ""
-    if isinstance(cell, str) and cell.lstrip()[:1] == "{":
+    if isinstance(cell, str) and cell[:1] == "{":
         written = rich_text(parse_literal(cell))
         cell = cell if written is None else written
     if isinstance(cell, Mapping) and (document := rich_text(cell)) is not None:

@@ -138,8 +138,8 @@ class _Translator:
             if isinstance(row, Rejection):
                 yield row
                 continue
-            layout = self._layout(row.cells)
-            cells = dict(row.cells)
+            cells = row.cells
+            layout = self._layout(cells)
             kind = row_kind(layout, cells, join)
             names = tuple(name for template in join.names if (name := _filled(template, layout, cells)))
             parent = ""
@@ -149,7 +149,7 @@ class _Translator:
             elif join.by == "group" or (join.by == "parent" and kind != "product"):
                 parent = str(layout.cell(cells, join.column) or "").strip()
             children = tuple(self._children(layout, cells, join)) if kind in ("product", "translation") else ()
-            yield JoinRow(kind, TableRow(row.origin, cells, row.n_rows), names, parent, children, rank)
+            yield JoinRow(kind, row, names, parent, children, rank)
 
     def _normal(self, rows: Rows) -> Iterator[TableRow | Rejection]:
         for row in rows:

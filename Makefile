@@ -12,7 +12,7 @@ demo: $(BASE)
 	$(BIN)/vitrina demo
 
 test: $(INSTALLED)
-	$(BIN)/pytest -n $(JOBS) --dist loadfile
+	$(BIN)/pytest -n $(JOBS)
 
 # The folders under the name they are installed by, for tools that read files and do not import: mypy, import-linter, editors.
 .links: $(INSTALLED)

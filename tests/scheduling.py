@@ -7,6 +7,7 @@ GROUPS = {
     "tests/search/encoders/test_onnx.py": "an exported encoder",
     "tests/search/encoders/test_runtime.py": "an exported encoder",
     "tests/api/test_encoder_export_command.py": "an exported encoder",
+    "tests/search/reranking/backends/onnx/": "an exported reranker",
     "tests/tuning/encoder/": "a drawn shop",
 }
 """Files and folders, by the fixture that they share; the tests of any other file are a group of their own."""

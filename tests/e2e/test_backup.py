@@ -27,6 +27,8 @@ from vitrina.search.types.item import StoredItem
 from vitrina.search.types.query import Query
 
 N_PRODUCTS = 120
+MOST_RESTORED = 6
+"""Of the backups; a machine makes more of them the slower the import is."""
 
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["tests.e2e.index_slowly"])
@@ -74,6 +76,7 @@ def index_alone(catalog: Path, skus: set[str], folder: Path) -> Store:
 def test_backups_while_importing_restore_to_a_state_that_was(catalog: Path, tmp_path: Path) -> None:
     made = back_up_while_importing(catalog, tmp_path)
     assert len(made) >= 3
+    made = [*made[:: -(-len(made) // MOST_RESTORED)], made[-1]]
     counts = []
     with closing(Store.existing(tmp_path / "store")) as final:
         expected = rows(final)

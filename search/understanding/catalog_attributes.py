@@ -27,6 +27,13 @@ PLACEHOLDERS = frozenset(
 KIND_NAMES = ("article", "type", "kind", "subcategory", "category")
 """Names of the field that says what kind of thing an item is, the finest first."""
 
+FOREIGN_KIND_NAMES = (
+    "artikelart", "produkttyp", "typ", "produktart", "unterkategorie", "kategorie", "warengruppe", "produktgruppe",
+    "sous-catégorie", "catégorie", "rubrique", "tipo", "subcategoría", "categoría", "sottocategoria", "categoria",
+    "soort", "subcategorie", "categorie", "productgroep", "kategori", "kategoria",
+)  # fmt: skip
+"""The same in other languages; such values are not read from photos, of which the encoder tells in English."""
+
 TRUE_OR_FALSE = frozenset({"true", "false"})
 
 
@@ -62,7 +69,9 @@ class Vocabulary:
         )
         self._matches = attribute_matches(self.fields)
         self._field_names = field_names(self.fields)
-        self.kind_fields = frozenset(field for name in KIND_NAMES for field in self.fields_called([name]))
+        self.kind_fields = frozenset(
+            field for name in (*KIND_NAMES, *FOREIGN_KIND_NAMES) for field in self.fields_called([name])
+        )
         """The fields that say what kind of thing an item is."""
         self.longest = max((len(split(value)) for held in self.fields.values() for value in held), default=0) + 1
         """The most words in a row that can match: those of the longest value, one more as parts of a compound."""

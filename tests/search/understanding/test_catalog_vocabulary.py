@@ -9,7 +9,7 @@ from vitrina.search.store.catalog import Catalog
 from vitrina.search.types.item import AttributeValue
 from vitrina.search.types.query import Query
 from vitrina.search.understanding import catalog_attributes
-from vitrina.search.understanding.catalog_attributes import CatalogVocabulary
+from vitrina.search.understanding.catalog_attributes import CatalogVocabulary, Vocabulary
 from vitrina.search.understanding.parser import requirements_of
 
 
@@ -92,3 +92,8 @@ def test_fields_of_too_many_values_are_no_vocabulary(shop: Shop, monkeypatch: py
     shop.put("3", model="model 3")
     assert set(vocabulary.current().fields) == {"colour"}
     assert set(CatalogVocabulary(shop.catalog).current().fields) == {"colour"}
+
+
+def test_the_kind_of_thing_is_known_in_other_languages() -> None:
+    fields = ("Warengruppe", "catégorie", "produkt_typ", "Farbe")
+    assert Vocabulary({field: ["x"] for field in fields}).kind_fields == {"Warengruppe", "catégorie", "produkt_typ"}

@@ -110,7 +110,7 @@ been time for another batch."""
 NOTES = {
     RerankState.RERANKED: "",
     RerankState.NOT_ASKED: "",
-    RerankState.JUDGED: "The model explains these hits and keeps their order: its answers were found not to help it.",
+    RerankState.JUDGED: "Each hit was checked. The order stays as it was, which such checks do not improve here.",
     RerankState.LATE: "The reranker was not done by the deadline.",
     RerankState.BUSY: "The reranker has too much to do at the moment; try again in a while.",
     RerankState.FAILED: "The reranker failed.",

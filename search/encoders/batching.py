@@ -23,26 +23,49 @@ MAX_SHARED = 8
 """The most inputs of a call that shares a batch; an import's are batches of their own already."""
 
 
+N_BEFORE = 16
+"""How many threads may take a slot before one in the background that waits for one, too."""
+
+
 class ComputeSlots:
     """Lets at most ``n`` threads compute at a time. A thread that waits for another's result gives its slot away, and
-    gets one back before threads that have not begun."""
+    gets one back before threads that have not begun. What computes in the background goes after all others, but waits
+    for no more than ``N_BEFORE`` of them."""
 
     def __init__(self, n: int) -> None:
         self._n_free = n
         self._lock = threading.Lock()
+        self._first: deque[threading.Event] = deque()
         self._waiting: deque[threading.Event] = deque()
+        self._in_background: deque[threading.Event] = deque()
+        self._n_before = 0
         self._held = threading.local()
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
+    def taken(self, *, goes_first: bool = False) -> Iterator[None]:
         """Waits for a slot, and keeps it inside the context."""
-        self._take(begins=True)
+        self._take(goes_first=goes_first)
         self._held.any = True
         try:
             yield
         finally:
             self._held.any = False
             self._give()
+
+    @contextmanager
+    def taken_in_background(self, timeout_s: float | None = None) -> Iterator[bool]:
+        """Waits for a slot that no other thread wants, for so long at most, and keeps it inside the context; whether
+        there was one."""
+        turn = self._enter(self._in_background)
+        if not turn.wait(timeout_s):
+            with self._lock:
+                if not turn.is_set():
+                    self._in_background.remove(turn)
+        try:
+            yield turn.is_set()
+        finally:
+            if turn.is_set():
+                self._give()
 
     @contextmanager
     def lent(self) -> Iterator[None]:
@@ -54,21 +77,31 @@ class ComputeSlots:
         try:
             yield
         finally:
-            self._take(begins=False)
+            self._take(goes_first=True)
 
-    def _take(self, *, begins: bool) -> None:
+    def _take(self, *, goes_first: bool) -> None:
+        self._enter(self._first if goes_first else self._waiting).wait()
+
+    def _enter(self, queue: deque[threading.Event]) -> threading.Event:
+        """A turn that is set once its thread has a slot."""
+        turn = threading.Event()
         with self._lock:
             if self._n_free:
                 self._n_free -= 1
-                return
-            turn = threading.Event()
-            (self._waiting.append if begins else self._waiting.appendleft)(turn)
-        turn.wait()
+                turn.set()
+            else:
+                queue.append(turn)
+        return turn
 
     def _give(self) -> None:
         with self._lock:
-            if self._waiting:
-                self._waiting.popleft().set()  # handed over, so that nobody takes it in between
+            queue = self._first or self._waiting
+            if self._in_background and (not queue or self._n_before >= N_BEFORE):
+                queue, self._n_before = self._in_background, 0
+            elif self._in_background:
+                self._n_before += 1
+            if queue:
+                queue.popleft().set()  # handed over, so that nobody takes it in between
             else:
                 self._n_free += 1
 

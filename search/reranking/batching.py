@@ -6,11 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrina.search.encoders.batching import ComputeSlots
 from vitrina.search.reranking.base import Deadline, JudgesPairs, Pair, Probabilities, RerankCandidate
 from vitrina.search.types.answer import RerankState
 from vitrina.search.types.errors import RerankerError
@@ -20,6 +22,11 @@ log = logging.getLogger(__name__)
 NEW_SHARE = 0.3
 """How much the latest batch counts in the time that a pair is expected to take: the model is slower where images are
 new and while other work has the cores, each for seconds at a time."""
+
+SLICE_S = 0.15
+MIN_PAIRS = 16
+"""How long a batch should take, and how few pairs it may have at least. All of a batch are answered at its end: with
+images of many queries in one, none was in time, and searches waited meanwhile."""
 
 CHECK_S = 0.2
 """How often a waiting query looks whether its client has left."""
@@ -86,16 +93,18 @@ class Batcher:
 
     Queries are judged in the order of their deadlines, and a batch is filled from as many of them as it has room for. A
     batch that fails is judged again query by query, so that one query's picture costs no other its answer. Answers are
-    kept even where they come too late.
+    kept even where they come too late. With ``slots`` it computes in the background of what else takes them.
     """
 
-    def __init__(self, model: JudgesPairs, known: Known, keep: Keep) -> None:
+    def __init__(self, model: JudgesPairs, known: Known, keep: Keep, slots: ComputeSlots | None = None) -> None:
         self._model = model
+        self._slots = slots
         self._known = known
         self._keep = keep
         self._changed = threading.Condition()
         self._waiting: list[_Question] = []
         self._pair_s: float | None = None
+        self._slot_s = 0.0
         self._running: tuple[int, float] | None = None
         self._is_closed = False
         self._thread: threading.Thread | None = None
@@ -152,30 +161,44 @@ class Batcher:
         """How long a query is expected to wait for others; 0 where the model is free."""
         if self._pair_s is None:
             return 0.0
+        slot_s = (
+            self._slot_s if self._waiting else 0.0
+        )  # one always waits, so that it is seen when slots are free again
         before = sum(each.n_left for each in self._waiting if each.deadline.at <= question.deadline.at)
         n_running, since = self._running or (0, 0.0)
         running_s = max(0.0, n_running * self._pair_s - (time.monotonic() - since)) if n_running else 0.0
-        return before * self._pair_s + running_s
+        return before * self._pair_s + running_s + slot_s
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._is_closed and not (batch := self._next_batch()).pairs:
+                while not self._is_closed and not self._waiting:
                     self._changed.wait()
                 if self._is_closed:
                     return
-                started = time.monotonic()
-                self._running = len(batch.pairs), started
-            self._judge(batch)
-            with self._changed:
-                taken_s = (time.monotonic() - started) / len(batch.pairs)
-                known_s = taken_s if self._pair_s is None else self._pair_s
-                self._pair_s = (1 - NEW_SHARE) * known_s + NEW_SHARE * taken_s
-                self._running = None
+            asked_at = time.monotonic()
+            with self._slots.taken_in_background() if self._slots else nullcontext():
+                self._slot_s += NEW_SHARE * (time.monotonic() - asked_at - self._slot_s)
+                self._judge_next()
+
+    def _judge_next(self) -> None:
+        """Judge a batch of what waits, if there is time for any of it, and note how long it took."""
+        with self._changed:
+            batch = self._next_batch()
+            if not batch.pairs:
+                return
+            started = time.monotonic()
+            self._running = len(batch.pairs), started
+        self._judge(batch)
+        with self._changed:
+            taken_s = (time.monotonic() - started) / len(batch.pairs)
+            known_s = taken_s if self._pair_s is None else self._pair_s
+            self._pair_s = (1 - NEW_SHARE) * known_s + NEW_SHARE * taken_s
+            self._running = None
 
     def _next_batch(self) -> _Batch:
         """The next pairs of the queries that have time for them. Call it with the lock."""
-        batch, room = _Batch(), max(1, self._model.batch_size)
+        batch, room = _Batch(), self._room()
         for question in self._in_time():
             if batch.pairs and (question.is_alone or batch.questions[0].is_alone):
                 break
@@ -194,11 +217,16 @@ class Batcher:
         self._waiting = [each for each in self._waiting if each.n_left]
         return batch
 
+    def _room(self) -> int:
+        """How many pairs a batch has room for: as many as the model takes, and is expected to judge in ``SLICE_S``."""
+        soon = self._model.batch_size if not self._pair_s else max(MIN_PAIRS, int(SLICE_S / self._pair_s))
+        return max(1, min(self._model.batch_size, soon))
+
     def _in_time(self) -> Iterator[_Question]:
         """The queries that wait, the earliest deadline first. One that has begun is not continued if another batch
         would take longer than the time that it has left."""
         for question in self._waiting.copy():
-            batch_s = (self._pair_s or 0.0) * min(question.n_left, self._model.batch_size)
+            batch_s = (self._pair_s or 0.0) * min(question.n_left, self._room())
             if question.deadline.seconds_left > (batch_s if question.n_begun else 0.0):
                 yield question
             else:

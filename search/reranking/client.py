@@ -15,6 +15,7 @@ import numpy as np
 from cachetools import LRUCache
 from numpy.typing import NDArray
 
+from vitrina.search.encoders.batching import ComputeSlots
 from vitrina.search.reranking.base import (
     CandidateImages,
     Deadline,
@@ -149,14 +150,21 @@ class RerankClient:
     """Calls one reranker: cached, in threads of its own so that no deadline is missed, behind a circuit breaker.
 
     A model in this process judges concurrent queries in batches; other rerankers get ``N_JUDGING`` calls at a time. The
-    deadline covers the wait for either. The circuit opens for a reranker that fails, not for one that is late or busy.
+    deadline covers the wait for either. With ``slots`` such a model computes in the background of what else takes them.
+    The circuit opens for a reranker that fails, not for one that is late or busy.
 
     The cache holds P(yes) by image and statement, the ``max_scores`` used last. An image's key names its content, so
     that nothing in it goes stale, and answers that come too late are kept for the next call. Safe to use from several
     threads.
     """
 
-    def __init__(self, reranker: Reranker, breaker: Breaker | None = None, max_scores: int = MAX_SCORES) -> None:
+    def __init__(
+        self,
+        reranker: Reranker,
+        breaker: Breaker | None = None,
+        max_scores: int = MAX_SCORES,
+        slots: ComputeSlots | None = None,
+    ) -> None:
         self.reranker = reranker
         self._breaker = breaker or Breaker()
         self._scores: LRUCache[tuple[str, str], float] = LRUCache(max_scores)
@@ -165,7 +173,9 @@ class RerankClient:
         self._judging = ThreadPoolExecutor(N_JUDGING, thread_name_prefix="reranker")
         self._writing = ThreadPoolExecutor(N_WRITING, thread_name_prefix="reranker-explanations")
         self._free_writers = threading.BoundedSemaphore(N_WRITING)
-        self._batcher = Batcher(reranker, self._known, self._keep) if isinstance(reranker, JudgesPairs) else None
+        self._batcher, self._slots = None, None
+        if isinstance(reranker, JudgesPairs):
+            self._batcher, self._slots = Batcher(reranker, self._known, self._keep, slots), slots
 
     @property
     def is_circuit_open(self) -> bool:
@@ -218,12 +228,20 @@ class RerankClient:
         if not self._free_writers.acquire(blocking=False):
             raise BusyError
         try:
-            future = self._writing.submit(call, deadline.sooner(HEADROOM))
+            future = self._writing.submit(self._written, call, deadline.sooner(HEADROOM))
         except RuntimeError:
             self._free_writers.release()
             raise
         future.add_done_callback(lambda _: self._free_writers.release())
         return result_by(deadline.sooner((1 + HEADROOM) / 2), future)
+
+    def _written(self, call: Callable[[Deadline], Given], deadline: Deadline) -> Given:
+        if self._slots is None:
+            return call(deadline)
+        with self._slots.taken_in_background(deadline.seconds_left) as has_slot:
+            if not has_slot:
+                raise BusyError
+            return call(deadline)
 
     def close(self) -> None:
         """Start no further calls. Closing twice is fine."""

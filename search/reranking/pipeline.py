@@ -12,8 +12,9 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from vitrina.search.encoders.batching import ComputeSlots
 from vitrina.search.reranking.base import CandidateImages, Deadline, RerankCandidate, Reranker
-from vitrina.search.reranking.batching import BusyError
+from vitrina.search.reranking.batching import NEW_SHARE, BusyError
 from vitrina.search.reranking.client import MAX_SCORES, Breaker, OutOfTimeError, RerankClient
 from vitrina.search.reranking.explanations.generation import explain
 from vitrina.search.reranking.explanations.templates import explanation
@@ -38,6 +39,11 @@ from vitrina.search.understanding.catalog_attributes import Vocabulary
 from vitrina.search.understanding.parsed_query import ParsedQuery
 
 log = logging.getLogger(__name__)
+
+AFTER = 2.0
+MAX_AFTER = 0.25
+"""The model is given so much less than the deadline: twice what the verdicts took of late once it had answered, for
+them and for writing the answer, but a quarter of it at most. On a busy machine that is a tenth of a second and more."""
 
 Explain = Callable[[Reranker, RerankCandidate, Sequence[Verdict], Deadline, Vocabulary], Explanation]
 """Explains the verdicts on one candidate in words, and names no other value of the catalog."""
@@ -72,8 +78,9 @@ class RerankPipeline:
 
     ``fusion_weights`` says how much its answers count, in place of the reranker's own. Two switches are for evaluation:
     without ``uses_catalog`` what the catalog says of an item is no evidence, so that the model is measured alone, and
-    ``deadline_s`` takes the place of every request's deadline. May be used from several threads. Close it, or use it as
-    a context manager; the reranker is the caller's to close.
+    ``deadline_s`` takes the place of every request's deadline. A model in this process computes in the background of
+    what else takes ``slots``. May be used from several threads. Close it, or use it as a context manager; the reranker
+    is the caller's to close.
     """
 
     def __init__(
@@ -87,23 +94,33 @@ class RerankPipeline:
         explain: Explain = explain,
         uses_catalog: bool = True,
         deadline_s: float | None = None,
+        slots: ComputeSlots | None = None,
     ) -> None:
         self.reranker = reranker
         self.fusion_weights = fusion_weights or reranker.fusion_weights or FusionWeights()
         self._images = images
-        self.client = RerankClient(reranker, breaker, max_scores)
+        self.client = RerankClient(reranker, breaker, max_scores, slots)
         self._explain = explain
         self.uses_catalog = uses_catalog
         self._deadline_s = deadline_s
+        self._after_s = 0.0
 
     @classmethod
     def open(
-        cls, store: Store, reranker: Reranker, *, uses_catalog: bool = True, deadline_s: float | None = None
+        cls,
+        store: Store,
+        reranker: Reranker,
+        *,
+        uses_catalog: bool = True,
+        deadline_s: float | None = None,
+        slots: ComputeSlots | None = None,
     ) -> Self:
         """The pipeline of a store's catalog, with the fusion weights that were fitted to it, if any. Raises
         RerankerError."""
         fusion_weights = read_fusion_weights(store.fusion_weights_file(reranker.identity))
-        return cls(store.images, reranker, fusion_weights, uses_catalog=uses_catalog, deadline_s=deadline_s)
+        return cls(
+            store.images, reranker, fusion_weights, uses_catalog=uses_catalog, deadline_s=deadline_s, slots=slots
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -136,10 +153,11 @@ class RerankPipeline:
         watch, images = Stopwatch(), self.candidate_images()
         since = time.monotonic() if options.since is None else options.since
         deadline_s = self._deadline_s or options.deadline_s
-        deadline = Deadline(since + deadline_s, cancelled)
+        deadline = Deadline(since + deadline_s - min(AFTER * self._after_s, MAX_AFTER * deadline_s), cancelled)
         builder = VerdictBuilder(parsed, self.client, images, self.fusion_weights, watch, self.uses_catalog)
         hit_verdicts = builder.build(retrieved.hits, n_reranked(query, options), deadline)
         final = paged(replace(merged(retrieved, hit_verdicts), requirements=requirements), query)
+        self._after_s += NEW_SHARE * (time.monotonic() - builder.judged_at - self._after_s)
         final = replace(final, hits=builder.resolve_conflicts(final.hits, hit_verdicts.conflicts, deadline))
         final = replace(final, timings_ms=watch.together_ms(retrieved.timings_ms))
         yield Reranked(final)

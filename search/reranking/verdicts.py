@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -133,15 +134,21 @@ class VerdictBuilder:
         self._fusion_weights = fusion_weights
         self._watch = watch
         self._uses_catalog = uses_catalog
+        self.judged_at = 0.0
+        """When the reranker had answered, or its time was over, on ``time.monotonic``."""
 
     def build(self, hits: Sequence[Hit], top: int, deadline: Deadline) -> HitVerdicts:
         """The verdicts on all hits: from the catalog and, for the first ``top`` hits that have an image, from the
         reranker. Raises nothing of the reranker's; blocks until the deadline at most, and some milliseconds for the
         catalog's part."""
+        with self._watch.stage(
+            "verdicts"
+        ):  # before the model is waited for, since what comes after takes from its time
+            catalog = [self._catalog_values(CatalogEvidence(hit.stored.item)) for hit in hits]
         with self._watch.stage("judge"):
             scored = self._score(hits, top, deadline)
+        self.judged_at = time.monotonic()
         with self._watch.stage("verdicts"):
-            catalog = [self._catalog_values(CatalogEvidence(hit.stored.item)) for hit in hits]
             image = [self._image_logits(row) for row in scored.probabilities]
             verdicts = tuple(
                 tuple(verdict_of(*each) for each in zip(self.requirements, *evidence, strict=True))

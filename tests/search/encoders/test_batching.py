@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.fakes import FakeEncoder, make_image
-from vitrina.search.encoders.batching import MAX_BATCH, MAX_SHARED, BatchingEncoder, ComputeSlots
+from vitrina.search.encoders.batching import MAX_BATCH, MAX_SHARED, N_BEFORE, BatchingEncoder, ComputeSlots
 from vitrina.search.types.models import Vectors
 
 
@@ -131,4 +131,45 @@ def test_no_more_threads_compute_than_there_are_slots_and_who_waits_lends_its_ow
     with slots.lent():  # a thread without a slot has none to lend
         pass
     with slots.taken(), slots.lent(), slots.taken():
+        pass
+
+
+def test_who_goes_first_who_waits_and_what_is_done_in_the_background() -> None:
+    slots, order = ComputeSlots(1), list[str]()
+
+    def usual(name: str) -> None:
+        with slots.taken():
+            order.append(name)
+
+    def first(name: str) -> None:
+        with slots.taken(goes_first=True):
+            order.append(name)
+
+    def background(name: str) -> None:
+        with slots.taken_in_background() as has_slot:
+            assert has_slot
+            order.append(name)
+
+    n_usual = N_BEFORE + 2
+    with ThreadPoolExecutor(n_usual + 5) as threads:
+        with slots.taken():
+            asked = []
+            calls = [(background, "b1"), (background, "b2"), *((usual, f"u{n}") for n in range(n_usual))]
+            for call, name in [*calls, (first, "f1"), (first, "f2")]:
+                asked.append(threads.submit(call, name))
+                while sum(map(len, (slots._first, slots._waiting, slots._in_background))) < len(asked):
+                    time.sleep(0.001)
+        for each in asked:
+            each.result(30)
+    before = [f"u{n}" for n in range(N_BEFORE - 2)]
+    assert order == ["f1", "f2", *before, "b1", *(f"u{n}" for n in range(N_BEFORE - 2, n_usual)), "b2"]
+
+
+def test_the_background_waits_no_longer_than_it_may() -> None:
+    slots = ComputeSlots(1)
+    with slots.taken(), slots.taken_in_background(0.01) as has_slot:
+        assert not has_slot
+    with slots.taken_in_background(0.01) as has_slot:
+        assert has_slot
+    with slots.taken():
         pass

@@ -14,9 +14,17 @@ from numpy.typing import NDArray
 
 from tests.fakes import COLOURS, make_image
 from tests.search.reranking.shops import ColourReranker, yes
+from vitrina.search.encoders.batching import ComputeSlots
 from vitrina.search.reranking.base import Deadline, JudgesPairs, Pair, RerankCandidate
-from vitrina.search.reranking.batching import judge_in_rectangles
-from vitrina.search.reranking.client import CIRCUIT_OPEN, HEADROOM, Breaker, RerankClient, ScoredStatements
+from vitrina.search.reranking.batching import MIN_PAIRS, SLICE_S, BusyError, judge_in_rectangles
+from vitrina.search.reranking.client import (
+    CIRCUIT_OPEN,
+    HEADROOM,
+    Breaker,
+    OutOfTimeError,
+    RerankClient,
+    ScoredStatements,
+)
 from vitrina.search.types.answer import RerankState
 from vitrina.search.types.errors import RerankerError
 
@@ -276,3 +284,34 @@ def test_sixteen_at_once_with_a_slow_model_are_all_in_time_and_none_fails(
     assert FAILED not in states
     assert {RERANKED, BUSY} <= set(states)
     assert not client.is_circuit_open
+
+
+def test_no_batch_takes_long_once_it_is_known_how_long_a_pair_takes() -> None:
+    model = BatchReranker(batch_size=400, pair_s=SLICE_S / 20)
+    client = RerankClient(model)
+    statements = [f"statement {n}" for n in range(10)]
+    try:
+        client.judge(KEYS[:4], statements, candidate_of, in_time())
+        client.judge(KEYS, [f"{each} again" for each in statements], candidate_of, in_time())
+    finally:
+        client.close()
+    assert len(model.batches[0]) == 40
+    assert len(model.batches) >= 3
+    assert all(MIN_PAIRS <= len(batch) <= 22 for batch in model.batches[1:-1])
+
+
+def test_a_model_in_this_process_computes_in_the_background() -> None:
+    slots, model = ComputeSlots(1), BatchReranker()
+    client = RerankClient(model, slots=slots)
+    written = Deadline.within(0.05)
+    try:
+        with slots.taken():
+            late = client.judge(["red"], ["red"], candidate_of, Deadline.within(0.05))
+            assert late.states == (BUSY,)
+            assert model.batches == []
+            with pytest.raises((BusyError, OutOfTimeError)):
+                client.write(written, lambda deadline: "never")
+        assert_right(client.judge(["red"], ["red"], candidate_of, in_time()), ["red"], ["red"])
+        assert client.write(in_time(), lambda deadline: "text") == "text"
+    finally:
+        client.close()

@@ -20,6 +20,7 @@ from vitrina.search.types.errors import (
     InputError,
     NoRerankerError,
     NotFoundError,
+    OverloadError,
     StateError,
     TooManyJobsError,
     VitrinaError,
@@ -104,7 +105,7 @@ def vitrina_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, VitrinaError)
     count(request, error.code)
     status = next(STATUS_CODES[kind] for kind in type(error).__mro__ if kind in STATUS_CODES)
-    if status >= 500 and status != 501:
+    if status >= 500 and status != 501 and not isinstance(error, OverloadError):
         log.error("%s %s: %s", request.method, request.url.path, error)
     return error_response(status, error.code, error.message, error.remedy, dict(error.details))
 

@@ -87,20 +87,20 @@ class Illustrations:
 
 def parse_statements(texts: Sequence[str]) -> tuple[str, ...]:
     """The statements to show, without duplicates. Raises QueryError if too many, or if one is empty or too long."""
-    statements = tuple(dict.fromkeys(" ".join(UNWRITABLE.sub(" ", text).split()) for text in texts))
-    if len(statements) > MAX_DRAWN_STATEMENTS:
+    if len(texts) > MAX_DRAWN_STATEMENTS:
         raise QueryError(
-            f"{len(statements)} texts to show in the image are too many; the limit is {MAX_DRAWN_STATEMENTS}.",
+            f"{len(texts)} texts to show in the image are too many; the limit is {MAX_DRAWN_STATEMENTS}.",
             remedy="Send several requests.",
         )
-    for statement in statements:
-        if not 0 < len(statement) <= MAX_STATEMENT_CHARACTERS:
+    statements = [" ".join(UNWRITABLE.sub(" ", text).split()) for text in texts]
+    for text, statement in zip(texts, statements, strict=True):
+        if not statement or len(text) > MAX_STATEMENT_CHARACTERS:
             raise QueryError(
-                f"A text to show in the image has {len(statement)} characters; 1 to "
+                f"A text to show in the image has {len(text) if statement else 0} characters; 1 to "
                 f"{MAX_STATEMENT_CHARACTERS} are possible.",
                 remedy="Name one visible thing: explain=striped.",
             )
-    return statements
+    return tuple(dict.fromkeys(statements))
 
 
 def etag_of(image_id: str, statements: Sequence[str], side_px: int, encoder: Encoder, reranker: Reranker | None) -> str:

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from vitrina.api.errors import FailureOut
 from vitrina.api.item_records import record_of
+from vitrina.api.request_schemas import SKU
 from vitrina.api.requests import EXAMPLE_IMAGE, ItemIn, JsonModel
 from vitrina.api.service import Service
 from vitrina.indexer.sources.base import Record
@@ -31,7 +32,7 @@ class PutIn(JsonModel):
     """Add an item, or replace it as a whole."""
 
     op: Literal["put"]
-    sku: str = Field(min_length=1)
+    sku: str = Field(min_length=1, json_schema_extra=SKU)
     item: ItemIn
 
 

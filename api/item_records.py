@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
+from vitrina.api.request_schemas import URL
 from vitrina.api.requests import ItemIn, VariantIn, decode_data_uri
+from vitrina.indexer.sources.attributes import attribute_key
 from vitrina.indexer.sources.base import Record, Rejection, TableRow
+from vitrina.indexer.sources.cells import key_text
 from vitrina.indexer.sources.columns import Columns
 from vitrina.indexer.sources.image_files import ImageFiles
-from vitrina.indexer.sources.rows import read_row, read_url
+from vitrina.indexer.sources.rows import MAX_SKU_CHARS, read_row, read_url
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import Variant
 
@@ -21,10 +24,18 @@ COLUMNS = Columns(fields={name: (name,) for name in FIELDS}, images=("images",))
 
 
 def record_of(sku: str, item: ItemIn) -> Record:
-    """The item as a record, under the same rules as every catalog row. Raises InputError."""
+    """The item as a record, under the same rules as every catalog row, but for its sku, which is what the request
+    names, whatever a spreadsheet would mean by it. Raises InputError."""
+    key = key_text(sku)
+    if not key or len(sku) > MAX_SKU_CHARS:
+        raise InputError(
+            f"The sku {sku[:60]!r} has {len(sku) if key else 0:,} characters; 1 to {MAX_SKU_CHARS} are possible.",
+            remedy="Use the shop's own key of the item.",
+        )
     cells = {
-        "sku": sku,
+        "sku": "as named",
         **item.model_dump(exclude={"images", "variants"}),
+        "url": web_address(item.url),
         "images": [image_cell(i) for i in item.images],
     }
     record = read_row(TableRow(f"PUT {sku}", cells), COLUMNS, ImageFiles(Path()))
@@ -33,7 +44,7 @@ def record_of(sku: str, item: ItemIn) -> Record:
     if record.problems:  # a request is answered: what is wrong in it can be mended, so nothing is left out
         raise InputError(record.problems[0].reason, remedy=record.problems[0].remedy)
     variants = tuple(variant_of(variant, len(record.images)) for variant in item.variants)
-    return replace(record, item=replace(record.item, variants=variants))
+    return replace(record, item=replace(record.item, sku=key, variants=variants))
 
 
 def variant_of(variant: VariantIn, n_images: int) -> Variant:
@@ -44,15 +55,29 @@ def variant_of(variant: VariantIn, n_images: int) -> Variant:
             f"The variant {variant.sku!r} has an image {max(variant.images)} of {n_images}.",
             remedy='Count from 0 in "images" of the item.',
         )
+    options = {attribute_key(name) or key_text(name): value for name, value in variant.options.items()}
+    identifiers = (key_text(each) for each in variant.identifiers)
     return Variant(
-        sku=variant.sku,
-        options=variant.options,
+        sku=key_text(variant.sku),
+        options={name: key_text(value) if isinstance(value, str) else value for name, value in options.items()},
         price_cents=variant.price_cents,
         currency=variant.currency,
-        identifiers=tuple(variant.identifiers),
+        identifiers=tuple(dict.fromkeys(each for each in identifiers if each)),
         images=tuple(variant.images),
-        url=read_url(variant.url),
+        url=read_url(web_address(variant.url)),
     )
+
+
+WEB_ADDRESS = re.compile(URL["pattern"])
+
+
+def web_address(url: str | None) -> str | None:
+    """The same. Raises InputError for what the OpenAPI document does not take for a web address."""
+    if url is not None and not WEB_ADDRESS.fullmatch(url):
+        raise InputError(
+            f"The url {url[:80]!r} is not a web address.", remedy="Use an address that starts with https://."
+        )
+    return url
 
 
 NOT_IN_URLS = re.compile(r"[\s<>|\"\\^`{}\x00-\x1f\x7f-\x9f]")

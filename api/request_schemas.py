@@ -9,7 +9,7 @@ from pydantic import Field
 
 from vitrina.indexer.sources.currencies import CODES
 from vitrina.indexer.sources.image_cells import MAX_IMAGES as MAX_ITEM_IMAGES
-from vitrina.indexer.sources.rows import MAX_URL_CHARS
+from vitrina.indexer.sources.rows import MAX_SKU_CHARS, MAX_URL_CHARS
 from vitrina.search.reranking.prompts import MAX_STATEMENT_CHARACTERS
 from vitrina.search.types.filters import BOUNDS, MAX_CONDITIONS, MAX_VALUES
 from vitrina.search.types.query import MAX_IMAGES, MAX_OFFSET, MAX_TEXT_CHARS, WINDOW
@@ -46,8 +46,11 @@ CATALOG_IMAGES: Final[Schema] = {
     "maxItems": MAX_ITEM_IMAGES,
 }
 CURRENCY: Final[Schema] = {"enum": sorted(CODES)}
-URL: Final[Schema] = {"maxLength": MAX_URL_CHARS, "pattern": r"^([Hh][Tt][Tt][Pp][Ss]?:.*|[^:]*|[^:]*[/?#].*)$"}
+URL: Final[Schema] = {"maxLength": MAX_URL_CHARS, "pattern": r"^([Hh][Tt][Tt][Pp][Ss]?:[\s\S]*|[^:]*([/?#][\s\S]*)?)$"}
 """A web address, or the part of one that a page of the same site needs."""
+
+SKU: Final[Schema] = {"maxLength": MAX_SKU_CHARS, "pattern": f"[^{_INVISIBLE}\\ufeff\\ufffe\\uffff]"}
+"""A key with something in it."""
 
 
 def between(least: int, most: int) -> Any:

@@ -24,10 +24,10 @@ from vitrina.api.request_schemas import (
     between,
     whole_search,
 )
-from vitrina.indexer.sources.attributes import MAX_ATTRIBUTES
+from vitrina.indexer.sources.attributes import MAX_ATTRIBUTES, MAX_VALUES
 from vitrina.indexer.sources.cells import key_text
 from vitrina.indexer.sources.money import MAX_PRICE_CENTS
-from vitrina.indexer.sources.rows import MAX_DESCRIPTION_CHARS, MAX_TITLE_CHARS
+from vitrina.indexer.sources.rows import MAX_DESCRIPTION_CHARS, MAX_SKU_CHARS, MAX_TITLE_CHARS
 from vitrina.search.images.decode import decode_image
 from vitrina.search.types.errors import ImageError, QueryError
 from vitrina.search.types.filters import parse_filters
@@ -222,7 +222,7 @@ class ExplainRequest(JsonModel):
 class VariantIn(JsonModel):
     """One form in which an item is sold, such as a size in a colour."""
 
-    sku: str = Field("", max_length=256)
+    sku: str = Field("", max_length=MAX_SKU_CHARS)
     options: dict[str, str | int | float | bool] = Field(
         default_factory=dict, description="What it is, under the names that attributes have, in the shop's order."
     )
@@ -234,6 +234,8 @@ class VariantIn(JsonModel):
         default_factory=list, description="The positions of its images among those of the item."
     )
 
+
+AttributeIn = str | int | float | bool
 
 EXAMPLE_IMAGE = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAACAAAAAgAQMAAABJtOi3AAAAA1BMVEUfNmRzw+2jAAAADElEQVR42mNgGNwAAACgAAGO"
@@ -263,8 +265,8 @@ class ItemIn(JsonModel):
 
     title: str = Field("", max_length=MAX_TITLE_CHARS)
     description: str = Field("", max_length=MAX_DESCRIPTION_CHARS)
-    attributes: dict[str, str | int | float | bool | list[str | int | float | bool]] = Field(
-        default_factory=dict, json_schema_extra={"maxProperties": MAX_ATTRIBUTES}
+    attributes: dict[str, AttributeIn | Annotated[list[AttributeIn], Field(max_length=MAX_VALUES)]] = Field(
+        default_factory=dict, max_length=MAX_ATTRIBUTES
     )
     price_cents: Cents | None = None
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$", json_schema_extra=CURRENCY)] | None = None

@@ -15,6 +15,7 @@ from vitrina.api.settings import Settings
 from vitrina.indexer.backfill import precompute_image
 from vitrina.indexer.features import FeatureStage
 from vitrina.search.encoders.base import Runtime
+from vitrina.search.encoders.batching import ComputeSlots
 from vitrina.search.reranking.backends import RerankerOptions, host_of, is_address, open_by_name
 from vitrina.search.reranking.backends.model_folders import (
     EMBEDDED,
@@ -194,6 +195,10 @@ class BackgroundReranker:
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._keep_opening, name="reranker-opening", daemon=True)
         self._precomputing = ThreadPoolExecutor(1, thread_name_prefix="feature-precomputation")
+        self.slots: ComputeSlots | None = None
+        """Of a service whose searches go before what a model in this process computes; set it before this is used."""
+        self.on_open: Callable[[], None] = lambda: None
+        """Called once the reranker is open."""
 
     @classmethod
     def from_settings(cls, settings: Settings, store: Store) -> BackgroundReranker | None:
@@ -275,7 +280,7 @@ class BackgroundReranker:
         opened = ExitStack()
         try:
             reranker = self._open(opened)
-            pipeline = opened.enter_context(RerankPipeline.open(self._store, reranker))
+            pipeline = opened.enter_context(RerankPipeline.open(self._store, reranker, slots=self.slots))
         except VitrinaError as error:
             opened.close()
             self._fail(error)
@@ -291,6 +296,7 @@ class BackgroundReranker:
                 opened.close()
             else:
                 self._publish(pipeline, opened)
+        self.on_open()
         return True
 
     def _publish(self, pipeline: RerankPipeline, opened: ExitStack) -> None:

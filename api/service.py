@@ -64,6 +64,10 @@ N_SEARCHING = 16
 """How many searches are under way at the same time: those that compute, and others that wait to be encoded together."""
 
 
+N_RETRIEVING = 4
+"""How many candidates for reranking are retrieved at the same time. They have a deadline, so they go before searches
+without one; those that wait for a thread when it is over are refused."""
+
 SWITCH_INTERVAL_S = 0.0005
 """How long a thread may keep Python's lock while others wait for it. The event loop needs the lock again after every
 read and write: beside a flood of 250 searches a second, Python's 5 ms made refusals take 2.3 times as long."""
@@ -106,19 +110,20 @@ def disk_problem(folder: Path) -> str:
 
 class Threads(ThreadPoolExecutor):
     """Threads whose calls know the context that they were submitted in, such as the request's id. With ``slots`` no
-    more of them compute at a time than those allow."""
+    more of them compute at a time than those allow; ``goes_first`` is for calls with a deadline."""
 
-    def __init__(self, name: str, n: int, slots: ComputeSlots | None = None) -> None:
+    def __init__(self, name: str, n: int, slots: ComputeSlots | None = None, *, goes_first: bool = False) -> None:
         super().__init__(n, thread_name_prefix=name)
         self.name = name
         self._slots = slots
+        self._goes_first = goes_first
 
     def submit(self, call: Callable[..., Given], /, *given: Any, **named: Any) -> Future[Given]:
         """As any executor does."""
         return super().submit(copy_context().run, self._run, partial(call, *given, **named))
 
     def _run(self, call: Callable[[], Given]) -> Given:
-        with self._slots.taken() if self._slots else nullcontext():
+        with self._slots.taken(goes_first=self._goes_first) if self._slots else nullcontext():
             return call()
 
 
@@ -145,6 +150,7 @@ class Service:
         self.reranking = reranking
         self._slots = ComputeSlots(n_available_cores() + 1)
         self.searching = Threads("searching", N_SEARCHING, self._slots)
+        self.retrieving = Threads("retrieving", N_RETRIEVING, self._slots, goes_first=True)
         self.reranked = Threads("reranked", N_RERANKED + N_SPARE)
         self.decoding = Threads("decoding", N_DECODING)
         self.writing = Threads("writing", N_WRITING)
@@ -154,6 +160,8 @@ class Service:
         self._load = load
         self._fetcher = Fetcher()
         self._engine = SearchEngine.open(store, BatchingEncoder(encoder, self._slots), reranking)
+        if reranking is not None:
+            reranking.slots = self._slots
         self._indexer = Indexer(store, encoder, self._fetcher)
         self._switching = threading.Lock()
         self._retry_at = 0.0
@@ -181,7 +189,7 @@ class Service:
     @property
     def threads(self) -> dict[str, Threads]:
         """Every pool of threads by its name."""
-        pools = (self.searching, self.reranked, self.decoding, self.writing, self.drawing)
+        pools = (self.searching, self.retrieving, self.reranked, self.decoding, self.writing, self.drawing)
         return {pool.name: pool for pool in pools}
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
@@ -21,6 +22,8 @@ from vitrina.api.requests import JsonModel
 from vitrina.api.service import Service
 from vitrina.search.engine import SearchEngine
 from vitrina.search.types.answer import Answer, AnswerStream, Event, Explained, Reranked, Retrieved, final_answer
+from vitrina.search.types.errors import OverloadError
+from vitrina.search.types.query import RerankOptions
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +40,15 @@ Note = Callable[[Answer], None]
 LINE_END = "\n"
 """What clients of earlier versions split events at; sse-starlette's default is ``\\r\\n``."""
 
+
+def event_schema(names: list[str], model: str) -> dict[str, Any]:
+    """The JSON schema of server-sent events of some names, whose data is a model's JSON: what ``schema`` of an event
+    stream describes before OpenAPI 3.2, each event by itself."""
+    content = {"contentMediaType": "application/json", "contentSchema": {"$ref": f"#/components/schemas/{model}"}}
+    properties = {"event": {"type": "string", "enum": names}, "data": {"type": "string", **content}}
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The whole answer; with Accept: text/event-stream, each part of it as soon as it is ready.",
@@ -44,11 +56,16 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
             "application/json": {"example": ANSWER},
             MEDIA_TYPE: {
                 "schema": {
-                    "type": "string",
                     "description": "Server-sent events, each with a JSON object as its data: retrieved (AnswerOut), "
                     "reranked (AnswerOut), explanation (ExplanationEventOut) for each explained hit, best first, then "
                     "done (DoneOut); or error (ErrorOut) if something broke. Lines that start with a colon keep the "
                     "connection alive.",
+                    "oneOf": [
+                        event_schema(["retrieved", "reranked"], "AnswerOut"),
+                        event_schema(["explanation"], "ExplanationEventOut"),
+                        event_schema(["done"], "DoneOut"),
+                        event_schema(["error"], "ErrorOut"),
+                    ],
                 },
                 "example": EVENTS,
             },
@@ -58,21 +75,23 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 async def respond(
-    request: Request, service: Service, begin: Callable[[SearchEngine], AnswerStream], *, is_reranked: bool
+    request: Request, service: Service, begin: Callable[[SearchEngine], AnswerStream], rerank: RerankOptions | None
 ) -> Response:
     """The answer that ``begin`` starts on the service's engine, in the form that the request accepts.
 
     ``begin`` retrieves at once, so that what is wrong with the query is an HTTP error and not an event. Reranking runs
-    in threads of its own, and is cancelled if the client disconnects.
+    in threads of its own, and is cancelled if the client disconnects. Raises OverloadError for an answer that cannot
+    be begun within the deadlines of ``rerank``.
     """
     note: Note = request.app.state.metrics.count_answer
     with ExitStack() as held:
-        engine = held.enter_context(service.reranking_engine()) if is_reranked else service.engine
+        engine = held.enter_context(service.reranking_engine()) if rerank else service.engine
         wants_events = accepts_events(request.headers.get("accept", ""))
-        if not is_reranked and not wants_events:
+        if rerank is None and not wants_events:
             work = service.searching.submit(lambda: answer_json(begin(engine), note))
             return Response(await while_connected(request, work), media_type="application/json")
-        stream = await while_connected(request, service.searching.submit(begin, engine))
+        threads = service.searching if rerank is None else service.retrieving
+        stream = await while_connected(request, threads.submit(begin, engine), until=rerank.until if rerank else None)
         if wants_events:
             return event_response(stream, service.reranked, held.pop_all(), note)
         body = await while_connected(request, service.reranked.submit(answer_json, stream, note), stream.close)
@@ -167,12 +186,22 @@ def named(name: str, data: JsonModel) -> ServerSentEvent:
     return ServerSentEvent(data.model_dump_json(), event=name, sep=LINE_END)
 
 
-async def while_connected(request: Request, work: Future[Given], cancel: Callable[[], None] = lambda: None) -> Given:
+async def while_connected(
+    request: Request, work: Future[Given], cancel: Callable[[], None] = lambda: None, until: float | None = None
+) -> Given:
     """What a thread computes, unless the client leaves: then the work is not begun, or ``cancel`` is called and its end
-    is waited for, and ClientDisconnect is raised. Whatever of the request's body was not read is dropped."""
+    is waited for, and ClientDisconnect is raised. Whatever of the request's body was not read is dropped. Raises
+    OverloadError for work that is not begun ``until`` then, on the monotonic clock."""
     done, left = asyncio.wrap_future(work), asyncio.ensure_future(disconnected(request))
     either: tuple[asyncio.Future[Any], ...] = (done, left)
     try:
+        if until is not None:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED, timeout=max(0.0, until - time.monotonic()))
+            if not done.done() and not left.done() and work.cancel():
+                raise OverloadError(
+                    "The service has too much to do to answer within the deadline of the request.",
+                    remedy="Try again in a second, or allow for more time.",
+                )
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if done.done():
             return done.result()

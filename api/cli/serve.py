@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,11 +42,21 @@ def serve(
     print_note(f"Open http://{host}:{port}/ to search, http://{host}:{port}/docs for the API. Ctrl-C stops.")
     app = create_app(settings, lambda _: service)
     server = uvicorn.Server(server_config(app, host, port, app.state.in_flight.refusal, settings.trusted_proxies))
+    keep_all_there_is()
+    if service.reranking is not None:
+        service.reranking.on_open = keep_all_there_is
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:
         raise typer.Exit(3)
     exit_soon()
+
+
+def keep_all_there_is() -> None:
+    """Tell the garbage collector that what there is now stays. It would look through all of it every few thousand
+    requests, which halts everything for 150 ms."""
+    gc.collect()
+    gc.freeze()
 
 
 def key_mode(settings: Settings, host: str) -> str:

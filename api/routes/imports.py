@@ -34,7 +34,7 @@ from vitrina.api.imports import (
 from vitrina.api.requests import from_json
 from vitrina.api.routes.health import RunningService
 from vitrina.api.service import Service
-from vitrina.api.streaming import KEEP_ALIVE_S, LINE_END, named
+from vitrina.api.streaming import KEEP_ALIVE_S, LINE_END, event_schema, named
 from vitrina.api.uploads import make_folder, receive_form
 from vitrina.indexer.imports import (
     PROGRESS,
@@ -181,7 +181,7 @@ def cancel_import(service: RunningService, import_id: ImportId) -> ImportOut:
 EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "progress (ImportOut) on each change, then done (ImportOut), as server-sent events.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": event_schema(["progress", "done"], "ImportOut")}},
     }
 }
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import BeforeValidator, ValidationError
@@ -17,7 +18,7 @@ from vitrina.api.answers import AnswerOut
 from vitrina.api.item_answers import ItemOut, ItemPageOut, position_of
 from vitrina.api.item_batches import BatchIn, BatchOut, BatchWriter
 from vitrina.api.item_records import record_of
-from vitrina.api.request_schemas import CURSOR, LIMIT, RANK
+from vitrina.api.request_schemas import CURSOR, LIMIT, RANK, SKU
 from vitrina.api.requests import ItemIn, SearchRequest, from_json, is_reranked, strict_json
 from vitrina.api.routes.health import RunningService
 from vitrina.api.service import Service
@@ -72,9 +73,7 @@ async def similar_items(
         collapse=collapse,
     )
     reranking = service.rerank_options(options) if is_reranked(options) else None
-    return await respond(
-        request, service, lambda engine: engine.stream(query, reranking), is_reranked=reranking is not None
-    )
+    return await respond(request, service, lambda engine: engine.stream(query, reranking), reranking)
 
 
 def no_number(text: object) -> object:
@@ -108,7 +107,13 @@ def get_item(service: RunningService, sku: str) -> ItemOut:
 
 
 @router.put("/v1/items/{sku:path}", responses={201: {"model": ItemOut}})
-async def put_item(request: Request, service: RunningService, sku: str, item: ItemIn, response: Response) -> ItemOut:
+async def put_item(
+    request: Request,
+    service: RunningService,
+    sku: Annotated[str, PathParameter(json_schema_extra=SKU)],
+    item: ItemIn,
+    response: Response,
+) -> ItemOut:
     """Add an item, or replace it as a whole. It is searchable when the response arrives."""
     record, cancelled = record_of(sku, item), threading.Event()
     work = service.writing.submit(put, service, record, cancelled)

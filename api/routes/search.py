@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from vitrina.api.answers import AnswerOut
 from vitrina.api.openapi import FORM_FIELDS
@@ -46,7 +50,7 @@ async def search(request: Request, service: RunningService) -> Response:
     body, uploads = await read_request(request)
     rerank = service.rerank_options(body) if is_reranked(body) else None
     query = await read_query(request, service, body, uploads)
-    return await respond(request, service, lambda engine: engine.stream(query, rerank), is_reranked=rerank is not None)
+    return await respond(request, service, lambda engine: engine.stream(query, rerank), rerank)
 
 
 async def read_query(request: Request, service: Service, body: SearchRequest, uploads: list[bytes]) -> Query:
@@ -88,12 +92,39 @@ async def read_request(request: Request) -> tuple[SearchRequest, list[bytes]]:
     uploads: list[bytes] = []
     try:
         if request.headers.get("content-type", "").startswith("multipart/form-data"):
-            async with request.form(max_files=MAX_IMAGES + 1) as form:
+            async with received_form(request) as form:
                 uploads = [await part.read() for part in form.getlist("image") if isinstance(part, UploadFile)]
                 return SearchRequest.model_validate(form_fields(form)), [data for data in uploads if data]
         return SearchRequest.model_validate_json(await request.body()), uploads
     except ValidationError as error:
         raise RequestValidationError(error.errors()) from error
+
+
+class WholeForm(MultiPartParser):
+    """Reads a form, and knows whether it is whole: Starlette's own takes one that is cut short for a shorter one."""
+
+    is_whole = False
+
+    def on_end(self) -> None:
+        """The form's end mark was read."""
+        self.is_whole = True
+
+
+@asynccontextmanager
+async def received_form(request: Request) -> AsyncIterator[FormData]:
+    """The request's form, whose files are closed at the end of the context. Raises HTTPException for one that cannot be
+    read or has too many parts."""
+    reader = WholeForm(request.headers, request.stream(), max_files=MAX_IMAGES + 1)
+    try:
+        form = await reader.parse()
+        if not reader.is_whole:
+            raise MultiPartException("The form is cut short.")
+        yield form
+    except MultiPartException as error:
+        raise HTTPException(400, error.message) from error
+    finally:
+        for file in reader._files_to_close_on_error:
+            file.close()
 
 
 def form_fields(form: FormData) -> dict[str, object]:

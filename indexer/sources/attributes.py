@@ -7,6 +7,7 @@ import decimal
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 
 from vitrina.indexer.sources.cells import clean_text, display_text, is_blank, parse_literal, plain, rich_text
@@ -53,7 +54,8 @@ def attribute_key(column: str) -> str:
 def flatten(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, AttributeValue]]:
     """One cell as attributes: a scalar or list under ``key``, a nested object under dotted keys, blanks dropped.
 
-    Strings are typed (see ``typed``), and read as lists and objects where they spell them; dates become ISO 8601 text;
+    Strings are typed (see ``typed``), and read as lists and objects where they spell them, of no more than
+    ``MAX_DEPTH`` levels; dates become ISO 8601 text;
     bytes are dropped. Of a list of objects each inner key holds every object's values. Raises ``InputError`` past
     ``MAX_DEPTH`` levels.
     """
@@ -62,7 +64,11 @@ def flatten(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, Attr
     if is_blank(value):
         return
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-        value = parse_literal(value)
+        literal = parse_literal(value)
+        with suppress(InputError):  # what nests too deeply is a text like any other
+            if not isinstance(literal, str):
+                yield from list(flatten(key, literal, depth))
+                return
     if isinstance(value, Mapping) and (text := rich_text(value)) is not None:
         value = display_text(text)
     if isinstance(value, Mapping):

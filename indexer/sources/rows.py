@@ -118,7 +118,8 @@ class _RowReader:
 
     def _text(self, field: str, max_chars: int) -> str:
         text = self._read(field, partial(_read_text, field), "")
-        if len(text) <= max_chars:
+        cell = self._field(field)
+        if len(text) <= max_chars or (isinstance(cell, str) and len(cell) <= max_chars):  # NFC may be longer
             return text
         self._note(self._used[field], _too_long(field, text, max_chars))
         return text[:max_chars].rstrip()
@@ -333,9 +334,9 @@ def read_url(cell: object) -> str | None:
     """A web address; None for an empty cell. Raises InputError for any other scheme."""
     if is_blank(cell):
         return None
+    if len(str(cell)) > MAX_URL_CHARS:
+        raise _too_long("url", str(cell), MAX_URL_CHARS)
     url = "".join(plain(str(cell)).split())
-    if len(url) > MAX_URL_CHARS:
-        raise _too_long("url", url, MAX_URL_CHARS)
     scheme = _SCHEME.match(url)
     name = scheme.group(1).lower() if scheme else "https"
     if name not in ("http", "https") and (name in _KNOWN_SCHEMES or not _PORT.match(url, len(name) + 1)):

@@ -72,6 +72,12 @@ class StateError(VitrinaError):
     code = "bad_state"
 
 
+class OverloadError(StateError):
+    """More is asked for than can be done in time."""
+
+    code = "busy"
+
+
 class TooManyJobsError(StateError):
     """So many jobs wait that no other is taken."""
 

@@ -92,12 +92,13 @@ class Query:
 
     def __post_init__(self) -> None:
         for name in ("text", "without"):
-            object.__setattr__(self, name, UNWRITABLE.sub(" ", getattr(self, name)).strip())
-            if len(getattr(self, name)) > MAX_TEXT_CHARS:
+            given: str = getattr(self, name)
+            if len(given) > MAX_TEXT_CHARS:  # as it was sent, which is what the OpenAPI document says
                 raise QueryError(
-                    f"The query's {name} has {len(getattr(self, name))} characters; the limit is {MAX_TEXT_CHARS}.",
+                    f"The query's {name} has {len(given)} characters; the limit is {MAX_TEXT_CHARS}.",
                     remedy="Shorten it to what matters.",
                 )
+            object.__setattr__(self, name, UNWRITABLE.sub(" ", given).strip())
         if self.browses and self.without:
             raise QueryError(
                 "The query only says what to avoid.", remedy="Give a text, an image, or a sku to resemble."
@@ -178,6 +179,12 @@ class RerankOptions:
                     remedy=f"Give a whole number from {least:,} to {most:,}, or leave it out.",
                     details={"name": name, "least": least, "most": most},
                 )
+
+    @property
+    def until(self) -> float | None:
+        """When everything must be there, on ``time.monotonic``; None where ``since`` is."""
+        explain_s = self.explain_ms / 1000 if self.explain else 0.0
+        return None if self.since is None else self.since + self.deadline_s + explain_s
 
     @property
     def deadline_s(self) -> float:

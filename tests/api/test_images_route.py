@@ -133,6 +133,8 @@ def test_what_is_drawn_if_the_reranker_fails_is_not_cached(
         ([""], "bad_query"),
         (["  \x00 "], "bad_query"),
         (["x" * 201], "bad_query"),
+        (["x" * 200 + "\x88"], "bad_query"),
+        (["a"] * (MAX_DRAWN_STATEMENTS + 1), "bad_query"),
         ([str(number) for number in range(MAX_DRAWN_STATEMENTS + 1)], "bad_query"),
     ],
 )

@@ -136,7 +136,9 @@ def test_variants_are_checked(client: TestClient, variant: dict[str, object]) ->
     assert (response.status_code, client.get("/v1/items/zt").status_code) == (400, 404)
 
 
-@pytest.mark.parametrize("sku", ["a/b c", "ключ-7", "50%", "sku?x=1", "emoji-👟"])
+@pytest.mark.parametrize(
+    "sku", ["a/b c", "ключ-7", "50%", "sku?x=1", "emoji-👟", "null", "-", "'00123", '="007"', "1.5E+12"]
+)
 def test_skus_of_any_shape(client: TestClient, sku: str) -> None:
     path = f"/v1/items/{quote(sku, safe='')}"
     assert client.put(path, json={"title": "Odd"}).status_code == 201
@@ -166,6 +168,53 @@ def test_bad_items_are_refused_and_nothing_changes(
     assert response.status_code == status, response.text
     assert response.json()["error"]["remedy"]
     assert store.catalog.sequence() == before
+
+
+@pytest.mark.parametrize("sku", ["x" * 257, "x" * 256 + "\x88", " ", "\x88", "\ufeff"])
+def test_skus_that_are_none(client: TestClient, sku: str) -> None:
+    response = client.put(f"/v1/items/{quote(sku, safe='')}", json={"title": "Odd"})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "bad_input")
+    operations = [{"op": "put", "sku": sku, "item": {"title": "Odd"}}]
+    (result,) = client.post("/v1/items:batch", json={"operations": operations}).json()["results"]
+    assert result["status"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("url", "status"),
+    [
+        ("https://shop.example/a b", 201),
+        ("/a:b", 201),
+        ("HTTP://shop.example", 201),
+        ("page", 201),
+        ("\u0958" * 4096, 201),  # NFC makes two of each
+        ("x" * 4097, 400),
+        ("x" * 4096 + "\x88", 400),
+        ("java\nscript:alert(1)", 400),
+        ("h ttp://shop.example", 400),
+        ("shop.example:80/a", 400),
+        ("127.0.0.1:80/a", 400),
+    ],
+)
+def test_addresses_that_the_document_takes_and_no_other(client: TestClient, url: str, status: int) -> None:
+    assert client.put("/v1/items/a", json={"title": "a", "url": url}).status_code == status
+    variants = [{"sku": "a", "url": url}]
+    assert client.put("/v1/items/b", json={"title": "b", "variants": variants}).status_code == status
+
+
+def test_texts_as_long_as_they_may_be_are_taken_whatever_unicode_makes_of_them(client: TestClient) -> None:
+    assert client.put("/v1/items/a", json={"title": "\u0958" * 2000}).status_code == 201
+    assert client.post("/v1/search", json={"text": "\u0958" * 2000}).status_code == 200
+    assert client.post("/v1/search", json={"text": "a" * 2000 + "\x88"}).status_code == 400
+    deep = "[" * 40 + "1" + "]" * 40
+    assert client.put("/v1/items/a", json={"title": "a", "attributes": {"note": deep}}).json()["attributes"] == {
+        "note": deep
+    }
+
+
+def test_what_is_said_of_variants_is_cleaned(client: TestClient) -> None:
+    variant = {"sku": " A\x00 ", "options": {"Shoe Size": "4\x002 "}, "identifiers": ["\x00", " 12 ", "12"]}
+    found = client.put("/v1/items/a", json={"title": "a", "variants": [variant]}).json()["variants"][0]
+    assert (found["sku"], found["options"], found["identifiers"]) == ("A", {"shoe_size": "42"}, ["12"])
 
 
 def test_similar_leaves_the_item_out(client: TestClient, store: Store) -> None:

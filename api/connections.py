@@ -10,6 +10,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, cast
 
+import httptools
 from starlette.types import ASGIApp, Scope
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -19,7 +20,16 @@ HEADER_S = 10.0
 """How long a client may take for a request's line and headers, from connecting or from its last answer."""
 
 MAX_HEADER_BYTES = 64 * 1024
-"""The largest request line and headers together."""
+"""The largest request line and headers together; and the most between two pieces of a body, and after it."""
+
+MAX_HEADERS = 256
+MAX_PIPELINED = 128
+"""How many requests may wait on a connection for the answer to one before them: each takes some 3 kB."""
+
+MIN_CHUNK_BYTES = 64
+MAX_SMALL_CHUNKS = 4096
+"""A body sent in more pieces than this must have so many bytes in each at the mean: a piece takes as long to read as
+10 kB do."""
 
 BODY_SILENCE_S = 15.0
 BODY_S = 120.0
@@ -88,7 +98,7 @@ class Connection(HttpToolsProtocol):
         """Count it, and close others if there are too many."""
         self._phase_since = self._heard_at = self.loop.time()
         self._unread_since: float | None = None
-        self._n_requests = self._n_header_bytes = 0
+        self._n_requests = self._n_header_bytes = self._n_chunks = self._n_body_bytes = 0
         self._is_in_body = self._closes_after_body = False
         super().connection_made(transport)
         self._check_timer = self.loop.call_later(CHECK_S, self._check)
@@ -108,19 +118,42 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
         if self.phase is not before:
             self._phase_since = self._heard_at
-        if not self._is_in_body and self._n_header_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
-            self.transport.write(HEADER_TOO_LARGE)
+        if self._n_header_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
+            if not self._is_in_body:
+                self.transport.write(HEADER_TOO_LARGE)
             self.transport.close()
 
+    def on_message_begin(self) -> None:
+        """The request's line follows. Raises ValueError if too many requests wait already."""
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise ValueError("too many requests wait for an answer")
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or what follows a body as one does, which is dropped. Raises ValueError if there are too many."""
+        if len(self.headers) >= MAX_HEADERS:
+            raise ValueError("too many headers")
+        if not self._is_in_body:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        """A request begins."""
+        """A request begins. Raises ValueError if it does not say for which host it is, or says it twice."""
+        check_host(self.url, self.headers, self.parser.get_http_version())
         self._is_in_body = True
         self._n_requests += 1
+        self._n_chunks = self._n_body_bytes = 0
         super().on_headers_complete()
+
+    def on_chunk_header(self) -> None:
+        """A piece of a body follows. Raises ValueError for a body of very many small ones."""
+        self._n_chunks += 1
+        if self._n_chunks > max(MAX_SMALL_CHUNKS, self._n_body_bytes / MIN_CHUNK_BYTES):
+            raise ValueError("too many small pieces")
 
     def on_body(self, body: bytes) -> None:
         """What came is none of the headers."""
         self._n_header_bytes = 0
+        self._n_body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -204,6 +237,19 @@ class Connection(HttpToolsProtocol):
         oldest.transport.abort()
 
 
+def check_host(url: bytes, headers: list[tuple[bytes, bytes]], http_version: str) -> None:
+    """Raises ValueError unless a request names one host (RFC 9112, 3.2), in its line and its headers the same."""
+    hosts = [value.strip().lower() for name, value in headers if name == b"host"]
+    if len(hosts) > 1 or (not hosts and http_version == "1.1"):
+        raise ValueError("a request names one host")
+    if not url.startswith((b"/", b"*")):
+        named = httptools.parse_url(url)
+        name = (named.host or b"").lower()
+        host = (b"[%s]" % name if b":" in name else name) + (b":%d" % named.port if named.port else b"")
+        if hosts != [host]:
+            raise ValueError("a request names one host in its line and another in its headers")
+
+
 def max_connections() -> int:
     """How many connections this process may have. Raises its limit of open files as far as the system lets it."""
     try:
@@ -230,7 +276,7 @@ def server_config(
         http=cast("type[Connection]", protocol),
         ws="none",
         backlog=BACKLOG,
-        log_level="warning",
+        log_level="error",
         server_header=False,
         forwarded_allow_ips=trusted_proxies,
         timeout_graceful_shutdown=GRACE_S,

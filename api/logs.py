@@ -37,6 +37,7 @@ def configure_logs(form: Literal["text", "json"]) -> None:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("vitrina.api.rerankers").setLevel(logging.INFO)  # logs once what the reranker can do
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # warns of each form that is refused anyway
 
 
 class JsonLines(JsonFormatter):

@@ -20,6 +20,9 @@ from vitrina.search.types.query import SortOrder
 MAX_NAMED = 20
 """How many existing fields or values an error names."""
 
+MAX_COMPARED_CHARS = 64
+"""Longer values are not looked for among those that exist: a thousand of 450 characters take seconds."""
+
 # A loose index scan: one index seek for each field, however many rows hold it (sqlite.org has no DISTINCT that skips).
 KNOWN_FIELDS = (
     "WITH RECURSIVE known(field) AS (SELECT MIN(field) FROM facets UNION ALL "
@@ -96,7 +99,7 @@ class FacetReader:
             field = field_of(condition)
             if field not in known:
                 raise FilterError(
-                    f"No item has a field {field!r}.",
+                    f"No item has a field {field!r:.200}.",
                     remedy=f"Filter by one of: {', '.join(known[:100]) or '(the catalog is empty)'}.",
                     details={"fields": known},
                 )
@@ -195,11 +198,12 @@ class FacetReader:
     def _unknown_value(self, field: str, value: str) -> FilterError:
         query = select(facets.c.value).where(facets.c.field == field).distinct().limit(1000)
         held = sorted(self._connection.scalars(query))
-        close = difflib.get_close_matches(value, held, n=MAX_NAMED, cutoff=0.6)
+        short = [each for each in held if len(each) <= MAX_COMPARED_CHARS] if len(value) <= MAX_COMPARED_CHARS else []
+        close = difflib.get_close_matches(value, short, n=MAX_NAMED, cutoff=0.6)
         return FilterError(
-            f"No item has the {field} {value!r:.200}.",
+            f"No item has the {field:.200} {value!r:.200}.",
             remedy=f"{'Close to it' if close else 'Known'}: {', '.join((close or held)[:MAX_NAMED])}.",
-            details={"field": field, "values": held[:100]},
+            details={"field": field[:200], "values": held[:100]},
         )
 
     def _attributes_of(self, item_ids: Iterable[int]) -> dict[int, dict[str, object]]:

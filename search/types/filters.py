@@ -238,7 +238,7 @@ def parse_bound(field: str, bound: object) -> float:
     if number is not None and math.isfinite(number):
         return number
     raise FilterError(
-        f"The filter on {field!r} has the bound {bound!r:.200}, which is no finite number.",
+        f"The filter on {field!r:.200} has the bound {bound!r:.200}, which is no finite number.",
         remedy='Write bounds as numbers, as in {"price_cents": {"gte": 1000, "lt": 5000}}.',
     )
 
@@ -247,7 +247,7 @@ def parse_values(field: str, asked: object) -> tuple[str, ...]:
     values = list(asked) if isinstance(asked, Sequence) and not isinstance(asked, str) else [asked]
     if not 0 < len(values) <= MAX_VALUES:
         raise FilterError(
-            f"The filter on {field!r} lists {len(values)} values; it takes 1 to {MAX_VALUES}.",
+            f"The filter on {field!r:.200} lists {len(values)} values; it takes 1 to {MAX_VALUES}.",
             remedy="Name at least one value, or drop the filter.",
         )
     scalars = [value for value in values if isinstance(value, str | int | float | bool)]
@@ -258,7 +258,7 @@ def parse_values(field: str, asked: object) -> tuple[str, ...]:
 
 def malformed(field: str, asked: object) -> FilterError:
     return FilterError(
-        f"The filter on {field!r} cannot be read: {asked!r:.200}.",
+        f"The filter on {field!r:.200} cannot be read: {asked!r:.200}.",
         remedy='Use a value, a list of values, {"gte": 1, "lt": 5}, {"not": ...} or {"exists": true}.',
     )
 
@@ -290,7 +290,7 @@ def parse_argument(argument: str, is_value: IsValue) -> Condition:
     found = FIELD.fullmatch(argument)
     if found is None:
         raise FilterError(
-            f"The filter {argument!r} is not KEY=VALUE.",
+            f"The filter {argument!r:.200} is not KEY=VALUE.",
             remedy="Write colour=navy, colour='navy|black', colour='!navy', price_cents=1000..5000 or material='*'; "
             "or in double quotes what has such signs, as in 'style=\"Men|Shirts\"'.",
         )
@@ -329,6 +329,6 @@ def parse_end(field: str, end: str) -> float | None:
         return parse_bound(field, float(end)) if end else None
     except ValueError:
         raise FilterError(
-            f"The filter on {field!r} has the bound {end!r}, which is no number.",
+            f"The filter on {field!r:.200} has the bound {end!r:.200}, which is no number.",
             remedy=f"Write {field}=1000..5000, {field}=1000.. or {field}=..5000.",
         ) from None

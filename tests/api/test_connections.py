@@ -208,3 +208,55 @@ def test_bodies_may_be_longer_than_headers_in_one_piece_and_in_many() -> None:
     with serving() as (_, port), httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
         for content in (b"a" * 300_000, (b"a" * 1000 for _ in range(300))):
             assert client.post("/", content=content).content == b"a" * 300_000
+
+
+LINE = b"POST / HTTP/1.1\r\n"
+HOST = b"Host: localhost\r\n"
+CHUNKED = LINE + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (LINE + HOST + b"Content-Length: 0\r\n\r\n", b"200"),
+        (LINE + b"Content-Length: 0\r\n\r\n", b"400"),
+        (LINE + HOST + b"Host: evil.example\r\nContent-Length: 0\r\n\r\n", b"400"),
+        (b"POST / HTTP/1.0\r\nContent-Length: 0\r\n\r\n", b"200"),
+        (b"POST http://LOCALHOST/ HTTP/1.1\r\n" + HOST + b"Content-Length: 0\r\n\r\n", b"200"),
+        (b"POST http://[::1]:8/ HTTP/1.1\r\nHost: [::1]:8\r\nContent-Length: 0\r\n\r\n", b"200"),
+        (b"POST http://evil.example/ HTTP/1.1\r\n" + HOST + b"Content-Length: 0\r\n\r\n", b"400"),
+        (b"POST http://localhost:81/ HTTP/1.1\r\n" + HOST + b"Content-Length: 0\r\n\r\n", b"400"),
+        (LINE + HOST + b"X: a\r\n" * 200 + b"Content-Length: 0\r\n\r\n", b"200"),
+        (LINE + HOST + b"X: a\r\n" * 300 + b"Content-Length: 0\r\n\r\n", b"400"),
+        (CHUNKED + b"2\r\nok\r\n" * 5 + b"0\r\nX: a\r\n\r\n", b"200"),
+        (CHUNKED + b"1\r\nx\r\n" * 5_000 + b"0\r\n\r\n", b"400"),
+        (CHUNKED + (b"100\r\n" + b"x" * 256 + b"\r\n") * 5_000 + b"0\r\n\r\n", b"200"),
+    ],
+)
+def test_what_is_and_is_not_a_request(port: int, sent: bytes, status: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.settimeout(10)
+        connection.sendall(sent)
+        assert connection.recv(12).split(b" ")[1] == status
+
+
+@pytest.mark.parametrize("flood", [b"0\r\n" + b"A: b\r\n" * 100_000, b"1;" + b"a" * 500_000])
+def test_what_is_no_part_of_a_body_ends_soon(flood: bytes) -> None:
+    with serving() as (_, port), socket.create_connection(("127.0.0.1", port)) as connection:
+        with suppress(ConnectionError):
+            connection.sendall(CHUNKED + flood)
+        assert is_closed(connection, 10)
+
+
+def test_few_requests_wait_on_a_connection_for_their_answers() -> None:
+    slow = b"POST /slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+    quick = slow.replace(b"/slow", b"/")
+    with serving() as (_, port):
+        with ask(port, quick * 100) as connection:
+            connection.settimeout(10)
+            received = b""
+            while received.count(b"200 OK") < 100:
+                received += connection.recv(65_536)
+        with ask(port, slow + quick * 1_000) as connection, suppress(ConnectionError):
+            while connection.recv(65_536):
+                pass

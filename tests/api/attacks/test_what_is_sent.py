@@ -111,6 +111,24 @@ def test_json_that_breaks_parsers_or_limits(client: TestClient, text: str) -> No
     assert len(response.content) < 20_000, "what was sent does not come back as a whole"
 
 
+@pytest.mark.parametrize("part", ["[],", '{"a":1},', '"",', "[[[],[]]],"])
+def test_json_of_very_many_values(client: TestClient, part: str) -> None:
+    """Two megabytes, which become seventy."""
+    values = part * (1_900_000 // len(part))
+    tracemalloc.start()
+    try:
+        for method, path, body in (
+            ("POST", "/v1/search", '{"filters": {"a": [%s 1]}}'),
+            ("POST", "/v1/explain", '{"query": {"filters": {"a": [%s 1]}}, "sku": "a"}'),
+            ("PUT", "/v1/items/a", '{"title": "a", "attributes": {"a": [%s 1]}}'),
+        ):
+            assert client.request(method, path, content=body % values, headers=JSON).status_code == 413
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 40_000_000
+
+
 def test_many_ranges_of_a_file(client: TestClient) -> None:
     ranges = ",".join(f"{n}-{n + 1}" for n in range(0, 20_000, 2))
     started = time.monotonic()

@@ -12,8 +12,9 @@ from enum import StrEnum
 from functools import cache
 from typing import Final
 
+from anyio import CancelScope
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vitrina.api.errors import SECURITY_HEADERS, error_response
 
@@ -37,6 +38,18 @@ QUEUE_S = 1.2
 than ``MIN_SEARCHES``. The rest of 2 s is for a pace that changes."""
 
 PACE_S = 2.0
+MIN_PACE_S = 0.1
+MIN_ANSWERED = 3
+MIN_TELLING = 10
+GUESSED_PACE = 20.0
+"""The pace is known if so many searches were answered in a row, and remembered if so many were. Before that it is that
+of two busy cores."""
+
+MIN_REFUSED = 10
+MOMENT_S = 0.5
+"""A flood of 250 a second is seen after 0.3 s, when so many were refused. What was taken since it began is refused
+after all where it would wait for too long."""
+
 REFUSED_S = 1.0
 FLOOD_S = 5.0
 """It is a flood if more searches are under way, or were refused within ``REFUSED_S``, than are taken at most; and for
@@ -69,11 +82,30 @@ class RecentCount:
         """It happens now."""
         self._times.append(self._clock())
 
+    def clear(self) -> None:
+        """Forget all of it."""
+        self._times.clear()
+
     def __len__(self) -> int:
         oldest = self._clock() - self._period_s
         while self._times and self._times[0] < oldest:
             self._times.popleft()
         return len(self._times)
+
+
+class Admitted:
+    """A request that is being answered ``since`` then. ``on_withdraw`` gives its work up."""
+
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self.is_withdrawn = self.has_begun = False
+        self.on_withdraw: Callable[[], None] = lambda: None
+
+    def withdraw(self) -> None:
+        """Refuse it after all, unless its answer has begun."""
+        if not self.has_begun:
+            self.is_withdrawn = True
+            self.on_withdraw()
 
 
 class InFlight:
@@ -85,6 +117,10 @@ class InFlight:
         self.n_refused = Counter[Work]()
         self._max_in_flight = max_in_flight
         self._n = Counter[Work]()
+        self._searches: dict[Admitted, None] = {}
+        self._busy_since = -math.inf
+        self._usual_pace = GUESSED_PACE
+        self._is_withdrawn = False
         self._clock = clock
         self._flooded_until = -math.inf
         self._answered = RecentCount(PACE_S, clock)
@@ -101,25 +137,55 @@ class InFlight:
         if work is Work.SEARCH:
             self._refused.add()
             if self._n[work] + len(self._refused) > self._max_in_flight[work]:
+                if self._clock() >= self._flooded_until:
+                    self._is_withdrawn = False
                 self._flooded_until = self._clock() + FLOOD_S
+                if not self._is_withdrawn and len(self._refused) >= MIN_REFUSED:
+                    self._is_withdrawn = True
+                    self._withdraw_surplus()
         return True
 
     def _bound(self, work: Work) -> int:
         most = self._max_in_flight[work]
         if work is not Work.SEARCH or self._clock() >= self._flooded_until:
             return most
-        return min(most, max(MIN_SEARCHES, int(len(self._answered) / PACE_S * QUEUE_S)))
+        return min(most, max(MIN_SEARCHES, int(self._pace() * QUEUE_S)))
+
+    def _pace(self) -> float:
+        """Searches answered a second, of late, while there were any."""
+        since = max(self._busy_since, self._clock() - PACE_S)
+        pace = len(self._answered) / max(self._clock() - since, MIN_PACE_S)
+        if len(self._answered) >= MIN_TELLING:
+            self._usual_pace = pace
+        return pace
+
+    def _withdraw_surplus(self) -> None:
+        """Of the searches that were taken a moment ago, before it was known to be a flood, withdraw those that would
+        wait for too long."""
+        pace = self._pace() if len(self._answered) >= MIN_ANSWERED else self._usual_pace
+        n_kept = max(MIN_SEARCHES, int(pace * QUEUE_S))
+        for each in list(self._searches)[n_kept:]:
+            if self._clock() - each.since < MOMENT_S:
+                each.withdraw()
 
     @contextmanager
-    def counting(self, work: Work) -> Iterator[None]:
+    def counting(self, work: Work) -> Iterator[Admitted]:
         """Counts a request as long as it is answered."""
+        admitted = Admitted(self._clock())
+        if work is Work.SEARCH:
+            if not self._searches:
+                self._busy_since = self._clock()
+                self._answered.clear()
+            self._searches[admitted] = None
         self._n[work] += 1
         try:
-            yield
+            yield admitted
         finally:
             self._n[work] -= 1
             if work is Work.SEARCH:
-                self._answered.add()
+                del self._searches[admitted]
+                if not admitted.is_withdrawn:
+                    self._answered.add()
 
     def refusal(self, scope: Scope) -> bytes | None:
         """The whole answer to a request that is one too many, before anything else looks at it; None for others, and
@@ -159,5 +225,17 @@ class Admission:
         elif self._in_flight.refuses(work):
             await refusal_of(work)(scope, receive, send)
         else:
-            with self._in_flight.counting(work):
-                await self.app(scope, receive, send)
+            with self._in_flight.counting(work) as admitted:
+                await self._answer(scope, receive, send, admitted)
+            if admitted.is_withdrawn:
+                await refusal_of(work)(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, admitted: Admitted) -> None:
+        async def send_and_note(message: Message) -> None:
+            if not admitted.is_withdrawn:
+                admitted.has_begun = True
+                await send(message)
+
+        with CancelScope() as work:
+            admitted.on_withdraw = work.cancel
+            await self.app(scope, receive, send_and_note)

@@ -21,7 +21,17 @@ from tests.api.test_reranking import shop as shop
 from tests.search.reranking.shops import ColourReranker
 from tests.sse import events_in
 from vitrina.api import service
-from vitrina.api.admission import FLOOD_S, MAX_BUFFERED_BYTES, MAX_IN_FLIGHT, InFlight, Work, work_of
+from vitrina.api.admission import (
+    FLOOD_S,
+    MAX_BUFFERED_BYTES,
+    MAX_IN_FLIGHT,
+    MIN_REFUSED,
+    Admission,
+    Admitted,
+    InFlight,
+    Work,
+    work_of,
+)
 from vitrina.api.app import BodyLimit
 from vitrina.indexer.fetch import Fetcher
 from vitrina.search.images.memory import MAX_TOTAL_BYTES, MEMORY
@@ -81,22 +91,46 @@ def test_more_reranked_answers_than_there_is_room_for_are_busy(shop: Store, monk
             client.post("/v1/search", json=BODY, headers=STREAM).raise_for_status()
 
 
-def test_the_deadline_counts_from_the_requests_arrival(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+DEADLINE: dict[str, object] = {"text": "white boots", "rerank": {"deadline_ms": 500, "explain": 0}}
+
+
+def test_what_cannot_be_begun_by_its_deadline_is_refused_then(shop: Store) -> None:
     """The wait for a thread of retrieval is part of it."""
     model = ColourReranker()
     with serving(shop, lambda _: model) as (client, reranking):
         tried(reranking)
-        threads: ThreadPoolExecutor = client.app.state.service.searching  # type: ignore[attr-defined]
+        threads: ThreadPoolExecutor = client.app.state.service.retrieving  # type: ignore[attr-defined]
         release = threading.Event()
         waiting: list[Future[bool]] = [threads.submit(release.wait, 30) for _ in range(threads._max_workers)]
-        threading.Timer(0.6, release.set).start()
-        started = time.monotonic()
-        body = {"text": "white boots", "rerank": {"deadline_ms": 500, "explain": 0}}
-        answer = client.post("/v1/search", json=body).raise_for_status().json()
-        assert time.monotonic() - started >= 0.6
+        for headers in ({}, STREAM):
+            started = time.monotonic()
+            refused = client.post("/v1/search", json=DEADLINE, headers=headers)
+            assert 0.5 <= time.monotonic() - started < 5
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "busy")
+            assert refused.headers["retry-after"] == "1"
+        threading.Timer(0.7, release.set).start()
+        patient = {**DEADLINE, "rerank": {"deadline_ms": 500, "explain": 1, "explain_ms": 20_000}}
+        answer = client.post("/v1/search", json=patient).raise_for_status().json()
         assert answer["reranked"] == "late"
+        assert answer["hits"][0]["explanation"]
         assert all(each.result(10) for each in waiting)
         assert model.asked == []
+        assert client.post("/v1/search", json=BODY).json()["reranked"] == "reranked"
+
+
+def test_what_has_a_deadline_waits_for_no_search_without_one(shop: Store) -> None:
+    model = ColourReranker()
+    with serving(shop, lambda _: model) as (client, reranking), ThreadPoolExecutor(1) as clients:
+        tried(reranking)
+        threads: ThreadPoolExecutor = client.app.state.service.searching  # type: ignore[attr-defined]
+        release = threading.Event()
+        waiting = [ThreadPoolExecutor.submit(threads, release.wait, 30) for _ in range(threads._max_workers)]
+        plain = clients.submit(search, client)
+        assert post(client, "white boots")["reranked"] == "reranked"
+        assert not plain.done()
+        release.set()
+        assert plain.result(30).status_code == 200
+        assert all(each.result(10) for each in waiting)
 
 
 def test_requests_beyond_the_bound_of_their_kind_are_refused_at_once(shop: Store) -> None:
@@ -147,14 +181,15 @@ def test_which_bound_a_request_counts_against(method: str, path: str, work: Work
 
 
 class Pace:
-    """Searches that are answered one after the other, ``per_s`` a second, and a clock that goes on when it is told."""
+    """Searches that are answered one after the other, ``per_s`` a second, those that are not withdrawn before, and a
+    clock that goes on when it is told."""
 
     def __init__(self, per_s: float) -> None:
         self.now, self.per_s = 0.0, per_s
         self.in_flight = InFlight(clock=lambda: self.now)
         self.waits_s: list[float] = []
-        self.later_waits_s: list[float] = []
-        self._waiting: list[tuple[float, AbstractContextManager[None]]] = []
+        self._waiting: list[tuple[float, AbstractContextManager[Admitted]]] = []
+        self.withdrawn_after_s: list[float] = []
         self._next_at = 0.0
 
     def ask(self) -> bool:
@@ -162,9 +197,15 @@ class Pace:
         if self.in_flight.refuses(Work.SEARCH):
             return False
         counting = self.in_flight.counting(Work.SEARCH)
-        counting.__enter__()
-        self._waiting.append((self.now, counting))
+        asked = self.now, counting
+        counting.__enter__().on_withdraw = lambda: self._withdraw(asked)
+        self._waiting.append(asked)
         return True
+
+    def _withdraw(self, asked: tuple[float, AbstractContextManager[Admitted]]) -> None:
+        self._waiting.remove(asked)
+        asked[1].__exit__(None, None, None)
+        self.withdrawn_after_s.append(self.now - asked[0])
 
     def go_on(self, seconds: float) -> None:
         """Let time pass, in which searches are answered in their order."""
@@ -173,8 +214,6 @@ class Pace:
             asked_at, counting = self._waiting.pop(0)
             counting.__exit__(None, None, None)
             self.waits_s.append(self.now - asked_at)
-            if asked_at > 0.5:
-                self.later_waits_s.append(self.now - asked_at)
             self._next_at = max(self._next_at, self.now - seconds) + 1 / self.per_s
 
 
@@ -185,8 +224,8 @@ def test_in_a_flood_as_many_are_taken_as_are_answered_soon(per_s: float) -> None
         pace.ask()
         pace.go_on(1 / 250)
     assert len(pace.waits_s) >= 0.9 * per_s * 20
-    assert max(pace.later_waits_s) < 2.0
-    assert max(pace.waits_s) < MAX_IN_FLIGHT[Work.SEARCH] / per_s + 0.1, "asked before there was a flood"
+    assert max(pace.waits_s) < 2.0, "those that were asked before it was seen to be a flood, too"
+    assert max(pace.withdrawn_after_s, default=0.0) <= (0.15 if per_s > 20 else 0.3)
 
 
 def test_clients_that_wait_for_their_answers_are_never_refused_and_are_taken_again_after_a_flood() -> None:
@@ -201,11 +240,51 @@ def test_clients_that_wait_for_their_answers_are_never_refused_and_are_taken_aga
     for _ in range(250 * 5):  # others come, too many
         pace.ask()
         pace.go_on(1 / 250)
-    assert not pace.ask()
+    assert not all(pace.ask() for _ in range(2))
     pace.go_on(FLOOD_S + 0.1)
     for _ in range(2000):
         pace.go_on(0.01)
     assert all(pace.ask() for _ in range(n_clients))
+
+
+def test_what_was_taken_before_it_was_seen_to_be_a_flood_is_refused_after_all() -> None:
+    """The latest of them, whose work is given up; none whose answer has begun."""
+    gone: list[int] = []
+    now = 0.0
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["number"] == 24:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        try:
+            await asyncio.sleep(0 if 0 < scope["number"] < 11 else 1)
+        except asyncio.CancelledError:
+            gone.append(scope["number"])
+            raise
+        if scope["number"] != 24:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    admission = Admission(answer, InFlight({**MAX_IN_FLIGHT, Work.SEARCH: 16}, clock=lambda: now))
+
+    async def status(number: int) -> int:
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/v1/search", "headers": [], "number": number}
+        await admission(scope, lambda: asyncio.sleep(9), send)  # type: ignore[arg-type, return-value]
+        return int(sent[0]["status"])
+
+    async def in_turn() -> list[int]:
+        nonlocal now
+        before = [asyncio.ensure_future(status(number)) for number in range(11)]
+        await asyncio.sleep(0.05)
+        now = 1.0  # ten were answered in a second, so that twelve are kept of the sixteen that are taken
+        return await asyncio.gather(*before, *(status(number) for number in range(11, 26 + MIN_REFUSED)))
+
+    assert asyncio.run(in_turn()) == [200] * 22 + [503] * 2 + [200] + [503] * (1 + MIN_REFUSED)
+    assert sorted(gone) == [22, 23, 25]
 
 
 def test_slow_images_hold_up_nothing_but_writes(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 import re
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -25,6 +27,19 @@ CHECK_EVERY_BYTES = 16 * 2**20
 CHUNK_BYTES = 1 << 20
 MAX_FILES = 500_000
 """Files in one archive."""
+
+DAMAGED = (
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What Python's readers raise on archives that are damaged, encrypted, or packed in a way that they do not know."""
 
 MAX_NAME_CHARS = 100
 _UNSAFE = re.compile(r"[^\w.+=@ -]+")
@@ -97,10 +112,10 @@ class Unpacker:
                     self.n_left_out += 1
                     continue
                 self._write(archive, self._path(archive, name), file)
-        except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+        except DAMAGED as error:
             raise damaged(archive, error) from error
         except OSError as error:
-            raise no_room(error) from error
+            raise (no_room(error) if error.errno else damaged(archive, error)) from error  # bz2 gives none
 
     def decompress(self, file: Path) -> Path:
         """Decompress a gzip file beside it; returns the new one. Raises as ``unpack`` does."""
@@ -176,7 +191,7 @@ def is_packed_catalog(archive: Path) -> bool:
     try:
         with tarfile.open(archive, "r|*") as packed:
             return any(member.isreg() and ending_of(member.name) in endings for member in packed)
-    except (tarfile.TarError, EOFError, OSError, zlib.error):
+    except (*DAMAGED, OSError):
         return False  # its reader says what is wrong
 
 

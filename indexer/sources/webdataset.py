@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import lzma
 import tarfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -55,7 +57,7 @@ class WebDatasetTable:
                 yield sample.row()
             if _is_cut(self.path):
                 raise tarfile.ReadError("it ends without its end mark")
-        except (tarfile.TarError, EOFError, OSError) as error:
+        except (tarfile.TarError, EOFError, OSError, ValueError, lzma.LZMAError, zlib.error) as error:
             last = sample.key if sample else "the start"
             reason = f"The tar is damaged or cut short after {last}: {str(error)[:200]}."
             yield Rejection(

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -33,6 +35,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("quick")
+
+NO_CONSTANTS = Constants()
+providers._get_local_constants = lambda: NO_CONSTANTS
+"""Examples are the same in every worker and after every change. Hypothesis also tries the constants of whatever modules
+of ours happen to be loaded, which depends on the tests that ran before, and has no setting for it."""
 
 HERE = Path(__file__).parent
 MARKERS = {"e2e": ("e2e", "notebooks"), "train": ("recipes/encoder", "recipes/reranker", "tuning")}

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Protocol, Self, cast
+from typing import Any, Literal, Protocol, Self, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from vitrina.search.types.calibration import Calibration
@@ -112,16 +113,30 @@ class Preprocessing:
             fill_color=cast(int, config.get("fill_color", 0)),
         )
 
-    def __call__(self, image: Image.Image) -> Pixels:
-        """Prepare one image; float32, shape (3, height, width)."""
+    def __call__(self, image: Image.Image) -> NDArray[np.float32]:
+        """Prepare one image; shape (3, height, width)."""
+        return self.normalised(self.levels(image))
+
+    def levels(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Resize, crop or pad one image; shape (3, height, width), 0 to 255: a quarter of the memory of what
+        ``normalised`` makes of it."""
         if image.mode != "RGB":
             image = image.convert("RGB")
         filter_ = Image.Resampling.BILINEAR if self.interpolation == "bilinear" else Image.Resampling.BICUBIC
         resized = image.resize(self._resized(image.width, image.height), filter_)
-        levels = np.asarray(_centre(resized, self.size, self.fill_color), dtype=np.float32)
-        std = np.array(self.std, dtype=np.float32)
-        pixels = levels * (1 / (255 * std)) - np.array(self.mean, dtype=np.float32) / std
-        return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32)
+        levels = np.asarray(_centre(resized, self.size, self.fill_color))
+        return np.ascontiguousarray(levels.transpose(2, 0, 1))
+
+    def normalised(self, levels: NDArray[Any]) -> NDArray[np.float32]:
+        """Normalise the levels of one image or several, uint8, shape (..., 3, height, width); float32 is left as it
+        is."""
+        if levels.dtype != np.uint8:
+            return levels
+        std = np.array(self.std, dtype=np.float32)[:, None, None]
+        pixels = levels.astype(np.float32)
+        pixels *= 1 / (255 * std)
+        pixels -= np.array(self.mean, dtype=np.float32)[:, None, None] / std
+        return pixels
 
     def _resized(self, width: int, height: int) -> tuple[int, int]:
         """The image's width and height after scaling, never less than one pixel."""
@@ -171,7 +186,8 @@ class Encoder(Protocol):
         """How its cosines become probabilities of relevance, or None if that was not measured."""
 
     def prepare(self, image: Image.Image) -> Pixels:
-        """Resize and normalise one upright RGB image. Runs no model, so decoder threads call it."""
+        """Resize one upright RGB image to what the model sees, of a shape that ends in height and width. Runs no model,
+        so decoder threads call it."""
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Vectors:
         """Embed prepared images; shape (len(batch), dimension), unit rows. Blocks; uses the GPU if there is one."""

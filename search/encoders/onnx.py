@@ -79,12 +79,17 @@ class OnnxEncoder:
         return self._calibration
 
     def prepare(self, image: Image.Image) -> Pixels:
-        """Resize and normalise one upright RGB image as the model's configuration says."""
-        return self._export.preprocessing(image)
+        """Resize one upright RGB image as the model's configuration says; uint8, shape (3, height, width)."""
+        return self._export.preprocessing.levels(image)
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Vectors:
         """Embed prepared images; shape (len(batch), dimension), unit rows. Blocks."""
-        return self._encode(lambda start: self._images(np.stack(batch[start : start + PART_SIZE]))[0], len(batch))
+
+        def embed(start: int) -> Vectors:
+            levels = np.stack(batch[start : start + PART_SIZE])
+            return self._images(self._export.preprocessing.normalised(levels))[0]
+
+        return self._encode(embed, len(batch))
 
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
         """Prepare and embed images; shape (len(images), dimension), unit rows. Blocks."""

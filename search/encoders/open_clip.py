@@ -135,15 +135,15 @@ class OpenClipEncoder:
         return self._calibration
 
     def prepare(self, image: Image.Image) -> Pixels:
-        """Resize and normalise one upright RGB image as the model's configuration says."""
-        return self.preprocessing(image)
+        """Resize one upright RGB image as the model's configuration says; uint8, shape (3, height, width)."""
+        return self.preprocessing.levels(image)
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Vectors:
         """Embed prepared images; shape (len(batch), dimension), unit rows. Blocks; 256 images at a time."""
         import torch
 
         def encode(pixels: Sequence[Pixels]) -> torch.Tensor:
-            images = torch.from_numpy(np.stack(pixels)).to(self.device)
+            images = torch.from_numpy(self.preprocessing.normalised(np.stack(pixels))).to(self.device)
             return cast("torch.Tensor", self.model.encode_image(images))
 
         return self._encode(encode, batch)

@@ -17,7 +17,7 @@ from vitrina.search.types.errors import StateError, StorageError
 Vectors = NDArray[np.float32]
 """Embeddings, shape (n, dimension), one unit vector per row."""
 
-Pixels = NDArray[np.float32]
+Pixels = NDArray[np.uint8] | NDArray[np.float32]
 """One prepared image, shape (3, height, width), normalised as the encoder's image tower expects."""
 
 LOCAL_PREFIX = "local-dir:"

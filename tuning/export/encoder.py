@@ -168,8 +168,8 @@ def export_encoder(folder: Path) -> Export:
 def export_int8(folder: Path, target: Path, pixels: Sequence[Pixels]) -> Export:
     """Make ``target`` a copy of the folder whose image tower has 8-bit weights: another encoder, in its own space.
 
-    ``pixels`` are some hundred images of the kind it will see, as the encoder prepares them. Blocks and raises as
-    ``export_encoder`` does.
+    ``pixels`` are the levels of some hundred images of the kind it will see, as the encoder prepares them. Blocks and
+    raises as ``export_encoder`` does.
     """
     if target.resolve() == folder.resolve():
         raise EncoderError(
@@ -181,7 +181,7 @@ def export_int8(folder: Path, target: Path, pixels: Sequence[Pixels]) -> Export:
     model, _, _ = load_plain(target)
     whole = to_onnx(ImageTower(model), images_signature(export.preprocessing), fold=True)
     (target / EXPORT_FILE).unlink()
-    quantize(whole, target / INT8_FILE, pixels)
+    quantize(whole, target / INT8_FILE, [export.preprocessing.normalised(each) for each in pixels])
     (target / IMAGE_FILE).unlink()
     digest = hashlib.sha256((target / INT8_FILE).read_bytes()).hexdigest()
     export = replace(export, fingerprint=fingerprint_of(target), image=Graph(INT8_FILE, digest, ()))

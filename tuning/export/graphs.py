@@ -18,12 +18,11 @@ from torch.export import Dim
 
 from vitrina.search.encoders.graphs import Graph
 from vitrina.search.types.errors import MissingDependencyError, StateError
-from vitrina.search.types.models import Pixels
 
 BATCH_SIZE = 16
 
 
-def quantize(model: Any, target: Path, pixels: Sequence[Pixels]) -> None:
+def quantize(model: Any, target: Path, pixels: Sequence[NDArray[np.float32]]) -> None:
     """Write an ``onnx_ir`` model with weights as ``target``, its activations' ranges taken from prepared images.
 
     Weights have a scale a channel and seven bits: without VNNI a processor adds pairs of products in 16 bits, which

@@ -13,7 +13,13 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from vitrina.search.images.formats import FORMATS, PLUGIN_FORMATS, formats_of, jxl_size
-from vitrina.search.images.memory import MAX_IMAGE_BYTES, MEMORY, OTHER_BYTES_PER_PIXEL, decoding_bytes
+from vitrina.search.images.memory import (
+    MAX_IMAGE_BYTES,
+    MEMORY,
+    OTHER_BYTES_PER_PIXEL,
+    decoding_bytes,
+    without_metadata,
+)
 from vitrina.search.types.errors import ImageError
 
 _BROKEN = (
@@ -59,7 +65,8 @@ class DecodedImage:
 
     ``pixels`` is upright RGB, transparency laid over white. ``format`` is Pillow's name of the original's format;
     ``width_px`` and ``height_px`` are the original's size, upright. ``is_web_ready`` says that a browser shows the
-    original bytes as they are: a still JPEG, PNG or WebP, upright, 8-bit, not downscaled and without metadata.
+    original bytes as they are: a still JPEG, PNG or WebP, upright, 8-bit, not downscaled and without metadata; or
+    ``stripped``, where there are any: those of a JPEG without its metadata.
     """
 
     pixels: Image.Image
@@ -67,6 +74,7 @@ class DecodedImage:
     width_px: int
     height_px: int
     is_web_ready: bool
+    stripped: bytes | None = None
 
 
 MAX_BYTES = 30 * 1024 * 1024
@@ -148,13 +156,14 @@ def _opened(data: bytes, max_pixels: int, bounds: _Bounds) -> DecodedImage:
     with Image.open(io.BytesIO(data), formats=formats_of(data)) as image:
         size = image.size
         _refuse_size(size, max_pixels)
-        is_kept = _is_plain(image)
+        stripped = _stripped(image, data) if bounds.working_side_px is not None else None
+        is_kept = _is_plain(image) or stripped is not None
         # a large JPEG decodes at 1/2, 1/4 or 1/8 of its size
         image.draft(None, bounds.drafted(size, is_kept=is_kept and bounds.are_kept_by(size, len(data))))
         n_bytes = decoding_bytes(image, data)
         _refuse_memory(f"{image.format} in {image.mode}", size, n_bytes)
         with MEMORY.taking(n_bytes):
-            return _decode(image, size, len(data), bounds)
+            return _decode(image, size, len(data), bounds, stripped)
 
 
 def _is_plain(image: Image.Image) -> bool:
@@ -163,10 +172,21 @@ def _is_plain(image: Image.Image) -> bool:
     return plain and image.format in _WEB_FORMATS and not getattr(image, "is_animated", False)
 
 
-def _decode(image: Image.Image, size: tuple[int, int], n_bytes: int, bounds: _Bounds) -> DecodedImage:
+def _stripped(image: Image.Image, data: bytes) -> bytes | None:
+    """The bytes of a JPEG that has metadata and is upright, without it; None for any other."""
+    if image.format != "JPEG" or image.mode not in _WEB_MODES or _is_plain(image):
+        return None
+    is_upright = image.getexif().get(_ORIENTATION_TAG, 1) not in _UPRIGHT  # it is in the header
+    return without_metadata(data) if is_upright else None
+
+
+def _decode(
+    image: Image.Image, size: tuple[int, int], n_bytes: int, bounds: _Bounds, stripped: bytes | None = None
+) -> DecodedImage:
     is_plain = _is_plain(image)
     image.load()
-    is_web_ready = is_plain and _is_plain(image) and bounds.are_kept_by(size, n_bytes)
+    is_plain = stripped is not None or (is_plain and _is_plain(image))
+    is_web_ready = is_plain and bounds.are_kept_by(size, n_bytes)
     max_side_px = KEPT_SIDE_PX if is_web_ready else bounds.max_side_px
     orientation = image.getexif().get(_ORIENTATION_TAG, 1)
     reduced = _fitted(size, max_side_px)
@@ -178,7 +198,7 @@ def _decode(image: Image.Image, size: tuple[int, int], n_bytes: int, bounds: _Bo
     if orientation in _UPRIGHT:
         pixels = pixels.transpose(_UPRIGHT[orientation])
         size = size[::-1] if orientation >= 5 else size
-    return DecodedImage(pixels, image.format or "", *size, is_web_ready=is_web_ready)
+    return DecodedImage(pixels, image.format or "", *size, is_web_ready, stripped if is_web_ready else None)
 
 
 def _fitted(size: tuple[int, int], max_side_px: int) -> tuple[int, int]:

@@ -34,7 +34,11 @@ TRANSPARENCY_BYTES_PER_PIXEL = 9
 OTHER_BYTES_PER_PIXEL = 20
 """For modes that are rare, such as floats."""
 
+_MARKER = 0xFF
 _START_OF_SCAN = 0xDA
+_METADATA = frozenset({0xE1, 0xED, 0xFE})
+"""APP1 (EXIF, XMP), APP13 (IPTC) and comments. Colour profiles (APP2) and colour transforms (APP14) stay."""
+
 _STARTS_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE_FRAMES = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 
@@ -87,6 +91,22 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         if marker == _START_OF_SCAN:
             return
         at += 2 + length
+
+
+def without_metadata(data: bytes) -> bytes | None:
+    """A JPEG without its EXIF, XMP, IPTC and comments, its pixels as they are; None where it is not built as usual."""
+    kept = bytearray(data[:2])
+    at = 2
+    while at + 4 <= len(data) and data[at] == _MARKER:
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == _START_OF_SCAN:
+            return bytes(kept + data[at:])
+        if marker in (0x00, _MARKER) or length < 2:
+            return None
+        if marker not in _METADATA:
+            kept += data[at : at + 2 + length]
+        at += 2 + length
+    return None
 
 
 def samples_per_pixel(image: Image.Image) -> float:

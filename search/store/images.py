@@ -35,10 +35,10 @@ _MAGIC = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
 def storable(image: DecodedImage, original: bytes) -> bytes:
     """The bytes to store for an image: the original if browsers can show it and it is small, else a JPEG of it.
 
-    The JPEG has quality 90, full colour resolution, and none of the original's metadata.
+    The JPEG has quality 90 and full colour resolution. Neither has the original's metadata.
     """
     if image.is_web_ready and len(original) <= MAX_ORIGINAL_BYTES:
-        return original
+        return image.stripped or original
     return _jpeg(image.pixels, _JPEG_QUALITY)
 
 

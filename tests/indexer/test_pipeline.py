@@ -6,7 +6,9 @@ import errno
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +21,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from tests.fakes import FakeEncoder, MemorySource, make_image, make_record, open_replica, png
 from vitrina.indexer.fetch import Fetched, Fetcher, Validators
 from vitrina.indexer.pipeline import Indexer, IndexingProgress
+from vitrina.indexer.preparation import FetchedRecord, PreparedItem
 from vitrina.indexer.rows import MAX_BATCH_ROWS
 from vitrina.indexer.sources.base import CellProblem, ImageReference, Record, Rejection
 from vitrina.search.engine import SearchEngine
@@ -121,6 +124,35 @@ def test_the_snapshot_has_the_lists_of_a_large_index(
     replica = open_replica(store, encoder)
     replica.catch_up()
     assert {report.kind for report in replica.reports().values()} == {"ivf-sq8"}
+
+
+def test_few_rows_with_large_images_are_held_at_a_time(
+    store: Store, indexer: Indexer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = png(make_image("red")) + bytes(12 << 20)
+    n_read, goes_on = 0, threading.Event()
+
+    class LargeSource(MemorySource):
+        def rows(self) -> Iterator[Record | Rejection]:
+            nonlocal n_read
+            for at in range(100):
+                n_read += 1
+                yield make_record(f"sku-{at}", images=[data])
+
+    decode = indexer.preparer.decode
+
+    def decode_later(fetched: FetchedRecord) -> PreparedItem | Rejection:
+        assert goes_on.wait(20)
+        return decode(fetched)
+
+    monkeypatch.setattr(indexer.preparer, "decode", decode_later)
+    with ThreadPoolExecutor(1) as thread:
+        done = thread.submit(indexer.run, LargeSource([]))
+        time.sleep(0.5)
+        n_held = n_read
+        goes_on.set()
+        assert done.result().n_added == 100
+    assert 4 <= n_held <= 24
 
 
 def test_an_empty_source(store: Store, indexer: Indexer) -> None:

@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from recipes.boutique.catalog import product
 from recipes.boutique.render import render
@@ -31,6 +31,12 @@ def encoded(image: Image.Image, format_: str = "JPEG", **options: object) -> byt
     return out.getvalue()
 
 
+def exif(tag: int, value: object) -> Image.Exif:
+    made = Image.Exif()
+    made[tag] = value
+    return made
+
+
 def noise(size: tuple[int, int]) -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8))
 
@@ -45,16 +51,40 @@ def test_a_jpeg_that_is_kept_is_decoded_at_a_part_of_its_size() -> None:
     assert decode_image(data).pixels.size == (1024, 768)
 
 
+def test_metadata_is_taken_out_and_the_pixels_stay() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    data = encoded(drawn(0), quality=90, exif=exif(0x010F, "a maker"), comment=b"a secret", icc_profile=profile)
+    image = decode_image(data, working_side_px=192)
+    assert (image.pixels.size, image.is_web_ready) == ((300, 225), True)
+    stored = storable(image, data)
+    assert b"a maker" in data
+    assert b"a secret" in data
+    assert b"a maker" not in stored
+    assert b"a secret" not in stored
+    kept, given = Image.open(io.BytesIO(stored)), Image.open(io.BytesIO(data))
+    assert ("exif" in kept.info, kept.info["icc_profile"]) == (False, profile)
+    np.testing.assert_array_equal(np.asarray(kept), np.asarray(given))
+    assert decode_image(stored, working_side_px=192).is_web_ready
+
+
+def test_metadata_of_a_file_built_otherwise_is_taken_out_by_encoding_it_again() -> None:
+    data = encoded(drawn(0), quality=90, exif=exif(0x010F, "a maker"))
+    padded = data[:2] + b"\xff" + data[2:]  # a fill byte before a marker, as the standard allows
+    image = decode_image(padded, working_side_px=192)
+    assert (image.pixels.size, image.is_web_ready) == ((1024, 768), False)
+    assert b"a maker" not in storable(image, padded)
+
+
 @pytest.mark.parametrize(
     ("data", "size"),
     [
-        (encoded(drawn(0), exif=Image.Exif().tobytes() or b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"), (1024, 768)),
+        (encoded(drawn(0), exif=exif(0x0112, 3)), (1024, 768)),
         (encoded(noise((1200, 900)), quality=95), (1024, 768)),
         (encoded(noise((1000, 900)), quality=100), (1000, 900)),
         (encoded(drawn(0, (3000, 1500)), quality=80), (1024, 512)),
         (encoded(drawn(0, (1100, 1100)), "BMP"), (1024, 1024)),
     ],
-    ids=["with EXIF", "many bytes", "too many bytes", "too large", "no format of browsers"],
+    ids=["turned", "many bytes", "too many bytes", "too large", "no format of browsers"],
 )
 def test_what_is_not_kept_is_decoded_to_be_stored(data: bytes, size: tuple[int, int]) -> None:
     image = decode_image(data, working_side_px=192)

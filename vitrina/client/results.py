@@ -218,6 +218,7 @@ class ImportNumbers:
     n_deleted: int
     per_second: float | None = None
     seconds_left: float | None = None
+    slowest_stage: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,4 +167,5 @@ class IndexingStages:
         if self._features is not None:
             with self._rerank.working(batch.n_rows):
                 self._features.compute(batch.shown)
+            batch.shown = {}
         return batch

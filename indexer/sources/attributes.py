@@ -10,7 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 
-from vitrina.indexer.sources.cells import clean_text, display_text, is_blank, parse_literal, plain, rich_text
+from vitrina.indexer.sources.cells import (
+    clean_text,
+    display_text,
+    is_blank,
+    parse_literal,
+    plain,
+    rich_text,
+    without_directives,
+)
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import AttributeValue, Scalar
 
@@ -186,7 +194,7 @@ def _alike(key: str, values: list[object]) -> list[Scalar]:
 
 def _scalar(key: str, value: object) -> Scalar | None:
     if isinstance(value, str):
-        text = display_text(value)
+        text = display_text(without_directives(value) if "[/" in value or "{{" in value else value)
         return typed(key, text) if text else None
     if isinstance(value, bool):
         return value

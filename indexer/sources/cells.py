@@ -154,8 +154,21 @@ def parse_literal(text: str) -> object:
             warnings.simplefilter("ignore")  # of a backslash that escapes nothing
             found = ast.literal_eval(re.sub(r"\bnan\b", "None", text) if "nan" in text else text)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-        return text
+        return _array(text)
+    if isinstance(found, set):
+        return _array(text)
     return found if isinstance(found, (list, tuple, dict)) else text
+
+
+def _array(text: str) -> object:
+    """PostgreSQL's ``{red,"dark blue"}`` as a list, in its order; any other text as it is."""
+    if not _ARRAY.fullmatch(text):
+        return text
+    return [quoted.replace('\\"', '"') or plain.strip() for quoted, plain in _IN_ARRAY.findall(text[1:-1])]
+
+
+_IN_ARRAY = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",{}:\s][^",{}:]*)')
+_ARRAY = re.compile(rf"\{{(?:{_IN_ARRAY.pattern})(?:,(?:{_IN_ARRAY.pattern}))+\}}")
 
 
 def plain(value: str | int | float | datetime.date) -> str:

@@ -235,14 +235,17 @@ class _Lines:
         quoted = bool(self._row) or text.startswith('"')
         position = 0 if self._row else 1
         while text:
-            # A doubled quote, or a delimiter and an opening quote, must not fall between two pieces.
-            held = text[-1] if text[-1] in {'"', self._layout.delimiter} else ""
-            quoted, ended = self._follow(text[:-1] if held else text, position, quoted)
+            # Doubled quotes, or a delimiter and an opening quote, must not fall between two pieces.
+            known = text.rstrip(f'"{self._layout.delimiter}')
+            if len(text) - len(known) > self._layout.max_row_chars:
+                known = text
+            held = text[len(known) :]
+            quoted, ended = self._follow(known, position, quoted)
             self.number += text.count("\n")
             if ended:
                 return
             more = self._file.readline(self._layout.max_row_chars)
-            text, position = held + more if more else "", 0
+            text, position = held + more if more else "", max(0, position - len(known))
 
     def _follow(self, text: str, position: int, quoted: bool) -> tuple[bool, bool]:
         """Whether quotes are open at the end of ``text``, and whether the row ended there."""

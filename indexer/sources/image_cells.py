@@ -24,6 +24,13 @@ _EMBEDDED = re.compile(
 )
 """Images in HTML, in a spreadsheet's ``=IMAGE("...")``, and beside a file's name as Airtable writes them."""
 
+_HOST = re.compile(
+    r"(?:[a-z0-9-]+\.)+(?:com|net|org|io|de|fr|nl|be|it|es|pt|pl|cz|se|dk|no|fi|at|ch|eu|co|uk|us|ca|au|nz|in|br|mx|ru|jp|cn|kr|shop|store"
+    r"|app|cloud|dev|info|biz)/\S",
+    re.IGNORECASE,
+)
+"""An address without its scheme: a host, and a path on it."""
+
 _BASE64_STARTS = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR")
 """How PNG, JPEG, GIF and WebP files begin in base64, in which Odoo and databases export them."""
 
@@ -117,6 +124,8 @@ def _between_commas(text: str, files: ImageFiles) -> list[str]:
             continue
         paths: list[str] = []
         for piece in text.split(mark):
+            if not piece.strip() and (not paths or _is_image(paths[-1], files)):
+                continue
             if paths and not _is_image(paths[-1], files):
                 paths[-1] = f"{paths[-1]}{mark}{piece}"
             else:
@@ -135,6 +144,8 @@ def _reference(text: str, files: ImageFiles) -> ImageReference:
     if text.startswith("//"):
         return ImageReference(url=f"https:{text}")  # shop exports leave the scheme to the page
     if text[:4].lower() == "www.":
+        return ImageReference(url=f"https://{text}")
+    if _HOST.match(text) and not files.exists(text):
         return ImageReference(url=f"https://{text}")
     scheme = _SCHEME.match(text)
     if scheme is None and len(text) > _MIN_BASE64_CHARS and text.startswith(_BASE64_STARTS):

@@ -67,6 +67,7 @@ _AMOUNT = re.compile(
     r"|(?:^|(?<=[\s$€£¥₹(:]))[.,]\d{1,2}(?![.,]))(?!\d)"
     r"(?P<exponent>[eE]\+?\d{1,2}(?![\w.,]))?(?P<whole>\s?[.,:]\s?-+)?"
 )
+_SIGN_AS_MARK = re.compile(r"(\d)€(\d\d)(?![\d.,])")  # 12€99, as the French write it
 _SPACED_MARK = re.compile(r"(?<=\d) +([.,]) *(?=\d)")
 _SCALES = "k|m|mn|mio|mln|million|millions|b|bn|thousand|tsd|tausend|mille|lakhs?|lacs?|crores?|cr|тыс|млн"
 _REFUSED = re.compile(
@@ -216,7 +217,7 @@ def _prepared(text: str) -> str:
     """The text in ASCII digits, with one sign for each kind of blank, dash and mark."""
     if not text.isascii():
         text = "".join(str(unicodedata.decimal(sign, sign)) for sign in text.translate(_SIGNS))
-    return _SPACED_MARK.sub(r"\1", text)
+    return _SIGN_AS_MARK.sub(r"\1.\2€", _SPACED_MARK.sub(r"\1", text)) if "€" in text else _SPACED_MARK.sub(r"\1", text)
 
 
 def _of_plain(text: str, currency: str | None) -> Price | None:

@@ -150,3 +150,8 @@ def test_limits() -> None:
     with pytest.raises(InputError, match="1,001 values"):
         check_attribute("notes", (1,) * (MAX_VALUES + 1), 0)
     check_attribute("notes", "x" * (MAX_ATTRIBUTE_CHARS - 5), MAX_ATTRIBUTES - 1)
+
+
+def test_arrays_of_postgresql_are_lists() -> None:
+    assert flat('{red,"dark \\"navy\\" blue"}') == {"a": ("red", 'dark "navy" blue')}
+    assert flat("{oops}") == {"a": "{oops}"}

@@ -8,7 +8,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.indexer.sources.catalogs import only, read, write
@@ -282,6 +282,7 @@ CELLS = st.text(st.sampled_from('a,;"\n\r é'), max_size=6)
 
 @settings(deadline=None)
 @given(st.lists(st.lists(CELLS, min_size=2, max_size=3), max_size=6), st.integers(20, 60))
+@example([[";;;;;;", ";;;;;;", '"\r']], 20)
 def test_rows_within_the_limit_survive_any_neighbour(rows: list[list[str]], max_chars: int) -> None:
     """Against the csv module itself: what it wrote is read back, but for the rows over the limit."""
     out = io.StringIO()

@@ -192,3 +192,17 @@ def test_images_in_base64_and_on_a_drive_of_windows(tmp_path: Path) -> None:
     records, _ = read(write(tmp_path, "list.csv", table))
     assert [each.data for each in records[0].images] == [large]
     assert [each.path for each in records[1].images] == [tmp_path / "Bilder" / "1.png"]
+
+
+@pytest.mark.parametrize("cell", ['{"a.jpg","b.jpg"}', "{a.jpg,b.jpg}", "a.jpg,,b.jpg,", ",a.jpg , b.jpg"])
+def test_more_lists_of_paths(cell: str) -> None:
+    assert [each.path for each in make_images(cell)] == [Path("/shop/a.jpg"), Path("/shop/b.jpg")]
+
+
+def test_an_address_without_its_scheme(tmp_path: Path) -> None:
+    assert make_images("cdn.shop.com/a.jpg") == [ImageReference(url="https://cdn.shop.com/a.jpg")]
+    assert make_images("photos.de/a.jpg") == [ImageReference(url="https://photos.de/a.jpg")]
+    (tmp_path / "photos.de").mkdir()
+    (tmp_path / "photos.de" / "a.jpg").write_bytes(make_image())
+    (found,) = read_image_cells("photos.de/a.jpg", ImageFiles(tmp_path))
+    assert found == ImageReference(path=tmp_path / "photos.de" / "a.jpg")

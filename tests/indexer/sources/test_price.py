@@ -238,3 +238,9 @@ def test_any_text_is_a_price_or_refused(text: str, currency: str | None) -> None
     except InputError:
         return
     assert cents is None or 0 <= cents < 10**12
+
+
+def test_a_sign_in_the_place_of_the_decimal_mark() -> None:
+    assert parse_price("12€99") == (1299, "EUR")
+    assert parse_price("12€99 - 15€50") == (1299, "EUR")
+    assert parse_price("12€ 99 cl") == (1200, "EUR")

@@ -113,7 +113,7 @@ def test_json_that_breaks_parsers_or_limits(client: TestClient, text: str) -> No
 
 @pytest.mark.parametrize("part", ["[],", '{"a":1},', '"",', "[[[],[]]],"])
 def test_json_of_very_many_values(client: TestClient, part: str) -> None:
-    """Two megabytes, which become seventy."""
+    """Two megabytes, which would become forty."""
     values = part * (1_900_000 // len(part))
     tracemalloc.start()
     try:

@@ -40,7 +40,7 @@ than ``MIN_SEARCHES``. The rest of 2 s is for a pace that changes."""
 PACE_S = 2.0
 MIN_PACE_S = 0.1
 MIN_ANSWERED = 3
-MIN_TELLING = 10
+MIN_KNOWN = 10
 GUESSED_PACE = 20.0
 """The pace is known if so many searches were answered in a row, and remembered if so many were. Before that it is that
 of two busy cores."""
@@ -155,7 +155,7 @@ class InFlight:
         """Searches answered a second, of late, while there were any."""
         since = max(self._busy_since, self._clock() - PACE_S)
         pace = len(self._answered) / max(self._clock() - since, MIN_PACE_S)
-        if len(self._answered) >= MIN_TELLING:
+        if len(self._answered) >= MIN_KNOWN:
             self._usual_pace = pace
         return pace
 

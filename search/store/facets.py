@@ -20,7 +20,7 @@ from vitrina.search.types.query import SortOrder
 MAX_NAMED = 20
 """How many existing fields or values an error names."""
 
-MAX_COMPARED_CHARS = 64
+MAX_CLOSE_CHARS = 64
 """Longer values are not looked for among those that exist: a thousand of 450 characters take seconds."""
 
 # A loose index scan: one index seek for each field, however many rows hold it (sqlite.org has no DISTINCT that skips).
@@ -198,7 +198,7 @@ class FacetReader:
     def _unknown_value(self, field: str, value: str) -> FilterError:
         query = select(facets.c.value).where(facets.c.field == field).distinct().limit(1000)
         held = sorted(self._connection.scalars(query))
-        short = [each for each in held if len(each) <= MAX_COMPARED_CHARS] if len(value) <= MAX_COMPARED_CHARS else []
+        short = [each for each in held if len(each) <= MAX_CLOSE_CHARS] if len(value) <= MAX_CLOSE_CHARS else []
         close = difflib.get_close_matches(value, short, n=MAX_NAMED, cutoff=0.6)
         return FilterError(
             f"No item has the {field:.200} {value!r:.200}.",

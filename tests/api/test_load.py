@@ -247,7 +247,7 @@ def test_clients_that_wait_for_their_answers_are_never_refused_and_are_taken_aga
     assert all(pace.ask() for _ in range(n_clients))
 
 
-def test_what_was_taken_before_it_was_seen_to_be_a_flood_is_refused_after_all() -> None:
+def test_what_was_taken_before_a_flood_was_noticed_is_refused_after_all() -> None:
     """The latest of them, whose work is given up; none whose answer has begun."""
     gone: list[int] = []
     now = 0.0

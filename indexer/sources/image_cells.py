@@ -31,6 +31,9 @@ _HOST = re.compile(
 )
 """An address without its scheme: a host, and a path on it."""
 
+_SIZE = re.compile(r"(large|big|full|original|zoom|hi_?res)|(small|thumb|tiny|mini|icon)|medium", re.IGNORECASE)
+"""Words for the sizes in which an object has one image."""
+
 _BASE64_STARTS = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR")
 """How PNG, JPEG, GIF and WebP files begin in base64, in which Odoo and databases export them."""
 
@@ -92,8 +95,16 @@ def _of_object(cell: Mapping[object, object]) -> object:
     known = next((cell[key] for key in _OBJECT_KEYS if not is_blank(cell.get(key)) and cell[key] != [None]), None)
     if known is not None or not cell:
         return known
-    named = [value for value in cell.values() if isinstance(value, str) and _SUFFIX.search(value)]
-    return named or [value for value in cell.values() if isinstance(value, (Mapping, list, tuple))]
+    named = {str(key): value for key, value in cell.items() if isinstance(value, str) and _SUFFIX.search(value)}
+    if any(map(_SIZE.search, named)):
+        return named[min(named, key=_size_rank)]
+    return list(named.values()) or [value for value in cell.values() if isinstance(value, (Mapping, list, tuple))]
+
+
+def _size_rank(key: str) -> int:
+    """How large an image is by its key, the largest first."""
+    found = _SIZE.search(key)
+    return 1 if found is None else 0 if found[1] else 3 if found[2] else 2
 
 
 def _split(text: str, files: ImageFiles) -> list[str]:

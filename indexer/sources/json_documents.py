@@ -195,6 +195,8 @@ def _is_line(lines: list[str]) -> bool:
         return isinstance(first, dict)
     if len(first) > 1 and all(isinstance(each, dict) and not _OF_PRODUCT.isdisjoint(each) for each in first.values()):
         return False  # products by their keys
+    if len(first) == 1 and isinstance(only := next(iter(first.values())), list) and only and isinstance(only[0], dict):
+        return False
     return not is_json_ld(first) and not (_OF_PRODUCT.isdisjoint(first) and _holds_list(first))
 
 

@@ -206,3 +206,10 @@ def test_an_address_without_its_scheme(tmp_path: Path) -> None:
     (tmp_path / "photos.de" / "a.jpg").write_bytes(make_image())
     (found,) = read_image_cells("photos.de/a.jpg", ImageFiles(tmp_path))
     assert found == ImageReference(path=tmp_path / "photos.de" / "a.jpg")
+
+
+def test_the_largest_of_the_sizes_of_one_image() -> None:
+    sizes = {"thumbnailHdUrl": "t.jpg", "smallUrl": "s.jpg", "largeHdUrl": "l.jpg"}
+    assert [each.path for each in make_images({"images": [sizes, {"FRONT": "a.jpg", "BACK": "b.jpg"}]})] == [
+        Path("/shop/l.jpg"), Path("/shop/a.jpg"), Path("/shop/b.jpg")
+    ]  # fmt: skip

@@ -235,6 +235,7 @@ def test_variants_that_name_their_group_or_are_named_by_it_are_one_product(tmp_p
         '{"A":{"title":"Hat"},"B":{"title":"Cap"}}',
         '{\n"A": {"title": "Hat"},\n"B": {"title": "Cap"}\n}',
         '{"sku":"A","title":"Hat"},\n{"sku":"B","title":"Cap"},\n',
+        '{"productVariations":[{"sku":"A","title":"Hat"},{"sku":"B","title":"Cap"}]}',
         '{"code":200,"result":[{"id":"A","name":"Hat"},{"id":"B","name":"Cap"}]}',
     ],
 )

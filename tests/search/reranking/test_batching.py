@@ -315,3 +315,25 @@ def test_a_model_in_this_process_computes_in_the_background() -> None:
         assert client.write(in_time(), lambda deadline: "text") == "text"
     finally:
         client.close()
+
+
+def test_who_would_wait_in_vain_for_a_slot_is_told_so_at_once() -> None:
+    slots, model = ComputeSlots(1), BatchReranker()
+    client = RerankClient(model, slots=slots)
+    try:
+        client.judge(["red"], ["red"], candidate_of, in_time())
+        assert client._batcher is not None
+        client._batcher._slot_s = 30.0
+        with slots.taken(), ThreadPoolExecutor(1) as threads:
+            waits = threads.submit(client.judge, ["blue"], ["blue"], candidate_of, Deadline.within(1.0))
+            while not client._batcher._waiting:
+                time.sleep(0.001)
+            started = time.monotonic()
+            assert client.judge(["black"], ["black"], candidate_of, in_time()).states == (BUSY,)
+            assert time.monotonic() - started < 1.0
+            assert waits.result(20).states == (BUSY,)
+        for key in ("white", "blue"):
+            assert_right(client.judge([key], [key], candidate_of, in_time()), [key], [key])
+        assert client._batcher._slot_s < 30.0
+    finally:
+        client.close()

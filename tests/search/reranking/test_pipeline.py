@@ -450,3 +450,20 @@ def test_any_page_of_any_query_is_one_that_can_be_defended(
     query = Query(" ".join(words), limit=limit, offset=offset)
     answer = reranking.search(query, replace(IN_TIME, top=top, explain=0))
     check(answer, engine.search(query), offset)
+
+
+def test_the_model_gets_less_time_where_what_follows_takes_long(
+    shop: Store, engine: SearchEngine, model: ColourReranker
+) -> None:
+    given: list[float] = []
+    model.before = lambda deadline: given.append(deadline.seconds_left)
+    options = RerankOptions(deadline_ms=20_000, explain=0)
+    with RerankPipeline.open(shop, model) as stage:
+        stage._after_s = 30.0
+        engine.with_reranker(stage).search(Query("red"), options)
+        assert stage._after_s < 30.0
+        assert 5 < given[0] <= 0.75 * 20
+        given.clear()
+        stage._after_s = 0.0
+        engine.with_reranker(stage).search(Query("blue"), options)
+    assert given[0] > 15

@@ -7,7 +7,8 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -15,12 +16,16 @@ from vitrina.search.types.errors import InputError
 
 N_FOLDERS_CACHED = 256
 
+MAX_FOLDERS_WALKED = 100_000
+"""Folders below those given for images in which a file is looked for by its name alone."""
+
 
 class ImageFiles:
     """The folders that a catalog's image paths count from: the catalog file's own, and others given for its images.
 
     Paths must stay inside, links too: a catalog file often comes from another party, and must not publish other images
-    of this machine. ``given`` folders come first; below them a path may also begin with folders of the shop's server.
+    of this machine. ``given`` folders come first; below them a path may also begin with folders of the shop's server,
+    and a file that is not where it should be is found by a name that no other file below them has.
     """
 
     def __init__(self, folder: Path, given: tuple[Path, ...] = (), usual: tuple[Path, ...] = ()) -> None:
@@ -44,7 +49,7 @@ class ImageFiles:
                 path = self._inside(root, spelled)
                 if path is not None and os.path.isfile(path):
                     return self._checked(path, text)
-        return self._alike(written, text) or self._absent(written, text)
+        return self._alike(written, text) or self._by_name(written, text) or self._absent(written, text)
 
     def exists(self, text: str) -> bool:
         """Whether a text is the path of a file, or ends in one."""
@@ -81,6 +86,25 @@ class ImageFiles:
                     if found is not None:
                         return self._checked(found, text)
         return None
+
+    def _by_name(self, written: str, text: str) -> Path | None:
+        """The one file below the given folders that has a path's name."""
+        for spelled in _spellings(written) if self._n_given else ():
+            found = self._given_names.get(_folded(spelled.rpartition("/")[2]))
+            if found:
+                return self._checked(found, text)
+        return None
+
+    @cached_property
+    def _given_names(self) -> dict[str, str]:
+        """The files below the given folders by their folded names; an empty text where several have one."""
+        found: dict[str, str] = {}
+        walked = (each for root in self._roots[: self._n_given] for each in os.walk(root))
+        for folder, _, names in islice(walked, MAX_FOLDERS_WALKED):
+            for name in names:
+                own = _folded(name)
+                found[own] = "" if own in found else os.path.join(folder, name)
+        return found
 
     def _find_alike(self, root: str, parts: list[str]) -> str | None:
         """The file below a folder whose path has these parts, whatever their letter case and Unicode form."""

@@ -213,3 +213,14 @@ def test_the_largest_of_the_sizes_of_one_image() -> None:
     assert [each.path for each in make_images({"images": [sizes, {"FRONT": "a.jpg", "BACK": "b.jpg"}]})] == [
         Path("/shop/l.jpg"), Path("/shop/a.jpg"), Path("/shop/b.jpg")
     ]  # fmt: skip
+
+
+def test_a_file_elsewhere_below_the_given_folder_is_found_by_a_name_of_its_own(tmp_path: Path) -> None:
+    for folder, names in (("dump/img/x", ("mb01.jpg", "Two.jpg")), ("dump/old", ("Two.jpg",))):
+        (tmp_path / folder).mkdir(parents=True)
+        for name in names:
+            (tmp_path / folder / name).write_bytes(make_image())
+    files = ImageFiles(tmp_path / "catalog", (tmp_path / "dump",))
+    assert files.find("/m/b/MB01.jpg") == tmp_path / "dump/img/x/mb01.jpg"
+    assert files.find("/t/w/two.jpg") == tmp_path / "dump/t/w/two.jpg"  # two have the name
+    assert ImageFiles(tmp_path).find("/m/b/mb01.jpg") == tmp_path / "m/b/mb01.jpg"  # nothing was given

@@ -30,6 +30,11 @@ MAX_DEPTH = 8
 
 _METAFIELD = re.compile(r"\s*\((?:product|variant)\.metafields\.[^)]*\)$|\s*\[[\w.]+\]$")
 _METAFIELD_PATH = re.compile(r"^(?:Variant )?Metafield: (?:[\w-]+\.)?")
+_MODIFIER = re.compile(
+    r"\[(?:unique|default|translator|mode|allownull|dateformat|virtual)\b[^\]]*\]|(?<=\[)lang=", re.I
+)
+"""What SAP's ImpEx writes behind a column: ``code[unique=true]``, ``name[lang=en]``."""
+
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NOT_KEY = re.compile(r"[^\w.]+")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,10})")  # 12 digits and more are GTINs and their like: names, not numbers
@@ -55,6 +60,8 @@ def attribute_key(column: str) -> str:
     text = clean_text(column)
     if "etafield" in text:
         text = _METAFIELD_PATH.sub("", _METAFIELD.sub("", text))
+    if "[" in text:
+        text = _MODIFIER.sub("", text)
     words = _CAMEL.sub("_", text)
     return _NOT_KEY.sub("_", words).strip("_.").lower()
 

@@ -80,6 +80,7 @@ def test_a_row_without_a_sku_goes_by_its_id(tmp_path: Path) -> None:
         ("Item #,Item Description,Unit Price\n1,Hat,9\n2,Cap,8\n", {"sku": "Item #", "title": "Item Description", "price": "Unit Price"}),
         ("ID oferty;Tytuł oferty;Opis oferty;Cena PL\n1;Hat;Warm;9\n2;Cap;Light;8\n", {"sku": "ID oferty", "title": "Tytuł oferty", "description": "Opis oferty", "price": "Cena PL"}),
         ("SKU,Nombre,Nombre de propiedad 1,UVP,Preis\n1,Hat,Talle,9,8\n", {"sku": "SKU", "title": "Nombre", "price": "Preis"}),
+        ("ean;code[unique=true];name[lang=de];name[lang=en];unit(code)[default=pieces]\n;1;Hut;Hat;pieces\n", {"sku": "code[unique=true]", "title": "name[lang=en]"}),
         ("sku,title,net price,Prix TTC\n1,Hat,9,8\n", {"sku": "sku", "title": "title", "price": "Prix TTC"}),
         ("productcode,productname,listprice,productprice,photourl\n1,Hat,9,8,a.jpg\n", {"sku": "productcode", "title": "productname", "price": "productprice", "image": "photourl"}),
         ("v_products_model,v_products_name_1,v_products_price,v_products_image,v_status\n1,Hat,9,a.jpg,1\n", {"sku": "v_products_model", "title": "v_products_name_1", "price": "v_products_price", "image": "v_products_image"}),

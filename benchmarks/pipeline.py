@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Final
@@ -270,14 +271,13 @@ def run(
     with TemporaryDirectory() as folder:
         place = work or Path(folder)
         place.mkdir(parents=True, exist_ok=True)
-        for figure in measure(
-            place, {kind: each for kind, each in sizes.items() if each[1]}, rounds, clip_retrieval, vit=vit
-        ):
+        measured = measure(place, sizes, rounds, clip_retrieval, vit=vit)
+        for figure in chain(measured, measure_memory(place) if memory else ()):
             found.append(figure)
             typer.echo(row(figure))
-    sections = read_sections(out or RESULTS)
-    sections["pipeline"] = f"{machine(load_encoder(None))}\n\n{table(found)}"
-    write(out or RESULTS, sections)
+            sections = read_sections(out or RESULTS)
+            sections["pipeline"] = f"{machine(load_encoder(None))}\n\n{table(found)}"
+            write(out or RESULTS, sections)
     if not all(figure.is_met for figure in found):
         raise typer.Exit(1)
 

@@ -333,6 +333,8 @@ def _value(element: ElementTree.Element) -> object:
         return {"amount": text, "currency": currency}
     name = next((element.attrib[key] for key in _NAME_KEYS if key in element.attrib), None)
     value = text or next((element.attrib[key] for key in _VALUE_KEYS if key in element.attrib), element.text)
+    if value is None and element.attrib:
+        return {key: said for key, said in element.attrib.items() if not key.startswith("xml")} or None
     return {"name": name, "value": value} if name is not None and value is not None else value
 
 

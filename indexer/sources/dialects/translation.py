@@ -163,6 +163,7 @@ class _Translator:
         text = layout.cell(cells, join.column if join.by == "children" else join.children)
         found: dict[str, dict[str, object]] = {}
         if isinstance(text, list):
+            text = [next(iter(each.values()), None) if isinstance(each, Mapping) else each for each in text]
             names, values = (layout.cell(cells, keys) for keys in (join.option_name, join.option_value))
             for each, name, value in zip_longest(text, *(x if isinstance(x, list) else () for x in (names, values))):
                 if not is_blank(each):
@@ -292,10 +293,11 @@ class _Translator:
             held = own.get("identifiers")
             own["identifiers"] = [*(held if isinstance(held, list) else ()), *(options.pop(name) for name in codes)]
         if (named := children.get(str(own.get("sku", "")).strip())) is not None:
+            own_names = named or {name for name in options if folded(name) in self._dialect.variants.options}
             for name, value in options.items():
-                if name not in named:
+                if name not in own_names:
                     attributes.setdefault(name, value)
-            options = {**named}
+            options = {**named} or {name: options[name] for name in options if name in own_names}
         return VariantRow(row.origin, own, named_options(layout, cells, self._dialect.variants, options))
 
     def _under_rules(self, variant: VariantRow, group: Group, price: object) -> VariantRow:

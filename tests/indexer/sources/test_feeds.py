@@ -155,16 +155,27 @@ def test_an_encoding_that_is_given_and_a_compressed_feed(tmp_path: Path) -> None
 def test_languages_named_elements_and_groups_of_images(tmp_path: Path) -> None:
     records, _ = read(write(tmp_path, "catalog.xml", """\
 <catalog xmlns="http://www.demandware.com/xml/impex/catalog/2006-10-31">
-<product product-id="A"><display-name xml:lang="fr">Jupe</display-name><display-name xml:lang="x-default">Skirt</display-name>
+<product product-id="A"><ean/><display-name xml:lang="fr">Jupe</display-name><display-name xml:lang="x-default">Skirt</display-name><online-flag>true</online-flag>
 <images><image-group view-type="large"><image path="l/1.jpg"/><image path="l/2.jpg"/></image-group></images>
-<custom-attributes><custom-attribute attribute-id="color">Black</custom-attribute><custom-attribute attribute-id="size">4</custom-attribute></custom-attributes></product>
-<product product-id="B"><display-name>Hat</display-name><custom-attributes><custom-attribute attribute-id="size">6</custom-attribute></custom-attributes></product>
+<custom-attributes><custom-attribute attribute-id="fabric">Wool</custom-attribute><custom-attribute attribute-id="fit">Slim</custom-attribute></custom-attributes>
+<variations><attributes><variation-attribute attribute-id="size"/></attributes><variants><variant product-id="A-4"/><variant product-id="A-6"/></variants></variations></product>
+<product product-id="A-4"><ean>4006381333931</ean><display-name>Skirt 4</display-name><custom-attributes><custom-attribute attribute-id="size">4</custom-attribute></custom-attributes></product>
+<product product-id="A-6"><display-name>Skirt 6</display-name><custom-attributes><custom-attribute attribute-id="size">6</custom-attribute><custom-attribute attribute-id="season">2026</custom-attribute></custom-attributes></product>
+<product product-id="B"><display-name>Hat</display-name><custom-attributes><custom-attribute attribute-id="size">7</custom-attribute></custom-attributes></product>
 </catalog>"""))  # fmt: skip
     skirt, hat = (record.item for record in records)
     assert (skirt.sku, skirt.title) == ("A", "Skirt")
-    assert skirt.attributes == {"display_name_fr": "Jupe", "color": "Black", "size": 4}
+    assert [(each.sku, dict(each.options)) for each in skirt.variants] == [("A-4", {"size": 4}), ("A-6", {"size": 6})]
+    assert skirt.variants[0].identifiers == ("4006381333931",)
+    assert skirt.attributes == {
+        "display_name_fr": "Jupe",
+        "fabric": "Wool",
+        "fit": "Slim",
+        "season": 2026,
+        "size": (4, 6),
+    }
     assert [image.path for image in records[0].images] == [tmp_path / "l/1.jpg", tmp_path / "l/2.jpg"]
-    assert hat.attributes == {"size": 6}
+    assert hat.attributes == {"size": 7}
 
 
 def test_bmecat(tmp_path: Path) -> None:

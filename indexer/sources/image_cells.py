@@ -39,7 +39,16 @@ _BASE64_STARTS = ("iVBORw0KGgo", "/9j/", "R0lGOD", "UklGR")
 
 _MIN_BASE64_CHARS = 200
 
-_URL_WITHIN = re.compile(r"https?://[^\s,;|\"'<>\])]+", re.IGNORECASE)
+_WITHIN = re.compile(
+    r"https?://[^\s,;|\"'<>\])]+|(?<![^\s,;|])[^\s,;|:=]+\.(?:jpe?g|jfif|png|gif|webp|avif|heic|tiff?)(?=$|[\s,;|])",
+    re.IGNORECASE,
+)
+"""Addresses in a text, and the paths beside them."""
+
+_VIDEO = re.compile(
+    r"//(?:www\.|m\.|player\.)?(?:youtube\.com|youtu\.be|vimeo\.com)/|\.(?:mp4|mov|webm|avi|m3u8)(?:[?#]|$)",
+    re.IGNORECASE,
+)
 _LABEL = re.compile(r"#\{[^{}]*\}")
 """What CS-Cart writes behind an image: ``tv.jpg#{[en]:A television;}``."""
 
@@ -118,8 +127,8 @@ def _split(text: str, files: ImageFiles) -> list[str]:
         return [text]
     if lowered.startswith(("http://", "https://", "//")):
         return [url.strip(" ,;|") for url in _BETWEEN_URLS.split(text) if url.strip(" ,;|")]
-    if "://" in text and (urls := _URL_WITHIN.findall(text)):
-        return list(urls)  # Red=https://a.example/1.jpg|Blue=https://a.example/2.jpg
+    if "://" in text and (found := [each.group() for each in _WITHIN.finditer(text)]):
+        return found  # Red=https://a.example/1.jpg|Blue=https://a.example/2.jpg, or /a.jpg,https://a.example/2.jpg
     if not any(sign in text for sign in ",;| \n\t"):
         return [text]
     if files.is_one(text):
@@ -152,6 +161,8 @@ def _is_image(path: str, files: ImageFiles) -> bool:
 
 
 def _reference(text: str, files: ImageFiles) -> ImageReference:
+    if _VIDEO.search(text):
+        raise InputError(f"{text[:80]!r} is a video.", remedy="Give images only; a frame of it may be one.")
     if text.startswith("//"):
         return ImageReference(url=f"https:{text}")  # shop exports leave the scheme to the page
     if text[:4].lower() == "www.":

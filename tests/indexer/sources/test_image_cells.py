@@ -224,3 +224,15 @@ def test_a_file_elsewhere_below_the_given_folder_is_found_by_a_name_of_its_own(t
     assert files.find("/m/b/MB01.jpg") == tmp_path / "dump/img/x/mb01.jpg"
     assert files.find("/t/w/two.jpg") == tmp_path / "dump/t/w/two.jpg"  # two have the name
     assert ImageFiles(tmp_path).find("/m/b/mb01.jpg") == tmp_path / "m/b/mb01.jpg"  # nothing was given
+
+
+def test_paths_beside_addresses_and_videos() -> None:
+    found = list(read_image_cells("/v/1.jpg,/v/2.jpg,https://s.example/3.jpg,https://www.youtube.com/watch?v=a", FILES))
+    assert found[:3] == [
+        ImageReference(path=Path("/shop/v/1.jpg")),
+        ImageReference(path=Path("/shop/v/2.jpg")),
+        ImageReference(url="https://s.example/3.jpg"),
+    ]
+    assert [str(each) for each in found[3:] if isinstance(each, InputError)] != []
+    with pytest.raises(InputError, match="is a video"):
+        make_images("clip.mp4?v=1")

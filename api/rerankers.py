@@ -198,7 +198,7 @@ class BackgroundReranker:
         self.slots: ComputeSlots | None = None
         """Of a service whose searches go before what a model in this process computes; set it before this is used."""
         self.on_open: Callable[[], None] = lambda: None
-        """Called once the reranker is open."""
+        """Called once the reranker is open, before it is used."""
 
     @classmethod
     def from_settings(cls, settings: Settings, store: Store) -> BackgroundReranker | None:
@@ -295,8 +295,8 @@ class BackgroundReranker:
             if self._closed.is_set():
                 opened.close()
             else:
+                self.on_open()
                 self._publish(pipeline, opened)
-        self.on_open()
         return True
 
     def _publish(self, pipeline: RerankPipeline, opened: ExitStack) -> None:

@@ -37,8 +37,25 @@ def clean_text(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text.strip()
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _decoded_once(text.replace("\r\n", "\n").replace("\r", "\n"))
     return unicodedata.normalize("NFC", _UNWANTED.sub("", text)).strip()
+
+
+def _decoded_once(text: str) -> str:
+    """``Café`` for ``CafÃ©``: UTF-8 that a shop's system read as Windows-1252 and wrote as UTF-8 again."""
+    if text.isascii() or not _TWICE_ENCODED.search(text):
+        return text
+    try:
+        return b"".join(map(_byte_of, text)).decode("utf-8")
+    except (UnicodeDecodeError, UnicodeEncodeError):
+        return text
+
+
+def _byte_of(sign: str) -> bytes:
+    return sign.encode("latin-1" if "\x80" <= sign <= "\x9f" else "cp1252")
+
+
+_TWICE_ENCODED = re.compile("[ÂÃÄÅÐÑ][\x80-\xbfŒœŠšŸŽžƒˆ˜–-›€™]|â€")
 
 
 def key_text(text: str) -> str:

@@ -17,7 +17,11 @@ from vitrina.indexer.sources.encodings import TextEncoding, detect_encoding, ope
 from vitrina.search.types.errors import SourceError
 
 _DELIMITERS = ",\t;|"
-_NAMES = {",": "CSV", "\t": "TSV", ";": "CSV, semicolons", "|": "CSV, bars"}
+_RARE_DELIMITERS = "^~\x01"
+_NAMES = {
+    ",": "CSV", "\t": "TSV", ";": "CSV, semicolons", "|": "CSV, bars", "^": "CSV, carets", "~": "CSV, tildes",
+    "\x01": "CSV, Hive's signs",
+}  # fmt: skip
 _SEPARATOR = re.compile(r'\ufeff?"?sep=([,;|\t])"?[,;|\t]*\s*', re.IGNORECASE)
 
 N_HEADER_LINES = 30
@@ -47,6 +51,7 @@ class DelimitedTable:
 
     def rows(self) -> Iterator[TableRow | Rejection]:
         """The rows under the header; blank ones are left out, damaged ones rejected with the line they begin on."""
+        leads = {self.columns[0][:1], "-", "=", ":", ""}
         with open_text(self.path, self.encoding) as file:
             _skip(file, self.n_skipped)
             for line, found in read_cells(file, self.layout, self.n_skipped):
@@ -54,7 +59,15 @@ class DelimitedTable:
                 if isinstance(found, Damage):
                     yield Rejection(origin, *found.explained(self.layout))
                 elif any(cell and not cell.isspace() for cell in found):
-                    yield self._row(origin, found)
+                    if found[0][:1] not in leads or not self._is_header(found):
+                        yield self._row(origin, found)
+
+    def _is_header(self, cells: list[str]) -> bool:
+        """Whether a row repeats the header, as where exports were put together, or is the line of dashes below it."""
+        if self.columns[0] and cells[0].strip() == self.columns[0] and len(cells) > 1:
+            return all(cell.strip() in (name, "") for cell, name in zip(cells, self.columns, strict=False))
+        lead = (cells[0] or cells[1] if len(cells) > 1 else "").lstrip()[:2]
+        return lead in ("--", "==", ":-") and all(not cell.strip("-=: ") for cell in cells)
 
     def _row(self, origin: str, cells: list[str]) -> TableRow | Rejection:
         n_columns = len(self.columns)
@@ -136,6 +149,7 @@ def _find_header(sample: Sequence[str], path: Path) -> _Header | None:
         return _header(sample, separator[1], 1)
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     order = "\t" + _DELIMITERS if {".tsv", ".tab"} & set(suffixes) else _DELIMITERS
+    order += "".join(mark for mark in _RARE_DELIMITERS if any(mark in line for line in sample[:N_HEADER_LINES]))
     found = [header for delimiter in order if (header := _header(sample, delimiter, 0)) is not None]
     return max(found, key=lambda each: (n_known_names(each.names), len(each.names)), default=None)
 

@@ -102,7 +102,15 @@ def test_a_column_whose_values_repeat_is_no_key(tmp_path: Path) -> None:
 
 def test_a_table_without_a_header_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"first line of list\.csv looks like a product"):
-        open_source(str(write(tmp_path, "list.csv", "A-1,Red shirt,19.99,https://s.example/1.jpg\n" * 2)))
+        open_source(
+            str(
+                write(
+                    tmp_path,
+                    "list.csv",
+                    "A-1,Red shirt,19.99,https://s.example/1.jpg\nA-2,Mug,9.99,https://s.example/2.jpg\n",
+                )
+            )
+        )
 
 
 def test_columns_that_others_are_made_of_are_named_as_the_file_does(tmp_path: Path) -> None:

@@ -352,3 +352,27 @@ def test_a_point_before_three_digits_is_what_it_is_in_the_files_other_prices(
 def test_the_format_is_named(tmp_path: Path) -> None:
     assert open_delimited(write(tmp_path, "a.csv", "sku;title\n1;a\n")).format == "CSV, semicolons"
     assert open_source(str(write(tmp_path, "b.tsv", "sku\ttitle\n1\ta\n"))).dialect == "catalog table (TSV)"
+
+
+@pytest.mark.parametrize("mark", ["^", "~", "\x01"])
+def test_rare_delimiters(tmp_path: Path, mark: str) -> None:
+    table = "sku,title,price\nA,Hat,9.90\nB,Cap,8.90\n".replace(",", mark)
+    records, _ = read(write(tmp_path, "shop.txt", table))
+    assert [(each.item.sku, each.item.title, each.item.price_cents) for each in records] == [
+        ("A", "Hat", 990),
+        ("B", "Cap", 890),
+    ]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "sku,title,price\nA,Hat,9.90\nsku,title,price\nB,Cap,8.90\n",
+        "| sku | title | price |\n|---|:---|---:|\n| A | Hat | 9.90 |\n| B | Cap | 8.90 |\n",
+        "sku\ttitle\tprice\n===\t=====\t=====\nA\tHat\t9.90\nB\tCap\t8.90\n",
+    ],
+)
+def test_headers_again_and_lines_below_them_are_no_rows(tmp_path: Path, table: str) -> None:
+    records, rejections = read(write(tmp_path, "shop.txt", table))
+    assert [each.item.sku for each in records] == ["A", "B"]
+    assert rejections == []

@@ -133,3 +133,18 @@ def test_hostile_markup_takes_linear_time(piece: str) -> None:
     start = time.perf_counter()
     without_markup("<p>" + piece * 100_000)
     assert time.perf_counter() - start < 1.0
+
+
+@pytest.mark.parametrize("text", ["Café crème – 5 €", "Müsli “groß”", "Größe", "Тёплая шапка", "žluť", "Ångström"])
+def test_text_that_was_encoded_twice(text: str) -> None:
+    twice = "".join(
+        chr(byte) if 0x80 <= byte < 0xA0 and byte in b"\x81\x8d\x8f\x90\x9d" else bytes([byte]).decode("cp1252")
+        for byte in text.encode()
+    )
+    assert clean_text(twice) == text
+    assert clean_text(text) == text
+
+
+def test_text_that_only_looks_so() -> None:
+    for text in ("Ã€ propos", "SÃO “â€", "Â£5 and Ä"):
+        assert clean_text(text)

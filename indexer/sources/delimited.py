@@ -58,9 +58,10 @@ class DelimitedTable:
                 origin = f"{self.path.name}:{line}"
                 if isinstance(found, Damage):
                     yield Rejection(origin, *found.explained(self.layout))
-                elif any(cell and not cell.isspace() for cell in found):
-                    if found[0][:1] not in leads or not self._is_header(found):
-                        yield self._row(origin, found)
+                elif any(cell and not cell.isspace() for cell in found) and (
+                    found[0][:1] not in leads or not self._is_header(found)
+                ):
+                    yield self._row(origin, found)
 
     def _is_header(self, cells: list[str]) -> bool:
         """Whether a row repeats the header, as where exports were put together, or is the line of dashes below it."""

@@ -145,6 +145,6 @@ def test_text_that_was_encoded_twice(text: str) -> None:
     assert clean_text(text) == text
 
 
-def test_text_that_only_looks_so() -> None:
+def test_text_that_may_be_meant() -> None:
     for text in ("Ã€ propos", "SÃO “â€", "Â£5 and Ä"):
         assert clean_text(text)

@@ -213,7 +213,7 @@ def test_the_largest_of_the_sizes_of_one_image() -> None:
     ]  # fmt: skip
 
 
-def test_a_file_elsewhere_below_the_given_folder_is_found_by_a_name_of_its_own(tmp_path: Path) -> None:
+def test_a_file_deeper_in_the_given_folder_is_found_by_a_name_of_its_own(tmp_path: Path) -> None:
     for folder, names in (("dump/img/x", ("mb01.jpg", "Two.jpg")), ("dump/old", ("Two.jpg",))):
         (tmp_path / folder).mkdir(parents=True)
         for name in names:

@@ -74,10 +74,27 @@ class DelimitedTable:
         n_columns = len(self.columns)
         if len(cells) > n_columns and self.joins_last:
             cells[n_columns - 1 :] = [self.layout.delimiter.join(cells[n_columns - 1 :])]
+        elif (joined := _without_commas_of_prose(cells, n_columns, self.layout.delimiter)) is not None:
+            cells = joined
         elif any(cell.strip() for cell in cells[n_columns:]):
             reason = f"The row has {len(cells)} cells, the header {n_columns}."
             return Rejection(origin, reason, f"Put cells that contain {self.layout.delimiter!r} in double quotes.")
         return TableRow(origin, {column: cell for column, cell in zip(self.columns, cells, strict=False) if column})
+
+
+def _without_commas_of_prose(cells: list[str], n_columns: int, delimiter: str) -> list[str] | None:
+    """The cells of a row in which just as many as there are too many begin with a blank, as after a comma in a text
+    that nobody quoted, each joined to the one before it; None of any other row."""
+    n_more = len(cells) - n_columns
+    if n_more <= 0 or delimiter == "\t" or sum(cell[:1] == " " and cell.strip() != "" for cell in cells[1:]) != n_more:
+        return None
+    joined: list[str] = cells[:1]
+    for cell in cells[1:]:
+        if cell[:1] == " " and cell.strip():
+            joined[-1] += delimiter + cell
+        else:
+            joined.append(cell)
+    return joined
 
 
 def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:

@@ -376,3 +376,11 @@ def test_headers_again_and_lines_below_them_are_no_rows(tmp_path: Path, table: s
     records, rejections = read(write(tmp_path, "shop.txt", table))
     assert [each.item.sku for each in records] == ["A", "B"]
     assert rejections == []
+
+
+def test_a_comma_in_a_text_that_nobody_quoted_is_a_letter(tmp_path: Path) -> None:
+    table = "sku,title,price\nA,Hat, large, red,9.90\nB,Cap,8.90\nC,Bag,big,7.90\nD,Mug, 6.90\n"
+    records, rejections = read(write(tmp_path, "shop.csv", table))
+    found = [(each.item.sku, each.item.title, each.item.price_cents) for each in records]
+    assert found == [("A", "Hat, large, red", 990), ("B", "Cap", 890), ("D", "Mug", 690)]
+    assert [each.origin for each in rejections] == ["shop.csv:4"]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 from benchmarks import (
@@ -25,12 +23,10 @@ from benchmarks import (
     start,
     vision,
 )
-from benchmarks.catalogs import Figure, earlier_values, read_sections, row, table
+from benchmarks.catalogs import RESULTS, Figure, earlier_values, machine, read_sections, row, table, write_sections
 from benchmarks.unseen import classes, shops
 from vitrina.search.encoders.base import Encoder, full_name
 from vitrina.search.encoders.registry import load_encoder
-
-RESULTS = Path(__file__).parent / "results.md"
 
 MEASUREMENTS: Mapping[str, Callable[[Encoder, Path], Iterator[Figure]]] = {
     "encoder-speed": speed.measure_encoder,
@@ -84,23 +80,9 @@ def run(
         all_met = all_met and all(figure.is_met for figure in figures)
         rows = table(figures, earlier_values(earlier, figures) if earlier else ())
         sections[name] = f"{machine(loaded)}\n\n{rows}"
-        write(out, sections)
+        write_sections(out, {name: sections[name] for name in MEASUREMENTS if name in sections})
     if not all_met:
         raise typer.Exit(1)
-
-
-def machine(encoder: Encoder) -> str:
-    """What a section was measured with, in a sentence."""
-    cores = f"{torch.get_num_threads()} cores, {platform.machine()}, Python {platform.python_version()}"
-    identity = encoder.identity
-    return f"On {cores}, torch {torch.__version__}; encoder {Path(identity.name).name} ({identity.fingerprint[:12]})."
-
-
-def write(out: Path, sections: Mapping[str, str]) -> None:
-    """All sections under their headings, in the order of ``MEASUREMENTS``, after each one measured."""
-    parts = [f"## {name}\n\n{sections[name]}\n" for name in MEASUREMENTS if name in sections]
-    head = "# Measured\n\n`make benchmark DATA=...`. Nothing was trained or tuned on the rows measured.\n"
-    out.write_text("\n".join([head, *parts]), encoding="utf-8")
 
 
 if __name__ == "__main__":

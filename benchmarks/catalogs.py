@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import operator
+import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from PIL import Image
 
 from vitrina.indexer.fetch import Fetcher
@@ -22,6 +24,8 @@ from vitrina.search.encoders.base import Encoder
 from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.item import Item
+
+RESULTS = Path(__file__).parent / "results.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,20 @@ def earlier_values(results: str, figures: Sequence[Figure]) -> list[str]:
         if line.startswith("| ") and len(cells := [cell.strip() for cell in line.strip("|").split(" | ")]) >= 5:
             known.setdefault(cells[0], []).append(cells[-4])
     return [values.pop(0) if (values := known.get(figure.name)) else "" for figure in figures]
+
+
+def machine(encoder: Encoder) -> str:
+    """What a section was measured with, in a sentence."""
+    cores = f"{torch.get_num_threads()} cores, {platform.machine()}, Python {platform.python_version()}"
+    identity = encoder.identity
+    return f"On {cores}, torch {torch.__version__}; encoder {Path(identity.name).name} ({identity.fingerprint[:12]})."
+
+
+def write_sections(out: Path, sections: Mapping[str, str]) -> None:
+    """All sections under their headings, in their order."""
+    parts = [f"## {name}\n\n{said}\n" for name, said in sections.items()]
+    head = "# Measured\n\n`make benchmark DATA=...`. Nothing was trained or tuned on the rows measured.\n"
+    out.write_text("\n".join([head, *parts]), encoding="utf-8")
 
 
 def read_sections(path: Path) -> dict[str, str]:

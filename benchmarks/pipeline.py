@@ -24,7 +24,7 @@ import torch
 import typer
 from PIL import Image
 
-from benchmarks.catalogs import Figure, read_sections, row, table
+from benchmarks.catalogs import RESULTS, Figure, machine, read_sections, row, table, write_sections
 from recipes.boutique.catalog import product
 from recipes.boutique.render import render
 from vitrina.indexer.stages import batched
@@ -261,8 +261,6 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Where the table goes; benchmarks/results.md by default.")] = None,
 ) -> None:
     """Measure pictures a second end to end; exits non-zero where a bound is missed."""
-    from benchmarks.__main__ import RESULTS, machine, write
-
     if clip_retrieval is None:
         typer.echo("clip-retrieval is not measured: name the Python of its environment by --clip-retrieval.")
     asked = {"60 x 80": (SMALL, n_small), "1,200 x 900": (LARGE, n_large)}
@@ -277,7 +275,7 @@ def run(
             typer.echo(row(figure))
             sections = read_sections(out or RESULTS)
             sections["pipeline"] = f"{machine(load_encoder(None))}\n\n{table(found)}"
-            write(out or RESULTS, sections)
+            write_sections(out or RESULTS, sections)
     if not all(figure.is_met for figure in found):
         raise typer.Exit(1)
 

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.__main__ import write
-from benchmarks.catalogs import Figure, read_sections, row
+from benchmarks.catalogs import Figure, read_sections, row, write_sections
 
 
 def test_a_section_measured_again_leaves_the_others(tmp_path: Path) -> None:
     out = tmp_path / "results.md"
-    write(out, {"unseen": "one", "speed": "two"})
-    write(out, read_sections(out) | {"unseen": "three"})
+    write_sections(out, {"unseen": "one", "speed": "two"})
+    write_sections(out, read_sections(out) | {"unseen": "three"})
     assert read_sections(out) == {"speed": "two", "unseen": "three"}
 
 

@@ -16,7 +16,7 @@ from vitrina.search.store.store import Store
 from vitrina.search.types.models import Pixels, Vectors
 
 BATCH_ROWS = 8
-SECONDS_A_BATCH = 0.05
+SECONDS_A_BATCH = 0.15
 
 
 class SlowEncoder(FakeEncoder):

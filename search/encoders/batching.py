@@ -24,13 +24,15 @@ MAX_SHARED = 8
 
 
 N_BEFORE = 16
-"""How many threads may take a slot before one in the background that waits for one, too."""
+FIRST_SHARE = 0.5
+"""How many threads may take a slot before one in the background that waits for one, too; those that go first, which
+have a deadline, count half."""
 
 
 class ComputeSlots:
     """Lets at most ``n`` threads compute at a time. A thread that waits for another's result gives its slot away, and
     gets one back before threads that have not begun. What computes in the background goes after all others, but waits
-    for no more than ``N_BEFORE`` of them."""
+    for about ``N_BEFORE`` of them at most."""
 
     def __init__(self, n: int) -> None:
         self._n_free = n
@@ -38,7 +40,7 @@ class ComputeSlots:
         self._first: deque[threading.Event] = deque()
         self._waiting: deque[threading.Event] = deque()
         self._in_background: deque[threading.Event] = deque()
-        self._n_before = 0
+        self._n_before = 0.0
         self._held = threading.local()
 
     @contextmanager
@@ -97,9 +99,9 @@ class ComputeSlots:
         with self._lock:
             queue = self._first or self._waiting
             if self._in_background and (not queue or self._n_before >= N_BEFORE):
-                queue, self._n_before = self._in_background, 0
+                queue, self._n_before = self._in_background, 0.0
             elif self._in_background:
-                self._n_before += 1
+                self._n_before += FIRST_SHARE if queue is self._first else 1.0
             if queue:
                 queue.popleft().set()  # handed over, so that nobody takes it in between
             else:

@@ -161,8 +161,8 @@ def test_who_goes_first_who_waits_and_what_is_done_in_the_background() -> None:
                     time.sleep(0.001)
         for each in asked:
             each.result(30)
-    before = [f"u{n}" for n in range(N_BEFORE - 2)]
-    assert order == ["f1", "f2", *before, "b1", *(f"u{n}" for n in range(N_BEFORE - 2, n_usual)), "b2"]
+    before = [f"u{n}" for n in range(N_BEFORE - 1)]
+    assert order == ["f1", "f2", *before, "b1", *(f"u{n}" for n in range(N_BEFORE - 1, n_usual)), "b2"]
 
 
 def test_the_background_waits_no_longer_than_it_may() -> None:

@@ -33,7 +33,7 @@ from vitrina.api.admission import (
     work_of,
 )
 from vitrina.api.app import BodyLimit
-from vitrina.indexer.fetch import Fetcher
+from vitrina.indexer.fetch import Fetched, Fetcher, Validators
 from vitrina.search.images.memory import MAX_TOTAL_BYTES, MEMORY
 from vitrina.search.reranking.base import Deadline
 from vitrina.search.reranking.client import NOTES
@@ -290,12 +290,12 @@ def test_what_was_taken_before_a_flood_was_noticed_is_refused_after_all() -> Non
 def test_slow_images_hold_up_nothing_but_writes(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     release, begun = threading.Event(), threading.Semaphore(0)
 
-    def fetch(self: Fetcher, url: str) -> bytes:
+    def fetch(self: Fetcher, url: str, known: Validators) -> Fetched:
         begun.release()
         release.wait(60)
-        return make_image("red")
+        return Fetched(make_image("red"), Validators())
 
-    monkeypatch.setattr(Fetcher, "fetch", fetch)
+    monkeypatch.setattr(Fetcher, "fetch_changed", fetch)
     with serving(shop, lambda _: ColourReranker()) as (client, _), ThreadPoolExecutor(45) as clients:
         asked = [clients.submit(put, client, f"slow-{number}") for number in range(45)]
         for _ in range(service.N_WRITING):

@@ -28,7 +28,7 @@ from vitrina.api.app import create_app
 from vitrina.api.rerankers import BackgroundReranker
 from vitrina.api.service import Service
 from vitrina.api.settings import Settings
-from vitrina.indexer.fetch import Fetcher
+from vitrina.indexer.fetch import Fetched, Fetcher, Validators
 from vitrina.search.reranking.fusion import FusionWeights
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import FetchError
@@ -43,10 +43,11 @@ REASONS = (
     "offline, on purpose",
     "has an image ",
     "is not calibrated for queries",
+    "asks for explanations and forbids",
 )
 """Why what fits the document may be refused, which no schema can say: a filter by what this catalog does not have, an
-item with nothing in it but blanks and signs, an address without a picture, a variant with a picture of another, and
-confidences that the encoder does not have."""
+item with nothing in it but blanks and signs, an address without a picture, a variant with a picture of another,
+confidences that the encoder does not have, and parameters of a URL that contradict each other."""
 
 TEXT_IN_A_FORM = re.compile(r"violates `type` at /properties/(text|without|source|encoding|catalog|dialect)\b")
 """What is no text becomes one in a form."""
@@ -59,7 +60,7 @@ schemathesis.openapi.format("binary", st.sampled_from(IMAGES))
 class Offline(Fetcher):
     """Fetches nothing."""
 
-    def fetch(self, url: str) -> bytes:
+    def fetch_changed(self, url: str, known: Validators) -> Fetched:
         raise FetchError("offline, on purpose", remedy="None.")
 
 
@@ -83,7 +84,8 @@ def is_excused(failure: Exception, response: Response) -> bool:
     if type(failure).__name__ == "AcceptedNegativeData":
         sent_form = str(response.request.headers.get("Content-Type", "")).startswith("multipart/")
         became_text = sent_form and TEXT_IN_A_FORM.search(str(failure)) is not None
-        return became_text or '"status":"failed"' in response.text
+        is_untold = sent_form and "/allOf/" in str(failure)  # with files in it Schemathesis cannot check it as a whole
+        return became_text or is_untold or '"status":"failed"' in response.text
     is_refusal = type(failure).__name__ == "RejectedPositiveData" and response.status_code == 400
     return is_refusal and any(reason in response.text for reason in REASONS)
 
@@ -122,7 +124,7 @@ def run_cases(app: FastAPI, n_cases: int) -> int:
     """Send so many cases of each operation and kind; returns how many there were."""
     n_sent = 0
     schema = schemathesis.openapi.from_asgi("/openapi.json", running(app))
-    schema.config.analysis.constants.enabled = n_cases != N_CASES  # of our modules: other cases after every change
+    schema.config.analysis.constants.enabled = False  # of our modules: other cases after every change, and not all fit
     for found in schema.get_all_operations():
         assert isinstance(found, Ok)
         operation = found.ok()

@@ -98,6 +98,7 @@ class Connection(HttpToolsProtocol):
         """Count it, and close others if there are too many."""
         self._phase_since = self._heard_at = self.loop.time()
         self._unread_since: float | None = None
+        self._answered: RequestResponseCycle | None = None
         self._n_requests = self._n_header_bytes = self._n_chunks = self._n_body_bytes = 0
         self._is_in_body = self._closes_after_body = False
         super().connection_made(transport)
@@ -108,7 +109,14 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop checking it."""
         self._check_timer.cancel()
+        self._give_up()
         super().connection_lost(exc)
+
+    def _give_up(self) -> None:
+        """Let what is answered end without sending more. uvicorn tells so the last of the requests that wait alone."""
+        if self._answered is not None:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         """Note when something came, and what is waited for since."""
@@ -122,6 +130,8 @@ class Connection(HttpToolsProtocol):
             if not self._is_in_body:
                 self.transport.write(HEADER_TOO_LARGE)
             self.transport.close()
+        if self.transport.is_closing():
+            self._give_up()
 
     def on_message_begin(self) -> None:
         """The request's line follows. Raises ValueError if too many requests wait already."""
@@ -165,6 +175,7 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answered = cycle
         refusal = self._refusal and self._refusal(cast(Scope, cycle.scope))
         if refusal is None:
             super()._start_asgi_task(cycle, app)

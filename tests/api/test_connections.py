@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import resource
 import socket
 import threading
@@ -248,7 +249,7 @@ def test_what_is_no_part_of_a_body_ends_soon(flood: bytes) -> None:
         assert is_closed(connection, 10)
 
 
-def test_few_requests_wait_on_a_connection_for_their_answers() -> None:
+def test_few_requests_wait_on_a_connection_for_their_answers(caplog: pytest.LogCaptureFixture) -> None:
     slow = b"POST /slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
     quick = slow.replace(b"/slow", b"/")
     with serving() as (_, port):
@@ -260,3 +261,5 @@ def test_few_requests_wait_on_a_connection_for_their_answers() -> None:
         with ask(port, slow + quick * 1_000) as connection, suppress(ConnectionError):
             while connection.recv(65_536):
                 pass
+        time.sleep(ANSWER_S)
+    assert not [each for each in caplog.records if each.levelno >= logging.ERROR]

@@ -59,6 +59,11 @@ class Settings(BaseSettings):
     """Where the bytes of images are stored, if not in the database: ``s3://BUCKET/FOLDER``, or another address that
     fsspec knows (``vitrina[s3]``)."""
 
+    vectors: SecretStr | None = None
+    """The address of a Milvus server, ``http://[USER:PASSWORD@]HOST:19530[/DATABASE]``, that searches the vectors in
+    place of ``vector_index``, or a local file that ends in ``.db`` for Milvus Lite (``vitrina[milvus]``). Several
+    services may share it."""
+
     encoder: str | None = None
     """``embedded``, a folder, ``MODEL/PRETRAINED`` or ``hf-hub:NAME``; None for the store's own encoder, which in a new
     store is the embedded one."""
@@ -169,17 +174,23 @@ class Settings(BaseSettings):
 
 def open_store(settings: Settings) -> Store:
     """The store that the settings name, made if there is none. Raises StorageError and StateError."""
-    return Store(settings.store, settings.vector_index, settings.recall, address_of(settings), settings.images)
+    return Store(settings.store, settings.vector_index, settings.recall, *addresses(settings))
 
 
 def existing_store(settings: Settings) -> Store:
     """The store that the settings name. Raises NotFoundError where nothing was indexed into it."""
-    return Store.existing(settings.store, settings.vector_index, settings.recall, address_of(settings), settings.images)
+    return Store.existing(settings.store, settings.vector_index, settings.recall, *addresses(settings))
 
 
 def address_of(settings: Settings) -> str | None:
     """The address of the database, if it is not SQLite's."""
     return None if settings.database is None else settings.database.get_secret_value()
+
+
+def addresses(settings: Settings) -> tuple[str | None, str | None, str | None]:
+    """The addresses of the database, the images and the vectors, if they are not in the store's folder."""
+    vectors = None if settings.vectors is None else settings.vectors.get_secret_value()
+    return address_of(settings), settings.images, vectors
 
 
 def loader(settings: Settings) -> LoadEncoder:

@@ -154,5 +154,18 @@ class MaintainedIndex(VectorIndex, Protocol):
         """Take the place of an index whose ``state`` this is. Raises ValueError or KeyError where it fits no index."""
 
 
+class SharedIndex(MaintainedIndex, Protocol):
+    """An index outside this process, which several services share. ``apply`` may be repeated."""
+
+    def make(self) -> bool:
+        """Make its place where there is none; returns whether there was none."""
+
+    def refresh(self) -> None:
+        """Forget what was read, since another service has written."""
+
+    def clear(self) -> None:
+        """Delete every row."""
+
+
 MakeIndex = Callable[[int], VectorIndex]
 """Makes an empty index for vectors of a dimension. Plug-ins of the group ``vitrina.indexes`` are such callables."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from vitrina.search.index.base import IndexReport, MaintainedIndex, MakeIndex, VectorIndex
 from vitrina.search.index.facet_index import FacetIndex
 from vitrina.search.index.name_index import NameIndex
+from vitrina.search.index.shared import WAIT_S, SharedVectors
 from vitrina.search.index.snapshot import MAPPED_BYTES, Snapshot, read_snapshot, write_snapshot
 from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.plugins import INDEXES, load_plugin
@@ -99,11 +100,13 @@ class IndexReplica:
         path: Path,
         vector_index: str = VECTOR_INDEX,
         recall: float = RECALL,
+        shared: SharedVectors | None = None,
     ) -> None:
         """Load the snapshot at ``path``, if there is an intact one, then catch up. Blocks for as long as that takes.
 
         ``vector_index`` names a plug-in of the group ``vitrina.indexes``, and ``recall`` is the share of the best rows
-        that an approximate one should find. Raises PluginError if there is none.
+        that an approximate one should find; with ``shared`` the vectors are there instead. Raises PluginError if there
+        is none.
         """
         self.catalog = catalog
         self.version_id = version_id
@@ -111,8 +114,9 @@ class IndexReplica:
         self.sequence = 0
         self._make: MakeIndex = load_plugin(INDEXES, vector_index)
         self._recall = recall
+        self._shared = shared
         self._dimension = identity.dimension
-        self.indexes: dict[Modality, VectorIndex] = {m: self._new_index() for m in MODALITIES}
+        self.indexes: dict[Modality, VectorIndex] = {m: self._new_index(m) for m in MODALITIES}
         self._catching_up = threading.Lock()
         self._maintaining = threading.Lock()
         self._rows_since_snapshot = 0
@@ -120,7 +124,7 @@ class IndexReplica:
         loaded = snapshot is not None and self._load(snapshot)
         if not loaded:
             self._read_catalog()
-        self._catch_up()
+        self._catch_up(wait_s=-1)
 
     @classmethod
     def open(cls, store: Store, identity: EncoderIdentity, version_id: int) -> IndexReplica:
@@ -129,7 +133,8 @@ class IndexReplica:
         Raises EncoderReplacedError where the version was dropped.
         """
         path = store.snapshot_file(identity)
-        return cls(store.catalog, identity, version_id, path, store.vector_index, store.recall)
+        shared = None if store.vectors is None else SharedVectors(store, store.vectors, identity, version_id)
+        return cls(store.catalog, identity, version_id, path, store.vector_index, store.recall, shared)
 
     def __len__(self) -> int:
         return sum(len(index) for index in self.indexes.values())
@@ -143,11 +148,12 @@ class IndexReplica:
         self._maintain_beside()
         return changed
 
-    def _catch_up(self) -> bool:
+    def _catch_up(self, wait_s: float = WAIT_S) -> bool:
         with self._catching_up:
             for each in (self.facets, self.names):
                 each.catch_up()
-            changed = self._catch_up_vectors()
+            shared = self._shared
+            changed = self._catch_up_vectors() if shared is None else self._catch_up_shared(shared, wait_s)
             self.lexical.catch_up()  # the last: it may have to find out the catalog's language
             return changed
 
@@ -165,6 +171,13 @@ class IndexReplica:
         self.sequence = changes.sequence
         self._rows_since_snapshot += len(changes.touched_items) + sum(map(len, changes.rows.values()))
         return True
+
+    def _catch_up_shared(self, shared: SharedVectors, wait_s: float) -> bool:
+        n_before = len(self)
+        written = shared.catch_up(self.sequence, wait_s)
+        changed, self.sequence = written != self.sequence, written
+        self._rows_since_snapshot += abs(len(self) - n_before) + changed
+        return changed
 
     def _maintained(self) -> list[MaintainedIndex]:
         return [index for index in self.indexes.values() if isinstance(index, MaintainedIndex)]
@@ -225,15 +238,20 @@ class IndexReplica:
         self.save(force=True)
 
     def _rebuild(self) -> None:
+        if self._shared is not None:
+            self.sequence = self._shared.rebuild()
+            return
         changes = self.catalog.changes(self.version_id, 0)
         for modality, rows in changes.rows.items():
-            index = self._new_index()
+            index = self._new_index(modality)
             index.apply(changes.touched_items, rows)
             self.indexes[modality] = index
         self.sequence = changes.sequence
         self._rows_since_snapshot += len(self)
 
-    def _new_index(self) -> VectorIndex:
+    def _new_index(self, modality: Modality) -> VectorIndex:
+        if self._shared is not None:
+            return self._shared.indexes[modality]
         index = self._make(self._dimension)
         if isinstance(index, MaintainedIndex):
             index.recall = self._recall
@@ -271,7 +289,8 @@ class IndexReplica:
             log.warning("The snapshot %s: %s; rebuilding the index from the catalog", self.path, error)
             return False
         self.indexes.update(indexes)
-        self.sequence = int(arrays["sequence"])
+        if self._shared is None:
+            self.sequence = int(arrays["sequence"])
         if snapshot.mapped:
             threading.Thread(target=self._check, args=(snapshot,), name="snapshot-check", daemon=True).start()
         return True
@@ -287,7 +306,7 @@ class IndexReplica:
 
     def _restored(self, modality: Modality, arrays: Mapping[str, NDArray[Any]]) -> VectorIndex:
         held = part_of(arrays, f"{modality}_")
-        index = self._new_index()
+        index = self._new_index(modality)
         if isinstance(index, MaintainedIndex):
             index.restore(held)
         else:

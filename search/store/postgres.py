@@ -23,7 +23,7 @@ NAMES = ("postgresql", "postgres", DRIVER)
 LOCKS = 0x56495452
 """The first half of the keys of Vitrina's advisory locks."""
 
-CATALOG_LOCK, IMAGES_LOCK, IMPORT_LOCK, JOBS_LOCK = range(1, 5)
+CATALOG_LOCK, IMAGES_LOCK, IMPORT_LOCK, JOBS_LOCK, VECTORS_LOCK = range(1, 6)
 
 POOL_SIZE, MAX_MORE = 5, 20
 """How many connections a process keeps, and opens while it needs more. A server takes 100 by default."""

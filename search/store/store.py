@@ -20,7 +20,7 @@ from vitrina.search.store.images import ImageStore
 from vitrina.search.store.index_versions import IndexVersion
 from vitrina.search.store.jobs import Jobs
 from vitrina.search.store.object_storage import ObjectStorage
-from vitrina.search.store.postgres import IMAGES_LOCK, IMPORT_LOCK, JOBS_LOCK, AdvisoryLock
+from vitrina.search.store.postgres import IMAGES_LOCK, IMPORT_LOCK, JOBS_LOCK, VECTORS_LOCK, AdvisoryLock
 from vitrina.search.store.web_images import WebImages
 from vitrina.search.types.calibration import Calibration, read_calibration, write_calibration
 from vitrina.search.types.errors import EncoderError, NotFoundError, StorageError
@@ -98,7 +98,8 @@ class Store:
 
     ``vector_index`` names the engine of its index replicas, a plug-in of the group ``vitrina.indexes``, and ``recall``
     is what they aim at. With ``database``, the address of a PostgreSQL database, catalog and images are there, and
-    stores of several machines share them; ``images`` is the address of object storage for the images' bytes. Raises
+    stores of several machines share them; ``images`` is the address of object storage for the images' bytes, and
+    ``vectors`` that of a Milvus server that searches the vectors in place of an index in this process. Raises
     StorageError where the folder cannot be made or the catalog cannot be read.
     """
 
@@ -109,10 +110,12 @@ class Store:
         recall: float = RECALL,
         database: str | None = None,
         images: str | None = None,
+        vectors: str | None = None,
     ) -> None:
         self.folder = folder
         self.vector_index = vector_index
         self.recall = recall
+        self.vectors = vectors
         self.dead_letters = folder / "dead-letters"
         self.snapshots = folder / "snapshots"
         self.features = folder / FEATURES_FOLDER
@@ -144,6 +147,7 @@ class Store:
         recall: float = RECALL,
         database: str | None = None,
         images: str | None = None,
+        vectors: str | None = None,
     ) -> Store:
         """A store that something was indexed into. Raises NotFoundError if there is none."""
         is_there = (folder / CATALOG_FILE).is_file() if database is None else is_made(database)
@@ -152,7 +156,7 @@ class Store:
                 f"Nothing is indexed in {folder if database is None else 'the database'}.",
                 remedy="Index a catalog first, as in: vitrina index products.csv (or try: vitrina demo).",
             )
-        return cls(folder, vector_index, recall, database, images)
+        return cls(folder, vector_index, recall, database, images, vectors)
 
     @contextmanager
     def importing(
@@ -181,6 +185,10 @@ class Store:
     def job_lock(self) -> FileLock | AdvisoryLock:
         """What the one service has that does the store's jobs."""
         return self._lock("jobs.lock", JOBS_LOCK)
+
+    def vectors_lock(self) -> FileLock | AdvisoryLock:
+        """What the one process has that writes the vectors to where several share them."""
+        return self._lock("vectors.lock", VECTORS_LOCK)
 
     def _lock(self, file: str, key: int) -> FileLock | AdvisoryLock:
         """A lock among all processes that have this store open: a file in its folder, or one of the server."""

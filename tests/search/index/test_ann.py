@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tests.search.index.test_faiss import DIMENSION, NO_ITEMS, BruteForce, rows, unit_rows
+from tests.search.index.brute_force import DIMENSION, NO_ITEMS, BruteForce, rows, unit_rows
 from vitrina.search.index import faiss as faiss_index
 from vitrina.search.index.ann import AnnIndex, CompactRows, compacted, exact_positions, expanded, recall_of
 from vitrina.search.index.faiss import FaissIndex

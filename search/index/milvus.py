@@ -7,41 +7,30 @@ turn (``shared.py``) writes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrina.search.index import milvus_rows
 from vitrina.search.index.base import IndexReport, Matches, ReadWriteLock
 from vitrina.search.index.kinds import FLAT_ROWS
+from vitrina.search.index.milvus_rows import NO_IDS, Ids, MilvusRows, both, in_order, of_all_ranks, pieces
 from vitrina.search.index.milvus_server import N_LISTS, MilvusServer
 from vitrina.search.types.item import EmbeddingRows
 from vitrina.search.types.models import Vectors
 
-Ids = NDArray[np.int64]
+DEPTHS = (10, 1_000, 10_000)
+"""How many lists are searched is tuned for so many rows; for more, all lists are."""
 
-MAX_FOUND = 16_384
-"""Milvus gives so many rows at most in one search (quotaAndLimits.limits.topK)."""
+N_TUNING_QUERIES = 16
+N_TUNING_ROWS = 1_000
+QUERY_NOISE = 0.5
+"""Queries for tuning are rows moved by this much of the difference of two others, as for FAISS."""
 
-MAX_LISTED = 10_000
-"""So many ids are named in one condition, 80 kB."""
-
-ITEMS_PER_READ = 1_000
-"""The rows of so many items are read at once: 3 MB with two images each of 768 dimensions."""
-
-ROWS_PER_WRITE = 2_000
-
-GOLDEN = 2_654_435_769
-RANKS = 2**32
-"""The rank of a row is its id times 2^32 over the golden ratio, modulo 2^32 (Knuth, volume 3, 6.4): the rows of
-the lowest ranks are spread evenly over all ids, and stay nearly the same when some rows change."""
-
-PROBED_SHARE = 8
-"""One list in so many is searched where there are too many rows to search all."""
-
-SAME = 3e-7
-"""Scores of equal rows differ by up to this part of the query's length, by where they are stored."""
+GROWN = 3
+"""It is tuned again once there are this many times as many rows, or as few."""
 
 
 class MilvusIndex:
@@ -52,25 +41,28 @@ class MilvusIndex:
         self.collection = collection
         self.dimension = dimension
         self.recall = recall
+        self._rows = MilvusRows(server, collection, dimension)
         self._lock = ReadWriteLock()
         self._reading = threading.Lock()
         self._n_rows: int | None = None
         self._samples: dict[int, Vectors] = {}
         self._hidden_from: int | None = None
+        self._efforts: dict[int, int] = {}
+        self._n_tuned = 0
         self.make()
-
-    def make(self) -> bool:
-        """Make the collection where there is none; returns whether there was none."""
-        is_new = self.server.make(self.collection, self.dimension)
-        if is_new:
-            self._forget()
-        return is_new
 
     def __len__(self) -> int:
         with self._reading:
             if self._n_rows is None:
                 self._n_rows = self.server.count(self.collection)
             return self._n_rows
+
+    def make(self) -> bool:
+        """Make the collection where there is none; returns whether there was none."""
+        is_new = self._rows.make()
+        if is_new:
+            self._forget()
+        return is_new
 
     def refresh(self) -> None:
         """Forget what was read, since another service has written."""
@@ -86,8 +78,7 @@ class MilvusIndex:
     def clear(self) -> None:
         """Delete every row."""
         with self._lock.writing():
-            self.server.drop(self.collection)
-            self.make()
+            self._rows.clear()
         self.refresh()
 
     def apply(self, touched_items: Ids, rows: EmbeddingRows) -> None:
@@ -95,26 +86,15 @@ class MilvusIndex:
         hidden from this process's searches until the old ones are deleted."""
         self._forget()
         fresh = not len(self)
-        stale = NO_IDS if fresh else np.setdiff1d(self._row_ids(touched_items), rows.row_ids)
+        stale = NO_IDS if fresh else np.setdiff1d(self._rows.ids_of(touched_items), rows.row_ids)
         if len(rows):
             with self._lock.writing():
                 self._hidden_from = int(rows.row_ids[0])
-            for first in range(0, len(rows), ROWS_PER_WRITE):
-                chosen = slice(first, first + ROWS_PER_WRITE)
-                self.server.write(self.collection, records(rows, chosen), fresh=fresh)
+            self._rows.write(rows, fresh=fresh)
         with self._lock.writing():
-            for listed in pieces(stale, MAX_LISTED):
-                self.server.delete(self.collection, listed)
+            self._rows.delete(stale)
             self._hidden_from = None
         self._forget()
-
-    def _row_ids(self, item_ids: Ids) -> Ids:
-        found = [
-            row["id"]
-            for listed in pieces(item_ids, MAX_LISTED)
-            for row in self.server.query(self.collection, f"item_id in {listed}", ["id"], newest=True)
-        ]
-        return np.array(found, np.int64)
 
     def search(self, query: Vectors, k: int, *, within: Ids | None = None) -> Matches:
         """As the interface has it. Of more than 16,384 rows with one score, any may be the ones that are cut off."""
@@ -124,154 +104,110 @@ class MilvusIndex:
             return Matches(NO_IDS, NO_IDS, np.empty(0, np.float32))
         with self._lock.reading():
             if within is None:
-                return self._best(query, k, "")
-            if len(within) <= MAX_LISTED:
-                return self._best(query, k, f"item_id in {within.tolist()}")
-            found = self._of_all(query, k, within, n_rows)
-            if found is not None:
-                return found
-            conditions = [f"item_id in {listed}" for listed in pieces(within, MAX_LISTED)]
-            return in_order(query, k, [self._best(query, k, condition) for condition in conditions])
+                return self._best(query, k, "", self._n_lists(k))
+            depth = min(n_rows, int(1.3 * k * n_rows / len(within)) + 50)
+            listed = list(pieces(within, milvus_rows.MAX_LISTED))
+            if len(listed) > 1 and depth <= milvus_rows.MAX_FOUND:
+                passed = self._passed(query, k, within, depth, n_rows)
+                if passed is not None:
+                    return passed
+            n_lists = self._n_lists(depth)
+            return in_order(query, k, [self._best(query, k, f"item_id in {ids}", n_lists) for ids in listed])
 
-    def _of_all(self, query: Vectors, k: int, within: Ids, n_rows: int) -> Matches | None:
-        """Search without the filter for as many rows as should hold k that pass; None where they do not."""
-        depth = min(n_rows, int(1.3 * k * n_rows / len(within)) + 50)
-        if depth > MAX_FOUND:
-            return None
-        found = self._best(query, depth, "")
+    def _passed(self, query: Vectors, k: int, within: Ids, depth: int, n_rows: int) -> Matches | None:
+        """Those that pass a filter of the ``depth`` best rows; None where fewer than k do, of more rows."""
+        found = self._best(query, depth, "", self._n_lists(depth))
         kept = np.isin(found.item_ids, within)
-        if depth < n_rows and np.count_nonzero(kept) < k:
+        if np.count_nonzero(kept) < k and depth < n_rows:
             return None
-        passed = Matches(found.row_ids[kept], found.item_ids[kept], found.scores[kept])
-        return in_order(query, k, [passed])
+        return in_order(query, k, [Matches(found.row_ids[kept], found.item_ids[kept], found.scores[kept])])
 
-    def _best(self, query: Vectors, k: int, condition: str) -> Matches:
-        """The k best rows that meet a condition; one more is asked for, to see whether k cuts through a tie."""
-        if self._hidden_from is not None:
-            condition = f"id < {self._hidden_from}" + (f" and {condition}" if condition else "")
-        limit = k + 1
-        while True:
-            found = self._search(query, limit, condition)
-            cut = len(found) > k and found.scores[k - 1] - found.scores[-1] <= SAME * float(np.linalg.norm(query))
-            if not cut or len(found) < limit or limit >= MAX_FOUND:
-                return Matches(found.row_ids[:k], found.item_ids[:k], found.scores[:k])
-            limit = min(4 * limit, MAX_FOUND)
+    def _best(self, query: Vectors, k: int, condition: str, n_lists: int) -> Matches:
+        return self._rows.best(query, k, both(self._visible(), condition), n_lists)
 
-    def _search(self, query: Vectors, limit: int, condition: str, ids: tuple[int, int] = (0, 2**62)) -> Matches:
-        """The best rows, of ids between two if there are too many for one search."""
-        first, end = ids
-        whole = (first, end) == (0, 2**62)
-        bounded = condition if whole else f"id >= {first} and id < {end}" + (f" and {condition}" if condition else "")
-        probed = N_LISTS if len(self) <= FLAT_ROWS else N_LISTS // PROBED_SHARE
-        found = self.server.search(self.collection, query, min(limit, MAX_FOUND), bounded, probed)
-        arrays = [np.array(part, dtype) for part, dtype in zip(found, (np.int64, np.int64, np.float32), strict=True)]
-        if limit <= MAX_FOUND or len(arrays[0]) < MAX_FOUND:
-            return in_order(query, limit, [Matches(*arrays)])
-        if whole:
-            end = self._end()
-        middle = (first + end) // 2
-        halves = [self._search(query, limit, condition, part) for part in ((first, middle), (middle, end))]
-        return in_order(query, limit, halves)
+    def _visible(self) -> str:
+        """The condition of what is not hidden."""
+        return "" if self._hidden_from is None else f"id < {self._hidden_from}"
 
-    def _end(self) -> int:
-        """An id above all."""
-        end = 1 << 20
-        while self.server.query(self.collection, f"id >= {end}", ["count(*)"])[0]["count(*)"]:
-            end *= 2
-        return end
+    def _n_lists(self, depth: int) -> int:
+        """How many lists are searched for so many rows."""
+        return next((n_lists for known, n_lists in sorted(self._efforts.items()) if known >= depth), N_LISTS)
 
     def rows_of(self, item_ids: Ids) -> EmbeddingRows:
         with self._lock.reading():
-            hidden = "" if self._hidden_from is None else f" and id < {self._hidden_from}"
-            conditions = [f"item_id in {listed}{hidden}" for listed in pieces(item_ids, ITEMS_PER_READ)]
-            return self._read(conditions)
-
-    def _read(self, conditions: list[str], *, newest: bool = False) -> EmbeddingRows:
-        """The rows that meet any of some conditions, by row id."""
-        rows = [
-            row
-            for condition in conditions
-            for row in self.server.query(self.collection, condition, ["id", "item_id", "vector"], newest=newest)
-        ]
-        rows.sort(key=lambda row: int(row["id"]))
-        vectors = np.array([row["vector"] for row in rows], np.float32).reshape(len(rows), self.dimension)
-        ids = np.array([(row["id"], row["item_id"]) for row in rows], np.int64).reshape(-1, 2)
-        return EmbeddingRows(ids[:, 0], ids[:, 1], vectors)
+            listed = pieces(item_ids, milvus_rows.ITEMS_PER_READ)
+            return self._rows.read([both(self._visible(), f"item_id in {ids}") for ids in listed])
 
     def sample(self, n: int) -> Vectors:
         """The rows of the lowest ranks, by row id: spread evenly over all ids."""
         n_rows = len(self)
         with self._reading:
             if n not in self._samples:
-                self._samples[n] = self._sampled(n, n_rows)
+                self._samples[n] = self._rows.lowest(n, n_rows)
             return self._samples[n]
 
-    def _sampled(self, n: int, n_rows: int) -> Vectors:
-        share = 1.2 * n / max(n_rows, 1)
-        while True:
-            below = RANKS if share >= 1 else int(share * RANKS)
-            rows = self._read([f"rank < {below}"], newest=True)
-            if len(rows) >= n or below == RANKS:
-                lowest = np.sort(np.argsort(ranks_of(rows.row_ids), kind="stable")[:n])
-                return rows.vectors[lowest]
-            share *= 2
-
     def rows(self) -> EmbeddingRows:
-        steps = np.linspace(0, RANKS, max(1, -(-len(self) // ITEMS_PER_READ)) + 1).astype(np.int64)
+        n_rows = len(self)
         with self._lock.reading():
-            bounds = zip(steps[:-1].tolist(), steps[1:].tolist(), strict=True)
-            return self._read([f"rank >= {low} and rank < {high}" for low, high in bounds], newest=True)
+            return self._rows.read(of_all_ranks(n_rows), newest=True)
 
     def is_due(self) -> bool:
-        return False
+        """Whether ``maintain`` has work to do."""
+        n_rows = len(self)
+        if n_rows <= FLAT_ROWS:
+            return bool(self._efforts)
+        return not self._n_tuned / GROWN <= n_rows <= self._n_tuned * GROWN
 
     def maintain(self, n_threads: int = 1) -> bool:
-        """Nothing: Milvus builds its indexes itself."""
-        return False
+        """Find out how many lists must be searched. Milvus builds its indexes itself."""
+        if not self.is_due():
+            return False
+        n_rows = len(self)
+        self._efforts = {} if n_rows <= FLAT_ROWS else self._tuned()
+        self._n_tuned = n_rows
+        return True
+
+    def _tuned(self) -> dict[int, int]:
+        queries = tuning_queries(self.sample(N_TUNING_ROWS))
+        found, least = {}, 1
+        for depth in DEPTHS:
+            best = [self._best(query, depth, "", N_LISTS).row_ids for query in queries]
+            least = self._least(queries, best, least)
+            found[depth] = least
+        return found
+
+    def _least(self, queries: Vectors, best: list[Ids], least: int) -> int:
+        """The least lists, from ``least`` on in steps of a half, in which that much of the best is found."""
+        n_lists = least
+        while n_lists < N_LISTS:
+            found = [self._best(query, len(ids), "", n_lists).row_ids for query, ids in zip(queries, best, strict=True)]
+            if np.mean([np.isin(ids, got).mean() for ids, got in zip(best, found, strict=True)]) >= self.recall:
+                return n_lists
+            n_lists += max(1, n_lists // 2)
+        return N_LISTS
 
     def report(self) -> IndexReport:
         n_rows = len(self)
-        is_exact = n_rows <= FLAT_ROWS
-        searched = {} if is_exact else {1000: N_LISTS // PROBED_SHARE}
-        return IndexReport("milvus", f"in {self.server}", n_rows, searched, N_LISTS, None)
+        if self._efforts:
+            how = f"lists, tuned at {self._n_tuned:,} rows"
+        else:
+            how = "exact" + (", until it is tuned" if n_rows > FLAT_ROWS else f", up to {FLAT_ROWS:,} rows")
+        return IndexReport("milvus", f"{self.server}; {how}", n_rows, self._efforts, N_LISTS, None)
 
     def state(self) -> Mapping[str, NDArray[Any]]:
-        """Nothing that has to be kept: the rows are in Milvus."""
-        return {}
+        """What was tuned; the rows are in Milvus."""
+        efforts = np.array(sorted(self._efforts.items()), np.int64).reshape(-1, 2)
+        return {"efforts": efforts, "n_tuned": np.array(self._n_tuned)}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Nothing is needed."""
+        """Take over what was tuned. Raises KeyError where the arrays are another index's."""
+        self._efforts = {int(depth): int(n_lists) for depth, n_lists in arrays["efforts"]}
+        self._n_tuned = int(arrays["n_tuned"])
 
 
-NO_IDS: Ids = np.empty(0, np.int64)
-
-
-def ranks_of(row_ids: Ids) -> Ids:
-    """The ranks of rows, from 0 to 2^32."""
-    return np.asarray(row_ids % RANKS * GOLDEN % RANKS, np.int64)
-
-
-def records(rows: EmbeddingRows, chosen: slice) -> list[dict[str, Any]]:
-    """Some rows as Milvus takes them."""
-    row_ids = rows.row_ids[chosen]
-    columns = (row_ids.tolist(), rows.item_ids[chosen].tolist(), ranks_of(row_ids).tolist(), rows.vectors[chosen])
-    return [
-        {"id": row_id, "item_id": item_id, "rank": rank, "vector": np.asarray(vector, np.float32)}
-        for row_id, item_id, rank, vector in zip(*columns, strict=True)
-    ]
-
-
-def pieces(ids: Ids, size: int) -> Iterator[list[int]]:
-    """Ids as lists of up to ``size``."""
-    for first in range(0, len(ids), size):
-        yield ids[first : first + size].tolist()
-
-
-def in_order(query: Vectors, k: int, parts: list[Matches]) -> Matches:
-    """The k best of some matches, best first; those whose scores are the same but for rounding by row id."""
-    row_ids, item_ids = (np.concatenate([getattr(part, each) for part in parts]) for each in ("row_ids", "item_ids"))
-    scores = np.concatenate([part.scores for part in parts])
-    order = np.argsort(-scores, kind="stable")
-    steps = -np.diff(scores[order], prepend=scores[order[:1]]) > SAME * float(np.linalg.norm(query))
-    order = order[np.lexsort((row_ids[order], np.cumsum(steps)))][:k]
-    return Matches(row_ids[order], item_ids[order], scores[order])
+def tuning_queries(rows: Vectors) -> Vectors:
+    """Unit vectors near rows, shape (m, d)."""
+    rng = np.random.default_rng(0)
+    centre, one, other = (rows[rng.integers(0, len(rows), N_TUNING_QUERIES)] for _ in range(3))
+    moved = centre + np.float32(QUERY_NOISE) * (one - other)
+    return np.asarray(moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-9), np.float32)

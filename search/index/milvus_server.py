@@ -62,7 +62,7 @@ class MilvusServer:
         try:
             yield
         except MilvusException as error:
-            raise StorageError(f"{self} failed: {error.message}.", remedy=UNREACHABLE) from error
+            raise StorageError(f"{self} failed: {error.message.rstrip('.')}.", remedy=UNREACHABLE) from error
         except (grpc.RpcError, ValueError, OSError) as error:  # the client raises some of gRPC's as they are
             raise StorageError(f"{self} failed: {error}.", remedy=UNREACHABLE) from error
 

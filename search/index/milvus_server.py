@@ -49,6 +49,7 @@ class MilvusServer:
     def __init__(self, address: str) -> None:
         options = parse_address(address)
         self._shown = options["uri"]
+        self._loaded: set[str] = set()
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # what it logs as an error is raised, too
         with self.translated():
             self._client: Any = MilvusClient(**options, timeout=CONNECT_S)
@@ -58,12 +59,14 @@ class MilvusServer:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Turn Milvus's errors into StorageError."""
+        """Turn Milvus's errors into StorageError; collections are loaded again then, in case it was restarted."""
         try:
             yield
         except MilvusException as error:
+            self._loaded.clear()
             raise StorageError(f"{self} failed: {error.message.rstrip('.')}.", remedy=UNREACHABLE) from error
         except (grpc.RpcError, ValueError, OSError) as error:  # the client raises some of gRPC's as they are
+            self._loaded.clear()
             raise StorageError(f"{self} failed: {error}.", remedy=UNREACHABLE) from error
 
     def make(self, collection: str, dimension: int) -> bool:
@@ -72,8 +75,13 @@ class MilvusServer:
             is_new = not self._client.has_collection(collection, timeout=READ_S)
             if is_new:
                 self._create_rows(collection, dimension)
-            self._client.load_collection(collection, timeout=WRITE_S)
+            self._load(collection, again=is_new)
             return is_new
+
+    def _load(self, collection: str, *, again: bool) -> None:
+        if again or collection not in self._loaded:
+            self._client.load_collection(collection, timeout=WRITE_S)
+            self._loaded.add(collection)
 
     def _create_rows(self, collection: str, dimension: int) -> None:
         schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
@@ -125,7 +133,12 @@ class MilvusServer:
         with self.translated():
             level = "Strong" if newest else "Session"
             found = self._client.query(
-                collection, filter=condition, output_fields=list(fields), consistency_level=level, timeout=READ_S
+                collection,
+                filter=condition,
+                output_fields=list(fields),
+                consistency_level=level,
+                strict_float32=True,  # vectors as arrays, not as lists of numbers
+                timeout=READ_S,
             )
             return list(found)
 
@@ -147,9 +160,10 @@ class MilvusServer:
     def sequence(self, name: str) -> int:
         """The number that was kept under a name; 0 for none."""
         with self.translated():
-            if not self._client.has_collection(STATE, timeout=READ_S):
+            is_new = not self._client.has_collection(STATE, timeout=READ_S)
+            if is_new:
                 self._create_state()
-            self._client.load_collection(STATE, timeout=WRITE_S)
+            self._load(STATE, again=is_new)
         found = self.query(STATE, f'name == "{name}"', ["sequence"], newest=True)
         return int(found[0]["sequence"]) if found else 0
 

@@ -17,9 +17,9 @@ from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.database import open_server
 
 
-def serve_replica(folder: Path, address: str, ready: Connection) -> None:
+def serve_replica(folder: Path, address: str, vectors: str | None, ready: Connection) -> None:
     """Serve until killed; sends the port once requests are answered."""
-    settings = Settings.model_validate({"store": folder, "database": address})
+    settings = Settings.model_validate({"store": folder, "database": address, "vectors": vectors})
     app = create_app(settings, lambda settings: Service(open_store(settings), FakeEncoder()))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     threading.Thread(target=tell_port, args=(server, ready), daemon=True).start()

@@ -1,4 +1,5 @@
-"""Several services on one PostgreSQL database, each with its own index: any of them may die at any moment."""
+"""Several services on one PostgreSQL database, each with its own index, or on one Milvus, too: any of them may die at
+any moment."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ import httpx
 import pytest
 
 from tests.e2e.serve_replica import commit_without_end, serve_replica
+from tests.milvus import milvus_process
 from tests.postgres import Postgres, postgres_server
 from vitrina.search.store.store import Store
 
@@ -47,9 +49,9 @@ class Replica:
 
 
 @contextmanager
-def replica(folder: Path, address: str) -> Iterator[Replica]:
+def replica(folder: Path, address: str, vectors: str | None = None) -> Iterator[Replica]:
     receiver, sender = processes.Pipe(duplex=False)
-    process = processes.Process(target=serve_replica, args=(folder, address, sender))
+    process = processes.Process(target=serve_replica, args=(folder, address, vectors, sender))
     process.start()
     sender.close()
     with receiver, httpx.Client(base_url=f"http://127.0.0.1:{receiver.recv()}", timeout=30) as client:
@@ -67,11 +69,13 @@ def soon(condition: Callable[[], bool], seconds: float = SEARCHABLE_S) -> bool:
     return condition()
 
 
-def test_a_write_to_one_is_found_by_all_and_each_may_die(postgres: Postgres, tmp_path: Path) -> None:
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_write_to_one_is_found_by_all_and_each_may_die(postgres: Postgres, tmp_path: Path, shared: bool) -> None:
     address, rng = postgres.database(), random.Random(1)
     acknowledged: list[str] = []
     with ExitStack() as stack:
-        one, two = (stack.enter_context(replica(tmp_path / name, address)) for name in ("one", "two"))
+        vectors = stack.enter_context(milvus_process(tmp_path / "milvus")).address if shared else None
+        one, two = (stack.enter_context(replica(tmp_path / name, address, vectors)) for name in ("one", "two"))
         assert one.put("a", "red lamp") == 201
         assert soon(lambda: two.found("red lamp") == ["a"])
         assert two.client.delete("/v1/items/a").status_code == 204
@@ -98,7 +102,7 @@ def test_a_write_to_one_is_found_by_all_and_each_may_die(postgres: Postgres, tmp
         newest = acknowledged[-1]
         assert soon(lambda: newest in two.found(newest))
 
-        again = stack.enter_context(replica(tmp_path / "one", address))
+        again = stack.enter_context(replica(tmp_path / "one", address, vectors))
         assert {each["sku"] for each in pages(again)} == held
         assert again.found("blue mug") == two.found("blue mug")
 
@@ -144,3 +148,20 @@ def test_a_service_goes_on_once_its_database_is_back(tmp_path: Path, tmp_path_fa
             server.start()
             assert soon(lambda: service.put("b", "red lamp") in (200, 201), 10)
             assert soon(lambda: sorted(service.found("red lamp")) == ["a", "b"])
+
+
+def test_a_service_goes_on_once_its_milvus_is_back(postgres: Postgres, tmp_path: Path) -> None:
+    with (
+        milvus_process(tmp_path / "milvus") as server,
+        replica(tmp_path / "one", postgres.database(), server.address) as service,
+    ):
+        assert service.put("a", "red lamp") == 201
+        assert soon(lambda: service.found("red lamp") == ["a"])
+        server.stop()
+        answer = service.client.post("/v1/search", json={"text": "red lamp"})
+        assert answer.status_code == 503
+        assert "VITRINA_VECTORS" in answer.text
+        server.start()
+        assert soon(lambda: service.client.post("/v1/search", json={"text": "red lamp"}).status_code == 200, 10)
+        assert service.put("b", "red lamp") == 201
+        assert soon(lambda: sorted(service.found("red lamp")) == ["a", "b"], 10)

@@ -106,13 +106,13 @@ class MilvusIndex:
             if within is None:
                 return self._best(query, k, "", self._n_lists(k))
             depth = min(n_rows, int(1.3 * k * n_rows / len(within)) + 50)
-            listed = list(pieces(within, milvus_rows.MAX_LISTED))
-            if len(listed) > 1 and depth <= milvus_rows.MAX_FOUND:
+            chunks = list(pieces(within, milvus_rows.MAX_IDS))
+            if len(chunks) > 1 and depth <= milvus_rows.MAX_FOUND:
                 passed = self._passed(query, k, within, depth, n_rows)
                 if passed is not None:
                     return passed
             n_lists = self._n_lists(depth)
-            return in_order(query, k, [self._best(query, k, f"item_id in {ids}", n_lists) for ids in listed])
+            return in_order(query, k, [self._best(query, k, f"item_id in {ids}", n_lists) for ids in chunks])
 
     def _passed(self, query: Vectors, k: int, within: Ids, depth: int, n_rows: int) -> Matches | None:
         """Those that pass a filter of the ``depth`` best rows; None where fewer than k do, of more rows."""
@@ -135,8 +135,8 @@ class MilvusIndex:
 
     def rows_of(self, item_ids: Ids) -> EmbeddingRows:
         with self._lock.reading():
-            listed = pieces(item_ids, milvus_rows.ITEMS_PER_READ)
-            return self._rows.read([both(self._visible(), f"item_id in {ids}") for ids in listed])
+            chunks = pieces(item_ids, milvus_rows.ITEMS_PER_READ)
+            return self._rows.read([both(self._visible(), f"item_id in {ids}") for ids in chunks])
 
     def sample(self, n: int) -> Vectors:
         """The rows of the lowest ranks, by row id: spread evenly over all ids."""

@@ -20,7 +20,7 @@ NO_IDS: Ids = np.empty(0, np.int64)
 MAX_FOUND = 16_384
 """Milvus gives so many rows at most in one search (quotaAndLimits.limits.topK)."""
 
-MAX_LISTED = 10_000
+MAX_IDS = 10_000
 """So many ids are named in one condition, 80 kB."""
 
 ITEMS_PER_READ = 1_000
@@ -63,15 +63,15 @@ class MilvusRows:
 
     def delete(self, row_ids: Ids) -> None:
         """Delete rows by id."""
-        for listed in pieces(row_ids, MAX_LISTED):
-            self.server.delete(self.collection, listed)
+        for ids in pieces(row_ids, MAX_IDS):
+            self.server.delete(self.collection, ids)
 
     def ids_of(self, item_ids: Ids) -> Ids:
         """The row ids of items, in no order, with what other services wrote."""
         found = [
             row["id"]
-            for listed in pieces(item_ids, MAX_LISTED)
-            for row in self.server.query(self.collection, f"item_id in {listed}", ["id"], newest=True)
+            for ids in pieces(item_ids, MAX_IDS)
+            for row in self.server.query(self.collection, f"item_id in {ids}", ["id"], newest=True)
         ]
         return np.array(found, np.int64)
 
@@ -119,8 +119,8 @@ class MilvusRows:
             return in_order(query, limit, [Matches(*arrays)])
         first, end = (0, self._end()) if ids is None else ids
         middle = (first + end) // 2
-        halves = [self._best(query, limit, condition, n_lists, part) for part in ((first, middle), (middle, end))]
-        return in_order(query, limit, halves)
+        parts = [self._best(query, limit, condition, n_lists, part) for part in ((first, middle), (middle, end))]
+        return in_order(query, limit, parts)
 
     def _end(self) -> int:
         """An id above all."""

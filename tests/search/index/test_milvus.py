@@ -188,7 +188,7 @@ def test_collections_of_dropped_index_versions_are_dropped(open_store: OpenStore
 
 @pytest.mark.parametrize("share", [0.9, 0.3, 0.05])
 def test_filters_of_many_items_are_exact(milvus: Engine, share: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(milvus_rows, "MAX_LISTED", 40)
+    monkeypatch.setattr(milvus_rows, "MAX_IDS", 40)
     monkeypatch.setattr(milvus_rows, "MAX_FOUND", 300)
     index, plain, rng = filled(milvus, 500)
     query = rng.normal(size=DIMENSION).astype(np.float32)

@@ -38,7 +38,8 @@ def status(folder: StoreOption = None) -> None:
     for modality, report in reports.items():
         table.add_row(f"{modality} index", escape(str(report)))
     if not reports:
-        table.add_row("index", f"not saved yet; {settings.vector_index} chooses its kind when the catalog is searched")
+        chooses = settings.vector_index if settings.vectors is None else "Milvus"
+        table.add_row("index", f"not saved yet; {chooses} chooses its kind when the catalog is searched")
     for name, measured in (own_query_lines(trust) if trust else {}).items():
         table.add_row(name, escape(measured))
     table.add_row("reranker", escape(reranker_name(settings) or "none; set VITRINA_RERANKER to use one"))

@@ -44,7 +44,8 @@ class MilvusIndex:
         self._rows = MilvusRows(server, collection, dimension)
         self._lock = ReadWriteLock()
         self._reading = threading.Lock()
-        self._n_rows: int | None = None
+        self._n_rows = 0
+        self._is_counted = False
         self._samples: dict[int, Vectors] = {}
         self._hidden_from: int | None = None
         self._efforts: dict[int, int] = {}
@@ -53,8 +54,9 @@ class MilvusIndex:
 
     def __len__(self) -> int:
         with self._reading:
-            if self._n_rows is None:
+            if not self._is_counted:
                 self._n_rows = self.server.count(self.collection)
+                self._is_counted = True
             return self._n_rows
 
     def make(self) -> bool:
@@ -72,7 +74,7 @@ class MilvusIndex:
 
     def _forget(self) -> None:
         with self._reading:
-            self._n_rows = None
+            self._is_counted = False
             self._samples.clear()
 
     def clear(self) -> None:
@@ -187,7 +189,8 @@ class MilvusIndex:
         return N_LISTS
 
     def report(self) -> IndexReport:
-        n_rows = len(self)
+        """What the index is, with the last count of rows: Milvus is not asked."""
+        n_rows = self._n_rows
         if self._efforts:
             how = f"lists, tuned at {self._n_tuned:,} rows"
         else:

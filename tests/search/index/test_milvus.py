@@ -143,6 +143,7 @@ def test_rows_that_milvus_lost_are_written_again(
     assert isinstance(index, MilvusIndex)
     before = held(replica)
     MilvusServer(milvus_file).drop(index.collection)
+    assert replica.reports()["image"].n_rows == 2
     replica.catch_up()
     assert held(replica) == before
 

@@ -36,7 +36,7 @@ from vitrina.search.encoders.batching import BatchingEncoder, ComputeSlots
 from vitrina.search.encoders.compute import n_available_cores
 from vitrina.search.encoders.registry import load_catalog_encoder, load_encoder
 from vitrina.search.engine import SearchEngine
-from vitrina.search.index.replica import SyncThread
+from vitrina.search.index.sync import SyncThread
 from vitrina.search.store.jobs import Job
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderReplacedError, InputError, NotFoundError, VitrinaError

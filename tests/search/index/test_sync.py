@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import FakeEncoder, make_entry, path_of
-from vitrina.search.index.replica import IndexReplica, SyncThread
+from vitrina.search.index.replica import IndexReplica
+from vitrina.search.index.sync import SyncThread
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.types.errors import StorageError
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from vitrina.api.settings import OLD_NAMES, Settings, warn_of_old_name
+from vitrina.api.settings import OLD_NAMES, Settings, open_store, warn_of_old_name
 
 
 @pytest.fixture(autouse=True)
@@ -51,3 +52,13 @@ def test_every_old_name_leads_to_a_setting() -> None:
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings().store = Path("/other")  # type: ignore[misc]  # the point of the test
+
+
+def test_the_address_of_the_vectors_reaches_the_store_and_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VITRINA_VECTORS", "http://shop:secret@milvus:19530")
+    settings = Settings(store=tmp_path)
+    assert "secret" not in repr(settings)
+    with closing(open_store(settings)) as store:
+        assert store.vectors == "http://shop:secret@milvus:19530"

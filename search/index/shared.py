@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from filelock import Timeout
 
@@ -38,13 +39,25 @@ class SharedVectors:
         self._prefix = f"vitrina_{re.sub(r'[^0-9A-Za-z]', '_', store.catalog.name)}_"
         self._name = f"{self._prefix}{version_id}"
         self._checked_at = 0.0
-        self._lock.acquire()
-        try:
+        with self._turn(-1):
             self.indexes: Mapping[Modality, SharedIndex] = {
                 modality: MilvusIndex(self._server, f"{self._name}_{modality}", identity.dimension, store.recall)
                 for modality in MODALITIES
             }
             self._drop_others()
+
+    @contextmanager
+    def _turn(self, wait_s: float) -> Iterator[None]:
+        """Have the turn to write. Raises filelock.Timeout after ``wait_s``, unless that is below 0."""
+        try:
+            self._lock.acquire(timeout=WAIT_S if wait_s < 0 else wait_s)
+        except Timeout:
+            if wait_s >= 0:
+                raise
+            log.warning("Waiting for another process that writes vectors to %s", self._server)
+            self._lock.acquire()
+        try:
+            yield
         finally:
             self._lock.release()
 
@@ -67,14 +80,11 @@ class SharedVectors:
         if self._catalog.sequence() == known and now < self._checked_at + CHECK_EVERY_S:
             return known
         try:
-            self._lock.acquire(timeout=wait_s)
+            with self._turn(wait_s):
+                self._checked_at = now
+                return self._written(known)
         except Timeout:
             return known
-        try:
-            self._checked_at = now
-            return self._written(known)
-        finally:
-            self._lock.release()
 
     def _written(self, known: int) -> int:
         made = [index.make() for index in self.indexes.values()]
@@ -97,12 +107,9 @@ class SharedVectors:
 
     def rebuild(self) -> int:
         """Delete all rows and write them again; returns the change of the catalog that they are of."""
-        self._lock.acquire()
-        try:
+        with self._turn(-1):
             self.clear()
             return self._written(0)
-        finally:
-            self._lock.release()
 
     def clear(self) -> None:
         """Delete all rows."""

@@ -158,7 +158,7 @@ class SharedIndex(MaintainedIndex, Protocol):
     """An index outside this process, which several services share. ``apply`` may be repeated."""
 
     def make(self) -> bool:
-        """Make its place where there is none; returns whether there was none."""
+        """Make its place where there is none; returns whether there was none. Loads it where it has to be."""
 
     def refresh(self) -> None:
         """Forget what was read, since another service has written."""

@@ -159,13 +159,16 @@ class MilvusServer:
 
     def sequence(self, name: str) -> int:
         """The number that was kept under a name; 0 for none."""
+        self._make_state()
+        found = self.query(STATE, f'name == "{name}"', ["sequence"], newest=True)
+        return int(found[0]["sequence"]) if found else 0
+
+    def _make_state(self) -> None:
         with self.translated():
             is_new = not self._client.has_collection(STATE, timeout=READ_S)
             if is_new:
                 self._create_state()
             self._load(STATE, again=is_new)
-        found = self.query(STATE, f'name == "{name}"', ["sequence"], newest=True)
-        return int(found[0]["sequence"]) if found else 0
 
     def _create_state(self) -> None:
         schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
@@ -178,6 +181,7 @@ class MilvusServer:
 
     def keep_sequence(self, name: str, sequence: int) -> None:
         """Keep a number under a name."""
+        self._make_state()
         self.write(STATE, [{"name": name, "sequence": sequence, "vector": [0.0, 0.0]}])
 
 

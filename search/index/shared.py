@@ -40,9 +40,10 @@ class SharedVectors:
         self._name = f"{self._prefix}{version_id}"
         self._checked_at = 0.0
         with self._turn(-1):
+            self._forget_lost()
             self.indexes: Mapping[Modality, SharedIndex] = {
-                modality: MilvusIndex(self._server, f"{self._name}_{modality}", identity.dimension, store.recall)
-                for modality in MODALITIES
+                modality: MilvusIndex(self._server, collection, identity.dimension, store.recall)
+                for modality, collection in self._collections().items()
             }
             self._drop_others()
 
@@ -60,6 +61,16 @@ class SharedVectors:
             yield
         finally:
             self._lock.release()
+
+    def _collections(self) -> dict[Modality, str]:
+        return {modality: f"{self._name}_{modality}" for modality in MODALITIES}
+
+    def _forget_lost(self) -> bool:
+        """Begin with the first change again where a collection is missing; returns whether one is."""
+        is_lost = not set(self._collections().values()) <= set(self._server.collections())
+        if is_lost:
+            self._server.keep_sequence(self._name, 0)  # before an empty one takes its place
+        return is_lost
 
     def _drop_others(self) -> None:
         """Drop the collections of this catalog's index versions that are gone."""
@@ -87,8 +98,10 @@ class SharedVectors:
             return known
 
     def _written(self, known: int) -> int:
-        made = [index.make() for index in self.indexes.values()]
-        written = 0 if any(made) else self._server.sequence(self._name)
+        self._forget_lost()
+        for index in self.indexes.values():
+            index.make()
+        written = self._server.sequence(self._name)
         newest = self._catalog.sequence()
         if written > newest:
             log.warning("The catalog has gone back from change %d to %d: writing all vectors again", written, newest)

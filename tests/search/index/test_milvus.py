@@ -133,8 +133,9 @@ def test_a_service_goes_on_while_another_writes(open_store: OpenStore, encoder: 
     assert len(replica) == 4
 
 
+@pytest.mark.parametrize("restarted", [False, True])
 def test_rows_that_milvus_lost_are_written_again(
-    open_store: OpenStore, encoder: FakeEncoder, milvus_file: str, monkeypatch: pytest.MonkeyPatch
+    open_store: OpenStore, encoder: FakeEncoder, milvus_file: str, monkeypatch: pytest.MonkeyPatch, restarted: bool
 ) -> None:
     monkeypatch.setattr("vitrina.search.index.shared.CHECK_EVERY_S", 0)
     add(store := open_store(), encoder, "a", "b")
@@ -144,6 +145,8 @@ def test_rows_that_milvus_lost_are_written_again(
     before = held(replica)
     MilvusServer(milvus_file).drop(index.collection)
     assert replica.reports()["image"].n_rows == 2
+    if restarted:
+        replica = open_replica(open_store(), encoder)
     replica.catch_up()
     assert held(replica) == before
 

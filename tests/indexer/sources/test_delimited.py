@@ -378,7 +378,7 @@ def test_headers_again_and_lines_below_them_are_no_rows(tmp_path: Path, table: s
     assert rejections == []
 
 
-def test_a_comma_in_a_text_that_nobody_quoted_is_a_letter(tmp_path: Path) -> None:
+def test_a_comma_in_a_text_without_quotes_is_a_letter(tmp_path: Path) -> None:
     table = "sku,title,price\nA,Hat, large, red,9.90\nB,Cap,8.90\nC,Bag,big,7.90\nD,Mug, 6.90\n"
     records, rejections = read(write(tmp_path, "shop.csv", table))
     found = [(each.item.sku, each.item.title, each.item.price_cents) for each in records]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -13,9 +13,10 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from vitrina.api.rate_limits import RATE_PATTERN
-from vitrina.search.encoders.base import Encoder, LoadEncoder, Runtime
-from vitrina.search.encoders.registry import load_catalog_encoder, load_encoder
+from vitrina.search.encoders.base import EMBEDDED, Encoder, LoadEncoder, Runtime
+from vitrina.search.encoders.registry import folder_of, load_catalog_encoder, load_encoder
 from vitrina.search.store.store import RECALL, Store
+from vitrina.search.types.models import EncoderIdentity
 from vitrina.search.types.query import MAX_DEADLINE_MS, MAX_EXPLAIN, MAX_EXPLAIN_MS, MAX_TOP
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,10 @@ class Settings(BaseSettings):
     encoder: str | None = None
     """``embedded``, a folder, ``MODEL/PRETRAINED`` or ``hf-hub:NAME``; None for the store's own encoder, which in a new
     store is the embedded one."""
+
+    ray_address: str | None = None
+    """The Ray cluster that ``vitrina index --engine ray`` works on, ``HOST:PORT``, or ``auto`` for the one that this
+    machine belongs to; None to start one on this machine for the time of the run (``vitrina[ray]``)."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the encoder runs; ``auto`` uses a GPU if there is one."""
@@ -201,3 +206,15 @@ def loader(settings: Settings) -> LoadEncoder:
 def encoder_for(store: Store, settings: Settings) -> Encoder:
     """The encoder that the settings name, or else the store's own. Blocks for seconds; raises EncoderError."""
     return load_catalog_encoder(store, loader(settings), settings.encoder)
+
+
+def worker_loader(store: Store, identity: EncoderIdentity, settings: Settings) -> Callable[[int | None], Encoder]:
+    """Loads the encoder of a store's catalog in other processes, for so many CPU threads: the embedded one from the
+    package, others from the store's copy, for which the store's folder must be where it is here."""
+    name = EMBEDDED if identity.name == EMBEDDED and folder_of(identity) else store.models.source_of(identity)
+    return partial(load_in_worker, name, identity.name, settings.device, Runtime(settings.runtime))
+
+
+def load_in_worker(name: str, known_as: str, device: str, runtime: Runtime, n_threads: int | None) -> Encoder:
+    """Load an encoder, for so many CPU threads. Blocks; raises EncoderError."""
+    return load_encoder(name, device=device, runtime=runtime, n_threads=n_threads, known_as=known_as)

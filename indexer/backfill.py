@@ -125,7 +125,7 @@ class Backfill:
         self.version = version
         self.letters = letters
         self.total = Progress()
-        self._side_px = working_side_px(encoder)
+        self._side_px = working_side_px(encoder.prepare)
         self._started = time.perf_counter()
 
     def fill(self, on_progress: OnProgress) -> None:

@@ -16,7 +16,6 @@ from vitrina.indexer.preparation import (
     PreparedItem,
     Preparer,
     absent_images,
-    embed,
     prepare_stored,
     weigh,
 )
@@ -29,7 +28,9 @@ from vitrina.indexer.rows import (
     PreparedRow,
     ReadRecord,
     ReadRow,
+    Stages,
     UnchangedRecord,
+    encoded,
     unchanged,
 )
 from vitrina.indexer.sources.base import Record, Rejection, Source
@@ -37,6 +38,7 @@ from vitrina.indexer.stages import batched
 from vitrina.indexer.summary import SourceSummary
 from vitrina.indexer.sync import NONE_GONE, GoneItems, OnGone, SourceRun
 from vitrina.indexer.twins import TwinFinder
+from vitrina.indexer.web_images import StoredImages
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.compute import n_available_cores
 from vitrina.search.encoders.registry import open_index_version
@@ -71,19 +73,36 @@ class IndexingProgress(Progress):
 OnIndexingProgress = Callable[[IndexingProgress], None]
 
 
+def in_threads(indexer: Indexer) -> Stages:
+    """The stages of a run in this process."""
+    return IndexingStages(indexer.fetch, indexer.decode, indexer.encode, indexer.features)
+
+
+Engine = Callable[["Indexer"], Stages]
+"""Makes the stages of a run, as ``in_threads`` does."""
+
+
 class Indexer:
     """Indexes catalogs, and single items, into one store with one encoder.
 
-    ``features`` computes a reranker's features of new images, in runs over sources. Raises EncoderError if the store's
-    catalog was embedded with another encoder.
+    ``features`` computes a reranker's features of new images, in runs over sources; ``engine`` makes the stages that
+    the rows of such a run pass. Raises EncoderError if the store's catalog was embedded with another encoder.
     """
 
-    def __init__(self, store: Store, encoder: Encoder, fetcher: Fetcher, features: FeatureStage | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        encoder: Encoder,
+        fetcher: Fetcher,
+        features: FeatureStage | None = None,
+        engine: Engine = in_threads,
+    ) -> None:
         self.store = store
+        self.engine = engine
         self.features = features
         self.encoder = encoder
         self.index_version = open_index_version(store, encoder)
-        self.preparer = Preparer(store, encoder, fetcher, self.index_version, features)
+        self.preparer = Preparer(StoredImages(store, self.index_version), encoder.prepare, fetcher, features)
 
     def run(
         self,
@@ -147,7 +166,7 @@ class Indexer:
     ) -> IndexingProgress:
         started = time.perf_counter()
         done = IndexingProgress(source.n_rows if retried is None else len(retried))
-        stages = IndexingStages(self.fetch, self.decode, self.encode, self.features)
+        stages = self.engine(self)
         rows = stages.batches(self.read(source, done.summary, of_source, retried))
         with letters, closing(rows) as batches:
             for batch in batches:
@@ -284,24 +303,7 @@ class Indexer:
 
     def encode(self, rows: Sequence[PreparedRow]) -> ItemBatch:
         """Embed what is prepared among these rows."""
-        prepared = [row for row in rows if isinstance(row, PreparedItem)]
-        return ItemBatch(
-            entries=embed(self.encoder, prepared) if prepared else [],
-            images=[image for each in prepared for image in each.files],
-            fingerprints={
-                image_id: bits
-                for each in prepared
-                for image_id, bits in zip(each.image_ids, each.fingerprints, strict=bool(each.fingerprints))
-                if bits
-            },
-            rejections=[row for row in rows if isinstance(row, Rejection)],
-            failures=[failure for each in prepared for failure in each.failures],
-            n_added=sum(each.is_new for each in prepared),
-            n_unchanged=sum(isinstance(row, UnchangedRecord) for row in rows),
-            found=[found for each in prepared for found in each.found],
-            shown={each.image_ids[0]: each.shown for each in prepared if each.shown is not None},
-            moved=[row.moved for row in rows if isinstance(row, UnchangedRecord) and row.moved is not None],
-        )
+        return encoded(self.encoder, rows)
 
     def commit(self, batch: ItemBatch, source_id: int | None = None) -> None:
         """Store a batch's images, then commit its items, so that no item is there before its images are."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from PIL import Image
 from vitrina.indexer.features import FeatureStage
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.sources.base import ImageReference, Record, Rejection
-from vitrina.indexer.web_images import FetchedImage, KeptImage, WebAnswer, ask
+from vitrina.indexer.web_images import FetchedImage, KeptImage, KnownImages, WebAnswer, ask
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.images.decode import decode_image
 from vitrina.search.images.fingerprint import fingerprint
@@ -147,6 +147,9 @@ OVERSAMPLING = 1.5
 MIN_WORKING_SIDE_PX = 192
 """The size at which stored images are compared."""
 
+Prepare = Callable[[Image.Image], Pixels]
+"""``Encoder.prepare``."""
+
 LoadedImage = bytes | WebAnswer
 """An image's bytes, what is behind its address, or why there is nothing."""
 
@@ -183,13 +186,12 @@ class Preparer:
     """Prepares a source's records for the encoder; safe to call from several threads."""
 
     def __init__(
-        self, store: Store, encoder: Encoder, fetcher: Fetcher, version: int, features: FeatureStage | None = None
+        self, known: KnownImages, prepare: Prepare, fetcher: Fetcher, features: FeatureStage | None = None
     ) -> None:
-        self.store = store
-        self.version = version
-        self.encoder = encoder
         self.fetcher = fetcher
-        self.working_side_px = working_side_px(encoder)
+        self.working_side_px = working_side_px(prepare)
+        self._known = known
+        self._prepare = prepare
         self._features = features
 
     def compare(self, record: Record, known_hash: str | None) -> FetchedRecord | None:
@@ -217,7 +219,7 @@ class Preparer:
         urls = list(dict.fromkeys(reference.url for reference in record.images if reference.url is not None))
         if not urls:
             return found
-        known = {} if known_hash is None else self.store.web_images.known(urls)
+        known = {} if known_hash is None else self._known.behind(urls)
         answers = {url: ask(self.fetcher, url, known.get(url)) for url in (urls if found else known)}
         if found is None:
             if not any(isinstance(answer, FetchedImage) for answer in answers.values()):
@@ -247,10 +249,9 @@ class Preparer:
         Images that cannot be used become the item's failures; it is rejected if it has neither other images nor words.
         """
         record = fetched.record
-        images, failures = _Images(self.store, self.encoder, self.working_side_px, self._features), []
+        images, failures = _Images(self._known, self._prepare, self.working_side_px, self._features), []
         if any(isinstance(data, KeptImage) for data in fetched.images):
-            with self.store.catalog.reading() as reader:
-                images.vectors = reader.image_vectors(self.version, record.item.sku)
+            images.vectors = self._known.vectors(record.item.sku)
         positions: dict[int, int] = {}
         for at, data in enumerate(fetched.images):
             try:
@@ -279,7 +280,7 @@ class Preparer:
 class _Images:
     """An item's images, as they are decoded; ``vectors`` are those that the catalog has of them, by their ids."""
 
-    def __init__(self, store: Store, encoder: Encoder, side_px: int, features: FeatureStage | None) -> None:
+    def __init__(self, known: KnownImages, prepare: Prepare, side_px: int, features: FeatureStage | None) -> None:
         self.vectors: Mapping[str, NDArray[np.float32]] = {}
         self.ids: list[str] = []
         self.pixels: list[Pixels | KeptVector] = []
@@ -287,8 +288,8 @@ class _Images:
         self.fingerprints: list[bytes] = []
         self.found: list[WebImage] = []
         self.shown: Image.Image | None = None
-        self._store = store
-        self._encoder = encoder
+        self._known = known
+        self._prepare = prepare
         self._side_px = side_px
         self._features = features
 
@@ -309,7 +310,7 @@ class _Images:
 
     def _bytes(self, loaded: bytes | FetchedImage | KeptImage) -> bytes:
         if isinstance(loaded, KeptImage):
-            return self._store.images.read(loaded.found.image_id)
+            return self._known.read(loaded.found.image_id)
         return loaded.data if isinstance(loaded, FetchedImage) else loaded
 
     def _decode(self, data: bytes) -> None:
@@ -318,13 +319,14 @@ class _Images:
             self.shown = self._features.shown(image.pixels)
         self.files.append(storable(image, data))
         self.ids.append(image_id_of(self.files[-1]))
-        self.pixels.append(self._encoder.prepare(image.pixels))
+        self.pixels.append(self._prepare(image.pixels))
         self.fingerprints.append(fingerprint(image.pixels))
 
 
-def working_side_px(encoder: Encoder) -> int:
-    """The shorter side that images need for an encoder, and to tell one photo from another."""
-    side_px: int = max(encoder.prepare(Image.new("RGB", (8, 8))).shape[-2:])
+def working_side_px(prepare: Prepare) -> int:
+    """The shorter side that images need for the encoder whose ``prepare`` is given, and to tell one photo from
+    another."""
+    side_px: int = max(prepare(Image.new("RGB", (8, 8))).shape[-2:])
     return max(MIN_WORKING_SIDE_PX, round(OVERSAMPLING * side_px))
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from PIL import Image
 
 from vitrina.indexer.features import FeatureStage
-from vitrina.indexer.preparation import FetchedRecord, PreparedItem, weigh
+from vitrina.indexer.preparation import FetchedRecord, PreparedItem, embed, weigh
 from vitrina.indexer.progress import StageClock, StageLoad
 from vitrina.indexer.sources.base import Record, Rejection
 from vitrina.indexer.stages import batched, computed, parallel_map, prefetch
+from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.compute import n_available_cores
 from vitrina.search.store.web_images import WebImage
 from vitrina.search.types.item import IndexedItem
@@ -110,6 +112,40 @@ class ItemBatch:
 def unchanged(row: ReadRecord) -> UnchangedRecord:
     """A record whose item is in the catalog as it is."""
     return UnchangedRecord(row.record.item.sku if row.has_moved else None)
+
+
+def encoded(encoder: Encoder, rows: Sequence[PreparedRow]) -> ItemBatch:
+    """The batch of these rows, those embedded that are prepared. Blocks."""
+    prepared = [row for row in rows if isinstance(row, PreparedItem)]
+    return ItemBatch(
+        entries=embed(encoder, prepared) if prepared else [],
+        images=[image for each in prepared for image in each.files],
+        fingerprints={
+            image_id: bits
+            for each in prepared
+            for image_id, bits in zip(each.image_ids, each.fingerprints, strict=bool(each.fingerprints))
+            if bits
+        },
+        rejections=[row for row in rows if isinstance(row, Rejection)],
+        failures=[failure for each in prepared for failure in each.failures],
+        n_added=sum(each.is_new for each in prepared),
+        n_unchanged=sum(isinstance(row, UnchangedRecord) for row in rows),
+        found=[found for each in prepared for found in each.found],
+        shown={each.image_ids[0]: each.shown for each in prepared if each.shown is not None},
+        moved=[row.moved for row in rows if isinstance(row, UnchangedRecord) and row.moved is not None],
+    )
+
+
+class Stages(Protocol):
+    """What rows pass between the source and the catalog; ``commit`` measures what is done with the batches."""
+
+    commit: StageClock
+
+    def batches(self, rows: Iterable[ReadRow]) -> Generator[ItemBatch, None, None]:
+        """The rows' batches, embedded, in the source's order."""
+
+    def loads(self, seconds: float) -> tuple[StageLoad, ...]:
+        """What each stage has done in so many seconds."""
 
 
 class IndexingStages:

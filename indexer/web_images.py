@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vitrina.indexer.fetch import Fetcher, Validators
+from vitrina.search.store.store import Store
 from vitrina.search.store.web_images import WebImage
 from vitrina.search.types.errors import InputError
 
@@ -31,6 +37,40 @@ class KeptImage:
     """An image of the store that is still what is behind its address."""
 
     found: WebImage
+
+
+class KnownImages(Protocol):
+    """What a store knows of the images that it holds."""
+
+    def behind(self, urls: Collection[str]) -> Mapping[str, WebImage]:
+        """The images that were fetched from these addresses before, at most some hundreds, by address."""
+
+    def vectors(self, sku: str) -> Mapping[str, NDArray[np.float32]]:
+        """The vectors of an item's images, by the images' ids."""
+
+    def read(self, image_id: str) -> bytes:
+        """An image's bytes. Raises NotFoundError."""
+
+
+class StoredImages:
+    """The images of a store, and their vectors of one index version."""
+
+    def __init__(self, store: Store, version: int) -> None:
+        self._store = store
+        self._version = version
+
+    def behind(self, urls: Collection[str]) -> Mapping[str, WebImage]:
+        """Those that were fetched from these addresses."""
+        return self._store.web_images.known(urls)
+
+    def vectors(self, sku: str) -> Mapping[str, NDArray[np.float32]]:
+        """The vectors of an item's images; none if not of all."""
+        with self._store.catalog.reading() as reader:
+            return reader.image_vectors(self._version, sku)
+
+    def read(self, image_id: str) -> bytes:
+        """An image's bytes. Raises NotFoundError, and StorageError where they are damaged."""
+        return self._store.images.read(image_id)
 
 
 WebAnswer = FetchedImage | KeptImage | InputError

@@ -50,6 +50,7 @@ LONGEST = (
     "search/encoders",
     "api/test_encoder_export_command.py",
     "tuning",
+    "indexer/test_ray_engine.py",
     "e2e",
     "notebooks",
     "recipes",

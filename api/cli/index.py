@@ -33,9 +33,18 @@ if TYPE_CHECKING:
     from vitrina.indexer.features import FeatureStage
     from vitrina.indexer.pipeline import Indexer, IndexingProgress
     from vitrina.indexer.progress import Progress
+    from vitrina.indexer.ray_engine import RayEngine
     from vitrina.indexer.sources.base import Source
     from vitrina.indexer.sync import GoneItems
+    from vitrina.search.encoders.base import Encoder
     from vitrina.search.store.store import Store
+
+
+class EngineName(StrEnum):
+    """Where rows are fetched, decoded and embedded."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 class ProgressForm(StrEnum):
@@ -92,6 +101,17 @@ def index(
             "--progress", help="A bar, or all that is told as JSON lines on standard output, or reports alone."
         ),
     ] = ProgressForm.BAR,
+    engine: Annotated[
+        EngineName, typer.Option("--engine", help="Where images are fetched and embedded: in this process, or on Ray.")
+    ] = EngineName.LOCAL,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            "--ray-address",
+            metavar="ADDRESS",
+            help="The Ray cluster, HOST:PORT; by default VITRINA_RAY_ADDRESS, or one started here for this run.",
+        ),
+    ] = None,
 ) -> None:
     """Index catalogs: add new items, update changed ones, skip the rest.
 
@@ -119,7 +139,12 @@ def index(
             stack.enter_context(store.importing(lambda: print_note(WAITING)))
         features = None if dry_run else feature_stage(store, settings, stack)
         with errors.status("Loading the encoder"):
-            indexer = Indexer(store, encoder_for(store, settings), Fetcher(), features)
+            encoder = encoder_for(store, settings)
+        if engine is EngineName.RAY and not dry_run:
+            on_ray = ray_engine(store, encoder, settings, ray_address or settings.ray_address, stack)
+            indexer = Indexer(store, encoder, Fetcher(), engine=on_ray)  # the features are computed at the end
+        else:
+            indexer = Indexer(store, encoder, Fetcher(), features)
         for source, options in zip(opened, asked, strict=True):
             reports.append(index_one(indexer, source, options, Sync(sync, yes), reporter, retried, dry_run=dry_run))
         if not dry_run:
@@ -127,6 +152,20 @@ def index(
         n_items = None if dry_run else store.catalog.counts()["items"]
         reporter.end(n_items, settings.store, exit_status(reports))
     raise typer.Exit(exit_status(reports))
+
+
+def ray_engine(store: Store, encoder: Encoder, settings: Settings, address: str | None, stack: ExitStack) -> RayEngine:
+    """The workers of a Ray cluster, until the stack closes. Raises MissingDependencyError, StateError, EncoderError."""
+    from vitrina.api.settings import worker_loader
+    from vitrina.indexer.ray_engine import RayEngine, connected
+    from vitrina.indexer.ray_workers import worker_tools
+    from vitrina.search.encoders.registry import keep_copy
+
+    keep_copy(store, encoder.identity)
+    tools = worker_tools(encoder, worker_loader(store, encoder.identity, settings))
+    with errors.status("Starting the workers"):
+        stack.enter_context(connected(address))
+        return stack.enter_context(closing(RayEngine(tools)))
 
 
 def reporter_of(form: ProgressForm) -> IndexReporter:

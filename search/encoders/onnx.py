@@ -16,6 +16,7 @@ from PIL import Image
 from vitrina.search.encoders.base import (
     CARD_FILE,
     EncoderOptions,
+    Preprocessing,
     Runtime,
     encoder_folder,
     fingerprint_of,
@@ -77,6 +78,11 @@ class OnnxEncoder:
     def calibration(self) -> Calibration | None:
         """The calibration in ``vitrina.json`` beside the model, or None."""
         return self._calibration
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What ``prepare`` does, apart from the model."""
+        return self._export.preprocessing
 
     def prepare(self, image: Image.Image) -> Pixels:
         """Resize one upright RGB image as the model's configuration says; uint8, shape (3, height, width)."""

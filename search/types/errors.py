@@ -5,8 +5,9 @@ A message names the value and the limit; ``remedy`` says what to do about it. On
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import ClassVar, Self
 
 
 class VitrinaError(Exception):
@@ -22,6 +23,10 @@ class VitrinaError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}"
+
+    def __reduce__(self) -> tuple[Callable[[str], Self], tuple[str]]:
+        """How it is pickled, with the keyword arguments that Python would leave out."""
+        return partial(type(self), remedy=self.remedy, details=self.details), (self.message,)
 
 
 class InputError(VitrinaError):

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -87,6 +88,13 @@ def handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
+    with serving() as found:
+        yield found
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    """A server that runs inside the context."""
     found = Server()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(found)) as listening:
         listening.daemon_threads = True

@@ -107,15 +107,15 @@ def test_what_is_no_jpeg_is_kept_and_decoded_whole() -> None:
 
 
 def test_the_working_size_is_the_encoders() -> None:
-    assert working_side_px(FakeEncoder()) == MIN_WORKING_SIDE_PX
-    assert working_side_px(load_encoder(None, device="cpu")) == 192
+    assert working_side_px(FakeEncoder().prepare) == MIN_WORKING_SIDE_PX
+    assert working_side_px(load_encoder(None, device="cpu").prepare) == 192
 
 
 def test_vectors_and_fingerprints_stay_what_they_are() -> None:
     encoder = load_encoder(None, device="cpu")
     files = [encoded(drawn(at), quality=90) for at in range(8)]
     whole = [decode_image(data).pixels for data in files]
-    small = [decode_image(data, working_side_px=working_side_px(encoder)).pixels for data in files]
+    small = [decode_image(data, working_side_px=working_side_px(encoder.prepare)).pixels for data in files]
     assert all(max(image.size) == 300 for image in small)
     cosines = (encoder.encode_images(whole) * encoder.encode_images(small)).sum(axis=1)
     assert cosines.min() > 0.995

@@ -22,7 +22,7 @@ from vitrina.search.types.item import EmbeddingRows
 from vitrina.search.types.models import Vectors
 
 DEPTHS = (10, 1_000, 10_000)
-"""How many lists are searched is tuned for so many rows; for more, all lists are."""
+"""How many lists are searched is tuned for so many rows, up to a quarter of all; for more, all lists are."""
 
 N_TUNING_QUERIES = 16
 N_TUNING_ROWS = 1_000
@@ -172,7 +172,7 @@ class MilvusIndex:
     def _tuned(self) -> dict[int, int]:
         queries = tuning_queries(self.sample(N_TUNING_ROWS))
         found, least = {}, 1
-        for depth in DEPTHS:
+        for depth in (depth for depth in DEPTHS if depth <= max(len(self) // 4, DEPTHS[0])):
             best = [self._best(query, depth, "", N_LISTS).row_ids for query in queries]
             least = self._least(queries, best, least)
             found[depth] = least

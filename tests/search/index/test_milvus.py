@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from tests.fakes import FakeEncoder, make_entry, make_image, open_replica
-from tests.search.index.brute_force import DIMENSION, NO_ITEMS, Engine, assert_same, filled, rows
+from tests.search.index.brute_force import DIMENSION, NO_ITEMS, BruteForce, Engine, assert_same, filled, rows
 from vitrina.search.index import milvus_rows
-from vitrina.search.index.milvus import MilvusIndex
+from vitrina.search.index.milvus import MilvusIndex, tuning_queries
 from vitrina.search.index.milvus_server import N_LISTS, MilvusServer, parse_address
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.index.snapshot import read_snapshot
@@ -262,6 +262,26 @@ def test_a_large_index_searches_as_many_lists_as_its_recall_asks_for(
     assert not again.is_due()
     assert again.report() == index.report()
     assert "tuned at" in str(again.report())
+
+
+def test_lists_that_milvus_has_built_find_what_they_should(milvus: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vitrina.search.index.milvus.FLAT_ROWS", 100)
+    rng, index, plain = np.random.default_rng(5), milvus.new(), BruteForce()
+    assert isinstance(index, MilvusIndex)
+    held = rows(rng, 1, np.arange(1, 2001))
+    for each in (index, plain):
+        each.apply(NO_ITEMS, held)
+    client = index.server._client
+    client.flush(index.collection)
+    client.release_collection(index.collection)
+    client.load_collection(index.collection)
+    assert index.maintain()
+    assert index.report().searched[10] < N_LISTS / 2
+    found = []
+    for query in tuning_queries(held.vectors):
+        best = {row_id for row_id, _, _ in plain.search(query, 10)}
+        found.append(len(best & set(index.search(query, 10).row_ids.tolist())) / 10)
+    assert np.mean(found) >= 0.9
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,10 @@ CHUNK_ROWS = 64
 """Rows that are prepared by one task, embedded in one call and committed in one transaction."""
 
 N_RETRIES = 3
-"""How often a chunk is tried again whose worker died; more often, and its rows are what workers die of."""
+"""How often a chunk is prepared again whose worker died; more often, and its rows are what workers die of."""
+
+N_EMBED_RETRIES = 20
+"""How often it is embedded again: each call to an actor counts that fails before Ray knows that the machine is gone."""
 
 MAX_ENCODER_CORES = 4
 """The cores of one encoder without a GPU; a machine of more has several."""
@@ -60,7 +63,8 @@ def connected(address: str | None = None) -> Iterator[None]:
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise StateError(
             f"There is no Ray cluster to work on at {address or 'this machine'}: {error}.",
-            remedy="Start one with 'ray start --head', and give its address: --ray-address HOST:6379.",
+            remedy="Start one with 'ray start --head', and give its address: --ray-address HOST:6379. "
+            "If it asks for a token, set RAY_AUTH_MODE=token.",
         ) from error
     try:
         yield
@@ -82,7 +86,7 @@ class RayEngine:
 
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         plan = ActorPlan.of(nodes)
-        self.n_tasks = max(1, round(sum(node.get("CPU", 0) for node in nodes) - plan.n * plan.n_cpus))
+        self.n_tasks = max(1, round(sum(node.get("CPU", 0) for node in nodes) - plan.n * plan.n_threads))
         self.encoders = [self._start_encoder(tools, plan) for _ in range(plan.n)]
         self._tools = put(tools)
         self._prepare = ray.remote(num_cpus=1, num_returns=2, max_retries=N_RETRIES)(prepare_rows)
@@ -104,9 +108,14 @@ class RayEngine:
     def _start_encoder(tools: WorkerTools, plan: ActorPlan) -> Any:
         import ray
 
-        resources = {"num_cpus": plan.n_cpus, "num_gpus": plan.n_gpus}
-        actor = ray.remote(**resources, max_restarts=-1, max_task_retries=N_RETRIES)(EncoderWorker)
-        return actor.remote(tools, None if plan.n_gpus else max(1, plan.n_cpus))
+        actor = ray.remote(
+            num_cpus=0,  # on the machines that are left there must always be room for tasks
+            num_gpus=plan.n_gpus,
+            scheduling_strategy="SPREAD",
+            max_restarts=-1,
+            max_task_retries=N_EMBED_RETRIES,
+        )(EncoderWorker)
+        return actor.remote(tools, plan.n_threads or None)
 
     def __call__(self, indexer: Indexer) -> RayStages:
         return RayStages(self, indexer)
@@ -141,10 +150,10 @@ class RayEngine:
 
 @dataclass(frozen=True, slots=True)
 class ActorPlan:
-    """How many actors embed, and what each of them takes of its machine."""
+    """How many actors embed, and what each of them takes of its machine; no number of threads beside a GPU."""
 
     n: int
-    n_cpus: int
+    n_threads: int
     n_gpus: int
 
     @classmethod
@@ -153,11 +162,9 @@ class ActorPlan:
         cores = [int(node.get("CPU", 0)) for node in nodes]
         n_gpus = int(sum(node.get("GPU", 0) for node in nodes))
         if n_gpus:
-            return cls(n_gpus, 1 if sum(cores) > n_gpus else 0, 1)
-        n_cpus = min(MAX_ENCODER_CORES, max(1, min((n for n in cores if n), default=0) * 3 // 4))
-        if sum(cores) <= 1:
-            return cls(1, 0, 0)
-        return cls(max(1, sum(n * 3 // 4 // n_cpus for n in cores)), n_cpus, 0)
+            return cls(n_gpus, 0, 1)
+        n_threads = min(MAX_ENCODER_CORES, max(1, min((n for n in cores if n), default=0) * 3 // 4))
+        return cls(max(1, sum(n * 3 // 4 // n_threads for n in cores)), n_threads, 0)
 
 
 class RayStages:

@@ -40,8 +40,7 @@ BROKEN = b"\xff\xd8\xff\xe0 this is no picture"
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[None]:
-    """Ray on this machine, for all tests: it takes seconds to start. Two cores are one engine's, so those that are
-    opened for a test come first."""
+    """Ray on this machine, for all tests: it takes seconds to start."""
     short = tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True)  # sockets lie in it
     with pytest.MonkeyPatch.context() as patch, short as folder:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
@@ -164,11 +163,11 @@ def test_a_cluster_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("nodes", "plan"),
     [
-        ([{"CPU": 1}], (1, 0, 0)),
+        ([{"CPU": 1}], (1, 1, 0)),
         ([{"CPU": 2}], (1, 1, 0)),
         ([{"CPU": 16}], (3, 4, 0)),
         ([{"CPU": 8}, {"CPU": 2}], (7, 1, 0)),
-        ([{"CPU": 16, "GPU": 2}, {"CPU": 16}], (2, 1, 1)),
+        ([{"CPU": 16, "GPU": 2}, {"CPU": 16}], (2, 0, 1)),
         ([{"CPU": 2, "GPU": 2}], (2, 0, 1)),
     ],
 )

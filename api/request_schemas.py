@@ -46,7 +46,11 @@ CATALOG_IMAGES: Final[Schema] = {
     "maxItems": MAX_ITEM_IMAGES,
 }
 CURRENCY: Final[Schema] = {"enum": sorted(CODES)}
-URL: Final[Schema] = {"maxLength": MAX_URL_CHARS, "pattern": r"^([Hh][Tt][Tt][Pp][Ss]?:[\s\S]*|[^:]*([/?#][\s\S]*)?)$"}
+_HOST = r"(([A-Za-z0-9-]+[.])+[A-Za-z0-9-]+|localhost):[0-9]{1,5}"
+URL: Final[Schema] = {
+    "maxLength": MAX_URL_CHARS,
+    "pattern": rf"^([Hh][Tt][Tt][Pp][Ss]?:[\s\S]*|({_HOST}|[^:]*)([/?#][\s\S]*)?)$",
+}
 """A web address, or the part of one that a page of the same site needs."""
 
 SKU: Final[Schema] = {"maxLength": MAX_SKU_CHARS, "pattern": f"[^{_INVISIBLE}\\ufeff\\ufffe\\uffff]"}

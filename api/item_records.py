@@ -14,7 +14,7 @@ from vitrina.indexer.sources.base import Record, Rejection, TableRow
 from vitrina.indexer.sources.cells import key_text
 from vitrina.indexer.sources.columns import Columns
 from vitrina.indexer.sources.image_files import ImageFiles
-from vitrina.indexer.sources.rows import MAX_SKU_CHARS, read_row, read_url
+from vitrina.indexer.sources.rows import MAX_SKU_CHARS, no_web_address, read_row, read_url
 from vitrina.search.types.errors import InputError
 from vitrina.search.types.item import Variant
 
@@ -74,9 +74,7 @@ WEB_ADDRESS = re.compile(URL["pattern"])
 def web_address(url: str | None) -> str | None:
     """The same. Raises InputError for what the OpenAPI document does not take for a web address."""
     if url is not None and not WEB_ADDRESS.fullmatch(url):
-        raise InputError(
-            f"The url {url[:80]!r} is not a web address.", remedy="Use an address that starts with https://."
-        )
+        raise no_web_address(url)
     return url
 
 

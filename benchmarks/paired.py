@@ -12,8 +12,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -21,35 +19,14 @@ from typing import Annotated
 import pyarrow.parquet as pq
 import typer
 
-ROOT = Path(__file__).parents[1]
-FOLDERS = ("search", "indexer", "api", "evaluation", "tuning")
+from benchmarks.glossary import ROOT
+from benchmarks.structure import checked_out, linked
+
 N_WORDS, N_IMAGES = 3_000, 1_500
 MB = 1024
 
 Measured = tuple[float, float, float]
 """Seconds by the clock, seconds of the processor, and the peak of memory in MB."""
-
-
-@contextmanager
-def checked_out(revision: str, folder: Path) -> Iterator[Path]:
-    """A revision's files, with a folder to put on ``PYTHONPATH``."""
-    tree = folder / "tree"
-    subprocess.run(["git", "worktree", "add", "--quiet", "--detach", tree, revision], cwd=ROOT, check=True)
-    try:
-        yield linked(tree, folder / "before")
-    finally:
-        subprocess.run(["git", "worktree", "remove", "--force", tree], cwd=ROOT, check=True)
-
-
-def linked(tree: Path, folder: Path) -> Path:
-    """A folder with the package under the name that it is installed by."""
-    package = folder / "vitrina"
-    package.mkdir(parents=True)
-    for name in FOLDERS:
-        (package / name).symlink_to(tree / name)
-    for path in (tree / "vitrina").iterdir():
-        (package / path.name).symlink_to(path)
-    return folder
 
 
 def write_catalogs(data: Path, folder: Path) -> dict[str, Path]:
@@ -86,8 +63,9 @@ def run(
     rounds: Annotated[int, typer.Option(help="How often each is measured, in turn.")] = 3,
 ) -> None:
     """Index by this revision and by an earlier one, in turn."""
-    with TemporaryDirectory() as work, checked_out(against, Path(work)) as before:
-        now = linked(ROOT, Path(work) / "now")
+    with TemporaryDirectory() as work:
+        earlier_tree = checked_out(against, Path(work) / "tree").root
+        before, now = linked(earlier_tree, Path(work) / "before"), linked(ROOT, Path(work) / "now")
         typer.echo(f"| | {against[:12]}: s, s of the processor, MB | now | ratios |\n|---|---|---|---|")
         for what, catalog in write_catalogs(data, Path(work)).items():
             found: dict[Path, list[Measured]] = {before: [], now: []}

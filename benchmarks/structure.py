@@ -22,6 +22,7 @@ from benchmarks.glossary import ROOT, Glossary, python_files, repeated_classes, 
 TRACER = Path(__file__).with_name("query_path.py")
 PAGE = ROOT / "docs" / "structure.md"
 DRAWING = ROOT / "docs" / "packages.svg"
+PACKAGES = ("search", "indexer", "api", "evaluation", "tuning")
 Graph = Mapping[str, set[str]]
 
 
@@ -95,14 +96,7 @@ class Tree:
     def trace(self) -> dict[str, list[str]]:
         """What `query_path.py` finds. Blocks for half a minute; raises CalledProcessError."""
         with tempfile.TemporaryDirectory() as links:
-            path = self.root
-            if (self.root / "vitrina").is_dir():
-                path = Path(links)
-                (path / "vitrina").mkdir()
-                for file in (self.root / "vitrina").iterdir():
-                    (path / "vitrina" / file.name).symlink_to(file)
-                for folder in ("search", "indexer", "api", "evaluation", "tuning"):
-                    (path / "vitrina" / folder).symlink_to(self.root / folder)
+            path = linked(self.root, Path(links)) if (self.root / "vitrina").is_dir() else self.root
             environment = os.environ | {"PYTHONPATH": str(path)}
             printed = subprocess.run(
                 [sys.executable, str(TRACER)],
@@ -275,6 +269,15 @@ def _rank(node: str, graph: Graph) -> int:
 
 def _reach(node: str, graph: Graph) -> set[str]:
     return set().union(graph[node], *(_reach(each, graph) for each in graph[node]))
+
+
+def linked(tree: Path, folder: Path) -> Path:
+    """The folder, for ``PYTHONPATH``, with a tree's package in it under the name that it is installed by."""
+    package = folder / "vitrina"
+    package.mkdir(parents=True)
+    for path in (*(tree / "vitrina").iterdir(), *(tree / name for name in PACKAGES)):
+        (package / path.name).symlink_to(path)
+    return folder
 
 
 def checked_out(revision: str, folder: Path) -> Tree:

@@ -340,7 +340,10 @@ def read_url(cell: object) -> str | None:
     scheme = _SCHEME.match(url)
     name = scheme.group(1).lower() if scheme else "https"
     if name not in ("http", "https") and (name in _KNOWN_SCHEMES or not _PORT.match(url, len(name) + 1)):
-        raise InputError(
-            f"The url {url[:80]!r} is not a web address.", remedy="Use an address that starts with https://."
-        )
+        raise no_web_address(url)
     return url
+
+
+def no_web_address(url: str) -> InputError:
+    """The error for what is not a web address."""
+    return InputError(f"The url {url[:80]!r} is not a web address.", remedy="Use an address that starts with https://.")

@@ -138,8 +138,8 @@ class TermDictionary:
             return ()
         lengths = range(len(word) + LEAST_HEAD, LONGEST_COMPOUND + 1)
         terms = [term for n_letters in lengths for term in self._by_start.get((word[0], n_letters), ())]
-        found = [self._ids[term] for term in terms if term.startswith((word, key))]
-        return tuple(term_id for term_id in found if self._stem_of(term_id) != self._stem(word))
+        found, stem = [self._ids[term] for term in terms if term.startswith((word, key))], self._stem(word)
+        return tuple(term_id for term_id in found if self._stem_of(term_id) != stem)
 
     def parts(self, word: str) -> tuple[str, str] | None:
         """The two words of the catalog that a compound which it lacks is made of: ``damenschuhe`` of ``damen`` and

@@ -116,12 +116,13 @@ class AttributeScores:
             met = met_by_one_variant(replica.facets, self.wanted, item_ids, met)
         return met
 
-    def mispriced(self, facets: FacetIndex, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of ``item_ids`` have a price, and none within all bounds; shape (n,)."""
-        if not self.priced:
+    def mispriced(self, facets: FacetIndex, item_ids: NDArray[np.int64], met: Scores) -> NDArray[np.bool_]:
+        """Which of ``item_ids`` have a price, and none within all bounds, by how far they have ``met`` what is wanted;
+        shape (n,)."""
+        bounded = [column for column, each in enumerate(self.wanted) if each.bounds is not None]
+        if not bounded:
             return np.zeros(len(item_ids), np.bool_)
-        fits = [np.isin(item_ids, within, assume_unique=True) for within in self.priced.values()]
-        return np.asarray(facets.having(PRICE, None, item_ids) & ~np.all(fits, axis=0))
+        return np.asarray(facets.having(PRICE, None, item_ids) & ~met[:, bounded].all(axis=1))
 
     def avoided(self, facets: FacetIndex, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of ``item_ids`` are to be avoided, by their fields; shape (n,)."""
@@ -264,7 +265,7 @@ class CatalogScores:
         denied = self.fields.denied
         if facets.has_variants and avoided.any() and denied and len(denied) == len(self.parsed.denied):
             avoided &= ~np.isin(item_ids, with_another_variant(facets, denied, item_ids))
-        mispriced = self.fields.mispriced(facets, item_ids)
+        mispriced = self.fields.mispriced(facets, item_ids, met)
         return ItemCatalogScores(parts, np.asarray(met.sum(axis=1) / n_asked), avoided, mispriced)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from vitrina.search.types.query import Query
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.understanding.catalog_attributes import AttributeMatch, Vocabulary
-from vitrina.search.understanding.prices import price_requirements
+from vitrina.search.understanding.prices import price_requirements, without_prices
 from vitrina.search.understanding.span_matching import SpanMatch, match_spans
 from vitrina.search.understanding.tokens import INNER, Joiner, Token, TokenRole, prepared, spelled_out, tokenize
 
@@ -45,10 +45,11 @@ def requirements_of(query: Query, vocabulary: Vocabulary) -> tuple[Requirement, 
 
 def parse(text: str, vocabulary: Vocabulary, *, wanted: bool = True) -> list[Requirement]:
     """The requirements in one text; with ``wanted`` false it lists only what to avoid."""
-    folded = prepared(text)
+    spelled = spelled_out(text)
+    folded = without_prices(spelled)
     words = tokenize(folded)
     asked = [requirement(folded, words, part) for part in query_parts(words, vocabulary, wanted=wanted)]
-    return [*asked, *price_requirements(spelled_out(text), vocabulary.currencies)] if wanted else asked
+    return [*asked, *price_requirements(spelled, vocabulary.currencies)] if wanted else asked
 
 
 def query_parts(words: Sequence[Token], vocabulary: Vocabulary, *, wanted: bool = True) -> list[QueryPart]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from vitrina.search.analysis.analyser import HAS_CJK, analyse
+from vitrina.search.analysis.measures import Measure, measured
 from vitrina.search.analysis.synonyms import Thesaurus
 from vitrina.search.lexical.term_dictionary import Phrase, TermDictionary
 
@@ -79,16 +80,16 @@ class QueryExpander:
 
     def expand(self, text: str) -> Expansion:
         """The expansion of a query's text; without words for one that has none."""
-        words = self._words(text)
-        found: list[Alternative] = []
+        parts = self._parts(text)
+        words, found = tuple(parts), list[Alternative]()
         replaced: set[int] = set()
         for span, alternatives in self._synonyms(words):
             found += alternatives
             if self._thesaurus.replaces(words[span.start : span.stop]):
                 replaced |= set(span)
-        for at, word in enumerate(words):
+        for at, (word, measure) in enumerate(parts.items()):
             if at not in replaced:
-                found += self._spelled(word, at)
+                found += self._spelled(word, at) if measure is None else self._measured(measure, at)
         found += [each for each in self._joined(words) if replaced.isdisjoint(each.words)]
         held = {at for each in found for at in each.words if self._is_held(each.phrase)}
         for at in set(range(len(words))) - held:
@@ -96,11 +97,18 @@ class QueryExpander:
                 found += self._corrected(words[at], at)
         return Expansion(words, tuple(distinct(found)))
 
-    def _words(self, text: str) -> tuple[str, ...]:
-        terms = analyse(text)
-        meant = [term for term in terms if term not in self._dictionary.language.stop_words] or terms
-        apart = (part for term in meant for part in self._apart(term))
-        return tuple(dict.fromkeys(apart))[:MAX_WORDS]
+    def _parts(self, text: str) -> dict[str, Measure | None]:
+        """The words of a text that count, ``MAX_WORDS`` at most. A measure is one word, with blanks between its
+        terms."""
+        found = measured(analyse(text))
+        meant = [part for part in found if part not in self._dictionary.language.stop_words] or found
+        parts: dict[str, Measure | None] = {}
+        for part in meant:
+            if isinstance(part, Measure):
+                parts[str(part)] = part
+            else:
+                parts |= dict.fromkeys(self._apart(part))
+        return dict(list(parts.items())[:MAX_WORDS])
 
     def _apart(self, word: str) -> tuple[str, ...]:
         """A compound that the catalog lacks as the two words that it has instead; another word as it is."""
@@ -130,12 +138,19 @@ class QueryExpander:
             parts = tuple(self._dictionary.containing(word))
             yield from [Alternative(here, (parts,), SCRIPT_PART_WEIGHT)] if parts else []
 
+    def _measured(self, measure: Measure, at: int) -> Iterator[Alternative]:
+        """A measure, in every spelling and in related units."""
+        for spelling in measure.spellings:
+            phrase = tuple(self._dictionary.ids_of(words) for words in spelling.words)
+            if all(phrase):
+                yield Alternative(range(at, at + 1), phrase, spelling.weight)
+
     def _joined(self, words: Sequence[str]) -> Iterator[Alternative]:
         """Words next to each other that the catalog writes as one, or a model number that it writes otherwise."""
         for n_words in range(2, MAX_PHRASE_WORDS + 1):
             for at in range(len(words) - n_words + 1):
                 parts, span = words[at : at + n_words], range(at, at + n_words)
-                whole = "".join(parts)
+                whole = "".join(parts).replace(" ", "")
                 has_digits = any(letter.isdigit() for letter in whole)
                 if has_digits:
                     phrases = [*self._whole(whole), *self._dictionary.splits(whole)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,6 +112,11 @@ class TermDictionary:
     def id_of(self, term: str) -> int | None:
         """A term's id, or None for one that the catalog lacks."""
         return self._ids.get(term)
+
+    def ids_of(self, terms: Iterable[str]) -> tuple[int, ...]:
+        """The ids of those of some terms that the catalog has."""
+        found = (self._ids.get(term) for term in terms)
+        return tuple(term_id for term_id in found if term_id is not None)
 
     def spellings(self, word: str) -> tuple[int, ...]:
         """The terms that are the word in whatever spelling: accents, and in English its number."""

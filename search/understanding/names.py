@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from types import MappingProxyType
 
+from vitrina.search.analysis.measures import Measure, measured
 from vitrina.search.analysis.spelling import fold, key, split
 from vitrina.search.understanding.colours import family_names, same_names
 
@@ -197,9 +198,9 @@ def parts(value: str) -> list[str]:
 
 def kinds(part: str) -> Iterator[str]:
     """The kind of thing that the last word names, and its synonyms: Rain Trousers are pants. A word joined by a hyphen
-    names none: a T-shirt is not a shirt."""
+    names none: a T-shirt is not a shirt. Nor does a unit: 8 inches are no kind of inch."""
     last = part.split()[-1]
     noun = key(split(last))
-    if "-" not in last and noun not in EMPTY_NOUNS:
+    if "-" not in last and noun not in EMPTY_NOUNS and not isinstance(measured(split(part))[-1], Measure):
         yield noun
         yield from OTHER_NAMES.get(noun, ())

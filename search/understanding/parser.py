@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from vitrina.search.analysis.measures import Measure, measured
 from vitrina.search.types.query import Query
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.understanding.catalog_attributes import AttributeMatch, Vocabulary
@@ -32,6 +33,8 @@ class QueryPart:
     end: int
     match: AttributeMatch | None = None
     wanted: bool = True
+    is_measure: bool = False
+    """Whether its words are a number and a unit, and so no part of a phrase."""
 
 
 def requirements_of(query: Query, vocabulary: Vocabulary) -> tuple[Requirement, ...]:
@@ -102,14 +105,23 @@ def is_compound(words: Sequence[Token], part: QueryPart) -> bool:
 
 
 def pieces(words: Sequence[Token], found: Sequence[SpanMatch]) -> list[QueryPart]:
-    """Every span and every word between spans, in order. The name of a field before a value is left out."""
+    """Every span, and every word or measure between spans, in order. The name of a field before a value is left
+    out."""
     parts: list[QueryPart] = []
     at = 0
     for span in found:
-        parts += [QueryPart(word, word + 1) for word in range(at, span.start)]
+        parts += loose(words, at, span.start)
         parts.append(QueryPart(span.named_from, span.end, span.match))
         at = span.end
-    return parts + [QueryPart(word, word + 1) for word in range(at, len(words))]
+    return [*parts, *loose(words, at, len(words))]
+
+
+def loose(words: Sequence[Token], start: int, end: int) -> Iterator[QueryPart]:
+    """The words from ``start`` to ``end``, those of each measure together."""
+    for part in measured([word.text for word in words[start:end]]):
+        n_words = len(part.terms) if isinstance(part, Measure) else 1
+        yield QueryPart(start, start + n_words, is_measure=isinstance(part, Measure))
+        start += n_words
 
 
 def unnamed(words: Sequence[Token], parts: Sequence[QueryPart], vocabulary: Vocabulary) -> list[QueryPart]:
@@ -190,7 +202,10 @@ def next_joiner(words: Sequence[Token], part: QueryPart) -> Joiner | None:
 
 def goes_on(words: Sequence[Token], before: QueryPart, part: QueryPart) -> bool:
     """Whether two parts are one run of words without values."""
-    if before.match is not None or part.match is not None or words[part.start].joiner in (Joiner.BREAK, Joiner.AND):
+    if any(each.match is not None or each.is_measure for each in (before, part)) or words[part.start].joiner in (
+        Joiner.BREAK,
+        Joiner.AND,
+    ):
         return False
     return all(word.text in INNER and word.joiner is Joiner.PLAIN for word in words[before.end : part.start])
 
@@ -290,9 +305,13 @@ def joined(words: Sequence[Token], parts: Sequence[QueryPart]) -> Iterator[Query
 
 def says_something(words: Sequence[Token], part: QueryPart) -> bool:
     """Whether a part is a value, or holds more than numbers and single letters."""
-    return part.match is not None or any(
-        not word.text.isascii() or sum(letter.isalpha() for letter in word.text) > 1
-        for word in words[part.start : part.end]
+    return (
+        part.match is not None
+        or part.is_measure
+        or any(
+            not word.text.isascii() or sum(letter.isalpha() for letter in word.text) > 1
+            for word in words[part.start : part.end]
+        )
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from vitrina.search.analysis.measures import is_unit
+from vitrina.search.analysis.spelling import split
 from vitrina.search.understanding.catalog_attributes import AttributeMatch, Vocabulary
 from vitrina.search.understanding.names import MatchType
 from vitrina.search.understanding.tokens import Joiner, Token, TokenRole
@@ -76,7 +78,8 @@ def code_match(words: Sequence[Token], at: int, free: Sequence[bool], vocabulary
         words[other].role is TokenRole.PLAIN or words[other].text == "of" for other in beside if touch(words, at, other)
     ):
         return None
-    matches = [match for match in vocabulary.matches([words[at].text]) if match.match_type is MatchType.SAME]
+    same = [match for match in vocabulary.matches([words[at].text]) if match.match_type is MatchType.SAME]
+    matches = [match for match in same if not is_unit(split(match.field)[-1])]  # 8 cups are no height_cm of 8
     return SpanMatch(at, at + 1, matches[0], at) if len(matches) == 1 else None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
 
+from vitrina.search.analysis.analyser import INCHES
 from vitrina.search.analysis.spelling import SPELLED_WORD, fold, has_letter
 from vitrina.search.understanding.prices import without_prices
 
@@ -47,6 +48,7 @@ class Joiner(Enum):
 STOP_WORDS = frozenset(
     {
         "a", "an", "the", "this", "that", "these", "those", "some", "any", "i", "me", "my", "we", "us", "our",
+        "i'm", "im", "i'd", "i've", "it's",
         "you", "your", "it", "its", "he", "she", "they", "them", "is", "are", "be", "am", "do", "does", "did",
         "have", "has", "having", "would", "should", "could", "can", "will", "want", "wants", "need", "needs",
         "wanted", "looking", "look", "find", "show", "get", "buy", "give", "search", "searching", "please", "like",
@@ -113,7 +115,7 @@ def spelled_out(text: str) -> str:
     folded = " ".join(fold(text).split())
     for pattern, words in ABBREVIATIONS:
         folded = pattern.sub(words, folded)
-    return folded
+    return " ".join(INCHES.sub(" inch ", folded).split())
 
 
 def prepared(text: str) -> str:

@@ -240,3 +240,22 @@ def test_compounds_in_other_languages(shop: Shop, text: str, title: str, query: 
     index = shop(title, "Tafel", text=text)
     assert index.language in ("nl", "sv")
     assert found(index, query) == [0]
+
+
+def test_a_measure_is_one_word_in_whatever_spelling(shop: Shop) -> None:
+    index = shop("Dumbbells 2.5-24 kg, 10 weights", "Dumbbell 10kg", "Dumbbell 15kg", "Dumbbell 10 kilos")
+    assert index.match("10 kg dumbbell").words == ("10 kg", "dumbbell")
+    assert set(found(index, "10 kg dumbbell")[:2]) == {1, 3}
+    assert set(weakest(index, "10 kg")) == {1, 3}, "neither a 10 nor a kg alone is 10 kg"
+
+
+def test_an_amount_is_found_in_another_unit_after_its_own(shop: Shop) -> None:
+    index = shop("Pan 30cm", "Pan 28cm", 'Pan 12"', "Tray 40 x 30 x 5")
+    assert found(index, "12 inch pan") == [2, 0, 1]
+    assert found(index, "30 cm") == [0, 2, 3]
+
+
+def test_a_measure_may_be_part_of_a_model_number_and_of_a_shops_own_synonym(shop: Shop) -> None:
+    index = shop("Printer HL-2170W", "Printer HL-2140", "Notebook", synonyms="13 inch laptop, notebook")
+    assert found(index, "hl 2170 w")[0] == 0
+    assert 2 in found(index, "13 inch laptop")

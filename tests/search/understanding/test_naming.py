@@ -36,6 +36,8 @@ def test_names(value: str, name: str, match_type: MatchType) -> None:
         ("top-handle", "handle"),
         ("Personal Care", "care"),
         ("Gift Set", "set"),
+        ("8 inch", "inch"),
+        ("Filled, 30 kg", "kg"),
         ("Rain Jacket", "rain"),
         ("Women", "men"),
     ],

@@ -317,3 +317,29 @@ def test_a_text_is_divided_by_what_it_wants_and_denies(text: str, wanted: str, d
 )
 def test_a_text_that_denies_nothing_stays_as_it_is(text: str) -> None:
     assert divided(text, FASHION) == DividedText(text)
+
+
+KITCHEN = Vocabulary(
+    {"tags": ("8 inch", "frying pan", "mug", "cup"), "height_cm": ("8", "12"), "size": ("6", "7"), "pack": ("6 pack",)}
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("frying pan 12 inch", ["tags: frying pan", "12 inch"]),
+        ('12" frying pan', ["12 inch", "tags: frying pan"]),
+        ("10 kg dumbbell", ["10 kg", "dumbbell"]),
+        ("dumbbell 10kg rubber", ["dumbbell", "10kg", "rubber"]),
+        ("rug 160 x 230 cm", ["rug", "160 x 230 cm"]),
+        ("runner 60x230", ["runner", "60x230"]),
+        ("6 pack jars", ["pack: 6 pack", "jars"]),
+        ("set of six jars", ["set of six", "jars"]),
+        ("8 cup teapot", ["tags: cup", "teapot"]),
+        ("gloves size 7", ["gloves", "size: 7"]),
+        ("not 30 cm mug", ["not 30 cm", "tags: mug"]),
+        ("i'm looking for a mug", ["tags: mug"]),
+    ],
+)
+def test_measures(text: str, expected: list[str]) -> None:
+    assert names(text, KITCHEN) == expected

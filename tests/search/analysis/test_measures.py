@@ -1,0 +1,121 @@
+"""Measures are found in every spelling, and compared by what they amount to."""
+
+from __future__ import annotations
+
+import pytest
+
+from vitrina.search.analysis.analyser import analyse
+from vitrina.search.analysis.measures import (
+    BARE_WEIGHT,
+    EXACT_WEIGHT,
+    ROUNDED_WEIGHT,
+    SAME_MEASURE,
+    Measure,
+    is_same,
+    is_unit,
+    measured,
+)
+
+
+def only(text: str) -> Measure:
+    """The measure that a whole text is."""
+    found = measured(analyse(text))
+    assert len(found) == 1, found
+    assert isinstance(found[0], Measure), found
+    return found[0]
+
+
+def weight(asked: str, text: str) -> float:
+    """The largest weight of a spelling of a measure that a text has, 0 without any."""
+    terms = analyse(text)
+    weights = [0.0]
+    for spelling in only(asked).spellings:
+        n = len(spelling.words)
+        runs = (terms[at : at + n] for at in range(len(terms) - n + 1))
+        if any(all(term in word for term, word in zip(run, spelling.words, strict=True)) for run in runs):
+            weights.append(spelling.weight)
+    return max(weights)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("10 kg dumbbell", ["10 kg", "dumbbell"]),
+        ("dumbbell 10kg", ["dumbbell", "10kg"]),
+        ("1.7l kettle", ["1.7 l", "kettle"]),
+        ('27.5" wheel', ["27.5 inch", "wheel"]),
+        ("two man tent", ["two man", "tent"]),
+        ("400 thread count sheets", ["400 thread count", "sheets"]),
+        ("set of 6 glasses", ["set of 6", "glasses"]),
+        ("lot de 6 verres", ["lot de 6", "verres"]),
+        ("6er set gläser", ["6er set", "gläser"]),
+        ("rug 160 x 230 cm", ["rug", "160 x 230 cm"]),
+        ("towel 50x80cm", ["towel", "50x80cm"]),
+        ("12 in 1 tool", ["12", "in", "1", "tool"]),
+        ("iphone 12 case", ["iphone", "12", "case"]),
+        ("3 x", ["3", "x"]),
+        ("air max 90", ["air", "max", "90"]),
+        ("tn2110 toner", ["tn2110", "toner"]),
+        ("set of", ["set", "of"]),
+    ],
+)
+def test_measures_in_a_text(text: str, parts: list[str]) -> None:
+    assert [str(part) for part in measured(analyse(text))] == parts
+
+
+@pytest.mark.parametrize(
+    ("asked", "text", "expected"),
+    [
+        ("30 ltr", "Rucksack 30L", SAME_MEASURE),
+        ("30 litres", "Rucksack 30 Liter", SAME_MEASURE),
+        ("1.5 l", "Topf 1,5 Liter", SAME_MEASURE),
+        ("0.5 l", "Bottle 500ml", EXACT_WEIGHT),
+        ("500 ml", "Bottle 0.5 L", EXACT_WEIGHT),
+        ("12 inch", "Pan 30cm", ROUNDED_WEIGHT),
+        ("30 cm", 'Pan 12"', ROUNDED_WEIGHT),
+        ("12oz", "Mug 350 ml", ROUNDED_WEIGHT),
+        ("2 lb", "Loaf tin 900g", ROUNDED_WEIGHT),
+        ("2 person", "Tent, 2 man", SAME_MEASURE),
+        ("two man", "Tent 2P", SAME_MEASURE),
+        ("6 pack", "Jars, pack of 6", SAME_MEASURE),
+        ("set of six", "Jars 6pk", SAME_MEASURE),
+        ("400tc", "Sheet 400 Thread Count", SAME_MEASURE),
+        ("50 x 80", "Mat 80x50 cm", EXACT_WEIGHT),
+        ("50 x 80 cm", "Mat 50cm x 80cm", SAME_MEASURE),
+        ("50x80", "Mat 50\u00d780", SAME_MEASURE),
+        ("30 cm", "Box 40 x 30 x 20", BARE_WEIGHT),
+        ("6 people", "Sleeps six", BARE_WEIGHT),
+        ("10 kg", "Pack of 10", 0),
+        ("10 kg", "Bells 2 to 24 kg", 0),
+        ("30 l", "Rucksack 20 L", 0),
+        ("12 inch", "Pan 28 cm", 0),
+    ],
+)
+def test_spellings(asked: str, text: str, expected: float) -> None:
+    assert weight(asked, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("30 ltr", "30L", True),
+        ("12 inch", "30 cm", True),
+        ("1 kg", "1000 g", True),
+        ("12 oz", "350 ml", True),
+        ("12 oz", "340 g", True),
+        ("30 l", "20 l", False),
+        ("30 l", "30 cm", None),
+        ("50x80", "80 x 50 cm", True),
+        ("50x80", "60x80", False),
+        ("50x80", "50 cm", None),
+    ],
+)
+def test_amounts_compare_by_what_they_measure(one: str, other: str, same: bool | None) -> None:
+    assert is_same(only(one), only(other)) is same
+
+
+def test_a_letter_by_itself_is_no_unit() -> None:
+    assert is_unit("inches")
+    assert is_unit("kg")
+    assert not is_unit("l")
+    assert not is_unit("in")

@@ -8,13 +8,22 @@ from functools import cached_property
 from textwrap import shorten
 from typing import Final
 
+from vitrina.search.analysis.analyser import analyse
+from vitrina.search.analysis.measures import BARE as SEVERAL
+from vitrina.search.analysis.measures import Measure, is_same, measured
 from vitrina.search.analysis.spelling import split, stem
 from vitrina.search.reranking.prompts import MAX_LISTING_CHARACTERS
 from vitrina.search.types.currencies import price_text
 from vitrina.search.types.filters import Range, facet_value, within
-from vitrina.search.types.item import Item, Scalar
+from vitrina.search.types.item import Item, Scalar, attribute_text
 from vitrina.search.types.requirement import Requirement
-from vitrina.search.understanding.catalog_attributes import MAX_VALUE_CHARS, TRUE_OR_FALSE, item_scalars, item_values
+from vitrina.search.understanding.catalog_attributes import (
+    MAX_VALUE_CHARS,
+    TRUE_OR_FALSE,
+    is_open,
+    item_scalars,
+    item_values,
+)
 from vitrina.search.understanding.tokens import NOTS, WITHOUTS
 
 SAME_LOGIT = 3.5
@@ -67,17 +76,34 @@ class CatalogEvidence:
         return [stem(word) for word in self._words]
 
     def on(self, requirement: Requirement) -> CatalogValue:
-        """What it says of a requirement: by its field or, where the item has no such field, by the texts."""
+        """What it says of a requirement: by its field or, where the item has no such field, by the texts; they speak,
+        too, where tags do not name it."""
         if requirement.bounds is not None:
             return on_price(self._item, requirement.bounds)
         held = item_scalars(self._item, requirement.field)
-        return on_field(held, requirement) if held else self._on_texts(requirement)
+        of_field = on_field(held, requirement) if held else NOTHING
+        return self._on_texts(requirement) if of_field is NOTHING or is_silent(of_field, requirement) else of_field
 
     def values(self, field: str) -> tuple[str, ...]:
         """What the item holds in a field, as values compare; empty where it says nothing."""
         return item_values(self._item, field)
 
+    def _on_measure(self, asked: Measure) -> CatalogValue:
+        """What the texts say of a measure: that it is one of theirs, or that the title has another of its kind. Sides
+        and counts are left alone, of which one thing has several."""
+        title = measures_in(self._item.title)
+        rest = measures_in(f"{self._item.description[:MAX_LISTING_CHARACTERS]} {attribute_text(self._item.attributes)}")
+        for held in (*title, *rest):
+            if is_same(asked, held):
+                return CatalogValue(MENTIONED_LOGIT, str(held))
+        others = [held for held in title if is_same(asked, held) is False]
+        is_single = asked.units and SEVERAL.isdisjoint(unit.quantity for unit in asked.units)
+        return CatalogValue(DENIED_LOGIT, str(others[0])) if others and is_single else NOTHING
+
     def _on_texts(self, requirement: Requirement) -> CatalogValue:
+        measures = measures_in(requirement.words) if requirement.is_free else []
+        if len(measures) == 1 and analyse(requirement.words) == list(measures[0].terms):
+            return self._on_measure(measures[0])
         denied = False
         for name in (requirement.words, *requirement.values):
             for start, end in self._runs([stem(word) for word in split(name)]):
@@ -96,6 +122,16 @@ class CatalogEvidence:
     def _is_denied(self, start: int, end: int) -> bool:
         before = self._words[max(0, start - DENIAL_REACH) : start]
         return not DENIALS.isdisjoint(before) or self._words[end : end + 1] == ["free"]
+
+
+def measures_in(text: str) -> list[Measure]:
+    """The measures that a text tells, in order."""
+    return [part for part in measured(analyse(text)) if isinstance(part, Measure)]
+
+
+def is_silent(value: CatalogValue, requirement: Requirement) -> bool:
+    """Whether a field lacks what is asked for, and is a list of any words, so that this says nothing."""
+    return value.logit < 0 and is_open(requirement.field)
 
 
 def on_price(item: Item, bounds: Range) -> CatalogValue:

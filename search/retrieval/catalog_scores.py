@@ -19,6 +19,7 @@ from vitrina.search.types.filters import PRICE, AnyOf, facet_value
 from vitrina.search.types.query import WINDOW, Query, Weights
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.types.trust import Part
+from vitrina.search.understanding.catalog_attributes import is_open
 from vitrina.search.understanding.parsed_query import ParsedQuery
 
 MAX_HELD = 3
@@ -81,6 +82,10 @@ black shirt is closer to "striped navy shirt for men" than men's striped navy so
 NARROWER_VALUE_WEIGHT = 0.5
 """The weight of a value that the query's words include but do not name: Navy Blue for "blue"."""
 
+MENTIONED_WEIGHT = 0.5
+"""The weight of a tag that an item lacks, but that its words say: a sofa need not have the tag "sofa", but what has may
+be meant more."""
+
 
 @dataclass(frozen=True, slots=True)
 class AttributeScores:
@@ -103,15 +108,18 @@ class AttributeScores:
 
     def met(self, replica: IndexReplica, item_ids: NDArray[np.int64]) -> Scores:
         """How far each of ``item_ids`` meets each wanted requirement, 0 to 1; shape (n, n wanted). Where an item's
-        field is empty, its words tell: a listing with a hole is no product of another kind."""
+        field is empty, its words tell: a listing with a hole is no product of another kind. So they do, in part, where
+        its tags name something else."""
         met = shares(replica.facets, self.wanted, item_ids)
         for column, requirement in enumerate(self.wanted):
             if requirement.bounds is not None:
                 met[:, column] = np.isin(item_ids, self.priced[requirement], assume_unique=True)
                 continue
-            silent = (met[:, column] == 0) & ~replica.facets.having(requirement.field, None, item_ids)
+            empty = ~replica.facets.having(requirement.field, None, item_ids)
+            silent = (met[:, column] == 0) & (empty | is_open(requirement.field))
             if silent.any():
-                met[silent, column] = replica.lexical.match(requirement.words).of(item_ids[silent]).whole
+                whole = replica.lexical.match(requirement.words).of(item_ids[silent]).whole
+                met[silent, column] = np.where(empty[silent], 1, MENTIONED_WEIGHT) * whole
         if len(self.wanted) > 1 and replica.facets.has_variants:
             met = met_by_one_variant(replica.facets, self.wanted, item_ids, met)
         return met

@@ -34,6 +34,12 @@ FOREIGN_KIND_NAMES = (
 )  # fmt: skip
 """The same in other languages; such values are not read from photos, of which the encoder tells in English."""
 
+OPEN_NAMES = frozenset(
+    {"tag", "keyword", "schlagwort", "schlagwörter", "stichwort", "stichwörter", "motsclé", "motcle"}
+    | {"etiqueta", "etichetta", "trefwoord"}
+)
+"""Keys of the names of fields with any words that a shop thought of."""
+
 TRUE_OR_FALSE = frozenset({"true", "false"})
 
 
@@ -102,6 +108,11 @@ class Vocabulary:
     def fields_called(self, words: Sequence[str]) -> tuple[str, ...]:
         """The fields that folded words name, whole or by their last word: ``size`` names ``size`` and ``shoe_size``."""
         return self._field_names.get(key(words), ())
+
+
+def is_open(field: str) -> bool:
+    """Whether a field is an open list of words, judged by its own name: an item without the tag ``sofa`` may be one."""
+    return any(key([word]) in OPEN_NAMES for word in split(field)[-1:])
 
 
 def item_scalars(item: Item, field: str) -> tuple[Scalar, ...]:

@@ -97,6 +97,36 @@ def test_texts_replace_only_a_missing_field() -> None:
     assert CatalogEvidence(Item("a", "Teal shirt", attributes={"colour": "none"})).on(BLUE).says == "Teal"
 
 
+def test_tags_that_lack_a_word_contradict_nothing() -> None:
+    sofa = Requirement("sofa", "tags", ("sofa",))
+    tagged = {"tags": ("futon", "guest bed")}
+    assert CatalogEvidence(Item("a", "Sofa bed", attributes=tagged)).on(sofa) == CatalogValue(MENTIONED_LOGIT, "sofa")
+    assert CatalogEvidence(Item("a", "Futon", attributes=tagged)).on(sofa) == NOTHING
+    assert CatalogEvidence(Item("a", "Futon", attributes={"tags": ("sofa",)})).on(sofa).logit == SAME_LOGIT
+
+
+@pytest.mark.parametrize(
+    ("words", "title", "description", "value"),
+    [
+        ("30 ltr", "Daypack 30L", "", CatalogValue(MENTIONED_LOGIT, "30l")),
+        ("30 ltr", "Daypack", "Holds 30 litres.", CatalogValue(MENTIONED_LOGIT, "30 litres")),
+        ("12 inch", "Pan 30cm", "", CatalogValue(MENTIONED_LOGIT, "30cm")),
+        ("30 ltr", "Daypack 20L", "With a pocket of 3 litres.", CatalogValue(DENIED_LOGIT, "20l")),
+        ("30 ltr", "Daypack", "With a pocket of 3 litres.", NOTHING),
+        ("30 ltr", "Daypack 50 cm", "", NOTHING),
+        ("30 cm", "Shelf 40 cm", "", NOTHING),
+        ("set of 6", "Glasses, 4 pieces", "", NOTHING),
+    ],
+)
+def test_a_measure(words: str, title: str, description: str, value: CatalogValue) -> None:
+    assert CatalogEvidence(Item("a", title, description)).on(Requirement(words)) == value
+
+
+def test_a_measure_among_the_fields() -> None:
+    item = Item("a", "Daypack", attributes={"capacity": "30 l"})
+    assert CatalogEvidence(item).on(Requirement("30 litre")) == CatalogValue(MENTIONED_LOGIT, "30 l")
+
+
 UNDER_50 = Requirement("under 50 euros", PRICE, bounds=Range(PRICE, lte=5000))
 
 

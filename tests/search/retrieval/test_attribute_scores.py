@@ -10,6 +10,7 @@ from tests.fakes import FakeEncoder, make_entry, new_catalog
 from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.retrieval.catalog_scores import (
+    MENTIONED_WEIGHT,
     NARROWER_VALUE_WEIGHT,
     OTHER_KIND_WEIGHT,
     AttributeScores,
@@ -200,4 +201,24 @@ def test_what_costs_more_than_was_asked_for_comes_after_what_does_not(tmp_path: 
     assert [each.item.sku for each in stored.values()] == ["dear"]
     assert engine.search(Query("red jacket under 50 dollars")).requirements == answer.requirements[:2]
     assert engine.search(Query("under 50 euros")).hits
+    engine.catalog.close()
+
+
+def test_a_tag_that_an_item_lacks_is_met_in_part_by_its_words(tmp_path: Path, encoder: FakeEncoder) -> None:
+    engine = opened(tmp_path, encoder)
+    rows: dict[str, tuple[str, dict[str, AttributeValue]]] = {
+        "tagged": ("Two seater", {"tags": ("sofa", "couch")}),
+        "titled": ("Sofa bed", {"tags": ("futon", "guest bed")}),
+        "untagged": ("Corner sofa", {}),
+        "other": ("Chair", {"tags": ("seat",)}),
+        "of another material": ("Leather look chair", {"material": "Vinyl"}),
+        "leather": ("Stool", {"material": "Leather"}),
+    }
+    engine.catalog.commit(
+        engine.replica.version_id,
+        [make_entry(encoder, sku, title, attributes=fields) for sku, (title, fields) in rows.items()],
+    )
+    engine.replica.catch_up()
+    assert asked(engine, Query("sofa"))[1] == [[1], [MENTIONED_WEIGHT], [1], [0], [0], [0]]
+    assert asked(engine, Query("leather"))[1] == [[0], [0], [0], [0], [0], [1]], "a material excludes others"
     engine.catalog.close()

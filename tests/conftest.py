@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from vitrina.search.store.store import Store
 
 os.environ["VITRINA_ALLOWED_HOSTS"] = "testserver"  # what Starlette's test client calls itself
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+    """The workers share the cores; so do the processes that they start. Read by numpy and torch as they are imported,
+    which is later: numpy's threads would wait for one another busily."""
 
 settings.register_profile(
     "quick",
@@ -41,8 +45,7 @@ providers._get_local_constants = lambda: NO_CONSTANTS
 """Examples are the same in every worker and after every change. Hypothesis also tries the constants of whatever modules
 of ours happen to be loaded, which depends on the tests that ran before, and has no setting for it."""
 
-HERE = Path(__file__).parent
-MARKERS = {"e2e": ("e2e", "notebooks"), "train": ("recipes/encoder", "recipes/reranker", "tuning")}
+MARKERS = {"e2e": ("e2e/", "notebooks/"), "train": ("recipes/encoder/", "recipes/reranker/", "tuning/")}
 """Whole folders, by marker; tests elsewhere name theirs."""
 LONGEST = (
     "recipes/reranker",
@@ -58,14 +61,6 @@ LONGEST = (
 """Where the long tests are, the longest first: begun last, they would keep one worker busy after the others."""
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores; so do the processes that they start
-        import torch
-
-        torch.set_num_threads(1)
-        os.environ["OMP_NUM_THREADS"] = "1"
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
     """Tests that share a fixture which takes seconds run in one worker, so that it is made once."""
@@ -79,14 +74,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=length_rank)
     for item in items:
         for marker, folders in MARKERS.items():
-            if any(HERE / folder in item.path.parents for folder in folders):
+            if place(item).startswith(folders):
                 item.add_marker(marker)
 
 
 def length_rank(item: pytest.Item) -> int:
-    """The item's place in ``LONGEST``."""
-    path = item.path.relative_to(HERE).as_posix()
-    return next((rank for rank, start in enumerate(LONGEST) if path.startswith(start)), len(LONGEST))
+    """The item's rank in ``LONGEST``."""
+    return next((rank for rank, start in enumerate(LONGEST) if place(item).startswith(start)), len(LONGEST))
+
+
+def place(item: pytest.Item) -> str:
+    """Where the item is, below this folder."""
+    return item.nodeid.removeprefix("tests/")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

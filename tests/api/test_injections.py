@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from tests.api.conftest import data_uri, make_image, tried
 from tests.fakes import FakeEncoder
-from tests.search.reranking.injections import INJECTIONS, PLACES, planted
+from tests.search.reranking.injections import INJECTIONS, planted_everywhere
 from tests.search.reranking.shops import ColourReranker
 from vitrina.api.app import create_app
 from vitrina.api.rerankers import BackgroundReranker, Readiness
@@ -50,14 +50,11 @@ def verdicts_on(client: TestClient, item: Item) -> dict[str, Any]:
     return {"requirements": answer["requirements"], "verdicts": hit["verdicts"], "explanation": hit["explanation"]}
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_no_verdict_changes_and_nothing_injected_is_explained(
-    client: TestClient, reranker: ColourReranker, place: str
-) -> None:
+def test_no_verdict_changes_and_nothing_injected_is_explained(client: TestClient, reranker: ColourReranker) -> None:
     plain = verdicts_on(client, ITEM)
     assert [verdict["status"] for verdict in plain["verdicts"]] == ["met", "met", "met"]
     assert [verdict["evidence"] for verdict in plain["verdicts"]] == ["both", "field", "field"]
     statements = {statement for _, asked in reranker.asked for statement in asked}
-    for name, text in INJECTIONS.items():
-        assert verdicts_on(client, planted(ITEM, place, text)) == plain, name
+    for number, name in enumerate(INJECTIONS):
+        assert verdicts_on(client, planted_everywhere(ITEM, number)) == plain, name
     assert {statement for _, asked in reranker.asked for statement in asked} == statements

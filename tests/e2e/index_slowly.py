@@ -22,12 +22,16 @@ SECONDS_A_BATCH = 0.15
 class SlowEncoder(FakeEncoder):
     """Takes its time over images, so that batches are read, encoded and committed at the same time."""
 
+    def __init__(self, seconds_a_batch: float) -> None:
+        self._seconds_a_batch = seconds_a_batch
+        super().__init__()
+
     def encode_pixels(self, batch: Sequence[Pixels]) -> Vectors:
-        time.sleep(SECONDS_A_BATCH)
+        time.sleep(self._seconds_a_batch)
         return super().encode_pixels(batch)
 
 
-def index_slowly(catalog: Path, store: Path, committed: Connection) -> None:
+def index_slowly(catalog: Path, store: Path, committed: Connection, seconds_a_batch: float = SECONDS_A_BATCH) -> None:
     """Index ``catalog`` into ``store``; sends the number of items that were added, after each commit that adds some."""
     vars(rows).update(MIN_BATCH_ROWS=BATCH_ROWS // 2, MAX_BATCH_ROWS=BATCH_ROWS)
     n_added = 0
@@ -38,4 +42,4 @@ def index_slowly(catalog: Path, store: Path, committed: Connection) -> None:
             n_added = progress.n_added
             committed.send(n_added)
 
-    Indexer(Store(store), SlowEncoder(), Fetcher()).run(open_source(str(catalog), {}), report)
+    Indexer(Store(store), SlowEncoder(seconds_a_batch), Fetcher()).run(open_source(str(catalog), {}), report)

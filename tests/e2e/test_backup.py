@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import multiprocessing
 import shutil
 from contextlib import closing
 from dataclasses import replace
@@ -15,6 +14,7 @@ from PIL import Image
 
 from recipes.boutique import export
 from tests.e2e.index_slowly import index_slowly
+from tests.e2e.processes import PROCESSES
 from tests.fakes import FakeEncoder
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
@@ -28,9 +28,6 @@ from vitrina.search.types.query import Query
 
 N_PRODUCTS = 120
 
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["tests.e2e.index_slowly"])
-
 
 def rows(store: Store) -> dict[str, StoredItem]:
     return {stored.item.sku: stored for stored in store.catalog.all_items()}
@@ -43,10 +40,13 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return export.write_folder(tmp_path_factory.mktemp("catalog") / "shop", N_PRODUCTS, size=32)
 
 
-def back_up_while_importing(catalog: Path, folder: Path) -> list[Path]:
-    """Backups made one after the other until all items are there, the first after the first commit."""
-    receiver, sender = processes.Pipe(duplex=False)
-    importing = processes.Process(target=index_slowly, args=(catalog, folder / "store", sender))
+@pytest.fixture(scope="module")
+def imported(catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
+    """A store into which all was imported, and backups made of it meanwhile, one after the other until all items were
+    there, the first after the first commit."""
+    folder = tmp_path_factory.mktemp("imported")
+    receiver, sender = PROCESSES.Pipe(duplex=False)
+    importing = PROCESSES.Process(target=index_slowly, args=(catalog, folder / "store", sender))
     importing.start()
     sender.close()
     receiver.recv()
@@ -58,7 +58,7 @@ def back_up_while_importing(catalog: Path, folder: Path) -> list[Path]:
                 break
     importing.join()
     assert importing.exitcode == 0
-    return made
+    return folder / "store", made
 
 
 def index_alone(catalog: Path, skus: set[str], folder: Path) -> Store:
@@ -72,11 +72,11 @@ def index_alone(catalog: Path, skus: set[str], folder: Path) -> Store:
     return store
 
 
-def test_backups_while_importing_restore_to_a_state_that_was(catalog: Path, tmp_path: Path) -> None:
-    made = back_up_while_importing(catalog, tmp_path)
+def test_backups_while_importing_restore_to_a_state_that_was(imported: tuple[Path, list[Path]], tmp_path: Path) -> None:
+    store, made = imported
     assert len(made) >= 3
     counts = []
-    with closing(Store.existing(tmp_path / "store")) as final:
+    with closing(Store.existing(store)) as final:
         expected = rows(final)
         for number, path in enumerate(made):
             header = restore(path, tmp_path / f"restored-{number}")
@@ -92,8 +92,11 @@ def test_backups_while_importing_restore_to_a_state_that_was(catalog: Path, tmp_
     assert any(0 < count < N_PRODUCTS for count in counts)
 
 
-def test_a_restored_store_answers_like_one_that_was_never_backed_up(catalog: Path, tmp_path: Path) -> None:
-    header = restore(back_up_while_importing(catalog, tmp_path)[0], tmp_path / "restored")
+def test_a_restored_store_answers_like_one_that_was_never_backed_up(
+    catalog: Path, imported: tuple[Path, list[Path]], tmp_path: Path
+) -> None:
+    _, made = imported
+    header = restore(made[0], tmp_path / "restored")
     assert 0 < header.n_items < N_PRODUCTS
     with closing(Store.existing(tmp_path / "restored")) as restored:
         expected = rows(restored)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import time
 from contextlib import suppress
@@ -15,6 +14,7 @@ import pytest
 
 from recipes.boutique import export
 from tests.e2e.index_slowly import BATCH_ROWS, SECONDS_A_BATCH, index_slowly
+from tests.e2e.processes import PROCESSES
 from tests.fakes import FakeEncoder
 from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
@@ -26,21 +26,19 @@ N_KILLS = 4
 MAX_COMMITS = N_PRODUCTS // BATCH_ROWS // N_KILLS // 2
 """Of one run before it is killed, so that the four leave something to do for the last one."""
 
-processes = multiprocessing.get_context("forkserver")  # imports once for all the runs
-processes.set_forkserver_preload(["tests.e2e.index_slowly"])
 
-
-def index(catalog: Path, store: Path) -> tuple[BaseProcess, Connection]:
+def index(catalog: Path, store: Path, seconds_a_batch: float) -> tuple[BaseProcess, Connection]:
     """Start a run in a process of its own; the connection gets a message after each commit."""
-    receiver, sender = processes.Pipe(duplex=False)
-    process = processes.Process(target=index_slowly, args=(catalog, store, sender))
+    receiver, sender = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=index_slowly, args=(catalog, store, sender, seconds_a_batch))
     process.start()
     sender.close()
     return process, receiver
 
 
 def finish(catalog: Path, store: Path) -> int | None:
-    process, committed = index(catalog, store)
+    """Index all there is, as fast as it goes."""
+    process, committed = index(catalog, store, 0)
     process.join()
     committed.close()
     return process.exitcode
@@ -48,7 +46,7 @@ def finish(catalog: Path, store: Path) -> int | None:
 
 def kill(catalog: Path, store: Path, n_commits: int, delay_s: float) -> None:
     """Start a run, and end it with ``kill -9`` that long after so many commits."""
-    process, committed = index(catalog, store)
+    process, committed = index(catalog, store, SECONDS_A_BATCH)
     with committed, suppress(EOFError):  # where it was done before
         for _ in range(n_commits):
             committed.recv()

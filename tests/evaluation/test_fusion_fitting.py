@@ -80,24 +80,24 @@ def test_without_known_truth_answers_are_taken_as_they_are() -> None:
 
 
 def test_a_model_that_sees_is_given_weight_and_lifts_queries_it_was_not_fitted_to() -> None:
-    fusion_weights = fit_fusion(samples(150), "made up")
+    fusion_weights = fit_fusion(samples(60), "made up")
     assert fusion_weights.source == "made up"
     assert fusion_weights.retrieval == 1
     assert fusion_weights.whole + fusion_weights.parts > 0.15
-    measured = rerank_lift(fusion_weights, samples(151))
+    measured = rerank_lift(fusion_weights, samples(61))
     assert measured.after > measured.before + 0.1
 
 
 def test_a_blind_model_is_given_next_to_no_weight_and_harms_nothing() -> None:
-    fusion_weights = fit_fusion(samples(400, blind=True))
+    fusion_weights = fit_fusion(samples(150, blind=True))
     assert fusion_weights.whole + fusion_weights.parts < 0.15
-    measured = rerank_lift(fusion_weights, samples(401, blind=True))
+    measured = rerank_lift(fusion_weights, samples(151, blind=True))
     assert measured.after > measured.before - 0.01
 
 
 def test_no_weight_is_below_zero_though_the_model_be_always_wrong() -> None:
     contrary = [
-        with_evidence(each, whole=1 - each.evidence.whole, parts=1 - each.evidence.parts) for each in samples(100)
+        with_evidence(each, whole=1 - each.evidence.whole, parts=1 - each.evidence.parts) for each in samples(40)
     ]
     fusion_weights = fit_fusion(contrary)
     assert fusion_weights.slope == 0
@@ -112,14 +112,14 @@ def test_weights_need_a_right_and_a_wrong_hit() -> None:
 
 
 def test_items_without_words_have_weights_of_their_own() -> None:
-    wordless = [with_evidence(each, has_words=np.zeros(20, np.bool_)) for each in samples(150)]
-    both = fit_fusion([*samples(150, blind=True), *wordless])
+    wordless = [with_evidence(each, has_words=np.zeros(20, np.bool_)) for each in samples(60)]
+    both = fit_fusion([*samples(60, blind=True), *wordless])
     assert both.whole + both.parts < 0.15
     assert both.whole_alone is not None
     assert both.parts_alone is not None
     assert both.whole_alone + both.parts_alone > 0.3
     assert rerank_lift(both, wordless).after > rerank_lift(both, wordless).before + 0.1
-    assert fit_fusion(samples(150)).whole_alone is None
+    assert fit_fusion(samples(60)).whole_alone is None
 
 
 def test_each_shop_counts_the_same_however_many_queries_it_has() -> None:
@@ -143,10 +143,10 @@ def test_words_that_a_model_does_not_know_come_to_count_less() -> None:
             ),
             truth=np.column_stack([each.truth, np.full(20, np.nan)]),
         )
-        for each in samples(150)
+        for each in samples(100)
     ]
     assert fit_fusion(guessed).free <= 0.25
-    all_free = [with_evidence(each, is_free=np.array([True, True])) for each in samples(150)]
+    all_free = [with_evidence(each, is_free=np.array([True, True])) for each in samples(60)]
     assert fit_fusion(all_free).free > 0
 
 
@@ -160,20 +160,20 @@ def test_what_listings_say_counts_for_more_than_a_model_that_guesses_there() -> 
             is_free=np.array([False] * 3),
             catalog=np.column_stack([np.zeros((20, 2)), np.full(20, 3.5)]),
         )
-        for each in samples(150)
+        for each in samples(100)
     ]
     guessed = [replace(each, truth=np.column_stack([each.truth, np.full(20, np.nan)])) for each in guessed]
     assert fit_fusion(guessed).known == 0
-    all_known = [with_evidence(each, catalog=np.full((20, 2), 3.5)) for each in samples(150)]
+    all_known = [with_evidence(each, catalog=np.full((20, 2), 3.5)) for each in samples(60)]
     assert fit_fusion(all_known).known > 0
 
 
 def test_weights_say_what_they_did_for_queries_that_they_were_not_fitted_to() -> None:
-    fusion_weights = fit_measured_fusion(samples(100), "a made-up shop")
-    assert replace(fusion_weights, source="") == fit_fusion(samples(100))
-    fitted, others = split_half(samples(100))
+    fusion_weights = fit_measured_fusion(samples(60), "a made-up shop")
+    assert replace(fusion_weights, source="") == fit_fusion(samples(60))
+    fitted, others = split_half(samples(60))
     measured = rerank_lift(fit_fusion(fitted), others)
-    assert "100 queries on a made-up shop" in fusion_weights.source
+    assert "60 queries on a made-up shop" in fusion_weights.source
     assert f"from {measured.before:.3f} to {measured.after:.3f}" in fusion_weights.source
     assert fit_measured_fusion(samples(25), "few").source == "25 queries on few"
 

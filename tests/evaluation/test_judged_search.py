@@ -90,10 +90,13 @@ def test_items_ask_by_their_photo_and_are_left_out(engine: SearchEngine) -> None
 def test_hidden_listings_are_no_evidence(store: Store, engine: SearchEngine) -> None:
     model = ColourReranker(fusion_weights=FusionWeights(whole=0.0, parts=1.0, known=0.0))
     queries = [replace(of_colour("white"), text="white boots")]
-    pipelines = [RerankPipeline.open(store, model, uses_catalog=uses_catalog) for uses_catalog in (True, False)]
-    (shown,), (hidden,) = (
-        rerank_all(engine.with_reranker(pipeline), queries, RERANK, lambda _: None) for pipeline in pipelines
-    )
+
+    def reranked(uses_catalog: bool) -> RerankedQuery:
+        opened = RerankPipeline.open(store, model, deadline_s=MEASURING_DEADLINE_S, uses_catalog=uses_catalog)
+        with opened as stage:
+            return rerank_all(engine.with_reranker(stage), queries, RERANK, lambda _: None)[0]
+
+    shown, hidden = reranked(uses_catalog=True), reranked(uses_catalog=False)
     assert shown.before == hidden.before
     black_by_its_listing, white_by_its_listing = "item-5", "item-6"
     assert shown.after.skus.index(white_by_its_listing) < shown.after.skus.index(black_by_its_listing)

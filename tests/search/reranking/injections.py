@@ -96,6 +96,15 @@ def planted(item: Item, place: str, text: str) -> Item:
 PLACES: Sequence[str] = ("title", "description", "attribute")
 
 
+def planted_everywhere(item: Item, number: int) -> Item:
+    """The item with another injection in each place. With the numbers below ``len(INJECTIONS)``, each injection stands
+    once in each place."""
+    texts = [*INJECTIONS.values()]
+    for at, place in enumerate(PLACES):
+        item = planted(item, place, texts[(number + at) % len(texts)])
+    return item
+
+
 def printed(photo: Image.Image, text: str) -> Image.Image:
     """The photo with a text on a banner along its lower edge, in as many lines as it needs."""
     shown = photo.convert("RGB")

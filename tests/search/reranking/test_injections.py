@@ -9,7 +9,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
 from pathlib import Path
@@ -25,7 +25,7 @@ from tests.fakes import FakeEncoder, MemorySource, make_image
 from tests.search.reranking.backends.conftest import colour_of
 from tests.search.reranking.backends.model_server import MODEL, ModelServer, serving
 from tests.search.reranking.backends.transformers import tiny
-from tests.search.reranking.injections import DRAWN, INJECTIONS, PLACES, harmless, planted, printed
+from tests.search.reranking.injections import DRAWN, INJECTIONS, harmless, planted_everywhere, printed
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
 from vitrina.indexer.sources.base import ImageReference, Record
@@ -172,18 +172,15 @@ PHOTO_PX = 224
 
 
 @pytest.fixture(scope="module")
-def shops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Store]]:
-    """The boutique as it is, and in each place with one injection an item."""
+def shops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Store]]:
+    """The boutique as it is, and with an injection in each place of each item."""
     items = [item_of(number) for number in NUMBERS]
+    hostile = [planted_everywhere(item, at) for at, item in enumerate(items)]
     photos = [png(drawing(number, WORDS_PX)) for number in NUMBERS]
     folder = tmp_path_factory.mktemp("shops")
-    stores = {"clean": indexed(folder / "clean", items, photos)}
-    for place in PLACES:
-        hostile = [planted(item, place, text) for item, text in zip(items, INJECTIONS.values(), strict=True)]
-        stores[place] = indexed(folder / place, hostile, photos)
-    yield stores
-    for store in stores.values():
-        store.close()
+    clean, injected = indexed(folder / "clean", items, photos), indexed(folder / "hostile", hostile, photos)
+    with closing(clean), closing(injected):
+        yield clean, injected
 
 
 @pytest.fixture(scope="module")
@@ -210,16 +207,10 @@ def photo_shops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stor
 
 
 @pytest.fixture(scope="module")
-def model() -> Reranker:
+def model() -> Iterator[Reranker]:
     """The model that ships with the package."""
-    return open_by_name(EMBEDDED, RerankerOptions(device="cpu")).__enter__()
-
-
-@pytest.fixture(scope="module")
-def unharmed(shops: Mapping[str, Store], model: Reranker) -> tuple[Overheard, Hits]:
-    """What the model is asked about the boutique as it is, and the hits."""
-    overheard = Overheard(model)
-    return overheard, asked(shops["clean"], overheard)
+    with open_by_name(EMBEDDED, RerankerOptions(device="cpu")) as model:
+        yield model
 
 
 @pytest.fixture(scope="module")
@@ -260,16 +251,13 @@ def texts_in(content: Any) -> Iterator[str]:
         yield from texts_in(content["content"])
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_words_reach_no_model_in_this_process_and_move_no_verdict(
-    shops: Mapping[str, Store], unharmed: tuple[Overheard, Hits], model: Reranker, place: str
-) -> None:
-    plain, before = unharmed
-    hostile = Overheard(model)
-    assert_nothing_moved(before, asked(shops[place], hostile))
+def test_words_reach_no_model_in_this_process_and_move_no_verdict(shops: tuple[Store, Store], model: Reranker) -> None:
+    clean, injected = shops
+    plain, hostile = Overheard(model), Overheard(model)
+    assert_nothing_moved(asked(clean, plain), asked(injected, hostile))
     catalog_values = {
         value
-        for stored in shops["clean"].catalog.all_items()
+        for stored in clean.catalog.all_items()
         for field in stored.item.attributes
         for value in item_values(stored.item, field)
     }  # where image and listing are in conflict, some of the other hits' values are tried, which depend on the page
@@ -280,14 +268,14 @@ def test_words_reach_no_model_in_this_process_and_move_no_verdict(
     assert [hostile.answered[each] for each in both] == pytest.approx([plain.answered[each] for each in both], abs=1e-5)
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_words_reach_no_server_and_move_no_verdict(shops: Mapping[str, Store], server: ModelServer, place: str) -> None:
+def test_words_reach_no_server_and_move_no_verdict(shops: tuple[Store, Store], server: ModelServer) -> None:
+    clean, injected = shops
     with opened(server) as reranker:
         server.requests.clear()
-        plain = asked(shops["clean"], reranker)
+        plain = asked(clean, reranker)
         prompts = texts_sent(server)
         server.requests.clear()
-        assert_nothing_moved(plain, asked(shops[place], reranker))
+        assert_nothing_moved(plain, asked(injected, reranker))
     assert texts_sent(server) == prompts
 
 

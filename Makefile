@@ -11,8 +11,9 @@ JOBS ?= $(shell nproc)
 demo: $(BASE)
 	$(BIN)/vitrina demo
 
+# Kept bytecode saves each of the many processes that tests start half a second, whatever the surroundings say.
 test: $(INSTALLED)
-	$(BIN)/pytest -n $(JOBS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(JOBS)
 
 # The folders under the name they are installed by, for tools that read files and do not import: mypy, import-linter, editors.
 .links: $(INSTALLED)

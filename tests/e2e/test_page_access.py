@@ -18,7 +18,7 @@ from vitrina.search.store.store import Store
 
 N_ITEMS = 36
 SETTLED = "!!document.querySelector('.hit .title a') && document.getElementById('results').ariaBusy !== 'true'"
-VIEWS = {
+PAGES = {
     "/": ["Or browse"],
     "/?q=white+boots": ["White boots, as asked.", "but the photo looks red."],
     "/?q=boots&is.colour=nosuch": ["Drop “Colour: nosuch”"],
@@ -29,7 +29,7 @@ VIEWS = {
     "/catalog/audit": ["36 products, encoder fake", "The catalog has not been audited yet."],
     "/catalog/report": ["36 products, encoder fake", "Nothing has been measured yet"],
 }
-"""Every view by its address, with what it says once it is complete."""
+"""Every page by its address, with what it says once it is complete."""
 
 
 @pytest.fixture(scope="module")
@@ -58,18 +58,18 @@ def serious(page: Page) -> list[str]:
 
 
 def show(page: Page, address: str, path: str) -> None:
-    """Open a view, and wait until it is complete."""
+    """Open one of them, and wait until it is complete."""
     page.goto(address + path)
-    for text in VIEWS[path]:
+    for text in PAGES[path]:
         page.get_by_text(text).first.wait_for()
 
 
 def test_axe_finds_nothing_serious_anywhere(address: str, page: Page) -> None:
     faults: list[str] = []
-    for path in VIEWS:
+    for path in PAGES:
         show(page, address, path)
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             wait_for(page, "!document.getAnimations().length")
             faults += [f"{path}, {scheme}: {each}" for each in serious(page)]
     assert not faults
@@ -93,7 +93,7 @@ def test_axe_finds_nothing_serious_in_what_opens(address: str, page: Page) -> No
 def test_nothing_is_wider_than_the_screen(address: str, browser: Browser) -> None:
     with browser.new_context(has_touch=True, is_mobile=True) as context:
         page = context.new_page()
-        for path in VIEWS:
+        for path in PAGES:
             page.set_viewport_size({"width": 768, "height": 800})
             show(page, address, path)
             for width in (768, 390, 320):

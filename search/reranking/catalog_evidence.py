@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +25,7 @@ from vitrina.search.understanding.catalog_attributes import (
     item_scalars,
     item_values,
 )
-from vitrina.search.understanding.tokens import NOTS, WITHOUTS
+from vitrina.search.understanding.tokens import INNER, NOTS, WITHOUTS
 
 SAME_LOGIT = 3.5
 NARROWER_LOGIT = 2.5
@@ -41,6 +42,10 @@ MAX_SAID = 3
 DENIALS: Final = frozenset({*NOTS, *WITHOUTS})
 DENIAL_REACH = 3
 """How many words may stand between a denial and what it denies: ``without any kind of hood``."""
+
+NAMING: Final = frozenset({"no", "non"})
+"""Denials that things are named by, which reach no further than over ``BETWEEN``: a non-stick frying pan fries."""
+BETWEEN: Final = INNER | {"any", "kind", "other", "sort", "such"}
 
 APART: Final = ("",) * DENIAL_REACH
 """Separates title and description, so that no phrase and no denial reaches from one into the other."""
@@ -81,6 +86,8 @@ class CatalogEvidence:
         if requirement.bounds is not None:
             return on_price(self._item, requirement.bounds)
         held = item_scalars(self._item, requirement.field)
+        if not requirement.wanted and (others := other_options(self._item, requirement)):
+            return CatalogValue(OTHER_LOGIT, said(others))
         of_field = on_field(held, requirement) if held else NOTHING
         return self._on_texts(requirement) if of_field is NOTHING or is_silent(of_field, requirement) else of_field
 
@@ -121,12 +128,22 @@ class CatalogEvidence:
 
     def _is_denied(self, start: int, end: int) -> bool:
         before = self._words[max(0, start - DENIAL_REACH) : start]
-        return not DENIALS.isdisjoint(before) or self._words[end : end + 1] == ["free"]
+        in_touch = itertools.takewhile(lambda word: word in NAMING or word in BETWEEN, reversed(before))
+        is_named_by = not NAMING.isdisjoint(in_touch)
+        return is_named_by or not (DENIALS - NAMING).isdisjoint(before) or self._words[end : end + 1] == ["free"]
 
 
 def measures_in(text: str) -> list[Measure]:
     """The measures that a text tells, in order."""
     return [part for part in measured(analyse(text)) if isinstance(part, Measure)]
+
+
+def other_options(item: Item, requirement: Requirement) -> list[Scalar]:
+    """The options of an item's variants that are none of the values of a requirement: what comes in black and in red
+    need not be black."""
+    named = {facet_value(value) for value in requirement.values}
+    options = (each.options[requirement.field] for each in item.variants if requirement.field in each.options)
+    return list(dict.fromkeys(option for option in options if facet_value(option) not in named))
 
 
 def is_silent(value: CatalogValue, requirement: Requirement) -> bool:

@@ -33,7 +33,7 @@ NOT_SHOWN_LOGIT = -2.9
 """Words that only the texts mention have no other values to try: the model must be surer than 0.94 that the image does
 not show them."""
 
-NOTHING_TO_RERANK = "None of these hits is to be looked at."
+NOTHING_TO_RERANK = "None of these hits has an image that could be judged."
 NOTHING_TO_ASK = "The query asks for nothing that shows."
 
 ALTERNATIVE_FROM = 0.7

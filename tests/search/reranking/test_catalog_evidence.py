@@ -78,6 +78,12 @@ def test_words_in_the_texts(title: str, description: str, logit: float) -> None:
         ("see-through", "See through dress", True),
         ("sugar", "Sugar-free gum", False),
         ("crème", "Creme", True),
+        ("frying pan", "Non-Stick Frying Pan", True),
+        ("stick", "Non-Stick Frying Pan", False),
+        ("socks", "No-show socks", True),
+        ("hood", "Jacket, no hood", False),
+        ("hood", "Jacket with no such hood", False),
+        ("hood", "Jacket without removable hood", False),
         ("!?", "!?", False),
     ],
 )
@@ -125,6 +131,15 @@ def test_a_measure(words: str, title: str, description: str, value: CatalogValue
 def test_a_measure_among_the_fields() -> None:
     item = Item("a", "Daypack", attributes={"capacity": "30 l"})
     assert CatalogEvidence(item).on(Requirement("30 litre")) == CatalogValue(MENTIONED_LOGIT, "30 l")
+
+
+def test_what_comes_in_another_colour_need_not_be_the_one_that_is_denied() -> None:
+    not_black = Requirement("black", "colour", ("Black",), wanted=False)
+    black, red = Variant("1", {"colour": "Black"}), Variant("2", {"colour": "Red"})
+    assert CatalogEvidence(Item("a", "Coat", variants=(black, red))).on(not_black) == CatalogValue(OTHER_LOGIT, "Red")
+    assert CatalogEvidence(Item("a", "Coat", variants=(black,))).on(not_black) == CatalogValue(SAME_LOGIT, "Black")
+    two_tone = Item("a", "Coat", attributes={"colour": ("Black", "Red")})
+    assert CatalogEvidence(two_tone).on(not_black).logit == SAME_LOGIT, "without variants it is both"
 
 
 UNDER_50 = Requirement("under 50 euros", PRICE, bounds=Range(PRICE, lte=5000))

@@ -13,8 +13,8 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from vitrina.api.rate_limits import RATE_PATTERN
-from vitrina.search.encoders.base import EMBEDDED, Encoder, LoadEncoder, Runtime
-from vitrina.search.encoders.registry import folder_of, load_catalog_encoder, load_encoder
+from vitrina.search.encoders.base import Encoder, LoadEncoder, Runtime
+from vitrina.search.encoders.registry import load_catalog_encoder, load_encoder, source_of
 from vitrina.search.store.store import RECALL, Store
 from vitrina.search.types.models import EncoderIdentity
 from vitrina.search.types.query import MAX_DEADLINE_MS, MAX_EXPLAIN, MAX_EXPLAIN_MS, MAX_TOP
@@ -211,8 +211,7 @@ def encoder_for(store: Store, settings: Settings) -> Encoder:
 def worker_loader(store: Store, identity: EncoderIdentity, settings: Settings) -> Callable[[int | None], Encoder]:
     """Loads the encoder of a store's catalog in other processes, for so many CPU threads: the embedded one from the
     package, others from the store's copy, for which the store's folder must be where it is here."""
-    name = EMBEDDED if identity.name == EMBEDDED and folder_of(identity) else store.models.source_of(identity)
-    return partial(load_in_worker, name, identity.name, settings.device, Runtime(settings.runtime))
+    return partial(load_in_worker, source_of(store, identity), identity.name, settings.device, Runtime(settings.runtime))
 
 
 def load_in_worker(name: str, known_as: str, device: str, runtime: Runtime, n_threads: int | None) -> Encoder:

@@ -108,7 +108,7 @@ def load_known(store: Store, load: LoadEncoder, identity: EncoderIdentity) -> En
     """An encoder that the catalog knows, from the store's copy if there is one. Raises EncoderError."""
     remedy = f"Put {identity.name} back as it was, or go over to another encoder: vitrina encoder use NAME."
     try:
-        encoder = load(store.models.source_of(identity), known_as=identity.name)
+        encoder = load(source_of(store, identity), known_as=identity.name)
     except EncoderError as error:
         raise EncoderError(f"The catalog's encoder cannot be loaded: {error.message}", remedy=remedy) from error
     if encoder.identity.fingerprint != identity.fingerprint:
@@ -118,6 +118,14 @@ def load_known(store: Store, load: LoadEncoder, identity: EncoderIdentity) -> En
             remedy=remedy,
         )
     return encoder
+
+
+def source_of(store: Store, identity: EncoderIdentity) -> str:
+    """The name to load an encoder by that a catalog knows: the embedded one is the package's, which is loaded once and
+    shared, if that is the same still; others are the store's copies."""
+    if identity.name == EMBEDDED and folder_of(identity) is not None:
+        return EMBEDDED
+    return store.models.source_of(identity)
 
 
 def open_index_version(store: Store, encoder: Encoder) -> int:

@@ -1,4 +1,4 @@
-"""Copies of encoders' folders in a store, so that it, or a backup of it, can search without anything else."""
+"""A store: the folder of one catalog, with its database, images, features, copies of encoders, and locks."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The encoder in the package: it loads with plain open_clip, it is small, and it knows what it sees."""
 
 import io
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from PIL import Image
 from recipes.boutique.export import write_parquet
 from recipes.encoder.recipe import MAX_ENCODER_BYTES
 from vitrina.search.encoders.base import EMBEDDED_FOLDER, Encoder
-from vitrina.search.encoders.registry import load_encoder
+from vitrina.search.encoders.registry import load_catalog_encoder, load_encoder, open_index_version
+from vitrina.search.store.store import Store
 from vitrina.search.types.calibration import QueryKind
 from vitrina.tuning.model_folder import n_bytes
 
@@ -32,6 +34,12 @@ def test_both_names_load_the_same_encoder(embedded: Encoder) -> None:
     assert embedded.identity.name == "embedded"
     assert embedded.calibration is not None
     assert 0 < embedded.calibration.curves[QueryKind.TEXT].no_match_confidence < 1
+
+
+def test_a_store_that_has_a_copy_shares_it(embedded: Encoder, store: Store) -> None:
+    open_index_version(store, embedded)
+    assert store.models.source_of(embedded.identity) != "embedded"
+    assert load_catalog_encoder(store, partial(load_encoder, device="cpu")) is embedded
 
 
 def test_plain_open_clip_computes_the_same(embedded: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:

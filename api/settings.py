@@ -211,7 +211,9 @@ def encoder_for(store: Store, settings: Settings) -> Encoder:
 def worker_loader(store: Store, identity: EncoderIdentity, settings: Settings) -> Callable[[int | None], Encoder]:
     """Loads the encoder of a store's catalog in other processes, for so many CPU threads: the embedded one from the
     package, others from the store's copy, for which the store's folder must be where it is here."""
-    return partial(load_in_worker, source_of(store, identity), identity.name, settings.device, Runtime(settings.runtime))
+    return partial(
+        load_in_worker, source_of(store, identity), identity.name, settings.device, Runtime(settings.runtime)
+    )
 
 
 def load_in_worker(name: str, known_as: str, device: str, runtime: Runtime, n_threads: int | None) -> Encoder:

@@ -137,6 +137,11 @@ class FacetIndex:
             return found
         return np.asarray(self._rows_having(postings, field, values)[rows] & (rows >= 0))
 
+    def share_having(self, field: str) -> float:
+        """The share of items that have any value in a field, 0 to 1."""
+        postings = self._postings
+        return min(n_holding(postings, self._codes_of(field, None)) / max(postings.n_items, 1), 1.0)
+
     def passing(self, reader: CatalogReader, conditions: tuple[Condition, ...]) -> Ids:
         """The ids of the items that satisfy every condition as of the reader's state, sorted, shape (n,), not to be
         changed; the same array while nothing changes. Raises FilterError for a condition that nothing can satisfy."""

@@ -86,19 +86,25 @@ MENTIONED_WEIGHT = 0.5
 """The weight of a tag that an item lacks, but that its words say: a sofa need not have the tag "sofa", but what has may
 be meant more."""
 
+LEAST_FILLED = 0.5
+"""The share of items that a field must have a value of to tell of an item with another value what it is not: where one
+product in twenty has a type, "Passive holder" does not say that a phone stand is none. Set by judgement."""
+
 
 @dataclass(frozen=True, slots=True)
 class AttributeScores:
     """The requirements of a query that name values of the catalog's fields, and the ids of items ``found``, ``WINDOW``
     at most, that meet all that are ``wanted``.
 
-    ``is_kind``, shape (n wanted,), marks those that name a kind of thing; ``n_asked`` counts the wanted requirements,
-    free ones included. ``priced`` has the ids of the items within the bounds of each that bounds the price, sorted.
-    An item must not meet any of the ``denied``, which the query's text denies, nor all of
-    ``without`` together, one value a field: avoiding "red or blue shirts" does not avoid everything red.
+    ``is_filled``, shape (n wanted,), marks those whose field most items have, ``is_kind`` those of them that name a
+    kind of thing. ``n_asked`` counts the wanted requirements, free ones included. ``priced`` has the ids of the items
+    within the bounds of each that bounds the price, sorted. An item must not meet any of the ``denied``, which the
+    query's text denies, nor all of ``without`` together, one value a field: avoiding "red or blue shirts" does not
+    avoid everything red.
     """
 
     wanted: tuple[Requirement, ...]
+    is_filled: NDArray[np.bool_]
     is_kind: NDArray[np.bool_]
     n_asked: int
     denied: tuple[Requirement, ...]
@@ -108,18 +114,19 @@ class AttributeScores:
 
     def met(self, replica: IndexReplica, item_ids: NDArray[np.int64]) -> Scores:
         """How far each of ``item_ids`` meets each wanted requirement, 0 to 1; shape (n, n wanted). Where an item's
-        field is empty, its words tell: a listing with a hole is no product of another kind. So they do, in part, where
-        its tags name something else."""
+        field is empty, or most items' are, its words tell: a listing with a hole is no product of another kind. So they
+        do, in part, where its tags name something else."""
         met = shares(replica.facets, self.wanted, item_ids)
         for column, requirement in enumerate(self.wanted):
             if requirement.bounds is not None:
                 met[:, column] = np.isin(item_ids, self.priced[requirement], assume_unique=True)
                 continue
-            empty = ~replica.facets.having(requirement.field, None, item_ids)
-            silent = (met[:, column] == 0) & (empty | is_open(requirement.field))
+            may_lack = is_open(requirement.field)
+            said = replica.facets.having(requirement.field, None, item_ids) & (self.is_filled[column] | may_lack)
+            silent = (met[:, column] == 0) & (~said | may_lack)
             if silent.any():
                 whole = replica.lexical.match(requirement.words).of(item_ids[silent]).whole
-                met[silent, column] = np.where(empty[silent], 1, MENTIONED_WEIGHT) * whole
+                met[silent, column] = np.where(said[silent], MENTIONED_WEIGHT, 1) * whole
         if len(self.wanted) > 1 and replica.facets.has_variants:
             met = met_by_one_variant(replica.facets, self.wanted, item_ids, met)
         return met
@@ -197,9 +204,10 @@ def attribute_scores(
     for item_ids in priced.values():
         within = item_ids if within is None else np.intersect1d(within, item_ids, assume_unique=True)
     found = facets.satisfying(conditions, WINDOW, within) if conditions else np.empty(0, np.int64)
-    is_kind = np.array([each.field in parsed.vocabulary.kind_fields for each in wanted], np.bool_)
+    is_filled = np.array([facets.share_having(each.field) >= LEAST_FILLED for each in wanted], np.bool_)
+    is_kind = np.array([each.field in parsed.vocabulary.kind_fields for each in wanted], np.bool_) & is_filled
     return AttributeScores(
-        wanted, is_kind, sum(each.wanted for each in parsed.of_catalog), denied, without, found, priced
+        wanted, is_filled, is_kind, sum(each.wanted for each in parsed.of_catalog), denied, without, found, priced
     )
 
 

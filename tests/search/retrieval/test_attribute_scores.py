@@ -177,6 +177,23 @@ def test_where_a_field_is_empty_the_words_of_the_item_tell(tmp_path: Path, encod
     assert met == [[1.0], [1.0], [0.0], [0.0]]
 
 
+def test_a_field_that_few_items_have_does_not_say_what_the_others_are_not(tmp_path: Path, encoder: FakeEncoder) -> None:
+    engine = opened(tmp_path, encoder)
+    rows: dict[str, tuple[str, dict[str, AttributeValue]]] = {
+        "listed": ("thing", {"type": "Stand"}),
+        "other": ("phone stand", {"type": "Passive holder"}),
+        **{f"untyped-{number}": ("thing", {}) for number in range(3)},
+    }
+    entries = [make_entry(encoder, sku, title, attributes=fields) for sku, (title, fields) in rows.items()]
+    engine.catalog.commit(engine.replica.version_id, entries)
+    engine.replica.catch_up()
+    fields, met, _ = asked(engine, Query("phone stand"))
+    assert [each.field for each in fields.wanted] == ["type"]
+    assert (met[:2], fields.is_kind.tolist()) == ([[1.0], [1.0]], [False])
+    assert engine.search(Query("phone stand")).hits[0].item.sku == "other"
+    engine.catalog.close()
+
+
 def test_what_costs_more_than_was_asked_for_comes_after_what_does_not(tmp_path: Path, encoder: FakeEncoder) -> None:
     engine = opened(tmp_path, encoder)
     prices = {"cheap": 4000, "dear": 12900, "free-of-price": None}

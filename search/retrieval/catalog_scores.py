@@ -87,8 +87,8 @@ MENTIONED_WEIGHT = 0.5
 be meant more."""
 
 LEAST_FILLED = 0.5
-"""The share of items that a field must have a value of to tell of an item with another value what it is not: where one
-product in twenty has a type, "Passive holder" does not say that a phone stand is none. Set by judgement."""
+"""The share of items that must have a kind for it to tell what they are not: where one product in twenty has a type,
+"Passive holder" does not say that a phone stand is none. Set by judgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +96,16 @@ class AttributeScores:
     """The requirements of a query that name values of the catalog's fields, and the ids of items ``found``, ``WINDOW``
     at most, that meet all that are ``wanted``.
 
-    ``is_filled``, shape (n wanted,), marks those whose field most items have, ``is_kind`` those of them that name a
-    kind of thing. ``n_asked`` counts the wanted requirements, free ones included. ``priced`` has the ids of the items
+    ``is_kind``, shape (n wanted,), marks those that name a kind of thing, in a field that most items have, and
+    ``is_rare_kind`` those in a field that few have. ``n_asked`` counts the wanted requirements, free ones included. ``priced`` has the ids of the items
     within the bounds of each that bounds the price, sorted. An item must not meet any of the ``denied``, which the
     query's text denies, nor all of ``without`` together, one value a field: avoiding "red or blue shirts" does not
     avoid everything red.
     """
 
     wanted: tuple[Requirement, ...]
-    is_filled: NDArray[np.bool_]
     is_kind: NDArray[np.bool_]
+    is_rare_kind: NDArray[np.bool_]
     n_asked: int
     denied: tuple[Requirement, ...]
     without: tuple[Requirement, ...]
@@ -114,16 +114,15 @@ class AttributeScores:
 
     def met(self, replica: IndexReplica, item_ids: NDArray[np.int64]) -> Scores:
         """How far each of ``item_ids`` meets each wanted requirement, 0 to 1; shape (n, n wanted). Where an item's
-        field is empty, or most items' are, its words tell: a listing with a hole is no product of another kind. So they
-        do, in part, where its tags name something else."""
+        field is empty, its words tell: a listing with a hole is no product of another kind. So they do of its kind where
+        few items have one, and in part where its tags name something else."""
         met = shares(replica.facets, self.wanted, item_ids)
         for column, requirement in enumerate(self.wanted):
             if requirement.bounds is not None:
                 met[:, column] = np.isin(item_ids, self.priced[requirement], assume_unique=True)
                 continue
-            may_lack = is_open(requirement.field)
-            said = replica.facets.having(requirement.field, None, item_ids) & (self.is_filled[column] | may_lack)
-            silent = (met[:, column] == 0) & (~said | may_lack)
+            said = replica.facets.having(requirement.field, None, item_ids) & ~self.is_rare_kind[column]
+            silent = (met[:, column] == 0) & (~said | is_open(requirement.field))
             if silent.any():
                 whole = replica.lexical.match(requirement.words).of(item_ids[silent]).whole
                 met[silent, column] = np.where(said[silent], MENTIONED_WEIGHT, 1) * whole
@@ -204,11 +203,10 @@ def attribute_scores(
     for item_ids in priced.values():
         within = item_ids if within is None else np.intersect1d(within, item_ids, assume_unique=True)
     found = facets.satisfying(conditions, WINDOW, within) if conditions else np.empty(0, np.int64)
+    is_kind = np.array([each.field in parsed.vocabulary.kind_fields for each in wanted], np.bool_)
     is_filled = np.array([facets.share_having(each.field) >= LEAST_FILLED for each in wanted], np.bool_)
-    is_kind = np.array([each.field in parsed.vocabulary.kind_fields for each in wanted], np.bool_) & is_filled
-    return AttributeScores(
-        wanted, is_filled, is_kind, sum(each.wanted for each in parsed.of_catalog), denied, without, found, priced
-    )
+    n_asked = sum(each.wanted for each in parsed.of_catalog)
+    return AttributeScores(wanted, is_kind & is_filled, is_kind & ~is_filled, n_asked, denied, without, found, priced)
 
 
 def n_met(met: Scores, is_kind: NDArray[np.bool_]) -> Scores:

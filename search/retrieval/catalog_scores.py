@@ -97,10 +97,10 @@ class AttributeScores:
     at most, that meet all that are ``wanted``.
 
     ``is_kind``, shape (n wanted,), marks those that name a kind of thing, in a field that most items have, and
-    ``is_rare_kind`` those in a field that few have. ``n_asked`` counts the wanted requirements, free ones included. ``priced`` has the ids of the items
-    within the bounds of each that bounds the price, sorted. An item must not meet any of the ``denied``, which the
-    query's text denies, nor all of ``without`` together, one value a field: avoiding "red or blue shirts" does not
-    avoid everything red.
+    ``is_rare_kind`` those in a field that few have. ``n_asked`` counts the wanted requirements, free ones included.
+    ``priced`` has the ids of the items within the bounds of each that bounds the price, sorted. An item must not meet
+    any of the ``denied``, which the query's text denies, nor all of ``without`` together, one value a field: avoiding
+    "red or blue shirts" does not avoid everything red.
     """
 
     wanted: tuple[Requirement, ...]
@@ -114,8 +114,8 @@ class AttributeScores:
 
     def met(self, replica: IndexReplica, item_ids: NDArray[np.int64]) -> Scores:
         """How far each of ``item_ids`` meets each wanted requirement, 0 to 1; shape (n, n wanted). Where an item's
-        field is empty, its words tell: a listing with a hole is no product of another kind. So they do of its kind where
-        few items have one, and in part where its tags name something else."""
+        field is empty, its words tell: a listing with a hole is no product of another kind. So they do where few items
+        have a kind, and in part where its tags name something else."""
         met = shares(replica.facets, self.wanted, item_ids)
         for column, requirement in enumerate(self.wanted):
             if requirement.bounds is not None:

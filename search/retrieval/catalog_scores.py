@@ -97,7 +97,8 @@ class AttributeScores:
     at most, that meet all that are ``wanted``.
 
     ``is_kind``, shape (n wanted,), marks those that name a kind of thing, in a field that most items have, and
-    ``is_rare_kind`` those in a field that few have. ``n_asked`` counts the wanted requirements, free ones included.
+    ``is_rare_kind`` those in a field that few have; ``may_modify`` marks those that are not the last of the query, and
+    may say what another thing is for. ``n_asked`` counts the wanted requirements, free ones included.
     ``priced`` has the ids of the items within the bounds of each that bounds the price, sorted. An item must not meet
     any of the ``denied``, which the query's text denies, nor all of ``without`` together, one value a field: avoiding
     "red or blue shirts" does not avoid everything red.
@@ -106,6 +107,7 @@ class AttributeScores:
     wanted: tuple[Requirement, ...]
     is_kind: NDArray[np.bool_]
     is_rare_kind: NDArray[np.bool_]
+    may_modify: NDArray[np.bool_]
     n_asked: int
     denied: tuple[Requirement, ...]
     without: tuple[Requirement, ...]
@@ -129,6 +131,13 @@ class AttributeScores:
         if len(self.wanted) > 1 and replica.facets.has_variants:
             met = met_by_one_variant(replica.facets, self.wanted, item_ids, met)
         return met
+
+    def kinds_meant(self, met: Scores, whole: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which wanted requirements name the kind of thing that is meant, shape (n wanted,), by how far n items have
+        ``met`` each, and which hold all the words of the query: where such are bike lights and no bikes, a bike is not
+        what is meant."""
+        is_of_others = whole.any() & ~met[whole].any(axis=0)
+        return np.asarray(self.is_kind & ~(self.may_modify & is_of_others))
 
     def mispriced(self, facets: FacetIndex, item_ids: NDArray[np.int64], met: Scores) -> NDArray[np.bool_]:
         """Which of ``item_ids`` have a price, and none within all bounds, by how far they have ``met`` what is wanted;
@@ -205,8 +214,12 @@ def attribute_scores(
     found = facets.satisfying(conditions, WINDOW, within) if conditions else np.empty(0, np.int64)
     is_kind = np.array([each.field in parsed.vocabulary.kind_fields for each in wanted], np.bool_)
     is_filled = np.array([facets.share_having(each.field) >= LEAST_FILLED for each in wanted], np.bool_)
+    last = [each for each in parsed.of_text if each.wanted and each.bounds is None][-1:]
+    may_modify = np.array([each not in last for each in wanted], np.bool_)
     n_asked = sum(each.wanted for each in parsed.of_catalog)
-    return AttributeScores(wanted, is_kind & is_filled, is_kind & ~is_filled, n_asked, denied, without, found, priced)
+    return AttributeScores(
+        wanted, is_kind & is_filled, is_kind & ~is_filled, may_modify, n_asked, denied, without, found, priced
+    )
 
 
 def n_met(met: Scores, is_kind: NDArray[np.bool_]) -> Scores:
@@ -273,8 +286,9 @@ class CatalogScores:
         facets = self.replica.facets
         met, n_asked = self.fields.met(self.replica, item_ids), max(self.fields.n_asked, 1)
         parts = self.words.parts(facets, self.parsed.query, item_ids)
-        parts |= {part: parts[part] * kind_factor(met, self.fields.is_kind) for part in (Part.BM25, Part.WORDS)}
-        parts[Part.FIELDS] = n_met(met, self.fields.is_kind) / n_asked
+        is_kind = self.fields.kinds_meant(met, parts[Part.ALL_WORDS] > 0)
+        parts |= {part: parts[part] * kind_factor(met, is_kind) for part in (Part.BM25, Part.WORDS)}
+        parts[Part.FIELDS] = n_met(met, is_kind) / n_asked
         avoided = avoided_words(self.replica.lexical, self.parsed, item_ids) | self.fields.avoided(facets, item_ids)
         denied = self.fields.denied
         if facets.has_variants and avoided.any() and denied and len(denied) == len(self.parsed.denied):

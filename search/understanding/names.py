@@ -124,6 +124,9 @@ PROPER = frozenset(
 
 PART = re.compile(r"\s*(?:[,;/&+|]|\band\b)\s*")
 
+LEVEL = re.compile(r"\s*[>›»]\s*|\s+")
+"""Between the words of a value, and between the levels of a path, which some shops write without blanks."""
+
 EMPTY_NOUNS = frozenset(
     {"accessory", "care", "colour", "essential", "good", "item", "kit", "other", "piece", "product", "set", "size"}
     | {"thing", "type", "wear"}
@@ -199,7 +202,7 @@ def parts(value: str) -> list[str]:
 def kinds(part: str) -> Iterator[str]:
     """The kind of thing that the last word names, and its synonyms: Rain Trousers are pants. A word joined by a hyphen
     names none: a T-shirt is not a shirt. Nor does a unit: 8 inches are no kind of inch."""
-    last = part.split()[-1]
+    last = LEVEL.split(part)[-1]
     noun = key(split(last))
     if "-" not in last and noun not in EMPTY_NOUNS and not isinstance(measured(split(part))[-1], Measure):
         yield noun

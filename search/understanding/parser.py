@@ -8,7 +8,7 @@ with red logo`` asks for one colour.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from vitrina.search.analysis.measures import Measure, measured
@@ -56,7 +56,8 @@ def parse(text: str, vocabulary: Vocabulary, *, wanted: bool = True) -> list[Req
 
 
 def query_parts(words: Sequence[Token], vocabulary: Vocabulary, *, wanted: bool = True) -> list[QueryPart]:
-    parts = details(words, unnamed(words, pieces(words, match_spans(words, vocabulary)), vocabulary))
+    named = unnamed(words, pieces(words, match_spans(words, vocabulary)), vocabulary)
+    parts = details(words, named, vocabulary.kind_fields)
     parts = with_polarity(words, parts) if wanted else [replace(p, wanted=False) for p in parts if is_content(words, p)]
     return list(joined(words, settled(words, parts)))
 
@@ -135,8 +136,9 @@ def is_content(words: Sequence[Token], part: QueryPart) -> bool:
     return part.match is not None or words[part.start].role is TokenRole.PLAIN
 
 
-def details(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[QueryPart]:
-    """The parts; values that describe a detail become words of it: ``with gold buttons`` does not ask for gold."""
+def details(words: Sequence[Token], parts: Sequence[QueryPart], kind_fields: Collection[str]) -> list[QueryPart]:
+    """The parts; values that describe a detail become words of it: ``with gold buttons`` does not ask for gold. Nor is
+    the kind of thing that a detail is what is asked for: a cabinet with mirror is no mirror."""
     kept: list[QueryPart] = []
     within = False
     for part in parts:
@@ -148,7 +150,10 @@ def details(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[QueryPar
                 within and role in (TokenRole.FILLER, TokenRole.AND)
             )
         elif part.match is not None and within:
-            part = replace(part, end=end, match=None) if (end := detail_end(words, parts, part)) else part
+            is_kind = part.match.field in kind_fields and words[part.start - 1].role is TokenRole.WITH
+            is_a_part = is_kind and any(is_content(words, each) for each in kept)
+            end = detail_end(words, parts, part) or (part.end if is_a_part else None)
+            part = replace(part, end=end, match=None) if end else part
         kept.append(part)
     return kept
 

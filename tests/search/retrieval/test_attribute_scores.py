@@ -239,3 +239,33 @@ def test_a_tag_that_an_item_lacks_is_met_in_part_by_its_words(tmp_path: Path, en
     assert asked(engine, Query("sofa"))[1] == [[1], [MENTIONED_WEIGHT], [1], [0], [0], [0]]
     assert asked(engine, Query("leather"))[1] == [[0], [0], [0], [0], [0], [1]], "a material excludes others"
     engine.catalog.close()
+
+
+def test_a_kind_before_another_word_is_not_meant_where_only_other_things_have_all_the_words(
+    tmp_path: Path, encoder: FakeEncoder
+) -> None:
+    engine = opened(tmp_path, encoder)
+    rows: dict[str, tuple[str, dict[str, AttributeValue]]] = {
+        "bike": ("City bike", {"type": "Bikes", "colour": "Red"}),
+        "light": ("Bike light", {"type": "Accessories", "colour": "Red"}),
+        "helmet": ("Helmet in leather", {"type": "Helmets"}),
+        "balm": ("Leather balm for a helmet", {"type": "Care"}),
+    }
+    engine.catalog.commit(
+        engine.replica.version_id,
+        [make_entry(encoder, sku, title, attributes=fields) for sku, (title, fields) in rows.items()],
+    )
+    engine.replica.catch_up()
+
+    def kinds(text: str) -> list[str]:
+        fields, met, _ = asked(engine, Query(text))
+        ids = np.sort([stored.id for stored in engine.catalog.all_items()])
+        meant = fields.kinds_meant(np.array(met), engine.replica.lexical.match(text).of(ids).whole)
+        return [each.words for each, is_meant in zip(fields.wanted, meant, strict=True) if is_meant]
+
+    assert kinds("bike light") == []
+    assert kinds("bike red") == ["bike"], "a bike has all the words"
+    assert kinds("bike purple") == ["bike"], "nothing has them"
+    assert kinds("light bike") == ["bike"], "the last says what it is"
+    assert kinds("helmet leather") == ["helmet"]
+    engine.catalog.close()

@@ -20,6 +20,8 @@ from vitrina.search.understanding.names import COVERS, SYNONYMS, MatchType, is_p
         ("Face Wash and Cleanser", "face wash", MatchType.NARROWER),
         ("Face Wash and Cleanser", "cleanser", MatchType.NARROWER),
         ("95% cotton, 5% elastane", "elastane", MatchType.NARROWER),
+        ("Decor > Wall Clocks", "clock", MatchType.NARROWER),
+        ("Decor>Clocks", "clock", MatchType.NARROWER),
         ("Boys", "kids", MatchType.NARROWER),
         ("Unisex", "ladies", MatchType.NARROWER),
         ("striped", "stripes", MatchType.SYNONYM),

@@ -343,3 +343,10 @@ KITCHEN = Vocabulary(
 )
 def test_measures(text: str, expected: list[str]) -> None:
     assert names(text, KITCHEN) == expected
+
+
+def test_the_kind_of_thing_that_a_detail_is_is_not_asked_for() -> None:
+    assert names("jeans with belt") == ["article: jeans", "belt"]
+    assert names("bag with watch", Vocabulary({"tags": ("bag",), "article": ("Watches",)})) == ["tags: bag", "watch"]
+    assert names("something with belts") == ["article: belts"], "unless it stands alone"
+    assert names("shirt with navy", FASHION) == ["article: shirt", "colour: navy"], "a colour is no thing"

@@ -100,7 +100,17 @@ CONTAINERS = ("pack", "set", "box", "bundle", "packet", "case", "lot", "pkt")
 OF = frozenset({"of", "de", "von", "van", "di", "da", "à"})
 
 NUMBER_WORDS: Mapping[str, str] = MappingProxyType(
-    {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8"}
+    {
+        "half": "0.5",
+        "one": "1",
+        "two": "2",
+        "three": "3",
+        "four": "4",
+        "five": "5",
+        "six": "6",
+        "seven": "7",
+        "eight": "8",
+    }
     | {"nine": "9", "ten": "10", "twelve": "12"}
 )
 SPELLED_NUMBERS: Mapping[str, str] = MappingProxyType({digits: word for word, digits in NUMBER_WORDS.items()})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vitrina.search.analysis.analyser import analyse
 from vitrina.search.analysis.measures import (
@@ -75,6 +77,7 @@ def test_measures_in_a_text(text: str, parts: list[str]) -> None:
         ("30 cm", 'Pan 12"', ROUNDED_WEIGHT),
         ("12oz", "Mug 350 ml", ROUNDED_WEIGHT),
         ("2 lb", "Loaf tin 900g", ROUNDED_WEIGHT),
+        ("half litre", "Bottle 500ml", EXACT_WEIGHT),
         ("2 person", "Tent, 2 man", SAME_MEASURE),
         ("two man", "Tent 2P", SAME_MEASURE),
         ("6 pack", "Jars, pack of 6", SAME_MEASURE),
@@ -112,6 +115,17 @@ def test_spellings(asked: str, text: str, expected: float) -> None:
 )
 def test_amounts_compare_by_what_they_measure(one: str, other: str, same: bool | None) -> None:
     assert is_same(only(one), only(other)) is same
+
+
+@given(
+    st.lists(st.sampled_from(["2", "2.5", "10kg", "x", "50x80", "cm", "set", "of", "six", "er", "fl", "oz", "0", "a"]))
+)
+def test_every_term_stays_and_any_spelling_is_whole(terms: list[str]) -> None:
+    parts = measured(terms)
+    assert [term for part in parts for term in (part.terms if isinstance(part, Measure) else (part,))] == terms
+    measures = [part for part in parts if isinstance(part, Measure)]
+    assert all(word for part in measures for spelling in part.spellings for word in spelling.words)
+    assert all(is_same(part, part) for part in measures)
 
 
 def test_a_letter_by_itself_is_no_unit() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,14 +85,32 @@ class WordScores:
         return np.where(is_held, self.scores[at], np.float32(0)), np.where(is_held, self.held[at], np.float32(0))
 
 
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """The word of a query that counts less in some rows, sorted: its position, and what it counts there."""
+
+    word: int
+    rows: NDArray[np.int64]
+    weight: float
+
+    def weights(self, rows: NDArray[np.int64]) -> Weights:
+        """What the word counts in the given rows, shape (n,)."""
+        return np.where(np.isin(rows, self.rows), np.float32(self.weight), np.float32(1))
+
+
 class QueryMatches:
     """What every item holds of one query's words, as of one state of the index."""
 
-    def __init__(self, expansion: Expansion, postings: Postings) -> None:
+    def __init__(self, expansion: Expansion, postings: Postings, reduced: Reduced | None = None) -> None:
         self.words = expansion.words
         """The query's words; none for a query without words, which nothing matches."""
         self._postings = postings
+        self._reduced = reduced
         self._scores = [word_scores(expansion.of_word(at), postings) for at in range(len(self.words))]
+        if reduced is not None:
+            scores = self._scores[reduced.word]
+            weights = reduced.weights(scores.rows)
+            self._scores[reduced.word] = replace(scores, scores=scores.scores * weights)
         self._idfs = [inverse_document_frequency(each.n_holding, postings.n_items) for each in self._scores]
         self._idf = sum(self._idfs) or 1.0
 
@@ -170,10 +188,11 @@ class QueryMatches:
     def _matches(self, rows: NDArray[np.int64], bm25: Weights | None = None) -> LexicalMatches:
         added, share = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
         weakest = np.full(len(rows), np.inf if self.words else 0, np.float32)
-        for word, idf in zip(self._scores, self._idfs, strict=True):
+        for at, (word, idf) in enumerate(zip(self._scores, self._idfs, strict=True)):
             scores, held = word.at(rows)
             added += np.float32(idf) * scores
-            share += np.float32(idf) * held
+            reduced = self._reduced is not None and self._reduced.word == at
+            share += np.float32(idf) * (held * self._reduced.weights(rows) if self._reduced and reduced else held)
             weakest = np.minimum(weakest, held)
         share = np.minimum(share / np.float32(self._idf), 1)
         return LexicalMatches(self._postings.item_ids[rows], added if bm25 is None else bm25, share, weakest)

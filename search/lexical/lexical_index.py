@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.search.analysis.analyser import SEPARATOR, Field
+from vitrina.search.analysis.analyser import SEPARATOR, Field, analyse
 from vitrina.search.analysis.language import Language, detect_language
 from vitrina.search.analysis.synonyms import Thesaurus, are_english, parse_synonyms
-from vitrina.search.lexical.bm25 import QueryMatches
-from vitrina.search.lexical.expansion import QueryExpander
+from vitrina.search.lexical.bm25 import QueryMatches, Reduced
+from vitrina.search.lexical.expansion import Expansion, QueryExpander
+from vitrina.search.lexical.heads import MODIFIER_WEIGHT, head_of, last_terms, rows_of_modifiers
 from vitrina.search.lexical.postings import (
     N_FIELDS,
     NO_POSTINGS,
@@ -96,8 +97,8 @@ class LexicalIndex:
         def n_holding(term: int) -> int:
             return len(state.postings.holding(term))
 
-        expander = QueryExpander(state.dictionary, state.thesaurus, n_holding)
-        return QueryMatches(expander.expand(text), state.postings)
+        expansion = QueryExpander(state.dictionary, state.thesaurus, n_holding).expand(text)
+        return QueryMatches(expansion, state.postings, as_modifier(text, expansion, state))
 
     def catch_up(self) -> bool:
         """Apply what was committed since; returns whether anything was. Cheap if nothing was. Raises StorageError."""
@@ -146,6 +147,19 @@ def restored(arrays: Arrays) -> tuple[int, LexicalState]:
 def empty_state() -> LexicalState:
     language = Language("")
     return LexicalState(NO_POSTINGS, TermDictionary(language), Thesaurus(language), TextSettings())
+
+
+def as_modifier(text: str, expansion: Expansion, state: LexicalState) -> Reduced | None:
+    """The head of a query, and where titles have it before another noun alone; None for a query without a head."""
+    at = head_of(analyse(text), expansion.words, state.dictionary.language)
+    if at is None:
+        return None
+    terms = last_terms(each.phrase for each in expansion.of_word(at))
+
+    rows = state.postings.cached(
+        ("modifiers", *terms), lambda: rows_of_modifiers(state.postings, state.dictionary, terms)
+    )
+    return Reduced(at, rows, MODIFIER_WEIGHT)
 
 
 def with_settings(state: LexicalState, settings: TextSettings) -> LexicalState:

@@ -1,0 +1,105 @@
+"""Heads: what a title says a thing is. A laptop bag is a bag: where a word stands before another noun in an item's
+title, the item is for it, and is less of an answer to a query by that word than the thing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import dropwhile, takewhile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitrina.search.analysis.analyser import Field
+from vitrina.search.analysis.language import Language
+from vitrina.search.lexical.postings import N_FIELDS, Postings, Segment
+from vitrina.search.lexical.term_dictionary import TermDictionary
+
+HEAD_LAST = frozenset({"en"})
+"""The languages that put a head after what it is for, and write them apart."""
+
+MODIFIER_WEIGHT = 0.8
+"""What a query's head counts where a title has it before another noun alone. Set by judgement."""
+
+QUALIFIERS = frozenset(
+    {
+        "black", "white", "red", "green", "blue", "navy", "grey", "gray", "silver", "gold", "golden", "brown", "beige",
+        "pink", "purple", "yellow", "orange", "teal", "cream", "ivory", "multicolour", "multicolor", "clear", "colour",
+        "color", "small", "medium", "large", "big", "size", "xxl", "xxxl", "mens", "womens", "men", "women", "man",
+        "woman", "ladies", "gents", "boys", "girls", "kids", "unisex", "adult", "adults", "junior", "pro", "plus",
+        "max", "mini", "lite", "new", "pack", "set", "pair", "pcs", "pieces", "edition", "series", "model", "version",
+        "premium",
+    }
+)  # fmt: skip
+"""Words that may follow the name of a thing without naming another."""
+
+PURPOSES = ("for", "with", "fits", "compatible")
+"""Words of a title after which nothing says what the item is: a charger for a laptop, a bag with a laptop sleeve."""
+
+NO_ROWS: NDArray[np.int64] = np.empty(0, np.int64)
+
+
+def head_of(terms: Sequence[str], words: Sequence[str], language: Language) -> int | None:
+    """The position among a query's ``words`` of its head: the last word of its first phrase that may name a thing.
+    ``terms`` are the query's, stop words included, which end a phrase. None where the language has heads elsewhere."""
+    if language.code not in HEAD_LAST:
+        return None
+
+    def is_stop_word(term: str) -> bool:
+        return term in language.stop_words
+
+    phrase = takewhile(lambda term: not is_stop_word(term), dropwhile(is_stop_word, terms))
+    things = [term for term in phrase if may_name_a_thing(term) and term in words]
+    return words.index(things[-1]) if things else None
+
+
+def may_name_a_thing(term: str) -> bool:
+    """Whether a term may be a noun, as far as its spelling tells."""
+    return term.isalpha() and len(term) > 2 and term not in QUALIFIERS
+
+
+def rows_of_modifiers(postings: Postings, dictionary: TermDictionary, terms: Sequence[int]) -> NDArray[np.int64]:
+    """The rows, ascending, whose title has some of the terms, but only before a noun or after a purpose; none if no
+    title has one of them as its head, since then nothing else is the thing itself."""
+    purposes = [term for word in PURPOSES if (term := dictionary.id_of(word)) is not None]
+
+    def is_noun(term: int) -> bool:
+        word = dictionary.terms[term]
+        return may_name_a_thing(word) and word not in dictionary.language.stop_words
+
+    found = [heads_and_others(segment, terms, purposes, is_noun) for segment in postings.segments]
+    if not any(len(heads) for heads, _ in found):
+        return NO_ROWS
+    of_segments = zip(found, postings.offsets, strict=True)
+    return np.concatenate([NO_ROWS, *(np.setdiff1d(others, heads) + offset for (heads, others), offset in of_segments)])
+
+
+def heads_and_others(
+    segment: Segment, terms: Sequence[int], purposes: Sequence[int], is_noun: Callable[[int], bool]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows of a segment in whose title one of the terms is a head, and those in whose title one is not."""
+    at = in_titles(segment, terms)
+    after = np.minimum(at + 1, len(segment.runs) - 1)
+    is_other = (after > at) & (segment.runs[after] == segment.runs[at])
+    is_other[is_other] = are_nouns(segment.stream.terms[after[is_other]], is_noun)
+    before = in_titles(segment, purposes)
+    if len(before):
+        last = before[np.maximum(np.searchsorted(before, at) - 1, 0)]
+        is_other |= (last < at) & (segment.runs[last] == segment.runs[at])
+    rows = segment.runs[at].astype(np.int64) // N_FIELDS
+    return np.unique(rows[~is_other]), np.unique(rows[is_other])
+
+
+def in_titles(segment: Segment, terms: Sequence[int]) -> NDArray[np.int64]:
+    """The positions of some terms in titles, ascending."""
+    at = np.sort(segment.positions_of(terms)).astype(np.int64)
+    return np.asarray(at[segment.runs[at] % N_FIELDS == Field.TITLE], np.int64)
+
+
+def are_nouns(terms: NDArray[np.int32], is_noun: Callable[[int], bool]) -> NDArray[np.bool_]:
+    each, where = np.unique(terms, return_inverse=True)
+    return np.fromiter(map(is_noun, each.tolist()), np.bool_, len(each))[where]
+
+
+def last_terms(phrases: Iterable[Sequence[Sequence[int]]]) -> list[int]:
+    """The terms that end some phrases, each once."""
+    return list(dict.fromkeys(term for phrase in phrases for term in phrase[-1]))

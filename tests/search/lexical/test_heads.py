@@ -1,0 +1,84 @@
+"""Heads: the thing itself comes before what is for it, in titles as shops write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import FakeEncoder, make_entry, new_catalog
+from vitrina.search.analysis.analyser import analyse
+from vitrina.search.analysis.language import Language
+from vitrina.search.lexical.heads import MODIFIER_WEIGHT, head_of
+from vitrina.search.lexical.lexical_index import LexicalIndex
+
+TITLES = (
+    "Leather laptop bag",
+    "Charger for any laptop",
+    "Rucksack with laptop sleeve",
+    "Thin grey laptop",
+    "Gaming laptop 15.6 inch",
+    "Laptop, silver",
+    "Fast laptop with laptop bag",
+    "The cotton shirt for men and women, in a box",
+)
+
+
+@pytest.fixture
+def index(tmp_path: Path, encoder: FakeEncoder) -> LexicalIndex:
+    catalog = new_catalog(tmp_path / "catalog.db")
+    entries = [make_entry(encoder, title, title) for title in TITLES]
+    catalog.commit(catalog.open_index_version(encoder.identity, active=True), entries)
+    index = LexicalIndex(catalog)
+    assert index.language == "en"
+    return index
+
+
+def shares(index: LexicalIndex, query: str) -> dict[str, float]:
+    """How much of the query each item holds that holds any of it, by its title."""
+    found = index.match(query).best(len(TITLES))
+    stored = index.catalog.items(found.item_ids.tolist())
+    titles = [stored[item_id].item.title for item_id in found.item_ids.tolist()]
+    return dict(zip(titles, found.share.round(3).tolist(), strict=True))
+
+
+def test_what_is_for_a_thing_holds_less_of_a_query_by_it(index: LexicalIndex) -> None:
+    held = shares(index, "laptops")
+    weakest = min(held.values())
+    assert {title for title, share in held.items() if share == weakest} == set(TITLES[:3])
+    assert set(held) == set(TITLES[:7])
+    whole = shares(index, "laptop")
+    assert whole[TITLES[0]] == pytest.approx(MODIFIER_WEIGHT)
+    assert {whole[title] for title in TITLES[3:7]} == {1.0}
+
+
+def test_every_word_is_held_all_the_same(index: LexicalIndex) -> None:
+    assert index.match("laptop").best(10).whole.all()
+
+
+def test_a_query_for_the_other_thing_finds_it_whole(index: LexicalIndex) -> None:
+    assert shares(index, "laptop bag")[TITLES[0]] == 1.0
+    assert shares(index, "bag for a laptop")[TITLES[0]] == 1.0
+
+
+def test_where_nothing_is_the_thing_itself_nothing_counts_less(index: LexicalIndex) -> None:
+    assert shares(index, "leather") == {TITLES[0]: 1.0}
+
+
+@pytest.mark.parametrize(
+    ("query", "language", "head"),
+    [
+        ("the gaming laptop for kids", "en", "laptop"),
+        ("shirt in blue", "en", "shirt"),
+        ("running shoes men", "en", "shoes"),
+        ("a shirt, size 38", "en", "shirt"),
+        ("for men", "en", None),
+        ("38", "en", None),
+        ("housse ordinateur", "fr", None),
+        ("laptop tasche", "", None),
+    ],
+)
+def test_the_head_of_a_query(query: str, language: str, head: str | None) -> None:
+    terms = analyse(query)
+    at = head_of(terms, terms, Language(language))
+    assert (None if at is None else terms[at]) == head

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-import certifi
 import httpcore
 
 from vitrina.indexer.fetch import MAX_REDIRECTS, REDIRECT_STATUSES, checked_url, shown_url
-from vitrina.indexer.network import CheckedNetwork, IPAddress, Resolver, is_public, resolve
+from vitrina.indexer.network import CheckedNetwork, IPAddress, Resolver, is_public, resolve, tls_context
 from vitrina.indexer.uploads import FreeDisk, no_room, safe_name
 from vitrina.search.types.errors import FetchError
 
@@ -66,9 +64,8 @@ class Download:
         """
         network = CheckedNetwork(self.resolver, self.address_allowed)
         network.deadline.at = time.monotonic() + TOTAL_S
-        context = ssl.create_default_context(cafile=certifi.where())
         try:
-            with httpcore.ConnectionPool(ssl_context=context, network_backend=network) as pool:
+            with httpcore.ConnectionPool(ssl_context=tls_context(), network_backend=network) as pool:
                 target = checked_url(url)
                 for _ in range(MAX_REDIRECTS + 1):
                     found = self._get(pool, target, name, on_bytes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import certifi
 import httpcore
 from tenacity import (
     RetryCallState,
@@ -23,7 +21,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from vitrina.indexer.network import CHECK_S, CheckedNetwork, IPAddress, Resolver, is_public, resolve
+from vitrina.indexer.network import CHECK_S, CheckedNetwork, IPAddress, Resolver, is_public, resolve, tls_context
 from vitrina.search.images.decode import MAX_BYTES
 from vitrina.search.types.errors import FetchError
 
@@ -143,7 +141,7 @@ class Fetcher:
         self._hosts = HostLimits(max_per_host)
         self._network = CheckedNetwork(resolver, address_allowed)
         self._pool = httpcore.ConnectionPool(
-            ssl_context=ssl.create_default_context(cafile=certifi.where()),
+            ssl_context=tls_context(),
             max_connections=64,
             max_keepalive_connections=32,
             keepalive_expiry=15.0,

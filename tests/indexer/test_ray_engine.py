@@ -10,17 +10,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from recipes.boutique.export import write_folder
 from tests.api.conftest import run_vitrina
 from tests.fakes import FakeEncoder, MemorySource, make_image, make_record, open_replica, png
-from tests.indexer.test_web_images import make_fetcher, record, serving
+from tests.indexer.ray_tools import load_fake, prepare_dying, prepare_once_dying
+from tests.indexer.test_web_images import record
+from tests.indexer.web_server import make_fetcher, serving
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer, IndexingProgress
 from vitrina.indexer.ray_engine import CHUNK_ROWS, ActorPlan, RayEngine, connected
@@ -31,7 +31,7 @@ from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderError, MissingDependencyError, StateError
 from vitrina.search.types.item import StoredItem
-from vitrina.search.types.models import Pixels, Vectors
+from vitrina.search.types.models import Vectors
 
 N_PRODUCTS = 40
 N_ROWS = 5 * CHUNK_ROWS
@@ -57,10 +57,6 @@ def cluster() -> Iterator[None]:
         )
         yield
         ray.shutdown()
-
-
-def load_fake(n_threads: int | None, seed: int = 0) -> Encoder:
-    return FakeEncoder(seed=seed)
 
 
 def rows(n: int) -> list[Record]:
@@ -119,11 +115,6 @@ def test_a_shop_becomes_the_same_catalog_as_with_the_local_engine(shop: Path, tm
     assert f"{N_PRODUCTS} unchanged" in again
 
 
-def prepare_dying(_: Image.Image) -> Pixels:
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError
-
-
 def test_a_row_that_kills_every_worker_ends_the_run(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vitrina.indexer.ray_engine.N_RETRIES", 0)
     tools = replace(worker_tools(FakeEncoder(), load_fake), prepare=prepare_dying)
@@ -173,17 +164,6 @@ def test_a_cluster_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_encoders_leave_cores_to_the_tasks(nodes: list[dict[str, float]], plan: tuple[int, int, int]) -> None:
     assert ActorPlan.of(nodes) == ActorPlan(*plan)
-
-
-calls = count()
-
-
-def prepare_once_dying(marker: Path, image: Image.Image) -> Pixels:
-    """Kills the process that prepares pictures, once, in the middle of a chunk."""
-    if next(calls) == CHUNK_ROWS // 2 and not marker.exists():
-        marker.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return FakeEncoder().prepare(image)
 
 
 @pytest.fixture(scope="module")

@@ -71,7 +71,8 @@ def renew_trust(store: Store, encoder: Encoder) -> None:
     n_items = store.catalog.counts()["items"]
     try:
         if n_items and is_outdated(store.trust(encoder.identity), n_items):
-            store.keep_trust(encoder.identity, measure_trust(SearchEngine.open(store, encoder)))
+            trust = measure_trust(SearchEngine.open(store, encoder), n_queries=N_QUERIES)
+            store.keep_trust(encoder.identity, trust)
     except VitrinaError as error:
         log.warning("How far vectors can be trusted on this catalog was not measured: %s", error)
 

@@ -5,6 +5,7 @@ Heavy imports wait for the fixtures: pytest-xdist's own process, which runs no t
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -78,6 +79,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(marker)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """What is imported by now stays until the end: it need not be looked through for garbage again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 def length_rank(item: pytest.Item) -> int:
     """The item's rank in ``LONGEST``."""
     return next((rank for rank, start in enumerate(LONGEST) if place(item).startswith(start)), len(LONGEST))
@@ -108,6 +116,16 @@ def no_reranker() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VITRINA_RERANKER", "off")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def little_measured() -> Iterator[None]:
+    """What every import ends with, measuring how far vectors can be trusted, would take half of many tests' time."""
+    from vitrina.evaluation import own_queries
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(own_queries, "N_QUERIES", 12)
         yield
 
 

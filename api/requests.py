@@ -8,7 +8,6 @@ import json
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from vitrina.api.request_schemas import (
@@ -343,6 +342,8 @@ def from_json(text: str, location: tuple[str, str]) -> object:
     try:
         return strict_json(text)
     except ValueError as error:
+        from fastapi.exceptions import RequestValidationError  # which a command does without
+
         problem = {"loc": location, "msg": f"is not JSON: {error}", "type": "json_invalid"}
         raise RequestValidationError([problem]) from error
 

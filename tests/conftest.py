@@ -84,6 +84,7 @@ def pytest_collection_finish() -> None:
     """What is imported by now stays until the end: it need not be looked through for garbage again and again."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def length_rank(item: pytest.Item) -> int:

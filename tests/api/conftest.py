@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -126,8 +126,22 @@ def reranking_vitrina(monkeypatch: pytest.MonkeyPatch, reranking_store: Store) -
 @pytest.fixture
 def client(store: Store) -> Iterator[TestClient]:
     """The HTTP service over it."""
-    settings = Settings(store=store.folder, max_body_bytes=2_000_000)
-    app = create_app(settings, lambda _: Service(Store(store.folder), FakeEncoder(calibration=CALIBRATION)))
+    with serving(store.folder) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def shared_client(tmp_path_factory: pytest.TempPathFactory, indexed_folder: Path) -> Iterator[TestClient]:
+    """The HTTP service over the boutique, for tests that change nothing."""
+    with serving(Path(shutil.copytree(indexed_folder, tmp_path_factory.mktemp("shared") / "store"))) as client:
+        yield client
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[TestClient]:
+    """The HTTP service over a store, with a calibrated fake encoder, inside the context."""
+    settings = Settings(store=folder, max_body_bytes=2_000_000)
+    app = create_app(settings, lambda _: Service(Store(folder), FakeEncoder(calibration=CALIBRATION)))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 

@@ -60,37 +60,37 @@ def drawn(content: bytes) -> Image.Image:
     return Image.open(io.BytesIO(content))
 
 
-def test_what_a_text_is_about_is_drawn_on_the_image(client: TestClient, image_id: str) -> None:
-    answer = client.get(f"/v1/images/{image_id}", params={"explain": "red"})
+def test_what_a_text_is_about_is_drawn_on_the_image(shared_client: TestClient, image_id: str) -> None:
+    answer = shared_client.get(f"/v1/images/{image_id}", params={"explain": "red"})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "image/jpeg"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert (drawn(answer.content).format, drawn(answer.content).size) == ("JPEG", (512, 512))
-    plain = client.get(f"/v1/images/{image_id}").content
+    plain = shared_client.get(f"/v1/images/{image_id}").content
     apart = np.asarray(drawn(answer.content), np.int16) - np.asarray(drawn(plain).resize((512, 512)), np.int16)
     assert np.abs(apart).mean() > 5
 
 
-def test_several_texts_get_a_panel_each(client: TestClient, image_id: str) -> None:
-    answer = client.get(f"/v1/images/{image_id}", params={"explain": ["red", "blue", " red  "], "size": 100})
+def test_several_texts_get_a_panel_each(shared_client: TestClient, image_id: str) -> None:
+    answer = shared_client.get(f"/v1/images/{image_id}", params={"explain": ["red", "blue", " red  "], "size": 100})
     assert drawn(answer.content).size == (100 + 8 + 100, 100)
 
 
 @pytest.mark.parametrize(("size", "side"), [(1, 1), (64, 64), (4096, 640)])
-def test_the_drawing_is_bounded(client: TestClient, image_id: str, size: int, side: int) -> None:
-    answer = client.get(f"/v1/images/{image_id}", params={"explain": ["a", "b", "c", "d"], "size": size})
+def test_the_drawing_is_bounded(shared_client: TestClient, image_id: str, size: int, side: int) -> None:
+    answer = shared_client.get(f"/v1/images/{image_id}", params={"explain": ["a", "b", "c", "d"], "size": size})
     assert drawn(answer.content).size == (4 * side + 24, side)
 
 
-def test_it_is_sent_once_while_nothing_changes(client: TestClient, image_id: str) -> None:
+def test_it_is_sent_once_while_nothing_changes(shared_client: TestClient, image_id: str) -> None:
     path, asked = f"/v1/images/{image_id}", {"explain": "red"}
-    first = client.get(path, params=asked)
+    first = shared_client.get(path, params=asked)
     etag = first.headers["etag"]
     assert "immutable" not in first.headers["cache-control"]
-    again = client.get(path, params=asked, headers={"If-None-Match": f'"other", W/{etag}'})
+    again = shared_client.get(path, params=asked, headers={"If-None-Match": f'"other", W/{etag}'})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
     others = ({"explain": "blue"}, {"explain": "red", "size": "99"}, {"explain": ["red", "blue"]})
-    assert etag not in {client.get(path, params=other).headers["etag"] for other in others}
+    assert etag not in {shared_client.get(path, params=other).headers["etag"] for other in others}
 
 
 def test_a_reranker_that_gives_boxes_is_asked_for_them(
@@ -138,21 +138,23 @@ def test_what_is_drawn_if_the_reranker_fails_is_not_cached(
         ([str(number) for number in range(MAX_DRAWN_STATEMENTS + 1)], "bad_query"),
     ],
 )
-def test_bad_texts_are_refused_with_a_remedy(client: TestClient, image_id: str, explain: list[str], code: str) -> None:
-    answer = client.get(f"/v1/images/{image_id}", params={"explain": explain})
+def test_bad_texts_are_refused_with_a_remedy(
+    shared_client: TestClient, image_id: str, explain: list[str], code: str
+) -> None:
+    answer = shared_client.get(f"/v1/images/{image_id}", params={"explain": explain})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
     assert answer.json()["error"]["remedy"]
 
 
 @pytest.mark.parametrize("unknown", ["0" * 32, "..%2F..%2Fcatalog.db", "x"])
-def test_unknown_images(client: TestClient, unknown: str) -> None:
-    answer = client.get(f"/v1/images/{unknown}", params={"explain": "red"})
+def test_unknown_images(shared_client: TestClient, unknown: str) -> None:
+    answer = shared_client.get(f"/v1/images/{unknown}", params={"explain": "red"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("text", ["قميص أحمر", "<script>alert(1)</script>", "a" * 200, "👕", "e\u0301"])
-def test_any_words_may_be_asked(client: TestClient, image_id: str, text: str) -> None:
-    assert client.get(f"/v1/images/{image_id}", params={"explain": text}).status_code == 200
+def test_any_words_may_be_asked(shared_client: TestClient, image_id: str, text: str) -> None:
+    assert shared_client.get(f"/v1/images/{image_id}", params={"explain": text}).status_code == 200
 
 
 @pytest.mark.parametrize("size", [(1, 1), (600, 2), (2, 600)])
@@ -175,11 +177,11 @@ def test_waiting_too_long_is_refused(client: TestClient, image_id: str) -> None:
     assert client.get(f"/v1/images/{image_id}", params={"explain": "red"}).status_code == 200
 
 
-def test_several_at_a_time(client: TestClient, image_id: str) -> None:
+def test_several_at_a_time(shared_client: TestClient, image_id: str) -> None:
     answers: list[int] = []
 
     def ask(number: int) -> None:
-        answers.append(client.get(f"/v1/images/{image_id}", params={"explain": f"red {number}"}).status_code)
+        answers.append(shared_client.get(f"/v1/images/{image_id}", params={"explain": f"red {number}"}).status_code)
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
     for thread in threads:

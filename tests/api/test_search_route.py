@@ -11,8 +11,8 @@ from tests.api.conftest import N_PRODUCTS, data_uri, make_image
 from vitrina.search.store.store import Store
 
 
-def test_text_answer_has_every_field(client: TestClient) -> None:
-    answer = client.post("/v1/search", json={"text": "shirt", "limit": 3}).raise_for_status().json()
+def test_text_answer_has_every_field(shared_client: TestClient) -> None:
+    answer = shared_client.post("/v1/search", json={"text": "shirt", "limit": 3}).raise_for_status().json()
     assert set(answer) == {
         *("hits", "total_considered", "no_good_match", "n_collapsed", "encoder", "timings_ms"),
         *("requirements", "reranked", "reranker", "rerank_note"),
@@ -26,100 +26,105 @@ def test_text_answer_has_every_field(client: TestClient) -> None:
     first = answer["hits"][0]
     assert first["currency"]
     assert first["price_cents"] > 0
-    assert client.get(first["image_url"]).headers["content-type"].startswith("image/")
+    assert shared_client.get(first["image_url"]).headers["content-type"].startswith("image/")
 
 
-def test_confidence_comes_with_every_hit_and_bounds_what_comes(client: TestClient) -> None:
-    hits = client.post("/v1/search", json={"text": "shirt", "limit": N_PRODUCTS}).json()["hits"]
+def test_confidence_comes_with_every_hit_and_bounds_what_comes(shared_client: TestClient) -> None:
+    hits = shared_client.post("/v1/search", json={"text": "shirt", "limit": N_PRODUCTS}).json()["hits"]
     likely = [hit["sku"] for hit in hits if hit["confidence"] >= 0.5]
     assert 0 < len(likely) < N_PRODUCTS
     form = {"text": (None, "shirt"), "min_confidence": (None, "0.5")}
     for response in (
-        client.post("/v1/search", json={"text": "shirt", "min_confidence": 0.5}),
-        client.post("/v1/search", files=form),
+        shared_client.post("/v1/search", json={"text": "shirt", "min_confidence": 0.5}),
+        shared_client.post("/v1/search", files=form),
     ):
         answer = response.raise_for_status().json()
         assert [hit["sku"] for hit in answer["hits"]] == likely[:10]
         assert answer["total_considered"] == len(likely)
         assert not answer["no_good_match"]
-    out_of_catalog = client.post("/v1/search", json={"text": "espresso machine"}).json()
+    out_of_catalog = shared_client.post("/v1/search", json={"text": "espresso machine"}).json()
     assert out_of_catalog["no_good_match"]
     assert out_of_catalog["hits"]
 
 
-def test_exact_sku_comes_first(client: TestClient, store: Store) -> None:
+def test_exact_sku_comes_first(shared_client: TestClient, store: Store) -> None:
     for stored in list(store.catalog.all_items())[:5]:
-        answer = client.post("/v1/search", json={"text": stored.item.sku, "limit": 1}).json()
+        answer = shared_client.post("/v1/search", json={"text": stored.item.sku, "limit": 1}).json()
         assert answer["hits"][0]["sku"] == stored.item.sku
 
 
-def test_own_photo_comes_first_by_data_uri_and_by_upload(client: TestClient, store: Store) -> None:
+def test_own_photo_comes_first_by_data_uri_and_by_upload(shared_client: TestClient, store: Store) -> None:
     stored = next(store.catalog.all_items())
     photo = store.images.read(stored.image_ids[0])
-    by_uri = client.post("/v1/search", json={"images": [data_uri(photo)], "limit": 2}).json()
-    by_file = client.post("/v1/search", files={"image": ("photo.jpg", photo)}, data={"limit": "2"}).json()
+    by_uri = shared_client.post("/v1/search", json={"images": [data_uri(photo)], "limit": 2}).json()
+    by_file = shared_client.post("/v1/search", files={"image": ("photo.jpg", photo)}, data={"limit": "2"}).json()
     assert by_uri["hits"][0]["sku"] == stored.item.sku
     assert [hit["sku"] for hit in by_uri["hits"]] == [hit["sku"] for hit in by_file["hits"]]
 
 
-def test_form_takes_filters_as_json(client: TestClient) -> None:
+def test_form_takes_filters_as_json(shared_client: TestClient) -> None:
     form = {"text": "gift", "filters": json.dumps({"category": {"exists": True}}), "limit": "4"}
-    answer = client.post("/v1/search", data=form, files={"image": ("a.png", make_image())}).raise_for_status().json()
+    answer = (
+        shared_client.post("/v1/search", data=form, files={"image": ("a.png", make_image())}).raise_for_status().json()
+    )
     assert len(answer["hits"]) == 4
 
 
-def test_sku_reference_and_filter(client: TestClient, store: Store) -> None:
+def test_sku_reference_and_filter(shared_client: TestClient, store: Store) -> None:
     stored = next(store.catalog.all_items())
     article = stored.item.attributes["article"]
     body = {"images": [{"sku": stored.item.sku}], "filters": {"article": article}}
-    hits = client.post("/v1/search", json=body).json()["hits"]
+    hits = shared_client.post("/v1/search", json=body).json()["hits"]
     assert hits[0]["sku"] == stored.item.sku
     assert {hit["attributes"]["article"] for hit in hits} == {article}
 
 
-def test_pages_neither_repeat_nor_skip(client: TestClient) -> None:
-    whole = client.post("/v1/search", json={"text": "blue", "limit": N_PRODUCTS}).json()["hits"]
+def test_pages_neither_repeat_nor_skip(shared_client: TestClient) -> None:
+    whole = shared_client.post("/v1/search", json={"text": "blue", "limit": N_PRODUCTS}).json()["hits"]
     pages = [
-        client.post("/v1/search", json={"text": "blue", "limit": 7, "offset": at}).json() for at in range(0, 42, 7)
+        shared_client.post("/v1/search", json={"text": "blue", "limit": 7, "offset": at}).json()
+        for at in range(0, 42, 7)
     ]
     paged = [hit["sku"] for page in pages for hit in page["hits"]]
     assert paged == [hit["sku"] for hit in whole]
     assert len(set(paged)) == N_PRODUCTS
 
 
-def test_filters_alone_list_a_category(client: TestClient, store: Store) -> None:
+def test_filters_alone_list_a_category(shared_client: TestClient, store: Store) -> None:
     article = next(store.catalog.all_items()).item.attributes["article"]
     newest = [each.item.sku for each in store.catalog.all_items() if each.item.attributes["article"] == article][::-1]
-    answer = client.post("/v1/search", json={"filters": {"article": article}, "limit": 2, "min_confidence": 0.5}).json()
+    answer = shared_client.post(
+        "/v1/search", json={"filters": {"article": article}, "limit": 2, "min_confidence": 0.5}
+    ).json()
     assert [hit["sku"] for hit in answer["hits"]] == newest[:2]
     assert answer["total_considered"] == len(newest)
     assert {hit["confidence"] for hit in answer["hits"]} == {None}
     assert not answer["no_good_match"]
     fields = {"filters": (None, json.dumps({"article": article})), "offset": (None, "2"), "sort": (None, "newest")}
-    form = client.post("/v1/search", files=fields).raise_for_status().json()
+    form = shared_client.post("/v1/search", files=fields).raise_for_status().json()
     assert [hit["sku"] for hit in form["hits"]] == newest[2:12]
     assert [hit["rank"] for hit in form["hits"]] == list(range(3, 3 + len(form["hits"])))
 
 
-def test_nothing_lists_the_whole_catalog(client: TestClient) -> None:
+def test_nothing_lists_the_whole_catalog(shared_client: TestClient) -> None:
     for body in ({}, {"text": "  "}):
-        answer = client.post("/v1/search", json=body).raise_for_status().json()
+        answer = shared_client.post("/v1/search", json=body).raise_for_status().json()
         assert answer["total_considered"] == N_PRODUCTS
         assert len(answer["hits"]) == 10
-    past = client.post("/v1/search", json={"offset": 5000}).json()
+    past = shared_client.post("/v1/search", json={"offset": 5000}).json()
     assert (past["hits"], past["total_considered"], past["no_good_match"]) == ([], N_PRODUCTS, False)
 
 
 @pytest.mark.parametrize("text", ["", "shirt"])
 @pytest.mark.parametrize("sort", ["price_asc", "price_desc", "newest"])
-def test_sorted_pages_neither_repeat_nor_skip(client: TestClient, store: Store, sort: str, text: str) -> None:
+def test_sorted_pages_neither_repeat_nor_skip(shared_client: TestClient, store: Store, sort: str, text: str) -> None:
     body = {"text": text, "sort": sort}
-    whole = client.post("/v1/search", json={**body, "limit": N_PRODUCTS}).raise_for_status().json()["hits"]
+    whole = shared_client.post("/v1/search", json={**body, "limit": N_PRODUCTS}).raise_for_status().json()["hits"]
     ids = {each.item.sku: each.id for each in store.catalog.all_items()}
     sign = -1 if sort == "price_desc" else 1
     keys = [-ids[hit["sku"]] if sort == "newest" else (sign * hit["price_cents"], ids[hit["sku"]]) for hit in whole]
     assert keys == sorted(keys)
-    pages = [client.post("/v1/search", json={**body, "limit": 3, "offset": at}).json() for at in range(0, 42, 3)]
+    pages = [shared_client.post("/v1/search", json={**body, "limit": 3, "offset": at}).json() for at in range(0, 42, 3)]
     assert [hit["sku"] for page in pages for hit in page["hits"]] == [hit["sku"] for hit in whole]
     if text:
         assert 0 < len(whole) < N_PRODUCTS, "what is not relevant is left out, however cheap"
@@ -160,9 +165,9 @@ def test_sorted_pages_neither_repeat_nor_skip(client: TestClient, store: Store, 
     ],
 )
 def test_errors_have_one_shape_and_say_what_to_do(
-    client: TestClient, body: dict[str, object], status: int, code: str, says: str
+    shared_client: TestClient, body: dict[str, object], status: int, code: str, says: str
 ) -> None:
-    response = client.post("/v1/search", json=body)
+    response = shared_client.post("/v1/search", json=body)
     error = response.json()["error"]
     assert (response.status_code, error["code"]) == (status, code), error
     assert set(error) == {"code", "message", "remedy", "details"}
@@ -170,18 +175,18 @@ def test_errors_have_one_shape_and_say_what_to_do(
     assert error["remedy"]
 
 
-def test_broken_json_and_huge_bodies_are_refused(client: TestClient) -> None:
-    broken = client.post("/v1/search", content=b"{", headers={"content-type": "application/json"})
+def test_broken_json_and_huge_bodies_are_refused(shared_client: TestClient) -> None:
+    broken = shared_client.post("/v1/search", content=b"{", headers={"content-type": "application/json"})
     assert (broken.status_code, broken.json()["error"]["code"]) == (422, "bad_request")
-    huge = client.post("/v1/search", json={"text": "a", "images": ["x" * 2_100_000]})
+    huge = shared_client.post("/v1/search", json={"text": "a", "images": ["x" * 2_100_000]})
     assert (huge.status_code, huge.json()["error"]["code"]) == (413, "too_large")
-    unannounced = client.post("/v1/search", content=(b"x" * 100_000 for _ in range(30)))
+    unannounced = shared_client.post("/v1/search", content=(b"x" * 100_000 for _ in range(30)))
     assert unannounced.status_code == 413
 
 
 @pytest.mark.parametrize("text", ["👗", "قميص أزرق", "كنزة‏ حمراء", "ſhirt", "a\u0000b", '"', "NEAR(", "shirt -red *"])
-def test_any_text_is_answered(client: TestClient, text: str) -> None:
-    assert client.post("/v1/search", json={"text": text}).status_code == 200
+def test_any_text_is_answered(shared_client: TestClient, text: str) -> None:
+    assert shared_client.post("/v1/search", json={"text": text}).status_code == 200
 
 
 def test_no_json_number_is_nan(client: TestClient, store: Store) -> None:

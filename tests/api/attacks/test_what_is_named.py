@@ -34,8 +34,8 @@ OUTSIDE = (
 
 @pytest.mark.parametrize("folder", ["/page", "/v1/images", "/static-offline-docs", "/v1/items"])
 @pytest.mark.parametrize("name", OUTSIDE)
-def test_traversal(client: TestClient, folder: str, name: str) -> None:
-    response = client.get(f"http://testserver{folder}/{name}")
+def test_traversal(shared_client: TestClient, folder: str, name: str) -> None:
+    response = shared_client.get(f"http://testserver{folder}/{name}")
     assert 400 <= response.status_code < 500
     assert "root:" not in response.text
 
@@ -53,9 +53,9 @@ def test_skus_that_are_paths_or_commands(client: TestClient, store: Store, sku: 
 @pytest.mark.parametrize(
     "name", ["file:///etc/passwd", "/etc/passwd", "../x.png", "x.png", "ftp://a.example/x", "\\\\a\\b"]
 )
-def test_images_of_this_machine(client: TestClient, name: str) -> None:
-    assert client.put("/v1/items/a", json={"title": "a", "images": [name]}).status_code == 400
-    assert client.post("/v1/search", json={"images": [name]}).status_code == 400
+def test_images_of_this_machine(shared_client: TestClient, name: str) -> None:
+    assert shared_client.put("/v1/items/a", json={"title": "a", "images": [name]}).status_code == 400
+    assert shared_client.post("/v1/search", json={"images": [name]}).status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -69,21 +69,21 @@ def test_images_of_this_machine(client: TestClient, name: str) -> None:
     ],
 )
 def test_addresses_with_a_path_in_them(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: str
+    shared_client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: str
 ) -> None:
     """A catalog's cell may name several pictures; a request names none of the service's own folder."""
     (tmp_path / "secret.png").write_bytes(make_image("navy"))
     monkeypatch.chdir(tmp_path)
-    response = client.put("/v1/items/a", json={"title": "a", "images": [address]})
+    response = shared_client.put("/v1/items/a", json={"title": "a", "images": [address]})
     assert response.status_code == 400
-    assert client.get("/v1/items/a").status_code == 404
+    assert shared_client.get("/v1/items/a").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/v1/items/a%00b", "/v1/items/%00", "/v1/images/%00", "/page/page.js%00.png", "/%00"])
-def test_null_bytes(client: TestClient, path: str) -> None:
-    assert 400 <= client.get(path).status_code < 500
+def test_null_bytes(shared_client: TestClient, path: str) -> None:
+    assert 400 <= shared_client.get(path).status_code < 500
     for body in ({"text": "a\0b"}, {"filters": {"colour\0": "a"}}, {"filters": {"colour": "a\0"}}, {"without": "\0"}):
-        assert client.post("/v1/search", json=body).status_code < 500
+        assert shared_client.post("/v1/search", json=body).status_code < 500
 
 
 SQL = (
@@ -158,10 +158,10 @@ def listener() -> Iterator[Listener]:
         *("user@127.0.0.1", "shop.example@127.0.0.1", "127.0.0.1#shop.example", "①②⑦.⓪.⓪.①"),
     ],
 )
-def test_images_of_addresses_that_are_not_public(client: TestClient, listener: Listener, host: str) -> None:
+def test_images_of_addresses_that_are_not_public(shared_client: TestClient, listener: Listener, host: str) -> None:
     started = time.monotonic()
     address = f"http://{host}" if "#" in host else f"http://{host}:{listener.port}/x.png"
-    response = client.put("/v1/items/a", json={"title": "a", "images": [address]})
+    response = shared_client.put("/v1/items/a", json={"title": "a", "images": [address]})
     assert response.status_code == 400
     assert listener.n_connections == 0
     assert time.monotonic() - started < 5

@@ -49,15 +49,20 @@ of ours happen to be loaded, which depends on the tests that ran before, and has
 MARKERS = {"e2e": ("e2e/", "notebooks/"), "train": ("recipes/encoder/", "recipes/reranker/", "tuning/")}
 """Whole folders, by marker; tests elsewhere name theirs."""
 LONGEST = (
-    "recipes/reranker",
+    "e2e/page",
+    "e2e/test_commands.py",
+    "notebooks",
     "search/reranking/test_injections.py",
+    "tuning",
+    "recipes",
+    "e2e",
+    "indexer/test_ray_engine.py",
+    "search/reranking/backends/onnx",
     "search/encoders",
     "api/test_encoder_export_command.py",
-    "tuning",
-    "indexer/test_ray_engine.py",
-    "e2e",
-    "notebooks",
-    "recipes",
+    "api/test_train_encoder_command.py",
+    "api/test_openapi.py",
+    "test_documentation.py",
 )
 """Where the long tests are, the longest first: begun last, they would keep one worker busy after the others."""
 

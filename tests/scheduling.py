@@ -9,6 +9,7 @@ GROUPS = {
     "tests/api/test_encoder_export_command.py": "an exported encoder",
     "tests/search/reranking/backends/onnx/": "an exported reranker",
     "tests/tuning/encoder/": "a drawn shop",
+    "tests/e2e/page/": "a browser",
 }
 """Files and folders, by the fixture that they share; the tests of any other file are a group of their own."""
 

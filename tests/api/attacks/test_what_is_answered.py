@@ -42,7 +42,7 @@ SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 
 @pytest.mark.parametrize("field", ["title", "description", "attributes", "url", "variants", "currency"])
 def test_stored_scripts(client: TestClient, field: str) -> None:
-    """The page shows texts as texts (``tests/e2e/test_page``); here no answer is read as a page, no address runs."""
+    """The page shows texts as texts (``tests/e2e/page``); here no answer is read as a page, no address runs."""
     values: dict[str, object] = {
         "attributes": {SCRIPT: SCRIPT},
         "url": "javascript:alert(1)",

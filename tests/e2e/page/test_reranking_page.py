@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from tests.e2e.conftest import wait_for
+from tests.e2e.page.conftest import wait_for
 from tests.e2e.serving import serve, wait_until_tried
 from tests.fakes import FakeEncoder
 from tests.search.reranking.shops import ColourReranker, fill

@@ -15,9 +15,9 @@ OWN = re.compile(r"http://127\.0\.0\.1:\d+/|blob:http://127\.0\.0\.1:|data:")
 """The addresses that a page may ask: the service's, and what it holds itself."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Closed after each module: while it is open, Playwright's event loop runs in the tests' own thread."""
+    """Closed after this folder: while it is open, Playwright's event loop runs in the tests' own thread."""
     if CHROMIUM is None:
         pytest.skip("there is no Chromium on this machine")
     with sync_playwright() as playwright:

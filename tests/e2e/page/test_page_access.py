@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route
 
-from tests.e2e.conftest import wait_for
+from tests.e2e.page.conftest import wait_for
 from tests.e2e.serving import serve, wait_until_tried
 from tests.fakes import FakeEncoder
 from tests.search.reranking.shops import ColourReranker, fill

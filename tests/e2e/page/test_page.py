@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page
 
-from tests.e2e.conftest import wait_for
+from tests.e2e.page.conftest import wait_for
 from tests.e2e.serving import serve
 from tests.fakes import COLOURS, FakeEncoder, MemorySource, make_image, make_record
 from vitrina.api.routes.page import PAGE

@@ -40,8 +40,12 @@ def vitrina(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vitrina:
     return run_vitrina
 
 
-def test_a_tuned_encoder_answers_searches(vitrina: Vitrina, indexed: Path, tiny: Path, tmp_path: Path) -> None:
+def test_a_tuned_encoder_answers_searches(
+    vitrina: Vitrina, indexed: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copytree(indexed, tmp_path / "home")
+    for name in ("N_TEXTS", "N_PHOTOS", "N_OUT_OF_CATALOG"):  # a calibration would take longer than training
+        monkeypatch.setattr(f"vitrina.tuning.encoder.calibration.{name}", 30)
     out = tmp_path / "tuned"
     asked = ("--caption", "{colour}", "--caption", "{colour} {article}", "--epochs", "6", "--held-out", "0.2")
     status, printed, said = vitrina("train", "encoder", "--out", str(out), "--from", str(tiny), *asked)

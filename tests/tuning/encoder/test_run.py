@@ -31,6 +31,13 @@ SHORT = EncoderPlan(n_epochs=1, batch_size=16, held_out=0.2, captions=("colour",
 LONG = EncoderPlan(n_epochs=4, batch_size=16, patience=4, held_out=0.2, captions=("colour",), learning_rate=2e-4)
 
 
+@pytest.fixture(autouse=True)
+def few_calibration_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A calibration, which every run ends with, would take longer than its training."""
+    for name in ("N_TEXTS", "N_PHOTOS", "N_OUT_OF_CATALOG"):
+        monkeypatch.setattr(f"vitrina.tuning.encoder.calibration.{name}", 30)
+
+
 @dataclass
 class Notes:
     """A watcher that remembers."""

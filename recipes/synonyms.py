@@ -1,8 +1,8 @@
 """Make the synonyms that ship in ``search/analysis``: ``python -m recipes.synonyms --words FOLDER``.
 
-Synonyms come from WordNet's nouns for things that shops sell, narrower kinds from WordNet and Shopify's categories, and
-both from the parser's own table. Each line of the file has a phrase key, a tab, its synonyms, a tab, and the narrower
-kinds, both separated by ``|``.
+Synonyms come from WordNet's nouns for things that shops sell, narrower kinds from WordNet and Shopify's categories,
+and both from the parser's own table; ``synonyms.txt`` has more synonyms. Each line of the file has a phrase key, a tab,
+its synonyms, a tab, and the narrower kinds, both separated by ``|``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from vitrina.search.analysis.analyser import analyse
 from vitrina.search.analysis.language import Language
+from vitrina.search.analysis.synonyms import parse_synonyms
 from vitrina.search.understanding.names import COVERS, SYNONYMS
 
 OUT = Path(__file__).parent.parent / "search" / "analysis" / "synonyms.tsv.gz"
@@ -27,31 +28,9 @@ HEADER = """\
 # Shopify Product Taxonomy, Copyright (c) Shopify Inc. (MIT License). Both licences: see NOTICE.
 """
 
-MORE: tuple[tuple[str, ...], ...] = (
-    ("laptop", "notebook"),
-    ("trainers", "sneakers", "running shoes"),
-    ("mobile phone", "cell phone", "smartphone"),
-    ("earbuds", "earphones", "in ear headphones"),
-    ("fridge", "refrigerator"),
-    ("hoover", "vacuum cleaner"),
-    ("sat nav", "gps navigator"),
-    ("duvet", "comforter", "quilt"),
-    ("pram", "pushchair", "stroller"),
-    ("dummy", "pacifier"),
-    ("swimsuit", "bathing suit", "swimming costume"),
-    ("bum bag", "fanny pack", "waist bag"),
-    ("wellies", "wellingtons", "rain boots"),
-    ("spanner", "wrench"),
-    ("tap", "faucet"),
-    ("tumble dryer", "clothes dryer"),
-    ("cooker", "stove"),
-    ("hob", "cooktop"),
-    ("bin", "trash can", "garbage can", "wastebasket"),
-    ("timepiece", "watch", "clock"),
-    ("torch", "flashlight"),
-    ("phone", "telephone"),
-)
-"""What shoppers say on either side of the Atlantic and WordNet 3.1 lacks, or keeps apart."""
+MORE = Path(__file__).parent / "synonyms.txt"
+"""What shoppers and shops say and WordNet 3.1 lacks, or keeps apart: a group of names a line, as a shop writes its own
+synonyms."""
 
 LEXNAMES = frozenset({"artifact", "food"})
 MAX_WORDS = 3
@@ -160,9 +139,16 @@ def is_useful(word: str, other: str) -> bool:
     words, others = word.split(), other.split()
     if not words or max(len(words), len(others)) > MAX_WORDS or min(len(word), len(other)) < MIN_LETTERS:
         return False
-    if words[-1] in VAGUE or others[-1] in VAGUE or any(part.isdigit() for part in (*words, *others)):
-        return False
-    return f" {word} " not in f" {other} "
+    return f" {word} " not in f" {other} " and not any(part.isdigit() for part in (*words, *others))
+
+
+def without_vague(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """The pairs of names that both say what a product is."""
+    return ((one, other) for one, other in pairs if VAGUE.isdisjoint({last_word(one), last_word(other)}))
+
+
+def last_word(phrase: str) -> str:
+    return phrase.rpartition(" ")[2]
 
 
 def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -200,11 +186,12 @@ def main() -> None:
     synsets = make_synsets(rows)
     categories = read_categories(options.words / "shopify_categories.txt")
     sold = frozenset(name for path in categories for name in names_in(path[-1]))
-    tables = [*MORE, *((value, *others) for table in (SYNONYMS, COVERS) for value, others in table.items())]
+    more = [[" ".join(name) for name in rule.sources] for rule in parse_synonyms(MORE.read_text(encoding="utf-8"))]
+    tables = [*more, *((value, *others) for table in (SYNONYMS, COVERS) for value, others in table.items())]
     own = [(value, *others) for value, others in SYNONYMS.items()]
-    same = grouped([*table_pairs([*MORE, *own]), *synonyms_of(synsets, sold)])
+    same = grouped([*table_pairs([*more, *own]), *without_vague(synonyms_of(synsets, sold))])
     covers = [(phrase_key(wide), phrase_key(kind)) for wide, kinds in COVERS.items() for kind in kinds]
-    narrower = grouped([*covers, *categories_below(categories), *kinds_of(synsets, sold)])
+    narrower = grouped([*covers, *without_vague([*categories_below(categories), *kinds_of(synsets, sold)])])
     wordnet = (word for column in ("synonyms", "hypernyms") for row in rows for word in re.split("[,;] ", row[column]))
     parts = (part for path in categories for part in SEPARATOR.split(path[-1]))
     spelled = spellings((*(name for table in tables for name in table), *wordnet, *parts))

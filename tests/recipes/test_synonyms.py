@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from recipes.synonyms import categories_below, grouped, make_lines, make_synsets, names_in, spellings, synonyms_of
+from recipes.synonyms import (
+    MORE,
+    categories_below,
+    grouped,
+    make_lines,
+    make_synsets,
+    names_in,
+    spellings,
+    synonyms_of,
+)
+from vitrina.search.analysis.language import Language
+from vitrina.search.analysis.synonyms import Thesaurus, parse_synonyms
 
 SYNSETS = [
     ("artifact", "sofa, couch, lounge", "seat"),
@@ -35,3 +46,12 @@ def test_lines_have_keys_and_spellings() -> None:
     spelled = spellings(["Running Shoes", "Sneakers", "Boots"])
     lines = list(make_lines({"sneaker": ["running sho"]}, {"sho": ["boot"]}, spelled))
     assert lines == ["sho\t\tboots", "sneaker\trunning shoes\t"]
+
+
+def test_what_shops_call_one_thing_ships_under_each_name() -> None:
+    shipped, groups = Thesaurus(Language("en")), parse_synonyms(MORE.read_text(encoding="utf-8"))
+    assert len(groups) > 150
+    lost = [name for group in groups for name in group.sources if not shipped.synonyms(name)]
+    assert not lost
+    assert ("flashlight",) in [each.words for each in shipped.synonyms(("torch",))]
+    assert ("crib",) in [each.words for each in shipped.synonyms(("cot",))]

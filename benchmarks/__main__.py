@@ -11,8 +11,10 @@ import typer
 from benchmarks import (
     attacks,
     audit,
+    clip_retrieval,
     crashes,
     crowd,
+    indexes,
     load,
     photos,
     pipeline,
@@ -32,6 +34,8 @@ MEASUREMENTS: Mapping[str, Callable[[Encoder, Path], Iterator[Figure]]] = {
     "encoder-speed": speed.measure_encoder,
     "speed": speed.measure_time,
     "pipeline": pipeline.measure_pipeline,
+    "clip-retrieval": clip_retrieval.measure_clip_retrieval,
+    "indexes": indexes.measure_indexes,
     "load": load.measure_load,
     "reranked-load": load.measure_reranked_load,
     "overload": load.measure_overload,
@@ -77,6 +81,8 @@ def run(
         for figure in MEASUREMENTS[name](loaded, data):
             figures.append(figure)
             typer.echo(row(figure))
+        if not figures:  # what it needs is not installed, as it has said: the earlier figures stay
+            continue
         all_met = all_met and all(figure.is_met for figure in figures)
         rows = table(figures, earlier_values(earlier, figures) if earlier else ())
         sections[name] = f"{machine(loaded)}\n\n{rows}"

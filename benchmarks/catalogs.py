@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import operator
+import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +17,14 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+import typer
 from PIL import Image
 
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer, IndexingProgress
 from vitrina.indexer.sources import open_source
 from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
 from vitrina.search.types.item import Item
@@ -90,6 +94,31 @@ def read_sections(path: Path) -> dict[str, str]:
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     parts = [part.partition("\n") for part in text.split("\n## ")[1:]]
     return {heading.strip(): body.strip() for heading, _, body in parts}
+
+
+def write_measured(name: str, measured: Iterable[Figure], out: Path) -> None:
+    """Print figures as they come and write them under a heading; exits non-zero where a bound is missed."""
+    found: list[Figure] = []
+    for figure in measured:
+        found.append(figure)
+        typer.echo(row(figure))
+        section = f"{machine(load_encoder(None))}\n\n{table(found)}"
+        write_sections(out, {**read_sections(out), name: section})
+    if not all(figure.is_met for figure in found):
+        raise typer.Exit(1)
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """Wait for one's turn on a machine that others measure on: hold the lock of the file that ``BENCHMARK_LOCK`` names,
+    as flock(1) does, if it names one."""
+    path = os.environ.get("BENCHMARK_LOCK")
+    if path is None:
+        yield
+        return
+    with open(path, "a", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 Row = Mapping[str, object]

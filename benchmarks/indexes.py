@@ -25,7 +25,7 @@ import typer
 
 from benchmarks import growth
 from benchmarks.catalogs import RESULTS, Figure, turn, write_measured
-from benchmarks.peer_indexes import OURS, PEERS, Ids, PeerIndex, made, package_of
+from benchmarks.peer_indexes import OURS, PEERS, SERVICE, Ids, PeerIndex, made, package_of
 from benchmarks.synthetic import N_MEANINGS, VARIATION, ItemMaker, spread, unit
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import load_encoder
@@ -181,11 +181,14 @@ def timed(names: Sequence[str], data: Path, n_rounds: int) -> list[Timed]:
         found: dict[str, Timed] = {}
         for name in names:
             with turn():  # it builds as soon as it runs
-                connection = stack.enter_context(running(name, data))
+                process = ExitStack()
+                connection = process.enter_context(running(name, data))
                 told = answer(connection)
-            if not isinstance(told, Built):
-                typer.echo(f"{name} is left out: {told}.", err=True)
-                continue
+                if not isinstance(told, Built):
+                    process.close()  # before anything is timed
+                    typer.echo(f"{name} is left out: {told}.", err=True)
+                    continue
+            stack.push(process)
             typer.echo(str(told), err=True)
             connections[name], found[name] = connection, Timed(told)
         for _ in range(n_rounds):
@@ -232,7 +235,8 @@ def figures(found: Sequence[Timed], n_rows: int, load_average: float) -> Iterato
     fastest = max(peers, key=lambda each: each.queries_per_s)
     best = max(ours, key=lambda each: each.queries_per_s)
     said = f"{n_rows:,} rows, top {K}, one core; load average {load_average:.1f} before"
-    for one, called in ((best, "the fastest kind"), (ours[0], "as a service searches it")):
+    named = [(best, "the fastest kind"), *((each, "a service's") for each in ours if each.built.name == SERVICE)]
+    for one, called in named:
         name = f"Vitrina, {called} / the fastest peer, queries a second"
         rates = f"{one.built.name} and {fastest.built.name}"
         yield Figure(name, one.queries_per_s / fastest.queries_per_s, 1.0, how=f"{rates}; {said}")

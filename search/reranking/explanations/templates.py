@@ -11,6 +11,7 @@ from vitrina.search.analysis.spelling import fold, key, split
 from vitrina.search.reranking.explanations.fields import spoken, spoken_field
 from vitrina.search.reranking.explanations.nouns import Number, article, enumerated
 from vitrina.search.reranking.explanations.phrases import Phrase, Place, filed, phrase
+from vitrina.search.types.filters import facet_value
 from vitrina.search.types.requirement import Evidence, RequirementSource, Status, Verdict
 
 SURE_FROM = 0.8
@@ -148,12 +149,12 @@ class _Writer:
             yield f"{enumerated([self._clause(each) for each in unwanted])}, which you did not want"
 
     def _unknown(self, verdicts: Sequence[Verdict]) -> Iterator[str]:
-        """What is not known, a sentence for each kind of evidence that does not tell."""
-        for evidence, opening in _UNKNOWN_OPENINGS.items():
+        """What is not known, a sentence for each way in which it is not."""
+        for opening in _OPENINGS:
             whether = [
                 f"whether {said(each).clause(are_several=self._are_several)}"
                 for each in verdicts
-                if each.evidence is evidence
+                if opening_of(each) == opening
             ]
             if whether:
                 last = _pick(
@@ -169,6 +170,24 @@ _UNKNOWN_OPENINGS: Mapping[Evidence, str] = {
     Evidence.IMAGE: "the photo does not tell",
     Evidence.BOTH: "the listing and the photo leave open",
 }
+
+DOUBTED_LISTING = "the listing says so, but the photo leaves open"
+_OPENINGS = (DOUBTED_LISTING, *_UNKNOWN_OPENINGS.values())
+
+
+def opening_of(verdict: Verdict) -> str:
+    """The beginning of the sentence that says of an unknown verdict why it is."""
+    return DOUBTED_LISTING if is_doubted_listing(verdict) else _UNKNOWN_OPENINGS[verdict.evidence]
+
+
+def is_doubted_listing(verdict: Verdict) -> bool:
+    """Whether the listing has what was asked for, and the photo makes it doubtful."""
+    if verdict.evidence is not Evidence.BOTH or verdict.catalog_value is None or not verdict.requirement.wanted:
+        return False
+    if verdict.requirement.is_free:
+        return not verdict.catalog_value.startswith("no ")
+    named = {facet_value(value) for value in verdict.requirement.values}
+    return not named.isdisjoint(map(facet_value, verdict.catalog_value.split(", ")))
 
 
 def said(verdict: Verdict) -> Phrase:

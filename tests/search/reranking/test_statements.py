@@ -18,6 +18,8 @@ from vitrina.search.understanding.parser import requirements_of
         (Query("Navy blue SHIRTS for men"), ("navy blue shirts for men", "navy blue", "shirts", "men")),
         (Query("navy"), ("navy",)),
         (Query("navy shirt under 50 euros"), ("navy shirt", "navy", "shirt")),
+        (Query("shirts for two"), ("shirts for two", "shirts")),
+        (Query("shirts 10 kg"), ("shirts 10 kg", "shirts")),
         (Query("navy shirt, not striped"), ("navy shirt", "navy", "shirt", "striped")),
         (Query("navy shirt", without="striped"), ("navy shirt", "navy", "shirt", "striped")),
         (Query("like this in red", images=(make_image("blue"),)), ("red",)),

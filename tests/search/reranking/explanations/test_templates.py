@@ -128,6 +128,12 @@ def test_doubts_are_said_as_doubts() -> None:
     assert explanation([given]) == "It is probably not navy."
     nothing = replace(verdict("navy", UNKNOWN, "colour"), evidence=Evidence.NOTHING)
     assert explanation([nothing]) == "Neither the listing nor the photo tells whether it is navy."
+    both = replace(nothing, evidence=Evidence.BOTH)
+    assert explanation([replace(both, catalog_value="black")]) == (
+        "The listing and the photo leave open whether it is navy."
+    )
+    doubted = replace(both, catalog_value=", ".join(("black", *both.requirement.values)))
+    assert explanation([doubted]) == "The listing says so, but the photo leaves open whether it is navy."
 
 
 def test_what_a_photo_asks_for_is_as_in_the_photo() -> None:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import typer
 
 from benchmarks.catalogs import indexed
+from recipes.boutique.export import N_PRODUCTS, SIZE, write_parquet
 from vitrina.evaluation.judged_search import MEASURING_DEADLINE_S
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import load_encoder
@@ -26,7 +27,6 @@ from vitrina.search.types.query import Query, RerankOptions
 from vitrina.search.types.requirement import Author, Explanation, Verdict
 
 OUT = Path(__file__).parent.parent / "docs" / "explanations.md"
-BOUTIQUE = Path(__file__).parent.parent / "api" / "demo" / "boutique.tar"
 
 N_ROWS = 400
 """Of each catalog, drawn by chance: enough that something fits each query, and something does not."""
@@ -39,10 +39,11 @@ EXPLAIN_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class ExplainedCatalog:
-    """Rows of a Parquet file, some columns under the names that a shop gives them, and what its shoppers ask for."""
+    """Rows of a Parquet file, some columns under the names that a shop gives them, or without a file the demo's
+    boutique; and what its shoppers ask for."""
 
     name: str
-    path: Path
+    path: Path | None
     queries: Sequence[str]
     names: Mapping[str, str] = field(default_factory=dict)
     left_out: Sequence[str] = ("source", "licence", "description")
@@ -69,7 +70,7 @@ def catalogs(data: Path) -> tuple[ExplainedCatalog, ...]:
     return (
         ExplainedCatalog(
             "The demo's boutique",
-            BOUTIQUE,
+            None,
             (
                 *(
                     "white sneakers for women",
@@ -121,25 +122,32 @@ def catalogs(data: Path) -> tuple[ExplainedCatalog, ...]:
 
 def explained(encoder: Encoder, reranker: Reranker, catalog: ExplainedCatalog) -> Iterator[PrintedExplanation]:
     """The explanations of some hits of each of a catalog's queries."""
+    with TemporaryDirectory() as folder, indexed(encoder, source_of(catalog, Path(folder))) as shop:
+        stage = RerankPipeline.open(shop.store, reranker, deadline_s=MEASURING_DEADLINE_S)
+        with stage:
+            engine = shop.engine.with_reranker(stage)
+            for text in catalog.queries:
+                answer = engine.search(Query(text, limit=RANKS[-1]), RerankOptions(top=RANKS[-1], explain=0))
+                images = stage.candidate_images()
+                for hit in answer.hits:
+                    if hit.rank not in RANKS or not hit.verdicts:
+                        continue
+                    candidate = images.candidate(hit.stored) or RerankCandidate(hit.stored.item.sku, None)
+                    said = explain(reranker, candidate, hit.verdicts, Deadline.within(EXPLAIN_S))
+                    yield PrintedExplanation(text, hit.rank, hit.verdicts, said)
+
+
+def source_of(catalog: ExplainedCatalog, folder: Path) -> Path:
+    """The file to index, written into a folder."""
+    file = folder / "rows.parquet"
+    if catalog.path is None:
+        write_parquet(file, N_PRODUCTS, size=SIZE)
+        return file
     table = pq.read_table(catalog.path)
     rows = random.Random(0).sample(range(table.num_rows), min(N_ROWS, table.num_rows))
     table = table.take(rows).drop_columns([name for name in catalog.left_out if name in table.schema.names])
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "rows.parquet"
-        pq.write_table(table.rename_columns([catalog.names.get(name, name) for name in table.schema.names]), file)
-        with indexed(encoder, file) as shop:
-            stage = RerankPipeline.open(shop.store, reranker, deadline_s=MEASURING_DEADLINE_S)
-            with stage:
-                engine = shop.engine.with_reranker(stage)
-                for text in catalog.queries:
-                    answer = engine.search(Query(text, limit=RANKS[-1]), RerankOptions(top=RANKS[-1], explain=0))
-                    images = stage.candidate_images()
-                    for hit in answer.hits:
-                        if hit.rank not in RANKS or not hit.verdicts:
-                            continue
-                        candidate = images.candidate(hit.stored) or RerankCandidate(hit.stored.item.sku, None)
-                        said = explain(reranker, candidate, hit.verdicts, Deadline.within(EXPLAIN_S))
-                        yield PrintedExplanation(text, hit.rank, hit.verdicts, said)
+    pq.write_table(table.rename_columns([catalog.names.get(name, name) for name in table.schema.names]), file)
+    return file
 
 
 def written(found: Mapping[str, Sequence[PrintedExplanation]]) -> str:

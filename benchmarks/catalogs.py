@@ -99,11 +99,11 @@ def read_sections(path: Path) -> dict[str, str]:
 def write_measured(name: str, measured: Iterable[Figure], out: Path) -> None:
     """Print figures as they come and write them under a heading; exits non-zero where a bound is missed."""
     found: list[Figure] = []
+    heading = machine(load_encoder(None))
     for figure in measured:
         found.append(figure)
         typer.echo(row(figure))
-        section = f"{machine(load_encoder(None))}\n\n{table(found)}"
-        write_sections(out, {**read_sections(out), name: section})
+        write_sections(out, {**read_sections(out), name: f"{heading}\n\n{table(found)}"})
     if not all(figure.is_met for figure in found):
         raise typer.Exit(1)
 

@@ -108,9 +108,8 @@ class QueryMatches:
         self._reduced = reduced
         self._scores = [word_scores(expansion.of_word(at), postings) for at in range(len(self.words))]
         if reduced is not None:
-            scores = self._scores[reduced.word]
-            weights = reduced.weights(scores.rows)
-            self._scores[reduced.word] = replace(scores, scores=scores.scores * weights)
+            word = self._scores[reduced.word]
+            self._scores[reduced.word] = replace(word, scores=word.scores * reduced.weights(word.rows))
         self._idfs = [inverse_document_frequency(each.n_holding, postings.n_items) for each in self._scores]
         self._idf = sum(self._idfs) or 1.0
 
@@ -185,14 +184,19 @@ class QueryMatches:
         row = self._postings.rows_of(np.array([item_id]))
         return tuple(bool(row[0] >= 0 and word.at(row)[1][0] > 0) for word in self._scores)
 
+    def _weights(self, at: int, rows: NDArray[np.int64]) -> Weights | np.float32:
+        """What the word at a position counts in some rows, shape (n,), or in all."""
+        if self._reduced is None or self._reduced.word != at:
+            return np.float32(1)
+        return self._reduced.weights(rows)
+
     def _matches(self, rows: NDArray[np.int64], bm25: Weights | None = None) -> LexicalMatches:
         added, share = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
         weakest = np.full(len(rows), np.inf if self.words else 0, np.float32)
         for at, (word, idf) in enumerate(zip(self._scores, self._idfs, strict=True)):
             scores, held = word.at(rows)
             added += np.float32(idf) * scores
-            reduced = self._reduced is not None and self._reduced.word == at
-            share += np.float32(idf) * (held * self._reduced.weights(rows) if self._reduced and reduced else held)
+            share += np.float32(idf) * (held * self._weights(at, rows))
             weakest = np.minimum(weakest, held)
         share = np.minimum(share / np.float32(self._idf), 1)
         return LexicalMatches(self._postings.item_ids[rows], added if bm25 is None else bm25, share, weakest)

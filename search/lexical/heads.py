@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vitrina.search.analysis.analyser import Field
 from vitrina.search.analysis.language import Language
+from vitrina.search.lexical.bm25 import NO_IDS
 from vitrina.search.lexical.postings import N_FIELDS, Postings, Segment
 from vitrina.search.lexical.term_dictionary import TermDictionary
 
@@ -40,8 +41,6 @@ QUALIFIERS = frozenset(
 
 PURPOSES = ("for", "with", "fits", "compatible")
 """Words of a title after which nothing says what the item is: a charger for a laptop, a bag with a laptop sleeve."""
-
-NO_ROWS: NDArray[np.int64] = np.empty(0, np.int64)
 
 
 def head_of(terms: Sequence[str], words: Sequence[str], language: Language) -> int | None:
@@ -74,9 +73,9 @@ def rows_of_modifiers(postings: Postings, dictionary: TermDictionary, terms: Seq
 
     found = [heads_and_others(segment, terms, purposes, is_noun) for segment in postings.segments]
     if not any(len(heads) for heads, _ in found):
-        return NO_ROWS
+        return NO_IDS
     of_segments = zip(found, postings.offsets, strict=True)
-    return np.concatenate([NO_ROWS, *(np.setdiff1d(others, heads) + offset for (heads, others), offset in of_segments)])
+    return np.concatenate([np.setdiff1d(others, heads) + offset for (heads, others), offset in of_segments])
 
 
 def heads_and_others(

@@ -155,7 +155,6 @@ def as_modifier(text: str, expansion: Expansion, state: LexicalState) -> Reduced
     if at is None:
         return None
     terms = last_terms(each.phrase for each in expansion.of_word(at))
-
     rows = state.postings.cached(
         ("modifiers", *terms), lambda: rows_of_modifiers(state.postings, state.dictionary, terms)
     )

@@ -108,9 +108,9 @@ class CatalogEvidence:
         return CatalogValue(DENIED_LOGIT, str(others[0])) if others and is_single else NOTHING
 
     def _on_texts(self, requirement: Requirement) -> CatalogValue:
-        measures = measures_in(requirement.words) if requirement.is_free else []
-        if len(measures) == 1 and analyse(requirement.words) == list(measures[0].terms):
-            return self._on_measure(measures[0])
+        parts = measured(analyse(requirement.words)) if requirement.is_free else []
+        if len(parts) == 1 and isinstance(parts[0], Measure):
+            return self._on_measure(parts[0])
         denied = False
         for name in (requirement.words, *requirement.values):
             for start, end in self._runs([stem(word) for word in split(name)]):

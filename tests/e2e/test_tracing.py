@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from recipes.boutique.export import write_folder
+from tests.indexer.web_server import listening
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
 from vitrina.indexer.sources import open_source
@@ -44,12 +44,8 @@ def collector() -> Iterator[tuple[str, list[bytes]]]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Nothing."""
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}", bodies
-        server.shutdown()
-        thread.join()
+    with listening(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector)) as port:
+        yield f"http://127.0.0.1:{port}", bodies
 
 
 def test_a_search_is_a_span_of_its_callers_trace_with_its_stages_and_without_its_words(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import ipaddress
 import socket
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.indexer.web_server import listening
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.network import IPAddress, is_public
 from vitrina.indexer.preparation import load_image
@@ -104,14 +104,8 @@ class QuietServer(http.server.ThreadingHTTPServer):
 @pytest.fixture(scope="module")
 def server() -> Iterator[Shop]:
     shop = Shop()
-    with QuietServer(("127.0.0.1", 0), handler(shop)) as listening:
-        listening.daemon_threads = True
-        shop.port = listening.server_address[1]
-        thread = threading.Thread(target=listening.serve_forever, args=(0.02,))
-        thread.start()
+    with listening(QuietServer(("127.0.0.1", 0), handler(shop))) as shop.port:
         yield shop
-        listening.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -80,13 +80,19 @@ def handler(server: Server) -> type[http.server.BaseHTTPRequestHandler]:
 def serving() -> Iterator[Server]:
     """A server that runs inside the context."""
     found = Server()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(found)) as listening:
-        listening.daemon_threads = True
-        found.port = listening.server_address[1]
-        thread = threading.Thread(target=listening.serve_forever, args=(0.02,))
-        thread.start()
+    with listening(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(found))) as found.port:
         yield found
-        listening.shutdown()
+
+
+@contextmanager
+def listening(server: http.server.ThreadingHTTPServer) -> Iterator[int]:
+    """The port of a server that answers inside the context, and is closed after it."""
+    with server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
         thread.join()
 
 

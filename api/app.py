@@ -115,6 +115,36 @@ class BodyLimit:
             raise BodyTooLargeError(503, "Too many large requests are being read already.")
 
 
+class HeadAnswers:
+    """ASGI middleware that answers HEAD as GET is answered, without a body. What would send one for longer, such as a
+    stream of events, is told that the client has all that it asked for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+        has_begun = False
+
+        async def send_headers(message: Message) -> None:
+            nonlocal has_begun
+            if message["type"] == "http.response.start":
+                has_begun = True
+                await send(message)
+                await send({"type": "http.response.body"})
+
+        async def receive_until_begun() -> Message:
+            return {"type": "http.disconnect"} if has_begun else await receive()
+
+        asked = {**scope, "method": "GET"}
+        try:
+            await self.app(asked, receive_until_begun, send_headers)
+        finally:
+            scope["route"] = asked.get("route")
+
+
 HEADERS = ("authorization", "content-type")
 """What pages of allowed origins may send, beside what every page may."""
 
@@ -179,6 +209,7 @@ def create_app(settings: Settings, open_service: Callable[[Settings], Service] =
     if origins:
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=METHODS, allow_headers=HEADERS)
     app.add_middleware(Security, hosts=names_in(settings.allowed_hosts), origins=origins)
+    app.add_middleware(HeadAnswers)
     app.add_middleware(RequestObserver, metrics=app.state.metrics)
     add_error_handlers(app)
     for routes in (search, items, images, imports, catalog, health):

@@ -143,6 +143,8 @@ def http_error(request: Request, error: Exception) -> JSONResponse:
 
 
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+GIVEN_BY: Final[Mapping[str, str]] = {"HEAD": "GET"}
+"""Methods that every path has which has another one."""
 
 
 def methods_of(request: Request) -> list[str]:
@@ -151,7 +153,10 @@ def methods_of(request: Request) -> list[str]:
     methods = [
         method
         for method in METHODS
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+        if any(
+            route.matches({**request.scope, "method": GIVEN_BY.get(method, method)})[0] is Match.FULL
+            for route in routes
+        )
     ]
     return methods or ["GET", "HEAD"]  # a folder of files
 

@@ -18,6 +18,11 @@ FILES: Final[Schema] = {"type": "array", "items": {"type": "string", "format": "
 FORM_FIELDS: Final = ("text", "without", "sort")
 """Fields of a search's form that hold a text as it is; all others hold JSON."""
 
+ENDS_IN_SIMILAR: Final = {
+    "put": "Put Item Whose Sku Ends In /similar",
+    "delete": "Delete Item Whose Sku Ends In /similar",
+}
+
 
 def describe(app: FastAPI, *, needs_key: bool) -> None:
     """Complete the application's document when it is made."""
@@ -63,9 +68,16 @@ def describe_form(document: Schema) -> None:
 
 
 def describe_similar(document: Schema) -> None:
-    """The parameters that hold JSON, under the schemas that they have in a search."""
+    """The parameters that hold JSON, under the schemas that they have in a search; and what else there is at this path,
+    since a sku may end as it does."""
     fields = document["components"]["schemas"]["SearchRequest"]["properties"]
-    for parameter in document["paths"]["/v1/items/{sku}/similar"]["get"]["parameters"]:
+    item, similar = document["paths"]["/v1/items/{sku}"], document["paths"]["/v1/items/{sku}/similar"]
+    for method in ("put", "delete"):
+        named = {"operationId": f"{item[method]['operationId']}_similar", "summary": ENDS_IN_SIMILAR[method]}
+        similar[method] = {**item[method], **named}
+    answer = similar["get"]["responses"]["200"]["content"]["application/json"]
+    answer["schema"] = {"anyOf": [answer["schema"], {"$ref": "#/components/schemas/ItemOut"}]}
+    for parameter in similar["get"]["parameters"]:
         if parameter["name"] in ("filters", "rerank", "explain"):
             del parameter["schema"]
             parameter["content"] = {"application/json": {"schema": fields[parameter["name"]]}}

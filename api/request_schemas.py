@@ -42,7 +42,7 @@ IMAGES: Final[Schema] = {
 }
 
 CATALOG_IMAGES: Final[Schema] = {
-    "items": {"anyOf": [IMAGE, {"type": "string", "format": "uri", "pattern": "^https?://"}]},
+    "items": {"anyOf": [IMAGE, {"type": "string", "pattern": r"^https?://[^\s/?#]"}]},
     "maxItems": MAX_ITEM_IMAGES,
 }
 CURRENCY: Final[Schema] = {"enum": sorted(CODES)}

@@ -37,11 +37,13 @@ from vitrina.search.encoders.compute import n_available_cores
 from vitrina.search.encoders.registry import load_catalog_encoder, load_encoder
 from vitrina.search.engine import SearchEngine
 from vitrina.search.index.sync import SyncThread
+from vitrina.search.rank_explanation import explain_rank
 from vitrina.search.store.jobs import Job
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import EncoderReplacedError, InputError, NotFoundError, VitrinaError
 from vitrina.search.types.item import StoredItem
-from vitrina.search.types.query import RerankOptions
+from vitrina.search.types.query import Query, RerankOptions
+from vitrina.search.types.rank_explanation import RankExplanation
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +76,10 @@ read and write: beside a flood of 250 searches a second, Python's 5 ms made refu
 
 N_SPARE = 4
 """Threads for the answers that are not reranked since the reranker is busy: none waits for one that is."""
+
+N_EXPLAINING = 8
+"""How many ranks are explained at the same time. Each computes in one of the searches' slots, which it lends while it
+waits for the reranker."""
 
 N_DECODING = 2
 """How many queries' images are decoded at the same time: a large one takes a core for a second."""
@@ -152,6 +158,7 @@ class Service:
         self.searching = Threads("searching", N_SEARCHING, self._slots)
         self.retrieving = Threads("retrieving", N_RETRIEVING, self._slots, goes_first=True)
         self.reranked = Threads("reranked", N_RERANKED + N_SPARE)
+        self.explaining = Threads("explaining", N_EXPLAINING)
         self.decoding = Threads("decoding", N_DECODING)
         self.writing = Threads("writing", N_WRITING)
         self.drawing = Threads("drawing", N_DRAWING)
@@ -189,8 +196,8 @@ class Service:
     @property
     def threads(self) -> dict[str, Threads]:
         """Every pool of threads by its name."""
-        pools = (self.searching, self.retrieving, self.reranked, self.decoding, self.writing, self.drawing)
-        return {pool.name: pool for pool in pools}
+        searching = (self.searching, self.retrieving, self.reranked, self.explaining)
+        return {pool.name: pool for pool in (*searching, self.decoding, self.writing, self.drawing)}
 
     @property
     def engine(self) -> SearchEngine:
@@ -207,6 +214,15 @@ class Service:
             yield self.engine
         finally:
             self._free_to_rerank.release()
+
+    def explain(self, query: Query, sku: str, options: RerankOptions | None, *, is_reranked: bool) -> RankExplanation:
+        """Why an item has its rank, with its photo's verdicts where there are ``options``. Blocks for a slot, for the
+        retrieval, and for the reranker's deadline where there is one. Raises as ``explain_rank`` does."""
+        with (
+            self._slots.taken(goes_first=options is not None),
+            self.reranking_engine() if options else nullcontext(self.engine.with_reranker(None)) as engine,
+        ):
+            return explain_rank(engine, query, sku, options, is_reranked=is_reranked, waits=self._slots.lent)
 
     def rerank_options(self, request: SearchRequest) -> RerankOptions:
         """The options of a request that has just arrived, and the service's own for what it leaves out. Raises

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -27,14 +29,24 @@ from vitrina.search.types.rank_explanation import FailedFilter, PartRank, Placem
 from vitrina.search.types.requirement import Status, Verdict
 from vitrina.search.understanding.parsed_query import ParsedQuery
 
+Waits = Callable[[], AbstractContextManager[None]]
+"""Makes the context in which a thread waits for the reranker, and computes nothing."""
+
 
 def explain_rank(
-    engine: SearchEngine, query: Query, sku: str, options: RerankOptions | None = None, *, is_reranked: bool = False
+    engine: SearchEngine,
+    query: Query,
+    sku: str,
+    options: RerankOptions | None = None,
+    *,
+    is_reranked: bool = False,
+    waits: Waits = nullcontext,
 ) -> RankExplanation:
     """Why an item of the catalog, found or not, has its rank for a query.
 
     Where the engine has a reranker, it judges the item's photo within the deadline of ``options``; with ``is_reranked``
-    the rank is that of the search reranked with these options. Blocks for the retrieval and the deadline.
+    the rank is that of the search reranked with these options. Blocks for the retrieval and the deadline; for the
+    latter in the context that ``waits`` makes.
 
     Raises NotFoundError for a sku that is not in the catalog, NoRerankerError where ``is_reranked`` and there is no
     reranker, and what ``SearchEngine.stream`` raises.
@@ -51,7 +63,7 @@ def explain_rank(
         with watch.stage("explain"):
             explained, text = explained_search(engine, parsed, found, stored), parsed.text
         if engine.reranker is not None:
-            explained = judged(engine, explained, parsed, found, options or RerankOptions(), watch, is_reranked)
+            explained = judged(engine, explained, parsed, found, options or RerankOptions(), watch, waits, is_reranked)
     return replace(explained, sentence=sentence(explained, query, text), timings_ms=watch.timings_ms())
 
 
@@ -123,6 +135,7 @@ def judged(
     found: FoundCandidates,
     options: RerankOptions,
     watch: Stopwatch,
+    waits: Waits,
     is_reranked: bool,
 ) -> RankExplanation:
     """The explanation with verdicts by the photo, too; with ``is_reranked`` with the rank after reranking."""
@@ -131,11 +144,11 @@ def judged(
     takes_part = takes_part and max(explained.rank or 0, query.offset + 1) <= options.top
     if takes_part:
         page = replace(query, offset=0, limit=max(query.offset + query.limit, options.top))
-        answer = reranked(engine, replace(parsed, query=page), found, options, watch)
+        answer = reranked(engine, replace(parsed, query=page), found, options, watch, waits)
     else:
         alone = replace(found, kept=np.searchsorted(found.ranked.item_ids, [explained.stored.id]).astype(np.int64))
         page = replace(query, offset=0, limit=1)
-        answer = reranked(engine, replace(parsed, query=page), alone, replace(options, top=1), watch)
+        answer = reranked(engine, replace(parsed, query=page), alone, replace(options, top=1), watch, waits)
     hit = next((hit for hit in answer.hits if hit.stored.id == explained.stored.id), None)
     if hit is None:  # deleted meanwhile
         return explained
@@ -153,12 +166,17 @@ def judged(
 
 
 def reranked(
-    engine: SearchEngine, parsed: ParsedQuery, found: FoundCandidates, options: RerankOptions, watch: Stopwatch
+    engine: SearchEngine,
+    parsed: ParsedQuery,
+    found: FoundCandidates,
+    options: RerankOptions,
+    watch: Stopwatch,
+    waits: Waits,
 ) -> Answer:
     """The reranked answer with the query's page of the candidates, without explanations."""
     assert engine.reranker is not None
     candidates = engine.retriever.answer(parsed, found, watch)
-    with watch.stage("judge"):
+    with watch.stage("judge"), waits():
         return final_answer(engine.reranker.rerank(parsed, candidates, replace(options, explain=0)))
 
 

@@ -60,8 +60,11 @@ ImportId = Annotated[int, PathParameter(ge=1, le=MAX_ID, description="The import
 
 
 def form_schema() -> dict[str, Any]:
-    """A form: the file, and the options as text fields, those of ``OPTIONS_AS_JSON`` as JSON."""
+    """A form: the file, and the options as text fields, those of ``OPTIONS_AS_JSON`` as JSON. Only in JSON is null."""
     options = ImportOptions.model_json_schema()["properties"]
+    for name in options.keys() - set(OPTIONS_AS_JSON):
+        given = [form for form in options[name].pop("anyOf", ()) if form.get("type") != "null"]
+        options[name].update(*given)
     file = {"type": "string", "format": "binary", "description": "Its name's ending tells the format."}
     return {
         "type": "object",

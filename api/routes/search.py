@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -21,10 +22,7 @@ from vitrina.api.routes.health import RunningService
 from vitrina.api.service import Service
 from vitrina.api.streaming import RESPONSES, respond, while_connected
 from vitrina.indexer.sources.cells import key_text
-from vitrina.search.engine import SearchEngine
-from vitrina.search.rank_explanation import explain_rank
-from vitrina.search.types.query import MAX_IMAGES, Query, RerankOptions
-from vitrina.search.types.rank_explanation import RankExplanation
+from vitrina.search.types.query import MAX_IMAGES, Query
 
 router = APIRouter(tags=["search"])
 
@@ -67,31 +65,19 @@ async def read_query(request: Request, service: Service, body: SearchRequest, up
 async def explain(request: Request, body: ExplainRequest, service: RunningService) -> RankExplanationOut:
     """Why an item is, or is not, among the hits of a search: its rank by each part of the score, the filters that it
     fails, and whether it meets each requirement, by its listing and by its photo."""
-    options = None
-    if is_reranked(body.query) or service.reranking is not None:
-        options = service.rerank_options(body.query)
-    query = await read_query(request, service, body.query, [])
-    with service.reranking_engine() as engine:
-        work = service.reranked.submit(explained_by, engine, body, query, options)
-        explained = await while_connected(request, work)
-    return RankExplanationOut.of(explained)
-
-
-def explained_by(
-    engine: SearchEngine, request: ExplainRequest, query: Query, options: RerankOptions | None
-) -> RankExplanation:
-    """The explanation. Blocks for the retrieval, and for the reranker's deadline where there is one."""
-    body = request.query
-    if body.rerank is False:
-        engine = engine.with_reranker(None)
-    return explain_rank(engine, query, key_text(request.sku), options, is_reranked=is_reranked(body))
+    asked, options = body.query, None
+    if is_reranked(asked) or (service.reranking is not None and asked.rerank is not False):
+        options = service.rerank_options(asked)
+    query = await read_query(request, service, asked, [])
+    explain = partial(service.explain, query, key_text(body.sku), options, is_reranked=is_reranked(asked))
+    return RankExplanationOut.of(await while_connected(request, service.explaining.submit(explain)))
 
 
 async def read_request(request: Request) -> tuple[SearchRequest, list[bytes]]:
     """The request and its uploaded images, from JSON or from a form. Raises RequestValidationError."""
     uploads: list[bytes] = []
     try:
-        if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             async with received_form(request) as form:
                 uploads = [await part.read() for part in form.getlist("image") if isinstance(part, UploadFile)]
                 return SearchRequest.model_validate(form_fields(form)), [data for data in uploads if data]
@@ -128,9 +114,17 @@ async def received_form(request: Request) -> AsyncIterator[FormData]:
 
 
 def form_fields(form: FormData) -> dict[str, object]:
-    """A form's text fields as the JSON request has them, without empty ones."""
+    """A form's text fields as the JSON request has them, without empty ones. Raises RequestValidationError for a text
+    in place of a file, and the other way round."""
     fields: dict[str, object] = {}
-    for name, value in form.items():
-        if isinstance(value, str) and value and name != "image":
+    for name, value in form.multi_items():
+        is_file = isinstance(value, UploadFile)
+        if is_file is not (name == "image") and (is_file or value):
+            wanted = "is a text here; send files, as curl's -F image=@photo.jpg" if name == "image" else NO_FILE
+            raise RequestValidationError([{"loc": ("form", name), "msg": wanted, "type": "form"}])
+        if isinstance(value, str) and value:
             fields[name] = from_json(value, ("form", name)) if name in JSON_FIELDS else value
     return fields
+
+
+NO_FILE = 'is a file; images are sent in the field "image", and the other fields as texts'

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from vitrina.api.rank_explanations import RANK_EXPLANATION, RankExplanationOut
 from vitrina.api.rerankers import BackgroundReranker, Open
 from vitrina.api.service import Service
 from vitrina.api.settings import Settings
+from vitrina.search.reranking.base import Deadline
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.query import RerankOptions
@@ -179,3 +183,29 @@ def test_the_command_judges_the_photo_if_asked(reranking_vitrina: Vitrina) -> No
     assert "listing and photo" in printed
     _, printed, _ = reranking_vitrina("explain", "white boots", "--sku", "item-7")
     assert "listing and photo" not in printed
+
+
+def test_explanations_compute_in_the_slots_of_searches_and_lend_them_while_the_reranker_judges(
+    reranking_store: Store,
+) -> None:
+    reranker = open_simple_reranker(Settings(), ExitStack())
+    for client in serving(reranking_store, lambda _: reranker):
+        service: Service = client.app.state.service  # type: ignore[attr-defined]
+        judging, release = threading.Event(), threading.Event()
+
+        def wait(_: Deadline, judging: threading.Event = judging, release: threading.Event = release) -> None:
+            judging.set()
+            release.wait(30)
+
+        reranker.before = wait  # type: ignore[attr-defined]
+        n_slots = service._slots._n_free
+        with ExitStack() as held, ThreadPoolExecutor(1) as clients:
+            for _ in range(n_slots):
+                held.enter_context(service._slots.taken())
+            asked = clients.submit(explained, client, "red boots", "item-1")
+            assert not judging.wait(0.2), "it waits for a slot"
+            held.close()
+            assert judging.wait(30)
+            assert service._slots._n_free == n_slots, "it computes nothing now"
+            release.set()
+            assert asked.result(30)["placement"]

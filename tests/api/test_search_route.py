@@ -62,6 +62,23 @@ def test_own_photo_comes_first_by_data_uri_and_by_upload(shared_client: TestClie
     assert [hit["sku"] for hit in by_uri["hits"]] == [hit["sku"] for hit in by_file["hits"]]
 
 
+@pytest.mark.parametrize(
+    ("name", "part", "says"),
+    [
+        ("image", (None, "photo.jpg"), "form.image: is a text here"),
+        ("images", ("photo.jpg", b"..."), "form.images: is a file"),
+        ("text", ("words.txt", b"shirt"), "form.text: is a file"),
+    ],
+)
+def test_a_text_in_place_of_a_file_is_no_search_without_it(
+    shared_client: TestClient, name: str, part: tuple[str | None, str | bytes], says: str
+) -> None:
+    """As ``-F image=photo.jpg`` sends it."""
+    refused = shared_client.post("/v1/search", files={name: part, "limit": (None, "2")})
+    assert refused.status_code == 422
+    assert says in refused.json()["error"]["message"]
+
+
 def test_form_takes_filters_as_json(shared_client: TestClient) -> None:
     form = {"text": "gift", "filters": json.dumps({"category": {"exists": True}}), "limit": "4"}
     answer = (

@@ -188,9 +188,9 @@ def test_forms_in_unusual_charsets(client: TestClient, charset: str) -> None:
     ("method", "path", "allowed"),
     [
         ("TRACE", "/v1/search", "POST"),
-        ("TRACE", "/v1/items/a", "DELETE, GET, PUT"),
-        ("PATCH", "/v1/items/a/similar", "DELETE, GET, PUT"),
-        ("POST", "/healthz", "GET"),
+        ("TRACE", "/v1/items/a", "DELETE, GET, HEAD, PUT"),
+        ("PATCH", "/v1/items/a/similar", "DELETE, GET, HEAD, PUT"),
+        ("POST", "/healthz", "GET, HEAD"),
     ],
 )
 def test_a_method_that_does_not_exist_is_answered_with_those_that_do(
@@ -198,6 +198,17 @@ def test_a_method_that_does_not_exist_is_answered_with_those_that_do(
 ) -> None:
     response = client.request(method, path)
     assert (response.status_code, response.headers["allow"]) == (405, allowed)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/healthz", "/readyz", "/metrics", "/docs", "/v1/items", "/v1/items/missing", "/v1/duplicates"]
+)
+def test_head_is_answered_as_get_is_without_a_body(shared_client: TestClient, path: str) -> None:
+    got, headed = shared_client.get(path), shared_client.head(path)
+    assert (headed.status_code, headed.content) == (got.status_code, b"")
+    assert headed.headers["content-type"] == got.headers["content-type"]
+    assert path == "/metrics" or headed.headers["content-length"] == str(len(got.content))
+    assert shared_client.head("/v1/search").status_code == 405
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,11 @@ class TableSource:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the operator should know about how the file was read."""
-        return self.table.notes
+        if not self.columns.is_keyed_by_title:
+            return self.table.notes
+        column = self._spelled(self.columns.fields["sku"][0])
+        note = f"{self.name} has no column of keys: items go by their names, {column}; --map sku=COLUMN names a key."
+        return (*self.table.notes, note)
 
     def rows(self) -> Iterator[Record | Rejection]:
         """Every row as a record or as its rejection, in the file's order."""

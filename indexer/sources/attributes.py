@@ -36,7 +36,11 @@ _MODIFIER = re.compile(
 """What SAP's ImpEx writes behind a column: ``code[unique=true]``, ``name[lang=en]``."""
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_NOT_KEY = re.compile(r"[^\w.]+")
+_NOT_KEY = re.compile(
+    r"[^\w.\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0dff\u0e31-\u0e4e\u0eb1-\u0ece\u102b-\u109d\u17b4-\u17d3]+"
+)
+"""What keys are cut at; signs that are written on or after a letter, as vowels in Hindi and Thai, belong to it."""
+
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,10})")  # 12 digits and more are GTINs and their like: names, not numbers
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
 _CODE_KEYS = re.compile(r"(?:^|[_.])(?:sku|gtin\d*|ean\d*|upc|isbn\d*|barcode|mpn|asin|code|zip|phone)$")

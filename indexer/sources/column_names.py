@@ -27,9 +27,93 @@ def _noise() -> re.Pattern[str]:
 
 
 def n_known_names(names: Sequence[str]) -> int:
-    """How many of these texts are well-known names of fields: what tells a header from the rows around it."""
-    known = {name for words in name_table("names").values() for name in words}
-    return len({own for name in names if name and len(name) <= 80 and (own := folded(name)) in known})
+    """How many of these texts are well-known names of fields, or made of known words alone: what tells a header from
+    the rows around it."""
+    folded_names = {own for name in names if name and len(name) <= 80 and (own := folded(name))}
+    return sum(own in _known_names() or _known_words().issuperset(_BETWEEN.split(own)) for own in folded_names)
+
+
+@cache
+def _known_names() -> frozenset[str]:
+    tables = (*name_table("names").values(), *name_table("late").values())
+    return frozenset(name for words in tables for name in words)
+
+
+@cache
+def _known_words() -> frozenset[str]:
+    tables = (*name_table("words").values(), name_table("not")["other"])
+    return frozenset(part for words in tables for word in words for part in word.split("_"))
+
+
+def names_without_brackets(column: str) -> tuple[str, ...]:
+    """What a column's name may be looked up by without what it has in brackets, unless that says that it is another
+    column, as in ``Price (old)`` and ``Name [de]``."""
+    inside = words_of(folded(" ".join(_BRACKETED.findall(column)))) - {"currency", "tax", "vat", "unit"}
+    tables = (*name_table("not").values(), *name_table("codes").values(), ("lang",))
+    if not any(inside) or any(not inside.isdisjoint(words) for words in tables):
+        return ()
+    bare = folded(_BRACKETED.sub("", column))
+    return (bare, *plain_names(bare)) if bare else ()
+
+
+def plain_names(name: str) -> tuple[str, ...]:
+    """What else a column's folded name may be looked up by: with one sign between words, and without a note that tax
+    is in its prices (``prix_ttc``, ``hinta_sis_alv``)."""
+    bare = re.sub(r"[._]+", "_", name).strip("_")
+    return tuple(dict.fromkeys(each for each in (bare, _TAXED.sub("", bare)) if each and each != name))
+
+
+@lru_cache(maxsize=4096)
+def words_of(name: str) -> frozenset[str]:
+    """The words of a folded name; of ``produktlank`` also what follows the product, of ``standardpreis`` the price."""
+    words = set(_BETWEEN.split(name))
+    for word in tuple(words):
+        if found := _OF_PRODUCT.match(word):
+            words |= {found[1], word[found.end(1) :]}
+        elif found := _AS_PRICE.search(word):
+            words.add(found[0])
+    return frozenset(words)
+
+
+def is_named_as(field: str, name: str) -> bool:
+    """Whether a folded name has a word of a field, and none of another's; a key's also needs one for products."""
+    if not has_word(name, "words", field) or (field == "sku" and not has_word(name, "words", "product")):
+        return False
+    bare = next(iter(plain_names(name)[-1:]), name)
+    others = (field,) if field in ("price", "image") else (field, "other")
+    return not any(has_word(bare, "not", other) for other in others)
+
+
+def has_word(name: str, table: str, field: str) -> bool:
+    """Whether a folded name has one of the words or phrases that a table of ``names.toml`` lists for a field."""
+    words, phrases, unspaced = _words_for(table, field)
+    framed = f"_{name.replace('.', '_')}_"
+    return (
+        not words.isdisjoint(words_of(name))
+        or any(f"_{phrase}_" in framed for phrase in phrases)
+        or any(word in name for word in unspaced)
+    )
+
+
+@cache
+def _words_for(table: str, field: str) -> tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]:
+    """The words, the phrases of several words, and the words of scripts that have no blanks between them."""
+    known = name_table(table).get(field, [])
+    phrases = tuple(word for word in known if "_" in word)
+    return frozenset(known) - {*phrases}, phrases, tuple(word for word in known if word[0] >= _WITHOUT_BLANKS)
+
+
+_BRACKETED = re.compile(r"\s*[(\[（【].*?[)\]）】]")
+_BETWEEN = re.compile(r"[_.]")
+_OF_PRODUCT = re.compile(r"(produkt|product|artikel|waren|vare|varu|tuote|toote|termek)(?=s?\w{3})s?")
+_AS_PRICE = re.compile(r"(?<=\w\w)(?:preis|prijs|pris|hinta)$")
+_TAXED = re.compile(
+    r"_(?:(?:incl?|inkl|including|included|avec|con|com|cu|su|ar|s|z|sis|met|m|mit|tax)_)?"
+    r"(?:vat|tax(?:es)?|incl|ttc|gst|mwst|mw_st|ust|btw|iva|tva|moms|mva|dph|ddv|pdv|pvm|pvn|km_ga|alv|кдв|пдв|ндс|φπα|ддс)"
+    r"|_kdv_dahil|税込|含税|_税込み"
+)
+_WITHOUT_BLANKS = "\u0e00"
+"""From here on come scripts that are written without blanks between words: Thai, Chinese, Japanese, Korean."""
 
 
 @lru_cache(maxsize=4096)

@@ -6,18 +6,16 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from vitrina.indexer.sources.cells import is_blank
-from vitrina.indexer.sources.column_names import folded, name_table
+from vitrina.indexer.sources.column_names import folded, has_word, is_named_as, name_table, words_of
 
 Sample = Callable[[], Sequence[Mapping[str, object]]]
 """Gives the cells of a table's first rows; reads them only if they are asked for."""
 
-_SKU_WORDS = frozenset(
-    str.split(
-        "sku id pid no nr num number numero numer nummer code codigo codice kod key ref reference artikel article item "
-        "style model plu part handle ean gtin upc isbn asin barcode"
-    )
-)
+_KEYS = "sku id pid article artikel item style part handle index gtin upc isbn asin ean barcode plu key model"
+"""Words in the names of keys, besides those that other languages have for a code or a number."""
+
 _IMAGE = re.compile(r"\.(?:jpe?g|jfif|png|gif|webp|avif|heic|bmp|tiff?)(?:[?#].*)?$", re.IGNORECASE)
+_WEB_ADDRESS = re.compile(r"^(?:https?:)?//|^www\.", re.IGNORECASE)
 _AMOUNT = re.compile(
     r"^(?:(?:[$€£₹¥]|(?:USD|EUR|GBP|CHF|CAD|AUD|INR|JPY|PLN|SEK|NOK|DKK) ?)\d[\d.,]*|\d[\d.,]* ?[€£₹])$"
 )
@@ -49,16 +47,23 @@ def _is_price_name(column: str) -> bool:
     return set(re.split(r"[_.]", folded(column))).isdisjoint(name_table("not")["price"])
 
 
-def key_in(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str | None:
+def key_in(sample: Sample, columns: Sequence[str]) -> str | None:
     """The first column whose name has a word of a key, and that has another short value in every row; None if there is
     none, or one row alone."""
+    words = frozenset(_KEYS.split())
     for column in columns:
-        if _SKU_WORDS.isdisjoint(re.split(r"[_.]", folded(column))) or len(rows) < 2:
-            continue
-        values = {str(row[column]).strip() for row in rows if not is_blank(row.get(column))}
-        if len(values) == len(rows) and all(len(value) <= MAX_KEY_CHARS for value in values):
-            return column
+        name = folded(column)
+        if has_word(name, "words", "sku") or not words.isdisjoint(words_of(name)):
+            is_other = has_word(name, "not", "other") or has_word(name, "not", "sku")
+            if (not is_other or name in words) and are_different(sample(), column):
+                return column
     return None
+
+
+def are_different(rows: Sequence[Mapping[str, object]], column: str) -> bool:
+    """Whether a column has another short value in each of several rows."""
+    values = {str(row[column]).strip() for row in rows if not is_blank(row.get(column))}
+    return len(values) == len(rows) > 1 and all(len(value) <= MAX_KEY_CHARS for value in values)
 
 
 def _are_titles(sample: Sample, columns: Sequence[str]) -> bool:
@@ -75,11 +80,17 @@ def tell_by_values(
     currency."""
     if "title" not in fields and not known.get("title"):
         if _are_titles(sample, fields.get("description", ())):
-            fields["title"] = fields.pop("description")
+            short, *others = fields.pop("description")
+            fields["title"] = (short,)
+            fields |= {"description": (*others,)} if others else {}
         elif _are_phrases(sample, fields["sku"][0]):
             fields["title"] = fields["sku"]
     if not known.get("image") and (column := _column_with(_IMAGE, sample, columns)):
         fields["image"] = (column,)
+    if "url" not in fields and not known.get("url"):
+        links = [column for column in columns if is_named_as("url", folded(column))]
+        if column := _column_with(_WEB_ADDRESS, sample, links):
+            fields["url"] = (column,)
     if fields.keys().isdisjoint(("price", "price_cents")) and not known.get("price"):
         free = [column for column in columns if _is_price_name(column) and (column,) != fields.get("image")]
         if column := _column_with(_AMOUNT, sample, free):

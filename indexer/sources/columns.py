@@ -10,8 +10,16 @@ from typing import Literal
 
 from vitrina.indexer.sources.attributes import attribute_key
 from vitrina.indexer.sources.cells import is_blank
-from vitrina.indexer.sources.column_names import folded, n_known_names, name_table
-from vitrina.indexer.sources.column_values import Sample, is_value, key_in, tell_by_values
+from vitrina.indexer.sources.column_names import (
+    folded,
+    is_named_as,
+    n_known_names,
+    name_table,
+    names_without_brackets,
+    plain_names,
+)
+from vitrina.indexer.sources.column_values import Sample, are_different, is_value, key_in, tell_by_values
+from vitrina.indexer.sources.currencies import currency_in_name
 from vitrina.search.types.errors import SourceError
 
 FIELDS = ("sku", "title", "description", "price", "sale_price", "price_cents", "currency", "url", "image")
@@ -23,17 +31,16 @@ LOCALES = ("en_us", "en_gb", "en_int", "en")
 MAX_KEYS = 10_000
 """Columns remembered, of objects that all have other keys."""
 
-_LOCALE = re.compile(r"[_.](?P<locale>[a-z]{2}(?:_[a-z]{2}(?:_(?P<channel>[a-z0-9_]+))?)?)")
-_CURRENCY = re.compile(r"(?:_in)?[_.](?P<currency>[a-z]{3})")
+_LOCALE = re.compile(
+    r"[_.](?!de_(?:la|le|el|lo)\b|de_(?:la|le|el|lo)_)(?P<locale>[a-z]{2}(?:_[a-z]{2}(?:_(?P<channel>[a-z0-9_]+))?)?)"
+)
+_CURRENCY = re.compile(r"(?:_in)?[_.]?(?P<currency>[a-z]{3})")
 _MORE_IMAGES = re.compile(
     r"(?:additional_|other_|variant_|product_|more_|extra_|gallery_|weitere_|zusatz)?(?:image|picture|photo|img|pic|bild"
     r"|foto|imagen|image_url|picture_url)(?:_(?:url|link|path|src|file|location))?(?:s?_?\d+|s)(?:_url)?"
     r"|(?:additional|other|variant|more|extra)_?(?:image|picture|photo)(?:_?(?:url|link|path|src))?s?"
     r"|(?:image|picture)s?_?(?:additional|alternative|other)|(?:imgurl|image)_alternative|weitere_bilder"
 )
-_WITHOUT_BLANKS = "\u2e80"
-"""From here on come scripts that are written without blanks between words."""
-
 _SKU_LIKE = re.compile(r"sku|id\b|id$|code|number|key|handle|ref|ean|gtin", re.IGNORECASE)
 
 
@@ -56,7 +63,8 @@ class Columns:
     """``fields`` maps a field to its columns, of which the first that a row fills counts; ``images`` are the columns
     with images, ``renamed`` maps a column to the attribute it is to become, ``currencies`` maps a price's column to the
     currency that its name says. ``ignored`` columns are no attributes; every other one is, under its own key.
-    ``decimal_mark`` is that of the prices, where they show only one.
+    ``decimal_mark`` is that of the prices, where they show only one. With ``is_keyed_by_title`` nothing is a key, and
+    items go by their titles.
     """
 
     fields: Mapping[str, tuple[str, ...]]
@@ -65,6 +73,7 @@ class Columns:
     currencies: Mapping[str, str] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
     decimal_mark: Literal[".", ","] | None = None
+    is_keyed_by_title: bool = False
     _keys: dict[tuple[str, ...], AttributeKeys] = field(default_factory=dict, compare=False, repr=False)
 
     def attribute_keys(self, used: Mapping[str, str]) -> AttributeKeys:
@@ -125,7 +134,8 @@ def choose_columns(
     with a locale or a currency behind them, and then names with a telling word in them. Where none of them is the key,
     the first column serves that has a telling word and another value in each row of the ``sample``.
 
-    Raises ``SourceError`` for a mapped column that does not exist and if no column can serve as sku.
+    Where none has, titles serve if they all differ. Raises ``SourceError`` for a mapped column that does not exist,
+    and if no column can serve as sku.
     """
     names = _Names(columns, ignored)
     preferred = preferred or {}
@@ -140,18 +150,27 @@ def choose_columns(
         if name not in fields and (found := names.of_field(name, preferred.get(name, ()), taken, reserved)):
             fields[name] = found
             taken.update(found if name != "sku" else found[:1])
-    if "sku" not in fields:
-        key = key_in(sample(), [column for column in columns if column not in taken])
-        if key is None:
+    is_keyed_by_title = False
+    if "sku" not in fields or names.is_late(fields["sku"][0]):
+        key = key_in(sample, [column for column in columns if column not in taken])
+        title = next(iter(fields.get("title", ())), "")
+        is_keyed_by_title = not key and "sku" not in fields and are_different(sample(), title)
+        keys = (*((key,) if key else (title,) if is_keyed_by_title else ()), *fields.pop("sku", ()))
+        if not keys:
             raise _no_sku(columns, source)
-        fields = {"sku": (key,), **fields}
+        fields = {"sku": keys, **fields}
     renamed = {column: attribute_key(name) or name for name, column in chosen.items() if name not in FIELDS}
-    currencies = {column: code for column in fields.get("price", ()) if (code := names.currency(column))}
+    currencies = {
+        column: code
+        for column in fields.get("price", ())
+        if (code := names.currency(column) or currency_in_name(column))
+    }
     found_images = images or names.images(preferred.get("image", ()), taken)
     untold = [column for column in columns if column not in {*taken, *ignored, *found_images}]
     tell_by_values(fields, {"image": found_images, **preferred}, sample, untold)
     found_images = found_images or fields.pop("image", ())
-    return Columns(fields, found_images, renamed, currencies, ignored - renamed.keys())
+    kept = ignored - renamed.keys()
+    return Columns(fields, found_images, renamed, currencies, kept, is_keyed_by_title=is_keyed_by_title)
 
 
 class _Names:
@@ -161,9 +180,9 @@ class _Names:
         self._columns = columns
         self._ignored = ignored
         self._by_name = {folded(column): column for column in reversed(columns) if column}
-        for name, column in list(self._by_name.items()):
-            if "." in name:  # "Art.-Nr."
-                self._by_name.setdefault(re.sub(r"[._]+", "_", name), column)
+        for name, column in reversed(list(self._by_name.items())):
+            for own in (*plain_names(name), *names_without_brackets(column)):  # "Art.-Nr.", "Price (gross)"
+                self._by_name.setdefault(own, column)
         for name, column in list(self._without_prefix()):
             self._by_name.setdefault(name, column)
         self._run_together = {name.replace("_", ""): column for name, column in reversed(list(self._by_name.items()))}
@@ -185,11 +204,15 @@ class _Names:
         """The columns of a field, the surest first, none of them ``taken``; those ``reserved`` only if preferred."""
         own = [column for each in preferred for column in self._spelled(each, name)]
         known = [column for each in name_table("names")[name] for column in self._spelled(each, name)]
+        late = [column for each in name_table("late").get(name, ()) for column in self._spelled(each, name)]
         if own and name in ("price", "sale_price"):  # what a dialect does not name is another price
-            known = []
-        found = (*own, *(column for column in known if column not in self._ignored and column not in reserved))
-        free = tuple(dict.fromkeys(column for column in found if column not in taken))
-        return free or tuple(self._by_words(name, taken))[:1]
+            known, late = [], []
+        free = [column for column in known if column not in self._ignored and column not in reserved]
+        found = [column for column in (*own, *free) if column not in taken]
+        if not found and name != "url":  # those are told by their values
+            found = list(self._by_words(name, {*taken, *late}))[:1]
+        late = [column for column in late if column not in taken and column not in self._ignored]
+        return tuple(dict.fromkeys((*found, *late)))
 
     def images(self, preferred: Sequence[str], taken: Iterable[str]) -> tuple[str, ...]:
         """The columns with images: the dialect's, or else the main one, and those numbered or called additional."""
@@ -224,6 +247,10 @@ class _Names:
         """The ISO 4217 code in the name of a price's column."""
         return self._currencies.get(column)
 
+    def is_late(self, column: str) -> bool:
+        """Whether a column's name counts for a key only where no other does."""
+        return any(column in self._spelled(each, "sku") for each in name_table("late")["sku"])
+
     def _ordered(self) -> Iterator[tuple[str, str]]:
         return ((folded(column), column) for column in self._columns if column)
 
@@ -254,14 +281,11 @@ class _Names:
         yield from (column for _, column in sorted(found, key=lambda pair: pair[0]))
 
     def _by_words(self, name: str, taken: Iterable[str]) -> Iterator[str]:
-        """The columns with a word of this field in their names, and no word of another's."""
-        words_of_field = set(name_table("words").get(name, ()))
-        unspaced = [word for word in words_of_field if not word.isascii() and word[0] > _WITHOUT_BLANKS]
-        other = set(name_table("not").get(name, ()))
+        """The columns with a word of this field in their names, and neither a word nor the name of another's."""
+        names = name_table("names").items()
+        others = {each for field, words in names if field not in (name, "description") for each in words}
         for own, column in self._ordered():
-            words = set(re.split(r"[_.]", own))
-            is_named = words & words_of_field or any(word in own for word in unspaced)
-            if column not in taken and column not in self._ignored and is_named and not words & other:
+            if own not in others and column not in taken and column not in self._ignored and is_named_as(name, own):
                 yield column
 
 

@@ -116,6 +116,19 @@ def currency_of(symbol: str, row_currency: str | None) -> str | None:
     return _USUAL.get(key)
 
 
+def currency_in_name(name: str) -> str | None:
+    """The currency in the name of a price's column, as in ``Preis in €`` or ``Price (Rs.)``."""
+    for found in find_symbols(name, None):
+        key = symbol_key(found.text)
+        if not (key.isascii() and key.isalpha()) or key in _IN_NAMES:
+            return currency_of(found.text, None)
+    return None
+
+
+_IN_NAMES = frozenset({"rs", "rp", "tl", "kc", "zl", "lei", "rm", "inr", "usd", "eur", "gbp"})
+"""Symbols of letters that no other word of a column's name is."""
+
+
 def _is_symbol(text: str, row_currency: str | None) -> bool:
     """Whether a text is a currency: single letters are so only where the row's own currency has that symbol."""
     key = symbol_key(text)

@@ -24,6 +24,9 @@ _NAMES = {
 }  # fmt: skip
 _SEPARATOR = re.compile(r'\ufeff?"?sep=([,;|\t])"?[,;|\t]*\s*', re.IGNORECASE)
 
+INDEX = "index"
+"""What pandas' column of row numbers is called, to which it gives no name in CSV."""
+
 N_HEADER_LINES = 30
 """Rows looked through for the header."""
 
@@ -249,10 +252,11 @@ def _skip(file: TextIO, n_lines: int) -> None:
 
 def _unique(names: Sequence[str]) -> tuple[str, ...]:
     """Column names trimmed; a repeated one, in whatever letter case, gets its number, a missing one stays empty and its
-    cells are dropped."""
+    cells are dropped, but for the first one, of row numbers."""
     counts: dict[str, int] = {}
     unique = []
-    for name in map(clean_text, names):
+    first, *others = map(clean_text, names)
+    for name in (first or (INDEX if all(others) else ""), *others):
         n = counts[name.casefold()] = counts.get(name.casefold(), 0) + 1
         unique.append(f"{name}_{n}" if name and n > 1 else name)
     return tuple(unique)

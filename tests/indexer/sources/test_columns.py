@@ -123,3 +123,99 @@ def test_columns_that_others_are_made_of_are_named_as_the_file_does(tmp_path: Pa
     }
     products = '{"products":[{"handle":"a","title":"A","vendor":"V","variants":[{"sku":"1","price":"9.00"},{"sku":"2","price":"8.00"}]}]}'
     assert open_source(str(write(tmp_path, "products.json", products))).fields["price"] == "variants.price"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "رمز الصنف;اسم الصنف;وصف المنتج;سعر البيع;رابط الصورة;رابط المنتج;الماركة",
+        "Код на продукта;Име на продукта;Пълно описание;Продажна цена;Снимка;Линк;Марка",
+        "Codi article;Nom de l'article;Descripció llarga;Preu de venda;Imatge;Enllaç;Marca",
+        "Kód zboží;Název zboží;Dlouhý popis;Cena s DPH;Odkaz na obrázek;Odkaz na produkt;Výrobce",
+        "Varenr.;Varetekst;Lang beskrivelse;Salgspris inkl. moms;Billede URL;Link;Mærke",
+        "Artikel-Nr.;Artikelbezeichnung;Langtext;Standardpreis inkl. MwSt.;Bild-URL;Link zum Produkt;UVP",
+        "Κωδικός προϊόντος;Όνομα προϊόντος;Αναλυτική περιγραφή;Λιανική τιμή;Φωτογραφία;Σύνδεσμος;Μάρκα",
+        "Tootekood;Toote nimi;Kirjeldus;Hind km-ga;Pilt;Link;Bränd",
+        "کد کالا;نام کالا;توضیحات;قیمت;تصویر;لینک;نام برند",
+        "Tuotekoodi;Tuotenimike;Pitkä kuvaus;Hinta sis. alv;Kuvan osoite;Tuotelinkki;Merkki",
+        "Référence produit;Libellé;Descriptif détaillé;Prix de vente TTC;Lien image;URL fiche produit;Nom de la marque",
+        'מק"ט;שם המוצר;תיאור המוצר;מחיר לצרכן;קישור לתמונה;קישור;מותג',
+        "उत्पाद कोड;उत्पाद का नाम;विवरण;विक्रय मूल्य;छवि;लिंक;ब्रांड",
+        "Cikkszám;Terméknév;Hosszú leírás;Bruttó eladási ár;Kép URL;Termék link;Márka",
+        "Kode Barang;Nama Barang;Deskripsi Produk;Harga Jual;URL Gambar;Tautan Produk;Barcode",
+        "商品コード;商品名称;商品説明文;販売価格(税込);画像URL1;商品ページURL;ブランド名称",
+        "상품 코드;상품 이름;상품 상세설명;판매가격;대표 이미지;상품 URL;브랜드 이름",
+        "Prekės kodas;Prekės pavadinimas;Aprašymas;Kaina su PVM;Nuotrauka;Nuoroda;Spalva",
+        "Kod towaru;Nazwa towaru;Opis długi;Cena detaliczna brutto;Link do zdjęcia;Link do produktu;Kod kreskowy",
+        "Артикул товара;Наименование товара;Полное описание;Розничная цена;Ссылка на фото;Ссылка на товар;Штрихкод",
+        "Šifra izdelka;Naziv izdelka;Opis izdelka;Cena z DDV;Slika izdelka;Povezava;Znamka",
+        "รหัสสินค้า;ชื่อสินค้า;รายละเอียดสินค้า;ราคาขาย;รูปสินค้า;ลิงก์;ยี่ห้อ",
+        "Ürün Kodu;Ürün Başlığı;Ürün Açıklaması;Satış Fiyatı (KDV Dahil);Görsel 1;Ürün Linki;Marka",
+        "Mã sản phẩm;Tên sản phẩm;Mô tả chi tiết;Giá bán lẻ;Ảnh đại diện;Đường dẫn;Thương hiệu",
+        "商品貨號;商品名稱;商品說明;售價;商品圖片網址;商品網址;品牌名稱",
+    ],
+)
+def test_names_of_several_words_in_many_languages(tmp_path: Path, header: str) -> None:
+    rows = (
+        f'A-{n};Pot {n};It "boils" water;{n}9,90;https://s.example/{n}.jpg;https://s.example/p/{n};x' for n in (1, 2)
+    )
+    path = write(tmp_path, "shop.csv", "\n".join((header.replace('"', '""').replace('מק""ט', '"מק""ט"'), *rows)))
+    fields = dict(open_source(str(path)).fields)
+    named = ("sku", "title", "description", "price", "image", "url")
+    assert [fields.get(name) for name in named] == header.split(";")[:6]
+
+
+@pytest.mark.parametrize(
+    ("header", "price"),
+    [
+        ("Price ($)", (1200, "USD")),
+        ("Preis in €", (1200, "EUR")),
+        ("Цена, руб.", (1200, "RUB")),
+        ("価格（円）", (12, "JPY")),
+        ("Harga (Rp)", (1200, "IDR")),
+        ("السعر (ر.س)", (1200, "SAR")),
+        ("priceuah", (1200, "UAH")),
+        ("Retail price (local currency)", (1200, None)),
+        ("Price inc VAT", (1200, None)),
+        ("PRICE ALL SIZES", (1200, None)),
+    ],
+)
+def test_a_price_column_names_its_currency_by_a_symbol(
+    tmp_path: Path, header: str, price: tuple[int, str | None]
+) -> None:
+    item = only(write(tmp_path, "shop.csv", f'sku;title;"{header}"\n1;a;12\n')).item
+    assert (item.price_cents, item.currency) == price
+
+
+def test_list_prices_and_barcodes_count_where_nothing_else_does(tmp_path: Path) -> None:
+    path = write(tmp_path, "shop.csv", "EAN,Shelf no,Name,UVP,Ladenpreis\n4006381333931,7,Pot,20,15\n,8,Pan,10,\n")
+    (pot, pan), _ = read(path)
+    assert (pot.item.sku, pot.item.price_cents, pan.item.sku, pan.item.price_cents) == ("7", 1500, "8", 1000)
+
+
+def test_a_list_price_beside_a_sale_price_is_the_price(tmp_path: Path) -> None:
+    item = only(write(tmp_path, "shop.csv", "sku,title,discounted_price,actual_price\n1,a,12,15\n")).item
+    assert (item.price_cents, item.attributes) == (1200, {"regular_price": 15.0})
+
+
+def test_a_table_without_keys_goes_by_its_names_and_says_so(tmp_path: Path) -> None:
+    path = write(tmp_path, "shop.csv", "Name,Price\nPot,15\nPan,10\n")
+    (pot, pan), _ = read(path)
+    assert (pot.item.sku, pan.item.sku, pan.item.title) == ("Pot", "Pan", "Pan")
+    assert open_source(str(path)).notes == (
+        "shop.csv has no column of keys: items go by their names, Name; --map sku=COLUMN names a key.",
+    )
+    with pytest.raises(SourceError, match="no column that looks like a product's key"):
+        open_source(str(write(tmp_path, "again.csv", "Name,Price\nPot,15\nPot,10\n")))
+
+
+def test_the_row_numbers_of_pandas_are_keys_where_nothing_else_is(tmp_path: Path) -> None:
+    rows = ",name,price\n0,Pot,15\n1,Pot,10\n"
+    (first, _), _ = read(write(tmp_path, "shop.csv", rows))
+    assert (first.item.sku, first.item.attributes) == ("0", {})
+    assert only(write(tmp_path, "keys.csv", ",sku,name\n0,A,Pot\n")).item.sku == "A"
+
+
+def test_vowels_of_hindi_and_thai_stay_in_the_names_of_attributes(tmp_path: Path) -> None:
+    item = only(write(tmp_path, "shop.csv", "sku,title,श्रेणी,ยี่ห้อ\n1,a,x,y\n")).item
+    assert item.attributes == {"श्रेणी": "x", "ยี่ห้อ": "y"}

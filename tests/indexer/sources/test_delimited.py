@@ -304,10 +304,10 @@ def test_mapping_of_a_column_that_does_not_exist(tmp_path: Path) -> None:
 
 
 def test_no_sku_column_says_what_to_try(tmp_path: Path) -> None:
-    path = write(tmp_path, "shop.csv", "Bezeichnung,Artikel Code\na,1\n")
-    with pytest.raises(SourceError, match=r'Its columns are: Bezeichnung, Artikel Code.*--map "sku=Artikel Code"'):
+    path = write(tmp_path, "shop.csv", "Bezeichnung,Regal Code\na,1\n")
+    with pytest.raises(SourceError, match=r'Its columns are: Bezeichnung, Regal Code.*--map "sku=Regal Code"'):
         open_source(str(path))
-    assert only(path, {"sku": "Artikel Code", "title": "Bezeichnung"}).item.title == "a"
+    assert only(path, {"sku": "Regal Code", "title": "Bezeichnung"}).item.title == "a"
 
 
 def test_mapping_names_attributes_and_several_images(tmp_path: Path) -> None:

@@ -29,7 +29,10 @@ SAFE = {"X-Content-Type-Options": "nosniff"}
 
 @router.get(
     "/v1/images/{image_id}",
-    responses={200: {"content": {"image/jpeg": {}}}, 304: {"description": "Not modified"}},
+    responses={
+        200: {"content": {"image/jpeg": {}, "image/png": {}, "image/webp": {}}},
+        304: {"description": "Not modified"},
+    },
     response_class=Response,
 )
 async def get_image(

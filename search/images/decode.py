@@ -15,9 +15,12 @@ from PIL import Image, UnidentifiedImageError
 from vitrina.search.images.formats import FORMATS, PLUGIN_FORMATS, formats_of, jxl_size
 from vitrina.search.images.memory import (
     MAX_IMAGE_BYTES,
+    MAX_SCANS,
+    MAX_SEGMENTS,
     MEMORY,
     OTHER_BYTES_PER_PIXEL,
     decoding_bytes,
+    is_overlong,
     without_metadata,
 )
 from vitrina.search.types.errors import ImageError
@@ -114,6 +117,7 @@ def decode_image(
     """
     bounds = _Bounds(max_side_px, working_side_px)
     _refuse_bytes(data, max_bytes)
+    _refuse_overlong(data)
     _hush_pillow()
     try:
         claimed = jxl_size(data)
@@ -262,6 +266,15 @@ def _too_many_pixels(found: str, max_pixels: int) -> ImageError:
         remedy="Downscale it first; 1,024 pixels on the longer side are plenty.",
         details={"max_pixels": max_pixels},
     )
+
+
+def _refuse_overlong(data: bytes) -> None:
+    if data.startswith(b"\xff\xd8") and is_overlong(data):
+        raise ImageError(
+            f"The JPEG has more than {MAX_SCANS} scans, or more than {MAX_SEGMENTS:,} segments.",
+            remedy="Save it again with an image editor; usual are 20 and some hundreds.",
+            details={"max_scans": MAX_SCANS, "max_segments": MAX_SEGMENTS},
+        )
 
 
 def _refuse_memory(kind: str, size: tuple[int, int], n_bytes: int) -> None:

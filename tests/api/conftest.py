@@ -154,10 +154,10 @@ def tried(reranking: BackgroundReranker, seconds: float = 60.0) -> RerankerStatu
     return reranking.status
 
 
-def make_image(colour: str = "red", size: tuple[int, int] = (40, 40)) -> bytes:
-    """A small PNG."""
+def make_image(colour: str = "red", size: tuple[int, int] = (40, 40), form: str = "PNG") -> bytes:
+    """A small image, a PNG by default."""
     file = io.BytesIO()
-    Image.new("RGB", size, colour).save(file, "PNG")
+    Image.new("RGB", size, colour).save(file, form)
     return file.getvalue()
 
 

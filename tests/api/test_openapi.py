@@ -212,6 +212,16 @@ def test_texts_are_no_numbers(app: FastAPI, body: dict[str, Any]) -> None:
         assert client.post("/v1/search", files=fields).status_code == 200, "in a form they are"
 
 
+def test_images_are_answered_as_one_of_the_types_in_the_document(app: FastAPI) -> None:
+    client = TestClient(app)
+    operation = client.get("/openapi.json").json()["paths"]["/v1/images/{image_id}"]["get"]
+    documented = operation["responses"]["200"]["content"]
+    for form in ("PNG", "WEBP", "JPEG", "GIF"):
+        image = data_uri(make_image("navy", form=form))
+        item = client.put(f"/v1/items/{form}", json={"images": [image]}).raise_for_status().json()
+        assert client.get(item["image_urls"][0].partition("?")[0]).headers["content-type"] in documented
+
+
 def test_whole_numbers_may_have_a_point(app: FastAPI) -> None:
     answer = TestClient(app).post("/v1/search", content='{"limit": 2.0, "offset": 1e0, "text": "a", "explain": 1.0}')
     assert answer.status_code == 200

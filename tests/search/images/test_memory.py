@@ -87,6 +87,23 @@ def test_a_large_photo_of_a_camera_is_decoded_at_a_part_of_its_size() -> None:
     assert (decoded.width_px, decoded.pixels.size) == (7_900, (1_024, 1_024))
 
 
+@pytest.mark.parametrize("between", [b"", b"\xff\xfe\0\4\xff\xd9"])
+def test_a_jpeg_of_very_many_scans_is_refused(between: bytes) -> None:
+    """Each takes longer to decode than to send; 20 MB of them took days. What looks like the end may be a comment."""
+    data = encoded("progressive JPEG")
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    assert decode_image(data[:-2] + 80 * (between + scan) + b"\xff\xd9").format == "JPEG"
+    with pytest.raises(ImageError, match="more than 100 scans"):
+        decode_image(data[:-2] + 100 * (between + scan) + b"\xff\xd9")
+
+
+def test_a_jpeg_of_very_many_segments_is_refused_and_what_comes_after_its_end_is_not_counted() -> None:
+    data = encoded("progressive JPEG")
+    assert decode_image(data + 20_000 * b"\xff\xda\0\2").format == "JPEG"
+    with pytest.raises(ImageError, match="10,000 segments"):
+        decode_image(data[:2] + 10_000 * b"\xff\xfe\0\2" + data[2:])
+
+
 def test_jpegs_that_are_held_as_a_whole() -> None:
     plain, progressive = io.BytesIO(), encoded("progressive JPEG")
     Image.new("RGB", (64, 64)).save(plain, "JPEG")

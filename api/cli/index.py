@@ -59,7 +59,7 @@ def index(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Folders of images, and CSV, TSV, JSONL, Parquet, XML or tar files; with --retry that run's.",
+            help="Folders of images, and CSV, TSV, Excel, JSONL, Parquet, XML or tar files; with --retry that run's.",
             show_default=False,
         ),
     ] = None,

@@ -144,8 +144,8 @@ def open_source(
     dialect: str | None = None,
     encoding: str | None = None,
 ) -> Source:
-    """Open a catalog: a folder of images, CSV/TSV, JSONL, Parquet, an XML product feed, a WebDataset tar, or a format
-    that an installed plug-in reads.
+    """Open a catalog: a folder of images, CSV/TSV, Excel, JSONL, Parquet, an XML product feed, a WebDataset tar, or a
+    format that an installed plug-in reads.
 
     ``mapping`` says which column feeds which field (``{"sku": "Artikelnummer"}``); a field's name that is none of
     ``columns.FIELDS`` names an attribute, and ``image`` takes several columns separated by commas. ``dialect`` is a
@@ -226,8 +226,10 @@ def _open(path: Path, encoding: str | None) -> Table | Source:
         remedy = f"Give a folder of images or a file ending in {endings}."
         if name in ("gz", "zip", "bz2", "zst", "xz", "tgz"):
             remedy = "Decompress it first."
-        elif name in ("xlsx", "xls", "ods"):
-            remedy = "Save the sheet as CSV (UTF-8) first."
+        elif name in ("ods", "xlsb", "numbers"):
+            remedy = "Save the sheet as .xlsx, or as CSV (UTF-8), first."
+        elif name in ("sql", "dump", "mdb", "accdb"):
+            remedy = "Export the table of products as CSV (UTF-8) or JSON, which every database's own tools can."
         raise SourceError(f"{path.name} ends in no catalog format that can be read.", remedy=remedy)
     reader: SourceReader = load_plugin(SOURCES, name)
     if encoding is not None:

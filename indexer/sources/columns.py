@@ -39,7 +39,7 @@ _MORE_IMAGES = re.compile(
     r"(?:additional_|other_|variant_|product_|more_|extra_|gallery_|weitere_|zusatz)?(?:image|picture|photo|img|pic|bild"
     r"|foto|imagen|image_url|picture_url)(?:_(?:url|link|path|src|file|location))?(?:s?_?\d+|s)(?:_url)?"
     r"|(?:additional|other|variant|more|extra)_?(?:image|picture|photo)(?:_?(?:url|link|path|src))?s?"
-    r"|(?:image|picture)s?_?(?:additional|alternative|other)|(?:imgurl|image)_alternative|weitere_bilder"
+    r"|(?:image|picture)s?_?(?:additional|alternative|other)|(?:imgurl|image)_alternative|weitere_bilder|embedded_image"
 )
 _SKU_LIKE = re.compile(r"sku|id\b|id$|code|number|key|handle|ref|ean|gtin", re.IGNORECASE)
 
@@ -149,7 +149,7 @@ def choose_columns(
     for name in FIELDS[:-1]:
         if name not in fields and (found := names.of_field(name, preferred.get(name, ()), taken, reserved)):
             fields[name] = found
-            taken.update(found if name != "sku" else found[:1])
+            taken.update(found if name != "sku" else set(found[:1]) - {*names.declared(preferred.get("title", ()))})
     is_keyed_by_title = False
     if "sku" not in fields or names.is_late(fields["sku"][0]):
         key = key_in(sample, [column for column in columns if column not in taken])

@@ -61,8 +61,9 @@ class DelimitedTable:
                 origin = f"{self.path.name}:{line}"
                 if isinstance(found, Damage):
                     yield Rejection(origin, *found.explained(self.layout))
-                elif any(cell and not cell.isspace() for cell in found) and (
-                    found[0][:1] not in leads or not self._is_header(found)
+                elif any(cell and not cell.isspace() for cell in found) and not (
+                    (found[0][:1] in leads and self._is_header(found))
+                    or (line <= self.n_skipped + N_HEADER_LINES and is_help(found))
                 ):
                     yield self._row(origin, found)
 
@@ -117,7 +118,7 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
     n_lines = count_lines(path)
     table = DelimitedTable(
         path,
-        _unique(header.names),
+        unique(header.names),
         layout,
         found,
         n_lines and max(1, n_lines - header.n_lines),
@@ -176,13 +177,21 @@ def _find_header(sample: Sequence[str], path: Path) -> _Header | None:
 
 
 def _header(sample: Sequence[str], delimiter: str, n_before: int) -> _Header | None:
-    """The row that names the columns: the one with most known names, the last of equals; without any known name, the
-    first that is about as wide as the widest.
-    """
+    """The row that names the columns, if cells are parted so."""
     rows = [(at, row) for at, row in _sample_rows(sample, delimiter) if at > n_before and any(map(str.strip, row))]
     rows = rows[:N_HEADER_LINES]
     if not rows:
         return None
+    best = header_at(rows)
+    line, names = rows[best]
+    above = [text.strip().strip(delimiter) for text in sample[n_before : line - 1]]
+    end = line + sum(name.count("\n") for name in names)
+    return _Header(delimiter, names, end, tuple(text for text in above if text))
+
+
+def header_at(rows: Sequence[tuple[int, list[str]]]) -> int:
+    """The position of the header among a table's first rows: the one with most known names, the last of equals; without
+    any known name, the first that is about as wide as the widest."""
     known = [n_known_names(row) for _, row in rows]
     most = max(known)
     if most > 1 and (known[0] < most or len(rows) == 1 or known[1] == most):
@@ -193,12 +202,25 @@ def _header(sample: Sequence[str], delimiter: str, n_before: int) -> _Header | N
     else:
         widths = [sum(bool(cell.strip()) for cell in row) for _, row in rows]
         best = 0 if widths[0] > 1 else next(at for at, width in enumerate(widths) if width >= 0.6 * max(widths))
-    if _names_for_programs(rows[best + 1 : best + 2], rows[best][1]):
-        best += 1
-    line, names = rows[best]
-    above = [text.strip().strip(delimiter) for text in sample[n_before : line - 1]]
-    end = line + sum(name.count("\n") for name in names)
-    return _Header(delimiter, names, end, tuple(text for text in above if text))
+    return best + 1 if _names_for_programs(rows[best + 1 : best + 2], rows[best][1]) else best
+
+
+def is_help(cells: Sequence[str]) -> bool:
+    """Whether a row below the header says which columns must be filled, or names them once more, as in the templates of
+    marketplaces."""
+    filled = [cell.strip(" *()").casefold() for cell in cells if cell.strip()]
+    n_help = sum(cell in _HELP for cell in filled)
+    return 2 * n_help >= len(filled) > 1 or (len(filled) > 2 and n_known_names(filled) >= max(3, 0.6 * len(filled)))
+
+
+_HELP = frozenset(
+    str.split(
+        "mandatory optional required recommended conditional conditionally preferred obligatorio opcional requerido "
+        "recomendado obligatoire facultatif optionnel requis obbligatorio facoltativo opzionale pflicht pflichtfeld "
+        "erforderlich empfohlen obrigatório verplicht optioneel wymagane opcjonalne обязательно необязательно "
+        "必填 选填 非必填 必須 任意 필수 선택"
+    )
+) | {"conditional mandatory", "conditionally required", "mandatory field", "optional field"}
 
 
 def _is_second_header(rows: Sequence[tuple[int, list[str]]], first: int) -> bool:
@@ -250,7 +272,7 @@ def _skip(file: TextIO, n_lines: int) -> None:
         file.readline()
 
 
-def _unique(names: Sequence[str]) -> tuple[str, ...]:
+def unique(names: Sequence[str]) -> tuple[str, ...]:
     """Column names trimmed; a repeated one, in whatever letter case, gets its number, a missing one stays empty and its
     cells are dropped, but for the first one, of row numbers."""
     counts: dict[str, int] = {}

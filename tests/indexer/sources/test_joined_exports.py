@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.indexer.sources.catalogs import read, write
 from tests.indexer.sources.test_shop_exports import forms, loaded
 from vitrina.search.types.item import Item
 
@@ -215,3 +216,33 @@ Product,77,Red shirt,P,BC-1,25,,Shirts,
   Rule,,BC-1-L,,,{rule},,,
 """)["BC-1"].item  # fmt: skip
     assert [each.price_cents for each in item.variants] == [2500, cents]
+
+
+def test_square_items_without_handles_go_by_their_names(tmp_path: Path) -> None:
+    table = """\
+Token,Item Name,Variation Name,SKU,Description,Category,Price
+T1,Flat White,Regular,,Double shot,Coffee,3.20
+T2,Flat White,Large,,Double shot,Coffee,3.80
+T3,Bun,Regular,,Cinnamon,Pastry,2.50
+"""
+    (coffee, bun), _ = read(write(tmp_path, "square.csv", table))
+    assert (coffee.item.title, coffee.n_rows, bun.item.title, bun.item.price_cents) == ("Flat White", 2, "Bun", 250)
+    assert [dict(each.options) for each in coffee.item.variants] == [{"variant": "Regular"}, {"variant": "Large"}]
+
+
+def test_lightspeed_retail_variants_are_rows_with_one_handle(tmp_path: Path) -> None:
+    table = """\
+id,handle,sku,name,description,product_category,variant_option_one_name,variant_option_one_value,variant_option_two_name,variant_option_two_value,supply_price,retail_price,brand_name
+a1,shoe,10001,Shoe / 42 / Blue,Light,Footwear,Size,42,Colour,Blue,40,99.95,Fleet
+a2,shoe,10002,Shoe / 43 / Blue,,Footwear,Size,43,Colour,Blue,40,99.95,Fleet
+a3,bottle,10003,Bottle,,Sports,,,,,4,12.50,Aqua
+"""
+    (shoe, bottle), _ = read(write(tmp_path, "vend.csv", table))
+    assert [(each.sku, each.options["size"]) for each in shoe.item.variants] == [("10001", 42), ("10002", 43)]
+    assert shoe.item.attributes == {
+        "product_category": "Footwear",
+        "brand_name": "Fleet",
+        "size": (42, 43),
+        "colour": "Blue",
+    }
+    assert (bottle.item.sku, bottle.item.price_cents, bottle.item.attributes["sku"]) == ("bottle", 1250, "10003")

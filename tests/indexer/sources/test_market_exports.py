@@ -49,6 +49,23 @@ L2,Lamp blue,Bright,in stock,new,12.00 USD,https://s.example/2,https://s.example
 """
 
 
+TIKTOK = """\
+Product category,Brand,Product name,Product description,Main image,Image 2,Identifier code type,Identifier code,Variation theme 1,Variation value 1,Variant image,Retail price (local currency),Seller SKU
+Mandatory,Optional,Mandatory,Mandatory,Mandatory,Optional,Optional,Optional,Optional,Optional,Optional,Mandatory,Optional
+Tops,Flora,Crop Top,Ribbed,https://s.example/1.jpg,https://s.example/2.jpg,GTIN,4006381333931,Color,White,https://s.example/w.jpg,12.99,CT-W
+Tops,Flora,Crop Top,Ribbed,https://s.example/1.jpg,https://s.example/2.jpg,GTIN,4006381333948,Color,Black,https://s.example/b.jpg,10.99,CT-B
+"""
+
+
+def test_tiktok_templates(tmp_path: Path) -> None:
+    top = only(write(tmp_path, "tiktok.csv", TIKTOK))
+    assert [(each.sku, dict(each.options), each.price_cents, each.images) for each in top.item.variants] == [
+        ("CT-W", {"color": "White"}, 1299, (2,)),
+        ("CT-B", {"color": "Black"}, 1099, (3,)),
+    ]
+    assert (top.item.title, top.item.attributes["brand"], len(top.images), top.n_rows) == ("Crop Top", "Flora", 4, 2)
+
+
 def test_amazon_inventory_files(tmp_path: Path) -> None:
     (tee, bag), rejections = read(write(tmp_path, "amazon.txt", AMAZON_FLAT))
     assert rejections == []

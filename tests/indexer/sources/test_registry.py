@@ -110,12 +110,14 @@ def test_a_folder_has_no_columns_to_map(tmp_path: Path) -> None:
         ("nothing.parquet", "nothing.parquet is empty: 0 bytes"),
         ("nothing.tar", "nothing.tar is empty: 0 bytes"),
         ("nothing.csv.gz", "nothing.csv.gz is empty: 0 bytes"),
-        ("shop.xlsx", "as CSV"),
+        ("shop.xlsx", "header and no rows"),
+        ("shop.ods", "as .xlsx, or as CSV"),
+        ("shop.sql", "table of products as CSV"),
     ],
 )
 def test_what_cannot_be_opened(tmp_path: Path, location: str, message: str) -> None:
     (tmp_path / "empty").mkdir()
-    for name in ("shop.docx", "shop.csv.gz", "shop.csv.zip", "shop.xlsx"):
+    for name in ("shop.docx", "shop.csv.gz", "shop.csv.zip", "shop.xlsx", "shop.ods", "shop.sql"):
         write(tmp_path, name, b"xx")
     for name in ("nothing.parquet", "nothing.tar", "nothing.csv.gz"):
         write(tmp_path, name, b"")

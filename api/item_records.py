@@ -68,6 +68,7 @@ def variant_of(variant: VariantIn, n_images: int) -> Variant:
     )
 
 
+WEB = ("http://", "https://")
 WEB_ADDRESS = re.compile(URL["pattern"])
 
 
@@ -82,8 +83,13 @@ NOT_IN_URLS = re.compile(r"[\s<>|\"\\^`{}\x00-\x1f\x7f-\x9f]")
 """What an address has in it only with ``%``. In a catalog's cell it ends one image and begins another, or a path."""
 
 
+def fetches(item: ItemIn) -> bool:
+    """Whether images of an item are fetched."""
+    return any(image.startswith(WEB) for image in item.images)
+
+
 def image_cell(image: str) -> str | bytes:
     """A URL, or the bytes of a data URI; a request never names a local file."""
-    if not image.startswith(("http://", "https://")):
+    if not image.startswith(WEB):
         return decode_data_uri(image)
     return NOT_IN_URLS.sub(lambda found: quote(found.group()), image)

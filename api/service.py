@@ -85,8 +85,8 @@ N_DECODING = 2
 """How many queries' images are decoded at the same time: a large one takes a core for a second."""
 
 N_WRITING = 4
-"""How many items are written at the same time. They mostly wait for the images' servers, up to ``FETCH_S``, and neither
-searches nor ``/healthz`` ever wait for them."""
+"""How many items are written at the same time; as many others, which mostly wait for the images' servers, up to
+``FETCH_S``. Neither searches nor ``/healthz`` ever wait for them, nor does what fetches nothing for what does."""
 
 FETCH_S = 30.0
 """How long fetching all images of an item may take that is written over HTTP."""
@@ -161,6 +161,7 @@ class Service:
         self.explaining = Threads("explaining", N_EXPLAINING)
         self.decoding = Threads("decoding", N_DECODING)
         self.writing = Threads("writing", N_WRITING)
+        self.fetching = Threads("fetching", N_WRITING)
         self.drawing = Threads("drawing", N_DRAWING)
         self._free_to_rerank = threading.BoundedSemaphore(N_RERANKED)
         self.illustrations = Illustrations()
@@ -196,8 +197,8 @@ class Service:
     @property
     def threads(self) -> dict[str, Threads]:
         """Every pool of threads by its name."""
-        searching = (self.searching, self.retrieving, self.reranked, self.explaining)
-        return {pool.name: pool for pool in (*searching, self.decoding, self.writing, self.drawing)}
+        searching = (self.searching, self.retrieving, self.reranked, self.explaining, self.decoding)
+        return {pool.name: pool for pool in (*searching, self.writing, self.fetching, self.drawing)}
 
     @property
     def engine(self) -> SearchEngine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+import time
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -16,12 +17,12 @@ from pydantic import BeforeValidator, ValidationError
 
 from vitrina.api.answers import AnswerOut
 from vitrina.api.item_answers import ItemOut, ItemPageOut, position_of
-from vitrina.api.item_batches import BatchIn, BatchOut, BatchWriter
-from vitrina.api.item_records import record_of
+from vitrina.api.item_batches import BatchIn, BatchOut, BatchWriter, PutIn
+from vitrina.api.item_records import fetches, record_of
 from vitrina.api.request_schemas import CURSOR, LIMIT, RANK, SKU
 from vitrina.api.requests import ItemIn, SearchRequest, from_json, is_reranked, strict_json
 from vitrina.api.routes.health import RunningService
-from vitrina.api.service import Service
+from vitrina.api.service import FETCH_S, Service
 from vitrina.api.streaming import RESPONSES, respond, while_connected
 from vitrina.indexer.sources.base import Record
 from vitrina.indexer.sources.cells import key_text
@@ -116,8 +117,9 @@ async def put_item(
 ) -> ItemOut:
     """Add an item, or replace it as a whole. It is searchable when the response arrives."""
     record, cancelled = record_of(sku, item), threading.Event()
-    work = service.writing.submit(put, service, record, cancelled)
-    existed, stored = await while_connected(request, work, cancelled.set)
+    threads = service.fetching if fetches(item) else service.writing
+    work = threads.submit(put, service, record, cancelled)
+    existed, stored = await while_connected(request, work, cancelled.set, time.monotonic() + FETCH_S)
     response.status_code = 200 if existed else 201
     return ItemOut.of(stored)
 
@@ -133,8 +135,10 @@ async def write_items(request: Request, service: RunningService, batch: BatchIn)
     """Put and delete up to 1,000 items, in this order. Each has a result of its own: one that fails keeps no other from
     being written. Those that are written are searchable when the response arrives."""
     cancelled = threading.Event()
-    work = service.writing.submit(BatchWriter(service, cancelled).write, batch.operations)
-    return await while_connected(request, work, cancelled.set)
+    is_slow = any(fetches(each.item) for each in batch.operations if isinstance(each, PutIn))
+    threads = service.fetching if is_slow else service.writing
+    work = threads.submit(BatchWriter(service, cancelled).write, batch.operations)
+    return await while_connected(request, work, cancelled.set, time.monotonic() + FETCH_S)
 
 
 @router.delete("/v1/items/{sku:path}", status_code=204)

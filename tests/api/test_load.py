@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from fastapi.testclient import TestClient
@@ -33,6 +33,7 @@ from vitrina.api.admission import (
     work_of,
 )
 from vitrina.api.app import BodyLimit
+from vitrina.api.routes import items
 from vitrina.indexer.fetch import Fetched, Fetcher, Validators
 from vitrina.search.images.memory import MAX_TOTAL_BYTES, MEMORY
 from vitrina.search.reranking.base import Deadline
@@ -287,8 +288,8 @@ def test_what_was_taken_before_a_flood_was_noticed_is_refused_after_all() -> Non
     assert sorted(gone) == [22, 23, 25]
 
 
-def test_slow_images_hold_up_nothing_but_writes(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    release, begun = threading.Event(), threading.Semaphore(0)
+def test_slow_images_hold_up_nothing_but_other_images(shop: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    n_taken, release, begun = MAX_IN_FLIGHT[Work.WRITE], threading.Event(), threading.Semaphore(0)
 
     def fetch(self: Fetcher, url: str, known: Validators) -> Fetched:
         begun.release()
@@ -301,14 +302,22 @@ def test_slow_images_hold_up_nothing_but_writes(shop: Store, monkeypatch: pytest
         for _ in range(service.N_WRITING):
             assert begun.acquire(timeout=30)
         until = time.monotonic() + 30
-        while sum(each.done() for each in asked) < 45 - MAX_IN_FLIGHT[Work.WRITE] and time.monotonic() < until:
+        while sum(each.done() for each in asked) < 45 - n_taken and time.monotonic() < until:
             time.sleep(0.01)
+        monkeypatch.setitem(cast(dict[Work, int], MAX_IN_FLIGHT), Work.WRITE, 100)
+        assert client.put("/v1/items/words", json={"title": "Boots"}).status_code == 201
+        assert client.delete("/v1/items/words").status_code == 204
+        batch = {"operations": [{"op": "put", "sku": "words", "item": {"title": "Boots"}}]}
+        assert client.post("/v1/items:batch", json=batch).json()["n_failed"] == 0
+        monkeypatch.setattr(items, "FETCH_S", 0.05)
+        late = put(client, "late")
+        assert (late.status_code, late.json()["error"]["code"]) == (503, "busy"), "the wait for a thread is bounded"
         for path in ("/healthz", "/readyz", "/v1/items/item-1", "/"):
             assert client.get(path).status_code == 200
         assert search(client).status_code == 200
         release.set()
         found = Counter(each.result(60).status_code for each in asked)
-    assert found == {201: MAX_IN_FLIGHT[Work.WRITE], 503: 45 - MAX_IN_FLIGHT[Work.WRITE]}
+    assert found == {201: n_taken, 503: 45 - n_taken}
 
 
 def put(client: TestClient, sku: str) -> Any:

@@ -9,10 +9,13 @@ import shutil
 import stat
 import struct
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -40,6 +43,11 @@ DAMAGED = (
     zlib.error,
 )
 """What Python's readers raise on archives that are damaged, encrypted, or packed in a way that they do not know."""
+
+MAX_UNPACKED_BYTES = 20 * 2**30
+
+MAX_SCANNED = 10_000
+"""Files of a compressed tar that are searched for a catalog: what is before them must be decompressed."""
 
 MAX_NAME_CHARS = 100
 _UNSAFE = re.compile(r"[^\w.+=@ -]+")
@@ -154,6 +162,28 @@ class Unpacker:
                 self.on_bytes(self.n_bytes)
 
 
+@contextmanager
+def unpacked(location: str, max_bytes: int = MAX_UNPACKED_BYTES) -> Iterator[str]:
+    """The catalog in a zip or tar, unpacked as long as this lasts; any other file or folder as it is.
+
+    Raises as ``Unpacker.unpack`` does, and SourceError where it cannot be told which file is the catalog.
+    """
+    archive = Path(location).expanduser()
+    is_zip = archive.suffix.lower() == ".zip"
+    if not (archive.is_file() and (is_zip or is_packed_catalog(archive))):
+        yield location
+        return
+    with tempfile.TemporaryDirectory(prefix="vitrina-") as folder:
+        unpacker = Unpacker(Path(folder), max_bytes)
+        unpacker.unpack(archive)
+        try:
+            catalog = catalog_in(unpacker.folder)
+        except SourceError as error:
+            message = error.message.replace("It holds", f"{archive.name} holds", 1)
+            raise SourceError(message, remedy="Unpack it, and index the file with the products.") from error
+        yield str(catalog)
+
+
 def damaged(archive: Path, error: Exception) -> SourceError:
     """The error of an archive that cannot be read."""
     return SourceError(f"{archive.name} cannot be unpacked: {str(error)[:200]}.", remedy="Pack or download it again.")
@@ -186,11 +216,12 @@ def tar_members(archive: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
 def is_packed_catalog(archive: Path) -> bool:
     """Whether a file is a tar of a folder with a catalog file in it, and no WebDataset."""
     endings = catalog_endings()
-    if archive.suffix.lower() != ".tar":
+    if ending_of(archive.name) not in ("tar", "tgz"):
         return False
+    n_scanned = None if archive.suffix.lower() == ".tar" else MAX_SCANNED
     try:
-        with tarfile.open(archive, "r|*") as packed:
-            return any(member.isreg() and ending_of(member.name) in endings for member in packed)
+        with tarfile.open(archive) as packed:
+            return any(member.isreg() and ending_of(member.name) in endings for member in islice(packed, n_scanned))
     except (*DAMAGED, OSError):
         return False  # its reader says what is wrong
 

@@ -121,7 +121,7 @@ class OpenStore:
         on_progress: Callable[[IndexingProgress], None] = lambda _: None,
         sync: bool = False,
     ) -> IndexingProgress:
-        """Index a catalog file (CSV, TSV, JSONL, Parquet, WebDataset, feed) or a folder of images; returns the counts.
+        """Index a catalog file (CSV, Excel, JSONL, Parquet, feed, zip, ...) or a folder of images; returns the counts.
 
         ``columns`` says which column feeds which field, as in ``{"sku": "ArticleNumber"}``, where the names are not
         recognised. Rows that have not changed are skipped. A bad row never stops a run: it goes to a dead-letter file,
@@ -133,11 +133,14 @@ class OpenStore:
         from vitrina.indexer.fetch import Fetcher
         from vitrina.indexer.pipeline import Indexer
         from vitrina.indexer.sources import open_source
+        from vitrina.indexer.uploads import unpacked
 
-        opened, name = open_source(str(source), dict(columns or {})), str(Path(source).expanduser().absolute())
-        with self._store.importing(), Fetcher() as fetcher:
-            indexer = Indexer(self._store, self._encoder, fetcher)
-            return indexer.run(opened, on_progress, name=name, on_gone=lambda gone: sync and not gone.is_doubtful)
+        name = str(Path(source).expanduser().absolute())
+        with unpacked(str(source)) as location:
+            opened = open_source(location, dict(columns or {}))
+            with self._store.importing(), Fetcher() as fetcher:
+                indexer = Indexer(self._store, self._encoder, fetcher)
+                return indexer.run(opened, on_progress, name=name, on_gone=lambda gone: sync and not gone.is_doubtful)
 
     def search(
         self,

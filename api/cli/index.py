@@ -59,7 +59,7 @@ def index(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Folders of images, and CSV, TSV, Excel, JSONL, Parquet, XML or tar files; with --retry that run's.",
+            help="Folders of images, and CSV, Excel, JSON, Parquet, XML, tar or zip files; with --retry that run's.",
             show_default=False,
         ),
     ] = None,
@@ -133,7 +133,7 @@ def index(
         retried = None if retry is None else RetriedLetters.read(retry)
         given = GivenOptions(source_name, fields, dialect, images, encoding)
         asked = options_of(sources or [], given, retried)
-        opened = [open_again(options) for options in asked]
+        opened = [open_again(options, stack, settings.max_unpacked_bytes) for options in asked]
         store = stack.enter_context(closing(open_store(settings)))
         if not dry_run:
             stack.enter_context(store.importing(lambda: print_note(WAITING)))

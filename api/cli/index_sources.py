@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import typer
 from vitrina.indexer.dead_letters import RetriedLetters, SourceOptions
 from vitrina.indexer.sources import open_source
 from vitrina.indexer.sources.base import Source
+from vitrina.indexer.uploads import unpacked
 from vitrina.search.types.errors import SourceError
 
 
@@ -75,11 +77,12 @@ def options_of(sources: Sequence[str], given: GivenOptions, retried: RetriedLett
     return [given.of(source, before) for source in sources]
 
 
-def open_again(options: SourceOptions) -> Source:
-    """Open a source as its options say. Raises SourceError."""
+def open_again(options: SourceOptions, stack: ExitStack, max_bytes: int) -> Source:
+    """Open a source as its options say; what is unpacked for it, ``max_bytes`` at most, stays until
+    the stack ends. Raises SourceError."""
     images = None if options.images is None else Path(options.images)
     return open_source(
-        options.location,
+        stack.enter_context(unpacked(options.location, max_bytes)),
         options.mapping,
         image_folder=images,
         dialect=options.dialect,

@@ -22,6 +22,7 @@ from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.indexer.sources.json_ld import open_page
 from vitrina.indexer.sources.jsonl import open_jsonl
 from vitrina.indexer.sources.money import usual_decimal_mark
+from vitrina.indexer.sources.parts import open_parts
 from vitrina.indexer.sources.rows import read_row
 from vitrina.search.plugins import SOURCES, load_plugin, registered
 from vitrina.search.types.errors import SourceError
@@ -181,10 +182,10 @@ def open_source(
     if isinstance(table, DelimitedTable):
         columns = replace(columns, decimal_mark=usual_decimal_mark(_first_prices(table, columns, headers)))
     given = () if image_folder is None else (image_folder,)
-    usual = tuple(folder / name for folder in (*given, path.parent) for name in layout.image_folders)
+    usual = tuple(folder / name for folder in (*given, table.path.parent) for name in layout.image_folders)
     ignored = frozenset(column for column, name in bound.names.items() if name in bound.ignored)
     return TableSource(
-        table, layout, columns, ImageFiles(path.parent, given, usual), kept, headers, bound.container, ignored
+        table, layout, columns, ImageFiles(table.path.parent, given, usual), kept, headers, bound.container, ignored
     )
 
 
@@ -219,6 +220,8 @@ def _existing(location: str) -> Path:
 
 
 def _open(path: Path, encoding: str | None) -> Table | Source:
+    if path.is_dir() and encoding is None and (parts := open_parts(path)) is not None:
+        return parts
     name = FOLDER if path.is_dir() else _ending(path)
     known = registered(SOURCES)
     if name not in known:

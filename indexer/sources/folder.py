@@ -21,7 +21,9 @@ IMAGE_SUFFIXES = frozenset(
         ".heif", ".jxl",
     }
 )  # fmt: skip
-CATALOG_SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".xml", ".tar"})
+CATALOG_SUFFIXES = frozenset(
+    {".csv", ".tsv", ".xlsx", ".json", ".jsonl", ".ndjson", ".parquet", ".xml", ".tar", ".zip"}
+)
 
 _BETWEEN_WORDS = re.compile(r"[\s_.+-]+")
 

@@ -44,6 +44,17 @@ def test_columns_are_mapped_and_dead_letters_written(vitrina: Vitrina, tmp_path:
     assert vitrina("search", "Becher")[0] == 0
 
 
+def test_a_zip_of_a_catalog_and_its_images(vitrina: Vitrina, tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    (folder / "images").mkdir(parents=True)
+    (folder / "products.csv").write_text("sku,title,image\nA,Mug,images/a.png\n", encoding="utf-8")
+    Image.new("RGB", (8, 8), "red").save(folder / "images" / "a.png")
+    packed = shutil.make_archive(str(tmp_path / "export"), "zip", tmp_path, "shop")
+    status, printed, _ = vitrina("index", packed)
+    assert (status, "1 added" in printed, "without an image" in printed) == (0, True, False)
+    assert "1 unchanged" in vitrina("index", packed)[1]
+
+
 def test_progress_is_told_as_json_lines(vitrina: Vitrina, tmp_path: Path) -> None:
     catalog = tmp_path / "shop.csv"
     rows = [f"{at},mug {at}" for at in range(300)] + [",cup", ",pot"]

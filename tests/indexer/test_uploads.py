@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from vitrina.indexer.download import Download
-from vitrina.indexer.uploads import Unpacker, catalog_in, is_packed_catalog, safe_name
+from vitrina.indexer.uploads import Unpacker, catalog_in, is_packed_catalog, safe_name, unpacked
 from vitrina.search.types.errors import FetchError, SourceError, StorageError
 
 
@@ -171,3 +171,30 @@ def test_addresses_of_this_machine_are_not_fetched(tmp_path: Path, address: str)
     with pytest.raises(FetchError, match="not a public address"):
         Download(tmp_path, 1_000).fetch(address)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_packed_catalog_is_unpacked_while_it_is_read(tmp_path: Path) -> None:
+    packed = tmp_path / "shop.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("export/products.csv", "sku,title\nA,Pot\n")
+        archive.writestr("export/images/a.jpg", b"x")
+    with unpacked(str(packed)) as location:
+        assert Path(location).read_text() == "sku,title\nA,Pot\n"
+        assert (Path(location).parent / "images" / "a.jpg").is_file()
+    assert not Path(location).exists()
+    compressed = tmp_path / "shop.tar.gz"
+    with tarfile.open(compressed, "w:gz") as tar:
+        info = tarfile.TarInfo("products.csv")
+        info.size = 4
+        tar.addfile(info, io.BytesIO(b"sku\n"))
+    with unpacked(str(compressed)) as location:
+        assert Path(location).name == "products.csv"
+    plain = tmp_path / "a.csv"
+    plain.write_text("sku\n1\n")
+    with unpacked(str(plain)) as location:
+        assert location == str(plain)
+    with zipfile.ZipFile(packed, "a") as archive:
+        archive.writestr("export/orders.csv", "id\n1\n")
+    with pytest.raises(SourceError, match=r"shop\.zip holds several catalog files") as caught, unpacked(str(packed)):
+        pass
+    assert caught.value.remedy == "Unpack it, and index the file with the products."

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.indexer.sources.catalogs import make_image, only, only_rejection, read, write
 from vitrina.indexer.sources import open_source
-from vitrina.indexer.sources.base import ImageReference, Record, Source, TableRow
+from vitrina.indexer.sources.base import ImageReference, Record, Rejection, Source, TableRow
 from vitrina.indexer.sources.columns import choose_columns
 from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.indexer.sources.rows import read_row
@@ -86,8 +86,7 @@ def test_a_folder_beside_a_catalog_file_says_so(tmp_path: Path) -> None:
     write(tmp_path, "styles.csv", "sku\n1\n")
     assert "styles.csv" in open_source(str(tmp_path)).notes[0]
     (tmp_path / "images/1.jpg").unlink()
-    with pytest.raises(SourceError, match=r"holds no images. Index the catalog files in it themselves: styles.csv"):
-        open_source(str(tmp_path))
+    assert [row.sku for row in open_source(str(tmp_path)).rows() if isinstance(row, Rejection)] == ["1"]
 
 
 def test_a_folder_has_no_columns_to_map(tmp_path: Path) -> None:
@@ -274,3 +273,29 @@ def test_a_reference_holds_exactly_one_place() -> None:
         ImageReference()
     with pytest.raises(ValueError, match="exactly one"):
         ImageReference(data=b"x", url="https://a.example")
+
+
+def test_a_folder_of_catalog_files_of_one_kind_is_one_catalog(tmp_path: Path) -> None:
+    products = tmp_path / "json"
+    write(products / "a", "1.json", '{\n "sku": "A",\n "title": "Pot",\n "images": ["img/a.jpg"]\n}')
+    write(products / "b", "2.json", '{\n "sku": "B",\n "name": "Pan",\n "price": 9\n}')
+    write(products / "b", "3.json", "no JSON")
+    write(products, "README.md", "About this.")
+    rows = list(open_source(str(products)).rows())
+    records = [row for row in rows if isinstance(row, Record)]
+    assert [(record.origin, record.item.sku, record.item.title) for record in records] == [
+        ("1.json#1", "A", "Pot"),
+        ("2.json#1", "B", "Pan"),
+    ]
+    assert [row.origin for row in rows if isinstance(row, Rejection)] == ["b/3.json"]
+    assert records[0].images[0].path == products / "img" / "a.jpg"
+    tables = tmp_path / "tables"
+    write(tables, "part-1.csv", "sku,title\nA,Pot\n")
+    write(tables, "part-2.csv", "title,sku\nPan,B\n")
+    write(tables, "info.json", '{"license": "CC0"}')
+    source = open_source(str(tables))
+    assert [row.item.sku for row in source.rows() if isinstance(row, Record)] == ["A", "B"]
+    assert (source.name, source.n_rows) == ("*.csv", 2)
+    write(tables, "orders.csv", "order,total\n1,9\n")
+    with pytest.raises(SourceError, match=r"Index the catalog files in it themselves: info\.json, orders\.csv"):
+        open_source(str(tables))

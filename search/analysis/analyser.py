@@ -12,7 +12,7 @@ from enum import IntEnum
 from vitrina.search.analysis.spelling import SPELLED_WORD, fold, has_letter
 from vitrina.search.types.item import Item, attribute_text
 
-VERSION = 1
+VERSION = 2
 """Stored with an item's terms: those of another version are computed again from the item."""
 
 
@@ -29,6 +29,7 @@ SEPARATOR = "\n"
 """Between the fields of stored terms; terms are separated by blanks, and contain neither."""
 
 INCHES = re.compile(r"(?<=\d)\s?(?:[\"\u2033\u201d]|''|\u2032\u2032)")
+PLUS = re.compile(r"(?<=\w)\+(?![\w+])")
 THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,]|\.\d)")
 CJK = r"\u2e80-\u2fdf\u3005-\u3007\u3031-\u3035\u303b\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 CJK_RUN = re.compile(rf"[{CJK}]+|[^{CJK}]+")
@@ -40,10 +41,13 @@ ELIDED = frozenset({"l", "d", "j", "m", "n", "s", "t", "c", "qu", "dell", "nell"
 
 def analyse(text: str) -> list[str]:
     """The terms of a text, in order: folded words, ``t-shirt`` and ``tn-2110`` as two, ``27"`` as ``27 inch``,
-    ``10,000`` as ``10000``, text in Chinese, Japanese and Korean letters as overlapping pairs of them."""
+    ``8+`` as ``8 plus``, ``10,000`` as ``10000``, text in Chinese, Japanese and Korean letters as overlapping pairs of
+    them."""
     folded = fold(text)
     if '"' in text or "''" in text or not text.isascii():
         folded = INCHES.sub(" inch ", folded)
+    if "+" in folded:
+        folded = PLUS.sub(" plus ", folded)
     if "," in folded:
         folded = THOUSANDS.sub(lambda match: match.group().replace(",", ""), folded)
     words = SPELLED_WORD.findall(folded)

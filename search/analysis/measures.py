@@ -1,30 +1,18 @@
-"""Measures: numbers with units, in all the ways that shops and shoppers write them.
+"""Measures: numbers with units, as shops and shoppers write them, and the bounds and ranges of such amounts.
 
 ``10 kg``, ``10kg`` and ``10 kilos`` are one thing, and ``1 l`` is ``1000 ml``; a pan of 12 inches is one of 30 cm.
+``under 2 kg`` is any amount below that, and a helmet of ``52-58 cm`` is one for ``size 55``.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from itertools import product
 from types import MappingProxyType
-
-SAME_MEASURE = 1.0
-"""The weight of the same number of the same unit, however it is spelled."""
-
-EXACT_WEIGHT = 0.9
-"""The weight of the same amount in a related unit: ``500 ml`` for ``0.5 l``."""
-
-ROUNDED_WEIGHT = 0.7
-"""The weight of an amount that is nearly the same in a unit of another system: ``30 cm`` for ``12 inches``."""
-
-BARE_WEIGHT = 0.4
-BARE = frozenset({"length", "persons", "pieces"})
-"""The weight of the number without a unit, and the quantities whose numbers stand without: ``30 x 20 x 10 cm`` for
-``30 cm``, ``sleeps six``."""
 
 TOLERANCE = 0.025
 """How far, relatively, a rounded amount may be from what it stands for: pans of 12 inches are sold as 30 cm."""
@@ -48,6 +36,10 @@ class Unit:
     system: System = System.METRIC
     glued: tuple[str, ...] = ()
 
+
+AGE, PERSONS = "age", "persons"
+RANGED = frozenset({"length", "mass", "volume", AGE, PERSONS})
+"""The quantities of which things are made for a range: ``46-51 cm``, ``3-6 years``. A phone 12 of 128 GB is none."""
 
 INCH, OUNCE, POUND, FOOT = 25.4, 28.35, 453.6, 304.8
 FLUID_OUNCE = 29.57
@@ -83,9 +75,18 @@ UNITS: tuple[Unit, ...] = (
     Unit(("lm", "lumen"), "light"),
     Unit(("mp", "megapixel"), "pixels"),
     Unit(("tc", "thread count"), "threads"),
+    Unit(("year", "yr", "yrs", "yo", "jahr", "jahre", "jahren", "ans", "años", "anni", "jaar"), AGE, 12),
+    Unit(("month", "mth", "mths", "monat", "monate", "monaten", "mois", "mes", "meses", "mesi"), AGE, 1),
+    Unit(("gsm",), "grammage"),
+    Unit(("page", "seite", "seiten"), "pages"),
+    Unit(("sheet", "blatt"), "sheets"),
     Unit(("h", "hr", "hour", "stunde", "heure", "hora"), "time", 60),
     Unit(("min", "minute"), "time", 1),
-    Unit(("person", "people", "man", "berth", "personen", "personne", "persona"), "persons", glued=("p",)),
+    Unit(
+        ("person", "people", "man", "berth", "player", "personen", "personne", "persona", "spieler", "joueur"),
+        PERSONS,
+        glued=("p",),
+    ),
     Unit(
         ("piece", "pc", "pack", "pk", "pkt", "packet", "set", "count", "ct", "er set", "er pack", "stück", "teilig",
          "pièce", "pieza", "pezzi"),
@@ -101,56 +102,83 @@ OF = frozenset({"of", "de", "von", "van", "di", "da", "à"})
 
 NUMBER_WORDS: Mapping[str, str] = MappingProxyType(
     {
-        "half": "0.5",
-        "one": "1",
-        "two": "2",
-        "three": "3",
-        "four": "4",
-        "five": "5",
-        "six": "6",
-        "seven": "7",
-        "eight": "8",
+        "half": "0.5", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7",
+        "eight": "8", "nine": "9", "ten": "10", "twelve": "12",
     }
-    | {"nine": "9", "ten": "10", "twelve": "12"}
-)
+)  # fmt: skip
 SPELLED_NUMBERS: Mapping[str, str] = MappingProxyType({digits: word for word, digits in NUMBER_WORDS.items()})
+
+NO_MORE, LESS, NO_LESS, MORE = range(4)
+"""What words before an amount say of it: at most, under, at least, over."""
+
+BOUND_PHRASES: Mapping[int, tuple[str, ...]] = MappingProxyType(
+    {
+        NO_MORE: (
+            "no more than", "not more than", "up to", "at most", "max", "maximum", "maximal", "bis zu", "bis",
+            "höchstens", "hasta", "fino a", "hoogstens", "au plus", "tot",
+        ),
+        LESS: (
+            "less than", "lower than", "shorter than", "smaller than", "lighter than", "fewer than", "under", "below",
+            "unter", "weniger als", "moins de", "en dessous de", "menos de", "por debajo de", "meno di", "onder",
+            "minder dan", "abaixo de",
+        ),
+        NO_LESS: (
+            "no less than", "not less than", "at least", "min", "minimum", "from", "mindestens", "ab", "au moins",
+            "à partir de", "al menos", "a partir de", "desde", "almeno", "minstens", "vanaf",
+        ),
+        MORE: (
+            "more than", "longer than", "larger than", "bigger than", "heavier than", "over", "above", "über",
+            "mehr als", "plus de", "más de", "più di", "meer dan", "boven", "mais de", "acima de",
+        ),
+    }
+)  # fmt: skip
+BOUNDS = {tuple(phrase.split()): side for side, phrases in BOUND_PHRASES.items() for phrase in phrases}
+AFTERWARDS = {
+    ("or", "more"): NO_LESS, ("or", "over"): NO_LESS, ("and", "over"): NO_LESS, ("and", "up"): NO_LESS,
+    ("plus",): NO_LESS, ("minimum",): NO_LESS, ("or", "less"): NO_MORE, ("or", "under"): NO_MORE, ("max",): NO_MORE,
+    ("maximum",): NO_MORE,
+}  # fmt: skip
+"""The words that bound an amount, before it and after it."""
+LONGEST_BOUND = max(map(len, BOUNDS))
+
+OPENING = frozenset({"between", "from", "zwischen", "von", "entre", "de", "tra", "fra", "da", "tussen", "van"})
+TO = ("to", "and", "bis", "und", "et", "à", "a", "y", "e", "tot", "en")
+"""What stands before a range, and between its ends."""
+SAME_SCALE = 3
+"""How many times its low end the high end of a range can be, where no word says that it is one."""
+
+AGED = frozenset({"age", "aged", "ages", "alter"})
+OLD = frozenset({"old", "olds", "alt"})
+SIZES = frozenset({"size", "sizes", "größe", "grösse", "taille", "talla", "taglia", "maat"})
 
 NUMBER = re.compile(r"\d{1,7}(?:[.,]\d{1,3})?")
 GLUED = re.compile(r"(\d{1,7})([^\W\d_]+)")
 SIDES = re.compile(r"\d{1,5}(?:x\d{1,5}){1,2}(?P<unit>[^\W\d_]*)")
 MAX_SIDES = 3
-SIDE_UNITS = ("cm", "mm", "m", "in", "inch", "ft")
-
-Words = tuple[tuple[str, ...], ...]
-"""Words next to each other, each of them any of some."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spelling:
-    """One way in which texts may write a measure, and how much that counts, 1 for the measure itself."""
-
-    words: Words
-    weight: float
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
     """Part of a text that is a measure: its ``terms`` as they stand there; the number, or the numbers of two or three
-    sides; and the units that may be meant, none for sides."""
+    sides; the units that may be meant, none for sides and sizes; and ``bounds``, in those units, where it is any amount
+    between two: ``at least 30 l``, ``3-6 years``."""
 
     terms: tuple[str, ...]
     numbers: tuple[str, ...]
     units: tuple[Unit, ...] = ()
+    bounds: tuple[float, float] | None = None
+    is_size: bool = False
+    """Whether it is the number of a size: ``size 57``."""
 
     def __str__(self) -> str:
         """The measure as it stands in the text."""
         return " ".join(self.terms)
 
     @property
-    def spellings(self) -> Iterator[Spelling]:
-        """All ways to write it, in related units, too."""
-        yield Spelling(tuple((term,) for term in self.terms), SAME_MEASURE)
-        yield from spellings_of_amount(self.numbers[0], self.units) if self.units else spellings_of_sides(self.numbers)
+    def interval(self) -> tuple[float, float]:
+        """The least and the most that it is, in its units."""
+        amount = amount_of(self.numbers[0])
+        return self.bounds or (amount, amount)
 
 
 def by_name(*, glued: bool) -> Mapping[tuple[str, ...], tuple[Unit, ...]]:
@@ -179,23 +207,38 @@ LONGEST_NAME = max(map(len, UNITS_GLUED))
 
 
 def is_unit(word: str) -> bool:
-    """Whether a folded word is the name of a unit of more than one letter."""
-    return len(word) > 1 and (word,) in UNITS_CALLED
+    """Whether a folded word is the name of a unit of more than one letter; ``year`` rather names one."""
+    return len(word) > 1 and any(unit.quantity != AGE for unit in UNITS_CALLED.get((word,), ()))
 
 
 def is_same(one: Measure, other: Measure) -> bool | None:
-    """Whether two measures are the same amount, within ``TOLERANCE``; None if they measure different things."""
+    """Whether two measures are the same amount, within ``TOLERANCE``, or what one may be is within the other; None if
+    they measure different things."""
+    if one.is_size or other.is_size:
+        return is_same_size(one, other)
     if not one.units or not other.units:
         return None if one.units or other.units else sorted(one.numbers) == sorted(other.numbers)
     pairs = [(a, b) for a, b in product(one.units, other.units) if a.quantity == b.quantity]
     if not pairs:
         return None
-    amounts = ((amount_of(one) * a.size, amount_of(other) * b.size) for a, b in pairs)
-    return any(abs(first - second) <= TOLERANCE * first for first, second in amounts)
+    (least, most), (others_least, others_most) = one.interval, other.interval
+    return any(
+        others_least * b.size <= most * a.size * (1 + TOLERANCE * (one.bounds is None))
+        and others_most * b.size >= least * a.size * (1 - TOLERANCE * (one.bounds is None))
+        for a, b in pairs
+    )
 
 
-def amount_of(measure: Measure) -> float:
-    return float(measure.numbers[0].replace(",", "."))
+def is_same_size(one: Measure, other: Measure) -> bool | None:
+    """Whether a size is another, or within a range, of whatever unit; None if the other is one amount of something."""
+    if not (one.is_size and other.is_size) and (one.bounds or other.bounds) is None:
+        return None
+    (least, most), (others_least, others_most) = one.interval, other.interval
+    return others_least <= most and others_most >= least
+
+
+def amount_of(number: str) -> float:
+    return float(NUMBER_WORDS.get(number, number).replace(",", "."))
 
 
 def measured(terms: Sequence[str]) -> list[str | Measure]:
@@ -211,7 +254,8 @@ def measured(terms: Sequence[str]) -> list[str | Measure]:
 
 def measure_at(terms: Sequence[str], at: int) -> Measure | None:
     """The measure that begins at a position of a text's terms, in its longest form; None if none does."""
-    return sides_at(terms, at) or pieces_at(terms, at) or amount_at(terms, at)
+    whole = sides_at(terms, at) or pieces_at(terms, at) or age_at(terms, at) or size_at(terms, at)
+    return whole or bounded_at(terms, at) or range_at(terms, at) or amount_at(terms, at)
 
 
 def amount_at(terms: Sequence[str], at: int) -> Measure | None:
@@ -271,65 +315,84 @@ def apart_sides(terms: Sequence[str], at: int) -> tuple[list[str], int, str]:
     return numbers, end, unit
 
 
-def spellings_of_sides(numbers: Sequence[str]) -> Iterator[Spelling]:
-    """The sides in the order that was asked for, then in the other; in whatever unit, since few shops name it."""
-    for order, weight in ((numbers, SAME_MEASURE), (tuple(reversed(numbers)), EXACT_WEIGHT)):
-        whole = "x".join(order)
-        each = [(number, *(f"{number}{unit}" for unit in SIDE_UNITS)) for number in order]
-        apart = tuple(word for side in each for word in (side, ("x",)))[:-1]
-        yield from (Spelling(words, weight) for words in (((whole, *(whole + unit for unit in SIDE_UNITS)),), apart))
-        yield Spelling(tuple(each), weight)
+def bounded_at(terms: Sequence[str], at: int) -> Measure | None:
+    """``under 200 g``, ``30 litres or more``."""
+    for n_words in range(LONGEST_BOUND, 0, -1):
+        side = BOUNDS.get(tuple(terms[at : at + n_words]))
+        if side is not None and (amount := amount_at(terms, at + n_words) if at + n_words < len(terms) else None):
+            return within(amount, side, (*terms[at : at + n_words], *amount.terms))
+    if amount := amount_at(terms, at):
+        end = at + len(amount.terms)
+        for n_words in (2, 1):
+            after = tuple(terms[end : end + n_words])
+            if (side := AFTERWARDS.get(after)) is not None:
+                return within(amount, side, (*amount.terms, *after))
+    if terms[at + 1 : at + 2] == ["plus"] and (amount := amount_at([terms[at], *terms[at + 2 :]], 0)):  # 8+ years
+        return within(amount, NO_LESS, (terms[at], "plus", *amount.terms[1:])) if len(amount.terms) > 1 else None
+    return None
 
 
-def spellings_of_amount(number: str, units: Sequence[Unit]) -> Iterator[Spelling]:
-    """All spellings of a number of a unit that may be any of ``units``, related units among them."""
-    for unit in units:
-        yield from in_unit(numerals(number), unit, SAME_MEASURE)
-        if unit.quantity == "pieces":
-            containers = (CONTAINERS, tuple(OF), numerals(number))
-            yield Spelling(containers, SAME_MEASURE)
-        amount = float(number.replace(",", ".")) * unit.size
-        for other in UNITS:
-            if other.quantity == unit.quantity and other is not unit and amount:
-                exact = other.system is unit.system
-                numbers = tuple(written(amount / other.size) if exact else rounded(amount / other.size))
-                yield from in_unit(numbers, other, EXACT_WEIGHT if exact else ROUNDED_WEIGHT)
-    if any(unit.quantity in BARE for unit in units):
-        yield Spelling((numerals(number),), BARE_WEIGHT)
+def within(amount: Measure, side: int, terms: tuple[str, ...]) -> Measure:
+    """The measure with an amount as its bound on one side."""
+    bound, _ = amount.interval
+    bounds = {
+        NO_MORE: (0.0, bound),
+        LESS: (0.0, math.nextafter(bound, 0)),
+        NO_LESS: (bound, math.inf),
+        MORE: (math.nextafter(bound, math.inf), math.inf),
+    }
+    return replace(amount, terms=terms, bounds=bounds[side])
 
 
-def numerals(number: str) -> tuple[str, ...]:
-    """A number with a point, with a comma, and as a word."""
-    point = number.replace(",", ".")
-    whole = point.removesuffix(".0")
-    found = (point, point.replace(".", ","), whole, SPELLED_NUMBERS.get(whole, whole))
-    return tuple(dict.fromkeys(found))
+def range_at(terms: Sequence[str], at: int) -> Measure | None:
+    """``between 250 and 300 ml``, ``3 to 6 years``, ``52-58 cm``."""
+    start = at + 1 if terms[at] in OPENING and at + 1 < len(terms) else at
+    low = amount_at(terms, start)
+    middle = start + (len(low.terms) if low else 1)
+    has_word = terms[middle : middle + 1] != [] and terms[middle] in TO
+    high = amount_at(terms, middle + has_word) if middle + has_word < len(terms) else None
+    number = NUMBER_WORDS.get(terms[start], terms[start])
+    if high is None or not (low or NUMBER.fullmatch(number)):
+        return None
+    least, most = low.interval[0] if low else amount_of(number), high.interval[0]
+    if low:  # 6 months to 2 years
+        sizes = [a.size / b.size for a, b in product(low.units, high.units) if a.quantity == b.quantity]
+        least *= sizes[0] if sizes else math.nan
+    scale = math.inf if has_word or any(unit.quantity in (AGE, PERSONS) for unit in high.units) else SAME_SCALE
+    is_ranged = has_word or not RANGED.isdisjoint(unit.quantity for unit in high.units)
+    is_rising = least == 0 or least < most <= scale * least
+    if not (is_ranged and is_rising and (has_word or start == at)):
+        return None
+    return replace(high, terms=tuple(terms[at : middle + has_word + len(high.terms)]), bounds=(least, most))
 
 
-def in_unit(numbers: Sequence[str], unit: Unit, weight: float) -> Iterator[Spelling]:
-    """Numbers of one unit, apart and as one word."""
-    whole = tuple(number for number in numbers if number.isdecimal())
-    singles = tuple(name for name in plurals(unit.names) if " " not in name)
-    if numbers:
-        yield Spelling((tuple(numbers), singles), weight)
-    if whole:
-        yield Spelling((tuple(f"{number}{name}" for number, name in product(whole, (*singles, *unit.glued))),), weight)
-    for first, rest in (name.split(" ", 1) for name in unit.names if numbers and " " in name):
-        words = tuple((word,) for word in rest.split())
-        yield Spelling((tuple(numbers), (first,), *words), weight)
-        yield Spelling((tuple(f"{number}{first}" for number in numbers), *words), weight)
+def age_at(terms: Sequence[str], at: int) -> Measure | None:
+    """``age 4``, ``ages 3-5``, ``aged 6 months``, ``6 year old``."""
+    start = at + 1 if terms[at] in AGED and at + 1 < len(terms) else at
+    found = bounded_at(terms, start) or range_at(terms, start) or amount_at(terms, start)
+    if found is None and start > at:
+        found = years_at(terms, start)
+    if found is None or not any(unit.quantity == AGE for unit in found.units):
+        return None
+    end = start + len(found.terms)
+    end += terms[end : end + 1] != [] and terms[end] in OLD
+    return replace(found, terms=tuple(terms[at:end]))
 
 
-def written(amount: float) -> Iterator[str]:
-    """An amount as digits, if two decimals are enough."""
-    if 0.01 <= amount < 1e7 and abs(round(amount, 2) - amount) < 1e-6 * amount:
-        yield from numerals(f"{amount:.2f}".rstrip("0").rstrip("."))
+def years_at(terms: Sequence[str], at: int) -> Measure | None:
+    """A number or a range of numbers, which are years: ``4``, ``3 5`` of ``3-5``, ``3 to 5``."""
+    for n_terms in (3, 2, 1):
+        years = [*terms[at : at + n_terms], "years"]
+        found = range_at(years, 0) or amount_at(years, 0)
+        if found and len(found.terms) == n_terms + 1:
+            return replace(found, terms=found.terms[:-1])
+    return None
 
 
-def rounded(amount: float) -> Iterator[str]:
-    """The numbers near an amount that shops would write for it."""
-    steps = (0.1, 0.5, 1, 5, 10, 50, 100)
-    near = dict.fromkeys(round(round(amount / step) * step, 2) for step in steps if step <= amount)
-    for number in near:
-        if abs(number - amount) <= TOLERANCE * amount:
-            yield from numerals(f"{number:g}")
+def size_at(terms: Sequence[str], at: int) -> Measure | None:
+    """``size 57``, without a unit."""
+    if terms[at] not in SIZES or at + 1 == len(terms) or not NUMBER.fullmatch(terms[at + 1]):
+        return None
+    if range_at(terms, at + 1) or amount_at(terms, at + 1):
+        return None
+    return Measure(tuple(terms[at : at + 2]), (terms[at + 1],), is_size=True)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vitrina.search.lexical.expansion import FORM_WEIGHT, LITERAL_WEIGHT, Alternative, Expansion
 from vitrina.search.lexical.postings import NO_WEIGHTS, Occurrences, Postings, Weights
+from vitrina.search.lexical.term_dictionary import NumberTerms
 
 K1 = 1.2
 B = 0.75
@@ -246,9 +247,10 @@ def computed_scores(alternatives: Sequence[Alternative], postings: Postings) -> 
 
 def occurrences(alternative: Alternative, postings: Postings) -> Occurrences:
     """Where one alternative stands."""
-    if len(alternative.phrase) > 1:
+    terms = alternative.phrase[0]
+    if len(alternative.phrase) > 1 or isinstance(terms, NumberTerms):
         return postings.holding_phrase(alternative.phrase)
-    found = [postings.holding(term) for term in alternative.phrase[0]]
+    found = [postings.holding(term) for term in terms]
     if len(found) == 1:
         return found[0]
     rows = np.concatenate([each.rows for each in found])

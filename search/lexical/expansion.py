@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from vitrina.search.analysis.analyser import HAS_CJK, analyse
+from vitrina.search.analysis.measure_spellings import Numbers, spellings
 from vitrina.search.analysis.measures import Measure, measured
 from vitrina.search.analysis.synonyms import Thesaurus
-from vitrina.search.lexical.term_dictionary import Phrase, TermDictionary
+from vitrina.search.lexical.term_dictionary import NumberTerms, Phrase, TermDictionary
 
 MAX_WORDS = 32
 
@@ -140,10 +141,21 @@ class QueryExpander:
 
     def _measured(self, measure: Measure, at: int) -> Iterator[Alternative]:
         """A measure, in every spelling and in related units."""
-        for spelling in measure.spellings:
-            phrase = tuple(self._dictionary.ids_of(words) for words in spelling.words)
+        for spelling in spellings(measure):
+            phrase = tuple(map(self._terms_of, spelling.words))
             if all(phrase):
                 yield Alternative(range(at, at + 1), phrase, spelling.weight)
+
+    def _terms_of(self, words: tuple[str, ...] | Numbers) -> tuple[int, ...] | NumberTerms:
+        """The catalog's terms for one word of a measure's spelling; none where it has none."""
+        if not isinstance(words, Numbers):
+            return self._dictionary.ids_of(words)
+        numbers = self._dictionary.numbers
+        return (
+            numbers.joined_to(words.units, words.least, words.most)
+            if words.units
+            else numbers.between(words.least, words.most)
+        )
 
     def _joined(self, words: Sequence[str]) -> Iterator[Alternative]:
         """Words next to each other that the catalog writes as one, or a model number that it writes otherwise."""
@@ -203,7 +215,7 @@ class QueryExpander:
 
     def _is_held(self, phrase: Phrase) -> bool:
         """Whether some item holds each word of the phrase."""
-        return all(any(map(self._n_holding, word)) for word in phrase)
+        return all(isinstance(word, NumberTerms) or any(map(self._n_holding, word)) for word in phrase)
 
 
 def distinct(alternatives: Sequence[Alternative]) -> list[Alternative]:

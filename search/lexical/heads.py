@@ -13,7 +13,7 @@ from vitrina.search.analysis.analyser import Field
 from vitrina.search.analysis.language import Language
 from vitrina.search.lexical.bm25 import NO_IDS
 from vitrina.search.lexical.postings import N_FIELDS, Postings, Segment
-from vitrina.search.lexical.term_dictionary import TermDictionary
+from vitrina.search.lexical.term_dictionary import Phrase, TermDictionary
 
 HEAD_LAST = frozenset({"en"})
 """The languages that put a head after what it is for, and write them apart."""
@@ -105,6 +105,7 @@ def are_nouns(terms: NDArray[np.int32], is_noun: Callable[[int], bool]) -> NDArr
     return np.fromiter(map(is_noun, each.tolist()), np.bool_, len(each))[where]
 
 
-def last_terms(phrases: Iterable[Sequence[Sequence[int]]]) -> list[int]:
-    """The terms that end some phrases, each once."""
-    return list(dict.fromkeys(term for phrase in phrases for term in phrase[-1]))
+def last_terms(phrases: Iterable[Phrase]) -> list[int]:
+    """The terms that end some phrases, each once; numbers aside."""
+    lasts = (phrase[-1] for phrase in phrases)
+    return list(dict.fromkeys(term for last in lasts if isinstance(last, tuple) for term in last))

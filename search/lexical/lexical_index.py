@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrina.search.analysis.analyser import SEPARATOR, Field, analyse
+from vitrina.search.analysis.analyser import SEPARATOR, VERSION, Field, analyse
 from vitrina.search.analysis.language import Language, detect_language
 from vitrina.search.analysis.synonyms import Thesaurus, are_english, parse_synonyms
 from vitrina.search.lexical.bm25 import QueryMatches, Reduced
@@ -75,7 +75,8 @@ class LexicalIndex:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The words as of ``sequence``, for a later index; nothing may catch up meanwhile."""
         state = self._state
-        head = [state.settings.language, str(state.settings.n_judged), state.settings.synonyms, str(self.sequence)]
+        settings = state.settings
+        head = [settings.language, str(settings.n_judged), settings.synonyms, str(self.sequence), str(VERSION)]
         return {
             **{f"settings.{name}": array for name, array in packed(head).items()},
             **{f"dictionary.{name}": array for name, array in state.dictionary.arrays().items()},
@@ -135,8 +136,11 @@ class LexicalIndex:
 
 
 def restored(arrays: Arrays) -> tuple[int, LexicalState]:
-    """The sequence number and the state that ``LexicalIndex.arrays`` were of."""
-    language, n_judged, synonyms, sequence = unpacked(part_of(arrays, "settings."))
+    """The sequence number and the state that ``LexicalIndex.arrays`` were of. Raises ValueError where another version
+    analysed the words."""
+    language, n_judged, synonyms, sequence, *version = unpacked(part_of(arrays, "settings."))
+    if version != [str(VERSION)]:
+        raise ValueError("another version of Vitrina analysed its words")
     dictionary = TermDictionary(Language(language))
     dictionary.restore(part_of(arrays, "dictionary."))
     postings = restored_postings(part_of(arrays, "postings."))

@@ -13,6 +13,7 @@ from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from vitrina.search.analysis.analyser import Field
+from vitrina.search.lexical.term_dictionary import NumberTerms, Phrase
 from vitrina.search.types.arrays import Arrays, part_of
 
 Rows = NDArray[np.int32]
@@ -157,13 +158,15 @@ class Segment:
         found = [self.positions[self.starts[term] : self.starts[term + 1]] for term in known]
         return np.concatenate(found) if found else NO_ROWS
 
-    def holding_phrase(self, phrase: Sequence[Sequence[int]]) -> Occurrences:
-        """Where terms stand next to each other in one field; each word of the phrase may be any of several terms."""
-        counts = [sum(map(self.n_occurrences, word)) for word in phrase]
-        if not all(counts):
+    def holding_phrase(self, phrase: Phrase) -> Occurrences:
+        """Where terms stand next to each other in one field; each word of the phrase may be any of several terms, and
+        one at least has to be other than any number."""
+        named = {at: word for at, word in enumerate(phrase) if isinstance(word, tuple)}
+        counts = {at: sum(map(self.n_occurrences, word)) for at, word in named.items()}
+        if not all(counts.values()):
             return NOWHERE
-        rarest = int(np.argmin(counts))
-        starts = self.positions_of(phrase[rarest]) - rarest
+        rarest = min(counts, key=counts.__getitem__)
+        starts = self.positions_of(named[rarest]) - rarest
         starts = starts[(starts >= 0) & (starts + len(phrase) <= len(self.runs))]
         for distance, word in enumerate(phrase):
             if distance != rarest:
@@ -187,7 +190,9 @@ def first_of_each(terms: NDArray[np.int32], n_known: int) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(np.bincount(terms, minlength=n_known))]).astype(np.int64)
 
 
-def is_one_of(terms: NDArray[np.int32], wanted: Sequence[int]) -> NDArray[np.bool_]:
+def is_one_of(terms: NDArray[np.int32], wanted: tuple[int, ...] | NumberTerms) -> NDArray[np.bool_]:
+    if isinstance(wanted, NumberTerms):
+        return wanted.are_in(terms)
     if len(wanted) == 1:
         return np.asarray(terms == wanted[0])
     return np.isin(terms, np.array(wanted, np.int32))
@@ -264,7 +269,7 @@ class Postings:
         """The items that hold a term."""
         return self._joined([segment.holding(term) for segment in self.segments])
 
-    def holding_phrase(self, phrase: Sequence[Sequence[int]]) -> Occurrences:
+    def holding_phrase(self, phrase: Phrase) -> Occurrences:
         """The items in one of whose fields terms stand next to each other; each word may be any of several terms."""
         return self._joined([segment.holding_phrase(phrase) for segment in self.segments])
 

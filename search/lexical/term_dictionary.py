@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from vitrina.search.analysis.language import Language
+from vitrina.search.analysis.measures import GLUED, NUMBER, amount_of
 from vitrina.search.types.arrays import Arrays, packed, part_of, unpacked
 
 ONE_TYPO_LETTERS = 4
@@ -31,8 +33,59 @@ MAX_CLOSE = 24
 MAX_PIECES = 4
 """The most terms that a model number is written as: ``w-734d-1avdf`` has three."""
 
-Phrase = tuple[tuple[int, ...], ...]
+
+@dataclass(frozen=True, slots=True)
+class NumberTerms:
+    """The terms that are a number from ``least`` to ``most``. ``values`` has the number of each term, NaN for others;
+    shape (number of terms,)."""
+
+    least: float
+    most: float
+    values: NDArray[np.float64] = field(compare=False)
+
+    def are_in(self, terms: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Which of some terms are among these, shape (n,)."""
+        known = terms < len(self.values)
+        values = self.values[np.where(known, terms, 0)]
+        return np.asarray(known & (values >= self.least) & (values <= self.most))
+
+
+Phrase = tuple[tuple[int, ...] | NumberTerms, ...]
 """Words next to each other, each of them any of some terms."""
+
+
+class NumberIndex:
+    """The terms of a dictionary that are numbers, by themselves (``1.5``) or with a unit (``120g``)."""
+
+    def __init__(self) -> None:
+        self._ids: list[int] = []
+        self._amounts: list[float] = []
+        self._joined: dict[str, list[tuple[float, int]]] = {}
+        self._values: NDArray[np.float64] = np.empty(0)
+
+    def add(self, term: str, term_id: int) -> None:
+        """Add a term that begins with a digit; ids are added in ascending order."""
+        if NUMBER.fullmatch(term):
+            self._ids.append(term_id)
+            self._amounts.append(amount_of(term))
+        elif glued := GLUED.fullmatch(term):
+            self._joined.setdefault(glued[2], []).append((float(glued[1]), term_id))
+
+    def between(self, least: float, most: float) -> NumberTerms | tuple[int, ...]:
+        """The numbers from ``least`` to ``most``; none without any numbers."""
+        n_known = len(self._ids)
+        if not n_known:
+            return ()
+        if len(self._values) <= self._ids[n_known - 1]:
+            values = np.full(self._ids[n_known - 1] + 1, np.nan)
+            values[self._ids[:n_known]] = self._amounts[:n_known]
+            self._values = values
+        return NumberTerms(least, most, self._values)
+
+    def joined_to(self, units: Iterable[str], least: float, most: float) -> tuple[int, ...]:
+        """The terms that are such a number and one of ``units`` as one word."""
+        held = (each for unit in units for each in self._joined.get(unit, ()))
+        return tuple(term_id for amount, term_id in held if least <= amount <= most)
 
 
 class TermDictionary:
@@ -51,6 +104,7 @@ class TermDictionary:
         self._by_start: dict[tuple[str, int], list[str]] = {}
         self._by_end: dict[str, list[str]] = {}
         self._by_stems_end: dict[str, list[int]] = {}
+        self.numbers = NumberIndex()
         """The terms that may be compounds, where the language has any."""
 
     def __len__(self) -> int:
@@ -79,7 +133,9 @@ class TermDictionary:
         self.terms.extend(new)
         self._ids.update(zip(new, range(first, first + len(new)), strict=True))
         for term in new:
-            if term.isalpha():
+            if term[0].isdigit():
+                self.numbers.add(term, self._ids[term])
+            elif term.isalpha():
                 self._by_start.setdefault((term[0], len(term)), []).append(term)
                 self._by_end.setdefault(term[-END_LETTERS:], []).append(term)
                 if self.language.compound_links and len(term) >= LEAST_OF_ALL:

@@ -10,7 +10,7 @@ from textwrap import shorten
 from typing import Final
 
 from vitrina.search.analysis.analyser import analyse
-from vitrina.search.analysis.measures import BARE as SEVERAL
+from vitrina.search.analysis.measure_spellings import BARE as SEVERAL
 from vitrina.search.analysis.measures import Measure, is_same, measured
 from vitrina.search.analysis.spelling import split, stem
 from vitrina.search.reranking.prompts import MAX_LISTING_CHARACTERS

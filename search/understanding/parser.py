@@ -36,6 +36,11 @@ class QueryPart:
     is_measure: bool = False
     """Whether its words are a number and a unit, and so no part of a phrase."""
 
+    @property
+    def is_loose(self) -> bool:
+        """Whether it is a word, and neither a value nor a measure."""
+        return self.match is None and not self.is_measure
+
 
 def requirements_of(query: Query, vocabulary: Vocabulary) -> tuple[Requirement, ...]:
     """The requirements of a query's ``text`` and, denied, of its ``without``, each in the order of its words.
@@ -133,7 +138,7 @@ def unnamed(words: Sequence[Token], parts: Sequence[QueryPart], vocabulary: Voca
 
 def is_content(words: Sequence[Token], part: QueryPart) -> bool:
     """Whether a part asks for something, and is not a stop word."""
-    return part.match is not None or words[part.start].role is TokenRole.PLAIN
+    return not part.is_loose or words[part.start].role is TokenRole.PLAIN
 
 
 def details(words: Sequence[Token], parts: Sequence[QueryPart], kind_fields: Collection[str]) -> list[QueryPart]:
@@ -145,7 +150,7 @@ def details(words: Sequence[Token], parts: Sequence[QueryPart], kind_fields: Col
         role = words[part.start].role
         if kept and part.end <= kept[-1].end:
             continue
-        if part.match is None and role is not TokenRole.PLAIN:
+        if part.is_loose and role is not TokenRole.PLAIN:
             within = role in (TokenRole.WITH, TokenRole.WITHOUT) or (
                 within and role in (TokenRole.FILLER, TokenRole.AND)
             )
@@ -184,9 +189,9 @@ def with_polarity(words: Sequence[Token], parts: Sequence[QueryPart]) -> list[Qu
         word = words[part.start]
         if word.joiner is Joiner.BREAK or (tight and word.joiner is not Joiner.HYPHEN):
             denying = False
-        if part.match is None and word.role in DENYING:
+        if part.is_loose and word.role in DENYING:
             denying, tight, denied = True, next_joiner(words, part) is Joiner.HYPHEN, None
-        elif part.match is None and word.role is not TokenRole.PLAIN:
+        elif part.is_loose and word.role is not TokenRole.PLAIN:
             joins = word.role is TokenRole.AND
             denying = denying and (denied is None or word.role in (TokenRole.AND, TokenRole.FILLER))
         elif kept and denies_the_one_before(words, parts, at):

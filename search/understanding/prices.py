@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator
 from decimal import Decimal
 
+from vitrina.search.analysis.measures import UNITS, all_names
 from vitrina.search.types.currencies import n_decimals
 from vitrina.search.types.filters import PRICE, Range
 from vitrina.search.types.requirement import Requirement
@@ -46,12 +47,15 @@ FROM = r"min(?:imum|imal)?\.?|from|ab|dès|à partir de|desde|a partir de|vanaf|
 BETWEEN = r"between|zwischen|entre|tra|fra|tussen"
 ABOUT = r"for|around|about|für|um|pour|por|para|per|voor|za"
 TO = r"\s*(?:and|to|und|bis|et|à|y|a|e|en|-|–)\s*"
+COUNTED = r"days?|x|tog|psi|bar|lux|nm|speeds?|kapseln?|capsules?|tablets?|teeth|colou?rs|stunden"
+NO_UNITS = frozenset({"man", "set", "count"})
+"""What else may be counted or measured, and names of units that may follow a price."""
+
 MEASURE = (
-    r"(?:%|°|[\"″'′]|(?:cm|mm|m|km|ml|cl|l|litres?|liters?|litros?|g|kg|kilos?|grams?|oz|lbs?|inch(?:es)?|zoll|pouces"
-    r"|ft|feet|years?|yrs?|jahren?|ans|años|anni|jaar|months?|monaten?|mois|days?|hours?|h|w|watts?|v|volts?|gb|tb|mah"
-    r"|mp|lumens?|hz|khz|ghz|x|pack|pieces?|pcs|stück|persons?|people|personen|personnes|personas|persone|players?)(?!\w))"
+    rf"(?:%|°|[\"″'′]|(?:{COUNTED}"
+    rf"|{'|'.join(sorted({name.split()[0] for unit in UNITS for name in all_names(unit)} - NO_UNITS))})(?!\w))"
 )
-NO_SIZE = r"(?<!size )(?<!sizes )(?<!age )(?<!aged )(?<!gr[oö](?:ß|s)e )(?<!größe )(?<!taille )(?<!talla )"
+NO_SIZE = r"(?<!spf )(?<!size )(?<!sizes )(?<!age )(?<!aged )(?<!gr[oö](?:ß|s)e )(?<!größe )(?<!taille )(?<!talla )"
 BARE = rf"{NUMBER}(?!\s*-?\s*{MEASURE})(?!\w)"
 
 DIGIT = re.compile(r"\d")

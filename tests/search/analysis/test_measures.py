@@ -7,16 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitrina.search.analysis.analyser import analyse
-from vitrina.search.analysis.measures import (
+from vitrina.search.analysis.measure_spellings import (
     BARE_WEIGHT,
     EXACT_WEIGHT,
+    OPEN_WEIGHT,
+    RANGE_WEIGHT,
     ROUNDED_WEIGHT,
     SAME_MEASURE,
-    Measure,
-    is_same,
-    is_unit,
-    measured,
+    Numbers,
+    spellings,
 )
+from vitrina.search.analysis.measures import GLUED, NUMBER, Measure, amount_of, is_same, is_unit, measured
 
 
 def only(text: str) -> Measure:
@@ -31,12 +32,20 @@ def weight(asked: str, text: str) -> float:
     """The largest weight of a spelling of a measure that a text has, 0 without any."""
     terms = analyse(text)
     weights = [0.0]
-    for spelling in only(asked).spellings:
+    for spelling in spellings(only(asked)):
         n = len(spelling.words)
         runs = (terms[at : at + n] for at in range(len(terms) - n + 1))
-        if any(all(term in word for term, word in zip(run, spelling.words, strict=True)) for run in runs):
+        if any(all(map(is_one_of, run, spelling.words)) for run in runs):
             weights.append(spelling.weight)
     return max(weights)
+
+
+def is_one_of(term: str, words: tuple[str, ...] | Numbers) -> bool:
+    if not isinstance(words, Numbers):
+        return term in words
+    number, unit = glued.groups() if (glued := GLUED.fullmatch(term)) else (term, "")
+    is_number = NUMBER.fullmatch(number) is not None and (unit in words.units if words.units else not unit)
+    return is_number and words.least <= amount_of(number) <= words.most
 
 
 @pytest.mark.parametrize(
@@ -58,6 +67,18 @@ def weight(asked: str, text: str) -> float:
         ("3 x", ["3", "x"]),
         ("air max 90", ["air", "max", "90"]),
         ("tn2110 toner", ["tn2110", "toner"]),
+        ("lock under 1 kg", ["lock", "under 1 kg"]),
+        ("bag, at least 30 litres", ["bag", "at least 30 litres"]),
+        ("30 l or more", ["30 l or more"]),
+        ("shampoo between 250 and 300 ml", ["shampoo", "between 250 and 300 ml"]),
+        ("250-300ml", ["250 300ml"]),
+        ("gift for a 6-year-old girl", ["gift", "for", "a", "6 year old", "girl"]),
+        ("games for ages 3-5", ["games", "for", "ages 3 5"]),
+        ("aged 6 months", ["aged 6 months"]),
+        ("8+ years", ["8 plus years"]),
+        ("helmet size 57", ["helmet", "size 57"]),
+        ("iphone 12 128 gb", ["iphone", "12", "128 gb"]),
+        ("between 20 and 30", ["between", "20", "and", "30"]),
         ("set of", ["set", "of"]),
     ],
 )
@@ -92,6 +113,26 @@ def test_measures_in_a_text(text: str, parts: list[str]) -> None:
         ("10 kg", "Bells 2 to 24 kg", 0),
         ("30 l", "Rucksack 20 L", 0),
         ("12 inch", "Pan 28 cm", 0),
+        ("57 cm", "Helmet 52-58 cm", RANGE_WEIGHT),
+        ("57 cm", "Helmet 46-51 cm", 0),
+        ("size 57", "Helmet 52-58 cm", RANGE_WEIGHT),
+        ("size 57", "Helmet 57", SAME_MEASURE),
+        ("size 57", "Tyre 40-622", 0),
+        ("age 4", "3-6 years", RANGE_WEIGHT),
+        ("4 years old", "3 to 6 years", RANGE_WEIGHT),
+        ("age 10", "Ages 8+", OPEN_WEIGHT),
+        ("age 7", "Ages 8+", 0),
+        ("age 4", "from 2 years", OPEN_WEIGHT),
+        ("20 kg", "Lead for dogs up to 25 kg", OPEN_WEIGHT),
+        ("64 gb", "Phone 12 128 GB", 0),
+        ("under 1 kg", "Lock 0.35 kg", SAME_MEASURE),
+        ("under 1 kg", "Lock 350g", SAME_MEASURE),
+        ("under 1 kg", "Lock 1 kg", 0),
+        ("up to 1 kg", "Lock 1 kg", SAME_MEASURE),
+        ("at least 30 l", "Pannier 40 l", SAME_MEASURE),
+        ("at least 30 l", "Pannier 20 l", 0),
+        ("between 250 and 300 ml", "Shampoo 0.25 l", SAME_MEASURE),
+        ("ages 3-5", "4-8 years", RANGE_WEIGHT),
     ],
 )
 def test_spellings(asked: str, text: str, expected: float) -> None:
@@ -111,20 +152,68 @@ def test_spellings(asked: str, text: str, expected: float) -> None:
         ("50x80", "80 x 50 cm", True),
         ("50x80", "60x80", False),
         ("50x80", "50 cm", None),
+        ("under 200 g", "0.12 kg", True),
+        ("under 200 g", "200 g", False),
+        ("at least 30 l", "20 l", False),
+        ("8 kg", "6-10 kg", True),
+        ("12 kg", "6-10 kg", False),
+        ("2 years", "18 months+", True),
+        ("size 57", "52-58 cm", True),
+        ("size 57", "46-51 cm", False),
+        ("size 57", "90 cm", None),
     ],
 )
 def test_amounts_compare_by_what_they_measure(one: str, other: str, same: bool | None) -> None:
     assert is_same(only(one), only(other)) is same
 
 
-@given(
-    st.lists(st.sampled_from(["2", "2.5", "10kg", "x", "50x80", "cm", "set", "of", "six", "er", "fl", "oz", "0", "a"]))
-)
+WORDS = [
+    *(
+        "2",
+        "2.5",
+        "10kg",
+        "x",
+        "50x80",
+        "cm",
+        "set",
+        "of",
+        "six",
+        "er",
+        "fl",
+        "oz",
+        "0",
+        "a",
+        "under",
+        "at",
+        "least",
+        "up",
+    ),
+    *(
+        "to",
+        "between",
+        "and",
+        "from",
+        "size",
+        "age",
+        "aged",
+        "year",
+        "years",
+        "old",
+        "months",
+        "plus",
+        "or",
+        "more",
+        "max",
+    ),
+]
+
+
+@given(st.lists(st.sampled_from(WORDS)))
 def test_every_term_stays_and_any_spelling_is_whole(terms: list[str]) -> None:
     parts = measured(terms)
     assert [term for part in parts for term in (part.terms if isinstance(part, Measure) else (part,))] == terms
     measures = [part for part in parts if isinstance(part, Measure)]
-    assert all(word for part in measures for spelling in part.spellings for word in spelling.words)
+    assert all(word for part in measures for spelling in spellings(part) for word in spelling.words)
     assert all(is_same(part, part) for part in measures)
 
 

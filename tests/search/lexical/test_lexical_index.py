@@ -6,6 +6,7 @@ import math
 import random
 import threading
 from collections.abc import Iterable, Iterator
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -367,3 +368,10 @@ def test_a_restored_index_is_the_same_and_goes_on(catalog: Catalog, encoder: Fak
         catalog.delete(["s8"])
         assert first.catch_up()
         assert again.catch_up()
+
+
+def test_words_of_another_version_are_refused(catalog: Catalog, encoder: FakeEncoder) -> None:
+    random_shop(catalog, encoder)
+    arrays = LexicalIndex(catalog).arrays()
+    with patch("vitrina.search.lexical.lexical_index.VERSION", -1), pytest.raises(ValueError, match="another version"):
+        LexicalIndex(catalog, arrays)

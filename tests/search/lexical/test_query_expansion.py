@@ -259,3 +259,22 @@ def test_a_measure_may_be_part_of_a_model_number_and_of_a_shops_own_synonym(shop
     index = shop("Printer HL-2170W", "Printer HL-2140", "Notebook", synonyms="13 inch laptop, notebook")
     assert found(index, "hl 2170 w")[0] == 0
     assert 2 in found(index, "13 inch laptop")
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("lock under 1 kg", [1, 2]),
+        ("lock over 1 kg", [0]),
+        ("lock between 300 and 500 g", [1, 2]),
+        ("helmet size 57", [3]),
+        ("helmet 47 cm", [4]),
+        ("puzzle age 5", [5]),
+        ("puzzle for a 10 year old", [6]),
+    ],
+)
+def test_amounts_within_bounds_and_ranges(shop: Shop, query: str, expected: list[int]) -> None:
+    titles = ("Lock 1.2 kg", "Lock 0.35 kg", "Lock 480g", "Helmet 52-58 cm", "Helmet 46-51cm")
+    index = shop(*titles, "Puzzle, 3-6 years", "Puzzle ages 8+")
+    held = [at for at, weight in weakest(index, query).items() if weight > 0]
+    assert sorted(held) == expected

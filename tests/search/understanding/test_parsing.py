@@ -174,7 +174,9 @@ def test_details_and_unknown_words_are_free(text: str, expected: list[str]) -> N
         ("20–50 eur belts", ["article: belts"]),
         ("no more than 100 usd jeans", ["article: jeans"]),
         ("tie for 10€", ["article: tie"]),
-        ("belt under 50 cm", ["article: belt", "50 cm"]),
+        ("belt under 50 cm", ["article: belt", "under 50 cm"]),
+        ("belt of no more than 2 kg", ["article: belt", "no more than 2 kg"]),
+        ("tie for at least 250 gsm", ["article: tie", "at least 250 gsm"]),
     ],
 )
 def test_prices_are_no_words_of_the_product(text: str, expected: list[str]) -> None:

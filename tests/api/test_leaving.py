@@ -130,12 +130,12 @@ def test_images_are_not_fetched_any_longer(
         url = f"http://shop.example:{images.getsockname()[1]}/a.png"
         body = {"title": "Boots", "images": [url]}
         clients = [ask(port, request("PUT", f"/v1/items/new-{n}", body)) for n in range(service_module.N_WRITING + 2)]
-        assert soon(lambda: service.writing._work_queue.qsize() == 2)
+        assert soon(lambda: service.fetching._work_queue.qsize() == 2)
         for client in clients:
             client.close()
         assert soon(lambda: in_flight(port) == 0), "a fetch may take 20 s, and all of an item 30"
-        assert soon(lambda: service.writing._work_queue.qsize() == 0)
-        free = [service.writing.submit(str) for _ in range(service_module.N_WRITING)]
+        assert soon(lambda: service.fetching._work_queue.qsize() == 0)
+        free = [service.fetching.submit(str) for _ in range(service_module.N_WRITING)]
         assert [each.result(5) for each in free] == [""] * service_module.N_WRITING
         assert service.store.catalog.content_hashes([f"new-{n}" for n in range(6)]) == {}
     assert not [each for each in caplog.records if each.levelno >= logging.WARNING]

@@ -74,7 +74,7 @@ HEADER_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Len
 
 
 class Connection(HttpToolsProtocol):
-    """An HTTP/1.1 connection with time limits. Of too many, those are closed that have waited longest for a request.
+    """An HTTP/1.1 connection with time limits. Of too many, those are closed that have been waited for longest.
 
     ``refusal`` answers what cannot be answered soon, as soon as its headers are read and without the application, whose
     middleware takes ten times as long: beside searches that compute, that decides how many refusals a second there are.
@@ -99,8 +99,8 @@ class Connection(HttpToolsProtocol):
         self._phase_since = self._heard_at = self.loop.time()
         self._unread_since: float | None = None
         self._answered: RequestResponseCycle | None = None
-        self._n_requests = self._n_header_bytes = self._n_chunks = self._n_body_bytes = 0
-        self._is_in_body = self._closes_after_body = False
+        self._n_header_bytes = self._n_chunks = self._n_body_bytes = 0
+        self._is_in_body = self._closes_after_body = self._has_been_answered = False
         super().connection_made(transport)
         self._check_timer = self.loop.call_later(CHECK_S, self._check)
         if len(self.connections) > self._max_connections:
@@ -150,7 +150,6 @@ class Connection(HttpToolsProtocol):
         """A request begins. Raises ValueError if it does not say for which host it is, or says it twice."""
         check_host(self.url, self.headers, self.parser.get_http_version())
         self._is_in_body = True
-        self._n_requests += 1
         self._n_chunks = self._n_body_bytes = 0
         super().on_headers_complete()
 
@@ -197,6 +196,7 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Wait for the next request."""
         self._phase_since = self.loop.time()
+        self._has_been_answered = True
         super().on_response_complete()
 
     def pause_writing(self) -> None:
@@ -241,11 +241,17 @@ class Connection(HttpToolsProtocol):
         return False
 
     def _make_room(self) -> None:
-        """Close a connection that waits for a request: first one that never sent any, the oldest of them."""
-        others = [each for each in self.connections if isinstance(each, Connection) and each.phase is Phase.HEADER]
-        oldest = min(others, key=lambda each: (each._n_requests > 0, each._phase_since), default=self)
+        """Close a connection that waits for a request, or for the rest of one: first one that never had an answer, of
+        those the one that has been silent for longest."""
+        others = [each for each in self.connections if isinstance(each, Connection) and each.phase is not Phase.ANSWER]
+        oldest = min(others, key=lambda each: (each._has_been_answered, each._waiting_since), default=self)
         self.connections.discard(oldest)
         oldest.transport.abort()
+
+    @property
+    def _waiting_since(self) -> float:
+        """Since when it waits for a request, or for more of its body."""
+        return self._heard_at if self.phase is Phase.BODY else self._phase_since
 
 
 def check_host(url: bytes, headers: list[tuple[bytes, bytes]], http_version: str) -> None:

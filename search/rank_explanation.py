@@ -119,7 +119,9 @@ def avoided_by(
     """What an item has that is to be avoided, in the query's words: by the item's words, and by its fields."""
     item_id, lexical = np.array([stored.id], np.int64), engine.replica.lexical
     texts = [text for text in (parsed.query.without, *parsed.denied) if text]
-    held = [text for text in texts if lexical.match(text).of(item_id).whole[0]]
+    held = [
+        text for text in texts if lexical.match(text).of(item_id).whole[0] and not lexical.denying(text, item_id)[0]
+    ]
     held += [
         verdict.requirement.words
         for verdict in verdicts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -225,3 +225,34 @@ def distinct(alternatives: Sequence[Alternative]) -> list[Alternative]:
         key = (each.words, each.phrase)
         best[key] = max(best.get(key, 0.0), each.weight)
     return [Alternative(words, phrase, weight) for (words, phrase), weight in best.items()]
+
+
+DENIALS = ("no", "not", "non", "without", "zero", "ohne", "kein", "keine", "sans", "sin", "senza", "zonder", "sem")
+BETWEEN = ("any", "added", "artificial", "all", "the")
+FREE = ("free", "frei", "vrij", "less")
+FROM = ("of", "from", "von", "van")
+"""What shops write before the name of what a thing lacks and between both, and what they write after it: ``no added
+sugar``, ``free from sugar``, ``sugar-free``."""
+
+
+def denials(expansion: Expansion, dictionary: TermDictionary) -> Iterator[Phrase]:
+    """The ways to say that something lacks all the words of an expansion: ``no salt``, ``salt-free``, ``unsalted``."""
+    words = [tuple(single_terms(expansion.of_word(at))) for at in range(len(expansion.words))]
+    if not all(words):
+        return
+    before, free = dictionary.ids_of(DENIALS), dictionary.ids_of(FREE)
+    yield (before, *words)
+    yield (before, dictionary.ids_of(BETWEEN), *words)
+    yield (free, dictionary.ids_of(FROM), *words)
+    yield (*words, free)
+    if len(words) == 1:
+        names = [dictionary.terms[term] for term in words[0]]
+        joined = [name + end for name in names for end in FREE]
+        joined += [f"un{name}{end}" for name in names for end in ("", "ed", "d")]
+        yield (dictionary.ids_of(joined),)
+
+
+def single_terms(alternatives: Iterable[Alternative]) -> dict[int, None]:
+    """The terms that each stand for a word by themselves, in order."""
+    phrases = (each.phrase for each in alternatives)
+    return {term: None for first, *rest in phrases if not rest and isinstance(first, tuple) for term in first}

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from vitrina.search.analysis.analyser import SEPARATOR, VERSION, Field, analyse
 from vitrina.search.analysis.language import Language, detect_language
 from vitrina.search.analysis.synonyms import Thesaurus, are_english, parse_synonyms
-from vitrina.search.lexical.bm25 import QueryMatches, Reduced
-from vitrina.search.lexical.expansion import Expansion, QueryExpander
+from vitrina.search.lexical.bm25 import NO_IDS, QueryMatches, Reduced
+from vitrina.search.lexical.expansion import Expansion, QueryExpander, denials
 from vitrina.search.lexical.heads import MODIFIER_WEIGHT, head_of, last_terms, rows_of_modifiers
 from vitrina.search.lexical.postings import (
     N_FIELDS,
@@ -100,6 +100,13 @@ class LexicalIndex:
 
         expansion = QueryExpander(state.dictionary, state.thesaurus, n_holding).expand(text)
         return QueryMatches(expansion, state.postings, as_modifier(text, expansion, state))
+
+    def denying(self, text: str, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of some items say that they lack something, shape (n,): ``alcohol-free``, ``no added sugar``."""
+        state = self._state
+        expansion = QueryExpander(state.dictionary, state.thesaurus, state.postings.n_holding).expand(text)
+        found = [state.postings.holding_phrase(phrase).rows for phrase in denials(expansion, state.dictionary)]
+        return np.isin(item_ids, state.postings.item_ids[np.concatenate(found)] if found else NO_IDS)
 
     def catch_up(self) -> bool:
         """Apply what was committed since; returns whether anything was. Cheap if nothing was. Raises StorageError."""

@@ -29,6 +29,9 @@ category and its subcategory is more of an accessory than a watch is."""
 AVOIDED = 2.0
 """How far an item to avoid falls, in standard deviations of vectors, at a ``without`` weight of 0.5."""
 
+LACKED = 1.0
+"""How far an item rises that says that it lacks what is to be avoided: an alcohol-free mouthwash. Set by judgement."""
+
 
 @dataclass(frozen=True, slots=True)
 class LexicalScores:
@@ -53,13 +56,22 @@ class LexicalScores:
         }
 
 
-def avoided_words(lexical: LexicalIndex, parsed: ParsedQuery, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of ``item_ids`` contain all words to avoid, or all of something that the text denies, or forms of them;
-    shape (n,)."""
-    avoided = np.zeros(len(item_ids), np.bool_)
+@dataclass(frozen=True, slots=True)
+class AvoidedWords:
+    """Which of n items hold all words to avoid, or all of something that the text denies, or forms of them, and
+    which say that they lack it, and so are none of the others; both of shape (n,)."""
+
+    held: NDArray[np.bool_]
+    lacked: NDArray[np.bool_]
+
+
+def avoided_words(lexical: LexicalIndex, parsed: ParsedQuery, item_ids: NDArray[np.int64]) -> AvoidedWords:
+    held, lacked = np.zeros((2, len(item_ids)), np.bool_)
     for words in filter(None, (parsed.query.without, *parsed.denied)):  # a match costs arrays of the catalog's length
-        avoided |= lexical.match(words).of(item_ids).whole
-    return avoided
+        is_lacked = lexical.denying(words, item_ids)
+        held |= lexical.match(words).of(item_ids).whole & ~is_lacked
+        lacked |= is_lacked
+    return AvoidedWords(held, lacked & ~held)
 
 
 def lexical_scores(
@@ -253,14 +265,20 @@ class ItemCatalogScores:
     """What the catalog's words and fields say of n items.
 
     ``parts`` has the lexical parts and ``Part.FIELDS``, each of shape (n,). ``share_met``, shape (n,), is the share of
-    all wanted requirements that the fields meet, 0 to 1. ``avoided``, shape (n,), marks items to avoid, and
-    ``mispriced``, shape (n,), those whose price is not within the bounds that were asked for.
+    all wanted requirements that the fields meet, 0 to 1. ``avoided``, shape (n,), marks items to avoid, ``lacked``
+    those that say that they lack what is to be avoided, and ``mispriced`` those whose price is not within the bounds
+    that were asked for.
     """
 
     parts: Mapping[Part, Scores]
     share_met: Scores
     avoided: NDArray[np.bool_]
+    lacked: NDArray[np.bool_]
     mispriced: NDArray[np.bool_]
+
+    def credit(self, weights: Weights) -> Scores:
+        """What is added to the scores of items that say that they lack what is to be avoided; shape (n,)."""
+        return np.asarray(2 * weights.without * LACKED * self.lacked, np.float64)
 
     def penalty(self, weights: Weights) -> Scores:
         """What is taken from the scores of items to avoid, 0 or more; shape (n,)."""
@@ -289,12 +307,15 @@ class CatalogScores:
         is_kind = self.fields.kinds_meant(met, parts[Part.ALL_WORDS] > 0)
         parts |= {part: parts[part] * kind_factor(met, is_kind) for part in (Part.BM25, Part.WORDS)}
         parts[Part.FIELDS] = n_met(met, is_kind) / n_asked
-        avoided = avoided_words(self.replica.lexical, self.parsed, item_ids) | self.fields.avoided(facets, item_ids)
+        words = avoided_words(self.replica.lexical, self.parsed, item_ids)
+        avoided = words.held | self.fields.avoided(facets, item_ids)
         denied = self.fields.denied
         if facets.has_variants and avoided.any() and denied and len(denied) == len(self.parsed.denied):
             avoided &= ~np.isin(item_ids, with_another_variant(facets, denied, item_ids))
         mispriced = self.fields.mispriced(facets, item_ids, met)
-        return ItemCatalogScores(parts, np.asarray(met.sum(axis=1) / n_asked), avoided, mispriced)
+        return ItemCatalogScores(
+            parts, np.asarray(met.sum(axis=1) / n_asked), avoided, words.lacked & ~avoided, mispriced
+        )
 
 
 def catalog_scores(

@@ -241,7 +241,7 @@ class Retriever:
                 weighted = weights.contributions(by_catalog.parts, has_images)
                 said = {part: query.weights.text * scores for part, scores in weighted.items()}
                 penalties = by_catalog.penalty(query.weights)
-                bonus = np.asarray(sum(said.values()) - penalties, np.float64)
+                bonus = np.asarray(sum(said.values()) + by_catalog.credit(query.weights) - penalties, np.float64)
                 certain = np.isin(pool, sure)
                 fused = np.round(zero_where_nan(by_vectors.scores) + bonus, ROUND_DECIMALS)
                 totals = lifted(fused, certain)

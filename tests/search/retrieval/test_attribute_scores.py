@@ -9,6 +9,7 @@ import pytest
 from tests.fakes import FakeEncoder, make_entry, new_catalog
 from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import IndexReplica
+from vitrina.search.rank_explanation import explain_rank
 from vitrina.search.retrieval.catalog_scores import (
     MENTIONED_WEIGHT,
     NARROWER_VALUE_WEIGHT,
@@ -268,4 +269,27 @@ def test_a_kind_before_another_word_is_not_meant_where_only_other_things_have_al
     assert kinds("bike purple") == ["bike"], "nothing has them"
     assert kinds("light bike") == ["bike"], "the last says what it is"
     assert kinds("helmet leather") == ["helmet"]
+    engine.catalog.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("mouthwash without alcohol", "Alcohol-free"),
+        ("mouthwash no alcohol", "contains no added alcohol"),
+        ("mouthwash without sugar", "Free from sugar"),
+        ("mouthwash no salt", "unsalted"),
+    ],
+)
+def test_what_says_that_it_lacks_something_is_what_has_none(
+    tmp_path: Path, encoder: FakeEncoder, query: str, said: str
+) -> None:
+    engine = opened(tmp_path, encoder)
+    texts = {"with": "with alcohol, sugar and salt", "silent": "mint", "lacks": said}
+    rows = [make_entry(encoder, sku, "Mouthwash", description=text) for sku, text in texts.items()]
+    engine.catalog.commit(engine.replica.version_id, rows)
+    engine.replica.catch_up()
+    hits = engine.search(Query(query)).hits
+    assert [hit.item.sku for hit in hits] == ["lacks", "silent", "with"]
+    assert not explain_rank(engine, Query(query), "lacks").avoided
     engine.catalog.close()

@@ -28,6 +28,9 @@ FIELDS = ("sku", "title", "description", "price", "sale_price", "price_cents", "
 LOCALES = ("en_us", "en_gb", "en_int", "en")
 """Of a field in several languages, the columns taken first; then other English ones, then the file's order."""
 
+BARCODES = frozenset({"gtin", "gtin13", "ean", "ean13", "ean_code", "upc", "isbn", "barcode", "jan", "mpn", "asin"})
+"""Names of columns that are keys where every product has one."""
+
 MAX_KEYS = 10_000
 """Columns remembered, of objects that all have other keys."""
 
@@ -171,6 +174,11 @@ def choose_columns(
     found_images = found_images or fields.pop("image", ())
     kept = ignored - renamed.keys()
     return Columns(fields, found_images, renamed, currencies, kept, is_keyed_by_title=is_keyed_by_title)
+
+
+def _is_sparse_barcode(keys: Sequence[str], sample: Sample) -> bool:
+    """Whether the only column of keys has what few products have, such as the ISBN in a shop of books and pens."""
+    return len(keys) == 1 and folded(keys[0]) in BARCODES and any(is_blank(row.get(keys[0])) for row in sample())
 
 
 class _Names:

@@ -74,6 +74,14 @@ def test_a_row_without_a_sku_goes_by_its_id(tmp_path: Path) -> None:
     assert records[0].item.attributes == {"id": 7}
 
 
+@pytest.mark.parametrize("header", ["Article No;Product name;ISBN", "Shelf code;Product name;ISBN"])
+def test_a_barcode_that_few_products_have_is_no_key(tmp_path: Path, header: str) -> None:
+    content = f"{header}\nB1;The Glass Orchard;978-0-14-312774-1\nP1;Ballpoint pen;\nP2;Eraser;\n"
+    records, _ = read(write(tmp_path, "shop.csv", content))
+    assert [record.item.sku for record in records] == ["B1", "P1", "P2"]
+    assert records[0].item.attributes == {"isbn": "978-0-14-312774-1"}
+
+
 @pytest.mark.parametrize(
     ("table", "fields"),
     [

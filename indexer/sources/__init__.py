@@ -14,7 +14,8 @@ from vitrina.indexer.sources.base import Record, Rejection, Source, Table, Table
 from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.columns import Columns, choose_columns
 from vitrina.indexer.sources.delimited import DelimitedTable, open_delimited
-from vitrina.indexer.sources.dialects.dialect import CatalogDialect, open_dialect, recognise_dialect
+from vitrina.indexer.sources.dialects.dialect import GENERIC, CatalogDialect, built_in, open_dialect, recognise_dialect
+from vitrina.indexer.sources.dialects.grouping import grouped_dialect
 from vitrina.indexer.sources.dialects.layout import Layout
 from vitrina.indexer.sources.dialects.translation import translate
 from vitrina.indexer.sources.feed import open_feed
@@ -22,6 +23,7 @@ from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.indexer.sources.json_ld import open_page
 from vitrina.indexer.sources.jsonl import open_jsonl
 from vitrina.indexer.sources.money import usual_decimal_mark
+from vitrina.indexer.sources.parquet import ParquetTable
 from vitrina.indexer.sources.parts import open_parts
 from vitrina.indexer.sources.rows import read_row
 from vitrina.search.plugins import SOURCES, load_plugin, registered
@@ -166,15 +168,21 @@ def open_source(
     layout = chosen or recognise_dialect(table.columns)
     if layout.joins_last and isinstance(table, DelimitedTable):
         table = replace(table, joins_last=True)
-    bound = Layout(layout, table.columns, frozenset((mapping or {}).values()))
+    kept_names = frozenset((mapping or {}).values())
+    bound = Layout(layout, table.columns, kept_names)
+    sample = cache(partial(_first_cells, table, bound))
     columns = choose_columns(
         bound.columns_after,
         mapping or {},
         preferred=layout.fields,
         ignored=bound.ignored,
         source=path.name,
-        sample=cache(lambda: _first_cells(table, bound)),
+        sample=sample,
     )
+    if layout is built_in()[GENERIC] and bound.nested is None and not isinstance(table, ParquetTable):
+        layout = grouped_dialect(layout, columns, sample())
+        bound = Layout(layout, table.columns, kept_names)
+        columns = replace(columns, ignored=columns.ignored | bound.ignored)
     if (code := layout.currency(table.columns)) is not None:
         columns = replace(columns, currencies=dict.fromkeys(columns.fields.get("price", ()), code))
     kept = frozenset((*columns.renamed, *(each for name in mapping or {} for each in columns.fields.get(name, ()))))

@@ -16,6 +16,9 @@ from vitrina.indexer.sources.column_names import folded
 from vitrina.indexer.sources.columns import FIELDS
 from vitrina.search.types.errors import SourceError
 
+GENERIC = "table"
+"""The dialect of what no other knows."""
+
 
 def _folded_names(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(map(folded_path, names))
@@ -320,9 +323,9 @@ def built_in() -> Mapping[str, CatalogDialect]:
 def recognise_dialect(columns: Sequence[str]) -> CatalogDialect:
     """The dialect that knows most of a table's columns; the generic one if none knows them."""
     known = built_in()
-    ranked = ((dialect.matches(columns), name) for name, dialect in sorted(known.items()) if name != "table")
+    ranked = ((dialect.matches(columns), name) for name, dialect in sorted(known.items()) if name != GENERIC)
     n_matched, name = max(ranked, key=lambda pair: pair[0])
-    return known[name if n_matched else "table"]
+    return known[name if n_matched else GENERIC]
 
 
 def _parsed(name: str, text: str) -> CatalogDialect:

@@ -1,0 +1,168 @@
+"""Which rows of an unknown table are one product, told by names and values: those that name their product by its key,
+those of one group, and those with one key."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from vitrina.indexer.sources.cells import is_blank
+from vitrina.indexer.sources.column_names import folded, has_word
+from vitrina.indexer.sources.columns import Columns
+from vitrina.indexer.sources.dialects.dialect import CatalogDialect, Join, Kinds, Pair, Variants
+
+Cells = Mapping[str, object]
+Rows = Sequence[Cells]
+
+_PARENT = re.compile(
+    r"(?:.*_)?(?:parent|vater|hauptartikel|hoofdartikel|padre|pere|genitore|rodzic|родител\w*|main_product|variant_of|master(?=_))"
+    r"(?:_?(?:sku|id|nr|no|code|number|nummer|key|ref|item|product|produkt|article|artikel|artikelnummer|asin|handle))*"
+    r"|id_(?:padre|parent)|.*(?:父|親商品).*"
+)
+_GROUP = re.compile(
+    r"(?:item|product|produkt|variant|variation|style|article|artikel|model|sku)_?group(?:_?(?:id|no|nr|code|number|key))?"
+    r"|group_?(?:id|no|nr|code|number|key)|(?:style|model|family)_?(?:id|no|nr|code|number|sku)|variant_(?:parent|family)"
+)
+_SAID = re.compile(
+    r"item_?group_?id|(?:variant|variation|sku)_?group.*|.*(?:parent|vater)_?(?:sku|asin|artikel|item|product|handle).*"
+)
+"""Names that say that rows of one group are variants, whatever their titles say."""
+
+_NO_PARENT = frozenset({"0", "-1", "none", "null", "root"})
+"""What a product that is no variant has for its parent."""
+
+PAIRS = tuple(
+    Pair(name=name, value=value)
+    for name, value in (
+        ("option{n}_name", "option{n}_value"),
+        ("option_{n}_name", "option_{n}_value"),
+        ("option_name_{n}", "option_value_{n}"),
+        ("attribute_{n}_name", "attribute_{n}_value"),
+        ("variation_name_{n}", "variation_value_{n}"),
+        ("variation_theme_{n}", "variation_value_{n}"),
+    )
+)
+
+
+def grouped_dialect(dialect: CatalogDialect, columns: Columns, rows: Rows) -> CatalogDialect:
+    """The dialect with what joins the rows of one product, told by a sample of them; the dialect itself where nothing
+    does. Only names that say it, or titles that are the same, make rows one product."""
+    if len(rows) < 2:
+        return dialect
+    names = list(dict.fromkeys(column for row in rows for column in row))
+    for column in names:
+        if _PARENT.fullmatch(folded(column)) and (key := _key_named_by(column, names, columns, rows)) is not None:
+            kinds = Kinds(column=(column,), variant=rf"^(?!(?:{'|'.join(_NO_PARENT)})$).")
+            join = Join(by="parent", column=(column,), names=(f"{{{key}}}",), kinds=kinds)
+            return _with_join(dialect, join, columns, rows, _groups(column, rows))
+    sku = columns.fields["sku"][0]
+    for column in names:
+        key = folded(column)
+        if column != sku and (_GROUP.fullmatch(key) or _PARENT.fullmatch(key)):
+            groups = _groups(column, rows)
+            if groups and (_SAID.fullmatch(key) or _are_titled_alike(groups, columns)):
+                return _with_join(dialect, Join(by="group", column=(column,)), columns, rows, groups)
+    groups = _groups(sku, rows)
+    if groups and _are_titled_alike(groups, columns) and any(map(_differ, groups)):
+        return _with_join(dialect, Join(by="group", column=(sku,)), columns, rows, groups)
+    return dialect
+
+
+def _key_named_by(parent: str, names: Sequence[str], columns: Columns, rows: Rows) -> str | None:
+    """The column whose values the rows name as their parents: at least half of those that are named are there, and half
+    of their rows have no title of their own, or one that begins alike."""
+    children = [(value, row) for row in rows if (value := _text(row.get(parent))) and value.lower() not in _NO_PARENT]
+    named = {value for value, _ in children}
+    title = next(iter(columns.fields.get("title", ())), "")
+    for column in names if named else ():
+        by_key = {value: row for row in rows if column != parent and (value := _text(row.get(column)))}
+        n_filled = sum(bool(_text(row.get(column))) for row in rows)
+        if len(by_key) < n_filled or 2 * len(named & by_key.keys()) < len(named):
+            continue
+        pairs = [(_text(row.get(title)), _text(by_key[value].get(title))) for value, row in children if value in by_key]
+        n_alike = sum(not own or own.split()[0] == (above.split() or [""])[0] for own, above in pairs)
+        if 2 * n_alike >= len(pairs):
+            return column
+    return None
+
+
+def _groups(column: str, rows: Rows) -> list[Rows]:
+    """The rows that have the same value in a column, where several have it."""
+    found: dict[str, list[Cells]] = defaultdict(list)
+    for row in rows:
+        if (value := _text(row.get(column))) and value.lower() not in _NO_PARENT:
+            found[value].append(row)
+    return [each for each in found.values() if len(each) > 1]
+
+
+def _are_titled_alike(groups: Sequence[Rows], columns: Columns) -> bool:
+    """Whether in nearly all groups the rows have one title, or none but the first."""
+    title = next(iter(columns.fields.get("title", ())), None)
+    if title is None:
+        return False
+    n_alike = sum(len({_text(row.get(title)) for row in group} - {""}) == 1 for group in groups)
+    return 10 * n_alike >= 9 * len(groups)
+
+
+def _differ(group: Rows) -> bool:
+    """Whether the rows of a group are not all the same."""
+    return any(dict(row) != dict(group[0]) for row in group)
+
+
+def _with_join(
+    dialect: CatalogDialect, join: Join, columns: Columns, rows: Rows, groups: Sequence[Rows]
+) -> CatalogDialect:
+    """The dialect with the columns in which variants differ as their options, and fields as their roles."""
+    fields, names = columns.fields, list(dict.fromkeys(column for row in rows for column in row))
+    used = {*(each for found in fields.values() for each in found), *columns.images}
+    free = [column for column in names if column not in used and folded(column) not in join.column]
+    differing = [column for column in free if _differs(column, groups)]
+    counted = free if join.by == "parent" else differing  # what a product's own row does not say, its variants' do
+    options = tuple(folded(column) for column in counted if has_word(folded(column), "words", "option"))
+    own = [column for column in fields["sku"] if folded(column) not in join.column]
+    are_own = own[:1] == [*fields["sku"][:1]] and not any(_repeats(own[0], group) for group in groups)
+    skus = own[:1] if are_own else [*_other_keys(differing, rows), *own][:1]
+    titles = () if options else tuple(each for each in fields.get("title", ()) if _differs(each, groups))
+    variants = Variants(
+        sku=_folded(skus),
+        price=_folded(fields.get("price", ())),
+        sale_price=_folded(fields.get("sale_price", ())),
+        currency=_folded(fields.get("currency", ())),
+        identifiers=dialect.variants.identifiers,
+        image=_folded(columns.images),
+        url=_folded(fields.get("url", ())),
+        title=_folded(titles),
+        options=options,
+        when=() if options or skus or join.by == "parent" else ("-",),
+    )
+    told = {*join.column, *_folded(skus)} - {*_folded(fields["sku"])}
+    ignored = map(re.escape, sorted(told))
+    update = {"join": join, "variants": variants, "pairs": PAIRS, "ignore": (*dialect.ignore, *ignored)}
+    return dialect.model_copy(update=update)
+
+
+def _differs(column: str, groups: Sequence[Rows]) -> bool:
+    """Whether a column tells the rows of some group apart."""
+    return any(len({_text(row.get(column)) for row in group} - {""}) > 1 for group in groups)
+
+
+def _repeats(column: str, group: Rows) -> bool:
+    """Whether a column has one value in several rows of a group."""
+    values = [value for row in group if (value := _text(row.get(column)))]
+    return len(set(values)) < len(values)
+
+
+def _folded(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(map(folded, names))
+
+
+def _other_keys(names: Sequence[str], rows: Rows) -> list[str]:
+    """The columns in which each row has another value and whose names have a word of a key, those of skus first."""
+    words = ("sku", "id", "code", "number", "nr", "ean", "gtin", "barcode")
+    unique = [column for column in names if len({_text(row.get(column)) for row in rows} - {""}) == len(rows)]
+    return [column for word in words for column in unique if word in folded(column)]
+
+
+def _text(cell: object) -> str:
+    return "" if is_blank(cell) or isinstance(cell, (list, tuple, dict)) else str(cell).strip()

@@ -1,0 +1,105 @@
+"""Tables of no known system in which several rows are one product."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.indexer.sources.catalogs import only, read, write
+from vitrina.indexer.sources import open_source
+from vitrina.search.types.item import Item
+
+PARENT = """\
+sku,parent,type,name,color,size,price,image
+P1,,parent,Hoodie,,,,p1.jpg
+P1-S,P1,child,Hoodie red S,red,S,39.9,p1r.jpg
+P1-M,P1,child,Hoodie red M,red,M,41.9,p1r.jpg
+P2,,simple,Cap,black,,19.9,p2.jpg
+"""
+NUMBERS = """\
+id,parent_id,sku,title,option1_name,option1_value,price,image
+10,0,P1,Hoodie,,,,p1.jpg
+11,10,P1-S,,size,S,39.9,p1r.jpg
+12,10,P1-M,,size,M,41.9,p1r.jpg
+13,0,P2,Cap,,,19.9,p2.jpg
+"""
+GROUP = """\
+id,item_group_id,name,color,size,price
+P1-S,P1,Hoodie S,red,S,39.9
+P1-M,P1,Hoodie M,red,M,41.9
+P2,,Cap,black,,19.9
+"""
+TITLES = GROUP.replace("Hoodie S", "Hoodie").replace("Hoodie M", "Hoodie").replace("item_group_id", "style_no")
+KEYS = """\
+article_number,name,simple_sku,size,ean,price
+P1,Hoodie,P1-S,S,4006381333931,39.9
+P1,Hoodie,P1-M,M,4006381333948,41.9
+P2,Cap,P2-U,,4006381333955,19.9
+"""
+FRENCH = """\
+Réf;Libellé;Taille;Prix
+P1;Hoodie;S;39,90
+P1;Hoodie;M;41,90
+P2;Cap;;19,90
+"""
+
+
+def forms(item: Item) -> tuple[object, ...]:
+    """What is told of an item's variants."""
+    sizes = [next((value for value in each.options.values()), None) for each in item.variants]
+    return item.sku, item.title.split()[0], item.price_cents, [each.sku for each in item.variants], sizes
+
+
+@pytest.mark.parametrize("table", [PARENT, NUMBERS, GROUP, TITLES, KEYS, FRENCH])
+def test_rows_of_one_product(tmp_path: Path, table: str) -> None:
+    (hoodie, cap), rejections = read(write(tmp_path, "shop.csv", table))
+    assert rejections == []
+    skus = ["", ""] if table == FRENCH else ["P1-S", "P1-M"]
+    assert forms(hoodie.item) == ("P1", "Hoodie", 3990, skus, ["S", "M"])
+    assert [each.price_cents for each in hoodie.item.variants] == [3990, 4190]
+    assert (hoodie.n_rows, cap.item.title, cap.item.price_cents, cap.item.variants) == (
+        3 if table in (PARENT, NUMBERS) else 2,
+        "Cap",
+        1990,
+        (),
+    )
+
+
+def test_what_all_variants_of_a_parent_say_is_said_of_it(tmp_path: Path) -> None:
+    (hoodie, _), _ = read(write(tmp_path, "shop.csv", PARENT))
+    assert (hoodie.item.attributes["color"], [dict(each.options) for each in hoodie.item.variants]) == (
+        "red",
+        [{"size": "S"}, {"size": "M"}],
+    )
+
+
+def test_a_row_an_image_is_one_product_without_variants(tmp_path: Path) -> None:
+    table = "sku,title,price,image\nA,Pot,9,1.jpg\nA,Pot,9,2.jpg\nA,,,3.jpg\nB,Pan,8,4.jpg\n"
+    (pot, _), rejections = read(write(tmp_path, "shop.csv", table))
+    assert (len(pot.images), pot.item.variants, pot.n_rows, rejections) == (3, (), 3, [])
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "sku,title,item group\nA,Pot,Kitchen\nB,Pan,Kitchen\n",  # a category
+        "sku,title,master_category\nA,Pot,Kitchen\nB,Pan,Kitchen\n",
+        "id,title,parent_id\n1,Pot,2\n2,Lamp,3\n3,Pan,2\n",  # the number of a category
+        "sku,title,style_no\nA,Pot,7\nB,Pan,7\n",
+    ],
+)
+def test_rows_with_one_category_or_number_stay_apart(tmp_path: Path, table: str) -> None:
+    records, rejections = read(write(tmp_path, "shop.csv", table))
+    assert (len(records), rejections) == (table.count("\n") - 1, [])
+
+
+def test_rows_of_one_key_with_other_titles_are_left_to_be_told(tmp_path: Path) -> None:
+    records, _ = read(write(tmp_path, "shop.csv", "sku,title,size\nA,Pot,S\nA,Pan,M\nB,Cup,S\n"))
+    assert [record.item.sku for record in records] == ["A", "A", "B"]
+
+
+def test_columns_that_only_join_rows_are_no_attributes(tmp_path: Path) -> None:
+    path = write(tmp_path, "shop.csv", GROUP.split("\nP2")[0])
+    assert only(path).item.attributes == {"color": "red", "size": ("S", "M")}
+    assert "item_group_id" not in dict(open_source(str(path)).fields).values()

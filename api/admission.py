@@ -16,7 +16,7 @@ from anyio import CancelScope
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vitrina.api.errors import SECURITY_HEADERS, error_response
+from vitrina.api.errors import error_response, raw_response
 
 
 class Work(StrEnum):
@@ -205,10 +205,7 @@ def refusal_of(work: Work) -> Response:
 @cache
 def whole_refusal(work: Work) -> bytes:
     """The same with its status line and all headers but ``Connection``, which comes before it."""
-    response = refusal_of(work)
-    response.headers.update(SECURITY_HEADERS)
-    lines = (b"%s: %s\r\n" % header for header in response.raw_headers)
-    return b"".join([*lines, b"\r\n", bytes(response.body)])
+    return raw_response(refusal_of(work))
 
 
 class Admission:

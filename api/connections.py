@@ -16,6 +16,8 @@ from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from vitrina.api.errors import error_response, raw_response
+
 HEADER_S = 10.0
 """How long a client may take for a request's line and headers, from connecting or from its last answer."""
 
@@ -70,7 +72,26 @@ Refusal = Callable[[Scope], bytes | None]
 """The headers and body of the 503 that a request gets, or None if it is answered."""
 
 BUSY_LINE = b"HTTP/1.1 503 Service Unavailable\r\n"
-HEADER_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+def last_answer(line: bytes, status: int, message: str, remedy: str) -> bytes:
+    """An error after which a connection is closed, whole."""
+    error = error_response(status, "bad_request", message, remedy, {})
+    return b"HTTP/1.1 " + line + b"\r\nConnection: close\r\n" + raw_response(error)
+
+
+NO_REQUEST = last_answer(
+    b"400 Bad Request",
+    400,
+    "This is no HTTP request that can be answered.",
+    "Check its line, that it has one Host, and how its body is sent; a few hundred headers are too many.",
+)
+HEADER_TOO_LARGE = last_answer(
+    b"431 Request Header Fields Too Large",
+    431,
+    f"The request's address and headers have more than {MAX_HEADER_BYTES:,} bytes.",
+    "Send what is long in the body, as POST /v1/search takes it.",
+)
 
 
 class Connection(HttpToolsProtocol):
@@ -127,11 +148,17 @@ class Connection(HttpToolsProtocol):
         if self.phase is not before:
             self._phase_since = self._heard_at
         if self._n_header_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
-            if not self._is_in_body:
-                self.transport.write(HEADER_TOO_LARGE)
-            self.transport.close()
+            self.send_400_response("")
         if self.transport.is_closing():
             self._give_up()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request, or no body of one, unless another answer has begun, and close the connection."""
+        is_too_large = self._n_header_bytes > MAX_HEADER_BYTES
+        answered = self._answered
+        if answered is None or answered.response_complete or not (answered.response_started or is_too_large):
+            self.transport.write(HEADER_TOO_LARGE if is_too_large else NO_REQUEST)
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         """The request's line follows. Raises ValueError if too many requests wait already."""

@@ -185,3 +185,11 @@ def error_response(status: int, code: str, message: str, remedy: str, details: M
     body = ErrorBody(code=code, message=message, remedy=remedy, details=dict(details))
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status in (429, 503) else None
     return ErrorResponse(ErrorOut(error=body).model_dump(mode="json"), status_code=status, headers=headers)
+
+
+def raw_response(response: Response) -> bytes:
+    """A response as it is sent without the application: its headers, with the security headers, and its body. Its
+    status line, and ``Connection``, come before it."""
+    response.headers.update(SECURITY_HEADERS)
+    lines = (b"%s: %s\r\n" % header for header in response.raw_headers)
+    return b"".join([*lines, b"\r\n", bytes(response.body)])

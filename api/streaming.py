@@ -34,6 +34,10 @@ MEDIA_TYPE = "text/event-stream"
 KEEP_ALIVE_S = 10.0
 """How often a comment is sent: proxies close connections that are silent for longer, usually 30 to 60 s."""
 
+MIN_BEGIN_S = 0.5
+"""How long a search may wait to be begun, however short its deadlines are: with one of 1 ms it is answered in
+retrieval's order."""
+
 Note = Callable[[Answer], None]
 """Counts a final answer."""
 
@@ -91,7 +95,8 @@ async def respond(
             work = service.searching.submit(lambda: answer_json(begin(engine), note))
             return Response(await while_connected(request, work), media_type="application/json")
         threads = service.searching if rerank is None else service.retrieving
-        stream = await while_connected(request, threads.submit(begin, engine), until=rerank.until if rerank else None)
+        until = max(rerank.until, time.monotonic() + MIN_BEGIN_S) if rerank else None
+        stream = await while_connected(request, threads.submit(begin, engine), until=until)
         if wants_events:
             return event_response(stream, service.reranked, held.pop_all(), note)
         body = await while_connected(request, service.reranked.submit(answer_json, stream, note), stream.close)

@@ -109,6 +109,11 @@ def test_what_cannot_be_begun_by_its_deadline_is_refused_then(shop: Store) -> No
             assert 0.5 <= time.monotonic() - started < 5
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "busy")
             assert refused.headers["retry-after"] == "1"
+        threading.Timer(0.2, release.set).start()
+        hasty = {**DEADLINE, "rerank": {"deadline_ms": 1, "explain": 0}}
+        assert client.post("/v1/search", json=hasty).raise_for_status().json()["reranked"] == "late"
+        release.clear()
+        waiting += [threads.submit(release.wait, 30) for _ in range(threads._max_workers)]
         threading.Timer(0.7, release.set).start()
         patient = {**DEADLINE, "rerank": {"deadline_ms": 500, "explain": 1, "explain_ms": 20_000}}
         answer = client.post("/v1/search", json=patient).raise_for_status().json()

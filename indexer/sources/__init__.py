@@ -115,7 +115,7 @@ class TableSource:
         """What the operator should know about how the file was read."""
         if not self.columns.is_keyed_by_title:
             return self.table.notes
-        column = self._spelled(self.columns.fields["sku"][0])
+        column = self._spelled(self.columns.fields["sku"][-1])
         note = f"{self.name} has no column of keys: items go by their names, {column}; --map sku=COLUMN names a key."
         return (*self.table.notes, note)
 

@@ -28,9 +28,6 @@ FIELDS = ("sku", "title", "description", "price", "sale_price", "price_cents", "
 LOCALES = ("en_us", "en_gb", "en_int", "en")
 """Of a field in several languages, the columns taken first; then other English ones, then the file's order."""
 
-BARCODES = frozenset({"gtin", "gtin13", "ean", "ean13", "ean_code", "upc", "isbn", "barcode", "jan", "mpn", "asin"})
-"""Names of columns that are keys where every product has one."""
-
 MAX_KEYS = 10_000
 """Columns remembered, of objects that all have other keys."""
 
@@ -156,9 +153,10 @@ def choose_columns(
     is_keyed_by_title = False
     if "sku" not in fields or names.is_late(fields["sku"][0]):
         key = key_in(sample, [column for column in columns if column not in taken])
-        title = next(iter(fields.get("title", ())), "")
-        is_keyed_by_title = not key and "sku" not in fields and are_different(sample(), title)
-        keys = (*((key,) if key else (title,) if is_keyed_by_title else ()), *fields.pop("sku", ()))
+        own, title = fields.pop("sku", ()), next(iter(fields.get("title", ())), "")
+        is_open = (not key and not own) or any(all(is_blank(row.get(column)) for column in own) for row in sample())
+        is_keyed_by_title = not key and is_open and len(columns) > 1 and are_different(sample(), title)
+        keys = (*((key,) if key else ()), *own, *((title,) if is_keyed_by_title else ()))
         if not keys:
             raise _no_sku(columns, source)
         fields = {"sku": keys, **fields}
@@ -174,11 +172,6 @@ def choose_columns(
     found_images = found_images or fields.pop("image", ())
     kept = ignored - renamed.keys()
     return Columns(fields, found_images, renamed, currencies, kept, is_keyed_by_title=is_keyed_by_title)
-
-
-def _is_sparse_barcode(keys: Sequence[str], sample: Sample) -> bool:
-    """Whether the only column of keys has what few products have, such as the ISBN in a shop of books and pens."""
-    return len(keys) == 1 and folded(keys[0]) in BARCODES and any(is_blank(row.get(keys[0])) for row in sample())
 
 
 class _Names:

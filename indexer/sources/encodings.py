@@ -164,12 +164,17 @@ _SIGNS = frozenset("“”‘’„–—…•€£¥©®™°±²³·½¼¾×�
 
 def _likely(judged: bytes) -> str | None:
     """The one encoding in which these lines read as a language; None if there is none, or several that differ."""
-    n_high = sum(byte >= 0x80 for byte in judged)
-    n_beside = sum(map(len, re.findall(rb"[\x80-\xff]{2,}", judged)))
+    judged_by_letters = _SHARP_S.sub(b"a\xdf", judged)
+    n_high = sum(byte >= 0x80 for byte in judged_by_letters)
+    n_beside = sum(map(len, re.findall(rb"[\x80-\xff]{2,}", judged_by_letters)))
     is_latin = n_beside < 0.6 * n_high
     if is_latin:
         return _latin(judged)
     return _other_script(judged) or (_latin(judged) if n_beside < 0.8 * n_high else None)
+
+
+_SHARP_S = re.compile(rb"[\xe4\xf6\xfc]\xdf")
+"""As in "Größe", which alone has two letters that are not ASCII beside each other in German."""
 
 
 def _decoded(judged: bytes, names: Sequence[str]) -> dict[str, str]:

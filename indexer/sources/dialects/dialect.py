@@ -101,7 +101,7 @@ class PairList(_Part):
 
 
 class ObjectList(_Part):
-    """A column with objects, each of which holds the name and the value of an attribute under these keys.
+    """A column with objects, each of which holds the name and the value of an attribute under these keys, and the unit.
 
     With ``columns`` they are cells of the row, which fields may be read from.
     """
@@ -109,6 +109,7 @@ class ObjectList(_Part):
     column: str
     name: tuple[str, ...]
     value: tuple[str, ...]
+    unit: tuple[str, ...] = ()
     columns: bool = False
 
 

@@ -6,12 +6,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from vitrina.indexer.sources.cells import is_blank
 from vitrina.indexer.sources.column_names import folded, has_word
 from vitrina.indexer.sources.columns import Columns
 from vitrina.indexer.sources.dialects.dialect import CatalogDialect, Join, Kinds, Pair, Variants
 
+T = TypeVar("T", Join, Kinds, Variants)
 Cells = Mapping[str, object]
 Rows = Sequence[Cells]
 
@@ -40,6 +42,7 @@ PAIRS = tuple(
         ("option_name_{n}", "option_value_{n}"),
         ("attribute_{n}_name", "attribute_{n}_value"),
         ("variation_name_{n}", "variation_value_{n}"),
+        ("variationsname_{n}", "variationswertname_{n}"),
         ("variation_theme_{n}", "variation_value_{n}"),
     )
 )
@@ -53,8 +56,10 @@ def grouped_dialect(dialect: CatalogDialect, columns: Columns, rows: Rows) -> Ca
     names = list(dict.fromkeys(column for row in rows for column in row))
     for column in names:
         if _PARENT.fullmatch(folded(column)) and (key := _key_named_by(column, names, columns, rows)) is not None:
-            kinds = Kinds(column=(column,), variant=rf"^(?!(?:{'|'.join(_NO_PARENT)})$).")
-            join = Join(by="parent", column=(column,), names=(f"{{{key}}}",), kinds=kinds)
+            kinds = _as_they_are(
+                Kinds(column=(), variant=rf"^(?!(?:{'|'.join(sorted(_NO_PARENT))})$)."), column=_folded([column])
+            )
+            join = _as_they_are(Join(by="parent", kinds=kinds, names=(f"{{{key}}}",)), column=_folded([column]))
             return _with_join(dialect, join, columns, rows, _groups(column, rows))
     sku = columns.fields["sku"][0]
     for column in names:
@@ -62,10 +67,12 @@ def grouped_dialect(dialect: CatalogDialect, columns: Columns, rows: Rows) -> Ca
         if column != sku and (_GROUP.fullmatch(key) or _PARENT.fullmatch(key)):
             groups = _groups(column, rows)
             if groups and (_SAID.fullmatch(key) or _are_titled_alike(groups, columns)):
-                return _with_join(dialect, Join(by="group", column=(column,)), columns, rows, groups)
+                return _with_join(
+                    dialect, _as_they_are(Join(by="group"), column=_folded([column])), columns, rows, groups
+                )
     groups = _groups(sku, rows)
     if groups and _are_titled_alike(groups, columns) and any(map(_differ, groups)):
-        return _with_join(dialect, Join(by="group", column=(sku,)), columns, rows, groups)
+        return _with_join(dialect, _as_they_are(Join(by="group"), column=_folded([sku])), columns, rows, groups)
     return dialect
 
 
@@ -124,7 +131,8 @@ def _with_join(
     are_own = own[:1] == [*fields["sku"][:1]] and not any(_repeats(own[0], group) for group in groups)
     skus = own[:1] if are_own else [*_other_keys(differing, rows), *own][:1]
     titles = () if options else tuple(each for each in fields.get("title", ()) if _differs(each, groups))
-    variants = Variants(
+    variants = _as_they_are(
+        Variants(),
         sku=_folded(skus),
         price=_folded(fields.get("price", ())),
         sale_price=_folded(fields.get("sale_price", ())),
@@ -151,6 +159,11 @@ def _repeats(column: str, group: Rows) -> bool:
     """Whether a column has one value in several rows of a group."""
     values = [value for row in group if (value := _text(row.get(column)))]
     return len(set(values)) < len(values)
+
+
+def _as_they_are(part: T, **update: tuple[str, ...]) -> T:
+    """A part of a dialect with names that are folded already, and in which points are no paths (``std._vk_brutto``)."""
+    return part.model_copy(update=update)
 
 
 def _folded(names: Sequence[str]) -> tuple[str, ...]:

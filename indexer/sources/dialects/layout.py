@@ -39,7 +39,8 @@ class Layout:
         self._noise: dict[str, bool] = {}
         self._added = frozenset((*self._fills, *dialect.derive)) - frozenset(self.names.values())
         ignored = {self.names[column] for column in columns if column not in kept and self._is_ignored(column)}
-        self.ignored = frozenset(ignored | self._added)
+        told = {name for name, keys in self._fills.items() if all("." in key for key in keys)}
+        self.ignored = frozenset(ignored | (self._added - told))
         """The columns that become no attributes."""
         self.known = frozenset((*columns, *self.names.values(), *self._added))
         """All columns by their names before and after they are translated."""
@@ -234,7 +235,7 @@ class Layout:
                     del cells[column]
                 found = {**{name: value for name, value in pairs.items() if not self._is_noise(name)}, **found}
         for column, objects in self._objects:
-            if pairs := dict(object_pairs(cell_at(cells, column), objects.name, objects.value)):
+            if pairs := dict(object_pairs(cell_at(cells, column), objects.name, objects.value, objects.unit)):
                 cells.pop(column.partition(".")[0] if column not in cells else column)
                 found = {**pairs, **found}
         return found
@@ -268,13 +269,18 @@ def read_pairs(text: str, pattern: str, mark: str = "") -> Iterator[tuple[str, o
             yield name, split_list(match["value"].strip(), mark)
 
 
-def object_pairs(cell: object, names: Sequence[str], values: Sequence[str]) -> Iterator[tuple[str, object]]:
-    """The names and values in a list of objects, or in one; values of one name are joined in a list."""
+def object_pairs(
+    cell: object, names: Sequence[str], values: Sequence[str], units: Sequence[str] = ()
+) -> Iterator[tuple[str, object]]:
+    """The names and values, with their units, in a list of objects, or in one; values of one name are one list."""
     found: dict[str, list[object]] = {}
     for part in cell if isinstance(cell, (list, tuple)) else (cell,):
         if isinstance(part, Mapping):
             name = next((part[key] for key in names if not is_blank(part.get(key))), None)
             value = next((part[key] for key in values if not is_blank(part.get(key))), None)
+            unit = next((part[key] for key in units if not is_blank(part.get(key))), None)
+            if unit is not None and isinstance(value, (str, int, float)):
+                value = f"{value} {unit}"
             if isinstance(name, str) and value is not None:
                 found.setdefault(name, []).extend(value if isinstance(value, (list, tuple)) else [value])
     for name, several in found.items():

@@ -227,3 +227,15 @@ def test_the_row_numbers_of_pandas_are_keys_where_nothing_else_is(tmp_path: Path
 def test_vowels_of_hindi_and_thai_stay_in_the_names_of_attributes(tmp_path: Path) -> None:
     item = only(write(tmp_path, "shop.csv", "sku,title,श्रेणी,ยี่ห้อ\n1,a,x,y\n")).item
     assert item.attributes == {"श्रेणी": "x", "ยี่ห้อ": "y"}
+
+
+def test_rows_without_the_only_barcode_go_by_their_names(tmp_path: Path) -> None:
+    (book, pen), _ = read(write(tmp_path, "shop.csv", "ISBN,Name,Price\n9783161484100,Book,15\n,Pen,10\n"))
+    assert (book.item.sku, pen.item.sku) == ("9783161484100", "Pen")
+
+
+def test_columns_of_a_fixed_width_are_no_names(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no column that looks like a product's key"):
+        open_source(
+            str(write(tmp_path, "shop.txt", "SKU    NAME     PRICE\nA-1    Mug      12.50\nA-2    Pan      20.00\n"))
+        )

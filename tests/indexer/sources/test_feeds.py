@@ -189,3 +189,22 @@ def test_bmecat(tmp_path: Path) -> None:
     assert (item.sku, item.title, item.description) == ("100", "Hammer", "Ein Hammer")
     assert (item.price_cents, item.currency, item.attributes) == (1250, "EUR", {"farbe": "rot", "stiel": "Holz"})
     assert [image.path for image in record.images] == [tmp_path / "100.jpg"]
+
+
+def test_bmecat_with_several_files_and_units(tmp_path: Path) -> None:
+    record = only(write(tmp_path, "catalog.xml", """\
+<BMECAT version="2005" xmlns="http://www.bmecat.org/bmecat/2005fd"><T_NEW_CATALOG><PRODUCT><SUPPLIER_PID>B-10</SUPPLIER_PID>
+<PRODUCT_DETAILS><DESCRIPTION_SHORT>Bohrer</DESCRIPTION_SHORT><INTERNATIONAL_PID type="gtin">4006381333931</INTERNATIONAL_PID>
+<MANUFACTURER_NAME>Bosch</MANUFACTURER_NAME><KEYWORD>HSS</KEYWORD><KEYWORD>Metall</KEYWORD></PRODUCT_DETAILS>
+<PRODUCT_FEATURES><REFERENCE_FEATURE_SYSTEM_NAME>ETIM-8.0</REFERENCE_FEATURE_SYSTEM_NAME>
+<FEATURE><FNAME>Durchmesser</FNAME><FVALUE>10</FVALUE><FUNIT>mm</FUNIT></FEATURE><FEATURE><FNAME>Stoff</FNAME><FVALUE>HSS</FVALUE></FEATURE></PRODUCT_FEATURES>
+<MIME_INFO><MIME><MIME_TYPE>image/jpeg</MIME_TYPE><MIME_SOURCE>b.jpg</MIME_SOURCE></MIME>
+<MIME><MIME_TYPE>application/pdf</MIME_TYPE><MIME_SOURCE>b.pdf</MIME_SOURCE></MIME></MIME_INFO></PRODUCT></T_NEW_CATALOG></BMECAT>"""))  # fmt: skip
+    assert record.item.attributes == {
+        "gtin": "4006381333931",
+        "manufacturer": "Bosch",
+        "keyword": ("HSS", "Metall"),
+        "durchmesser": "10 mm",
+        "stoff": "HSS",
+    }
+    assert [image.path for image in record.images] == [tmp_path / "b.jpg"]

@@ -1,5 +1,7 @@
 """Tables of no known system in which several rows are one product."""
 
+# ruff: noqa: E501 -- the samples are as wide as the real ones
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -64,6 +66,21 @@ def test_rows_of_one_product(tmp_path: Path, table: str) -> None:
         1990,
         (),
     )
+
+
+def test_jtl_names_fathers_and_variations(tmp_path: Path) -> None:
+    table = """\
+Artikelnummer;Artikelname;GTIN;Std. VK Brutto;Std. VK Netto;UVP;EK Netto (für GLD);Bild 1;Identifizierungsspalte Vaterartikel;Variationsname 1;Variationswertname 1
+A;T-Shirt;;19,90;16,72;24,90;5,00;https://s.example/1.jpg;;;
+A-S;T-Shirt S;4006381333931;19,90;16,72;;5,00;;A;Größe;S
+A-M;T-Shirt M;4006381333948;21,90;18,40;;5,00;;A;Größe;M
+"""
+    item = only(write(tmp_path, "jtl.csv", table.encode("cp1252"))).item
+    assert [(each.sku, dict(each.options), each.price_cents) for each in item.variants] == [
+        ("A-S", {"größe": "S"}, 1990),
+        ("A-M", {"größe": "M"}, 2190),
+    ]
+    assert "ek_netto_für_gld" not in item.attributes
 
 
 def test_what_all_variants_of_a_parent_say_is_said_of_it(tmp_path: Path) -> None:

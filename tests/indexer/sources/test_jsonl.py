@@ -99,12 +99,13 @@ def test_an_overlong_line_is_rejected_alone(tmp_path: Path) -> None:
 
 
 def test_other_encodings_and_byte_order_marks(tmp_path: Path) -> None:
-    path = write(tmp_path, "a.jsonl", '{"sku": 1, "title": "Größe"}'.encode("latin-1"))
+    path = write(tmp_path, "a.jsonl", '{"sku": 1, "title": "Łódź"}'.encode("cp852"))
     with pytest.raises(SourceError, match="--encoding"):
         open_source(str(path))
-    (record,) = open_source(str(path), encoding="latin-1").rows()
+    (record,) = open_source(str(path), encoding="cp852").rows()
     assert isinstance(record, Record)
-    assert record.item.title == "Größe"
+    assert record.item.title == "Łódź"
+    assert only(write(tmp_path, "d.jsonl", '{"sku": 1, "title": "Größe"}'.encode("latin-1"))).item.title == "Größe"
     russian = json.dumps([{"sku": 1, "title": "Красная рубашка из льна"}], ensure_ascii=False, indent=1)
     assert only(write(tmp_path, "c.json", russian.encode("cp1251"))).item.title == "Красная рубашка из льна"
     assert only(write(tmp_path, "b.jsonl", '{"sku": 1, "title": "Größe"}'.encode("utf-8-sig"))).item.title == "Größe"

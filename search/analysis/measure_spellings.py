@@ -44,8 +44,18 @@ RANGE_WEIGHT = 0.9
 OPEN_WEIGHT = 0.7
 """The weight of a bound that the amount keeps: ``up to 25 kg`` for ``20 kg``, ``8+`` for an age of 10."""
 
+YEAR = next(unit for unit in UNITS if "year" in unit.names)
+
 UP_TO = (("up",), ("to",)), (("max", "maximum", "maximal"),), (("bis",), ("zu",))
 FROM = ("from", "over", "above", "min", "minimum", "ab", "dès", "desde")
+AGES = (
+    (0, 1.5, ("baby", "babies", "infant", "infants", "newborn")),
+    (1, 4, ("toddler", "toddlers")),
+    (3, 13, ("kid", "kids", "child", "children", "childrens", "boy", "boys", "girl", "girls", "junior", "juniors")),
+    (11, 18, ("teen", "teens", "teenager", "teenagers", "youth", "youths")),
+)
+"""What people of an age, in years, from the first up to the second, are called; it counts as a bare number does."""
+
 MOST_BARE = 150
 """The largest number of a range that may stand without a unit."""
 
@@ -100,10 +110,7 @@ def spellings_within(least: float, most: float, units: Sequence[Unit]) -> Iterat
         if other is unit and unit.quantity in RANGED:
             yield from ranges(Numbers(0, within[1]), Numbers(within[0], math.inf), names, RANGE_WEIGHT)
     if any(unit.quantity == AGE for unit in units):
-        yield from bare_ages(*(bound * units[0].size / UNITS_OF_AGE for bound in (least, most)))
-
-
-UNITS_OF_AGE = next(unit.size for unit in UNITS if "year" in unit.names)
+        yield from bare_ages(*(bound * units[0].size / YEAR.size for bound in (least, most)))
 
 
 def ranges_around(amount: float, units: Sequence[Unit]) -> Iterator[Spelling]:
@@ -119,7 +126,9 @@ def ranges_around(amount: float, units: Sequence[Unit]) -> Iterator[Spelling]:
         yield Spelling((low, ("plus",), names), OPEN_WEIGHT)
         if unit.quantity == AGE:
             yield Spelling((FROM, low, names), OPEN_WEIGHT)
-            yield from bare_ages(0, amount * unit.size / UNITS_OF_AGE)
+            years = amount * unit.size / YEAR.size
+            yield from bare_ages(0, years)
+            yield from (Spelling((people,), BARE_WEIGHT) for least, most, people in AGES if least <= years < most)
         if unit.quantity == PERSONS and amount <= MOST_BARE:
             yield Spelling((whole_numbers(1, amount), whole_numbers(amount, SAME_SCALE * amount)), BARE_WEIGHT)
 

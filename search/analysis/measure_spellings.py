@@ -116,21 +116,30 @@ def spellings_within(least: float, most: float, units: Sequence[Unit]) -> Iterat
 def ranges_around(amount: float, units: Sequence[Unit]) -> Iterator[Spelling]:
     """Every range of a unit that an amount is within, and every bound that it keeps."""
     for unit in units:
-        if unit.quantity not in RANGED:
+        if unit.quantity == AGE:
+            yield from ages_around(amount * unit.size / YEAR.size)
+        if unit.quantity not in RANGED - {AGE}:
             continue
-        names, any_scale = single_names(unit), unit.quantity in (AGE, PERSONS)
-        low = Numbers(0 if any_scale else amount / SAME_SCALE, amount)
-        high = Numbers(amount, math.inf if any_scale else amount * SAME_SCALE)
+        names, is_counted = single_names(unit), unit.quantity == PERSONS
+        low = Numbers(0 if is_counted else amount / SAME_SCALE, amount)
+        high = Numbers(amount, math.inf if is_counted else amount * SAME_SCALE)
         yield from ranges(low, high, names, RANGE_WEIGHT)
         yield from (Spelling((*words, high, names), OPEN_WEIGHT) for words in UP_TO)
         yield Spelling((low, ("plus",), names), OPEN_WEIGHT)
-        if unit.quantity == AGE:
-            yield Spelling((FROM, low, names), OPEN_WEIGHT)
-            years = amount * unit.size / YEAR.size
-            yield from bare_ages(0, years)
-            yield from (Spelling((people,), BARE_WEIGHT) for least, most, people in AGES if least <= years < most)
-        if unit.quantity == PERSONS and amount <= MOST_BARE:
+        if is_counted and amount <= MOST_BARE:
             yield Spelling((whole_numbers(1, amount), whole_numbers(amount, SAME_SCALE * amount)), BARE_WEIGHT)
+
+
+def ages_around(years: float) -> Iterator[Spelling]:
+    """Every range of ages, in years or months, and least age that an age keeps, and what people of it are called."""
+    for unit in (unit for unit in UNITS if unit.quantity == AGE):
+        amount, names = years * YEAR.size / unit.size, single_names(unit)
+        low = Numbers(0, amount)
+        yield from ranges(low, Numbers(amount, math.inf), names, RANGE_WEIGHT)
+        least = ((low, ("plus",), names), (low, names, ("plus",)), (FROM, low, names))
+        yield from (Spelling(words, OPEN_WEIGHT) for words in least)
+    yield from bare_ages(0, years)
+    yield from (Spelling((people,), BARE_WEIGHT) for least, most, people in AGES if least <= years < most)
 
 
 def bare_ages(least: float, most: float) -> Iterator[Spelling]:

@@ -123,6 +123,8 @@ def test_measures_in_a_text(text: str, parts: list[str]) -> None:
         ("age 10", "Ages 8+", OPEN_WEIGHT),
         ("age 7", "Ages 8+", 0),
         ("age 4", "from 2 years", OPEN_WEIGHT),
+        ("2 years", "Sleeping bag 18-36 months", RANGE_WEIGHT),
+        ("2 years", "Toy, 18 months+", OPEN_WEIGHT),
         ("10 year old", "T-shirt for kids", BARE_WEIGHT),
         ("6 months", "Toy for babies", BARE_WEIGHT),
         ("30 years", "T-shirt for kids", 0),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vitrina.search.index.facet_index import FacetIndex
 from vitrina.search.index.replica import IndexReplica
-from vitrina.search.lexical.bm25 import QueryMatches
+from vitrina.search.lexical.bm25 import LexicalMatches, QueryMatches
 from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.retrieval.fusion import Scores
 from vitrina.search.store.matching import items_of
@@ -43,10 +43,9 @@ class LexicalScores:
     matches: QueryMatches
     strongest: float
 
-    def parts(self, facets: FacetIndex, query: Query, item_ids: NDArray[np.int64]) -> dict[Part, Scores]:
-        """What the query's text says of each of ``item_ids``, every part of shape (n,)."""
-        held = self.matches.of(item_ids)
-        share = held.share.astype(np.float64)
+    def parts(self, facets: FacetIndex, query: Query, held: LexicalMatches) -> dict[Part, Scores]:
+        """What the query's text says of n items that ``held`` is about, every part of shape (n,)."""
+        item_ids, share = held.item_ids, held.share.astype(np.float64)
         return {
             Part.BM25: np.minimum(held.bm25 / max(self.strongest, 1e-9), 1.0) * share,
             Part.WORDS: share,
@@ -144,11 +143,11 @@ class AttributeScores:
             met = met_by_one_variant(replica.facets, self.wanted, item_ids, met)
         return met
 
-    def kinds_meant(self, met: Scores, whole: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def kinds_meant(self, met: Scores, hold_all: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Which wanted requirements name the kind of thing that is meant, shape (n wanted,), by how far n items have
-        ``met`` each, and which hold all the words of the query: where such are bike lights and no bikes, a bike is not
-        what is meant."""
-        is_of_others = whole.any() & ~met[whole].any(axis=0)
+        ``met`` each, and which hold all the words of the query or synonyms: where such are bike lights and no bikes, a
+        bike is not what is meant."""
+        is_of_others = hold_all.any() & ~met[hold_all].any(axis=0)
         return np.asarray(self.is_kind & ~(self.may_modify & is_of_others))
 
     def mispriced(self, facets: FacetIndex, item_ids: NDArray[np.int64], met: Scores) -> NDArray[np.bool_]:
@@ -303,8 +302,9 @@ class CatalogScores:
         """The scores of items, found or not. ``item_ids``: sorted, shape (n,)."""
         facets = self.replica.facets
         met, n_asked = self.fields.met(self.replica, item_ids), max(self.fields.n_asked, 1)
-        parts = self.words.parts(facets, self.parsed.query, item_ids)
-        is_kind = self.fields.kinds_meant(met, parts[Part.ALL_WORDS] > 0)
+        held = self.words.matches.of(item_ids)
+        parts = self.words.parts(facets, self.parsed.query, held)
+        is_kind = self.fields.kinds_meant(met, held.weakest > 0)
         parts |= {part: parts[part] * kind_factor(met, is_kind) for part in (Part.BM25, Part.WORDS)}
         parts[Part.FIELDS] = n_met(met, is_kind) / n_asked
         words = avoided_words(self.replica.lexical, self.parsed, item_ids)

@@ -16,6 +16,7 @@ from vitrina.search.retrieval.catalog_scores import (
     OTHER_KIND_WEIGHT,
     AttributeScores,
     attribute_scores,
+    catalog_scores,
     n_met,
 )
 from vitrina.search.types.answer import Stopwatch
@@ -261,7 +262,7 @@ def test_a_kind_before_another_word_is_not_meant_where_only_other_things_have_al
     def kinds(text: str) -> list[str]:
         fields, met, _ = asked(engine, Query(text))
         ids = np.sort([stored.id for stored in engine.catalog.all_items()])
-        meant = fields.kinds_meant(np.array(met), engine.replica.lexical.match(text).of(ids).whole)
+        meant = fields.kinds_meant(np.array(met), engine.replica.lexical.match(text).of(ids).weakest > 0)
         return [each.words for each, is_meant in zip(fields.wanted, meant, strict=True) if is_meant]
 
     assert kinds("bike light") == []
@@ -269,6 +270,21 @@ def test_a_kind_before_another_word_is_not_meant_where_only_other_things_have_al
     assert kinds("bike purple") == ["bike"], "nothing has them"
     assert kinds("light bike") == ["bike"], "the last says what it is"
     assert kinds("helmet leather") == ["helmet"]
+    engine.catalog.close()
+
+
+def test_nor_where_they_have_synonyms_of_the_words(tmp_path: Path, encoder: FakeEncoder) -> None:
+    engine = opened(tmp_path, encoder)
+    fields: dict[str, dict[str, AttributeValue]] = {"City bike": {"type": "Bikes"}, "Bike torch": {"type": "Lamps"}}
+    rows = [make_entry(encoder, title, title, attributes=held) for title, held in fields.items()]
+    engine.catalog.keep_language("en", len(rows))
+    engine.catalog.commit(engine.replica.version_id, rows)
+    engine.replica.catch_up()
+    with engine.catalog.reading() as reader:
+        parsed = engine.parser.parse(Query("bike flashlight"), Stopwatch())
+        ids = np.array([engine.catalog.item(title).id for title in fields])
+        bike, torch = catalog_scores(reader, engine.replica, parsed, None).about(ids).parts[Part.WORDS]
+    assert torch > bike
     engine.catalog.close()
 
 

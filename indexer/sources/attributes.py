@@ -44,7 +44,9 @@ _NOT_KEY = re.compile(
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,10})")  # 12 digits and more are GTINs and their like: names, not numbers
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
 _CODE_KEYS = re.compile(r"(?:^|[_.])(?:sku|gtin\d*|ean\d*|upc|isbn\d*|barcode|mpn|asin|code|zip|phone)$")
-_OF_NAMED = frozenset({"name", "id", "_id", "uid", "slug", "link", "href", "url", "handle", "parent", "parent_id"})
+_OF_NAMED = frozenset(
+    {"name", "title", "id", "_id", "uid", "slug", "link", "href", "url", "handle", "parent", "parent_id"}
+)
 """The keys of an object that is a name and where to find what it names."""
 
 _OF_LABELLED = frozenset({"label", "key", "value", "id", "code"})
@@ -111,7 +113,9 @@ def _name_of(value: Mapping[object, object]) -> str | None:
             else [label]
         )
         return next((each for each in spelled if isinstance(each, str)), None)
-    name = value.get("name")
+    if value.keys() == {"id", "value"}:
+        return value["value"] if isinstance(value["value"], str) else None
+    name = value.get("name", value.get("title"))
     return name if isinstance(name, str) and value.keys() <= _OF_NAMED else None
 
 

@@ -55,8 +55,9 @@ _LABEL = re.compile(r"#\{[^{}]*\}")
 _PLACEHOLDERS = frozenset({"no_selection", "no selection", "no image", "no_image", "noimage", "no-image"})
 _MAX_DEPTH = 8
 _OBJECT_KEYS = (
-    "bytes", "url", "src", "hi_res", "hiRes", "original", "full", "xl", "large", "contentUrl", "href", "link",
-    "image_url", "imageUrl", "image", "path", "file", "medium", "small", "thumb", "thumbnail",
+    "bytes", "url", "src", "source", "original_url", "hi_res", "hiRes", "original", "full", "xl", "large", "contentUrl",
+    "href", "link", "image_url", "imageUrl", "image", "path", "file", "medium", "small", "thumb", "thumbnail",
+    "preview",
 )  # fmt: skip
 """The keys of an image as an object, the largest image first: Hugging Face data sets write bytes and path."""
 

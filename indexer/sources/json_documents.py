@@ -14,7 +14,7 @@ import ijson
 from vitrina.indexer.sources.base import Rejection, TableRow, union_of_columns
 from vitrina.indexer.sources.cells import parse_literal
 from vitrina.indexer.sources.encodings import TextEncoding, open_text
-from vitrina.indexer.sources.json_envelopes import plain_cells
+from vitrina.indexer.sources.json_envelopes import linked_products, plain_cells
 from vitrina.indexer.sources.json_ld import GraphReader, is_json_ld
 from vitrina.search.types.errors import SourceError
 
@@ -101,17 +101,36 @@ class JsonColumnsTable:
             yield TableRow(f"{self.path.name}#{number}", cells)
 
 
+def open_linked(path: Path, encoding: TextEncoding) -> JsonColumnsTable | None:
+    """The table of an answer that lists beside its products what they link to, which is read as a whole; None for any
+    other document, and one too large for that."""
+    document = (
+        _whole(path, encoding) if path.stat().st_size <= _MAX_WHOLE_BYTES and _has_links(path, encoding) else None
+    )
+    rows = linked_products(document)
+    columns = dict.fromkeys(name for row in rows or () for name in row)
+    return JsonColumnsTable(path, (*columns,), (*rows,), encoding.notes) if rows else None
+
+
+def _has_links(path: Path, encoding: TextEncoding) -> bool:
+    with open_text(path, encoding) as file:
+        return any('"included"' in line or '"includes"' in line for line in iter(lambda: file.read(1 << 20), ""))
+
+
+def _whole(path: Path, encoding: TextEncoding) -> object:
+    try:
+        with open_text(path, encoding) as file:
+            return json.load(file, parse_constant=lambda name: None)
+    except (ValueError, RecursionError):
+        return None
+
+
 def open_columns(path: Path, encoding: TextEncoding) -> JsonColumnsTable | None:
     """The table in a document by its columns, ``{"sku": {"0": "A"}}``, or by ``columns`` and ``data``, or by lists of
     which the first has the names; None for any other document, and one too large to be read as a whole."""
     if path.stat().st_size > _MAX_WHOLE_BYTES:
         return None
-    try:
-        with open_text(path, encoding) as file:
-            document = json.load(file, parse_constant=lambda name: None)
-    except (ValueError, RecursionError):
-        return None
-    rows = _rows_of(document)
+    rows = _rows_of(_whole(path, encoding))
     return JsonColumnsTable(path, tuple(rows[0]), tuple(rows), encoding.notes) if rows else None
 
 
@@ -155,6 +174,8 @@ def open_document(path: Path, encoding: TextEncoding) -> JsonDocumentTable | Jso
             f"{path.name} is a JSON document without a list of objects.",
             remedy="Give an array of products, or one JSON object a line.",
         )
+    if prefix in ("data.item", "items.item") and (linked := open_linked(path, encoding)) is not None:
+        return linked
     table = JsonDocumentTable(path, prefix, encoding, notes=encoding.notes)
     columns = union_of_columns(table.rows())
     if not columns:

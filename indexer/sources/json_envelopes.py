@@ -30,7 +30,7 @@ _TYPES = frozenset(
 )  # fmt: skip
 """The types that DynamoDB and Firestore write around each value."""
 
-_INSIDE = ('"edges"', '"nodes"', '"$')
+_INSIDE = ('"edges"', '"nodes"', '"$', '"priceWithTax"')
 """Of these a text has one if there may be something to take off inside of a product."""
 
 
@@ -87,6 +87,9 @@ def _plain(value: object, depth: int = 0) -> object:
         return value
     if len(value) == 1 and next(iter(value))[:1] == "$":
         return _plain(next(iter(value.values())), depth + 1)
+    if isinstance(value.get("priceWithTax"), int) and isinstance(code := value.get("currencyCode"), str):  # Vendure
+        value = {**value, "price": {"centAmount": value["priceWithTax"], "currencyCode": code}}
+        del value["priceWithTax"]
     edges, nodes = value.get("edges"), value.get("nodes")
     if isinstance(edges, list) and all(isinstance(each, dict) and "node" in each for each in edges):
         return [_plain(each["node"], depth + 1) for each in edges]
@@ -118,3 +121,52 @@ def _untyped(value: object, depth: int = 0) -> object:
         held = inner.get("fields", inner) if isinstance(inner, Mapping) else {}
         return {key: _untyped(each, depth + 1) for key, each in held.items()}
     return None if name in ("NULL", "nullValue") else inner
+
+
+_LINKED_DEPTH = 4
+
+
+def linked_products(document: object) -> list[Cells] | None:
+    """The products of an answer that lists beside them what they link to, each with that in the place of its links: by
+    JSON:API under ``included``, by Contentful under ``includes``. None of any other document."""
+    if not isinstance(document, dict):
+        return None
+    products = document.get("data", document.get("items"))
+    included, includes = document.get("included"), document.get("includes")
+    lists = [included] if isinstance(included, list) else [*includes.values()] if isinstance(includes, dict) else []
+    beside = [each for part in lists if isinstance(part, list) for each in part if isinstance(each, dict)]
+    if not beside or not isinstance(products, list):
+        return None
+    known = {key: each for each in (*beside, *products) if isinstance(each, dict) and (key := _identity(each))}
+    return [_linked(each, known) for each in products if isinstance(each, dict)]
+
+
+def _identity(value: Cells) -> str:
+    """The kind and the id of an object, or of what a link leads to."""
+    about = value.get("sys", value)
+    if not isinstance(about, dict):
+        return ""
+    return f"{about.get('linkType', about.get('type'))}:{about['id']}" if {"type", "id"} <= about.keys() else ""
+
+
+def _linked(value: Cells, known: Mapping[str, Cells], within: tuple[str, ...] = ()) -> Cells:
+    """An object's own cells, and under the names of its links what they lead to; ``within`` are the objects that led
+    here, to which no link goes back."""
+    about = value.get("sys", value)
+    held = value.get("attributes", value.get("fields"))
+    links = value.get("relationships")
+    found: Cells = {"id": about.get("id") if isinstance(about, dict) else None}
+    found |= held if isinstance(held, dict) else {}
+    for name, link in links.items() if isinstance(links, dict) else ():
+        found.setdefault(str(name), link.get("data") if isinstance(link, dict) else None)
+    followed = {name: _followed(cell, known, (*within, _identity(value))) for name, cell in found.items()}
+    return {name: cell for name, cell in followed.items() if cell is not None and cell != []}
+
+
+def _followed(value: object, known: Mapping[str, Cells], within: tuple[str, ...]) -> object:
+    if isinstance(value, list):
+        return [each for part in value if (each := _followed(part, known, within)) is not None]
+    if not isinstance(value, dict) or not (key := _identity(value)) or value.keys() - {"id", "type", "meta", "sys"}:
+        return value
+    is_new = key in known and key not in within and len(within) < _LINKED_DEPTH
+    return _linked(known[key], known, within) if is_new else None

@@ -200,7 +200,8 @@ def _of_object(value: Mapping[str, object], currency: str | None, decimal_mark: 
     named = {re.sub(r"[^a-z]", "", str(key).casefold()): cell for key, cell in value.items()}
     own_currency = next((named[key] for key in ("currency", "currencycode", "pricecurrency") if key in named), None)
     keys = ("centamount", "amount", "value", "finalprice", "price", "current", "saleprice", "lowprice", "min",
-            "minvalue", "minvariantprice", "minimumprice", "regularprice")  # fmt: skip
+            "minvalue", "minvariantprice", "minimumprice", "regularprice", "pricerange", "gross", "start",
+            "net")  # fmt: skip
     key = next((key for key in keys if not is_blank(named.get(key))), "")
     found, currency = named.get(key), parse_currency(own_currency) or currency
     if not key or isinstance(found, (list, tuple)):

@@ -276,8 +276,11 @@ def object_pairs(
     found: dict[str, list[object]] = {}
     for part in cell if isinstance(cell, (list, tuple)) else (cell,):
         if isinstance(part, Mapping):
-            name = next((part[key] for key in names if not is_blank(part.get(key))), None)
-            value = next((part[key] for key in values if not is_blank(part.get(key))), None)
+            key = next((key for key in names if not is_blank(part.get(key))), "")
+            name = _name_in(part.get(key))
+            value = next((part[each] for each in values if each != key and not is_blank(part.get(each))), None)
+            if isinstance(value, (list, tuple)) and any(isinstance(each, Mapping) for each in value):
+                value = [_name_in(each) for each in value]
             unit = next((part[key] for key in units if not is_blank(part.get(key))), None)
             if unit is not None and isinstance(value, (str, int, float)):
                 value = f"{value} {unit}"
@@ -285,6 +288,15 @@ def object_pairs(
                 found.setdefault(name, []).extend(value if isinstance(value, (list, tuple)) else [value])
     for name, several in found.items():
         yield name, several[0] if len(several) == 1 else several
+
+
+def _name_in(value: object) -> object:
+    """The name that an object says of itself, as where GraphQL answers with attributes; anything else as it is."""
+    if not isinstance(value, Mapping):
+        return value
+    return next(
+        (value[key] for key in ("name", "title", "label", "value", "code") if isinstance(value.get(key), str)), None
+    )
 
 
 def split_list(text: str, mark: str) -> object:

@@ -96,3 +96,108 @@ def test_rich_text_and_shortcodes_are_text(tmp_path: Path) -> None:
     records, _ = read(write(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows))))
     assert (records[0].item.description, records[0].item.attributes["care"]) == ("Soft mug\nTwo",) * 2
     assert records[1].item.description == "A cup [Size: M]"
+
+
+def graphql(variants: list[dict[str, object]], **more: object) -> dict[str, object]:
+    product = {"id": "7", "name": "Tee", "slug": "tee", "variants": variants, **more}
+    return {"data": {"products": {"items": [product], "totalItems": 1}}}
+
+
+def gross(amount: float) -> dict[str, object]:
+    return {"gross": {"amount": amount, "currency": "USD"}}
+
+
+SALEOR = graphql(
+    [
+        {
+            "sku": f"T-{size}",
+            "attributes": [{"attribute": {"name": "Size"}, "values": [{"name": size}]}],
+            "pricing": {"price": gross(price)},
+        }
+        for size, price in (("S", 20), ("M", 25))
+    ],
+    attributes=[{"attribute": {"name": "Material", "slug": "material"}, "values": [{"name": "Cotton"}]}],
+    pricing={"onSale": False, "priceRange": {"start": gross(20), "stop": gross(25)}},
+    media=[{"url": "https://s.example/1.jpg", "type": "IMAGE"}],
+)
+VENDURE = graphql(
+    [
+        {
+            "sku": f"T-{size}",
+            "price": net,
+            "priceWithTax": price,
+            "currencyCode": "USD",
+            "options": [{"code": size.lower(), "name": size, "group": {"name": "Size"}}],
+        }
+        for size, net, price in (("S", 1600, 2000), ("M", 2000, 2500))
+    ],
+    facetValues=[{"name": "Cotton", "facet": {"name": "material"}}],
+    featuredAsset={"preview": "https://s.example/small.jpg", "source": "https://s.example/1.jpg"},
+)
+MEDUSA = {
+    "products": [
+        {
+            "id": "7",
+            "title": "Tee",
+            "handle": "tee",
+            "is_giftcard": False,
+            "material": "Cotton",
+            "images": [{"id": "i", "url": "https://s.example/1.jpg"}],
+            "tags": [{"id": "t", "value": "summer"}],
+            "variants": [
+                {
+                    "sku": f"T-{size}",
+                    "prices": [{"currency_code": "usd", "amount": price}],
+                    "options": [{"value": size, "option": {"title": "Size"}}],
+                }
+                for size, price in (("S", 20), ("M", 25))
+            ],
+        }
+    ]
+}
+
+
+@pytest.mark.parametrize("content", [SALEOR, VENDURE, MEDUSA])
+def test_answers_of_shop_systems(tmp_path: Path, content: object) -> None:
+    record = only(write(tmp_path, "answer.json", json.dumps(content)))
+    assert (record.item.sku, record.item.title, record.item.price_cents, record.item.currency) == (
+        "7",
+        "Tee",
+        2000,
+        "USD",
+    )
+    assert [(each.sku, dict(each.options), each.price_cents) for each in record.item.variants] == [
+        ("T-S", {"size": "S"}, 2000),
+        ("T-M", {"size": "M"}, 2500),
+    ]
+    assert (record.item.attributes["material"], record.item.attributes["size"]) == ("Cotton", ("S", "M"))
+    assert [image.url for image in record.images] == ["https://s.example/1.jpg"]
+    assert record.item.attributes.get("tags", ("summer",)) == ("summer",)
+
+
+def test_what_json_api_includes_stands_in_the_place_of_links(tmp_path: Path) -> None:
+    links = {"images": {"data": [{"id": "5", "type": "image"}]}, "brand": {"data": {"id": "9", "type": "brand"}}}
+    product = {"id": "1", "type": "product", "attributes": {**MUG}, "relationships": {**links, "gone": {"data": None}}}
+    itself = {"id": "1", "type": "product"}
+    included = [
+        {"id": "5", "type": "image", "attributes": {"url": "https://s.example/1.jpg"}},
+        {"id": "9", "type": "brand", "attributes": {"name": "Acme"}, "relationships": {"of": {"data": [itself]}}},
+    ]
+    record = only(write(tmp_path, "spree.json", json.dumps({"data": [product], "included": included})))
+    assert (record.item.sku, record.item.attributes["brand"]) == ("M", "Acme")
+    assert [image.url for image in record.images] == ["https://s.example/1.jpg"]
+
+
+def test_what_contentful_includes_stands_in_the_place_of_links(tmp_path: Path) -> None:
+    def link(kind: str, key: str) -> dict[str, object]:
+        return {"sys": {"type": "Link", "linkType": kind, "id": key}}
+
+    fields = {**MUG, "image": [link("Asset", "5")], "category": link("Entry", "9"), "next": link("Entry", "gone")}
+    includes = {
+        "Asset": [{"sys": {"id": "5", "type": "Asset"}, "fields": {"file": {"url": "//s.example/1.jpg"}}}],
+        "Entry": [{"sys": {"id": "9", "type": "Entry"}, "fields": {"title": "Kitchen"}}],
+    }
+    content = {"items": [{"sys": {"id": "7", "type": "Entry"}, "fields": fields}], "includes": includes}
+    record = only(write(tmp_path, "contentful.json", json.dumps(content)))
+    assert (record.item.sku, record.item.attributes["category"]) == ("M", "Kitchen")
+    assert [image.url for image in record.images] == ["https://s.example/1.jpg"]

@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import statistics
-import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +21,8 @@ import httpx
 import numpy as np
 import typer
 
-from benchmarks.start import resident_mb, vitrina
+from benchmarks.load import serving
+from benchmarks.start import resident_mb
 from benchmarks.synthetic import ItemMaker, make_store
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.encoders.registry import load_encoder
@@ -43,7 +42,6 @@ N_QUERIES = 100
 N_EXACT = 40
 N_CLIENTS = 16
 LOAD_S = 8.0
-START_S = 600.0
 FILTERS: Mapping[str, Mapping[str, object]] = {
     "none": {},
     "50%": {"half": "even"},
@@ -161,16 +159,16 @@ def cpu_ms(engine: SearchEngine) -> float:
 
 def measure_service(found: Growth, folder: Path) -> None:
     started = time.perf_counter()
-    with serving(folder) as (process_id, url):
+    with serving(folder, environment={"VITRINA_RERANKER": "off"}) as service:
         found.start_s = time.perf_counter() - started
         texts = queries(N_QUERIES)
-        with httpx.Client(base_url=url, timeout=60) as client:
+        with httpx.Client(base_url=service.url, timeout=60) as client:
             timed_search(client, texts[:20], {})
             for name, asked in FILTERS.items():
                 found.http[name], parts = timed_search(client, texts, asked)
                 found.parts = parts if name == "none" else found.parts
-        found.rest_mb = resident_mb(process_id)
-        latencies = asyncio.run(under_load(url, texts))
+        found.rest_mb = resident_mb(service.process.pid)
+        latencies = asyncio.run(under_load(service.url, texts))
         found.searches_per_s = len(latencies) / LOAD_S
         found.p99 = statistics.quantiles(latencies, n=100)[-1]
 
@@ -203,33 +201,6 @@ async def under_load(url: str, texts: Sequence[str]) -> list[float]:
     async with httpx.AsyncClient(base_url=url, timeout=60) as client:
         await asyncio.gather(*(ask(client, number) for number in range(N_CLIENTS)))
     return latencies
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[tuple[int, str]]:
-    """``vitrina serve`` without a reranker: its process id and address, once it is ready."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen(
-        vitrina("serve", "--store", str(folder), "--port", str(port)),
-        env={**os.environ, "VITRINA_RERANKER": "off"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        until = time.monotonic() + START_S
-        while time.monotonic() < until and process.poll() is None:
-            with suppress(httpx.TransportError):
-                if httpx.get(f"{url}/readyz", timeout=60).is_success:
-                    yield process.pid, url
-                    return
-            time.sleep(0.05)
-        raise TimeoutError(f"The service did not start within {START_S:.0f} s.")
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def table(found: Sequence[Growth]) -> str:

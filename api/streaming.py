@@ -95,7 +95,7 @@ async def respond(
             work = service.searching.submit(lambda: answer_json(begin(engine), note))
             return Response(await while_connected(request, work), media_type="application/json")
         threads = service.searching if rerank is None else service.retrieving
-        until = max(rerank.until, time.monotonic() + MIN_BEGIN_S) if rerank else None
+        until = max(rerank.until, time.monotonic() + MIN_BEGIN_S) if rerank and rerank.until else None
         stream = await while_connected(request, threads.submit(begin, engine), until=until)
         if wants_events:
             return event_response(stream, service.reranked, held.pop_all(), note)

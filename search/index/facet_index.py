@@ -15,16 +15,8 @@ from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from vitrina.search.index.variant_facets import NO_VARIANTS, Ids, VariantFacets
-from vitrina.search.lexical.postings import (
-    N_FIELDS,
-    NO_POSTINGS,
-    NO_ROWS,
-    Postings,
-    SegmentPart,
-    TermStream,
-    restored_postings,
-    updated,
-)
+from vitrina.search.lexical.postings import NO_POSTINGS, Postings, SegmentPart, restored_postings, updated
+from vitrina.search.lexical.segment import N_FIELDS, NO_ROWS, TermStream
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.facets import FacetHolders
 from vitrina.search.store.matching import is_among

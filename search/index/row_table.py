@@ -8,6 +8,8 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrina.search.types.arrays import IdPositions
+
 Ids = NDArray[np.int64]
 Positions = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -35,19 +37,19 @@ class RowsByItem:
             order = np.argsort(item_ids, kind="stable")
             self._ids, self._positions = item_ids[order], order + first
             steps = np.diff(self._ids)
-        self._one_each = bool(np.all(steps > 0))
+        self._at_once = IdPositions(self._ids) if np.all(steps > 0) else None  # where each item has one row
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def positions_of(self, item_ids: Ids) -> Positions:
         """The positions of the rows of items, in no order."""
-        first = np.searchsorted(self._ids, item_ids)
         if not len(self) or not len(item_ids):
             return NO_IDS.copy()
-        if self._one_each:
-            first = np.minimum(first, len(self) - 1)
-            return np.asarray(self._positions[first[self._ids[first] == item_ids]])
+        if self._at_once is not None:
+            at = self._at_once.of(item_ids)
+            return np.asarray(self._positions[at[at >= 0]])
+        first = np.searchsorted(self._ids, item_ids)
         n_rows = np.searchsorted(self._ids, item_ids, side="right") - first
         ends = np.cumsum(n_rows)
         at = np.repeat(first - (ends - n_rows), n_rows) + np.arange(ends[-1])

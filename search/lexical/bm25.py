@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrina.search.lexical.expansion import FORM_WEIGHT, LITERAL_WEIGHT, Alternative, Expansion
-from vitrina.search.lexical.postings import NO_WEIGHTS, Occurrences, Postings, Weights
+from vitrina.search.lexical.postings import Postings
+from vitrina.search.lexical.segment import NO_WEIGHTS, Occurrences, Weights
 from vitrina.search.lexical.term_dictionary import NumberTerms
+from vitrina.search.types.arrays import IdPositions
 
 K1 = 1.2
 B = 0.75
@@ -63,26 +65,27 @@ class LexicalMatches:
 class WordScores:
     """What items hold of one word: their rows, ascending, and before weighting by its rarity their scores, and the
     weights by which they hold it; all of shape (n,). ``n_holding`` items hold the word itself or, where none does,
-    something like it; ``highest`` is the best score."""
+    something like it; ``highest`` is the best score, and ``positions`` are those of the rows."""
 
     rows: NDArray[np.int64]
     scores: Weights
     held: Weights
     n_holding: int
     highest: float
+    positions: IdPositions
 
     @property
     def nbytes(self) -> int:
         """The memory that the arrays take."""
-        return self.rows.nbytes + self.scores.nbytes + self.held.nbytes
+        return self.rows.nbytes + self.scores.nbytes + self.held.nbytes + self.positions.nbytes
 
     def at(self, rows: NDArray[np.int64]) -> tuple[Weights, Weights]:
         """The scores of some rows, and the weights by which they hold the word; both of shape (n,), 0 where they do
         not."""
         if not len(self.rows):
             return np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
-        at = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
-        is_held = self.rows[at] == rows
+        at = self.positions.of(rows)
+        is_held = at >= 0
         return np.where(is_held, self.scores[at], np.float32(0)), np.where(is_held, self.held[at], np.float32(0))
 
 
@@ -105,6 +108,7 @@ class QueryMatches:
     def __init__(self, expansion: Expansion, postings: Postings, reduced: Reduced | None = None) -> None:
         self.words = expansion.words
         """The query's words; none for a query without words, which nothing matches."""
+        self._expansion = expansion
         self._postings = postings
         self._reduced = reduced
         self._scores = [word_scores(expansion.of_word(at), postings) for at in range(len(self.words))]
@@ -185,6 +189,17 @@ class QueryMatches:
         row = self._postings.rows_of(np.array([item_id]))
         return tuple(bool(row[0] >= 0 and word.at(row)[1][0] > 0) for word in self._scores)
 
+    def share_in_titles(self, item_ids: NDArray[np.int64]) -> Weights:
+        """How much of the query the titles of a few items hold, as ``LexicalMatches.share``; shape (n,)."""
+        shares = np.zeros(len(item_ids), np.float32)
+        for at, row in enumerate(self._postings.rows_of(item_ids).tolist()):
+            terms = set(self._postings.title_of(row).tolist())
+            shares[at] = sum(
+                idf * max((each.weight for each in self._expansion.of_word(word) if each.is_among(terms)), default=0.0)
+                for word, idf in enumerate(self._idfs)
+            )
+        return np.asarray(np.minimum(shares / np.float32(self._idf), 1), np.float32)
+
     def _weights(self, at: int, rows: NDArray[np.int64]) -> Weights | np.float32:
         """What the word at a position counts in some rows, shape (n,), or in all."""
         if self._reduced is None or self._reduced.word != at:
@@ -242,7 +257,8 @@ def computed_scores(alternatives: Sequence[Alternative], postings: Postings) -> 
         weight = np.float32(alternative.weight)
         scores[at] = np.maximum(scores[at], weight * saturated(where.frequencies, lengths[at]))
         held[at] = np.maximum(held[at], weight)
-    return WordScores(rows, scores, held, n_same or len(rows), float(scores.max(initial=0.0)))
+    highest = float(scores.max(initial=0.0))
+    return WordScores(rows, scores, held, n_same or len(rows), highest, IdPositions(rows))
 
 
 def occurrences(alternative: Alternative, postings: Postings) -> Occurrences:

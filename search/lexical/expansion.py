@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -56,6 +56,13 @@ class Alternative:
     words: range
     phrase: Phrase
     weight: float
+
+    def is_among(self, terms: Set[int]) -> bool:
+        """Whether some terms have every word of the phrase, wherever they stand."""
+        return all(
+            word.are_any_of(terms) if isinstance(word, NumberTerms) else not terms.isdisjoint(word)
+            for word in self.phrase
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from vitrina.search.analysis.analyser import Field
 from vitrina.search.analysis.language import Language
 from vitrina.search.lexical.bm25 import NO_IDS
-from vitrina.search.lexical.postings import N_FIELDS, Postings, Segment
+from vitrina.search.lexical.postings import Postings
+from vitrina.search.lexical.segment import N_FIELDS, Segment
 from vitrina.search.lexical.term_dictionary import Phrase, TermDictionary
 
 HEAD_LAST = frozenset({"en"})

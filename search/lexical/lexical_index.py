@@ -17,15 +17,8 @@ from vitrina.search.analysis.synonyms import Thesaurus, are_english, parse_synon
 from vitrina.search.lexical.bm25 import NO_IDS, QueryMatches, Reduced
 from vitrina.search.lexical.expansion import Expansion, QueryExpander, denials
 from vitrina.search.lexical.heads import MODIFIER_WEIGHT, head_of, last_terms, rows_of_modifiers
-from vitrina.search.lexical.postings import (
-    N_FIELDS,
-    NO_POSTINGS,
-    Postings,
-    Segment,
-    TermStream,
-    restored_postings,
-    updated,
-)
+from vitrina.search.lexical.postings import NO_POSTINGS, Postings, restored_postings, updated
+from vitrina.search.lexical.segment import N_FIELDS, Segment, TermStream
 from vitrina.search.lexical.term_dictionary import TermDictionary
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.terms import TextSettings
@@ -218,6 +211,5 @@ def sampled_texts(state: LexicalState) -> list[str]:
 
 
 def text_of(segment: Segment, row: int, dictionary: TermDictionary) -> str:
-    first, last = np.searchsorted(segment.runs, [row * N_FIELDS, (row + 1) * N_FIELDS])
-    worded = segment.runs[first:last] % N_FIELDS != Field.SKU
-    return " ".join(dictionary.terms[term] for term in segment.stream.terms[first:last][worded])
+    worded = (segment.terms_of(row, field).tolist() for field in Field if field is not Field.SKU)
+    return " ".join(dictionary.terms[term] for terms in worded for term in terms)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,10 @@ class NumberTerms:
         known = terms < len(self.values)
         values = self.values[np.where(known, terms, 0)]
         return np.asarray(known & (values >= self.least) & (values <= self.most))
+
+    def are_any_of(self, terms: Set[int]) -> bool:
+        """Whether any of a few terms is among these."""
+        return any(term < len(self.values) and self.least <= self.values[term] <= self.most for term in terms)
 
 
 Phrase = tuple[tuple[int, ...] | NumberTerms, ...]

@@ -162,6 +162,15 @@ def test_the_words_that_one_item_holds(shop: Catalog) -> None:
     assert matches.held_words(10**6) == (False,) * 4
 
 
+def test_what_a_title_holds_and_what_only_a_description_does(shop: Catalog) -> None:
+    found = LexicalIndex(shop).match("red linen shirts")
+    ids = np.append(found.best(3).item_ids, 1_000)  # the last is not there
+    in_titles = dict(zip([*skus_of(shop, ids[:-1].tolist()), "none"], found.share_in_titles(ids).tolist(), strict=True))
+    assert in_titles["none"] == in_titles["red boots"] == 0
+    assert 0 < in_titles["shirt-1"] < in_titles["AB-12.3"] < 1
+    assert found.of(ids).share[0] == 1
+
+
 def test_the_limit_keeps_the_best(shop: Catalog) -> None:
     every = skus(shop, "linen shirt boots")
     assert len(every) == 3

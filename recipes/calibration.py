@@ -41,7 +41,7 @@ def calibrate_folder(folder: Path, small_shops: Iterable[SmallShop]) -> Calibrat
         samples += shop.catalog(encoder).samples(encoder, shop.examples, cohort)
         rows[shop.source] = len(shop.items)
     counts = ", ".join(f"{n:,} of {source}" for source, n in rows.items())
-    source = f"rows held out from training ({counts}), in fields, prose and titles, with images, words and both"
+    source = f"rows held out from training ({counts}), in fields, names, prose and titles, with images, words and both"
     calibration = fit_calibration(samples, source, BESIDE_WORDS, cohort)
     write_calibration(folder / CARD_FILE, calibration)
     return calibration

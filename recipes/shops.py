@@ -12,7 +12,7 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ import numpy as np
 from recipes.encoder.corpus import LabelledRows
 from recipes.encoder.images import decode
 from recipes.encoder.labels import LABELS, LabelledProduct, singular
-from recipes.encoder.queries import LabelQueries, out_of_catalog
+from recipes.encoder.queries import LabelQueries, kept_apart, out_of_catalog
 from recipes.encoder.sources import is_measured, read_sources
 from vitrina.evaluation.samples import Example
 from vitrina.search.encoders.base import Encoder
@@ -78,12 +78,12 @@ def catalog_of(
     )
 
 
-def in_fields(product: LabelledProduct, sku: str) -> Item:
-    """A product as its shop's catalog describes it."""
+def in_fields(product: LabelledProduct, sku: str, goes_with: str = "") -> Item:
+    """A product as its shop's catalog describes it, and what it ``goes_with``, if anything."""
     kinds = zip(("article", "subcategory", "category"), product.kinds, strict=False)
     labels = ((label, product.label(label)) for label in LABELS)
-    attributes = {field: value for field, value in (*kinds, *labels) if value}
-    return Item(sku, product.title, product.description, attributes)
+    pairs = (*kinds, *labels, ("goes with", goes_with))
+    return Item(sku, product.title, product.description, {field: value for field, value in pairs if value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,13 @@ class Nouns:
                 if name in self._by_name:
                     return name, self._by_name[name]
         return None
+
+
+def model_name(product: LabelledProduct, sku: str) -> str:
+    """A title that does not say what a product is, where a field does: its own without the words of its kinds."""
+    kinds = {singular(word) for kind in product.kinds for word in WORD.findall(kind.casefold())}
+    words = [word for word in product.title.split() if singular(word.casefold()) not in kinds]
+    return " ".join(words) or f"No. {sku}"
 
 
 MAX_GLOSS_WORDS = 12
@@ -192,9 +199,9 @@ def examples(answers: Answers, held: Sequence[bool], rng: random.Random, n: int 
     return [Example(Query(text), frozenset(skus)) for text, skus in rng.sample(usable, min(n, len(usable)))]
 
 
-def in_prose(product: LabelledProduct, sku: str, nouns: Nouns, other: LabelledProduct, rng: random.Random) -> Item:
-    """A product in sentences, with no field but a category: its labels, now and then what its kind is, and something
-    else that goes with it."""
+def in_prose(product: LabelledProduct, sku: str, goes_with: str, nouns: Nouns, rng: random.Random) -> Item:
+    """A product in sentences, with no field but a category: its labels, now and then what its kind is, and what it
+    ``goes_with``, if anything."""
     kind = singular(product.kinds[0].lower()) if product.kinds else product.title
     said = [product.description] if product.description else []
     adjectives = " ".join(value.lower() for value in (product.colour, product.pattern, product.material) if value)
@@ -206,10 +213,8 @@ def in_prose(product: LabelledProduct, sku: str, nouns: Nouns, other: LabelledPr
         )
     if (known := nouns.of(kind)) is not None and rng.random() < 0.5:
         said.append(f"A {known[0]}: {known[1].gloss}.")
-    if other.kinds and rng.random() < 0.5:
-        said.append(
-            f"It goes well with a {' '.join(filter(None, (other.colour.lower(), singular(other.kinds[0].lower()))))}."
-        )
+    if goes_with:
+        said.append(f"It goes well with a {goes_with}.")
     rng.shuffle(said)
     return Item(sku, product.title, " ".join(said), {"category": product.kinds[-1]} if product.kinds else {})
 
@@ -264,18 +269,29 @@ def shops_of(
     asked += examples(by_title_words(products, rng), held, rng)
 
     def shop(style: str, items: Sequence[Item]) -> SmallShop:
-        away = off_catalog(rows, items, others, seed)
+        away = off_catalog(rows, others, seed)
         return SmallShop(rows.source, style, items, rows.images, held, [*asked, *away], has_new_images)
 
     titles = [Item(str(at), product.title) for at, product in enumerate(products)]
     if is_tagged or rows.source == "fashion-train":
         yield shop("titles", titles)
     if not is_tagged:
-        yield shop("fields", [in_fields(product, str(at)) for at, product in enumerate(products)])
-        yield shop(
-            "prose",
-            [in_prose(product, str(at), nouns, rng.choice(products), rng) for at, product in enumerate(products)],
-        )
+        apart = [product for other in kept_apart(rows, others) for product in other.products]
+        said = [
+            (product, str(at), companion(rng.choice([products, apart or products]), rng))
+            for at, product in enumerate(products)
+        ]
+        yield shop("fields", [in_fields(*each) for each in said])
+        yield shop("names", [replace(in_fields(*each), title=model_name(*each[:2])) for each in said])
+        yield shop("prose", [in_prose(*each, nouns, rng) for each in said])
+
+
+def companion(products: Sequence[LabelledProduct], rng: random.Random) -> str:
+    """What a product goes with: the colour and the kind of one of some products, or nothing."""
+    other = rng.choice(products)
+    if not other.kinds or rng.random() < 0.5:
+        return ""
+    return " ".join(filter(None, (other.colour.lower(), singular(other.kinds[0].lower()))))
 
 
 def most_of(products: Sequence[LabelledProduct], seed: int) -> list[bool]:
@@ -284,9 +300,11 @@ def most_of(products: Sequence[LabelledProduct], seed: int) -> list[bool]:
     return [rng.randrange(SHOWN_ONE_IN) != 0 for _ in products]
 
 
-def off_catalog(rows: LabelledRows, items: Sequence[Item], others: Sequence[LabelledRows], seed: int) -> list[Example]:
-    """What other shops sell, in words, in photos and in both; nothing that an item has a word of."""
-    known = {word for item in items for word in WORD.findall(embedding_text(item).casefold())}
+def off_catalog(rows: LabelledRows, others: Sequence[LabelledRows], seed: int) -> list[Example]:
+    """What other shops sell, in words, in photos and in both; nothing that a product is said to be by a word, though
+    some may be said to go with it."""
+    own = [in_fields(product, "") for product in rows.products]
+    known = {word for item in own for word in WORD.findall(embedding_text(item).casefold())}
     labels, photos = out_of_catalog(rows, others, N_OUT_OF_CATALOG, seed)
     texts = [text for text in (*OUT_OF_CATALOG_TEXTS[::2], *labels) if known.isdisjoint(WORD.findall(text.casefold()))]
     shown = [decode(photo) for photo in photos]

@@ -158,11 +158,16 @@ def out_of_catalog(
 ) -> tuple[list[str], list[bytes]]:
     """Labels and photos, n of each at most, of catalogs that share no kind of product with a shop."""
     rng = random.Random(seed)
-    own = _kinds(shop)
-    apart = [other for other in others if not own & _kinds(other)]
+    apart = kept_apart(shop, others)
     labels = sorted({kind for other in apart for product in other.products for kind in product.kinds[:1]})
     photos = [image for other in apart for image in other.images]
     return rng.sample(labels, min(n, len(labels))), rng.sample(photos, min(n, len(photos)))
+
+
+def kept_apart(shop: LabelledRows, others: Sequence[LabelledRows]) -> list[LabelledRows]:
+    """The catalogs that share no kind of product with a shop."""
+    own = _kinds(shop)
+    return [other for other in others if not own & _kinds(other)]
 
 
 def _kinds(rows: LabelledRows) -> set[str]:

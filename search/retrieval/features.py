@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrina.search.lexical.bm25 import QueryMatches
 from vitrina.search.retrieval.catalog_scores import ItemCatalogScores
 from vitrina.search.retrieval.fusion import Scores
 from vitrina.search.retrieval.vector_scores import VectorScores, zero_where_nan
@@ -62,8 +63,11 @@ def calibration_features(
     return found
 
 
-def page_signals(features: CalibrationFeatures, first: NDArray[np.int64]) -> dict[PageSignal, float]:
-    """What the hits of the first page, at positions ``first``, tell together."""
+def page_signals(
+    features: CalibrationFeatures, first: NDArray[np.int64], matches: QueryMatches, item_ids: NDArray[np.int64]
+) -> dict[PageSignal, float]:
+    """What the hits of the first page, at positions ``first`` of the features, tell together; ``item_ids`` are theirs,
+    and ``matches`` what they hold of the query's words."""
     if not len(first):
         return {}
     of_page = {
@@ -71,4 +75,5 @@ def page_signals(features: CalibrationFeatures, first: NDArray[np.int64]) -> dic
         PageSignal.WORDS: Signal.SOME_WORDS,
         PageSignal.TEXT_TO_TEXT: Signal.TEXT_TO_TEXT,
     }
-    return {signal: float(features[of_hit][first].max()) for signal, of_hit in of_page.items()}
+    highest = {signal: float(features[of_hit][first].max()) for signal, of_hit in of_page.items()}
+    return highest | {PageSignal.TITLES: float(matches.share_in_titles(item_ids).max())}

@@ -248,7 +248,8 @@ class Retriever:
                 order = np.lexsort((pool, -totals))
                 features = calibration_features(by_vectors, by_catalog, fused, parsed.text)
                 first = order[:NO_MATCH_DEPTH]
-                page = page_signals(features, first) | self._names_shared(parsed, pool[first])
+                page = page_signals(features, first, in_catalog.words.matches, pool[first])
+                page |= self._names_shared(parsed, pool[first])
         return RankedCandidates(
             kind=parsed.kind,
             item_ids=pool,

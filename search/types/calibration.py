@@ -77,6 +77,8 @@ class PageSignal(StrEnum):
 
     LENGTH = "length of the text"
     WORDS = "most words"
+    TITLES = "most words in titles"
+    """A mug whose description says that it is dishwasher safe is no dishwasher."""
     TEXT_TO_TEXT = "closest text"
     NAMES = "closest product names"
     """How close the query is to the names of what any shop may sell: a plain name expects a closer hit."""

@@ -50,14 +50,15 @@ def test_brands_titles_and_tags_are_answered_by_the_items_that_have_them() -> No
 
 
 def test_prose_says_the_labels_and_has_no_field_for_them(nouns: Nouns) -> None:
-    item = in_prose(PRODUCTS[0], "0", nouns, PRODUCTS[1], random.Random(1))
+    item = in_prose(PRODUCTS[0], "0", "white bowl", nouns, random.Random(1))
     assert "red skirt for men" in item.description
+    assert "goes well with a white bowl" in item.description
     assert dict(item.attributes) == {"category": "Skirts"}
 
 
 def test_a_shop_asks_for_what_it_has_and_for_what_only_others_sell(nouns: Nouns) -> None:
     made = list(shops_of(ROWS, [FRUIT], nouns, has_new_images=True, seed=0))
-    assert [shop.style for shop in made] == ["titles", "fields", "prose"]
+    assert [shop.style for shop in made] == ["titles", "fields", "names", "prose"]
     for shop in made:
         assert 0 < sum(shop.is_indexed) < len(shop.items)
         for example in shop.examples:

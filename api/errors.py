@@ -120,7 +120,7 @@ def count(request: Request, code: str) -> None:
 def validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     count(request, "bad_request")
-    problems = [{"where": ".".join(map(str, each["loc"])), "problem": each["msg"]} for each in error.errors()]
+    problems = [{"where": ".".join(map(str, each["loc"])) or "body", "problem": each["msg"]} for each in error.errors()]
     first = problems[0] if problems else {"where": "body", "problem": "cannot be read"}
     return error_response(
         422,
@@ -135,7 +135,7 @@ def http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = "not_found" if error.status_code == 404 else "bad_request"
     count(request, code)
-    message = f"{request.method} {request.url.path}: {error.detail}."
+    message = f"{request.method} {request.url.path}: {str(error.detail).rstrip('.')}."
     response = error_response(error.status_code, code, message, REMEDIES.get(error.status_code, "See /docs."), {})
     if error.status_code == 405:
         response.headers["Allow"] = ", ".join(methods_of(request))

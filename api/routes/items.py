@@ -14,6 +14,7 @@ from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import BeforeValidator, ValidationError
+from starlette.convertors import PathConvertor, register_url_convertor
 
 from vitrina.api.answers import AnswerOut
 from vitrina.api.item_answers import ItemOut, ItemPageOut, position_of
@@ -35,6 +36,15 @@ from vitrina.search.types.query import Query as SearchQuery
 router = APIRouter(tags=["items"])
 
 
+class SkuConvertor(PathConvertor):
+    """What is left of a path, with any slashes and line ends in it."""
+
+    regex = r"[\s\S]*"
+
+
+register_url_convertor("sku", SkuConvertor())
+
+
 def is_item_itself(request: Request, service: Service, sku: str) -> bool:
     """Whether ``/v1/items/{sku}/similar`` names the item whose sku ends in ``/similar``: where the last slash is
     written ``%2F``, and where there is such an item and none of the shorter sku."""
@@ -45,7 +55,7 @@ def is_item_itself(request: Request, service: Service, sku: str) -> bool:
     return whole in known and part not in known
 
 
-@router.get("/v1/items/{sku:path}/similar", response_model=AnswerOut, responses=RESPONSES)
+@router.get("/v1/items/{sku:sku}/similar", response_model=AnswerOut, responses=RESPONSES)
 async def similar_items(
     request: Request,
     service: RunningService,
@@ -101,13 +111,13 @@ def list_items(
     return ItemPageOut.of(page, catalog.source_names())
 
 
-@router.get("/v1/items/{sku:path}")
+@router.get("/v1/items/{sku:sku}")
 def get_item(service: RunningService, sku: str) -> ItemOut:
     """One item by its sku."""
     return ItemOut.of(service.store.catalog.item(key_text(sku)))
 
 
-@router.put("/v1/items/{sku:path}", responses={201: {"model": ItemOut}})
+@router.put("/v1/items/{sku:sku}", responses={201: {"model": ItemOut}})
 async def put_item(
     request: Request,
     service: RunningService,
@@ -141,7 +151,7 @@ async def write_items(request: Request, service: RunningService, batch: BatchIn)
     return await while_connected(request, work, cancelled.set, time.monotonic() + FETCH_S)
 
 
-@router.delete("/v1/items/{sku:path}", status_code=204)
+@router.delete("/v1/items/{sku:sku}", status_code=204)
 async def delete_item(service: RunningService, sku: str) -> None:
     """Remove an item. No later answer of this service has it."""
     if not await asyncio.get_running_loop().run_in_executor(service.writing, service.delete, [key_text(sku)]):

@@ -143,7 +143,7 @@ def test_errors_inside_are_logged_with_their_request(
     assert answer.status_code == 500
     assert "Traceback" not in answer.text
     assert answer.headers["x-request-id"] == "broken"
-    route = '{"method": "GET", "route": "/v1/items/{sku:path}", "status": "500"}'
+    route = '{"method": "GET", "route": "/v1/items/{sku:sku}", "status": "500"}'
     assert samples(client)[f"vitrina_requests_total{route}"] == 1
     logged = next(json.loads(line) for line in lines if "exception" in json.loads(line))
     assert logged["request_id"] == "broken"

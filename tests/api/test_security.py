@@ -219,6 +219,7 @@ def test_head_is_answered_as_get_is_without_a_body(shared_client: TestClient, pa
         "double  blank",
         " edges ",
         "tab\there",
+        "line\nend",
     ],
 )
 def test_what_was_written_is_read_by_the_same_sku(client: TestClient, sku: str) -> None:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from functools import cache, partial
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from vitrina.api.rate_limits import RATE_PATTERN
 from vitrina.search.encoders.base import Encoder, LoadEncoder, Runtime
 from vitrina.search.encoders.registry import load_catalog_encoder, load_encoder, source_of
 from vitrina.search.store.store import RECALL, Store
+from vitrina.search.types.errors import StateError
 from vitrina.search.types.models import EncoderIdentity
 from vitrina.search.types.query import MAX_DEADLINE_MS, MAX_EXPLAIN, MAX_EXPLAIN_MS, MAX_TOP
 
 log = logging.getLogger(__name__)
+
+PREFIX: Final = "VITRINA_"
 
 OLD_NAMES: Final[Mapping[str, str]] = {
     "home": "store",
@@ -44,10 +51,34 @@ def warn_of_old_name(old: str, new: str) -> None:
     log.warning("%s is now called %s; the old name will stop working in the next version.", old, new)
 
 
+def check_origins(setting: str) -> str:
+    """The same. Raises ValueError for what no browser calls an origin."""
+    for origin in filter(None, map(str.strip, setting.split(","))):
+        if not re.fullmatch(r"https?://[^/?#@\s*]+", origin):
+            raise ValueError(f"{origin!r} is no origin; write https://shop.example")
+    return setting
+
+
+def check_hosts(setting: str) -> str:
+    """The same. Raises ValueError for what is no name of a host."""
+    for host in filter(None, map(str.strip, setting.split(","))):
+        if not re.fullmatch(r"[^/:@\s]+", host):
+            raise ValueError(f"{host!r} is no name of a host; write search.shop.example, without a port")
+    return setting
+
+
+def check_proxies(setting: str) -> str:
+    """The same. Raises ValueError for what is neither an address nor a network."""
+    for proxy in filter(None, map(str.strip, setting.split(","))):
+        if proxy != "*":
+            ip_network(proxy, strict=False)
+    return setting
+
+
 class Settings(BaseSettings):
     """Environment variables with the prefix ``VITRINA_``; options on the command line win over them."""
 
-    model_config = SettingsConfigDict(env_prefix="VITRINA_", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, hide_input_in_errors=True)
 
     store: Path = Field(default_factory=lambda: user_data_path("vitrina", appauthor=False))
     """The data directory: the catalog and everything derived from it."""
@@ -137,14 +168,14 @@ class Settings(BaseSettings):
     """How often each key may ask, or each address where no keys are used, this machine's own excepted; empty for no
     limit. Also ``/second`` and ``/hour``."""
 
-    trusted_proxies: str = "127.0.0.1,::1"
+    trusted_proxies: Annotated[str, AfterValidator(check_proxies)] = "127.0.0.1,::1"
     """Addresses and networks of reverse proxies, separated by commas, whose ``X-Forwarded-For`` is believed."""
 
-    allowed_hosts: str = ""
+    allowed_hosts: Annotated[str, AfterValidator(check_hosts)] = ""
     """Names under which the service is reached, beside its addresses and ``localhost``, separated by commas; ``*``
     stands for any characters, as in ``*.shop.example``."""
 
-    allowed_origins: str = ""
+    allowed_origins: Annotated[str, AfterValidator(check_origins)] = ""
     """Origins of other sites whose pages may ask the service, separated by commas: ``https://shop.example``."""
 
     log: Literal["text", "json"] = "text"
@@ -175,6 +206,32 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What is passed in wins over the environment, and new names of variables win over old ones."""
         return init_settings, env_settings, OldNamesSource(settings_cls)
+
+
+def read_settings() -> Settings:
+    """The settings of the environment. Logs a warning for each variable that looks like one and is none. Raises
+    StateError for values that they cannot have."""
+    for name in unknown_names(os.environ):
+        like = get_close_matches(name.upper(), NAMES, 1)
+        log.warning("%s is not a setting%s; it is not used.", name, f" (did you mean {like[0]}?)" if like else "")
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = [f"{PREFIX}{'.'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in error.errors()]
+        raise StateError(
+            f"{'; '.join(wrong)}.", remedy="Correct or unset it; the documentation's reference has every setting."
+        ) from error
+
+
+NAMES: Final = [f"{PREFIX}{name.upper()}" for name in (*Settings.model_fields, *OLD_NAMES)]
+_OF_KUBERNETES: Final = re.compile(rf"{PREFIX}(SERVICE_(HOST|PORT.*)|PORT(_\d+_.*)?)")
+"""What Kubernetes sets in each container beside a service of the name vitrina."""
+
+
+def unknown_names(environment: Iterable[str]) -> list[str]:
+    """The variables with the settings' prefix that are none of them."""
+    own = [name for name in environment if name.upper().startswith(PREFIX)]
+    return sorted(name for name in own if name.upper() not in NAMES and not _OF_KUBERNETES.fullmatch(name))
 
 
 def open_store(settings: Settings) -> Store:

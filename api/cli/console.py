@@ -187,10 +187,10 @@ ReportOption = Annotated[
 
 
 def settings_for(store: Path | None) -> Settings:
-    """The settings, with the folder that ``--store`` names."""
-    from vitrina.api.settings import Settings
+    """The settings, with the folder that ``--store`` names. Raises StateError."""
+    from vitrina.api.settings import read_settings
 
-    settings = Settings()
+    settings = read_settings()
     return settings if store is None else settings.model_copy(update={"store": store})
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import socket
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vitrina.api.cli.console import StoreOption, errors, print_note, settings_for
+from vitrina.search.types.errors import StateError
 
 if TYPE_CHECKING:
     from vitrina.api.service import Service
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 def serve(
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="The port to listen on.")] = 8000,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port to listen on.")] = 8000,
     folder: StoreOption = None,
 ) -> None:
     """Serve the HTTP API and the web page."""
@@ -33,10 +35,12 @@ def serve(
     settings = settings.model_copy(update={"allowed_hosts": f"{settings.allowed_hosts},{host}"})
     settings = settings.model_copy(update={"api_keys": key_mode(settings, host)})
     configure_logs(settings.log)
+    check_address(host, port)
     # Opened before the server starts, so that a mistake ends the command instead of leaving a server that answers 503.
     with errors.status("Loading the catalog and the encoder"):
         service = Service.from_settings(settings)
-    print_note(f"{service.store.catalog.counts()['items']:,} items from {settings.store}")
+    n_items = service.store.catalog.counts()["items"]
+    print_note(f"{n_items:,} items from {settings.store}{'' if n_items else ', which is empty so far'}")
     print_note(reranker_line(service))
     print_note(keys_line(settings))
     print_note(f"Open http://{host}:{port}/ to search, http://{host}:{port}/docs for the API. Ctrl-C stops.")
@@ -50,6 +54,20 @@ def serve(
     if not server.started:
         raise typer.Exit(3)
     exit_soon()
+
+
+def check_address(host: str, port: int) -> None:
+    """Raises StateError where nothing can listen there, before anything is loaded."""
+    try:
+        for *kind, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            with socket.socket(*kind) as trial:
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                trial.bind(address)
+    except OSError as error:
+        raise StateError(
+            f"{host}:{port} cannot be listened on: {error.strerror or error}.",
+            remedy="Choose another address with --host and --port, or stop what listens there.",
+        ) from error
 
 
 def keep_all_there_is() -> None:

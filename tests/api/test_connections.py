@@ -19,7 +19,9 @@ from starlette.types import Receive, Scope, Send
 
 from vitrina.api import connections
 from vitrina.api.admission import InFlight, Work
+from vitrina.api.cli.serve import check_address
 from vitrina.api.connections import Refusal, max_connections, server_config
+from vitrina.search.types.errors import StateError
 
 ANSWER_S = 0.6
 SHORT_S = 0.3
@@ -144,6 +146,15 @@ def test_stopping_waits_for_an_answer_under_way() -> None:
         server.should_exit = True
         asking.join(10)
         assert answers == [b"last"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "no.such.host.invalid"])
+def test_an_address_that_cannot_be_listened_on_is_told_before_anything_is_loaded(host: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StateError, match=f"{host}:{port} cannot be listened on"):
+            check_address(host, port)
+    check_address("127.0.0.1", 0)
 
 
 def test_connections_are_fewer_than_files_may_be_open(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from vitrina.api.settings import OLD_NAMES, Settings, open_store, warn_of_old_name
+from vitrina.api.settings import OLD_NAMES, Settings, open_store, read_settings, warn_of_old_name
+from vitrina.search.types.errors import StateError
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +48,36 @@ def test_the_new_name_wins_over_the_old_one(monkeypatch: pytest.MonkeyPatch) -> 
 def test_every_old_name_leads_to_a_setting() -> None:
     assert set(OLD_NAMES.values()) <= set(Settings.model_fields)
     assert not set(OLD_NAMES) & set(Settings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("VITRINA_MAX_BODY_BYTES", "lots", "VITRINA_MAX_BODY_BYTES: Input should be a valid integer"),
+        ("VITRINA_API_KEYS", "maybe", "VITRINA_API_KEYS: Input should be 'auto', 'required' or 'off'"),
+        ("VITRINA_RATE_LIMIT", "fast", "VITRINA_RATE_LIMIT: String should match"),
+        ("VITRINA_ALLOWED_ORIGINS", "https://a.example, *", "VITRINA_ALLOWED_ORIGINS: Value error, '*' is no origin"),
+        ("VITRINA_ALLOWED_HOSTS", "http://a.example/", "VITRINA_ALLOWED_HOSTS: Value error"),
+        ("VITRINA_TRUSTED_PROXIES", "10.0.0.0/99", "VITRINA_TRUSTED_PROXIES: Value error"),
+    ],
+)
+def test_a_value_that_cannot_be_is_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StateError) as caught:
+        read_settings()
+    assert caught.value.message.startswith(says)
+    assert "\n" not in caught.value.message
+
+
+def test_a_variable_that_is_no_setting_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("VITRINA_STROE", "VITRINA_SERVICE_HOST", "VITRINA_PORT_8000_TCP_ADDR", "vitrina_log"):
+        monkeypatch.setenv(name, "text")
+    read_settings()
+    assert caplog.messages == ["VITRINA_STROE is not a setting (did you mean VITRINA_STORE?); it is not used."]
 
 
 def test_settings_are_frozen() -> None:

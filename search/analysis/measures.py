@@ -78,6 +78,7 @@ UNITS: tuple[Unit, ...] = (
     Unit(("year", "yr", "yrs", "yo", "jahr", "jahre", "jahren", "ans", "años", "anni", "jaar"), AGE, 12),
     Unit(("month", "mth", "mths", "monat", "monate", "monaten", "mois", "mes", "meses", "mesi"), AGE, 1),
     Unit(("gsm",), "grammage"),
+    Unit(("speed", "spd", "sp", "gear", "gang"), "speeds"),
     Unit(("page", "seite", "seiten"), "pages"),
     Unit(("sheet", "blatt"), "sheets"),
     Unit(("h", "hr", "hour", "stunde", "heure", "hora"), "time", 60),
@@ -94,7 +95,7 @@ UNITS: tuple[Unit, ...] = (
     ),
 )  # fmt: skip
 """Units in which shops write what they sell, in the languages that most are written in. What has other meanings in a
-shop, such as ``pint`` or ``speed``, is left out; so is ``in``, but in ``12in``."""
+shop, such as ``pint``, is left out; so is ``in``, but in ``12in``."""
 
 CONTAINERS = ("pack", "set", "box", "bundle", "packet", "case", "lot", "pkt")
 """What so many pieces are sold as: ``set of 6``, ``lot de 6``."""

@@ -100,6 +100,7 @@ def test_measures_in_a_text(text: str, parts: list[str]) -> None:
         ("2 lb", "Loaf tin 900g", ROUNDED_WEIGHT),
         ("half litre", "Bottle 500ml", EXACT_WEIGHT),
         ("2 person", "Tent, 2 man", SAME_MEASURE),
+        ("12sp", "Chain 12-speed", SAME_MEASURE),
         ("two man", "Tent 2P", SAME_MEASURE),
         ("6 pack", "Jars, pack of 6", SAME_MEASURE),
         ("set of six", "Jars 6pk", SAME_MEASURE),

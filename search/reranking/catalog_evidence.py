@@ -96,16 +96,21 @@ class CatalogEvidence:
         return item_values(self._item, field)
 
     def _on_measure(self, asked: Measure) -> CatalogValue:
-        """What the texts say of a measure: that it is one of theirs, or that the title has another of its kind. Sides
-        and counts are left alone, of which one thing has several."""
+        """What the texts say of a measure: that it is one of theirs, or that the title, or one field alone, has another
+        of its kind. Sides and counts are left alone, of which one thing has several."""
         title = measures_in(self._item.title)
         rest = measures_in(f"{self._item.description[:MAX_LISTING_CHARACTERS]} {attribute_text(self._item.attributes)}")
         for held in (*title, *rest):
             if is_same(asked, held):
                 return CatalogValue(MENTIONED_LOGIT, str(held))
-        others = [held for held in title if is_same(asked, held) is False]
+        others = [held for held in title if is_same(asked, held) is False] or self._only_other(asked)
         is_single = asked.units and SEVERAL.isdisjoint(unit.quantity for unit in asked.units)
         return CatalogValue(DENIED_LOGIT, str(others[0])) if others and is_single else NOTHING
+
+    def _only_other(self, asked: Measure) -> list[Measure]:
+        """The only measure of the same kind that the fields tell; none where they tell several."""
+        found = [held for held in measures_in(attribute_text(self._item.attributes)) if is_same(asked, held) is False]
+        return found if len(found) == 1 else []
 
     def _on_texts(self, requirement: Requirement) -> CatalogValue:
         parts = measured(analyse(requirement.words)) if requirement.is_free else []

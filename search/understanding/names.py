@@ -124,6 +124,9 @@ PROPER = frozenset(
 
 PART = re.compile(r"\s*(?:[,;/&+|]|\band\b)\s*")
 
+PATH = re.compile(r"[>›»]")
+"""Between the levels of a path."""
+
 LEVEL = re.compile(r"\s*[>›»]\s*|\s+")
 """Between the words of a value, and between the levels of a path, which some shops write without blanks."""
 
@@ -192,6 +195,16 @@ def common_names(value: str, words: Sequence[str], *, colour: bool) -> Iterator[
             yield from ((name, MatchType.NARROWER) for name in family_names(its_words))
         else:
             yield from ((name, MatchType.NARROWER) for name in kinds(part))
+    for level in levels(value):
+        yield key(split(level)), MatchType.NARROWER
+        yield from ((name, MatchType.NARROWER) for name in kinds(level))
+
+
+def levels(value: str) -> list[str]:
+    """The levels of a path, folded: what is under ``Helmets > Bicycle`` is a helmet; none of a value that is no
+    path."""
+    found = [level.strip() for level in PATH.split(fold(value)) if split(level)]
+    return found if len(found) > 1 else []
 
 
 def parts(value: str) -> list[str]:

@@ -128,6 +128,21 @@ def test_a_measure(words: str, title: str, description: str, value: CatalogValue
     assert CatalogEvidence(Item("a", title, description)).on(Requirement(words)) == value
 
 
+@pytest.mark.parametrize(
+    ("words", "fields", "value"),
+    [
+        ("under 1 kg", {"weight": "2.3 kg"}, CatalogValue(DENIED_LOGIT, "2.3 kg")),
+        ("under 1 kg", {"weight": "0.35 kg"}, CatalogValue(MENTIONED_LOGIT, "0.35 kg")),
+        ("under 1 kg", {"weight": "2.3 kg", "max_load": "9 kg"}, NOTHING),
+        ("age 4", {"age": "3-6 years"}, CatalogValue(MENTIONED_LOGIT, "3 6 years")),
+        ("age 9", {"age": "3-6 years"}, CatalogValue(DENIED_LOGIT, "3 6 years")),
+        ("size 57", {"head": "52-58 cm"}, CatalogValue(MENTIONED_LOGIT, "52 58 cm")),
+    ],
+)
+def test_bounds_and_ranges_of_measures(words: str, fields: dict[str, AttributeValue], value: CatalogValue) -> None:
+    assert CatalogEvidence(Item("1", "Thing", attributes=fields)).on(Requirement(words)) == value
+
+
 def test_a_measure_among_the_fields() -> None:
     item = Item("a", "Daypack", attributes={"capacity": "30 l"})
     assert CatalogEvidence(item).on(Requirement("30 litre")) == CatalogValue(MENTIONED_LOGIT, "30 l")

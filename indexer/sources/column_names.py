@@ -23,14 +23,27 @@ def is_noise(name: str) -> bool:
 
 @cache
 def _noise() -> re.Pattern[str]:
-    return re.compile("|".join(name_table("noise")["patterns"]))
+    spelled = unicodedata.normalize("NFKD", "|".join(name_table("noise")["patterns"]))  # as Korean names are folded
+    return re.compile(spelled)
 
 
 def n_known_names(names: Sequence[str]) -> int:
     """How many of these texts are well-known names of fields, or made of known words alone: what tells a header from
     the rows around it."""
     folded_names = {own for name in names if name and len(name) <= 80 and (own := folded(name))}
-    return sum(own in _known_names() or _known_words().issuperset(_BETWEEN.split(own)) for own in folded_names)
+    return sum(
+        own in _known_names() or _known_words().issuperset(_BETWEEN.split(own)) or _is_short_name(own)
+        for own in folded_names
+    )
+
+
+def _is_short_name(name: str) -> bool:
+    """Whether a few signs of a script without blanks have a word for a field in them, as ``宝贝价格``."""
+    return (
+        name[0] >= _WITHOUT_BLANKS
+        and len(name) <= _MAX_SHORT_NAME
+        and any(has_word(name, "words", field) for field in ("sku", "title", "description", "price", "image", "url"))
+    )
 
 
 @cache
@@ -112,6 +125,7 @@ _TAXED = re.compile(
     r"(?:vat|tax(?:es)?|incl|ttc|gst|mwst|mw_st|ust|btw|iva|tva|moms|mva|dph|ddv|pdv|pvm|pvn|km_ga|alv|кдв|пдв|ндс|φπα|ддс)"
     r"|_kdv_dahil|税込|含税|_税込み"
 )
+_MAX_SHORT_NAME = 6
 _WITHOUT_BLANKS = "\u0e00"
 """From here on come scripts that are written without blanks between words: Thai, Chinese, Japanese, Korean."""
 

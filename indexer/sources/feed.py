@@ -200,7 +200,7 @@ class _Shape:
         """The path of the items: of a known name, or else the elements with children that occur most often."""
         paths = [path for path in self._counts if path in self._parents or len(path) > 1]
         for tag in _ITEM_TAGS:
-            known = [path for path in paths if path[-1].lower() == tag and path in self._parents]
+            known = [path for path in paths if path[-1].lower() == tag and path in self._parents and len(path) > 1]
             if known:
                 return min(known, key=len)
         repeated = [path for path in paths if self._counts[path] > 1 and path in self._parents and len(path) > 1]

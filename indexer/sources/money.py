@@ -199,15 +199,19 @@ def _of_object(value: Mapping[str, object], currency: str | None, decimal_mark: 
     """The price of an object such as ``{"amount": "25.00", "currencyCode": "EUR"}``."""
     named = {re.sub(r"[^a-z]", "", str(key).casefold()): cell for key, cell in value.items()}
     own_currency = next((named[key] for key in ("currency", "currencycode", "pricecurrency") if key in named), None)
-    keys = ("centamount", "amount", "value", "finalprice", "price", "current", "saleprice", "lowprice", "min",
-            "minvalue", "minvariantprice", "minimumprice", "regularprice", "pricerange", "gross", "start",
+    keys = ("centamount", "unitamount", "amount", "value", "finalprice", "price", "current", "saleprice", "lowprice",
+            "min", "minvalue", "minvariantprice", "minimumprice", "regularprice", "pricerange", "gross", "start",
             "net")  # fmt: skip
     key = next((key for key in keys if not is_blank(named.get(key))), "")
     found, currency = named.get(key), parse_currency(own_currency) or currency
     if not key or isinstance(found, (list, tuple)):
         raise _no_price(dict(value))
     minor = named.get("currencyminorunit", named.get("fractiondigits"))
-    if key == "centamount" or (minor is not None and str(found).isdecimal()):  # commercetools; WooCommerce's store API
+    if str(named.get("divisor")) in ("100", "1000", "1") and str(found).isdecimal():  # Etsy
+        minor = str(named["divisor"]).count("0")
+    if key in ("centamount", "unitamount") or (
+        minor is not None and str(found).isdecimal()
+    ):  # commercetools; WooCommerce's store API
         cents, n_digits = parse_cents(found), int(str(minor)) if str(minor).isdecimal() else n_decimals(currency)
         amount = decimal.Decimal(cents or 0).scaleb(-n_digits)
         return _cents(amount, currency, found), currency

@@ -31,6 +31,9 @@ _SAID = re.compile(
 )
 """Names that say that rows of one group are variants, whatever their titles say."""
 
+MAX_OPTION_CHARS = 25
+"""What is longer is no list of sizes or colours but a text."""
+
 _NO_PARENT = frozenset({"0", "-1", "none", "null", "root"})
 """What a product that is no variant has for its parent."""
 
@@ -70,10 +73,35 @@ def grouped_dialect(dialect: CatalogDialect, columns: Columns, rows: Rows) -> Ca
                 return _with_join(
                     dialect, _as_they_are(Join(by="group"), column=_folded([column])), columns, rows, groups
                 )
+    dialect = dialect.model_copy(update={"split": {**dialect.split, **_lists_of_options(names, rows)}})
     groups = _groups(sku, rows)
     if groups and _are_titled_alike(groups, columns) and any(map(_differ, groups)):
         return _with_join(dialect, _as_they_are(Join(by="group"), column=_folded([sku])), columns, rows, groups)
+    keys = (*columns.fields["sku"], *columns.fields.get("title", ()))
+    more = [row for row in rows if _continues(row, keys)]
+    prices = columns.fields.get("price", ())
+    if more and more[0] is not rows[0] and all(is_blank(row.get(price)) for row in more for price in prices):
+        join = _as_they_are(Join(by="group"), column=_folded([sku]), continued=_folded(keys))
+        return dialect.model_copy(update={"join": join, "variants": Variants()})
     return dialect
+
+
+def _continues(row: Cells, keys: Sequence[str]) -> bool:
+    """Whether a row has neither a key nor a title, and so more to say of the one before it."""
+    return bool(row) and all(is_blank(row.get(key)) for key in keys)
+
+
+def _lists_of_options(names: Sequence[str], rows: Rows) -> dict[str, str]:
+    """The columns of options with several values in one cell, as ``S/M/L``, and what stands between these."""
+    found: dict[str, str] = {}
+    for column in names:
+        if has_word(folded(column), "words", "option"):
+            texts = [text for row in rows if (text := _text(row.get(column)))]
+            marks = [mark for mark in "|/;" if max((text.count(mark) for text in texts), default=0) > 1]
+            pattern = rf"\s*[{''.join(marks)}]\s*"
+            if marks and all(len(each) <= MAX_OPTION_CHARS for text in texts for each in re.split(pattern, text)):
+                found[re.escape(folded(column))] = pattern
+    return found
 
 
 def _key_named_by(parent: str, names: Sequence[str], columns: Columns, rows: Rows) -> str | None:
@@ -88,7 +116,7 @@ def _key_named_by(parent: str, names: Sequence[str], columns: Columns, rows: Row
         if len(by_key) < n_filled or 2 * len(named & by_key.keys()) < len(named):
             continue
         pairs = [(_text(row.get(title)), _text(by_key[value].get(title))) for value, row in children if value in by_key]
-        n_alike = sum(not own or own.split()[0] == (above.split() or [""])[0] for own, above in pairs)
+        n_alike = sum(not own or own.startswith((above.split() or ["-"])[0]) for own, above in pairs)
         if 2 * n_alike >= len(pairs):
             return column
     return None

@@ -274,13 +274,17 @@ def object_pairs(
 ) -> Iterator[tuple[str, object]]:
     """The names and values, with their units, in a list of objects, or in one; values of one name are one list."""
     found: dict[str, list[object]] = {}
-    for part in cell if isinstance(cell, (list, tuple)) else (cell,):
-        if isinstance(part, Mapping):
+    if isinstance(cell, Mapping) and len(cell) == 1 and isinstance(only := next(iter(cell.values())), (Mapping, list)):
+        cell = only  # <PARAMETERS><PARAMETER>...
+    names, values, units = ([key.casefold() for key in keys] for keys in (names, values, units))
+    for each in cell if isinstance(cell, (list, tuple)) else (cell,):
+        if isinstance(each, Mapping):
+            part = {str(key).casefold(): value for key, value in each.items()}
             key = next((key for key in names if not is_blank(part.get(key))), "")
             name = _name_in(part.get(key))
-            value = next((part[each] for each in values if each != key and not is_blank(part.get(each))), None)
-            if isinstance(value, (list, tuple)) and any(isinstance(each, Mapping) for each in value):
-                value = [_name_in(each) for each in value]
+            value = next((part[own] for own in values if own != key and not is_blank(part.get(own))), None)
+            if isinstance(value, (list, tuple)) and any(isinstance(one, Mapping) for one in value):
+                value = [_name_in(one) for one in value]
             unit = next((part[key] for key in units if not is_blank(part.get(key))), None)
             if unit is not None and isinstance(value, (str, int, float)):
                 value = f"{value} {unit}"

@@ -208,3 +208,27 @@ def test_bmecat_with_several_files_and_units(tmp_path: Path) -> None:
         "stoff": "HSS",
     }
     assert [image.path for image in record.images] == [tmp_path / "b.jpg"]
+
+
+def test_shoptet_variants_and_parameters(tmp_path: Path) -> None:
+    sizes = "".join(
+        f"<VARIANT><CODE>H-{size}</CODE><PRICE_VAT>{price}</PRICE_VAT>"
+        f"<PARAMETERS><PARAMETER><NAME>Velikost</NAME><VALUE>{size}</VALUE></PARAMETER></PARAMETERS></VARIANT>"
+        for size, price in (("M", 199), ("L", 249))
+    )
+    parameter = "<INFORMATION_PARAMETER><NAME>Barva</NAME><VALUE>modrá</VALUE></INFORMATION_PARAMETER>"
+    feed = f"""<SHOP><SHOPITEM id="5"><NAME>Hrnek</NAME><INFORMATION_PARAMETERS>{parameter}</INFORMATION_PARAMETERS>
+    <VARIANTS>{sizes}</VARIANTS></SHOPITEM></SHOP>"""
+    item = only(write(tmp_path, "shoptet.xml", feed)).item
+    assert [(each.sku, dict(each.options), each.price_cents) for each in item.variants] == [
+        ("H-M", {"velikost": "M"}, 19900),
+        ("H-L", {"velikost": "L"}, 24900),
+    ]
+    assert item.attributes["barva"] == "modrá"
+
+
+def test_a_root_with_the_name_of_an_item_holds_the_items(tmp_path: Path) -> None:
+    feed = (
+        '<offer version="3.0"><products currency="PLN"><product id="1"><name>Kubek</name></product></products></offer>'
+    )
+    assert only(write(tmp_path, "iof.xml", feed)).item.title == "Kubek"

@@ -120,3 +120,46 @@ def test_columns_that_only_join_rows_are_no_attributes(tmp_path: Path) -> None:
     path = write(tmp_path, "shop.csv", GROUP.split("\nP2")[0])
     assert only(path).item.attributes == {"color": "red", "size": ("S", "M")}
     assert "item_group_id" not in dict(open_source(str(path)).fields).values()
+
+
+def test_erpnext_variants_name_their_template(tmp_path: Path) -> None:
+    table = """\
+Item Code,Item Name,Item Group,Standard Selling Rate,Variant Of,Colour
+TEE,Tee,Apparel,,,
+TEE-R,Tee-Red,Apparel,499,TEE,Red
+TEE-B,Tee-Blue,Apparel,529,TEE,Blue
+"""
+    item = only(write(tmp_path, "items.csv", table)).item
+    assert (item.sku, item.price_cents, item.attributes["item_group"]) == ("TEE", 49900, "Apparel")
+    assert [(each.sku, dict(each.options)) for each in item.variants] == [
+        ("TEE-R", {"colour": "Red"}),
+        ("TEE-B", {"colour": "Blue"}),
+    ]
+
+
+def test_rows_without_key_and_title_continue_the_one_before(tmp_path: Path) -> None:
+    table = "Reference,Name,Price,Values,Image\nD,Desk,99,White,1.jpg\n,,,Steel,2.jpg\nC,Chair,9,Red,\n"
+    (desk, chair), rejections = read(write(tmp_path, "odoo.csv", table))
+    assert (desk.item.attributes["values"], len(desk.images), desk.n_rows) == (("White", "Steel"), 2, 2)
+    assert (chair.item.attributes["values"], rejections) == ("Red", [])
+    _, rejections = read(write(tmp_path, "total.csv", table.replace(",,,Steel", ",,108,Steel")))
+    assert len(rejections) == 1
+
+
+def test_sizes_and_colours_in_one_cell_are_lists(tmp_path: Path) -> None:
+    table = "code,name,sizes,colour,note\nA,Tee,S/M/L,black / white / red,a/b/c\nB,Jeans,30 | 32,Oak/Brass,x\n"
+    (tee, jeans), _ = read(write(tmp_path, "shop.csv", table))
+    assert tee.item.attributes == {"sizes": ("S", "M", "L"), "colour": ("black", "white", "red"), "note": "a/b/c"}
+    assert jeans.item.attributes["colour"] == ("Oak", "Brass")
+
+
+def test_chinese_names_below_the_header_are_no_product(tmp_path: Path) -> None:
+    table = "title\tprice\tnum\tpicture\touter_id\n宝贝名称\t宝贝价格\t宝贝数量\t新图片\t商家编码\n亚麻衬衫\t199\t10\t1.jpg\tL-1\n"
+    item = only(write(tmp_path, "taobao.csv", table.encode("utf-16"))).item
+    assert (item.sku, item.title, item.price_cents) == ("L-1", "亚麻衬衫", 19900)
+
+
+def test_cafe24_options_and_what_the_shop_paid(tmp_path: Path) -> None:
+    table = "상품코드,상품명,판매가,공급가,옵션입력\nP1,셔츠,39000,20000,색상{흰색|검정}//사이즈{S|M}\n"
+    item = only(write(tmp_path, "cafe24.csv", table)).item
+    assert item.attributes == {"색상": ("흰색", "검정"), "사이즈": ("S", "M")}

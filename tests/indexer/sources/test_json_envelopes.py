@@ -201,3 +201,29 @@ def test_what_contentful_includes_stands_in_the_place_of_links(tmp_path: Path) -
     record = only(write(tmp_path, "contentful.json", json.dumps(content)))
     assert (record.item.sku, record.item.attributes["category"]) == ("M", "Kitchen")
     assert [image.url for image in record.images] == ["https://s.example/1.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("product", "price"),
+    [
+        ({"sku": ["M-1"], "price": {"amount": 3500, "divisor": 100, "currency_code": "EUR"}}, (3500, "EUR")),  # Etsy
+        ({"sku": "M-1", "default_price": {"unit_amount": 990, "currency": "eur"}}, (990, "EUR")),  # Stripe
+    ],
+)
+def test_prices_in_small_units(tmp_path: Path, product: dict[str, object], price: tuple[int, str]) -> None:
+    item = only(write(tmp_path, "a.json", json.dumps({"results": [{"title": "Mug", **product}]}))).item
+    assert (item.sku, item.price_cents, item.currency) == ("M-1", *price)
+
+
+def test_option_values_of_bigcommerce(tmp_path: Path) -> None:
+    variants = [
+        {
+            "id": n,
+            "sku": f"M-{label}",
+            "price": None,
+            "option_values": [{"option_display_name": "Color", "label": label}],
+        }
+        for n, label in enumerate(("Red", "Blue"))
+    ]
+    item = only(write(tmp_path, "bc.json", json.dumps({"data": [{**MUG, "variants": variants}]}))).item
+    assert [dict(each.options) for each in item.variants] == [{"color": "Red"}, {"color": "Blue"}]

@@ -195,14 +195,12 @@ def common_names(value: str, words: Sequence[str], *, colour: bool) -> Iterator[
             yield from ((name, MatchType.NARROWER) for name in family_names(its_words))
         else:
             yield from ((name, MatchType.NARROWER) for name in kinds(part))
-    for level in levels(value):
-        yield key(split(level)), MatchType.NARROWER
-        yield from ((name, MatchType.NARROWER) for name in kinds(level))
+    yield from ((key(split(level)), MatchType.NARROWER) for level in levels(value))
 
 
 def levels(value: str) -> list[str]:
-    """The levels of a path, folded: what is under ``Helmets > Bicycle`` is a helmet; none of a value that is no
-    path."""
+    """The levels of a path, folded: what is under ``Helmets > Bicycle`` is a helmet; none of a value that is no path.
+    Their last words name none: who asks for tools to carry does not mean all under ``Power tools``."""
     found = [level.strip() for level in PATH.split(fold(value)) if split(level)]
     return found if len(found) > 1 else []
 

@@ -35,6 +35,9 @@ FOLDER = "folder"
 N_SAMPLED = 500
 """Rows from whose prices the decimal mark of a file is told, and its key where no column's name says it."""
 
+MAX_SAMPLED_CHARS = 16 << 20
+"""Images in their rows are large."""
+
 COMPRESSED = ("csv", "tsv", "tab", "txt", "tar", "jsonl", "ndjson", "json", "jsonld", "xml", "rss", "atom", "yml")
 """The formats that are also read when compressed, as ``products.csv.gz``."""
 
@@ -116,7 +119,7 @@ class TableSource:
         if not self.columns.is_keyed_by_title:
             return self.table.notes
         column = self._spelled(self.columns.fields["sku"][-1])
-        note = f"{self.name} has no column of keys: items go by their names, {column}; --map sku=COLUMN names a key."
+        note = f"{self.name} has no column of keys: items go by {column}; --map sku=COLUMN names a key."
         return (*self.table.notes, note)
 
     def rows(self) -> Iterator[Record | Rejection]:
@@ -198,8 +201,15 @@ def open_source(
 
 
 def _first_cells(table: Table, layout: Layout) -> list[dict[str, object]]:
-    """The cells of the first rows, under the dialect's names."""
-    return [layout.normal(row.cells) for row in islice(table.rows(), N_SAMPLED) if isinstance(row, TableRow)]
+    """The cells of the first rows, under the dialect's names, of no more than about ``MAX_SAMPLED_CHARS``."""
+    found, n_chars = [], 0
+    for row in islice(table.rows(), N_SAMPLED):
+        if isinstance(row, TableRow):
+            found.append(layout.normal(row.cells))
+            n_chars += sum(len(cell) for cell in row.cells.values() if isinstance(cell, (str, bytes)))
+        if n_chars > MAX_SAMPLED_CHARS:
+            break
+    return found
 
 
 def _first_prices(table: DelimitedTable, columns: Columns, headers: Mapping[str, str]) -> list[object]:

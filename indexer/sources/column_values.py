@@ -66,6 +66,12 @@ def are_different(rows: Sequence[Mapping[str, object]], column: str) -> bool:
     return len(values) == len(rows) > 1 and all(len(value) <= MAX_KEY_CHARS for value in values)
 
 
+def is_of_digits(rows: Sequence[Mapping[str, object]], column: str) -> bool:
+    """Whether a column has another number, or code without any letter, in each of several rows."""
+    texts = [str(row.get(column, "")) for row in rows]
+    return are_different(rows, column) and not any(sign.isalpha() for text in texts for sign in text)
+
+
 def _are_titles(sample: Sample, columns: Sequence[str]) -> bool:
     """Whether a table's only texts are as short as titles are."""
     texts = [str(row[columns[0]]) for row in sample() if not is_blank(row.get(columns[0]))] if columns else []

@@ -18,7 +18,7 @@ from vitrina.indexer.sources.column_names import (
     names_without_brackets,
     plain_names,
 )
-from vitrina.indexer.sources.column_values import Sample, are_different, is_value, key_in, tell_by_values
+from vitrina.indexer.sources.column_values import Sample, are_different, is_of_digits, is_value, key_in, tell_by_values
 from vitrina.indexer.sources.currencies import currency_in_name
 from vitrina.search.types.errors import SourceError
 
@@ -39,7 +39,7 @@ _MORE_IMAGES = re.compile(
     r"(?:additional_|other_|variant_|product_|more_|extra_|gallery_|weitere_|zusatz)?(?:image|picture|photo|img|pic|bild"
     r"|foto|imagen|image_url|picture_url)(?:_(?:url|link|path|src|file|location))?(?:s?_?\d+|s)(?:_url)?"
     r"|(?:additional|other|variant|more|extra)_?(?:image|picture|photo)(?:_?(?:url|link|path|src))?s?"
-    r"|(?:image|picture)s?_?(?:additional|alternative|other)|(?:imgurl|image)_alternative|weitere_bilder|embedded_image"
+    r"|(?:image|picture)s?_?(?:additional|alternative|other)|(?:imgurl|image)_alternative|weitere_bilder|embedded_image|(?:product_|image_)?gallery(?:_image_?(?:url|link)?s?|_urls?)?"
 )
 _SKU_LIKE = re.compile(r"sku|id\b|id$|code|number|key|handle|ref|ean|gtin", re.IGNORECASE)
 
@@ -152,11 +152,8 @@ def choose_columns(
             taken.update(found if name != "sku" else set(found[:1]) - {*names.declared(preferred.get("title", ()))})
     is_keyed_by_title = False
     if "sku" not in fields or names.is_late(fields["sku"][0]):
-        key = key_in(sample, [column for column in columns if column not in taken])
-        own, title = fields.pop("sku", ()), next(iter(fields.get("title", ())), "")
-        is_open = (not key and not own) or any(all(is_blank(row.get(column)) for column in own) for row in sample())
-        is_keyed_by_title = not key and is_open and len(columns) > 1 and are_different(sample(), title)
-        keys = (*((key,) if key else ()), *own, *((title,) if is_keyed_by_title else ()))
+        free = [column for column in columns if column not in taken]
+        keys, is_keyed_by_title = _found_keys(fields, free, sample, is_alone=len(columns) == 1)
         if not keys:
             raise _no_sku(columns, source)
         fields = {"sku": keys, **fields}
@@ -172,6 +169,20 @@ def choose_columns(
     found_images = found_images or fields.pop("image", ())
     kept = ignored - renamed.keys()
     return Columns(fields, found_images, renamed, currencies, kept, is_keyed_by_title=is_keyed_by_title)
+
+
+def _found_keys(
+    fields: dict[str, tuple[str, ...]], free: Sequence[str], sample: Sample, *, is_alone: bool
+) -> tuple[tuple[str, ...], bool]:
+    """The columns of keys where no name says it, and whether titles or addresses must serve; takes those with barcodes,
+    and titles that are numbers, out of ``fields``."""
+    key, own = key_in(sample, free), fields.pop("sku", ())
+    if not key and not own and is_of_digits(sample(), next(iter(fields.get("title", ())), "")):
+        own = fields.pop("title")[:1]  # "Artikel" may be the number or the name
+    is_open = not own or any(all(is_blank(row.get(column)) for column in own) for row in sample())
+    others = [each for name in ("title", "url") for each in fields.get(name, ())[:1] if not is_alone]
+    serving = [each for each in others if not key and is_open and are_different(sample(), each)][:1]
+    return (*((key,) if key else ()), *own, *serving), bool(serving)
 
 
 class _Names:

@@ -65,6 +65,9 @@ def grouped_dialect(dialect: CatalogDialect, columns: Columns, rows: Rows) -> Ca
             join = _as_they_are(Join(by="parent", kinds=kinds, names=(f"{{{key}}}",)), column=_folded([column]))
             return _with_join(dialect, join, columns, rows, _groups(column, rows))
     sku = columns.fields["sku"][0]
+    if (translated := _translations(sku, names, rows)) is not None:
+        told = translated.kinds.column if translated.kinds else ()
+        return dialect.model_copy(update={"join": translated, "ignore": (*dialect.ignore, *map(re.escape, told))})
     for column in names:
         key = folded(column)
         if column != sku and (_GROUP.fullmatch(key) or _PARENT.fullmatch(key)):
@@ -84,6 +87,24 @@ def grouped_dialect(dialect: CatalogDialect, columns: Columns, rows: Rows) -> Ca
         join = _as_they_are(Join(by="group"), column=_folded([sku]), continued=_folded(keys))
         return dialect.model_copy(update={"join": join, "variants": Variants()})
     return dialect
+
+
+def _translations(sku: str, names: Sequence[str], rows: Rows) -> Join | None:
+    """What joins rows of one key that say in which language they are: all others are translations of those in English,
+    or else in the first row's language. None where there are no such rows."""
+    for column in names if _groups(sku, rows) else ():
+        codes = [text for row in rows if (text := _text(row.get(column)))]
+        if _LANGUAGE.fullmatch(folded(column)) and len(codes) == len(rows) and all(map(_CODE.fullmatch, codes)):
+            own = next((code for code in codes if code.lower().startswith("en")), codes[0])
+            kinds = _as_they_are(Kinds(column=(), translation=rf"^(?!{re.escape(own)}$)."), column=_folded([column]))
+            return Join(by="parent", names=(f"{{{sku}}}",), kinds=kinds) if len({*codes}) > 1 else None
+    return None
+
+
+_LANGUAGE = re.compile(
+    r"locale|lang|language|(?:lang|language|locale)_?(?:code|id)|sprache|langue|idioma|lingua|taal|jezyk|jazyk"
+)
+_CODE = re.compile(r"[a-zA-Z]{2}(?:[_-][a-zA-Z]{2,4})?")
 
 
 def _continues(row: Cells, keys: Sequence[str]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import product
 
 from vitrina.indexer.sources.base import VariantRow
-from vitrina.indexer.sources.cells import is_blank
+from vitrina.indexer.sources.cells import is_blank, parse_literal
 from vitrina.indexer.sources.columns import cell_at
 from vitrina.indexer.sources.dialects.dialect import Variants
 from vitrina.indexer.sources.dialects.layout import Cells, Layout, split_list
@@ -51,6 +51,7 @@ def nested_variants(
     """The variants that are objects in a column's cell, which is taken out of ``cells``; none if the objects have
     neither a sku nor a price nor options."""
     nested = cells.get(column) if column else None
+    nested = parse_literal(nested) if isinstance(nested, str) else nested
     objects = nested if isinstance(nested, (list, tuple)) else ()
     found = [
         VariantRow(origin, roles, options)

@@ -211,7 +211,7 @@ def test_a_table_without_keys_goes_by_its_names_and_says_so(tmp_path: Path) -> N
     (pot, pan), _ = read(path)
     assert (pot.item.sku, pan.item.sku, pan.item.title) == ("Pot", "Pan", "Pan")
     assert open_source(str(path)).notes == (
-        "shop.csv has no column of keys: items go by their names, Name; --map sku=COLUMN names a key.",
+        "shop.csv has no column of keys: items go by Name; --map sku=COLUMN names a key.",
     )
     with pytest.raises(SourceError, match="no column that looks like a product's key"):
         open_source(str(write(tmp_path, "again.csv", "Name,Price\nPot,15\nPot,10\n")))
@@ -239,3 +239,24 @@ def test_columns_of_a_fixed_width_are_no_names(tmp_path: Path) -> None:
         open_source(
             str(write(tmp_path, "shop.txt", "SKU    NAME     PRICE\nA-1    Mug      12.50\nA-2    Pan      20.00\n"))
         )
+
+
+@pytest.mark.parametrize(
+    ("table", "sku", "title"),
+    [
+        ("Produit,Prix\nSavon,6€50\nBougie,12€\n", "Savon", "Savon"),
+        ("Artikel,Omschrijving,Prijs\n8711,Fiets,499\n8712,Bel,9\n", "8711", "Fiets"),
+        ("Product,Price,Link\nMug,9,https://s.example/1\nMug,8,https://s.example/2\n", "https://s.example/1", "Mug"),
+        ("款号,款名,吊牌价,零售价\nK1,连衣裙,599,9\nK2,衬衫,299,199\n", "K1", "连衣裙"),
+    ],
+)
+def test_what_serves_as_a_key(tmp_path: Path, table: str, sku: str, title: str) -> None:
+    (first, _), _ = read(write(tmp_path, "shop.csv", table))
+    assert (first.item.sku, first.item.title, first.item.price_cents in (650, 49900, 900)) == (sku, title, True)
+
+
+def test_galleries_are_images_and_variants_may_be_json(tmp_path: Path) -> None:
+    variants = '"[{""sku"":""A-S"",""size"":""S""},{""sku"":""A-M"",""size"":""M""}]"'
+    table = f"SKU,Title,Featured Image,Product Gallery,variants\nA,Mug,1.jpg,2.jpg|3.jpg,{variants}\n"
+    record = only(write(tmp_path, "wp.csv", table))
+    assert (len(record.images), [each.sku for each in record.item.variants]) == (3, ["A-S", "A-M"])

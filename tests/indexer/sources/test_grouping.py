@@ -163,3 +163,14 @@ def test_cafe24_options_and_what_the_shop_paid(tmp_path: Path) -> None:
     table = "상품코드,상품명,판매가,공급가,옵션입력\nP1,셔츠,39000,20000,색상{흰색|검정}//사이즈{S|M}\n"
     item = only(write(tmp_path, "cafe24.csv", table)).item
     assert item.attributes == {"색상": ("흰색", "검정"), "사이즈": ("S", "M")}
+
+
+def test_rows_in_several_languages_are_one_product(tmp_path: Path) -> None:
+    table = "sku,locale,name,price\nA,de,Tasse,9\nA,en,Mug,9\nB,en,Pan,8\nB,de,Pfanne,8\nC,de,Topf,7\n"
+    (mug, pan, pot), rejections = read(write(tmp_path, "shop.csv", table))
+    assert [(each.item.title, each.item.price_cents) for each in (mug, pan, pot)] == [
+        ("Mug", 900),
+        ("Pan", 800),
+        ("Topf", 700),
+    ]
+    assert (mug.item.attributes, rejections) == ({"name_de": "Tasse"}, [])

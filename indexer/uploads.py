@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import lzma
 import re
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Final
 
 from vitrina.indexer.sources.folder import IMAGE_SUFFIXES
 from vitrina.search.plugins import SOURCES, registered
@@ -25,6 +26,8 @@ from vitrina.search.types.errors import SourceError, StorageError
 
 RESERVED_BYTES = 256 * 2**20
 """What uploads leave free on the disk: the catalog and its index must still be written."""
+
+NOT_ALLOWED: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 CHECK_EVERY_BYTES = 16 * 2**20
 CHUNK_BYTES = 1 << 20
@@ -63,9 +66,9 @@ def safe_name(name: str) -> str:
 
 def no_room(error: OSError) -> StorageError:
     """The error where the disk refuses what was sent."""
+    what = "Make the store's folder writable" if error.errno in NOT_ALLOWED else "Free some space on the store's disk"
     return StorageError(
-        f"What was sent cannot be written: {error.strerror or error}.",
-        remedy="Free some space on the store's disk, and send it again.",
+        f"What was sent cannot be written: {error.strerror or error}.", remedy=f"{what}, and send it again."
     )
 
 

@@ -47,6 +47,9 @@ class SqliteFile:
         self._busy_timeout_s = busy_timeout_s
         event.listen(self.engine, "connect", prepare_to_read if self.is_read_only else prepare_connection)
         event.listen(self.engine, "begin", begin)
+        self._opened: tuple[int, int] | None = None
+        event.listen(self.engine, "do_connect", self._check_before_connecting)
+        event.listen(self.engine, "connect", self._note_file)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -62,7 +65,23 @@ class SqliteFile:
             connection = connection.execution_options(writes=True)
             set_busy_timeout(connection, self._busy_timeout_s if wait_s is None else wait_s)
             with connection.begin():
+                self._check_file()
                 yield connection
+
+    def _note_file(self, *_: object) -> None:
+        self._opened = self._opened or file_id(self.path)
+
+    def _check_before_connecting(self, *_: object) -> None:
+        self._check_file()
+
+    def _check_file(self) -> None:
+        """Raise StorageError unless the file is the one that was opened first: what is written into one that was
+        deleted, or that another was put in the place of, is lost."""
+        if self._opened is not None and file_id(self.path) != self._opened:
+            raise StorageError(
+                f"The database {self.path} was deleted or replaced while it was in use.",
+                remedy="Put it back, or restore it from a backup, and start what uses it again.",
+            )
 
     def copy_to(self, path: Path) -> None:
         """Write a copy of one consistent state to a file, in place of what is there, while others read and write.
@@ -100,6 +119,15 @@ class SqliteFile:
     def close(self) -> None:
         """Close every connection; the last to close a file merges its log into it."""
         self.engine.dispose()
+
+
+def file_id(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another of the same name; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def is_writable(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import stat
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from vitrina.indexer.download import Download
-from vitrina.indexer.uploads import Unpacker, catalog_in, is_packed_catalog, safe_name, unpacked
+from vitrina.indexer.uploads import Unpacker, catalog_in, is_packed_catalog, no_room, safe_name, unpacked
 from vitrina.search.types.errors import FetchError, SourceError, StorageError
 
 
@@ -198,3 +199,10 @@ def test_a_packed_catalog_is_unpacked_while_it_is_read(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"shop\.zip holds several catalog files") as caught, unpacked(str(packed)):
         pass
     assert caught.value.remedy == "Unpack it, and index the file with the products."
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"), [(errno.ENOSPC, "Free some space"), (errno.EROFS, "Make the store's folder writable")]
+)
+def test_why_what_was_sent_cannot_be_written_tells_what_to_do(number: int, remedy: str) -> None:
+    assert no_room(OSError(number, "Refused")).remedy.startswith(remedy)

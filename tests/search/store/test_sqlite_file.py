@@ -17,7 +17,7 @@ from vitrina.search.encoders.registry import open_index_version
 from vitrina.search.engine import SearchEngine
 from vitrina.search.store import store as store_module
 from vitrina.search.store.database import Database
-from vitrina.search.store.sqlite_file import use_wal
+from vitrina.search.store.sqlite_file import SqliteFile, use_wal
 from vitrina.search.store.store import ModelStore, Store
 from vitrina.search.types.errors import StateError, StorageError
 from vitrina.search.types.models import EncoderIdentity
@@ -170,3 +170,22 @@ def test_waiting_for_the_mode_of_the_file(tmp_path: Path) -> None:
     assert other.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
     other.close()
     writer.close()
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_nothing_is_written_into_a_file_that_was_deleted_or_replaced(tmp_path: Path, is_replaced: bool) -> None:
+    file = SqliteFile(tmp_path / "a.db")
+    with file.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE kept (id)")
+    (tmp_path / "a.db").rename(tmp_path / "moved.db")
+    if is_replaced:
+        (tmp_path / "a.db").touch()
+    with pytest.raises(StorageError, match="deleted or replaced"), file.write():
+        pytest.fail("It can be written.")
+    file.engine.dispose()
+    with pytest.raises(StorageError, match="deleted or replaced"), file.read():
+        pytest.fail("A new connection makes a new file.")
+    (tmp_path / "moved.db").rename(tmp_path / "a.db")
+    with file.write() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM kept").scalar() == 0
+    file.close()

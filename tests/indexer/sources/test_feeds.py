@@ -51,6 +51,13 @@ CENEO = """\
 """
 
 
+def test_a_table_of_a_merchant_feed_has_details_as_text(tmp_path: Path) -> None:
+    header = "id\ttitle\timage_link\tproduct_detail"
+    row = "1\tTrain\thttps://s.example/1.jpg\tGeneral:Age:1.5-3 years,:Material:Beech, oiled,Size:Length:2:1"
+    item = only(write(tmp_path, "feed.tsv", f"{header}\n{row}\n")).item
+    assert item.attributes == {"age": "1.5-3 years", "material": "Beech, oiled", "length": "2:1"}
+
+
 def test_a_group_of_a_merchant_feed_is_one_product(tmp_path: Path) -> None:
     (lamp, bulb), rejections = read(write(tmp_path, "feed.xml", GROUP))
     assert rejections == []

@@ -97,10 +97,22 @@ def flatten(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, Attr
         yield from _flatten_object(key, value, depth) if name is None else flatten(key, name, depth + 1)
     elif isinstance(value, (list, tuple)):
         yield from _flatten_list(key, value, depth)
-    elif isinstance(value, str) and "," in value and len(parts := split_values(value)) > 1:
+    elif (
+        isinstance(value, str) and "," in value and len(parts := split_values(value)) > 1 and not _is_person(key, parts)
+    ):
         yield key, tuple(typed(key, part) for part in parts)
     elif (scalar := _scalar(key, value)) is not None:
         yield key, scalar
+
+
+def _is_person(key: str, parts: Sequence[str]) -> bool:
+    """Whether a list is rather one name with the last name first, as in ``Doe, John``."""
+    return len(parts) == 2 and _PERSONS.search(key) is not None and not any(" " in part for part in parts)
+
+
+_PERSONS = re.compile(
+    r"(?:^|_)(?:author|autor|auteur|autore|artist|artiste|kunstler|director|composer|illustrator|designer)s?$"
+)
 
 
 def _name_of(value: Mapping[object, object]) -> str | None:

@@ -195,6 +195,9 @@ class _Names:
         for name, column in reversed(list(self._by_name.items())):
             for own in (*plain_names(name), *names_without_brackets(column)):  # "Art.-Nr.", "Price (gross)"
                 self._by_name.setdefault(own, column)
+        for column in columns:
+            if column.rstrip()[-1:] in ("#", "№"):  # "Style #"
+                self._by_name.setdefault(f"{folded(column)}_number", column)
         for name, column in list(self._without_prefix()):
             self._by_name.setdefault(name, column)
         self._run_together = {name.replace("_", ""): column for name, column in reversed(list(self._by_name.items()))}

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
@@ -22,12 +23,17 @@ CONTAINERS = (
     "products", "items", "item_list_element", "itemListElement", "@graph", "data", "results", "records", "rows",
     "entries", "articles", "catalog", "goods", "offers", "listings", "hits", "docs", "nodes", "edges", "list",
     "content", "value", "product", "objects", "elements", "response", "documents", "product_list", "productlist",
-    "payload", "result", "search_results", "searchresults", "skus", "feed", "store", "models",
+    "payload", "result", "search_results", "searchresults", "skus", "feed", "store", "models", "sections",
 )  # fmt: skip
 """Keys under which APIs put their lists of products."""
 
 _OF_PRODUCT = frozenset({"title", "name", "sku", "handle", "product_name", "@type", "__parentId"})
 """Keys of an object that is a product itself, whatever lists it holds."""
+
+_SOLD = frozenset(
+    {"sku", "price", "prices", "handle", "@type", "product_name", "variants", "offers", "image", "images"}
+)
+"""Keys of what is sold, and no section of a shop."""
 
 _BY_COLUMNS = re.compile(r'\[\s*\[|\{\s*"[^"]*"\s*:\s*(?:\{\s*"0"\s*:|\[\s*")')
 """How a document begins that holds a table by its columns, or by its names and then its rows."""
@@ -178,11 +184,21 @@ def open_document(path: Path, encoding: TextEncoding) -> JsonDocumentTable | Jso
         return linked
     table = JsonDocumentTable(path, prefix, encoding, notes=encoding.notes)
     columns = union_of_columns(table.rows())
+    is_section = _OF_PRODUCT.isdisjoint(columns) or _SOLD.isdisjoint(columns)
+    inner = next((name for name in ("products", "items", "articles", "goods") if name in columns and is_section), None)
+    if inner is not None and (within := replace(table, prefix=f"{prefix}.{inner}.item")) and _are_of_products(within):
+        table, columns = within, union_of_columns(within.rows())  # sections, each with its products
     if not columns:
         raise SourceError(
             f"{path.name} holds no products that can be read.", remedy="Give an array of JSON objects, or one a line."
         )
     return replace(table, columns=columns)
+
+
+def _are_of_products(table: JsonDocumentTable) -> bool:
+    """Whether most of the first objects have a key that products have."""
+    first = [row for row in islice(table.rows(), 10) if isinstance(row, TableRow)]
+    return 2 * sum(not _OF_PRODUCT.isdisjoint(row.cells) for row in first) > len(first)
 
 
 def _are_products(path: Path, encoding: TextEncoding) -> bool:

@@ -75,7 +75,13 @@ def _opened(cells: Cells, depth: int = 0) -> Cells:
             if isinstance(about := cells.get("sys"), dict) and "id" in about:
                 own["id"] = about["id"]
             return _opened({**own, **inner}, depth + 1)
+    inner = cells.get("product")
+    if isinstance(inner, dict) and _TITLES & inner.keys() and not _TITLES & cells.keys():
+        return {**inner, **{key: cell for key, cell in cells.items() if key != "product" and key not in inner}}
     return cells
+
+
+_TITLES = frozenset({"title", "name", "sku"})
 
 
 def _plain(value: object, depth: int = 0) -> object:

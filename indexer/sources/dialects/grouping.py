@@ -162,8 +162,9 @@ def _are_titled_alike(groups: Sequence[Rows], columns: Columns) -> bool:
 
 
 def _differ(group: Rows) -> bool:
-    """Whether the rows of a group are not all the same."""
-    return any(dict(row) != dict(group[0]) for row in group)
+    """Whether the rows of a group say different things, and not only more or less, as the same row twice may."""
+    columns = {column for row in group for column in row}
+    return any(len({repr(row[column]) for row in group if not is_blank(row.get(column))}) > 1 for column in columns)
 
 
 def _with_join(

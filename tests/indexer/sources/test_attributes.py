@@ -155,3 +155,8 @@ def test_limits() -> None:
 def test_arrays_of_postgresql_are_lists() -> None:
     assert flat('{red,"dark \\"navy\\" blue"}') == {"a": ("red", 'dark "navy" blue')}
     assert flat("{oops}") == {"a": "{oops}"}
+
+
+def test_a_person_with_the_last_name_first_is_no_list() -> None:
+    assert dict(flatten("author", "Doe, John")) == {"author": "Doe, John"}
+    assert dict(flatten("author", "John Doe, Jane Roe")) == {"author": ("John Doe", "Jane Roe")}

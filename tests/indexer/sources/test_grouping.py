@@ -174,3 +174,15 @@ def test_rows_in_several_languages_are_one_product(tmp_path: Path) -> None:
         ("Topf", 700),
     ]
     assert (mug.item.attributes, rejections) == ({"name_de": "Tasse"}, [])
+
+
+def test_the_same_row_with_less_in_it_is_told_as_a_repetition(tmp_path: Path) -> None:
+    records, _ = read(write(tmp_path, "shop.csv", "sku,name,image\n1,Cup,a.png\n1,Cup,\n2,Pot,\n"))
+    assert [record.item.sku for record in records] == ["1", "1", "2"]
+
+
+def test_a_sign_for_number_names_styles(tmp_path: Path) -> None:
+    table = "Style #,Style name,Colour,Wholesale €,RRP €\nD-1,Dress,Sand,39,99\nD-1,Dress,Black,39,99\nT-2,Top,White,29,79\n"
+    (dress, _), _ = read(write(tmp_path, "linesheet.csv", table))
+    assert (dress.item.sku, dress.item.price_cents, dress.item.currency) == ("D-1", 9900, "EUR")
+    assert dress.item.attributes == {"colour": ("Sand", "Black")}

@@ -243,3 +243,16 @@ def test_tables_by_columns_and_products_by_keys(tmp_path: Path, content: str) ->
     records, rejections = read(write(tmp_path, "a.json", content))
     assert [(each.item.sku, each.item.title) for each in records] == [("A", "Hat"), ("B", "Cap")]
     assert rejections == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [{"category": "Kitchen", "items": [{"id": 1, "name": "Mug"}]}, {"category": "Garden", "items": [{"id": 2, "name": "Pot"}]}],
+        {"payload": {"catalog": {"sections": [{"title": "Kitchen", "products": [{"id": 1, "name": "Mug"}, {"id": 2, "name": "Pot"}]}]}}},
+        {"results": [{"product": {"id": 1, "title": "Mug"}, "images": []}, {"product": {"id": 2, "title": "Pot"}, "images": []}]},
+    ],
+)  # fmt: skip
+def test_products_in_sections_and_beside_other_things(tmp_path: Path, content: object) -> None:
+    records, _ = read(write(tmp_path, "shop.json", json.dumps(content)))
+    assert [(record.item.sku, record.item.title) for record in records] == [("1", "Mug"), ("2", "Pot")]

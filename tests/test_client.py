@@ -6,7 +6,7 @@ import ast
 import asyncio
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +164,38 @@ def test_what_fails_for_good_is_told(naps: list[float]) -> None:
     with pytest.raises(ServiceError):
         remote.item("A")
     assert not naps[6:]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(200, html="<html>Log in</html>"),
+        httpx.Response(200),
+        httpx.Response(200, json=[]),
+        httpx.Response(200, json={"a": 1}),
+        httpx.Response(200, content=b'{"hits": "\xe9"}'),
+        httpx.Response(301, headers={"location": "https://shop.example/"}),
+    ],
+)
+def test_an_answer_of_something_else_is_told(answer: httpx.Response) -> None:
+    asks: tuple[Callable[[Client], object], ...] = (
+        lambda remote: remote.search("mug"),
+        lambda remote: list(remote.stream("mug")),
+        lambda remote: remote.imports(),
+        lambda remote: remote.explain("mug", "A"),
+    )
+    for ask in asks:
+        shop_client, _ = answering(answer)
+        with pytest.raises(ServiceError, match="no answer of Vitrina's"):
+            ask(shop_client)
+
+
+def test_a_stream_that_ends_early_is_told() -> None:
+    stream = {"content-type": "text/event-stream"}
+    for text in ("", ": keep-alive\n\n"):
+        shop_client, _ = answering(httpx.Response(200, headers=stream, text=text))
+        with pytest.raises(UnreachableError, match="ended early"):
+            list(shop_client.stream("mug"))
 
 
 def test_notebooks_show_images_and_read_nothing_as_html() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx
 
-from vitrina.client.errors import UnreachableError, error_of
+from vitrina.client.errors import UnreachableError, error_of, foreign
 from vitrina.client.results import read
 
 T = TypeVar("T")
@@ -22,6 +22,9 @@ MAX_PAUSE_S = 30.0
 MAX_UNREACHABLE_PAUSE_S = 4.0
 
 
+JSON = "application/json"
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request to the service, or, by a whole address, to another. ``is_safe`` if it may be sent twice."""
@@ -32,7 +35,7 @@ class Call:
     params: Mapping[str, Any] | None = None
     data: Mapping[str, str] | None = None
     files: Mapping[str, Any] | None = None
-    accept: str = "application/json"
+    accept: str = JSON
     is_safe: bool = True
 
 
@@ -48,13 +51,13 @@ Flow = Generator[Step, Any, T]
 """Yields steps, gets the answer of each call, and returns what the caller wanted."""
 
 
-Found = httpx.Response | httpx.TransportError | None
+Found = httpx.Response | httpx.RequestError | None
 """What became of a step: the answer to a call, or why there is none; None before the first, and after a pause."""
 
 
 def advance(flow: Flow[T], found: Found) -> Step:
     """The next step of a flow. Raises StopIteration at its end."""
-    return flow.throw(found) if isinstance(found, httpx.TransportError) else flow.send(found)
+    return flow.throw(found) if isinstance(found, httpx.RequestError) else flow.send(found)
 
 
 def with_retries(flow: Flow[T], n_retries: int) -> Flow[T]:
@@ -81,12 +84,13 @@ def attempted(call: Call, n_retries: int) -> Flow[httpx.Response]:
         backoff_s = BACKOFF_S * 2**attempt * random.uniform(0.5, 1.0)
         try:
             answer: httpx.Response = yield call
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             if attempt == n_retries or not call.is_safe:
                 raise UnreachableError(call.path, error) from error
             yield Pause(min(MAX_UNREACHABLE_PAUSE_S, backoff_s))
             continue
         if answer.status_code < 400:
+            check_answer(call, answer)
             return answer
         if attempt == n_retries or answer.status_code not in RETRIED:
             raise error_of(answer)
@@ -105,4 +109,21 @@ def asked_pause(answer: httpx.Response) -> float:
 def got(kind: type[T], call: Call) -> Flow[T]:
     """The answer to a call as a type."""
     answer = yield call
-    return read(kind, answer.json())
+    return part_of(answer, lambda told: read(kind, told))
+
+
+def part_of(answer: httpx.Response, take: Callable[[Any], T]) -> T:
+    """What ``take`` takes from an answer's JSON. Raises ServiceError where it is another's."""
+    try:
+        return take(answer.json())
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise foreign(answer) from error
+
+
+def check_answer(call: Call, answer: httpx.Response) -> None:
+    """Raises ServiceError for a redirect, and for what is not JSON where JSON was asked for: no Vitrina service answers
+    so, but a proxy or a page to log in at may."""
+    if answer.is_redirect:
+        raise foreign(answer, f" with {answer.headers['location']}")
+    if call.accept == JSON and answer.status_code != 204:
+        part_of(answer, lambda told: told)

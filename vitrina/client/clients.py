@@ -140,7 +140,7 @@ class Client(_Connection):
     def _answer(self, call: Call) -> Found:
         try:
             return self._http.request(**self._options(call))
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return error
 
     search = blocking(flows.search)
@@ -173,7 +173,7 @@ class Client(_Connection):
             yield read(ImportJob, data)
 
     def _events(self, call: Call) -> Iterator[tuple[str, Any]]:
-        reader, options = EventReader(), self._options(call)
+        reader, options = EventReader(call.path), self._options(call)
         options["headers"]["Accept"] = "text/event-stream"
         options.pop("follow_redirects")
         try:
@@ -181,9 +181,11 @@ class Client(_Connection):
                 if answer.status_code >= 400:
                     answer.read()
                     raise error_of(answer)
+                reader.check_start(answer)
                 for line in answer.iter_lines():
                     yield from reader.read(line)
-        except httpx.TransportError as error:
+                reader.check_end()
+        except httpx.RequestError as error:
             raise UnreachableError(call.path, error) from error
 
     def close(self) -> None:
@@ -230,7 +232,7 @@ class AsyncClient(_Connection):
     async def _answer(self, call: Call) -> Found:
         try:
             return await self._http.request(**self._options(call))
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return error
 
     search = awaiting(flows.search)
@@ -262,7 +264,7 @@ class AsyncClient(_Connection):
             yield read(ImportJob, data)
 
     async def _events(self, call: Call) -> AsyncIterator[tuple[str, Any]]:
-        reader, options = EventReader(), self._options(call)
+        reader, options = EventReader(call.path), self._options(call)
         options["headers"]["Accept"] = "text/event-stream"
         options.pop("follow_redirects")
         try:
@@ -270,10 +272,12 @@ class AsyncClient(_Connection):
                 if answer.status_code >= 400:
                     await answer.aread()
                     raise error_of(answer)
+                reader.check_start(answer)
                 async for line in answer.aiter_lines():
                     for event in reader.read(line):
                         yield event
-        except httpx.TransportError as error:
+                reader.check_end()
+        except httpx.RequestError as error:
             raise UnreachableError(call.path, error) from error
 
     async def close(self) -> None:

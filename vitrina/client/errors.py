@@ -48,3 +48,9 @@ def error_of(answer: httpx.Response) -> ServiceError:
         text = " ".join(answer.text.split())[:200]
         message = f"{answer.request.url} answered {answer.status_code}: {text or answer.reason_phrase}."
         return ServiceError(answer.status_code, "unknown", message, "Check the address.")
+
+
+def foreign(answer: httpx.Response, what: str = "") -> ServiceError:
+    """The error for an answer that no service of Vitrina gives."""
+    message = f"{answer.request.url} answered {answer.status_code}{what}, which is no answer of Vitrina's."
+    return ServiceError(answer.status_code, "unknown", message, "Check the address, and what is in between.")

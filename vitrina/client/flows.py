@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from vitrina.client.calls import Call, Flow, Pause, got
-from vitrina.client.errors import ServiceError
+import httpx
+
+from vitrina.client.calls import Call, Flow, Pause, got, part_of
+from vitrina.client.errors import ServiceError, UnreachableError, foreign
 from vitrina.client.results import (
     BatchResult,
     CatalogItem,
@@ -152,8 +154,7 @@ def similar(
 def explain(query: str | Mapping[str, Any], sku: str) -> Flow[RankReport]:
     """Why an item is, or is not, among the hits of a search: a text, or the body of a search. Raises ServiceError."""
     answer = yield Call("POST", "/v1/explain", json={"query": query, "sku": sku})
-    found = answer.json()
-    return RankReport(found["item"]["sku"], found["sentence"], found["rank"], found)
+    return part_of(answer, lambda told: RankReport(told["item"]["sku"], told["sentence"], told["rank"], told))
 
 
 def facets(
@@ -162,7 +163,7 @@ def facets(
     """How many of the items of a search, or of the whole catalog, have which values. Raises ServiceError."""
     body = {"query": query or {}, "fields": list(fields), "limit": limit}
     answer = yield Call("POST", "/v1/facets", json=body)
-    return dict(answer.json())
+    return part_of(answer, dict)
 
 
 def with_images(result: SearchResult, size: int = 256) -> Flow[SearchResult]:
@@ -283,7 +284,7 @@ def imports(*, limit: int = 20, cursor: int | None = None) -> Flow[tuple[ImportJ
     """The imports, newest first. Raises ServiceError."""
     params = {"limit": limit, **({} if cursor is None else {"cursor": cursor})}
     answer = yield Call("GET", "/v1/imports", params=params)
-    return tuple(read(ImportJob, each) for each in answer.json()["imports"])
+    return part_of(answer, lambda told: tuple(read(ImportJob, each) for each in told["imports"]))
 
 
 def wait_for_import(
@@ -310,7 +311,7 @@ def cancel_import(job: int | ImportJob) -> Flow[ImportJob]:
 def dead_letters(job: int | ImportJob, *, limit: int = 100, offset: int = 0) -> Flow[tuple[DeadLetter, ...]]:
     """What an import left out, with reasons and remedies. Raises ServiceError."""
     answer = yield Call("GET", f"{job_path(job)}/dead-letters", params={"limit": limit, "offset": offset})
-    return tuple(read(DeadLetter, each) for each in answer.json()["dead_letters"])
+    return part_of(answer, lambda told: tuple(read(DeadLetter, each) for each in told["dead_letters"]))
 
 
 def job_path(job: int | ImportJob) -> str:
@@ -324,8 +325,19 @@ def job_path(job: int | ImportJob) -> str:
 class EventReader:
     """Reads server-sent events line by line."""
 
-    def __init__(self) -> None:
-        self._name = self._data = ""
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._name = self._data = self._last = ""
+
+    def check_start(self, answer: httpx.Response) -> None:
+        """Raises ServiceError for an answer that is no stream of events."""
+        if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+            raise foreign(answer)
+
+    def check_end(self) -> None:
+        """Raises UnreachableError where the last event is missing."""
+        if self._last not in ("done", "error"):
+            raise UnreachableError(self._path, EOFError("the answer ended early"))
 
     def read(self, line: str) -> Iterator[tuple[str, Any]]:
         """The event that a line ends, with its data, if it ends one."""
@@ -336,6 +348,7 @@ class EventReader:
         elif field == "data":
             self._data += value
         elif not line and self._data:
+            self._last = self._name
             yield self._name, json_text.loads(self._data)
             self._name = self._data = ""
 

@@ -28,9 +28,6 @@ Flags = NDArray[np.bool_]
 
 NO_IDS: Ids = np.empty(0, np.int64)
 
-FacetKey = tuple[str, str | None]
-"""A field and a value, case-folded; None stands for any value."""
-
 
 ANY = "\0"
 """Stands for any value where values are saved; no stored text holds it."""
@@ -81,8 +78,9 @@ class FacetIndex:
         self.catalog = catalog
         self.sequence = 0
         self._catching_up = threading.Lock()
-        self._codes: dict[FacetKey, int] = {}
-        self._values: dict[str, dict[str | None, int]] = {}
+        self._codes: dict[str, dict[str | None, int]] = {}
+        """The codes of each field's values (case-folded), and of any value by None; from 1 on."""
+        self._n_codes = 0
         self._fields: tuple[str, ...] = ()
         self._postings = NO_POSTINGS
         self._of_variants = NO_VARIANTS
@@ -94,13 +92,14 @@ class FacetIndex:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The values as of ``sequence``, for a later index; nothing may catch up meanwhile."""
+        fields, values = [""] * self._n_codes, [""] * self._n_codes
+        for field, codes in self._codes.items():
+            for value, code in codes.items():
+                fields[code - 1], values[code - 1] = field, ANY if value is None else value
         return {
             "sequence": np.array(self.sequence),
-            **{f"fields.{name}": array for name, array in packed([field for field, _ in self._codes]).items()},
-            **{
-                f"values.{name}": array
-                for name, array in packed([ANY if v is None else v for _, v in self._codes]).items()
-            },
+            **{f"fields.{name}": array for name, array in packed(fields).items()},
+            **{f"values.{name}": array for name, array in packed(values).items()},
             **{f"postings.{name}": array for name, array in self._postings.arrays().items()},
             "variants.codes": self._of_variants.codes,
             "variants.keys": self._of_variants.keys,
@@ -108,10 +107,11 @@ class FacetIndex:
 
     def _restore(self, arrays: Arrays) -> None:
         fields, values = (unpacked(part_of(arrays, prefix)) for prefix in ("fields.", "values."))
-        keys = ((field, None if value == ANY else value) for field, value in zip(fields, values, strict=True))
-        for field, value in keys:
-            self._code(field, value)
-        self._fields = tuple(sorted(set(fields)))
+        self._codes = {field: {} for field in fields}
+        for code, (field, value) in enumerate(zip(fields, values, strict=True), start=1):
+            self._codes[field][None if value == ANY else value] = code
+        self._n_codes = len(fields)
+        self._fields = tuple(sorted(self._codes))
         self._postings = restored_postings(part_of(arrays, "postings."))
         self._of_variants = VariantFacets(arrays["variants.codes"], arrays["variants.keys"])
         self.sequence = int(arrays["sequence"])
@@ -166,8 +166,8 @@ class FacetIndex:
         return np.sort(postings.item_ids[flags[:-1]])
 
     def _codes_of(self, field: str, values: Iterable[str] | None) -> list[int]:
-        keys: Iterable[FacetKey] = [(field, None)] if values is None else ((field, value) for value in values)
-        return list(filter(None, map(self._codes.get, keys)))
+        codes = self._codes.get(field, {})
+        return list(filter(None, map(codes.get, [None] if values is None else values)))
 
     @property
     def has_variants(self) -> bool:
@@ -184,7 +184,7 @@ class FacetIndex:
         value = " ".join(query.split()).casefold()
         n_fields = np.zeros(len(item_ids), np.int64)
         for field in self._fields:
-            if (field, value) in self._codes:  # most queries are no attribute's value
+            if value in self._codes.get(field, ()):  # most queries are no attribute's value
                 n_fields += self.having(field, [value], item_ids)
         return n_fields
 
@@ -206,7 +206,7 @@ class FacetIndex:
     def counts(self, item_ids: Ids, fields: Collection[str]) -> dict[str, dict[str | None, int]]:
         """How many of the items have each value (case-folded) of some fields, those that none has left out; by None how
         many have any."""
-        postings, n_codes = self._postings, len(self._codes) + 1
+        postings, n_codes = self._postings, self._n_codes + 1
         rows = postings.rows_of(item_ids)
         wanted = np.zeros(len(postings.alive), np.bool_)
         wanted[rows[rows >= 0]] = True
@@ -217,14 +217,14 @@ class FacetIndex:
             totals += np.bincount(stream.terms[of_term], minlength=n_codes)[:n_codes]
         found: dict[str, dict[str | None, int]] = {}
         for field in fields:
-            known = [(value, code) for value, code in list(self._values.get(field, {}).items()) if code < n_codes]
+            known = [(value, code) for value, code in list(self._codes.get(field, {}).items()) if code < n_codes]
             held = totals[[code for _, code in known]] if known else totals[:0]
             found[field] = {value: n for (value, _), n in zip(known, held.tolist(), strict=True) if n}
         return found
 
     def holder(self, field: str, value: str) -> int | None:
         """The id of an item that has a value (case-folded) in a field; None if none has."""
-        postings, code = self._postings, self._codes.get((field, value))
+        postings, code = self._postings, self._codes.get(field, {}).get(value)
         rows = postings.holding(code).rows if code is not None else NO_ROWS
         return int(postings.item_ids[rows[0]]) if len(rows) else None
 
@@ -245,8 +245,8 @@ class FacetIndex:
                 self.sequence, self._postings, self._of_variants = 0, NO_POSTINGS, NO_VARIANTS
             changes = self.catalog.facet_changes(self.sequence)
             stream = self._stream(changes.holders)
-            self._fields = tuple(sorted({field for field, _ in self._codes}))
-            self._postings = updated(self._postings, changes.touched_items, stream, len(self._codes) + 1)
+            self._fields = tuple(sorted(self._codes))
+            self._postings = updated(self._postings, changes.touched_items, stream, self._n_codes + 1)
             of_each = [self._code(each.field, value) for each in changes.variants for value in (each.value, None)]
             keys = [each.item_ids for each in changes.variants for _ in range(2)]
             self._of_variants = self._of_variants.updated(changes.touched_items, of_each, keys)
@@ -261,15 +261,16 @@ class FacetIndex:
             of_each = [self._code(each.field, each.value if value else None) for each in holders]
             codes.append(np.repeat(np.array(of_each, np.int32), [len(each.item_ids) for each in holders]))
         ids, owners = np.unique(item_ids, return_inverse=True)
-        n_codes = len(self._codes) + 1
+        n_codes = self._n_codes + 1
         pairs = np.unique(np.tile(owners, 2) * n_codes + np.concatenate(codes))
         counts = np.zeros((len(ids), N_FIELDS), np.int32)
         counts[:, 0] = np.bincount(pairs // n_codes, minlength=len(ids))
         return TermStream(ids, counts, (pairs % n_codes).astype(np.int32))
 
     def _code(self, field: str, value: str | None) -> int:
-        code = self._codes.get((field, value))
+        codes = self._codes.setdefault(field, {})
+        code = codes.get(value)
         if code is None:
-            code = self._codes[field, value] = len(self._codes) + 1
-            self._values.setdefault(field, {})[value] = code
+            self._n_codes += 1
+            code = codes[value] = self._n_codes
         return code

@@ -277,8 +277,8 @@ def _read_variant_sku(cell: object) -> str:
 
 
 def _read_sku(cell: object, column: str) -> str:
-    if isinstance(cell, (list, tuple)) and cell and isinstance(cell[0], str):
-        cell = cell[0]  # of its variants, as Etsy has them
+    if isinstance(cell, (list, tuple)) and len(cell) == 1 and isinstance(cell[0], str):
+        cell = cell[0]  # of its only variant, as Etsy has it
     if isinstance(cell, (bool, list, tuple, dict, bytes)):
         raise InputError(f"{str(cell)[:60]!r} is not a sku.", remedy="Use a text or a number.")
     text = "" if is_blank(cell) else plain(cell) if isinstance(cell, (int, float)) else key_text(str(cell))

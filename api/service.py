@@ -77,7 +77,7 @@ read and write: beside a flood of 250 searches a second, Python's 5 ms made refu
 N_SPARE = 4
 """Threads for the answers that are not reranked since the reranker is busy: none waits for one that is."""
 
-N_EXPLAINING = 8
+N_EXPLAINING = 4
 """How many ranks are explained at the same time. Each computes in one of the searches' slots, which it lends while it
 waits for the reranker."""
 
@@ -220,7 +220,7 @@ class Service:
         """Why an item has its rank, with its photo's verdicts where there are ``options``. Blocks for a slot, for the
         retrieval, and for the reranker's deadline where there is one. Raises as ``explain_rank`` does."""
         with (
-            self._slots.taken(goes_first=options is not None),
+            self._slots.taken(),
             self.reranking_engine() if options else nullcontext(self.engine.with_reranker(None)) as engine,
         ):
             return explain_rank(engine, query, sku, options, is_reranked=is_reranked, waits=self._slots.lent)

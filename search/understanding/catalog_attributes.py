@@ -6,8 +6,11 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 
+from vitrina.search.analysis.analyser import analyse
+from vitrina.search.analysis.measures import UNITS_CALLED, Measure, is_same, measured
 from vitrina.search.analysis.spelling import growing_keys, key, split
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.types.filters import PRICE, facet_value
@@ -18,6 +21,9 @@ from vitrina.search.understanding.names import MatchType, is_proper, names_of
 MAX_VALUE_WORDS = 6
 MAX_VALUE_CHARS = 60
 """Longer values are sentences, addresses or texts, not names that a shopper types."""
+
+MAX_MEASURES = 500
+"""Fields with more values are not read as measures, which would take more than a millisecond a query."""
 
 PLACEHOLDERS = frozenset(
     {"", "-", "n/a", "na", "nan", "nil", "none", "null", "other", "others", "undefined", "unknown"}
@@ -105,9 +111,40 @@ class Vocabulary:
         """The attribute that folded words match in one field, or None."""
         return next((match for match in self.matches(words) if match.field == field), None)
 
+    def measure_match(self, asked: Measure) -> AttributeMatch | None:
+        """The values that are an amount, or within its bounds, in the only field whose name says the unit of its
+        numbers: ``players: 2-6`` for ``4 people``, ``weight_kg: 1.2`` for ``under 2 kg``. None without any."""
+        found = [
+            AttributeMatch(field, values)
+            for field, held in self._measures.items()
+            if (answers := [(value, is_same(asked, measure)) for value, measure in held])
+            and answers[0][1] is not None
+            and (values := tuple(value for value, same in answers if same))
+        ]
+        return found[0] if len(found) == 1 else None
+
+    @cached_property
+    def _measures(self) -> dict[str, list[tuple[str, Measure]]]:
+        """Each value of the fields that are named for a unit, as a measure."""
+        named = {field: split(field)[-1:] for field in self.fields if len(self.fields[field]) <= MAX_MEASURES}
+        units = {field: "years" if unit == ["age"] else unit[0] for field, unit in named.items() if unit}
+        found = {field: list(measures_of(self.fields[field], unit)) for field, unit in units.items()}
+        return {field: held for field, held in found.items() if held}
+
     def fields_called(self, words: Sequence[str]) -> tuple[str, ...]:
         """The fields that folded words name, whole or by their last word: ``size`` names ``size`` and ``shoe_size``."""
         return self._field_names.get(key(words), ())
+
+
+def measures_of(values: Iterable[str], unit: str) -> Iterator[tuple[str, Measure]]:
+    """Those of some values that are measures, each with what it is: in its own unit, or else in a given one; none where
+    that is no unit."""
+    for value in values if (unit,) in UNITS_CALLED else ():
+        terms = analyse(value)
+        both = (measured(each) for each in (terms, [*terms, unit]) if 0 < len(each) <= MAX_VALUE_WORDS)
+        whole = (parts[0] for parts in both if len(parts) == 1)
+        if measure := next((part for part in whole if isinstance(part, Measure)), None):
+            yield value, measure
 
 
 def is_open(field: str) -> bool:

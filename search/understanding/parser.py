@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from vitrina.search.analysis.measures import Measure, measured
 from vitrina.search.types.query import Query
@@ -61,7 +62,9 @@ def parse(text: str, vocabulary: Vocabulary, *, wanted: bool = True) -> list[Req
 
 
 def query_parts(words: Sequence[Token], vocabulary: Vocabulary, *, wanted: bool = True) -> list[QueryPart]:
-    named = unnamed(words, pieces(words, match_spans(words, vocabulary)), vocabulary)
+    spans = [measure_matched(words, span, vocabulary) for span in match_spans(words, vocabulary)]
+    found = [measure_matched(words, part, vocabulary) if part.is_measure else part for part in pieces(words, spans)]
+    named = unnamed(words, found, vocabulary)
     parts = details(words, named, vocabulary.kind_fields)
     parts = with_polarity(words, parts) if wanted else [replace(p, wanted=False) for p in parts if is_content(words, p)]
     return list(joined(words, settled(words, parts)))
@@ -128,6 +131,18 @@ def loose(words: Sequence[Token], start: int, end: int) -> Iterator[QueryPart]:
         n_words = len(part.terms) if isinstance(part, Measure) else 1
         yield QueryPart(start, start + n_words, is_measure=isinstance(part, Measure))
         start += n_words
+
+
+Run = TypeVar("Run", QueryPart, SpanMatch)
+
+
+def measure_matched(words: Sequence[Token], run: Run, vocabulary: Vocabulary) -> Run:
+    """A run of words, with the values that fit if it is a measure that a field tells; a field's name may be part of
+    it, as in ``age 4``."""
+    asked = measured([word.text for word in words[run.start : run.end]])
+    whole = asked[0] if len(asked) == 1 else ""
+    match = vocabulary.measure_match(whole) if isinstance(whole, Measure) else None
+    return replace(run, match=match) if match else run
 
 
 def unnamed(words: Sequence[Token], parts: Sequence[QueryPart], vocabulary: Vocabulary) -> list[QueryPart]:

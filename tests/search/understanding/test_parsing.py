@@ -336,7 +336,7 @@ KITCHEN = Vocabulary(
         ("rug 160 x 230 cm", ["rug", "160 x 230 cm"]),
         ("runner 60x230", ["runner", "60x230"]),
         ("6 pack jars", ["pack: 6 pack", "jars"]),
-        ("set of six jars", ["set of six", "jars"]),
+        ("set of six jars", ["pack: set of six", "jars"]),
         ("8 cup teapot", ["tags: cup", "teapot"]),
         ("gloves size 7", ["gloves", "size: 7"]),
         ("not 30 cm mug", ["not 30 cm", "tags: mug"]),
@@ -345,6 +345,12 @@ KITCHEN = Vocabulary(
 )
 def test_measures(text: str, expected: list[str]) -> None:
     assert names(text, KITCHEN) == expected
+
+
+def test_an_age_is_met_by_every_range_that_it_is_within() -> None:
+    ages = Vocabulary({"age": ("4+", "3-6 years", "6-9 years", "18 months+")})
+    (asked,) = parsed("games for age 4", ages)[1:]
+    assert (asked.words, asked.field, asked.values) == ("4", "age", ("4+", "3-6 years", "18 months+"))
 
 
 def test_the_kind_of_thing_that_a_detail_is_is_not_asked_for() -> None:

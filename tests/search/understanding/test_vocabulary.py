@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.search.understanding.shops import FASHION
+from vitrina.search.analysis.analyser import analyse
+from vitrina.search.analysis.measures import Measure, measured
 from vitrina.search.analysis.spelling import split
 from vitrina.search.understanding.catalog_attributes import MAX_VALUE_CHARS, Vocabulary
 from vitrina.search.understanding.names import MatchType
@@ -89,3 +91,28 @@ def test_names_of_fields() -> None:
 def test_an_empty_vocabulary_means_nothing() -> None:
     assert Vocabulary({}).match(["navy"]) is None
     assert Vocabulary({}).match([]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "values"),
+    [
+        ("4 people", "players", ("2-6", "2+")),
+        ("10 players", "players", ("2+",)),
+        ("age 4", "age", ("3-6 years", "18 months+")),
+        ("under 2 kg", "weight_kg", ("1.2",)),
+        ("1200 g", "weight_kg", ("1.2",)),
+        ("at least 20 pages", "pages", ()),
+        ("30 l", "", ()),
+    ],
+)
+def test_a_measure_names_what_a_field_of_its_unit_says(text: str, field: str, values: tuple[str, ...]) -> None:
+    fields = {
+        "players": ("2-6", "2", "2+"),
+        "age": ("3-6 years", "18 months+", "8+"),
+        "weight_kg": ("1.2", "2", "n. a."),
+    }
+    vocabulary = Vocabulary(fields | {"pages": ("12",), "colour": ("Red",)})
+    (asked,) = measured(analyse(text))
+    assert isinstance(asked, Measure)
+    match = vocabulary.measure_match(asked)
+    assert (match.field, match.values) == (field, values) if match else not values

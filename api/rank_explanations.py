@@ -76,8 +76,8 @@ class RankExplanationOut(JsonModel):
     confidence: float | None
     certain: bool
     parts: list[PartRankOut] = Field(description="The parts of the score that count for this search.")
-    penalty: float = Field(description="What is taken from the total since the item has something to be avoided.")
-    avoided: list[str] = Field(description="What is to be avoided and the item has.")
+    penalty: float = Field(description="What is taken from the total for what is to be avoided.")
+    avoided: list[str] = Field(description="What of the item is to be avoided, another price than was asked for, too.")
     words: dict[str, bool] = Field(description="The words that were searched for, and whether the item holds each.")
     failed_filters: list[FailedFilterOut]
     requirements: list[RequirementOut]

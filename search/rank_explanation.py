@@ -116,16 +116,16 @@ def explained_search(
 def avoided_by(
     engine: SearchEngine, parsed: ParsedQuery, stored: StoredItem, verdicts: tuple[Verdict, ...]
 ) -> tuple[str, ...]:
-    """What an item has that is to be avoided, in the query's words: by the item's words, and by its fields."""
+    """What an item has that is to be avoided, in the query's words: by its words, its fields and its price."""
     item_id, lexical = np.array([stored.id], np.int64), engine.replica.lexical
     texts = [text for text in (parsed.query.without, *parsed.denied) if text]
     held = [
         text for text in texts if lexical.match(text).of(item_id).whole[0] and not lexical.denying(text, item_id)[0]
     ]
     held += [
-        verdict.requirement.words
+        f"not {verdict.requirement.words}" if verdict.requirement.wanted else verdict.requirement.words
         for verdict in verdicts
-        if verdict.status is Status.CONTRADICTED and not verdict.requirement.wanted
+        if verdict.status is Status.CONTRADICTED and (not verdict.requirement.wanted or verdict.requirement.bounds)
     ]
     return tuple(dict.fromkeys(held))
 

@@ -172,7 +172,7 @@ def reasons_against(explained: RankExplanation, text: str) -> Iterator[str]:
         yield from [closest_lead(explained)] if any(each.lead >= LEAST_LEAD for each in explained.parts) else []
     contradicted = [verdict for verdict in explained.verdicts if verdict.status is Status.CONTRADICTED]
     told = {verdict.requirement.words.casefold() for verdict in contradicted}
-    avoided = [words for words in explained.avoided if words.casefold() not in told]
+    avoided = [words for words in explained.avoided if words.casefold().removeprefix("not ") not in told]
     if avoided:
         yield f"it holds {joined([quoted(words) for words in avoided])}, which is to be avoided"
     yield from words_lacked(explained, text)

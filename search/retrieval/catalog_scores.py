@@ -27,7 +27,8 @@ MAX_HELD = 3
 category and its subcategory is more of an accessory than a watch is."""
 
 AVOIDED = 2.0
-"""How far an item to avoid falls, in standard deviations of vectors, at a ``without`` weight of 0.5."""
+"""How far an item to avoid falls, in standard deviations of vectors, at a ``without`` weight of 0.5, and one that costs
+more or less than was asked for."""
 
 LACKED = 1.0
 """How far an item rises that says that it lacks what is to be avoided: an alcohol-free mouthwash. Set by judgement."""
@@ -280,8 +281,8 @@ class ItemCatalogScores:
         return np.asarray(2 * weights.without * LACKED * self.lacked, np.float64)
 
     def penalty(self, weights: Weights) -> Scores:
-        """What is taken from the scores of items to avoid, 0 or more; shape (n,)."""
-        return np.asarray(2 * weights.without * AVOIDED * self.avoided, np.float64)
+        """What is taken from the scores of items to avoid, and of those at other prices, 0 or more; shape (n,)."""
+        return np.asarray(AVOIDED * (2 * weights.without * self.avoided + self.mispriced), np.float64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,6 +218,9 @@ def test_what_costs_more_than_was_asked_for_comes_after_what_does_not(tmp_path: 
     ranked = engine.rank(Query("red jacket under 50 euros"))
     stored = engine.catalog.items(ranked.item_ids[ranked.mispriced].tolist())
     assert [each.item.sku for each in stored.values()] == ["dear"]
+    explained = explain_rank(engine, Query("red jacket under 50 euros"), "dear")
+    assert (explained.penalty, explained.avoided) == (2.0, ("not under 50 euros",))
+    assert explained.sentence.count("under 50 euros") == 1
     assert engine.search(Query("red jacket under 50 dollars")).requirements == answer.requirements[:2]
     assert engine.search(Query("under 50 euros")).hits
     engine.catalog.close()

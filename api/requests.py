@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, FailFast, Field, Tag
 
 from vitrina.api.request_schemas import (
     CATALOG_IMAGES,
@@ -145,7 +145,7 @@ class SearchRequest(JsonModel):
     text: str = Field(
         "", description=f"What to find, in words; at most {MAX_TEXT_CHARS} characters.", json_schema_extra=TEXT
     )
-    images: list[str | SkuReference] = Field(
+    images: Annotated[list[str | SkuReference], FailFast()] = Field(
         default_factory=list,
         description='Images: data URIs ("data:image/jpeg;base64,...") or {"sku": ...}.',
         json_schema_extra=IMAGES,
@@ -236,6 +236,14 @@ class VariantIn(JsonModel):
 
 AttributeIn = str | int | float | bool
 
+
+def few_attributes(value: object) -> object:
+    """The same. Raises ValueError for more than are possible, before each of them is checked: an error takes 3 kB."""
+    if isinstance(value, dict) and len(value) > MAX_ATTRIBUTES:
+        raise ValueError(f"There are {len(value):,} attributes; {MAX_ATTRIBUTES} are possible")
+    return value
+
+
 EXAMPLE_IMAGE = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAACAAAAAgAQMAAABJtOi3AAAAA1BMVEUfNmRzw+2jAAAADElEQVR42mNgGNwAAACgAAGO"
     "+7G0AAAAAElFTkSuQmCC"
@@ -264,14 +272,15 @@ class ItemIn(JsonModel):
 
     title: str = Field("", max_length=MAX_TITLE_CHARS)
     description: str = Field("", max_length=MAX_DESCRIPTION_CHARS)
-    attributes: dict[str, AttributeIn | Annotated[list[AttributeIn], Field(max_length=MAX_VALUES)]] = Field(
-        default_factory=dict, max_length=MAX_ATTRIBUTES
-    )
+    attributes: Annotated[
+        dict[str, AttributeIn | Annotated[list[AttributeIn], Field(max_length=MAX_VALUES)]],
+        BeforeValidator(few_attributes),
+    ] = Field(default_factory=dict, max_length=MAX_ATTRIBUTES)
     price_cents: Cents | None = None
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$", json_schema_extra=CURRENCY)] | None = None
     url: Annotated[str, Field(json_schema_extra=URL)] | None = None
     variants: list[VariantIn] = Field(default_factory=list, max_length=MAX_VARIANTS)
-    images: list[str] = Field(
+    images: Annotated[list[str], FailFast()] = Field(
         default_factory=list,
         description="Data URIs or public http(s) URLs, the main one first.",
         json_schema_extra=CATALOG_IMAGES,

@@ -152,3 +152,19 @@ def test_texts_that_take_long_to_read(client: TestClient) -> None:
         started = time.monotonic()
         assert client.post("/v1/search", json={"text": text, "without": text}).status_code < 500
         assert time.monotonic() - started < 3, text[:10]
+
+
+@pytest.mark.parametrize(
+    ("path", "part"),
+    [
+        ("/v1/search", {"images": [0] * 50_000}),
+        ("/v1/items/x", {"images": [0] * 50_000}),
+        ("/v1/items/x", {"attributes": {str(number): None for number in range(50_000)}}),
+    ],
+)
+def test_json_of_very_many_mistakes(client: TestClient, path: str, part: dict[str, object]) -> None:
+    """Each would take 3 kB, and all of them seconds on the event loop."""
+    method = "POST" if path == "/v1/search" else "PUT"
+    refused = client.request(method, path, json=part)
+    assert refused.status_code == 422
+    assert len(refused.json()["error"]["details"]["problems"]) < 10

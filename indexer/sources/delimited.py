@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
@@ -123,7 +124,7 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
         found,
         n_lines and max(1, n_lines - header.n_lines),
         header.n_lines,
-        (*found.notes, *header.notes(path)),
+        (*found.notes, *header.notes(path), *help_notes(path, sample_rows_below(sample, header))),
     )
     if next(table.rows(), None) is None:
         raise SourceError(f"{path.name} has a header and no rows.", remedy="Export the catalog again.")
@@ -203,6 +204,22 @@ def header_at(rows: Sequence[tuple[int, list[str]]]) -> int:
         widths = [sum(bool(cell.strip()) for cell in row) for _, row in rows]
         best = 0 if widths[0] > 1 else next(at for at, width in enumerate(widths) if width >= 0.6 * max(widths))
     return best + 1 if _names_for_programs(rows[best + 1 : best + 2], rows[best][1]) else best
+
+
+def sample_rows_below(sample: Sequence[str], header: _Header) -> list[list[str]]:
+    """The first rows under a header."""
+    rows = (row for at, row in _sample_rows(sample, header.delimiter) if at > header.n_lines)
+    return [*islice(rows, N_HEADER_LINES)]
+
+
+def help_notes(path: Path, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """What was skipped of the first rows, as it is no product."""
+    n_help = sum(map(is_help, rows))
+    return (
+        (f"{path.name}: rows skipped below the header since they only explain the columns: {n_help}.",)
+        if n_help
+        else ()
+    )
 
 
 def is_help(cells: Sequence[str]) -> bool:

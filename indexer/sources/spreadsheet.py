@@ -7,7 +7,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,15 @@ from vitrina.indexer.sources.base import Rejection, TableRow
 from vitrina.indexer.sources.cells import is_blank, plain
 from vitrina.indexer.sources.column_names import folded, n_known_names
 from vitrina.indexer.sources.currencies import currency_of
-from vitrina.indexer.sources.delimited import N_HEADER_LINES, DelimitedTable, header_at, is_help, open_delimited, unique
+from vitrina.indexer.sources.delimited import (
+    N_HEADER_LINES,
+    DelimitedTable,
+    header_at,
+    help_notes,
+    is_help,
+    open_delimited,
+    unique,
+)
 from vitrina.indexer.sources.spreadsheet_parts import SheetParts, read_parts
 from vitrina.search.types.errors import SourceError
 
@@ -45,6 +53,7 @@ class Sheet:
     name: str
     n_header: int
     columns: tuple[str, ...]
+    first_rows: tuple[list[str], ...] = ()
     parts: SheetParts = field(default_factory=SheetParts, compare=False, repr=False)
 
 
@@ -101,7 +110,7 @@ def open_spreadsheet(path: Path) -> SpreadsheetTable | DelimitedTable:
     names = {folded(name) for name in best.columns}
     chosen = [each for _, each in found if {folded(name) for name in each.columns} == names]
     parts = read_parts(path, [each.name for each in chosen])
-    sheets = tuple(Sheet(each.name, each.n_header, each.columns, parts[each.name]) for each in chosen)
+    sheets = tuple(replace(each, parts=parts[each.name]) for each in chosen)
     has_images = any(sheet.parts.images for sheet in sheets)
     columns = (*best.columns, *(("embedded_image",) if has_images and "embedded_image" not in names else ()))
     return SpreadsheetTable(path, sheets, columns, notes=_notes(path, sheets, [each.name for _, each in found]))
@@ -113,7 +122,7 @@ def _notes(path: Path, sheets: Sequence[Sheet], names: Sequence[str]) -> tuple[s
     above = [sheet for sheet in sheets if sheet.n_header > 1]
     notes = [f"{path.name}: read the sheet {', '.join(read)}, and not {', '.join(others)}."] if others else []
     notes += [f"{path.name}: skipped what is above row {each.n_header} of the sheet {each.name}." for each in above]
-    return tuple(notes)
+    return (*notes, *(note for each in sheets for note in help_notes(path, each.first_rows)))
 
 
 def _other_format(path: Path, start: bytes) -> DelimitedTable:
@@ -173,7 +182,8 @@ def _header(sheet: ReadOnlyWorksheet) -> Sheet | None:
     number, names = filled[at]
     while names and not names[-1]:
         names.pop()
-    return Sheet(sheet.title, number, unique(names)) if at + 1 < len(filled) else None
+    first_rows = tuple(row for _, row in filled[at + 1 :])
+    return Sheet(sheet.title, number, unique(names), first_rows) if first_rows else None
 
 
 def _rows(worksheet: ReadOnlyWorksheet, sheet: Sheet, place: str) -> Iterator[TableRow]:

@@ -199,7 +199,8 @@ def _extended(row: TableRow, more: Sequence[Cells], layout: Layout, join: Join) 
     if not more:
         return row
     every = [row.cells, *more]
-    aligned = layout.columns((*join.column, *join.option_name, *join.option_value))
+    children = join.column if join.by == "children" else ()
+    aligned = layout.columns((*children, *join.option_name, *join.option_value))
     cells = distinct((dict(each) for each in every), set(aligned))
     cells.update({column: [each.get(column) for each in every] for column in aligned})
     return replace(row, cells={name: cell for name, cell in cells.items() if not is_blank(cell)})

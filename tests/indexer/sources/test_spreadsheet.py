@@ -99,8 +99,11 @@ def test_a_template_of_a_marketplace_has_more_headers_and_help(tmp_path: Path) -
     ]
     item = only(save(tmp_path, {"Ayuda": [["Cómo usar"], ["esta planilla"]], "Publicaciones": rows})).item
     assert (item.sku, item.title, item.price_cents, item.currency) == ("M-1", "Mate", 15900, "ARS")
+    assert "only explain the columns: 1." in open_source(str(tmp_path / "shop.xlsx")).notes[-1]
     csv = "Seller SKU,Product name,Price\nOptional,Mandatory,Mandatory\nA,Pot,12\n"
     assert only(write(tmp_path, "shop.csv", csv)).item.sku == "A"
+    note = "shop.csv: rows skipped below the header since they only explain the columns: 1."
+    assert open_source(str(tmp_path / "shop.csv")).notes == (note,)
 
 
 def test_merged_cells_count_for_each_of_their_rows(tmp_path: Path) -> None:

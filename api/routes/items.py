@@ -70,10 +70,7 @@ async def similar_items(
 ) -> Response:
     """The items most similar to this one. If asked to, a vision-language model reranks the best of them and explains
     them. An item whose sku ends in ``/similar`` is read with that slash as ``%2F``."""
-    if await run_in_threadpool(is_item_itself, request, service, sku):
-        item = await run_in_threadpool(get_item, service, f"{sku}/similar")
-        return Response(item.model_dump_json(), media_type="application/json")
-    sku, options = key_text(sku), rerank_request(rerank, explain)
+    named, sku, options = sku, key_text(sku), rerank_request(rerank, explain)
     query = SearchQuery(
         skus=(sku,),
         filters=parse_filters(json_object(filters)),
@@ -84,6 +81,9 @@ async def similar_items(
         collapse=collapse,
     )
     reranking = service.rerank_options(options) if is_reranked(options) else None
+    if await run_in_threadpool(is_item_itself, request, service, named):
+        item = await run_in_threadpool(get_item, service, f"{named}/similar")
+        return Response(item.model_dump_json(), media_type="application/json")
     return await respond(request, service, lambda engine: engine.stream(query, reranking), reranking)
 
 

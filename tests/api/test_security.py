@@ -239,6 +239,9 @@ def test_an_item_and_one_whose_sku_is_longer_by_similar(client: TestClient) -> N
         assert client.put(f"/v1/items/{sku}", json=ITEM).status_code == 201
     assert "hits" in client.get("/v1/items/A/similar").json()
     assert client.get("/v1/items/A%2Fsimilar").json()["sku"] == "A/similar"
+    assert client.delete("/v1/items/A").status_code == 204
+    assert client.get("/v1/items/A/similar").json()["sku"] == "A/similar"
+    assert client.get("/v1/items/A/similar", params={"offset": 1_000_000}).status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ _BASE64 = "[A-Za-z0-9+/]"
 IMAGE: Final[Schema] = {
     "type": "string",
     "format": "image-data-uri",
-    "pattern": f"^data:[^,]*;base64,({_BASE64}{{4}})*({_BASE64}{{2}}==|{_BASE64}{{3}}=)?$",
+    "pattern": f"^data:[^,]*;base64,({_BASE64}{{4}})*({_BASE64}{{4}}|{_BASE64}{{2}}==|{_BASE64}{{3}}=)$",
 }
 """A picture in the request. What no schema can say: that the bytes are one."""
 

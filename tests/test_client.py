@@ -190,6 +190,12 @@ def test_an_answer_of_something_else_is_told(answer: httpx.Response) -> None:
             ask(shop_client)
 
 
+@pytest.mark.parametrize("key", ["vk_a\n", "ключ"])
+def test_a_key_that_cannot_be_sent_is_told(key: str) -> None:
+    with pytest.raises(ValueError, match="copy it again"):
+        Client(key=key)
+
+
 def test_a_stream_that_ends_early_is_told() -> None:
     stream = {"content-type": "text/event-stream"}
     for text in ("", ": keep-alive\n\n"):

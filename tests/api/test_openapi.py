@@ -25,6 +25,7 @@ from tests.fakes import CALIBRATION, FakeEncoder
 from tests.search.reranking.shops import ColourReranker
 from vitrina.api import service
 from vitrina.api.app import create_app
+from vitrina.api.request_schemas import IMAGE
 from vitrina.api.rerankers import BackgroundReranker
 from vitrina.api.service import Service
 from vitrina.api.settings import Settings
@@ -210,6 +211,13 @@ def test_texts_are_no_numbers(app: FastAPI, body: dict[str, Any]) -> None:
     fields = {name: (None, value if isinstance(value, str) else json.dumps(value)) for name, value in body.items()}
     if all(isinstance(value, str) for value in body.values()) and body.get("collapse") != "yes":
         assert client.post("/v1/search", files=fields).status_code == 200, "in a form they are"
+
+
+@pytest.mark.parametrize(
+    ("payload", "fits"), [("", False), ("YQ==", True), ("YWI=", True), ("YWJj", True), ("YWJ", False)]
+)
+def test_an_image_in_the_document_has_bytes(payload: str, fits: bool) -> None:
+    assert bool(re.search(IMAGE["pattern"], f"data:image/png;base64,{payload}")) is fits
 
 
 def test_images_are_answered_as_one_of_the_types_in_the_document(app: FastAPI) -> None:

@@ -39,7 +39,12 @@ class _Connection:
         n_retries: int = N_RETRIES,
     ) -> None:
         """``key`` is the API key, where the service needs one; ``timeout_s`` is how long the service may be silent; a
-        request that it is too busy for is sent again ``n_retries`` times, after the pause that it asks for."""
+        request that it is too busy for is sent again ``n_retries`` times, after the pause that it asks for. Raises
+        ValueError for a key that cannot be sent."""
+        if key is not None and not (key.isascii() and key.isprintable()):
+            raise ValueError(
+                "The API key has characters that no key has; copy it again, as vitrina keys add printed it"
+            )
         self.address = address.rstrip("/")
         self._key = key
         self._timeout_s = timeout_s

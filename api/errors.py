@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -106,8 +107,13 @@ def vitrina_error(request: Request, error: Exception) -> JSONResponse:
     count(request, error.code)
     status = next(STATUS_CODES[kind] for kind in type(error).__mro__ if kind in STATUS_CODES)
     if status >= 500 and status != 501 and not isinstance(error, OverloadError):
-        log.error("%s %s: %s", request.method, request.url.path, error)
+        log.error("%s: %s", asked_for(request), error)
     return error_response(status, error.code, error.message, error.remedy, dict(error.details))
+
+
+def asked_for(request: Request) -> str:
+    """A request's method and path for the log, without control characters."""
+    return f"{request.method} {quote(request.scope['path'])}"
 
 
 def count(request: Request, code: str) -> None:
@@ -168,7 +174,7 @@ async def client_left(_: Request, error: Exception) -> Response:
 
 def unexpected_error(request: Request, error: Exception) -> JSONResponse:
     count(request, "internal")
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    log.error("%s failed", asked_for(request), exc_info=error)
     headers = {**SECURITY_HEADERS, "X-Request-ID": request_id.get()}  # this is outside of what adds them to others
     return JSONResponse(INTERNAL.model_dump(mode="json"), status_code=500, headers=headers)
 

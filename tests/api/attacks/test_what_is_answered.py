@@ -134,9 +134,10 @@ def test_log_injection(client: TestClient, monkeypatch: pytest.MonkeyPatch, capl
     monkeypatch.setattr(Catalog, "item", broken)
     with caplog.at_level(logging.INFO):
         client.get(f"/v1/items/{quote(chr(10) + '2026-01-01 ERROR vitrina forged' + chr(27) + '[2J', safe='')}")
-    lines = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("vitrina")).split("\n")
-    assert len(lines) == 1
-    assert "\x1b" not in lines[0]
+    error, access = (record.getMessage() for record in caplog.records if record.name.startswith("vitrina"))
+    assert "forged" in error
+    assert "\n" not in error + access
+    assert "\x1b" not in error + access
 
 
 def test_what_leaves_when_something_breaks(client: TestClient, monkeypatch: pytest.MonkeyPatch, store: Store) -> None:

@@ -102,6 +102,14 @@ class Reduced:
         return np.where(np.isin(rows, self.rows), np.float32(self.weight), np.float32(1))
 
 
+@dataclass(frozen=True, slots=True)
+class BestRows:
+    """The rows of the best items, best first, and their BM25 scores; both of shape (n,)."""
+
+    rows: NDArray[np.int64]
+    bm25: Weights
+
+
 class QueryMatches:
     """What every item holds of one query's words, as of one state of the index."""
 
@@ -121,6 +129,15 @@ class QueryMatches:
     def best(self, limit: int, within: NDArray[np.int64] | None = None) -> LexicalMatches:
         """The items with the highest BM25 scores, best first, ties by item id; up to ``limit`` of those that hold
         anything. ``within``, sorted item ids, restricts the search itself."""
+        best = self._best(limit, within)
+        return self._matches(best.rows, best.bm25)
+
+    def best_ids(self, limit: int, within: NDArray[np.int64] | None = None) -> tuple[NDArray[np.int64], float]:
+        """The ids of the ``best`` items, without what they hold, and the highest score, 0 without any."""
+        best = self._best(limit, within)
+        return self._postings.item_ids[best.rows], float(best.bm25.max(initial=0.0))
+
+    def _best(self, limit: int, within: NDArray[np.int64] | None) -> BestRows:
         allowed = None
         if within is not None:
             allowed = self._postings.rows_of(within)
@@ -136,7 +153,7 @@ class QueryMatches:
             n_tried = n_added
             rows = self._rows_with(by_most[:n_words], allowed)
             found = self._best_of(rows, self._bm25(rows), limit)
-            if len(found) == limit and found.bm25[-1] > rest * SUM_ERROR:
+            if len(found.rows) == limit and found.bm25[-1] > rest * SUM_ERROR:
                 return found  # no item that has none of these words comes near (Turtle and Flood, 1995)
         return found if by_most else self._best_of(NO_IDS, NO_WEIGHTS, limit)
 
@@ -166,13 +183,13 @@ class QueryMatches:
                 bm25 += np.float32(idf) * word.at(rows)[0]
         return bm25
 
-    def _best_of(self, rows: NDArray[np.int64], bm25: Weights, limit: int) -> LexicalMatches:
+    def _best_of(self, rows: NDArray[np.int64], bm25: Weights, limit: int) -> BestRows:
         held = bm25 > 0
         if len(rows) > limit:
             held &= bm25 >= np.partition(bm25, len(rows) - limit)[len(rows) - limit]
         rows, bm25 = rows[held], bm25[held]
         order = np.lexsort((self._postings.item_ids[rows], -bm25))[:limit]
-        return self._matches(rows[order], bm25[order])
+        return BestRows(rows[order], bm25[order])
 
     def of(self, item_ids: NDArray[np.int64]) -> LexicalMatches:
         """What the given items hold, in their order."""

@@ -78,13 +78,11 @@ def lexical_scores(
     reader: CatalogReader, replica: IndexReplica, parsed: ParsedQuery, within: NDArray[np.int64] | None
 ) -> LexicalScores:
     query, matches = parsed.query, replica.lexical.match(parsed.text)
-    best = matches.best(WINDOW, within)
+    best, highest = matches.best_ids(WINDOW, within)
     may_name = bool(query.text) and replica.names.may_name(query.text, reader.sequence())
     names = reader.named(query.text, limit=WINDOW, within=within) if may_name else {}
     named = np.array(sorted(names), np.int64)
-    return LexicalScores(
-        np.concatenate([best.item_ids, named]), named, matches, float(best.bm25[0]) if len(best) else 0.0
-    )
+    return LexicalScores(np.concatenate([best, named]), named, matches, highest)
 
 
 OTHER_KIND_WEIGHT = 0.25

@@ -342,6 +342,7 @@ class Service:
         nothing does. Its encoder is loaded, or there would be no service. Blocks for a read."""
         found = {}
         try:
+            self.store.catalog.database.check_file()  # a connection that is open reads on from the file that is gone
             behind = self.changes_behind()
         except VitrinaError as error:
             return {"store": str(error)}

@@ -111,6 +111,9 @@ class PostgresDatabase:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCKS}, {self._lock})")
             yield connection
 
+    def check_file(self) -> None:
+        """It has none."""
+
     @contextmanager
     def translated(self) -> Iterator[None]:
         """Turn the database's errors into StorageError."""

@@ -57,6 +57,9 @@ class SqlDatabase(Protocol):
         """One transaction that waits until it is the only writer, for ``wait_s`` if given; rolled back if anything
         raises."""
 
+    def check_file(self) -> None:
+        """Raise unless its file, if it has one, is the one that was opened."""
+
     def translated(self) -> AbstractContextManager[None]:
         """Turn the database's errors into StorageError."""
 

@@ -65,16 +65,16 @@ class SqliteFile:
             connection = connection.execution_options(writes=True)
             set_busy_timeout(connection, self._busy_timeout_s if wait_s is None else wait_s)
             with connection.begin():
-                self._check_file()
+                self.check_file()
                 yield connection
 
     def _note_file(self, *_: object) -> None:
         self._opened = self._opened or file_id(self.path)
 
     def _check_before_connecting(self, *_: object) -> None:
-        self._check_file()
+        self.check_file()
 
-    def _check_file(self) -> None:
+    def check_file(self) -> None:
         """Raise StorageError unless the file is the one that was opened first: what is written into one that was
         deleted, or that another was put in the place of, is lost."""
         if self._opened is not None and file_id(self.path) != self._opened:

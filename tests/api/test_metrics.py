@@ -196,6 +196,23 @@ def test_ready_says_why_not(client: TestClient, monkeypatch: pytest.MonkeyPatch)
     assert client.get("/healthz").json()["status"] == "ok"
 
 
+def test_a_service_whose_catalog_was_replaced_is_not_ready(client: TestClient) -> None:
+    service: Service = client.app.state.service  # type: ignore[attr-defined]
+    path = service.store.folder / "catalog.db"
+    client.get("/readyz").raise_for_status()
+    away = path.rename(path.with_name("away.db"))
+    try:
+        for is_there in (False, True):  # as a restore puts another in its place
+            if is_there:
+                path.write_bytes(away.read_bytes())
+            told = client.get("/readyz")
+            assert (told.status_code, list(told.json()["error"]["details"])) == (503, ["store"])
+            assert "deleted or replaced" in told.json()["error"]["details"]["store"]
+    finally:
+        away.replace(path)
+    client.get("/readyz").raise_for_status()
+
+
 def test_tracing_needs_its_extra_and_is_off_without_the_setting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

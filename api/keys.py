@@ -128,7 +128,7 @@ class KeyFile:
                     revoked.append(key)
                 changed.append(key)
             if not revoked:
-                raise NotFoundError(f"There is no key {name_or_id!r}.", remedy="vitrina keys list shows them.")
+                raise not_to_revoke(name_or_id, keys)
             return tuple(changed)
 
         self._change(without)
@@ -152,6 +152,13 @@ class KeyFile:
                 f"The API keys in {self.path} cannot be written: {error.strerror or error}.",
                 remedy="Check the folder's permissions.",
             ) from error
+
+
+def not_to_revoke(name_or_id: str, keys: Collection[ServiceKey]) -> NotFoundError:
+    """Why there is nothing to revoke: the key was revoked before, or there is none."""
+    if any(name_or_id in (key.id, key.name) for key in keys):
+        return NotFoundError(f"The key {name_or_id!r} was revoked before.", remedy="It is refused; nothing is to do.")
+    return NotFoundError(f"There is no key {name_or_id!r}.", remedy="vitrina keys list shows them.")
 
 
 def digest_of(secret: str) -> str:

@@ -34,15 +34,17 @@ def add(
     from vitrina.api.keys import KeyScope
     from vitrina.api.rate_limits import Rate
 
-    try:
-        scopes = {KeyScope(each) for each in scope or ["search"]}
-    except ValueError as error:
-        raise InputError(f"{error}.", remedy="The scopes are search, write and admin.") from error
+    wanted = scope or ["search"]
+    if unknown := [each for each in wanted if each not in set(KeyScope)]:
+        raise InputError(
+            f"There is no scope {unknown[0]!r}.",
+            remedy="Give --scope search to search and to read items, write to change the catalog, admin for everything.",
+        )
     try:
         rate = rate_limit and Rate.of(rate_limit)
     except ValueError as error:
         raise InputError(f"{error}.", remedy="Write 10/second, 600/minute or 20000/hour.") from error
-    key, secret = key_file(folder).add(name, scopes, rate_limit if rate else None)
+    key, secret = key_file(folder).add(name, {KeyScope(each) for each in wanted}, rate_limit if rate else None)
     print_note(f"The key {key.id} of {key.name}, for {', '.join(sorted(key.scopes))}. It is not shown again:")
     print_line(secret)
 

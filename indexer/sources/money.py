@@ -204,6 +204,8 @@ def _of_object(value: Mapping[str, object], currency: str | None, decimal_mark: 
             "net")  # fmt: skip
     key = next((key for key in keys if not is_blank(named.get(key))), "")
     found, currency = named.get(key), parse_currency(own_currency) or currency
+    if not key and any(each in named for each in keys):
+        return None, currency
     if not key or isinstance(found, (list, tuple)):
         raise _no_price(dict(value))
     minor = named.get("currencyminorunit", named.get("fractiondigits"))

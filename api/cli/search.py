@@ -202,8 +202,8 @@ def show_answer(answer: Answer, title: str | None = None) -> None:
         confidence = [percent(hit.confidence)] if is_calibrated else []
         table.add_row(str(hit.rank), *map(Text, told(hit)), f"{hit.score:.3f}", *confidence)
     output.print(table)
-    if answer.n_collapsed:
-        print_note(f"{answer.n_collapsed:,} more with the photo of a hit are not shown; --no-collapse shows all.")
+    if n_twins := sum(len(hit.twins) for hit in answer.hits):
+        print_note(f"{n_twins:,} more with the photo of a hit are not shown; --no-collapse shows all.")
     if answer.no_good_match:
         print_note("Nothing in the catalog matches well; these are the closest.")
 

@@ -23,4 +23,5 @@ def test_it_lists_what_shows_one_photo(vitrina: Vitrina, tmp_path: Path) -> None
     assert [item["sku"] for item in group["items"]] == ["1", "2"]
     _, _, note = vitrina("search", "red mug")
     assert "1 more with the photo of a hit" in note
+    assert "with the photo of a hit" not in vitrina("search", "3", "--limit", "1")[2], "it is of a hit further down"
     assert "No two items" in vitrina("delete", "2")[1] + vitrina("duplicates")[1]

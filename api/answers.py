@@ -161,7 +161,9 @@ class AnswerOut(JsonModel):
     hits: list[HitOut]
     total_considered: int = Field(description="How many items were ranked, without those below min_confidence.")
     no_good_match: bool = Field(description="Whether nothing in the catalog seems to be what the query asks for.")
-    n_collapsed: int = Field(description="How many items, on all pages, are not among the hits since a twin of theirs is.")
+    n_collapsed: int = Field(
+        description="How many items, on all pages, are not among the hits since a twin of theirs is."
+    )
     encoder: str
     timings_ms: dict[str, float] = Field(description="Milliseconds of each stage, and the total.")
     requirements: list[RequirementOut] = Field(description="The parts of the query that ranking and reranking checked.")

@@ -38,7 +38,7 @@ def add(
     if unknown := [each for each in wanted if each not in set(KeyScope)]:
         raise InputError(
             f"There is no scope {unknown[0]!r}.",
-            remedy="Give --scope search to search and to read items, write to change the catalog, admin for everything.",
+            remedy="Give --scope search to search and read items, write to change the catalog, admin for everything.",
         )
     try:
         rate = rate_limit and Rate.of(rate_limit)

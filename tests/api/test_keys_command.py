@@ -55,7 +55,7 @@ def test_a_key_is_revoked_by_name_or_id(vitrina: Vitrina, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["add", "x", "--scope", "read"], "There is no scope 'read'.\nGive --scope search to"),
+        (["add", "x", "--scope", "read"], "There is no scope 'read'.\nGive --scope search"),
         (["add", "x", "--rate-limit", "many"], "600/minute"),
         (["add", ""], "website"),
         (["add", "two\nlines"], "website"),

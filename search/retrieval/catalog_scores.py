@@ -26,9 +26,12 @@ MAX_HELD = 3
 """Attributes at most whose whole value is the query that count: a brand, an article. An item with "Accessories" as its
 category and its subcategory is more of an accessory than a watch is."""
 
-AVOIDED = 2.0
-"""How far an item to avoid falls, in standard deviations of vectors, at a ``without`` weight of 0.5, and one that costs
-more or less than was asked for."""
+AVOIDED = 4.0
+"""How far an item to avoid falls, in standard deviations of vectors, at a ``without`` weight of 0.5: below other things
+of its kind, whatever else speaks for it. Set by judgement."""
+
+MISPRICED = 2.0
+"""How far one falls that costs more or less than was asked for; see docs/LOG.md."""
 
 LACKED = 1.0
 """How far an item rises that says that it lacks what is to be avoided: an alcohol-free mouthwash. Set by judgement."""
@@ -280,7 +283,7 @@ class ItemCatalogScores:
 
     def penalty(self, weights: Weights) -> Scores:
         """What is taken from the scores of items to avoid, and of those at other prices, 0 or more; shape (n,)."""
-        return np.asarray(AVOIDED * (2 * weights.without * self.avoided + self.mispriced), np.float64)
+        return np.asarray(2 * weights.without * AVOIDED * self.avoided + MISPRICED * self.mispriced, np.float64)
 
 
 @dataclass(frozen=True, slots=True)

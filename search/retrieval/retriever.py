@@ -48,9 +48,9 @@ NEUTRAL_SCORE = 0.5
 ROUND_DECIMALS = 6
 """Scores closer than this are ties, so that the last bits of a float do not decide an order."""
 
-MISPRICED = 0.5
-"""The confidence of an item that costs more or less than was asked for, in parts of what it is at any price. Set by
-judgement."""
+UNWANTED = 0.5
+"""The confidence of an item that is to be avoided, or costs more or less than was asked for, in parts of what it is
+otherwise. Set by judgement."""
 
 NO_MATCH_DEPTH = 10
 """How many of the best hits tell whether a query has a good match: the first page."""
@@ -65,7 +65,8 @@ class RankedCandidates:
     positions, best first. ``features`` are those that a calibration weighs for each, and ``page`` those of the first
     page as a whole. ``certain`` marks the items that the query names by an identifier or shows by their own photo,
     whose totals are lifted above the others. ``gathered`` marks those that retrieval found, and not because it was told
-    to include them. ``mispriced`` marks those that cost more or less than was asked for.
+    to include them. ``unwanted`` marks those that are to be avoided, or cost more or
+    less than was asked for.
     """
 
     kind: QueryKind
@@ -81,7 +82,7 @@ class RankedCandidates:
     order: NDArray[np.int64]
     certain: Flags
     gathered: Flags
-    mispriced: Flags
+    unwanted: Flags
 
     @property
     def first_page(self) -> NDArray[np.int64]:
@@ -264,7 +265,7 @@ class Retriever:
             order=order,
             certain=certain,
             gathered=~np.isin(pool, np.setdiff1d(include, gathered)),
-            mispriced=by_catalog.mispriced,
+            unwanted=by_catalog.avoided | by_catalog.mispriced,
         )
 
     def _names_shared(self, parsed: ParsedQuery, item_ids: NDArray[np.int64]) -> dict[PageSignal, float]:
@@ -345,8 +346,8 @@ def confidences(curve: Curve | None, ranked: RankedCandidates) -> Scores | None:
     """The confidence of each candidate, shape (n,); None without a calibration."""
     if curve is None:
         return None
-    at_any_price = curve.confidence(ranked.features)
-    return assured(np.where(ranked.mispriced, MISPRICED * at_any_price, at_any_price), ranked.certain)
+    confidence = curve.confidence(ranked.features)
+    return assured(np.where(ranked.unwanted, UNWANTED * confidence, confidence), ranked.certain)
 
 
 def confidence_of(confidence: Scores | None, certain: Flags, at: int) -> float | None:

@@ -17,6 +17,7 @@ from vitrina.search.rank_explanation import explain_rank
 from vitrina.search.rank_sentence import ordinal
 from vitrina.search.reranking.fusion import FusionWeights
 from vitrina.search.reranking.pipeline import RerankPipeline
+from vitrina.search.retrieval.catalog_scores import AVOIDED
 from vitrina.search.retrieval.retriever import SCORE_SCALE
 from vitrina.search.store.store import Store
 from vitrina.search.types.answer import RerankState, Stopwatch
@@ -153,7 +154,7 @@ def test_what_is_to_be_avoided_is_named(engine: SearchEngine) -> None:
     for query in (Query("shirt not red"), Query("shirt", without="red")):
         explained = explain_rank(engine, query, "item-0")
         assert explained.avoided == ("red",)
-        assert explained.penalty == 2.0
+        assert explained.penalty == AVOIDED
         assert explained.sentence.endswith("it is red, which you did not want.")
     assert explain_rank(engine, Query("shirt not red"), "item-2").penalty == 0
 

@@ -216,7 +216,7 @@ def test_what_costs_more_than_was_asked_for_comes_after_what_does_not(tmp_path: 
     shown = next(hit for hit in (first, second) if hit.item.sku == "sized")
     assert shown.item.variants[shown.variant or 0].options == {"size": "M"}
     ranked = engine.rank(Query("red jacket under 50 euros"))
-    stored = engine.catalog.items(ranked.item_ids[ranked.mispriced].tolist())
+    stored = engine.catalog.items(ranked.item_ids[ranked.unwanted].tolist())
     assert [each.item.sku for each in stored.values()] == ["dear"]
     explained = explain_rank(engine, Query("red jacket under 50 euros"), "dear")
     assert (explained.penalty, explained.avoided) == (2.0, ("not under 50 euros",))

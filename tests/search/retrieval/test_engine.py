@@ -14,6 +14,7 @@ from tests.fakes import CALIBRATION, COLOURS, FakeEncoder, make_entry, make_imag
 from vitrina.search.encoders.base import EMBEDDED, reads
 from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import IndexReplica
+from vitrina.search.retrieval.catalog_scores import AVOIDED
 from vitrina.search.retrieval.fusion import UNREAD, shipped_prior
 from vitrina.search.retrieval.retriever import SCORE_SCALE
 from vitrina.search.types.answer import Answer
@@ -496,7 +497,7 @@ def test_every_item_of_a_common_word_is_treated_alike(tmp_path: Path, encoder: F
     assert skus(answer) == [str(number) for number in nearest]
     answer = engine.search(Query("zebra", without="plain", limit=600))
     signals = {(hit.stored.item.title, hit.signals.words) for hit in answer.hits}
-    assert signals == {("usual common thing", 0.0), ("plain common thing", -2.0)}
+    assert signals == {("usual common thing", 0.0), ("plain common thing", -AVOIDED)}
     engine.catalog.close()
 
 

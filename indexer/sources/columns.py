@@ -19,7 +19,7 @@ from vitrina.indexer.sources.column_names import (
     plain_names,
 )
 from vitrina.indexer.sources.column_values import Sample, are_different, is_of_digits, is_value, key_in, tell_by_values
-from vitrina.indexer.sources.currencies import currency_in_name
+from vitrina.indexer.sources.currencies import currency_in_name, currency_of
 from vitrina.search.types.errors import SourceError
 
 FIELDS = ("sku", "title", "description", "price", "sale_price", "price_cents", "currency", "url", "image")
@@ -63,8 +63,8 @@ class Columns:
     """``fields`` maps a field to its columns, of which the first that a row fills counts; ``images`` are the columns
     with images, ``renamed`` maps a column to the attribute it is to become, ``currencies`` maps a price's column to the
     currency that its name says. ``ignored`` columns are no attributes; every other one is, under its own key.
-    ``decimal_mark`` is that of the prices, where they show only one. With ``is_keyed_by_title`` nothing is a key, and
-    items go by their titles.
+    ``currency`` is that of prices which name none, and ``decimal_mark`` theirs, where they show only one. With
+    ``is_keyed_by_title`` nothing is a key, and items go by their titles.
     """
 
     fields: Mapping[str, tuple[str, ...]]
@@ -72,6 +72,7 @@ class Columns:
     renamed: Mapping[str, str] = field(default_factory=dict)
     currencies: Mapping[str, str] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
+    currency: str | None = None
     decimal_mark: Literal[".", ","] | None = None
     is_keyed_by_title: bool = False
     _keys: dict[tuple[str, ...], AttributeKeys] = field(default_factory=dict, compare=False, repr=False)
@@ -132,13 +133,16 @@ def choose_columns(
 ) -> Columns:
     """Find each field's columns: ``mapping`` first, then the dialect's ``preferred`` keys, then well-known names, also
     with a locale or a currency behind them, and then names with a telling word in them. Where none of them is the key,
-    the first column serves that has a telling word and another value in each row of the ``sample``.
+    the first column serves that has a telling word and another value in each row of the ``sample``. The mapping may
+    also say what currency prices are in that name none: ``EUR`` in place of a column.
 
     Where none has, titles serve if they all differ. Raises ``SourceError`` for a mapped column that does not exist,
     and if no column can serve as sku.
     """
     names = _Names(columns, ignored)
     preferred = preferred or {}
+    currency = _constant_currency(mapping, columns)
+    mapping = {name: column for name, column in mapping.items() if name != "currency" or currency is None}
     chosen = {
         name: _existing(column, columns, source) for name, column in mapping.items() if name not in ("image", "images")
     }
@@ -168,7 +172,14 @@ def choose_columns(
     tell_by_values(fields, {"image": found_images, **preferred}, sample, untold)
     found_images = found_images or fields.pop("image", ())
     kept = ignored - renamed.keys()
-    return Columns(fields, found_images, renamed, currencies, kept, is_keyed_by_title=is_keyed_by_title)
+    return Columns(fields, found_images, renamed, currencies, kept, currency, is_keyed_by_title=is_keyed_by_title)
+
+
+def _constant_currency(mapping: Mapping[str, str], columns: Sequence[str]) -> str | None:
+    """The currency that a mapping names itself, where there is no such column."""
+    named = mapping.get("currency", "")
+    alike = {attribute_key(column) for column in columns}
+    return None if not named or named in columns or attribute_key(named) in alike else currency_of(named, None)
 
 
 def _found_keys(

@@ -126,7 +126,7 @@ class _RowReader:
 
     def _price(self) -> tuple[int | None, str | None]:
         named = self._columns.currencies.get(self._used.get("price", ""))
-        currency = self._read("currency", parse_currency, None) or named
+        currency = self._read("currency", parse_currency, None) or named or self._columns.currency
         cents = self._read("price_cents", parse_cents, None)
         if cents is not None:
             return cents, currency

@@ -8,6 +8,7 @@ import pytest
 
 from tests.indexer.sources.catalogs import only, read, write
 from vitrina.indexer.sources import open_source
+from vitrina.indexer.sources.base import Record
 from vitrina.indexer.sources.columns import choose_columns
 from vitrina.search.types.errors import SourceError
 
@@ -193,6 +194,15 @@ def test_a_price_column_names_its_currency_by_a_symbol(
 ) -> None:
     item = only(write(tmp_path, "shop.csv", f'sku;title;"{header}"\n1;a;12\n')).item
     assert (item.price_cents, item.currency) == price
+
+
+def test_a_mapping_says_the_currency_of_prices_that_name_none(tmp_path: Path) -> None:
+    path = write(tmp_path, "shop.csv", "sku,title,price\n1,a,12.50\n2,b,$9\n")
+    one, other = (row for row in open_source(str(path), {"currency": "eur"}).rows() if isinstance(row, Record))
+    assert (one.item.price_cents, one.item.currency) == (1250, "EUR")
+    assert (other.item.price_cents, other.item.currency) == (900, "USD")
+    with pytest.raises(SourceError, match="no column 'XQZ'"):
+        open_source(str(path), {"currency": "XQZ"})
 
 
 def test_list_prices_and_barcodes_count_where_nothing_else_does(tmp_path: Path) -> None:

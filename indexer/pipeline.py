@@ -56,8 +56,9 @@ LOOKUP_ROWS = 128
 class IndexingProgress(Progress):
     """Rows done so far, by what became of them. ``n_total`` is the source's size; ``n_failed_images`` counts images of
     items that were indexed without them. ``gone`` are items that the source no longer has, of which ``n_deleted`` were
-    deleted. ``summary``, one object for the run, counts what was read and left out. ``is_finishing`` once all rows are
-    done, while the index is written and twins are found."""
+    deleted; ``beside`` has other sources of the same file name, and how many items stay theirs. ``summary``, one object
+    for the run, counts what was read and left out. ``is_finishing`` once all rows are done, while the index is written
+    and twins are found."""
 
     n_added: int = 0
     n_updated: int = 0
@@ -66,6 +67,7 @@ class IndexingProgress(Progress):
     n_images: int = 0
     n_deleted: int = 0
     gone: GoneItems = NONE_GONE
+    beside: Mapping[str, int] = field(default_factory=dict)
     summary: SourceSummary = field(default_factory=SourceSummary, compare=False)
     is_finishing: bool = False
 
@@ -129,10 +131,10 @@ class Indexer:
             letters = DeadLetters(self.store.dead_letters, options, retried)
             done = self._index(source, on_progress, of_source, letters, retried)
             if retried is None:
-                gone = of_source.gone()
+                gone, beside = of_source.gone(), of_source.beside()
                 of_source.inherit()
                 n_deleted = of_source.delete_gone() if gone.n_gone and on_gone(gone) else 0
-                done = replace(done, gone=gone, n_deleted=n_deleted)
+                done = replace(done, gone=gone, n_deleted=n_deleted, beside=beside)
         on_progress(replace(done, is_finishing=True))
         clock = StageClock("publish")
         with clock.working(done.n_added + done.n_updated):
@@ -200,7 +202,7 @@ class Indexer:
         failed. Writes nothing."""
         with closing(SourceRun(self.store.catalog, name or source.name, make=False)) as of_source:
             done = self._plan(source, on_progress, of_source, retried)
-            return done if retried is not None else replace(done, gone=of_source.gone())
+            return done if retried is not None else replace(done, gone=of_source.gone(), beside=of_source.beside())
 
     def _plan(
         self, source: Source, on_progress: OnIndexingProgress, of_source: SourceRun, retried: RetriedLetters | None

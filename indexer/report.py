@@ -48,7 +48,7 @@ def report_of(source: Source, done: IndexingProgress, *, dry_run: bool) -> Impor
         table=tuple(_table(source, done)),
         left_out=tuple(done.summary.left_out),
         advice=tuple(_advice(source, done)),
-        notes=tuple(source.notes),
+        notes=(*source.notes, *_beside(done)),
         n_gone=done.gone.n_gone,
         n_before=done.gone.n_before,
         n_deleted=done.n_deleted,
@@ -123,6 +123,17 @@ def _advice(source: Source, report: IndexingProgress) -> Iterator[str]:
             why = f"no column is known to hold it (columns: {_joined(columns)})"
         mend = f"; {guess} may, add {option}" if guess else f"; if another one does, add {option}" if free else ""
         yield f"no {field}: {why}{mend}"
+
+
+def _beside(report: IndexingProgress) -> Iterator[str]:
+    """A line for each other source of the same file name, whose items are none of this one's."""
+    for name, n_items in report.beside.items():
+        items = "item belongs" if n_items == 1 else "items belong"
+        option = f'--source "{name}"' if " " in name else f"--source {name}"
+        yield (
+            f"{n_items:,} {items} to another source of this file name, {name}, and are not deleted with this one's. "
+            f"If both are one catalog, index it as that one: {option}"
+        )
 
 
 def _column_of(key: str | None, columns: Sequence[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -65,6 +66,11 @@ class KnownSkus:
         self._database.close()
 
 
+def file_name(source: str) -> str:
+    """The name of a source without the folders before it."""
+    return re.split(r"[/\\]", source.rstrip("/\\"))[-1]
+
+
 class SourceRun:
     """One run over a source: the skus that it has, and what the catalog has from it and from those whose place it
     takes. Close it. For one thread at a time."""
@@ -75,6 +81,7 @@ class SourceRun:
         self.rejected = KnownSkus()
         self.source_id = catalog.source_id(name, make=make)
         self._catalog = catalog
+        self._name = name
         self._before = catalog.source_counts()
         self._taken: Counter[int] = Counter()
 
@@ -110,6 +117,19 @@ class SourceRun:
         """How many items are gone from the source."""
         n_before = sum(self._before.get(source_id, 0) for source_id in self._replaced())
         return GoneItems(sum(map(len, self._pages())), n_before)
+
+    def beside(self) -> dict[str, int]:
+        """The other sources of the same file name that have items which stay theirs, as an upload and the file that was
+        uploaded, and how many each."""
+        replaced, left = self._replaced(), {}
+        for name in self._catalog.source_names():
+            source_id = self._catalog.source_id(name, make=False)
+            if name == self._name or file_name(name) != file_name(self._name) or source_id is None:
+                continue
+            n_left = self._before.get(source_id, 0) - self._taken[source_id]
+            if source_id not in replaced and n_left > 0:
+                left[name] = n_left
+        return left
 
     def inherit(self) -> None:
         """Make this source's own what is gone from it and came from those whose place it takes, so that a later run

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
 from tests.fakes import FakeEncoder, MemorySource, make_record
 from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer, IndexingProgress
+from vitrina.indexer.report import report_of
 from vitrina.indexer.sources.base import Rejection
 from vitrina.indexer.sync import GoneItems
 from vitrina.search.store.store import Store
@@ -78,6 +80,18 @@ def test_a_source_that_shares_a_few_items_stands_beside(store: Store, indexer: I
     run(indexer, "ABCDEF", name="one")
     done = run(indexer, "AXYZ", name="two", sync=True)
     assert (done.gone, skus(store)) == (GoneItems(0, 0), list("ABCDEFXYZ"))
+
+
+def test_items_of_another_source_of_the_same_file_name_are_told(store: Store, indexer: Indexer) -> None:
+    run(indexer, "ABCDEF", name="shop.csv")
+    run(indexer, "XYZ", name="other.csv")
+    here = replace(source("AB"), name="/data/shop.csv")
+    plan, done = indexer.plan(here), indexer.run(here, on_gone=lambda _: True)
+    assert plan.beside == done.beside == {"shop.csv": 4}
+    (note,) = report_of(here, done, dry_run=False).notes
+    assert note.startswith("4 items belong to another source of this file name, shop.csv,")
+    assert note.endswith("--source shop.csv")
+    assert indexer.run(replace(source("ABCD"), name="/data/shop.csv"), on_gone=lambda _: False).beside == {}
 
 
 def test_a_row_that_cannot_be_read_is_still_in_the_source(store: Store, indexer: Indexer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, Self
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Stri
 from vitrina.api.errors import FailureOut
 from vitrina.api.requests import JsonModel, whole
 from vitrina.indexer.imports import PROGRESS, REQUEST, RESULT, ImportKind, ImportProgress, ImportRequest, ImportStage
+from vitrina.indexer.report import ImportReport
 from vitrina.indexer.sources.dialects.dialect import built_in
 from vitrina.indexer.summary import LeftOut
 from vitrina.search.store.jobs import Job, JobPage, JobStatus
@@ -119,7 +121,7 @@ class LeftOutOut(JsonModel):
 
     @classmethod
     def of(cls, found: LeftOut, public: Callable[[str], str]) -> Self:
-        reason, remedy = public(found.reason), public(found.remedy)
+        reason, remedy = over_http(public(found.reason)), over_http(public(found.remedy))
         return cls(column=found.column, n=found.n, origin=found.origin, reason=reason, remedy=remedy)
 
 
@@ -234,8 +236,8 @@ class ImportOut(JsonModel):
             progress=ImportProgressOut.of(progress),
             left_out=[LeftOutOut.of(each, public) for each in progress.left_out],
             n_dead_letters=progress.n_rejected + progress.n_failed_images if progress.dead_letters else 0,
-            report=report_out(job, public) if job.status is JobStatus.DONE else None,
-            error=None if job.error is None else FailureOut.model_validate(dict(job.error)),
+            report=report_out(job, request, public) if job.status is JobStatus.DONE else None,
+            error=None if job.error is None else failure_out(job.error),
         )
 
 
@@ -244,11 +246,48 @@ def hiding(folder: str) -> Callable[[str], str]:
     return lambda text: text.replace(folder, "")
 
 
+IN_WORDS: Final = (
+    (re.compile(r"name (the images'|their own) folder: --images DIR"), "send a zip of the catalog with its images"),
+    (re.compile(r" or the one of --images"), ", which a zip of both has"),
+    (re.compile(r'--map "([^"=]+)=([^"]*)"'), r'map={"\1": "\2"}'),
+    (re.compile(r"--map ([^\s=]+)=(\S+?)(?=[.,;]?(\s|$))"), r'map={"\1": "\2"}'),
+    (re.compile(r'--source ("[^"]*"|\S+)'), r"source=\1"),
+    (re.compile(r"--(map|encoding|dialect)\b"), r"\1"),
+)
+"""Options of ``vitrina index`` that remedies name, and what does the same over HTTP."""
+
+
+def over_http(text: str) -> str:
+    """A remedy in words of the HTTP API."""
+    for option, words in IN_WORDS:
+        text = option.sub(words, text)
+    return text
+
+
+def failure_out(error: Mapping[str, Any]) -> FailureOut:
+    """Why an import failed."""
+    return FailureOut.model_validate({**error, "remedy": over_http(str(error["remedy"]))})
+
+
+def gone_notes(report: ImportReport, request: ImportRequest) -> list[str]:
+    """What became of items that are no longer in their source, where they were not deleted."""
+    if not report.n_gone or report.n_deleted:
+        return []
+    items, were = ("item that is", "was") if report.n_gone == 1 else ("items that are", "were")
+    what = f"{report.n_gone:,} {items} no longer in the file {'would be' if request.dry_run else were}"
+    if not request.sync:
+        return [f"{what} kept; send sync=true to delete what is gone."]
+    if report.is_gone_doubtful and not request.sync_many:
+        why = f"more than a fifth of {report.n_before:,}"
+        return [f"{what} kept, since they are {why}; send sync_many=true as well to delete them."]
+    return [f"{what} deleted."]
+
+
 def moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(round(seconds, 3), UTC)
 
 
-def report_out(job: Job, public: Callable[[str], str]) -> ImportReportOut:
+def report_out(job: Job, request: ImportRequest, public: Callable[[str], str]) -> ImportReportOut:
     """The report of an import that is done."""
     result = RESULT.validate_python(job.result)
     report = result.report
@@ -259,8 +298,8 @@ def report_out(job: Job, public: Callable[[str], str]) -> ImportReportOut:
         seconds=round(report.seconds, 1),
         table=[TableRowOut(label=label, value=value) for label, value in report.table],
         left_out=[LeftOutOut.of(each, public) for each in report.left_out],
-        advice=[public(each) for each in report.advice],
-        notes=[public(each) for each in report.notes],
+        advice=[over_http(public(each)) for each in report.advice],
+        notes=[*(over_http(public(each)) for each in report.notes), *gone_notes(report, request)],
         n_gone=report.n_gone,
         n_before=report.n_before,
         n_deleted=report.n_deleted,
@@ -292,6 +331,12 @@ class DeadLetterOut(JsonModel):
     remedy: str
     sku: str | None = None
     n_rows: int = Field(1, description="How many rows of the source it stands for.")
+
+    @classmethod
+    def of(cls, letter: Mapping[str, Any], public: Callable[[str], str]) -> Self:
+        """A line of the dead letters' file; ``public`` takes the names of folders out."""
+        shown = {key: public(value) if isinstance(value, str) else value for key, value in letter.items()}
+        return cls.model_validate({**shown, "remedy": over_http(str(shown["remedy"]))})
 
 
 class DeadLettersOut(JsonModel):

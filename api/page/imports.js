@@ -179,13 +179,12 @@ function fillReport(details, { report, left_out: leftOut }) {
   details.querySelector("ul").replaceChildren(...lines([...told, ...left]));
 }
 
-/** What is no longer in the source, and what became of it. */
-function goneText({ n_gone: gone, n_before: before, n_deleted: deleted, is_gone_doubtful: isDoubtful }) {
-  if (!gone) return "";
+/** What was deleted since it is no longer in the source; what was kept is in the notes. */
+function goneText({ n_gone: gone, n_before: before, n_deleted: deleted }) {
+  if (!deleted) return "";
   const verb = gone === 1 ? "is" : "are";
   const what = `${gone.toLocaleString()} of ${counted(before, "product")} from here ${verb} no longer in it`;
-  if (deleted) return `${what}, and ${deleted === 1 ? "was" : "were"} deleted.`;
-  return isDoubtful ? `${what}: so many that nothing was deleted.` : `${what}, and ${gone === 1 ? "was" : "were"} kept.`;
+  return `${what}, and ${deleted === 1 ? "was" : "were"} deleted.`;
 }
 
 async function showDeadLetters(element, id) {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -239,7 +238,7 @@ def get_dead_letters(
             else Response(media_type="application/x-ndjson")
         )
     found, total = read_dead_letters(file, offset, limit)
-    letters = [DeadLetterOut.model_validate(json.loads(public(json.dumps(each)))) for each in found]
+    letters = [DeadLetterOut.of(each, public) for each in found]
     return DeadLettersOut(dead_letters=letters, total=total)
 
 

@@ -15,6 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.api.conftest import N_PRODUCTS, make_image
+from vitrina.api.imports import over_http
 from vitrina.search.store.store import Store
 
 CSV = b"sku,title,price\nA-1,Red Mug,4.50 EUR\nA-2,Blue Mug,5.00 EUR\n,No sku,1\n"
@@ -106,12 +107,44 @@ def test_sync_deletes_what_is_gone_but_not_much_unless_told(client: TestClient) 
         return ended(client, client.post("/v1/imports", json={"rows": rows, "source": "erp", **options}).json())
 
     assert index(10)["progress"]["n_added"] == 10
+    assert "1 item that is no longer in the file was kept; send sync=true" in index(9)["report"]["notes"][-1]
     assert index(9, sync=True)["progress"]["n_deleted"] == 1
     doubtful = index(3, sync=True)
     assert doubtful["progress"]["n_deleted"] == 0
     assert doubtful["report"]["is_gone_doubtful"]
     assert (doubtful["report"]["n_gone"], doubtful["report"]["n_before"]) == (6, 9)
-    assert index(3, sync=True, sync_many=True)["progress"]["n_deleted"] == 6
+    assert doubtful["report"]["notes"][-1] == (
+        "6 items that are no longer in the file were kept, since they are more than a fifth of 9; "
+        "send sync_many=true as well to delete them."
+    )
+    assert index(3, sync=True, sync_many=True, dry_run=True)["report"]["notes"][-1].endswith("would be deleted.")
+    done = index(3, sync=True, sync_many=True)
+    assert (done["progress"]["n_deleted"], done["report"]["notes"]) == (6, [])
+
+
+@pytest.mark.parametrize(
+    ("remedy", "expected"),
+    [
+        ("Map another column: --map sku=COLUMN.", 'Map another column: map={"sku": "COLUMN"}.'),
+        ('List Price may, add --map "price=List Price"', 'List Price may, add map={"price": "List Price"}'),
+        ("Index it without --map, in a run of its own.", "Index it without map, in a run of its own."),
+        ("Leave --encoding out.", "Leave encoding out."),
+        ('as that one: --source "a b.csv"', 'as that one: source="a b.csv"'),
+        ("or name the images' folder: --images DIR.", "or send a zip of the catalog with its images."),
+    ],
+)
+def test_remedies_are_those_of_http(remedy: str, expected: str) -> None:
+    assert over_http(remedy) == expected
+
+
+def test_an_imports_remedies_name_no_options_of_the_command_line(client: TestClient) -> None:
+    done = ended(client, send(client, "shop.csv", b"sku,title,image\nA,Mug,gone.png\n,Cup,\n"))
+    letters = client.get(f"/v1/imports/{done['id']}/dead-letters").json()["dead_letters"]
+    told = [each["remedy"] for each in (*letters, *done["left_out"], *done["report"]["left_out"])]
+    assert len(told) == 6
+    assert not [each for each in (*told, *done["report"]["advice"]) if "--" in each]
+    failed = ended(client, send(client, "keyless.csv", b"a,b\n1,2\n"))
+    assert 'map={"sku": "a"}' in failed["error"]["remedy"]
 
 
 def test_a_dry_run_changes_nothing_and_shows_examples(client: TestClient) -> None:

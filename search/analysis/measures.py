@@ -14,6 +14,8 @@ from enum import Enum, auto
 from itertools import product
 from types import MappingProxyType
 
+from vitrina.search.analysis.bound_words import AFTERWARDS, LESS, MORE, NO_LESS, NO_MORE, bound_at
+
 TOLERANCE = 0.025
 """How far, relatively, a rounded amount may be from what it stands for: pans of 12 inches are sold as 30 cm."""
 
@@ -108,39 +110,6 @@ NUMBER_WORDS: Mapping[str, str] = MappingProxyType(
     }
 )  # fmt: skip
 SPELLED_NUMBERS: Mapping[str, str] = MappingProxyType({digits: word for word, digits in NUMBER_WORDS.items()})
-
-NO_MORE, LESS, NO_LESS, MORE = range(4)
-"""What words before an amount say of it: at most, under, at least, over."""
-
-BOUND_PHRASES: Mapping[int, tuple[str, ...]] = MappingProxyType(
-    {
-        NO_MORE: (
-            "no more than", "not more than", "up to", "at most", "max", "maximum", "maximal", "bis zu", "bis",
-            "höchstens", "hasta", "fino a", "hoogstens", "au plus", "tot",
-        ),
-        LESS: (
-            "less than", "lower than", "shorter than", "smaller than", "lighter than", "fewer than", "under", "below",
-            "unter", "weniger als", "moins de", "en dessous de", "menos de", "por debajo de", "meno di", "onder",
-            "minder dan", "abaixo de",
-        ),
-        NO_LESS: (
-            "no less than", "not less than", "at least", "min", "minimum", "from", "mindestens", "ab", "au moins",
-            "à partir de", "al menos", "a partir de", "desde", "almeno", "minstens", "vanaf",
-        ),
-        MORE: (
-            "more than", "longer than", "larger than", "bigger than", "heavier than", "over", "above", "über",
-            "mehr als", "plus de", "más de", "più di", "meer dan", "boven", "mais de", "acima de",
-        ),
-    }
-)  # fmt: skip
-BOUNDS = {tuple(phrase.split()): side for side, phrases in BOUND_PHRASES.items() for phrase in phrases}
-AFTERWARDS = {
-    ("or", "more"): NO_LESS, ("or", "over"): NO_LESS, ("and", "over"): NO_LESS, ("and", "up"): NO_LESS,
-    ("plus",): NO_LESS, ("minimum",): NO_LESS, ("or", "less"): NO_MORE, ("or", "under"): NO_MORE, ("max",): NO_MORE,
-    ("maximum",): NO_MORE,
-}  # fmt: skip
-"""The words that bound an amount, before it and after it."""
-LONGEST_BOUND = max(map(len, BOUNDS))
 
 OPENING = frozenset({"between", "from", "zwischen", "von", "entre", "de", "tra", "fra", "da", "tussen", "van"})
 TO = ("to", "and", "bis", "und", "et", "à", "a", "y", "e", "tot", "en")
@@ -318,10 +287,9 @@ def apart_sides(terms: Sequence[str], at: int) -> tuple[list[str], int, str]:
 
 def bounded_at(terms: Sequence[str], at: int) -> Measure | None:
     """``under 200 g``, ``30 litres or more``."""
-    for n_words in range(LONGEST_BOUND, 0, -1):
-        side = BOUNDS.get(tuple(terms[at : at + n_words]))
-        if side is not None and (amount := amount_at(terms, at + n_words) if at + n_words < len(terms) else None):
-            return within(amount, side, (*terms[at : at + n_words], *amount.terms))
+    found = bound_at(terms, at)
+    if found and (amount := amount_at(terms, found[1]) if found[1] < len(terms) else None):
+        return within(amount, found[0], (*terms[at : found[1]], *amount.terms))
     if amount := amount_at(terms, at):
         end = at + len(amount.terms)
         for n_words in (2, 1):

@@ -23,7 +23,7 @@ from vitrina.search.understanding.catalog_attributes import CatalogVocabulary, V
 from vitrina.search.understanding.composition import Composer, Composition
 from vitrina.search.understanding.parser import DividedText, divided, parse
 from vitrina.search.understanding.photo_attributes import PhotoReader, catalog_attributes_of, photo_requirements
-from vitrina.search.understanding.tokens import unpriced
+from vitrina.search.understanding.tokens import signs_spelled, unpriced
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ class QueryParser:
         """The query's text without prices that are understood, divided where it denies something and something else is
         wanted."""
         has_price = any(each.bounds for each in of_text)
-        whole = DividedText((unpriced(query.text) if has_price else "") or query.text)
+        whole = DividedText((unpriced(query.text) if has_price else "") or signs_spelled(query.text))
         if all(each.wanted for each in of_text):
             return whole
         found = divided(query.text, vocabulary)

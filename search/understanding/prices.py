@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator
 from decimal import Decimal
 
+from vitrina.search.analysis.bound_words import CARRIERS, NEGATIONS
 from vitrina.search.analysis.measures import UNITS, all_names
 from vitrina.search.types.currencies import n_decimals
 from vitrina.search.types.filters import PRICE, Range
@@ -34,18 +35,23 @@ CURRENCY = (
 )
 AMOUNT = rf"(?:{CURRENCY}\s?{NUMBER}|{NUMBER}\s?{CURRENCY})"
 UNDER = (
-    r"(?:no|not) more than|(?:less|cheaper|lower) than|up to|at most|under|below|unter|h[oö]chstens|bis zu|weniger als"
+    r"(?:less|cheaper|lower) than|up to|at most|under|below|unter|h[oö]chstens|bis zu"
+    r"|(?:weniger|billiger|günstiger) als"
     r"|(?:à |a )?moins de|en dessous de|jusqu['a]?\s?à|menos de|por debajo de|hasta|meno di|sotto (?:i|gli)?|fino a"
     r"|onder(?: de)?|minder dan|hoogstens|abaixo de|poniżej"
 )
 OVER = (
-    r"(?:no|not) less than|more than|at least|over|above|[üu]ber|mehr als|mindestens|plus de|au moins|m[aá]s de"
+    r"(?:more(?: expensive)?|dearer|pricier|higher) than|exceed(?:s|ing)?|at least|over|above|[üu]ber"
+    r"|(?:mehr|teurer) als|mindestens|plus de|plus chers? que|au moins|m[aá]s de|m[aá]s car[oa]s? (?:que|de)"
     r"|al menos|pi[uù] di|almeno|meer dan|boven|minstens|mais de|acima de|powyżej"
 )
+NOT = rf"(?:{'|'.join(NEGATIONS)})\s+(?:(?:{'|'.join(CARRIERS)})\s+){{0,2}}"
 UP_TO = r"max(?:imum|imal)?\.?|within|bis|tot|até|do"
 FROM = r"min(?:imum|imal)?\.?|from|ab|dès|à partir de|desde|a partir de|vanaf|od"
 BETWEEN = r"between|zwischen|entre|tra|fra|tussen"
 ABOUT = r"for|around|about|für|um|pour|por|para|per|voor|za"
+AT_MOST = r"or (?:less|under|below|cheaper)|tops|max(?:imum|imal)?\.?|h[oö]chstens|ou moins|o menos|o meno"
+AT_LEAST = r"or (?:more|over|above)|and (?:up|over|above)|min(?:imum|imal)?\.?|ou plus|o m[aá]s|o pi[uù]|oder mehr"
 TO = r"\s*(?:and|to|und|bis|et|à|y|a|e|en|-|–)\s*"
 COUNTED = r"days?|x|tog|psi|bar|lux|nm|speeds?|kapseln?|capsules?|tablets?|teeth|colou?rs|stunden"
 NO_UNITS = frozenset({"man", "set", "count"})
@@ -58,14 +64,19 @@ MEASURE = (
 NO_SIZE = r"(?<!spf )(?<!size )(?<!sizes )(?<!age )(?<!aged )(?<!gr[oö](?:ß|s)e )(?<!größe )(?<!taille )(?<!talla )"
 BARE = rf"{NUMBER}(?!\s*-?\s*{MEASURE})(?!\w)"
 
+HUNDREDS = rf"(?=\d[\d.,]*\d\d){NUMBER}"
+"""What a bare number with ``max`` after it must have to be a price, and no model."""
+
 DIGIT = re.compile(r"\d")
 PRICES = re.compile(
-    rf"(?<!\w){NO_SIZE}(?:(?P<under>{UNDER})|(?P<over>{OVER}))\s+(?:{AMOUNT}|{BARE})"
-    rf"|[<≤]\s*(?P<less>{AMOUNT})|[>≥]\s*(?P<more>{AMOUNT})"
+    rf"(?<!\w){NO_SIZE}(?P<not>{NOT})?(?:(?P<under>{UNDER})|(?P<over>{OVER}))\s+(?:{AMOUNT}|{BARE})"
+    rf"|{AMOUNT}\s+(?:(?P<at_most>{AT_MOST})|(?P<at_least>{AT_LEAST}))(?!\w)"
+    rf"|(?<!\w){NO_SIZE}(?P<last>{NUMBER}\s+or (?:less|cheaper)|{HUNDREDS}\s+(?:max(?:imum)?|tops))\.?(?=\s*(?:,|$))"
     rf"|(?<!\w){NO_SIZE}(?:{BETWEEN})\s+(?:{AMOUNT}|{NUMBER}){TO}(?:{AMOUNT}|{BARE})"
     rf"|(?:(?<!\w)(?:(?P<up_to>{UP_TO})|(?P<from>{FROM})|(?:{ABOUT}))\s+)?(?:(?:{AMOUNT}|{NUMBER}){TO})?{AMOUNT}"
 )
-"""A price and its bound in a folded text; not ``under 50 cm``, nor a bare ``50``, nor ``Air Max 90``."""
+"""A price and its bound in a folded text; not ``under 50 cm``, nor a bare ``50``, nor ``Air Max 90``,
+nor ``Zenfone 3 Max``."""
 
 MOST_CENTS = 10**15
 """What costs more is no price, but digits."""
@@ -107,9 +118,10 @@ def bounds_of(found: re.Match[str], cents: list[Decimal]) -> Range:
     first, last = float(min(cents)), float(max(cents))
     if len(cents) > 1:
         return Range(PRICE, gte=first, lte=last)
-    if found["under"] or found["up_to"] or found["less"]:
+    is_denied = found["not"] is not None
+    if found["over" if is_denied else "under"] or found["up_to"] or found["at_most"] or found["last"]:
         return Range(PRICE, lte=last)
-    if found["over"] or found["from"] or found["more"]:
+    if found["under" if is_denied else "over"] or found["from"] or found["at_least"]:
         return Range(PRICE, gte=first)
     return Range(PRICE, gte=first * (1 - NEAR), lte=last * (1 + NEAR))
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from vitrina.search.analysis.analyser import INCHES
 from vitrina.search.analysis.spelling import SPELLED_WORD, fold, has_letter
-from vitrina.search.understanding.prices import without_prices
+from vitrina.search.understanding.prices import CURRENCY, without_prices
 
 MAX_WORDS = 64
 """Words that are read of a query; later words of a pasted text add no useful requirement."""
@@ -96,6 +96,11 @@ CONTEXT: Mapping[tuple[str, ...], TokenRole] = MappingProxyType(
 """The role of two words together; both have it."""
 
 ABBREVIATIONS = ((re.compile(r"(?<!\w)w/o(?!\w)"), "without"), (re.compile(r"(?<!\w)w/(?=\s|\w)"), "with "))
+COMPARISONS = tuple(
+    (re.compile(rf"(?:{signs})\s?(?=(?:{CURRENCY}\s?)?\d)"), f" {words} ")
+    for signs, words in (("<=|≤", "at most"), (">=|≥", "at least"), ("<", "under"), (">", "over"))
+)
+"""Signs before an amount, and the words for them: ``<300ml``."""
 BREAKS = re.compile(r"[,;!?()\[\]{}|\"•·…]|\.(?=\s|$)|\s[-–—]+\s|[–—]")
 
 
@@ -112,10 +117,18 @@ class Token:
 
 def spelled_out(text: str) -> str:
     """A query's text, folded, with single spaces, abbreviations expanded."""
-    folded = " ".join(fold(text).split())
+    folded = signs_spelled(" ".join(fold(text).split()))
     for pattern, words in ABBREVIATIONS:
         folded = pattern.sub(words, folded)
     return " ".join(INCHES.sub(" inch ", folded).split())
+
+
+def signs_spelled(text: str) -> str:
+    """A text with words in place of the signs that compare amounts; as it is without any."""
+    if any(sign in text for sign in "<>≤≥"):
+        for pattern, words in COMPARISONS:
+            text = pattern.sub(words, text)
+    return text
 
 
 def prepared(text: str) -> str:

@@ -228,3 +228,27 @@ def test_a_letter_by_itself_is_no_unit() -> None:
     assert is_unit("kg")
     assert not is_unit("l")
     assert not is_unit("in")
+
+
+@pytest.mark.parametrize(
+    ("asked", "met", "other"),
+    [
+        ("not over 2 kg", "2 kg", "2.1 kg"),
+        ("no heavier than 2 kg", "1.5 kg", "3 kg"),
+        ("does not weigh more than 2 kg", "1.5 kg", "3 kg"),
+        ("not longer than 1 m", "90 cm", "2 m"),
+        ("not bigger than 30 cm", "30 cm", "31 cm"),
+        ("no more than 30 cm", "30 cm", "31 cm"),
+        ("not under 2 kg", "2 kg", "1 kg"),
+        ("no less than 2 kg", "2 kg", "1 kg"),
+        ("not smaller than 30 cm", "30 cm", "20 cm"),
+        ("nicht über 2 kg", "2 kg", "3 kg"),
+        ("nicht schwerer als 2 kg", "2 kg", "3 kg"),
+        ("pas plus de 2 kg", "2 kg", "3 kg"),
+        ("no más de 2 kg", "2 kg", "3 kg"),
+        ("non più di 2 kg", "2 kg", "3 kg"),
+    ],
+)
+def test_a_denied_bound_is_the_opposite_one(asked: str, met: str, other: str) -> None:
+    measures = [part for part in measured(analyse(asked)) if isinstance(part, Measure)]
+    assert [is_same(measures[0], only(text)) for text in (met, other)] == [True, False]

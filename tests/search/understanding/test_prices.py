@@ -8,12 +8,13 @@ import pytest
 
 from vitrina.search.types.filters import PRICE, Range
 from vitrina.search.understanding.prices import price_requirements, without_prices
+from vitrina.search.understanding.tokens import spelled_out
 
 EUR = ("EUR",)
 
 
 def bounds(text: str, currencies: tuple[str, ...] | None = EUR) -> list[tuple[float | None, float | None]]:
-    found = [each.bounds for each in price_requirements(text, currencies)]
+    found = [each.bounds for each in price_requirements(spelled_out(text), currencies)]
     assert all(isinstance(each, Range) and each.field == PRICE for each in found)
     return [(each.gte, each.lte) for each in found if each is not None]
 
@@ -44,6 +45,37 @@ def bounds(text: str, currencies: tuple[str, ...] | None = EUR) -> list[tuple[fl
         ("scarpe sotto i 60 euro", (None, 6000)),
         ("schoenen onder de 60 euro", (None, 6000)),
         ("tisch unter 1.200 euro", (None, 120000)),
+        ("laptop not over 600 euros", (None, 60000)),
+        ("laptop not above 600", (None, 60000)),
+        ("laptop never over 600 euros", (None, 60000)),
+        ("laptop that does not cost more than 600 euros", (None, 60000)),
+        ("laptop that doesn't cost over 600", (None, 60000)),
+        ("no more than 600 euros", (None, 60000)),
+        ("not more expensive than 600 euros", (None, 60000)),
+        ("not exceeding 600 euros", (None, 60000)),
+        ("not cheaper than 60 euros", (6000, None)),
+        ("not under 60 euros", (6000, None)),
+        ("no less than 60 euros", (6000, None)),
+        ("nicht über 60 euro", (None, 6000)),
+        ("nicht mehr als 60 euro", (None, 6000)),
+        ("nicht unter 60 euro", (6000, None)),
+        ("pas plus de 60 €", (None, 6000)),
+        ("no más de 60", (None, 6000)),
+        ("que no cueste más de 60 euros", (None, 6000)),
+        ("non più di 60 euro", (None, 6000)),
+        ("niet meer dan 60 euro", (None, 6000)),
+        ("not striped, over 60 euros", (6000, None)),
+        ("mug < 15", (None, 1500)),
+        ("mug ≤ 15", (None, 1500)),
+        ("price <= €15", (None, 1500)),
+        ("mug >15", (1500, None)),
+        ("mug ≥ 15 €", (1500, None)),
+        ("laptop 700 max", (None, 70000)),
+        ("laptop max. 700 euros", (None, 70000)),
+        ("laptop 700 euros max.", (None, 70000)),
+        ("mug 15 or less", (None, 1500)),
+        ("mug 15 euros or less", (None, 1500)),
+        ("lamp 40 euros and up", (4000, None)),
     ],
 )
 def test_bounds_in_words(text: str, expected: tuple[float | None, float | None]) -> None:
@@ -55,6 +87,12 @@ def test_bounds_in_words(text: str, expected: tuple[float | None, float | None])
     [
         "belt under 50 cm",
         "air max 90",
+        "zenfone 3 max",
+        "iphone 15 max case",
+        "toys for 3 or more",
+        "case not over 2 kg",
+        "mug >300ml",
+        "shoes size 40 or less",
         "iphone 10 case",
         "toys for children under 5 years",
         "tent up to 4 people",

@@ -1,0 +1,67 @@
+"""Words that bound an amount, of a price or of a measure: ``at least``, ``not over``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+NO_MORE, LESS, NO_LESS, MORE = range(4)
+"""What words before an amount say of it: at most, under, at least, over."""
+
+BOUND_PHRASES: Mapping[int, tuple[str, ...]] = MappingProxyType(
+    {
+        NO_MORE: (
+            "up to", "at most", "max", "maximum", "maximal", "bis zu", "bis",
+            "höchstens", "hasta", "fino a", "hoogstens", "au plus", "tot",
+        ),
+        LESS: (
+            "less than", "lower than", "shorter than", "smaller than", "lighter than", "fewer than", "younger than",
+            "narrower than", "thinner than", "under", "below", "unter", "weniger als", "leichter als", "kürzer als",
+            "kleiner als", "moins de", "en dessous de", "menos de", "por debajo de", "meno di", "onder",
+            "minder dan", "abaixo de",
+        ),
+        NO_LESS: (
+            "at least", "min", "minimum", "from", "mindestens", "ab", "au moins",
+            "à partir de", "al menos", "a partir de", "desde", "almeno", "minstens", "vanaf",
+        ),
+        MORE: (
+            "more than", "longer than", "larger than", "bigger than", "heavier than", "taller than", "higher than",
+            "wider than", "thicker than", "older than", "greater than", "over", "above", "exceeding", "über",
+            "mehr als", "schwerer als", "länger als", "größer als", "grösser als", "höher als", "breiter als",
+            "plus de", "más de", "più di", "meer dan", "boven", "mais de", "acima de",
+        ),
+    }
+)  # fmt: skip
+BOUNDS = {tuple(phrase.split()): side for side, phrases in BOUND_PHRASES.items() for phrase in phrases}
+AFTERWARDS = {
+    ("or", "more"): NO_LESS, ("or", "over"): NO_LESS, ("and", "over"): NO_LESS, ("and", "up"): NO_LESS,
+    ("plus",): NO_LESS, ("minimum",): NO_LESS, ("or", "less"): NO_MORE, ("or", "under"): NO_MORE, ("max",): NO_MORE,
+    ("maximum",): NO_MORE,
+}  # fmt: skip
+"""The words that bound an amount, before it and after it."""
+LONGEST_BOUND = max(map(len, BOUNDS))
+
+NEGATIONS = (
+    "no", "not", "never", "non", "don't", "dont", "doesn't", "doesnt", "isn't", "isnt", "aren't", "arent", "shouldn't",
+    "shouldnt", "can't", "cant", "nicht", "pas", "niet", "não", "nao", "ikke", "inte", "nie",
+)  # fmt: skip
+CARRIERS = (
+    "be", "any", "much", "go", "cost", "costs", "costing", "priced", "weigh", "weighs", "weighing", "measure",
+    "measures", "kosten", "kostet", "wiegen", "wiegt", "coûte", "coute", "cueste", "cuesta", "costi", "costa", "custe",
+)  # fmt: skip
+"""The words that turn what bounds an amount into its opposite, and what may stand between: ``does not weigh over``."""
+OPPOSITES: Mapping[int, int] = MappingProxyType({LESS: NO_LESS, MORE: NO_MORE})
+
+
+def bound_at(terms: Sequence[str], at: int) -> tuple[int, int] | None:
+    """The side of the words before an amount, and where they end: ``over``, and ``not over``, which is at most."""
+    start = at
+    if is_denied := terms[at] in NEGATIONS:
+        start += 1
+        while start < min(len(terms), at + 3) and terms[start] in CARRIERS:
+            start += 1
+    for n_words in range(LONGEST_BOUND, 0, -1):
+        side = BOUNDS.get(tuple(terms[start : start + n_words]))
+        if side is not None and (not is_denied or side in OPPOSITES):
+            return OPPOSITES[side] if is_denied else side, start + n_words
+    return None

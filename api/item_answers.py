@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Self
 from urllib.parse import quote
 
 from pydantic import Field
 
 from vitrina.api.requests import JsonModel
+from vitrina.indexer.sync import file_name
 from vitrina.search.store.sources import ItemPage, PageItem
 from vitrina.search.types.errors import QueryError
 from vitrina.search.types.item import AttributeValue, StoredItem, Variant
@@ -93,13 +96,16 @@ def item_fields(stored: StoredItem) -> dict[str, object]:
 class PageItemOut(ItemOut):
     """An item in a list of all."""
 
-    source: str | None = Field(description="Where it comes from; null if it was added over HTTP.")
+    source: str | None = Field(
+        description="Where it comes from, a file by its name alone; null if it was put over HTTP."
+    )
     changed_at: datetime | None = Field(description="When it changed last; null if an older version wrote it.")
 
     @classmethod
-    def of_row(cls, row: PageItem) -> Self:
+    def of_row(cls, row: PageItem, named: Callable[[str], str] = str) -> Self:
+        source = None if row.source is None else named(row.source)
         changed_at = None if row.changed_at is None else datetime.fromtimestamp(row.changed_at, UTC)
-        return cls.model_validate({**item_fields(row.stored), "source": row.source, "changed_at": changed_at})
+        return cls.model_validate({**item_fields(row.stored), "source": source, "changed_at": changed_at})
 
 
 class ItemPageOut(JsonModel):
@@ -111,13 +117,23 @@ class ItemPageOut(JsonModel):
     sources: dict[str, int] = Field(description="How many items each source has.")
 
     @classmethod
-    def of(cls, page: ItemPage, sources: Mapping[str, int]) -> Self:
+    def of(cls, page: ItemPage, sources: Mapping[str, int], named: Callable[[str], str] = str) -> Self:
+        """The page, with ``sources`` by name and how many items each has, as they are ``named`` to who asks."""
+        n_items: Counter[str] = Counter()
+        for name, n in sources.items():
+            n_items[named(name)] += n
         return cls(
-            items=[PageItemOut.of_row(each) for each in page.items],
+            items=[PageItemOut.of_row(each, named) for each in page.items],
             total=page.total,
             next=None if page.last is None else "-".join(map(str, page.last)),
-            sources=dict(sources),
+            sources=dict(n_items),
         )
+
+
+def public_name(source: str) -> str:
+    """The name of a source as it goes out over HTTP: of a file, without its folders on this machine."""
+    is_path = PurePosixPath(source).is_absolute() or PureWindowsPath(source).is_absolute()
+    return file_name(source) or source if is_path else source
 
 
 def position_of(cursor: str) -> tuple[int, int]:

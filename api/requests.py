@@ -8,7 +8,8 @@ import json
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, FailFast, Field, Tag
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, FailFast, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
 
 from vitrina.api.request_schemas import (
     CATALOG_IMAGES,
@@ -218,7 +219,27 @@ class ExplainRequest(JsonModel):
     sku: str = Field(description="The item to explain; it need not be among the hits.")
 
 
-class VariantIn(JsonModel):
+class CatalogModel(JsonModel):
+    """Base of what is written into the catalog: an unknown field is refused with the names of those that there are."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def know_fields(cls, value: object) -> object:
+        """The same. Raises an error for a field that there is not."""
+        fields, names = cls.model_fields, value if isinstance(value, dict) else {}
+        unknown = [name for name in names if name not in fields]
+        if not unknown:
+            return value
+        rest = "attributes" if "attributes" in fields else "options"
+        raise PydanticCustomError(
+            "unknown_field",
+            "There is no field {name}; the fields are {fields}. A price is price_cents, in whole cents; "
+            "what else is known goes into {rest}",
+            {"name": repr(unknown[0])[:60], "fields": ", ".join(fields), "rest": rest},
+        )
+
+
+class VariantIn(CatalogModel):
     """One form in which an item is sold, such as a size in a colour."""
 
     sku: str = Field("", max_length=MAX_SKU_CHARS)
@@ -251,7 +272,7 @@ EXAMPLE_IMAGE = (
 """32 x 32 pixels in navy blue."""
 
 
-class ItemIn(JsonModel):
+class ItemIn(CatalogModel):
     """An item to add or replace."""
 
     model_config = ConfigDict(

@@ -36,7 +36,8 @@ def items(
     settings = settings_for(folder)
     seconds = None if since is None else since.replace(tzinfo=since.tzinfo or UTC).timestamp()
     with closing(existing_store(settings)) as store:
-        page = store.catalog.item_page(limit, position_of(cursor), source=source, since=seconds)
+        sources = None if source is None else [source]
+        page = store.catalog.item_page(limit, position_of(cursor), sources=sources, since=seconds)
         shown = ItemPageOut.of(page, store.catalog.source_names())
     if as_json:
         output.file.write(shown.model_dump_json(indent=2) + "\n")

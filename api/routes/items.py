@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, ValidationError
 from starlette.convertors import PathConvertor, register_url_convertor
 
 from vitrina.api.answers import AnswerOut
-from vitrina.api.item_answers import ItemOut, ItemPageOut, position_of
+from vitrina.api.item_answers import ItemOut, ItemPageOut, position_of, public_name
 from vitrina.api.item_batches import BatchIn, BatchOut, BatchWriter, PutIn
 from vitrina.api.item_records import fetches, record_of
 from vitrina.api.request_schemas import CURSOR, LIMIT, RANK, SKU
@@ -107,8 +107,10 @@ def list_items(
     """Page through the items of the catalog, the longest unchanged first: what changes meanwhile comes at the end."""
     catalog = service.store.catalog
     seconds = None if since is None else since.replace(tzinfo=since.tzinfo or UTC).timestamp()
-    page = catalog.item_page(limit, position_of(cursor), source=source, since=seconds)
-    return ItemPageOut.of(page, catalog.source_names())
+    known = catalog.source_names()
+    wanted = None if source is None else [name for name in known if source in (name, public_name(name))]
+    page = catalog.item_page(limit, position_of(cursor), sources=wanted, since=seconds)
+    return ItemPageOut.of(page, known, public_name)
 
 
 @router.get("/v1/items/{sku:sku}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -286,12 +286,17 @@ class Catalog:
         return pages(self.database, lambda connection, last: skus_of(connection, source_ids, last))
 
     def item_page(
-        self, limit: int, after: tuple[int, int] = (0, 0), *, source: str | None = None, since: float | None = None
+        self,
+        limit: int,
+        after: tuple[int, int] = (0, 0),
+        *,
+        sources: Collection[str] | None = None,
+        since: float | None = None,
     ) -> ItemPage:
-        """A page of the items of a source, or of all, that changed ``since`` (seconds since 1970) or later, the longest
-        unchanged first; ``after`` is the ``last`` of the page before."""
+        """A page of the items of some sources, or of all, that changed ``since`` (seconds since 1970) or later, the
+        longest unchanged first; ``after`` is the ``last`` of the page before."""
         with self.database.read() as connection:
-            return item_page(connection, limit, after, source, since)
+            return item_page(connection, limit, after, sources, since)
 
     # Twins
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, insert, select, tuple_, update
@@ -85,13 +85,14 @@ def skus_of(connection: Connection, source_ids: Sequence[int], after: int) -> li
 
 
 def item_page(
-    connection: Connection, limit: int, after: tuple[int, int], source: str | None, since: float | None
+    connection: Connection, limit: int, after: tuple[int, int], names: Collection[str] | None, since: float | None
 ) -> ItemPage:
-    """A page of the items of a source, or of all, that changed at ``since`` or later, in the order of their changes."""
+    """A page of the items of the sources of some names, or of all, that changed at ``since`` or later, in the order of
+    their changes."""
     columns = (items.c.id, items.c.sequence, items.c.changed_at, sources.c.name)
     found = select(*columns).join(sources, sources.c.id == items.c.source_id, isouter=True)
-    if source is not None:
-        found = found.where(sources.c.name == source)
+    if names is not None:
+        found = found.where(sources.c.name.in_(names))
     if since is not None:
         found = found.where(items.c.changed_at > since - ROUNDING_S)
     total = connection.scalar(select(func.count()).select_from(found.subquery())) or 0

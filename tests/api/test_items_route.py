@@ -34,6 +34,24 @@ def test_put_get_replace_delete(client: TestClient) -> None:
     assert "vase-1" not in {hit["sku"] for hit in hits}
 
 
+@pytest.mark.parametrize(
+    ("item", "named"),
+    [
+        ({"title": "Mug", "price": 12}, "There is no field 'price'; the fields are title, description, attributes"),
+        ({"title": "Mug", "variants": [{"colour": "red"}]}, "There is no field 'colour'; the fields are sku, options"),
+    ],
+)
+def test_an_unknown_field_is_refused_with_those_that_there_are(
+    client: TestClient, item: dict[str, object], named: str
+) -> None:
+    alone = client.put("/v1/items/mug-1", json=item)
+    batch = client.post("/v1/items:batch", json={"operations": [{"op": "put", "sku": "mug-1", "item": item}]})
+    for answer in (alone, batch):
+        assert answer.status_code == 422
+        assert named in answer.json()["error"]["message"]
+        assert "price_cents, in whole cents" in answer.json()["error"]["message"]
+
+
 def test_paging_through_all_items(client: TestClient, store: Store) -> None:
     first = client.get("/v1/items", params={"limit": 25}).json()
     rest = client.get("/v1/items", params={"limit": 25, "cursor": first["next"]}).json()
@@ -50,6 +68,19 @@ def test_paging_through_all_items(client: TestClient, store: Store) -> None:
     assert client.get("/v1/items", params={"source": source}).json()["total"] == N_PRODUCTS
     assert client.get("/v1/items", params={"source": "nobody"}).json()["items"] == []
     assert client.get("/v1/items", params={"cursor": "x"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [("/srv/shop/pricelist.xlsx", "pricelist.xlsx"), ("C:\\shop\\a.csv", "a.csv"), ("men/shoes", "men/shoes")],
+)
+def test_no_folder_of_a_source_is_told(client: TestClient, store: Store, source: str, told: str) -> None:
+    (before,) = client.get("/v1/items").json()["sources"]
+    ids = [store.catalog.source_id(each) for each in (before, source)]
+    store.catalog.move_items([ids[0] or 0], ids[1] or 0)
+    page = client.get("/v1/items", params={"source": told, "limit": 2}).json()
+    assert (page["sources"], page["total"]) == ({told: N_PRODUCTS}, N_PRODUCTS)
+    assert [item["source"] for item in page["items"]] == [told, told]
 
 
 @pytest.mark.parametrize("asked", ["cafe\u0301  1", "caf\u00e9 1", "CAF\u00c9  1", " caf\u00e9\u00a01"])

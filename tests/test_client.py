@@ -7,6 +7,7 @@ import asyncio
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,9 @@ def test_items_are_put_read_and_deleted(remote: Client) -> None:
     assert remote.explain("Mug", "C-1").sentence
     assert remote.facets("Mug", fields=["colour"])["fields"][0]["field"] == "colour"
     assert remote.items(limit=2).next
+    (changed,) = remote.items(since=datetime.now(UTC) - timedelta(minutes=1), source=None).items[-1:]
+    assert changed.sku == "C-1"
+    assert remote.items(since="2999-01-01").total == 0
     remote.delete("C-1")
     with pytest.raises(ServiceError, match="no item with the sku 'C-1'") as told:
         remote.item("C-1")

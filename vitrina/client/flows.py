@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -192,9 +193,14 @@ def item(sku: str) -> Flow[CatalogItem]:
     return (yield from got(CatalogItem, Call("GET", item_path(sku))))
 
 
-def items(*, limit: int = 100, cursor: str = "", source: str | None = None) -> Flow[CatalogPage]:
-    """A page of the catalog's items, the longest unchanged first. Raises ServiceError."""
-    params = {"limit": limit, "cursor": cursor, **({} if source is None else {"source": source})}
+def items(
+    *, limit: int = 100, cursor: str = "", source: str | None = None, since: datetime | str | None = None
+) -> Flow[CatalogPage]:
+    """A page of the catalog's items, the longest unchanged first; of a ``source``, and of those that changed at
+    ``since`` (UTC where it names no zone) or later. Raises ServiceError."""
+    when = since.isoformat() if isinstance(since, datetime) else since
+    given = {name: value for name, value in (("source", source), ("since", when)) if value is not None}
+    params = {"limit": limit, "cursor": cursor, **given}
     return (yield from got(CatalogPage, Call("GET", "/v1/items", params=params)))
 
 

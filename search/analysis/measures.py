@@ -150,6 +150,11 @@ class Measure:
         amount = amount_of(self.numbers[0])
         return self.bounds or (amount, amount)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is bounded on one side only: ``at least 30 l``."""
+        return self.bounds is not None and (self.bounds[0] == 0 or math.isinf(self.bounds[1]))
+
 
 def by_name(*, glued: bool) -> Mapping[tuple[str, ...], tuple[Unit, ...]]:
     """The units of each name, in words; with ``glued`` those names, too, that stand right after a number only."""

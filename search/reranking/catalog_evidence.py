@@ -97,9 +97,12 @@ class CatalogEvidence:
 
     def _on_measure(self, asked: Measure) -> CatalogValue:
         """What the texts say of a measure: that it is one of theirs, or that the title, or one field alone, has another
-        of its kind. Sides and counts are left alone, of which one thing has several."""
+        of its kind. Sides and counts are left alone, of which one thing has several. Nothing, where some keep a bound
+        and some do not: of 8 GB and 512 GB, who knows which has to be at least 12 GB?"""
         title = measures_in(self._item.title)
         rest = measures_in(f"{self._item.description[:MAX_LISTING_CHARACTERS]} {attribute_text(self._item.attributes)}")
+        if asked.is_open and {True, False} <= {is_same(asked, held) for held in (*title, *rest)}:
+            return NOTHING
         for held in (*title, *rest):
             if is_same(asked, held):
                 return CatalogValue(MENTIONED_LOGIT, str(held))

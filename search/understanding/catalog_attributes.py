@@ -25,6 +25,9 @@ MAX_VALUE_CHARS = 60
 MAX_MEASURES = 500
 """Fields with more values are not read as measures, which would take more than a millisecond a query."""
 
+MAX_PROBED = 20
+"""Values that are read first: where none of them is an amount, the field is none of amounts."""
+
 PLACEHOLDERS = frozenset(
     {"", "-", "n/a", "na", "nan", "nil", "none", "null", "other", "others", "undefined", "unknown"}
 )
@@ -111,17 +114,35 @@ class Vocabulary:
         """The attribute that folded words match in one field, or None."""
         return next((match for match in self.matches(words) if match.field == field), None)
 
-    def measure_match(self, asked: Measure) -> AttributeMatch | None:
+    def measure_match(self, asked: Measure, named: Sequence[str] = ()) -> AttributeMatch | None:
         """The values that are an amount, or within its bounds, in the only field whose name says the unit of its
-        numbers: ``players: 2-6`` for ``4 people``, ``weight_kg: 1.2`` for ``under 2 kg``. None without any."""
-        found = [
-            AttributeMatch(field, values)
-            for field, held in self._measures.items()
-            if (answers := [(value, is_same(asked, measure)) for value, measure in held])
-            and answers[0][1] is not None
-            and (values := tuple(value for value, same in answers if same))
+        numbers: ``players: 2-6`` for ``4 people``, ``weight_kg: 1.2`` for ``under 2 kg``. Of a bounded amount it may be
+        the only field of such amounts, or else the first that words beside it ``named``. None without any."""
+        held_by = self._measures | self._amounts if asked.is_open else self._measures
+        named_by = {field: held_by.get(field) or self._amounts_in(field) for field in named if field in self.fields}
+        of_named = self._answers(asked, {field: held for field, held in named_by.items() if held})
+        found = of_named[:1] or [each for each in self._answers(asked, held_by) if each.values]
+        return found[0] if len(found) == 1 and found[0].values else None
+
+    def _answers(self, asked: Measure, held_by: Mapping[str, Sequence[tuple[str, Measure]]]) -> list[AttributeMatch]:
+        """The values of each field that are what is asked for, of those whose values measure that."""
+        return [
+            AttributeMatch(field, tuple(value for value, same in answers if same))
+            for field, held in held_by.items()
+            if (answers := [(value, is_same(asked, measure)) for value, measure in held]) and answers[0][1] is not None
         ]
-        return found[0] if len(found) == 1 else None
+
+    @cached_property
+    def _amounts(self) -> dict[str, list[tuple[str, Measure]]]:
+        """The same of the fields most of whose values are amounts with their unit: ``ram: 16 GB``."""
+        found = {field: self._amounts_in(field) for field in self.fields if self._amounts_in(field, MAX_PROBED)}
+        return {field: held for field, held in found.items() if 2 * len(held) > len(self.fields[field])}
+
+    def _amounts_in(self, field: str, most: int = MAX_MEASURES) -> list[tuple[str, Measure]]:
+        """The first values of a field that tell one amount, with it: ``16 GB DDR5``."""
+        values = self.fields[field][:most] if len(self.fields[field]) <= MAX_MEASURES else ()
+        told = ((value, [part for part in measured(analyse(value)) if isinstance(part, Measure)]) for value in values)
+        return [(value, amounts[0]) for value, amounts in told if len(amounts) == 1 and amounts[0].units]
 
     @cached_property
     def _measures(self) -> dict[str, list[tuple[str, Measure]]]:

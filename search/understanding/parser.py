@@ -63,7 +63,7 @@ def parse(text: str, vocabulary: Vocabulary, *, wanted: bool = True) -> list[Req
 
 def query_parts(words: Sequence[Token], vocabulary: Vocabulary, *, wanted: bool = True) -> list[QueryPart]:
     spans = [measure_matched(words, span, vocabulary) for span in match_spans(words, vocabulary)]
-    found = [measure_matched(words, part, vocabulary) if part.is_measure else part for part in pieces(words, spans)]
+    found = list(bounds_matched(words, pieces(words, spans), vocabulary))
     named = unnamed(words, found, vocabulary)
     parts = details(words, named, vocabulary.kind_fields)
     parts = with_polarity(words, parts) if wanted else [replace(p, wanted=False) for p in parts if is_content(words, p)]
@@ -136,12 +136,36 @@ def loose(words: Sequence[Token], start: int, end: int) -> Iterator[QueryPart]:
 Run = TypeVar("Run", QueryPart, SpanMatch)
 
 
-def measure_matched(words: Sequence[Token], run: Run, vocabulary: Vocabulary) -> Run:
+def bounds_matched(words: Sequence[Token], parts: Sequence[QueryPart], vocabulary: Vocabulary) -> Iterator[QueryPart]:
+    """The parts, each measure with the values that fit; words beside it may name its field: ``at least 16 gb ram``."""
+    after = 0  # past the name that follows the measure before
+    for part in parts:
+        if not part.is_measure:
+            yield part
+            continue
+        before = part.start - 1
+        while before >= after and words[before].role is TokenRole.FILLER:
+            before -= 1
+        runs = [range(part.end, part.end + n) for n in (2, 1)] + [range(before + 1 - n, before + 1) for n in (2, 1)]
+        named = [
+            (run, field)
+            for run in runs
+            if run.start >= after and run.stop <= len(words)
+            for field in vocabulary.fields_called([words[at].text for at in run])
+        ]
+        matched = measure_matched(words, part, vocabulary, [field for _, field in named])
+        after = max((run.stop for run, field in named if matched.match and field == matched.match.field), default=after)
+        yield matched
+
+
+def measure_matched(words: Sequence[Token], run: Run, vocabulary: Vocabulary, named: Sequence[str] = ()) -> Run:
     """A run of words, with the values that fit if it is a measure that a field tells; a field's name may be part of
-    it, as in ``age 4``."""
+    it, as in ``age 4``, or, of a bounded measure, beside it."""
     asked = measured([word.text for word in words[run.start : run.end]])
     whole = asked[0] if len(asked) == 1 else ""
-    match = vocabulary.measure_match(whole) if isinstance(whole, Measure) else None
+    if not isinstance(whole, Measure):
+        return run
+    match = vocabulary.measure_match(whole, named if whole.is_open else ())
     return replace(run, match=match) if match else run
 
 
@@ -169,7 +193,7 @@ def details(words: Sequence[Token], parts: Sequence[QueryPart], kind_fields: Col
             within = role in (TokenRole.WITH, TokenRole.WITHOUT) or (
                 within and role in (TokenRole.FILLER, TokenRole.AND)
             )
-        elif part.match is not None and within:
+        elif part.match is not None and within and not part.is_measure:
             is_kind = part.match.field in kind_fields and words[part.start - 1].role is TokenRole.WITH
             is_a_part = is_kind and any(is_content(words, each) for each in kept)
             end = detail_end(words, parts, part) or (part.end if is_a_part else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from vitrina.search.analysis.measures import is_unit
+from vitrina.search.analysis.measures import Measure, is_unit, measured
 from vitrina.search.analysis.spelling import split
 from vitrina.search.understanding.catalog_attributes import AttributeMatch, Vocabulary
 from vitrina.search.understanding.names import MatchType
@@ -27,6 +27,7 @@ def match_spans(words: Sequence[Token], vocabulary: Vocabulary) -> list[SpanMatc
     """The spans that match, in their order; no two overlap."""
     found: list[SpanMatch] = []
     free = [True] * len(words)
+    bounded = list(bounded_runs(words))
 
     def add(span: SpanMatch | None) -> None:
         if span is not None:
@@ -37,12 +38,30 @@ def match_spans(words: Sequence[Token], vocabulary: Vocabulary) -> list[SpanMatc
         matching_spans([word.text for word in words], vocabulary), key=lambda c: (c.start - c.end, c.start)
     )
     for span in longest_first:
-        if all(free[span.start : span.end]) and may_match(words, span):
+        if all(free[span.start : span.end]) and may_match(words, span) and not splits(span, bounded):
             add(span)
     for at, word in enumerate(words):
-        if free[at] and word.role is TokenRole.PLAIN and is_code(word.text):
+        if free[at] and word.role is TokenRole.PLAIN and is_code(word.text) and not any(at in run for run in bounded):
             add(code_match(words, at, free, vocabulary))
     return sorted(whole_compounds(words, found, free), key=lambda span: span.start)
+
+
+def bounded_runs(words: Sequence[Token]) -> Iterator[range]:
+    """The words of each measure that is bounded on one side: ``at least 16 gb``."""
+    at = 0
+    for part in measured([word.text for word in words]):
+        n_words = len(part.terms) if isinstance(part, Measure) else 1
+        if isinstance(part, Measure) and part.is_open:
+            yield range(at, at + n_words)
+        at += n_words
+
+
+def splits(span: SpanMatch, runs: Sequence[range]) -> bool:
+    """Whether a span has some words of a run, but not all: ``16 gb`` is not what ``at least 16 gb`` asks for."""
+    return any(
+        span.start < run.stop and run.start < span.end and not (span.start <= run.start and run.stop <= span.end)
+        for run in runs
+    )
 
 
 def matching_spans(texts: Sequence[str], vocabulary: Vocabulary) -> Iterator[SpanMatch]:

@@ -174,3 +174,10 @@ def test_a_price(prices: list[int | None], value: CatalogValue) -> None:
     variants = tuple(Variant(str(price), price_cents=price) for price in prices) if len(prices) > 1 else ()
     item = Item("a", price_cents=None if variants else prices[0], currency="EUR", variants=variants)
     assert CatalogEvidence(item).on(UNDER_50) == value
+
+
+def test_a_bound_that_some_of_several_amounts_keep_is_left_open() -> None:
+    laptop = CatalogEvidence(Item("a", "Laptop, 8 GB RAM, 512 GB SSD"))
+    assert laptop.on(Requirement("at least 12 gb")) == NOTHING
+    assert laptop.on(Requirement("at least 8 gb")).logit == MENTIONED_LOGIT
+    assert laptop.on(Requirement("over 1 tb")).logit == DENIED_LOGIT

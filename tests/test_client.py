@@ -94,6 +94,22 @@ def test_an_image_behind_an_address_is_fetched_without_the_key() -> None:
     assert asked[1].headers["authorization"] == "Bearer vk-1"
 
 
+def test_what_the_guide_writes_is_written(
+    remote: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guide = (Path(__file__).parents[1] / "docs/client.md").read_text(encoding="utf-8")
+    (writing,) = [block.partition("```")[0] for block in guide.split("```python\n")[1:] if "shop.put" in block]
+    (tmp_path / "photo.jpg").write_bytes(make_image())
+    (tmp_path / "products.csv").write_text("Artikelnummer,title\nP-1,Pan\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    exec(writing, {"shop": remote})
+    printed = capsys.readouterr().out
+    assert "[('A-16', 'not_found'), ('A-18', 'created'), ('M-3', 'created')]" in printed
+    assert "1 0 1 added" in printed
+    assert remote.item("A-17").variants[0].image_url
+    assert [item.sku for item in remote.items(source="erp").items] == ["K-1"]
+
+
 def test_items_are_put_read_and_deleted(remote: Client) -> None:
     put = remote.put("C-1", {"title": "Mug", "attributes": {"colour": "red"}, "images": [make_image()]})
     assert (put.sku, put.title, len(put.image_urls)) == ("C-1", "Mug", 1)

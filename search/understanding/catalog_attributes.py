@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,8 +11,8 @@ from functools import cached_property
 from types import MappingProxyType
 
 from vitrina.search.analysis.analyser import analyse
-from vitrina.search.analysis.measures import UNITS_CALLED, Measure, is_same, measured
-from vitrina.search.analysis.spelling import growing_keys, key, split
+from vitrina.search.analysis.measures import SIZES, UNITS_CALLED, Measure, amount_of, is_same, measured
+from vitrina.search.analysis.spelling import fold, growing_keys, key, split
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.types.filters import PRICE, facet_value
 from vitrina.search.types.item import Item, Scalar
@@ -24,6 +25,9 @@ MAX_VALUE_CHARS = 60
 
 MAX_MEASURES = 500
 """Fields with more values are not read as measures, which would take more than a millisecond a query."""
+
+SIZE_VALUE = re.compile(r"\D{0,4}(\d{1,3}(?:[.,]\d)?)(?:\s*(?:-|–|/|to|bis)\s*(\d{1,3}(?:[.,]\d)?))?")
+"""A size in numbers, or a range of them: ``EU 41``, ``39-42``."""
 
 MAX_PROBED = 20
 """Values that are read first: where none of them is an amount, the field is none of amounts."""
@@ -117,7 +121,16 @@ class Vocabulary:
     def measure_match(self, asked: Measure, named: Sequence[str] = ()) -> AttributeMatch | None:
         """The values that are an amount, or within its bounds, in the only field whose name says the unit of its
         numbers: ``players: 2-6`` for ``4 people``, ``weight_kg: 1.2`` for ``under 2 kg``. Of a bounded amount it may be
-        the only field of such amounts, or else the first that words beside it ``named``. None without any."""
+        the only field of such amounts, or else the first that words beside it ``named``. The number of a size is a
+        value of a field of sizes, or within one: ``39-42`` for ``size 41``; or else a length. None without any."""
+        if asked.is_size:
+            lengths = {
+                field: [(value, each) for value, each in held if any(unit.quantity == "length" for unit in each.units)]
+                for field, held in self._measures.items()
+            }
+            of_length = self._answers(asked, {field: held for field, held in lengths.items() if held})
+            found = [*self._sizes(amount_of(asked.numbers[0])), *of_length]
+            return next((each for each in found if each.values), None)
         held_by = self._measures | self._amounts if asked.is_open else self._measures
         named_by = {field: held_by.get(field) or self._amounts_in(field) for field in named if field in self.fields}
         of_named = self._answers(asked, {field: held for field, held in named_by.items() if held})
@@ -131,6 +144,17 @@ class Vocabulary:
             for field, held in held_by.items()
             if (answers := [(value, is_same(asked, measure)) for value, measure in held]) and answers[0][1] is not None
         ]
+
+    def _sizes(self, size: float) -> Iterator[AttributeMatch]:
+        """The values of each field of sizes that are a number, or a range that it is within. Where a pair of numbers
+        falls, as in jeans of ``34/32``, pairs are no ranges."""
+        named = [field for field in self.fields if not SIZES.isdisjoint(split(field)[-1:])]
+        for field in sorted(named, key=lambda each: len(split(each))):
+            found = ((value, SIZE_VALUE.fullmatch(fold(value))) for value in self.fields[field][:MAX_MEASURES])
+            pairs = {value: (amount_of(each[1]), amount_of(each[2] or each[1])) for value, each in found if each}
+            is_ranged = all(least <= most for least, most in pairs.values())
+            within = [v for v, (least, most) in pairs.items() if least <= size <= most and (least == most or is_ranged)]
+            yield AttributeMatch(field, tuple(sorted(within, key=lambda each: pairs[each][0] < pairs[each][1])))
 
     @cached_property
     def _amounts(self) -> dict[str, list[tuple[str, Measure]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,15 @@ def test_words_ask_for_one_variant_that_is_all_of_it(store: Store, encoder: Fake
     denied = engine.search(Query("shirt not red"))
     assert [hit.item.sku for hit in denied.hits][-1] == "red"
     assert {hit.item.variants[hit.variant or 0].options["colour"] for hit in denied.hits[:2]} == {"blue"}
+
+
+def test_a_size_within_the_range_of_an_option_shows_that_variant(tmp_path: Path, encoder: FakeEncoder) -> None:
+    new_catalog(tmp_path / "catalog.db").close()
+    with closing(Store(tmp_path)) as store:
+        version = store.catalog.open_index_version(encoder.identity, active=True)
+        sizes = [Variant(each, {"size": each}, 300) for each in ("36-38", "39-42", "43-46")]
+        entry = make_entry(encoder, "S", "Socks", images=[make_image("red")], variants=sizes)
+        store.catalog.commit(version, [entry])
+        engine = SearchEngine(store.catalog, encoder, open_replica(store, encoder))
+        assert shown(engine.search(Query("socks size 41"))) == [("S", "39-42")]
+        assert shown(engine.search(Query("socks size 44"))) == [("S", "43-46")]

@@ -116,3 +116,21 @@ def test_a_measure_names_what_a_field_of_its_unit_says(text: str, field: str, va
     assert isinstance(asked, Measure)
     match = vocabulary.measure_match(asked)
     assert (match.field, match.values) == (field, values) if match else not values
+
+
+@pytest.mark.parametrize(
+    ("size", "field", "values"),
+    [
+        ("41", "sock size", ("39-42",)),
+        ("43", "sock size", ("43", "43-46")),
+        ("57", "head_cm", ("52-58",)),
+        ("33", "", ()),
+    ],
+)
+def test_a_size_is_within_a_range_of_sizes_and_no_age(size: str, field: str, values: tuple[str, ...]) -> None:
+    fields = {"age": ("30-50",), "sock size": ("EU 36-38", "39-42", "43-46", "43"), "head_cm": ("52-58",)}
+    vocabulary = Vocabulary({**fields, "size": ("32/34", "34/32", "S-M")})
+    (asked,) = measured(["size", size])
+    assert isinstance(asked, Measure)
+    match = vocabulary.measure_match(asked)
+    assert (match.field, match.values) == (field, values) if match else not values

@@ -345,7 +345,7 @@ class Service:
             self.store.catalog.database.check_file()  # a connection that is open reads on from the file that is gone
             behind = self.changes_behind()
         except VitrinaError as error:
-            return {"store": str(error)}
+            return {"store": str(error).replace(f"{self.store.folder}/", "")}  # everybody may read it
         late_s = time.monotonic() - self._in_step_at
         if behind and late_s > MAX_LATE_S:
             found["index"] = f"The index is {behind:,} changes behind the catalog, for {late_s:.0f} s."

@@ -207,7 +207,10 @@ def test_a_service_whose_catalog_was_replaced_is_not_ready(client: TestClient) -
                 path.write_bytes(away.read_bytes())
             told = client.get("/readyz")
             assert (told.status_code, list(told.json()["error"]["details"])) == (503, ["store"])
-            assert "deleted or replaced" in told.json()["error"]["details"]["store"]
+            assert told.json()["error"]["details"]["store"].startswith(
+                "The database catalog.db was deleted or replaced"
+            )
+            assert str(service.store.folder) not in told.text
     finally:
         away.replace(path)
     client.get("/readyz").raise_for_status()

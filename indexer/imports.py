@@ -330,6 +330,10 @@ def read_dead_letters(file: Path, offset: int, limit: int) -> tuple[list[dict[st
         with file.open(encoding="utf-8") as lines:
             for total, line in enumerate(lines, start=1):
                 if offset < total <= offset + limit:
-                    letter = json.loads(line)
-                    found.append({key: value for key, value in letter.items() if key != OPENED})
+                    found.append(letter_of(line))
     return found, total
+
+
+def letter_of(line: str) -> dict[str, Any]:
+    """A line of a dead-letter file, without how its source was opened."""
+    return {key: value for key, value in json.loads(line).items() if key != OPENED}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 from sse_starlette import EventSourceResponse, ServerSentEvent
-from starlette.responses import FileResponse
+from starlette.responses import StreamingResponse
 
 from vitrina.api.imports import (
     EXAMPLE_ROWS,
@@ -40,6 +41,7 @@ from vitrina.indexer.imports import (
     REQUEST,
     ImportKind,
     ImportRequest,
+    letter_of,
     letters_of,
     read_dead_letters,
     write_rows,
@@ -53,6 +55,9 @@ POLL_S = 0.5
 """How often a stream of progress looks for news."""
 
 BODY: TypeAdapter[UrlImportIn | RowsImportIn] = TypeAdapter(ImportIn)
+
+N_LINES = 1_000
+"""Dead letters that are read and sent together."""
 
 MAX_ID = 2**63 - 1
 ImportId = Annotated[int, PathParameter(ge=1, le=MAX_ID, description="The import's id.")]
@@ -232,14 +237,18 @@ def get_dead_letters(
     file = service.store.dead_letters / (progress.dead_letters or "none")
     public = hiding(f"{service.store.uploads}/{REQUEST.validate_python(job.request).folder}/")
     if "application/x-ndjson" in request.headers.get("accept", ""):
-        return (
-            FileResponse(file, media_type="application/x-ndjson")
-            if file.is_file()
-            else Response(media_type="application/x-ndjson")
-        )
+        return StreamingResponse(letter_lines(file, public), media_type="application/x-ndjson")
     found, total = read_dead_letters(file, offset, limit)
     letters = [DeadLetterOut.of(each, public) for each in found]
     return DeadLettersOut(dead_letters=letters, total=total)
+
+
+def letter_lines(file: Path, public: Callable[[str], str]) -> Iterator[str]:
+    """All dead letters of a file as JSON lines, ``N_LINES`` at a time. Blocks."""
+    if file.is_file():
+        with file.open(encoding="utf-8") as lines:
+            while part := [DeadLetterOut.of(letter_of(line), public) for line in islice(lines, N_LINES)]:
+                yield "".join(f"{each.model_dump_json()}\n" for each in part)
 
 
 def out(service: Service, job: Job) -> ImportOut:

@@ -137,12 +137,15 @@ def test_remedies_are_those_of_http(remedy: str, expected: str) -> None:
     assert over_http(remedy) == expected
 
 
-def test_an_imports_remedies_name_no_options_of_the_command_line(client: TestClient) -> None:
+def test_an_imports_remedies_name_no_options_of_the_command_line(client: TestClient, store: Store) -> None:
     done = ended(client, send(client, "shop.csv", b"sku,title,image\nA,Mug,gone.png\n,Cup,\n"))
     letters = client.get(f"/v1/imports/{done['id']}/dead-letters").json()["dead_letters"]
     told = [each["remedy"] for each in (*letters, *done["left_out"], *done["report"]["left_out"])]
     assert len(told) == 6
     assert not [each for each in (*told, *done["report"]["advice"]) if "--" in each]
+    lines = client.get(f"/v1/imports/{done['id']}/dead-letters", headers={"Accept": "application/x-ndjson"}).text
+    assert [json.loads(line) for line in lines.splitlines()] == letters
+    assert str(store.folder) not in lines
     failed = ended(client, send(client, "keyless.csv", b"a,b\n1,2\n"))
     assert 'map={"sku": "a"}' in failed["error"]["remedy"]
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vitrina.search.analysis.analyser import analyse
+from vitrina.search.analysis.measures import Measure, measured
 from vitrina.search.index.facet_index import FacetIndex
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.lexical.bm25 import LexicalMatches, QueryMatches
@@ -15,7 +17,7 @@ from vitrina.search.lexical.lexical_index import LexicalIndex
 from vitrina.search.retrieval.fusion import Scores
 from vitrina.search.store.matching import items_of
 from vitrina.search.store.reader import CatalogReader
-from vitrina.search.types.filters import PRICE, AnyOf, facet_value
+from vitrina.search.types.filters import AnyOf, facet_value
 from vitrina.search.types.query import WINDOW, Query, Weights
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.types.trust import Part
@@ -153,12 +155,13 @@ class AttributeScores:
         return np.asarray(self.is_kind & ~(self.may_modify & is_of_others))
 
     def mispriced(self, facets: FacetIndex, item_ids: NDArray[np.int64], met: Scores) -> NDArray[np.bool_]:
-        """Which of ``item_ids`` have a price, and none within all bounds, by how far they have ``met`` what is wanted;
-        shape (n,)."""
-        bounded = [column for column, each in enumerate(self.wanted) if each.bounds is not None]
-        if not bounded:
-            return np.zeros(len(item_ids), np.bool_)
-        return np.asarray(facets.having(PRICE, None, item_ids) & ~met[:, bounded].all(axis=1))
+        """Which of ``item_ids`` have a price, or an amount, and none within a bound that is set to it, by how far they
+        have ``met`` what is wanted; shape (n,)."""
+        out = np.zeros(len(item_ids), np.bool_)
+        for column, each in enumerate(self.wanted):
+            if each.bounds is not None or is_bound(each.words):
+                out |= facets.having(each.field, None, item_ids) & (met[:, column] == 0)
+        return out
 
     def avoided(self, facets: FacetIndex, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of ``item_ids`` are to be avoided, by their fields; shape (n,)."""
@@ -166,6 +169,12 @@ class AttributeScores:
         by_field = {each.field: [other for other in self.without if other.field == each.field] for each in self.without}
         met = [shares(facets, alternatives, item_ids).any(axis=1) for alternatives in by_field.values()]
         return np.asarray(avoided | np.all(met, axis=0) if met else avoided, np.bool_)
+
+
+def is_bound(words: str) -> bool:
+    """Whether words are an amount that is bounded on one side: ``at least 16 gb``."""
+    first = next(iter(measured(analyse(words))), "")
+    return isinstance(first, Measure) and first.is_open
 
 
 def met_by_one_variant(
@@ -267,7 +276,7 @@ class ItemCatalogScores:
 
     ``parts`` has the lexical parts and ``Part.FIELDS``, each of shape (n,). ``share_met``, shape (n,), is the share of
     all wanted requirements that the fields meet, 0 to 1. ``avoided``, shape (n,), marks items to avoid, ``lacked``
-    those that say that they lack what is to be avoided, and ``mispriced`` those whose price is not within the bounds
+    those that say that they lack what is to be avoided, and ``mispriced`` those whose price, or amount, is not within the bounds
     that were asked for.
     """
 

@@ -312,3 +312,17 @@ def test_what_says_that_it_lacks_something_is_what_has_none(
     assert [hit.item.sku for hit in hits] == ["lacks", "silent", "with"]
     assert not explain_rank(engine, Query(query), "lacks").avoided
     engine.catalog.close()
+
+
+def test_an_amount_out_of_bounds_falls_whatever_the_words_say(tmp_path: Path, encoder: FakeEncoder) -> None:
+    engine = opened(tmp_path, encoder)
+    small = make_entry(
+        encoder, "8", "Laptop", description="Laptop with 8 GB RAM and a disk of 512 GB.", attributes={"ram": "8 GB"}
+    )
+    others = [make_entry(encoder, f"{n}", "Laptop", attributes={"ram": f"{n} GB"}) for n in (16, 32)]
+    engine.catalog.commit(engine.replica.version_id, [small, *others])
+    engine.replica.catch_up()
+    for text in ("laptop with more than 8 GB RAM", "laptop at least 12 GB RAM"):
+        assert [hit.item.sku for hit in engine.search(Query(text)).hits][-1] == "8"
+    assert engine.search(Query("laptop not over 8 GB RAM")).hits[0].item.sku == "8"
+    engine.catalog.close()

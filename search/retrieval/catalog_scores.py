@@ -276,8 +276,8 @@ class ItemCatalogScores:
 
     ``parts`` has the lexical parts and ``Part.FIELDS``, each of shape (n,). ``share_met``, shape (n,), is the share of
     all wanted requirements that the fields meet, 0 to 1. ``avoided``, shape (n,), marks items to avoid, ``lacked``
-    those that say that they lack what is to be avoided, and ``mispriced`` those whose price, or amount, is not within the bounds
-    that were asked for.
+    those that say that they lack what is to be avoided, and ``mispriced`` those whose price, or
+    amount, is not within the bounds that were asked for.
     """
 
     parts: Mapping[Part, Scores]

@@ -8,6 +8,7 @@ with red logo`` asks for one colour.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -16,11 +17,15 @@ from vitrina.search.analysis.measures import Measure, measured
 from vitrina.search.types.query import Query
 from vitrina.search.types.requirement import Requirement
 from vitrina.search.understanding.catalog_attributes import AttributeMatch, Vocabulary
+from vitrina.search.understanding.names import MatchType
 from vitrina.search.understanding.prices import price_requirements, without_prices
 from vitrina.search.understanding.span_matching import SpanMatch, match_spans
 from vitrina.search.understanding.tokens import INNER, Joiner, Token, TokenRole, prepared, spelled_out, tokenize
 
 DENYING = (TokenRole.NOT, TokenRole.WITHOUT)
+
+UNWORD = re.compile(r"(?<![\w-])un-?([^\W\d_]{4,})(?![\w-])")
+"""A word that may deny what follows its prefix."""
 
 NOT_DENYING = frozenset({"size", "shipping", "delivery", "gift", "gifts"})
 """Before these, ``free`` does not deny: ``cotton free size``."""
@@ -55,10 +60,18 @@ def requirements_of(query: Query, vocabulary: Vocabulary) -> tuple[Requirement, 
 def parse(text: str, vocabulary: Vocabulary, *, wanted: bool = True) -> list[Requirement]:
     """The requirements in one text; with ``wanted`` false it lists only what to avoid."""
     spelled = spelled_out(text)
-    folded = without_prices(spelled)
+    folded = UNWORD.sub(lambda word: denial_apart(word, vocabulary), without_prices(spelled))
     words = tokenize(folded)
     asked = [requirement(folded, words, part) for part in query_parts(words, vocabulary, wanted=wanted)]
     return [*asked, *price_requirements(spelled, vocabulary.currencies)] if wanted else asked
+
+
+def denial_apart(word: re.Match[str], vocabulary: Vocabulary) -> str:
+    """A word with ``un`` apart, where the catalog has a value that is the rest of it, and none that is the word:
+    ``non-striped`` for ``unstriped``."""
+    rest = vocabulary.match([word[1]])
+    is_value = rest is not None and rest.match_type is MatchType.SAME
+    return f"non-{word[1]}" if is_value and not any(vocabulary.prefix_matches([word[0]])) else word[0]
 
 
 def query_parts(words: Sequence[Token], vocabulary: Vocabulary, *, wanted: bool = True) -> list[QueryPart]:
@@ -84,7 +97,7 @@ def divided(text: str, vocabulary: Vocabulary) -> DividedText:
     The names of things that are called by what they lack (``non-stick``, ``sugar-free``) are wanted words, since the
     things' own texts say them, too.
     """
-    folded = prepared(text)
+    folded = UNWORD.sub(lambda word: denial_apart(word, vocabulary), prepared(text))
     words = tokenize(folded)
     denied = [part for part in query_parts(words, vocabulary) if not part.wanted and not is_compound(words, part)]
     if not denied:

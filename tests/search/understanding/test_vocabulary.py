@@ -8,8 +8,10 @@ from tests.search.understanding.shops import FASHION
 from vitrina.search.analysis.analyser import analyse
 from vitrina.search.analysis.measures import Measure, measured
 from vitrina.search.analysis.spelling import split
+from vitrina.search.types.requirement import Requirement
 from vitrina.search.understanding.catalog_attributes import MAX_VALUE_CHARS, Vocabulary
 from vitrina.search.understanding.names import MatchType
+from vitrina.search.understanding.parser import parse
 
 
 def meaning(vocabulary: Vocabulary, words: str) -> tuple[str, tuple[str, ...]] | None:
@@ -134,3 +136,42 @@ def test_a_size_is_within_a_range_of_sizes_and_no_age(size: str, field: str, val
     assert isinstance(asked, Measure)
     match = vocabulary.measure_match(asked)
     assert (match.field, match.values) == (field, values) if match else not values
+
+
+LAPTOPS = Vocabulary(
+    {
+        "category": ("laptop", "mug"),
+        "specs.ram": ("8 GB", "16 GB DDR5", "32 GB"),
+        "storage": ("512 GB", "1 TB"),
+        "weight": ("1.2 kg", "2 kg", "3 kg"),
+        "capacity": ("250 ml", "300 ml", "400 ml"),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "values"),
+    [
+        ("laptop with more than 8 GB RAM", "specs.ram", ("16 GB DDR5", "32 GB")),
+        ("laptop at least 16 GB RAM", "specs.ram", ("16 GB DDR5", "32 GB")),
+        ("laptop at least 12 GB RAM", "specs.ram", ("16 GB DDR5", "32 GB")),
+        ("laptop 16 gb or more ram", "specs.ram", ("16 GB DDR5", "32 GB")),
+        ("laptop with RAM of at least 16 GB", "specs.ram", ("16 GB DDR5", "32 GB")),
+        ("laptop over 512 gb storage", "storage", ("1 TB",)),
+        ("laptop not over 2 kg", "weight", ("1.2 kg", "2 kg")),
+        ("laptop under 2 kg", "weight", ("1.2 kg",)),
+        ("mug >300ml", "capacity", ("400 ml",)),
+        ("mug ≤ 300 ml", "capacity", ("250 ml", "300 ml")),
+        ("laptop 8 gb ram", "specs.ram", ("8 GB",)),
+    ],
+)
+def test_a_bounded_amount_names_all_values_within_it(text: str, field: str, values: tuple[str, ...]) -> None:
+    _, asked = parse(text, LAPTOPS)
+    assert (asked.field, asked.values, asked.wanted) == (field, values, True)
+
+
+def test_a_bounded_amount_without_a_field_stays_whole() -> None:
+    assert parse("laptop at least 16 GB", LAPTOPS)[1:] == [Requirement("at least 16 gb")], "of memory, or of storage?"
+    assert Requirement("at least 64 gb") in parse("laptop at least 64 GB RAM", LAPTOPS), "no laptop has so much"
+    found = parse("laptop at least 16 GB RAM and over 512 GB storage", LAPTOPS)
+    assert [each.field for each in found] == ["category", "specs.ram", "storage"]

@@ -121,8 +121,9 @@ class Vocabulary:
     def measure_match(self, asked: Measure, named: Sequence[str] = ()) -> AttributeMatch | None:
         """The values that are an amount, or within its bounds, in the only field whose name says the unit of its
         numbers: ``players: 2-6`` for ``4 people``, ``weight_kg: 1.2`` for ``under 2 kg``. Of a bounded amount it may be
-        the only field of such amounts, or else the first that words beside it ``named``. The number of a size is a
-        value of a field of sizes, or within one: ``39-42`` for ``size 41``; or else a length. None without any."""
+        the only field of such amounts, or else the first that words beside it ``named``, even if none of its values is
+        within the bounds. The number of a size is a value of a field of sizes, or within one: ``39-42`` for
+        ``size 41``; or else a length. None without any."""
         if asked.is_size:
             lengths = {
                 field: [(value, each) for value, each in held if any(unit.quantity == "length" for unit in each.units)]
@@ -135,7 +136,7 @@ class Vocabulary:
         named_by = {field: held_by.get(field) or self._amounts_in(field) for field in named if field in self.fields}
         of_named = self._answers(asked, {field: held for field, held in named_by.items() if held})
         found = of_named[:1] or [each for each in self._answers(asked, held_by) if each.values]
-        return found[0] if len(found) == 1 and found[0].values else None
+        return found[0] if len(found) == 1 else None
 
     def _answers(self, asked: Measure, held_by: Mapping[str, Sequence[tuple[str, Measure]]]) -> list[AttributeMatch]:
         """The values of each field that are what is asked for, of those whose values measure that."""

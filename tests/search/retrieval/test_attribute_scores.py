@@ -324,5 +324,6 @@ def test_an_amount_out_of_bounds_falls_whatever_the_words_say(tmp_path: Path, en
     engine.replica.catch_up()
     for text in ("laptop with more than 8 GB RAM", "laptop at least 12 GB RAM"):
         assert [hit.item.sku for hit in engine.search(Query(text)).hits][-1] == "8"
+    assert len(engine.search(Query("laptop at least 64 GB RAM")).hits) == 3, "none has so much"
     assert engine.search(Query("laptop not over 8 GB RAM")).hits[0].item.sku == "8"
     engine.catalog.close()

@@ -78,12 +78,15 @@ class Phrase:
         return " ".join(word for word in words if word)
 
     def instead_of(self, other: Phrase, *, are_several: bool = False, hedge: str = "") -> tuple[str, ...]:
-        """Clauses that each assert this and deny the other: ``it is for women, not men``."""
+        """Clauses that each assert this and deny the other: ``it is for women, not men``; ``it costs 70 euros, over 60
+        euros`` denies ``not over 60 euros``."""
         is_alike = (self.subject, self.verb, self.prefix) == (other.subject, other.verb, other.prefix)
         denied = other.core if is_alike else other.complement
         this = self.clause(are_several=are_several, hedge=hedge)
         neither = other.clause(is_so=False, are_several=are_several, hedge=hedge)
-        return f"{this}, not {denied}", f"{this} instead of {denied}", f"{neither} but {self.complement}"
+        first, _, rest = denied.partition(" ")
+        against = rest if rest and first in ("not", "no", "never") else f"not {denied}"
+        return f"{this}, {against}", f"{this} instead of {denied}", f"{neither} but {self.complement}"
 
 
 _VERB_FORMS: Final = {

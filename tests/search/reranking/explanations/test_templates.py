@@ -105,6 +105,12 @@ def test_sentences_say_what_the_verdicts_say(verdicts: list[Verdict], sentences:
 @pytest.mark.parametrize(
     ("words", "status", "catalog_value", "sentences"),
     [
+        (
+            "not over 50 euros",
+            CONTRADICTED,
+            "129.00 EUR",
+            "A jacket, as asked, but it costs 129.00 EUR, over 50 euros.",
+        ),
         ("under 50 euros", MET, "49.90 EUR", "A jacket under 50 euros, as asked."),
         (
             "under 50 euros",

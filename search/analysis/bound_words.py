@@ -26,7 +26,7 @@ BOUND_PHRASES: Mapping[int, tuple[str, ...]] = MappingProxyType(
         ),
         MORE: (
             "more than", "longer than", "larger than", "bigger than", "heavier than", "taller than", "higher than",
-            "wider than", "thicker than", "older than", "greater than", "over", "above", "exceeding", "über",
+            "wider than", "thicker than", "older than", "greater than", "over", "above", "exceeding", "exceed", "über",
             "mehr als", "schwerer als", "länger als", "größer als", "grösser als", "höher als", "breiter als",
             "plus de", "más de", "più di", "meer dan", "boven", "mais de", "acima de",
         ),
@@ -42,7 +42,8 @@ AFTERWARDS = {
 LONGEST_BOUND = max(map(len, BOUNDS))
 
 NEGATIONS = (
-    "no", "not", "never", "non", "don't", "dont", "doesn't", "doesnt", "isn't", "isnt", "aren't", "arent", "shouldn't",
+    "no", "not", "never", "nothing", "without", "won't", "wont", "non",
+    "don't", "dont", "doesn't", "doesnt", "isn't", "isnt", "aren't", "arent", "shouldn't",
     "shouldnt", "can't", "cant", "nicht", "pas", "niet", "não", "nao", "ikke", "inte", "nie",
 )  # fmt: skip
 CARRIERS = (

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from vitrina.search.analysis.analyser import INCHES
 from vitrina.search.analysis.spelling import SPELLED_WORD, fold, has_letter
-from vitrina.search.understanding.prices import CURRENCY, without_prices
+from vitrina.search.understanding.prices import CURRENCY, MEASURE, without_prices
 
 MAX_WORDS = 64
 """Words that are read of a query; later words of a pasted text add no useful requirement."""
@@ -95,7 +95,11 @@ CONTEXT: Mapping[tuple[str, ...], TokenRole] = MappingProxyType(
 )
 """The role of two words together; both have it."""
 
-ABBREVIATIONS = ((re.compile(r"(?<!\w)w/o(?!\w)"), "without"), (re.compile(r"(?<!\w)w/(?=\s|\w)"), "with "))
+ABBREVIATIONS = (
+    (re.compile(r"(?<!\w)w/o(?!\w)"), "without"),
+    (re.compile(r"(?<!\w)w/(?=\s|\w)"), "with "),
+    (re.compile(rf"(\d\s?{MEASURE})\+(?![\w+])"), r"\1 plus "),
+)
 COMPARISONS = tuple(
     (re.compile(rf"(?:{signs})\s?(?=(?:{CURRENCY}\s?)?\d)"), f" {words} ")
     for signs, words in (("<=|≤", "at most"), (">=|≥", "at least"), ("<", "under"), (">", "over"))

@@ -50,6 +50,8 @@ def bounds(text: str, currencies: tuple[str, ...] | None = EUR) -> list[tuple[fl
         ("laptop never over 600 euros", (None, 60000)),
         ("laptop that does not cost more than 600 euros", (None, 60000)),
         ("laptop that doesn't cost over 600", (None, 60000)),
+        ("nothing over 600 euros", (None, 60000)),
+        ("without exceeding 600 euros", (None, 60000)),
         ("no more than 600 euros", (None, 60000)),
         ("not more expensive than 600 euros", (None, 60000)),
         ("not exceeding 600 euros", (None, 60000)),

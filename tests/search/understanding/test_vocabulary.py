@@ -155,6 +155,7 @@ LAPTOPS = Vocabulary(
         ("laptop with more than 8 GB RAM", "specs.ram", ("16 GB DDR5", "32 GB")),
         ("laptop at least 16 GB RAM", "specs.ram", ("16 GB DDR5", "32 GB")),
         ("laptop at least 12 GB RAM", "specs.ram", ("16 GB DDR5", "32 GB")),
+        ("laptop 16gb+ ram", "specs.ram", ("16 GB DDR5", "32 GB")),
         ("laptop 16 gb or more ram", "specs.ram", ("16 GB DDR5", "32 GB")),
         ("laptop with RAM of at least 16 GB", "specs.ram", ("16 GB DDR5", "32 GB")),
         ("laptop over 512 gb storage", "storage", ("1 TB",)),

@@ -24,6 +24,7 @@ from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer, IndexingProgress
 from vitrina.indexer.sources import open_source
 from vitrina.search.encoders.base import Encoder
+from vitrina.search.encoders.compute import n_available_cores
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.engine import SearchEngine
 from vitrina.search.store.store import Store
@@ -77,7 +78,7 @@ def earlier_values(results: str, figures: Sequence[Figure]) -> list[str]:
 
 def machine(encoder: Encoder) -> str:
     """What a section was measured with, in a sentence."""
-    cores = f"{torch.get_num_threads()} cores, {platform.machine()}, Python {platform.python_version()}"
+    cores = f"{n_available_cores()} cores, {platform.machine()}, Python {platform.python_version()}"
     identity = encoder.identity
     return f"On {cores}, torch {torch.__version__}; encoder {Path(identity.name).name} ({identity.fingerprint[:12]})."
 

@@ -116,10 +116,10 @@ class QueryMatches:
     def __init__(self, expansion: Expansion, postings: Postings, reduced: Reduced | None = None) -> None:
         self.words = expansion.words
         """The query's words; none for a query without words, which nothing matches."""
-        self._expansion = expansion
+        self._alternatives = [expansion.of_word(at) for at in range(len(self.words))]
         self._postings = postings
         self._reduced = reduced
-        self._scores = [word_scores(expansion.of_word(at), postings) for at in range(len(self.words))]
+        self._scores = [word_scores(each, postings) for each in self._alternatives]
         if reduced is not None:
             word = self._scores[reduced.word]
             self._scores[reduced.word] = replace(word, scores=word.scores * reduced.weights(word.rows))
@@ -212,8 +212,8 @@ class QueryMatches:
         for at, row in enumerate(self._postings.rows_of(item_ids).tolist()):
             terms = set(self._postings.title_of(row).tolist())
             shares[at] = sum(
-                idf * max((each.weight for each in self._expansion.of_word(word) if each.is_among(terms)), default=0.0)
-                for word, idf in enumerate(self._idfs)
+                idf * max((each.weight for each in alternatives if each.is_among(terms)), default=0.0)
+                for alternatives, idf in zip(self._alternatives, self._idfs, strict=True)
             )
         return np.asarray(np.minimum(shares / np.float32(self._idf), 1), np.float32)
 

@@ -33,7 +33,7 @@ AVOIDED = 4.0
 of its kind, whatever else speaks for it. Set by judgement."""
 
 MISPRICED = 2.0
-"""How far one falls that costs more or less than was asked for; see docs/LOG.md."""
+"""How far one falls whose price, or amount, is out of the bounds that were asked for; see docs/LOG.md."""
 
 LACKED = 1.0
 """How far an item rises that says that it lacks what is to be avoided: an alcohol-free mouthwash. Set by judgement."""
@@ -291,7 +291,7 @@ class ItemCatalogScores:
         return np.asarray(2 * weights.without * LACKED * self.lacked, np.float64)
 
     def penalty(self, weights: Weights) -> Scores:
-        """What is taken from the scores of items to avoid, and of those at other prices, 0 or more; shape (n,)."""
+        """What is taken from the scores of items to avoid, and of those out of bounds, 0 or more; shape (n,)."""
         return np.asarray(2 * weights.without * AVOIDED * self.avoided + MISPRICED * self.mispriced, np.float64)
 
 

@@ -49,8 +49,8 @@ ROUND_DECIMALS = 6
 """Scores closer than this are ties, so that the last bits of a float do not decide an order."""
 
 UNWANTED = 0.5
-"""The confidence of an item that is to be avoided, or costs more or less than was asked for, in parts of what it is
-otherwise. Set by judgement."""
+"""The confidence of an item that is to be avoided, or out of the bounds of a price or an amount that was asked for, in
+parts of what it is otherwise. Set by judgement."""
 
 NO_MATCH_DEPTH = 10
 """How many of the best hits tell whether a query has a good match: the first page."""
@@ -65,8 +65,7 @@ class RankedCandidates:
     positions, best first. ``features`` are those that a calibration weighs for each, and ``page`` those of the first
     page as a whole. ``certain`` marks the items that the query names by an identifier or shows by their own photo,
     whose totals are lifted above the others. ``gathered`` marks those that retrieval found, and not because it was told
-    to include them. ``unwanted`` marks those that are to be avoided, or cost more or
-    less than was asked for.
+    to include them. ``unwanted`` marks those that are to be avoided or out of bounds.
     """
 
     kind: QueryKind

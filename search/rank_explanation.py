@@ -230,7 +230,7 @@ def failed_filters(query: Query, stored: StoredItem) -> tuple[FailedFilter, ...]
     failed = [condition for condition in query.filters if not passes(condition, stored.item)]
     if failed or not stored.item.variants or fitting_variants(query.filters, stored.item):
         return tuple(failed_filter(condition, stored.item) for condition in failed)
-    return (failed_together(query.filters),)
+    return (failed_together(query.filters, stored.item.currency),)
 
 
 def catalog_verdicts(parsed: ParsedQuery, stored: StoredItem) -> tuple[Verdict, ...]:

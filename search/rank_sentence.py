@@ -8,7 +8,7 @@ from textwrap import shorten
 from vitrina.search.analysis.spelling import split
 from vitrina.search.reranking.explanations.fields import spoken_field
 from vitrina.search.reranking.explanations.templates import explanation
-from vitrina.search.types.currencies import price_text
+from vitrina.search.types.currencies import amount_text, price_text
 from vitrina.search.types.filters import PRICE, AnyOf, Condition, Exists, Not, Range, field_of
 from vitrina.search.types.item import Item, Scalar
 from vitrina.search.types.query import WINDOW, Query, SortOrder
@@ -46,40 +46,42 @@ LESS: Mapping[Part, str] = {
 def failed_filter(condition: Condition, item: Item) -> FailedFilter:
     """A condition that an item fails, in words."""
     inner = condition.condition if isinstance(condition, Not) else condition
-    return FailedFilter(inner.field, condition_text(condition), f"{subject(inner.field)}{held_text(item, inner.field)}")
+    held = f"{subject(inner.field)}{held_text(item, inner.field)}"
+    return FailedFilter(inner.field, condition_text(condition, item.currency), held)
 
 
-def failed_together(conditions: Sequence[Condition]) -> FailedFilter:
+def failed_together(conditions: Sequence[Condition], currency: str | None) -> FailedFilter:
     """Conditions that single variants of an item satisfy, and no variant all of them."""
     fields = dict.fromkeys(field_of(condition) for condition in conditions)
-    text = joined([condition_text(condition) for condition in conditions])
+    text = joined([condition_text(condition, currency) for condition in conditions])
     return FailedFilter(" and ".join(fields), text, "none of its variants is all that")
 
 
-def condition_text(condition: Condition) -> str:
-    """A filter's condition in words: ``colour=red or blue``, ``price under 50.00``, ``colour not red``."""
+def condition_text(condition: Condition, currency: str | None) -> str:
+    """A filter's condition in words: ``colour=red or blue``, ``price under 50.00``, ``colour not red``; prices as in an
+    item's ``currency``."""
     denied = isinstance(condition, Not)
     inner = condition.condition if isinstance(condition, Not) else condition
     name = spoken_field(inner.field)
     match inner:
         case AnyOf(field=field, values=values):
-            named = joined([number_text(field, value) for value in values[:MAX_VALUES]], "or")
+            named = joined([value_text(field, value, currency) for value in values[:MAX_VALUES]], "or")
             more = f" or one of {len(values) - MAX_VALUES} more" if len(values) > MAX_VALUES else ""
             return f"{name}{' not ' if denied else '='}{named}{more}"
         case Range(field=field):
-            bounds = {word: getattr(inner, bound) for bound, word in BOUNDS.items()}
-            said = [f"{word} {number_text(field, bound)}" for word, bound in bounds.items() if bound is not None]
+            bounds = ((word, getattr(inner, end)) for end, word in BOUNDS.items())
+            said = [f"{word} {value_text(field, bound, currency)}" for word, bound in bounds if bound is not None]
             return f"{name} {'not ' if denied else ''}{joined(said)}"
         case Exists():
             return f"no {name}" if denied else f"any {name}"
 
 
-def number_text(field: str, value: Scalar) -> str:
-    """A value as people write it: prices with two decimals."""
+def value_text(field: str, value: Scalar, currency: str | None) -> str:
+    """A value as people write it: prices with the decimals of their currency."""
     if field != PRICE:
         return f"{value:g}" if isinstance(value, float) else str(value)
     try:
-        return f"{float(value) / 100:,.2f}"
+        return amount_text(float(value), currency)
     except ValueError:
         return str(value)
 
@@ -97,8 +99,8 @@ def held_text(item: Item, field: str) -> str:
     if field == PRICE and item.price_cents is not None:
         return f"is {price_text(item.price_cents, item.currency)}"
     values = held if isinstance(held, tuple) else (held,)
-    named = joined([shorten(number_text(field, value), MAX_QUOTED_CHARS, placeholder=" …") for value in values])
-    return f"is {named}"
+    texts = [value_text(field, value, item.currency) for value in values]
+    return f"is {joined([shorten(text, MAX_QUOTED_CHARS, placeholder=' …') for text in texts])}"
 
 
 def sentence(explained: RankExplanation, query: Query, text: str = "") -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vitrina.api.cli.console import print_line, print_note
-from vitrina.search.types.currencies import price_text
+from vitrina.search.types.currencies import price_range_text, price_text
 
 if TYPE_CHECKING:
     from vitrina.indexer.pipeline import IndexingProgress
@@ -66,10 +66,8 @@ def _show_example(record: Record) -> None:
     print_line(f"  for example {item.sku} ({record.origin}): {_short(item.title) or 'without a title'}")
     if item.description:
         print_line(f"    description {_short(item.description)}")
-    if item.price_cents is not None:
-        most = item.max_price_cents if item.max_price_cents != item.price_cents else None
-        above = "" if most is None else f" to {price_text(most, item.currency)}"
-        print_line(f"    price       {price_text(item.price_cents, item.currency)}{above}")
+    if prices := price_range_text(item.price_cents, item.max_price_cents, item.currency):
+        print_line(f"    price       {prices}")
     for reference in record.images[:3]:
         print_line(f"    image       {_short(str(reference.path or reference.url or 'in the file'))}")
     for key, value in [*item.attributes.items()][:10]:

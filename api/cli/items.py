@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vitrina.api.cli.console import StoreOption, output, print_line, print_note, settings_for
-from vitrina.api.cli.search import price
+from vitrina.search.types.currencies import price_range_text
 
 if TYPE_CHECKING:
     from vitrina.search.store.sources import ItemPage
@@ -60,8 +60,7 @@ def show_page(page: ItemPage) -> None:
     for row in page.items:
         item = row.stored.item
         changed = "" if row.changed_at is None else f"{datetime.fromtimestamp(row.changed_at, UTC):%Y-%m-%d %H:%M}"
+        prices = price_range_text(item.price_cents, item.max_price_cents, item.currency)
         n_variants = str(len(item.variants)) if item.variants else ""
-        most = "" if item.max_price_cents in (None, item.price_cents) else f"{item.max_price_cents / 100:.2f}"
-        prices = f"{price(item)} to {most}" if most else price(item)
         table.add_row(Text(item.sku), Text(item.title), n_variants, Text(prices), changed)
     output.print(table)

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vitrina.api.cli.console import StoreOption, errors, output, print_note, settings_for
+from vitrina.search.types.currencies import price_text
 from vitrina.search.types.errors import ImageError, RerankerError
 from vitrina.search.types.requirement import Author, Evidence, Status, Verdict
 
@@ -222,7 +223,7 @@ def told(hit: Hit) -> tuple[str, str, str]:
 
 def price(priced: Item | Variant) -> str:
     """The price with its currency; empty if there is none."""
-    return "" if priced.price_cents is None else f"{priced.price_cents / 100:.2f} {priced.currency or ''}".strip()
+    return "" if priced.price_cents is None else price_text(priced.price_cents, priced.currency)
 
 
 def show_verdicts(answer: Answer) -> None:

@@ -14,7 +14,20 @@ def n_decimals(currency: str | None) -> int:
     return N_DECIMALS.get(currency or "", 2)
 
 
+def amount_text(cents: float, currency: str | None) -> str:
+    """An amount of a currency's smallest unit as people write it, without its currency: ``1,299.00``."""
+    decimals = n_decimals(currency)
+    return f"{cents / 10**decimals:,.{decimals}f}"
+
+
 def price_text(cents: float, currency: str | None) -> str:
     """An amount of a currency's smallest unit as people write it: ``1,299.00 EUR``."""
-    decimals = n_decimals(currency)
-    return f"{cents / 10**decimals:,.{decimals}f} {currency or ''}".rstrip()
+    return f"{amount_text(cents, currency)} {currency or ''}".rstrip()
+
+
+def price_range_text(cents: int | None, max_cents: int | None, currency: str | None) -> str:
+    """The price of a thing, from its lowest to its highest where they differ; empty without one."""
+    if cents is None:
+        return ""
+    least = "" if max_cents in (None, cents) else f"{amount_text(cents, currency)} to "
+    return least + price_text(cents if max_cents is None else max_cents, currency)

@@ -40,6 +40,14 @@ def test_it_prints_the_variant_that_fits_or_all_one_by_one(vitrina: Vitrina, cli
     assert [line.split()[-3:-1] for line in printed.splitlines()[1:]] == [["18.00", "EUR"], ["20.00", "EUR"]]
 
 
+def test_prices_have_the_decimals_of_their_currency(vitrina: Vitrina, client: TestClient) -> None:
+    client.put("/v1/items/noren", json={"title": "Noren", "price_cents": 5400, "currency": "JPY"})
+    assert "5,400 JPY" in vitrina("search", "--filter", "sku=noren")[1]
+    assert "5,400 JPY" in vitrina("items", "--limit", "1000")[1]
+    _, explained, _ = vitrina("explain", "noren", "--sku", "noren", "--filter", "price_cents=..5000")
+    assert "fails the filter price at most 5,000: its price is 5,400 JPY" in " ".join(explained.split())
+
+
 @pytest.mark.usefixtures("store")
 def test_it_prints_confidences_and_leaves_out_hits_below_a_minimum(vitrina: Vitrina) -> None:
     _, everything, _ = vitrina("search", "shirt", "--limit", "40")

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from vitrina.search.types.currencies import price_text
+
 T = TypeVar("T")
 
 Json = Mapping[str, Any]
@@ -275,7 +277,7 @@ def card(hit: SearchHit) -> str:
     """A hit as HTML: picture, title, price, confidence and explanation; nothing in it is read as anything but text."""
     lines = [f"{hit.rank}. <b>{html.escape(hit.title or hit.sku)}</b>", html.escape(hit.sku)]
     if hit.price_cents is not None:
-        lines.append(html.escape(f"{hit.price_cents / 100:,.2f} {hit.currency or ''}".strip()))
+        lines.append(html.escape(price_text(hit.price_cents, hit.currency)))
     if hit.confidence is not None:
         lines.append(f"{hit.confidence:.0%} sure")
     if hit.explanation is not None:

@@ -46,6 +46,23 @@ class LexicalState:
     thesaurus: Thesaurus
     settings: TextSettings
 
+    def expand(self, text: str) -> Expansion:
+        """The words of a query, and every way in which an item may hold each of them."""
+
+        def n_holding(term: int) -> int:
+            return len(self.postings.holding(term))
+
+        return QueryExpander(self.dictionary, self.thesaurus, n_holding).expand(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Avoided:
+    """Which of n items hold all words of what is to be avoided, or forms of them, and which say that they lack it, as
+    in ``alcohol-free`` or ``no added sugar``, and so are none of the others; both of shape (n,)."""
+
+    held: NDArray[np.bool_]
+    lacked: NDArray[np.bool_]
+
 
 class LexicalIndex:
     """The words of a catalog's items, as of change ``sequence``. Safe to search from several threads while one catches
@@ -87,19 +104,16 @@ class LexicalIndex:
     def match(self, text: str) -> QueryMatches:
         """What the items hold of the words of a query. Costs about a millisecond for 40,000 items."""
         state = self._state
-
-        def n_holding(term: int) -> int:
-            return len(state.postings.holding(term))
-
-        expansion = QueryExpander(state.dictionary, state.thesaurus, n_holding).expand(text)
+        expansion = state.expand(text)
         return QueryMatches(expansion, state.postings, as_modifier(text, expansion, state))
 
-    def denying(self, text: str, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of some items say that they lack something, shape (n,): ``alcohol-free``, ``no added sugar``."""
+    def avoid(self, text: str, item_ids: NDArray[np.int64]) -> Avoided:
+        """Which of some items hold what is to be avoided, and which say that they lack it."""
         state = self._state
-        expansion = QueryExpander(state.dictionary, state.thesaurus, state.postings.n_holding).expand(text)
-        found = [state.postings.holding_phrase(phrase).rows for phrase in denials(expansion, state.dictionary)]
-        return np.isin(item_ids, state.postings.item_ids[np.concatenate(found)] if found else NO_IDS)
+        expansion = state.expand(text)
+        denying = [state.postings.holding_phrase(phrase).rows for phrase in denials(expansion, state.dictionary)]
+        lacked = np.isin(item_ids, state.postings.item_ids[np.concatenate(denying)] if denying else NO_IDS)
+        return Avoided(QueryMatches(expansion, state.postings).of(item_ids).whole & ~lacked, lacked)
 
     def catch_up(self) -> bool:
         """Apply what was committed since; returns whether anything was. Cheap if nothing was. Raises StorageError."""

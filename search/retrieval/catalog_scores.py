@@ -13,7 +13,7 @@ from vitrina.search.analysis.measures import Measure, measured
 from vitrina.search.index.facet_index import FacetIndex
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.lexical.bm25 import LexicalMatches, QueryMatches
-from vitrina.search.lexical.lexical_index import LexicalIndex
+from vitrina.search.lexical.lexical_index import Avoided, LexicalIndex
 from vitrina.search.retrieval.fusion import Scores
 from vitrina.search.store.matching import items_of
 from vitrina.search.store.reader import CatalogReader
@@ -61,22 +61,15 @@ class LexicalScores:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class AvoidedWords:
-    """Which of n items hold all words to avoid, or all of something that the text denies, or forms of them, and
-    which say that they lack it, and so are none of the others; both of shape (n,)."""
-
-    held: NDArray[np.bool_]
-    lacked: NDArray[np.bool_]
-
-
-def avoided_words(lexical: LexicalIndex, parsed: ParsedQuery, item_ids: NDArray[np.int64]) -> AvoidedWords:
+def avoided_words(lexical: LexicalIndex, parsed: ParsedQuery, item_ids: NDArray[np.int64]) -> Avoided:
+    """Which of ``item_ids`` hold the words to avoid, or anything that the text denies, and which say that they lack
+    one of these and hold none."""
     held, lacked = np.zeros((2, len(item_ids)), np.bool_)
-    for words in filter(None, (parsed.query.without, *parsed.denied)):  # a match costs arrays of the catalog's length
-        is_lacked = lexical.denying(words, item_ids)
-        held |= lexical.match(words).of(item_ids).whole & ~is_lacked
-        lacked |= is_lacked
-    return AvoidedWords(held, lacked & ~held)
+    for words in filter(None, (parsed.query.without, *parsed.denied)):
+        found = lexical.avoid(words, item_ids)
+        held |= found.held
+        lacked |= found.lacked
+    return Avoided(held, lacked & ~held)
 
 
 def lexical_scores(

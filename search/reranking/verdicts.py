@@ -48,7 +48,15 @@ def verdict_of(requirement: Requirement, catalog: CatalogValue, image_logit: flo
     met = float(probability(total if requirement.wanted else -total))
     evidence = evidence_from(has_field=catalog.logit != 0, has_image=has_image)
     image_value = requirement.words if has_image and image_logit is not None and image_logit > 0 else None
-    verdict = Verdict(requirement, status_of(met, evidence), met, evidence, catalog.says, image_value)
+    verdict = Verdict(
+        requirement,
+        status_of(met, evidence),
+        met,
+        evidence,
+        catalog_value=catalog.says,
+        image_value=image_value,
+        catalog_agrees=catalog.logit > 0,
+    )
     if requirement.is_free and catalog.logit > 0 and (image_logit or 0.0) <= NOT_SHOWN_LOGIT:
         disagreement = f"listing says {catalog.says}, photo does not look it"
         return without_repeating(replace(verdict, disagreement=disagreement))

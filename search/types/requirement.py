@@ -75,7 +75,8 @@ class Verdict:
     """One requirement of one candidate.
 
     ``probability`` is the probability that the requirement is met, including its negation. ``catalog_value`` is
-    what the catalog says and ``image_value`` what the image looks like, None if unknown.
+    what the catalog says and ``image_value`` what the image looks like, None if unknown; ``catalog_agrees`` where the
+    catalog says that the requirement's words are true of the product, whether they are wanted or not.
     """
 
     requirement: Requirement
@@ -86,6 +87,7 @@ class Verdict:
     image_value: str | None = None
     disagreement: str | None = None
     """How listing and image disagree, in words: ``listing says Navy Blue, photo looks black``."""
+    catalog_agrees: bool = False
 
 
 class Author(StrEnum):

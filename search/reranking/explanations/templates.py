@@ -11,7 +11,6 @@ from vitrina.search.analysis.spelling import fold, key, split
 from vitrina.search.reranking.explanations.fields import spoken, spoken_field
 from vitrina.search.reranking.explanations.nouns import Number, article, enumerated
 from vitrina.search.reranking.explanations.phrases import Phrase, Place, filed, phrase
-from vitrina.search.types.filters import facet_value
 from vitrina.search.types.requirement import Evidence, RequirementSource, Status, Verdict
 
 SURE_FROM = 0.8
@@ -182,12 +181,7 @@ def opening_of(verdict: Verdict) -> str:
 
 def is_doubted_listing(verdict: Verdict) -> bool:
     """Whether the listing has what was asked for, and the photo makes it doubtful."""
-    if verdict.evidence is not Evidence.BOTH or verdict.catalog_value is None or not verdict.requirement.wanted:
-        return False
-    if verdict.requirement.is_free:
-        return not verdict.catalog_value.startswith("no ")
-    named = {facet_value(value) for value in verdict.requirement.values}
-    return not named.isdisjoint(map(facet_value, verdict.catalog_value.split(", ")))
+    return verdict.evidence is Evidence.BOTH and verdict.catalog_agrees and verdict.requirement.wanted
 
 
 def said(verdict: Verdict) -> Phrase:

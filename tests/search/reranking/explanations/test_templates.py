@@ -6,9 +6,11 @@ from dataclasses import replace
 import pytest
 
 from tests.search.reranking.verdicts import CONTRADICTED, MET, UNKNOWN, verdict
+from vitrina.search.reranking.catalog_evidence import DENIED_LOGIT, MENTIONED_LOGIT, CatalogValue
 from vitrina.search.reranking.explanations.templates import explanation, fact
+from vitrina.search.reranking.verdicts import verdict_of
 from vitrina.search.types.filters import PRICE, Range
-from vitrina.search.types.requirement import Evidence, RequirementSource, Status, Verdict
+from vitrina.search.types.requirement import Evidence, Requirement, RequirementSource, Status, Verdict
 
 
 @pytest.mark.parametrize(
@@ -138,8 +140,20 @@ def test_doubts_are_said_as_doubts() -> None:
     assert explanation([replace(both, catalog_value="black")]) == (
         "The listing and the photo leave open whether it is navy."
     )
-    doubted = replace(both, catalog_value=", ".join(("black", *both.requirement.values)))
+    doubted = replace(both, catalog_value="navy", catalog_agrees=True)
     assert explanation([doubted]) == "The listing says so, but the photo leaves open whether it is navy."
+
+
+@pytest.mark.parametrize(
+    ("said", "opening"),
+    [
+        (CatalogValue(MENTIONED_LOGIT, "16 gb"), "The listing says so, but the photo leaves open"),
+        (CatalogValue(DENIED_LOGIT, "8 gb"), "The listing and the photo leave open"),
+    ],
+)
+def test_only_what_the_listing_has_is_said_by_it(said: CatalogValue, opening: str) -> None:
+    doubted = verdict_of(Requirement("16 gb"), said, -said.logit)
+    assert explanation([doubted]).startswith(opening)
 
 
 def test_what_a_photo_asks_for_is_as_in_the_photo() -> None:

@@ -10,7 +10,6 @@ from typer.core import TyperGroup
 from vitrina.api.cli import (
     audit,
     backup,
-    console,
     demo,
     duplicates,
     encoder,
@@ -24,6 +23,7 @@ from vitrina.api.cli import (
     serve,
     status,
     synonyms,
+    train,
     train_encoder,
     train_reranker,
 )
@@ -93,9 +93,9 @@ app.command()(demo.demo)
 app.add_typer(keys.app)
 app.add_typer(encoder.app)
 app.add_typer(reranker.app)
-console.train_app.command("encoder")(train_encoder.train_encoder)
-console.train_app.command("reranker")(train_reranker.train_reranker)
-app.add_typer(console.train_app)
+train.app.command("encoder")(train_encoder.train_encoder)
+train.app.command("reranker")(train_reranker.train_reranker)
+app.add_typer(train.app)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from vitrina.api.cli.console import StoreOption, errors, output, print_line, print_note, settings_for
+from vitrina.api.cli.console import StoreOption, errors, output, print_line, settings_for, tell_waiting
 
 if TYPE_CHECKING:
     from vitrina.search.store.duplicates import DuplicateGroup
@@ -22,7 +22,6 @@ def duplicates(
     folder: StoreOption = None,
 ) -> None:
     """List items that show the same product photo under several skus, found anew; a search shows one of each group."""
-    from vitrina.api.cli.index import WAITING
     from vitrina.api.settings import existing_store
     from vitrina.indexer.twins import TwinFinder
     from vitrina.search.index.replica import IndexReplica
@@ -31,7 +30,7 @@ def duplicates(
     settings = settings_for(folder)
     with ExitStack() as stack:
         store = stack.enter_context(closing(existing_store(settings)))
-        stack.enter_context(store.importing(lambda: print_note(WAITING)))
+        stack.enter_context(store.importing(tell_waiting))
         identity = store.catalog.active_encoder()
         if identity is not None:
             with errors.status("Comparing photos"):

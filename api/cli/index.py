@@ -20,11 +20,10 @@ from vitrina.api.cli.console import (
     print_note,
     progress,
     settings_for,
+    tell_waiting,
 )
 from vitrina.api.cli.index_report import exit_status
 from vitrina.search.types.errors import SourceError, VitrinaError
-
-WAITING = "Another import into this store is under way; waiting for it to finish."
 
 if TYPE_CHECKING:
     from vitrina.api.cli.index_progress import IndexReporter
@@ -55,63 +54,76 @@ class ProgressForm(StrEnum):
     OFF = "off"
 
 
+SourcesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Folders of images, and CSV, Excel, JSON, Parquet, XML, tar or zip files; with --retry that run's.",
+        show_default=False,
+    ),
+]
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="FIELD=COLUMN", help="The column that holds a field. Repeatable."),
+]
+SyncOption = Annotated[
+    bool, typer.Option("--sync", "--prune", help="Delete items that are no longer in the source they came from.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", help="With --sync, do not ask if more than 20 % would go.")]
+SourceNameOption = Annotated[
+    str | None,
+    typer.Option("--source", metavar="NAME", help="The source's name, for one that moves; by default its path."),
+]
+DialectOption = Annotated[
+    str | None,
+    typer.Option("--dialect", metavar="FILE", help="How the catalog is laid out: a TOML file, or a known name."),
+]
+ImagesOption = Annotated[
+    Path | None,
+    typer.Option("--images", metavar="DIR", help="The folder that paths of images count from.", exists=True),
+]
+EncodingOption = Annotated[
+    str | None,
+    typer.Option("--encoding", metavar="NAME", help="The encoding of CSV files, as cp1251; by default found out."),
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would happen and change nothing.")]
+RetryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--retry", metavar="DEADLETTERS", help="Index only the rows that an earlier run left out, by its file."
+    ),
+]
+ProgressOption = Annotated[
+    ProgressForm,
+    typer.Option("--progress", help="A bar, or all that is told as JSON lines on standard output, or reports alone."),
+]
+EngineOption = Annotated[
+    EngineName, typer.Option("--engine", help="Where images are fetched and embedded: in this process, or on Ray.")
+]
+RayAddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="The Ray cluster, HOST:PORT; by default VITRINA_RAY_ADDRESS, or one started here for this run.",
+    ),
+]
+
+
 def index(
-    sources: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Folders of images, and CSV, Excel, JSON, Parquet, XML, tar or zip files; with --retry that run's.",
-            show_default=False,
-        ),
-    ] = None,
+    sources: SourcesArgument = None,
     folder: StoreOption = None,
-    mapping: Annotated[
-        list[str] | None,
-        typer.Option("--map", metavar="FIELD=COLUMN", help="The column that holds a field. Repeatable."),
-    ] = None,
-    sync: Annotated[
-        bool, typer.Option("--sync", "--prune", help="Delete items that are no longer in the source they came from.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="With --sync, do not ask if more than 20 % would go.")] = False,
-    source_name: Annotated[
-        str | None,
-        typer.Option("--source", metavar="NAME", help="The source's name, for one that moves; by default its path."),
-    ] = None,
-    dialect: Annotated[
-        str | None,
-        typer.Option("--dialect", metavar="FILE", help="How the catalog is laid out: a TOML file, or a known name."),
-    ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option("--images", metavar="DIR", help="The folder that paths of images count from.", exists=True),
-    ] = None,
-    encoding: Annotated[
-        str | None,
-        typer.Option("--encoding", metavar="NAME", help="The encoding of CSV files, as cp1251; by default found out."),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen and change nothing.")] = False,
-    retry: Annotated[
-        Path | None,
-        typer.Option(
-            "--retry", metavar="DEADLETTERS", help="Index only the rows that an earlier run left out, by its file."
-        ),
-    ] = None,
-    progress_form: Annotated[
-        ProgressForm,
-        typer.Option(
-            "--progress", help="A bar, or all that is told as JSON lines on standard output, or reports alone."
-        ),
-    ] = ProgressForm.BAR,
-    engine: Annotated[
-        EngineName, typer.Option("--engine", help="Where images are fetched and embedded: in this process, or on Ray.")
-    ] = EngineName.LOCAL,
-    ray_address: Annotated[
-        str | None,
-        typer.Option(
-            "--ray-address",
-            metavar="ADDRESS",
-            help="The Ray cluster, HOST:PORT; by default VITRINA_RAY_ADDRESS, or one started here for this run.",
-        ),
-    ] = None,
+    mapping: MapOption = None,
+    sync: SyncOption = False,
+    yes: YesOption = False,
+    source_name: SourceNameOption = None,
+    dialect: DialectOption = None,
+    images: ImagesOption = None,
+    encoding: EncodingOption = None,
+    dry_run: DryRunOption = False,
+    retry: RetryOption = None,
+    progress_form: ProgressOption = ProgressForm.BAR,
+    engine: EngineOption = EngineName.LOCAL,
+    ray_address: RayAddressOption = None,
 ) -> None:
     """Index catalogs: add new items, update changed ones, skip the rest.
 
@@ -136,7 +148,7 @@ def index(
         opened = [open_again(options, stack, settings.max_unpacked_bytes) for options in asked]
         store = stack.enter_context(closing(open_store(settings)))
         if not dry_run:
-            stack.enter_context(store.importing(lambda: print_note(WAITING)))
+            stack.enter_context(store.importing(tell_waiting))
         features = None if dry_run else feature_stage(store, settings, stack)
         with errors.status("Loading the encoder"):
             encoder = encoder_for(store, settings)

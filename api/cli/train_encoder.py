@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from vitrina.api.cli.console import (
+from vitrina.api.cli.console import StoreOption, errors, output, print_line, print_note, settings_for
+from vitrina.api.cli.train import (
     CHART,
     EpochsOption,
     HeldOutOption,
@@ -20,22 +21,18 @@ from vitrina.api.cli.console import (
     RunDirectoryOption,
     SeedOption,
     StartOption,
-    StoreOption,
     ThreadsOption,
     TrainingBar,
-    errors,
     limit_threads,
-    output,
-    print_line,
-    print_note,
     run_directory_for,
-    settings_for,
     show_no_gain,
 )
 from vitrina.search.types.errors import EncoderError
 from vitrina.tuning import Loss, TunedTower
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vitrina.api.settings import Settings
     from vitrina.search.encoders.open_clip import OpenClipEncoder
     from vitrina.search.store.store import Store
@@ -109,16 +106,21 @@ def train_encoder(
         with errors.status("Loading and measuring the encoder"):
             base, source = load_base(store, settings, start)
             tuning = EncoderTuning(corpus, base, source, plan, run_directory_for(out, run_directory), resume=resume)
-        with EncoderBar(tuning.schedule.n_epochs) as bar:
-            history = tuning.tune(bar)
-        if history.best is None:
-            show_best(tuning)
-            raise typer.Exit(1)
-        with errors.status("Measuring and calibrating the new encoder"):
-            after = tuning.write(out)
-    show_gain(history.start, after)
+        tune(tuning, out)
     print_line(f"The encoder, its card and the chart of its losses: {out}")
     print_line(f"Switch to it: vitrina encoder use {out}")
+
+
+def tune(tuning: EncoderTuning, out: Path) -> None:
+    """Train, write the best encoder, and print what was gained; ends the command with 1 if there was no gain."""
+    with EncoderBar(tuning.schedule.n_epochs) as bar:
+        history = tuning.tune(bar)
+    if history.best is None:
+        show_best(tuning)
+        raise typer.Exit(1)
+    with errors.status("Measuring and calibrating the new encoder"):
+        after = tuning.write(out)
+    show_gain(history.start, after)
 
 
 def load_base(store: Store, settings: Settings, name: str | None) -> tuple[OpenClipEncoder, str]:

@@ -9,34 +9,38 @@ import typer
 from rich.table import Table
 
 from vitrina.api.cli.console import (
-    CHART,
-    EpochsOption,
-    HeldOutOption,
     JudgementsOption,
-    LearningRateOption,
-    LicenceOption,
-    OutOption,
-    PatienceOption,
     QueriesOption,
-    ResumeOption,
-    RunDirectoryOption,
-    SeedOption,
-    StartOption,
     StoreOption,
-    ThreadsOption,
-    TrainingBar,
     errors,
-    limit_threads,
     output,
     print_line,
     print_note,
     progress,
-    run_directory_for,
     settings_for,
+)
+from vitrina.api.cli.train import (
+    CHART,
+    EpochsOption,
+    HeldOutOption,
+    LearningRateOption,
+    LicenceOption,
+    OutOption,
+    PatienceOption,
+    ResumeOption,
+    RunDirectoryOption,
+    SeedOption,
+    StartOption,
+    ThreadsOption,
+    TrainingBar,
+    limit_threads,
+    run_directory_for,
     show_no_gain,
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vitrina.api.settings import Settings
     from vitrina.evaluation.judgements import JudgedQuery
     from vitrina.search.store.store import Store
@@ -111,16 +115,21 @@ def train_reranker(
         with errors.status("Loading and measuring the reranker"):
             base = load_base(found, plan, settings.reranker_device or settings.device, settings.reranker_max_pixels)
             tuning = RerankerTuning(corpus, base, plan, run_directory_for(out, run_directory), resume=resume)
-        with RerankerBar(tuning.schedule.n_epochs) as bar:
-            history = tuning.tune(bar)
-        if history.best is None:
-            show_best(tuning)
-            raise typer.Exit(1)
-        with errors.status("Writing and measuring the new reranker"):
-            after = tuning.write(out)
-    show_gain(history.start, after)
+        tune(tuning, out)
     print_line(f"The reranker, its card and the chart of its losses: {out}")
     print_line(f"Use it in searches: VITRINA_RERANKER={out}")
+
+
+def tune(tuning: RerankerTuning, out: Path) -> None:
+    """Train, write the best reranker, and print what was gained; ends the command with 1 if there was no gain."""
+    with RerankerBar(tuning.schedule.n_epochs) as bar:
+        history = tuning.tune(bar)
+    if history.best is None:
+        show_best(tuning)
+        raise typer.Exit(1)
+    with errors.status("Writing and measuring the new reranker"):
+        after = tuning.write(out)
+    show_gain(history.start, after)
 
 
 def gather(store: Store, settings: Settings, judged: list[JudgedQuery], plan: RerankerPlan) -> RerankerCorpus:

@@ -158,7 +158,7 @@ def test_imports_into_one_store_take_turns(vitrina: Vitrina, tmp_path: Path, mon
         noted.append(text)
         held.release()
 
-    monkeypatch.setattr("vitrina.api.cli.index.print_note", note)
+    monkeypatch.setattr("vitrina.api.cli.console.print_note", note)
     _, printed, _ = vitrina("index", str(catalog))
     assert noted == ["Another import into this store is under way; waiting for it to finish."]
     assert "1 added" in printed

@@ -8,73 +8,19 @@ from itertools import chain
 from pathlib import Path
 from uuid import uuid4
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import select, update
 
-from vitrina.search.store.database import (
-    CHUNK,
-    Database,
-    chunks,
-    clock,
-    deletions,
-    images,
-    index_versions,
-    items,
-    pages,
-)
-from vitrina.search.store.facets import FacetChanges, facet_changes
-from vitrina.search.store.index_versions import (
-    Embedded,
-    IndexVersion,
-    active_identity,
-    all_index_versions,
-    backfill,
-    check_active,
-    drop,
-    find_index_version,
-    is_active,
-    items_after,
-    make_index_version,
-    n_changed_since,
-    promote,
-    start_of_pending,
-    watermark_of,
-)
-from vitrina.search.store.items import (
-    NameChanges,
-    clear_parts,
-    ids_by_sku,
-    insert_items,
-    insert_parts,
-    names_since,
-    next_sequence,
-    stored_items,
-    unchanged,
-    update_items,
-)
+from vitrina.search.store import facets, index_versions, items, sources, terms, twins
+from vitrina.search.store.database import CHUNK, Database, clock, pages
+from vitrina.search.store.facets import FacetChanges
+from vitrina.search.store.index_versions import Embedded, IndexVersion
+from vitrina.search.store.items import NameChanges
 from vitrina.search.store.reader import CatalogReader
-from vitrina.search.store.sources import (
-    ItemPage,
-    KnownItem,
-    assign,
-    item_page,
-    make_source,
-    skus_of,
-    source_counts,
-    source_id_of,
-    source_names,
-)
+from vitrina.search.store.sources import ItemPage, KnownItem, item_page
 from vitrina.search.store.sql import SqlDatabase
-from vitrina.search.store.terms import (
-    TermChanges,
-    TextSettings,
-    read_text_settings,
-    store_missing_terms,
-    term_changes,
-    write_text_settings,
-)
-from vitrina.search.store.twins import replace_twins
+from vitrina.search.store.terms import TermChanges, TextSettings
 from vitrina.search.types.errors import StateError
-from vitrina.search.types.item import INCOMPLETE, Changes, IndexedItem, StoredItem
+from vitrina.search.types.item import Changes, IndexedItem, StoredItem
 from vitrina.search.types.models import EncoderIdentity
 
 MAX_EMBEDDED_LAST = 16
@@ -117,17 +63,17 @@ class Catalog:
     def active_encoder(self) -> EncoderIdentity | None:
         """The encoder whose vectors answer queries, or None before anything was indexed."""
         with self.database.read() as connection:
-            return active_identity(connection)
+            return index_versions.active_identity(connection)
 
     def is_active(self, version_id: int) -> bool:
         """Whether an index version is the one that answers queries. Costs one row."""
         with self.database.read() as connection:
-            return is_active(connection, version_id)
+            return index_versions.is_active(connection, version_id)
 
     def index_versions(self) -> list[IndexVersion]:
         """Every index version, the active one first, then the youngest."""
         with self.database.read() as connection:
-            return all_index_versions(connection)
+            return index_versions.all_index_versions(connection)
 
     def open_index_version(self, identity: EncoderIdentity, *, active: bool) -> int:
         """The key of an encoder's index version, made if there is none; ``active`` asks for the one that answers
@@ -136,20 +82,20 @@ class Catalog:
         Raises EncoderReplacedError where another encoder's is the active one.
         """
         with self.database.read() as connection:  # the usual case needs no write lock, nor a writable folder
-            version_id = find_index_version(connection, identity, active=active)
+            version_id = index_versions.find_index_version(connection, identity, active=active)
         if version_id is not None:
             return version_id
         with self.database.write() as connection:
-            return make_index_version(connection, identity, active=active)
+            return index_versions.make_index_version(connection, identity, active=active)
 
     def pending(self, version_id: int) -> Iterator[StoredItem]:
         """The items that an index version has yet to embed, oldest change first, read in pages, each a consistent state
         of its own; items that change meanwhile come last. Raises EncoderReplacedError where the version was dropped."""
         with self.database.read() as connection:
-            position = start_of_pending(connection, version_id)
+            position = index_versions.start_of_pending(connection, version_id)
         while True:
             with self.database.read() as connection:
-                page = items_after(connection, position, CHUNK)
+                page = index_versions.items_after(connection, position, CHUNK)
             if not page:
                 return
             yield from page
@@ -158,7 +104,7 @@ class Catalog:
     def n_pending(self, version_id: int) -> int:
         """How many items ``pending`` gives. Raises EncoderReplacedError where the version was dropped."""
         with self.database.read() as connection:
-            return n_changed_since(connection, watermark_of(connection, version_id))
+            return index_versions.n_changed_since(connection, index_versions.watermark_of(connection, version_id))
 
     def backfill(self, version_id: int, batch: Sequence[Embedded]) -> None:
         """Store the vectors of consecutive items of ``pending`` in their index version, in place of older ones.
@@ -169,13 +115,12 @@ class Catalog:
         if not batch:
             return
         with self.database.write() as connection:
-            watermark_of(connection, version_id)
-            backfill(connection, version_id, next_sequence(connection), batch)
+            index_versions.backfill(connection, version_id, items.next_sequence(connection), batch)
 
     def mark_all_pending(self, version_id: int) -> None:
         """Make every item pending in an index version; its vectors stay until others replace them."""
         with self.database.write() as connection:
-            connection.execute(update(index_versions).where(index_versions.c.id == version_id).values(watermark=0))
+            index_versions.mark_all_pending(connection, version_id)
 
     def promote(self, version_id: int, embed: Embed | None = None) -> bool:
         """Make an index version the active one in one step, if nothing is pending; returns whether it is active now.
@@ -186,26 +131,28 @@ class Catalog:
         be read.
         """
         with self.database.write() as connection:
-            if is_active(connection, version_id):
+            if index_versions.is_active(connection, version_id):
                 return True
-            last = items_after(connection, start_of_pending(connection, version_id), MAX_EMBEDDED_LAST + 1)
+            last = index_versions.items_after(
+                connection, index_versions.start_of_pending(connection, version_id), MAX_EMBEDDED_LAST + 1
+            )
             if len(last) > (MAX_EMBEDDED_LAST if embed else 0):
                 return False
-            sequence = next_sequence(connection)
+            sequence = items.next_sequence(connection)
             if embed and last:
-                backfill(connection, version_id, sequence, embed(last))
-            promote(connection, version_id, sequence)
+                index_versions.backfill(connection, version_id, sequence, embed(last))
+            index_versions.promote(connection, version_id, sequence)
         return True
 
     def drop_index_version(self, version_id: int) -> None:
         """Delete an index version with its vectors. Raises StateError for the active one."""
         with self.database.write() as connection:
-            if is_active(connection, version_id):
+            if index_versions.is_active(connection, version_id):
                 raise StateError(
                     "The active encoder's index version answers the queries and cannot be dropped.",
                     remedy="Go over to another encoder first: vitrina encoder use NAME.",
                 )
-            drop(connection, [version_id])
+            index_versions.drop(connection, [version_id])
 
     # Writing
 
@@ -216,74 +163,56 @@ class Catalog:
         one call. Raises EncoderReplacedError where another index version is the active one.
         """
         with self.database.write() as connection:
-            check_active(connection, version_id)
-            sequence = next_sequence(connection)
-            known = ids_by_sku(connection, [entry.item.sku for entry in entries])
-            clear_parts(connection, list(known.values()))
-            ids = known | insert_items(connection, [e for e in entries if e.item.sku not in known], sequence, source_id)
-            changed = [(known[e.item.sku], e) for e in entries if e.item.sku in known]
-            update_items(connection, changed, sequence, source_id)
-            insert_parts(connection, version_id, sequence, [(ids[entry.item.sku], entry) for entry in entries])
-        return sequence
+            index_versions.check_active(connection, version_id)
+            return items.replace_items(connection, version_id, entries, source_id)
 
     def mark_incomplete(self, stored: Sequence[StoredItem]) -> None:
         """Let the next run over the items' source index them again, unless they changed since they were read."""
-        if not stored:
-            return
-        with self.database.write() as connection:
-            for chunk in chunks(list(unchanged(connection, stored))):
-                connection.execute(update(items).where(items.c.id.in_(chunk)).values(content_hash=INCOMPLETE))
+        if stored:
+            with self.database.write() as connection:
+                items.mark_incomplete(connection, stored)
 
     def delete(self, skus: Sequence[str]) -> list[str]:
         """Delete items with everything that belongs to them; returns the skus that were there."""
         with self.database.write() as connection:
-            known = ids_by_sku(connection, skus)
-            if known:
-                sequence = next_sequence(connection)
-                ids = list(known.values())
-                clear_parts(connection, ids)
-                for chunk in chunks(ids):
-                    connection.execute(delete(items).where(items.c.id.in_(chunk)))
-                connection.execute(insert(deletions), [{"item_id": i, "sequence": sequence} for i in ids])
-        return [sku for sku in skus if sku in known]
+            return items.delete_items(connection, skus)
 
     # Sources
 
     def source_id(self, name: str, *, make: bool = True) -> int | None:
         """The id of the source of a name, which is added if it is new; None where it is not and ``make`` is false."""
         with self.database.read() as connection:
-            known = source_id_of(connection, name)
+            known = sources.source_id_of(connection, name)
         if known is not None or not make:
             return known
         with self.database.write() as connection:
-            return make_source(connection, name)
+            return sources.make_source(connection, name)
 
     def source_counts(self) -> dict[int, int]:
         """How many items each source has, by its id."""
         with self.database.read() as connection:
-            return source_counts(connection)
+            return sources.source_counts(connection)
 
     def source_names(self) -> dict[str, int]:
         """How many items each source has that has any, by its name."""
         with self.database.read() as connection:
-            return source_names(connection)
+            return sources.source_names(connection)
 
     def assign(self, source_id: int, skus: Sequence[str]) -> None:
         """Make items those of a source."""
         if skus:
             with self.database.write() as connection:
-                assign(connection, source_id, skus)
+                sources.assign(connection, source_id, skus)
 
     def move_items(self, source_ids: Sequence[int], source_id: int) -> None:
         """Make the items of some sources those of another."""
         if source_ids:
             with self.database.write() as connection:
-                moved = update(items).where(items.c.source_id.in_(source_ids))
-                connection.execute(moved.values(source_id=source_id))
+                sources.move_items(connection, source_ids, source_id)
 
     def skus_of(self, source_ids: Sequence[int]) -> Iterator[list[str]]:
         """The skus of the items of some sources, in pages, each a consistent state of its own."""
-        return pages(self.database, lambda connection, last: skus_of(connection, source_ids, last))
+        return pages(self.database, lambda connection, last: sources.skus_of(connection, source_ids, last))
 
     def item_page(
         self,
@@ -303,48 +232,48 @@ class Catalog:
     def replace_twins(self, item_ids: Sequence[int] | None, groups: Sequence[Sequence[int]]) -> None:
         """Forget the groups of some items, or all for None, and store others, joined with those their items are in."""
         with self.database.write() as connection:
-            replace_twins(connection, item_ids, groups)
+            twins.replace_twins(connection, item_ids, groups)
 
     # Words and facets
 
     def term_changes(self, since: int) -> TermChanges:
         """The words of what changed after sequence number ``since``; of everything for 0."""
         with self.database.read() as connection:
-            return term_changes(connection, since)
+            return terms.term_changes(connection, since)
 
     def facet_changes(self, since: int) -> FacetChanges:
         """The facets of what changed after sequence number ``since``; of everything for 0."""
         with self.database.read() as connection:
-            return facet_changes(connection, since)
+            return facets.facet_changes(connection, since)
 
     def names_since(self, since: int) -> NameChanges:
         """The names of the items that changed after sequence number ``since``; of all for 0."""
         with self.database.read() as connection:
-            return names_since(connection, since)
+            return items.names_since(connection, since)
 
     def store_missing_terms(self) -> int:
         """Analyse some of the items whose words are not stored; returns how many, 0 where none is left."""
         if self.database.is_read_only:
             return 0
         with self.database.write() as connection:
-            return store_missing_terms(connection, TERMS_PER_COMMIT)
+            return terms.store_missing_terms(connection, TERMS_PER_COMMIT)
 
     def text_settings(self) -> TextSettings:
         """The catalog's language and the shop's own synonyms."""
         with self.database.read() as connection:
-            return read_text_settings(connection)
+            return terms.read_text_settings(connection)
 
     def keep_language(self, language: str, n_judged: int) -> None:
         """Store the language that was found out when there were ``n_judged`` items. Raises StorageError where another
         process writes for longer than ``LANGUAGE_WAIT_S``: searches wait for this."""
         with self.database.write(wait_s=LANGUAGE_WAIT_S) as connection:
-            write_text_settings(connection, language=language, n_judged=n_judged)
+            terms.write_text_settings(connection, language=language, n_judged=n_judged)
 
     def keep_synonyms(self, synonyms: str) -> None:
         """Replace the shop's own synonyms, as a change that every index follows. They must have been parsed before."""
         with self.database.write() as connection:
-            write_text_settings(connection, synonyms=synonyms)
-            next_sequence(connection)
+            terms.write_text_settings(connection, synonyms=synonyms)
+            items.next_sequence(connection)
 
     # Reading
 
@@ -385,23 +314,12 @@ class Catalog:
 
     def all_items(self) -> Iterator[StoredItem]:
         """Every item in the order of its id, read in pages, each a consistent state of its own."""
-
-        def page(connection: Connection, last: int) -> list[tuple[int, StoredItem]]:
-            ids = connection.scalars(select(items.c.id).where(items.c.id > last).order_by(items.c.id).limit(CHUNK))
-            return sorted(stored_items(connection, list(ids)).items())
-
-        return chain.from_iterable(pages(self.database, page))
+        return chain.from_iterable(pages(self.database, items.items_above))
 
     def first_images(self) -> Iterator[str]:
         """The id of each item's first image, the oldest first, read in pages; an image that several items share comes
         several times."""
-        columns = select(images.c.id, images.c.image_id).where(images.c.position == 0).order_by(images.c.id)
-
-        def page(connection: Connection, last: int) -> list[tuple[int, str]]:
-            rows = connection.execute(columns.where(images.c.id > last).limit(CHUNK))
-            return [(row_id, image_id) for row_id, image_id in rows]
-
-        return chain.from_iterable(pages(self.database, page))
+        return chain.from_iterable(pages(self.database, items.first_images_above))
 
     def changes(self, version_id: int, since: int) -> Changes:
         """What changed after sequence number ``since`` in one index version; everything in it for ``since`` 0.

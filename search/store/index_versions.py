@@ -106,6 +106,11 @@ def start_of_pending(connection: Connection, version_id: int) -> Position:
     return watermark_of(connection, version_id), MAX_ID
 
 
+def mark_all_pending(connection: Connection, version_id: int) -> None:
+    """Let a version hold no change whole, so that every item is pending in it."""
+    connection.execute(update(index_versions).where(index_versions.c.id == version_id).values(watermark=0))
+
+
 def items_after(connection: Connection, position: Position, limit: int) -> list[StoredItem]:
     """Items after a position, in the order of (sequence, id)."""
     order = (items.c.sequence, items.c.id)

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, RowMapping, Text, and_, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Text, and_, bindparam, delete, insert, select, update
 
 from vitrina.search.store.database import (
+    CHUNK,
     chunks,
     clock,
+    deletions,
     embeddings,
     facets,
     identifiers,
@@ -29,6 +31,7 @@ from vitrina.search.types.filters import facets as facets_of
 from vitrina.search.types.identifiers import folded, folded_title
 from vitrina.search.types.identifiers import identifiers as identifiers_of
 from vitrina.search.types.item import (
+    INCOMPLETE,
     MODALITIES,
     AttributeValue,
     Changes,
@@ -47,7 +50,7 @@ ROWS_PER_FETCH = 10_000
 def embedding_rows(
     version_id: int, item_id: int, vectors: Mapping[Modality, Vectors], sequence: int
 ) -> Iterator[dict[str, object]]:
-    """The rows of one item\'s vectors, for ``insert_rows``."""
+    """The rows of one item's vectors, for ``insert_rows``."""
     for modality, of_modality in vectors.items():
         for vector in of_modality:
             yield {
@@ -60,7 +63,7 @@ def embedding_rows(
 
 
 def clear_vectors(connection: Connection, version_id: int, item_ids: Sequence[int]) -> None:
-    """Remove the items\' vectors in one index version."""
+    """Remove the items' vectors in one index version."""
     for chunk in chunks(item_ids):
         of_items = (embeddings.c.version_id == version_id) & embeddings.c.item_id.in_(chunk)
         connection.execute(delete(embeddings).where(of_items))
@@ -151,6 +154,20 @@ def stored_items(connection: Connection, item_ids: Sequence[int]) -> dict[int, S
     return {row["id"]: stored_item(row, tuple(image_ids.get(row["id"], ()))) for row in rows}
 
 
+def items_above(connection: Connection, after: int) -> list[tuple[int, StoredItem]]:
+    """Up to ``CHUNK`` items whose ids are above ``after``, with their ids, ascending."""
+    ids = connection.scalars(select(items.c.id).where(items.c.id > after).order_by(items.c.id).limit(CHUNK))
+    return sorted(stored_items(connection, list(ids)).items())
+
+
+def first_images_above(connection: Connection, after: int) -> list[tuple[int, str]]:
+    """The image ids of up to ``CHUNK`` items' first images, in rows whose ids are above ``after``, with the rows' ids,
+    ascending."""
+    firsts = select(images.c.id, images.c.image_id).where(images.c.position == 0, images.c.id > after)
+    rows = connection.execute(firsts.order_by(images.c.id).limit(CHUNK))
+    return [(row_id, image_id) for row_id, image_id in rows]
+
+
 def unchanged(connection: Connection, stored: Sequence[StoredItem]) -> set[int]:
     """The ids of the items that have not changed since they were read."""
     read_at = {each.id: each.sequence for each in stored}
@@ -232,6 +249,38 @@ def update_items(
             update(items).where(items.c.id == bindparam("key")),
             [{"key": item_id, **item_columns(entry, sequence, source_id)} for item_id, entry in entries],
         )
+
+
+def replace_items(
+    connection: Connection, version_id: int, entries: Sequence[IndexedItem], source_id: int | None
+) -> int:
+    """Insert or replace items by sku, as one change; returns its sequence number."""
+    sequence = next_sequence(connection)
+    known = ids_by_sku(connection, [entry.item.sku for entry in entries])
+    clear_parts(connection, list(known.values()))
+    ids = known | insert_items(connection, [e for e in entries if e.item.sku not in known], sequence, source_id)
+    changed = [(known[e.item.sku], e) for e in entries if e.item.sku in known]
+    update_items(connection, changed, sequence, source_id)
+    insert_parts(connection, version_id, sequence, [(ids[entry.item.sku], entry) for entry in entries])
+    return sequence
+
+
+def delete_items(connection: Connection, skus: Sequence[str]) -> list[str]:
+    """Delete items with all their parts, as one change; returns the skus that were there."""
+    known = ids_by_sku(connection, skus)
+    if known:
+        sequence, ids = next_sequence(connection), list(known.values())
+        clear_parts(connection, ids)
+        for chunk in chunks(ids):
+            connection.execute(delete(items).where(items.c.id.in_(chunk)))
+        connection.execute(insert(deletions), [{"item_id": item_id, "sequence": sequence} for item_id in ids])
+    return [sku for sku in skus if sku in known]
+
+
+def mark_incomplete(connection: Connection, stored: Sequence[StoredItem]) -> None:
+    """Let the next run over the items' source index them again, unless they changed since they were read."""
+    for chunk in chunks(list(unchanged(connection, stored))):
+        connection.execute(update(items).where(items.c.id.in_(chunk)).values(content_hash=INCOMPLETE))
 
 
 def clear_parts(connection: Connection, item_ids: Sequence[int]) -> None:

@@ -77,6 +77,12 @@ def assign(connection: Connection, source_id: int, skus: Sequence[str]) -> None:
         connection.execute(update(items).where(items.c.sku.in_(chunk)).values(source_id=source_id))
 
 
+def move_items(connection: Connection, source_ids: Sequence[int], source_id: int) -> None:
+    """Make the items of some sources those of another."""
+    moved = update(items).where(items.c.source_id.in_(source_ids))
+    connection.execute(moved.values(source_id=source_id))
+
+
 def skus_of(connection: Connection, source_ids: Sequence[int], after: int) -> list[tuple[int, str]]:
     """The ids and skus of up to ``CHUNK`` items of some sources whose ids are above ``after``, ascending."""
     of_sources = items.c.source_id.in_(source_ids) & (items.c.id > after)

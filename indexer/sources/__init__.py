@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from vitrina.indexer.sources.dialects.dialect import GENERIC, CatalogDialect, bu
 from vitrina.indexer.sources.dialects.grouping import grouped_dialect
 from vitrina.indexer.sources.dialects.layout import Layout
 from vitrina.indexer.sources.dialects.translation import translate
+from vitrina.indexer.sources.encodings import open_bytes
 from vitrina.indexer.sources.feed import open_feed
 from vitrina.indexer.sources.image_files import ImageFiles
 from vitrina.indexer.sources.json_ld import open_page
@@ -40,6 +42,27 @@ MAX_SAMPLED_CHARS = 16 << 20
 
 COMPRESSED = ("csv", "tsv", "tab", "txt", "tar", "jsonl", "ndjson", "json", "jsonld", "xml", "rss", "atom", "yml")
 """The formats that are also read when compressed, as ``products.csv.gz``."""
+
+_NAMED_AT_WILL = frozenset(COMPRESSED) - {"tar"} | {"xls", "xlsx"}
+"""The endings that files of another of these formats have now and then, as where a shop calls every download CSV."""
+
+_BEGINNINGS = (
+    ("xlsx", re.compile(rb"PK\x03\x04(?s:.{26,60})(?:\[Content_Types\]|_rels/|docProps/|xl/)")),
+    ("xls", re.compile(rb"\xd0\xcf\x11\xe0")),
+    ("parquet", re.compile(rb"PAR1")),
+    ("html", re.compile(rb"\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)),
+    ("xml", re.compile(rb"\s*<(?:\?xml|rss|feed|\w+(?:\s[^<>]*)?>\s*<\w)", re.IGNORECASE)),
+    ("jsonl", re.compile(rb'\s*(?:\[\s*)?\{\s*"(?:[^"\\]|\\.)*"\s*:')),
+)
+"""How files of a format begin; JSON that is one document is told from lines by its reader."""
+
+_SAME = (
+    {"xml", "rss", "atom", "yml"},
+    {"json", "jsonl", "jsonld", "ndjson"},
+    {"xls", "xlsx"},
+    *({each, page} for each in ("xls", "xlsx") for page in ("html", "xml")),
+)
+"""Endings whose files one reader takes, or refuses with its own words."""
 
 SourceReader = Callable[[Path], Table | Source]
 """A plug-in of ``vitrina.sources``: opens a file or folder as a table, whose columns Vitrina maps to fields, or as a
@@ -249,9 +272,10 @@ def _open(path: Path, encoding: str | None) -> Table | Source:
             remedy = "Decompress it first."
         elif name in ("ods", "xlsb", "numbers"):
             remedy = "Save the sheet as .xlsx, or as CSV (UTF-8), first."
-        elif name in ("sql", "dump", "mdb", "accdb"):
+        elif name in ("sql", "dump", "mdb", "accdb", "db", "sqlite", "sqlite3"):
             remedy = "Export the table of products as CSV (UTF-8) or JSON, which every database's own tools can."
         raise SourceError(f"{path.name} ends in no catalog format that can be read.", remedy=remedy)
+    name = _told_by_content(path, name)
     reader: SourceReader = load_plugin(SOURCES, name)
     if encoding is not None:
         text_reader = next((each for each in TEXT_READERS if each is reader), None)
@@ -274,6 +298,19 @@ def _ending(path: Path) -> str:
     return (
         endings[0] if len(endings) == 2 and endings[1] == "gz" and endings[0] in COMPRESSED else "".join(endings[-1:])
     )
+
+
+def _told_by_content(path: Path, name: str) -> str:
+    """The format that a file's beginning shows where that is sure, whatever the file is called; else its ending's."""
+    if name not in _NAMED_AT_WILL or not path.is_file():
+        return name
+    try:
+        with open_bytes(path) as file:
+            start = file.read(2_000).removeprefix(b"\xef\xbb\xbf")
+    except (OSError, EOFError, zlib.error):
+        return name
+    told = next((each for each, pattern in _BEGINNINGS if pattern.match(start)), name)
+    return name if any({name, told} <= same for same in _SAME) else told
 
 
 def _unreadable(path: Path, error: Exception) -> SourceError:

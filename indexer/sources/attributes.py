@@ -28,17 +28,19 @@ MAX_VALUES = 1_000
 MAX_DEPTH = 8
 """Per row, per value, per list and of nesting: far above any known shop, and low enough that one row stays small."""
 
-_METAFIELD = re.compile(r"\s*\((?:product|variant)\.metafields\.[^)]*\)$|\s*\[[\w.]+\]$")
-_METAFIELD_PATH = re.compile(r"^(?:Variant )?Metafield: (?:[\w-]+\.)?")
+_METAFIELD = re.compile(r"[\s_]*\((?:product|variant)\.metafields\.[^)]*\)$|[\s_]*\[[\w.]+\]$", re.I)
+_METAFIELD_PATH = re.compile(r"^(?:Variant[\s_])?Metafield:[\s_]+(?:[\w-]+\.)?", re.I)
 _MODIFIER = re.compile(
     r"\[(?:unique|default|translator|mode|allownull|dateformat|virtual)\b[^\]]*\]|(?<=\[)lang=", re.I
 )
 """What SAP's ImpEx writes behind a column: ``code[unique=true]``, ``name[lang=en]``."""
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_NOT_KEY = re.compile(
-    r"[^\w.\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0dff\u0e31-\u0e4e\u0eb1-\u0ece\u102b-\u109d\u17b4-\u17d3]+"
+_NO_LETTER = (
+    r"[^\w.\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0dff"
+    r"\u0e31-\u0e4e\u0eb1-\u0ece\u102b-\u109d\u17b4-\u17d3]"
 )
+_NOT_KEY = re.compile(rf"_+{_NO_LETTER}+_*|{_NO_LETTER}+")
 """What keys are cut at; signs that are written on or after a letter, as vowels in Hindi and Thai, belong to it."""
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,10})")  # 12 digits and more are GTINs and their like: names, not numbers
@@ -64,7 +66,7 @@ def attribute_key(column: str) -> str:
     ``baseColour`` to ``base_colour``). Shopify's metafield paths are cut off. Empty when nothing is left.
     """
     text = clean_text(column)
-    if "etafield" in text:
+    if "etafield" in text or "ETAFIELD" in text:
         text = _METAFIELD_PATH.sub("", _METAFIELD.sub("", text))
     if "[" in text:
         text = _MODIFIER.sub("", text)

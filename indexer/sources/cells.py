@@ -12,10 +12,34 @@ import warnings
 from collections.abc import Mapping
 
 _UNWANTED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff\ud800-\udfff]")
+EDGES = "".join(
+    map(
+        chr,
+        (
+            *range(0x21),
+            0x7F,
+            0x85,
+            0xA0,
+            0xAD,
+            0x1680,
+            *range(0x2000, 0x2010),
+            0x2028,
+            0x2029,
+            0x202F,
+            0x205F,
+            0x2060,
+            0x3000,
+            0xFEFF,
+        ),
+    )
+)
+"""What is trimmed off a text: blanks, control characters, and signs without width, which copying from pages adds."""
+
 _BLANK = frozenset(
     {
         "", "-", "--", "–", "—", ".", "nan", "null", "(null)", "nil", "none", "n/a", "n.a.", "<na>", "\\n", "undefined",
-        "#n/a", "#na", "#ref!", "#value!", "#div/0!", "#name?", "#null!", "#num!",
+        "(none)", "(blank)", "(empty)",
+        "#n/a", "#na", "#n/d", "#nv", "#ref!", "#value!", "#div/0!", "#name?", "#null!", "#num!",
     }
 )  # fmt: skip
 """What spreadsheets, databases and pandas write for nothing, in lower case; ``NA`` is nothing in capitals only."""
@@ -33,12 +57,12 @@ _EMPTY_LINES = re.compile(r"\s*\n\s*")
 def clean_text(text: str) -> str:
     """The text in Unicode NFC, trimmed, lines ended by ``\\n``, without control characters and lone surrogates.
 
-    Joiners and direction marks stay: emoji and right-to-left text need them.
+    Joiners and direction marks inside it stay: emoji and right-to-left text need them.
     """
     if text.isascii() and text.isprintable():
         return text.strip()
     text = _decoded_once(text.replace("\r\n", "\n").replace("\r", "\n"))
-    return unicodedata.normalize("NFC", _UNWANTED.sub("", text)).strip()
+    return unicodedata.normalize("NFC", _UNWANTED.sub("", text)).strip(EDGES)
 
 
 def _decoded_once(text: str) -> str:
@@ -63,7 +87,7 @@ def key_text(text: str) -> str:
     it, whatever the encoding of its letters and however many blanks it has; so the shop knows it again."""
     if text.isascii() and text.isprintable():
         return text.strip()
-    return " ".join(line.strip() for line in _UNWANTED.sub("", text).splitlines()).strip()
+    return " ".join(line.strip(EDGES) for line in _UNWANTED.sub("", text).splitlines()).strip()
 
 
 def is_blank(value: object) -> bool:
@@ -74,10 +98,10 @@ def is_blank(value: object) -> bool:
         if not value:
             return True
         if len(value) > 20:
-            return value.isspace()
+            return value.isspace() or not value.strip(EDGES)
         if value[0].isalnum() and value[0] not in "nNuU":
             return False
-        stripped = value.strip()
+        stripped = value.strip(EDGES)
         return stripped.lower() in _BLANK or stripped == "NA"
     return isinstance(value, (list, tuple, dict)) and not value
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from vitrina.indexer.sources.base import Rejection, TableRow
-from vitrina.indexer.sources.cells import clean_text
+from vitrina.indexer.sources.cells import EDGES, clean_text
 from vitrina.indexer.sources.column_names import n_known_names
 from vitrina.indexer.sources.delimited_rows import MAX_ROW_CHARS, Damage, RowFormat, read_cells
 from vitrina.indexer.sources.encodings import TextEncoding, detect_encoding, open_bytes, open_text
@@ -24,6 +24,9 @@ _NAMES = {
     "\x01": "CSV, Hive's signs",
 }  # fmt: skip
 _SEPARATOR = re.compile(r'\ufeff?"?sep=([,;|\t])"?[,;|\t]*\s*', re.IGNORECASE)
+
+_END_OF_FILE = "\x1a"
+"""What DOS programs write after the last line."""
 
 INDEX = "index"
 """What pandas' column of row numbers is called, to which it gives no name in CSV."""
@@ -62,7 +65,7 @@ class DelimitedTable:
                 origin = f"{self.path.name}:{line}"
                 if isinstance(found, Damage):
                     yield Rejection(origin, *found.explained(self.layout))
-                elif any(cell and not cell.isspace() for cell in found) and not (
+                elif any(cell and not cell.isspace() and cell != _END_OF_FILE for cell in found) and not (
                     (found[0][:1] in leads and self._is_header(found))
                     or (line <= self.n_skipped + N_HEADER_LINES and is_help(found))
                 ):
@@ -84,7 +87,8 @@ class DelimitedTable:
         elif any(cell.strip() for cell in cells[n_columns:]):
             reason = f"The row has {len(cells)} cells, the header {n_columns}."
             return Rejection(origin, reason, f"Put cells that contain {self.layout.delimiter!r} in double quotes.")
-        return TableRow(origin, {column: cell for column, cell in zip(self.columns, cells, strict=False) if column})
+        held = {column: cell.strip(EDGES) for column, cell in zip(self.columns, cells, strict=False) if column}
+        return TableRow(origin, held)
 
 
 def _without_commas_of_prose(cells: list[str], n_columns: int, delimiter: str) -> list[str] | None:

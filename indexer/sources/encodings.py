@@ -47,8 +47,13 @@ class TextEncoding:
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """Open a file for reading, decompressed if its name ends in ``.gz``."""
-    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
+    """Open a file for reading, decompressed if its name ends in ``.gz`` or it begins as such files do."""
+    file = path.open("rb")
+    is_packed = path.suffix.lower() == ".gz" or file.peek(2)[:2] == b"\x1f\x8b"
+    if not is_packed:
+        return file
+    file.close()
+    return gzip.open(path, "rb")  # type: ignore[return-value]
 
 
 def open_text(path: Path, encoding: TextEncoding) -> TextIO:
@@ -98,16 +103,23 @@ def _given(path: Path, sample: bytes, name: str) -> TextEncoding:
 
 
 def _by_mark(sample: bytes) -> str | None:
-    """UTF-16 and UTF-32 by their byte order mark, or by every other byte of the beginning being NUL."""
+    """UTF-16 and UTF-32 by their byte order mark, or by NULs that are all at every other byte of the beginning, as
+    those of blanks, digits and delimiters are in any script."""
     if sample.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         return "utf-32"
     if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     start = sample[:200]
     for name, nul, text in (("utf-16-le", start[1::2], start[::2]), ("utf-16-be", start[::2], start[1::2])):
-        if len(start) > 3 and nul.count(0) > 0.9 * len(nul) and 0 not in text:
+        if len(start) > 3 and nul.count(0) > 0.05 * len(nul) and 0 not in text and _is_text(start, name):
             return name
     return None
+
+
+def _is_text(sample: bytes, encoding: str) -> bool:
+    """Whether bytes are letters and signs in an encoding; the last few may be cut off."""
+    letters = sample.decode(encoding, "replace")[:-2]
+    return all(unicodedata.category(letter) not in ("Cn", "Co", "Cs", "Cc") or letter in "\r\n\t" for letter in letters)
 
 
 def _not_utf8_at(sample: bytes) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import io
 import re
 import warnings
 import zipfile
@@ -135,6 +136,11 @@ def _other_format(path: Path, start: bytes) -> DelimitedTable:
     return open_delimited(path)
 
 
+def _named_so(path: Path) -> Path | io.BytesIO:
+    """The workbook, in memory if it has another ending, since openpyxl goes by that."""
+    return path if path.suffix.lower() in (".xlsx", ".xlsm") else io.BytesIO(path.read_bytes())
+
+
 def _check_size(path: Path) -> None:
     """Read through all parts, so that none can be larger than it says."""
     n_bytes = 0
@@ -159,7 +165,7 @@ def _opened(path: Path) -> Any:
 
     warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")  # of styles and rules that are not read
     try:
-        return load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        return load_workbook(_named_so(path), read_only=True, data_only=True, keep_links=False)
     except _DAMAGED as error:
         raise _damaged(path, error) from error
 

@@ -244,7 +244,7 @@ class CatalogDialect(_Part):
     def currency(self, columns: Sequence[str]) -> str | None:
         """The code of the currency that the names of the columns say."""
         pattern = self.currency_in_header
-        found = (match for column in columns if pattern and (match := re.search(pattern, column)))
+        found = (match for column in columns if pattern and (match := re.search(pattern, column, re.IGNORECASE)))
         return next((match[1].upper() for match in found), None)
 
     @property
@@ -255,7 +255,7 @@ class CatalogDialect(_Part):
     def matches(self, columns: Sequence[str]) -> int:
         """How many of the columns that it is recognised by are there; 0 if one is missing."""
         aliased = {each for name in self.aliased(columns) for each in (name, folded(name))}
-        known = {*columns, *map(folded, columns), *aliased}
+        known = {*columns, *map(str.lower, columns), *map(folded, columns), *aliased}
         rule = self.recognise
         if not set(rule.all) <= known or known & set(rule.none) or not all(known & set(names) for names in rule.any):
             return 0
@@ -277,7 +277,28 @@ class CatalogDialect(_Part):
         if key in self._plain_aliases:
             return self._plain_aliases[key]
         matches = ((pattern.fullmatch(key), name) for pattern, name in self._numbered_aliases)
-        return next((name.replace("{n}", match.groupdict().get("n", "")) for match, name in matches if match), None)
+        found = next((name.replace("{n}", match.groupdict().get("n", "")) for match, name in matches if match), None)
+        return self._run_together.get(key) if found is None else found
+
+    @cached_property
+    def _run_together(self) -> dict[str, str]:
+        """Names of several words without what parts them, as a database writes ``productImageUrl``."""
+        rule, join, own = self.recognise, self.join or Join(by="group"), self.variants
+        kinds = join.kinds.column if join.kinds else ()
+        of_variants = (own.sku, own.price, own.sale_price, own.image, own.surcharge, own.title, own.when)
+        groups = (rule.all, *rule.any, *self.fields.values(), *of_variants, join.column, kinds, tuple(self.usual))
+        names = [*(each for names in groups for each in names), *self.aliases, *self.ignore]
+        pairs = (
+            each.replace("{n}", str(n)) for pair in self.pairs for each in (pair.name, pair.value) for n in range(1, 7)
+        )
+        numbered = (name.replace("{n}", str(n)) for name in names for n in range(1, 10))
+        every = {each for each in (*numbered, *pairs) if re.fullmatch(r"[a-z]\w*", each)}
+        spelled = {
+            name.replace("_", ""): name
+            for name in sorted(every, key=lambda each: (-each.count("_"), each))
+            if "_" in name
+        }
+        return {name: own for name, own in spelled.items() if name not in every}
 
     @cached_property
     def _plain_aliases(self) -> dict[str, str]:

@@ -15,12 +15,13 @@ from typing import Literal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from openpyxl import Workbook
 
 from tests.indexer.sources.test_feeds import CENEO, GROUP, HEUREKA, YML
 from vitrina.indexer.sources import open_source
 from vitrina.indexer.sources.base import Record, Rejection
 from vitrina.indexer.uploads import Unpacker, catalog_in
-from vitrina.search.types.errors import VitrinaError
+from vitrina.search.types.errors import SourceError, VitrinaError
 
 N_EXAMPLES = 60
 MAX_S = 5.0
@@ -160,3 +161,38 @@ def test_damaged_archives(tmp_path_factory: pytest.TempPathFactory, kind: str, d
         check_refusal(error)
     assert time.monotonic() - started < MAX_S
     assert {each.name for each in folder.iterdir()} <= {path.name, "into"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("shop.csv", '[{"sku": "A", "title": "One"}, {"sku": "B", "title": "Two"}]'),
+        ("shop.txt", '{"sku": "A", "title": "One"}\n{"sku": "B", "title": "Two"}\n'),
+        ("shop.csv", "<?xml version='1.0'?><products><p><id>A</id><title>One</title></p><p><id>B</id></p></products>"),
+        ("shop.xml", '{"products": [{"sku": "A", "title": "One"}, {"sku": "B", "title": "Two"}]}'),
+    ],
+)
+def test_a_file_under_another_formats_ending(tmp_path: Path, name: str, content: str) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    (first, _) = open_source(str(path)).rows()
+    assert isinstance(first, Record)
+    assert (first.item.sku, first.item.title) == ("A", "One")
+
+
+def test_a_workbook_under_another_ending(tmp_path: Path) -> None:
+    book = Workbook()
+    assert book.active is not None
+    for row in (["sku", "title"], ["A", "One"]):
+        book.active.append(row)
+    book.save(tmp_path / "shop.csv")
+    (only,) = open_source(str(tmp_path / "shop.csv")).rows()
+    assert isinstance(only, Record)
+    assert only.item.title == "One"
+
+
+def test_a_database_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "shop.sqlite3").write_bytes(b"SQLite format 3\0")
+    with pytest.raises(SourceError) as error:
+        open_source(str(tmp_path / "shop.sqlite3"))
+    assert "as CSV" in str(error.value.remedy)

@@ -70,6 +70,10 @@ def test_codes_stay_text(key: str) -> None:
         ("Größe", "größe"),
         (" SKU ", "sku"),
         ("Color (product.metafields.shopify.color-pattern)", "color"),
+        ("FABRIC (PRODUCT.METAFIELDS.SHOPIFY.FABRIC)", "fabric"),
+        ("Weight_(lbs)", "weight_lbs"),
+        ("Price_/_International", "price_international"),
+        ("Meta: _hidden", "meta__hidden"),
         ("---", ""),
     ],
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -384,3 +386,34 @@ def test_a_comma_in_a_text_without_quotes_is_a_letter(tmp_path: Path) -> None:
     found = [(each.item.sku, each.item.title, each.item.price_cents) for each in records]
     assert found == [("A", "Hat, large, red", 990), ("B", "Cap", 890), ("D", "Mug", 690)]
     assert [each.origin for each in rejections] == ["shop.csv:4"]
+
+
+SHIRTS = (
+    "Handle,Title,Variant SKU,Variant Price,Option1 Name,Option1 Value,Fabric (product.metafields.shopify.fabric)\n"
+)
+SHIRTS += "tee,Red tee,T-S,19.99,Size,S,linen\ntee,,T-M,21.99,,M,\nmug,Mug,M-1,5,,,\n"
+
+
+@pytest.mark.parametrize(
+    "mess",
+    [
+        lambda text: text.upper().partition("\n")[0] + "\n" + text.partition("\n")[2],
+        lambda text: text.partition("\n")[0].replace(" ", "_") + "\n" + text.partition("\n")[2],
+        lambda text: "\u200b" + text.replace(",", "\u200e,\u200b\u00a0"),
+        lambda text: text.replace(",", " ,  ").replace("\n", " \n "),
+        lambda text: text + "\x1a",
+        lambda text: text.encode("utf-16-le"),
+        lambda text: gzip.compress(text.encode()),
+    ],
+)  # fmt: skip
+def test_messes_that_programs_make_change_nothing(tmp_path: Path, mess: Callable[[str], str | bytes]) -> None:
+    clean, _ = read(write(tmp_path, "clean.csv", SHIRTS))
+    messy, rejections = read(write(tmp_path, "messy.csv", mess(SHIRTS)))
+    assert [record.item for record in messy] == [record.item for record in clean]
+    assert rejections == []
+
+
+def test_utf_16_without_a_mark_in_any_script(tmp_path: Path) -> None:
+    text = "Артикул;Название;Цена\nА-1;Красная рубашка;1999\n"
+    for codec in ("utf-16-le", "utf-16-be"):
+        assert only(write(tmp_path, "shop.csv", text.encode(codec))).item.title == "Красная рубашка"

@@ -354,3 +354,14 @@ def test_wix(tmp_path: Path) -> None:
 )
 def test_each_export_is_recognised(tmp_path: Path, content: str, name: str) -> None:
     assert open_source(str(write(tmp_path, "products.csv", content))).dialect.startswith(f"{name} (")
+
+
+@pytest.mark.parametrize("content", [WIX, MAGENTO_1, EBAY])
+def test_headers_in_another_letter_case(tmp_path: Path, content: str) -> None:
+    head, _, rows = content.partition("\n")
+    wanted = [record.item for record in loaded(tmp_path, "shop.csv", content).values()]
+    for other in (head.lower(), head.upper()):
+        found = loaded(tmp_path, "shop.csv", f"{other}\n{rows}")
+        assert [(each.item.sku, each.item.variants, each.item.currency) for each in found.values()] == [
+            (each.sku, each.variants, each.currency) for each in wanted
+        ]

@@ -19,8 +19,9 @@ from vitrina.indexer.sources.cells import clean_text, display_text, is_blank, pa
         ("e\u0301te\u0301", "été"),
         ("one\r\ntwo\rthree\n", "one\ntwo\nthree"),
         ("lone \ud800 surrogate", "lone  surrogate"),
-        ("👩‍👩‍👧 שלום ‏", "👩‍👩‍👧 שלום ‏"),
+        ("👩‍👩‍👧 שלום ‏(1)", "👩‍👩‍👧 שלום ‏(1)"),
         ("tab\tstays", "tab\tstays"),
+        ("\u200b\u00a0mug\u200e ", "mug"),
     ],
 )
 def test_clean_text(text: str, clean: str) -> None:

@@ -87,7 +87,6 @@ ImportIn = Annotated[
 OPTIONS_AS_JSON = ("map", "sync", "sync_many", "dry_run", "retry")
 """Form fields that hold JSON: true, false, a number, or an object."""
 
-EXAMPLE_CSV: Final = "sku,title,price\nA-17,Linen Shirt,49.90\n"
 EXAMPLE_ROWS: Final = {"rows": [{"sku": "A-17", "title": "Linen Shirt", "price": "49.90 EUR"}], "source": "erp"}
 
 

@@ -5,67 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save
 
-from vitrina.search.encoders.base import HUB_PREFIX, Size, encoder_folder
+from vitrina.search.encoders.base import HUB_PREFIX, encoder_folder
 from vitrina.search.encoders.open_clip import OpenClipEncoder
 
 WEIGHTS_FILE = "open_clip_model.safetensors"
-MAX_FOLDER_BYTES = 12_000_000
-"""The package carries the folder; the limit keeps a checkout and an installation small."""
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderArchitecture:
-    """The towers: a timm image tower and a small text transformer, at their sizes."""
-
-    image_tower: str = "mobilenetv4_conv_small"
-    image_size: Size = (80, 64)
-    dimension: int = 256
-    text_width: int = 160
-    text_heads: int = 5
-    text_layers: int = 3
-    context_length: int = 32
-
-
-def write_configuration(folder: Path, architecture: EncoderArchitecture, vocabulary_size: int) -> None:
-    """Write ``open_clip_config.json``: the towers, and the preprocessing (squashed to the tower's size)."""
-    configuration = {
-        "model_cfg": {
-            "embed_dim": architecture.dimension,
-            "custom_text": True,
-            "vision_cfg": {
-                "timm_model_name": architecture.image_tower,
-                "timm_model_pretrained": False,
-                "timm_pool": "avg",
-                "timm_proj": "",
-                "image_size": list(architecture.image_size),
-            },
-            "text_cfg": {
-                "context_length": architecture.context_length,
-                "vocab_size": vocabulary_size,
-                "hf_tokenizer_name": "tokenizer.json",
-                "width": architecture.text_width,
-                "heads": architecture.text_heads,
-                "layers": architecture.text_layers,
-            },
-        },
-        "preprocess_cfg": {
-            "size": list(architecture.image_size),
-            "mode": "RGB",
-            "mean": [0.5, 0.5, 0.5],
-            "std": [0.5, 0.5, 0.5],
-            "interpolation": "bicubic",
-            "resize_mode": "squash",
-        },
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "open_clip_config.json", configuration)
 
 
 def write_weights(folder: Path, model: torch.nn.Module) -> None:
@@ -78,11 +27,6 @@ def write_card(folder: Path, card: Mapping[str, object], text: str) -> None:
     """Write ``vitrina.json``, which the encoder reads, and ``README.md``, which people read."""
     write_json(folder / "vitrina.json", card)
     (folder / "README.md").write_text(text, encoding="utf-8")
-
-
-def n_bytes(folder: Path) -> int:
-    """The size of the files in a folder and below."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def compact(tensor: torch.Tensor) -> torch.Tensor:

@@ -33,16 +33,13 @@ class Damage(StrEnum):
 
     OVERLONG = "overlong"
     OPEN_QUOTE = "open quote"
-    MALFORMED = "malformed"
 
     def explained(self, layout: RowFormat) -> tuple[str, str]:
         """The reason and the remedy."""
         if self is Damage.OVERLONG:
             reason = f"The row is longer than {layout.max_row_chars:,} characters."
             return reason, "Shorten its texts; if they are short, a double quote that opens in this row never closes."
-        if self is Damage.OPEN_QUOTE:
-            return "A double quote opens in this row and never closes.", "Close it, or write it twice if it is meant."
-        return "The row is no valid CSV.", "Put its cells in double quotes, and double the quotes inside them."
+        return "A double quote opens in this row and never closes.", "Close it, or write it twice if it is meant."
 
 
 class _OverlongRow(Exception):

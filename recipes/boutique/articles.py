@@ -43,19 +43,12 @@ def lab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1)
 
 
-def nearest(rgb: RGB) -> str:
-    """Name of the palette colour closest to ``rgb`` in L*a*b*."""
-    names = list(COLOURS)
-    gap = lab(np.array([COLOURS[name] for name in names])) - lab(np.array(rgb))
-    return names[int(np.argmin((gap**2).sum(axis=1)))]
-
-
 def luminance(rgb: RGB) -> float:
     """Perceived lightness in 0..1 (Rec. 601 luma)."""
     return 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2]
 
 
-def fusion_weights(one: RGB, other: RGB, share: float) -> RGB:
+def mixed(one: RGB, other: RGB, share: float) -> RGB:
     """``one`` moved towards ``other`` by ``share`` in 0..1."""
     red, green, blue = (a + (b - a) * share for a, b in zip(one, other, strict=True))
     return (red, green, blue)
@@ -63,12 +56,12 @@ def fusion_weights(one: RGB, other: RGB, share: float) -> RGB:
 
 def darker(rgb: RGB, share: float) -> RGB:
     """``rgb`` moved towards black by ``share`` in 0..1."""
-    return fusion_weights(rgb, (0.05, 0.05, 0.06), share)
+    return mixed(rgb, (0.05, 0.05, 0.06), share)
 
 
 def lighter(rgb: RGB, share: float) -> RGB:
     """``rgb`` moved towards white by ``share`` in 0..1."""
-    return fusion_weights(rgb, (1.0, 1.0, 1.0), share)
+    return mixed(rgb, (1.0, 1.0, 1.0), share)
 
 
 ALL_COLOURS = tuple(COLOURS)

@@ -10,7 +10,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from recipes.boutique.articles import COLOURS, RGB, darker, fusion_weights, lighter, luminance
+from recipes.boutique.articles import COLOURS, RGB, darker, lighter, luminance, mixed
 
 Points = NDArray[np.float64]
 Control = Sequence[float]
@@ -272,8 +272,8 @@ def _accents(colour: RGB, pattern: str, generator: np.random.Generator) -> tuple
     choices = deep if light else pale
     first = choices[int(generator.integers(len(choices)))]
     if pattern == "floral":
-        return first, _CORN if luminance(first) < 0.5 else fusion_weights(_LEAF, colour, 0.15)
-    return first, lighter(first, 0.3) if light else fusion_weights(first, (0.9, 0.75, 0.5), 0.3)
+        return first, _CORN if luminance(first) < 0.5 else mixed(_LEAF, colour, 0.15)
+    return first, lighter(first, 0.3) if light else mixed(first, (0.9, 0.75, 0.5), 0.3)
 
 
 def _print(pattern: str, colour: RGB, generator: np.random.Generator, upright: bool, fine: bool) -> Print | None:

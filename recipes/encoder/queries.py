@@ -16,46 +16,6 @@ from recipes.encoder.labels import LabelledProduct, key, wordings
 from vitrina.evaluation.samples import Example
 from vitrina.search.types.query import Query
 
-OUT_OF_CATALOG_TRAINING: tuple[str, ...] = (
-    # kitchen and household appliances
-    "toaster", "dishwasher", "microwave oven", "electric kettle", "chest freezer", "air fryer", "food processor",
-    "robot vacuum cleaner", "steam iron", "air conditioner",
-    # computers and electronics
-    "gaming laptop", "mechanical keyboard", "27 inch monitor", "wireless router", "external hard drive",
-    "graphics card", "usb charger", "e-book reader", "dvd player", "surround sound speakers",
-    # furniture
-    "corner sofa", "dining table", "bunk bed", "bookcase with doors", "office chair", "bedside table",
-    "oak sideboard", "bar stool", "memory foam mattress", "folding garden chair",
-    # tools and hardware
-    "cordless drill", "claw hammer", "adjustable spanner", "circular saw", "spirit level", "box of wood screws",
-    "paint roller", "step ladder", "soldering iron", "pipe wrench",
-    # vehicles and their parts
-    "mountain bike", "electric scooter", "car battery", "winter tyres", "motorcycle exhaust", "roof box for a car",
-    "brake pads", "engine oil", "caravan awning", "bicycle pump",
-    # sport and outdoors
-    "treadmill", "dumbbell set", "yoga mat", "two-person tent", "tennis racket", "golf clubs", "snowboard",
-    "fishing rod", "rowing boat oars", "inflatable kayak",
-    # music
-    "acoustic guitar", "digital piano", "drum kit", "violin", "harmonica", "saxophone", "microphone stand",
-    "guitar amplifier", "bass strings", "metronome",
-    # animals
-    "dog kennel", "cat litter tray", "aquarium filter", "parrot cage", "hamster wheel", "dog leash", "horse saddle",
-    "rabbit hutch", "fish food flakes", "cat scratching post",
-    # garden
-    "lawn mower", "garden hose", "wheelbarrow", "hedge trimmer", "greenhouse", "potting soil",
-    "grass seed", "patio heater", "bird bath", "charcoal barbecue",
-    # office, school and books
-    "laser printer", "paper shredder", "stapler", "whiteboard", "ring binder", "ink cartridge", "fountain pen",
-    "desk calendar", "crime novel paperback", "pocket calculator",
-    # babies and toys
-    "pushchair", "baby cot", "changing table", "building blocks", "jigsaw puzzle", "remote control car",
-    "dolls house", "baby monitor", "board game", "rocking horse",
-    # building, health and the rest
-    "bathroom tap", "ceramic floor tiles", "roof insulation", "front door lock", "radiator valve", "wheelchair",
-    "blood pressure monitor", "first aid kit", "smoke detector", "solar panel",
-)  # fmt: skip
-"""May be used in training."""
-
 PATTERNS: Mapping[tuple[str, ...], float] = {
     ("kind",): 4,
     ("colour", "kind"): 2,
@@ -113,7 +73,7 @@ class LabelQueries:
                 yield Example(Query(phrase(fields).lower(), images=(decode(self.rows.images[at]),)), relevant)
 
     def _text_of(self, product: LabelledProduct) -> tuple[str, LabelStatement]:
-        """A text that a shopper might type to find a product, and what it statements."""
+        """A text that a shopper might type to find a product, and what it says."""
         possible = [(fields, weight) for fields, weight in PATTERNS.items() if all(_value(product, f) for f in fields)]
         if not possible:
             return "", ()

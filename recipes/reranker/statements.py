@@ -93,7 +93,7 @@ PHRASES: tuple[tuple[float, Fields], ...] = (
     (1.0, ("gender",)),
     (1.0, ("title",)),
 )
-"""What a near miss is asked by, and how often; set by judgement, the wording that the issue measures comes first."""
+"""What a near miss is asked by, and how often; set by judgement, the usual wording comes first."""
 
 _SINGLE_SHARE = 0.3
 _OWN_WORD_SHARE = 0.6

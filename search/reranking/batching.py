@@ -274,27 +274,6 @@ class Batcher:
         self._waiting.sort(key=lambda each: each.deadline.at)
 
 
-Judge = Callable[[Sequence[RerankCandidate], Sequence[str], Deadline], Probabilities]
-"""``Reranker.judge``."""
-
-
-def judge_in_rectangles(judge: Judge, pairs: Sequence[Pair], deadline: Deadline) -> NDArray[np.float32]:
-    """``JudgesPairs.judge_pairs`` for a model that shares work between the statements about an image: one call for all
-    candidates that are asked the same statements. No pair may be given twice."""
-    rows: dict[str, dict[str, int]] = {}
-    for row, (candidate, statement) in enumerate(pairs):
-        rows.setdefault(candidate.key, {})[statement] = row
-    asked_alike: dict[tuple[str, ...], list[str]] = {}
-    for key, statements in rows.items():
-        asked_alike.setdefault(tuple(statements), []).append(key)
-    candidates = {candidate.key: candidate for candidate, _ in pairs}
-    answers = np.full(len(pairs), np.nan, np.float32)
-    for asked, keys in asked_alike.items():
-        places = [[rows[key][statement] for statement in asked] for key in keys]
-        answers[places] = judge([candidates[key] for key in keys], asked, deadline)
-    return answers
-
-
 def closed() -> RerankerError:
     """The error of what is asked once there is no reranker any more."""
     return RerankerError("The reranker was closed.", remedy="Start the service again.")

@@ -30,8 +30,6 @@ IN_STORAGE = b""
 _JPEG_QUALITY = 90
 _THUMBNAIL_QUALITY = 85
 _MAGIC = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
-MEDIA_TYPES = ("image/jpeg", "image/png", "image/webp")
-"""What stored images are served under."""
 
 
 def storable(image: DecodedImage, original: bytes) -> bytes:

@@ -12,12 +12,11 @@ from recipes import calibration
 from recipes.calibration import calibrate_folder, lines
 from recipes.encoder.corpus import LabelledRows
 from recipes.encoder.labels import LabelledProduct
-from recipes.encoder.queries import OUT_OF_CATALOG_TRAINING, LabelQueries, out_of_catalog
+from recipes.encoder.queries import LabelQueries, out_of_catalog
 from recipes.shops import Nouns, shops_of
 from tests.fakes import FakeEncoder, make_image, png
 from vitrina.evaluation.samples import Example
 from vitrina.search.types.calibration import QueryKind, read_calibration
-from vitrina.tuning.encoder.calibration import OUT_OF_CATALOG_TEXTS
 
 COLOURS = ("red", "green", "blue")
 
@@ -75,12 +74,6 @@ def test_random_negatives_share_no_kind() -> None:
     assert set(labels) <= {"apple", "pear"}
     assert len(photos) == 5
     assert set(photos) <= set(FRUIT.images)
-
-
-def test_out_of_catalog_texts_for_training_and_calibration_share_nothing() -> None:
-    assert len(set(OUT_OF_CATALOG_TRAINING)) == len(set(OUT_OF_CATALOG_TEXTS)) == 120
-    assert not set(OUT_OF_CATALOG_TRAINING) & set(OUT_OF_CATALOG_TEXTS)
-    assert "espresso machine" in OUT_OF_CATALOG_TEXTS
 
 
 @pytest.mark.slow

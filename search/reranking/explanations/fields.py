@@ -30,8 +30,6 @@ class Role(Enum):
     SEASON = auto()
     BRAND = auto()
     SIZE = auto()
-    HAS = auto()
-    """A part: ``it has a hood``."""
     PROPERTY = auto()
     """Anything else: ``its sleeve length is short``."""
     PHRASE = auto()

@@ -16,7 +16,7 @@ from tests.fakes import COLOURS, make_image
 from tests.search.reranking.shops import ColourReranker, yes
 from vitrina.search.encoders.batching import ComputeSlots
 from vitrina.search.reranking.base import Deadline, JudgesPairs, Pair, RerankCandidate
-from vitrina.search.reranking.batching import MIN_PAIRS, SLICE_S, BusyError, judge_in_rectangles
+from vitrina.search.reranking.batching import MIN_PAIRS, SLICE_S, BusyError
 from vitrina.search.reranking.client import (
     CIRCUIT_OPEN,
     HEADROOM,
@@ -110,16 +110,6 @@ class Held:
 def assert_right(asked: ScoredStatements, keys: Sequence[str], statements: Sequence[str]) -> None:
     assert asked.states == (RERANKED,) * len(keys)
     assert (asked.probabilities > 0.5).tolist() == [[key == statement for statement in statements] for key in keys]
-
-
-def test_pairs_in_rectangles_of_candidates_that_are_asked_alike() -> None:
-    model = ColourReranker()
-    asked = [("red", "red"), ("red", "blue"), ("green", "green"), ("blue", "red"), ("blue", "blue"), ("black", "green")]
-    pairs = [(RerankCandidate(key, make_image(key)), statement) for key, statement in asked]
-    answers = judge_in_rectangles(model.judge, pairs, in_time())
-    assert (answers > 0.5).tolist() == [key == statement for key, statement in asked]
-    assert model.asked == [(("red", "blue"), ("red", "blue")), (("green", "black"), ("green",))]
-    assert judge_in_rectangles(model.judge, [], in_time()).shape == (0,)
 
 
 def test_more_than_a_batch_is_judged_in_several(client: RerankClient, model: BatchReranker) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,8 +36,6 @@ from vitrina.search.reranking.prompts import (
 from vitrina.search.store.feature_cache import FeatureCache
 from vitrina.search.types.errors import RerankerError
 from vitrina.search.types.models import RerankerIdentity
-
-log = logging.getLogger(__name__)
 
 MAX_PART = 8
 """Images in one run of the graphs: a deadline is checked between two."""

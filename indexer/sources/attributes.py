@@ -86,7 +86,7 @@ def flatten(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, Attr
         raise InputError(f"{key} nests deeper than {MAX_DEPTH} levels.", remedy="Flatten it, or leave it out.")
     if is_blank(value):
         return
-    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{", "(", "a"):
         literal = parse_literal(value)
         with suppress(InputError):  # what nests too deeply is a text like any other
             if not isinstance(literal, str):
@@ -100,7 +100,10 @@ def flatten(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, Attr
     elif isinstance(value, (list, tuple)):
         yield from _flatten_list(key, value, depth)
     elif (
-        isinstance(value, str) and "," in value and len(parts := split_values(value)) > 1 and not _is_person(key, parts)
+        isinstance(value, str)
+        and ("," in value or ";" in value)
+        and len(parts := split_values(value)) > 1
+        and not _is_person(key, parts)
     ):
         yield key, tuple(typed(key, part) for part in parts)
     elif (scalar := _scalar(key, value)) is not None:
@@ -158,13 +161,14 @@ def typed(key: str, text: str) -> Scalar:
 
 
 def split_values(text: str) -> list[str]:
-    """The values of a text such as ``Red, White``; the whole text where it is rather a phrase, a name or a number.
+    """The values of a text such as ``Red, White`` or ``Red; White``; the whole text where it is rather a phrase, a name
+    or a number.
 
     Values are short, start with a letter, and are not what follows a comma in names (``Acme, Inc.``).
     """
     if len(text) > MAX_LIST_CHARS or "<" in text or "\n" in text:
         return [text]
-    parts = [part.strip() for part in text.split(",")]
+    parts = [part.strip() for part in text.split("," if "," in text else ";")]
     is_list = all(_LIST_VALUE.fullmatch(part) and part.lower() not in _AFTER_NAMES for part in parts)
     return list(dict.fromkeys(parts)) if is_list else [text]
 

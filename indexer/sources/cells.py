@@ -181,8 +181,10 @@ _OF_DOCUMENT = frozenset({"blocks", "entityMap", "sections", "time", "version"})
 
 
 def parse_literal(text: str) -> object:
-    """A list or an object written as text, in JSON, as Python or as Ruby writes it; any other text as it is."""
+    """A list or an object written as text, in JSON, as Python, NumPy or Ruby writes it; any other text as it is."""
     text = text.strip()
+    if text.startswith("array(") and (inner := _NUMPY_CALL.fullmatch(text)) is not None:
+        text = inner[1]
     if len(text) > MAX_LITERAL_CHARS or text[:1] + text[-1:] not in ("[]", "{}", "()"):
         return text
     for spelled in (text, text.replace('"=>', '":').replace(":nil", ":null")):
@@ -190,6 +192,8 @@ def parse_literal(text: str) -> object:
             return json.loads(spelled, parse_constant=lambda name: None)
         except (ValueError, RecursionError):
             continue
+    if _NUMPY_LIST.fullmatch(text):
+        return [quoted or double or bare for quoted, double, bare in _IN_NUMPY_LIST.findall(text)]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a backslash that escapes nothing
@@ -197,7 +201,8 @@ def parse_literal(text: str) -> object:
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         return _array(text)
     if isinstance(found, set):
-        return _array(text)
+        ordered = ast.literal_eval(f"[{text[1:-1]}]")
+        return ordered if all(isinstance(each, str) for each in ordered) else _array(text)
     return found if isinstance(found, (list, tuple, dict)) else text
 
 
@@ -207,6 +212,11 @@ def _array(text: str) -> object:
         return text
     return [quoted.replace('\\"', '"') or plain.strip() for quoted, plain in _IN_ARRAY.findall(text[1:-1])]
 
+
+_NUMPY_CALL = re.compile(r"array\((\[.*\])(?:, dtype=\w+)?\)", re.DOTALL)
+_IN_NUMPY_LIST = re.compile(r"""'([^'\\]*)'|"([^"\\]*)"|(-?\d+\.?\d*)""")
+_NUMPY_LIST = re.compile(rf"\[\s*(?:{_IN_NUMPY_LIST.pattern})(?:\s+(?:{_IN_NUMPY_LIST.pattern}))+\s*\]")
+"""Values with only blanks between them, which Python would take for one text."""
 
 _IN_ARRAY = re.compile(r'"((?:[^"\\]|\\.)*)"|([^",{}:\s][^",{}:]*)')
 _ARRAY = re.compile(rf"\{{(?:{_IN_ARRAY.pattern})(?:,(?:{_IN_ARRAY.pattern}))+\}}")

@@ -238,7 +238,9 @@ class _Names:
         if not found and name != "url":  # those are told by their values
             found = list(self._by_words(name, {*taken, *late}))[:1]
         late = [column for column in late if column not in taken and column not in self._ignored]
-        return tuple(dict.fromkeys((*found, *late)))
+        again = [f"{column}_2" for column in found if f"{column}_2" in self._columns and name != "sku"]
+        free_again = [column for column in again if column not in taken and column not in reserved]
+        return tuple(dict.fromkeys((*found, *free_again, *late)))
 
     def images(self, preferred: Sequence[str], taken: Iterable[str]) -> tuple[str, ...]:
         """The columns with images: the dialect's, or else the main one, and those numbered or called additional."""

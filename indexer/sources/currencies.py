@@ -10,7 +10,9 @@ from functools import cache
 from babel import Locale, UnknownLocaleError
 from babel.numbers import get_currency_precision, list_currencies
 
+from vitrina.indexer.sources.cells import clean_text, is_blank
 from vitrina.search.types.currencies import n_decimals
+from vitrina.search.types.errors import InputError
 
 CODES = frozenset(list_currencies())
 """Every ISO 4217 code, those of the past too."""
@@ -116,6 +118,23 @@ def currency_of(symbol: str, row_currency: str | None) -> str | None:
     return _USUAL.get(key)
 
 
+def parse_currency(value: object) -> str | None:
+    """An ISO 4217 code from a code, a symbol or an English name; None for a blank. Raises ``InputError`` otherwise."""
+    if is_blank(value):
+        return None
+    text = clean_text(str(value))
+    code = currency_of(text, None) or _names().get(text.casefold().removesuffix("s"))
+    if code is None:
+        raise InputError(f"{str(value)[:40]!r} is not a currency.", remedy="Use an ISO 4217 code such as EUR.")
+    return code
+
+
+@cache
+def _names() -> Mapping[str, str]:
+    names = Locale.parse("en").currencies
+    return {name.casefold(): code for code, name in names.items()} | {"euro": "EUR", "dollar": "USD"}
+
+
 def currency_in_name(name: str) -> str | None:
     """The currency in the name of a price's column, as in ``Preis in €`` or ``Price (Rs.)``."""
     for found in find_symbols(name, None):
@@ -137,6 +156,12 @@ def _is_symbol(text: str, row_currency: str | None) -> bool:
             len(key) > 1 or not key.isalpha() or not key.isascii() or key == "r" or row_currency in _CURRENCIES_OF[key]
         )
     return len(key) == 3 and key.upper() in CODES and (key not in _NOT_WORDS or text.isupper())
+
+
+def likeliest(symbol: str) -> str | None:
+    """One of the currencies that share a symbol, if the countries of all write numbers alike, as with ``kr``."""
+    shared = _CURRENCIES_OF.get(symbol_key(symbol), ())
+    return shared[0] if shared and all(map(groups_by_point, shared)) else None
 
 
 @cache

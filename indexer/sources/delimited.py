@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
@@ -13,7 +13,7 @@ from typing import TextIO
 from vitrina.indexer.sources.base import Rejection, TableRow
 from vitrina.indexer.sources.cells import EDGES, clean_text
 from vitrina.indexer.sources.column_names import n_known_names
-from vitrina.indexer.sources.delimited_rows import MAX_ROW_CHARS, Damage, RowFormat, read_cells
+from vitrina.indexer.sources.delimited_rows import MAX_ROW_CHARS, Damage, RowFormat, has_escapes, read_cells
 from vitrina.indexer.sources.encodings import TextEncoding, detect_encoding, open_bytes, open_text
 from vitrina.search.types.errors import SourceError
 
@@ -39,26 +39,34 @@ N_HEADER_LINES = 30
 class DelimitedTable:
     """A text file of delimited rows under a header. ``joins_last`` puts cells past the last column back into it.
 
-    ``n_skipped`` is how many lines stand above the rows, the header among them.
+    ``n_skipped`` is how many lines stand above the rows, the header among them. ``numbered`` are columns that hold one
+    value each of a list, as ``tags[0]`` and ``tags/1``, by the list's name, which is a column in their place.
     """
 
     path: Path
-    columns: tuple[str, ...]
+    names: tuple[str, ...]
     layout: RowFormat
     encoding: TextEncoding
     n_rows: int | None
     n_skipped: int = 1
     notes: tuple[str, ...] = ()
     joins_last: bool = False
+    numbered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def format(self) -> str:
         """``CSV`` or ``TSV``, with its delimiter if unusual."""
         return _NAMES[self.layout.delimiter]
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns' names, each list's once."""
+        lists = {member: name for name, members in self.numbered.items() for member in members}
+        return tuple(dict.fromkeys(lists.get(name, name) for name in self.names)) if lists else self.names
+
     def rows(self) -> Iterator[TableRow | Rejection]:
         """The rows under the header; blank ones are left out, damaged ones rejected with the line they begin on."""
-        leads = {self.columns[0][:1], "-", "=", ":", ""}
+        leads = {self.names[0][:1], "-", "=", ":", ""}
         with open_text(self.path, self.encoding) as file:
             _skip(file, self.n_skipped)
             for line, found in read_cells(file, self.layout, self.n_skipped):
@@ -73,13 +81,13 @@ class DelimitedTable:
 
     def _is_header(self, cells: list[str]) -> bool:
         """Whether a row repeats the header, as where exports were put together, or is the line of dashes below it."""
-        if self.columns[0] and cells[0].strip() == self.columns[0] and len(cells) > 1:
-            return all(cell.strip() in (name, "") for cell, name in zip(cells, self.columns, strict=False))
+        if self.names[0] and cells[0].strip() == self.names[0] and len(cells) > 1:
+            return all(cell.strip() in (name, "") for cell, name in zip(cells, self.names, strict=False))
         lead = (cells[0] or cells[1] if len(cells) > 1 else "").lstrip()[:2]
         return lead in ("--", "==", ":-") and all(not cell.strip("-=: ") for cell in cells)
 
     def _row(self, origin: str, cells: list[str]) -> TableRow | Rejection:
-        n_columns = len(self.columns)
+        n_columns = len(self.names)
         if len(cells) > n_columns and self.joins_last:
             cells[n_columns - 1 :] = [self.layout.delimiter.join(cells[n_columns - 1 :])]
         elif (joined := _without_commas_of_prose(cells, n_columns, self.layout.delimiter)) is not None:
@@ -87,8 +95,9 @@ class DelimitedTable:
         elif any(cell.strip() for cell in cells[n_columns:]):
             reason = f"The row has {len(cells)} cells, the header {n_columns}."
             return Rejection(origin, reason, f"Put cells that contain {self.layout.delimiter!r} in double quotes.")
-        held = {column: cell.strip(EDGES) for column, cell in zip(self.columns, cells, strict=False) if column}
-        return TableRow(origin, held)
+        held = {column: cell.strip(EDGES) for column, cell in zip(self.names, cells, strict=False) if column}
+        lists = {name: [held.pop(each, "") for each in members] for name, members in self.numbered.items()}
+        return TableRow(origin, {**held, **{name: [*filter(None, values)] for name, values in lists.items()}})
 
 
 def _without_commas_of_prose(cells: list[str], n_columns: int, delimiter: str) -> list[str] | None:
@@ -119,16 +128,20 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
         raise SourceError(
             f"The header of {path.name} cannot be read.", remedy="Put each column's name in its first line."
         )
-    layout = RowFormat(header.delimiter, len(header.names), is_quoted=_is_quoted(sample[header.n_lines :], header))
+    below, n_columns = sample[header.n_lines :], len(header.names)
+    is_escaped = has_escapes(below, header.delimiter, n_columns)
+    layout = RowFormat(header.delimiter, n_columns, is_quoted=_is_quoted(below, header), is_escaped=is_escaped)
     n_lines = count_lines(path)
+    names = unique(header.names)
     table = DelimitedTable(
         path,
-        unique(header.names),
+        names,
         layout,
         found,
         n_lines and max(1, n_lines - header.n_lines),
         header.n_lines,
         (*found.notes, *header.notes(path), *help_notes(path, sample_rows_below(sample, header))),
+        numbered=_numbered(names),
     )
     if next(table.rows(), None) is None:
         raise SourceError(f"{path.name} has a header and no rows.", remedy="Export the catalog again.")
@@ -288,6 +301,28 @@ def _is_quoted(lines: Sequence[str], header: _Header) -> bool:
     return all(len(opening.findall(line)) == len(cells.findall(line)) for line in quoting)
 
 
+def _without_number_of_pandas(name: str, known: Collection[str]) -> str:
+    """``image`` for the ``image.1`` that pandas makes of its second column of that name."""
+    bare, _, number = name.rpartition(".")
+    return bare if number.isdecimal() and bare in known else name
+
+
+def _numbered(columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The columns that hold one value each of a list, by its name: two at least, numbered from 0 or 1."""
+    found: dict[str, dict[int, str]] = {}
+    for column in columns:
+        if match := _NUMBERED.fullmatch(column):
+            found.setdefault(match[1], {})[int(match[2] or match[3])] = column
+    return {
+        name: tuple(each for _, each in sorted(members.items()))
+        for name, members in found.items()
+        if len(members) > 1 and min(members) <= 1 and name not in columns
+    }
+
+
+_NUMBERED = re.compile(r"(.*[^\W\d]) ?(?:\[(\d{1,3})\]|[/.](\d{1,3}))")
+
+
 def _skip(file: TextIO, n_lines: int) -> None:
     for _ in range(n_lines):
         file.readline()
@@ -298,7 +333,8 @@ def unique(names: Sequence[str]) -> tuple[str, ...]:
     cells are dropped, but for the first one, of row numbers."""
     counts: dict[str, int] = {}
     unique = []
-    first, *others = map(clean_text, names)
+    known = {clean_text(name) for name in names}
+    first, *others = (_without_number_of_pandas(clean_text(name), known) for name in names)
     for name in (first or (INDEX if all(others) else ""), *others):
         n = counts[name.casefold()] = counts.get(name.casefold(), 0) + 1
         unique.append(f"{name}_{n}" if name and n > 1 else name)

@@ -20,11 +20,13 @@ MAX_JOINED_LINES = 100
 
 @dataclass(frozen=True, slots=True)
 class RowFormat:
-    """How rows are cut into cells."""
+    """How rows are cut into cells. With ``is_escaped`` a quote inside quotes has a backslash before it, as MySQL writes
+    it, in the place of a second quote."""
 
     delimiter: str
     n_columns: int
     is_quoted: bool = True
+    is_escaped: bool = False
     max_row_chars: int = MAX_ROW_CHARS
 
 
@@ -127,6 +129,19 @@ def lenient_cells(text: str, delimiter: str) -> tuple[list[str], bool]:
         at += 1
 
 
+def has_escapes(lines: Sequence[str], delimiter: str, n_columns: int) -> bool:
+    """Whether backslashes before quotes escape them: more lines have all their cells if they do."""
+    odd = [line.rstrip("\r\n") for line in lines if '\\"' in line]
+    escaped, plain = (
+        sum(
+            not is_open and len(cells) == n_columns
+            for cells, is_open in (lenient_cells(each, delimiter) for each in part)
+        )
+        for part in ([each.replace('\\"', '""') for each in odd], odd)
+    )
+    return escaped > plain
+
+
 def _closed_at(text: str, start: int, closing: re.Pattern[str]) -> int:
     """Where a quoted cell ends: at the first quote before a delimiter that is not the second of a pair."""
     for found in closing.finditer(text, start):
@@ -172,9 +187,13 @@ class _Lines:
     def __iter__(self) -> Iterator[str]:
         return self
 
+    def _read(self, n_chars: int) -> str:
+        line = self._file.readline(n_chars)
+        return line.replace('\\"', '""') if self._layout.is_escaped else line
+
     def __next__(self) -> str:
         is_again = bool(self._again)
-        line = self._again.popleft() if is_again else self._file.readline(self._room + 1)
+        line = self._again.popleft() if is_again else self._read(self._room + 1)
         if not line:
             if self._row:
                 raise _OpenQuote
@@ -214,7 +233,7 @@ class _Lines:
         at = 0
         while True:
             if at == len(self._again):
-                line = self._file.readline(self._layout.max_row_chars)
+                line = self._read(self._layout.max_row_chars)
                 if not line:
                     return
                 self._again.append(line)

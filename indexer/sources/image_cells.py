@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import html
 import re
 from collections.abc import Iterator, Mapping
 
@@ -87,7 +88,9 @@ def read_image_cells(cell: object, files: ImageFiles, depth: int = 0) -> Iterato
 
 
 def _read_text(text: str, files: ImageFiles, depth: int) -> Iterator[ImageReference | InputError]:
-    literal = parse_literal(text) if text[:1] in ("[", "{") else text
+    text = text.replace("\\/", "/") if "\\/" in text else text  # as PHP writes JSON
+    text = html.unescape(text) if "&lt;" in text or "&quot;" in text else text
+    literal = parse_literal(text) if text[:1] in ("[", "{", "(", "a") else text
     if not isinstance(literal, str):
         yield from read_image_cells(literal, files, depth + 1)
         return
@@ -127,7 +130,8 @@ def _split(text: str, files: ImageFiles) -> list[str]:
     if lowered.startswith("data:"):
         return [text]
     if lowered.startswith(("http://", "https://", "//")):
-        return [url.strip(" ,;|") for url in _BETWEEN_URLS.split(text) if url.strip(" ,;|")]
+        urls = [url.strip(" ,;|") for url in _BETWEEN_URLS.split(text) if url.strip(" ,;|")]
+        return [_largest(urls)] if all(map(_OF_SET.search, urls)) else urls
     if "://" in text and (found := [each.group() for each in _WITHIN.finditer(text)]):
         return found  # Red=https://a.example/1.jpg|Blue=https://a.example/2.jpg, or /a.jpg,https://a.example/2.jpg
     if not any(sign in text for sign in ",;| \n\t"):
@@ -135,6 +139,15 @@ def _split(text: str, files: ImageFiles) -> list[str]:
     if files.is_one(text):
         return [text]
     return [path for part in _BETWEEN_PATHS.split(text) if part for path in _between_commas(part, files)]
+
+
+def _largest(urls: list[str]) -> str:
+    """The largest of one image's sizes in a ``srcset``, as ``a.jpg 300w, b.jpg 800w``."""
+    sizes = {float(found[1]): url[: found.start()] for url in urls if (found := _OF_SET.search(url))}
+    return sizes[max(sizes)]
+
+
+_OF_SET = re.compile(r"\s+(\d+(?:\.\d+)?)[wx]$")
 
 
 def _between_commas(text: str, files: ImageFiles) -> list[str]:

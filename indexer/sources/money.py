@@ -11,8 +11,6 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
-from babel import Locale
-
 from vitrina.indexer.sources.cells import clean_text, is_blank
 from vitrina.indexer.sources.currencies import (
     CODES,
@@ -21,6 +19,8 @@ from vitrina.indexer.sources.currencies import (
     find_symbols,
     groups_by_point,
     is_whole,
+    likeliest,
+    parse_currency,
 )
 from vitrina.search.types.currencies import n_decimals
 from vitrina.search.types.errors import InputError
@@ -68,6 +68,7 @@ _AMOUNT = re.compile(
     r"(?P<exponent>[eE]\+?\d{1,2}(?![\w.,]))?(?P<whole>\s?[.,:]\s?-+)?"
 )
 _SIGN_AS_MARK = re.compile(r"(\d)€(\d\d)(?![\d.,])")  # 12€99, as the French write it
+_COLON_AS_MARK = re.compile(r"(?<![\d:])(\d{1,6}):(\d\d)(?![\d:])")  # 19:90, as Swedes write it
 _SPACED_MARK = re.compile(r"(?<=\d) +([.,]) *(?=\d)")
 _SCALES = "k|m|mn|mio|mln|million|millions|b|bn|thousand|tsd|tausend|mille|lakhs?|lacs?|crores?|cr|тыс|млн"
 _REFUSED = re.compile(
@@ -95,6 +96,7 @@ _PLAIN = re.compile(
     re.ASCII,
 )
 _PENCE = re.compile(r"(\d{1,3}(?:[.,]\d{1,2})?)\s*(¢|p|ct|cents?)\.?", re.IGNORECASE)
+_THOUSANDS_AND_CENTS = re.compile(r"\d{1,3}(?:\.\d{3})+\.\d\d|\d{1,3}(?:,\d{3})+,\d\d")  # 1.299.00: one mark for both
 _WESTERN = re.compile(r"\d{1,3}(?:[.,' ]\d{3})+")
 _INDIAN = re.compile(r"\d{1,2}(?:[.,' ]\d{2})+[.,' ]\d{3}")
 
@@ -147,23 +149,6 @@ def parse_cents(value: object) -> int | None:
     if not whole or not 0 <= cents < MAX_PRICE_CENTS:
         raise _no_price(value)
     return int(cents)
-
-
-def parse_currency(value: object) -> str | None:
-    """An ISO 4217 code from a code, a symbol or an English name; None for a blank. Raises ``InputError`` otherwise."""
-    if is_blank(value):
-        return None
-    text = clean_text(str(value))
-    code = currency_of(text, None) or _names().get(text.casefold().removesuffix("s"))
-    if code is None:
-        raise InputError(f"{str(value)[:40]!r} is not a currency.", remedy="Use an ISO 4217 code such as EUR.")
-    return code
-
-
-@lru_cache(maxsize=1)
-def _names() -> Mapping[str, str]:
-    names = Locale.parse("en").currencies
-    return {name.casefold(): code for code, name in names.items()} | {"euro": "EUR", "dollar": "USD"}
 
 
 def usual_decimal_mark(values: Iterable[object]) -> DecimalMark | None:
@@ -224,6 +209,7 @@ def _prepared(text: str) -> str:
     """The text in ASCII digits, with one sign for each kind of blank, dash and mark."""
     if not text.isascii():
         text = "".join(str(unicodedata.decimal(sign, sign)) for sign in text.translate(_SIGNS))
+    text = _COLON_AS_MARK.sub(r"\1.\2", text) if ":" in text else text
     return _SIGN_AS_MARK.sub(r"\1.\2€", _SPACED_MARK.sub(r"\1", text)) if "€" in text else _SPACED_MARK.sub(r"\1", text)
 
 
@@ -262,7 +248,8 @@ def _of_text(original: str, currency: str | None, decimal_mark: DecimalMark | No
     mark = marks.pop() if len(marks) == 1 else decimal_mark
     if code == "JPY" and currency is None and any(_certain_mark(each.text) for each in chosen):
         code = "CNY" if all(found.text == "¥" for found in symbols) else code  # yen have no decimals
-    values = [_value(each, code, mark, is_written=bool(symbols)) for each in chosen]
+    writer = code or next((found for each in symbols if (found := likeliest(each.text))), None)
+    values = [_value(each, writer, mark, is_written=bool(symbols)) for each in chosen]
     if not all(value is not None for value in values):
         raise _no_price(original)
     return min(_cents(value, code, original) for value in values if value is not None), code
@@ -366,7 +353,11 @@ def _value(
     if not fraction.isdigit() and point >= 0:
         return None
     is_number = not whole or whole.isdigit() or _WESTERN.fullmatch(whole) or _INDIAN.fullmatch(whole)
-    if not is_number or len(set(whole) - set("0123456789")) > 1 or (point >= 0 and text[point] in whole):
+    if (
+        not is_number
+        or len(set(whole) - set("0123456789")) > 1
+        or (point >= 0 and text[point] in whole and len(fraction) != 2)
+    ):
         return None
     digits = re.sub(r"\D", "", whole) or "0"
     return decimal.Decimal(f"{digits}.{fraction or '0'}{amount.exponent.replace('+', '')}")
@@ -378,8 +369,10 @@ def _decimal_point(amount: _Amount, currency: str | None, mark: DecimalMark | No
     if _EXPLICIT in text:
         return text.rfind(_EXPLICIT)
     last = max(text.rfind("."), text.rfind(","))
-    if last < 0 or amount.is_whole or text.count(text[last]) > 1:
+    if last < 0 or amount.is_whole:
         return -1
+    if text.count(text[last]) > 1:
+        return last if _THOUSANDS_AND_CENTS.fullmatch(text) else -1
     whole, fraction = text[:last], text[last + 1 :]
     is_mixed = any(sign in whole for sign in ".,' ")
     if is_mixed or len(fraction) != 3 or len(whole) > 3 or whole in ("", "0"):

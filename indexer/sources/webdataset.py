@@ -99,7 +99,7 @@ class _Sample:
         if self._problems and not self._cells and not self._images:
             first = self._problems[0]
             return Rejection(self._origin, first.reason, first.remedy, sku=self.key[:256])
-        cells = {**self._cells, "__key__": self.key}
+        cells = {"__key__": self.key, **self._cells}
         images = {"image": self._images} if self._images else {}
         return TableRow(self._origin, {**cells, **images}, problems=tuple(self._problems))
 

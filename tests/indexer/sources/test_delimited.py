@@ -417,3 +417,28 @@ def test_utf_16_without_a_mark_in_any_script(tmp_path: Path) -> None:
     text = "Артикул;Название;Цена\nА-1;Красная рубашка;1999\n"
     for codec in ("utf-16-le", "utf-16-be"):
         assert only(write(tmp_path, "shop.csv", text.encode(codec))).item.title == "Красная рубашка"
+
+
+def test_the_second_column_of_a_name_counts_where_the_first_is_empty(tmp_path: Path) -> None:
+    table = "sku,title,price,price,image,image.1\nA,Tee,,19.99,a.jpg,b.jpg\nB,Mug,5,6,c.jpg,\n"
+    (tee, mug), _ = read(write(tmp_path, "shop.csv", table))
+    assert (tee.item.price_cents, mug.item.price_cents) == (1999, 500)
+    assert [len(each.images) for each in (tee, mug)] == [2, 1]
+
+
+@pytest.mark.parametrize("names", ["tags[0],tags[1]", "tags/0,tags/1", "tags.1,tags.2", "Tags [0],Tags [1]"])
+def test_columns_of_one_value_each_are_a_list(tmp_path: Path, names: str) -> None:
+    (tee, mug), _ = read(write(tmp_path, "shop.csv", f"sku,title,{names}\nA,Tee,new,red\nB,Mug,old,\n"))
+    assert (tee.item.attributes, mug.item.attributes) == ({"tags": ("new", "red")}, {"tags": ("old",)})
+
+
+def test_quotes_behind_backslashes(tmp_path: Path) -> None:
+    table = 'sku,title,price\nA,"He said \\"hi\\", twice",1\nB,"Plain, two",2\nC,"Tab \\"x\\"",3\nD,C:\\,4\n'
+    records, rejections = read(write(tmp_path, "shop.csv", table))
+    assert [each.item.title for each in records] == ['He said "hi", twice', "Plain, two", 'Tab "x"', "C:\\"]
+    assert rejections == []
+
+
+def test_keys_that_pandas_took_for_floats(tmp_path: Path) -> None:
+    records, _ = read(write(tmp_path, "shop.csv", "id,name\n17048614.0,Kurta\n2.0,Tee\n"))
+    assert [each.item.sku for each in records] == ["17048614", "2.0"]

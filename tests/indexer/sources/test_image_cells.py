@@ -234,3 +234,22 @@ def test_paths_beside_addresses_and_videos() -> None:
     assert [str(each) for each in found[3:] if isinstance(each, InputError)] != []
     with pytest.raises(InputError, match="is a video"):
         make_images("clip.mp4?v=1")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "https://a.example/1.jpg 2x",
+        "https://a.example/s.jpg 300w, https://a.example/1.jpg 800w",
+        "https:\\/\\/a.example\\/1.jpg",
+        "&lt;img src=&quot;https://a.example/1.jpg&quot;&gt;",
+        "('https://a.example/1.jpg',)",
+        "array(['https://a.example/1.jpg'], dtype=object)",
+    ],
+)
+def test_addresses_as_pages_and_programs_write_them(cell: str) -> None:
+    assert urls(cell) == ["https://a.example/1.jpg"]
+
+
+def test_an_array_of_numpy() -> None:
+    assert paths("['a.jpg' 'b.jpg'\n 'c.jpg']") == ["/shop/a.jpg", "/shop/b.jpg", "/shop/c.jpg"]

@@ -11,7 +11,8 @@ from babel.numbers import format_currency, get_currency_precision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vitrina.indexer.sources.money import parse_cents, parse_currency, parse_price, usual_decimal_mark
+from vitrina.indexer.sources.currencies import parse_currency
+from vitrina.indexer.sources.money import parse_cents, parse_price, usual_decimal_mark
 from vitrina.search.types.currencies import n_decimals
 from vitrina.search.types.errors import InputError
 
@@ -33,6 +34,10 @@ from vitrina.search.types.errors import InputError
         ("12,5", 1250, None),
         ("39.900", 3990, None),
         ("0", 0, None),
+        ("19:90 kr", 1990, None),
+        ("12.900 kr", 1290000, None),
+        ("1.299.00", 129900, None),
+        ("1,299,00 €", 129900, "EUR"),
         ("1500 JPY", 1500, "JPY"),
         ("¥1,500", 1500, "JPY"),
         ("1.250 KWD", 1250, "KWD"),

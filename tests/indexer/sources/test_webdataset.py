@@ -122,3 +122,12 @@ def test_no_tar_is_an_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "shard.tar").write_bytes(content)
     with pytest.raises(SourceError, match=r"shard.tar is (not a tar with|empty: 0 bytes)"):
         open_source(str(tmp_path / "shard.tar"))
+
+
+def test_samples_without_the_key_in_their_json_go_by_that_of_the_sample(tmp_path: Path) -> None:
+    told = b'{"key": "000", "caption": "Tee", "status": "success", "url": "https://s.example/1"}'
+    path = shard(
+        tmp_path, [("000.jpg", make_image()), ("000.json", told), ("001.jpg", make_image()), ("001.json", b"{}")]
+    )
+    records, rejections = read(path)
+    assert ([each.item.sku for each in records], rejections) == (["000", "001"], [])

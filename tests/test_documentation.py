@@ -77,6 +77,18 @@ def test_benchmarks_have_their_plots(site: Path) -> None:
         assert (site / "plots" / f"{name}.svg").read_text(encoding="utf-8").count("<path") > 10
 
 
+def test_the_figures_in_the_readme_are_those_that_were_measured() -> None:
+    results = (ROOT / "benchmarks" / "results.md").read_text(encoding="utf-8")
+    section = results.partition("\n## unseen\n")[2].partition("\n## ")[0]
+    measured = {each.name: each.value for each in plots.read_measurements(section)}
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\| ([\w ]+), [^|]+ \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", readme, re.MULTILINE)
+    assert len(shown) == 3
+    for shop, *figures in shown:
+        names = [f"{shop}, nDCG@10, {name}" for name in ("the search", "BM25", "MiniLM")]
+        assert figures == [f"{measured[name]:.2f}" for name in names]
+
+
 def test_measurements_are_read_with_units_bounds_and_intervals() -> None:
     section = "| figure | measured | bound | met | how |\n|---|---|---|---|---|\n"
     section += "| a | 1,301 | at least 1,000 | yes | 95% interval -0.060 to +0.043 |\n| b | 36.9 ms |  |  |  |\n"

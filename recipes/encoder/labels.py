@@ -1,4 +1,4 @@
-"""Labels: a product as the recipe sees it, how shoppers word its labels, and classifiers that learn them."""
+"""Labels: a product as the recipe sees it, how shoppers word its labels, and the loss of images that share one."""
 
 from __future__ import annotations
 

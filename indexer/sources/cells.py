@@ -45,7 +45,7 @@ _BLANK = frozenset(
 """What spreadsheets, databases and pandas write for nothing, in lower case; ``NA`` is nothing in capitals only."""
 
 MAX_LITERAL_CHARS = 1 << 20
-_MARKUP = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|&(?:[a-zA-Z]{2,8}|#\d{1,6});")
+_MARKUP = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|&(?:[a-zA-Z]{2,8}|#\d{1,6}|#[xX][\da-fA-F]{1,5});")
 _ESCAPED_MARKUP = re.compile(r"<(p|div|ul|ol|b|i|em|strong|span|h[1-6]|table)\b[^<>]{0,200}>[^<]*(?:<|$)|<br\s*/?>")
 _LINE_TAGS = frozenset({"br", "p", "div", "li", "ul", "ol", "tr", "table", "h1", "h2", "h3", "h4", "h5", "h6"})
 _HIDDEN_TAGS = frozenset({"script", "style"})

@@ -282,6 +282,9 @@ class _Names:
     def _ordered(self) -> Iterator[tuple[str, str]]:
         return ((folded(column), column) for column in self._columns if column)
 
+    def _with_plain_names(self) -> Iterator[tuple[str, str]]:
+        return ((each, column) for own, column in self._ordered() for each in (own, *plain_names(own)))
+
     def _spelled(self, name: str, field_name: str) -> Iterator[str]:
         """The columns of this name: the name itself, then with locales or currencies behind it."""
         head, _, rest = name.partition(".")
@@ -294,7 +297,7 @@ class _Names:
         if field_name in ("title", "description"):
             yield from self._localised(name)
         elif field_name in ("price", "sale_price"):
-            for own, column in self._ordered():
+            for own, column in self._with_plain_names():
                 match = _CURRENCY.fullmatch(own[len(name) :]) if own.startswith(name) else None
                 if match and match["currency"] in name_table("codes")["currencies"]:
                     self._currencies[column] = match["currency"].upper()

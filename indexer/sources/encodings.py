@@ -225,7 +225,10 @@ def _latin_score(text: str) -> float:
     for before, sign, after in zip(f" {text}", text, f"{text[1:]} ", strict=False):
         if sign.isascii():
             continue
-        if sign.isalpha() and sign not in "ªº":
+        if sign in "ªº":  # 4ª, nº
+            if not before.isalnum():
+                return 0.0
+        elif sign.isalpha():
             if sign.isupper() and before.islower():
                 return 0.0
             found.append(sign.lower())

@@ -25,6 +25,7 @@ from vitrina.search.types.errors import SourceError
         ("Артикул,Наименование,Цена,Фото", "Артикул,Наименование,Цена", "Фото"),
         ("商品番号,商品名,価格,画像", "商品番号,商品名,価格", "画像"),
         ("货号,标题,售价,主图", "货号,标题,售价", "主图"),
+        ("Art. No.,Product name,RRP incl. VAT EUR,Photo", "Art. No.,Product name,RRP incl. VAT EUR", "Photo"),
         ("*Product Code,Title*,Price (EUR),Main Picture", "*Product Code,Title*,Price (EUR)", "Main Picture"),
         ("sku,Brand Name,My Item Name,shop price,img_width,img_src", "sku,My Item Name,shop price", "img_src"),
         ("id,brand,manufacturer_name,file_name", "id,,", "file_name"),

@@ -85,3 +85,9 @@ def test_an_encoding_that_is_given(tmp_path: Path) -> None:
         open_source(str(path), encoding="ascii")
     with pytest.raises(SourceError, match="no text file"):
         open_source(str(write(tmp_path, "shop.parquet", b"PAR1")), encoding="cp850")
+
+
+def test_ordinals_are_signs_that_shops_write(tmp_path: Path) -> None:
+    text = "sku;nombre\n1;Castañuelas de fibra nº 5 para niños\n2;Interfaz de audio 4ª generación, cañas y púas\n"
+    found = detect_encoding(write(tmp_path, "es.csv", text.encode("cp1252")))
+    assert text.encode("cp1252").decode(found.name, found.errors) == text

@@ -271,6 +271,9 @@ def test_prestashop(tmp_path: Path) -> None:
     assert urls(mug) == ["https://s.example/1.jpg"]
     french = only(write(tmp_path, "ps2.csv", PRESTASHOP_FRENCH)).item
     assert (french.sku, french.title, french.price_cents) == ("REF-1", "Tasse", 1200)
+    spanish = 'ID;Nombre;"Categorías (x,y,z...)";Precio IVA incluido;Referencia\n1;Taza;Cocina,Tazas;12,00;REF-1\n'
+    cup = only(write(tmp_path, "ps3.csv", spanish)).item
+    assert (cup.price_cents, cup.attributes["categories"]) == (1200, ("Cocina", "Tazas"))
 
 
 def test_akeneo(tmp_path: Path) -> None:

@@ -29,8 +29,7 @@ from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.engine import SearchEngine
 from vitrina.search.index.faiss import FaissIndex
 from vitrina.search.index.kinds import IndexKind
-from vitrina.search.retrieval.retriever import text_weights
-from vitrina.search.retrieval.vector_scores import VectorScorer
+from vitrina.search.retrieval.vector_scores import VectorScorer, text_weights
 from vitrina.search.store.store import Store
 from vitrina.search.types.answer import Stopwatch
 from vitrina.search.types.filters import parse_filters

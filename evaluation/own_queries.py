@@ -16,7 +16,8 @@ import numpy as np
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.engine import SearchEngine
 from vitrina.search.retrieval.fusion import Scores
-from vitrina.search.retrieval.retriever import VECTOR_PARTS, RankedCandidates
+from vitrina.search.retrieval.retriever import RankedCandidates
+from vitrina.search.retrieval.vector_scores import VECTOR_PARTS
 from vitrina.search.store.store import Store
 from vitrina.search.types.errors import VitrinaError
 from vitrina.search.types.item import Item, attribute_text

@@ -12,13 +12,8 @@ from vitrina.search.engine import SearchEngine
 from vitrina.search.rank_sentence import failed_filter, failed_together, sentence
 from vitrina.search.reranking.catalog_evidence import CatalogEvidence
 from vitrina.search.reranking.verdicts import verdict_of
-from vitrina.search.retrieval.retriever import (
-    NEUTRAL_SCORE,
-    SCORE_SCALE,
-    VECTOR_PARTS,
-    FoundCandidates,
-    confidence_of,
-)
+from vitrina.search.retrieval.retriever import NEUTRAL_SCORE, SCORE_SCALE, FoundCandidates, confidence_of
+from vitrina.search.retrieval.vector_scores import VECTOR_PARTS
 from vitrina.search.types.answer import Answer, RerankState, Stopwatch, final_answer
 from vitrina.search.types.errors import NoRerankerError
 from vitrina.search.types.filters import fitting_variants, passes

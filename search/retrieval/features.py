@@ -63,6 +63,12 @@ def calibration_features(
     return found
 
 
+def are_unsaid(features: CalibrationFeatures) -> bool:
+    """Whether no hit has an image, a word of the query in any form, or a field that meets part of it."""
+    has_no_image = features[Signal.NO_IMAGE] + features[Signal.NO_IMAGE_SAID]
+    return not (features[Signal.SOME_WORDS].any() or features[Signal.FIELDS].any() or not has_no_image.all())
+
+
 def page_signals(
     features: CalibrationFeatures, first: NDArray[np.int64], matches: QueryMatches, item_ids: NDArray[np.int64]
 ) -> dict[PageSignal, float]:

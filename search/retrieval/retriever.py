@@ -14,11 +14,19 @@ from vitrina.search.index.replica import IndexReplica
 from vitrina.search.retrieval.browsing import browsed_page
 from vitrina.search.retrieval.catalog_scores import catalog_scores
 from vitrina.search.retrieval.certainty import CERTAIN_CONFIDENCE, NO_ITEMS, Flags, assured, certain_items, lifted
-from vitrina.search.retrieval.features import calibration_features, page_signals
+from vitrina.search.retrieval.features import are_unsaid, calibration_features, page_signals
 from vitrina.search.retrieval.fusion import PartWeights, Scores
 from vitrina.search.retrieval.twins import Collapsed, collapsed
 from vitrina.search.retrieval.variants import VariantFit, variant_page
-from vitrina.search.retrieval.vector_scores import VectorScorer, VectorScores, distinct, wanted, zero_where_nan
+from vitrina.search.retrieval.vector_scores import (
+    VECTOR_PARTS,
+    VectorScorer,
+    distinct,
+    text_weights,
+    vector_parts,
+    wanted,
+    zero_where_nan,
+)
 from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.fingerprints import Fingerprints
 from vitrina.search.types.answer import Answer, Hit, Signals, Stopwatch
@@ -156,9 +164,14 @@ class Retriever:
                 ranked,
                 confidence,
                 kept if twins is None else kept[twins.kept],
-                not len(kept) or is_doubtful(curve, ranked),
+                not len(kept) or is_doubtful(curve, ranked, is_read=self._is_read),
                 {} if twins is None else twins.twins,
             )
+
+    @property
+    def _is_read(self) -> bool:
+        """Whether the encoder may know the catalog's language."""
+        return reads(self._encoder, self._replica.lexical.language)
 
     def relevant(self, parsed: ParsedQuery, watch: Stopwatch) -> NDArray[np.int64]:
         """The ids of the items that a query finds and that are worth showing, sorted: those that are as sure as a good
@@ -219,8 +232,7 @@ class Retriever:
         """Every candidate of a query, scored and in order. Items to ``include``, ids of shape (n,), are ranked among
         them as if they passed its filters and it excluded none of them. Raises FilterError. Blocks."""
         query = parsed.query
-        is_read = reads(self._encoder, self._replica.lexical.language)
-        weights = self.weights if is_read else self.weights.in_unread_language()
+        weights = self.weights if self._is_read else self.weights.in_unread_language()
         with self._catalog.reading() as reader:
             with watch.stage("filter"):
                 passing = self._replica.facets.passing(reader, query.filters) if query.filters else None
@@ -370,31 +382,15 @@ def relevant(curve: Curve | None, confidence: Scores | None, order: NDArray[np.i
     return sure if len(sure) else order[:NO_MATCH_DEPTH]
 
 
-def is_doubtful(curve: Curve | None, ranked: RankedCandidates) -> bool:
-    """Whether a query's candidates, one at least, hold no good match, as far as a calibration can tell."""
+def is_doubtful(curve: Curve | None, ranked: RankedCandidates, *, is_read: bool) -> bool:
+    """Whether a query's candidates, one at least, hold no good match, as far as a calibration can tell; in a language
+    that the encoder does not know (``is_read`` false), items without images match by words and fields alone."""
     first = ranked.first_page
     if curve is None or ranked.certain[first].any():
         return False
-    return not curve.has_good_match({signal: column[first] for signal, column in ranked.features.items()}, ranked.page)
+    of_page = {signal: column[first] for signal, column in ranked.features.items()}
+    return (not is_read and are_unsaid(of_page)) or not curve.has_good_match(of_page, ranked.page)
 
 
 def number(score: float) -> float | None:
     return None if np.isnan(score) else float(score)
-
-
-VECTOR_PARTS: Mapping[Modality, Part] = {"image": Part.IMAGE, "text": Part.TEXT}
-
-
-def text_weights(weights: PartWeights) -> tuple[dict[Modality, float], dict[Modality, float]]:
-    """The weights of an item's images and of its text for a text, and those where it has one of them alone."""
-    shared = {modality: weights.of(part) for modality, part in VECTOR_PARTS.items()}
-    return shared, {"image": sum(shared.values()), "text": weights.of(Part.TEXT, with_images=False)}
-
-
-def vector_parts(by_vectors: VectorScores) -> dict[Part, Scores]:
-    """The z-scores of an item's text and image, shape (n,); where it has only one, that stands for both."""
-    image, text = by_vectors.by_modality["image"], by_vectors.by_modality["text"]
-    return {
-        Part.TEXT: zero_where_nan(np.where(np.isnan(text), image, text)),
-        Part.IMAGE: zero_where_nan(np.where(np.isnan(image), text, image)),
-    }

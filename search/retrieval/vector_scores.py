@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrina.search.index.base import SAMPLE_ROWS, VectorIndex, deviation_of
+from vitrina.search.retrieval.fusion import PartWeights
 from vitrina.search.types.item import MODALITIES, Modality
 from vitrina.search.types.models import Vectors
+from vitrina.search.types.trust import Part
 from vitrina.search.understanding.parsed_query import VectorQuery
 
 SHOWN: Mapping[Modality, float] = {"image": 1.0, "text": 0.0}
@@ -212,3 +214,21 @@ def best_of(scores: Scores, at: NDArray[np.int64], n_items: int) -> Scores:
     if len(first):
         best[at[order][first]] = np.maximum.reduceat(scores[order], first, axis=0)
     return best
+
+
+VECTOR_PARTS: Mapping[Modality, Part] = {"image": Part.IMAGE, "text": Part.TEXT}
+
+
+def vector_parts(by_vectors: VectorScores) -> dict[Part, Scores]:
+    """The z-scores of an item's text and image, shape (n,); where it has only one, that stands for both."""
+    image, text = by_vectors.by_modality["image"], by_vectors.by_modality["text"]
+    return {
+        Part.TEXT: zero_where_nan(np.where(np.isnan(text), image, text)),
+        Part.IMAGE: zero_where_nan(np.where(np.isnan(image), text, image)),
+    }
+
+
+def text_weights(weights: PartWeights) -> tuple[dict[Modality, float], dict[Modality, float]]:
+    """The weights of an item's images and of its text for a text, and those where it has one of them alone."""
+    shared = {modality: weights.of(part) for modality, part in VECTOR_PARTS.items()}
+    return shared, {"image": sum(shared.values()), "text": weights.of(Part.TEXT, with_images=False)}

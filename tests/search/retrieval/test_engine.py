@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.fakes import CALIBRATION, COLOURS, FakeEncoder, make_entry, make_image, new_catalog, unit
 from vitrina.search.encoders.base import EMBEDDED, reads
@@ -591,4 +592,21 @@ def test_vectors_of_words_count_less_in_a_language_that_the_encoder_has_not_lear
     np.testing.assert_array_equal(unknown[Part.BM25], known[Part.BM25])
     assert reads(replace(encoder.identity, name=EMBEDDED), "en")
     assert reads(replace(encoder.identity, name=EMBEDDED), "")
+    engine.catalog.close()
+
+
+@pytest.mark.parametrize("images", [(), (make_image("red"),)])
+def test_in_such_a_language_nothing_matches_without_a_word_a_field_or_an_image(
+    tmp_path: Path, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch, images: tuple[Image.Image, ...]
+) -> None:
+    german = "Das ist eines der besten Dinge in unserem Laden und wurde mit Liebe für Sie und Ihre Familie gemacht"
+    entries = [make_entry(encoder, f"{n}", "Tasse", description=german, images=images) for n in range(9)]
+    stored = make_engine(tmp_path, encoder, entries)
+    certain = Calibration({QueryKind.TEXT: Curve(50.0, {}, no_match_confidence=0.5)})
+    engine = SearchEngine(stored.catalog, encoder, stored.replica, certain)
+    told = []
+    for name in (encoder.identity.name, EMBEDDED):
+        monkeypatch.setattr(engine.retriever, "_encoder", replace(encoder.identity, name=name))
+        told.append([engine.search(Query(text)).no_good_match for text in ("Tasse", "Tassen", "Hammer")])
+    assert told == [[False, False, False], [False, False, not images]]
     engine.catalog.close()

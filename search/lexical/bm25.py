@@ -206,6 +206,13 @@ class QueryMatches:
         row = self._postings.rows_of(np.array([item_id]))
         return tuple(bool(row[0] >= 0 and word.at(row)[1][0] > 0) for word in self._scores)
 
+    def in_titles(self, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether the titles of a few items hold every word of the query in some way; shape (n,)."""
+        rows = self._postings.rows_of(item_ids).tolist()
+        titles = (set(self._postings.title_of(row).tolist()) for row in rows)
+        held = (all(any(each.is_among(terms) for each in ways) for ways in self._alternatives) for terms in titles)
+        return np.fromiter(held, np.bool_, len(rows))
+
     def share_in_titles(self, item_ids: NDArray[np.int64]) -> Weights:
         """How much of the query the titles of a few items hold, as ``LexicalMatches.share``; shape (n,)."""
         shares = np.zeros(len(item_ids), np.float32)

@@ -23,10 +23,14 @@ from vitrina.search.types.requirement import Requirement
 from vitrina.search.types.trust import Part
 from vitrina.search.understanding.catalog_attributes import is_open
 from vitrina.search.understanding.parsed_query import ParsedQuery
+from vitrina.search.understanding.tokens import is_led_to
 
 MAX_HELD = 3
 """Attributes at most whose whole value is the query that count: a brand, an article. An item with "Accessories" as its
 category and its subcategory is more of an accessory than a watch is."""
+
+MAX_TITLES = 200
+"""How many titles at most are read to tell whether they hold all words of a query."""
 
 AVOIDED = 4.0
 """How far an item to avoid falls, in standard deviations of vectors, at a ``without`` weight of 0.5: below other things
@@ -59,6 +63,16 @@ class LexicalScores:
             Part.TITLE: np.isin(item_ids, self.named).astype(np.float64),
             Part.VALUE: np.minimum(facets.n_fields_with(query.text, item_ids), MAX_HELD) / MAX_HELD,
         }
+
+    def hold_all(self, held: LexicalMatches) -> NDArray[np.bool_]:
+        """Which of n items that ``held`` is about hold all the words of the query or synonyms, shape (n,): in their
+        titles, where a few do, or anywhere: that earrings come in a gift box does not make them jewellery boxes."""
+        hold_all = np.asarray(held.weakest > 0)
+        if not 0 < np.count_nonzero(hold_all) <= MAX_TITLES:
+            return hold_all
+        titled = np.zeros(len(hold_all), np.bool_)
+        titled[hold_all] = self.matches.in_titles(held.item_ids[hold_all])
+        return titled if titled.any() else hold_all
 
 
 def avoided_words(lexical: LexicalIndex, parsed: ParsedQuery, item_ids: NDArray[np.int64]) -> Avoided:
@@ -105,8 +119,9 @@ class AttributeScores:
     at most, that meet all that are ``wanted``.
 
     ``is_kind``, shape (n wanted,), marks those that name a kind of thing, in a field that most items have, and
-    ``is_rare_kind`` those in a field that few have; ``may_modify`` marks those that are not the last of the query, and
-    may say what another thing is for. ``n_asked`` counts the wanted requirements, free ones included.
+    ``is_rare_kind`` those in a field that few have; ``may_modify`` marks those that are neither the last of the query
+    nor before what says more of them (lures "for pike"), and may say what another thing is for. ``n_asked`` counts the
+    wanted requirements, free ones included.
     ``priced`` has the ids of the items within the bounds of each that bounds the price, sorted. An item must not meet
     any of the ``denied``, which the query's text denies, nor all of ``without`` together, one value a field: avoiding
     "red or blue shirts" does not avoid everything red.
@@ -230,7 +245,7 @@ def attribute_scores(
     is_kind = np.array([each.field in parsed.vocabulary.kind_fields for each in wanted], np.bool_)
     is_filled = np.array([facets.share_having(each.field) >= LEAST_FILLED for each in wanted], np.bool_)
     last = [each for each in parsed.of_text if each.wanted and each.bounds is None][-1:]
-    may_modify = np.array([each not in last for each in wanted], np.bool_)
+    may_modify = np.array([each not in last and not is_led_to(each.words, parsed.text) for each in wanted], np.bool_)
     n_asked = sum(each.wanted for each in parsed.of_catalog)
     return AttributeScores(
         wanted, is_kind & is_filled, is_kind & ~is_filled, may_modify, n_asked, denied, without, found, priced
@@ -308,7 +323,7 @@ class CatalogScores:
         met, n_asked = self.fields.met(self.replica, item_ids), max(self.fields.n_asked, 1)
         held = self.words.matches.of(item_ids)
         parts = self.words.parts(facets, self.parsed.query, held)
-        is_kind = self.fields.kinds_meant(met, held.weakest > 0)
+        is_kind = self.fields.kinds_meant(met, self.words.hold_all(held))
         parts |= {part: parts[part] * kind_factor(met, is_kind) for part in (Part.BM25, Part.WORDS)}
         parts[Part.FIELDS] = n_met(met, is_kind) / n_asked
         words = avoided_words(self.replica.lexical, self.parsed, item_ids)

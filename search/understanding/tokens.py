@@ -69,7 +69,7 @@ LINKS = (
 )  # fmt: skip
 NOTS = (
     "not", "non", "never", "except", "isn't", "isnt", "aren't", "arent", "don't", "dont", "doesn't", "doesnt",
-    "nicht", "kein", "keine", "keinen", "pas", "niet", "geen", "ikke", "inte", "não",
+    "nicht", "kein", "keine", "keinen", "pas", "niet", "geen", "ikke", "inte", "não", "nie",
 )  # fmt: skip
 """Words for ``without`` in other languages are left out: ``sans fil`` is what shops call a thing."""
 WITHOUTS = ("without", "no", "excluding", "avoid", "avoiding", "minus", "lacking")
@@ -172,6 +172,13 @@ def role_of(texts: list[str], at: int) -> TokenRole:
     if texts[at] == "no" and texts[at + 1 : at + 2] and texts[at + 1][0].isdigit():
         return TokenRole.FILLER  # No. 5
     return ROLES.get(texts[at], TokenRole.PLAIN)
+
+
+def is_led_to(words: str, text: str) -> bool:
+    """Whether words of a text stand before one that starts a part or a detail: ``lures`` in ``lures for pike``."""
+    ends = (match.end() for match in re.finditer(rf"(?<!\w){re.escape(words)}(?!\w)", fold(text)))
+    following = (SPELLED_WORD.match(fold(text)[end:].lstrip()) for end in ends)
+    return any(each is not None and ROLES.get(each.group()) in (TokenRole.LINK, TokenRole.WITH) for each in following)
 
 
 def joiner_of(gap: str, *, first: bool) -> Joiner:

@@ -276,6 +276,30 @@ def test_a_kind_before_another_word_is_not_meant_where_only_other_things_have_al
     engine.catalog.close()
 
 
+def test_what_a_title_says_tells_more_of_the_kind_than_a_description(tmp_path: Path, encoder: FakeEncoder) -> None:
+    engine = opened(tmp_path, encoder)
+    rows = [
+        make_entry(encoder, "hoops", "Hoops", description="In a box", attributes={"type": "Jewellery"}),
+        make_entry(encoder, "case", "Jewellery box", attributes={"type": "Storage"}),
+        make_entry(encoder, "lure", "Spinner", attributes={"type": "Lures"}),
+        make_entry(encoder, "rod", "Lure rod", description="For pike", attributes={"type": "Rods"}),
+    ]
+    engine.catalog.commit(engine.replica.version_id, rows)
+    engine.replica.catch_up()
+    ids = np.sort([stored.id for stored in engine.catalog.all_items()])
+
+    def words(text: str) -> dict[str, float]:
+        with engine.catalog.reading() as reader:
+            parsed = engine.parser.parse(Query(text), Stopwatch())
+            found = catalog_scores(reader, engine.replica, parsed, None).about(ids).parts[Part.WORDS]
+        return dict(zip(skus(engine, ids.tolist()), found.tolist(), strict=True))
+
+    assert words("jewellery box")["case"] == 1, "and no quarter of it: hoops in a box are no boxes"
+    assert words("lure pike")["rod"] == 1, "a kind before another word, which a rod alone has"
+    assert words("lure for pike")["rod"] == OTHER_KIND_WEIGHT, "what is asked for is a lure"
+    engine.catalog.close()
+
+
 def test_nor_where_they_have_synonyms_of_the_words(tmp_path: Path, encoder: FakeEncoder) -> None:
     engine = opened(tmp_path, encoder)
     fields: dict[str, dict[str, AttributeValue]] = {"City bike": {"type": "Bikes"}, "Bike torch": {"type": "Lamps"}}

@@ -23,6 +23,10 @@ MAX_VALUE_WORDS = 6
 MAX_VALUE_CHARS = 60
 """Longer values are sentences, addresses or texts, not names that a shopper types."""
 
+MAX_NAME_WORDS = 2
+SENTENCE_ENDS = (".", "!", "?")
+"""A value of more words that ends so is a sentence, too."""
+
 MAX_MEASURES = 500
 """Fields with more values are not read as measures, which would take more than a millisecond a query."""
 
@@ -53,7 +57,11 @@ OPEN_NAMES = frozenset(
 )
 """Keys of the names of fields with any words that a shop thought of."""
 
-TRUE_OR_FALSE = frozenset({"true", "false"})
+YES = frozenset({"true", "yes", "y", "ja", "oui", "sí", "si", "sì", "sim", "tak", "kyllä", "ano", "igen", "да", "evet"})
+TRUE_OR_FALSE = YES | frozenset(
+    {"false", "no", "n", "nein", "nee", "non", "não", "nao", "nie", "nej", "nei", "ei", "ne", "nem", "нет", "hayır"}
+)
+"""Values of fields that only say whether: ``waterproof: Yes``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +219,11 @@ def item_values(item: Item, field: str) -> tuple[str, ...]:
 
 
 def is_name(value: str) -> bool:
-    """Whether a value is a name that a shopper may type: a few words, no address, no placeholder."""
+    """Whether a value is a name that a shopper may type: a few words, no address, no placeholder, no sentence."""
     if len(value) > MAX_VALUE_CHARS or "://" in value or "@" in value or facet_value(value) in PLACEHOLDERS:
         return False
-    return 0 < len(split(value)) <= MAX_VALUE_WORDS
+    n_words = len(split(value))
+    return 0 < n_words <= MAX_VALUE_WORDS and not (n_words > MAX_NAME_WORDS and value.rstrip().endswith(SENTENCE_ENDS))
 
 
 def attribute_matches(fields: Mapping[str, Sequence[str]]) -> dict[str, tuple[AttributeMatch, ...]]:
@@ -232,7 +241,7 @@ def attribute_matches(fields: Mapping[str, Sequence[str]]) -> dict[str, tuple[At
 
 def attribute_matches_within(field: str, values: Sequence[str]) -> Iterable[tuple[str, AttributeMatch]]:
     if {facet_value(value) for value in values} <= TRUE_OR_FALSE:
-        yes = tuple(value for value in values if facet_value(value) == "true")
+        yes = tuple(value for value in values if facet_value(value) in YES)
         return [(key(flag_words(field)), AttributeMatch(field, yes))] if yes and flag_words(field) else []
     proper, colour = is_proper(field), are_colours(field, [split(value) for value in values])
     named: dict[str, list[tuple[MatchType, str]]] = defaultdict(list)

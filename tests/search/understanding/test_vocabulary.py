@@ -38,6 +38,20 @@ def test_the_best_match(words: str, expected: tuple[str, tuple[str, ...]] | None
     assert meaning(FASHION, words) == expected
 
 
+def test_a_field_of_yes_and_no_is_named_by_its_own_name() -> None:
+    shop = Vocabulary({"dual_sim": ("No", "Yes"), "wasserdicht": ("Ja", "Nein"), "5_g": ("Yes",)})
+    assert meaning(shop, "dual sim") == ("dual_sim", ("Yes",))
+    assert meaning(shop, "wasserdicht") == ("wasserdicht", ("Ja",))
+    assert meaning(shop, "5g") == ("5_g", ("Yes",))
+    assert meaning(shop, "yes") is None
+
+
+def test_a_sentence_is_no_value_that_a_shopper_names() -> None:
+    shop = Vocabulary({"summary": ("For pike and trout.", "Sea trout"), "size": ("approx. med.",)})
+    assert meaning(shop, "trout") == ("summary", ("Sea trout",))
+    assert meaning(shop, "approx. med.") == ("size", ("approx. med.",))
+
+
 def test_other_matches_come_after_it() -> None:
     assert [match.field for match in FASHION.matches(["black"])] == ["colour", "brand"]
     within = FASHION.match_in("brand", ["black"])

@@ -12,23 +12,26 @@ BOUND_PHRASES: Mapping[int, tuple[str, ...]] = MappingProxyType(
     {
         NO_MORE: (
             "up to", "at most", "max", "maximum", "maximal", "bis zu", "bis",
-            "höchstens", "hasta", "fino a", "hoogstens", "au plus", "tot",
+            "höchstens", "hasta", "fino a", "hoogstens", "au plus", "tot", "até", "no máximo", "do", "maksymalnie",
+            "högst",
         ),
         LESS: (
             "less than", "lower than", "shorter than", "smaller than", "lighter than", "fewer than", "younger than",
             "narrower than", "thinner than", "under", "below", "unter", "weniger als", "leichter als", "kürzer als",
             "kleiner als", "moins de", "en dessous de", "menos de", "por debajo de", "meno di", "onder",
-            "minder dan", "abaixo de",
+            "minder dan", "lichter dan", "korter dan", "kleiner dan", "abaixo de", "poniżej", "mniej niż", "mindre än",
         ),
         NO_LESS: (
             "at least", "min", "minimum", "from", "mindestens", "ab", "au moins",
-            "à partir de", "al menos", "a partir de", "desde", "almeno", "minstens", "vanaf",
+            "à partir de", "al menos", "a partir de", "desde", "almeno", "minstens", "vanaf", "pelo menos", "od",
+            "co najmniej", "przynajmniej", "minst",
         ),
         MORE: (
             "more than", "longer than", "larger than", "bigger than", "heavier than", "taller than", "higher than",
             "wider than", "thicker than", "older than", "greater than", "over", "above", "exceeding", "exceed", "über",
             "mehr als", "schwerer als", "länger als", "größer als", "grösser als", "höher als", "breiter als",
-            "plus de", "más de", "più di", "meer dan", "boven", "mais de", "acima de",
+            "plus de", "más de", "più di", "meer dan", "zwaarder dan", "langer dan", "groter dan", "hoger dan",
+            "breder dan", "boven", "mais de", "acima de", "powyżej", "ponad", "więcej niż", "över", "mer än",
         ),
     }
 )  # fmt: skip
@@ -37,6 +40,10 @@ AFTERWARDS = {
     ("or", "more"): NO_LESS, ("or", "over"): NO_LESS, ("and", "over"): NO_LESS, ("and", "up"): NO_LESS,
     ("plus",): NO_LESS, ("minimum",): NO_LESS, ("or", "less"): NO_MORE, ("or", "under"): NO_MORE, ("max",): NO_MORE,
     ("maximum",): NO_MORE,
+    **{("or", word): NO_LESS for word in ("faster", "bigger", "larger", "longer", "higher", "heavier", "better")},
+    **{("or", word): NO_MORE for word in ("fewer", "smaller", "shorter", "lighter")},
+    ("oder", "mehr"): NO_LESS, ("ou", "plus"): NO_LESS, ("o", "más"): NO_LESS, ("o", "più"): NO_LESS,
+    ("of", "meer"): NO_LESS, ("lub", "więcej"): NO_LESS,
 }  # fmt: skip
 """The words that bound an amount, before it and after it."""
 LONGEST_BOUND = max(map(len, BOUNDS))

@@ -119,7 +119,10 @@ SAME_SCALE = 3
 
 AGED = frozenset({"age", "aged", "ages", "alter"})
 OLD = frozenset({"old", "olds", "alt"})
-SIZES = frozenset({"size", "sizes", "größe", "grösse", "taille", "talla", "taglia", "maat"})
+SIZES = frozenset(
+    {"size", "sizes", "größe", "grösse", "taille", "pointure", "talla", "taglia", "maat", "rozmiar", "tamanho"}
+    | {"storlek", "størrelse", "koko", "velikost", "veľkosť", "méret", "mărime", "beden", "размер", "розмір"}
+)
 
 NUMBER = re.compile(r"\d{1,7}(?:[.,]\d{1,3})?")
 GLUED = re.compile(r"(\d{1,7})([^\W\d_]+)")

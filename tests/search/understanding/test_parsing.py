@@ -189,6 +189,7 @@ def test_prices_are_no_words_of_the_product(text: str, expected: list[str]) -> N
         ("hemd nicht black", ["hemd", "colour: not black"]),
         ("chemise pas black", ["chemise", "colour: not black"]),
         ("overhemd niet black", ["overhemd", "colour: not black"]),
+        ("koszula nie black", ["koszula", "colour: not black"]),
         ("hemd für men", ["hemd", "gender: men"]),
         ("black oder navy hemd", ["colour: black oder navy", "hemd"]),
         ("aspirateur sans fil", ["aspirateur sans fil"]),

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from vitrina.search.analysis.analyser import HAS_CJK, analyse
 from vitrina.search.analysis.measure_spellings import Numbers, spellings
-from vitrina.search.analysis.measures import Measure, measured
+from vitrina.search.analysis.measures import NUMBER_WORDS, SPELLED_NUMBERS, Measure, measured
 from vitrina.search.analysis.synonyms import Thesaurus
 from vitrina.search.lexical.term_dictionary import NumberTerms, Phrase, TermDictionary
 
@@ -31,6 +31,12 @@ PURPOSE_WEIGHT = 0.35
 
 TAIL_WEIGHT = 0.4
 """The last part of a compound that the catalog lacks: ``Schuhe`` for ``Turnschuhe``."""
+
+NUMBER_WEIGHT = 0.9
+"""A number in digits for one in letters, and the other way round: ``2-burner`` for ``two burners``."""
+
+BEGUN_WEIGHT = 0.8
+"""A model number that goes on where the one asked for ends: ``SM-A556B`` for ``sm-a556``."""
 
 CORRECTED_WEIGHT = 0.6
 """A word of the catalog that is a letter or two from one that it lacks."""
@@ -134,7 +140,12 @@ class QueryExpander:
         forms = tuple(set(self._dictionary.forms(word)).difference(spellings))
         if forms:
             yield Alternative(here, (forms,), FORM_WEIGHT)
-        yield from (Alternative(here, phrase, SPLIT_WEIGHT) for phrase in self._dictionary.splits(word))
+        apart = self._dictionary.splits(word)
+        yield from (Alternative(here, phrase, SPLIT_WEIGHT) for phrase in apart)
+        if number := self._dictionary.ids_of([NUMBER_WORDS.get(word) or SPELLED_NUMBERS.get(word, "")]):
+            yield Alternative(here, (number,), NUMBER_WEIGHT)
+        if not (spellings or any(self._is_held(each) for each in apart)):
+            yield from (Alternative(here, each, BEGUN_WEIGHT) for each in self._dictionary.begun(word))
         if kinds := tuple(set(self._dictionary.compounds(word)).difference(spellings, forms)):
             yield Alternative(here, (kinds,), KIND_WEIGHT)
         if for_it := self._dictionary.compounds_of(word):
@@ -217,8 +228,10 @@ class QueryExpander:
         return []
 
     def _n_items(self, term: str) -> int:
+        """How many items hold a term, or without one the word in its most frequent spelling."""
         term_id = self._dictionary.id_of(term)
-        return 0 if term_id is None else self._n_holding(term_id)
+        spelled = self._dictionary.spellings(term) if term_id is None else (term_id,)
+        return max(map(self._n_holding, spelled), default=0)
 
     def _is_held(self, phrase: Phrase) -> bool:
         """Whether some item holds each word of the phrase."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitrina.search.analysis.analyser import SEPARATOR, VERSION, Field, analyse
-from vitrina.search.analysis.language import Language, detect_language
+from vitrina.search.analysis.language import STEMS_VERSION, Language, detect_language
 from vitrina.search.analysis.synonyms import Thesaurus, are_english, parse_synonyms
 from vitrina.search.lexical.bm25 import NO_IDS, QueryMatches, Reduced
 from vitrina.search.lexical.expansion import Expansion, QueryExpander, denials
@@ -86,7 +86,7 @@ class LexicalIndex:
         """The words as of ``sequence``, for a later index; nothing may catch up meanwhile."""
         state = self._state
         settings = state.settings
-        head = [settings.language, str(settings.n_judged), settings.synonyms, str(self.sequence), str(VERSION)]
+        head = [settings.language, str(settings.n_judged), settings.synonyms, str(self.sequence), *versions()]
         return {
             **{f"settings.{name}": array for name, array in packed(head).items()},
             **{f"dictionary.{name}": array for name, array in state.dictionary.arrays().items()},
@@ -153,13 +153,18 @@ def restored(arrays: Arrays) -> tuple[int, LexicalState]:
     """The sequence number and the state that ``LexicalIndex.arrays`` were of. Raises ValueError where another version
     analysed the words."""
     language, n_judged, synonyms, sequence, *version = unpacked(part_of(arrays, "settings."))
-    if version != [str(VERSION)]:
+    if version != versions():
         raise ValueError("another version of Vitrina analysed its words")
     dictionary = TermDictionary(Language(language))
     dictionary.restore(part_of(arrays, "dictionary."))
     postings = restored_postings(part_of(arrays, "postings."))
     thesaurus = Thesaurus(dictionary.language, parse_synonyms(synonyms))
     return int(sequence), LexicalState(postings, dictionary, thesaurus, TextSettings(language, int(n_judged), synonyms))
+
+
+def versions() -> list[str]:
+    """What words that are kept were analysed by."""
+    return [str(VERSION), str(STEMS_VERSION)]
 
 
 def empty_state() -> LexicalState:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from vitrina.search.analysis.language import Language
+from vitrina.search.analysis.language import Language, without_accents
 from vitrina.search.analysis.measures import GLUED, NUMBER, amount_of
 from vitrina.search.types.arrays import Arrays, packed, part_of, unpacked
 
@@ -28,6 +28,9 @@ LEAST_HEAD, LEAST_MODIFIER, LEAST_OF_ALL = 3, 3, 7
 ``Armbanduhr``, but ``Rat`` is no part of ``Karat``."""
 
 LONGEST_COMPOUND = 36
+
+LEAST_BEGUN, N_START = 4, 3
+"""How many signs the beginning of a model number must have to stand for all of it, and its last piece."""
 
 MAX_CLOSE = 24
 MAX_PIECES = 4
@@ -107,7 +110,12 @@ class TermDictionary:
         self._by_stem: dict[str, tuple[int, ...]] = {}
         self._by_start: dict[tuple[str, int], list[str]] = {}
         self._by_end: dict[str, list[str]] = {}
+        self._plain_by_start: dict[tuple[str, int], list[str]] = {}
+        self._plain_by_end: dict[str, list[str]] = {}
+        """The same for what terms with accents are without them."""
         self._by_stems_end: dict[str, list[int]] = {}
+        self._by_digits: dict[str, list[str]] = {}
+        """The terms with digits, by their first signs."""
         self.numbers = NumberIndex()
         """The terms that may be compounds, where the language has any."""
 
@@ -137,11 +145,16 @@ class TermDictionary:
         self.terms.extend(new)
         self._ids.update(zip(new, range(first, first + len(new)), strict=True))
         for term in new:
+            if len(term) > N_START and not term.isalpha():
+                self._by_digits.setdefault(term[:N_START], []).append(term)
             if term[0].isdigit():
                 self.numbers.add(term, self._ids[term])
             elif term.isalpha():
                 self._by_start.setdefault((term[0], len(term)), []).append(term)
                 self._by_end.setdefault(term[-END_LETTERS:], []).append(term)
+                if not term.isascii() and (plain := without_accents(term)) != term:
+                    self._plain_by_start.setdefault((plain[0], len(plain)), []).append(plain)
+                    self._plain_by_end.setdefault(plain[-END_LETTERS:], []).append(plain)
                 if self.language.compound_links and len(term) >= LEAST_OF_ALL:
                     term_id = self._ids[term]
                     self._by_stems_end.setdefault(self._stem_of(term_id)[-END_LETTERS:], []).append(term_id)
@@ -221,7 +234,8 @@ class TermDictionary:
         return None if longest is None else ("", longest)
 
     def _is_known(self, word: str) -> bool:
-        return bool(self.forms(word) or self.compounds(word))
+        """Whether a word stands by itself, or ends two words at least: "raat" ends "visgraat" alone, and is none."""
+        return bool(self.forms(word)) or len(self.compounds(word)) > 1
 
     def _stem(self, word: str) -> str:
         return self.language.stems([word], self.language.keys([word]))[0]
@@ -249,23 +263,46 @@ class TermDictionary:
             if first is not None:
                 yield from ([(first,), *rest] for rest in self._pieces(word[at:], n_pieces - 1))
 
+    def begun(self, word: str) -> list[Phrase]:
+        """How a model number may go on, of which a word with letters and digits is the beginning: ``tn-2510xl`` for
+        ``tn2510``. None for one of fewer than ``LEAST_BEGUN`` signs, or that goes on with another digit."""
+        ends = [at for at in range(1, len(word)) if word[at].isdigit() != word[at - 1].isdigit()]
+        if not ends or len(word) < LEAST_BEGUN:
+            return []
+        found: list[Phrase] = []
+        for at in (0, *ends[:1]):
+            first, rest = self.ids_of([word[:at]]), word[at:]
+            near = self._by_digits.get(rest[:N_START], ()) if len(rest) >= N_START else ()
+            more = [term for term in near if term.startswith(rest) and goes_on(term, rest)]
+            if more and (first or not at):
+                found.append((*([first] if at else []), self.ids_of(more)))
+        return found
+
     def containing(self, letter: str) -> list[int]:
         """The terms that contain a letter. Goes through all of them."""
         return [term_id for term_id, term in enumerate(list(self.terms)) if letter in term]
 
     def close_to(self, word: str) -> list[tuple[str, int]]:
-        """The words within one letter of a word of four letters or more, or two of eight or more, with the number of
-        letters that differ, a swap of neighbours counting as one; the closest first."""
+        """The words within one letter of a word of four letters or more, or two of eight or more, accents aside, with
+        the number of letters that differ, a swap of neighbours counting as one; the closest first."""
         most = (len(word) >= ONE_TYPO_LETTERS) + (len(word) >= TWO_TYPOS_LETTERS)
         if not most or not word.isalpha():
             return []
+        word = without_accents(word)
         lengths = range(len(word) - most, len(word) + most + 1)
-        near = [self._by_start.get((word[0], n_letters), ()) for n_letters in lengths]
+        both = ((self._by_start, self._by_end), (self._plain_by_start, self._plain_by_end))
+        near = [by_start.get((word[0], n_letters), ()) for by_start, _ in both for n_letters in lengths]
         found: dict[str, float] = {}
-        for terms in (*near, self._by_end.get(word[-END_LETTERS:], ())):
+        for terms in (*near, *(by_end.get(word[-END_LETTERS:], ()) for _, by_end in both)):
             close = process.extract(word, terms, scorer=OSA.distance, score_cutoff=most, limit=MAX_CLOSE)
             found |= {term: distance for term, distance, _ in close}
         return sorted(((term, int(distance)) for term, distance in found.items()), key=lambda each: each[1])
+
+
+def goes_on(term: str, start: str) -> bool:
+    """Whether a model number goes on with a letter after a digit, or with anything after a letter: ``556`` does not
+    begin ``5560``, which is another."""
+    return len(term) > len(start) and not (start[-1].isdigit() and term[len(start)].isdigit())
 
 
 def may_split(word: str, at: int) -> bool:

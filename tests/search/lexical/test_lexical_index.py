@@ -382,5 +382,8 @@ def test_a_restored_index_is_the_same_and_goes_on(catalog: Catalog, encoder: Fak
 def test_words_of_another_version_are_refused(catalog: Catalog, encoder: FakeEncoder) -> None:
     random_shop(catalog, encoder)
     arrays = LexicalIndex(catalog).arrays()
-    with patch("vitrina.search.lexical.lexical_index.VERSION", -1), pytest.raises(ValueError, match="another version"):
+    with (
+        patch("vitrina.search.lexical.lexical_index.STEMS_VERSION", -1),
+        pytest.raises(ValueError, match="another version"),
+    ):
         LexicalIndex(catalog, arrays)

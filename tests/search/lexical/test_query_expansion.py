@@ -107,6 +107,20 @@ def test_parts_of_a_word_or_model_number(shop: Shop, query: str, title: str) -> 
     assert found(index, query) == [0]
 
 
+def test_the_beginning_of_a_model_number_stands_for_it(shop: Shop) -> None:
+    index = shop("Toner TN-2510XL", "Phone SM-A556B", "Chip 78001X", "Toner TN-2599")
+    assert found(index, "tn2510") == [0]
+    assert found(index, "sm a556") == [1]
+    assert found(index, "a556") == [1]
+    assert found(index, "tn25") == found(index, "c780") == [], "another number"
+
+
+def test_a_number_in_letters_is_one_in_digits(shop: Shop) -> None:
+    index = shop("2-Burner Stove", "Three Ring Stove", "Burner")
+    assert found(index, "stove two burners")[0] == 0
+    assert found(index, "stove 3 ring")[0] == 1
+
+
 def test_parts_must_be_next_to_each_other_in_one_field(shop: Shop) -> None:
     index = shop("Set of head bands", "Model 2110 TN", "TN 5 2110")
     assert found(index, "headset") == []
@@ -120,6 +134,13 @@ def test_a_word_the_catalog_lacks_is_corrected(shop: Shop) -> None:
     assert found(index, "runing shoes")[0] == 1
     assert 0 < index.match("headphnes").best(9).weakest[0] < 0.7
     assert found(index, "hdphns") == []
+
+
+def test_accents_are_no_typing_errors(shop: Shop) -> None:
+    index = shop("Batería acústica", "Púas", text=SPANISH)
+    assert index.language == "es"
+    assert found(index, "vateria") == [0]
+    assert found(index, "bateris") == [0]
 
 
 def test_the_usual_one_of_close_words_is_meant(shop: Shop) -> None:
@@ -227,10 +248,33 @@ def test_a_compound_that_the_catalog_lacks_is_found_by_its_parts(shop: Shop) -> 
     assert {0, 1, 5} <= set(found(index, "Turnschuhe"))
     assert set(found(index, "Blumentopf")) == {3, 4}
     assert found(index, "Damenjacken")[0] == 2
+    index = shop("Sideboard Fischgrat", "Hochstuhl", "Klappstuhl", text=GERMAN)
+    assert found(index, "Apparatgrat") == [], "what ends one word alone may be none"
+    assert set(found(index, "Drehstuhl")) == {1, 2}
 
 
 DUTCH = "Dit is een van de beste dingen in onze winkel en het is met liefde gemaakt voor u en uw gezin"
 SWEDISH = "Detta är en av de bästa sakerna i vår butik och den gjordes med kärlek till dig och din familj"
+
+
+@pytest.mark.parametrize(
+    ("title", "query"),
+    [
+        ("Leeslamp", "leeslampje"),
+        ("Nachtkastje", "nachtkast"),
+        ("Fotolijst", "lijstjes"),
+        ("Ring", "ringetje"),
+        ("Stoeltje", "stoel"),
+        ("Bloem", "bloempje"),
+        ("Plant", "plantje"),
+        ("Bankje", "bank"),
+        ("Bal", "balletje"),
+    ],
+)
+def test_small_things_in_dutch(shop: Shop, title: str, query: str) -> None:
+    index = shop(title, "Tafel", text=DUTCH)
+    assert index.language == "nl"
+    assert found(index, query) == [0]
 
 
 @pytest.mark.parametrize(

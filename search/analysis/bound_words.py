@@ -36,7 +36,7 @@ BOUND_PHRASES: Mapping[int, tuple[str, ...]] = MappingProxyType(
     }
 )  # fmt: skip
 BOUNDS = {tuple(phrase.split()): side for side, phrases in BOUND_PHRASES.items() for phrase in phrases}
-AFTERWARDS = {
+AFTERWARDS: Mapping[tuple[str, ...], int] = {
     ("or", "more"): NO_LESS, ("or", "over"): NO_LESS, ("and", "over"): NO_LESS, ("and", "up"): NO_LESS,
     ("plus",): NO_LESS, ("minimum",): NO_LESS, ("or", "less"): NO_MORE, ("or", "under"): NO_MORE, ("max",): NO_MORE,
     ("maximum",): NO_MORE,

@@ -140,11 +140,11 @@ class QueryExpander:
         forms = tuple(set(self._dictionary.forms(word)).difference(spellings))
         if forms:
             yield Alternative(here, (forms,), FORM_WEIGHT)
-        apart = self._dictionary.splits(word)
-        yield from (Alternative(here, phrase, SPLIT_WEIGHT) for phrase in apart)
+        splits = self._dictionary.splits(word)
+        yield from (Alternative(here, phrase, SPLIT_WEIGHT) for phrase in splits)
         if number := self._dictionary.ids_of([NUMBER_WORDS.get(word) or SPELLED_NUMBERS.get(word, "")]):
             yield Alternative(here, (number,), NUMBER_WEIGHT)
-        if not (spellings or any(self._is_held(each) for each in apart)):
+        if not (spellings or any(map(self._is_held, splits))):
             yield from (Alternative(here, each, BEGUN_WEIGHT) for each in self._dictionary.begun(word))
         if kinds := tuple(set(self._dictionary.compounds(word)).difference(spellings, forms)):
             yield Alternative(here, (kinds,), KIND_WEIGHT)

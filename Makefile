@@ -57,9 +57,9 @@ reranker: $(INSTALLED)
 benchmark: $(INSTALLED)
 	$(BIN)/python -m benchmarks --data $(DATA)
 
-# Figures of the tree against another revision, and the picture of its packages, in docs/.
+# Figures of the tree, and the picture of its packages, in docs/.
 structure: $(INSTALLED) .links
-	$(BIN)/python -m benchmarks.structure --against $(or $(AGAINST),HEAD)
+	$(BIN)/python -m benchmarks.structure
 
 # The pictures of the page in docs/, over the demo's boutique. Needs Chromium.
 screenshots: $(INSTALLED)

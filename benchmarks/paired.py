@@ -7,10 +7,12 @@ alone, and rows with an image each. Printed are the medians of time, processor t
 from __future__ import annotations
 
 import csv
+import io
 import os
 import statistics
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,13 +22,30 @@ import pyarrow.parquet as pq
 import typer
 
 from benchmarks.glossary import ROOT
-from benchmarks.structure import checked_out, linked
 
 N_WORDS, N_IMAGES = 3_000, 1_500
+PACKAGES = ("search", "indexer", "api", "evaluation", "tuning")
 MB = 1024
 
 Measured = tuple[float, float, float]
 """Seconds by the clock, seconds of the processor, and the peak of memory in MB."""
+
+
+def linked(tree: Path, folder: Path) -> Path:
+    """The folder, for ``PYTHONPATH``, with a tree's package in it under the name that it is installed by."""
+    package = folder / "vitrina"
+    package.mkdir(parents=True)
+    for path in (*(tree / "vitrina").iterdir(), *(tree / name for name in PACKAGES)):
+        (package / path.name).symlink_to(path)
+    return folder
+
+
+def checked_out(revision: str, folder: Path) -> Path:
+    """The tree at a revision, unpacked into an empty folder. Raises CalledProcessError where git does not know it."""
+    archive = subprocess.run(["git", "archive", revision], cwd=ROOT, capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(folder, filter="data")
+    return folder
 
 
 def write_catalogs(data: Path, folder: Path) -> dict[str, Path]:
@@ -64,7 +83,7 @@ def run(
 ) -> None:
     """Index by this revision and by an earlier one, in turn."""
     with TemporaryDirectory() as work:
-        earlier_tree = checked_out(against, Path(work) / "tree").root
+        earlier_tree = checked_out(against, Path(work) / "tree")
         before, now = linked(earlier_tree, Path(work) / "before"), linked(ROOT, Path(work) / "now")
         typer.echo(f"| | {against[:12]}: s, s of the processor, MB | now | ratios |\n|---|---|---|---|")
         for what, catalog in write_catalogs(data, Path(work)).items():

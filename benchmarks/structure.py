@@ -1,16 +1,11 @@
-"""Figures of the tree, now and at another revision, and a picture of its packages, both written to `docs/`."""
+"""Figures of the tree, and a picture of its packages, both written to `docs/`: ``python -m benchmarks.structure``."""
 
 from __future__ import annotations
 
-import argparse
 import ast
-import io
 import json
-import os
 import subprocess
 import sys
-import tarfile
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +17,6 @@ from benchmarks.glossary import ROOT, Glossary, python_files, repeated_classes, 
 TRACER = Path(__file__).with_name("query_path.py")
 PAGE = ROOT / "docs" / "structure.md"
 DRAWING = ROOT / "docs" / "packages.svg"
-PACKAGES = ("search", "indexer", "api", "evaluation", "tuning")
 Graph = Mapping[str, set[str]]
 
 
@@ -95,17 +89,8 @@ class Tree:
 
     def trace(self) -> dict[str, list[str]]:
         """What `query_path.py` finds. Blocks for half a minute; raises CalledProcessError."""
-        with tempfile.TemporaryDirectory() as links:
-            path = linked(self.root, Path(links)) if (self.root / "vitrina").is_dir() else self.root
-            environment = os.environ | {"PYTHONPATH": str(path)}
-            printed = subprocess.run(
-                [sys.executable, str(TRACER)],
-                cwd=self.root,
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout
+        command = [sys.executable, str(TRACER)]
+        printed = subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=True).stdout
         found: dict[str, list[str]] = json.loads(printed.splitlines()[-1])
         return found
 
@@ -156,23 +141,26 @@ def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return n_lines
 
 
-def figures(tree: Tree, glossary: Glossary, seconds: float | None) -> dict[str, str]:
-    """Each figure by what it counts. Runs a search; blocks for half a minute."""
+MAX_MODULE_LINES = 400
+MAX_FUNCTION_LINES = 60
+
+
+def figures(tree: Tree, glossary: Glossary, passed: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Each figure by what it counts; ``passed`` is what `Tree.trace` found."""
     lengths = [length(function) for module in tree.modules for function in module.functions()]
     n_with_code = sum(len(each.tree.body) > 1 for each in tree.modules)
     small = [each for each in tree.modules if each.n_lines < 40 and "/__" not in each.place]
     repeated = {problem.name for problem in repeated_classes(tree.root, tree.paths)}
     retired = retired_names(tree.root, python_files(tree.root), glossary)
-    passed = tree.trace()
     tests = [path for path in python_files(tree.root) if path.name.startswith("test_")]
     return {
         "modules outside tests": f"{len(tree.modules)}",
         "modules outside tests that hold more than a docstring": f"{n_with_code}",
         "modules under 40 lines, `__init__` and `__main__` aside": f"{len(small)}",
-        "modules over 400 lines": f"{sum(each.n_lines > 400 for each in tree.modules)}",
+        "modules over 400 lines": f"{sum(each.n_lines > MAX_MODULE_LINES for each in tree.modules)}",
         "functions": f"{len(lengths)}",
         "functions of 3 lines or less": f"{sum(each <= 3 for each in lengths)}",
-        "functions over 60 lines": f"{sum(each > 60 for each in lengths)}",
+        "functions over 60 lines": f"{sum(each > MAX_FUNCTION_LINES for each in lengths)}",
         "public class names used twice": f"{len(repeated)}",
         "names with a retired word, once a module, tests included": f"{len(retired)}",
         "package cycles": f"{len(tree.package_cycles())}",
@@ -181,21 +169,13 @@ def figures(tree: Tree, glossary: Glossary, seconds: float | None) -> dict[str, 
         "files that are given the search or its answer": f"{len(passed['given'])}",
         "files in which anything runs during a search": f"{len(passed['ran'])}",
         "test files": f"{len(tests)}",
-        "seconds of `make test` on two cores": "" if seconds is None else f"{seconds:.0f}",
         **{f"lines of `{name}`": f"{n:,}" for name, n in sorted(tree.lines_by_package().items())},
     }
 
 
-def table(before: Mapping[str, str], after: Mapping[str, str], revision: str) -> str:
-    """A Markdown table, before beside after; lines of packages that one side lacks stay empty there."""
-    rows = [f"| | {revision} | now |", "|---|---:|---:|"]
-    rows += [f"| {name} | {before.get(name, '')} | {after.get(name, '')} |" for name in {**after, **before}]
-    return "\n".join(rows)
-
-
 NOTES = """# Figures of the tree
 
-Made by `python -m benchmarks.structure --against {revision}`; do not edit above the last rule.
+Made by `make structure`; do not edit.
 
 {table}
 
@@ -207,7 +187,7 @@ Made by `python -m benchmarks.structure --against {revision}`; do not edit above
   the answer as a whole. A file *passes it on* where such a function hands it to a function of another file.
 - Retired words are those of [the glossary](GLOSSARY.md).
 
-The files that a search passes now: {files}.
+The files that a search passes: {files}.
 """
 
 
@@ -271,39 +251,14 @@ def _reach(node: str, graph: Graph) -> set[str]:
     return set().union(graph[node], *(_reach(each, graph) for each in graph[node]))
 
 
-def linked(tree: Path, folder: Path) -> Path:
-    """The folder, for ``PYTHONPATH``, with a tree's package in it under the name that it is installed by."""
-    package = folder / "vitrina"
-    package.mkdir(parents=True)
-    for path in (*(tree / "vitrina").iterdir(), *(tree / name for name in PACKAGES)):
-        (package / path.name).symlink_to(path)
-    return folder
-
-
-def checked_out(revision: str, folder: Path) -> Tree:
-    """The tree at a revision, unpacked into an empty folder. Raises CalledProcessError where git does not know it."""
-    archive = subprocess.run(["git", "archive", revision], cwd=ROOT, capture_output=True, check=True).stdout
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(folder, filter="data")
-    return Tree(folder)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the page and the picture."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--against", default="HEAD", metavar="REVISION", help="what to compare with")
-    parser.add_argument("--seconds", type=float, help="what `make test` takes now")
-    parser.add_argument("--seconds-before", type=float, help="what it took at the revision")
-    options = parser.parse_args(arguments)
-    glossary, now = Glossary.read(), Tree(ROOT)
-    with tempfile.TemporaryDirectory() as folder:
-        before = figures(checked_out(options.against, Path(folder)), glossary, options.seconds_before)
-    after = figures(now, glossary, options.seconds)
-    files = ", ".join(f"`{file}`" for file in now.trace()["handing"])
-    made = NOTES.format(revision=options.against, table=table(before, after, options.against), files=files)
-    kept = PAGE.read_text(encoding="utf-8").partition("\n---\n")[2] if PAGE.exists() else ""
-    PAGE.write_text(made + (f"\n---\n{kept}" if kept else ""), encoding="utf-8")
-    DRAWING.write_text(draw(now), encoding="utf-8")
+def main() -> None:
+    """Write the page and the picture. Runs a search; blocks for half a minute."""
+    tree = Tree(ROOT)
+    passed = tree.trace()
+    rows = [f"| {name} | {figure} |" for name, figure in figures(tree, Glossary.read(), passed).items()]
+    files = ", ".join(f"`{file}`" for file in passed["handing"])
+    PAGE.write_text(NOTES.format(table="\n".join(["| | |", "|---|---:|", *rows]), files=files), encoding="utf-8")
+    DRAWING.write_text(draw(tree), encoding="utf-8")
 
 
 if __name__ == "__main__":

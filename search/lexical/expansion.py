@@ -140,11 +140,10 @@ class QueryExpander:
         forms = tuple(set(self._dictionary.forms(word)).difference(spellings))
         if forms:
             yield Alternative(here, (forms,), FORM_WEIGHT)
-        splits = self._dictionary.splits(word)
-        yield from (Alternative(here, phrase, SPLIT_WEIGHT) for phrase in splits)
+        yield from (Alternative(here, phrase, SPLIT_WEIGHT) for phrase in self._dictionary.splits(word))
         if number := self._dictionary.ids_of([NUMBER_WORDS.get(word) or SPELLED_NUMBERS.get(word, "")]):
             yield Alternative(here, (number,), NUMBER_WEIGHT)
-        if not (spellings or any(map(self._is_held, splits))):
+        if not spellings:
             yield from (Alternative(here, each, BEGUN_WEIGHT) for each in self._dictionary.begun(word))
         if kinds := tuple(set(self._dictionary.compounds(word)).difference(spellings, forms)):
             yield Alternative(here, (kinds,), KIND_WEIGHT)

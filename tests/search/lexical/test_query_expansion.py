@@ -108,7 +108,7 @@ def test_parts_of_a_word_or_model_number(shop: Shop, query: str, title: str) -> 
 
 
 def test_the_beginning_of_a_model_number_stands_for_it(shop: Shop) -> None:
-    index = shop("Toner TN-2510XL", "Phone SM-A556B", "Chip 78001X", "Toner TN-2599")
+    index = shop("Toner TN-2510XL", "Phone SM-A556B", "Chip 78001X", "Toner TN-2599", "Socks 25 10")
     assert found(index, "tn2510") == [0]
     assert found(index, "sm a556") == [1]
     assert found(index, "a556") == [1]

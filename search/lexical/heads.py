@@ -1,10 +1,12 @@
 """Heads: what a title says a thing is. A laptop bag is a bag: where a word stands before another noun in an item's
-title, the item is for it, and is less of an answer to a query by that word than the thing itself."""
+title, or after a word such as "for", the item is for it, and is less of an answer to a query by that word than the
+thing itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import dropwhile, takewhile
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +18,11 @@ from vitrina.search.lexical.postings import Postings
 from vitrina.search.lexical.segment import N_FIELDS, Segment
 from vitrina.search.lexical.term_dictionary import Phrase, TermDictionary
 
-HEAD_LAST = frozenset({"en"})
+APART = frozenset({"en"})
 """The languages that put a head after what it is for, and write them apart."""
+
+HEAD_FIRST = frozenset({"es", "fr", "it", "pt", "ca", "ro", "pl"})
+"""The languages that put a head before what it is for: ``funda guitarra``."""
 
 MODIFIER_WEIGHT = 0.9
 """What a query's head counts where a title has it before another noun alone. The best of 0.8, 0.9 and 1 in the shops
@@ -40,14 +45,25 @@ QUALIFIERS = frozenset(
 )  # fmt: skip
 """Words that may follow the name of a thing without naming another; others that do end in "ed"."""
 
-PURPOSES = ("for", "with", "fits", "compatible")
+PURPOSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "en": ("for", "with", "fits", "compatible"),
+        "de": ("für", "fuer", "mit", "passend", "zum", "zur"),
+        "nl": ("voor", "met", "geschikt"),
+        "sv": ("för", "med", "till"), "da": ("til", "med"), "no": ("til", "med"),
+        "es": ("para", "con", "de", "del"), "pt": ("para", "com", "de", "do", "da"), "ca": ("per", "amb", "de", "del"),
+        "fr": ("pour", "avec", "de", "du", "des", "à"), "it": ("per", "con", "di", "da", "del", "della"),
+        "ro": ("pentru", "cu", "de"), "pl": ("do", "dla", "na", "z", "ze"),
+    }
+)  # fmt: skip
 """Words of a title after which nothing says what the item is: a charger for a laptop, a bag with a laptop sleeve."""
 
 
 def head_of(terms: Sequence[str], words: Sequence[str], language: Language) -> int | None:
-    """The position among a query's ``words`` of its head: the last word of its first phrase that may name a thing.
-    ``terms`` are the query's, stop words included, which end a phrase. None where the language has heads elsewhere."""
-    if language.code not in HEAD_LAST:
+    """The position among a query's ``words`` of its head: the last word of its first phrase that may name a thing, or
+    the first in a language that puts it there. ``terms`` are the query's, stop words included, which end a phrase.
+    None in a language of which it is not known."""
+    if language.code not in PURPOSES:
         return None
 
     def is_stop_word(term: str) -> bool:
@@ -55,7 +71,7 @@ def head_of(terms: Sequence[str], words: Sequence[str], language: Language) -> i
 
     phrase = takewhile(lambda term: not is_stop_word(term), dropwhile(is_stop_word, terms))
     things = [term for term in phrase if may_name_a_thing(term) and term in words]
-    return words.index(things[-1]) if things else None
+    return words.index(things[0 if language.code in HEAD_FIRST else -1]) if things else None
 
 
 def may_name_a_thing(term: str) -> bool:
@@ -64,13 +80,15 @@ def may_name_a_thing(term: str) -> bool:
 
 
 def rows_of_modifiers(postings: Postings, dictionary: TermDictionary, terms: Sequence[int]) -> NDArray[np.int64]:
-    """The rows, ascending, whose title has some of the terms, but only before a noun or after a purpose; none if no
-    title has one of them as its head, since then nothing else is the thing itself."""
-    purposes = [term for word in PURPOSES if (term := dictionary.id_of(word)) is not None]
+    """The rows, ascending, whose title has some of the terms, but only before a noun, in a language that writes them
+    apart, or after a purpose; none if no title has one of them as its head, since then nothing else is the thing
+    itself."""
+    language = dictionary.language
+    purposes = dictionary.ids_of(PURPOSES[language.code])
 
     def is_noun(term: int) -> bool:
         word = dictionary.terms[term]
-        return may_name_a_thing(word) and word not in dictionary.language.stop_words
+        return language.code in APART and may_name_a_thing(word) and word not in language.stop_words
 
     found = [heads_and_others(segment, terms, purposes, is_noun) for segment in postings.segments]
     if not any(len(heads) for heads, _ in found):

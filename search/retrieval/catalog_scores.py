@@ -13,6 +13,7 @@ from vitrina.search.analysis.measures import Measure, measured
 from vitrina.search.index.facet_index import FacetIndex
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.lexical.bm25 import LexicalMatches, QueryMatches
+from vitrina.search.lexical.heads import HEAD_FIRST
 from vitrina.search.lexical.lexical_index import Avoided, LexicalIndex
 from vitrina.search.retrieval.fusion import Scores
 from vitrina.search.store.matching import items_of
@@ -119,9 +120,9 @@ class AttributeScores:
     at most, that meet all that are ``wanted``.
 
     ``is_kind``, shape (n wanted,), marks those that name a kind of thing, in a field that most items have, and
-    ``is_rare_kind`` those in a field that few have; ``may_modify`` marks those that are neither the last of the query
-    nor before what says more of them (lures "for pike"), and may say what another thing is for. ``n_asked`` counts the
-    wanted requirements, free ones included.
+    ``is_rare_kind`` those in a field that few have; ``may_modify`` marks those that are neither the last of the query,
+    the first in a language that puts heads there, nor before what says more of them (lures "for pike"), and may say
+    what another thing is for. ``n_asked`` counts the wanted requirements, free ones included.
     ``priced`` has the ids of the items within the bounds of each that bounds the price, sorted. An item must not meet
     any of the ``denied``, which the query's text denies, nor all of ``without`` together, one value a field: avoiding
     "red or blue shirts" does not avoid everything red.
@@ -229,10 +230,14 @@ def named_values(requirement: Requirement) -> list[str]:
 
 
 def attribute_scores(
-    reader: CatalogReader, facets: FacetIndex, parsed: ParsedQuery, within: NDArray[np.int64] | None
+    reader: CatalogReader,
+    facets: FacetIndex,
+    parsed: ParsedQuery,
+    within: NDArray[np.int64] | None,
+    language: str = "",
 ) -> AttributeScores:
-    """Find the items whose fields meet the requirements of a query's words; ``within`` are the ids that pass its
-    filters."""
+    """Find the items whose fields meet the requirements of a query's words, in a catalog's ``language``; ``within`` are
+    the ids that pass its filters."""
     wanted = tuple(each for each in parsed.of_catalog if each.wanted and not each.is_free)
     denied = tuple(each for each in parsed.of_catalog if not each.wanted and not each.is_free)
     # free requirements are left to the lexical index
@@ -244,8 +249,9 @@ def attribute_scores(
     found = facets.satisfying(conditions, WINDOW, within) if conditions else np.empty(0, np.int64)
     is_kind = np.array([each.field in parsed.vocabulary.kind_fields for each in wanted], np.bool_)
     is_filled = np.array([facets.share_having(each.field) >= LEAST_FILLED for each in wanted], np.bool_)
-    last = [each for each in parsed.of_text if each.wanted and each.bounds is None][-1:]
-    may_modify = np.array([each not in last and not is_led_to(each.words, parsed.text) for each in wanted], np.bool_)
+    asked = [each for each in parsed.of_text if each.wanted and each.bounds is None]
+    head = asked[:1] if language in HEAD_FIRST else asked[-1:]
+    may_modify = np.array([each not in head and not is_led_to(each.words, parsed.text) for each in wanted], np.bool_)
     n_asked = sum(each.wanted for each in parsed.of_catalog)
     return AttributeScores(
         wanted, is_kind & is_filled, is_kind & ~is_filled, may_modify, n_asked, denied, without, found, priced
@@ -325,7 +331,7 @@ class CatalogScores:
         parts = self.words.parts(facets, self.parsed.query, held)
         is_kind = self.fields.kinds_meant(met, self.words.hold_all(held))
         parts |= {part: parts[part] * kind_factor(met, is_kind) for part in (Part.BM25, Part.WORDS)}
-        parts[Part.FIELDS] = n_met(met, is_kind) / n_asked
+        parts[Part.FIELDS] = n_met(met * (is_kind | ~self.fields.is_kind), is_kind) / n_asked
         words = avoided_words(self.replica.lexical, self.parsed, item_ids)
         avoided = words.held | self.fields.avoided(facets, item_ids)
         denied = self.fields.denied
@@ -342,4 +348,5 @@ def catalog_scores(
 ) -> CatalogScores:
     """Search a query's words in the lexical index and the fields; ``within`` are the ids that pass its filters."""
     words = lexical_scores(reader, replica, parsed, within)
-    return CatalogScores(parsed, replica, words, attribute_scores(reader, replica.facets, parsed, within))
+    fields = attribute_scores(reader, replica.facets, parsed, within, replica.lexical.language)
+    return CatalogScores(parsed, replica, words, fields)

@@ -61,6 +61,27 @@ def test_a_query_for_the_other_thing_finds_it_whole(index: LexicalIndex) -> None
     assert shares(index, "bag for a laptop")[TITLES[0]] == 1.0
 
 
+@pytest.mark.parametrize(
+    ("language", "thing", "other", "query"),
+    [
+        ("es", "Batería acústica", "Sillín de batería", "bateria"),
+        ("fr", "Guitare classique noire", "Housse pour guitare", "guitare"),
+        ("nl", "Ronde spiegel", "Kaptafel met spiegel", "spiegel"),
+        ("pl", "Buty sportowe", "Pasta do butów", "buty"),
+    ],
+)
+def test_what_is_for_a_thing_in_other_languages(
+    tmp_path: Path, encoder: FakeEncoder, language: str, thing: str, other: str, query: str
+) -> None:
+    catalog = new_catalog(tmp_path / "catalog.db")
+    catalog.keep_language(language, 2)
+    entries = [make_entry(encoder, title, title) for title in (other, thing)]
+    catalog.commit(catalog.open_index_version(encoder.identity, active=True), entries)
+    held = shares(LexicalIndex(catalog), query)
+    assert held[other] == pytest.approx(MODIFIER_WEIGHT * (0.7 if language == "pl" else 1))
+    assert held[thing] == 1.0
+
+
 def test_where_nothing_is_the_thing_itself_nothing_counts_less(index: LexicalIndex) -> None:
     assert shares(index, "leather") == {TITLES[0]: 1.0}
 
@@ -74,7 +95,9 @@ def test_where_nothing_is_the_thing_itself_nothing_counts_less(index: LexicalInd
         ("a shirt, size 38", "en", "shirt"),
         ("for men", "en", None),
         ("38", "en", None),
-        ("housse ordinateur", "fr", None),
+        ("housse ordinateur", "fr", "housse"),
+        ("una funda guitarra clasica", "es", "funda"),
+        ("schwarze tasche für laptop", "de", "tasche"),
         ("laptop tasche", "", None),
     ],
 )

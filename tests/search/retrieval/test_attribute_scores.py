@@ -276,6 +276,26 @@ def test_a_kind_before_another_word_is_not_meant_where_only_other_things_have_al
     engine.catalog.close()
 
 
+def test_the_first_kind_is_meant_in_a_language_that_puts_it_there(tmp_path: Path, encoder: FakeEncoder) -> None:
+    engine = opened(tmp_path, encoder)
+    rows = [
+        make_entry(encoder, "guitar", "Guitarra roja con funda", attributes={"tipo": "Guitarras"}),
+        make_entry(encoder, "case", "Funda guitarra", attributes={"tipo": "Fundas"}),
+        make_entry(encoder, "strings", "Cuerdas guitarra", attributes={"tipo": "Accesorios"}),
+    ]
+    engine.catalog.keep_language("es", len(rows))
+    engine.catalog.commit(engine.replica.version_id, rows)
+    engine.replica.catch_up()
+    for query, first in (("funda guitarra", "case"), ("cuerdas guitarra", "strings"), ("guitarra roja", "guitar")):
+        assert engine.search(Query(query)).hits[0].item.sku == first
+    ids = np.sort([stored.id for stored in engine.catalog.all_items()])
+    with engine.catalog.reading() as reader:
+        parsed = engine.parser.parse(Query("cuerdas guitarra"), Stopwatch())
+        fields = catalog_scores(reader, engine.replica, parsed, None).about(ids).parts[Part.FIELDS]
+    assert fields.tolist() == [0, 0, 0], "a guitar is not what is asked for"
+    engine.catalog.close()
+
+
 def test_what_a_title_says_tells_more_of_the_kind_than_a_description(tmp_path: Path, encoder: FakeEncoder) -> None:
     engine = opened(tmp_path, encoder)
     rows = [

@@ -18,6 +18,7 @@ from vitrina.indexer.sources.delimited import DelimitedTable, open_delimited
 from vitrina.indexer.sources.dialects.dialect import GENERIC, CatalogDialect, built_in, open_dialect, recognise_dialect
 from vitrina.indexer.sources.dialects.grouping import grouped_dialect
 from vitrina.indexer.sources.dialects.layout import Layout
+from vitrina.indexer.sources.dialects.positions import WOOCOMMERCE, told_by_position
 from vitrina.indexer.sources.dialects.translation import translate
 from vitrina.indexer.sources.encodings import open_bytes
 from vitrina.indexer.sources.feed import open_feed
@@ -191,7 +192,7 @@ def open_source(
         _refuse_mapping(path, mapping)
         return opened
     table = opened
-    layout = chosen or recognise_dialect(table.columns)
+    layout = chosen or _recognised(table)
     if layout.joins_last and isinstance(table, DelimitedTable):
         table = replace(table, joins_last=True)
     kept_names = frozenset((mapping or {}).values())
@@ -221,6 +222,15 @@ def open_source(
     return TableSource(
         table, layout, columns, ImageFiles(table.path.parent, given, usual), kept, headers, bound.container, ignored
     )
+
+
+def _recognised(table: Table) -> CatalogDialect:
+    """The dialect that a table's columns tell, or where they do not, its values."""
+    found = recognise_dialect(table.columns)
+    if found is not built_in()[GENERIC] or not isinstance(table, DelimitedTable):
+        return found
+    rows = [row.cells for row in islice(table.rows(), N_SAMPLED) if isinstance(row, TableRow)]
+    return told_by_position(built_in()[WOOCOMMERCE], table.columns, rows) or found
 
 
 def _first_cells(table: Table, layout: Layout) -> list[dict[str, object]]:

@@ -264,11 +264,11 @@ def _is_second_header(rows: Sequence[tuple[int, list[str]]], first: int) -> bool
 
 def _names_for_programs(below: Sequence[tuple[int, list[str]]], header: Sequence[str]) -> bool:
     """Whether the row below a header for people names the same columns for programs, as ``item_sku``."""
-    names = [cell.strip() for cell in below[0][1]] if below else []
-    held = [name for name in names if name]
+    names = [cell.strip(EDGES) for cell in below[0][1]] if below else []
+    held = [name for name in names if name and not name.isdecimal()]
     n_joined = sum("_" in name for name in held)
     is_for_people = sum(re.fullmatch(r"[a-z0-9_.]*", cell.strip()) is None for cell in header) > len(header) / 2
-    keys = all(re.fullmatch(r"[a-z][a-z0-9_.]*", name) for name in held)
+    keys = all(re.fullmatch(r"[a-z][a-z0-9_.]*(?:[\[#][\w\[\]=#.]*)?", name) for name in held)
     return keys and is_for_people and len(held) >= 3 and n_joined > len(held) / 3
 
 

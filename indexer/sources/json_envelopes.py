@@ -30,7 +30,7 @@ _TYPES = frozenset(
 )  # fmt: skip
 """The types that DynamoDB and Firestore write around each value."""
 
-_INSIDE = ('"edges"', '"nodes"', '"$', '"priceWithTax"')
+_INSIDE = ('"edges"', '"nodes"', '"$', '"priceWithTax"', '"language_tag"')
 """Of these a text has one if there may be something to take off inside of a product."""
 
 
@@ -88,7 +88,7 @@ def _plain(value: object, depth: int = 0) -> object:
     if depth > _MAX_DEPTH:
         return value
     if isinstance(value, list):
-        return [_plain(each, depth + 1) for each in value]
+        return _in_one_language(value) or [_plain(each, depth + 1) for each in value]
     if not isinstance(value, dict):
         return value
     if len(value) == 1 and next(iter(value))[:1] == "$":
@@ -102,6 +102,17 @@ def _plain(value: object, depth: int = 0) -> object:
     if isinstance(nodes, list) and value.keys() <= {"nodes", "pageInfo", "totalCount"}:
         return [_plain(each, depth + 1) for each in nodes]
     return {key: _plain(inner, depth + 1) for key, inner in value.items()}
+
+
+def _in_one_language(values: list[object]) -> list[object]:
+    """The English values of a list of ``{"language_tag": "en_US", "value": ...}``, as Amazon writes them, or those of
+    the first one's language, or those of no language; an empty list for any other."""
+    objects = [each for each in values if isinstance(each, dict) and "value" in each]
+    told = [str(each.get("language_tag", "")) for each in objects]
+    if len(objects) < len(values) or not any(told):
+        return [each["value"] for each in objects] if objects and all(len(each) == 1 for each in objects) else []
+    chosen = next((tag for start in ("en_US", "en") for tag in told if tag.startswith(start)), told[0])
+    return [each["value"] for each, tag in zip(objects, told, strict=True) if tag == chosen]
 
 
 def _are_typed(cells: Cells) -> bool:

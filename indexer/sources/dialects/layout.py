@@ -246,6 +246,8 @@ def _of_pair(pair: Pair, name: object, value: object) -> Iterator[tuple[str, obj
     if is_blank(name) or is_blank(value):
         return
     names, values = [str(name)], [value]
+    if isinstance(name, list) and isinstance(value, list):  # of rows that continue each other
+        names, values = [*map(str, name)], value
     if pair.between:
         names, values = [*_parts(str(name), pair.between)], [*_parts(str(value), pair.between)]
     for own, of_own in zip(names, values, strict=False):

@@ -255,7 +255,11 @@ class _Translator:
             for name_column, _value_column, _pair in layout.pairs:
                 if is_blank(cells.get(name_column)) and name_column in named:
                     cells[name_column] = named[name_column]
-            options = layout.spread(cells, "variant")
+            by_column = {name: cells.pop(column, None) for column, name in layout.options.items()}
+            options = {
+                **{name: cell for name, cell in by_column.items() if not is_blank(cell)},
+                **layout.spread(cells, "variant"),
+            }
             found.append({name: value for name, value in options.items() if value != DEFAULT})
         return found
 

@@ -202,3 +202,45 @@ def test_an_img2dataset_shard_has_the_images_themselves(tmp_path: Path) -> None:
     record = only(path)
     assert (record.item.sku, record.item.title, record.item.url) == ("000000001", "a lamp", None)
     assert [image.data for image in record.images] == [make_image()]
+
+
+AMAZON_2024 = """\
+settings=attributeRow=4&contentLanguageTag=en_US,,,
+Images will be visible,,,
+SKU,Product Type,Item Name,Your Price USD (Sell on Amazon US)
+contribution_sku#1.value,product_type#1.value,item_name[marketplace_id=ATVPDKIKX0DER][language_tag=en_US]#1.value,purchasable_offer[marketplace_id=ATVPDKIKX0DER][audience=ALL]#1.our_price#1.schedule#1.value_with_tax
+AZ-1,SHIRT,Red shirt,24.99
+AZ-2,SHIRT,Blue shirt,25.99
+"""
+
+
+def test_amazons_template_of_2024(tmp_path: Path) -> None:
+    records, _ = read(write(tmp_path, "CLOTHING.csv", AMAZON_2024))
+    assert [(each.item.sku, each.item.title, each.item.price_cents) for each in records] == [
+        ("AZ-1", "Red shirt", 2499),
+        ("AZ-2", "Blue shirt", 2599),
+    ]
+
+
+def test_amazons_berkeley_objects_are_in_one_language(tmp_path: Path) -> None:
+    listing = """{"item_id": "B06X", "brand": [{"language_tag": "en_US", "value": "Find."}], "item_name": [
+        {"language_tag": "de_DE", "value": "Schuh"}, {"language_tag": "en_GB", "value": "Loafer"}],
+        "color": [{"language_tag": "en_US", "value": "Grey", "standardized_values": ["Grey"]}]}""".replace("\n", " ")
+    item = only(write(tmp_path, "listings_0.json", f"{listing}\n")).item
+    assert (item.sku, item.title, item.attributes) == ("B06X", "Loafer", {"brand": ("Find.",), "color": ("Grey",)})
+
+
+def test_details_in_a_merchant_table(tmp_path: Path) -> None:
+    header = "id\ttitle\timage_link\tproduct_detail(section_name:attribute_name:attribute_value)\n"
+    row = "W-1\tWasher\thttps://s.example/1.jpg\tTechnik:Drehzahl:1400 U/min,Technik:Klasse:A\n"
+    washer = only(write(tmp_path, "feed.txt", header + row)).item
+    assert washer.attributes == {"drehzahl": "1400 U/min", "klasse": "A"}
+
+
+def test_akeneos_variants_in_other_currencies(tmp_path: Path) -> None:
+    table = "sku;categories;family;parent;name-de_DE;price-CHF;size\nH-M;a;b;H;Hut;29.00;M\nH-L;a;b;H;Hut;31.00;L\n"
+    hat = only(write(tmp_path, "variants.csv", table)).item
+    assert [(each.sku, each.price_cents, each.currency) for each in hat.variants] == [
+        ("H-M", 2900, "CHF"),
+        ("H-L", 3100, "CHF"),
+    ]

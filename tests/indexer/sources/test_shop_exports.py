@@ -368,3 +368,66 @@ def test_headers_in_another_letter_case(tmp_path: Path, content: str) -> None:
         assert [(each.item.sku, each.item.variants, each.item.currency) for each in found.values()] == [
             (each.sku, each.variants, each.currency) for each in wanted
         ]
+
+
+FINNISH = """\
+Tunnus,Tyyppi,SKU,Nimi,Julkaistu,"Onko esittelyssä?",Näkyvyys,"Lyhyt kuvaus",Kuvaus,"Veron tila","Varastossa?",Varasto,"Alennettu hinta","Normaali hinta",Osastot,Avainsanat,Kuvat,"Ylätason tuote","Ominaisuuden 1 nimi","Ominaisuuden 1 arvo(t)","Ominaisuuden 1 näkyvyys","Ominaisuuden 1 globaali"
+7,variable,PAITA,Paita,1,0,visible,Lyhyt,Pehmeä puuvilla,taxable,1,,,,Vaatteet,,https://s.example/1.jpg,,Väri,"Punainen, Sininen",1,1
+8,variation,PAITA-P,"Paita - Punainen",1,0,visible,,,taxable,1,5,"9,90","12,90",,,https://s.example/2.jpg,PAITA,Väri,Punainen,,1
+9,variation,PAITA-S,"Paita - Sininen",1,0,visible,,,taxable,0,0,,"14,50",,,,id:7,Väri,Sininen,,1
+"""
+
+
+def test_woocommerce_in_a_language_without_a_table_of_names(tmp_path: Path) -> None:
+    (shirt,) = loaded(tmp_path, "wc.csv", FINNISH).values()
+    assert forms(shirt.item) == [("PAITA-P", {"väri": "Punainen"}, 990), ("PAITA-S", {"väri": "Sininen"}, 1450)]
+    assert (shirt.item.title, shirt.item.description, len(shirt.images)) == ("Paita", "Pehmeä puuvilla", 2)
+    assert shirt.item.attributes == {
+        "väri": ("Punainen", "Sininen"),
+        "categories": "Vaatteet",
+        "short_description": "Lyhyt",
+    }
+
+
+SHOPTET = """\
+code;pairCode;name;price;standardPrice;currency;defaultImage;image;defaultCategory;variant:Barva;itemType;stock
+T-1/C;T1;Tričko;299,00;399;CZK;https://s.example/1.jpg;https://s.example/1.jpg;Trička;Červená;product;5
+T-1/M;T1;Tričko;319,00;399;CZK;https://s.example/1.jpg;https://s.example/2.jpg;Trička;Modrá;product;0
+H-1;;Hrnek;99,00;;CZK;https://s.example/h.jpg;;Kuchyně;;product;5
+"""
+
+ODOO = """\
+"id","name","default_code","list_price","standard_price","categ_id/name","attribute_line_ids/attribute_id","attribute_line_ids/value_ids"
+"__export__.product_9","Desk","DESK","450.0","300.0","Office","Legs","Steel,Aluminium"
+"","","","","","","Color","White,Black"
+"__export__.product_10","Desk","DESK-2","750.0","500.0","Office","",""
+"""
+
+
+def test_shoptet(tmp_path: Path) -> None:
+    shop = loaded(tmp_path, "products.csv", SHOPTET)
+    shirt, mug = shop["T1"].item, shop["H-1"].item
+    assert forms(shirt) == [("T-1/C", {"barva": "Červená"}, 29900), ("T-1/M", {"barva": "Modrá"}, 31900)]
+    assert (len(shop["T1"].images), len(shop["H-1"].images), mug.price_cents) == (2, 1, 9900)
+
+
+def test_odoo(tmp_path: Path) -> None:
+    shop = loaded(tmp_path, "product.template.csv", ODOO)
+    assert [(each.item.sku, each.item.price_cents) for each in shop.values()] == [("DESK", 45000), ("DESK-2", 75000)]
+    assert shop["DESK"].item.attributes == {
+        "category": "Office",
+        "legs": ("Steel", "Aluminium"),
+        "color": ("White", "Black"),
+    }
+
+
+def test_options_of_bigcommerce_with_a_bar_between_them(tmp_path: Path) -> None:
+    table = (
+        "Item,ID,Name,SKU,Options,Price,Internal Image URL (Export)\nProduct,1,Towel,TOWEL,,49,\n"
+        "Variant,2,,T-1,Type=Swatch|Name=Color|Value=Silver[#CCC]|Type=Rectangles|Name=Size|Value=M,,\n"
+        "Variant,3,,T-2,Type=Swatch|Name=Color|Value=Black[#000]|Type=Rectangles|Name=Size|Value=L,,\n"
+    )
+    assert forms(loaded(tmp_path, "shop.csv", table)["TOWEL"].item) == [
+        ("T-1", {"color": "Silver", "size": "M"}, 4900),
+        ("T-2", {"color": "Black", "size": "L"}, 4900),
+    ]

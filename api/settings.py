@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from vitrina.api.rate_limits import RATE_PATTERN
 from vitrina.search.encoders.base import Encoder, LoadEncoder, Runtime
 from vitrina.search.encoders.registry import load_catalog_encoder, load_encoder, source_of
-from vitrina.search.store.store import RECALL, Store
+from vitrina.search.store.store import RECALL, Store, StoreOptions
 from vitrina.search.types.errors import StateError
 from vitrina.search.types.models import EncoderIdentity
 from vitrina.search.types.query import MAX_DEADLINE_MS, MAX_EXPLAIN, MAX_EXPLAIN_MS, MAX_TOP
@@ -236,12 +236,12 @@ def unknown_names(environment: Iterable[str]) -> list[str]:
 
 def open_store(settings: Settings) -> Store:
     """The store that the settings name, made if there is none. Raises StorageError and StateError."""
-    return Store(settings.store, settings.vector_index, settings.recall, *addresses(settings))
+    return Store(settings.store, store_options(settings))
 
 
 def existing_store(settings: Settings) -> Store:
     """The store that the settings name. Raises NotFoundError where nothing was indexed into it."""
-    return Store.existing(settings.store, settings.vector_index, settings.recall, *addresses(settings))
+    return Store.existing(settings.store, store_options(settings))
 
 
 def address_of(settings: Settings) -> str | None:
@@ -249,10 +249,10 @@ def address_of(settings: Settings) -> str | None:
     return None if settings.database is None else settings.database.get_secret_value()
 
 
-def addresses(settings: Settings) -> tuple[str | None, str | None, str | None]:
-    """The addresses of the database, the images and the vectors, if they are not in the store's folder."""
+def store_options(settings: Settings) -> StoreOptions:
+    """What the store keeps outside of its folder, and how it is searched."""
     vectors = None if settings.vectors is None else settings.vectors.get_secret_value()
-    return address_of(settings), settings.images, vectors
+    return StoreOptions(settings.vector_index, settings.recall, address_of(settings), settings.images, vectors)
 
 
 def loader(settings: Settings) -> LoadEncoder:

@@ -30,7 +30,7 @@ from benchmarks.start import vitrina
 from recipes.boutique.export import write_folder
 from vitrina.search.encoders.registry import load_encoder
 from vitrina.search.engine import SearchEngine
-from vitrina.search.store.store import Store
+from vitrina.search.store.store import Store, StoreOptions
 from vitrina.search.types.item import MODALITIES, StoredItem
 from vitrina.search.types.models import Vectors
 from vitrina.search.types.query import Query
@@ -163,7 +163,7 @@ def agreeing(calm: Life, killed: Life) -> float:
     encoder = load_encoder(None)
     with ExitStack() as stack:
         stores = [
-            stack.enter_context(closing(Store(each.folder, VECTOR_INDEX, database=each.database or None)))
+            stack.enter_context(closing(Store(each.folder, StoreOptions(VECTOR_INDEX, database=each.database or None))))
             for each in (calm, killed)
         ]
         engines = [SearchEngine.open(store, encoder) for store in stores]

@@ -18,7 +18,7 @@ from vitrina.search.engine import SearchEngine
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.reranking.backends import RerankerOptions, open_by_name
 from vitrina.search.reranking.pipeline import RerankPipeline
-from vitrina.search.store.store import Store
+from vitrina.search.store.store import Store, StoreOptions
 from vitrina.search.types.answer import RerankState
 from vitrina.search.types.errors import SourceError
 from vitrina.search.types.query import Query, RerankOptions
@@ -201,7 +201,7 @@ def test_a_package_adds_an_encoder_a_source_and_a_vector_index(package: Path, ca
     source = open_source(str(catalog))
     assert source.dialect == "catalog table (ACME)"
     assert source.notes == ("Read by the plug-in.",)
-    store = Store(tmp_path / "store", vector_index="acme")
+    store = Store(tmp_path / "store", StoreOptions(vector_index="acme"))
     with Fetcher() as fetcher:
         assert Indexer(store, encoder, fetcher).run(source).n_added == 3
     engine = SearchEngine.open(store, encoder)
@@ -225,7 +225,7 @@ def test_a_package_adds_a_reranker(package: Path, catalog: Path, tmp_path: Path)
 
 
 def test_a_plugins_index_comes_back_from_its_snapshot(package: Path, catalog: Path, tmp_path: Path) -> None:
-    store, encoder = Store(tmp_path / "store", vector_index="acme"), load_encoder("acme")
+    store, encoder = Store(tmp_path / "store", StoreOptions(vector_index="acme")), load_encoder("acme")
     with Fetcher() as fetcher:
         indexer = Indexer(store, encoder, fetcher)
         indexer.run(open_source(str(catalog)))

@@ -80,8 +80,9 @@ class IndexReplica:
         Raises EncoderReplacedError where the version was dropped.
         """
         path = store.snapshot_file(identity)
-        shared = None if store.vectors is None else SharedVectors(store, store.vectors, identity, version_id)
-        return cls(store.catalog, identity, version_id, path, store.vector_index, store.recall, shared)
+        options = store.options
+        shared = None if options.vectors is None else SharedVectors(store, options.vectors, identity, version_id)
+        return cls(store.catalog, identity, version_id, path, options.vector_index, options.recall, shared)
 
     def __len__(self) -> int:
         return sum(len(index) for index in self.indexes.values())

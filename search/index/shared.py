@@ -42,7 +42,7 @@ class SharedVectors:
         with self._turn(-1):
             self._forget_lost()
             self.indexes: Mapping[Modality, SharedIndex] = {
-                modality: MilvusIndex(self._server, collection, identity.dimension, store.recall)
+                modality: MilvusIndex(self._server, collection, identity.dimension, store.options.recall)
                 for modality, collection in self._collections().items()
             }
             self._drop_others()

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -93,29 +94,30 @@ RECALL = 0.95
 """The share of the best rows that an approximate vector index should find."""
 
 
-class Store:
-    """A data directory, made if it does not exist; opening it needs no encoder.
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """What a store keeps outside of its folder, and how it is searched.
 
     ``vector_index`` names the engine of its index replicas, a plug-in of the group ``vitrina.indexes``, and ``recall``
     is what they aim at. With ``database``, the address of a PostgreSQL database, catalog and images are there, and
     stores of several machines share them; ``images`` is the address of object storage for the images' bytes, and
-    ``vectors`` that of a Milvus server that searches the vectors in place of an index in this process. Raises
-    StorageError where the folder cannot be made or the catalog cannot be read.
+    ``vectors`` that of a Milvus server that searches the vectors in place of an index in this process.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        vector_index: str = VECTOR_INDEX,
-        recall: float = RECALL,
-        database: str | None = None,
-        images: str | None = None,
-        vectors: str | None = None,
-    ) -> None:
+    vector_index: str = VECTOR_INDEX
+    recall: float = RECALL
+    database: str | None = None
+    images: str | None = None
+    vectors: str | None = None
+
+
+class Store:
+    """A data directory, made if it does not exist; opening it needs no encoder. Raises StorageError where the folder
+    cannot be made or the catalog cannot be read."""
+
+    def __init__(self, folder: Path, options: StoreOptions = StoreOptions()) -> None:
         self.folder = folder
-        self.vector_index = vector_index
-        self.recall = recall
-        self.vectors = vectors
+        self.options = options
         self.dead_letters = folder / "dead-letters"
         self.snapshots = folder / "snapshots"
         self.features = folder / FEATURES_FOLDER
@@ -129,10 +131,10 @@ class Store:
             ) from error
         self.uploads = folder / "uploads"
         self.last_run = folder / "last-run.json"
-        self._server = None if database is None else open_server(database)
+        self._server = None if options.database is None else open_server(options.database)
         self.catalog = Catalog(self._server or folder / CATALOG_FILE)
         self.jobs = Jobs(self.catalog.database)
-        storage = None if images is None else ObjectStorage(images)
+        storage = None if options.images is None else ObjectStorage(options.images)
         self.images = ImageStore(self._server.beside(IMAGES_LOCK) if self._server else folder / "pictures.db", storage)
         self.fingerprints = Fingerprints(self.images)
         self.web_images = WebImages(self.images)
@@ -140,23 +142,16 @@ class Store:
         shutil.rmtree(folder / "views", ignore_errors=True)  # where version 0.1 had its snapshots
 
     @classmethod
-    def existing(
-        cls,
-        folder: Path,
-        vector_index: str = VECTOR_INDEX,
-        recall: float = RECALL,
-        database: str | None = None,
-        images: str | None = None,
-        vectors: str | None = None,
-    ) -> Store:
+    def existing(cls, folder: Path, options: StoreOptions = StoreOptions()) -> Store:
         """A store that something was indexed into. Raises NotFoundError if there is none."""
+        database = options.database
         is_there = (folder / CATALOG_FILE).is_file() if database is None else is_made(database)
         if not is_there:
             raise NotFoundError(
                 f"Nothing is indexed in {folder if database is None else 'the database'}.",
                 remedy="Index a catalog first, as in: vitrina index products.csv (or try: vitrina demo).",
             )
-        return cls(folder, vector_index, recall, database, images, vectors)
+        return cls(folder, options)
 
     @contextmanager
     def importing(

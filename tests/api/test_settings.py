@@ -92,4 +92,4 @@ def test_the_address_of_the_vectors_reaches_the_store_and_is_not_shown(
     settings = Settings(store=tmp_path)
     assert "secret" not in repr(settings)
     with closing(open_store(settings)) as store:
-        assert store.vectors == "http://shop:secret@milvus:19530"
+        assert store.options.vectors == "http://shop:secret@milvus:19530"

@@ -19,7 +19,7 @@ from tests.e2e.processes import PROCESSES
 from tests.e2e.serve_replica import commit_without_end, serve_replica
 from tests.milvus import milvus_process
 from tests.postgres import Postgres, postgres_server
-from vitrina.search.store.store import Store
+from vitrina.search.store.store import Store, StoreOptions
 
 SEARCHABLE_S = 2.0
 """How long it may take until a write is found by every service."""
@@ -130,7 +130,7 @@ def test_what_a_process_that_died_was_writing_is_not_there(postgres: Postgres, t
         assert 0.2 < time.monotonic() - started < 10
         process.join()
         assert soon(lambda: service.found("lamp") == ["b", "whole"] or service.found("lamp") == ["whole", "b"])
-    with closing(Store(tmp_path / "two", database=address)) as store:
+    with closing(Store(tmp_path / "two", StoreOptions(database=address))) as store:
         assert store.catalog.counts()["items"] == 2
 
 

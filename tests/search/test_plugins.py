@@ -13,7 +13,7 @@ from tests.fakes import FakeEncoder, make_entry, open_replica
 from vitrina.search.encoders.registry import load_encoder, open_index_version
 from vitrina.search.plugins import load_plugin, registered
 from vitrina.search.reranking.backends import RerankerOptions, open_by_name
-from vitrina.search.store.store import Store
+from vitrina.search.store.store import Store, StoreOptions
 from vitrina.search.types.errors import PluginError
 
 GROUP = "vitrina.encoders"
@@ -98,7 +98,7 @@ def test_the_encoder_of_a_package_is_loaded_by_the_name_of_its_plugin(install: I
 
 def test_a_store_may_use_the_vector_index_of_a_package(install: Install, tmp_path: Path, encoder: FakeEncoder) -> None:
     install("acme", {"acme": "acme_module:make"}, "vitrina.indexes", MAKE)
-    store = Store(tmp_path / "store", vector_index="acme")
+    store = Store(tmp_path / "store", StoreOptions(vector_index="acme"))
     store.catalog.commit(open_index_version(store, encoder), [make_entry(encoder, "a", "red mug")])
     replica = open_replica(store, encoder)
     assert type(replica.indexes["text"]).__module__ == "acme_module"

@@ -17,7 +17,7 @@ from vitrina.search.index.milvus import MilvusIndex, tuning_queries
 from vitrina.search.index.milvus_server import N_LISTS, MilvusServer, parse_address
 from vitrina.search.index.replica import IndexReplica
 from vitrina.search.index.snapshot import read_snapshot
-from vitrina.search.store.store import Store
+from vitrina.search.store.store import Store, StoreOptions
 from vitrina.search.types.errors import EncoderReplacedError, MissingDependencyError, StateError, StorageError
 from vitrina.search.types.item import MODALITIES, EmbeddingRows
 
@@ -28,7 +28,7 @@ OpenStore = Callable[[], Store]
 def open_store(milvus_file: str, tmp_path: Path) -> Iterator[OpenStore]:
     """Opens the same store again, as another service does."""
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(closing(Store(tmp_path / "store", vectors=milvus_file)))
+        yield lambda: stack.enter_context(closing(Store(tmp_path / "store", StoreOptions(vectors=milvus_file))))
 
 
 def add(store: Store, encoder: FakeEncoder, *skus: str, n_images: int = 1) -> None:
@@ -319,7 +319,7 @@ def test_a_client_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch
     for name in ("milvus", "milvus_rows", "milvus_server"):
         monkeypatch.delitem(sys.modules, f"vitrina.search.index.{name}")
     encoder = FakeEncoder()
-    with closing(Store(tmp_path, vectors="http://milvus:19530")) as store:
+    with closing(Store(tmp_path, StoreOptions(vectors="http://milvus:19530"))) as store:
         with pytest.raises(MissingDependencyError, match="not installed") as caught:
             open_replica(store, encoder)
         assert "vitrina[milvus]" in caught.value.remedy

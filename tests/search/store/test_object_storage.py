@@ -15,7 +15,7 @@ from vitrina.indexer.fetch import Fetcher
 from vitrina.indexer.pipeline import Indexer
 from vitrina.search.store.images import ImageStore, image_id_of
 from vitrina.search.store.object_storage import ObjectStorage
-from vitrina.search.store.store import Store
+from vitrina.search.store.store import Store, StoreOptions
 from vitrina.search.types.errors import NotFoundError, StateError, StorageError
 
 BUCKET = "shop"
@@ -87,7 +87,7 @@ def test_an_object_that_was_changed_or_lost_is_told(images: ImageStore, tmp_path
 
 def test_a_catalog_is_indexed_and_its_photos_are_found(server: str, tmp_path: Path, encoder: FakeEncoder) -> None:
     address = f"{ADDRESS}/catalog"
-    with closing(Store(tmp_path, images=address)) as store, Fetcher() as fetcher:
+    with closing(Store(tmp_path, StoreOptions(images=address))) as store, Fetcher() as fetcher:
         photo = make_image("blue", noise=3, size=(48, 48))
         stored = Indexer(store, encoder, fetcher).put(make_record("a", "blue mug", images=[photo]))
         assert store.images.read(stored.image_ids[0]) == png(photo)

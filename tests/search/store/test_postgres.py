@@ -30,7 +30,7 @@ from vitrina.search.store.catalog import Catalog
 from vitrina.search.store.database import deletions, metadata, newest_version, open_server, schema_version
 from vitrina.search.store.jobs import JobKind, Jobs, JobStatus
 from vitrina.search.store.postgres import IMPORT_LOCK, JOBS_LOCK, AdvisoryLock, PostgresDatabase, parse_url
-from vitrina.search.store.store import Store
+from vitrina.search.store.store import Store, StoreOptions
 from vitrina.search.types.errors import NotFoundError, StateError, StorageError
 from vitrina.search.types.filters import MAX_VALUE_CHARS, parse_filters
 from vitrina.search.types.query import Query
@@ -127,7 +127,7 @@ def test_what_a_lost_connection_wrote_is_not_there_and_the_next_works(database: 
 
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"postgresql://shop:\*\*\*@127") as caught:
-        Store(tmp_path, database=WITHOUT_A_SERVER)
+        Store(tmp_path, StoreOptions(database=WITHOUT_A_SERVER))
     assert "server runs" in caught.value.remedy
     assert "secret" not in str(caught.value)
 
@@ -163,13 +163,13 @@ def test_a_newer_schema_is_refused(database: PostgresDatabase, address: str) -> 
 def test_a_database_that_may_only_be_read(
     postgres: Postgres, address: str, encoder: FakeEncoder, tmp_path: Path
 ) -> None:
-    with closing(Store(tmp_path, database=address)) as store:
+    with closing(Store(tmp_path, StoreOptions(database=address))) as store:
         version = store.open_index_version(encoder.identity)
         store.catalog.commit(version, [make_entry(encoder, "a", "red mug")])
         with store.catalog.database.write() as connection:
             name = connection.exec_driver_sql("SELECT current_database()").scalar_one()
             connection.exec_driver_sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    with closing(Store.existing(tmp_path, database=address)) as store:
+    with closing(Store.existing(tmp_path, StoreOptions(database=address))) as store:
         answer = SearchEngine.open(store, encoder).search(Query(text="red mug"))
         assert [hit.stored.item.sku for hit in answer.hits] == ["a"]
         with pytest.raises(StorageError, match="read-only") as caught:
@@ -185,9 +185,9 @@ def test_a_database_that_may_only_be_read(
 def test_a_store_exists_once_it_was_opened(postgres: Postgres, tmp_path: Path) -> None:
     address = postgres.empty_database("opened_once")
     with pytest.raises(NotFoundError, match="Nothing is indexed in the database"):
-        Store.existing(tmp_path, database=address)
-    Store(tmp_path, database=address).close()
-    Store.existing(tmp_path, database=address).close()
+        Store.existing(tmp_path, StoreOptions(database=address))
+    Store(tmp_path, StoreOptions(database=address)).close()
+    Store.existing(tmp_path, StoreOptions(database=address)).close()
     assert not list(tmp_path.glob("*.db"))
 
 
@@ -208,7 +208,10 @@ def test_jobs_wait_run_and_end(database: PostgresDatabase) -> None:
 
 
 def test_a_backup_names_the_servers_own_tools(address: str, tmp_path: Path) -> None:
-    with closing(Store(tmp_path / "store", database=address)) as store, pytest.raises(StateError) as caught:
+    with (
+        closing(Store(tmp_path / "store", StoreOptions(database=address))) as store,
+        pytest.raises(StateError) as caught,
+    ):
         back_up(store, tmp_path / "shop.tar")
     assert "pg_dump" in caught.value.remedy
 
@@ -236,12 +239,12 @@ def test_texts_of_any_length_and_kind(database: PostgresDatabase, encoder: FakeE
 
 def test_images_thumbnails_and_fingerprints(address: str, tmp_path: Path) -> None:
     photo, large = make_image("blue", noise=1, size=(48, 48)), png(make_image("red", size=(300, 200)))
-    with closing(Store(tmp_path / "one", database=address)) as store:
+    with closing(Store(tmp_path / "one", StoreOptions(database=address))) as store:
         image_id, large_id = store.images.put_all([png(photo), large])
         assert store.images.put(png(photo)) == image_id
         assert Image.open(io.BytesIO(store.images.thumbnail(large_id, 100))).size == (128, 85)
         assert (store.fingerprints.fill(9), store.fingerprints.fill(9)) == (2, 0)
-    with closing(Store(tmp_path / "two", database=address)) as store:
+    with closing(Store(tmp_path / "two", StoreOptions(database=address))) as store:
         assert store.images.read(image_id) == png(photo)
         assert 0 < len(store.images.thumbnail(large_id, 100)) < len(large) * 10
         assert store.fingerprints.same_photo(photo) == [image_id]
@@ -252,8 +255,8 @@ def test_images_thumbnails_and_fingerprints(address: str, tmp_path: Path) -> Non
 IMPORT = """
 import sys, time
 from pathlib import Path
-from vitrina.search.store.store import Store
-with Store(Path(sys.argv[1]), database=sys.argv[2]).importing():
+from vitrina.search.store.store import Store, StoreOptions
+with Store(Path(sys.argv[1]), StoreOptions(database=sys.argv[2])).importing():
     print("importing", flush=True)
     time.sleep(60)
 """
@@ -262,7 +265,7 @@ with Store(Path(sys.argv[1]), database=sys.argv[2]).importing():
 def test_one_imports_at_a_time_until_its_process_ends(address: str, tmp_path: Path) -> None:
     waited: list[bool] = []
     with (
-        closing(Store(tmp_path / "one", database=address)) as store,
+        closing(Store(tmp_path / "one", StoreOptions(database=address))) as store,
         subprocess.Popen(
             [sys.executable, "-c", IMPORT, str(tmp_path / "two"), address], stdout=subprocess.PIPE, text=True
         ) as process,
@@ -324,7 +327,7 @@ def test_the_same_catalog_is_searched_alike_in_both_databases(
         Query(text="sku-7"),
     )
     answers = []
-    with closing(Store(tmp_path / "server", database=address)) as other, Fetcher():
+    with closing(Store(tmp_path / "server", StoreOptions(database=address))) as other, Fetcher():
         for each in (store, other):
             version = each.open_index_version(encoder.identity)
             each.catalog.commit(version, entries)

@@ -56,7 +56,7 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "nail polish": ("nail varnish", "nail paint"),
         "kajal and eyeliner": ("kajal", "eyeliner"),
         # phones and computers
-        "smartphones": ("phone", "mobile phone", "cell phone", "mobile", "cellphone"),
+        "smartphones": ("phone", "mobile phone", "cell phone"),
         "mobile phones": ("smartphone", "cell phone", "mobile", "cellphone"),
         "laptops": ("notebook", "notebook computer", "laptop computer"),
         "desktops": ("desktop computer", "desktop pc", "pc"),

@@ -39,6 +39,8 @@ def test_what_is_wrong_is_named_with_its_line(text: str, line: int, reason: str)
 
 def test_what_ships_is_for_english_only() -> None:
     assert Synonym(("jump", "rope"), SYNONYM_WEIGHT) in Thesaurus(Language("en")).synonyms(["skipping", "ropes"])
+    assert Synonym(("carabiner",), SYNONYM_WEIGHT) in Thesaurus(Language("en")).synonyms(["karabiners"])
+    assert Synonym(("video", "card"), SYNONYM_WEIGHT) in Thesaurus(Language("en")).synonyms(["gpu"])
     assert Thesaurus(Language("de")).synonyms(["sofa"]) == ()
     assert Thesaurus(Language("")).synonyms(["sofa"]) == ()
 

@@ -150,7 +150,9 @@ def test_nothing_but_the_volume_need_be_written() -> None:
 
 def test_everything_copied_is_in_the_repository_and_not_ignored() -> None:
     kept = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    for source in repository_copies():
+    copied = list(repository_copies())
+    assert copied
+    for source in copied:
         assert (ROOT / source).exists(), source
         assert f"!{source}" in kept, source
 

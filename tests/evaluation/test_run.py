@@ -52,7 +52,7 @@ def test_words_images_and_items_ask_the_engine(engine: SearchEngine, tmp_path: P
     assert [result.n_relevant for result in run.results] == [6, 6, 5]
 
 
-def test_a_image_that_cannot_be_used_is_named(engine: SearchEngine, tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_used_is_named(engine: SearchEngine, tmp_path: Path) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"\xff\xd8\xff no picture")
     query = JudgedQuery("photo", "k", of_colour("red"), image=broken)

@@ -136,7 +136,7 @@ def wary() -> Iterator[Fetcher]:
         yield opened
 
 
-def test_a_image_arrives_and_the_host_keeps_its_name(fetcher: Fetcher, shop: Shop) -> None:
+def test_an_image_arrives_and_the_host_keeps_its_name(fetcher: Fetcher, shop: Shop) -> None:
     assert fetcher.fetch(shop.url("/a%20b.png?size=1#part")) == IMAGE
     assert shop.requests == [("/a%20b.png?size=1", f"shop.example:{shop.port}")]
 

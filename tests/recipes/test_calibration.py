@@ -54,7 +54,9 @@ def test_every_text_is_answered_by_the_rows_it_describes_and_by_no_row_the_catal
 
 
 def test_a_photo_asks_for_its_article() -> None:
-    for example in LabelQueries(CLOTHES, HELD, seed=0).by_photo(20):
+    examples = list(LabelQueries(CLOTHES, HELD, seed=0).by_photo(20))
+    assert len(examples) == 20
+    for example in examples:
         assert len({product.kinds for product in relevant_products(example)}) == 1
         assert len(example.relevant) == sum(HELD) / 2
 

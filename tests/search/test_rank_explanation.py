@@ -71,6 +71,7 @@ def test_every_hit_is_explained_at_the_rank_and_score_that_the_search_gives_it(
     engine: SearchEngine, query: Query
 ) -> None:
     answer = engine.search(query)
+    assert answer.hits
     for hit in answer.hits[::7]:
         explained = explain_rank(engine, query, hit.item.sku)
         assert explained.placement is Placement.HIT

@@ -16,7 +16,7 @@ def test_which_rows_are_held_out_depends_on_the_sku_alone() -> None:
     assert len(small.kept) + len(small.held_out) == 300
 
 
-def test_rows_that_share_a_image_with_one_held_out_are_left_out() -> None:
+def test_rows_that_share_an_image_with_one_held_out_are_left_out() -> None:
     plain = split(rows(300), 0.1)
     shown = plain.held_out[0].image_ids
     twin = next(row for row in plain.kept)

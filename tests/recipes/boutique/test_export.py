@@ -15,7 +15,7 @@ from recipes.boutique.catalog import product, products
 from recipes.boutique.export import write_folder, write_parquet
 
 
-def test_a_folder_holds_a_row_a_image_and_boxes_for_each_product(tmp_path: Path) -> None:
+def test_a_folder_holds_a_row_an_image_and_boxes_for_each_product(tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
     catalog = write_folder(tmp_path / "shop", 5, size=48, on_progress=lambda done, total: steps.append((done, total)))
     assert catalog == tmp_path / "shop" / "catalog.jsonl"

@@ -121,7 +121,7 @@ def test_parts_lie_within_the_article() -> None:
 
 
 @pytest.mark.parametrize("size", [0, -5, 15])
-def test_a_image_too_small_is_refused(size: int) -> None:
+def test_an_image_too_small_is_refused(size: int) -> None:
     with pytest.raises(ValueError, match=str(size)):
         render(product(0), size=size)
 

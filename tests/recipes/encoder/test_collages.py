@@ -40,7 +40,7 @@ def test_a_thing_is_cut_out_of_its_white_ground() -> None:
     assert alpha[30, 30] == 255, "white within the thing belongs to it"
 
 
-def test_a_image_that_is_all_thing_stays_whole() -> None:
+def test_an_image_that_is_all_thing_stays_whole() -> None:
     thing = cut_out(Image.new("RGB", (40, 30), RED))
     assert np.asarray(thing.getchannel("A"))[15, 20] == 255
 

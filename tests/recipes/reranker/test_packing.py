@@ -65,7 +65,7 @@ def test_targets_are_the_answers_and_the_end(made: Made, packer: Packer) -> None
     assert packed.weights.tolist()[-2:] == [0.5, 0.5]
 
 
-def test_packed_is_what_the_processor_and_the_model_make_of_a_image_file(made: Made, packer: Packer) -> None:
+def test_packed_is_what_the_processor_and_the_model_make_of_an_image_file(made: Made, packer: Packer) -> None:
     image = decode(make_image("red", 7)).resize((50, 70))
     content = [{"type": "image", "image": image}, {"type": "text", "text": prompts.question("red shirts for men", "A")}]
     messages = [

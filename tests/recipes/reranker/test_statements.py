@@ -50,6 +50,7 @@ def test_every_phrase_is_as_often_true_as_false() -> None:
 def test_statements_are_what_the_labels_say() -> None:
     products = fashion()
     statements = draw_statements(products, ["fashion"] * 300, random.Random(1))
+    assert all(statements)
     for product, some in zip(products, statements, strict=True):
         assert all(status_of(product, statement.statement) is statement.status for statement in some)
 

@@ -90,7 +90,7 @@ def test_a_lexicon_has_the_fields_that_vary() -> None:
     assert dict(Lexicon.of(products).values) == {"category": ("clothes", "food"), "colour": ("blue", "red")}
 
 
-def test_some_words_are_to_be_repeated_without_a_image(writer: TaskWriter) -> None:
+def test_some_words_are_to_be_repeated_without_an_image(writer: TaskWriter) -> None:
     echoes = [task for task in asked(writer, 0, 1000) if task.prompt.startswith(" say ")]
     assert len(echoes) == pytest.approx(1000 * ECHO_SHARE, abs=40)
     assert all(task.prompt == f" say {task.answer}" and task.blind for task in echoes)

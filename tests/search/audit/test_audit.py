@@ -191,7 +191,7 @@ def test_items_that_cannot_be_audited_have_a_status_each(store: Store, encoder: 
     assert [each.checked for each in audited.values() if each.status is not ItemStatus.AUDITED] == [()] * 4
 
 
-def test_a_image_that_breaks_the_model_costs_no_other_item(store: Store, encoder: FakeEncoder) -> None:
+def test_an_image_that_breaks_the_model_costs_no_other_item(store: Store, encoder: FakeEncoder) -> None:
     fill(store, encoder)
     bad = store.catalog.item("item-0").image_ids[0]
     audited = audit(store, encoder, Fragile(breaks_at=frozenset({bad})), "colour", "article")

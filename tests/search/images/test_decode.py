@@ -88,7 +88,7 @@ def test_a_photo_of_two_images_is_its_first() -> None:
     assert image.pixels.getpixel((2, 2))[0] > 200  # type: ignore[index]
 
 
-def test_one_pixel_is_a_image() -> None:
+def test_one_pixel_is_an_image() -> None:
     image = decode(encode(Image.new("RGB", (1, 1), (9, 8, 7)), "PNG"))
     assert image.pixels.size == (1, 1)
     assert image.pixels.getpixel((0, 0)) == (9, 8, 7)
@@ -174,7 +174,7 @@ def test_exif_orientation_is_undone(orientation: int, kind: str) -> None:
         assert near(image.pixels, spot, colour, 20)
 
 
-def test_corrupt_exif_is_no_reason_to_lose_a_image() -> None:
+def test_corrupt_exif_is_no_reason_to_lose_an_image() -> None:
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "maker"
     data = bytearray(encode(flag(), "JPEG", exif=exif))

@@ -66,7 +66,7 @@ def test_an_item_without_an_image_is_no_candidate(store: Store) -> None:
 
 
 @pytest.mark.parametrize("data", [None, b"\xff\xd8\xff no picture"])
-def test_a_image_that_is_gone_or_damaged_is_blank(
+def test_an_image_that_is_gone_or_damaged_is_blank(
     store: Store, data: bytes | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     image_id = "0" * 32 if data is None else store.images.put(data)

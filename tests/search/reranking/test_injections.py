@@ -357,6 +357,7 @@ def test_words_on_photos_come_out_in_no_explanation(photo_shops: tuple[Store, St
 def test_words_on_photos_move_no_verdict_of_a_server(photo_shops: tuple[Store, Store], server: ModelServer) -> None:
     with opened(server) as reranker:
         plain, hostile = (asked(store, reranker) for store in photo_shops)
+    assert plain
     for at, hit in plain.items():
         assert status(hostile[at].verdicts) == status(hit.verdicts)
         assert hostile[at].explanation == hit.explanation

@@ -89,7 +89,7 @@ def test_relevance_is_what_each_place_is_on_its_own(encoder: FakeEncoder) -> Non
         np.testing.assert_allclose(heatmap, brute_force(encoder, image, statement), atol=1e-4)
 
 
-def test_each_half_of_a_image_is_what_it_is(encoder: FakeEncoder) -> None:
+def test_each_half_of_an_image_is_what_it_is(encoder: FakeEncoder) -> None:
     image = two_sides(make_image("red", size=(40, 60)), make_image("green", size=(40, 60)))
     red, green = relevance(encoder, image, ["red", "green"])
     assert red.dtype == np.float32

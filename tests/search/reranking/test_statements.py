@@ -46,7 +46,7 @@ def test_a_long_text_asks_no_more_than_fits() -> None:
     assert all(len(asked) <= 200 for asked in statements.asked)
 
 
-def test_the_values_that_a_image_could_show_instead() -> None:
+def test_the_values_that_an_image_could_show_instead() -> None:
     navy = Requirement("navy", "colour", ("Navy Blue",))
     held = FASHION.fields["colour"]
     values = values_to_try(("maroon",), navy, ("teal", "maroon", "off white"), held)

@@ -103,14 +103,14 @@ def test_words_find_images_and_words(engine: SearchEngine) -> None:
     assert not answer.no_good_match
 
 
-def test_a_image_finds_itself_first_and_then_its_like(engine: SearchEngine) -> None:
+def test_an_image_finds_itself_first_and_then_its_like(engine: SearchEngine) -> None:
     answer = engine.search(Query(images=(make_image("blue", noise=38),)))
     check(answer)
     assert skus(answer)[0] == "item-38"
     assert set(colours(answer)) == {"blue"}
 
 
-def test_words_and_a_image_together(engine: SearchEngine) -> None:
+def test_words_and_an_image_together(engine: SearchEngine) -> None:
     answer = engine.search(Query("boots", images=(make_image("green"),)))
     check(answer)
     assert {hit.stored.item.title for hit in answer.hits[:6]} == {"green boots"}
@@ -413,7 +413,9 @@ def test_confidence_is_the_curve_of_the_raw_cosines(sure: SearchEngine) -> None:
     shown = make_image("blue", noise=500)
     vector = sure.encoder.encode_images([shown])[0]
     curve = CALIBRATION.curves[QueryKind.IMAGE]
-    for hit in sure.search(Query(images=(shown,), limit=N_ITEMS)).hits:
+    hits = sure.search(Query(images=(shown,), limit=N_ITEMS)).hits
+    assert len(hits) == N_ITEMS
+    for hit in hits:
         own = sure.replica.indexes["image"].rows_of(np.array([hit.stored.id])).vectors[0]
         logit = curve.intercept + curve.weights[Signal.IMAGE_TO_IMAGE] * float(own @ vector)
         assert hit.confidence == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-5)
@@ -421,8 +423,10 @@ def test_confidence_is_the_curve_of_the_raw_cosines(sure: SearchEngine) -> None:
 
 def test_several_images_count_by_their_mean(sure: SearchEngine) -> None:
     shown = (make_image("blue", noise=500), make_image("red", noise=501))
-    each = [{h.stored.id: h.confidence for h in sure.search(Query(images=(one,), limit=180)).hits} for one in shown]
-    for hit in sure.search(Query(images=shown, limit=180)).hits:
+    each = [{h.stored.id: h.confidence for h in sure.search(Query(images=(one,), limit=N_ITEMS)).hits} for one in shown]
+    hits = sure.search(Query(images=shown, limit=N_ITEMS)).hits
+    assert len(hits) == N_ITEMS
+    for hit in hits:
         logits = [np.log(confidence / (1 - confidence)) for by_id in each if (confidence := by_id[hit.stored.id])]
         assert hit.confidence == pytest.approx(1 / (1 + np.exp(-np.mean(logits))), abs=1e-5)
 

@@ -70,6 +70,6 @@ def test_no_more_is_kept_in_memory_than_there_is_room_for(store: ImageStore) -> 
     assert len(narrow._kept) == 1
 
 
-def test_a_image_that_is_gone_is_an_error(store: ImageStore) -> None:
+def test_an_image_that_is_gone_is_an_error(store: ImageStore) -> None:
     with pytest.raises(NotFoundError):
         StoreImages(store, [("gone",)], HALF).vary(torch.tensor([0]), (16, 12), torch.Generator())

@@ -83,7 +83,7 @@ def features_of(values: torch.Tensor, length: int = 3) -> ImageFeatures:
     )
 
 
-def test_a_image_comes_back_as_it_was() -> None:
+def test_an_image_comes_back_as_it_was() -> None:
     before = features_of(torch.randn(1, 3, 8, generator=torch.Generator().manual_seed(0)))
     data = pack(before)
     assert data is not None
@@ -109,7 +109,7 @@ def test_large_images_and_those_in_several_tensors_are_not_kept() -> None:
     assert pack(replace(features_of(torch.zeros(1)), features=several)) is None
 
 
-def test_the_next_to_open_the_model_neither_opens_a_image_nor_runs_its_tower(folder: Path, features: Path) -> None:
+def test_the_next_to_open_the_model_neither_opens_an_image_nor_runs_its_tower(folder: Path, features: Path) -> None:
     with opened_with(folder, features) as first:
         assert isinstance(first, PrecomputesFeatures)
         assert first.caches_features

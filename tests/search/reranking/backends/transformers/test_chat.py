@@ -75,7 +75,7 @@ def test_the_instructions_reach_the_model_once(family: str, chats: Any) -> None:
     assert chats(family).render(prompt).count(INSTRUCTIONS) == 1
 
 
-def test_a_image_comes_before_instructions_that_have_no_message_of_their_own(chats: Any) -> None:
+def test_an_image_comes_before_instructions_that_have_no_message_of_their_own(chats: Any) -> None:
     rendered = chats("llama-3.2-vision").render(PLAIN.ask(noise(0), "navy", ""))
     assert rendered.index("<|image|>") < rendered.index(INSTRUCTIONS) < rendered.index("navy")
 

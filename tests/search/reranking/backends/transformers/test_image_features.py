@@ -17,7 +17,7 @@ from vitrina.search.reranking.backends.transformers.image_features import (
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000), st.sampled_from([10_000, 200_704]))
-def test_a_image_fits_its_limits(width: int, height: int, max_pixels: int) -> None:
+def test_an_image_fits_its_limits(width: int, height: int, max_pixels: int) -> None:
     image = fit_image(Image.new("RGB", (width, height)), max_pixels)
     assert image.width * image.height <= max(max_pixels, MIN_SIDE_PX * max(image.size))
     assert min(image.size) >= MIN_SIDE_PX

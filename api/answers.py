@@ -164,6 +164,9 @@ class AnswerOut(JsonModel):
     n_collapsed: int = Field(
         description="How many items, on all pages, are not among the hits since a twin of theirs is."
     )
+    corrected: dict[str, str] = Field(
+        description="By words of the query that no item has: the catalog's words that were taken in their place."
+    )
     encoder: str
     timings_ms: dict[str, float] = Field(description="Milliseconds of each stage, and the total.")
     requirements: list[RequirementOut] = Field(description="The parts of the query that ranking and reranking checked.")
@@ -178,6 +181,7 @@ class AnswerOut(JsonModel):
             total_considered=answer.total_considered,
             no_good_match=answer.no_good_match,
             n_collapsed=answer.n_collapsed,
+            corrected=dict(answer.corrected),
             encoder=answer.encoder,
             timings_ms=dict(answer.timings_ms),
             requirements=[RequirementOut.of(requirement) for requirement in answer.requirements],
@@ -287,6 +291,7 @@ ANSWER: Final[dict[str, Any]] = {
     "total_considered": 1,
     "no_good_match": False,
     "n_collapsed": 0,
+    "corrected": {},
     "encoder": "embedded",
     "timings_ms": _TIMINGS,
     "requirements": [

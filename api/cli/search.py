@@ -205,6 +205,8 @@ def show_answer(answer: Answer, title: str | None = None) -> None:
     output.print(table)
     if n_twins := sum(len(hit.twins) for hit in answer.hits):
         print_note(f"{n_twins:,} more with the photo of a hit are not shown; --no-collapse shows all.")
+    for typed, taken in answer.corrected.items():
+        print_note(f"Nothing has {typed!r}; {taken!r} was searched for.")
     if answer.no_good_match:
         print_note("Nothing in the catalog matches well; these are the closest.")
 

@@ -244,7 +244,9 @@ function summary(answer) {
   const n_shown = grid.children.length;
   if (!what.length) return [total > n_shown ? `${n_shown.toLocaleString()} of ` : "", strong(counted(total, "product"))];
   const parts = [`Best ${n_shown.toLocaleString()} of ${total.toLocaleString()} for `, strong(what.join(" and "))];
-  return query.without ? [...parts, ", without ", strong(`“${query.without}”`)] : parts;
+  if (query.without) parts.push(", without ", strong(`“${query.without}”`));
+  const taken = Object.entries(answer.corrected).map(([typed, word]) => `“${word}”, since nothing has “${typed}”`);
+  return taken.length ? [...parts, `; searched for ${taken.join(", and ")}`] : parts;
 }
 
 function showProblem({ message, remedy, isTransient }, offset) {

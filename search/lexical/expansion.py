@@ -10,7 +10,7 @@ from vitrina.search.analysis.analyser import HAS_CJK, analyse
 from vitrina.search.analysis.measure_spellings import Numbers, spellings
 from vitrina.search.analysis.measures import NUMBER_WORDS, SPELLED_NUMBERS, Measure, measured
 from vitrina.search.analysis.synonyms import Thesaurus
-from vitrina.search.lexical.term_dictionary import NumberTerms, Phrase, TermDictionary
+from vitrina.search.lexical.term_dictionary import ONE_TYPO_LETTERS, NumberTerms, Phrase, TermDictionary
 
 MAX_WORDS = 32
 
@@ -211,6 +211,24 @@ class QueryExpander:
         """Words as terms of the catalog, or None where it lacks one."""
         found = tuple(self._dictionary.spellings(word) for word in words)
         return found if all(found) else None
+
+    def corrections(self, text: str) -> dict[str, str]:
+        """The catalog's word for each word of a text that it lacks and that only one of its words is close to."""
+        words = self._parts(text) if any(map(self._is_lacked, analyse(text))) else {}
+        expanded = self.expand(text) if any(map(self._is_lacked, words)) else Expansion((), ())
+        found: dict[str, str] = {}
+        for at, word in enumerate(expanded.words):
+            ways = expanded.of_word(at)
+            if len(ways) == 1 and ways[0].weight == CORRECTED_WEIGHT and self._is_lacked(word):
+                terms = ways[0].phrase[0]
+                assert isinstance(terms, tuple)
+                found[word] = self._dictionary.closest(word, terms)
+        return found
+
+    def _is_lacked(self, word: str) -> bool:
+        """Whether no item has a word, in any form, and it may be a typing error."""
+        is_word = word.isalpha() and len(word) >= ONE_TYPO_LETTERS and not HAS_CJK.search(word)
+        return is_word and not any(map(self._n_holding, self._dictionary.forms(word)))
 
     def _corrected(self, word: str, at: int) -> list[Alternative]:
         """The catalog's words that may be meant by one that it lacks."""

@@ -48,11 +48,13 @@ class LexicalState:
 
     def expand(self, text: str) -> Expansion:
         """The words of a query, and every way in which an item may hold each of them."""
+        return self.expander().expand(text)
 
+    def expander(self) -> QueryExpander:
         def n_holding(term: int) -> int:
             return len(self.postings.holding(term))
 
-        return QueryExpander(self.dictionary, self.thesaurus, n_holding).expand(text)
+        return QueryExpander(self.dictionary, self.thesaurus, n_holding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,10 @@ class LexicalIndex:
         state = self._state
         expansion = state.expand(text)
         return QueryMatches(expansion, state.postings, as_modifier(text, expansion, state))
+
+    def corrections(self, text: str) -> dict[str, str]:
+        """The catalog's word for each word of a text, folded, that no item has and that is close to that one alone."""
+        return self._state.expander().corrections(text)
 
     def avoid(self, text: str, item_ids: NDArray[np.int64]) -> Avoided:
         """Which of some items hold what is to be avoided, and which say that they lack it."""

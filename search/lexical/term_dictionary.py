@@ -282,6 +282,10 @@ class TermDictionary:
         """The terms that contain a letter. Goes through all of them."""
         return [term_id for term_id, term in enumerate(list(self.terms)) if letter in term]
 
+    def closest(self, word: str, terms: Iterable[int]) -> str:
+        """The term that differs least from a word."""
+        return min((self.terms[term] for term in terms), key=lambda term: n_typos(word, term))
+
     def close_to(self, word: str) -> list[tuple[str, int]]:
         """The words within one letter of a word of four letters or more, or two of eight or more, accents aside, with
         the number of letters that differ, a swap of neighbours counting as one; the closest first."""
@@ -297,6 +301,11 @@ class TermDictionary:
             close = process.extract(word, terms, scorer=OSA.distance, score_cutoff=most, limit=MAX_CLOSE)
             found |= {term: distance for term, distance, _ in close}
         return sorted(((term, int(distance)) for term, distance in found.items()), key=lambda each: each[1])
+
+
+def n_typos(word: str, other: str) -> int:
+    """In how many letters two words differ, accents aside, a swap of neighbours counting as one."""
+    return OSA.distance(without_accents(word), without_accents(other))
 
 
 def goes_on(term: str, start: str) -> bool:

@@ -202,6 +202,7 @@ class Retriever:
             timings_ms=watch.timings_ms(),
             requirements=parsed.requirements,
             n_collapsed=sum(map(len, found.twins.values())),
+            corrected=parsed.corrected,
         )
 
     def _with_twins(self, hits: tuple[Hit, ...], twins: Mapping[int, Sequence[int]]) -> tuple[Hit, ...]:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Self
 
@@ -95,6 +95,7 @@ class Answer:
 
     ``rerank`` is reranked if at least one candidate was; ``reranker`` names the model, None if no reranking was
     requested; ``rerank_note`` tells people why not all of it was done. ``requirements`` are those of the query.
+    ``corrected`` has, by words of the query that no item has, the catalog's words that were taken in their place.
     """
 
     hits: tuple[Hit, ...]
@@ -107,6 +108,7 @@ class Answer:
     reranker: str | None = None
     rerank_note: str = ""
     n_collapsed: int = 0
+    corrected: Mapping[str, str] = field(default_factory=dict)
 
 
 class Stopwatch:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from vitrina.search.understanding.catalog_attributes import CatalogVocabulary, V
 from vitrina.search.understanding.composition import Composer, Composition
 from vitrina.search.understanding.parser import DividedText, divided, parse
 from vitrina.search.understanding.photo_attributes import PhotoReader, catalog_attributes_of, photo_requirements
-from vitrina.search.understanding.tokens import signs_spelled, unpriced
+from vitrina.search.understanding.tokens import signs_spelled, unpriced, with_corrections
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,8 @@ class ParsedQuery:
     read. ``composition`` is what text and images ask for together, None without both. ``text`` is what is searched for:
     the query's text, without what it denies, ``denied``, and with what its image shows if the two are composed.
     ``vectors`` has one entry for each part of the query. ``vocabulary`` is the catalog's as of its ``version``, and
-    ``excluded`` has the ids of items that must not be found, shape (n,).
+    ``excluded`` has the ids of items that must not be found, shape (n,). ``corrected`` has the words of the text as it
+    was written, folded, in place of which ``query`` has others.
     """
 
     query: Query
@@ -59,6 +60,7 @@ class ParsedQuery:
     vectors: tuple[VectorQuery, ...]
     vocabulary: Vocabulary
     excluded: NDArray[np.int64]
+    corrected: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def requirements(self) -> tuple[Requirement, ...]:
@@ -111,8 +113,9 @@ class QueryParser:
             images = self._encoder.encode_images(query.images)  # (n images, d)
             shown = self._image_vectors(query, images, items)
         with watch.stage("requirements"):
+            corrected = self._replica.lexical.corrections(query.text)
             vocabulary = self.vocabulary.current()
-            of_text = tuple(parse(query.text, vocabulary))
+            of_text = tuple(parse(with_corrections(query.text, corrected), vocabulary))
             of_without = tuple(parse(query.without, vocabulary, wanted=False))
             words = word_requirements(query, of_text, of_without)
             said = self._divided(query, of_text, vocabulary)
@@ -125,7 +128,17 @@ class QueryParser:
             vectors = (*self._text_vectors(query, text, said.denied), *without_taken(shown, composition))
             check_resembles(query, vectors)
         return ParsedQuery(
-            query, of_text, of_without, of_images, composition, text, said.denied, vectors, vocabulary, excluded
+            query,
+            of_text,
+            of_without,
+            of_images,
+            composition,
+            text,
+            said.denied,
+            vectors,
+            vocabulary,
+            excluded,
+            corrected,
         )
 
     def _divided(self, query: Query, of_text: Sequence[Requirement], vocabulary: Vocabulary) -> DividedText:

@@ -135,6 +135,11 @@ def signs_spelled(text: str) -> str:
     return text
 
 
+def with_corrections(text: str, corrected: Mapping[str, str]) -> str:
+    """A text with other words, as it is written, in place of some, which are folded."""
+    return SPELLED_WORD.sub(lambda word: corrected.get(fold(word.group()), word.group()), text)
+
+
 def prepared(text: str) -> str:
     """A query's text, ready for tokenizing: spelled out, prices removed."""
     return without_prices(spelled_out(text))

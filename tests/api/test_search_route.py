@@ -15,7 +15,7 @@ def test_text_answer_has_every_field(shared_client: TestClient) -> None:
     answer = shared_client.post("/v1/search", json={"text": "shirt", "limit": 3}).raise_for_status().json()
     assert set(answer) == {
         *("hits", "total_considered", "no_good_match", "n_collapsed", "encoder", "timings_ms"),
-        *("requirements", "reranked", "reranker", "rerank_note"),
+        *("requirements", "reranked", "reranker", "rerank_note", "corrected"),
     }
     assert [hit["rank"] for hit in answer["hits"]] == [1, 2, 3]
     scores = [hit["score"] for hit in answer["hits"]]

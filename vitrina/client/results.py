@@ -120,7 +120,8 @@ class SearchHit(CatalogItem):
 @dataclass(frozen=True, slots=True)
 class SearchResult(Sequence[SearchHit]):
     """The hits of a search, best first; it is a sequence of them, and shows their pictures in notebooks. ``reranked``
-    says whether a vision-language model judged them, ``rerank_note`` why not."""
+    says whether a vision-language model judged them, ``rerank_note`` why not; ``corrected`` has, by words of the query
+    that no item has, the catalog's words that were taken in their place."""
 
     hits: tuple[SearchHit, ...]
     total_considered: int
@@ -129,6 +130,7 @@ class SearchResult(Sequence[SearchHit]):
     reranked: str = "not_asked"
     reranker: str | None = None
     rerank_note: str = ""
+    corrected: Mapping[str, str] = field(default_factory=dict)
     raw: Json = field(default_factory=dict, repr=False, compare=False)
 
     def __getitem__(self, at: Any) -> Any:

@@ -136,6 +136,15 @@ def test_a_word_the_catalog_lacks_is_corrected(shop: Shop) -> None:
     assert found(index, "hdphns") == []
 
 
+def test_what_a_word_is_corrected_to_is_told_where_one_word_alone_is_close(shop: Shop) -> None:
+    index = shop("Wireless Headphones", "Running Shoes", "Hammocks", "Hammock", "Cord", "Card")
+    assert index.corrections("Headphnes, running") == {"headphnes": "headphones"}
+    assert index.corrections("hamock") == {"hamock": "hammock"}, "the spelling that is closest"
+    assert index.corrections("curd") == {}, "a cord or a card"
+    assert index.corrections("running shoe headphones 12 xbox") == {}
+    assert shop("Batería", text=SPANISH).corrections("vateria") == {"vateria": "batería"}
+
+
 def test_accents_are_no_typing_errors(shop: Shop) -> None:
     index = shop("Batería acústica", "Púas", text=SPANISH)
     assert index.language == "es"

@@ -599,6 +599,17 @@ def test_vectors_of_words_count_less_in_a_language_that_the_encoder_has_not_lear
     engine.catalog.close()
 
 
+def test_an_answer_tells_what_was_taken_for_a_typing_error(tmp_path: Path, encoder: FakeEncoder) -> None:
+    entries = [make_entry(encoder, name, f"{name} mug", attributes={"brand": name}) for name in ("Samsung", "Other")]
+    engine = make_engine(tmp_path, encoder, entries)
+    answer = engine.search(Query("samsng mug"))
+    assert answer.corrected == {"samsng": "samsung"}
+    assert [each.name for each in answer.requirements] == ["brand: samsung", "mug"]
+    assert skus(answer)[0] == "Samsung"
+    assert engine.search(Query("samsung mug")).corrected == {}
+    engine.catalog.close()
+
+
 @pytest.mark.parametrize("images", [(), (make_image("red"),)])
 def test_in_such_a_language_nothing_matches_without_a_word_a_field_or_an_image(
     tmp_path: Path, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch, images: tuple[Image.Image, ...]

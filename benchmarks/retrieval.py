@@ -46,7 +46,7 @@ TARGETS = {
     "grocery-validation": (Target("fine class to photo", "title", 0.65),),
     "clothing-validation": (Target("article to photo", "article", 0.80),),
 }
-"""What issue 3 asks for; values that fewer rows than ``min_rows`` carry make no query, except titles."""
+"""The bounds; values that fewer rows than ``min_rows`` carry make no query, except titles."""
 
 ICONIC_FIRST = 0.60
 

@@ -38,7 +38,7 @@ MAX_QUERY_MS = 10
 def measure_encoder(encoder: Encoder, data: Path) -> Iterator[Figure]:
     """Prepared images and short texts of ``fashion-validation``; medians of seven runs, the runtimes taking turns.
 
-    ``encoder`` names which encoder is loaded. The runtime that it gets by itself is held to the bounds of issue 3, and
+    ``encoder`` names which encoder is loaded. The runtime that it gets by itself is held to the bounds, and
     each other is what that is compared with.
     """
     path = data / "fashion-validation.parquet"

@@ -36,7 +36,7 @@ REST_S = 3.0
 """After it is ready, until its memory is read."""
 
 READY_S, REST_MB, COLD_MS, WARM_MS, EXPLAINED_MS = 2.5, 450, 250, 80, 400
-"""What issue 13 asks for."""
+"""The bounds."""
 
 N_JUDGED, N_EXPLAINED = 20, 5
 STATEMENTS = ("navy striped shirt for men", "navy", "shirt")

@@ -1,4 +1,4 @@
-"""``vitrina items``."""
+"""``vitrina items`` and ``vitrina delete``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.text import Text
 
 from vitrina.api.cli.console import StoreOption, output, print_line, print_note, settings_for
 from vitrina.search.types.currencies import price_range_text
+from vitrina.search.types.errors import NotFoundError
 
 if TYPE_CHECKING:
     from vitrina.search.store.sources import ItemPage
@@ -64,3 +65,22 @@ def show_page(page: ItemPage) -> None:
         n_variants = str(len(item.variants)) if item.variants else ""
         table.add_row(Text(item.sku), Text(item.title), n_variants, Text(prices), changed)
     output.print(table)
+
+
+def delete(
+    skus: Annotated[list[str], typer.Argument(help="The items to delete.")],
+    folder: StoreOption = None,
+) -> None:
+    """Delete items by sku. Fails if none of them exists."""
+    from vitrina.api.settings import existing_store
+
+    with closing(existing_store(settings_for(folder))) as store:
+        deleted = set(store.catalog.delete(list(dict.fromkeys(skus))))
+    missing = [sku for sku in skus if sku not in deleted]
+    if missing and not deleted:
+        raise NotFoundError(
+            f"No item has the sku {', '.join(missing)}.", remedy="Check the spelling; nothing was deleted."
+        )
+    print_line(f"{len(deleted):,} deleted")
+    if missing:
+        print_note(f"Not found: {', '.join(missing)}")

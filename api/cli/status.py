@@ -1,16 +1,13 @@
-"""``vitrina status``, ``vitrina delete`` and ``vitrina rebuild``."""
+"""``vitrina status`` and ``vitrina rebuild``."""
 
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Annotated
 
-import typer
 from rich.markup import escape
 from rich.table import Table
 
-from vitrina.api.cli.console import StoreOption, errors, output, print_line, print_note, settings_for
-from vitrina.search.types.errors import NotFoundError
+from vitrina.api.cli.console import StoreOption, errors, output, print_line, settings_for
 
 
 def status(folder: StoreOption = None) -> None:
@@ -46,25 +43,6 @@ def status(folder: StoreOption = None) -> None:
     table.add_row("filter by", escape(", ".join(filterable)))
     table.add_row("dead letters", escape(str(dead_letters[-1])) if dead_letters else "none")
     output.print(table, soft_wrap=True)
-
-
-def delete(
-    skus: Annotated[list[str], typer.Argument(help="The items to delete.")],
-    folder: StoreOption = None,
-) -> None:
-    """Delete items by sku. Fails if none of them exists."""
-    from vitrina.api.settings import existing_store
-
-    with closing(existing_store(settings_for(folder))) as store:
-        deleted = set(store.catalog.delete(list(dict.fromkeys(skus))))
-    missing = [sku for sku in skus if sku not in deleted]
-    if missing and not deleted:
-        raise NotFoundError(
-            f"No item has the sku {', '.join(missing)}.", remedy="Check the spelling; nothing was deleted."
-        )
-    print_line(f"{len(deleted):,} deleted")
-    if missing:
-        print_note(f"Not found: {', '.join(missing)}")
 
 
 def rebuild(folder: StoreOption = None) -> None:

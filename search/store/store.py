@@ -139,7 +139,7 @@ class Store:
         self.fingerprints = Fingerprints(self.images)
         self.web_images = WebImages(self.images)
         self.models = ModelStore(folder / "encoders")
-        shutil.rmtree(folder / "views", ignore_errors=True)  # where version 0.1 had its snapshots
+        shutil.rmtree(folder / "views", ignore_errors=True)  # where older versions had their snapshots
 
     @classmethod
     def existing(cls, folder: Path, options: StoreOptions = StoreOptions()) -> Store:

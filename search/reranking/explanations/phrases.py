@@ -9,6 +9,8 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import Final
 
+from vitrina.search.analysis.analyser import analyse
+from vitrina.search.analysis.measures import PERSONS, Measure, measured
 from vitrina.search.analysis.spelling import fold, split, stem
 from vitrina.search.reranking.explanations import lexicon
 from vitrina.search.reranking.explanations.fields import (
@@ -108,6 +110,8 @@ def phrase(requirement: Requirement, text: str | None = None) -> Phrase:
     said = spoken(requirement, text)
     if role is Role.PHRASE or not split(said):
         return _quoted(said)
+    if people := n_people(said):
+        return Phrase(people, Place.AFTER, "for")
     if text is None and requirement.values and {facet_value(value) for value in requirement.values} <= TRUE_OR_FALSE:
         return _flag(requirement.field, said)
     if role is Role.KIND and len(values_in(text or "", is_kind=True)) > 1:
@@ -239,6 +243,15 @@ def _property(field: str, said: str) -> Phrase:
     last = names[-1] if names else "value"
     is_plural = last.endswith("s") and not last.endswith(("ss", "us", "is")) and len(last) > 3
     return Phrase(said, Place.APART, subject=f"its {name or last}", verb="include" if is_plural else "is")
+
+
+def n_people(said: str) -> str:
+    """What a number of people is called: ``2 people`` for ``two man``; empty of anything else."""
+    parts = measured(analyse(said))
+    asked = parts[0] if len(parts) == 1 else ""
+    if not isinstance(asked, Measure) or asked.bounds or not any(unit.quantity == PERSONS for unit in asked.units):
+        return ""
+    return f"{asked.numbers[0]} {'person' if asked.numbers[0] == '1' else 'people'}"
 
 
 _PHRASES: Final[Mapping[Role, Callable[[str, str], Phrase]]] = MappingProxyType(

@@ -41,6 +41,8 @@ def test_a_verdict_in_few_words(given: Verdict, words: str) -> None:
         ),
         ([verdict("shirt", CONTRADICTED, "article", image_value="dress")], "It is a dress, not a shirt."),
         ([verdict("shirt", CONTRADICTED, "article")], "It is not a shirt."),
+        ([verdict("two person", MET, "persons")], "It is for 2 people, as asked."),
+        ([verdict("1 man", CONTRADICTED, "persons")], "It is not for 1 person."),
         ([verdict("striped", MET, wanted=False)], "It does not match “striped”, as asked."),
         ([verdict("striped", MET, "pattern", wanted=False)], "It is not striped, as asked."),
         ([verdict("striped", CONTRADICTED, "pattern", wanted=False)], "It is striped, which you did not want."),

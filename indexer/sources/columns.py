@@ -36,9 +36,9 @@ _LOCALE = re.compile(
 )
 _CURRENCY = re.compile(r"(?:_in)?[_.]?(?P<currency>[a-z]{3})")
 _MORE_IMAGES = re.compile(
-    r"(?:additional_|alternate_|alternative_|alt_|other_|variant_|product_|more_|extra_|gallery_|weitere_|zusatz)?(?:image|picture|photo|img|pic|bild"
+    r"(?:additional_|(?:product_)?secondary_|alternate_|alternative_|alt_|other_|variant_|product_|more_|extra_|gallery_|weitere_|zusatz)?(?:image|picture|photo|img|pic|bild"
     r"|foto|imagen|image_url|picture_url)(?:_(?:url|link|path|src|file|location))?(?:s?_?\d+|s)(?:_url)?"
-    r"|(?:additional|alternate|other|variant|more|extra)_?(?:image|picture|photo)(?:_?(?:url|link|path|src))?s?"
+    r"|(?:product_)?(?:additional|secondary|alternate|other|variant|more|extra)_?(?:image|picture|photo)(?:_?(?:url|link|path|src))?s?"
     r"|(?:image|picture)s?_?(?:additional|alternative|other)|(?:imgurl|image)_alternative|weitere_bilder|embedded_image|media_gallery(?:_entries)?|(?:product_|image_)?gallery(?:_image_?(?:url|link)?s?|_urls?)?"
 )
 _SKU_LIKE = re.compile(r"sku|id\b|id$|code|number|key|handle|ref|ean|gtin", re.IGNORECASE)

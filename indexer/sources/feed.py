@@ -6,9 +6,9 @@ import codecs
 import html
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.parsers import expat
@@ -76,8 +76,19 @@ class FeedTable:
             )
 
     def _items(self) -> Iterator[Cells]:
+        """The items; those from a bare ``&`` on by reading the file again without such."""
+        n_read = 0
+        try:
+            for cells in self._read(_decoded(self.path, self.encoding)):
+                yield cells
+                n_read += 1
+        except expat.ExpatError:
+            again = _with_escaped_ampersands(_decoded(self.path, self.encoding))
+            yield from islice(self._read(again), n_read, None)
+
+    def _read(self, chunks: Iterable[str]) -> Iterator[Cells]:
         reader = _Reader(self.item_path, self.prefixes)
-        for chunk in chain(_decoded(self.path, self.encoding), ("",)):
+        for chunk in chain(chunks, ("",)):
             broken: Exception | None = None
             try:
                 reader.feed(chunk, last=not chunk)
@@ -98,7 +109,7 @@ def open_feed(path: Path, encoding: str | None = None) -> FeedTable:
     encoding = encoding or _encoding(start)
     shape = _Shape()
     try:
-        for chunk in _decoded(path, encoding, len(start)):
+        for chunk in _with_escaped_ampersands(_decoded(path, encoding, len(start))):
             shape.feed(chunk)
     except _Entities:
         raise SourceError(
@@ -145,6 +156,30 @@ def _decoded(path: Path, encoding: str, n_bytes: int | None = None) -> Iterator[
         while (n_left is None or n_left > 0) and (chunk := file.read(_CHUNK_BYTES)):
             n_left = None if n_left is None else n_left - len(chunk)
             yield chunk
+
+
+def _with_escaped_ampersands(chunks: Iterable[str]) -> Iterator[str]:
+    """The text with ``&amp;`` for each ``&`` that begins no entity, as in feeds that scripts glue together; what CDATA
+    encloses stays as it is."""
+    held, is_raw = "", False
+    for chunk in chain(chunks, ("",)):
+        text = held + chunk
+        end = max(0, len(text) - _MAX_MARK_CHARS) if chunk else len(text)
+        pieces, at = [], 0
+        for found in _MARK.finditer(text):
+            if found.start() >= end:
+                break
+            is_bare = found.group() == "&" and not is_raw
+            pieces += [text[at : found.start()], "&amp;" if is_bare else found.group()]
+            at = found.end()
+            is_raw = found.group() == "<![CDATA[" if found.group() != "&" else is_raw
+        end = max(end, at)
+        held = text[end:]
+        yield "".join((*pieces, text[at:end]))
+
+
+_MARK = re.compile(r"<!\[CDATA\[|\]\]>|&(?!#\d+;|#x[0-9a-fA-F]+;|[A-Za-z]\w*;)")
+_MAX_MARK_CHARS = 32
 
 
 def _parser() -> expat.XMLParserType:

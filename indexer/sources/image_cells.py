@@ -21,9 +21,12 @@ _BETWEEN_URLS = re.compile(r"(?:&&|[\s,;|])+(?=(?:https?:)?//)|\s*[|\n]\s*", re.
 _BETWEEN_PATHS = re.compile(r"\s*[|;\n\t]\s*")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+)(?=://)|(?:data|file)(?=:)", re.IGNORECASE)
 _EMBEDDED = re.compile(
-    r"""<img\b[^<>]*?\bsrc\s*=\s*["']?([^"'\s<>]+)|^=\w+\(\s*"([^"]+)"|\((https?://[^()\s]+)\)""", re.IGNORECASE
+    r"""<img\b[^<>]*?\bsrc\s*=\s*["']?([^"'\s<>]+)"""
+    r"""|^=\w+\(\s*"([^"]+)"|\((https?://[^()\s]+)\)|\bURL: (https?://[^\s,|]+)""",
+    re.IGNORECASE,
 )
-"""Images in HTML, in a spreadsheet's ``=IMAGE("...")``, and beside a file's name as Airtable writes them."""
+"""Images in HTML, in a spreadsheet's ``=IMAGE("...")``, beside a file's name as Airtable writes them, and behind a
+label, as BigCommerce does."""
 
 _HOST = re.compile(
     r"(?:[a-z0-9-]+\.)+(?:com|net|org|io|de|fr|nl|be|it|es|pt|pl|cz|se|dk|no|fi|at|ch|eu|co|uk|us|ca|au|nz|in|br|mx|ru|jp|cn|kr|shop|store"
@@ -94,6 +97,7 @@ def _read_text(text: str, files: ImageFiles, depth: int) -> Iterator[ImageRefere
     if not isinstance(literal, str):
         yield from read_image_cells(literal, files, depth + 1)
         return
+    text = _ARRAY_OF_ONE.sub(r"\1", text)
     for part in _split(_LABEL.sub("", text) if "#{" in text else text, files):
         if part.lower() in _PLACEHOLDERS:
             continue
@@ -101,6 +105,9 @@ def _read_text(text: str, files: ImageFiles, depth: int) -> Iterator[ImageRefere
             yield _reference(part, files)
         except InputError as error:
             yield error
+
+
+_ARRAY_OF_ONE = re.compile(r"^\{([^{}]+)\}$")  # of PostgreSQL
 
 
 def _of_object(cell: Mapping[object, object]) -> object:
@@ -122,7 +129,7 @@ def _size_rank(key: str) -> int:
 
 def _split(text: str, files: ImageFiles) -> list[str]:
     """The images that a text names, one by one."""
-    if "<" in text or "(" in text:
+    if "<" in text or "(" in text or "URL: " in text:
         embedded = [next(filter(None, found.groups())) for found in _EMBEDDED.finditer(text)]
         if embedded:
             return embedded

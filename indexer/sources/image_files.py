@@ -80,7 +80,8 @@ class ImageFiles:
         for spelled in _spellings(written):
             parts = [part for part in os.path.normpath(spelled).split("/") if part not in ("", ".", "..")]
             for number, root in enumerate(self._roots):
-                least = 1 if number < self._n_given else 2 if written.startswith("/") else len(parts)
+                is_for_images = number != self._n_given
+                least = 1 if is_for_images else 2 if written.startswith("/") else len(parts)
                 for start in range(max(1, len(parts) - least + 1)):
                     found = self._find_alike(root, parts[start:])
                     if found is not None:

@@ -205,7 +205,9 @@ def _are_products(path: Path, encoding: TextEncoding) -> bool:
     """Whether a document is an object of products by their keys."""
     try:
         with open_text(path, encoding) as file:
-            first = [value for _, (_, value) in zip(range(3), ijson.kvitems(_Bytes(file), ""), strict=False)]
+            first = [
+                value for _, (_, value) in zip(range(3), ijson.kvitems(_Bytes(file), "", use_float=True), strict=False)
+            ]
     except (ijson.JSONError, RecursionError):
         return False
     return len(first) > 1 and all(isinstance(each, dict) and not _OF_PRODUCT.isdisjoint(each) for each in first)
@@ -251,7 +253,8 @@ def _find_prefix(path: Path, encoding: TextEncoding) -> str | None:
     keys: set[str] = set()
     try:
         with open_text(path, encoding) as file:
-            for _, (prefix, event, value) in zip(range(_N_PEEKED_EVENTS), ijson.parse(_Bytes(file)), strict=False):
+            events = ijson.parse(_Bytes(file), use_float=True)  # without it a long number crashes the process
+            for _, (prefix, event, value) in zip(range(_N_PEEKED_EVENTS), events, strict=False):
                 if event == "start_map" and prefix.endswith("item") and prefix.split(".").count("item") == 1:
                     lists[prefix] = None
                 elif event == "map_key" and prefix == "":

@@ -96,6 +96,8 @@ class _RowReader:
             price_cents, price_to_cents = self._price_of_parts(currency)
         images = self._images()
         variants = self._variants(images, currency)
+        if price_cents == 0 and any(each.price_cents for each in variants):
+            price_cents = None  # of a product that is sold as its variants alone
         if not (title or description or attributes or images or variants):
             first = f" {self._problems[0].reason}" if self._problems else ""
             raise InputError(

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from vitrina.indexer.sources.column_names import folded
+from vitrina.indexer.sources.column_names import folded, plain_names
 from vitrina.indexer.sources.columns import FIELDS
 from vitrina.search.types.errors import SourceError
 
@@ -270,7 +270,8 @@ class CatalogDialect(_Part):
         bare = column.strip().lstrip("*")
         prefix = next((prefix for prefix in self.prefixes if bare.casefold().startswith(prefix.casefold())), "")
         key = folded(bare[len(prefix) :])
-        own = self._named(key)
+        spellings = (key, *plain_names(key)[:1])
+        own = next((found for each in spellings if (found := self._named(each)) is not None), None)
         return own if own is not None else bare[len(prefix) :].strip() if prefix and key else None
 
     def _named(self, key: str) -> str | None:

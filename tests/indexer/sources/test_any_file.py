@@ -77,14 +77,14 @@ def check_refusal(error: VitrinaError) -> None:
 
 def read_all(path: Path) -> int:
     """How many rows a file has, rejected or not; 0 for one that is refused with a remedy."""
-    started, n_rows = time.monotonic(), 0
+    started, n_rows = time.process_time(), 0
     try:
         for row in open_source(str(path)).rows():
             assert isinstance(row, Record | Rejection)
             n_rows += 1
     except VitrinaError as error:
         check_refusal(error)
-    assert time.monotonic() - started < MAX_S
+    assert time.process_time() - started < MAX_S
     return n_rows
 
 
@@ -150,7 +150,7 @@ def test_damaged_archives(tmp_path_factory: pytest.TempPathFactory, kind: str, d
     folder = tmp_path_factory.mktemp("packed")
     path = folder / f"shop.{kind}"
     path.write_bytes(content[: data.draw(st.sampled_from([len(content), len(content) // 2]))])
-    into, started = folder / "into", time.monotonic()
+    into, started = folder / "into", time.process_time()
     try:
         if kind == "csv.gz":
             read_all(path)
@@ -159,7 +159,7 @@ def test_damaged_archives(tmp_path_factory: pytest.TempPathFactory, kind: str, d
             read_all(catalog_in(into))
     except VitrinaError as error:
         check_refusal(error)
-    assert time.monotonic() - started < MAX_S
+    assert time.process_time() - started < MAX_S
     assert {each.name for each in folder.iterdir()} <= {path.name, "into"}
 
 

@@ -239,3 +239,11 @@ def test_a_root_with_the_name_of_an_item_holds_the_items(tmp_path: Path) -> None
         '<offer version="3.0"><products currency="PLN"><product id="1"><name>Kubek</name></product></products></offer>'
     )
     assert only(write(tmp_path, "iof.xml", feed)).item.title == "Kubek"
+
+
+def test_bare_ampersands(tmp_path: Path) -> None:
+    many = "".join(f"<p><id>{n}</id><title>No. {n}</title><url>https://s.example/</url></p>" for n in range(900))
+    text = f"<products>{many}<p><id>A</id><title>Tom & Jerry &eacute; &amp; &#38;</title><url><![CDATA[https://s.example/?a=1&b=2]]></url></p></products>"
+    records, rejections = read(write(tmp_path, "feed.xml", text))
+    assert ([each.item.sku for each in records], rejections) == ([*map(str, range(900)), "A"], [])
+    assert (records[-1].item.title, records[-1].item.url) == ("Tom & Jerry é & &", "https://s.example/?a=1&b=2")

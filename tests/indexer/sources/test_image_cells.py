@@ -253,3 +253,9 @@ def test_addresses_as_pages_and_programs_write_them(cell: str) -> None:
 
 def test_an_array_of_numpy() -> None:
     assert paths("['a.jpg' 'b.jpg'\n 'c.jpg']") == ["/shop/a.jpg", "/shop/b.jpg", "/shop/c.jpg"]
+
+
+def test_addresses_behind_labels_and_arrays_of_one() -> None:
+    cell = "Product Image Path: a/b.jpg, Product Image URL: https://a.example/1.jpg|Image URL: https://a.example/2.jpg"
+    assert urls(cell) == ["https://a.example/1.jpg", "https://a.example/2.jpg"]
+    assert paths("{a/b.jpg}") == ["/shop/a/b.jpg"]

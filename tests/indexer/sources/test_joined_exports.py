@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.indexer.sources.catalogs import read, write
+from tests.indexer.sources.catalogs import only, read, write
 from tests.indexer.sources.test_shop_exports import forms, loaded
 from vitrina.search.types.item import Item
 
@@ -246,3 +246,13 @@ a3,bottle,10003,Bottle,,Sports,,,,,4,12.50,Aqua
         "colour": "Blue",
     }
     assert (bottle.item.sku, bottle.item.price_cents, bottle.item.attributes["sku"]) == ("bottle", 1250, "10003")
+
+
+def test_a_configurable_product_of_0_costs_what_its_variants_do(tmp_path: Path) -> None:
+    table = (
+        "sku,product_type,attribute_set_code,name,price,additional_attributes,configurable_variations\n"
+        'RING,configurable,D,Ring,0.0000,metal=Gold,"sku=R-6,ring_size=6|sku=R-7,ring_size=7"\n'
+        "R-6,simple,D,Ring 6,120,ring_size=6,\n"
+    )
+    ring = only(write(tmp_path, "catalog_product.csv", table)).item
+    assert [(each.sku, each.price_cents) for each in ring.variants] == [("R-6", 12000), ("R-7", 12000)]

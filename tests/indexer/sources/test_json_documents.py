@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.indexer.sources.catalogs import only, read, write
 from vitrina.indexer.sources import open_source
+from vitrina.indexer.sources.base import Rejection
 from vitrina.search.types.errors import SourceError
 
 PRODUCT = {
@@ -256,3 +258,12 @@ def test_tables_by_columns_and_products_by_keys(tmp_path: Path, content: str) ->
 def test_products_in_sections_and_beside_other_things(tmp_path: Path, content: object) -> None:
     records, _ = read(write(tmp_path, "shop.json", json.dumps(content)))
     assert [(record.item.sku, record.item.title) for record in records] == [("1", "Mug"), ("2", "Pot")]
+
+
+@pytest.mark.parametrize("text", ['{"products": [%s]}', '{"products": [{"sku": "A", "n": %s}]}', '[{"sku": "A"}, %s]'])
+def test_a_number_that_python_refuses_is_an_error(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path, "shop.json", text % ("1" * 5_000))
+    rows: list[object] = []
+    with contextlib.suppress(SourceError):
+        rows = list(open_source(str(path)).rows())
+    assert all(isinstance(row, Rejection) for row in rows[-1:])

@@ -227,3 +227,14 @@ def test_option_values_of_bigcommerce(tmp_path: Path) -> None:
     ]
     item = only(write(tmp_path, "bc.json", json.dumps({"data": [{**MUG, "variants": variants}]}))).item
     assert [dict(each.options) for each in item.variants] == [{"color": "Red"}, {"color": "Blue"}]
+
+
+def test_shopifys_products_with_nodes_on_a_line_each(tmp_path: Path) -> None:
+    line = {
+        "id": "gid://shopify/Product/1", "title": "Lamp", "handle": "lamp",
+        "media": {"nodes": [{"image": {"url": f"https://s.example/{n}.jpg"}} for n in range(2)]},
+        "variants": {"nodes": [{"sku": "L-1", "price": "10.00"}]},
+        "metafields": {"nodes": [{"key": "socket", "value": "E27"}]},
+    }  # fmt: skip
+    record = only(write(tmp_path, "lamps.jsonl", json.dumps(line) + "\n"))
+    assert (record.item.sku, len(record.images), record.item.attributes["socket"]) == ("lamp", 2, "E27")

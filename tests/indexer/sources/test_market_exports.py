@@ -244,3 +244,9 @@ def test_akeneos_variants_in_other_currencies(tmp_path: Path) -> None:
         ("H-M", 2900, "CHF"),
         ("H-L", 3100, "CHF"),
     ]
+
+
+def test_hm_images_in_one_folder(tmp_path: Path) -> None:
+    write(tmp_path, "images/0108775015.jpg", make_image())
+    record = only(write(tmp_path, "articles.csv", "article_id,prod_name,product_code\n108775015,Strap top,108775\n"))
+    assert [each.path for each in record.images] == [tmp_path / "images/0108775015.jpg"]

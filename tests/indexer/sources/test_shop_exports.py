@@ -431,3 +431,9 @@ def test_options_of_bigcommerce_with_a_bar_between_them(tmp_path: Path) -> None:
         ("T-1", {"color": "Silver", "size": "M"}, 4900),
         ("T-2", {"color": "Black", "size": "L"}, 4900),
     ]
+
+
+def test_prestashops_list_in_spanish(tmp_path: Path) -> None:
+    table = 'ID;Imagen;Nombre;Referencia;"Precio (imp. excl.)";"Precio (imp. incl.)"\n1;;Camiseta;demo_1;"23,90 €";"28,92 €"\n'
+    shirt = loaded(tmp_path, "productos.csv", table)["demo_1"].item
+    assert (shirt.title, shirt.price_cents, shirt.currency) == ("Camiseta", 2892, "EUR")

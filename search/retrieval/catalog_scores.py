@@ -24,7 +24,6 @@ from vitrina.search.types.requirement import Requirement
 from vitrina.search.types.trust import Part
 from vitrina.search.understanding.catalog_attributes import is_open
 from vitrina.search.understanding.parsed_query import ParsedQuery
-from vitrina.search.understanding.tokens import is_led_to
 
 MAX_HELD = 3
 """Attributes at most whose whole value is the query that count: a brand, an article. An item with "Accessories" as its
@@ -120,9 +119,9 @@ class AttributeScores:
     at most, that meet all that are ``wanted``.
 
     ``is_kind``, shape (n wanted,), marks those that name a kind of thing, in a field that most items have, and
-    ``is_rare_kind`` those in a field that few have; ``may_modify`` marks those that are neither the last of the query,
-    the first in a language that puts heads there, nor before what says more of them (lures "for pike"), and may say
-    what another thing is for. ``n_asked`` counts the wanted requirements, free ones included.
+    ``is_rare_kind`` those in a field that few have; ``may_modify`` marks those that are not the last of the query, or
+    the first in a language that puts heads there, and may say what another thing is for. ``n_asked`` counts the wanted
+    requirements, free ones included.
     ``priced`` has the ids of the items within the bounds of each that bounds the price, sorted. An item must not meet
     any of the ``denied``, which the query's text denies, nor all of ``without`` together, one value a field: avoiding
     "red or blue shirts" does not avoid everything red.
@@ -251,7 +250,7 @@ def attribute_scores(
     is_filled = np.array([facets.share_having(each.field) >= LEAST_FILLED for each in wanted], np.bool_)
     asked = [each for each in parsed.of_text if each.wanted and each.bounds is None]
     head = asked[:1] if language in HEAD_FIRST else asked[-1:]
-    may_modify = np.array([each not in head and not is_led_to(each.words, parsed.text) for each in wanted], np.bool_)
+    may_modify = np.array([each not in head for each in wanted], np.bool_)
     n_asked = sum(each.wanted for each in parsed.of_catalog)
     return AttributeScores(
         wanted, is_kind & is_filled, is_kind & ~is_filled, may_modify, n_asked, denied, without, found, priced

@@ -179,13 +179,6 @@ def role_of(texts: list[str], at: int) -> TokenRole:
     return ROLES.get(texts[at], TokenRole.PLAIN)
 
 
-def is_led_to(words: str, text: str) -> bool:
-    """Whether words of a text stand before one that starts a part or a detail: ``lures`` in ``lures for pike``."""
-    ends = (match.end() for match in re.finditer(rf"(?<!\w){re.escape(words)}(?!\w)", fold(text)))
-    following = (SPELLED_WORD.match(fold(text)[end:].lstrip()) for end in ends)
-    return any(each is not None and ROLES.get(each.group()) in (TokenRole.LINK, TokenRole.WITH) for each in following)
-
-
 def joiner_of(gap: str, *, first: bool) -> Joiner:
     """How the text between two words joins them."""
     if gap == "-" and not first:

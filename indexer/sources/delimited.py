@@ -95,9 +95,13 @@ class DelimitedTable:
         elif any(cell.strip() for cell in cells[n_columns:]):
             reason = f"The row has {len(cells)} cells, the header {n_columns}."
             return Rejection(origin, reason, f"Put cells that contain {self.layout.delimiter!r} in double quotes.")
-        held = {column: cell.strip(EDGES) for column, cell in zip(self.names, cells, strict=False) if column}
-        lists = {name: [held.pop(each, "") for each in members] for name, members in self.numbered.items()}
-        return TableRow(origin, {**held, **{name: [*filter(None, values)] for name, values in lists.items()}})
+        pairs = zip(self.names, cells, strict=False)
+        held = {name: cell.strip() if cell.isascii() else cell.strip(EDGES) for name, cell in pairs if name}
+        return TableRow(origin, self._with_lists(held) if self.numbered else held)
+
+    def _with_lists(self, cells: dict[str, str]) -> dict[str, object]:
+        lists = {name: [cells.pop(each, "") for each in members] for name, members in self.numbered.items()}
+        return {**cells, **{name: [*filter(None, values)] for name, values in lists.items()}}
 
 
 def _without_commas_of_prose(cells: list[str], n_columns: int, delimiter: str) -> list[str] | None:

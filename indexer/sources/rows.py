@@ -43,9 +43,6 @@ _LANGUAGE = re.compile(r"[a-z]{2}(?:[_-][A-Za-z]{2,4})?")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
 _PORT = re.compile(r"\d{1,5}(?![^/?#])")
 _SHORTENED = re.compile(r"\d(?:[.,]\d{3,})?E\+\d{2}")
-_WHOLE_FLOAT = re.compile(r"\d{4,}\.0")
-"""A number as pandas writes it where another row has none: ``17048614.0``."""
-
 _INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad "
 """A sku of these alone, as copied cells have them, is as good as empty."""
 
@@ -289,7 +286,6 @@ def _read_sku(cell: object, column: str) -> str:
         raise InputError(f"{str(cell)[:60]!r} is not a sku.", remedy="Use a text or a number.")
     text = "" if is_blank(cell) else plain(cell) if isinstance(cell, (int, float)) else key_text(str(cell))
     sku = without_spreadsheet_marks(text).strip()
-    sku = sku.removesuffix(".0") if _WHOLE_FLOAT.fullmatch(sku) else sku
     if not sku.strip(_INVISIBLE):
         raise InputError(
             f"The row has no sku: {column} is empty.", remedy="Fill it in, or map another column: --map sku=COLUMN."

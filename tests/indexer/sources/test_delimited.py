@@ -437,8 +437,3 @@ def test_quotes_behind_backslashes(tmp_path: Path) -> None:
     records, rejections = read(write(tmp_path, "shop.csv", table))
     assert [each.item.title for each in records] == ['He said "hi", twice', "Plain, two", 'Tab "x"', "C:\\"]
     assert rejections == []
-
-
-def test_keys_that_pandas_took_for_floats(tmp_path: Path) -> None:
-    records, _ = read(write(tmp_path, "shop.csv", "id,name\n17048614.0,Kurta\n2.0,Tee\n"))
-    assert [each.item.sku for each in records] == ["17048614", "2.0"]

@@ -49,9 +49,9 @@ def _is_price_name(column: str) -> bool:
 
 def key_in(sample: Sample, columns: Sequence[str]) -> str | None:
     """The first column whose name has a word of a key, and that has another short value in every row; None if there is
-    none, or one row alone."""
+    none, or one row alone. Row numbers, which a program added, come last."""
     words = frozenset(_KEYS.split())
-    for column in columns:
+    for column in sorted(columns, key=lambda each: folded(each) in ("index", "unnamed_0")):
         name = folded(column)
         if has_word(name, "words", "sku") or not words.isdisjoint(words_of(name)):
             is_other = has_word(name, "not", "other") or has_word(name, "not", "sku")

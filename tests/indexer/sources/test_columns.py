@@ -233,6 +233,8 @@ def test_the_row_numbers_of_pandas_are_keys_where_nothing_else_is(tmp_path: Path
     (first, _), _ = read(write(tmp_path, "shop.csv", rows))
     assert (first.item.sku, first.item.attributes) == ("0", {})
     assert only(write(tmp_path, "keys.csv", ",sku,name\n0,A,Pot\n")).item.sku == "A"
+    (first, _), _ = read(write(tmp_path, "offers.csv", ",ID oferty,Tytuł oferty\n0,123,Lampka\n1,124,Stolik\n"))
+    assert first.item.sku == "123"
 
 
 def test_vowels_of_hindi_and_thai_stay_in_the_names_of_attributes(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
@@ -13,7 +13,15 @@ from typing import TextIO
 from vitrina.indexer.sources.base import Rejection, TableRow
 from vitrina.indexer.sources.cells import EDGES, clean_text
 from vitrina.indexer.sources.column_names import n_known_names
-from vitrina.indexer.sources.delimited_rows import MAX_ROW_CHARS, Damage, RowFormat, has_escapes, read_cells
+from vitrina.indexer.sources.delimited_rows import (
+    MAX_ROW_CHARS,
+    Damage,
+    RowFormat,
+    are_wrapped,
+    has_escapes,
+    read_cells,
+    unwrapped,
+)
 from vitrina.indexer.sources.encodings import TextEncoding, detect_encoding, open_bytes, open_text
 from vitrina.search.types.errors import SourceError
 
@@ -128,6 +136,10 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
     with open_text(path, found) as file:
         sample = list(_first_lines(file))
     header = _find_header(sample, path)
+    is_wrapped = header is not None and len(header.names) == 1 and are_wrapped(sample)
+    if is_wrapped:
+        sample = [unwrapped(line) for line in sample]
+        header = _find_header(sample, path)
     if header is None:
         raise SourceError(
             f"The header of {path.name} cannot be read.", remedy="Put each column's name in its first line."
@@ -135,6 +147,7 @@ def open_delimited(path: Path, encoding: str | None = None) -> DelimitedTable:
     below, n_columns = sample[header.n_lines :], len(header.names)
     is_escaped = has_escapes(below, header.delimiter, n_columns)
     layout = RowFormat(header.delimiter, n_columns, is_quoted=_is_quoted(below, header), is_escaped=is_escaped)
+    layout = replace(layout, is_wrapped=is_wrapped)
     n_lines = count_lines(path)
     names = unique(header.names)
     table = DelimitedTable(

@@ -21,12 +21,13 @@ MAX_JOINED_LINES = 100
 @dataclass(frozen=True, slots=True)
 class RowFormat:
     """How rows are cut into cells. With ``is_escaped`` a quote inside quotes has a backslash before it, as MySQL writes
-    it, in the place of a second quote."""
+    it, in the place of a second quote; ``is_wrapped`` is a file whose lines are quoted once more, each as a whole."""
 
     delimiter: str
     n_columns: int
     is_quoted: bool = True
     is_escaped: bool = False
+    is_wrapped: bool = False
     max_row_chars: int = MAX_ROW_CHARS
 
 
@@ -129,6 +130,20 @@ def lenient_cells(text: str, delimiter: str) -> tuple[list[str], bool]:
         at += 1
 
 
+def are_wrapped(lines: Sequence[str]) -> bool:
+    """Whether each line is one quoted cell, as where a program took a file for one of a single column."""
+    return len(lines) > 1 and all(_WRAPPED.fullmatch(line) for line in lines if line.strip())
+
+
+def unwrapped(line: str) -> str:
+    """What a line encloses in quotes; any other line as it is."""
+    found = _WRAPPED.fullmatch(line)
+    return f"{found[1]}\n".replace('""', '"') if found else line
+
+
+_WRAPPED = re.compile(r'"((?:[^"]|"")*)"\s*')
+
+
 def has_escapes(lines: Sequence[str], delimiter: str, n_columns: int) -> bool:
     """Whether backslashes before quotes escape them: more lines have all their cells if they do."""
     odd = [line.rstrip("\r\n") for line in lines if '\\"' in line]
@@ -189,6 +204,7 @@ class _Lines:
 
     def _read(self, n_chars: int) -> str:
         line = self._file.readline(n_chars)
+        line = unwrapped(line) if self._layout.is_wrapped else line
         return line.replace('\\"', '""') if self._layout.is_escaped else line
 
     def __next__(self) -> str:

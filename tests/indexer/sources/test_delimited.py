@@ -437,3 +437,10 @@ def test_quotes_behind_backslashes(tmp_path: Path) -> None:
     records, rejections = read(write(tmp_path, "shop.csv", table))
     assert [each.item.title for each in records] == ['He said "hi", twice', "Plain, two", 'Tab "x"', "C:\\"]
     assert rejections == []
+
+
+def test_lines_that_are_quoted_as_a_whole(tmp_path: Path) -> None:
+    table = '"sku,title,price"\n"A,""Tee, red"",5.00"\n"B,Cap,6.00"\n'
+    records, rejections = read(write(tmp_path, "shop.csv", table))
+    assert [(each.item.title, each.item.price_cents) for each in records] == [("Tee, red", 500), ("Cap", 600)]
+    assert rejections == []

@@ -40,7 +40,7 @@ def plain_cells(cells: Cells, text: str | None = None) -> Cells:
     known, tells whether to look inside."""
     if text is None or any(sign in text for sign in _INSIDE):
         cells = {key: _plain(cell) if isinstance(cell, (dict, list)) else cell for key, cell in cells.items()}
-    cells = _opened(cells)
+    cells = _with_values(_opened(cells))
     if _are_typed(cells):
         cells = {key: _untyped(cell) for key, cell in cells.items()}
     master = cells.get("masterVariant")
@@ -102,6 +102,21 @@ def _plain(value: object, depth: int = 0) -> object:
     if isinstance(nodes, list) and value.keys() <= {"nodes", "pageInfo", "totalCount"}:
         return [_plain(each, depth + 1) for each in nodes]
     return {key: _plain(inner, depth + 1) for key, inner in value.items()}
+
+
+def _with_values(cells: Cells) -> Cells:
+    """The cells with what Akeneo keeps under ``values`` among them: ``{"name": [{"locale": "en_US", "data": "Tee"}]}``,
+    each in English, or else as the first."""
+    held = cells.get("values")
+    if not isinstance(held, dict) or not all(isinstance(each, list) and each for each in held.values()):
+        return cells
+    if not all(isinstance(value, dict) and "data" in value for each in held.values() for value in each):
+        return cells
+    own = {key: cell for key, cell in cells.items() if key != "values"}
+    for name, values in held.items():
+        english = (value for value in values if str(value.get("locale", "")).startswith("en"))
+        own[name] = next(english, values[0])["data"]
+    return own
 
 
 def _in_one_language(values: list[object]) -> list[object]:

@@ -238,3 +238,15 @@ def test_shopifys_products_with_nodes_on_a_line_each(tmp_path: Path) -> None:
     }  # fmt: skip
     record = only(write(tmp_path, "lamps.jsonl", json.dumps(line) + "\n"))
     assert (record.item.sku, len(record.images), record.item.attributes["socket"]) == ("lamp", 2, "E27")
+
+
+def test_akeneos_values(tmp_path: Path) -> None:
+    values = {
+        "name": [{"locale": "de_DE", "scope": None, "data": "Hemd"}, {"locale": "en_US", "scope": None, "data": "Tee"}],
+        "price": [{"locale": None, "scope": None, "data": [{"amount": "19.90", "currency": "EUR"}]}],
+        "color": [{"locale": None, "scope": None, "data": "red"}],
+    }
+    product = {"identifier": "AK", "family": "tee", "categories": ["tops"], "enabled": True, "values": values}
+    item = only(write(tmp_path, "products.json", json.dumps([product]))).item
+    assert (item.sku, item.title, item.price_cents, item.currency) == ("AK", "Tee", 1990, "EUR")
+    assert item.attributes["color"] == "red"

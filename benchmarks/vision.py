@@ -60,9 +60,7 @@ Asked = tuple[int, str]
 def measure_vision(encoder: Encoder, data: Path) -> Iterator[Figure]:
     """Statements about the images of validation files and of classes that nothing was learnt from, fields read off
     them, and boxes on drawings of a seed of their own."""
-    judge = MatchEvaluator(
-        Matcher.open(EMBEDDED_FOLDER / MATCHER_FOLDER, encoder.encode_texts, embedded_vlm().features)
-    )
+    judge = MatchEvaluator(Matcher.open(EMBEDDED_FOLDER / MATCHER_FOLDER, encoder, embedded_vlm().features))
     for source, bounds in STATEMENTS.items():
         rows = read_rows(data / f"{source}.parquet")
         features = judge.image_features([decode(image) for image in rows.images])

@@ -17,14 +17,15 @@ SMALL = 256
 
 
 class TokensOfImages(torch.nn.Module):
-    """From pixels, and what the vision-language model's tower made of the image, to image tokens."""
+    """From pixels, what the vision-language model's tower made of the image, and the encoder's vector, to image
+    tokens."""
 
     def __init__(self, tower: MatchTower, head: MatchHead) -> None:
         super().__init__()
         self.tower, self.head = tower, head
 
-    def forward(self, pixels: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-        return self.head.image_tokens([self.tower(pixels), features])
+    def forward(self, pixels: torch.Tensor, features: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
+        return self.head.image_tokens([self.tower(pixels), features, vectors[:, None]])
 
 
 class JudgeOfTokens(torch.nn.Module):
@@ -48,10 +49,11 @@ def write_features(path: Path, tower: MatchTower) -> None:
 
 def write_matcher(folder: Path, tower: MatchTower, head: MatchHead, text_width: int) -> None:
     """Write both graphs of a matcher. Blocks for ten seconds and more."""
-    shown = (_PIXELS, torch.zeros(3, N_MODEL_PLACES, MODEL_WIDTH))
+    shown = (_PIXELS, torch.zeros(3, N_MODEL_PLACES, MODEL_WIDTH), torch.zeros(3, text_width))
     sizes = ({0: ANY_NUMBER}, {0: ANY_NUMBER}, {0: ANY_NUMBER})
-    _write(folder / TOWER_FILE, TokensOfImages(tower, head), shown, ["pixels", "features"], ["tokens"], sizes[:2])
-    tokens = torch.zeros(3, N_PLACES + N_MODEL_PLACES, head.width)
+    given = ["pixels", "features", "vectors"]
+    _write(folder / TOWER_FILE, TokensOfImages(tower, head), shown, given, ["tokens"], sizes)
+    tokens = torch.zeros(3, N_PLACES + N_MODEL_PLACES + 1, head.width)
     example = (tokens, torch.zeros(7, text_width), torch.zeros(7, dtype=torch.int64))
     _write(folder / HEAD_FILE, JudgeOfTokens(head), example, ["tokens", "texts", "owners"], ["logits"], sizes)
 

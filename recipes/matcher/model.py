@@ -1,7 +1,8 @@
 """The matcher: from what two towers see and the vector of a phrase, whether the phrase is true of an image.
 
 ImageNet's tower, as it is, knows a thousand kinds of things; that of the vision-language model was trained on what
-shops sell. Phrases attend to the places of both, and so learn which of them to ask.
+shops sell. Phrases attend to the places of both, and so learn which of them to ask. The embedded encoder's vector of
+the image tells best what it shows as a whole: it is one more token, and is compared with the phrase's.
 
 The decoder of the vision-language model reads a statement token by token, and knows the words of its training alone.
 The matcher takes a statement as the embedded encoder's vector of it, so that what it learnt of sofas holds for couches,
@@ -88,29 +89,52 @@ class Eye(torch.nn.Module):
         return tokens
 
 
+class VectorEye(torch.nn.Module):
+    """Turns the encoder's vector of an image into a token, and that of a phrase into what the token is compared with:
+    at first their products add up to the cosine. ``basis`` has orthonormal rows, float32, (width, d)."""
+
+    def __init__(self, basis: torch.Tensor) -> None:
+        super().__init__()
+        width, dimension = basis.shape
+        self.see, self.say = torch.nn.Linear(dimension, width), torch.nn.Linear(dimension, width)
+        for projection in (self.see, self.say):
+            projection.weight.data.copy_(basis * width**0.5)
+            projection.bias.data.zero_()
+
+    @classmethod
+    def for_vectors(cls, vectors: NDArray[np.float32], width: int) -> Self:
+        """An untrained one that keeps what such vectors, (n, d), differ in most."""
+        some = torch.from_numpy(vectors[:: max(1, len(vectors) // 4096)].astype(np.float32))
+        return cls(torch.linalg.svd(some, full_matrices=False).Vh[:width])
+
+    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
+        tokens: torch.Tensor = self.see(vectors)
+        return tokens
+
+
 class MatchHead(torch.nn.Module):
     """A few queries made from a phrase attend again and again to an image's places, and say whether it is so.
 
-    ``eyes`` are one for each tower, of the same width.
+    ``eyes`` are one for each tower, ``vector_eye`` is that for the encoder's vector, of the same width.
     """
 
-    def __init__(self, eyes: Sequence[Eye], *, text_width: int, n_queries: int = 4, n_layers: int = 3) -> None:
+    def __init__(
+        self, eyes: Sequence[Eye], vector_eye: VectorEye, *, text_width: int, n_queries: int = 4, n_layers: int = 3
+    ) -> None:
         super().__init__()
         width = eyes[0].places.shape[1]
-        self.eyes = torch.nn.ModuleList(eyes)
-        self.n_queries, self.width = n_queries, width
+        self.eyes, self.vector_eye = torch.nn.ModuleList(eyes), vector_eye
+        self.n_queries, self.width, self.text_width = n_queries, width, text_width
         self.ask = _two_layers(text_width, width, n_queries * width)
         self.layers = torch.nn.ModuleList(CrossLayer(width) for _ in range(n_layers))
-        self.decide = torch.nn.Sequential(
-            torch.nn.LayerNorm(n_queries * width),
-            torch.nn.Linear(n_queries * width, width),
-            torch.nn.GELU(),
-            torch.nn.Linear(width, 1),
-        )
+        self.norm = torch.nn.LayerNorm(n_queries * width)
+        self.decide = _two_layers((n_queries + 1) * width, width, 1)
 
     def image_tokens(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
-        """What the phrases attend to, (n, all places, width), from the features of each tower, (n, places, ...)."""
-        return torch.cat([eye(each) for eye, each in zip(self.eyes, features, strict=True)], dim=1)
+        """What the phrases attend to, (n, all places, width), from the features of each tower, (n, places, ...), and
+        the encoder's vector, (n, 1, d), which is the last token."""
+        eyes = [*self.eyes, self.vector_eye]
+        return torch.cat([eye(each) for eye, each in zip(eyes, features, strict=True)], dim=1)
 
     def judge(self, tokens: torch.Tensor, texts: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
         """The logit of each phrase being true of its image. ``tokens`` as ``image_tokens`` returns; ``texts`` (m, text
@@ -118,8 +142,7 @@ class MatchHead(torch.nn.Module):
         states = self._queries(texts)
         for layer in self.layers:
             states = layer(states, *(attended[owners] for attended in layer.of_image(tokens)))  # type: ignore[operator]
-        logits: torch.Tensor = self.decide(states.flatten(1)).squeeze(1)
-        return logits
+        return self._decided(states.flatten(1), tokens[:, -1][owners], texts)
 
     def judge_each(self, tokens: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
         """The same for as many phrases of each image, (n, s, text width); returns (n, s). Nothing is gathered, which
@@ -128,7 +151,13 @@ class MatchHead(torch.nn.Module):
         states = self._queries(texts.flatten(0, 1)).reshape(n, s * self.n_queries, self.width)
         for layer in self.layers:
             states = layer(states, *layer.of_image(tokens))  # type: ignore[operator]
-        logits: torch.Tensor = self.decide(states.reshape(n, s, -1)).squeeze(2)
+        return self._decided(states.reshape(n, s, -1), tokens[:, -1:], texts)
+
+    def _decided(self, states: torch.Tensor, seen: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
+        """The logits, (...), from what the queries found, (..., queries x width), the last token of each image, and the
+        phrases."""
+        compared = seen * self.vector_eye.say(texts)
+        logits: torch.Tensor = self.decide(torch.cat([self.norm(states), compared], dim=-1)).squeeze(-1)
         return logits
 
     def _queries(self, texts: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,7 @@ from recipes.encoder.corpus import LabelledRows, Say
 from recipes.encoder.images import decode
 from recipes.encoder.pretrained import imagenet_classifier
 from recipes.matcher.export import write_features, write_matcher
-from recipes.matcher.model import MODEL_COLUMNS, N_ROWS, SIDE, Eye, MatchHead, MatchTower
+from recipes.matcher.model import MODEL_COLUMNS, N_ROWS, SIDE, Eye, MatchHead, MatchTower, VectorEye
 from recipes.matcher.sources import MatchCorpus, described, encoder_vectors, model_features, repeats_of, soft_labels
 from recipes.matcher.trainer import TITLED_ROUNDS, MatchSchedule, MatchTrainer, Stored, TextVectors
 from recipes.reranker.evaluation import judging
@@ -47,20 +47,22 @@ def make_matcher(
     if not maps.is_file():
         write_features(maps, tower)
     vlm = embedded_vlm()
-    stored = [
+    images = encoder_vectors(kept, encoder, work, say)
+    seen = [
         Stored(described(kept, "maps", Features(maps), work, say), N_ROWS),
         Stored(model_features(kept, vlm, work, say), MODEL_COLUMNS),
     ]
+    eyes = [Eye.for_features(each.features, WIDTH) for each in seen]
     products = [product for part in kept for product in part.products]
     vectors = TextVectors(encoder.encode_texts, read_vectors(work))
     torch.manual_seed(schedule.seed)
     trainer = MatchTrainer(
-        MatchHead([Eye.for_features(each.features, WIDTH) for each in stored], text_width=encoder.identity.dimension),
-        stored,
+        MatchHead(eyes, VectorEye.for_vectors(images, WIDTH), text_width=encoder.identity.dimension),
+        [*seen, Stored(images[:, None].astype(np.float16), 1)],
         products,
         [part.source.partition("-")[0] for part in kept for _ in part.products],
         vectors,
-        hard_negatives=HardNegatives(torch.from_numpy(encoder_vectors(kept, encoder, work, say))),
+        hard_negatives=HardNegatives(torch.from_numpy(images)),
         meanings=Meanings.embedded_by(encoder, products),
         soft_labels=soft_labels(kept, encoder, work, say),
         repeats=repeats_of(kept, schedule.images_an_epoch),
@@ -79,7 +81,7 @@ def make_matcher(
         write_matcher(out, tower, trainer.averaged_model, encoder.identity.dimension)
         if trainer.n_epochs_done % EPOCHS_A_MEASUREMENT == 0 or trainer.is_over:
             measured = held_out if trainer.is_over else list(map(some_rows, held_out))
-            _measure(Matcher.open(out, encoder.encode_texts, vlm.features), out, measured, kept, encoder, schedule, say)
+            _measure(Matcher.open(out, encoder, vlm.features), out, measured, kept, encoder, schedule, say)
 
 
 class Features:

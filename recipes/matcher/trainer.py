@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import random
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from recipes.encoder.labels import LabelledProduct
+from recipes.encoder.labels import LABELS, LabelledProduct, key, wordings
 from recipes.matcher.model import MatchHead
-from recipes.reranker.statements import HardNegatives, JudgedStatement, Meanings, Round, SoftLabels, draw_statements
+from recipes.reranker.statements import (
+    LABELLED_SHOPS,
+    OWN_WORD_SHARE,
+    HardNegatives,
+    JudgedStatement,
+    Meanings,
+    Round,
+    SoftLabels,
+    draw_statements,
+)
 from vitrina.search.types.requirement import Status
 from vitrina.tuning.encoder.trainer import positions_of
 from vitrina.tuning.loop import BETAS, Trainer, warmup_cosine
@@ -59,16 +70,67 @@ class MatchSchedule:
 @dataclass(frozen=True, slots=True)
 class MatchBatch:
     """``features`` of each tower, float32 (b, places, features); of each image's statements, as many places for each,
-    ``texts`` float32 (b, s, d), ``truths`` float32 (b, s), and ``weights`` float32 (b, s), 0 where a place is empty."""
+    ``texts`` float32 (b, s, d), ``truths`` float32 (b, s), and ``weights`` float32 (b, s), 0 where a place is empty.
+
+    ``values`` float32 (b, v, d) are those that one label of the image could have, the true one first; ``is_value`` bool
+    (b, v), False where a place is empty.
+    """
 
     features: Sequence[torch.Tensor]
     texts: torch.Tensor
     truths: torch.Tensor
     weights: torch.Tensor
+    values: torch.Tensor
+    is_value: torch.Tensor
 
 
 TITLED_ROUNDS = (Round("title", alike=True), Round("title"))
 """Whole titles as statements, beside the rounds of phrases: shoppers' words are like neither alone."""
+
+
+N_VALUES = 16
+VALUES_WEIGHT = 0.5
+
+LISTED = ("kind", "fine", *LABELS)
+
+
+class LabelValues:
+    """What else each label of a product could be: the values of its shop, where each is known to mean another."""
+
+    def __init__(self, products: Sequence[LabelledProduct], shops: Sequence[str]) -> None:
+        counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        for product, shop in zip(products, shops, strict=True):
+            if shop in LABELLED_SHOPS:
+                for field in LISTED:
+                    if value := _value(product, field):
+                        counts[shop, field][value] += 1
+        self._values = {
+            place: (list(counted), list(accumulate(n**0.5 for n in counted.values())))
+            for place, counted in counts.items()
+            if len(counted) > 1
+        }
+
+    def draw(self, product: LabelledProduct, shop: str, rng: random.Random) -> list[str]:
+        """The value of one label, and up to ``N_VALUES`` others of it; rare ones more often than they come. None of a
+        product without such labels."""
+        fields = [field for field in LISTED if _value(product, field) and (shop, field) in self._values]
+        if not fields:
+            return []
+        field = rng.choice(fields)
+        values, cumulated = self._values[shop, field]
+        own = _value(product, field)
+        others = {key(own): own}
+        for value in rng.choices(values, cum_weights=cumulated, k=N_VALUES):
+            others.setdefault(key(value), value)
+        return [_worded(value, rng) if field == "kind" else value for value in others.values()]
+
+
+def _value(product: LabelledProduct, field: str) -> str:
+    return product.fine if field == "fine" else product.value(field)
+
+
+def _worded(kind: str, rng: random.Random) -> str:
+    return kind if rng.random() < OWN_WORD_SHARE else rng.choice(wordings(kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +178,15 @@ class MatchTrainer(Trainer[MatchBatch]):
         self._stored, self._products, self._shops, self._vectors = stored, products, shops, vectors
         self._hard_negatives, self._meanings, self._soft_labels = hard_negatives, meanings, soft_labels
         self._repeats, self._schedule, self._rounds = repeats, schedule, rounds
+        self._values = LabelValues(products, shops)
 
     def _batches(self) -> tuple[int, Iterator[MatchBatch]]:
         planned = self._plan(self.n_epochs_done)
         epoch, first = self.n_epochs_done, self.step
         return len(planned), (self._batch(*planned[step], epoch, step) for step in range(first, len(planned)))
 
-    def _plan(self, epoch: int) -> list[tuple[torch.Tensor, list[list[JudgedStatement]]]]:
-        """The batches of an epoch: positions of products, and the statements about each."""
+    def _plan(self, epoch: int) -> list[tuple[torch.Tensor, list[list[JudgedStatement]], list[list[str]]]]:
+        """The batches of an epoch: positions of products, the statements about each, and values of a label of each."""
         seed = self._schedule.seed * 1000 + epoch
         rng, torch_rng = random.Random(seed), torch.Generator().manual_seed(seed)
         indices = positions_of(self._repeats, torch_rng)
@@ -133,33 +196,55 @@ class MatchTrainer(Trainer[MatchBatch]):
         statements = draw_statements(products, shops, rng, self._rounds, clusters, self._meanings)
         for place, named in self._soft_labels.draw(chosen, clusters, rng).items():
             statements[place] += named
+        values = [self._values.draw(product, shop, rng) for product, shop in zip(products, shops, strict=True)]
         self._vectors.add([statement.text for some in statements for statement in some])
+        self._vectors.add([value for some in values for value in some])
         asked = [place for place, some in enumerate(statements) if some]
         rng.shuffle(asked)
         size = self._schedule.batch_size
         parts = [asked[start : start + size] for start in range(0, len(asked), size)]
-        return [(indices[part], [statements[place] for place in part]) for part in parts]
+        return [
+            (indices[part], [statements[place] for place in part], [values[place] for place in part]) for part in parts
+        ]
 
     def _batch(
-        self, indices: torch.Tensor, statements: list[list[JudgedStatement]], epoch: int, step: int
+        self,
+        indices: torch.Tensor,
+        statements: list[list[JudgedStatement]],
+        values: list[list[str]],
+        epoch: int,
+        step: int,
     ) -> MatchBatch:
         draw = torch.Generator().manual_seed((self._schedule.seed * 1000 + epoch) * 1_000_000 + step)
         is_mirrored = torch.rand(len(indices), generator=draw) < 0.5
         features = [self._noisy(each.of(indices, is_mirrored), draw) for each in self._stored]
-        vectors = self._vectors([statement.text for some in statements for statement in some])
-        vectors = vectors + self._schedule.text_noise * torch.randn(vectors.shape, generator=draw)
-        counts = torch.tensor([len(some) for some in statements])
-        is_asked = torch.arange(int(counts.max())) < counts[:, None]  # (b, s)
-        texts = vectors.new_zeros(*is_asked.shape, vectors.shape[1])
-        texts[is_asked] = vectors
+        texts, is_asked = self._rows([[statement.text for statement in some] for some in statements], draw)
         truths = torch.zeros(is_asked.shape)
         truths[is_asked] = torch.tensor([float(each.status is Status.MET) for some in statements for each in some])
-        return MatchBatch(features, texts, truths, is_asked.float())
+        return MatchBatch(features, texts, truths, is_asked.float(), *self._rows(values, draw))
+
+    def _rows(self, texts: list[list[str]], draw: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """The vectors of some texts of each image with a little noise, float32 (b, s, d), 0 in empty places; and which
+        places are not empty, bool (b, s)."""
+        counts = torch.tensor([len(some) for some in texts])
+        is_filled = torch.arange(max(1, int(counts.max()))) < counts[:, None]
+        rows = torch.zeros(*is_filled.shape, self._model.text_width)
+        if is_filled.any():
+            vectors = self._vectors([text for some in texts for text in some])
+            rows[is_filled] = vectors + self._schedule.text_noise * torch.randn(vectors.shape, generator=draw)
+        return rows, is_filled
 
     def _backward(self, batch: MatchBatch) -> float:
-        logits = self._model.judge_each(self._model.image_tokens(batch.features), batch.texts)
-        losses = binary_cross_entropy_with_logits(logits, batch.truths, batch.weights, reduction="sum")
+        tokens = self._model.image_tokens(batch.features)
+        logits = self._model.judge_each(tokens, torch.cat([batch.texts, batch.values], dim=1))
+        judged, chosen = logits.split([batch.texts.shape[1], batch.values.shape[1]], dim=1)
+        losses = binary_cross_entropy_with_logits(judged, batch.truths, batch.weights, reduction="sum")
         loss = losses / batch.weights.sum()
+        is_listed = batch.is_value[:, 0]
+        if is_listed.any():
+            among = chosen.masked_fill(~batch.is_value, float("-inf"))[is_listed]
+            right = torch.zeros(len(among), dtype=torch.int64)
+            loss = loss + VALUES_WEIGHT * cross_entropy(among, right)
         loss.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
 

@@ -96,7 +96,7 @@ PHRASES: tuple[tuple[float, Fields], ...] = (
 """What a near miss is asked by, and how often; set by judgement, the usual wording comes first."""
 
 _SINGLE_SHARE = 0.3
-_OWN_WORD_SHARE = 0.6
+OWN_WORD_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +294,7 @@ def _phrased(product: LabelledProduct, fields: Fields, rng: random.Random) -> Ca
         return Caption(product.title, (("title", product.title),))
     values = {field: product.value(field) for field in fields}
     spoken = dict(values)
-    if "kind" in values and rng.random() >= _OWN_WORD_SHARE:
+    if "kind" in values and rng.random() >= OWN_WORD_SHARE:
         spoken["kind"] = rng.choice(wordings(values["kind"]))
     return Caption(phrase(spoken, possessive=rng.random() < 0.2), tuple(values.items()))
 

@@ -206,7 +206,7 @@ def open_matched(name: str, folder: Path, options: RerankerOptions, writer: Writ
     identity = matched_identity(name, folder, max_pixels=options.max_pixels or MAX_PIXELS)
     try:
         encoder = load_encoder(EMBEDDED, device=options.device, runtime=options.runtime)
-        matcher = Matcher.open(folder / MATCHER_FOLDER, encoder.encode_texts, see)
+        matcher = Matcher.open(folder / MATCHER_FOLDER, encoder, see)
     except (OSError, RuntimeError, ValueError) as error:  # the second is the base of ONNX Runtime's errors
         raise RerankerError(
             f"The matcher in {folder} cannot be run: {error}",

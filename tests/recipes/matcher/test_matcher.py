@@ -1,5 +1,6 @@
 """The head learns to look, its graphs answer as it does, and sources say what is shown."""
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,11 @@ from recipes.matcher.model import (
     Eye,
     MatchHead,
     MatchTower,
+    VectorEye,
 )
 from recipes.matcher.recipe import read_vectors, write_vectors
 from recipes.matcher.sources import UNSEEN, MatchCorpus, repeats_of
-from recipes.matcher.trainer import MatchSchedule, MatchTrainer, Stored, TextVectors
+from recipes.matcher.trainer import LabelValues, MatchSchedule, MatchTrainer, Stored, TextVectors
 from recipes.reranker.statements import HardNegatives, Meanings, Round, SoftLabels
 from tests.recipes.reranker.conftest import COLOURS, shop
 from vitrina.search.encoders.graphs import open_session
@@ -50,23 +52,24 @@ def untrained() -> MatchHead:
         Eye(torch.zeros(n_features), torch.ones(n_features), n_places, 48)
         for n_places, n_features in ((N_PLACES, N_FEATURES), (N_MODEL_PLACES, MODEL_WIDTH))
     ]
-    return MatchHead(eyes, text_width=TEXT_WIDTH)
+    return MatchHead(eyes, VectorEye(torch.eye(48, TEXT_WIDTH)), text_width=TEXT_WIDTH)
 
 
 def noise(n: int, n_places: int, n_features: int) -> NDArray[np.float16]:
     return np.random.default_rng(n_places).normal(size=(n, n_places, n_features)).astype(np.float16)
 
 
-@pytest.mark.parametrize("tower", [0, 1])
-def test_it_learns_what_is_true_of_an_image_from_either_tower(tower: int) -> None:
+@pytest.mark.parametrize("tower", [0, 1, 2])
+def test_it_learns_what_is_true_of_an_image_from_either_tower_and_from_its_vector(tower: int) -> None:
     products = [LabelledProduct(product.sku, colour=product.colour) for product in shop(120).products]
-    features = [noise(120, N_PLACES, N_FEATURES), noise(120, N_MODEL_PLACES, MODEL_WIDTH)]
+    features = [noise(120, N_PLACES, N_FEATURES), noise(120, N_MODEL_PLACES, MODEL_WIDTH), noise(120, 1, TEXT_WIDTH)]
     for row, product in enumerate(products):
-        features[tower][row, 7, list(COLOURS).index(product.colour)] += 4  # in one place only
+        place = min(7, features[tower].shape[1] - 1)  # one alone
+        features[tower][row, place, list(COLOURS).index(product.colour)] += 4
     vectors = TextVectors(embed)
     trainer = MatchTrainer(
         untrained(),
-        [Stored(features[0], N_ROWS), Stored(features[1], MODEL_COLUMNS)],
+        [Stored(features[0], N_ROWS), Stored(features[1], MODEL_COLUMNS), Stored(features[2], 1)],
         products,
         ["boutique"] * 120,
         vectors,
@@ -96,13 +99,14 @@ def test_the_graphs_answer_as_the_model_does(tmp_path: Path) -> None:
     tower, head = MatchTower(timm.create_model("tf_efficientnet_lite0")).eval(), untrained().eval()
     write_matcher(tmp_path, tower, head, TEXT_WIDTH)
     pixels, model = torch.rand(3, 3, SIDE, SIDE) * 2 - 1, noise(3, N_MODEL_PLACES, MODEL_WIDTH).astype(np.float32)
+    vectors = embed(["red", "green", "blue"])
     owners, texts = torch.tensor([0, 2, 2, 1, 0]), torch.from_numpy(embed(["red", "blue", "green", "red blue", "none"]))
     with torch.no_grad():
         features = tower(pixels)
-        tokens = head.image_tokens([features, torch.from_numpy(model)])
+        tokens = head.image_tokens([features, torch.from_numpy(model), torch.from_numpy(vectors)[:, None]])
         logits = head.judge(tokens, texts, owners)
     assert features.shape == (3, N_PLACES, N_FEATURES)
-    shown = {"pixels": pixels.numpy(), "features": model}
+    shown = {"pixels": pixels.numpy(), "features": model, "vectors": vectors}
     found = open_session(tmp_path / TOWER_FILE, 1).run(None, shown)[0]
     assert np.abs(found - tokens.numpy()).max() < 0.02  # weights are stored as float16
     given = {"tokens": tokens.numpy(), "texts": texts.numpy(), "owners": owners.numpy()}
@@ -128,6 +132,19 @@ def test_classes_that_are_measured_as_unknown_are_not_learnt() -> None:
     assert "barrel" in learnt
     assert unseen.source == UNSEEN
     assert {product.kinds for product in unseen.products} == {("scissors",)}
+
+
+def test_a_label_is_told_from_the_other_values_of_its_shop_alone() -> None:
+    products = [
+        LabelledProduct("1", kinds=("Shirts",), colour="Navy Blue"),
+        LabelledProduct("2", kinds=("Shirts",), colour="Red"),
+        LabelledProduct("3", kinds=("sofa",), colour="Crimson"),
+        LabelledProduct("4", kinds=("couch",), colour="Red"),
+    ]
+    values = LabelValues(products, ["fashion", "fashion", "sweethome3d", "sweethome3d"])
+    rng = random.Random(0)
+    assert values.draw(products[0], "fashion", rng) == ["Navy Blue", "Red"]
+    assert values.draw(products[2], "sweethome3d", rng) == []  # a couch is a sofa as well
 
 
 def test_sources_are_drawn_by_their_shares() -> None:

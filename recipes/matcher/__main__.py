@@ -26,13 +26,14 @@ def main(
         "build/matcher"
     ),
     minutes: Annotated[float, typer.Option(min=0, help="Minutes of training.")] = 60,
+    bfloat16: Annotated[bool, typer.Option(help="Multiply in bfloat16, on a processor that has it.")] = False,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
 ) -> None:
     """Train the matcher that ships in the package; go on where the same command stopped before."""
     torch.set_num_threads(threads)
     work.mkdir(parents=True, exist_ok=True)
     corpus = MatchCorpus.read(data, work, typer.echo)
-    make_matcher(corpus, load_encoder(EMBEDDED), out, work, MatchSchedule(minutes), say=typer.echo)
+    make_matcher(corpus, load_encoder(EMBEDDED), out, work, MatchSchedule(minutes, bfloat16=bfloat16), say=typer.echo)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,9 @@ SIDE, N_ROWS = 160, 5
 TAPS = (1, 2, 4, 6)
 """The stages of the tower whose maps are taken: the early ones know colours and patterns, the last one things."""
 
-N_FEATURES = 502
+N_FEATURES, N_LAST = 502, 320
+"""Of a place, and how many of them are those of the last stage, which ImageNet's classifier goes on from."""
+
 N_PLACES = N_ROWS * N_ROWS
 
 MODEL_ROWS, MODEL_COLUMNS, MODEL_WIDTH = 4, 3, 192

@@ -43,13 +43,13 @@ def make_matcher(
     """Train on the corpus less the held-out rows, and write the graphs of tower and head into the folder ``out``;
     blocks for the whole run. ``work`` keeps what is made; the same call goes on from there."""
     kept = corpus.learnt
-    tower, maps = MatchTower(imagenet_classifier()), work / "maps.onnx"
-    if not maps.is_file():
-        write_features(maps, tower)
+    tower, graph = MatchTower(imagenet_classifier()), work / "maps.onnx"
+    if not graph.is_file():
+        write_features(graph, tower)
     vlm = embedded_vlm()
     images = encoder_vectors(kept, encoder, work, say)
     seen = [
-        Stored(described(kept, "maps", Features(maps), work, say), N_ROWS),
+        Stored(described(kept, "maps", Features(graph), work, say), N_ROWS),
         Stored(model_features(kept, vlm, work, say), MODEL_COLUMNS),
     ]
     eyes = [Eye.for_features(each.features, WIDTH) for each in seen]
@@ -64,7 +64,7 @@ def make_matcher(
         vectors,
         hard_negatives=HardNegatives(torch.from_numpy(images)),
         meanings=Meanings.embedded_by(encoder, products),
-        soft_labels=soft_labels(kept, encoder, work, say),
+        soft_labels=soft_labels(kept, seen[0].features, encoder),
         repeats=repeats_of(kept, schedule.images_an_epoch),
         schedule=schedule,
         rounds=(*ROUNDS, *TITLED_ROUNDS),

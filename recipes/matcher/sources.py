@@ -20,7 +20,7 @@ from recipes.encoder.labels import LabelledProduct
 from recipes.encoder.pretrained import imagenet_classifier, imagenet_names
 from recipes.encoder.sources import SOURCES, is_learnt, is_measured, read_file, read_sources, stored_images
 from recipes.encoder.texts import save_array
-from recipes.matcher.model import SIDE
+from recipes.matcher.model import N_LAST, N_ROWS, SIDE
 from recipes.reranker.statements import SoftLabels
 from vitrina.search.encoders.base import Encoder
 from vitrina.search.reranking.backends.onnx.vlm import ExportedVlm
@@ -161,27 +161,29 @@ def model_features(rows: Sequence[LabelledRows], vlm: ExportedVlm, work: Path, s
     return described_whole(rows, "model", describe, work, say)
 
 
-def imagenet_probabilities() -> Describe:
-    """What ImageNet's classifier says, float16, (n, 1000)."""
-    classifier = imagenet_classifier().to(memory_format=torch.channels_last)
+def imagenet_probabilities(classifier: Any, last_maps: NDArray[np.float16]) -> NDArray[np.float16]:
+    """What timm's EfficientNet says of images whose last map is known, (n, rows, columns, features); shape (n, 1000).
+    Blocks for seconds per 10,000."""
 
-    def describe(images: NDArray[np.uint8]) -> NDArray[np.float16]:
-        pixels = torch.from_numpy(images).float() / 127.5 - 1
-        with torch.inference_mode():
-            logits = torch.cat([classifier(part) for part in torch.split(pixels, 32)])
-        return logits.softmax(dim=1).numpy().astype(np.float16)
+    def of(maps: NDArray[np.float16]) -> torch.Tensor:
+        states = torch.from_numpy(maps).float().permute(0, 3, 1, 2)
+        states = classifier.bn2(classifier.conv_head(states))
+        logits: torch.Tensor = classifier.classifier(classifier.global_pool(states))
+        return logits.softmax(dim=1).half()
 
-    return describe
+    starts = range(0, len(last_maps), DESCRIBED_TOGETHER)
+    with torch.inference_mode():
+        return torch.cat([of(last_maps[start : start + DESCRIBED_TOGETHER]) for start in starts]).numpy()
 
 
-def soft_labels(rows: Sequence[LabelledRows], encoder: Encoder, work: Path, say: Say) -> SoftLabels:
-    """ImageNet's classes of every image, but for those that are measured as never seen. Blocks for minutes the first
-    time."""
+def soft_labels(rows: Sequence[LabelledRows], maps: NDArray[np.float16], encoder: Encoder) -> SoftLabels:
+    """ImageNet's classes of every image, from what the tower made of it, but for those that are measured as never seen.
+    Blocks for a minute."""
+    classifier = imagenet_classifier()
+    last = maps[..., -N_LAST:].reshape(len(maps), N_ROWS, N_ROWS, N_LAST)
     names = [() if any(held_out_class(CALTECH, name) for name in group) else group for group in imagenet_names()]
     products = [product for part in rows for product in part.products]
-    return SoftLabels.checked_by(
-        encoder, products, described(rows, "classes", imagenet_probabilities(), work, say), names
-    )
+    return SoftLabels.checked_by(encoder, products, imagenet_probabilities(classifier, last), names)
 
 
 def repeats_of(rows: Sequence[LabelledRows], n_images: int) -> torch.Tensor:

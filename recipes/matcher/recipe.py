@@ -34,7 +34,7 @@ WIDTH = 192
 
 STEPS_A_LINE = 25
 MEASURED_ROWS = 400
-EPOCHS_A_MEASUREMENT = 4
+EPOCHS_A_MEASUREMENT = 8
 
 
 def make_matcher(
@@ -78,8 +78,8 @@ def make_matcher(
         trainer.run_epoch(_reporter(say))
         trainer.save(checkpoint)
         write_vectors(work, vectors)
-        write_matcher(out, tower, trainer.averaged_model, encoder.identity.dimension)
         if trainer.n_epochs_done % EPOCHS_A_MEASUREMENT == 0 or trainer.is_over:
+            write_matcher(out, tower, trainer.averaged_model, encoder.identity.dimension)
             measured = held_out if trainer.is_over else list(map(some_rows, held_out))
             _measure(Matcher.open(out, encoder, vlm.features), out, measured, kept, encoder, schedule, say)
 

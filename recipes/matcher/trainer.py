@@ -135,6 +135,18 @@ def _worded(kind: str, rng: random.Random) -> str:
     return kind if rng.random() < OWN_WORD_SHARE else rng.choice(wordings(kind))
 
 
+BLENDED_SHARE, MAX_BLEND = 0.5, 0.5
+
+
+def blended(vectors: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
+    """Vectors of images, (b, ...), some of them mixed with another's. The encoder learnt from these very images, and is
+    surer of them than it is of a stranger's, where the towers have to tell."""
+    shares = torch.rand(len(vectors), generator=draw) * MAX_BLEND
+    shares = shares * (torch.rand(len(vectors), generator=draw) < BLENDED_SHARE)
+    others = vectors[torch.randperm(len(vectors), generator=draw)]
+    return torch.lerp(vectors, others, shares.view(-1, *[1] * (vectors.ndim - 1)))
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """What a tower made of n images, float16 (n, places, features), in so many ``columns`` of places."""
@@ -152,8 +164,8 @@ class Stored:
 
 
 class MatchTrainer(Trainer[MatchBatch]):
-    """Trains a ``MatchHead`` on what its towers made of the images. What else is given knows the products by the same
-    positions; ``repeats`` float (n,), how often each is shown in an epoch."""
+    """Trains a ``MatchHead`` on what its towers and then the encoder made of the images. What else is given knows the
+    products by the same positions; ``repeats`` float (n,), how often each is shown in an epoch."""
 
     def __init__(
         self,
@@ -219,7 +231,8 @@ class MatchTrainer(Trainer[MatchBatch]):
     ) -> MatchBatch:
         draw = torch.Generator().manual_seed((self._schedule.seed * 1000 + epoch) * 1_000_000 + step)
         is_mirrored = torch.rand(len(indices), generator=draw) < 0.5
-        features = [self._noisy(each.of(indices, is_mirrored), draw) for each in self._stored]
+        *maps, vectors = [self._noisy(each.of(indices, is_mirrored), draw) for each in self._stored]
+        features = [*maps, blended(vectors, draw)]
         texts, is_asked = self._rows([[statement.text for statement in some] for some in statements], draw)
         truths = torch.zeros(is_asked.shape)
         truths[is_asked] = torch.tensor([float(each.status is Status.MET) for some in statements for each in some])
